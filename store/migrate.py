@@ -1,0 +1,142 @@
+"""Brings a database to the schema of `store.tables`.
+
+A revision is plain SQL, one text for each engine, in `migrations/sql/`. On MySQL a DDL
+statement commits by itself, so each is written to do nothing the second time.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command, op
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from pymysql import err
+
+from store.database import sqlite_path
+from store.mysql import address, flavour, unreachable
+from store.transaction import StoreError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# As long as another process may take to migrate.
+LOCK_WAIT_S = 300
+
+
+def statements(revision: str, dialect: str) -> list[str]:
+    text = (MIGRATIONS / "sql" / f"{revision}.{dialect}.sql").read_text()
+    return [each.strip() for each in text.split(";\n") if each.strip()]
+
+
+def run_statements(revision: str) -> None:
+    """For a revision's `upgrade()`."""
+    connection = op.get_bind()
+    dialect = "sqlite" if connection.dialect.name == "sqlite" else "mysql"
+    collation = "" if dialect == "sqlite" else flavour(_version(connection)).collation
+    for each in statements(revision, dialect):
+        connection.exec_driver_sql(each.replace("{collation}", collation))
+
+
+def head() -> str | None:
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
+def upgrade(url: str) -> None:
+    """Migrate to the newest schema. Blocks; processes that start together take turns."""
+    with _connected(url) as connection:
+        if _revision(connection) == head():
+            return
+        with _locked(url, connection):
+            _upgrade(connection)
+
+
+def check(url: str) -> str | None:
+    """What is wrong with the schema, or None."""
+    with _connected(url) as connection:
+        found = _revision(connection)
+    if found == head():
+        return None
+    return f"the schema is at {found or 'nothing'}, not at {head()}: run `hubbub migrate`"
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    connection.commit()
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    found = MigrationContext.configure(connection).get_current_revision()
+    connection.rollback()
+    return found
+
+
+def _version(connection: sa.Connection) -> str:
+    return str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
+
+
+def engine(url: str) -> sa.Engine:
+    if path := sqlite_path(url):
+        made = sa.create_engine(f"sqlite:///{path}", poolclass=sa.NullPool)
+        sa.event.listen(made, "connect", _no_implicit_transactions)
+        sa.event.listen(made, "begin", _begin_immediate)
+        return made
+    where = address(url)
+    return sa.create_engine(
+        sa.URL.create(
+            "mysql+pymysql", where.user, where.password, where.host, where.port, where.database
+        ),
+        poolclass=sa.NullPool,
+        connect_args={"charset": "utf8mb4", "connect_timeout": 10},
+    )
+
+
+def _no_implicit_transactions(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_S * 1000}")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    # With DDL inside, so that a migration killed half-way leaves nothing.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[sa.Connection]:
+    made = engine(url)
+    try:
+        with made.connect() as connection:
+            yield connection
+    except sa.exc.OperationalError as exc:
+        if sqlite_path(url):
+            raise StoreError(f"Cannot migrate {url}: {exc.orig}.") from exc
+        raise unreachable(address(url), err.OperationalError(*exc.orig.args)) from exc  # type: ignore[union-attr]
+    finally:
+        made.dispose()
+
+
+@contextmanager
+def _locked(url: str, connection: sa.Connection) -> Iterator[None]:
+    """One process at a time. The lock ends with its connection, so a kill frees it."""
+    if connection.dialect.name == "sqlite":
+        yield  # the transaction is the lock
+        return
+    made = engine(url)
+    with made.connect() as lock:
+        lock.exec_driver_sql("CREATE TABLE IF NOT EXISTS migration_lock (id INT PRIMARY KEY)")
+        lock.exec_driver_sql(
+            "INSERT INTO migration_lock (id) VALUES (1) ON DUPLICATE KEY UPDATE id = 1"
+        )
+        lock.commit()
+        lock.exec_driver_sql(f"SET innodb_lock_wait_timeout = {LOCK_WAIT_S}")
+        lock.exec_driver_sql("SELECT id FROM migration_lock WHERE id = 1 FOR UPDATE")
+        try:
+            yield
+        finally:
+            lock.rollback()
+    made.dispose()

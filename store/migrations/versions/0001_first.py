@@ -1,0 +1,10 @@
+"""The first tables."""
+
+from store.migrate import run_statements
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    run_statements(revision)

@@ -1,0 +1,101 @@
+"""One SQL text for two engines: what differs between them is here and nowhere else."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal
+
+Dialect = Literal["sqlite", "mysql"]
+
+# A string, a quoted name or a comment; a named parameter; a percent sign.
+TOKEN = re.compile(
+    r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|--[^\n]*|/\*.*?\*/)"""
+    r"""|(?<![:\w]):([a-z_][a-z0-9_]*)|(%)""",
+    re.DOTALL,
+)
+
+
+@lru_cache(2048)
+def for_mysql(sql: str) -> str:
+    """`:name` becomes `%(name)s`, except in strings, names and comments; `%` is doubled."""
+
+    def one(found: re.Match[str]) -> str:
+        if found[1] is not None:
+            if "\\" in found[1]:
+                raise ValueError("no backslash in SQL text: the engines read it differently")
+            return found[1].replace("%", "%%")
+        return "%%" if found[3] else f"%({found[2]})s"
+
+    return TOKEN.sub(one, sql)
+
+
+@lru_cache(2048)
+def for_sqlite(sql: str) -> str:
+    """SQLite's BEGIN IMMEDIATE holds everything already, so `FOR UPDATE` goes."""
+    return re.sub(r"\s+FOR UPDATE(\s+SKIP LOCKED)?\s*$", "", sql)
+
+
+@lru_cache(2048)
+def _expanded(sql: str, sizes: tuple[tuple[str, int], ...]) -> str:
+    lengths = dict(sizes)
+
+    def one(found: re.Match[str]) -> str:
+        name = found[2]
+        if name not in lengths:
+            return found[0]
+        # An empty list matches nothing, and `IN ()` is no SQL.
+        return "(" + (",".join(f":{name}_{i}" for i in range(lengths[name])) or "NULL") + ")"
+
+    return TOKEN.sub(one, sql)
+
+
+def spread(sql: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """`IN :ids` with a list becomes `IN (:ids_0,:ids_1)`."""
+    lists = {k: v for k, v in params.items() if isinstance(v, list | tuple)}
+    if not lists:
+        return sql, dict(params)
+    flat = {f"{k}_{i}": item for k, v in lists.items() for i, item in enumerate(v)}
+    rest = {k: v for k, v in params.items() if k not in lists}
+    return _expanded(sql, tuple((k, len(v)) for k, v in lists.items())), flat | rest
+
+
+@lru_cache(512)
+def insert(table: str, columns: Sequence[str]) -> str:
+    marks = ", ".join(f":{c}" for c in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
+
+
+@lru_cache(512)
+def insert_new(dialect: Dialect, table: str, columns: Sequence[str], key: Sequence[str]) -> str:
+    """Insert, or leave the row that has this key as it is.
+
+    INSERT IGNORE would also swallow values that do not fit, so it is not used.
+    """
+    if dialect == "sqlite":
+        return f"{insert(table, columns)} ON CONFLICT ({', '.join(key)}) DO NOTHING"
+    return f"{insert(table, columns)} ON DUPLICATE KEY UPDATE {key[0]} = {table}.{key[0]}"
+
+
+@lru_cache(512)
+def upsert(
+    dialect: Dialect,
+    table: str,
+    columns: Sequence[str],
+    key: Sequence[str],
+    guard: str | None = None,
+) -> str:
+    """Insert or replace. With a guard, only a row of greater guard replaces."""
+    rest = [c for c in columns if c not in key and c != guard]
+    if dialect == "sqlite":
+        sets = ", ".join(f"{c} = excluded.{c}" for c in [*rest, *([guard] if guard else [])])
+        where = f" WHERE excluded.{guard} > {table}.{guard}" if guard else ""
+        conflict = f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sets}{where}"
+        return f"{insert(table, columns)} {conflict}"
+    if guard is None:
+        sets = ", ".join(f"{c} = VALUES({c})" for c in rest)
+    else:
+        # MySQL assigns from left to right: the guard goes last.
+        newer = f"VALUES({guard}) > {guard}"
+        each = [f"{c} = IF({newer}, VALUES({c}), {c})" for c in rest]
+        sets = ", ".join([*each, f"{guard} = GREATEST(VALUES({guard}), {guard})"])
+    return f"{insert(table, columns)} ON DUPLICATE KEY UPDATE {sets}"

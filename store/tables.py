@@ -1,0 +1,465 @@
+"""Every table, as SQLAlchemy Core knows it. Migrations build them; a test holds the two equal.
+
+Times are BIGINT microseconds UTC. Every row that belongs to an installation has
+`installation_id` first in its key. Mirrored rows carry `version`, the guard of DESIGN §4.2.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+MYSQL = ("mysql", "mariadb")
+metadata = sa.MetaData()
+
+Big = sa.BigInteger()
+Small = sa.Integer()
+Flag = sa.Integer()
+Long = sa.Text().with_variant(mysql.LONGTEXT(), *MYSQL)
+Json = Long
+Bytes = sa.LargeBinary().with_variant(mysql.LONGBLOB(), *MYSQL)
+
+
+def text(length: int) -> sa.String:
+    return sa.String(length)
+
+
+def key(name: str, type_: sa.types.TypeEngine[Any] = Big) -> sa.Column[Any]:
+    return sa.Column(name, type_, primary_key=True, autoincrement=False)
+
+
+def column(
+    name: str, type_: sa.types.TypeEngine[Any], default: str | None = None
+) -> sa.Column[Any]:
+    return sa.Column(name, type_, nullable=False, server_default=default and sa.text(default))
+
+
+def maybe(name: str, type_: sa.types.TypeEngine[Any]) -> sa.Column[Any]:
+    return sa.Column(name, type_, nullable=True)
+
+
+def table(name: str, *parts: sa.schema.SchemaItem) -> sa.Table:
+    return sa.Table(name, metadata, *parts)
+
+
+def mirrored() -> tuple[sa.Column[Any], ...]:
+    """The guard: what it is made of is in `store.version`."""
+    return (column("deleted", Flag, "0"), column("version", text(80)))
+
+
+def author() -> tuple[sa.Column[Any], ...]:
+    return (
+        column("author", text(100)),
+        column("author_id", Big, "0"),
+        column("author_association", text(40)),
+    )
+
+
+# --- What GitHub says -------------------------------------------------------------------------
+
+installations = table(
+    "installations",
+    key("installation_id"),
+    column("account", text(100)),
+    column("account_id", Big),
+    column("account_type", text(40)),
+    column("repository_selection", text(20)),
+    column("permissions", Json),
+    maybe("suspended_at", Big),
+    *mirrored(),
+)
+repositories = table(
+    "repositories",
+    key("installation_id"),
+    key("id"),
+    column("full_name", text(250)),
+    column("full_name_key", text(250)),
+    column("private", Flag),
+    column("archived", Flag),
+    column("default_branch", text(255)),
+    # Whether the installation still covers it; `installation_repositories` has no guard.
+    column("selected", Flag, "1"),
+    *mirrored(),
+    sa.Index("ix_repositories_full_name", "installation_id", "full_name_key"),
+)
+issues = table(
+    "issues",
+    key("installation_id"),
+    key("id"),
+    column("repository_id", Big),
+    column("number", Big),
+    column("is_pull_request", Flag),
+    column("title", text(1024)),
+    column("body", Long),
+    column("state", text(20)),
+    maybe("state_reason", text(40)),
+    *author(),
+    column("labels", Json),
+    column("assignees", Json),
+    maybe("milestone", Big),
+    column("locked", Flag),
+    column("created_at", Big),
+    column("updated_at", Big),
+    maybe("closed_at", Big),
+    *mirrored(),
+    sa.Index("ix_issues_number", "installation_id", "repository_id", "number"),
+)
+pull_requests = table(
+    "pull_requests",
+    key("installation_id"),
+    key("id"),
+    column("repository_id", Big),
+    column("number", Big),
+    column("title", text(1024)),
+    column("body", Long),
+    column("state", text(20)),
+    column("draft", Flag),
+    column("merged", Flag),
+    column("head_ref", text(255)),
+    column("head_sha", text(64)),
+    column("base_ref", text(255)),
+    *author(),
+    column("labels", Json),
+    column("assignees", Json),
+    maybe("milestone", Big),
+    column("created_at", Big),
+    column("updated_at", Big),
+    maybe("closed_at", Big),
+    maybe("merged_at", Big),
+    *mirrored(),
+    sa.Index("ix_pull_requests_number", "installation_id", "repository_id", "number"),
+)
+comments = table(
+    "comments",
+    key("installation_id"),
+    key("id"),
+    column("repository_id", Big),
+    column("number", Big),
+    column("body", Long),
+    *author(),
+    maybe("via_app_id", Big),
+    column("created_at", Big),
+    column("updated_at", Big),
+    *mirrored(),
+    sa.Index("ix_comments_number", "installation_id", "repository_id", "number", "created_at"),
+)
+reviews = table(
+    "reviews",
+    key("installation_id"),
+    key("id"),
+    column("repository_id", Big),
+    column("number", Big),
+    column("state", text(40)),
+    column("body", Long),
+    *author(),
+    column("commit_id", text(64)),
+    maybe("submitted_at", Big),
+    column("updated_at", Big),
+    *mirrored(),
+    sa.Index("ix_reviews_number", "installation_id", "repository_id", "number"),
+)
+review_comments = table(
+    "review_comments",
+    key("installation_id"),
+    key("id"),
+    column("repository_id", Big),
+    column("number", Big),
+    maybe("review_id", Big),
+    maybe("in_reply_to_id", Big),
+    column("path", text(1024)),
+    maybe("line", Big),
+    column("commit_id", text(64)),
+    column("body", Long),
+    *author(),
+    maybe("via_app_id", Big),
+    column("created_at", Big),
+    column("updated_at", Big),
+    *mirrored(),
+    sa.Index("ix_review_comments_number", "installation_id", "repository_id", "number"),
+)
+labels = table(
+    "labels",
+    key("installation_id"),
+    key("id"),
+    column("repository_id", Big),
+    column("name", text(255)),
+    column("color", text(20)),
+    column("description", text(500)),
+    *mirrored(),
+    sa.Index("ix_labels_repository", "installation_id", "repository_id"),
+)
+milestones = table(
+    "milestones",
+    key("installation_id"),
+    key("id"),
+    column("repository_id", Big),
+    column("number", Big),
+    column("title", text(1024)),
+    column("description", Long),
+    column("state", text(20)),
+    maybe("due_on", Big),
+    column("created_at", Big),
+    column("updated_at", Big),
+    maybe("closed_at", Big),
+    *mirrored(),
+    sa.Index("ix_milestones_number", "installation_id", "repository_id", "number"),
+)
+
+# --- What GitHub sends, and what we still have to ask it --------------------------------------
+
+deliveries = table(
+    "deliveries",
+    key("installation_id"),
+    key("guid", text(80)),
+    column("event", text(80)),
+    column("action", text(80)),
+    maybe("repository_id", Big),
+    column("state", text(20)),
+    maybe("outcome", text(20)),
+    column("attempts", Small, "0"),
+    column("not_before", Big),
+    maybe("error", Long),
+    column("received_at", Big),
+    maybe("processed_at", Big),
+    column("payload", Bytes),
+    sa.Index("ix_deliveries_state", "state", "not_before"),
+    sa.Index("ix_deliveries_received", "installation_id", "state", "received_at"),
+)
+commands = table(
+    "commands",
+    key("installation_id"),
+    key("source_kind", text(20)),
+    key("source_id"),
+    key("text_hash", text(64)),
+    key("nth", Small),
+    column("repository_id", Big),
+    column("number", Big),
+    column("verb", text(80)),
+    column("words", Json),
+    column("text", Long),
+    column("asker", text(100)),
+    column("state", text(20)),
+    column("attempts", Small, "0"),
+    column("not_before", Big),
+    column("written_at", Big),
+    column("received_at", Big),
+    maybe("answered_at", Big),
+    maybe("answer", Long),
+    sa.Index("ix_commands_state", "state", "not_before"),
+)
+reads = table(
+    "pending_reads",  # READS is a reserved word of MySQL
+    key("installation_id"),
+    key("kind", text(40)),
+    key("subject", text(255)),
+    column("arguments", Json),
+    column("state", text(20)),
+    # Counts the askings, so that one that comes in while the answer is fetched is not lost.
+    column("asked", Big, "1"),
+    column("attempts", Small, "0"),
+    column("not_before", Big),
+    maybe("error", Long),
+    column("asked_at", Big),
+    maybe("answered_at", Big),
+    sa.Index("ix_pending_reads_state", "state", "not_before"),
+)
+permissions = table(
+    "permissions",
+    key("installation_id"),
+    key("repository_id"),
+    key("login_key", text(100)),
+    column("permission", text(40)),
+    column("fetched_at", Big),
+)
+
+# --- What goes back to GitHub -----------------------------------------------------------------
+
+writes = table(
+    "writes",
+    key("installation_id"),
+    key("id", text(40)),
+    column("seq", Big),
+    column("kind", text(40)),
+    column("repository_id", Big),
+    column("target", text(255)),
+    column("arguments", Json),
+    column("author", text(120)),
+    maybe("task_id", text(40)),
+    maybe("lease_id", text(40)),
+    column("state", text(20)),
+    column("attempts", Small, "0"),
+    column("looks", Small, "0"),
+    column("not_before", Big),
+    column("queued_at", Big),
+    maybe("sending_at", Big),
+    maybe("finished_at", Big),
+    maybe("result", Json),
+    maybe("error", Json),
+    sa.Index("ix_writes_state", "state", "installation_id", "seq"),
+    sa.Index("ix_writes_queue", "installation_id", "state", "seq"),
+    sa.Index("ix_writes_target", "installation_id", "target", "state"),
+)
+budgets = table(
+    "budgets",
+    key("installation_id"),
+    key("resource", text(60)),
+    maybe("limit_", Big),
+    maybe("remaining", Big),
+    maybe("used", Big),
+    maybe("reset_at", Big),
+    column("blocked_until", Big, "0"),
+    column("failures", Small, "0"),
+    column("recorded_at", Big),
+)
+senders = table(
+    "senders",
+    key("installation_id"),
+    column("holder", text(80)),
+    column("lease_until", Big),
+    column("last_mutation_at", Big, "0"),
+)
+
+# --- Who works ---------------------------------------------------------------------------------
+
+agents = table(
+    "agents",
+    key("installation_id"),
+    key("id", text(64)),
+    column("name", text(200)),
+    column("system_name", text(80)),
+    column("role", text(20)),
+    column("capabilities", Json),
+    column("status", text(20)),
+    maybe("parent_id", text(64)),
+    column("registered_at", Big),
+    column("last_active_at", Big),
+)
+agent_keys = table(
+    "agent_keys",
+    key("id", text(40)),
+    column("installation_id", Big),
+    column("agent_id", text(64)),
+    column("role", text(20)),
+    column("hash", text(64)),
+    column("created_at", Big),
+    maybe("revoked_at", Big),
+    sa.Index("ix_agent_keys_agent", "installation_id", "agent_id"),
+)
+
+# --- What they work on ---------------------------------------------------------------------------
+
+tasks = table(
+    "tasks",
+    key("installation_id"),
+    key("id", text(40)),
+    column("repository_id", Big),
+    maybe("issue_id", Big),
+    maybe("number", Big),
+    column("title", text(1024)),
+    column("state", text(20)),
+    column("held", Flag, "0"),
+    column("priority", Small),
+    column("capabilities", Json),
+    maybe("assigned_to", text(120)),
+    # The live lease, if any: one row can name one, so there is one.
+    maybe("lease_id", text(40)),
+    maybe("holder", text(120)),
+    column("fence", Big, "0"),
+    column("failures", Small, "0"),
+    column("progress", Small, "0"),
+    maybe("note", Long),
+    maybe("result", Long),
+    maybe("branch", text(255)),
+    maybe("pull_number", Big),
+    maybe("card_comment_id", Big),
+    column("created_at", Big),
+    column("updated_at", Big),
+    sa.Index("ix_tasks_ready", "installation_id", "state", "priority", "created_at"),
+    sa.Index("ix_tasks_number", "installation_id", "repository_id", "number"),
+    sa.Index("ix_tasks_pull", "installation_id", "repository_id", "pull_number"),
+    sa.Index("ix_tasks_issue", "installation_id", "issue_id", unique=True),
+)
+leases = table(
+    "leases",
+    key("installation_id"),
+    key("id", text(40)),
+    column("task_id", text(40)),
+    column("holder", text(120)),
+    column("fence", Big),
+    column("state", text(20)),
+    column("lease_s", Big),
+    maybe("expires_at", Big),
+    column("granted_at", Big),
+    column("renewed_at", Big),
+    maybe("ended_at", Big),
+    maybe("ended_why", text(200)),
+    sa.Index("ix_leases_expiry", "state", "expires_at"),
+    sa.Index("ix_leases_holder", "installation_id", "holder", "state"),
+)
+
+# --- What they say to each other -----------------------------------------------------------------
+
+messages = table(
+    "messages",
+    key("installation_id"),
+    key("id", text(40)),
+    column("seq", Big),
+    column("thread_id", text(40)),
+    column("sender", text(120)),
+    column("recipient", text(140)),
+    maybe("task_id", text(40)),
+    column("priority", Small),
+    column("body", Long),
+    column("sent_at", Big),
+    sa.Index("ix_messages_seq", "installation_id", "seq"),
+)
+receipts = table(
+    "receipts",
+    key("installation_id"),
+    key("agent_id", text(64)),
+    key("message_id", text(40)),
+    column("state", text(20)),
+    column("priority", Small),
+    column("seq", Big),
+    column("visible_at", Big, "0"),
+    column("deliveries", Small, "0"),
+    maybe("read_at", Big),
+    sa.Index("ix_receipts_inbox", "installation_id", "agent_id", "state", "priority", "seq"),
+)
+
+# --- What happened --------------------------------------------------------------------------------
+
+heads = table("heads", key("installation_id"), column("seq", Big))
+events = table(
+    "events",
+    key("installation_id"),
+    key("seq"),
+    column("at", Big),
+    column("kind", text(60)),
+    column("subject", text(120)),
+    column("actor", text(120)),
+    column("data", Json),
+)
+audit = table(
+    "audit",
+    key("installation_id"),
+    key("seq"),
+    column("at", Big),
+    column("actor", text(120)),
+    column("operation", text(60)),
+    column("subject", text(120)),
+    column("data", Json),
+)
+# The answers of committed mutations, by request key: a lost COMMIT is answered from here.
+requests = table(
+    "requests",
+    key("installation_id"),
+    key("request_key", text(80)),
+    column("at", Big),
+    column("result", Json),
+    sa.Index("ix_requests_at", "at"),
+)
+
+# --- What the processes share ---------------------------------------------------------------------
+
+facts = table("facts", key("name", text(60)), column("value", text(500)))

@@ -1,0 +1,142 @@
+"""Both engines, and the one clock that a test steps."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from store.database import open_store
+from store.migrate import upgrade
+from store.mysql import address
+from store.transaction import Store
+
+DATA = Path(__file__).parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """GitHub's own descriptions and recorded payloads."""
+    if not DATA.is_dir():
+        reason = f"needs the recorded payloads in {DATA}"
+        if os.environ.get("HUBBUB_REQUIRE_DATA"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return DATA
+
+
+class Clock:
+    """Microseconds UTC; goes on only when told."""
+
+    def __init__(self) -> None:
+        self.at = 1_800_000_000_000_000
+
+    def __call__(self) -> int:
+        return self.at
+
+    def now(self) -> float:
+        """Seconds, as the simulated GitHub reads it."""
+        return self.at / 1_000_000
+
+    def forward(self, seconds: float) -> None:
+        self.at += int(seconds * 1_000_000)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def mysql_server() -> str:
+    url = os.environ.get("HUBBUB_TEST_MYSQL_URL")
+    if url is None:
+        pytest.fail("HUBBUB_TEST_MYSQL_URL is not set: run `make test`, which starts a MariaDB")
+    return url.rstrip("/")
+
+
+class MariaDB:
+    """Databases of our own on the test server."""
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+        self.made: list[str] = []
+
+    def execute(self, sql: str) -> None:
+        where = address(f"{self.server}/mysql")
+        connection = pymysql.connect(
+            host=where.host, port=where.port, user=where.user, password=where.password
+        )
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+        finally:
+            connection.close()
+
+    def create(self) -> str:
+        name = f"hubbub_test_{secrets.token_hex(6)}"
+        self.made.append(name)
+        self.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
+        return f"{self.server}/{name}"
+
+    def drop(self) -> None:
+        for name in self.made:
+            self.execute(f"DROP DATABASE IF EXISTS {name}")
+
+
+@pytest.fixture(scope="session")
+def mariadb(mysql_server: str) -> Iterator[MariaDB]:
+    made = MariaDB(mysql_server)
+    yield made
+    made.drop()
+
+
+@pytest.fixture(scope="session")
+def migrated_mysql_url(mariadb: MariaDB) -> str:
+    """One migrated database for the tests of this worker: each uses installations of its own."""
+    url = mariadb.create()
+    upgrade(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("store") / "migrated.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=["sqlite", "mysql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database with nothing in it."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    made: MariaDB = request.getfixturevalue("mariadb")
+    return made.create()
+
+
+@pytest.fixture(params=["sqlite", "mysql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A migrated database. On MySQL other tests use it too."""
+    if request.param == "sqlite":
+        source: Path = request.getfixturevalue("migrated_sqlite_file")
+        path = tmp_path / "hubbub.db"
+        path.write_bytes(source.read_bytes())
+        return f"sqlite:///{path}"
+    url: str = request.getfixturevalue("migrated_mysql_url")
+    return url
+
+
+@pytest.fixture
+async def store(store_url: str, clock: Clock) -> AsyncIterator[Store]:
+    opened = await open_store(store_url, clock)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def installation_id() -> int:
+    """Never used before, so that no test needs an empty database."""
+    return secrets.randbelow(2**52)
