@@ -1,0 +1,42 @@
+"""Who acts, and what their role lets them do."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+Role: TypeAlias = Literal["observer", "tester", "developer", "tech-lead"]
+# From the least to the most: each may do what those before it may.
+ROLES: tuple[Role, ...] = get_args(Role)
+
+# A person's role, by their permission on the repository (GitHub's role names).
+ROLE_OF_PERMISSION: dict[str, Role] = {
+    "admin": "tech-lead",
+    "maintain": "tech-lead",
+    "write": "developer",
+    "triage": "tester",
+    "read": "observer",
+}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """An agent, or a person. `repositories` None reaches all of the installation's."""
+
+    installation_id: int
+    name: str
+    role: Role
+    repositories: frozenset[int] | None = None
+
+    @property
+    def is_person(self) -> bool:
+        return self.name.startswith("@")
+
+    def may(self, role: Role) -> bool:
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+
+def person(installation_id: int, login: str, permission: str, repository_id: int) -> Actor | None:
+    """Somebody on GitHub, by login and permission; None for those without any."""
+    role = ROLE_OF_PERMISSION.get(permission)
+    if role is None:
+        return None
+    return Actor(installation_id, f"@{login}", role, frozenset({repository_id}))

@@ -1,0 +1,48 @@
+"""What a caller may be told when something is refused: one shape on every surface."""
+
+from typing import Any
+
+# code: (HTTP status, when)
+CODES: dict[str, tuple[int, str]] = {
+    "unauthenticated": (401, "There is no token, or nobody gave out this one, or it was revoked."),
+    "forbidden": (403, "The actor's role or reach does not allow this."),
+    "invalid_arguments": (422, "The arguments do not fit; `details.errors` names each."),
+    "unknown_operation": (404, "There is no operation of this name."),
+    "unknown_task": (404, "No such task, or not for this actor's eyes."),
+    "unknown_repository": (404, "No such repository, or the App is not installed on it."),
+    "unknown_agent": (404, "No agent of this id has registered."),
+    "unknown_message": (404, "No such message in this agent's inbox."),
+    "unknown_write": (404, "No such write, or it is another agent's."),
+    "not_registered": (409, "The agent must call register_agent first."),
+    "already_claimed": (409, "Somebody holds the task; `details.holder` says who."),
+    "nothing_ready": (409, "No ready task fits."),
+    "not_claimable": (409, "The task's state, a hold or an assignment does not allow a claim."),
+    "not_holder": (409, "The actor does not hold this task."),
+    "stale_fence": (409, "The lease ended meanwhile; `details.holder` says who holds it now."),
+    "illegal_transition": (409, "The task cannot go there; `details.legal` lists where it can."),
+    "no_issue_yet": (409, "GitHub has not numbered the task's issue yet."),
+    "key_reused": (409, "The idempotency key was used for another call."),
+    "too_large": (413, "The request is larger than is taken."),
+    "bad_request": (400, "The request is not what this address takes."),
+    "internal": (500, "A bug of ours. It was logged under `details.reference`."),
+    "unavailable": (503, "The database cannot be reached. Try again."),
+}
+
+
+class Refused(Exception):
+    """The caller asked for something that is not done; the message is theirs to read."""
+
+    def __init__(self, code: str, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = details
+
+    @property
+    def status(self) -> int:
+        return CODES[self.code][0]
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "error": {"code": self.code, "message": self.message, "details": self.details},
+        }

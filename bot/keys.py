@@ -1,0 +1,92 @@
+"""Everything secret derives from HUBBUB_SECRET_KEY: one key per purpose, by HKDF."""
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from bot.settings import Settings, WrongSettings
+from store import facts
+from store.database import sqlite_path
+from store.transaction import Store
+
+SHORTEST = 32
+
+
+class Keys:
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes for this purpose and no other."""
+        info = f"hubbub {purpose}".encode()
+        return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self._secret)
+
+    @property
+    def id(self) -> str:
+        """Names the secret without telling it: stands in tokens and in the database."""
+        return hashlib.sha256(self.derive("key id")).hexdigest()[:8]
+
+    def sign(self, purpose: str, text: str) -> str:
+        """A hex HMAC-SHA256 of `text`."""
+        return hmac.new(self.derive(purpose), text.encode(), hashlib.sha256).hexdigest()
+
+
+def load(settings: Settings) -> Keys:
+    """The secret of the settings, or of the file beside the SQLite database."""
+    if settings.secret_key:
+        return Keys(_long_enough(settings.secret_key.get_secret_value(), "HUBBUB_SECRET_KEY"))
+    path = sqlite_path(settings.database_url)
+    if path is None:
+        raise WrongSettings(
+            "HUBBUB_SECRET_KEY is not set, and with MySQL it must be: all processes share it. "
+            'Make one with `python3 -c "import secrets; print(secrets.token_urlsafe(48))"`.'
+        )
+    return Keys(_beside(Path(f"{path}.key")))
+
+
+def _beside(path: Path) -> str:
+    try:
+        # Written whole under another name first: a process killed here leaves no half key.
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(base64.urlsafe_b64encode(secrets.token_bytes(48)).decode())
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        return _long_enough(path.read_text().strip(), str(path))
+    except OSError as exc:
+        raise WrongSettings(
+            f"Cannot read or make the secret's file {path}: {exc.strerror}. "
+            "Set HUBBUB_SECRET_KEY, or let HUBBUB_DATABASE_URL name a folder that can be written."
+        ) from exc
+
+
+def _long_enough(secret: str, where: str) -> str:
+    if len(secret) < SHORTEST:
+        raise WrongSettings(
+            f"{where} has {len(secret)} characters; it must have {SHORTEST} or more. "
+            'Make one with `python3 -c "import secrets; print(secrets.token_urlsafe(48))"`.'
+        )
+    return secret
+
+
+async def check(store: Store, keys: Keys) -> None:
+    """Bind an empty database to the secret; refuse one that is bound to another."""
+    bound = await store.write(lambda tx: facts.settle(tx, "secret_key_id", keys.id))
+    if bound != keys.id:
+        raise WrongSettings(
+            f"The database was filled with another secret (key id {bound}, this one is {keys.id}). "
+            "Set HUBBUB_SECRET_KEY to the one it was filled with, or restore the .key file "
+            "beside the SQLite file."
+        )

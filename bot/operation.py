@@ -1,0 +1,136 @@
+"""An operation: one typed function, offered on every surface.
+
+Its arguments come from its signature, its description from its docstring, its result's schema
+from its return type.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from bot.actor import Actor, Role
+from bot.errors import Refused
+from store.transaction import Tx
+
+# What callers write for a task.
+TaskRef: TypeAlias = Annotated[str, Field(description="owner/repo#12 or a task id", max_length=300)]
+RepositoryName: TypeAlias = Annotated[str, Field(description="owner/repo", max_length=250)]
+WaitSeconds: TypeAlias = Annotated[
+    float, Field(ge=0, le=50, description="wait up to this long for it")
+]
+
+
+class Answer(BaseModel):
+    """What every operation returns, beside its own fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    as_of: str = Field("", description="the mirror holds what GitHub sent up to this time")
+    stale_s: float = Field(0, description="how far the mirror is behind, in seconds")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an operation acts with. `now`: microseconds UTC, once for the transaction."""
+
+    tx: Tx
+    actor: Actor
+    now: int
+
+    @property
+    def installation_id(self) -> int:
+        return self.actor.installation_id
+
+
+@dataclass(frozen=True)
+class Slash:
+    """How an operation is asked for in a comment, and answered there.
+
+    The task is the issue commented on; the words fill `arguments` in order, the last one taking
+    the rest. `reply` makes the comment that answers; without it a reaction is all.
+    """
+
+    verb: str
+    help: str
+    arguments: tuple[str, ...] = ()
+    reply: Callable[[Any], str] | None = None
+
+
+@dataclass(frozen=True)
+class Operation:
+    name: str
+    description: str
+    arguments: type[BaseModel]
+    result: type[Answer]
+    run: Callable[..., Awaitable[Answer]]
+    role: Role
+    reads_only: bool
+    idempotent: bool
+    destructive: bool
+    reaches_github: bool
+    slash: Slash | None
+    # An operation with `wait_s` is asked again until this holds or the time is over.
+    settled: Callable[[Any], bool] | None
+
+    def parse(self, given: Any) -> BaseModel:
+        try:
+            return self.arguments.model_validate(given)
+        except ValidationError as exc:
+            raise _invalid(self, exc) from exc
+
+
+def operation(
+    *,
+    role: Role,
+    reads_only: bool = False,
+    idempotent: bool = False,
+    destructive: bool = False,
+    reaches_github: bool = False,
+    slash: Slash | None = None,
+    settled: Callable[[Any], bool] | None = None,
+) -> Callable[[Callable[..., Awaitable[Answer]]], Operation]:
+    """Turn `async def name(ctx, …) -> Answer` into an `Operation`."""
+
+    def made(run: Callable[..., Awaitable[Answer]]) -> Operation:
+        signature = inspect.signature(run, eval_str=True)
+        _ctx, *parameters = signature.parameters.values()
+        fields: dict[str, Any] = {
+            p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in parameters
+        }
+        return Operation(
+            name=run.__name__,
+            description=" ".join((inspect.getdoc(run) or "").split()),
+            arguments=create_model(run.__name__, __config__=ConfigDict(extra="forbid"), **fields),
+            result=signature.return_annotation,
+            run=run,
+            role=role,
+            reads_only=reads_only,
+            idempotent=idempotent or reads_only,
+            destructive=destructive,
+            reaches_github=reaches_github,
+            slash=slash,
+            settled=settled,
+        )
+
+    return made
+
+
+def _invalid(which: Operation, exc: ValidationError) -> Refused:
+    errors = [
+        {"argument": ".".join(str(part) for part in e["loc"]), "problem": e["msg"]}
+        for e in exc.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    first = errors[0]
+    where = f"`{first['argument']}`: {first['problem']}" if first["argument"] else first["problem"]
+    takes = ", ".join(
+        name if field.is_required() else f"{name}?"
+        for name, field in which.arguments.model_fields.items()
+    )
+    return Refused(
+        "invalid_arguments",
+        f"{which.name}: {where}. It takes {takes or 'nothing'}.",
+        errors=errors[:20],
+    )

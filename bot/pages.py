@@ -1,0 +1,30 @@
+"""Pages of a list: an opaque cursor says where the last one ended."""
+
+import base64
+import binascii
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from bot.errors import Refused
+
+Limit: TypeAlias = Annotated[int, Field(ge=1, le=100)]
+Cursor: TypeAlias = Annotated[
+    str | None, Field(max_length=500, description="next_cursor of the page before")
+]
+
+
+def encode(place: str) -> str:
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def decode(cursor: str | None) -> str:
+    """The place, empty for the first page. Raise Refused for what is no cursor of ours."""
+    if not cursor:
+        return ""
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError) as exc:
+        raise Refused(
+            "invalid_arguments", "`cursor` must be a next_cursor as it was given, or left out."
+        ) from exc

@@ -1,0 +1,141 @@
+"""The process's settings: HUBBUB_… in the environment or in `.env`."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class WrongSettings(Exception):
+    """A setting is missing or wrong; the text names it and the remedy."""
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="HUBBUB_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        str_strip_whitespace=True,
+    )
+
+    database_url: str = Field(
+        "sqlite:///hubbub.db",
+        description="sqlite:///file.db or mysql://user:password@host:3306/name",
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="32 bytes or more from which all other secrets derive; made beside a SQLite "
+        "file when absent, required with MySQL",
+    )
+    public_url: str | None = Field(None, description="where others reach this server")
+    host: str = Field("127.0.0.1", description="the address to listen on")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, description="the port to listen on")
+    github_app_id: str | None = Field(None, description="the App's id, from its settings page")
+    github_private_key: SecretStr | None = Field(
+        None, description="the App's private key: the PEM text, or the path of the file"
+    )
+    github_webhook_secret: SecretStr | None = Field(
+        None, description="the secret that the App signs its webhooks with"
+    )
+    github_api_url: str = Field(
+        "https://api.github.com", description="for GitHub Enterprise: https://HOST/api/v3"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="how much is logged"
+    )
+    log_format: Literal["console", "json"] = Field(
+        "console", description="for people, or one JSON object a line"
+    )
+    token: SecretStr | None = Field(
+        None, description="for `hubbub mcp` and `hubbub call`: who asks"
+    )
+    url: str | None = Field(None, description="for `hubbub mcp` and `hubbub call`: the server")
+
+    @field_validator("github_api_url", "public_url", "url")
+    @classmethod
+    def _is_a_web_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be an address such as https://hubbub.example.com")
+        return value.rstrip("/")
+
+
+REMEDIES = {
+    "github_app_id": "Set it to the App ID on the App's settings page on GitHub.",
+    "github_private_key": "Generate a private key on the App's settings page and set it to the "
+    "path of the .pem file.",
+    "github_webhook_secret": "Set it to the webhook secret on the App's settings page.",
+}
+
+
+@dataclass(frozen=True)
+class GitHubApp:
+    """What `serve` needs to be the App."""
+
+    id: str
+    private_key: str
+    webhook_secret: str
+    api_url: str
+
+
+def load(**given: Any) -> Settings:
+    """Read the settings. Raise WrongSettings, which names each wrong one."""
+    try:
+        return Settings(**given)
+    except ValidationError as exc:
+        wrong = [
+            f"HUBBUB_{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            for e in exc.errors(include_url=False)
+        ]
+        raise WrongSettings("\n".join(wrong)) from exc
+
+
+def github_app(settings: Settings) -> GitHubApp:
+    """The App's identity. Raise WrongSettings for what is missing or wrong."""
+    missing = [name for name in REMEDIES if not getattr(settings, name)]
+    if missing:
+        raise WrongSettings(
+            "\n".join(f"HUBBUB_{name.upper()} is not set. {REMEDIES[name]}" for name in missing)
+        )
+    app_id = str(settings.github_app_id)
+    if not re.fullmatch(r"[A-Za-z0-9.]+", app_id):
+        raise WrongSettings(
+            f"HUBBUB_GITHUB_APP_ID is {app_id!r}, which is no App ID. {REMEDIES['github_app_id']}"
+        )
+    return GitHubApp(
+        id=app_id,
+        private_key=_pem(_text(settings.github_private_key)),
+        webhook_secret=_text(settings.github_webhook_secret),
+        api_url=settings.github_api_url,
+    )
+
+
+def _text(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
+
+
+def _pem(value: str) -> str:
+    """The PEM text itself (its line ends may be escaped), or the file that holds it."""
+    text = value.replace("\\n", "\n")
+    try:
+        if "-----BEGIN" not in text:
+            text = Path(text).expanduser().read_text()
+        load_pem_private_key(text.encode(), password=None)
+    except OSError as exc:
+        raise WrongSettings(
+            "HUBBUB_GITHUB_PRIVATE_KEY is neither a PEM text nor a file that can be read "
+            f"({exc.strerror}). {REMEDIES['github_private_key']}"
+        ) from exc
+    except (ValueError, TypeError) as exc:
+        raise WrongSettings(
+            f"HUBBUB_GITHUB_PRIVATE_KEY holds no private key. {REMEDIES['github_private_key']}"
+        ) from exc
+    return text

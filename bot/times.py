@@ -1,0 +1,14 @@
+"""Times: microseconds UTC inside, ISO 8601 outside."""
+
+from datetime import UTC, datetime
+
+SECOND = 1_000_000
+
+
+def stamp(at: int) -> str:
+    return datetime.fromtimestamp(at / SECOND, UTC).isoformat(timespec="milliseconds")
+
+
+def parsed(text: str) -> int:
+    """GitHub's timestamps to microseconds; some old payloads carry epoch seconds."""
+    return round(datetime.fromisoformat(text).timestamp() * SECOND)

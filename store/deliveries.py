@@ -1,0 +1,182 @@
+"""The inbox: each webhook of GitHub's, by its GUID, until long after it was processed."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from store import sql
+from store.transaction import Row, Tx
+
+COLUMNS = (
+    "installation_id",
+    "guid",
+    "event",
+    "action",
+    "repository_id",
+    "state",
+    "not_before",
+    "received_at",
+    "payload",
+)
+KEY = ("installation_id", "guid")
+# After each failed attempt: seconds until the next. Then the delivery is dead.
+BACKOFF_S = (1, 5, 30, 120, 600)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    installation_id: int
+    guid: str
+    event: str
+    action: str
+    repository_id: int | None
+    payload: bytes
+
+    @property
+    def key(self) -> Row:
+        return {"installation_id": self.installation_id, "guid": self.guid}
+
+
+async def receive(tx: Tx, arrived: Sequence[Delivery]) -> None:
+    """Keep them, unless they are here. One that was given up is tried again."""
+    now = await tx.now()
+    await tx.many(
+        sql.insert_new(tx.dialect, "deliveries", COLUMNS, KEY),
+        [
+            {
+                **each.key,
+                "event": each.event,
+                "action": each.action,
+                "repository_id": each.repository_id,
+                "state": "received",
+                "not_before": now,
+                "received_at": now,
+                "payload": zlib.compress(each.payload, 1),
+            }
+            for each in arrived
+        ],
+    )
+    for each in arrived:
+        await revive(tx, each.installation_id, each.guid)
+    tx.rings.add("deliveries")
+
+
+async def revive(tx: Tx, installation_id: int, guid: str) -> int:
+    """Try a dead delivery again: 1 if it was dead."""
+    tx.rings.add("deliveries")
+    return await tx.run(
+        "UPDATE deliveries SET state = 'received', attempts = 0, not_before = :now, error = NULL "
+        "WHERE installation_id = :i AND guid = :g AND state = 'dead'",
+        now=await tx.now(),
+        i=installation_id,
+        g=guid,
+    )
+
+
+async def due(tx: Tx, limit: int) -> list[Row]:
+    """Keys of those to process now, oldest first."""
+    q = (
+        "SELECT installation_id, guid FROM deliveries WHERE state IN ('received', 'failed') "
+        "AND not_before <= :now ORDER BY received_at LIMIT :n"
+    )
+    return await tx.all(q, now=await tx.now(), n=limit)
+
+
+async def next_due(tx: Tx) -> int | None:
+    """When the earliest unprocessed one is to be tried, or None."""
+    q = "SELECT MIN(not_before) AS at FROM deliveries WHERE state IN ('received', 'failed')"
+    row = await tx.one(q)
+    return row["at"] if row else None
+
+
+async def take(tx: Tx, installation_id: int, guid: str) -> Delivery | None:
+    """Lock one for processing in this transaction; None if somebody processed it."""
+    row = await tx.one(
+        "SELECT * FROM deliveries WHERE installation_id = :i AND guid = :g "
+        "AND state IN ('received', 'failed') FOR UPDATE",
+        i=installation_id,
+        g=guid,
+    )
+    return _delivery(row) if row else None
+
+
+async def get(tx: Tx, installation_id: int, guid: str) -> tuple[Row, Delivery] | None:
+    q = "SELECT * FROM deliveries WHERE installation_id = :i AND guid = :g"
+    row = await tx.one(q, i=installation_id, g=guid)
+    return (row, _delivery(row)) if row else None
+
+
+async def processed(tx: Tx, which: Delivery, outcome: str) -> None:
+    """`outcome`: mirrored, or kept (an event or action that we do nothing with)."""
+    await tx.run(
+        "UPDATE deliveries SET state = 'processed', outcome = :outcome, error = NULL, "
+        "processed_at = :now WHERE installation_id = :installation_id AND guid = :guid",
+        outcome=outcome,
+        now=await tx.now(),
+        **which.key,
+    )
+
+
+async def failed(tx: Tx, installation_id: int, guid: str, error: str) -> str:
+    """Note a failed attempt: the state it leads to, failed or dead."""
+    row = await tx.one(
+        "SELECT attempts FROM deliveries WHERE installation_id = :i AND guid = :g "
+        "AND state IN ('received', 'failed') FOR UPDATE",
+        i=installation_id,
+        g=guid,
+    )
+    if row is None:
+        return "processed"
+    attempts = row["attempts"]
+    dead = attempts >= len(BACKOFF_S)
+    wait = 0 if dead else BACKOFF_S[attempts] * 1_000_000
+    await tx.run(
+        "UPDATE deliveries SET state = :state, attempts = :attempts, not_before = :at, "
+        "error = :error WHERE installation_id = :i AND guid = :g",
+        state="dead" if dead else "failed",
+        attempts=attempts + 1,
+        at=await tx.now() + wait,
+        error=error[:4000],
+        i=installation_id,
+        g=guid,
+    )
+    return "dead" if dead else "failed"
+
+
+async def listed(tx: Tx, state: str | None, limit: int) -> list[Row]:
+    """The newest, without their payloads."""
+    q = (
+        "SELECT installation_id, guid, event, action, repository_id, state, outcome, attempts, "
+        "error, received_at, processed_at FROM deliveries "
+        f"{'WHERE state = :state ' if state else ''}ORDER BY received_at DESC, guid LIMIT :n"
+    )
+    return await tx.all(q, n=limit, **({"state": state} if state else {}))
+
+
+async def counts(tx: Tx) -> list[Row]:
+    """How many of each event and action, by state and outcome."""
+    return await tx.all(
+        "SELECT event, action, state, outcome, COUNT(*) AS n FROM deliveries "
+        "GROUP BY event, action, state, outcome ORDER BY event, action, state, outcome"
+    )
+
+
+async def as_of(tx: Tx, installation_id: int) -> int | None:
+    """When the oldest delivery that is not in the mirror yet came in, or None."""
+    row = await tx.one(
+        "SELECT MIN(received_at) AS at FROM deliveries WHERE installation_id = :i "
+        "AND state IN ('received', 'failed')",
+        i=installation_id,
+    )
+    return row["at"] if row else None
+
+
+def _delivery(row: Row) -> Delivery:
+    return Delivery(
+        installation_id=row["installation_id"],
+        guid=row["guid"],
+        event=row["event"],
+        action=row["action"],
+        repository_id=row["repository_id"],
+        payload=zlib.decompress(row["payload"]),
+    )

@@ -1,0 +1,38 @@
+"""The answers of mutations that committed, so that none is done twice."""
+
+import json
+from typing import Any
+
+from store import sql
+from store.transaction import Tx
+
+COLUMNS = ("installation_id", "request_key", "at", "result")
+
+
+async def answered(tx: Tx, installation_id: int, key: str) -> dict[str, Any] | None:
+    q = "SELECT result FROM requests WHERE installation_id = :i AND request_key = :k"
+    row = await tx.one(q, i=installation_id, k=key)
+    return json.loads(row["result"]) if row else None
+
+
+async def keep(tx: Tx, installation_id: int, key: str, now: int, result: dict[str, Any]) -> None:
+    await tx.run(
+        sql.insert("requests", COLUMNS),
+        installation_id=installation_id,
+        request_key=key,
+        at=now,
+        result=json.dumps(result),
+    )
+
+
+async def forget(tx: Tx, before: int, limit: int) -> int:
+    """Drop the oldest: how many went."""
+    q = "SELECT installation_id, request_key FROM requests WHERE at < :t ORDER BY at LIMIT :n"
+    rows = await tx.all(q, t=before, n=limit)
+    for row in rows:
+        await tx.run(
+            "DELETE FROM requests WHERE installation_id = :installation_id "
+            "AND request_key = :request_key",
+            **row,
+        )
+    return len(rows)
