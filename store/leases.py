@@ -1,6 +1,132 @@
 """Leases: who holds a task, until when. A lease ends only by a change of its row."""
 
-from store.transaction import Tx
+from store import ids, sql
+from store.transaction import Row, Tx
+
+COLUMNS = (
+    "installation_id",
+    "id",
+    "task_id",
+    "holder",
+    "fence",
+    "state",
+    "lease_s",
+    "expires_at",
+    "granted_at",
+    "renewed_at",
+)
+# How a lease that ended like this came to its end: whether what it queued may still go out.
+PROPER = ("held", "parked", "released", "completed")
+
+
+async def grant(
+    tx: Tx, installation_id: int, task_id: str, holder: str, lease_s: int | None
+) -> Row | None:
+    """Take the task, if nobody holds it: the lease, or None. One UPDATE decides.
+
+    `lease_s` None never expires.
+    """
+    now = await tx.now()
+    lease_id = ids.new("l", now)
+    took = await tx.run(
+        "UPDATE tasks SET lease_id = :l, holder = :h, fence = fence + 1, state = 'in_progress', "
+        "assigned_to = NULL, updated_at = :now WHERE installation_id = :i AND id = :t "
+        "AND lease_id IS NULL AND held = 0 AND state IN ('pending', 'assigned') "
+        "AND (assigned_to IS NULL OR assigned_to = :h)",
+        l=lease_id,
+        h=holder,
+        now=now,
+        i=installation_id,
+        t=task_id,
+    )
+    if not took:
+        return None
+    task = await tx.one(
+        "SELECT fence FROM tasks WHERE installation_id = :i AND id = :t",
+        i=installation_id,
+        t=task_id,
+    )
+    lease = {
+        "installation_id": installation_id,
+        "id": lease_id,
+        "task_id": task_id,
+        "holder": holder,
+        "fence": task["fence"] if task else 0,
+        "state": "held",
+        "lease_s": lease_s or 0,
+        "expires_at": None if lease_s is None else now + lease_s * 1_000_000,
+        "granted_at": now,
+        "renewed_at": now,
+    }
+    await tx.run(sql.insert("leases", COLUMNS), **lease)
+    return lease
+
+
+async def get(tx: Tx, installation_id: int, lease_id: str) -> Row | None:
+    q = "SELECT * FROM leases WHERE installation_id = :i AND id = :l"
+    return await tx.one(q, i=installation_id, l=lease_id)
+
+
+async def end(tx: Tx, lease: Row, state: str, why: str, to: str) -> bool:
+    """End a live lease as released, completed, expired or revoked; the task goes to state `to`.
+
+    False, and nothing changes, when it had ended before.
+    """
+    now = await tx.now()
+    ended = await tx.run(
+        "UPDATE leases SET state = :state, ended_at = :now, ended_why = :why "
+        "WHERE installation_id = :i AND id = :l AND state IN ('held', 'parked')",
+        state=state,
+        now=now,
+        why=why[:200],
+        i=lease["installation_id"],
+        l=lease["id"],
+    )
+    if ended:
+        await tx.run(
+            "UPDATE tasks SET lease_id = NULL, holder = NULL, state = :to, updated_at = :now "
+            "WHERE installation_id = :i AND id = :t AND lease_id = :l",
+            to=to,
+            now=now,
+            i=lease["installation_id"],
+            t=lease["task_id"],
+            l=lease["id"],
+        )
+    return bool(ended)
+
+
+async def park(tx: Tx, lease: Row) -> None:
+    """A review or a person is awaited: it does not expire meanwhile."""
+    await tx.run(
+        "UPDATE leases SET state = 'parked', expires_at = NULL WHERE installation_id = :i "
+        "AND id = :l AND state = 'held'",
+        i=lease["installation_id"],
+        l=lease["id"],
+    )
+
+
+async def unpark(tx: Tx, lease: Row) -> None:
+    now = await tx.now()
+    await tx.run(
+        "UPDATE leases SET state = 'held', renewed_at = :now, expires_at = "
+        "CASE WHEN lease_s = 0 THEN NULL ELSE :now + lease_s * 1000000 END "
+        "WHERE installation_id = :i AND id = :l AND state = 'parked'",
+        now=now,
+        i=lease["installation_id"],
+        l=lease["id"],
+    )
+
+
+async def overdue(tx: Tx, limit: int, installation_id: int | None = None) -> list[Row]:
+    """Live leases whose time is over."""
+    return await tx.all(
+        "SELECT * FROM leases WHERE state = 'held' AND expires_at <= :now "
+        f"{'AND installation_id = :i ' if installation_id is not None else ''}"
+        "ORDER BY expires_at LIMIT :n",
+        now=await tx.now(),
+        n=limit,
+        **({"i": installation_id} if installation_id is not None else {}),
+    )
 
 
 async def renew(tx: Tx, installation_id: int, holder: str, now: int) -> int:

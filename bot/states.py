@@ -1,0 +1,22 @@
+"""The task's state machine, as a table: from each state, where it may go."""
+
+from typing import Literal, TypeAlias, get_args
+
+TaskState: TypeAlias = Literal[
+    "pending", "assigned", "in_progress", "in_review", "completed", "failed", "cancelled"
+]
+STATES: tuple[TaskState, ...] = get_args(TaskState)
+
+LEGAL: dict[TaskState, tuple[TaskState, ...]] = {
+    "pending": ("assigned", "in_progress", "completed", "failed", "cancelled"),
+    "assigned": ("in_progress", "pending", "completed", "failed", "cancelled"),
+    "in_progress": ("in_review", "pending", "completed", "failed", "cancelled"),
+    "in_review": ("in_progress", "pending", "completed", "failed", "cancelled"),
+    # Reopened or retried.
+    "completed": ("pending",),
+    "failed": ("pending",),
+    "cancelled": ("pending",),
+}
+OPEN: tuple[TaskState, ...] = ("pending", "assigned", "in_progress", "in_review")
+# What the holder may report by update_task_status.
+REPORTED = Literal["in_progress", "in_review", "completed", "failed"]

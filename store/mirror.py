@@ -1,0 +1,177 @@
+"""The mirror's rows, and the guard that makes any order of deliveries end alike.
+
+A row's `version` is compared as text: deleted, then `updated_at`, then when it was read from
+GitHub (0 for a webhook), then the hash of its content. So a delete is final, a newer change
+wins, at equal times a read settles it, and before that the greater hash holds for now.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from store import sql
+from store.tables import metadata
+from store.transaction import Row, Tx
+
+# What has no guard of its own on GitHub: it converges by its read alone.
+UNGUARDED = {"labels": "the whole row", "repositories": "selected"}
+
+
+def version(row: Row, updated_at: int, *, deleted: bool = False, read_at: int = 0) -> str:
+    content = json.dumps(row, sort_keys=True, ensure_ascii=True, default=str)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    return f"{int(deleted)}{updated_at:017d}{read_at:017d}{digest}"
+
+
+def same_time(one: str, other: str) -> bool:
+    """Equal in `deleted` and `updated_at`."""
+    return one[:18] == other[:18]
+
+
+@dataclass(frozen=True)
+class Put:
+    """What became of a row. `tie`: GitHub must be asked which of two is right."""
+
+    won: bool
+    tie: bool
+    before: Row | None
+
+
+def columns(table: str) -> tuple[str, ...]:
+    return tuple(c.name for c in metadata.tables[table].columns)
+
+
+def key(table: str) -> tuple[str, ...]:
+    return tuple(c.name for c in metadata.tables[table].primary_key.columns)
+
+
+async def put(tx: Tx, table: str, row: Row) -> Put:
+    """Bring a row in, if its version is the greatest. `row` has the key and `version`.
+
+    The caller holds the row of the repository (or installation), so none comes between.
+    """
+    names, keys = tuple(row), key(table)
+    where = " AND ".join(f"{k} = :{k}" for k in keys)
+    before = await tx.one(f"SELECT * FROM {table} WHERE {where}", **{k: row[k] for k in keys})
+    await tx.run(sql.upsert(tx.dialect, table, names, keys, "version"), **row)
+    if before is None:
+        return Put(won=True, tie=False, before=None)
+    old, new = before["version"], row["version"]
+    return Put(won=new > old, tie=new != old and same_time(old, new), before=before)
+
+
+async def lock_repository(tx: Tx, installation_id: int, repository_id: int) -> None:
+    """Changes to one repository's mirror take turns."""
+    q = "SELECT id FROM repositories WHERE installation_id = :i AND id = :r FOR UPDATE"
+    await tx.one(q, i=installation_id, r=repository_id)
+
+
+async def select_repository(tx: Tx, installation_id: int, repository_id: int, on: int) -> None:
+    await tx.run(
+        "UPDATE repositories SET selected = :on WHERE installation_id = :i AND id = :r",
+        on=on,
+        i=installation_id,
+        r=repository_id,
+    )
+
+
+async def installation(tx: Tx, installation_id: int) -> Row | None:
+    q = "SELECT * FROM installations WHERE installation_id = :i"
+    return await tx.one(q, i=installation_id)
+
+
+async def installation_of(tx: Tx, account: str) -> Row | None:
+    """The live installation on an account, by its login in any letter case."""
+    q = "SELECT * FROM installations WHERE deleted = 0 ORDER BY installation_id DESC"
+    found = [r for r in await tx.all(q) if r["account"].casefold() == account.casefold()]
+    return found[0] if found else None
+
+
+VISIBLE = "r.deleted = 0 AND r.selected = 1"
+PRESENT = (
+    "NOT EXISTS (SELECT 1 FROM installations n WHERE n.installation_id = r.installation_id "
+    "AND (n.deleted = 1 OR n.suspended_at IS NOT NULL))"
+)
+
+
+async def repository(tx: Tx, installation_id: int, full_name: str) -> Row | None:
+    """By name, in any letter case; None when it is not there for this installation."""
+    q = (
+        "SELECT r.* FROM repositories r WHERE r.installation_id = :i AND r.full_name_key = :n "
+        f"AND {VISIBLE} AND {PRESENT}"
+    )
+    return await tx.one(q, i=installation_id, n=full_name.casefold())
+
+
+async def repository_by_id(tx: Tx, installation_id: int, repository_id: int) -> Row | None:
+    q = (
+        "SELECT r.* FROM repositories r WHERE r.installation_id = :i AND r.id = :r "
+        f"AND {VISIBLE} AND {PRESENT}"
+    )
+    return await tx.one(q, i=installation_id, r=repository_id)
+
+
+async def issue(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
+    """An issue, or a PR's issue, by number."""
+    q = (
+        "SELECT * FROM issues WHERE installation_id = :i AND repository_id = :r "
+        "AND number = :n AND deleted = 0"
+    )
+    return await tx.one(q, i=installation_id, r=repository_id, n=number)
+
+
+async def pull_request(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
+    q = (
+        "SELECT * FROM pull_requests WHERE installation_id = :i AND repository_id = :r "
+        "AND number = :n AND deleted = 0"
+    )
+    return await tx.one(q, i=installation_id, r=repository_id, n=number)
+
+
+async def newest_comments(
+    tx: Tx, installation_id: int, repository_id: int, number: int, limit: int
+) -> list[Row]:
+    """The newest of a thread, oldest first."""
+    q = (
+        "SELECT * FROM comments WHERE installation_id = :i AND repository_id = :r "
+        "AND number = :n AND deleted = 0 ORDER BY created_at DESC, id DESC LIMIT :limit"
+    )
+    rows = await tx.all(q, i=installation_id, r=repository_id, n=number, limit=limit)
+    return rows[::-1]
+
+
+async def bury(tx: Tx, table: str, installation_id: int, id_: int) -> None:
+    """GitHub says that it is gone. The content stays, unseen; nothing brings it back."""
+    row = await tx.one(
+        f"SELECT version FROM {table} WHERE installation_id = :i AND id = :id",
+        i=installation_id,
+        id=id_,
+    )
+    if row:
+        await tx.run(
+            f"UPDATE {table} SET deleted = 1, version = :v WHERE installation_id = :i AND id = :id",
+            v="1" + row["version"][1:],
+            i=installation_id,
+            id=id_,
+        )
+
+
+def decoded(row: Row, *names: str) -> Row:
+    return row | {name: json.loads(row[name]) for name in names}
+
+
+def snapshot_columns(table: str) -> list[str]:
+    """What convergence is judged by: all that GitHub says, nothing local."""
+    local: dict[str, set[str]] = {"repositories": {"selected"}}
+    return [c for c in columns(table) if c not in local.get(table, set())]
+
+
+MIRRORED: tuple[str, ...] = tuple(t.name for t in metadata.sorted_tables if "version" in t.columns)
+
+
+async def content(tx: Tx, table: str, installation_id: int) -> list[dict[str, Any]]:
+    """Every row of a mirrored table, in key order."""
+    names = ", ".join(snapshot_columns(table))
+    q = f"SELECT {names} FROM {table} WHERE installation_id = :i ORDER BY {', '.join(key(table))}"
+    return await tx.all(q, i=installation_id)

@@ -1,0 +1,91 @@
+"""Reads: what is to be looked up on GitHub later, each subject at most once at a time."""
+
+import json
+from typing import Any
+
+from store import sql
+from store.transaction import Row, Tx
+
+COLUMNS = (
+    "installation_id",
+    "kind",
+    "subject",
+    "arguments",
+    "state",
+    "not_before",
+    "asked_at",
+)
+KEY = ("installation_id", "kind", "subject")
+BACKOFF_S = (5, 15, 60, 300, 900, 3600)
+
+
+async def ask(
+    tx: Tx, installation_id: int, kind: str, subject: str, arguments: dict[str, Any]
+) -> None:
+    """Queue a read, or have the queued one also answer this."""
+    now = await tx.now()
+    row = {
+        "installation_id": installation_id,
+        "kind": kind,
+        "subject": subject,
+        "arguments": json.dumps(arguments),
+        "state": "queued",
+        "not_before": now,
+        "asked_at": now,
+    }
+    again = await tx.run(
+        "UPDATE pending_reads SET asked = asked + 1, state = 'queued', attempts = 0, "
+        "arguments = :arguments, asked_at = :asked_at, "
+        "not_before = CASE WHEN state = 'queued' THEN not_before ELSE :not_before END "
+        "WHERE installation_id = :installation_id AND kind = :kind AND subject = :subject",
+        **{k: v for k, v in row.items() if k != "state"},
+    )
+    if not again:
+        await tx.run(sql.insert_new(tx.dialect, "pending_reads", COLUMNS, KEY), **row)
+    tx.rings.add("outbox")
+
+
+async def due(tx: Tx, installation_id: int, limit: int) -> list[Row]:
+    q = (
+        "SELECT * FROM pending_reads WHERE state = 'queued' AND not_before <= :now "
+        "AND installation_id = :i ORDER BY not_before LIMIT :n"
+    )
+    rows = await tx.all(q, now=await tx.now(), i=installation_id, n=limit)
+    return [r | {"arguments": json.loads(r["arguments"])} for r in rows]
+
+
+async def answered(tx: Tx, read: Row) -> None:
+    """Done, unless it was asked again meanwhile."""
+    await tx.run(
+        "UPDATE pending_reads SET state = 'answered', answered_at = :now, error = NULL "
+        "WHERE installation_id = :i AND kind = :k AND subject = :s AND asked = :asked",
+        now=await tx.now(),
+        i=read["installation_id"],
+        k=read["kind"],
+        s=read["subject"],
+        asked=read["asked"],
+    )
+
+
+async def failed(tx: Tx, read: Row, error: str) -> None:
+    """Try again later, ever more rarely: GitHub may be away for a day."""
+    wait = BACKOFF_S[min(read["attempts"], len(BACKOFF_S) - 1)]
+    await _put_off(tx, read, await tx.now() + wait * 1_000_000, error, 1)
+
+
+async def put_off(tx: Tx, read: Row, until: int) -> None:
+    """Not its own fault: GitHub said wait."""
+    await _put_off(tx, read, until, None, 0)
+
+
+async def _put_off(tx: Tx, read: Row, until: int, error: str | None, attempts: int) -> None:
+    await tx.run(
+        "UPDATE pending_reads SET attempts = attempts + :attempts, not_before = :at, "
+        "error = :error WHERE installation_id = :i AND kind = :k AND subject = :s",
+        at=until,
+        attempts=attempts,
+        error=error and error[:4000],
+        i=read["installation_id"],
+        k=read["kind"],
+        s=read["subject"],
+    )

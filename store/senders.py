@@ -1,0 +1,46 @@
+"""One process at a time talks to GitHub for an installation: the sender's lease."""
+
+from store import sql
+from store.transaction import Row, Tx
+
+COLUMNS = ("installation_id", "holder", "lease_until")
+
+
+async def acquire(tx: Tx, installation_id: int, me: str, lease: int, grace: int) -> Row | None:
+    """Take or keep the lease for `lease` microseconds: its row, or None while another has it.
+
+    After another's lease ran out, `grace` passes first: its last request may still be under way.
+    """
+    now = await tx.now()
+    await tx.run(
+        sql.insert_new(tx.dialect, "senders", COLUMNS, ("installation_id",)),
+        installation_id=installation_id,
+        holder="",
+        lease_until=0,
+    )
+    got = await tx.run(
+        "UPDATE senders SET holder = :me, lease_until = :until WHERE installation_id = :i "
+        "AND (holder = :me OR holder = '' OR lease_until + :grace < :now)",
+        me=me,
+        until=now + lease,
+        i=installation_id,
+        grace=grace,
+        now=now,
+    )
+    if not got:
+        return None
+    return await tx.one("SELECT * FROM senders WHERE installation_id = :i", i=installation_id)
+
+
+async def mutated(tx: Tx, installation_id: int) -> None:
+    """A mutation was sent just now: the next one keeps its distance."""
+    await tx.run(
+        "UPDATE senders SET last_mutation_at = :now WHERE installation_id = :i",
+        now=await tx.now(),
+        i=installation_id,
+    )
+
+
+async def release(tx: Tx, me: str) -> None:
+    """At a proper end nothing is under way, so that a successor need not wait."""
+    await tx.run("UPDATE senders SET holder = '' WHERE holder = :me", me=me)

@@ -1,0 +1,162 @@
+"""Tasks, and the one pointer on each that names its live lease."""
+
+import json
+from typing import Any
+
+from store import ids, sql
+from store.transaction import Row, Tx
+
+COLUMNS = (
+    "installation_id",
+    "id",
+    "repository_id",
+    "issue_id",
+    "number",
+    "title",
+    "state",
+    "priority",
+    "capabilities",
+    "created_at",
+    "updated_at",
+)
+MEDIUM = 1
+# Everything a task's reader needs: its repository's name stands in its own.
+SELECT = (
+    "SELECT t.*, r.full_name, l.expires_at, l.granted_at AS claimed_at FROM tasks t "
+    "JOIN repositories r ON r.installation_id = t.installation_id AND r.id = t.repository_id "
+    "AND r.deleted = 0 AND r.selected = 1 "
+    "LEFT JOIN leases l ON l.installation_id = t.installation_id AND l.id = t.lease_id "
+    "WHERE t.installation_id = :i AND NOT EXISTS (SELECT 1 FROM installations n WHERE "
+    "n.installation_id = t.installation_id "
+    "AND (n.deleted = 1 OR n.suspended_at IS NOT NULL))"
+)
+
+
+async def create(tx: Tx, installation_id: int, **values: Any) -> str:
+    """A pending task: its id. With an `issue_id` that has a task, that one's."""
+    now = await tx.now()
+    row = {
+        "installation_id": installation_id,
+        "id": ids.new("t", now),
+        "issue_id": None,
+        "number": None,
+        "state": "pending",
+        "priority": MEDIUM,
+        "capabilities": [],
+        "created_at": now,
+        "updated_at": now,
+        **values,
+    }
+    row["capabilities"] = json.dumps(row["capabilities"])
+    statement = sql.insert_new(tx.dialect, "tasks", COLUMNS, ("installation_id", "issue_id"))
+    await tx.run(statement, **row)
+    if row["issue_id"] is None:
+        return str(row["id"])
+    made = await of_issue(tx, installation_id, row["issue_id"])
+    return str(made["id"] if made else row["id"])
+
+
+async def get(tx: Tx, installation_id: int, task_id: str) -> Row | None:
+    return _decoded(await tx.one(f"{SELECT} AND t.id = :t", i=installation_id, t=task_id))
+
+
+async def of_issue(tx: Tx, installation_id: int, issue_id: int) -> Row | None:
+    return _decoded(await tx.one(f"{SELECT} AND t.issue_id = :n", i=installation_id, n=issue_id))
+
+
+async def by_number(tx: Tx, installation_id: int, full_name: str, number: int) -> Row | None:
+    q = f"{SELECT} AND r.full_name_key = :name AND t.number = :n"
+    return _decoded(await tx.one(q, i=installation_id, name=full_name.casefold(), n=number))
+
+
+async def of_pull(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[Row]:
+    q = f"{SELECT} AND t.repository_id = :r AND t.pull_number = :n"
+    rows = await tx.all(q, i=installation_id, r=repository_id, n=number)
+    return [r | {"capabilities": json.loads(r["capabilities"])} for r in rows]
+
+
+async def bind(tx: Tx, installation_id: int, task_id: str, issue_id: int, number: int) -> bool:
+    """Its issue is there: False if the task has one already."""
+    return bool(
+        await tx.run(
+            "UPDATE tasks SET issue_id = :issue, number = :n, updated_at = :now "
+            "WHERE installation_id = :i AND id = :t AND issue_id IS NULL",
+            issue=issue_id,
+            n=number,
+            now=await tx.now(),
+            i=installation_id,
+            t=task_id,
+        )
+    )
+
+
+async def change(tx: Tx, installation_id: int, task_id: str, **values: Any) -> None:
+    """Set columns of a task."""
+    sets = ", ".join(f"{c} = :{c}" for c in values)
+    await tx.run(
+        f"UPDATE tasks SET {sets}, updated_at = :now WHERE installation_id = :i AND id = :t",
+        now=await tx.now(),
+        i=installation_id,
+        t=task_id,
+        **values,
+    )
+
+
+async def move(tx: Tx, installation_id: int, task_id: str, old: str, new: str) -> bool:
+    """Change the state, unless it is not `old` any more."""
+    return bool(
+        await tx.run(
+            "UPDATE tasks SET state = :new, updated_at = :now WHERE installation_id = :i "
+            "AND id = :t AND state = :old",
+            new=new,
+            now=await tx.now(),
+            i=installation_id,
+            t=task_id,
+            old=old,
+        )
+    )
+
+
+async def ready(
+    tx: Tx, installation_id: int, me: str, repository_id: int | None, limit: int
+) -> list[Row]:
+    """Claimable by `me`, best first: priority, fewest failures, age."""
+    q = (
+        f"{SELECT} AND t.state IN ('pending', 'assigned') AND t.held = 0 AND t.lease_id IS NULL "
+        "AND t.number IS NOT NULL AND (t.assigned_to IS NULL OR t.assigned_to = :me) "
+        f"{'AND t.repository_id = :r ' if repository_id is not None else ''}"
+        "ORDER BY t.priority DESC, t.failures, t.created_at, t.id LIMIT :n"
+    )
+    more = {"r": repository_id} if repository_id is not None else {}
+    rows = await tx.all(q, i=installation_id, me=me, n=limit, **more)
+    return [r | {"capabilities": json.loads(r["capabilities"])} for r in rows]
+
+
+async def listed(
+    tx: Tx,
+    installation_id: int,
+    *,
+    states: tuple[str, ...],
+    repository_id: int | None,
+    holder: str | None,
+    after: tuple[int, str] | None,
+    limit: int,
+) -> list[Row]:
+    """Newest first."""
+    q, params = SELECT + " AND t.state IN :states", {"i": installation_id, "states": states}
+    more: dict[str, Any] = {}
+    if repository_id is not None:
+        q, more["r"] = q + " AND t.repository_id = :r", repository_id
+    if holder is not None:
+        q, more["h"] = q + " AND t.holder = :h", holder
+    if after is not None:
+        q += " AND (t.created_at < :at OR (t.created_at = :at AND t.id < :id))"
+        more |= {"at": after[0], "id": after[1]}
+    rows = await tx.all(
+        q + " ORDER BY t.created_at DESC, t.id DESC LIMIT :n", **params, **more, n=limit
+    )
+    return [r | {"capabilities": json.loads(r["capabilities"])} for r in rows]
+
+
+def _decoded(row: Row | None) -> Row | None:
+    return row and row | {"capabilities": json.loads(row["capabilities"])}

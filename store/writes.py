@@ -1,0 +1,164 @@
+"""The outbox: each change to make on GitHub, in the order in which it was asked for."""
+
+import json
+from typing import Any
+
+from store import heads, ids
+from store.transaction import Row, Tx
+
+LIVE = ("queued", "sending", "unknown")
+FINAL = ("sent", "refused", "dead", "superseded", "cancelled")
+
+
+async def queue(
+    tx: Tx,
+    installation_id: int,
+    *,
+    kind: str,
+    repository_id: int,
+    target: str,
+    arguments: dict[str, Any],
+    author: str,
+    task_id: str | None = None,
+    lease_id: str | None = None,
+) -> str:
+    """Queue a write with the transaction that causes it: its id.
+
+    Writes of one `target` go out in order. One with a `lease_id` is dropped if the lease
+    expires or is revoked before.
+    """
+    now = await tx.now()
+    write_id = ids.new("w", now)
+    heads.append(
+        tx,
+        "writes",
+        installation_id,
+        {
+            "id": write_id,
+            "kind": kind,
+            "repository_id": repository_id,
+            "target": target,
+            "arguments": json.dumps(arguments),
+            "author": author,
+            "task_id": task_id,
+            "lease_id": lease_id,
+            "state": "queued",
+            "not_before": now,
+            "queued_at": now,
+        },
+    )
+    tx.rings.add("outbox")
+    return write_id
+
+
+async def supersede(tx: Tx, installation_id: int, kind: str, target: str) -> None:
+    """Those queued are outdated by one that overwrites them."""
+    await tx.run(
+        "UPDATE writes SET state = 'superseded', finished_at = :now WHERE installation_id = :i "
+        "AND kind = :k AND target = :t AND state = 'queued'",
+        now=await tx.now(),
+        i=installation_id,
+        k=kind,
+        t=target,
+    )
+
+
+async def get(tx: Tx, installation_id: int, write_id: str) -> Row | None:
+    q = "SELECT * FROM writes WHERE installation_id = :i AND id = :w"
+    row = await tx.one(q, i=installation_id, w=write_id)
+    return decoded(row) if row else None
+
+
+async def ahead(tx: Tx, installation_id: int, seq: int | None = None) -> int:
+    """How many live writes of the installation go out before this one, or before a new one."""
+    before = "AND seq < :seq" if seq is not None else ""
+    row = await tx.one(
+        "SELECT COUNT(*) AS n FROM writes WHERE installation_id = :i AND state IN :live " + before,
+        i=installation_id,
+        live=LIVE,
+        **({"seq": seq} if seq is not None else {}),
+    )
+    return int(row["n"]) if row else 0
+
+
+async def waiting_installations(tx: Tx) -> list[int]:
+    """Those for which something is to be written or read now."""
+    now = await tx.now()
+    rows = await tx.all(
+        "SELECT DISTINCT installation_id FROM writes WHERE state IN :live AND not_before <= :now "
+        "UNION SELECT DISTINCT installation_id FROM pending_reads WHERE state = 'queued' "
+        "AND not_before <= :now",
+        live=LIVE,
+        now=now,
+    )
+    return sorted(r["installation_id"] for r in rows)
+
+
+async def next_due(tx: Tx, installation_id: int) -> Row | None:
+    """The oldest write that may go out now and that no earlier one of its target holds up."""
+    row = await tx.one(
+        "SELECT w.* FROM writes w WHERE w.installation_id = :i AND w.state IN :live "
+        "AND w.not_before <= :now AND NOT EXISTS (SELECT 1 FROM writes e WHERE "
+        "e.installation_id = w.installation_id AND e.target = w.target AND e.state IN :live "
+        "AND e.seq < w.seq) ORDER BY w.seq LIMIT 1",
+        i=installation_id,
+        live=LIVE,
+        now=await tx.now(),
+    )
+    return decoded(row) if row else None
+
+
+async def sending(tx: Tx, write: Row) -> bool:
+    """Note, before the request goes out, that it does: False if it was cancelled meanwhile."""
+    return bool(
+        await tx.run(
+            "UPDATE writes SET state = 'sending', sending_at = :now, attempts = attempts + 1 "
+            "WHERE installation_id = :i AND id = :w AND state IN ('queued', 'unknown')",
+            now=await tx.now(),
+            i=write["installation_id"],
+            w=write["id"],
+        )
+    )
+
+
+async def unsettled(tx: Tx, installation_id: int) -> int:
+    """After a crash: what was being sent may or may not have taken effect."""
+    return await tx.run(
+        "UPDATE writes SET state = 'unknown', looks = 0 WHERE installation_id = :i "
+        "AND state = 'sending'",
+        i=installation_id,
+    )
+
+
+async def finish(tx: Tx, write: Row, state: str, outcome: dict[str, Any]) -> None:
+    """`outcome` is the result of a sent write, otherwise an error's body."""
+    column = "result" if state == "sent" else "error"
+    await tx.run(
+        f"UPDATE writes SET state = :state, {column} = :outcome, finished_at = :now "
+        "WHERE installation_id = :i AND id = :w",
+        state=state,
+        outcome=json.dumps(outcome),
+        now=await tx.now(),
+        i=write["installation_id"],
+        w=write["id"],
+    )
+    tx.rings.add(f"installation {write['installation_id']}")
+
+
+async def put_off(tx: Tx, write: Row, state: str, until: int, looks: int = 0) -> None:
+    """Back to queued or unknown, not before `until`."""
+    await tx.run(
+        "UPDATE writes SET state = :state, not_before = :at, looks = :looks "
+        "WHERE installation_id = :i AND id = :w",
+        state=state,
+        at=until,
+        looks=looks,
+        i=write["installation_id"],
+        w=write["id"],
+    )
+
+
+def decoded(row: Row) -> Row:
+    return row | {
+        name: row[name] and json.loads(row[name]) for name in ("arguments", "result", "error")
+    }
