@@ -99,7 +99,7 @@ class Hub:
         if not actor.is_person:
             await self._touch(actor)
         if which.reads_only:
-            return await self.store.read(lambda tx: _run(tx, which, actor, arguments))
+            return await self.store.read(lambda tx: run(tx, which, actor, arguments))
         digest = _digest(which.name, actor, given)
 
         async def work(tx: Tx) -> Answer:
@@ -134,7 +134,7 @@ async def mutate(
                 "This idempotency key was used for another call; use a new key for a new call.",
             )
         return which.result.model_validate(before["answer"])
-    answer = await _run(tx, which, actor, arguments)
+    answer = await run(tx, which, actor, arguments)
     now = await tx.now()
     kept: Row = {"digest": digest, "answer": answer.model_dump(mode="json")}
     await requests.keep(tx, actor.installation_id, key, now, kept)
@@ -143,9 +143,13 @@ async def mutate(
     return answer
 
 
-async def _run(tx: Tx, which: Operation, actor: Actor, arguments: Any) -> Answer:
+async def run(tx: Tx, which: Operation, actor: Actor, arguments: Any) -> Answer:
     now = await tx.now()
-    given = {name: getattr(arguments, name) for name in which.arguments.model_fields}
+    given = {
+        name: getattr(arguments, name)
+        for name in which.arguments.model_fields
+        if not (which.settled and name == "wait_s")
+    }
     answer = await which.run(Context(tx, actor, now), **given)
     behind = await deliveries.as_of(tx, actor.installation_id)
     at = min(behind, now) if behind else now

@@ -72,7 +72,7 @@ class Operation:
     destructive: bool
     reaches_github: bool
     slash: Slash | None
-    # An operation with `wait_s` is asked again until this holds or the time is over.
+    # With it the operation takes `wait_s`, and is asked again until it holds or time is over.
     settled: Callable[[Any], bool] | None
 
     def parse(self, given: Any) -> BaseModel:
@@ -100,6 +100,8 @@ def operation(
         fields: dict[str, Any] = {
             p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in parameters
         }
+        if settled:
+            fields["wait_s"] = (WaitSeconds, 0)
         return Operation(
             name=run.__name__,
             description=" ".join((inspect.getdoc(run) or "").split()),

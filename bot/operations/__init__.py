@@ -1,7 +1,7 @@
 """Every operation, in the order in which surfaces list them."""
 
 from bot.operation import Operation
-from bot.operations import agents
+from bot.operations import agents, github, messages, tasks
 
 OPERATIONS: dict[str, Operation] = {
     each.name: each
@@ -10,5 +10,18 @@ OPERATIONS: dict[str, Operation] = {
         agents.update_agent,
         agents.get_agent,
         agents.list_agents,
+        tasks.create_task,
+        tasks.claim_task,
+        tasks.release_task,
+        tasks.update_task_status,
+        tasks.get_task,
+        tasks.list_tasks,
+        messages.send_message,
+        messages.get_messages,
+        messages.mark_message_read,
+        github.github_create_issue,
+        github.github_comment_issue,
+        github.github_create_pr,
+        github.get_write,
     )
 }

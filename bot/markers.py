@@ -1,0 +1,35 @@
+"""Hidden marks in the texts that the bot writes, by which it knows its own again.
+
+Signed, because anybody can paste what they have seen.
+"""
+
+import hmac
+import re
+from dataclasses import dataclass
+
+from bot.keys import Keys
+
+MARK = re.compile(r"<!-- hubbub:(\w+)=(\w+) ([0-9a-f]{16}) -->")
+
+
+@dataclass(frozen=True)
+class Marker:
+    kind: str
+    id: str
+
+
+def write(keys: Keys, kind: str, id_: str) -> str:
+    return f"<!-- hubbub:{kind}={id_} {_signature(keys, kind, id_)} -->"
+
+
+def find(keys: Keys, text: str) -> list[Marker]:
+    """Those that we signed."""
+    return [
+        Marker(kind, id_)
+        for kind, id_, signature in MARK.findall(text)
+        if hmac.compare_digest(signature, _signature(keys, kind, id_))
+    ]
+
+
+def _signature(keys: Keys, kind: str, id_: str) -> str:
+    return keys.sign("markers", f"{kind}={id_}")[:16]

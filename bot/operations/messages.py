@@ -1,0 +1,147 @@
+"""Messages between agents."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, Field
+
+from bot import tasks
+from bot.errors import Refused
+from bot.operation import Answer, Context, TaskRef, operation
+from bot.operations.tasks import PRIORITIES, Priority, found
+from bot.times import stamp
+from store import agents, ids, messages
+from store import tasks as stored
+from store.transaction import Row
+
+Recipient: TypeAlias = Annotated[
+    str,
+    Field(
+        pattern=r"^(everybody|role:[a-z-]+|capability:\S+|[a-z0-9][a-z0-9-]{0,62})$",
+        max_length=140,
+        description="an agent's id, role:developer, capability:python, or everybody",
+    ),
+]
+MessageId: TypeAlias = Annotated[str, Field(max_length=40)]
+# More agents than this in one installation are not told at once.
+MOST_RECIPIENTS = 1000
+
+
+class Message(BaseModel):
+    id: str
+    thread_id: str
+    sender: str
+    to: str
+    task: str | None
+    priority: Priority
+    body: str
+    sent_at: str
+
+
+class Messages(Answer):
+    messages: list[Message]
+    unread: int = Field(description="those handed out here included")
+
+
+class Sent(Answer):
+    message_id: str
+    thread_id: str
+    recipients: list[str]
+
+
+class Marked(Answer):
+    message_id: str
+    unread: int
+
+
+@operation(role="tester")
+async def send_message(
+    ctx: Context,
+    to: Recipient,
+    body: Annotated[str, Field(min_length=1, max_length=20_000)],
+    task: TaskRef | None = None,
+    reply_to: Annotated[MessageId | None, Field(description="continues that thread")] = None,
+    priority: Priority = "medium",
+) -> Sent:
+    """Tell an agent, a role, a capability or everybody something, without a word on GitHub."""
+    about = await found(ctx, task) if task else None
+    recipients = await _recipients(ctx, to)
+    thread_id = (
+        await messages.thread_of(ctx.tx, ctx.installation_id, reply_to) if reply_to else None
+    )
+    if reply_to and thread_id is None:
+        raise Refused("unknown_message", f"There is no message {reply_to!r} to reply to.")
+    message_id = ids.new("m", ctx.now)
+    row = {
+        "id": message_id,
+        "thread_id": thread_id or message_id,
+        "sender": ctx.actor.name,
+        "recipient": to,
+        "task_id": about and about["id"],
+        "priority": PRIORITIES.index(priority),
+        "body": body,
+        "sent_at": ctx.now,
+    }
+    await messages.send(ctx.tx, ctx.installation_id, row, recipients)
+    return Sent(message_id=message_id, thread_id=row["thread_id"], recipients=recipients)
+
+
+async def _recipients(ctx: Context, to: str) -> list[str]:
+    everybody = await agents.listed(ctx.tx, ctx.installation_id, "", MOST_RECIPIENTS)
+    kind, _, value = to.partition(":")
+    if to == "everybody":
+        chosen = everybody
+    elif kind == "role":
+        chosen = [a for a in everybody if a["role"] == value]
+    elif kind == "capability":
+        chosen = [a for a in everybody if value in a["capabilities"]]
+    else:
+        chosen = [a for a in everybody if a["id"] == to]
+    others = [a["id"] for a in chosen if a["id"] != ctx.actor.name or to == a["id"]]
+    if not others:
+        raise Refused(
+            "unknown_agent",
+            f"Nobody to tell: no {'other ' if chosen else ''}registered agent is {to!r}. "
+            "list_agents shows those there are.",
+        )
+    return others
+
+
+def _something(answer: Messages) -> bool:
+    return bool(answer.messages)
+
+
+@operation(role="observer", settled=_something)
+async def get_messages(
+    ctx: Context,
+    limit: Annotated[int, Field(ge=1, le=100)] = 20,
+) -> Messages:
+    """Your unread messages, most urgent first.
+
+    Each comes again after a minute until mark_message_read.
+    """
+    rows = await messages.inbox(ctx.tx, ctx.installation_id, ctx.actor.name, limit)
+    unread = await messages.unread(ctx.tx, ctx.installation_id, ctx.actor.name)
+    return Messages(messages=[await _shown(ctx, row) for row in rows], unread=unread)
+
+
+@operation(role="observer", idempotent=True)
+async def mark_message_read(ctx: Context, message_id: MessageId) -> Marked:
+    """Say that you have read a message, so that it does not come again."""
+    if not await messages.mark_read(ctx.tx, ctx.installation_id, ctx.actor.name, message_id):
+        raise Refused("unknown_message", f"There is no message {message_id!r} in your inbox.")
+    unread = await messages.unread(ctx.tx, ctx.installation_id, ctx.actor.name)
+    return Marked(message_id=message_id, unread=unread)
+
+
+async def _shown(ctx: Context, row: Row) -> Message:
+    task = await stored.get(ctx.tx, ctx.installation_id, row["task_id"]) if row["task_id"] else None
+    return Message(
+        id=row["id"],
+        thread_id=row["thread_id"],
+        sender=row["sender"],
+        to=row["recipient"],
+        task=tasks.name(task) if task else None,
+        priority=PRIORITIES[row["priority"]],
+        body=row["body"],
+        sent_at=stamp(row["sent_at"]),
+    )

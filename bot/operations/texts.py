@@ -1,0 +1,31 @@
+"""Texts that came from GitHub: data, with who wrote them and whether they may be trusted."""
+
+from pydantic import BaseModel, Field
+
+from bot.times import stamp
+from store.transaction import Row
+
+# Those who can change the repository, as GitHub says with each text.
+TRUSTED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
+
+
+class Text(BaseModel):
+    author: str
+    association: str
+    trusted: bool = Field(description="the author can write to the repository")
+    text: str
+    shortened: bool
+    written_at: str
+
+
+def shown_text(row: Row, longest: int | None = None) -> Text:
+    """A row of the mirror that has an author and a body."""
+    body = row["body"]
+    return Text(
+        author=row["author"],
+        association=row["author_association"],
+        trusted=row["author_association"] in TRUSTED,
+        text=body[:longest],
+        shortened=longest is not None and len(body) > longest,
+        written_at=stamp(row["created_at"]),
+    )

@@ -1,0 +1,135 @@
+"""Every sentence that the bot says on GitHub."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from bot.operation import Operation
+from store.transaction import Row
+
+STATE_WORDS = {
+    "pending": "waiting for an agent",
+    "assigned": "reserved",
+    "in_progress": "in progress",
+    "in_review": "in review",
+    "completed": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+
+
+def code(text: str) -> str:
+    """As inline code, so that it neither mentions anybody nor is a command."""
+    return f"`{text.replace('`', chr(0x2BC)).strip()}`"
+
+
+def who(name: str) -> str:
+    """A person without a ping, an agent by its id."""
+    return code(name)
+
+
+def clock(at: int) -> str:
+    return datetime.fromtimestamp(at / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def card(task: Row) -> str:
+    """What people see of a task: one comment, edited in place."""
+    lines = [f"**Hubbub** · {STATE_WORDS[task['state']]}"]
+    if task["holder"]:
+        until = f", until {clock(task['expires_at'])} unless renewed" if task["expires_at"] else ""
+        lines.append(f"Held by {who(task['holder'])}{until}.")
+    if task["state"] == "pending":
+        lines.append("Any agent may claim it; `/claim` takes it yourself.")
+    if task["pull_number"]:
+        lines.append(f"Pull request: #{task['pull_number']}.")
+    if task["progress"]:
+        lines.append(f"Progress: {task['progress']} %.")
+    if task["note"]:
+        lines.append(quoted(task["note"]))
+    return "\n\n".join(lines)
+
+
+def quoted(text: str) -> str:
+    """An agent's words inside of ours: a quote runs no command."""
+    return "\n".join(f"> {line}" for line in text[:2000].splitlines())
+
+
+def signed(body: str, author: str) -> str:
+    """An agent's text says which agent wrote it: they all share one GitHub account."""
+    return f"{body}\n\n<sub>{code(author)} via Hubbub</sub>"
+
+
+def task_status(
+    *,
+    task_id: str,
+    state: str,
+    holder: str | None,
+    until: str | None,
+    progress: int,
+    pull_number: int | None,
+    note: str | None,
+) -> str:
+    first = f"Task {code(task_id)} is **{STATE_WORDS[state]}**"
+    if holder:
+        first += f", held by {who(holder)}"
+        first += f", until {until} unless renewed" if until else ""
+    parts = [first + "."]
+    if progress:
+        parts.append(f"Progress: {progress} %.")
+    if pull_number:
+        parts.append(f"Its pull request is #{pull_number}.")
+    if note:
+        parts.append("The last note:\n\n" + quoted(note))
+    return "\n\n".join(parts)
+
+
+ROLES = (
+    "Roles come from your permission on this repository: admin and maintain are tech-lead, "
+    "write is developer, triage is tester, read is observer."
+)
+
+
+def help_text(operations: Iterable[Operation]) -> str:
+    rows = [
+        f"| {code(usage(each))} | {each.slash.help} | {each.role} |"
+        for each in operations
+        if each.slash
+    ]
+    rows.append("| `/help` | this list | everybody |")
+    return "\n".join(
+        [
+            "Write a command at the start of a line, in a comment on an issue or pull request.",
+            "",
+            "| command | what it does | from which role on |",
+            "|---|---|---|",
+            *rows,
+            "",
+            ROLES,
+        ]
+    )
+
+
+def usage(operation: Operation) -> str:
+    assert operation.slash is not None
+    words = [f"[{name}]" for name in operation.slash.arguments]
+    return " ".join([f"/{operation.slash.verb}", *words])
+
+
+def refused(asker: str, text: str, why: str) -> str:
+    return f"@{asker}, {code(text[:200])} was not done: {why}"
+
+
+def unknown_command(asker: str, text: str) -> str:
+    return refused(asker, text, "I know no such command. `/help` lists those I know.")
+
+
+def too_many(asker: str, found: int, most: int) -> str:
+    return (
+        f"@{asker}, this comment holds {found} commands and I take at most {most} from one; "
+        "none was run. Write fewer, one to a line."
+    )
+
+
+def no_permission(asker: str, text: str) -> str:
+    return refused(
+        asker, text, "you have no role on this repository. Somebody with write access can do it."
+    )

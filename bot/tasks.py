@@ -1,0 +1,185 @@
+"""What happens to a task: each step writes its event and the card with its own transaction."""
+
+import json
+
+from bot import replies
+from bot.errors import Refused
+from bot.states import LEGAL, OPEN, TaskState
+from store import heads, leases, mirror, tasks, writes
+from store.transaction import Row, Tx
+
+TASK_LABEL = "agent-task"
+BOT = "hubbub"
+# GitHub's reason for a closed issue, to the task's state.
+CLOSED_AS: dict[str | None, TaskState] = {"not_planned": "cancelled", "duplicate": "cancelled"}
+
+
+async def record(tx: Tx, task: Row, kind: str, actor: str, **data: object) -> None:
+    """An event of the task, and what people see of it on GitHub."""
+    installation_id = task["installation_id"]
+    event = {
+        "at": await tx.now(),
+        "kind": kind,
+        "subject": task["id"],
+        "actor": actor,
+        "data": json.dumps(data),
+    }
+    heads.append(tx, "events", installation_id, event)
+    tx.rings.add(f"installation {installation_id}")
+    await show_card(tx, installation_id, task["id"])
+
+
+async def show_card(tx: Tx, installation_id: int, task_id: str) -> None:
+    """Queue the card as it is now; one queued before is outdated."""
+    task = await tasks.get(tx, installation_id, task_id)
+    if task is None or task["number"] is None:
+        return
+    target = f"card {task_id}"
+    await writes.supersede(tx, installation_id, "card", target)
+    await writes.queue(
+        tx,
+        installation_id,
+        kind="card",
+        repository_id=task["repository_id"],
+        target=target,
+        arguments={"task_id": task_id, "number": task["number"], "body": replies.card(task)},
+        author=BOT,
+        task_id=task_id,
+    )
+
+
+async def claim(tx: Tx, task: Row, holder: str, lease_s: int | None) -> Row | None:
+    """The new lease, or None when somebody was quicker or the task is not to be had."""
+    lease = await leases.grant(tx, task["installation_id"], task["id"], holder, lease_s)
+    if lease:
+        await record(tx, task, "task.claimed", holder, fence=lease["fence"], lease=lease["id"])
+    return lease
+
+
+async def end_lease(tx: Tx, task: Row, how: str, why: str, to: TaskState) -> bool:
+    """End the task's live lease, if it has one; whether it had."""
+    if task["lease_id"] is None:
+        return False
+    lease = await leases.get(tx, task["installation_id"], task["lease_id"])
+    return lease is not None and await leases.end(tx, lease, how, why, to)
+
+
+async def release(tx: Tx, task: Row, how: str, why: str, actor: str) -> None:
+    """Back to pending: how is released (by its holder), revoked or expired."""
+    await end_lease(tx, task, how, why, "pending")
+    if how == "expired":
+        await tasks.change(tx, task["installation_id"], task["id"], failures=task["failures"] + 1)
+    await record(tx, task, f"task.{how}", actor, holder=task["holder"], why=why)
+
+
+async def move(tx: Tx, task: Row, to: TaskState, actor: str, why: str = "") -> None:
+    """Take the task to another state. Raise Refused when it cannot go there."""
+    state: TaskState = task["state"]
+    if to == state:
+        return
+    legal = LEGAL[state]
+    if to not in legal:
+        raise Refused(
+            "illegal_transition",
+            f"{name(task)} is {state} and cannot become {to}; it can become {', '.join(legal)}.",
+            state=state,
+            legal=list(legal),
+        )
+    if to not in OPEN:
+        await end_lease(tx, task, "completed", why or to, to)
+    await tasks.move(tx, task["installation_id"], task["id"], state, to)
+    await _fit_lease(tx, task, to)
+    await record(tx, task, f"task.{to}", actor, why=why)
+
+
+async def _fit_lease(tx: Tx, task: Row, to: TaskState) -> None:
+    """A review parks the lease; going back to work starts its time anew."""
+    if task["lease_id"] is None or to not in ("in_review", "in_progress"):
+        return
+    lease = await leases.get(tx, task["installation_id"], task["lease_id"])
+    if lease is not None:
+        await (leases.park if to == "in_review" else leases.unpark)(tx, lease)
+
+
+async def expire(tx: Tx, lease: Row) -> None:
+    """Free what a dead agent holds."""
+    task = await tasks.get(tx, lease["installation_id"], lease["task_id"])
+    if task is not None and task["lease_id"] == lease["id"]:
+        await release(tx, task, "expired", "the lease ran out", BOT)
+    else:
+        await leases.end(tx, lease, "expired", "the lease ran out", "pending")
+
+
+def name(task: Row) -> str:
+    """`owner/repo#12`, or the id while GitHub has not numbered it."""
+    return f"{task['full_name']}#{task['number']}" if task["number"] else str(task["id"])
+
+
+# --- What the mirror says ------------------------------------------------------------------------
+
+
+async def issue_changed(tx: Tx, row: Row, before: Row | None) -> None:
+    """An issue's mirrored row is new: make, close, reopen or rename its task."""
+    installation_id = row["installation_id"]
+    task = await tasks.of_issue(tx, installation_id, row["id"])
+    gone = row["deleted"] or row["state"] == "closed"
+    if task is None:
+        labelled = TASK_LABEL in json.loads(row["labels"]) and not row["is_pull_request"]
+        if labelled and not gone:
+            await tasks.create(
+                tx,
+                installation_id,
+                repository_id=row["repository_id"],
+                issue_id=row["id"],
+                number=row["number"],
+                title=row["title"],
+            )
+            tx.rings.add(f"installation {installation_id}")
+        return
+    if (task["title"], task["number"]) != (row["title"], row["number"]):
+        await tasks.change(
+            tx, installation_id, task["id"], title=row["title"], number=row["number"]
+        )
+    was_gone = before is not None and (before["deleted"] or before["state"] == "closed")
+    if gone and not was_gone:
+        to = "cancelled" if row["deleted"] else CLOSED_AS.get(row["state_reason"], "completed")
+        if task["state"] in OPEN:
+            await move(tx, task, to, BOT, "the issue was closed")
+    elif was_gone and not gone and task["state"] not in OPEN:
+        await move(tx, task, "pending", BOT, "the issue was reopened")
+
+
+async def pull_changed(tx: Tx, row: Row) -> None:
+    """A PR's mirrored row is new: a merge completes its task."""
+    if not row["merged"]:
+        return
+    here = (row["installation_id"], row["repository_id"])
+    for task in await tasks.of_pull(tx, *here, row["number"]):
+        if task["state"] in OPEN:
+            await move(tx, task, "completed", BOT, f"pull request #{row['number']} was merged")
+
+
+async def find(tx: Tx, installation_id: int, ref: str) -> Row:
+    """A task by `owner/repo#12` or its id. Raise Refused."""
+    full_name, sign, number = ref.rpartition("#")
+    if sign and number.isdecimal() and len(number) < 16:
+        task = await tasks.by_number(tx, installation_id, full_name, int(number))
+        if task is None and await mirror.repository(tx, installation_id, full_name) is None:
+            raise unknown_repository(full_name)
+    else:
+        task = await tasks.get(tx, installation_id, ref)
+    if task is None:
+        raise Refused(
+            "unknown_task",
+            f"There is no task {ref!r}. Write owner/repo#12 or a task's id; an issue becomes a "
+            f"task by the label {TASK_LABEL}. list_tasks shows those there are.",
+        )
+    return task
+
+
+def unknown_repository(full_name: str) -> Refused:
+    return Refused(
+        "unknown_repository",
+        f"The repository {full_name!r} is not known here. Write owner/repo; the App must be "
+        "installed on it.",
+    )

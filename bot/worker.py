@@ -1,0 +1,106 @@
+"""The inbox's worker: each delivery becomes mirror, commands, events, in one transaction."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+import structlog
+
+from bot import commands, events, mirror, slash
+from bot.events import Changes, Event
+from bot.hub import Hub
+from bot.payloads import Malformed
+from store import commands as stored
+from store import deliveries
+from store.deliveries import Delivery
+from store.transaction import Row, Tx
+
+log = structlog.get_logger()
+
+# Deliveries under way at once. Those of one repository take turns on its row.
+ABREAST = 4
+BATCH = 100
+
+
+async def step(hub: Hub) -> int:
+    """Process what is due now, deliveries and commands: how many there were."""
+    due = await hub.store.read(lambda tx: deliveries.due(tx, BATCH))
+    places = asyncio.Semaphore(ABREAST)
+
+    async def one(key: Row) -> None:
+        async with places:
+            await process(hub, key["installation_id"], key["guid"])
+
+    await asyncio.gather(*(one(key) for key in due))
+    waiting = await hub.store.read(lambda tx: stored.due(tx, BATCH))
+    for row in waiting:
+        await _run_command(hub, row)
+    return len(due) + len(waiting)
+
+
+async def process(hub: Hub, installation_id: int, guid: str) -> None:
+    """One delivery; a failure is noted and tried again later, then it is dead."""
+    try:
+        got = await hub.store.read(lambda tx: deliveries.get(tx, installation_id, guid))
+        if got is None:
+            return
+        changes = meaning(got[1])
+        found = await _commands(changes)
+        await hub.store.write(lambda tx: _mirror(tx, hub, installation_id, guid, changes, found))
+    except Exception as exc:  # a bug, or an engine's refusal: noted with the delivery
+        error = f"{type(exc).__name__}: {exc}"
+        state = await hub.store.write(
+            lambda tx: deliveries.failed(tx, installation_id, guid, error)
+        )
+        log.exception("delivery failed", guid=guid, state=state)
+
+
+def meaning(delivery: Delivery) -> Changes | None:
+    """What it changes; None for one that is only kept."""
+    event = Event(delivery.installation_id, delivery.action, json.loads(delivery.payload))
+    try:
+        return events.changes_of(delivery.event, event)
+    except Malformed:
+        return None
+
+
+async def _commands(changes: Changes | None) -> list[Row]:
+    """The rows of the commands in its texts. A long text is parsed off the loop."""
+    rows: list[Row] = []
+    for written in changes.texts if changes else ():
+        if slash.maybe(written.text):
+            found = await asyncio.to_thread(slash.find, written.text)
+            rows += commands.found_in(written, found)
+    return rows
+
+
+async def _mirror(
+    tx: Tx,
+    hub: Hub,
+    installation_id: int,
+    guid: str,
+    changes: Changes | None,
+    found: Sequence[Row],
+) -> None:
+    delivery = await deliveries.take(tx, installation_id, guid)
+    if delivery is None:
+        return  # another process did it
+    if changes is not None:
+        await mirror.apply(tx, hub.keys, installation_id, changes)
+        await stored.add(tx, [{"installation_id": installation_id, **row} for row in found])
+    outcome = "kept" if changes is None else "mirrored"
+    await deliveries.processed(tx, delivery, outcome)
+    tx.rings.add(f"installation {installation_id}")
+
+
+async def _run_command(hub: Hub, row: Row) -> None:
+    try:
+        await hub.store.write(lambda tx: commands.answer(tx, row))
+    except Exception:  # a bug: the asker's other commands must go on
+        log.exception("command failed", verb=row["verb"])
+        later = row["attempts"] * commands.LOOK_AGAIN + commands.LOOK_AGAIN
+
+        async def put_off(tx: Tx) -> None:
+            await stored.put_off(tx, row, await tx.now() + later)
+
+        await hub.store.write(put_off)
