@@ -1,5 +1,7 @@
 """Brings what a delivery, or a read, says into the mirror, with all that follows from it."""
 
+from collections.abc import Callable
+
 from bot import markers, tasks
 from bot.events import Ask, Changes, ask_repository
 from bot.keys import Keys
@@ -14,7 +16,8 @@ async def apply(tx: Tx, keys: Keys, installation_id: int, changes: Changes) -> N
     """Upsert the rows, settle ties by reads, move the tasks. Commands are the caller's."""
     for each in changes.rows:
         put = await mirror.put(tx, each.table, each.row)
-        if put.tie and (ask := tie(each)):
+        if put.tie and each.table in TIES:
+            ask = TIES[each.table](each.row)
             await pending_reads.ask(tx, installation_id, ask.kind, ask.subject, ask.arguments)
         if put.won:
             await _follow(tx, keys, each, put)
@@ -39,31 +42,20 @@ async def _bind(tx: Tx, keys: Keys, row: Row) -> None:
             await stored.bind(tx, row["installation_id"], marker.id, row["id"], row["number"])
 
 
-def tie(each: Mirrored) -> Ask | None:
-    """Two contents of one second: what to ask GitHub."""
-    row = each.row
-    match each.table:
-        case "issues":
-            return ask_numbered("issue", row["repository_id"], row["number"])
-        case "pull_requests" | "reviews":
-            kind = "pull_request" if each.table == "pull_requests" else "reviews"
-            return ask_numbered(kind, row["repository_id"], row["number"])
-        case "comments":
-            return ask_numbered("comment", row["repository_id"], row["id"], row["number"])
-        case "review_comments":
-            return ask_numbered("review_comments", row["repository_id"], row["number"])
-        case "milestones":
-            return ask_repository("milestones", row["repository_id"])
-        case "repositories":
-            return ask_repository("repository", row["id"])
-        case _:
-            # Labels are read anyway; an installation says the same in each of its events.
-            return None
+# Two contents of one second: what to ask GitHub. Labels are read with each of their events, and
+# an installation says the same in each of its own.
+TIES: dict[str, Callable[[Row], Ask]] = {
+    "repositories": lambda row: ask_repository("repository", row["id"]),
+    "milestones": lambda row: ask_repository("milestones", row["repository_id"]),
+    "issues": lambda row: ask_numbered("issue", row, row["number"]),
+    "comments": lambda row: ask_numbered("comment", row, row["id"]),
+    "pull_requests": lambda row: ask_numbered("pull_request", row, row["number"]),
+    "reviews": lambda row: ask_numbered("reviews", row, row["number"]),
+    "review_comments": lambda row: ask_numbered("review_comments", row, row["number"]),
+}
 
 
-def ask_numbered(kind: str, repository_id: int, which: int, on: int | None = None) -> Ask:
-    return Ask(
-        kind,
-        f"{repository_id} {which}",
-        {"repository_id": repository_id, "which": which, "number": on if on is not None else which},
-    )
+def ask_numbered(kind: str, row: Row, which: int) -> Ask:
+    repository_id = row["repository_id"]
+    arguments = {"repository_id": repository_id, "which": which, "number": row["number"]}
+    return Ask(kind, f"{repository_id} {which}", arguments)

@@ -45,7 +45,7 @@ async def add(tx: Tx, rows: Sequence[Row]) -> None:
                 "received_at": now,
             },
         )
-    tx.rings.add("commands")
+    tx.rings.add("inbox")
 
 
 async def due(tx: Tx, limit: int) -> list[Row]:
@@ -91,4 +91,4 @@ async def wake(tx: Tx, installation_id: int, repository_id: int) -> None:
         i=installation_id,
         r=repository_id,
     )
-    tx.rings.add("commands")
+    tx.rings.add("inbox")

@@ -58,12 +58,12 @@ async def receive(tx: Tx, arrived: Sequence[Delivery]) -> None:
     )
     for each in arrived:
         await revive(tx, each.installation_id, each.guid)
-    tx.rings.add("deliveries")
+    tx.rings.add("inbox")
 
 
 async def revive(tx: Tx, installation_id: int, guid: str) -> int:
     """Try a dead delivery again: 1 if it was dead."""
-    tx.rings.add("deliveries")
+    tx.rings.add("inbox")
     return await tx.run(
         "UPDATE deliveries SET state = 'received', attempts = 0, not_before = :now, error = NULL "
         "WHERE installation_id = :i AND guid = :g AND state = 'dead'",

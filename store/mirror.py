@@ -157,6 +157,17 @@ async def bury(tx: Tx, table: str, installation_id: int, id_: int) -> None:
         )
 
 
+async def hide_label(tx: Tx, installation_id: int, label_id: int, read_at: int) -> None:
+    """A list of GitHub's lacks it. A later list may have it: it may be newer than this one."""
+    await tx.run(
+        "UPDATE labels SET deleted = 1, version = :v WHERE installation_id = :i AND id = :id "
+        "AND version < :v",
+        v=f"0{0:017d}{read_at:017d}{0:016d}",
+        i=installation_id,
+        id=label_id,
+    )
+
+
 def decoded(row: Row, *names: str) -> Row:
     return row | {name: json.loads(row[name]) for name in names}
 
@@ -175,3 +186,20 @@ async def content(tx: Tx, table: str, installation_id: int) -> list[dict[str, An
     names = ", ".join(snapshot_columns(table))
     q = f"SELECT {names} FROM {table} WHERE installation_id = :i ORDER BY {', '.join(key(table))}"
     return await tx.all(q, i=installation_id)
+
+
+async def label_ids(tx: Tx, installation_id: int, repository_id: int) -> list[int]:
+    q = "SELECT id FROM labels WHERE installation_id = :i AND repository_id = :r AND deleted = 0"
+    return [row["id"] for row in await tx.all(q, i=installation_id, r=repository_id)]
+
+
+async def repository_ids(tx: Tx, installation_id: int) -> list[int]:
+    q = "SELECT id FROM repositories WHERE installation_id = :i AND deleted = 0"
+    return [row["id"] for row in await tx.all(q, i=installation_id)]
+
+
+async def repository_name(tx: Tx, installation_id: int, repository_id: int) -> str | None:
+    """As it is called now, also when the installation does not cover it any more."""
+    q = "SELECT full_name FROM repositories WHERE installation_id = :i AND id = :r"
+    row = await tx.one(q, i=installation_id, r=repository_id)
+    return row["full_name"] if row else None

@@ -162,3 +162,13 @@ def decoded(row: Row) -> Row:
     return row | {
         name: row[name] and json.loads(row[name]) for name in ("arguments", "result", "error")
     }
+
+
+async def next_at(tx: Tx) -> int | None:
+    """When the earliest live write or queued read may go, of any installation."""
+    row = await tx.one(
+        "SELECT MIN(at) AS at FROM (SELECT MIN(not_before) AS at FROM writes WHERE state IN :live "
+        "UNION ALL SELECT MIN(not_before) AS at FROM pending_reads WHERE state = 'queued') q",
+        live=LIVE,
+    )
+    return row["at"] if row else None

@@ -1,0 +1,150 @@
+"""What runs beside the server: the worker, the sender, the reaper."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+import structlog
+
+from bot import reaper, worker
+from bot.github import GitHub
+from bot.hub import Hub
+from bot.sender import Sender
+from bot.settings import GitHubApp
+from store import writes
+
+log = structlog.get_logger()
+
+# How often each looks by itself: for what other processes did, and for what time brought.
+WORKER_EVERY_S = 0.5
+SENDER_EVERY_S = 0.5
+REAPER_EVERY_S = 2.0
+FORGET_EVERY_S = 600.0
+# At the end: how long what is in hand may take.
+FINISH_S = 10.0
+# After a failure: the database may be away.
+PAUSES_S = (1.0, 2.0, 5.0, 15.0, 30.0)
+
+
+@dataclass
+class Loops:
+    """The loops of this process, and how they fare."""
+
+    hub: Hub
+    sender: Sender
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    failing: dict[str, str] = field(default_factory=dict)
+    _sending: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+
+    def health(self) -> dict[str, str]:
+        """What is wrong, by loop; empty when all is well."""
+        return dict(self.failing)
+
+    async def forever(
+        self, name: str, step: Callable[[], Awaitable[int]], topic: str, every_s: float
+    ) -> None:
+        """Step until there is nothing to do, then wait for the bell or the time."""
+        failures = 0
+        while not self.stopping.is_set():
+            ticket = self.hub.store.bell.ticket(topic)
+            try:
+                busy = await step()
+            except Exception as exc:  # the top of a loop: it must not end
+                self.failing[name] = f"{type(exc).__name__}: {exc}"
+                log.exception("loop failed", loop=name)
+                await self._pause(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
+                failures += 1
+                continue
+            self.failing.pop(name, None)
+            failures = 0
+            if not busy:
+                await self._rest(topic, ticket, every_s)
+
+    async def _rest(self, topic: str, ticket: int, every_s: float) -> None:
+        """Until the bell rings, the time is over, or the end has come."""
+        bell = asyncio.create_task(self.hub.store.bell.wait(topic, ticket, every_s))
+        end = asyncio.create_task(self.stopping.wait())
+        _, pending = await asyncio.wait({bell, end}, return_when=asyncio.FIRST_COMPLETED)
+        for each in pending:
+            each.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
+        except TimeoutError:
+            return
+
+    async def work(self) -> int:
+        return await worker.step(self.hub)
+
+    async def reap(self) -> int:
+        return await reaper.step(self.hub)
+
+    async def forget(self) -> int:
+        return await reaper.forget(self.hub)
+
+    async def send(self) -> int:
+        """See that each installation with something to send has a task that sends it."""
+        waiting = await self.hub.store.read(writes.waiting_installations)
+        for installation_id in waiting:
+            if installation_id not in self._sending:
+                task = asyncio.create_task(self._drain(installation_id))
+                self._sending[installation_id] = task
+        return 0
+
+    async def _drain(self, installation_id: int) -> None:
+        """In series: one request at a time for an installation."""
+        try:
+            while not self.stopping.is_set():
+                again = await self.sender.step(installation_id)
+                if again is None:
+                    return
+                if again:
+                    await self._pause(again)
+        except Exception:  # of one installation: the others go on
+            log.exception("sender failed", installation=installation_id)
+            await self._pause(PAUSES_S[0])
+        finally:
+            del self._sending[installation_id]
+
+    async def finish(self) -> None:
+        """What is in hand ends; nothing new begins."""
+        self.stopping.set()
+        if self._sending:
+            await asyncio.wait(list(self._sending.values()), timeout=FINISH_S)
+
+
+@asynccontextmanager
+async def running(hub: Hub, app: GitHubApp) -> AsyncIterator[Loops]:
+    async with aiohttp.ClientSession() as session:
+        github = GitHub(
+            session,
+            api_url=app.api_url,
+            app_id=app.id,
+            private_key=app.private_key,
+            now=lambda: time.time_ns() // 1000,
+        )
+        loops = Loops(hub, Sender(hub, github))
+        started = [
+            asyncio.create_task(loops.forever(*each))
+            for each in (
+                ("worker", loops.work, "inbox", WORKER_EVERY_S),
+                ("sender", loops.send, "outbox", SENDER_EVERY_S),
+                ("reaper", loops.reap, "time", REAPER_EVERY_S),
+                ("forgetter", loops.forget, "time", FORGET_EVERY_S),
+            )
+        ]
+        try:
+            yield loops
+        finally:
+            await loops.finish()
+            await asyncio.wait(started, timeout=FINISH_S)
+            for task in started:
+                task.cancel()
+            await asyncio.gather(*started, return_exceptions=True)
+            await loops.sender.release()

@@ -1,0 +1,395 @@
+"""The outbox's sender: the one place from which anything goes to GitHub for an installation."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from bot import budget, reads, tasks, writes
+from bot.budget import Budget
+from bot.github import REQUEST_TIMEOUT, Answer, GitHub, OutcomeUnknown, TokenRefused, Unreachable
+from bot.hub import Hub
+from bot.payloads import at, text
+from bot.reads import Reading
+from bot.times import SECOND
+from bot.writes import Kind, Request, Sending
+from store import budgets, leases, mirror, pending_reads, senders
+from store import tasks as stored_tasks
+from store import writes as outbox
+from store.transaction import Row, Tx
+
+log = structlog.get_logger()
+
+# The sender's lease on an installation outlasts twice the time-out of a request.
+LEASE = 3 * REQUEST_TIMEOUT * SECOND
+# After a lease that ended by itself: its last request may still be under way.
+GRACE = (REQUEST_TIMEOUT + 5) * SECOND
+# Absence is believed after this many looks, this far apart.
+LOOKS = 2
+LOOK_EVERY = 5 * SECOND
+# Of a write whose failure is not its own: then it is dead.
+MOST_ATTEMPTS = 20
+READS_AT_ONCE = 10
+MOST_PAGES = 10
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What to do now for an installation; without either, in how many seconds to come again."""
+
+    read: Row | None = None
+    write: Row | None = None
+    wait_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Sender:
+    hub: Hub
+    github: GitHub
+    me: str = field(default_factory=lambda: secrets.token_hex(8))
+    # Installations whose half-sent writes this process has taken over.
+    _recovered: set[int] = field(default_factory=set)
+
+    async def step(self, installation_id: int) -> float | None:
+        """Send one request, if one is due: after how many seconds to come again, if at all."""
+        turn = await self.hub.store.write(lambda tx: self._turn(tx, installation_id))
+        if turn.read:
+            await self._read(turn.read)
+        elif turn.write:
+            await self._write(turn.write)
+        else:
+            return turn.wait_s
+        return 0
+
+    async def release(self) -> None:
+        """Give the leases back, at a proper end."""
+        await self.hub.store.write(lambda tx: senders.release(tx, self.me))
+
+    async def _turn(self, tx: Tx, installation_id: int) -> Turn:
+        lease = await senders.acquire(tx, installation_id, self.me, LEASE, GRACE)
+        now = await tx.now()
+        if lease is None:
+            self._recovered.discard(installation_id)
+            return Turn(wait_s=1)
+        if installation_id not in self._recovered:
+            await outbox.unsettled(tx, installation_id)
+            self._recovered.add(installation_id)
+        known = [_budget(row) for row in await budgets.all_of(tx, installation_id)]
+        reading = await pending_reads.due(tx, installation_id, 1)
+        write = None if reading else await outbox.next_due(tx, installation_id)
+        if not reading and write is None:
+            return Turn()
+        mutates = write is not None and not _looks(write)
+        ready = budget.ready_at(known, lease["last_mutation_at"], now, mutates=mutates)
+        if ready > now:
+            return Turn(wait_s=(ready - now) / SECOND)
+        if reading:
+            return Turn(read=reading[0])
+        assert write is not None
+        return await self._begin(tx, write, now)
+
+    async def _begin(self, tx: Tx, write: Row, now: int) -> Turn:
+        if why := await _fenced_off(tx, write, now):
+            await outbox.finish(tx, write, "cancelled", why)
+            return Turn(wait_s=0)
+        if not _looks(write):
+            await outbox.sending(tx, write)
+            await senders.mutated(tx, write["installation_id"])
+            write = write | {"sending_at": now, "attempts": write["attempts"] + 1}
+        return Turn(write=write)
+
+    # --- Writes ----------------------------------------------------------------------------------
+
+    async def _write(self, write: Row) -> None:
+        kind = writes.KINDS[write["kind"]]
+        sending = await self.hub.store.read(lambda tx: self._sending(tx, write))
+        if _looks(write):
+            look = kind.look(sending)
+            if look is None:
+                return await self._put_off(write, "queued", 0, 0)
+            return await self._look(sending, kind, look)
+        request = kind.request(sending)
+        try:
+            answer = await self._request(write["installation_id"], request)
+        except Unreachable as exc:
+            return await self._later(write, f"GitHub cannot be reached: {exc}")
+        except TokenRefused as exc:
+            return await self._later(write, f"GitHub gives no token: {exc}")
+        except OutcomeUnknown:
+            return await self._settle_later(write)
+        return await self._answered(sending, kind, answer)
+
+    async def _sending(self, tx: Tx, write: Row) -> Sending:
+        here = (write["installation_id"], write["repository_id"])
+        name = await mirror.repository_name(tx, *here)
+        task = (
+            await stored_tasks.get(tx, write["installation_id"], write["task_id"])
+            if write["task_id"]
+            else None
+        )
+        card = task["card_comment_id"] if task else None
+        return Sending(write, name or "unknown/unknown", self.hub.keys, card)
+
+    async def _answered(self, sending: Sending, kind: Kind, answer: Answer) -> None:
+        write = sending.write
+        if 200 <= answer.status < 300:
+            return await self._sent(write, kind.result(answer.data))
+        message = _message(answer)
+        if budget.limited(answer.status, answer.headers, message):
+            return await self._later(write, "GitHub said wait", own_fault=False)
+        if answer.status >= 500:
+            return await self._settle_later(write)
+        if kind.already(answer.data) and (look := kind.look(sending)):
+            return await self._look(sending, kind, look)
+        return await self._refused(write, answer, message)
+
+    async def _look(self, sending: Sending, kind: Kind, look: Request) -> None:
+        """Is the effect there? Not seen twice, it is believed not to be."""
+        write = sending.write
+        for row in await self.hub.store.read(lambda tx: _echoes(tx, write)):
+            if sending.is_mine(row):
+                return await self._sent(write, {"comment_id": row["id"]})
+        try:
+            answer = await self._request(write["installation_id"], look)
+        except (Unreachable, TokenRefused, OutcomeUnknown):
+            return await self._settle_later(write)
+        if answer.status != 200 or not isinstance(answer.data, list):
+            return await self._settle_later(write)
+        for each in answer.data:
+            if kind.found(sending, each):
+                return await self._sent(write, kind.result(each))
+        state = "queued" if write["looks"] + 1 >= LOOKS else "unknown"
+        return await self._put_off(write, state, LOOK_EVERY, write["looks"] + 1)
+
+    async def _sent(self, write: Row, result: dict[str, Any]) -> None:
+        async def work(tx: Tx) -> None:
+            await outbox.finish(tx, write, "sent", result)
+            await _follow(tx, write, result)
+
+        await self.hub.store.write(work)
+
+    async def _refused(self, write: Row, answer: Answer, message: str) -> None:
+        """GitHub said no: the author is told what it said, and which permission is missing."""
+        details: dict[str, Any] = {"status": answer.status}
+        if permission := answer.headers.get("X-Accepted-GitHub-Permissions"):
+            details["accepted_permissions"] = permission
+        why = f"GitHub refused it ({answer.status}): {message or 'no reason given'}"
+        error = {"code": "github_refused", "message": why, "details": details}
+
+        async def work(tx: Tx) -> None:
+            await outbox.finish(tx, write, "refused", error)
+            if answer.status in (404, 410) and write["kind"] == "card":
+                # Somebody deleted the card: the next change makes a new one.
+                await _forget_card(tx, write)
+
+        await self.hub.store.write(work)
+
+    async def _settle_later(self, write: Row) -> None:
+        """Nobody knows whether it took effect: look, once GitHub's lists had time to catch up."""
+        return await self._put_off(write, "unknown", LOOK_EVERY, write["looks"])
+
+    async def _later(self, write: Row, why: str, *, own_fault: bool = True) -> None:
+        """It surely had no effect: send it again, ever more rarely."""
+        if own_fault and write["attempts"] >= MOST_ATTEMPTS:
+            error = {"code": "github_away", "message": why, "details": {}}
+
+            async def work(tx: Tx) -> None:
+                await outbox.finish(tx, write, "dead", error)
+
+            await self.hub.store.write(work)
+        wait = min(2 ** min(write["attempts"], 9), 300) * SECOND if own_fault else SECOND
+        log.warning("write put off", write=write["id"], kind=write["kind"], why=why)
+        return await self._put_off(write, "queued", wait, 0)
+
+    async def _put_off(self, write: Row, state: str, wait: int, looks: int) -> None:
+        async def work(tx: Tx) -> None:
+            await outbox.put_off(tx, write, state, await tx.now() + wait, looks)
+
+        await self.hub.store.write(work)
+
+    # --- Reads -----------------------------------------------------------------------------------
+
+    async def _read(self, read: Row) -> None:
+        kind = reads.KINDS[read["kind"]]
+        path = kind.path(read["arguments"])
+        read_at = await self.hub.store.read(_now)
+        try:
+            if not path.startswith("/"):
+                path = f"/repos/{await self._repository_of(read)}/{path}"
+            answer = await self._list(read["installation_id"], path, kind.items)
+        except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
+            return await self._read_failed(read, f"{type(exc).__name__}: {exc}")
+        if budget.limited(answer.status, answer.headers, _message(answer)):
+            return await self._read_failed(read, "GitHub said wait")
+        if answer.status in (404, 410):
+            return await self._read_done(read, None, answer.status, read_at)
+        if answer.status != 200:
+            return await self._read_failed(read, f"{answer.status}: {_message(answer)}")
+        return await self._read_done(read, answer.data, 200, read_at)
+
+    async def _repository_of(self, read: Row) -> str:
+        here = (read["installation_id"], read["arguments"]["repository_id"])
+        name = await self.hub.store.read(lambda tx: mirror.repository_name(tx, *here))
+        return name or "unknown/unknown"
+
+    async def _list(self, installation_id: int, path: str, items: str | None) -> Answer:
+        """One answer, or the pages of a list put together."""
+        answer = await self._request(installation_id, Request("GET", path))
+        whole = at(answer.data, items) if items else answer.data
+        for _ in range(MOST_PAGES - 1):
+            following = _next_page(answer.headers)
+            if answer.status != 200 or following is None or not isinstance(whole, list):
+                break
+            answer = await self._request(installation_id, Request("GET", following))
+            more = at(answer.data, items) if items else answer.data
+            whole = whole + (more if isinstance(more, list) else [])
+        return Answer(answer.status, answer.headers, whole if answer.status == 200 else answer.data)
+
+    async def _read_done(self, read: Row, data: Any, status: int, read_at: int) -> None:
+        kind = reads.KINDS[read["kind"]]
+        reading = Reading(read["installation_id"], read["arguments"], data, read_at)
+
+        async def work(tx: Tx) -> None:
+            if "repository_id" in read["arguments"]:
+                await mirror.lock_repository(tx, *reading.here)
+            if status == 200:
+                await kind.apply(tx, self.hub.keys, reading)
+            else:
+                await reads.gone(tx, read, status)
+            await pending_reads.answered(tx, read)
+            tx.rings.add(f"installation {read['installation_id']}")
+
+        await self.hub.store.write(work)
+
+    async def _read_failed(self, read: Row, why: str) -> None:
+        log.warning("read put off", kind=read["kind"], subject=read["subject"], why=why)
+
+        async def work(tx: Tx) -> None:
+            await pending_reads.failed(tx, read, why)
+
+        await self.hub.store.write(work)
+
+    # --- Both ------------------------------------------------------------------------------------
+
+    async def _request(self, installation_id: int, request: Request) -> Answer:
+        """Send it, and keep what the answer says about the limits."""
+        answer = await self.github.request(
+            installation_id, request.method, request.path, request.body
+        )
+        await self.hub.store.write(lambda tx: _observe(tx, installation_id, answer))
+        return answer
+
+
+async def _observe(tx: Tx, installation_id: int, answer: Answer) -> None:
+    now = await tx.now()
+    resource = answer.headers.get("x-ratelimit-resource", "core")
+    rows = {row["resource"]: row for row in await budgets.all_of(tx, installation_id)}
+    before = [_budget(row) for row in rows.values()]
+    for after in budget.observed(
+        before, resource, answer.status, answer.headers, _message(answer), now
+    ):
+        await budgets.put(tx, _row(installation_id, after))
+
+
+def _budget(row: Row) -> Budget:
+    return Budget(
+        resource=row["resource"],
+        limit=row["limit_"],
+        remaining=row["remaining"],
+        used=row["used"],
+        reset_at=row["reset_at"],
+        blocked_until=row["blocked_until"],
+        failures=row["failures"],
+    )
+
+
+def _row(installation_id: int, known: Budget) -> Row:
+    return {
+        "installation_id": installation_id,
+        "resource": known.resource,
+        "limit_": known.limit,
+        "remaining": known.remaining,
+        "used": known.used,
+        "reset_at": known.reset_at,
+        "blocked_until": known.blocked_until,
+        "failures": known.failures,
+    }
+
+
+async def _now(tx: Tx) -> int:
+    return await tx.now()
+
+
+def _looks(write: Row) -> bool:
+    """Whether the next request of this write only reads."""
+    return bool(write["state"] == "unknown")
+
+
+async def _fenced_off(tx: Tx, write: Row, now: int) -> dict[str, Any] | None:
+    """Why a fenced write must not go out any more, or None."""
+    if write["lease_id"] is None:
+        return None
+    lease = await leases.get(tx, write["installation_id"], write["lease_id"])
+    overdue = lease is not None and lease["state"] == "held" and (lease["expires_at"] or now) < now
+    if lease is not None and lease["state"] in leases.PROPER and not overdue:
+        return None
+    how = "expired" if lease is None or overdue else lease["state"]
+    return {
+        "code": "stale_fence",
+        "message": f"Not sent: the lease it was written under {how} before its turn came.",
+        "details": {"lease_id": write["lease_id"]},
+    }
+
+
+async def _echoes(tx: Tx, write: Row) -> list[Row]:
+    """Comments that came back by webhook: the cheapest proof that one was made."""
+    if write["kind"] not in ("comment", "card"):
+        return []
+    here = (write["installation_id"], write["repository_id"], write["arguments"]["number"])
+    return await mirror.newest_comments(tx, *here, 100)
+
+
+async def _follow(tx: Tx, write: Row, result: dict[str, Any]) -> None:
+    """What a write that took effect means for its task."""
+    installation_id, task_id = write["installation_id"], write["task_id"]
+    if task_id is None:
+        return
+    if write["kind"] == "card":
+        await stored_tasks.change(
+            tx, installation_id, task_id, card_comment_id=result["comment_id"]
+        )
+    elif write["kind"] == "issue":
+        await stored_tasks.bind(tx, installation_id, task_id, result["id"], result["number"])
+        tx.rings.add(f"installation {installation_id}")
+    elif write["kind"] == "pull":
+        await stored_tasks.change(tx, installation_id, task_id, pull_number=result["number"])
+        task = await stored_tasks.get(tx, installation_id, task_id)
+        if task is not None:
+            await tasks.record(tx, task, "task.pull", write["author"], number=result["number"])
+        here = (installation_id, write["repository_id"], result["number"])
+        if (row := await mirror.pull_request(tx, *here)) is not None:
+            await tasks.pull_changed(tx, row)
+
+
+async def _forget_card(tx: Tx, write: Row) -> None:
+    await stored_tasks.change(tx, write["installation_id"], write["task_id"], card_comment_id=None)
+
+
+def _message(answer: Answer) -> str:
+    """GitHub's words: the message, and what it says of each error."""
+    errors = at(answer.data, "errors")
+    each = [
+        text(e) if isinstance(e, str) else text(at(e, "message")) or text(at(e, "code"))
+        for e in (errors if isinstance(errors, list) else [])
+    ]
+    return " ".join(part for part in (text(at(answer.data, "message")), *each) if part)[:1000]
+
+
+def _next_page(headers: Mapping[str, str]) -> str | None:
+    for part in headers.get("Link", "").split(","):
+        address, _, rest = part.partition(";")
+        if 'rel="next"' in rest:
+            return address.strip(" <>")
+    return None
