@@ -283,14 +283,10 @@ class Sender:
 
 
 async def _observe(tx: Tx, installation_id: int, answer: Answer) -> None:
-    now = await tx.now()
-    resource = answer.headers.get("x-ratelimit-resource", "core")
-    rows = {row["resource"]: row for row in await budgets.all_of(tx, installation_id)}
-    before = [_budget(row) for row in rows.values()]
-    for after in budget.observed(
-        before, resource, answer.status, answer.headers, _message(answer), now
-    ):
-        await budgets.put(tx, _row(installation_id, after))
+    known = [_budget(row) for row in await budgets.all_of(tx, installation_id)]
+    message = _message(answer)
+    for each in budget.observed(known, answer.status, answer.headers, message, await tx.now()):
+        await budgets.put(tx, _row(installation_id, each))
 
 
 def _budget(row: Row) -> Budget:
