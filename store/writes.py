@@ -164,11 +164,14 @@ def decoded(row: Row) -> Row:
     }
 
 
-async def next_at(tx: Tx) -> int | None:
-    """When the earliest live write or queued read may go, of any installation."""
+async def next_at(tx: Tx, installation_id: int) -> int | None:
+    """When the earliest live write or queued read may go."""
     row = await tx.one(
-        "SELECT MIN(at) AS at FROM (SELECT MIN(not_before) AS at FROM writes WHERE state IN :live "
-        "UNION ALL SELECT MIN(not_before) AS at FROM pending_reads WHERE state = 'queued') q",
+        "SELECT MIN(at) AS at FROM (SELECT MIN(not_before) AS at FROM writes "
+        "WHERE installation_id = :i AND state IN :live "
+        "UNION ALL SELECT MIN(not_before) AS at FROM pending_reads "
+        "WHERE installation_id = :i AND state = 'queued') q",
+        i=installation_id,
         live=LIVE,
     )
     return row["at"] if row else None

@@ -1,0 +1,146 @@
+"""A town to tell tests in: GitHub, simulated; Hubbub, in this process; a clock that we step."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp.test_utils import TestServer
+
+from bot import reaper, worker
+from bot.actor import Actor, Role
+from bot.errors import Refused
+from bot.github import GitHub
+from bot.hub import Hub
+from bot.keys import Keys
+from bot.sender import Sender
+from conftest import Clock
+from fixtures.github import Installation, Issue, Person, Repository, SimulatedGitHub
+from store import mirror, writes
+from store.transaction import Row, Store
+from webhooks.app import create_app
+
+# More rounds than any story takes: a town that does not come to rest is a bug.
+ROUNDS = 500
+
+
+@dataclass
+class Agent:
+    """An agent that calls operations as a surface would."""
+
+    hub: Hub
+    actor: Actor
+
+    async def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        return await self.hub.call(self.actor, operation, arguments)
+
+    async def refused(self, operation: str, **arguments: Any) -> Refused:
+        try:
+            found = await self.call(operation, **arguments)
+        except Refused as exc:
+            return exc
+        raise AssertionError(f"{operation} was not refused: {found}")
+
+
+@dataclass
+class Town:
+    github: SimulatedGitHub
+    hub: Hub
+    sender: Sender
+    clock: Clock
+    repository: Repository
+    installation: Installation
+    person: Person
+
+    @property
+    def store(self) -> Store:
+        return self.hub.store
+
+    async def agent(self, agent_id: str, role: Role = "developer", *capabilities: str) -> Agent:
+        """A registered agent."""
+        agent = Agent(self.hub, Actor(self.installation.id, agent_id, role))
+        await agent.call(
+            "register_agent", agent_id=agent_id, name=agent_id, capabilities=list(capabilities)
+        )
+        return agent
+
+    async def task(self, title: str = "Mend it", body: str = "") -> Issue:
+        """An issue that agents may claim."""
+        issue = self.person.open_issue(self.repository, title, body, labels=["agent-task"])
+        await self.settle()
+        return issue
+
+    def name(self, issue: Issue) -> str:
+        return f"{self.repository.full_name}#{issue.number}"
+
+    async def settle(self) -> None:
+        """Until inbox and outbox are empty; time is stepped to where the sender waits for it."""
+        for _ in range(ROUNDS):
+            await self.github.delivered()
+            if await worker.step(self.hub):
+                continue
+            wait = await self.sender.step(self.installation.id)
+            if wait:
+                self.clock.forward(wait)
+            elif wait is None and not await self._wait_for_due():
+                return
+        raise AssertionError("the town does not come to rest")
+
+    async def _wait_for_due(self) -> bool:
+        """Step to the next write that was put off, if there is one within the hour."""
+        at = await self.store.read(lambda tx: writes.next_at(tx, self.installation.id))
+        if at is None or at > self.clock() + 3600 * 1_000_000:
+            return False
+        self.clock.forward(max(at - self.clock(), 0) / 1_000_000)
+        return True
+
+    async def rows(self, sql: str, **params: Any) -> list[Row]:
+        """Rows of this town's installation: `:i` in the SQL."""
+        return await self.store.read(lambda tx: tx.all(sql, i=self.installation.id, **params))
+
+    async def mirrored(self, table: str) -> list[Row]:
+        found = await self.store.read(lambda tx: mirror.content(tx, table, self.installation.id))
+        return [row for row in found if not row["deleted"]]
+
+    async def time_passes(self, seconds: float) -> None:
+        self.clock.forward(seconds)
+        await reaper.step(self.hub)
+        await self.settle()
+
+
+@asynccontextmanager
+async def town(store: Store, clock: Clock, openapi: Path | None) -> AsyncIterator[Town]:
+    """acme/rocket with the App installed, and octocat, who administers it."""
+    first = secrets.randbelow(2**40)
+    async with (
+        SimulatedGitHub(clock, openapi, first) as github,
+        aiohttp.ClientSession() as session,
+    ):
+        hub = Hub(store, Keys(secrets.token_hex(32)))
+        app = create_app(hub, webhook_secret=github.app.webhook_secret, mcp=None, ready=_ready)
+        server = TestServer(app)
+        await server.start_server()
+        github.app.webhook_url = str(server.make_url("/webhooks/github"))
+        client = GitHub(
+            session,
+            api_url=github.url,
+            app_id=str(github.app.id),
+            private_key=github.app.private_key,
+            now=clock,
+        )
+        repository = github.repository("acme/rocket", private=True)
+        person = github.person("octocat", permissions={"acme/rocket": "admin"})
+        installation = github.install("acme", repositories=["acme/rocket"])
+        made = Town(github, hub, Sender(hub, client), clock, repository, installation, person)
+        await made.settle()
+        yield made
+        await server.close()
+        assert github.violations == []
+        assert github.sent_while_limited == 0
+
+
+async def _ready() -> dict[str, str]:
+    return {}
