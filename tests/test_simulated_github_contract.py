@@ -1,0 +1,266 @@
+"""The simulated GitHub beside GitHub's own description and recordings."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from acme import Acme, listening, opened
+
+from fixtures.github.rest.routes import ROUTES
+
+# Recorded, and otherwise here.
+NOT_SENT = {
+    "issues: .changes",  # of a transfer
+    "issues: .issue.draft",  # pull requests have it
+    "issues: .issue.pull_request",
+    "issue_comment: .issue.draft",
+    # Installations told their times in numbers once.
+    "installation: .installation.created_at is str, not int",
+    "installation: .installation.updated_at is str, not int",
+    "installation_repositories: .installation.created_at is str, not int",
+    "installation_repositories: .installation.updated_at is str, not int",
+}
+
+REPO = "/repos/acme/web"
+
+
+@pytest.fixture
+async def acme(data: Path) -> AsyncIterator[Acme]:
+    async with opened(data) as found:
+        yield found
+
+
+async def test_every_route_answers_as_githubs_description_says(acme: Acme) -> None:
+    async with listening(acme):
+        acme.ada.create_label(acme.web, "agent-task", "0e8a16")
+        acme.ada.create_milestone(acme.web, "First")
+        acme.ada.push(acme.web, "fix", {"a.py": "print()\n"}, "Print nothing")
+        acme.ada.comment(acme.ada.open_issue(acme.web, "Look", labels=["agent-task"]), "Now")
+        await acme.github.delivered()
+        for walk in (
+            about_the_app,
+            about_the_repository,
+            about_issues,
+            about_people,
+            about_comments,
+            about_pulls,
+            about_reviews,
+            about_git,
+            about_files,
+        ):
+            await walk(acme)
+    assert acme.github.violations == []
+    walked = {(each.method, each.route) for each in acme.github.requests}
+    assert walked == {(route.method, route.path) for route in ROUTES}
+
+
+async def about_the_app(acme: Acme) -> None:
+    assert (await acme.as_app("GET", "/app")).data["slug"] == "hubbub"
+    listed = await acme.as_app("GET", "/app/installations")
+    one = f"/app/installations/{acme.installation.id}"
+    assert listed.data == [(await acme.as_app("GET", one)).data]
+    assert (await acme.as_app("GET", f"{REPO}/installation")).data == listed.data[0]
+    chosen = await acme.mint(repository_ids=[acme.web.id], permissions={"issues": "read"})
+    assert [each["full_name"] for each in chosen.data["repositories"]] == ["acme/web"]
+    log = await acme.as_app("GET", "/app/hook/deliveries?per_page=2")
+    assert [each["status_code"] for each in log.data] == [202, 202]
+    delivery = f"/app/hook/deliveries/{log.data[0]['id']}"
+    assert (await acme.as_app("GET", delivery)).data["guid"] == log.data[0]["guid"]
+    assert (await acme.as_app("POST", f"{delivery}/attempts")).status == 202
+    assert (await acme.call("GET", "/rate_limit")).data["rate"]["limit"] == 5000
+
+
+async def about_the_repository(acme: Acme) -> None:
+    found = await acme.call("GET", "/installation/repositories")
+    assert [each["full_name"] for each in found.data["repositories"]] == ["acme/web"]
+    assert (await acme.call("GET", REPO)).data["organization"]["login"] == "acme"
+    shown = await acme.call("GET", f"{REPO}/collaborators/ADA/permission")
+    assert shown.data["role_name"] == "admin"
+    labels = await acme.call("GET", f"{REPO}/labels")
+    assert [each["name"] for each in labels.data] == ["agent-task"]
+    assert (await acme.call("POST", f"{REPO}/labels", {"name": "held"})).status == 201
+    milestones = await acme.call("GET", f"{REPO}/milestones")
+    assert [each["title"] for each in milestones.data] == ["First"]
+
+
+async def about_issues(acme: Acme) -> None:
+    given = {"title": "Do it", "labels": ["agent-task"]}
+    made = await acme.call("POST", f"{REPO}/issues", given)
+    assert made.data["user"]["login"] == "hubbub[bot]"
+    assert made.data["performed_via_github_app"]["slug"] == "hubbub"
+    issue = f"{REPO}/issues/2"
+    assert made.headers["Location"] == acme.github.url + issue
+    assert (await acme.call("GET", f"{REPO}/issues?state=all&sort=updated")).data[0] == made.data
+    change = {"body": "Really", "milestone": 1, "state": "closed", "state_reason": "not_planned"}
+    assert (await acme.call("PATCH", issue, change)).data["state_reason"] == "not_planned"
+    assert (await acme.call("GET", issue)).data["milestone"]["title"] == "First"
+    assert (await acme.call("POST", f"{issue}/labels", {"labels": ["new"]})).status == 200
+    assert (await acme.call("PUT", f"{issue}/labels", {"labels": ["held", "new"]})).status == 200
+    left = await acme.call("DELETE", f"{issue}/labels/held")
+    assert [each["name"] for each in left.data] == ["new"]
+    assert (await acme.call("GET", f"{issue}/labels")).data == left.data
+
+
+async def about_people(acme: Acme) -> None:
+    issue, people = f"{REPO}/issues/2", {"assignees": ["ada", "nobody"]}
+    assigned = await acme.call("POST", f"{issue}/assignees", people)
+    assert [each["login"] for each in assigned.data["assignees"]] == ["ada"]
+    assert (await acme.call("GET", f"{issue}/assignees/ada")).status == 204
+    assert (await acme.call("GET", f"{issue}/assignees/nobody")).status == 404
+    assert (await acme.call("DELETE", f"{issue}/assignees", people)).data["assignees"] == []
+    assert (await acme.call("POST", f"{issue}/reactions", {"content": "eyes"})).status == 201
+
+
+async def about_comments(acme: Acme) -> None:
+    said = await acme.call("POST", f"{REPO}/issues/2/comments", {"body": "Hello"})
+    assert (await acme.call("GET", f"{REPO}/issues/2/comments")).data == [said.data]
+    assert len((await acme.call("GET", f"{REPO}/issues/comments?sort=updated")).data) == 2
+    comment = f"{REPO}/issues/comments/{said.data['id']}"
+    assert (await acme.call("PATCH", comment, {"body": "Bye"})).data["body"] == "Bye"
+    rocket = {"content": "rocket"}
+    new = await acme.call("POST", f"{comment}/reactions", rocket)
+    again = await acme.call("POST", f"{comment}/reactions", rocket)
+    assert (new.status, again.status, new.data) == (201, 200, again.data)
+    assert (await acme.call("GET", comment)).data["reactions"]["rocket"] == 1
+    gone = await acme.call("DELETE", f"{comment}/reactions/{new.data['id']}")
+    assert gone.status == 204
+    assert (await acme.call("DELETE", comment)).status == 204
+    assert (await acme.call("GET", comment)).status == 404
+
+
+async def about_pulls(acme: Acme) -> None:
+    proposal = {"title": "Fix", "head": "fix", "base": "main", "body": "Fixes #1"}
+    opened_pull = await acme.call("POST", f"{REPO}/pulls", proposal)
+    assert (opened_pull.data["number"], opened_pull.data["changed_files"]) == (3, 1)
+    listed = await acme.call("GET", f"{REPO}/pulls?head=acme:fix&base=main")
+    assert [each["number"] for each in listed.data] == [3]
+    files = await acme.call("GET", f"{REPO}/pulls/3/files")
+    assert [each["filename"] for each in files.data] == ["a.py"]
+    renamed = await acme.call("PATCH", f"{REPO}/pulls/3", {"title": "Fix it"})
+    assert renamed.data["title"] == "Fix it"
+    assert (await acme.call("GET", f"{REPO}/pulls/3")).data["mergeable"] is True
+
+
+async def about_reviews(acme: Acme) -> None:
+    pull = f"{REPO}/pulls/3"
+    inline = [{"path": "a.py", "line": 1, "body": "Why?"}]
+    review = {"event": "COMMENT", "body": "Look", "comments": inline}
+    assert (await acme.call("POST", f"{pull}/reviews", review)).data["state"] == "COMMENTED"
+    assert len((await acme.call("GET", f"{pull}/reviews")).data) == 1
+    asked = (await acme.call("GET", f"{pull}/comments")).data[0]["id"]
+    answered = await acme.call("POST", f"{pull}/comments/{asked}/replies", {"body": "Because"})
+    assert answered.data["in_reply_to_id"] == asked
+    since = f"{REPO}/pulls/comments?since=2020-01-01T00:00:00Z"
+    assert (await acme.call("GET", since)).data[0]["id"] == asked
+    thumb = {"content": "+1"}
+    reacted = await acme.call("POST", f"{REPO}/pulls/comments/{asked}/reactions", thumb)
+    assert reacted.status == 201
+    merged = await acme.call("PUT", f"{pull}/merge", {"sha": acme.web.branches["fix"]})
+    assert merged.data["merged"]
+
+
+async def about_git(acme: Acme) -> None:
+    refs = f"{REPO}/git/refs"
+    head = (await acme.call("GET", f"{REPO}/git/ref/heads/main")).data["object"]["sha"]
+    commit = await acme.call("GET", f"{REPO}/git/commits/{head}")
+    assert len(commit.data["parents"]) == 2
+    side = {"ref": "refs/heads/side", "sha": acme.web.branches["fix"]}
+    assert (await acme.call("POST", refs, side)).status == 201
+    found = await acme.call("GET", f"{REPO}/git/matching-refs/heads/si")
+    assert [each["ref"] for each in found.data] == ["refs/heads/side"]
+    assert (await acme.call("PATCH", f"{refs}/heads/side", {"sha": head})).status == 200
+    assert (await acme.call("DELETE", f"{refs}/heads/side")).status == 204
+    assert (await acme.call("GET", f"{REPO}/branches/main")).data["commit"]["sha"] == head
+
+
+async def about_files(acme: Acme) -> None:
+    file = f"{REPO}/contents/.github/hubbub.yml"
+    written = {"message": "Write", "content": base64.b64encode(b"x: 1\n").decode()}
+    assert (await acme.call("PUT", file, written)).status == 201
+    read = await acme.call("GET", file)
+    assert base64.b64decode(read.data["content"]) == b"x: 1\n"
+    folder = await acme.call("GET", f"{REPO}/contents/.github")
+    assert [each["name"] for each in folder.data] == ["hubbub.yml"]
+
+
+async def test_payloads_have_what_the_recorded_ones_have(acme: Acme, data: Path) -> None:
+    """Each object in a recorded payload of the same event and action is covered by ours."""
+    live_a_day(acme)
+    missing = set()
+    for event in {each.event for each in acme.github.deliveries}:
+        for recorded in json.loads((data / "webhooks" / f"{event}.json").read_text()):
+            ours = [
+                each.payload
+                for each in acme.github.deliveries
+                if (each.event, each.action) == (event, recorded.get("action"))
+            ]
+            missing |= {f"{event}: {each}" for each in (lacking(ours[0], recorded) if ours else ())}
+    assert missing - NOT_SENT == set()
+    sent = {(each.event, each.action) for each in acme.github.deliveries}
+    assert sent >= {("issues", "labeled"), ("pull_request", "closed"), ("label", "created")}
+
+
+def live_a_day(acme: Acme) -> None:
+    """A bit of everything that people do."""
+    ada, web_repository = acme.ada, acme.web
+    milestone = ada.create_milestone(web_repository, "First")
+    issue = ada.open_issue(web_repository, "Hi", "Text", labels=["agent-task"], assignees=["ada"])
+    ada.edit_issue(issue, title="Hello")
+    ada.set_milestone(issue, milestone)
+    ada.set_milestone(issue, None)
+    comment = ada.comment(issue, "One")
+    ada.edit_comment(comment, "Two")
+    ada.delete_comment(comment)
+    ada.remove_label(issue, "AGENT-TASK")
+    ada.unassign(issue, "ada")
+    ada.close(issue)
+    ada.reopen(issue)
+    ada.push(web_repository, "fix", {"a.py": "1\n"})
+    pull = ada.open_pull(web_repository, title="Fix", head="fix", body=f"Fixes #{issue.number}")
+    ada.add_label(pull, "agent-task")
+    ada.assign(pull, "ada")
+    ada.push(web_repository, "fix", {"a.py": "2\n"})
+    ada.review(pull, "approved", "Fine")
+    ada.edit_review_comment(ada.review_comment(pull, "a.py", 1, "Why?"), "Why 2?")
+    ada.merge(pull)
+    ada.close_milestone(web_repository, milestone)
+    ada.delete_label(web_repository, web_repository.labels["agent-task"])
+    acme.github.add_repositories(acme.installation, [acme.github.repository("acme/b").full_name])
+    acme.github.remove_repositories(acme.installation, ["acme/b"])
+    ada.rename(web_repository, "site")
+    acme.github.suspend(acme.installation)
+    acme.github.unsuspend(acme.installation)
+    acme.github.uninstall(acme.installation)
+
+
+def lacking(ours: Any, recorded: Any, at: str = "") -> set[str]:
+    """Where ours has no member of that name, or one of another kind."""
+    if isinstance(recorded, list) and isinstance(ours, list) and recorded and ours:
+        return lacking(ours[0], recorded[0], f"{at}[]")
+    if recorded is None or ours is None or at.endswith(".permissions"):
+        return set()
+    if type(ours) is not type(recorded):
+        return {f"{at} is {kind(ours)}, not {kind(recorded)}"}
+    if not isinstance(recorded, dict):
+        return set()
+    found = {f"{at}.{name}" for name in recorded.keys() - ours.keys()}
+    for name in recorded.keys() & ours.keys():
+        found |= lacking(ours[name], recorded[name], f"{at}.{name}")
+    return found
+
+
+def kind(it: object) -> str:
+    return type(it).__name__
+
+
+async def test_a_request_that_github_does_not_describe_is_noted(acme: Acme) -> None:
+    await acme.call("POST", "/repos/acme/web/issues", {"title": "Hi", "colour": "red"})
+    await acme.call("GET", "/repos/acme/web/issues?sorted=yes&state=shut")
+    assert acme.github.violations == [
+        "POST /repos/{owner}/{repo}/issues: no member 'colour' in the request",
+        "GET /repos/{owner}/{repo}/issues: no query parameter 'sorted'",
+        "GET /repos/{owner}/{repo}/issues: state='shut' is none of ['open', 'closed', 'all']",
+    ]

@@ -1,0 +1,110 @@
+"""What the simulated GitHub posts to the App."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from acme import Acme, Heard, listening, opened
+
+from fixtures.github.hook import signature
+
+
+@pytest.fixture
+async def acme(data: Path) -> AsyncIterator[Acme]:
+    async with opened(data) as found:
+        yield found
+
+
+@pytest.fixture
+async def heard(acme: Acme) -> AsyncIterator[Heard]:
+    async with listening(acme) as found:
+        yield found
+
+
+async def test_webhooks_carry_githubs_headers_and_a_signature(acme: Acme, heard: Heard) -> None:
+    acme.ada.open_issue(acme.web, "Hi")
+    await acme.github.delivered()
+    headers, body = heard[-1]
+    secret = acme.github.app.webhook_secret.encode()
+    assert headers["X-Hub-Signature-256"] == (
+        "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
+    )
+    delivery = acme.github.deliveries[-1]
+    assert headers["X-GitHub-Event"] == delivery.event == "issues"
+    assert headers["X-GitHub-Delivery"] == delivery.guid
+    assert headers["X-GitHub-Hook-Installation-Target-ID"] == str(acme.github.app.id)
+    assert headers["User-Agent"].startswith("GitHub-Hookshot/")
+    payload = json.loads(body)
+    assert payload["installation"]["id"] == acme.installation.id
+    assert payload["sender"]["login"] == "ada"
+
+
+def test_the_signature_of_githubs_published_example() -> None:
+    assert signature("It's a Secret to Everybody", b"Hello, World!") == (
+        "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    )
+
+
+async def test_what_the_app_does_comes_back_as_its_own_webhook(acme: Acme, heard: Heard) -> None:
+    acme.ada.open_issue(acme.web, "Hi")
+    await acme.call("POST", "/repos/acme/web/issues/1/comments", {"body": "Hello"})
+    await acme.github.delivered()
+    payload = json.loads(heard[-1][1])
+    assert payload["sender"]["login"] == acme.github.app.bot_login
+    assert payload["sender"]["type"] == "Bot"
+    assert payload["comment"]["performed_via_github_app"]["id"] == acme.github.app.id
+
+
+async def test_a_redelivery_keeps_its_guid(acme: Acme, heard: Heard) -> None:
+    await acme.github.delivered()
+    log = await acme.as_app("GET", "/app/hook/deliveries")
+    await acme.as_app("POST", f"/app/hook/deliveries/{log.data[0]['id']}/attempts")
+    await acme.github.delivered()
+    (first, body), (again, same) = heard
+    assert first["X-GitHub-Delivery"] == again["X-GitHub-Delivery"]
+    assert body == same
+    new, old = (await acme.as_app("GET", "/app/hook/deliveries")).data
+    assert (new["guid"], new["redelivery"]) == (old["guid"], True)
+    assert new["id"] > old["id"]
+    assert acme.github.violations == []
+
+
+async def test_a_failed_delivery_is_found_by_its_status(acme: Acme) -> None:
+    acme.github.app.webhook_url = "http://127.0.0.1:9/nobody"
+    await acme.github.delivered()
+    failed = await acme.as_app("GET", "/app/hook/deliveries?status=failure")
+    assert [each["event"] for each in failed.data] == ["installation"]
+    assert (await acme.as_app("GET", "/app/hook/deliveries?status=success")).data == []
+
+
+async def test_held_deliveries_go_out_by_hand_and_when_released(acme: Acme, heard: Heard) -> None:
+    await acme.github.delivered()
+    acme.github.hold_deliveries()
+    for title in ("One", "Two", "Three"):
+        acme.ada.open_issue(acme.web, title)
+    three = acme.github.held[2]
+    assert [await acme.github.post(three) for _ in range(2)] == [202, 202]
+    acme.github.release_deliveries()
+    await acme.github.delivered()
+    titles = [json.loads(body)["issue"]["title"] for _, body in heard[1:]]
+    assert titles == ["Three", "Three", "One", "Two"]
+
+
+async def test_a_merge_closes_the_issues_it_fixes(acme: Acme, heard: Heard) -> None:
+    fixed = acme.ada.open_issue(acme.web, "Broken")
+    named = acme.ada.open_issue(acme.web, "Only named")
+    acme.ada.push(acme.web, "fix", {"a.py": "1\n"})
+    pull = acme.ada.open_pull(acme.web, title="Fix", head="fix", body="Fixes #1, see #2")
+    await acme.github.delivered()
+    heard.clear()
+    acme.ada.merge(pull)
+    assert (pull.merged, pull.state) == (True, "closed")
+    assert (fixed.state, fixed.state_reason) == ("closed", "completed")
+    assert named.state == "open"
+    await acme.github.delivered()
+    told = [(h["X-GitHub-Event"], json.loads(body)["action"]) for h, body in heard]
+    assert told == [("pull_request", "closed"), ("issues", "closed")]
+    assert json.loads(heard[0][1])["pull_request"]["merged"] is True
