@@ -138,18 +138,25 @@ def repository(event: Event) -> Changes:
 
 
 def installation(event: Event) -> Changes:
-    value = at(event.payload, "installation")
-    row = payloads.installation(value, deleted=event.deleted)
-    return Changes((row,), selected=_selected(event, "repositories", 1))
+    row = payloads.installation(at(event.payload, "installation"), deleted=event.deleted)
+    asks = (READ_REPOSITORIES,) if event.action == "created" else ()
+    return Changes((row, *_named(event, "repositories")), asks)
+
+
+READ_REPOSITORIES = Ask("installation_repositories", "", {})
 
 
 def installation_repositories(event: Event) -> Changes:
+    removed = at(event.payload, "repositories_removed")
     return Changes(
-        (payloads.installation(at(event.payload, "installation")),),
-        asks=(Ask("installation_repositories", "", {}),),
+        (
+            payloads.installation(at(event.payload, "installation")),
+            *_named(event, "repositories_added"),
+        ),
+        asks=(READ_REPOSITORIES,),
         selected=(
-            *_selected(event, "repositories_added", 1),
-            *_selected(event, "repositories_removed", 0),
+            *((row.row["id"], 1) for row in _named(event, "repositories_added")),
+            *((payloads.number(at(r, "id"), "repository.id"), 0) for r in _listed(removed)),
         ),
     )
 
@@ -199,13 +206,16 @@ def _milestone_of(event: Event, value: Json) -> tuple[Mirrored, ...]:
     return (payloads.milestone(event.installation_id, event.repository_id, milestone),)
 
 
-def _selected(event: Event, name: str, on: int) -> tuple[tuple[int, int], ...]:
-    listed = at(event.payload, name)
-    found = (
-        payloads.maybe_number(at(each, "id"))
-        for each in (listed if isinstance(listed, list) else ())
+def _listed(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
+def _named(event: Event, name: str) -> tuple[Mirrored, ...]:
+    """Repositories of which only the name is told: whatever else is said of them beats it."""
+    return tuple(
+        payloads.repository(event.installation_id, each)
+        for each in _listed(at(event.payload, name))
     )
-    return tuple((each, on) for each in found if each is not None)
 
 
 def _written(

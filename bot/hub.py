@@ -107,6 +107,10 @@ class Hub:
 
         return await self.store.write(work)
 
+    def forget_touches(self) -> None:
+        """Let the next call of each agent be written down again."""
+        self._touched.clear()
+
     async def _touch(self, actor: Actor) -> None:
         """Any call shows that the agent is alive, and renews its leases; written now and then."""
         who = (actor.installation_id, actor.name)

@@ -24,9 +24,9 @@ def version(row: Row, updated_at: int, *, deleted: bool = False, read_at: int = 
     return f"{int(deleted)}{updated_at:017d}{read_at:017d}{digest}"
 
 
-def same_time(one: str, other: str) -> bool:
-    """Equal in `deleted` and `updated_at`."""
-    return one[:18] == other[:18]
+def ties(new: str, old: str) -> bool:
+    """Whether a webhook says something else of the same second. What was read is no question."""
+    return new[:18] == old[:18] and int(new[18:35]) == 0 and new[35:] != old[35:]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ async def put(tx: Tx, table: str, row: Row) -> Put:
     if before is None:
         return Put(won=True, tie=False, before=None)
     old, new = before["version"], row["version"]
-    return Put(won=new > old, tie=new != old and same_time(old, new), before=before)
+    return Put(won=new > old, tie=ties(new, old), before=before)
 
 
 async def lock_repository(tx: Tx, installation_id: int, repository_id: int) -> None:

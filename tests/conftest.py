@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pymysql
 import pytest
+from town import Clock, Town
+from town import town as open_town
 
 from store.database import open_store
 from store.migrate import upgrade
@@ -25,23 +27,6 @@ def data() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return DATA
-
-
-class Clock:
-    """Microseconds UTC; goes on only when told."""
-
-    def __init__(self) -> None:
-        self.at = 1_800_000_000_000_000
-
-    def __call__(self) -> int:
-        return self.at
-
-    def now(self) -> float:
-        """Seconds, as the simulated GitHub reads it."""
-        return self.at / 1_000_000
-
-    def forward(self, seconds: float) -> None:
-        self.at += int(seconds * 1_000_000)
 
 
 @pytest.fixture
@@ -140,3 +125,11 @@ async def store(store_url: str, clock: Clock) -> AsyncIterator[Store]:
 def installation_id() -> int:
     """Never used before, so that no test needs an empty database."""
     return secrets.randbelow(2**52)
+
+
+@pytest.fixture
+async def town(store: Store, clock: Clock) -> AsyncIterator[Town]:
+    """On both engines. Exchanges with GitHub are checked where its description is at hand."""
+    described = DATA / "github-openapi.json.gz"
+    async with open_town(store, clock, described if described.exists() else None) as made:
+        yield made

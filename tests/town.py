@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp.test_utils import TestServer
+from webhooks.app import create_app
 
 from bot import reaper, worker
 from bot.actor import Actor, Role
@@ -17,14 +18,29 @@ from bot.github import GitHub
 from bot.hub import Hub
 from bot.keys import Keys
 from bot.sender import Sender
-from conftest import Clock
 from fixtures.github import Installation, Issue, Person, Repository, SimulatedGitHub
 from store import mirror, writes
 from store.transaction import Row, Store
-from webhooks.app import create_app
 
 # More rounds than any story takes: a town that does not come to rest is a bug.
 ROUNDS = 500
+
+
+class Clock:
+    """Microseconds UTC; goes on only when told."""
+
+    def __init__(self) -> None:
+        self.at = 1_800_000_000_000_000
+
+    def __call__(self) -> int:
+        return self.at
+
+    def now(self) -> float:
+        """Seconds, as the simulated GitHub reads it."""
+        return self.at / 1_000_000
+
+    def forward(self, seconds: float) -> None:
+        self.at += int(seconds * 1_000_000)
 
 
 @dataclass

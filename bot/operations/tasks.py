@@ -215,6 +215,10 @@ async def claim_task(
     row = await found(ctx, task)
     if row["holder"] == ctx.actor.name:
         return await _claimed(ctx, row["id"])
+    if row["number"] is None:
+        raise Refused(
+            "no_issue_yet", f"GitHub has not numbered {task} yet; its issue is under way."
+        )
     lease = await tasks.claim(ctx.tx, row, ctx.actor.name, _length(ctx, lease_s))
     if lease is None:
         raise _why_not(await found(ctx, row["id"]))
