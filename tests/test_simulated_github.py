@@ -329,6 +329,9 @@ async def test_a_spent_hour_comes_back_at_its_reset(acme: Acme) -> None:
     assert limited.data["message"].startswith("API rate limit exceeded for installation ID")
     assert (limited.status, limited.headers["X-RateLimit-Remaining"]) == (403, "0")
     assert int(limited.headers["X-RateLimit-Reset"]) == acme.clock.now() + 120
+    assert acme.github.sent_while_limited == 0
+    await acme.call("GET", "/repos/acme/web")
+    assert acme.github.sent_while_limited == 1
     acme.clock.forward(120)
     assert (await acme.call("GET", "/repos/acme/web")).status == 200
 
