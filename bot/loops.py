@@ -116,7 +116,10 @@ class Loops:
         """What is in hand ends; nothing new begins."""
         self.stopping.set()
         if self._sending:
-            await asyncio.wait(list(self._sending.values()), timeout=FINISH_S)
+            _, late = await asyncio.wait(list(self._sending.values()), timeout=FINISH_S)
+            if late:
+                return  # a request is still under way: successors wait for the lease's end
+        await self.sender.release()
 
 
 @asynccontextmanager
@@ -147,4 +150,3 @@ async def running(hub: Hub, app: GitHubApp) -> AsyncIterator[Loops]:
             for task in started:
                 task.cancel()
             await asyncio.gather(*started, return_exceptions=True)
-            await loops.sender.release()

@@ -71,6 +71,8 @@ class Operation:
     idempotent: bool
     destructive: bool
     reaches_github: bool
+    # Neither audited nor kept for a retry: it may well be done twice.
+    quiet: bool
     slash: Slash | None
     # With it the operation takes `wait_s`, and is asked again until it holds or time is over.
     settled: Callable[[Any], bool] | None
@@ -89,6 +91,7 @@ def operation(
     idempotent: bool = False,
     destructive: bool = False,
     reaches_github: bool = False,
+    quiet: bool = False,
     slash: Slash | None = None,
     settled: Callable[[Any], bool] | None = None,
 ) -> Callable[[Callable[..., Awaitable[Answer]]], Operation]:
@@ -113,6 +116,7 @@ def operation(
             idempotent=idempotent or reads_only,
             destructive=destructive,
             reaches_github=reaches_github,
+            quiet=quiet,
             slash=slash,
             settled=settled,
         )

@@ -1,36 +1,43 @@
 """Slash commands in GitHub's Markdown: at the start of a line, never in code, quotes or HTML."""
 
 import re
-import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import TypeAlias
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline, backtick, html_inline
 from markdown_it.token import Token
 
-# A verb ends with its word: `/usr/bin` is a path.
-COMMAND = re.compile(r" {0,3}/([A-Za-z][A-Za-z-]*)(?:[ \t]+(.*?))?[ \t]*")
-LIKELY = re.compile(r"^ {0,3}/[A-Za-z]", re.MULTILINE)
-NAMESPACE = "hubbub"
-# GitHub takes no longer text; more is not examined.
+# GitHub takes no longer comment, and a flood of short lines is dear to parse: no more is examined.
 LONGEST = 65_536
+MOST_LINES = 5_000
+NAMESPACE = "hubbub"
 
-# The full grammar takes seconds on a hostile 65 KB comment. Emphasis, links and images cannot
-# hide a line that starts with a slash; code spans, HTML and escapes can.
-PARSER = MarkdownIt("commonmark").disable(["emphasis", "link", "image", "autolink", "entity"])
-# Stand before each line that looks like a command, with its number between them: by them it is
-# known where it came to lie. GitHub's users have no use for them.
-OPEN, CLOSE = "\ue000", "\ue001"
-PLACE = re.compile(f"{OPEN}(\\d+){CLOSE}")
+LIKELY = re.compile(r"(?:^|[\r\n]) {0,3}/[A-Za-z]")
+BEGINS = re.compile(r" {0,3}/[A-Za-z]")
+# `/usr/bin` is a path: a verb ends with its word.
+VERB = re.compile(r"[a-z][a-z-]*")
+# A quote counts where a word starts, if it is closed where one ends: `don't` and `it's` are words.
+WORD = re.compile(r"""(?:"([^"]*)"|'([^']*)'|“([^”]*)”)(?=\s|$)|(\S+)""")
+# Stands before a line that begins inside of code or HTML. The parser leaves no NUL in a text.
+INSIDE = "\0"
+
+# Where a span that hides begins and ends, and whether it is a comment.
+Span: TypeAlias = tuple[int, int, bool]
+Rule: TypeAlias = Callable[[StateInline, bool], bool]
 
 
 @dataclass(frozen=True)
 class Found:
-    """A command. `text`: verb and words with single spaces, by which it is known again."""
+    """A command. `line` counts from 1; `text` is that line, spaced evenly, its verb in lower case.
+
+    `namespaced`: it names us, as in `/hubbub claim`.
+    """
 
     verb: str
     words: tuple[str, ...]
+    line: int
     text: str
     namespaced: bool
 
@@ -44,48 +51,112 @@ def find(text: str) -> list[Found]:
     """The commands of a text, in its order; unknown verbs too."""
     if not maybe(text):
         return []
-    text = re.sub(f"[{OPEN}{CLOSE}]", "", text[:LONGEST])
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    commands = {n: found for n, line in enumerate(lines) if (found := _command(line))}
-    marked = [
-        line.replace("/", f"{OPEN}{n}{CLOSE}/", 1) if n in commands else line
-        for n, line in enumerate(lines)
-    ]
-    return [commands[n] for n in _plain(PARSER.parse("\n".join(marked)))]
+    lines = _lines(text)
+    return [each for n, shown in _plain(lines) if (each := _command(n + 1, shown))]
 
 
-def _plain(tokens: list[Token]) -> Iterator[int]:
-    """The marked lines that begin as plain text of a paragraph that nothing encloses."""
-    for before, token in pairwise(tokens):
-        if before.type == "paragraph_open" and token.level == 1:
-            yield from _line_starts(token.children or [])
+def _lines(text: str) -> list[str]:
+    """As the parser counts them, so far as they are examined."""
+    text = text[:LONGEST].replace("\0", "\ufffd").replace("\r\n", "\n").replace("\r", "\n")
+    return text.split("\n", MOST_LINES)[:MOST_LINES]
 
 
-def _line_starts(children: list[Token]) -> Iterator[int]:
-    starts = True
-    for child in children:
-        marked = PLACE.match(child.content) if starts and child.type == "text" else None
-        if marked:
-            yield int(marked[1])
-        # A line break inside of a code span or a tag is none of these.
-        starts = child.type in ("softbreak", "hardbreak")
-
-
-def _command(line: str) -> Found | None:
-    matched = COMMAND.fullmatch(line)
-    if matched is None:
+def _command(line: int, shown: str) -> Found | None:
+    verb, arguments = _split(shown[1:])
+    if not VERB.fullmatch(verb):
         return None
-    verb, rest = matched[1].lower(), matched[2] or ""
-    words = _words(rest)
-    namespaced = verb == NAMESPACE and bool(words)
-    if namespaced:
-        verb, words = words[0].lower().lstrip("/"), words[1:]
-    text = " ".join([f"/{verb}", *words])
-    return Found(verb, tuple(words), text, namespaced)
+    if verb != NAMESPACE:
+        return Found(verb, _words(arguments), line, _even(f"/{verb}", arguments), namespaced=False)
+    named, rest = _split(arguments.removeprefix("/")) if arguments else ("help", "")
+    text = _even(f"/{NAMESPACE} {named}", rest)
+    return Found(named, _words(rest), line, text, namespaced=True)
 
 
-def _words(rest: str) -> list[str]:
-    try:
-        return shlex.split(rest)
-    except ValueError:  # a quote that nobody closed is an apostrophe
-        return rest.split()
+def _split(text: str) -> tuple[str, str]:
+    """The first word in lower case, and what follows it."""
+    first, *rest = text.split(maxsplit=1) or [""]
+    return first.lower(), "".join(rest)
+
+
+def _even(verb: str, arguments: str) -> str:
+    return " ".join([verb, *arguments.split()])
+
+
+def _words(arguments: str) -> tuple[str, ...]:
+    return tuple(each[each.lastindex or 0] for each in WORD.finditer(arguments))
+
+
+def _plain(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """The lines that begin as plain text with a slash: which, and what each shows."""
+    for first, end, in_list in _texts(MARKDOWN.parse("\n".join(lines))):
+        likely = [n for n in range(first, end) if _begins(lines[n], in_list=in_list)]
+        if not likely:
+            continue
+        shown = _shown("\n".join(lines[first:end]))
+        for n in likely:
+            if (line := shown[n - first].lstrip(" ")).startswith("/"):
+                yield n, line
+
+
+def _begins(line: str, *, in_list: bool) -> bool:
+    """In a list only a line without indent: the others are words of an item."""
+    return line[:1] == "/" if in_list else BEGINS.match(line) is not None
+
+
+def _texts(tokens: list[Token]) -> Iterator[tuple[int, int, bool]]:
+    """Paragraphs and headings outside of quotes: first line, end, and whether in a list."""
+    quotes = lists = 0
+    for token in tokens:
+        if token.type in ("blockquote_open", "blockquote_close"):
+            quotes += token.nesting
+        elif token.type in ("list_item_open", "list_item_close"):
+            lists += token.nesting
+        elif token.type == "inline" and token.map and not quotes:
+            yield token.map[0], token.map[1], lists > 0
+
+
+def _shown(text: str) -> list[str]:
+    """The lines of a paragraph, without comments; those that begin inside of a span are marked."""
+    spans: list[Span] = []
+    MARKDOWN.inline.parse(text, MARKDOWN, {"spans": spans}, [])
+    pieces, at = [], 0
+    for start, end, comment in spans:
+        inside = text[start:end]
+        lines = [""] * (inside.count("\n") + 1) if comment else inside.split("\n")
+        pieces += [text[at:start], f"\n{INSIDE}".join(lines)]
+        at = end
+    return "".join([*pieces, text[at:]]).split("\n")
+
+
+def _noting(rule: Rule) -> Rule:
+    """A rule of the parser that also notes the spans it finds."""
+
+    def noting(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 -- the parser's signature
+        start = state.pos
+        matched = rule(state, silent)
+        # What it found is a token now; what it passed over, as a lone backtick, is pending.
+        if matched and not state.pending:
+            comment = state.src.startswith("<!--", start)
+            state.env["spans"].append((start, state.pos, comment))
+        return matched
+
+    return noting
+
+
+def _parser() -> MarkdownIt:
+    """Blocks, and of what stands in a line only what can hide the start of the next.
+
+    The full grammar takes seconds on a hostile 65 KB comment.
+    """
+    made = MarkdownIt("commonmark", {"maxNesting": 10})
+    made.core.ruler.enableOnly(["normalize", "block"])
+    made.inline.ruler.enableOnly(["text", "escape", "backticks", "html_inline"])
+    made.inline.ruler2.enableOnly([])
+    made.inline.ruler.at("backticks", _noting(backtick))
+    made.inline.ruler.at("html_inline", _noting(html_inline))
+    return made
+
+
+MARKDOWN = _parser()
+# Its rules are put together at the first use, which is not safe among threads.
+find("/help")

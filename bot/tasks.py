@@ -32,8 +32,8 @@ async def record(tx: Tx, task: Row, kind: str, actor: str, **data: object) -> No
 async def show_card(tx: Tx, installation_id: int, task_id: str) -> None:
     """Queue the card as it is now; one queued before is outdated."""
     task = await tasks.get(tx, installation_id, task_id)
-    if task is None or task["number"] is None:
-        return
+    if task is None or task["number"] is None or not task["fence"]:
+        return  # nothing to show before anybody claimed it
     target = f"card {task_id}"
     await writes.supersede(tx, installation_id, "card", target)
     await writes.queue(

@@ -44,9 +44,10 @@ async def process(hub: Hub, installation_id: int, guid: str) -> None:
         got = await hub.store.read(lambda tx: deliveries.get(tx, installation_id, guid))
         if got is None:
             return
-        changes = meaning(got[1])
+        _, delivery = got
+        changes = meaning(delivery)
         found = await _commands(changes)
-        await hub.store.write(lambda tx: _mirror(tx, hub, installation_id, guid, changes, found))
+        await hub.store.write(lambda tx: _mirror(tx, hub, delivery, changes, found))
     except Exception as exc:  # a bug, or an engine's refusal: noted with the delivery
         error = f"{type(exc).__name__}: {exc}"
         state = await hub.store.write(
@@ -77,20 +78,19 @@ async def _commands(changes: Changes | None) -> list[Row]:
 async def _mirror(
     tx: Tx,
     hub: Hub,
-    installation_id: int,
-    guid: str,
+    delivery: Delivery,
     changes: Changes | None,
     found: Sequence[Row],
 ) -> None:
-    delivery = await deliveries.take(tx, installation_id, guid)
-    if delivery is None:
+    if not await deliveries.take(tx, delivery):
         return  # another process did it
+    i = delivery.installation_id
     if changes is not None:
-        await mirror.apply(tx, hub.keys, installation_id, changes)
-        await stored.add(tx, [{"installation_id": installation_id, **row} for row in found])
+        await mirror.apply(tx, hub.keys, i, changes)
+        await stored.add(tx, [{"installation_id": i, **row} for row in found])
     outcome = "kept" if changes is None else "mirrored"
     await deliveries.processed(tx, delivery, outcome)
-    tx.rings.add(f"installation {installation_id}")
+    tx.rings.add(f"installation {i}")
 
 
 async def _run_command(hub: Hub, row: Row) -> None:

@@ -89,15 +89,14 @@ async def next_due(tx: Tx) -> int | None:
     return row["at"] if row else None
 
 
-async def take(tx: Tx, installation_id: int, guid: str) -> Delivery | None:
-    """Lock one for processing in this transaction; None if somebody processed it."""
+async def take(tx: Tx, which: Delivery) -> bool:
+    """Lock one for processing in this transaction: False if somebody processed it."""
     row = await tx.one(
-        "SELECT * FROM deliveries WHERE installation_id = :i AND guid = :g "
+        "SELECT guid FROM deliveries WHERE installation_id = :installation_id AND guid = :guid "
         "AND state IN ('received', 'failed') FOR UPDATE",
-        i=installation_id,
-        g=guid,
+        **which.key,
     )
-    return _delivery(row) if row else None
+    return row is not None
 
 
 async def get(tx: Tx, installation_id: int, guid: str) -> tuple[Row, Delivery] | None:

@@ -168,10 +168,6 @@ async def hide_label(tx: Tx, installation_id: int, label_id: int, read_at: int) 
     )
 
 
-def decoded(row: Row, *names: str) -> Row:
-    return row | {name: json.loads(row[name]) for name in names}
-
-
 def snapshot_columns(table: str) -> list[str]:
     """What convergence is judged by: all that GitHub says, nothing local."""
     local: dict[str, set[str]] = {"repositories": {"selected"}}

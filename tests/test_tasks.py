@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 from town import Town
 
@@ -238,7 +239,8 @@ async def test_the_answer_to_a_call_that_is_sent_twice_is_the_first(town: Town) 
 async def test_an_installation_sees_nothing_of_another(town: Town) -> None:
     issue = await town.task()
     stranger = await town.agent("stranger")
-    elsewhere = type(stranger)(town.hub, type(stranger.actor)(1, "stranger", "tech-lead"))
+    elsewhere = replace(stranger, actor=replace(stranger.actor, installation_id=1))
+    await elsewhere.call("register_agent", agent_id="stranger", name="Stranger")
     for operation, arguments in (
         ("get_task", {"task": town.name(issue)}),
         ("claim_task", {"task": town.name(issue)}),

@@ -1,5 +1,6 @@
 """What agents write on GitHub: each is a row of the outbox, answered at once."""
 
+import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
@@ -149,8 +150,9 @@ async def github_create_pr(
 
 def _closing(body: str, number: int) -> str:
     """Name the issue, so that GitHub closes it with the merge."""
-    said = f"#{number}" in body.replace(",", " ").replace(".", " ").split()
-    return body if said and "loses #" in body else f"{body}\n\nCloses #{number}".strip()
+    if re.search(rf"\b(close[sd]?|fix(es|ed)?|resolve[sd]?):? #{number}\b", body, re.IGNORECASE):
+        return body
+    return f"{body}\n\nCloses #{number}".strip()
 
 
 def _final(answer: Write) -> bool:

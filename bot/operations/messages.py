@@ -110,7 +110,7 @@ def _something(answer: Messages) -> bool:
     return bool(answer.messages)
 
 
-@operation(role="observer", settled=_something)
+@operation(role="observer", quiet=True, settled=_something)
 async def get_messages(
     ctx: Context,
     limit: Annotated[int, Field(ge=1, le=100)] = 20,
@@ -124,7 +124,7 @@ async def get_messages(
     return Messages(messages=[await _shown(ctx, row) for row in rows], unread=unread)
 
 
-@operation(role="observer", idempotent=True)
+@operation(role="observer", idempotent=True, quiet=True)
 async def mark_message_read(ctx: Context, message_id: MessageId) -> Marked:
     """Say that you have read a message, so that it does not come again."""
     if not await messages.mark_read(ctx.tx, ctx.installation_id, ctx.actor.name, message_id):

@@ -19,7 +19,7 @@ from store.transaction import Row
 Priority: TypeAlias = Literal["low", "medium", "high"]
 PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high")
 LeaseSeconds: TypeAlias = Annotated[
-    int, Field(ge=30, le=86_400, description="the lease; any call of yours renews it")
+    int, Field(ge=60, le=86_400, description="the lease; any call of yours renews it")
 ]
 Fence: TypeAlias = Annotated[int, Field(ge=0, description="from claim_task's answer")]
 Note: TypeAlias = Annotated[str, Field(max_length=4000)]
@@ -210,6 +210,7 @@ async def claim_task(
     you have.
     """
     await expire_overdue(ctx)
+    await _registered(ctx)
     if task is None:
         return await _claim_best(ctx, repository, lease_s)
     row = await found(ctx, task)
@@ -223,6 +224,13 @@ async def claim_task(
     if lease is None:
         raise _why_not(await found(ctx, row["id"]))
     return await _claimed(ctx, row["id"])
+
+
+async def _registered(ctx: Context) -> None:
+    if not ctx.actor.is_person:
+        agent = await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
+        if agent is None:
+            raise Refused("not_registered", "Call register_agent first, then claim.")
 
 
 def _length(ctx: Context, lease_s: int) -> int | None:
