@@ -1,0 +1,82 @@
+# Needs Python 3.11 or newer, with venv, and nothing else: each target makes .venv when it has to.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint serve docs lock format clean
+
+BIN := .venv/bin
+OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(or $(shell for each in python3 python3.13 python3.12 python3.11; do \
+	$$each -c '$(OLD_ENOUGH)' 2>/dev/null && echo $$each && break; done),python3)
+# By content and place, not by time: a checkout changes times, and a moved .venv is broken.
+STAMP := .venv/.made-$(shell { cat requirements.lock pyproject.toml; pwd; } | cksum | cut -d' ' -f1)
+UV := $(BIN)/uv --quiet --system-certs
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: $(STAMP) ## see three agents and a person share a simulated GitHub (ARGS=--keep stays up)
+	@echo "Playing the demo against a simulated GitHub on this machine"
+	@$(BIN)/hubbub demo $(ARGS)
+
+test: $(STAMP) ## run the tests on SQLite and MariaDB (TESTS=tests/test_x.py for some)
+	@echo "Testing on SQLite and on a MariaDB"
+	@$(BIN)/python tests/mariadb.py $(BIN)/python -m pytest -n 2 $(TESTS)
+
+lint: $(STAMP) ## check style, types, imports, workflows and the lock file
+	@echo "Checking with ruff, mypy, import-linter and zizmor"
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --quiet --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/zizmor --quiet --offline .github/workflows
+	@$(CHECK_LOCK)
+
+serve: $(STAMP) ## run Hubbub with the settings in the environment or .env
+	@echo "Starting Hubbub; Ctrl-C ends it"
+	@$(BIN)/hubbub serve $(ARGS)
+
+docs: $(STAMP) ## build the documentation into docs/_build
+	@echo "Building the documentation into docs/_build"
+	@$(BIN)/python -m sphinx -q -W -n docs docs/_build
+
+lock: $(STAMP) ## write requirements.lock anew (UPGRADE=--upgrade takes newer versions)
+	@echo "Resolving the dependencies into requirements.lock"
+	@$(UV) --no-config pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+		$(UPGRADE) --output-file requirements.lock >/dev/null
+	@$(CHECK_LOCK)
+
+format: $(STAMP) ## format the code and mend what can be mended
+	@echo "Formatting with ruff"
+	@$(BIN)/ruff format --quiet
+	@$(BIN)/ruff check --quiet --fix
+
+clean: ## remove .venv and everything that was built
+	@echo "Removing .venv, caches and builds"
+	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache docs/_build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# No name, version, hash or comment in the lock has a slash; every address and path has one.
+CHECK_LOCK = ! grep -nE '/|@|--[^h]' requirements.lock || \
+	{ echo "requirements.lock must hold no address, path or option" >&2; exit 1; }
+
+ifeq ($(wildcard $(BIN)/python),)
+.PHONY: $(STAMP)
+endif
+$(STAMP):
+	@echo "Setting up .venv from requirements.lock"
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "There is no $(PYTHON) here: install Python 3.11 or newer." >&2; exit 1; }
+	@$(PYTHON) -c '$(OLD_ENOUGH)' || { echo "Hubbub needs Python 3.11 or newer;" \
+		"$(PYTHON) is older. Install one and name it, as in: make demo PYTHON=python3.12" >&2; exit 1; }
+	@grep -qsF ' $(CURDIR)/.venv' .venv/pyvenv.cfg && $(BIN)/python -c 'import pip' 2>/dev/null || \
+		$(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo "$(PYTHON) cannot make a virtual" \
+		"environment. On Debian or Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
+	@sed -n '/^uv==/,/# via/p' requirements.lock > .venv/uv.txt
+	@$(PIP) --require-hashes -r .venv/uv.txt
+	@$(UV) pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock || \
+		{ echo "uv could not; pip takes over, which is slower"; \
+		$(PIP) --require-hashes -r requirements.lock; }
+	@$(UV) pip install --python $(BIN)/python --offline --no-deps --no-build-isolation --editable . || \
+		$(PIP) --no-build-isolation --editable .
+	@rm -f .venv/.made-* && touch $@

@@ -1,0 +1,268 @@
+"""A throwaway MariaDB: `python tests/mariadb.py CMD…` runs CMD with HUBBUB_TEST_MYSQL_URL set."""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+VARIABLE = "HUBBUB_TEST_MYSQL_URL"
+PROGRAMS = ("mariadbd", "mariadb-install-db", "my_print_defaults")
+# The programs alone: no service, no system user. my_print_defaults is in the client's package.
+PACKAGES = ("mariadb-server-core", "mariadb-client-core")
+REMEDY = f"""Type
+
+  sudo apt-get install --no-install-recommends {" ".join(PACKAGES)}
+
+(elsewhere than on Debian or Ubuntu: install MariaDB 10.6 or newer), or set
+{VARIABLE} to a server whose root has no password and that tests may fill,
+as in mysql://root@127.0.0.1:3306/
+"""
+# Servers stand where a user's PATH does not look.
+PATH = os.pathsep.join(
+    [os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/usr/libexec"]
+)
+MEMORY = Path("/dev/shm")  # noqa: S108 -- a folder in it is made by mkdtemp
+ROOM_BYTES = 1 << 30
+PREFIX = "hubbub-mariadb-"
+READY = b"ready for connections"
+START_S = 60
+END_S = 20
+POLL_S = 0.02
+PR_SET_PDEATHSIG = 1
+
+SMALL = (
+    "--innodb-log-file-size=32M",
+    "--innodb-undo-tablespaces=0",
+    "--innodb-doublewrite=0",
+    "--innodb-flush-method=nosync",
+)
+FAST = (
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-stats-persistent=0",
+    "--skip-log-bin",
+    "--performance-schema=0",
+    "--skip-name-resolve",
+    "--max-connections=400",
+)
+
+
+class NoServer(Exception):
+    """No MariaDB is to be had; the text says why."""
+
+
+def main(command: Sequence[str]) -> int:
+    """Run the command beside a server. Give its exit status."""
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, _leave)
+    try:
+        if given := os.environ.get(VARIABLE):
+            return run(command, given)
+        if not _found():
+            install()
+        sweep()
+        with server() as url:
+            return run(command, url)
+    except NoServer as exc:
+        sys.stderr.write(f"The tests need a MariaDB: {exc}. {REMEDY}")
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
+def _found() -> bool:
+    return all(shutil.which(each, path=PATH) for each in PROGRAMS)
+
+
+def install() -> None:
+    """Install Debian's programs, where that is allowed without asking."""
+    if shutil.which("apt-get") is None:
+        raise NoServer(f"{' or '.join(PROGRAMS)} is not on this machine")
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if sudo and not (shutil.which("sudo") and _succeeds(*sudo, "true")):
+        raise NoServer("it is not on this machine, and only root can install it")
+    sys.stderr.write(f"Installing {' and '.join(PACKAGES)}\n")
+    apt = (*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq")
+    _succeeds(*apt, "update")
+    # --no-remove: a MySQL that somebody uses stays.
+    if not _succeeds(*apt, "install", "-y", "--no-remove", "--no-install-recommends", *PACKAGES):
+        raise NoServer("apt-get could not install it")
+
+
+def _succeeds(*command: str) -> bool:
+    ran = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return ran.returncode == 0
+
+
+def sweep() -> None:
+    """Clear away what killed runs left behind: the folders that nobody has locked."""
+    for place in {MEMORY, Path(tempfile.gettempdir())}:
+        for folder in place.glob(f"{PREFIX}*"):
+            # OSError: it is somebody's, or in use.
+            with contextlib.suppress(OSError), _locked(folder):
+                # A folder without content may be waiting for its lock.
+                if any(folder.iterdir()):
+                    _kill_server_of(folder)
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _kill_server_of(folder: Path) -> None:
+    """Where a parent's death does not end the server, the next run does."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int((folder / "pid").read_text())
+        asked = ["ps", "-o", "args=", "-p", str(pid)]
+        if str(folder) in subprocess.run(asked, check=False, capture_output=True, text=True).stdout:
+            os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system takes back when this process dies."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def server() -> Iterator[str]:
+    """Run a server in a folder of its own; what it is given is its URL."""
+    roomy = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY if roomy else None))
+    try:
+        with _locked(folder), _started(folder) as port:
+            yield f"mysql://root@127.0.0.1:{port}/"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _started(folder: Path) -> Iterator[int]:
+    owner = ("--user=root",) if os.geteuid() == 0 else ()
+    common = ("--no-defaults", f"--datadir={folder}/data", *owner, *SMALL)
+    _fill(common)
+    port = _free_port()
+    own = (
+        f"--port={port}",
+        "--bind-address=127.0.0.1",
+        f"--socket={folder}/socket",
+        f"--pid-file={folder}/pid",
+    )
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [_path_of("mariadbd"), *common, *own, *FAST],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,  # Ctrl-C is for the tests
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 -- there are no threads here
+        )
+    try:
+        _wait_until_ready(process, log)
+        yield port
+    finally:
+        process.kill()  # its data goes with it: nothing to shut down in order
+        process.wait()
+
+
+def _fill(common: Sequence[str]) -> None:
+    made = subprocess.run(
+        [
+            _path_of("mariadb-install-db"),
+            *common,
+            "--skip-test-db",
+            "--skip-name-resolve",
+            "--auth-root-authentication-method=normal",
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=os.environ | {"PATH": PATH},
+    )
+    if made.returncode:
+        raise NoServer(f"it could not be set up\n{made.stdout}{made.stderr}")
+
+
+def _path_of(program: str) -> str:
+    path = shutil.which(program, path=PATH)
+    if path is None:
+        raise NoServer(f"{program} is not on this machine")
+    return path
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + START_S
+    while READY not in log.read_bytes():
+        if process.poll() is not None or time.monotonic() > until:
+            raise NoServer(f"it did not start\n{log.read_text(errors='replace')[-2000:]}")
+        time.sleep(POLL_S)
+
+
+def run(command: Sequence[str], url: str) -> int:
+    """Run the command with the server's URL; end it when this process is ended."""
+    child = subprocess.Popen(
+        command,
+        env=os.environ | {VARIABLE: url},
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 -- there are no threads here
+    )
+    try:
+        return _status(_outcome(child))
+    finally:
+        if child.poll() is None:
+            _end(child)
+
+
+def _outcome(child: subprocess.Popen[bytes]) -> int:
+    while True:
+        # The terminal's Ctrl-C reached the child too, and it ends in its own way.
+        with contextlib.suppress(KeyboardInterrupt):
+            return child.wait()
+
+
+def _status(returncode: int) -> int:
+    """As a shell says it: 128 and the number of the signal that ended it."""
+    return returncode if returncode >= 0 else 128 - returncode
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(END_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
