@@ -3,6 +3,7 @@
 Source: docs.github.com, "Rate limits for the REST API". Times are microseconds UTC.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -10,16 +11,23 @@ from bot.times import SECOND
 
 # GitHub asks for a second between mutations, in series.
 MUTATION_SPACING = SECOND
-# A secondary limit without retry-after: at least a minute, then exponentially more.
+# GitHub said wait, and not how long: at least a minute, then exponentially more.
 FIRST_WAIT = 60 * SECOND
 LONGEST_WAIT = 3600 * SECOND
 # It closes every resource of the installation, so it is a budget of its own.
 SECONDARY = "secondary"
+# Older Enterprise servers call it abuse.
+SECONDARY_WORDS = re.compile(r"\bsecondary rate\b|\babuse detection\b", re.IGNORECASE)
+LIMIT_WORDS = re.compile(r"\brate[ _]limit(ed)?\b|\babuse detection\b", re.IGNORECASE)
+NUMBER = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True)
 class Budget:
-    """One of GitHub's buckets, as its last answer told. Unknown is None."""
+    """One of GitHub's buckets, as its last answer told. Unknown is None.
+
+    `failures`: how often in a row GitHub said wait without saying how long.
+    """
 
     resource: str
     limit: int | None = None
@@ -32,58 +40,74 @@ class Budget:
 
 def limited(status: int, headers: Mapping[str, str], message: str) -> bool:
     """Whether GitHub said wait, and not no."""
-    if "rate_limited" in message.lower():
-        return True  # GraphQL says it with status 200
-    if status not in (403, 429):
-        return False
-    return (
-        status == 429
-        or _number(headers, "x-ratelimit-remaining") == 0
-        or "retry-after" in _lower(headers)
-        or "secondary rate" in message.lower()
-    )
+    headers = _lower(headers)
+    said = LIMIT_WORDS.search(message) is not None
+    if status == 200:
+        # Only GraphQL says it so; the message of a commit may speak of rate limits too.
+        return said and headers.get("x-ratelimit-resource") == "graphql"
+    spent = _number(headers, "x-ratelimit-remaining") == 0
+    return status == 429 or (status == 403 and (said or spent or "retry-after" in headers))
 
 
 def observed(
     known: Iterable[Budget], status: int, headers: Mapping[str, str], message: str, now: int
 ) -> list[Budget]:
-    """The budgets that an answer changes."""
+    """The budgets that an answer changes: its resource's, and that of the secondary limits."""
     resource = _lower(headers).get("x-ratelimit-resource", "core")
     by_name = {each.resource: each for each in known}
-    primary = _counted(by_name.get(resource, Budget(resource)), headers)
-    secondary = by_name.get(SECONDARY, Budget(SECONDARY))
+    before = [by_name.get(name, Budget(name)) for name in (resource, SECONDARY)]
+    after = [observe(each, status, headers, message, now) for each in before]
+    return [new for old, new in zip(before, after, strict=True) if new != old]
+
+
+def observe(
+    budget: Budget, status: int, headers: Mapping[str, str], message: str, now: int
+) -> Budget:
+    """The budget after an answer for its resource; the secondary one takes every answer."""
+    headers = _lower(headers)
+    if budget.resource != SECONDARY:
+        budget = _counted(budget, headers)
     if not limited(status, headers, message):
-        cleared = [replace(secondary, failures=0)] if secondary.failures else []
-        return [primary, *cleared]
-    if primary.remaining == 0 and "retry-after" not in _lower(headers):
-        until = (primary.reset_at or now + FIRST_WAIT) + SECOND
-        return [replace(primary, blocked_until=max(primary.blocked_until, until))]
-    return [primary, _blocked(secondary, headers, now)]
+        return replace(budget, failures=0) if status < 400 else budget
+    if budget.resource == SECONDARY:
+        told = _number(headers, "retry-after")
+        until = None if told is None else now + max(told, 1) * SECOND
+        return _blocked(budget, until, now) if _secondary(headers, message) else budget
+    if _number(headers, "x-ratelimit-remaining") != 0 or SECONDARY_WORDS.search(message):
+        return budget
+    # By a clock that is ahead of GitHub's the reset may be over already.
+    reset = budget.reset_at or 0
+    return _blocked(budget, reset + SECOND if reset > now else None, now)
 
 
 def ready_at(
     known: Iterable[Budget], last_mutation_at: int | None, now: int, *, mutates: bool
 ) -> int:
     """The earliest time at which the installation's next request may go out."""
-    earliest = max([now, *(_open_at(each, now) for each in known)])
-    if mutates and last_mutation_at is not None:
-        earliest = max(earliest, last_mutation_at + MUTATION_SPACING)
-    return earliest
+    spaced = last_mutation_at + MUTATION_SPACING if mutates and last_mutation_at else now
+    return max([now, spaced, *(_open_at(each, now) for each in known)])
 
 
 def _open_at(budget: Budget, now: int) -> int:
+    """One that is spent opens when it is filled again, whether or not GitHub had to say wait."""
     spent = budget.remaining == 0 and budget.reset_at is not None and budget.reset_at >= now
     return max(budget.blocked_until, (budget.reset_at or 0) + SECOND if spent else 0)
 
 
-def _blocked(budget: Budget, headers: Mapping[str, str], now: int) -> Budget:
-    told = _number(headers, "retry-after")
-    wait = told * SECOND if told is not None else min(FIRST_WAIT << budget.failures, LONGEST_WAIT)
-    return replace(
-        budget,
-        blocked_until=max(budget.blocked_until, now + wait),
-        failures=min(budget.failures + 1, 16),
+def _secondary(headers: Mapping[str, str], message: str) -> bool:
+    """Of an answer that says wait: not, or not only, because its resource is spent."""
+    return (
+        SECONDARY_WORDS.search(message) is not None
+        or "retry-after" in headers
+        or _number(headers, "x-ratelimit-remaining") != 0
     )
+
+
+def _blocked(budget: Budget, until: int | None, now: int) -> Budget:
+    if until is None:
+        until = now + min(FIRST_WAIT << budget.failures, LONGEST_WAIT)
+        budget = replace(budget, failures=min(budget.failures + 1, 16))
+    return replace(budget, blocked_until=max(budget.blocked_until, until))
 
 
 def _counted(budget: Budget, headers: Mapping[str, str]) -> Budget:
@@ -104,5 +128,5 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _number(headers: Mapping[str, str], name: str) -> int | None:
-    value = _lower(headers).get(name, "").strip()
-    return int(value) if value.isdecimal() else None
+    value = headers.get(name, "").strip()
+    return int(value) if NUMBER.fullmatch(value) else None

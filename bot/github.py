@@ -1,35 +1,40 @@
 """The boundary with GitHub: one request, one answer, and nothing decided here.
 
-gidgethub speaks the protocol; its exceptions are put aside, because the caller tells done from
-refused, limited and unknown by status, headers and message.
+Of gidgethub only the part without sockets: its exceptions for a status would hide what the caller
+tells done, refused, limited and unknown by.
 """
 
 import asyncio
 import json
 import re
-from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 import aiohttp
-import gidgethub
 from cachetools import TLRUCache
-from gidgethub import aiohttp as gidgethub_aiohttp
+from gidgethub import sansio
 from jwt import encode
+from yarl import URL
 
+from bot import budget
 from bot.payloads import at, text, time
 from bot.times import SECOND
 
 API_VERSION = "2026-03-10"
 USER_AGENT = "hubbub"
-# Seconds, for the whole of a request.
+# Seconds, for all that a request takes: its token, a redirect, a second try with a new token.
 REQUEST_TIMEOUT = 10
 CONNECT_TIMEOUT = 5
 # A token is not used in its last minutes: a request under way must not outlive it.
 TOKEN_MARGIN = 120 * SECOND
 SECRETS = re.compile(r"gh[a-z]_[A-Za-z0-9_.\-]+|eyJ[A-Za-z0-9_.\-]+")
-REDIRECTS = (301, 302, 307, 308)
+# Of a repository that was renamed or moved. The method stays: it must not become a GET.
+MOVED = (301, 307, 308)
+MOVED_TO_READ = (*MOVED, 302)
+# Raised before a byte of the request went out.
+NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
 
 class Unreachable(Exception):
@@ -43,10 +48,18 @@ class OutcomeUnknown(Exception):
 class TokenRefused(Exception):
     """GitHub gives this installation no token: it is gone, suspended, or the App's key is wrong."""
 
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status} {message}".strip())
+        self.status = status
+        self.message = message
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What GitHub said, whatever the status. `data`: its JSON, or None."""
+    """What GitHub said, whatever the status.
+
+    `headers`: found in any letter case. `data`: its JSON, or the text that was none, or None.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -55,43 +68,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Token:
-    value: str
+    value: str = field(repr=False)
     until: int
 
 
-class Connection(gidgethub_aiohttp.GitHubAPI):
-    """For one request: keeps the raw answer that gidgethub makes an exception of."""
-
-    answer: Answer | None = None
-
-    async def _request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        headers = {**headers, "X-GitHub-Api-Version": API_VERSION}
-        status, found, raw = await self._send(method, url, headers, body)
-        if status in REDIRECTS and (location := found.get("Location")):
-            # Of a renamed repository. The method stays: it must not become a GET.
-            status, found, raw = await self._send(method, location, headers, body)
-        self.answer = Answer(status, found, _decoded(raw))
-        return status, found, raw
-
-    async def _send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        limit = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT, sock_connect=CONNECT_TIMEOUT)
-        try:
-            async with self._session.request(
-                method, url, headers=headers, data=body, timeout=limit, allow_redirects=False
-            ) as response:
-                return response.status, response.headers, await response.read()
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
-            raise Unreachable(redacted(str(exc))) from exc
-        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-            raise OutcomeUnknown(redacted(f"{type(exc).__name__} {exc}".strip())) from exc
-
-
 class GitHub:
-    """Requests as the App's installations. `now`: microseconds UTC."""
+    """Requests as the App and its installations. `now`: microseconds UTC; `time_out`: seconds."""
 
     def __init__(
         self,
@@ -101,89 +83,155 @@ class GitHub:
         app_id: str,
         private_key: str,
         now: Callable[[], int],
+        time_out: float = REQUEST_TIMEOUT,
     ) -> None:
         self._session = session
-        self._api_url = api_url
+        self._api_url = api_url.rstrip("/")
         self._app_id = app_id
         self._private_key = private_key
         self._now = now
+        self._time_out = time_out
         self._tokens: TLRUCache[int, Token] = TLRUCache(
             10_000, ttu=lambda _, token, __: token.until, timer=now
         )
-        self._minting: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._minting: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     async def request(
         self, installation_id: int, method: str, path: str, body: Any = None
     ) -> Answer:
-        """Answer whatever the status. Raise Unreachable, OutcomeUnknown or TokenRefused."""
-        token = await self._token(installation_id)
-        answer = await self._call(method, path, body, oauth_token=token)
+        """Answer whatever the status. Raise Unreachable, OutcomeUnknown or TokenRefused.
+
+        `path` may also be a link of GitHub's, as that to the next page.
+        """
+        deadline = self._deadline()
+        answer = await self._with_token(installation_id, deadline, method, path, body)
         if answer.status == 401:
             # Revoked, or minted a moment ago and not known everywhere yet. Nothing was done.
-            self._tokens.pop(installation_id, None)
-            token = await self._token(installation_id)
-            answer = await self._call(method, path, body, oauth_token=token)
+            answer = await self._with_token(installation_id, deadline, method, path, body)
         return answer
 
     async def app_request(self, method: str, path: str, body: Any = None) -> Answer:
-        """As the App itself."""
-        return await self._call(method, path, body, jwt=self._jwt())
+        """As the App itself. Raise Unreachable or OutcomeUnknown."""
+        return await self._as_app(self._deadline(), method, path, body)
 
-    async def _token(self, installation_id: int) -> str:
-        async with self._minting[installation_id]:
-            if token := self._tokens.get(installation_id):
-                return token.value
-            path = f"/app/installations/{installation_id}/access_tokens"
-            try:
-                answer = await self.app_request("POST", path, {})
-            except OutcomeUnknown as exc:
-                # A token that nobody got does no harm: the request itself was not sent.
-                raise Unreachable(str(exc)) from exc
-            if answer.status >= 500:
-                raise Unreachable(f"no token: GitHub answered {answer.status}")
-            if answer.status != 201:
-                raise TokenRefused(f"{answer.status} {text(at(answer.data, 'message'))}")
-            until = time(at(answer.data, "expires_at")) - TOKEN_MARGIN
-            made = Token(text(at(answer.data, "token")), until)
-            self._tokens[installation_id] = made
-            return made.value
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._time_out
 
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        body: Any,
-        *,
-        oauth_token: str | None = None,
-        jwt: str | None = None,
+    async def _with_token(
+        self, installation_id: int, deadline: float, method: str, path: str, body: Any
     ) -> Answer:
-        connection = Connection(self._session, USER_AGENT, base_url=self._api_url)
-        data = b"" if body is None else body
+        token = await self._token(installation_id, deadline)
+        if isinstance(token, Answer):
+            return token
+        headers = sansio.create_headers(USER_AGENT, oauth_token=token.value)
+        answer = await self._send(deadline, method, path, headers, body)
+        if answer.status == 401 and self._tokens.get(installation_id) is token:
+            del self._tokens[installation_id]
+        return answer
+
+    async def _as_app(self, deadline: float, method: str, path: str, body: Any) -> Answer:
+        headers = sansio.create_headers(USER_AGENT, jwt=self._jwt())
+        return await self._send(deadline, method, path, headers, body)
+
+    # --- Tokens ----------------------------------------------------------------------------------
+
+    async def _token(self, installation_id: int, deadline: float) -> Token | Answer:
+        """A token, or the answer that told to wait for one: it is the request's answer too."""
+        lock = self._minting.setdefault(installation_id, asyncio.Lock())
         try:
-            match method:
-                case "GET":
-                    await connection.getitem(path, oauth_token=oauth_token, jwt=jwt)
-                case "POST":
-                    await connection.post(path, data=data, oauth_token=oauth_token, jwt=jwt)
-                case "PATCH":
-                    await connection.patch(path, data=data, oauth_token=oauth_token, jwt=jwt)
-                case "PUT":
-                    await connection.put(path, data=data, oauth_token=oauth_token, jwt=jwt)
-                case "DELETE":
-                    await connection.delete(path, data=data, oauth_token=oauth_token, jwt=jwt)
-                case _:
-                    raise AssertionError(method)
-        except (gidgethub.GitHubException, ValueError):
-            # ValueError: gidgethub knows no such status, or the body is no JSON.
-            if connection.answer is None:
-                raise
-        assert connection.answer is not None
-        return connection.answer
+            async with asyncio.timeout_at(deadline), lock:
+                if token := self._tokens.get(installation_id):
+                    return token
+                path = f"/app/installations/{installation_id}/access_tokens"
+                answer = await self._as_app(deadline, "POST", path, {})
+        except (OutcomeUnknown, TimeoutError) as exc:
+            # A token that nobody got does no harm: the request itself was not sent.
+            raise Unreachable(f"no token: {exc or 'it took too long'}") from exc
+        made = _minted(answer)
+        if isinstance(made, Token):
+            self._tokens[installation_id] = made
+        return made
 
     def _jwt(self) -> str:
         now = self._now() // SECOND
         claims = {"iat": now - 60, "exp": now + 540, "iss": self._app_id}
         return encode(claims, self._private_key, algorithm="RS256")
+
+    # --- The wire --------------------------------------------------------------------------------
+
+    async def _send(
+        self, deadline: float, method: str, path: str, headers: Mapping[str, str], body: Any
+    ) -> Answer:
+        """Once; again only to where GitHub says that it belongs."""
+        url = self._url(path)
+        answer = await self._exchange(deadline, method, url, headers, body)
+        if answer.status not in (MOVED_TO_READ if method == "GET" else MOVED):
+            return answer
+        target = self._target(url, answer.headers.get("Location", ""))
+        return await self._exchange(deadline, method, target, headers, body) if target else answer
+
+    async def _exchange(
+        self, deadline: float, method: str, url: URL, headers: Mapping[str, str], body: Any
+    ) -> Answer:
+        sending = self._session.request(
+            method,
+            url,
+            headers={**headers, "X-GitHub-Api-Version": API_VERSION},
+            json=body,
+            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT),
+            allow_redirects=False,
+            middlewares=() if method == "GET" else (_once,),
+        )
+        try:
+            async with asyncio.timeout_at(deadline), sending as response:
+                return Answer(response.status, response.headers, _decoded(await response.read()))
+        except NOT_SENT as exc:
+            raise Unreachable(_told(exc)) from exc
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            raise OutcomeUnknown(_told(exc)) from exc
+
+    def _url(self, path: str) -> URL:
+        if path.startswith("/"):
+            return URL(self._api_url + path)
+        if found := self._target(URL(self._api_url), path):
+            return found
+        raise Unreachable("not sent: the link leads away from GitHub's API")
+
+    def _target(self, here: URL, link: str) -> URL | None:
+        """Where a link leads; None if elsewhere, for the token goes with the request."""
+        try:
+            url = here.join(URL(link))
+            return url if link and url.origin() == here.origin() else None
+        except ValueError:
+            return None
+
+
+async def _once(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a PUT or DELETE again when a connection breaks."""
+    try:
+        return await send(request)
+    except NOT_SENT:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
+        raise OutcomeUnknown(_told(exc)) from exc
+
+
+def _minted(answer: Answer) -> Token | Answer:
+    message = text(at(answer.data, "message"))
+    if budget.limited(answer.status, answer.headers, message):
+        return answer
+    if answer.status >= 500:
+        raise Unreachable(f"no token: GitHub answered {answer.status}")
+    if answer.status != 201:
+        raise TokenRefused(answer.status, redacted(message))
+    until = time(at(answer.data, "expires_at")) - TOKEN_MARGIN
+    return Token(text(at(answer.data, "token")), until)
+
+
+def _told(exc: BaseException) -> str:
+    return redacted(f"{type(exc).__name__} {exc}".strip())
 
 
 def redacted(told: str) -> str:
@@ -194,4 +242,4 @@ def _decoded(raw: bytes) -> Any:
     try:
         return json.loads(raw) if raw else None
     except ValueError:
-        return None
+        return raw.decode(errors="replace")

@@ -11,7 +11,7 @@ from markdown_it.token import Token
 
 # GitHub takes no longer comment, and a flood of short lines is dear to parse: no more is examined.
 LONGEST = 65_536
-MOST_LINES = 5_000
+MOST_LINES = 10_000
 NAMESPACE = "hubbub"
 
 LIKELY = re.compile(r"(?:^|[\r\n]) {0,3}/[A-Za-z]")
