@@ -9,7 +9,7 @@ PYTHON ?= $(or $(shell for each in python3 python3.13 python3.12 python3.11; do 
 # By content and place, not by time: a checkout changes times, and a moved .venv is broken.
 STAMP := .venv/.made-$(shell { cat requirements.lock pyproject.toml; pwd; } | cksum | cut -d' ' -f1)
 UV := $(BIN)/uv --quiet --system-certs
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile

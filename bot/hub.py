@@ -196,7 +196,7 @@ async def _authenticated(tx: Tx, keys: Keys, token: str) -> Actor:
     return Actor(row["installation_id"], row["agent_id"], row["role"])
 
 
-async def create_token(tx: Tx, keys: Keys, installation_id: int, agent_id: str, role: str) -> str:
+async def create_key(tx: Tx, keys: Keys, installation_id: int, agent_id: str, role: str) -> str:
     """A new key for the agent. Only its hash is kept: this is the one time it is seen."""
     key_id = f"{keys.id}{secrets.token_hex(6)}"
     token = f"hubbub_{key_id}_{secrets.token_urlsafe(32)}"

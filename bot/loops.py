@@ -40,8 +40,9 @@ class Loops:
     _sending: dict[int, asyncio.Task[None]] = field(default_factory=dict)
 
     def health(self) -> dict[str, str]:
-        """What is wrong, by loop; empty when all is well."""
-        return dict(self.failing)
+        """What is wrong, by loop, and `github` when it cannot be used; empty when all is well."""
+        away = {"github": self.sender.trouble} if self.sender.trouble else {}
+        return self.failing | away
 
     async def forever(
         self, name: str, step: Callable[[], Awaitable[int]], topic: str, every_s: float

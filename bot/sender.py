@@ -44,12 +44,14 @@ class Turn:
     wait_s: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sender:
     hub: Hub
     github: GitHub
     me: str = field(default_factory=lambda: secrets.token_hex(8))
     # Installations whose half-sent writes this process has taken over.
+    # Why GitHub could not be used the last time, for those who watch.
+    trouble: str | None = None
     _recovered: set[int] = field(default_factory=set)
 
     async def step(self, installation_id: int) -> float | None:
@@ -275,9 +277,14 @@ class Sender:
 
     async def _request(self, installation_id: int, request: Request) -> Answer:
         """Send it, and keep what the answer says about the limits."""
-        answer = await self.github.request(
-            installation_id, request.method, request.path, request.body
-        )
+        try:
+            answer = await self.github.request(
+                installation_id, request.method, request.path, request.body
+            )
+        except (Unreachable, OutcomeUnknown, TokenRefused) as exc:
+            self.trouble = f"{type(exc).__name__}: {exc}"
+            raise
+        self.trouble = None
         await self.hub.store.write(lambda tx: _observe(tx, installation_id, answer))
         return answer
 

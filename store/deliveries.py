@@ -160,6 +160,19 @@ async def counts(tx: Tx) -> list[Row]:
     )
 
 
+async def oldest(tx: Tx) -> int | None:
+    """When the oldest delivery that is not in the mirror yet came in, of all installations."""
+    q = "SELECT MIN(received_at) AS at FROM deliveries WHERE state IN ('received', 'failed')"
+    row = await tx.one(q)
+    return row["at"] if row else None
+
+
+async def installations_of(tx: Tx, guid: str) -> list[int]:
+    """Where a GUID is known; one that GitHub sent is in one place."""
+    rows = await tx.all("SELECT installation_id FROM deliveries WHERE guid = :g", g=guid)
+    return [row["installation_id"] for row in rows]
+
+
 async def as_of(tx: Tx, installation_id: int) -> int | None:
     """When the oldest delivery that is not in the mirror yet came in, or None."""
     row = await tx.one(

@@ -1,0 +1,189 @@
+"""The `hubbub` command. Here alone the parts of the process are put together."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from functools import partial
+from typing import Annotated
+
+import typer
+from aiohttp import web
+
+from bot import cli, health, logs, loops, settings
+from bot.actor import ROLES, Role
+from bot.errors import Refused
+from bot.settings import GitHubApp, Settings, WrongSettings
+from mcp_server import http, stdio
+from store.transaction import StoreError
+from webhooks.app import create_app
+
+# At the end: how long requests that are being answered may take.
+FINISH_S = 10
+
+app = typer.Typer(
+    help="AI agents and people on the same GitHub repositories.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+token = typer.Typer(help="Tokens of agents.", no_args_is_help=True)
+deliveries = typer.Typer(help="What GitHub sent.", no_args_is_help=True)
+app.add_typer(token, name="token")
+app.add_typer(deliveries, name="deliveries")
+
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
+
+
+@app.command()
+def serve() -> None:
+    """Run the server: webhooks, MCP, REST, and what goes to GitHub."""
+    loaded = settings.load()
+    logs.set_up(loaded)
+    asyncio.run(_serve(loaded, settings.github_app(loaded)))
+
+
+@app.command()
+def demo(
+    *, keep: Annotated[bool, typer.Option(help="stay up, and say how to connect")] = False
+) -> None:
+    """Watch three agents and a person work on a simulated GitHub."""
+    from fixtures import demo as story  # noqa: PLC0415 - serve must not load what only this needs
+
+    sys.exit(story.main(keep=keep))
+
+
+@app.command()
+def mcp() -> None:
+    """Serve MCP on stdio for the agent whose token is in HUBBUB_TOKEN."""
+    loaded = settings.load()
+    logs.set_up(loaded)
+    asyncio.run(_mcp(loaded))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    loaded = settings.load()
+    cli.migrate(loaded)
+    cli.say(f"{cli.safe_url(loaded.database_url)} is at the newest schema.")
+
+
+@app.command()
+def doctor() -> None:
+    """Check the settings, the database, the secret and GitHub, a line each."""
+    logs.set_up(settings.load())
+    sys.exit(asyncio.run(cli.doctor()))
+
+
+@token.command("create")
+def token_create(
+    installation: Annotated[str, typer.Option(help="the account's login, or the number")],
+    agent: Annotated[str, typer.Option(help="the agent's id, a slug")],
+    role: Annotated[str, typer.Option(help=", ".join(ROLES))] = "developer",
+) -> None:
+    """Make a token for an agent, and show it this once."""
+    if role not in ROLES:
+        raise WrongSettings(f"--role is {role!r}; it must be one of {', '.join(ROLES)}.")
+    known: Role = role
+    asyncio.run(cli.create_token(settings.load(), installation, agent, known))
+
+
+@app.command()
+def call(
+    operation: Annotated[str, typer.Argument(help="its name, such as list_tasks")],
+    arguments: Annotated[list[str] | None, typer.Argument(help="key=value …")] = None,
+) -> None:
+    """Call an operation as the agent of HUBBUB_TOKEN, at HUBBUB_URL or on the database."""
+    given = cli.parsed(operation, arguments or [])
+    cli.say(cli.pretty(asyncio.run(cli.call(settings.load(), operation, given))))
+
+
+@deliveries.command("list")
+def deliveries_list(
+    state: Annotated[str | None, typer.Option(help="received, processed, failed or dead")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 20,
+    *,
+    counts: Annotated[bool, typer.Option("--counts", help="how many of each event")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The newest deliveries, or how many there are of each event."""
+    asyncio.run(cli.list_deliveries(settings.load(), state, limit, counts=counts, as_json=as_json))
+
+
+@deliveries.command("show")
+def deliveries_show(guid: str) -> None:
+    """One delivery with its payload."""
+    asyncio.run(cli.show_delivery(settings.load(), guid))
+
+
+@deliveries.command("replay")
+def deliveries_replay(
+    guid: Annotated[str | None, typer.Argument()] = None,
+    *,
+    all_dead: Annotated[bool, typer.Option("--all", help="every dead one")] = False,
+) -> None:
+    """Process dead deliveries again."""
+    asyncio.run(cli.replay(settings.load(), guid, all_dead=all_dead))
+
+
+async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
+    async with cli.opened(loaded) as hub, loops.running(hub, github_app) as running:
+        hosts = http.allowed_hosts(loaded.host, loaded.public_url)
+        server = create_app(
+            hub,
+            webhook_secret=github_app.webhook_secret,
+            mcp=partial(http.serving, hub, hosts),
+            ready=partial(health.problems, hub.store, running),
+        )
+        runner = web.AppRunner(server, access_log=None, shutdown_timeout=FINISH_S)
+        await runner.setup()
+        try:
+            await _listen(runner, loaded)
+            await _until_told_to_stop()
+        finally:
+            await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, loaded: Settings) -> None:
+    try:
+        await web.TCPSite(runner, loaded.host, loaded.port).start()
+    except OSError as exc:
+        raise WrongSettings(
+            f"Cannot listen on {loaded.host}:{loaded.port}: {os.strerror(exc.errno or 0)}. "
+            "Set HUBBUB_HOST and HUBBUB_PORT to an address of this machine that is free."
+        ) from exc
+    host, port = runner.addresses[0][:2]
+    cli.say(f"Hubbub is listening on http://{f'[{host}]' if ':' in host else host}:{port}")
+
+
+async def _until_told_to_stop() -> None:
+    told = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, told.set)
+    await told.wait()
+
+
+async def _mcp(loaded: Settings) -> None:
+    secret = cli.token_of(loaded)
+    if loaded.url:
+        await stdio.bridge(loaded.url, secret)
+        return
+    async with cli.opened(loaded) as hub:
+        await stdio.serve_agent(hub, await hub.authenticate(secret))
+
+
+def main() -> None:
+    try:
+        app()
+    except (WrongSettings, StoreError) as exc:
+        print(f"hubbub: {exc}", file=sys.stderr)  # noqa: T201 - what a person is told
+        sys.exit(2)
+    except Refused as exc:
+        print(json.dumps(exc.body(), ensure_ascii=False, indent=2), file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

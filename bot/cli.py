@@ -1,0 +1,268 @@
+"""What the commands do that need no server."""
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+from rich.console import Console
+from rich.table import Table
+
+from bot import keys, settings
+from bot.actor import Role
+from bot.errors import Refused
+from bot.github import GitHub
+from bot.hub import Hub, create_key
+from bot.operations import OPERATIONS
+from bot.payloads import at, text
+from bot.settings import Settings, WrongSettings
+from bot.times import stamp
+from store import deliveries, mirror
+from store.database import open_store, system_clock
+from store.migrate import upgrade
+from store.transaction import StoreError, Tx
+
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+REST_TIMEOUT_S = 70
+
+
+def say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - what the command is for
+
+
+def warn(line: str) -> None:
+    print(f"hubbub: {line}", file=sys.stderr)  # noqa: T201
+
+
+def pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def safe_url(url: str) -> str:
+    """Without the password."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":…@")))
+
+
+def migrate(loaded: Settings) -> None:
+    upgrade(loaded.database_url)
+
+
+@asynccontextmanager
+async def opened(loaded: Settings) -> AsyncIterator[Hub]:
+    """The database, migrated, and bound to the secret."""
+    known = keys.load(loaded)
+    await asyncio.to_thread(migrate, loaded)
+    store = await open_store(loaded.database_url)
+    try:
+        await keys.check(store, known)
+        yield Hub(store, known)
+    finally:
+        await store.close()
+
+
+def token_of(loaded: Settings) -> str:
+    if loaded.token is None:
+        raise WrongSettings(
+            "HUBBUB_TOKEN is not set. It is what `hubbub token create` showed for this agent."
+        )
+    return loaded.token.get_secret_value()
+
+
+async def create_token(loaded: Settings, installation: str, agent: str, role: Role) -> None:
+    if not SLUG.fullmatch(agent):
+        raise WrongSettings(
+            f"--agent is {agent!r}; it must be a slug: lower-case letters, digits and hyphens."
+        )
+    async with opened(loaded) as hub:
+        installation_id = await hub.store.read(lambda tx: _installation(tx, installation))
+        made = await hub.store.write(
+            lambda tx: create_key(tx, hub.keys, installation_id, agent, role)
+        )
+    say(made)
+    warn(
+        f"this is {agent}'s token as {role} in installation {installation_id}; it is not shown "
+        "again. Give it to the agent as HUBBUB_TOKEN, or as `Authorization: Bearer …`."
+    )
+
+
+async def _installation(tx: Tx, named: str) -> int:
+    if named.isdecimal():
+        if await mirror.installation(tx, int(named)) is None:
+            warn(f"no delivery has named installation {named} yet; its token works all the same.")
+        return int(named)
+    row = await mirror.installation_of(tx, named)
+    if row is None:
+        raise WrongSettings(
+            f"No installation on {named!r} is known yet. Install the App there while `hubbub "
+            "serve` runs, or give the installation's number."
+        )
+    return int(row["installation_id"])
+
+
+def parsed(operation: str, words: list[str]) -> dict[str, Any]:
+    """`key=value` words. A value is JSON, unless the argument takes a text."""
+    known = OPERATIONS.get(operation)
+    given: dict[str, Any] = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign:
+            raise WrongSettings(f"{word!r} is no key=value.")
+        given[name] = value if known and _takes_text(known.arguments, name) else _value(value)
+    return given
+
+
+def _takes_text(arguments: Any, name: str) -> bool:
+    schema = arguments.model_json_schema()["properties"].get(name, {})
+    kinds = [schema, *schema.get("anyOf", [])]
+    return any(each.get("type") == "string" for each in kinds)
+
+
+def _value(written: str) -> Any:
+    try:
+        return json.loads(written)
+    except ValueError:
+        return written
+
+
+async def call(loaded: Settings, operation: str, given: dict[str, Any]) -> dict[str, Any]:
+    """At the server if there is an address, else on the database. Raise Refused."""
+    secret = token_of(loaded)
+    if loaded.url:
+        return await _call_server(loaded.url, secret, operation, given)
+    async with opened(loaded) as hub:
+        return await hub.call(await hub.authenticate(secret), operation, given)
+
+
+async def _call_server(
+    url: str, secret: str, operation: str, given: dict[str, Any]
+) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {secret}"}
+    limit = aiohttp.ClientTimeout(total=REST_TIMEOUT_S)
+    where = f"{url}/api/v1/{operation}"
+    try:
+        async with (
+            aiohttp.ClientSession(headers=headers, timeout=limit) as session,
+            session.post(where, json=given) as response,
+        ):
+            answer: dict[str, Any] = await response.json()
+    except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
+        raise Refused("unavailable", f"Hubbub at {url} does not answer: {exc}") from exc
+    if "error" in answer and response.status >= 400:
+        error = answer["error"]
+        raise Refused(error["code"], error["message"], **error["details"])
+    return answer
+
+
+async def list_deliveries(
+    loaded: Settings, state: str | None, limit: int, *, counts: bool, as_json: bool
+) -> None:
+    async with opened(loaded) as hub:
+        rows = await hub.store.read(
+            deliveries.counts if counts else lambda tx: deliveries.listed(tx, state, limit)
+        )
+    if as_json:
+        for row in rows:
+            say(json.dumps(row))
+        return
+    shown = ("event", "action", "state", "outcome", "n") if counts else ROW
+    table = Table(*shown, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(_cell(name, row[name]) for name in shown))
+    Console(soft_wrap=True).print(table)
+
+
+ROW = ("received_at", "event", "action", "state", "outcome", "attempts", "guid", "error")
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    return stamp(value) if name.endswith("_at") else str(value)
+
+
+async def show_delivery(loaded: Settings, guid: str) -> None:
+    async with opened(loaded) as hub:
+        found = await hub.store.read(lambda tx: _delivery(tx, guid))
+    say(pretty(found))
+
+
+async def _delivery(tx: Tx, guid: str) -> dict[str, Any]:
+    for installation_id in await deliveries.installations_of(tx, guid):
+        if found := await deliveries.get(tx, installation_id, guid):
+            row, delivery = found
+            return row | {"payload": json.loads(delivery.payload)}
+    raise WrongSettings(f"There is no delivery {guid}. `hubbub deliveries list` shows those kept.")
+
+
+async def replay(loaded: Settings, guid: str | None, *, all_dead: bool) -> None:
+    if (guid is None) == (not all_dead):
+        raise WrongSettings("Give one GUID, or --all.")
+    async with opened(loaded) as hub:
+        n = await hub.store.write(lambda tx: _replay(tx, guid))
+    say(f"{n} deliveries are processed again by `hubbub serve`.")
+
+
+async def _replay(tx: Tx, guid: str | None) -> int:
+    if guid is None:
+        dead = await deliveries.listed(tx, "dead", 1_000_000)
+        return sum([await deliveries.revive(tx, r["installation_id"], r["guid"]) for r in dead])
+    where = await deliveries.installations_of(tx, guid)
+    return sum([await deliveries.revive(tx, each, guid) for each in where])
+
+
+async def doctor() -> int:
+    """A line for each check: 0 when all hold."""
+    loaded = settings.load()
+    failed = 0
+    for name, check in (
+        ("the App's settings", _check_app),
+        ("database", _check_database),
+        ("GitHub", _check_github),
+    ):
+        try:
+            said = await check(loaded)
+        except (WrongSettings, StoreError, Refused) as exc:
+            failed, said = 1, f"WRONG: {exc}"
+        say(f"{name}: {said}")
+    return failed
+
+
+async def _check_app(loaded: Settings) -> str:
+    return f"App {settings.github_app(loaded).id}, complete"
+
+
+async def _check_database(loaded: Settings) -> str:
+    async with opened(loaded) as hub:
+        await hub.store.read(_one)
+    return f"{safe_url(loaded.database_url)}, newest schema, filled with this secret"
+
+
+async def _one(tx: Tx) -> None:
+    await tx.one("SELECT 1 AS one")
+
+
+async def _check_github(loaded: Settings) -> str:
+    app = settings.github_app(loaded)
+    async with aiohttp.ClientSession() as session:
+        github = GitHub(
+            session,
+            api_url=app.api_url,
+            app_id=app.id,
+            private_key=app.private_key,
+            now=system_clock,
+        )
+        try:
+            answer = await github.app_request("GET", "/app")
+        except Exception as exc:
+            raise Refused("unavailable", f"{app.api_url} cannot be reached: {exc}") from exc
+    if answer.status != 200:
+        raise Refused("unavailable", f"{app.api_url} says: {text(at(answer.data, 'message'))}")
+    return f"{app.api_url} knows the App as {text(at(answer.data, 'slug'))}"

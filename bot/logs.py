@@ -1,0 +1,44 @@
+"""Logs for people or for machines, with no secret in them."""
+
+import logging
+import re
+import sys
+from typing import Any
+
+import structlog
+
+from bot.settings import Settings
+
+# GitHub's tokens, JWTs, our keys, whatever stands behind Bearer.
+SECRETS = re.compile(
+    r"gh[a-z]_[A-Za-z0-9_.\-]+|github_pat_\w+|eyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_.\-]+"
+    r"|hubbub_[0-9a-f]{20}_[A-Za-z0-9_\-]+|(?<=Bearer )[A-Za-z0-9_.\-]+"
+)
+
+
+def set_up(settings: Settings) -> None:
+    level = getattr(logging, settings.log_level.upper())
+    last: list[Any] = (
+        [structlog.processors.JSONRenderer()]
+        if settings.log_format == "json"
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    )
+    trace = [structlog.processors.format_exc_info] if settings.log_format == "json" else []
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *trace,
+            *last,
+            redacted,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    # The libraries log each request at INFO.
+    logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr)
+
+
+def redacted(_: Any, __: str, line: Any) -> Any:
+    return SECRETS.sub("…", line) if isinstance(line, str) else line

@@ -1,0 +1,77 @@
+"""Around every handler: who asks, how refusals and bugs are worded, what is counted."""
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import structlog
+from aiohttp import web
+
+from bot.errors import Refused
+from webhooks.keys import ACTOR, HUB, METRICS
+
+log = structlog.get_logger()
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# These need a token; the webhook has its signature.
+GUARDED = ("/api/v1/", "/mcp")
+OPEN = ("/api/v1/openapi.json",)
+
+
+@web.middleware
+async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
+    began = time.perf_counter()
+    response = await handler(request)
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource else "none"
+    metrics = request.app[METRICS]
+    metrics.requests.labels(route=route, status=response.status).inc()
+    metrics.seconds.labels(route=route).observe(time.perf_counter() - began)
+    return response
+
+
+@web.middleware
+async def worded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """One shape for every error; a bug is logged under a reference."""
+    try:
+        return await handler(request)
+    except Refused as exc:
+        return refusal(exc)
+    except web.HTTPException as exc:
+        if exc.status < 400:
+            raise
+        code = {404: "not_found", 405: "not_allowed", 413: "too_large"}.get(exc.status)
+        where = f"{request.method} {request.path}"
+        body = {"code": code or "bad_request", "message": f"{where}: {exc.reason}.", "details": {}}
+        return web.json_response({"error": body}, status=exc.status)
+    except Exception:  # the top: whatever it is, it is answered
+        reference = secrets.token_hex(4)
+        log.exception("bug", reference=reference, path=request.path)
+        return refusal(bug(reference))
+
+
+def bug(reference: str) -> Refused:
+    return Refused(
+        "internal",
+        f"This failed by a fault of ours, logged under {reference}. Nothing was acknowledged.",
+        reference=reference,
+    )
+
+
+def refusal(exc: Refused) -> web.Response:
+    headers = {"WWW-Authenticate": 'Bearer realm="hubbub"'} if exc.status == 401 else None
+    return web.json_response(exc.body(), status=exc.status, headers=headers)
+
+
+@web.middleware
+async def authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.path.startswith(GUARDED) and request.path not in OPEN:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Refused(
+                "unauthenticated",
+                "Present a token as `Authorization: Bearer …`; `hubbub token create` makes one.",
+            )
+        request[ACTOR] = await request.app[HUB].authenticate(token.strip())
+    return await handler(request)

@@ -1,0 +1,55 @@
+"""The HTTP server: webhooks in, operations by REST and MCP, health."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias
+
+from aiohttp import web
+
+from bot.hub import Hub
+from webhooks import answers, github, health, rest
+from webhooks.asgi import ASGI, mounted
+from webhooks.inbox import Inbox
+from webhooks.keys import HUB, INBOX, METRICS, WEBHOOK_SECRET
+from webhooks.metrics import Metrics
+
+# What is to be mounted: entered with the server's life, it gives an ASGI application.
+Mount: TypeAlias = Callable[[], AbstractAsyncContextManager[ASGI]]
+Ready: TypeAlias = Callable[[], Awaitable[dict[str, str]]]
+
+
+def create_app(
+    hub: Hub, *, webhook_secret: str, mcp: Mount | None, ready: Ready
+) -> web.Application:
+    """`ready` says what is wrong, by part; `mcp` is served at /mcp."""
+    app = web.Application(middlewares=[answers.counted, answers.worded, answers.authenticated])
+    app[HUB] = hub
+    app[INBOX] = Inbox(hub.store)
+    app[METRICS] = Metrics()
+    app[WEBHOOK_SECRET] = webhook_secret
+    app[health.READY] = ready
+    app.router.add_post("/webhooks/github", github.receive)
+    app.router.add_get("/api/v1/openapi.json", rest.openapi)
+    app.router.add_post("/api/v1/{operation}", rest.call)
+    app.router.add_get("/healthz", health.alive)
+    app.router.add_get("/readyz", health.ready)
+    app.router.add_get("/metrics", health.metrics)
+    app.router.add_get("/", health.about)
+    if mcp is not None:
+        _mount(app, mcp)
+    return app
+
+
+def _mount(app: web.Application, mcp: Mount) -> None:
+    running: list[ASGI] = []
+
+    async def life(_: web.Application) -> AsyncIterator[None]:
+        async with mcp() as handler:
+            running.append(handler)
+            yield
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await mounted(running[0], request)
+
+    app.cleanup_ctx.append(life)
+    app.router.add_route("*", "/mcp", handle)

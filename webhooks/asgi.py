@@ -1,0 +1,103 @@
+"""One ASGI application inside of aiohttp: requests in, chunks out, disconnects noticed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+
+from aiohttp import web
+
+from webhooks.keys import ACTOR
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGI: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+# How long a client may be gone before it is noticed.
+LOOK_EVERY_S = 1.0
+# aiohttp says these for itself, connection by connection.
+HOP_BY_HOP = frozenset({"connection", "transfer-encoding"})
+
+
+class Exchange:
+    """One request and its answer, as ASGI sees them."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+        self._read = False
+        self._done = asyncio.Event()
+        self.response: web.StreamResponse | None = None
+
+    async def receive(self) -> Message:
+        if not self._read:
+            part = await self._request.content.readany()
+            self._read = self._request.content.at_eof()
+            return {"type": "http.request", "body": part, "more_body": not self._read}
+        # The body is all there: nothing more comes until the answer is out or the client is gone.
+        while not self._done.is_set() and self._connected():
+            try:
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._done.wait()
+            except TimeoutError:
+                continue
+        return {"type": "http.disconnect"}
+
+    def _connected(self) -> bool:
+        transport = self._request.transport
+        return transport is not None and not transport.is_closing()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.response = web.StreamResponse(status=message["status"])
+            for name, value in message.get("headers", ()):
+                if name.decode("latin-1").lower() not in HOP_BY_HOP:
+                    self.response.headers.add(name.decode("latin-1"), value.decode("latin-1"))
+            await self.response.prepare(self._request)
+            return
+        assert self.response is not None
+        try:
+            if message.get("body"):
+                await self.response.write(message["body"])
+            if not message.get("more_body"):
+                await self.response.write_eof()
+                self._done.set()
+        except ConnectionError:
+            self._done.set()
+
+    def end(self) -> None:
+        self._done.set()
+
+
+async def mounted(app: ASGI, request: web.Request) -> web.StreamResponse:
+    """Hand the request over. The actor of the request is in the scope's state."""
+    exchange = Exchange(request)
+    try:
+        await app(_scope(request), exchange.receive, exchange.send)
+    finally:
+        exchange.end()
+    if exchange.response is None:
+        raise web.HTTPInternalServerError
+    return exchange.response
+
+
+def _scope(request: web.Request) -> dict[str, Any]:
+    transport = request.transport
+    ends = ("peername", "sockname")
+    client, server = (
+        (transport.get_extra_info(end) or ("", 0))[:2] if transport else None for end in ends
+    )
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": f"{request.version.major}.{request.version.minor}",
+        "method": request.method,
+        "scheme": request.scheme,
+        "path": request.path,
+        "raw_path": request.raw_path.partition("?")[0].encode(),
+        "root_path": "",
+        "query_string": request.query_string.encode(),
+        "headers": [(name.lower(), value) for name, value in request.raw_headers],
+        "client": client,
+        "server": server,
+        "state": {"actor": request.get(ACTOR)},
+    }

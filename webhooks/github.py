@@ -1,0 +1,111 @@
+"""`POST /webhooks/github`: verify, keep, answer. Everything else is the worker's."""
+
+import json
+import re
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from bot.errors import Refused
+from bot.payloads import at, maybe_number, text
+from store.deliveries import Delivery
+from webhooks.keys import INBOX, METRICS, WEBHOOK_SECRET
+from webhooks.signature import valid
+
+log = structlog.get_logger()
+
+# GitHub sends nothing larger.
+LARGEST = 25 * 2**20
+GUID = re.compile(r"[A-Za-z0-9-]{1,80}")
+EVENT = re.compile(r"[a-z0-9_]{1,80}")
+
+
+async def receive(request: web.Request) -> web.Response:
+    body = await _body(request)
+    _check_signature(request, body)
+    guid = _header(request, "X-GitHub-Delivery", GUID)
+    event = _header(request, "X-GitHub-Event", EVENT)
+    delivery = _delivery(guid, event, body, _payload(request, body))
+    try:
+        await request.app[INBOX].receive(delivery)
+    except Exception as exc:
+        log.exception("delivery not kept", guid=guid)
+        raise Refused(
+            "unavailable", "The delivery could not be kept. Deliver it again later."
+        ) from exc
+    request.app[METRICS].deliveries.labels(event=_known(request, event)).inc()
+    return web.json_response({"accepted": guid}, status=202)
+
+
+async def _body(request: web.Request) -> bytes:
+    """Read it whole, but never more than GitHub would send."""
+    if (request.content_length or 0) > LARGEST:
+        raise _too_large()
+    parts, size = [], 0
+    async for part in request.content.iter_any():
+        size += len(part)
+        if size > LARGEST:
+            raise _too_large()
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _too_large() -> Refused:
+    return Refused("too_large", f"The body is larger than {LARGEST} bytes, GitHub's own limit.")
+
+
+def _check_signature(request: web.Request, body: bytes) -> None:
+    signature = request.headers.get("X-Hub-Signature-256", "")
+    if not signature:
+        raise Refused("unauthenticated", "The header X-Hub-Signature-256 is missing.")
+    if not valid(request.app[WEBHOOK_SECRET], body, signature):
+        raise Refused(
+            "unauthenticated",
+            "The signature does not fit the body. The webhook secret of the App must be the one "
+            "in HUBBUB_GITHUB_WEBHOOK_SECRET.",
+        )
+
+
+def _header(request: web.Request, name: str, shape: re.Pattern[str]) -> str:
+    value = request.headers.get(name, "")
+    if not shape.fullmatch(value):
+        problem = "is missing" if not value else "is not one of GitHub's"
+        raise Refused("bad_request", f"The header {name} {problem}.")
+    return value
+
+
+def _payload(request: web.Request, body: bytes) -> dict[str, Any]:
+    if request.content_type != "application/json":
+        raise Refused(
+            "bad_request",
+            f"The content type is {request.content_type}; let the App's webhook send "
+            "application/json.",
+        )
+    try:
+        payload = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise Refused("bad_request", f"The body is no JSON: {exc}.") from exc
+    if not isinstance(payload, dict):
+        raise Refused("bad_request", "The body must be a JSON object.")
+    return payload
+
+
+def _delivery(guid: str, event: str, body: bytes, payload: dict[str, Any]) -> Delivery:
+    return Delivery(
+        installation_id=maybe_number(at(payload, "installation", "id")) or 0,
+        guid=guid,
+        event=event,
+        action=text(at(payload, "action"), 80),
+        repository_id=maybe_number(at(payload, "repository", "id")),
+        payload=body,
+    )
+
+
+def _known(request: web.Request, event: str) -> str:
+    """For the metrics: anybody who knows the secret could make up names without end."""
+    seen = request.app[METRICS].events
+    if event in seen or len(seen) < 100:
+        seen.add(event)
+        return event
+    return "other"

@@ -1,0 +1,60 @@
+"""`/metrics`: what this process counted, and what the database holds."""
+
+from collections.abc import Iterable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from store import counts
+from store.transaction import Store
+
+
+class Metrics:
+    """A registry of our own: the library's global one is shared by all in the process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.events: set[str] = set()
+        self.deliveries = Counter(
+            "hubbub_deliveries_received_total",
+            "Webhook deliveries that were kept.",
+            ["event"],
+            registry=self.registry,
+        )
+        self.requests = Counter(
+            "hubbub_http_requests_total",
+            "Requests answered, by route and status.",
+            ["route", "status"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "hubbub_http_request_seconds",
+            "How long an answer took.",
+            ["route"],
+            registry=self.registry,
+        )
+
+    async def render(self, store: Store) -> bytes:
+        stored = CollectorRegistry()
+        stored.register(_Stored(await store.read(counts.by_state)))
+        return generate_latest(self.registry) + generate_latest(stored)
+
+
+class _Stored:
+    """Rows by table and state, as they were when asked."""
+
+    def __init__(self, found: dict[str, dict[str, int]]) -> None:
+        self._found = found
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        gauge = GaugeMetricFamily("hubbub_rows", "Rows by state.", labels=["table", "state"])
+        for table, states in self._found.items():
+            for state, n in states.items():
+                gauge.add_metric([table, state], n)
+        yield gauge
+
+
+def response(body: bytes) -> web.Response:
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

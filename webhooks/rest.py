@@ -1,0 +1,102 @@
+"""`POST /api/v1/<operation>`: the operations, with a JSON object as arguments."""
+
+import json
+from typing import Any
+
+from aiohttp import web
+from pydantic.json_schema import models_json_schema
+
+from bot.errors import CODES, Refused
+from bot.operations import OPERATIONS
+from webhooks.keys import ACTOR, HUB
+
+LARGEST = 2**20
+REFS = "#/components/schemas/{model}"
+
+
+async def call(request: web.Request) -> web.Response:
+    name = request.match_info["operation"]
+    key = request.headers.get("Idempotency-Key")
+    answer = await request.app[HUB].call(request[ACTOR], name, await _arguments(request), key)
+    return web.json_response(answer)
+
+
+async def _arguments(request: web.Request) -> Any:
+    if (request.content_length or 0) > LARGEST:
+        raise Refused("too_large", f"The body is larger than {LARGEST} bytes.")
+    body = await request.content.read(LARGEST + 1)
+    while len(body) <= LARGEST and not request.content.at_eof():
+        body += await request.content.read(LARGEST + 1 - len(body))
+    if len(body) > LARGEST:
+        raise Refused("too_large", f"The body is larger than {LARGEST} bytes.")
+    try:
+        given = json.loads(body or b"{}")
+    except (ValueError, RecursionError) as exc:
+        raise Refused("bad_request", f"The body is no JSON: {exc}.") from exc
+    if not isinstance(given, dict):
+        raise Refused("bad_request", "The body must be a JSON object: the arguments by name.")
+    return given
+
+
+async def openapi(_: web.Request) -> web.Response:
+    return web.json_response(document())
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI description, made from the registry."""
+    results = [(each.result, "serialization") for each in OPERATIONS.values()]
+    _, schemas = models_json_schema(
+        dict.fromkeys(results),  # type: ignore[arg-type]
+        ref_template=REFS,
+    )
+    components = dict(schemas["$defs"]) | {"Error": ERROR}
+    paths = {}
+    for each in OPERATIONS.values():
+        given = each.arguments.model_json_schema(ref_template=REFS)
+        components |= given.pop("$defs", {})
+        result = {"$ref": f"#/components/schemas/{each.result.__name__}"}
+        paths[f"/api/v1/{each.name}"] = {
+            "post": {
+                "operationId": each.name,
+                "description": f"{each.description} Role: {each.role}.",
+                "requestBody": {"content": {"application/json": {"schema": given}}},
+                "responses": {
+                    "200": {"description": "Done.", "content": _json(result)},
+                    "default": {
+                        "description": "Refused.",
+                        "content": _json({"$ref": "#/components/schemas/Error"}),
+                    },
+                },
+            }
+        }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Hubbub", "version": "1"},
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"token": []}],
+    }
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "details"],
+            "properties": {
+                "code": {"type": "string", "enum": list(CODES)},
+                "message": {"type": "string"},
+                "details": {"type": "object"},
+            },
+        }
+    },
+}

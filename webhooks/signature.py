@@ -1,0 +1,13 @@
+"""GitHub's signature: HMAC-SHA256 over the raw body, in X-Hub-Signature-256."""
+
+import hashlib
+import hmac
+
+
+def sign(secret: str, body: bytes) -> str:
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def valid(secret: str, body: bytes, signature: str) -> bool:
+    """Compared in constant time."""
+    return hmac.compare_digest(sign(secret, body).encode(), signature.encode())
