@@ -57,8 +57,10 @@ def find(text: str) -> list[Found]:
 
 def _lines(text: str) -> list[str]:
     """As the parser counts them, so far as they are examined."""
-    text = text[:LONGEST].replace("\0", "\ufffd").replace("\r\n", "\n").replace("\r", "\n")
-    return text.split("\n", MOST_LINES)[:MOST_LINES]
+    seen = text[:LONGEST].replace("\0", "\ufffd").replace("\r\n", "\n").replace("\r", "\n")
+    lines = seen.split("\n", MOST_LINES)[:MOST_LINES]
+    # Half a line may be another command.
+    return lines if len(text) <= LONGEST else lines[:-1]
 
 
 def _command(line: int, shown: str) -> Found | None:
