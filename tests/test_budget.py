@@ -1,0 +1,222 @@
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.budget import (
+    FIRST_WAIT,
+    LONGEST_WAIT,
+    SECONDARY,
+    Budget,
+    limited,
+    observe,
+    observed,
+    ready_at,
+)
+from bot.times import SECOND
+
+NOW = 1_800_000_000 * SECOND
+RESET = 1_800_001_234
+NO_ACCESS = "Resource not accessible by integration"
+PRIMARY_WORDS = "API rate limit exceeded for installation ID 42."
+SECONDARY_WORDS = "You have exceeded a secondary rate limit. Please wait a few minutes."
+ABUSE_WORDS = "You have triggered an abuse detection mechanism."
+
+
+def headers(remaining: int = 4000, resource: str = "core", **more: str) -> dict[str, str]:
+    return {
+        "X-RateLimit-Limit": "5000",
+        "X-RateLimit-Remaining": str(remaining),
+        "X-RateLimit-Used": str(5000 - remaining),
+        "X-RateLimit-Reset": str(RESET),
+        "X-RateLimit-Resource": resource,
+        **{name.replace("_", "-"): value for name, value in more.items()},
+    }
+
+
+def counted(remaining: int, resource: str = "core") -> Budget:
+    return Budget(resource, 5000, remaining, 5000 - remaining, RESET * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("status", "given_headers", "message", "expected"),
+    [
+        (200, headers(), "", False),
+        (200, headers(), "Wait when the rate limit says so", False),  # a commit's message
+        (200, headers(0, "graphql"), PRIMARY_WORDS, True),
+        (200, headers(0, "graphql"), "RATE_LIMITED", True),
+        (200, headers(100, "graphql"), SECONDARY_WORDS, True),
+        (200, headers(0, "graphql"), "", False),  # the last point was spent, and answered
+        (201, headers(0), "", False),
+        (403, headers(), NO_ACCESS, False),
+        (403, {}, "", False),
+        (403, headers(0), PRIMARY_WORDS, True),
+        (403, {}, PRIMARY_WORDS, True),
+        (403, headers(), SECONDARY_WORDS, True),
+        (403, headers(), ABUSE_WORDS, True),
+        (403, headers(retry_after="60"), "", True),
+        (403, {"RETRY-AFTER": "60"}, "", True),
+        (429, {}, "", True),
+        (404, headers(0), "Not Found", False),
+        (422, headers(), "Validation Failed", False),
+        (503, headers(retry_after="60"), "", False),  # an outage: whether it took effect is open
+    ],
+)
+def test_a_limit_is_told_from_a_refusal(
+    status: int, given_headers: Mapping[str, str], message: str, *, expected: bool
+) -> None:
+    assert limited(status, given_headers, message) is expected
+
+
+def test_every_answer_leaves_what_remains_of_its_resource() -> None:
+    known = [counted(4001), counted(9, "search")]
+    assert observed(known, 200, headers(4000), "", NOW) == [counted(4000)]
+    assert observed(known, 404, headers(8, "search"), "", NOW) == [counted(8, "search")]
+    assert observed([], 200, headers(4999), "", NOW) == [counted(4999)]
+    assert observed(known, 502, {}, "", NOW) == []
+
+
+@pytest.mark.parametrize(("status", "resource"), [(403, "core"), (429, "core"), (200, "graphql")])
+def test_a_spent_resource_is_closed_until_a_second_after_its_reset(
+    status: int, resource: str
+) -> None:
+    after = observed([], status, headers(0, resource), PRIMARY_WORDS, NOW)
+    assert after == [replace(counted(0, resource), blocked_until=(RESET + 1) * SECOND)]
+
+
+def test_a_reset_that_is_over_by_our_clock_closes_for_a_minute() -> None:
+    late = (RESET + 5) * SECOND
+    (after,) = observed([], 403, headers(0), PRIMARY_WORDS, late)
+    assert (after.blocked_until, after.failures) == (late + FIRST_WAIT, 1)
+
+
+def test_the_last_request_of_an_hour_closes_before_github_has_to_say_so() -> None:
+    (after,) = observed([], 201, headers(0), "", NOW)
+    assert ready_at([after], None, NOW, mutates=False) == (RESET + 1) * SECOND
+    reset = (RESET + 2) * SECOND
+    assert ready_at([after], None, reset, mutates=False) == reset
+
+
+@pytest.mark.parametrize(
+    ("given_headers", "wait"),
+    [
+        (headers(retry_after="17"), 17 * SECOND),
+        ({"Retry-After": "17"}, 17 * SECOND),
+        (headers(retry_after="7200"), 7200 * SECOND),
+        (headers(retry_after="0"), SECOND),
+        (headers(), FIRST_WAIT),
+        (headers(retry_after="Wed, 21 Oct 2026 07:28:00 GMT"), FIRST_WAIT),
+        ({}, FIRST_WAIT),
+    ],
+)
+def test_a_secondary_limit_closes_the_installation_for_as_long_as_it_says(
+    given_headers: dict[str, str], wait: int
+) -> None:
+    after = observed([counted(4000)], 403, given_headers, SECONDARY_WORDS, NOW)
+    assert [(each.resource, each.blocked_until) for each in after] == [(SECONDARY, NOW + wait)]
+
+
+def test_a_secondary_limit_is_told_by_its_words_though_the_resource_is_spent_too() -> None:
+    after = observed([], 403, headers(0), SECONDARY_WORDS, NOW)
+    assert after == [counted(0), Budget(SECONDARY, blocked_until=NOW + FIRST_WAIT, failures=1)]
+
+
+def test_a_spent_resource_with_a_time_to_wait_closes_both() -> None:
+    after = observed([], 429, headers(0, retry_after="30"), PRIMARY_WORDS, NOW)
+    assert [(each.resource, each.blocked_until) for each in after] == [
+        ("core", (RESET + 1) * SECOND),
+        (SECONDARY, NOW + 30 * SECOND),
+    ]
+
+
+def test_limits_that_name_no_time_double_the_wait_up_to_an_hour() -> None:
+    budget, now, waits = Budget(SECONDARY), NOW, []
+    for _ in range(40):
+        budget = observe(budget, 429, {}, "", now)
+        waits.append(budget.blocked_until - now)
+        now = budget.blocked_until
+    minutes = [wait // (60 * SECOND) for wait in waits]
+    assert minutes[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert waits[-1] == LONGEST_WAIT
+
+
+def test_a_success_ends_the_doubling_and_opens_nothing_early() -> None:
+    closed = Budget(SECONDARY, blocked_until=NOW + 9, failures=5)
+    assert observe(closed, 200, headers(), "", NOW) == replace(closed, failures=0)
+    assert observe(closed, 404, headers(), "Not Found", NOW) == closed
+    assert observe(closed, 502, {}, "", NOW) == closed
+
+
+@pytest.mark.parametrize(
+    ("known", "last_mutation_at", "mutates", "wait"),
+    [
+        ([], None, True, 0),
+        ([], NOW - 400_000, True, 600_000),
+        ([], NOW - 400_000, False, 0),
+        ([], NOW - SECOND, True, 0),
+        ([counted(4000)], NOW - SECOND, True, 0),
+        ([Budget("core", blocked_until=NOW + 5), Budget(SECONDARY)], None, False, 5),
+        ([Budget("core"), Budget(SECONDARY, blocked_until=NOW + 7)], None, False, 7),
+        ([Budget(SECONDARY, blocked_until=NOW + 7)], NOW, True, SECOND),
+        ([Budget(SECONDARY, blocked_until=NOW - 7)], None, True, 0),
+    ],
+)
+def test_the_next_request_waits_for_every_limit_and_a_mutation_for_the_last_one(
+    known: list[Budget], last_mutation_at: int | None, wait: int, *, mutates: bool
+) -> None:
+    assert ready_at(known, last_mutation_at, NOW, mutates=mutates) == NOW + wait
+
+
+TIMES = st.integers(0, 2**52)
+BUDGETS = st.builds(
+    Budget,
+    st.sampled_from(["core", "graphql", "search", SECONDARY]),
+    remaining=st.none() | st.integers(0, 5000),
+    reset_at=st.none() | TIMES,
+    blocked_until=TIMES,
+    failures=st.integers(0, 16),
+)
+HEADERS = st.dictionaries(
+    st.sampled_from(
+        ["x-ratelimit-remaining", "X-RateLimit-Reset", "Retry-After", "x-ratelimit-resource"]
+    ),
+    st.integers(-1, 10**13).map(str) | st.sampled_from(["core", "graphql", SECONDARY, "", "soon"]),
+)
+MESSAGES = st.sampled_from(["", NO_ACCESS, PRIMARY_WORDS, SECONDARY_WORDS, ABUSE_WORDS])
+STATUSES = st.sampled_from([200, 201, 304, 403, 404, 429, 500, 502])
+
+
+@settings(deadline=None)
+@given(BUDGETS, STATUSES, HEADERS, MESSAGES, TIMES)
+def test_no_answer_opens_what_is_closed(
+    before: Budget, status: int, given_headers: dict[str, str], message: str, now: int
+) -> None:
+    after = observe(before, status, given_headers, message, now)
+    assert before.blocked_until <= after.blocked_until < 2**63
+
+
+@settings(deadline=None)
+@given(st.lists(BUDGETS), STATUSES, HEADERS, MESSAGES, TIMES)
+def test_after_github_said_wait_nothing_is_ready(
+    known: list[Budget], status: int, given_headers: dict[str, str], message: str, now: int
+) -> None:
+    after = observed(known, status, given_headers, message, now)
+    if limited(status, given_headers, message):
+        assert ready_at(known + after, None, now, mutates=False) >= now + SECOND
+
+
+@settings(deadline=None)
+@given(
+    known=st.lists(BUDGETS),
+    last_mutation_at=st.none() | TIMES,
+    now=TIMES,
+    mutates=st.booleans(),
+)
+def test_nothing_is_ready_before_all_is_open(
+    *, known: list[Budget], last_mutation_at: int | None, now: int, mutates: bool
+) -> None:
+    ready = ready_at(known, last_mutation_at, now, mutates=mutates)
+    assert ready >= now
+    assert all(ready >= each.blocked_until for each in known)
