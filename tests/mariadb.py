@@ -68,7 +68,7 @@ def main(command: Sequence[str]) -> int:
     try:
         if given := os.environ.get(VARIABLE):
             return run(command, given)
-        if not _found():
+        if not found():
             install()
         sweep()
         with server() as url:
@@ -85,7 +85,7 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _found() -> bool:
+def found() -> bool:
     return all(shutil.which(each, path=PATH) for each in PROGRAMS)
 
 
