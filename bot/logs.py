@@ -18,11 +18,12 @@ SECRETS = re.compile(
 
 def set_up(settings: Settings) -> None:
     level = getattr(logging, settings.log_level.upper())
-    last: list[Any] = (
-        [structlog.processors.JSONRenderer()]
-        if settings.log_format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    # The default traceback shows variables: bodies, and the secrets that they are checked with.
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
     )
+    as_json = structlog.processors.JSONRenderer()
+    last: list[Any] = [as_json if settings.log_format == "json" else console]
     trace = [structlog.processors.format_exc_info] if settings.log_format == "json" else []
     structlog.configure(
         processors=[
