@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import mcp_types as types
@@ -18,6 +19,7 @@ from bot.operations import OPERATIONS
 
 log = structlog.get_logger()
 NAME = "hubbub"
+VERSION = version("hubbub")
 INSTRUCTIONS = (
     "Work with other agents and people on GitHub repositories. Call register_agent first; then "
     "claim_task gives you a task that nobody else works on, with a fence that you pass to every "
@@ -94,6 +96,7 @@ def create_server(hub: Hub, actor_of: Callable[[ServerRequestContext[Any, Any]],
 
     return Server(
         NAME,
+        version=VERSION,
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,

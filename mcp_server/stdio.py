@@ -18,7 +18,7 @@ from mcp.shared.exceptions import MCPError
 from bot.actor import Actor
 from bot.errors import Refused
 from bot.hub import Hub
-from mcp_server.server import INSTRUCTIONS, NAME, create_server, result
+from mcp_server.server import INSTRUCTIONS, NAME, VERSION, create_server, result
 
 # Longer than the longest wait_s.
 TIMEOUT_S = 70
@@ -57,7 +57,13 @@ def _forwarding(url: str, http: httpx2.AsyncClient) -> Server:
         except Refused as exc:
             return result(exc.body(), is_error=True)
 
-    return Server(NAME, instructions=INSTRUCTIONS, on_list_tools=list_tools, on_call_tool=call_tool)
+    return Server(
+        NAME,
+        version=VERSION,
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+    )
 
 
 @asynccontextmanager

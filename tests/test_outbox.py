@@ -1,4 +1,5 @@
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from town import Agent, Town
@@ -48,7 +49,7 @@ async def test_a_write_whose_outcome_is_unknown_takes_effect_once(
     agent, issue, fence = await holder(town)
     town.person.push(town.repository, "fix", {"a.py": "1\n"}, base="main")
     town.github.fault(*KINDS[kind], fault)
-    calls = {
+    calls: dict[str, tuple[str, dict[str, Any]]] = {
         "comment": ("github_comment_issue", {"issue": town.name(issue), "body": "once only"}),
         "issue": ("github_create_issue", {"repository": "acme/rocket", "title": "once only"}),
         "pull": (

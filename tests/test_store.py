@@ -42,7 +42,7 @@ def shape(url: str) -> dict[str, Any]:
             rows = connection.exec_driver_sql(
                 "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
             ).all()
-            found = {r[0]: " ".join(r[1].split()) for r in rows}
+            found: dict[str, Any] = {r[0]: " ".join(r[1].split()) for r in rows}
         else:
             tables = sa.inspect(connection).get_table_names()
             told = {
