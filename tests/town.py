@@ -9,7 +9,6 @@ from typing import Any
 
 import aiohttp
 from aiohttp.test_utils import TestServer
-from webhooks.app import create_app
 
 from bot import reaper, worker
 from bot.actor import Actor, Role
@@ -21,18 +20,20 @@ from bot.sender import Sender
 from fixtures.github import Installation, Issue, Person, Repository, SimulatedGitHub
 from store import mirror, writes
 from store.transaction import Row, Store
+from webhooks.app import create_app
 
 # More rounds than any story takes: a town that does not come to rest is a bug.
 ROUNDS = 500
 
 
 class Clock:
-    """Microseconds UTC; goes on only when told."""
+    """Microseconds UTC; goes on when told, and a little at each look: no two are the same."""
 
     def __init__(self) -> None:
         self.at = 1_800_000_000_000_000
 
     def __call__(self) -> int:
+        self.at += 1
         return self.at
 
     def now(self) -> float:
