@@ -23,9 +23,9 @@ AUTHOR = "hubbub"
 VERBS: dict[str, Operation] = {
     each.slash.verb: each for each in OPERATIONS.values() if each.slash is not None
 }
-# Verbs of the commands module itself, beside those of operations.
+# Verbs that are no operation's: one that people type, and one that nobody can.
 HELP = "help"
-TOO_MANY = "too-many"
+TOO_MANY = "too many"
 
 # GitHub's path for a reaction, by where the command stood. A review takes none.
 REACTS = {"comment", "review_comment"}

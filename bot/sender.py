@@ -135,12 +135,11 @@ class Sender:
         return Sending(write, name or "unknown/unknown", self.hub.keys, card)
 
     async def _answered(self, sending: Sending, kind: Kind, answer: Answer) -> None:
-        write = sending.write
-        if 200 <= answer.status < 300:
-            return await self._sent(write, kind.result(answer.data))
-        message = _message(answer)
+        write, message = sending.write, _message(answer)
         if budget.limited(answer.status, answer.headers, message):
             return await self._later(write, "GitHub said wait", own_fault=False)
+        if 200 <= answer.status < 300:
+            return await self._sent(write, kind.result(answer.data))
         if answer.status >= 500:
             return await self._settle_later(write)
         if kind.already(answer.data) and (look := kind.look(sending)):
@@ -384,10 +383,15 @@ def _message(answer: Answer) -> str:
     """GitHub's words: the message, and what it says of each error."""
     errors = at(answer.data, "errors")
     each = [
-        text(e) if isinstance(e, str) else text(at(e, "message")) or text(at(e, "code"))
+        text(e) if isinstance(e, str) else " ".join(_words(e))
         for e in (errors if isinstance(errors, list) else [])
     ]
     return " ".join(part for part in (text(at(answer.data, "message")), *each) if part)[:1000]
+
+
+def _words(error: Any) -> list[str]:
+    found = (text(at(error, name)) for name in ("type", "code", "message"))
+    return [each for each in found if each]
 
 
 def _next_page(headers: Mapping[str, str]) -> str | None:

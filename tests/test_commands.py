@@ -185,3 +185,12 @@ async def test_a_command_that_comes_in_a_day_late_is_not_run(town: Town) -> None
     await town.settle()
     agent = await town.agent("scout")
     assert (await agent.call("claim_task", task=town.name(issue)))["task"]["holder"] == "scout"
+
+
+async def test_no_word_of_a_person_is_taken_for_our_own(town: Town) -> None:
+    issue = await town.task()
+    town.person.comment(issue, "/hubbub too-many")
+    town.person.comment(issue, '/hubbub "too many"')
+    await town.settle()
+    rows = await town.rows("SELECT state FROM commands WHERE installation_id = :i")
+    assert {row["state"] for row in rows} == {"refused"}
