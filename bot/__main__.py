@@ -15,7 +15,6 @@ from bot import cli, health, logs, loops, settings
 from bot.actor import ROLES, Role
 from bot.errors import Refused
 from bot.settings import GitHubApp, Settings, WrongSettings
-from mcp_server import http, stdio
 from store.transaction import StoreError
 from webhooks.app import create_app
 
@@ -49,7 +48,7 @@ def demo(
     *, keep: Annotated[bool, typer.Option(help="stay up, and say how to connect")] = False
 ) -> None:
     """Watch three agents and a person work on a simulated GitHub."""
-    from fixtures import demo as story  # noqa: PLC0415 - serve must not load what only this needs
+    from fixtures import demo as story  # noqa: PLC0415 - only this command pays for it
 
     sys.exit(story.main(keep=keep))
 
@@ -129,6 +128,8 @@ def deliveries_replay(
 
 
 async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
+    from mcp_server import http  # noqa: PLC0415 - as above
+
     async with cli.opened(loaded) as hub, loops.running(hub, github_app) as running:
         hosts = http.allowed_hosts(loaded.host, loaded.public_url)
         server = create_app(
@@ -166,6 +167,8 @@ async def _until_told_to_stop() -> None:
 
 
 async def _mcp(loaded: Settings) -> None:
+    from mcp_server import stdio  # noqa: PLC0415 - as above
+
     secret = cli.token_of(loaded)
     if loaded.url:
         await stdio.bridge(loaded.url, secret)

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from town import Agent, Town
 
+from bot.sender import LEASE
 from fixtures.github import Issue
 
 
@@ -226,3 +227,51 @@ async def test_an_agents_write_is_no_other_agents_business(town: Town) -> None:
     queued = await agent.call("github_comment_issue", issue=town.name(issue), body="x")
     refused = await other.refused("get_write", write_id=queued["write_id"])
     assert refused.code == "unknown_write"
+
+
+@pytest.mark.parametrize("kind", ["comment", "issue", "pull", "card"])
+async def test_a_sender_that_dies_after_it_sent_leaves_one_effect(town: Town, kind: str) -> None:
+    issue = await town.task()
+    agent = await town.agent("scout")
+    fence = (await agent.call("claim_task", task=town.name(issue)))["fence"]
+    if kind != "card":
+        await town.settle()
+    town.person.push(town.repository, "fix", {"a.py": "1\n"}, base="main")
+    calls: dict[str, tuple[str, dict[str, Any]]] = {
+        "comment": ("github_comment_issue", {"issue": town.name(issue), "body": "once only"}),
+        "issue": ("github_create_issue", {"repository": "acme/rocket", "title": "once only"}),
+        "pull": (
+            "github_create_pr",
+            {"task": town.name(issue), "fence": fence, "head": "fix", "title": "once only"},
+        ),
+    }
+    if kind in calls:
+        operation, arguments = calls[kind]
+        await agent.call(operation, **arguments)
+    await town.die_while_sending()
+    (left,) = await town.rows(
+        "SELECT kind FROM writes WHERE installation_id = :i AND state = 'sending'"
+    )
+    assert left["kind"] == kind
+    await town.settle()
+    effects = {
+        "comment": said(issue, "once only"),
+        "issue": sum(i.title == "once only" and not i.pull for i in issues(town)),
+        "pull": sum(p.title == "once only" for p in town.repository.pulls.values()),
+        "card": said(issue, "**Hubbub**"),
+    }
+    assert effects[kind] == 1
+    states = await town.rows("SELECT DISTINCT state FROM writes WHERE installation_id = :i")
+    assert {row["state"] for row in states} <= {"sent", "superseded"}
+
+
+async def test_a_successor_waits_until_the_dead_senders_last_request_is_over(town: Town) -> None:
+    agent, issue, _ = await holder(town)
+    for body in ("once only", "and then this"):
+        await agent.call("github_comment_issue", issue=town.name(issue), body=body)
+    await town.die_while_sending()
+    died, before = town.clock(), len(town.github.requests)
+    await town.settle()
+    later = [request.at for request in town.github.requests[before:]]
+    assert min(later) * 1_000_000 > died + LEASE
+    assert [said(issue, "once only"), said(issue, "and then this")] == [1, 1]

@@ -1,5 +1,6 @@
 """A town to tell tests in: GitHub, simulated; Hubbub, in this process; a clock that we step."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from bot.github import GitHub
 from bot.hub import Hub
 from bot.keys import Keys
 from bot.sender import Sender
-from fixtures.github import Installation, Issue, Person, Repository, SimulatedGitHub
+from fixtures.github import Installation, Issue, Person, Repository, Request, SimulatedGitHub
 from store import mirror, writes
 from store.transaction import Row, Store
 from webhooks.app import create_app
@@ -105,6 +106,31 @@ class Town:
             elif wait is None and not await self._wait_for_due():
                 return
         raise AssertionError("the town does not come to rest")
+
+    async def die_while_sending(self) -> None:
+        """The sender's process dies when GitHub has its next mutation; another takes over."""
+        sent = len(self._mutations())
+        while (wait := await self._try_to_send(sent)) is not None:
+            self.clock.forward(wait)
+        self.sender = Sender(self.hub, self.sender.github)
+
+    async def _try_to_send(self, sent: int) -> float | None:
+        """One step, torn apart once GitHub has a mutation more; else how long to wait."""
+        step = asyncio.create_task(self.sender.step(self.installation.id))
+        while not step.done():
+            if len(self._mutations()) > sent:
+                step.cancel()
+                await asyncio.wait([step])
+                return None
+            await asyncio.sleep(0)
+        return step.result() or 0
+
+    def _mutations(self) -> list[Request]:
+        return [
+            each
+            for each in self.github.requests
+            if each.method != "GET" and "access_tokens" not in each.path
+        ]
 
     async def _wait_for_due(self) -> bool:
         """Step to the next write that was put off, if there is one within the hour."""
