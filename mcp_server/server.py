@@ -16,6 +16,7 @@ from bot.errors import Refused
 from bot.hub import Hub
 from bot.operation import Operation
 from bot.operations import OPERATIONS
+from store.transaction import StoreError
 
 log = structlog.get_logger()
 NAME = "hubbub"
@@ -83,6 +84,10 @@ def create_server(hub: Hub, actor_of: Callable[[ServerRequestContext[Any, Any]],
             answer = await hub.call(actor_of(context), params.name, params.arguments or {})
         except Refused as exc:
             return result(exc.body(), is_error=True)
+        except StoreError as exc:
+            log.warning("database away", tool=params.name, error=str(exc))
+            refused = Refused("unavailable", "The database cannot be used now. Try again.")
+            return result(refused.body(), is_error=True)
         except Exception:  # the top: whatever it is, it is answered
             reference = secrets.token_hex(4)
             log.exception("bug", reference=reference, tool=params.name)

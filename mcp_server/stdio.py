@@ -45,8 +45,11 @@ def _forwarding(url: str, http: httpx2.AsyncClient) -> Server:
     async def list_tools(
         _: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        async with _connected(url, http) as client:
-            return await client.list_tools(cursor=params.cursor if params else None)
+        try:
+            async with _connected(url, http) as client:
+                return await client.list_tools(cursor=params.cursor if params else None)
+        except Refused as exc:
+            raise MCPError(types.INTERNAL_ERROR, exc.message, exc.body()) from exc
 
     async def call_tool(
         _: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
@@ -68,20 +71,38 @@ def _forwarding(url: str, http: httpx2.AsyncClient) -> Server:
 
 @asynccontextmanager
 async def _connected(url: str, http: httpx2.AsyncClient) -> AsyncIterator[Client]:
-    """A connection for one call. Raise Refused when the server is away, MCPError as it says."""
+    """A connection for one call. Raise Refused when the server is away or knows no such token."""
     try:
         async with Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client:
             yield client
-    except* MCPError as group:
-        raise _first(group) from None
-    except* (httpx2.HTTPError, OSError) as group:
-        raise Refused(
-            "unavailable", f"Hubbub at {url} does not answer ({_first(group)}). Try again."
-        ) from None
+    except (MCPError, httpx2.HTTPError, OSError, ExceptionGroup) as exc:
+        raise await _meaning(url, http, _first(exc)) from exc
 
 
-def _first(group: BaseExceptionGroup[Any]) -> BaseException:
-    found: BaseException = group
+async def _meaning(url: str, http: httpx2.AsyncClient, failed: BaseException) -> BaseException:
+    if isinstance(failed, httpx2.HTTPError | OSError):
+        return Refused(
+            "unavailable",
+            f"Hubbub at {url} does not answer ({failed}). Check HUBBUB_URL, or try again later.",
+        )
+    if isinstance(failed, MCPError) and await _unauthenticated(url, http):
+        return Refused(
+            "unauthenticated",
+            f"Hubbub at {url} does not know the token in HUBBUB_TOKEN, or it was revoked. "
+            "`hubbub token create` makes another.",
+        )
+    return failed
+
+
+async def _unauthenticated(url: str, http: httpx2.AsyncClient) -> bool:
+    """The client library keeps the status of a refused connection to itself."""
+    try:
+        return (await http.get(f"{url}/api/v1/")).status_code == 401
+    except httpx2.HTTPError:
+        return False
+
+
+def _first(found: BaseException) -> BaseException:
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
     return found

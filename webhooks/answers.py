@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from bot.errors import Refused
+from store.transaction import StoreError
 from webhooks.keys import ACTOR, HUB, METRICS
 
 log = structlog.get_logger()
@@ -41,14 +42,22 @@ async def worded(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as exc:
         if exc.status < 400:
             raise
-        code = {404: "not_found", 405: "not_allowed", 413: "too_large"}.get(exc.status)
-        where = f"{request.method} {request.path}"
-        body = {"code": code or "bad_request", "message": f"{where}: {exc.reason}.", "details": {}}
-        return web.json_response({"error": body}, status=exc.status)
+        code = "too_large" if exc.status == 413 else "bad_request"
+        said = Refused(code, f"{request.method} {request.path}: {exc.reason}.")
+        return web.json_response(said.body(), status=exc.status)
+    except (web.RequestPayloadError, ConnectionError) as exc:
+        return refusal(Refused("bad_request", f"The body cannot be read: {_one_line(exc)}."))
+    except StoreError as exc:
+        log.warning("database away", path=request.path, error=str(exc))
+        return refusal(Refused("unavailable", "The database cannot be used now. Try again."))
     except Exception:  # the top: whatever it is, it is answered
         reference = secrets.token_hex(4)
         log.exception("bug", reference=reference, path=request.path)
         return refusal(bug(reference))
+
+
+def _one_line(exc: Exception) -> str:
+    return " ".join(str(exc).split())
 
 
 def bug(reference: str) -> Refused:
@@ -68,7 +77,7 @@ def refusal(exc: Refused) -> web.Response:
 async def authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path.startswith(GUARDED) and request.path not in OPEN:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        if scheme.lower() != "bearer" or not token.isascii() or not token.strip():
             raise Refused(
                 "unauthenticated",
                 "Present a token as `Authorization: Bearer …`; `hubbub token create` makes one.",
