@@ -1,0 +1,146 @@
+"""The `hubbub` command, in a process of its own."""
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from serving import hubbub, post, serving, settings
+
+from store.migrate import upgrade
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'hubbub.db'}"
+
+
+async def test_serve_answers_and_leaves_when_told(url: str, tmp_path: Path) -> None:
+    async with serving(tmp_path, url) as server, aiohttp.ClientSession() as session:
+        async with session.get(f"{server.url}/healthz") as response:
+            assert await response.json() == {"status": "alive"}
+        assert await post(session, server.url, "ping", b'{"zen": "Speak like a human."}') == 202
+        assert await server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"HUBBUB_GITHUB_APP_ID": ""}, "HUBBUB_GITHUB_APP_ID"),
+        ({"HUBBUB_GITHUB_PRIVATE_KEY": ""}, "HUBBUB_GITHUB_PRIVATE_KEY"),
+        ({"HUBBUB_GITHUB_PRIVATE_KEY": "/nowhere.pem"}, "HUBBUB_GITHUB_PRIVATE_KEY"),
+        ({"HUBBUB_GITHUB_WEBHOOK_SECRET": ""}, "HUBBUB_GITHUB_WEBHOOK_SECRET"),
+        ({"HUBBUB_PORT": "many"}, "HUBBUB_PORT"),
+        ({"HUBBUB_SECRET_KEY": "short"}, "HUBBUB_SECRET_KEY"),
+        ({"HUBBUB_DATABASE_URL": "postgres://here"}, "HUBBUB_DATABASE_URL"),
+        ({"HUBBUB_DATABASE_URL": "sqlite:////nowhere/at/all.db"}, "/nowhere/at/all.db"),
+        ({"HUBBUB_DATABASE_URL": "mysql://root@127.0.0.1:9/hubbub"}, "127.0.0.1:9"),
+        ({"HUBBUB_LOG_LEVEL": "loud"}, "HUBBUB_LOG_LEVEL"),
+    ],
+    ids=str,
+)
+async def test_a_missing_or_wrong_setting_stops_serve_with_its_name(
+    url: str, tmp_path: Path, changed: dict[str, str], named: str
+) -> None:
+    code, out, err = await hubbub("serve", folder=tmp_path, **settings(url) | changed)
+    assert (code, out) == (2, "")
+    assert named in err
+    assert "Traceback" not in err
+
+
+async def test_a_port_in_use_stops_serve_with_the_remedy(url: str, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        given = settings(url) | {"HUBBUB_PORT": str(taken.getsockname()[1])}
+        code, out, err = await hubbub("serve", folder=tmp_path, **given)
+    assert (code, out) == (2, "")
+    assert "HUBBUB_PORT" in err
+    assert "Traceback" not in err
+
+
+async def token(url: str, folder: Path, role: str = "developer") -> str:
+    words = ("token", "create", "--installation", "7", "--agent", "ada", "--role", role)
+    code, out, err = await hubbub(*words, folder=folder, **settings(url))
+    assert code == 0, err
+    assert "HUBBUB_TOKEN" in err
+    return out.strip()
+
+
+async def call(
+    url: str, folder: Path, *words: str, **given: str
+) -> tuple[int, dict[str, Any], str]:
+    code, out, err = await hubbub("call", *words, folder=folder, **settings(url) | given)
+    return code, json.loads(out or err), out
+
+
+async def test_an_operation_is_called_on_the_database_and_at_a_server_alike(
+    url: str, tmp_path: Path
+) -> None:
+    upgrade(url)
+    given = {"HUBBUB_TOKEN": await token(url, tmp_path)}
+    async with serving(tmp_path, url) as server:
+        register = ("register_agent", "agent_id=ada", "name=4711", 'capabilities=["python"]')
+        for where in ({}, {"HUBBUB_URL": server.url}):
+            code, made, _ = await call(url, tmp_path, *register, **given | where)
+            assert code == 0
+            assert (made["agent"]["name"], made["agent"]["capabilities"]) == ("4711", ["python"])
+        refusals = [
+            await call(url, tmp_path, "list_agents", "bogus=1", **given | where)
+            for where in ({}, {"HUBBUB_URL": server.url})
+        ]
+    assert [(code, out) for code, _, out in refusals] == [(1, ""), (1, "")]
+    first, second = (error for _, error, _ in refusals)
+    assert first == second
+    assert first["error"]["code"] == "invalid_arguments"
+
+
+@pytest.mark.parametrize(
+    ("given", "exits", "said"),
+    [
+        ({}, 2, "HUBBUB_TOKEN is not set"),
+        ({"HUBBUB_TOKEN": "hubbub_0123_nobodys"}, 1, "unauthenticated"),
+        ({"HUBBUB_TOKEN": "x", "HUBBUB_URL": "http://127.0.0.1:9"}, 1, "unavailable"),
+    ],
+)
+async def test_a_call_that_cannot_be_made_says_why(
+    url: str, tmp_path: Path, given: dict[str, str], exits: int, said: str
+) -> None:
+    code, out, err = await hubbub("call", "list_agents", folder=tmp_path, **settings(url) | given)
+    assert (code, out) == (exits, "")
+    assert said in err
+    assert "Traceback" not in err
+
+
+async def test_a_token_for_an_account_that_nobody_knows_is_not_made(
+    url: str, tmp_path: Path
+) -> None:
+    words = ("token", "create", "--installation", "acme", "--agent", "ada")
+    code, out, err = await hubbub(*words, folder=tmp_path, **settings(url))
+    assert (code, out) == (2, "")
+    assert "'acme'" in err
+
+
+async def test_deliveries_are_listed_and_shown(url: str, tmp_path: Path) -> None:
+    guid, body = "0123-abcd", b'{"zen": "Speak like a human."}'
+    async with serving(tmp_path, url) as server, aiohttp.ClientSession() as session:
+        assert await post(session, server.url, "ping", body, guid) == 202
+        assert await server.stop() == 0
+    code, out, _ = await hubbub("deliveries", "list", "--json", folder=tmp_path, **settings(url))
+    [row] = [json.loads(line) for line in out.splitlines()]
+    assert (code, row["guid"], row["event"]) == (0, guid, "ping")
+    code, out, _ = await hubbub("deliveries", "show", guid, folder=tmp_path, **settings(url))
+    assert (code, json.loads(out)["payload"]) == (0, json.loads(body))
+    code, _, err = await hubbub("deliveries", "show", "nope", folder=tmp_path, **settings(url))
+    assert (code, "nope" in err) == (2, True)
+
+
+async def test_doctor_says_what_is_wrong_a_line_each(url: str, tmp_path: Path) -> None:
+    code, out, _ = await hubbub("doctor", folder=tmp_path, **settings(url))
+    names = [line.partition(":")[0] for line in out.splitlines()]
+    wrong = [line.partition(":")[0] for line in out.splitlines() if "WRONG" in line]
+    assert code == 1
+    assert "database" in names
+    assert wrong == ["GitHub"]

@@ -1,0 +1,55 @@
+"""What those who run it look at: health, readiness, metrics."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from surface import Surface, serving
+
+from store.transaction import Store
+
+
+@pytest.fixture
+async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
+    async with serving(store, installation_id) as made:
+        yield made
+
+
+async def test_it_says_that_it_lives_and_what_it_is(surface: Surface) -> None:
+    assert (await surface.send("GET", "/healthz")).data == {"status": "alive"}
+    about = await surface.send("GET", "/")
+    assert about.status == 200
+    assert "/api/v1/openapi.json" in about.data
+
+
+@pytest.mark.parametrize(
+    ("problems", "status", "said"),
+    [
+        ({}, 200, "ready"),
+        ({"github": "it cannot be reached"}, 200, "degraded"),
+        ({"worker": "StoreError: away"}, 503, "not ready"),
+        ({"github": "it cannot be reached", "mirror": "behind"}, 503, "not ready"),
+    ],
+)
+async def test_it_says_whether_it_can_work_and_why_not(
+    surface: Surface, problems: dict[str, str], status: int, said: str
+) -> None:
+    surface.problems.update(problems)
+    answer = await surface.send("GET", "/readyz")
+    assert (answer.status, answer.data) == (status, {"status": said, "problems": problems})
+
+
+async def test_metrics_count_deliveries_and_rows(surface: Surface) -> None:
+    for _ in range(2):
+        await surface.deliver({"installation": {"id": surface.installation_id}})
+    await surface.deliver({}, X_Hub_Signature_256=None)
+    answer = await surface.send("GET", "/metrics")
+    found = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(answer.data)
+        for sample in family.samples
+    }
+    assert found["hubbub_deliveries_received_total", "issues"] == 2
+    assert found["hubbub_http_requests_total", "/webhooks/github", "202"] == 2
+    assert found["hubbub_http_requests_total", "/webhooks/github", "401"] == 1
+    assert found["hubbub_rows", "deliveries", "received"] >= 2

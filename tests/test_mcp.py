@@ -1,0 +1,143 @@
+"""The operations as MCP tools, in both eras of the protocol, over real HTTP."""
+
+import json
+import os
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from mcp import Client, MCPError
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import INVALID_PARAMS
+from surface import Surface, serving
+
+from bot.actor import ROLES, Role
+from bot.operations import OPERATIONS
+from mcp_server.server import TOOLS
+from store.transaction import Store
+
+TOOLS_FILE = Path(__file__).parents[1] / "fixtures" / "tools.json"
+TLS = ssl.create_default_context()  # making one takes 100 ms
+ERAS = ("auto", "legacy")
+ASKED = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+
+
+@pytest.fixture
+async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
+    async with serving(store, installation_id) as made:
+        yield made
+
+
+@asynccontextmanager
+async def connected(surface: Surface, era: str, role: Role = "developer") -> AsyncIterator[Client]:
+    headers = {"Authorization": f"Bearer {await surface.token('ada', role)}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, verify=TLS) as http,
+        Client(streamable_http_client(f"{surface.url}/mcp", http_client=http), mode=era) as client,
+    ):
+        yield client
+
+
+def test_the_tools_are_as_published() -> None:
+    """After a wanted change: HUBBUB_UPDATE_SNAPSHOTS=1 pytest tests/test_mcp.py."""
+    found = {
+        name: tool.model_dump(mode="json", by_alias=True, exclude_none=True)
+        for name, tool in TOOLS.items()
+    }
+    if os.environ.get("HUBBUB_UPDATE_SNAPSHOTS"):
+        TOOLS_FILE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    assert found == json.loads(TOOLS_FILE.read_text())
+
+
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS.keys())
+def test_a_tool_says_what_it_does_and_takes_nothing_else(tool: Any) -> None:
+    assert tool.description
+    assert tool.output_schema is None
+    assert tool.input_schema["type"] == "object"
+    assert tool.input_schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("era", ERAS)
+async def test_an_agent_sees_the_tools_of_its_role(surface: Surface, era: str, role: Role) -> None:
+    async with connected(surface, era, role) as client:
+        shown = [tool.name for tool in (await client.list_tools()).tools]
+    may = [each.name for each in OPERATIONS.values() if ROLES.index(role) >= ROLES.index(each.role)]
+    assert shown == may
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_an_answer_is_structured_and_the_same_as_text(surface: Surface, era: str) -> None:
+    async with connected(surface, era) as client:
+        called = await client.call_tool("register_agent", {"agent_id": "ada", "name": "Ada 🦊"})
+    assert not called.is_error
+    assert called.structured_content is not None
+    assert called.structured_content["agent"]["name"] == "Ada 🦊"
+    [text] = called.content
+    assert json.loads(text.text) == called.structured_content  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(
+    ("role", "tool", "arguments", "code"),
+    [
+        ("developer", "list_agents", {"bogus": 1}, "invalid_arguments"),
+        ("developer", "list_agents", {"limit": "many"}, "invalid_arguments"),
+        ("developer", "get_agent", {"agent_id": "nobody"}, "unknown_agent"),
+        ("developer", "register_agent", {"agent_id": "eve", "name": "Eve"}, "forbidden"),
+        ("observer", "claim_task", {}, "forbidden"),
+    ],
+)
+async def test_a_refusal_is_an_error_in_the_same_words_as_on_rest(
+    surface: Surface, era: str, role: Role, tool: str, arguments: dict[str, Any], code: str
+) -> None:
+    async with connected(surface, era, role) as client:
+        called = await client.call_tool(tool, arguments)
+    over_rest = await surface.call(await surface.token("ada", role), tool, **arguments)
+    assert called.is_error
+    assert over_rest.code == code
+    assert called.structured_content == over_rest.data
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_tool_that_does_not_exist_is_an_error_of_the_protocol(
+    surface: Surface, era: str
+) -> None:
+    async with connected(surface, era) as client:
+        with pytest.raises(MCPError, match="no tool 'make_coffee'") as told:
+            await client.call_tool("make_coffee", {})
+    assert told.value.code == INVALID_PARAMS
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "hubbub.example.com"}, 200),
+        ({"Host": "evil.example.com"}, 421),
+        ({"Origin": "https://evil.example.com"}, 403),
+        ({"Authorization": ""}, 401),
+        ({"Authorization": "Bearer hubbub_0123_nobodys"}, 401),
+    ],
+)
+async def test_only_a_known_agent_at_an_address_of_ours_is_served(
+    surface: Surface, headers: dict[str, str], status: int
+) -> None:
+    given = ASKED | {"Authorization": f"Bearer {await surface.token()}"} | headers
+    answer = await surface.send("POST", "/mcp", json=LIST, headers=given)
+    assert answer.status == status
+
+
+async def test_a_request_larger_than_4_mib_is_refused(surface: Surface) -> None:
+    given = ASKED | {"Authorization": f"Bearer {await surface.token()}"}
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield b" " * 2**20
+
+    assert (await surface.send("POST", "/mcp", data=parts(), headers=given)).status == 413
