@@ -12,6 +12,7 @@ from cachetools import TTLCache
 from bot.actor import Actor
 from bot.errors import Refused
 from bot.keys import Keys
+from bot.metrics import Calls
 from bot.operation import Answer, Context, Operation
 from bot.operations import OPERATIONS
 from bot.times import stamp
@@ -28,6 +29,7 @@ LOOK_AGAIN_S = 1.0
 class Hub:
     store: Store
     keys: Keys
+    calls: Calls = field(default_factory=Calls)
     _known: TTLCache[str, Actor] = field(default_factory=lambda: TTLCache(10_000, TOKEN_CACHE_S))
     _touched: TTLCache[tuple[int, str], None] = field(
         default_factory=lambda: TTLCache(10_000, agents.TOUCH_EVERY / 1_000_000)
@@ -52,6 +54,12 @@ class Hub:
 
         With the same `request_key` the same call is done once, and answered alike.
         """
+        with self.calls.counted(name):
+            return await self._called(actor, name, given, request_key)
+
+    async def _called(
+        self, actor: Actor, name: str, given: Any, request_key: str | None
+    ) -> dict[str, Any]:
         which = OPERATIONS.get(name)
         if which is None:
             raise Refused(

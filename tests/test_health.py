@@ -53,3 +53,22 @@ async def test_metrics_count_deliveries_and_rows(surface: Surface) -> None:
     assert found["hubbub_http_requests_total", "/webhooks/github", "202"] == 2
     assert found["hubbub_http_requests_total", "/webhooks/github", "401"] == 1
     assert found["hubbub_rows", "deliveries", "received"] >= 2
+
+
+async def test_metrics_count_calls_by_operation_and_outcome(surface: Surface) -> None:
+    token = await surface.token("ada")
+    await surface.call(token, "list_agents")
+    await surface.call(token, "list_agents", bogus=1)
+    await surface.call(token, "make_coffee")
+    answer = await surface.send("GET", "/metrics")
+    found = {
+        (sample.labels["operation"], sample.labels["code"]): sample.value
+        for family in text_string_to_metric_families(answer.data)
+        for sample in family.samples
+        if sample.name == "hubbub_operation_seconds_count"
+    }
+    assert found == {
+        ("list_agents", "ok"): 1,
+        ("list_agents", "invalid_arguments"): 1,
+        ("unknown", "unknown_operation"): 1,
+    }

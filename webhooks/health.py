@@ -30,7 +30,7 @@ async def ready(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    return response(await request.app[METRICS].render(request.app[HUB].store))
+    return response(await request.app[METRICS].render(request.app[HUB]))
 
 
 async def about(_: web.Request) -> web.Response:

@@ -6,7 +6,7 @@ from functools import partial
 
 from store import deliveries
 from store.deliveries import Delivery
-from store.transaction import Store
+from store.transaction import Store, StoreError
 
 # More would hold the writers' lock for long; and on MySQL a packet has its bounds.
 MOST_AT_ONCE = 200
@@ -50,7 +50,7 @@ class Inbox:
             rows = [delivery for delivery, _ in batch]
             await self._store.write(partial(deliveries.receive, arrived=rows))
         except Exception as exc:  # noqa: BLE001 - each request answers for its own
-            if len(batch) > 1:
+            if len(batch) > 1 and not isinstance(exc, StoreError):
                 for each in batch:  # one may be what the others fail by
                     await self._write([each])
                 return

@@ -7,8 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from bot.hub import Hub
 from store import counts
-from store.transaction import Store
 
 
 class Metrics:
@@ -36,10 +36,11 @@ class Metrics:
             registry=self.registry,
         )
 
-    async def render(self, store: Store) -> bytes:
+    async def render(self, hub: Hub) -> bytes:
         stored = CollectorRegistry()
-        stored.register(_Stored(await store.read(counts.by_state)))
-        return generate_latest(self.registry) + generate_latest(stored)
+        stored.register(_Stored(await hub.store.read(counts.by_state)))
+        registries = (self.registry, hub.calls.registry, stored)
+        return b"".join(generate_latest(each) for each in registries)
 
 
 class _Stored:
