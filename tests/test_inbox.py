@@ -59,6 +59,16 @@ async def test_those_that_wait_go_into_the_next_transaction_together(
     assert await kept(store, installation_id) == {each.guid for each in arrived}
 
 
+async def test_fifty_posts_at_once_take_fewer_transactions(
+    store: Store, installation_id: int
+) -> None:
+    counting = Counting(store)
+    async with serving(counting, installation_id) as surface:
+        assert await sent(surface, 50) == [202] * 50
+    assert len(await kept(store, installation_id)) == 50
+    assert counting.written < 50
+
+
 async def test_one_that_the_database_refuses_harms_no_other(
     store: Store, installation_id: int
 ) -> None:
