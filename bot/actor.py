@@ -17,6 +17,12 @@ ROLE_OF_PERMISSION: dict[str, Role] = {
 }
 
 
+# Who acts when nobody asked: no agent can have this id.
+BOT = "hubbub[bot]"
+# What an agent's id looks like.
+SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
+
+
 @dataclass(frozen=True)
 class Actor:
     """An agent, or a person. `repositories` None reaches all of the installation's."""

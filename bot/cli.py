@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot import keys, settings
-from bot.actor import Role
+from bot.actor import SLUG, Role
 from bot.errors import Refused
 from bot.github import GitHub
 from bot.hub import Hub, create_key
@@ -27,7 +27,6 @@ from store.database import open_store, system_clock
 from store.migrate import upgrade
 from store.transaction import StoreError, Tx
 
-SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 REST_TIMEOUT_S = 70
 
 
@@ -77,7 +76,7 @@ def token_of(loaded: Settings) -> str:
 
 
 async def create_token(loaded: Settings, installation: str, agent: str, role: Role) -> None:
-    if not SLUG.fullmatch(agent):
+    if not re.fullmatch(SLUG, agent):
         raise WrongSettings(
             f"--agent is {agent!r}; it must be a slug: lower-case letters, digits and hyphens."
         )
@@ -213,9 +212,9 @@ async def replay(loaded: Settings, guid: str | None, *, all_dead: bool) -> None:
 async def _replay(tx: Tx, guid: str | None) -> int:
     if guid is None:
         dead = await deliveries.listed(tx, "dead", 1_000_000)
-        return sum([await deliveries.revive(tx, r["installation_id"], r["guid"]) for r in dead])
+        return sum([await deliveries.revive(tx, r["installation_id"], [r["guid"]]) for r in dead])
     where = await deliveries.installations_of(tx, guid)
-    return sum([await deliveries.revive(tx, each, guid) for each in where])
+    return sum([await deliveries.revive(tx, each, [guid]) for each in where])
 
 
 async def doctor() -> int:

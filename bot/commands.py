@@ -1,24 +1,23 @@
 """Slash commands: found in what people write, run once each as operations."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot import actor, replies, slash
 from bot.errors import Refused
 from bot.events import Written
-from bot.hub import mutate, run
+from bot.hub import Asked, mutate, run
 from bot.operation import Operation
 from bot.operations import OPERATIONS
 from store import commands, mirror, pending_reads, permissions, writes
-from store.transaction import Row, Tx
+from store.transaction import Row, Store, Tx
 
 # Of one comment.
 MOST = 10
 # One that repair brings later than this is not run: who wrote it may want something else now.
 LATEST = 24 * 3600 * 1_000_000
 LOOK_AGAIN = 30_000_000
-AUTHOR = "hubbub"
 
 VERBS: dict[str, Operation] = {
     each.slash.verb: each for each in OPERATIONS.values() if each.slash is not None
@@ -27,42 +26,47 @@ VERBS: dict[str, Operation] = {
 HELP = "help"
 TOO_MANY = "too many"
 
-# GitHub's path for a reaction, by where the command stood. A review takes none.
+# Where the command stood, if a reaction can stand there: a review takes none.
 REACTS = {"comment", "review_comment"}
 
 
-def found_in(written: Written, found: list[slash.Found]) -> list[Row]:
-    """The rows of a text's commands: those we know, and unknown ones that name us."""
+def found_in(written: Written) -> list[Row]:
+    """The rows of a text's commands: those we know, and unknown ones that name us.
+
+    Parses: a long text takes half a second, so not on the event loop.
+    """
     if written.by_bot or not written.asker:
         return []
-    before = {each.text for each in slash.find(written.before)} if written.before else set()
+    before = {each.text for each in slash.find(written.before)}
     ours = [
         each
-        for each in found
+        for each in slash.find(written.text)
         if (each.verb in VERBS or each.verb == HELP or each.namespaced) and each.text not in before
     ]
     if len(ours) > MOST:
-        return [_row(written, TOO_MANY, (str(len(ours)),), f"{len(ours)} commands", 0)]
+        many = slash.Found(TOO_MANY, (str(len(ours)),), 1, f"{len(ours)} commands", False)
+        return [_row(written, many, 0)]
     seen: dict[str, int] = {}
     rows = []
     for each in ours:
         # The same line twice is two commands; a line that an edit moves is the one it was.
         nth = seen[each.text] = seen.get(each.text, -1) + 1
-        rows.append(_row(written, each.verb, each.words, each.text, nth))
+        rows.append(_row(written, each, nth))
     return rows
 
 
-def _row(written: Written, verb: str, words: tuple[str, ...], text: str, nth: int) -> Row:
+def _row(written: Written, found: slash.Found, nth: int) -> Row:
     return {
         "source_kind": written.source_kind,
         "source_id": written.source_id,
-        "text_hash": hashlib.sha256(text.encode()).hexdigest(),
+        "text_hash": hashlib.sha256(found.text.encode()).hexdigest(),
         "nth": nth,
         "repository_id": written.repository_id,
         "number": written.number,
-        "verb": verb[:80],
-        "words": list(words),
-        "text": text,
+        "line": found.line,
+        "verb": found.verb[:80],
+        "words": list(found.words),
+        "text": found.text,
         "asker": written.asker,
         "written_at": written.written_at,
     }
@@ -77,8 +81,19 @@ class Reply:
     text: str | None = None
 
 
-async def answer(tx: Tx, which: Row) -> None:
-    """Run a waiting command in this transaction, or put it off until GitHub said who asks."""
+async def answer(store: Store, which: Row) -> None:
+    """Run a waiting command, or put it off until GitHub said who asks.
+
+    What is refused changes nothing: its transaction is undone, and another one says so.
+    """
+    try:
+        await store.write(lambda tx: _answer(tx, which))
+    except Refused as exc:
+        why = exc.message
+        await store.write(lambda tx: _refuse(tx, which, why))
+
+
+async def _answer(tx: Tx, which: Row) -> None:
     row = await commands.take(tx, which)
     if row is None:
         return
@@ -94,12 +109,17 @@ async def answer(tx: Tx, which: Row) -> None:
         await pending_reads.ask(tx, i, "permission", subject, arguments)
         await commands.put_off(tx, row, now + LOOK_AGAIN)
         return
-    reply = await _run(tx, row, actor.person(i, asker, permission, repository_id))
-    await commands.answer(tx, row, reply.state, reply.text)
-    await _tell(tx, row, reply)
+    await _tell(tx, row, await _run(tx, row, actor.person(i, asker, permission, repository_id)))
+
+
+async def _refuse(tx: Tx, which: Row, why: str) -> None:
+    if row := await commands.take(tx, which):
+        said = replies.refused(row["asker"], row["text"], why)
+        await _tell(tx, row, Reply("refused", "confused", said))
 
 
 async def _run(tx: Tx, row: Row, asker: actor.Actor | None) -> Reply:
+    """Raise Refused."""
     login, text = row["asker"], row["text"]
     if row["verb"] == HELP:
         return Reply("done", "+1", replies.help_text(OPERATIONS.values()))
@@ -111,10 +131,7 @@ async def _run(tx: Tx, row: Row, asker: actor.Actor | None) -> Reply:
     if operation is None:
         return Reply("refused", "confused", replies.unknown_command(login, text))
     assert operation.slash is not None
-    try:
-        result = await _operate(tx, row, operation, asker)
-    except Refused as exc:
-        return Reply("refused", "confused", replies.refused(login, text, exc.message))
+    result = await _operate(tx, row, operation, asker)
     said = operation.slash.reply(result) if operation.slash.reply else None
     return Reply("done", "+1", said)
 
@@ -127,10 +144,9 @@ async def _operate(tx: Tx, row: Row, operation: Operation, asker: actor.Actor) -
             f"{asker.role}.",
         )
     arguments = operation.parse(await _arguments(tx, row, operation))
-    if operation.reads_only:
-        return await run(tx, operation, asker, arguments)
-    key = f"{row['source_kind']} {row['source_id']} {row['text_hash'][:20]} {row['nth']}"
-    return await mutate(tx, operation, asker, arguments, key, digest=row["text_hash"])
+    key = f"{row['source_kind']} {row['source_id']} {row['text_hash']} {row['nth']}"
+    asked = Asked(operation, asker, arguments, key)
+    return await (run if operation.reads_only else mutate)(tx, asked)
 
 
 async def _arguments(tx: Tx, row: Row, operation: Operation) -> dict[str, Any]:
@@ -152,10 +168,11 @@ async def _arguments(tx: Tx, row: Row, operation: Operation) -> dict[str, Any]:
 
 async def _tell(tx: Tx, row: Row, reply: Reply) -> None:
     """The reaction, and a comment where there is something to say."""
+    await commands.answer(tx, row, reply.state, reply.text)
     on = {
         "installation_id": row["installation_id"],
         "repository_id": row["repository_id"],
-        "author": AUTHOR,
+        "author": actor.BOT,
     }
     if row["source_kind"] in REACTS:
         await writes.queue(
@@ -169,6 +186,8 @@ async def _tell(tx: Tx, row: Row, reply: Reply) -> None:
                 "content": reply.reaction,
             },
         )
+    elif reply.text is None:
+        reply = replace(reply, text=replies.done(row["asker"], row["text"]))
     if reply.text is not None:
         await writes.queue(
             tx,

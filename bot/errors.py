@@ -22,6 +22,8 @@ CODES: dict[str, tuple[int, str]] = {
     "illegal_transition": (409, "The task cannot go there; `details.legal` lists where it can."),
     "no_issue_yet": (409, "GitHub has not numbered the task's issue yet."),
     "key_reused": (409, "The idempotency key was used for another call."),
+    "github_refused": (502, "Of a write: GitHub said no; the message has its words."),
+    "github_away": (502, "Of a write: GitHub gave no clear answer until it was given up."),
     "too_large": (413, "The request is larger than is taken."),
     "bad_request": (400, "The request is not what this address takes."),
     "internal": (500, "A bug of ours. It was logged under `details.reference`."),

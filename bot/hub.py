@@ -1,19 +1,21 @@
 """Where every surface ends: authenticate a token, call an operation."""
 
+import asyncio
 import hashlib
 import hmac
 import json
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cachetools import TTLCache
+from cachetools import Cache, TTLCache
+from pydantic import BaseModel
 
 from bot.actor import Actor
 from bot.errors import Refused
 from bot.keys import Keys
 from bot.metrics import Calls
-from bot.operation import Answer, Context, Operation
+from bot.operation import Answer, Context, Operation, Peek
 from bot.operations import OPERATIONS
 from bot.times import stamp
 from store import agents, deliveries, heads, leases, requests
@@ -23,17 +25,47 @@ from store.transaction import Row, Store, Tx
 TOKEN_CACHE_S = 5
 # How often one that waits looks for what other processes did.
 LOOK_AGAIN_S = 1.0
+# An agent's activity is written, and its leases renewed, at most this often.
+TOUCH_EVERY_S = 30
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call, its arguments parsed. With the same `key` it is the same call."""
+
+    operation: Operation
+    actor: Actor
+    arguments: BaseModel
+    key: str
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The arguments of the function; `wait_s` is the kernel's."""
+        names = type(self.arguments).model_fields
+        kernels = {"wait_s"} if self.operation.settled else set()
+        return {name: getattr(self.arguments, name) for name in names if name not in kernels}
+
+    @property
+    def request_key(self) -> str:
+        return _digest("request key", self.actor.name, self.key)
+
+    @property
+    def digest(self) -> str:
+        given = self.arguments.model_dump(mode="json")
+        return _digest(self.operation.name, self.actor.name, given)
 
 
 @dataclass(frozen=True)
 class Hub:
+    """`touched`: the agents whose last call was written down a moment ago."""
+
     store: Store
     keys: Keys
     calls: Calls = field(default_factory=Calls)
-    _known: TTLCache[str, Actor] = field(default_factory=lambda: TTLCache(10_000, TOKEN_CACHE_S))
-    _touched: TTLCache[tuple[int, str], None] = field(
-        default_factory=lambda: TTLCache(10_000, agents.TOUCH_EVERY / 1_000_000)
+    touched: Cache[tuple[int, str], None] = field(
+        default_factory=lambda: TTLCache(10_000, TOUCH_EVERY_S)
     )
+    _known: TTLCache[str, Actor] = field(default_factory=lambda: TTLCache(10_000, TOKEN_CACHE_S))
 
     def operations(self, actor: Actor) -> list[Operation]:
         """Those that the actor's role may call, in the registry's order."""
@@ -73,56 +105,44 @@ class Hub:
                 f"{name} needs the role {which.role}; {actor.name} has {actor.role}. "
                 "Ask a person who administers the installation for a token with that role.",
             )
-        arguments = which.parse(given)
-        key = request_key or secrets.token_hex(16)
-        answer = await self._once(which, actor, arguments, given, key)
-        if which.settled and (wait_s := getattr(arguments, "wait_s", 0)):
-            answer = await self._waited(which, actor, arguments, given, answer, wait_s)
+        asked = Asked(which, actor, which.parse(given), request_key or secrets.token_hex(16))
+        answer = await self._once(asked)
+        if which.settled and (wait_s := getattr(asked.arguments, "wait_s", 0)):
+            answer = await self._waited(asked, answer, wait_s)
         return answer.model_dump(mode="json")
 
-    async def _waited(
-        self,
-        which: Operation,
-        actor: Actor,
-        arguments: Any,
-        given: Any,
-        answer: Answer,
-        wait_s: float,
-    ) -> Answer:
-        assert which.settled is not None
-        bell, topic = self.store.bell, f"installation {actor.installation_id}"
-        left = wait_s
-        while left > 0 and not which.settled(answer):
+    async def _waited(self, asked: Asked, answer: Answer, wait_s: float) -> Answer:
+        """Ask again, whenever something happened, until it is settled or the time is over."""
+        assert asked.operation.settled is not None
+        bell, topic = self.store.bell, f"installation {asked.actor.installation_id}"
+        time = asyncio.get_running_loop().time
+        end = time() + wait_s
+        while not asked.operation.settled(answer) and (left := end - time()) > 0:
             ticket = bell.ticket(topic)
-            answer = await self._once(which, actor, arguments, given, secrets.token_hex(16))
-            if which.settled(answer):
-                break
-            await bell.wait(topic, ticket, min(left, LOOK_AGAIN_S))
-            left -= LOOK_AGAIN_S
+            if await self._worth_asking(asked):
+                answer = await self._once(replace(asked, key=secrets.token_hex(16)))
+            if not asked.operation.settled(answer):
+                await bell.wait(topic, ticket, min(left, LOOK_AGAIN_S))
         return answer
 
-    async def _once(
-        self, which: Operation, actor: Actor, arguments: Any, given: Any, key: str
-    ) -> Answer:
-        if not actor.is_person:
-            await self._touch(actor)
-        if which.reads_only:
-            return await self.store.read(lambda tx: run(tx, which, actor, arguments))
-        digest = _digest(which.name, actor, given)
+    async def _worth_asking(self, asked: Asked) -> bool:
+        """A look, for an operation that writes: those who wait must not write all the time."""
+        peek = asked.operation.peek
+        if peek is None:
+            return True
+        return await self.store.read(lambda tx: _peeked(tx, peek, asked.actor))
 
-        async def work(tx: Tx) -> Answer:
-            return await mutate(tx, which, actor, arguments, key, digest)
-
-        return await self.store.write(work)
-
-    def forget_touches(self) -> None:
-        """Let the next call of each agent be written down again."""
-        self._touched.clear()
+    async def _once(self, asked: Asked) -> Answer:
+        if not asked.actor.is_person:
+            await self._touch(asked.actor)
+        if asked.operation.reads_only:
+            return await self.store.read(lambda tx: run(tx, asked))
+        return await self.store.write(lambda tx: mutate(tx, asked))
 
     async def _touch(self, actor: Actor) -> None:
         """Any call shows that the agent is alive, and renews its leases; written now and then."""
         who = (actor.installation_id, actor.name)
-        if who in self._touched:
+        if who in self.touched:
             return
 
         async def work(tx: Tx) -> None:
@@ -131,62 +151,56 @@ class Hub:
             await leases.renew(tx, *who, now)
 
         await self.store.write(work)
-        self._touched[who] = None
+        self.touched[who] = None
 
 
-async def mutate(
-    tx: Tx, which: Operation, actor: Actor, arguments: Any, key: str, digest: str
-) -> Answer:
+async def _peeked(tx: Tx, peek: Peek, actor: Actor) -> bool:
+    return await peek(Context(tx, actor, await tx.now()))
+
+
+async def mutate(tx: Tx, asked: Asked) -> Answer:
     """Run an operation that writes, once for its request key. A quiet one leaves no trace."""
-    if which.quiet:
-        return await run(tx, which, actor, arguments)
-    key = _digest("request key", actor, key)
-    if before := await requests.answered(tx, actor.installation_id, key):
-        if before["digest"] != digest:
+    if asked.operation.quiet:
+        return await run(tx, asked)
+    now, key, i = await tx.now(), asked.request_key, asked.actor.installation_id
+    if before := await requests.begin(tx, i, key, now):
+        if before["digest"] != asked.digest:
             raise Refused(
                 "key_reused",
                 "This idempotency key was used for another call; use a new key for a new call.",
             )
-        return which.result.model_validate(before["answer"])
-    answer = await run(tx, which, actor, arguments)
-    now = await tx.now()
-    kept: Row = {"digest": digest, "answer": answer.model_dump(mode="json")}
-    await requests.keep(tx, actor.installation_id, key, now, kept)
-    heads.append(tx, "audit", actor.installation_id, _audit(which, actor, arguments, now))
-    tx.rings.add(f"installation {actor.installation_id}")
+        return asked.operation.result.model_validate(before["answer"])
+    answer = await run(tx, asked)
+    kept: Row = {"digest": asked.digest, "answer": answer.model_dump(mode="json")}
+    await requests.keep(tx, i, key, kept)
+    heads.append(tx, "audit", i, _audit(asked, now))
+    tx.rings.add(f"installation {i}")
     return answer
 
 
-async def run(tx: Tx, which: Operation, actor: Actor, arguments: Any) -> Answer:
-    now = await tx.now()
-    given = {
-        name: getattr(arguments, name)
-        for name in which.arguments.model_fields
-        if not (which.settled and name == "wait_s")
-    }
-    answer = await which.run(Context(tx, actor, now), **given)
+async def run(tx: Tx, asked: Asked) -> Answer:
+    now, actor = await tx.now(), asked.actor
+    answer = await asked.operation.run(Context(tx, actor, now), **asked.given)
     behind = await deliveries.as_of(tx, actor.installation_id)
     at = min(behind, now) if behind else now
     return answer.model_copy(update={"as_of": stamp(at), "stale_s": (now - at) / 1_000_000})
 
 
-def _audit(which: Operation, actor: Actor, arguments: Any, now: int) -> Row:
-    given = {k: v for k, v in arguments.model_dump(mode="json").items() if v is not None}
+def _audit(asked: Asked, now: int) -> Row:
+    given = {k: v for k, v in asked.arguments.model_dump(mode="json").items() if v is not None}
     subject = given.get("task") or given.get("repository") or given.get("agent_id") or ""
+    kept = {k: v if len(str(v)) <= 500 else f"{len(str(v))} characters" for k, v in given.items()}
     return {
         "at": now,
-        "actor": actor.name,
-        "operation": which.name,
+        "actor": asked.actor.name,
+        "operation": asked.operation.name,
         "subject": str(subject)[:120],
-        "data": json.dumps(
-            {k: v if len(str(v)) <= 500 else f"{len(str(v))} characters" for k, v in given.items()}
-        ),
+        "data": json.dumps(kept),
     }
 
 
-def _digest(name: str, actor: Actor, given: Any) -> str:
-    text = json.dumps([name, actor.name, given], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 UNKNOWN_KEY = (

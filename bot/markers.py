@@ -1,6 +1,7 @@
 """Hidden marks in the texts that the bot writes, by which it knows its own again.
 
-Signed, because anybody can paste what they have seen.
+Signed, because anybody could make one up; and believed only of a bot, because anybody can paste
+what they have seen. No person's login can end in `[bot]`.
 """
 
 import hmac
@@ -22,8 +23,10 @@ def write(keys: Keys, kind: str, id_: str) -> str:
     return f"<!-- hubbub:{kind}={id_} {_signature(keys, kind, id_)} -->"
 
 
-def find(keys: Keys, text: str) -> list[Marker]:
-    """Those that we signed."""
+def find(keys: Keys, text: str, author: str) -> list[Marker]:
+    """Those that we signed, in a text of this author's."""
+    if not author.endswith("[bot]"):
+        return []
     return [
         Marker(kind, id_)
         for kind, id_, signature in MARK.findall(text)

@@ -37,9 +37,10 @@ async def _follow(tx: Tx, keys: Keys, each: Mirrored, put: Put) -> None:
 
 async def _bind(tx: Tx, keys: Keys, row: Row) -> None:
     """Our own issue came back: it belongs to the task that asked for it."""
-    for marker in markers.find(keys, row["body"]):
+    for marker in markers.find(keys, row["body"], row["author"]):
         if marker.kind == "task":
-            await stored.bind(tx, row["installation_id"], marker.id, row["id"], row["number"])
+            here = (row["repository_id"], row["id"], row["number"])
+            await stored.bind(tx, row["installation_id"], marker.id, *here)
 
 
 # Two contents of one second: what to ask GitHub. Labels are read with each of their events, and

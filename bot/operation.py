@@ -45,6 +45,9 @@ class Context:
         return self.actor.installation_id
 
 
+Peek: TypeAlias = Callable[[Context], Awaitable[bool]]
+
+
 @dataclass(frozen=True)
 class Slash:
     """How an operation is asked for in a comment, and answered there.
@@ -76,6 +79,8 @@ class Operation:
     slash: Slash | None
     # With it the operation takes `wait_s`, and is asked again until it holds or time is over.
     settled: Callable[[Any], bool] | None
+    # For one that writes: whether it is worth asking again, without writing.
+    peek: Peek | None
 
     def parse(self, given: Any) -> BaseModel:
         try:
@@ -94,6 +99,7 @@ def operation(
     quiet: bool = False,
     slash: Slash | None = None,
     settled: Callable[[Any], bool] | None = None,
+    peek: Peek | None = None,
 ) -> Callable[[Callable[..., Awaitable[Answer]]], Operation]:
     """Turn `async def name(ctx, …) -> Answer` into an `Operation`."""
 
@@ -119,6 +125,7 @@ def operation(
             quiet=quiet,
             slash=slash,
             settled=settled,
+            peek=peek,
         )
 
     return made

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from bot import mirror, payloads
+from bot import mirror, payloads, tasks
 from bot.events import Changes
 from bot.keys import Keys
 from bot.payloads import Json, Mirrored, at
@@ -22,6 +22,8 @@ class Reading:
     arguments: Row
     data: Json
     read_at: int
+    # Whether a list was read to its end: what it lacks is gone only then.
+    whole: bool = True
 
     @property
     def here(self) -> tuple[int, int]:
@@ -93,6 +95,8 @@ def _repository(r: Reading) -> list[Mirrored]:
 async def _labels(tx: Tx, keys: Keys, r: Reading) -> None:
     found = [payloads.label(*r.here, each, read_at=r.read_at) for each in r.listed]
     await rows(lambda _: found)(tx, keys, r)
+    if not r.whole:
+        return
     there = {each.row["id"] for each in found}
     for label_id in await stored.label_ids(tx, *r.here):
         if label_id not in there:
@@ -102,6 +106,8 @@ async def _labels(tx: Tx, keys: Keys, r: Reading) -> None:
 async def _installation_repositories(tx: Tx, keys: Keys, r: Reading) -> None:
     found = [payloads.repository(r.installation_id, each, read_at=r.read_at) for each in r.listed]
     await rows(lambda _: found)(tx, keys, r)
+    if not r.whole:
+        return
     there = {each.row["id"] for each in found}
     for repository_id in await stored.repository_ids(tx, r.installation_id):
         on = int(repository_id in there)
@@ -154,3 +160,4 @@ async def gone(tx: Tx, read: Row, status: int) -> None:
         return  # a 404 may as well mean that the App may not see it now
     if row := await stored.issue(tx, *here, arguments["number"]):
         await stored.bury(tx, "issues", read["installation_id"], row["id"])
+        await tasks.issue_changed(tx, row | {"deleted": 1}, row)

@@ -118,6 +118,11 @@ def refused(asker: str, text: str, why: str) -> str:
     return f"@{asker}, {code(text[:200])} was not done: {why}"
 
 
+def done(asker: str, text: str) -> str:
+    """Where no reaction can say it."""
+    return f"@{asker}, {code(text[:200])} is done."
+
+
 def unknown_command(asker: str, text: str) -> str:
     return refused(asker, text, "I know no such command. `/help` lists those I know.")
 

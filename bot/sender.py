@@ -29,9 +29,9 @@ GRACE = (REQUEST_TIMEOUT + 5) * SECOND
 # Absence is believed after this many looks, this far apart.
 LOOKS = 2
 LOOK_EVERY = 5 * SECOND
-# Of a write whose failure is not its own: then it is dead.
-MOST_ATTEMPTS = 20
-READS_AT_ONCE = 10
+LONGEST_WAIT = 300 * SECOND
+# About two hours of no clear answer: then a write is dead, and its author is told.
+MOST_FAILURES = 30
 MOST_PAGES = 10
 
 
@@ -49,10 +49,8 @@ class Sender:
     hub: Hub
     github: GitHub
     me: str = field(default_factory=lambda: secrets.token_hex(8))
-    # Installations whose half-sent writes this process has taken over.
     # Why GitHub could not be used the last time, for those who watch.
     trouble: str | None = None
-    _recovered: set[int] = field(default_factory=set)
 
     async def step(self, installation_id: int) -> float | None:
         """Send one request, if one is due: after how many seconds to come again, if at all."""
@@ -71,36 +69,32 @@ class Sender:
 
     async def _turn(self, tx: Tx, installation_id: int) -> Turn:
         lease = await senders.acquire(tx, installation_id, self.me, LEASE, GRACE)
-        now = await tx.now()
         if lease is None:
-            self._recovered.discard(installation_id)
             return Turn(wait_s=1)
-        if installation_id not in self._recovered:
-            await outbox.unsettled(tx, installation_id)
-            self._recovered.add(installation_id)
-        known = [_budget(row) for row in await budgets.all_of(tx, installation_id)]
+        now = await tx.now()
+        # Turns of an installation are serial: what is being sent now, nobody sends any more.
+        await outbox.unsettled(tx, installation_id)
         reading = await pending_reads.due(tx, installation_id, 1)
         write = None if reading else await outbox.next_due(tx, installation_id)
         if not reading and write is None:
             return Turn()
         mutates = write is not None and not _looks(write)
+        known = [_budget(row) for row in await budgets.all_of(tx, installation_id)]
         ready = budget.ready_at(known, lease["last_mutation_at"], now, mutates=mutates)
         if ready > now:
             return Turn(wait_s=(ready - now) / SECOND)
-        if reading:
+        if write is None:
             return Turn(read=reading[0])
-        assert write is not None
-        return await self._begin(tx, write, now)
+        return Turn(write=write) if _looks(write) else await self._begin(tx, write, now)
 
     async def _begin(self, tx: Tx, write: Row, now: int) -> Turn:
         if why := await _fenced_off(tx, write, now):
             await outbox.finish(tx, write, "cancelled", why)
             return Turn(wait_s=0)
-        if not _looks(write):
-            await outbox.sending(tx, write)
-            await senders.mutated(tx, write["installation_id"])
-            write = write | {"sending_at": now, "attempts": write["attempts"] + 1}
-        return Turn(write=write)
+        if not await outbox.sending(tx, write):
+            return Turn(wait_s=0)
+        await senders.mutated(tx, write["installation_id"])
+        return Turn(write=write | {"sending_at": now, "attempts": write["attempts"] + 1})
 
     # --- Writes ----------------------------------------------------------------------------------
 
@@ -109,18 +103,19 @@ class Sender:
         sending = await self.hub.store.read(lambda tx: self._sending(tx, write))
         if _looks(write):
             look = kind.look(sending)
-            if look is None:
-                return await self._put_off(write, "queued", 0, 0)
+            if look is None:  # it does no harm twice
+                return await self._put_off(write, "queued", LOOK_EVERY)
             return await self._look(sending, kind, look)
-        request = kind.request(sending)
         try:
-            answer = await self._request(write["installation_id"], request)
+            answer = await self._request(write["installation_id"], kind.request(sending))
         except Unreachable as exc:
-            return await self._later(write, f"GitHub cannot be reached: {exc}")
+            # Nothing was sent. It goes out when GitHub is back, be it in a day.
+            log.warning("GitHub cannot be reached", write=write["id"], why=str(exc))
+            return await self._put_off(write, "queued", SECOND << min(write["attempts"], 6))
         except TokenRefused as exc:
-            return await self._later(write, f"GitHub gives no token: {exc}")
-        except OutcomeUnknown:
-            return await self._settle_later(write)
+            return await self._failed(write, "queued", f"GitHub gives no token: {exc}")
+        except OutcomeUnknown as exc:
+            return await self._failed(write, "unknown", str(exc))
         return await self._answered(sending, kind, answer)
 
     async def _sending(self, tx: Tx, write: Row) -> Sending:
@@ -137,37 +132,40 @@ class Sender:
     async def _answered(self, sending: Sending, kind: Kind, answer: Answer) -> None:
         write, message = sending.write, _message(answer)
         if budget.limited(answer.status, answer.headers, message):
-            return await self._later(write, "GitHub said wait", own_fault=False)
+            return await self._put_off(write, "queued", SECOND)
         if 200 <= answer.status < 300:
             return await self._sent(write, kind.result(answer.data))
         if answer.status >= 500:
-            return await self._settle_later(write)
+            return await self._failed(write, "unknown", f"GitHub answered {answer.status}")
         if kind.already(answer.data) and (look := kind.look(sending)):
-            return await self._look(sending, kind, look)
+            return await self._look(sending, kind, look, failed=1)
         return await self._refused(write, answer, message)
 
-    async def _look(self, sending: Sending, kind: Kind, look: Request) -> None:
+    async def _look(self, sending: Sending, kind: Kind, look: Request, failed: int = 0) -> None:
         """Is the effect there? Not seen twice, it is believed not to be."""
         write = sending.write
         for row in await self.hub.store.read(lambda tx: _echoes(tx, write)):
-            if sending.is_mine(row):
+            if sending.is_mine({"body": row["body"], "user": {"login": row["author"]}}):
                 return await self._sent(write, {"comment_id": row["id"]})
         try:
             answer = await self._request(write["installation_id"], look)
-        except (Unreachable, TokenRefused, OutcomeUnknown):
-            return await self._settle_later(write)
+        except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
+            return await self._failed(write, "unknown", str(exc))
         if answer.status != 200 or not isinstance(answer.data, list):
-            return await self._settle_later(write)
+            return await self._failed(write, "unknown", f"its look got {answer.status}")
         for each in answer.data:
             if kind.found(sending, each):
                 return await self._sent(write, kind.result(each))
-        state = "queued" if write["looks"] + 1 >= LOOKS else "unknown"
-        return await self._put_off(write, state, LOOK_EVERY, write["looks"] + 1)
+        looks = write["looks"] + 1
+        if failed and write["failures"] >= MOST_FAILURES:
+            return await self._dead(write, "GitHub says it exists, and shows it nowhere")
+        state = "queued" if looks >= LOOKS else "unknown"
+        return await self._put_off(write, state, LOOK_EVERY, looks=looks % LOOKS, failed=failed)
 
     async def _sent(self, write: Row, result: dict[str, Any]) -> None:
         async def work(tx: Tx) -> None:
-            await outbox.finish(tx, write, "sent", result)
-            await _follow(tx, write, result)
+            if await outbox.finish(tx, write, "sent", result):
+                await _follow(tx, write, result)
 
         await self.hub.store.write(work)
 
@@ -187,26 +185,30 @@ class Sender:
 
         await self.hub.store.write(work)
 
-    async def _settle_later(self, write: Row) -> None:
-        """Nobody knows whether it took effect: look, once GitHub's lists had time to catch up."""
-        return await self._put_off(write, "unknown", LOOK_EVERY, write["looks"])
-
-    async def _later(self, write: Row, why: str, *, own_fault: bool = True) -> None:
-        """It surely had no effect: send it again, ever more rarely."""
-        if own_fault and write["attempts"] >= MOST_ATTEMPTS:
-            error = {"code": "github_away", "message": why, "details": {}}
-
-            async def work(tx: Tx) -> None:
-                await outbox.finish(tx, write, "dead", error)
-
-            await self.hub.store.write(work)
-        wait = min(2 ** min(write["attempts"], 9), 300) * SECOND if own_fault else SECOND
+    async def _failed(self, write: Row, state: str, why: str) -> None:
+        """GitHub gave no clear answer: come again, ever more rarely, but not for ever."""
+        if write["failures"] >= MOST_FAILURES:
+            return await self._dead(write, why)
         log.warning("write put off", write=write["id"], kind=write["kind"], why=why)
-        return await self._put_off(write, "queued", wait, 0)
+        wait = min(LOOK_EVERY << min(write["failures"], 6), LONGEST_WAIT)
+        return await self._put_off(write, state, wait, looks=write["looks"], failed=1)
 
-    async def _put_off(self, write: Row, state: str, wait: int, looks: int) -> None:
+    async def _dead(self, write: Row, why: str) -> None:
+        tried = f"It was given up after {MOST_FAILURES} failures; the last: {why}."
+        known = " Whether it took effect is not known." if _looks(write) else ""
+        error = {"code": "github_away", "message": tried + known, "details": {}}
+
         async def work(tx: Tx) -> None:
-            await outbox.put_off(tx, write, state, await tx.now() + wait, looks)
+            await outbox.finish(tx, write, "dead", error)
+
+        await self.hub.store.write(work)
+
+    async def _put_off(
+        self, write: Row, state: str, wait: int, *, looks: int = 0, failed: int = 0
+    ) -> None:
+        async def work(tx: Tx) -> None:
+            until = await tx.now() + wait
+            await outbox.put_off(tx, write, state, until, looks=looks, failed=failed)
 
         await self.hub.store.write(work)
 
@@ -219,48 +221,71 @@ class Sender:
         try:
             if not path.startswith("/"):
                 path = f"/repos/{await self._repository_of(read)}/{path}"
-            answer = await self._list(read["installation_id"], path, kind.items)
+            answer, whole = await self._list(read["installation_id"], path, kind.items)
         except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
             return await self._read_failed(read, f"{type(exc).__name__}: {exc}")
-        if budget.limited(answer.status, answer.headers, _message(answer)):
-            return await self._read_failed(read, "GitHub said wait")
-        if answer.status in (404, 410):
-            return await self._read_done(read, None, answer.status, read_at)
-        if answer.status != 200:
+        if answer is None or budget.limited(answer.status, answer.headers, _message(answer)):
+            return await self._read_put_off(read)
+        if answer.status not in (200, 404, 410):
             return await self._read_failed(read, f"{answer.status}: {_message(answer)}")
-        return await self._read_done(read, answer.data, 200, read_at)
+        i, arguments = read["installation_id"], read["arguments"]
+        return await self._read_done(
+            read, Reading(i, arguments, answer.data, read_at, whole), answer.status
+        )
 
     async def _repository_of(self, read: Row) -> str:
         here = (read["installation_id"], read["arguments"]["repository_id"])
         name = await self.hub.store.read(lambda tx: mirror.repository_name(tx, *here))
         return name or "unknown/unknown"
 
-    async def _list(self, installation_id: int, path: str, items: str | None) -> Answer:
-        """One answer, or the pages of a list put together."""
+    async def _list(
+        self, installation_id: int, path: str, items: str | None
+    ) -> tuple[Answer | None, bool]:
+        """One answer, or the pages of a list put together; and whether that is all of it.
+
+        None: between two pages the turn was lost.
+        """
         answer = await self._request(installation_id, Request("GET", path))
         whole = at(answer.data, items) if items else answer.data
+        following = _next_page(answer.headers)
         for _ in range(MOST_PAGES - 1):
-            following = _next_page(answer.headers)
             if answer.status != 200 or following is None or not isinstance(whole, list):
                 break
+            if not await self.hub.store.write(lambda tx: self._may_go_on(tx, installation_id)):
+                return None, False
             answer = await self._request(installation_id, Request("GET", following))
             more = at(answer.data, items) if items else answer.data
             whole = whole + (more if isinstance(more, list) else [])
-        return Answer(answer.status, answer.headers, whole if answer.status == 200 else answer.data)
+            following = _next_page(answer.headers)
+        data = whole if answer.status == 200 else answer.data
+        return Answer(answer.status, answer.headers, data), following is None
 
-    async def _read_done(self, read: Row, data: Any, status: int, read_at: int) -> None:
-        kind = reads.KINDS[read["kind"]]
-        reading = Reading(read["installation_id"], read["arguments"], data, read_at)
+    async def _may_go_on(self, tx: Tx, installation_id: int) -> bool:
+        """Keep the lease for another request, if it is ours and GitHub lets us."""
+        if await senders.acquire(tx, installation_id, self.me, LEASE, GRACE) is None:
+            return False
+        known = [_budget(row) for row in await budgets.all_of(tx, installation_id)]
+        now = await tx.now()
+        return budget.ready_at(known, None, now, mutates=False) <= now
 
+    async def _read_done(self, read: Row, reading: Reading, status: int) -> None:
         async def work(tx: Tx) -> None:
             if "repository_id" in read["arguments"]:
                 await mirror.lock_repository(tx, *reading.here)
             if status == 200:
-                await kind.apply(tx, self.hub.keys, reading)
+                await reads.KINDS[read["kind"]].apply(tx, self.hub.keys, reading)
             else:
                 await reads.gone(tx, read, status)
             await pending_reads.answered(tx, read)
             tx.rings.add(f"installation {read['installation_id']}")
+
+        await self.hub.store.write(work)
+
+    async def _read_put_off(self, read: Row) -> None:
+        """GitHub said wait: that is no fault of the read's."""
+
+        async def work(tx: Tx) -> None:
+            await pending_reads.put_off(tx, read, await tx.now() + SECOND)
 
         await self.hub.store.write(work)
 
@@ -363,7 +388,8 @@ async def _follow(tx: Tx, write: Row, result: dict[str, Any]) -> None:
             tx, installation_id, task_id, card_comment_id=result["comment_id"]
         )
     elif write["kind"] == "issue":
-        await stored_tasks.bind(tx, installation_id, task_id, result["id"], result["number"])
+        here = (write["repository_id"], result["id"], result["number"])
+        await stored_tasks.bind(tx, installation_id, task_id, *here)
         tx.rings.add(f"installation {installation_id}")
     elif write["kind"] == "pull":
         await stored_tasks.change(tx, installation_id, task_id, pull_number=result["number"])

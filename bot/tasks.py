@@ -3,13 +3,13 @@
 import json
 
 from bot import replies
+from bot.actor import BOT
 from bot.errors import Refused
 from bot.states import LEGAL, OPEN, TaskState
 from store import heads, leases, mirror, tasks, writes
 from store.transaction import Row, Tx
 
 TASK_LABEL = "agent-task"
-BOT = "hubbub"
 # GitHub's reason for a closed issue, to the task's state.
 CLOSED_AS: dict[str | None, TaskState] = {"not_planned": "cancelled", "duplicate": "cancelled"}
 
@@ -66,7 +66,8 @@ async def end_lease(tx: Tx, task: Row, how: str, why: str, to: TaskState) -> boo
 
 async def release(tx: Tx, task: Row, how: str, why: str, actor: str) -> None:
     """Back to pending: how is released (by its holder), revoked or expired."""
-    await end_lease(tx, task, how, why, "pending")
+    if not await end_lease(tx, task, how, why, "pending"):
+        return
     if how == "expired":
         await tasks.change(tx, task["installation_id"], task["id"], failures=task["failures"] + 1)
     await record(tx, task, f"task.{how}", actor, holder=task["holder"], why=why)
@@ -85,9 +86,10 @@ async def move(tx: Tx, task: Row, to: TaskState, actor: str, why: str = "") -> N
             state=state,
             legal=list(legal),
         )
-    if to not in OPEN:
-        await end_lease(tx, task, "completed", why or to, to)
-    await tasks.move(tx, task["installation_id"], task["id"], state, to)
+    # What the holder queued may go out after an end that they worked towards, and no other.
+    how = "revoked" if to == "cancelled" and actor != task["holder"] else "completed"
+    if to in OPEN or not await end_lease(tx, task, how, why or to, to):
+        await tasks.move(tx, task["installation_id"], task["id"], state, to)
     await _fit_lease(tx, task, to)
     await record(tx, task, f"task.{to}", actor, why=why)
 
@@ -102,8 +104,11 @@ async def _fit_lease(tx: Tx, task: Row, to: TaskState) -> None:
 
 
 async def expire(tx: Tx, lease: Row) -> None:
-    """Free what a dead agent holds."""
-    task = await tasks.get(tx, lease["installation_id"], lease["task_id"])
+    """Free what a dead agent holds, unless it showed itself meanwhile."""
+    task = await tasks.locked(tx, lease["installation_id"], lease["task_id"])
+    now = await leases.get(tx, lease["installation_id"], lease["id"])
+    if now is None or now["state"] != "held" or (now["expires_at"] or 0) > await tx.now():
+        return
     if task is not None and task["lease_id"] == lease["id"]:
         await release(tx, task, "expired", "the lease ran out", BOT)
     else:
@@ -122,6 +127,7 @@ async def issue_changed(tx: Tx, row: Row, before: Row | None) -> None:
     """An issue's mirrored row is new: make, close, reopen or rename its task."""
     installation_id = row["installation_id"]
     task = await tasks.of_issue(tx, installation_id, row["id"])
+    task = task and await tasks.locked(tx, installation_id, task["id"])
     gone = row["deleted"] or row["state"] == "closed"
     if task is None:
         labelled = TASK_LABEL in json.loads(row["labels"]) and not row["is_pull_request"]
@@ -154,8 +160,9 @@ async def pull_changed(tx: Tx, row: Row) -> None:
     if not row["merged"]:
         return
     here = (row["installation_id"], row["repository_id"])
-    for task in await tasks.of_pull(tx, *here, row["number"]):
-        if task["state"] in OPEN:
+    for found in await tasks.of_pull(tx, *here, row["number"]):
+        task = await tasks.locked(tx, row["installation_id"], found["id"])
+        if task is not None and task["state"] in OPEN:
             await move(tx, task, "completed", BOT, f"pull request #{row['number']} was merged")
 
 
@@ -163,9 +170,10 @@ async def find(tx: Tx, installation_id: int, ref: str) -> Row:
     """A task by `owner/repo#12` or its id. Raise Refused."""
     full_name, sign, number = ref.rpartition("#")
     if sign and number.isdecimal() and len(number) < 16:
-        task = await tasks.by_number(tx, installation_id, full_name, int(number))
-        if task is None and await mirror.repository(tx, installation_id, full_name) is None:
+        repository = await mirror.repository(tx, installation_id, full_name)
+        if repository is None:
             raise unknown_repository(full_name)
+        task = await tasks.by_number(tx, installation_id, repository["id"], int(number))
     else:
         task = await tasks.get(tx, installation_id, ref)
     if task is None:

@@ -45,7 +45,12 @@ async def process(hub: Hub, installation_id: int, guid: str) -> None:
         if got is None:
             return
         _, delivery = got
-        changes = meaning(delivery)
+        try:
+            changes = meaning(delivery)
+        except Malformed as exc:
+            log.warning("delivery malformed", guid=guid, event_name=delivery.event, why=str(exc))
+            await hub.store.write(lambda tx: deliveries.processed(tx, delivery, "malformed"))
+            return
         found = await _commands(changes)
         await hub.store.write(lambda tx: _mirror(tx, hub, delivery, changes, found))
     except Exception as exc:  # a bug, or an engine's refusal: noted with the delivery
@@ -57,21 +62,17 @@ async def process(hub: Hub, installation_id: int, guid: str) -> None:
 
 
 def meaning(delivery: Delivery) -> Changes | None:
-    """What it changes; None for one that is only kept."""
+    """What it changes; None for one that is only kept. Raise Malformed."""
     event = Event(delivery.installation_id, delivery.action, json.loads(delivery.payload))
-    try:
-        return events.changes_of(delivery.event, event)
-    except Malformed:
-        return None
+    return events.changes_of(delivery.event, event)
 
 
 async def _commands(changes: Changes | None) -> list[Row]:
-    """The rows of the commands in its texts. A long text is parsed off the loop."""
+    """The rows of the commands in its texts."""
     rows: list[Row] = []
     for written in changes.texts if changes else ():
         if slash.maybe(written.text):
-            found = await asyncio.to_thread(slash.find, written.text)
-            rows += commands.found_in(written, found)
+            rows += await asyncio.to_thread(commands.found_in, written)
     return rows
 
 
@@ -95,7 +96,7 @@ async def _mirror(
 
 async def _run_command(hub: Hub, row: Row) -> None:
     try:
-        await hub.store.write(lambda tx: commands.answer(tx, row))
+        await commands.answer(hub.store, row)
     except Exception:  # a bug: the asker's other commands must go on
         log.exception("command failed", verb=row["verb"])
         later = row["attempts"] * commands.LOOK_AGAIN + commands.LOOK_AGAIN

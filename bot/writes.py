@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import quote
 
 from bot import markers, replies
+from bot.actor import BOT
 from bot.keys import Keys
 from bot.payloads import at, text
 from bot.times import SECOND, stamp
 from store.transaction import Row
 
-BOT = "hubbub"
 # How far before the send a look begins: clocks differ.
 MARGIN = 60 * SECOND
 
@@ -25,10 +25,6 @@ class Request:
     method: str
     path: str
     body: Any = None
-
-    @property
-    def mutates(self) -> bool:
-        return self.method != "GET"
 
 
 @dataclass(frozen=True)
@@ -57,9 +53,10 @@ class Sending:
         return stamp(began - MARGIN)[:19] + "Z"
 
     def is_mine(self, value: Any) -> bool:
-        """Whether a comment, issue or PR has this write's mark."""
+        """Whether a comment, issue or PR has this write's mark, and a bot for its author."""
         mine = markers.Marker("write", self.write["id"])
-        return mine in markers.find(self.keys, text(at(value, "body")))
+        author = text(at(value, "user", "login"))
+        return mine in markers.find(self.keys, text(at(value, "body")), author)
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,11 @@ COLUMNS = (
     "system_name",
     "role",
     "capabilities",
-    "status",
     "parent_id",
     "registered_at",
     "last_active_at",
 )
 KEY_COLUMNS = ("id", "installation_id", "agent_id", "role", "hash", "created_at")
-# An activity is written at most this often.
-TOUCH_EVERY = 30_000_000
 
 
 async def add_key(tx: Tx, row: Row) -> None:
@@ -32,8 +29,8 @@ async def find_key(tx: Tx, key_id: str) -> Row | None:
     return await tx.one(q, id=key_id)
 
 
-async def register(tx: Tx, row: Row) -> bool:
-    """Add the agent, or update it: whether it is new."""
+async def register(tx: Tx, row: Row) -> None:
+    """Add the agent, or update it."""
     known = await get(tx, row["installation_id"], row["id"]) is not None
     row = row | {"capabilities": json.dumps(row["capabilities"])}
     if known:
@@ -44,7 +41,6 @@ async def register(tx: Tx, row: Row) -> bool:
         )
     else:
         await tx.run(sql.upsert(tx.dialect, "agents", COLUMNS, ("installation_id", "id")), **row)
-    return not known
 
 
 async def get(tx: Tx, installation_id: int, agent_id: str) -> Row | None:
@@ -59,7 +55,7 @@ async def listed(tx: Tx, installation_id: int, after: str, limit: int) -> list[R
 
 
 async def touch(tx: Tx, installation_id: int, agent_id: str, now: int) -> None:
-    """Note that the agent is there, and renew the leases it holds."""
+    """Note that the agent is there."""
     await tx.run(
         "UPDATE agents SET last_active_at = :now WHERE installation_id = :i AND id = :a",
         now=now,
@@ -70,3 +66,23 @@ async def touch(tx: Tx, installation_id: int, agent_id: str, now: int) -> None:
 
 def _decoded(row: Row) -> Row:
     return row | {"capabilities": json.loads(row["capabilities"])}
+
+
+async def keys_of(tx: Tx, installation_id: int) -> list[Row]:
+    """The keys that were not revoked, by agent; never their hashes."""
+    return await tx.all(
+        "SELECT id, agent_id, role, created_at FROM agent_keys WHERE installation_id = :i "
+        "AND revoked_at IS NULL ORDER BY agent_id, created_at",
+        i=installation_id,
+    )
+
+
+async def revoke_key(tx: Tx, key_id: str) -> bool:
+    """Whether there was such a key to revoke."""
+    return bool(
+        await tx.run(
+            "UPDATE agent_keys SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL",
+            now=await tx.now(),
+            id=key_id,
+        )
+    )

@@ -14,6 +14,7 @@ COLUMNS = (
     "nth",
     "repository_id",
     "number",
+    "line",
     "verb",
     "words",
     "text",
@@ -51,7 +52,7 @@ async def add(tx: Tx, rows: Sequence[Row]) -> None:
 async def due(tx: Tx, limit: int) -> list[Row]:
     q = (
         "SELECT * FROM commands WHERE state = 'waiting' AND not_before <= :now "
-        "ORDER BY received_at, source_id, nth LIMIT :n"
+        "ORDER BY received_at, source_id, line LIMIT :n"
     )
     return await tx.all(q, now=await tx.now(), n=limit)
 

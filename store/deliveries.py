@@ -53,23 +53,23 @@ async def receive(tx: Tx, arrived: Sequence[Delivery]) -> None:
                 "received_at": now,
                 "payload": zlib.compress(each.payload, 1),
             }
-            for each in arrived
+            for each in sorted(arrived, key=lambda each: (each.installation_id, each.guid))
         ],
     )
-    for each in arrived:
-        await revive(tx, each.installation_id, each.guid)
-    tx.rings.add("inbox")
+    for installation_id in sorted({each.installation_id for each in arrived}):
+        guids = [each.guid for each in arrived if each.installation_id == installation_id]
+        await revive(tx, installation_id, guids)
 
 
-async def revive(tx: Tx, installation_id: int, guid: str) -> int:
-    """Try a dead delivery again: 1 if it was dead."""
+async def revive(tx: Tx, installation_id: int, guids: Sequence[str]) -> int:
+    """Try dead deliveries again: how many were dead."""
     tx.rings.add("inbox")
     return await tx.run(
         "UPDATE deliveries SET state = 'received', attempts = 0, not_before = :now, error = NULL "
-        "WHERE installation_id = :i AND guid = :g AND state = 'dead'",
+        "WHERE installation_id = :i AND guid IN :guids AND state = 'dead'",
         now=await tx.now(),
         i=installation_id,
-        g=guid,
+        guids=tuple(guids),
     )
 
 
@@ -80,13 +80,6 @@ async def due(tx: Tx, limit: int) -> list[Row]:
         "AND not_before <= :now ORDER BY received_at LIMIT :n"
     )
     return await tx.all(q, now=await tx.now(), n=limit)
-
-
-async def next_due(tx: Tx) -> int | None:
-    """When the earliest unprocessed one is to be tried, or None."""
-    q = "SELECT MIN(not_before) AS at FROM deliveries WHERE state IN ('received', 'failed')"
-    row = await tx.one(q)
-    return row["at"] if row else None
 
 
 async def take(tx: Tx, which: Delivery) -> bool:
@@ -106,7 +99,7 @@ async def get(tx: Tx, installation_id: int, guid: str) -> tuple[Row, Delivery] |
 
 
 async def processed(tx: Tx, which: Delivery, outcome: str) -> None:
-    """`outcome`: mirrored, or kept (an event or action that we do nothing with)."""
+    """`outcome`: mirrored, kept (we do nothing with such an event), or malformed."""
     await tx.run(
         "UPDATE deliveries SET state = 'processed', outcome = :outcome, error = NULL, "
         "processed_at = :now WHERE installation_id = :installation_id AND guid = :guid",
@@ -174,10 +167,10 @@ async def installations_of(tx: Tx, guid: str) -> list[int]:
 
 
 async def as_of(tx: Tx, installation_id: int) -> int | None:
-    """When the oldest delivery that is not in the mirror yet came in, or None."""
+    """When the oldest delivery that is not in the mirror came in, or None; a dead one is a hole."""
     row = await tx.one(
         "SELECT MIN(received_at) AS at FROM deliveries WHERE installation_id = :i "
-        "AND state IN ('received', 'failed')",
+        "AND state IN ('received', 'failed', 'dead')",
         i=installation_id,
     )
     return row["at"] if row else None

@@ -15,7 +15,7 @@ COLUMNS = (
     "granted_at",
     "renewed_at",
 )
-# How a lease that ended like this came to its end: whether what it queued may still go out.
+# While a lease is in one of these states, what was queued under it may go out.
 PROPER = ("held", "parked", "released", "completed")
 
 

@@ -7,6 +7,10 @@ from store.transaction import Row, Tx
 
 # A message that was handed out and not marked read is handed out again after this.
 VISIBILITY = 60_000_000
+VISIBLE = (
+    "installation_id = :i AND agent_id = :a AND state IN ('pending', 'delivered') "
+    "AND visible_at <= :now"
+)
 
 
 async def send(tx: Tx, installation_id: int, row: Row, recipients: Sequence[str]) -> None:
@@ -30,27 +34,35 @@ async def send(tx: Tx, installation_id: int, row: Row, recipients: Sequence[str]
 async def inbox(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Row]:
     """Unread ones by priority, then age, and hide them for a while."""
     now = await tx.now()
-    rows = await tx.all(
-        "SELECT m.*, r.deliveries FROM receipts r JOIN messages m ON "
-        "m.installation_id = r.installation_id AND m.id = r.message_id "
-        "WHERE r.installation_id = :i AND r.agent_id = :a AND r.state IN ('pending', 'delivered') "
-        "AND r.visible_at <= :now ORDER BY r.priority DESC, r.seq LIMIT :n",
+    # Two calls of one agent at once do not get the same.
+    found = await tx.all(
+        f"SELECT message_id FROM receipts WHERE {VISIBLE} ORDER BY priority DESC, seq LIMIT :n "
+        "FOR UPDATE SKIP LOCKED",
         i=installation_id,
         a=agent_id,
         now=now,
         n=limit,
     )
-    if rows:
-        await tx.run(
-            "UPDATE receipts SET state = 'delivered', visible_at = :at, "
-            "deliveries = deliveries + 1 WHERE installation_id = :i AND agent_id = :a "
-            "AND message_id IN :ids AND state IN ('pending', 'delivered')",
-            at=now + VISIBILITY,
-            i=installation_id,
-            a=agent_id,
-            ids=[r["id"] for r in rows],
-        )
-    return rows
+    ids = [row["message_id"] for row in found]
+    if not ids:
+        return []
+    await tx.run(
+        "UPDATE receipts SET state = 'delivered', visible_at = :at WHERE installation_id = :i "
+        "AND agent_id = :a AND message_id IN :ids",
+        at=now + VISIBILITY,
+        i=installation_id,
+        a=agent_id,
+        ids=ids,
+    )
+    q = "SELECT * FROM messages WHERE installation_id = :i AND id IN :ids"
+    rows = await tx.all(q, i=installation_id, ids=ids)
+    return sorted(rows, key=lambda row: ids.index(row["id"]))
+
+
+async def waiting(tx: Tx, installation_id: int, agent_id: str) -> bool:
+    """Whether `inbox` would give something."""
+    q = f"SELECT message_id FROM receipts WHERE {VISIBLE} LIMIT 1"
+    return await tx.one(q, i=installation_id, a=agent_id, now=await tx.now()) is not None
 
 
 async def unread(tx: Tx, installation_id: int, agent_id: str) -> int:

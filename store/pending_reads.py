@@ -35,8 +35,7 @@ async def ask(
     }
     again = await tx.run(
         "UPDATE pending_reads SET asked = asked + 1, state = 'queued', attempts = 0, "
-        "arguments = :arguments, asked_at = :asked_at, "
-        "not_before = CASE WHEN state = 'queued' THEN not_before ELSE :not_before END "
+        "arguments = :arguments, asked_at = :asked_at, not_before = :not_before "
         "WHERE installation_id = :installation_id AND kind = :kind AND subject = :subject",
         **{k: v for k, v in row.items() if k != "state"},
     )
@@ -81,7 +80,9 @@ async def put_off(tx: Tx, read: Row, until: int) -> None:
 async def _put_off(tx: Tx, read: Row, until: int, error: str | None, attempts: int) -> None:
     await tx.run(
         "UPDATE pending_reads SET attempts = attempts + :attempts, not_before = :at, "
-        "error = :error WHERE installation_id = :i AND kind = :k AND subject = :s",
+        "error = :error WHERE installation_id = :i AND kind = :k AND subject = :s "
+        "AND asked = :asked",
+        asked=read["asked"],
         at=until,
         attempts=attempts,
         error=error and error[:4000],

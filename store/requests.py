@@ -9,18 +9,28 @@ from store.transaction import Tx
 COLUMNS = ("installation_id", "request_key", "at", "result")
 
 
-async def answered(tx: Tx, installation_id: int, key: str) -> dict[str, Any] | None:
-    q = "SELECT result FROM requests WHERE installation_id = :i AND request_key = :k"
-    row = await tx.one(q, i=installation_id, k=key)
-    return json.loads(row["result"]) if row else None
+async def begin(tx: Tx, installation_id: int, key: str, now: int) -> dict[str, Any] | None:
+    """The answer of the call that had this key before, or None: then `keep` must follow.
 
-
-async def keep(tx: Tx, installation_id: int, key: str, now: int, result: dict[str, Any]) -> None:
+    Two calls at once with one key take turns on its row.
+    """
     await tx.run(
-        sql.insert("requests", COLUMNS),
+        sql.insert_new(tx.dialect, "requests", COLUMNS, ("installation_id", "request_key")),
         installation_id=installation_id,
         request_key=key,
         at=now,
+        result="",
+    )
+    q = "SELECT result FROM requests WHERE installation_id = :i AND request_key = :k FOR UPDATE"
+    row = await tx.one(q, i=installation_id, k=key)
+    return json.loads(row["result"]) if row and row["result"] else None
+
+
+async def keep(tx: Tx, installation_id: int, key: str, result: dict[str, Any]) -> None:
+    await tx.run(
+        "UPDATE requests SET result = :result WHERE installation_id = :i AND request_key = :k",
+        i=installation_id,
+        k=key,
         result=json.dumps(result),
     )
 

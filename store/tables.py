@@ -43,7 +43,7 @@ def table(name: str, *parts: sa.schema.SchemaItem) -> sa.Table:
 
 
 def mirrored() -> tuple[sa.Column[Any], ...]:
-    """The guard: what it is made of is in `store.version`."""
+    """The guard: what it is made of is in `store.mirror`."""
     return (column("deleted", Flag, "0"), column("version", text(80)))
 
 
@@ -234,6 +234,7 @@ commands = table(
     key("nth", Small),
     column("repository_id", Big),
     column("number", Big),
+    column("line", Small),
     column("verb", text(80)),
     column("words", Json),
     column("text", Long),
@@ -288,16 +289,18 @@ writes = table(
     maybe("lease_id", text(40)),
     column("state", text(20)),
     column("attempts", Small, "0"),
+    # Looks since the outcome became unknown, and outcomes that GitHub did not give.
     column("looks", Small, "0"),
+    column("failures", Small, "0"),
     column("not_before", Big),
     column("queued_at", Big),
     maybe("sending_at", Big),
     maybe("finished_at", Big),
     maybe("result", Json),
     maybe("error", Json),
-    sa.Index("ix_writes_state", "state", "installation_id", "seq"),
+    sa.Index("ix_writes_state", "state", "not_before", "installation_id"),
     sa.Index("ix_writes_queue", "installation_id", "state", "seq"),
-    sa.Index("ix_writes_target", "installation_id", "target", "state"),
+    sa.Index("ix_writes_target", "installation_id", "target", "state", "seq"),
 )
 budgets = table(
     "budgets",
@@ -329,7 +332,6 @@ agents = table(
     column("system_name", text(80)),
     column("role", text(20)),
     column("capabilities", Json),
-    column("status", text(20)),
     maybe("parent_id", text(64)),
     column("registered_at", Big),
     column("last_active_at", Big),
@@ -411,7 +413,6 @@ messages = table(
     column("priority", Small),
     column("body", Long),
     column("sent_at", Big),
-    sa.Index("ix_messages_seq", "installation_id", "seq"),
 )
 receipts = table(
     "receipts",
@@ -422,7 +423,6 @@ receipts = table(
     column("priority", Small),
     column("seq", Big),
     column("visible_at", Big, "0"),
-    column("deliveries", Small, "0"),
     maybe("read_at", Big),
     sa.Index("ix_receipts_inbox", "installation_id", "agent_id", "state", "priority", "seq"),
 )

@@ -60,27 +60,40 @@ async def get(tx: Tx, installation_id: int, task_id: str) -> Row | None:
     return _decoded(await tx.one(f"{SELECT} AND t.id = :t", i=installation_id, t=task_id))
 
 
+async def locked(tx: Tx, installation_id: int, task_id: str) -> Row | None:
+    """The task, which nobody else changes before this transaction ends.
+
+    Whatever changes a task or its lease begins here: so what it read stays true.
+    """
+    q = "SELECT id FROM tasks WHERE installation_id = :i AND id = :t FOR UPDATE"
+    await tx.one(q, i=installation_id, t=task_id)
+    return await get(tx, installation_id, task_id)
+
+
 async def of_issue(tx: Tx, installation_id: int, issue_id: int) -> Row | None:
     return _decoded(await tx.one(f"{SELECT} AND t.issue_id = :n", i=installation_id, n=issue_id))
 
 
-async def by_number(tx: Tx, installation_id: int, full_name: str, number: int) -> Row | None:
-    q = f"{SELECT} AND r.full_name_key = :name AND t.number = :n"
-    return _decoded(await tx.one(q, i=installation_id, name=full_name.casefold(), n=number))
+async def by_number(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
+    q = f"{SELECT} AND t.repository_id = :r AND t.number = :n"
+    return _decoded(await tx.one(q, i=installation_id, r=repository_id, n=number))
 
 
 async def of_pull(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[Row]:
     q = f"{SELECT} AND t.repository_id = :r AND t.pull_number = :n"
     rows = await tx.all(q, i=installation_id, r=repository_id, n=number)
-    return [r | {"capabilities": json.loads(r["capabilities"])} for r in rows]
+    return _all(rows)
 
 
-async def bind(tx: Tx, installation_id: int, task_id: str, issue_id: int, number: int) -> bool:
+async def bind(
+    tx: Tx, installation_id: int, task_id: str, repository_id: int, issue_id: int, number: int
+) -> bool:
     """Its issue is there: False if the task has one already."""
     return bool(
         await tx.run(
             "UPDATE tasks SET issue_id = :issue, number = :n, updated_at = :now "
-            "WHERE installation_id = :i AND id = :t AND issue_id IS NULL",
+            "WHERE installation_id = :i AND id = :t AND repository_id = :r AND issue_id IS NULL",
+            r=repository_id,
             issue=issue_id,
             n=number,
             now=await tx.now(),
@@ -129,7 +142,7 @@ async def ready(
     )
     more = {"r": repository_id} if repository_id is not None else {}
     rows = await tx.all(q, i=installation_id, me=me, n=limit, **more)
-    return [r | {"capabilities": json.loads(r["capabilities"])} for r in rows]
+    return _all(rows)
 
 
 async def listed(
@@ -155,8 +168,12 @@ async def listed(
     rows = await tx.all(
         q + " ORDER BY t.created_at DESC, t.id DESC LIMIT :n", **params, **more, n=limit
     )
-    return [r | {"capabilities": json.loads(r["capabilities"])} for r in rows]
+    return _all(rows)
+
+
+def _all(rows: list[Row]) -> list[Row]:
+    return [row | {"capabilities": json.loads(row["capabilities"])} for row in rows]
 
 
 def _decoded(row: Row | None) -> Row | None:
-    return row and row | {"capabilities": json.loads(row["capabilities"])}
+    return _all([row])[0] if row else None

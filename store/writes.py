@@ -53,6 +53,12 @@ async def queue(
 
 async def supersede(tx: Tx, installation_id: int, kind: str, target: str) -> None:
     """Those queued are outdated by one that overwrites them."""
+    tx.numbered = [
+        each
+        for each in tx.numbered
+        if (each.installation_id, each.row.get("kind"), each.row.get("target"))
+        != (installation_id, kind, target)
+    ]
     await tx.run(
         "UPDATE writes SET state = 'superseded', finished_at = :now WHERE installation_id = :i "
         "AND kind = :k AND target = :t AND state = 'queued'",
@@ -97,7 +103,8 @@ async def waiting_installations(tx: Tx) -> list[int]:
 async def next_due(tx: Tx, installation_id: int) -> Row | None:
     """The oldest write that may go out now and that no earlier one of its target holds up."""
     row = await tx.one(
-        "SELECT w.* FROM writes w WHERE w.installation_id = :i AND w.state IN :live "
+        "SELECT w.* FROM writes w WHERE w.installation_id = :i "
+        "AND w.state IN ('queued', 'unknown') "
         "AND w.not_before <= :now AND NOT EXISTS (SELECT 1 FROM writes e WHERE "
         "e.installation_id = w.installation_id AND e.target = w.target AND e.state IN :live "
         "AND e.seq < w.seq) ORDER BY w.seq LIMIT 1",
@@ -122,7 +129,7 @@ async def sending(tx: Tx, write: Row) -> bool:
 
 
 async def unsettled(tx: Tx, installation_id: int) -> int:
-    """After a crash: what was being sent may or may not have taken effect."""
+    """What was being sent by one that is gone may or may not have taken effect."""
     return await tx.run(
         "UPDATE writes SET state = 'unknown', looks = 0 WHERE installation_id = :i "
         "AND state = 'sending'",
@@ -130,31 +137,49 @@ async def unsettled(tx: Tx, installation_id: int) -> int:
     )
 
 
-async def finish(tx: Tx, write: Row, state: str, outcome: dict[str, Any]) -> None:
-    """`outcome` is the result of a sent write, otherwise an error's body."""
+# A sender that lost its lease meanwhile must not undo what its successor noted.
+MINE = "WHERE installation_id = :i AND id = :w AND state IN :live AND attempts = :attempts"
+
+
+def _mine(write: Row) -> Row:
+    return {
+        "i": write["installation_id"],
+        "w": write["id"],
+        "live": LIVE,
+        "attempts": write["attempts"],
+    }
+
+
+async def finish(tx: Tx, write: Row, state: str, outcome: dict[str, Any]) -> bool:
+    """`outcome` is the result of a sent write, otherwise an error's body.
+
+    False, and nothing changes, when another attempt was made meanwhile.
+    """
     column = "result" if state == "sent" else "error"
-    await tx.run(
-        f"UPDATE writes SET state = :state, {column} = :outcome, finished_at = :now "
-        "WHERE installation_id = :i AND id = :w",
-        state=state,
-        outcome=json.dumps(outcome),
-        now=await tx.now(),
-        i=write["installation_id"],
-        w=write["id"],
-    )
     tx.rings.add(f"installation {write['installation_id']}")
+    return bool(
+        await tx.run(
+            f"UPDATE writes SET state = :state, {column} = :outcome, finished_at = :now {MINE}",
+            state=state,
+            outcome=json.dumps(outcome),
+            now=await tx.now(),
+            **_mine(write),
+        )
+    )
 
 
-async def put_off(tx: Tx, write: Row, state: str, until: int, looks: int = 0) -> None:
-    """Back to queued or unknown, not before `until`."""
+async def put_off(
+    tx: Tx, write: Row, state: str, until: int, *, looks: int = 0, failed: int = 0
+) -> None:
+    """Back to queued or unknown, not before `until`; `failed` counts as a failure."""
     await tx.run(
-        "UPDATE writes SET state = :state, not_before = :at, looks = :looks "
-        "WHERE installation_id = :i AND id = :w",
+        "UPDATE writes SET state = :state, not_before = :at, looks = :looks, "
+        f"failures = failures + :failed {MINE}",
         state=state,
         at=until,
         looks=looks,
-        i=write["installation_id"],
-        w=write["id"],
+        failed=failed,
+        **_mine(write),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp.test_utils import TestServer
+from cachetools import TTLCache
 
 from bot import reaper, worker
 from bot.actor import Actor, Role
@@ -162,7 +163,8 @@ async def town(store: Store, clock: Clock, openapi: Path | None) -> AsyncIterato
         SimulatedGitHub(clock, openapi, first) as github,
         aiohttp.ClientSession() as session,
     ):
-        hub = Hub(store, Keys(secrets.token_hex(32)))
+        # Every call is written down, because the town's time is not that of a cache.
+        hub = Hub(store, Keys(secrets.token_hex(32)), touched=TTLCache(1, 0))
         app = create_app(hub, webhook_secret=github.app.webhook_secret, mcp=None, ready=_ready)
         server = TestServer(app)
         await server.start_server()

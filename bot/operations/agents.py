@@ -4,6 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
+from bot.actor import SLUG
 from bot.errors import Refused
 from bot.operation import Answer, Context, operation
 from bot.pages import Cursor, Limit, decode, encode
@@ -11,7 +12,7 @@ from bot.times import stamp
 from store import agents
 from store.transaction import Row
 
-AgentId: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="slug")]
+AgentId: TypeAlias = Annotated[str, Field(pattern=f"^{SLUG}$", description="slug")]
 Capability: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.#-]{0,62}$")]
 Status: TypeAlias = Literal["active", "idle", "inactive"]
 
@@ -99,7 +100,6 @@ async def register_agent(
             "system_name": system,
             "role": ctx.actor.role,
             "capabilities": sorted(set(capabilities)),
-            "status": "active",
             "parent_id": parent_id,
             "registered_at": ctx.now,
             "last_active_at": ctx.now,

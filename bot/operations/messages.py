@@ -1,12 +1,15 @@
 """Messages between agents."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, Field
 
 from bot import tasks
+from bot.actor import SLUG
 from bot.errors import Refused
 from bot.operation import Answer, Context, TaskRef, operation
+from bot.operations.agents import known
 from bot.operations.tasks import PRIORITIES, Priority, found
 from bot.times import stamp
 from store import agents, ids, messages
@@ -16,14 +19,13 @@ from store.transaction import Row
 Recipient: TypeAlias = Annotated[
     str,
     Field(
-        pattern=r"^(everybody|role:[a-z-]+|capability:\S+|[a-z0-9][a-z0-9-]{0,62})$",
+        pattern=rf"^(everybody|role:[a-z-]+|capability:\S+|{SLUG})$",
         max_length=140,
         description="an agent's id, role:developer, capability:python, or everybody",
     ),
 ]
 MessageId: TypeAlias = Annotated[str, Field(max_length=40)]
-# More agents than this in one installation are not told at once.
-MOST_RECIPIENTS = 1000
+PAGE = 500
 
 
 class Message(BaseModel):
@@ -86,17 +88,16 @@ async def send_message(
 
 
 async def _recipients(ctx: Context, to: str) -> list[str]:
-    everybody = await agents.listed(ctx.tx, ctx.installation_id, "", MOST_RECIPIENTS)
     kind, _, value = to.partition(":")
     if to == "everybody":
-        chosen = everybody
+        chosen = [a["id"] async for a in _everybody(ctx)]
     elif kind == "role":
-        chosen = [a for a in everybody if a["role"] == value]
+        chosen = [a["id"] async for a in _everybody(ctx) if a["role"] == value]
     elif kind == "capability":
-        chosen = [a for a in everybody if value in a["capabilities"]]
+        chosen = [a["id"] async for a in _everybody(ctx) if value in a["capabilities"]]
     else:
-        chosen = [a for a in everybody if a["id"] == to]
-    others = [a["id"] for a in chosen if a["id"] != ctx.actor.name or to == a["id"]]
+        return [(await known(ctx, to))["id"]]
+    others = [agent_id for agent_id in chosen if agent_id != ctx.actor.name]
     if not others:
         raise Refused(
             "unknown_agent",
@@ -106,11 +107,23 @@ async def _recipients(ctx: Context, to: str) -> list[str]:
     return others
 
 
+async def _everybody(ctx: Context) -> AsyncIterator[Row]:
+    after = ""
+    while page := await agents.listed(ctx.tx, ctx.installation_id, after, PAGE):
+        for row in page:
+            yield row
+        after = page[-1]["id"]
+
+
 def _something(answer: Messages) -> bool:
     return bool(answer.messages)
 
 
-@operation(role="observer", quiet=True, settled=_something)
+async def _any(ctx: Context) -> bool:
+    return await messages.waiting(ctx.tx, ctx.installation_id, ctx.actor.name)
+
+
+@operation(role="observer", quiet=True, settled=_something, peek=_any)
 async def get_messages(
     ctx: Context,
     limit: Annotated[int, Field(ge=1, le=100)] = 20,

@@ -5,14 +5,14 @@ from pydantic import BaseModel, Field
 from bot.times import stamp
 from store.transaction import Row
 
-# Those who can change the repository, as GitHub says with each text.
+# Whom GitHub counts among the repository's own people, at the time of the text.
 TRUSTED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 
 
 class Text(BaseModel):
     author: str
     association: str
-    trusted: bool = Field(description="the author can write to the repository")
+    trusted: bool = Field(description="an owner, member or collaborator wrote it")
     text: str
     shortened: bool
     written_at: str

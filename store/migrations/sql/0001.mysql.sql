@@ -17,7 +17,6 @@ CREATE TABLE IF NOT EXISTS agents (
   system_name VARCHAR(80) NOT NULL,
   `role` VARCHAR(20) NOT NULL,
   capabilities LONGTEXT NOT NULL,
-  status VARCHAR(20) NOT NULL,
   parent_id VARCHAR(64),
   registered_at BIGINT NOT NULL,
   last_active_at BIGINT NOT NULL,
@@ -56,6 +55,7 @@ CREATE TABLE IF NOT EXISTS commands (
   nth INTEGER NOT NULL,
   repository_id BIGINT NOT NULL,
   number BIGINT NOT NULL,
+  line INTEGER NOT NULL,
   verb VARCHAR(80) NOT NULL,
   words LONGTEXT NOT NULL,
   text LONGTEXT NOT NULL,
@@ -212,8 +212,7 @@ CREATE TABLE IF NOT EXISTS messages (
   priority INTEGER NOT NULL,
   body LONGTEXT NOT NULL,
   sent_at BIGINT NOT NULL,
-  PRIMARY KEY (installation_id, id),
-  KEY ix_messages_seq (installation_id, seq)
+  PRIMARY KEY (installation_id, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
 
 CREATE TABLE IF NOT EXISTS milestones (
@@ -296,7 +295,6 @@ CREATE TABLE IF NOT EXISTS receipts (
   priority INTEGER NOT NULL,
   seq BIGINT NOT NULL,
   visible_at BIGINT NOT NULL DEFAULT 0,
-  deliveries INTEGER NOT NULL DEFAULT 0,
   read_at BIGINT,
   PRIMARY KEY (installation_id, agent_id, message_id),
   KEY ix_receipts_inbox (installation_id, agent_id, state, priority, seq)
@@ -421,6 +419,7 @@ CREATE TABLE IF NOT EXISTS writes (
   state VARCHAR(20) NOT NULL,
   attempts INTEGER NOT NULL DEFAULT 0,
   looks INTEGER NOT NULL DEFAULT 0,
+  failures INTEGER NOT NULL DEFAULT 0,
   not_before BIGINT NOT NULL,
   queued_at BIGINT NOT NULL,
   sending_at BIGINT,
@@ -429,6 +428,6 @@ CREATE TABLE IF NOT EXISTS writes (
   error LONGTEXT,
   PRIMARY KEY (installation_id, id),
   KEY ix_writes_queue (installation_id, state, seq),
-  KEY ix_writes_state (state, installation_id, seq),
-  KEY ix_writes_target (installation_id, target, state)
+  KEY ix_writes_state (state, not_before, installation_id),
+  KEY ix_writes_target (installation_id, target, state, seq)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};

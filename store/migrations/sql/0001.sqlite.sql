@@ -18,7 +18,6 @@ CREATE TABLE agents (
   system_name VARCHAR(80) NOT NULL,
   role VARCHAR(20) NOT NULL,
   capabilities TEXT NOT NULL,
-  status VARCHAR(20) NOT NULL,
   parent_id VARCHAR(64),
   registered_at BIGINT NOT NULL,
   last_active_at BIGINT NOT NULL,
@@ -57,6 +56,7 @@ CREATE TABLE commands (
   nth INTEGER NOT NULL,
   repository_id BIGINT NOT NULL,
   number BIGINT NOT NULL,
+  line INTEGER NOT NULL,
   verb VARCHAR(80) NOT NULL,
   words TEXT NOT NULL,
   text TEXT NOT NULL,
@@ -224,8 +224,6 @@ CREATE TABLE messages (
   PRIMARY KEY (installation_id, id)
 );
 
-CREATE INDEX ix_messages_seq ON messages (installation_id, seq);
-
 CREATE TABLE milestones (
   installation_id BIGINT NOT NULL,
   id BIGINT NOT NULL,
@@ -309,7 +307,6 @@ CREATE TABLE receipts (
   priority INTEGER NOT NULL,
   seq BIGINT NOT NULL,
   visible_at BIGINT DEFAULT 0 NOT NULL,
-  deliveries INTEGER DEFAULT 0 NOT NULL,
   read_at BIGINT,
   PRIMARY KEY (installation_id, agent_id, message_id)
 );
@@ -443,6 +440,7 @@ CREATE TABLE writes (
   state VARCHAR(20) NOT NULL,
   attempts INTEGER DEFAULT 0 NOT NULL,
   looks INTEGER DEFAULT 0 NOT NULL,
+  failures INTEGER DEFAULT 0 NOT NULL,
   not_before BIGINT NOT NULL,
   queued_at BIGINT NOT NULL,
   sending_at BIGINT,
@@ -454,6 +452,6 @@ CREATE TABLE writes (
 
 CREATE INDEX ix_writes_queue ON writes (installation_id, state, seq);
 
-CREATE INDEX ix_writes_state ON writes (state, installation_id, seq);
+CREATE INDEX ix_writes_state ON writes (state, not_before, installation_id);
 
-CREATE INDEX ix_writes_target ON writes (installation_id, target, state);
+CREATE INDEX ix_writes_target ON writes (installation_id, target, state, seq);
