@@ -188,7 +188,7 @@ def changes_of(name: str, event: Event) -> Changes | None:
     found = handler(event)
     if at(event.payload, "repository") is None:
         return found
-    # First, because whoever has its row changes this repository's mirror.
+    # First, so that the rows of a repository never stand there without it.
     value = at(event.payload, "repository")
     first = payloads.repository(event.installation_id, value)
     account = payloads.account(event.installation_id, at(value, "owner"))

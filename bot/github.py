@@ -6,7 +6,6 @@ tells done, refused, limited and unknown by.
 
 import asyncio
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +21,7 @@ from yarl import URL
 
 from bot import budget
 from bot.payloads import at, text, time
+from bot.redaction import redacted
 from bot.times import SECOND
 
 API_VERSION = "2026-03-10"
@@ -31,7 +31,6 @@ REQUEST_TIMEOUT = 10
 CONNECT_TIMEOUT = 5
 # A token is not used in its last minutes: a request under way must not outlive it.
 TOKEN_MARGIN = 120 * SECOND
-SECRETS = re.compile(r"gh[a-z]_[A-Za-z0-9_.\-]+|eyJ[A-Za-z0-9_.\-]+")
 # Of a repository that was renamed or moved. The method stays: it must not become a GET.
 MOVED = (301, 307, 308)
 MOVED_TO_READ = (*MOVED, 302)
@@ -242,10 +241,6 @@ def _minted(answer: Answer) -> Token | Answer:
 
 def _told(exc: BaseException) -> str:
     return redacted(f"{type(exc).__name__} {exc}".strip())
-
-
-def redacted(told: str) -> str:
-    return SECRETS.sub("…", told)
 
 
 def _decoded(raw: bytes) -> Any:

@@ -14,6 +14,8 @@ from store.transaction import Row, Tx
 
 async def apply(tx: Tx, keys: Keys, installation_id: int, changes: Changes) -> None:
     """Upsert the rows, settle ties by reads, move the tasks. Commands are the caller's."""
+    for repository_id in sorted(_repositories(changes)):
+        await mirror.lock_repository(tx, installation_id, repository_id)
     for each in changes.rows:
         put = await mirror.put(tx, each.table, each.row)
         if put.tie and each.table in TIES:
@@ -25,6 +27,12 @@ async def apply(tx: Tx, keys: Keys, installation_id: int, changes: Changes) -> N
         await mirror.select_repository(tx, installation_id, repository_id, on)
     for ask in changes.asks:
         await pending_reads.ask(tx, installation_id, ask.kind, ask.subject, ask.arguments)
+
+
+def _repositories(changes: Changes) -> set[int]:
+    """Those whose mirror changes: one transaction at a time for each."""
+    named = {row.row["repository_id"] for row in changes.rows if "repository_id" in row.row}
+    return named | {row.row["id"] for row in changes.rows if row.table == "repositories"}
 
 
 async def _follow(tx: Tx, keys: Keys, each: Mirrored, put: Put) -> None:

@@ -54,10 +54,11 @@ async def put(tx: Tx, table: str, row: Row) -> Put:
     names, keys = tuple(row), key(table)
     where = " AND ".join(f"{k} = :{k}" for k in keys)
     before = await tx.one(f"SELECT * FROM {table} WHERE {where}", **{k: row[k] for k in keys})
-    await tx.run(sql.upsert(tx.dialect, table, names, keys, "version"), **row)
+    old, new = before["version"] if before else "", row["version"]
+    if new > old:
+        await tx.run(sql.upsert(tx.dialect, table, names, keys, "version"), **row)
     if before is None:
         return Put(won=True, tie=False, before=None)
-    old, new = before["version"], row["version"]
     return Put(won=new > old, tie=ties(new, old), before=before)
 
 

@@ -128,8 +128,9 @@ class MySQLTx:
 class MySQL:
     dialect: Dialect = "mysql"
 
-    def __init__(self, pool: Any, clock: Callable[[], int] | None) -> None:
+    def __init__(self, where: Address, pool: Any, clock: Callable[[], int] | None) -> None:
         self.bell = Bell()
+        self._where = where
         self._pool = pool
         self._clock = clock
         self._shield = Shield()
@@ -156,7 +157,7 @@ class MySQL:
             )
         except err.MySQLError as exc:
             raise unreachable(where, exc) from exc
-        return cls(pool, clock)
+        return cls(where, pool, clock)
 
     async def close(self) -> None:
         await self._shield.drain()
@@ -173,8 +174,8 @@ class MySQL:
         async with self._pool.acquire() as connection:
             try:
                 return await work(MySQLTx(connection, self._clock))
-            except BaseException:
-                # A cancelled query leaves its reply unread.
+            except (err.MySQLError, asyncio.CancelledError, OSError, RuntimeError):
+                # A torn query leaves its reply unread.
                 connection.close()
                 raise
 
@@ -197,8 +198,10 @@ class MySQL:
             try:
                 return await once()
             except (err.OperationalError, err.InternalError) as exc:
-                if exc.args[0] not in AGAIN | LOST or n == TRIES - 1:
+                if exc.args[0] not in AGAIN | LOST:
                     raise
+                if n == TRIES - 1:
+                    raise unreachable(self._where, exc) from exc
             await asyncio.sleep(random.uniform(0, 0.01 * 2**n))  # noqa: S311 - spreads, hides nothing
         raise AssertionError
 

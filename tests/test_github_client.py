@@ -21,8 +21,8 @@ from bot.github import (
     OutcomeUnknown,
     TokenRefused,
     Unreachable,
-    redacted,
 )
+from bot.redaction import redacted
 from fixtures.github import Installation, Issue, Person, Repository, SimulatedGitHub
 
 WEB = "/repos/acme/web"
