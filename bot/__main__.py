@@ -143,6 +143,7 @@ async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
         try:
             await _listen(runner, loaded)
             await _until_told_to_stop()
+            hub.stop()
         finally:
             await runner.cleanup()
 

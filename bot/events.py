@@ -5,11 +5,12 @@ handled is kept in the inbox and counted, never refused.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from bot import payloads
 from bot.payloads import Json, Mirrored, at
+from store.transaction import Row
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Changes:
     asks: tuple[Ask, ...] = ()
     texts: tuple[Written, ...] = ()
     selected: tuple[tuple[int, int], ...] = ()
+    # Issues as they were before an edit.
+    earlier: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,11 @@ Handler: TypeAlias = Callable[[Event], Changes]
 
 def issues(event: Event) -> Changes:
     issue = at(event.payload, "issue")
-    row = payloads.issue(event.installation_id, event.repository_id, issue, deleted=event.deleted)
-    return Changes((row, *_milestone_of(event, issue)))
+    here = (event.installation_id, event.repository_id)
+    row = payloads.issue(*here, issue, deleted=event.deleted)
+    before = at(event.payload, "changes", "body", "from")
+    earlier = (row.row | {"body": payloads.text(before)},) if before else ()
+    return Changes((row, *_milestone_of(event, issue)), earlier=earlier)
 
 
 def issue_comment(event: Event) -> Changes:
@@ -192,7 +198,7 @@ def changes_of(name: str, event: Event) -> Changes | None:
     value = at(event.payload, "repository")
     first = payloads.repository(event.installation_id, value)
     account = payloads.account(event.installation_id, at(value, "owner"))
-    return Changes((account, first, *found.rows), found.asks, found.texts, found.selected)
+    return replace(found, rows=(account, first, *found.rows))
 
 
 def ask_repository(kind: str, repository_id: int) -> Ask:

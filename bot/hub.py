@@ -18,7 +18,7 @@ from bot.metrics import Calls
 from bot.operation import Answer, Context, Operation, Peek
 from bot.operations import OPERATIONS
 from bot.times import stamp
-from store import agents, deliveries, heads, leases, requests
+from store import agents, deliveries, heads, leases, requests, tasks
 from store.transaction import Row, Store, Tx
 
 # How long a revoked token may still work in this process.
@@ -65,7 +65,13 @@ class Hub:
     touched: Cache[tuple[int, str], None] = field(
         default_factory=lambda: TTLCache(10_000, TOUCH_EVERY_S)
     )
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _known: TTLCache[str, Actor] = field(default_factory=lambda: TTLCache(10_000, TOKEN_CACHE_S))
+
+    def stop(self) -> None:
+        """Those who wait for something get what there is."""
+        self.stopping.set()
+        self.store.bell.ring_all()
 
     def operations(self, actor: Actor) -> list[Operation]:
         """Those that the actor's role may call, in the registry's order."""
@@ -117,7 +123,9 @@ class Hub:
         bell, topic = self.store.bell, f"installation {asked.actor.installation_id}"
         time = asyncio.get_running_loop().time
         end = time() + wait_s
-        while not asked.operation.settled(answer) and (left := end - time()) > 0:
+        while not (asked.operation.settled(answer) or self.stopping.is_set()):
+            if (left := end - time()) <= 0:
+                break
             ticket = bell.ticket(topic)
             if await self._worth_asking(asked):
                 answer = await self._once(replace(asked, key=secrets.token_hex(16)))
@@ -169,13 +177,22 @@ async def mutate(tx: Tx, asked: Asked) -> Answer:
                 "key_reused",
                 "This idempotency key was used for another call; use a new key for a new call.",
             )
-        return asked.operation.result.model_validate(before["answer"])
+        return await _again(tx, asked, before["answer"])
     answer = await run(tx, asked)
     kept: Row = {"digest": asked.digest, "answer": answer.model_dump(mode="json")}
     await requests.keep(tx, i, key, kept)
     heads.append(tx, "audit", i, _audit(asked, now))
     tx.rings.add(f"installation {i}")
     return answer
+
+
+async def _again(tx: Tx, asked: Asked, kept: Row) -> Answer:
+    """The answer that was given before, unless its task is not to be seen any more."""
+    task = kept.get("task")
+    here = asked.actor.installation_id
+    if task is not None and await tasks.visible(tx, here, task["id"]) is None:
+        raise Refused("unknown_task", f"{task['task']} is not within your reach any more.")
+    return asked.operation.result.model_validate(kept)
 
 
 async def run(tx: Tx, asked: Asked) -> Answer:

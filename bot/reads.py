@@ -43,7 +43,8 @@ class Kind:
 
     path: Callable[[Row], str]
     apply: Apply
-    # The key of the list in the answer, where it is not the answer itself.
+    # The answer is a list, or has one under `items`.
+    lists: bool = False
     items: str | None = None
 
 
@@ -92,6 +93,10 @@ def _repository(r: Reading) -> list[Mirrored]:
     return [payloads.repository(r.installation_id, r.data, read_at=r.read_at)]
 
 
+def _installation(r: Reading) -> list[Mirrored]:
+    return [payloads.installation(r.data, read_at=r.read_at)]
+
+
 async def _labels(tx: Tx, keys: Keys, r: Reading) -> None:
     found = [payloads.label(*r.here, each, read_at=r.read_at) for each in r.listed]
     await rows(lambda _: found)(tx, keys, r)
@@ -132,17 +137,26 @@ KINDS: dict[str, Kind] = {
     "issue": Kind(lambda a: f"issues/{a['number']}", rows(_issue)),
     "comment": Kind(lambda a: f"issues/comments/{a['which']}", rows(_comment)),
     "pull_request": Kind(lambda a: f"pulls/{a['number']}", rows(_pull_request)),
-    "reviews": Kind(lambda a: f"pulls/{a['number']}/reviews?per_page=100", rows(_reviews)),
+    "reviews": Kind(
+        lambda a: f"pulls/{a['number']}/reviews?per_page=100", rows(_reviews), lists=True
+    ),
     "review_comments": Kind(
         lambda _: "pulls/comments?sort=updated&direction=desc&per_page=100",
         rows(_review_comments),
+        lists=True,
     ),
-    "labels": Kind(lambda _: "labels?per_page=100", _labels),
-    "milestones": Kind(lambda _: "milestones?state=all&per_page=100", rows(_milestones)),
+    "labels": Kind(lambda _: "labels?per_page=100", _labels, lists=True),
+    "milestones": Kind(
+        lambda _: "milestones?state=all&per_page=100", rows(_milestones), lists=True
+    ),
     "repository": Kind(lambda a: f"/repositories/{a['repository_id']}", rows(_repository)),
+    "installation": Kind(
+        lambda a: f"/app/installations/{a['installation_id']}", rows(_installation)
+    ),
     "installation_repositories": Kind(
         lambda _: "/installation/repositories?per_page=100",
         _installation_repositories,
+        lists=True,
         items="repositories",
     ),
 }

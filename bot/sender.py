@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from bot import budget, reads, tasks, writes
+from bot.actor import BOT
 from bot.budget import Budget
 from bot.github import REQUEST_TIMEOUT, Answer, GitHub, OutcomeUnknown, TokenRefused, Unreachable
 from bot.hub import Hub
@@ -22,8 +23,9 @@ from store.transaction import Row, Tx
 
 log = structlog.get_logger()
 
-# The sender's lease on an installation outlasts twice the time-out of a request.
 LEASE = 3 * REQUEST_TIMEOUT * SECOND
+# A send starts only if the lease lasts at least this much longer.
+SEND_WITHIN = 2 * REQUEST_TIMEOUT * SECOND
 # After a lease that ended by itself: its last request may still be under way.
 GRACE = (REQUEST_TIMEOUT + 5) * SECOND
 # Absence is believed after this many looks, this far apart.
@@ -94,31 +96,42 @@ class Sender:
         if not await outbox.sending(tx, write):
             return Turn(wait_s=0)
         await senders.mutated(tx, write["installation_id"])
-        return Turn(write=write | {"sending_at": now, "attempts": write["attempts"] + 1})
+        sent = {"sending_at": now, "attempts": write["attempts"] + 1, "looks": 0}
+        return Turn(write=write | sent)
 
     # --- Writes ----------------------------------------------------------------------------------
 
     async def _write(self, write: Row) -> None:
         kind = writes.KINDS[write["kind"]]
         sending = await self.hub.store.read(lambda tx: self._sending(tx, write))
-        if _looks(write):
-            look = kind.look(sending)
-            if look is None:  # it does no harm twice
-                return await self._put_off(write, "queued", LOOK_EVERY)
-            return await self._look(sending, kind, look)
+        if sending is None:
+            return
+        if not _looks(write):
+            await self._send(sending, kind)
+        elif look := kind.look(sending):
+            await self._look(sending, kind, look)
+        else:  # it does no harm twice
+            await self._put_off(write, "queued", LOOK_EVERY)
+
+    async def _send(self, sending: Sending, kind: Kind) -> None:
+        write = sending.write
         try:
             answer = await self._request(write["installation_id"], kind.request(sending))
         except Unreachable as exc:
             # Nothing was sent. It goes out when GitHub is back, be it in a day.
             log.warning("GitHub cannot be reached", write=write["id"], why=str(exc))
-            return await self._put_off(write, "queued", SECOND << min(write["attempts"], 6))
+            await self._put_off(write, "queued", SECOND << min(write["attempts"], 6))
         except TokenRefused as exc:
-            return await self._failed(write, "queued", f"GitHub gives no token: {exc}")
+            await self._failed(write, "queued", f"GitHub gives no token: {exc}")
         except OutcomeUnknown as exc:
-            return await self._failed(write, "unknown", str(exc))
-        return await self._answered(sending, kind, answer)
+            await self._failed(write, "unknown", str(exc))
+        else:
+            await self._answered(sending, kind, answer)
 
-    async def _sending(self, tx: Tx, write: Row) -> Sending:
+    async def _sending(self, tx: Tx, write: Row) -> Sending | None:
+        """None if this process was held up for so long that another may have taken over."""
+        if not await senders.holds(tx, write["installation_id"], self.me, SEND_WITHIN):
+            return None
         here = (write["installation_id"], write["repository_id"])
         name = await mirror.repository_name(tx, *here)
         task = (
@@ -127,40 +140,49 @@ class Sender:
             else None
         )
         card = task["card_comment_id"] if task else None
-        return Sending(write, name or "unknown/unknown", self.hub.keys, card)
+        bound = None
+        if task is not None and write["kind"] == "issue" and task["issue_id"]:
+            bound = {"id": task["issue_id"], "number": task["number"], "url": None}
+        return Sending(write, name or "unknown/unknown", self.hub.keys, card, bound)
 
     async def _answered(self, sending: Sending, kind: Kind, answer: Answer) -> None:
         write, message = sending.write, _message(answer)
         if budget.limited(answer.status, answer.headers, message):
             return await self._put_off(write, "queued", SECOND)
-        if 200 <= answer.status < 300:
-            return await self._sent(write, kind.result(answer.data))
-        if answer.status >= 500:
+        result = kind.result(answer.data)
+        if 200 <= answer.status < 300 and next(iter(result.values())) is not None:
+            return await self._sent(write, result)
+        if answer.status >= 500 or answer.status < 300:
+            # Also a 2xx of something that is not GitHub: what it says of the effect is nothing.
             return await self._failed(write, "unknown", f"GitHub answered {answer.status}")
         if kind.already(answer.data) and (look := kind.look(sending)):
             return await self._look(sending, kind, look, failed=1)
         return await self._refused(write, answer, message)
 
     async def _look(self, sending: Sending, kind: Kind, look: Request, failed: int = 0) -> None:
-        """Is the effect there? Not seen twice, it is believed not to be."""
+        """Is the effect there? First what webhooks brought: that costs no request."""
         write = sending.write
-        for row in await self.hub.store.read(lambda tx: _echoes(tx, write)):
-            if sending.is_mine({"body": row["body"], "user": {"login": row["author"]}}):
-                return await self._sent(write, {"comment_id": row["id"]})
+        known = sending.bound or await self.hub.store.read(lambda tx: _echo(tx, sending))
+        if known is not None:
+            return await self._sent(write, known)
         try:
             answer = await self._request(write["installation_id"], look)
         except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
             return await self._failed(write, "unknown", str(exc))
         if answer.status != 200 or not isinstance(answer.data, list):
             return await self._failed(write, "unknown", f"its look got {answer.status}")
-        for each in answer.data:
-            if kind.found(sending, each):
-                return await self._sent(write, kind.result(each))
-        looks = write["looks"] + 1
+        found = [each for each in answer.data if kind.found(sending, each)]
+        if found:
+            return await self._sent(write, kind.result(found[0]))
+        return await self._not_seen(write, failed)
+
+    async def _not_seen(self, write: Row, failed: int) -> None:
+        """Not seen twice, it is believed not to be there."""
         if failed and write["failures"] >= MOST_FAILURES:
             return await self._dead(write, "GitHub says it exists, and shows it nowhere")
+        looks = write["looks"] + 1
         state = "queued" if looks >= LOOKS else "unknown"
-        return await self._put_off(write, state, LOOK_EVERY, looks=looks % LOOKS, failed=failed)
+        return await self._put_off(write, state, LOOK_EVERY, looks=looks, failed=failed)
 
     async def _sent(self, write: Row, result: dict[str, Any]) -> None:
         async def work(tx: Tx) -> None:
@@ -178,10 +200,8 @@ class Sender:
         error = {"code": "github_refused", "message": why, "details": details}
 
         async def work(tx: Tx) -> None:
-            await outbox.finish(tx, write, "refused", error)
-            if answer.status in (404, 410) and write["kind"] == "card":
-                # Somebody deleted the card: the next change makes a new one.
-                await _forget_card(tx, write)
+            if await outbox.finish(tx, write, "refused", error):
+                await _undone(tx, write, why)
 
         await self.hub.store.write(work)
 
@@ -199,7 +219,8 @@ class Sender:
         error = {"code": "github_away", "message": tried + known, "details": {}}
 
         async def work(tx: Tx) -> None:
-            await outbox.finish(tx, write, "dead", error)
+            if await outbox.finish(tx, write, "dead", error):
+                await _undone(tx, write, why)
 
         await self.hub.store.write(work)
 
@@ -228,10 +249,14 @@ class Sender:
             return await self._read_put_off(read)
         if answer.status not in (200, 404, 410):
             return await self._read_failed(read, f"{answer.status}: {_message(answer)}")
-        i, arguments = read["installation_id"], read["arguments"]
-        return await self._read_done(
-            read, Reading(i, arguments, answer.data, read_at, whole), answer.status
-        )
+        if kind.lists and answer.status == 200 and not isinstance(answer.data, list):
+            return await self._read_failed(read, "the answer is no list")
+        reading = Reading(read["installation_id"], read["arguments"], answer.data, read_at, whole)
+        try:
+            await self._read_done(read, reading, answer.status)
+        except Exception as exc:  # whatever GitHub said: it must not hold up the writes
+            log.exception("read not applied", kind=read["kind"], subject=read["subject"])
+            await self._read_failed(read, f"{type(exc).__name__}: {exc}")
 
     async def _repository_of(self, read: Row) -> str:
         here = (read["installation_id"], read["arguments"]["repository_id"])
@@ -302,18 +327,25 @@ class Sender:
     async def _request(self, installation_id: int, request: Request) -> Answer:
         """Send it, and keep what the answer says about the limits."""
         try:
-            answer = await self.github.request(
-                installation_id, request.method, request.path, request.body
+            # What concerns the installation itself is asked as the App: it may be suspended.
+            answer = await (
+                self.github.app_request(request.method, request.path)
+                if request.path.startswith("/app/")
+                else self.github.request(
+                    installation_id, request.method, request.path, request.body
+                )
             )
         except (Unreachable, OutcomeUnknown, TokenRefused) as exc:
             self.trouble = f"{type(exc).__name__}: {exc}"
             raise
         self.trouble = None
-        await self.hub.store.write(lambda tx: _observe(tx, installation_id, answer))
+        await self.hub.store.write(lambda tx: _observe(tx, installation_id, request, answer))
         return answer
 
 
-async def _observe(tx: Tx, installation_id: int, answer: Answer) -> None:
+async def _observe(tx: Tx, installation_id: int, request: Request, answer: Answer) -> None:
+    if request.method != "GET":
+        await senders.mutated(tx, installation_id)
     known = [_budget(row) for row in await budgets.all_of(tx, installation_id)]
     message = _message(answer)
     for each in budget.observed(known, answer.status, answer.headers, message, await tx.now()):
@@ -370,12 +402,16 @@ async def _fenced_off(tx: Tx, write: Row, now: int) -> dict[str, Any] | None:
     }
 
 
-async def _echoes(tx: Tx, write: Row) -> list[Row]:
-    """Comments that came back by webhook: the cheapest proof that one was made."""
+async def _echo(tx: Tx, sending: Sending) -> dict[str, Any] | None:
+    """The comment as it came back by webhook: the cheapest proof that it was made."""
+    write = sending.write
     if write["kind"] not in ("comment", "card"):
-        return []
+        return None
     here = (write["installation_id"], write["repository_id"], write["arguments"]["number"])
-    return await mirror.newest_comments(tx, *here, 100)
+    for row in await mirror.newest_comments(tx, *here, 100):
+        if sending.is_mine({"body": row["body"], "user": {"login": row["author"]}}):
+            return {"comment_id": row["id"], "url": None}
+    return None
 
 
 async def _follow(tx: Tx, write: Row, result: dict[str, Any]) -> None:
@@ -401,8 +437,20 @@ async def _follow(tx: Tx, write: Row, result: dict[str, Any]) -> None:
             await tasks.pull_changed(tx, row)
 
 
-async def _forget_card(tx: Tx, write: Row) -> None:
-    await stored_tasks.change(tx, write["installation_id"], write["task_id"], card_comment_id=None)
+async def _undone(tx: Tx, write: Row, why: str) -> None:
+    """What a write that will not take effect means for its task."""
+    installation_id, task_id = write["installation_id"], write["task_id"]
+    task = await stored_tasks.locked(tx, installation_id, task_id) if task_id else None
+    if task is None:
+        return
+    if write["kind"] == "issue" and task["number"] is None:
+        await stored_tasks.change(tx, installation_id, task_id, note=f"It has no issue: {why}")
+        await tasks.move(tx, task, "failed", BOT, "its issue could not be made")
+    card = task["card_comment_id"]
+    if write["kind"] == "card" and await mirror.is_deleted(tx, "comments", installation_id, card):
+        # Somebody deleted it: the next change makes a new one. A 404 alone may as well mean
+        # that the App could not see it for a while.
+        await stored_tasks.change(tx, installation_id, task_id, card_comment_id=None)
 
 
 def _message(answer: Answer) -> str:

@@ -107,7 +107,9 @@ async def expire(tx: Tx, lease: Row) -> None:
     """Free what a dead agent holds, unless it showed itself meanwhile."""
     task = await tasks.locked(tx, lease["installation_id"], lease["task_id"])
     now = await leases.get(tx, lease["installation_id"], lease["id"])
-    if now is None or now["state"] != "held" or (now["expires_at"] or 0) > await tx.now():
+    if now is None or now["state"] != "held" or now["expires_at"] is None:
+        return  # it ended, or is parked, or a person's
+    if now["expires_at"] > await tx.now():
         return
     if task is not None and task["lease_id"] == lease["id"]:
         await release(tx, task, "expired", "the lease ran out", BOT)
@@ -175,7 +177,7 @@ async def find(tx: Tx, installation_id: int, ref: str) -> Row:
             raise unknown_repository(full_name)
         task = await tasks.by_number(tx, installation_id, repository["id"], int(number))
     else:
-        task = await tasks.get(tx, installation_id, ref)
+        task = await tasks.visible(tx, installation_id, ref)
     if task is None:
         raise Refused(
             "unknown_task",

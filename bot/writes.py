@@ -29,12 +29,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Sending:
-    """A write with what it takes to send it. `card_comment_id`: of its task."""
+    """A write with what it takes to send it. `card_comment_id` and `bound`: of its task."""
 
     write: Row
     repository: str
     keys: Keys
     card_comment_id: int | None = None
+    # Its issue, when a webhook has brought it already.
+    bound: dict[str, Any] | None = None
 
     @property
     def arguments(self) -> dict[str, Any]:

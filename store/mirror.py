@@ -29,6 +29,11 @@ def ties(new: str, old: str) -> bool:
     return new[:18] == old[:18] and int(new[18:35]) == 0 and new[35:] != old[35:]
 
 
+def has_time(guard: str) -> bool:
+    """Whether GitHub said when; what is only gathered from other events has none."""
+    return int(guard[1:18]) > 0
+
+
 @dataclass(frozen=True)
 class Put:
     """What became of a row. `tie`: GitHub must be asked which of two is right."""
@@ -140,6 +145,13 @@ async def newest_comments(
     )
     rows = await tx.all(q, i=installation_id, r=repository_id, n=number, limit=limit)
     return rows[::-1]
+
+
+async def is_deleted(tx: Tx, table: str, installation_id: int, id_: int | None) -> bool:
+    """Whether GitHub told us that it is gone."""
+    q = f"SELECT deleted FROM {table} WHERE installation_id = :i AND id = :id"
+    row = await tx.one(q, i=installation_id, id=id_)
+    return row is not None and bool(row["deleted"])
 
 
 async def bury(tx: Tx, table: str, installation_id: int, id_: int) -> None:

@@ -32,8 +32,20 @@ async def acquire(tx: Tx, installation_id: int, me: str, lease: int, grace: int)
     return await tx.one("SELECT * FROM senders WHERE installation_id = :i", i=installation_id)
 
 
+async def holds(tx: Tx, installation_id: int, me: str, left: int) -> bool:
+    """Whether the lease is ours for another `left` microseconds."""
+    row = await tx.one(
+        "SELECT holder FROM senders WHERE installation_id = :i AND holder = :me "
+        "AND lease_until >= :at",
+        i=installation_id,
+        me=me,
+        at=await tx.now() + left,
+    )
+    return row is not None
+
+
 async def mutated(tx: Tx, installation_id: int) -> None:
-    """A mutation was sent just now: the next one keeps its distance."""
+    """A mutation is sent, or answered, just now: the next one keeps its distance."""
     await tx.run(
         "UPDATE senders SET last_mutation_at = :now WHERE installation_id = :i",
         now=await tx.now(),

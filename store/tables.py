@@ -300,6 +300,7 @@ writes = table(
     maybe("error", Json),
     sa.Index("ix_writes_state", "state", "not_before", "installation_id"),
     sa.Index("ix_writes_queue", "installation_id", "state", "seq"),
+    sa.Index("ix_writes_task", "installation_id", "task_id", "state", "seq"),
     sa.Index("ix_writes_target", "installation_id", "target", "state", "seq"),
 )
 budgets = table(

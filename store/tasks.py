@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from store import ids, sql
+from store.mirror import PRESENT, VISIBLE
 from store.transaction import Row, Tx
 
 COLUMNS = (
@@ -20,16 +21,16 @@ COLUMNS = (
     "updated_at",
 )
 MEDIUM = 1
-# Everything a task's reader needs: its repository's name stands in its own.
-SELECT = (
-    "SELECT t.*, r.full_name, l.expires_at, l.granted_at AS claimed_at FROM tasks t "
+# Everything a task's reader needs: its repository's name stands in its own. Our bookkeeping goes
+# on for a repository that the installation does not cover now.
+ANY = (
+    "SELECT t.*, r.full_name, l.expires_at FROM tasks t "
     "JOIN repositories r ON r.installation_id = t.installation_id AND r.id = t.repository_id "
-    "AND r.deleted = 0 AND r.selected = 1 "
     "LEFT JOIN leases l ON l.installation_id = t.installation_id AND l.id = t.lease_id "
-    "WHERE t.installation_id = :i AND NOT EXISTS (SELECT 1 FROM installations n WHERE "
-    "n.installation_id = t.installation_id "
-    "AND (n.deleted = 1 OR n.suspended_at IS NOT NULL))"
+    "WHERE t.installation_id = :i"
 )
+# What actors get to see.
+SELECT = f"{ANY} AND {VISIBLE} AND {PRESENT}"
 
 
 async def create(tx: Tx, installation_id: int, **values: Any) -> str:
@@ -57,6 +58,10 @@ async def create(tx: Tx, installation_id: int, **values: Any) -> str:
 
 
 async def get(tx: Tx, installation_id: int, task_id: str) -> Row | None:
+    return _decoded(await tx.one(f"{ANY} AND t.id = :t", i=installation_id, t=task_id))
+
+
+async def visible(tx: Tx, installation_id: int, task_id: str) -> Row | None:
     return _decoded(await tx.one(f"{SELECT} AND t.id = :t", i=installation_id, t=task_id))
 
 
@@ -71,7 +76,7 @@ async def locked(tx: Tx, installation_id: int, task_id: str) -> Row | None:
 
 
 async def of_issue(tx: Tx, installation_id: int, issue_id: int) -> Row | None:
-    return _decoded(await tx.one(f"{SELECT} AND t.issue_id = :n", i=installation_id, n=issue_id))
+    return _decoded(await tx.one(f"{ANY} AND t.issue_id = :n", i=installation_id, n=issue_id))
 
 
 async def by_number(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
@@ -80,7 +85,7 @@ async def by_number(tx: Tx, installation_id: int, repository_id: int, number: in
 
 
 async def of_pull(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[Row]:
-    q = f"{SELECT} AND t.repository_id = :r AND t.pull_number = :n"
+    q = f"{ANY} AND t.repository_id = :r AND t.pull_number = :n"
     rows = await tx.all(q, i=installation_id, r=repository_id, n=number)
     return _all(rows)
 
@@ -88,7 +93,16 @@ async def of_pull(tx: Tx, installation_id: int, repository_id: int, number: int)
 async def bind(
     tx: Tx, installation_id: int, task_id: str, repository_id: int, issue_id: int, number: int
 ) -> bool:
-    """Its issue is there: False if the task has one already."""
+    """Its issue is there: False if the task has one already.
+
+    A task that the issue got by its label meanwhile makes way, unless somebody claimed it.
+    """
+    other = await of_issue(tx, installation_id, issue_id)
+    if other is not None and other["id"] != task_id:
+        if other["fence"]:
+            return False
+        q = "DELETE FROM tasks WHERE installation_id = :i AND id = :t AND fence = 0"
+        await tx.run(q, i=installation_id, t=other["id"])
     return bool(
         await tx.run(
             "UPDATE tasks SET issue_id = :issue, number = :n, updated_at = :now "

@@ -101,13 +101,18 @@ async def waiting_installations(tx: Tx) -> list[int]:
 
 
 async def next_due(tx: Tx, installation_id: int) -> Row | None:
-    """The oldest write that may go out now and that no earlier one of its target holds up."""
+    """The oldest write that may go out now, and that no earlier one holds up.
+
+    Those of one target go in order; those of a task's next holder wait for those of the last.
+    """
     row = await tx.one(
         "SELECT w.* FROM writes w WHERE w.installation_id = :i "
         "AND w.state IN ('queued', 'unknown') "
         "AND w.not_before <= :now AND NOT EXISTS (SELECT 1 FROM writes e WHERE "
         "e.installation_id = w.installation_id AND e.target = w.target AND e.state IN :live "
-        "AND e.seq < w.seq) ORDER BY w.seq LIMIT 1",
+        "AND e.seq < w.seq) AND NOT EXISTS (SELECT 1 FROM writes p WHERE "
+        "p.installation_id = w.installation_id AND p.task_id = w.task_id AND p.state IN :live "
+        "AND p.lease_id <> w.lease_id AND p.seq < w.seq) ORDER BY w.seq LIMIT 1",
         i=installation_id,
         live=LIVE,
         now=await tx.now(),
@@ -119,7 +124,8 @@ async def sending(tx: Tx, write: Row) -> bool:
     """Note, before the request goes out, that it does: False if it was cancelled meanwhile."""
     return bool(
         await tx.run(
-            "UPDATE writes SET state = 'sending', sending_at = :now, attempts = attempts + 1 "
+            "UPDATE writes SET state = 'sending', sending_at = :now, looks = 0, "
+            "attempts = attempts + 1 "
             "WHERE installation_id = :i AND id = :w AND state IN ('queued', 'unknown')",
             now=await tx.now(),
             i=write["installation_id"],
@@ -187,16 +193,3 @@ def decoded(row: Row) -> Row:
     return row | {
         name: row[name] and json.loads(row[name]) for name in ("arguments", "result", "error")
     }
-
-
-async def next_at(tx: Tx, installation_id: int) -> int | None:
-    """When the earliest live write or queued read may go."""
-    row = await tx.one(
-        "SELECT MIN(at) AS at FROM (SELECT MIN(not_before) AS at FROM writes "
-        "WHERE installation_id = :i AND state IN :live "
-        "UNION ALL SELECT MIN(not_before) AS at FROM pending_reads "
-        "WHERE installation_id = :i AND state = 'queued') q",
-        i=installation_id,
-        live=LIVE,
-    )
-    return row["at"] if row else None

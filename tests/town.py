@@ -20,7 +20,7 @@ from bot.hub import Hub
 from bot.keys import Keys
 from bot.sender import Sender
 from fixtures.github import Installation, Issue, Person, Repository, Request, SimulatedGitHub
-from store import mirror, writes
+from store import mirror
 from store.transaction import Row, Store
 from webhooks.app import create_app
 
@@ -134,11 +134,17 @@ class Town:
         ]
 
     async def _wait_for_due(self) -> bool:
-        """Step to the next write that was put off, if there is one within the hour."""
-        at = await self.store.read(lambda tx: writes.next_at(tx, self.installation.id))
-        if at is None or at > self.clock() + 3600 * 1_000_000:
+        """Step to when the next write or read that was put off is due, if within the hour."""
+        (row,) = await self.rows(
+            "SELECT MIN(at) AS at FROM (SELECT MIN(not_before) AS at FROM writes WHERE "
+            "installation_id = :i AND state IN ('queued', 'unknown') AND not_before > :now "
+            "UNION ALL SELECT MIN(not_before) AS at FROM pending_reads WHERE "
+            "installation_id = :i AND state = 'queued' AND not_before > :now) q",
+            now=self.clock(),
+        )
+        if row["at"] is None or row["at"] > self.clock() + 3600 * 1_000_000:
             return False
-        self.clock.forward(max(at - self.clock(), 0) / 1_000_000)
+        self.clock.forward((row["at"] - self.clock()) / 1_000_000)
         return True
 
     async def rows(self, sql: str, **params: Any) -> list[Row]:

@@ -147,7 +147,8 @@ async def mark_message_read(ctx: Context, message_id: MessageId) -> Marked:
 
 
 async def _shown(ctx: Context, row: Row) -> Message:
-    task = await stored.get(ctx.tx, ctx.installation_id, row["task_id"]) if row["task_id"] else None
+    task_id = row["task_id"]
+    task = await stored.visible(ctx.tx, ctx.installation_id, task_id) if task_id else None
     return Message(
         id=row["id"],
         thread_id=row["thread_id"],

@@ -148,8 +148,8 @@ async def held(ctx: Context, ref: str, fence: int | None) -> Row:
     if fence is not None and fence != row["fence"]:
         raise Refused(
             "stale_fence",
-            f"Fence {fence} is of an earlier lease of yours on {tasks.name(row)}; the lease you "
-            f"hold now has fence {row['fence']}. Nothing was changed.",
+            f"Fence {fence} is not that of your lease on {tasks.name(row)}: it has fence "
+            f"{row['fence']}. Nothing was changed.",
             holder=holder,
             fence=row["fence"],
         )
@@ -208,6 +208,8 @@ async def claim_task(
     if task is None:
         return await _claim_best(ctx, repository, lease_s)
     row = await found(ctx, task, lock=True)
+    if row["expires_at"] is not None and row["expires_at"] <= ctx.now:
+        row = await _freed(ctx, row)
     if row["holder"] == ctx.actor.name:
         return await _claimed(ctx, row["id"])
     if row["number"] is None:
@@ -218,6 +220,14 @@ async def claim_task(
     if lease is None:
         raise _why_not(await found(ctx, row["id"]))
     return await _claimed(ctx, row["id"])
+
+
+async def _freed(ctx: Context, row: Row) -> Row:
+    """An overdue task, when there were too many to free each."""
+    lease = await leases.get(ctx.tx, ctx.installation_id, row["lease_id"])
+    if lease is not None:
+        await tasks.expire(ctx.tx, lease)
+    return await found(ctx, row["id"])
 
 
 async def _registered(ctx: Context) -> None:
@@ -447,6 +457,6 @@ def _place(cursor: str | None) -> tuple[int, str] | None:
     at, _, task_id = decode(cursor).partition(" ")
     if not cursor:
         return None
-    if not at.isdecimal():
+    if not at.isdecimal() or len(at) > 18:
         raise Refused("invalid_arguments", "`cursor` is not one that list_tasks gave.")
     return int(at), task_id

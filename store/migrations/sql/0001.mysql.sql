@@ -429,5 +429,6 @@ CREATE TABLE IF NOT EXISTS writes (
   PRIMARY KEY (installation_id, id),
   KEY ix_writes_queue (installation_id, state, seq),
   KEY ix_writes_state (state, not_before, installation_id),
-  KEY ix_writes_target (installation_id, target, state, seq)
+  KEY ix_writes_target (installation_id, target, state, seq),
+  KEY ix_writes_task (installation_id, task_id, state, seq)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};

@@ -455,3 +455,5 @@ CREATE INDEX ix_writes_queue ON writes (installation_id, state, seq);
 CREATE INDEX ix_writes_state ON writes (state, not_before, installation_id);
 
 CREATE INDEX ix_writes_target ON writes (installation_id, target, state, seq);
+
+CREATE INDEX ix_writes_task ON writes (installation_id, task_id, state, seq);
