@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from functools import partial
+from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -23,7 +24,6 @@ FINISH_S = 10
 
 app = typer.Typer(
     help="AI agents and people on the same GitHub repositories.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -33,6 +33,18 @@ app.add_typer(token, name="token")
 app.add_typer(deliveries, name="deliveries")
 
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="the version, and no more")] = False,
+) -> None:
+    if version:
+        cli.say(f"hubbub {metadata.version('hubbub')}")
+    elif context.invoked_subcommand is None:
+        cli.say(context.get_help())
 
 
 @app.command()
@@ -89,6 +101,22 @@ def token_create(
     asyncio.run(cli.create_token(settings.load(), installation, agent, known))
 
 
+@token.command("list")
+def token_list(
+    installation: Annotated[str, typer.Option(help="the account's login, or the number")],
+) -> None:
+    """The tokens of an installation: id, agent, role; never the token itself."""
+    asyncio.run(cli.list_tokens(settings.load(), installation))
+
+
+@token.command("revoke")
+def token_revoke(
+    key_id: Annotated[str, typer.Argument(help="the first part of the token, after hubbub_")],
+) -> None:
+    """Make a token worthless."""
+    asyncio.run(cli.revoke_token(settings.load(), key_id))
+
+
 @app.command()
 def call(
     operation: Annotated[str, typer.Argument(help="its name, such as list_tasks")],
@@ -130,7 +158,7 @@ def deliveries_replay(
 async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
     from mcp_server import http  # noqa: PLC0415 - as above
 
-    async with cli.opened(loaded) as hub, loops.running(hub, github_app) as running:
+    async with cli.opened(loaded, make=True) as hub, loops.running(hub, github_app) as running:
         hosts = http.allowed_hosts(loaded.host, loaded.public_url)
         server = create_app(
             hub,

@@ -16,15 +16,15 @@ from rich.table import Table
 from bot import keys, settings
 from bot.actor import SLUG, Role
 from bot.errors import Refused
-from bot.github import GitHub
-from bot.hub import Hub, create_key
+from bot.github import GitHub, OutcomeUnknown, Unreachable
+from bot.hub import TOKEN_CACHE_S, Hub, create_key
 from bot.operations import OPERATIONS
 from bot.payloads import at, text
 from bot.settings import Settings, WrongSettings
 from bot.times import stamp
-from store import deliveries, mirror
+from store import agents, deliveries, mirror
+from store import migrate as schema
 from store.database import open_store, system_clock
-from store.migrate import upgrade
 from store.transaction import StoreError, Tx
 
 REST_TIMEOUT_S = 70
@@ -51,20 +51,32 @@ def safe_url(url: str) -> str:
 
 
 def migrate(loaded: Settings) -> None:
-    upgrade(loaded.database_url)
+    schema.upgrade(loaded.database_url)
 
 
 @asynccontextmanager
-async def opened(loaded: Settings) -> AsyncIterator[Hub]:
-    """The database, migrated, and bound to the secret."""
-    known = keys.load(loaded)
-    await asyncio.to_thread(migrate, loaded)
+async def opened(loaded: Settings, *, make: bool = False) -> AsyncIterator[Hub]:
+    """The database, bound to the secret. `make`: made and migrated first, as `serve` does."""
+    if not make:
+        await asyncio.to_thread(_there, loaded)
+    known = keys.load(loaded, make=make)
+    if make:
+        await asyncio.to_thread(migrate, loaded)
     store = await open_store(loaded.database_url)
     try:
         await keys.check(store, known)
         yield Hub(store, known)
     finally:
         await store.close()
+
+
+def _there(loaded: Settings) -> None:
+    if wrong := schema.check(loaded.database_url):
+        raise StoreError(
+            f"The database {safe_url(loaded.database_url)} cannot be used: {wrong}. Set "
+            "HUBBUB_DATABASE_URL to that of `hubbub serve`, or call where it runs; for `call` and "
+            "`mcp` HUBBUB_URL, the server's address, does as well."
+        )
 
 
 def token_of(loaded: Settings) -> str:
@@ -90,6 +102,21 @@ async def create_token(loaded: Settings, installation: str, agent: str, role: Ro
         f"this is {agent}'s token as {role} in installation {installation_id}; it is not shown "
         "again. Give it to the agent as HUBBUB_TOKEN, or as `Authorization: Bearer …`."
     )
+
+
+async def list_tokens(loaded: Settings, installation: str) -> None:
+    async with opened(loaded) as hub:
+        installation_id = await hub.store.read(lambda tx: _installation(tx, installation))
+        rows = await hub.store.read(lambda tx: agents.keys_of(tx, installation_id))
+    for row in rows:
+        say(f"{row['id']}  {row['agent_id']}  {row['role']}  made {stamp(row['created_at'])}")
+
+
+async def revoke_token(loaded: Settings, key_id: str) -> None:
+    async with opened(loaded) as hub:
+        if not await hub.store.write(lambda tx: agents.revoke_key(tx, key_id)):
+            raise WrongSettings(f"There is no token {key_id}. `hubbub token list` shows them.")
+    say(f"{key_id} is revoked; servers take it for {TOKEN_CACHE_S} s more at most.")
 
 
 async def _installation(tx: Tx, named: str) -> int:
@@ -163,6 +190,10 @@ async def _call_server(
 async def list_deliveries(
     loaded: Settings, state: str | None, limit: int, *, counts: bool, as_json: bool
 ) -> None:
+    if state not in (None, *deliveries.STATES):
+        raise WrongSettings(
+            f"--state is {state!r}; it must be one of {', '.join(deliveries.STATES)}."
+        )
     async with opened(loaded) as hub:
         rows = await hub.store.read(
             deliveries.counts if counts else lambda tx: deliveries.listed(tx, state, limit)
@@ -172,13 +203,18 @@ async def list_deliveries(
             say(json.dumps(row))
         return
     shown = ("event", "action", "state", "outcome", "n") if counts else ROW
-    table = Table(*shown, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in shown:
+        table.add_column(name, no_wrap=name in ("guid", "received_at"), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(name, row[name]) for name in shown))
-    Console(soft_wrap=True).print(table)
+    console = Console(soft_wrap=True)
+    # A GUID that is cut is of no use to `show` and `replay`.
+    console.width = max(console.width, 160)
+    console.print(table)
 
 
-ROW = ("received_at", "event", "action", "state", "outcome", "attempts", "guid", "error")
+ROW = ("guid", "received_at", "event", "action", "state", "outcome", "attempts", "error")
 
 
 def _cell(name: str, value: Any) -> str:
@@ -206,7 +242,9 @@ async def replay(loaded: Settings, guid: str | None, *, all_dead: bool) -> None:
         raise WrongSettings("Give one GUID, or --all.")
     async with opened(loaded) as hub:
         n = await hub.store.write(lambda tx: _replay(tx, guid))
-    say(f"{n} deliveries are processed again by `hubbub serve`.")
+    if guid is not None and not n:
+        raise WrongSettings(f"No dead delivery has the GUID {guid}: nothing to process again.")
+    say(f"{n} {'delivery is' if n == 1 else 'deliveries are'} processed again by `hubbub serve`.")
 
 
 async def _replay(tx: Tx, guid: str | None) -> int:
@@ -229,7 +267,7 @@ async def doctor() -> int:
         try:
             said = await check(loaded)
         except (WrongSettings, StoreError, Refused) as exc:
-            failed, said = 1, f"WRONG: {exc}"
+            failed, said = 1, "WRONG: " + " ".join(str(exc).splitlines())
         say(f"{name}: {said}")
     return failed
 
@@ -260,7 +298,7 @@ async def _check_github(loaded: Settings) -> str:
         )
         try:
             answer = await github.app_request("GET", "/app")
-        except Exception as exc:
+        except (Unreachable, OutcomeUnknown) as exc:
             raise Refused("unavailable", f"{app.api_url} cannot be reached: {exc}") from exc
     if answer.status != 200:
         raise Refused("unavailable", f"{app.api_url} says: {text(at(answer.data, 'message'))}")

@@ -37,8 +37,11 @@ class Keys:
         return hmac.new(self.derive(purpose), text.encode(), hashlib.sha256).hexdigest()
 
 
-def load(settings: Settings) -> Keys:
-    """The secret of the settings, or of the file beside the SQLite database."""
+def load(settings: Settings, *, make: bool) -> Keys:
+    """The secret of the settings, or of the file beside the SQLite database.
+
+    `make`: a missing file is made; otherwise WrongSettings.
+    """
     if settings.secret_key:
         return Keys(_long_enough(settings.secret_key.get_secret_value(), "HUBBUB_SECRET_KEY"))
     path = sqlite_path(settings.database_url)
@@ -47,29 +50,34 @@ def load(settings: Settings) -> Keys:
             "HUBBUB_SECRET_KEY is not set, and with MySQL it must be: all processes share it. "
             'Make one with `python3 -c "import secrets; print(secrets.token_urlsafe(48))"`.'
         )
-    return Keys(_beside(Path(f"{path}.key")))
+    return Keys(_beside(Path(f"{path}.key"), make=make))
 
 
-def _beside(path: Path) -> str:
+def _beside(path: Path, *, make: bool) -> str:
     try:
-        # Written whole under another name first: a process killed here leaves no half key.
-        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(base64.urlsafe_b64encode(secrets.token_bytes(48)).decode())
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+        if make and not path.exists():
+            _make(path)
         return _long_enough(path.read_text().strip(), str(path))
     except OSError as exc:
         raise WrongSettings(
             f"Cannot read or make the secret's file {path}: {exc.strerror}. "
             "Set HUBBUB_SECRET_KEY, or let HUBBUB_DATABASE_URL name a folder that can be written."
         ) from exc
+
+
+def _make(path: Path) -> None:
+    """Written whole under another name first: a process killed here leaves no half key."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(base64.urlsafe_b64encode(secrets.token_bytes(48)).decode())
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return  # another process was quicker: its key holds
+    finally:
+        draft.unlink()
 
 
 def _long_enough(secret: str, where: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,8 +34,14 @@ class Settings(BaseSettings):
         description="32 bytes or more from which all other secrets derive; made beside a SQLite "
         "file when absent, required with MySQL",
     )
-    public_url: str | None = Field(None, description="where others reach this server")
-    host: str = Field("127.0.0.1", description="the address to listen on")
+    public_url: str | None = Field(
+        None,
+        description="where others reach this server; behind a proxy /mcp answers to its host only "
+        "when it is set",
+    )
+    host: Annotated[str, Field(min_length=1)] = Field(
+        "127.0.0.1", description="the address to listen on"
+    )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, description="the port to listen on")
     github_app_id: str | None = Field(None, description="the App's id, from its settings page")
     github_private_key: SecretStr | None = Field(
@@ -57,6 +64,28 @@ class Settings(BaseSettings):
     )
     url: str | None = Field(None, description="for `hubbub mcp` and `hubbub call`: the server")
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_database(cls, value: str) -> str:
+        file = value.removeprefix("sqlite:///")
+        if value.startswith("sqlite:///") and file and file != ":memory:":
+            return value
+        if value.startswith("mysql://"):
+            try:
+                port_of = urlsplit(value).port
+            except ValueError as exc:
+                raise ValueError("the port must be a number, as in mysql://…@host:3306/…") from exc
+            if port_of != 0:
+                return value
+        raise ValueError(
+            "must be sqlite:///path/to/file.db or mysql://user:password@host:3306/name"
+        )
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
     @field_validator("github_api_url", "public_url", "url")
     @classmethod
     def _is_a_web_address(cls, value: str | None) -> str | None:
@@ -65,7 +94,8 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be an address such as https://hubbub.example.com")
-        return value.rstrip("/")
+        # What `hubbub demo` shows for MCP clients is pasted for others too.
+        return value.rstrip("/").removesuffix("/mcp")
 
 
 REMEDIES = {
@@ -90,6 +120,8 @@ def load(**given: Any) -> Settings:
     """Read the settings. Raise WrongSettings, which names each wrong one."""
     try:
         return Settings(**given)
+    except UnicodeDecodeError as exc:
+        raise WrongSettings("The file .env here is no UTF-8 text.") from exc
     except ValidationError as exc:
         wrong = [
             f"HUBBUB_{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}"
@@ -128,7 +160,7 @@ def _pem(value: str) -> str:
     try:
         if "-----BEGIN" not in text:
             text = Path(text).expanduser().read_text()
-        load_pem_private_key(text.encode(), password=None)
+        key = load_pem_private_key(text.encode(), password=None)
     except OSError as exc:
         raise WrongSettings(
             "HUBBUB_GITHUB_PRIVATE_KEY is neither a PEM text nor a file that can be read "
@@ -136,6 +168,12 @@ def _pem(value: str) -> str:
         ) from exc
     except (ValueError, TypeError) as exc:
         raise WrongSettings(
-            f"HUBBUB_GITHUB_PRIVATE_KEY holds no private key. {REMEDIES['github_private_key']}"
+            "HUBBUB_GITHUB_PRIVATE_KEY holds no private key, or one with a passphrase. "
+            f"{REMEDIES['github_private_key']}"
         ) from exc
+    if not isinstance(key, RSAPrivateKey):
+        raise WrongSettings(
+            "HUBBUB_GITHUB_PRIVATE_KEY holds a key that is not RSA, as a GitHub App's is. "
+            f"{REMEDIES['github_private_key']}"
+        )
     return text

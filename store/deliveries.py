@@ -19,6 +19,7 @@ COLUMNS = (
     "payload",
 )
 KEY = ("installation_id", "guid")
+STATES = ("received", "processed", "failed", "dead")
 # After each failed attempt: seconds until the next. Then the delivery is dead.
 BACKOFF_S = (1, 5, 30, 120, 600)
 

@@ -4,6 +4,7 @@ A revision is plain SQL, one text for each engine, in `migrations/sql/`. On MySQ
 statement commits by itself, so each is written to do nothing the second time.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,8 @@ def head() -> str | None:
 
 def upgrade(url: str) -> None:
     """Migrate to the newest schema. Blocks; processes that start together take turns."""
+    if (path := sqlite_path(url)) and not Path(path).exists():
+        _make(Path(path))
     with _connected(url) as connection:
         if _revision(connection) == head():
             return
@@ -53,8 +56,21 @@ def upgrade(url: str) -> None:
             _upgrade(connection)
 
 
+def _make(path: Path) -> None:
+    """For its owner alone: it mirrors private repositories."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    except OSError as exc:
+        raise StoreError(
+            f"Cannot make the SQLite file {path.resolve()}: {exc.strerror}. HUBBUB_DATABASE_URL "
+            "must name a file in a folder that can be written to."
+        ) from exc
+
+
 def check(url: str) -> str | None:
-    """What is wrong with the schema, or None."""
+    """What is wrong with the schema, or None. Makes nothing."""
+    if (path := sqlite_path(url)) and not Path(path).exists():
+        return f"there is no file {Path(path).resolve()}; `hubbub migrate` or `serve` makes it"
     with _connected(url) as connection:
         found = _revision(connection)
     if found == head():
@@ -112,9 +128,13 @@ def _connected(url: str) -> Iterator[sa.Connection]:
     try:
         with made.connect() as connection:
             yield connection
-    except sa.exc.OperationalError as exc:
+    except sa.exc.DatabaseError as exc:
         if sqlite_path(url):
-            raise StoreError(f"Cannot migrate {url}: {exc.orig}.") from exc
+            raise StoreError(
+                f"Cannot use {url}: {exc.orig}. HUBBUB_DATABASE_URL must name a SQLite file."
+            ) from exc
+        if not isinstance(exc, sa.exc.OperationalError):
+            raise
         raise unreachable(address(url), err.OperationalError(*exc.orig.args)) from exc  # type: ignore[union-attr]
     finally:
         made.dispose()

@@ -1,12 +1,15 @@
 """The `hubbub` command, in a process of its own."""
 
 import json
+import os
 import socket
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from serving import hubbub, post, serving, settings
 
 from store.migrate import upgrade
@@ -108,6 +111,7 @@ async def test_an_operation_is_called_on_the_database_and_at_a_server_alike(
 async def test_a_call_that_cannot_be_made_says_why(
     url: str, tmp_path: Path, given: dict[str, str], exits: int, said: str
 ) -> None:
+    upgrade(url)
     code, out, err = await hubbub("call", "list_agents", folder=tmp_path, **settings(url) | given)
     assert (code, out) == (exits, "")
     assert said in err
@@ -117,6 +121,7 @@ async def test_a_call_that_cannot_be_made_says_why(
 async def test_a_token_for_an_account_that_nobody_knows_is_not_made(
     url: str, tmp_path: Path
 ) -> None:
+    upgrade(url)
     words = ("token", "create", "--installation", "acme", "--agent", "ada")
     code, out, err = await hubbub(*words, folder=tmp_path, **settings(url))
     assert (code, out) == (2, "")
@@ -138,9 +143,62 @@ async def test_deliveries_are_listed_and_shown(url: str, tmp_path: Path) -> None
 
 
 async def test_doctor_says_what_is_wrong_a_line_each(url: str, tmp_path: Path) -> None:
+    upgrade(url)
     code, out, _ = await hubbub("doctor", folder=tmp_path, **settings(url))
     names = [line.partition(":")[0] for line in out.splitlines()]
     wrong = [line.partition(":")[0] for line in out.splitlines() if "WRONG" in line]
     assert code == 1
     assert "database" in names
     assert wrong == ["GitHub"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("doctor",), ("deliveries", "list"), ("token", "create", "--installation=5", "--agent=a")],
+)
+async def test_a_command_in_the_wrong_folder_makes_nothing_there(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    code, out, err = await hubbub(*words, folder=tmp_path)
+    assert code != 0
+    assert "HUBBUB_DATABASE_URL" in out + err
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - a test's folder
+
+
+async def test_a_token_that_was_revoked_is_worth_nothing(url: str, tmp_path: Path) -> None:
+    upgrade(url)
+    given = {"HUBBUB_TOKEN": await token(url, tmp_path)}
+    _, listed, _ = await hubbub(
+        "token", "list", "--installation", "7", folder=tmp_path, **settings(url)
+    )
+    key_id, agent = listed.split()[:2]
+    assert (given["HUBBUB_TOKEN"].split("_")[1], "ada") == (key_id, agent)
+    code, _, _ = await hubbub("token", "revoke", key_id, folder=tmp_path, **settings(url))
+    assert code == 0
+    code, error, _ = await call(url, tmp_path, "list_agents", **given)
+    assert (code, error["error"]["code"]) == (1, "unauthenticated")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"HUBBUB_DATABASE_URL": "postgres://u:p@h/d"}, "HUBBUB_DATABASE_URL: must be sqlite:///"),
+        ({"HUBBUB_DATABASE_URL": "sqlite:///:memory:"}, "HUBBUB_DATABASE_URL: must be sqlite:///"),
+        ({"HUBBUB_DATABASE_URL": "mysql://u@h:x/d"}, "the port must be a number"),
+        ({"HUBBUB_DATABASE_URL": "sqlite:///not.db"}, "must name a SQLite file"),
+        ({"HUBBUB_HOST": ""}, "HUBBUB_HOST"),
+        ({"HUBBUB_GITHUB_PRIVATE_KEY": "not.db"}, "holds no private key"),
+        ({"HUBBUB_GITHUB_PRIVATE_KEY": "ec.pem"}, "that is not RSA"),
+    ],
+)
+async def test_a_wrong_setting_is_named_without_a_traceback(
+    url: str, tmp_path: Path, given: dict[str, str], said: str
+) -> None:
+    (tmp_path / "not.db").write_text("This is no database, and no key. " * 100)
+    key = generate_private_key(SECP256R1())
+    form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "ec.pem").write_bytes(key.private_bytes(*form))
+    code, out, err = await hubbub("serve", folder=tmp_path, **settings(url) | given)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "Traceback" not in err
