@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from town import Agent, Town
 
-from bot.sender import LEASE
+from bot.line import LEASE
 from fixtures.github import Issue
 
 

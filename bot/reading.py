@@ -1,0 +1,116 @@
+"""A read's way: asked of GitHub, page by page, and brought into the mirror."""
+
+from collections.abc import Mapping
+
+import structlog
+
+from bot import budget, reads
+from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable
+from bot.line import Line, message_of
+from bot.payloads import at
+from bot.reads import Reading
+from bot.times import SECOND
+from bot.writes import Request
+from store import mirror, pending_reads
+from store.transaction import Row, Tx
+
+log = structlog.get_logger()
+
+MOST_PAGES = 10
+
+
+async def look_up(line: Line, read: Row) -> None:
+    kind = reads.KINDS[read["kind"]]
+    path = kind.path(read["arguments"])
+    read_at = await line.hub.store.read(_now)
+    try:
+        if not path.startswith("/"):
+            path = f"/repos/{await _repository_of(line, read)}/{path}"
+        answer, whole = await _list(line, read["installation_id"], path, kind.items)
+    except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
+        return await _read_failed(line, read, f"{type(exc).__name__}: {exc}")
+    if answer is None or budget.limited(answer.status, answer.headers, message_of(answer)):
+        return await _read_put_off(line, read)
+    if answer.status not in (200, 404, 410):
+        return await _read_failed(line, read, f"{answer.status}: {message_of(answer)}")
+    if kind.lists and answer.status == 200 and not isinstance(answer.data, list):
+        return await _read_failed(line, read, "the answer is no list")
+    reading = Reading(read["installation_id"], read["arguments"], answer.data, read_at, whole)
+    try:
+        await _read_done(line, read, reading, answer.status)
+    except Exception as exc:  # whatever GitHub said: it must not hold up the writes
+        log.exception("read not applied", kind=read["kind"], subject=read["subject"])
+        await _read_failed(line, read, f"{type(exc).__name__}: {exc}")
+
+
+async def _repository_of(line: Line, read: Row) -> str:
+    here = (read["installation_id"], read["arguments"]["repository_id"])
+    name = await line.hub.store.read(lambda tx: mirror.repository_name(tx, *here))
+    return name or "unknown/unknown"
+
+
+async def _list(
+    line: Line, installation_id: int, path: str, items: str | None
+) -> tuple[Answer | None, bool]:
+    """One answer, or the pages of a list put together; and whether that is all of it.
+
+    None: between two pages the turn was lost.
+    """
+    answer = await line.request(installation_id, Request("GET", path))
+    whole = at(answer.data, items) if items else answer.data
+    following = _next_page(answer.headers)
+    for _ in range(MOST_PAGES - 1):
+        if answer.status != 200 or following is None or not isinstance(whole, list):
+            break
+        if not await line.hub.store.write(lambda tx: line.may_go_on(tx, installation_id)):
+            return None, False
+        answer = await line.request(installation_id, Request("GET", following))
+        more = at(answer.data, items) if items else answer.data
+        whole = whole + (more if isinstance(more, list) else [])
+        following = _next_page(answer.headers)
+    data = whole if answer.status == 200 else answer.data
+    return Answer(answer.status, answer.headers, data), following is None
+
+
+async def _read_done(line: Line, read: Row, reading: Reading, status: int) -> None:
+    async def work(tx: Tx) -> None:
+        if "repository_id" in read["arguments"]:
+            await mirror.lock_repository(tx, *reading.here)
+        if status == 200:
+            await reads.KINDS[read["kind"]].apply(tx, line.hub.keys, reading)
+        else:
+            await reads.gone(tx, read, status)
+        await pending_reads.answered(tx, read)
+        tx.rings.add(f"installation {read['installation_id']}")
+
+    await line.hub.store.write(work)
+
+
+async def _read_put_off(line: Line, read: Row) -> None:
+    """GitHub said wait: that is no fault of the read's."""
+
+    async def work(tx: Tx) -> None:
+        await pending_reads.put_off(tx, read, await tx.now() + SECOND)
+
+    await line.hub.store.write(work)
+
+
+async def _read_failed(line: Line, read: Row, why: str) -> None:
+    log.warning("read put off", kind=read["kind"], subject=read["subject"], why=why)
+
+    async def work(tx: Tx) -> None:
+        await pending_reads.failed(tx, read, why)
+
+    await line.hub.store.write(work)
+
+
+async def _now(tx: Tx) -> int:
+    return await tx.now()
+
+
+def _next_page(headers: Mapping[str, str]) -> str | None:
+    for part in headers.get("Link", "").split(","):
+        address, _, rest = part.partition(";")
+        if 'rel="next"' in rest:
+            return address.strip(" <>")
+    return None
