@@ -115,7 +115,7 @@ async def test_an_answer_that_could_not_be_recorded_is_looked_for_and_not_sent_a
     town: Town, which: int
 ) -> None:
     agent, issue, _ = await holder(town)
-    await comment(town, agent, issue, "once only")
+    write_id = await comment(town, agent, issue, "once only")
     ended: list[int] = []
 
     def away() -> None:
@@ -130,6 +130,7 @@ async def test_an_answer_that_could_not_be_recorded_is_looked_for_and_not_sent_a
         await town.settle()
     await town.settle()
     assert said(issue, "once only") == 1
+    assert await state_of(town, write_id) == "sent"
 
 
 async def test_a_sender_that_lost_its_lease_while_it_was_held_up_sends_nothing(town: Town) -> None:
@@ -159,7 +160,7 @@ async def test_a_sender_that_lost_its_lease_while_it_was_held_up_sends_nothing(t
 
 async def test_a_successor_whose_first_turn_is_rolled_back_still_looks_first(town: Town) -> None:
     agent, issue, _ = await holder(town)
-    await comment(town, agent, issue, "once only")
+    write_id = await comment(town, agent, issue, "once only")
     town.clock.forward(2)
     await town.die_while_sending()
     town.clock.forward(120)
@@ -176,6 +177,7 @@ async def test_a_successor_whose_first_turn_is_rolled_back_still_looks_first(tow
         await town.settle()
     await town.settle()
     assert said(issue, "once only") == 1
+    assert await state_of(town, write_id) == "sent"
 
 
 @pytest.mark.parametrize("fault", ["500", "close"])
