@@ -168,9 +168,10 @@ async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
         )
         runner = web.AppRunner(server, access_log=None, shutdown_timeout=FINISH_S)
         await runner.setup()
+        told = _told_to_stop()
         try:
             await _listen(runner, loaded)
-            await _until_told_to_stop()
+            await told.wait()
             hub.stop()
         finally:
             await runner.cleanup()
@@ -188,11 +189,11 @@ async def _listen(runner: web.AppRunner, loaded: Settings) -> None:
     cli.say(f"Hubbub is listening on http://{f'[{host}]' if ':' in host else host}:{port}")
 
 
-async def _until_told_to_stop() -> None:
+def _told_to_stop() -> asyncio.Event:
     told = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, told.set)
-    await told.wait()
+    return told
 
 
 async def _mcp(loaded: Settings) -> None:

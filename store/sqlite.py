@@ -32,10 +32,27 @@ PRAGMA cache_size = -65536;
 
 
 def connect(path: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, cached_statements=512, timeout=0)
-    db.row_factory = sqlite3.Row
-    db.executescript(PRAGMAS)
-    return db
+    """Block while another process opens or closes the file.
+
+    WAL is set up under a lock of its own, for which SQLite's busy time-out does not wait.
+    """
+    give_up = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        db = sqlite3.connect(path, isolation_level=None, cached_statements=512, timeout=0)
+        try:
+            db.row_factory = sqlite3.Row
+            db.executescript(PRAGMAS)
+        except sqlite3.OperationalError as exc:
+            db.close()
+            if not _busy(exc) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return db
+
+
+def _busy(exc: sqlite3.OperationalError) -> bool:
+    return exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 class SQLiteTx:
@@ -134,8 +151,7 @@ class SQLite:
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as exc:
-                busy = exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-                if not busy or time.monotonic() > give_up:
+                if not _busy(exc) or time.monotonic() > give_up:
                     raise StoreError(
                         f"Cannot write to the SQLite file {self.path}: {exc}."
                     ) from exc
