@@ -1,6 +1,13 @@
 """What a caller may be told when something is refused: one shape on every surface."""
 
+import secrets
 from typing import Any
+
+import structlog
+
+from store.transaction import StoreError
+
+log = structlog.get_logger()
 
 # code: (HTTP status, when)
 CODES: dict[str, tuple[int, str]] = {
@@ -48,3 +55,17 @@ class Refused(Exception):
         return {
             "error": {"code": self.code, "message": self.message, "details": self.details},
         }
+
+
+def failure(exc: Exception, **where: str) -> Refused:
+    """What the caller is told of a failure that they have no part in; the log has the rest."""
+    if isinstance(exc, StoreError):
+        log.warning("database away", error=str(exc), **where)
+        return Refused("unavailable", "The database cannot be used now. Try again.")
+    reference = secrets.token_hex(4)
+    log.error("bug", reference=reference, exc_info=exc, **where)
+    return Refused(
+        "internal",
+        f"This failed by a fault of ours, logged under {reference}. Nothing was acknowledged.",
+        reference=reference,
+    )

@@ -1,7 +1,6 @@
 """What runs beside the server: the worker, the sender, the reaper."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from bot.hub import Hub
 from bot.sender import Sender
 from bot.settings import GitHubApp
 from store import writes
+from store.database import system_clock
 
 log = structlog.get_logger()
 
@@ -131,7 +131,7 @@ async def running(hub: Hub, app: GitHubApp) -> AsyncIterator[Loops]:
             api_url=app.api_url,
             app_id=app.id,
             private_key=app.private_key,
-            now=lambda: time.time_ns() // 1000,
+            now=system_clock,
         )
         loops = Loops(hub, Sender(hub, github))
         started = [

@@ -1,24 +1,20 @@
 """Every operation as an MCP tool: no tool has code of its own here."""
 
 import json
-import secrets
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import mcp_types as types
-import structlog
 from mcp.server import Server, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from bot.actor import Actor
-from bot.errors import Refused
+from bot.errors import Refused, failure
 from bot.hub import Hub
 from bot.operation import Operation
 from bot.operations import OPERATIONS
-from store.transaction import StoreError
 
-log = structlog.get_logger()
 NAME = "hubbub"
 VERSION = version("hubbub")
 INSTRUCTIONS = (
@@ -84,19 +80,8 @@ def create_server(hub: Hub, actor_of: Callable[[ServerRequestContext[Any, Any]],
             answer = await hub.call(actor_of(context), params.name, params.arguments or {})
         except Refused as exc:
             return result(exc.body(), is_error=True)
-        except StoreError as exc:
-            log.warning("database away", tool=params.name, error=str(exc))
-            refused = Refused("unavailable", "The database cannot be used now. Try again.")
-            return result(refused.body(), is_error=True)
-        except Exception:  # the top: whatever it is, it is answered
-            reference = secrets.token_hex(4)
-            log.exception("bug", reference=reference, tool=params.name)
-            refused = Refused(
-                "internal",
-                f"This failed by a fault of ours, logged under {reference}.",
-                reference=reference,
-            )
-            return result(refused.body(), is_error=True)
+        except Exception as exc:  # noqa: BLE001 - the top: whatever it is, it is logged and answered
+            return result(failure(exc, tool=params.name).body(), is_error=True)
         return result(answer)
 
     return Server(

@@ -75,12 +75,14 @@ async def revive(tx: Tx, installation_id: int, guids: Sequence[str]) -> int:
 
 
 async def due(tx: Tx, limit: int) -> list[Row]:
-    """Keys of those to process now, oldest first."""
+    """Keys of those to process now: new ones first, oldest first, then those that failed."""
     q = (
-        "SELECT installation_id, guid FROM deliveries WHERE state IN ('received', 'failed') "
-        "AND not_before <= :now ORDER BY received_at LIMIT :n"
+        "SELECT installation_id, guid FROM deliveries WHERE state = :state "
+        "AND not_before <= :now ORDER BY not_before LIMIT :n"
     )
-    return await tx.all(q, now=await tx.now(), n=limit)
+    now = await tx.now()
+    new = await tx.all(q, state="received", now=now, n=limit)
+    return new + await tx.all(q, state="failed", now=now, n=limit - len(new))
 
 
 async def take(tx: Tx, which: Delivery) -> bool:

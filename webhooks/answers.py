@@ -1,18 +1,14 @@
 """Around every handler: who asks, how refusals and bugs are worded, what is counted."""
 
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-import structlog
 from aiohttp import web
 
-from bot.errors import Refused
-from store.transaction import StoreError
+from bot.errors import Refused, failure
 from webhooks.keys import ACTOR, HUB, METRICS
 
-log = structlog.get_logger()
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # These need a token; the webhook has its signature.
@@ -47,25 +43,12 @@ async def worded(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.json_response(said.body(), status=exc.status)
     except (web.RequestPayloadError, ConnectionError) as exc:
         return refusal(Refused("bad_request", f"The body cannot be read: {_one_line(exc)}."))
-    except StoreError as exc:
-        log.warning("database away", path=request.path, error=str(exc))
-        return refusal(Refused("unavailable", "The database cannot be used now. Try again."))
-    except Exception:  # the top: whatever it is, it is answered
-        reference = secrets.token_hex(4)
-        log.exception("bug", reference=reference, path=request.path)
-        return refusal(bug(reference))
+    except Exception as exc:  # noqa: BLE001 - the top: whatever it is, it is logged and answered
+        return refusal(failure(exc, path=request.path))
 
 
 def _one_line(exc: Exception) -> str:
     return " ".join(str(exc).split())
-
-
-def bug(reference: str) -> Refused:
-    return Refused(
-        "internal",
-        f"This failed by a fault of ours, logged under {reference}. Nothing was acknowledged.",
-        reference=reference,
-    )
 
 
 def refusal(exc: Refused) -> web.Response:
