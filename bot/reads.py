@@ -39,8 +39,12 @@ Apply: TypeAlias = Callable[[Tx, Keys, Reading], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Kind:
-    """`path` takes the arguments, and goes below the repository's unless it starts with `/`."""
+    """`path` takes the arguments, and goes below the repository's unless it starts with `/`.
 
+    `permission`: what the App must have been granted, as in app.yml.
+    """
+
+    permission: str
     path: Callable[[Row], str]
     apply: Apply
     # The answer is a list, or has one under `items`.
@@ -133,27 +137,40 @@ def _login(arguments: Row) -> str:
 
 
 KINDS: dict[str, Kind] = {
-    "permission": Kind(lambda a: f"collaborators/{_login(a)}/permission", _permission),
-    "issue": Kind(lambda a: f"issues/{a['number']}", rows(_issue)),
-    "comment": Kind(lambda a: f"issues/comments/{a['which']}", rows(_comment)),
-    "pull_request": Kind(lambda a: f"pulls/{a['number']}", rows(_pull_request)),
+    "permission": Kind(
+        "metadata: read", lambda a: f"collaborators/{_login(a)}/permission", _permission
+    ),
+    "issue": Kind("issues: read", lambda a: f"issues/{a['number']}", rows(_issue)),
+    "comment": Kind("issues: read", lambda a: f"issues/comments/{a['which']}", rows(_comment)),
+    "pull_request": Kind(
+        "pull_requests: read", lambda a: f"pulls/{a['number']}", rows(_pull_request)
+    ),
     "reviews": Kind(
-        lambda a: f"pulls/{a['number']}/reviews?per_page=100", rows(_reviews), lists=True
+        "pull_requests: read",
+        lambda a: f"pulls/{a['number']}/reviews?per_page=100",
+        rows(_reviews),
+        lists=True,
     ),
     "review_comments": Kind(
+        "pull_requests: read",
         lambda _: "pulls/comments?sort=updated&direction=desc&per_page=100",
         rows(_review_comments),
         lists=True,
     ),
-    "labels": Kind(lambda _: "labels?per_page=100", _labels, lists=True),
+    "labels": Kind("issues: read", lambda _: "labels?per_page=100", _labels, lists=True),
     "milestones": Kind(
-        lambda _: "milestones?state=all&per_page=100", rows(_milestones), lists=True
+        "issues: read", lambda _: "milestones?state=all&per_page=100", rows(_milestones), lists=True
     ),
-    "repository": Kind(lambda a: f"/repositories/{a['repository_id']}", rows(_repository)),
+    "repository": Kind(
+        "metadata: read", lambda a: f"/repositories/{a['repository_id']}", rows(_repository)
+    ),
     "installation": Kind(
-        lambda a: f"/app/installations/{a['installation_id']}", rows(_installation)
+        "metadata: read",
+        lambda a: f"/app/installations/{a['installation_id']}",
+        rows(_installation),
     ),
     "installation_repositories": Kind(
+        "metadata: read",
         lambda _: "/installation/repositories?per_page=100",
         _installation_repositories,
         lists=True,

@@ -63,6 +63,9 @@ class Sending:
 
 @dataclass(frozen=True)
 class Kind:
+    """`permission`: what the App must have been granted, as in app.yml."""
+
+    permission: str
     request: Callable[[Sending], Request]
     result: Callable[[Any], dict[str, Any]]
     # What to list; the first that `found` accepts is the earlier effect.
@@ -157,11 +160,12 @@ def _numbered_result(data: Any) -> dict[str, Any]:
 
 
 KINDS: dict[str, Kind] = {
-    "comment": Kind(_comment, _comment_result, _look_for_comment),
-    "card": Kind(_card, _comment_result, _look_for_card),
-    "issue": Kind(_issue, _numbered_result, _look_for_issue),
-    "issue_state": Kind(_issue_state, _numbered_result),
+    "comment": Kind("issues: write", _comment, _comment_result, _look_for_comment),
+    "card": Kind("issues: write", _card, _comment_result, _look_for_card),
+    "issue": Kind("issues: write", _issue, _numbered_result, _look_for_issue),
+    "issue_state": Kind("issues: write", _issue_state, _numbered_result),
     "pull": Kind(
+        "pull_requests: write",
         _pull,
         _numbered_result,
         _look_for_pull,
@@ -169,5 +173,5 @@ KINDS: dict[str, Kind] = {
         found=lambda _, __: True,
         already=_pull_exists,
     ),
-    "reaction": Kind(_reaction, lambda data: {"reaction_id": at(data, "id")}),
+    "reaction": Kind("issues: write", _reaction, lambda data: {"reaction_id": at(data, "id")}),
 }

@@ -19,7 +19,9 @@ from bot.commands import HELP, VERBS
 from bot.errors import CODES
 from bot.events import EVENTS
 from bot.operations import OPERATIONS
+from bot.reads import KINDS as READS
 from bot.settings import Settings
+from bot.writes import KINDS as WRITES
 
 ROOT = Path(__file__).parents[1]
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+(\.\d+)*")
@@ -89,6 +91,14 @@ def test_the_root_holds_nothing_else() -> None:
 def test_the_app_subscribes_to_the_events_that_the_mirror_handles() -> None:
     subscribed = re.findall(r"^  - (\w+)$", text("app.yml"), re.MULTILINE)
     assert subscribed == sorted(EVENTS.keys() - UNASKED)
+
+
+def test_the_app_asks_for_the_permissions_that_its_requests_need() -> None:
+    granted = [w.permission for w in WRITES.values()] + [r.permission for r in READS.values()]
+    # In this order, so that write is what stays of read and write.
+    needed = dict(each.split(": ") for each in sorted(granted))
+    asked = re.findall(r"^  (\w+): (read|write)\b", text("app.yml"), re.MULTILINE)
+    assert dict(asked) == needed
 
 
 def test_the_guide_to_the_app_names_its_events_and_permissions() -> None:

@@ -1,6 +1,7 @@
 """A town to tell tests in: GitHub, simulated; Hubbub, in this process; a clock that we step."""
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,9 @@ from store import mirror
 from store.transaction import Row, Store
 from webhooks.app import create_app
 
+# What the App asks for, and no more: what it was not granted is refused here as on GitHub.
+MANIFEST = (Path(__file__).parents[1] / "app.yml").read_text()
+PERMISSIONS = re.findall(r"^  (\w+): (read|write)\b", MANIFEST, re.MULTILINE)
 # More rounds than any story takes: a town that does not come to rest is a bug.
 ROUNDS = 500
 
@@ -184,7 +188,7 @@ async def town(store: Store, clock: Clock, openapi: Path | None) -> AsyncIterato
         )
         repository = github.repository("acme/rocket", private=True)
         person = github.person("octocat", permissions={"acme/rocket": "admin"})
-        installation = github.install("acme", repositories=["acme/rocket"])
+        installation = github.install("acme", ["acme/rocket"], permissions=dict(PERMISSIONS))
         made = Town(github, hub, Sender(hub, client), clock, repository, installation, person)
         await made.settle()
         yield made
