@@ -30,11 +30,13 @@ async def connected(url: str, token: str, era: str = "auto") -> AsyncIterator[Cl
         yield found
 
 
-async def race(url: str, tokens: list[str], task: str) -> list[str]:
+async def race(urls: list[str], tokens: list[str], task: str) -> list[str]:
     """Each claims by a client of its own, at once: who won, or the code of the refusal."""
     ready = asyncio.Barrier(len(tokens))
 
     async def one(n: int) -> str:
+        # Both eras at each server.
+        url = urls[n // 2 % len(urls)]
         async with connected(url, tokens[n], ERAS[n % 2]) as client:
             await client.call_tool("register_agent", {"agent_id": f"racer-{n}", "name": "Racer"})
             await ready.wait()
@@ -45,24 +47,28 @@ async def race(url: str, tokens: list[str], task: str) -> list[str]:
     return list(await asyncio.gather(*(one(n) for n in range(len(tokens)))))
 
 
-async def test_fifty_clients_race_for_one_task_at_a_running_serve(
+async def test_fifty_clients_race_for_one_task_at_two_servers_of_one_database(
     empty_url: str, tmp_path: Path
 ) -> None:
     async with SimulatedGitHub() as github:
         repository = github.repository("acme/rocket")
         person = github.person("octocat", permissions={"acme/rocket": "admin"})
-        async with serving(tmp_path, empty_url, github) as server:
+        async with (
+            serving(tmp_path, empty_url, github) as server,
+            serving(tmp_path, empty_url, github) as other,
+        ):
             github.app.webhook_url = f"{server.url}/webhooks/github"
             installation = github.install("acme", repositories=["acme/rocket"])
             person.open_issue(repository, "Count down", labels=["agent-task"])
             await github.delivered()
             await processed(empty_url)
             tokens = await server.tokens(installation.id, [f"racer-{n}" for n in range(50)])
-            outcomes = await race(server.url, tokens, "acme/rocket#1")
+            outcomes = await race([server.url, other.url], tokens, "acme/rocket#1")
             assert sorted(outcomes) == ["already_claimed"] * 49 + ["won"]
             leases = await rows(empty_url, "SELECT state FROM leases")
             assert leases == [{"state": "held"}]
-            assert await server.stop() == 0
+            assert [await server.stop(), await other.stop()] == [0, 0]
+            assert github.sent_while_limited == 0
 
 
 async def test_stdio_serves_one_agent_on_the_database_and_through_a_server(
