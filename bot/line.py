@@ -53,7 +53,7 @@ class Line:
         """Keep the lease for another request, if it is ours and GitHub lets us."""
         if await senders.acquire(tx, installation_id, self.me, LEASE, GRACE) is None:
             return False
-        known = [budget_of(row) for row in await budgets.all_of(tx, installation_id)]
+        known = await budgets_of(tx, installation_id)
         now = await tx.now()
         return budget.ready_at(known, None, now, mutates=False) <= now
 
@@ -61,13 +61,17 @@ class Line:
 async def _observe(tx: Tx, installation_id: int, request: Request, answer: Answer) -> None:
     if request.method != "GET":
         await senders.mutated(tx, installation_id)
-    known = [budget_of(row) for row in await budgets.all_of(tx, installation_id)]
+    known = await budgets_of(tx, installation_id)
     message = message_of(answer)
     for each in budget.observed(known, answer.status, answer.headers, message, await tx.now()):
         await budgets.put(tx, _row(installation_id, each))
 
 
-def budget_of(row: Row) -> Budget:
+async def budgets_of(tx: Tx, installation_id: int) -> list[Budget]:
+    return [_budget(row) for row in await budgets.all_of(tx, installation_id)]
+
+
+def _budget(row: Row) -> Budget:
     return Budget(
         resource=row["resource"],
         limit=row["limit_"],

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from bot import budget
-from bot.line import GRACE, LEASE, Line, budget_of
+from bot.line import GRACE, LEASE, Line, budgets_of
 from bot.reading import look_up
 from bot.sending import fenced_off, only_looks, write_out
 from bot.times import SECOND
-from store import budgets, pending_reads, senders
+from store import pending_reads, senders
 from store import writes as outbox
 from store.transaction import Row, Tx
 
@@ -51,7 +51,7 @@ class Sender(Line):
         if not reading and write is None:
             return Turn()
         mutates = write is not None and not only_looks(write)
-        known = [budget_of(row) for row in await budgets.all_of(tx, installation_id)]
+        known = await budgets_of(tx, installation_id)
         ready = budget.ready_at(known, lease["last_mutation_at"], now, mutates=mutates)
         if ready > now:
             return Turn(wait_s=(ready - now) / SECOND)
