@@ -25,6 +25,8 @@ from store.transaction import StoreError
 MIGRATIONS = Path(__file__).parent / "migrations"
 # As long as another process may take to migrate.
 LOCK_WAIT_S = 300
+# MySQL's codes for a column and a key that exist.
+THERE_ALREADY = ((1060,), (1061,))
 
 
 def statements(revision: str, dialect: str) -> list[str]:
@@ -38,7 +40,16 @@ def run_statements(revision: str) -> None:
     dialect = "sqlite" if connection.dialect.name == "sqlite" else "mysql"
     collation = "" if dialect == "sqlite" else flavour(_version(connection)).collation
     for each in statements(revision, dialect):
-        connection.exec_driver_sql(each.replace("{collation}", collation))
+        _run(connection, each.replace("{collation}", collation))
+
+
+def _run(connection: sa.Connection, statement: str) -> None:
+    """On MySQL a migration that was killed half-way finds its own columns and keys."""
+    try:
+        connection.exec_driver_sql(statement)
+    except sa.exc.DBAPIError as exc:
+        if not exc.orig or exc.orig.args[:1] not in THERE_ALREADY:
+            raise
 
 
 def head() -> str | None:

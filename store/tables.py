@@ -67,6 +67,8 @@ installations = table(
     column("permissions", Json),
     maybe("suspended_at", Big),
     *mirrored(),
+    # Since when it is removed or suspended, by our clock: its grace runs from here.
+    maybe("gone_at", Big),
 )
 repositories = table(
     "repositories",
@@ -102,6 +104,8 @@ issues = table(
     column("updated_at", Big),
     maybe("closed_at", Big),
     *mirrored(),
+    column("node_id", text(100), "''"),
+    column("type", text(100), "''"),
     sa.Index("ix_issues_number", "installation_id", "repository_id", "number"),
 )
 pull_requests = table(
@@ -127,6 +131,7 @@ pull_requests = table(
     maybe("closed_at", Big),
     maybe("merged_at", Big),
     *mirrored(),
+    column("node_id", text(100), "''"),
     sa.Index("ix_pull_requests_number", "installation_id", "repository_id", "number"),
 )
 comments = table(
@@ -205,6 +210,176 @@ milestones = table(
     sa.Index("ix_milestones_number", "installation_id", "repository_id", "number"),
 )
 
+review_threads = table(
+    "review_threads",
+    key("installation_id"),
+    key("node_id", text(100)),
+    column("repository_id", Big),
+    column("number", Big),
+    column("comment_id", Big),
+    column("resolved", Flag),
+    *mirrored(),
+    sa.Index("ix_review_threads_number", "installation_id", "repository_id", "number"),
+)
+# A set without a guard: events are believed for now, a read settles. `source` is the child or the
+# blocked issue, `target` the parent or the blocker; names and states serve for those unmirrored.
+relations = table(
+    "relations",
+    key("installation_id"),
+    key("kind", text(20)),
+    key("source_id"),
+    key("target_id"),
+    column("source_name", text(300)),
+    column("source_state", text(20)),
+    column("target_name", text(300)),
+    column("target_state", text(20)),
+    sa.Index("ix_relations_target", "installation_id", "kind", "target_id"),
+)
+# Which issues a pull request says that it closes: derived from its row, replaced with it.
+pull_links = table(
+    "pull_links",
+    key("installation_id"),
+    key("repository_id"),
+    key("pull_number"),
+    # Folded owner/repo; empty for the pull request's own.
+    key("issue_repository", text(250)),
+    key("issue_number"),
+    column("how", text(20)),
+    sa.Index(
+        "ix_pull_links_issue", "installation_id", "issue_number", "repository_id", "pull_number"
+    ),
+)
+# The changed files of a head, as a JSON list of {path, status, additions, deletions}.
+pull_files = table(
+    "pull_files",
+    key("installation_id"),
+    key("repository_id"),
+    key("number"),
+    column("head_sha", text(64)),
+    column("files", Json),
+    # Whether the list was read to its end.
+    column("whole", Flag),
+    column("read_at", Big),
+)
+# Branches, without a guard: `before` must fit, else a read settles.
+refs = table(
+    "refs",
+    key("installation_id"),
+    key("repository_id"),
+    key("name", text(255)),
+    column("sha", text(64)),
+)
+check_runs = table(
+    "check_runs",
+    key("installation_id"),
+    key("id"),
+    column("repository_id", Big),
+    column("head_sha", text(64)),
+    column("name", text(255)),
+    column("app", text(100)),
+    column("status", text(20)),
+    maybe("conclusion", text(40)),
+    maybe("started_at", Big),
+    maybe("completed_at", Big),
+    *mirrored(),
+    sa.Index("ix_check_runs_head", "installation_id", "repository_id", "head_sha"),
+)
+workflow_runs = table(
+    "workflow_runs",
+    key("installation_id"),
+    key("id"),
+    column("repository_id", Big),
+    column("workflow_id", Big),
+    column("name", text(255)),
+    column("title", text(1024)),
+    column("event", text(80)),
+    column("head_branch", text(255)),
+    column("head_sha", text(64)),
+    column("run_number", Big),
+    column("run_attempt", Big),
+    column("status", text(20)),
+    maybe("conclusion", text(40)),
+    column("created_at", Big),
+    column("updated_at", Big),
+    *mirrored(),
+    sa.Index("ix_workflow_runs_head", "installation_id", "repository_id", "head_sha"),
+)
+workflow_jobs = table(
+    "workflow_jobs",
+    key("installation_id"),
+    key("id"),
+    column("repository_id", Big),
+    column("run_id", Big),
+    column("run_attempt", Big),
+    column("name", text(255)),
+    column("head_sha", text(64)),
+    column("status", text(20)),
+    maybe("conclusion", text(40)),
+    maybe("started_at", Big),
+    maybe("completed_at", Big),
+    *mirrored(),
+    sa.Index("ix_workflow_jobs_run", "installation_id", "repository_id", "run_id"),
+)
+projects = table(
+    "projects",
+    key("installation_id"),
+    key("id"),
+    column("node_id", text(100)),
+    column("number", Big),
+    column("title", text(1024)),
+    column("closed", Flag),
+    column("updated_at", Big),
+    *mirrored(),
+    sa.Index("ix_projects_number", "installation_id", "number"),
+)
+# As the newest read has them. `options`: a JSON list of {id, name}.
+project_fields = table(
+    "project_fields",
+    key("installation_id"),
+    key("id"),
+    column("project_id", Big),
+    column("node_id", text(100)),
+    column("name", text(255)),
+    column("type", text(40)),
+    column("options", Json),
+    sa.Index("ix_project_fields_project", "installation_id", "project_id"),
+)
+project_items = table(
+    "project_items",
+    key("installation_id"),
+    key("id"),
+    column("node_id", text(100)),
+    column("project_node_id", text(100)),
+    column("content_node_id", text(100)),
+    column("content_type", text(40)),
+    column("archived", Flag),
+    column("updated_at", Big),
+    *mirrored(),
+    sa.Index("ix_project_items_content", "installation_id", "content_node_id"),
+)
+# What a board says of an item in its single-select fields, such as Status.
+project_values = table(
+    "project_values",
+    key("installation_id"),
+    key("item_id"),
+    key("field", text(100)),
+    column("name", text(255)),
+    column("option_id", text(100)),
+    column("updated_at", Big),
+    *mirrored(),
+)
+# What `.github/hubbub.yml` said when it was last right, and what is wrong with it now.
+repository_settings = table(
+    "repository_settings",
+    key("installation_id"),
+    key("repository_id"),
+    column("settings", Json),
+    column("sha", text(64)),
+    maybe("problem", Long),
+    maybe("problem_sha", text(64)),
+    column("read_at", Big),
+)
+
 # --- What GitHub sends, and what we still have to ask it --------------------------------------
 
 deliveries = table(
@@ -262,7 +437,47 @@ reads = table(
     maybe("error", Long),
     column("asked_at", Big),
     maybe("answered_at", Big),
+    # 0 somebody waits, 1 the mirror is unsure, 2 backfill.
+    column("priority", Small, "0"),
     sa.Index("ix_pending_reads_state", "state", "not_before"),
+    sa.Index("ix_pending_reads_queue", "installation_id", "state", "priority", "not_before"),
+)
+# What is fetched of a repository when it appears, part by part; 0 for what its owner has.
+backfills = table(
+    "backfills",
+    key("installation_id"),
+    key("repository_id"),
+    key("part", text(40)),
+    column("state", text(20)),
+    # Only what changed since then; 0 for everything.
+    column("since", Big, "0"),
+    # Where to go on: a time reached, and the link of the next page.
+    column("reached", Big, "0"),
+    maybe("next_page", Long),
+    column("seen", Big, "0"),
+    column("calls", Big, "0"),
+    maybe("expected", Big),
+    column("attempts", Small, "0"),
+    column("not_before", Big),
+    maybe("error", Long),
+    column("started_at", Big),
+    maybe("finished_at", Big),
+    sa.Index("ix_backfills_state", "installation_id", "state", "not_before"),
+)
+# Deliveries that GitHub has and the inbox lacks: what the mirror is known to miss.
+lost_deliveries = table(
+    "lost_deliveries",
+    key("installation_id"),
+    key("guid", text(80)),
+    column("delivery_id", Big),
+    maybe("repository_id", Big),
+    column("event", text(80)),
+    column("action", text(80)),
+    column("delivered_at", Big),
+    column("attempts", Small, "0"),
+    column("not_before", Big),
+    maybe("error", Long),
+    sa.Index("ix_lost_deliveries_due", "not_before"),
 )
 permissions = table(
     "permissions",

@@ -40,9 +40,18 @@ def shape(url: str) -> dict[str, Any]:
     with made.connect() as connection:
         if url.startswith("sqlite"):
             rows = connection.exec_driver_sql(
-                "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+                "SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL"
             ).all()
-            found: dict[str, Any] = {r[0]: " ".join(r[1].split()) for r in rows}
+            found: dict[str, Any] = {
+                # Columns in any order are the same table; `ALTER TABLE` puts its own last.
+                name: sorted(
+                    tuple(each)[1:]
+                    for each in connection.exec_driver_sql(f"PRAGMA table_info({name})").all()
+                )
+                if kind == "table"
+                else " ".join(text.split())
+                for name, kind, text in rows
+            }
         else:
             tables = sa.inspect(connection).get_table_names()
             told = {
