@@ -108,3 +108,58 @@ async def test_a_merge_closes_the_issues_it_fixes(acme: Acme, heard: Heard) -> N
     told = [(h["X-GitHub-Event"], json.loads(body)["action"]) for h, body in heard]
     assert told == [("pull_request", "closed"), ("issues", "closed")]
     assert json.loads(heard[0][1])["pull_request"]["merged"] is True
+
+
+async def test_a_lost_delivery_is_logged_as_failed_and_comes_when_asked_for_again(
+    acme: Acme, heard: Heard
+) -> None:
+    await acme.github.delivered()
+    heard.clear()
+    acme.github.lose_deliveries(1)
+    acme.ada.open_issue(acme.web, "Lost")
+    acme.github.lose_deliveries(0)
+    await acme.github.delivered()
+    assert heard == []
+    (lost,) = (await acme.as_app("GET", "/app/hook/deliveries?status=failure")).data
+    assert (lost["event"], lost["action"], lost["status_code"]) == ("issues", "opened", 502)
+    assert lost["status"] == "failed to connect to host"
+    whole = (await acme.as_app("GET", f"/app/hook/deliveries/{lost['id']}")).data
+    assert whole["request"]["headers"]["X-GitHub-Event"] == "issues"
+    assert whole["request"]["payload"]["issue"]["title"] == "Lost"
+    await acme.as_app("POST", f"/app/hook/deliveries/{lost['id']}/attempts")
+    await acme.github.delivered()
+    assert [each[0]["X-GitHub-Delivery"] for each in heard] == [lost["guid"]]
+    assert acme.github.violations == []
+
+
+async def test_the_same_share_with_the_same_seed_loses_the_same_deliveries(
+    acme: Acme, heard: Heard
+) -> None:
+    await acme.github.delivered()
+    fates = []
+    for _ in range(2):
+        first = len(acme.github.deliveries)
+        acme.github.lose_deliveries(0.3, seed=7)
+        for _ in range(100):
+            acme.ada.open_issue(acme.web, "Perhaps")
+        await acme.github.delivered()
+        fates.append([each.status for each in acme.github.deliveries[first:]])
+    assert fates[0] == fates[1]
+    assert 15 < fates[0].count("failed to connect to host") < 45
+    assert len(heard) == 1 + fates[0].count("OK") * 2
+
+
+async def test_a_long_log_of_deliveries_is_walked_by_its_cursor(acme: Acme) -> None:
+    acme.github.lose_deliveries(1)
+    issue = acme.ada.open_issue(acme.web, "Talk")
+    for _ in range(250):
+        acme.ada.comment(issue, "Again")
+    found, path = [], "/app/hook/deliveries?per_page=100"
+    while path:
+        answer = await acme.as_app("GET", path)
+        found += [each["id"] for each in answer.data]
+        path = answer.headers.get("Link", "").partition("<")[2].partition(">")[0]
+    lost = [each.id for each in acme.github.deliveries if each.status_code]
+    assert found == lost[::-1]
+    assert len(found) == 251
+    assert acme.github.violations == []
