@@ -6,7 +6,7 @@ from typing import Any
 
 from bot import actor, replies, slash
 from bot.errors import Refused
-from bot.events import Written
+from bot.events.event import Written
 from bot.hub import Asked, mutate, run
 from bot.operation import Operation
 from bot.operations import OPERATIONS

@@ -1,12 +1,21 @@
 """Brings what a delivery, or a read, says into the mirror, with all that follows from it."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 
-from bot import markers, tasks
-from bot.events import Ask, Changes, ask_repository
+from bot import links, markers, tasks
+from bot.events.event import (
+    Ask,
+    Branch,
+    Changes,
+    Moved,
+    ask_numbered,
+    ask_repository,
+)
+from bot.events.repositories import ask_branch
 from bot.keys import Keys
 from bot.payloads import Mirrored
-from store import mirror, pending_reads
+from store import branches, mirror, pending_reads, permissions, pulls, relations
 from store import tasks as stored
 from store.mirror import Put
 from store.transaction import Row, Tx
@@ -14,36 +23,114 @@ from store.transaction import Row, Tx
 
 async def apply(tx: Tx, keys: Keys, installation_id: int, changes: Changes) -> None:
     """Upsert the rows, settle ties by reads, move the tasks. Commands are the caller's."""
-    for repository_id in sorted(_repositories(changes)):
-        await mirror.lock_repository(tx, installation_id, repository_id)
+    await _take_turns(tx, installation_id, changes)
     for row in changes.earlier:
         await _bind(tx, keys, row)
+    for moved in changes.moved:
+        await _move(tx, installation_id, moved)
     for each in changes.rows:
         if each.table == "issues":
             await _bind(tx, keys, each.row)
         put = await mirror.put(tx, each.table, each.row)
         if put.tie and each.table in TIES and mirror.has_time(each.row["version"]):
-            ask = TIES[each.table](each.row)
-            await pending_reads.ask(tx, installation_id, ask.kind, ask.subject, ask.arguments)
+            await ask(tx, installation_id, TIES[each.table](each.row))
         if put.won:
             await _follow(tx, each, put)
+    await _unguarded(tx, installation_id, changes)
+    for each_ask in changes.asks:
+        await ask(tx, installation_id, each_ask)
+
+
+async def ask(tx: Tx, installation_id: int, it: Ask) -> None:
+    await pending_reads.ask(
+        tx, installation_id, it.kind, it.subject, it.arguments, priority=it.priority
+    )
+
+
+async def _take_turns(tx: Tx, installation_id: int, changes: Changes) -> None:
+    """One transaction at a time for each repository whose mirror changes, or for the boards."""
+    named = {row.row["repository_id"] for row in changes.rows if "repository_id" in row.row}
+    named |= {row.row["id"] for row in changes.rows if row.table == "repositories"}
+    if any(row.table in OWNERS for row in changes.rows):
+        await mirror.lock_installation(tx, installation_id)
+    for repository_id in sorted(named):
+        await mirror.lock_repository(tx, installation_id, repository_id)
+
+
+# What belongs to no repository.
+OWNERS = ("projects", "project_items", "project_values")
+
+
+async def _unguarded(tx: Tx, installation_id: int, changes: Changes) -> None:
+    """What GitHub gives no guard: believed for now."""
+    for relation in changes.related:
+        await relations.put(tx, installation_id, asdict(relation))
+    for gone in changes.unrelated:
+        ends = (gone.source_id, gone.target_id)
+        await relations.remove(tx, installation_id, gone.kind, *ends)
+    for branch in changes.branches:
+        await _branch(tx, installation_id, branch)
     for repository_id, on in changes.selected:
         await mirror.select_repository(tx, installation_id, repository_id, on)
-    for ask in changes.asks:
-        await pending_reads.ask(tx, installation_id, ask.kind, ask.subject, ask.arguments)
+    for forgotten in changes.forgotten:
+        which = (forgotten.repository_id, forgotten.login)
+        await permissions.forget(tx, installation_id, *which)
 
 
-def _repositories(changes: Changes) -> set[int]:
-    """Those whose mirror changes: one transaction at a time for each."""
-    named = {row.row["repository_id"] for row in changes.rows if "repository_id" in row.row}
-    return named | {row.row["id"] for row in changes.rows if row.table == "repositories"}
+async def _branch(tx: Tx, installation_id: int, branch: Branch) -> None:
+    """A later push that goes on from where the branch was needs no read."""
+    here = (installation_id, branch.repository_id, branch.name)
+    known = await branches.get(tx, *here)
+    goes_on = (
+        known is not None
+        and branch.before == known["sha"]
+        and branch.pushed_at > known["pushed_at"]
+        and branch.sha is not None
+    )
+    if not goes_on:
+        await ask(tx, installation_id, ask_branch(branch.repository_id, branch.name))
+    if known is None or branch.pushed_at >= known["pushed_at"]:
+        await branches.put(tx, *here, branch.sha, branch.pushed_at)
 
 
 async def _follow(tx: Tx, each: Mirrored, put: Put) -> None:
-    if each.table == "issues":
-        await tasks.issue_changed(tx, each.row, put.before)
-    elif each.table == "pull_requests":
-        await tasks.pull_changed(tx, each.row)
+    if each.table in FOLLOW:
+        await FOLLOW[each.table](tx, each.row, put)
+
+
+async def _issue(tx: Tx, row: Row, put: Put) -> None:
+    await tasks.issue_changed(tx, row, put.before)
+
+
+async def _pull_request(tx: Tx, row: Row, put: Put) -> None:
+    here = (row["installation_id"], row["repository_id"], row["number"])
+    named = [
+        {"issue_repository": link.repository, "issue_number": link.number, "how": link.how}
+        for link in links.links(row["body"], row["head_ref"])
+    ]
+    await pulls.put_links(tx, *here, named)
+    known = put.before and put.before["head_sha"]
+    if row["state"] == "open" and row["head_sha"] != known:
+        await ask(tx, row["installation_id"], ask_numbered("pull_files", *here[1:]))
+    await tasks.pull_changed(tx, row)
+
+
+async def _installation(tx: Tx, row: Row, _: Put) -> None:
+    gone = row["deleted"] or row["suspended_at"] is not None
+    await mirror.mark_gone(tx, row["installation_id"], gone=bool(gone))
+
+
+FOLLOW = {"issues": _issue, "pull_requests": _pull_request, "installations": _installation}
+
+
+async def _move(tx: Tx, installation_id: int, moved: Moved) -> None:
+    """The issue has another id now: its task goes along, if the mirror covers where to."""
+    if await mirror.repository_by_id(tx, installation_id, moved.repository_id) is None:
+        return
+    task = await stored.of_issue(tx, installation_id, moved.issue_id)
+    if task is not None:
+        new = (moved.repository_id, moved.new_issue_id, moved.number)
+        await stored.rebind(tx, installation_id, task["id"], *new, moved.title)
 
 
 async def _bind(tx: Tx, keys: Keys, row: Row) -> None:
@@ -64,15 +151,36 @@ TIES: dict[str, Callable[[Row], Ask]] = {
     ),
     "repositories": lambda row: ask_repository("repository", row["id"]),
     "milestones": lambda row: ask_repository("milestones", row["repository_id"]),
-    "issues": lambda row: ask_numbered("issue", row, row["number"]),
-    "comments": lambda row: ask_numbered("comment", row, row["id"]),
-    "pull_requests": lambda row: ask_numbered("pull_request", row, row["number"]),
-    "reviews": lambda row: ask_numbered("reviews", row, row["number"]),
-    "review_comments": lambda row: ask_numbered("review_comments", row, row["number"]),
+    "issues": lambda row: ask_numbered("issue", row["repository_id"], row["number"]),
+    "comments": lambda row: _within("comment", row, row["id"]),
+    "pull_requests": lambda row: ask_numbered("pull_request", row["repository_id"], row["number"]),
+    "reviews": lambda row: ask_numbered("reviews", row["repository_id"], row["number"]),
+    "review_comments": lambda row: ask_numbered(
+        "review_comments", row["repository_id"], row["number"]
+    ),
+    "check_runs": lambda row: ask_checks(row["repository_id"], row["head_sha"]),
+    "workflow_runs": lambda row: _within("workflow_run", row, row["id"]),
+    "workflow_jobs": lambda row: _within("workflow_jobs", row, row["run_id"]),
+    "projects": lambda _: Ask("projects", "", {}),
+    "project_items": lambda row: ask_item(row["id"]),
+    "project_values": lambda row: ask_item(row["item_id"]),
 }
 
 
-def ask_numbered(kind: str, row: Row, which: int) -> Ask:
+def _within(kind: str, row: Row, which: int) -> Ask:
     repository_id = row["repository_id"]
-    arguments = {"repository_id": repository_id, "which": which, "number": row["number"]}
+    arguments = {
+        "repository_id": repository_id,
+        "which": which,
+        "number": row.get("number", which),
+    }
     return Ask(kind, f"{repository_id} {which}", arguments)
+
+
+def ask_checks(repository_id: int, sha: str, priority: int = 1) -> Ask:
+    arguments = {"repository_id": repository_id, "sha": sha}
+    return Ask("check_runs", f"{repository_id} {sha}", arguments, priority)
+
+
+def ask_item(item_id: int) -> Ask:
+    return Ask("project_item", str(item_id), {"item_id": item_id})

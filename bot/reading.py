@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import structlog
 
 from bot import budget, reads
+from bot.answers.reading import Reading
 from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable
 from bot.line import Line, message_of
 from bot.payloads import at
-from bot.reads import Reading
 from bot.times import SECOND
 from bot.writes import Request
 from store import mirror, pending_reads
@@ -21,12 +21,20 @@ MOST_PAGES = 10
 
 async def look_up(line: Line, read: Row) -> None:
     kind = reads.KINDS[read["kind"]]
-    path = kind.path(read["arguments"])
     read_at = await line.hub.store.read(_now)
     try:
+        arguments = await line.hub.store.read(
+            lambda tx: kind.complete(tx, read["installation_id"], read["arguments"])
+        )
+        if arguments is None:
+            return await _nothing_to_ask(line, read)
+        read = read | {"arguments": arguments}
+        path = kind.path(arguments)
         if not path.startswith("/"):
             path = f"/repos/{await _repository_of(line, read)}/{path}"
         answer, whole = await _list(line, read["installation_id"], path, kind.items)
+        if answer and answer.status == 404 and read["kind"] in reads.SINGLE:
+            answer = await _looked_into(line, read, answer)
     except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
         return await _read_failed(line, read, f"{type(exc).__name__}: {exc}")
     if answer is None or budget.limited(answer.status, answer.headers, message_of(answer)):
@@ -41,6 +49,22 @@ async def look_up(line: Line, read: Row) -> None:
     except Exception as exc:  # whatever GitHub said: it must not hold up the writes
         log.exception("read not applied", kind=read["kind"], subject=read["subject"])
         await _read_failed(line, read, f"{type(exc).__name__}: {exc}")
+
+
+async def _looked_into(line: Line, read: Row, answer: Answer) -> Answer | None:
+    """A 404 where the repository itself can be seen: it is gone. None: the turn was lost."""
+    i = read["installation_id"]
+    if not await line.hub.store.write(lambda tx: line.may_go_on(tx, i)):
+        return None
+    path = f"/repositories/{read['arguments']['repository_id']}"
+    there = await line.request(i, Request("GET", path))
+    if budget.limited(there.status, there.headers, message_of(there)):
+        return None
+    return Answer(410, answer.headers, answer.data) if there.status == 200 else answer
+
+
+async def _nothing_to_ask(line: Line, read: Row) -> None:
+    await line.hub.store.write(lambda tx: pending_reads.answered(tx, read))
 
 
 async def _repository_of(line: Line, read: Row) -> str:

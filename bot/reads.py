@@ -1,47 +1,58 @@
 """Every kind of read: where to look on GitHub, and what the answer means for the mirror."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from bot import mirror, payloads, tasks
-from bot.events import Changes
-from bot.keys import Keys
-from bot.payloads import Json, Mirrored, at
-from store import commands, permissions
-from store import mirror as stored
+from bot import tasks
+from bot.answers import boards, issues, pulls, repositories
+from bot.answers.reading import Apply, rows
+from store import boards as stored_boards
+from store import branches, commands, mirror, permissions
 from store.transaction import Row, Tx
 
-
-@dataclass(frozen=True)
-class Reading:
-    """A read with its answer. `read_at`: when the request went out, microseconds."""
-
-    installation_id: int
-    arguments: Row
-    data: Json
-    read_at: int
-    # Whether a list was read to its end: what it lacks is gone only then.
-    whole: bool = True
-
-    @property
-    def here(self) -> tuple[int, int]:
-        return self.installation_id, self.arguments["repository_id"]
-
-    @property
-    def listed(self) -> list[Json]:
-        return self.data if isinstance(self.data, list) else []
+Complete: TypeAlias = Callable[[Tx, int, Row], Coroutine[Any, Any, Row | None]]
 
 
-Apply: TypeAlias = Callable[[Tx, Keys, Reading], Awaitable[None]]
+async def _as_asked(_: Tx, __: int, arguments: Row) -> Row | None:
+    return arguments
+
+
+async def _of_organization(tx: Tx, installation_id: int, arguments: Row) -> Row | None:
+    """People's boards are not to be had: GitHub tells Apps only of organizations'."""
+    found = await mirror.installation(tx, installation_id)
+    if found is None or found["account_type"] != "Organization":
+        return None
+    return arguments | {"org": found["account"]}
+
+
+async def _of_project(tx: Tx, installation_id: int, arguments: Row) -> Row | None:
+    completed = await _of_organization(tx, installation_id, arguments)
+    project = await stored_boards.project_of_item(tx, installation_id, arguments["item_id"])
+    if completed is None or project is None:
+        return None
+    return completed | await of_project(tx, installation_id, project)
+
+
+async def of_project(tx: Tx, installation_id: int, project: Row) -> Row:
+    """What paths and answers about a project's items need. Without `fields` no Status comes."""
+    known = await stored_boards.fields(tx, installation_id, project["id"])
+    selects = [str(row["id"]) for row in known if row["type"] == boards.SELECT]
+    return {
+        "number": project["number"],
+        "project_id": project["id"],
+        "project": project["node_id"],
+        "fields": ",".join(selects),
+    }
 
 
 @dataclass(frozen=True)
 class Kind:
     """`path` takes the arguments, and goes below the repository's unless it starts with `/`.
 
-    `permission`: what the App must have been granted, as in app.yml.
+    `permission`: what the App must have been granted, as in app.yml. `complete` adds to the
+    arguments what only the database knows; None: there is nothing to ask.
     """
 
     permission: str
@@ -50,145 +61,159 @@ class Kind:
     # The answer is a list, or has one under `items`.
     lists: bool = False
     items: str | None = None
-
-
-def rows(
-    make: Callable[[Reading], list[Mirrored]],
-) -> Callable[[Tx, Keys, Reading], Awaitable[None]]:
-    """Apply an answer that is nothing but rows."""
-
-    async def apply(tx: Tx, keys: Keys, reading: Reading) -> None:
-        changes = Changes(tuple(make(reading)))
-        await mirror.apply(tx, keys, reading.installation_id, changes)
-
-    return apply
-
-
-def _issue(r: Reading) -> list[Mirrored]:
-    return [payloads.issue(*r.here, r.data, read_at=r.read_at)]
-
-
-def _comment(r: Reading) -> list[Mirrored]:
-    return [payloads.comment(*r.here, r.arguments["number"], r.data, read_at=r.read_at)]
-
-
-def _pull_request(r: Reading) -> list[Mirrored]:
-    return [payloads.pull_request(*r.here, r.data, read_at=r.read_at)]
-
-
-def _reviews(r: Reading) -> list[Mirrored]:
-    number = r.arguments["number"]
-    return [payloads.review(*r.here, number, each, read_at=r.read_at) for each in r.listed]
-
-
-def _review_comments(r: Reading) -> list[Mirrored]:
-    return [
-        payloads.review_comment(*r.here, int(number), each, read_at=r.read_at)
-        for each in r.listed
-        if (number := payloads.text(at(each, "pull_request_url")).rpartition("/")[2]).isdecimal()
-    ]
-
-
-def _milestones(r: Reading) -> list[Mirrored]:
-    return [payloads.milestone(*r.here, each, read_at=r.read_at) for each in r.listed]
-
-
-def _repository(r: Reading) -> list[Mirrored]:
-    return [payloads.repository(r.installation_id, r.data, read_at=r.read_at)]
-
-
-def _installation(r: Reading) -> list[Mirrored]:
-    return [payloads.installation(r.data, read_at=r.read_at)]
-
-
-async def _labels(tx: Tx, keys: Keys, r: Reading) -> None:
-    found = [payloads.label(*r.here, each, read_at=r.read_at) for each in r.listed]
-    await rows(lambda _: found)(tx, keys, r)
-    if not r.whole:
-        return
-    there = {each.row["id"] for each in found}
-    for label_id in await stored.label_ids(tx, *r.here):
-        if label_id not in there:
-            await stored.hide_label(tx, r.installation_id, label_id, r.read_at)
-
-
-async def _installation_repositories(tx: Tx, keys: Keys, r: Reading) -> None:
-    found = [payloads.repository(r.installation_id, each, read_at=r.read_at) for each in r.listed]
-    await rows(lambda _: found)(tx, keys, r)
-    if not r.whole:
-        return
-    there = {each.row["id"] for each in found}
-    for repository_id in await stored.repository_ids(tx, r.installation_id):
-        on = int(repository_id in there)
-        await stored.select_repository(tx, r.installation_id, repository_id, on)
-
-
-async def _permission(tx: Tx, _: Keys, r: Reading) -> None:
-    # `role_name` tells triage from read and maintain from write; custom roles have `permission`.
-    role = payloads.text(at(r.data, "role_name"), 40)
-    known = ("admin", "maintain", "write", "triage", "read")
-    held = role if role in known else payloads.text(at(r.data, "permission"), 40)
-    await permissions.put(tx, *r.here, r.arguments["login"], held or "none")
-    await commands.wake(tx, *r.here)
+    complete: Complete = _as_asked
 
 
 def _login(arguments: Row) -> str:
     return quote(arguments["login"], safe="")
 
 
+def _project(arguments: Row) -> str:
+    return f"/orgs/{arguments['org']}/projectsV2/{arguments['number']}"
+
+
+def fields_query(arguments: Row) -> str:
+    return f"fields={arguments['fields']}" if arguments["fields"] else ""
+
+
 KINDS: dict[str, Kind] = {
     "permission": Kind(
-        "metadata: read", lambda a: f"collaborators/{_login(a)}/permission", _permission
+        "metadata: read",
+        lambda a: f"collaborators/{_login(a)}/permission",
+        repositories.permission,
     ),
-    "issue": Kind("issues: read", lambda a: f"issues/{a['number']}", rows(_issue)),
-    "comment": Kind("issues: read", lambda a: f"issues/comments/{a['which']}", rows(_comment)),
+    "issue": Kind("issues: read", lambda a: f"issues/{a['number']}", rows(issues.issue)),
+    "comment": Kind(
+        "issues: read", lambda a: f"issues/comments/{a['which']}", rows(issues.comment)
+    ),
+    "blocked_by": Kind(
+        "issues: read",
+        lambda a: f"issues/{a['number']}/dependencies/blocked_by?per_page=100",
+        issues.blocked_by,
+        lists=True,
+    ),
+    "sub_issues": Kind(
+        "issues: read",
+        lambda a: f"issues/{a['number']}/sub_issues?per_page=100",
+        issues.sub_issues,
+        lists=True,
+    ),
     "pull_request": Kind(
-        "pull_requests: read", lambda a: f"pulls/{a['number']}", rows(_pull_request)
+        "pull_requests: read", lambda a: f"pulls/{a['number']}", rows(pulls.pull_request)
+    ),
+    "pull_files": Kind(
+        "pull_requests: read",
+        lambda a: f"pulls/{a['number']}/files?per_page=100",
+        pulls.files,
+        lists=True,
     ),
     "reviews": Kind(
         "pull_requests: read",
         lambda a: f"pulls/{a['number']}/reviews?per_page=100",
-        rows(_reviews),
+        rows(pulls.reviews),
         lists=True,
     ),
     "review_comments": Kind(
         "pull_requests: read",
         lambda _: "pulls/comments?sort=updated&direction=desc&per_page=100",
-        rows(_review_comments),
+        rows(pulls.review_comments),
         lists=True,
     ),
-    "labels": Kind("issues: read", lambda _: "labels?per_page=100", _labels, lists=True),
+    "check_runs": Kind(
+        "checks: read",
+        lambda a: f"commits/{a['sha']}/check-runs?per_page=100",
+        rows(pulls.check_runs),
+        lists=True,
+        items="check_runs",
+    ),
+    "workflow_run": Kind(
+        "actions: read", lambda a: f"actions/runs/{a['which']}", rows(pulls.workflow_run)
+    ),
+    "workflow_jobs": Kind(
+        "actions: read",
+        lambda a: f"actions/runs/{a['which']}/jobs?per_page=100",
+        rows(pulls.workflow_jobs),
+        lists=True,
+        items="jobs",
+    ),
+    "labels": Kind("issues: read", lambda _: "labels?per_page=100", issues.labels, lists=True),
     "milestones": Kind(
-        "issues: read", lambda _: "milestones?state=all&per_page=100", rows(_milestones), lists=True
+        "issues: read",
+        lambda _: "milestones?state=all&per_page=100",
+        rows(issues.milestones),
+        lists=True,
+    ),
+    "ref": Kind(
+        "contents: read",
+        lambda a: f"git/ref/heads/{quote(a['name'])}",
+        repositories.ref,
+    ),
+    "refs": Kind(
+        "contents: read", lambda _: "git/matching-refs/heads", repositories.refs, lists=True
+    ),
+    "projects": Kind(
+        "organization_projects: read",
+        lambda a: f"/orgs/{a['org']}/projectsV2?per_page=100",
+        boards.projects,
+        lists=True,
+        complete=_of_organization,
+    ),
+    "project_fields": Kind(
+        "organization_projects: read",
+        lambda a: f"{_project(a)}/fields?per_page=100",
+        boards.fields,
+        lists=True,
+        complete=_of_organization,
+    ),
+    "project_item": Kind(
+        "organization_projects: read",
+        lambda a: f"{_project(a)}/items/{a['item_id']}?{fields_query(a)}".rstrip("?"),
+        boards.item,
+        complete=_of_project,
     ),
     "repository": Kind(
-        "metadata: read", lambda a: f"/repositories/{a['repository_id']}", rows(_repository)
+        "metadata: read",
+        lambda a: f"/repositories/{a['repository_id']}",
+        rows(repositories.repository),
     ),
     "installation": Kind(
         "metadata: read",
         lambda a: f"/app/installations/{a['installation_id']}",
-        rows(_installation),
+        rows(repositories.installation),
     ),
     "installation_repositories": Kind(
         "metadata: read",
         lambda _: "/installation/repositories?per_page=100",
-        _installation_repositories,
+        repositories.installation_repositories,
         lists=True,
         items="repositories",
     ),
 }
+# What may be gone although its repository is there: a 404 of these is looked into.
+SINGLE = ("issue", "comment", "pull_request")
 
 
 async def gone(tx: Tx, read: Row, status: int) -> None:
-    """GitHub answered 404 or 410."""
+    """GitHub answered 404 or 410. A 404 may as well mean that the App may not see it now."""
     arguments: dict[str, Any] = read["arguments"]
-    here = (read["installation_id"], arguments.get("repository_id", 0))
+    installation_id = read["installation_id"]
+    here = (installation_id, arguments.get("repository_id", 0))
     if read["kind"] == "permission":
         await permissions.put(tx, *here, arguments["login"], "none")
         await commands.wake(tx, *here)
-        return
-    if read["kind"] != "issue" or status != 410:
-        return  # a 404 may as well mean that the App may not see it now
-    if row := await stored.issue(tx, *here, arguments["number"]):
-        await stored.bury(tx, "issues", read["installation_id"], row["id"])
+    elif read["kind"] == "ref":
+        await branches.settle(tx, *here, arguments["name"], None)
+    elif read["kind"] == "installation":
+        await mirror.bury_installation(tx, installation_id)
+    elif read["kind"] == "project_item":
+        await mirror.bury(tx, "project_items", installation_id, arguments["item_id"])
+    elif status == 410:
+        await _buried(tx, read["kind"], here, arguments)
+
+
+async def _buried(tx: Tx, kind: str, here: tuple[int, int], arguments: Row) -> None:
+    if kind == "comment":
+        await mirror.bury(tx, "comments", here[0], arguments["which"])
+    elif kind == "issue" and (row := await mirror.issue(tx, *here, arguments["number"])):
+        await mirror.bury(tx, "issues", here[0], row["id"])
         await tasks.issue_changed(tx, row | {"deleted": 1}, row)

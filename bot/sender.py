@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bot import budget
+from bot.events.event import NOW, SOON
 from bot.line import GRACE, LEASE, Line, budgets_of
 from bot.reading import look_up
 from bot.sending import fenced_off, only_looks, write_out
@@ -46,9 +47,10 @@ class Sender(Line):
         now = await tx.now()
         # Turns of an installation are serial: what is being sent now, nobody sends any more.
         await outbox.unsettled(tx, installation_id)
-        reading = await pending_reads.due(tx, installation_id, 1)
-        write = None if reading else await outbox.next_due(tx, installation_id)
-        if not reading and write is None:
+        read = await pending_reads.due(tx, installation_id, NOW)
+        read = read or await pending_reads.due(tx, installation_id, SOON)
+        write = None if read else await outbox.next_due(tx, installation_id)
+        if read is None and write is None:
             return Turn()
         mutates = write is not None and not only_looks(write)
         known = await budgets_of(tx, installation_id)
@@ -56,7 +58,7 @@ class Sender(Line):
         if ready > now:
             return Turn(wait_s=(ready - now) / SECOND)
         if write is None:
-            return Turn(read=reading[0])
+            return Turn(read=read)
         return Turn(write=write) if only_looks(write) else await self._begin(tx, write, now)
 
     async def _begin(self, tx: Tx, write: Row, now: int) -> Turn:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from bot import commands, events, mirror, slash
-from bot.events import Changes, Event
+from bot.events.event import Changes, Event
 from bot.hub import Hub
 from bot.payloads import Malformed
 from store import commands as stored

@@ -73,6 +73,22 @@ async def lock_repository(tx: Tx, installation_id: int, repository_id: int) -> N
     await tx.one(q, i=installation_id, r=repository_id)
 
 
+async def lock_installation(tx: Tx, installation_id: int) -> None:
+    q = "SELECT installation_id FROM installations WHERE installation_id = :i FOR UPDATE"
+    await tx.one(q, i=installation_id)
+
+
+async def mark_gone(tx: Tx, installation_id: int, *, gone: bool) -> None:
+    """From when on it is removed or suspended, or that it is not."""
+    await tx.run(
+        "UPDATE installations SET gone_at = CASE WHEN :gone = 0 THEN NULL "
+        "ELSE COALESCE(gone_at, :now) END WHERE installation_id = :i",
+        gone=int(gone),
+        now=await tx.now(),
+        i=installation_id,
+    )
+
+
 async def select_repository(tx: Tx, installation_id: int, repository_id: int, on: int) -> None:
     await tx.run(
         "UPDATE repositories SET selected = :on WHERE installation_id = :i AND id = :r",
@@ -170,6 +186,17 @@ async def bury(tx: Tx, table: str, installation_id: int, id_: int) -> None:
         )
 
 
+async def bury_installation(tx: Tx, installation_id: int) -> None:
+    row = await installation(tx, installation_id)
+    if row:
+        await tx.run(
+            "UPDATE installations SET deleted = 1, version = :v WHERE installation_id = :i",
+            v="1" + row["version"][1:],
+            i=installation_id,
+        )
+        await mark_gone(tx, installation_id, gone=True)
+
+
 async def hide_label(tx: Tx, installation_id: int, label_id: int, read_at: int) -> None:
     """A list of GitHub's lacks it. A later list may have it: it may be newer than this one."""
     await tx.run(
@@ -183,7 +210,7 @@ async def hide_label(tx: Tx, installation_id: int, label_id: int, read_at: int) 
 
 def snapshot_columns(table: str) -> list[str]:
     """What convergence is judged by: all that GitHub says, nothing local."""
-    local: dict[str, set[str]] = {"repositories": {"selected"}}
+    local: dict[str, set[str]] = {"repositories": {"selected"}, "installations": {"gone_at"}}
     return [c for c in columns(table) if c not in local.get(table, set())]
 
 

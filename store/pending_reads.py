@@ -14,15 +14,25 @@ COLUMNS = (
     "state",
     "not_before",
     "asked_at",
+    "priority",
 )
 KEY = ("installation_id", "kind", "subject")
 BACKOFF_S = (5, 15, 60, 300, 900, 3600)
 
 
 async def ask(
-    tx: Tx, installation_id: int, kind: str, subject: str, arguments: dict[str, Any]
+    tx: Tx,
+    installation_id: int,
+    kind: str,
+    subject: str,
+    arguments: dict[str, Any],
+    *,
+    priority: int = 0,
 ) -> None:
-    """Queue a read, or have the queued one also answer this."""
+    """Queue a read, or have the queued one also answer this, the more urgent counting.
+
+    `priority`: 0 somebody waits, 1 the mirror is unsure, 2 it fills up.
+    """
     now = await tx.now()
     row = {
         "installation_id": installation_id,
@@ -32,10 +42,13 @@ async def ask(
         "state": "queued",
         "not_before": now,
         "asked_at": now,
+        "priority": priority,
     }
     again = await tx.run(
-        "UPDATE pending_reads SET asked = asked + 1, state = 'queued', attempts = 0, "
-        "arguments = :arguments, asked_at = :asked_at, not_before = :not_before "
+        "UPDATE pending_reads SET asked = asked + 1, attempts = 0, "
+        "priority = CASE WHEN state = 'queued' AND priority < :priority THEN priority "
+        "ELSE :priority END, state = 'queued', arguments = :arguments, "
+        "asked_at = :asked_at, not_before = :not_before "
         "WHERE installation_id = :installation_id AND kind = :kind AND subject = :subject",
         **{k: v for k, v in row.items() if k != "state"},
     )
@@ -44,13 +57,14 @@ async def ask(
     tx.rings.add("outbox")
 
 
-async def due(tx: Tx, installation_id: int, limit: int) -> list[Row]:
+async def due(tx: Tx, installation_id: int, priority: int) -> Row | None:
+    """The next of that priority."""
     q = (
-        "SELECT * FROM pending_reads WHERE state = 'queued' AND not_before <= :now "
-        "AND installation_id = :i ORDER BY not_before LIMIT :n"
+        "SELECT * FROM pending_reads WHERE installation_id = :i AND state = 'queued' "
+        "AND priority = :p AND not_before <= :now ORDER BY not_before LIMIT 1"
     )
-    rows = await tx.all(q, now=await tx.now(), i=installation_id, n=limit)
-    return [r | {"arguments": json.loads(r["arguments"])} for r in rows]
+    row = await tx.one(q, now=await tx.now(), i=installation_id, p=priority)
+    return row and row | {"arguments": json.loads(row["arguments"])}
 
 
 async def answered(tx: Tx, read: Row) -> None:

@@ -32,3 +32,15 @@ async def put(
         permission=permission,
         fetched_at=await tx.now(),
     )
+
+
+async def forget(
+    tx: Tx, installation_id: int, repository_id: int | None, login: str | None
+) -> None:
+    """They may have changed: of one repository and person, or of all."""
+    where, more = "installation_id = :i", dict[str, int | str]()
+    if repository_id is not None:
+        where, more = f"{where} AND repository_id = :r", {**more, "r": repository_id}
+    if login is not None:
+        where, more = f"{where} AND login_key = :l", {**more, "l": login.casefold()}
+    await tx.run(f"DELETE FROM permissions WHERE {where}", i=installation_id, **more)

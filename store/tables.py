@@ -261,13 +261,14 @@ pull_files = table(
     column("whole", Flag),
     column("read_at", Big),
 )
-# Branches, without a guard: `before` must fit, else a read settles.
+# Branches: a push must go on from where the branch was, and be later; else a read settles.
 refs = table(
     "refs",
     key("installation_id"),
     key("repository_id"),
     key("name", text(255)),
     column("sha", text(64)),
+    column("pushed_at", Big),
 )
 check_runs = table(
     "check_runs",

@@ -117,6 +117,34 @@ async def bind(
     )
 
 
+async def rebind(
+    tx: Tx,
+    installation_id: int,
+    task_id: str,
+    repository_id: int,
+    issue_id: int,
+    number: int,
+    title: str,
+) -> bool:
+    """Its issue went elsewhere, and the task with it: False if another there is at work."""
+    other = await of_issue(tx, installation_id, issue_id)
+    if other is not None and other["id"] != task_id:
+        if other["fence"]:
+            return False
+        q = "DELETE FROM tasks WHERE installation_id = :i AND id = :t AND fence = 0"
+        await tx.run(q, i=installation_id, t=other["id"])
+    await change(
+        tx,
+        installation_id,
+        task_id,
+        repository_id=repository_id,
+        issue_id=issue_id,
+        number=number,
+        title=title,
+    )
+    return True
+
+
 async def change(tx: Tx, installation_id: int, task_id: str, **values: Any) -> None:
     """Set columns of a task."""
     sets = ", ".join(f"{c} = :{c}" for c in values)

@@ -23,6 +23,8 @@ ORDERS: dict[str, Callable[[list[Delivery]], list[Delivery]]] = {
     "reversed": lambda sent: sent[::-1],
     "shuffled": lambda sent: random.Random(7).sample(sent, len(sent)),  # noqa: S311 - no secret
 }
+# Nobody has recorded these; the simulated GitHub composes them of recorded parts.
+UNRECORDED = {"installation_target", "issue_dependencies", "projects_v2", "sub_issues"}
 
 
 def recorded(folder: Path) -> list[Delivery]:
@@ -83,7 +85,9 @@ async def test_any_order_of_the_recorded_payloads_ends_in_the_same_mirror(
             states = await rows(url, "SELECT state, outcome, event FROM deliveries")
             assert len(states) == len(sent)
             assert {row["state"] for row in states} == {"processed"}
-            assert {row["event"] for row in states if row["outcome"] == "mirrored"} == set(EVENTS)
+            assert {row["event"] for row in states if row["outcome"] == "mirrored"} == set(
+                EVENTS
+            ) - UNRECORDED
             mirrors[order] = await snapshot(url)
 
             # GitHub delivers all of it again, as it does when somebody asks for it.

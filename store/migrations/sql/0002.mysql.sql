@@ -63,6 +63,7 @@ CREATE TABLE IF NOT EXISTS refs (
   repository_id BIGINT NOT NULL,
   name VARCHAR(255) NOT NULL,
   sha VARCHAR(64) NOT NULL,
+  pushed_at BIGINT NOT NULL,
   PRIMARY KEY (installation_id, repository_id, name)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
 

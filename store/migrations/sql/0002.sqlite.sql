@@ -66,6 +66,7 @@ CREATE TABLE refs (
   repository_id BIGINT NOT NULL,
   name VARCHAR(255) NOT NULL,
   sha VARCHAR(64) NOT NULL,
+  pushed_at BIGINT NOT NULL,
   PRIMARY KEY (installation_id, repository_id, name)
 );
 

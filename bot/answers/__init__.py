@@ -1,0 +1,1 @@
+"""What GitHub's answers to reads mean for the mirror."""

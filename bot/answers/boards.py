@@ -1,0 +1,93 @@
+"""Boards: projects, their fields and items."""
+
+import json
+
+from bot import payloads
+from bot.answers.reading import Reading, put
+from bot.events.boards import ask_fields
+from bot.keys import Keys
+from bot.payloads import Json, Mirrored, at
+from bot.rows import boards as made
+from store import boards
+from store import mirror as stored
+from store.transaction import Row, Tx
+
+SELECT = "single_select"
+
+
+async def projects(tx: Tx, keys: Keys, r: Reading) -> None:
+    found = [made.project(r.installation_id, each, read_at=r.read_at) for each in r.listed]
+    asks = tuple(ask_fields(each.row["number"], each.row["id"]) for each in found)
+    await put(tx, keys, r, found, asks)
+    if not r.whole:
+        return
+    there = {each.row["id"] for each in found}
+    for project_id in await boards.project_ids(tx, r.installation_id):
+        if project_id not in there:
+            await stored.bury(tx, "projects", r.installation_id, project_id)
+
+
+async def fields(tx: Tx, _: Keys, r: Reading) -> None:
+    found = [
+        {
+            "id": field_id,
+            "project_id": r.arguments["project_id"],
+            "node_id": payloads.text(at(each, "node_id"), 100),
+            "name": payloads.text(at(each, "name"), 255),
+            "type": payloads.text(at(each, "data_type"), 40),
+            "options": json.dumps(_options(each)),
+        }
+        for each in r.listed
+        if (field_id := payloads.maybe_number(at(each, "id"))) is not None
+    ]
+    await boards.replace_fields(tx, r.installation_id, r.arguments["project_id"], found)
+
+
+def _options(field: Json) -> list[Row]:
+    options = at(field, "options")
+    return [
+        {"id": payloads.text(at(each, "id"), 100), "name": _name(at(each, "name"))}
+        for each in (options if isinstance(options, list) else [])
+    ]
+
+
+def _name(value: Json) -> str:
+    """GitHub gives names of options as {raw, html}."""
+    return payloads.text(at(value, "raw") if isinstance(value, dict) else value, 255)
+
+
+async def item(tx: Tx, keys: Keys, r: Reading) -> None:
+    await _items(tx, keys, r, [r.data])
+
+
+async def items(tx: Tx, keys: Keys, r: Reading) -> None:
+    await _items(tx, keys, r, r.listed)
+
+
+async def _items(tx: Tx, keys: Keys, r: Reading, found: list[Json]) -> None:
+    """`arguments` name the project: its `project_id` and `project` (node id)."""
+    known = await boards.fields(tx, r.installation_id, r.arguments["project_id"])
+    nodes = {row["id"]: row["node_id"] for row in known if row["type"] == SELECT}
+    rows: list[Mirrored] = []
+    for each in found:
+        content = payloads.text(at(each, "content", "node_id"), 100)
+        project = r.arguments["project"]
+        row = made.item(r.installation_id, each, project, content, read_at=r.read_at)
+        rows += [row, *_values(r, row, each, nodes)]
+    await put(tx, keys, r, rows)
+
+
+def _values(r: Reading, row: Mirrored, item: Json, nodes: dict[int, str]) -> list[Mirrored]:
+    given = at(item, "fields")
+    return [
+        made.value_of(
+            r.installation_id,
+            row.row["id"],
+            nodes[field_id],
+            at(field, "value"),
+            row.row["updated_at"],
+            read_at=r.read_at,
+        )
+        for field in (given if isinstance(given, list) else [])
+        if (field_id := payloads.maybe_number(at(field, "id"))) in nodes and field_id is not None
+    ]

@@ -1,0 +1,76 @@
+"""Pull requests with their reviews and files, and what CI says of their commits."""
+
+import json
+
+from bot import payloads
+from bot.answers.issues import last_number
+from bot.answers.reading import Reading
+from bot.keys import Keys
+from bot.payloads import Json, Mirrored, at
+from bot.rows import checks
+from bot.rows import pulls as made
+from store import mirror as stored
+from store import pulls
+from store.transaction import Row, Tx
+
+
+def pull_request(r: Reading) -> list[Mirrored]:
+    return [made.pull_request(*r.here, r.data, read_at=r.read_at)]
+
+
+def pull_requests(r: Reading) -> list[Mirrored]:
+    return [made.pull_request(*r.here, each, read_at=r.read_at) for each in r.listed]
+
+
+def reviews(r: Reading) -> list[Mirrored]:
+    number = r.arguments["number"]
+    return [made.review(*r.here, number, each, read_at=r.read_at) for each in r.listed]
+
+
+def review_comments(r: Reading) -> list[Mirrored]:
+    return [
+        made.review_comment(*r.here, number, each, read_at=r.read_at)
+        for each in r.listed
+        if (number := last_number(at(each, "pull_request_url"))) is not None
+    ]
+
+
+async def files(tx: Tx, _: Keys, r: Reading) -> None:
+    number = r.arguments["number"]
+    pull = await stored.pull_request(tx, *r.here, number)
+    if pull is None:
+        return
+    installation_id, repository_id = r.here
+    await pulls.put_files(
+        tx,
+        {
+            "installation_id": installation_id,
+            "repository_id": repository_id,
+            "number": number,
+            "head_sha": pull["head_sha"],
+            "files": json.dumps([_file(each) for each in r.listed]),
+            "whole": int(r.whole),
+            "read_at": r.read_at,
+        },
+    )
+
+
+def _file(value: Json) -> Row:
+    return {
+        "path": payloads.text(at(value, "filename"), 1024),
+        "status": payloads.text(at(value, "status"), 20),
+        "additions": payloads.maybe_number(at(value, "additions")) or 0,
+        "deletions": payloads.maybe_number(at(value, "deletions")) or 0,
+    }
+
+
+def check_runs(r: Reading) -> list[Mirrored]:
+    return [checks.check_run(*r.here, each, read_at=r.read_at) for each in r.listed]
+
+
+def workflow_run(r: Reading) -> list[Mirrored]:
+    return [checks.workflow_run(*r.here, r.data, read_at=r.read_at)]
+
+
+def workflow_jobs(r: Reading) -> list[Mirrored]:
+    return [checks.workflow_job(*r.here, each, read_at=r.read_at) for each in r.listed]

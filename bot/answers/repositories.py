@@ -1,0 +1,55 @@
+"""Installations, repositories, branches, and who may do what there."""
+
+from bot import payloads
+from bot.answers.reading import Reading, put
+from bot.keys import Keys
+from bot.payloads import Mirrored, at
+from bot.rows import owners
+from store import branches, commands, permissions
+from store import mirror as stored
+from store.transaction import Tx
+
+BRANCH = "refs/heads/"
+ROLES = ("admin", "maintain", "write", "triage", "read")
+
+
+def installation(r: Reading) -> list[Mirrored]:
+    return [owners.installation(r.data, read_at=r.read_at)]
+
+
+def repository(r: Reading) -> list[Mirrored]:
+    return [owners.repository(r.installation_id, r.data, read_at=r.read_at)]
+
+
+async def installation_repositories(tx: Tx, keys: Keys, r: Reading) -> None:
+    found = [owners.repository(r.installation_id, each, read_at=r.read_at) for each in r.listed]
+    await put(tx, keys, r, found)
+    if not r.whole:
+        return
+    there = {each.row["id"] for each in found}
+    for repository_id in await stored.repository_ids(tx, r.installation_id):
+        on = int(repository_id in there)
+        await stored.select_repository(tx, r.installation_id, repository_id, on)
+
+
+async def ref(tx: Tx, _: Keys, r: Reading) -> None:
+    sha = payloads.text(at(r.data, "object", "sha"), 64)
+    await branches.settle(tx, *r.here, r.arguments["name"], sha or None)
+
+
+async def refs(tx: Tx, _: Keys, r: Reading) -> None:
+    heads = {
+        name.removeprefix(BRANCH)[:255]: payloads.text(at(each, "object", "sha"), 64)
+        for each in r.listed
+        if (name := payloads.text(at(each, "ref"))).startswith(BRANCH)
+    }
+    if r.whole:
+        await branches.replace(tx, *r.here, heads)
+
+
+async def permission(tx: Tx, _: Keys, r: Reading) -> None:
+    # `role_name` tells triage from read and maintain from write; custom roles have `permission`.
+    role = payloads.text(at(r.data, "role_name"), 40)
+    held = role if role in ROLES else payloads.text(at(r.data, "permission"), 40)
+    await permissions.put(tx, *r.here, r.arguments["login"], held or "none")
+    await commands.wake(tx, *r.here)

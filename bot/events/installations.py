@@ -1,0 +1,67 @@
+"""Where the App is installed, and who may do what there."""
+
+from bot import payloads
+from bot.events.event import (
+    Ask,
+    Changes,
+    Event,
+    Forgotten,
+    listed,
+    named_repositories,
+)
+from bot.events.repositories import READ_REPOSITORIES
+from bot.payloads import at
+from bot.rows import owners
+
+# After these the installation covers what it did not, or nobody knows what it missed.
+COVERS_ANEW = ("created", "unsuspend", "new_permissions_accepted")
+
+
+def installation(event: Event) -> Changes:
+    row = owners.installation(at(event.payload, "installation"), deleted=event.deleted)
+    asks = (READ_REPOSITORIES,) if event.action in COVERS_ANEW else ()
+    return Changes((row, *named_repositories(event, "repositories")), asks)
+
+
+def installation_repositories(event: Event) -> Changes:
+    removed = at(event.payload, "repositories_removed")
+    added = named_repositories(event, "repositories_added")
+    return Changes(
+        (owners.installation(at(event.payload, "installation")), *added),
+        asks=(READ_REPOSITORIES,),
+        selected=(
+            *((row.row["id"], 1) for row in added),
+            *((payloads.number(at(r, "id"), "repository.id"), 0) for r in listed(removed)),
+        ),
+    )
+
+
+def installation_target(event: Event) -> Changes:
+    """The account has another name: so have all its repositories."""
+    this = Ask("installation", "", {"installation_id": event.installation_id})
+    return Changes(asks=(this, READ_REPOSITORIES))
+
+
+def member(event: Event) -> Changes:
+    login = payloads.text(at(event.payload, "member", "login"), 100) or None
+    return Changes(forgotten=(Forgotten(event.repository_id, login),))
+
+
+def membership(event: Event) -> Changes:
+    login = payloads.text(at(event.payload, "member", "login"), 100) or None
+    return Changes(forgotten=(Forgotten(login=login),))
+
+
+def team(_: Event) -> Changes:
+    return Changes(forgotten=(Forgotten(),))
+
+
+def organization(event: Event) -> Changes:
+    login = payloads.text(at(event.payload, "membership", "user", "login"), 100) or None
+    if event.action == "renamed":
+        return installation_target(event)
+    return Changes(forgotten=(Forgotten(login=login),))
+
+
+def ping(_: Event) -> Changes:
+    return Changes()

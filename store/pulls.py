@@ -1,0 +1,93 @@
+"""What is known of a pull request beside its own row: links, files, reviews, checks."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from store import sql
+from store.transaction import Row, Tx
+
+LINK_KEY = ("installation_id", "repository_id", "pull_number", "issue_repository", "issue_number")
+LINK = (*LINK_KEY, "how")
+FILES_KEY = ("installation_id", "repository_id", "number")
+FILES = (*FILES_KEY, "head_sha", "files", "whole", "read_at")
+
+
+async def put_links(
+    tx: Tx, installation_id: int, repository_id: int, number: int, found: Sequence[Row]
+) -> None:
+    """These are the issues that the pull request names; others it does not name any more."""
+    await tx.run(
+        "DELETE FROM pull_links WHERE installation_id = :i AND repository_id = :r "
+        "AND pull_number = :n",
+        i=installation_id,
+        r=repository_id,
+        n=number,
+    )
+    here = {
+        "installation_id": installation_id,
+        "repository_id": repository_id,
+        "pull_number": number,
+    }
+    if found:
+        await tx.many(sql.insert("pull_links", LINK), [here | link for link in found])
+
+
+async def naming(
+    tx: Tx, installation_id: int, repository_id: int, full_name: str, number: int
+) -> list[Row]:
+    """Pull requests that name this issue, newest first: their rows, with `how` and `full_name`."""
+    q = (
+        "SELECT p.*, k.how, r.full_name FROM pull_links k "
+        "JOIN pull_requests p ON p.installation_id = k.installation_id "
+        "AND p.repository_id = k.repository_id AND p.number = k.pull_number AND p.deleted = 0 "
+        "JOIN repositories r ON r.installation_id = p.installation_id AND r.id = p.repository_id "
+        "AND r.deleted = 0 AND r.selected = 1 "
+        "WHERE k.installation_id = :i AND k.issue_number = :n AND "
+        "((k.repository_id = :r AND k.issue_repository = '') OR k.issue_repository = :name) "
+        "ORDER BY p.created_at DESC, p.id DESC"
+    )
+    name = full_name.casefold()
+    return await tx.all(q, i=installation_id, n=number, r=repository_id, name=name)
+
+
+async def put_files(tx: Tx, row: Row) -> None:
+    await tx.run(sql.upsert(tx.dialect, "pull_files", FILES, FILES_KEY), **row)
+
+
+async def files(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
+    """`files`: [{path, status, additions, deletions}] as of `head_sha`; None before the read."""
+    q = "SELECT * FROM pull_files WHERE installation_id = :i AND repository_id = :r AND number = :n"
+    row = await tx.one(q, i=installation_id, r=repository_id, n=number)
+    return row and row | {"files": json.loads(row["files"])}
+
+
+async def reviews(
+    tx: Tx, installation_id: int, repository_id: int, number: int
+) -> list[dict[str, Any]]:
+    """Oldest first."""
+    q = (
+        "SELECT * FROM reviews WHERE installation_id = :i AND repository_id = :r "
+        "AND number = :n AND deleted = 0 ORDER BY submitted_at, id"
+    )
+    return await tx.all(q, i=installation_id, r=repository_id, n=number)
+
+
+async def check_runs(
+    tx: Tx, installation_id: int, repository_id: int, head_sha: str
+) -> list[dict[str, Any]]:
+    """Of a commit; the newest of each name last."""
+    q = (
+        "SELECT * FROM check_runs WHERE installation_id = :i AND repository_id = :r "
+        "AND head_sha = :sha AND deleted = 0 ORDER BY id"
+    )
+    return await tx.all(q, i=installation_id, r=repository_id, sha=head_sha)
+
+
+async def unresolved_threads(tx: Tx, installation_id: int, repository_id: int, number: int) -> int:
+    q = (
+        "SELECT COUNT(*) AS n FROM review_threads WHERE installation_id = :i "
+        "AND repository_id = :r AND number = :n AND deleted = 0 AND resolved = 0"
+    )
+    row = await tx.one(q, i=installation_id, r=repository_id, n=number)
+    return int(row["n"]) if row else 0

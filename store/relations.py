@@ -1,0 +1,91 @@
+"""How issues hang together: parents and blockers, as sets that reads settle.
+
+`source` is the child or the blocked issue, `target` the parent or the blocker.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from store import sql
+from store.transaction import Row, Tx
+
+Kind = Literal["parent", "blocked_by"]
+KEY = ("installation_id", "kind", "source_id", "target_id")
+COLUMNS = (*KEY, "source_name", "source_state", "target_name", "target_state")
+# The mirrored issue says it better than what was noted with the relation.
+OTHER = (
+    "SELECT COALESCE(i.state, s.{end}_state) AS state, i.title, i.id AS mirrored_id, "
+    "i.repository_id, COALESCE(r.full_name, '') AS full_name, i.number, s.{end}_name AS noted "
+    "FROM relations s "
+    "LEFT JOIN issues i ON i.installation_id = s.installation_id AND i.id = s.{end}_id "
+    "AND i.deleted = 0 "
+    "LEFT JOIN repositories r ON r.installation_id = i.installation_id AND r.id = i.repository_id "
+    "AND r.deleted = 0 AND r.selected = 1 "
+    "WHERE s.installation_id = :i AND s.kind = :kind AND s.{this}_id = :id "
+    "ORDER BY s.{end}_id"
+)
+TARGETS = OTHER.format(end="target", this="source")
+SOURCES = OTHER.format(end="source", this="target")
+
+
+async def put(tx: Tx, installation_id: int, relation: Row) -> None:
+    """An issue has one parent: a new one takes the place of another."""
+    if relation["kind"] == "parent":
+        await tx.run(
+            "DELETE FROM relations WHERE installation_id = :i AND kind = 'parent' "
+            "AND source_id = :source AND target_id <> :target",
+            i=installation_id,
+            source=relation["source_id"],
+            target=relation["target_id"],
+        )
+    row = {"installation_id": installation_id, **relation}
+    await tx.run(sql.upsert(tx.dialect, "relations", COLUMNS, KEY), **row)
+
+
+async def remove(tx: Tx, installation_id: int, kind: Kind, source_id: int, target_id: int) -> None:
+    await tx.run(
+        "DELETE FROM relations WHERE installation_id = :i AND kind = :kind "
+        "AND source_id = :source AND target_id = :target",
+        i=installation_id,
+        kind=kind,
+        source=source_id,
+        target=target_id,
+    )
+
+
+async def replace_targets(
+    tx: Tx, installation_id: int, kind: Kind, source_id: int, found: Sequence[Row]
+) -> None:
+    """These are all the targets of the source."""
+    await _replace(tx, installation_id, kind, "source_id", source_id, found)
+
+
+async def replace_sources(
+    tx: Tx, installation_id: int, kind: Kind, target_id: int, found: Sequence[Row]
+) -> None:
+    """These are all the sources of the target."""
+    await _replace(tx, installation_id, kind, "target_id", target_id, found)
+
+
+async def _replace(
+    tx: Tx, installation_id: int, kind: Kind, end: str, id_: int, found: Sequence[Row]
+) -> None:
+    q = f"DELETE FROM relations WHERE installation_id = :i AND kind = :kind AND {end} = :id"
+    await tx.run(q, i=installation_id, kind=kind, id=id_)
+    for relation in found:
+        await put(tx, installation_id, relation)
+
+
+async def targets(tx: Tx, installation_id: int, kind: Kind, source_id: int) -> list[Row]:
+    """The blockers, or the parent, of an issue: `name`, `state`, `title` if mirrored."""
+    return [_named(r) for r in await tx.all(TARGETS, i=installation_id, kind=kind, id=source_id)]
+
+
+async def sources(tx: Tx, installation_id: int, kind: Kind, target_id: int) -> list[Row]:
+    """What an issue blocks, or its sub-issues."""
+    return [_named(r) for r in await tx.all(SOURCES, i=installation_id, kind=kind, id=target_id)]
+
+
+def _named(row: Row) -> Row:
+    name = f"{row['full_name']}#{row['number']}" if row["full_name"] else row["noted"]
+    return row | {"name": name}
