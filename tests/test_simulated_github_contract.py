@@ -45,6 +45,7 @@ async def test_every_route_answers_as_githubs_description_says(acme: Acme) -> No
             about_the_repository,
             about_issues,
             about_people,
+            about_relations,
             about_comments,
             about_pulls,
             about_reviews,
@@ -112,6 +113,25 @@ async def about_people(acme: Acme) -> None:
     assert (await acme.call("GET", f"{issue}/assignees/nobody")).status == 404
     assert (await acme.call("DELETE", f"{issue}/assignees", people)).data["assignees"] == []
     assert (await acme.call("POST", f"{issue}/reactions", {"content": "eyes"})).status == 201
+
+
+async def about_relations(acme: Acme) -> None:
+    one, two = acme.web.threads[1], acme.web.threads[2]
+    issue = f"{REPO}/issues/1"
+    added = await acme.call("POST", f"{issue}/sub_issues", {"sub_issue_id": two.id})
+    assert added.data["sub_issues_summary"]["total"] == 1
+    assert [each["id"] for each in (await acme.call("GET", f"{issue}/sub_issues")).data] == [two.id]
+    assert (await acme.call("GET", f"{REPO}/issues/2/parent")).data["id"] == one.id
+    gone = await acme.call("DELETE", f"{issue}/sub_issue", {"sub_issue_id": two.id})
+    assert gone.data["sub_issues_summary"]["total"] == 0
+    assert (await acme.call("GET", f"{REPO}/issues/2/parent")).status == 404
+    blocked_by = f"{issue}/dependencies/blocked_by"
+    blocked = await acme.call("POST", blocked_by, {"issue_id": two.id})
+    assert blocked.data["issue_dependencies_summary"]["total_blocked_by"] == 1
+    assert [each["id"] for each in (await acme.call("GET", blocked_by)).data] == [two.id]
+    blocking = await acme.call("GET", f"{REPO}/issues/2/dependencies/blocking")
+    assert [each["id"] for each in blocking.data] == [one.id]
+    assert (await acme.call("DELETE", f"{blocked_by}/{two.id}")).status == 200
 
 
 async def about_comments(acme: Acme) -> None:
