@@ -88,6 +88,17 @@ def ready_at(
     return max([now, spaced, *(_open_at(each, now) for each in known)])
 
 
+def spare_at(known: Iterable[Budget], now: int, share: float) -> int:
+    """The earliest time for what may wait: it leaves the rest of each hour's limit to others."""
+    times = [now]
+    for each in known:
+        if each.limit is None or each.remaining is None or (each.reset_at or 0) < now:
+            continue
+        if each.remaining <= each.limit * (1 - share):
+            times.append((each.reset_at or 0) + SECOND)
+    return max(times)
+
+
 def _open_at(budget: Budget, now: int) -> int:
     """One that is spent opens when it is filled again, whether or not GitHub had to say wait."""
     spent = budget.remaining == 0 and budget.reset_at is not None and budget.reset_at >= now

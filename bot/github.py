@@ -73,6 +73,15 @@ class Token:
     until: int
 
 
+def link(answer: Answer, rel: str = "next") -> str | None:
+    """The address of the next page of a list, or of the last."""
+    for part in answer.headers.get("Link", "").split(","):
+        address, _, rest = part.partition(";")
+        if f'rel="{rel}"' in rest:
+            return address.strip(" <>")
+    return None
+
+
 class GitHub:
     """Requests as the App and its installations. `now`: microseconds UTC; `time_out`: seconds."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import structlog
 
-from bot import reaper, worker
+from bot import backfill, reaper, worker
 from bot.github import GitHub
 from bot.hub import Hub
 from bot.sender import Sender
@@ -22,6 +22,7 @@ log = structlog.get_logger()
 WORKER_EVERY_S = 0.5
 SENDER_EVERY_S = 0.5
 REAPER_EVERY_S = 2.0
+BACKFILL_EVERY_S = 2.0
 FORGET_EVERY_S = 600.0
 # At the end: how long what is in hand may take.
 FINISH_S = 10.0
@@ -106,12 +107,16 @@ class Loops:
                 if again is None:
                     return
                 if again:
-                    await self._pause(again)
+                    # Not for long at once: something more urgent may come.
+                    await self._pause(min(again, SENDER_EVERY_S))
         except Exception:  # of one installation: the others go on
             log.exception("sender failed", installation=installation_id)
             await self._pause(PAUSES_S[0])
         finally:
             del self._sending[installation_id]
+
+    async def begin_backfills(self) -> int:
+        return await backfill.begin_missing(self.hub)
 
     async def finish(self) -> None:
         """What is in hand ends; nothing new begins."""
@@ -140,6 +145,7 @@ async def running(hub: Hub, app: GitHubApp) -> AsyncIterator[Loops]:
                 ("worker", loops.work, "inbox", WORKER_EVERY_S),
                 ("sender", loops.send, "outbox", SENDER_EVERY_S),
                 ("reaper", loops.reap, "time", REAPER_EVERY_S),
+                ("backfill", loops.begin_backfills, "inbox", BACKFILL_EVERY_S),
                 ("forgetter", loops.forget, "time", FORGET_EVERY_S),
             )
         ]

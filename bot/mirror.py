@@ -15,7 +15,7 @@ from bot.events.event import (
 from bot.events.repositories import ask_branch
 from bot.keys import Keys
 from bot.payloads import Mirrored
-from store import branches, mirror, pending_reads, permissions, pulls, relations
+from store import backfills, branches, mirror, pending_reads, permissions, pulls, relations
 from store import tasks as stored
 from store.mirror import Put
 from store.transaction import Row, Tx
@@ -72,6 +72,8 @@ async def _unguarded(tx: Tx, installation_id: int, changes: Changes) -> None:
         await _branch(tx, installation_id, branch)
     for repository_id, on in changes.selected:
         await mirror.select_repository(tx, installation_id, repository_id, on)
+        if not on:
+            await backfills.forget(tx, installation_id, repository_id)
     for forgotten in changes.forgotten:
         which = (forgotten.repository_id, forgotten.login)
         await permissions.forget(tx, installation_id, *which)
@@ -115,9 +117,16 @@ async def _pull_request(tx: Tx, row: Row, put: Put) -> None:
     await tasks.pull_changed(tx, row)
 
 
-async def _installation(tx: Tx, row: Row, _: Put) -> None:
+async def _installation(tx: Tx, row: Row, put: Put) -> None:
     gone = row["deleted"] or row["suspended_at"] is not None
     await mirror.mark_gone(tx, row["installation_id"], gone=bool(gone))
+    before = put.before
+    if before is None or gone:
+        return
+    # What happened while it was away, or could not be seen, nobody told.
+    granted = before["permissions"] not in ("{}", row["permissions"])
+    if before["gone_at"] is not None or granted:
+        await backfills.forget(tx, row["installation_id"])
 
 
 FOLLOW = {"issues": _issue, "pull_requests": _pull_request, "installations": _installation}
@@ -165,6 +174,10 @@ TIES: dict[str, Callable[[Row], Ask]] = {
     "project_items": lambda row: ask_item(row["id"]),
     "project_values": lambda row: ask_item(row["item_id"]),
 }
+
+
+def ask_comment(repository_id: int, row: Row) -> Ask:
+    return _within("comment", row | {"repository_id": repository_id}, row["id"])
 
 
 def _within(kind: str, row: Row, which: int) -> Ask:

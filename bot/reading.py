@@ -1,12 +1,11 @@
 """A read's way: asked of GitHub, page by page, and brought into the mirror."""
 
-from collections.abc import Mapping
-
 import structlog
 
 from bot import budget, reads
 from bot.answers.reading import Reading
-from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable
+from bot.events.event import LATER
+from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
 from bot.line import Line, message_of
 from bot.payloads import at
 from bot.times import SECOND
@@ -20,7 +19,9 @@ MOST_PAGES = 10
 
 
 async def look_up(line: Line, read: Row) -> None:
-    kind = reads.KINDS[read["kind"]]
+    kind = reads.KINDS.get(read["kind"])
+    if kind is None:  # a newer version asked for it
+        return await _refused(line, read, "this version does not know how to read it")
     read_at = await line.hub.store.read(_now)
     try:
         arguments = await line.hub.store.read(
@@ -39,6 +40,8 @@ async def look_up(line: Line, read: Row) -> None:
         return await _read_failed(line, read, f"{type(exc).__name__}: {exc}")
     if answer is None or budget.limited(answer.status, answer.headers, message_of(answer)):
         return await _read_put_off(line, read)
+    if answer.status == 403 and read["priority"] == LATER:
+        return await _refused(line, read, message_of(answer))
     if answer.status not in (200, 404, 410):
         return await _read_failed(line, read, f"{answer.status}: {message_of(answer)}")
     if kind.lists and answer.status == 200 and not isinstance(answer.data, list):
@@ -63,6 +66,12 @@ async def _looked_into(line: Line, read: Row, answer: Answer) -> Answer | None:
     return Answer(410, answer.headers, answer.data) if there.status == 200 else answer
 
 
+async def _refused(line: Line, read: Row, why: str) -> None:
+    """The App was not granted it. With new permissions all is fetched anew."""
+    log.warning("read refused", kind=read["kind"], subject=read["subject"], why=why)
+    await line.hub.store.write(lambda tx: pending_reads.answered(tx, read, why))
+
+
 async def _nothing_to_ask(line: Line, read: Row) -> None:
     await line.hub.store.write(lambda tx: pending_reads.answered(tx, read))
 
@@ -82,7 +91,7 @@ async def _list(
     """
     answer = await line.request(installation_id, Request("GET", path))
     whole = at(answer.data, items) if items else answer.data
-    following = _next_page(answer.headers)
+    following = link(answer)
     for _ in range(MOST_PAGES - 1):
         if answer.status != 200 or following is None or not isinstance(whole, list):
             break
@@ -91,7 +100,7 @@ async def _list(
         answer = await line.request(installation_id, Request("GET", following))
         more = at(answer.data, items) if items else answer.data
         whole = whole + (more if isinstance(more, list) else [])
-        following = _next_page(answer.headers)
+        following = link(answer)
     data = whole if answer.status == 200 else answer.data
     return Answer(answer.status, answer.headers, data), following is None
 
@@ -130,11 +139,3 @@ async def _read_failed(line: Line, read: Row, why: str) -> None:
 
 async def _now(tx: Tx) -> int:
     return await tx.now()
-
-
-def _next_page(headers: Mapping[str, str]) -> str | None:
-    for part in headers.get("Link", "").split(","):
-        address, _, rest = part.partition(";")
-        if 'rel="next"' in rest:
-            return address.strip(" <>")
-    return None

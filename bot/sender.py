@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
-from bot import budget
-from bot.events.event import NOW, SOON
+from bot import backfill, budget
+from bot.budget import Budget
+from bot.events.event import LATER, NOW, SOON
+from bot.filling import fill
 from bot.line import GRACE, LEASE, Line, budgets_of
 from bot.reading import look_up
 from bot.sending import fenced_off, only_looks, write_out
 from bot.times import SECOND
-from store import pending_reads, senders
+from store import backfills, pending_reads, senders
 from store import writes as outbox
 from store.transaction import Row, Tx
 
@@ -19,11 +21,13 @@ class Turn:
 
     read: Row | None = None
     write: Row | None = None
+    # A part of a backfill, for its next page.
+    page: Row | None = None
     wait_s: float | None = None
 
 
 class Sender(Line):
-    """The line, with turns: reads first, then writes in their order."""
+    """The line, with turns: reads first, then writes in their order, and backfill in between."""
 
     async def step(self, installation_id: int) -> float | None:
         """Send one request, if one is due: after how many seconds to come again, if at all."""
@@ -32,9 +36,11 @@ class Sender(Line):
             await look_up(self, turn.read)
         elif turn.write:
             await write_out(self, turn.write)
-        else:
-            return turn.wait_s
-        return 0
+        elif turn.page:
+            await fill(self, turn.page)
+        if turn.page or (turn.read and turn.read["priority"] == LATER):
+            return backfill.PACE_S
+        return 0 if turn.read or turn.write else turn.wait_s
 
     async def release(self) -> None:
         """Give the leases back, at a proper end."""
@@ -50,13 +56,13 @@ class Sender(Line):
         read = await pending_reads.due(tx, installation_id, NOW)
         read = read or await pending_reads.due(tx, installation_id, SOON)
         write = None if read else await outbox.next_due(tx, installation_id)
-        if read is None and write is None:
-            return Turn()
-        mutates = write is not None and not only_looks(write)
         known = await budgets_of(tx, installation_id)
+        if read is None and write is None:
+            return await _spare(tx, installation_id, known, None)
+        mutates = write is not None and not only_looks(write)
         ready = budget.ready_at(known, lease["last_mutation_at"], now, mutates=mutates)
         if ready > now:
-            return Turn(wait_s=(ready - now) / SECOND)
+            return await _spare(tx, installation_id, known, (ready - now) / SECOND)
         if write is None:
             return Turn(read=read)
         return Turn(write=write) if only_looks(write) else await self._begin(tx, write, now)
@@ -70,3 +76,20 @@ class Sender(Line):
         await senders.mutated(tx, write["installation_id"])
         sent = {"sending_at": now, "attempts": write["attempts"] + 1, "looks": 0}
         return Turn(write=write | sent)
+
+
+async def _spare(tx: Tx, installation_id: int, known: list[Budget], wait_s: float | None) -> Turn:
+    """Nothing is urgent, or must wait: time for backfill, if its share is not spent."""
+    read = await pending_reads.due(tx, installation_id, LATER)
+    page = None if read else await backfills.due(tx, installation_id)
+    if read is None and page is None:
+        return Turn(wait_s=wait_s)
+    now = await tx.now()
+    ready = max(
+        budget.ready_at(known, None, now, mutates=False),
+        budget.spare_at(known, now, backfill.SHARE),
+    )
+    if ready <= now:
+        return Turn(read=read, page=page)
+    later = (ready - now) / SECOND
+    return Turn(wait_s=later if wait_s is None else min(wait_s, later))

@@ -67,16 +67,17 @@ async def due(tx: Tx, installation_id: int, priority: int) -> Row | None:
     return row and row | {"arguments": json.loads(row["arguments"])}
 
 
-async def answered(tx: Tx, read: Row) -> None:
-    """Done, unless it was asked again meanwhile."""
+async def answered(tx: Tx, read: Row, error: str | None = None) -> None:
+    """Done, unless it was asked again meanwhile. `error`: GitHub will not say."""
     await tx.run(
-        "UPDATE pending_reads SET state = 'answered', answered_at = :now, error = NULL "
+        "UPDATE pending_reads SET state = 'answered', answered_at = :now, error = :error "
         "WHERE installation_id = :i AND kind = :k AND subject = :s AND asked = :asked",
         now=await tx.now(),
         i=read["installation_id"],
         k=read["kind"],
         s=read["subject"],
         asked=read["asked"],
+        error=error and error[:4000],
     )
 
 

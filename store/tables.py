@@ -107,6 +107,7 @@ issues = table(
     column("node_id", text(100), "''"),
     column("type", text(100), "''"),
     sa.Index("ix_issues_number", "installation_id", "repository_id", "number"),
+    sa.Index("ix_issues_updated", "installation_id", "repository_id", "updated_at"),
 )
 pull_requests = table(
     "pull_requests",
@@ -147,6 +148,7 @@ comments = table(
     column("updated_at", Big),
     *mirrored(),
     sa.Index("ix_comments_number", "installation_id", "repository_id", "number", "created_at"),
+    sa.Index("ix_comments_updated", "installation_id", "repository_id", "updated_at"),
 )
 reviews = table(
     "reviews",

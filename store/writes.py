@@ -93,6 +93,8 @@ async def waiting_installations(tx: Tx) -> list[int]:
     rows = await tx.all(
         "SELECT DISTINCT installation_id FROM writes WHERE state IN :live AND not_before <= :now "
         "UNION SELECT DISTINCT installation_id FROM pending_reads WHERE state = 'queued' "
+        "AND not_before <= :now "
+        "UNION SELECT DISTINCT installation_id FROM backfills WHERE state = 'queued' "
         "AND not_before <= :now",
         live=LIVE,
         now=now,

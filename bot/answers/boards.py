@@ -8,7 +8,7 @@ from bot.events.boards import ask_fields
 from bot.keys import Keys
 from bot.payloads import Json, Mirrored, at
 from bot.rows import boards as made
-from store import boards
+from store import backfills, boards
 from store import mirror as stored
 from store.transaction import Row, Tx
 
@@ -41,6 +41,8 @@ async def fields(tx: Tx, _: Keys, r: Reading) -> None:
         if (field_id := payloads.maybe_number(at(each, "id"))) is not None
     ]
     await boards.replace_fields(tx, r.installation_id, r.arguments["project_id"], found)
+    # Now that its fields are known, Status can be told from what else is on it.
+    await backfills.begin_new(tx, r.installation_id, 0, f"items {r.arguments['number']}")
 
 
 def _options(field: Json) -> list[Row]:

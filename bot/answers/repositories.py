@@ -5,7 +5,7 @@ from bot.answers.reading import Reading, put
 from bot.keys import Keys
 from bot.payloads import Mirrored, at
 from bot.rows import owners
-from store import branches, commands, permissions
+from store import backfills, branches, commands, permissions
 from store import mirror as stored
 from store.transaction import Tx
 
@@ -30,6 +30,8 @@ async def installation_repositories(tx: Tx, keys: Keys, r: Reading) -> None:
     for repository_id in await stored.repository_ids(tx, r.installation_id):
         on = int(repository_id in there)
         await stored.select_repository(tx, r.installation_id, repository_id, on)
+        if not on:
+            await backfills.forget(tx, r.installation_id, repository_id)
 
 
 async def ref(tx: Tx, _: Keys, r: Reading) -> None:

@@ -8,6 +8,10 @@ ALTER TABLE pull_requests ADD COLUMN node_id VARCHAR(100) DEFAULT '' NOT NULL;
 
 ALTER TABLE pending_reads ADD COLUMN priority INTEGER DEFAULT 0 NOT NULL;
 
+CREATE INDEX ix_issues_updated ON issues (installation_id, repository_id, updated_at);
+
+CREATE INDEX ix_comments_updated ON comments (installation_id, repository_id, updated_at);
+
 CREATE INDEX ix_pending_reads_queue ON pending_reads (installation_id, state, priority, not_before);
 
 CREATE TABLE review_threads (

@@ -1,0 +1,188 @@
+"""A backfill's page: asked for, brought in, and where to go on noted with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+import structlog
+
+from bot import budget, mirror, reads
+from bot.answers import boards
+from bot.answers.reading import Reading
+from bot.backfill import ITEMS, PARTS, Part
+from bot.events.event import SOON, Ask, ask_numbered
+from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
+from bot.keys import Keys
+from bot.line import Line, message_of
+from bot.payloads import Json, at, maybe_number, time
+from bot.writes import Request
+from store import backfills
+from store import boards as stored_boards
+from store import mirror as stored
+from store.transaction import Row, Tx
+
+log = structlog.get_logger()
+
+# Rows of a page are brought in as many at a time, so that nothing else waits for long.
+CHUNK = 20
+
+
+async def fill(line: Line, part: Row) -> None:
+    """The next page of a part: asked for, brought in, and noted where to go on."""
+    read_at = await line.hub.store.read(_now)
+    try:
+        prepared = await line.hub.store.read(lambda tx: _prepared(tx, part))
+        if prepared is None:
+            return await line.hub.store.write(lambda tx: backfills.settle(tx, part))
+        which, path, arguments = prepared
+        answer = await line.request(part["installation_id"], Request("GET", path))
+    except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
+        return await _failed(line, part, f"{type(exc).__name__}: {exc}")
+    if budget.limited(answer.status, answer.headers, message_of(answer)):
+        return None  # its turn comes again when GitHub lets it
+    if answer.status in (403, 404, 410):
+        why = f"{answer.status}: {message_of(answer)}"
+        log.warning("backfill refused", part=part["part"], why=why)
+        return await line.hub.store.write(lambda tx: backfills.refused(tx, part, why))
+    if answer.status != 200 or not isinstance(answer.data, list):
+        return await _failed(line, part, f"{answer.status}: {message_of(answer)}")
+    reading = Reading(part["installation_id"], arguments, answer.data, read_at)
+    try:
+        await _bring_in(line, part, which, reading, answer)
+    except Exception as exc:  # whatever GitHub said: the other parts go on
+        log.exception("backfill page not applied", part=part["part"])
+        await _failed(line, part, f"{type(exc).__name__}: {exc}")
+
+
+async def _prepared(tx: Tx, part: Row) -> tuple[Part, str, Row] | None:
+    """The part, its next page, and what its answer needs; None when there is nothing to fetch."""
+    here = (part["installation_id"], part["repository_id"])
+    if part["part"].startswith(ITEMS):
+        return await _items(tx, part)
+    name = await stored.repository_name(tx, *here)
+    if name is None or await stored.repository_by_id(tx, *here) is None:
+        return None
+    which = PARTS[part["part"]]
+    path = part["next_page"] or f"/repos/{name}/{which.path(part)}"
+    return which, path, {"repository_id": part["repository_id"]}
+
+
+async def _items(tx: Tx, part: Row) -> tuple[Part, str, Row] | None:
+    i = part["installation_id"]
+    owner = await stored.installation(tx, i)
+    wanted = int(part["part"].removeprefix(ITEMS))
+    found = [p for p in await stored_boards.projects(tx, i) if p["number"] == wanted]
+    if not found or owner is None:
+        return None
+    arguments = await reads.of_project(tx, i, found[0])
+    path = f"/orgs/{owner['account']}/projectsV2/{wanted}/items?per_page=100"
+    query = reads.fields_query(arguments)
+    whole = f"{path}&{query}" if query else path
+    return BOARD_ITEMS, part["next_page"] or whole, arguments
+
+
+BOARD_ITEMS = Part("organization_projects: read", lambda _: "", boards.items)
+
+
+async def _bring_in(line: Line, part: Row, which: Part, reading: Reading, answer: Answer) -> None:
+    """In small transactions; the last one also notes where to go on."""
+    chunks = [reading.listed[n : n + CHUNK] for n in range(0, len(reading.listed), CHUNK)] or [[]]
+    for chunk in chunks[:-1]:
+        await line.hub.store.write(
+            lambda tx, c=chunk: _apply(tx, line.hub.keys, part, which, (reading, c))  # type: ignore[misc]
+        )
+    place = _place(part, which, reading.listed, answer)
+
+    async def last(tx: Tx) -> None:
+        if not await backfills.lock(tx, part):
+            return  # it was begun anew meanwhile
+        await _apply(tx, line.hub.keys, part, which, (reading, chunks[-1]))
+        await _ask_for_missing(tx, part, which, reading.listed, place)
+        await backfills.advance(
+            tx,
+            part,
+            seen=len(reading.listed),
+            expected=_expected(part, answer),
+            reached=place.reached,
+            next_page=place.next_page,
+            done=place.done,
+        )
+        tx.rings.add(f"installation {part['installation_id']}")
+
+    await line.hub.store.write(last)
+    if place.done:
+        log.info("backfill part done", part=part["part"], repository=part["repository_id"])
+
+
+async def _apply(
+    tx: Tx, keys: Keys, part: Row, which: Part, page: tuple[Reading, list[Json]]
+) -> None:
+    reading, chunk = page
+    if part["repository_id"]:
+        await stored.lock_repository(tx, part["installation_id"], part["repository_id"])
+    this = Reading(reading.installation_id, reading.arguments, chunk, reading.read_at)
+    await which.apply(tx, keys, this)
+    now = await tx.now()
+    for each in chunk:
+        for ask in which.asks(part, each, now):
+            await mirror.ask(tx, part["installation_id"], ask)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to go on: from a time, or with the link of a page."""
+
+    reached: int
+    next_page: str | None
+    done: bool
+
+
+def _place(part: Row, which: Part, page: list[Json], answer: Answer) -> Place:
+    following = link(answer)
+    times = [time(at(each, "updated_at")) for each in page]
+    over = which.newest_first and part["since"] and times and min(times) < part["since"]
+    if following is None or over:
+        return Place(max([part["reached"], *times]), None, done=True)
+    if which.table and max(times, default=0) > part["reached"]:
+        return Place(max(times), None, done=False)
+    # More than a page changed at the very same second, or it cannot be walked by time.
+    return Place(part["reached"], following, done=False)
+
+
+async def _ask_for_missing(tx: Tx, part: Row, which: Part, page: list[Json], place: Place) -> None:
+    """Things that GitHub should have listed and did not: moved on by a change, or gone."""
+    table = which.table or ""
+    if table not in MISSED or part["next_page"] or not page:
+        return
+    here = (part["installation_id"], part["repository_id"])
+    until = place.reached if not place.done else FOREVER
+    listed = {maybe_number(at(each, "id")) for each in page}
+    span = (part["reached"], until)
+    for row in await stored.changed_between(tx, table, *here, *span):
+        if row["id"] not in listed:
+            await mirror.ask(tx, part["installation_id"], MISSED[table](here[1], row))
+
+
+FOREVER = 2**62
+MISSED: dict[str, Callable[[int, Row], Ask]] = {
+    "issues": lambda repository_id, row: ask_numbered("issue", repository_id, row["number"], SOON),
+    "comments": mirror.ask_comment,
+}
+
+
+def _expected(part: Row, answer: Answer) -> int | None:
+    """How many there are in all, by the first page's link to the last one."""
+    if part["expected"] is not None:
+        return int(part["expected"])
+    query = parse_qs(urlsplit(link(answer, "last") or "").query)
+    page = query.get("page", [""])[0]
+    return int(page) * 100 if page.isdecimal() else None
+
+
+async def _failed(line: Line, part: Row, why: str) -> None:
+    log.warning("backfill put off", part=part["part"], why=why)
+    await line.hub.store.write(lambda tx: backfills.failed(tx, part, why))
+
+
+async def _now(tx: Tx) -> int:
+    return await tx.now()
