@@ -16,6 +16,7 @@ NOT_SENT = {
     "issues: .issue.draft",  # pull requests have it
     "issues: .issue.pull_request",
     "issue_comment: .issue.draft",
+    "repository: .changes.owner.from.user",  # here from an organization
     # Installations told their times in numbers once.
     "installation: .installation.created_at is str, not int",
     "installation: .installation.updated_at is str, not int",

@@ -1,0 +1,184 @@
+"""What people do on the simulated GitHub beyond daily work, and how it is told."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from acme import Acme, opened
+
+REPO = "/repos/acme/web"
+
+
+@pytest.fixture
+async def acme(data: Path) -> AsyncIterator[Acme]:
+    async with opened(data) as found:
+        found.github.hold_deliveries()
+        yield found
+        assert found.github.violations == []
+
+
+def told(acme: Acme) -> list[tuple[str, str | None]]:
+    return [(each.event, each.action) for each in acme.github.held]
+
+
+def last(acme: Acme) -> dict[str, Any]:
+    return acme.github.held[-1].payload
+
+
+async def test_a_transferred_issue_takes_its_comments_and_leaves_an_address(acme: Acme) -> None:
+    api = acme.github.repository("acme/api", private=True)
+    acme.github.set_permission("acme/api", "ada", "admin")
+    acme.github.add_repositories(acme.installation, ["acme/api"])
+    parent = acme.ada.open_issue(acme.web, "Parent")
+    issue = acme.ada.open_issue(acme.web, "Elsewhere", labels=["agent-task"])
+    acme.ada.add_sub_issue(parent, issue)
+    comment = acme.ada.comment(issue, "Said")
+    acme.ada.open_issue(api, "First here")
+    made = acme.ada.transfer_issue(issue, api)
+    gone, came = (each.payload for each in acme.github.held[-2:])
+    assert (gone["action"], gone["repository"]["name"]) == ("transferred", "web")
+    assert gone["issue"]["id"] == issue.id
+    assert gone["changes"]["new_issue"]["id"] == made.id
+    assert gone["changes"]["new_repository"]["id"] == api.id
+    assert (came["action"], came["repository"]["name"]) == ("opened", "api")
+    assert (came["issue"]["number"], came["issue"]["comments"]) == (2, 1)
+    assert came["changes"]["old_issue"]["id"] == issue.id
+    assert came["changes"]["old_repository"]["id"] == acme.web.id
+    moved = await acme.call("GET", f"{REPO}/issues/2/comments")
+    assert moved.status == 301
+    found = await acme.call("GET", moved.headers["Location"])
+    assert [each["id"] for each in found.data] == [comment.id]
+    assert (await acme.call("GET", "/repos/acme/api/issues/2/parent")).data["id"] == parent.id
+    assert (await acme.call("GET", REPO)).data["open_issues_count"] == 1
+
+
+async def test_labels_and_milestones_say_what_they_were(acme: Acme) -> None:
+    label = acme.ada.create_label(acme.web, "bug", "ff0000")
+    acme.ada.edit_label(acme.web, label, name="defect", color="00ff00", description="Broken")
+    assert last(acme)["changes"] == {
+        "name": {"from": "bug"},
+        "color": {"from": "ff0000"},
+        "description": {"from": ""},
+    }
+    milestone = acme.ada.create_milestone(acme.web, "First")
+    issue = acme.ada.open_issue(acme.web, "In it")
+    acme.ada.set_milestone(issue, milestone)
+    acme.ada.edit_milestone(acme.web, milestone, title="Later")
+    assert last(acme)["changes"] == {"title": {"from": "First"}}
+    acme.ada.delete_milestone(acme.web, milestone)
+    assert (last(acme)["action"], issue.milestone) == ("deleted", None)
+
+
+async def test_types_come_and_go_by_hand_and_by_request(acme: Acme) -> None:
+    issue = acme.ada.open_issue(acme.web, "What is it?")
+    acme.ada.set_type(issue, "Bug")
+    assert (last(acme)["action"], last(acme)["type"]["name"]) == ("typed", "Bug")
+    assert last(acme)["issue"]["type"]["name"] == "Bug"
+    changed = await acme.call("PATCH", f"{REPO}/issues/1", {"type": None})
+    assert changed.data["type"] is None
+    assert (last(acme)["action"], last(acme)["type"]["name"]) == ("untyped", "Bug")
+
+
+async def test_who_may_do_what_is_told_when_it_changes(acme: Acme) -> None:
+    acme.github.person("bob")
+    for role in ("read", "read", "write", None):
+        acme.github.set_permission("acme/web", "bob", role)
+    assert told(acme) == [("member", "added"), ("member", "edited"), ("member", "removed")]
+    edited = acme.github.held[1].payload
+    assert edited["changes"]["permission"] == {"from": "read", "to": "write"}
+    assert edited["member"]["login"] == "bob"
+
+
+async def test_a_team_gives_its_members_what_it_has(acme: Acme) -> None:
+    team = acme.github.create_team("acme", "Makers")
+    acme.github.join_team(team, "bob")
+    acme.github.set_team_permission(team, "acme/web", "maintain")
+    path = f"{REPO}/collaborators/bob/permission"
+    assert (await acme.call("GET", path)).data["role_name"] == "maintain"
+    acme.github.leave_team(team, "bob")
+    assert (await acme.call("GET", path)).data["role_name"] == "none"
+    assert told(acme) == [
+        ("team", "created"),
+        ("membership", "added"),
+        ("team", "added_to_repository"),
+        ("membership", "removed"),
+    ]
+    assert "repository" not in last(acme)
+
+
+async def test_who_leaves_the_organization_loses_all_they_had(acme: Acme) -> None:
+    acme.github.add_member("acme", "bob")
+    acme.github.set_permission("acme/web", "bob", "write")
+    acme.github.remove_member("acme", "bob")
+    assert (last(acme)["action"], last(acme)["membership"]["user"]["login"]) == (
+        "member_removed",
+        "bob",
+    )
+    path = f"{REPO}/collaborators/bob/permission"
+    assert (await acme.call("GET", path)).data["role_name"] == "none"
+
+
+async def test_an_account_with_another_name_is_told_of_and_found_by_the_old_one(
+    acme: Acme,
+) -> None:
+    acme.github.rename_account("acme", "apex")
+    assert told(acme)[-2:] == [("installation_target", "renamed"), ("organization", "renamed")]
+    renamed = acme.github.held[-2].payload
+    assert renamed["account"]["login"] == "apex"
+    assert renamed["changes"] == {"login": {"from": "acme"}}
+    assert renamed["target_type"] == "Organization"
+    moved = await acme.call("GET", REPO)
+    assert moved.status == 301
+    assert (await acme.call("GET", moved.headers["Location"])).data["full_name"] == "apex/web"
+
+
+async def test_a_transferred_repository_leaves_the_installation(acme: Acme) -> None:
+    acme.github.organization("umbrella")
+    there = acme.github.install("umbrella", [])
+    there.repository_selection = "all"
+    acme.ada.transfer_repository(acme.web, "umbrella")
+    assert told(acme)[-3:] == [
+        ("installation_repositories", "removed"),
+        ("installation_repositories", "added"),
+        ("repository", "transferred"),
+    ]
+    assert last(acme)["installation"]["id"] == there.id
+    assert last(acme)["changes"]["owner"]["from"]["organization"]["login"] == "acme"
+    assert (await acme.call("GET", "/repos/umbrella/web")).status == 404
+
+
+async def test_a_deleted_repository_is_not_found(acme: Acme) -> None:
+    acme.ada.delete_repository(acme.web)
+    assert told(acme)[-1] == ("repository", "deleted")
+    assert (await acme.call("GET", REPO)).status == 404
+    assert (await acme.call("GET", "/installation/repositories")).data["total_count"] == 0
+
+
+async def test_an_archived_repository_is_only_read(acme: Acme) -> None:
+    acme.ada.archive(acme.web)
+    refused = await acme.call("POST", f"{REPO}/issues", {"title": "No"})
+    assert refused.status == 403
+    assert (await acme.call("GET", REPO)).data["archived"] is True
+    acme.ada.unarchive(acme.web)
+    assert (await acme.call("POST", f"{REPO}/issues", {"title": "Yes"})).status == 201
+
+
+async def test_visibility_changes_what_strangers_see(acme: Acme) -> None:
+    acme.github.person("eve")
+    acme.ada.publicize(acme.web)
+    path = f"{REPO}/collaborators/eve/permission"
+    assert (await acme.call("GET", path)).data["role_name"] == "read"
+    acme.ada.privatize(acme.web)
+    assert (await acme.call("GET", path)).data["role_name"] == "none"
+    assert told(acme)[-2:] == [("repository", "publicized"), ("repository", "privatized")]
+    assert last(acme)["repository"]["visibility"] == "private"
+
+
+async def test_a_locked_issue_says_why(acme: Acme) -> None:
+    issue = acme.ada.open_issue(acme.web, "Loud")
+    acme.ada.lock(issue, "too heated")
+    shown = (await acme.call("GET", f"{REPO}/issues/1")).data
+    assert (shown["locked"], shown["active_lock_reason"]) == (True, "too heated")
+    acme.ada.unlock(issue)
+    assert told(acme)[-2:] == [("issues", "locked"), ("issues", "unlocked")]
