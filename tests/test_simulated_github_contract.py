@@ -151,17 +151,20 @@ async def about_pulls(acme: Acme) -> None:
 
 async def about_reviews(acme: Acme) -> None:
     pull = f"{REPO}/pulls/3"
+    acme.github.person("bob", permissions={"acme/web": "write"})
+    asked = await acme.call("POST", f"{pull}/requested_reviewers", {"reviewers": ["bob"]})
+    assert [each["login"] for each in asked.data["requested_reviewers"]] == ["bob"]
     inline = [{"path": "a.py", "line": 1, "body": "Why?"}]
     review = {"event": "COMMENT", "body": "Look", "comments": inline}
     assert (await acme.call("POST", f"{pull}/reviews", review)).data["state"] == "COMMENTED"
     assert len((await acme.call("GET", f"{pull}/reviews")).data) == 1
-    asked = (await acme.call("GET", f"{pull}/comments")).data[0]["id"]
-    answered = await acme.call("POST", f"{pull}/comments/{asked}/replies", {"body": "Because"})
-    assert answered.data["in_reply_to_id"] == asked
+    first = (await acme.call("GET", f"{pull}/comments")).data[0]["id"]
+    answered = await acme.call("POST", f"{pull}/comments/{first}/replies", {"body": "Because"})
+    assert answered.data["in_reply_to_id"] == first
     since = f"{REPO}/pulls/comments?since=2020-01-01T00:00:00Z"
-    assert (await acme.call("GET", since)).data[0]["id"] == asked
+    assert (await acme.call("GET", since)).data[0]["id"] == first
     thumb = {"content": "+1"}
-    reacted = await acme.call("POST", f"{REPO}/pulls/comments/{asked}/reactions", thumb)
+    reacted = await acme.call("POST", f"{REPO}/pulls/comments/{first}/reactions", thumb)
     assert reacted.status == 201
     merged = await acme.call("PUT", f"{pull}/merge", {"sha": acme.web.branches["fix"]})
     assert merged.data["merged"]

@@ -182,3 +182,66 @@ async def test_a_locked_issue_says_why(acme: Acme) -> None:
     assert (shown["locked"], shown["active_lock_reason"]) == (True, "too heated")
     acme.ada.unlock(issue)
     assert told(acme)[-2:] == [("issues", "locked"), ("issues", "unlocked")]
+
+
+async def test_a_pull_request_says_which_files_it_changes(acme: Acme) -> None:
+    acme.ada.push(acme.web, "main", {"old.py": "1\n2\n", "kept.py": "1\n"})
+    acme.ada.push(acme.web, "fix", {"old.py": None, "kept.py": "1\n2\n", "new.py": "3\n"})
+    acme.ada.open_pull(acme.web, title="Fix", head="fix")
+    shown = (await acme.call("GET", f"{REPO}/pulls/1")).data
+    assert (shown["changed_files"], shown["additions"], shown["deletions"]) == (3, 2, 2)
+    files = (await acme.call("GET", f"{REPO}/pulls/1/files")).data
+    assert [(f["filename"], f["status"], f["additions"], f["deletions"]) for f in files] == [
+        ("kept.py", "modified", 1, 0),
+        ("new.py", "added", 1, 0),
+        ("old.py", "removed", 0, 2),
+    ]
+
+
+async def test_a_push_to_the_head_goes_into_the_pull_request(acme: Acme) -> None:
+    acme.ada.push(acme.web, "fix", {"a.py": "1\n"})
+    pull = acme.ada.open_pull(acme.web, title="Fix", head="fix")
+    before = pull.head_sha
+    acme.ada.push(acme.web, "fix", {"b.py": "1\n"})
+    assert told(acme)[-2:] == [("push", None), ("pull_request", "synchronize")]
+    assert (last(acme)["before"], last(acme)["after"]) == (before, pull.head_sha)
+    assert last(acme)["pull_request"]["head"]["sha"] == pull.head_sha
+    assert last(acme)["pull_request"]["changed_files"] == 2
+
+
+async def test_a_review_is_edited_and_dismissed(acme: Acme) -> None:
+    acme.ada.push(acme.web, "fix", {"a.py": "1\n"})
+    pull = acme.ada.open_pull(acme.web, title="Fix", head="fix")
+    bob = acme.github.person("bob", permissions={"acme/web": "write"})
+    acme.ada.request_review(pull, "bob")
+    assert last(acme)["requested_reviewer"]["login"] == "bob"
+    review = bob.review(pull, "changes_requested", "No")
+    assert last(acme)["pull_request"]["requested_reviewers"] == []
+    bob.edit_review(review, "Not yet")
+    assert last(acme)["changes"] == {"body": {"from": "No"}}
+    acme.ada.dismiss_review(review)
+    assert (last(acme)["action"], last(acme)["review"]["state"]) == ("dismissed", "dismissed")
+    listed = (await acme.call("GET", f"{REPO}/pulls/1/reviews")).data
+    assert [(each["state"], each["body"]) for each in listed] == [("DISMISSED", "Not yet")]
+
+
+async def test_a_thread_is_resolved_as_a_whole(acme: Acme) -> None:
+    acme.ada.push(acme.web, "fix", {"a.py": "1\n"})
+    pull = acme.ada.open_pull(acme.web, title="Fix", head="fix")
+    first = acme.ada.review_comment(pull, "a.py", 1, "Why?")
+    answer = acme.ada.reply(first, "Because")
+    acme.ada.resolve(answer)
+    assert told(acme)[-1] == ("pull_request_review_thread", "resolved")
+    assert [each["id"] for each in last(acme)["thread"]["comments"]] == [first.id, answer.id]
+    assert first.resolved
+    acme.ada.unresolve(first)
+    assert told(acme)[-1] == ("pull_request_review_thread", "unresolved")
+    assert not first.resolved
+
+
+async def test_a_pull_request_goes_back_to_draft(acme: Acme) -> None:
+    acme.ada.push(acme.web, "fix", {"a.py": "1\n"})
+    pull = acme.ada.open_pull(acme.web, title="Fix", head="fix")
+    acme.ada.convert_to_draft(pull)
+    assert told(acme)[-1] == ("pull_request", "converted_to_draft")
+    assert (await acme.call("GET", f"{REPO}/pulls/1")).data["draft"] is True
