@@ -36,6 +36,7 @@ async def test_every_route_answers_as_githubs_description_says(acme: Acme) -> No
             about_reviews,
             about_git,
             about_files,
+            about_builds,
         ):
             await walk(acme)
     assert acme.github.violations == []
@@ -202,3 +203,19 @@ async def test_a_request_that_github_does_not_describe_is_noted(acme: Acme) -> N
         "GET /repos/{owner}/{repo}/issues: no query parameter 'sorted'",
         "GET /repos/{owner}/{repo}/issues: state='shut' is none of ['open', 'closed', 'all']",
     ]
+
+
+async def about_builds(acme: Acme) -> None:
+    sha, ci = acme.web.branches["main"], acme.github.ci
+    ci.start_check(acme.web, sha, "lint")
+    run = ci.request_run(acme.web, sha, jobs=("build", "test"))
+    ci.finish_job(run.jobs[0])
+    for ref in (sha, "main", "heads/main"):
+        found = (await acme.call("GET", f"{REPO}/commits/{ref}/check-runs")).data
+        assert [each["name"] for each in found["check_runs"]] == ["test", "build", "lint"]
+    assert (await acme.call("GET", f"{REPO}/commits/nowhere/check-runs")).status == 422
+    listed = (await acme.call("GET", f"{REPO}/actions/runs?head_sha={sha}")).data
+    one = f"{REPO}/actions/runs/{run.id}"
+    assert listed["workflow_runs"] == [(await acme.call("GET", one)).data]
+    jobs = (await acme.call("GET", f"{one}/jobs")).data["jobs"]
+    assert [each["status"] for each in jobs] == ["completed", "queued"]

@@ -17,6 +17,10 @@ NOT_SENT = {
     "issues: .issue.pull_request",
     "issue_comment: .issue.draft",
     "repository: .changes.owner.from.user",  # here from an organization
+    # Nothing is deployed here.
+    "check_run: .check_run.check_suite.deployment",
+    "check_run: .check_run.deployment",
+    "workflow_job: .deployment",
     # Installations told their times in numbers once.
     "installation: .installation.created_at is str, not int",
     "installation: .installation.updated_at is str, not int",
@@ -55,6 +59,7 @@ def live_a_day(acme: Acme) -> None:
     pull = work_on_a_pull(acme, issue)
     set_up_the_repository(acme)
     handle(acme, issue, pull)
+    build(acme)
     people_come_and_go(acme)
     end_of_the_company(acme)
 
@@ -110,6 +115,16 @@ def set_up_the_repository(acme: Acme) -> None:
     ada.delete_milestone(acme.web, milestone)
     ada.edit_label(acme.web, acme.web.labels["agent-task"], color="00ff00")
     ada.delete_label(acme.web, acme.web.labels["agent-task"])
+
+
+def build(acme: Acme) -> None:
+    acme.ada.push(acme.web, "topic", {"b.py": "1\n"})
+    pull = acme.ada.open_pull(acme.web, title="Topic", head="topic")
+    ci = acme.github.ci
+    ci.finish_check(ci.start_check(acme.web, pull.head_sha, "lint"))
+    run = ci.request_run(acme.web, pull.head_sha)
+    ci.finish_run(run, "failure")
+    ci.rerun(run)
 
 
 def handle(acme: Acme, issue: Issue, pull: Pull) -> None:
