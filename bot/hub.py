@@ -11,6 +11,7 @@ from typing import Any
 from cachetools import Cache, TTLCache
 from pydantic import BaseModel
 
+from bot import freshness
 from bot.actor import Actor
 from bot.errors import Refused
 from bot.keys import Keys
@@ -18,7 +19,7 @@ from bot.metrics import Calls
 from bot.operation import Answer, Context, Operation, Peek
 from bot.operations import OPERATIONS
 from bot.times import stamp
-from store import agents, deliveries, heads, leases, requests, tasks
+from store import agents, heads, leases, requests, tasks
 from store.transaction import Row, Store, Tx
 
 # How long a revoked token may still work in this process.
@@ -198,9 +199,13 @@ async def _again(tx: Tx, asked: Asked, kept: Row) -> Answer:
 async def run(tx: Tx, asked: Asked) -> Answer:
     now, actor = await tx.now(), asked.actor
     answer = await asked.operation.run(Context(tx, actor, now), **asked.given)
-    behind = await deliveries.as_of(tx, actor.installation_id)
-    at = min(behind, now) if behind else now
-    return answer.model_copy(update={"as_of": stamp(at), "stale_s": (now - at) / 1_000_000})
+    fresh = await freshness.of(tx, actor.installation_id, now)
+    how_fresh = {
+        "as_of": stamp(fresh.at),
+        "stale_s": (now - fresh.at) / 1_000_000,
+        "behind": fresh.behind,
+    }
+    return answer.model_copy(update=how_fresh)
 
 
 def _audit(asked: Asked, now: int) -> Row:

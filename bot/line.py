@@ -14,6 +14,8 @@ from bot.writes import Request
 from store import budgets, senders
 from store.transaction import Row, Tx
 
+# Requests as the App itself, of no installation: they have a lease and budgets of their own.
+APP = 0
 # The lease on an installation's line.
 LEASE = 3 * REQUEST_TIMEOUT * SECOND
 # A send starts only if it lasts at least this much longer.
@@ -37,7 +39,7 @@ class Line:
             # What concerns the installation itself is asked as the App: it may be suspended.
             answer = await (
                 self.github.app_request(request.method, request.path)
-                if request.path.startswith("/app/")
+                if installation_id == APP or request.path.startswith("/app/")
                 else self.github.request(
                     installation_id, request.method, request.path, request.body
                 )

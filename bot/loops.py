@@ -11,6 +11,8 @@ import structlog
 from bot import backfill, reaper, worker
 from bot.github import GitHub
 from bot.hub import Hub
+from bot.repair import EVERY_S as REPAIR_EVERY_S
+from bot.repair import Repair
 from bot.sender import Sender
 from bot.settings import GitHubApp
 from store import writes
@@ -36,6 +38,7 @@ class Loops:
 
     hub: Hub
     sender: Sender
+    repair: Repair
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failing: dict[str, str] = field(default_factory=dict)
     _sending: dict[int, asyncio.Task[None]] = field(default_factory=dict)
@@ -115,12 +118,18 @@ class Loops:
         finally:
             del self._sending[installation_id]
 
+    async def mend(self) -> int:
+        """Find and fetch what was lost on the way; the steps say how long to rest."""
+        await self._pause(await self.repair.step())
+        return 1
+
     async def begin_backfills(self) -> int:
         return await backfill.begin_missing(self.hub)
 
     async def finish(self) -> None:
         """What is in hand ends; nothing new begins."""
         self.stopping.set()
+        await self.repair.release()
         if self._sending:
             _, late = await asyncio.wait(list(self._sending.values()), timeout=FINISH_S)
             if late:
@@ -138,13 +147,16 @@ async def running(hub: Hub, app: GitHubApp) -> AsyncIterator[Loops]:
             private_key=app.private_key,
             now=system_clock,
         )
-        loops = Loops(hub, Sender(hub, github))
+        pulls = app.pull_every_s is not None
+        repair = Repair(hub, github, fetches=pulls, every_s=app.pull_every_s or REPAIR_EVERY_S)
+        loops = Loops(hub, Sender(hub, github), repair)
         started = [
             asyncio.create_task(loops.forever(*each))
             for each in (
                 ("worker", loops.work, "inbox", WORKER_EVERY_S),
                 ("sender", loops.send, "outbox", SENDER_EVERY_S),
                 ("reaper", loops.reap, "time", REAPER_EVERY_S),
+                ("repair", loops.mend, "time", SENDER_EVERY_S),
                 ("backfill", loops.begin_backfills, "inbox", BACKFILL_EVERY_S),
                 ("forgetter", loops.forget, "time", FORGET_EVERY_S),
             )

@@ -30,6 +30,7 @@ class Answer(BaseModel):
 
     as_of: str = Field("", description="the mirror holds what GitHub sent up to this time")
     stale_s: float = Field(0, description="how far the mirror is behind, in seconds")
+    behind: list[str] = Field([], description="what the mirror is known to lack, and why")
 
 
 @dataclass(frozen=True)

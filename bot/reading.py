@@ -19,39 +19,58 @@ MOST_PAGES = 10
 
 
 async def look_up(line: Line, read: Row) -> None:
-    kind = reads.KINDS.get(read["kind"])
-    if kind is None:  # a newer version asked for it
-        return await _refused(line, read, "this version does not know how to read it")
+    """Ask, and bring in the answer; or note why not, and when to ask again."""
     read_at = await line.hub.store.read(_now)
     try:
-        arguments = await line.hub.store.read(
-            lambda tx: kind.complete(tx, read["installation_id"], read["arguments"])
-        )
-        if arguments is None:
-            return await _nothing_to_ask(line, read)
-        read = read | {"arguments": arguments}
-        path = kind.path(arguments)
-        if not path.startswith("/"):
-            path = f"/repos/{await _repository_of(line, read)}/{path}"
-        answer, whole = await _list(line, read["installation_id"], path, kind.items)
-        if answer and answer.status == 404 and read["kind"] in reads.SINGLE:
-            answer = await _looked_into(line, read, answer)
+        path, read = await _completed(line, read)
+        if path is None:
+            return await _answered(line, read)
+        answer, whole = await _asked(line, read, path)
     except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
-        return await _read_failed(line, read, f"{type(exc).__name__}: {exc}")
+        return await _unanswered(line, read, exc)
     if answer is None or budget.limited(answer.status, answer.headers, message_of(answer)):
-        return await _read_put_off(line, read)
-    if answer.status == 403 and read["priority"] == LATER:
-        return await _refused(line, read, message_of(answer))
-    if answer.status not in (200, 404, 410):
-        return await _read_failed(line, read, f"{answer.status}: {message_of(answer)}")
-    if kind.lists and answer.status == 200 and not isinstance(answer.data, list):
-        return await _read_failed(line, read, "the answer is no list")
+        return await _put_off(line, read)
+    if why := _unusable(read, answer):
+        given_up = answer.status == 403 and read["priority"] == LATER
+        return await (_answered if given_up else _failed)(line, read, why)
     reading = Reading(read["installation_id"], read["arguments"], answer.data, read_at, whole)
     try:
-        await _read_done(line, read, reading, answer.status)
+        await _done(line, read, reading, answer.status)
     except Exception as exc:  # whatever GitHub said: it must not hold up the writes
         log.exception("read not applied", kind=read["kind"], subject=read["subject"])
-        await _read_failed(line, read, f"{type(exc).__name__}: {exc}")
+        await _failed(line, read, f"{type(exc).__name__}: {exc}")
+
+
+async def _completed(line: Line, read: Row) -> tuple[str | None, Row]:
+    """Where to ask, None if there is nothing (any more); and the read with all its arguments."""
+    kind = reads.KINDS.get(read["kind"])
+    if kind is None:
+        return None, read  # another version asked for it
+    i = read["installation_id"]
+    arguments = await line.hub.store.read(lambda tx: kind.complete(tx, i, read["arguments"]))
+    if arguments is None:
+        return None, read
+    path = kind.path(arguments)
+    if not path.startswith("/"):
+        path = f"/repos/{await _repository_of(line, read)}/{path}"
+    return path, read | {"arguments": arguments}
+
+
+async def _asked(line: Line, read: Row, path: str) -> tuple[Answer | None, bool]:
+    i, items = read["installation_id"], reads.KINDS[read["kind"]].items
+    answer, whole = await _list(line, i, path, items)
+    if answer and answer.status == 404 and read["kind"] in reads.SINGLE:
+        answer = await _looked_into(line, read, answer)
+    return answer, whole
+
+
+def _unusable(read: Row, answer: Answer) -> str | None:
+    if answer.status not in (200, 404, 410):
+        return f"{answer.status}: {message_of(answer)}"
+    lists = reads.KINDS[read["kind"]].lists
+    if lists and answer.status == 200 and not isinstance(answer.data, list):
+        return "the answer is no list"
+    return None
 
 
 async def _looked_into(line: Line, read: Row, answer: Answer) -> Answer | None:
@@ -66,14 +85,20 @@ async def _looked_into(line: Line, read: Row, answer: Answer) -> Answer | None:
     return Answer(410, answer.headers, answer.data) if there.status == 200 else answer
 
 
-async def _refused(line: Line, read: Row, why: str) -> None:
-    """The App was not granted it. With new permissions all is fetched anew."""
-    log.warning("read refused", kind=read["kind"], subject=read["subject"], why=why)
+async def _answered(line: Line, read: Row, why: str | None = None) -> None:
+    """There is nothing to ask, or the App was not granted it: new permissions fetch all anew."""
+    if why:
+        log.warning("read refused", kind=read["kind"], subject=read["subject"], why=why)
     await line.hub.store.write(lambda tx: pending_reads.answered(tx, read, why))
 
 
-async def _nothing_to_ask(line: Line, read: Row) -> None:
-    await line.hub.store.write(lambda tx: pending_reads.answered(tx, read))
+async def _unanswered(line: Line, read: Row, exc: Exception) -> None:
+    await _failed(line, read, f"{type(exc).__name__}: {exc}")
+    if isinstance(exc, TokenRefused) and exc.status in (403, 404):
+        # Perhaps removed or suspended, and the delivery that told so was lost.
+        i = read["installation_id"]
+        this = ("installation", "", {"installation_id": i})
+        await line.hub.store.write(lambda tx: pending_reads.ask(tx, i, *this))
 
 
 async def _repository_of(line: Line, read: Row) -> str:
@@ -105,7 +130,7 @@ async def _list(
     return Answer(answer.status, answer.headers, data), following is None
 
 
-async def _read_done(line: Line, read: Row, reading: Reading, status: int) -> None:
+async def _done(line: Line, read: Row, reading: Reading, status: int) -> None:
     async def work(tx: Tx) -> None:
         if "repository_id" in read["arguments"]:
             await mirror.lock_repository(tx, *reading.here)
@@ -119,7 +144,7 @@ async def _read_done(line: Line, read: Row, reading: Reading, status: int) -> No
     await line.hub.store.write(work)
 
 
-async def _read_put_off(line: Line, read: Row) -> None:
+async def _put_off(line: Line, read: Row) -> None:
     """GitHub said wait: that is no fault of the read's."""
 
     async def work(tx: Tx) -> None:
@@ -128,7 +153,7 @@ async def _read_put_off(line: Line, read: Row) -> None:
     await line.hub.store.write(work)
 
 
-async def _read_failed(line: Line, read: Row, why: str) -> None:
+async def _failed(line: Line, read: Row, why: str) -> None:
     log.warning("read put off", kind=read["kind"], subject=read["subject"], why=why)
 
     async def work(tx: Tx) -> None:

@@ -1,6 +1,7 @@
 """The process's settings: HUBBUB_… in the environment or in `.env`."""
 
 import re
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -52,6 +53,13 @@ class Settings(BaseSettings):
     )
     github_api_url: str = Field(
         "https://api.github.com", description="for GitHub Enterprise: https://HOST/api/v3"
+    )
+    intake: Literal["webhook", "pull"] = Field(
+        "webhook",
+        description="pull where GitHub cannot reach this machine: deliveries are fetched",
+    )
+    pull_every_s: Annotated[float, Field(ge=1, le=300)] = Field(
+        10, description="with pull: seconds between two looks into GitHub's log"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="how much is logged"
@@ -114,6 +122,8 @@ class GitHubApp:
     private_key: str
     webhook_secret: str
     api_url: str
+    # Seconds between two looks for deliveries; None: GitHub's webhooks get here.
+    pull_every_s: float | None = None
 
 
 def load(**given: Any) -> Settings:
@@ -132,7 +142,9 @@ def load(**given: Any) -> Settings:
 
 def github_app(settings: Settings) -> GitHubApp:
     """The App's identity. Raise WrongSettings for what is missing or wrong."""
-    missing = [name for name in REMEDIES if not getattr(settings, name)]
+    pulls = settings.intake == "pull"
+    needed = [name for name in REMEDIES if not (pulls and name == "github_webhook_secret")]
+    missing = [name for name in needed if not getattr(settings, name)]
     if missing:
         raise WrongSettings(
             "\n".join(f"HUBBUB_{name.upper()} is not set. {REMEDIES[name]}" for name in missing)
@@ -145,8 +157,10 @@ def github_app(settings: Settings) -> GitHubApp:
     return GitHubApp(
         id=app_id,
         private_key=_pem(_text(settings.github_private_key)),
-        webhook_secret=_text(settings.github_webhook_secret),
+        # Without a secret nobody's delivery is taken.
+        webhook_secret=_text(settings.github_webhook_secret) or secrets.token_hex(32),
         api_url=settings.github_api_url,
+        pull_every_s=settings.pull_every_s if pulls else None,
     )
 
 

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from store import sql
+from store import lost, sql
 from store.transaction import Row, Tx
 
 COLUMNS = (
@@ -60,6 +60,7 @@ async def receive(tx: Tx, arrived: Sequence[Delivery]) -> None:
     for installation_id in sorted({each.installation_id for each in arrived}):
         guids = [each.guid for each in arrived if each.installation_id == installation_id]
         await revive(tx, installation_id, guids)
+        await lost.found(tx, installation_id, guids)
 
 
 async def revive(tx: Tx, installation_id: int, guids: Sequence[str]) -> int:
@@ -167,16 +168,6 @@ async def installations_of(tx: Tx, guid: str) -> list[int]:
     """Where a GUID is known; one that GitHub sent is in one place."""
     rows = await tx.all("SELECT installation_id FROM deliveries WHERE guid = :g", g=guid)
     return [row["installation_id"] for row in rows]
-
-
-async def as_of(tx: Tx, installation_id: int) -> int | None:
-    """When the oldest delivery that is not in the mirror came in, or None; a dead one is a hole."""
-    row = await tx.one(
-        "SELECT MIN(received_at) AS at FROM deliveries WHERE installation_id = :i "
-        "AND state IN ('received', 'failed', 'dead')",
-        i=installation_id,
-    )
-    return row["at"] if row else None
 
 
 def _delivery(row: Row) -> Delivery:

@@ -4,6 +4,16 @@ from store import sql
 from store.transaction import Tx
 
 
+async def get(tx: Tx, name: str) -> str | None:
+    row = await tx.one("SELECT value FROM facts WHERE name = :n", n=name)
+    return str(row["value"]) if row else None
+
+
+async def put(tx: Tx, name: str, value: str) -> None:
+    statement = sql.upsert(tx.dialect, "facts", ("name", "value"), ("name",))
+    await tx.run(statement, name=name, value=value)
+
+
 async def settle(tx: Tx, name: str, value: str) -> str:
     """Set it if nobody did: the value that holds."""
     new = sql.insert_new(tx.dialect, "facts", ("name", "value"), ("name",))

@@ -117,6 +117,12 @@ PRESENT = (
 )
 
 
+async def present_repositories(tx: Tx) -> list[Row]:
+    """Of all installations: `installation_id`, `id`."""
+    q = f"SELECT r.installation_id, r.id FROM repositories r WHERE {VISIBLE} AND {PRESENT}"
+    return await tx.all(q)
+
+
 async def repository(tx: Tx, installation_id: int, full_name: str) -> Row | None:
     """By name, in any letter case; None when it is not there for this installation."""
     q = (

@@ -7,9 +7,8 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from bot import intake
 from bot.errors import Refused
-from bot.payloads import at, maybe_number, text
-from store.deliveries import Delivery
 from webhooks.keys import INBOX, METRICS, WEBHOOK_SECRET
 from webhooks.signature import valid
 
@@ -26,7 +25,7 @@ async def receive(request: web.Request) -> web.Response:
     _check_signature(request, body)
     guid = _header(request, "X-GitHub-Delivery", GUID)
     event = _header(request, "X-GitHub-Event", EVENT)
-    delivery = _delivery(guid, event, body, _payload(request, body))
+    delivery = intake.delivery(guid, event, body, _payload(request, body))
     try:
         await request.app[INBOX].receive(delivery)
     except Exception as exc:
@@ -89,17 +88,6 @@ def _payload(request: web.Request, body: bytes) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise Refused("bad_request", "The body must be a JSON object.")
     return payload
-
-
-def _delivery(guid: str, event: str, body: bytes, payload: dict[str, Any]) -> Delivery:
-    return Delivery(
-        installation_id=maybe_number(at(payload, "installation", "id")) or 0,
-        guid=guid,
-        event=event,
-        action=text(at(payload, "action"), 80),
-        repository_id=maybe_number(at(payload, "repository", "id")),
-        payload=body,
-    )
 
 
 def _known(request: web.Request, event: str) -> str:

@@ -1,0 +1,48 @@
+"""How far the mirror is behind, said in words that help."""
+
+from dataclasses import dataclass
+
+from store import backfills, freshness
+from store.transaction import Tx
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """`at`: the mirror holds what GitHub sent up to then, microseconds. `behind`: why no later."""
+
+    at: int
+    behind: list[str]
+
+
+async def of(tx: Tx, installation_id: int, now: int) -> Freshness:
+    row = await freshness.of(tx, installation_id)
+    since = [row[name] for name in ("waiting", "failed", "dead", "lost") if row[name] is not None]
+    why: list[str] = []
+    if row["dead"] is not None:
+        n = await freshness.dead_count(tx, installation_id)
+        why.append(
+            f"{_deliveries(n)} could not be processed: `hubbub deliveries list --state dead`"
+        )
+    if row["failed"] is not None:
+        why.append("a delivery failed and is tried again")
+    if row["lost"] is not None:
+        why += [
+            f"{each['name'] or 'the installation'}: {_deliveries(each['n'])} did not arrive and "
+            "are being fetched"
+            for each in await freshness.lost_by_repository(tx, installation_id)
+        ]
+    if row["filling"]:
+        why += [
+            f"{each['name']}: being fetched for the first time, {_share(each)}"
+            for each in await backfills.unfinished(tx, installation_id)
+        ]
+    return Freshness(min([now, *since]), why)
+
+
+def _deliveries(n: int) -> str:
+    return f"{n} {'delivery' if n == 1 else 'deliveries'}"
+
+
+def _share(row: dict[str, int]) -> str:
+    seen, expected = int(row["seen"]), int(row["expected"])
+    return f"{min(99, 100 * seen // expected)} %" if expected else f"{seen} things so far"

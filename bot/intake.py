@@ -1,0 +1,17 @@
+"""What GitHub sent, as the inbox keeps it; by webhook or fetched from the log, it is the same."""
+
+from typing import Any
+
+from bot.payloads import at, maybe_number, text
+from store.deliveries import Delivery
+
+
+def delivery(guid: str, event: str, body: bytes, payload: dict[str, Any]) -> Delivery:
+    return Delivery(
+        installation_id=maybe_number(at(payload, "installation", "id")) or 0,
+        guid=guid,
+        event=event,
+        action=text(at(payload, "action"), 80),
+        repository_id=maybe_number(at(payload, "repository", "id")),
+        payload=body,
+    )

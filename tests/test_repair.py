@@ -1,0 +1,161 @@
+"""What GitHub sent and nobody got is found, and brought in."""
+
+from typing import Any
+
+import pytest
+from town import Town
+from truth import of_github, of_mirror, relations_of_github, relations_of_mirror
+
+from bot import backfill
+from bot.repair import Repair
+from store import lost
+from store.migrate import upgrade
+
+HOUR = 3600
+
+
+@pytest.fixture
+def store_url(empty_url: str) -> str:
+    """A database of its own: what concerns the App as a whole belongs to no installation."""
+    upgrade(empty_url)
+    return empty_url
+
+
+@pytest.fixture
+async def town(town: Town) -> Town:
+    """One whose mirror is whole."""
+    await backfill.begin_missing(town.hub)
+    await town.settle()
+    return town
+
+
+def repair_of(town: Town, *, fetches: bool = False) -> Repair:
+    return Repair(town.hub, town.sender.github, fetches=fetches, every_s=300)
+
+
+async def mended(town: Town, repair: Repair, hours: float = 1) -> None:
+    """Let it work until nothing is lost, or the time is over."""
+    until = town.clock.at + hours * HOUR * 1_000_000
+    while town.clock.at < until:
+        town.clock.forward(await repair.step())
+        await town.settle()
+        if not await town.store.read(lost.count) and repair._survey is None:
+            return
+
+
+def busy(town: Town, n: int) -> None:
+    for each in range(n):
+        issue = town.person.open_issue(town.repository, f"Issue {each}", labels=["bug"])
+        comment = town.person.comment(issue, "First")
+        town.person.edit_comment(comment, "Second")
+        town.person.close(issue)
+        town.clock.forward(7)
+
+
+async def whole(town: Town) -> bool:
+    same = await of_mirror(town, town.repository) == of_github(town.repository)
+    return same and await relations_of_mirror(town) == relations_of_github(town.github)
+
+
+async def behind(town: Town) -> dict[str, Any]:
+    agent = await town.agent("a")
+    return await agent.call("list_tasks")
+
+
+async def test_deliveries_that_failed_are_asked_for_again(town: Town) -> None:
+    town.github.lose_deliveries(0.4, seed=1)
+    busy(town, 20)
+    await town.settle()
+    town.github.lose_deliveries(0)
+    assert not await whole(town)
+    town.clock.forward(60)
+    await mended(town, repair_of(town))
+    assert await whole(town)
+
+
+async def test_what_fails_again_and_again_is_fetched(town: Town) -> None:
+    town.github.app.webhook_url = "http://127.0.0.1:9/nobody"
+    issue = town.person.open_issue(town.repository, "Unheard of")
+    town.person.close(issue)
+    await town.settle()
+    town.clock.forward(60)
+    await mended(town, repair_of(town))
+    assert await whole(town)
+    log = [r for r in town.github.requests if r.route.startswith("/app/hook/deliveries/")]
+    asked = [r for r in log if r.path.endswith("/attempts")]
+    assert (len(asked), len(log) - len(asked)) == (4, 2)
+
+
+async def test_a_mirror_that_misses_deliveries_says_so(town: Town) -> None:
+    repair = repair_of(town)
+    await mended(town, repair)
+    fresh = await behind(town)
+    assert (fresh["behind"], fresh["stale_s"]) == ([], 0)
+    town.github.lose_deliveries(1)
+    town.person.open_issue(town.repository, "Unheard of")
+    await town.settle()
+    town.clock.forward(400)
+    await repair.step()
+    stale = await behind(town)
+    assert stale["behind"] == ["acme/rocket: 1 delivery did not arrive and are being fetched"]
+    assert 300 < stale["stale_s"] < 500
+    town.github.lose_deliveries(0)
+    await mended(town, repair)
+    assert (await behind(town))["behind"] == []
+
+
+async def test_what_github_has_forgotten_is_read_by_its_time_of_change(town: Town) -> None:
+    issue = await town.task("Before")
+    repair = repair_of(town)
+    await mended(town, repair)
+    town.github.hold_deliveries()
+    town.person.edit_issue(issue, title="After")
+    town.person.comment(issue, "Unheard")
+    town.github.held.clear()
+    town.github.release_deliveries()
+    town.clock.forward(5 * 24 * HOUR)
+    await mended(town, repair)
+    await town.settle()
+    assert await whole(town)
+
+
+async def test_nothing_is_asked_for_that_arrived(town: Town) -> None:
+    busy(town, 5)
+    await town.settle()
+    town.clock.forward(60)
+    await mended(town, repair_of(town))
+    asked = [r for r in town.github.requests if r.path.endswith("/attempts")]
+    assert asked == []
+
+
+@pytest.mark.parametrize("deliveries", [3, 250])
+async def test_behind_a_firewall_every_delivery_is_fetched(town: Town, deliveries: int) -> None:
+    town.github.lose_deliveries(1)
+    repair = repair_of(town, fetches=True)
+    busy(town, deliveries // 4 + 1)
+    await town.settle()
+    await mended(town, repair)
+    assert await whole(town)
+    for _ in range(3):
+        await repair.step()
+    town.clock.forward(300)
+    asked = len(town.github.requests)
+    await repair.step()
+    # Nothing new: one look at the newest page.
+    assert len(town.github.requests) == asked + 1
+
+
+async def test_two_processes_do_not_ask_twice(town: Town) -> None:
+    town.github.lose_deliveries(0.5, seed=3)
+    busy(town, 5)
+    await town.settle()
+    town.github.lose_deliveries(0)
+    town.clock.forward(60)
+    one, two = repair_of(town), repair_of(town)
+    for _ in range(200):
+        town.clock.forward(min(await one.step(), 1))
+        town.clock.forward(min(await two.step(), 1))
+    await town.settle()
+    assert await whole(town)
+    asked = [r.path for r in town.github.requests if r.path.endswith("/attempts")]
+    assert len(asked) == len(set(asked))
