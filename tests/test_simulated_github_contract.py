@@ -10,6 +10,7 @@ from acme import Acme, listening, opened
 from fixtures.github.rest.routes import ROUTES
 
 REPO = "/repos/acme/web"
+BOARDS = "/orgs/acme/projectsV2"
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ async def test_every_route_answers_as_githubs_description_says(acme: Acme) -> No
             about_git,
             about_files,
             about_builds,
+            about_boards,
         ):
             await walk(acme)
     assert acme.github.violations == []
@@ -219,3 +221,27 @@ async def about_builds(acme: Acme) -> None:
     assert listed["workflow_runs"] == [(await acme.call("GET", one)).data]
     jobs = (await acme.call("GET", f"{one}/jobs")).data["jobs"]
     assert [each["status"] for each in jobs] == ["completed", "queued"]
+
+
+async def about_boards(acme: Acme) -> None:
+    project = acme.ada.create_project("acme", "Work")
+    assert [each["title"] for each in (await acme.call("GET", BOARDS)).data] == ["Work"]
+    fields = (await acme.call("GET", f"{BOARDS}/1/fields")).data
+    assert [each["name"] for each in fields] == ["Title", "Assignees", "Labels", "Status"]
+    new = {"type": "Issue", "id": acme.web.threads[1].id}
+    added = await acme.call("POST", f"{BOARDS}/1/items", new)
+    assert added.data["content"]["number"] == 1
+    by_name = {"type": "PullRequest", "owner": "acme", "repo": "web", "number": 3}
+    assert (await acme.call("POST", f"{BOARDS}/1/items", by_name)).status == 201
+    listed = (await acme.call("GET", f"{BOARDS}/1/items")).data
+    assert [each["content_type"] for each in listed] == ["Issue", "PullRequest"]
+    item, status = f"{BOARDS}/1/items/{added.data['id']}", project.status_field
+    done = {"id": status.id, "value": project.option("Done").id}
+    moved = await acme.call("PATCH", item, {"fields": [done]})
+    assert moved.data["fields"][0]["value"]["name"]["raw"] == "Done"
+    shown = await acme.call("GET", f"{item}?fields={','.join(str(each['id']) for each in fields)}")
+    assert len(shown.data["fields"]) == 4
+    emptied = {"fields": [{"id": status.id, "value": None}]}
+    assert (await acme.call("PATCH", item, emptied)).data["fields"][0]["value"] is None
+    assert (await acme.call("DELETE", item)).status == 204
+    assert (await acme.call("GET", item)).status == 404

@@ -58,6 +58,7 @@ def live_a_day(acme: Acme) -> None:
     issue = work_on_an_issue(acme)
     pull = work_on_a_pull(acme, issue)
     set_up_the_repository(acme)
+    plan(acme, issue)
     handle(acme, issue, pull)
     build(acme)
     people_come_and_go(acme)
@@ -125,6 +126,20 @@ def build(acme: Acme) -> None:
     run = ci.request_run(acme.web, pull.head_sha)
     ci.finish_run(run, "failure")
     ci.rerun(run)
+
+
+def plan(acme: Acme, issue: Issue) -> None:
+    ada = acme.ada
+    project = ada.create_project("acme", "Work")
+    ada.rename_project(project, "Plan")
+    item = ada.add_to_project(project, issue)
+    ada.set_status(item, "Done")
+    ada.archive_item(item)
+    ada.restore_item(item)
+    ada.delete_item(item)
+    ada.close_project(project)
+    ada.reopen_project(project)
+    ada.delete_project(project)
 
 
 def handle(acme: Acme, issue: Issue, pull: Pull) -> None:
