@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from aiohttp import web
 
-from bot import cli, health, logs, loops, settings
+from bot import cli, health, logs, loops, retention, settings
 from bot.actor import ROLES, Role
 from bot.errors import Refused
 from bot.settings import GitHubApp, Settings, WrongSettings
@@ -57,12 +57,14 @@ def serve() -> None:
 
 @app.command()
 def demo(
-    *, keep: Annotated[bool, typer.Option(help="stay up, and say how to connect")] = False
+    *,
+    keep: Annotated[bool, typer.Option(help="stay up, and say how to connect")] = False,
+    pull: Annotated[bool, typer.Option(help="as behind a firewall: no webhook gets in")] = False,
 ) -> None:
     """Watch three agents and a person work on a simulated GitHub."""
     from fixtures import demo as story  # noqa: PLC0415 - only this command pays for it
 
-    sys.exit(story.main(keep=keep))
+    sys.exit(story.main(keep=keep, pull=pull))
 
 
 @app.command()
@@ -158,7 +160,11 @@ def deliveries_replay(
 async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
     from mcp_server import http  # noqa: PLC0415 - as above
 
-    async with cli.opened(loaded, make=True) as hub, loops.running(hub, github_app) as running:
+    keeping = retention.kept(loaded)
+    async with (
+        cli.opened(loaded, make=True) as hub,
+        loops.running(hub, github_app, keeping) as running,
+    ):
         hosts = http.allowed_hosts(loaded.host, loaded.public_url)
         server = create_app(
             hub,

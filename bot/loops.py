@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import aiohttp
 import structlog
 
-from bot import backfill, reaper, worker
+from bot import backfill, reaper, retention, worker
 from bot.github import GitHub
 from bot.hub import Hub
 from bot.repair import EVERY_S as REPAIR_EVERY_S
 from bot.repair import Repair
+from bot.retention import Kept
 from bot.sender import Sender
 from bot.settings import GitHubApp
 from store import writes
@@ -39,6 +40,7 @@ class Loops:
     hub: Hub
     sender: Sender
     repair: Repair
+    keeping: Kept
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failing: dict[str, str] = field(default_factory=dict)
     _sending: dict[int, asyncio.Task[None]] = field(default_factory=dict)
@@ -91,7 +93,7 @@ class Loops:
         return await reaper.step(self.hub)
 
     async def forget(self) -> int:
-        return await reaper.forget(self.hub)
+        return await retention.step(self.hub.store, self.keeping)
 
     async def send(self) -> int:
         """See that each installation with something to send has a task that sends it."""
@@ -138,7 +140,7 @@ class Loops:
 
 
 @asynccontextmanager
-async def running(hub: Hub, app: GitHubApp) -> AsyncIterator[Loops]:
+async def running(hub: Hub, app: GitHubApp, keeping: Kept) -> AsyncIterator[Loops]:
     async with aiohttp.ClientSession() as session:
         github = GitHub(
             session,
@@ -149,7 +151,7 @@ async def running(hub: Hub, app: GitHubApp) -> AsyncIterator[Loops]:
         )
         pulls = app.pull_every_s is not None
         repair = Repair(hub, github, fetches=pulls, every_s=app.pull_every_s or REPAIR_EVERY_S)
-        loops = Loops(hub, Sender(hub, github), repair)
+        loops = Loops(hub, Sender(hub, github), repair, keeping)
         started = [
             asyncio.create_task(loops.forever(*each))
             for each in (

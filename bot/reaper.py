@@ -1,4 +1,4 @@
-"""What time brings about: leases run out, answers kept for retries are forgotten."""
+"""What time brings about: leases run out."""
 
 from functools import partial
 
@@ -6,15 +6,11 @@ import structlog
 
 from bot import tasks
 from bot.hub import Hub
-from bot.times import SECOND
-from store import leases, requests
-from store.transaction import Tx
+from store import leases
 
 log = structlog.get_logger()
 
 BATCH = 100
-# As long as a client may come back for the answer to a call.
-REQUESTS_KEPT = 24 * 3600 * SECOND
 
 
 async def step(hub: Hub) -> int:
@@ -26,12 +22,3 @@ async def step(hub: Hub) -> int:
         except Exception:  # of one lease: the others must not wait for it
             log.exception("lease not expired", lease=lease["id"])
     return len(overdue)
-
-
-async def forget(hub: Hub) -> int:
-    """Drop answers that nobody will ask for again, in small batches."""
-
-    async def work(tx: Tx) -> int:
-        return await requests.forget(tx, await tx.now() - REQUESTS_KEPT, BATCH)
-
-    return await hub.store.write(work)

@@ -61,6 +61,15 @@ class Settings(BaseSettings):
     pull_every_s: Annotated[float, Field(ge=1, le=300)] = Field(
         10, description="with pull: seconds between two looks into GitHub's log"
     )
+    keep_deliveries_days: Annotated[int, Field(ge=4, le=3650)] = Field(
+        14, description="how long processed deliveries are kept; GitHub's own log has three days"
+    )
+    keep_history_days: Annotated[int, Field(ge=7, le=3650)] = Field(
+        90, description="how long events, audit, commands, finished writes and checks are kept"
+    )
+    grace_days: Annotated[int, Field(ge=0, le=3650)] = Field(
+        30, description="how long after its removal an installation's data is purged"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="how much is logged"
     )

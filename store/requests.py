@@ -33,16 +33,3 @@ async def keep(tx: Tx, installation_id: int, key: str, result: dict[str, Any]) -
         k=key,
         result=json.dumps(result),
     )
-
-
-async def forget(tx: Tx, before: int, limit: int) -> int:
-    """Drop the oldest: how many went."""
-    q = "SELECT installation_id, request_key FROM requests WHERE at < :t ORDER BY at LIMIT :n"
-    rows = await tx.all(q, t=before, n=limit)
-    for row in rows:
-        await tx.run(
-            "DELETE FROM requests WHERE installation_id = :installation_id "
-            "AND request_key = :request_key",
-            **row,
-        )
-    return len(rows)

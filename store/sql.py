@@ -66,6 +66,15 @@ def insert(table: str, columns: Sequence[str]) -> str:
 
 
 @lru_cache(512)
+def delete_some(dialect: Dialect, table: str, where: str) -> str:
+    """Delete at most `:n` of the rows; so that nobody waits for long."""
+    if dialect == "sqlite":
+        some = f"SELECT rowid FROM {table} WHERE {where} LIMIT :n"
+        return f"DELETE FROM {table} WHERE rowid IN ({some})"
+    return f"DELETE FROM {table} WHERE {where} LIMIT :n"
+
+
+@lru_cache(512)
 def insert_new(dialect: Dialect, table: str, columns: Sequence[str], key: Sequence[str]) -> str:
     """Insert, or leave the row that has this key as it is.
 

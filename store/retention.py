@@ -1,0 +1,92 @@
+"""What is kept no longer: old rows, and all of an installation that is gone.
+
+Each function drops one small batch and says how many rows that was.
+"""
+
+from store import sql
+from store.mirror import MIRRORED
+from store.tables import metadata
+from store.transaction import Tx
+
+# Rows by their state and the time that their index has beside it.
+SETTLED = {
+    "deliveries": "state = 'processed' AND not_before < :before",
+    "commands": "state IN ('done', 'refused', 'ignored', 'expired') AND not_before < :before",
+    "pending_reads": "state = 'answered' AND not_before < :before",
+    "writes": "state IN ('sent', 'refused', 'dead', 'superseded', 'cancelled') "
+    "AND not_before < :before",
+    "requests": "at < :before",
+}
+# Rows whose key grows with time, which therefore needs no index of its own.
+GROWING = {
+    "events": ("seq", "at"),
+    "audit": ("seq", "at"),
+    "check_runs": ("id", "completed_at"),
+    "workflow_jobs": ("id", "completed_at"),
+    "workflow_runs": ("id", "updated_at"),
+}
+# What stays of one that is only suspended: it may come back, and its tasks with it.
+ROOTS = ("installations", "repositories")
+
+
+async def settled(tx: Tx, table: str, before: int, limit: int) -> int:
+    statement = sql.delete_some(tx.dialect, table, SETTLED[table])
+    return await tx.run(statement, before=before, n=limit)
+
+
+async def grown(tx: Tx, table: str, installation_id: int, before: int, limit: int) -> int:
+    """From the oldest on, until one is young enough."""
+    key, time = GROWING[table]
+    rows = await tx.all(
+        f"SELECT {key} AS place, {time} AS at FROM {table} WHERE installation_id = :i "
+        f"ORDER BY {key} LIMIT :n",
+        i=installation_id,
+        n=limit,
+    )
+    last = None
+    for row in rows:
+        if row["at"] is None or row["at"] >= before:
+            break
+        last = row["place"]
+    if last is None:
+        return 0
+    return await tx.run(
+        f"DELETE FROM {table} WHERE installation_id = :i AND {key} <= :last",
+        i=installation_id,
+        last=last,
+    )
+
+
+async def installations(tx: Tx) -> list[int]:
+    rows = await tx.all("SELECT installation_id FROM installations ORDER BY installation_id")
+    return [row["installation_id"] for row in rows]
+
+
+async def gone(tx: Tx, before: int) -> list[tuple[int, bool]]:
+    """Installations that went before then, and whether for good or only suspended."""
+    rows = await tx.all(
+        "SELECT installation_id, deleted FROM installations WHERE gone_at < :before",
+        before=before,
+    )
+    return [(row["installation_id"], bool(row["deleted"])) for row in rows]
+
+
+async def purge(tx: Tx, installation_id: int, limit: int, *, removed: bool) -> int:
+    """Drop its data; of a suspended one what GitHub said. The installation's row goes last."""
+    dropped = 0
+    for table in _tables(removed=removed):
+        statement = sql.delete_some(tx.dialect, table, "installation_id = :i")
+        dropped += await tx.run(statement, i=installation_id, n=limit - dropped)
+        if dropped >= limit:
+            return dropped
+    if removed:
+        q = "DELETE FROM installations WHERE installation_id = :i"
+        dropped += await tx.run(q, i=installation_id)
+    return dropped
+
+
+def _tables(*, removed: bool) -> list[str]:
+    if not removed:
+        return [name for name in MIRRORED if name not in ROOTS]
+    owned = [t.name for t in metadata.sorted_tables if "installation_id" in t.columns]
+    return [name for name in owned if name != "installations"]

@@ -1,0 +1,117 @@
+"""What is kept no longer goes, and nothing else."""
+
+import pytest
+from town import Town
+
+from bot import backfill
+from bot.retention import DAY, Kept, step
+from store.migrate import upgrade
+from store.retention import GROWING, SETTLED
+from store.tables import metadata
+
+KEPT = Kept(deliveries=14 * DAY, history=90 * DAY, grace=30 * DAY)
+
+
+@pytest.fixture
+def store_url(empty_url: str) -> str:
+    """A database of its own: retention looks at all installations."""
+    upgrade(empty_url)
+    return empty_url
+
+
+async def days_pass(town: Town, days: float) -> None:
+    town.clock.forward(days * 24 * 3600)
+    while await step(town.store, KEPT):
+        pass
+
+
+async def count(town: Town, table: str) -> int:
+    (row,) = await town.rows(f"SELECT COUNT(*) AS n FROM {table} WHERE installation_id = :i")
+    return int(row["n"])
+
+
+async def test_processed_deliveries_go_after_their_time(town: Town) -> None:
+    await town.task()
+    await days_pass(town, 13)
+    assert await count(town, "deliveries") > 0
+    await days_pass(town, 2)
+    assert await count(town, "deliveries") == 0
+    assert await count(town, "issues") == 1
+
+
+async def test_a_delivery_that_is_not_in_the_mirror_stays(town: Town) -> None:
+    await town.task()
+    q = "UPDATE deliveries SET state = 'dead' WHERE installation_id = :i AND event = 'issues'"
+    await town.store.write(lambda tx: tx.run(q, i=town.installation.id))
+    await days_pass(town, 200)
+    assert {
+        r["state"]
+        for r in await town.rows("SELECT state FROM deliveries WHERE installation_id = :i")
+    } == {"dead"}
+
+
+async def test_history_goes_after_its_time_and_the_work_stays(town: Town) -> None:
+    issue = await town.task()
+    agent = await town.agent("a")
+    claimed = await agent.call("claim_task", task=town.name(issue))
+    town.person.comment(issue, "/status")
+    await town.settle()
+    for table in (*SETTLED, "events", "audit"):
+        assert await count(town, table) > 0, table
+    await days_pass(town, 91)
+    for table in (*SETTLED, "events", "audit"):
+        assert await count(town, table) == 0, table
+    assert await count(town, "leases") == 1
+    assert (await agent.call("get_task", task=claimed["task"]["id"]))["task"]["number"] == 1
+
+
+async def test_the_young_stay_when_the_old_go(town: Town) -> None:
+    await town.agent("early")
+    town.clock.forward(80 * 24 * 3600)
+    await town.agent("late")
+    await days_pass(town, 20)
+    assert [
+        row["actor"]
+        for row in await town.rows("SELECT actor FROM audit WHERE installation_id = :i")
+    ] == ["late"]
+
+
+def test_every_table_that_grows_with_the_days_has_its_rule() -> None:
+    # What is current, what people and agents made, and what is bounded by it.
+    kept = set(metadata.tables) - set(SETTLED) - set(GROWING)
+    assert kept >= {"issues", "comments", "tasks", "leases", "messages", "backfills"}
+    assert not kept & {"deliveries", "commands", "writes", "events", "audit", "requests"}
+
+
+async def test_a_removed_installation_is_invisible_at_once_and_purged_after_its_grace(
+    town: Town,
+) -> None:
+    issue = await town.task()
+    agent = await town.agent("a")
+    town.github.uninstall(town.installation)
+    await town.settle()
+    assert (await agent.call("list_tasks", state="any"))["tasks"] == []
+    assert (await agent.refused("get_task", task=town.name(issue))).code == "unknown_repository"
+    await days_pass(town, 29)
+    assert await count(town, "issues") == 1
+    await days_pass(town, 2)
+    owned = [t.name for t in metadata.sorted_tables if "installation_id" in t.columns]
+    left = {table: await count(town, table) for table in owned}
+    assert {table: n for table, n in left.items() if n} == {}
+
+
+async def test_a_suspended_installation_loses_its_mirror_and_keeps_its_tasks(town: Town) -> None:
+    issue = await town.task()
+    town.github.suspend(town.installation)
+    await town.settle()
+    await days_pass(town, 31)
+    assert await count(town, "issues") == 0
+    assert await count(town, "tasks") == 1
+    town.github.unsuspend(town.installation)
+    await town.settle()
+    await backfill.begin_missing(town.hub)
+    await town.settle()
+    agent = await town.agent("a")
+    (task,) = (await agent.call("list_tasks"))["tasks"]
+    assert task["task"] == town.name(issue)
+    assert await count(town, "issues") == 1
