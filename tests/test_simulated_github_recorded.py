@@ -1,7 +1,7 @@
 """The webhooks of the simulated GitHub beside those that were recorded."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from acme import Acme, opened
 
 from fixtures.github import Issue, Pull
+from fixtures.github.contract import Contract, load
 
 # Recorded, and otherwise here.
 NOT_SENT = {
@@ -51,6 +52,71 @@ async def test_payloads_have_what_the_recorded_ones_have(acme: Acme, data: Path)
     assert missing - NOT_SENT == set()
     sent = {(each.event, each.action) for each in acme.github.deliveries}
     assert sent >= {("issues", "labeled"), ("pull_request", "closed"), ("label", "created")}
+
+
+# What an object of that name is in GitHub's description, wherever a webhook has it.
+COMPONENTS = {
+    "actor": "simple-user",
+    "assignee": "simple-user",
+    "blocked_issue": "issue",
+    "blocked_issue_repo": "repository",
+    "blocking_issue": "issue",
+    "blocking_issue_repo": "repository",
+    "head_repository": "minimal-repository",
+    "issue": "issue",
+    "label": "label",
+    "member": "simple-user",
+    "milestone": "milestone",
+    "new_issue": "issue",
+    "new_repository": "repository",
+    "old_issue": "issue",
+    "old_repository": "repository",
+    "parent_issue": "issue",
+    "parent_issue_repo": "repository",
+    "projects_v2": "projects-v2",
+    "pull_request": "pull-request",
+    "review": "pull-request-review",
+    "requested_reviewer": "simple-user",
+    "sender": "simple-user",
+    "sub_issue": "issue",
+    "sub_issue_repo": "repository",
+    "type": "issue-type",
+    "workflow_job": "job",
+    "workflow_run": "workflow-run",
+}
+
+
+async def test_the_parts_of_payloads_are_as_githubs_description_has_them(
+    acme: Acme, data: Path
+) -> None:
+    """Those too that nobody has recorded, such as sub_issues and projects_v2."""
+    contract = Contract(load(data / "github-openapi.json.gz"))
+    live_a_day(acme)
+    first = {(each.event, each.action): each for each in acme.github.deliveries}
+    wrong = {
+        f"{event} {action}: {name}: {problem}"
+        for (event, action), delivery in first.items()
+        for name, value in parts(delivery.payload)
+        for problem in contract.misfits(COMPONENTS[name], value)
+    }
+    assert wrong == set()
+    told = {event for event, _ in first}
+    assert told >= {"sub_issues", "issue_dependencies", "projects_v2", "projects_v2_item"}
+
+
+def parts(it: Any) -> Iterator[tuple[str, Any]]:
+    """The objects in a payload that the description has a name for."""
+    for name, value in it.items() if isinstance(it, dict) else ():
+        if name in COMPONENTS and isinstance(value, dict):
+            yield name, value
+        elif isinstance(value, dict) and name != "_links":
+            yield from parts(value)
+
+
+def test_every_event_that_the_app_hears_of_happens_in_a_day(acme: Acme) -> None:
+    live_a_day(acme)
+    told = {each.event for each in acme.github.deliveries}
+    assert told - {"installation", "installation_repositories"} == set(acme.github.app.events)
 
 
 def live_a_day(acme: Acme) -> None:
@@ -149,6 +215,11 @@ def handle(acme: Acme, issue: Issue, pull: Pull) -> None:
         ada.unlock(subject)
     ada.pin(issue)
     ada.unpin(issue)
+    before = ada.open_issue(acme.web, "Before that")
+    ada.add_sub_issue(issue, before)
+    ada.remove_sub_issue(before)
+    ada.block(issue, before)
+    ada.unblock(issue, before)
     ada.set_type(issue, "Bug")
     ada.set_type(issue, None)
     other = acme.github.repository("acme/b", private=True)
