@@ -245,3 +245,26 @@ async def test_a_pull_request_goes_back_to_draft(acme: Acme) -> None:
     acme.ada.convert_to_draft(pull)
     assert told(acme)[-1] == ("pull_request", "converted_to_draft")
     assert (await acme.call("GET", f"{REPO}/pulls/1")).data["draft"] is True
+
+
+async def test_a_forced_push_says_so(acme: Acme) -> None:
+    acme.ada.push(acme.web, "fix", {"a.py": "1\n"})
+    first = acme.ada.push(acme.web, "fix", {"a.py": "2\n"})
+    assert last(acme)["forced"] is False
+    second = acme.ada.push(acme.web, "fix", {"b.py": "1\n"}, force=True)
+    assert last(acme)["forced"] is True
+    assert (last(acme)["before"], last(acme)["after"]) == (first.sha, second.sha)
+    assert "a.py" not in second.files
+
+
+async def test_another_default_branch_is_told_of(acme: Acme) -> None:
+    acme.ada.push(acme.web, "trunk", {"a.py": "1\n"})
+    acme.ada.set_default_branch(acme.web, "trunk")
+    assert last(acme)["changes"] == {"default_branch": {"from": "main"}}
+    assert last(acme)["repository"]["default_branch"] == "trunk"
+
+
+async def test_new_permissions_count_from_when_they_are_accepted(acme: Acme) -> None:
+    acme.github.accept_permissions(acme.installation, {"metadata": "read"})
+    assert told(acme)[-1] == ("installation", "new_permissions_accepted")
+    assert (await acme.call("GET", f"{REPO}/issues")).status == 403

@@ -80,3 +80,14 @@ async def test_a_change_shows_in_the_next_page_that_is_asked_for(acme: Acme) -> 
     assert (await acme.call("GET", path)).data[0]["title"] == "First"
     acme.ada.close(first)
     assert (await acme.call("GET", path)).data == []
+
+
+async def test_a_seeded_past_may_have_relations(acme: Acme) -> None:
+    acme.github.seed(acme.web, issues=200, relations=100, seed=1)
+    pages_of_issues = await pages(acme, f"{REPO}/issues?state=all&per_page=100")
+    listed = [each for page in pages_of_issues for each in page.data]
+    assert sum(each["sub_issues_summary"]["total"] for each in listed) == 100
+    waiting = [each["issue_dependencies_summary"]["total_blocked_by"] for each in listed]
+    assert sum(waiting) == 100
+    assert sum("parent_issue_url" in each for each in listed) == 100
+    assert acme.github.violations == []
