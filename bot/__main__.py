@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from aiohttp import web
 
-from bot import cli, health, logs, loops, retention, settings
+from bot import cli, fetching, health, logs, loops, retention, settings
 from bot.actor import ROLES, Role
 from bot.errors import Refused
 from bot.settings import GitHubApp, Settings, WrongSettings
@@ -155,6 +155,19 @@ def deliveries_replay(
 ) -> None:
     """Process dead deliveries again."""
     asyncio.run(cli.replay(settings.load(), guid, all_dead=all_dead))
+
+
+@app.command()
+def backfill(
+    repository: Annotated[str | None, typer.Argument(help="owner/repo; all without it")] = None,
+    *,
+    again: Annotated[bool, typer.Option("--again", help="also what was fetched before")] = False,
+) -> None:
+    """Fetch repositories whole, and show how far it is. It goes on in `serve` after Ctrl-C."""
+    loaded = settings.load()
+    logs.set_up(loaded)
+    github_app = settings.github_app(loaded)
+    sys.exit(asyncio.run(fetching.watch(loaded, github_app, repository, again=again)))
 
 
 async def _serve(loaded: Settings, github_app: GitHubApp) -> None:

@@ -39,6 +39,11 @@ async def of(tx: Tx, installation_id: int, now: int) -> Freshness:
     return Freshness(min([now, *since]), why)
 
 
+async def filling(tx: Tx) -> dict[str, str]:
+    """What is being fetched for the first time, and how far it is, of all installations."""
+    return {row["name"]: _share(row) for row in await backfills.unfinished(tx)}
+
+
 def _deliveries(n: int) -> str:
     return f"{n} {'delivery' if n == 1 else 'deliveries'}"
 

@@ -15,6 +15,7 @@ COLUMNS = (*KEY, "state", "since", "reached", "not_before", "started_at")
 # queued → done, or refused when GitHub does not let the App have it.
 BACKOFF_S = (5, 15, 60, 300, 900)
 SECOND = 1_000_000
+OF_ONE = "AND b.installation_id = :i"
 
 
 async def begin(
@@ -177,7 +178,8 @@ async def progress(tx: Tx, installation_id: int | None = None) -> list[Row]:
     more = {} if installation_id is None else {"i": installation_id}
     return await tx.all(
         "SELECT b.installation_id, b.repository_id, COALESCE(r.full_name, n.account) AS name, "
-        "b.part, b.state, b.seen, b.calls, b.expected, b.error, b.started_at, b.finished_at "
+        "b.part, b.state, b.seen, b.calls, b.expected, b.attempts, b.error, b.started_at, "
+        "b.finished_at "
         "FROM backfills b LEFT JOIN repositories r ON r.installation_id = b.installation_id "
         "AND r.id = b.repository_id LEFT JOIN installations n "
         f"ON n.installation_id = b.installation_id WHERE {where} "
@@ -186,13 +188,13 @@ async def progress(tx: Tx, installation_id: int | None = None) -> list[Row]:
     )
 
 
-async def unfinished(tx: Tx, installation_id: int) -> list[Row]:
-    """Repositories whose first backfill is not whole yet: `name`, `seen`, `expected`."""
+async def unfinished(tx: Tx, installation_id: int | None = None) -> list[Row]:
+    """The first repositories that are not whole yet: `name`, `seen`, `expected`."""
+    one, more = ("", {}) if installation_id is None else (OF_ONE, {"i": installation_id})
     return await tx.all(
         "SELECT r.full_name AS name, SUM(b.seen) AS seen, SUM(COALESCE(b.expected, 0)) AS expected "
         "FROM backfills b JOIN repositories r ON r.installation_id = b.installation_id "
         f"AND r.id = b.repository_id AND {VISIBLE} "
-        "WHERE b.installation_id = :i AND b.state = 'queued' GROUP BY r.full_name "
-        "ORDER BY r.full_name LIMIT 10",
-        i=installation_id,
+        f"WHERE b.state = 'queued' {one} GROUP BY r.full_name ORDER BY r.full_name LIMIT 10",
+        **more,
     )

@@ -2,7 +2,16 @@
 
 from store.transaction import Tx
 
-TABLES = ("deliveries", "commands", "pending_reads", "writes", "tasks", "leases", "receipts")
+TABLES = (
+    "backfills",
+    "deliveries",
+    "commands",
+    "pending_reads",
+    "writes",
+    "tasks",
+    "leases",
+    "receipts",
+)
 
 
 async def by_state(tx: Tx) -> dict[str, dict[str, int]]:
@@ -11,3 +20,21 @@ async def by_state(tx: Tx) -> dict[str, dict[str, int]]:
         rows = await tx.all(f"SELECT state, COUNT(*) AS n FROM {table} GROUP BY state")
         found[table] = {row["state"]: row["n"] for row in rows}
     return found
+
+
+async def behind(tx: Tx) -> dict[str, float]:
+    """Seconds since the oldest unprocessed delivery came, and counts; of all installations."""
+    row = await tx.one(
+        "SELECT (SELECT MIN(received_at) FROM deliveries WHERE state IN ('received', 'failed')) "
+        "AS oldest, (SELECT COUNT(*) FROM lost_deliveries) AS lost, "
+        "(SELECT COALESCE(SUM(seen), 0) FROM backfills) AS seen, "
+        "(SELECT COALESCE(SUM(expected), 0) FROM backfills) AS expected"
+    )
+    assert row is not None
+    oldest = row["oldest"]
+    return {
+        "mirror_lag_seconds": (await tx.now() - oldest) / 1_000_000 if oldest else 0.0,
+        "deliveries_lost": float(row["lost"]),
+        "backfill_seen": float(row["seen"]),
+        "backfill_expected": float(row["expected"]),
+    }

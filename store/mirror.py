@@ -118,9 +118,11 @@ PRESENT = (
 
 
 async def present_repositories(tx: Tx) -> list[Row]:
-    """Of all installations: `installation_id`, `id`."""
-    q = f"SELECT r.installation_id, r.id FROM repositories r WHERE {VISIBLE} AND {PRESENT}"
-    return await tx.all(q)
+    """Of all installations: `installation_id`, `id`, `full_name`."""
+    return await tx.all(
+        "SELECT r.installation_id, r.id, r.full_name FROM repositories r "
+        f"WHERE {VISIBLE} AND {PRESENT}"
+    )
 
 
 async def repository(tx: Tx, installation_id: int, full_name: str) -> Row | None:

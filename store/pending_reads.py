@@ -67,6 +67,17 @@ async def due(tx: Tx, installation_id: int, priority: int) -> Row | None:
     return row and row | {"arguments": json.loads(row["arguments"])}
 
 
+async def waiting(tx: Tx, installation_id: int, priority: int) -> int:
+    """How many of that priority are still to be answered."""
+    row = await tx.one(
+        "SELECT COUNT(*) AS n FROM pending_reads WHERE installation_id = :i "
+        "AND state = 'queued' AND priority = :p",
+        i=installation_id,
+        p=priority,
+    )
+    return int(row["n"]) if row else 0
+
+
 async def answered(tx: Tx, read: Row, error: str | None = None) -> None:
     """Done, unless it was asked again meanwhile. `error`: GitHub will not say."""
     await tx.run(

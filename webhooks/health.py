@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from bot import freshness
 from webhooks.keys import HUB, METRICS
 from webhooks.metrics import response
 
@@ -26,7 +27,16 @@ async def ready(request: web.Request) -> web.Response:
     wrong = await request.app[READY]()
     unready = bool(wrong.keys() - {"github"})
     status = "not ready" if unready else "degraded" if wrong else "ready"
-    return web.json_response({"status": status, "problems": wrong}, status=503 if unready else 200)
+    told = {"status": status, "problems": wrong, "backfill": await _filling(request)}
+    return web.json_response(told, status=503 if unready else 200)
+
+
+async def _filling(request: web.Request) -> dict[str, str]:
+    """How far repositories are that are being fetched for the first time."""
+    try:
+        return await request.app[HUB].store.read(freshness.filling)
+    except Exception:  # noqa: BLE001 - that the database is away is told already
+        return {}
 
 
 async def metrics(request: web.Request) -> web.Response:

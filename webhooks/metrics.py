@@ -38,16 +38,26 @@ class Metrics:
 
     async def render(self, hub: Hub) -> bytes:
         stored = CollectorRegistry()
-        stored.register(_Stored(await hub.store.read(counts.by_state)))
+        by_state = await hub.store.read(counts.by_state)
+        stored.register(_Stored(by_state, await hub.store.read(counts.behind)))
         registries = (self.registry, hub.calls.registry, stored)
         return b"".join(generate_latest(each) for each in registries)
 
 
-class _Stored:
-    """Rows by table and state, as they were when asked."""
+BEHIND = {
+    "mirror_lag_seconds": "Since the oldest delivery came that is not in the mirror yet.",
+    "deliveries_lost": "Deliveries that GitHub has in its log and the inbox lacks.",
+    "backfill_seen": "Things fetched by backfills.",
+    "backfill_expected": "Things that GitHub said there are to fetch.",
+}
 
-    def __init__(self, found: dict[str, dict[str, int]]) -> None:
+
+class _Stored:
+    """Rows by table and state, and how far behind the mirror is, as they were when asked."""
+
+    def __init__(self, found: dict[str, dict[str, int]], behind: dict[str, float]) -> None:
         self._found = found
+        self._behind = behind
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         gauge = GaugeMetricFamily("hubbub_rows", "Rows by state.", labels=["table", "state"])
@@ -55,6 +65,8 @@ class _Stored:
             for state, n in states.items():
                 gauge.add_metric([table, state], n)
         yield gauge
+        for name, value in self._behind.items():
+            yield GaugeMetricFamily(f"hubbub_{name}", BEHIND[name], value=value)
 
 
 def response(body: bytes) -> web.Response:
