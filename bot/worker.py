@@ -44,9 +44,9 @@ async def process(hub: Hub, installation_id: int, guid: str) -> None:
         got = await hub.store.read(lambda tx: deliveries.get(tx, installation_id, guid))
         if got is None:
             return
-        _, delivery = got
+        row, delivery = got
         try:
-            changes = meaning(delivery)
+            changes = meaning(delivery, row["received_at"])
         except Malformed as exc:
             log.warning("delivery malformed", guid=guid, event_name=delivery.event, why=str(exc))
             await hub.store.write(lambda tx: deliveries.processed(tx, delivery, "malformed"))
@@ -61,9 +61,10 @@ async def process(hub: Hub, installation_id: int, guid: str) -> None:
         log.exception("delivery failed", guid=guid, state=state)
 
 
-def meaning(delivery: Delivery) -> Changes | None:
+def meaning(delivery: Delivery, received_at: int) -> Changes | None:
     """What it changes; None for one that is only kept. Raise Malformed."""
-    event = Event(delivery.installation_id, delivery.action, json.loads(delivery.payload))
+    payload = json.loads(delivery.payload)
+    event = Event(delivery.installation_id, delivery.action, payload, received_at)
     return events.changes_of(delivery.event, event)
 
 

@@ -14,8 +14,12 @@ from store import sql
 from store.tables import metadata
 from store.transaction import Row, Tx
 
-# What has no guard of its own on GitHub: it converges by its read alone.
-UNGUARDED = {"labels": "the whole row", "repositories": "selected"}
+# What has no guard of its own on GitHub: it converges by its read; of threads the last word holds.
+UNGUARDED = {
+    "labels": "the whole row",
+    "repositories": "selected",
+    "review_threads": "the whole row",
+}
 
 
 def version(row: Row, updated_at: int, *, deleted: bool = False, read_at: int = 0) -> str:

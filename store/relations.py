@@ -70,8 +70,16 @@ async def replace_sources(
 async def _replace(
     tx: Tx, installation_id: int, kind: Kind, end: str, id_: int, found: Sequence[Row]
 ) -> None:
-    q = f"DELETE FROM relations WHERE installation_id = :i AND kind = :kind AND {end} = :id"
-    await tx.run(q, i=installation_id, kind=kind, id=id_)
+    # GitHub lists only what the App may see: of the rest its events are all there is.
+    other = "target_id" if end == "source_id" else "source_id"
+    await tx.run(
+        f"DELETE FROM relations WHERE installation_id = :i AND kind = :kind AND {end} = :id "
+        f"AND EXISTS (SELECT 1 FROM issues n WHERE n.installation_id = relations.installation_id "
+        f"AND n.id = relations.{other})",
+        i=installation_id,
+        kind=kind,
+        id=id_,
+    )
     for relation in found:
         await put(tx, installation_id, relation)
 

@@ -106,6 +106,7 @@ class Event:
     installation_id: int
     action: str
     payload: Json
+    received_at: int = 0
 
     @property
     def repository_id(self) -> int:

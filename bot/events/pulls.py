@@ -40,5 +40,6 @@ def pull_request_review_thread(event: Event) -> Changes:
         at(event.payload, "thread"),
         resolved=event.action == "resolved",
         when=at(event.payload, "updated_at"),
+        received_at=event.received_at,
     )
     return Changes((rows.pull_request(*event.here, pull), thread))

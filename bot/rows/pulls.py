@@ -98,9 +98,19 @@ def review_comment(
 
 
 def review_thread(
-    installation_id: int, repository_id: int, pull: Json, value: Json, *, resolved: bool, when: Json
+    installation_id: int,
+    repository_id: int,
+    pull: Json,
+    value: Json,
+    *,
+    resolved: bool,
+    when: Json,
+    received_at: int,
 ) -> Mirrored:
-    """`when`: the event's own time; without it, the pull request's is the best there is."""
+    """`when`: the event's own time; without it, the pull request's is the best there is.
+
+    At one time the later received holds: REST has no threads to settle it by.
+    """
     comments = at(value, "comments")
     first = comments[0] if isinstance(comments, list) and comments else None
     row = {
@@ -112,4 +122,4 @@ def review_thread(
         "resolved": int(resolved),
     }
     updated = time(when) or time(at(pull, "updated_at"))
-    return guarded("review_threads", row, updated)
+    return guarded("review_threads", row, updated, read_at=received_at)
