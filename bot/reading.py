@@ -46,14 +46,21 @@ async def _completed(line: Line, read: Row) -> tuple[str | None, Row]:
     kind = reads.KINDS.get(read["kind"])
     if kind is None:
         return None, read  # another version asked for it
-    i = read["installation_id"]
-    arguments = await line.hub.store.read(lambda tx: kind.complete(tx, i, read["arguments"]))
+    arguments = await line.hub.store.read(lambda tx: _arguments(tx, kind, read))
     if arguments is None:
         return None, read
     path = kind.path(arguments)
     if not path.startswith("/"):
         path = f"/repos/{await _repository_of(line, read)}/{path}"
     return path, read | {"arguments": arguments}
+
+
+async def _arguments(tx: Tx, kind: reads.Kind, read: Row) -> Row | None:
+    i = read["installation_id"]
+    known = await mirror.installation(tx, i)
+    if known and known["gone_at"] is not None and read["kind"] != "installation":
+        return None  # it answers nothing; when it is back, all is fetched anew
+    return await kind.complete(tx, i, read["arguments"])
 
 
 async def _asked(line: Line, read: Row, path: str) -> tuple[Answer | None, bool]:

@@ -56,7 +56,7 @@ def head() -> str | None:
     return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
-def upgrade(url: str) -> None:
+def upgrade(url: str, to: str = "head") -> None:
     """Migrate to the newest schema. Blocks; processes that start together take turns."""
     if (path := sqlite_path(url)) and not Path(path).exists():
         _make(Path(path))
@@ -64,7 +64,7 @@ def upgrade(url: str) -> None:
         if _revision(connection) == head():
             return
         with _locked(url, connection):
-            _upgrade(connection)
+            _upgrade(connection, to)
 
 
 def _make(path: Path) -> None:
@@ -89,11 +89,11 @@ def check(url: str) -> str | None:
     return f"the schema is at {found or 'nothing'}, not at {head()}: run `hubbub migrate`"
 
 
-def _upgrade(connection: sa.Connection) -> None:
+def _upgrade(connection: sa.Connection, to: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
     connection.commit()
 
 

@@ -159,3 +159,41 @@ async def test_two_processes_do_not_ask_twice(town: Town) -> None:
     assert await whole(town)
     asked = [r.path for r in town.github.requests if r.path.endswith("/attempts")]
     assert len(asked) == len(set(asked))
+
+
+@pytest.mark.parametrize(("every_s", "looks"), [(10, 360), (60, 60)])
+async def test_an_hour_of_pulling_costs_a_call_a_look_and_a_call_a_delivery(
+    town: Town, every_s: int, looks: int
+) -> None:
+    town.github.lose_deliveries(1)
+    repair = repair_of(town, fetches=True)
+    repair.every_s = every_s
+    await mended(town, repair)
+    issue = town.person.open_issue(town.repository, "Talked about")
+    asked, until = len(town.github.requests), town.clock.at + HOUR * 1_000_000
+    said = 0
+    while town.clock.at < until:
+        if said < (HOUR * 1_000_000 - (until - town.clock.at)) // 36_000_000:
+            town.person.comment(issue, f"Comment {said}")
+            said += 1
+        town.clock.forward(await repair.step())
+        await town.github.delivered()
+    spent = town.github.requests[asked:]
+    fetched = [r for r in spent if r.route == "/app/hook/deliveries/{delivery_id}"]
+    looked = [r for r in spent if r.route == "/app/hook/deliveries"]
+    assert len(fetched) + len(looked) == len(spent)
+    assert abs(len(fetched) - (said + 1)) <= 2  # some are still to come
+    assert looks * 0.9 < len(looked) <= looks * 1.05
+
+
+async def test_an_installation_that_went_unheard_is_found_gone(town: Town) -> None:
+    issue = await town.task()
+    agent = await town.agent("a")
+    town.github.lose_deliveries(1)
+    town.github.uninstall(town.installation)
+    await agent.call("github_comment_issue", issue=town.name(issue), body="Still there?")
+    town.person.comment(issue, "Nobody hears this")
+    q = "UPDATE pending_reads SET state = 'queued' WHERE installation_id = :i"
+    await town.store.write(lambda tx: tx.run(q, i=town.installation.id))
+    await town.settle()
+    assert (await agent.call("list_tasks", state="any"))["tasks"] == []

@@ -74,6 +74,37 @@ def test_migrations_build_the_tables_as_defined(
     assert shape(empty_url) == shape(other)
 
 
+def test_a_filled_database_of_the_first_schema_keeps_its_rows(empty_url: str) -> None:
+    upgrade(empty_url, "0001")
+    made = engine(empty_url)
+    with made.begin() as connection:
+        for table in metadata.sorted_tables:
+            if table.name in sa.inspect(connection).get_table_names():
+                old = {c["name"] for c in sa.inspect(connection).get_columns(table.name)}
+                connection.execute(table.insert().values(row_of(table, old)))
+    upgrade(empty_url)
+    with made.connect() as connection:
+        assert connection.execute(sa.select(metadata.tables["issues"].c.node_id)).all() == [("",)]
+        for name in ("installations", "deliveries", "tasks", "pending_reads", "writes"):
+            assert connection.execute(sa.select(metadata.tables[name])).all(), name
+    made.dispose()
+    assert check(empty_url) is None
+
+
+def row_of(table: sa.Table, columns: set[str]) -> dict[str, Any]:
+    """Something in each of these columns."""
+    made: dict[type[sa.types.TypeEngine[Any]], Any] = {
+        sa.LargeBinary: b"x",
+        sa.BigInteger: 7,
+        sa.Integer: 1,
+    }
+    return {
+        c.name: next((v for t, v in made.items() if isinstance(c.type, t)), "x")
+        for c in table.columns
+        if c.name in columns
+    }
+
+
 def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
     code = "import sys; from store.migrate import upgrade; upgrade(sys.argv[1])"
     started = [
