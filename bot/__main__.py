@@ -131,7 +131,9 @@ def call(
 
 @deliveries.command("list")
 def deliveries_list(
-    state: Annotated[str | None, typer.Option(help="received, processed, failed or dead")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="received, processed, failed, dead, lost")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 20,
     *,
     counts: Annotated[bool, typer.Option("--counts", help="how many of each event")] = False,

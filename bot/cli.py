@@ -22,12 +22,14 @@ from bot.operations import OPERATIONS
 from bot.payloads import at, text
 from bot.settings import Settings, WrongSettings
 from bot.times import stamp
-from store import agents, deliveries, mirror
+from store import agents, deliveries, lost, mirror
 from store import migrate as schema
 from store.database import open_store, system_clock
 from store.transaction import StoreError, Tx
 
 REST_TIMEOUT_S = 70
+# Of deliveries: in GitHub's log, and not in the inbox.
+LOST = "lost"
 
 
 def say(line: str) -> None:
@@ -190,14 +192,16 @@ async def _call_server(
 async def list_deliveries(
     loaded: Settings, state: str | None, limit: int, *, counts: bool, as_json: bool
 ) -> None:
-    if state not in (None, *deliveries.STATES):
-        raise WrongSettings(
-            f"--state is {state!r}; it must be one of {', '.join(deliveries.STATES)}."
-        )
+    known = (*deliveries.STATES, LOST)
+    if state not in (None, *known):
+        raise WrongSettings(f"--state is {state!r}; it must be one of {', '.join(known)}.")
     async with opened(loaded) as hub:
-        rows = await hub.store.read(
-            deliveries.counts if counts else lambda tx: deliveries.listed(tx, state, limit)
-        )
+        if counts:
+            rows = await hub.store.read(deliveries.counts)
+        elif state == LOST:
+            rows = await hub.store.read(lambda tx: lost.listed(tx, limit))
+        else:
+            rows = await hub.store.read(lambda tx: deliveries.listed(tx, state, limit))
     if as_json:
         for row in rows:
             say(json.dumps(row))

@@ -83,6 +83,16 @@ async def found(tx: Tx, installation_id: int, guids: Sequence[str]) -> None:
     )
 
 
+async def listed(tx: Tx, limit: int) -> list[Row]:
+    """The newest, worded like rows of the inbox."""
+    return await tx.all(
+        "SELECT installation_id, guid, event, action, repository_id, 'lost' AS state, "
+        "NULL AS outcome, attempts, error, delivered_at AS received_at, NULL AS processed_at "
+        "FROM lost_deliveries ORDER BY delivered_at DESC, guid LIMIT :n",
+        n=limit,
+    )
+
+
 async def count(tx: Tx) -> int:
     row = await tx.one("SELECT COUNT(*) AS n FROM lost_deliveries")
     return int(row["n"]) if row else 0

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from serving import hubbub, post, serving, settings
 
+from store import lost
+from store.database import open_store
 from store.migrate import upgrade
 
 
@@ -140,6 +142,32 @@ async def test_deliveries_are_listed_and_shown(url: str, tmp_path: Path) -> None
     assert (code, json.loads(out)["payload"]) == (0, json.loads(body))
     code, _, err = await hubbub("deliveries", "show", "nope", folder=tmp_path, **settings(url))
     assert (code, "nope" in err) == (2, True)
+
+
+async def test_what_github_has_and_the_inbox_lacks_is_listed_as_lost(
+    url: str, tmp_path: Path
+) -> None:
+    upgrade(url)
+    row = {
+        "installation_id": 5,
+        "guid": "0123-lost",
+        "delivery_id": 77,
+        "repository_id": None,
+        "event": "issues",
+        "action": "opened",
+        "delivered_at": 1_800_000_000_000_000,
+    }
+    store = await open_store(url)
+    await store.write(lambda tx: lost.note(tx, [row], 0))
+    await store.close()
+    listed = ("deliveries", "list", "--state", "lost", "--json")
+    code, out, _ = await hubbub(*listed, folder=tmp_path, **settings(url))
+    [found] = [json.loads(line) for line in out.splitlines()]
+    assert (code, found["guid"], found["state"]) == (0, "0123-lost", "lost")
+    code, _, err = await hubbub(
+        "deliveries", "list", "--state", "misplaced", folder=tmp_path, **settings(url)
+    )
+    assert (code, "lost" in err) == (2, True)
 
 
 async def test_doctor_says_what_is_wrong_a_line_each(url: str, tmp_path: Path) -> None:
