@@ -27,8 +27,7 @@ async def of(tx: Tx, installation_id: int, now: int) -> Freshness:
         why.append("a delivery failed and is tried again")
     if row["lost"] is not None:
         why += [
-            f"{each['name'] or 'the installation'}: {_deliveries(each['n'])} did not arrive and "
-            "are being fetched"
+            f"{each['name'] or 'the installation'}: {_deliveries(each['n'])} lost, being fetched"
             for each in await freshness.lost_by_repository(tx, installation_id)
         ]
     if row["filling"]:

@@ -27,6 +27,8 @@ SENDER_EVERY_S = 0.5
 REAPER_EVERY_S = 2.0
 BACKFILL_EVERY_S = 2.0
 FORGET_EVERY_S = 600.0
+# Between two batches: whoever writes meanwhile must not feel it.
+FORGET_PAUSE_S = 0.1
 # At the end: how long what is in hand may take.
 FINISH_S = 10.0
 # After a failure: the database may be away.
@@ -47,7 +49,8 @@ class Loops:
 
     def health(self) -> dict[str, str]:
         """What is wrong, by loop, and `github` when it cannot be used; empty when all is well."""
-        away = {"github": self.sender.trouble} if self.sender.trouble else {}
+        trouble = self.sender.trouble or self.repair.trouble
+        away = {"github": trouble} if trouble else {}
         return self.failing | away
 
     async def forever(
@@ -93,7 +96,10 @@ class Loops:
         return await reaper.step(self.hub)
 
     async def forget(self) -> int:
-        return await retention.step(self.hub.store, self.keeping)
+        dropped = await retention.step(self.hub.store, self.keeping)
+        if dropped:
+            await self._pause(FORGET_PAUSE_S)
+        return dropped
 
     async def send(self) -> int:
         """See that each installation with something to send has a task that sends it."""

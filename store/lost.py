@@ -41,10 +41,12 @@ async def note(tx: Tx, logged: Sequence[Row], not_before: int) -> int:
 
 
 async def _known(tx: Tx, installation_id: int, guids: tuple[str, ...]) -> set[str]:
+    """Also those whose payload named no installation: they are kept under 0."""
     found = set()
     for table in ("deliveries", "lost_deliveries"):
-        q = f"SELECT guid FROM {table} WHERE installation_id = :i AND guid IN :guids"
-        found |= {row["guid"] for row in await tx.all(q, i=installation_id, guids=guids)}
+        q = f"SELECT guid FROM {table} WHERE installation_id IN :i AND guid IN :guids"
+        rows = await tx.all(q, i=(installation_id, 0), guids=guids)
+        found |= {row["guid"] for row in rows}
     return found
 
 

@@ -97,7 +97,7 @@ async def test_a_mirror_that_misses_deliveries_says_so(town: Town) -> None:
     town.clock.forward(400)
     await repair.step()
     stale = await behind(town)
-    assert stale["behind"] == ["acme/rocket: 1 delivery did not arrive and are being fetched"]
+    assert stale["behind"] == ["acme/rocket: 1 delivery lost, being fetched"]
     assert 300 < stale["stale_s"] < 500
     town.github.lose_deliveries(0)
     await mended(town, repair)
