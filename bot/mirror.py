@@ -3,19 +3,27 @@
 from collections.abc import Callable
 from dataclasses import asdict
 
-from bot import links, markers, tasks
+from bot import links, markers, tasks, transfers
 from bot.events.event import (
     Ask,
     Branch,
     Changes,
-    Moved,
     ask_numbered,
     ask_repository,
 )
 from bot.events.repositories import ask_branch
 from bot.keys import Keys
 from bot.payloads import Mirrored
-from store import backfills, branches, mirror, pending_reads, permissions, pulls, relations
+from store import (
+    backfills,
+    branches,
+    mirror,
+    pending_reads,
+    permissions,
+    pulls,
+    relations,
+    search,
+)
 from store import tasks as stored
 from store.mirror import Put
 from store.transaction import Row, Tx
@@ -27,14 +35,17 @@ async def apply(tx: Tx, keys: Keys, installation_id: int, changes: Changes) -> N
     for row in changes.earlier:
         await _bind(tx, keys, row)
     for moved in changes.moved:
-        await _move(tx, installation_id, moved)
+        await transfers.carry(tx, installation_id, moved)
     for each in changes.rows:
         if each.table == "issues":
             await _bind(tx, keys, each.row)
+        if each.table == "comments":
+            each = await transfers.placed(tx, each)  # noqa: PLW2901 - the same, where it is now
         put = await mirror.put(tx, each.table, each.row)
         if put.tie and each.table in TIES and mirror.has_time(each.row["version"]):
             await ask(tx, installation_id, TIES[each.table](each.row))
         if put.won:
+            await search.index(tx, each.table, each.row)
             await _follow(tx, each, put)
     await _unguarded(tx, installation_id, changes)
     for each_ask in changes.asks:
@@ -51,6 +62,7 @@ async def _take_turns(tx: Tx, installation_id: int, changes: Changes) -> None:
     """One transaction at a time for each repository whose mirror changes, or for the boards."""
     named = {row.row["repository_id"] for row in changes.rows if "repository_id" in row.row}
     named |= {row.row["id"] for row in changes.rows if row.table == "repositories"}
+    named |= {moved.new_repository_id for moved in changes.moved}
     if any(row.table in OWNERS for row in changes.rows):
         await mirror.lock_installation(tx, installation_id)
     for repository_id in sorted(named):
@@ -130,16 +142,6 @@ async def _installation(tx: Tx, row: Row, put: Put) -> None:
 
 
 FOLLOW = {"issues": _issue, "pull_requests": _pull_request, "installations": _installation}
-
-
-async def _move(tx: Tx, installation_id: int, moved: Moved) -> None:
-    """The issue has another id now: its task goes along, if the mirror covers where to."""
-    if await mirror.repository_by_id(tx, installation_id, moved.repository_id) is None:
-        return
-    task = await stored.of_issue(tx, installation_id, moved.issue_id)
-    if task is not None:
-        new = (moved.repository_id, moved.new_issue_id, moved.number)
-        await stored.rebind(tx, installation_id, task["id"], *new, moved.title)
 
 
 async def _bind(tx: Tx, keys: Keys, row: Row) -> None:

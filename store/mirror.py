@@ -30,12 +30,17 @@ def version(row: Row, updated_at: int, *, deleted: bool = False, read_at: int = 
 
 def ties(new: str, old: str) -> bool:
     """Whether a webhook says something else of the same second. What was read is no question."""
-    return new[:18] == old[:18] and int(new[18:35]) == 0 and new[35:] != old[35:]
+    return new[:18] == old[:18] and read_at(new) == 0 and new[35:] != old[35:]
 
 
 def has_time(guard: str) -> bool:
     """Whether GitHub said when; what is only gathered from other events has none."""
     return int(guard[1:18]) > 0
+
+
+def read_at(guard: str) -> int:
+    """When it was read from GitHub; 0 for what a webhook said."""
+    return int(guard[18:35])
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,11 @@ async def put(tx: Tx, table: str, row: Row) -> Put:
     if before is None:
         return Put(won=True, tie=False, before=None)
     return Put(won=new > old, tie=ties(new, old), before=before)
+
+
+async def overwrite(tx: Tx, table: str, row: Row) -> None:
+    """Whatever its version: it is the same thing, at another place."""
+    await tx.run(sql.upsert(tx.dialect, table, tuple(row), key(table)), **row)
 
 
 async def lock_repository(tx: Tx, installation_id: int, repository_id: int) -> None:
@@ -172,6 +182,12 @@ async def pull_request(tx: Tx, installation_id: int, repository_id: int, number:
         "AND number = :n AND deleted = 0"
     )
     return await tx.one(q, i=installation_id, r=repository_id, n=number)
+
+
+async def all_comments(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[Row]:
+    """Also those that are gone."""
+    q = "SELECT * FROM comments WHERE installation_id = :i AND repository_id = :r AND number = :n"
+    return await tx.all(q, i=installation_id, r=repository_id, n=number)
 
 
 async def newest_comments(

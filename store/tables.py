@@ -17,6 +17,7 @@ Small = sa.Integer()
 Flag = sa.Integer()
 Long = sa.Text().with_variant(mysql.LONGTEXT(), *MYSQL)
 Json = Long
+Terms = sa.Text().with_variant(mysql.LONGTEXT(charset="ascii", collation="ascii_bin"), *MYSQL)
 Bytes = sa.LargeBinary().with_variant(mysql.LONGBLOB(), *MYSQL)
 
 
@@ -237,6 +238,15 @@ relations = table(
     column("target_state", text(20)),
     sa.Index("ix_relations_target", "installation_id", "kind", "target_id"),
 )
+# Where issues went that left their repository: late events still name the old place.
+transfers = table(
+    "transfers",
+    key("installation_id"),
+    key("repository_id"),
+    key("number"),
+    column("new_repository_id", Big),
+    column("new_number", Big),
+)
 # Which issues a pull request says that it closes: derived from its row, replaced with it.
 pull_links = table(
     "pull_links",
@@ -382,6 +392,44 @@ repository_settings = table(
     maybe("problem_sha", text(64)),
     column("read_at", Big),
 )
+
+# What can be found by its words: see `store.search`. `row_id` is 0 for an issue or pull request.
+search_texts = table(
+    "search_texts",
+    key("installation_id"),
+    key("doc"),
+    column("kind", text(20)),
+    column("repository_id", Big),
+    column("number", Big),
+    column("row_id", Big),
+    column("author_key", text(100)),
+    column("state", text(20)),
+    column("labels", Long),
+    column("terms", Terms),
+    sa.Index("ix_search_texts_doc", "doc"),
+    sa.Index("ix_search_texts_row", "installation_id", "row_id", "kind"),
+    sa.Index("ix_search_texts_number", "installation_id", "repository_id", "number", "row_id"),
+    sa.Index("ft_search_texts", "terms", mysql_prefix="FULLTEXT").ddl_if(dialect="mysql"),
+)
+FORGET_WORDS = (
+    "INSERT INTO search_words (search_words, rowid, terms) VALUES ('delete', old.doc, old.terms); "
+)
+LEARN_WORDS = "INSERT INTO search_words (rowid, terms) VALUES (new.doc, new.terms); "
+SEARCH_ON_SQLITE = (
+    (
+        "CREATE VIRTUAL TABLE search_words USING fts5 (terms, content='search_texts', "
+        "content_rowid='doc', tokenize=\"ascii tokenchars '_'\", detail='none', columnsize=0)"
+    ),
+    (f"CREATE TRIGGER search_texts_added AFTER INSERT ON search_texts BEGIN {LEARN_WORDS}END"),
+    (
+        "CREATE TRIGGER search_texts_changed AFTER UPDATE OF terms ON search_texts "
+        f"BEGIN {FORGET_WORDS}{LEARN_WORDS}END"
+    ),
+    (f"CREATE TRIGGER search_texts_dropped AFTER DELETE ON search_texts BEGIN {FORGET_WORDS}END"),
+)
+for statement in SEARCH_ON_SQLITE:
+    on_sqlite = sa.DDL(statement).execute_if(dialect="sqlite")  # type: ignore[no-untyped-call]
+    sa.event.listen(search_texts, "after_create", on_sqlite)
 
 # --- What GitHub sends, and what we still have to ask it --------------------------------------
 

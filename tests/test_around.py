@@ -146,6 +146,25 @@ async def test_a_task_goes_along_when_its_issue_is_transferred(town: Town) -> No
     assert (task["id"], task["holder"]) == (claimed["task"]["id"], "a")
 
 
+async def test_comments_go_along_with_their_issue_in_any_order_of_events(town: Town) -> None:
+    issue = await town.task("Mend it")
+    elsewhere = town.github.repository("acme/lander", private=True)
+    town.github.set_permission("acme/lander", "octocat", "admin")
+    town.github.add_repositories(town.installation, ["acme/lander"])
+    town.person.comment(issue, "Before")
+    await town.settle()
+    town.github.hold_deliveries()
+    town.person.comment(issue, "Heard late")
+    moved = town.person.transfer_issue(issue, elsewhere)
+    late = [each for each in town.github.held if each.event == "issue_comment"]
+    for each in [*reversed(town.github.held), *late]:
+        await town.github.post(each)
+        await town.settle()
+    agent = await town.agent("a")
+    seen = await agent.call("get_task", task=f"acme/lander#{moved.number}")
+    assert [each["text"] for each in seen["comments"]] == ["Before", "Heard late"]
+
+
 async def test_an_issue_transferred_out_of_reach_ends_its_task(town: Town) -> None:
     issue = await town.task("Mend it")
     elsewhere = town.github.repository("acme/lander", private=True)

@@ -67,12 +67,14 @@ class Branch:
 
 @dataclass(frozen=True)
 class Moved:
-    """An issue that went to another repository, under a new id."""
+    """An issue that went to another repository, under a new id and number."""
 
     issue_id: int
     repository_id: int
-    new_issue_id: int
     number: int
+    new_issue_id: int
+    new_repository_id: int
+    new_number: int
     title: str
 
 

@@ -29,11 +29,13 @@ def _moved(event: Event) -> tuple[Moved, ...]:
     return (
         Moved(
             issue_id=payloads.number(at(event.payload, "issue", "id"), "issue.id"),
-            repository_id=payloads.number(
+            repository_id=event.repository_id,
+            number=payloads.number(at(event.payload, "issue", "number"), "issue.number"),
+            new_issue_id=payloads.number(at(new, "id"), "changes.new_issue.id"),
+            new_repository_id=payloads.number(
                 at(event.payload, "changes", "new_repository", "id"), "changes.new_repository.id"
             ),
-            new_issue_id=payloads.number(at(new, "id"), "changes.new_issue.id"),
-            number=payloads.number(at(new, "number"), "changes.new_issue.number"),
+            new_number=payloads.number(at(new, "number"), "changes.new_issue.number"),
             title=payloads.text(at(new, "title"), 1024),
         ),
     )

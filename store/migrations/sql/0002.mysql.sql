@@ -40,6 +40,15 @@ CREATE TABLE IF NOT EXISTS relations (
   KEY ix_relations_target (installation_id, kind, target_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
 
+CREATE TABLE IF NOT EXISTS transfers (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  new_repository_id BIGINT NOT NULL,
+  new_number BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, repository_id, number)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
+
 CREATE TABLE IF NOT EXISTS pull_links (
   installation_id BIGINT NOT NULL,
   repository_id BIGINT NOT NULL,
@@ -226,3 +235,23 @@ CREATE TABLE IF NOT EXISTS lost_deliveries (
   PRIMARY KEY (installation_id, guid),
   KEY ix_lost_deliveries_due (not_before)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
+
+CREATE TABLE IF NOT EXISTS search_texts (
+  installation_id BIGINT NOT NULL,
+  doc BIGINT NOT NULL,
+  kind VARCHAR(20) NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  row_id BIGINT NOT NULL,
+  author_key VARCHAR(100) NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  labels LONGTEXT NOT NULL,
+  terms LONGTEXT CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  PRIMARY KEY (installation_id, doc),
+  KEY ix_search_texts_doc (doc),
+  KEY ix_search_texts_row (installation_id, row_id, kind),
+  KEY ix_search_texts_number (installation_id, repository_id, number, row_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
+
+-- Optional
+CREATE FULLTEXT INDEX ft_search_texts ON search_texts (terms);

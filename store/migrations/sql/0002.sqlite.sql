@@ -42,6 +42,15 @@ CREATE TABLE relations (
 
 CREATE INDEX ix_relations_target ON relations (installation_id, kind, target_id);
 
+CREATE TABLE transfers (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  new_repository_id BIGINT NOT NULL,
+  new_number BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, repository_id, number)
+);
+
 CREATE TABLE pull_links (
   installation_id BIGINT NOT NULL,
   repository_id BIGINT NOT NULL,
@@ -237,3 +246,31 @@ CREATE TABLE lost_deliveries (
 );
 
 CREATE INDEX ix_lost_deliveries_due ON lost_deliveries (not_before);
+
+CREATE TABLE search_texts (
+  installation_id BIGINT NOT NULL,
+  doc BIGINT NOT NULL,
+  kind VARCHAR(20) NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  row_id BIGINT NOT NULL,
+  author_key VARCHAR(100) NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  labels TEXT NOT NULL,
+  terms TEXT NOT NULL,
+  PRIMARY KEY (installation_id, doc)
+);
+
+CREATE INDEX ix_search_texts_doc ON search_texts (doc);
+
+CREATE INDEX ix_search_texts_row ON search_texts (installation_id, row_id, kind);
+
+CREATE INDEX ix_search_texts_number ON search_texts (installation_id, repository_id, number, row_id);
+
+CREATE VIRTUAL TABLE search_words USING fts5 (terms, content='search_texts', content_rowid='doc', tokenize="ascii tokenchars '_'", detail='none', columnsize=0);
+
+CREATE TRIGGER search_texts_added AFTER INSERT ON search_texts BEGIN INSERT INTO search_words (rowid, terms) VALUES (new.doc, new.terms); END;
+
+CREATE TRIGGER search_texts_changed AFTER UPDATE OF terms ON search_texts BEGIN INSERT INTO search_words (search_words, rowid, terms) VALUES ('delete', old.doc, old.terms); INSERT INTO search_words (rowid, terms) VALUES (new.doc, new.terms); END;
+
+CREATE TRIGGER search_texts_dropped AFTER DELETE ON search_texts BEGIN INSERT INTO search_words (search_words, rowid, terms) VALUES ('delete', old.doc, old.terms); END;
