@@ -5,7 +5,7 @@ The issue has a new id and number there; its comments keep their ids, and no eve
 
 from bot.events.event import Moved
 from bot.payloads import Mirrored, guarded
-from store import mirror, transfers
+from store import mirror, search, transfers
 from store import tasks as stored
 from store.transaction import Row, Tx
 
@@ -26,6 +26,7 @@ async def carry(tx: Tx, installation_id: int, moved: Moved) -> None:
     for row in await mirror.all_comments(tx, installation_id, *old):
         there = await placed(tx, Mirrored("comments", row))
         await mirror.overwrite(tx, "comments", there.row)
+        await search.index(tx, "comments", there.row)
 
 
 async def placed(tx: Tx, comment: Mirrored) -> Mirrored:

@@ -1,0 +1,76 @@
+"""Words as search knows them: folded here, so that every engine matches the same ones.
+
+The engines see ASCII terms alone, in which they find neither a stop word nor an operator, nor a
+word too short or too long for them.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+
+SHORTEST = 3
+# Written without spaces between words: Thai to Khmer, kana, Han, Hangul. Found by their pairs.
+UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+"
+)
+# InnoDB takes words of up to 84 characters.
+LONGEST = 60
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in their order."""
+    return list(_words(folded(text)))
+
+
+def folded(text: str) -> str:
+    """Without case and accents; what belongs to no word becomes a space."""
+    if text.isascii():
+        return _ASCII_GAPS.sub(" ", text.lower())
+    return "".join(map(_folded, unicodedata.normalize("NFKC", text)))
+
+
+_ASCII_GAPS = re.compile(r"[^a-z0-9]+")
+
+
+@lru_cache(65_536)
+def _folded(char: str) -> str:
+    category = unicodedata.category(char)
+    if category == "Cf" or unicodedata.combining(char) or "\ufe00" <= char <= "\ufe0f":
+        return ""  # accents of the letter before, and what nobody sees
+    if category in ("Mn", "Mc"):
+        return char  # the vowels of Indic scripts
+    parts = unicodedata.normalize("NFKD", char.casefold())
+    kept = "".join(c for c in parts if not unicodedata.combining(c)).casefold()
+    whole = unicodedata.normalize("NFC", kept)
+    return "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in whole)
+
+
+def _words(text: str) -> Iterator[str]:
+    for run in text.split():
+        at = 0
+        for found in UNSPACED.finditer(run):
+            yield from _long_enough(run[at : found.start()])
+            yield from (found[0][n : n + 2] for n in range(len(found[0]) - 1))
+            at = found.end()
+        yield from _long_enough(run[at:])
+
+
+def _long_enough(word: str) -> Iterator[str]:
+    if len(word) >= SHORTEST:
+        yield word
+
+
+def term(word: str) -> str:
+    """What stands for a word in the index."""
+    code = f"w_{word}" if word.isascii() else f"x_{word.encode().hex()}"
+    if len(code) <= LONGEST:
+        return code
+    return f"h_{hashlib.sha256(word.encode()).hexdigest()[:32]}"
+
+
+def terms(text: str) -> list[str]:
+    """Each of the text's terms once."""
+    return list(dict.fromkeys(map(term, words(text))))

@@ -1,0 +1,416 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from town import Agent, Town
+
+from bot.snippets import snippet
+from fixtures.github import Pull
+from store import search, terms
+from store.database import open_store
+from store.tables import metadata
+from store.transaction import Row, Store, Tx
+
+
+def open_pull(town: Town, title: str, body: str = "") -> Pull:
+    town.person.push(town.repository, "mend", {"engine.py": "1\n"})
+    return town.person.open_pull(town.repository, title=title, head="mend", body=body)
+
+
+async def reader(town: Town) -> Agent:
+    return await town.agent("reader", "observer")
+
+
+async def found(agent: Agent, query: str, **more: Any) -> list[tuple[str, str]]:
+    """Kinds and numbers."""
+    answer = await agent.call("github_search", query=query, **more)
+    return [(each["kind"], each["task"].rpartition("#")[2]) for each in answer["results"]]
+
+
+async def test_issues_pulls_comments_and_reviews_are_found_newest_first(town: Town) -> None:
+    person, forward = town.person, town.clock.forward
+    issue = person.open_issue(town.repository, "The fuel gauge sticks", "At a quarter.")
+    forward(5)
+    person.comment(issue, "My **Fuel** gauge, too.")
+    forward(5)
+    pull = open_pull(town, "Free the gauge", "Fuel flows again.")
+    forward(5)
+    person.review(pull, "changes_requested", "Does fuel reach the gauge?")
+    forward(5)
+    person.review_comment(pull, "engine.py", 1, "gauge: see the fuel line")
+    await town.settle()
+    agent = await reader(town)
+    assert await found(agent, "fuel GAUGE") == [
+        ("review_comment", str(pull.number)),
+        ("review", str(pull.number)),
+        ("pull_request", str(pull.number)),
+        ("comment", str(issue.number)),
+        ("issue", str(issue.number)),
+    ]
+    assert await found(agent, "fuel gauge", kind="issue") == [("issue", str(issue.number))]
+    assert await found(agent, "fuel gauge stuck") == []
+
+
+async def test_a_result_says_where_who_and_whether_to_trust_them(town: Town) -> None:
+    stranger, public = town.github.person("mallory"), town.github.repository("acme/open")
+    town.github.set_permission("acme/open", "octocat", "admin")
+    town.github.add_repositories(town.installation, ["acme/open"])
+    issue = town.person.open_issue(public, "Heat shield", "Tiles fall off.")
+    stranger.comment(issue, "See https://evil.example/tiles for the tiles I sell.")
+    await town.settle()
+    answer = await (await reader(town)).call("github_search", query="tiles")
+    comment, opening = answer["results"]
+    assert comment == {
+        "task": f"acme/open#{issue.number}",
+        "kind": "comment",
+        "title": "Heat shield",
+        "author": "mallory",
+        "association": "NONE",
+        "trusted": False,
+        "snippet": "See (link) for the tiles I sell.",
+        "written_at": comment["written_at"],
+    }
+    assert (opening["author"], opening["trusted"]) == ("octocat", True)
+    assert opening["snippet"] == "Heat shield Tiles fall off."
+
+
+async def test_search_narrows_by_repository_state_label_and_author_in_any_letter_case(
+    town: Town,
+) -> None:
+    other = town.github.repository("acme/Lander")
+    town.github.set_permission("acme/Lander", "octocat", "admin")
+    town.github.add_repositories(town.installation, ["acme/Lander"])
+    hubot = town.github.person("Hubot", permissions={"acme/rocket": "write"})
+    one = town.person.open_issue(town.repository, "engine one", labels=["Bug"])
+    two = hubot.open_issue(town.repository, "engine two", labels=["bug report"])
+    hubot.comment(one, "which engine?")
+    three = town.person.open_issue(other, "engine three")
+    town.person.close(two)
+    await town.settle()
+    agent = await reader(town)
+
+    async def numbers(**more: Any) -> set[str]:
+        answer = await agent.call("github_search", query="engine", **more)
+        return {f"{each['kind']} {each['task']}" for each in answer["results"]}
+
+    first, second = f"issue {town.name(one)}", f"issue {town.name(two)}"
+    said, third = f"comment {town.name(one)}", f"issue acme/Lander#{three.number}"
+    assert await numbers() == {first, second, said, third}
+    assert await numbers(repository="ACME/lander") == {third}
+    assert await numbers(state="closed") == {second}
+    assert await numbers(state="open") == {first, said, third}
+    assert await numbers(label="bUG") == {first, said}
+    assert await numbers(author="HUBOT") == {second, said}
+    assert await numbers(author="hubot", label="BUG") == {said}
+
+
+async def test_a_pull_request_is_found_once_by_its_newest_text(town: Town) -> None:
+    pull = open_pull(town, "Add parachutes")
+    await town.settle()
+    town.clock.forward(60)
+    town.person.comment(pull, "Nice.")
+    await town.settle()
+    agent = await reader(town)
+    assert await found(agent, "parachutes") == [("pull_request", str(pull.number))]
+
+
+async def test_an_edited_text_is_found_by_its_new_words_only(town: Town) -> None:
+    issue = town.person.open_issue(town.repository, "Paint it red")
+    comment = town.person.comment(issue, "crimson please")
+    await town.settle()
+    town.clock.forward(60)
+    town.person.edit_comment(comment, "scarlet please")
+    await town.settle()
+    agent = await reader(town)
+    assert await found(agent, "crimson") == []
+    assert await found(agent, "scarlet") == [("comment", str(issue.number))]
+
+
+async def test_what_was_deleted_is_not_found(town: Town) -> None:
+    issue = town.person.open_issue(town.repository, "Ejection seat")
+    comment = town.person.comment(issue, "ejection is fun")
+    kept = town.person.comment(issue, "ejection hurts")
+    await town.settle()
+    agent = await reader(town)
+    town.person.delete_comment(comment)
+    await town.settle()
+    assert len(await found(agent, "ejection")) == 2
+    town.person.delete_issue(issue)
+    await town.settle()
+    assert await found(agent, "ejection") == []
+    assert kept.body == "ejection hurts"
+
+
+async def test_a_transferred_issue_is_found_where_it_went_with_its_comments(town: Town) -> None:
+    other = town.github.repository("acme/lander")
+    town.github.set_permission("acme/lander", "octocat", "admin")
+    town.github.add_repositories(town.installation, ["acme/lander"])
+    issue = town.person.open_issue(town.repository, "Landing gear")
+    town.person.comment(issue, "The gear is stuck.")
+    await town.settle()
+    moved = town.person.transfer_issue(issue, other)
+    await town.settle()
+    answer = await (await reader(town)).call("github_search", query="gear")
+    where = [(each["kind"], each["task"]) for each in answer["results"]]
+    assert sorted(where) == [
+        ("comment", f"acme/lander#{moved.number}"),
+        ("issue", f"acme/lander#{moved.number}"),
+    ]
+
+
+async def test_search_stays_within_reach(town: Town) -> None:
+    issue = await town.task("Secret payload")
+    agent = await reader(town)
+    for actor in (
+        Agent(town.hub, type(agent.actor)(town.installation.id, "reader", "observer", frozenset())),
+        Agent(town.hub, type(agent.actor)(1, "reader", "observer")),
+    ):
+        assert await found(actor, "payload") == []
+    assert await found(agent, "payload") == [("issue", str(issue.number))]
+    town.github.remove_repositories(town.installation, ["acme/rocket"])
+    await town.settle()
+    assert await found(agent, "payload") == []
+
+
+async def test_search_goes_page_by_page_and_ends(town: Town) -> None:
+    issue = town.person.open_issue(town.repository, "Countdown")
+    for n in range(7):
+        town.person.comment(issue, f"tick number{n}")
+        town.clock.forward(n % 2)
+    await town.settle()
+    agent = await reader(town)
+    snippets, cursor, pages = [], None, 0
+    while True:
+        page = await agent.call("github_search", query="tick", limit=2, cursor=cursor)
+        snippets += [each["snippet"] for each in page["results"]]
+        pages, cursor = pages + 1, page["next_cursor"]
+        if cursor is None:
+            break
+    assert snippets == [f"tick number{n}" for n in range(6, -1, -1)]
+    assert pages == 4
+
+
+@pytest.mark.parametrize("query", ["", "a of in", "+-*/ \" ' %", "\U0001f680 \u202e", "\x00", "中"])
+async def test_a_query_without_a_word_is_refused(town: Town, query: str) -> None:
+    refused = await (await reader(town)).refused("github_search", query=query)
+    assert (refused.code, "three characters" in refused.message) == ("invalid_arguments", True)
+
+
+HOSTILE = [
+    'fuel" OR "x',
+    "fuel*",
+    "NEAR(fuel tank, 2)",
+    "fuel NOT tank",
+    "fuel -tank",
+    "+fuel -tank ~x >y <z (a) @8",
+    "terms:fuel",
+    "fuel'; DROP TABLE search_texts; --",
+    "fuel' OR '1'='1",
+    "%fuel%",
+    "fuel tan_",
+    "fuel\x00tank",
+    "{fuel tank}: x^2",
+    "i_1 OR w_fuel",
+    "fuel \\' \\\" \u202etank\u202c \U0001f680",
+    "AND OR NOT fuel",
+]
+
+
+@pytest.mark.parametrize("query", HOSTILE)
+async def test_a_query_is_words_and_nothing_else(town: Town, query: str) -> None:
+    everything = town.person.open_issue(town.repository, "Everything", " ".join(HOSTILE))
+    town.person.open_issue(town.repository, "fuel tank", "w_fuel i_1")
+    await town.settle()
+    agent = await reader(town)
+    found_by = await found(agent, query)
+    assert found_by[-1:] == [("issue", str(everything.number))]
+    wanted = set(terms.words(query))
+    assert len(found_by) == 1 + (wanted <= set(terms.words("fuel tank w_fuel i_1")))
+    assert (await town.rows("SELECT COUNT(*) AS n FROM search_texts WHERE installation_id = :i"))[
+        0
+    ] == {"n": 2}
+
+
+async def test_too_long_a_query_is_refused(town: Town) -> None:
+    agent = await reader(town)
+    for query in ("fuel " * 2000, " ".join(f"word{n}" for n in range(50))):
+        assert (await agent.refused("github_search", query=query)).code == "invalid_arguments"
+    assert (
+        await agent.refused("github_search", query="fuel", cursor="bm9uc2Vuc2U")
+    ).code == "invalid_arguments"
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("Crème brûlée", "CREME brulee"),
+        ("STRASSE", "straße"),
+        ("ﬁle", "file"),
+        ("\uff26\uff55\uff4c\uff4c width", "full"),
+        ("İstanbul", "istanbul"),
+        ("Привет, мир", "ПРИВЕТ"),
+        ("नमस्ते दुनिया", "दुनिया"),
+        ("发射火箭", "火箭"),
+        ("ロケットを打ち上げる", "ロケット"),
+        ("한국어입니다", "한국어"),
+        ("จรวดขึ้นแล้ว", "จรวด"),
+        ("e\u0301tude", "étude"),
+        ("soft\u00adhyphen", "softhyphen"),
+        ("www.the.com", "the www com"),
+        ("see #1234", "1234"),
+        ("x" * 500, "X" * 500),
+    ],
+)
+def test_words_are_the_same_in_any_case_and_with_any_accent(text: str, query: str) -> None:
+    assert set(terms.terms(query)) <= set(terms.terms(text))
+    assert terms.terms(query)
+
+
+@given(st.text())
+def test_a_term_is_plain_to_every_engine(text: str) -> None:
+    for each in terms.terms(text):
+        assert each[:2] in ("w_", "x_", "h_")
+        assert each[2:].isascii()
+        assert each[2:].isalnum()
+        assert 3 <= len(each) <= terms.LONGEST
+
+
+@given(st.text(), st.text(max_size=30))
+def test_a_snippet_is_short_and_on_one_line(text: str, query: str) -> None:
+    words = terms.words(query) or ["word"]
+    made = snippet(text, words)
+    assert len(made) <= 250
+    assert "\n" not in made
+
+
+def test_a_snippet_shows_the_first_hit() -> None:
+    text = "lorem " * 100 + "the café was closed " + "ipsum " * 100
+    made = snippet(text, ["cafe"])
+    assert "the café was closed" in made
+    assert made.startswith("… lorem")
+    assert made.endswith(" …")
+
+
+# --- The same from both engines -------------------------------------------------------------------
+
+WORDS = st.sampled_from(
+    [
+        "fuel",
+        "tank",
+        "Tank!",
+        "the",
+        "com",
+        "go",
+        "naïve",
+        "火箭发射",
+        "emoji🚀here",
+        "a-b-cde",
+        "12",
+        "123",
+    ]
+)
+TEXT = st.lists(WORDS, max_size=6).map(" ".join) | st.text(max_size=40)
+DOCUMENT = st.tuples(TEXT, st.integers(0, 3))
+
+
+def comment(installation_id: int, id_: int, number: int, body: str, at: int) -> Row:
+    return {
+        "installation_id": installation_id,
+        "id": id_,
+        "repository_id": 7,
+        "number": number,
+        "body": body,
+        "author": "octocat",
+        "deleted": 0,
+        "created_at": at * 1_000_000,
+        "updated_at": at * 1_000_000,
+    }
+
+
+async def fill(store: Store, installation_id: int, documents: list[tuple[str, int]]) -> None:
+    async def work(tx: Tx) -> None:
+        issue: dict[str, Any] = dict.fromkeys(ISSUE, 0) | {
+            "installation_id": installation_id,
+            "repository_id": 7,
+            "title": "Thread",
+            "labels": json.dumps(["bug"]),
+            "assignees": "[]",
+            "version": "0",
+        }
+        text = ", ".join(f":{c}" for c in ISSUE)
+        for number in range(4):
+            row = issue | {"id": number, "number": number, "body": "", "state": "open"}
+            row |= {"author": "octocat", "author_association": "NONE"}
+            await tx.run(f"INSERT INTO issues ({', '.join(ISSUE)}) VALUES ({text})", **row)
+            await search.index(tx, "issues", row)
+        await tx.run(
+            "INSERT INTO repositories (installation_id, id, full_name, full_name_key, private, "
+            "archived, default_branch, version) VALUES (:i, 7, 'a/b', 'a/b', 0, 0, 'main', '0')",
+            i=installation_id,
+        )
+        for n, (body, second) in enumerate(documents):
+            row = comment(installation_id, n + 1, n % 4, body, second)
+            await search.index(tx, "comments", row)
+
+    await store.write(work)
+
+
+ISSUE = [c.name for c in metadata.tables["issues"].columns]
+
+
+async def ids(store: Store, installation_id: int, query: list[str], *, plain: bool) -> list[Any]:
+    asked = search.Query(query)
+
+    async def work(tx: Tx) -> list[Any]:
+        rows, _ = await search.find(tx, installation_id, asked, 100, plain=plain)
+        return [(row["kind"], row["number"], row["row_id"]) for row in rows]
+
+    return await store.read(work)
+
+
+@pytest.fixture
+def sqlite_file(migrated_sqlite_file: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "search.db"
+    path.write_bytes(migrated_sqlite_file.read_bytes())
+    return path
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+async def test_both_engines_and_plain_matching_find_the_same(
+    migrated_mysql_url: str, sqlite_file: Path, installation_id: int, data: st.DataObject
+) -> None:
+    documents = data.draw(st.lists(DOCUMENT, max_size=12))
+    queries = data.draw(st.lists(TEXT, min_size=1, max_size=5))
+    mysql = await open_store(migrated_mysql_url)
+    sqlite = await open_store(f"sqlite:///{sqlite_file}")
+    try:
+        for store in (mysql, sqlite):
+            await drop(store, installation_id)
+            await fill(store, installation_id, documents)
+        for query in filter(None, map(terms.terms, queries)):
+            expected = [
+                ("comment", n % 4, n + 1)
+                for n, (body, second) in sorted(
+                    enumerate(documents), key=lambda each: (-each[1][1], -each[0])
+                )
+                if set(query) <= set(terms.terms(body))
+            ]
+            for store in (mysql, sqlite):
+                for plain in (False, True):
+                    found = await ids(store, installation_id, query, plain=plain)
+                    assert found == expected
+    finally:
+        await mysql.close()
+        await sqlite.close()
+
+
+async def drop(store: Store, installation_id: int) -> None:
+    async def work(tx: Tx) -> None:
+        for table in ("issues", "repositories", "search_texts"):
+            await tx.run(f"DELETE FROM {table} WHERE installation_id = :i", i=installation_id)
+
+    await store.write(work)
