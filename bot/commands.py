@@ -4,12 +4,13 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot import actor, replies, slash
+from bot import actor, replies, repository_settings, slash
 from bot.errors import Refused
 from bot.events.event import Written
 from bot.hub import Asked, mutate, run
 from bot.operation import Operation
 from bot.operations import OPERATIONS
+from bot.repository_settings import allows
 from store import commands, mirror, pending_reads, permissions, writes
 from store.transaction import Row, Store, Tx
 
@@ -109,7 +110,7 @@ async def _answer(tx: Tx, which: Row) -> None:
         await pending_reads.ask(tx, i, "permission", subject, arguments)
         await commands.put_off(tx, row, now + LOOK_AGAIN)
         return
-    await _tell(tx, row, await _run(tx, row, actor.person(i, asker, permission, repository_id)))
+    await _tell(tx, row, await _run(tx, row, permission))
 
 
 async def _refuse(tx: Tx, which: Row, why: str) -> None:
@@ -118,11 +119,14 @@ async def _refuse(tx: Tx, which: Row, why: str) -> None:
         await _tell(tx, row, Reply("refused", "confused", said))
 
 
-async def _run(tx: Tx, row: Row, asker: actor.Actor | None) -> Reply:
+async def _run(tx: Tx, row: Row, permission: str) -> Reply:
     """Raise Refused."""
     login, text = row["asker"], row["text"]
+    here = (row["installation_id"], row["repository_id"])
+    settled = (await repository_settings.of(tx, *here)).permissions
     if row["verb"] == HELP:
-        return Reply("done", "+1", replies.help_text(OPERATIONS.values()))
+        return Reply("done", "+1", replies.help_text(OPERATIONS.values(), settled.needed))
+    asker = actor.person(here[0], login, permission, here[1])
     if asker is None:
         return Reply("refused", "confused", replies.no_permission(login, text))
     if row["verb"] == TOO_MANY:
@@ -131,18 +135,18 @@ async def _run(tx: Tx, row: Row, asker: actor.Actor | None) -> Reply:
     if operation is None:
         return Reply("refused", "confused", replies.unknown_command(login, text))
     assert operation.slash is not None
+    needed = settled.needed(operation.slash.verb)
+    if not allows(permission, needed):
+        raise Refused(
+            "forbidden",
+            f"it takes the permission {needed} on this repository, and yours is {permission}.",
+        )
     result = await _operate(tx, row, operation, asker)
     said = operation.slash.reply(result) if operation.slash.reply else None
     return Reply("done", "+1", said)
 
 
 async def _operate(tx: Tx, row: Row, operation: Operation, asker: actor.Actor) -> Any:
-    if not asker.may(operation.role):
-        raise Refused(
-            "forbidden",
-            f"it takes the role {operation.role}, and your permission on this repository gives "
-            f"{asker.role}.",
-        )
     arguments = operation.parse(await _arguments(tx, row, operation))
     key = f"{row['source_kind']} {row['source_id']} {row['text_hash']} {row['nth']}"
     asked = Asked(operation, asker, arguments, key)

@@ -6,8 +6,9 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from bot import tasks
-from bot.answers import boards, issues, pulls, repositories
+from bot.answers import boards, issues, pulls, repositories, settings
 from bot.answers.reading import Apply, rows
+from bot.settings_file import PATH
 from store import boards as stored_boards
 from store import branches, commands, mirror, permissions
 from store.transaction import Row, Tx
@@ -151,6 +152,7 @@ KINDS: dict[str, Kind] = {
     "refs": Kind(
         "contents: read", lambda _: "git/matching-refs/heads", repositories.refs, lists=True
     ),
+    "settings": Kind("contents: read", lambda _: f"contents/{PATH}", settings.settings),
     "projects": Kind(
         "organization_projects: read",
         lambda a: f"/orgs/{a['org']}/projectsV2?per_page=100",
@@ -190,7 +192,7 @@ KINDS: dict[str, Kind] = {
     ),
 }
 # What may be gone although its repository is there: a 404 of these is looked into.
-SINGLE = ("issue", "comment", "pull_request")
+SINGLE = ("issue", "comment", "pull_request", "settings")
 
 
 async def gone(tx: Tx, read: Row, status: int) -> None:
@@ -207,6 +209,9 @@ async def gone(tx: Tx, read: Row, status: int) -> None:
         await mirror.bury_installation(tx, installation_id)
     elif read["kind"] == "project_item":
         await mirror.bury(tx, "project_items", installation_id, arguments["item_id"])
+    elif read["kind"] == "settings":
+        if status == 410:
+            await settings.absent(tx, *here)
     elif status == 410:
         await _buried(tx, read["kind"], here, arguments)
 

@@ -1,6 +1,7 @@
 """Every sentence that the bot says on GitHub."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from bot.operation import Operation
@@ -82,15 +83,10 @@ def task_status(
     return "\n\n".join(parts)
 
 
-ROLES = (
-    "Roles come from your permission on this repository: admin and maintain are tech-lead, "
-    "write is developer, triage is tester, read is observer."
-)
-
-
-def help_text(operations: Iterable[Operation]) -> str:
+def help_text(operations: Iterable[Operation], needed: Callable[[str], str]) -> str:
+    """`needed`: the permission that a verb takes."""
     rows = [
-        f"| {code(usage(each))} | {each.slash.help} | {each.role} |"
+        f"| {code(usage(each))} | {each.slash.help} | {needed(each.slash.verb)} |"
         for each in operations
         if each.slash
     ]
@@ -99,11 +95,11 @@ def help_text(operations: Iterable[Operation]) -> str:
         [
             "Write a command at the start of a line, in a comment on an issue or pull request.",
             "",
-            "| command | what it does | from which role on |",
+            "| command | what it does | from which permission on |",
             "|---|---|---|",
             *rows,
             "",
-            ROLES,
+            "The permission is yours on this repository.",
         ]
     )
 
@@ -137,4 +133,22 @@ def too_many(asker: str, found: int, most: int) -> str:
 def no_permission(asker: str, text: str) -> str:
     return refused(
         asker, text, "you have no role on this repository. Somebody with write access can do it."
+    )
+
+
+WRONG_SETTINGS = "`.github/hubbub.yml` cannot be read"
+# What GitHub takes for a person's login.
+LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
+
+
+def wrong_settings(committer: str, problems: Iterable[str]) -> str:
+    """`committer`: a login, or empty."""
+    whose = f"@{committer}, your change of it" if LOGIN.fullmatch(committer) else "Its last change"
+    found = "\n".join(f"- {code(each)}" for each in problems)
+    return (
+        f"{whose} was not taken over:\n\n{found}\n\n"
+        "The last settings that could be read stay in force, or the defaults if there were none. "
+        "Hubbub's documentation describes them on the page *Repository settings* "
+        "(`docs/reference/repository-settings.md`). Mend the file on the default branch, then "
+        "close this issue."
     )

@@ -2,14 +2,13 @@
 
 import json
 
-from bot import replies
+from bot import replies, repository_settings
 from bot.actor import BOT
 from bot.errors import Refused
 from bot.states import LEGAL, OPEN, TaskState
 from store import heads, leases, mirror, tasks, writes
 from store.transaction import Row, Tx
 
-TASK_LABEL = "agent-task"
 # GitHub's reason for a closed issue, to the task's state.
 CLOSED_AS: dict[str | None, TaskState] = {"not_planned": "cancelled", "duplicate": "cancelled"}
 
@@ -132,8 +131,7 @@ async def issue_changed(tx: Tx, row: Row, before: Row | None) -> None:
     task = task and await tasks.locked(tx, installation_id, task["id"])
     gone = row["deleted"] or row["state"] == "closed"
     if task is None:
-        labelled = TASK_LABEL in json.loads(row["labels"]) and not row["is_pull_request"]
-        if labelled and not gone:
+        if not gone and await _is_asked_for(tx, row):
             await tasks.create(
                 tx,
                 installation_id,
@@ -157,6 +155,19 @@ async def issue_changed(tx: Tx, row: Row, before: Row | None) -> None:
         await move(tx, task, "pending", BOT, "the issue was reopened")
 
 
+async def _is_asked_for(tx: Tx, row: Row) -> bool:
+    """An issue with the repository's task label."""
+    if row["is_pull_request"] or row["labels"] == "[]":
+        return False
+    settings = await repository_settings.of(tx, row["installation_id"], row["repository_id"])
+    return carries(row["labels"], settings.task_label)
+
+
+def carries(labels: str, label: str) -> bool:
+    """Whether it is among the labels of a mirrored issue. To GitHub, case is the same."""
+    return label.casefold() in (each.casefold() for each in json.loads(labels))
+
+
 async def pull_changed(tx: Tx, row: Row) -> None:
     """A PR's mirrored row is new: a merge completes its task."""
     if not row["merged"]:
@@ -171,10 +182,12 @@ async def pull_changed(tx: Tx, row: Row) -> None:
 async def find(tx: Tx, installation_id: int, ref: str) -> Row:
     """A task by `owner/repo#12` or its id. Raise Refused."""
     full_name, sign, number = ref.rpartition("#")
+    label = repository_settings.DEFAULTS.task_label
     if sign and number.isdecimal() and len(number) < 16:
         repository = await mirror.repository(tx, installation_id, full_name)
         if repository is None:
             raise unknown_repository(full_name)
+        label = (await repository_settings.of(tx, installation_id, repository["id"])).task_label
         task = await tasks.by_number(tx, installation_id, repository["id"], int(number))
     else:
         task = await tasks.visible(tx, installation_id, ref)
@@ -182,7 +195,7 @@ async def find(tx: Tx, installation_id: int, ref: str) -> Row:
         raise Refused(
             "unknown_task",
             f"There is no task {ref!r}. Write owner/repo#12 or a task's id; an issue becomes a "
-            f"task by the label {TASK_LABEL}. list_tasks shows those there are.",
+            f"task by the label {label}. list_tasks shows those there are.",
         )
     return task
 

@@ -92,7 +92,7 @@ async def test_a_stranger_is_told_once_why_nothing_was_done(town: Town) -> None:
     await town.settle()
     assert reactions(comment) == ["confused"]
     (_, reply) = issue.comments
-    assert "takes the role developer" in reply.body
+    assert "takes the permission write" in reply.body
     assert (await (await town.agent("scout")).call("claim_task"))["task"]["holder"] == "scout"
 
 
@@ -163,7 +163,7 @@ async def test_a_permission_is_asked_for_once_and_kept_for_five_minutes(town: To
     await town.time_passes(301)
     town.person.comment(issue, "/claim")
     await town.settle()
-    assert "takes the role developer" in issue.comments[-1].body
+    assert "takes the permission write" in issue.comments[-1].body
 
 
 async def test_the_login_counts_in_any_letter_case(town: Town) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
-from bot import replies, tasks
+from bot import replies, repository_settings, tasks
 from bot.errors import Refused
 from bot.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
 from bot.operations.agents import Capability
@@ -20,7 +20,12 @@ from store.transaction import Row
 Priority: TypeAlias = Literal["low", "medium", "high"]
 PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high")
 LeaseSeconds: TypeAlias = Annotated[
-    int, Field(ge=60, le=86_400, description="the lease; any call of yours renews it")
+    int,
+    Field(
+        ge=60,
+        le=86_400,
+        description="the lease, by default the repository's; any call of yours renews it",
+    ),
 ]
 Fence: TypeAlias = Annotated[int, Field(ge=0, description="from claim_task's answer")]
 Note: TypeAlias = Annotated[str, Field(max_length=4000)]
@@ -178,13 +183,15 @@ async def create_task(
         priority=PRIORITIES.index(priority),
         capabilities=sorted(set(capabilities)),
     )
+    settings = await repository_settings.of(ctx.tx, ctx.installation_id, where["id"])
+    label = settings.task_label
     write_id = await writes.queue(
         ctx.tx,
         ctx.installation_id,
         kind="issue",
         repository_id=where["id"],
         target=f"task {task_id}",
-        arguments={"title": title, "body": body, "labels": [tasks.TASK_LABEL], "task_id": task_id},
+        arguments={"title": title, "body": body, "labels": [label], "task_id": task_id},
         author=ctx.actor.name,
         task_id=task_id,
     )
@@ -199,7 +206,7 @@ async def claim_task(
     ctx: Context,
     task: TaskRef | None = None,
     repository: RepositoryName | None = None,
-    lease_s: LeaseSeconds = 900,
+    lease_s: LeaseSeconds | None = None,
 ) -> Claimed:
     """Take a task, or the best ready one: highest priority, then fewest failures, then oldest.
 
@@ -219,7 +226,7 @@ async def claim_task(
         raise Refused(
             "no_issue_yet", f"GitHub has not numbered {task} yet; its issue is under way."
         )
-    lease = await tasks.claim(ctx.tx, row, ctx.actor.name, _length(ctx, lease_s))
+    lease = await tasks.claim(ctx.tx, row, ctx.actor.name, await _length(ctx, row, lease_s))
     if lease is None:
         raise _why_not(await found(ctx, row["id"]))
     return await _claimed(ctx, row["id"])
@@ -240,9 +247,13 @@ async def _registered(ctx: Context) -> None:
             raise Refused("not_registered", "Call register_agent first, then claim.")
 
 
-def _length(ctx: Context, lease_s: int) -> int | None:
-    # A person keeps what they take until they give it back.
-    return None if ctx.actor.is_person else lease_s
+async def _length(ctx: Context, row: Row, lease_s: int | None) -> int | None:
+    if ctx.actor.is_person:
+        return None  # they keep what they take until they give it back
+    if lease_s is not None:
+        return lease_s
+    where = (ctx.installation_id, row["repository_id"])
+    return (await repository_settings.of(ctx.tx, *where)).lease_s
 
 
 async def expire_overdue(ctx: Context) -> None:
@@ -252,7 +263,7 @@ async def expire_overdue(ctx: Context) -> None:
         await tasks.expire(ctx.tx, lease)
 
 
-async def _claim_best(ctx: Context, repository: str | None, lease_s: int) -> Claimed:
+async def _claim_best(ctx: Context, repository: str | None, lease_s: int | None) -> Claimed:
     where = await covered(ctx, repository) if repository else None
     agent = await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
     can = set(agent["capabilities"]) if agent else set()
@@ -262,7 +273,7 @@ async def _claim_best(ctx: Context, repository: str | None, lease_s: int) -> Cla
     for row in rows:
         if not set(row["capabilities"]) <= can:
             continue
-        if await tasks.claim(ctx.tx, row, ctx.actor.name, _length(ctx, lease_s)):
+        if await tasks.claim(ctx.tx, row, ctx.actor.name, await _length(ctx, row, lease_s)):
             return await _claimed(ctx, row["id"])
     lacking = sorted({c for row in rows for c in row["capabilities"]} - can)
     raise Refused(
