@@ -114,7 +114,7 @@ def _entry(row: Row, kind: Kind, row_id: int, found: list[str]) -> Row:
     """With spaces at both ends of the terms, for plain matching. `doc` is its place."""
     return {
         "installation_id": row["installation_id"],
-        "doc": _place(_written_at(row), kind, row_id or row["number"]),
+        "doc": _place(written_at(row), kind, row_id or row["number"]),
         "kind": kind,
         "repository_id": row["repository_id"],
         "number": row["number"],
@@ -126,7 +126,8 @@ def _entry(row: Row, kind: Kind, row_id: int, found: list[str]) -> Row:
     }
 
 
-def _written_at(row: Row) -> int:
+def written_at(row: Row) -> int:
+    """Of an issue, pull request, comment or review; microseconds."""
     return int(row.get("created_at") or row.get("submitted_at") or row["updated_at"])
 
 
@@ -146,15 +147,18 @@ async def _put(tx: Tx, known: Row | None, new: Row | None) -> None:
         await tx.run(q, i=known["installation_id"], doc=known["doc"])
         known = None
     if new is not None and known is None:
-        free = await _free(tx, new["doc"])
-        await tx.run(sql.insert("search_texts", COLUMNS), **new | {"doc": free})
+        await tx.run(sql.insert("search_texts", COLUMNS), **new | {"doc": await _free(tx, new)})
     elif new is not None and known is not None:
         await _change(tx, known, new)
 
 
-async def _free(tx: Tx, doc: int) -> int:
-    """Two installations may mirror the same text, one after the other."""
-    while await tx.one("SELECT doc FROM search_texts WHERE doc = :doc", doc=doc):
+async def _free(tx: Tx, new: Row) -> int:
+    """Two texts of one second may want the same place; on SQLite also of two installations."""
+    doc = int(new["doc"])
+    q = "SELECT doc FROM search_texts WHERE doc = :doc"
+    if tx.dialect == "mysql":
+        q = f"{q} AND installation_id = :i"
+    while await tx.one(q, i=new["installation_id"], doc=doc):
         doc += 1
     return doc
 
@@ -344,7 +348,7 @@ async def texts(tx: Tx, installation_id: int, found: list[Row]) -> list[Row]:
         shown.append(
             entry
             | {name: text[name] for name in ("body", "author", "author_association")}
-            | {"title": about["title"], "written_at": _written_at(text)}
+            | {"title": about["title"], "written_at": written_at(text)}
         )
     return shown
 

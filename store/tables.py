@@ -406,7 +406,7 @@ search_texts = table(
     column("state", text(20)),
     column("labels", Long),
     column("terms", Terms),
-    sa.Index("ix_search_texts_doc", "doc"),
+    sa.Index("ix_search_texts_doc", "doc", unique=True).ddl_if(dialect="sqlite"),
     sa.Index("ix_search_texts_row", "installation_id", "row_id", "kind"),
     sa.Index("ix_search_texts_number", "installation_id", "repository_id", "number", "row_id"),
     sa.Index("ft_search_texts", "terms", mysql_prefix="FULLTEXT").ddl_if(dialect="mysql"),

@@ -248,7 +248,6 @@ CREATE TABLE IF NOT EXISTS search_texts (
   labels LONGTEXT NOT NULL,
   terms LONGTEXT CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   PRIMARY KEY (installation_id, doc),
-  KEY ix_search_texts_doc (doc),
   KEY ix_search_texts_row (installation_id, row_id, kind),
   KEY ix_search_texts_number (installation_id, repository_id, number, row_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};

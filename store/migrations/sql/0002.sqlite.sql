@@ -261,7 +261,7 @@ CREATE TABLE search_texts (
   PRIMARY KEY (installation_id, doc)
 );
 
-CREATE INDEX ix_search_texts_doc ON search_texts (doc);
+CREATE UNIQUE INDEX ix_search_texts_doc ON search_texts (doc);
 
 CREATE INDEX ix_search_texts_row ON search_texts (installation_id, row_id, kind);
 
