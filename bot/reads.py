@@ -211,7 +211,7 @@ async def gone(tx: Tx, read: Row, status: int) -> None:
         await mirror.bury(tx, "project_items", installation_id, arguments["item_id"])
     elif read["kind"] == "settings":
         if status == 410:
-            await settings.absent(tx, *here)
+            await settings.absent(tx, installation_id, arguments)
     elif status == 410:
         await _buried(tx, read["kind"], here, arguments)
 

@@ -138,7 +138,7 @@ def no_permission(asker: str, text: str) -> str:
 
 WRONG_SETTINGS = "`.github/hubbub.yml` cannot be read"
 # What GitHub takes for a person's login.
-LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
+LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def wrong_settings(committer: str, problems: Iterable[str]) -> str:

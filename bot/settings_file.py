@@ -28,6 +28,8 @@ Lines: TypeAlias = dict[Where, int]
 # A key may be of any length.
 SHOWN = 100
 
+# Also halves of characters, which an escape can make.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 NUMBER = re.compile(r"-?[0-9]{1,18}")
 WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
@@ -96,7 +98,7 @@ def _line(line: int, where: Where, reason: str) -> str:
 
 def _read(text: str, lines: Lines) -> Any:
     try:
-        return _Document(text, lines).value()
+        return _document(text, lines)
     except ReaderError as exc:
         line = text[: exc.position].count("\n") + 1
         reason = f"has a character that YAML does not take: U+{exc.character:04X}"
@@ -112,11 +114,22 @@ def _read(text: str, lines: Lines) -> Any:
         raise _problem(mark.line + 1 if mark else 1, (), reason) from exc
 
 
+def _document(text: str, lines: Lines) -> Any:
+    loader = yaml.SafeLoader(text)
+    try:
+        return _Document(loader, lines).value()
+    except (ValueError, OverflowError) as exc:
+        # PyYAML lets them out for an escape such as "\UFFFFFFFF".
+        raise _problem(
+            loader.line + 1, (), "is no YAML: an escape stands for no character"
+        ) from exc
+
+
 class _Document:
     """The one document of a stream of YAML's events."""
 
-    def __init__(self, text: str, lines: Lines) -> None:
-        self.events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.SafeLoader)
+    def __init__(self, loader: yaml.SafeLoader, lines: Lines) -> None:
+        self.events: Iterator[yaml.Event] = iter(loader.get_event, None)
         self.entries = count(1)
         self.lines = lines
 
@@ -173,6 +186,8 @@ class _Document:
             raise _problem(line, where, f"has the tag {tag[:SHOWN]!r}; leave it out")
         if len(where) > DEEPEST:
             raise _problem(line, where, "is nested too deep")
+        if CONTROL.search(getattr(event, "value", "")):
+            raise _problem(line, where, "has a control character")
         if next(self.entries) > MOST_ENTRIES:
             raise _problem(line, where, f"is beyond the first {MOST_ENTRIES} entries")
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from town import Town
 
@@ -77,10 +79,10 @@ async def test_a_claim_lasts_as_long_as_the_repository_says_unless_the_agent_doe
 ) -> None:
     await push(town, "lease_s: 120")
     agent = await town.agent("scout")
-    for given, lasts in ({}, 120), ({"lease_s": 600}, 600):
+    for length, lasts in ({}, 120), ({"lease_s": 600}, 600):
         issue = await town.task()
         for arguments in ({"task": town.name(issue)}, {}):
-            await agent.call("claim_task", **arguments, **given)
+            await agent.call("claim_task", **arguments, **length)
             (lease,) = await town.rows(
                 "SELECT * FROM leases WHERE installation_id = :i AND state = 'held'"
             )
@@ -127,12 +129,16 @@ async def test_more_issues_than_one_look_takes_become_tasks_all_the_same(town: T
     many = [row | {"id": row["id"] + n, "number": row["number"] + n} for n in range(1, 2 * BATCH)]
     for each in many[1:-1]:
         each["labels"] = "[]"
+    many[-2]["labels"] = '["agent-task"]'
     statement = sql.insert("issues", tuple(row))
     await town.store.write(lambda tx: tx.many(statement, many))
     await push(town, "task_label: bulk")
-    tasks = await town.rows("SELECT number FROM tasks WHERE installation_id = :i ORDER BY number")
-    ends = [row["number"], many[0]["number"], many[-1]["number"]]
-    assert [each["number"] for each in tasks] == ends
+    tasks = "SELECT number FROM tasks WHERE installation_id = :i ORDER BY number"
+    found = [each["number"] for each in await town.rows(tasks)]
+    assert found == [row["number"], many[0]["number"], many[-1]["number"]]
+    await push(town, None)
+    more = [each["number"] for each in await town.rows(tasks)]
+    assert more == sorted([*found, many[-2]["number"]])
 
 
 async def test_a_command_takes_the_permission_that_the_repository_sets(town: Town) -> None:
@@ -227,7 +233,7 @@ async def test_each_wrong_content_is_told_and_a_right_one_is_taken_after_it(town
 
 
 async def test_what_a_file_says_mentions_nobody_and_is_no_markup(town: Town) -> None:
-    await push(town, '"@everyone`<img src=x>`\\n/claim": 1\n')
+    await push(town, '"@everyone`<img src=x>`\\L/claim": 1\n')
     (issue,) = told(town)
     (problem,) = [line for line in text(issue).splitlines() if "everyone" in line]
     assert problem.startswith("- `line 1: @everyone")
@@ -290,7 +296,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     ),
     "two lines": (
         b'task_label: "a\\nb"',
-        "line 1: task_label: must be one line that neither begins nor ends with a space",
+        "line 1: task_label: has a control character",
     ),
     "a text for keys": (b"board: 4", "line 1: board: must have keys of its own below it"),
     "no project": (b"\nboard:\n  field: X", "line 2: board.project: is missing"),
@@ -340,6 +346,11 @@ WRONG: dict[str, tuple[bytes, str]] = {
     ),
     "bytes": (b"a: 1\nb: \x00", "line 2: has a character that YAML does not take: U+0000"),
     "Latin 1": (b"# ok\ntask_label: caf\xe9", "line 2: is not UTF-8"),
+    "no character": (
+        b'a: 1\nb: "\\UFFFFFFFF"',
+        "line 2: is no YAML: an escape stands for no character",
+    ),
+    "half a character": (b'task_label: "\\ud83d"', "line 1: task_label: has a control character"),
     "UTF-16": ("lease_s: 60".encode("utf-16"), "line 1: is not UTF-8"),
     "65 KB": (b"#" * 66_560, "the file has 66560 bytes, and at most 65536 are read"),
     "depth": (b"[" * 65_536, "line 1: 0.0.0.0.0: is nested too deep"),
@@ -348,6 +359,30 @@ WRONG: dict[str, tuple[bytes, str]] = {
         "line 500: k499: is beyond the first 1000 entries",
     ),
 }
+
+
+# Pieces of which hostile YAML is made.
+PIECES = st.sampled_from(
+    [
+        *"[]{},:-?&*!|>'\"%@`#\\ \n\t\r6\x85\u2028\ufeff",
+        *("a: ", "lease_s: ", "\n  ", "---", "...", "!!", "<<: ", "%YAML 1.1\n", "%TAG ! x\n"),
+        *("\\UFFFFFFFF", "\\ud800", "\\x0"),
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=30))
+def test_whatever_the_text_it_is_read_or_gets_reasons_of_one_line(text: str) -> None:
+    for each in reasons(text.encode()):
+        assert each.encode().decode().splitlines() == [each]
+
+
+def reasons(data: bytes) -> tuple[str, ...]:
+    try:
+        parse(data)
+    except Unreadable as exc:
+        return exc.problems
+    return ()
 
 
 @pytest.mark.parametrize(("data", "problem"), WRONG.values(), ids=WRONG)

@@ -28,17 +28,26 @@ FOLDER = "folder"
 
 async def settings(tx: Tx, _: Keys, r: Reading) -> None:
     row = await stored.get(tx, *r.here) or _none(*r.here)
-    if row["read_at"] > r.read_at:
-        return  # something newer was read meanwhile
-    row = row | {"read_at": r.read_at}
+    before = now = repository_settings.loaded(row["settings"])
+    if row["read_at"] <= r.read_at:  # otherwise something newer was read meanwhile
+        now = await _settled(tx, r, row | {"read_at": r.read_at}, before)
+    await _relabel(tx, r.arguments, r.installation_id, before, now)
+
+
+async def _settled(tx: Tx, r: Reading, row: Row, before: RepositorySettings) -> RepositorySettings:
+    """What is in force now."""
     sha = payloads.text(at(r.data, "sha"), 64) or FOLDER
     try:
         # A hostile file takes some tenths of a second.
         found = await asyncio.to_thread(_parsed, r.data)
     except Unreadable as exc:
-        await _keep(tx, r, row, sha, exc)
-    else:
-        await _take(tx, r, row, sha, found)
+        await _tell(tx, r, row, sha, exc)
+        return before
+    said = json.dumps(found.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+    right = {"settings": said, "sha": sha, "problem": None, "problem_sha": None}
+    await stored.put(tx, row | right)
+    await _unsay(tx, *r.here)
+    return found
 
 
 def _none(installation_id: int, repository_id: int) -> Row:
@@ -63,18 +72,7 @@ def _parsed(data: Json) -> RepositorySettings:
     return settings_file.parse(base64.b64decode(payloads.text(content)))
 
 
-async def _take(tx: Tx, r: Reading, row: Row, sha: str, found: RepositorySettings) -> None:
-    said = json.dumps(found.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
-    right = {"settings": said, "sha": sha, "problem": None, "problem_sha": None}
-    await stored.put(tx, row | right)
-    await _unsay(tx, *r.here)
-    if found.task_label != repository_settings.loaded(row["settings"]).task_label:
-        await _label(tx, *r.here, found.task_label, 0)
-    elif (after := r.arguments.get("after")) is not None:
-        await _label(tx, *r.here, found.task_label, after)
-
-
-async def _keep(tx: Tx, r: Reading, row: Row, sha: str, why: Unreadable) -> None:
+async def _tell(tx: Tx, r: Reading, row: Row, sha: str, why: Unreadable) -> None:
     """Say once for each content what is wrong with it."""
     told = row["problem_sha"] == sha
     wrong = {"problem": "\n".join(why.problems), "problem_sha": sha}
@@ -104,24 +102,34 @@ async def _unsay(tx: Tx, installation_id: int, repository_id: int) -> None:
     await writes.supersede(tx, installation_id, "issue", _target(repository_id))
 
 
-async def absent(tx: Tx, installation_id: int, repository_id: int) -> None:
+async def absent(tx: Tx, installation_id: int, arguments: Row) -> None:
     """There is no such file (any more): the defaults are in force."""
-    before = await repository_settings.of(tx, installation_id, repository_id)
-    await stored.forget(tx, installation_id, repository_id)
-    await _unsay(tx, installation_id, repository_id)
-    if before.task_label != DEFAULTS.task_label:
-        await _label(tx, installation_id, repository_id, DEFAULTS.task_label, 0)
+    here = (installation_id, arguments["repository_id"])
+    before = await repository_settings.of(tx, *here)
+    await stored.forget(tx, *here)
+    await _unsay(tx, *here)
+    await _relabel(tx, arguments, installation_id, before, DEFAULTS)
 
 
-async def _label(tx: Tx, installation_id: int, repository_id: int, label: str, after: int) -> None:
-    """Open issues that carry the new label become tasks; the rest of many at another read."""
+async def _relabel(
+    tx: Tx,
+    arguments: Row,
+    installation_id: int,
+    before: RepositorySettings,
+    now: RepositorySettings,
+) -> None:
+    """Open issues that carry a new label become tasks; of many the rest at the next read."""
+    changed = before.task_label != now.task_label
+    after = 0 if changed else arguments.get("after")
+    if after is None:
+        return
+    repository_id = arguments["repository_id"]
     rows = await stored.open_issues(tx, installation_id, repository_id, after, BATCH)
     for row in rows:
-        if tasks.carries(row["labels"], label):
+        if tasks.carries(row["labels"], now.task_label):
             await tasks.issue_changed(tx, row, row)
     if len(rows) == BATCH:
         # Of its own subject, so that a push does not make it begin anew.
         subject = f"{repository_id} label"
-        arguments = {"repository_id": repository_id, "after": rows[-1]["number"]}
-        this = (installation_id, "settings", subject, arguments)
-        await pending_reads.ask(tx, *this, priority=SOON)
+        rest = {"repository_id": repository_id, "after": rows[-1]["number"]}
+        await pending_reads.ask(tx, installation_id, "settings", subject, rest, priority=SOON)
