@@ -1,7 +1,7 @@
 """Every operation, in the order in which surfaces list them."""
 
 from bot.operation import Operation
-from bot.operations import agents, github, messages, search, tasks
+from bot.operations import agents, github, messages, search, tasks, threads
 
 OPERATIONS: dict[str, Operation] = {
     each.name: each
@@ -22,6 +22,7 @@ OPERATIONS: dict[str, Operation] = {
         github.github_create_issue,
         github.github_comment_issue,
         github.github_create_pr,
+        threads.github_get_thread,
         search.github_search,
         github.get_write,
     )
