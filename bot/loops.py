@@ -16,7 +16,7 @@ from bot.repair import Repair
 from bot.retention import Kept
 from bot.sender import Sender
 from bot.settings import GitHubApp
-from store import writes
+from store import search, writes
 from store.database import system_clock
 
 log = structlog.get_logger()
@@ -27,6 +27,7 @@ SENDER_EVERY_S = 0.5
 REAPER_EVERY_S = 2.0
 BACKFILL_EVERY_S = 2.0
 FORGET_EVERY_S = 600.0
+INDEX_BATCH = 50
 # Between two batches: whoever writes meanwhile must not feel it.
 FORGET_PAUSE_S = 0.1
 # At the end: how long what is in hand may take.
@@ -94,6 +95,10 @@ class Loops:
 
     async def reap(self) -> int:
         return await reaper.step(self.hub)
+
+    async def index(self) -> int:
+        """What was mirrored before there was a search index."""
+        return await self.hub.store.write(lambda tx: search.catch_up(tx, INDEX_BATCH))
 
     async def forget(self) -> int:
         dropped = await retention.step(self.hub.store, self.keeping)
@@ -166,6 +171,7 @@ async def running(hub: Hub, app: GitHubApp, keeping: Kept) -> AsyncIterator[Loop
                 ("reaper", loops.reap, "time", REAPER_EVERY_S),
                 ("repair", loops.mend, "time", SENDER_EVERY_S),
                 ("backfill", loops.begin_backfills, "inbox", BACKFILL_EVERY_S),
+                ("indexer", loops.index, "time", FORGET_EVERY_S),
                 ("forgetter", loops.forget, "time", FORGET_EVERY_S),
             )
         ]

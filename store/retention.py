@@ -27,6 +27,16 @@ GROWING = {
 }
 # What stays of one that is only suspended: it may come back, and its tasks with it.
 ROOTS = ("installations", "repositories")
+# What else came from GitHub, without a guard of its own.
+UNGUARDED = (
+    "permissions",
+    "project_fields",
+    "pull_files",
+    "pull_links",
+    "refs",
+    "relations",
+    "search_texts",
+)
 
 
 async def settled(tx: Tx, table: str, before: int, limit: int) -> int:
@@ -87,6 +97,6 @@ async def purge(tx: Tx, installation_id: int, limit: int, *, removed: bool) -> i
 
 def _tables(*, removed: bool) -> list[str]:
     if not removed:
-        return [name for name in MIRRORED if name not in ROOTS]
+        return [name for name in (*MIRRORED, *UNGUARDED) if name not in ROOTS]
     owned = [t.name for t in metadata.sorted_tables if "installation_id" in t.columns]
     return [name for name in owned if name != "installations"]
