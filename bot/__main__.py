@@ -129,6 +129,12 @@ def call(
     cli.say(cli.pretty(asyncio.run(cli.call(settings.load(), operation, given))))
 
 
+@app.command("settings")
+def settings_of_repository(repository: Annotated[str, typer.Argument(help="owner/repo")]) -> None:
+    """What is in force in a repository, and what is wrong with its .github/hubbub.yml."""
+    sys.exit(asyncio.run(cli.show_settings(settings.load(), repository)))
+
+
 @deliveries.command("list")
 def deliveries_list(
     state: Annotated[

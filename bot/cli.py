@@ -13,7 +13,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from bot import keys, settings
+from bot import keys, repository_settings, settings
 from bot.actor import SLUG, Role
 from bot.errors import Refused
 from bot.github import GitHub, OutcomeUnknown, Unreachable
@@ -21,11 +21,13 @@ from bot.hub import TOKEN_CACHE_S, Hub, create_key
 from bot.operations import OPERATIONS
 from bot.payloads import at, text
 from bot.settings import Settings, WrongSettings
+from bot.settings_file import PATH
 from bot.times import stamp
 from store import agents, deliveries, lost, mirror
 from store import migrate as schema
+from store import repository_settings as stored_settings
 from store.database import open_store, system_clock
-from store.transaction import StoreError, Tx
+from store.transaction import Row, StoreError, Tx
 
 REST_TIMEOUT_S = 70
 # Of deliveries: in GitHub's log, and not in the inbox.
@@ -257,6 +259,39 @@ async def _replay(tx: Tx, guid: str | None) -> int:
         return sum([await deliveries.revive(tx, r["installation_id"], [r["guid"]]) for r in dead])
     where = await deliveries.installations_of(tx, guid)
     return sum([await deliveries.revive(tx, each, [guid]) for each in where])
+
+
+async def chosen(tx: Tx, full_name: str | None) -> list[Row]:
+    """The repository of this name, or all that there are."""
+    present = await mirror.present_repositories(tx)
+    if full_name is None:
+        return present
+    folded = full_name.casefold()
+    found = [row for row in present if row["full_name"].casefold() == folded]
+    if not found:
+        raise WrongSettings(
+            f"The repository {full_name!r} is not known. The App must be installed on it, and "
+            "`hubbub serve` must have heard of that once."
+        )
+    return found
+
+
+async def show_settings(loaded: Settings, full_name: str) -> int:
+    """What is in force: 1 if the repository's file is wrong."""
+    async with opened(loaded) as hub:
+        found, problem = await hub.store.read(lambda tx: _settings(tx, full_name))
+    say(pretty(found))
+    if problem is not None:
+        warn(f"this stays in force, because {PATH} is wrong:\n{problem}")
+    return int(problem is not None)
+
+
+async def _settings(tx: Tx, full_name: str) -> tuple[dict[str, Any], str | None]:
+    repository = (await chosen(tx, full_name))[0]
+    here = (repository["installation_id"], repository["id"])
+    row = await stored_settings.get(tx, *here)
+    in_force = await repository_settings.of(tx, *here)
+    return in_force.model_dump(mode="json"), row["problem"] if row else None
 
 
 async def doctor() -> int:

@@ -11,8 +11,8 @@ from bot.events.event import LATER
 from bot.github import GitHub
 from bot.hub import Hub
 from bot.sender import Sender
-from bot.settings import GitHubApp, Settings, WrongSettings
-from store import backfills, mirror, pending_reads
+from bot.settings import GitHubApp, Settings
+from store import backfills, pending_reads
 from store.database import system_clock
 from store.transaction import Row, Tx
 
@@ -31,7 +31,7 @@ async def watch(loaded: Settings, app: GitHubApp, repository: str | None, *, aga
             private_key=app.private_key,
             now=system_clock,
         )
-        chosen = await hub.store.read(lambda tx: _chosen(tx, repository))
+        chosen = await hub.store.read(lambda tx: cli.chosen(tx, repository))
         if again:
             await hub.store.write(lambda tx: _begin(tx, chosen))
         await backfill.begin_missing(hub)
@@ -40,20 +40,6 @@ async def watch(loaded: Settings, app: GitHubApp, repository: str | None, *, aga
             return await _watch(hub, sender, {row["id"]: row for row in chosen})
         finally:
             await sender.release()
-
-
-async def _chosen(tx: Tx, full_name: str | None) -> list[Row]:
-    present = await mirror.present_repositories(tx)
-    if full_name is None:
-        return present
-    folded = full_name.casefold()
-    found = [row for row in present if row["full_name"].casefold() == folded]
-    if not found:
-        raise WrongSettings(
-            f"The repository {full_name!r} is not known. The App must be installed on it, and "
-            "`hubbub serve` must have heard of that once."
-        )
-    return found
 
 
 async def _begin(tx: Tx, chosen: list[Row]) -> None:
