@@ -7,7 +7,7 @@ from store import terms
 LENGTH = 240
 BEFORE = 80
 # As far as words are looked for that stand there with accents, or in another script's forms.
-FAR = 20_000
+FAR = 5000
 WORD = re.compile(r"\w[^\s]*")
 LINK = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 

@@ -42,11 +42,11 @@ def run_statements(revision: str) -> None:
     dialect = "sqlite" if connection.dialect.name == "sqlite" else "mysql"
     collation = "" if dialect == "sqlite" else flavour(_version(connection)).collation
     for each in statements(revision, dialect):
-        _run(connection, each.replace("{collation}", collation))
+        run_statement(connection, each.replace("{collation}", collation))
 
 
-def _run(connection: sa.Connection, statement: str) -> None:
-    """On MySQL a migration that was killed half-way finds its own columns and keys."""
+def run_statement(connection: sa.Connection, statement: str) -> None:
+    """One that may be there already: a migration killed half-way on MySQL made it."""
     try:
         connection.exec_driver_sql(statement)
     except sa.exc.DBAPIError as exc:

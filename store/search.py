@@ -32,11 +32,16 @@ KINDS: tuple[Kind, ...] = ("issue", "pull_request", "comment", "review", "review
 SECOND = 1_000_000
 # After every `doc`.
 LAST = 2**63 - 1
-# How many matches are looked at for one page, and how many at a time.
-SCAN = 2000
-ROUNDS = 5
-
 Way: TypeAlias = Literal["fts5", "fulltext", "plain"]
+Plan: TypeAlias = tuple[tuple[Way, int], ...]
+# How a page is found, in rounds: how many of the newest matches (of texts, plainly) each looks at.
+# FULLTEXT finds all matches whatever the limit, which for common words takes long: these are
+# among the newest texts anyway.
+PLANS: dict[Way, Plan] = {
+    "fts5": (("fts5", 2000),) * 5,
+    "fulltext": (("plain", 500), ("fulltext", 0)),
+    "plain": (("plain", 2000),) * 5,
+}
 # How far `catch_up` is: a table and the key of its last row.
 REACHED, DONE = "search index", "done"
 
@@ -217,19 +222,18 @@ def _next(table: str) -> str:
 
 
 async def find(
-    tx: Tx, installation_id: int, query: Query, limit: int, *, plain: bool = False
+    tx: Tx, installation_id: int, query: Query, limit: int, plan: Plan | None = None
 ) -> tuple[list[Row], int | None]:
     """The texts that have all the words, newest first, and where the next page begins, if any.
 
     Of each `doc`, `kind`, `repository_id`, `number`, `row_id` and `full_name`. A page is short
     when very many texts have the words, and few of them pass the filters.
     """
-    way: Way = "plain" if plain else await _way(tx)
     found: list[Row] = []
     before = query.before if query.before is not None else LAST
-    for _ in range(ROUNDS):
+    for way, scan in plan or PLANS[await _way(tx)]:
         given = {"i": installation_id, "before": before, **_words(installation_id, query, way)}
-        floor = await _floor(tx, way, given)
+        floor = await _floor(tx, way, given, scan)
         more = {"floor": floor, "n": limit + 1 - len(found), **_filters(query)}
         found += await tx.all(_page(query, way), **given, **more)
         if len(found) > limit:
@@ -259,28 +263,31 @@ def _words(installation_id: int, query: Query, way: Way) -> Row:
     return {f"word_{n}": f" {t} " for n, t in enumerate(query.terms)}
 
 
-async def _floor(tx: Tx, way: Way, given: Row) -> int:
+async def _floor(tx: Tx, way: Way, given: Row, scan: int) -> int:
     """Down to where a round looks, so that it ends soon; 0 when it looks at everything."""
     if way == "fulltext":
-        return 0  # all matches are found at once, however few are asked for
-    doc, where = ("rowid", "search_words") if way == "fts5" else ("doc", "search_texts")
-    having = "search_words MATCH :words" if way == "fts5" else "installation_id = :i"
+        return 0
+    if way == "fts5":
+        doc, source, match = "rowid", "search_words", "search_words MATCH :words"
+    else:
+        doc, source, match = "s.doc", SOURCE[way][0], "s.installation_id = :i"
     row = await tx.one(
-        f"SELECT {doc} AS doc FROM {where} WHERE {having} AND {doc} < :before "
-        f"ORDER BY {doc} DESC LIMIT 1 OFFSET {SCAN - 1}",
+        f"SELECT {doc} AS doc FROM {source} WHERE {match} AND {doc} < :before "
+        f"ORDER BY {doc} DESC LIMIT 1 OFFSET {scan - 1}",
         **given,
     )
     return int(row["doc"]) if row else 0
 
 
-# Whatever SQLite's planner believes, its index of words goes first, and in its order.
+# SQLite joins in the order that CROSS JOIN says: first the texts, in the order of their index.
 SOURCE: dict[Way, tuple[str, str]] = {
     "fts5": (
         "search_words CROSS JOIN search_texts s ON s.doc = search_words.rowid",
         "search_words.rowid",
     ),
     "fulltext": ("search_texts s", "s.doc"),
-    "plain": ("search_texts s", "s.doc"),
+    # Else MySQL may sort all texts of the installation by an index that is smaller.
+    "plain": ("search_texts s FORCE INDEX (PRIMARY)", "s.doc"),
 }
 
 
@@ -297,9 +304,10 @@ def _page(query: Query, way: Way) -> str:
     source, doc = SOURCE[way]
     return (
         "SELECT s.doc, s.kind, s.repository_id, s.number, s.row_id, r.full_name "
-        f"FROM {source} JOIN search_texts t ON t.installation_id = s.installation_id "
+        f"FROM {source} CROSS JOIN search_texts t ON t.installation_id = s.installation_id "
         "AND t.repository_id = s.repository_id AND t.number = s.number AND t.row_id = 0 "
-        "JOIN repositories r ON r.installation_id = s.installation_id AND r.id = s.repository_id "
+        "CROSS JOIN repositories r ON r.installation_id = s.installation_id "
+        "AND r.id = s.repository_id "
         f"WHERE {_matching(query, way)} AND {doc} < :before AND {doc} >= :floor "
         f"AND s.installation_id = :i AND {VISIBLE} AND {PRESENT}{_narrowed(query)} "
         f"ORDER BY {doc} DESC LIMIT :n"
@@ -339,9 +347,12 @@ def _filters(query: Query) -> Row:
 async def texts(tx: Tx, installation_id: int, found: list[Row]) -> list[Row]:
     """The same, each with `title`, `body`, `author`, `author_association` and `written_at`."""
     shown: list[Row] = []
+    threads: dict[tuple[int, int], Row | None] = {}
     for entry in found:
-        here = (installation_id, entry["repository_id"], entry["number"])
-        about = await thread(tx, *here)
+        here = (entry["repository_id"], entry["number"])
+        if here not in threads:
+            threads[here] = await thread(tx, installation_id, *here)
+        about = threads[here]
         text = about if entry["row_id"] == 0 else await _said(tx, installation_id, entry)
         if about is None or text is None:
             continue

@@ -16,23 +16,23 @@ UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf"
     "\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
+_ASCII_GAPS = re.compile(r"[^a-z0-9]+")
 # InnoDB takes words of up to 84 characters.
 LONGEST = 60
 
 
 def words(text: str) -> list[str]:
     """The words of a text, in their order."""
+    if text.isascii():  # most are, and it is ten times as quick
+        return [
+            word for word in _ASCII_GAPS.sub(" ", text.lower()).split() if len(word) >= SHORTEST
+        ]
     return list(_words(folded(text)))
 
 
 def folded(text: str) -> str:
     """Without case and accents; what belongs to no word becomes a space."""
-    if text.isascii():
-        return _ASCII_GAPS.sub(" ", text.lower())
     return "".join(map(_folded, unicodedata.normalize("NFKC", text)))
-
-
-_ASCII_GAPS = re.compile(r"[^a-z0-9]+")
 
 
 @lru_cache(65_536)
@@ -73,4 +73,4 @@ def term(word: str) -> str:
 
 def terms(text: str) -> list[str]:
     """Each of the text's terms once."""
-    return list(dict.fromkeys(map(term, words(text))))
+    return [term(word) for word in dict.fromkeys(words(text))]

@@ -1,16 +1,21 @@
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from conftest import MariaDB
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from town import Agent, Town
 
 from bot.snippets import snippet
 from fixtures.github import Pull
-from store import search, terms
+from store import facts, search, terms
 from store.database import open_store
+from store.migrate import OPTIONAL, engine, run_statement, upgrade
+from store.search import Plan, Way
 from store.tables import metadata
 from store.transaction import Row, Store, Tx
 
@@ -361,14 +366,31 @@ async def fill(store: Store, installation_id: int, documents: list[tuple[str, in
 ISSUE = [c.name for c in metadata.tables["issues"].columns]
 
 
-async def ids(store: Store, installation_id: int, query: list[str], *, plain: bool) -> list[Any]:
-    asked = search.Query(query)
+async def ids(store: Store, installation_id: int, query: list[str], plan: Plan) -> list[Any]:
+    """Of all pages."""
+    found: list[Any] = []
+    before: int | None = None
+    while True:
+        asked = search.Query(query, before=before)
+        work = partial(
+            search.find, installation_id=installation_id, query=asked, limit=3, plan=plan
+        )
+        rows, before = await store.read(work)
+        found += [(row["kind"], row["number"], row["row_id"]) for row in rows]
+        if before is None:
+            return found
 
-    async def work(tx: Tx) -> list[Any]:
-        rows, _ = await search.find(tx, installation_id, asked, 100, plain=plain)
-        return [(row["kind"], row["number"], row["row_id"]) for row in rows]
 
-    return await store.read(work)
+# As they are; such that each page takes several rounds; the index alone; no index.
+WAYS: dict[str, tuple[Plan, ...]] = {
+    "sqlite": (search.PLANS["fts5"], (("fts5", 2),) * 2),
+    "mysql": (
+        search.PLANS["fulltext"],
+        (("plain", 1), ("fulltext", 0)),
+        (("fulltext", 0),),
+        (("plain", 2),) * 2,
+    ),
+}
 
 
 @pytest.fixture
@@ -400,9 +422,8 @@ async def test_both_engines_and_plain_matching_find_the_same(
                 if set(query) <= set(terms.terms(body))
             ]
             for store in (mysql, sqlite):
-                for plain in (False, True):
-                    found = await ids(store, installation_id, query, plain=plain)
-                    assert found == expected
+                for plan in WAYS[store.dialect]:
+                    assert await ids(store, installation_id, query, plan) == expected
     finally:
         await mysql.close()
         await sqlite.close()
@@ -414,3 +435,129 @@ async def drop(store: Store, installation_id: int) -> None:
             await tx.run(f"DELETE FROM {table} WHERE installation_id = :i", i=installation_id)
 
     await store.write(work)
+
+
+# --- The index -----------------------------------------------------------------------------------
+
+INDEX = (
+    "SELECT kind, repository_id, number, row_id, author_key, state, labels, terms "
+    "FROM search_texts WHERE installation_id = :i ORDER BY doc"
+)
+
+
+async def forget_the_index(town: Town) -> None:
+    async def work(tx: Tx) -> None:
+        i = town.installation.id
+        await tx.run("DELETE FROM search_texts WHERE installation_id = :i", i=i)
+        # Where the rows of this town begin.
+        await facts.put(tx, search.REACHED, f"issues {i - 1} 0")
+
+    await town.store.write(work)
+
+
+async def test_a_mirror_that_is_older_than_the_index_is_indexed_in_batches(town: Town) -> None:
+    pull = open_pull(town, "Mend the engine", "It coughs.")
+    town.person.review(pull, "approved", "Runs smoothly.")
+    town.person.review_comment(pull, "engine.py", 1, "Why one?")
+    for n in range(5):
+        issue = town.person.open_issue(town.repository, f"Engine {n}")
+        town.person.comment(issue, "Mine as well.")
+        town.person.delete_comment(town.person.comment(issue, "Never mind."))
+    await town.settle()
+    before = await town.rows(INDEX)
+    await forget_the_index(town)
+    steps = 0
+    while await town.store.write(lambda tx: search.catch_up(tx, 3)):
+        steps += 1
+    assert steps > 5
+    assert await town.rows(INDEX) == before
+    assert len(before) == 3 + 10
+
+
+async def test_a_transaction_that_fails_leaves_the_index_as_the_mirror(town: Town) -> None:
+    await town.task("Before")
+
+    async def work(tx: Tx) -> None:
+        (row,) = await tx.all(
+            "SELECT * FROM issues WHERE installation_id = :i", i=town.installation.id
+        )
+        await search.index(tx, "issues", row | {"title": "After"})
+        await tx.run("DELETE FROM search_texts WHERE installation_id = :i", i=town.installation.id)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await town.store.write(work)
+    assert len(await found(await reader(town), "before")) == 1
+
+
+async def test_a_purged_installation_leaves_no_words_on_sqlite(sqlite_file: Path) -> None:
+    store = await open_store(f"sqlite:///{sqlite_file}")
+    await fill(store, 5, [("fuel tank", 1), ("fuel", 2)])
+    await drop(store, 5)
+    q = "SELECT rowid FROM search_words WHERE search_words MATCH 'w_fuel OR i_5'"
+    assert await store.read(lambda tx: tx.all(q)) == []
+    await store.close()
+
+
+async def test_a_server_without_fulltext_migrates_and_finds_the_same_on_mysql(
+    mariadb: MariaDB, installation_id: int
+) -> None:
+    url = mariadb.create()
+    upgrade(url)
+    store = await open_store(url)
+    await fill(store, installation_id, [("fuel tank", 1), ("fuel", 2), ("tank", 3)])
+    query = terms.terms("FUEL tank")
+    there = await found_by_default(store, installation_id, query)
+    await store.write(lambda tx: tx.run("DROP INDEX ft_search_texts ON search_texts"))
+    assert await found_by_default(store, installation_id, query) == there == [("comment", 0, 1)]
+    await store.close()
+
+
+async def found_by_default(store: Store, installation_id: int, query: list[str]) -> list[Any]:
+    asked = search.Query(query)
+    rows, _ = await store.read(lambda tx: search.find(tx, installation_id, asked, 10))
+    return [(row["kind"], row["number"], row["row_id"]) for row in rows]
+
+
+def test_what_a_server_cannot_do_is_left_out_of_its_schema(tmp_path: Path) -> None:
+    made = engine(f"sqlite:///{tmp_path / 'any.db'}")
+    with made.begin() as connection:
+        run_statement(connection, OPTIONAL + "CREATE FULLTEXT INDEX x ON y (z)")
+        with pytest.raises(sa.exc.OperationalError):
+            run_statement(connection, "CREATE FULLTEXT INDEX x ON y (z)")
+    made.dispose()
+
+
+@pytest.mark.parametrize("narrowed", [{}, {"state": "open", "label": "x", "repository_id": 7}])
+async def test_search_reads_an_index_in_its_order_and_sorts_nothing_on_sqlite(
+    sqlite_file: Path, narrowed: dict[str, Any]
+) -> None:
+    store = await open_store(f"sqlite:///{sqlite_file}")
+    steps = await explained(store, "fts5", search.Query(["w_fuel"], **narrowed))
+    told = [step["detail"] for step in steps]
+    assert told[0].startswith("SCAN search_words VIRTUAL TABLE INDEX ")
+    assert [each for each in told[1:] if "SCAN " in each or "TEMP" in each] == []
+    await store.close()
+
+
+@pytest.mark.parametrize("way", ["fulltext", "plain"])
+async def test_search_scans_no_table_on_mysql(
+    migrated_mysql_url: str, installation_id: int, way: Way
+) -> None:
+    store = await open_store(migrated_mysql_url)
+    await fill(store, installation_id, [(f"fuel {n}", n) for n in range(50)])
+    steps = await explained(store, way, search.Query(["w_fuel"]), installation_id)
+    by_table = {step["table"]: (step["type"], step["key"]) for step in steps}
+    first = {"fulltext": ("fulltext", "ft_search_texts"), "plain": ("range", "PRIMARY")}
+    assert by_table["s"] == first[way]
+    assert by_table["t"] == ("ref", "ix_search_texts_number")
+    await store.close()
+
+
+async def explained(store: Store, way: Way, query: search.Query, i: int = 1) -> list[Row]:
+    sql = search._page(query, way)
+    explain = "EXPLAIN QUERY PLAN" if store.dialect == "sqlite" else "EXPLAIN"
+    given = {"i": i, "before": search.LAST, "floor": 0, "n": 9} | search._words(i, query, way)
+    return await store.read(
+        lambda tx: tx.all(f"{explain} {sql}", **given, **search._filters(query))
+    )
