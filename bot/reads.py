@@ -10,7 +10,7 @@ from bot.answers import boards, issues, pulls, repositories, settings
 from bot.answers.reading import Apply, rows
 from bot.settings_file import PATH
 from store import boards as stored_boards
-from store import branches, commands, mirror, permissions
+from store import branches, commands, mirror, permissions, search
 from store.transaction import Row, Tx
 
 Complete: TypeAlias = Callable[[Tx, int, Row], Coroutine[Any, Any, Row | None]]
@@ -219,6 +219,9 @@ async def gone(tx: Tx, read: Row, status: int) -> None:
 async def _buried(tx: Tx, kind: str, here: tuple[int, int], arguments: Row) -> None:
     if kind == "comment":
         await mirror.bury(tx, "comments", here[0], arguments["which"])
+        gone_now = {"installation_id": here[0], "id": arguments["which"], "deleted": 1}
+        await search.index(tx, "comments", gone_now)
     elif kind == "issue" and (row := await mirror.issue(tx, *here, arguments["number"])):
         await mirror.bury(tx, "issues", here[0], row["id"])
+        await search.index(tx, "issues", row)
         await tasks.issue_changed(tx, row | {"deleted": 1}, row)

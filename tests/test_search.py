@@ -1,4 +1,5 @@
 import json
+import random
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from town import Agent, Town
 
+from bot import worker
 from bot.snippets import snippet
 from fixtures.github import Pull
-from store import facts, search, terms
+from store import facts, pending_reads, search, terms
 from store.database import open_store
 from store.migrate import OPTIONAL, engine, run_statement, upgrade
 from store.search import Plan, Way
@@ -147,6 +149,20 @@ async def test_what_was_deleted_is_not_found(town: Town) -> None:
     await town.settle()
     assert await found(agent, "ejection") == []
     assert kept.body == "ejection hurts"
+
+
+async def test_what_a_read_finds_gone_is_not_found(town: Town) -> None:
+    issue = town.person.open_issue(town.repository, "Ejection seat", "Ejection hurts.")
+    await town.settle()
+    town.github.lose_deliveries(1)
+    town.person.delete_issue(issue)
+    here = {"repository_id": town.repository.id, "number": issue.number, "which": issue.number}
+    await town.store.write(
+        lambda tx: pending_reads.ask(tx, town.installation.id, "issue", "x", here)
+    )
+    await town.settle()
+    assert await town.rows("SELECT doc FROM search_texts WHERE installation_id = :i") == []
+    assert await found(await reader(town), "ejection") == []
 
 
 async def test_a_transferred_issue_is_found_where_it_went_with_its_comments(town: Town) -> None:
@@ -441,7 +457,7 @@ async def drop(store: Store, installation_id: int) -> None:
 
 INDEX = (
     "SELECT kind, repository_id, number, row_id, author_key, state, labels, terms "
-    "FROM search_texts WHERE installation_id = :i ORDER BY doc"
+    "FROM search_texts WHERE installation_id = :i ORDER BY kind, number, row_id"
 )
 
 
@@ -472,6 +488,36 @@ async def test_a_mirror_that_is_older_than_the_index_is_indexed_in_batches(town:
     assert steps > 5
     assert await town.rows(INDEX) == before
     assert len(before) == 3 + 10
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_in_whatever_order_deliveries_come_the_index_is_that_of_the_mirror(
+    town: Town, seed: int
+) -> None:
+    pull = open_pull(town, "Mend the engine", "It coughs.")
+    await town.settle()
+    town.github.hold_deliveries()
+    town.person.review(pull, "approved", "Runs smoothly.")
+    issue = town.person.open_issue(town.repository, "Engine", labels=["bug"])
+    comment = town.person.comment(issue, "Mine as well.")
+    town.clock.forward(5)
+    town.person.edit_comment(comment, "Not mine.")
+    town.person.close(issue)
+    town.person.comment(pull, "Good.")
+    town.person.delete_comment(town.person.comment(issue, "Never mind."))
+    held = list(town.github.held)
+    random.Random(seed).shuffle(held)  # noqa: S311 - an order, not a secret
+    for each in held:
+        await town.github.post(each)
+        await worker.step(town.hub)
+    town.github.release_deliveries()
+    await town.settle()
+    before = await town.rows(INDEX)
+    assert len(before) == 5
+    await forget_the_index(town)
+    while await town.store.write(lambda tx: search.catch_up(tx, 100)):
+        pass
+    assert await town.rows(INDEX) == before
 
 
 async def test_a_transaction_that_fails_leaves_the_index_as_the_mirror(town: Town) -> None:

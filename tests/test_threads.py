@@ -8,7 +8,7 @@ from town import Agent, Town
 
 from bot.operations.conversation import fit, ranked, said, size, within
 from fixtures.github import Issue, Pull
-from store.transaction import Row
+from store.transaction import Row, Tx
 
 ODD = '🚀 \u202eright to left\u202c \x00\x1b "quoted\\" \n\t naïve 发射 👩‍🚀 '
 
@@ -169,6 +169,28 @@ async def test_a_thread_never_takes_more_than_asked(town: Town, max_tokens: int)
     assert weight(thread) <= max_tokens * 4
     assert thread["texts"]
     assert weight(thread) >= max_tokens * 4 * 0.9 or thread["left_out"] == 0
+
+
+async def test_long_names_and_what_the_mirror_lacks_count_as_well(town: Town) -> None:
+    branch = "ünïcode/" + "très-" * 40
+    town.person.push(town.repository, branch, {"engine.py": "1\n"})
+    title = "Ünïcode " * 30
+    pull = town.person.open_pull(town.repository, title=title, head=branch, body=ODD * 100)
+    await town.settle()
+
+    async def die(tx: Tx) -> None:
+        q = "UPDATE deliveries SET state = 'dead' WHERE installation_id = :i"
+        await tx.run(q, i=town.installation.id)
+
+    await town.store.write(die)
+    agent = await reader(town)
+    for max_tokens in (200, 250, 1000):
+        thread = await agent.call(
+            "github_get_thread", task=f"acme/rocket#{pull.number}", max_tokens=max_tokens
+        )
+        assert thread["behind"]
+        assert weight(thread) <= max_tokens * 4
+        assert thread["pull"]["head"] == branch[: len(thread["pull"]["head"])] != ""
 
 
 async def test_what_is_not_in_the_mirror_is_refused_in_clear_words(town: Town) -> None:
