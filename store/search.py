@@ -35,13 +35,14 @@ LAST = 2**63 - 1
 Way: TypeAlias = Literal["fts5", "fulltext", "plain"]
 Plan: TypeAlias = tuple[tuple[Way, int], ...]
 # How a page is found, in rounds: how many of the newest matches (of texts, plainly) each looks at.
-# FULLTEXT finds all matches whatever the limit, which for common words takes long: these are
-# among the newest texts anyway.
 PLANS: dict[Way, Plan] = {
     "fts5": (("fts5", 2000),) * 5,
-    "fulltext": (("plain", 500), ("fulltext", 0)),
+    "fulltext": (("fulltext", 0),),
     "plain": (("plain", 2000),) * 5,
 }
+# FULLTEXT finds all matches, however few are asked for. Words that so many of the newest texts
+# have are found sooner, and in bounded time, without it.
+NEWEST, COMMON = 500, 10
 # How far `catch_up` is: a table and the key of its last row.
 REACHED, DONE = "search index", "done"
 
@@ -231,7 +232,7 @@ async def find(
     """
     found: list[Row] = []
     before = query.before if query.before is not None else LAST
-    for way, scan in plan or PLANS[await _way(tx)]:
+    for way, scan in plan or PLANS[await _way(tx, installation_id, query)]:
         given = {"i": installation_id, "before": before, **_words(installation_id, query, way)}
         floor = await _floor(tx, way, given, scan)
         more = {"floor": floor, "n": limit + 1 - len(found), **_filters(query)}
@@ -244,14 +245,28 @@ async def find(
     return found, before
 
 
-async def _way(tx: Tx) -> Way:
+async def _way(tx: Tx, installation_id: int, query: Query) -> Way:
     if tx.dialect == "sqlite":
         return "fts5"
     q = (
         "SELECT 1 AS x FROM information_schema.statistics WHERE table_schema = DATABASE() "
         "AND table_name = 'search_texts' AND index_type = 'FULLTEXT' LIMIT 1"
     )
-    return "fulltext" if await tx.one(q) else "plain"
+    if await tx.one(q) is None:
+        return "plain"
+    return "plain" if await _is_common(tx, installation_id, query) else "fulltext"
+
+
+async def _is_common(tx: Tx, installation_id: int, query: Query) -> bool:
+    given = {"i": installation_id, "before": LAST, **_words(installation_id, query, "plain")}
+    floor = await _floor(tx, "plain", given, NEWEST)
+    row = await tx.one(
+        f"SELECT COUNT(*) AS n FROM {SOURCE['plain'][0]} WHERE s.installation_id = :i "
+        f"AND s.doc >= :floor AND {_matching(query, 'plain')}",
+        **given,
+        floor=floor,
+    )
+    return row is not None and int(row["n"]) >= COMMON
 
 
 def _words(installation_id: int, query: Query, way: Way) -> Row:

@@ -382,7 +382,7 @@ async def fill(store: Store, installation_id: int, documents: list[tuple[str, in
 ISSUE = [c.name for c in metadata.tables["issues"].columns]
 
 
-async def ids(store: Store, installation_id: int, query: list[str], plan: Plan) -> list[Any]:
+async def ids(store: Store, installation_id: int, query: list[str], plan: Plan | None) -> list[Any]:
     """Of all pages."""
     found: list[Any] = []
     before: int | None = None
@@ -398,8 +398,8 @@ async def ids(store: Store, installation_id: int, query: list[str], plan: Plan) 
 
 
 # As they are; such that each page takes several rounds; the index alone; no index.
-WAYS: dict[str, tuple[Plan, ...]] = {
-    "sqlite": (search.PLANS["fts5"], (("fts5", 2),) * 2),
+WAYS: dict[str, tuple[Plan | None, ...]] = {
+    "sqlite": (None, (("fts5", 2),) * 2),
     "mysql": (
         search.PLANS["fulltext"],
         (("plain", 1), ("fulltext", 0)),
@@ -557,6 +557,14 @@ async def test_a_server_without_fulltext_migrates_and_finds_the_same_on_mysql(
     await store.write(lambda tx: tx.run("DROP INDEX ft_search_texts ON search_texts"))
     assert await found_by_default(store, installation_id, query) == there == [("comment", 0, 1)]
     await store.close()
+
+
+async def test_words_that_most_texts_have_are_found_all_the_same(
+    store: Store, installation_id: int
+) -> None:
+    await fill(store, installation_id, [("fuel tank", 5)] * 40 + [("fuel", 9)])
+    there = await ids(store, installation_id, terms.terms("fuel tank"), None)
+    assert [row_id for _, _, row_id in there] == list(range(40, 0, -1))
 
 
 async def found_by_default(store: Store, installation_id: int, query: list[str]) -> list[Any]:
