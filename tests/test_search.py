@@ -401,7 +401,7 @@ async def ids(store: Store, installation_id: int, query: list[str], plan: Plan |
 WAYS: dict[str, tuple[Plan | None, ...]] = {
     "sqlite": (None, (("fts5", 2),) * 2),
     "mysql": (
-        search.PLANS["fulltext"],
+        None,
         (("plain", 1), ("fulltext", 0)),
         (("fulltext", 0),),
         (("plain", 2),) * 2,
