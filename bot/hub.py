@@ -18,6 +18,7 @@ from bot.keys import Keys
 from bot.metrics import Calls
 from bot.operation import Answer, Context, Operation, Peek
 from bot.operations import OPERATIONS
+from bot.pressure import Pressure
 from bot.times import stamp
 from store import agents, heads, leases, requests, tasks
 from store.transaction import Row, Store, Tx
@@ -66,6 +67,7 @@ class Hub:
     touched: Cache[tuple[int, str], None] = field(
         default_factory=lambda: TTLCache(10_000, TOUCH_EVERY_S)
     )
+    pressure: Pressure = field(default_factory=Pressure)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _known: TTLCache[str, Actor] = field(default_factory=lambda: TTLCache(10_000, TOKEN_CACHE_S))
 

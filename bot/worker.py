@@ -1,12 +1,11 @@
 """The inbox's worker: each delivery becomes mirror, commands, events, in one transaction."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 
 import structlog
 
-from bot import commands, events, mirror, slash
+from bot import commands, events, intake, mirror, slash
 from bot.events.event import Changes, Event
 from bot.hub import Hub
 from bot.payloads import Malformed
@@ -20,6 +19,8 @@ log = structlog.get_logger()
 # Deliveries under way at once. Those of one repository take turns on its row.
 ABREAST = 4
 BATCH = 100
+# After as many it makes way for intake, if that is busy.
+SLICE = 20
 
 
 async def step(hub: Hub) -> int:
@@ -31,7 +32,9 @@ async def step(hub: Hub) -> int:
         async with places:
             await process(hub, key["installation_id"], key["guid"])
 
-    await asyncio.gather(*(one(key) for key in due))
+    for n in range(0, len(due), SLICE):
+        await hub.pressure.ease()
+        await asyncio.gather(*(one(key) for key in due[n : n + SLICE]))
     waiting = await hub.store.read(lambda tx: stored.due(tx, BATCH))
     for row in waiting:
         await _run_command(hub, row)
@@ -63,7 +66,7 @@ async def process(hub: Hub, installation_id: int, guid: str) -> None:
 
 def meaning(delivery: Delivery, received_at: int) -> Changes | None:
     """What it changes; None for one that is only kept. Raise Malformed."""
-    payload = json.loads(delivery.payload)
+    payload = intake.parsed(delivery.payload)
     event = Event(delivery.installation_id, delivery.action, payload, received_at)
     return events.changes_of(delivery.event, event)
 

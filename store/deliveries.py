@@ -19,6 +19,8 @@ COLUMNS = (
     "payload",
 )
 KEY = ("installation_id", "guid")
+ZLIB = b"\x78"
+LARGE = 100_000
 STATES = ("received", "processed", "failed", "dead")
 # After each failed attempt: seconds until the next. Then the delivery is dead.
 BACKOFF_S = (1, 5, 30, 120, 600)
@@ -52,7 +54,7 @@ async def receive(tx: Tx, arrived: Sequence[Delivery]) -> None:
                 "state": "received",
                 "not_before": now,
                 "received_at": now,
-                "payload": zlib.compress(each.payload, 1),
+                "payload": _stored(each.payload),
             }
             for each in sorted(arrived, key=lambda each: (each.installation_id, each.guid))
         ],
@@ -106,8 +108,10 @@ async def processed(tx: Tx, which: Delivery, outcome: str) -> None:
     """`outcome`: mirrored, kept (we do nothing with such an event), or malformed."""
     await tx.run(
         "UPDATE deliveries SET state = 'processed', outcome = :outcome, error = NULL, "
-        "processed_at = :now WHERE installation_id = :installation_id AND guid = :guid",
+        "payload = :payload, processed_at = :now "
+        "WHERE installation_id = :installation_id AND guid = :guid",
         outcome=outcome,
+        payload=zlib.compress(which.payload, 1),
         now=await tx.now(),
         **which.key,
     )
@@ -177,5 +181,15 @@ def _delivery(row: Row) -> Delivery:
         event=row["event"],
         action=row["action"],
         repository_id=row["repository_id"],
-        payload=zlib.decompress(row["payload"]),
+        payload=_unpacked(row["payload"]),
     )
+
+
+def _stored(payload: bytes) -> bytes:
+    """As it came, for nobody should wait for zlib; but a packet has its bounds."""
+    return payload if len(payload) < LARGE else zlib.compress(payload, 1)
+
+
+def _unpacked(payload: bytes) -> bytes:
+    """Compressed once it was processed. No JSON begins like zlib's data."""
+    return zlib.decompress(payload) if payload[:1] == ZLIB else payload

@@ -5,6 +5,7 @@ from typing import Any
 
 from surface import Surface, new_guid, serving
 
+from bot.pressure import Pressure
 from store.deliveries import Delivery
 from store.transaction import Store, StoreError, Work
 from webhooks.inbox import Inbox
@@ -52,7 +53,7 @@ async def test_those_that_wait_go_into_the_next_transaction_together(
     store: Store, installation_id: int
 ) -> None:
     counting = Counting(store)
-    inbox = Inbox(counting)
+    inbox = Inbox(counting, Pressure())
     arrived = [delivery(installation_id) for _ in range(50)]
     await asyncio.gather(*(inbox.receive(each) for each in arrived))
     assert counting.written == 1
@@ -72,7 +73,7 @@ async def test_fifty_posts_at_once_take_fewer_transactions(
 async def test_one_that_the_database_refuses_harms_no_other(
     store: Store, installation_id: int
 ) -> None:
-    inbox = Inbox(store)
+    inbox = Inbox(store, Pressure())
     good = [delivery(installation_id) for _ in range(5)]
     bad = delivery(installation_id, event=None)  # a column that may not be empty
     arrived = [*good[:2], bad, *good[2:]]
@@ -99,7 +100,7 @@ async def test_while_the_database_is_away_nothing_is_acknowledged(
 async def test_one_that_waits_no_longer_is_kept_all_the_same(
     store: Store, installation_id: int
 ) -> None:
-    inbox = Inbox(store)
+    inbox = Inbox(store, Pressure())
     left, stays = delivery(installation_id), delivery(installation_id)
     waiting = asyncio.create_task(inbox.receive(left))
     await asyncio.sleep(0)

@@ -23,8 +23,8 @@ async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
     resource = request.match_info.route.resource
     route = resource.canonical if resource else "none"
     metrics = request.app[METRICS]
-    metrics.requests.labels(route=route, status=response.status).inc()
-    metrics.seconds.labels(route=route).observe(time.perf_counter() - began)
+    metrics.requests.labels(route, response.status).inc()
+    metrics.seconds.labels(route).observe(time.perf_counter() - began)
     return response
 
 

@@ -24,7 +24,7 @@ def create_app(
     """`ready` says what is wrong, by part; `mcp` is served at /mcp."""
     app = web.Application(middlewares=[answers.counted, answers.worded, answers.authenticated])
     app[HUB] = hub
-    app[INBOX] = Inbox(hub.store)
+    app[INBOX] = Inbox(hub.store, hub.pressure)
     app[METRICS] = Metrics()
     app[WEBHOOK_SECRET] = webhook_secret
     app[health.READY] = ready

@@ -1,6 +1,5 @@
 """`POST /webhooks/github`: verify, keep, answer. Everything else is the worker's."""
 
-import json
 import re
 from typing import Any
 
@@ -33,7 +32,7 @@ async def receive(request: web.Request) -> web.Response:
         raise Refused(
             "unavailable", "The delivery could not be kept. Deliver it again later."
         ) from exc
-    request.app[METRICS].deliveries.labels(event=_known(request, event)).inc()
+    request.app[METRICS].deliveries.labels(_known(request, event)).inc()
     return web.json_response({"accepted": guid}, status=202)
 
 
@@ -82,7 +81,7 @@ def _payload(request: web.Request, body: bytes) -> dict[str, Any]:
             "application/json.",
         )
     try:
-        payload = json.loads(body)
+        payload = intake.parsed(body)
     except (ValueError, RecursionError) as exc:
         raise Refused("bad_request", f"The body is no JSON: {exc}.") from exc
     if not isinstance(payload, dict):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
+from bot.pressure import Pressure
 from store import deliveries
 from store.deliveries import Delivery
 from store.transaction import Store, StoreError
@@ -11,11 +12,14 @@ from store.transaction import Store, StoreError
 # More would hold the writers' lock for long; and on MySQL a packet has its bounds.
 MOST_AT_ONCE = 200
 MOST_BYTES = 4 * 2**20
+# When so many wait at once, other work makes way.
+CROWD = 4
 
 
 class Inbox:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, pressure: Pressure) -> None:
         self._store = store
+        self._pressure = pressure
         self._waiting: list[tuple[Delivery, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -30,10 +34,20 @@ class Inbox:
     async def _write_all(self) -> None:
         try:
             while self._waiting:
+                await self._gather()
                 batch = self._next()
                 await self._write(batch)
         finally:
             self._writing = None
+
+    async def _gather(self) -> None:
+        """Those that are on their way in go along: one commit for all of them."""
+        seen = 0
+        while seen < len(self._waiting) < MOST_AT_ONCE:
+            seen = len(self._waiting)
+            await asyncio.sleep(0)
+        if len(self._waiting) >= CROWD:
+            self._pressure.note()
 
     def _next(self) -> list[tuple[Delivery, asyncio.Future[None]]]:
         size = taken = 0
