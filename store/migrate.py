@@ -25,8 +25,8 @@ from store.transaction import StoreError
 MIGRATIONS = Path(__file__).parent / "migrations"
 # As long as another process may take to migrate.
 LOCK_WAIT_S = 300
-# MySQL's codes for a column and a key that exist.
-THERE_ALREADY = ((1060,), (1061,))
+# MySQL's codes for a column and a key that exist, and for one that is dropped.
+THERE_ALREADY = ((1060,), (1061,), (1091,))
 # Begins a statement that some servers cannot do, and that we can do without.
 OPTIONAL = "-- Optional\n"
 

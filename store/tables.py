@@ -643,7 +643,23 @@ tasks = table(
     maybe("card_comment_id", Big),
     column("created_at", Big),
     column("updated_at", Big),
-    sa.Index("ix_tasks_ready", "installation_id", "state", "priority", "created_at"),
+    # In the order in which `store.tasks` walks them: no query sorts all tasks.
+    sa.Index(
+        "ix_tasks_best", "installation_id", "state", "priority", "failures", "created_at", "id"
+    ),
+    sa.Index(
+        "ix_tasks_best_in",
+        "installation_id",
+        "repository_id",
+        "state",
+        "priority",
+        "failures",
+        "created_at",
+        "id",
+    ),
+    sa.Index("ix_tasks_newest", "installation_id", "state", "created_at", "id"),
+    sa.Index("ix_tasks_newest_in", "installation_id", "repository_id", "state", "created_at", "id"),
+    sa.Index("ix_tasks_newest_of", "installation_id", "holder", "state", "created_at", "id"),
     sa.Index("ix_tasks_number", "installation_id", "repository_id", "number"),
     sa.Index("ix_tasks_pull", "installation_id", "repository_id", "pull_number"),
     sa.Index("ix_tasks_issue", "installation_id", "issue_id", unique=True),

@@ -172,19 +172,37 @@ async def move(tx: Tx, installation_id: int, task_id: str, old: str, new: str) -
     )
 
 
+# An open blocker keeps a task from being ready; of one that the mirror lacks its noted state holds.
+UNBLOCKED = (
+    "NOT EXISTS (SELECT 1 FROM relations b LEFT JOIN issues i "
+    "ON i.installation_id = b.installation_id AND i.id = b.target_id "
+    "WHERE b.installation_id = t.installation_id AND b.kind = 'blocked_by' "
+    "AND b.source_id = t.issue_id AND COALESCE(i.deleted, 0) = 0 "
+    "AND COALESCE(i.state, b.target_state) = 'open')"
+)
+READY = ("pending", "assigned")
+# From the most urgent.
+PRIORITIES = (2, 1, 0)
+
+
 async def ready(
     tx: Tx, installation_id: int, me: str, repository_id: int | None, limit: int
 ) -> list[Row]:
     """Claimable by `me`, best first: priority, fewest failures, age."""
-    q = (
-        f"{SELECT} AND t.state IN ('pending', 'assigned') AND t.held = 0 AND t.lease_id IS NULL "
-        "AND t.number IS NOT NULL AND (t.assigned_to IS NULL OR t.assigned_to = :me) "
-        f"{'AND t.repository_id = :r ' if repository_id is not None else ''}"
-        "ORDER BY t.priority DESC, t.failures, t.created_at, t.id LIMIT :n"
+    where = (
+        "t.held = 0 AND t.lease_id IS NULL AND t.number IS NOT NULL "
+        f"AND (t.assigned_to IS NULL OR t.assigned_to = :me) AND {UNBLOCKED}"
     )
-    more = {"r": repository_id} if repository_id is not None else {}
-    rows = await tx.all(q, i=installation_id, me=me, n=limit, **more)
-    return _all(rows)
+    more: dict[str, Any] = {"me": me}
+    if repository_id is not None:
+        where, more["r"] = f"{where} AND t.repository_id = :r", repository_id
+    found: list[Row] = []
+    for priority in PRIORITIES:
+        parts = [f"t.state = '{state}' AND t.priority = {priority} AND {where}" for state in READY]
+        q = _merged(parts, "failures, created_at, id")
+        left = limit - len(found)
+        found += await tx.all(q, i=installation_id, n=left, **more) if left else []
+    return _all(found)
 
 
 async def listed(
@@ -198,19 +216,31 @@ async def listed(
     limit: int,
 ) -> list[Row]:
     """Newest first."""
-    q, params = SELECT + " AND t.state IN :states", {"i": installation_id, "states": states}
-    more: dict[str, Any] = {}
+    where, more = "", dict[str, Any]()
     if repository_id is not None:
-        q, more["r"] = q + " AND t.repository_id = :r", repository_id
+        where, more["r"] = f"{where} AND t.repository_id = :r", repository_id
     if holder is not None:
-        q, more["h"] = q + " AND t.holder = :h", holder
+        where, more["h"] = f"{where} AND t.holder = :h", holder
     if after is not None:
-        q += " AND (t.created_at < :at OR (t.created_at = :at AND t.id < :id))"
+        where += " AND t.created_at <= :at AND (t.created_at < :at OR t.id < :id)"
         more |= {"at": after[0], "id": after[1]}
-    rows = await tx.all(
-        q + " ORDER BY t.created_at DESC, t.id DESC LIMIT :n", **params, **more, n=limit
-    )
-    return _all(rows)
+    named = {f"state_{n}": state for n, state in enumerate(states)}
+    q = _merged([f"t.state = :{name}{where}" for name in named], "created_at DESC, id DESC")
+    return _all(await tx.all(q, i=installation_id, n=limit, **named, **more))
+
+
+def _merged(parts: list[str], order: str) -> str:
+    """The first `:n` of the rows that fulfil one of the parts.
+
+    Each part has equalities that an index begins with, and walks it in order; to sort what a
+    condition over several states finds would take a look at all of it.
+    """
+    inner = ", ".join(f"t.{each}" for each in order.split(", "))
+    one = [
+        f"SELECT * FROM ({SELECT} AND {part} ORDER BY {inner} LIMIT :n) part_{n}"
+        for n, part in enumerate(parts)
+    ]
+    return f"{' UNION ALL '.join(one)} ORDER BY {order} LIMIT :n"
 
 
 def _all(rows: list[Row]) -> list[Row]:

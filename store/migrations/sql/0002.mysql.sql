@@ -12,6 +12,18 @@ CREATE INDEX ix_issues_updated ON issues (installation_id, repository_id, update
 
 CREATE INDEX ix_comments_updated ON comments (installation_id, repository_id, updated_at);
 
+ALTER TABLE tasks DROP INDEX ix_tasks_ready;
+
+CREATE INDEX ix_tasks_best ON tasks (installation_id, state, priority, failures, created_at, id);
+
+CREATE INDEX ix_tasks_best_in ON tasks (installation_id, repository_id, state, priority, failures, created_at, id);
+
+CREATE INDEX ix_tasks_newest ON tasks (installation_id, state, created_at, id);
+
+CREATE INDEX ix_tasks_newest_in ON tasks (installation_id, repository_id, state, created_at, id);
+
+CREATE INDEX ix_tasks_newest_of ON tasks (installation_id, holder, state, created_at, id);
+
 CREATE INDEX ix_pending_reads_queue ON pending_reads (installation_id, state, priority, not_before);
 
 CREATE TABLE IF NOT EXISTS review_threads (
