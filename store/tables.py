@@ -528,7 +528,7 @@ lost_deliveries = table(
     column("attempts", Small, "0"),
     column("not_before", Big),
     maybe("error", Long),
-    sa.Index("ix_lost_deliveries_due", "not_before"),
+    sa.Index("ix_lost_deliveries_due", "not_before", "delivered_at"),
 )
 permissions = table(
     "permissions",

@@ -245,7 +245,7 @@ CREATE TABLE IF NOT EXISTS lost_deliveries (
   not_before BIGINT NOT NULL,
   error LONGTEXT,
   PRIMARY KEY (installation_id, guid),
-  KEY ix_lost_deliveries_due (not_before)
+  KEY ix_lost_deliveries_due (not_before, delivered_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
 
 CREATE TABLE IF NOT EXISTS search_texts (

@@ -257,7 +257,7 @@ CREATE TABLE lost_deliveries (
   PRIMARY KEY (installation_id, guid)
 );
 
-CREATE INDEX ix_lost_deliveries_due ON lost_deliveries (not_before);
+CREATE INDEX ix_lost_deliveries_due ON lost_deliveries (not_before, delivered_at);
 
 CREATE TABLE search_texts (
   installation_id BIGINT NOT NULL,

@@ -1,0 +1,240 @@
+"""Every query of the hot paths walks an index, on both engines: none looks at a whole table."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from town import Clock
+
+from store import (
+    agents,
+    backfills,
+    deliveries,
+    freshness,
+    leases,
+    lost,
+    mirror,
+    pending_reads,
+    permissions,
+    pulls,
+    relations,
+    search,
+    tasks,
+    writes,
+)
+from store.database import open_store
+from store.deliveries import Delivery
+from store.migrate import upgrade
+from store.tables import metadata
+from store.transaction import Row, Store, Tx
+
+HERE, R = 7, 70
+# So many that the optimiser has a choice.
+ROWS = 3000
+FILLED = (
+    "deliveries",
+    "issues",
+    "pull_requests",
+    "comments",
+    "reviews",
+    "tasks",
+    "leases",
+    "writes",
+    "pending_reads",
+    "receipts",
+    "relations",
+    "pull_links",
+    "check_runs",
+    "review_threads",
+    "permissions",
+    "agent_keys",
+    "lost_deliveries",
+    "backfills",
+)
+STATES = {
+    "deliveries": ("processed",) * 40 + ("received", "failed", "dead"),
+    "tasks": ("completed",) * 20 + ("pending", "in_progress", "in_review"),
+    "leases": ("released",) * 20 + ("held",),
+    "writes": ("sent",) * 40 + ("queued", "sending", "unknown"),
+    "pending_reads": ("answered",) * 40 + ("queued",),
+    "receipts": ("read",) * 20 + ("pending",),
+    "backfills": ("done",) * 40 + ("queued",),
+}
+
+
+def row_of(table: sa.Table, n: int) -> Row:
+    row: Row = {}
+    for c in table.columns:
+        if c.name == "installation_id":
+            row[c.name] = HERE + n % 3
+        elif c.name == "repository_id":
+            row[c.name] = R + n % 10
+        elif c.name == "version":
+            row[c.name] = f"{n:053d}"
+        elif c.name == "state":
+            states = STATES.get(table.name, ("open", "closed"))
+            row[c.name] = states[n % len(states)]
+        elif isinstance(c.type, sa.LargeBinary):
+            row[c.name] = b"{}"
+        elif isinstance(c.type, sa.Integer):
+            row[c.name] = n if c.primary_key or c.name not in ("deleted", "held") else 0
+        else:
+            row[c.name] = f"{n}" if c.name not in ("labels", "assignees", "arguments") else "[]"
+    return row
+
+
+class Recording:
+    """Notes each statement on its way to the engine."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.tx = tx
+        self.said: list[tuple[str, Row]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tx, name)
+
+    async def all(self, sql: str, **params: Any) -> list[Row]:
+        self.said.append((sql, params))
+        return await self.tx.all(sql, **params)
+
+    async def one(self, sql: str, **params: Any) -> Row | None:
+        self.said.append((sql, params))
+        return await self.tx.one(sql, **params)
+
+    async def run(self, sql: str, **params: Any) -> int:
+        self.said.append((sql, params))
+        return await self.tx.run(sql, **params)
+
+
+def listing(**given: Any) -> Callable[[Tx], Awaitable[Any]]:
+    asked: dict[str, Any] = {
+        "states": ("pending", "in_progress"),
+        "repository_id": None,
+        "holder": None,
+        "after": None,
+        "limit": 20,
+        **given,
+    }
+    return lambda tx: tasks.listed(tx, HERE, **asked)
+
+
+A_DELIVERY = Delivery(HERE, "new", "issues", "opened", R, b"{}")
+WORDS = search.Query(["w_engine", "w_smoke"])
+HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
+    "receive": lambda tx: deliveries.receive(tx, [A_DELIVERY]),
+    "due": lambda tx: deliveries.due(tx, 100),
+    "get": lambda tx: deliveries.get(tx, HERE, "3"),
+    "take": lambda tx: deliveries.take(tx, A_DELIVERY),
+    "processed": lambda tx: deliveries.processed(tx, A_DELIVERY, "mirrored"),
+    "fresh": lambda tx: freshness.of(tx, HERE),
+    "put": lambda tx: mirror.put(tx, "issues", row_of(metadata.tables["issues"], 3)),
+    "lock": lambda tx: mirror.lock_repository(tx, HERE, R),
+    "issue": lambda tx: mirror.issue(tx, HERE, R, 3),
+    "comments": lambda tx: mirror.newest_comments(tx, HERE, R, 3, 10),
+    "changed": lambda tx: mirror.changed_between(tx, "issues", HERE, R, 5, 50),
+    "list open": listing(),
+    "list page": listing(after=(100, "t")),
+    "list of a repository": listing(repository_id=R),
+    "list of a holder": listing(holder="3"),
+    "ready": lambda tx: tasks.ready(tx, HERE, "a", None, 20),
+    "ready here": lambda tx: tasks.ready(tx, HERE, "a", R, 20),
+    "by number": lambda tx: tasks.by_number(tx, HERE, R, 3),
+    "of issue": lambda tx: tasks.of_issue(tx, HERE, 3),
+    "of pull": lambda tx: tasks.of_pull(tx, HERE, R, 3),
+    "overdue": lambda tx: leases.overdue(tx, 100),
+    "renew": lambda tx: leases.renew(tx, HERE, "3", 10),
+    "next write": lambda tx: writes.next_due(tx, HERE),
+    "next read": lambda tx: pending_reads.due(tx, HERE, 0),
+    "next page": lambda tx: backfills.due(tx, HERE),
+    "waiting": writes.waiting_installations,
+    "lost": lost.due,
+    "permission": lambda tx: permissions.get(tx, HERE, R, "octocat"),
+    "key": lambda tx: agents.find_key(tx, "3"),
+    "blockers": lambda tx: relations.targets(tx, HERE, "blocked_by", 3),
+    "children": lambda tx: relations.sources(tx, HERE, "parent", 3),
+    "pulls of an issue": lambda tx: pulls.naming(tx, HERE, R, "acme/rocket", 3),
+    "checks": lambda tx: pulls.check_runs(tx, HERE, R, "3"),
+    "threads": lambda tx: pulls.unresolved_threads(tx, HERE, R, 3),
+    "search": lambda tx: search.find(tx, HERE, WORDS, 20),
+}
+
+
+async def fill(store: Store) -> None:
+    for name in FILLED:
+        table = metadata.tables[name]
+        columns = [c.name for c in table.columns]
+        marks = ", ".join(f":{c}" for c in columns)
+        statement = f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})"
+        rows = [row_of(table, n) for n in range(1, ROWS + 1)]
+
+        async def work(tx: Tx, statement: str = statement, rows: list[Row] = rows) -> None:
+            await tx.many(statement, rows)
+            await tx.run("ANALYZE" if tx.dialect == "sqlite" else f"ANALYZE TABLE {name}")  # noqa: B023
+
+        await store.write(work)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mysql"])
+def filled_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('filled') / 'hubbub.db'}"
+    else:
+        url = request.getfixturevalue("mariadb").create()
+    upgrade(url)
+
+    async def filling() -> None:
+        store = await open_store(url)
+        await fill(store)
+        await store.close()
+
+    asyncio.run(filling())
+    return url
+
+
+@pytest.fixture
+async def filled(filled_url: str) -> AsyncIterator[Store]:
+    store = await open_store(filled_url, Clock())
+    yield store
+    await store.close()
+
+
+class Planned(Exception):
+    """Ends the transaction, so that nothing changes."""
+
+
+async def plans(store: Store, hot: Callable[[Any], Awaitable[Any]]) -> list[tuple[str, Row]]:
+    """Each statement with each step of its plan."""
+    found: list[tuple[str, Row]] = []
+
+    async def work(tx: Tx) -> None:
+        noting = Recording(tx)
+        await hot(noting)
+        explain = "EXPLAIN QUERY PLAN" if tx.dialect == "sqlite" else "EXPLAIN"
+        for sql, params in noting.said:
+            if not sql.lstrip().startswith("INSERT"):
+                found.extend([(sql, row) for row in await tx.all(f"{explain} {sql}", **params)])
+        raise Planned
+
+    with pytest.raises(Planned):
+        await store.write(work)
+    return found
+
+
+def whole_table(step: Row) -> bool:
+    """Whether this step of a plan looks at every row of a table."""
+    if "detail" in step:
+        words = step["detail"].split()
+        return words[0] == "SCAN" and words[1] in SHORT and "INDEX" not in words
+    return step["type"] == "ALL" and step["table"] in SHORT
+
+
+# What the queries call the tables that grow.
+SHORT = {*FILLED, "t", "i", "d", "w", "e", "l", "b", "p", "k", "s", "search_texts"}
+
+
+@pytest.mark.parametrize("name", HOT)
+async def test_a_hot_query_walks_an_index(filled: Store, name: str) -> None:
+    steps = await plans(filled, HOT[name])
+    assert [(sql, step) for sql, step in steps if whole_table(step)] == []
