@@ -205,6 +205,17 @@ async def ready(
     return _all(found)
 
 
+LABELLED = (
+    " AND EXISTS (SELECT 1 FROM search_texts x WHERE x.installation_id = t.installation_id "
+    "AND x.repository_id = t.repository_id AND x.number = t.number AND x.row_id = 0 "
+    "AND INSTR(x.labels, :label) > 0)"
+)
+ASSIGNED = (
+    " AND EXISTS (SELECT 1 FROM issues x WHERE x.installation_id = t.installation_id "
+    "AND x.id = t.issue_id AND INSTR(LOWER(x.assignees), :assignee) > 0)"
+)
+
+
 async def listed(
     tx: Tx,
     installation_id: int,
@@ -212,15 +223,21 @@ async def listed(
     states: tuple[str, ...],
     repository_id: int | None,
     holder: str | None,
+    label: str | None = None,
+    assignee: str | None = None,
     after: tuple[int, str] | None,
     limit: int,
 ) -> list[Row]:
-    """Newest first."""
+    """Newest first. `label` and `assignee`: of the issue, without case."""
     where, more = "", dict[str, Any]()
     if repository_id is not None:
         where, more["r"] = f"{where} AND t.repository_id = :r", repository_id
     if holder is not None:
         where, more["h"] = f"{where} AND t.holder = :h", holder
+    if label is not None:
+        where, more["label"] = where + LABELLED, f"\n{label.casefold()}\n"
+    if assignee is not None:
+        where, more["assignee"] = where + ASSIGNED, json.dumps(assignee.casefold())
     if after is not None:
         where += " AND t.created_at <= :at AND (t.created_at < :at OR t.id < :id)"
         more |= {"at": after[0], "id": after[1]}

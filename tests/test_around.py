@@ -228,3 +228,31 @@ async def test_who_left_the_team_is_asked_about_again(town: Town) -> None:
     agent = await town.agent("a")
     task = (await agent.call("get_task", task=town.name(issue)))["task"]
     assert task["holder"] == "@hubot"
+
+
+async def test_tasks_are_listed_by_label_and_by_assignee_in_any_letter_case(town: Town) -> None:
+    bug, other = await town.task("A bug"), await town.task("No bug")
+    town.person.add_label(bug, "Bug")
+    town.person.assign(other, "octocat")
+    await town.settle()
+    agent = await town.agent("a")
+
+    async def titles(**given: str) -> list[str]:
+        return [each["title"] for each in (await agent.call("list_tasks", **given))["tasks"]]
+
+    assert await titles(label="bUG") == ["A bug"]
+    assert await titles(label="bu") == []
+    assert await titles(assignee="OctoCat") == ["No bug"]
+    assert await titles(assignee="cat") == []
+
+
+async def test_a_task_with_an_open_blocker_is_not_offered(town: Town) -> None:
+    first, second = await town.task("Blocked"), await town.task("Blocker")
+    town.person.block(first, second)
+    await town.settle()
+    agent = await town.agent("a")
+    assert (await agent.call("claim_task"))["task"]["title"] == "Blocker"
+    assert (await agent.refused("claim_task")).code == "nothing_ready"
+    town.person.close(second)
+    await town.settle()
+    assert (await agent.call("claim_task"))["task"]["title"] == "Blocked"

@@ -445,10 +445,12 @@ async def list_tasks(
     state: TaskState | Literal["open", "any"] = "open",
     repository: RepositoryName | None = None,
     holder: Annotated[str, Field(max_length=120)] | None = None,
+    label: Annotated[str, Field(min_length=1, max_length=255)] | None = None,
+    assignee: Annotated[str, Field(min_length=1, max_length=100)] | None = None,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Tasks:
-    """Tasks, newest first."""
+    """Tasks, newest first; `label` and `assignee` are those of the issue."""
     where = await covered(ctx, repository) if repository else None
     groups: dict[str, tuple[TaskState, ...]] = {"open": OPEN, "any": STATES}
     rows = await stored.listed(
@@ -457,6 +459,8 @@ async def list_tasks(
         states=groups.get(state) or (state,),
         repository_id=where["id"] if where else None,
         holder=holder,
+        label=label,
+        assignee=assignee,
         after=_place(cursor),
         limit=limit + 1,
     )
