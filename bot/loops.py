@@ -98,7 +98,10 @@ class Loops:
 
     async def index(self) -> int:
         """What was mirrored before there was a search index."""
-        return await self.hub.store.write(lambda tx: search.catch_up(tx, INDEX_BATCH))
+        indexed = await self.hub.store.write(lambda tx: search.catch_up(tx, INDEX_BATCH))
+        if indexed:
+            await self._pause(FORGET_PAUSE_S)
+        return indexed
 
     async def forget(self) -> int:
         dropped = await retention.step(self.hub.store, self.keeping)

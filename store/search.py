@@ -191,13 +191,7 @@ async def catch_up(tx: Tx, limit: int) -> int:
     if place == DONE:
         return 0
     table, installation_id, id_ = place.split()
-    rows = await tx.all(
-        f"SELECT installation_id, id, repository_id FROM {table} WHERE installation_id = :i "
-        f"AND id > :id OR installation_id > :i ORDER BY installation_id, id LIMIT :n",
-        i=int(installation_id),
-        id=int(id_),
-        n=limit,
-    )
+    rows = await _following(tx, table, int(installation_id), int(id_), limit)
     if not rows:
         await facts.put(tx, REACHED, _next(table))
         return await catch_up(tx, limit)
@@ -212,6 +206,21 @@ async def catch_up(tx: Tx, limit: int) -> int:
             await index(tx, table, now)
     await facts.put(tx, REACHED, f"{table} {rows[-1]['installation_id']} {rows[-1]['id']}")
     return len(rows)
+
+
+async def _following(tx: Tx, table: str, installation_id: int, id_: int, limit: int) -> list[Row]:
+    """The next in the order of the key; those of one installation at a time."""
+    q = (
+        f"SELECT installation_id, id, repository_id FROM {table} WHERE installation_id = :i "
+        "AND id > :id ORDER BY id LIMIT :n"
+    )
+    if rows := await tx.all(q, i=installation_id, id=id_, n=limit):
+        return rows
+    further = f"SELECT MIN(installation_id) AS i FROM {table} WHERE installation_id > :i"
+    row = await tx.one(further, i=installation_id)
+    if row is None or row["i"] is None:
+        return []
+    return await tx.all(q, i=row["i"], id=-1, n=limit)
 
 
 def _next(table: str) -> str:
