@@ -82,7 +82,7 @@ PARTS: dict[str, Part] = {
     "issues": Part(
         "issues: read",
         lambda part: f"issues?state=all&sort=updated&direction=asc&per_page=100{_since(part)}",
-        rows(issues.issues),
+        issues.issues,
         table="issues",
         asks=_relations,
     ),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 
-from bot import links, markers, tasks, transfers
+from bot import links, markers, tasks, transfers, unsaid
 from bot.events.event import (
     Ask,
     Branch,
@@ -48,7 +48,8 @@ async def apply(tx: Tx, keys: Keys, installation_id: int, changes: Changes) -> N
             await search.index(tx, each.table, each.row)
             await _follow(tx, each, put)
     await _unguarded(tx, installation_id, changes)
-    for each_ask in changes.asks:
+    brought = [each for moved in changes.moved for each in unsaid.brought(moved)]
+    for each_ask in (*changes.asks, *brought):
         await ask(tx, installation_id, each_ask)
 
 
@@ -108,6 +109,8 @@ async def _branch(tx: Tx, installation_id: int, branch: Branch) -> None:
 
 
 async def _follow(tx: Tx, each: Mirrored, put: Put) -> None:
+    for unheard in await unsaid.follow(tx, each, put):
+        await ask(tx, each.row["installation_id"], unheard)
     if each.table in FOLLOW:
         await FOLLOW[each.table](tx, each.row, put)
 
@@ -173,8 +176,8 @@ TIES: dict[str, Callable[[Row], Ask]] = {
     "workflow_runs": lambda row: _within("workflow_run", row, row["id"]),
     "workflow_jobs": lambda row: _within("workflow_jobs", row, row["run_id"]),
     "projects": lambda _: Ask("projects", "", {}),
-    "project_items": lambda row: ask_item(row["id"]),
-    "project_values": lambda row: ask_item(row["item_id"]),
+    "project_items": lambda row: unsaid.ask_item(row["id"]),
+    "project_values": lambda row: unsaid.ask_item(row["item_id"]),
 }
 
 
@@ -195,7 +198,3 @@ def _within(kind: str, row: Row, which: int) -> Ask:
 def ask_checks(repository_id: int, sha: str, priority: int = 1) -> Ask:
     arguments = {"repository_id": repository_id, "sha": sha}
     return Ask("check_runs", f"{repository_id} {sha}", arguments, priority)
-
-
-def ask_item(item_id: int) -> Ask:
-    return Ask("project_item", str(item_id), {"item_id": item_id})

@@ -10,7 +10,7 @@ from bot.answers import boards, issues, pulls, repositories, settings
 from bot.answers.reading import Apply, rows
 from bot.settings_file import PATH
 from store import boards as stored_boards
-from store import branches, commands, mirror, permissions, search
+from store import branches, commands, mirror, permissions, search, transfers
 from store.transaction import Row, Tx
 
 Complete: TypeAlias = Callable[[Tx, int, Row], Coroutine[Any, Any, Row | None]]
@@ -18,6 +18,12 @@ Complete: TypeAlias = Callable[[Tx, int, Row], Coroutine[Any, Any, Row | None]]
 
 async def _as_asked(_: Tx, __: int, arguments: Row) -> Row | None:
     return arguments
+
+
+async def _unless_it_left(tx: Tx, installation_id: int, arguments: Row) -> Row | None:
+    """Of an issue that went to another repository, what is there now is asked for there."""
+    place = (arguments["repository_id"], arguments["number"])
+    return None if await transfers.get(tx, installation_id, place) else arguments
 
 
 async def _of_organization(tx: Tx, installation_id: int, arguments: Row) -> Row | None:
@@ -83,7 +89,12 @@ KINDS: dict[str, Kind] = {
         lambda a: f"collaborators/{_login(a)}/permission",
         repositories.permission,
     ),
-    "issue": Kind("issues: read", lambda a: f"issues/{a['number']}", rows(issues.issue)),
+    "issue": Kind(
+        "issues: read",
+        lambda a: f"issues/{a['number']}",
+        issues.issue,
+        complete=_unless_it_left,
+    ),
     "comment": Kind(
         "issues: read", lambda a: f"issues/comments/{a['which']}", rows(issues.comment)
     ),
@@ -92,12 +103,14 @@ KINDS: dict[str, Kind] = {
         lambda a: f"issues/{a['number']}/dependencies/blocked_by?per_page=100",
         issues.blocked_by,
         lists=True,
+        complete=_unless_it_left,
     ),
     "sub_issues": Kind(
         "issues: read",
         lambda a: f"issues/{a['number']}/sub_issues?per_page=100",
         issues.sub_issues,
         lists=True,
+        complete=_unless_it_left,
     ),
     "pull_request": Kind(
         "pull_requests: read", lambda a: f"pulls/{a['number']}", rows(pulls.pull_request)
@@ -111,7 +124,7 @@ KINDS: dict[str, Kind] = {
     "reviews": Kind(
         "pull_requests: read",
         lambda a: f"pulls/{a['number']}/reviews?per_page=100",
-        rows(pulls.reviews),
+        pulls.reviews,
         lists=True,
     ),
     "review_comments": Kind(
@@ -141,7 +154,7 @@ KINDS: dict[str, Kind] = {
     "milestones": Kind(
         "issues: read",
         lambda _: "milestones?state=all&per_page=100",
-        rows(issues.milestones),
+        issues.milestones,
         lists=True,
     ),
     "ref": Kind(

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from store import sql
+from store import relations, sql
 from store.tables import metadata
 from store.transaction import Row, Tx
 
@@ -223,6 +223,8 @@ async def bury(tx: Tx, table: str, installation_id: int, id_: int) -> None:
             i=installation_id,
             id=id_,
         )
+    if table == "issues":
+        await relations.drop(tx, installation_id, id_)
 
 
 async def bury_installation(tx: Tx, installation_id: int) -> None:
@@ -236,14 +238,17 @@ async def bury_installation(tx: Tx, installation_id: int) -> None:
         await mark_gone(tx, installation_id, gone=True)
 
 
-async def hide_label(tx: Tx, installation_id: int, label_id: int, read_at: int) -> None:
+async def hide(tx: Tx, table: str, row: Row, read_at: int) -> bool:
     """A list of GitHub's lacks it. A later list may have it: it may be newer than this one."""
-    await tx.run(
-        "UPDATE labels SET deleted = 1, version = :v WHERE installation_id = :i AND id = :id "
-        "AND version < :v",
-        v=f"0{0:017d}{read_at:017d}{0:016d}",
-        i=installation_id,
-        id=label_id,
+    hidden = f"{row['version'][:18]}{read_at:017d}{0:016d}"
+    return bool(
+        await tx.run(
+            f"UPDATE {table} SET deleted = 1, version = :v WHERE installation_id = :i "
+            "AND id = :id AND version < :v",
+            v=hidden,
+            i=row["installation_id"],
+            id=row["id"],
+        )
     )
 
 
@@ -263,9 +268,10 @@ async def content(tx: Tx, table: str, installation_id: int) -> list[dict[str, An
     return await tx.all(q, i=installation_id)
 
 
-async def label_ids(tx: Tx, installation_id: int, repository_id: int) -> list[int]:
-    q = "SELECT id FROM labels WHERE installation_id = :i AND repository_id = :r AND deleted = 0"
-    return [row["id"] for row in await tx.all(q, i=installation_id, r=repository_id)]
+async def present(tx: Tx, table: str, installation_id: int, repository_id: int) -> list[Row]:
+    """All that the mirror shows of a repository's labels, or milestones."""
+    q = f"SELECT * FROM {table} WHERE installation_id = :i AND repository_id = :r AND deleted = 0"
+    return await tx.all(q, i=installation_id, r=repository_id)
 
 
 async def repository_ids(tx: Tx, installation_id: int) -> list[int]:

@@ -73,6 +73,11 @@ async def reviews(
     return await tx.all(q, i=installation_id, r=repository_id, n=number)
 
 
+async def review(tx: Tx, installation_id: int, review_id: int) -> Row | None:
+    q = "SELECT * FROM reviews WHERE installation_id = :i AND id = :id"
+    return await tx.one(q, i=installation_id, id=review_id)
+
+
 async def check_runs(
     tx: Tx, installation_id: int, repository_id: int, head_sha: str
 ) -> list[dict[str, Any]]:

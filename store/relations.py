@@ -29,7 +29,9 @@ SOURCES = OTHER.format(end="source", this="target")
 
 
 async def put(tx: Tx, installation_id: int, relation: Row) -> None:
-    """An issue has one parent: a new one takes the place of another."""
+    """An issue has one parent: a new one takes the place of another. What is gone has none."""
+    if await _an_end_is_gone(tx, installation_id, relation):
+        return
     if relation["kind"] == "parent":
         await tx.run(
             "DELETE FROM relations WHERE installation_id = :i AND kind = 'parent' "
@@ -40,6 +42,26 @@ async def put(tx: Tx, installation_id: int, relation: Row) -> None:
         )
     row = {"installation_id": installation_id, **relation}
     await tx.run(sql.upsert(tx.dialect, "relations", COLUMNS, KEY), **row)
+
+
+async def _an_end_is_gone(tx: Tx, installation_id: int, relation: Row) -> bool:
+    q = (
+        "SELECT 1 AS gone FROM issues WHERE installation_id = :i AND id IN :ends AND deleted = 1 "
+        "LIMIT 1"
+    )
+    ends = (relation["source_id"], relation["target_id"])
+    return await tx.one(q, i=installation_id, ends=ends) is not None
+
+
+async def drop(tx: Tx, installation_id: int, issue_id: int) -> None:
+    """All that an issue had: it is gone."""
+    for end in ("source_id", "target_id"):
+        await tx.run(
+            f"DELETE FROM relations WHERE installation_id = :i AND {end} = :id "
+            "AND kind IN ('parent', 'blocked_by')",
+            i=installation_id,
+            id=issue_id,
+        )
 
 
 async def remove(tx: Tx, installation_id: int, kind: Kind, source_id: int, target_id: int) -> None:

@@ -114,7 +114,6 @@ def _pull(it: Pull) -> tuple[Any, ...]:
         names(each.login for each in it.assignees),
         it.issue.milestone.number if it.issue.milestone else None,
         micros(it.merged_at),
-        micros(it.updated_at),
     )
 
 
@@ -182,7 +181,6 @@ async def of_mirror(town: Town, repository: Repository) -> Said:
                 row["assignees"],
                 row["milestone"],
                 row["merged_at"],
-                row["updated_at"],
             )
             for row in pulls
         },
@@ -270,7 +268,14 @@ def builds_of_github(repository: Repository) -> Said:
             for each in runs
         },
         "workflow_jobs": {
-            (each.id, run.id, each.run_attempt, each.name, *_progress(each.progress))
+            (
+                each.id,
+                run.id,
+                each.run_attempt,
+                each.name,
+                each.progress.status,
+                *_end(each.progress),
+            )
             for run in runs
             for each in run.jobs
         },
@@ -284,11 +289,12 @@ def builds_of_github(repository: Repository) -> Said:
 
 
 def _check(it: CheckRun) -> tuple[Any, ...]:
-    return (it.id, it.suite.head_sha, it.name, *_progress(it.progress))
+    """That a job's check began, nobody tells: only that it is done."""
+    return (it.id, it.suite.head_sha, it.name, *_end(it.progress))
 
 
-def _progress(it: Progress) -> tuple[Any, ...]:
-    return (it.status, it.conclusion, micros(it.started_at), micros(it.completed_at))
+def _end(it: Progress) -> tuple[Any, ...]:
+    return (it.conclusion, micros(it.completed_at))
 
 
 async def builds_of_mirror(town: Town, repository: Repository) -> Said:
@@ -296,10 +302,10 @@ async def builds_of_mirror(town: Town, repository: Repository) -> Said:
         found = await town.mirrored(table)
         return [row for row in found if row["repository_id"] == repository.id]
 
-    progress = ("status", "conclusion", "started_at", "completed_at")
+    end = ("conclusion", "completed_at")
     comments = {row["id"] for row in await rows("review_comments")}
     return {
-        "check_runs": _columns(await rows("check_runs"), "id", "head_sha", "name", *progress),
+        "check_runs": _columns(await rows("check_runs"), "id", "head_sha", "name", *end),
         "workflow_runs": _columns(
             await rows("workflow_runs"),
             "id",
@@ -312,7 +318,7 @@ async def builds_of_mirror(town: Town, repository: Repository) -> Said:
             "updated_at",
         ),
         "workflow_jobs": _columns(
-            await rows("workflow_jobs"), "id", "run_id", "run_attempt", "name", *progress
+            await rows("workflow_jobs"), "id", "run_id", "run_attempt", "name", "status", *end
         ),
         "settled_threads": {
             (row["comment_id"], row["number"])

@@ -1,8 +1,9 @@
 """Issues, comments, labels, milestones, relations."""
 
-from bot import payloads
+from bot import mirror, payloads, unsaid
 from bot.answers.reading import Reading, put
-from bot.events.relations import issue_name
+from bot.events.event import Ask, Changes, Moved, ask_numbered
+from bot.events.relations import issue_name, repository_of
 from bot.keys import Keys
 from bot.payloads import Json, Mirrored, at
 from bot.rows import issues as made
@@ -11,12 +12,62 @@ from store import relations
 from store.transaction import Row, Tx
 
 
-def issue(r: Reading) -> list[Mirrored]:
-    return [made.issue(*r.here, r.data, read_at=r.read_at)]
+async def issue(tx: Tx, keys: Keys, r: Reading) -> None:
+    """GitHub leads on from where an issue was to where it went, and answers for that."""
+    number = r.arguments["number"]
+    row = made.issue(*r.here, r.data, read_at=r.read_at)
+    known = await stored.issue(tx, *r.here, number)
+    if known is None and row.row["number"] == number:
+        await put(tx, keys, r, [row])
+        if await stored.issue(tx, *r.here, number):
+            await _ask_all(tx, unsaid.arrived(r.here[1], number), r)
+    elif known is not None and known["id"] == row.row["id"]:
+        await put(tx, keys, r, [row])
+    elif known is not None:
+        await _carry(tx, keys, r, known)
 
 
-def issues(r: Reading) -> list[Mirrored]:
-    return [made.issue(*r.here, each, read_at=r.read_at) for each in r.listed]
+async def _carry(tx: Tx, keys: Keys, r: Reading, known: Row) -> None:
+    updated = max(known["updated_at"], payloads.time(at(r.data, "updated_at")))
+    content = {k: v for k, v in known.items() if k not in ("deleted", "version")}
+    gone = payloads.guarded("issues", content, updated, deleted=True)
+    moved = await _moved(tx, known, r.data)
+    asks = (ask_numbered("issue", moved.new_repository_id, moved.new_number),) if moved else ()
+    changes = Changes((gone,), asks=asks, moved=(moved,) if moved else ())
+    await mirror.apply(tx, keys, r.installation_id, changes)
+
+
+async def _moved(tx: Tx, known: Row, new: Json) -> Moved | None:
+    there = await stored.repository(tx, known["installation_id"], repository_of(new))
+    if there is None:
+        return None
+    return Moved(
+        issue_id=known["id"],
+        repository_id=known["repository_id"],
+        number=known["number"],
+        new_issue_id=payloads.number(at(new, "id"), "issue.id"),
+        new_repository_id=there["id"],
+        new_number=payloads.number(at(new, "number"), "issue.number"),
+        title=payloads.text(at(new, "title"), 1024),
+    )
+
+
+async def issues(tx: Tx, keys: Keys, r: Reading) -> None:
+    await put(tx, keys, r, [made.issue(*r.here, each, read_at=r.read_at) for each in r.listed])
+    for each in r.listed:
+        await _without_relations(tx, r.installation_id, each)
+
+
+async def _without_relations(tx: Tx, installation_id: int, issue: Json) -> None:
+    """Where GitHub says that there are none, none need be asked for."""
+    this = payloads.maybe_number(at(issue, "id"))
+    if this is None:
+        return
+    dependencies = at(issue, "issue_dependencies_summary")
+    if at(dependencies, "total_blocked_by") == 0 == at(dependencies, "blocked_by"):
+        await relations.replace_targets(tx, installation_id, "blocked_by", this, [])
+    if at(issue, "sub_issues_summary", "total") == 0:
+        await relations.replace_sources(tx, installation_id, "parent", this, [])
 
 
 def comment(r: Reading) -> list[Mirrored]:
@@ -37,23 +88,36 @@ def last_number(url: Json) -> int | None:
     return int(found) if found.isdecimal() and len(found) < 16 else None
 
 
-def milestones(r: Reading) -> list[Mirrored]:
-    return [made.milestone(*r.here, each, read_at=r.read_at) for each in r.listed]
+async def milestones(tx: Tx, keys: Keys, r: Reading) -> None:
+    found = [made.milestone(*r.here, each, read_at=r.read_at) for each in r.listed]
+    await put(tx, keys, r, found)
+    for row in await _missing(tx, "milestones", r, found):
+        await _ask_all(tx, await unsaid.milestone_gone(tx, row), r)
 
 
 async def labels(tx: Tx, keys: Keys, r: Reading) -> None:
     found = [made.label(*r.here, each, read_at=r.read_at) for each in r.listed]
     await put(tx, keys, r, found)
+    for row in await _missing(tx, "labels", r, found):
+        await _ask_all(tx, await unsaid.label_gone(tx, row), r)
+
+
+async def _missing(tx: Tx, table: str, r: Reading, found: list[Mirrored]) -> list[Row]:
+    """What the list lacks, hidden now."""
     if not r.whole:
-        return
+        return []
     there = {each.row["id"] for each in found}
-    for label_id in await stored.label_ids(tx, *r.here):
-        if label_id not in there:
-            await stored.hide_label(tx, r.installation_id, label_id, r.read_at)
+    lacking = [row for row in await stored.present(tx, table, *r.here) if row["id"] not in there]
+    return [row for row in lacking if await stored.hide(tx, table, row, r.read_at)]
+
+
+async def _ask_all(tx: Tx, asks: list[Ask], r: Reading) -> None:
+    for each in asks:
+        await mirror.ask(tx, r.installation_id, each)
 
 
 async def blocked_by(tx: Tx, _: Keys, r: Reading) -> None:
-    this = await stored.issue(tx, *r.here, r.arguments["number"])
+    this = await _this(tx, r)
     if this is None:
         return
     found = [_relation("blocked_by", (this, ""), each) for each in _issues(r)]
@@ -61,11 +125,20 @@ async def blocked_by(tx: Tx, _: Keys, r: Reading) -> None:
 
 
 async def sub_issues(tx: Tx, _: Keys, r: Reading) -> None:
-    this = await stored.issue(tx, *r.here, r.arguments["number"])
+    this = await _this(tx, r)
     if this is None:
         return
     found = [_turned(_relation("parent", (this, ""), each)) for each in _issues(r)]
     await relations.replace_sources(tx, r.installation_id, "parent", this["id"], found)
+
+
+async def _this(tx: Tx, r: Reading) -> Row | None:
+    """The issue whose relations were asked for. When it comes, they are asked for again."""
+    number = r.arguments["number"]
+    found = await stored.issue(tx, *r.here, number)
+    if found is None:
+        await mirror.ask(tx, r.installation_id, ask_numbered("issue", r.here[1], number))
+    return found
 
 
 def _issues(r: Reading) -> list[Json]:

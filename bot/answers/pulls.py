@@ -4,11 +4,13 @@ import json
 
 from bot import payloads
 from bot.answers.issues import last_number
-from bot.answers.reading import Reading
+from bot.answers.reading import Reading, put
+from bot.events.event import ask_numbered
 from bot.keys import Keys
 from bot.payloads import Json, Mirrored, at
 from bot.rows import checks
 from bot.rows import pulls as made
+from bot.times import SECOND
 from store import mirror as stored
 from store import pulls
 from store.transaction import Row, Tx
@@ -22,9 +24,24 @@ def pull_requests(r: Reading) -> list[Mirrored]:
     return [made.pull_request(*r.here, each, read_at=r.read_at) for each in r.listed]
 
 
-def reviews(r: Reading) -> list[Mirrored]:
-    number = r.arguments["number"]
-    return [made.review(*r.here, number, each, read_at=r.read_at) for each in r.listed]
+async def reviews(tx: Tx, keys: Keys, r: Reading) -> None:
+    """REST does not say when a review changed: it is taken for as new as what is known of it."""
+    number, unsure = r.arguments["number"], False
+    found = []
+    for each in r.listed:
+        row = made.review(*r.here, number, each, read_at=r.read_at).row
+        known = await pulls.review(tx, r.installation_id, row["id"])
+        if known is not None and known["updated_at"] > row["updated_at"]:
+            content = made.review(
+                *r.here, number, each, read_at=r.read_at, known_at=known["updated_at"]
+            )
+            row = content.row
+            # It may have changed while GitHub answered.
+            late = known["updated_at"] >= r.read_at // SECOND * SECOND
+            unsure |= late and row["version"][35:] != known["version"][35:]
+        found.append(Mirrored("reviews", row))
+    asks = (ask_numbered("reviews", r.here[1], number),) if unsure else ()
+    await put(tx, keys, r, found, asks)
 
 
 def review_comments(r: Reading) -> list[Mirrored]:

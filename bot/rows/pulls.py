@@ -49,10 +49,17 @@ def pull_request(
 
 
 def review(
-    installation_id: int, repository_id: int, pull_number: int, value: Json, *, read_at: int = 0
+    installation_id: int,
+    repository_id: int,
+    pull_number: int,
+    value: Json,
+    *,
+    read_at: int = 0,
+    known_at: int = 0,
 ) -> Mirrored:
+    """`known_at`: that it was changed then is known, where GitHub does not say."""
     submitted = maybe_time(at(value, "submitted_at"))
-    updated = maybe_time(at(value, "updated_at")) or submitted or 0
+    updated = maybe_time(at(value, "updated_at")) or max(submitted or 0, known_at)
     row = {
         "installation_id": installation_id,
         "id": number(at(value, "id"), "review.id"),
