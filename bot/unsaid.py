@@ -7,7 +7,7 @@ that went to another repository.
 
 import json
 
-from bot.events.event import Ask, Moved, ask_numbered
+from bot.events.event import Ask, Moved, ask_numbered, ask_relations
 from bot.payloads import Mirrored
 from store import backfills, relations
 from store import mirror as stored
@@ -94,18 +94,15 @@ async def _gone(tx: Tx, row: Row) -> list[Ask]:
     asks = [ask_item(item_id) for item_id in await found.items_of(tx, i, row["node_id"])]
     for near in await found.neighbours(tx, i, row["id"]):
         kind = NEIGHBOURS[near["kind"]]
-        asks.append(ask_numbered(kind, near["repository_id"], near["number"]))
+        asks.append(ask_relations(kind, near["repository_id"], near["number"], near["id"]))
     await relations.drop(tx, i, row["id"])
     return asks
 
 
 def brought(moved: Moved) -> list[Ask]:
-    return arrived(moved.new_repository_id, moved.new_number)
-
-
-def arrived(repository_id: int, number: int) -> list[Ask]:
-    """What an issue brought along to another repository."""
-    return [ask_numbered(kind, repository_id, number) for kind in NEIGHBOURS.values()]
+    """The relations of an issue go along to another repository."""
+    there = (moved.new_repository_id, moved.new_number, moved.new_issue_id)
+    return [ask_relations(kind, *there) for kind in NEIGHBOURS.values()]
 
 
 # By the kind of a relation: the read, at its one end, that settles all of them.

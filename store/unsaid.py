@@ -71,9 +71,9 @@ async def has_left(tx: Tx, installation_id: int, node_id: str) -> bool:
 
 
 async def neighbours(tx: Tx, installation_id: int, issue_id: int) -> list[Row]:
-    """Parents of an issue and what it blocks, if mirrored: `kind`, `repository_id`, `number`."""
+    """Parents of an issue and what it blocks, if mirrored: `kind`, with the issue's columns."""
     q = (
-        "SELECT s.kind, n.repository_id, n.number FROM relations s JOIN issues n "
+        "SELECT s.kind, n.id, n.repository_id, n.number FROM relations s JOIN issues n "
         "ON n.installation_id = s.installation_id AND n.id = s.{end}_id AND n.deleted = 0 "
         "WHERE s.installation_id = :i AND s.kind = '{kind}' AND s.{this}_id = :id"
     )

@@ -1,7 +1,7 @@
 """What an event is made of, and what it may change."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from bot import payloads
@@ -134,6 +134,14 @@ def ask_numbered(kind: str, repository_id: int, number: int, priority: int = SOO
     """About an issue or a pull request."""
     arguments = {"repository_id": repository_id, "which": number, "number": number}
     return Ask(kind, f"{repository_id} {number}", arguments, priority)
+
+
+def ask_relations(
+    kind: str, repository_id: int, number: int, issue_id: int | None, priority: int = SOON
+) -> Ask:
+    """With its id, the answer can be brought in before the issue itself."""
+    asked = ask_numbered(kind, repository_id, number, priority)
+    return replace(asked, arguments=asked.arguments | {"issue_id": issue_id})
 
 
 def listed(value: Json) -> list[Json]:

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from bot import payloads
-from bot.events.event import Ask, Changes, Event, Relation, ask_numbered
+from bot.events.event import Ask, Changes, Event, Relation, ask_relations
 from bot.payloads import Json, at
 
 # The words of each event for the two ends of a relation: source first.
@@ -66,7 +66,7 @@ def _is_here(event: Event, issue: Json) -> bool:
 def _asked(kind: str, end: dict[str, Json]) -> tuple[Ask, ...]:
     if end["repository_id"] is None or end["number"] is None:
         return ()
-    return (ask_numbered(kind, end["repository_id"], end["number"]),)
+    return (ask_relations(kind, end["repository_id"], end["number"], end["id"]),)
 
 
 def repository_of(issue: Json) -> str:
