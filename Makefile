@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer, with venv, and nothing else: each target makes .venv when it has to.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint serve docs lock format clean
+.PHONY: help demo test lint bench serve docs lock format clean
 
 BIN := .venv/bin
 OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -30,6 +30,11 @@ lint: $(STAMP) ## check style, types, imports, workflows and the lock file
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/zizmor --quiet --offline .github/workflows
 	@$(CHECK_LOCK)
+
+bench: $(STAMP) ## measure speed, some ten minutes (BENCH=intake, million, repair or backfill)
+	@echo "Measuring on SQLite and on a MariaDB; close what else runs"
+	@for each in $(or $(BENCH),intake million repair backfill); do \
+		PYTHONPATH=tests $(BIN)/python tests/mariadb.py $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 serve: $(STAMP) ## run Hubbub with the settings in the environment or .env
 	@echo "Starting Hubbub; Ctrl-C ends it"
