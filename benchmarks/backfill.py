@@ -98,7 +98,7 @@ async def run(engine: str, url: str, table: Table) -> bool:
             github.install("acme", ["acme/rocket"])
             await github.delivered()
             for share in KILLS:
-                await until(lambda s=share: len(pages(github)) >= s * PAGES)
+                await until(lambda s=share: len(pages(github)) >= s * PAGES)  # type: ignore[misc]
                 process.kill()
                 process.wait()
                 process = start(Path(folder), environment)
