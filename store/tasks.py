@@ -31,6 +31,11 @@ ANY = (
 )
 # What actors get to see.
 SELECT = f"{ANY} AND {VISIBLE} AND {PRESENT}"
+# Tasks first, along an index: left to itself MySQL begins with the few repositories, and sorts.
+ALONG = {
+    "sqlite": "tasks t INDEXED BY {index} CROSS JOIN",
+    "mysql": "tasks t FORCE INDEX ({index}) STRAIGHT_JOIN",
+}
 
 
 async def create(tx: Tx, installation_id: int, **values: Any) -> str:
@@ -194,12 +199,14 @@ async def ready(
         f"AND (t.assigned_to IS NULL OR t.assigned_to = :me) AND {UNBLOCKED}"
     )
     more: dict[str, Any] = {"me": me}
+    index = "ix_tasks_best"
     if repository_id is not None:
-        where, more["r"] = f"{where} AND t.repository_id = :r", repository_id
+        index, where = "ix_tasks_best_in", f"{where} AND t.repository_id = :r"
+        more["r"] = repository_id
     found: list[Row] = []
     for priority in PRIORITIES:
         parts = [f"t.state = '{state}' AND t.priority = {priority} AND {where}" for state in READY]
-        q = _merged(parts, "failures, created_at, id")
+        q = _merged(tx.dialect, index, parts, "failures, created_at, id")
         left = limit - len(found)
         found += await tx.all(q, i=installation_id, n=left, **more) if left else []
     return _all(found)
@@ -229,11 +236,13 @@ async def listed(
     limit: int,
 ) -> list[Row]:
     """Newest first. `label` and `assignee`: of the issue, without case."""
-    where, more = "", dict[str, Any]()
+    index, where, more = "ix_tasks_newest", "", dict[str, Any]()
     if repository_id is not None:
-        where, more["r"] = f"{where} AND t.repository_id = :r", repository_id
+        index, where = "ix_tasks_newest_in", " AND t.repository_id = :r"
+        more["r"] = repository_id
     if holder is not None:
-        where, more["h"] = f"{where} AND t.holder = :h", holder
+        index, where = "ix_tasks_newest_of", f"{where} AND t.holder = :h"
+        more["h"] = holder
     if label is not None:
         where, more["label"] = where + LABELLED, f"\n{label.casefold()}\n"
     if assignee is not None:
@@ -242,19 +251,21 @@ async def listed(
         where += " AND t.created_at <= :at AND (t.created_at < :at OR t.id < :id)"
         more |= {"at": after[0], "id": after[1]}
     named = {f"state_{n}": state for n, state in enumerate(states)}
-    q = _merged([f"t.state = :{name}{where}" for name in named], "created_at DESC, id DESC")
+    parts = [f"t.state = :{name}{where}" for name in named]
+    q = _merged(tx.dialect, index, parts, "created_at DESC, id DESC")
     return _all(await tx.all(q, i=installation_id, n=limit, **named, **more))
 
 
-def _merged(parts: list[str], order: str) -> str:
+def _merged(dialect: sql.Dialect, index: str, parts: list[str], order: str) -> str:
     """The first `:n` of the rows that fulfil one of the parts.
 
-    Each part has equalities that an index begins with, and walks it in order; to sort what a
+    Each part has equalities that the index begins with, and walks it in order; to sort what a
     condition over several states finds would take a look at all of it.
     """
     inner = ", ".join(f"t.{each}" for each in order.split(", "))
+    select = SELECT.replace("tasks t JOIN", ALONG[dialect].format(index=index), 1)
     one = [
-        f"SELECT * FROM ({SELECT} AND {part} ORDER BY {inner} LIMIT :n) part_{n}"
+        f"SELECT * FROM ({select} AND {part} ORDER BY {inner} LIMIT :n) part_{n}"
         for n, part in enumerate(parts)
     ]
     return f"{' UNION ALL '.join(one)} ORDER BY {order} LIMIT :n"
