@@ -212,6 +212,8 @@ class GitHub:
         """Where a link leads; None if elsewhere, for the token goes with the request."""
         try:
             url = here.join(URL(link))
+            # A list that lost its filters on the way would be taken for all there is.
+            url = url if url.query_string else url.with_query(here.query)
             return url if link and url.origin() == here.origin() else None
         except ValueError:
             return None
