@@ -120,7 +120,7 @@ def _entry(row: Row, kind: Kind, row_id: int, found: list[str]) -> Row:
     """With spaces at both ends of the terms, for plain matching. `doc` is its place."""
     return {
         "installation_id": row["installation_id"],
-        "doc": _place(written_at(row), kind, row_id or row["number"]),
+        "doc": _place(written_at(row), kind, row["id"]),
         "kind": kind,
         "repository_id": row["repository_id"],
         "number": row["number"],
