@@ -551,7 +551,7 @@ async def most_is_lost(s: Story, order: int) -> None:
 
 
 @pytest.mark.timeout(max(180, 10 * EXAMPLES))
-@HISTORIES
+@settings(HISTORIES, max_examples=(EXAMPLES + 1) // 2)
 @given(steps=STEPS, order=st.integers(0, 99))
 async def test_whatever_is_lost_for_good_a_backfill_makes_the_mirror_as_github_is(
     store: Store, clock: Clock, steps: list[Step], order: int
