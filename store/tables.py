@@ -514,6 +514,8 @@ backfills = table(
     column("started_at", Big),
     maybe("finished_at", Big),
     sa.Index("ix_backfills_state", "installation_id", "state", "not_before"),
+    # Which installations have something waiting is asked over all of them.
+    sa.Index("ix_backfills_waiting", "state", "not_before", "installation_id"),
 )
 # Deliveries that GitHub has and the inbox lacks: what the mirror is known to miss.
 lost_deliveries = table(

@@ -242,6 +242,7 @@ CREATE TABLE backfills (
 );
 
 CREATE INDEX ix_backfills_state ON backfills (installation_id, state, not_before);
+CREATE INDEX ix_backfills_waiting ON backfills (state, not_before, installation_id);
 
 CREATE TABLE lost_deliveries (
   installation_id BIGINT NOT NULL,
