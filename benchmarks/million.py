@@ -82,14 +82,15 @@ async def seed(store: Store, installation_id: int, size: int) -> None:
 Call = Callable[[int], Awaitable[Any]]
 
 
-async def took(call: Call) -> float:
-    """The median, milliseconds."""
-    times = []
+async def took(*alternatives: Call) -> list[float]:
+    """The median of each, milliseconds; called in turns, so that all meet the same machine."""
+    times: list[list[float]] = [[] for _ in alternatives]
     for n in range(CALLS):
-        began = time.perf_counter()
-        await call(n)
-        times.append(time.perf_counter() - began)
-    return median(times) * 1000
+        for call, spent in zip(alternatives, times, strict=True):
+            began = time.perf_counter()
+            await call(n)
+            spent.append(time.perf_counter() - began)
+    return [median(spent) * 1000 for spent in times]
 
 
 def calls(hub: Hub, installation_id: int, size: int) -> dict[str, Call]:
@@ -134,7 +135,8 @@ async def compared(url: str) -> list[tuple[str, float, float]]:
     for name in small:
         for each in (small, large):
             await each[name](1)
-        found.append((name, await took(small[name]), await took(large[name])))
+        of_small, of_large = await took(small[name], large[name])
+        found.append((name, of_small, of_large))
     token = await store.write(
         lambda tx: create_key(tx, hub.keys, made[SIZES[1]], "bench", "observer")
     )
