@@ -183,7 +183,7 @@ async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
 
     keeping = retention.kept(loaded)
     async with (
-        cli.opened(loaded, make=True) as hub,
+        cli.opened(loaded, make=True, app=github_app) as hub,
         loops.running(hub, github_app, keeping) as running,
     ):
         hosts = http.allowed_hosts(loaded.host, loaded.public_url)

@@ -131,7 +131,7 @@ async def begin_missing(hub: Hub) -> int:
             await begin(tx, row["installation_id"], row["id"])
         owners = await backfills.unbegun_owners(tx, 100)
         for installation_id in owners:
-            await _begin_owner(tx, installation_id)
+            await begin_owner(tx, installation_id)
         return len(found) + len(owners)
 
     if not await hub.store.read(_anything_missing):
@@ -145,7 +145,7 @@ async def _anything_missing(tx: Tx) -> bool:
     return bool(await backfills.unbegun(tx, 1) or await backfills.unbegun_owners(tx, 1))
 
 
-async def _begin_owner(tx: Tx, installation_id: int) -> None:
+async def begin_owner(tx: Tx, installation_id: int) -> None:
     """The boards: their list is one read, and each then becomes a part of its own."""
     await backfills.begin(tx, installation_id, 0, (OWNERS,))
     row = {"installation_id": installation_id, "repository_id": 0, "part": OWNERS}

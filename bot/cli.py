@@ -20,14 +20,14 @@ from bot.github import GitHub, OutcomeUnknown, Unreachable
 from bot.hub import TOKEN_CACHE_S, Hub, create_key
 from bot.operations import OPERATIONS
 from bot.payloads import at, text
-from bot.settings import Settings, WrongSettings
+from bot.settings import GitHubApp, Settings, WrongSettings
 from bot.settings_file import PATH
 from bot.times import stamp
-from store import agents, deliveries, lost, mirror
+from store import agents, deliveries, facts, lost, mirror
 from store import migrate as schema
 from store import repository_settings as stored_settings
 from store.database import open_store, system_clock
-from store.transaction import Row, StoreError, Tx
+from store.transaction import Row, Store, StoreError, Tx
 
 REST_TIMEOUT_S = 70
 # Of deliveries: in GitHub's log, and not in the inbox.
@@ -55,12 +55,19 @@ def safe_url(url: str) -> str:
 
 
 def migrate(loaded: Settings) -> None:
+    """With the secret, so that every command can open what this one made."""
+    keys.load(loaded, make=True)
     schema.upgrade(loaded.database_url)
 
 
 @asynccontextmanager
-async def opened(loaded: Settings, *, make: bool = False) -> AsyncIterator[Hub]:
-    """The database, bound to the secret. `make`: made and migrated first, as `serve` does."""
+async def opened(
+    loaded: Settings, *, make: bool = False, app: GitHubApp | None = None
+) -> AsyncIterator[Hub]:
+    """The database, bound to the secret, and to the App from its first `serve` on.
+
+    `make`: made and migrated first, as `serve` does.
+    """
     if not make:
         await asyncio.to_thread(_there, loaded)
     known = keys.load(loaded, make=make)
@@ -69,9 +76,21 @@ async def opened(loaded: Settings, *, make: bool = False) -> AsyncIterator[Hub]:
     store = await open_store(loaded.database_url)
     try:
         await keys.check(store, known)
+        if app is not None:
+            await _bind(store, app)
         yield Hub(store, known)
     finally:
         await store.close()
+
+
+async def _bind(store: Store, app: GitHubApp) -> None:
+    """Another App does not see these installations, and would take all of them for removed."""
+    bound = await store.write(lambda tx: facts.settle(tx, "github app", app.id))
+    if bound != app.id:
+        raise WrongSettings(
+            f"HUBBUB_GITHUB_APP_ID is {app.id}, and this database is App {bound}'s. Use that, or "
+            "another database."
+        )
 
 
 def _there(loaded: Settings) -> None:

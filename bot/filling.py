@@ -152,7 +152,7 @@ def _place(part: Row, which: Part, page: list[Json], answer: Answer) -> Place:
 async def _ask_for_missing(tx: Tx, part: Row, which: Part, page: list[Json], place: Place) -> None:
     """Things that GitHub should have listed and did not: moved on by a change, or gone."""
     table = which.table or ""
-    if table not in MISSED or part["next_page"] or not page:
+    if table not in MISSED or part["next_page"]:
         return
     here = (part["installation_id"], part["repository_id"])
     until = place.reached if not place.done else FOREVER

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from store import backfills, freshness
-from store.transaction import Tx
+from store.transaction import Row, Tx
 
 
 @dataclass(frozen=True)
@@ -14,10 +14,16 @@ class Freshness:
     behind: list[str]
 
 
-async def of(tx: Tx, installation_id: int, now: int) -> Freshness:
+async def of(
+    tx: Tx, installation_id: int, now: int, reach: frozenset[int] | None = None
+) -> Freshness:
+    """`reach`: the repositories that may be named; None: all."""
     row = await freshness.of(tx, installation_id)
     since = [row[name] for name in ("waiting", "failed", "dead", "lost") if row[name] is not None]
     why: list[str] = []
+    if late := _unheard(row, now):
+        since.append(late)
+        why.append("GitHub's log of deliveries cannot be read, and no webhook gets in")
     if row["dead"] is not None:
         n = await freshness.dead_count(tx, installation_id)
         why.append(
@@ -29,13 +35,25 @@ async def of(tx: Tx, installation_id: int, now: int) -> Freshness:
         why += [
             f"{each['name'] or 'the installation'}: {_deliveries(each['n'])} lost, being fetched"
             for each in await freshness.lost_by_repository(tx, installation_id)
+            if _within(each, reach)
         ]
     if row["filling"]:
         why += [
-            f"{each['name']}: being fetched for the first time, {_share(each)}"
+            f"{each['name']}: being fetched, {_share(each)}"
             for each in await backfills.unfinished(tx, installation_id)
+            if _within(each, reach)
         ]
     return Freshness(min([now, *since]), why)
+
+
+def _unheard(row: Row, now: int) -> int | None:
+    """Since when nobody looked, where nothing is told and it should have been looked."""
+    late_after, surveyed = int(row["late_after"] or 0), int(row["surveyed"] or 0)
+    return surveyed if late_after and now - surveyed > late_after else None
+
+
+def _within(row: Row, reach: frozenset[int] | None) -> bool:
+    return reach is None or row["id"] is None or row["id"] in reach
 
 
 async def filling(tx: Tx) -> dict[str, str]:

@@ -201,7 +201,7 @@ async def _again(tx: Tx, asked: Asked, kept: Row) -> Answer:
 async def run(tx: Tx, asked: Asked) -> Answer:
     now, actor = await tx.now(), asked.actor
     answer = await asked.operation.run(Context(tx, actor, now), **asked.given)
-    fresh = await freshness.of(tx, actor.installation_id, now)
+    fresh = await freshness.of(tx, actor.installation_id, now, actor.repositories)
     how_fresh = {
         "as_of": stamp(fresh.at),
         "stale_s": (now - fresh.at) / 1_000_000,

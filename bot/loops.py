@@ -145,7 +145,6 @@ class Loops:
     async def finish(self) -> None:
         """What is in hand ends; nothing new begins."""
         self.stopping.set()
-        await self.repair.release()
         if self._sending:
             _, late = await asyncio.wait(list(self._sending.values()), timeout=FINISH_S)
             if late:
@@ -173,7 +172,7 @@ async def running(hub: Hub, app: GitHubApp, keeping: Kept) -> AsyncIterator[Loop
                 ("sender", loops.send, "outbox", SENDER_EVERY_S),
                 ("reaper", loops.reap, "time", REAPER_EVERY_S),
                 ("repair", loops.mend, "time", SENDER_EVERY_S),
-                ("backfill", loops.begin_backfills, "inbox", BACKFILL_EVERY_S),
+                ("backfill", loops.begin_backfills, "time", BACKFILL_EVERY_S),
                 ("indexer", loops.index, "time", FORGET_EVERY_S),
                 ("forgetter", loops.forget, "time", FORGET_EVERY_S),
             )
@@ -182,7 +181,9 @@ async def running(hub: Hub, app: GitHubApp, keeping: Kept) -> AsyncIterator[Loop
             yield loops
         finally:
             await loops.finish()
-            await asyncio.wait(started, timeout=FINISH_S)
+            _, late = await asyncio.wait(started, timeout=FINISH_S)
+            if not late:
+                await repair.release()
             for task in started:
                 task.cancel()
             await asyncio.gather(*started, return_exceptions=True)

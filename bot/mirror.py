@@ -1,5 +1,6 @@
 """Brings what a delivery, or a read, says into the mirror, with all that follows from it."""
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -126,8 +127,8 @@ async def _pull_request(tx: Tx, row: Row, put: Put) -> None:
         for link in links.links(row["body"], row["head_ref"])
     ]
     await pulls.put_links(tx, *here, named)
-    known = put.before and put.before["head_sha"]
-    if row["state"] == "open" and row["head_sha"] != known:
+    known = put.before and (put.before["head_sha"], put.before["base_ref"])
+    if row["state"] == "open" and (row["head_sha"], row["base_ref"]) != known:
         await ask(tx, row["installation_id"], ask_numbered("pull_files", *here[1:]))
     await tasks.pull_changed(tx, row)
 
@@ -139,9 +140,13 @@ async def _installation(tx: Tx, row: Row, put: Put) -> None:
     if before is None or gone:
         return
     # What happened while it was away, or could not be seen, nobody told.
-    granted = before["permissions"] not in ("{}", row["permissions"])
-    if before["gone_at"] is not None or granted:
+    if before["gone_at"] is not None or _granted(before["permissions"], row["permissions"]):
         await backfills.forget(tx, row["installation_id"])
+
+
+def _granted(before: str, now: str) -> bool:
+    """Whether the App may do more; nothing is known of one that only other events told of."""
+    return before != "{}" and bool(json.loads(now).items() - json.loads(before).items())
 
 
 FOLLOW = {"issues": _issue, "pull_requests": _pull_request, "installations": _installation}

@@ -51,7 +51,10 @@ async def _completed(line: Line, read: Row) -> tuple[str | None, Row]:
         return None, read
     path = kind.path(arguments)
     if not path.startswith("/"):
-        path = f"/repos/{await _repository_of(line, read)}/{path}"
+        name = await _repository_of(line, read)
+        if name is None:
+            return None, read
+        path = f"/repos/{name}/{path}"
     return path, read | {"arguments": arguments}
 
 
@@ -108,10 +111,9 @@ async def _unanswered(line: Line, read: Row, exc: Exception) -> None:
         await line.hub.store.write(lambda tx: pending_reads.ask(tx, i, *this))
 
 
-async def _repository_of(line: Line, read: Row) -> str:
+async def _repository_of(line: Line, read: Row) -> str | None:
     here = (read["installation_id"], read["arguments"]["repository_id"])
-    name = await line.hub.store.read(lambda tx: mirror.repository_name(tx, *here))
-    return name or "unknown/unknown"
+    return await line.hub.store.read(lambda tx: mirror.repository_name(tx, *here))
 
 
 async def _list(

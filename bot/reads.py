@@ -205,7 +205,7 @@ KINDS: dict[str, Kind] = {
     ),
 }
 # What may be gone although its repository is there: a 404 of these is looked into.
-SINGLE = ("issue", "comment", "pull_request", "settings")
+SINGLE = ("issue", "comment", "settings")
 
 
 async def gone(tx: Tx, read: Row, status: int) -> None:
@@ -221,12 +221,18 @@ async def gone(tx: Tx, read: Row, status: int) -> None:
     elif read["kind"] == "installation":
         await mirror.bury_installation(tx, installation_id)
     elif read["kind"] == "project_item":
-        await mirror.bury(tx, "project_items", installation_id, arguments["item_id"])
+        await _hidden(tx, installation_id, arguments["item_id"])
     elif read["kind"] == "settings":
         if status == 410:
             await settings.absent(tx, installation_id, arguments)
     elif status == 410:
         await _buried(tx, read["kind"], here, arguments)
+
+
+async def _hidden(tx: Tx, installation_id: int, item_id: int) -> None:
+    """Gone, or not to be seen for now: a later read may have it again."""
+    if row := await stored_boards.item(tx, installation_id, item_id):
+        await mirror.hide(tx, "project_items", row, await tx.now())
 
 
 async def _buried(tx: Tx, kind: str, here: tuple[int, int], arguments: Row) -> None:

@@ -11,15 +11,18 @@ from typing import Any
 import structlog
 
 from bot import backfill, budget, intake, mirror
-from bot.events.event import SOON, Ask
+from bot.events.event import SOON, Ask, Changes
 from bot.events.repositories import READ_REPOSITORIES
 from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
+from bot.keys import Keys
 from bot.line import APP, GRACE, LEASE, Line, budgets_of, message_of
 from bot.payloads import Json, at, maybe_number, text, time
+from bot.rows import owners
 from bot.times import SECOND
 from bot.writes import Request
-from store import deliveries, facts, lost, senders
+from store import deliveries, facts, installations, lost, senders
 from store import mirror as stored
+from store.freshness import LATE_AFTER, SURVEYED
 from store.transaction import Row, Tx
 
 log = structlog.get_logger()
@@ -38,7 +41,10 @@ PATIENCE = (60 * SECOND, 300 * SECOND)
 # After GitHub could not be used.
 AGAIN_S = 30.0
 LOG = "/app/hook/deliveries"
-SURVEYED = "deliveries surveyed at"
+UNDER_SURVEY = "deliveries under survey"
+# In pull mode, after so many intervals and a minute without a look the mirror is behind.
+PULL_IS_LATE = 3
+LATE = 60 * SECOND
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ class Survey:
 
     began: int
     floor: int
+    # Whether the one before it ended: only then is what is older than something known, known.
+    goes_on: bool
     next_page: str | None = f"{LOG}?per_page=100"
 
 
@@ -66,6 +74,8 @@ class Repair(Line):
     fetches: bool = False
     every_s: float = EVERY_S
     _survey: Survey | None = field(default=None, repr=False)
+    # The next page of where the App is installed; None once all were seen.
+    _installations: str | None = "/app/installations?per_page=100"
 
     async def step(self) -> float:
         """One request, if one is due: after how many seconds to come again."""
@@ -73,6 +83,8 @@ class Repair(Line):
         try:
             if turn.mend:
                 return await self._mend(turn.mend)
+            if turn.survey and self._installations is not None:
+                return await self._list_installations(self._installations)
             if turn.survey:
                 return await self._list_page()
         except (Unreachable, OutcomeUnknown, TokenRefused) as exc:
@@ -114,8 +126,18 @@ class Repair(Line):
         if last and last < now - WINDOW:
             await _walk_since(tx, last - OVERLAP)
             await facts.put(tx, SURVEYED, str(now - WINDOW))
-        self._survey = Survey(now, max(last - OVERLAP, now - WINDOW))
+        goes_on = await facts.get(tx, UNDER_SURVEY) != "yes"
+        await facts.put(tx, UNDER_SURVEY, "yes")
+        self._survey = Survey(now, max(last - OVERLAP, now - WINDOW), goes_on)
         return due
+
+    async def _list_installations(self, path: str) -> float:
+        """Once, at start: of one that is older than the log nobody tells."""
+        answer = await self.request(APP, Request("GET", path))
+        if answer.status == 200 and isinstance(answer.data, list):
+            await self.hub.store.write(lambda tx: _installed(tx, self.hub.keys, answer.data))
+        self._installations = link(answer)
+        return PACE_S
 
     async def _list_page(self) -> float:
         survey = self._survey
@@ -124,6 +146,8 @@ class Repair(Line):
         answer = await self.request(APP, Request("GET", survey.next_page))
         if _refused(answer) or not isinstance(answer.data, list):
             self._survey = None
+            self.trouble = f"its log of deliveries: {answer.status} {message_of(answer)}"
+            log.warning("GitHub's log cannot be read", why=self.trouble)
             return AGAIN_S if answer.status != 200 else self.every_s
         page = [row for each in answer.data if (row := _logged(each)) is not None]
         settled = [row for row in page if self.fetches or not _under_way(row, survey.began)]
@@ -133,11 +157,18 @@ class Repair(Line):
         survey.next_page = link(answer)
         oldest = min((row["delivered_at"] for row in page), default=0)
         # Where every delivery is fetched, what is older than one that is known was seen before.
-        seen_before = self.fetches and page and not news and survey.floor > 0
+        seen_before = self.fetches and survey.goes_on and page and not news
         if survey.next_page is None or oldest < survey.floor or seen_before:
-            await self.hub.store.write(lambda tx: facts.put(tx, SURVEYED, str(survey.began)))
+            await self.hub.store.write(lambda tx: self._surveyed(tx, survey))
             self._survey = None
         return PACE_S
+
+    async def _surveyed(self, tx: Tx, survey: Survey) -> None:
+        await facts.put(tx, SURVEYED, str(survey.began))
+        await facts.put(tx, UNDER_SURVEY, "no")
+        # Where nothing is told, what was looked at last is all that is known.
+        limit = int(PULL_IS_LATE * self.every_s * SECOND) + LATE if self.fetches else 0
+        await facts.put(tx, LATE_AFTER, str(limit))
 
     # --- Brought in ------------------------------------------------------------------------------
 
@@ -184,6 +215,18 @@ class Repair(Line):
         await self.hub.store.write(lambda tx: lost.found(tx, row["installation_id"], [row["guid"]]))
 
 
+async def _installed(tx: Tx, keys: Keys, listed: list[Json]) -> None:
+    read_at = await tx.now()
+    for value in listed:
+        if maybe_number(at(value, "id")) is None:
+            continue
+        row = owners.installation(value, read_at=read_at)
+        i = row.row["installation_id"]
+        unknown = await stored.installation(tx, i) is None
+        asks = (READ_REPOSITORIES,) if unknown else ()
+        await mirror.apply(tx, keys, i, Changes((row,), asks=asks))
+
+
 async def _arrived(tx: Tx, row: Row) -> bool:
     return await deliveries.get(tx, row["installation_id"], row["guid"]) is not None
 
@@ -200,16 +243,25 @@ async def _given_up(tx: Tx, row: Row) -> None:
     if repository_id and await stored.repository_by_id(tx, i, repository_id):
         await backfill.begin(tx, i, repository_id, row["delivered_at"] - OVERLAP)
     elif i:
-        await mirror.ask(tx, i, READ_REPOSITORIES)
-        await mirror.ask(tx, i, Ask("installation", "", {"installation_id": i}, SOON))
+        await _look_again(tx, i)
     await lost.found(tx, i, [row["guid"]])
 
 
 async def _walk_since(tx: Tx, since: int) -> None:
     """Nobody listened for longer than GitHub's log goes back."""
     log.warning("the mirror missed more than GitHub's log holds: reading what changed since")
+    for installation_id in await installations.present(tx):
+        await _look_again(tx, installation_id)
+        await backfill.begin_owner(tx, installation_id)
     for row in await stored.present_repositories(tx):
         await backfill.begin(tx, row["installation_id"], row["id"], since)
+
+
+async def _look_again(tx: Tx, installation_id: int) -> None:
+    """Its repositories, and what it is itself."""
+    await mirror.ask(tx, installation_id, READ_REPOSITORIES)
+    this = {"installation_id": installation_id}
+    await mirror.ask(tx, installation_id, Ask("installation", "", this, SOON))
 
 
 def _logged(value: Json) -> Row | None:

@@ -27,7 +27,7 @@ class Turn:
 
 
 class Sender(Line):
-    """The line, with turns: reads first, then writes in their order, and backfill in between."""
+    """The line, with turns: reads that somebody waits for, writes, and in between the rest."""
 
     async def step(self, installation_id: int) -> float | None:
         """Send one request, if one is due: after how many seconds to come again, if at all."""
@@ -53,19 +53,23 @@ class Sender(Line):
         now = await tx.now()
         # Turns of an installation are serial: what is being sent now, nobody sends any more.
         await outbox.unsettled(tx, installation_id)
-        read = await pending_reads.due(tx, installation_id, NOW)
-        read = read or await pending_reads.due(tx, installation_id, SOON)
-        write = None if read else await outbox.next_due(tx, installation_id)
         known = await budgets_of(tx, installation_id)
-        if read is None and write is None:
-            return await _spare(tx, installation_id, known, None)
+        open_at = budget.ready_at(known, None, now, mutates=False)
+        read = await pending_reads.due(tx, installation_id, NOW)
+        if read and open_at <= now:
+            return Turn(read=read)
+        write = None if read else await outbox.next_due(tx, installation_id)
         mutates = write is not None and not only_looks(write)
         ready = budget.ready_at(known, lease["last_mutation_at"], now, mutates=mutates)
-        if ready > now:
-            return await _spare(tx, installation_id, known, (ready - now) / SECOND)
-        if write is None:
-            return Turn(read=read)
-        return Turn(write=write) if only_looks(write) else await self._begin(tx, write, now)
+        if write and ready <= now:
+            return Turn(write=write) if only_looks(write) else await self._begin(tx, write, now)
+        # Writes keep a second's distance: in between there is time to read.
+        soon = None if read else await pending_reads.due(tx, installation_id, SOON)
+        if soon and open_at <= now:
+            return Turn(read=soon)
+        waits = [(open_at - now) / SECOND] if read or soon else []
+        waits += [(ready - now) / SECOND] if write else []
+        return await _spare(tx, installation_id, known, min(waits, default=None))
 
     async def _begin(self, tx: Tx, write: Row, now: int) -> Turn:
         if why := await fenced_off(tx, write, now):

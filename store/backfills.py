@@ -21,8 +21,14 @@ OF_ONE = "AND b.installation_id = :i"
 async def begin(
     tx: Tx, installation_id: int, repository_id: int, parts: Sequence[str], since: int = 0
 ) -> None:
-    """Fetch these, from the beginning or what changed since; what was under way begins anew."""
+    """Fetch these, from the beginning or what changed since; what was under way begins anew.
+
+    One that reaches further back already is left to go on.
+    """
     for part in parts:
+        known = await _queued_since(tx, installation_id, repository_id, part)
+        if since and known is not None and known <= since:
+            continue
         await _forget_part(tx, installation_id, repository_id, part)
         await _begin(tx, installation_id, repository_id, part, since)
     tx.rings.add("outbox")
@@ -47,6 +53,17 @@ async def _begin(tx: Tx, installation_id: int, repository_id: int, part: str, si
         not_before=now,
         started_at=now,
     )
+
+
+async def _queued_since(tx: Tx, installation_id: int, repository_id: int, part: str) -> int | None:
+    row = await tx.one(
+        "SELECT since FROM backfills WHERE installation_id = :i AND repository_id = :r "
+        "AND part = :p AND state = 'queued'",
+        i=installation_id,
+        r=repository_id,
+        p=part,
+    )
+    return row["since"] if row else None
 
 
 async def _forget_part(tx: Tx, installation_id: int, repository_id: int, part: str) -> None:
@@ -192,9 +209,10 @@ async def unfinished(tx: Tx, installation_id: int | None = None) -> list[Row]:
     """The first repositories that are not whole yet: `name`, `seen`, `expected`."""
     one, more = ("", {}) if installation_id is None else (OF_ONE, {"i": installation_id})
     return await tx.all(
-        "SELECT r.full_name AS name, SUM(b.seen) AS seen, SUM(COALESCE(b.expected, 0)) AS expected "
+        "SELECT r.id, r.full_name AS name, SUM(b.seen) AS seen, "
+        "SUM(COALESCE(b.expected, 0)) AS expected "
         "FROM backfills b JOIN repositories r ON r.installation_id = b.installation_id "
         f"AND r.id = b.repository_id AND {VISIBLE} "
-        f"WHERE b.state = 'queued' {one} GROUP BY r.full_name ORDER BY r.full_name LIMIT 10",
+        f"WHERE b.state = 'queued' {one} GROUP BY r.id, r.full_name ORDER BY r.full_name LIMIT 10",
         **more,
     )

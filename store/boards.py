@@ -9,9 +9,9 @@ from store.transaction import Row, Tx
 FIELDS = ("installation_id", "id", "project_id", "node_id", "name", "type", "options")
 
 
-async def project_ids(tx: Tx, installation_id: int) -> list[int]:
-    q = "SELECT id FROM projects WHERE installation_id = :i AND deleted = 0"
-    return [row["id"] for row in await tx.all(q, i=installation_id)]
+async def item(tx: Tx, installation_id: int, item_id: int) -> Row | None:
+    q = "SELECT * FROM project_items WHERE installation_id = :i AND id = :id AND deleted = 0"
+    return await tx.one(q, i=installation_id, id=item_id)
 
 
 async def projects(tx: Tx, installation_id: int) -> list[Row]:

@@ -2,6 +2,10 @@
 
 from store.transaction import Row, Tx
 
+# Facts of the repair: when it last read GitHub's log to its end, and, where no webhook gets in, how
+# old that may be (microseconds; 0 where webhooks come).
+SURVEYED, LATE_AFTER = "deliveries surveyed at", "deliveries late after"
+
 
 async def of(tx: Tx, installation_id: int) -> Row:
     """When the oldest delivery came that is not in the mirror, by what keeps it out.
@@ -17,8 +21,12 @@ async def of(tx: Tx, installation_id: int) -> Row:
         "AND state = 'dead') AS dead, "
         "(SELECT MIN(delivered_at) FROM lost_deliveries WHERE installation_id = :i) AS lost, "
         "(SELECT COUNT(*) FROM backfills WHERE installation_id = :i AND state = 'queued') "
-        "AS filling",
+        "AS filling, "
+        "(SELECT value FROM facts WHERE name = :surveyed) AS surveyed, "
+        "(SELECT value FROM facts WHERE name = :late_after) AS late_after",
         i=installation_id,
+        surveyed=SURVEYED,
+        late_after=LATE_AFTER,
     )
     assert row is not None
     return row
@@ -31,10 +39,11 @@ async def dead_count(tx: Tx, installation_id: int) -> int:
 
 
 async def lost_by_repository(tx: Tx, installation_id: int) -> list[Row]:
-    """`name` (None for what concerns no repository) and `n`."""
+    """`id` and `name` (None for what concerns no repository) and `n`."""
     return await tx.all(
-        "SELECT r.full_name AS name, COUNT(*) AS n FROM lost_deliveries d LEFT JOIN repositories r "
+        "SELECT r.id, r.full_name AS name, COUNT(*) AS n FROM lost_deliveries d "
+        "LEFT JOIN repositories r "
         "ON r.installation_id = d.installation_id AND r.id = d.repository_id "
-        "WHERE d.installation_id = :i GROUP BY r.full_name ORDER BY r.full_name LIMIT 10",
+        "WHERE d.installation_id = :i GROUP BY r.id, r.full_name ORDER BY r.full_name LIMIT 10",
         i=installation_id,
     )

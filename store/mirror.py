@@ -159,10 +159,10 @@ async def repository_by_id(tx: Tx, installation_id: int, repository_id: int) -> 
 async def changed_between(
     tx: Tx, table: str, installation_id: int, repository_id: int, after: int, before: int
 ) -> list[Row]:
-    """`id` and `number` of what is there and was last changed within, both ends left out."""
+    """`id` and `number` of what is there and was last changed since `after`, before `before`."""
     q = (
         f"SELECT id, number FROM {table} WHERE installation_id = :i AND repository_id = :r "
-        "AND updated_at > :after AND updated_at < :before AND deleted = 0"
+        "AND updated_at >= :after AND updated_at < :before AND deleted = 0"
     )
     return await tx.all(q, i=installation_id, r=repository_id, after=after, before=before)
 

@@ -44,6 +44,7 @@ async def ask(
         "asked_at": now,
         "priority": priority,
     }
+    row["arguments"] = json.dumps(await _queued(tx, row) | arguments)
     again = await tx.run(
         "UPDATE pending_reads SET asked = asked + 1, attempts = 0, "
         "priority = CASE WHEN state = 'queued' AND priority < :priority THEN priority "
@@ -55,6 +56,18 @@ async def ask(
     if not again:
         await tx.run(sql.insert_new(tx.dialect, "pending_reads", COLUMNS, KEY), **row)
     tx.rings.add("outbox")
+
+
+async def _queued(tx: Tx, row: Row) -> dict[str, Any]:
+    """What the one that waits was asked with: the new asking may know less."""
+    known = await tx.one(
+        "SELECT arguments FROM pending_reads WHERE installation_id = :i AND kind = :k "
+        "AND subject = :s AND state = 'queued'",
+        i=row["installation_id"],
+        k=row["kind"],
+        s=row["subject"],
+    )
+    return json.loads(known["arguments"]) if known else {}
 
 
 async def due(tx: Tx, installation_id: int, priority: int) -> Row | None:

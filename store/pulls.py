@@ -45,7 +45,7 @@ async def naming(
         "AND r.deleted = 0 AND r.selected = 1 "
         "WHERE k.installation_id = :i AND k.issue_number = :n AND "
         "((k.repository_id = :r AND k.issue_repository = '') OR k.issue_repository = :name) "
-        "ORDER BY p.created_at DESC, p.id DESC"
+        "ORDER BY p.created_at DESC, p.id DESC LIMIT 20"
     )
     name = full_name.casefold()
     return await tx.all(q, i=installation_id, n=number, r=repository_id, name=name)
@@ -90,9 +90,13 @@ async def check_runs(
 
 
 async def unresolved_threads(tx: Tx, installation_id: int, repository_id: int, number: int) -> int:
+    """Comments on lines that nobody resolved; GitHub tells of a thread only when somebody does."""
     q = (
-        "SELECT COUNT(*) AS n FROM review_threads WHERE installation_id = :i "
-        "AND repository_id = :r AND number = :n AND deleted = 0 AND resolved = 0"
+        "SELECT COUNT(*) AS n FROM review_comments c WHERE c.installation_id = :i "
+        "AND c.repository_id = :r AND c.number = :n AND c.deleted = 0 "
+        "AND c.in_reply_to_id IS NULL AND NOT EXISTS (SELECT 1 FROM review_threads d "
+        "WHERE d.installation_id = c.installation_id AND d.repository_id = c.repository_id "
+        "AND d.number = c.number AND d.comment_id = c.id AND d.resolved = 1)"
     )
     row = await tx.one(q, i=installation_id, r=repository_id, n=number)
     return int(row["n"]) if row else 0

@@ -45,26 +45,19 @@ async def settled(tx: Tx, table: str, before: int, limit: int) -> int:
 
 
 async def grown(tx: Tx, table: str, installation_id: int, before: int, limit: int) -> int:
-    """From the oldest on, until one is young enough."""
+    """Of the oldest those that are old enough. What has not ended stays."""
     key, time = GROWING[table]
     rows = await tx.all(
         f"SELECT {key} AS place, {time} AS at FROM {table} WHERE installation_id = :i "
-        f"ORDER BY {key} LIMIT :n",
+        f"AND {time} IS NOT NULL ORDER BY {key} LIMIT :n",
         i=installation_id,
         n=limit,
     )
-    last = None
-    for row in rows:
-        if row["at"] is None or row["at"] >= before:
-            break
-        last = row["place"]
-    if last is None:
+    old = tuple(row["place"] for row in rows if row["at"] < before)
+    if not old:
         return 0
-    return await tx.run(
-        f"DELETE FROM {table} WHERE installation_id = :i AND {key} <= :last",
-        i=installation_id,
-        last=last,
-    )
+    q = f"DELETE FROM {table} WHERE installation_id = :i AND {key} IN :old"
+    return await tx.run(q, i=installation_id, old=old)
 
 
 async def installations(tx: Tx) -> list[int]:

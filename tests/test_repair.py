@@ -197,3 +197,57 @@ async def test_an_installation_that_went_unheard_is_found_gone(town: Town) -> No
     await town.store.write(lambda tx: tx.run(q, i=town.installation.id))
     await town.settle()
     assert (await agent.call("list_tasks", state="any"))["tasks"] == []
+
+
+async def test_a_look_that_was_cut_short_loses_nothing(town: Town) -> None:
+    repair = repair_of(town, fetches=True)
+    await mended(town, repair)
+    town.github.lose_deliveries(1)
+    busy(town, 60)
+    await town.settle()
+    town.clock.forward(300)
+    while repair._survey is None or "cursor" not in (repair._survey.next_page or ""):
+        await repair.step()
+    # Killed after the newest page: another goes on.
+    await repair.release()
+    await mended(town, repair_of(town, fetches=True))
+    assert await whole(town)
+
+
+async def test_where_no_webhook_gets_in_a_log_that_cannot_be_read_makes_it_stale(
+    town: Town,
+) -> None:
+    repair = repair_of(town, fetches=True)
+    await mended(town, repair)
+    assert (await behind(town))["behind"] == []
+    town.clock.forward(HOUR)
+    stale = await behind(town)
+    assert stale["stale_s"] > HOUR - 400
+    assert stale["behind"] == ["GitHub's log of deliveries cannot be read, and no webhook gets in"]
+    town.github.fault("GET", "/app/hook/deliveries", "500")
+    await repair.step()
+    assert repair.trouble is not None
+    await mended(town, repair)
+    assert (await behind(town))["behind"] == []
+
+
+async def test_a_first_backfill_is_not_cut_short_by_a_later_loss(town: Town) -> None:
+    i, r = town.installation.id, town.repository.id
+    town.github.seed(town.repository, issues=150)
+    await town.store.write(lambda tx: backfill.begin(tx, i, r))
+    await town.store.write(lambda tx: backfill.begin(tx, i, r, town.clock.at - 1))
+    await town.settle()
+    assert len(await town.mirrored("issues")) == 150
+
+
+async def test_an_installation_that_no_delivery_names_is_found_at_start(town: Town) -> None:
+    q = "DELETE FROM {} WHERE installation_id = :i"
+    for table in ("installations", "repositories", "backfills", "deliveries"):
+        await town.store.write(lambda tx, t=table: tx.run(q.format(t), i=town.installation.id))
+    for each in town.github.deliveries:
+        each.delivered_at = "2020-01-01T00:00:00Z"
+    await mended(town, repair_of(town))
+    await town.settle()
+    await backfill.begin_missing(town.hub)
+    await town.settle()
+    assert await whole(town)

@@ -22,9 +22,9 @@ async def projects(tx: Tx, keys: Keys, r: Reading) -> None:
     if not r.whole:
         return
     there = {each.row["id"] for each in found}
-    for project_id in await boards.project_ids(tx, r.installation_id):
-        if project_id not in there:
-            await stored.bury(tx, "projects", r.installation_id, project_id)
+    for row in await boards.projects(tx, r.installation_id):
+        if row["id"] not in there:
+            await stored.hide(tx, "projects", row, r.read_at)
 
 
 async def fields(tx: Tx, _: Keys, r: Reading) -> None:

@@ -4,8 +4,8 @@ from bot import payloads
 from bot.events.event import Ask, Branch, Changes, Event, ask_repository, listed
 from bot.payloads import at
 from bot.rows import owners
+from bot.settings_file import PATH
 
-SETTINGS_PATH = ".github/hubbub.yml"
 BRANCH = "refs/heads/"
 NOTHING = "0" * 40
 READ_REPOSITORIES = Ask("installation_repositories", "", {})
@@ -62,7 +62,7 @@ def _touches_settings(event: Event, name: str) -> bool:
     if at(event.payload, "forced") is True or not commits:
         return True  # what changed is not told
     return any(
-        SETTINGS_PATH in listed(at(commit, word))
+        PATH in listed(at(commit, word))
         for commit in commits
         for word in ("added", "modified", "removed")
     )

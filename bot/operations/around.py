@@ -12,6 +12,7 @@ from store.transaction import Row
 
 # How many of each are shown.
 MOST = 50
+MOST_PULLS = 10
 
 
 class IssueRef(BaseModel):
@@ -34,7 +35,10 @@ class PullRequest(BaseModel):
     checks_failed: list[str]
     waits_for: list[str] = Field(description="what stands between it and its merge")
     files: list[str] = Field(description="what it touches, as of its newest head that was read")
-    changed_files: int
+    changed_files: int = Field(description="as many as were read: a thousand at most")
+    link: Literal["closes", "branch", "opened"] = Field(
+        description="why it is shown: closing words, its branch's name, or the task's holder"
+    )
 
 
 class BoardPlace(BaseModel):
@@ -100,10 +104,11 @@ async def _pull_requests(ctx: Context, task: Row) -> list[PullRequest]:
     named = {(row["repository_id"], row["number"]) for row in rows}
     if own and (task["repository_id"], own) not in named:
         opened = await mirror.pull_request(ctx.tx, *here, own)
-        rows = [opened | {"full_name": task["full_name"]}, *rows] if opened else rows
+        more = {"full_name": task["full_name"], "how": "opened"}
+        rows = [opened | more, *rows] if opened else rows
     reach = ctx.actor.repositories
     seen = [row for row in rows if reach is None or row["repository_id"] in reach]
-    return [await _shown(ctx, row) for row in seen[:MOST]]
+    return [await _shown(ctx, row) for row in seen[:MOST_PULLS]]
 
 
 async def _shown(ctx: Context, row: Row) -> PullRequest:
@@ -129,4 +134,5 @@ async def _shown(ctx: Context, row: Row) -> PullRequest:
         waits_for=known.waits_for(row, decided, found, unresolved),
         files=files[:MOST],
         changed_files=len(files),
+        link=row["how"],
     )

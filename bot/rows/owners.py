@@ -25,7 +25,9 @@ def installation(value: Json, *, deleted: bool = False, read_at: int = 0) -> Mir
         "account_id": maybe_number(at(value, "account", "id")) or 0,
         "account_type": text(at(value, "account", "type"), 40),
         "repository_selection": text(at(value, "repository_selection"), 20),
-        "permissions": json.dumps(permissions if isinstance(permissions, dict) else {}),
+        "permissions": json.dumps(
+            permissions if isinstance(permissions, dict) else {}, sort_keys=True
+        ),
         "suspended_at": suspended,
     }
     updated = time(at(value, "updated_at"))
