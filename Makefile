@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
-demo: $(STAMP) ## see three agents and a person share a simulated GitHub (ARGS=--keep stays up)
+demo: $(STAMP) ## see three agents and a person share a simulated GitHub (ARGS=--keep stays up, --pull has no webhook)
 	@echo "Playing the demo against a simulated GitHub on this machine"
 	@$(BIN)/hubbub demo $(ARGS)
 

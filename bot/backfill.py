@@ -110,7 +110,7 @@ PARTS: dict[str, Part] = {
     ),
 }
 # What is small enough for one read each.
-ASKED = ("labels", "milestones", "refs", "settings")
+ASKED = ("repository", "labels", "milestones", "refs", "settings")
 OWNERS = "boards"
 ITEMS = "items "
 

@@ -237,9 +237,11 @@ async def _hidden(tx: Tx, installation_id: int, item_id: int) -> None:
 
 async def _buried(tx: Tx, kind: str, here: tuple[int, int], arguments: Row) -> None:
     if kind == "comment":
-        await mirror.bury(tx, "comments", here[0], arguments["which"])
-        gone_now = {"installation_id": here[0], "id": arguments["which"], "deleted": 1}
-        await search.index(tx, "comments", gone_now)
+        row = await mirror.comment(tx, here[0], arguments["which"])
+        # It may have gone along with an issue to another repository, where GitHub was not asked.
+        if row and row["repository_id"] == here[1]:
+            await mirror.hide(tx, "comments", row, await tx.now())
+            await search.index(tx, "comments", row | {"deleted": 1})
     elif kind == "issue" and (row := await mirror.issue(tx, *here, arguments["number"])):
         await mirror.bury(tx, "issues", here[0], row["id"])
         await search.index(tx, "issues", row)

@@ -184,6 +184,11 @@ async def pull_request(tx: Tx, installation_id: int, repository_id: int, number:
     return await tx.one(q, i=installation_id, r=repository_id, n=number)
 
 
+async def comment(tx: Tx, installation_id: int, comment_id: int) -> Row | None:
+    q = "SELECT * FROM comments WHERE installation_id = :i AND id = :id AND deleted = 0"
+    return await tx.one(q, i=installation_id, id=comment_id)
+
+
 async def all_comments(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[Row]:
     """Also those that are gone."""
     q = "SELECT * FROM comments WHERE installation_id = :i AND repository_id = :r AND number = :n"

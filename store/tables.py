@@ -514,7 +514,6 @@ backfills = table(
     column("started_at", Big),
     maybe("finished_at", Big),
     sa.Index("ix_backfills_state", "installation_id", "state", "not_before"),
-    sa.Index("ix_backfills_due", "state", "not_before"),
     # Which installations have something waiting is asked over all of them.
     sa.Index("ix_backfills_waiting", "state", "not_before", "installation_id"),
 )

@@ -230,7 +230,6 @@ CREATE TABLE IF NOT EXISTS backfills (
   started_at BIGINT NOT NULL,
   finished_at BIGINT,
   PRIMARY KEY (installation_id, repository_id, part),
-  KEY ix_backfills_due (state, not_before),
   KEY ix_backfills_state (installation_id, state, not_before),
   KEY ix_backfills_waiting (state, not_before, installation_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};

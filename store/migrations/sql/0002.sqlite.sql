@@ -241,8 +241,6 @@ CREATE TABLE backfills (
   PRIMARY KEY (installation_id, repository_id, part)
 );
 
-CREATE INDEX ix_backfills_due ON backfills (state, not_before);
-
 CREATE INDEX ix_backfills_state ON backfills (installation_id, state, not_before);
 CREATE INDEX ix_backfills_waiting ON backfills (state, not_before, installation_id);
 
