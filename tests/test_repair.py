@@ -10,6 +10,7 @@ from bot import backfill
 from bot.repair import Repair
 from store import lost
 from store.migrate import upgrade
+from store.transaction import Tx
 
 HOUR = 3600
 
@@ -241,9 +242,12 @@ async def test_a_first_backfill_is_not_cut_short_by_a_later_loss(town: Town) -> 
 
 
 async def test_an_installation_that_no_delivery_names_is_found_at_start(town: Town) -> None:
-    q = "DELETE FROM {} WHERE installation_id = :i"
-    for table in ("installations", "repositories", "backfills", "deliveries"):
-        await town.store.write(lambda tx, t=table: tx.run(q.format(t), i=town.installation.id))
+    async def forget(tx: Tx) -> None:
+        for table in ("installations", "repositories", "backfills", "deliveries"):
+            q = f"DELETE FROM {table} WHERE installation_id = :i"
+            await tx.run(q, i=town.installation.id)
+
+    await town.store.write(forget)
     for each in town.github.deliveries:
         each.delivered_at = "2020-01-01T00:00:00Z"
     await mended(town, repair_of(town))
