@@ -35,6 +35,8 @@ def settings(database_url: str, github: SimulatedGitHub | None = None) -> dict[s
         "HUBBUB_DATABASE_URL": database_url,
         "HUBBUB_SECRET_KEY": SECRET,
         "HUBBUB_PORT": "0",
+        # Recorded payloads are years old.
+        "HUBBUB_KEEP_HISTORY_DAYS": "3650",
         "HUBBUB_GITHUB_APP_ID": str(github.app.id) if github else "4711",
         "HUBBUB_GITHUB_PRIVATE_KEY": github.app.private_key if github else _a_key(),
         "HUBBUB_GITHUB_WEBHOOK_SECRET": github.app.webhook_secret if github else WEBHOOK_SECRET,

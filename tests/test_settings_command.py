@@ -24,7 +24,7 @@ async def test_settings_shows_what_is_in_force_and_what_is_wrong_with_the_file(
             await github.delivered()
             await processed(empty_url)
             code, _, err = await hubbub("backfill", folder=tmp_path, **given)
-            assert (code, err) == (0, "")
+            assert code == 0, err
             await server.stop()
         code, out, err = await hubbub("settings", "Acme/Rocket", folder=tmp_path, **given)
         assert (code, json.loads(out)) == (1, DEFAULTS.model_dump(mode="json"))
