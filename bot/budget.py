@@ -5,12 +5,16 @@ Source: docs.github.com, "Rate limits for the REST API". Times are microseconds 
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from bot import allowance
+from bot.allowance import CONTENT, Cost
 from bot.times import SECOND
 
-# GitHub asks for a second between mutations, in series.
+# GitHub asks for a second between mutations, in series; its own clients keep three between those
+# that notify people.
 MUTATION_SPACING = SECOND
+NOTIFYING_SPACING = 3 * SECOND
 # GitHub said wait, and not how long: at least a minute, then exponentially more.
 FIRST_WAIT = 60 * SECOND
 LONGEST_WAIT = 3600 * SECOND
@@ -80,23 +84,56 @@ def observe(
     return _blocked(budget, reset + SECOND if reset > now else None, now)
 
 
-def ready_at(
-    known: Iterable[Budget], last_mutation_at: int | None, now: int, *, mutates: bool
-) -> int:
-    """The earliest time at which the installation's next request may go out."""
-    spaced = last_mutation_at + MUTATION_SPACING if mutates and last_mutation_at else now
-    return max([now, spaced, *(_open_at(each, now) for each in known)])
+@dataclass(frozen=True)
+class Limits:
+    """All that decides when an installation's next request may go out.
+
+    `full_at`: its allowances, by name. `last_mutation_at`, `last_notified_at`: 0 for never.
+    """
+
+    known: tuple[Budget, ...] = ()
+    full_at: Mapping[str, int] = field(default_factory=dict)
+    last_mutation_at: int = 0
+    last_notified_at: int = 0
+
+
+READ = Cost()
+
+
+def ready_at(limits: Limits, cost: Cost, now: int) -> int:
+    """The earliest time at which an installation's request of this cost may go out."""
+    times = [now, allowance.ready_at(limits.full_at, cost, now)]
+    if cost.mutates and limits.last_mutation_at:
+        times.append(limits.last_mutation_at + MUTATION_SPACING)
+    if cost.notifies and limits.last_notified_at:
+        times.append(limits.last_notified_at + NOTIFYING_SPACING)
+    for each in limits.known:
+        if each.resource in (cost.resource, SECONDARY):
+            times += [_open_at(each, now), _reserved_until(each, cost.reserve, now)]
+    return max(times)
+
+
+def expected_at(limits: Limits, cost: Cost, ahead: int, now: int) -> int:
+    """When a write should go out that has `ahead` others before it."""
+    spacing = NOTIFYING_SPACING if cost.notifies else MUTATION_SPACING
+    content = limits.full_at.get(CONTENT.name, 0)
+    return max(
+        ready_at(limits, cost, now) + ahead * spacing,
+        CONTENT.ready_at(content, now, ahead + 1, cost.reserve),
+    )
 
 
 def spare_at(known: Iterable[Budget], now: int, share: float) -> int:
     """The earliest time for what may wait: it leaves the rest of each hour's limit to others."""
-    times = [now]
-    for each in known:
-        if each.limit is None or each.remaining is None or (each.reset_at or 0) < now:
-            continue
-        if each.remaining <= each.limit * (1 - share):
-            times.append((each.reset_at or 0) + SECOND)
-    return max(times)
+    return max([now, *(_reserved_until(each, 1 - share, now) for each in known)])
+
+
+def _reserved_until(budget: Budget, reserve: float, now: int) -> int:
+    """What is left of an hour's limit may be for others: then until it is whole again."""
+    if not reserve or budget.limit is None or budget.remaining is None:
+        return now
+    reset = budget.reset_at or 0
+    return reset + SECOND if reset >= now and budget.remaining <= budget.limit * reserve else now
 
 
 def _open_at(budget: Budget, now: int) -> int:

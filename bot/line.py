@@ -4,8 +4,9 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot import budget
-from bot.budget import Budget
+from bot import allowance, budget
+from bot.allowance import Cost
+from bot.budget import READ, Budget, Limits
 from bot.github import REQUEST_TIMEOUT, Answer, GitHub, OutcomeUnknown, TokenRefused, Unreachable
 from bot.hub import Hub
 from bot.payloads import at, text
@@ -51,26 +52,52 @@ class Line:
         await self.hub.store.write(lambda tx: _observe(tx, installation_id, request, answer))
         return answer
 
+    async def release(self) -> None:
+        """Give the leases back, at a proper end."""
+        await self.hub.store.write(lambda tx: senders.release(tx, self.me))
+
     async def may_go_on(self, tx: Tx, installation_id: int) -> bool:
         """Keep the lease for another request, if it is ours and GitHub lets us."""
-        if await senders.acquire(tx, installation_id, self.me, LEASE, GRACE) is None:
+        lease = await senders.acquire(tx, installation_id, self.me, LEASE, GRACE)
+        if lease is None:
             return False
-        known = await budgets_of(tx, installation_id)
         now = await tx.now()
-        return budget.ready_at(known, None, now, mutates=False) <= now
+        return budget.ready_at(await limits_of(tx, installation_id, lease), READ, now) <= now
 
 
 async def _observe(tx: Tx, installation_id: int, request: Request, answer: Answer) -> None:
-    if request.method != "GET":
+    if request.method == "GET":
+        await spend(tx, installation_id, READ)
+    else:
+        # Its cost was taken before it went out; the next one's distance is from its answer.
         await senders.mutated(tx, installation_id)
-    known = await budgets_of(tx, installation_id)
+    known = [_budget(row) for row in await budgets.all_of(tx, installation_id)]
     message = message_of(answer)
     for each in budget.observed(known, answer.status, answer.headers, message, await tx.now()):
         await budgets.put(tx, _row(installation_id, each))
 
 
-async def budgets_of(tx: Tx, installation_id: int) -> list[Budget]:
-    return [_budget(row) for row in await budgets.all_of(tx, installation_id)]
+async def spend(tx: Tx, installation_id: int, cost: Cost) -> None:
+    """Take a request's cost from the limits that GitHub does not report."""
+    full_at = await budgets.allowances(tx, installation_id)
+    after = allowance.taken(full_at, cost, await tx.now())
+    await budgets.put_allowances(tx, installation_id, after)
+
+
+async def limits_of(tx: Tx, installation_id: int, sender: Row | None = None) -> Limits:
+    """`sender`: the row of its sender's lease, where that is known already."""
+    row = sender or await senders.get(tx, installation_id) or {}
+    return Limits(
+        known=tuple(_budget(each) for each in await budgets.all_of(tx, installation_id)),
+        full_at=await budgets.allowances(tx, installation_id),
+        last_mutation_at=row.get("last_mutation_at", 0),
+        last_notified_at=row.get("last_notified_at", 0),
+    )
+
+
+def limited(answer: Answer) -> bool:
+    """Whether GitHub said wait, and not no."""
+    return budget.limited(answer.status, answer.headers, message_of(answer))
 
 
 def _budget(row: Row) -> Budget:

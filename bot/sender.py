@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 
-from bot import backfill, budget
-from bot.budget import Budget
+from bot import backfill, budget, turns
+from bot.budget import READ, Limits
 from bot.events.event import LATER, NOW, SOON
 from bot.filling import fill
-from bot.line import GRACE, LEASE, Line, budgets_of
+from bot.line import GRACE, LEASE, Line, limits_of, spend
 from bot.reading import look_up
 from bot.sending import fenced_off, only_looks, write_out
 from bot.times import SECOND
-from store import backfills, pending_reads, senders
+from bot.writes import KINDS
+from store import backfills, budgets, pending_reads, senders
 from store import writes as outbox
 from store.transaction import Row, Tx
 
@@ -24,6 +25,27 @@ class Turn:
     # A part of a backfill, for its next page.
     page: Row | None = None
     wait_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Now:
+    """What a turn is decided by. `streak`: how many in a row people and bookkeeping had."""
+
+    installation_id: int
+    at: int
+    limits: Limits
+    streak: int
+
+    @property
+    def open_at(self) -> int:
+        """When the next read may go out."""
+        return budget.ready_at(self.limits, READ, self.at)
+
+    @property
+    def spare_at(self) -> int:
+        """When what nobody waits for may."""
+        share = budget.spare_at(self.limits.known, self.at, backfill.SHARE)
+        return max(budget.ready_at(self.limits, turns.SPARE, self.at), share)
 
 
 class Sender(Line):
@@ -42,58 +64,73 @@ class Sender(Line):
             return backfill.PACE_S
         return 0 if turn.read or turn.write else turn.wait_s
 
-    async def release(self) -> None:
-        """Give the leases back, at a proper end."""
-        await self.hub.store.write(lambda tx: senders.release(tx, self.me))
-
     async def _turn(self, tx: Tx, installation_id: int) -> Turn:
         lease = await senders.acquire(tx, installation_id, self.me, LEASE, GRACE)
         if lease is None:
             return Turn(wait_s=1)
-        now = await tx.now()
         # Turns of an installation are serial: what is being sent now, nobody sends any more.
         await outbox.unsettled(tx, installation_id)
-        known = await budgets_of(tx, installation_id)
-        open_at = budget.ready_at(known, None, now, mutates=False)
+        limits = await limits_of(tx, installation_id, lease)
+        now = Now(installation_id, await tx.now(), limits, lease["streak"])
         read = await pending_reads.due(tx, installation_id, NOW)
-        if read and open_at <= now:
+        if read and now.open_at <= now.at:
             return Turn(read=read)
-        write = None if read else await outbox.next_due(tx, installation_id)
-        mutates = write is not None and not only_looks(write)
-        ready = budget.ready_at(known, lease["last_mutation_at"], now, mutates=mutates)
-        if write and ready <= now:
-            return Turn(write=write) if only_looks(write) else await self._begin(tx, write, now)
-        # Writes keep a second's distance: in between there is time to read.
+        write, ready = (None, now.at) if read else await _next_write(tx, now)
+        if write and ready <= now.at:
+            return await _begin(tx, write, now)
+        # Writes keep a distance: in between there is time to read.
         soon = None if read else await pending_reads.due(tx, installation_id, SOON)
-        if soon and open_at <= now:
+        if soon and now.open_at <= now.at:
             return Turn(read=soon)
-        waits = [(open_at - now) / SECOND] if read or soon else []
-        waits += [(ready - now) / SECOND] if write else []
-        return await _spare(tx, installation_id, known, min(waits, default=None))
-
-    async def _begin(self, tx: Tx, write: Row, now: int) -> Turn:
-        if why := await fenced_off(tx, write, now):
-            await outbox.finish(tx, write, "cancelled", why)
-            return Turn(wait_s=0)
-        if not await outbox.sending(tx, write):
-            return Turn(wait_s=0)
-        await senders.mutated(tx, write["installation_id"])
-        sent = {"sending_at": now, "attempts": write["attempts"] + 1, "looks": 0}
-        return Turn(write=write | sent)
+        waits = [now.open_at] if read or soon else []
+        waits += [ready] if write else []
+        return await _spare(tx, now, waits)
 
 
-async def _spare(tx: Tx, installation_id: int, known: list[Budget], wait_s: float | None) -> Turn:
+async def _next_write(tx: Tx, now: Now) -> tuple[Row | None, int]:
+    """The write whose turn it is, or else the one that may go out soonest, and when."""
+    first = await outbox.next_of_each(tx, now.installation_id)
+    if not first:
+        return None, now.at
+    authors = {each["author"] for each in first}
+    last = await budgets.last_turns(tx, now.installation_id, sorted(authors))
+    soonest: tuple[Row | None, int] = (None, now.at)
+    for each in turns.in_order(first, last, now.streak):
+        write = await outbox.by_seq(tx, now.installation_id, each["seq"])
+        if write is None:
+            continue
+        ready = budget.ready_at(now.limits, turns.cost(write), now.at)
+        if soonest[0] is None or ready < soonest[1]:
+            soonest = (write, ready)
+        if ready <= now.at:
+            break
+    return soonest
+
+
+async def _begin(tx: Tx, write: Row, now: Now) -> Turn:
+    """Note that it goes out, and what that costs, before it does."""
+    if only_looks(write):
+        return Turn(write=write)
+    if why := await fenced_off(tx, write, now.at):
+        await outbox.finish(tx, write, "cancelled", why)
+        return Turn(wait_s=0)
+    if not await outbox.sending(tx, write):
+        return Turn(wait_s=0)
+    here = (tx, now.installation_id)
+    await senders.mutated(*here, notifies=KINDS[write["kind"]].notifies)
+    await senders.had_turn(*here, now.streak + 1 if write["lane"] == outbox.PEOPLE else 0)
+    await spend(*here, turns.cost(write))
+    await budgets.spend(*here, write["author"])
+    sent = {"sending_at": now.at, "attempts": write["attempts"] + 1, "looks": 0}
+    return Turn(write=write | sent)
+
+
+async def _spare(tx: Tx, now: Now, waits: list[int]) -> Turn:
     """Nothing is urgent, or must wait: time for backfill, if its share is not spent."""
-    read = await pending_reads.due(tx, installation_id, LATER)
-    page = None if read else await backfills.due(tx, installation_id)
-    if read is None and page is None:
-        return Turn(wait_s=wait_s)
-    now = await tx.now()
-    ready = max(
-        budget.ready_at(known, None, now, mutates=False),
-        budget.spare_at(known, now, backfill.SHARE),
-    )
-    if ready <= now:
+    read = await pending_reads.due(tx, now.installation_id, LATER)
+    page = None if read else await backfills.due(tx, now.installation_id)
+    if (read or page) and now.spare_at <= now.at:
         return Turn(read=read, page=page)
-    later = (ready - now) / SECOND
-    return Turn(wait_s=later if wait_s is None else min(wait_s, later))
+    if read or page:
+        waits = [*waits, now.spare_at]
+    return Turn(wait_s=(min(waits) - now.at) / SECOND if waits else None)

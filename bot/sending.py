@@ -1,13 +1,14 @@
 """A write's way to GitHub: sent, looked for when nobody knows, and what follows from its end."""
 
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
-from bot import budget, tasks, writes
+from bot import refusals, tasks, writes
 from bot.actor import BOT
-from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable
-from bot.line import SEND_WITHIN, Line, message_of
+from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
+from bot.line import SEND_WITHIN, Line, limited
 from bot.times import SECOND
 from bot.writes import Kind, Request, Sending
 from store import leases, mirror, senders
@@ -23,6 +24,10 @@ LOOK_EVERY = 5 * SECOND
 LONGEST_WAIT = 300 * SECOND
 # About two hours of no clear answer: then a write is dead, and its author is told.
 MOST_FAILURES = 30
+# So often a 404 may be GitHub's own delay: what it made it does not know everywhere at once.
+LAG_TRIES = 2
+# Of a list that is looked through.
+MOST_PAGES = 10
 
 
 def only_looks(write: Row) -> bool:
@@ -51,7 +56,9 @@ async def write_out(line: Line, write: Row) -> None:
     sending = await line.hub.store.read(lambda tx: _sending(line, tx, write))
     if sending is None:
         return
-    if not only_looks(write):
+    if why := missing(sending):
+        await _unsent(line, write, why)
+    elif not only_looks(write):
         await _send(line, sending, kind)
     elif look := kind.look(sending):
         await _look(line, sending, kind, look)
@@ -59,79 +66,172 @@ async def write_out(line: Line, write: Row) -> None:
         await _put_off(line, write, "queued", LOOK_EVERY)
 
 
+def missing(sending: Sending) -> str | None:
+    """Why it cannot be sent: that which it builds on did not come about."""
+    after = sending.arguments.get("after")
+    if after is None or sending.before:
+        return None
+    return f"what it builds on did not take effect: see get_write for {after}"
+
+
 async def _send(line: Line, sending: Sending, kind: Kind) -> None:
-    write = sending.write
     try:
-        answer = await line.request(write["installation_id"], kind.request(sending))
-    except Unreachable as exc:
-        # Nothing was sent. It goes out when GitHub is back, be it in a day.
-        log.warning("GitHub cannot be reached", write=write["id"], why=str(exc))
-        await _put_off(line, write, "queued", SECOND << min(write["attempts"], 6))
-    except TokenRefused as exc:
-        await _failed(line, write, "queued", f"GitHub gives no token: {exc}")
-    except OutcomeUnknown as exc:
-        await _failed(line, write, "unknown", str(exc))
+        if asked := kind.prepare(sending):
+            prepared = await _prepared(line, sending, kind, asked)
+            if prepared is None:
+                return
+            sending = prepared
+        answer = await line.request(sending.write["installation_id"], kind.request(sending))
+    except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
+        await _no_answer(line, sending.write, exc)
     else:
         await _answered(line, sending, kind, answer)
 
 
+async def _prepared(line: Line, sending: Sending, kind: Kind, asked: Request) -> Sending | None:
+    """With what GitHub had to be asked first; None if it does not go out now."""
+    write = sending.write
+    try:
+        answer = await line.request(write["installation_id"], asked)
+    except OutcomeUnknown as exc:
+        # Only this question may have been lost: the write itself was not sent.
+        raise Unreachable(str(exc)) from exc
+    if answer.status == 200:
+        again = await line.hub.store.read(lambda tx: _sending(line, tx, write))
+        if again is not None:
+            return replace(again, prepared=answer.data)
+    if answer.status == 200 or limited(answer):
+        await _put_off(line, write, "queued", SECOND)
+    elif answer.status >= 500 or answer.status == 401:
+        await _failed(line, write, "queued", f"GitHub answered {answer.status}")
+    else:
+        await _declined(line, sending, kind, answer)
+    return None
+
+
+async def _no_answer(
+    line: Line, write: Row, exc: Unreachable | TokenRefused | OutcomeUnknown
+) -> None:
+    if isinstance(exc, OutcomeUnknown):
+        return await _failed(line, write, "unknown", str(exc))
+    if isinstance(exc, TokenRefused):
+        return await _failed(line, write, "queued", f"GitHub gives no token: {exc}")
+    # Nothing was sent. It goes out when GitHub is back, be it in a day.
+    log.warning("GitHub cannot be reached", write=write["id"], why=str(exc))
+    return await _put_off(line, write, "queued", SECOND << min(write["attempts"], 6))
+
+
 async def _sending(line: Line, tx: Tx, write: Row) -> Sending | None:
     """None if this process was held up for so long that another may have taken over."""
-    if not await senders.holds(tx, write["installation_id"], line.me, SEND_WITHIN):
+    here = write["installation_id"]
+    if not await senders.holds(tx, here, line.me, SEND_WITHIN):
         return None
-    here = (write["installation_id"], write["repository_id"])
-    name = await mirror.repository_name(tx, *here)
-    task = (
-        await stored_tasks.get(tx, write["installation_id"], write["task_id"])
-        if write["task_id"]
-        else None
+    name = await mirror.repository_name(tx, here, write["repository_id"])
+    after = write["arguments"].get("after")
+    before = await outbox.get(tx, here, after) if after else None
+    return Sending(
+        write,
+        name or "unknown/unknown",
+        line.hub.keys,
+        known=await writes.KINDS[write["kind"]].know(tx, write),
+        before=(before and before["result"]) or {},
     )
-    card = task["card_comment_id"] if task else None
-    bound = None
-    if task is not None and write["kind"] == "issue" and task["issue_id"]:
-        bound = {"id": task["issue_id"], "number": task["number"], "url": None}
-    return Sending(write, name or "unknown/unknown", line.hub.keys, card, bound)
 
 
 async def _answered(line: Line, sending: Sending, kind: Kind, answer: Answer) -> None:
-    write, message = sending.write, message_of(answer)
-    if budget.limited(answer.status, answer.headers, message):
-        return await _put_off(line, write, "queued", SECOND)
-    result = kind.result(answer.data)
-    if 200 <= answer.status < 300 and next(iter(result.values())) is not None:
-        return await _sent(line, write, result)
-    if answer.status >= 500 or answer.status < 300:
+    write, status = sending.write, refusals.status_of(answer)
+    if limited(answer):
+        await _put_off(line, write, "queued", SECOND)
+    elif (result := _result(kind, status, answer)) is not None:
+        await _sent(line, write, result)
+    elif status >= 500 or status < 300:
         # Also a 2xx of something that is not GitHub: what it says of the effect is nothing.
-        return await _failed(line, write, "unknown", f"GitHub answered {answer.status}")
-    if kind.already(answer.data) and (look := kind.look(sending)):
-        return await _look(line, sending, kind, look, failed=1)
-    return await _refused(line, write, answer, message)
+        await _failed(line, write, "unknown", f"GitHub answered {status}")
+    elif status == 401:
+        await _failed(line, write, "queued", "GitHub does not take its own token")
+    elif kind.already(status, answer.data) and (look := kind.look(sending)):
+        await _look(line, sending, kind, look, refusal=answer)
+    else:
+        await _declined(line, sending, kind, answer)
 
 
-async def _look(line: Line, sending: Sending, kind: Kind, look: Request, failed: int = 0) -> None:
+def _result(kind: Kind, status: int, answer: Answer) -> dict[str, Any] | None:
+    """What is kept of an answer by which it is done; None of any other."""
+    if status in kind.done:
+        return {"done": True}
+    result = kind.result(answer.data) if 200 <= status < 300 else {}
+    return result if next(iter(result.values()), None) is not None else None
+
+
+async def _declined(line: Line, sending: Sending, kind: Kind, answer: Answer) -> None:
+    """GitHub said no. What was made a moment ago it may not know everywhere yet: ask again."""
+    write = sending.write
+    if answer.status == 404 and write["failures"] < LAG_TRIES:
+        return await _put_off(line, write, "queued", LOOK_EVERY, failed=1)
+    state: dict[str, Any] = {}
+    if asked := kind.explain(sending):
+        state = await _how_it_is(line, write, kind, asked)
+    return await _refused(line, write, refusals.explained(kind, answer, state))
+
+
+async def _how_it_is(line: Line, write: Row, kind: Kind, asked: Request) -> dict[str, Any]:
+    """For the error's sake alone: without an answer the error says less."""
+    here = write["installation_id"]
+    if not await line.hub.store.write(lambda tx: line.may_go_on(tx, here)):
+        return {}
+    try:
+        answer = await line.request(here, asked)
+    except (Unreachable, TokenRefused, OutcomeUnknown):
+        return {}
+    found = kind.state_of(answer.data) if answer.status == 200 else {}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+async def _look(
+    line: Line, sending: Sending, kind: Kind, look: Request, refusal: Answer | None = None
+) -> None:
     """Is the effect there? First what webhooks brought: that costs no request."""
     write = sending.write
-    known = sending.bound or await line.hub.store.read(lambda tx: _echo(tx, sending))
-    if known is not None:
-        return await _sent(line, write, known)
+    echo = sending.known.get("echo") or await line.hub.store.read(lambda tx: _echo(tx, sending))
+    if echo is not None:
+        return await _sent(line, write, echo)
     try:
-        answer = await line.request(write["installation_id"], look)
+        entries = await _entries(line, write, kind, look)
     except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
         return await _failed(line, write, "unknown", str(exc))
-    if answer.status != 200 or not isinstance(answer.data, list):
-        return await _failed(line, write, "unknown", f"its look got {answer.status}")
-    found = [each for each in answer.data if kind.found(sending, each)]
+    if entries is None:
+        return await _failed(line, write, "unknown", "its look got no list")
+    found = [each for each in entries if kind.found(sending, each)]
     if found:
         return await _sent(line, write, kind.result(found[0]))
-    return await _not_seen(line, write, failed)
+    if refusal is not None and write["failures"] >= kind.retries:
+        return await _declined(line, sending, kind, refusal)
+    return await _not_seen(line, write, int(refusal is not None))
+
+
+async def _entries(line: Line, write: Row, kind: Kind, look: Request) -> list[Any] | None:
+    """All that the look lists, page by page; None if GitHub did not give it."""
+    entries: list[Any] = []
+    here = write["installation_id"]
+    for _ in range(MOST_PAGES):
+        answer = await line.request(here, look)
+        if answer.status in kind.absent:
+            return entries
+        if answer.status != 200 or limited(answer):
+            return None
+        entries += kind.entries(answer.data)
+        if (further := link(answer)) is None:
+            return entries
+        if not await line.hub.store.write(lambda tx: line.may_go_on(tx, here)):
+            return None
+        look = Request("GET", further)
+    return entries
 
 
 async def _not_seen(line: Line, write: Row, failed: int) -> None:
     """Not seen twice, it is believed not to be there."""
-    if failed and write["failures"] >= MOST_FAILURES:
-        return await _dead(line, write, "GitHub says it exists, and shows it nowhere")
     looks = write["looks"] + 1
-    state = "queued" if looks >= LOOKS else "unknown"
+    state = "queued" if looks >= LOOKS or failed else "unknown"
     return await _put_off(line, write, state, LOOK_EVERY, looks=looks, failed=failed)
 
 
@@ -143,17 +243,15 @@ async def _sent(line: Line, write: Row, result: dict[str, Any]) -> None:
     await line.hub.store.write(work)
 
 
-async def _refused(line: Line, write: Row, answer: Answer, message: str) -> None:
-    """GitHub said no: the author is told what it said, and which permission is missing."""
-    details: dict[str, Any] = {"status": answer.status}
-    if permission := answer.headers.get("X-Accepted-GitHub-Permissions"):
-        details["accepted_permissions"] = permission
-    why = f"GitHub refused it ({answer.status}): {message or 'no reason given'}"
-    error = {"code": "github_refused", "message": why, "details": details}
+async def _unsent(line: Line, write: Row, why: str) -> None:
+    error = {"code": "github_refused", "message": f"Not sent: {why}.", "details": {}}
+    await _refused(line, write, error)
 
+
+async def _refused(line: Line, write: Row, error: dict[str, Any]) -> None:
     async def work(tx: Tx) -> None:
         if await outbox.finish(tx, write, "refused", error):
-            await _undone(tx, write, why)
+            await _undone(tx, write, error["message"])
 
     await line.hub.store.write(work)
 
@@ -192,7 +290,7 @@ async def _put_off(
 async def _echo(tx: Tx, sending: Sending) -> dict[str, Any] | None:
     """The comment as it came back by webhook: the cheapest proof that it was made."""
     write = sending.write
-    if write["kind"] not in ("comment", "card"):
+    if write["kind"] not in ("comment", "card") or sending.known.get("comment_id"):
         return None
     here = (write["installation_id"], write["repository_id"], write["arguments"]["number"])
     for row in await mirror.newest_comments(tx, *here, 100):

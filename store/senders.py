@@ -29,6 +29,10 @@ async def acquire(tx: Tx, installation_id: int, me: str, lease: int, grace: int)
     )
     if not got:
         return None
+    return await get(tx, installation_id)
+
+
+async def get(tx: Tx, installation_id: int) -> Row | None:
     return await tx.one("SELECT * FROM senders WHERE installation_id = :i", i=installation_id)
 
 
@@ -44,13 +48,20 @@ async def holds(tx: Tx, installation_id: int, me: str, left: int) -> bool:
     return row is not None
 
 
-async def mutated(tx: Tx, installation_id: int) -> None:
+async def mutated(tx: Tx, installation_id: int, *, notifies: bool = False) -> None:
     """A mutation is sent, or answered, just now: the next one keeps its distance."""
+    notified = ", last_notified_at = :now" if notifies else ""
     await tx.run(
-        "UPDATE senders SET last_mutation_at = :now WHERE installation_id = :i",
+        f"UPDATE senders SET last_mutation_at = :now{notified} WHERE installation_id = :i",
         now=await tx.now(),
         i=installation_id,
     )
+
+
+async def had_turn(tx: Tx, installation_id: int, streak: int) -> None:
+    """How many turns in a row people and bookkeeping had now."""
+    q = "UPDATE senders SET streak = :n WHERE installation_id = :i"
+    await tx.run(q, n=streak, i=installation_id)
 
 
 async def release(tx: Tx, me: str) -> None:

@@ -148,6 +148,7 @@ comments = table(
     column("created_at", Big),
     column("updated_at", Big),
     *mirrored(),
+    column("node_id", text(100), "''"),
     sa.Index("ix_comments_number", "installation_id", "repository_id", "number", "created_at"),
     sa.Index("ix_comments_updated", "installation_id", "repository_id", "updated_at"),
 )
@@ -566,10 +567,15 @@ writes = table(
     maybe("finished_at", Big),
     maybe("result", Json),
     maybe("error", Json),
+    # 0 for people and bookkeeping, 1 for agents.
+    column("lane", Small, "1"),
+    # When its author was told, by get_write, why it did not take effect.
+    maybe("told_at", Big),
     sa.Index("ix_writes_state", "state", "not_before", "installation_id"),
     sa.Index("ix_writes_queue", "installation_id", "state", "seq"),
     sa.Index("ix_writes_task", "installation_id", "task_id", "state", "seq"),
     sa.Index("ix_writes_target", "installation_id", "target", "state", "seq"),
+    sa.Index("ix_writes_author", "installation_id", "author", "state", "finished_at"),
 )
 budgets = table(
     "budgets",
@@ -589,6 +595,27 @@ senders = table(
     column("holder", text(80)),
     column("lease_until", Big),
     column("last_mutation_at", Big, "0"),
+    # Of those that notify people.
+    column("last_notified_at", Big, "0"),
+    # How many turns in a row people and bookkeeping had.
+    column("streak", Small, "0"),
+)
+# The limits that GitHub does not report: when each would be whole again.
+allowances = table(
+    "allowances",
+    key("installation_id"),
+    key("name", text(20)),
+    column("full_at", Big),
+)
+# Mutations by author and hour: who spent what, and whose turn was how long ago.
+spending = table(
+    "spending",
+    key("installation_id"),
+    key("hour"),
+    key("author", text(120)),
+    column("requests", Big),
+    column("last_at", Big),
+    sa.Index("ix_spending_author", "installation_id", "author", "last_at"),
 )
 
 # --- Who works ---------------------------------------------------------------------------------
@@ -646,6 +673,8 @@ tasks = table(
     column("created_at", Big),
     column("updated_at", Big),
     # In the order in which `store.tasks` walks them: no query sorts all tasks.
+    # Two who only answered each other, until they were stopped.
+    maybe("loop_between", text(300)),
     sa.Index(
         "ix_tasks_best", "installation_id", "state", "priority", "failures", "created_at", "id"
     ),

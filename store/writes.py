@@ -1,12 +1,15 @@
 """The outbox: each change to make on GitHub, in the order in which it was asked for."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from store import heads, ids
 from store.transaction import Row, Tx
 
 LIVE = ("queued", "sending", "unknown")
+# Whose writes go first, and the rest.
+PEOPLE, AGENTS = 0, 1
 FINAL = ("sent", "refused", "dead", "superseded", "cancelled")
 
 
@@ -21,11 +24,13 @@ async def queue(
     author: str,
     task_id: str | None = None,
     lease_id: str | None = None,
+    lane: int = AGENTS,
+    wait: int = 0,
 ) -> str:
     """Queue a write with the transaction that causes it: its id.
 
-    Writes of one `target` go out in order. One with a `lease_id` is dropped if the lease
-    expires or is revoked before.
+    Writes of one `target` go out in order, none before `wait` microseconds. One with a
+    `lease_id` is dropped if the lease expires or is revoked before.
     """
     now = await tx.now()
     write_id = ids.new("w", now)
@@ -43,30 +48,57 @@ async def queue(
             "task_id": task_id,
             "lease_id": lease_id,
             "state": "queued",
-            "not_before": now,
+            "not_before": now + wait,
             "queued_at": now,
+            "lane": lane,
         },
     )
     tx.rings.add("outbox")
     return write_id
 
 
-async def supersede(tx: Tx, installation_id: int, kind: str, target: str) -> None:
-    """Those queued are outdated by one that overwrites them."""
+async def supersede(
+    tx: Tx,
+    installation_id: int,
+    kind: str,
+    target: str,
+    *,
+    arguments: Collection[str] | None = None,
+    lease_id: str | None = None,
+) -> None:
+    """Those queued are outdated by one that overwrites them, of no arguments but these.
+
+    One that may yet be dropped with its lease outdates only its own holder's.
+    """
+
+    def outdated(row: Row, given: dict[str, Any]) -> bool:
+        return (
+            (row["installation_id"], row["kind"], row["target"]) == (installation_id, kind, target)
+            and lease_id in (None, row["lease_id"])
+            and (arguments is None or given.keys() <= set(arguments))
+        )
+
     tx.numbered = [
         each
         for each in tx.numbered
-        if (each.installation_id, each.row.get("kind"), each.row.get("target"))
-        != (installation_id, kind, target)
+        if each.row.get("kind") != kind
+        or not outdated(
+            each.row | {"installation_id": each.installation_id}, json.loads(each.row["arguments"])
+        )
     ]
-    await tx.run(
-        "UPDATE writes SET state = 'superseded', finished_at = :now WHERE installation_id = :i "
-        "AND kind = :k AND target = :t AND state = 'queued'",
-        now=await tx.now(),
-        i=installation_id,
-        k=kind,
-        t=target,
+    q = (
+        "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state = 'queued' "
+        "AND kind = :k"
     )
+    for row in await tx.all(q, i=installation_id, t=target, k=kind):
+        if outdated(row, json.loads(row["arguments"])):
+            await tx.run(
+                "UPDATE writes SET state = 'superseded', finished_at = :now "
+                "WHERE installation_id = :i AND id = :w AND state = 'queued'",
+                now=await tx.now(),
+                i=installation_id,
+                w=row["id"],
+            )
 
 
 async def get(tx: Tx, installation_id: int, write_id: str) -> Row | None:
@@ -102,24 +134,38 @@ async def waiting_installations(tx: Tx) -> list[int]:
     return sorted(r["installation_id"] for r in rows)
 
 
-async def next_due(tx: Tx, installation_id: int) -> Row | None:
-    """The oldest write that may go out now, and that no earlier one holds up.
+async def next_of_each(tx: Tx, installation_id: int) -> list[Row]:
+    """Of each author and lane, the oldest write that may go out now: `seq`, `author`, `lane`.
 
     Those of one target go in order; those of a task's next holder wait for those of the last.
     """
-    row = await tx.one(
-        "SELECT w.* FROM writes w WHERE w.installation_id = :i "
+    return await tx.all(
+        "SELECT w.lane, w.author, MIN(w.seq) AS seq FROM writes w WHERE w.installation_id = :i "
         "AND w.state IN ('queued', 'unknown') "
         "AND w.not_before <= :now AND NOT EXISTS (SELECT 1 FROM writes e WHERE "
         "e.installation_id = w.installation_id AND e.target = w.target AND e.state IN :live "
         "AND e.seq < w.seq) AND NOT EXISTS (SELECT 1 FROM writes p WHERE "
         "p.installation_id = w.installation_id AND p.task_id = w.task_id AND p.state IN :live "
-        "AND p.lease_id <> w.lease_id AND p.seq < w.seq) ORDER BY w.seq LIMIT 1",
+        "AND p.lease_id <> w.lease_id AND p.seq < w.seq) GROUP BY w.lane, w.author",
         i=installation_id,
         live=LIVE,
         now=await tx.now(),
     )
+
+
+async def by_seq(tx: Tx, installation_id: int, seq: int) -> Row | None:
+    q = "SELECT * FROM writes WHERE installation_id = :i AND seq = :s AND state IN :live"
+    row = await tx.one(q, i=installation_id, s=seq, live=LIVE)
     return decoded(row) if row else None
+
+
+async def results(tx: Tx, installation_id: int, target: str, limit: int) -> list[Row]:
+    """The newest writes to a target that took effect."""
+    q = (
+        "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state = 'sent' "
+        "ORDER BY seq DESC LIMIT :n"
+    )
+    return [decoded(row) for row in await tx.all(q, i=installation_id, t=target, n=limit)]
 
 
 async def sending(tx: Tx, write: Row) -> bool:

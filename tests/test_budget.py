@@ -5,11 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.allowance import CONTENT, Cost, taken
 from bot.budget import (
     FIRST_WAIT,
     LONGEST_WAIT,
+    READ,
     SECONDARY,
     Budget,
+    Limits,
+    expected_at,
     limited,
     observe,
     observed,
@@ -94,9 +98,9 @@ def test_a_reset_that_is_over_by_our_clock_closes_for_a_minute() -> None:
 
 def test_the_last_request_of_an_hour_closes_before_github_has_to_say_so() -> None:
     (after,) = observed([], 201, headers(0), "", NOW)
-    assert ready_at([after], None, NOW, mutates=False) == (RESET + 1) * SECOND
+    assert ready_at(Limits((after,)), READ, NOW) == (RESET + 1) * SECOND
     reset = (RESET + 2) * SECOND
-    assert ready_at([after], None, reset, mutates=False) == reset
+    assert ready_at(Limits((after,)), READ, reset) == reset
 
 
 @pytest.mark.parametrize(
@@ -149,24 +153,81 @@ def test_a_success_ends_the_doubling_and_opens_nothing_early() -> None:
     assert observe(closed, 502, {}, "", NOW) == closed
 
 
+MUTATION = Cost(mutates=True)
+COMMENT = Cost(mutates=True, notifies=True)
+AGENTS = Cost(mutates=True, reserve=0.2)
+
+
 @pytest.mark.parametrize(
-    ("known", "last_mutation_at", "mutates", "wait"),
+    ("limits", "cost", "wait"),
     [
-        ([], None, True, 0),
-        ([], NOW - 400_000, True, 600_000),
-        ([], NOW - 400_000, False, 0),
-        ([], NOW - SECOND, True, 0),
-        ([counted(4000)], NOW - SECOND, True, 0),
-        ([Budget("core", blocked_until=NOW + 5), Budget(SECONDARY)], None, False, 5),
-        ([Budget("core"), Budget(SECONDARY, blocked_until=NOW + 7)], None, False, 7),
-        ([Budget(SECONDARY, blocked_until=NOW + 7)], NOW, True, SECOND),
-        ([Budget(SECONDARY, blocked_until=NOW - 7)], None, True, 0),
+        (Limits(), MUTATION, 0),
+        (Limits(last_mutation_at=NOW - 400_000), MUTATION, 600_000),
+        (Limits(last_mutation_at=NOW - 400_000), READ, 0),
+        (Limits(last_mutation_at=NOW - SECOND), MUTATION, 0),
+        (Limits(last_notified_at=NOW - SECOND), MUTATION, 0),
+        (Limits(last_notified_at=NOW - SECOND), COMMENT, 2 * SECOND),
+        (Limits((counted(4000),), last_mutation_at=NOW - SECOND), MUTATION, 0),
+        (Limits((Budget("core", blocked_until=NOW + 5), Budget(SECONDARY))), READ, 5),
+        (Limits((Budget("core"), Budget(SECONDARY, blocked_until=NOW + 7))), READ, 7),
+        (Limits((Budget(SECONDARY, blocked_until=NOW + 7),), {}, NOW), MUTATION, SECOND),
+        (Limits((Budget(SECONDARY, blocked_until=NOW - 7),)), MUTATION, 0),
+        # Another resource's limit is its own.
+        (Limits((counted(0, "search"), counted(9, "graphql"))), READ, 0),
+        (Limits((counted(0, "graphql"),)), Cost("graphql"), (RESET + 1) * SECOND - NOW),
+        # The last fifth of an hour's limit is for people.
+        (Limits((counted(1000),)), AGENTS, (RESET + 1) * SECOND - NOW),
+        (Limits((counted(1001),)), AGENTS, 0),
+        (Limits((counted(1000),)), MUTATION, 0),
     ],
 )
-def test_the_next_request_waits_for_every_limit_and_a_mutation_for_the_last_one(
-    known: list[Budget], last_mutation_at: int | None, wait: int, *, mutates: bool
+def test_the_next_request_waits_for_every_limit_that_concerns_it(
+    limits: Limits, cost: Cost, wait: int
 ) -> None:
-    assert ready_at(known, last_mutation_at, NOW, mutates=mutates) == NOW + wait
+    assert ready_at(limits, cost, NOW) == NOW + wait
+
+
+@settings(deadline=None)
+@given(gaps=st.lists(st.integers(0, 30), max_size=700), mutates=st.lists(st.booleans()))
+def test_however_requests_come_no_window_holds_more_than_github_takes(
+    gaps: list[int], mutates: list[bool]
+) -> None:
+    limits, now, sent = Limits(), NOW, list[tuple[int, Cost]]()
+    for n, gap in enumerate(gaps):
+        cost = MUTATION if not mutates or mutates[n % len(mutates)] else READ
+        now = ready_at(limits, cost, now + gap * SECOND // 10)
+        full_at = {**limits.full_at, **taken(limits.full_at, cost, now)}
+        limits = Limits((), full_at, now if cost.mutates else limits.last_mutation_at)
+        sent.append((now, cost))
+    for began, _ in sent:
+        hour = [c for at, c in sent if began <= at < began + 3600 * SECOND]
+        minute = [c for at, c in sent if began <= at < began + 60 * SECOND]
+        assert sum(each.mutates for each in hour) <= 500
+        assert sum(each.mutates for each in minute) <= 80
+        assert sum(5 if each.mutates else 1 for each in minute) <= 900
+
+
+def test_an_hour_of_writing_spends_what_github_takes_and_no_more() -> None:
+    limits, now, sent = Limits(), NOW, 0
+    while (now := ready_at(limits, COMMENT, now)) < NOW + 3600 * SECOND:
+        full_at = {**limits.full_at, **taken(limits.full_at, COMMENT, now)}
+        limits = Limits((), full_at, now, now)
+        sent += 1
+    assert 490 <= sent <= 500
+
+
+def test_the_reserve_of_content_is_left_to_people() -> None:
+    spent = Limits((), {"content": NOW + CONTENT.span // CONTENT.inflow * 144})
+    assert ready_at(spent, MUTATION, NOW) == NOW
+    assert ready_at(spent, AGENTS, NOW) > NOW
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 10, 1000])
+def test_a_write_is_expected_no_sooner_than_those_ahead_of_it_may_go(ahead: int) -> None:
+    expected = expected_at(Limits(), COMMENT, ahead, NOW)
+    assert expected >= NOW + ahead * 3 * SECOND
+    if ahead > 500:
+        assert expected > NOW + 2 * 3600 * SECOND
 
 
 TIMES = st.integers(0, 2**52)
@@ -208,19 +269,24 @@ def test_after_github_said_wait_nothing_is_ready(
 ) -> None:
     after = observed(known, status, given_headers, message, now)
     if limited(status, given_headers, message):
-        assert ready_at(known + after, None, now, mutates=False) >= now + SECOND
+        assert (
+            ready_at(
+                Limits((*known, *after)),
+                Cost(given_headers.get("X-RateLimit-Resource", "core")),
+                now,
+            )
+            >= now + SECOND
+        )
 
 
 @settings(deadline=None)
 @given(
-    known=st.lists(BUDGETS),
-    last_mutation_at=st.none() | TIMES,
-    now=TIMES,
-    mutates=st.booleans(),
+    known=st.lists(BUDGETS), last=TIMES, now=TIMES, cost=st.sampled_from([READ, AGENTS, COMMENT])
 )
 def test_nothing_is_ready_before_all_is_open(
-    *, known: list[Budget], last_mutation_at: int | None, now: int, mutates: bool
+    known: list[Budget], last: int, now: int, cost: Cost
 ) -> None:
-    ready = ready_at(known, last_mutation_at, now, mutates=mutates)
+    ready = ready_at(Limits(tuple(known), {}, last, last), cost, now)
     assert ready >= now
-    assert all(ready >= each.blocked_until for each in known)
+    mine = [each for each in known if each.resource in ("core", SECONDARY)]
+    assert all(ready >= each.blocked_until for each in mine)

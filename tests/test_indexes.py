@@ -155,7 +155,7 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "of pull": lambda tx: tasks.of_pull(tx, HERE, R, 3),
     "overdue": lambda tx: leases.overdue(tx, 100),
     "renew": lambda tx: leases.renew(tx, HERE, "3", 10),
-    "next write": lambda tx: writes.next_due(tx, HERE),
+    "next write": lambda tx: writes.next_of_each(tx, HERE),
     "next read": lambda tx: pending_reads.due(tx, HERE, 0),
     "next page": lambda tx: backfills.due(tx, HERE),
     "waiting": writes.waiting_installations,

@@ -393,7 +393,7 @@ async def _close_issue(ctx: Context, row: Row) -> None:
     await writes.queue(
         ctx.tx,
         ctx.installation_id,
-        kind="issue_state",
+        kind="issue_update",
         repository_id=row["repository_id"],
         target=f"issue {row['repository_id']}#{row['number']}",
         arguments={"number": row["number"], "state": "closed", "state_reason": "completed"},

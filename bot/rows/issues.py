@@ -68,6 +68,7 @@ def comment(
         "via_app_id": maybe_number(at(value, "performed_via_github_app", "id")),
         "created_at": time(at(value, "created_at")),
         "updated_at": updated,
+        "node_id": text(at(value, "node_id"), 100),
     }
     return guarded("comments", row, updated, deleted=deleted, read_at=read_at)
 

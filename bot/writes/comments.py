@@ -1,0 +1,104 @@
+"""Comments, reactions, and the card that the bot keeps on a task."""
+
+from typing import Any
+
+from bot.payloads import at
+from bot.writes.kind import Kind, Request, Result, Sending, did, graphql, rest
+from store import mirror, tasks
+from store.transaction import Row, Tx
+
+CREATE = "/repos/{repository}/issues/{number}/comments"
+ONE = "/repos/{repository}/issues/comments/{comment_id}"
+MINIMIZE = """\
+mutation Minimize($id: ID!, $classifier: ReportedContentClassifiers!) {
+  minimizeComment(input: {subjectId: $id, classifier: $classifier}) {
+    minimizedComment { isMinimized minimizedReason }
+  }
+}"""
+
+
+def commented(data: Any) -> Result:
+    return {"comment_id": at(data, "id"), "url": at(data, "html_url")}
+
+
+def _text(sending: Sending) -> dict[str, Any]:
+    return {"body": sending.body}
+
+
+def look_for_comment(sending: Sending) -> Request:
+    path = sending.path(CREATE)
+    return Request("GET", f"{path}?since={sending.since()}&per_page=100")
+
+
+async def know_card(tx: Tx, write: Row) -> dict[str, Any]:
+    """The comment that is edited, once there is one."""
+    task = await tasks.get(tx, write["installation_id"], write["task_id"])
+    return {"comment_id": task["card_comment_id"]} if task else {}
+
+
+def _card(sending: Sending) -> Request:
+    if sending.known.get("comment_id") is None:
+        return Request("POST", sending.path(CREATE), _text(sending))
+    return Request("PATCH", sending.path(ONE), _text(sending))
+
+
+def _look_for_card(sending: Sending) -> Request | None:
+    return look_for_comment(sending) if sending.known.get("comment_id") is None else None
+
+
+async def know_comment(tx: Tx, write: Row) -> dict[str, Any]:
+    here = (tx, write["installation_id"], write["arguments"]["comment_id"])
+    row = await mirror.comment(*here)
+    return {"node_id": row["node_id"]} if row and row["node_id"] else {}
+
+
+def _comment_itself(sending: Sending) -> Request | None:
+    """For its node id, where the mirror has none."""
+    return None if "node_id" in sending.known else Request("GET", sending.path(ONE))
+
+
+def _minimized(sending: Sending) -> dict[str, Any]:
+    node_id = sending.known.get("node_id") or at(sending.prepared, "node_id")
+    return {"id": node_id, "classifier": sending.arguments["classifier"]}
+
+
+def _reaction(sending: Sending) -> Request:
+    arguments = sending.arguments
+    paths = {
+        "issue": "/repos/{repository}/issues/{number}/reactions",
+        "comment": f"{ONE}/reactions",
+        "review_comment": "/repos/{repository}/pulls/comments/{comment_id}/reactions",
+    }
+    path = sending.path(paths[arguments["source"]])
+    return Request("POST", path, {"content": arguments["content"]})
+
+
+KINDS = {
+    "comment": Kind(
+        "issues: write",
+        rest("POST", CREATE, _text),
+        commented,
+        notifies=True,
+        look=look_for_comment,
+    ),
+    "comment_edit": Kind("issues: write", rest("PATCH", ONE, _text), commented),
+    "comment_delete": Kind("issues: write", rest("DELETE", ONE), did, done=(204, 404, 410)),
+    "comment_minimize": Kind(
+        "issues: write",
+        graphql(MINIMIZE, _minimized),
+        lambda data: {"minimized": at(data, "data", "minimizeComment", "minimizedComment")},
+        resource="graphql",
+        know=know_comment,
+        prepare=_comment_itself,
+    ),
+    "card": Kind(
+        "issues: write",
+        # Made once, and then edited: that notifies nobody.
+        _card,
+        commented,
+        know=know_card,
+        look=_look_for_card,
+        overwrites=True,
+    ),
+    "reaction": Kind("issues: write", _reaction, lambda data: {"reaction_id": at(data, "id")}),
+}

@@ -1,0 +1,179 @@
+"""What a kind of write is: a row of the table in `bot.writes`."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+from bot import markers, replies
+from bot.actor import BOT
+from bot.keys import Keys
+from bot.payloads import at, text
+from bot.times import SECOND, stamp
+from store.transaction import Row, Tx
+
+# How far before the send a look begins: clocks differ.
+MARGIN = 60 * SECOND
+GRAPHQL = "/graphql"
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    body: Any = None
+
+
+@dataclass(frozen=True)
+class Sending:
+    """A write with what it takes to send it.
+
+    `known`: what the database has for it (`Kind.know`). `prepared`: GitHub's answer to
+    `Kind.prepare`. `before`: the result of the write that it comes `after`.
+    """
+
+    write: Row
+    repository: str
+    keys: Keys
+    known: dict[str, Any] = field(default_factory=dict)
+    before: dict[str, Any] = field(default_factory=dict)
+    prepared: Any = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.write["arguments"]
+        return found
+
+    @property
+    def owner(self) -> str:
+        return self.repository.partition("/")[0]
+
+    @property
+    def marker(self) -> str:
+        return markers.write(self.keys, "write", self.write["id"])
+
+    @property
+    def body(self) -> str:
+        """The text with who wrote it, and our mark."""
+        author, body = self.write["author"], self.arguments["body"]
+        signed = body if author == BOT else replies.signed(body, author)
+        return f"{signed}\n\n{self.marker}"
+
+    def path(self, template: str) -> str:
+        """Filled with the repository and the arguments, each quoted."""
+        names = {
+            name: quote(str(value), safe="")
+            for name, value in {**self.arguments, **self.known}.items()
+            if isinstance(value, str | int)
+        }
+        return template.format_map({**names, "repository": self.repository, "owner": self.owner})
+
+    def pick(self, *names: str) -> dict[str, Any]:
+        """Those of the arguments that were given."""
+        return {name: self.arguments[name] for name in names if name in self.arguments}
+
+    def since(self) -> str:
+        began = self.write["sending_at"] or self.write["queued_at"]
+        return stamp(began - MARGIN)[:19] + "Z"
+
+    def is_mine(self, value: Any) -> bool:
+        """Whether a comment, issue, review or PR has this write's mark, and a bot for author."""
+        mine = markers.Marker("write", self.write["id"])
+        author = text(at(value, "user", "login"))
+        return mine in markers.find(self.keys, text(at(value, "body")), author)
+
+
+Result: TypeAlias = dict[str, Any]
+
+
+def rest(method: str, path: str, body: Callable[[Sending], Any] = lambda _: None) -> "Asking":
+    """A request by REST: `path` is filled from the arguments."""
+    return lambda sending: Request(method, sending.path(path), body(sending))
+
+
+def graphql(document: str, variables: Callable[[Sending], dict[str, Any]]) -> "Asking":
+    return lambda sending: Request(
+        "POST", GRAPHQL, {"query": document, "variables": variables(sending)}
+    )
+
+
+def listed(data: Any) -> list[Any]:
+    """The entries of a list; an object is the one entry."""
+    return data if isinstance(data, list) else [data]
+
+
+async def nothing(_tx: Tx, _write: Row) -> dict[str, Any]:
+    return {}
+
+
+Asking: TypeAlias = Callable[[Sending], Request]
+MayAsk: TypeAlias = Callable[[Sending], Request | None]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of write: its request and what is kept of the answer.
+
+    One without `look` may be sent twice without harm. One with it is looked for, after an
+    unknown outcome, before it is sent again.
+    """
+
+    # What the App must have been granted, as in app.yml.
+    permission: str
+    request: Asking
+    result: Callable[[Any], Result]
+    # GitHub's bucket that it draws on.
+    resource: str = "core"
+    # GitHub asks for more distance between those that notify people.
+    notifies: bool = False
+    # What the database knows that the request needs, and a read that has the rest.
+    know: Callable[[Tx, Row], Awaitable[dict[str, Any]]] = nothing
+    prepare: MayAsk = lambda _: None
+    # What to list, its entries; the first that `found` accepts is the earlier effect.
+    look: MayAsk = lambda _: None
+    entries: Callable[[Any], list[Any]] = listed
+    found: Callable[[Sending, Any], bool] = Sending.is_mine
+    # The statuses of that list by which nothing is there.
+    absent: tuple[int, ...] = ()
+    # GitHub's word that the effect is there already: look, and take it over.
+    already: Callable[[int, Any], bool] = lambda _status, _data: False
+    # How often to send again, when GitHub says so and shows it nowhere.
+    retries: int = 3
+    # The statuses by which it is done without an answer that says what was made.
+    done: tuple[int, ...] = ()
+    # After a refusal, what to ask so that the error can say how things are now.
+    explain: MayAsk = lambda _: None
+    # Under which name the error tells it, of that answer.
+    state_of: Callable[[Any], Result] = lambda _: {}
+    # A newer one for the same target makes older ones needless, of the same arguments or fewer.
+    overwrites: bool = False
+
+
+def errors_of(data: Any) -> list[str]:
+    """The messages of an answer's errors."""
+    errors = at(data, "errors")
+    found = errors if isinstance(errors, list) else []
+    return [text(at(each, "message")) if isinstance(each, dict) else text(each) for each in found]
+
+
+def says(words: str) -> Callable[[int, Any], bool]:
+    """Whether a refusal has these words, in its message or an error's."""
+
+    def said(_status: int, data: Any) -> bool:
+        messages = [text(at(data, "message")), *errors_of(data)]
+        return any(words in each.casefold() for each in messages)
+
+    return said
+
+
+def numbered(data: Any) -> Result:
+    return {"id": at(data, "id"), "number": at(data, "number"), "url": at(data, "html_url")}
+
+
+def made(data: Any) -> Result:
+    return {"id": at(data, "id"), "url": at(data, "html_url")}
+
+
+def did(_data: Any) -> Result:
+    """Of an answer that says nothing more."""
+    return {"done": True}

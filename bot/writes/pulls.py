@@ -1,0 +1,167 @@
+"""Pull requests, their reviews, and their merge."""
+
+from typing import Any
+from urllib.parse import quote
+
+from bot.payloads import at
+from bot.writes.kind import Kind, Request, Result, Sending, graphql, made, numbered, rest, says
+from store import mirror
+from store.transaction import Row, Tx
+
+ALL = "/repos/{repository}/pulls"
+ONE = "/repos/{repository}/pulls/{number}"
+REVIEWS = f"{ONE}/reviews"
+REVIEWERS = f"{ONE}/requested_reviewers"
+REPLIES = f"{ONE}/comments/{{comment_id}}/replies"
+DRAFT = """\
+mutation Draft($id: ID!) {
+  convertPullRequestToDraft(input: {pullRequestId: $id}) { pullRequest { id isDraft } }
+}"""
+READY = """\
+mutation Ready($id: ID!) {
+  markPullRequestReadyForReview(input: {pullRequestId: $id}) { pullRequest { id isDraft } }
+}"""
+
+
+def _pull(sending: Sending) -> dict[str, Any]:
+    return sending.pick("title", "head", "base", "draft") | {"body": sending.body}
+
+
+def _look_for_pull(sending: Sending) -> Request:
+    head = quote(f"{sending.owner}:{sending.arguments['head']}", safe="")
+    base = quote(sending.arguments["base"], safe="")
+    return Request("GET", f"{sending.path(ALL)}?state=open&head={head}&base={base}")
+
+
+def _update(sending: Sending) -> dict[str, Any]:
+    fields = sending.pick("title", "state", "base")
+    return fields | {"body": sending.body} if "body" in sending.arguments else fields
+
+
+def _the_pull(sending: Sending) -> Request:
+    return Request("GET", sending.path(ONE))
+
+
+async def know_pull(tx: Tx, write: Row) -> dict[str, Any]:
+    here = (write["installation_id"], write["repository_id"], write["arguments"]["number"])
+    row = await mirror.pull_request(tx, *here)
+    return {"node_id": row["node_id"]} if row and row["node_id"] else {}
+
+
+def _pull_itself(sending: Sending) -> Request | None:
+    """For its node id, where the mirror has none."""
+    return None if "node_id" in sending.known else _the_pull(sending)
+
+
+def _turned(sending: Sending) -> Request:
+    document = DRAFT if sending.arguments["draft"] else READY
+    node_id = sending.known.get("node_id") or at(sending.prepared, "node_id")
+    return graphql(document, lambda _: {"id": node_id})(sending)
+
+
+def _draft_result(data: Any) -> Result:
+    """Of the mutation, or of the pull request as a look found it."""
+    for name in ("convertPullRequestToDraft", "markPullRequestReadyForReview"):
+        if found := at(data, "data", name, "pullRequest"):
+            return {"draft": at(found, "isDraft")}
+    return {"draft": at(data, "draft")}
+
+
+def _has_its_draft(sending: Sending, entry: Any) -> bool:
+    return bool(at(entry, "draft") is sending.arguments["draft"])
+
+
+def _is_merged(_sending: Sending, entry: Any) -> bool:
+    return at(entry, "merged") is True
+
+
+def _merge(sending: Sending) -> dict[str, Any]:
+    fields = sending.pick("sha", "merge_method")
+    if title := sending.arguments.get("title"):
+        fields["commit_title"] = title
+    return fields
+
+
+def _merged(data: Any) -> Result:
+    """Of the merge, or of the pull request as a look found it."""
+    return {"merged": at(data, "merged")}
+
+
+def _not_mergeable(status: int, _data: Any) -> bool:
+    """So GitHub says also when it is merged, and while it still works that out."""
+    return status == 405
+
+
+def _review(sending: Sending) -> dict[str, Any]:
+    return sending.pick("event", "commit_id", "comments") | {"body": sending.body}
+
+
+def _look_for_reply(sending: Sending) -> Request:
+    query = f"sort=created&direction=desc&since={sending.since()}&per_page=100"
+    return Request("GET", f"{sending.path(ONE)}/comments?{query}")
+
+
+def _asked(data: Any) -> Result:
+    found = at(data, "requested_reviewers")
+    logins = [at(each, "login") for each in found] if isinstance(found, list) else []
+    return numbered(data) | {"reviewers": logins}
+
+
+KINDS = {
+    "pull": Kind(
+        "pull_requests: write",
+        rest("POST", ALL, _pull),
+        numbered,
+        notifies=True,
+        look=_look_for_pull,
+        # One PR can be open for a head and base: that one is it, whoever opened it.
+        found=lambda _, __: True,
+        already=says("pull request already exists"),
+    ),
+    "pull_update": Kind(
+        "pull_requests: write", rest("PATCH", ONE, _update), numbered, overwrites=True
+    ),
+    "pull_draft": Kind(
+        "pull_requests: write",
+        _turned,
+        _draft_result,
+        resource="graphql",
+        know=know_pull,
+        prepare=_pull_itself,
+        look=_the_pull,
+        found=_has_its_draft,
+        already=says("draft"),
+        overwrites=True,
+    ),
+    "reviewers": Kind(
+        "pull_requests: write",
+        rest("POST", REVIEWERS, lambda sending: sending.pick("reviewers", "team_reviewers")),
+        _asked,
+        notifies=True,
+    ),
+    "merge": Kind(
+        "contents: write",
+        rest("PUT", f"{ONE}/merge", _merge),
+        _merged,
+        notifies=True,
+        look=_the_pull,
+        found=_is_merged,
+        already=_not_mergeable,
+        explain=_the_pull,
+        state_of=lambda data: {"head": at(data, "head", "sha"), "state": at(data, "state")},
+    ),
+    "review": Kind(
+        "pull_requests: write",
+        rest("POST", REVIEWS, _review),
+        made,
+        notifies=True,
+        look=lambda sending: Request("GET", sending.path(REVIEWS) + "?per_page=100"),
+    ),
+    "review_reply": Kind(
+        "pull_requests: write",
+        rest("POST", REPLIES, lambda sending: {"body": sending.body}),
+        lambda data: {"comment_id": at(data, "id"), "url": at(data, "html_url")},
+        notifies=True,
+        look=_look_for_reply,
+    ),
+}

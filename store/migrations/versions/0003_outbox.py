@@ -1,0 +1,10 @@
+"""Lanes, turns and allowances of the outbox; who spent what."""
+
+from store.migrate import run_statements
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    run_statements(revision)
