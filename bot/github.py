@@ -202,6 +202,9 @@ class GitHub:
             raise OutcomeUnknown(_told(exc)) from exc
 
     def _url(self, path: str) -> URL:
+        if path == "/graphql":
+            # Of an Enterprise Server it stands beside REST's v3.
+            return URL(self._api_url.removesuffix("/v3") + path)
         if path.startswith("/"):
             return URL(self._api_url + path)
         if found := self._target(URL(self._api_url), path):
