@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot import actor, replies, repository_settings, slash
+from bot import actor, replies, repository_settings, said, slash
+from bot.ceilings import MOST_ANSWERS_AN_HOUR, MOST_COMMENTS
 from bot.errors import Refused
 from bot.events.event import Written
 from bot.hub import Asked, mutate, run
@@ -177,6 +178,7 @@ async def _tell(tx: Tx, row: Row, reply: Reply) -> None:
         "installation_id": row["installation_id"],
         "repository_id": row["repository_id"],
         "author": actor.BOT,
+        "lane": writes.PEOPLE,
     }
     if row["source_kind"] in REACTS:
         await writes.queue(
@@ -192,11 +194,20 @@ async def _tell(tx: Tx, row: Row, reply: Reply) -> None:
         )
     elif reply.text is None:
         reply = replace(reply, text=replies.done(row["asker"], row["text"]))
-    if reply.text is not None:
+    target = f"issue {row['repository_id']}#{row['number']}"
+    if reply.text is not None and await _may_answer(tx, row, target):
         await writes.queue(
             tx,
             **on,
             kind="comment",
-            target=f"issue {row['repository_id']}#{row['number']}",
+            target=target,
             arguments={"number": row["number"], "body": reply.text},
         )
+
+
+async def _may_answer(tx: Tx, row: Row, target: str) -> bool:
+    """Beyond a ceiling a reaction is all: whoever goads the bot does not fill the issue."""
+    here = (tx, row["installation_id"])
+    lately = await said.in_the_last_hour(*here, target, of_bot=True)
+    in_all = await mirror.count_comments(*here, row["repository_id"], row["number"])
+    return lately < MOST_ANSWERS_AN_HOUR and in_all < MOST_COMMENTS

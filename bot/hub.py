@@ -16,17 +16,20 @@ from bot.actor import Actor
 from bot.errors import Refused
 from bot.keys import Keys
 from bot.metrics import Calls
-from bot.operation import Answer, Context, Operation, Peek
+from bot.operation import Answer, Context, Notice, Operation, Peek
 from bot.operations import OPERATIONS
 from bot.pressure import Pressure
 from bot.times import stamp
-from store import agents, heads, leases, requests, tasks
+from store import agents, heads, leases, requests, tasks, writes
 from store.transaction import Row, Store, Tx
 
 # How long a revoked token may still work in this process.
 TOKEN_CACHE_S = 5
 # How often one that waits looks for what other processes did.
 LOOK_AGAIN_S = 1.0
+# What is told unasked: how long after it happened, and how much at once.
+NOTICES_FOR = 24 * 3600 * 1_000_000
+MOST_NOTICES = 5
 # An agent's activity is written, and its leases renewed, at most this often.
 TOUCH_EVERY_S = 30
 
@@ -42,9 +45,10 @@ class Asked:
 
     @property
     def given(self) -> dict[str, Any]:
-        """The arguments of the function; `wait_s` is the kernel's."""
+        """The arguments of the function; `wait_s` and `key` are the kernel's."""
         names = type(self.arguments).model_fields
         kernels = {"wait_s"} if self.operation.settled else set()
+        kernels |= {"key"} if self.operation.reaches_github else set()
         return {name: getattr(self.arguments, name) for name in names if name not in kernels}
 
     @property
@@ -114,8 +118,13 @@ class Hub:
                 f"{name} needs the role {which.role}; {actor.name} has {actor.role}. "
                 "Ask a person who administers the installation for a token with that role.",
             )
-        asked = Asked(which, actor, which.parse(given), request_key or secrets.token_hex(16))
+        arguments = which.parse(given)
+        key = (which.reaches_github and getattr(arguments, "key", None)) or request_key
+        asked = Asked(which, actor, arguments, key or secrets.token_hex(16))
         answer = await self._once(asked)
+        if answer.notices:
+            told = [each.subject for each in answer.notices]
+            await self.store.write(lambda tx: writes.told(tx, actor.installation_id, told))
         if which.settled and (wait_s := getattr(asked.arguments, "wait_s", 0)):
             answer = await self._waited(asked, answer, wait_s)
         return answer.model_dump(mode="json")
@@ -207,7 +216,19 @@ async def run(tx: Tx, asked: Asked) -> Answer:
         "stale_s": (now - fresh.at) / 1_000_000,
         "behind": fresh.behind,
     }
-    return answer.model_copy(update=how_fresh)
+    return answer.model_copy(update={**how_fresh, "notices": await _notices(tx, actor, now)})
+
+
+async def _notices(tx: Tx, actor: Actor, now: int) -> list[Notice]:
+    """What an agent wrote lately that will not take effect."""
+    if actor.is_person:
+        return []
+    since = now - NOTICES_FOR
+    rows = await writes.refusals(tx, actor.installation_id, actor.name, since, MOST_NOTICES)
+    return [
+        Notice(kind="write_failed", subject=row["id"], message=row["error"]["message"][:300])
+        for row in rows
+    ]
 
 
 def _audit(asked: Asked, now: int) -> Row:

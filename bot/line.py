@@ -4,16 +4,15 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot import allowance, budget
-from bot.allowance import Cost
-from bot.budget import READ, Budget, Limits
+from bot import budget, limits
+from bot.budget import READ
 from bot.github import REQUEST_TIMEOUT, Answer, GitHub, OutcomeUnknown, TokenRefused, Unreachable
 from bot.hub import Hub
 from bot.payloads import at, text
 from bot.times import SECOND
 from bot.writes import Request
-from store import budgets, senders
-from store.transaction import Row, Tx
+from store import senders
+from store.transaction import Tx
 
 # Requests as the App itself, of no installation: they have a lease and budgets of their own.
 APP = 0
@@ -62,67 +61,21 @@ class Line:
         if lease is None:
             return False
         now = await tx.now()
-        return budget.ready_at(await limits_of(tx, installation_id, lease), READ, now) <= now
+        return budget.ready_at(await limits.of(tx, installation_id, lease), READ, now) <= now
 
 
 async def _observe(tx: Tx, installation_id: int, request: Request, answer: Answer) -> None:
     if request.method == "GET":
-        await spend(tx, installation_id, READ)
+        await limits.spend(tx, installation_id, READ)
     else:
         # Its cost was taken before it went out; the next one's distance is from its answer.
         await senders.mutated(tx, installation_id)
-    known = [_budget(row) for row in await budgets.all_of(tx, installation_id)]
-    message = message_of(answer)
-    for each in budget.observed(known, answer.status, answer.headers, message, await tx.now()):
-        await budgets.put(tx, _row(installation_id, each))
-
-
-async def spend(tx: Tx, installation_id: int, cost: Cost) -> None:
-    """Take a request's cost from the limits that GitHub does not report."""
-    full_at = await budgets.allowances(tx, installation_id)
-    after = allowance.taken(full_at, cost, await tx.now())
-    await budgets.put_allowances(tx, installation_id, after)
-
-
-async def limits_of(tx: Tx, installation_id: int, sender: Row | None = None) -> Limits:
-    """`sender`: the row of its sender's lease, where that is known already."""
-    row = sender or await senders.get(tx, installation_id) or {}
-    return Limits(
-        known=tuple(_budget(each) for each in await budgets.all_of(tx, installation_id)),
-        full_at=await budgets.allowances(tx, installation_id),
-        last_mutation_at=row.get("last_mutation_at", 0),
-        last_notified_at=row.get("last_notified_at", 0),
-    )
+    await limits.observe(tx, installation_id, answer.status, answer.headers, message_of(answer))
 
 
 def limited(answer: Answer) -> bool:
     """Whether GitHub said wait, and not no."""
     return budget.limited(answer.status, answer.headers, message_of(answer))
-
-
-def _budget(row: Row) -> Budget:
-    return Budget(
-        resource=row["resource"],
-        limit=row["limit_"],
-        remaining=row["remaining"],
-        used=row["used"],
-        reset_at=row["reset_at"],
-        blocked_until=row["blocked_until"],
-        failures=row["failures"],
-    )
-
-
-def _row(installation_id: int, known: Budget) -> Row:
-    return {
-        "installation_id": installation_id,
-        "resource": known.resource,
-        "limit_": known.limit,
-        "remaining": known.remaining,
-        "used": known.used,
-        "reset_at": known.reset_at,
-        "blocked_until": known.blocked_until,
-        "failures": known.failures,
-    }
 
 
 def message_of(answer: Answer) -> str:

@@ -34,5 +34,10 @@ def find(keys: Keys, text: str, author: str) -> list[Marker]:
     ]
 
 
+def claimed(text: str, kind: str) -> str | None:
+    """The id in a mark of this kind, whoever made it: to be checked with what it names."""
+    return next((id_ for found, id_, _ in MARK.findall(text) if found == kind), None)
+
+
 def _signature(keys: Keys, kind: str, id_: str) -> str:
     return keys.sign("markers", f"{kind}={id_}")[:16]

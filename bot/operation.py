@@ -15,12 +15,23 @@ from bot.actor import Actor, Role
 from bot.errors import Refused
 from store.transaction import Tx
 
+Key: TypeAlias = Annotated[
+    str, Field(max_length=100, description="repeated with the same key, it is done once")
+]
 # What callers write for a task.
 TaskRef: TypeAlias = Annotated[str, Field(description="owner/repo#12 or a task id", max_length=300)]
 RepositoryName: TypeAlias = Annotated[str, Field(description="owner/repo", max_length=250)]
 WaitSeconds: TypeAlias = Annotated[
     float, Field(ge=0, le=50, description="wait up to this long for it")
 ]
+
+
+class Notice(BaseModel):
+    """Something that reaches an agent beside what it asked for."""
+
+    kind: str = Field(description="write_failed: see get_write")
+    subject: str = Field(description="the write's id")
+    message: str
 
 
 class Answer(BaseModel):
@@ -31,6 +42,7 @@ class Answer(BaseModel):
     as_of: str = Field("", description="the mirror holds what GitHub sent up to this time")
     stale_s: float = Field(0, description="how far the mirror is behind, in seconds")
     behind: list[str] = Field([], description="what the mirror is known to lack, and why")
+    notices: list[Notice] = Field([], description="what you should know, told once")
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,7 @@ class Operation:
     slash: Slash | None
     # With it the operation takes `wait_s`, and is asked again until it holds or time is over.
     settled: Callable[[Any], bool] | None
+    # With `reaches_github` it takes `key`, by which a repeated call is known.
     # For one that writes: whether it is worth asking again, without writing.
     peek: Peek | None
 
@@ -112,6 +125,8 @@ def operation(
         }
         if settled:
             fields["wait_s"] = (WaitSeconds, 0)
+        if reaches_github:
+            fields["key"] = (Key | None, None)
         return Operation(
             name=run.__name__,
             description=" ".join((inspect.getdoc(run) or "").split()),

@@ -10,12 +10,12 @@ from typing import Any
 
 import structlog
 
-from bot import backfill, budget, intake, mirror
+from bot import backfill, budget, intake, limits, mirror
 from bot.events.event import SOON, Ask, Changes
 from bot.events.repositories import READ_REPOSITORIES
 from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
 from bot.keys import Keys
-from bot.line import APP, GRACE, LEASE, Line, limits_of, message_of
+from bot.line import APP, GRACE, LEASE, Line, message_of
 from bot.payloads import Json, at, maybe_number, text, time
 from bot.rows import owners
 from bot.times import SECOND
@@ -100,7 +100,7 @@ class Repair(Line):
             self._survey = None
             return Turn(wait_s=min(self.every_s, AGAIN_S))
         now = await tx.now()
-        ready = budget.ready_at(await limits_of(tx, APP), budget.READ, now)
+        ready = budget.ready_at(await limits.of(tx, APP), budget.READ, now)
         if ready > now:
             return Turn(wait_s=(ready - now) / SECOND)
         # The log first: in it may be what was asked for a moment ago.

@@ -44,6 +44,12 @@ def card(task: Row) -> str:
         lines.append(f"Pull request: #{task['pull_number']}.")
     if task["progress"]:
         lines.append(f"Progress: {task['progress']} %.")
+    if task["loop_between"]:
+        two = " and ".join(who(each) for each in task["loop_between"].split(" and "))
+        lines.append(
+            f"{two} only answered each other here and were stopped; a comment of anybody else "
+            "lets them go on."
+        )
     if task["note"]:
         lines.append(quoted(task["note"]))
     return "\n\n".join(lines)

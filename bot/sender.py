@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from bot import backfill, budget, turns
+from bot import limits as kept
 from bot.budget import READ, Limits
 from bot.events.event import LATER, NOW, SOON
 from bot.filling import fill
-from bot.line import GRACE, LEASE, Line, limits_of, spend
+from bot.line import GRACE, LEASE, Line
 from bot.reading import look_up
 from bot.sending import fenced_off, only_looks, write_out
 from bot.times import SECOND
@@ -70,7 +71,7 @@ class Sender(Line):
             return Turn(wait_s=1)
         # Turns of an installation are serial: what is being sent now, nobody sends any more.
         await outbox.unsettled(tx, installation_id)
-        limits = await limits_of(tx, installation_id, lease)
+        limits = await kept.of(tx, installation_id, lease)
         now = Now(installation_id, await tx.now(), limits, lease["streak"])
         read = await pending_reads.due(tx, installation_id, NOW)
         if read and now.open_at <= now.at:
@@ -119,7 +120,7 @@ async def _begin(tx: Tx, write: Row, now: Now) -> Turn:
     here = (tx, now.installation_id)
     await senders.mutated(*here, notifies=KINDS[write["kind"]].notifies)
     await senders.had_turn(*here, now.streak + 1 if write["lane"] == outbox.PEOPLE else 0)
-    await spend(*here, turns.cost(write))
+    await kept.spend(*here, turns.cost(write))
     await budgets.spend(*here, write["author"])
     sent = {"sending_at": now.at, "attempts": write["attempts"] + 1, "looks": 0}
     return Turn(write=write | sent)

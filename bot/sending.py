@@ -81,6 +81,9 @@ async def _send(line: Line, sending: Sending, kind: Kind) -> None:
             if prepared is None:
                 return
             sending = prepared
+            if (result := kind.needless(sending)) is not None:
+                await _sent(line, sending.write, result)
+                return
         answer = await line.request(sending.write["installation_id"], kind.request(sending))
     except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
         await _no_answer(line, sending.write, exc)
@@ -88,25 +91,45 @@ async def _send(line: Line, sending: Sending, kind: Kind) -> None:
         await _answered(line, sending, kind, answer)
 
 
-async def _prepared(line: Line, sending: Sending, kind: Kind, asked: Request) -> Sending | None:
+async def _prepared(
+    line: Line, sending: Sending, kind: Kind, asked: list[Request]
+) -> Sending | None:
     """With what GitHub had to be asked first; None if it does not go out now."""
-    write = sending.write
+    found: list[Any] = []
+    for each in asked:
+        answer = await _asked(line, sending.write, each)
+        if answer.status == 404 and each is not asked[-1]:
+            found.append(None)
+        elif answer.status == 200 and not limited(answer):
+            found.append(answer.data)
+        else:
+            await _not_prepared(line, sending, kind, answer)
+            return None
+    again = await line.hub.store.read(lambda tx: _sending(line, tx, sending.write))
+    if again is None:
+        await _put_off(line, sending.write, "queued", SECOND)
+        return None
+    return replace(again, prepared=tuple(found))
+
+
+async def _asked(line: Line, write: Row, request: Request) -> Answer:
+    here = write["installation_id"]
+    if not await line.hub.store.write(lambda tx: line.may_go_on(tx, here)):
+        raise Unreachable("the line is closed")
     try:
-        answer = await line.request(write["installation_id"], asked)
+        return await line.request(here, request)
     except OutcomeUnknown as exc:
         # Only this question may have been lost: the write itself was not sent.
         raise Unreachable(str(exc)) from exc
-    if answer.status == 200:
-        again = await line.hub.store.read(lambda tx: _sending(line, tx, write))
-        if again is not None:
-            return replace(again, prepared=answer.data)
-    if answer.status == 200 or limited(answer):
-        await _put_off(line, write, "queued", SECOND)
-    elif answer.status >= 500 or answer.status == 401:
-        await _failed(line, write, "queued", f"GitHub answered {answer.status}")
+
+
+async def _not_prepared(line: Line, sending: Sending, kind: Kind, answer: Answer) -> None:
+    if limited(answer):
+        await _put_off(line, sending.write, "queued", SECOND)
+    elif answer.status >= 500 or answer.status in (401, 200):
+        await _failed(line, sending.write, "queued", f"GitHub answered {answer.status}")
     else:
         await _declined(line, sending, kind, answer)
-    return None
 
 
 async def _no_answer(
@@ -169,7 +192,7 @@ async def _declined(line: Line, sending: Sending, kind: Kind, answer: Answer) ->
     if answer.status == 404 and write["failures"] < LAG_TRIES:
         return await _put_off(line, write, "queued", LOOK_EVERY, failed=1)
     state: dict[str, Any] = {}
-    if asked := kind.explain(sending):
+    if (asked := kind.explain(sending)) is not None:
         state = await _how_it_is(line, write, kind, asked)
     return await _refused(line, write, refusals.explained(kind, answer, state))
 

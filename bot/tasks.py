@@ -2,13 +2,16 @@
 
 import json
 
-from bot import replies, repository_settings
+from bot import board, replies, repository_settings
 from bot.actor import BOT
 from bot.errors import Refused
 from bot.states import LEGAL, OPEN, TaskState
 from store import heads, leases, mirror, tasks, writes
 from store.transaction import Row, Tx
 
+# Progress alone is shown on the card no more often than this.
+PROGRESS = "task.progress"
+EVERY = 30_000_000
 # GitHub's reason for a closed issue, to the task's state.
 CLOSED_AS: dict[str | None, TaskState] = {"not_planned": "cancelled", "duplicate": "cancelled"}
 
@@ -25,16 +28,23 @@ async def record(tx: Tx, task: Row, kind: str, actor: str, **data: object) -> No
     }
     heads.append(tx, "events", installation_id, event)
     tx.rings.add(f"installation {installation_id}")
-    await show_card(tx, installation_id, task["id"])
+    await show_card(tx, installation_id, task["id"], every=EVERY if kind == PROGRESS else 0)
+    if kind != PROGRESS:
+        await _show_on_board(tx, installation_id, task["id"])
 
 
-async def show_card(tx: Tx, installation_id: int, task_id: str) -> None:
-    """Queue the card as it is now; one queued before is outdated."""
+async def show_card(tx: Tx, installation_id: int, task_id: str, *, every: int = 0) -> None:
+    """Queue the card as it is now; one queued before is outdated.
+
+    `every`: microseconds that it keeps from the last one, when it is not urgent.
+    """
     task = await tasks.get(tx, installation_id, task_id)
     if task is None or task["number"] is None or not task["fence"]:
         return  # nothing to show before anybody claimed it
     target = f"card {task_id}"
     await writes.supersede(tx, installation_id, "card", target)
+    last = await writes.results(tx, installation_id, target, 1) if every else []
+    next_at = last[0]["finished_at"] + every if last else 0
     await writes.queue(
         tx,
         installation_id,
@@ -44,7 +54,39 @@ async def show_card(tx: Tx, installation_id: int, task_id: str) -> None:
         arguments={"task_id": task_id, "number": task["number"], "body": replies.card(task)},
         author=BOT,
         task_id=task_id,
+        lane=writes.PEOPLE,
+        wait=max(0, next_at - await tx.now()),
     )
+
+
+async def _show_on_board(tx: Tx, installation_id: int, task_id: str) -> None:
+    """Where the repository's settings name a board: the Status of the task's state."""
+    task = await tasks.get(tx, installation_id, task_id)
+    if task is None or task["number"] is None:
+        return
+    settings = await repository_settings.of(tx, installation_id, task["repository_id"])
+    issue = await mirror.issue(tx, installation_id, task["repository_id"], task["number"])
+    if settings.board is None or issue is None:
+        return
+    status = board.status_of(settings.board, task["state"])
+    place = await board.place(tx, installation_id, task["repository_id"], None, status)
+    if isinstance(place, str):
+        return  # the board is not there, or not read yet
+    target = board.target(place, issue)
+    await writes.supersede(tx, installation_id, "board_status", target)
+    added: str | None = None
+    for kind, arguments in await board.moves(tx, installation_id, place, issue, "Issue"):
+        added = await writes.queue(
+            tx,
+            installation_id,
+            kind=kind,
+            repository_id=task["repository_id"],
+            target=target,
+            arguments=arguments | ({"after": added} if added else {}),
+            author=BOT,
+            task_id=task_id,
+            lane=writes.PEOPLE,
+        )
 
 
 async def claim(tx: Tx, task: Row, holder: str, lease_s: int | None) -> Row | None:

@@ -14,6 +14,19 @@ async def item(tx: Tx, installation_id: int, item_id: int) -> Row | None:
     return await tx.one(q, i=installation_id, id=item_id)
 
 
+async def item_of(
+    tx: Tx, installation_id: int, project_node_id: str, content_node_id: str
+) -> Row | None:
+    """An issue or pull request on a board."""
+    if not content_node_id:
+        return None
+    q = (
+        "SELECT * FROM project_items WHERE installation_id = :i AND content_node_id = :c "
+        "AND project_node_id = :p AND deleted = 0"
+    )
+    return await tx.one(q, i=installation_id, c=content_node_id, p=project_node_id)
+
+
 async def projects(tx: Tx, installation_id: int) -> list[Row]:
     q = "SELECT * FROM projects WHERE installation_id = :i AND deleted = 0 ORDER BY number"
     return await tx.all(q, i=installation_id)

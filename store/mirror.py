@@ -207,6 +207,17 @@ async def newest_comments(
     return rows[::-1]
 
 
+async def count_comments(tx: Tx, installation_id: int, repository_id: int, number: int) -> int:
+    row = await tx.one(
+        "SELECT COUNT(*) AS n FROM comments WHERE installation_id = :i AND repository_id = :r "
+        "AND number = :n AND deleted = 0",
+        i=installation_id,
+        r=repository_id,
+        n=number,
+    )
+    return int(row["n"]) if row else 0
+
+
 async def is_deleted(tx: Tx, table: str, installation_id: int, id_: int | None) -> bool:
     """Whether GitHub told us that it is gone."""
     q = f"SELECT deleted FROM {table} WHERE installation_id = :i AND id = :id"

@@ -168,6 +168,88 @@ async def results(tx: Tx, installation_id: int, target: str, limit: int) -> list
     return [decoded(row) for row in await tx.all(q, i=installation_id, t=target, n=limit)]
 
 
+async def waiting(tx: Tx, installation_id: int, target: str, kind: str) -> list[Row]:
+    """The live writes of a kind to a target, the oldest first."""
+    q = (
+        "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state IN :live "
+        "AND kind = :k ORDER BY seq"
+    )
+    rows = await tx.all(q, i=installation_id, t=target, live=LIVE, k=kind)
+    return [decoded(row) for row in rows]
+
+
+async def newest(tx: Tx, installation_id: int, target: str, kind: str) -> Row | None:
+    """The newest of a kind to a target that took effect or may yet."""
+    q = (
+        "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state IN :s "
+        "AND kind = :k ORDER BY seq DESC LIMIT 1"
+    )
+    row = await tx.one(q, i=installation_id, t=target, s=(*LIVE, "sent"), k=kind)
+    return decoded(row) if row else None
+
+
+async def authors_since(
+    tx: Tx, installation_id: int, target: str, kind: str, since: int
+) -> dict[str, int]:
+    """How many writes of a kind each author queued for a target since then."""
+    rows = await tx.all(
+        "SELECT author, COUNT(*) AS n FROM writes WHERE installation_id = :i AND target = :t "
+        "AND state IN :counted AND kind = :k AND queued_at >= :since GROUP BY author",
+        i=installation_id,
+        t=target,
+        counted=(*LIVE, "sent"),
+        k=kind,
+        since=since,
+    )
+    return {row["author"]: row["n"] for row in rows}
+
+
+async def refusals(tx: Tx, installation_id: int, author: str, since: int, limit: int) -> list[Row]:
+    """Writes that will not take effect, of which their author has not been told."""
+    rows = await tx.all(
+        "SELECT * FROM writes WHERE installation_id = :i AND author = :a AND state IN :ended "
+        "AND finished_at >= :since AND told_at IS NULL ORDER BY finished_at LIMIT :n",
+        i=installation_id,
+        a=author,
+        ended=("refused", "dead", "cancelled"),
+        since=since,
+        n=limit,
+    )
+    return [decoded(row) for row in rows]
+
+
+async def told(tx: Tx, installation_id: int, write_ids: Collection[str]) -> None:
+    """Their author knows."""
+    q = "UPDATE writes SET told_at = :now WHERE installation_id = :i AND id IN :ids"
+    await tx.run(q, now=await tx.now(), i=installation_id, ids=tuple(write_ids))
+
+
+async def cancel(tx: Tx, write: Row, outcome: dict[str, Any]) -> bool:
+    """Only what nobody sends now, and what surely was not sent, can be called back."""
+    tx.rings.add(f"installation {write['installation_id']}")
+    now = await tx.now()
+    return bool(
+        await tx.run(
+            "UPDATE writes SET state = 'cancelled', error = :error, finished_at = :now, "
+            "told_at = :now WHERE installation_id = :i AND id = :w AND state = 'queued'",
+            error=json.dumps(outcome),
+            now=now,
+            i=write["installation_id"],
+            w=write["id"],
+        )
+    )
+
+
+async def queued_by(tx: Tx, installation_id: int) -> list[Row]:
+    """What waits: `author`, `kind`, `lane`, `n`."""
+    return await tx.all(
+        "SELECT author, kind, lane, COUNT(*) AS n FROM writes WHERE installation_id = :i "
+        "AND state IN :live GROUP BY author, kind, lane ORDER BY author, kind",
+        i=installation_id,
+        live=LIVE,
+    )
+
+
 async def sending(tx: Tx, write: Row) -> bool:
     """Note, before the request goes out, that it does: False if it was cancelled meanwhile."""
     return bool(

@@ -1,7 +1,20 @@
 """Every operation, in the order in which surfaces list them."""
 
 from bot.operation import Operation
-from bot.operations import agents, github, messages, search, tasks, threads
+from bot.operations import (
+    agents,
+    boards,
+    builds,
+    comments,
+    commits,
+    flow,
+    issues,
+    messages,
+    pulls,
+    search,
+    tasks,
+    threads,
+)
 
 OPERATIONS: dict[str, Operation] = {
     each.name: each
@@ -19,11 +32,21 @@ OPERATIONS: dict[str, Operation] = {
         messages.send_message,
         messages.get_messages,
         messages.mark_message_read,
-        github.github_create_issue,
-        github.github_comment_issue,
-        github.github_create_pr,
+        issues.github_create_issue,
+        issues.github_update_issue,
+        comments.github_comment_issue,
+        pulls.github_create_pr,
+        pulls.github_update_pr,
+        pulls.github_review_pr,
+        commits.github_commit_files,
+        boards.github_move_card,
+        builds.github_report_check,
+        builds.github_run_workflow,
+        builds.github_cancel_workflow,
         threads.github_get_thread,
         search.github_search,
-        github.get_write,
+        flow.get_write,
+        flow.cancel_write,
+        flow.get_budget,
     )
 }

@@ -164,7 +164,7 @@ async def held(ctx: Context, ref: str, fence: int | None) -> Row:
     return row
 
 
-@operation(role="developer")
+@operation(role="developer", reaches_github=True)
 async def create_task(
     ctx: Context,
     repository: RepositoryName,

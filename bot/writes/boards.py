@@ -26,5 +26,5 @@ KINDS = {
         rest("POST", ITEMS, lambda s: {"type": s.arguments["type"], "id": s.arguments["id"]}),
         _item,
     ),
-    "board_status": Kind("organization_projects: write", _status, _item, overwrites=True),
+    "board_status": Kind("organization_projects: write", _status, _item, overwrites="all"),
 }

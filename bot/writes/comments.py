@@ -52,13 +52,13 @@ async def know_comment(tx: Tx, write: Row) -> dict[str, Any]:
     return {"node_id": row["node_id"]} if row and row["node_id"] else {}
 
 
-def _comment_itself(sending: Sending) -> Request | None:
+def _comment_itself(sending: Sending) -> list[Request]:
     """For its node id, where the mirror has none."""
-    return None if "node_id" in sending.known else Request("GET", sending.path(ONE))
+    return [] if "node_id" in sending.known else [Request("GET", sending.path(ONE))]
 
 
 def _minimized(sending: Sending) -> dict[str, Any]:
-    node_id = sending.known.get("node_id") or at(sending.prepared, "node_id")
+    node_id = sending.known.get("node_id") or at(sending.prepared[0], "node_id")
     return {"id": node_id, "classifier": sending.arguments["classifier"]}
 
 
@@ -98,7 +98,7 @@ KINDS = {
         commented,
         know=know_card,
         look=_look_for_card,
-        overwrites=True,
+        overwrites="all",
     ),
     "reaction": Kind("issues: write", _reaction, lambda data: {"reaction_id": at(data, "id")}),
 }

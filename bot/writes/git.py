@@ -1,6 +1,7 @@
 """Branches and commits."""
 
 from base64 import b64encode
+from dataclasses import replace
 from typing import Any
 
 from bot.payloads import at, text
@@ -27,8 +28,12 @@ def _quoted(branch: str) -> str:
     return branch.replace("%", "%25").replace("#", "%23").replace("?", "%3F")
 
 
-def _base_head(sending: Sending) -> Request:
-    return _head(sending, sending.arguments["base"])
+def _branch_and_base(sending: Sending) -> list[Request]:
+    return [_the_branch(sending), _head(sending, sending.arguments["base"])]
+
+
+def _opened_already(sending: Sending) -> Result | None:
+    return _ref_result(sending.prepared[0]) if sending.prepared[0] is not None else None
 
 
 def _the_branch(sending: Sending) -> Request:
@@ -37,7 +42,7 @@ def _the_branch(sending: Sending) -> Request:
 
 def _new_ref(sending: Sending) -> Request:
     ref = f"refs/heads/{sending.arguments['branch']}"
-    sha = at(sending.prepared, "object", "sha")
+    sha = at(sending.prepared[1], "object", "sha")
     return Request("POST", sending.path(REFS), {"ref": ref, "sha": sha})
 
 
@@ -92,6 +97,15 @@ def _look_for_commit(sending: Sending) -> Request:
     return Request("GET", sending.path(COMPARE) + span)
 
 
+def _beyond_the_base(sending: Sending) -> list[Request]:
+    span = f"{_quoted(sending.arguments['base'])}...{_quoted(sending.arguments['branch'])}"
+    return [Request("GET", sending.path(COMPARE) + span)]
+
+
+def _has_commits(sending: Sending) -> Result | None:
+    return sending.before if _commits(sending.prepared[0]) else None
+
+
 def _commits(data: Any) -> list[Any]:
     found = at(data, "commits")
     return found if isinstance(found, list) else []
@@ -101,31 +115,36 @@ def _has_its_trailer(sending: Sending, entry: Any) -> bool:
     return f"{TRAILER}: {sending.write['id']}" in text(at(entry, "commit", "message")).splitlines()
 
 
+# GitHub compares the head itself, so that a commit goes on what its author saw or nowhere.
+_COMMIT = Kind(
+    "contents: write",
+    graphql(COMMIT, _commit),
+    _committed,
+    resource="graphql",
+    look=_look_for_commit,
+    absent=(404,),
+    entries=_commits,
+    found=_has_its_trailer,
+    # Also the answer to a commit of ours that took effect before.
+    already=says("expected branch to point to"),
+    retries=0,
+    explain=_the_branch,
+    state_of=lambda data: {"head": at(data, "object", "sha")},
+)
 KINDS = {
     "branch": Kind(
         "contents: write",
         _new_ref,
         _ref_result,
-        prepare=_base_head,
+        prepare=_branch_and_base,
+        needless=_opened_already,
         look=_the_branch,
         absent=(404,),
         # Whoever made it: a branch is opened where it is missing.
         found=lambda _, __: True,
         already=says("reference already exists"),
     ),
-    "commit": Kind(
-        "contents: write",
-        graphql(COMMIT, _commit),
-        _committed,
-        resource="graphql",
-        look=_look_for_commit,
-        absent=(404,),
-        entries=_commits,
-        found=_has_its_trailer,
-        # Also the answer to a commit of ours that took effect before.
-        already=says("expected branch to point to"),
-        retries=0,
-        explain=_the_branch,
-        state_of=lambda data: {"head": at(data, "object", "sha")},
-    ),
+    "commit": _COMMIT,
+    # An empty one on a branch that has none beyond its base: GitHub opens no PR without.
+    "first_commit": replace(_COMMIT, prepare=_beyond_the_base, needless=_has_commits),
 }

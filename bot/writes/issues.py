@@ -97,7 +97,7 @@ KINDS = {
         rest("PATCH", ONE, _update),
         _updated,
         know=know_sets,
-        overwrites=True,
+        overwrites="given",
     ),
     "sub_issue": Kind(
         "issues: write",

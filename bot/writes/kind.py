@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
 from bot import markers, replies
@@ -28,8 +28,9 @@ class Request:
 class Sending:
     """A write with what it takes to send it.
 
-    `known`: what the database has for it (`Kind.know`). `prepared`: GitHub's answer to
-    `Kind.prepare`. `before`: the result of the write that it comes `after`.
+    `known`: what the database has for it (`Kind.know`). `prepared`: GitHub's answers to
+    `Kind.prepare`, None for what is not there. `before`: the result of the write that it comes
+    `after`.
     """
 
     write: Row
@@ -37,7 +38,7 @@ class Sending:
     keys: Keys
     known: dict[str, Any] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
-    prepared: Any = None
+    prepared: tuple[Any, ...] = ()
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -126,9 +127,12 @@ class Kind:
     resource: str = "core"
     # GitHub asks for more distance between those that notify people.
     notifies: bool = False
-    # What the database knows that the request needs, and a read that has the rest.
+    # What the database knows that the request needs.
     know: Callable[[Tx, Row], Awaitable[dict[str, Any]]] = nothing
-    prepare: MayAsk = lambda _: None
+    # Reads that have the rest. What the last one asks for must be there, the others' may be not.
+    prepare: Callable[[Sending], list[Request]] = lambda _: []
+    # The result, when by these it is seen not to be needed.
+    needless: Callable[[Sending], Result | None] = lambda _: None
     # What to list, its entries; the first that `found` accepts is the earlier effect.
     look: MayAsk = lambda _: None
     entries: Callable[[Any], list[Any]] = listed
@@ -145,8 +149,9 @@ class Kind:
     explain: MayAsk = lambda _: None
     # Under which name the error tells it, of that answer.
     state_of: Callable[[Any], Result] = lambda _: {}
-    # A newer one for the same target makes older ones needless, of the same arguments or fewer.
-    overwrites: bool = False
+    # Whether a newer one for the same target makes all older ones needless, or those that give
+    # no more arguments than it does.
+    overwrites: Literal["all", "given"] | None = None
 
 
 def errors_of(data: Any) -> list[str]:

@@ -48,14 +48,14 @@ async def know_pull(tx: Tx, write: Row) -> dict[str, Any]:
     return {"node_id": row["node_id"]} if row and row["node_id"] else {}
 
 
-def _pull_itself(sending: Sending) -> Request | None:
+def _pull_itself(sending: Sending) -> list[Request]:
     """For its node id, where the mirror has none."""
-    return None if "node_id" in sending.known else _the_pull(sending)
+    return [] if "node_id" in sending.known else [_the_pull(sending)]
 
 
 def _turned(sending: Sending) -> Request:
     document = DRAFT if sending.arguments["draft"] else READY
-    node_id = sending.known.get("node_id") or at(sending.prepared, "node_id")
+    node_id = sending.known.get("node_id") or at(sending.prepared[0], "node_id")
     return graphql(document, lambda _: {"id": node_id})(sending)
 
 
@@ -119,7 +119,7 @@ KINDS = {
         already=says("pull request already exists"),
     ),
     "pull_update": Kind(
-        "pull_requests: write", rest("PATCH", ONE, _update), numbered, overwrites=True
+        "pull_requests: write", rest("PATCH", ONE, _update), numbered, overwrites="given"
     ),
     "pull_draft": Kind(
         "pull_requests: write",
@@ -131,7 +131,7 @@ KINDS = {
         look=_the_pull,
         found=_has_its_draft,
         already=says("draft"),
-        overwrites=True,
+        overwrites="all",
     ),
     "reviewers": Kind(
         "pull_requests: write",

@@ -1,0 +1,113 @@
+"""Files as agents commit them, without a clone."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from bot.errors import Refused
+from bot.operation import Context, RepositoryName, TaskRef, operation
+from bot.operations.tasks import Fence, covered, held
+from bot.operations.writing import Branch, Sha, Write, on_branch, queue, repository_of, write
+from store import branches
+from store import tasks as stored
+from store import writes as outbox
+from store.transaction import Row
+
+# Of one commit, in characters.
+MOST_CONTENT = 2_000_000
+
+
+def _path(path: str) -> str:
+    if any(part in ("", ".", "..") or part.casefold() == ".git" for part in path.split("/")):
+        raise ValueError("not a path in the repository")
+    return path
+
+
+Path = Annotated[
+    str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00]+$"), AfterValidator(_path)
+]
+
+
+class File(BaseModel):
+    """The whole new content of a file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Path
+    content: Annotated[str, Field(max_length=MOST_CONTENT)]
+    base64: bool = Field(False, description="content is base64")
+
+
+@operation(role="developer", reaches_github=True)
+async def github_commit_files(
+    ctx: Context,
+    branch: Branch,
+    message: Annotated[str, Field(min_length=1, max_length=10_000)],
+    files: Annotated[list[File], Field(max_length=200)] = [],  # noqa: B006 - pydantic copies it
+    delete: Annotated[list[Path], Field(max_length=200)] = [],  # noqa: B006
+    head: Annotated[Sha, Field(description="the commit you build on; else the newest known")]
+    | None = None,
+    task: TaskRef | None = None,
+    fence: Fence | None = None,
+    repository: RepositoryName | None = None,
+    base: Annotated[Branch, Field(description="where a new branch starts; else the default")]
+    | None = None,
+) -> Write:
+    """Commit several files at once to a branch, which is opened if it is missing.
+
+    If somebody committed meanwhile nothing is done, and the error has the new head.
+    """
+    row = await held(ctx, task, fence) if task else None
+    if row is None and repository is None:
+        raise Refused("invalid_arguments", "Give `task` (with its fence) or `repository`.")
+    where = await repository_of(ctx, row) if row else await covered(ctx, repository or "")
+    _check(files, delete)
+    if branch == where["default_branch"]:
+        raise Refused(
+            "forbidden",
+            f"{branch} is the default branch: commit to a branch and open a pull request.",
+        )
+    target = on_branch(where, branch)
+    arguments = {
+        "branch": branch,
+        "message": message,
+        "files": [each.model_dump() for each in files],
+        "delete": delete,
+        **await _builds_on(ctx, where, branch, head, base, row),
+    }
+    if row:
+        await stored.change(ctx.tx, ctx.installation_id, row["id"], branch=branch)
+    return await write(ctx, "commit", where, target, arguments, row)
+
+
+async def _builds_on(
+    ctx: Context, where: Row, branch: str, head: str | None, base: str | None, task: Row | None
+) -> dict[str, str]:
+    """The head given; or what was queued for the branch before; or its head in the mirror."""
+    here, target = (ctx.tx, ctx.installation_id), on_branch(where, branch)
+    if head is not None:
+        return {"head": head}
+    for kind in ("commit", "first_commit", "branch"):
+        before = await outbox.newest(*here, target, kind)
+        if before is not None and before["state"] in outbox.LIVE:
+            return {"after": before["id"]}
+    if known := await branches.get(*here, where["id"], branch):
+        return {"head": known["sha"]}
+    opening = {"branch": branch, "base": base or where["default_branch"]}
+    opened = await queue(ctx, "branch", where, target, opening, task)
+    return {"after": opened.write_id}
+
+
+def _check(files: list[File], delete: list[str]) -> None:
+    paths = [each.path for each in files] + delete
+    if not paths:
+        raise Refused("invalid_arguments", "Give `files`, or paths to `delete`.")
+    if len(set(paths)) < len(paths):
+        raise Refused("invalid_arguments", "A path is given twice.")
+    if sum(len(each.content) for each in files) > MOST_CONTENT:
+        raise Refused("invalid_arguments", f"At most {MOST_CONTENT} characters in one commit.")
+    if any(each.casefold().startswith(".github/workflows/") for each in paths):
+        raise Refused(
+            "forbidden",
+            "The App may not change workflows (.github/workflows): push that with git.",
+        )

@@ -1,0 +1,163 @@
+"""What became of writes, and what may still be spent on GitHub."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from bot import allowance, budget, turns
+from bot import limits as kept
+from bot.allowance import ALLOWANCES
+from bot.budget import SECONDARY, Limits
+from bot.errors import Refused
+from bot.operation import Answer, Context, operation
+from bot.operations.writing import Write
+from bot.times import SECOND, stamp
+from store import budgets, writes
+from store.transaction import Row
+
+WriteId = Annotated[str, Field(max_length=40)]
+DAY = 24 * 3600 * SECOND
+MOST_SPENDERS = 20
+
+
+def _final(answer: Write) -> bool:
+    return answer.state in writes.FINAL
+
+
+@operation(role="observer", reads_only=True, settled=_final)
+async def get_write(ctx: Context, write_id: WriteId) -> Write:
+    """What became of a write of yours: queued, sent with its result, or refused with the reason."""
+    row = await _own(ctx, write_id)
+    live = row["state"] in writes.LIVE
+    ahead = await writes.ahead(ctx.tx, ctx.installation_id, row["seq"]) if live else 0
+    expected = None
+    if live:
+        limits = await kept.of(ctx.tx, ctx.installation_id)
+        soonest = budget.expected_at(limits, turns.cost(row), ahead, ctx.now)
+        expected = stamp(max(row["not_before"], soonest))
+    return Write(
+        write_id=row["id"],
+        kind=row["kind"],
+        state=row["state"],
+        ahead=ahead,
+        expected_at=expected,
+        result=row["result"],
+        error=row["error"],
+    )
+
+
+async def _own(ctx: Context, write_id: str) -> Row:
+    """A write of the actor's; of anybody's for a tech-lead. Raise Refused."""
+    row = await writes.get(ctx.tx, ctx.installation_id, write_id)
+    if row is None or not (row["author"] == ctx.actor.name or ctx.actor.may("tech-lead")):
+        raise Refused("unknown_write", f"There is no write {write_id!r} of yours.")
+    return row
+
+
+@operation(role="tester", idempotent=True, destructive=True)
+async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
+    """Call back a write of yours that has not gone out."""
+    row = await _own(ctx, write_id)
+    why = {"code": "cancelled", "message": f"{ctx.actor.name} called it back.", "details": {}}
+    if row["state"] != "cancelled" and not await writes.cancel(ctx.tx, row, why):
+        state = row["state"]
+        gone = {"sending": "it is being sent now", "unknown": "it may have gone out"}
+        raise Refused(
+            "too_late",
+            f"{write_id} cannot be called back: {gone.get(state, f'it is {state}')}.",
+            state=state,
+        )
+    after = await _own(ctx, write_id)
+    return Write(
+        write_id=write_id,
+        kind=after["kind"],
+        state=after["state"],
+        ahead=0,
+        expected_at=None,
+        result=after["result"],
+        error=after["error"],
+    )
+
+
+class Bucket(BaseModel):
+    """A limit of GitHub's on this installation, or one that we keep below GitHub's."""
+
+    name: str
+    limit: int | None
+    left: int | None
+    reserved: int | None = Field(description="of it, for people and bookkeeping")
+    full_at: str | None = Field(description="when all of it is there again")
+    closed_until: str | None = Field(description="GitHub said wait until then")
+
+
+class Spender(BaseModel):
+    author: str
+    writes: int
+
+
+class Waiting(BaseModel):
+    author: str
+    kind: str
+    n: int
+
+
+class BudgetNow(Answer):
+    buckets: list[Bucket]
+    next_write_at: str = Field(description="when an agent's next write may go out")
+    queued: int
+    empty_at: str | None = Field(description="when the last of them should have gone out")
+    waiting: list[Waiting]
+    spent: list[Spender] = Field(description="who wrote most on GitHub in the last 24 hours")
+
+
+@operation(role="observer", reads_only=True)
+async def get_budget(ctx: Context) -> BudgetNow:
+    """What is left of GitHub's limits, who spent what, what is queued and when it goes out."""
+    here = (ctx.tx, ctx.installation_id)
+    limits = await kept.of(*here)
+    waiting = await writes.queued_by(*here)
+    queued = sum(each["n"] for each in waiting)
+    agents = allowance.Cost(mutates=True, reserve=turns.RESERVE)
+    empty_at = budget.expected_at(limits, agents, queued - 1, ctx.now) if queued else None
+    spent = await budgets.spent(*here, ctx.now - DAY, MOST_SPENDERS)
+    return BudgetNow(
+        buckets=buckets(limits, ctx.now),
+        next_write_at=stamp(budget.ready_at(limits, agents, ctx.now)),
+        queued=queued,
+        empty_at=empty_at and stamp(empty_at),
+        waiting=[
+            Waiting(author=each["author"], kind=each["kind"], n=each["n"]) for each in waiting[:50]
+        ],
+        spent=[Spender(author=each["author"], writes=each["requests"]) for each in spent],
+    )
+
+
+def buckets(limits: Limits, now: int) -> list[Bucket]:
+    """GitHub's as it reported them, then ours."""
+    told = [
+        Bucket(
+            name=each.resource,
+            limit=each.limit,
+            left=each.limit if (each.reset_at or 0) < now else each.remaining,
+            reserved=None if each.limit is None else int(each.limit * turns.RESERVE),
+            full_at=stamp(each.reset_at) if (each.reset_at or 0) > now and each.reset_at else None,
+            closed_until=stamp(each.blocked_until) if each.blocked_until > now else None,
+        )
+        for each in sorted(
+            limits.known, key=lambda each: (each.resource == SECONDARY, each.resource)
+        )
+    ]
+    kept = []
+    for each in ALLOWANCES:
+        full_at = limits.full_at.get(each.name, 0)
+        kept.append(
+            Bucket(
+                name=each.name,
+                limit=each.most,
+                left=int(each.left(full_at, now)),
+                reserved=int(each.most * turns.RESERVE),
+                full_at=stamp(full_at) if full_at > now else None,
+                closed_until=None,
+            )
+        )
+    return told + kept

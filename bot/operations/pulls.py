@@ -1,0 +1,182 @@
+"""Pull requests as agents open, change, review and merge them."""
+
+import re
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bot import repository_settings
+from bot.errors import Refused
+from bot.operation import Context, RepositoryName, TaskRef, operation
+from bot.operations.comments import CommentId
+from bot.operations.issues import Logins
+from bot.operations.tasks import Fence, covered, held
+from bot.operations.writing import (
+    Body,
+    Branch,
+    PullRef,
+    Queued,
+    Sha,
+    Title,
+    Write,
+    Writes,
+    on_branch,
+    on_issue,
+    pull_of,
+    queue,
+    repository_of,
+    write,
+)
+from store import branches
+from store import tasks as stored
+from store import writes as outbox
+from store.transaction import Row
+
+Merge: TypeAlias = Literal["merge", "squash", "rebase"]
+Verdict: TypeAlias = Literal["APPROVE", "REQUEST_CHANGES", "COMMENT"]
+
+
+@operation(role="developer", reaches_github=True)
+async def github_create_pr(
+    ctx: Context,
+    head: Annotated[Branch, Field(description="the branch with your commits; opened if missing")],
+    title: Title,
+    task: TaskRef | None = None,
+    fence: Fence | None = None,
+    repository: RepositoryName | None = None,
+    base: Annotated[Branch | None, Field(description="the default branch when left out")] = None,
+    body: Body = "",
+    draft: bool = False,  # noqa: FBT001, FBT002 - callers name their arguments
+) -> Write:
+    """Open a pull request, for a task you hold or in a repository.
+
+    A task's issue closes with the merge. One that is open for the branch already is adopted.
+    """
+    row = await held(ctx, task, fence) if task else None
+    if row is None and repository is None:
+        raise Refused("invalid_arguments", "Give `task` (with its fence) or `repository`.")
+    where = await repository_of(ctx, row) if row else await covered(ctx, repository or "")
+    base = base or where["default_branch"]
+    if row:
+        body = _closing(body, row["number"])
+        await stored.change(ctx.tx, ctx.installation_id, row["id"], branch=head)
+    await _open_branch(ctx, where, head, base, title, row)
+    arguments = {"head": head, "base": base, "title": title, "body": body, "draft": draft}
+    return await write(ctx, "pull", where, on_branch(where, head), arguments, row)
+
+
+async def _open_branch(
+    ctx: Context, where: Row, head: str, base: str, title: str, task: Row | None
+) -> None:
+    """A branch that is missing gets an empty commit: GitHub opens no PR without one."""
+    here, target = (ctx.tx, ctx.installation_id), on_branch(where, head)
+    if await branches.get(*here, where["id"], head):
+        return
+    known = await outbox.newest(*here, target, "branch")
+    if known is None:
+        opening = {"branch": head, "base": base}
+        opened = await queue(ctx, "branch", where, target, opening, task)
+        first = opening | {"message": f"Begin: {title}", "files": [], "delete": []}
+        await queue(ctx, "first_commit", where, target, first | {"after": opened.write_id}, task)
+
+
+def _closing(body: str, number: int) -> str:
+    """Name the issue, so that GitHub closes it with the merge."""
+    if re.search(rf"\b(close[sd]?|fix(es|ed)?|resolve[sd]?):? #{number}\b", body, re.IGNORECASE):
+        return body
+    return f"{body}\n\nCloses #{number}".strip()
+
+
+@operation(role="developer", reaches_github=True, idempotent=True)
+async def github_update_pr(
+    ctx: Context,
+    pull_request: PullRef,
+    title: Title | None = None,
+    body: Body | None = None,
+    state: Literal["open", "closed"] | None = None,
+    draft: bool | None = None,  # noqa: FBT001 - callers name their arguments
+    reviewers: Logins | None = None,
+    merge: Merge | None = None,
+    sha: Annotated[Sha, Field(description="for merge: the head you looked at")] | None = None,
+) -> Writes:
+    """Change what is given: texts, draft or ready, whom to ask for review; or merge it.
+
+    Agents merge where the repository's settings allow it.
+    """
+    where, row = await pull_of(ctx, pull_request)
+    number = {"number": row["number"]}
+    given = {"title": title, "body": body, "state": state}
+    fields = {name: value for name, value in given.items() if value is not None}
+    changes: list[tuple[str, dict[str, Any]]] = []
+    if fields:
+        changes.append(("pull_update", number | fields))
+    if draft is not None:
+        changes.append(("pull_draft", number | {"draft": draft}))
+    if reviewers:
+        changes.append(("reviewers", number | {"reviewers": reviewers}))
+    if merge is not None:
+        changes.append(("merge", number | await _merging(ctx, where, row, merge, sha)))
+    if not changes:
+        raise Refused("invalid_arguments", "Nothing is to be changed: give what shall be.")
+    target = on_issue(where, row["number"])
+    queued: list[Queued] = [await queue(ctx, kind, where, target, args) for kind, args in changes]
+    return Writes(writes=queued)
+
+
+async def _merging(
+    ctx: Context, where: Row, row: Row, how: Merge, sha: str | None
+) -> dict[str, Any]:
+    """Raise Refused where agents may not."""
+    settings = await repository_settings.of(ctx.tx, ctx.installation_id, where["id"])
+    if not settings.agents_may_merge and not ctx.actor.is_person:
+        raise Refused(
+            "forbidden",
+            f"Agents may not merge in {where['full_name']}. A person merges, or writes "
+            "`agents_may_merge: true` into .github/hubbub.yml.",
+        )
+    if row["state"] != "open":
+        raise Refused("invalid_arguments", f"#{row['number']} is not open.")
+    return {"sha": sha or row["head_sha"], "merge_method": how}
+
+
+class LineComment(BaseModel):
+    """On a line of the changes, or on several up to it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Annotated[str, Field(min_length=1, max_length=1024)]
+    line: Annotated[int, Field(ge=1, lt=2**31)]
+    body: Annotated[str, Field(min_length=1, max_length=20_000)]
+    side: Literal["LEFT", "RIGHT"] = "RIGHT"
+    start_line: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+
+
+@operation(role="tester", reaches_github=True)
+async def github_review_pr(
+    ctx: Context,
+    pull_request: PullRef,
+    body: Body = "",
+    event: Verdict = "COMMENT",
+    comments: Annotated[list[LineComment], Field(max_length=50)] = [],  # noqa: B006
+    reply_to: Annotated[CommentId, Field(description="a review comment to answer instead")]
+    | None = None,
+    sha: Annotated[Sha, Field(description="the head you looked at")] | None = None,
+) -> Write:
+    """Review a pull request, with comments on its lines; or answer a review comment."""
+    where, row = await pull_of(ctx, pull_request)
+    target = on_issue(where, row["number"])
+    if reply_to is not None:
+        if not body.strip() or comments or event != "COMMENT":
+            raise Refused("invalid_arguments", "An answer has a `body` and nothing else.")
+        answered = {"number": row["number"], "comment_id": reply_to, "body": body}
+        return await write(ctx, "review_reply", where, target, answered)
+    if not (body.strip() or comments or event == "APPROVE"):
+        raise Refused("invalid_arguments", "Give a `body`, or `comments` on lines.")
+    arguments = {
+        "number": row["number"],
+        "event": event,
+        "commit_id": sha or row["head_sha"],
+        "body": body,
+        "comments": [each.model_dump(exclude_none=True) for each in comments],
+    }
+    return await write(ctx, "review", where, target, arguments)
