@@ -55,6 +55,10 @@ def card(task: Row) -> str:
     return "\n\n".join(lines)
 
 
+# An agent's verdict on a pull request of agents: GitHub takes none on one's own.
+VERDICTS = {"APPROVE": "**Approved.**", "REQUEST_CHANGES": "**Changes requested.**"}
+
+
 def quoted(text: str) -> str:
     """An agent's words inside of ours: a quote runs no command."""
     return "\n".join(f"> {line}" for line in text[:2000].splitlines())

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot import repository_settings
+from bot import markers, replies, repository_settings
 from bot.errors import Refused
 from bot.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.comments import CommentId
@@ -162,7 +162,10 @@ async def github_review_pr(
     | None = None,
     sha: Annotated[Sha, Field(description="the head you looked at")] | None = None,
 ) -> Write:
-    """Review a pull request, with comments on its lines; or answer a review comment."""
+    """Review a pull request, with comments on its lines; or answer a review comment.
+
+    GitHub lets nobody judge their own: on a pull request of agents the verdict is a text.
+    """
     where, row = await pull_of(ctx, pull_request)
     target = on_issue(where, row["number"])
     if reply_to is not None:
@@ -172,6 +175,8 @@ async def github_review_pr(
         return await write(ctx, "review_reply", where, target, answered)
     if not (body.strip() or comments or event == "APPROVE"):
         raise Refused("invalid_arguments", "Give a `body`, or `comments` on lines.")
+    if event != "COMMENT" and _is_ours(row):
+        body, event = f"{replies.VERDICTS[event]}\n\n{body}".strip(), "COMMENT"
     arguments = {
         "number": row["number"],
         "event": event,
@@ -180,3 +185,8 @@ async def github_review_pr(
         "comments": [each.model_dump(exclude_none=True) for each in comments],
     }
     return await write(ctx, "review", where, target, arguments)
+
+
+def _is_ours(pull: Row) -> bool:
+    """Opened by the App: all agents have one account on GitHub."""
+    return pull["author"].endswith("[bot]") and markers.claimed(pull["body"], "write") is not None
