@@ -36,6 +36,15 @@ async def get(tx: Tx, installation_id: int) -> Row | None:
     return await tx.one("SELECT * FROM senders WHERE installation_id = :i", i=installation_id)
 
 
+async def latest(tx: Tx, limit: int) -> list[int]:
+    """The installations for which something was written last."""
+    q = (
+        "SELECT installation_id FROM senders WHERE installation_id > 0 "
+        "ORDER BY last_mutation_at DESC LIMIT :n"
+    )
+    return [row["installation_id"] for row in await tx.all(q, n=limit)]
+
+
 async def holds(tx: Tx, installation_id: int, me: str, left: int) -> bool:
     """Whether the lease is ours for another `left` microseconds."""
     row = await tx.one(

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from surface import Surface, serving
+from town import Town
 
 from store.transaction import Store
+from webhooks.metrics import Metrics
 
 
 @pytest.fixture
@@ -73,3 +75,23 @@ async def test_metrics_count_calls_by_operation_and_outcome(surface: Surface) ->
         ("list_agents", "invalid_arguments"): 1,
         ("unknown", "unknown_operation"): 1,
     }
+
+
+async def test_metrics_tell_what_is_left_and_what_waits_to_be_written(town: Town) -> None:
+    issue, agent = await town.task(), await town.agent("scout")
+    await agent.call("github_comment_issue", issue=town.name(issue), body="One")
+    await town.settle()
+    await agent.call("github_comment_issue", issue=town.name(issue), body="Two")
+    text = (await Metrics().render(town.hub)).decode()
+    here = str(town.installation.id)
+    found = {
+        (sample.name, sample.labels.get("resource") or sample.labels.get("author")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.labels.get("installation") == here
+    }
+    assert found["hubbub_outbox_waiting", "scout"] == 1
+    assert found["hubbub_outbox_spent", "scout"] == 1
+    assert 0 < found["hubbub_budget_left", "content"] < found["hubbub_budget_limit", "content"]
+    assert found["hubbub_budget_reserved", "core"] > 0
+    assert found["hubbub_outbox_empty_seconds", None] > 0

@@ -319,7 +319,7 @@ async def test_a_pull_request_becomes_a_draft_and_ready_again(town: Town) -> Non
         assert pull.draft is draft
 
 
-ALLOWED = {".github/hubbub.yml": "agents_may_merge: true\n"}
+ALLOWED: dict[str, str | None] = {".github/hubbub.yml": "agents_may_merge: true\n"}
 
 
 async def test_agents_merge_only_where_the_settings_let_them(town: Town) -> None:

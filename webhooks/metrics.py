@@ -7,7 +7,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from bot import spending
 from bot.hub import Hub
+from bot.spending import Outbox
 from store import counts
 
 
@@ -40,6 +42,7 @@ class Metrics:
         stored = CollectorRegistry()
         by_state = await hub.store.read(counts.by_state)
         stored.register(_Stored(by_state, await hub.store.read(counts.behind)))
+        stored.register(_Outbox(await hub.store.read(spending.latest)))
         registries = (self.registry, hub.calls.registry, stored)
         return b"".join(generate_latest(each) for each in registries)
 
@@ -67,6 +70,58 @@ class _Stored:
         yield gauge
         for name, value in self._behind.items():
             yield GaugeMetricFamily(f"hubbub_{name}", BEHIND[name], value=value)
+
+
+class _Outbox:
+    """Of each installation: what may still be spent on GitHub, who spent it, what waits."""
+
+    def __init__(self, found: list[Outbox]) -> None:
+        self._found = found
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        left, limit = (
+            GaugeMetricFamily(f"hubbub_budget_{name}", words, labels=["installation", "resource"])
+            for name, words in (
+                ("left", "What is left of a limit, GitHub's or one that is kept below it."),
+                ("limit", "The whole of that limit."),
+            )
+        )
+        reserved = GaugeMetricFamily(
+            "hubbub_budget_reserved",
+            "What of that limit agents leave to people and bookkeeping.",
+            labels=["installation", "resource"],
+        )
+        waiting = GaugeMetricFamily(
+            "hubbub_outbox_waiting",
+            "Writes that are to go out, by author.",
+            labels=["installation", "author"],
+        )
+        empty = GaugeMetricFamily(
+            "hubbub_outbox_empty_seconds",
+            "In how many seconds the last of them should have gone out.",
+            labels=["installation"],
+        )
+        spent = GaugeMetricFamily(
+            "hubbub_outbox_spent",
+            "Writes sent in the last 24 hours, by author.",
+            labels=["installation", "author"],
+        )
+        for each in self._found:
+            here = str(each.installation_id)
+            for bucket in each.buckets:
+                for gauge, value in (
+                    (left, bucket.left),
+                    (limit, bucket.limit),
+                    (reserved, bucket.reserved),
+                ):
+                    if value is not None:
+                        gauge.add_metric([here, bucket.name], value)
+            for author, n in each.waiting.items():
+                waiting.add_metric([here, author], n)
+            for author, n in each.spent.items():
+                spent.add_metric([here, author], n)
+            empty.add_metric([here], each.empty_in_s)
+        yield from (left, limit, reserved, waiting, empty, spent)
 
 
 def response(body: bytes) -> web.Response:

@@ -4,20 +4,17 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from bot import allowance, budget, turns
+from bot import budget, spending, turns
 from bot import limits as kept
-from bot.allowance import ALLOWANCES
-from bot.budget import SECONDARY, Limits
 from bot.errors import Refused
 from bot.operation import Answer, Context, operation
 from bot.operations.writing import Write
+from bot.spending import Bucket
 from bot.times import SECOND, stamp
-from store import budgets, writes
+from store import writes
 from store.transaction import Row
 
 WriteId = Annotated[str, Field(max_length=40)]
-DAY = 24 * 3600 * SECOND
-MOST_SPENDERS = 20
 
 
 def _final(answer: Write) -> bool:
@@ -79,17 +76,6 @@ async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
     )
 
 
-class Bucket(BaseModel):
-    """A limit of GitHub's on this installation, or one that we keep below GitHub's."""
-
-    name: str
-    limit: int | None
-    left: int | None
-    reserved: int | None = Field(description="of it, for people and bookkeeping")
-    full_at: str | None = Field(description="when all of it is there again")
-    closed_until: str | None = Field(description="GitHub said wait until then")
-
-
 class Spender(BaseModel):
     author: str
     writes: int
@@ -113,51 +99,14 @@ class BudgetNow(Answer):
 @operation(role="observer", reads_only=True)
 async def get_budget(ctx: Context) -> BudgetNow:
     """What is left of GitHub's limits, who spent what, what is queued and when it goes out."""
-    here = (ctx.tx, ctx.installation_id)
-    limits = await kept.of(*here)
-    waiting = await writes.queued_by(*here)
-    queued = sum(each["n"] for each in waiting)
-    agents = allowance.Cost(mutates=True, reserve=turns.RESERVE)
-    empty_at = budget.expected_at(limits, agents, queued - 1, ctx.now) if queued else None
-    spent = await budgets.spent(*here, ctx.now - DAY, MOST_SPENDERS)
+    now = await spending.of(ctx.tx, ctx.installation_id)
     return BudgetNow(
-        buckets=buckets(limits, ctx.now),
-        next_write_at=stamp(budget.ready_at(limits, agents, ctx.now)),
-        queued=queued,
-        empty_at=empty_at and stamp(empty_at),
+        buckets=now.buckets,
+        next_write_at=stamp(now.next_at),
+        queued=sum(each["n"] for each in now.rows),
+        empty_at=stamp(ctx.now + int(now.empty_in_s * SECOND)) if now.rows else None,
         waiting=[
-            Waiting(author=each["author"], kind=each["kind"], n=each["n"]) for each in waiting[:50]
+            Waiting(author=each["author"], kind=each["kind"], n=each["n"]) for each in now.rows[:50]
         ],
-        spent=[Spender(author=each["author"], writes=each["requests"]) for each in spent],
+        spent=[Spender(author=author, writes=n) for author, n in now.spent.items()],
     )
-
-
-def buckets(limits: Limits, now: int) -> list[Bucket]:
-    """GitHub's as it reported them, then ours."""
-    told = [
-        Bucket(
-            name=each.resource,
-            limit=each.limit,
-            left=each.limit if (each.reset_at or 0) < now else each.remaining,
-            reserved=None if each.limit is None else int(each.limit * turns.RESERVE),
-            full_at=stamp(each.reset_at) if (each.reset_at or 0) > now and each.reset_at else None,
-            closed_until=stamp(each.blocked_until) if each.blocked_until > now else None,
-        )
-        for each in sorted(
-            limits.known, key=lambda each: (each.resource == SECONDARY, each.resource)
-        )
-    ]
-    kept = []
-    for each in ALLOWANCES:
-        full_at = limits.full_at.get(each.name, 0)
-        kept.append(
-            Bucket(
-                name=each.name,
-                limit=each.most,
-                left=int(each.left(full_at, now)),
-                reserved=int(each.most * turns.RESERVE),
-                full_at=stamp(full_at) if full_at > now else None,
-                closed_until=None,
-            )
-        )
-    return told + kept
