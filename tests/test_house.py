@@ -23,6 +23,7 @@ from bot.reads import KINDS as READS
 from bot.settings import Settings
 from bot.writes import KINDS as WRITES
 
+WRITES_PAGE = "docs/reference/writes.md"
 ROOT = Path(__file__).parents[1]
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+(\.\d+)*")
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)[^)]*\)")
@@ -111,6 +112,13 @@ def test_the_guide_to_the_app_names_its_events_and_permissions() -> None:
     permissions = re.findall(r"^  (\w+): (read|write)\b", text("app.yml"), re.MULTILINE)
     rows = [f"| {name.replace('_', ' ').capitalize()} | {access} |" for name, access in permissions]
     assert [row for row in rows if row not in guide] == []
+
+
+def test_every_kind_of_write_is_documented_with_its_permission() -> None:
+    rows = dict(
+        re.findall(r"^\| `(\w+)` \| .* \| ([a-z ]+: write) \|", text(WRITES_PAGE), re.MULTILINE)
+    )
+    assert rows == {name: kind.permission.replace("_", " ") for name, kind in WRITES.items()}
 
 
 def test_every_setting_is_documented() -> None:
