@@ -94,7 +94,7 @@ async def _unguarded(tx: Tx, installation_id: int, changes: Changes) -> None:
 
 
 async def _branch(tx: Tx, installation_id: int, branch: Branch) -> None:
-    """A later push that goes on from where the branch was needs no read."""
+    """A later push that goes on from where the branch was, or ends where it is, needs no read."""
     here = (installation_id, branch.repository_id, branch.name)
     known = await branches.get(tx, *here)
     goes_on = (
@@ -103,7 +103,8 @@ async def _branch(tx: Tx, installation_id: int, branch: Branch) -> None:
         and branch.pushed_at > known["pushed_at"]
         and branch.sha is not None
     )
-    if not goes_on:
+    is_there = known is not None and branch.sha == known["sha"]
+    if not (goes_on or is_there):
         await ask(tx, installation_id, ask_branch(branch.repository_id, branch.name))
     if known is None or branch.pushed_at >= known["pushed_at"]:
         await branches.put(tx, *here, branch.sha, branch.pushed_at)

@@ -11,7 +11,7 @@ from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
 from bot.line import SEND_WITHIN, Line, limited
 from bot.times import SECOND
 from bot.writes import Kind, Request, Sending
-from store import leases, mirror, senders
+from store import branches, leases, mirror, senders
 from store import tasks as stored_tasks
 from store import writes as outbox
 from store.transaction import Row, Tx
@@ -189,7 +189,7 @@ def _result(kind: Kind, status: int, answer: Answer) -> dict[str, Any] | None:
 async def _declined(line: Line, sending: Sending, kind: Kind, answer: Answer) -> None:
     """GitHub said no. What was made a moment ago it may not know everywhere yet: ask again."""
     write = sending.write
-    if answer.status == 404 and write["failures"] < LAG_TRIES:
+    if refusals.status_of(answer) == 404 and write["failures"] < LAG_TRIES:
         return await _put_off(line, write, "queued", LOOK_EVERY, failed=1)
     state: dict[str, Any] = {}
     if (asked := kind.explain(sending)) is not None:
@@ -323,8 +323,10 @@ async def _echo(tx: Tx, sending: Sending) -> dict[str, Any] | None:
 
 
 async def _follow(tx: Tx, write: Row, result: dict[str, Any]) -> None:
-    """What a write that took effect means for its task."""
+    """What a write that took effect means for the mirror and for its task."""
     installation_id, task_id = write["installation_id"], write["task_id"]
+    if "branch" in write["arguments"]:
+        await _branch_moved(tx, write, result["head"])
     if task_id is None:
         return
     if write["kind"] == "card":
@@ -343,6 +345,19 @@ async def _follow(tx: Tx, write: Row, result: dict[str, Any]) -> None:
         here = (installation_id, write["repository_id"], result["number"])
         if (row := await mirror.pull_request(tx, *here)) is not None:
             await tasks.pull_changed(tx, row)
+
+
+async def _branch_moved(tx: Tx, write: Row, head: str) -> None:
+    """Its push is told in a moment; what is committed until then builds on it.
+
+    Not if it is found late, when the branch may have moved on.
+    """
+    given, here = write["arguments"], (write["installation_id"], write["repository_id"])
+    before = await outbox.get(tx, here[0], given["after"]) if "after" in given else None
+    was = given.get("head") or (before and (before["result"] or {}).get("head"))
+    known = await branches.get(tx, *here, given["branch"])
+    if known is None or known["sha"] == was:
+        await branches.settle(tx, *here, given["branch"], head)
 
 
 async def _undone(tx: Tx, write: Row, why: str) -> None:
