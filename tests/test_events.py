@@ -195,7 +195,7 @@ async def test_permissions_granted_later_fetch_what_they_allow(town: Town) -> No
     town.person.add_to_project(board, issue)
     await town.settle()
     town.github.accept_permissions(
-        town.installation, {**town.installation.permissions, "checks": "write"}
+        town.installation, {**town.installation.permissions, "checks": "read"}
     )
     await town.settle()
     rows = await town.rows("SELECT part FROM backfills WHERE installation_id = :i")
