@@ -117,6 +117,10 @@ class Town:
         sent = len(self._mutations())
         while (wait := await self._try_to_send(sent)) is not None:
             self.clock.forward(wait)
+        self.restart()
+
+    def restart(self) -> None:
+        """Another process takes over."""
         self.sender = Sender(self.hub, self.sender.github)
 
     async def _try_to_send(self, sent: int) -> float | None:
