@@ -3,6 +3,7 @@
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from acme import Acme, listening, opened
@@ -39,6 +40,8 @@ async def test_every_route_answers_as_githubs_description_says(acme: Acme) -> No
             about_files,
             about_builds,
             about_boards,
+            about_written_builds,
+            about_graphql,
         ):
             await walk(acme)
     assert acme.github.violations == []
@@ -245,3 +248,55 @@ async def about_boards(acme: Acme) -> None:
     assert (await acme.call("PATCH", item, emptied)).data["fields"][0]["value"] is None
     assert (await acme.call("DELETE", item)).status == 204
     assert (await acme.call("GET", item)).status == 404
+
+
+async def about_written_builds(acme: Acme) -> None:
+    sha = acme.web.branches["main"]
+    body = {"name": "lint", "head_sha": sha, "status": "in_progress", "external_id": "x1"}
+    body["output"] = {"title": "Lint", "summary": "Looking"}  # type: ignore[assignment]
+    made = await acme.call("POST", f"{REPO}/check-runs", body)
+    assert (made.status, made.data["external_id"]) == (201, "x1")
+    end = await acme.call(
+        "PATCH", f"{REPO}/check-runs/{made.data['id']}", {"conclusion": "success"}
+    )
+    assert end.data["conclusion"] == "success"
+    acme.github.ci.workflow(acme.web, "agent.yml", ["task"])
+    dispatches = f"{REPO}/actions/workflows/agent.yml/dispatches"
+    wanted = {"ref": "main", "inputs": {"task": "7"}, "return_run_details": True}
+    run = await acme.call("POST", dispatches, wanted)
+    assert run.status == 200
+    unexpected = await acme.call("POST", dispatches, {"ref": "main", "inputs": {"x": "1"}})
+    assert unexpected.status == 422
+    cancel = f"{REPO}/actions/runs/{run.data['workflow_run_id']}/cancel"
+    assert [(await acme.call("POST", cancel)).status for _ in range(2)] == [202, 409]
+    span = await acme.call("GET", f"{REPO}/compare/main...fix")
+    assert span.data["status"] == "behind"  # it was merged
+
+
+COMMIT = """
+mutation Commit($input: CreateCommitOnBranchInput!) {
+  createCommitOnBranch(input: $input) { commit { oid url } ref { name } }
+}"""
+
+
+async def about_graphql(acme: Acme) -> None:
+    async def asked(query: str, **variables: object) -> Any:
+        answer = await acme.call("POST", "/graphql", {"query": query, "variables": variables})
+        assert answer.headers["X-RateLimit-Resource"] == "graphql"
+        return answer.data
+
+    limit = await asked("query { rateLimit { cost remaining } }")
+    assert limit["data"]["rateLimit"]["cost"] == 1
+    head = acme.web.branches["fix"]
+    commit = {
+        "branch": {"repositoryNameWithOwner": "acme/web", "branchName": "fix"},
+        "message": {"headline": "More"},
+        "expectedHeadOid": head,
+        "fileChanges": {"additions": [{"path": "b.txt", "contents": "Yg=="}]},
+    }
+    made = await asked(COMMIT, input=commit)
+    assert acme.web.branches["fix"] == made["data"]["createCommitOnBranch"]["commit"]["oid"]
+    stale = await asked(COMMIT, input=commit)
+    assert stale["data"]["createCommitOnBranch"] is None
+    assert stale["errors"][0]["type"] == "STALE_DATA"
+    assert (await asked("mutation {"))["errors"]

@@ -98,6 +98,7 @@ async def test_labels_that_others_set_meanwhile_stay(town: Town) -> None:
     issue = await town.task()
     agent = await town.agent("scout")
     await agent.call("github_update_issue", issue=town.name(issue), labels=["agent-task", "bug"])
+    town.clock.forward(1)
     town.person.add_label(issue, "urgent")
     await town.settle()
     assert sorted(each.name for each in issue.labels) == ["agent-task", "bug", "urgent"]
