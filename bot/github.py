@@ -7,16 +7,17 @@ tells done, refused, limited and unknown by.
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
 import aiohttp
-from cachetools import TLRUCache
+from cachetools import LRUCache, TLRUCache
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gidgethub import sansio
 from jwt import encode
+from multidict import CIMultiDict
 from yarl import URL
 
 from bot import budget
@@ -31,6 +32,11 @@ REQUEST_TIMEOUT = 10
 CONNECT_TIMEOUT = 5
 # A token is not used in its last minutes: a request under way must not outlive it.
 TOKEN_MARGIN = 120 * SECOND
+# Bytes of answers that are kept for their ETags: of one, and of all.
+MOST_KEPT = 100_000
+ALL_KEPT = 4_000_000
+# An answer's headers and key, about.
+OVERHEAD = 2_000
 # Of a repository that was renamed or moved. The method stays: it must not become a GET.
 MOVED = (301, 307, 308)
 MOVED_TO_READ = (*MOVED, 302)
@@ -60,11 +66,13 @@ class Answer:
     """What GitHub said, whatever the status.
 
     `headers`: found in any letter case. `data`: its JSON, or the text that was none, or None.
+    `size`: of its body, in bytes.
     """
 
     status: int
     headers: Mapping[str, str]
     data: Any
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,9 @@ class GitHub:
         self._tokens: TLRUCache[int, Token] = TLRUCache(
             10_000, ttu=lambda _, token, __: token.until, timer=now
         )
+        self._kept: LRUCache[tuple[str, str], Answer] = LRUCache(
+            ALL_KEPT, getsizeof=lambda answer: answer.size + OVERHEAD
+        )
         self._minting: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     async def request(
@@ -135,10 +146,25 @@ class GitHub:
         if isinstance(token, Answer):
             return token
         headers = sansio.create_headers(USER_AGENT, oauth_token=token.value)
+        kept = self._kept.get((token.value, path)) if method == "GET" else None
+        if kept is not None:
+            headers["If-None-Match"] = kept.headers["ETag"]
         answer = await self._send(deadline, method, path, headers, body)
         if answer.status == 401 and self._tokens.get(installation_id) is token:
             del self._tokens[installation_id]
+        if kept is not None and answer.status == 304:
+            # It has the limits as they are now, and no body.
+            headers_now = CIMultiDict(kept.headers)
+            headers_now.update(answer.headers)
+            return replace(kept, headers=headers_now)
+        if method == "GET" and answer.status == 200 and "ETag" in answer.headers:
+            self._keep(token, path, answer)
         return answer
+
+    def _keep(self, token: Token, path: str, answer: Answer) -> None:
+        """To be asked for again at no cost. Another token would be answered with another tag."""
+        if answer.size <= MOST_KEPT:
+            self._kept[token.value, path] = answer
 
     async def _as_app(self, deadline: float, method: str, path: str, body: Any) -> Answer:
         headers = sansio.create_headers(USER_AGENT, jwt=self._jwt())
@@ -195,7 +221,8 @@ class GitHub:
         )
         try:
             async with asyncio.timeout_at(deadline), sending as response:
-                return Answer(response.status, response.headers, _decoded(await response.read()))
+                raw = await response.read()
+                return Answer(response.status, response.headers, _decoded(raw), len(raw))
         except NOT_SENT as exc:
             raise Unreachable(_told(exc)) from exc
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:

@@ -359,3 +359,41 @@ async def test_half_an_answer_is_none_and_tells_no_secret(here: Here, reply: byt
 def test_secrets_are_cut_from_what_is_told() -> None:
     token = f"ghs_{secrets.token_hex(18)}"
     assert redacted(f"token {token}, bearer eyJhbGciOi.eyJpYX.c2ln") == "token …, bearer …"
+
+
+# --- What is asked for again ----------------------------------------------------------------------
+
+
+async def test_what_has_not_changed_costs_nothing_to_ask_for_again(here: Here) -> None:
+    path = f"{WEB}/issues?per_page=1"
+    here.ada.open_issue(here.web, title="Another")
+    first = await here.request("GET", path)
+    again = await here.request("GET", path)
+    assert [status for _, status in here.sent()][-2:] == [200, 304]
+    assert (again.status, again.data) == (200, first.data)
+    assert again.headers["Link"] == first.headers["Link"]
+    remaining = "X-RateLimit-Remaining"
+    assert again.headers[remaining] == first.headers[remaining]
+
+
+async def test_what_has_changed_is_seen(here: Here) -> None:
+    await here.request("GET", f"{WEB}/issues/1")
+    here.ada.edit_issue(here.issue, title="Build two")
+    assert (await here.request("GET", f"{WEB}/issues/1")).data["title"] == "Build two"
+    assert (await here.request("GET", f"{WEB}/issues/1")).data["title"] == "Build two"
+
+
+async def test_another_token_asks_anew(here: Here) -> None:
+    await here.request("GET", f"{WEB}/issues/1")
+    here.clock.forward(3600)
+    await here.request("GET", f"{WEB}/issues/1")
+    assert here.sent()[-3:] == [("GET", 200), ("mint", 201), ("GET", 200)]
+
+
+async def test_a_large_answer_is_not_kept(here: Here) -> None:
+    here.ada.edit_issue(here.issue, body="x" * 60_000)
+    for _ in range(3):
+        here.ada.open_issue(here.web, title="Large", body="x" * 60_000)
+    for _ in range(2):
+        assert (await here.request("GET", f"{WEB}/issues")).status == 200
+    assert here.sent()[-1] == ("GET", 200)
