@@ -300,24 +300,30 @@ class Day:
         deeds = (self._ask, self._say, self._label, self._take, self._release, self._drop)
         while True:
             yield dice.uniform(3, 9) * MINUTE
-            if dice.random() < 0.7:
-                self._merge(person, dice)
+            if dice.random() < 0.7 and (pull := self._reviewed(person, dice)):
+                yield dice.uniform(0.5, 2) * MINUTE
+                self._merge(person, pull)
             if dice.random() < 0.35:
                 dice.choices(deeds, (6, 6, 3, 1, 1, 1))[0](person, dice)
 
-    def _merge(self, person: Person, dice: random.Random) -> None:
+    def _reviewed(self, person: Person, dice: random.Random) -> Pull | None:
+        """One that the person has just approved."""
         ready = [each for each in self.pulls() if each.state == "open" and not self._new(each)]
         if not ready:
-            return
+            return None
         pull = dice.choice(ready)
-        reviewed = any(each.user is person.account for each in pull.reviews)
-        if not reviewed and dice.random() < 0.4:
+        seen = any(each.user is person.account for each in pull.reviews)
+        if not seen and dice.random() < 0.4:
             person.review(pull, "commented", self.text("Nearly"))
-            return
+            return None
         person.review(pull, "approved")
-        number = int(pull.head.split("-")[1])
-        person.merge(pull)
-        self._ends(pull.repository.issues[number], "completed", "merge")
+        return pull
+
+    def _merge(self, person: Person, pull: Pull) -> None:
+        if pull.state == "open":
+            person.merge(pull)
+            number = int(pull.head.split("-")[1])
+            self._ends(pull.repository.issues[number], "completed", "merge")
 
     def _new(self, pull: Pull) -> bool:
         """One whose agent may still be about to say that it waits for a review."""

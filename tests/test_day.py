@@ -20,7 +20,7 @@ from benchmarks.day import (
     wrong_ends,
 )
 
-PLAN = Plan(agents=2, issues=4, before=2, hours=3)
+PLAN = Plan(agents=2, issues=3, before=2, hours=3)
 
 
 async def test_a_small_day_breaks_no_rule_and_costs_less_than_polling(town: Town) -> None:
@@ -46,7 +46,7 @@ async def test_the_same_seed_tells_the_same_story_on_sqlite() -> None:
 
 
 async def test_an_effect_that_is_there_twice_is_seen(town: Town) -> None:
-    day = await begin(town, replace(PLAN, issues=1, before=1, hours=1))
+    day = await begin(town, replace(PLAN, issues=1, before=1, hours=0.3))
     await play(day)
     (issue,) = day.issues()
     card = next(each for each in issue.comments if each.user.login.endswith("[bot]"))
