@@ -112,7 +112,6 @@ PARTS: dict[str, Part] = {
 # What is small enough for one read each.
 ASKED = ("repository", "labels", "milestones", "refs", "settings")
 OWNERS = "boards"
-ITEMS = "items "
 
 
 async def begin(tx: Tx, installation_id: int, repository_id: int, since: int = 0) -> None:

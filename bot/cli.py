@@ -16,7 +16,7 @@ from rich.table import Table
 from bot import keys, repository_settings, settings
 from bot.actor import SLUG, Role
 from bot.errors import Refused
-from bot.github import GitHub, OutcomeUnknown, Unreachable
+from bot.github import OutcomeUnknown, Unreachable, as_app
 from bot.hub import TOKEN_CACHE_S, Hub, create_key
 from bot.operations import OPERATIONS
 from bot.payloads import at, text
@@ -26,7 +26,7 @@ from bot.times import stamp
 from store import agents, deliveries, facts, lost, mirror
 from store import migrate as schema
 from store import repository_settings as stored_settings
-from store.database import open_store, system_clock
+from store.database import open_store
 from store.transaction import Row, Store, StoreError, Tx
 
 REST_TIMEOUT_S = 70
@@ -72,7 +72,7 @@ async def opened(
         await asyncio.to_thread(_there, loaded)
     known = keys.load(loaded, make=make)
     if make:
-        await asyncio.to_thread(migrate, loaded)
+        await asyncio.to_thread(schema.upgrade, loaded.database_url)
     store = await open_store(loaded.database_url)
     try:
         await keys.check(store, known)
@@ -347,13 +347,7 @@ async def _one(tx: Tx) -> None:
 async def _check_github(loaded: Settings) -> str:
     app = settings.github_app(loaded)
     async with aiohttp.ClientSession() as session:
-        github = GitHub(
-            session,
-            api_url=app.api_url,
-            app_id=app.id,
-            private_key=app.private_key,
-            now=system_clock,
-        )
+        github = as_app(session, app)
         try:
             answer = await github.app_request("GET", "/app")
         except (Unreachable, OutcomeUnknown) as exc:

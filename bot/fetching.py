@@ -8,12 +8,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from bot import backfill, cli
 from bot.events.event import LATER
-from bot.github import GitHub
+from bot.github import as_app
 from bot.hub import Hub
 from bot.sender import Sender
 from bot.settings import GitHubApp, Settings
 from store import backfills, pending_reads
-from store.database import system_clock
 from store.transaction import Row, Tx
 
 # After so many failures in a row of whatever is left, it is GitHub that does not work.
@@ -24,13 +23,7 @@ LOOK_EVERY_S = 0.5
 async def watch(loaded: Settings, app: GitHubApp, repository: str | None, *, again: bool) -> int:
     """Until all is fetched: 0, or 1 when GitHub does not give it."""
     async with cli.opened(loaded) as hub, aiohttp.ClientSession() as session:
-        github = GitHub(
-            session,
-            api_url=app.api_url,
-            app_id=app.id,
-            private_key=app.private_key,
-            now=system_clock,
-        )
+        github = as_app(session, app)
         chosen = await hub.store.read(lambda tx: cli.chosen(tx, repository))
         if again:
             await hub.store.write(lambda tx: _begin(tx, chosen))

@@ -1,7 +1,7 @@
 """A backfill's page: asked for, brought in, and where to go on noted with it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlsplit
 
 import structlog
@@ -9,7 +9,7 @@ import structlog
 from bot import budget, mirror, reads
 from bot.answers import boards
 from bot.answers.reading import Reading
-from bot.backfill import ITEMS, PARTS, Part
+from bot.backfill import PARTS, Part
 from bot.events.event import SOON, Ask, ask_numbered
 from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
 from bot.keys import Keys
@@ -29,9 +29,8 @@ CHUNK = 20
 
 async def fill(line: Line, part: Row) -> None:
     """The next page of a part: asked for, brought in, and noted where to go on."""
-    read_at = await line.hub.store.read(_now)
     try:
-        prepared = await line.hub.store.read(lambda tx: _prepared(tx, part))
+        read_at, prepared = await line.hub.store.read(lambda tx: _begun(tx, part))
         if prepared is None:
             return await line.hub.store.write(lambda tx: backfills.settle(tx, part))
         which, path, arguments = prepared
@@ -54,10 +53,14 @@ async def fill(line: Line, part: Row) -> None:
         await _failed(line, part, f"{type(exc).__name__}: {exc}")
 
 
+async def _begun(tx: Tx, part: Row) -> tuple[int, tuple[Part, str, Row] | None]:
+    return await tx.now(), await _prepared(tx, part)
+
+
 async def _prepared(tx: Tx, part: Row) -> tuple[Part, str, Row] | None:
     """The part, its next page, and what its answer needs; None when there is nothing to fetch."""
     here = (part["installation_id"], part["repository_id"])
-    if part["part"].startswith(ITEMS):
+    if part["part"].startswith(boards.ITEMS):
         return await _items(tx, part)
     name = await stored.repository_name(tx, *here)
     if name is None or await stored.repository_by_id(tx, *here) is None:
@@ -70,7 +73,7 @@ async def _prepared(tx: Tx, part: Row) -> tuple[Part, str, Row] | None:
 async def _items(tx: Tx, part: Row) -> tuple[Part, str, Row] | None:
     i = part["installation_id"]
     owner = await stored.installation(tx, i)
-    wanted = int(part["part"].removeprefix(ITEMS))
+    wanted = int(part["part"].removeprefix(boards.ITEMS))
     found = [p for p in await stored_boards.projects(tx, i) if p["number"] == wanted]
     if not found or owner is None:
         return None
@@ -86,17 +89,20 @@ BOARD_ITEMS = Part("organization_projects: read", lambda _: "", boards.items)
 
 async def _bring_in(line: Line, part: Row, which: Part, reading: Reading, answer: Answer) -> None:
     """In small transactions; the last one also notes where to go on."""
-    chunks = [reading.listed[n : n + CHUNK] for n in range(0, len(reading.listed), CHUNK)] or [[]]
+    listed = reading.listed
+    chunks = [
+        replace(reading, data=listed[n : n + CHUNK]) for n in range(0, max(len(listed), 1), CHUNK)
+    ]
     for chunk in chunks[:-1]:
         await line.hub.store.write(
-            lambda tx, c=chunk: _apply(tx, line.hub.keys, part, which, (reading, c))  # type: ignore[misc]
+            lambda tx, c=chunk: _apply(tx, line.hub.keys, part, which, c)  # type: ignore[misc]
         )
     place = _place(part, which, reading.listed, answer)
 
     async def last(tx: Tx) -> None:
         if not await backfills.lock(tx, part):
             return  # it was begun anew meanwhile
-        await _apply(tx, line.hub.keys, part, which, (reading, chunks[-1]))
+        await _apply(tx, line.hub.keys, part, which, chunks[-1])
         await _ask_for_missing(tx, part, which, reading.listed, place)
         await backfills.advance(
             tx,
@@ -114,16 +120,12 @@ async def _bring_in(line: Line, part: Row, which: Part, reading: Reading, answer
         log.info("backfill part done", part=part["part"], repository=part["repository_id"])
 
 
-async def _apply(
-    tx: Tx, keys: Keys, part: Row, which: Part, page: tuple[Reading, list[Json]]
-) -> None:
-    reading, chunk = page
+async def _apply(tx: Tx, keys: Keys, part: Row, which: Part, chunk: Reading) -> None:
     if part["repository_id"]:
         await stored.lock_repository(tx, part["installation_id"], part["repository_id"])
-    this = Reading(reading.installation_id, reading.arguments, chunk, reading.read_at)
-    await which.apply(tx, keys, this)
+    await which.apply(tx, keys, chunk)
     now = await tx.now()
-    for each in chunk:
+    for each in chunk.listed:
         for ask in which.asks(part, each, now):
             await mirror.ask(tx, part["installation_id"], ask)
 
@@ -182,7 +184,3 @@ def _expected(part: Row, answer: Answer) -> int | None:
 async def _failed(line: Line, part: Row, why: str) -> None:
     log.warning("backfill put off", part=part["part"], why=why)
     await line.hub.store.write(lambda tx: backfills.failed(tx, part, why))
-
-
-async def _now(tx: Tx) -> int:
-    return await tx.now()

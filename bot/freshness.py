@@ -1,7 +1,9 @@
 """How far the mirror is behind, said in words that help."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from bot.times import SECOND, stamp
 from store import backfills, freshness
 from store.transaction import Row, Tx
 
@@ -12,6 +14,11 @@ class Freshness:
 
     at: int
     behind: list[str]
+
+    def told(self, now: int) -> dict[str, Any]:
+        """As every answer has it."""
+        stale_s = (now - self.at) / SECOND
+        return {"as_of": stamp(self.at), "stale_s": stale_s, "behind": self.behind}
 
 
 async def of(

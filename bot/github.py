@@ -23,7 +23,9 @@ from yarl import URL
 from bot import budget
 from bot.payloads import at, text, time
 from bot.redaction import redacted
+from bot.settings import GitHubApp
 from bot.times import SECOND
+from store.database import system_clock
 
 API_VERSION = "2026-03-10"
 USER_AGENT = "hubbub"
@@ -247,6 +249,16 @@ class GitHub:
             return url if link and url.origin() == here.origin() else None
         except ValueError:
             return None
+
+
+def as_app(session: aiohttp.ClientSession, app: GitHubApp) -> GitHub:
+    return GitHub(
+        session,
+        api_url=app.api_url,
+        app_id=app.id,
+        private_key=app.private_key,
+        now=system_clock,
+    )
 
 
 def _rsa_key(pem: str) -> RSAPrivateKey:

@@ -19,7 +19,6 @@ from bot.metrics import Calls
 from bot.operation import Answer, Context, Notice, Operation, Peek
 from bot.operations import OPERATIONS
 from bot.pressure import Pressure
-from bot.times import stamp
 from store import agents, heads, leases, requests, tasks, writes
 from store.transaction import Row, Store, Tx
 
@@ -211,12 +210,7 @@ async def run(tx: Tx, asked: Asked) -> Answer:
     now, actor = await tx.now(), asked.actor
     answer = await asked.operation.run(Context(tx, actor, now), **asked.given)
     fresh = await freshness.of(tx, actor.installation_id, now, actor.repositories)
-    how_fresh = {
-        "as_of": stamp(fresh.at),
-        "stale_s": (now - fresh.at) / 1_000_000,
-        "behind": fresh.behind,
-    }
-    return answer.model_copy(update={**how_fresh, "notices": await _notices(tx, actor, now)})
+    return answer.model_copy(update={**fresh.told(now), "notices": await _notices(tx, actor, now)})
 
 
 async def _notices(tx: Tx, actor: Actor, now: int) -> list[Notice]:

@@ -9,7 +9,7 @@ import aiohttp
 import structlog
 
 from bot import backfill, reaper, retention, worker
-from bot.github import GitHub
+from bot.github import as_app
 from bot.hub import Hub
 from bot.repair import EVERY_S as REPAIR_EVERY_S
 from bot.repair import Repair
@@ -17,7 +17,6 @@ from bot.retention import Kept
 from bot.sender import Sender
 from bot.settings import GitHubApp
 from store import search, writes
-from store.database import system_clock
 
 log = structlog.get_logger()
 
@@ -155,13 +154,7 @@ class Loops:
 @asynccontextmanager
 async def running(hub: Hub, app: GitHubApp, keeping: Kept) -> AsyncIterator[Loops]:
     async with aiohttp.ClientSession() as session:
-        github = GitHub(
-            session,
-            api_url=app.api_url,
-            app_id=app.id,
-            private_key=app.private_key,
-            now=system_clock,
-        )
+        github = as_app(session, app)
         pulls = app.pull_every_s is not None
         repair = Repair(hub, github, fetches=pulls, every_s=app.pull_every_s or REPAIR_EVERY_S)
         loops = Loops(hub, Sender(hub, github), repair, keeping)

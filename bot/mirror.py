@@ -9,6 +9,7 @@ from bot.events.event import (
     Ask,
     Branch,
     Changes,
+    ask_installation,
     ask_numbered,
     ask_repository,
 )
@@ -65,14 +66,13 @@ async def _take_turns(tx: Tx, installation_id: int, changes: Changes) -> None:
     named = {row.row["repository_id"] for row in changes.rows if "repository_id" in row.row}
     named |= {row.row["id"] for row in changes.rows if row.table == "repositories"}
     named |= {moved.new_repository_id for moved in changes.moved}
-    if any(row.table in OWNERS for row in changes.rows):
+    if any(row.table in OF_NO_REPOSITORY for row in changes.rows):
         await mirror.lock_installation(tx, installation_id)
     for repository_id in sorted(named):
         await mirror.lock_repository(tx, installation_id, repository_id)
 
 
-# What belongs to no repository.
-OWNERS = ("projects", "project_items", "project_values")
+OF_NO_REPOSITORY = ("projects", "project_items", "project_values")
 
 
 async def _unguarded(tx: Tx, installation_id: int, changes: Changes) -> None:
@@ -166,9 +166,7 @@ async def _bind(tx: Tx, keys: Keys, row: Row) -> None:
 
 # Two contents of one second: what to ask GitHub. Labels are read with each of their events.
 TIES: dict[str, Callable[[Row], Ask]] = {
-    "installations": lambda row: Ask(
-        "installation", "", {"installation_id": row["installation_id"]}
-    ),
+    "installations": lambda row: ask_installation(row["installation_id"]),
     "repositories": lambda row: ask_repository("repository", row["id"]),
     "milestones": lambda row: ask_repository("milestones", row["repository_id"]),
     "issues": lambda row: ask_numbered("issue", row["repository_id"], row["number"]),

@@ -3,8 +3,9 @@
 import structlog
 
 from bot import budget, reads
+from bot import mirror as bring
 from bot.answers.reading import Reading
-from bot.events.event import LATER
+from bot.events.event import LATER, NOW, ask_installation
 from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
 from bot.line import Line, message_of
 from bot.payloads import at
@@ -20,7 +21,7 @@ MOST_PAGES = 10
 
 async def look_up(line: Line, read: Row) -> None:
     """Ask, and bring in the answer; or note why not, and when to ask again."""
-    read_at = await line.hub.store.read(_now)
+    read_at = await line.hub.store.read(lambda tx: tx.now())
     try:
         path, read = await _completed(line, read)
         if path is None:
@@ -107,8 +108,8 @@ async def _unanswered(line: Line, read: Row, exc: Exception) -> None:
     if isinstance(exc, TokenRefused) and exc.status in (403, 404):
         # Perhaps removed or suspended, and the delivery that told so was lost.
         i = read["installation_id"]
-        this = ("installation", "", {"installation_id": i})
-        await line.hub.store.write(lambda tx: pending_reads.ask(tx, i, *this))
+        this = ask_installation(i, NOW)
+        await line.hub.store.write(lambda tx: bring.ask(tx, i, this))
 
 
 async def _repository_of(line: Line, read: Row) -> str | None:
@@ -169,7 +170,3 @@ async def _failed(line: Line, read: Row, why: str) -> None:
         await pending_reads.failed(tx, read, why)
 
     await line.hub.store.write(work)
-
-
-async def _now(tx: Tx) -> int:
-    return await tx.now()

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from bot import backfill, budget, intake, limits, mirror
-from bot.events.event import SOON, Ask, Changes
+from bot.events.event import Changes, ask_installation
 from bot.events.repositories import READ_REPOSITORIES
 from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
 from bot.keys import Keys
@@ -20,7 +20,7 @@ from bot.payloads import Json, at, maybe_number, text, time
 from bot.rows import owners
 from bot.times import SECOND
 from bot.writes import Request
-from store import deliveries, facts, installations, lost, senders
+from store import deliveries, facts, lost, senders
 from store import mirror as stored
 from store.freshness import LATE_AFTER, SURVEYED
 from store.transaction import Row, Tx
@@ -250,7 +250,7 @@ async def _given_up(tx: Tx, row: Row) -> None:
 async def _walk_since(tx: Tx, since: int) -> None:
     """Nobody listened for longer than GitHub's log goes back."""
     log.warning("the mirror missed more than GitHub's log holds: reading what changed since")
-    for installation_id in await installations.present(tx):
+    for installation_id in await stored.present_installations(tx):
         await _look_again(tx, installation_id)
         await backfill.begin_owner(tx, installation_id)
     for row in await stored.present_repositories(tx):
@@ -260,8 +260,7 @@ async def _walk_since(tx: Tx, since: int) -> None:
 async def _look_again(tx: Tx, installation_id: int) -> None:
     """Its repositories, and what it is itself."""
     await mirror.ask(tx, installation_id, READ_REPOSITORIES)
-    this = {"installation_id": installation_id}
-    await mirror.ask(tx, installation_id, Ask("installation", "", this, SOON))
+    await mirror.ask(tx, installation_id, ask_installation(installation_id))
 
 
 def _logged(value: Json) -> Row | None:

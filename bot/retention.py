@@ -40,7 +40,7 @@ def kept(settings: Settings) -> Kept:
 
 async def step(store: Store, keeping: Kept) -> int:
     """A batch of each kind: how many rows went. Come again at once while there are any."""
-    now = await store.read(_now)
+    now = await store.read(lambda tx: tx.now())
     dropped = 0
     for table in retention.SETTLED:
         before = now - keeping.of(table)
@@ -77,7 +77,3 @@ async def _purged(tx: Tx, installation_id: int, *, removed: bool) -> int:
     if n and not removed:
         await backfills.forget(tx, installation_id)
     return n
-
-
-async def _now(tx: Tx) -> int:
-    return await tx.now()

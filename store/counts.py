@@ -1,5 +1,6 @@
 """How many rows are in which state: for people who watch."""
 
+from store import deliveries, lost
 from store.transaction import Tx
 
 TABLES = (
@@ -25,16 +26,14 @@ async def by_state(tx: Tx) -> dict[str, dict[str, int]]:
 async def behind(tx: Tx) -> dict[str, float]:
     """Seconds since the oldest unprocessed delivery came, and counts; of all installations."""
     row = await tx.one(
-        "SELECT (SELECT MIN(received_at) FROM deliveries WHERE state IN ('received', 'failed')) "
-        "AS oldest, (SELECT COUNT(*) FROM lost_deliveries) AS lost, "
-        "(SELECT COALESCE(SUM(seen), 0) FROM backfills) AS seen, "
-        "(SELECT COALESCE(SUM(expected), 0) FROM backfills) AS expected"
+        "SELECT COALESCE(SUM(seen), 0) AS seen, COALESCE(SUM(expected), 0) AS expected "
+        "FROM backfills"
     )
     assert row is not None
-    oldest = row["oldest"]
+    oldest = await deliveries.oldest(tx)
     return {
         "mirror_lag_seconds": (await tx.now() - oldest) / 1_000_000 if oldest else 0.0,
-        "deliveries_lost": float(row["lost"]),
+        "deliveries_lost": float(await lost.count(tx)),
         "backfill_seen": float(row["seen"]),
         "backfill_expected": float(row["expected"]),
     }

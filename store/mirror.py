@@ -131,6 +131,15 @@ PRESENT = (
 )
 
 
+async def present_installations(tx: Tx) -> list[int]:
+    """Neither removed nor suspended."""
+    rows = await tx.all(
+        "SELECT installation_id FROM installations WHERE deleted = 0 AND suspended_at IS NULL "
+        "ORDER BY installation_id"
+    )
+    return [row["installation_id"] for row in rows]
+
+
 async def present_repositories(tx: Tx) -> list[Row]:
     """Of all installations: `installation_id`, `id`, `full_name`."""
     return await tx.all(

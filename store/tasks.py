@@ -102,12 +102,8 @@ async def bind(
 
     A task that the issue got by its label meanwhile makes way, unless somebody claimed it.
     """
-    other = await of_issue(tx, installation_id, issue_id)
-    if other is not None and other["id"] != task_id:
-        if other["fence"]:
-            return False
-        q = "DELETE FROM tasks WHERE installation_id = :i AND id = :t AND fence = 0"
-        await tx.run(q, i=installation_id, t=other["id"])
+    if not await _makes_way(tx, installation_id, task_id, issue_id):
+        return False
     return bool(
         await tx.run(
             "UPDATE tasks SET issue_id = :issue, number = :n, updated_at = :now "
@@ -122,6 +118,18 @@ async def bind(
     )
 
 
+async def _makes_way(tx: Tx, installation_id: int, task_id: str, issue_id: int) -> bool:
+    """Whether no other task is at work on this issue; one that nobody claimed is dropped."""
+    other = await of_issue(tx, installation_id, issue_id)
+    if other is None or other["id"] == task_id:
+        return True
+    if other["fence"]:
+        return False
+    q = "DELETE FROM tasks WHERE installation_id = :i AND id = :t AND fence = 0"
+    await tx.run(q, i=installation_id, t=other["id"])
+    return True
+
+
 async def rebind(
     tx: Tx,
     installation_id: int,
@@ -132,12 +140,8 @@ async def rebind(
     title: str,
 ) -> bool:
     """Its issue went elsewhere, and the task with it: False if another there is at work."""
-    other = await of_issue(tx, installation_id, issue_id)
-    if other is not None and other["id"] != task_id:
-        if other["fence"]:
-            return False
-        q = "DELETE FROM tasks WHERE installation_id = :i AND id = :t AND fence = 0"
-        await tx.run(q, i=installation_id, t=other["id"])
+    if not await _makes_way(tx, installation_id, task_id, issue_id):
+        return False
     await change(
         tx,
         installation_id,

@@ -15,6 +15,7 @@ import pymysql
 import pytest
 
 from bot.__main__ import app
+from bot.backfill import PARTS
 from bot.commands import HELP, VERBS
 from bot.errors import CODES
 from bot.events import EVENTS
@@ -98,6 +99,7 @@ def test_the_app_subscribes_to_the_events_that_the_mirror_handles() -> None:
 
 def test_the_app_asks_for_the_permissions_that_its_requests_need() -> None:
     granted = [w.permission for w in WRITES.values()] + [r.permission for r in READS.values()]
+    granted += [part.permission for part in PARTS.values()]
     granted += [TOLD_WITH[name] for name in EVENTS if name in TOLD_WITH]
     # In this order, so that write is what stays of read and write.
     needed = dict(each.split(": ") for each in sorted(granted))

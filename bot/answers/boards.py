@@ -13,6 +13,8 @@ from store import mirror as stored
 from store.transaction import Row, Tx
 
 SELECT = "single_select"
+# Parts of a backfill: the items of the project of this number.
+ITEMS = "items "
 
 
 async def projects(tx: Tx, keys: Keys, r: Reading) -> None:
@@ -42,7 +44,7 @@ async def fields(tx: Tx, _: Keys, r: Reading) -> None:
     ]
     await boards.replace_fields(tx, r.installation_id, r.arguments["project_id"], found)
     # Now that its fields are known, Status can be told from what else is on it.
-    await backfills.begin_new(tx, r.installation_id, 0, f"items {r.arguments['number']}")
+    await backfills.begin_new(tx, r.installation_id, 0, f"{ITEMS}{r.arguments['number']}")
 
 
 def _options(field: Json) -> list[Row]:

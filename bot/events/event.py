@@ -126,6 +126,10 @@ class Event:
 Handler: TypeAlias = Callable[[Event], Changes]
 
 
+def ask_installation(installation_id: int, priority: int = SOON) -> Ask:
+    return Ask("installation", "", {"installation_id": installation_id}, priority)
+
+
 def ask_repository(kind: str, repository_id: int, priority: int = SOON) -> Ask:
     return Ask(kind, str(repository_id), {"repository_id": repository_id}, priority)
 

@@ -2,10 +2,10 @@
 
 from bot import payloads
 from bot.events.event import (
-    Ask,
     Changes,
     Event,
     Forgotten,
+    ask_installation,
     listed,
     named_repositories,
 )
@@ -38,8 +38,7 @@ def installation_repositories(event: Event) -> Changes:
 
 def installation_target(event: Event) -> Changes:
     """The account has another name: so have all its repositories."""
-    this = Ask("installation", "", {"installation_id": event.installation_id})
-    return Changes(asks=(this, READ_REPOSITORIES))
+    return Changes(asks=(ask_installation(event.installation_id), READ_REPOSITORIES))
 
 
 def member(event: Event) -> Changes:

@@ -9,7 +9,6 @@ from bot.errors import Refused
 from bot.operation import Answer, Context, TaskRef, operation
 from bot.operations.conversation import Said, fit, ranked, said, size, within
 from bot.operations.tasks import covered, found
-from bot.times import stamp
 from store import mirror, search, tasks, threads
 from store.transaction import Row
 
@@ -102,9 +101,7 @@ def _pull(row: Row, longest: int) -> Pull:
 async def _framed(ctx: Context, frame: Thread) -> int:
     """The frame's bytes, with what every answer says about the mirror."""
     fresh = await freshness.of(ctx.tx, ctx.installation_id, ctx.now)
-    stale_s = (ctx.now - fresh.at) / 1_000_000
-    told = {"as_of": stamp(fresh.at), "stale_s": stale_s, "behind": fresh.behind}
-    return size(frame.model_copy(update=told).model_dump(mode="json"))
+    return size(frame.model_copy(update=fresh.told(ctx.now)).model_dump(mode="json"))
 
 
 async def _texts(ctx: Context, about: Row, room: int) -> list[Row]:
