@@ -11,10 +11,11 @@ from bot.answers import boards
 from bot.answers.reading import Reading
 from bot.backfill import PARTS, Part
 from bot.events.event import SOON, Ask, ask_numbered
-from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
+from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link, onward
 from bot.keys import Keys
 from bot.line import Line, message_of
 from bot.payloads import Json, at, maybe_number, time
+from bot.times import SECOND
 from bot.writes import Request
 from store import backfills
 from store import boards as stored_boards
@@ -25,6 +26,11 @@ log = structlog.get_logger()
 
 # Rows of a page are brought in as many at a time, so that nothing else waits for long.
 CHUNK = 20
+# Pages of a part: a million things are 10,000, and a list without an end ends here.
+MOST_PAGES = 20_000
+DAY = 24 * 3600 * SECOND
+# Of answers that make no sense.
+MOST_TRIES = 10
 
 
 async def fill(line: Line, part: Row) -> None:
@@ -43,14 +49,16 @@ async def fill(line: Line, part: Row) -> None:
         why = f"{answer.status}: {message_of(answer)}"
         log.warning("backfill refused", part=part["part"], why=why)
         return await line.hub.store.write(lambda tx: backfills.refused(tx, part, why))
-    if answer.status != 200 or not isinstance(answer.data, list):
+    if answer.status == 200 and not isinstance(answer.data, list):
+        return await _senseless(line, part, "the answer is no list")
+    if answer.status != 200:
         return await _failed(line, part, f"{answer.status}: {message_of(answer)}")
     reading = Reading(part["installation_id"], arguments, answer.data, read_at)
     try:
-        await _bring_in(line, part, which, reading, answer)
+        await _bring_in(line, part, which, reading, answer, path)
     except Exception as exc:  # whatever GitHub said: the other parts go on
         log.exception("backfill page not applied", part=part["part"])
-        await _failed(line, part, f"{type(exc).__name__}: {exc}")
+        await _senseless(line, part, f"{type(exc).__name__}: {exc}")
 
 
 async def _begun(tx: Tx, part: Row) -> tuple[int, tuple[Part, str, Row] | None]:
@@ -87,7 +95,9 @@ async def _items(tx: Tx, part: Row) -> tuple[Part, str, Row] | None:
 BOARD_ITEMS = Part("organization_projects: read", lambda _: "", boards.items)
 
 
-async def _bring_in(line: Line, part: Row, which: Part, reading: Reading, answer: Answer) -> None:
+async def _bring_in(
+    line: Line, part: Row, which: Part, reading: Reading, answer: Answer, path: str
+) -> None:
     """In small transactions; the last one also notes where to go on."""
     listed = reading.listed
     chunks = [
@@ -97,7 +107,7 @@ async def _bring_in(line: Line, part: Row, which: Part, reading: Reading, answer
         await line.hub.store.write(
             lambda tx, c=chunk: _apply(tx, line.hub.keys, part, which, c)  # type: ignore[misc]
         )
-    place = _place(part, which, reading.listed, answer)
+    place = _place(part, which, reading, onward(answer, path))
 
     async def last(tx: Tx) -> None:
         if not await backfills.lock(tx, part):
@@ -139,11 +149,12 @@ class Place:
     done: bool
 
 
-def _place(part: Row, which: Part, page: list[Json], answer: Answer) -> Place:
-    following = link(answer)
-    times = [time(at(each, "updated_at")) for each in page]
+def _place(part: Row, which: Part, page: Reading, following: str | None) -> Place:
+    told = [time(at(each, "updated_at")) for each in page.listed]
+    # What is said to change in the future must not lead over all that is before it.
+    times = [each for each in told if each <= page.read_at + DAY]
     over = which.newest_first and part["since"] and times and min(times) < part["since"]
-    if following is None or over:
+    if following is None or over or part["calls"] >= MOST_PAGES:
         return Place(max([part["reached"], *times]), None, done=True)
     if which.table and max(times, default=0) > part["reached"]:
         return Place(max(times), None, done=False)
@@ -179,6 +190,15 @@ def _expected(part: Row, answer: Answer) -> int | None:
     query = parse_qs(urlsplit(link(answer, "last") or "").query)
     page = query.get("page", [""])[0]
     return int(page) * 100 if page.isdecimal() else None
+
+
+async def _senseless(line: Line, part: Row, why: str) -> None:
+    """It may be better the next time; if it never is, the part is let go, and says why."""
+    if part["attempts"] < MOST_TRIES:
+        await _failed(line, part, why)
+        return
+    log.warning("backfill given up", part=part["part"], why=why)
+    await line.hub.store.write(lambda tx: backfills.refused(tx, part, why))
 
 
 async def _failed(line: Line, part: Row, why: str) -> None:

@@ -92,6 +92,13 @@ def link(answer: Answer, rel: str = "next") -> str | None:
     return None
 
 
+def onward(answer: Answer, here: str, items: str | None = None) -> str | None:
+    """The next page after this one, unless it leads nowhere: to itself, or from an empty page."""
+    following = link(answer)
+    page = at(answer.data, items) if items else answer.data
+    return following if page and following != here else None
+
+
 class GitHub:
     """Requests as the App and its installations. `now`: microseconds UTC; `time_out`: seconds."""
 
@@ -299,5 +306,5 @@ def _told(exc: BaseException) -> str:
 def _decoded(raw: bytes) -> Any:
     try:
         return json.loads(raw) if raw else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return raw.decode(errors="replace")

@@ -10,6 +10,8 @@ from store.transaction import Row
 
 Json: TypeAlias = Any
 BIGGEST = 2**63 - 1
+# The year 2100: no time that GitHub means, and later than it nothing would ever be newer.
+NEVER = 4_102_444_800_000_000
 
 
 class Malformed(Exception):
@@ -62,11 +64,13 @@ def time(value: Json) -> int:
 def maybe_time(value: Json) -> int | None:
     """ISO 8601, or the epoch seconds of some old payloads."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return value * 1_000_000 if 0 <= value < 10**11 else None
-    try:
-        return parsed(value) if isinstance(value, str) else None
-    except (ValueError, OverflowError):
-        return None
+        found = value * 1_000_000
+    else:
+        try:
+            found = parsed(value) if isinstance(value, str) else -1
+        except (ValueError, OverflowError):
+            return None
+    return found if 0 <= found < NEVER else None
 
 
 def names(value: Json, of: str) -> str:

@@ -6,7 +6,7 @@ from bot import budget, reads
 from bot import mirror as bring
 from bot.answers.reading import Reading
 from bot.events.event import LATER, NOW, ask_installation
-from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
+from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link, onward
 from bot.line import Line, message_of
 from bot.payloads import at
 from bot.times import SECOND
@@ -17,6 +17,8 @@ from store.transaction import Row, Tx
 log = structlog.get_logger()
 
 MOST_PAGES = 10
+# Of answers that make no sense.
+MOST_TRIES = 10
 
 
 async def look_up(line: Line, read: Row) -> None:
@@ -33,13 +35,15 @@ async def look_up(line: Line, read: Row) -> None:
         return await _put_off(line, read)
     if why := _unusable(read, answer):
         given_up = answer.status == 403 and read["priority"] == LATER
+        if answer.status == 200:
+            return await _senseless(line, read, why)
         return await (_answered if given_up else _failed)(line, read, why)
     reading = Reading(read["installation_id"], read["arguments"], answer.data, read_at, whole)
     try:
         await _done(line, read, reading, answer.status)
     except Exception as exc:  # whatever GitHub said: it must not hold up the writes
         log.exception("read not applied", kind=read["kind"], subject=read["subject"])
-        await _failed(line, read, f"{type(exc).__name__}: {exc}")
+        await _senseless(line, read, f"{type(exc).__name__}: {exc}")
 
 
 async def _completed(line: Line, read: Row) -> tuple[str | None, Row]:
@@ -103,6 +107,12 @@ async def _answered(line: Line, read: Row, why: str | None = None) -> None:
     await line.hub.store.write(lambda tx: pending_reads.answered(tx, read, why))
 
 
+async def _senseless(line: Line, read: Row, why: str) -> None:
+    """It may be better the next time; if it never is, it is let go, and the row says why."""
+    given_up = read["attempts"] >= MOST_TRIES
+    await (_answered if given_up else _failed)(line, read, why)
+
+
 async def _unanswered(line: Line, read: Row, exc: Exception) -> None:
     await _failed(line, read, f"{type(exc).__name__}: {exc}")
     if isinstance(exc, TokenRefused) and exc.status in (403, 404):
@@ -126,7 +136,7 @@ async def _list(
     """
     answer = await line.request(installation_id, Request("GET", path))
     whole = at(answer.data, items) if items else answer.data
-    following = link(answer)
+    following = onward(answer, path, items)
     for _ in range(MOST_PAGES - 1):
         if answer.status != 200 or following is None or not isinstance(whole, list):
             break
@@ -134,10 +144,10 @@ async def _list(
             return None, False
         answer = await line.request(installation_id, Request("GET", following))
         more = at(answer.data, items) if items else answer.data
-        whole = whole + (more if isinstance(more, list) else [])
-        following = link(answer)
+        whole = whole + more if isinstance(more, list) else None
+        following = onward(answer, following, items)
     data = whole if answer.status == 200 else answer.data
-    return Answer(answer.status, answer.headers, data), following is None
+    return Answer(answer.status, answer.headers, data), link(answer) is None
 
 
 async def _done(line: Line, read: Row, reading: Reading, status: int) -> None:

@@ -13,7 +13,7 @@ import structlog
 from bot import backfill, budget, intake, limits, mirror
 from bot.events.event import Changes, ask_installation
 from bot.events.repositories import READ_REPOSITORIES
-from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
+from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, onward
 from bot.keys import Keys
 from bot.line import APP, GRACE, LEASE, Line, message_of
 from bot.payloads import Json, at, maybe_number, text, time
@@ -41,6 +41,7 @@ PATIENCE = (60 * SECOND, 300 * SECOND)
 # After GitHub could not be used.
 AGAIN_S = 30.0
 LOG = "/app/hook/deliveries"
+MOST_PAGES = 5_000
 UNDER_SURVEY = "deliveries under survey"
 # In pull mode, after so many intervals and a minute without a look the mirror is behind.
 PULL_IS_LATE = 3
@@ -65,6 +66,12 @@ class Survey:
     # Whether the one before it ended: only then is what is older than something known, known.
     goes_on: bool
     next_page: str | None = f"{LOG}?per_page=100"
+    pages: int = 0
+
+    @property
+    def is_long(self) -> bool:
+        """Longer than any log of three days: this one has no end."""
+        return self.pages >= MOST_PAGES
 
 
 @dataclass
@@ -82,7 +89,7 @@ class Repair(Line):
         turn = await self.hub.store.write(self._turn)
         try:
             if turn.mend:
-                return await self._mend(turn.mend)
+                return await self._tried(turn.mend)
             if turn.survey and self._installations is not None:
                 return await self._list_installations(self._installations)
             if turn.survey:
@@ -136,7 +143,7 @@ class Repair(Line):
         answer = await self.request(APP, Request("GET", path))
         if answer.status == 200 and isinstance(answer.data, list):
             await self.hub.store.write(lambda tx: _installed(tx, self.hub.keys, answer.data))
-        self._installations = link(answer)
+        self._installations = onward(answer, path)
         return PACE_S
 
     async def _list_page(self) -> float:
@@ -150,15 +157,22 @@ class Repair(Line):
             log.warning("GitHub's log cannot be read", why=self.trouble)
             return AGAIN_S if answer.status != 200 else self.every_s
         page = [row for each in answer.data if (row := _logged(each)) is not None]
-        settled = [row for row in page if self.fetches or not _under_way(row, survey.began)]
+        settled = [
+            row
+            for row in page
+            # What is older was noted by an earlier look, and may have been given up since.
+            if row["delivered_at"] >= survey.floor
+            and (self.fetches or not _under_way(row, survey.began))
+        ]
         news = await self.hub.store.write(lambda tx: lost.note(tx, settled, survey.began))
         if news:
             log.info("deliveries are missing", found=news)
-        survey.next_page = link(answer)
-        oldest = min((row["delivered_at"] for row in page), default=0)
+        survey.next_page = onward(answer, survey.next_page)
+        survey.pages += 1
+        oldest = min((row["delivered_at"] for row in page if row["delivered_at"]), default=0)
         # Where every delivery is fetched, what is older than one that is known was seen before.
         seen_before = self.fetches and survey.goes_on and page and not news
-        if survey.next_page is None or oldest < survey.floor or seen_before:
+        if survey.next_page is None or oldest < survey.floor or seen_before or survey.is_long:
             await self.hub.store.write(lambda tx: self._surveyed(tx, survey))
             self._survey = None
         return PACE_S
@@ -171,6 +185,22 @@ class Repair(Line):
         await facts.put(tx, LATE_AFTER, str(limit))
 
     # --- Brought in ------------------------------------------------------------------------------
+
+    async def _tried(self, row: Row) -> float:
+        try:
+            return await self._mend(row)
+        except (Unreachable, OutcomeUnknown, TokenRefused):
+            raise
+        except Exception as exc:  # whatever GitHub said of it: the others have their turn
+            log.exception("delivery not brought in", guid=row["guid"])
+            await self._later(row, f"{type(exc).__name__}: {exc}")
+            return PACE_S
+
+    async def _later(self, row: Row, why: str) -> None:
+        async def later(tx: Tx) -> None:
+            await lost.asked(tx, row, await tx.now() + PATIENCE[-1], why)
+
+        await self.hub.store.write(later)
 
     async def _mend(self, row: Row) -> float:
         if await self.hub.store.read(lambda tx: _arrived(tx, row)):
@@ -203,12 +233,7 @@ class Repair(Line):
         elif answer.status in (200, 404, 410):
             await self.hub.store.write(lambda tx: _given_up(tx, row))
         else:
-            why = f"{answer.status}: {message_of(answer)}"
-
-            async def later(tx: Tx) -> None:
-                await lost.asked(tx, row, await tx.now() + PATIENCE[-1], why)
-
-            await self.hub.store.write(later)
+            await self._later(row, f"{answer.status}: {message_of(answer)}")
         return PACE_S
 
     async def _forget(self, row: Row) -> None:

@@ -1,13 +1,14 @@
 """Boards: projects, their fields and items."""
 
 import json
+from dataclasses import replace
 
 from bot import payloads
-from bot.answers.reading import Reading, put
+from bot.answers.reading import Reading, made, put
 from bot.events.boards import ask_fields
 from bot.keys import Keys
-from bot.payloads import Json, Mirrored, at
-from bot.rows import boards as made
+from bot.payloads import Json, Mirrored, at, maybe_number
+from bot.rows import boards as rows
 from store import backfills, boards
 from store import mirror as stored
 from store.transaction import Row, Tx
@@ -18,10 +19,10 @@ ITEMS = "items "
 
 
 async def projects(tx: Tx, keys: Keys, r: Reading) -> None:
-    found = [made.project(r.installation_id, each, read_at=r.read_at) for each in r.listed]
+    found = made(r, lambda each: rows.project(r.installation_id, each, read_at=r.read_at))
     asks = tuple(ask_fields(each.row["number"], each.row["id"]) for each in found)
     await put(tx, keys, r, found, asks)
-    if not r.whole:
+    if not r.complete(found):
         return
     there = {each.row["id"] for each in found}
     for row in await boards.projects(tx, r.installation_id):
@@ -61,30 +62,28 @@ def _name(value: Json) -> str:
 
 
 async def item(tx: Tx, keys: Keys, r: Reading) -> None:
-    await _items(tx, keys, r, [r.data])
+    await items(tx, keys, replace(r, data=[r.data]))
 
 
 async def items(tx: Tx, keys: Keys, r: Reading) -> None:
-    await _items(tx, keys, r, r.listed)
-
-
-async def _items(tx: Tx, keys: Keys, r: Reading, found: list[Json]) -> None:
     """`arguments` name the project: its `project_id` and `project` (node id)."""
     known = await boards.fields(tx, r.installation_id, r.arguments["project_id"])
     nodes = {row["id"]: row["node_id"] for row in known if row["type"] == SELECT}
-    rows: list[Mirrored] = []
-    for each in found:
-        content = payloads.text(at(each, "content", "node_id"), 100)
-        project = r.arguments["project"]
-        row = made.item(r.installation_id, each, project, content, read_at=r.read_at)
-        rows += [row, *_values(r, row, each, nodes)]
-    await put(tx, keys, r, rows)
+    found = made(r, lambda each: _item(r, each))
+    by_id = {at(each, "id"): each for each in r.listed if maybe_number(at(each, "id")) is not None}
+    values = [v for row in found for v in _values(r, row, by_id[row.row["id"]], nodes)]
+    await put(tx, keys, r, [*found, *values])
+
+
+def _item(r: Reading, item: Json) -> Mirrored:
+    content = payloads.text(at(item, "content", "node_id"), 100)
+    return rows.item(r.installation_id, item, r.arguments["project"], content, read_at=r.read_at)
 
 
 def _values(r: Reading, row: Mirrored, item: Json, nodes: dict[int, str]) -> list[Mirrored]:
     given = at(item, "fields")
     return [
-        made.value_of(
+        rows.value_of(
             r.installation_id,
             row.row["id"],
             nodes[field_id],

@@ -1,12 +1,12 @@
 """Issues, comments, labels, milestones, relations."""
 
 from bot import mirror, payloads, unsaid
-from bot.answers.reading import Reading, put
+from bot.answers.reading import Reading, made, put
 from bot.events.event import Ask, Changes, Moved, ask_numbered
 from bot.events.relations import issue_name, repository_of
 from bot.keys import Keys
 from bot.payloads import Json, Mirrored, at
-from bot.rows import issues as made
+from bot.rows import issues as rows
 from store import mirror as stored
 from store import relations
 from store.transaction import Row, Tx
@@ -15,7 +15,7 @@ from store.transaction import Row, Tx
 async def issue(tx: Tx, keys: Keys, r: Reading) -> None:
     """GitHub leads on from where an issue was to where it went, and answers for that."""
     number = r.arguments["number"]
-    row = made.issue(*r.here, r.data, read_at=r.read_at)
+    row = rows.issue(*r.here, r.data, read_at=r.read_at)
     known = await stored.issue(tx, *r.here, number)
     same = row.row["number"] == number if known is None else known["id"] == row.row["id"]
     if same:
@@ -50,7 +50,7 @@ async def _moved(tx: Tx, known: Row, new: Json) -> Moved | None:
 
 
 async def issues(tx: Tx, keys: Keys, r: Reading) -> None:
-    await put(tx, keys, r, [made.issue(*r.here, each, read_at=r.read_at) for each in r.listed])
+    await put(tx, keys, r, made(r, lambda each: rows.issue(*r.here, each, read_at=r.read_at)))
     for each in r.listed:
         await _without_relations(tx, r.installation_id, each)
 
@@ -68,16 +68,19 @@ async def _without_relations(tx: Tx, installation_id: int, issue: Json) -> None:
 
 
 def comment(r: Reading) -> list[Mirrored]:
-    return [made.comment(*r.here, r.arguments["number"], r.data, read_at=r.read_at)]
+    return [rows.comment(*r.here, r.arguments["number"], r.data, read_at=r.read_at)]
 
 
 def comments(r: Reading) -> list[Mirrored]:
     """Of the whole repository: each says by an address which issue it is on."""
-    return [
-        made.comment(*r.here, number, each, read_at=r.read_at)
-        for each in r.listed
-        if (number := last_number(at(each, "issue_url"))) is not None
-    ]
+    return made(
+        r, lambda each: rows.comment(*r.here, on(each, "issue_url"), each, read_at=r.read_at)
+    )
+
+
+def on(value: Json, url: str) -> int:
+    """The number of the issue or pull request whose address it has. Raise Malformed."""
+    return payloads.number(last_number(at(value, url)), url)
 
 
 def last_number(url: Json) -> int | None:
@@ -86,14 +89,14 @@ def last_number(url: Json) -> int | None:
 
 
 async def milestones(tx: Tx, keys: Keys, r: Reading) -> None:
-    found = [made.milestone(*r.here, each, read_at=r.read_at) for each in r.listed]
+    found = made(r, lambda each: rows.milestone(*r.here, each, read_at=r.read_at))
     await put(tx, keys, r, found)
     for row in await _missing(tx, "milestones", r, found):
         await _ask_all(tx, await unsaid.milestone_gone(tx, row), r)
 
 
 async def labels(tx: Tx, keys: Keys, r: Reading) -> None:
-    found = [made.label(*r.here, each, read_at=r.read_at) for each in r.listed]
+    found = made(r, lambda each: rows.label(*r.here, each, read_at=r.read_at))
     await put(tx, keys, r, found)
     for row in await _missing(tx, "labels", r, found):
         await _ask_all(tx, await unsaid.label_gone(tx, row), r)
@@ -101,7 +104,7 @@ async def labels(tx: Tx, keys: Keys, r: Reading) -> None:
 
 async def _missing(tx: Tx, table: str, r: Reading, found: list[Mirrored]) -> list[Row]:
     """What the list lacks, hidden now."""
-    if not r.whole:
+    if not r.complete(found):
         return []
     there = {each.row["id"] for each in found}
     lacking = [row for row in await stored.present(tx, table, *r.here) if row["id"] not in there]

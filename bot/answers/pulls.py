@@ -3,13 +3,13 @@
 import json
 
 from bot import payloads
-from bot.answers.issues import last_number
-from bot.answers.reading import Reading, put
+from bot.answers.issues import on
+from bot.answers.reading import Reading, made, put
 from bot.events.event import ask_numbered
 from bot.keys import Keys
 from bot.payloads import Json, Mirrored, at
 from bot.rows import checks
-from bot.rows import pulls as made
+from bot.rows import pulls as rows
 from bot.times import SECOND
 from store import mirror as stored
 from store import pulls
@@ -17,22 +17,22 @@ from store.transaction import Row, Tx
 
 
 def pull_request(r: Reading) -> list[Mirrored]:
-    return [made.pull_request(*r.here, r.data, read_at=r.read_at)]
+    return [rows.pull_request(*r.here, r.data, read_at=r.read_at)]
 
 
 def pull_requests(r: Reading) -> list[Mirrored]:
-    return [made.pull_request(*r.here, each, read_at=r.read_at) for each in r.listed]
+    return made(r, lambda each: rows.pull_request(*r.here, each, read_at=r.read_at))
 
 
 async def reviews(tx: Tx, keys: Keys, r: Reading) -> None:
     """REST does not say when a review changed: it is taken for as new as what is known of it."""
     number, unsure = r.arguments["number"], False
     found = []
-    for each in r.listed:
-        row = made.review(*r.here, number, each, read_at=r.read_at).row
+    for each in [each for each in r.listed if payloads.maybe_number(at(each, "id")) is not None]:
+        row = rows.review(*r.here, number, each, read_at=r.read_at).row
         known = await pulls.review(tx, r.installation_id, row["id"])
         if known is not None and known["updated_at"] > row["updated_at"]:
-            content = made.review(
+            content = rows.review(
                 *r.here, number, each, read_at=r.read_at, known_at=known["updated_at"]
             )
             row = content.row
@@ -45,11 +45,12 @@ async def reviews(tx: Tx, keys: Keys, r: Reading) -> None:
 
 
 def review_comments(r: Reading) -> list[Mirrored]:
-    return [
-        made.review_comment(*r.here, number, each, read_at=r.read_at)
-        for each in r.listed
-        if (number := last_number(at(each, "pull_request_url"))) is not None
-    ]
+    return made(
+        r,
+        lambda each: rows.review_comment(
+            *r.here, on(each, "pull_request_url"), each, read_at=r.read_at
+        ),
+    )
 
 
 async def files(tx: Tx, _: Keys, r: Reading) -> None:
@@ -82,7 +83,7 @@ def _file(value: Json) -> Row:
 
 
 def check_runs(r: Reading) -> list[Mirrored]:
-    return [checks.check_run(*r.here, each, read_at=r.read_at) for each in r.listed]
+    return made(r, lambda each: checks.check_run(*r.here, each, read_at=r.read_at))
 
 
 def workflow_run(r: Reading) -> list[Mirrored]:
@@ -90,4 +91,4 @@ def workflow_run(r: Reading) -> list[Mirrored]:
 
 
 def workflow_jobs(r: Reading) -> list[Mirrored]:
-    return [checks.workflow_job(*r.here, each, read_at=r.read_at) for each in r.listed]
+    return made(r, lambda each: checks.workflow_job(*r.here, each, read_at=r.read_at))

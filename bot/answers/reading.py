@@ -1,14 +1,18 @@
 """A read with its answer, and how rows come of it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sized
 from dataclasses import dataclass
 from typing import TypeAlias
+
+import structlog
 
 from bot import mirror
 from bot.events.event import Ask, Changes
 from bot.keys import Keys
-from bot.payloads import Json, Mirrored
+from bot.payloads import Json, Malformed, Mirrored
 from store.transaction import Row, Tx
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,21 @@ class Reading:
     @property
     def listed(self) -> list[Json]:
         return self.data if isinstance(self.data, list) else []
+
+    def complete(self, found: Sized) -> bool:
+        """Whether what these lack is gone: the list is whole, and all in it made sense."""
+        return self.whole and len(found) == len(self.listed)
+
+
+def made(reading: Reading, make: Callable[[Json], Mirrored]) -> list[Mirrored]:
+    """A row of each thing in the list; one that makes no sense is left out."""
+    found = []
+    for each in reading.listed:
+        try:
+            found.append(make(each))
+        except Malformed as exc:
+            log.warning("left out of a list", why=str(exc), arguments=reading.arguments)
+    return found
 
 
 Apply: TypeAlias = Callable[[Tx, Keys, Reading], Awaitable[None]]

@@ -1,7 +1,7 @@
 """Installations, repositories, branches, and who may do what there."""
 
 from bot import payloads
-from bot.answers.reading import Reading, put
+from bot.answers.reading import Reading, made, put
 from bot.keys import Keys
 from bot.payloads import Mirrored, at
 from bot.rows import owners
@@ -22,9 +22,9 @@ def repository(r: Reading) -> list[Mirrored]:
 
 
 async def installation_repositories(tx: Tx, keys: Keys, r: Reading) -> None:
-    found = [owners.repository(r.installation_id, each, read_at=r.read_at) for each in r.listed]
+    found = made(r, lambda each: owners.repository(r.installation_id, each, read_at=r.read_at))
     await put(tx, keys, r, found)
-    if not r.whole:
+    if not r.complete(found):
         return
     there = {each.row["id"] for each in found}
     for repository_id in await stored.repository_ids(tx, r.installation_id):
@@ -35,23 +35,24 @@ async def installation_repositories(tx: Tx, keys: Keys, r: Reading) -> None:
 
 
 async def ref(tx: Tx, _: Keys, r: Reading) -> None:
-    sha = payloads.text(at(r.data, "object", "sha"), 64)
-    await branches.settle(tx, *r.here, r.arguments["name"], sha or None)
+    sha = payloads.name(at(r.data, "object", "sha"), "the branch's commit", 64)
+    await branches.settle(tx, *r.here, r.arguments["name"], sha)
 
 
 async def refs(tx: Tx, _: Keys, r: Reading) -> None:
     heads = {
-        name.removeprefix(BRANCH)[:255]: payloads.text(at(each, "object", "sha"), 64)
+        name.removeprefix(BRANCH)[:255]: sha
         for each in r.listed
         if (name := payloads.text(at(each, "ref"))).startswith(BRANCH)
+        and (sha := payloads.text(at(each, "object", "sha"), 64))
     }
-    if r.whole:
+    if r.complete(heads):
         await branches.replace(tx, *r.here, heads)
 
 
 async def permission(tx: Tx, _: Keys, r: Reading) -> None:
     # `role_name` tells triage from read and maintain from write; custom roles have `permission`.
     role = payloads.text(at(r.data, "role_name"), 40)
-    held = role if role in ROLES else payloads.text(at(r.data, "permission"), 40)
-    await permissions.put(tx, *r.here, r.arguments["login"], held or "none")
+    held = role if role in ROLES else payloads.name(at(r.data, "permission"), "permission", 40)
+    await permissions.put(tx, *r.here, r.arguments["login"], held)
     await commands.wake(tx, *r.here)

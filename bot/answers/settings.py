@@ -27,6 +27,8 @@ FOLDER = "folder"
 
 
 async def settings(tx: Tx, _: Keys, r: Reading) -> None:
+    if not isinstance(r.data, list):
+        payloads.name(at(r.data, "type"), "the kind of what is at the path")
     row = await stored.get(tx, *r.here) or _none(*r.here)
     before = now = repository_settings.loaded(row["settings"])
     if row["read_at"] <= r.read_at:  # otherwise something newer was read meanwhile
