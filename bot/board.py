@@ -9,6 +9,8 @@ from store import boards, writes
 from store.transaction import Row, Tx
 
 Content = Literal["Issue", "PullRequest"]
+# Later than any time: of what has not been sent.
+NEVER = 2**62
 # What GitHub calls the field when nobody named it.
 FIELD = "Status"
 
@@ -20,6 +22,7 @@ class Place:
     project: int
     project_node_id: str
     field_id: int
+    field_node_id: str
     option_id: str
 
 
@@ -43,7 +46,13 @@ async def place(
         return f"Project {number} has no field {field!r} that is known here."
     for option in chosen["options"]:
         if _same(option["name"], status):
-            return Place(int(number or 0), found[0]["node_id"], chosen["id"], option["id"])
+            return Place(
+                project=int(number or 0),
+                project_node_id=found[0]["node_id"],
+                field_id=chosen["id"],
+                field_node_id=chosen["node_id"],
+                option_id=option["id"],
+            )
     names = ", ".join(each["name"] for each in chosen["options"])
     return f"{field} of project {number} cannot be {status!r}; it can be {names}."
 
@@ -72,6 +81,17 @@ async def moves(
         return [("board_status", change | {"item_id": adding["result"]["item_id"]})]
     add = {"project": where.project, "type": of, "id": content["id"]}
     return [("board_item", add), ("board_status", change)]
+
+
+async def is_there(tx: Tx, installation_id: int, where: Place, content: Row) -> bool:
+    """Whether it has this Status, or will have it: by what was written last, or by the mirror."""
+    here = (tx, installation_id)
+    written = await writes.newest(*here, target(where, content), "board_status")
+    item = await boards.item_of(*here, where.project_node_id, content["node_id"])
+    value = await boards.value(*here, item["id"], where.field_node_id) if item else None
+    if written and (value is None or (written["finished_at"] or NEVER) > value["updated_at"]):
+        return bool(written["arguments"]["option_id"] == where.option_id)
+    return value is not None and value["option_id"] == where.option_id
 
 
 def status_of(board: Board, state: str) -> str:

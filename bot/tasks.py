@@ -9,9 +9,10 @@ from bot.states import LEGAL, OPEN, TaskState
 from store import heads, leases, mirror, tasks, writes
 from store.transaction import Row, Tx
 
-# Progress alone is shown on the card no more often than this.
+# What is not shown on the card at once: progress, a quarter of an hour after the last edit; a pull
+# request, with what is reported next, for that comes soon.
 PROGRESS = "task.progress"
-EVERY = 30_000_000
+CALM = {PROGRESS: {"every": 900_000_000}, "task.pull": {"delay": 120_000_000}}
 # GitHub's reason for a closed issue, to the task's state.
 CLOSED_AS: dict[str | None, TaskState] = {"not_planned": "cancelled", "duplicate": "cancelled"}
 
@@ -28,23 +29,27 @@ async def record(tx: Tx, task: Row, kind: str, actor: str, **data: object) -> No
     }
     heads.append(tx, "events", installation_id, event)
     tx.rings.add(f"installation {installation_id}")
-    await show_card(tx, installation_id, task["id"], every=EVERY if kind == PROGRESS else 0)
-    if kind != PROGRESS:
+    await show_card(tx, installation_id, task["id"], **CALM.get(kind, {}))
+    if kind not in CALM:
         await _show_on_board(tx, installation_id, task["id"])
 
 
-async def show_card(tx: Tx, installation_id: int, task_id: str, *, every: int = 0) -> None:
+async def show_card(
+    tx: Tx, installation_id: int, task_id: str, *, every: int = 0, delay: int = 0
+) -> None:
     """Queue the card as it is now; one queued before is outdated.
 
-    `every`: microseconds that it keeps from the last one, when it is not urgent.
+    When it is not urgent: `every`, microseconds that it keeps from the last one; `delay`, from now.
     """
     task = await tasks.get(tx, installation_id, task_id)
     if task is None or task["number"] is None or not task["fence"]:
         return  # nothing to show before anybody claimed it
     target = f"card {task_id}"
-    await writes.supersede(tx, installation_id, "card", target)
+    was_due = await writes.supersede(tx, installation_id, "card", target)
     last = await writes.results(tx, installation_id, target, 1) if every else []
-    next_at = last[0]["finished_at"] + every if last else 0
+    next_at = last[0]["finished_at"] + every if last else await tx.now() + delay
+    # What was urgent before stays so.
+    next_at = next_at if was_due is None else min(next_at, was_due)
     await writes.queue(
         tx,
         installation_id,
@@ -72,6 +77,8 @@ async def _show_on_board(tx: Tx, installation_id: int, task_id: str) -> None:
     place = await board.place(tx, installation_id, task["repository_id"], None, status)
     if isinstance(place, str):
         return  # the board is not there, or not read yet
+    if await board.is_there(tx, installation_id, place, issue):
+        return
     target = board.target(place, issue)
     await writes.supersede(tx, installation_id, "board_status", target)
     added: str | None = None

@@ -27,6 +27,15 @@ async def item_of(
     return await tx.one(q, i=installation_id, c=content_node_id, p=project_node_id)
 
 
+async def value(tx: Tx, installation_id: int, item_id: int, field: str) -> Row | None:
+    """What an item has in a single-select field. `field`: its node id."""
+    q = (
+        "SELECT * FROM project_values WHERE installation_id = :i AND item_id = :t AND field = :f "
+        "AND deleted = 0"
+    )
+    return await tx.one(q, i=installation_id, t=item_id, f=field)
+
+
 async def projects(tx: Tx, installation_id: int) -> list[Row]:
     q = "SELECT * FROM projects WHERE installation_id = :i AND deleted = 0 ORDER BY number"
     return await tx.all(q, i=installation_id)

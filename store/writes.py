@@ -65,10 +65,11 @@ async def supersede(
     *,
     arguments: Collection[str] | None = None,
     lease_id: str | None = None,
-) -> None:
+) -> int | None:
     """Those queued are outdated by one that overwrites them, of no arguments but these.
 
-    One that may yet be dropped with its lease outdates only its own holder's.
+    One that may yet be dropped with its lease outdates only its own holder's. When the first of
+    the outdated was to go out; None if there is none.
     """
 
     def outdated(row: Row, given: dict[str, Any]) -> bool:
@@ -78,20 +79,21 @@ async def supersede(
             and (arguments is None or given.keys() <= set(arguments))
         )
 
-    tx.numbered = [
-        each
-        for each in tx.numbered
-        if each.row.get("kind") != kind
-        or not outdated(
-            each.row | {"installation_id": each.installation_id}, json.loads(each.row["arguments"])
-        )
-    ]
+    kept, times = [], list[int]()
+    for each in tx.numbered:
+        row = each.row | {"installation_id": each.installation_id}
+        if each.table == "writes" and outdated(row, json.loads(row["arguments"])):
+            times.append(row["not_before"])
+        else:
+            kept.append(each)
+    tx.numbered = kept
     q = (
         "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state = 'queued' "
         "AND kind = :k"
     )
     for row in await tx.all(q, i=installation_id, t=target, k=kind):
         if outdated(row, json.loads(row["arguments"])):
+            times.append(row["not_before"])
             await tx.run(
                 "UPDATE writes SET state = 'superseded', finished_at = :now "
                 "WHERE installation_id = :i AND id = :w AND state = 'queued'",
@@ -99,6 +101,7 @@ async def supersede(
                 i=installation_id,
                 w=row["id"],
             )
+    return min(times, default=None)
 
 
 async def get(tx: Tx, installation_id: int, write_id: str) -> Row | None:

@@ -35,16 +35,13 @@ def push(event: Event) -> Changes:
     return Changes(branches=(branch,), asks=asks)
 
 
-def create(event: Event) -> Changes:
-    return _branch(event)
+def create(_: Event) -> Changes:
+    """It does not say which commit: the push does that comes with it."""
+    return Changes()
 
 
 def delete(event: Event) -> Changes:
-    return _branch(event)
-
-
-def _branch(event: Event) -> Changes:
-    """Neither says which commit: a push does, or a read."""
+    """It may have been made again meanwhile: a read tells."""
     name = payloads.text(at(event.payload, "ref"), 255)
     if at(event.payload, "ref_type") != "branch" or not name:
         return Changes()

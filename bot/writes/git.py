@@ -6,6 +6,8 @@ from typing import Any
 
 from bot.payloads import at, text
 from bot.writes.kind import Kind, Request, Result, Sending, graphql, says
+from store import branches
+from store.transaction import Row, Tx
 
 REFS = "/repos/{repository}/git/refs"
 # A branch's slashes stay as they are, in GitHub's paths of refs.
@@ -28,12 +30,15 @@ def _quoted(branch: str) -> str:
     return branch.replace("%", "%25").replace("#", "%23").replace("?", "%3F")
 
 
-def _branch_and_base(sending: Sending) -> list[Request]:
-    return [_the_branch(sending), _head(sending, sending.arguments["base"])]
+async def know_base(tx: Tx, write: Row) -> dict[str, Any]:
+    """Where the base is, as far as the mirror knows."""
+    here = (write["installation_id"], write["repository_id"], write["arguments"]["base"])
+    row = await branches.get(tx, *here)
+    return {"sha": row["sha"]} if row else {}
 
 
-def _opened_already(sending: Sending) -> Result | None:
-    return _ref_result(sending.prepared[0]) if sending.prepared[0] is not None else None
+def _the_base(sending: Sending) -> list[Request]:
+    return [] if "sha" in sending.known else [_head(sending, sending.arguments["base"])]
 
 
 def _the_branch(sending: Sending) -> Request:
@@ -42,7 +47,7 @@ def _the_branch(sending: Sending) -> Request:
 
 def _new_ref(sending: Sending) -> Request:
     ref = f"refs/heads/{sending.arguments['branch']}"
-    sha = at(sending.prepared[1], "object", "sha")
+    sha = sending.known.get("sha") or at(sending.prepared[0], "object", "sha")
     return Request("POST", sending.path(REFS), {"ref": ref, "sha": sha})
 
 
@@ -136,8 +141,8 @@ KINDS = {
         "contents: write",
         _new_ref,
         _ref_result,
-        prepare=_branch_and_base,
-        needless=_opened_already,
+        know=know_base,
+        prepare=_the_base,
         look=_the_branch,
         absent=(404,),
         # Whoever made it: a branch is opened where it is missing.
