@@ -12,17 +12,18 @@ import aiohttp
 import pytest
 from dying import Death, Life, mortal
 from scenes import SCENES, Scene, Stage, set_up
-from town import Town
+from town import Clock, Town
+from town import town as open_town
 
 from bot.github import GitHub
 from bot.line import GRACE, LEASE
 from bot.sender import Sender
 from bot.writes import KINDS, Kind
 from store import senders, writes
-from store.transaction import Row, Tx
+from store.transaction import Row, Store, Tx
 
 # Of real time: only where GitHub keeps silent is it waited for.
-TIME_OUT_S = 0.1
+TIME_OUT_S = 0.05
 # More than any write takes.
 MOST_STEPS = 100
 ALWAYS = 1000
@@ -189,12 +190,13 @@ class Matrix:
 
 
 @pytest.fixture
-async def matrix(town: Town) -> AsyncIterator[Matrix]:
-    stage = set_up(town)
-    await town.settle()
-    await town.sender.release()
-    town.github.hold_deliveries()
-    async with aiohttp.ClientSession() as session:
+async def matrix(store: Store, clock: Clock) -> AsyncIterator[Matrix]:
+    """Other tests compare all these exchanges with GitHub's description: it takes a while."""
+    async with open_town(store, clock, None) as town, aiohttp.ClientSession() as session:
+        stage = set_up(town)
+        await town.settle()
+        await town.sender.release()
+        town.github.hold_deliveries()
         given: dict[str, Any] = {
             "api_url": town.github.url,
             "app_id": str(town.github.app.id),
@@ -203,8 +205,8 @@ async def matrix(town: Town) -> AsyncIterator[Matrix]:
         }
         patient = GitHub(session, **given)
         yield Matrix(stage, patient, GitHub(session, **given, time_out=TIME_OUT_S))
-    assert town.github.limits.passed == []
-    assert town.github.limits.hurried == []
+        assert town.github.limits.passed == []
+        assert town.github.limits.hurried == []
 
 
 def test_each_kind_of_write_has_its_scene_in_the_matrix() -> None:
