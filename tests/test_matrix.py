@@ -217,8 +217,8 @@ def test_each_kind_of_write_has_its_scene_in_the_matrix() -> None:
 async def test_a_write_takes_effect_once_or_is_refused_whatever_fails_and_whoever_dies(
     matrix: Matrix, kind: str
 ) -> None:
-    # A database over the wire takes its time: there, one death of three.
-    every = 3 if matrix.town.store.dialect == "mysql" else 1
+    # A database over the wire takes its time: there, one death of four.
+    every = 4 if matrix.town.store.dialect == "mysql" else 1
     cells, failed = 0, []
     for n, (name, trouble) in enumerate(TROUBLES.items()):
         if not concerns(KINDS[kind], trouble):
