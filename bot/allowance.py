@@ -67,10 +67,12 @@ def ready_at(full_at: Mapping[str, int], cost: Cost, now: int) -> int:
     return max([now, *times])
 
 
-def taken(full_at: Mapping[str, int], cost: Cost, now: int) -> dict[str, int]:
-    """The allowances after a request: those that it changes."""
+def taken(
+    full_at: Mapping[str, int], cost: Cost, now: int, *, back: bool = False
+) -> dict[str, int]:
+    """The allowances after a request, or after one that was not sent: those that it changes."""
     return {
-        each.name: each.taken(full_at.get(each.name, 0), now, n)
+        each.name: each.taken(full_at.get(each.name, 0), now, -n if back else n)
         for each in ALLOWANCES
         if (n := cost.of(each))
     }

@@ -74,11 +74,9 @@ async def moves(
     on_it = await boards.item_of(*here, where.project_node_id, content["node_id"])
     if on_it is not None:
         return [("board_status", change | {"item_id": on_it["id"]})]
-    adding = await writes.newest(*here, target(where, content), "board_item")
-    if adding is not None and adding["state"] in writes.LIVE:
-        return [("board_status", change | {"after": adding["id"]})]
-    if adding is not None and adding["result"]:
-        return [("board_status", change | {"item_id": adding["result"]["item_id"]})]
+    added = await writes.newest(*here, target(where, content), "board_item")
+    if added is not None and added["result"]:
+        return [("board_status", change | {"item_id": added["result"]["item_id"]})]
     add = {"project": where.project, "type": of, "id": content["id"]}
     return [("board_item", add), ("board_status", change)]
 

@@ -23,6 +23,9 @@ SECONDARY = "secondary"
 # Older Enterprise servers call it abuse.
 SECONDARY_WORDS = re.compile(r"\bsecondary rate\b|\babuse detection\b", re.IGNORECASE)
 LIMIT_WORDS = re.compile(r"\brate[ _]limit(ed)?\b|\babuse detection\b", re.IGNORECASE)
+GRAPHQL_WORDS = re.compile(
+    r"RATE_LIMITED\b|(API rate limit (already )?exceeded|You have exceeded a secondary rate limit)"
+)
 NUMBER = re.compile(r"[0-9]{1,12}")
 
 
@@ -47,8 +50,9 @@ def limited(status: int, headers: Mapping[str, str], message: str) -> bool:
     headers = _lower(headers)
     said = LIMIT_WORDS.search(message) is not None
     if status == 200:
-        # Only GraphQL says it so; the message of a commit may speak of rate limits too.
-        return said and headers.get("x-ratelimit-resource") == "graphql"
+        # Only GraphQL says it so, in the first words: others may quote what somebody wrote.
+        graphql = headers.get("x-ratelimit-resource") == "graphql"
+        return graphql and GRAPHQL_WORDS.match(message) is not None
     spent = _number(headers, "x-ratelimit-remaining") == 0
     return status == 429 or (status == 403 and (said or spent or "retry-after" in headers))
 

@@ -7,6 +7,7 @@ HOUR = 3600 * 1_000_000
 MOST_COMMENTS = 1000
 # Of ours on one issue in an hour: agents', and answers to commands.
 MOST_AN_HOUR = 60
+MOST_OF_ONE = 30
 MOST_ANSWERS_AN_HOUR = 20
 # So often two answer each other, with nobody else in between, until they are stopped.
 EXCHANGES = 6

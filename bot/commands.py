@@ -208,6 +208,6 @@ async def _tell(tx: Tx, row: Row, reply: Reply) -> None:
 async def _may_answer(tx: Tx, row: Row, target: str) -> bool:
     """Beyond a ceiling a reaction is all: whoever goads the bot does not fill the issue."""
     here = (tx, row["installation_id"])
-    lately = await said.in_the_last_hour(*here, target, of_bot=True)
+    lately = await said.answers_in_the_last_hour(*here, target)
     in_all = await mirror.count_comments(*here, row["repository_id"], row["number"])
     return lately < MOST_ANSWERS_AN_HOUR and in_all < MOST_COMMENTS

@@ -18,6 +18,7 @@ from bot.keys import Keys
 from bot.metrics import Calls
 from bot.operation import Answer, Context, Notice, Operation, Peek
 from bot.operations import OPERATIONS
+from bot.operations.writing import Write, Writes
 from bot.pressure import Pressure
 from store import agents, heads, leases, requests, tasks, writes
 from store.transaction import Row, Store, Tx
@@ -121,11 +122,11 @@ class Hub:
         key = (which.reaches_github and getattr(arguments, "key", None)) or request_key
         asked = Asked(which, actor, arguments, key or secrets.token_hex(16))
         answer = await self._once(asked)
+        if which.settled and (wait_s := getattr(asked.arguments, "wait_s", 0)):
+            answer = await self._waited(asked, answer, wait_s)
         if answer.notices:
             told = [each.subject for each in answer.notices]
             await self.store.write(lambda tx: writes.told(tx, actor.installation_id, told))
-        if which.settled and (wait_s := getattr(asked.arguments, "wait_s", 0)):
-            answer = await self._waited(asked, answer, wait_s)
         return answer.model_dump(mode="json")
 
     async def _waited(self, asked: Asked, answer: Answer, wait_s: float) -> Answer:
@@ -203,12 +204,40 @@ async def _again(tx: Tx, asked: Asked, kept: Row) -> Answer:
     here = asked.actor.installation_id
     if task is not None and await tasks.visible(tx, here, task["id"]) is None:
         raise Refused("unknown_task", f"{task['task']} is not within your reach any more.")
-    return asked.operation.result.model_validate(kept)
+    answer = asked.operation.result.model_validate(kept)
+    return await with_freshness(tx, asked.actor, await _as_they_are(tx, here, answer))
+
+
+async def _as_they_are(tx: Tx, installation_id: int, answer: Answer) -> Answer:
+    """A repeated call tells what has become of its writes since."""
+    if isinstance(answer, Write):
+        return answer.model_copy(update=await _now(tx, installation_id, answer.write_id))
+    if isinstance(answer, Writes):
+        found = [
+            each.model_copy(update=await _now(tx, installation_id, each.write_id))
+            for each in answer.writes
+        ]
+        return answer.model_copy(update={"writes": found})
+    return answer
+
+
+async def _now(tx: Tx, installation_id: int, write_id: str) -> Row:
+    row = await writes.get(tx, installation_id, write_id)
+    if row is None:
+        return {}
+    expected = {} if row["state"] in writes.LIVE else {"expected_at": None, "ahead": 0}
+    return {name: row[name] for name in ("state", "result", "error")} | expected
 
 
 async def run(tx: Tx, asked: Asked) -> Answer:
     now, actor = await tx.now(), asked.actor
     answer = await asked.operation.run(Context(tx, actor, now), **asked.given)
+    return await with_freshness(tx, actor, answer)
+
+
+async def with_freshness(tx: Tx, actor: Actor, answer: Answer) -> Answer:
+    """With how fresh the mirror is, and what the agent should know."""
+    now = await tx.now()
     fresh = await freshness.of(tx, actor.installation_id, now, actor.repositories)
     return answer.model_copy(update={**fresh.told(now), "notices": await _notices(tx, actor, now)})
 

@@ -9,10 +9,10 @@ from store import budgets, senders
 from store.transaction import Row, Tx
 
 
-async def spend(tx: Tx, installation_id: int, cost: Cost) -> None:
-    """Take a request's cost from the limits that GitHub does not report."""
+async def spend(tx: Tx, installation_id: int, cost: Cost, *, back: bool = False) -> None:
+    """Take a request's cost from the limits that GitHub does not report, or give it back."""
     full_at = await budgets.allowances(tx, installation_id)
-    after = allowance.taken(full_at, cost, await tx.now())
+    after = allowance.taken(full_at, cost, await tx.now(), back=back)
     await budgets.put_allowances(tx, installation_id, after)
 
 

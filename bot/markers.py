@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from bot.keys import Keys
 
 MARK = re.compile(r"<!-- hubbub:(\w+)=(\w+) ([0-9a-f]{16}) -->")
+# A text of ours begins with its marks.
+HEAD = re.compile(rf"(?:{MARK.pattern}\s*)+")
 
 
 @dataclass(frozen=True)
@@ -24,19 +26,24 @@ def write(keys: Keys, kind: str, id_: str) -> str:
 
 
 def find(keys: Keys, text: str, author: str) -> list[Marker]:
-    """Those that we signed, in a text of this author's."""
+    """Those that we signed, at the head of a text of this author's: what follows is an agent's."""
     if not author.endswith("[bot]"):
         return []
     return [
         Marker(kind, id_)
-        for kind, id_, signature in MARK.findall(text)
+        for kind, id_, signature in MARK.findall(_head(text))
         if hmac.compare_digest(signature, _signature(keys, kind, id_))
     ]
 
 
 def claimed(text: str, kind: str) -> str | None:
-    """The id in a mark of this kind, whoever made it: to be checked with what it names."""
-    return next((id_ for found, id_, _ in MARK.findall(text) if found == kind), None)
+    """The id in a text's first mark of this kind, not verified: of a bot's text alone."""
+    return next((id_ for found, id_, _ in MARK.findall(_head(text)) if found == kind), None)
+
+
+def _head(text: str) -> str:
+    found = HEAD.match(text)
+    return found.group() if found else ""
 
 
 def _signature(keys: Keys, kind: str, id_: str) -> str:

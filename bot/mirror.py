@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 
-from bot import links, markers, tasks, transfers, unsaid
+from bot import links, markers, surplus, tasks, transfers, unsaid
 from bot.events.event import (
     Ask,
     Branch,
@@ -150,7 +150,12 @@ def _granted(before: str, now: str) -> bool:
     return before != "{}" and bool(json.loads(now).items() - json.loads(before).items())
 
 
-FOLLOW = {"issues": _issue, "pull_requests": _pull_request, "installations": _installation}
+FOLLOW = {
+    "issues": _issue,
+    "pull_requests": _pull_request,
+    "installations": _installation,
+    "comments": surplus.comment_came,
+}
 
 
 async def _bind(tx: Tx, keys: Keys, row: Row) -> None:

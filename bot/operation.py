@@ -16,7 +16,8 @@ from bot.errors import Refused
 from store.transaction import Tx
 
 Key: TypeAlias = Annotated[
-    str, Field(max_length=100, description="repeated with the same key, it is done once")
+    str,
+    Field(min_length=1, max_length=100, description="a repeated call with it is the same call"),
 ]
 # What callers write for a task.
 TaskRef: TypeAlias = Annotated[str, Field(description="owner/repo#12 or a task id", max_length=300)]

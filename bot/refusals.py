@@ -1,5 +1,6 @@
 """What GitHub's no means, in words that help its author: pure."""
 
+import re
 from typing import Any
 
 from bot.github import Answer
@@ -7,7 +8,8 @@ from bot.line import message_of
 from bot.payloads import at, text
 from bot.writes import Kind
 
-# GraphQL says it in the body, with status 200; an error without a type is GitHub's own.
+# GraphQL says it in the body, with status 200; an error without a type may be GitHub's own.
+TROUBLE = re.compile(r"something went wrong|time(d )?out|try (your request )?again", re.IGNORECASE)
 STATUS_OF_TYPE = {"NOT_FOUND": 404, "FORBIDDEN": 403, "STALE_DATA": 409}
 UNNAMED = 500
 
@@ -17,8 +19,10 @@ def status_of(answer: Answer) -> int:
     errors = at(answer.data, "errors")
     if answer.status != 200 or not isinstance(errors, list) or not errors:
         return answer.status
-    kind = text(at(errors[0], "type"))
-    return STATUS_OF_TYPE.get(kind, 422) if kind else UNNAMED
+    kind, words = text(at(errors[0], "type")), text(at(errors[0], "message"))
+    if kind:
+        return STATUS_OF_TYPE.get(kind, 422)
+    return 422 if words and not TROUBLE.search(words) else UNNAMED
 
 
 def explained(kind: Kind, answer: Answer, state: dict[str, Any]) -> dict[str, Any]:

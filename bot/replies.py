@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from bot.operation import Operation
 from store.transaction import Row
 
+AT = re.compile(r"@(?=\w)")
 STATE_WORDS = {
     "pending": "waiting for an agent",
     "assigned": "reserved",
@@ -61,12 +62,17 @@ VERDICTS = {"APPROVE": "**Approved.**", "REQUEST_CHANGES": "**Changes requested.
 
 def quoted(text: str) -> str:
     """An agent's words inside of ours: a quote runs no command."""
-    return "\n".join(f"> {line}" for line in text[:2000].splitlines())
+    # With a joiner nobody is called by an `@`.
+    calm = AT.sub("@\u2060", text[:2000])
+    return "\n".join(f"> {line}" for line in calm.splitlines())
 
 
 def signed(body: str, author: str) -> str:
-    """An agent's text says which agent wrote it: they all share one GitHub account."""
-    return f"{body}\n\n<sub>{code(author)} via Hubbub</sub>"
+    """An agent's text says which agent wrote it: they all share one GitHub account.
+
+    First of all, so that nothing in the text can hide it.
+    """
+    return f"<sub>{code(author)} via Hubbub</sub>\n\n{body}"
 
 
 def task_status(

@@ -6,28 +6,28 @@ from bot.ceilings import HOUR, LATELY, RECENT
 from store import mirror, writes
 from store.transaction import Row, Tx
 
+# The kinds by which something is said.
+SPEAKING = ("comment", "review", "review_reply")
+
 
 async def parties(tx: Tx, installation_id: int, where: Row, number: int, target: str) -> list[str]:
     """Who wrote lately, the newest first; empty for a person. The bot's answers are left out."""
     since = await tx.now() - LATELY
-    waiting = await writes.waiting(tx, installation_id, target, "comment")
-    found = [each["author"] for each in reversed(waiting)]
-    rows = await mirror.newest_comments(tx, installation_id, where["id"], number, RECENT)
-    for row in reversed([each for each in rows if each["created_at"] >= since]):
-        if not row["author"].endswith("[bot]"):
-            found.append("")
-        elif (write := await _write_of(tx, row)) is None:
-            found.append(row["author"])
-        elif write["state"] not in writes.LIVE:
-            found.append(write["author"])
-    return [each for each in found if each != BOT]
+    here = (tx, installation_id)
+    ours = await writes.spoken_since(*here, target, SPEAKING, since, RECENT)
+    spoken = [(each["queued_at"], each["author"]) for each in ours]
+    for row in await mirror.newest_comments(*here, where["id"], number, RECENT):
+        if row["created_at"] >= since and markers.claimed(row["body"], "write") is None:
+            person = not row["author"].endswith("[bot]")
+            spoken.append((row["created_at"], "" if person else row["author"]))
+    return [who for _, who in sorted(spoken, reverse=True) if who != BOT]
 
 
-async def author(tx: Tx, row: Row) -> str | None:
-    """Which of us wrote a mirrored comment; None if it is not ours."""
+async def origin(tx: Tx, row: Row) -> Row | None:
+    """The write that made a mirrored comment; None if it is not ours."""
     write = await _write_of(tx, row)
     made = write["result"] or {} if write else {}
-    return write["author"] if write and made.get("comment_id") == row["id"] else None
+    return write if made.get("comment_id") == row["id"] else None
 
 
 async def _write_of(tx: Tx, row: Row) -> Row | None:
@@ -35,8 +35,14 @@ async def _write_of(tx: Tx, row: Row) -> Row | None:
     return await writes.get(tx, row["installation_id"], write_id) if write_id else None
 
 
-async def in_the_last_hour(tx: Tx, installation_id: int, target: str, *, of_bot: bool) -> int:
-    """How many comments were queued for an issue: by agents, or the bot's own answers."""
+async def in_the_last_hour(tx: Tx, installation_id: int, target: str) -> dict[str, int]:
+    """How often each agent spoke on an issue; the bot's own answers are left out."""
     since = await tx.now() - HOUR
-    by = await writes.authors_since(tx, installation_id, target, "comment", since)
-    return sum(n for name, n in by.items() if (name == BOT) is of_bot)
+    by = await writes.authors_since(tx, installation_id, target, SPEAKING, since)
+    return {name: n for name, n in by.items() if name != BOT}
+
+
+async def answers_in_the_last_hour(tx: Tx, installation_id: int, target: str) -> int:
+    """How often the bot answered there."""
+    by = await writes.authors_since(tx, installation_id, target, SPEAKING, await tx.now() - HOUR)
+    return by.get(BOT, 0)

@@ -90,7 +90,7 @@ class Sender(Line):
 
 async def _next_write(tx: Tx, now: Now) -> tuple[Row | None, int]:
     """The write whose turn it is, or else the one that may go out soonest, and when."""
-    first = await outbox.next_of_each(tx, now.installation_id)
+    first = await outbox.next_of_each(tx, now.installation_id, turns.ON_GRAPHQL)
     if not first:
         return None, now.at
     authors = {each["author"] for each in first}
@@ -98,8 +98,8 @@ async def _next_write(tx: Tx, now: Now) -> tuple[Row | None, int]:
     soonest: tuple[Row | None, int] = (None, now.at)
     for each in turns.in_order(first, last, now.streak):
         write = await outbox.by_seq(tx, now.installation_id, each["seq"])
-        if write is None:
-            continue
+        if write is None or write["kind"] not in KINDS:
+            continue  # of a newer version: one of its processes sends it
         ready = budget.ready_at(now.limits, turns.cost(write), now.at)
         if soonest[0] is None or ready < soonest[1]:
             soonest = (write, ready)

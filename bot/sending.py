@@ -5,13 +5,12 @@ from typing import Any
 
 import structlog
 
-from bot import refusals, tasks, writes
-from bot.actor import BOT
+from bot import limits, refusals, tasks, turns, writes
 from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
 from bot.line import SEND_WITHIN, Line, limited
 from bot.times import SECOND
 from bot.writes import Kind, Request, Sending
-from store import branches, leases, mirror, senders
+from store import branches, budgets, leases, mirror, senders
 from store import tasks as stored_tasks
 from store import writes as outbox
 from store.transaction import Row, Tx
@@ -56,7 +55,8 @@ async def write_out(line: Line, write: Row) -> None:
     sending = await line.hub.store.read(lambda tx: _sending(line, tx, write))
     if sending is None:
         return
-    if why := missing(sending):
+    why = missing(sending) or kind.unless(sending)
+    if why and not only_looks(write):
         await _unsent(line, write, why)
     elif not only_looks(write):
         await _send(line, sending, kind)
@@ -100,16 +100,28 @@ async def _prepared(
         answer = await _asked(line, sending.write, each)
         if answer.status == 404 and each is not asked[-1]:
             found.append(None)
-        elif answer.status == 200 and not limited(answer):
+        elif answer.status == 200 and isinstance(answer.data, dict) and answer.data:
             found.append(answer.data)
         else:
             await _not_prepared(line, sending, kind, answer)
             return None
-    again = await line.hub.store.read(lambda tx: _sending(line, tx, sending.write))
-    if again is None:
-        await _put_off(line, sending.write, "queued", SECOND)
-        return None
-    return replace(again, prepared=tuple(found))
+    return await _still_to_be_sent(line, sending.write, tuple(found))
+
+
+async def _still_to_be_sent(line: Line, write: Row, prepared: tuple[Any, ...]) -> Sending | None:
+    """After the reads: by the same lease of ours, and of its author's."""
+
+    async def look(tx: Tx) -> tuple[Sending | None, dict[str, Any] | None]:
+        return await _sending(line, tx, write), await fenced_off(tx, write, await tx.now())
+
+    again, why = await line.hub.store.read(look)
+    if why is not None:
+        await line.hub.store.write(lambda tx: outbox.finish(tx, write, "cancelled", why))
+    elif again is None:
+        await _put_off(line, write, "queued", SECOND)
+    else:
+        return replace(again, prepared=prepared)
+    return None
 
 
 async def _asked(line: Line, write: Row, request: Request) -> Answer:
@@ -141,7 +153,15 @@ async def _no_answer(
         return await _failed(line, write, "queued", f"GitHub gives no token: {exc}")
     # Nothing was sent. It goes out when GitHub is back, be it in a day.
     log.warning("GitHub cannot be reached", write=write["id"], why=str(exc))
+    await line.hub.store.write(lambda tx: _give_back(tx, write))
     return await _put_off(line, write, "queued", SECOND << min(write["attempts"], 6))
+
+
+async def _give_back(tx: Tx, write: Row) -> None:
+    """What was taken before it went out."""
+    here = (tx, write["installation_id"])
+    await limits.spend(*here, turns.cost(write), back=True)
+    await budgets.spend(*here, write["author"], -1)
 
 
 async def _sending(line: Line, tx: Tx, write: Row) -> Sending | None:
@@ -224,9 +244,9 @@ async def _look(
         return await _failed(line, write, "unknown", str(exc))
     if entries is None:
         return await _failed(line, write, "unknown", "its look got no list")
-    found = [each for each in entries if kind.found(sending, each)]
-    if found:
-        return await _sent(line, write, kind.result(found[0]))
+    found = [kind.result(each) for each in entries if kind.found(sending, each)]
+    if told := [each for each in found if next(iter(each.values())) is not None]:
+        return await _sent(line, write, told[0])
     if refusal is not None and write["failures"] >= kind.retries:
         return await _declined(line, sending, kind, refusal)
     return await _not_seen(line, write, int(refusal is not None))
@@ -242,7 +262,10 @@ async def _entries(line: Line, write: Row, kind: Kind, look: Request) -> list[An
             return entries
         if answer.status != 200 or limited(answer):
             return None
-        entries += kind.entries(answer.data)
+        page = kind.entries(answer.data)
+        if page is None or not all(isinstance(each, dict) for each in page):
+            return None
+        entries += page
         if (further := link(answer)) is None:
             return entries
         if not await line.hub.store.write(lambda tx: line.may_go_on(tx, here)):
@@ -274,28 +297,30 @@ async def _unsent(line: Line, write: Row, why: str) -> None:
 async def _refused(line: Line, write: Row, error: dict[str, Any]) -> None:
     async def work(tx: Tx) -> None:
         if await outbox.finish(tx, write, "refused", error):
-            await _undone(tx, write, error["message"])
+            await tasks.not_written(tx, write, error["message"])
 
     await line.hub.store.write(work)
 
 
 async def _failed(line: Line, write: Row, state: str, why: str) -> None:
     """GitHub gave no clear answer: come again, ever more rarely, but not for ever."""
-    if write["failures"] >= MOST_FAILURES:
-        return await _dead(line, write, why)
+    # One that was sent just now is looked for, however often it failed before.
+    looked_for = state != "unknown" or only_looks(write)
+    if write["failures"] >= MOST_FAILURES + (0 if looked_for else LOOKS):
+        return await _dead(line, write, why, unknown=state == "unknown")
     log.warning("write put off", write=write["id"], kind=write["kind"], why=why)
     wait = min(LOOK_EVERY << min(write["failures"], 6), LONGEST_WAIT)
     return await _put_off(line, write, state, wait, looks=write["looks"], failed=1)
 
 
-async def _dead(line: Line, write: Row, why: str) -> None:
+async def _dead(line: Line, write: Row, why: str, *, unknown: bool) -> None:
     tried = f"It was given up after {MOST_FAILURES} failures; the last: {why}."
-    known = " Whether it took effect is not known." if only_looks(write) else ""
+    known = " Whether it took effect is not known." if unknown else ""
     error = {"code": "github_away", "message": tried + known, "details": {}}
 
     async def work(tx: Tx) -> None:
         if await outbox.finish(tx, write, "dead", error):
-            await _undone(tx, write, why)
+            await tasks.not_written(tx, write, why)
 
     await line.hub.store.write(work)
 
@@ -316,7 +341,8 @@ async def _echo(tx: Tx, sending: Sending) -> dict[str, Any] | None:
     if write["kind"] not in ("comment", "card") or sending.known.get("comment_id"):
         return None
     here = (write["installation_id"], write["repository_id"], write["arguments"]["number"])
-    for row in await mirror.newest_comments(tx, *here, 100):
+    # One that somebody deleted since was made all the same.
+    for row in await mirror.newest_comments(tx, *here, 100, deleted=True):
         if sending.is_mine({"body": row["body"], "user": {"login": row["author"]}}):
             return {"comment_id": row["id"], "url": None}
     return None
@@ -358,19 +384,3 @@ async def _branch_moved(tx: Tx, write: Row, head: str) -> None:
     known = await branches.get(tx, *here, given["branch"])
     if known is None or known["sha"] == was:
         await branches.settle(tx, *here, given["branch"], head)
-
-
-async def _undone(tx: Tx, write: Row, why: str) -> None:
-    """What a write that will not take effect means for its task."""
-    installation_id, task_id = write["installation_id"], write["task_id"]
-    task = await stored_tasks.locked(tx, installation_id, task_id) if task_id else None
-    if task is None:
-        return
-    if write["kind"] == "issue" and task["number"] is None:
-        await stored_tasks.change(tx, installation_id, task_id, note=f"It has no issue: {why}")
-        await tasks.move(tx, task, "failed", BOT, "its issue could not be made")
-    card = task["card_comment_id"]
-    if write["kind"] == "card" and await mirror.is_deleted(tx, "comments", installation_id, card):
-        # Somebody deleted it: the next change makes a new one. A 404 alone may as well mean
-        # that the App could not see it for a while.
-        await stored_tasks.change(tx, installation_id, task_id, card_comment_id=None)

@@ -15,7 +15,7 @@ from store.transaction import Row, Tx
 DAY = 24 * 3600 * SECOND
 MOST_SPENDERS = 20
 MOST_INSTALLATIONS = 100
-AGENTS = Cost(mutates=True, reserve=turns.RESERVE)
+AGENTS = Cost(mutates=True, notifies=True, reserve=turns.RESERVE)
 
 
 class Bucket(BaseModel):

@@ -29,13 +29,21 @@ async def record(tx: Tx, task: Row, kind: str, actor: str, **data: object) -> No
     }
     heads.append(tx, "events", installation_id, event)
     tx.rings.add(f"installation {installation_id}")
-    await show_card(tx, installation_id, task["id"], **CALM.get(kind, {}))
+    # What a person did goes first; the rest has its turn beside each agent's writes.
+    lane = writes.PEOPLE if actor.startswith("@") else writes.AGENTS
+    await show_card(tx, installation_id, task["id"], lane=lane, **CALM.get(kind, {}))
     if kind not in CALM:
-        await _show_on_board(tx, installation_id, task["id"])
+        await _show_on_board(tx, installation_id, task["id"], lane)
 
 
 async def show_card(
-    tx: Tx, installation_id: int, task_id: str, *, every: int = 0, delay: int = 0
+    tx: Tx,
+    installation_id: int,
+    task_id: str,
+    *,
+    lane: int = writes.AGENTS,
+    every: int = 0,
+    delay: int = 0,
 ) -> None:
     """Queue the card as it is now; one queued before is outdated.
 
@@ -59,12 +67,12 @@ async def show_card(
         arguments={"task_id": task_id, "number": task["number"], "body": replies.card(task)},
         author=BOT,
         task_id=task_id,
-        lane=writes.PEOPLE,
+        lane=lane,
         wait=max(0, next_at - await tx.now()),
     )
 
 
-async def _show_on_board(tx: Tx, installation_id: int, task_id: str) -> None:
+async def _show_on_board(tx: Tx, installation_id: int, task_id: str, lane: int) -> None:
     """Where the repository's settings name a board: the Status of the task's state."""
     task = await tasks.get(tx, installation_id, task_id)
     if task is None or task["number"] is None:
@@ -80,7 +88,8 @@ async def _show_on_board(tx: Tx, installation_id: int, task_id: str) -> None:
     if await board.is_there(tx, installation_id, place, issue):
         return
     target = board.target(place, issue)
-    await writes.supersede(tx, installation_id, "board_status", target)
+    for kind in ("board_item", "board_status"):
+        await writes.supersede(tx, installation_id, kind, target)
     added: str | None = None
     for kind, arguments in await board.moves(tx, installation_id, place, issue, "Issue"):
         added = await writes.queue(
@@ -92,7 +101,7 @@ async def _show_on_board(tx: Tx, installation_id: int, task_id: str) -> None:
             arguments=arguments | ({"after": added} if added else {}),
             author=BOT,
             task_id=task_id,
-            lane=writes.PEOPLE,
+            lane=lane,
         )
 
 
@@ -255,3 +264,19 @@ def unknown_repository(full_name: str) -> Refused:
         f"The repository {full_name!r} is not known here. Write owner/repo; the App must be "
         "installed on it.",
     )
+
+
+async def not_written(tx: Tx, write: Row, why: str) -> None:
+    """What a write that will not take effect means for its task."""
+    installation_id, task_id = write["installation_id"], write["task_id"]
+    task = await tasks.locked(tx, installation_id, task_id) if task_id else None
+    if task is None:
+        return
+    if write["kind"] == "issue" and task["number"] is None:
+        await tasks.change(tx, installation_id, task_id, note=f"It has no issue: {why}")
+        await move(tx, task, "failed", BOT, "its issue could not be made")
+    card = task["card_comment_id"]
+    if write["kind"] == "card" and await mirror.is_deleted(tx, "comments", installation_id, card):
+        # Somebody deleted it: the next change makes a new one. A 404 alone may as well mean
+        # that the App could not see it for a while.
+        await tasks.change(tx, installation_id, task_id, card_comment_id=None)

@@ -14,6 +14,8 @@ LONGEST_STREAK = 3
 RESERVE = 0.2
 # A request that nobody waits for.
 SPARE = Cost(reserve=RESERVE)
+# What a spent limit of GraphQL's holds up must not hold up the rest.
+ON_GRAPHQL = tuple(name for name, kind in KINDS.items() if kind.resource == "graphql")
 
 
 def cost(write: Row) -> Cost:

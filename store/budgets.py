@@ -42,19 +42,19 @@ async def put_allowances(tx: Tx, installation_id: int, full_at: Mapping[str, int
         await tx.run(statement, installation_id=installation_id, name=name, full_at=at)
 
 
-async def spend(tx: Tx, installation_id: int, author: str) -> None:
-    """Count a mutation for whoever asked for it."""
+async def spend(tx: Tx, installation_id: int, author: str, n: int = 1) -> None:
+    """Count a mutation for whoever asked for it; -1 if it was not sent after all."""
     now = await tx.now()
-    here = {"i": installation_id, "h": now // HOUR, "a": author, "now": now}
+    here = {"i": installation_id, "h": now // HOUR, "a": author, "now": now, "n": n}
     counted = await tx.run(
-        "UPDATE spending SET requests = requests + 1, last_at = :now "
+        "UPDATE spending SET requests = requests + :n, last_at = :now "
         "WHERE installation_id = :i AND hour = :h AND author = :a",
         **here,
     )
     if not counted:
         await tx.run(
             "INSERT INTO spending (installation_id, hour, author, requests, last_at) "
-            "VALUES (:i, :h, :a, 1, :now)",
+            "VALUES (:i, :h, :a, :n, :now)",
             **here,
         )
 

@@ -205,12 +205,19 @@ async def all_comments(tx: Tx, installation_id: int, repository_id: int, number:
 
 
 async def newest_comments(
-    tx: Tx, installation_id: int, repository_id: int, number: int, limit: int
+    tx: Tx,
+    installation_id: int,
+    repository_id: int,
+    number: int,
+    limit: int,
+    *,
+    deleted: bool = False,
 ) -> list[Row]:
-    """The newest of a thread, oldest first."""
+    """The newest of a thread, oldest first; with `deleted` also those that are gone."""
+    which = "" if deleted else "AND deleted = 0 "
     q = (
         "SELECT * FROM comments WHERE installation_id = :i AND repository_id = :r "
-        "AND number = :n AND deleted = 0 ORDER BY created_at DESC, id DESC LIMIT :limit"
+        f"AND number = :n {which}ORDER BY created_at DESC, id DESC LIMIT :limit"
     )
     rows = await tx.all(q, i=installation_id, r=repository_id, n=number, limit=limit)
     return rows[::-1]

@@ -43,7 +43,8 @@ async def queue(
             "kind": kind,
             "repository_id": repository_id,
             "target": target,
-            "arguments": json.dumps(arguments),
+            # As UTF-8: an escape would take six bytes for a letter.
+            "arguments": json.dumps(arguments, ensure_ascii=False),
             "author": author,
             "task_id": task_id,
             "lease_id": lease_id,
@@ -137,21 +138,24 @@ async def waiting_installations(tx: Tx) -> list[int]:
     return sorted(r["installation_id"] for r in rows)
 
 
-async def next_of_each(tx: Tx, installation_id: int) -> list[Row]:
+async def next_of_each(tx: Tx, installation_id: int, apart: Collection[str] = ()) -> list[Row]:
     """Of each author and lane, the oldest write that may go out now: `seq`, `author`, `lane`.
 
-    Those of one target go in order; those of a task's next holder wait for those of the last.
+    The kinds `apart`, which draw on another limit, have a row of their own. Those of one target go
+    in order; those of a task's next holder wait for those of the last.
     """
     return await tx.all(
-        "SELECT w.lane, w.author, MIN(w.seq) AS seq FROM writes w WHERE w.installation_id = :i "
+        "SELECT w.lane, w.author, w.kind IN :apart AS apart, MIN(w.seq) AS seq FROM writes w "
+        "WHERE w.installation_id = :i "
         "AND w.state IN ('queued', 'unknown') "
         "AND w.not_before <= :now AND NOT EXISTS (SELECT 1 FROM writes e WHERE "
         "e.installation_id = w.installation_id AND e.target = w.target AND e.state IN :live "
         "AND e.seq < w.seq) AND NOT EXISTS (SELECT 1 FROM writes p WHERE "
         "p.installation_id = w.installation_id AND p.task_id = w.task_id AND p.state IN :live "
-        "AND p.lease_id <> w.lease_id AND p.seq < w.seq) GROUP BY w.lane, w.author",
+        "AND p.lease_id <> w.lease_id AND p.seq < w.seq) GROUP BY w.lane, w.author, apart",
         i=installation_id,
         live=LIVE,
+        apart=tuple(apart) or ("",),
         now=await tx.now(),
     )
 
@@ -191,17 +195,34 @@ async def newest(tx: Tx, installation_id: int, target: str, kind: str) -> Row | 
     return decoded(row) if row else None
 
 
-async def authors_since(
-    tx: Tx, installation_id: int, target: str, kind: str, since: int
-) -> dict[str, int]:
-    """How many writes of a kind each author queued for a target since then."""
-    rows = await tx.all(
-        "SELECT author, COUNT(*) AS n FROM writes WHERE installation_id = :i AND target = :t "
-        "AND state IN :counted AND kind = :k AND queued_at >= :since GROUP BY author",
+async def spoken_since(
+    tx: Tx, installation_id: int, target: str, kinds: Collection[str], since: int, limit: int
+) -> list[Row]:
+    """The newest writes of these kinds to a target: `author`, `queued_at`."""
+    return await tx.all(
+        "SELECT author, queued_at FROM writes WHERE installation_id = :i AND target = :t "
+        "AND state IN :counted AND kind IN :k AND queued_at >= :since "
+        "ORDER BY seq DESC LIMIT :n",
         i=installation_id,
         t=target,
         counted=(*LIVE, "sent"),
-        k=kind,
+        k=tuple(kinds),
+        since=since,
+        n=limit,
+    )
+
+
+async def authors_since(
+    tx: Tx, installation_id: int, target: str, kinds: Collection[str], since: int
+) -> dict[str, int]:
+    """How many writes of these kinds each author queued for a target since then."""
+    rows = await tx.all(
+        "SELECT author, COUNT(*) AS n FROM writes WHERE installation_id = :i AND target = :t "
+        "AND state IN :counted AND kind IN :k AND queued_at >= :since GROUP BY author",
+        i=installation_id,
+        t=target,
+        counted=(*LIVE, "sent"),
+        k=tuple(kinds),
         since=since,
     )
     return {row["author"]: row["n"] for row in rows}

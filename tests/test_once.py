@@ -71,13 +71,13 @@ class Late:
         return await self.github.request(*given)
 
 
-async def holder(town: Town) -> tuple[Agent, Issue, int]:
+async def holder(town: Town, lease_s: int = 900) -> tuple[Agent, Issue, int]:
     """An agent that holds a task; the outbox is empty."""
     issue = await town.task()
     agent = await town.agent("scout")
-    fence = (await agent.call("claim_task", task=town.name(issue)))["fence"]
+    claimed = await agent.call("claim_task", task=town.name(issue), lease_s=lease_s)
     await town.settle()
-    return agent, issue, fence
+    return agent, issue, claimed["fence"]
 
 
 async def comment(town: Town, agent: Agent, issue: Issue, body: str, **more: Any) -> str:
@@ -211,6 +211,7 @@ async def test_a_write_of_unknown_outcome_is_not_called_unsent(town: Town) -> No
 async def test_a_pull_request_of_unknown_outcome_is_found_after_the_lease_ended(town: Town) -> None:
     agent, issue, fence = await holder(town)
     town.person.push(town.repository, "fix", {"a.py": "1\n"}, base="main")
+    await town.settle()
     town.github.fault("POST", r"/pulls$", "close_after")
     await agent.call(
         "github_create_pr", task=town.name(issue), fence=fence, head="fix", title="Mend it"
@@ -226,7 +227,7 @@ async def test_a_pull_request_of_unknown_outcome_is_found_after_the_lease_ended(
 
 
 async def test_there_is_one_card_though_the_app_could_not_see_it_for_a_while(town: Town) -> None:
-    agent, issue, fence = await holder(town)
+    agent, issue, fence = await holder(town, 86_400)
     town.github.fault("PATCH", r"/issues/comments/\d+$", "404")
     for progress in (10, 20):
         await agent.call(
@@ -252,7 +253,7 @@ async def test_writes_of_different_targets_go_out_in_the_order_they_were_queued(
         await agent.call("github_create_issue", repository="acme/rocket", title=f"issue {n}")
     await town.settle()
     sent = [r.body.get("title") or r.body["body"] for r in posts(town, r"/issues(/\d+/comments)?$")]
-    assert [words.partition("\n")[0] for words in sent] == [
+    assert [words.rpartition("\n")[2] for words in sent] == [
         *("comment 0", "issue 0"),
         *("comment 1", "issue 1"),
         *("comment 2", "issue 2"),

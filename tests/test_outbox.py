@@ -8,13 +8,13 @@ from bot.line import LEASE
 from fixtures.github import Issue
 
 
-async def holder(town: Town) -> tuple[Agent, Issue, int]:
+async def holder(town: Town, lease_s: int = 900) -> tuple[Agent, Issue, int]:
     """An agent that holds a task; the outbox is empty."""
     issue = await town.task()
     agent = await town.agent("scout")
-    fence = (await agent.call("claim_task", task=town.name(issue)))["fence"]
+    claimed = await agent.call("claim_task", task=town.name(issue), lease_s=lease_s)
     await town.settle()
-    return agent, issue, fence
+    return agent, issue, claimed["fence"]
 
 
 def said(issue: Issue, words: str) -> int:
@@ -31,7 +31,7 @@ async def test_a_comment_says_which_agent_wrote_it(town: Town) -> None:
     sent = await agent.call("get_write", write_id=queued["write_id"])
     assert sent["state"] == "sent"
     (comment,) = [c for c in issue.comments if c.id == sent["result"]["comment_id"]]
-    assert comment.body.startswith("Hello 🦑\n\n<sub>`scout` via Hubbub</sub>")
+    assert comment.body.endswith("-->\n<sub>`scout` via Hubbub</sub>\n\nHello 🦑")
 
 
 UNKNOWN = ["502_after", "close_after", "500", "502", "close"]
@@ -90,7 +90,7 @@ async def test_what_github_refuses_comes_back_to_the_agent(town: Town) -> None:
     agent, issue, _ = await holder(town)
     town.person.delete_issue(issue)
     queued = await agent.call(
-        "github_create_pr", repository="acme/rocket", head="no-such-branch", title="x"
+        "github_create_pr", repository="acme/rocket", head="main", base="old", title="x"
     )
     await town.settle()
     refused = await agent.call("get_write", write_id=queued["write_id"])
@@ -139,7 +139,7 @@ async def test_a_fenced_write_is_not_sent_after_its_lease_ran_out_unnoticed(town
 
 
 async def test_there_is_one_card_and_it_is_edited_in_place(town: Town) -> None:
-    agent, issue, fence = await holder(town)
+    agent, issue, fence = await holder(town, 86_400)
     for progress in (10, 20, 30):
         await agent.call(
             "update_task_status",
@@ -156,7 +156,7 @@ async def test_there_is_one_card_and_it_is_edited_in_place(town: Town) -> None:
 
 
 async def test_a_card_that_somebody_deleted_comes_back_with_the_next_change(town: Town) -> None:
-    agent, issue, fence = await holder(town)
+    agent, issue, fence = await holder(town, 86_400)
     town.person.delete_comment(issue.comments[0])
     await town.settle()
     for progress in (10, 20):
@@ -237,6 +237,8 @@ async def test_a_sender_that_dies_after_it_sent_leaves_one_effect(town: Town, ki
     if kind != "card":
         await town.settle()
     town.person.push(town.repository, "fix", {"a.py": "1\n"}, base="main")
+    while await town.heard():
+        pass
     calls: dict[str, tuple[str, dict[str, Any]]] = {
         "comment": ("github_comment_issue", {"issue": town.name(issue), "body": "once only"}),
         "issue": ("github_create_issue", {"repository": "acme/rocket", "title": "once only"}),

@@ -62,7 +62,7 @@ async def spoken(agent: Agent, issue: str, n: int) -> None:
 
 
 def order(issue: Issue) -> list[str]:
-    return [each.body.split()[0] for each in issue.comments if each.user.type == "Bot"]
+    return [each.body.split()[-2] for each in issue.comments if each.user.type == "Bot"]
 
 
 async def test_a_talkative_agent_does_not_hold_up_the_others(town: Town) -> None:
@@ -78,7 +78,7 @@ async def test_a_talkative_agent_does_not_hold_up_the_others(town: Town) -> None
     await spoken(quiet, town.name(two), 2)
     posts = len(town.github.requests)
     await town.settle()
-    said = [r.body["body"].split()[0] for r in town.github.requests[posts:] if r.method == "POST"]
+    said = [r.body["body"].split()[-2] for r in town.github.requests[posts:] if r.method == "POST"]
     assert said[:4].count("quiet") == 2
 
 

@@ -112,6 +112,11 @@ class Town:
                 return
         raise AssertionError("the town does not come to rest")
 
+    async def heard(self) -> bool:
+        """Process a delivery, if one waits; nothing is sent."""
+        await self.github.delivered()
+        return bool(await worker.step(self.hub))
+
     async def die_while_sending(self) -> None:
         """The sender's process dies when GitHub has its next mutation; another takes over."""
         sent = len(self._mutations())

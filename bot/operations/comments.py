@@ -4,21 +4,23 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
-from bot import ceilings, said, tasks
+from bot import said
 from bot.errors import Refused
 from bot.operation import Context, TaskRef, operation
+from bot.operations.speaking import may_speak
 from bot.operations.tasks import Fence
 from bot.operations.writing import Body, Write, on_issue, thread, write
 from store import mirror
-from store import tasks as stored
 from store.transaction import Row
 
 Reaction: TypeAlias = Literal["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"]
 Reason: TypeAlias = Literal["OUTDATED", "RESOLVED", "DUPLICATE", "OFF_TOPIC"]
-CommentId: TypeAlias = Annotated[int, Field(ge=1, lt=2**63)]
+CommentId: TypeAlias = Annotated[
+    int, Field(ge=1, lt=2**63, description="from github_get_thread or get_write")
+]
 
 
-@operation(role="tester", reaches_github=True)
+@operation(role="tester", reaches_github=True, destructive=True)
 async def github_comment_issue(
     ctx: Context,
     issue: TaskRef,
@@ -33,23 +35,36 @@ async def github_comment_issue(
 
     With the fence of your lease, it is dropped should the lease expire before it goes out.
     """
+    _fits(action, comment_id, reaction)
     task, where, number = await thread(ctx, issue, fence)
     target = on_issue(where, number)
     if action in ("create", "edit") and not body.strip():
         raise Refused("invalid_arguments", f"`body` is needed to {action} a comment.")
     if action == "create":
-        await _may_comment(ctx, where, number)
+        await may_speak(ctx, where, number)
         arguments = {"number": number, "body": body}
         return await write(ctx, "comment", where, target, arguments, task)
     if action == "react":
         arguments = await _reacting(ctx, where, number, comment_id, reaction)
         return await write(ctx, "reaction", where, target, arguments, task)
-    row = await _own_comment(ctx, where, number, comment_id)
-    more: dict[str, Any] = {"body": body} if action == "edit" else {}
+    row, origin = await _own_comment(ctx, where, number, comment_id)
+    more: dict[str, Any] = {}
+    if action == "edit":
+        more = {"body": body, "mark": origin["id"], "author": origin["author"]}
     if action == "minimize":
         more = {"classifier": reason}
     arguments = {"number": number, "comment_id": row["id"], **more}
     return await write(ctx, f"comment_{action}", where, target, arguments, task)
+
+
+def _fits(action: str, comment_id: int | None, reaction: str | None) -> None:
+    """Whether it was given what its action takes, and nothing else. Raise Refused."""
+    if action in ("edit", "delete", "minimize") and comment_id is None:
+        raise Refused("invalid_arguments", f"`comment_id` is needed to {action} a comment.")
+    if action == "create" and comment_id is not None:
+        raise Refused("invalid_arguments", "A new comment has no `comment_id`: say `action` edit?")
+    if action != "react" and reaction is not None:
+        raise Refused("invalid_arguments", f"`reaction` is for `action` react, not {action}.")
 
 
 async def _reacting(
@@ -70,57 +85,16 @@ async def _comment(ctx: Context, where: Row, number: int, comment_id: int | None
     return row
 
 
-async def _own_comment(ctx: Context, where: Row, number: int, comment_id: int | None) -> Row:
-    """One that the actor wrote; a tech-lead may also take another agent's."""
+async def _own_comment(
+    ctx: Context, where: Row, number: int, comment_id: int | None
+) -> tuple[Row, Row]:
+    """One that the actor wrote, and its write; a tech-lead may also take another agent's."""
     row = await _comment(ctx, where, number, comment_id)
-    author = await said.author(ctx.tx, row)
-    if author is None or not (author == ctx.actor.name or ctx.actor.may("tech-lead")):
+    origin = await said.origin(ctx.tx, row)
+    mine = origin is not None and origin["author"] == ctx.actor.name
+    if origin is None or not (mine or ctx.actor.may("tech-lead")):
         raise Refused(
             "forbidden",
             f"Comment {row['id']} is not yours: agents change only what they wrote themselves.",
         )
-    return row
-
-
-async def _may_comment(ctx: Context, where: Row, number: int) -> None:
-    """Raise Refused beyond a ceiling, and to two who only answer each other."""
-    here, target = (ctx.tx, ctx.installation_id), on_issue(where, number)
-    lately = await said.in_the_last_hour(*here, target, of_bot=False)
-    total = await mirror.count_comments(*here, where["id"], number)
-    if lately >= ceilings.MOST_AN_HOUR or total >= ceilings.MOST_COMMENTS:
-        raise Refused(
-            "too_many_comments",
-            f"#{number} has had {lately} comments of agents in this hour, and {total} in all; "
-            f"{ceilings.MOST_AN_HOUR} an hour and {ceilings.MOST_COMMENTS} in all are taken. "
-            "Tell your progress with update_task_status: it edits the card. Talk to other agents "
-            "with send_message.",
-            in_the_last_hour=lately,
-            in_all=total,
-        )
-    before = await said.parties(*here, where, number, target)
-    if stopped := ceilings.exchange(before):
-        if ctx.actor.name in stopped:
-            raise _stopped(number, stopped)
-    elif about_to := ceilings.exchange([ctx.actor.name, *before]):
-        await _tell(ctx, where, number, " and ".join(about_to))
-    else:
-        await _tell(ctx, where, number, None)
-
-
-def _stopped(number: int, between: tuple[str, str]) -> Refused:
-    first, second = between
-    return Refused(
-        "loop_stopped",
-        f"{first} and {second} have answered each other {ceilings.EXCHANGES} times on #{number} "
-        "with nobody else in between. Both wait until somebody else writes there; send_message "
-        "reaches the other without GitHub.",
-        between=[first, second],
-    )
-
-
-async def _tell(ctx: Context, where: Row, number: int, between: str | None) -> None:
-    """On the card, that this was the last of their exchange; or no more."""
-    task = await stored.by_number(ctx.tx, ctx.installation_id, where["id"], number)
-    if task is not None and task["loop_between"] != between:
-        await stored.change(ctx.tx, ctx.installation_id, task["id"], loop_between=between)
-        await tasks.show_card(ctx.tx, ctx.installation_id, task["id"])
+    return row, origin

@@ -1,5 +1,7 @@
 """Files as agents commit them, without a clone."""
 
+import binascii
+from base64 import b64decode
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -13,7 +15,7 @@ from store import tasks as stored
 from store import writes as outbox
 from store.transaction import Row
 
-# Of one commit, in characters.
+# Of one commit, in bytes.
 MOST_CONTENT = 2_000_000
 
 
@@ -38,7 +40,7 @@ class File(BaseModel):
     base64: bool = Field(False, description="content is base64")
 
 
-@operation(role="developer", reaches_github=True)
+@operation(role="developer", reaches_github=True, destructive=True)
 async def github_commit_files(
     ctx: Context,
     branch: Branch,
@@ -88,9 +90,8 @@ async def _builds_on(
     if head is not None:
         return {"head": head}
     for kind in ("commit", "first_commit", "branch"):
-        before = await outbox.newest(*here, target, kind)
-        if before is not None and before["state"] in outbox.LIVE:
-            return {"after": before["id"]}
+        if before := await outbox.waiting(*here, target, kind):
+            return {"after": before[-1]["id"]}
     if known := await branches.get(*here, where["id"], branch):
         return {"head": known["sha"]}
     opening = {"branch": branch, "base": base or where["default_branch"]}
@@ -104,10 +105,21 @@ def _check(files: list[File], delete: list[str]) -> None:
         raise Refused("invalid_arguments", "Give `files`, or paths to `delete`.")
     if len(set(paths)) < len(paths):
         raise Refused("invalid_arguments", "A path is given twice.")
-    if sum(len(each.content) for each in files) > MOST_CONTENT:
-        raise Refused("invalid_arguments", f"At most {MOST_CONTENT} characters in one commit.")
+    if sum(len(each.content.encode()) for each in files) > MOST_CONTENT:
+        raise Refused("invalid_arguments", f"At most {MOST_CONTENT} bytes in one commit.")
+    for each in files:
+        if each.base64 and not _is_base64(each.content):
+            raise Refused("invalid_arguments", f"The content of {each.path} is no base64.")
     if any(each.casefold().startswith(".github/workflows/") for each in paths):
         raise Refused(
             "forbidden",
             "The App may not change workflows (.github/workflows): push that with git.",
         )
+
+
+def _is_base64(content: str) -> bool:
+    try:
+        b64decode(content, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True

@@ -29,6 +29,7 @@ class Said(Text):
 def said(row: Row) -> Said:
     """A row of the mirror with its `kind`, whole."""
     return Said(
+        id=row["id"],
         kind=row["kind"],
         author=row["author"],
         association=row["author_association"],

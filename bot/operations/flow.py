@@ -1,10 +1,10 @@
 """What became of writes, and what may still be spent on GitHub."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from bot import budget, spending, turns
+from bot import budget, spending, tasks, turns
 from bot import limits as kept
 from bot.errors import Refused
 from bot.operation import Answer, Context, operation
@@ -53,9 +53,10 @@ async def _own(ctx: Context, write_id: str) -> Row:
 
 @operation(role="tester", idempotent=True, destructive=True)
 async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
-    """Call back a write of yours that has not gone out."""
+    """Call back a write of yours that has not gone out, with the branch queued for its PR."""
     row = await _own(ctx, write_id)
-    why = {"code": "cancelled", "message": f"{ctx.actor.name} called it back.", "details": {}}
+    said = f"{ctx.actor.name} called it back."
+    why = {"code": "cancelled", "message": said, "details": {}}
     if row["state"] != "cancelled" and not await writes.cancel(ctx.tx, row, why):
         state = row["state"]
         gone = {"sending": "it is being sent now", "unknown": "it may have gone out"}
@@ -64,6 +65,9 @@ async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
             f"{write_id} cannot be called back: {gone.get(state, f'it is {state}')}.",
             state=state,
         )
+    if row["state"] != "cancelled":
+        await _cancel_what_it_needs(ctx, row, why)
+        await tasks.not_written(ctx.tx, row, said)
     after = await _own(ctx, write_id)
     return Write(
         write_id=write_id,
@@ -74,6 +78,16 @@ async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
         result=after["result"],
         error=after["error"],
     )
+
+
+async def _cancel_what_it_needs(ctx: Context, row: Row, why: dict[str, Any]) -> None:
+    """The branch and the first commit that were queued for a pull request along with it."""
+    if row["kind"] != "pull":
+        return
+    for kind in ("first_commit", "branch"):
+        for each in await writes.waiting(ctx.tx, ctx.installation_id, row["target"], kind):
+            if each["author"] == row["author"]:
+                await writes.cancel(ctx.tx, each, why)
 
 
 class Spender(BaseModel):

@@ -21,8 +21,10 @@ from bot.operations.writing import (
     write,
 )
 from store import mirror, names, relations
+from store import writes as outbox
 from store.transaction import Row
 
+UPDATE = "issue_update"
 Labels: TypeAlias = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=50)]], Field(max_length=50)
 ]
@@ -55,7 +57,7 @@ async def github_create_issue(
     return await write(ctx, "issue", where, f"repository {where['id']}", arguments)
 
 
-@operation(role="developer", reaches_github=True, idempotent=True)
+@operation(role="developer", reaches_github=True, idempotent=True, destructive=True)
 async def github_update_issue(
     ctx: Context,
     issue: TaskRef,
@@ -75,19 +77,24 @@ async def github_update_issue(
     task, where, number = await thread(ctx, issue, fence)
     row = await mirror.issue(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None:
-        raise Refused("unknown_task", f"There is no issue {issue!r}.")
+        raise Refused(
+            "unknown_task",
+            f"There is no issue {issue!r} known here; a pull request is changed by "
+            "github_update_pr.",
+        )
     given = {"title": title, "body": body}
     fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     fields |= _state(state) | await _named(ctx, where, labels, milestone, type)
-    if labels is not None:
-        fields["labels"] = difference(json.loads(row["labels"]), labels)
-    if assignees is not None:
-        fields["assignees"] = difference(json.loads(row["assignees"]), assignees)
+    waiting = await outbox.waiting(ctx.tx, ctx.installation_id, on_issue(where, number), UPDATE)
+    for name, wanted in (("labels", labels), ("assignees", assignees)):
+        if wanted is not None:
+            changes = [each["arguments"].get(name) for each in waiting]
+            fields[name] = difference(json.loads(row[name]), wanted, [c for c in changes if c])
     target = on_issue(where, number)
     queued: list[Queued] = []
     if fields:
         arguments = {"number": number, **fields}
-        queued.append(await queue(ctx, "issue_update", where, target, arguments, task))
+        queued.append(await queue(ctx, UPDATE, where, target, arguments, task))
     if parent is not None:
         queued += await _set_parent(ctx, where, row, parent, task)
     if blocked_by is not None:
@@ -118,12 +125,19 @@ async def _named(
     return fields
 
 
-def difference(now: list[str], wanted: list[str]) -> dict[str, list[str]]:
-    """What to add and remove, so that what others change meanwhile stays. Case is the same."""
+def difference(
+    now: list[str], wanted: list[str], waiting: list[dict[str, list[str]]]
+) -> dict[str, list[str]]:
+    """What to add and remove, so that what others change meanwhile stays. Case is the same.
+
+    `waiting`: such changes that have not gone out: they may, or may not, before this one.
+    """
+    may_come = [*now, *(name for each in waiting for name in each["add"])]
+    may_go = {name.casefold() for each in waiting for name in each["remove"]}
     has, shall = {each.casefold() for each in now}, {each.casefold() for each in wanted}
     return {
-        "add": [each for each in wanted if each.casefold() not in has],
-        "remove": [each for each in now if each.casefold() not in shall],
+        "add": [each for each in wanted if each.casefold() not in has or each.casefold() in may_go],
+        "remove": list(dict.fromkeys(each for each in may_come if each.casefold() not in shall)),
     }
 
 
@@ -155,41 +169,45 @@ async def _set_parent(
     ctx: Context, where: Row, row: Row, parent: str, task: Row | None
 ) -> list[Queued]:
     """A child is put under its parent from the parent's side."""
-    before = await relations.targets(ctx.tx, ctx.installation_id, "parent", row["id"])
+    here, target = (ctx.tx, ctx.installation_id), on_issue(where, row["number"])
+    known = await relations.targets(*here, "parent", row["id"])
+    waiting = await outbox.waiting(*here, target, "sub_issue")
+    parents = {(each["repository_id"], each["number"]) for each in known if each["mirrored_id"]}
+    parents |= {(each["repository_id"], each["arguments"]["number"]) for each in waiting}
     if not parent:
         return [
             await queue(
                 ctx,
                 "sub_issue_removal",
-                {"id": each["repository_id"]},
-                on_issue(where, row["number"]),
-                {"number": each["number"], "sub_issue_id": row["id"]},
+                {"id": repository_id},
+                target,
+                {"number": number, "sub_issue_id": row["id"]},
                 task,
             )
-            for each in before
-            if each["mirrored_id"]
+            for repository_id, number in sorted(parents)
         ]
     over = await issue_of(ctx, parent)
     if over["id"] == row["id"]:
         raise Refused("invalid_arguments", "An issue cannot be its own parent.")
-    if over["id"] in [each["mirrored_id"] for each in before]:
-        return []
     arguments = {"number": over["number"], "sub_issue_id": row["id"], "replace_parent": True}
-    target = on_issue(where, row["number"])
     return [await queue(ctx, "sub_issue", {"id": over["repository_id"]}, target, arguments, task)]
 
 
 async def _set_blockers(
     ctx: Context, where: Row, row: Row, wanted: list[str], task: Row | None
 ) -> list[Queued]:
-    before = await relations.targets(ctx.tx, ctx.installation_id, "blocked_by", row["id"])
+    here, target = (ctx.tx, ctx.installation_id), on_issue(where, row["number"])
+    before = await relations.targets(*here, "blocked_by", row["id"])
+    added = await outbox.waiting(*here, target, "blocked_by")
+    removed = await outbox.waiting(*here, target, "blocked_by_removal")
+    coming = {each["arguments"]["issue_id"] for each in added}
+    going = {each["arguments"]["issue_id"] for each in removed}
     has = {each["mirrored_id"] for each in before if each["mirrored_id"]}
     shall = [(await issue_of(ctx, each))["id"] for each in wanted]
     if row["id"] in shall:
         raise Refused("invalid_arguments", "An issue cannot wait for itself.")
-    changes = [("blocked_by", each) for each in dict.fromkeys(shall) if each not in has]
-    changes += [("blocked_by_removal", each) for each in sorted(has - set(shall))]
-    target = on_issue(where, row["number"])
+    changes = [("blocked_by", each) for each in dict.fromkeys(shall) if each not in has - going]
+    changes += [("blocked_by_removal", each) for each in sorted((has | coming) - set(shall))]
     return [
         await queue(ctx, kind, where, target, {"number": row["number"], "issue_id": issue_id}, task)
         for kind, issue_id in changes

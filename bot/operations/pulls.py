@@ -10,6 +10,7 @@ from bot.errors import Refused
 from bot.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.comments import CommentId
 from bot.operations.issues import Logins
+from bot.operations.speaking import may_speak
 from bot.operations.tasks import Fence, covered, held
 from bot.operations.writing import (
     Body,
@@ -60,7 +61,10 @@ async def github_create_pr(
     if row:
         body = _closing(body, row["number"])
         await stored.change(ctx.tx, ctx.installation_id, row["id"], branch=head)
-    await _open_branch(ctx, where, head, base, title, row)
+    if head == base:
+        raise Refused("invalid_arguments", f"`head` and `base` are both {head}.")
+    if head != where["default_branch"]:
+        await _open_branch(ctx, where, head, base, title, row)
     arguments = {"head": head, "base": base, "title": title, "body": body, "draft": draft}
     return await write(ctx, "pull", where, on_branch(where, head), arguments, row)
 
@@ -72,8 +76,7 @@ async def _open_branch(
     here, target = (ctx.tx, ctx.installation_id), on_branch(where, head)
     if await branches.get(*here, where["id"], head):
         return
-    known = await outbox.newest(*here, target, "branch")
-    if known is None:
+    if not await outbox.waiting(*here, target, "branch"):
         opening = {"branch": head, "base": base}
         opened = await queue(ctx, "branch", where, target, opening, task)
         first = opening | {"message": f"Begin: {title}", "files": [], "delete": []}
@@ -87,7 +90,7 @@ def _closing(body: str, number: int) -> str:
     return f"{body}\n\nCloses #{number}".strip()
 
 
-@operation(role="developer", reaches_github=True, idempotent=True)
+@operation(role="developer", reaches_github=True, idempotent=True, destructive=True)
 async def github_update_pr(
     ctx: Context,
     pull_request: PullRef,
@@ -136,7 +139,8 @@ async def _merging(
         )
     if row["state"] != "open":
         raise Refused("invalid_arguments", f"#{row['number']} is not open.")
-    return {"sha": sha or row["head_sha"], "merge_method": how}
+    by_agent = not ctx.actor.is_person
+    return {"sha": sha or row["head_sha"], "merge_method": how, "by_agent": by_agent}
 
 
 class LineComment(BaseModel):
@@ -171,10 +175,12 @@ async def github_review_pr(
     if reply_to is not None:
         if not body.strip() or comments or event != "COMMENT":
             raise Refused("invalid_arguments", "An answer has a `body` and nothing else.")
+        await may_speak(ctx, where, row["number"])
         answered = {"number": row["number"], "comment_id": reply_to, "body": body}
         return await write(ctx, "review_reply", where, target, answered)
     if not (body.strip() or comments or event == "APPROVE"):
         raise Refused("invalid_arguments", "Give a `body`, or `comments` on lines.")
+    await may_speak(ctx, where, row["number"])
     if event != "COMMENT" and _is_ours(row):
         body, event = f"{replies.VERDICTS[event]}\n\n{body}".strip(), "COMMENT"
     arguments = {

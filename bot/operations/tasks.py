@@ -27,7 +27,7 @@ LeaseSeconds: TypeAlias = Annotated[
         description="the lease, by default the repository's; any call of yours renews it",
     ),
 ]
-Fence: TypeAlias = Annotated[int, Field(ge=0, description="from claim_task's answer")]
+Fence: TypeAlias = Annotated[int, Field(ge=0, strict=True, description="from claim_task's answer")]
 Note: TypeAlias = Annotated[str, Field(max_length=4000)]
 
 # How many of a thread's comments get_task shows, and how much of each.

@@ -10,6 +10,7 @@ TRUSTED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 
 
 class Text(BaseModel):
+    id: int = Field(description="GitHub's id of it")
     author: str
     association: str
     trusted: bool = Field(description="an owner, member or collaborator wrote it")
@@ -22,6 +23,7 @@ def shown_text(row: Row, longest: int | None = None) -> Text:
     """A row of the mirror that has an author and a body."""
     body = row["body"]
     return Text(
+        id=row["id"],
         author=row["author"],
         association=row["author_association"],
         trusted=row["author_association"] in TRUSTED,

@@ -155,7 +155,8 @@ async def issue_of(ctx: Context, ref: str) -> Row:
     where, number = await numbered(ctx, ref)
     row = await mirror.issue(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None or row["is_pull_request"]:
-        raise Refused("unknown_task", f"There is no issue {ref!r}.")
+        pull = " It is a pull request." if row else ""
+        raise Refused("unknown_task", f"There is no issue {ref!r}.{pull}")
     return row
 
 
@@ -164,5 +165,7 @@ async def pull_of(ctx: Context, ref: str) -> tuple[Row, Row]:
     where, number = await numbered(ctx, ref)
     row = await mirror.pull_request(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None:
-        raise Refused("unknown_task", f"There is no pull request {ref!r}.")
+        issue = await mirror.issue(ctx.tx, ctx.installation_id, where["id"], number)
+        hint = " It is an issue: github_update_issue changes it." if issue else ""
+        raise Refused("unknown_task", f"There is no pull request {ref!r}.{hint}")
     return where, row

@@ -25,6 +25,7 @@ KINDS = {
         "organization_projects: write",
         rest("POST", ITEMS, lambda s: {"type": s.arguments["type"], "id": s.arguments["id"]}),
         _item,
+        overwrites="all",
     ),
     "board_status": Kind("organization_projects: write", _status, _item, overwrites="all"),
 }

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.payloads import at, text, time
-from bot.writes.kind import MARGIN, Kind, Request, Result, Sending, did, made, rest
+from bot.writes.kind import MARGIN, Kind, Request, Result, Sending, did, made, rest, within
 from store import writes
 from store.transaction import Row, Tx
 
@@ -20,14 +20,6 @@ def _check(sending: Sending) -> dict[str, Any]:
 
 def _look_for_check(sending: Sending) -> Request:
     return Request("GET", sending.path(CHECKS_OF) + "?filter=all&per_page=100")
-
-
-def _entries(name: str) -> Any:
-    def entries(data: Any) -> list[Any]:
-        found = at(data, name)
-        return found if isinstance(found, list) else []
-
-    return entries
 
 
 def _has_its_id(sending: Sending, entry: Any) -> bool:
@@ -78,7 +70,7 @@ KINDS = {
         rest("POST", CHECKS, _check),
         made,
         look=_look_for_check,
-        entries=_entries("check_runs"),
+        entries=within("check_runs"),
         found=_has_its_id,
     ),
     "workflow_dispatch": Kind(
@@ -87,7 +79,7 @@ KINDS = {
         _run,
         know=know_runs,
         look=_look_for_run,
-        entries=_entries("workflow_runs"),
+        entries=within("workflow_runs"),
         found=_is_its_run,
         # An older GitHub Enterprise Server does not say which run it is.
         done=(204,),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.payloads import at, text
-from bot.writes.kind import Kind, Request, Result, Sending, graphql, says
+from bot.writes.kind import Kind, Request, Result, Sending, graphql, itself, says, within
 from store import branches
 from store.transaction import Row, Tx
 
@@ -108,12 +108,7 @@ def _beyond_the_base(sending: Sending) -> list[Request]:
 
 
 def _has_commits(sending: Sending) -> Result | None:
-    return sending.before if _commits(sending.prepared[0]) else None
-
-
-def _commits(data: Any) -> list[Any]:
-    found = at(data, "commits")
-    return found if isinstance(found, list) else []
+    return sending.before if at(sending.prepared[0], "commits") else None
 
 
 def _has_its_trailer(sending: Sending, entry: Any) -> bool:
@@ -128,7 +123,7 @@ _COMMIT = Kind(
     resource="graphql",
     look=_look_for_commit,
     absent=(404,),
-    entries=_commits,
+    entries=within("commits"),
     found=_has_its_trailer,
     # Also the answer to a commit of ours that took effect before.
     already=says("expected branch to point to"),
@@ -144,6 +139,7 @@ KINDS = {
         know=know_base,
         prepare=_the_base,
         look=_the_branch,
+        entries=itself,
         absent=(404,),
         # Whoever made it: a branch is opened where it is missing.
         found=lambda _, __: True,

@@ -1,17 +1,22 @@
 """Issues: what they say, and how they depend on each other."""
 
-import json
+from collections.abc import Callable
 from typing import Any
 
 from bot import markers
-from bot.payloads import at
-from bot.writes.kind import Kind, Request, Result, Sending, did, numbered, rest, says
-from store import mirror, tasks
+from bot.payloads import at, text
+from bot.writes.kind import Kind, Request, Result, Sending, did, listed, numbered, rest, says
+from store import tasks
 from store.transaction import Row, Tx
 
 ALL = "/repos/{repository}/issues"
 ONE = "/repos/{repository}/issues/{number}"
 SUB_ISSUES = f"{ONE}/sub_issues"
+# What GitHub takes as a whole list, and the name of each entry.
+SETS: dict[str, Callable[[Any], str]] = {
+    "labels": lambda each: text(at(each, "name")),
+    "assignees": lambda each: text(at(each, "login")),
+}
 BLOCKED_BY = f"{ONE}/dependencies/blocked_by"
 
 
@@ -28,7 +33,7 @@ async def know_bound(tx: Tx, write: Row) -> dict[str, Any]:
 def _issue(sending: Sending) -> dict[str, Any]:
     body = sending.body
     if task_id := sending.arguments.get("task_id"):
-        body += "\n" + markers.write(sending.keys, "task", task_id)
+        body = f"{markers.write(sending.keys, 'task', task_id)}\n{body}"
     return sending.pick("title", "labels", "assignees", "milestone", "type") | {"body": body}
 
 
@@ -37,13 +42,10 @@ def _look_for_issue(sending: Sending) -> Request:
     return Request("GET", f"{sending.path(ALL)}?{query}")
 
 
-async def know_sets(tx: Tx, write: Row) -> dict[str, Any]:
-    """The labels and assignees that the mirror has now: others may have changed them since."""
-    here = (write["installation_id"], write["repository_id"], write["arguments"]["number"])
-    row = await mirror.issue(tx, *here)
-    if row is None:
-        return {}
-    return {name: json.loads(row[name]) for name in ("labels", "assignees")}
+def _as_it_is(sending: Sending) -> list[Request]:
+    """Of a set only what was meant to change may: GitHub takes it whole."""
+    sets = [name for name in SETS if name in sending.arguments]
+    return [Request("GET", sending.path(ONE))] if sets else []
 
 
 def _update(sending: Sending) -> dict[str, Any]:
@@ -51,9 +53,10 @@ def _update(sending: Sending) -> dict[str, Any]:
     fields = sending.pick("title", "state", "state_reason", "milestone", "type")
     if "body" in sending.arguments:
         fields["body"] = sending.body
-    for name in ("labels", "assignees"):
-        if change := sending.arguments.get(name):
-            fields[name] = changed(sending.known.get(name, []), change)
+    for name, of_each in SETS.items():
+        if name in sending.arguments:
+            now = listed(at(sending.prepared[0], name)) or []
+            fields[name] = changed([of_each(each) for each in now], sending.arguments[name])
     return fields
 
 
@@ -96,7 +99,7 @@ KINDS = {
         "issues: write",
         rest("PATCH", ONE, _update),
         _updated,
-        know=know_sets,
+        prepare=_as_it_is,
         overwrites="given",
     ),
     "sub_issue": Kind(

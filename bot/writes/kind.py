@@ -51,14 +51,16 @@ class Sending:
 
     @property
     def marker(self) -> str:
-        return markers.write(self.keys, "write", self.write["id"])
+        # An edit leaves the mark of what it edits.
+        return markers.write(self.keys, "write", self.arguments.get("mark") or self.write["id"])
 
     @property
     def body(self) -> str:
-        """The text with who wrote it, and our mark."""
-        author, body = self.write["author"], self.arguments["body"]
+        """Our mark, who wrote it, and the text."""
+        author = self.arguments.get("author") or self.write["author"]
+        body = self.arguments["body"]
         signed = body if author == BOT else replies.signed(body, author)
-        return f"{signed}\n\n{self.marker}"
+        return f"{self.marker}\n{signed}"
 
     def path(self, template: str) -> str:
         """Filled with the repository and the arguments, each quoted."""
@@ -98,9 +100,19 @@ def graphql(document: str, variables: Callable[[Sending], dict[str, Any]]) -> "A
     )
 
 
-def listed(data: Any) -> list[Any]:
-    """The entries of a list; an object is the one entry."""
-    return data if isinstance(data, list) else [data]
+def listed(data: Any) -> list[Any] | None:
+    """The entries of a list; None of anything else."""
+    return data if isinstance(data, list) else None
+
+
+def itself(data: Any) -> list[Any] | None:
+    """Of a look for one thing."""
+    return [data] if isinstance(data, dict) and data else None
+
+
+def within(name: str) -> Callable[[Any], list[Any] | None]:
+    """The entries of a list that stands in an object."""
+    return lambda data: listed(at(data, name))
 
 
 async def nothing(_tx: Tx, _write: Row) -> dict[str, Any]:
@@ -131,11 +143,14 @@ class Kind:
     know: Callable[[Tx, Row], Awaitable[dict[str, Any]]] = nothing
     # Reads that have the rest. What the last one asks for must be there, the others' may be not.
     prepare: Callable[[Sending], list[Request]] = lambda _: []
+    # Why it may not go out any more, as things are now.
+    unless: Callable[[Sending], str | None] = lambda _: None
     # The result, when by these it is seen not to be needed.
     needless: Callable[[Sending], Result | None] = lambda _: None
-    # What to list, its entries; the first that `found` accepts is the earlier effect.
+    # What to list, and its entries, None if it is no such list; the first that `found` accepts is
+    # the earlier effect.
     look: MayAsk = lambda _: None
-    entries: Callable[[Any], list[Any]] = listed
+    entries: Callable[[Any], list[Any] | None] = listed
     found: Callable[[Sending, Any], bool] = Sending.is_mine
     # The statuses of that list by which nothing is there.
     absent: tuple[int, ...] = ()

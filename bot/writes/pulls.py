@@ -3,8 +3,20 @@
 from typing import Any
 from urllib.parse import quote
 
+from bot import repository_settings
 from bot.payloads import at
-from bot.writes.kind import Kind, Request, Result, Sending, graphql, made, numbered, rest, says
+from bot.writes.kind import (
+    Kind,
+    Request,
+    Result,
+    Sending,
+    graphql,
+    itself,
+    made,
+    numbered,
+    rest,
+    says,
+)
 from store import mirror
 from store.transaction import Row, Tx
 
@@ -30,7 +42,12 @@ def _pull(sending: Sending) -> dict[str, Any]:
 def _look_for_pull(sending: Sending) -> Request:
     head = quote(f"{sending.owner}:{sending.arguments['head']}", safe="")
     base = quote(sending.arguments["base"], safe="")
-    return Request("GET", f"{sending.path(ALL)}?state=open&head={head}&base={base}")
+    return Request("GET", f"{sending.path(ALL)}?state=all&head={head}&base={base}")
+
+
+def _is_its_pull(sending: Sending, entry: Any) -> bool:
+    """Ours; or the one that is open for the head and base, whoever opened it: there can be one."""
+    return sending.is_mine(entry) or at(entry, "state") == "open"
 
 
 def _update(sending: Sending) -> dict[str, Any]:
@@ -75,6 +92,18 @@ def _is_merged(_sending: Sending, entry: Any) -> bool:
     return at(entry, "merged") is True
 
 
+async def know_whether_agents_merge(tx: Tx, write: Row) -> dict[str, Any]:
+    here = (write["installation_id"], write["repository_id"])
+    return {"agents_may": (await repository_settings.of(tx, *here)).agents_may_merge}
+
+
+def _not_allowed(sending: Sending) -> str | None:
+    """Somebody may have decided otherwise since it was asked for."""
+    if sending.arguments.get("by_agent") and not sending.known["agents_may"]:
+        return "agents may not merge here any more: .github/hubbub.yml says so"
+    return None
+
+
 def _merge(sending: Sending) -> dict[str, Any]:
     fields = sending.pick("sha", "merge_method")
     if title := sending.arguments.get("title"):
@@ -114,8 +143,7 @@ KINDS = {
         numbered,
         notifies=True,
         look=_look_for_pull,
-        # One PR can be open for a head and base: that one is it, whoever opened it.
-        found=lambda _, __: True,
+        found=_is_its_pull,
         already=says("pull request already exists"),
     ),
     "pull_update": Kind(
@@ -129,6 +157,7 @@ KINDS = {
         know=know_pull,
         prepare=_pull_itself,
         look=_the_pull,
+        entries=itself,
         found=_has_its_draft,
         already=says("draft"),
         overwrites="all",
@@ -144,7 +173,10 @@ KINDS = {
         rest("PUT", f"{ONE}/merge", _merge),
         _merged,
         notifies=True,
+        know=know_whether_agents_merge,
+        unless=_not_allowed,
         look=_the_pull,
+        entries=itself,
         found=_is_merged,
         already=_not_mergeable,
         explain=_the_pull,
