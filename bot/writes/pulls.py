@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from bot import repository_settings
+from bot import replies, repository_settings
 from bot.payloads import at
 from bot.writes.kind import (
     Kind,
@@ -122,7 +122,12 @@ def _not_mergeable(status: int, _data: Any) -> bool:
 
 
 def _review(sending: Sending) -> dict[str, Any]:
-    return sending.pick("event", "commit_id", "comments") | {"body": sending.body}
+    author = sending.write["author"]
+    comments = [
+        each | {"body": replies.signed(each["body"], author)}
+        for each in sending.arguments["comments"]
+    ]
+    return sending.pick("event", "commit_id") | {"body": sending.body, "comments": comments}
 
 
 def _look_for_reply(sending: Sending) -> Request:
