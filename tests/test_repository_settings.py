@@ -202,7 +202,7 @@ async def test_of_a_wrong_file_nothing_is_taken_and_who_pushed_it_is_told_once(t
     (issue,) = told(town)
     assert issue.user.login == "hubbub[bot]"
     assert issue.labels == []
-    shown, _, mark = text(issue).rpartition("\n\n")
+    mark, _, shown = text(issue).partition("\n")
     assert mark.startswith("<!-- hubbub:write=")
     assert shown == (
         "@octocat, your change of it was not taken over:\n\n"
