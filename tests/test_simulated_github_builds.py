@@ -104,3 +104,39 @@ async def test_workflow_runs_are_found_by_what_they_ran_on(acme: Acme) -> None:
     ):
         found = (await acme.call("GET", f"{REPO}/actions/runs{query}")).data
         assert [each["id"] for each in found["workflow_runs"]] == [each.id for each in expected]
+
+
+async def test_a_run_that_was_asked_for_is_titled_by_its_input(acme: Acme) -> None:
+    acme.github.ci.workflow(acme.web, "agent.yml", inputs=["run_name"], name="Agent")
+    path = f"{REPO}/actions/workflows/agent.yml"
+    for inputs in ({}, {"run_name": "hubbub 7"}):
+        answer = await acme.call("POST", f"{path}/dispatches", {"ref": "main", "inputs": inputs})
+        assert (answer.status, answer.data) == (204, "")
+        acme.clock.forward(60)
+    listed = (await acme.call("GET", f"{path}/runs")).data["workflow_runs"]
+    assert [each["display_title"] for each in listed] == ["hubbub 7", "Agent"]
+    since = listed[0]["created_at"]
+    later = await acme.call("GET", f"{path}/runs?created=%3E%3D{since}")
+    assert [each["id"] for each in later.data["workflow_runs"]] == [listed[0]["id"]]
+    assert (await acme.call("GET", f"{REPO}/actions/workflows/none.yml/runs")).status == 404
+
+
+async def test_the_newest_version_always_names_the_run(acme: Acme) -> None:
+    acme.github.ci.workflow(acme.web, "agent.yml")
+    newest = {"X-GitHub-Api-Version": "2026-03-10"}
+    path = f"{REPO}/actions/workflows/agent.yml/dispatches"
+    answer = await acme.call("POST", path, {"ref": "main"}, **newest)
+    assert answer.data["workflow_run_id"] in acme.web.workflow_runs
+
+
+async def test_a_check_is_changed_by_the_app_that_made_it(acme: Acme) -> None:
+    sha = acme.web.branches["main"]
+    mine = await acme.call("POST", f"{REPO}/check-runs", {"name": "task", "head_sha": sha})
+    assert mine.data["status"] == "queued"
+    path = f"{REPO}/check-runs/{mine.data['id']}"
+    begun = await acme.call("PATCH", path, {"status": "in_progress", "name": "task 7"})
+    assert (begun.data["status"], begun.data["name"]) == ("in_progress", "task 7")
+    others = acme.github.ci.start_check(acme.web, sha, "lint")
+    answer = await acme.call("PATCH", f"{REPO}/check-runs/{others.id}", {"conclusion": "success"})
+    assert answer.status == 403
+    assert others.progress.conclusion is None

@@ -160,6 +160,8 @@ async def about_reviews(acme: Acme) -> None:
     acme.github.person("bob", permissions={"acme/web": "write"})
     asked = await acme.call("POST", f"{pull}/requested_reviewers", {"reviewers": ["bob"]})
     assert [each["login"] for each in asked.data["requested_reviewers"]] == ["bob"]
+    unasked = await acme.call("DELETE", f"{pull}/requested_reviewers", {"reviewers": ["bob"]})
+    assert unasked.data["requested_reviewers"] == []
     inline = [{"path": "a.py", "line": 1, "body": "Why?"}]
     review = {"event": "COMMENT", "body": "Look", "comments": inline}
     assert (await acme.call("POST", f"{pull}/reviews", review)).data["state"] == "COMMENTED"
@@ -269,6 +271,10 @@ async def about_written_builds(acme: Acme) -> None:
     assert unexpected.status == 422
     cancel = f"{REPO}/actions/runs/{run.data['workflow_run_id']}/cancel"
     assert [(await acme.call("POST", cancel)).status for _ in range(2)] == [202, 409]
+    runs = await acme.call(
+        "GET", f"{REPO}/actions/workflows/agent.yml/runs?event=workflow_dispatch"
+    )
+    assert [each["id"] for each in runs.data["workflow_runs"]] == [run.data["workflow_run_id"]]
     span = await acme.call("GET", f"{REPO}/compare/main...fix")
     assert span.data["status"] == "behind"  # it was merged
 

@@ -268,3 +268,26 @@ async def test_new_permissions_count_from_when_they_are_accepted(acme: Acme) -> 
     acme.github.accept_permissions(acme.installation, {"metadata": "read"})
     assert told(acme)[-1] == ("installation", "new_permissions_accepted")
     assert (await acme.call("GET", f"{REPO}/issues")).status == 403
+
+
+async def test_comments_on_lines_come_as_sorted_and_since(acme: Acme) -> None:
+    acme.ada.push(acme.web, "fix", {"a.py": "1\n"})
+    pull = acme.ada.open_pull(acme.web, title="Fix", head="fix")
+    for body in ("one", "two", "three"):
+        acme.clock.forward(60)
+        acme.ada.review_comment(pull, "a.py", 1, body)
+    path = f"{REPO}/pulls/{pull.number}/comments"
+    since = pull.review_comments[1].created_at
+    listed = await acme.call("GET", f"{path}?since={since}&sort=created&direction=desc")
+    assert [each["body"] for each in listed.data] == ["three", "two"]
+
+
+async def test_an_issue_takes_2500_comments(acme: Acme) -> None:
+    issue = acme.ada.open_issue(acme.web, "Talk")
+    for n in range(2499):
+        acme.ada.comment(issue, f"{n}")
+    path = f"{REPO}/issues/{issue.number}/comments"
+    said = [await acme.call("POST", path, {"body": "Hello"}) for _ in range(2)]
+    assert [each.status for each in said] == [201, 403]
+    words = "Commenting is disabled on issues with more than 2500 comments"
+    assert said[1].data["message"] == words
