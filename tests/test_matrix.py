@@ -82,7 +82,7 @@ TROUBLES = {
     "renamed": Trouble(renamed=True),
     "renamed, closed after the effect": Trouble((("WRITE", "close_after", 1),), renamed=True),
     # What is read before, or looked for after it, fails as well.
-    "502 after the effect, then 500": Trouble((("WRITE", "502_after", 1), ("GET", "500", 1))),
+    "502 after the effect, then 500 twice": Trouble((("WRITE", "502_after", 1), ("GET", "500", 2))),
     "closed after the effect, then told to wait": Trouble(
         (("WRITE", "close_after", 1), ("GET", "secondary", 1))
     ),
