@@ -1,5 +1,6 @@
 """The simulated GitHub, spoken to over HTTP as the real one is."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -373,6 +374,92 @@ async def test_a_fault_strikes_once_before_or_after_the_effect(
     assert (await acme.call("POST", path, {"body": "Hello"})).status == 201
     assert acme.github.sent_while_limited == 0
     assert acme.github.violations == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "message"),
+    [
+        ("403", 403, "Resource not accessible by integration"),
+        ("410", 410, "This issue was deleted"),
+        ("archived", 403, "Repository was archived so is read-only."),
+        ("locked", 403, "Unable to create comment because issue is locked."),
+        ("too_long", 422, "Body is too long (maximum is 65536 characters)"),
+        ("revoked", 401, "Bad credentials"),
+        ("primary_403", 403, "API rate limit exceeded for installation ID"),
+        ("429_retry_after", 429, "You have exceeded a secondary rate limit."),
+    ],
+)
+async def test_a_refusal_that_was_asked_for_is_worded_as_githubs(
+    acme: Acme, kind: str, status: int, message: str
+) -> None:
+    issue = acme.ada.open_issue(acme.web, "Talk")
+    acme.github.fault("POST", COMMENTS, kind)
+    answer = await acme.call("POST", "/repos/acme/web/issues/1/comments", {"body": "Hello"})
+    assert (answer.status, issue.comments) == (status, [])
+    assert answer.data["message"].startswith(message)
+    assert ("Retry-After" in answer.headers) == (kind == "429_retry_after")
+    accepted = answer.headers.get("X-Accepted-GitHub-Permissions")
+    assert accepted == ("issues=write; pull_requests=write" if kind == "403" else None)
+    assert (answer.headers["X-RateLimit-Remaining"] == "0") == (kind == "primary_403")
+
+
+async def test_a_revoked_token_works_no_more_and_another_does(acme: Acme) -> None:
+    acme.ada.open_issue(acme.web, "Talk")
+    acme.github.fault("POST", COMMENTS, "revoked")
+    path = "/repos/acme/web/issues/1/comments"
+    statuses = [(await acme.call("POST", path, {"body": "Hello"})).status for _ in range(2)]
+    acme.token = ""
+    assert [*statuses, (await acme.call("POST", path, {"body": "Hello"})).status] == [401, 401, 201]
+
+
+@pytest.mark.parametrize(("kind", "effects"), [("timeout", 0), ("timeout_after", 1)])
+async def test_silence_lasts_until_the_client_gives_up(acme: Acme, kind: str, effects: int) -> None:
+    issue = acme.ada.open_issue(acme.web, "Talk")
+    acme.github.fault("POST", COMMENTS, kind)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await acme.call("POST", "/repos/acme/web/issues/1/comments", {"body": "Hello"})
+    assert len(issue.comments) == effects
+
+
+async def test_what_was_just_made_is_seen_when_the_lag_is_over(acme: Acme) -> None:
+    acme.ada.open_issue(acme.web, "Talk")
+    acme.github.fault("POST", COMMENTS, "lag", seconds=5)
+    path = "/repos/acme/web/issues/1/comments"
+    made = await acme.call("POST", path, {"body": "Hello"})
+
+    async def seen() -> tuple[int, int]:
+        one = await acme.call("GET", f"/repos/acme/web/issues/comments/{made.data['id']}")
+        return one.status, len((await acme.call("GET", path)).data)
+
+    assert (made.status, await seen()) == (201, (404, 0))
+    acme.clock.forward(5)
+    assert await seen() == (200, 1)
+
+
+async def test_a_lag_may_come_with_a_lost_answer(acme: Acme) -> None:
+    issue = acme.ada.open_issue(acme.web, "Talk")
+    for kind in ("lag", "502_after"):
+        acme.github.fault("POST", COMMENTS, kind)
+    path = "/repos/acme/web/issues/1/comments"
+    assert (await acme.call("POST", path, {"body": "Hello"})).status == 502
+    assert (len(issue.comments), (await acme.call("GET", path)).data) == (1, [])
+
+
+async def test_limits_that_are_passed_are_noted(acme: Acme) -> None:
+    limits = acme.github.limits
+    limits.content_a_minute, limits.concurrent = 1, 1
+    for n in range(2):
+        await acme.call("POST", "/repos/acme/web/issues", {"title": f"{n}"})
+    now, who = acme.clock.now(), acme.installation.id
+    assert limits.passed == [f"{who} at {now}: more than 1 content a minute"]
+    assert limits.hurried == [f"{who} at {now}: 0.000 s after the last"]
+    acme.clock.forward(60)
+    acme.github.fault("GET", "/issues$", "timeout", times=2)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await asyncio.gather(*(acme.call("GET", "/repos/acme/web/issues") for _ in range(2)))
+    assert limits.passed[1:] == [f"at {acme.clock.now()}: 2 requests at once"]
 
 
 # What follows from what
