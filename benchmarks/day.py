@@ -641,7 +641,7 @@ def doubled(day: Day) -> list[str]:
     cards = Counter(
         f"card of {each.issue.repository.full_name}#{each.issue.number}"
         for each in comments
-        if each.body.startswith("**Hubbub** ·") and each.user.login.endswith("[bot]")
+        if "**Hubbub** ·" in each.body and each.user.login.endswith("[bot]")
     )
     heads = Counter(f"{each.repository.full_name} {each.head}" for each in day.pulls())
     return [name for name, n in (marks + cards + heads).items() if n > 1]
