@@ -185,7 +185,7 @@ async def _answered(line: Line, sending: Sending, kind: Kind, answer: Answer) ->
     write, status = sending.write, refusals.status_of(answer)
     if limited(answer):
         await _put_off(line, write, "queued", SECOND)
-    elif (result := _result(kind, status, answer)) is not None:
+    elif (result := _result(kind, write, status, answer)) is not None:
         await _sent(line, write, result)
     elif status >= 500 or status < 300:
         # Also a 2xx of something that is not GitHub: what it says of the effect is nothing.
@@ -198,9 +198,10 @@ async def _answered(line: Line, sending: Sending, kind: Kind, answer: Answer) ->
         await _declined(line, sending, kind, answer)
 
 
-def _result(kind: Kind, status: int, answer: Answer) -> dict[str, Any] | None:
+def _result(kind: Kind, write: Row, status: int, answer: Answer) -> dict[str, Any] | None:
     """What is kept of an answer by which it is done; None of any other."""
-    if status in kind.done:
+    lag = status == 404 and write["failures"] < LAG_TRIES
+    if status in kind.done and not lag:
         return {"done": True}
     result = kind.result(answer.data) if 200 <= status < 300 else {}
     return result if next(iter(result.values()), None) is not None else None
@@ -271,7 +272,8 @@ async def _entries(line: Line, write: Row, kind: Kind, look: Request) -> list[An
         if not await line.hub.store.write(lambda tx: line.may_go_on(tx, here)):
             return None
         look = Request("GET", further)
-    return entries
+    # There is more than is looked through: what was not found may be there.
+    return None
 
 
 async def _not_seen(line: Line, write: Row, failed: int) -> None:

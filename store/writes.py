@@ -248,16 +248,17 @@ async def told(tx: Tx, installation_id: int, write_ids: Collection[str]) -> None
     await tx.run(q, now=await tx.now(), i=installation_id, ids=tuple(write_ids))
 
 
-async def cancel(tx: Tx, write: Row, outcome: dict[str, Any]) -> bool:
-    """Only what nobody sends now, and what surely was not sent, can be called back."""
+async def cancel(tx: Tx, write: Row, outcome: dict[str, Any], *, told: bool) -> bool:
+    """Only what waits for its turn can be called back. `told`: whether its author knows."""
     tx.rings.add(f"installation {write['installation_id']}")
     now = await tx.now()
     return bool(
         await tx.run(
             "UPDATE writes SET state = 'cancelled', error = :error, finished_at = :now, "
-            "told_at = :now WHERE installation_id = :i AND id = :w AND state = 'queued'",
+            "told_at = :told WHERE installation_id = :i AND id = :w AND state = 'queued'",
             error=json.dumps(outcome),
             now=now,
+            told=now if told else None,
             i=write["installation_id"],
             w=write["id"],
         )

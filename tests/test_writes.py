@@ -654,3 +654,56 @@ async def test_a_write_says_when_it_should_go_out(town: Town) -> None:
     times = [each["expected_at"] for each in at]
     assert times == sorted(times)
     assert len(set(times)) == 4
+
+
+async def test_a_pull_request_that_is_called_back_opens_no_branch(town: Town) -> None:
+    agent = await town.agent("scout")
+    given = {"repository": "acme/rocket", "head": "agent/new", "title": "x"}
+    queued = await agent.call("github_create_pr", **given)
+    await agent.call("cancel_write", write_id=queued["write_id"])
+    await town.settle()
+    assert "agent/new" not in town.repository.branches
+
+
+async def test_a_branch_that_a_commit_builds_on_stays_when_its_pull_request_is_called_back(
+    town: Town,
+) -> None:
+    agent = await town.agent("scout")
+    here = {"repository": "acme/rocket"}
+    files = [{"path": "a", "content": "x"}]
+    committed = await agent.call(
+        "github_commit_files", **here, branch="agent/new", message="x", files=files
+    )
+    queued = await agent.call("github_create_pr", **here, head="agent/new", title="x")
+    await agent.call("cancel_write", write_id=queued["write_id"])
+    await town.settle()
+    done = await agent.call("get_write", write_id=committed["write_id"])
+    assert done["state"] == "sent"
+
+
+async def test_nobodys_issue_waits_for_anothers(town: Town) -> None:
+    loud, quiet = await town.agent("loud"), await town.agent("quiet")
+    for n in range(10):
+        await loud.call("github_create_issue", repository="acme/rocket", title=f"loud {n}")
+    await quiet.call("github_create_issue", repository="acme/rocket", title="quiet")
+    await town.settle()
+    titles = [each.title for each in town.repository.issues.values()]
+    assert titles.index("quiet") < 3
+
+
+async def test_a_404_of_a_moment_ago_deletes_nothing_for_good(town: Town) -> None:
+    issue, agent = await town.task(), await town.agent("scout")
+    comment_id = await commented(town, agent, issue)
+    town.github.fault("DELETE", r"/comments/\d+$", "404")
+    here = {"issue": town.name(issue), "comment_id": comment_id}
+    await sent(agent, town, "github_comment_issue", **here, action="delete")
+    assert issue.comments == []
+
+
+async def test_whose_write_a_lead_called_back_is_told(town: Town) -> None:
+    issue, agent = await town.task(), await town.agent("scout")
+    lead = await town.agent("lead", "tech-lead")
+    queued = await agent.call("github_comment_issue", issue=town.name(issue), body="x")
+    await lead.call("cancel_write", write_id=queued["write_id"])
+    (notice,) = (await agent.call("list_tasks"))["notices"]
+    assert "lead called it back" in notice["message"]

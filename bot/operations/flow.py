@@ -57,7 +57,9 @@ async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
     row = await _own(ctx, write_id)
     said = f"{ctx.actor.name} called it back."
     why = {"code": "cancelled", "message": said, "details": {}}
-    if row["state"] != "cancelled" and not await writes.cancel(ctx.tx, row, why):
+    if row["state"] != "cancelled" and not await writes.cancel(
+        ctx.tx, row, why, told=row["author"] == ctx.actor.name
+    ):
         state = row["state"]
         gone = {"sending": "it is being sent now", "unknown": "it may have gone out"}
         raise Refused(
@@ -82,12 +84,13 @@ async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
 
 async def _cancel_what_it_needs(ctx: Context, row: Row, why: dict[str, Any]) -> None:
     """The branch and the first commit that were queued for a pull request along with it."""
-    if row["kind"] != "pull":
-        return
-    for kind in ("first_commit", "branch"):
-        for each in await writes.waiting(ctx.tx, ctx.installation_id, row["target"], kind):
-            if each["author"] == row["author"]:
-                await writes.cancel(ctx.tx, each, why)
+    here, opened = (ctx.tx, ctx.installation_id), row["arguments"].get("opened", [])
+    commits = await writes.waiting(*here, row["target"], "commit")
+    if {each["arguments"].get("after") for each in commits} & set(opened):
+        return  # somebody builds on them
+    for write_id in opened:
+        if needed := await writes.get(*here, write_id):
+            await writes.cancel(ctx.tx, needed, why, told=True)
 
 
 class Spender(BaseModel):

@@ -20,7 +20,7 @@ from bot.operations.writing import (
     thread,
     write,
 )
-from store import mirror, names, relations
+from store import ids, mirror, names, relations
 from store import writes as outbox
 from store.transaction import Row
 
@@ -54,7 +54,9 @@ async def github_create_issue(
         arguments["assignees"] = assignees
     if milestone:
         arguments["milestone"] = await _milestone(ctx, where, milestone)
-    return await write(ctx, "issue", where, f"repository {where['id']}", arguments)
+    # A target of its own: nobody's issue waits for another's.
+    target = f"new issue {ids.new('i', ctx.now)}"
+    return await write(ctx, "issue", where, target, arguments)
 
 
 @operation(role="developer", reaches_github=True, idempotent=True, destructive=True)

@@ -63,24 +63,32 @@ async def github_create_pr(
         await stored.change(ctx.tx, ctx.installation_id, row["id"], branch=head)
     if head == base:
         raise Refused("invalid_arguments", f"`head` and `base` are both {head}.")
-    if head != where["default_branch"]:
-        await _open_branch(ctx, where, head, base, title, row)
+    known = head == where["default_branch"]
+    opened = [] if known else await _open_branch(ctx, where, head, base, title, row)
     arguments = {"head": head, "base": base, "title": title, "body": body, "draft": draft}
+    if opened:
+        arguments["opened"] = opened
     return await write(ctx, "pull", where, on_branch(where, head), arguments, row)
 
 
 async def _open_branch(
     ctx: Context, where: Row, head: str, base: str, title: str, task: Row | None
-) -> None:
-    """A branch that is missing gets an empty commit: GitHub opens no PR without one."""
+) -> list[str]:
+    """The writes that open a branch, if it is missing.
+
+    With an empty commit: GitHub opens no pull request without one.
+    """
     here, target = (ctx.tx, ctx.installation_id), on_branch(where, head)
     if await branches.get(*here, where["id"], head):
-        return
-    if not await outbox.waiting(*here, target, "branch"):
-        opening = {"branch": head, "base": base}
-        opened = await queue(ctx, "branch", where, target, opening, task)
-        first = opening | {"message": f"Begin: {title}", "files": [], "delete": []}
-        await queue(ctx, "first_commit", where, target, first | {"after": opened.write_id}, task)
+        return []
+    if await outbox.waiting(*here, target, "branch"):
+        return []
+    opening = {"branch": head, "base": base}
+    opened = await queue(ctx, "branch", where, target, opening, task)
+    first = opening | {"message": f"Begin: {title}", "files": [], "delete": []}
+    first["after"] = opened.write_id
+    begun = await queue(ctx, "first_commit", where, target, first, task)
+    return [opened.write_id, begun.write_id]
 
 
 def _closing(body: str, number: int) -> str:
