@@ -567,9 +567,9 @@ writes = table(
     maybe("finished_at", Big),
     maybe("result", Json),
     maybe("error", Json),
-    # 0 for people and bookkeeping, 1 for agents.
+    # 0 for people, 1 for agents and for what the bot shows of them.
     column("lane", Small, "1"),
-    # When its author was told, by get_write, why it did not take effect.
+    # When its author was told, by a notice, that it did not take effect.
     maybe("told_at", Big),
     sa.Index("ix_writes_state", "state", "not_before", "installation_id"),
     sa.Index("ix_writes_queue", "installation_id", "state", "seq"),
@@ -597,7 +597,7 @@ senders = table(
     column("last_mutation_at", Big, "0"),
     # Of those that notify people.
     column("last_notified_at", Big, "0"),
-    # How many turns in a row people and bookkeeping had.
+    # How many turns in a row people had.
     column("streak", Small, "0"),
 )
 # The limits that GitHub does not report: when each would be whole again.

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bot.errors import Refused
 from bot.operation import Context, RepositoryName, TaskRef, operation
-from bot.operations.tasks import Fence, covered, held
-from bot.operations.writing import Branch, Sha, Write, on_branch, queue, repository_of, write
+from bot.operations.tasks import Fence
+from bot.operations.writing import Branch, Sha, Write, on_branch, queue, work_place, write
 from store import branches
 from store import tasks as stored
 from store import writes as outbox
@@ -59,10 +59,7 @@ async def github_commit_files(
 
     If somebody committed meanwhile nothing is done, and the error has the new head.
     """
-    row = await held(ctx, task, fence) if task else None
-    if row is None and repository is None:
-        raise Refused("invalid_arguments", "Give `task` (with its fence) or `repository`.")
-    where = await repository_of(ctx, row) if row else await covered(ctx, repository or "")
+    row, where = await work_place(ctx, task, fence, repository)
     _check(files, delete)
     if branch == where["default_branch"]:
         raise Refused(

@@ -8,7 +8,7 @@ from bot import budget, spending, tasks, turns
 from bot import limits as kept
 from bot.errors import Refused
 from bot.operation import Answer, Context, operation
-from bot.operations.writing import Write
+from bot.operations.writing import Write, written
 from bot.spending import Bucket
 from bot.times import SECOND, stamp
 from store import writes
@@ -32,15 +32,7 @@ async def get_write(ctx: Context, write_id: WriteId) -> Write:
         limits = await kept.of(ctx.tx, ctx.installation_id)
         soonest = budget.expected_at(limits, turns.cost(row), ahead, ctx.now)
         expected = stamp(max(row["not_before"], soonest))
-    return Write(
-        write_id=row["id"],
-        kind=row["kind"],
-        state=row["state"],
-        ahead=ahead,
-        expected_at=expected,
-        result=row["result"],
-        error=row["error"],
-    )
+    return written(row, ahead=ahead, expected_at=expected)
 
 
 async def _own(ctx: Context, write_id: str) -> Row:
@@ -70,16 +62,7 @@ async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
     if row["state"] != "cancelled":
         await _cancel_what_it_needs(ctx, row, why)
         await tasks.not_written(ctx.tx, row, said)
-    after = await _own(ctx, write_id)
-    return Write(
-        write_id=write_id,
-        kind=after["kind"],
-        state=after["state"],
-        ahead=0,
-        expected_at=None,
-        result=after["result"],
-        error=after["error"],
-    )
+    return written(await _own(ctx, write_id))
 
 
 async def _cancel_what_it_needs(ctx: Context, row: Row, why: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from bot.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.comments import CommentId
 from bot.operations.issues import Logins
 from bot.operations.speaking import may_speak
-from bot.operations.tasks import Fence, covered, held
+from bot.operations.tasks import Fence
 from bot.operations.writing import (
     Body,
     Branch,
@@ -25,7 +25,7 @@ from bot.operations.writing import (
     on_issue,
     pull_of,
     queue,
-    repository_of,
+    work_place,
     write,
 )
 from store import branches
@@ -53,10 +53,7 @@ async def github_create_pr(
 
     A task's issue closes with the merge. One that is open for the branch already is adopted.
     """
-    row = await held(ctx, task, fence) if task else None
-    if row is None and repository is None:
-        raise Refused("invalid_arguments", "Give `task` (with its fence) or `repository`.")
-    where = await repository_of(ctx, row) if row else await covered(ctx, repository or "")
+    row, where = await work_place(ctx, task, fence, repository)
     base = base or where["default_branch"]
     if row:
         body = _closing(body, row["number"])

@@ -98,6 +98,19 @@ async def queue(
     )
 
 
+def written(row: Row, *, ahead: int = 0, expected_at: str | None = None) -> Write:
+    """A write as it is now."""
+    return Write(
+        write_id=row["id"],
+        kind=row["kind"],
+        state=row["state"],
+        ahead=ahead,
+        expected_at=expected_at,
+        result=row["result"],
+        error=row["error"],
+    )
+
+
 async def write(
     ctx: Context,
     kind: str,
@@ -124,6 +137,18 @@ async def repository_of(ctx: Context, task: Row) -> Row:
     if where is None:
         raise Refused("unknown_repository", "The task's repository is not within reach any more.")
     return where
+
+
+async def work_place(
+    ctx: Context, task: str | None, fence: int | None, repository: str | None
+) -> tuple[Row | None, Row]:
+    """The task that is held by this fence, if one is named, and its repository or the named one."""
+    if task:
+        row = await held(ctx, task, fence)
+        return row, await repository_of(ctx, row)
+    if repository is None:
+        raise Refused("invalid_arguments", "Give `task` (with its fence) or `repository`.")
+    return None, await covered(ctx, repository)
 
 
 async def thread(ctx: Context, ref: str, fence: int | None) -> tuple[Row | None, Row, int]:
