@@ -17,6 +17,7 @@ from benchmarks.processes import SECRET, databases, program, serve
 from bot.actor import Actor
 from bot.hub import Hub, create_key
 from bot.keys import Keys
+from bot.operation import Shared
 from store.database import open_store
 from store.migrate import upgrade
 from store.transaction import Store, Tx
@@ -125,7 +126,7 @@ async def compared(url: str) -> list[tuple[str, float, float]]:
     """Of each call: its name, milliseconds at ten thousand and at a million."""
     upgrade(url)
     store = await open_store(url)
-    hub = Hub(store, Keys(SECRET))
+    hub = Hub(store, Shared(Keys(SECRET)))
     made = {}
     for size in SIZES:
         made[size] = secrets.randbelow(2**40)

@@ -18,6 +18,7 @@ from bot.actor import SLUG, Role
 from bot.errors import Refused
 from bot.github import OutcomeUnknown, Unreachable, as_app
 from bot.hub import TOKEN_CACHE_S, Hub, create_key
+from bot.operation import Shared
 from bot.operations import OPERATIONS
 from bot.payloads import at, text
 from bot.settings import GitHubApp, Settings, WrongSettings
@@ -78,7 +79,7 @@ async def opened(
         await keys.check(store, known)
         if app is not None:
             await _bind(store, app)
-        yield Hub(store, known)
+        yield Hub(store, Shared(known))
     finally:
         await store.close()
 

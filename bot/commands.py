@@ -9,7 +9,7 @@ from bot.ceilings import MOST_ANSWERS_AN_HOUR, MOST_COMMENTS
 from bot.errors import Refused
 from bot.events.event import Written
 from bot.hub import Asked, mutate, run
-from bot.operation import Operation
+from bot.operation import Operation, Shared
 from bot.operations import OPERATIONS
 from bot.repository_settings import allows
 from store import commands, mirror, pending_reads, permissions, writes
@@ -83,19 +83,19 @@ class Reply:
     text: str | None = None
 
 
-async def answer(store: Store, which: Row) -> None:
+async def answer(store: Store, shared: Shared, which: Row) -> None:
     """Run a waiting command, or put it off until GitHub said who asks.
 
     What is refused changes nothing: its transaction is undone, and another one says so.
     """
     try:
-        await store.write(lambda tx: _answer(tx, which))
+        await store.write(lambda tx: _answer(tx, shared, which))
     except Refused as exc:
         why = exc.message
         await store.write(lambda tx: _refuse(tx, which, why))
 
 
-async def _answer(tx: Tx, which: Row) -> None:
+async def _answer(tx: Tx, shared: Shared, which: Row) -> None:
     row = await commands.take(tx, which)
     if row is None:
         return
@@ -111,7 +111,7 @@ async def _answer(tx: Tx, which: Row) -> None:
         await pending_reads.ask(tx, i, "permission", subject, arguments)
         await commands.put_off(tx, row, now + LOOK_AGAIN)
         return
-    await _tell(tx, row, await _run(tx, row, permission))
+    await _tell(tx, row, await _run(tx, shared, row, permission))
 
 
 async def _refuse(tx: Tx, which: Row, why: str) -> None:
@@ -120,7 +120,7 @@ async def _refuse(tx: Tx, which: Row, why: str) -> None:
         await _tell(tx, row, Reply("refused", "confused", said))
 
 
-async def _run(tx: Tx, row: Row, permission: str) -> Reply:
+async def _run(tx: Tx, shared: Shared, row: Row, permission: str) -> Reply:
     """Raise Refused."""
     login, text = row["asker"], row["text"]
     here = (row["installation_id"], row["repository_id"])
@@ -142,15 +142,17 @@ async def _run(tx: Tx, row: Row, permission: str) -> Reply:
             "forbidden",
             f"it takes the permission {needed} on this repository, and yours is {permission}.",
         )
-    result = await _operate(tx, row, operation, asker)
+    result = await _operate(tx, shared, row, operation, asker)
     said = operation.slash.reply(result) if operation.slash.reply else None
     return Reply("done", "+1", said)
 
 
-async def _operate(tx: Tx, row: Row, operation: Operation, asker: actor.Actor) -> Any:
+async def _operate(
+    tx: Tx, shared: Shared, row: Row, operation: Operation, asker: actor.Actor
+) -> Any:
     arguments = operation.parse(await _arguments(tx, row, operation))
     key = f"{row['source_kind']} {row['source_id']} {row['text_hash']} {row['nth']}"
-    asked = Asked(operation, asker, arguments, key)
+    asked = Asked(operation, asker, arguments, key, shared)
     return await (run if operation.reads_only else mutate)(tx, asked)
 
 

@@ -16,7 +16,7 @@ from bot.actor import Actor
 from bot.errors import Refused
 from bot.keys import Keys
 from bot.metrics import Calls
-from bot.operation import Answer, Context, Notice, Operation, Peek
+from bot.operation import Answer, Context, Notice, Operation, Peek, Shared
 from bot.operations import OPERATIONS
 from bot.operations.writing import Write, Writes
 from bot.pressure import Pressure
@@ -42,6 +42,7 @@ class Asked:
     actor: Actor
     arguments: BaseModel
     key: str
+    shared: Shared
 
     @property
     def given(self) -> dict[str, Any]:
@@ -66,7 +67,7 @@ class Hub:
     """`touched`: the agents whose last call was written down a moment ago."""
 
     store: Store
-    keys: Keys
+    shared: Shared
     calls: Calls = field(default_factory=Calls)
     touched: Cache[tuple[int, str], None] = field(
         default_factory=lambda: TTLCache(10_000, TOUCH_EVERY_S)
@@ -74,6 +75,10 @@ class Hub:
     pressure: Pressure = field(default_factory=Pressure)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _known: TTLCache[str, Actor] = field(default_factory=lambda: TTLCache(10_000, TOKEN_CACHE_S))
+
+    @property
+    def keys(self) -> Keys:
+        return self.shared.keys
 
     def stop(self) -> None:
         """Those who wait for something get what there is."""
@@ -120,7 +125,7 @@ class Hub:
             )
         arguments = which.parse(given)
         key = (which.reaches_github and getattr(arguments, "key", None)) or request_key
-        asked = Asked(which, actor, arguments, key or secrets.token_hex(16))
+        asked = Asked(which, actor, arguments, key or secrets.token_hex(16), self.shared)
         answer = await self._once(asked)
         if which.settled and (wait_s := getattr(asked.arguments, "wait_s", 0)):
             answer = await self._waited(asked, answer, wait_s)
@@ -150,7 +155,7 @@ class Hub:
         peek = asked.operation.peek
         if peek is None:
             return True
-        return await self.store.read(lambda tx: _peeked(tx, peek, asked.actor))
+        return await self.store.read(lambda tx: _peeked(tx, peek, asked))
 
     async def _once(self, asked: Asked) -> Answer:
         if not asked.actor.is_person:
@@ -174,8 +179,8 @@ class Hub:
         self.touched[who] = None
 
 
-async def _peeked(tx: Tx, peek: Peek, actor: Actor) -> bool:
-    return await peek(Context(tx, actor, await tx.now()))
+async def _peeked(tx: Tx, peek: Peek, asked: Asked) -> bool:
+    return await peek(Context(tx, asked.actor, await tx.now(), asked.shared))
 
 
 async def mutate(tx: Tx, asked: Asked) -> Answer:
@@ -231,7 +236,7 @@ async def _now(tx: Tx, installation_id: int, write_id: str) -> Row:
 
 async def run(tx: Tx, asked: Asked) -> Answer:
     now, actor = await tx.now(), asked.actor
-    answer = await asked.operation.run(Context(tx, actor, now), **asked.given)
+    answer = await asked.operation.run(Context(tx, actor, now, asked.shared), **asked.given)
     return await with_freshness(tx, actor, answer)
 
 

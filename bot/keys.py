@@ -7,6 +7,8 @@ import os
 import secrets
 from pathlib import Path
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -16,6 +18,11 @@ from store.database import sqlite_path
 from store.transaction import Store
 
 SHORTEST = 32
+NONCE = 12
+
+
+class Broken(Exception):
+    """What was sealed was changed since, or belongs elsewhere, or its secret is not known."""
 
 
 class Keys:
@@ -35,6 +42,20 @@ class Keys:
     def sign(self, purpose: str, text: str) -> str:
         """A hex HMAC-SHA256 of `text`."""
         return hmac.new(self.derive(purpose), text.encode(), hashlib.sha256).hexdigest()
+
+    def seal(self, purpose: str, about: str, content: bytes) -> bytes:
+        """AES-256-GCM. It opens only with the same `about`: no row's content fits another row."""
+        nonce = secrets.token_bytes(NONCE)
+        return nonce + AESGCM(self.derive(purpose)).encrypt(nonce, content, about.encode())
+
+    def open(self, purpose: str, about: str, sealed: bytes) -> bytes:
+        """Raise Broken."""
+        try:
+            return AESGCM(self.derive(purpose)).decrypt(
+                sealed[:NONCE], sealed[NONCE:], about.encode()
+            )
+        except (InvalidTag, ValueError) as exc:
+            raise Broken from exc
 
 
 def load(settings: Settings, *, make: bool) -> Keys:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from bot.actor import Actor, Role
 from bot.errors import Refused
+from bot.keys import Keys
 from store.transaction import Tx
 
 Key: TypeAlias = Annotated[
@@ -47,12 +48,25 @@ class Answer(BaseModel):
 
 
 @dataclass(frozen=True)
+class Shared:
+    """What the operations of one process have in common.
+
+    An agent is idle, then inactive, so many microseconds after its last call.
+    """
+
+    keys: Keys
+    idle_after: int = 5 * 60 * 1_000_000
+    inactive_after: int = 60 * 60 * 1_000_000
+
+
+@dataclass(frozen=True)
 class Context:
     """What an operation acts with. `now`: microseconds UTC, once for the transaction."""
 
     tx: Tx
     actor: Actor
     now: int
+    shared: Shared
 
     @property
     def installation_id(self) -> int:

@@ -6,7 +6,7 @@ from bot import board, replies, repository_settings
 from bot.actor import BOT
 from bot.errors import Refused
 from bot.states import LEGAL, OPEN, TaskState
-from store import heads, leases, mirror, tasks, writes
+from store import events, leases, mirror, tasks, writes
 from store.transaction import Row, Tx
 
 # What is not shown on the card at once: progress, a quarter of an hour after the last edit; a pull
@@ -20,15 +20,8 @@ CLOSED_AS: dict[str | None, TaskState] = {"not_planned": "cancelled", "duplicate
 async def record(tx: Tx, task: Row, kind: str, actor: str, **data: object) -> None:
     """An event of the task, and what people see of it on GitHub."""
     installation_id = task["installation_id"]
-    event = {
-        "at": await tx.now(),
-        "kind": kind,
-        "subject": task["id"],
-        "actor": actor,
-        "data": json.dumps(data),
-    }
-    heads.append(tx, "events", installation_id, event)
-    tx.rings.add(f"installation {installation_id}")
+    where = task["repository_id"]
+    await events.append(tx, installation_id, kind, task["id"], actor, data, repository_id=where)
     # What a person did goes first; the rest has its turn beside each agent's writes.
     lane = writes.PEOPLE if actor.startswith("@") else writes.AGENTS
     await show_card(tx, installation_id, task["id"], lane=lane, **CALM.get(kind, {}))

@@ -100,7 +100,7 @@ async def _mirror(
 
 async def _run_command(hub: Hub, row: Row) -> None:
     try:
-        await commands.answer(hub.store, row)
+        await commands.answer(hub.store, hub.shared, row)
     except Exception:  # a bug: the asker's other commands must go on
         log.exception("command failed", verb=row["verb"])
         later = row["attempts"] * commands.LOOK_AGAIN + commands.LOOK_AGAIN

@@ -631,6 +631,28 @@ agents = table(
     maybe("parent_id", text(64)),
     column("registered_at", Big),
     column("last_active_at", Big),
+    maybe("paused_at", Big),
+    maybe("paused_by", text(120)),
+    # It left: its row stays, since others' rows name it.
+    maybe("left_at", Big),
+    # What it last said of itself: latency, error rate, CPU, memory, and when.
+    maybe("health", Json),
+    column("calls", Big, "0"),
+    # How its leases ended.
+    column("completed", Big, "0"),
+    column("failed", Big, "0"),
+    column("expired", Big, "0"),
+    column("released", Big, "0"),
+    sa.Index("ix_agents_parent", "installation_id", "parent_id"),
+)
+# What an agent, or who takes over from it, resumes from; with `task_id` '' of no task. Sealed.
+checkpoints = table(
+    "checkpoints",
+    key("installation_id"),
+    key("agent_id", text(64)),
+    key("task_id", text(40)),
+    column("saved_at", Big),
+    column("sealed", Bytes),
 )
 agent_keys = table(
     "agent_keys",
@@ -672,9 +694,17 @@ tasks = table(
     maybe("card_comment_id", Big),
     column("created_at", Big),
     column("updated_at", Big),
-    # In the order in which `store.tasks` walks them: no query sorts all tasks.
     # Two who only answered each other, until they were stopped.
     maybe("loop_between", text(300)),
+    # small 0, medium 1, large 2.
+    maybe("size", Small),
+    maybe("held_by", text(120)),
+    maybe("held_why", text(500)),
+    maybe("assigned_by", text(120)),
+    # What its holder asked people and nobody answered yet.
+    maybe("question", Long),
+    maybe("asked_at", Big),
+    # In the order in which `store.tasks` walks them: no query sorts all tasks.
     sa.Index(
         "ix_tasks_best", "installation_id", "state", "priority", "failures", "created_at", "id"
     ),
@@ -709,8 +739,14 @@ leases = table(
     column("renewed_at", Big),
     maybe("ended_at", Big),
     maybe("ended_why", text(200)),
+    # Paths that the holder said it would touch: what the overlap radar compares.
+    maybe("paths", Json),
+    # When the holder was told, by a notice, that it lost the lease.
+    maybe("told_at", Big),
     sa.Index("ix_leases_expiry", "state", "expires_at"),
     sa.Index("ix_leases_holder", "installation_id", "holder", "state"),
+    sa.Index("ix_leases_task", "installation_id", "task_id", "fence"),
+    sa.Index("ix_leases_live", "installation_id", "state", "task_id"),
 )
 
 # --- What they say to each other -----------------------------------------------------------------
@@ -727,6 +763,13 @@ messages = table(
     column("priority", Small),
     column("body", Long),
     column("sent_at", Big),
+    maybe("expires_at", Big),
+    # Shown on the task's card too.
+    column("on_card", Flag, "0"),
+    maybe("deleted_at", Big),
+    sa.Index("ix_messages_sender", "installation_id", "sender", "sent_at"),
+    sa.Index("ix_messages_task", "installation_id", "task_id", "seq"),
+    sa.Index("ix_messages_thread", "installation_id", "thread_id", "seq"),
 )
 receipts = table(
     "receipts",
@@ -738,7 +781,74 @@ receipts = table(
     column("seq", Big),
     column("visible_at", Big, "0"),
     maybe("read_at", Big),
+    # How often it was handed out.
+    column("attempts", Small, "0"),
+    maybe("expires_at", Big),
+    # Why it is a dead letter: expired, undelivered.
+    maybe("dead_why", text(40)),
+    maybe("ended_at", Big),
+    # When its reader was told of it by a notice.
+    maybe("told_at", Big),
     sa.Index("ix_receipts_inbox", "installation_id", "agent_id", "state", "priority", "seq"),
+    sa.Index("ix_receipts_message", "installation_id", "message_id"),
+    sa.Index("ix_receipts_expiry", "state", "expires_at"),
+)
+
+# --- What they know together ----------------------------------------------------------------------
+
+contexts = table(
+    "contexts",
+    key("installation_id"),
+    key("id", text(40)),
+    column("name", text(200)),
+    column("owner", text(120)),
+    # json, text.
+    column("kind", text(10)),
+    column("version", Big),
+    maybe("task_id", text(40)),
+    column("created_at", Big),
+    column("updated_at", Big),
+    sa.Index("ix_contexts_owner", "installation_id", "owner", "id"),
+    sa.Index("ix_contexts_task", "installation_id", "task_id", "id"),
+)
+# Only ever added to. The checksum is that of the content before it was sealed.
+context_versions = table(
+    "context_versions",
+    key("installation_id"),
+    key("context_id", text(40)),
+    key("version"),
+    column("author", text(120)),
+    column("at", Big),
+    column("note", text(500), "''"),
+    column("checksum", text(64)),
+    # Of the content, in bytes of UTF-8.
+    column("size", Big),
+    # Which secret it is sealed under.
+    column("key_id", text(20)),
+    column("sealed", Bytes),
+    sa.Index("ix_context_versions_key", "key_id"),
+)
+context_grants = table(
+    "context_grants",
+    key("installation_id"),
+    key("context_id", text(40)),
+    # An agent's id, role:developer, task:<id>.
+    key("grantee", text(140)),
+    # read, write.
+    column("access", text(10)),
+    column("granted_by", text(120)),
+    column("granted_at", Big),
+    sa.Index("ix_context_grants_grantee", "installation_id", "grantee", "context_id"),
+)
+# Several contexts as they were at one moment: versions by context id.
+context_snapshots = table(
+    "context_snapshots",
+    key("installation_id"),
+    key("id", text(40)),
+    column("name", text(200)),
+    column("author", text(120)),
+    column("at", Big),
+    column("members", Json),
 )
 
 # --- What happened --------------------------------------------------------------------------------
@@ -753,6 +863,10 @@ events = table(
     column("subject", text(120)),
     column("actor", text(120)),
     column("data", Json),
+    # Whom it is for: everybody, or one agent alone.
+    maybe("audience", text(64)),
+    maybe("repository_id", Big),
+    sa.Index("ix_events_subject", "installation_id", "subject", "seq"),
 )
 audit = table(
     "audit",

@@ -17,6 +17,7 @@ from aiohttp.test_utils import TestServer
 from bot.actor import Role
 from bot.hub import Hub, create_key
 from bot.keys import Keys
+from bot.operation import Shared
 from mcp_server import http
 from store.transaction import Row, Store
 from webhooks.app import create_app
@@ -107,7 +108,7 @@ def new_guid() -> str:
 
 @asynccontextmanager
 async def serving(store: Store, installation_id: int) -> AsyncIterator[Surface]:
-    hub = Hub(store, Keys(secrets.token_hex(32)))
+    hub = Hub(store, Shared(Keys(secrets.token_hex(32))))
     problems: dict[str, str] = {}
 
     async def ready() -> dict[str, str]:

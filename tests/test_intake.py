@@ -13,6 +13,7 @@ from serving import WEBHOOK_SECRET, signed
 from bot import worker
 from bot.hub import Hub
 from bot.keys import Keys
+from bot.operation import Shared
 from store.transaction import Row, Store
 from webhooks.app import create_app
 from webhooks.github import LARGEST
@@ -56,7 +57,7 @@ class Intake:
 
 @pytest.fixture
 async def intake(store: Store, installation_id: int) -> AsyncIterator[Intake]:
-    hub = Hub(store, Keys("k" * 40))
+    hub = Hub(store, Shared(Keys("k" * 40)))
     app = create_app(hub, webhook_secret=WEBHOOK_SECRET, mcp=None, ready=_ready)
     async with TestClient(TestServer(app)) as client:
         yield Intake(hub, client, installation_id)

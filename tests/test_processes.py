@@ -11,6 +11,7 @@ from serving import SECRET, Serving, rows, serving
 from bot.actor import Actor
 from bot.hub import Hub
 from bot.keys import Keys
+from bot.operation import Shared
 from store.database import open_store
 from store.migrate import upgrade
 from store.mysql import Address, address
@@ -39,7 +40,7 @@ async def test_servers_start_and_end_together_on_an_empty_database(
 async def registered(server: Serving, agent: str) -> None:
     """By this process, so that the server has not heard of the agent yet."""
     store = await open_store(server.database_url)
-    hub, actor = Hub(store, Keys(SECRET)), Actor(INSTALLATION, agent, "developer")
+    hub, actor = Hub(store, Shared(Keys(SECRET))), Actor(INSTALLATION, agent, "developer")
     await hub.call(actor, "register_agent", {"agent_id": agent, "name": agent})
     await store.close()
 
@@ -98,7 +99,7 @@ async def test_killed_connections_are_no_faults_of_ours_on_mysql(
 ) -> None:
     where = address(migrated_mysql_url)
     store = await open_store(migrated_mysql_url)
-    hub = Hub(store, Keys(SECRET))
+    hub = Hub(store, Shared(Keys(SECRET)))
 
     async def agent(name: str) -> None:
         actor = Actor(installation_id, name, "developer")

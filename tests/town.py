@@ -19,6 +19,7 @@ from bot.errors import Refused
 from bot.github import GitHub
 from bot.hub import Hub
 from bot.keys import Keys
+from bot.operation import Shared
 from bot.sender import Sender
 from fixtures.github import Installation, Issue, Person, Repository, Request, SimulatedGitHub
 from store import mirror
@@ -183,7 +184,7 @@ async def town(store: Store, clock: Clock, openapi: Path | None) -> AsyncIterato
         aiohttp.ClientSession() as session,
     ):
         # Every call is written down, because the town's time is not that of a cache.
-        hub = Hub(store, Keys(secrets.token_hex(32)), touched=TTLCache(1, 0))
+        hub = Hub(store, Shared(Keys(secrets.token_hex(32))), touched=TTLCache(1, 0))
         app = create_app(hub, webhook_secret=github.app.webhook_secret, mcp=None, ready=_ready)
         server = TestServer(app)
         await server.start_server()

@@ -16,10 +16,6 @@ AgentId: TypeAlias = Annotated[str, Field(pattern=f"^{SLUG}$", description="slug
 Capability: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.#-]{0,62}$")]
 Status: TypeAlias = Literal["active", "idle", "inactive"]
 
-# Since the last call, in microseconds.
-IDLE_AFTER = 5 * 60 * 1_000_000
-INACTIVE_AFTER = 60 * 60 * 1_000_000
-
 
 class Agent(BaseModel):
     id: str
@@ -42,21 +38,21 @@ class Agents(Answer):
     next_cursor: str | None
 
 
-def status_of(last_active_at: int, now: int) -> Status:
-    quiet = now - last_active_at
-    if quiet < IDLE_AFTER:
+def status_of(ctx: Context, last_active_at: int) -> Status:
+    quiet = ctx.now - last_active_at
+    if quiet < ctx.shared.idle_after:
         return "active"
-    return "idle" if quiet < INACTIVE_AFTER else "inactive"
+    return "idle" if quiet < ctx.shared.inactive_after else "inactive"
 
 
-def shown(row: Row, now: int) -> Agent:
+def shown(ctx: Context, row: Row) -> Agent:
     return Agent(
         id=row["id"],
         name=row["name"],
         system=row["system_name"],
         role=row["role"],
         capabilities=row["capabilities"],
-        status=status_of(row["last_active_at"], now),
+        status=status_of(ctx, row["last_active_at"]),
         parent_id=row["parent_id"],
         registered_at=stamp(row["registered_at"]),
         last_active_at=stamp(row["last_active_at"]),
@@ -105,7 +101,7 @@ async def register_agent(
             "last_active_at": ctx.now,
         },
     )
-    return OneAgent(agent=shown(await known(ctx, agent_id), ctx.now))
+    return OneAgent(agent=shown(ctx, await known(ctx, agent_id)))
 
 
 @operation(role="observer", idempotent=True)
@@ -122,13 +118,13 @@ async def update_agent(
     changed = {"name": name, "system_name": system, "capabilities": capabilities}
     new = row | {k: v for k, v in changed.items() if v is not None} | {"last_active_at": ctx.now}
     await agents.register(ctx.tx, new)
-    return OneAgent(agent=shown(await known(ctx, ctx.actor.name), ctx.now))
+    return OneAgent(agent=shown(ctx, await known(ctx, ctx.actor.name)))
 
 
 @operation(role="observer", reads_only=True)
 async def get_agent(ctx: Context, agent_id: AgentId) -> OneAgent:
     """One agent: what it can do, and when it was last heard of."""
-    return OneAgent(agent=shown(await known(ctx, agent_id), ctx.now))
+    return OneAgent(agent=shown(ctx, await known(ctx, agent_id)))
 
 
 @operation(role="observer", reads_only=True)
@@ -144,7 +140,7 @@ async def list_agents(
     after = decode(cursor)
     while len(found) <= limit:
         rows = await agents.listed(ctx.tx, ctx.installation_id, after, 200)
-        found += [a for a in (shown(r, ctx.now) for r in rows) if _fits(a, status, capability)]
+        found += [a for a in (shown(ctx, r) for r in rows) if _fits(a, status, capability)]
         if len(rows) < 200:
             break
         after = rows[-1]["id"]

@@ -1,0 +1,91 @@
+ALTER TABLE agents ADD COLUMN paused_at BIGINT;
+ALTER TABLE agents ADD COLUMN paused_by VARCHAR(120);
+ALTER TABLE agents ADD COLUMN left_at BIGINT;
+ALTER TABLE agents ADD COLUMN health LONGTEXT;
+ALTER TABLE agents ADD COLUMN calls BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE agents ADD COLUMN completed BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE agents ADD COLUMN failed BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE agents ADD COLUMN expired BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE agents ADD COLUMN released BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE tasks ADD COLUMN size INTEGER;
+ALTER TABLE tasks ADD COLUMN held_by VARCHAR(120);
+ALTER TABLE tasks ADD COLUMN held_why VARCHAR(500);
+ALTER TABLE tasks ADD COLUMN assigned_by VARCHAR(120);
+ALTER TABLE tasks ADD COLUMN question LONGTEXT;
+ALTER TABLE tasks ADD COLUMN asked_at BIGINT;
+ALTER TABLE leases ADD COLUMN paths LONGTEXT;
+ALTER TABLE leases ADD COLUMN told_at BIGINT;
+ALTER TABLE messages ADD COLUMN expires_at BIGINT;
+ALTER TABLE messages ADD COLUMN on_card INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN deleted_at BIGINT;
+ALTER TABLE receipts ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE receipts ADD COLUMN expires_at BIGINT;
+ALTER TABLE receipts ADD COLUMN dead_why VARCHAR(40);
+ALTER TABLE receipts ADD COLUMN ended_at BIGINT;
+ALTER TABLE receipts ADD COLUMN told_at BIGINT;
+ALTER TABLE events ADD COLUMN audience VARCHAR(64);
+ALTER TABLE events ADD COLUMN repository_id BIGINT;
+CREATE INDEX ix_agents_parent ON agents (installation_id, parent_id);
+CREATE INDEX ix_leases_task ON leases (installation_id, task_id, fence);
+CREATE INDEX ix_leases_live ON leases (installation_id, state, task_id);
+CREATE INDEX ix_messages_sender ON messages (installation_id, sender, sent_at);
+CREATE INDEX ix_messages_task ON messages (installation_id, task_id, seq);
+CREATE INDEX ix_messages_thread ON messages (installation_id, thread_id, seq);
+CREATE INDEX ix_receipts_message ON receipts (installation_id, message_id);
+CREATE INDEX ix_receipts_expiry ON receipts (state, expires_at);
+CREATE INDEX ix_events_subject ON events (installation_id, subject, seq);
+CREATE TABLE IF NOT EXISTS checkpoints (
+  installation_id BIGINT NOT NULL,
+  agent_id VARCHAR(64) NOT NULL,
+  task_id VARCHAR(40) NOT NULL,
+  saved_at BIGINT NOT NULL,
+  sealed LONGBLOB NOT NULL,
+  PRIMARY KEY (installation_id, agent_id, task_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
+CREATE TABLE IF NOT EXISTS contexts (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  name VARCHAR(200) NOT NULL,
+  owner VARCHAR(120) NOT NULL,
+  kind VARCHAR(10) NOT NULL,
+  version BIGINT NOT NULL,
+  task_id VARCHAR(40),
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, id),
+  KEY ix_contexts_owner (installation_id, owner, id),
+  KEY ix_contexts_task (installation_id, task_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
+CREATE TABLE IF NOT EXISTS context_versions (
+  installation_id BIGINT NOT NULL,
+  context_id VARCHAR(40) NOT NULL,
+  version BIGINT NOT NULL,
+  author VARCHAR(120) NOT NULL,
+  at BIGINT NOT NULL,
+  note VARCHAR(500) NOT NULL DEFAULT '',
+  checksum VARCHAR(64) NOT NULL,
+  size BIGINT NOT NULL,
+  key_id VARCHAR(20) NOT NULL,
+  sealed LONGBLOB NOT NULL,
+  PRIMARY KEY (installation_id, context_id, version),
+  KEY ix_context_versions_key (key_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
+CREATE TABLE IF NOT EXISTS context_grants (
+  installation_id BIGINT NOT NULL,
+  context_id VARCHAR(40) NOT NULL,
+  grantee VARCHAR(140) NOT NULL,
+  access VARCHAR(10) NOT NULL,
+  granted_by VARCHAR(120) NOT NULL,
+  granted_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, context_id, grantee),
+  KEY ix_context_grants_grantee (installation_id, grantee, context_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
+CREATE TABLE IF NOT EXISTS context_snapshots (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  name VARCHAR(200) NOT NULL,
+  author VARCHAR(120) NOT NULL,
+  at BIGINT NOT NULL,
+  members LONGTEXT NOT NULL,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
