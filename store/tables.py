@@ -237,6 +237,8 @@ relations = table(
     column("source_state", text(20)),
     column("target_name", text(300)),
     column("target_state", text(20)),
+    # In a circle of issues that wait for each other: then nobody waits by it.
+    column("cyclic", Flag, "0"),
     sa.Index("ix_relations_target", "installation_id", "kind", "target_id"),
 )
 # Where issues went that left their repository: late events still name the old place.
@@ -701,6 +703,7 @@ tasks = table(
     maybe("held_by", text(120)),
     maybe("held_why", text(500)),
     maybe("assigned_by", text(120)),
+    maybe("assigned_at", Big),
     # What its holder asked people and nobody answered yet.
     maybe("question", Long),
     maybe("asked_at", Big),
@@ -721,6 +724,7 @@ tasks = table(
     sa.Index("ix_tasks_newest", "installation_id", "state", "created_at", "id"),
     sa.Index("ix_tasks_newest_in", "installation_id", "repository_id", "state", "created_at", "id"),
     sa.Index("ix_tasks_newest_of", "installation_id", "holder", "state", "created_at", "id"),
+    sa.Index("ix_tasks_reserved", "state", "assigned_at"),
     sa.Index("ix_tasks_number", "installation_id", "repository_id", "number"),
     sa.Index("ix_tasks_pull", "installation_id", "repository_id", "pull_number"),
     sa.Index("ix_tasks_issue", "installation_id", "issue_id", unique=True),
