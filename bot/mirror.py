@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 
-from bot import links, markers, surplus, tasks, transfers, unsaid
+from bot import hearing, links, markers, surplus, transfers, unsaid
 from bot.events.event import (
     Ask,
     Branch,
@@ -118,7 +118,7 @@ async def _follow(tx: Tx, each: Mirrored, put: Put) -> None:
 
 
 async def _issue(tx: Tx, row: Row, put: Put) -> None:
-    await tasks.issue_changed(tx, row, put.before)
+    await hearing.issue_changed(tx, row, put.before)
 
 
 async def _pull_request(tx: Tx, row: Row, put: Put) -> None:
@@ -131,7 +131,7 @@ async def _pull_request(tx: Tx, row: Row, put: Put) -> None:
     known = put.before and (put.before["head_sha"], put.before["base_ref"])
     if row["state"] == "open" and (row["head_sha"], row["base_ref"]) != known:
         await ask(tx, row["installation_id"], ask_numbered("pull_files", *here[1:]))
-    await tasks.pull_changed(tx, row)
+    await hearing.pull_changed(tx, row)
 
 
 async def _installation(tx: Tx, row: Row, put: Put) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from bot import tasks
+from bot import hearing
 from bot.answers import boards, issues, pulls, repositories, settings
 from bot.answers.reading import Apply, rows
 from bot.settings_file import PATH
@@ -245,4 +245,4 @@ async def _buried(tx: Tx, kind: str, here: tuple[int, int], arguments: Row) -> N
     elif kind == "issue" and (row := await mirror.issue(tx, *here, arguments["number"])):
         await mirror.bury(tx, "issues", here[0], row["id"])
         await search.index(tx, "issues", row)
-        await tasks.issue_changed(tx, row | {"deleted": 1}, row)
+        await hearing.issue_changed(tx, row | {"deleted": 1}, row)

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from bot import limits, refusals, tasks, turns, writes
+from bot import hearing, limits, refusals, tasks, turns, writes
 from bot.github import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
 from bot.line import SEND_WITHIN, Line, limited
 from bot.times import SECOND
@@ -299,7 +299,7 @@ async def _unsent(line: Line, write: Row, why: str) -> None:
 async def _refused(line: Line, write: Row, error: dict[str, Any]) -> None:
     async def work(tx: Tx) -> None:
         if await outbox.finish(tx, write, "refused", error):
-            await tasks.not_written(tx, write, error["message"])
+            await hearing.not_written(tx, write, error["message"])
 
     await line.hub.store.write(work)
 
@@ -322,7 +322,7 @@ async def _dead(line: Line, write: Row, why: str, *, unknown: bool) -> None:
 
     async def work(tx: Tx) -> None:
         if await outbox.finish(tx, write, "dead", error):
-            await tasks.not_written(tx, write, why)
+            await hearing.not_written(tx, write, why)
 
     await line.hub.store.write(work)
 
@@ -372,7 +372,7 @@ async def _follow(tx: Tx, write: Row, result: dict[str, Any]) -> None:
             await tasks.record(tx, task, "task.pull", write["author"], number=result["number"])
         here = (installation_id, write["repository_id"], result["number"])
         if (row := await mirror.pull_request(tx, *here)) is not None:
-            await tasks.pull_changed(tx, row)
+            await hearing.pull_changed(tx, row)
 
 
 async def _branch_moved(tx: Tx, write: Row, head: str) -> None:

@@ -1,8 +1,6 @@
 """What happens to a task: each step writes its event and the card with its own transaction."""
 
-import json
-
-from bot import board, replies, repository_settings
+from bot import card, repository_settings
 from bot.actor import BOT
 from bot.errors import Refused
 from bot.states import LEGAL, OPEN, TaskState
@@ -13,8 +11,6 @@ from store.transaction import Row, Tx
 # request, with what is reported next, for that comes soon.
 PROGRESS = "task.progress"
 CALM = {PROGRESS: {"every": 900_000_000}, "task.pull": {"delay": 120_000_000}}
-# GitHub's reason for a closed issue, to the task's state.
-CLOSED_AS: dict[str | None, TaskState] = {"not_planned": "cancelled", "duplicate": "cancelled"}
 
 
 async def record(tx: Tx, task: Row, kind: str, actor: str, **data: object) -> None:
@@ -24,78 +20,9 @@ async def record(tx: Tx, task: Row, kind: str, actor: str, **data: object) -> No
     await events.append(tx, installation_id, kind, task["id"], actor, data, repository_id=where)
     # What a person did goes first; the rest has its turn beside each agent's writes.
     lane = writes.PEOPLE if actor.startswith("@") else writes.AGENTS
-    await show_card(tx, installation_id, task["id"], lane=lane, **CALM.get(kind, {}))
+    await card.show(tx, installation_id, task["id"], lane=lane, **CALM.get(kind, {}))
     if kind not in CALM:
-        await _show_on_board(tx, installation_id, task["id"], lane)
-
-
-async def show_card(
-    tx: Tx,
-    installation_id: int,
-    task_id: str,
-    *,
-    lane: int = writes.AGENTS,
-    every: int = 0,
-    delay: int = 0,
-) -> None:
-    """Queue the card as it is now; one queued before is outdated.
-
-    When it is not urgent: `every`, microseconds that it keeps from the last one; `delay`, from now.
-    """
-    task = await tasks.get(tx, installation_id, task_id)
-    if task is None or task["number"] is None or not task["fence"]:
-        return  # nothing to show before anybody claimed it
-    target = f"card {task_id}"
-    was_due = await writes.supersede(tx, installation_id, "card", target)
-    last = await writes.results(tx, installation_id, target, 1) if every else []
-    next_at = last[0]["finished_at"] + every if last else await tx.now() + delay
-    # What was urgent before stays so.
-    next_at = next_at if was_due is None else min(next_at, was_due)
-    await writes.queue(
-        tx,
-        installation_id,
-        kind="card",
-        repository_id=task["repository_id"],
-        target=target,
-        arguments={"task_id": task_id, "number": task["number"], "body": replies.card(task)},
-        author=BOT,
-        task_id=task_id,
-        lane=lane,
-        wait=max(0, next_at - await tx.now()),
-    )
-
-
-async def _show_on_board(tx: Tx, installation_id: int, task_id: str, lane: int) -> None:
-    """Where the repository's settings name a board: the Status of the task's state."""
-    task = await tasks.get(tx, installation_id, task_id)
-    if task is None or task["number"] is None:
-        return
-    settings = await repository_settings.of(tx, installation_id, task["repository_id"])
-    issue = await mirror.issue(tx, installation_id, task["repository_id"], task["number"])
-    if settings.board is None or issue is None:
-        return
-    status = board.status_of(settings.board, task["state"])
-    place = await board.place(tx, installation_id, task["repository_id"], None, status)
-    if isinstance(place, str):
-        return  # the board is not there, or not read yet
-    if await board.is_there(tx, installation_id, place, issue):
-        return
-    target = board.target(place, issue)
-    for kind in ("board_item", "board_status"):
-        await writes.supersede(tx, installation_id, kind, target)
-    added: str | None = None
-    for kind, arguments in await board.moves(tx, installation_id, place, issue, "Issue"):
-        added = await writes.queue(
-            tx,
-            installation_id,
-            kind=kind,
-            repository_id=task["repository_id"],
-            target=target,
-            arguments=arguments | ({"after": added} if added else {}),
-            author=BOT,
-            task_id=task_id,
-            lane=lane,
-        )
+        await card.show_on_board(tx, installation_id, task["id"], lane)
 
 
 async def claim(tx: Tx, task: Row, holder: str, lease_s: int | None) -> Row | None:
@@ -172,64 +99,6 @@ def name(task: Row) -> str:
     return f"{task['full_name']}#{task['number']}" if task["number"] else str(task["id"])
 
 
-# --- What the mirror says ------------------------------------------------------------------------
-
-
-async def issue_changed(tx: Tx, row: Row, before: Row | None) -> None:
-    """An issue's mirrored row is new: make, close, reopen or rename its task."""
-    installation_id = row["installation_id"]
-    task = await tasks.of_issue(tx, installation_id, row["id"])
-    task = task and await tasks.locked(tx, installation_id, task["id"])
-    gone = row["deleted"] or row["state"] == "closed"
-    if task is None:
-        if not gone and await _is_asked_for(tx, row):
-            await tasks.create(
-                tx,
-                installation_id,
-                repository_id=row["repository_id"],
-                issue_id=row["id"],
-                number=row["number"],
-                title=row["title"],
-            )
-            tx.rings.add(f"installation {installation_id}")
-        return
-    if (task["title"], task["number"]) != (row["title"], row["number"]):
-        await tasks.change(
-            tx, installation_id, task["id"], title=row["title"], number=row["number"]
-        )
-    was_gone = before is not None and (before["deleted"] or before["state"] == "closed")
-    if gone and not was_gone:
-        to = "cancelled" if row["deleted"] else CLOSED_AS.get(row["state_reason"], "completed")
-        if task["state"] in OPEN:
-            await move(tx, task, to, BOT, "the issue was closed")
-    elif was_gone and not gone and task["state"] not in OPEN:
-        await move(tx, task, "pending", BOT, "the issue was reopened")
-
-
-async def _is_asked_for(tx: Tx, row: Row) -> bool:
-    """An issue with the repository's task label."""
-    if row["is_pull_request"] or row["labels"] == "[]":
-        return False
-    settings = await repository_settings.of(tx, row["installation_id"], row["repository_id"])
-    return carries(row["labels"], settings.task_label)
-
-
-def carries(labels: str, label: str) -> bool:
-    """Whether it is among the labels of a mirrored issue. To GitHub, case is the same."""
-    return label.casefold() in (each.casefold() for each in json.loads(labels))
-
-
-async def pull_changed(tx: Tx, row: Row) -> None:
-    """A PR's mirrored row is new: a merge completes its task."""
-    if not row["merged"]:
-        return
-    here = (row["installation_id"], row["repository_id"])
-    for found in await tasks.of_pull(tx, *here, row["number"]):
-        task = await tasks.locked(tx, row["installation_id"], found["id"])
-        if task is not None and task["state"] in OPEN:
-            await move(tx, task, "completed", BOT, f"pull request #{row['number']} was merged")
-
-
 async def find(tx: Tx, installation_id: int, ref: str) -> Row:
     """A task by `owner/repo#12` or its id. Raise Refused."""
     full_name, sign, number = ref.rpartition("#")
@@ -257,19 +126,3 @@ def unknown_repository(full_name: str) -> Refused:
         f"The repository {full_name!r} is not known here. Write owner/repo; the App must be "
         "installed on it.",
     )
-
-
-async def not_written(tx: Tx, write: Row, why: str) -> None:
-    """What a write that will not take effect means for its task."""
-    installation_id, task_id = write["installation_id"], write["task_id"]
-    task = await tasks.locked(tx, installation_id, task_id) if task_id else None
-    if task is None:
-        return
-    if write["kind"] == "issue" and task["number"] is None:
-        await tasks.change(tx, installation_id, task_id, note=f"It has no issue: {why}")
-        await move(tx, task, "failed", BOT, "its issue could not be made")
-    card = task["card_comment_id"]
-    if write["kind"] == "card" and await mirror.is_deleted(tx, "comments", installation_id, card):
-        # Somebody deleted it: the next change makes a new one. A 404 alone may as well mean
-        # that the App could not see it for a while.
-        await tasks.change(tx, installation_id, task_id, card_comment_id=None)

@@ -6,7 +6,7 @@ import json
 
 import structlog
 
-from bot import payloads, replies, repository_settings, settings_file, tasks
+from bot import hearing, payloads, replies, repository_settings, settings_file
 from bot.actor import BOT
 from bot.answers.reading import Reading
 from bot.events.event import SOON
@@ -128,8 +128,8 @@ async def _relabel(
     repository_id = arguments["repository_id"]
     rows = await stored.open_issues(tx, installation_id, repository_id, after, BATCH)
     for row in rows:
-        if tasks.carries(row["labels"], now.task_label):
-            await tasks.issue_changed(tx, row, row)
+        if hearing.carries(row["labels"], now.task_label):
+            await hearing.issue_changed(tx, row, row)
     if len(rows) == BATCH:
         # Of its own subject, so that a push does not make it begin anew.
         subject = f"{repository_id} label"

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from bot import budget, spending, tasks, turns
+from bot import budget, hearing, spending, turns
 from bot import limits as kept
 from bot.errors import Refused
 from bot.operation import Answer, Context, operation
@@ -61,7 +61,7 @@ async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
         )
     if row["state"] != "cancelled":
         await _cancel_what_it_needs(ctx, row, why)
-        await tasks.not_written(ctx.tx, row, said)
+        await hearing.not_written(ctx.tx, row, said)
     return written(await _own(ctx, write_id))
 
 
