@@ -1,0 +1,116 @@
+"""What tools take, in as few words as a client needs: every agent pays for each, at each start.
+
+What is left out here is refused by `parse`, in words that say what to do instead.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+Schema: TypeAlias = dict[str, Any]
+
+NULL = {"type": "null"}
+# Titles repeat names. The rest is told by the refusal, when it matters.
+LEFT_OUT = frozenset(
+    {
+        "title",
+        "additionalProperties",
+        "propertyNames",
+        "pattern",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+        "maxProperties",
+    }
+)
+BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
+# Bounds from here on are those of a column.
+FAR = 2**31 - 1
+# What arguments of these names are is said once, in the server's instructions.
+GLOSSARY = {
+    "key": "a repeated call with it is the same call",
+    "wait_s": "wait up to this long for it",
+    "cursor": "next_cursor of the page before",
+}
+# A default that says no more than that the argument may be left out.
+NOTHING: tuple[Any, ...] = (None, "", [], {}, False, 0)
+
+
+def lean(whole: Schema) -> Schema:
+    """A schema of the same arguments. What it accepts besides is refused by `parse`.
+
+    An optional argument that may be null is shown without the null.
+    """
+    uses = Counter(_references(whole))
+    shared = {
+        name: each
+        for name, each in whole.get("$defs", {}).items()
+        if uses[f"#/$defs/{name}"] > 1 or f"#/$defs/{name}" in _references(each)
+    }
+    made: Schema = _lean({**whole, "$defs": shared}, whole.get("$defs", {}), shared)
+    for name, argument in made["properties"].items():
+        if argument.get("description") == GLOSSARY.get(name):
+            argument.pop("description", None)
+    return {name: value for name, value in made.items() if name != "$defs" or value}
+
+
+def _references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(ref := part.get("$ref"), str):
+            yield ref
+        for each in part.values():
+            yield from _references(each)
+    elif isinstance(part, list):
+        for each in part:
+            yield from _references(each)
+
+
+def _lean(part: Any, defs: Schema, shared: Schema) -> Any:
+    if isinstance(part, list):
+        return [_lean(each, defs, shared) for each in part]
+    if not isinstance(part, dict):
+        return part
+    part = _without_null(_inlined(part, defs, shared))
+    made = {}
+    for name, value in part.items():
+        if name in ("properties", "$defs"):
+            made[name] = {key: _lean(each, defs, shared) for key, each in value.items()}
+        elif name == "additionalProperties" and isinstance(value, dict):
+            made[name] = _lean(value, defs, shared)
+        elif not _needless(name, value):
+            made[name] = _lean(value, defs, shared) if name not in ("default", "enum") else value
+    return made
+
+
+def _inlined(part: Schema, defs: Schema, shared: Schema) -> Schema:
+    """What is referred to but once stands where it is used."""
+    name = str(part.get("$ref", "")).removeprefix("#/$defs/")
+    if name not in defs or name in shared:
+        return part
+    return {**defs[name], **{key: value for key, value in part.items() if key != "$ref"}}
+
+
+def _without_null(part: Schema) -> Schema:
+    kinds = part.get("anyOf")
+    if kinds is None:
+        return part
+    rest = {name: value for name, value in part.items() if name != "anyOf"}
+    if part.get("default", NULL) is None:
+        kinds = [each for each in kinds if each != NULL]
+    if len(kinds) == 1:
+        return {**kinds[0], **rest}
+    if all(each.keys() == {"type", "enum"} and each["type"] == "string" for each in kinds):
+        return {
+            "type": "string",
+            "enum": [value for each in kinds for value in each["enum"]],
+        } | rest
+    return {"anyOf": kinds, **rest}
+
+
+def _needless(name: str, value: Any) -> bool:
+    if name == "default":
+        return value in NOTHING
+    if name in BOUNDS:
+        return abs(value) >= FAR or (name == "minimum" and value in (0, 1))
+    return name in LEFT_OUT
