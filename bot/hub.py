@@ -14,14 +14,14 @@ from pydantic import BaseModel
 from bot import freshness
 from bot.actor import Actor
 from bot.errors import Refused
-from bot.keys import Keys
+from bot.keys import KEY_ID, Broken, Keys
 from bot.metrics import Calls
 from bot.operation import Answer, Context, Notice, Operation, Peek, Shared
 from bot.operations import OPERATIONS
 from bot.operations.writing import Write, Writes
 from bot.pressure import Pressure
 from store import agents, heads, leases, requests, tasks, writes
-from store.transaction import Row, Store, Tx
+from store.transaction import Row, Store, Tx, Work
 
 # How long a revoked token may still work in this process.
 TOKEN_CACHE_S = 5
@@ -43,6 +43,7 @@ class Asked:
     arguments: BaseModel
     key: str
     shared: Shared
+    later: list[Work[None]] = field(default_factory=list)
 
     @property
     def given(self) -> dict[str, Any]:
@@ -161,8 +162,17 @@ class Hub:
         if not asked.actor.is_person:
             await self._touch(asked.actor)
         if asked.operation.reads_only:
-            return await self.store.read(lambda tx: run(tx, asked))
+            return await self._read(asked)
         return await self.store.write(lambda tx: mutate(tx, asked))
+
+    async def _read(self, asked: Asked) -> Answer:
+        """What it found that must be written down is, whether it answers or refuses."""
+        try:
+            return await self.store.read(lambda tx: run(tx, asked))
+        finally:
+            for work in asked.later:
+                await self.store.write(work)
+            asked.later.clear()
 
     async def _touch(self, actor: Actor) -> None:
         """Any call shows that the agent is alive, and renews its leases; written now and then."""
@@ -236,7 +246,8 @@ async def _now(tx: Tx, installation_id: int, write_id: str) -> Row:
 
 async def run(tx: Tx, asked: Asked) -> Answer:
     now, actor = await tx.now(), asked.actor
-    answer = await asked.operation.run(Context(tx, actor, now, asked.shared), **asked.given)
+    context = Context(tx, actor, now, asked.shared, asked.later)
+    answer = await asked.operation.run(context, **asked.given)
     return await with_freshness(tx, actor, answer)
 
 
@@ -260,8 +271,13 @@ async def _notices(tx: Tx, actor: Actor, now: int) -> list[Notice]:
 
 
 def _audit(asked: Asked, now: int) -> Row:
-    given = {k: v for k, v in asked.arguments.model_dump(mode="json").items() if v is not None}
-    subject = given.get("task") or given.get("repository") or given.get("agent_id") or ""
+    """Without what is sealed where it is kept: such a field has no `repr`."""
+    fields = type(asked.arguments).model_fields
+    shown = {name for name, each in fields.items() if each.repr}
+    dumped = asked.arguments.model_dump(mode="json", include=shown)
+    given = {k: v for k, v in dumped.items() if v is not None}
+    named = (given.get(each) for each in ("task", "repository", "agent_id", "context_id"))
+    subject = next((each for each in named if each), "")
     kept = {k: v if len(str(v)) <= 500 else f"{len(str(v))} characters" for k, v in given.items()}
     return {
         "at": now,
@@ -286,9 +302,18 @@ async def _authenticated(tx: Tx, keys: Keys, token: str) -> Actor:
     _, _, rest = token.partition("hubbub_")
     key_id, _, _ = rest.partition("_")
     row = await agents.find_key(tx, key_id) if key_id else None
-    if row is None or not hmac.compare_digest(row["hash"], keys.sign("agent keys", token)):
+    if row is None or not _made_of(keys, key_id, token, row["hash"]):
         raise Refused("unauthenticated", UNKNOWN_KEY)
     return Actor(row["installation_id"], row["agent_id"], row["role"])
+
+
+def _made_of(keys: Keys, key_id: str, token: str, digest: str) -> bool:
+    """Whether the token is ours, by the secret that its first letters name."""
+    try:
+        secret = keys.under(key_id[:KEY_ID])
+    except Broken:
+        return False
+    return hmac.compare_digest(digest, secret.sign("agent keys", token))
 
 
 async def create_key(tx: Tx, keys: Keys, installation_id: int, agent_id: str, role: str) -> str:

@@ -5,6 +5,8 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -18,6 +20,10 @@ from store.database import sqlite_path
 from store.transaction import Store
 
 SHORTEST = 32
+# How long the name of a secret is.
+KEY_ID = 8
+# The fact that says which secret the database is bound to.
+BOUND = "secret_key_id"
 NONCE = 12
 
 
@@ -26,18 +32,36 @@ class Broken(Exception):
 
 
 class Keys:
-    def __init__(self, secret: str) -> None:
+    """`former`: secrets that were in use before. What came of them is known, and made no more."""
+
+    def __init__(self, secret: str, former: Iterable[str] = ()) -> None:
         self._secret = secret.encode()
+        self.former = tuple(Keys(each) for each in former)
+
+    @property
+    def known(self) -> tuple["Keys", ...]:
+        """Of each secret, the one in use first."""
+        return (self, *self.former)
+
+    def under(self, key_id: str) -> "Keys":
+        """Those of the secret with this id. Raise Broken when it is not known."""
+        for each in self.known:
+            if each.id == key_id:
+                return each
+        raise Broken(
+            f"it is of the secret with key id {key_id}, which is neither HUBBUB_SECRET_KEY nor "
+            "one of HUBBUB_SECRET_KEY_OLD"
+        )
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes for this purpose and no other."""
         info = f"hubbub {purpose}".encode()
         return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self._secret)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Names the secret without telling it: stands in tokens and in the database."""
-        return hashlib.sha256(self.derive("key id")).hexdigest()[:8]
+        return hashlib.sha256(self.derive("key id")).hexdigest()[:KEY_ID]
 
     def sign(self, purpose: str, text: str) -> str:
         """A hex HMAC-SHA256 of `text`."""
@@ -55,7 +79,7 @@ class Keys:
                 sealed[:NONCE], sealed[NONCE:], about.encode()
             )
         except (InvalidTag, ValueError) as exc:
-            raise Broken from exc
+            raise Broken("it was changed since it was sealed") from exc
 
 
 def load(settings: Settings, *, make: bool) -> Keys:
@@ -63,15 +87,23 @@ def load(settings: Settings, *, make: bool) -> Keys:
 
     `make`: a missing file is made; otherwise WrongSettings.
     """
+    former = _former(settings)
     if settings.secret_key:
-        return Keys(_long_enough(settings.secret_key.get_secret_value(), "HUBBUB_SECRET_KEY"))
+        secret = _long_enough(settings.secret_key.get_secret_value(), "HUBBUB_SECRET_KEY")
+        return Keys(secret, former)
     path = sqlite_path(settings.database_url)
     if path is None:
         raise WrongSettings(
             "HUBBUB_SECRET_KEY is not set, and with MySQL it must be: all processes share it. "
             'Make one with `python3 -c "import secrets; print(secrets.token_urlsafe(48))"`.'
         )
-    return Keys(_beside(Path(f"{path}.key"), make=make))
+    return Keys(_beside(Path(f"{path}.key"), make=make), former)
+
+
+def _former(settings: Settings) -> list[str]:
+    given = settings.secret_key_old.get_secret_value() if settings.secret_key_old else ""
+    secrets_given = [each.strip() for each in given.split(",") if each.strip()]
+    return [_long_enough(each, "HUBBUB_SECRET_KEY_OLD") for each in secrets_given]
 
 
 def _beside(path: Path, *, make: bool) -> str:
@@ -111,11 +143,12 @@ def _long_enough(secret: str, where: str) -> str:
 
 
 async def check(store: Store, keys: Keys) -> None:
-    """Bind an empty database to the secret; refuse one that is bound to another."""
-    bound = await store.write(lambda tx: facts.settle(tx, "secret_key_id", keys.id))
-    if bound != keys.id:
+    """Bind an empty database to the secret; refuse one that is bound to an unknown one."""
+    bound = await store.write(lambda tx: facts.settle(tx, BOUND, keys.id))
+    if bound not in {each.id for each in keys.known}:
         raise WrongSettings(
             f"The database was filled with another secret (key id {bound}, this one is {keys.id}). "
             "Set HUBBUB_SECRET_KEY to the one it was filled with, or restore the .key file "
-            "beside the SQLite file."
+            "beside the SQLite file. If the secret was changed on purpose, name the former one in "
+            "HUBBUB_SECRET_KEY_OLD."
         )

@@ -6,7 +6,7 @@ from its return type.
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from bot.actor import Actor, Role
 from bot.errors import Refused
 from bot.keys import Keys
-from store.transaction import Tx
+from store.transaction import Tx, Work
 
 Key: TypeAlias = Annotated[
     str,
@@ -67,6 +67,8 @@ class Context:
     actor: Actor
     now: int
     shared: Shared
+    # What one that only reads has to write down of what it found: done after it.
+    later: list[Work[None]] = field(default_factory=list)
 
     @property
     def installation_id(self) -> int:

@@ -35,6 +35,10 @@ class Settings(BaseSettings):
         description="32 bytes or more from which all other secrets derive; made beside a SQLite "
         "file when absent, required with MySQL",
     )
+    secret_key_old: SecretStr | None = Field(
+        None,
+        description="former secrets, separated by commas: what came of them still holds",
+    )
     public_url: str | None = Field(
         None,
         description="where others reach this server; behind a proxy /mcp answers to its host only "
