@@ -853,6 +853,7 @@ context_snapshots = table(
     column("author", text(120)),
     column("at", Big),
     column("members", Json),
+    sa.Index("ix_context_snapshots_author", "installation_id", "author", "id"),
 )
 
 # --- What happened --------------------------------------------------------------------------------

@@ -90,5 +90,6 @@ CREATE TABLE IF NOT EXISTS context_snapshots (
   author VARCHAR(120) NOT NULL,
   at BIGINT NOT NULL,
   members LONGTEXT NOT NULL,
-  PRIMARY KEY (installation_id, id)
+  PRIMARY KEY (installation_id, id),
+  KEY ix_context_snapshots_author (installation_id, author, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};

@@ -92,3 +92,4 @@ CREATE TABLE context_snapshots (
   members TEXT NOT NULL,
   PRIMARY KEY (installation_id, id)
 );
+CREATE INDEX ix_context_snapshots_author ON context_snapshots (installation_id, author, id);
