@@ -19,6 +19,8 @@ ROLE_OF_PERMISSION: dict[str, Role] = {
 
 # Who acts when nobody asked: no agent can have this id.
 BOT = "hubbub[bot]"
+# Whom GitHub counts among a repository's own people, at the time of a text.
+TRUSTED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 # What an agent's id looks like.
 SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
 

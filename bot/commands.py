@@ -9,7 +9,7 @@ from bot.ceilings import MOST_ANSWERS_AN_HOUR, MOST_COMMENTS
 from bot.errors import Refused
 from bot.events.event import Written
 from bot.hub import Asked, mutate, run
-from bot.operation import Operation, Shared
+from bot.operation import Operation, Shared, Slash
 from bot.operations import OPERATIONS
 from bot.repository_settings import allows
 from store import commands, mirror, pending_reads, permissions, writes
@@ -21,8 +21,8 @@ MOST = 10
 LATEST = 24 * 3600 * 1_000_000
 LOOK_AGAIN = 30_000_000
 
-VERBS: dict[str, Operation] = {
-    each.slash.verb: each for each in OPERATIONS.values() if each.slash is not None
+VERBS: dict[str, tuple[Operation, Slash]] = {
+    slash.verb: (each, slash) for each in OPERATIONS.values() for slash in each.slashes
 }
 # Verbs that are no operation's: one that people type, and one that nobody can.
 HELP = "help"
@@ -132,45 +132,41 @@ async def _run(tx: Tx, shared: Shared, row: Row, permission: str) -> Reply:
         return Reply("refused", "confused", replies.no_permission(login, text))
     if row["verb"] == TOO_MANY:
         return Reply("refused", "confused", replies.too_many(login, int(row["words"][0]), MOST))
-    operation = VERBS.get(row["verb"])
-    if operation is None:
+    if row["verb"] not in VERBS:
         return Reply("refused", "confused", replies.unknown_command(login, text))
-    assert operation.slash is not None
-    needed = settled.needed(operation.slash.verb)
+    _, how = VERBS[row["verb"]]
+    needed = settled.needed(how.verb)
     if not allows(permission, needed):
         raise Refused(
             "forbidden",
             f"it takes the permission {needed} on this repository, and yours is {permission}.",
         )
-    result = await _operate(tx, shared, row, operation, asker)
-    said = operation.slash.reply(result) if operation.slash.reply else None
+    result = await _operate(tx, shared, row, asker)
+    said = how.reply(result) if how.reply else None
     return Reply("done", "+1", said)
 
 
-async def _operate(
-    tx: Tx, shared: Shared, row: Row, operation: Operation, asker: actor.Actor
-) -> Any:
-    arguments = operation.parse(await _arguments(tx, row, operation))
+async def _operate(tx: Tx, shared: Shared, row: Row, asker: actor.Actor) -> Any:
+    operation, how = VERBS[row["verb"]]
+    arguments = operation.parse(await _arguments(tx, row, operation, how))
     key = f"{row['source_kind']} {row['source_id']} {row['text_hash']} {row['nth']}"
     asked = Asked(operation, asker, arguments, key, shared)
     return await (run if operation.reads_only else mutate)(tx, asked)
 
 
-async def _arguments(tx: Tx, row: Row, operation: Operation) -> dict[str, Any]:
+async def _arguments(tx: Tx, row: Row, operation: Operation, how: Slash) -> dict[str, Any]:
     """The task is the issue commented on; words fill the arguments, the last takes the rest."""
-    assert operation.slash is not None
-    names = operation.slash.arguments
     words: list[str] = row["words"]
-    if words and not names:
-        raise Refused(
-            "invalid_arguments", f"{replies.code(replies.usage(operation))} takes no more words."
-        )
-    filled = dict(zip(names[:-1], words, strict=False))
-    if rest := words[max(len(names) - 1, 0) :]:
-        filled[names[-1]] = " ".join(rest)
-    where = await mirror.repository_by_id(tx, row["installation_id"], row["repository_id"])
-    name = where["full_name"] if where else "?"
-    return {"task": f"{name}#{row['number']}", **filled}
+    if words and not how.arguments:
+        raise Refused("invalid_arguments", f"{replies.code(replies.usage(how))} takes no words.")
+    filled = dict(zip(how.arguments[:-1], words, strict=False))
+    if rest := words[max(len(how.arguments) - 1, 0) :]:
+        filled[how.arguments[-1]] = " ".join(rest)
+    about = {}
+    if "task" in operation.arguments.model_fields:
+        where = await mirror.repository_by_id(tx, row["installation_id"], row["repository_id"])
+        about = {"task": f"{where['full_name'] if where else '?'}#{row['number']}"}
+    return {**about, **filled, **how.given}
 
 
 async def _tell(tx: Tx, row: Row, reply: Reply) -> None:

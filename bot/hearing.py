@@ -1,12 +1,15 @@
 """What GitHub's news means for tasks: made, closed, reopened, renamed, merged, or not written."""
 
 import json
+from collections.abc import Collection
 
-from bot import repository_settings, tasks
-from bot.actor import BOT
+from bot import labels, repository_settings, tasks
+from bot.actor import BOT, TRUSTED
 from bot.states import OPEN, TaskState
-from store import mirror
+from bot.times import SECOND
+from store import circles, mirror, ready
 from store import tasks as stored
+from store.mirror import Put
 from store.transaction import Row, Tx
 
 # GitHub's reason for a closed issue, to the task's state.
@@ -19,29 +22,88 @@ async def issue_changed(tx: Tx, row: Row, before: Row | None) -> None:
     task = await stored.of_issue(tx, installation_id, row["id"])
     task = task and await stored.locked(tx, installation_id, task["id"])
     gone = row["deleted"] or row["state"] == "closed"
+    was_gone = before is not None and (before["deleted"] or before["state"] == "closed")
+    if before is None or gone != was_gone:
+        await _settle_waits(tx, row, gone=bool(gone))
     if task is None:
         if not gone and await _is_asked_for(tx, row):
-            await stored.create(
-                tx,
-                installation_id,
-                repository_id=row["repository_id"],
-                issue_id=row["id"],
-                number=row["number"],
-                title=row["title"],
-            )
-            tx.rings.add(f"installation {installation_id}")
+            await _make(tx, row)
         return
     if (task["title"], task["number"]) != (row["title"], row["number"]):
         await stored.change(
             tx, installation_id, task["id"], title=row["title"], number=row["number"]
         )
-    was_gone = before is not None and (before["deleted"] or before["state"] == "closed")
+    if before is not None and before["labels"] != row["labels"]:
+        await _take_labels(tx, task, json.loads(before["labels"]), json.loads(row["labels"]))
     if gone and not was_gone:
         to = "cancelled" if row["deleted"] else CLOSED_AS.get(row["state_reason"], "completed")
         if task["state"] in OPEN:
             await tasks.move(tx, task, to, BOT, "the issue was closed")
     elif was_gone and not gone and task["state"] not in OPEN:
         await tasks.move(tx, task, "pending", BOT, "the issue was reopened")
+
+
+async def _make(tx: Tx, row: Row) -> None:
+    task_id = await stored.create(
+        tx,
+        row["installation_id"],
+        repository_id=row["repository_id"],
+        issue_id=row["id"],
+        number=row["number"],
+        title=row["title"],
+        **labels.said(json.loads(row["labels"])),
+    )
+    task = await stored.get(tx, row["installation_id"], task_id)
+    if task is not None:
+        await tasks.record(tx, task, "task.created", BOT)
+
+
+async def _take_labels(tx: Tx, task: Row, before: list[str], now: list[str]) -> None:
+    changed = labels.changed(before, now)
+    new = {name: value for name, value in changed.items() if task[name] != value}
+    if new:
+        await stored.change(tx, task["installation_id"], task["id"], **stored.encoded(new))
+        await tasks.record(tx, task, "task.changed", BOT, **new)
+
+
+async def _settle_waits(tx: Tx, row: Row, *, gone: bool) -> None:
+    """It was opened or closed: who waits for it may go on, and circles form or end."""
+    here = (tx, row["installation_id"])
+    if not await circles.waits(*here, row["id"]):
+        return
+    await circles_formed(*here, await circles.settle(*here, (row["id"],)))
+    if gone:
+        for task in await ready.released_by(*here, row["id"]):
+            await tasks.woken(tx, task, f"#{row['number']} was closed")
+
+
+async def circles_formed(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> None:
+    """Tell of issues that wait for each other in a circle now."""
+    for issue_id in sorted(issue_ids):
+        if task := await stored.of_issue(tx, installation_id, issue_id):
+            await tasks.record(tx, task, "task.circle", BOT)
+
+
+async def unrelated(tx: Tx, installation_id: int, waits: int, awaited: int) -> None:
+    """An issue does not wait for another any more."""
+    for task in await ready.released_by(tx, installation_id, awaited, of=waits):
+        await tasks.woken(tx, task, "it waits for nothing any more")
+
+
+async def comment_came(tx: Tx, row: Row, put: Put) -> None:
+    """One of a person whom the repository knows answers what the task's holder asked."""
+    if put.before is not None or row["deleted"] or row["author"].endswith("[bot]"):
+        return
+    here = (tx, row["installation_id"], row["repository_id"], row["number"])
+    task = await stored.by_number(*here)
+    # GitHub's times are whole seconds.
+    if task is None or not task["question"] or row["created_at"] + SECOND < task["asked_at"]:
+        return
+    issue = await mirror.issue(*here)
+    its_author = issue is not None and issue["author_id"] == row["author_id"]
+    if its_author or row["author_association"] in TRUSTED:
+        task = await stored.locked(tx, row["installation_id"], task["id"]) or task
+        await tasks.answered(tx, task, f"@{row['author']}")
 
 
 async def _is_asked_for(tx: Tx, row: Row) -> bool:
@@ -52,9 +114,9 @@ async def _is_asked_for(tx: Tx, row: Row) -> bool:
     return carries(row["labels"], settings.task_label)
 
 
-def carries(labels: str, label: str) -> bool:
+def carries(among: str, label: str) -> bool:
     """Whether it is among the labels of a mirrored issue. To GitHub, case is the same."""
-    return label.casefold() in (each.casefold() for each in json.loads(labels))
+    return label.casefold() in (each.casefold() for each in json.loads(among))
 
 
 async def pull_changed(tx: Tx, row: Row) -> None:

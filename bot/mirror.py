@@ -78,10 +78,13 @@ OF_NO_REPOSITORY = ("projects", "project_items", "project_values")
 async def _unguarded(tx: Tx, installation_id: int, changes: Changes) -> None:
     """What GitHub gives no guard: believed for now."""
     for relation in changes.related:
-        await relations.put(tx, installation_id, asdict(relation))
+        newly = await relations.put(tx, installation_id, asdict(relation))
+        await hearing.circles_formed(tx, installation_id, newly)
     for gone in changes.unrelated:
         ends = (gone.source_id, gone.target_id)
         await relations.remove(tx, installation_id, gone.kind, *ends)
+        waits, awaited = ends if gone.kind == "blocked_by" else ends[::-1]
+        await hearing.unrelated(tx, installation_id, waits, awaited)
     for branch in changes.branches:
         await _branch(tx, installation_id, branch)
     for repository_id, on in changes.selected:
@@ -150,11 +153,16 @@ def _granted(before: str, now: str) -> bool:
     return before != "{}" and bool(json.loads(now).items() - json.loads(before).items())
 
 
+async def _comment(tx: Tx, row: Row, put: Put) -> None:
+    await surplus.comment_came(tx, row, put)
+    await hearing.comment_came(tx, row, put)
+
+
 FOLLOW = {
     "issues": _issue,
     "pull_requests": _pull_request,
     "installations": _installation,
-    "comments": surplus.comment_came,
+    "comments": _comment,
 }
 
 

@@ -5,7 +5,7 @@ from its return type.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias
 
@@ -83,12 +83,14 @@ class Slash:
     """How an operation is asked for in a comment, and answered there.
 
     The task is the issue commented on; the words fill `arguments` in order, the last one taking
-    the rest. `reply` makes the comment that answers; without it a reaction is all.
+    the rest; `given` are those that the verb itself stands for. `reply` makes the comment that
+    answers; without it a reaction is all.
     """
 
     verb: str
     help: str
     arguments: tuple[str, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
     reply: Callable[[Any], str] | None = None
 
 
@@ -106,7 +108,7 @@ class Operation:
     reaches_github: bool
     # Neither audited nor kept for a retry: it may well be done twice.
     quiet: bool
-    slash: Slash | None
+    slashes: tuple[Slash, ...]
     # With it the operation takes `wait_s`, and is asked again until it holds or time is over.
     settled: Callable[[Any], bool] | None
     # With `reaches_github` it takes `key`, by which a repeated call is known.
@@ -128,7 +130,7 @@ def operation(
     destructive: bool = False,
     reaches_github: bool = False,
     quiet: bool = False,
-    slash: Slash | None = None,
+    slashes: tuple[Slash, ...] = (),
     settled: Callable[[Any], bool] | None = None,
     peek: Peek | None = None,
 ) -> Callable[[Callable[..., Awaitable[Answer]]], Operation]:
@@ -156,7 +158,7 @@ def operation(
             destructive=destructive,
             reaches_github=reaches_github,
             quiet=quiet,
-            slash=slash,
+            slashes=slashes,
             settled=settled,
             peek=peek,
         )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from bot.operation import Operation
+from bot.operation import Operation, Slash
 from store.transaction import Row
 
 AT = re.compile(r"@(?=\w)")
@@ -102,9 +102,9 @@ def task_status(
 def help_text(operations: Iterable[Operation], needed: Callable[[str], str]) -> str:
     """`needed`: the permission that a verb takes."""
     rows = [
-        f"| {code(usage(each))} | {each.slash.help} | {needed(each.slash.verb)} |"
+        f"| {code(usage(slash))} | {slash.help} | {needed(slash.verb)} |"
         for each in operations
-        if each.slash
+        for slash in each.slashes
     ]
     rows.append("| `/help` | this list | everybody |")
     return "\n".join(
@@ -120,10 +120,8 @@ def help_text(operations: Iterable[Operation], needed: Callable[[str], str]) -> 
     )
 
 
-def usage(operation: Operation) -> str:
-    assert operation.slash is not None
-    words = [f"[{name}]" for name in operation.slash.arguments]
-    return " ".join([f"/{operation.slash.verb}", *words])
+def usage(slash: Slash) -> str:
+    return " ".join([f"/{slash.verb}", *(f"[{name}]" for name in slash.arguments)])
 
 
 def refused(asker: str, text: str, why: str) -> str:
@@ -167,4 +165,17 @@ def wrong_settings(committer: str, problems: Iterable[str]) -> str:
         "Hubbub's documentation describes them on the page *Repository settings* "
         "(`docs/reference/repository-settings.md`). Mend the file on the default branch, then "
         "close this issue."
+    )
+
+
+def explained(text: str) -> str:
+    """Why a task can or cannot be had: names of agents and people mention nobody."""
+    return AT.sub("@\u2060", text)
+
+
+def asks(question: str) -> str:
+    """A holder's question to people."""
+    return (
+        f"**A question** (whoever answers in a comment here lets the work go on):\n\n"
+        f"{quoted(question)}"
     )

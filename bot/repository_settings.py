@@ -47,9 +47,19 @@ class Board(Group):
 class Permissions(Group):
     """The least permission on the repository that each slash command takes."""
 
+    assign: ToChange = "write"
+    block: ToChange = "write"
+    cancel: ToChange = "write"
     claim: ToChange = "write"
+    done: ToChange = "write"
+    hold: ToChange = "write"
+    priority: ToChange = "write"
     release: ToChange = "write"
+    resume: ToChange = "write"
+    retry: ToChange = "write"
+    unblock: ToChange = "write"
     status: Permission = "read"
+    why: Permission = "read"
 
     def needed(self, verb: str) -> Permission:
         found: Permission = getattr(self, verb)

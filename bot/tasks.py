@@ -1,33 +1,67 @@
 """What happens to a task: each step writes its event and the card with its own transaction."""
 
+import json
+from collections.abc import Sequence
+
 from bot import card, repository_settings
 from bot.actor import BOT
 from bot.errors import Refused
 from bot.states import LEGAL, OPEN, TaskState
-from store import events, leases, mirror, tasks, writes
+from store import agents, events, heads, leases, mirror, relations, tasks, writes
 from store.transaction import Row, Tx
 
 # What is not shown on the card at once: progress, a quarter of an hour after the last edit; a pull
 # request, with what is reported next, for that comes soon.
 PROGRESS = "task.progress"
+# How a lease ended, to what is counted of its holder.
+COUNTED = {each: each for each in ("completed", "failed", "expired", "released")}
+# Whom a task is reserved for may be dead: after so long anybody may have it.
+RESERVED_FOR = 24 * 3600 * 1_000_000
 CALM = {PROGRESS: {"every": 900_000_000}, "task.pull": {"delay": 120_000_000}}
 
 
 async def record(tx: Tx, task: Row, kind: str, actor: str, **data: object) -> None:
-    """An event of the task, and what people see of it on GitHub."""
+    """A step of the task: its event, its audit row, and what people see of it on GitHub."""
     installation_id = task["installation_id"]
     where = task["repository_id"]
     await events.append(tx, installation_id, kind, task["id"], actor, data, repository_id=where)
+    done = {"at": await tx.now(), "actor": actor, "operation": kind, "subject": task["id"]}
+    heads.append(tx, "audit", installation_id, done | {"data": json.dumps(data)})
     # What a person did goes first; the rest has its turn beside each agent's writes.
     lane = writes.PEOPLE if actor.startswith("@") else writes.AGENTS
     await card.show(tx, installation_id, task["id"], lane=lane, **CALM.get(kind, {}))
     if kind not in CALM:
         await card.show_on_board(tx, installation_id, task["id"], lane)
+        await _show_on_parent(tx, task)
 
 
-async def claim(tx: Tx, task: Row, holder: str, lease_s: int | None) -> Row | None:
+async def woken(tx: Tx, task: Row, why: str) -> None:
+    """Nothing keeps it waiting any more: for those who wait for work. Its card says nothing new."""
+    i, where = task["installation_id"], task["repository_id"]
+    data = {"why": why}
+    await events.append(tx, i, "task.ready", task["id"], BOT, data, repository_id=where)
+
+
+async def show_soon(tx: Tx, installation_id: int, task_id: str) -> None:
+    """Its card as it is now, when that is not urgent."""
+    await card.show(tx, installation_id, task_id, **CALM[PROGRESS])
+
+
+async def _show_on_parent(tx: Tx, task: Row) -> None:
+    """A parent's card tells how far its sub-issues are; that is not urgent."""
+    here = (tx, task["installation_id"])
+    parents = await relations.targets(*here, "parent", task["issue_id"] or 0)
+    for each in parents:
+        parent = await tasks.of_issue(*here, each["mirrored_id"]) if each["mirrored_id"] else None
+        if parent is not None:
+            await show_soon(*here, parent["id"])
+
+
+async def claim(
+    tx: Tx, task: Row, holder: str, lease_s: int | None, paths: Sequence[str] = ()
+) -> Row | None:
     """The new lease, or None when somebody was quicker or the task is not to be had."""
-    lease = await leases.grant(tx, task["installation_id"], task["id"], holder, lease_s)
+    lease = await leases.grant(tx, task["installation_id"], task["id"], holder, lease_s, paths)
     if lease:
         await record(tx, task, "task.claimed", holder, fence=lease["fence"], lease=lease["id"])
     return lease
@@ -38,7 +72,79 @@ async def end_lease(tx: Tx, task: Row, how: str, why: str, to: TaskState) -> boo
     if task["lease_id"] is None:
         return False
     lease = await leases.get(tx, task["installation_id"], task["lease_id"])
-    return lease is not None and await leases.end(tx, lease, how, why, to)
+    if lease is None or not await leases.end(tx, lease, how, why, to):
+        return False
+    if column := COUNTED.get("failed" if to == "failed" else how):
+        await agents.count(tx, task["installation_id"], lease["holder"], column)
+    return True
+
+
+async def reserve(tx: Tx, task: Row, agent_id: str, actor: str) -> None:
+    """For an agent alone, without a lease. Raise Refused."""
+    state: TaskState = task["state"]
+    if state not in ("pending", "assigned"):
+        raise illegal(task, "assigned")
+    now = await tx.now()
+    given = {"assigned_to": agent_id, "assigned_by": actor, "assigned_at": now}
+    await tasks.change(tx, task["installation_id"], task["id"], state="assigned", **given)
+    await record(tx, task, "task.assigned", actor, to=agent_id)
+
+
+async def free(tx: Tx, task: Row, actor: str, why: str) -> None:
+    """A reservation ends, and anybody may claim the task."""
+    if task["state"] != "assigned":
+        return
+    none = dict.fromkeys(("assigned_to", "assigned_by", "assigned_at"))
+    await tasks.change(tx, task["installation_id"], task["id"], state="pending", **none)
+    await record(tx, task, "task.unassigned", actor, to=task["assigned_to"], why=why)
+
+
+async def hold(tx: Tx, task: Row, actor: str, why: str) -> None:
+    """Nobody claims it, and who has it waits: their lease does not run out meanwhile."""
+    held = {"held": 1, "held_by": actor, "held_why": why[:500]}
+    await tasks.change(tx, task["installation_id"], task["id"], **held)
+    if lease := await _lease(tx, task):
+        await leases.park(tx, lease)
+    await record(tx, task, "task.held", actor, why=why)
+
+
+async def resume(tx: Tx, task: Row, actor: str) -> None:
+    """The hold is over; the time of a lease starts anew."""
+    none = {"held": 0, "held_by": None, "held_why": None}
+    await tasks.change(tx, task["installation_id"], task["id"], **none)
+    await _unpark(tx, task | none)
+    tx.rings.add("outbox")
+    await record(tx, task, "task.resumed", actor)
+
+
+async def ask(tx: Tx, task: Row, question: str, actor: str) -> None:
+    """Its holder asks people, and keeps the task without end until one answers."""
+    now = await tx.now()
+    here = (tx, task["installation_id"], task["id"])
+    await tasks.change(*here, question=question, asked_at=now)
+    if lease := await _lease(tx, task):
+        await leases.park(tx, lease)
+    await record(tx, task, "task.asked", actor)
+
+
+async def answered(tx: Tx, task: Row, actor: str) -> None:
+    """Somebody said something: the holder's time starts anew."""
+    none = {"question": None, "asked_at": None}
+    await tasks.change(tx, task["installation_id"], task["id"], **none)
+    await _unpark(tx, task | none)
+    await record(tx, task, "task.answered", actor)
+
+
+async def _lease(tx: Tx, task: Row) -> Row | None:
+    where = task["installation_id"]
+    return await leases.get(tx, where, task["lease_id"]) if task["lease_id"] else None
+
+
+async def _unpark(tx: Tx, task: Row) -> None:
+    """Unless something else is awaited."""
+    awaited = task["held"] or task["question"] or task["state"] == "in_review"
+    if not awaited and (lease := await _lease(tx, task)):
+        await leases.unpark(tx, lease)
 
 
 async def release(tx: Tx, task: Row, how: str, why: str, actor: str) -> None:
@@ -57,12 +163,7 @@ async def move(tx: Tx, task: Row, to: TaskState, actor: str, why: str = "") -> N
         return
     legal = LEGAL[state]
     if to not in legal:
-        raise Refused(
-            "illegal_transition",
-            f"{name(task)} is {state} and cannot become {to}; it can become {', '.join(legal)}.",
-            state=state,
-            legal=list(legal),
-        )
+        raise illegal(task, to)
     # What the holder queued may go out after an end that they worked towards, and no other.
     how = "revoked" if to == "cancelled" and actor != task["holder"] else "completed"
     if to in OPEN or not await end_lease(tx, task, how, why or to, to):
@@ -71,13 +172,23 @@ async def move(tx: Tx, task: Row, to: TaskState, actor: str, why: str = "") -> N
     await record(tx, task, f"task.{to}", actor, why=why)
 
 
+def illegal(task: Row, to: str) -> Refused:
+    legal = LEGAL[task["state"]]
+    return Refused(
+        "illegal_transition",
+        f"{name(task)} is {task['state']} and cannot become {to}; it can become "
+        f"{', '.join(legal)}.",
+        state=task["state"],
+        legal=list(legal),
+    )
+
+
 async def _fit_lease(tx: Tx, task: Row, to: TaskState) -> None:
     """A review parks the lease; going back to work starts its time anew."""
-    if task["lease_id"] is None or to not in ("in_review", "in_progress"):
-        return
-    lease = await leases.get(tx, task["installation_id"], task["lease_id"])
-    if lease is not None:
-        await (leases.park if to == "in_review" else leases.unpark)(tx, lease)
+    if to == "in_review" and (lease := await _lease(tx, task)):
+        await leases.park(tx, lease)
+    elif to == "in_progress":
+        await _unpark(tx, task | {"state": to})
 
 
 async def expire(tx: Tx, lease: Row) -> None:
@@ -92,6 +203,14 @@ async def expire(tx: Tx, lease: Row) -> None:
         await release(tx, task, "expired", "the lease ran out", BOT)
     else:
         await leases.end(tx, lease, "expired", "the lease ran out", "pending")
+
+
+async def lapse(tx: Tx, which: Row) -> None:
+    """A reservation that nobody took up in time ends."""
+    task = await tasks.locked(tx, which["installation_id"], which["id"])
+    if task is None or (task["assigned_at"] or 0) > await tx.now() - RESERVED_FOR:
+        return
+    await free(tx, task, BOT, "it was not claimed in time")
 
 
 def name(task: Row) -> str:

@@ -86,3 +86,9 @@ async def revoke_key(tx: Tx, key_id: str) -> bool:
             id=key_id,
         )
     )
+
+
+async def count(tx: Tx, installation_id: int, agent_id: str, column: str) -> None:
+    """One more of completed, failed, expired or released."""
+    q = f"UPDATE agents SET {column} = {column} + 1 WHERE installation_id = :i AND id = :a"
+    await tx.run(q, i=installation_id, a=agent_id)

@@ -1,5 +1,8 @@
 """Leases: who holds a task, until when. A lease ends only by a change of its row."""
 
+import json
+from collections.abc import Sequence
+
 from store import ids, sql
 from store.transaction import Row, Tx
 
@@ -14,23 +17,30 @@ COLUMNS = (
     "expires_at",
     "granted_at",
     "renewed_at",
+    "paths",
 )
 # While a lease is in one of these states, what was queued under it may go out.
 PROPER = ("held", "parked", "released", "completed")
 
 
 async def grant(
-    tx: Tx, installation_id: int, task_id: str, holder: str, lease_s: int | None
+    tx: Tx,
+    installation_id: int,
+    task_id: str,
+    holder: str,
+    lease_s: int | None,
+    paths: Sequence[str] = (),
 ) -> Row | None:
     """Take the task, if nobody holds it: the lease, or None. One UPDATE decides.
 
-    `lease_s` None never expires.
+    `lease_s` None never expires. `paths`: what its holder says it will touch.
     """
     now = await tx.now()
     lease_id = ids.new("l", now)
     took = await tx.run(
         "UPDATE tasks SET lease_id = :l, holder = :h, fence = fence + 1, state = 'in_progress', "
-        "assigned_to = NULL, updated_at = :now WHERE installation_id = :i AND id = :t "
+        "assigned_to = NULL, assigned_by = NULL, assigned_at = NULL, updated_at = :now "
+        "WHERE installation_id = :i AND id = :t "
         "AND lease_id IS NULL AND held = 0 AND state IN ('pending', 'assigned') "
         "AND (assigned_to IS NULL OR assigned_to = :h)",
         l=lease_id,
@@ -57,6 +67,7 @@ async def grant(
         "expires_at": None if lease_s is None else now + lease_s * 1_000_000,
         "granted_at": now,
         "renewed_at": now,
+        "paths": json.dumps(list(paths)),
     }
     await tx.run(sql.insert("leases", COLUMNS), **lease)
     return lease
@@ -84,7 +95,8 @@ async def end(tx: Tx, lease: Row, state: str, why: str, to: str) -> bool:
     )
     if ended:
         await tx.run(
-            "UPDATE tasks SET lease_id = NULL, holder = NULL, state = :to, updated_at = :now "
+            "UPDATE tasks SET lease_id = NULL, holder = NULL, state = :to, question = NULL, "
+            "asked_at = NULL, updated_at = :now "
             "WHERE installation_id = :i AND id = :t AND lease_id = :l",
             to=to,
             now=now,
@@ -96,10 +108,11 @@ async def end(tx: Tx, lease: Row, state: str, why: str, to: str) -> bool:
 
 
 async def park(tx: Tx, lease: Row) -> None:
-    """A review or a person is awaited: it does not expire meanwhile."""
+    """A review or a person is awaited: it does not expire meanwhile. One that ran out does."""
     await tx.run(
         "UPDATE leases SET state = 'parked', expires_at = NULL WHERE installation_id = :i "
-        "AND id = :l AND state = 'held'",
+        "AND id = :l AND state = 'held' AND (expires_at IS NULL OR expires_at > :now)",
+        now=await tx.now(),
         i=lease["installation_id"],
         l=lease["id"],
     )
@@ -138,3 +151,41 @@ async def renew(tx: Tx, installation_id: int, holder: str, now: int) -> int:
         i=installation_id,
         h=holder,
     )
+
+
+async def touching(tx: Tx, installation_id: int, lease_id: str, paths: Sequence[str]) -> None:
+    """Its holder says anew which paths it will touch."""
+    await tx.run(
+        "UPDATE leases SET paths = :paths WHERE installation_id = :i AND id = :l",
+        paths=json.dumps(list(paths)),
+        i=installation_id,
+        l=lease_id,
+    )
+
+
+async def with_paths(tx: Tx, installation_id: int, repository_id: int) -> list[Row]:
+    """The live leases in a repository whose holders named paths: with `task_id`, `number`."""
+    rows = await tx.all(
+        "SELECT l.holder, l.paths, t.id AS task_id, t.number, t.pull_number FROM leases l "
+        "JOIN tasks t ON t.installation_id = l.installation_id AND t.id = l.task_id "
+        "AND t.lease_id = l.id WHERE l.installation_id = :i AND l.state IN ('held', 'parked') "
+        "AND l.paths <> '[]' AND t.repository_id = :r ORDER BY t.id",
+        i=installation_id,
+        r=repository_id,
+    )
+    return [row | {"paths": json.loads(row["paths"])} for row in rows]
+
+
+async def last_ended(tx: Tx, installation_id: int, task_id: str) -> Row | None:
+    """The lease that ended last on a task."""
+    q = (
+        "SELECT * FROM leases WHERE installation_id = :i AND task_id = :t "
+        "AND state NOT IN ('held', 'parked') ORDER BY fence DESC LIMIT 1"
+    )
+    return await tx.one(q, i=installation_id, t=task_id)
+
+
+def paths_of(lease: Row) -> list[str]:
+    """What its holder said it would touch."""
+    found: list[str] = json.loads(lease["paths"] or "[]")
+    return found

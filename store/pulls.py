@@ -100,3 +100,16 @@ async def unresolved_threads(tx: Tx, installation_id: int, repository_id: int, n
     )
     row = await tx.one(q, i=installation_id, r=repository_id, n=number)
     return int(row["n"]) if row else 0
+
+
+async def open_files(tx: Tx, installation_id: int, repository_id: int) -> list[Row]:
+    """What the newest open pull requests touch: `number`, `files` as in `files`."""
+    rows = await tx.all(
+        "SELECT p.number, f.files FROM pull_requests p JOIN pull_files f "
+        "ON f.installation_id = p.installation_id AND f.repository_id = p.repository_id "
+        "AND f.number = p.number WHERE p.installation_id = :i AND p.repository_id = :r "
+        "AND p.state = 'open' AND p.deleted = 0 ORDER BY p.number DESC LIMIT 100",
+        i=installation_id,
+        r=repository_id,
+    )
+    return [row | {"files": json.loads(row["files"])} for row in rows]

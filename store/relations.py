@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from store import sql
+from store import circles, sql
 from store.transaction import Row, Tx
 
 Kind = Literal["parent", "blocked_by"]
@@ -15,7 +15,8 @@ COLUMNS = (*KEY, "source_name", "source_state", "target_name", "target_state")
 # The mirrored issue says it better than what was noted with the relation.
 OTHER = (
     "SELECT COALESCE(i.state, s.{end}_state) AS state, i.title, i.id AS mirrored_id, "
-    "i.repository_id, COALESCE(r.full_name, '') AS full_name, i.number, s.{end}_name AS noted "
+    "i.repository_id, COALESCE(r.full_name, '') AS full_name, i.number, s.{end}_name AS noted, "
+    "s.cyclic "
     "FROM relations s "
     "LEFT JOIN issues i ON i.installation_id = s.installation_id AND i.id = s.{end}_id "
     "AND i.deleted = 0 "
@@ -28,10 +29,13 @@ TARGETS = OTHER.format(end="target", this="source")
 SOURCES = OTHER.format(end="source", this="target")
 
 
-async def put(tx: Tx, installation_id: int, relation: Row) -> None:
-    """An issue has one parent: a new one takes the place of another. What is gone has none."""
+async def put(tx: Tx, installation_id: int, relation: Row) -> set[int]:
+    """An issue has one parent: a new one takes the place of another. What is gone has none.
+
+    The issues that stand in a circle by it.
+    """
     if await _an_end_is_gone(tx, installation_id, relation):
-        return
+        return set()
     if relation["kind"] == "parent":
         await tx.run(
             "DELETE FROM relations WHERE installation_id = :i AND kind = 'parent' "
@@ -42,6 +46,8 @@ async def put(tx: Tx, installation_id: int, relation: Row) -> None:
         )
     row = {"installation_id": installation_id, **relation}
     await tx.run(sql.upsert(tx.dialect, "relations", COLUMNS, KEY), **row)
+    ends = (relation["source_id"], relation["target_id"])
+    return await circles.settle(tx, installation_id, ends)
 
 
 async def _an_end_is_gone(tx: Tx, installation_id: int, relation: Row) -> bool:
@@ -55,6 +61,12 @@ async def _an_end_is_gone(tx: Tx, installation_id: int, relation: Row) -> bool:
 
 async def drop(tx: Tx, installation_id: int, issue_id: int) -> None:
     """All that an issue had: it is gone."""
+    # Who waits by a circle through it waits anew: what it led to is looked at from there.
+    q = (
+        "SELECT source_id, target_id FROM relations WHERE installation_id = :i "
+        "AND kind IN ('parent', 'blocked_by') AND (source_id = :id OR target_id = :id)"
+    )
+    ends = await tx.all(q, i=installation_id, id=issue_id)
     for end in ("source_id", "target_id"):
         await tx.run(
             f"DELETE FROM relations WHERE installation_id = :i AND {end} = :id "
@@ -62,6 +74,8 @@ async def drop(tx: Tx, installation_id: int, issue_id: int) -> None:
             i=installation_id,
             id=issue_id,
         )
+    others = {each[end] for each in ends for end in ("source_id", "target_id")} - {issue_id}
+    await circles.settle(tx, installation_id, others)
 
 
 async def remove(tx: Tx, installation_id: int, kind: Kind, source_id: int, target_id: int) -> None:
@@ -73,27 +87,32 @@ async def remove(tx: Tx, installation_id: int, kind: Kind, source_id: int, targe
         source=source_id,
         target=target_id,
     )
+    await circles.settle(tx, installation_id, (source_id, target_id))
 
 
 async def replace_targets(
     tx: Tx, installation_id: int, kind: Kind, source_id: int, found: Sequence[Row]
-) -> None:
-    """These are all the targets of the source."""
-    await _replace(tx, installation_id, kind, "source_id", source_id, found)
+) -> set[int]:
+    """These are all the targets of the source: the issues that stand in a circle by them."""
+    return await _replace(tx, installation_id, kind, "source_id", source_id, found)
 
 
 async def replace_sources(
     tx: Tx, installation_id: int, kind: Kind, target_id: int, found: Sequence[Row]
-) -> None:
-    """These are all the sources of the target."""
-    await _replace(tx, installation_id, kind, "target_id", target_id, found)
+) -> set[int]:
+    """These are all the sources of the target: the issues that stand in a circle by them."""
+    return await _replace(tx, installation_id, kind, "target_id", target_id, found)
 
 
 async def _replace(
     tx: Tx, installation_id: int, kind: Kind, end: str, id_: int, found: Sequence[Row]
-) -> None:
+) -> set[int]:
     # GitHub lists only what the App may see: of the rest its events are all there is.
     other = "target_id" if end == "source_id" else "source_id"
+    q = f"SELECT {other} AS id FROM relations WHERE installation_id = :i AND kind = :kind "
+    before = await tx.all(f"{q} AND {end} = :id", i=installation_id, kind=kind, id=id_)
+    if not (before or found):
+        return set()
     await tx.run(
         f"DELETE FROM relations WHERE installation_id = :i AND kind = :kind AND {end} = :id "
         f"AND EXISTS (SELECT 1 FROM issues n WHERE n.installation_id = relations.installation_id "
@@ -102,8 +121,10 @@ async def _replace(
         kind=kind,
         id=id_,
     )
+    newly: set[int] = set()
     for relation in found:
-        await put(tx, installation_id, relation)
+        newly |= await put(tx, installation_id, relation)
+    return newly | await circles.settle(tx, installation_id, {id_, *(r["id"] for r in before)})
 
 
 async def targets(tx: Tx, installation_id: int, kind: Kind, source_id: int) -> list[Row]:

@@ -17,6 +17,7 @@ COLUMNS = (
     "state",
     "priority",
     "capabilities",
+    "size",
     "created_at",
     "updated_at",
 )
@@ -49,11 +50,12 @@ async def create(tx: Tx, installation_id: int, **values: Any) -> str:
         "state": "pending",
         "priority": MEDIUM,
         "capabilities": [],
+        "size": None,
         "created_at": now,
         "updated_at": now,
         **values,
     }
-    row["capabilities"] = json.dumps(row["capabilities"])
+    row = encoded(row)
     statement = sql.insert_new(tx.dialect, "tasks", COLUMNS, ("installation_id", "issue_id"))
     await tx.run(statement, **row)
     if row["issue_id"] is None:
@@ -63,11 +65,11 @@ async def create(tx: Tx, installation_id: int, **values: Any) -> str:
 
 
 async def get(tx: Tx, installation_id: int, task_id: str) -> Row | None:
-    return _decoded(await tx.one(f"{ANY} AND t.id = :t", i=installation_id, t=task_id))
+    return _one(await tx.one(f"{ANY} AND t.id = :t", i=installation_id, t=task_id))
 
 
 async def visible(tx: Tx, installation_id: int, task_id: str) -> Row | None:
-    return _decoded(await tx.one(f"{SELECT} AND t.id = :t", i=installation_id, t=task_id))
+    return _one(await tx.one(f"{SELECT} AND t.id = :t", i=installation_id, t=task_id))
 
 
 async def locked(tx: Tx, installation_id: int, task_id: str) -> Row | None:
@@ -81,18 +83,18 @@ async def locked(tx: Tx, installation_id: int, task_id: str) -> Row | None:
 
 
 async def of_issue(tx: Tx, installation_id: int, issue_id: int) -> Row | None:
-    return _decoded(await tx.one(f"{ANY} AND t.issue_id = :n", i=installation_id, n=issue_id))
+    return _one(await tx.one(f"{ANY} AND t.issue_id = :n", i=installation_id, n=issue_id))
 
 
 async def by_number(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
     q = f"{SELECT} AND t.repository_id = :r AND t.number = :n"
-    return _decoded(await tx.one(q, i=installation_id, r=repository_id, n=number))
+    return _one(await tx.one(q, i=installation_id, r=repository_id, n=number))
 
 
 async def of_pull(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[Row]:
     q = f"{ANY} AND t.repository_id = :r AND t.pull_number = :n"
     rows = await tx.all(q, i=installation_id, r=repository_id, n=number)
-    return _all(rows)
+    return decoded(rows)
 
 
 async def bind(
@@ -181,41 +183,6 @@ async def move(tx: Tx, installation_id: int, task_id: str, old: str, new: str) -
     )
 
 
-# An open blocker keeps a task from being ready; of one that the mirror lacks its noted state holds.
-UNBLOCKED = (
-    "NOT EXISTS (SELECT 1 FROM relations b LEFT JOIN issues i "
-    "ON i.installation_id = b.installation_id AND i.id = b.target_id "
-    "WHERE b.installation_id = t.installation_id AND b.kind = 'blocked_by' "
-    "AND b.source_id = t.issue_id AND COALESCE(i.deleted, 0) = 0 "
-    "AND COALESCE(i.state, b.target_state) = 'open')"
-)
-READY = ("pending", "assigned")
-# From the most urgent.
-PRIORITIES = (2, 1, 0)
-
-
-async def ready(
-    tx: Tx, installation_id: int, me: str, repository_id: int | None, limit: int
-) -> list[Row]:
-    """Claimable by `me`, best first: priority, fewest failures, age."""
-    where = (
-        "t.held = 0 AND t.lease_id IS NULL AND t.number IS NOT NULL "
-        f"AND (t.assigned_to IS NULL OR t.assigned_to = :me) AND {UNBLOCKED}"
-    )
-    more: dict[str, Any] = {"me": me}
-    index = "ix_tasks_best"
-    if repository_id is not None:
-        index, where = "ix_tasks_best_in", f"{where} AND t.repository_id = :r"
-        more["r"] = repository_id
-    found: list[Row] = []
-    for priority in PRIORITIES:
-        parts = [f"t.state = '{state}' AND t.priority = {priority} AND {where}" for state in READY]
-        q = _merged(tx.dialect, index, parts, "failures, created_at, id")
-        left = limit - len(found)
-        found += await tx.all(q, i=installation_id, n=left, **more) if left else []
-    return _all(found)
-
-
 # By the value of one row: of an EXISTS MySQL makes a list of all issues so labelled, and sorts.
 LABELLED = (
     " AND (SELECT INSTR(x.labels, :label) FROM search_texts x "
@@ -257,11 +224,11 @@ async def listed(
         more |= {"at": after[0], "id": after[1]}
     named = {f"state_{n}": state for n, state in enumerate(states)}
     parts = [f"t.state = :{name}{where}" for name in named]
-    q = _merged(tx.dialect, index, parts, "created_at DESC, id DESC")
-    return _all(await tx.all(q, i=installation_id, n=limit, **named, **more))
+    q = merged(tx.dialect, index, parts, "created_at DESC, id DESC")
+    return decoded(await tx.all(q, i=installation_id, n=limit, **named, **more))
 
 
-def _merged(dialect: sql.Dialect, index: str, parts: list[str], order: str) -> str:
+def merged(dialect: sql.Dialect, index: str, parts: list[str], order: str) -> str:
     """The first `:n` of the rows that fulfil one of the parts.
 
     Each part has equalities that the index begins with, and walks it in order; to sort what a
@@ -276,9 +243,26 @@ def _merged(dialect: sql.Dialect, index: str, parts: list[str], order: str) -> s
     return f"{' UNION ALL '.join(one)} ORDER BY {order} LIMIT :n"
 
 
-def _all(rows: list[Row]) -> list[Row]:
+def encoded(values: Row) -> Row:
+    """As the columns hold them."""
+    if "capabilities" not in values:
+        return values
+    return values | {"capabilities": json.dumps(values["capabilities"])}
+
+
+def decoded(rows: list[Row]) -> list[Row]:
     return [row | {"capabilities": json.loads(row["capabilities"])} for row in rows]
 
 
-def _decoded(row: Row | None) -> Row | None:
-    return _all([row])[0] if row else None
+def _one(row: Row | None) -> Row | None:
+    return decoded([row])[0] if row else None
+
+
+async def reserved_before(tx: Tx, before: int, limit: int) -> list[Row]:
+    """Reservations older than that: `installation_id`, `id`."""
+    return await tx.all(
+        "SELECT installation_id, id FROM tasks WHERE state = 'assigned' AND assigned_at < :before "
+        "ORDER BY assigned_at LIMIT :n",
+        before=before,
+        n=limit,
+    )

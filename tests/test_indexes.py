@@ -20,6 +20,7 @@ from store import (
     pending_reads,
     permissions,
     pulls,
+    ready,
     relations,
     search,
     tasks,
@@ -28,6 +29,7 @@ from store import (
 from store.database import open_store
 from store.deliveries import Delivery
 from store.migrate import upgrade
+from store.ready import Wanted
 from store.tables import metadata
 from store.transaction import Row, Store, Tx
 
@@ -148,8 +150,8 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "list, far down": listing(states=tuple(STATES["tasks"][19:]), after=(30, "t")),
     "list of a label": listing(label="bug"),
     "list of an assignee": listing(assignee="octocat"),
-    "ready": lambda tx: tasks.ready(tx, HERE, "a", None, 20),
-    "ready here": lambda tx: tasks.ready(tx, HERE, "a", R, 20),
+    "ready": lambda tx: ready.page(tx, HERE, "a", Wanted(), None, 20),
+    "ready here": lambda tx: ready.page(tx, HERE, "a", Wanted(R), None, 20),
     "by number": lambda tx: tasks.by_number(tx, HERE, R, 3),
     "of issue": lambda tx: tasks.of_issue(tx, HERE, 3),
     "of pull": lambda tx: tasks.of_pull(tx, HERE, R, 3),

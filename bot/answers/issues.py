@@ -1,6 +1,6 @@
 """Issues, comments, labels, milestones, relations."""
 
-from bot import mirror, payloads, unsaid
+from bot import hearing, mirror, payloads, unsaid
 from bot.answers.reading import Reading, made, put
 from bot.events.event import Ask, Changes, Moved, ask_numbered
 from bot.events.relations import issue_name, repository_of
@@ -121,7 +121,8 @@ async def blocked_by(tx: Tx, _: Keys, r: Reading) -> None:
     if this is None:
         return
     found = [_relation("blocked_by", (this, ""), each) for each in _issues(r)]
-    await relations.replace_targets(tx, r.installation_id, "blocked_by", this["id"], found)
+    newly = await relations.replace_targets(tx, r.installation_id, "blocked_by", this["id"], found)
+    await hearing.circles_formed(tx, r.installation_id, newly)
 
 
 async def sub_issues(tx: Tx, _: Keys, r: Reading) -> None:
@@ -129,7 +130,8 @@ async def sub_issues(tx: Tx, _: Keys, r: Reading) -> None:
     if this is None:
         return
     found = [_turned(_relation("parent", (this, ""), each)) for each in _issues(r)]
-    await relations.replace_sources(tx, r.installation_id, "parent", this["id"], found)
+    newly = await relations.replace_sources(tx, r.installation_id, "parent", this["id"], found)
+    await hearing.circles_formed(tx, r.installation_id, newly)
 
 
 async def _this(tx: Tx, r: Reading) -> Row | None:

@@ -6,7 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import Field
 
-from bot.operations.texts import TRUSTED, Text
+from bot.actor import TRUSTED
+from bot.operations.texts import Text
 from bot.times import stamp
 from store.search import written_at
 from store.transaction import Row

@@ -4,10 +4,10 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
+from bot.actor import TRUSTED
 from bot.errors import Refused
 from bot.operation import Answer, Context, RepositoryName, operation
 from bot.operations.tasks import covered
-from bot.operations.texts import TRUSTED
 from bot.pages import Cursor, Limit, decode, encode
 from bot.snippets import snippet
 from bot.times import stamp

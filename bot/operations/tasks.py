@@ -11,24 +11,18 @@ from bot.operations.agents import Capability
 from bot.operations.around import Around, around
 from bot.operations.texts import Text, shown_text
 from bot.pages import Cursor, Limit, decode, encode
-from bot.states import OPEN, REPORTED, STATES, TaskState
+from bot.states import OPEN, STATES, TaskState
 from bot.times import stamp
-from store import agents, leases, mirror, writes
+from store import mirror, writes
 from store import tasks as stored
 from store.transaction import Row
 
 Priority: TypeAlias = Literal["low", "medium", "high"]
 PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high")
-LeaseSeconds: TypeAlias = Annotated[
-    int,
-    Field(
-        ge=60,
-        le=86_400,
-        description="the lease, by default the repository's; any call of yours renews it",
-    ),
-]
 Fence: TypeAlias = Annotated[int, Field(ge=0, strict=True, description="from claim_task's answer")]
 Note: TypeAlias = Annotated[str, Field(max_length=4000)]
+Size: TypeAlias = Literal["small", "medium", "large"]
+SIZES: tuple[Size, ...] = ("small", "medium", "large")
 
 # How many of a thread's comments get_task shows, and how much of each.
 COMMENTS = 10
@@ -43,7 +37,10 @@ class Task(BaseModel):
     title: str
     state: TaskState
     held: bool
+    held_by: str | None
+    held_why: str | None
     priority: Priority
+    size: Size | None
     capabilities: list[str]
     holder: str | None = Field(description="an agent's id, or a person's @login")
     fence: int
@@ -52,6 +49,7 @@ class Task(BaseModel):
     progress: int
     note: str | None
     result: str | None
+    question: str | None = Field(description="what its holder asked people, still unanswered")
     branch: str | None
     pull_request: int | None
     created_at: str
@@ -76,15 +74,6 @@ class Tasks(Answer):
     next_cursor: str | None
 
 
-class Claimed(OneTask):
-    """The lease: give `fence` with whatever you do about the task."""
-
-    lease_id: str
-    fence: int
-    expires_at: str | None
-    body: Text | None
-
-
 class Created(OneTask):
     write_id: str = Field(description="the issue's write: see get_write")
 
@@ -98,7 +87,10 @@ def shown(row: Row) -> Task:
         title=row["title"],
         state=row["state"],
         held=bool(row["held"]),
+        held_by=row["held_by"],
+        held_why=row["held_why"],
         priority=PRIORITIES[row["priority"]],
+        size=None if row["size"] is None else SIZES[row["size"]],
         capabilities=row["capabilities"],
         holder=row["holder"],
         fence=row["fence"],
@@ -107,6 +99,7 @@ def shown(row: Row) -> Task:
         progress=row["progress"],
         note=row["note"],
         result=row["result"],
+        question=row["question"],
         branch=row["branch"],
         pull_request=row["pull_number"],
         created_at=stamp(row["created_at"]),
@@ -133,8 +126,11 @@ async def covered(ctx: Context, full_name: str) -> Row:
     return row
 
 
-async def held(ctx: Context, ref: str, fence: int | None) -> Row:
-    """A task that the actor holds by this very fence. Raise Refused."""
+async def held(ctx: Context, ref: str, fence: int | None, *, even_on_hold: bool = False) -> Row:
+    """A task that the actor holds by this very fence. Raise Refused.
+
+    While a person has it on hold its holder may only tell, or give it back.
+    """
     row = await found(ctx, ref, lock=True)
     overdue = row["expires_at"] is not None and row["expires_at"] <= ctx.now
     holder = None if overdue else row["holder"]
@@ -161,6 +157,14 @@ async def held(ctx: Context, ref: str, fence: int | None) -> Row:
             holder=holder,
             fence=row["fence"],
         )
+    if row["held"] and not even_on_hold and not ctx.actor.is_person:
+        why = f": {row['held_why']}" if row["held_why"] else ""
+        raise Refused(
+            "on_hold",
+            f"{row['held_by']} put {tasks.name(row)} on hold{why}. You keep your lease; wait for "
+            "the hold's end, or release_task. Nothing was changed.",
+            held_by=row["held_by"],
+        )
     return row
 
 
@@ -172,6 +176,7 @@ async def create_task(
     body: Annotated[str, Field(max_length=60_000)] = "",
     priority: Priority = "medium",
     capabilities: Annotated[list[Capability], Field(max_length=20)] = [],  # noqa: B006 - pydantic copies it
+    size: Size | None = None,
 ) -> Created:
     """Open an issue that is a task; it can be claimed once GitHub has numbered it."""
     where = await covered(ctx, repository)
@@ -182,6 +187,7 @@ async def create_task(
         title=title,
         priority=PRIORITIES.index(priority),
         capabilities=sorted(set(capabilities)),
+        size=None if size is None else SIZES.index(size),
     )
     settings = await repository_settings.of(ctx.tx, ctx.installation_id, where["id"])
     label = settings.task_label
@@ -196,210 +202,6 @@ async def create_task(
         task_id=task_id,
     )
     return Created(task=shown(await found(ctx, task_id)), write_id=write_id)
-
-
-CLAIM = Slash("claim", "take this task yourself, without an end")
-
-
-@operation(role="developer", slash=CLAIM)
-async def claim_task(
-    ctx: Context,
-    task: TaskRef | None = None,
-    repository: RepositoryName | None = None,
-    lease_s: LeaseSeconds | None = None,
-) -> Claimed:
-    """Take a task, or the best ready one: highest priority, then fewest failures, then oldest.
-
-    Its holder alone works on it until the lease ends. Claiming what you hold returns the lease
-    you have.
-    """
-    await _registered(ctx)
-    await expire_overdue(ctx)
-    if task is None:
-        return await _claim_best(ctx, repository, lease_s)
-    row = await found(ctx, task, lock=True)
-    if row["expires_at"] is not None and row["expires_at"] <= ctx.now:
-        row = await _freed(ctx, row)
-    if row["holder"] == ctx.actor.name:
-        return await _claimed(ctx, row["id"])
-    if row["number"] is None:
-        raise Refused(
-            "no_issue_yet", f"GitHub has not numbered {task} yet; its issue is under way."
-        )
-    lease = await tasks.claim(ctx.tx, row, ctx.actor.name, await _length(ctx, row, lease_s))
-    if lease is None:
-        raise _why_not(await found(ctx, row["id"]))
-    return await _claimed(ctx, row["id"])
-
-
-async def _freed(ctx: Context, row: Row) -> Row:
-    """An overdue task, when there were too many to free each."""
-    lease = await leases.get(ctx.tx, ctx.installation_id, row["lease_id"])
-    if lease is not None:
-        await tasks.expire(ctx.tx, lease)
-    return await found(ctx, row["id"])
-
-
-async def _registered(ctx: Context) -> None:
-    if not ctx.actor.is_person:
-        agent = await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
-        if agent is None:
-            raise Refused("not_registered", "Call register_agent first, then claim.")
-
-
-async def _length(ctx: Context, row: Row, lease_s: int | None) -> int | None:
-    if ctx.actor.is_person:
-        return None  # they keep what they take until they give it back
-    if lease_s is not None:
-        return lease_s
-    where = (ctx.installation_id, row["repository_id"])
-    return (await repository_settings.of(ctx.tx, *where)).lease_s
-
-
-async def expire_overdue(ctx: Context) -> None:
-    overdue = await leases.overdue(ctx.tx, 50, ctx.installation_id)
-    # In one order for all, since each locks its task.
-    for lease in sorted(overdue, key=lambda lease: lease["task_id"]):
-        await tasks.expire(ctx.tx, lease)
-
-
-async def _claim_best(ctx: Context, repository: str | None, lease_s: int | None) -> Claimed:
-    where = await covered(ctx, repository) if repository else None
-    agent = await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
-    can = set(agent["capabilities"]) if agent else set()
-    rows = await stored.ready(
-        ctx.tx, ctx.installation_id, ctx.actor.name, where["id"] if where else None, 200
-    )
-    for row in rows:
-        if not set(row["capabilities"]) <= can:
-            continue
-        if await tasks.claim(ctx.tx, row, ctx.actor.name, await _length(ctx, row, lease_s)):
-            return await _claimed(ctx, row["id"])
-    lacking = sorted({c for row in rows for c in row["capabilities"]} - can)
-    raise Refused(
-        "nothing_ready",
-        f"{len(rows)} ready tasks need capabilities you have not registered: {', '.join(lacking)}."
-        if rows and lacking
-        else "No task is ready: each is done, held, reserved for another, or not numbered yet. "
-        "list_tasks shows them; try again later.",
-        lacking=lacking,
-    )
-
-
-async def _claimed(ctx: Context, task_id: str) -> Claimed:
-    row = await found(ctx, task_id)
-    issue = await mirror.issue(
-        ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
-    )
-    return Claimed(
-        task=shown(row),
-        lease_id=row["lease_id"],
-        fence=row["fence"],
-        expires_at=row["expires_at"] and stamp(row["expires_at"]),
-        body=shown_text(issue) if issue else None,
-    )
-
-
-def _why_not(row: Row) -> Refused:
-    name = tasks.name(row)
-    if row["holder"]:
-        until = f" until {stamp(row['expires_at'])} at least" if row["expires_at"] else ""
-        return Refused(
-            "already_claimed",
-            f"{row['holder']} holds {name}{until}. Take another: claim_task without `task`.",
-            holder=row["holder"],
-            expires_at=row["expires_at"] and stamp(row["expires_at"]),
-        )
-    if row["held"]:
-        why = "a person has put it on hold"
-    elif row["assigned_to"]:
-        why = f"it is reserved for {row['assigned_to']}"
-    else:
-        why = f"it is {row['state']}"
-    return Refused(
-        "not_claimable", f"{name} cannot be claimed: {why}.", state=row["state"], holder=None
-    )
-
-
-RELEASE = Slash("release", "give this task back, or take it from an agent", ("note",))
-
-
-@operation(role="developer", slash=RELEASE)
-async def release_task(
-    ctx: Context,
-    task: TaskRef,
-    fence: Fence | None = None,
-    note: Note | None = None,
-) -> OneTask:
-    """Give a task back unfinished; `note` is what its next holder should know.
-
-    A person, or a tech-lead, may also take it from another.
-    """
-    row = await found(ctx, task, lock=True)
-    if row["lease_id"] is None:
-        raise Refused("not_holder", f"Nobody holds {tasks.name(row)}: there is nothing to release.")
-    if row["holder"] == ctx.actor.name or not _may_take_from(ctx, row["holder"]):
-        row = await held(ctx, task, fence)
-    if note is not None:
-        await stored.change(ctx.tx, ctx.installation_id, row["id"], note=note)
-    own = row["holder"] == ctx.actor.name
-    how = "released" if own else "revoked"
-    why = f"released by {ctx.actor.name}"
-    await tasks.release(ctx.tx, row, how, why, ctx.actor.name)
-    return OneTask(task=shown(await found(ctx, row["id"])))
-
-
-def _may_take_from(ctx: Context, holder: str) -> bool:
-    """A tech-lead from anybody, any other person from agents."""
-    return ctx.actor.may("tech-lead") or (ctx.actor.is_person and not holder.startswith("@"))
-
-
-@operation(role="developer")
-async def update_task_status(
-    ctx: Context,
-    task: TaskRef,
-    status: REPORTED,
-    fence: Fence | None = None,
-    progress: Annotated[int, Field(ge=0, le=100)] | None = None,
-    note: Note | None = None,
-    result: Annotated[str, Field(max_length=20_000)] | None = None,
-) -> OneTask:
-    """Say how far you are.
-
-    in_review keeps your lease without end; completed closes the issue; failed gives up.
-    """
-    row = await held(ctx, task, fence)
-    said = {"progress": progress, "note": note, "result": result}
-    if status == "completed" and progress is None:
-        said["progress"] = 100
-    changes = {k: v for k, v in said.items() if v is not None}
-    if changes:
-        await stored.change(ctx.tx, ctx.installation_id, row["id"], **changes)
-    if status == row["state"]:
-        await tasks.record(ctx.tx, row, "task.progress", ctx.actor.name, progress=progress)
-    else:
-        await tasks.move(ctx.tx, row, status, ctx.actor.name)
-    if status == "completed":
-        await _close_issue(ctx, row)
-    return OneTask(task=shown(await found(ctx, row["id"])))
-
-
-async def _close_issue(ctx: Context, row: Row) -> None:
-    issue = await mirror.issue(
-        ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
-    )
-    if issue is None or issue["state"] == "closed":
-        return
-    await writes.queue(
-        ctx.tx,
-        ctx.installation_id,
-        kind="issue_update",
-        repository_id=row["repository_id"],
-        target=f"issue {row['repository_id']}#{row['number']}",
-        arguments={"number": row["number"], "state": "closed", "state_reason": "completed"},
-        author=ctx.actor.name,
-        task_id=row["id"],
-    )
 
 
 def _status_reply(answer: TaskAndThread) -> str:
@@ -418,7 +220,7 @@ def _status_reply(answer: TaskAndThread) -> str:
 STATUS = Slash("status", "who works on this task, and how far it is", reply=_status_reply)
 
 
-@operation(role="observer", reads_only=True, slash=STATUS)
+@operation(role="observer", reads_only=True, slashes=(STATUS,))
 async def get_task(ctx: Context, task: TaskRef) -> TaskAndThread:
     """A task: its issue, relations, pull requests with reviews, checks and files, comments.
 

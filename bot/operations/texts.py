@@ -2,11 +2,9 @@
 
 from pydantic import BaseModel, Field
 
+from bot.actor import TRUSTED
 from bot.times import stamp
 from store.transaction import Row
-
-# Whom GitHub counts among the repository's own people, at the time of the text.
-TRUSTED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 
 
 class Text(BaseModel):

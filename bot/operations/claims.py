@@ -1,0 +1,329 @@
+"""Tasks claimed by lease, given back, and why they can or cannot be had."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from bot import agents, claimable, handoff, overlap, replies, repository_settings, tasks
+from bot.capabilities import Capability, lacking, meets
+from bot.claimable import Reason
+from bot.errors import Refused
+from bot.handoff import HandOff
+from bot.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
+from bot.operations.tasks import (
+    SIZES,
+    Fence,
+    Note,
+    OneTask,
+    Size,
+    Task,
+    covered,
+    found,
+    held,
+    shown,
+)
+from bot.operations.texts import Text, shown_text
+from bot.overlap import Overlap
+from bot.times import stamp
+from store import agents as registered
+from store import events, leases, mirror, ready
+from store import tasks as stored
+from store.ready import Wanted
+from store.transaction import Row
+
+LeaseSeconds: TypeAlias = Annotated[int, Field(ge=60, le=86_400)]
+Paths: TypeAlias = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=500)]],
+    Field(max_length=50, description="files or folders you will touch: tells who else does"),
+]
+Label: TypeAlias = Annotated[str, Field(min_length=1, max_length=255)]
+
+# How many ready tasks are looked at together, and how often, for one that the agent can do.
+PAGE = 50
+MOST_PAGES = 20
+
+
+class Claimed(OneTask):
+    """The lease: give `fence` with whatever you do about the task."""
+
+    lease_id: str
+    fence: int
+    expires_at: str | None
+    body: Text | None
+    handoff: HandOff | None = Field(description="what the last holder left")
+    overlaps: list[Overlap] = Field(description="who else touches these paths")
+
+
+class Explained(Answer):
+    task: Task
+    claimable: bool = Field(description="by you, now")
+    mine: bool
+    text: str
+    reasons: list[Reason] = Field(description="what stands in the way, nearest first")
+    blocked_by: list[str]
+    open_sub_issues: list[str]
+    circle: list[str] = Field(description="open issues that wait for each other: nobody waits")
+    sub_issues_done: int
+    sub_issues: int
+
+
+CLAIM = Slash("claim", "take this task yourself, without an end")
+
+
+@operation(role="developer", slashes=(CLAIM,))
+async def claim_task(
+    ctx: Context,
+    task: TaskRef | None = None,
+    repository: RepositoryName | None = None,
+    label: Label | None = None,
+    capability: Capability | None = None,
+    size: Size | None = None,
+    lease_s: LeaseSeconds | None = None,
+    paths: Paths | None = None,
+) -> Claimed:
+    """Take a task, or the best ready one: highest priority, then fewest failures, then oldest.
+
+    Its holder alone works on it until the lease ends; any call renews it. Claiming what you hold
+    returns the lease you have.
+    """
+    if not ctx.actor.is_person:
+        await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
+    await expire_overdue(ctx)
+    if task is not None:
+        return await _claim(ctx, task, lease_s, paths)
+    where = await covered(ctx, repository) if repository else None
+    wanted = Wanted(
+        repository_id=where["id"] if where else None,
+        label=label,
+        capability=capability,
+        size=None if size is None else SIZES.index(size),
+    )
+    return await _claim_best(ctx, wanted, lease_s, paths)
+
+
+async def _claim(ctx: Context, ref: str, lease_s: int | None, paths: list[str] | None) -> Claimed:
+    row = await found(ctx, ref, lock=True)
+    if row["expires_at"] is not None and row["expires_at"] <= ctx.now:
+        row = await _freed(ctx, row)
+    if row["holder"] == ctx.actor.name:
+        if paths is not None:
+            await leases.touching(ctx.tx, ctx.installation_id, row["lease_id"], paths)
+        return await _claimed(ctx, row["id"])
+    waits = await claimable.waits(ctx.tx, ctx.actor, row)
+    if standing := claimable.reasons(ctx.actor, row, waits, await _capabilities(ctx)):
+        raise _refusal(row, standing)
+    if not await _granted(ctx, row, lease_s, paths or []):
+        row = await found(ctx, row["id"])
+        raise _refusal(row, claimable.reasons(ctx.actor, row, waits, None))
+    return await _claimed(ctx, row["id"])
+
+
+def _refusal(row: Row, standing: list[Reason]) -> Refused:
+    first = standing[0]
+    return Refused(
+        first.code,
+        f"{tasks.name(row)} cannot be claimed: {first.why}. What would change that: "
+        f"{first.remedy}.",
+        state=row["state"],
+        holder=row["holder"],
+        expires_at=row["expires_at"] and stamp(row["expires_at"]),
+        reasons=[each.model_dump() for each in standing],
+    )
+
+
+async def _granted(ctx: Context, row: Row, lease_s: int | None, paths: list[str]) -> bool:
+    seconds = await _length(ctx, row, lease_s)
+    return await tasks.claim(ctx.tx, row, ctx.actor.name, seconds, paths) is not None
+
+
+async def _freed(ctx: Context, row: Row) -> Row:
+    """An overdue task, when there were too many to free each."""
+    lease = await leases.get(ctx.tx, ctx.installation_id, row["lease_id"])
+    if lease is not None:
+        await tasks.expire(ctx.tx, lease)
+    return await found(ctx, row["id"])
+
+
+async def _length(ctx: Context, row: Row, lease_s: int | None) -> int | None:
+    if ctx.actor.is_person:
+        return None  # they keep what they take until they give it back
+    if lease_s is not None:
+        return lease_s
+    where = (ctx.installation_id, row["repository_id"])
+    return (await repository_settings.of(ctx.tx, *where)).lease_s
+
+
+async def _capabilities(ctx: Context) -> list[str] | None:
+    """What the agent registered; None for a person, who can do anything."""
+    if ctx.actor.is_person:
+        return None
+    row = await registered.get(ctx.tx, ctx.installation_id, ctx.actor.name)
+    return row["capabilities"] if row else []
+
+
+async def expire_overdue(ctx: Context) -> None:
+    overdue = await leases.overdue(ctx.tx, 50, ctx.installation_id)
+    # In one order for all, since each locks its task.
+    for lease in sorted(overdue, key=lambda lease: lease["task_id"]):
+        await tasks.expire(ctx.tx, lease)
+
+
+async def _claim_best(
+    ctx: Context, wanted: Wanted, lease_s: int | None, paths: list[str] | None
+) -> Claimed:
+    """Page by page, so that tasks for others do not hide one for this agent."""
+    has = await _capabilities(ctx)
+    here, me = (ctx.tx, ctx.installation_id), ctx.actor.name
+    missing: set[str] = set()
+    passed, last = 0, None
+    for _ in range(MOST_PAGES):
+        page = await ready.page(*here, me, wanted, last, PAGE)
+        for row in page:
+            needed = lacking(has, row["capabilities"]) if has is not None else []
+            missing |= set(needed)
+            passed += bool(needed)
+            if needed or not _about(row, wanted.capability):
+                continue
+            if await ready.take(*here, row["id"]) and await _granted(
+                ctx, row, lease_s, paths or []
+            ):
+                return await _claimed(ctx, row["id"])
+        if len(page) < PAGE:
+            break
+        last = page[-1]
+    raise Refused(
+        "nothing_ready",
+        f"{passed} ready tasks need capabilities you have not registered: "
+        f"{', '.join(sorted(missing))}."
+        if missing
+        else "No task is ready that fits: each is done, held, blocked, reserved for another, or "
+        "not numbered yet. explain_task tells of one; wait_for_events wakes you when one comes.",
+        lacking=sorted(missing),
+    )
+
+
+def _about(row: Row, capability: str | None) -> bool:
+    return capability is None or any(meets([each], capability) for each in row["capabilities"])
+
+
+async def _claimed(ctx: Context, task_id: str) -> Claimed:
+    row = await found(ctx, task_id)
+    issue = await mirror.issue(
+        ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
+    )
+    handed = await handoff.of(ctx.tx, row)
+    if handed is not None:
+        left = await agents.checkpoint_of(ctx, handed.holder, task_id)
+        handed = handed.model_copy(update={"checkpoint": left and left.model_dump()})
+    return Claimed(
+        task=shown(row),
+        lease_id=row["lease_id"],
+        fence=row["fence"],
+        expires_at=row["expires_at"] and stamp(row["expires_at"]),
+        body=shown_text(issue) if issue else None,
+        handoff=handed,
+        overlaps=await _overlaps(ctx, row),
+    )
+
+
+async def _overlaps(ctx: Context, row: Row) -> list[Overlap]:
+    """Those on its paths; the others are told too, by an event and on their card."""
+    lease = await leases.get(ctx.tx, ctx.installation_id, row["lease_id"])
+    paths = leases.paths_of(lease) if lease else []
+    meeting = await overlap.found(ctx.tx, row, paths)
+    for each in meeting:
+        if each.task_id is not None and each.holder is not None:
+            data = {"task": tasks.name(row), "holder": ctx.actor.name, "paths": each.paths}
+            await events.append(
+                ctx.tx,
+                ctx.installation_id,
+                "task.overlap",
+                each.task_id,
+                ctx.actor.name,
+                data,
+                audience=None if each.holder.startswith("@") else each.holder,
+                repository_id=row["repository_id"],
+            )
+            await tasks.show_soon(ctx.tx, ctx.installation_id, each.task_id)
+    return meeting
+
+
+RELEASE = Slash("release", "give this task back, or take it from an agent", ("note",))
+
+
+@operation(role="developer", slashes=(RELEASE,))
+async def release_task(
+    ctx: Context,
+    task: TaskRef,
+    fence: Fence | None = None,
+    note: Note | None = None,
+) -> OneTask:
+    """Give a task back unfinished; `note` is what its next holder should know.
+
+    A person, or a tech-lead, may also take it from another.
+    """
+    row = await found(ctx, task, lock=True)
+    if row["lease_id"] is None:
+        raise Refused("not_holder", f"Nobody holds {tasks.name(row)}: there is nothing to release.")
+    if row["holder"] == ctx.actor.name or not _may_take_from(ctx, row["holder"]):
+        row = await held(ctx, task, fence, even_on_hold=True)
+    if note is not None:
+        await stored.change(ctx.tx, ctx.installation_id, row["id"], note=note)
+    own = row["holder"] == ctx.actor.name
+    how = "released" if own else "revoked"
+    why = f"released by {ctx.actor.name}"
+    await tasks.release(ctx.tx, row, how, why, ctx.actor.name)
+    return OneTask(task=shown(await found(ctx, row["id"])))
+
+
+def _may_take_from(ctx: Context, holder: str) -> bool:
+    """A tech-lead from anybody, any other person from agents."""
+    return ctx.actor.may("tech-lead") or (ctx.actor.is_person and not holder.startswith("@"))
+
+
+def _why_reply(answer: Explained) -> str:
+    return replies.explained(answer.text)
+
+
+WHY = Slash("why", "why this task can or cannot be claimed", reply=_why_reply)
+
+
+@operation(role="observer", reads_only=True, slashes=(WHY,))
+async def explain_task(ctx: Context, task: TaskRef) -> Explained:
+    """Why you can or cannot claim a task: who holds it, what blocks it, what would change that."""
+    row = await found(ctx, task)
+    waits = await claimable.waits(ctx.tx, ctx.actor, row)
+    mine = row["holder"] == ctx.actor.name
+    standing = claimable.reasons(ctx.actor, row, waits, await _capabilities(ctx))
+    standing += await _not_at_work(ctx)
+    return Explained(
+        task=shown(row),
+        claimable=not standing,
+        mine=mine,
+        text=claimable.text(row, standing, waits, mine=mine),
+        reasons=standing,
+        blocked_by=list(waits.blockers),
+        open_sub_issues=list(waits.children),
+        circle=list(waits.circle),
+        sub_issues_done=waits.done,
+        sub_issues=waits.total,
+    )
+
+
+async def _not_at_work(ctx: Context) -> list[Reason]:
+    """What of the actor, not of the task, stands in the way."""
+    if not ctx.actor.may("developer"):
+        return [
+            Reason(
+                code="forbidden",
+                why=f"{ctx.actor.name} has the role {ctx.actor.role}, and claiming takes developer",
+                remedy="a person makes a token with that role",
+            )
+        ]
+    if ctx.actor.is_person:
+        return []
+    try:
+        await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
+    except Refused as exc:
+        return [Reason(code=exc.code, why=exc.message.rstrip("."), remedy="see there")]
+    return []

@@ -1,0 +1,103 @@
+"""What a task's holder tells of it."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from bot import overlap, replies, tasks
+from bot.errors import Refused
+from bot.operation import Context, TaskRef, operation
+from bot.operations.speaking import may_speak
+from bot.operations.tasks import Fence, Note, OneTask, found, held, shown
+from bot.operations.writing import on_issue, queue, repository_of
+from bot.overlap import Overlap
+from bot.states import REPORTED
+from store import leases, mirror
+from store import tasks as stored
+from store.transaction import Row
+
+Question: TypeAlias = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=4000,
+        description="asks people in a comment; your lease waits for the answer",
+    ),
+]
+
+
+class Reported(OneTask):
+    overlaps: list[Overlap] = Field(description="who else touches the paths you named")
+
+
+@operation(role="developer")
+async def update_task_status(
+    ctx: Context,
+    task: TaskRef,
+    status: REPORTED,
+    fence: Fence | None = None,
+    progress: Annotated[int, Field(ge=0, le=100)] | None = None,
+    note: Note | None = None,
+    result: Annotated[str, Field(max_length=20_000)] | None = None,
+    question: Question | None = None,
+) -> Reported:
+    """Say how far you are.
+
+    in_review keeps your lease without end; completed closes the issue; failed gives up.
+    """
+    row = await held(ctx, task, fence, even_on_hold=True)
+    if row["state"] != status or question is not None:
+        row = await held(ctx, task, fence)
+    said = {"progress": progress, "note": note, "result": result}
+    if status == "completed" and progress is None:
+        said["progress"] = 100
+    changes = {k: v for k, v in said.items() if v is not None}
+    if changes:
+        await stored.change(ctx.tx, ctx.installation_id, row["id"], **changes)
+    if question is not None:
+        await _ask(ctx, row, status, question)
+    elif row["question"] and status == "in_progress":
+        # Whoever goes on does not wait any more.
+        await tasks.answered(ctx.tx, row, ctx.actor.name)
+    elif status == row["state"]:
+        await tasks.record(ctx.tx, row, tasks.PROGRESS, ctx.actor.name, progress=progress)
+    if status != row["state"]:
+        await tasks.move(ctx.tx, row, status, ctx.actor.name)
+    if status == "completed":
+        await close_issue(ctx, row, "completed")
+    now = await found(ctx, row["id"])
+    return Reported(task=shown(now), overlaps=await _overlaps(ctx, now))
+
+
+async def _ask(ctx: Context, row: Row, status: str, question: str) -> None:
+    if status not in ("in_progress", "in_review"):
+        raise Refused(
+            "invalid_arguments",
+            f"A task that is {status} has no holder who could wait for an answer: ask with the "
+            "status in_progress.",
+        )
+    where = await repository_of(ctx, row)
+    number = row["number"]
+    await may_speak(ctx, where, number)
+    arguments = {"number": number, "body": replies.asks(question)}
+    await queue(ctx, "comment", where, on_issue(where, number), arguments, row)
+    await tasks.ask(ctx.tx, row, question, ctx.actor.name)
+
+
+async def _overlaps(ctx: Context, row: Row) -> list[Overlap]:
+    if row["lease_id"] is None:
+        return []
+    lease = await leases.get(ctx.tx, ctx.installation_id, row["lease_id"])
+    return await overlap.found(ctx.tx, row, leases.paths_of(lease)) if lease else []
+
+
+async def close_issue(ctx: Context, row: Row, reason: str) -> None:
+    """With the task; `reason` is GitHub's: completed or not_planned."""
+    issue = await mirror.issue(
+        ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
+    )
+    if issue is None or issue["state"] == "closed":
+        return
+    where = await repository_of(ctx, row)
+    arguments = {"number": row["number"], "state": "closed", "state_reason": reason}
+    await queue(ctx, "issue_update", where, on_issue(where, row["number"]), arguments)

@@ -1,0 +1,161 @@
+"""What people and tech-leads decide about tasks: for whom, when, how urgent, whether at all."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field
+
+from bot import tasks
+from bot.actor import SLUG
+from bot.capabilities import Capability, lacking
+from bot.errors import Refused
+from bot.operation import Context, Slash, TaskRef, operation
+from bot.operations.agents import known
+from bot.operations.reports import close_issue
+from bot.operations.tasks import PRIORITIES, SIZES, OneTask, Priority, Size, found, shown
+from bot.operations.writing import issue_of, on_issue, queue, repository_of
+from bot.states import OPEN
+from store import tasks as stored
+from store.transaction import Row
+
+Assignee: TypeAlias = Annotated[
+    str, Field(pattern=f"^@?{SLUG}$", max_length=64, description="an agent's id")
+]
+Why: TypeAlias = Annotated[str, Field(max_length=500)]
+Decided: TypeAlias = Literal["pending", "completed", "cancelled"]
+
+ASSIGN = Slash("assign", "reserve this task for an agent; without one, for nobody", ("agent_id",))
+
+
+@operation(role="tech-lead", slashes=(ASSIGN,))
+async def assign_task(ctx: Context, task: TaskRef, agent_id: Assignee | None = None) -> OneTask:
+    """Reserve a task for an agent, which claims it within a day; without one, free it."""
+    row = await found(ctx, task, lock=True)
+    if row["holder"]:
+        raise Refused(
+            "already_claimed",
+            f"{row['holder']} holds {tasks.name(row)}: release_task, or /release, takes it away "
+            "first.",
+            holder=row["holder"],
+        )
+    if agent_id is None:
+        await tasks.free(ctx.tx, row, ctx.actor.name, "freed")
+        return OneTask(task=shown(await found(ctx, row["id"])))
+    agent = await known(ctx, agent_id.removeprefix("@"))
+    _can(row, agent)
+    await tasks.reserve(ctx.tx, row, agent["id"], ctx.actor.name)
+    return OneTask(task=shown(await found(ctx, row["id"])))
+
+
+def _can(row: Row, agent: Row) -> None:
+    """Raise Refused for an agent that could not claim it."""
+    if agent["left_at"] is not None or agent["paused_at"] is not None:
+        gone = "has left" if agent["left_at"] is not None else "is paused"
+        raise Refused("not_claimable", f"{agent['id']} {gone}, and claims nothing.")
+    if missing := lacking(agent["capabilities"], row["capabilities"]):
+        raise Refused(
+            "lacks_capability",
+            f"{tasks.name(row)} needs {', '.join(missing)}, which {agent['id']} has not "
+            "registered.",
+            lacking=missing,
+        )
+
+
+HOLD = Slash("hold", "nobody works on this task until /resume", ("note",), given={"hold": True})
+RESUME = Slash("resume", "end the hold", given={"hold": False})
+PRIORITY = Slash("priority", "low, medium or high", ("priority",))
+RETRY = Slash("retry", "make an ended task pending again", given={"state": "pending"})
+CANCEL = Slash("cancel", "end it as not planned", ("note",), given={"state": "cancelled"})
+DONE = Slash("done", "end it as completed", ("note",), given={"state": "completed"})
+BLOCK = Slash("block", "it waits for another issue: #12", ("blocked_by",))
+UNBLOCK = Slash("unblock", "it does not wait for that issue any more: #12", ("unblocked_by",))
+
+
+@operation(
+    role="tech-lead",
+    slashes=(HOLD, RESUME, PRIORITY, RETRY, CANCEL, DONE, BLOCK, UNBLOCK),
+)
+async def change_task(
+    ctx: Context,
+    task: TaskRef,
+    hold: bool | None = None,  # noqa: FBT001 - an argument by name on every surface
+    priority: Priority | None = None,
+    size: Size | None = None,
+    capabilities: Annotated[list[Capability], Field(max_length=20)] | None = None,
+    state: Decided | None = None,
+    blocked_by: TaskRef | None = None,
+    unblocked_by: TaskRef | None = None,
+    note: Why | None = None,
+) -> OneTask:
+    """Decide about a task: hold it, reprioritise, retry, cancel; what is left out stays."""
+    row = await found(ctx, task, lock=True)
+    given = (hold, priority, size, capabilities, state, blocked_by, unblocked_by)
+    if all(each is None for each in given):
+        raise Refused("invalid_arguments", "Nothing is to be changed: give what shall be.")
+    fields: dict[str, Any] = {
+        "priority": None if priority is None else PRIORITIES.index(priority),
+        "size": None if size is None else SIZES.index(size),
+        "capabilities": None if capabilities is None else sorted(set(capabilities)),
+    }
+    await _set(ctx, row, {k: v for k, v in fields.items() if v is not None})
+    if hold is not None and hold != bool(row["held"]):
+        await _hold(ctx, row, note or "", on=hold)
+    if state is not None:
+        await _end(ctx, await found(ctx, row["id"]), state, note or "")
+    if blocked_by is not None:
+        await _block(ctx, row, blocked_by, "blocked_by")
+    if unblocked_by is not None:
+        await _block(ctx, row, unblocked_by, "blocked_by_removal")
+    return OneTask(task=shown(await found(ctx, row["id"])))
+
+
+async def _set(ctx: Context, row: Row, fields: dict[str, Any]) -> None:
+    if changed := {name: value for name, value in fields.items() if row[name] != value}:
+        await stored.change(ctx.tx, ctx.installation_id, row["id"], **stored.encoded(changed))
+        await tasks.record(ctx.tx, row, "task.changed", ctx.actor.name, **changed)
+
+
+async def _hold(ctx: Context, row: Row, why: str, *, on: bool) -> None:
+    if not on:
+        await tasks.resume(ctx.tx, row, ctx.actor.name)
+    elif row["state"] in OPEN:
+        await tasks.hold(ctx.tx, row, ctx.actor.name, why)
+    else:
+        raise tasks.illegal(row, "held")
+
+
+async def _end(ctx: Context, row: Row, state: Decided, note: str) -> None:
+    if state == "pending" and row["state"] in OPEN:
+        raise Refused(
+            "illegal_transition",
+            f"{tasks.name(row)} is {row['state']}: there is nothing to retry. release_task, or "
+            "/release, takes it from its holder.",
+            state=row["state"],
+            legal=[each for each in ("completed", "cancelled") if each != row["state"]],
+        )
+    await tasks.move(ctx.tx, row, state, ctx.actor.name, note)
+    if state != "pending":
+        reason = "completed" if state == "completed" else "not_planned"
+        await close_issue(ctx, row, reason)
+    else:
+        await _reopen(ctx, row)
+
+
+async def _reopen(ctx: Context, row: Row) -> None:
+    where = await repository_of(ctx, row)
+    if row["number"] is None:
+        return
+    arguments = {"number": row["number"], "state": "open", "state_reason": "reopened"}
+    await queue(ctx, "issue_update", where, on_issue(where, row["number"]), arguments)
+
+
+async def _block(ctx: Context, row: Row, other: str, kind: str) -> None:
+    """The other issue by owner/repo#12, or #12 of the same repository."""
+    if row["number"] is None:
+        raise Refused("no_issue_yet", f"GitHub has not numbered {tasks.name(row)} yet.")
+    ref = f"{row['full_name']}{other}" if other.startswith("#") else other
+    issue = await issue_of(ctx, ref)
+    if issue["id"] == row["issue_id"]:
+        raise Refused("invalid_arguments", "An issue cannot wait for itself.")
+    where = await repository_of(ctx, row)
+    arguments = {"number": row["number"], "issue_id": issue["id"]}
+    await queue(ctx, kind, where, on_issue(where, row["number"]), arguments)

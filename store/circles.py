@@ -1,0 +1,131 @@
+"""Issues that wait for each other in a circle: none of them may wait by that.
+
+An issue waits for its blockers and, as a parent, for its sub-issues. Only open ones keep others
+waiting, so a circle is one of open issues.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from store.transaction import Tx
+
+# Beyond it a graph is no plan that somebody made; what lies further is looked at from there.
+MOST = 2_000
+ISSUE = "LEFT JOIN issues i ON i.installation_id = b.installation_id AND i.id = b.{awaited}_id"
+EDGES = (
+    "SELECT b.kind, b.{waits}_id AS waits, b.{awaited}_id AS awaited, b.cyclic, "
+    "CASE WHEN COALESCE(i.deleted, 0) = 1 THEN 'closed' "
+    "ELSE COALESCE(i.state, b.{awaited}_state) END AS state "
+    "FROM relations b " + ISSUE + " "
+    "WHERE b.installation_id = :i AND b.kind = '{kind}' AND b.{waits}_id IN :ids"
+)
+WAITS = " UNION ALL ".join(
+    (
+        EDGES.format(kind="blocked_by", waits="source", awaited="target"),
+        EDGES.format(kind="parent", waits="target", awaited="source"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """`waits` waits for `awaited`, as long as that is open."""
+
+    kind: str
+    waits: int
+    awaited: int
+    cyclic: bool
+    open: bool
+
+
+async def settle(tx: Tx, installation_id: int, starts: Collection[int]) -> set[int]:
+    """Mark what stands in a circle, after a change at these issues: those newly in one."""
+    edges = await _reachable(tx, installation_id, starts)
+    living = {edge.awaited for edge in edges if edge.open}
+    circles = _circles([edge for edge in edges if edge.open and edge.waits in living])
+    newly: set[int] = set()
+    for edge in edges:
+        together = circles.get(edge.waits)
+        cyclic = together is not None and together == circles.get(edge.awaited)
+        if cyclic != edge.cyclic:
+            await _mark(tx, installation_id, edge, cyclic=cyclic)
+            newly |= {edge.waits} if cyclic else set()
+    return newly
+
+
+async def waits(tx: Tx, installation_id: int, issue_id: int) -> bool:
+    """Whether the issue has any part in what waits for what."""
+    q = (
+        "SELECT 1 AS found FROM relations WHERE installation_id = :i "
+        "AND kind IN ('blocked_by', 'parent') AND {end}_id = :id"
+    )
+    both = f"{q.format(end='source')} UNION ALL {q.format(end='target')} LIMIT 1"
+    return await tx.one(both, i=installation_id, id=issue_id) is not None
+
+
+async def _reachable(tx: Tx, installation_id: int, starts: Collection[int]) -> list[Edge]:
+    """All that these wait for, directly or not: a circle through one of them lies in it."""
+    edges: list[Edge] = []
+    seen, ahead = set(starts), set(starts)
+    while ahead and len(seen) < MOST:
+        rows = await tx.all(WAITS, i=installation_id, ids=tuple(sorted(ahead)))
+        found = [
+            Edge(r["kind"], r["waits"], r["awaited"], bool(r["cyclic"]), r["state"] == "open")
+            for r in rows
+        ]
+        edges += found
+        ahead = {edge.awaited for edge in found} - seen
+        seen |= ahead
+    return edges
+
+
+def _circles(edges: Iterable[Edge]) -> dict[int, int]:
+    """Each issue that stands in a circle, and which one: Kosaraju's strong components."""
+    onward: dict[int, list[int]] = {}
+    back: dict[int, list[int]] = {}
+    for edge in edges:
+        onward.setdefault(edge.waits, []).append(edge.awaited)
+        back.setdefault(edge.awaited, []).append(edge.waits)
+    order: list[int] = []
+    seen: set[int] = set()
+    for node in onward:
+        order += _after(node, onward, seen)
+    circles: dict[int, int] = {}
+    seen = set()
+    for node in reversed(order):
+        component = _after(node, back, seen)
+        if len(component) > 1:
+            circles |= dict.fromkeys(component, node)
+    return circles
+
+
+def _after(node: int, edges: dict[int, list[int]], seen: set[int]) -> list[int]:
+    """What is reached from the node and was not seen, each after all that it leads to."""
+    if node in seen:
+        return []
+    seen.add(node)
+    done: list[int] = []
+    path = [(node, iter(edges.get(node, ())))]
+    while path:
+        here, rest = path[-1]
+        following = next((each for each in rest if each not in seen), None)
+        if following is None:
+            done.append(here)
+            path.pop()
+        else:
+            seen.add(following)
+            path.append((following, iter(edges.get(following, ()))))
+    return done
+
+
+async def _mark(tx: Tx, installation_id: int, edge: Edge, *, cyclic: bool) -> None:
+    blocked = edge.kind == "blocked_by"
+    await tx.run(
+        "UPDATE relations SET cyclic = :cyclic WHERE installation_id = :i AND kind = :kind "
+        "AND source_id = :source AND target_id = :target",
+        cyclic=int(cyclic),
+        i=installation_id,
+        kind=edge.kind,
+        source=edge.waits if blocked else edge.awaited,
+        target=edge.awaited if blocked else edge.waits,
+    )

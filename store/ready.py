@@ -1,0 +1,111 @@
+"""Which tasks may be claimed, best first: highest priority, fewest failures, oldest."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from store import relations
+from store.tasks import LABELLED, decoded, merged
+from store.transaction import Row, Tx
+
+# An open blocker or sub-issue keeps a task from being ready; of one that the mirror lacks its
+# noted state holds. In a circle nobody waits.
+OPEN = (
+    "NOT EXISTS (SELECT 1 FROM relations b LEFT JOIN issues i "
+    "ON i.installation_id = b.installation_id AND i.id = b.{awaited}_id "
+    "WHERE b.installation_id = t.installation_id AND b.kind = '{kind}' AND b.cyclic = 0 "
+    "AND b.{waits}_id = t.issue_id AND COALESCE(i.deleted, 0) = 0 "
+    "AND COALESCE(i.state, b.{awaited}_state) = 'open')"
+)
+UNBLOCKED = (
+    OPEN.format(kind="blocked_by", waits="source", awaited="target")
+    + " AND "
+    + OPEN.format(kind="parent", waits="target", awaited="source")
+)
+STATES = ("pending", "assigned")
+# From the most urgent.
+PRIORITIES = (2, 1, 0)
+FREE = (
+    "t.held = 0 AND t.lease_id IS NULL AND t.number IS NOT NULL "
+    f"AND (t.assigned_to IS NULL OR t.assigned_to = :me) AND {UNBLOCKED}"
+)
+AFTER = (
+    " AND (t.failures > :failures OR (t.failures = :failures AND (t.created_at > :created_at "
+    "OR (t.created_at = :created_at AND t.id > :id))))"
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a claimant will take; None takes any. `size`: 0 to 2."""
+
+    repository_id: int | None = None
+    label: str | None = None
+    capability: str | None = None
+    size: int | None = None
+
+
+async def page(
+    tx: Tx, installation_id: int, me: str, wanted: Wanted, after: Row | None, limit: int
+) -> list[Row]:
+    """Claimable by `me`, best first; `after`: the last task of the page before."""
+    where, given = FREE, dict[str, Any](me=me)
+    index = "ix_tasks_best"
+    if wanted.repository_id is not None:
+        index, where = "ix_tasks_best_in", f"{where} AND t.repository_id = :r"
+        given["r"] = wanted.repository_id
+    if wanted.label is not None:
+        where, given["label"] = where + LABELLED, f"\n{wanted.label.casefold()}\n"
+    if wanted.size is not None:
+        where, given["size"] = f"{where} AND t.size = :size", wanted.size
+    if wanted.capability is not None:
+        # With or without a level: which is enough is not for SQL to say.
+        slug = wanted.capability.partition(":")[0]
+        where += " AND (INSTR(t.capabilities, :bare) > 0 OR INSTR(t.capabilities, :levelled) > 0)"
+        given |= {"bare": f'"{slug}"', "levelled": f'"{slug}:'}
+    found: list[Row] = []
+    for priority in PRIORITIES:
+        if after is not None and priority > after["priority"]:
+            continue
+        here, more = where, dict[str, Any]()
+        if after is not None and priority == after["priority"]:
+            here += AFTER
+            more = {name: after[name] for name in ("failures", "created_at", "id")}
+        parts = [f"t.state = '{state}' AND t.priority = {priority} AND {here}" for state in STATES]
+        q = merged(tx.dialect, index, parts, "failures, created_at, id")
+        left = limit - len(found)
+        found += await tx.all(q, i=installation_id, n=left, **given, **more) if left else []
+    return decoded(found)
+
+
+async def take(tx: Tx, installation_id: int, task_id: str) -> bool:
+    """Lock a task that is still free, unless another is at it: then it is theirs."""
+    q = (
+        "SELECT id FROM tasks WHERE installation_id = :i AND id = :t AND lease_id IS NULL "
+        "FOR UPDATE SKIP LOCKED"
+    )
+    return await tx.one(q, i=installation_id, t=task_id) is not None
+
+
+async def waiting_for(tx: Tx, installation_id: int, issue_id: int) -> tuple[list[Row], list[Row]]:
+    """What an issue waits for, blockers and sub-issues: see `relations.targets`; all of them."""
+    blockers = await relations.targets(tx, installation_id, "blocked_by", issue_id)
+    return blockers, await relations.sources(tx, installation_id, "parent", issue_id)
+
+
+async def released_by(
+    tx: Tx, installation_id: int, issue_id: int, *, of: int | None = None
+) -> list[Row]:
+    """Tasks that waited for this issue and wait for nothing now; or the one `of` an issue."""
+    waits = (
+        "SELECT b.source_id FROM relations b WHERE b.installation_id = :i "
+        "AND b.kind = 'blocked_by' AND b.target_id = :issue UNION "
+        "SELECT b.target_id FROM relations b WHERE b.installation_id = :i "
+        "AND b.kind = 'parent' AND b.source_id = :issue"
+    )
+    which = "= :of" if of is not None else f"IN ({waits})"
+    q = (
+        f"SELECT t.* FROM tasks t WHERE t.installation_id = :i AND t.issue_id {which} "
+        f"AND t.state IN ('pending', 'assigned') AND {UNBLOCKED} ORDER BY t.id"
+    )
+    given = {"of": of} if of is not None else {"issue": issue_id}
+    return decoded(await tx.all(q, i=installation_id, **given))
