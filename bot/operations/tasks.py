@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from bot import replies, repository_settings, tasks
 from bot.errors import Refused
 from bot.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
+from bot.operations import ready
 from bot.operations.agents import Capability
 from bot.operations.around import Around, around
 from bot.operations.texts import Text, shown_text
@@ -15,6 +16,7 @@ from bot.states import OPEN, STATES, TaskState
 from bot.times import stamp
 from store import mirror, writes
 from store import tasks as stored
+from store.ready import Wanted
 from store.transaction import Row
 
 Priority: TypeAlias = Literal["low", "medium", "high"]
@@ -244,7 +246,7 @@ async def get_task(ctx: Context, task: TaskRef) -> TaskAndThread:
 @operation(role="observer", reads_only=True)
 async def list_tasks(
     ctx: Context,
-    state: TaskState | Literal["open", "any"] = "open",
+    state: TaskState | Literal["ready", "open", "any"] = "open",
     repository: RepositoryName | None = None,
     holder: Annotated[str, Field(max_length=120)] | None = None,
     label: Annotated[str, Field(min_length=1, max_length=255)] | None = None,
@@ -252,8 +254,14 @@ async def list_tasks(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Tasks:
-    """Tasks, newest first; `label` and `assignee` are those of the issue."""
+    """Tasks, newest first, ready ones best first; `label` and `assignee` are those of the issue."""
     where = await covered(ctx, repository) if repository else None
+    if state == "ready":
+        if holder or assignee:
+            raise Refused("invalid_arguments", "`holder` and `assignee` do not go with `ready`.")
+        wanted = Wanted(repository_id=where["id"] if where else None, label=label)
+        rows, following = await ready.page(ctx, wanted, limit, cursor)
+        return Tasks(tasks=[shown(row) for row in rows], next_cursor=following)
     groups: dict[str, tuple[TaskState, ...]] = {"open": OPEN, "any": STATES}
     rows = await stored.listed(
         ctx.tx,
