@@ -1,75 +1,31 @@
-"""What people see of a task on GitHub: its card, and its place on the board."""
+"""The card of a task: the one comment in which people see how it stands."""
 
-from bot import board, replies, repository_settings
-from bot.actor import BOT
-from store import mirror, tasks, writes
-from store.transaction import Tx
+from bot import overlap, replies
+from bot.replies import Beside
+from store import leases, messages, ready
+from store.transaction import Row, Tx
 
 
-async def show(
-    tx: Tx,
-    installation_id: int,
-    task_id: str,
-    *,
-    lane: int = writes.AGENTS,
-    every: int = 0,
-    delay: int = 0,
-) -> None:
-    """Queue the card as it is now; one queued before is outdated.
+async def text(tx: Tx, task: Row) -> str:
+    """The card as it is now.
 
-    When it is not urgent: `every`, microseconds that it keeps from the last one; `delay`, from now.
+    Of other repositories nothing: not everybody who reads the card may see them.
     """
-    task = await tasks.get(tx, installation_id, task_id)
-    if task is None or task["number"] is None or not task["fence"]:
-        return  # nothing to show before anybody claimed it
-    target = f"card {task_id}"
-    was_due = await writes.supersede(tx, installation_id, "card", target)
-    last = await writes.results(tx, installation_id, target, 1) if every else []
-    next_at = last[0]["finished_at"] + every if last else await tx.now() + delay
-    # What was urgent before stays so.
-    next_at = next_at if was_due is None else min(next_at, was_due)
-    await writes.queue(
-        tx,
-        installation_id,
-        kind="card",
-        repository_id=task["repository_id"],
-        target=target,
-        arguments={"task_id": task_id, "number": task["number"], "body": replies.card(task)},
-        author=BOT,
-        task_id=task_id,
-        lane=lane,
-        wait=max(0, next_at - await tx.now()),
+    here = (tx, task["installation_id"])
+    blockers, children = await ready.waiting_for(*here, task["issue_id"] or 0)
+    lease = await leases.get(*here, task["lease_id"]) if task["lease_id"] else None
+    paths = leases.paths_of(lease) if lease else []
+    beside = Beside(
+        blockers=[
+            f"#{each['number']}"
+            if each["repository_id"] == task["repository_id"]
+            else "an issue of another repository"
+            for each in blockers
+            if each["state"] == "open" and not each["cyclic"]
+        ],
+        done=sum(each["state"] != "open" for each in children),
+        total=len(children),
+        overlaps=await overlap.found(tx, task, paths),
+        messages=await messages.on_card(*here, task["id"]),
     )
-
-
-async def show_on_board(tx: Tx, installation_id: int, task_id: str, lane: int) -> None:
-    """Where the repository's settings name a board: the Status of the task's state."""
-    task = await tasks.get(tx, installation_id, task_id)
-    if task is None or task["number"] is None:
-        return
-    settings = await repository_settings.of(tx, installation_id, task["repository_id"])
-    issue = await mirror.issue(tx, installation_id, task["repository_id"], task["number"])
-    if settings.board is None or issue is None:
-        return
-    status = board.status_of(settings.board, task["state"])
-    place = await board.place(tx, installation_id, task["repository_id"], None, status)
-    if isinstance(place, str):
-        return  # the board is not there, or not read yet
-    if await board.is_there(tx, installation_id, place, issue):
-        return
-    target = board.target(place, issue)
-    for kind in ("board_item", "board_status"):
-        await writes.supersede(tx, installation_id, kind, target)
-    added: str | None = None
-    for kind, arguments in await board.moves(tx, installation_id, place, issue, "Issue"):
-        added = await writes.queue(
-            tx,
-            installation_id,
-            kind=kind,
-            repository_id=task["repository_id"],
-            target=target,
-            arguments=arguments | ({"after": added} if added else {}),
-            author=BOT,
-            task_id=task_id,
-            lane=lane,
-        )
+    return replies.card(task, beside)

@@ -1,10 +1,12 @@
 """Every sentence that the bot says on GitHub."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.operation import Operation, Slash
+from bot.overlap import Overlap
 from store.transaction import Row
 
 AT = re.compile(r"@(?=\w)")
@@ -33,27 +35,68 @@ def clock(at: int) -> str:
     return datetime.fromtimestamp(at / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def card(task: Row) -> str:
+@dataclass(frozen=True)
+class Beside:
+    """What a card tells beside the task's own row; `messages`: those meant for people too."""
+
+    blockers: Sequence[str] = ()
+    done: int = 0
+    total: int = 0
+    overlaps: Sequence[Overlap] = ()
+    messages: Sequence[Row] = ()
+
+
+def card(task: Row, beside: Beside) -> str:
     """What people see of a task: one comment, edited in place."""
-    lines = [f"**Hubbub** · {STATE_WORDS[task['state']]}"]
-    if task["holder"]:
-        until = f", until {clock(task['expires_at'])} unless renewed" if task["expires_at"] else ""
-        lines.append(f"Held by {who(task['holder'])}{until}.")
-    if task["state"] == "pending":
-        lines.append("Any agent may claim it; `/claim` takes it yourself.")
+    lines = [f"**Hubbub** · {STATE_WORDS[task['state']]}", *_whose(task)]
+    if beside.blockers:
+        lines.append(f"Waits for {', '.join(beside.blockers[:10])}.")
+    if beside.total:
+        lines.append(f"Sub-issues: {beside.done} of {beside.total} done.")
     if task["pull_number"]:
         lines.append(f"Pull request: #{task['pull_number']}.")
     if task["progress"]:
         lines.append(f"Progress: {task['progress']} %.")
+    lines += [_overlap(each) for each in beside.overlaps]
     if task["loop_between"]:
         two = " and ".join(who(each) for each in task["loop_between"].split(" and "))
         lines.append(
             f"{two} only answered each other here and were stopped; a comment of anybody else "
             "lets them go on."
         )
+    if task["question"]:
+        lines.append("Its holder asks, and waits for an answer in a comment here:")
+        lines.append(quoted(task["question"]))
     if task["note"]:
         lines.append(quoted(task["note"]))
+    for each in beside.messages:
+        lines.append(f"{who(each['sender'])} to {who(each['recipient'])}:")
+        lines.append(quoted(each["body"]))
     return "\n\n".join(lines)
+
+
+def _whose(task: Row) -> list[str]:
+    lines = []
+    if task["held"]:
+        why = f": {_calm(task['held_why'])}" if task["held_why"] else ""
+        by = who(task["held_by"] or "somebody")
+        lines.append(f"**On hold** by {by}{why}. `/resume` ends the hold.")
+    if task["holder"]:
+        until = f", until {clock(task['expires_at'])} unless renewed" if task["expires_at"] else ""
+        lines.append(f"Held by {who(task['holder'])}{until}.")
+    elif task["assigned_to"]:
+        lines.append(f"Reserved for {who(task['assigned_to'])}.")
+    elif task["state"] == "pending" and not task["held"]:
+        lines.append("Any agent may claim it; `/claim` takes it yourself.")
+    return lines
+
+
+def _overlap(found: Overlap) -> str:
+    if found.task is None:
+        whose = f"Pull request #{found.pull_request}"
+    else:
+        whose = f"{who(found.holder or '')} on #{found.task.rpartition('#')[2]}"
+    return f"{whose} touches the same paths: {', '.join(code(each) for each in found.paths)}."
 
 
 # An agent's verdict on a pull request of agents: GitHub takes none on one's own.
@@ -62,9 +105,17 @@ VERDICTS = {"APPROVE": "**Approved.**", "REQUEST_CHANGES": "**Changes requested.
 
 def quoted(text: str) -> str:
     """An agent's words inside of ours: a quote runs no command."""
-    # With a joiner nobody is called by an `@`.
-    calm = AT.sub("@\u2060", text[:2000])
-    return "\n".join(f"> {line}" for line in calm.splitlines())
+    return "\n".join(f"> {line}" for line in _at_nobody(text[:2000]).splitlines())
+
+
+def _at_nobody(text: str) -> str:
+    """With a joiner nobody is called by an `@`."""
+    return AT.sub("@\u2060", text)
+
+
+def _calm(text: str) -> str:
+    """Somebody's words within a line of ours."""
+    return code(" ".join(text.split())[:300])
 
 
 def signed(body: str, author: str) -> str:
@@ -170,7 +221,7 @@ def wrong_settings(committer: str, problems: Iterable[str]) -> str:
 
 def explained(text: str) -> str:
     """Why a task can or cannot be had: names of agents and people mention nobody."""
-    return AT.sub("@\u2060", text)
+    return _at_nobody(text)
 
 
 def asks(question: str) -> str:

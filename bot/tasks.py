@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from bot import card, repository_settings
+from bot import repository_settings, showing
 from bot.actor import BOT
 from bot.errors import Refused
 from bot.states import LEGAL, OPEN, TaskState
@@ -29,9 +29,9 @@ async def record(tx: Tx, task: Row, kind: str, actor: str, **data: object) -> No
     heads.append(tx, "audit", installation_id, done | {"data": json.dumps(data)})
     # What a person did goes first; the rest has its turn beside each agent's writes.
     lane = writes.PEOPLE if actor.startswith("@") else writes.AGENTS
-    await card.show(tx, installation_id, task["id"], lane=lane, **CALM.get(kind, {}))
+    await showing.show(tx, installation_id, task["id"], lane=lane, **CALM.get(kind, {}))
     if kind not in CALM:
-        await card.show_on_board(tx, installation_id, task["id"], lane)
+        await showing.show_on_board(tx, installation_id, task["id"], lane)
         await _show_on_parent(tx, task)
 
 
@@ -44,7 +44,7 @@ async def woken(tx: Tx, task: Row, why: str) -> None:
 
 async def show_soon(tx: Tx, installation_id: int, task_id: str) -> None:
     """Its card as it is now, when that is not urgent."""
-    await card.show(tx, installation_id, task_id, **CALM[PROGRESS])
+    await showing.show(tx, installation_id, task_id, **CALM[PROGRESS])
 
 
 async def _show_on_parent(tx: Tx, task: Row) -> None:

@@ -142,7 +142,8 @@ async def next_of_each(tx: Tx, installation_id: int, apart: Collection[str] = ()
     """Of each author and lane, the oldest write that may go out now: `seq`, `author`, `lane`.
 
     The kinds `apart`, which draw on another limit, have a row of their own. Those of one target go
-    in order; those of a task's next holder wait for those of the last.
+    in order; those of a task's next holder wait for those of the last, and what its holder wrote
+    waits while people hold the task.
     """
     return await tx.all(
         "SELECT w.lane, w.author, w.kind IN :apart AS apart, MIN(w.seq) AS seq FROM writes w "
@@ -152,7 +153,9 @@ async def next_of_each(tx: Tx, installation_id: int, apart: Collection[str] = ()
         "e.installation_id = w.installation_id AND e.target = w.target AND e.state IN :live "
         "AND e.seq < w.seq) AND NOT EXISTS (SELECT 1 FROM writes p WHERE "
         "p.installation_id = w.installation_id AND p.task_id = w.task_id AND p.state IN :live "
-        "AND p.lease_id <> w.lease_id AND p.seq < w.seq) GROUP BY w.lane, w.author, apart",
+        "AND p.lease_id <> w.lease_id AND p.seq < w.seq) AND NOT EXISTS (SELECT 1 FROM tasks t "
+        "WHERE t.installation_id = w.installation_id AND t.id = w.task_id AND t.held = 1 "
+        "AND w.lease_id IS NOT NULL AND w.state = 'queued') GROUP BY w.lane, w.author, apart",
         i=installation_id,
         live=LIVE,
         apart=tuple(apart) or ("",),

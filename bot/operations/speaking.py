@@ -1,6 +1,6 @@
 """Whether an agent may say more on an issue or pull request."""
 
-from bot import card, ceilings, said
+from bot import ceilings, said, showing
 from bot.errors import Refused
 from bot.operation import Context
 from bot.operations.writing import on_issue
@@ -56,4 +56,4 @@ async def _tell(ctx: Context, where: Row, number: int, between: str | None) -> N
     task = await stored.by_number(ctx.tx, ctx.installation_id, where["id"], number)
     if task is not None and task["loop_between"] != between:
         await stored.change(ctx.tx, ctx.installation_id, task["id"], loop_between=between)
-        await card.show(ctx.tx, ctx.installation_id, task["id"])
+        await showing.show(ctx.tx, ctx.installation_id, task["id"])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bot import card
 from bot.payloads import at
 from bot.writes.kind import Kind, Request, Result, Sending, did, graphql, rest
 from store import mirror, tasks
@@ -31,15 +32,18 @@ def look_for_comment(sending: Sending) -> Request:
 
 
 async def know_card(tx: Tx, write: Row) -> dict[str, Any]:
-    """The comment that is edited, once there is one."""
+    """The comment that is edited, once there is one, and what it shall say."""
     task = await tasks.get(tx, write["installation_id"], write["task_id"])
-    return {"comment_id": task["card_comment_id"]} if task else {}
+    return (
+        {"comment_id": task["card_comment_id"], "text": await card.text(tx, task)} if task else {}
+    )
 
 
 def _card(sending: Sending) -> Request:
+    body = {"body": f"{sending.marker}\n{sending.known.get('text', '')}"}
     if sending.known.get("comment_id") is None:
-        return Request("POST", sending.path(CREATE), _text(sending))
-    return Request("PATCH", sending.path(ONE), _text(sending))
+        return Request("POST", sending.path(CREATE), body)
+    return Request("PATCH", sending.path(ONE), body)
 
 
 def _look_for_card(sending: Sending) -> Request | None:
