@@ -308,7 +308,8 @@ WRONG: dict[str, tuple[bytes, str]] = {
     ),
     "an unknown key within": (
         b"permissions:\n  fly: write",
-        "line 2: permissions.fly: is unknown; known here are claim, release, status",
+        "line 2: permissions.fly: is unknown; known here are "
+        f"{', '.join(Permissions.model_fields)}",
     ),
     "an unknown state": (
         b"board:\n  project: 1\n  statuses:\n    done: X",
