@@ -1,0 +1,491 @@
+"""Contexts: documents with versions, which agents share."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from bot import contexts
+from bot.actor import ROLES, SLUG
+from bot.errors import Refused
+from bot.operation import Answer, Context, TaskRef, operation
+from bot.operations.tasks import found
+from bot.pages import Cursor, Limit, decode, encode
+from bot.times import stamp
+from store import agents, ids
+from store import contexts as stored
+from store.transaction import Row
+
+# Not shown in the audit: it is sealed where it is kept.
+Content: TypeAlias = Annotated[
+    Any,
+    AfterValidator(contexts.keepable),
+    Field(repr=False, description="a text, or any other JSON"),
+]
+ContextId: TypeAlias = Annotated[str, Field(max_length=40)]
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
+Remark: TypeAlias = Annotated[str, Field(max_length=500)]
+Number: TypeAlias = Annotated[int, Field(ge=1, le=contexts.MOST_VERSIONS)]
+Grantee: TypeAlias = Annotated[
+    str,
+    Field(
+        pattern=rf"^(role:({'|'.join(ROLES)})|task:\S+|{SLUG})$",
+        max_length=320,
+        description="an agent's id, role:developer, or task:owner/repo#12 for its holder",
+    ),
+]
+# Of versions that a history shows, and of snapshots' members on a page.
+HISTORY = 100
+MOST_MEMBERS = 100
+MOST_ON_A_PAGE = 500
+MOST_SNAPSHOTS = 1000
+# What a page looks at until it is full: with a filter it may be short.
+LOOKED_AT = 1000
+
+
+class About(BaseModel):
+    id: str
+    name: str
+    owner: str
+    kind: contexts.Kind
+    version: int = Field(description="the newest")
+    task: str | None
+    access: contexts.Access = Field(description="what you may do: all is to share it too")
+    created_at: str
+    updated_at: str
+
+
+class Version(BaseModel):
+    version: int
+    author: str
+    at: str
+    note: str
+    checksum: str = Field(description="SHA-256 of the content")
+    size: int = Field(description="bytes")
+
+
+class Grant(BaseModel):
+    to: str
+    access: contexts.Access
+
+
+class Snapshot(BaseModel):
+    id: str
+    name: str
+    author: str
+    at: str
+    members: dict[str, int] = Field(description="versions by context")
+
+
+class OneContext(Answer):
+    context: About
+
+
+class SharedContext(OneContext):
+    grants: list[Grant]
+
+
+class ReadContext(OneContext):
+    version: Version = Field(description="the one whose content this is")
+    content: Any
+    broken: list[int] = Field(description="newer versions that cannot be read any more")
+    history: list[Version] = Field(description="the newest first")
+
+
+class Contexts(Answer):
+    contexts: list[About]
+    snapshots: list[Snapshot]
+    next_cursor: str | None
+
+
+class RestoredContexts(Answer):
+    contexts: list[About]
+
+
+class OneSnapshot(Answer):
+    snapshot: Snapshot
+
+
+def shown(row: Row) -> About:
+    return About(
+        id=row["id"],
+        name=row["name"],
+        owner=row["owner"],
+        kind=row["kind"],
+        version=row["version"],
+        task=contexts.task_of(row),
+        access=row["access"],
+        created_at=stamp(row["created_at"]),
+        updated_at=stamp(row["updated_at"]),
+    )
+
+
+def _version(row: Row) -> Version:
+    return Version(
+        version=row["version"],
+        author=row["author"],
+        at=stamp(row["at"]),
+        note=row["note"],
+        checksum=row["checksum"],
+        size=row["size"],
+    )
+
+
+def _too_many(what: str, most: int, remedy: str) -> Refused:
+    return Refused("too_many", f"There are {most} {what} already. {remedy}", most=most)
+
+
+@operation(role="tester")
+async def create_context(
+    ctx: Context,
+    name: Name,
+    content: Content,
+    task: TaskRef | None = None,
+    note: Remark = "",
+) -> OneContext:
+    """Keep a document of up to 1 MB. It is yours alone until share_context."""
+    bound = await found(ctx, task) if task else None
+    if await stored.owned(ctx.tx, ctx.installation_id, ctx.actor.name) >= contexts.MOST_OWNED:
+        raise _too_many("contexts of yours", contexts.MOST_OWNED, "Update one of them instead.")
+    made = contexts.sized(content)
+    row: Row = {
+        "installation_id": ctx.installation_id,
+        "id": ids.new("c", ctx.now),
+        "name": name,
+        "owner": ctx.actor.name,
+        "kind": contexts.kind_of(content),
+        "version": 1,
+        "task_id": bound and bound["id"],
+        "created_at": ctx.now,
+        "updated_at": ctx.now,
+    }
+    await stored.create(ctx.tx, row)
+    await contexts.keep(ctx, row["id"], 1, made, note)
+    new = await contexts.find(ctx, row["id"])
+    await contexts.record(ctx, new, "created", version=1)
+    return OneContext(context=shown(new))
+
+
+@operation(role="tester")
+async def update_context(
+    ctx: Context,
+    context_id: ContextId,
+    content: Content,
+    expected_version: Number,
+    note: Remark = "",
+) -> OneContext:
+    """Add a version on top of the newest, which must be `expected_version`.
+
+    At version_conflict: read, merge, and try again.
+    """
+    row = await contexts.find(ctx, context_id, "write")
+    if contexts.kind_of(content) != row["kind"]:
+        must = "a text" if row["kind"] == "text" else "JSON that is no text"
+        raise Refused("invalid_arguments", f"`content` must be {must}, as {context_id} was made.")
+    made = contexts.sized(content)
+    new = await _advanced(ctx, row, expected_version)
+    await contexts.keep(ctx, context_id, new["version"], made, note)
+    await contexts.record(ctx, new, "updated", version=new["version"])
+    return OneContext(context=shown(new))
+
+
+async def _advanced(ctx: Context, row: Row, expected: int | None = None) -> Row:
+    """The context with its next version's number, which is this transaction's. Raise Refused."""
+    here = (ctx.tx, ctx.installation_id, row["id"])
+    if not await stored.advance(*here, ctx.now, expected=expected):
+        raise await _conflict(ctx, row["id"], expected or 0)
+    new = await contexts.find(ctx, row["id"], "write")
+    if new["version"] > contexts.MOST_VERSIONS:
+        raise _too_many("versions of it", contexts.MOST_VERSIONS, "Go on in a new context.")
+    return new
+
+
+async def _conflict(ctx: Context, context_id: str, expected: int) -> Refused:
+    now = await contexts.find(ctx, context_id)
+    (newest,) = await stored.history(ctx.tx, ctx.installation_id, context_id, now["version"], 1)
+    at = stamp(newest["at"])
+    return Refused(
+        "version_conflict",
+        f"{context_id} is at version {newest['version']}, by {newest['author']} at {at}, not at "
+        f"{expected}. Read it, bring both together, and update with expected_version "
+        f"{newest['version']}. Nothing was changed.",
+        version=newest["version"],
+        author=newest["author"],
+        at=at,
+    )
+
+
+@operation(role="tester", idempotent=True)
+async def share_context(
+    ctx: Context, context_id: ContextId, to: Grantee, access: Literal["read", "write", "none"]
+) -> SharedContext:
+    """Let others read or write a context of yours; `none` takes it back."""
+    row = await contexts.find(ctx, context_id, "all")
+    grantee = await _grantee(ctx, row, to)
+    here = (ctx.tx, ctx.installation_id, context_id)
+    if access == "none":
+        await stored.revoke(*here, grantee)
+    else:
+        await _grant(ctx, context_id, grantee, access)
+    await contexts.record(ctx, row, "shared", to=grantee, access=access)
+    grants = [Grant(to=g["grantee"], access=g["access"]) for g in await stored.grants(*here)]
+    return SharedContext(context=shown(row), grants=grants)
+
+
+async def _grantee(ctx: Context, row: Row, to: str) -> str:
+    kind, sign, named = to.partition(":")
+    if sign and kind == "task":
+        return f"task:{(await found(ctx, named))['id']}"
+    if not sign and await agents.get(ctx.tx, ctx.installation_id, to) is None:
+        raise Refused(
+            "unknown_agent", f"No agent {to!r} has registered here; list_agents shows who has."
+        )
+    if to == row["owner"]:
+        raise Refused("invalid_arguments", f"{row['id']} is {to}'s: there is nothing to share.")
+    return to
+
+
+async def _grant(ctx: Context, context_id: str, grantee: str, access: str) -> None:
+    here = (ctx.tx, ctx.installation_id, context_id)
+    await stored.lock(*here)
+    others = [each for each in await stored.grants(*here) if each["grantee"] != grantee]
+    if len(others) >= contexts.MOST_GRANTS:
+        raise _too_many("it is shared with", contexts.MOST_GRANTS, "Share it with a role.")
+    await stored.grant(
+        ctx.tx,
+        {
+            "installation_id": ctx.installation_id,
+            "context_id": context_id,
+            "grantee": grantee,
+            "access": access,
+            "granted_by": ctx.actor.name,
+            "granted_at": ctx.now,
+        },
+    )
+
+
+@operation(role="observer", reads_only=True)
+async def get_context(
+    ctx: Context,
+    context_id: ContextId,
+    version: Number | None = None,
+    snapshot_id: ContextId | None = None,
+    history: Annotated[bool, Field(description="its versions up to this, not the content")] = False,  # noqa: FBT002 - an argument by name
+) -> ReadContext:
+    """The newest version of a context, or another, with its content."""
+    row = await contexts.find(ctx, context_id)
+    if snapshot_id is not None:
+        version = await _in_snapshot(ctx, snapshot_id, context_id)
+    if history:
+        return await _history(ctx, row, version or row["version"])
+    if version is None:
+        read = await contexts.newest(ctx, context_id, row["version"])
+    else:
+        read = await contexts.exactly(ctx, row, version)
+    return ReadContext(
+        context=shown(row),
+        version=_version(read.version),
+        content=read.value(row["kind"]),
+        broken=read.broken,
+        history=[],
+    )
+
+
+async def _history(ctx: Context, row: Row, upto: int) -> ReadContext:
+    here = (ctx.tx, ctx.installation_id, row["id"])
+    rows = await stored.history(*here, upto, HISTORY)
+    if not rows:
+        raise contexts.lost(row["id"], upto)
+    versions = [_version(each) for each in rows]
+    return ReadContext(
+        context=shown(row), version=versions[0], content=None, broken=[], history=versions
+    )
+
+
+async def _in_snapshot(ctx: Context, snapshot_id: str, context_id: str) -> int:
+    members = (await _snapshot(ctx, snapshot_id))["members"]
+    if context_id not in members:
+        raise Refused("unknown_context", f"{context_id} is not in the snapshot {snapshot_id}.")
+    return int(members[context_id])
+
+
+async def _snapshot(ctx: Context, snapshot_id: str) -> Row:
+    """With the members that the actor may read. Raise Refused."""
+    row = await stored.snapshot(ctx.tx, ctx.installation_id, snapshot_id)
+    seen = await contexts.readable_ones(ctx.tx, ctx.actor, list(row["members"])) if row else set()
+    if row is None or not seen:
+        raise Refused(
+            "unknown_context",
+            f"There is no snapshot {snapshot_id!r} with a context that you may read. "
+            "list_contexts with `snapshots` shows yours.",
+        )
+    return row | {"members": {k: v for k, v in row["members"].items() if k in seen}}
+
+
+@operation(role="observer", reads_only=True)
+async def list_contexts(
+    ctx: Context,
+    task: TaskRef | None = None,
+    owner: Annotated[str, Field(max_length=120)] | None = None,
+    prefix: Annotated[str, Field(max_length=200, description="of the name")] = "",
+    snapshots: Annotated[bool, Field(description="your snapshots instead")] = False,  # noqa: FBT002 - an argument by name
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Contexts:
+    """The contexts that you may read, without their content."""
+    if snapshots:
+        return await _snapshots(ctx, limit, decode(cursor))
+    task_id = (await found(ctx, task))["id"] if task else None
+    after = decode(cursor)
+    rows, more = await _looked_at(ctx, task_id, owner, after)
+    may = await contexts.accesses(ctx.tx, ctx.actor, rows)
+    fitting = [
+        row | {"access": may[row["id"]]}
+        for row in rows
+        if may[row["id"]] != "none"
+        and row["name"].startswith(prefix)
+        and owner in (None, row["owner"])
+    ]
+    page = fitting[:limit]
+    last = page[-1]["id"] if len(fitting) > limit else more
+    return Contexts(
+        contexts=[shown(row) for row in page],
+        snapshots=[],
+        next_cursor=encode(last) if last else None,
+    )
+
+
+async def _looked_at(
+    ctx: Context, task_id: str | None, owner: str | None, after: str
+) -> tuple[list[Row], str | None]:
+    """Contexts among which those asked for are, by id; and where to go on, if there are more."""
+    whole = ctx.actor.may("tech-lead") and ctx.actor.repositories is None
+    if task_id or owner or whole:
+        rows = await stored.listed(
+            ctx.tx, ctx.installation_id, task_id=task_id, owner=owner, after=after, limit=LOOKED_AT
+        )
+        return rows, rows[-1]["id"] if len(rows) == LOOKED_AT else None
+    named = await contexts.visible_ids(ctx.tx, ctx.actor, after, LOOKED_AT)
+    rows = await stored.several(ctx.tx, ctx.installation_id, named)
+    return rows, named[-1] if len(named) == LOOKED_AT else None
+
+
+async def _snapshots(ctx: Context, limit: int, before: str) -> Contexts:
+    """The actor's; of a tech-lead all."""
+    whole = ctx.actor.may("tech-lead") and ctx.actor.repositories is None
+    author = None if whole else ctx.actor.name
+    rows = await stored.snapshots(ctx.tx, ctx.installation_id, author, before or "~", limit + 1)
+    page: list[Row] = []
+    members = 0
+    for row in rows[:limit]:
+        members += len(row["members"])
+        if page and members > MOST_ON_A_PAGE:
+            break
+        page.append(row)
+    ids_named = [each for row in page for each in row["members"]]
+    seen = await contexts.readable_ones(ctx.tx, ctx.actor, ids_named)
+    more = len(rows) > len(page)
+    return Contexts(
+        contexts=[],
+        snapshots=[_shown_snapshot(row, seen) for row in page],
+        next_cursor=encode(page[-1]["id"]) if more else None,
+    )
+
+
+def _shown_snapshot(row: Row, seen: set[str]) -> Snapshot:
+    members = {k: v for k, v in row["members"].items() if k in seen}
+    return Snapshot(
+        id=row["id"],
+        name=row["name"],
+        author=row["author"],
+        at=stamp(row["at"]),
+        members=members,
+    )
+
+
+@operation(role="tester")
+async def restore_context(
+    ctx: Context,
+    context_id: ContextId | None = None,
+    version: Number | None = None,
+    snapshot_id: ContextId | None = None,
+) -> RestoredContexts:
+    """Make an old version the newest again, or all that a snapshot has."""
+    if snapshot_id is None and context_id is not None and version is not None:
+        wanted = {context_id: version}
+    elif snapshot_id is not None and version is None:
+        wanted = await _wanted(ctx, snapshot_id, context_id)
+    else:
+        raise Refused(
+            "invalid_arguments",
+            "Give `context_id` and `version`, or `snapshot_id`, with `context_id` for one of its.",
+        )
+    restored = [await _restored(ctx, each, wanted[each]) for each in sorted(wanted)]
+    return RestoredContexts(contexts=[shown(row) for row in restored])
+
+
+async def _wanted(ctx: Context, snapshot_id: str, context_id: str | None) -> dict[str, int]:
+    if context_id is not None:
+        return {context_id: await _in_snapshot(ctx, snapshot_id, context_id)}
+    members: dict[str, int] = (await _snapshot(ctx, snapshot_id))["members"]
+    return members
+
+
+async def _restored(ctx: Context, context_id: str, version: int) -> Row:
+    """One more version with the content of an old one; the newest itself stays as it is."""
+    await contexts.find(ctx, context_id, "write")
+    await stored.lock(ctx.tx, ctx.installation_id, context_id)
+    row = await contexts.find(ctx, context_id, "write")
+    read = await contexts.exactly(ctx, row, version)
+    if version == row["version"]:
+        return row
+    new = await _advanced(ctx, row)
+    note = f"version {version} restored"
+    await contexts.keep(ctx, context_id, new["version"], read.content, note)
+    await contexts.record(ctx, new, "restored", version=new["version"], restored=version)
+    return new
+
+
+@operation(role="tester")
+async def snapshot_contexts(
+    ctx: Context,
+    name: Name,
+    context_ids: Annotated[list[ContextId], Field(max_length=MOST_MEMBERS)] = [],  # noqa: B006 - pydantic copies it
+    task: TaskRef | None = None,
+) -> OneSnapshot:
+    """Note the versions of these contexts, or of a task's, for restore_context."""
+    if bool(context_ids) == bool(task):
+        raise Refused("invalid_arguments", "Give `context_ids` or `task`, one of them.")
+    if await stored.snapshots_of(ctx.tx, ctx.installation_id, ctx.actor.name) >= MOST_SNAPSHOTS:
+        raise _too_many("snapshots of yours", MOST_SNAPSHOTS, "Use one of them.")
+    rows = await (_of_task(ctx, task) if task else _these(ctx, context_ids))
+    row: Row = {
+        "installation_id": ctx.installation_id,
+        "id": ids.new("s", ctx.now),
+        "name": name,
+        "author": ctx.actor.name,
+        "at": ctx.now,
+        "members": {each["id"]: each["version"] for each in rows},
+    }
+    await stored.add_snapshot(ctx.tx, row)
+    return OneSnapshot(snapshot=_shown_snapshot(row, set(row["members"])))
+
+
+async def _these(ctx: Context, context_ids: list[str]) -> list[Row]:
+    rows = await stored.several(ctx.tx, ctx.installation_id, context_ids)
+    may = await contexts.accesses(ctx.tx, ctx.actor, rows)
+    for each in context_ids:
+        if may.get(each, "none") == "none":
+            raise contexts.unknown(each)
+    return rows
+
+
+async def _of_task(ctx: Context, task: str) -> list[Row]:
+    bound = await found(ctx, task)
+    rows = await stored.listed(ctx.tx, ctx.installation_id, task_id=bound["id"], limit=LOOKED_AT)
+    may = await contexts.accesses(ctx.tx, ctx.actor, rows)
+    readable = [row for row in rows if may[row["id"]] != "none"]
+    if not readable:
+        raise Refused("unknown_context", f"{task} has no context that you may read.")
+    if len(readable) > MOST_MEMBERS:
+        raise _too_many("contexts and more of the task", MOST_MEMBERS, "Name them in context_ids.")
+    return readable
