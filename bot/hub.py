@@ -6,6 +6,7 @@ import hmac
 import json
 import secrets
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from cachetools import Cache, TTLCache
@@ -16,17 +17,19 @@ from bot.actor import Actor
 from bot.errors import Refused
 from bot.keys import KEY_ID, Broken, Keys
 from bot.metrics import Calls
+from bot.news import News
 from bot.operation import Answer, Context, Notice, Operation, Peek, Shared
 from bot.operations import OPERATIONS
 from bot.operations.writing import Write, Writes
 from bot.pressure import Pressure
+from bot.watching import Wants, Watching
 from store import agents, heads, leases, requests, tasks, writes
 from store.transaction import Row, Store, Tx, Work
 
 # How long a revoked token may still work in this process.
 TOKEN_CACHE_S = 5
-# How often one that waits looks for what other processes did.
-LOOK_AGAIN_S = 1.0
+# How often one that waits looks by itself: for what time brings.
+LOOK_AGAIN_S = 5.0
 # What is told unasked: how long after it happened, and how much at once.
 NOTICES_FOR = 24 * 3600 * 1_000_000
 MOST_NOTICES = 5
@@ -57,6 +60,25 @@ class Asked:
     def request_key(self) -> str:
         return _digest("request key", self.actor.name, self.key)
 
+    def settled(self, answer: Answer) -> bool:
+        return self.operation.settled is None or self.operation.settled(answer)
+
+    def wants(self, answer: Answer) -> Wants | None:
+        """Which events are worth waking for; None: whatever happens."""
+        woken = self.operation.woken
+        return partial(woken.wants, answer, self.actor) if woken else None
+
+    @property
+    def by_news_alone(self) -> bool:
+        return self.operation.woken is not None and self.operation.woken.answer is not None
+
+    def told(self, answer: Answer, found: News | None) -> Answer | None:
+        """The answer by the news alone, if they are enough for it."""
+        woken = self.operation.woken
+        if found is None or found.fresh is None or woken is None or woken.answer is None:
+            return None
+        return woken.answer(answer, self.actor, self.arguments, found)
+
     @property
     def digest(self) -> str:
         given = self.arguments.model_dump(mode="json")
@@ -75,7 +97,11 @@ class Hub:
     )
     pressure: Pressure = field(default_factory=Pressure)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    watching: Watching = field(init=False)
     _known: TTLCache[str, Actor] = field(default_factory=lambda: TTLCache(10_000, TOKEN_CACHE_S))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "watching", Watching(self.store))
 
     @property
     def keys(self) -> Keys:
@@ -84,7 +110,7 @@ class Hub:
     def stop(self) -> None:
         """Those who wait for something get what there is."""
         self.stopping.set()
-        self.store.bell.ring_all()
+        self.watching.wake_all()
 
     def operations(self, actor: Actor) -> list[Operation]:
         """Those that the actor's role may call, in the registry's order."""
@@ -127,28 +153,42 @@ class Hub:
         arguments = which.parse(given)
         key = (which.reaches_github and getattr(arguments, "key", None)) or request_key
         asked = Asked(which, actor, arguments, key or secrets.token_hex(16), self.shared)
-        answer = await self._once(asked)
-        if which.settled and (wait_s := getattr(asked.arguments, "wait_s", 0)):
-            answer = await self._waited(asked, answer, wait_s)
+        if which.settled and (wait_s := getattr(arguments, "wait_s", 0)):
+            answer = await self._waited(asked, wait_s)
+        else:
+            answer = await self._once(asked)
         if answer.notices:
             told = [each.subject for each in answer.notices]
             await self.store.write(lambda tx: writes.told(tx, actor.installation_id, told))
         return answer.model_dump(mode="json")
 
-    async def _waited(self, asked: Asked, answer: Answer, wait_s: float) -> Answer:
-        """Ask again, whenever something happened, until it is settled or the time is over."""
-        assert asked.operation.settled is not None
-        bell, topic = self.store.bell, f"installation {asked.actor.installation_id}"
+    async def _waited(self, asked: Asked, wait_s: float) -> Answer:
+        """Ask again, when what it waits for may have come, until it is settled or time is over."""
         time = asyncio.get_running_loop().time
         end = time() + wait_s
-        while not (asked.operation.settled(answer) or self.stopping.is_set()):
-            if (left := end - time()) <= 0:
-                break
-            ticket = bell.ticket(topic)
-            if await self._worth_asking(asked):
-                answer = await self._once(replace(asked, key=secrets.token_hex(16)))
-            if not asked.operation.settled(answer):
-                await bell.wait(topic, ticket, min(left, LOOK_AGAIN_S))
+        async with self.watching.spot(asked.actor.installation_id) as spot:
+            answer = await self._once(asked)
+            while not (asked.settled(answer) or self.stopping.is_set()):
+                if (left := end - time()) <= 0:
+                    break
+                try:
+                    found = await spot.wait(asked.wants(answer), min(left, LOOK_AGAIN_S))
+                except TimeoutError:
+                    answer = await self._tick(asked, answer)
+                else:
+                    answer = asked.told(answer, found) or await self._again(asked, answer)
+        return answer
+
+    async def _tick(self, asked: Asked, answer: Answer) -> Answer:
+        """Nothing happened; but time brings something too, and who waits is alive."""
+        if asked.by_news_alone:
+            await self._touch(asked.actor)
+            return answer
+        return await self._again(asked, answer)
+
+    async def _again(self, asked: Asked, answer: Answer) -> Answer:
+        if await self._worth_asking(asked):
+            return await self._once(replace(asked, key=secrets.token_hex(16)))
         return answer
 
     async def _worth_asking(self, asked: Asked) -> bool:
@@ -159,8 +199,7 @@ class Hub:
         return await self.store.read(lambda tx: _peeked(tx, peek, asked))
 
     async def _once(self, asked: Asked) -> Answer:
-        if not asked.actor.is_person:
-            await self._touch(asked.actor)
+        await self._touch(asked.actor)
         if asked.operation.reads_only:
             return await self._read(asked)
         return await self.store.write(lambda tx: mutate(tx, asked))
@@ -177,7 +216,7 @@ class Hub:
     async def _touch(self, actor: Actor) -> None:
         """Any call shows that the agent is alive, and renews its leases; written now and then."""
         who = (actor.installation_id, actor.name)
-        if who in self.touched:
+        if actor.is_person or who in self.touched:
             return
 
         async def work(tx: Tx) -> None:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from bot.actor import Actor, Role
 from bot.errors import Refused
 from bot.keys import Keys
-from store.transaction import Tx, Work
+from bot.news import News
+from store.transaction import Row, Tx, Work
 
 Key: TypeAlias = Annotated[
     str,
@@ -79,6 +80,18 @@ Peek: TypeAlias = Callable[[Context], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
+class Woken:
+    """What one who waits makes of news, without a look at the database.
+
+    `wants`: whether an event concerns the actor, with the answer so far. `answer`: the answer
+    with the news; None: only a look tells. Without it a look is taken whenever one is wanted.
+    """
+
+    wants: Callable[[Any, Actor, Row], bool]
+    answer: Callable[[Any, Actor, Any, News], Answer | None] | None = None
+
+
+@dataclass(frozen=True)
 class Slash:
     """How an operation is asked for in a comment, and answered there.
 
@@ -114,6 +127,8 @@ class Operation:
     # With `reaches_github` it takes `key`, by which a repeated call is known.
     # For one that writes: whether it is worth asking again, without writing.
     peek: Peek | None
+    # What wakes those who wait; without it, whatever happens in the installation.
+    woken: Woken | None
 
     def parse(self, given: Any) -> BaseModel:
         try:
@@ -133,6 +148,7 @@ def operation(
     slashes: tuple[Slash, ...] = (),
     settled: Callable[[Any], bool] | None = None,
     peek: Peek | None = None,
+    woken: Woken | None = None,
 ) -> Callable[[Callable[..., Awaitable[Answer]]], Operation]:
     """Turn `async def name(ctx, …) -> Answer` into an `Operation`."""
 
@@ -161,6 +177,7 @@ def operation(
             slashes=slashes,
             settled=settled,
             peek=peek,
+            woken=woken,
         )
 
     return made

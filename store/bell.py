@@ -1,8 +1,20 @@
-"""Wakes those in this process that wait for a change. Other processes poll."""
+"""Wakes those in this process that wait for a change. Of other processes `store.watch` tells."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
+
+INSTALLATION = "installation "
+
+
+def topic(installation_id: int) -> str:
+    """What rings when something happened in an installation."""
+    return f"{INSTALLATION}{installation_id}"
+
+
+def installations(topics: Iterable[str]) -> set[int]:
+    """Those of which something rings."""
+    return {int(t.removeprefix(INSTALLATION)) for t in topics if t.startswith(INSTALLATION)}
 
 
 class Bell:
@@ -24,7 +36,7 @@ class Bell:
     def ring_all(self) -> None:
         self.ring(list(self._waiting))
 
-    async def wait(self, topic: str, ticket: int, timeout_s: float) -> bool:
+    async def wait(self, topic: str, ticket: int, timeout_s: float | None) -> bool:
         """Whether it rang before the time was over."""
         if self._count[topic] != ticket:
             return True

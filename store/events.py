@@ -1,10 +1,11 @@
 """What happened in an installation, in its order: what those who wait are woken by."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from store import heads
-from store.transaction import Tx
+from store import facts, heads
+from store.mirror import PRESENT, VISIBLE
+from store.transaction import Row, Tx
 
 
 async def append(
@@ -33,3 +34,56 @@ async def append(
     }
     heads.append(tx, "events", installation_id, event)
     tx.rings.add(f"installation {installation_id}")
+
+
+async def since(tx: Tx, installation_id: int, after: int, upto: int, limit: int) -> list[Row]:
+    """What happened after one place in the order up to another, in its order."""
+    rows = await tx.all(
+        "SELECT seq, at, kind, subject, actor, data, audience, repository_id FROM events "
+        "WHERE installation_id = :i AND seq > :after AND seq <= :upto ORDER BY seq LIMIT :n",
+        i=installation_id,
+        after=after,
+        upto=upto,
+        n=limit,
+    )
+    return [row | {"data": json.loads(row["data"])} for row in rows]
+
+
+def _forgotten(installation_id: int) -> str:
+    return f"events forgotten {installation_id}"
+
+
+async def floor(tx: Tx, installation_id: int) -> int:
+    """Up to there events may have been dropped by age."""
+    return int(await facts.get(tx, _forgotten(installation_id)) or 0)
+
+
+async def forgotten(tx: Tx, installation_id: int, upto: int) -> None:
+    await facts.put(tx, _forgotten(installation_id), str(upto))
+
+
+async def names(tx: Tx, installation_id: int, task_ids: Collection[str]) -> dict[str, str]:
+    """`owner/repo#12` of those tasks that have a number."""
+    if not task_ids:
+        return {}
+    rows = await tx.all(
+        "SELECT t.id, t.number, r.full_name FROM tasks t JOIN repositories r "
+        "ON r.installation_id = t.installation_id AND r.id = t.repository_id "
+        "WHERE t.installation_id = :i AND t.id IN :ids AND t.number IS NOT NULL",
+        i=installation_id,
+        ids=tuple(task_ids),
+    )
+    return {row["id"]: f"{row['full_name']}#{row['number']}" for row in rows}
+
+
+async def visible(tx: Tx, installation_id: int, repository_ids: Collection[int]) -> set[int]:
+    """Those among them whose content may be shown now."""
+    if not repository_ids:
+        return set()
+    rows = await tx.all(
+        f"SELECT r.id FROM repositories r WHERE r.installation_id = :i AND r.id IN :ids "
+        f"AND {VISIBLE} AND {PRESENT}",
+        i=installation_id,
+        ids=tuple(repository_ids),
+    )
+    return {row["id"] for row in rows}

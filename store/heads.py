@@ -8,7 +8,7 @@ of its installation, whose lock then lasts until the commit: numbers appear in t
 from collections.abc import Sequence
 from itertools import groupby
 
-from store import sql
+from store import bell, sql
 from store.transaction import Numbered, Row, Tx
 
 
@@ -20,24 +20,37 @@ def append(tx: Tx, table: str, installation_id: int, row: Row) -> None:
 
 
 async def number(tx: Tx) -> None:
-    """Called by the engines before a commit. Installations in sorted order: no deadlock."""
+    """Called by the engines before a commit. Installations in sorted order: no deadlock.
+
+    Where only the bell is to ring the head moves too: by it other processes see that it did.
+    """
     rows = sorted(tx.numbered, key=lambda n: n.installation_id)
-    for installation_id, group in groupby(rows, key=lambda n: n.installation_id):
-        await _number(tx, installation_id, list(group))
+    groups = {i: list(group) for i, group in groupby(rows, key=lambda n: n.installation_id)}
+    for installation_id in sorted(groups.keys() | bell.installations(tx.rings)):
+        await _number(tx, installation_id, groups.get(installation_id, []))
     tx.numbered.clear()
 
 
 async def _number(tx: Tx, installation_id: int, rows: Sequence[Numbered]) -> None:
     bump = "UPDATE heads SET seq = seq + :n WHERE installation_id = :i"
-    if not await tx.run(bump, n=len(rows), i=installation_id):
+    n = len(rows) or 1
+    if not await tx.run(bump, n=n, i=installation_id):
         await tx.run(
             sql.insert_new(tx.dialect, "heads", ("installation_id", "seq"), ("installation_id",)),
             installation_id=installation_id,
             seq=0,
         )
-        await tx.run(bump, n=len(rows), i=installation_id)
-    last = await tx.one("SELECT seq FROM heads WHERE installation_id = :i", i=installation_id)
-    first = (last["seq"] if last else 0) - len(rows) + 1
+        await tx.run(bump, n=n, i=installation_id)
+    if not rows:
+        return
+    first = (await of(tx, [installation_id]))[installation_id] - n + 1
     for seq, each in enumerate(rows, first):
         row = each.row | {"seq": seq}
         await tx.run(sql.insert(each.table, tuple(row)), **row)
+
+
+async def of(tx: Tx, installation_ids: Sequence[int]) -> dict[int, int]:
+    """How far each installation is; one in which nothing happened yet is left out."""
+    q = "SELECT installation_id, seq FROM heads WHERE installation_id IN :ids"
+    rows = await tx.all(q, ids=tuple(installation_ids))
+    return {row["installation_id"]: row["seq"] for row in rows}

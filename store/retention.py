@@ -3,7 +3,7 @@
 Each function drops one small batch and says how many rows that was.
 """
 
-from store import sql
+from store import events, sql
 from store.mirror import MIRRORED
 from store.tables import metadata
 from store.transaction import Tx
@@ -56,8 +56,31 @@ async def grown(tx: Tx, table: str, installation_id: int, before: int, limit: in
     old = tuple(row["place"] for row in rows if row["at"] < before)
     if not old:
         return 0
+    if table == "events":
+        await events.forgotten(tx, installation_id, max(old))
     q = f"DELETE FROM {table} WHERE installation_id = :i AND {key} IN :old"
     return await tx.run(q, i=installation_id, old=old)
+
+
+async def messages(tx: Tx, installation_id: int, before: int, limit: int) -> int:
+    """Of the oldest those whose time to live was over by then, their receipts first."""
+    rows = await tx.all(
+        "SELECT id, expires_at FROM messages WHERE installation_id = :i "
+        "AND expires_at IS NOT NULL ORDER BY id LIMIT :n",
+        i=installation_id,
+        n=limit,
+    )
+    old = tuple(row["id"] for row in rows if row["expires_at"] < before)
+    if not old:
+        return 0
+    statement = sql.delete_some(
+        tx.dialect, "receipts", "installation_id = :i AND message_id IN :old"
+    )
+    dropped = await tx.run(statement, i=installation_id, old=old, n=limit)
+    if dropped < limit:
+        q = "DELETE FROM messages WHERE installation_id = :i AND id IN :old"
+        dropped += await tx.run(q, i=installation_id, old=old)
+    return dropped
 
 
 async def installations(tx: Tx) -> list[int]:
