@@ -1,10 +1,10 @@
-"""What time brings about: leases run out, reservations lapse."""
+"""What time brings about: leases run out, reservations lapse, messages die unread."""
 
 from functools import partial
 
 import structlog
 
-from bot import tasks
+from bot import messages, tasks
 from bot.hub import Hub
 from store import leases
 from store import tasks as stored
@@ -23,7 +23,8 @@ async def step(hub: Hub) -> int:
     lapsed = await hub.store.read(_lapsed)
     for task in lapsed:
         await _each(hub, task, partial(tasks.lapse, which=task))
-    return len(overdue) + len(lapsed)
+    dead = await hub.store.write(lambda tx: messages.expire(tx, BATCH))
+    return len(overdue) + len(lapsed) + dead
 
 
 async def _lapsed(tx: Tx) -> list[Row]:

@@ -59,7 +59,9 @@ async def _grown(store: Store, installation_id: int, before: int) -> int:
         dropped += await store.write(
             partial(retention.grown, **which, before=before, limit=BATCH)  # type: ignore[arg-type]
         )
-    return dropped
+    return dropped + await store.write(
+        lambda tx: retention.messages(tx, installation_id, before, BATCH)
+    )
 
 
 async def _purge(store: Store, before: int) -> int:

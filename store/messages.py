@@ -166,7 +166,7 @@ async def unread(tx: Tx, installation_id: int, agent_id: str) -> int:
     return int(row["n"]) if row else 0
 
 
-async def heads(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Row]:
+async def first_unread(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Row]:
     """Unread ones as `inbox` orders them, those in its hands too; nothing is taken."""
     found = await tx.all(
         f"SELECT message_id, attempts FROM receipts WHERE {MINE} AND {UNREAD} "
@@ -218,12 +218,13 @@ async def drop(tx: Tx, installation_id: int, agent_id: str, message_id: str) -> 
 
 
 async def receipts(tx: Tx, installation_id: int, ids: Sequence[str], most: int) -> list[Row]:
-    """Of each message at most so many: the dead ones first, then by reader."""
+    """Of each message at most so many: the dead ones first, those that were read last."""
     return await tx.all(
         "SELECT * FROM (SELECT message_id, agent_id, state, dead_why, read_at, "
         "ROW_NUMBER() OVER (PARTITION BY message_id ORDER BY CASE state WHEN 'dead' THEN 0 "
-        "ELSE 1 END, agent_id) AS place FROM receipts WHERE installation_id = :i "
-        "AND message_id IN :ids) q WHERE place <= :most ORDER BY message_id, place",
+        "WHEN 'read' THEN 2 ELSE 1 END, agent_id) AS place FROM receipts WHERE "
+        "installation_id = :i AND message_id IN :ids) q WHERE place <= :most "
+        "ORDER BY message_id, place",
         i=installation_id,
         ids=list(ids),
         most=most,
@@ -246,6 +247,17 @@ async def take_back(tx: Tx, installation_id: int, message_id: str) -> None:
         i=installation_id,
         m=message_id,
     )
+
+
+async def read_by(tx: Tx, installation_id: int, message_id: str, limit: int) -> list[str]:
+    rows = await tx.all(
+        "SELECT agent_id FROM receipts WHERE installation_id = :i AND message_id = :m "
+        "AND read_at IS NOT NULL ORDER BY agent_id LIMIT :n",
+        i=installation_id,
+        m=message_id,
+        n=limit,
+    )
+    return [row["agent_id"] for row in rows]
 
 
 async def over(tx: Tx, limit: int) -> list[Row]:
@@ -277,10 +289,10 @@ async def bury(tx: Tx, installation_id: int, message_id: str, agents: Sequence[s
 async def dead_of(tx: Tx, installation_id: int, message_id: str) -> list[str]:
     """Whose receipts of it are dead, locked; those who left are not among them."""
     rows = await tx.all(
-        "SELECT r.agent_id FROM receipts r JOIN agents a "
-        "ON a.installation_id = r.installation_id AND a.id = r.agent_id "
-        "WHERE r.installation_id = :i AND r.message_id = :m AND r.state = 'dead' "
-        "AND a.left_at IS NULL ORDER BY r.agent_id FOR UPDATE",
+        "SELECT r.agent_id FROM receipts r WHERE r.installation_id = :i AND r.message_id = :m "
+        "AND r.state = 'dead' AND EXISTS (SELECT 1 FROM agents a WHERE a.installation_id = "
+        "r.installation_id AND a.id = r.agent_id AND a.left_at IS NULL) "
+        "ORDER BY r.agent_id FOR UPDATE",
         i=installation_id,
         m=message_id,
     )

@@ -1,31 +1,53 @@
 """Messages between agents."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated, TypeAlias
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
-from bot import tasks
-from bot.actor import SLUG
+from bot import messages as rules
+from bot import showing, tasks
+from bot.actor import ROLES, SLUG
 from bot.errors import Refused
 from bot.operation import Answer, Context, TaskRef, operation
-from bot.operations.agents import known
 from bot.operations.tasks import PRIORITIES, Priority, found
-from bot.times import stamp
-from store import agents, ids, messages
-from store import tasks as stored
+from bot.pages import Cursor, Limit, decode, encode
+from bot.times import SECOND, stamp
+from store import ids
+from store import messages as stored
+from store import tasks as stored_tasks
 from store.transaction import Row
 
 Recipient: TypeAlias = Annotated[
     str,
     Field(
-        pattern=rf"^(everybody|role:[a-z-]+|capability:\S+|{SLUG})$",
+        pattern=rf"^(everybody|role:({'|'.join(ROLES)})|capability:\S+|{SLUG})$",
         max_length=140,
         description="an agent's id, role:developer, capability:python, or everybody",
     ),
 ]
 MessageId: TypeAlias = Annotated[str, Field(max_length=40)]
-PAGE = 500
+MessageIds: TypeAlias = Annotated[list[MessageId], Field(min_length=1, max_length=100)]
+WEEK = 7 * 24 * 3600
+TimeToLive: TypeAlias = Annotated[
+    int, Field(ge=60, le=30 * 24 * 3600, description="if it is not read by then, it is dead")
+]
+Which: TypeAlias = Literal["unread", "peek", "dead", "sent"]
+# Characters of text in one answer.
+ROOM = 100_000
+# Receipts shown of one message.
+MOST_RECEIPTS = 20
+# How long a card keeps from its last edit to the one for a message.
+CARD_EVERY = 60 * SECOND
+# Greater than any message's id.
+NEWEST = "m~"
+
+
+class Receipt(BaseModel):
+    agent: str
+    state: Literal["pending", "delivered", "read", "dead", "deleted"]
+    why: str | None = Field(description="of a dead one: expired, undelivered")
+    read_at: str | None
 
 
 class Message(BaseModel):
@@ -37,22 +59,38 @@ class Message(BaseModel):
     priority: Priority
     body: str
     sent_at: str
+    expires_at: str | None
+    deleted: bool = Field(description="its sender took it back")
+    attempts: int = Field(0, description="how often you were handed it")
+    receipts: list[Receipt] = Field([], description="in the lists sent and dead: at most 20")
 
 
 class Messages(Answer):
     messages: list[Message]
     unread: int = Field(description="those handed out here included")
+    next_cursor: str | None = None
+
+
+class Listed(Messages):
+    """Of these nobody waits for more."""
 
 
 class Sent(Answer):
     message_id: str
     thread_id: str
-    recipients: list[str]
+    recipients: list[str] = Field(description="at most 50 of them")
+    count: int = Field(description="how many they are")
+    full: list[str] = Field(description="who was left out because of too many unread messages")
 
 
 class Marked(Answer):
-    message_id: str
+    marked: list[str]
     unread: int
+
+
+class Deleted(Answer):
+    message_id: str
+    read_by: list[str] = Field(description="for whom it was too late; at most 20")
 
 
 @operation(role="tester")
@@ -63,92 +101,239 @@ async def send_message(
     task: TaskRef | None = None,
     reply_to: Annotated[MessageId | None, Field(description="continues that thread")] = None,
     priority: Priority = "medium",
+    ttl_s: TimeToLive = WEEK,
+    visibility: Annotated[
+        Literal["agents", "issue"], Field(description="issue: also on the task's card")
+    ] = "agents",
 ) -> Sent:
-    """Tell an agent, a role, a capability or everybody something, without a word on GitHub."""
+    """Tell an agent, a role, a capability or everybody something."""
+    await rules.may_send(ctx.tx, ctx.actor)
     about = await found(ctx, task) if task else None
-    recipients = await _recipients(ctx, to)
-    thread_id = (
-        await messages.thread_of(ctx.tx, ctx.installation_id, reply_to) if reply_to else None
-    )
-    if reply_to and thread_id is None:
-        raise Refused("unknown_message", f"There is no message {reply_to!r} to reply to.")
+    if visibility == "issue" and about is None:
+        raise Refused(
+            "invalid_arguments", "`visibility`: issue needs `task`: on whose card shall it stand?"
+        )
+    chosen = await rules.readers(ctx.tx, ctx.actor, to)
+    free, full = await rules.with_room(ctx.tx, ctx.installation_id, chosen)
     message_id = ids.new("m", ctx.now)
     row = {
+        "installation_id": ctx.installation_id,
         "id": message_id,
-        "thread_id": thread_id or message_id,
+        "thread_id": await _thread(ctx, reply_to) if reply_to else message_id,
         "sender": ctx.actor.name,
         "recipient": to,
         "task_id": about and about["id"],
         "priority": PRIORITIES.index(priority),
         "body": body,
         "sent_at": ctx.now,
+        "expires_at": ctx.now + ttl_s * SECOND,
+        "on_card": int(visibility == "issue"),
     }
-    await messages.send(ctx.tx, ctx.installation_id, row, recipients)
-    return Sent(message_id=message_id, thread_id=row["thread_id"], recipients=recipients)
+    await stored.send(ctx.tx, ctx.installation_id, row, free)
+    await rules.tell(ctx.tx, row, free, about["repository_id"] if about else None)
+    await _show_on_card(ctx, row)
+    return _sent(row, free, full)
 
 
-async def _recipients(ctx: Context, to: str) -> list[str]:
-    kind, _, value = to.partition(":")
-    if to == "everybody":
-        chosen = [a["id"] async for a in _everybody(ctx)]
-    elif kind == "role":
-        chosen = [a["id"] async for a in _everybody(ctx) if a["role"] == value]
-    elif kind == "capability":
-        chosen = [a["id"] async for a in _everybody(ctx) if value in a["capabilities"]]
-    else:
-        return [(await known(ctx, to))["id"]]
-    others = [agent_id for agent_id in chosen if agent_id != ctx.actor.name]
-    if not others:
-        raise Refused(
-            "unknown_agent",
-            f"Nobody to tell: no {'other ' if chosen else ''}registered agent is {to!r}. "
-            "list_agents shows those there are.",
-        )
-    return others
+async def _thread(ctx: Context, reply_to: str) -> str:
+    """The thread of a message, for those who took part in it. Raise Refused."""
+    before = await stored.get(ctx.tx, ctx.installation_id, reply_to)
+    if before is None or not await _took_part(ctx, before["thread_id"]):
+        raise _unknown(f"There is no message {reply_to!r} that you sent or got, to reply to.")
+    return str(before["thread_id"])
 
 
-async def _everybody(ctx: Context) -> AsyncIterator[Row]:
-    after = ""
-    while page := await agents.listed(ctx.tx, ctx.installation_id, after, PAGE):
-        for row in page:
-            yield row
-        after = page[-1]["id"]
+async def _took_part(ctx: Context, thread_id: str) -> bool:
+    return await stored.took_part(ctx.tx, ctx.installation_id, thread_id, ctx.actor.name)
+
+
+async def _show_on_card(ctx: Context, message: Row) -> None:
+    if message["on_card"]:
+        await showing.show(ctx.tx, ctx.installation_id, message["task_id"], every=CARD_EVERY)
+
+
+def _sent(row: Row, readers: Sequence[str], full: Sequence[str] = ()) -> Sent:
+    return Sent(
+        message_id=row["id"],
+        thread_id=row["thread_id"],
+        recipients=list(readers[: rules.MOST_NAMED]),
+        count=len(readers),
+        full=list(full[: rules.MOST_NAMED]),
+    )
+
+
+def _unknown(said: str) -> Refused:
+    return Refused("unknown_message", said)
+
+
+@operation(role="tester", idempotent=True)
+async def resend_message(ctx: Context, message_id: MessageId, ttl_s: TimeToLive = WEEK) -> Sent:
+    """Send a dead letter anew to who did not read it: your own, or to yourself."""
+    row = await stored.get(ctx.tx, ctx.installation_id, message_id, lock=True)
+    if row is None or row["deleted_at"] is not None:
+        raise _unknown(f"There is no message {message_id!r} to send again.")
+    dead = await stored.dead_of(ctx.tx, ctx.installation_id, message_id)
+    if ctx.actor.name != row["sender"] and not ctx.actor.may("tech-lead"):
+        if not await stored.mine(ctx.tx, ctx.installation_id, ctx.actor.name, [message_id]):
+            raise _unknown(f"There is no message {message_id!r} that you sent or got.")
+        dead = [each for each in dead if each == ctx.actor.name]
+    if not dead:
+        return _sent(row, [])
+    free, full = await rules.with_room(ctx.tx, ctx.installation_id, dead)
+    until = ctx.now + ttl_s * SECOND
+    await stored.revive(ctx.tx, ctx.installation_id, message_id, free, until)
+    task = await _task(ctx, row["task_id"]) if row["task_id"] else None
+    await rules.tell(ctx.tx, row, free, task["repository_id"] if task else None)
+    return _sent(row, free, full)
 
 
 def _something(answer: Messages) -> bool:
-    return bool(answer.messages)
+    return bool(answer.messages) or isinstance(answer, Listed)
 
 
 async def _any(ctx: Context) -> bool:
-    return await messages.waiting(ctx.tx, ctx.installation_id, ctx.actor.name)
+    return await stored.waiting(ctx.tx, ctx.installation_id, ctx.actor.name)
 
 
 @operation(role="observer", quiet=True, settled=_something, peek=_any)
 async def get_messages(
     ctx: Context,
-    limit: Annotated[int, Field(ge=1, le=100)] = 20,
+    limit: Limit = 20,
+    state: Annotated[
+        Which, Field(description="peek: unread, without taking them; dead: never read in time")
+    ] = "unread",
+    thread_id: Annotated[MessageId | None, Field(description="all of that thread instead")] = None,
+    cursor: Cursor = None,
 ) -> Messages:
-    """Your unread messages, most urgent first.
+    """Your unread messages, most urgent first; each comes again until mark_message_read."""
+    me = (ctx.tx, ctx.installation_id, ctx.actor.name)
+    if thread_id is None and state == "unread":
+        rows = _fitting(await stored.inbox(*me, limit))
+        await stored.hand_out(*me, [row["id"] for row in rows])
+        shown = [await _shown(ctx, row | {"attempts": row["attempts"] + 1}) for row in rows]
+        return Messages(messages=shown, unread=await stored.unread(*me))
+    if thread_id is None and state == "peek":
+        rows = _fitting(await stored.first_unread(*me, limit))
+        shown = [await _shown(ctx, row) for row in rows]
+        return Listed(messages=shown, unread=await stored.unread(*me))
+    return await _listed(ctx, state, thread_id, decode(cursor) or NEWEST, limit)
 
-    Each comes again after a minute until mark_message_read.
-    """
-    rows = await messages.inbox(ctx.tx, ctx.installation_id, ctx.actor.name, limit)
-    unread = await messages.unread(ctx.tx, ctx.installation_id, ctx.actor.name)
-    return Messages(messages=[await _shown(ctx, row) for row in rows], unread=unread)
+
+async def _listed(
+    ctx: Context, state: Which, thread_id: str | None, before: str, limit: int
+) -> Listed:
+    """A page of a list, the newest first; of a thread, in the order in which it was written."""
+    me = (ctx.tx, ctx.installation_id, ctx.actor.name)
+    if thread_id is not None:
+        if not await _took_part(ctx, thread_id):
+            raise _unknown(f"There is no thread {thread_id!r} that you took part in.")
+        rows = await stored.thread(ctx.tx, ctx.installation_id, thread_id, before, limit + 1)
+    elif state == "sent":
+        rows = await stored.sent(*me, before, limit + 1)
+    else:
+        rows = await _dead(ctx, before, limit + 1)
+    page = _fitting(rows[:limit])
+    more = len(page) < len(rows)
+    receipts = {} if thread_id is not None else await _receipts(ctx, page)
+    shown = [await _shown(ctx, row, receipts.get(row["id"], [])) for row in page]
+    return Listed(
+        messages=shown if thread_id is None else shown[::-1],
+        unread=await stored.unread(*me),
+        next_cursor=encode(page[-1]["id"]) if more else None,
+    )
+
+
+async def _dead(ctx: Context, before: str, limit: int) -> list[Row]:
+    """Dead letters from or to the actor; a tech-lead sees all."""
+    if ctx.actor.may("tech-lead"):
+        return await stored.all_dead(ctx.tx, ctx.installation_id, before, limit)
+    me = (ctx.tx, ctx.installation_id, ctx.actor.name)
+    rows = await stored.sent(*me, before, limit, dead=True) + await stored.died(*me, before, limit)
+    newest = {row["id"]: row for row in rows}
+    return [newest[each] for each in sorted(newest, reverse=True)[:limit]]
+
+
+async def _receipts(ctx: Context, rows: Sequence[Row]) -> dict[str, list[Receipt]]:
+    """Of others' messages an agent sees its own receipt alone."""
+    found: dict[str, list[Receipt]] = {}
+    seen = {row["id"] for row in rows if row["sender"] == ctx.actor.name}
+    all_of_them = ctx.actor.may("tech-lead")
+    here = (ctx.tx, ctx.installation_id, [row["id"] for row in rows])
+    mine = await stored.mine(ctx.tx, ctx.installation_id, ctx.actor.name, here[2]) if rows else []
+    for each in await stored.receipts(*here, MOST_RECEIPTS) if rows else []:
+        if all_of_them or each["message_id"] in seen:
+            found.setdefault(each["message_id"], []).append(_receipt(each))
+    for each in mine:
+        found.setdefault(each["message_id"], [_receipt(each)])
+    return found
+
+
+def _receipt(row: Row) -> Receipt:
+    return Receipt(
+        agent=row["agent_id"],
+        state=row["state"],
+        why=row["dead_why"],
+        read_at=row["read_at"] and stamp(row["read_at"]),
+    )
+
+
+def _fitting(rows: Sequence[Row]) -> list[Row]:
+    """As many from the start as an answer has room for; one at least."""
+    taken: list[Row] = []
+    room = ROOM
+    for row in rows:
+        room -= len(row["body"])
+        if room < 0 and taken:
+            break
+        taken.append(row)
+    return taken
 
 
 @operation(role="observer", idempotent=True, quiet=True)
-async def mark_message_read(ctx: Context, message_id: MessageId) -> Marked:
-    """Say that you have read a message, so that it does not come again."""
-    if not await messages.mark_read(ctx.tx, ctx.installation_id, ctx.actor.name, message_id):
-        raise Refused("unknown_message", f"There is no message {message_id!r} in your inbox.")
-    unread = await messages.unread(ctx.tx, ctx.installation_id, ctx.actor.name)
-    return Marked(message_id=message_id, unread=unread)
+async def mark_message_read(ctx: Context, message_id: MessageId | MessageIds) -> Marked:
+    """Say that you have read a message, or several, so that they do not come again."""
+    wanted = [message_id] if isinstance(message_id, str) else list(dict.fromkeys(message_id))
+    me = (ctx.tx, ctx.installation_id, ctx.actor.name)
+    receipts = {row["message_id"]: row for row in await stored.mine(*me, wanted)}
+    unknown = [each for each in wanted if each not in receipts]
+    if unknown:
+        raise Refused(
+            "unknown_message",
+            f"There is no message {unknown[0]!r} in your inbox. None was marked.",
+            unknown=unknown,
+        )
+    new = [each for each in wanted if receipts[each]["state"] not in ("read", "deleted")]
+    if new:
+        await stored.mark_read(*me, new)
+    for row in await stored.many(ctx.tx, ctx.installation_id, new) if new else []:
+        await rules.answer(ctx.tx, "read", row, ctx.actor.name)
+    return Marked(marked=wanted, unread=await stored.unread(*me))
 
 
-async def _shown(ctx: Context, row: Row) -> Message:
-    task_id = row["task_id"]
-    task = await stored.visible(ctx.tx, ctx.installation_id, task_id) if task_id else None
+@operation(role="tester", idempotent=True, destructive=True)
+async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
+    """Take back a message of yours from all who have not read it, or drop one sent to you."""
+    row = await stored.get(ctx.tx, ctx.installation_id, message_id, lock=True)
+    if row is None or row["sender"] != ctx.actor.name:
+        if not await stored.drop(ctx.tx, ctx.installation_id, ctx.actor.name, message_id):
+            raise _unknown(f"There is no message {message_id!r} that you sent or got.")
+        return Deleted(message_id=message_id, read_by=[])
+    if row["deleted_at"] is None:
+        await stored.take_back(ctx.tx, ctx.installation_id, message_id)
+        await _show_on_card(ctx, row)
+    read = await stored.read_by(ctx.tx, ctx.installation_id, message_id, MOST_RECEIPTS)
+    return Deleted(message_id=message_id, read_by=read)
+
+
+async def _task(ctx: Context, task_id: str) -> Row | None:
+    """A task if it is there for the actor's eyes."""
+    row = await stored_tasks.visible(ctx.tx, ctx.installation_id, task_id)
+    reach = ctx.actor.repositories
+    return row if row and (reach is None or row["repository_id"] in reach) else None
+
+
+async def _shown(ctx: Context, row: Row, receipts: Sequence[Receipt] = ()) -> Message:
+    task = await _task(ctx, row["task_id"]) if row["task_id"] else None
     return Message(
         id=row["id"],
         thread_id=row["thread_id"],
@@ -158,4 +343,8 @@ async def _shown(ctx: Context, row: Row) -> Message:
         priority=PRIORITIES[row["priority"]],
         body=row["body"],
         sent_at=stamp(row["sent_at"]),
+        expires_at=row["expires_at"] and stamp(row["expires_at"]),
+        deleted=row["deleted_at"] is not None,
+        attempts=row.get("attempts", 0),
+        receipts=list(receipts),
     )
