@@ -231,7 +231,7 @@ async def _mcp(loaded: Settings) -> None:
         await stdio.bridge(loaded.url, secret)
         return
     async with cli.opened(loaded) as hub:
-        await stdio.serve_agent(hub, await hub.authenticate(secret))
+        await stdio.serve_agent(hub, secret)
 
 
 def main() -> None:

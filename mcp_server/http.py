@@ -2,15 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from mcp.server import ServerRequestContext
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 
 from bot.actor import Actor
 from bot.hub import Hub
+from mcp_server.identity import Asking
 from mcp_server.server import create_server
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -26,9 +27,9 @@ def allowed_hosts(host: str, public_url: str | None) -> list[str]:
 
 @asynccontextmanager
 async def serving(hub: Hub, hosts: list[str]) -> AsyncIterator[Any]:
-    """The ASGI application, between its start and its end. Each request brings its actor along."""
+    """The ASGI application, between its start and its end."""
     manager = StreamableHTTPSessionManager(
-        app=create_server(hub, _actor),
+        app=create_server(hub, partial(_actor, hub)),
         # Older clients too: any process may answer any of their requests.
         stateless=True,
         security_settings=TransportSecuritySettings(
@@ -42,7 +43,8 @@ async def serving(hub: Hub, hosts: list[str]) -> AsyncIterator[Any]:
         yield manager.asgi_app
 
 
-def _actor(context: ServerRequestContext[Any, Any]) -> Actor:
+async def _actor(hub: Hub, context: Asking) -> Actor:
+    """Of the token that the request came with: it may have been revoked since."""
     assert context.request is not None
-    actor: Actor = context.request.scope["state"]["actor"]
-    return actor
+    _, _, token = context.request.headers["authorization"].partition(" ")
+    return await hub.authenticate(token.strip())

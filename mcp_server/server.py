@@ -1,19 +1,20 @@
 """Every operation as an MCP tool: no tool has code of its own here."""
 
 import json
-from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import mcp_types as types
-from mcp.server import Server, ServerRequestContext
+from mcp.server import Server
 from mcp.shared.exceptions import MCPError
 
-from bot.actor import Actor
 from bot.errors import Refused, failure
 from bot.hub import Hub
 from bot.operation import Operation
 from bot.operations import OPERATIONS
+from mcp_server import resources
+from mcp_server.identity import Asking, Identified, known
+from mcp_server.listening import Listening
 from mcp_server.schemas import GLOSSARY, lean
 
 NAME = "hubbub"
@@ -56,27 +57,44 @@ WHOLE: dict[str, dict[str, Any]] = {
 TOOLS: dict[str, types.Tool] = {each.name: tool(each) for each in OPERATIONS.values()}
 
 
-def create_server(hub: Hub, actor_of: Callable[[ServerRequestContext[Any, Any]], Actor]) -> Server:
-    """`actor_of` tells who asks: the token's agent."""
-
+def create_server(hub: Hub, identified: Identified, listening: Listening | None = None) -> Server:
     async def list_tools(
-        context: ServerRequestContext[Any, Any], _: types.PaginatedRequestParams | None
+        context: Asking, _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        allowed = hub.operations(actor_of(context))
+        allowed = hub.operations(await known(identified, context))
         return types.ListToolsResult(tools=[TOOLS[each.name] for each in allowed])
 
     async def call_tool(
-        context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
+        context: Asking, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         if params.name not in OPERATIONS:
             raise MCPError(types.INVALID_PARAMS, f"There is no tool {params.name!r}.")
         try:
-            answer = await hub.call(actor_of(context), params.name, params.arguments or {})
+            actor = await identified(context)
+            answer = await hub.call(actor, params.name, params.arguments or {})
         except Refused as exc:
             return result(exc.body(), is_error=True)
         except Exception as exc:  # noqa: BLE001 - the top: whatever it is, it is logged and answered
             return result(failure(exc, tool=params.name).body(), is_error=True)
         return result(answer)
+
+    async def list_resources(
+        context: Asking, _: types.PaginatedRequestParams | None
+    ) -> types.ListResourcesResult:
+        return types.ListResourcesResult(
+            resources=resources.listed(await known(identified, context))
+        )
+
+    async def list_templates(
+        context: Asking, _: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
+        found = resources.templates(await known(identified, context))
+        return types.ListResourceTemplatesResult(resource_templates=found)
+
+    async def read_resource(
+        context: Asking, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        return await resources.read(hub, await known(identified, context), params.uri)
 
     return Server(
         NAME,
@@ -84,6 +102,10 @@ def create_server(hub: Hub, actor_of: Callable[[ServerRequestContext[Any, Any]],
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_resources=list_resources,
+        on_list_resource_templates=list_templates,
+        on_read_resource=read_resource,
+        on_subscriptions_listen=listening or Listening(hub, identified),
         get_tool_input_schema=WHOLE.get,
     )
 

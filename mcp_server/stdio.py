@@ -5,35 +5,38 @@ With a server's address it only forwards, so that an agent's machine needs no da
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import dataclass
 
 import httpx2
 import mcp_types as types
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.server import Server, ServerRequestContext
+from mcp.server import Server
 from mcp.server.stdio import stdio_server
+from mcp.server.subscriptions import ResourceUpdated
 from mcp.shared.exceptions import MCPError
 
-from bot.actor import Actor
 from bot.errors import Refused
 from bot.hub import Hub
+from mcp_server.identity import Asking
+from mcp_server.listening import acknowledge, ended, notify
 from mcp_server.server import INSTRUCTIONS, NAME, VERSION, create_server, result
 
 # Longer than the longest wait_s.
 TIMEOUT_S = 70
 
 
-async def serve_agent(hub: Hub, actor: Actor) -> None:
-    """Straight on the database, as one agent."""
-    await _run(create_server(hub, lambda _: actor))
+async def serve_agent(hub: Hub, token: str) -> None:
+    """Straight on the database, as one agent. Raise Refused when nobody has this token."""
+    await hub.authenticate(token)
+    await _run(create_server(hub, lambda _: hub.authenticate(token)))
 
 
 async def bridge(url: str, token: str) -> None:
     """Forward to the server at `url`. A call after it was away connects anew."""
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S) as http:
-        await _run(_forwarding(url, http))
+        await _run(Forwarding(url, http).server())
 
 
 async def _run(server: Server) -> None:
@@ -41,32 +44,86 @@ async def _run(server: Server) -> None:
         await server.run(read, write, server.create_initialization_options())
 
 
-def _forwarding(url: str, http: httpx2.AsyncClient) -> Server:
+@dataclass(frozen=True)
+class Forwarding:
+    """Each request goes to the server at `url` as it came."""
+
+    url: str
+    http: httpx2.AsyncClient
+
+    def server(self) -> Server:
+        return Server(
+            NAME,
+            version=VERSION,
+            instructions=INSTRUCTIONS,
+            on_list_tools=self.list_tools,
+            on_call_tool=self.call_tool,
+            on_list_resources=self.list_resources,
+            on_list_resource_templates=self.list_templates,
+            on_read_resource=self.read_resource,
+            on_subscriptions_listen=self.listen,
+        )
+
     async def list_tools(
-        _: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None
+        self, _: Asking, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        try:
-            async with _connected(url, http) as client:
-                return await client.list_tools(cursor=params.cursor if params else None)
-        except Refused as exc:
-            raise MCPError(types.INTERNAL_ERROR, exc.message, exc.body()) from exc
+        async with self._client() as client:
+            return await client.list_tools(cursor=params.cursor if params else None)
 
     async def call_tool(
-        _: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
+        self, _: Asking, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         try:
-            async with _connected(url, http) as client:
+            async with _connected(self.url, self.http) as client:
                 return await client.call_tool(params.name, params.arguments or {})
         except Refused as exc:
             return result(exc.body(), is_error=True)
 
-    return Server(
-        NAME,
-        version=VERSION,
-        instructions=INSTRUCTIONS,
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
-    )
+    async def list_resources(
+        self, _: Asking, params: types.PaginatedRequestParams | None
+    ) -> types.ListResourcesResult:
+        async with self._client() as client:
+            return await client.list_resources(cursor=params.cursor if params else None)
+
+    async def list_templates(
+        self, _: Asking, params: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
+        async with self._client() as client:
+            return await client.list_resource_templates(cursor=params.cursor if params else None)
+
+    async def read_resource(
+        self, _: Asking, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        async with self._client() as client:
+            return await client.read_resource(params.uri)
+
+    async def listen(
+        self, context: Asking, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        """Ends when the server's stream does; who listens begins anew, as the protocol has it."""
+        wanted = params.notifications
+        async with (
+            self._client() as client,
+            client.listen(
+                tools_list_changed=bool(wanted.tools_list_changed),
+                resources_list_changed=bool(wanted.resources_list_changed),
+                resource_subscriptions=wanted.resource_subscriptions or (),
+            ) as updates,
+        ):
+            await acknowledge(context, updates.honored)
+            async for each in updates:
+                if isinstance(each, ResourceUpdated):
+                    await notify(context, each.uri)
+        return ended(context)
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[Client]:
+        """For what has no words for a refusal of its own. Raise MCPError."""
+        try:
+            async with _connected(self.url, self.http) as client:
+                yield client
+        except Refused as exc:
+            raise MCPError(types.INTERNAL_ERROR, exc.message, exc.body()) from exc
 
 
 @asynccontextmanager

@@ -124,7 +124,8 @@ def _fitting(schema: dict[str, Any], defs: dict[str, Any]) -> st.SearchStrategy[
     if values := schema.get("enum"):
         return st.sampled_from(values)
     if items := schema.get("items"):
-        return st.lists(_fitting(items, defs), max_size=2)
+        least = schema.get("minItems", 0)
+        return st.lists(_fitting(items, defs), min_size=least, max_size=least + 2)
     if schema.get("type") == "object":
         return _object(schema, defs)
     return _single(schema)

@@ -1,0 +1,161 @@
+"""What clients may read, and watch, by address. Each is the answer of an operation."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import mcp_types as types
+from mcp.shared.exceptions import MCPError
+
+from bot.actor import Actor
+from bot.errors import Refused, failure
+from bot.hub import Hub
+from bot.operations import OPERATIONS
+
+JSON = "application/json"
+Answer: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """`arguments` come from the words in braces of the `uri`; events of `topic` tell of changes.
+
+    With a `subject` only events about that: it is found in the operation's answer.
+    """
+
+    uri: str
+    name: str
+    description: str
+    operation: str
+    topic: str | None
+    arguments: Callable[[Mapping[str, str]], Answer] = dict
+    subject: Callable[[Answer], str] | None = None
+
+    @property
+    def is_template(self) -> bool:
+        return "{" in self.uri
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/?#\\s]+)", self.uri))
+
+
+# Its changes have no events: whoever watches it looks now and then.
+BUDGET = Resource(
+    uri="hubbub://budget",
+    name="budget",
+    description="What is left of GitHub's limits, and what is queued.",
+    operation="get_budget",
+    topic=None,
+)
+RESOURCES = (
+    Resource(
+        uri="hubbub://inbox",
+        name="inbox",
+        description="Your unread messages; to look does not take them.",
+        operation="get_messages",
+        topic="message",
+        arguments=lambda _: {"state": "peek"},
+    ),
+    Resource(
+        uri="hubbub://tasks/ready",
+        name="ready tasks",
+        description="Tasks that may be claimed.",
+        operation="list_tasks",
+        topic="task",
+        arguments=lambda _: {"state": "ready", "limit": 100},
+    ),
+    Resource(
+        uri="hubbub://task/{owner}/{repo}/{number}",
+        name="task",
+        description="A task with its issue, relations, pull requests and newest comments.",
+        operation="get_task",
+        topic="task",
+        arguments=lambda words: {"task": "{owner}/{repo}#{number}".format_map(words)},
+        subject=lambda answer: str(answer["task"]["id"]),
+    ),
+    Resource(
+        uri="hubbub://context/{id}",
+        name="context",
+        description="The newest version of a document that agents share.",
+        operation="get_context",
+        topic="context",
+        arguments=lambda words: {"context_id": words["id"]},
+        subject=lambda answer: str(answer["id"]),
+    ),
+    BUDGET,
+)
+
+
+@dataclass(frozen=True)
+class Address:
+    """A URI that names a resource, and what its operation is called with."""
+
+    uri: str
+    resource: Resource
+    arguments: Answer
+
+
+def address(uri: str) -> Address:
+    """Raise MCPError."""
+    for each in RESOURCES:
+        if found := each.pattern.fullmatch(uri):
+            return Address(uri, each, each.arguments(found.groupdict()))
+    known = ", ".join(each.uri for each in RESOURCES)
+    raise unknown(uri, f"There is no resource {uri!r}. There are {known}.")
+
+
+def unknown(uri: str, message: str, **more: Any) -> MCPError:
+    """As the protocol wants it said."""
+    return MCPError(types.INVALID_PARAMS, message, {"uri": uri, **more})
+
+
+async def answer(hub: Hub, actor: Actor, where: Address) -> Answer:
+    """What is there, for this actor. Raise MCPError."""
+    try:
+        return await hub.call(actor, where.resource.operation, where.arguments)
+    except Refused as exc:
+        raise _refusal(where.uri, exc) from exc
+    except Exception as exc:
+        raise _refusal(where.uri, failure(exc, resource=where.uri)) from exc
+
+
+def _refusal(uri: str, refused: Refused) -> MCPError:
+    if refused.status >= 500:
+        return MCPError(types.INTERNAL_ERROR, refused.message, {"uri": uri, **refused.body()})
+    return unknown(uri, refused.message, **refused.body())
+
+
+async def read(hub: Hub, actor: Actor, uri: str) -> types.ReadResourceResult:
+    found = await answer(hub, actor, address(uri))
+    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    return types.ReadResourceResult(
+        contents=[types.TextResourceContents(uri=uri, mime_type=JSON, text=text)]
+    )
+
+
+def _for(actor: Actor, *, templates: bool) -> list[Resource]:
+    return [
+        each
+        for each in RESOURCES
+        if each.is_template == templates and actor.may(OPERATIONS[each.operation].role)
+    ]
+
+
+def listed(actor: Actor) -> list[types.Resource]:
+    return [
+        types.Resource(uri=each.uri, name=each.name, description=each.description, mime_type=JSON)
+        for each in _for(actor, templates=False)
+    ]
+
+
+def templates(actor: Actor) -> list[types.ResourceTemplate]:
+    return [
+        types.ResourceTemplate(
+            uri_template=each.uri, name=each.name, description=each.description, mime_type=JSON
+        )
+        for each in _for(actor, templates=True)
+    ]
