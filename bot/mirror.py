@@ -82,9 +82,9 @@ async def _unguarded(tx: Tx, installation_id: int, changes: Changes) -> None:
         await hearing.circles_formed(tx, installation_id, newly)
     for gone in changes.unrelated:
         ends = (gone.source_id, gone.target_id)
-        await relations.remove(tx, installation_id, gone.kind, *ends)
-        waits, awaited = ends if gone.kind == "blocked_by" else ends[::-1]
-        await hearing.unrelated(tx, installation_id, waits, awaited)
+        if await relations.remove(tx, installation_id, gone.kind, *ends):
+            waits, awaited = ends if gone.kind == "blocked_by" else ends[::-1]
+            await hearing.unrelated(tx, installation_id, waits, awaited)
     for branch in changes.branches:
         await _branch(tx, installation_id, branch)
     for repository_id, on in changes.selected:

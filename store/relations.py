@@ -78,8 +78,9 @@ async def drop(tx: Tx, installation_id: int, issue_id: int) -> None:
     await circles.settle(tx, installation_id, others)
 
 
-async def remove(tx: Tx, installation_id: int, kind: Kind, source_id: int, target_id: int) -> None:
-    await tx.run(
+async def remove(tx: Tx, installation_id: int, kind: Kind, source_id: int, target_id: int) -> bool:
+    """Whether there was such a relation."""
+    removed = await tx.run(
         "DELETE FROM relations WHERE installation_id = :i AND kind = :kind "
         "AND source_id = :source AND target_id = :target",
         i=installation_id,
@@ -87,7 +88,9 @@ async def remove(tx: Tx, installation_id: int, kind: Kind, source_id: int, targe
         source=source_id,
         target=target_id,
     )
-    await circles.settle(tx, installation_id, (source_id, target_id))
+    if removed:
+        await circles.settle(tx, installation_id, (source_id, target_id))
+    return bool(removed)
 
 
 async def replace_targets(

@@ -1,0 +1,221 @@
+"""What people and tech-leads decide, and what their agents can still do."""
+
+import pytest
+from town import Town
+
+from bot.tasks import RESERVED_FOR
+from fixtures.github import Comment, Issue
+
+
+def card(issue: Issue) -> str:
+    (found,) = [each.body for each in issue.comments if "**Hubbub** ·" in each.body]
+    return found
+
+
+def reactions(comment: Comment) -> list[str]:
+    return [each.content for each in comment.reactions]
+
+
+async def test_a_reserved_task_is_for_its_agent_alone(town: Town) -> None:
+    issue = await town.task()
+    chosen, other = await town.agent("chosen"), await town.agent("other")
+    town.person.comment(issue, "/assign @chosen")
+    await town.settle()
+    assert "Reserved for" not in "".join(each.body for each in issue.comments)
+    assert (await other.refused("claim_task", task=town.name(issue))).code == "reserved"
+    assert (await other.refused("claim_task")).code == "nothing_ready"
+    task = (await chosen.call("claim_task"))["task"]
+    assert (task["holder"], task["assigned_to"]) == ("chosen", None)
+
+
+async def test_a_reservation_that_nobody_takes_up_lapses(town: Town) -> None:
+    issue = await town.task()
+    lead, other = await town.agent("lead", "tech-lead"), await town.agent("other")
+    await town.agent("dead")
+    await lead.call("assign_task", task=town.name(issue), agent_id="dead")
+    await town.time_passes(RESERVED_FOR / 1_000_000 - 60)
+    assert (await other.refused("claim_task")).code == "nothing_ready"
+    await town.time_passes(61)
+    assert (await other.call("claim_task"))["task"]["number"] == issue.number
+
+
+async def test_a_task_is_reserved_for_nobody_who_could_not_claim_it(town: Town) -> None:
+    issue = town.person.open_issue(town.repository, "Rusty", labels=["agent-task", "needs:rust"])
+    await town.settle()
+    lead, plain = await town.agent("lead", "tech-lead"), await town.agent("plain")
+    here = {"task": town.name(issue)}
+    assert (await lead.refused("assign_task", **here, agent_id="nobody")).code == "unknown_agent"
+    assert (await lead.refused("assign_task", **here, agent_id="plain")).code == "lacks_capability"
+    assert (await plain.refused("assign_task", **here, agent_id="lead")).code == "forbidden"
+    assert (await plain.call("get_task", **here))["task"]["state"] == "pending"
+
+
+async def test_a_reservation_is_given_back_by_assigning_to_nobody(town: Town) -> None:
+    issue = await town.task()
+    lead, other = await town.agent("lead", "tech-lead"), await town.agent("other")
+    await lead.call("assign_task", task=town.name(issue), agent_id="lead")
+    await lead.call("assign_task", task=town.name(issue))
+    assert (await other.call("claim_task"))["task"]["number"] == issue.number
+
+
+async def test_a_hold_keeps_the_holder_from_everything_but_telling(town: Town) -> None:
+    issue = await town.task()
+    agent, where = await town.agent("scout"), town.name(issue)
+    fence = (await agent.call("claim_task", task=where, lease_s=60))["fence"]
+    comment = town.person.comment(issue, "/hold the plan changes")
+    await town.settle()
+    assert reactions(comment) == ["+1"]
+    assert "**On hold** by `@octocat`: `the plan changes`" in card(issue)
+    # However long it takes: the lease does not run out.
+    await town.time_passes(3 * 24 * 3600)
+    mine = {"task": where, "fence": fence}
+    refused = await agent.refused("update_task_status", **mine, status="completed")
+    assert (refused.code, refused.details["held_by"]) == ("on_hold", "@octocat")
+    refused = await agent.refused("github_comment_issue", issue=where, fence=fence, body="So?")
+    assert refused.code == "on_hold"
+    told = await agent.call("update_task_status", **mine, status="in_progress", note="I wait")
+    assert (told["task"]["held"], told["task"]["note"]) == (True, "I wait")
+    town.person.comment(issue, "/resume")
+    await town.settle()
+    done = await agent.call("update_task_status", **mine, status="completed")
+    assert done["task"]["state"] == "completed"
+
+
+async def test_after_a_hold_the_time_of_a_lease_begins_anew(town: Town) -> None:
+    issue = await town.task()
+    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+    where = town.name(issue)
+    await agent.call("claim_task", task=where, lease_s=60)
+    await lead.call("change_task", task=where, hold=True)
+    await town.time_passes(3600)
+    await lead.call("change_task", task=where, hold=False)
+    await town.time_passes(50)
+    assert (await lead.call("get_task", task=where))["task"]["holder"] == "scout"
+    await town.time_passes(20)
+    assert (await lead.call("get_task", task=where))["task"]["holder"] is None
+
+
+async def test_what_was_queued_before_a_hold_waits_for_its_end(town: Town) -> None:
+    issue = await town.task()
+    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+    where = town.name(issue)
+    fence = (await agent.call("claim_task", task=where))["fence"]
+    await agent.call("github_comment_issue", issue=where, fence=fence, body="Here I go")
+    await lead.call("change_task", task=where, hold=True)
+    await town.settle()
+    assert "Here I go" not in "".join(each.body for each in issue.comments)
+    await lead.call("change_task", task=where, hold=False)
+    await town.settle()
+    assert "Here I go" in "".join(each.body for each in issue.comments)
+
+
+async def test_a_task_on_hold_is_claimed_by_nobody_and_given_back_by_its_holder(town: Town) -> None:
+    issue = await town.task()
+    agent, other = await town.agent("scout"), await town.agent("other")
+    where = town.name(issue)
+    fence = (await agent.call("claim_task", task=where))["fence"]
+    town.person.comment(issue, "/hold")
+    await town.settle()
+    await agent.call("release_task", task=where, fence=fence)
+    assert (await other.refused("claim_task", task=where)).code == "on_hold"
+    assert (await other.refused("claim_task")).code == "nothing_ready"
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "reason"),
+    [("/cancel not worth it", "cancelled", "not_planned"), ("/done", "completed", "completed")],
+)
+async def test_a_person_ends_a_task_and_its_issue(
+    town: Town, text: str, state: str, reason: str
+) -> None:
+    issue = await town.task()
+    agent, where = await town.agent("scout"), town.name(issue)
+    fence = (await agent.call("claim_task", task=where))["fence"]
+    town.person.comment(issue, text)
+    await town.settle()
+    assert (issue.state, issue.state_reason) == ("closed", reason)
+    late = {"task": where, "status": "in_review", "fence": fence}
+    assert (await agent.refused("update_task_status", **late)).code == "stale_fence"
+    assert (await agent.call("get_task", task=where))["task"]["state"] == state
+    town.person.comment(issue, "/retry")
+    await town.settle()
+    assert issue.state == "open"
+    assert (await agent.call("claim_task"))["fence"] == fence + 1
+
+
+async def test_a_step_that_cannot_be_names_those_that_can(town: Town) -> None:
+    issue = await town.task()
+    lead, where = await town.agent("lead", "tech-lead"), town.name(issue)
+    refused = await lead.refused("change_task", task=where, state="pending")
+    assert refused.code == "illegal_transition"
+    await lead.call("change_task", task=where, state="cancelled")
+    refused = await lead.refused("change_task", task=where, state="completed")
+    assert (refused.code, refused.details["legal"]) == ("illegal_transition", ["pending"])
+    refused = await lead.refused("change_task", task=where, hold=True)
+    assert refused.code == "illegal_transition"
+    assert (await lead.refused("change_task", task=where)).code == "invalid_arguments"
+
+
+async def test_commands_set_the_priority_and_what_a_task_waits_for(town: Town) -> None:
+    issue, first = await town.task("Second"), await town.task("First")
+    agent = await town.agent("scout")
+    town.person.comment(issue, f"/priority high\n/block #{first.number}")
+    await town.settle()
+    assert (await agent.call("get_task", task=town.name(issue)))["task"]["priority"] == "high"
+    assert (await agent.call("claim_task"))["task"]["number"] == first.number
+    town.person.comment(issue, f"/unblock #{first.number}")
+    await town.settle()
+    assert (await agent.call("claim_task"))["task"]["number"] == issue.number
+    wrong = town.person.comment(issue, "/priority soon")
+    await town.settle()
+    assert reactions(wrong) == ["confused"]
+
+
+async def test_a_question_waits_for_a_person_and_the_answer_lets_the_work_go_on(town: Town) -> None:
+    issue = await town.task()
+    agent, where = await town.agent("scout"), town.name(issue)
+    fence = (await agent.call("claim_task", task=where, lease_s=60))["fence"]
+    asked = {"task": where, "fence": fence, "status": "in_progress"}
+    told = await agent.call("update_task_status", **asked, question="Tabs or spaces?")
+    assert told["task"]["question"] == "Tabs or spaces?"
+    await town.settle()
+    assert any("> Tabs or spaces?" in each.body for each in issue.comments)
+    await town.time_passes(24 * 3600)
+    town.person.publicize(town.repository)
+    town.github.person("monalisa").comment(issue, "Tabs!")
+    await town.settle()
+    assert (await agent.call("get_task", task=where))["task"]["question"] is not None
+    town.person.comment(issue, "Spaces.")
+    await town.settle()
+    task = (await agent.call("get_task", task=where))["task"]
+    assert (task["question"], task["holder"]) == (None, "scout")
+    await town.time_passes(61)
+    assert (await agent.call("get_task", task=where))["task"]["holder"] is None
+
+
+async def test_whoever_goes_on_without_an_answer_waits_no_more(town: Town) -> None:
+    issue = await town.task()
+    agent, other = await town.agent("scout"), await town.agent("other")
+    where = town.name(issue)
+    fence = (await agent.call("claim_task", task=where, lease_s=60))["fence"]
+    asked = {"task": where, "fence": fence, "status": "in_progress"}
+    await agent.call("update_task_status", **asked, question="Tabs or spaces?")
+    await agent.call("update_task_status", **asked, progress=10)
+    await town.time_passes(61)
+    assert (await other.call("claim_task", task=where))["fence"] == fence + 1
+
+
+async def test_each_step_leaves_its_event_and_its_audit_row(town: Town) -> None:
+    issue = await town.task()
+    agent, where = await town.agent("scout"), town.name(issue)
+    fence = (await agent.call("claim_task", task=where, lease_s=60))["fence"]
+    await agent.call("update_task_status", task=where, fence=fence, status="in_review")
+    town.person.close(issue, "not_planned")
+    await town.settle()
+    steps = ["task.created", "task.claimed", "task.in_review", "task.cancelled"]
+    q = "SELECT {what} AS what, actor FROM {table} WHERE installation_id = :i AND subject = :t"
+    (task,) = await town.rows("SELECT id FROM tasks WHERE installation_id = :i")
+    for table, what in (("events", "kind"), ("audit", "operation")):
+        rows = await town.rows(f"{q.format(what=what, table=table)} ORDER BY seq", t=task["id"])
+        assert [row["what"] for row in rows] == steps
+        assert [row["actor"] for row in rows][1:] == ["scout", "scout", "hubbub[bot]"]

@@ -1,0 +1,139 @@
+"""What a task waits for: blockers, sub-issues, and circles that keep nobody."""
+
+import asyncio
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from town import Town
+
+from store.circles import Edge, _circles
+
+
+async def events(town: Town, kind: str) -> list[str]:
+    q = "SELECT subject FROM events WHERE installation_id = :i AND kind = :kind ORDER BY seq"
+    rows = await town.rows(q, kind=kind)
+    return [row["subject"] for row in rows]
+
+
+async def task_of(town: Town, number: int) -> dict[str, Any]:
+    looker = await town.agent("looker", "observer")
+    found = await looker.call("explain_task", task=f"acme/rocket#{number}")
+    return dict(found)
+
+
+async def test_a_blocked_task_is_not_offered_and_its_last_blocker_wakes(town: Town) -> None:
+    second, first, other = [await town.task(each) for each in ("Second", "First", "Other")]
+    town.person.block(second, first)
+    town.person.block(second, other)
+    await town.settle()
+    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+    refused = await agent.refused("claim_task", task=town.name(second))
+    assert (refused.code, refused.details["holder"]) == ("blocked", None)
+    taken = await lead.call("claim_task", task=town.name(second))
+    await lead.call("release_task", task=town.name(second), fence=taken["fence"])
+    town.person.close(first)
+    await town.settle()
+    assert await events(town, "task.ready") == []
+    town.person.close(other)
+    await town.settle()
+    assert await events(town, "task.ready") == [taken["task"]["id"]]
+    assert (await agent.call("claim_task"))["task"]["number"] == second.number
+
+
+async def test_a_blocker_taken_off_wakes_too(town: Town) -> None:
+    second, first = await town.task("Second"), await town.task("First")
+    town.person.block(second, first)
+    await town.settle()
+    town.person.unblock(second, first)
+    await town.settle()
+    assert len(await events(town, "task.ready")) == 1
+
+
+async def test_a_parent_waits_for_its_sub_issues_and_tells_how_many_are_done(town: Town) -> None:
+    whole, part, rest = [await town.task(each) for each in ("Whole", "Part", "Rest")]
+    town.person.add_sub_issue(whole, part)
+    town.person.add_sub_issue(whole, rest)
+    await town.settle()
+    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+    assert (await agent.refused("claim_task", task=town.name(whole))).code == "blocked"
+    await lead.call("claim_task", task=town.name(whole))
+    fence = (await agent.call("claim_task", task=town.name(part)))["fence"]
+    await agent.call("update_task_status", task=town.name(part), status="completed", fence=fence)
+    await town.settle()
+    explained = await task_of(town, whole.number)
+    assert (explained["sub_issues_done"], explained["sub_issues"]) == (1, 2)
+    assert explained["open_sub_issues"] == [town.name(rest)]
+    await town.time_passes(900)
+    assert "Sub-issues: 1 of 2 done." in whole.comments[0].body
+
+
+async def test_a_circle_is_told_and_keeps_nobody_until_it_is_broken(town: Town) -> None:
+    # GitHub refuses circles of blockers alone, but not of a part that waits for its whole.
+    whole, part, first = [await town.task(each) for each in ("Whole", "Part", "First")]
+    town.person.add_sub_issue(whole, part)
+    town.person.block(part, first)
+    await town.settle()
+    agent = await town.agent("scout")
+    assert (await agent.refused("claim_task", task=town.name(whole))).code == "blocked"
+    town.person.block(first, whole)
+    await town.settle()
+    assert len(await events(town, "task.circle")) == 3
+    explained = await task_of(town, whole.number)
+    assert explained["circle"] == [town.name(part)]
+    assert "circle" in explained["text"]
+    claimed = await agent.call("claim_task", task=town.name(whole))
+    await agent.call("release_task", task=town.name(whole), fence=claimed["fence"])
+    town.person.unblock(first, whole)
+    await town.settle()
+    assert (await agent.refused("claim_task", task=town.name(whole))).code == "blocked"
+
+
+async def test_a_circle_through_parent_and_blocker_ends_with_a_closed_issue(town: Town) -> None:
+    whole, part, third = [await town.task(each) for each in ("Whole", "Part", "Third")]
+    town.person.add_sub_issue(whole, part)
+    town.person.block(part, third)
+    town.person.block(third, whole)
+    await town.settle()
+    agent = await town.agent("scout")
+    fence = (await agent.call("claim_task", task=town.name(whole)))["fence"]
+    await agent.call("release_task", task=town.name(whole), fence=fence)
+    town.person.close(third)
+    await town.settle()
+    # Now nothing leads back: the parent waits for its open part again.
+    assert (await agent.refused("claim_task", task=town.name(whole))).code == "blocked"
+    town.person.reopen(third)
+    await town.settle()
+    assert (await agent.call("claim_task", task=town.name(whole)))["task"]["state"] == "in_progress"
+
+
+@given(st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=24))
+@settings(max_examples=200, deadline=None)
+def test_a_circle_is_where_each_reaches_the_other(pairs: set[tuple[int, int]]) -> None:
+    edges = [Edge("blocked_by", a, b, cyclic=False, open=True) for a, b in pairs if a != b]
+    reach = {n: _reached(n, edges) for n in range(8)}
+    found = _circles(edges)
+    for a in range(8):
+        for b in range(8):
+            together = a != b and b in reach[a] and a in reach[b]
+            assert together == (a != b and a in found and found[a] == found.get(b))
+
+
+def _reached(start: int, edges: list[Edge]) -> set[int]:
+    seen, ahead = set[int](), {start}
+    while ahead:
+        ahead = {edge.awaited for edge in edges if edge.waits in ahead} - seen
+        seen |= ahead
+    return seen
+
+
+async def test_blockers_that_close_at_once_leave_nobody_waiting(town: Town) -> None:
+    last = await town.task("Last")
+    blockers = [await town.task(f"First {n}") for n in range(5)]
+    for each in blockers:
+        town.person.block(last, each)
+    await town.settle()
+    await asyncio.gather(*(asyncio.to_thread(town.person.close, each) for each in blockers))
+    await town.settle()
+    agent = await town.agent("scout")
+    assert (await agent.call("claim_task"))["task"]["number"] == last.number
