@@ -1,0 +1,61 @@
+"""The swarm on three Galera nodes, one of which is stopped and started again. By hand only."""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from galera import NODES, Cluster, cluster
+from mariadb import NoServer
+from swarm import LOOK_EVERY_S, Plan, Swarm, play
+
+from benchmarks.swarm import show
+from store.migrate import upgrade
+
+PLAN = Plan(servers=6, agents=10, tasks=200, seconds=60, kill_every_s=6, pause_s=1.5)
+DATABASE = "hubbub"
+# It is stopped after so many seconds, and for so many.
+WITH, WITHOUT = 15, 15
+COUNTERS = {
+    "failed certifications": "wsrep_local_cert_failures",
+    "aborted by another node's commit": "wsrep_local_bf_aborts",
+}
+
+
+async def stopped_for_a_while(nodes: Cluster, swarm: Swarm) -> None:
+    """The last node, and the servers that use it."""
+    last = NODES - 1
+    await asyncio.sleep(WITH)
+    swarm.fleet.closed.add(nodes.url(last, DATABASE))
+    await asyncio.to_thread(nodes.stop, last)
+    await asyncio.sleep(WITHOUT)
+    nodes.launch(last)
+    await asyncio.to_thread(nodes.join, last)
+    swarm.fleet.closed.clear()
+    await asyncio.sleep(LOOK_EVERY_S)
+
+
+def main() -> int:
+    try:
+        with cluster() as nodes, tempfile.TemporaryDirectory() as folder:
+            return run(nodes, Path(folder))
+    except NoServer as exc:
+        sys.stderr.write(f"{exc}\n")
+        return 1
+
+
+def run(nodes: Cluster, folder: Path) -> int:
+    nodes.run(0, f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
+    urls = [nodes.url(each, DATABASE) for each in range(NODES)]
+    upgrade(urls[0])
+    found = asyncio.run(play(folder, urls, PLAN, lambda swarm: stopped_for_a_while(nodes, swarm)))
+    counted = {
+        words: sum(int(nodes.status(each, name) or 0) for each in range(NODES))
+        for words, name in COUNTERS.items()
+    }
+    show("Servers killed, and a node of Galera stopped and started again", found, counted)
+    return 1 if found.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
