@@ -475,14 +475,16 @@ async def test_a_dead_letter_is_sent_again_to_those_who_did_not_read_it(office: 
     message = await sent(ada, "everybody", "twice", ttl_s=60, priority="high")
     await cyd.call("mark_message_read", message_id=message)
     await office.time_passes(61)
-    again = await ada.call("resend_message", message_id=message, ttl_s=600)
+    again = await ada.call("resend_message", message_id=message)
     assert (again["message_id"], again["recipients"]) == (message, ["bob"])
     assert await bodies(cyd) == []
     (given,) = (await bob.call("get_messages"))["messages"]
     assert (given["id"], given["attempts"], given["priority"]) == (message, 1, "high")
     told = [row["audience"] for row in await office.events("message.sent")]
     assert told == ["bob", "cyd", "bob"]
-    await office.time_passes(601)
+    await office.time_passes(WEEK_S - 1)
+    assert await bodies(bob, state="dead") == []
+    await office.time_passes(1)
     assert await bodies(bob, state="dead") == ["twice"]
 
 

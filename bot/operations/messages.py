@@ -28,10 +28,7 @@ Recipient: TypeAlias = Annotated[
 ]
 MessageId: TypeAlias = Annotated[str, Field(max_length=40)]
 MessageIds: TypeAlias = Annotated[list[MessageId], Field(min_length=1, max_length=100)]
-WEEK = 7 * 24 * 3600
-TimeToLive: TypeAlias = Annotated[
-    int, Field(ge=60, le=30 * 24 * 3600, description="if it is not read by then, it is dead")
-]
+WEEK_S = 7 * 24 * 3600
 Which: TypeAlias = Literal["unread", "peek", "dead", "sent"]
 # Characters of text in one answer.
 ROOM = 100_000
@@ -101,7 +98,9 @@ async def send_message(
     task: TaskRef | None = None,
     reply_to: Annotated[MessageId | None, Field(description="continues that thread")] = None,
     priority: Priority = "medium",
-    ttl_s: TimeToLive = WEEK,
+    ttl_s: Annotated[
+        int, Field(ge=60, le=30 * 24 * 3600, description="dead if unread by then")
+    ] = WEEK_S,
     visibility: Annotated[
         Literal["agents", "issue"], Field(description="issue: also on the task's card")
     ] = "agents",
@@ -167,8 +166,8 @@ def _unknown(said: str) -> Refused:
 
 
 @operation(role="tester", idempotent=True)
-async def resend_message(ctx: Context, message_id: MessageId, ttl_s: TimeToLive = WEEK) -> Sent:
-    """Send a dead letter anew to who did not read it: your own, or to yourself."""
+async def resend_message(ctx: Context, message_id: MessageId) -> Sent:
+    """Send a dead letter anew, for a week: your own, or one to you."""
     row = await stored.get(ctx.tx, ctx.installation_id, message_id, lock=True)
     if row is None or row["deleted_at"] is not None:
         raise _unknown(f"There is no message {message_id!r} to send again.")
@@ -180,7 +179,7 @@ async def resend_message(ctx: Context, message_id: MessageId, ttl_s: TimeToLive 
     if not dead:
         return _sent(row, [])
     free, full = await rules.with_room(ctx.tx, ctx.installation_id, dead)
-    until = ctx.now + ttl_s * SECOND
+    until = ctx.now + WEEK_S * SECOND
     await stored.revive(ctx.tx, ctx.installation_id, message_id, free, until)
     task = await _task(ctx, row["task_id"]) if row["task_id"] else None
     await rules.tell(ctx.tx, row, free, task["repository_id"] if task else None)
@@ -200,9 +199,9 @@ async def get_messages(
     ctx: Context,
     limit: Limit = 20,
     state: Annotated[
-        Which, Field(description="peek: unread, without taking them; dead: never read in time")
+        Which, Field(description="peek: unread, not taken; dead: not read in time")
     ] = "unread",
-    thread_id: Annotated[MessageId | None, Field(description="all of that thread instead")] = None,
+    thread_id: Annotated[MessageId | None, Field(description="that thread instead")] = None,
     cursor: Cursor = None,
 ) -> Messages:
     """Your unread messages, most urgent first; each comes again until mark_message_read."""
@@ -291,7 +290,7 @@ def _fitting(rows: Sequence[Row]) -> list[Row]:
 
 @operation(role="observer", idempotent=True, quiet=True)
 async def mark_message_read(ctx: Context, message_id: MessageId | MessageIds) -> Marked:
-    """Say that you have read a message, or several, so that they do not come again."""
+    """Say that you have read a message, or several: they do not come again."""
     wanted = [message_id] if isinstance(message_id, str) else list(dict.fromkeys(message_id))
     me = (ctx.tx, ctx.installation_id, ctx.actor.name)
     receipts = {row["message_id"]: row for row in await stored.mine(*me, wanted)}
