@@ -112,8 +112,12 @@ async def _replace(
 ) -> set[int]:
     # GitHub lists only what the App may see: of the rest its events are all there is.
     other = "target_id" if end == "source_id" else "source_id"
-    q = f"SELECT {other} AS id FROM relations WHERE installation_id = :i AND kind = :kind "
-    before = await tx.all(f"{q} AND {end} = :id", i=installation_id, kind=kind, id=id_)
+    waits = "source_id" if kind == "blocked_by" else "target_id"
+    q = (
+        f"SELECT {other} AS id, {waits} AS waits, cyclic FROM relations "
+        f"WHERE installation_id = :i AND kind = :kind AND {end} = :id"
+    )
+    before = await tx.all(q, i=installation_id, kind=kind, id=id_)
     if not (before or found):
         return set()
     await tx.run(
@@ -127,7 +131,8 @@ async def _replace(
     newly: set[int] = set()
     for relation in found:
         newly |= await put(tx, installation_id, relation)
-    return newly | await circles.settle(tx, installation_id, {id_, *(r["id"] for r in before)})
+    newly |= await circles.settle(tx, installation_id, {id_, *(row["id"] for row in before)})
+    return newly - {row["waits"] for row in before if row["cyclic"]}
 
 
 async def targets(tx: Tx, installation_id: int, kind: Kind, source_id: int) -> list[Row]:
