@@ -1,15 +1,14 @@
-"""What happened in an installation: which topics there are, and who may see which event."""
+"""What happened in an installation, as values: which topics there are, who may see which event."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from bot import freshness, pages, tasks
+from bot import pages
 from bot.actor import Actor
 from bot.errors import Refused
 from bot.freshness import Freshness
-from store import events, heads
-from store.transaction import Row, Tx
+from store.transaction import Row
 
 # What one can wait for: a topic to what its events' kinds begin with. In the singular, with a
 # subject behind it, it is that one thing's: task:owner/repo#12.
@@ -19,8 +18,6 @@ TOPICS = {
     "contexts": "context",
     "agents": "agent",
 }
-# One look goes through so many events at most, whether or not they are wanted.
-SCANNED = 1000
 
 
 @dataclass(frozen=True)
@@ -79,33 +76,6 @@ def read(installation_id: int, cursor: str | None) -> Cursor:
     return int(place) if int(where) == installation_id else -1
 
 
-async def parsed(tx: Tx, actor: Actor, topics: Sequence[str]) -> Topics:
-    """Raise Refused for what is no topic, or a task out of reach."""
-    kinds = frozenset(TOPICS[each] for each in topics if each in TOPICS)
-    single = [each for each in topics if each not in TOPICS]
-    return Topics(kinds, frozenset([await _single(tx, actor, each) for each in single]))
-
-
-async def _single(tx: Tx, actor: Actor, topic: str) -> tuple[str, str]:
-    kind, _, subject = topic.partition(":")
-    if kind not in TOPICS.values() or not subject:
-        raise Refused(
-            "invalid_arguments",
-            f"{topic!r} is no topic. Topics are {', '.join(TOPICS)}, or one thing's: "
-            "task:owner/repo#12, context:<id>, agent:<id>.",
-        )
-    if kind == "task":
-        subject = await _task_id(tx, actor, subject)
-    return kind, subject
-
-
-async def _task_id(tx: Tx, actor: Actor, ref: str) -> str:
-    task = await tasks.find(tx, actor.installation_id, ref)
-    if not reaches(actor, task["repository_id"]):
-        raise Refused("forbidden", f"Your reach does not cover {task['full_name']}.")
-    return str(task["id"])
-
-
 def reaches(actor: Actor, repository_id: int | None) -> bool:
     return actor.repositories is None or repository_id in (None, *actor.repositories)
 
@@ -142,65 +112,3 @@ def told(actor: Actor, topics: Topics, cursor: int, found: News, limit: int) -> 
     if any(needs_a_look(actor, event) for event in mine):
         return None
     return cut(found, mine, limit)
-
-
-async def page(tx: Tx, actor: Actor, topics: Topics, cursor: Cursor, limit: int) -> Page:
-    """What the actor may see from there on; without a cursor nothing, but where it is now."""
-    here = (tx, actor.installation_id)
-    # First the head: what comes after it is for another time.
-    head = await _head(*here)
-    if cursor is None:
-        return Page((), head)
-    if not 0 <= cursor <= head:
-        return Page((), head, missed=True)
-    news = await between(*here, cursor, head)
-    found = [
-        event
-        for event in news.events
-        if wants(actor, topics, event)
-        and (not needs_a_look(actor, event) or await _readable(tx, actor, event))
-    ]
-    # Last the floor: it may rise meanwhile.
-    missed = cursor < await events.floor(*here)
-    return replace(cut(news, found, limit), missed=missed)
-
-
-async def _readable(_tx: Tx, _actor: Actor, _event: Row) -> bool:
-    return False
-
-
-async def _head(tx: Tx, installation_id: int) -> int:
-    return (await heads.of(tx, [installation_id])).get(installation_id, 0)
-
-
-async def between(tx: Tx, installation_id: int, after: int, head: int) -> News:
-    """The next events, as many as one look may go through."""
-    rows = await events.since(tx, installation_id, after, head, SCANNED)
-    if not rows:
-        return News((), head)
-    more = len(rows) == SCANNED
-    named = await _named(tx, installation_id, rows)
-    return News(named, rows[-1]["seq"] if more else head, more=more)
-
-
-async def look(tx: Tx, installation_id: int, after: int | None) -> News:
-    """For all who wait: what is new, and how fresh the mirror is; without `after` from now on."""
-    head = await _head(tx, installation_id)
-    if after is None or after > head:
-        return News((), head)
-    news = await between(tx, installation_id, after, head)
-    if not news.events:
-        return news
-    now = await tx.now()
-    return replace(news, fresh=await freshness.of(tx, installation_id, now), now=now)
-
-
-async def _named(tx: Tx, installation_id: int, rows: Sequence[Row]) -> list[Row]:
-    about = {row["subject"] for row in rows if row["kind"].startswith("task.")}
-    where = {row["repository_id"] for row in rows} - {None}
-    names = await events.names(tx, installation_id, about)
-    visible = await events.visible(tx, installation_id, where) | {None}
-    return [
-        row | {"task": names.get(row["subject"]), "seen": row["repository_id"] in visible}
-        for row in rows
-    ]

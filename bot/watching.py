@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import structlog
 
-from bot import news
+from bot import feed, news
 from bot.actor import Actor
 from bot.news import News, Page, Topics
 from store import bell
@@ -93,7 +93,7 @@ class Outlook:
             self.cursor, more = found.cursor, found.more
 
     async def _new(self, after: int | None, tx: Tx) -> News:
-        return await news.look(tx, self.installation_id, after)
+        return await feed.look(tx, self.installation_id, after)
 
     async def forever(self, store: Store) -> None:
         """Look whenever the bell rings; it may have rung before the first time."""
@@ -138,7 +138,7 @@ class Following:
 
     async def _look(self, limit: int) -> Page:
         where = (self.actor, self.topics, self.cursor, limit)
-        return self._moved(await self.store.read(lambda tx: news.page(tx, *where)))
+        return self._moved(await self.store.read(lambda tx: feed.page(tx, *where)))
 
     def _moved(self, page: Page) -> Page:
         self.cursor, self._must_look = page.cursor, page.more

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, SkipValidation
 
-from bot import news
+from bot import feed, news
 from bot.actor import Actor
 from bot.news import News, Page, Topics
 from bot.operation import Answer, Context, Woken, operation
@@ -99,7 +99,7 @@ async def wait_for_events(
     limit: Limit = 50,
 ) -> Events:
     """What happened since the cursor, in order; nothing yet: waits."""
-    wanted = await news.parsed(ctx.tx, ctx.actor, topics)
+    wanted = await feed.parsed(ctx.tx, ctx.actor, topics)
     place = news.read(ctx.installation_id, cursor)
-    page = await news.page(ctx.tx, ctx.actor, wanted, place, limit)
+    page = await feed.page(ctx.tx, ctx.actor, wanted, place, limit)
     return Events(**_turned(page, ctx.actor, wanted))
