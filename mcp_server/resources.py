@@ -84,7 +84,7 @@ RESOURCES = (
         operation="get_context",
         topic="context",
         arguments=lambda words: {"context_id": words["id"]},
-        subject=lambda answer: str(answer["id"]),
+        subject=lambda answer: str(answer["context"]["id"]),
     ),
     BUDGET,
 )

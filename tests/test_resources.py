@@ -2,16 +2,22 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from hosts import ERAS, connected
-from mcp import Client, MCPError
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.stdio import stdio_client
 from mcp.client.subscriptions import ListenNotSupportedError, Subscription
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST, TextResourceContents
+from serving import environment, settings
+from serving import serving as serve
 from surface import Surface, serving
 from town import Town
 
@@ -156,6 +162,25 @@ async def test_the_ready_tasks_change_with_any_task(town: Town, surface: Surface
         assert await told(updates) == [READY]
 
 
+async def test_a_context_is_read_and_watched_by_those_it_is_shared_with(surface: Surface) -> None:
+    await surface.call(await surface.token(), "register_agent", agent_id="ada", name="Ada")
+    eve = await surface.token("eve")
+    made = (await surface.call(eve, "create_context", name="plan", content={"step": 1})).data
+    plan = {"context_id": made["context"]["id"]}
+    uri = "hubbub://context/{context_id}".format_map(plan)
+    async with connected(surface) as client:
+        with pytest.raises(MCPError) as refused:
+            await client.read_resource(uri)
+        assert refused.value.data["error"]["code"] == "unknown_context"
+        await surface.call(eve, "share_context", **plan, to="ada", access="read")
+        assert (await read(client, uri))["content"] == {"step": 1}
+        async with client.listen(resource_subscriptions=[uri]) as updates:
+            step = {"content": {"step": 2}, "expected_version": 1}
+            await surface.call(eve, "update_context", **plan, **step)
+            assert await told(updates) == [uri]
+        assert (await read(client, uri))["content"] == {"step": 2}
+
+
 async def test_messages_of_others_wake_nobody(town: Town, surface: Surface) -> None:
     await town.agent("ada")
     eve, bob = await town.agent("eve"), await town.agent("bob")
@@ -235,6 +260,53 @@ async def test_streams_end_in_order_when_the_server_stops(surface: Surface) -> N
         surface.hub.stop()
         async with asyncio.timeout(SOON_S):
             assert [each async for each in updates] == []
+
+
+# --- Over stdio -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["straight", "through a server"])
+async def test_stdio_serves_resources_and_their_updates(tmp_path: Path, way: str) -> None:
+    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
+    async with serve(tmp_path, url) as server:
+        ada, eve = await server.tokens(1, ["ada", "eve"])
+        given = settings(url) | {"HUBBUB_TOKEN": ada}
+        if way == "through a server":
+            given["HUBBUB_URL"] = server.url
+            del given["HUBBUB_DATABASE_URL"]
+        program = StdioServerParameters(
+            command=sys.executable,
+            args=["-m", "bot", "mcp"],
+            env=environment(given),
+            cwd=tmp_path,
+        )
+        async with Client(stdio_client(program)) as client:
+            await client.call_tool("register_agent", {"agent_id": "ada", "name": "Ada"})
+            assert [each.uri for each in (await client.list_resources()).resources] == [
+                INBOX,
+                READY,
+                BUDGET,
+            ]
+            templates = (await client.list_resource_templates()).resource_templates
+            assert [each.uri_template for each in templates] == TEMPLATES
+            assert (await read(client, INBOX))["unread"] == 0
+            with pytest.raises(MCPError) as refused:
+                await client.read_resource("hubbub://nothing")
+            assert refused.value.code == INVALID_PARAMS
+            async with client.listen(resource_subscriptions=[INBOX]) as updates:
+                await call(server.url, eve, "register_agent", agent_id="eve", name="Eve")
+                await call(server.url, eve, "send_message", to="ada", body="Look here")
+                assert await told(updates) == [INBOX]
+            assert (await read(client, INBOX))["unread"] == 1
+
+
+async def call(url: str, token: str, operation: str, **arguments: Any) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(f"{url}/api/v1/{operation}", json=arguments) as response,
+    ):
+        assert response.status == 200, await response.text()
 
 
 # --- Without HTTP, where a test says how often it is looked ---------------------------------------
