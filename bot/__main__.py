@@ -31,6 +31,8 @@ token = typer.Typer(help="Tokens of agents.", no_args_is_help=True)
 deliveries = typer.Typer(help="What GitHub sent.", no_args_is_help=True)
 app.add_typer(token, name="token")
 app.add_typer(deliveries, name="deliveries")
+secret = typer.Typer(help="The secret that all others derive from.", no_args_is_help=True)
+app.add_typer(secret, name="secret")
 
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
 
@@ -117,6 +119,12 @@ def token_revoke(
 ) -> None:
     """Make a token worthless."""
     asyncio.run(cli.revoke_token(settings.load(), key_id))
+
+
+@secret.command("rotate")
+def secret_rotate() -> None:
+    """Seal anew, under HUBBUB_SECRET_KEY, what those of HUBBUB_SECRET_KEY_OLD sealed."""
+    sys.exit(asyncio.run(cli.rotate_secret(settings.load())))
 
 
 @app.command()

@@ -1,0 +1,111 @@
+"""A new secret: what the former ones sealed is sealed anew, and the database bound to the new one.
+
+Batch by batch, each a transaction: whoever is killed in between goes on where it was.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from bot import agents, contexts
+from bot.keys import BOUND, KEY_ID, Broken, Keys
+from store import facts, sealed
+from store.sealed import Sealed
+from store.transaction import Row, Store, Tx, Work
+
+# Each row may have a megabyte.
+BATCH = 20
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`about` is what a row's content was sealed with."""
+
+    where: Sealed
+    purpose: str
+    about: Callable[[Row], str]
+
+
+def _version(row: Row) -> str:
+    return contexts.about(row["installation_id"], row["context_id"], row["version"])
+
+
+def _checkpoint(row: Row) -> str:
+    return agents.about(row["installation_id"], row["agent_id"], row["task_id"])
+
+
+# Every table that has something sealed.
+KINDS = (
+    Kind(
+        Sealed("context_versions", ("installation_id", "context_id", "version")),
+        contexts.PURPOSE,
+        _version,
+    ),
+    Kind(
+        Sealed("checkpoints", ("installation_id", "agent_id", "task_id"), prefix=KEY_ID),
+        agents.PURPOSE,
+        _checkpoint,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`resealed` rows of a table, and those that cannot be opened and stay as they are."""
+
+    table: str
+    resealed: int
+    broken: int
+
+
+@dataclass(frozen=True)
+class Left:
+    """By key id: rows under secrets that nobody named, by table; and tokens of former ones."""
+
+    unknown: dict[str, dict[str, int]]
+    tokens: dict[str, int]
+
+
+async def reseal(store: Store, keys: Keys, batch: int = BATCH) -> AsyncIterator[Batch]:
+    """Seal everything under the secret in use, and tell of each batch when it is committed."""
+    for kind in KINDS:
+        for former in keys.former:
+            skip = 0
+            while done := await store.write(_step(kind, keys, former, skip, batch)):
+                skip += done.broken
+                yield done
+
+
+def _step(kind: Kind, keys: Keys, former: Keys, skip: int, batch: int) -> Work[Batch | None]:
+    async def work(tx: Tx) -> Batch | None:
+        rows = await sealed.some(tx, kind.where, former.id, skip, batch)
+        broken = [await _resealed(tx, kind, keys, former, row) for row in rows].count(False)
+        return Batch(kind.where.table, len(rows) - broken, broken) if rows else None
+
+    return work
+
+
+async def _resealed(tx: Tx, kind: Kind, keys: Keys, former: Keys, row: Row) -> bool:
+    about = kind.about(row)
+    try:
+        content = former.open(kind.purpose, about, row["sealed"][kind.where.prefix :])
+    except Broken:
+        return False
+    new = keys.seal(kind.purpose, about, content)
+    await sealed.replace(tx, kind.where, row, new, keys.id)
+    return True
+
+
+async def bind(store: Store, keys: Keys) -> Left:
+    """The database is the new secret's: what is left to do about the others."""
+
+    async def work(tx: Tx) -> Left:
+        await facts.put(tx, BOUND, keys.id)
+        known = {each.id for each in keys.known}
+        unknown = {}
+        for kind in KINDS:
+            found = await sealed.counts(tx, kind.where)
+            unknown[kind.where.table] = {k: n for k, n in found.items() if k not in known}
+        tokens = {each.id: await sealed.tokens(tx, each.id) for each in keys.former}
+        return Left(unknown, tokens)
+
+    return await store.write(work)
