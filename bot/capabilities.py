@@ -5,6 +5,8 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
+HIGHEST = 5
+
 Capability: TypeAlias = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9+.#-]{0,62}(:[1-5])?$", description="python, python:3")
 ]
@@ -20,6 +22,12 @@ def lacking(has: Iterable[str], needs: Iterable[str]) -> list[str]:
     """The needs that are not met."""
     known = list(has)
     return [each for each in needs if not meets(known, each)]
+
+
+def spellings(needs: str) -> list[str]:
+    """What meets the need, as agents may have registered it."""
+    slug, level = _parted(needs)
+    return [*([slug] if level == 1 else []), *(f"{slug}:{n}" for n in range(level, HIGHEST + 1))]
 
 
 def _parted(capability: str) -> tuple[str, int]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,7 +14,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from bot import keys, repository_settings, settings
+from bot import keys, repository_settings, rotation, settings
 from bot.actor import SLUG, Role
 from bot.errors import Refused
 from bot.github import OutcomeUnknown, Unreachable, as_app
@@ -23,7 +24,7 @@ from bot.operations import OPERATIONS
 from bot.payloads import at, text
 from bot.settings import GitHubApp, Settings, WrongSettings
 from bot.settings_file import PATH
-from bot.times import stamp
+from bot.times import SECOND, stamp
 from store import agents, deliveries, facts, lost, mirror
 from store import migrate as schema
 from store import repository_settings as stored_settings
@@ -79,9 +80,14 @@ async def opened(
         await keys.check(store, known)
         if app is not None:
             await _bind(store, app)
-        yield Hub(store, Shared(known))
+        yield Hub(store, shared(known, loaded))
     finally:
         await store.close()
+
+
+def shared(known: keys.Keys, loaded: Settings) -> Shared:
+    """What all operations of a process with these settings have in common."""
+    return Shared(known, loaded.idle_after_s * SECOND, loaded.inactive_after_s * SECOND)
 
 
 async def _bind(store: Store, app: GitHubApp) -> None:
@@ -141,6 +147,38 @@ async def revoke_token(loaded: Settings, key_id: str) -> None:
         if not await hub.store.write(lambda tx: agents.revoke_key(tx, key_id)):
             raise WrongSettings(f"There is no token {key_id}. `hubbub token list` shows them.")
     say(f"{key_id} is revoked; servers take it for {TOKEN_CACHE_S} s more at most.")
+
+
+async def rotate_secret(loaded: Settings) -> int:
+    """Seal everything anew: 1 if something is under a secret that nobody named, or broken."""
+    async with opened(loaded) as hub:
+        if not hub.keys.former:
+            raise WrongSettings(
+                "There is no former secret: set HUBBUB_SECRET_KEY to the new one, and "
+                "HUBBUB_SECRET_KEY_OLD to the one before it."
+            )
+        done, broken = Counter[str](), Counter[str]()
+        async for batch in rotation.reseal(hub.store, hub.keys):
+            done[batch.table] += batch.resealed
+            broken[batch.table] += batch.broken
+            say(f"{batch.table}: {done[batch.table]} sealed anew")
+        left = await rotation.bind(hub.store, hub.keys)
+        say(f"The database is bound to the secret with key id {hub.keys.id}.")
+    return _said_of_rotation(broken, left)
+
+
+def _said_of_rotation(broken: Counter[str], left: rotation.Left) -> int:
+    for key_id, n in left.tokens.items():
+        say(
+            f"{n} tokens are of the former secret {key_id}: they work as long as "
+            "HUBBUB_SECRET_KEY_OLD names it. `hubbub token list` shows ids that begin with it."
+        )
+    wrong = [f"{n} of {table} cannot be opened" for table, n in broken.items() if n]
+    for table, found in left.unknown.items():
+        wrong += [f"{n} of {table} are under the unknown secret {k}" for k, n in found.items()]
+    for each in wrong:
+        warn(f"{each}; they stay as they are.")
+    return int(bool(wrong))
 
 
 async def _installation(tx: Tx, named: str) -> int:

@@ -33,6 +33,7 @@ CODES: dict[str, tuple[int, str]] = {
     "stale_head": (409, "Of a write: the branch moved; `details.head` is where it is now."),
     "cancelled": (409, "Of a write: it was called back before it went out."),
     "not_registered": (409, "The agent must call register_agent first."),
+    "agent_paused": (409, "The agent is paused; `details.paused_by` says by whom."),
     "already_claimed": (409, "Somebody holds the task; `details.holder` says who."),
     "nothing_ready": (409, "No ready task fits."),
     "not_claimable": (
@@ -53,6 +54,8 @@ CODES: dict[str, tuple[int, str]] = {
     "key_reused": (409, "The idempotency key was used for another call."),
     "github_refused": (502, "Of a write: GitHub said no; the message has its words."),
     "github_away": (502, "Of a write: GitHub gave no clear answer until it was given up."),
+    "too_many_sockets": (429, "As many WebSockets of this token as may be are open."),
+    "too_many_calls": (429, "As many calls of one WebSocket as may be are under way."),
     "too_large": (413, "The request is larger than is taken."),
     "bad_request": (400, "The request is not what this address takes."),
     "internal": (500, "A bug of ours. It was logged under `details.reference`."),

@@ -230,3 +230,19 @@ def asks(question: str) -> str:
         f"**A question** (whoever answers in a comment here lets the work go on):\n\n"
         f"{quoted(question)}"
     )
+
+
+MOST_AGENTS_SHOWN = 50
+
+
+def agents(found: Sequence[tuple[str, str, Sequence[str]]], *, more: bool) -> str:
+    """Each with its status and the tasks that it holds, as far as they are seen here."""
+    if not found:
+        return "No agent has registered yet."
+    rows = [
+        f"| {code(name)} | {status} | {', '.join(code(each) for each in holds)} |"
+        for name, status, holds in found[:MOST_AGENTS_SHOWN]
+    ]
+    left_out = more or len(found) > MOST_AGENTS_SHOWN
+    rest = ["", "There are more: `list_agents` has all."] if left_out else []
+    return "\n".join(["| agent | status | holds |", "|---|---|---|", *rows, *rest])

@@ -58,6 +58,7 @@ class Permissions(Group):
     resume: ToChange = "write"
     retry: ToChange = "write"
     unblock: ToChange = "write"
+    agents: Permission = "read"
     status: Permission = "read"
     why: Permission = "read"
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     keep_history_days: Annotated[int, Field(ge=7, le=3650)] = Field(
         90, description="how long events, audit, commands, finished writes and checks are kept"
     )
+    idle_after_s: Annotated[int, Field(ge=60, le=86_400)] = Field(
+        300, description="how long after its last call an agent is idle"
+    )
+    inactive_after_s: Annotated[int, Field(ge=60, le=30 * 86_400)] = Field(
+        3600, description="how long after its last call it is inactive; not before it is idle"
+    )
     grace_days: Annotated[int, Field(ge=0, le=3650)] = Field(
         30, description="how long after its removal an installation's data is purged"
     )
@@ -101,6 +107,13 @@ class Settings(BaseSettings):
         raise ValueError(
             "must be sqlite:///path/to/file.db or mysql://user:password@host:3306/name"
         )
+
+    @field_validator("inactive_after_s")
+    @classmethod
+    def _is_not_before_idle(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("idle_after_s", 0):
+            raise ValueError("must not be less than HUBBUB_IDLE_AFTER_S")
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -71,7 +71,7 @@ def _lean(part: Any, defs: Schema, shared: Schema) -> Any:
         return [_lean(each, defs, shared) for each in part]
     if not isinstance(part, dict):
         return part
-    part = _without_null(_inlined(part, defs, shared))
+    part = _inlined(_without_null(part), defs, shared)
     made = {}
     for name, value in part.items():
         if name in ("properties", "$defs"):

@@ -1,8 +1,12 @@
 """Agents and the keys they come with."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 from store import sql
+from store.mirror import PRESENT, VISIBLE
 from store.transaction import Row, Tx
 
 COLUMNS = (
@@ -18,6 +22,36 @@ COLUMNS = (
 )
 KEY_COLUMNS = ("id", "installation_id", "agent_id", "role", "hash", "created_at")
 
+Status: TypeAlias = Literal["active", "idle", "inactive", "paused", "left"]
+HERE = "left_at IS NULL AND paused_at IS NULL"
+# None: whoever did not leave.
+BY_STATUS: dict[Status | None, str] = {
+    None: "left_at IS NULL",
+    "active": f"{HERE} AND last_active_at > :idle",
+    "idle": f"{HERE} AND last_active_at <= :idle AND last_active_at > :inactive",
+    "inactive": f"{HERE} AND last_active_at <= :inactive",
+    "paused": "left_at IS NULL AND paused_at IS NOT NULL",
+    "left": "left_at IS NOT NULL",
+}
+# So many agents are looked at for one page of those that fit.
+WINDOW = 1000
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Which agents; None takes any. `capability`: each spelling that will do.
+
+    Who was heard of last at `idle` or before is idle, at `inactive` or before inactive.
+    """
+
+    idle: int
+    inactive: int
+    status: Status | None = None
+    system: str | None = None
+    role: str | None = None
+    parent: str | None = None
+    capability: Sequence[str] | None = None
+
 
 async def add_key(tx: Tx, row: Row) -> None:
     await tx.run(sql.insert("agent_keys", KEY_COLUMNS), **row)
@@ -29,18 +63,15 @@ async def find_key(tx: Tx, key_id: str) -> Row | None:
     return await tx.one(q, id=key_id)
 
 
-async def register(tx: Tx, row: Row) -> None:
-    """Add the agent, or update it."""
-    known = await get(tx, row["installation_id"], row["id"]) is not None
-    row = row | {"capabilities": json.dumps(row["capabilities"])}
-    if known:
-        row.pop("registered_at")
-        sets = ", ".join(f"{c} = :{c}" for c in row if c not in ("installation_id", "id"))
-        await tx.run(
-            f"UPDATE agents SET {sets} WHERE installation_id = :installation_id AND id = :id", **row
-        )
-    else:
-        await tx.run(sql.upsert(tx.dialect, "agents", COLUMNS, ("installation_id", "id")), **row)
+async def register(tx: Tx, row: Row) -> Row | None:
+    """Add the agent, or say anew who it is: its row before; None if it was not here."""
+    # A new one has left until the UPDATE: so of two calls at once only one finds it away.
+    new = sql.insert_new(tx.dialect, "agents", (*COLUMNS, "left_at"), ("installation_id", "id"))
+    await tx.run(new, **_encoded(row), left_at=row["registered_at"])
+    (before,) = await locked(tx, row["installation_id"], [row["id"]])
+    said = {c: row[c] for c in COLUMNS if c not in ("installation_id", "id", "registered_at")}
+    await change(tx, row["installation_id"], [row["id"]], **said, left_at=None)
+    return before if before["left_at"] is None else None
 
 
 async def get(tx: Tx, installation_id: int, agent_id: str) -> Row | None:
@@ -49,9 +80,141 @@ async def get(tx: Tx, installation_id: int, agent_id: str) -> Row | None:
     return _decoded(row) if row else None
 
 
+async def locked(tx: Tx, installation_id: int, agent_ids: Sequence[str]) -> list[Row]:
+    """Those of them that there are, by id, which nobody else changes meanwhile.
+
+    Tasks are locked first, then leases, then agents.
+    """
+    q = "SELECT * FROM agents WHERE installation_id = :i AND id IN :ids ORDER BY id FOR UPDATE"
+    return [_decoded(r) for r in await tx.all(q, i=installation_id, ids=tuple(agent_ids))]
+
+
+async def change(tx: Tx, installation_id: int, agent_ids: Sequence[str], **values: Any) -> None:
+    """Set columns of agents."""
+    values = _encoded(values)
+    sets = ", ".join(f"{c} = :{c}" for c in values)
+    q = f"UPDATE agents SET {sets} WHERE installation_id = :i AND id IN :ids"
+    await tx.run(q, i=installation_id, ids=tuple(agent_ids), **values)
+
+
 async def listed(tx: Tx, installation_id: int, after: str, limit: int) -> list[Row]:
     q = "SELECT * FROM agents WHERE installation_id = :i AND id > :after ORDER BY id LIMIT :n"
     return [_decoded(r) for r in await tx.all(q, i=installation_id, after=after, n=limit)]
+
+
+async def page(
+    tx: Tx, installation_id: int, sought: Sought, after: str, limit: int
+) -> tuple[list[Row], str | None]:
+    """Some by id, and after which id to go on: a page may be short, and not the last."""
+    end = None if sought.parent else await _window(tx, installation_id, after)
+    where, given = _conditions(sought)
+    if end is not None:
+        where, given["end"] = [*where, "id <= :end"], end
+    rows = await tx.all(
+        f"SELECT * FROM agents WHERE installation_id = :i AND id > :after "
+        f"AND {' AND '.join(where)} ORDER BY id LIMIT :n",
+        i=installation_id,
+        after=after,
+        n=limit + 1,
+        **given,
+    )
+    found = [_decoded(row) for row in rows[:limit]]
+    return found, found[-1]["id"] if len(rows) > limit else end
+
+
+async def _window(tx: Tx, installation_id: int, after: str) -> str | None:
+    """The id at which a look at so many ends, or None if there are fewer."""
+    row = await tx.one(
+        "SELECT id FROM agents WHERE installation_id = :i AND id > :after ORDER BY id "
+        "LIMIT 1 OFFSET :n",
+        i=installation_id,
+        after=after,
+        n=WINDOW - 1,
+    )
+    return row["id"] if row else None
+
+
+def _conditions(sought: Sought) -> tuple[list[str], Row]:
+    where = [BY_STATUS[sought.status]]
+    given: Row = {"idle": sought.idle, "inactive": sought.inactive}
+    for column, value in (
+        ("system_name", sought.system),
+        ("role", sought.role),
+        ("parent_id", sought.parent),
+    ):
+        if value is not None:
+            where.append(f"{column} = :{column}")
+            given[column] = value
+    if sought.capability is not None:
+        named = {f"can_{n}": json.dumps(each) for n, each in enumerate(sought.capability)}
+        where.append(f"({' OR '.join(f'INSTR(capabilities, :{n}) > 0' for n in named)})")
+        given |= named
+    return where, given
+
+
+async def children(tx: Tx, installation_id: int, parents: Sequence[str], limit: int) -> list[str]:
+    """The ids of those right below any of them, of the ones that left too."""
+    rows = await tx.all(
+        "SELECT id FROM agents WHERE installation_id = :i AND parent_id IN :parents "
+        "ORDER BY id LIMIT :n",
+        i=installation_id,
+        parents=tuple(parents),
+        n=limit,
+    )
+    return [row["id"] for row in rows]
+
+
+async def held_tasks(
+    tx: Tx, installation_id: int, agent_ids: Sequence[str], limit: int
+) -> list[str]:
+    """The ids of the tasks that any of them holds, in the order in which tasks are locked."""
+    rows = await tx.all(
+        "SELECT task_id FROM leases WHERE installation_id = :i AND holder IN :holders "
+        "AND state IN ('held', 'parked') ORDER BY task_id LIMIT :n",
+        i=installation_id,
+        holders=tuple(agent_ids),
+        n=limit,
+    )
+    return [row["task_id"] for row in rows]
+
+
+async def holdings(tx: Tx, installation_id: int, agent_ids: Sequence[str], each: int) -> list[Row]:
+    """What they hold now, so many of each, oldest first: with `holder`, `number`, `full_name`."""
+    return await tx.all(
+        "SELECT l.holder, t.id, t.number, t.repository_id, r.full_name FROM ("
+        "SELECT holder, task_id, ROW_NUMBER() OVER (PARTITION BY holder ORDER BY granted_at, id) "
+        "AS place FROM leases WHERE installation_id = :i AND holder IN :holders "
+        "AND state IN ('held', 'parked') AND (expires_at IS NULL OR expires_at > :now)) l "
+        "JOIN tasks t ON t.installation_id = :i AND t.id = l.task_id "
+        "JOIN repositories r ON r.installation_id = :i AND r.id = t.repository_id "
+        f"WHERE l.place <= :each AND {VISIBLE} AND {PRESENT} ORDER BY l.holder, l.place",
+        i=installation_id,
+        holders=tuple(agent_ids),
+        now=await tx.now(),
+        each=each,
+    )
+
+
+async def requests_for(tx: Tx, installation_id: int, agent_id: str) -> int:
+    """How many requests that change something went to GitHub for it, as far as is remembered."""
+    row = await tx.one(
+        "SELECT COALESCE(SUM(requests), 0) AS n FROM spending "
+        "WHERE installation_id = :i AND author = :a",
+        i=installation_id,
+        a=agent_id,
+    )
+    return int(row["n"]) if row else 0
+
+
+async def reporting(tx: Tx, since: int, limit: int) -> list[Row]:
+    """Of all installations those that told how they are, and were heard of since then."""
+    rows = await tx.all(
+        "SELECT installation_id, id, health FROM agents WHERE last_active_at > :since "
+        "AND health IS NOT NULL AND left_at IS NULL ORDER BY installation_id, id LIMIT :n",
+        since=since,
+        n=limit,
+    )
+    return [row | {"health": json.loads(row["health"])} for row in rows]
 
 
 async def touch(tx: Tx, installation_id: int, agent_id: str, now: int) -> None:
@@ -64,8 +227,14 @@ async def touch(tx: Tx, installation_id: int, agent_id: str, now: int) -> None:
     )
 
 
+def _encoded(values: Row) -> Row:
+    as_json = {c: json.dumps(values[c]) for c in ("capabilities", "health") if c in values}
+    return values | as_json
+
+
 def _decoded(row: Row) -> Row:
-    return row | {"capabilities": json.loads(row["capabilities"])}
+    health = row["health"] and json.loads(row["health"])
+    return row | {"capabilities": json.loads(row["capabilities"]), "health": health}
 
 
 async def keys_of(tx: Tx, installation_id: int) -> list[Row]:
@@ -89,6 +258,6 @@ async def revoke_key(tx: Tx, key_id: str) -> bool:
 
 
 async def count(tx: Tx, installation_id: int, agent_id: str, column: str) -> None:
-    """One more of completed, failed, expired or released."""
+    """One more of completed, failed, expired or released; tasks and leases are locked before."""
     q = f"UPDATE agents SET {column} = {column} + 1 WHERE installation_id = :i AND id = :a"
     await tx.run(q, i=installation_id, a=agent_id)

@@ -77,7 +77,7 @@ async def test_a_token_with_a_letter_changed_opens_nothing(surface: Surface) -> 
         (b"[]", 400, "bad_request"),
         (b"\xff", 400, "bad_request"),
         (b"[" * 100_000, 400, "bad_request"),
-        (b" " * (2**20 + 1), 413, "too_large"),
+        (b" " * (4 * 2**20 + 1), 413, "too_large"),
         (b'{"bogus": 1}', 422, "invalid_arguments"),
         (b'{"limit": 0}', 422, "invalid_arguments"),
         (b'{"limit": 1e400}', 422, "invalid_arguments"),
@@ -105,7 +105,9 @@ async def test_a_body_that_is_not_compressed_as_it_says_is_refused(surface: Surf
 async def test_an_unknown_argument_names_those_there_are(surface: Surface) -> None:
     answer = await surface.call(await surface.token(), "list_agents", bogus=1)
     error = answer.data["error"]
-    assert error["message"].endswith("It takes status?, capability?, limit?, cursor?.")
+    assert error["message"].endswith(
+        "It takes system?, status?, capability?, role?, parent?, limit?, cursor?."
+    )
     assert [each["argument"] for each in error["details"]["errors"]] == ["bogus"]
 
 

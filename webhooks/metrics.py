@@ -10,7 +10,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from bot import spending
 from bot.hub import Hub
 from bot.spending import Outbox
-from store import counts
+from store import agents, counts
+from store.transaction import Row, Tx
 
 
 class Metrics:
@@ -43,6 +44,7 @@ class Metrics:
         by_state = await hub.store.read(counts.by_state)
         stored.register(_Stored(by_state, await hub.store.read(counts.behind)))
         stored.register(_Outbox(await hub.store.read(spending.latest)))
+        stored.register(_Health(await hub.store.read(_healthy)))
         registries = (self.registry, hub.calls.registry, stored)
         return b"".join(generate_latest(each) for each in registries)
 
@@ -122,6 +124,38 @@ class _Outbox:
                 spent.add_metric([here, author], n)
             empty.add_metric([here], each.empty_in_s)
         yield from (left, limit, reserved, waiting, empty, spent)
+
+
+HEALTH = {
+    "latency_ms": "The latency that an agent told, in milliseconds.",
+    "error_rate": "The share of what it did that failed, as it told, 0 to 1.",
+    "cpu_percent": "The CPU that it uses, as it told, in percent.",
+    "memory_mb": "The memory that it uses, as it told, in megabytes.",
+}
+HOUR = 3600 * 1_000_000
+MOST_AGENTS = 1000
+
+
+async def _healthy(tx: Tx) -> list[Row]:
+    return await agents.reporting(tx, await tx.now() - HOUR, MOST_AGENTS)
+
+
+class _Health:
+    """What agents said of themselves, of those that were heard of in the last hour."""
+
+    def __init__(self, found: list[Row]) -> None:
+        self._found = found
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        for name, words in HEALTH.items():
+            gauge = GaugeMetricFamily(
+                f"hubbub_agent_{name}", words, labels=["installation", "agent"]
+            )
+            for each in self._found:
+                if name in each["health"]:
+                    of = [str(each["installation_id"]), each["id"]]
+                    gauge.add_metric(of, each["health"][name])
+            yield gauge
 
 
 def response(body: bytes) -> web.Response:

@@ -28,6 +28,7 @@ OPERATIONS: dict[str, Operation] = {
         agents.update_agent,
         agents.get_agent,
         agents.list_agents,
+        agents.manage_agent,
         tasks.create_task,
         steering.assign_task,
         steering.change_task,

@@ -1,20 +1,49 @@
-"""Agents: who they are and what they can do."""
+"""Agents: who they are, what they can do, how they are, and whether they are at work."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from bot.actor import SLUG
+from bot import agents as work
+from bot import hierarchy, replies
+from bot.actor import SLUG, Role
+from bot.agents import Checkpoint
+from bot.capabilities import Capabilities, Capability, spellings
 from bot.errors import Refused
-from bot.operation import Answer, Context, operation
+from bot.hierarchy import Action
+from bot.operation import Answer, Context, Slash, TaskRef, operation
+from bot.operations.tasks import found
 from bot.pages import Cursor, Limit, decode, encode
 from bot.times import stamp
 from store import agents
+from store.agents import Sought, Status
 from store.transaction import Row
 
-AgentId: TypeAlias = Annotated[str, Field(pattern=f"^{SLUG}$", description="slug")]
-Capability: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.#-]{0,62}$")]
-Status: TypeAlias = Literal["active", "idle", "inactive"]
+AgentId: TypeAlias = Annotated[str, Field(pattern=f"^{SLUG}$")]
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
+System: TypeAlias = Annotated[str, Field(max_length=80)]
+Why: TypeAlias = Annotated[str, Field(max_length=500)]
+State: TypeAlias = Annotated[
+    Any,
+    AfterValidator(work.keepable),
+    # It is sealed where it is kept, and stands nowhere else.
+    Field(repr=False, description="JSON to resume from; with `task`, for its next holder too"),
+]
+# How many of its tasks each agent of a list, and one alone, is shown with; of children.
+MOST_HELD, MOST_SHOWN = 10, 100
+
+
+class Health(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    latency_ms: Annotated[float, Field(ge=0)] | None = None
+    error_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    cpu_percent: Annotated[float, Field(ge=0, le=100)] | None = None
+    memory_mb: Annotated[float, Field(ge=0)] | None = None
+
+
+class HealthThen(Health):
+    at: str
 
 
 class Agent(BaseModel):
@@ -27,10 +56,27 @@ class Agent(BaseModel):
     parent_id: str | None
     registered_at: str
     last_active_at: str
+    paused_by: str | None
+    paused_at: str | None
+    holds: list[str] = Field(description="tasks, the one held longest first")
 
 
 class OneAgent(Answer):
     agent: Agent
+
+
+class AgentInFull(OneAgent):
+    """An agent with what became of its work. Without its token nobody knows its checkpoint."""
+
+    completed: int = Field(description="tasks")
+    failed: int = Field(description="tasks")
+    expired: int = Field(description="leases that ran out")
+    released: int = Field(description="leases given back")
+    calls: int
+    writes: int = Field(description="requests to GitHub that change something")
+    children: list[str]
+    health: HealthThen | None
+    checkpoint: Checkpoint | None = Field(description="for itself, those above it, and tech-leads")
 
 
 class Agents(Answer):
@@ -38,25 +84,46 @@ class Agents(Answer):
     next_cursor: str | None
 
 
-def status_of(ctx: Context, last_active_at: int) -> Status:
-    quiet = ctx.now - last_active_at
+class Managed(Answer):
+    agents: list[str] = Field(description="whom it changed")
+    released: list[str] = Field(description="the tasks that were given back")
+
+
+def status_of(ctx: Context, row: Row) -> Status:
+    if row["left_at"] is not None:
+        return "left"
+    if row["paused_at"] is not None:
+        return "paused"
+    quiet = ctx.now - row["last_active_at"]
     if quiet < ctx.shared.idle_after:
         return "active"
     return "idle" if quiet < ctx.shared.inactive_after else "inactive"
 
 
-def shown(ctx: Context, row: Row) -> Agent:
-    return Agent(
-        id=row["id"],
-        name=row["name"],
-        system=row["system_name"],
-        role=row["role"],
-        capabilities=row["capabilities"],
-        status=status_of(ctx, row["last_active_at"]),
-        parent_id=row["parent_id"],
-        registered_at=stamp(row["registered_at"]),
-        last_active_at=stamp(row["last_active_at"]),
-    )
+async def shown(ctx: Context, rows: list[Row], most_held: int = MOST_SHOWN) -> list[Agent]:
+    holds: dict[str, list[str]] = {row["id"]: [] for row in rows}
+    here = (ctx.tx, ctx.installation_id)
+    for each in await agents.holdings(*here, list(holds), most_held):
+        if ctx.actor.repositories is None or each["repository_id"] in ctx.actor.repositories:
+            name = f"{each['full_name']}#{each['number']}" if each["number"] else each["id"]
+            holds[each["holder"]].append(name)
+    return [
+        Agent(
+            id=row["id"],
+            name=row["name"],
+            system=row["system_name"],
+            role=row["role"],
+            capabilities=row["capabilities"],
+            status=status_of(ctx, row),
+            parent_id=row["parent_id"],
+            registered_at=stamp(row["registered_at"]),
+            last_active_at=stamp(row["last_active_at"]),
+            paused_by=row["paused_by"],
+            paused_at=row["paused_at"] and stamp(row["paused_at"]),
+            holds=holds[row["id"]],
+        )
+        for row in rows
+    ]
 
 
 async def known(ctx: Context, agent_id: str) -> Row:
@@ -70,13 +137,18 @@ async def known(ctx: Context, agent_id: str) -> Row:
     return row
 
 
+async def _one(ctx: Context, agent_id: str) -> OneAgent:
+    (agent,) = await shown(ctx, [await known(ctx, agent_id)])
+    return OneAgent(agent=agent)
+
+
 @operation(role="observer", idempotent=True)
 async def register_agent(
     ctx: Context,
     agent_id: AgentId,
-    name: Annotated[str, Field(min_length=1, max_length=200)],
-    system: Annotated[str, Field(max_length=80, description="claude-code, codex, …")] = "",
-    capabilities: Annotated[list[Capability], Field(max_length=50)] = [],  # noqa: B006 - pydantic copies it
+    name: Name,
+    system: Annotated[System, Field(description="claude-code, codex, …")] = "",
+    capabilities: Capabilities = [],  # noqa: B006 - pydantic copies it
     parent_id: AgentId | None = None,
 ) -> OneAgent:
     """Introduce yourself: call this first, and again whenever what you can do changes."""
@@ -85,70 +157,218 @@ async def register_agent(
             "forbidden",
             f"This token is {ctx.actor.name}'s: register as {ctx.actor.name}, not as {agent_id}.",
         )
-    if parent_id is not None:
-        await known(ctx, parent_id)
-    await agents.register(
-        ctx.tx,
-        {
-            "installation_id": ctx.installation_id,
-            "id": agent_id,
-            "name": name,
-            "system_name": system,
-            "role": ctx.actor.role,
-            "capabilities": sorted(set(capabilities)),
-            "parent_id": parent_id,
-            "registered_at": ctx.now,
-            "last_active_at": ctx.now,
-        },
-    )
-    return OneAgent(agent=shown(ctx, await known(ctx, agent_id)))
+    said = {
+        "installation_id": ctx.installation_id,
+        "id": agent_id,
+        "name": name,
+        "system_name": system,
+        "role": ctx.actor.role,
+        "capabilities": capabilities,
+        "parent_id": parent_id,
+        "registered_at": ctx.now,
+        "last_active_at": ctx.now,
+    }
+    before = await agents.register(ctx.tx, said)
+    if parent_id is not None and (before is None or before["parent_id"] != parent_id):
+        await _under(ctx, agent_id, parent_id)
+    if before is None:
+        await hierarchy.record(ctx, agent_id, "registered")
+    return await _one(ctx, agent_id)
+
+
+async def _under(ctx: Context, agent_id: str, parent_id: str) -> None:
+    """Raise Refused for who cannot be its parent."""
+    if parent_id != agent_id and (await known(ctx, parent_id))["left_at"] is not None:
+        raise Refused("unknown_agent", f"`parent_id`: {parent_id} has left.")
+    await hierarchy.settle(ctx, agent_id, parent_id)
 
 
 @operation(role="observer", idempotent=True)
 async def update_agent(
     ctx: Context,
-    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None,
-    system: Annotated[str, Field(max_length=80)] | None = None,
-    capabilities: Annotated[list[Capability], Field(max_length=50)] | None = None,
+    agent_id: AgentId | None = None,
+    name: Name | None = None,
+    system: System | None = None,
+    capabilities: Capabilities | None = None,
+    parent_id: AgentId | None = None,
+    health: Health | None = None,
+    checkpoint: State = None,
+    task: TaskRef | None = None,
 ) -> OneAgent:
     """Change what you said about yourself; what you leave out stays."""
-    row = await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
-    if row is None:
-        raise Refused("not_registered", "Call register_agent first.")
-    changed = {"name": name, "system_name": system, "capabilities": capabilities}
-    new = row | {k: v for k, v in changed.items() if v is not None} | {"last_active_at": ctx.now}
-    await agents.register(ctx.tx, new)
-    return OneAgent(agent=shown(ctx, await known(ctx, ctx.actor.name)))
+    which = agent_id or ctx.actor.name
+    if which != ctx.actor.name:
+        _may_change(ctx, which, own=health is not None or checkpoint is not None)
+    if task is not None and checkpoint is None:
+        raise Refused("invalid_arguments", "`task` says what a `checkpoint` is for: give both.")
+    # Before the agent's row is locked: tasks come first.
+    if checkpoint is not None:
+        await work.save(ctx, await _held(ctx, task) if task else "", checkpoint)
+    await _registered(ctx, which)
+    reported = health and health.model_dump(exclude_none=True) | {"at": ctx.now}
+    said = {
+        "name": name,
+        "system_name": system,
+        "capabilities": capabilities,
+        "parent_id": parent_id,
+        "health": reported,
+    }
+    if changed := {column: value for column, value in said.items() if value is not None}:
+        await agents.change(ctx.tx, ctx.installation_id, [which], **changed)
+    if parent_id is not None:
+        await _under(ctx, which, parent_id)
+    return await _one(ctx, which)
+
+
+def _may_change(ctx: Context, agent_id: str, *, own: bool) -> None:
+    """Another agent. Raise Refused."""
+    if own:
+        raise Refused(
+            "forbidden",
+            f"`health` and `checkpoint` are {agent_id}'s own to tell: nobody else changes them.",
+        )
+    if not ctx.actor.may("tech-lead"):
+        raise Refused(
+            "forbidden",
+            f"Only {agent_id} itself and tech-leads change it; {ctx.actor.name} has the role "
+            f"{ctx.actor.role}.",
+        )
+
+
+async def _registered(ctx: Context, agent_id: str) -> None:
+    row = await agents.get(ctx.tx, ctx.installation_id, agent_id)
+    if row is not None and row["left_at"] is None:
+        return
+    own = agent_id == ctx.actor.name
+    raise Refused(
+        "not_registered",
+        "Call register_agent first." if own else f"{agent_id} is not registered now.",
+    )
+
+
+async def _held(ctx: Context, ref: str) -> str:
+    """The id of a task that the actor holds. Raise Refused."""
+    row = await found(ctx, ref, lock=True)
+    overdue = row["expires_at"] is not None and row["expires_at"] <= ctx.now
+    if row["holder"] != ctx.actor.name or overdue:
+        raise Refused(
+            "not_holder",
+            f"You do not hold {ref}, and only its holder leaves a checkpoint for it. claim_task "
+            "takes it; without `task` the checkpoint is for yourself.",
+            holder=None if overdue else row["holder"],
+        )
+    task_id: str = row["id"]
+    return task_id
 
 
 @operation(role="observer", reads_only=True)
-async def get_agent(ctx: Context, agent_id: AgentId) -> OneAgent:
-    """One agent: what it can do, and when it was last heard of."""
-    return OneAgent(agent=shown(ctx, await known(ctx, agent_id)))
+async def get_agent(
+    ctx: Context,
+    agent_id: AgentId,
+    task: Annotated[TaskRef | None, Field(description="whose checkpoint")] = None,
+) -> AgentInFull:
+    """One agent: what it can do, how it is, what it holds and has done, its checkpoint."""
+    row = await known(ctx, agent_id)
+    here = (ctx.tx, ctx.installation_id)
+    (agent,) = await shown(ctx, [row])
+    health = row["health"]
+    return AgentInFull(
+        agent=agent,
+        completed=row["completed"],
+        failed=row["failed"],
+        expired=row["expired"],
+        released=row["released"],
+        calls=row["calls"],
+        writes=await agents.requests_for(*here, agent_id),
+        children=await agents.children(*here, [agent_id], MOST_SHOWN),
+        health=health and HealthThen(**health | {"at": stamp(health["at"])}),
+        checkpoint=await _checkpoint(ctx, agent_id, task),
+    )
 
 
-@operation(role="observer", reads_only=True)
+async def _checkpoint(ctx: Context, agent_id: str, task: str | None) -> Checkpoint | None:
+    own = agent_id == ctx.actor.name or ctx.actor.may("tech-lead")
+    if not own and not await hierarchy.is_below(ctx, agent_id, ctx.actor.name):
+        if task is None:
+            return None
+        raise Refused(
+            "forbidden",
+            f"The checkpoints of {agent_id} are for itself, those above it and tech-leads. "
+            "claim_task hands the last holder's to the next.",
+        )
+    task_id = (await found(ctx, task))["id"] if task else ""
+    return await work.checkpoint_of(ctx, agent_id, task_id)
+
+
+def _agents_reply(answer: Agents) -> str:
+    rows = [(each.id, each.status, each.holds) for each in answer.agents]
+    return replies.agents(rows, more=answer.next_cursor is not None)
+
+
+AGENTS = Slash("agents", "which agents there are, and what they hold", reply=_agents_reply)
+
+
+@operation(role="observer", reads_only=True, slashes=(AGENTS,))
 async def list_agents(
     ctx: Context,
+    system: System | None = None,
     status: Status | None = None,
     capability: Capability | None = None,
+    role: Role | None = None,
+    parent: AgentId | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Agents:
-    """The agents of this installation, by id."""
-    found: list[Agent] = []
-    after = decode(cursor)
-    while len(found) <= limit:
-        rows = await agents.listed(ctx.tx, ctx.installation_id, after, 200)
-        found += [a for a in (shown(ctx, r) for r in rows) if _fits(a, status, capability)]
-        if len(rows) < 200:
-            break
-        after = rows[-1]["id"]
-    page = found[:limit]
-    return Agents(agents=page, next_cursor=encode(page[-1].id) if len(found) > limit else None)
-
-
-def _fits(agent: Agent, status: Status | None, capability: str | None) -> bool:
-    return status in (None, agent.status) and (
-        capability is None or capability in agent.capabilities
+    """The agents of this installation, by id; a page may be short and still have a next one."""
+    sought = Sought(
+        idle=ctx.now - ctx.shared.idle_after,
+        inactive=ctx.now - ctx.shared.inactive_after,
+        status=status,
+        system=system,
+        role=role,
+        parent=parent,
+        capability=spellings(capability) if capability else None,
     )
+    after = decode(cursor)
+    rows, end = await agents.page(ctx.tx, ctx.installation_id, sought, after, limit)
+    page = await shown(ctx, rows, MOST_HELD)
+    return Agents(agents=page, next_cursor=encode(end) if end else None)
+
+
+@operation(role="observer", idempotent=True)
+async def manage_agent(
+    ctx: Context,
+    agent_id: AgentId,
+    action: Action,
+    with_children: Annotated[bool, Field(description="and all below it")] = False,  # noqa: FBT002 - an argument by name on every surface
+    note: Why | None = None,
+) -> Managed:
+    """Pause, resume or unregister yourself, an agent below you, or, as tech-lead, any.
+
+    Its tasks are given back, except on resume.
+    """
+    row = await known(ctx, agent_id)
+    await _may_manage(ctx, agent_id)
+    if action == "resume" and row["paused_at"] is not None and not hierarchy.may_resume(ctx, row):
+        raise Refused(
+            "forbidden",
+            f"{row['paused_by']} paused {agent_id}: it is for them, or for a tech-lead, to resume "
+            "it.",
+            paused_by=row["paused_by"],
+        )
+    changed, released = await hierarchy.manage(
+        ctx, agent_id, action, note, with_children=with_children
+    )
+    return Managed(agents=changed, released=released)
+
+
+async def _may_manage(ctx: Context, agent_id: str) -> None:
+    """Raise Refused."""
+    if agent_id == ctx.actor.name or ctx.actor.may("tech-lead"):
+        return
+    if not await hierarchy.is_below(ctx, agent_id, ctx.actor.name):
+        raise Refused(
+            "forbidden",
+            f"{agent_id} is not below {ctx.actor.name}: only itself, agents above it and "
+            "tech-leads pause, resume or unregister it.",
+        )

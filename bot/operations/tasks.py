@@ -5,10 +5,10 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, Field
 
 from bot import replies, repository_settings, tasks
+from bot.capabilities import Capability
 from bot.errors import Refused
 from bot.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
 from bot.operations import ready
-from bot.operations.agents import Capability
 from bot.operations.around import Around, around
 from bot.operations.texts import Text, shown_text
 from bot.pages import Cursor, Limit, decode, encode

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from bot import budget, turns
+from bot import agents, budget, turns
 from bot import limits as kept
 from bot.errors import Refused
 from bot.operation import Answer, Context
@@ -66,7 +66,12 @@ async def queue(
     arguments: dict[str, Any],
     task: Row | None = None,
 ) -> Queued:
-    """Queue a write of the actor's. With the task that they hold it is dropped with the lease."""
+    """Queue a write of the actor's. With the task that they hold it is dropped with the lease.
+
+    Raise Refused for an agent that is not at work.
+    """
+    if not ctx.actor.is_person:
+        await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
     lane = writes.PEOPLE if ctx.actor.is_person else writes.AGENTS
     lease_id = task["lease_id"] if task else None
     here = (ctx.tx, ctx.installation_id)
