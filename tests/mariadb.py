@@ -164,7 +164,10 @@ def _started(folder: Path) -> Iterator[int]:
         "--bind-address=127.0.0.1",
         f"--socket={folder}/socket",
         f"--pid-file={folder}/pid",
+        # A server that starts clears away what it finds of others' temporary tables.
+        f"--tmpdir={folder / 'tmp'}",
     )
+    (folder / "tmp").mkdir()
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
