@@ -4,7 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
-from bot import replies, repository_settings, tasks
+from bot import agents, replies, repository_settings, tasks
 from bot.capabilities import Capability
 from bot.errors import Refused
 from bot.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
@@ -182,6 +182,8 @@ async def create_task(
 ) -> Created:
     """Open an issue that is a task; it can be claimed once GitHub has numbered it."""
     where = await covered(ctx, repository)
+    if not ctx.actor.is_person:
+        await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
     task_id = await stored.create(
         ctx.tx,
         ctx.installation_id,
