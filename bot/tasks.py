@@ -168,6 +168,9 @@ async def move(tx: Tx, task: Row, to: TaskState, actor: str, why: str = "") -> N
     how = "revoked" if to == "cancelled" and actor != task["holder"] else "completed"
     if to in OPEN or not await end_lease(tx, task, how, why or to, to):
         await tasks.move(tx, task["installation_id"], task["id"], state, to)
+    if task["assigned_to"]:
+        none = dict.fromkeys(("assigned_to", "assigned_by", "assigned_at"))
+        await tasks.change(tx, task["installation_id"], task["id"], **none)
     await _fit_lease(tx, task, to)
     await record(tx, task, f"task.{to}", actor, why=why)
 

@@ -62,7 +62,8 @@ async def update_task_status(
     elif status == row["state"]:
         await tasks.record(ctx.tx, row, tasks.PROGRESS, ctx.actor.name, progress=progress)
     if status != row["state"]:
-        await tasks.move(ctx.tx, row, status, ctx.actor.name)
+        # As it is now: a question asked or answered parks a lease, or does not.
+        await tasks.move(ctx.tx, await found(ctx, row["id"]), status, ctx.actor.name)
     if status == "completed":
         await close_issue(ctx, row, "completed")
     now = await found(ctx, row["id"])
