@@ -54,8 +54,6 @@ CODES: dict[str, tuple[int, str]] = {
     "key_reused": (409, "The idempotency key was used for another call."),
     "github_refused": (502, "Of a write: GitHub said no; the message has its words."),
     "github_away": (502, "Of a write: GitHub gave no clear answer until it was given up."),
-    "too_many_sockets": (429, "As many WebSockets of this token as may be are open."),
-    "too_many_calls": (429, "As many calls of one WebSocket as may be are under way."),
     "too_large": (413, "The request is larger than is taken."),
     "bad_request": (400, "The request is not what this address takes."),
     "internal": (500, "A bug of ours. It was logged under `details.reference`."),
