@@ -1,6 +1,6 @@
 """Whatever agents and a lead do with tasks, they stand as a few lines of Python say.
 
-Hypothesis tells the story: claims, reports, questions, releases, holds, reservations and ends, while
+Hypothesis tells the story: claims, reports, questions, releases, holds, reservations, ends, while
 time passes and the reaper comes when it likes. HUBBUB_EXAMPLES sets how many stories there are.
 """
 
