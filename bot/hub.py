@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -23,7 +24,7 @@ from bot.operations import OPERATIONS
 from bot.operations.writing import Write, Writes
 from bot.pressure import Pressure
 from bot.watching import Wants, Watching
-from store import agents, heads, leases, requests, tasks, writes
+from store import agents, heads, leases, requests, tasks, watch, writes
 from store.transaction import Row, Store, Tx, Work
 
 # How long a revoked token may still work in this process.
@@ -124,6 +125,12 @@ class Hub:
         self._known[token] = actor
         return actor
 
+    async def revoked(self, tokens: Collection[str]) -> set[str]:
+        """Those of some tokens, once authenticated, that hold no more."""
+        by_id = {_key_id(token): token for token in tokens}
+        live = await self.store.read(lambda tx: watch.live_keys(tx, sorted(by_id)))
+        return {token for key_id, token in by_id.items() if key_id not in live}
+
     async def call(
         self, actor: Actor, name: str, given: Any, request_key: str | None = None
     ) -> dict[str, Any]:
@@ -200,18 +207,18 @@ class Hub:
 
     async def _once(self, asked: Asked) -> Answer:
         await self._touch(asked.actor)
-        if asked.operation.reads_only:
-            return await self._read(asked)
-        return await self.store.write(lambda tx: mutate(tx, asked))
-
-    async def _read(self, asked: Asked) -> Answer:
-        """What it found that must be written down is, whether it answers or refuses."""
         try:
-            return await self.store.read(lambda tx: run(tx, asked))
+            if asked.operation.reads_only:
+                return await self.store.read(lambda tx: run(tx, asked))
+            return await self.store.write(lambda tx: mutate(tx, asked))
         finally:
-            for work in asked.later:
-                await self.store.write(work)
-            asked.later.clear()
+            await self._write_down(asked.later)
+
+    async def _write_down(self, later: list[Work[None]]) -> None:
+        """What was found, whether it was answered or refused."""
+        for work in later:
+            await self.store.write(work)
+        later.clear()
 
     async def _touch(self, actor: Actor) -> None:
         """Any call shows that the agent is alive, and renews its leases; written now and then."""
@@ -337,9 +344,13 @@ UNKNOWN_KEY = (
 )
 
 
-async def _authenticated(tx: Tx, keys: Keys, token: str) -> Actor:
+def _key_id(token: str) -> str:
     _, _, rest = token.partition("hubbub_")
-    key_id, _, _ = rest.partition("_")
+    return rest.partition("_")[0]
+
+
+async def _authenticated(tx: Tx, keys: Keys, token: str) -> Actor:
+    key_id = _key_id(token)
     row = await agents.find_key(tx, key_id) if key_id else None
     if row is None or not _made_of(keys, key_id, token, row["hash"]):
         raise Refused("unauthenticated", UNKNOWN_KEY)

@@ -59,11 +59,16 @@ def refusal(exc: Refused) -> web.Response:
 @web.middleware
 async def authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path.startswith(GUARDED) and request.path not in OPEN:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.isascii() or not token.strip():
-            raise Refused(
-                "unauthenticated",
-                "Present a token as `Authorization: Bearer …`; `hubbub token create` makes one.",
-            )
-        request[ACTOR] = await request.app[HUB].authenticate(token.strip())
+        request[ACTOR] = await request.app[HUB].authenticate(bearer(request))
     return await handler(request)
+
+
+def bearer(request: web.Request) -> str:
+    """The token in the header. Raise Refused."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.isascii() or not token.strip():
+        raise Refused(
+            "unauthenticated",
+            "Present a token as `Authorization: Bearer …`; `hubbub token create` makes one.",
+        )
+    return token.strip()

@@ -7,11 +7,12 @@ from typing import TypeAlias
 from aiohttp import web
 
 from bot.hub import Hub
-from webhooks import answers, github, health, rest
+from webhooks import answers, github, health, rest, ws
 from webhooks.asgi import ASGI, mounted
 from webhooks.inbox import Inbox
 from webhooks.keys import HUB, INBOX, METRICS, WEBHOOK_SECRET
 from webhooks.metrics import Metrics
+from webhooks.ws import SOCKETS, Sockets
 
 # What is to be mounted: entered with the server's life, it gives an ASGI application.
 Mount: TypeAlias = Callable[[], AbstractAsyncContextManager[ASGI]]
@@ -26,15 +27,19 @@ def create_app(
     app[HUB] = hub
     app[INBOX] = Inbox(hub.store, hub.pressure)
     app[METRICS] = Metrics()
+    app[SOCKETS] = sockets = Sockets(hub)
     app[WEBHOOK_SECRET] = webhook_secret
     app[health.READY] = ready
     app.router.add_post("/webhooks/github", github.receive)
     app.router.add_get("/api/v1/openapi.json", rest.openapi)
     app.router.add_post("/api/v1/{operation}", rest.call)
+    app.router.add_get("/ws", ws.connect)
     app.router.add_get("/healthz", health.alive)
     app.router.add_get("/readyz", health.ready)
     app.router.add_get("/metrics", health.metrics)
     app.router.add_get("/", health.about)
+    app.cleanup_ctx.append(sockets.life)
+    app.on_shutdown.append(sockets.close_all)
     if mcp is not None:
         _mount(app, mcp)
     return app

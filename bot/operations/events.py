@@ -1,7 +1,7 @@
 """Waiting for what happens."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, Field, SkipValidation
 
@@ -14,6 +14,14 @@ from bot.times import stamp
 from store.transaction import Row
 
 MOST_TOPICS = 50
+TopicNames: TypeAlias = Annotated[
+    list[Annotated[str, Field(max_length=310)]],
+    Field(
+        min_length=1,
+        max_length=MOST_TOPICS,
+        description="tasks, messages, contexts, agents, or one: task:owner/repo#12",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -85,14 +93,7 @@ def _told(answer: Events, actor: Actor, arguments: Any, found: News) -> Events |
 )
 async def wait_for_events(
     ctx: Context,
-    topics: Annotated[
-        list[Annotated[str, Field(max_length=310)]],
-        Field(
-            min_length=1,
-            max_length=MOST_TOPICS,
-            description="tasks, messages, contexts, agents, or one: task:owner/repo#12",
-        ),
-    ],
+    topics: TopicNames,
     cursor: Annotated[
         str | None, Field(max_length=100, description="of the last answer; without: from now on")
     ] = None,

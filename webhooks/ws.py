@@ -1,0 +1,295 @@
+"""`/ws`: events as they happen, and calls, for agents that do not speak MCP.
+
+A socket keeps nothing for its client but a place in the events: what a slow one has not read yet
+stays in the database.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import structlog
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from bot import feed, news
+from bot.actor import Actor
+from bot.errors import Refused, failure
+from bot.hub import TOKEN_CACHE_S, Hub
+from bot.news import Page, Topics
+from bot.operations.events import TopicNames, shown
+from webhooks import answers
+
+log = structlog.get_logger()
+
+LARGEST = 64 * 1024
+# A client that does not answer within half of that is gone.
+PING_EVERY_S = 30.0
+CLOSE_S = 2.0
+# Of one agent, in one process.
+MOST_SOCKETS = 20
+# Calls under way on one socket.
+MOST_CALLS = 10
+# Frames in a row that make no sense.
+MOST_BAD = 3
+PAGE = 100
+PROTOCOL = "hubbub"
+# Browsers can set no header: there the token is a subprotocol offered beside the one above.
+BEARER = "hubbub.bearer."
+
+
+class Subscribe(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["subscribe"]
+    topics: TopicNames
+    cursor: Annotated[str, Field(max_length=100)] | None = None
+
+
+class Call(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["call"]
+    id: Annotated[str, Field(max_length=100)] | int
+    operation: Annotated[str, Field(max_length=100)]
+    arguments: dict[str, Any] = {}
+    # As the header Idempotency-Key of REST.
+    key: Annotated[str, Field(max_length=100)] | None = None
+
+
+FRAME: TypeAdapter[Subscribe | Call] = TypeAdapter(
+    Annotated[Subscribe | Call, Field(discriminator="type")]
+)
+
+
+@dataclass(eq=False)
+class Socket:
+    hub: Hub
+    actor: Actor
+    token: str
+    ws: web.WebSocketResponse
+    _feeding: asyncio.Task[None] | None = None
+    _calls: set[asyncio.Task[None]] = field(default_factory=set)
+    _bad: int = 0
+
+    async def live(self) -> None:
+        """Until it is closed, by whomever."""
+        try:
+            async for message in self.ws:
+                await self._take(message)
+        except ConnectionError:
+            return
+        finally:
+            await self._end()
+
+    async def close(self, code: WSCloseCode, why: str) -> None:
+        await self.ws.close(code=code, message=why.encode())
+
+    async def _end(self) -> None:
+        under_way = [*self._calls, *([self._feeding] if self._feeding else [])]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _take(self, message: WSMessage) -> None:
+        try:
+            frame = _parsed(message)
+        except Refused as exc:
+            self._bad += 1
+            await self._send({"type": "error", **exc.body()})
+            if self._bad >= MOST_BAD:
+                await self.close(WSCloseCode.POLICY_VIOLATION, "frames that make no sense")
+            return
+        self._bad = 0
+        if isinstance(frame, Call):
+            await self._begin(frame)
+        else:
+            await self._subscribe(frame)
+
+    async def _send(self, frame: dict[str, Any]) -> None:
+        """Waits while the client does not read."""
+        await self.ws.send_str(json.dumps(frame, ensure_ascii=False))
+
+    # --- Calls ---------------------------------------------------------------------------------
+
+    async def _begin(self, call: Call) -> None:
+        if len(self._calls) >= MOST_CALLS:
+            refused = Refused(
+                "too_many",
+                f"{MOST_CALLS} calls of this socket are under way; wait for one of their results.",
+                most=MOST_CALLS,
+            )
+            await self._send({"type": "error", "id": call.id, **refused.body()})
+            return
+        task = asyncio.create_task(self._at_the_top(self._call(call)))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    async def _call(self, call: Call) -> None:
+        try:
+            answer = await self.hub.call(self.actor, call.operation, call.arguments, call.key)
+        except Refused as exc:
+            await self._send({"type": "error", "id": call.id, **exc.body()})
+        except Exception as exc:  # noqa: BLE001 - logged and answered, as on every surface
+            said = failure(exc, operation=call.operation)
+            await self._send({"type": "error", "id": call.id, **said.body()})
+        else:
+            await self._send({"type": "result", "id": call.id, "result": answer})
+
+    # --- Events --------------------------------------------------------------------------------
+
+    async def _subscribe(self, frame: Subscribe) -> None:
+        """In place of what was subscribed to before, unless it is refused."""
+        actor = self.actor
+        try:
+            cursor = news.read(actor.installation_id, frame.cursor)
+            topics = await self.hub.store.read(lambda tx: feed.parsed(tx, actor, frame.topics))
+        except Refused as exc:
+            await self._send({"type": "error", **exc.body()})
+            return
+        if self._feeding is not None:
+            self._feeding.cancel()
+            await asyncio.gather(self._feeding, return_exceptions=True)
+        self._feeding = asyncio.create_task(self._at_the_top(self._feed(topics, cursor)))
+
+    async def _feed(self, topics: Topics, cursor: news.Cursor) -> None:
+        async with self.hub.watching.following(self.actor, topics, cursor) as following:
+            page = await following.next(PAGE, 0)
+            begin = page.cursor if cursor is None or page.missed else cursor
+            await self._send(self._at(begin) | {"type": "subscribed", "missed": page.missed})
+            await self._tell(page)
+            while not self.hub.stopping.is_set():
+                await self._tell(await following.next(PAGE, PING_EVERY_S))
+
+    async def _tell(self, page: Page) -> None:
+        for event in page.events:
+            await self._send({"type": "event", **shown(event)} | self._at(event["seq"]))
+
+    def _at(self, place: int) -> dict[str, str]:
+        return {"cursor": news.written(self.actor.installation_id, place)}
+
+    async def _at_the_top(self, work: Coroutine[Any, Any, None]) -> None:
+        """A client that is gone is no fault; anything else ends the socket, and it may return."""
+        try:
+            await work
+        except ConnectionError:
+            return
+        except Exception as exc:  # noqa: BLE001 - logged and answered, as on every surface
+            said = failure(exc, path="/ws")
+            await self.close(WSCloseCode.INTERNAL_ERROR, said.code)
+
+
+def _parsed(message: WSMessage) -> Subscribe | Call:
+    """Raise Refused."""
+    if message.type is not WSMsgType.TEXT:
+        raise Refused("bad_request", "A frame must be text: one JSON object.")
+    try:
+        return FRAME.validate_python(json.loads(message.data))
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Refused(
+            "bad_request",
+            f"The frame does not fit: {where or 'it'}: {first['msg']}. Frames are "
+            '{"type": "subscribe", "topics": […], "cursor": …} and '
+            '{"type": "call", "id": …, "operation": …, "arguments": {…}}.',
+        ) from exc
+    except (ValueError, RecursionError) as exc:
+        raise Refused("bad_request", "The frame is no JSON.") from exc
+
+
+@dataclass(eq=False)
+class Sockets:
+    """Those of this process, and the one look at whether their tokens still hold."""
+
+    hub: Hub
+    open: set[Socket] = field(default_factory=set)
+    _by_token: Counter[str] = field(default_factory=Counter)
+    _guard: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def place(self, token: str) -> Iterator[None]:
+        """Raise Refused."""
+        if self._by_token[token] >= MOST_SOCKETS:
+            raise Refused(
+                "too_many",
+                f"{MOST_SOCKETS} sockets of this token are open; close one.",
+                most=MOST_SOCKETS,
+            )
+        self._by_token[token] += 1
+        try:
+            yield
+        finally:
+            self._by_token[token] -= 1
+            if not self._by_token[token]:
+                del self._by_token[token]
+
+    @contextmanager
+    def kept(self, socket: Socket) -> Iterator[None]:
+        self.open.add(socket)
+        try:
+            yield
+        finally:
+            self.open.discard(socket)
+
+    async def life(self, _: web.Application) -> AsyncIterator[None]:
+        guard = asyncio.create_task(self._guarded())
+        yield
+        guard.cancel()
+        await asyncio.gather(guard, return_exceptions=True)
+
+    async def close_all(self, _: web.Application) -> None:
+        """The server stops: its clients come back, to this one or another."""
+        going = WSCloseCode.GOING_AWAY
+        await asyncio.gather(*(each.close(going, "the server stops") for each in self.open))
+
+    async def _guarded(self) -> None:
+        """Close those whose token was revoked."""
+        while True:
+            await asyncio.sleep(TOKEN_CACHE_S)
+            if not self.open:
+                continue
+            try:
+                revoked = await self.hub.revoked(set(self._by_token))
+            except Exception:  # the database is away; sockets stay as they are
+                log.exception("tokens not checked")
+                continue
+            code = WSCloseCode.POLICY_VIOLATION
+            gone = [each for each in self.open if each.token in revoked]
+            await asyncio.gather(*(each.close(code, "unauthenticated") for each in gone))
+
+
+SOCKETS = web.AppKey("sockets", Sockets)
+
+
+async def connect(request: web.Request) -> web.StreamResponse:
+    """Raise Refused, before it is a socket."""
+    sockets = request.app[SOCKETS]
+    token = _token(request)
+    actor = await sockets.hub.authenticate(token)
+    ws = web.WebSocketResponse(
+        heartbeat=PING_EVERY_S,
+        timeout=CLOSE_S,
+        max_msg_size=LARGEST,
+        protocols=[PROTOCOL],
+    )
+    if not ws.can_prepare(request):
+        raise Refused("bad_request", "/ws is a WebSocket: ask for an upgrade.")
+    with sockets.place(token):
+        await ws.prepare(request)
+        socket = Socket(sockets.hub, actor, token, ws)
+        with sockets.kept(socket):
+            await socket.live()
+    return ws
+
+
+def _token(request: web.Request) -> str:
+    """Raise Refused. Without a protocol of ours among those offered aiohttp would log them all."""
+    header = request.headers.get("Sec-WebSocket-Protocol", "")
+    offered = [each.strip() for each in header.split(",")]
+    if header and PROTOCOL not in offered:
+        raise Refused("bad_request", f"Offer the subprotocol {PROTOCOL}, or none.")
+    by_protocol = [each.removeprefix(BEARER) for each in offered if each.startswith(BEARER)]
+    return by_protocol[0] if by_protocol else answers.bearer(request)
