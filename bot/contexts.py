@@ -137,6 +137,11 @@ def _grantees(actor: Actor, held: Iterable[str]) -> list[str]:
     return [actor.name, *roles, *(f"task:{task_id}" for task_id in held)]
 
 
+def in_charge(actor: Actor) -> bool:
+    """Of what others own too."""
+    return actor.may("tech-lead") or (actor.is_person and actor.may("developer"))
+
+
 def allowed(actor: Actor, row: Row, granted: Iterable[Row]) -> Access:
     """What the actor may do with a context; `granted`: what was shared of it with them.
 
@@ -147,8 +152,7 @@ def allowed(actor: Actor, row: Row, granted: Iterable[Row]) -> Access:
     if reach is not None and where is not None and where not in reach:
         return "none"
     by_role = reach is None or where is not None
-    in_charge = actor.may("tech-lead") or (actor.is_person and actor.may("developer"))
-    if row["owner"] == actor.name or (by_role and in_charge):
+    if row["owner"] == actor.name or (by_role and in_charge(actor)):
         return "all"
     counted = [g["access"] for g in granted if by_role or not g["grantee"].startswith("role:")]
     return max(["none", *counted], key=ACCESS.index)

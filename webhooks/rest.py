@@ -10,7 +10,8 @@ from bot.errors import CODES, Refused
 from bot.operations import OPERATIONS
 from webhooks.keys import ACTOR, HUB
 
-LARGEST = 2**20
+# As of /mcp; room for a context of a megabyte with most of it escaped.
+LARGEST = 4 * 2**20
 REFS = "#/components/schemas/{model}"
 
 

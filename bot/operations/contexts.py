@@ -358,8 +358,7 @@ async def _looked_at(
     ctx: Context, task_id: str | None, owner: str | None, after: str
 ) -> tuple[list[Row], str | None]:
     """Contexts among which those asked for are, by id; and where to go on, if there are more."""
-    whole = ctx.actor.may("tech-lead") and ctx.actor.repositories is None
-    if task_id or owner or whole:
+    if task_id or owner or contexts.in_charge(ctx.actor):
         rows = await stored.listed(
             ctx.tx, ctx.installation_id, task_id=task_id, owner=owner, after=after, limit=LOOKED_AT
         )
