@@ -54,6 +54,21 @@ GOALS = {"calls": 0.01, "reads": 0, "writes": 12}
 Life = AsyncIterator[float]
 
 
+class TimedAgent(Agent):
+    """Knows how long it waited for answers: seconds of the real clock."""
+
+    waited: float = 0
+    calls: int = 0
+
+    async def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        began = time.perf_counter()
+        try:
+            return await super().call(operation, **arguments)
+        finally:
+            self.waited += time.perf_counter() - began
+            self.calls += 1
+
+
 @dataclass(frozen=True)
 class Plan:
     agents: int = 20
@@ -87,7 +102,7 @@ class Day:
     plan: Plan
     repositories: list[Repository]
     people: list[Person]
-    agents: list[Agent] = field(default_factory=list)
+    agents: list[TimedAgent] = field(default_factory=list)
     deeds: list[Deed] = field(default_factory=list)
     # How each task shall end, once somebody ended it.
     meant: dict[tuple[str, int], str] = field(default_factory=dict)
@@ -408,7 +423,8 @@ async def begin(here: Town, plan: Plan) -> Day:
         day.open_one(dice)
     await backfill.begin_missing(here.hub)
     await here.settle()
-    day.agents = [await here.agent(f"agent-{n}") for n in range(1, plan.agents + 1)]
+    known = [await here.agent(f"agent-{n}") for n in range(1, plan.agents + 1)]
+    day.agents = [TimedAgent(each.hub, each.actor) for each in known]
     day.began = day.now
     return day
 
@@ -690,6 +706,59 @@ async def longest_waits(day: Day) -> dict[int, float]:
     return {row["lane"]: row["longest"] / SECOND for row in rows}
 
 
+@dataclass(frozen=True)
+class Overhead:
+    """What coordination costs agents, in seconds; all of it is counted, of whatever task.
+
+    `in_calls`: real time until operations answered. `for_writes`: simulated time from queued to
+    sent of each write that an agent asked for, as if it had waited for each. `working`: simulated
+    time from claim to completion of the tasks that were completed; `until_review`: without the
+    time in which people had the word.
+    """
+
+    calls: int
+    in_calls: float
+    for_writes: float
+    working: float
+    until_review: float
+
+    @property
+    def all(self) -> float:
+        return self.in_calls + self.for_writes
+
+
+async def overhead(day: Day) -> Overhead:
+    (wrote,) = await day.here.rows(
+        "SELECT SUM(finished_at - queued_at) AS waited FROM writes WHERE installation_id = :i "
+        "AND state = 'sent' AND author IN :agents",
+        agents=[each.actor.name for each in day.agents],
+    )
+    (had,) = await day.here.rows(
+        "SELECT SUM(l.ended_at - l.granted_at) AS seconds FROM leases l JOIN tasks t "
+        "ON t.installation_id = l.installation_id AND t.id = l.task_id "
+        "WHERE l.installation_id = :i AND l.state = 'completed' AND t.state = 'completed'"
+    )
+    return Overhead(
+        calls=sum(each.calls for each in day.agents),
+        in_calls=sum(each.waited for each in day.agents),
+        for_writes=(wrote["waited"] or 0) / SECOND,
+        working=(had["seconds"] or 0) / SECOND,
+        until_review=until_review(day.deeds),
+    )
+
+
+def until_review(deeds: list[Deed]) -> float:
+    """Seconds from the claims to the reviews that came of them."""
+    claimed: dict[tuple[str, tuple[str, int]], float] = {}
+    seconds = 0.0
+    for each in deeds:
+        if each.kind == "claim":
+            claimed[each.agent, each.task] = each.at
+        elif each.kind == "review":
+            seconds += each.at - claimed[each.agent, each.task]
+    return seconds
+
+
 def steady_reads(day: Day) -> Counter[str]:
     """After the first hour."""
     late = [each for each in day.here.github.requests if each.at > day.began + HOUR]
@@ -703,6 +772,7 @@ class Outcome:
     completed: int
     deliveries: int
     waits: dict[int, float]
+    overhead: Overhead
     happened: Counter[str]
     sent: dict[str, int]
     unsent: dict[str, int]
@@ -723,6 +793,7 @@ async def outcome(day: Day, first: int, delivered: int) -> Outcome:
         completed=sum(each == "completed" for each in day.meant.values()),
         deliveries=len(github.deliveries) - delivered,
         waits=await longest_waits(day),
+        overhead=await overhead(day),
         happened=day.happened,
         sent=await sent(day),
         unsent=await not_sent(day),
@@ -799,6 +870,8 @@ def figures(found: Outcome, polled: Counted) -> Table:
     for lane, name in ((0, "people and bookkeeping"), (1, "agents")):
         longest = found.waits.get(lane, 0)
         table.add_row(f"longest wait of a write, {name}", f"{longest:.0f} s", "")
+    for row in shares(found.overhead):
+        table.add_row(*row)
     for group in (found.happened, found.sent, found.unsent):
         for name, n in sorted(group.items()):
             table.add_row(name, str(n), "")
@@ -806,6 +879,22 @@ def figures(found: Outcome, polled: Counted) -> Table:
         table.add_row(f"read after the first hour: {name}", str(n), "")
     table.add_row("rules broken", str(len(found.broken)), "0")
     return table
+
+
+def shares(cost: Overhead) -> list[tuple[str, str, str]]:
+    """Coordination, as a share of the time that tasks took."""
+    hours = cost.working / HOUR
+    return [
+        ("coordination, of claim to completion", _share(cost.all, cost.working), "10 %"),
+        ("… of claim to review", _share(cost.all, cost.until_review), ""),
+        (f"… waiting for the answers of {cost.calls:,} calls", f"{cost.in_calls:.0f} s", ""),
+        ("… waiting for its writes to be sent", f"{cost.for_writes:,.0f} s", ""),
+        ("… claim to completion, of all completed tasks", f"{hours:.0f} h", ""),
+    ]
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.2f} %" if whole else "-"
 
 
 def wanted() -> Plan:

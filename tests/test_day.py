@@ -31,6 +31,8 @@ async def test_a_small_day_breaks_no_rule_on_sqlite_as_the_benchmark_plays_it() 
     assert polled.kinds["PUT /repos/{owner}/{repo}/contents/{path}"] == found.happened["commit"]
     assert polled.reads > PLAN.agents * PLAN.hours * 60
     assert found.ours.all < polled.all / 4
+    assert found.overhead.in_calls > 0
+    assert 0 < found.overhead.for_writes < found.overhead.working
 
 
 async def test_the_same_seed_tells_the_same_story_on_sqlite_as_the_benchmark_plays_it() -> None:
