@@ -27,7 +27,7 @@ from bot.tasks import RESERVED_FOR
 from store import mirror, tasks
 from store.transaction import Store, Tx
 
-EXAMPLES = int(os.environ.get("HUBBUB_EXAMPLES", "16"))
+EXAMPLES = int(os.environ.get("HUBBUB_EXAMPLES", "40"))
 AGENTS = ("ada", "bob", "cyd")
 LEAD = "lead"
 LENGTHS = (60, 600)
