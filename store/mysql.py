@@ -68,17 +68,20 @@ def address(url: str) -> Address:
 
 @dataclass(frozen=True)
 class Flavour:
-    """What MySQL and MariaDB name differently."""
+    """What MySQL and MariaDB name differently; `more`: settings of a session beside these."""
 
     collation: str
     isolation: str
+    more: str = ""
 
 
-def flavour(version: str) -> Flavour:
+def flavour(version: str, *, galera: bool = False) -> Flavour:
+    # A node of Galera would answer without what was committed on another a moment ago.
+    more = ", wsrep_sync_wait = 1" if galera else ""
     # A binary collation without padding: 'a' <> 'a ', as on SQLite.
     if "MariaDB" in version:
-        return Flavour("utf8mb4_nopad_bin", "tx_isolation")
-    return Flavour("utf8mb4_0900_bin", "transaction_isolation")
+        return Flavour("utf8mb4_nopad_bin", "tx_isolation", more)
+    return Flavour("utf8mb4_0900_bin", "transaction_isolation", more)
 
 
 class MySQLTx:
@@ -139,7 +142,7 @@ class MySQL:
     async def open(cls, url: str, clock: Callable[[], int] | None, size: int = 10) -> "MySQL":
         where = address(url)
         try:
-            server = flavour(await _version(where))
+            server = await _flavour(where)
             pool = await aiomysql.create_pool(
                 minsize=1,
                 maxsize=size,
@@ -152,7 +155,7 @@ class MySQL:
                 init_command=(
                     f"SET {server.isolation} = 'READ-COMMITTED', time_zone = '+00:00', "
                     f"collation_connection = {server.collation}, sql_mode = '{SQL_MODE}', "
-                    "innodb_lock_wait_timeout = 5"
+                    f"innodb_lock_wait_timeout = 5{server.more}"
                 ),
             )
         except err.MySQLError as exc:
@@ -219,13 +222,15 @@ def _options(where: Address) -> dict[str, Any]:
     }
 
 
-async def _version(where: Address) -> str:
+async def _flavour(where: Address) -> Flavour:
     connection = await aiomysql.connect(**_options(where))
     try:
         cursor = await connection.cursor()
         await cursor.execute("SELECT VERSION()")
         (version,) = await cursor.fetchone()
-        return str(version)
+        await cursor.execute("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'")
+        wsrep = await cursor.fetchone()
+        return flavour(str(version), galera=bool(wsrep) and wsrep[1] == "ON")
     finally:
         connection.close()
 

@@ -10,6 +10,7 @@ from ledger import Books, Deed, violations
 from swarm import Plan, play
 
 from store.migrate import upgrade
+from store.mysql import flavour
 
 PLAN = Plan(servers=2, agents=5, tasks=30, seconds=2, kill_every_s=0.6, pause_s=0.1)
 
@@ -137,3 +138,12 @@ def test_a_message_under_way_while_it_is_marked_is_no_violation() -> None:
 
 def test_an_event_that_a_cursor_passes_over_is_seen() -> None:
     assert violations(kept(), DEEDS, [2]) == ["a cursor missed the events [1]"]
+
+
+@pytest.mark.parametrize(("galera", "waits"), [(True, True), (False, False)])
+def test_on_a_node_of_galera_what_another_committed_is_awaited(
+    *, galera: bool, waits: bool
+) -> None:
+    """`make bench BENCH=galera` counts the reads that would come too early."""
+    found = flavour("10.11.19-MariaDB", galera=galera)
+    assert ("wsrep_sync_wait = 1" in found.more) is waits
