@@ -1,13 +1,18 @@
 """MCP over Streamable HTTP, for both protocol eras, as an ASGI application."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from mcp.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.server.transport_security import TransportSecuritySettings
+from mcp.server.transport_security import (
+    DEFAULT_MAX_REQUEST_BODY_SIZE,
+    TransportSecuritySettings,
+)
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from bot.actor import Actor
 from bot.hub import Hub
@@ -15,6 +20,14 @@ from mcp_server.identity import Asking
 from mcp_server.server import create_server
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+VERSION_HEADER = b"mcp-protocol-version"
+MODERN = frozenset(each.encode() for each in MODERN_PROTOCOL_VERSIONS)
+# In the body of a call that may take long.
+WAITS = b'"wait_s"'
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 
 def allowed_hosts(host: str, public_url: str | None) -> list[str]:
@@ -28,8 +41,32 @@ def allowed_hosts(host: str, public_url: str | None) -> list[str]:
 @asynccontextmanager
 async def serving(hub: Hub, hosts: list[str]) -> AsyncIterator[Any]:
     """The ASGI application, between its start and its end."""
-    manager = StreamableHTTPSessionManager(
-        app=create_server(hub, partial(_actor, hub)),
+    server = create_server(hub, partial(_actor, hub))
+    streamed = _manager(server, hosts, json_response=False)
+    at_once = _manager(server, hosts, json_response=True)
+
+    async def handle(scope: Message, receive: Receive, send: Send) -> None:
+        """In one piece where the older protocol would make a stream of a single answer.
+
+        That halves what a call costs. One that may wait is a stream all the same, which says now
+        and then that it is alive; of the newer protocol the library makes one when it takes long.
+        """
+        manager = streamed
+        if scope["method"] == "POST" and _version(scope) not in MODERN:
+            body, receive = await _peeked(receive)
+            manager = streamed if WAITS in body else at_once
+        await manager.asgi_app(scope, receive, send)
+
+    async with streamed.run(), at_once.run():
+        yield handle
+
+
+def _manager(
+    server: Server, hosts: list[str], *, json_response: bool
+) -> StreamableHTTPSessionManager:
+    return StreamableHTTPSessionManager(
+        app=server,
+        json_response=json_response,
         # Older clients too: any process may answer any of their requests.
         stateless=True,
         security_settings=TransportSecuritySettings(
@@ -39,8 +76,25 @@ async def serving(hub: Hub, hosts: list[str]) -> AsyncIterator[Any]:
             ],
         ),
     )
-    async with manager.run():
-        yield manager.asgi_app
+
+
+def _version(scope: Message) -> bytes | None:
+    return next((value for name, value in scope["headers"] if name == VERSION_HEADER), None)
+
+
+async def _peeked(receive: Receive) -> tuple[bytes, Receive]:
+    """The body, if it is no longer than may be, and what receives it once more."""
+    messages, size = [await receive()], 0
+    while messages[-1].get("more_body") and size <= DEFAULT_MAX_REQUEST_BODY_SIZE:
+        messages.append(await receive())
+        size += len(messages[-1].get("body", b""))
+    left = iter(messages)
+
+    async def again() -> Message:
+        found = next(left, None)
+        return await receive() if found is None else found
+
+    return b"".join(each.get("body", b"") for each in messages), again
 
 
 async def _actor(hub: Hub, context: Asking) -> Actor:

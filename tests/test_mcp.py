@@ -125,3 +125,19 @@ async def test_a_request_larger_than_4_mib_is_refused(surface: Surface) -> None:
             yield b" " * 2**20
 
     assert (await surface.send("POST", "/mcp", data=parts(), headers=given)).status == 413
+
+
+@pytest.mark.parametrize("wait", [False, True])
+async def test_the_older_protocol_gets_a_stream_only_for_what_may_wait(
+    surface: Surface, *, wait: bool
+) -> None:
+    given = ASKED | {"Authorization": f"Bearer {await surface.token()}"}
+    arguments = {"wait_s": 0.01} if wait else {}
+    params = {"name": "get_messages", "arguments": arguments}
+    called = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    answer = await surface.send("POST", "/mcp", json=called, headers=given)
+    assert answer.headers["Content-Type"].startswith(
+        "text/event-stream" if wait else "application/json"
+    )
+    event = json.loads(answer.data.partition("data: ")[2]) if wait else answer.data
+    assert event["result"]["structuredContent"]["messages"] == []
