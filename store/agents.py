@@ -181,13 +181,14 @@ async def held_tasks(
 async def holdings(tx: Tx, installation_id: int, agent_ids: Sequence[str], each: int) -> list[Row]:
     """What they hold now, so many of each, oldest first: with `holder`, `number`, `full_name`."""
     return await tx.all(
-        "SELECT l.holder, t.id, t.number, t.repository_id, r.full_name FROM ("
+        "SELECT held.holder, t.id, t.number, t.repository_id, r.full_name FROM ("
         "SELECT holder, task_id, ROW_NUMBER() OVER (PARTITION BY holder ORDER BY granted_at, id) "
         "AS place FROM leases WHERE installation_id = :i AND holder IN :holders "
-        "AND state IN ('held', 'parked') AND (expires_at IS NULL OR expires_at > :now)) l "
-        "JOIN tasks t ON t.installation_id = :i AND t.id = l.task_id "
+        "AND state IN ('held', 'parked') AND (expires_at IS NULL OR expires_at > :now)) held "
+        "JOIN tasks t ON t.installation_id = :i AND t.id = held.task_id "
         "JOIN repositories r ON r.installation_id = :i AND r.id = t.repository_id "
-        f"WHERE l.place <= :each AND {VISIBLE} AND {PRESENT} ORDER BY l.holder, l.place",
+        f"WHERE held.place <= :each AND {VISIBLE} AND {PRESENT} "
+        "ORDER BY held.holder, held.place",
         i=installation_id,
         holders=tuple(agent_ids),
         now=await tx.now(),
@@ -217,11 +218,13 @@ async def reporting(tx: Tx, since: int, limit: int) -> list[Row]:
     return [row | {"health": json.loads(row["health"])} for row in rows]
 
 
-async def touch(tx: Tx, installation_id: int, agent_id: str, now: int) -> None:
-    """Note that the agent is there."""
+async def touch(tx: Tx, installation_id: int, agent_id: str, now: int, calls: int) -> None:
+    """Note that the agent is there, and how often it called since the last time."""
     await tx.run(
-        "UPDATE agents SET last_active_at = :now WHERE installation_id = :i AND id = :a",
+        "UPDATE agents SET last_active_at = :now, calls = calls + :calls "
+        "WHERE installation_id = :i AND id = :a",
         now=now,
+        calls=calls,
         i=installation_id,
         a=agent_id,
     )
