@@ -13,27 +13,24 @@ from typing import Any
 from cachetools import Cache, TTLCache
 from pydantic import BaseModel
 
-from bot import freshness
+from bot import freshness, notices
 from bot.actor import Actor
 from bot.errors import Refused
 from bot.keys import KEY_ID, Broken, Keys
 from bot.metrics import Calls
 from bot.news import News
-from bot.operation import Answer, Context, Notice, Operation, Peek, Shared
+from bot.notices import Handed
+from bot.operation import Answer, Context, Operation, Peek, Shared
 from bot.operations import OPERATIONS
-from bot.operations.writing import Write, Writes
 from bot.pressure import Pressure
 from bot.watching import Wants, Watching
-from store import agents, heads, leases, requests, tasks, watch, writes
+from store import agents, heads, leases, requests, tasks, watch
 from store.transaction import Row, Store, Tx, Work
 
 # How long a revoked token may still work in this process.
 TOKEN_CACHE_S = 5
 # How often one that waits looks by itself: for what time brings.
 LOOK_AGAIN_S = 5.0
-# What is told unasked: how long after it happened, and how much at once.
-NOTICES_FOR = 24 * 3600 * 1_000_000
-MOST_NOTICES = 5
 # An agent's activity is written, and its leases renewed, at most this often.
 TOUCH_EVERY_S = 30
 
@@ -56,6 +53,10 @@ class Asked:
         kernels = {"wait_s"} if self.operation.settled else set()
         kernels |= {"key"} if self.operation.reaches_github else set()
         return {name: getattr(self.arguments, name) for name in names if name not in kernels}
+
+    @property
+    def who(self) -> tuple[int, str]:
+        return self.actor.installation_id, self.actor.name
 
     @property
     def request_key(self) -> str:
@@ -96,6 +97,9 @@ class Hub:
     touched: Cache[tuple[int, str], None] = field(
         default_factory=lambda: TTLCache(10_000, TOUCH_EVERY_S)
     )
+    # How often each called since that was written down, and what it was told by the last answer.
+    called: Cache[tuple[int, str], int] = field(default_factory=lambda: TTLCache(10_000, 3600))
+    handed: Cache[tuple[int, str], Handed] = field(default_factory=lambda: TTLCache(10_000, 3600))
     pressure: Pressure = field(default_factory=Pressure)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     watching: Watching = field(init=False)
@@ -160,14 +164,30 @@ class Hub:
         arguments = which.parse(given)
         key = (which.reaches_github and getattr(arguments, "key", None)) or request_key
         asked = Asked(which, actor, arguments, key or secrets.token_hex(16), self.shared)
+        await self._begin(asked)
         if which.settled and (wait_s := getattr(arguments, "wait_s", 0)):
             answer = await self._waited(asked, wait_s)
         else:
             answer = await self._once(asked)
-        if answer.notices:
-            told = [each.subject for each in answer.notices]
-            await self.store.write(lambda tx: writes.told(tx, actor.installation_id, told))
+        self._hand(asked, answer)
         return answer.model_dump(mode="json")
+
+    async def _begin(self, asked: Asked) -> None:
+        """The agent is there, and has what it was told by the answer before."""
+        if asked.actor.is_person:
+            return
+        self.called[asked.who] = self.called.get(asked.who, 0) + 1
+        before = self.handed.get(asked.who)
+        if before is not None and not before.again(asked.digest):
+            await self.store.write(lambda tx: notices.told(tx, asked.actor, before.once))
+            self.handed.pop(asked.who, None)
+
+    def _hand(self, asked: Asked, answer: Answer) -> None:
+        """Remember what it is told."""
+        if not answer.notices:
+            return
+        if now := notices.handed(answer.notices, asked.digest, self.handed.get(asked.who)):
+            self.handed[asked.who] = now
 
     async def _waited(self, asked: Asked, wait_s: float) -> Answer:
         """Ask again, when what it waits for may have come, until it is settled or time is over."""
@@ -228,9 +248,10 @@ class Hub:
 
         async def work(tx: Tx) -> None:
             now = await tx.now()
-            await agents.touch(tx, *who, now)
             await leases.renew(tx, *who, now)
+            await agents.touch(tx, *who, now, calls)
 
+        calls = self.called.pop(who, 0)
         await self.store.write(work)
         self.touched[who] = None
 
@@ -266,28 +287,7 @@ async def _again(tx: Tx, asked: Asked, kept: Row) -> Answer:
     if task is not None and await tasks.visible(tx, here, task["id"]) is None:
         raise Refused("unknown_task", f"{task['task']} is not within your reach any more.")
     answer = asked.operation.result.model_validate(kept)
-    return await with_freshness(tx, asked.actor, await _as_they_are(tx, here, answer))
-
-
-async def _as_they_are(tx: Tx, installation_id: int, answer: Answer) -> Answer:
-    """A repeated call tells what has become of its writes since."""
-    if isinstance(answer, Write):
-        return answer.model_copy(update=await _now(tx, installation_id, answer.write_id))
-    if isinstance(answer, Writes):
-        found = [
-            each.model_copy(update=await _now(tx, installation_id, each.write_id))
-            for each in answer.writes
-        ]
-        return answer.model_copy(update={"writes": found})
-    return answer
-
-
-async def _now(tx: Tx, installation_id: int, write_id: str) -> Row:
-    row = await writes.get(tx, installation_id, write_id)
-    if row is None:
-        return {}
-    expected = {} if row["state"] in writes.LIVE else {"expected_at": None, "ahead": 0}
-    return {name: row[name] for name in ("state", "result", "error")} | expected
+    return await with_freshness(tx, asked.actor, await answer.as_it_is(tx, here))
 
 
 async def run(tx: Tx, asked: Asked) -> Answer:
@@ -301,19 +301,9 @@ async def with_freshness(tx: Tx, actor: Actor, answer: Answer) -> Answer:
     """With how fresh the mirror is, and what the agent should know."""
     now = await tx.now()
     fresh = await freshness.of(tx, actor.installation_id, now, actor.repositories)
-    return answer.model_copy(update={**fresh.told(now), "notices": await _notices(tx, actor, now)})
-
-
-async def _notices(tx: Tx, actor: Actor, now: int) -> list[Notice]:
-    """What an agent wrote lately that will not take effect."""
-    if actor.is_person:
-        return []
-    since = now - NOTICES_FOR
-    rows = await writes.refusals(tx, actor.installation_id, actor.name, since, MOST_NOTICES)
-    return [
-        Notice(kind="write_failed", subject=row["id"], message=row["error"]["message"][:300])
-        for row in rows
-    ]
+    return answer.model_copy(
+        update={**fresh.told(now), "notices": await notices.of(tx, actor, now)}
+    )
 
 
 def _audit(asked: Asked, now: int) -> Row:

@@ -7,7 +7,7 @@ from its return type.
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -32,9 +32,13 @@ WaitSeconds: TypeAlias = Annotated[
 class Notice(BaseModel):
     """Something that reaches an agent beside what it asked for."""
 
-    kind: str = Field(description="write_failed: see get_write")
-    subject: str = Field(description="the write's id")
+    kind: str = Field(
+        description="paused, lease_lost, hold, lease_ending, answered, message, write_failed"
+    )
+    subject: str = Field(description="the task, or the id of the message, write or agent")
     message: str
+    # By which it is noted that it was told; no part of the answer.
+    key: str = Field("", exclude=True)
 
 
 class Answer(BaseModel):
@@ -45,7 +49,11 @@ class Answer(BaseModel):
     as_of: str = Field("", description="the mirror holds what GitHub sent up to this time")
     stale_s: float = Field(0, description="how far the mirror is behind, in seconds")
     behind: list[str] = Field([], description="what the mirror is known to lack, and why")
-    notices: list[Notice] = Field([], description="what you should know, told once")
+    notices: list[Notice] = Field([], description="what you should know")
+
+    async def as_it_is(self, _tx: Tx, _installation_id: int) -> Self:
+        """What has become of it since, for a call that is repeated."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ class Context:
     actor: Actor
     now: int
     shared: Shared
-    # What one that only reads has to write down of what it found: done after it.
+    # What has to be written down, also of a call that only reads or is refused: done after it.
     later: list[Work[None]] = field(default_factory=list)
 
     @property

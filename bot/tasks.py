@@ -129,7 +129,9 @@ async def ask(tx: Tx, task: Row, question: str, actor: str) -> None:
 
 async def answered(tx: Tx, task: Row, actor: str) -> None:
     """Somebody said something: the holder's time starts anew."""
-    none = {"question": None, "asked_at": None}
+    none: Row = {"question": None}
+    if actor == task["holder"]:
+        none["asked_at"] = None  # otherwise it stays, until a notice told its holder
     await tasks.change(tx, task["installation_id"], task["id"], **none)
     await _unpark(tx, task | none)
     await record(tx, task, "task.answered", actor)

@@ -49,6 +49,17 @@ async def since(tx: Tx, installation_id: int, after: int, upto: int, limit: int)
     return [row | {"data": json.loads(row["data"])} for row in rows]
 
 
+async def newest(tx: Tx, installation_id: int, subject: str, kind: str) -> Row | None:
+    """The last of a kind about something."""
+    return await tx.one(
+        "SELECT * FROM events WHERE installation_id = :i AND subject = :s AND kind = :k "
+        "ORDER BY seq DESC LIMIT 1",
+        i=installation_id,
+        s=subject,
+        k=kind,
+    )
+
+
 def _forgotten(installation_id: int) -> str:
     return f"events forgotten {installation_id}"
 

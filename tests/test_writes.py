@@ -624,7 +624,7 @@ async def test_a_refusal_reaches_its_author_unasked_and_once(town: Town) -> None
     (notice,) = (await agent.call("list_tasks"))["notices"]
     assert notice["subject"] == queued["write_id"]
     assert "refused" in notice["message"]
-    assert (await agent.call("list_tasks"))["notices"] == []
+    assert (await agent.call("get_budget"))["notices"] == []
 
 
 async def test_the_budget_says_what_is_left_and_who_spent_it(town: Town) -> None:

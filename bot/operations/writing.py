@@ -1,6 +1,6 @@
 """What every operation that writes on GitHub shares: a row of the outbox, answered at once."""
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, Field
 
@@ -12,7 +12,7 @@ from bot.operations.tasks import covered, found, held
 from bot.times import stamp
 from bot.writes import KINDS
 from store import mirror, writes
-from store.transaction import Row
+from store.transaction import Row, Tx
 
 WriteState: TypeAlias = Literal[
     "queued", "sending", "sent", "unknown", "refused", "dead", "superseded", "cancelled"
@@ -49,13 +49,29 @@ class Queued(BaseModel):
 
 
 class Write(Answer, Queued):
-    pass
+    async def as_it_is(self, tx: Tx, installation_id: int) -> Self:
+        return self.model_copy(update=await _now(tx, installation_id, self.write_id))
 
 
 class Writes(Answer):
     """Several, in the order in which they go out."""
 
     writes: list[Queued]
+
+    async def as_it_is(self, tx: Tx, installation_id: int) -> Self:
+        found = [
+            each.model_copy(update=await _now(tx, installation_id, each.write_id))
+            for each in self.writes
+        ]
+        return self.model_copy(update={"writes": found})
+
+
+async def _now(tx: Tx, installation_id: int, write_id: str) -> Row:
+    row = await writes.get(tx, installation_id, write_id)
+    if row is None:
+        return {}
+    expected = {} if row["state"] in writes.LIVE else {"expected_at": None, "ahead": 0}
+    return {name: row[name] for name in ("state", "result", "error")} | expected
 
 
 async def queue(
