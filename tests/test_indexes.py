@@ -26,6 +26,7 @@ from store import (
     tasks,
     writes,
 )
+from store.agents import Sought
 from store.database import open_store
 from store.deliveries import Delivery
 from store.migrate import upgrade
@@ -56,6 +57,8 @@ FILLED = (
     "review_threads",
     "permissions",
     "agent_keys",
+    "agents",
+    "spending",
     "lost_deliveries",
     "backfills",
 )
@@ -166,6 +169,13 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "inbox": lambda tx: messages.inbox(tx, HERE, "3", 10),
     "unread": lambda tx: messages.unread(tx, HERE, "3"),
     "key": lambda tx: agents.find_key(tx, "3"),
+    "agents": lambda tx: agents.page(tx, HERE, Sought(5, 3, role="1"), "3", 20),
+    "agents below": lambda tx: agents.page(tx, HERE, Sought(5, 3, parent="3"), "", 20),
+    "agents by id": lambda tx: agents.locked(tx, HERE, ["3", "4"]),
+    "below": lambda tx: agents.children(tx, HERE, ["3", "4"], 20),
+    "held by": lambda tx: agents.held_tasks(tx, HERE, ["3", "4"], 20),
+    "holdings": lambda tx: agents.holdings(tx, HERE, ["3", "4"], 10),
+    "spent by": lambda tx: agents.requests_for(tx, HERE, "3"),
     "blockers": lambda tx: relations.targets(tx, HERE, "blocked_by", 3),
     "children": lambda tx: relations.sources(tx, HERE, "parent", 3),
     "pulls of an issue": lambda tx: pulls.naming(tx, HERE, R, "acme/rocket", 3),
@@ -273,10 +283,15 @@ async def test_a_hot_query_walks_an_index(filled: Store, name: str) -> None:
 
 
 # What these sort is little: a thread, a head, an issue, what one installation or agent has waiting,
+# what a few agents hold, who is below them,
 # a bounded part of the search index.
 SORTED = {
     "comments",
     "checks",
+    "agents below",
+    "below",
+    "held by",
+    "holdings",
     "pulls of an issue",
     "next write",
     "next page",
