@@ -101,9 +101,14 @@ def load(settings: Settings, *, make: bool) -> Keys:
 
 
 def _former(settings: Settings) -> list[str]:
-    given = settings.secret_key_old.get_secret_value() if settings.secret_key_old else ""
-    secrets_given = [each.strip() for each in given.split(",") if each.strip()]
-    return [_long_enough(each, "HUBBUB_SECRET_KEY_OLD") for each in secrets_given]
+    """A comma may also be part of a secret: then it stands alone."""
+    if not settings.secret_key_old:
+        return []
+    whole = _long_enough(settings.secret_key_old.get_secret_value(), "HUBBUB_SECRET_KEY_OLD")
+    parts = [each for part in whole.split(",") if (each := part.strip())]
+    if min(map(len, parts)) < SHORTEST:
+        return [whole]
+    return parts if parts == [whole] else [*parts, whole]
 
 
 def _beside(path: Path, *, make: bool) -> str:

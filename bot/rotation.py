@@ -3,7 +3,7 @@
 Batch by batch, each a transaction: whoever is killed in between goes on where it was.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from bot import agents, contexts
@@ -65,7 +65,7 @@ class Left:
     tokens: dict[str, int]
 
 
-async def reseal(store: Store, keys: Keys, batch: int = BATCH) -> AsyncIterator[Batch]:
+async def reseal(store: Store, keys: Keys, batch: int = BATCH) -> AsyncGenerator[Batch]:
     """Seal everything under the secret in use, and tell of each batch when it is committed."""
     for kind in KINDS:
         for former in keys.former:
@@ -106,6 +106,6 @@ async def bind(store: Store, keys: Keys) -> Left:
             found = await sealed.counts(tx, kind.where)
             unknown[kind.where.table] = {k: n for k, n in found.items() if k not in known}
         tokens = {each.id: await sealed.tokens(tx, each.id) for each in keys.former}
-        return Left(unknown, tokens)
+        return Left(unknown, {k: n for k, n in tokens.items() if n})
 
     return await store.write(work)
