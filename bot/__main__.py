@@ -16,6 +16,7 @@ from bot import cli, fetching, health, logs, loops, retention, settings
 from bot.actor import ROLES, Role
 from bot.errors import Refused
 from bot.settings import GitHubApp, Settings, WrongSettings
+from mcp_server import lazy
 from store.transaction import StoreError
 from webhooks.app import create_app
 
@@ -187,18 +188,15 @@ def backfill(
 
 
 async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
-    from mcp_server import http  # noqa: PLC0415 - as above
-
     keeping = retention.kept(loaded)
     async with (
         cli.opened(loaded, make=True, app=github_app) as hub,
         loops.running(hub, github_app, keeping) as running,
     ):
-        hosts = http.allowed_hosts(loaded.host, loaded.public_url)
         server = create_app(
             hub,
             webhook_secret=github_app.webhook_secret,
-            mcp=partial(http.serving, hub, hosts),
+            mcp=partial(lazy.serving, hub, loaded.host, loaded.public_url),
             ready=partial(health.problems, hub.store, running),
         )
         runner = web.AppRunner(server, access_log=None, shutdown_timeout=FINISH_S)
@@ -232,7 +230,7 @@ def _told_to_stop() -> asyncio.Event:
 
 
 async def _mcp(loaded: Settings) -> None:
-    from mcp_server import stdio  # noqa: PLC0415 - as above
+    from mcp_server import stdio  # noqa: PLC0415 - only this command pays for it
 
     secret = cli.token_of(loaded)
     if loaded.url:

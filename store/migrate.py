@@ -12,10 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command, op
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from pymysql import err
 
 from store.database import sqlite_path
@@ -38,6 +34,8 @@ def statements(revision: str, dialect: str) -> list[str]:
 
 def run_statements(revision: str) -> None:
     """For a revision's `upgrade()`."""
+    from alembic import op  # noqa: PLC0415 - slow to load, and seldom needed
+
     connection = op.get_bind()
     dialect = "sqlite" if connection.dialect.name == "sqlite" else "mysql"
     collation = "" if dialect == "sqlite" else flavour(_version(connection)).collation
@@ -55,8 +53,9 @@ def run_statement(connection: sa.Connection, statement: str) -> None:
             raise
 
 
-def head() -> str | None:
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+def head() -> str:
+    """The newest revision."""
+    return max(path.name.partition(".")[0] for path in (MIGRATIONS / "sql").glob("*.sql"))
 
 
 def upgrade(url: str, to: str = "head") -> None:
@@ -93,6 +92,9 @@ def check(url: str) -> str | None:
 
 
 def _upgrade(connection: sa.Connection, to: str) -> None:
+    from alembic import command  # noqa: PLC0415 - as above
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
@@ -101,7 +103,10 @@ def _upgrade(connection: sa.Connection, to: str) -> None:
 
 
 def _revision(connection: sa.Connection) -> str | None:
-    found = MigrationContext.configure(connection).get_current_revision()
+    found = None
+    if sa.inspect(connection).has_table("alembic_version"):
+        row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
+        found = str(row[0]) if row else None
     connection.rollback()
     return found
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -141,3 +143,9 @@ async def test_the_older_protocol_gets_a_stream_only_for_what_may_wait(
     )
     event = json.loads(answer.data.partition("data: ")[2]) if wait else answer.data
     assert event["result"]["structuredContent"]["messages"] == []
+
+
+def test_what_is_slow_to_load_is_loaded_when_it_is_needed() -> None:
+    code = "import bot.__main__, sys; print({'alembic', 'mcp', 'mcp_types'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 from conftest import MariaDB
 from hypothesis import given
 from hypothesis import strategies as st
 
 from store import heads, sql
 from store.database import open_store
-from store.migrate import check, engine, upgrade
+from store.migrate import MIGRATIONS, check, engine, head, upgrade
 from store.tables import metadata
 from store.transaction import Store, StoreError, Tx, Work
 
@@ -117,6 +118,10 @@ def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
 
 def test_a_database_without_schema_says_what_to_type(empty_url: str) -> None:
     assert "hubbub migrate" in str(check(empty_url))
+
+
+def test_the_newest_revision_is_alembics() -> None:
+    assert head() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 async def test_a_failed_transaction_leaves_nothing(store: Store, installation_id: int) -> None:
