@@ -14,7 +14,7 @@ from benchmarks.processes import databases
 from store.migrate import upgrade
 from store.mysql import address
 
-PLAN = Plan(servers=8, agents=25, tasks=600, seconds=60, kill_every_s=4, pause_s=1.5)
+PLAN = Plan(servers=8, agents=25, tasks=400, seconds=60, kill_every_s=4, pause_s=2.5)
 LEASES = ("claimed", "completed", "expired", "released")
 
 
@@ -36,6 +36,7 @@ def show(title: str, found: Outcome, counted: dict[str, int]) -> None:
         table.add_row(f"tasks {name}", f"{found.events[f'task.{name}']:,}")
     table.add_row("messages", f"{found.messages:,}")
     table.add_row("kills", str(found.kills))
+    table.add_row("starts given up after a minute", str(found.late))
     table.add_row("calls answered", f"{found.calls:,}")
     table.add_row("a second", f"{found.calls / found.seconds:,.0f}")
     table.add_row("median, p99 (ms)", f"{found.p50_ms:,.0f}, {found.p99_ms:,.0f}")

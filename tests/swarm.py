@@ -79,15 +79,28 @@ class Fleet:
     # Where the database is known to be away: no server is started there.
     closed: set[str] = field(default_factory=set)
     kills: int = 0
+    # Starts that were given up.
+    late: int = 0
 
     async def start(self, place: int) -> None:
-        url = self.urls[place % len(self.urls)]
-        while url in self.closed:  # noqa: ASYNC110 - of another process
-            await asyncio.sleep(LOOK_EVERY_S)
-        server = await self.life.enter_async_context(serving(self.folder, url, self.github))
+        while (server := await self._started(self.urls[place % len(self.urls)])) is None:
+            self.late += 1
         self.logs.append(server.log)
         self.github.app.webhook_url = f"{server.url}/webhooks/github"
         self.up[place] = server
+
+    async def _started(self, url: str) -> Serving | None:
+        """None where it came too late, or its database went away meanwhile."""
+        while url in self.closed:  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            return await self.life.enter_async_context(serving(self.folder, url, self.github))
+        except TimeoutError:
+            return None
+        except AssertionError:
+            if url not in self.closed:
+                raise
+            return None
 
     async def kill(self, place: int) -> None:
         """As by kill -9; another one is started in its place."""
@@ -296,6 +309,7 @@ class Agent:
 class Outcome:
     seconds: float
     kills: int
+    late: int
     calls: int
     p50_ms: float
     p99_ms: float
@@ -387,6 +401,7 @@ async def _outcome(swarm: Swarm, seconds: float) -> Outcome:
     return Outcome(
         seconds=seconds,
         kills=swarm.fleet.kills,
+        late=swarm.fleet.late,
         calls=len(swarm.deeds),
         p50_ms=hundredths[49],
         p99_ms=hundredths[98],
