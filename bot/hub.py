@@ -70,6 +70,13 @@ class Asked:
         woken = self.operation.woken
         return partial(woken.wants, answer, self.actor) if woken else None
 
+    def going_on(self, answer: Answer) -> "Asked":
+        """The next look of one who waits."""
+        woken = self.operation.woken
+        goes_on = woken.go_on if woken else None
+        arguments = goes_on(answer, self.arguments) if goes_on else self.arguments
+        return replace(self, arguments=arguments, key=secrets.token_hex(16))
+
     @property
     def by_news_alone(self) -> bool:
         return self.operation.woken is not None and self.operation.woken.answer is not None
@@ -215,7 +222,7 @@ class Hub:
 
     async def _again(self, asked: Asked, answer: Answer) -> Answer:
         if await self._worth_asking(asked):
-            return await self._once(replace(asked, key=secrets.token_hex(16)))
+            return await self._once(asked.going_on(answer))
         return answer
 
     async def _worth_asking(self, asked: Asked) -> bool:
@@ -273,7 +280,10 @@ async def mutate(tx: Tx, asked: Asked) -> Answer:
             )
         return await _again(tx, asked, before["answer"])
     answer = await run(tx, asked)
-    kept: Row = {"digest": asked.digest, "answer": answer.model_dump(mode="json")}
+    kept: Row = {
+        "digest": asked.digest,
+        "answer": answer.model_dump(mode="json", exclude=dict(answer.sealed)),
+    }
     await requests.keep(tx, i, key, kept)
     heads.append(tx, "audit", i, _audit(asked, now))
     tx.rings.add(f"installation {i}")

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 
-from bot import hearing, links, markers, surplus, transfers, unsaid
+from bot import hearing, links, markers, surplus, tidings, transfers, unsaid
 from bot.events.event import (
     Ask,
     Branch,
@@ -156,6 +156,7 @@ def _granted(before: str, now: str) -> bool:
 async def _comment(tx: Tx, row: Row, put: Put) -> None:
     await surplus.comment_came(tx, row, put)
     await hearing.comment_came(tx, row, put)
+    await tidings.comment_came(tx, row, put)
 
 
 FOLLOW = {
@@ -163,6 +164,8 @@ FOLLOW = {
     "pull_requests": _pull_request,
     "installations": _installation,
     "comments": _comment,
+    "reviews": tidings.review_came,
+    "check_runs": tidings.check_ended,
 }
 
 

@@ -7,7 +7,8 @@ from its return type.
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Self, TypeAlias
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -45,6 +46,9 @@ class Answer(BaseModel):
     """What every operation returns, beside its own fields."""
 
     model_config = ConfigDict(extra="forbid")
+    # What is sealed where it is kept, and therefore not kept for a repeated call: as pydantic's
+    # `exclude` has it.
+    sealed: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     as_of: str = Field("", description="the mirror holds what GitHub sent up to this time")
     stale_s: float = Field(0, description="how far the mirror is behind, in seconds")
@@ -93,10 +97,12 @@ class Woken:
 
     `wants`: whether an event concerns the actor, with the answer so far. `answer`: the answer
     with the news; None: only a look tells. Without it a look is taken whenever one is wanted.
+    `go_on`: the arguments for that look, with the answer so far.
     """
 
     wants: Callable[[Any, Actor, Row], bool]
     answer: Callable[[Any, Actor, Any, News], Answer | None] | None = None
+    go_on: Callable[[Any, Any], Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,20 @@ async def of_pull(tx: Tx, installation_id: int, repository_id: int, number: int)
     return decoded(rows)
 
 
+async def of_head(tx: Tx, installation_id: int, repository_id: int, sha: str) -> list[Row]:
+    """Those at work whose pull request's branch is at this commit."""
+    rows = await tx.all(
+        f"{ANY} AND t.repository_id = :r AND t.state IN ('in_progress', 'in_review') "
+        "AND EXISTS (SELECT 1 FROM pull_requests p WHERE p.installation_id = t.installation_id "
+        "AND p.repository_id = t.repository_id AND p.number = t.pull_number "
+        "AND p.head_sha = :sha AND p.deleted = 0)",
+        i=installation_id,
+        r=repository_id,
+        sha=sha,
+    )
+    return decoded(rows)
+
+
 async def bind(
     tx: Tx, installation_id: int, task_id: str, repository_id: int, issue_id: int, number: int
 ) -> bool:

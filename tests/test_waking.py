@@ -3,23 +3,34 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
-from town import Agent, Clock
+from serving import Serving, serving
+from town import Agent, Clock, Town
 
+from bot import hub as kernel
+from bot import reaper
 from bot.actor import Actor, Role
 from bot.hub import Hub
 from bot.keys import Keys
 from bot.operation import Shared
-from store import events, retention
+from store import events, mirror, retention
 from store.database import open_store
+from store.migrate import upgrade
 from store.transaction import Row, Store, Tx
 
 # Longer than any test may take: whoever is not woken fails by the test's own time-out.
 LONG_S = 50
 # What a waiter takes to be where it waits, and many times what a wake-up takes.
 SOON_S = 20
+INSTALLATION = 42
+SAID = ("task.commented", "task.reviewed", "task.checked")
+COMMIT = {"branch": "mend", "message": "Mend it", "files": [{"path": "a.py", "content": "1\n"}]}
+BRANCH = {"head": "mend", "body": ""}
 
 
 @pytest.fixture
@@ -213,3 +224,226 @@ async def test_a_cursor_from_before_what_is_kept_says_that_some_were_missed(
     fresh = await scout.call("wait_for_events", topics=["agents"], cursor=middle["cursor"])
     assert not fresh["missed"]
     assert [each["subject"] for each in fresh["events"]] == ["new"]
+
+
+# --- What people and CI say of a task -------------------------------------------------------------
+
+
+async def test_people_and_ci_are_heard_on_a_task_and_bots_are_not(town: Town) -> None:
+    issue, scout = await town.task(), await town.agent("scout")
+    where = town.name(issue)
+    lease = await scout.call("claim_task", task=where)
+    await scout.call("github_commit_files", task=where, fence=lease["fence"], **COMMIT)
+    await scout.call("github_create_pr", task=where, fence=lease["fence"], title="x", **BRANCH)
+    await town.settle()
+    (pull,) = town.repository.pulls.values()
+    start = await scout.call("wait_for_events", topics=[f"task:{where}"])
+    reviewer = town.github.person("hubot", permissions={"acme/rocket": "write"})
+    town.person.comment(issue, "How far is it?")
+    await scout.call("github_comment_issue", issue=where, body="Half way")
+    reviewer.review(pull, "changes_requested", "No")
+    check = town.github.ci.start_check(town.repository, pull.head_sha, "lint")
+    town.github.ci.finish_check(check, "failure")
+    await town.settle()
+    found = await scout.call("wait_for_events", topics=[f"task:{where}"], cursor=start["cursor"])
+    said = [each for each in found["events"] if each["kind"] in SAID]
+    assert [(each["kind"], each["actor"], each["task"]) for each in said] == [
+        ("task.commented", "@octocat", where),
+        ("task.reviewed", "@hubot", where),
+        ("task.checked", said[2]["actor"], where),
+    ]
+    assert said[1]["data"]["state"] == "changes_requested"
+    assert (said[2]["data"]["check"], said[2]["data"]["conclusion"]) == ("lint", "failure")
+
+
+# --- What is not for everybody's eyes -------------------------------------------------------------
+
+
+async def test_events_of_a_repository_out_of_reach_are_not_shown(town: Town) -> None:
+    reader = await town.agent("reader", "observer")
+    start = await reader.call("wait_for_events", topics=["tasks"])
+    issue = await town.task()
+    await (await town.agent("scout")).call("claim_task", task=town.name(issue))
+    both = {"topics": ["tasks"], "cursor": start["cursor"]}
+    seen = await reader.call("wait_for_events", **both)
+    assert "task.claimed" in kinds(seen)
+    near = replace(reader.actor, repositories=frozenset({town.repository.id}))
+    assert kinds(await Agent(town.hub, near).call("wait_for_events", **both)) == kinds(seen)
+    far = replace(reader.actor, repositories=frozenset({1}))
+    assert kinds(await Agent(town.hub, far).call("wait_for_events", **both)) == []
+    refused = await Agent(town.hub, far).refused(
+        "wait_for_events", topics=[f"task:{town.name(issue)}"]
+    )
+    assert refused.code == "forbidden"
+    await town.store.write(
+        lambda tx: mirror.select_repository(tx, town.installation.id, town.repository.id, 0)
+    )
+    assert kinds(await reader.call("wait_for_events", **both)) == []
+
+
+async def test_one_who_waits_is_not_shown_what_is_out_of_reach(town: Town) -> None:
+    reader = await town.agent("reader", "observer")
+    far = Agent(town.hub, replace(reader.actor, repositories=frozenset({1})))
+    i = town.installation.id
+
+    async def much() -> None:
+        await happens(town.hub, i, "task.claimed", repository_id=town.repository.id)
+        await happens(town.hub, i, "task.claimed", repository_id=1)
+        await happens(town.hub, i, "agent.paused", subject="mine")
+
+    waiting = far.call("wait_for_events", topics=["tasks", "agents"], wait_s=LONG_S)
+    answer = await woken(town.hub, waiting, much)
+    assert [each["subject"] for each in answer["events"]] == ["mine"]
+
+
+async def test_events_of_a_context_reach_those_who_may_read_it(
+    hub: Hub, installation_id: int
+) -> None:
+    owner, reader, other = (agent(hub, installation_id, n) for n in ("owner", "reader", "other"))
+    for each in (owner, reader, other):
+        await each.call("register_agent", agent_id=each.actor.name, name="x")
+    start = await owner.call("wait_for_events", topics=["contexts"])
+    made = await owner.call("create_context", name="Plan", content="One")
+    context_id = made["context"]["id"] if "context" in made else made["context_id"]
+    await owner.call("share_context", context_id=context_id, to="reader", access="read")
+    waiting = asyncio.ensure_future(
+        reader.call("wait_for_events", topics=[f"context:{context_id}"], wait_s=LONG_S)
+    )
+    await listening(hub)
+    await owner.call("update_context", context_id=context_id, content="Two", expected_version=1)
+    async with asyncio.timeout(SOON_S):
+        assert kinds(await waiting) == ["context.updated"]
+    since = {"topics": ["contexts"], "cursor": start["cursor"]}
+    assert "context.updated" in kinds(await reader.call("wait_for_events", **since))
+    assert kinds(await other.call("wait_for_events", **since)) == []
+
+
+# --- Many -----------------------------------------------------------------------------------------
+
+
+async def test_hundreds_are_woken_by_one_look(hub: Hub, installation_id: int) -> None:
+    """Those who wait in an installation share what is read."""
+    reads = 0
+
+    async def counted(work: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return await read(work)
+
+    read = hub.store.read
+    waiting = [
+        asyncio.ensure_future(
+            agent(hub, installation_id, f"agent-{n}").call(
+                "wait_for_events", topics=["agents"], wait_s=LONG_S
+            )
+        )
+        for n in range(300)
+    ]
+    await listening(hub, 300)
+    object.__setattr__(hub.store, "read", counted)
+    await happens(hub, installation_id, subject="one")
+    async with asyncio.timeout(SOON_S):
+        answers = await asyncio.gather(*waiting)
+    assert all([e["subject"] for e in each["events"]] == ["one"] for each in answers)
+    assert len({each["cursor"] for each in answers}) == 1
+    assert reads <= 10
+    assert hub.watching.waiting == 0
+
+
+async def test_while_nobody_waits_nothing_runs(hub: Hub, installation_id: int) -> None:
+    before = asyncio.all_tasks()
+    scout = agent(hub, installation_id)
+    await scout.call("wait_for_events", topics=["agents"], wait_s=0.01)
+    assert asyncio.all_tasks() == before
+
+
+async def test_those_who_wait_are_answered_when_the_process_stops(
+    hub: Hub, installation_id: int
+) -> None:
+    async def stop() -> None:
+        hub.stop()
+
+    waiting = agent(hub, installation_id).call("wait_for_events", topics=["agents"], wait_s=LONG_S)
+    assert (await woken(hub, waiting, stop))["events"] == []
+
+
+async def test_one_who_waits_keeps_its_leases(town: Town) -> None:
+    issue, scout = await town.task(), await town.agent("scout")
+    await scout.call("claim_task", task=town.name(issue), lease_s=60)
+    waiting = asyncio.ensure_future(
+        scout.call("wait_for_events", topics=["messages"], wait_s=kernel.LOOK_AGAIN_S * 2)
+    )
+    await listening(town.hub)
+    town.clock.forward(50)
+    await waiting
+    town.clock.forward(50)
+    await reaper.step(town.hub)
+    assert (await scout.call("get_task", task=town.name(issue)))["task"]["holder"] == "scout"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"topics": []},
+        {"topics": ["weather"]},
+        {"topics": ["task:"]},
+        {"topics": ["tasks"], "cursor": "nonsense"},
+        {"topics": ["tasks"], "limit": 0},
+    ],
+)
+async def test_what_makes_no_sense_is_refused(
+    hub: Hub, installation_id: int, given: dict[str, Any]
+) -> None:
+    refused = await agent(hub, installation_id).refused("wait_for_events", **given)
+    assert refused.code == "invalid_arguments"
+
+
+async def test_a_cursor_of_another_installation_begins_now(hub: Hub, installation_id: int) -> None:
+    other = await agent(hub, installation_id + 1).call("wait_for_events", topics=["agents"])
+    await happens(hub, installation_id)
+    found = await agent(hub, installation_id).call(
+        "wait_for_events", topics=["agents"], cursor=other["cursor"]
+    )
+    assert (found["missed"], found["events"]) == (True, [])
+
+
+# --- Two servers ----------------------------------------------------------------------------------
+
+
+async def test_a_waiter_at_one_server_is_woken_by_a_call_at_another(
+    empty_url: str, tmp_path: Path
+) -> None:
+    upgrade(empty_url)
+    async with serving(tmp_path, empty_url) as here, serving(tmp_path, empty_url) as there:
+        reader, writer = await here.tokens(INSTALLATION, ["reader", "writer"])
+
+        async def post(server: Serving, token: str, operation: str, **given: Any) -> Row:
+            headers = {"Authorization": f"Bearer {token}"}
+            url = f"{server.url}/api/v1/{operation}"
+            async with client.post(url, json=given, headers=headers) as response:
+                found: Row = await response.json()
+                assert response.status == 200, found
+                return found
+
+        async with aiohttp.ClientSession() as client:
+            for name, token in (("reader", reader), ("writer", writer)):
+                await post(there, token, "register_agent", agent_id=name, name=name)
+            start = await post(here, reader, "wait_for_events", topics=["messages"])
+            waiting = [
+                asyncio.create_task(post(here, reader, "get_messages", wait_s=LONG_S)),
+                asyncio.create_task(
+                    post(
+                        here,
+                        reader,
+                        "wait_for_events",
+                        topics=["messages"],
+                        cursor=start["cursor"],
+                        wait_s=LONG_S,
+                    )
+                ),
+            ]
+            await post(there, writer, "send_message", to="reader", body="Come here")
+            async with asyncio.timeout(SOON_S):
+                inbox, heard = await asyncio.gather(*waiting)
+    assert [each["body"] for each in inbox["messages"]] == ["Come here"]
+    assert kinds(heard) == ["message.sent"]

@@ -85,11 +85,15 @@ def _told(answer: Events, actor: Actor, arguments: Any, found: News) -> Events |
     return answer.model_copy(update=_turned(page, actor, topics) | fresh)
 
 
+def _go_on(answer: Events, arguments: Any) -> Any:
+    return arguments.model_copy(update={"cursor": answer.cursor})
+
+
 @operation(
     role="observer",
     reads_only=True,
     settled=_settled,
-    woken=Woken(_wants, _told),
+    woken=Woken(_wants, _told, _go_on),
 )
 async def wait_for_events(
     ctx: Context,
