@@ -734,8 +734,14 @@ async def test_a_checkpoint_is_sealed_and_opens_in_no_other_row(town: Town) -> N
     agent, thief = await town.agent("scout"), await town.agent("thief")
     await agent.call("update_agent", checkpoint={"password": "rosebud"})
     await thief.call("update_agent", checkpoint={"nothing": 1})
+    name = (await claim(town, agent))["task"]["task"]
+    await agent.call("update_agent", checkpoint={"password": "rosebud"}, task=name)
+    await agent.call("release_task", task=name, fence=1)
+    taken = await thief.call("claim_task", task=name)
+    assert taken["handoff"]["checkpoint"]["state"] == {"password": "rosebud"}
     (row,) = await town.rows(
-        "SELECT sealed FROM checkpoints WHERE installation_id = :i AND agent_id = 'scout'"
+        "SELECT sealed FROM checkpoints WHERE installation_id = :i AND agent_id = 'scout' "
+        "AND task_id = ''"
     )
     assert row["sealed"][:8] == town.hub.keys.id.encode()
     assert b"rosebud" not in row["sealed"]

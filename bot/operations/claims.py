@@ -1,5 +1,6 @@
 """Tasks claimed by lease, given back, and why they can or cannot be had."""
 
+from types import MappingProxyType
 from typing import Annotated, TypeAlias
 
 from pydantic import Field
@@ -46,6 +47,8 @@ MOST_PAGES = 20
 class Claimed(OneTask):
     """The lease: give `fence` with whatever you do about the task."""
 
+    sealed = MappingProxyType({"handoff": {"checkpoint"}})
+
     lease_id: str
     fence: int
     expires_at: str | None
@@ -86,9 +89,10 @@ async def claim_task(
     Its holder alone works on it until the lease ends; any call renews it. Claiming what you hold
     returns the lease you have.
     """
+    # Before the agent's row is locked: tasks come first.
+    await expire_overdue(ctx)
     if not ctx.actor.is_person:
         await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
-    await expire_overdue(ctx)
     if task is not None:
         return await _claim(ctx, task, lease_s, paths)
     where = await covered(ctx, repository) if repository else None
