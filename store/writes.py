@@ -10,6 +10,8 @@ from store.transaction import Row, Tx
 LIVE = ("queued", "sending", "unknown")
 # Whose writes go first, and the rest.
 PEOPLE, AGENTS = 0, 1
+# By which people are answered: what agents say in the same place is nothing they build on.
+ANSWERS = ("comment", "reaction")
 FINAL = ("sent", "refused", "dead", "superseded", "cancelled")
 
 
@@ -142,8 +144,8 @@ async def next_of_each(tx: Tx, installation_id: int, apart: Collection[str] = ()
     """Of each author and lane, the oldest write that may go out now: `seq`, `author`, `lane`.
 
     The kinds `apart`, which draw on another limit, have a row of their own. Those of one target go
-    in order; those of a task's next holder wait for those of the last, and what its holder wrote
-    waits while people hold the task.
+    in order, but no answer to a person waits for agents; those of a task's next holder wait for
+    those of the last, and what its holder wrote waits while people hold the task.
     """
     return await tx.all(
         "SELECT w.lane, w.author, w.kind IN :apart AS apart, MIN(w.seq) AS seq FROM writes w "
@@ -151,7 +153,8 @@ async def next_of_each(tx: Tx, installation_id: int, apart: Collection[str] = ()
         "AND w.state IN ('queued', 'unknown') "
         "AND w.not_before <= :now AND NOT EXISTS (SELECT 1 FROM writes e WHERE "
         "e.installation_id = w.installation_id AND e.target = w.target AND e.state IN :live "
-        "AND e.seq < w.seq) AND NOT EXISTS (SELECT 1 FROM writes p WHERE "
+        f"AND e.seq < w.seq AND NOT (w.lane = {PEOPLE} AND w.kind IN :answers "
+        f"AND e.lane = {AGENTS})) AND NOT EXISTS (SELECT 1 FROM writes p WHERE "
         "p.installation_id = w.installation_id AND p.task_id = w.task_id AND p.state IN :live "
         "AND p.lease_id <> w.lease_id AND p.seq < w.seq) AND NOT EXISTS (SELECT 1 FROM tasks t "
         "WHERE t.installation_id = w.installation_id AND t.id = w.task_id AND t.held = 1 "
@@ -159,6 +162,7 @@ async def next_of_each(tx: Tx, installation_id: int, apart: Collection[str] = ()
         i=installation_id,
         live=LIVE,
         apart=tuple(apart) or ("",),
+        answers=ANSWERS,
         now=await tx.now(),
     )
 

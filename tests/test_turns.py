@@ -104,3 +104,17 @@ async def test_an_agents_flood_leaves_people_their_share(town: Town) -> None:
         town.clock.forward(await town.sender.step(town.installation.id) or 0)
     assert town.clock() - began < 10_000_000
     assert flooded.comments == []
+
+
+async def test_an_answer_to_a_person_waits_for_no_agent_on_the_same_issue(town: Town) -> None:
+    issue = await town.task()
+    agent = await town.agent("chatty")
+    for n in range(5):
+        await agent.call("github_comment_issue", issue=town.name(issue), body=f"Thought {n}")
+    town.person.comment(issue, "/status")
+    while await town.heard():
+        pass
+    await town.settle()
+    said = [each.body for each in issue.comments[1:]]
+    (answer,) = [n for n, body in enumerate(said) if "waiting for an agent" in body]
+    assert answer < 2
