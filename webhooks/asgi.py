@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from webhooks.keys import ACTOR
 
@@ -26,6 +27,7 @@ class Exchange:
         self._request = request
         self._read = False
         self._done = asyncio.Event()
+        self._start: Message = {}
         self.response: web.StreamResponse | None = None
 
     async def receive(self) -> Message:
@@ -48,21 +50,39 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.response = web.StreamResponse(status=message["status"])
-            for name, value in message.get("headers", ()):
-                if name.decode("latin-1").lower() not in HOP_BY_HOP:
-                    self.response.headers.add(name.decode("latin-1"), value.decode("latin-1"))
-            await self.response.prepare(self._request)
+            self._start = message
+            # One of a known length goes out with its body, in one piece.
+            if not any(name.lower() == b"content-length" for name, _ in message.get("headers", ())):
+                await self._begin()
             return
-        assert self.response is not None
+        body, more = message.get("body", b""), message.get("more_body", False)
+        if self.response is None and not more:
+            self.response = web.Response(
+                status=self._start["status"], headers=self._headers(), body=body
+            )
+            self._done.set()
+            return
         try:
-            if message.get("body"):
-                await self.response.write(message["body"])
-            if not message.get("more_body"):
-                await self.response.write_eof()
+            response = self.response or await self._begin()
+            if body:
+                await response.write(body)
+            if not more:
+                await response.write_eof()
                 self._done.set()
         except ConnectionError:
             self._done.set()
+
+    async def _begin(self) -> web.StreamResponse:
+        self.response = web.StreamResponse(status=self._start["status"], headers=self._headers())
+        await self.response.prepare(self._request)
+        return self.response
+
+    def _headers(self) -> CIMultiDict[str]:
+        return CIMultiDict(
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in self._start.get("headers", ())
+            if name.decode("latin-1").lower() not in HOP_BY_HOP
+        )
 
     def end(self) -> None:
         self._done.set()
