@@ -169,16 +169,12 @@ async def test_a_person_may_send_and_is_named_as_the_sender(office: Office) -> N
 async def test_two_thousand_agents_are_told_at_once_by_one_event(office: Office) -> None:
     ada = await office.agent("ada")
     names = await crowd(office, 2000)
-    loop = asyncio.get_running_loop()
-    began = loop.time()
     told = await ada.call("send_message", to="capability:go", body="x")
-    took = loop.time() - began
     assert (told["count"], told["recipients"]) == (2000, names[:50])
     receipts = await office.rows("SELECT agent_id FROM receipts WHERE installation_id = :i")
     assert sorted(row["agent_id"] for row in receipts) == names
     (event,) = await office.events("message.sent")
     assert (event["audience"], event["data"]["sender"]) == (None, "ada")
-    assert took < 5  # seconds; it takes a tenth of one on a machine that is at rest
     last = Agent(office.hub, Actor(office.installation_id, names[-1], "tester"))
     assert await bodies(last) == ["x"]
 
@@ -219,13 +215,18 @@ async def test_who_sends_more_than_sixty_in_a_minute_is_told_when_to_go_on(offic
 
 async def test_nobody_sends_more_than_six_hundred_in_an_hour(office: Office) -> None:
     ada = await office.agent("ada")
-    for _ in range(10):
-        for _ in range(60):
-            await sent(ada, "ada")
-        office.clock.forward(61)
+    statement = (
+        "INSERT INTO messages (installation_id, id, seq, thread_id, sender, recipient, priority, "
+        "body, sent_at) VALUES (:i, :m, 0, '', 'ada', 'ada', 0, '', :at)"
+    )
+    first = office.clock()
+    row = {"i": office.installation_id}
+    rows = [row | {"m": f"m_{n}", "at": first + n * 5_000_000} for n in range(600)]
+    await office.store.write(lambda tx: tx.many(statement, rows))
+    office.clock.forward(3000)
     refused = await ada.refused("send_message", to="ada", body="x")
-    assert (refused.code, refused.details) == ("rate_limited", {"retry_after_s": 2990})
-    office.clock.forward(2990)
+    assert (refused.code, refused.details) == ("rate_limited", {"retry_after_s": 600})
+    office.clock.forward(600)
     await sent(ada, "ada")
 
 
