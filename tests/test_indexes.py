@@ -50,6 +50,7 @@ FILLED = (
     "leases",
     "writes",
     "pending_reads",
+    "messages",
     "receipts",
     "relations",
     "pull_links",
@@ -73,6 +74,10 @@ STATES = {
 }
 
 
+# What many rows have in common, as they have in life.
+MANY_OF_ONE = {"messages": ("sender", "task_id", "thread_id")}
+
+
 def row_of(table: sa.Table, n: int) -> Row:
     row: Row = {}
     for c in table.columns:
@@ -87,6 +92,8 @@ def row_of(table: sa.Table, n: int) -> Row:
         elif c.name == "state":
             states = STATES.get(table.name, ("open", "closed"))
             row[c.name] = states[n % len(states)]
+        elif c.name in MANY_OF_ONE.get(table.name, ()):
+            row[c.name] = f"{n % 10}"
         elif isinstance(c.type, sa.LargeBinary):
             row[c.name] = b"{}"
         elif isinstance(c.type, sa.Integer):
@@ -168,6 +175,18 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "permission": lambda tx: permissions.get(tx, HERE, R, "octocat"),
     "inbox": lambda tx: messages.inbox(tx, HERE, "3", 10),
     "unread": lambda tx: messages.unread(tx, HERE, "3"),
+    "messages over": lambda tx: messages.over(tx, 100),
+    "urgent messages": lambda tx: messages.urgent(tx, HERE, "3", 5),
+    "mark read": lambda tx: messages.mark_read(tx, HERE, "3", ["3", "6"]),
+    "how much one sent": lambda tx: messages.sent_nth(tx, HERE, "3", 60),
+    "sent": lambda tx: messages.sent(tx, HERE, "3", "9", 20),
+    "sent in vain": lambda tx: messages.sent(tx, HERE, "3", "9", 20, dead=True),
+    "dead letters": lambda tx: messages.died(tx, HERE, "3", "9", 20),
+    "all dead letters": lambda tx: messages.all_dead(tx, HERE, "9", 20),
+    "thread": lambda tx: messages.thread(tx, HERE, "3", "9", 20),
+    "in a thread": lambda tx: messages.took_part(tx, HERE, "3", "3"),
+    "messages of a task": lambda tx: messages.about(tx, HERE, "3", 10),
+    "messages on a card": lambda tx: messages.on_card(tx, HERE, "3"),
     "key": lambda tx: agents.find_key(tx, "3"),
     "agents": lambda tx: agents.page(tx, HERE, Sought(5, 3, role="1"), "3", 20),
     "agents below": lambda tx: agents.page(tx, HERE, Sought(5, 3, parent="3"), "", 20),
@@ -296,6 +315,13 @@ SORTED = {
     "next write",
     "next page",
     "inbox",
+    "urgent messages",
+    "dead letters",
+    "all dead letters",
+    # SQLite: those of one microsecond.
+    "sent",
+    "sent in vain",
+    "thread",
     "search",
 }
 
