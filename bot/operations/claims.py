@@ -126,8 +126,8 @@ def _refusal(row: Row, standing: list[Reason]) -> Refused:
     first = standing[0]
     return Refused(
         first.code,
-        f"{tasks.name(row)} cannot be claimed: {first.why}. What would change that: "
-        f"{first.remedy}.",
+        f"{tasks.name(row)} cannot be claimed: {first.why}. {first.remedy[0].upper()}"
+        f"{first.remedy[1:]}.",
         state=row["state"],
         holder=row["holder"],
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
