@@ -18,21 +18,20 @@ BATCH = 100
 async def step(hub: Hub) -> int:
     """Free what dead agents hold, each in a transaction of its own: how many."""
     overdue = await hub.store.read(lambda tx: leases.overdue(tx, BATCH))
-    for lease in overdue:
-        await _each(hub, lease, partial(tasks.expire, lease=lease))
+    ended = [await _each(hub, each, partial(tasks.expire, lease=each)) for each in overdue]
     lapsed = await hub.store.read(_lapsed)
-    for task in lapsed:
-        await _each(hub, task, partial(tasks.lapse, which=task))
+    ended += [await _each(hub, each, partial(tasks.lapse, which=each)) for each in lapsed]
     dead = await hub.store.write(lambda tx: messages.expire(tx, BATCH))
-    return len(overdue) + len(lapsed) + dead
+    return sum(ended) + dead
 
 
 async def _lapsed(tx: Tx) -> list[Row]:
     return await stored.reserved_before(tx, await tx.now() - tasks.RESERVED_FOR, BATCH)
 
 
-async def _each(hub: Hub, row: Row, work: Work[None]) -> None:
+async def _each(hub: Hub, row: Row, work: Work[bool]) -> bool:
     try:
-        await hub.store.write(work)
+        return await hub.store.write(work)
     except Exception:  # of one: the others must not wait for it
         log.exception("not expired", row=row["id"])
+        return False

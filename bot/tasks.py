@@ -196,26 +196,31 @@ async def _fit_lease(tx: Tx, task: Row, to: TaskState) -> None:
         await _unpark(tx, task | {"state": to})
 
 
-async def expire(tx: Tx, lease: Row) -> None:
-    """Free what a dead agent holds, unless it showed itself meanwhile."""
-    task = await tasks.locked(tx, lease["installation_id"], lease["task_id"])
+async def expire(tx: Tx, lease: Row) -> bool:
+    """Free what a dead agent holds, unless it showed itself; False while another is at the task."""
+    # Whoever claims comes by here: they must not wait for each other, and be late for their own.
+    if await tasks.being_changed(tx, lease["installation_id"], lease["task_id"]):
+        return False
+    task = await tasks.get(tx, lease["installation_id"], lease["task_id"])
     now = await leases.get(tx, lease["installation_id"], lease["id"])
     if now is None or now["state"] != "held" or now["expires_at"] is None:
-        return  # it ended, or is parked, or a person's
+        return True  # it ended, or is parked, or a person's
     if now["expires_at"] > await tx.now():
-        return
+        return True
     if task is not None and task["lease_id"] == lease["id"]:
         await release(tx, task, "expired", "the lease ran out", BOT)
     else:
         await leases.end(tx, lease, "expired", "the lease ran out", "pending")
+    return True
 
 
-async def lapse(tx: Tx, which: Row) -> None:
+async def lapse(tx: Tx, which: Row) -> bool:
     """A reservation that nobody took up in time ends."""
     task = await tasks.locked(tx, which["installation_id"], which["id"])
     if task is None or (task["assigned_at"] or 0) > await tx.now() - RESERVED_FOR:
-        return
+        return True
     await free(tx, task, BOT, "it was not claimed in time")
+    return True
 
 
 def name(task: Row) -> str:

@@ -82,6 +82,14 @@ async def locked(tx: Tx, installation_id: int, task_id: str) -> Row | None:
     return await get(tx, installation_id, task_id)
 
 
+async def being_changed(tx: Tx, installation_id: int, task_id: str) -> bool:
+    """Lock the task as `locked` does, but for one that another transaction has: then True."""
+    q = "SELECT id FROM tasks WHERE installation_id = :i AND id = :t FOR UPDATE SKIP LOCKED"
+    if await tx.one(q, i=installation_id, t=task_id) is not None:
+        return False
+    return await get(tx, installation_id, task_id) is not None
+
+
 async def of_issue(tx: Tx, installation_id: int, issue_id: int) -> Row | None:
     return _one(await tx.one(f"{ANY} AND t.issue_id = :n", i=installation_id, n=issue_id))
 

@@ -1,5 +1,6 @@
 """Agents on servers that are killed: no task is held twice, nothing acknowledged is lost."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +9,14 @@ from typing import Any
 import pytest
 from ledger import Books, Deed, violations
 from swarm import Plan, play
+from town import Clock
+from town import town as open_town
 
+from store import tasks
+from store.database import open_store
 from store.migrate import upgrade
 from store.mysql import flavour
+from store.transaction import Tx
 
 PLAN = Plan(servers=2, agents=5, tasks=30, seconds=2, kill_every_s=0.6, pause_s=0.1)
 
@@ -138,6 +144,36 @@ def test_a_message_under_way_while_it_is_marked_is_no_violation() -> None:
 
 def test_an_event_that_a_cursor_passes_over_is_seen() -> None:
     assert violations(kept(), DEEDS, [2]) == ["a cursor missed the events [1]"]
+
+
+# --- What the swarm found -------------------------------------------------------------------------
+
+
+async def test_a_claim_does_not_wait_for_one_that_frees_an_overdue_task_on_mysql(
+    migrated_mysql_url: str, clock: Clock
+) -> None:
+    """On SQLite writers take turns anyway."""
+    store = await open_store(migrated_mysql_url, clock)
+    async with open_town(store, clock, None) as town:
+        await town.task()
+        dead, alive = await town.agent("dead"), await town.agent("alive")
+        task = (await dead.call("claim_task", lease_s=60))["task"]
+        clock.forward(61)
+        began, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow(tx: Tx) -> None:
+            await tasks.locked(tx, town.installation.id, task["id"])
+            began.set()
+            await go_on.wait()
+
+        frees = asyncio.create_task(store.write(slow))
+        await began.wait()
+        async with asyncio.timeout(4):
+            assert (await alive.refused("claim_task")).code == "nothing_ready"
+        go_on.set()
+        await frees
+        assert (await alive.call("claim_task"))["task"]["id"] == task["id"]
+    await store.close()
 
 
 @pytest.mark.parametrize(("galera", "waits"), [(True, True), (False, False)])
