@@ -7,9 +7,9 @@ from pydantic import BaseModel, Field
 
 from bot import messages as rules
 from bot import showing, tasks
-from bot.actor import ROLES, SLUG
+from bot.actor import ROLES, SLUG, Actor
 from bot.errors import Refused
-from bot.operation import Answer, Context, TaskRef, operation
+from bot.operation import Answer, Context, TaskRef, Woken, operation
 from bot.operations.tasks import PRIORITIES, Priority, found
 from bot.pages import Cursor, Limit, decode, encode
 from bot.times import SECOND, stamp
@@ -194,7 +194,11 @@ async def _any(ctx: Context) -> bool:
     return await stored.waiting(ctx.tx, ctx.installation_id, ctx.actor.name)
 
 
-@operation(role="observer", quiet=True, settled=_something, peek=_any)
+def _sent_to_me(_: Answer, actor: Actor, event: Row) -> bool:
+    return event["kind"] == "message.sent" and event["audience"] in (None, actor.name)
+
+
+@operation(role="observer", quiet=True, settled=_something, peek=_any, woken=Woken(_sent_to_me))
 async def get_messages(
     ctx: Context,
     limit: Limit = 20,
