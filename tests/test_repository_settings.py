@@ -27,6 +27,7 @@ from store import pending_reads, sql
 DOCS = Path(__file__).parents[1] / "docs" / "reference"
 PAGE = (DOCS / "repository-settings.md").read_text()
 SCHEMA = DOCS / "hubbub.schema.json"
+KNOWN = ", ".join(Permissions.model_fields)
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -308,8 +309,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     ),
     "an unknown key within": (
         b"permissions:\n  fly: write",
-        "line 2: permissions.fly: is unknown; known here are "
-        f"{', '.join(Permissions.model_fields)}",
+        f"line 2: permissions.fly: is unknown; known here are {KNOWN}",
     ),
     "an unknown state": (
         b"board:\n  project: 1\n  statuses:\n    done: X",
