@@ -38,7 +38,7 @@ CODES: dict[str, tuple[int, str]] = {
     "nothing_ready": (409, "No ready task fits."),
     "not_claimable": (
         409,
-        "The task's state does not allow a claim; `details.reasons` has all that stands in the way.",
+        "The task's state does not allow a claim; `details.reasons` has all that does not.",
     ),
     "on_hold": (409, "A person put the task on hold; `details.held_by` says who."),
     "reserved": (409, "The task is reserved for another agent."),

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from town import Agent, Clock
 
 from bot import reaper
-from bot.actor import Actor
+from bot.actor import Actor, Role
 from bot.errors import Refused
 from bot.hub import Hub
 from bot.keys import Keys
@@ -321,7 +321,7 @@ async def begun(store: Store, clock: Clock) -> Story:
     found = await store.write(lambda tx: seeded(tx, here))
     story = Story(hub, clock, {}, Model(tasks=found))
     for name in (*AGENTS, LEAD):
-        role = "tech-lead" if name == LEAD else "developer"
+        role: Role = "tech-lead" if name == LEAD else "developer"
         story.agents[name] = Agent(hub, Actor(here, name, role))
         await story.agents[name].call("register_agent", agent_id=name, name=name)
     return story
