@@ -7,7 +7,7 @@ from bot import labels, repository_settings, tasks
 from bot.actor import BOT, TRUSTED
 from bot.states import OPEN, TaskState
 from bot.times import SECOND
-from store import circles, mirror, ready
+from store import circles, leases, mirror, ready
 from store import tasks as stored
 from store.mirror import Put
 from store.transaction import Row, Tx
@@ -106,6 +106,27 @@ async def comment_came(tx: Tx, row: Row, put: Put) -> None:
         await tasks.answered(tx, task, f"@{row['author']}")
 
 
+async def review_came(tx: Tx, row: Row, put: Put) -> None:
+    """One of the repository's people who requests changes sends the task back to its holder."""
+    wanted = row["state"] == "changes_requested" and row["author_association"] in TRUSTED
+    if put.before is not None or row["deleted"] or not wanted:
+        return
+    why = f"changes were requested on #{row['number']}"
+    await _sent_back(tx, row, row["submitted_at"] or 0, f"@{row['author']}", why)
+
+
+async def _sent_back(tx: Tx, row: Row, at: int, actor: str, why: str) -> None:
+    """From the review; the time of the lease runs again. Not by what was said before it."""
+    here = (tx, row["installation_id"], row["repository_id"], row["number"])
+    for found in await stored.of_pull(*here):
+        task = await stored.locked(tx, row["installation_id"], found["id"])
+        if task is None or task["state"] != "in_review" or task["lease_id"] is None:
+            continue
+        lease = await leases.get(tx, row["installation_id"], task["lease_id"])
+        if lease is not None and at + SECOND >= lease["renewed_at"]:
+            await tasks.move(tx, task, "in_progress", actor, why)
+
+
 async def _is_asked_for(tx: Tx, row: Row) -> bool:
     """An issue with the repository's task label."""
     if row["is_pull_request"] or row["labels"] == "[]":
@@ -120,8 +141,11 @@ def carries(among: str, label: str) -> bool:
 
 
 async def pull_changed(tx: Tx, row: Row) -> None:
-    """A PR's mirrored row is new: a merge completes its task."""
+    """A PR's mirrored row is new: a merge completes its task, another end sends it back."""
     if not row["merged"]:
+        if row["state"] == "closed" and row["closed_at"]:
+            why = f"pull request #{row['number']} was closed"
+            await _sent_back(tx, row, row["closed_at"], BOT, why)
         return
     here = (row["installation_id"], row["repository_id"])
     for found in await stored.of_pull(tx, *here, row["number"]):

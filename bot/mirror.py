@@ -159,12 +159,17 @@ async def _comment(tx: Tx, row: Row, put: Put) -> None:
     await tidings.comment_came(tx, row, put)
 
 
+async def _review(tx: Tx, row: Row, put: Put) -> None:
+    await tidings.review_came(tx, row, put)
+    await hearing.review_came(tx, row, put)
+
+
 FOLLOW = {
     "issues": _issue,
     "pull_requests": _pull_request,
     "installations": _installation,
     "comments": _comment,
-    "reviews": tidings.review_came,
+    "reviews": _review,
     "check_runs": tidings.check_ended,
 }
 

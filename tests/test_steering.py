@@ -1,10 +1,10 @@
 """What people and tech-leads decide, and what their agents can still do."""
 
 import pytest
-from town import Town
+from town import Agent, Town
 
 from bot.tasks import RESERVED_FOR
-from fixtures.github import Comment, Issue
+from fixtures.github import Comment, Issue, Pull
 
 
 def card(issue: Issue) -> str:
@@ -219,3 +219,48 @@ async def test_each_step_leaves_its_event_and_its_audit_row(town: Town) -> None:
         rows = await town.rows(f"{q.format(what=what, table=table)} ORDER BY seq", t=task["id"])
         assert [row["what"] for row in rows] == steps
         assert [row["actor"] for row in rows][1:] == ["scout", "scout", "hubbub[bot]"]
+
+
+async def proposed(town: Town, agent: Agent, issue: Issue) -> tuple[Pull, int]:
+    """A pull request of the task that its holder says is to be reviewed."""
+    where = town.name(issue)
+    fence = (await agent.call("claim_task", task=where, lease_s=3600))["fence"]
+    town.person.push(town.repository, "fix", {"a.py": "1\n"}, base="main")
+    await agent.call("github_create_pr", task=where, fence=fence, head="fix", title="Mend")
+    await town.settle()
+    await agent.call("update_task_status", task=where, fence=fence, status="in_review")
+    (pull,) = town.repository.pulls.values()
+    return pull, fence
+
+
+@pytest.mark.parametrize("how", ["changes requested", "closed"])
+async def test_a_review_that_says_no_sends_the_task_back_and_its_time_runs(
+    town: Town, how: str
+) -> None:
+    issue = await town.task()
+    agent, other = await town.agent("scout"), await town.agent("other")
+    reviewer = town.github.person("hubot", permissions={"acme/rocket": "write"})
+    pull, fence = await proposed(town, agent, issue)
+    await town.time_passes(24 * 3600)
+    if how == "closed":
+        town.person.close(pull)
+    else:
+        reviewer.review(pull, "changes_requested", "Not so.")
+    await town.settle()
+    task = (await agent.call("get_task", task=town.name(issue)))["task"]
+    assert (task["state"], task["holder"]) == ("in_progress", "scout")
+    # A dead agent's task is not lost in a review for ever.
+    await town.time_passes(3601)
+    assert (await other.call("claim_task"))["fence"] == fence + 1
+
+
+async def test_a_review_that_agrees_or_comments_leaves_the_task_in_review(town: Town) -> None:
+    issue = await town.task()
+    agent = await town.agent("scout")
+    reviewer = town.github.person("hubot", permissions={"acme/rocket": "write"})
+    pull, _ = await proposed(town, agent, issue)
+    reviewer.review(pull, "commented", "Hm.")
+    reviewer.review(pull, "approved", "Yes.")
+    await town.settle()
+    task = (await agent.call("get_task", task=town.name(issue)))["task"]
+    assert task["state"] == "in_review"

@@ -112,7 +112,7 @@ async def _claim(ctx: Context, ref: str, lease_s: int | None, paths: list[str] |
     if row["holder"] == ctx.actor.name:
         if paths is not None:
             await leases.touching(ctx.tx, ctx.installation_id, row["lease_id"], paths)
-        return await _claimed(ctx, row["id"])
+        return await _claimed(ctx, row["id"], anew=paths is not None)
     waits = await claimable.waits(ctx.tx, ctx.actor, row)
     if standing := claimable.reasons(ctx.actor, row, waits, await _capabilities(ctx)):
         raise _refusal(row, standing)
@@ -210,7 +210,8 @@ def _about(row: Row, capability: str | None) -> bool:
     return capability is None or any(meets([each], capability) for each in row["capabilities"])
 
 
-async def _claimed(ctx: Context, task_id: str) -> Claimed:
+async def _claimed(ctx: Context, task_id: str, *, anew: bool = True) -> Claimed:
+    """`anew`: others are told of paths that both touch."""
     row = await found(ctx, task_id)
     issue = await mirror.issue(
         ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
@@ -226,16 +227,16 @@ async def _claimed(ctx: Context, task_id: str) -> Claimed:
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
         body=shown_text(issue) if issue else None,
         handoff=handed,
-        overlaps=await _overlaps(ctx, row),
+        overlaps=await _overlaps(ctx, row, anew=anew),
     )
 
 
-async def _overlaps(ctx: Context, row: Row) -> list[Overlap]:
+async def _overlaps(ctx: Context, row: Row, *, anew: bool) -> list[Overlap]:
     """Those on its paths; the others are told too, by an event and on their card."""
     lease = await leases.get(ctx.tx, ctx.installation_id, row["lease_id"])
     paths = leases.paths_of(lease) if lease else []
     meeting = await overlap.found(ctx.tx, row, paths)
-    for each in meeting:
+    for each in meeting if anew else ():
         if each.task_id is not None and each.holder is not None:
             data = {"task": tasks.name(row), "holder": ctx.actor.name, "paths": each.paths}
             await events.append(
