@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from hosts import ERAS, connected
 from serving import SECRET
 from surface import Answer, Surface, serving
 from town import Agent, Town
@@ -268,6 +269,25 @@ async def test_over_http_too_what_cannot_be_kept_is_the_callers_fault(
     body = f'{{"name": "x", "content": {written}}}'
     answer = await surface.send("POST", "/api/v1/create_context", data=body, headers=headers)
     assert (answer.status, answer.code) == (422, "invalid_arguments")
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_over_mcp_contents_are_kept_and_refused_alike(surface: Surface, era: str) -> None:
+    large = "é\n" * 333_333 + "x"
+    async with connected(surface, era) as client:
+
+        async def call(tool: str, **arguments: Any) -> dict[str, Any]:
+            called = await client.call_tool(tool, arguments)
+            assert called.structured_content is not None
+            return called.structured_content
+
+        for given in (large, "", None, [1.5, {"é": ["\x00", True]}], nested(60), 2**200):
+            made = await call("create_context", name="x", content=given)
+            read = await call("get_context", context_id=made["context"]["id"])
+            assert read["content"] == given
+        for given, said in ((large + "x", "too_large"), (nested(101), "invalid_arguments")):
+            refused = await call("create_context", name="x", content=given)
+            assert refused["error"]["code"] == said
 
 
 # --- Who may --------------------------------------------------------------------------------------
