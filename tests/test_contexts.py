@@ -279,7 +279,7 @@ async def test_over_mcp_contents_are_kept_and_refused_alike(surface: Surface, er
         async def call(tool: str, **arguments: Any) -> dict[str, Any]:
             called = await client.call_tool(tool, arguments)
             assert called.structured_content is not None
-            return called.structured_content
+            return dict(called.structured_content)
 
         for given in (large, "", None, [1.5, {"é": ["\x00", True]}], nested(60), 2**200):
             made = await call("create_context", name="x", content=given)
