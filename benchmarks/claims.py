@@ -61,11 +61,19 @@ class RecordingSQLite(Recorder):
         self.sent.append((sql.partition(" IMMEDIATE")[0], dict(params) if params else ()))
         return self.inner.execute(sql, params)
 
+    def executemany(self, sql: str, rows: Any) -> Any:
+        self.sent.append((sql, list(rows)))
+        return self.inner.executemany(sql, rows)
+
 
 class RecordingCursor(Recorder):
     async def execute(self, sql: str, params: Any) -> Any:
         self.sent.append((sql, dict(params)))
         return await self.inner.execute(sql, params)
+
+    async def executemany(self, sql: str, rows: Any) -> Any:
+        self.sent.append((sql, list(rows)))
+        return await self.inner.executemany(sql, rows)
 
 
 class RecordingMySQL(Recorder):
@@ -197,6 +205,9 @@ async def _bare_sqlite(path: str, told: list[Script]) -> float:
         for script in waiting:
             async with writing:
                 for sql, params in script:
+                    if isinstance(params, list):
+                        db.executemany(sql, params)
+                        continue
                     db.execute(BEGIN + " IMMEDIATE" if sql == BEGIN else sql, params).fetchall()
 
     seconds = await at_once(worker)
@@ -226,6 +237,9 @@ async def _send(connection: Any, script: Script) -> None:
             await named[sql]()
             continue
         cursor = await connection.cursor(aiomysql.DictCursor)
+        if isinstance(params, list):
+            await cursor.executemany(sql, params)
+            continue
         await cursor.execute(sql, params)
         await cursor.fetchall()
 

@@ -5,6 +5,7 @@ a place in the order is kept back until its transaction ends, and numbered from 
 of its installation, whose lock then lasts until the commit: numbers appear in their order.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -44,9 +45,13 @@ async def _number(tx: Tx, installation_id: int, rows: Sequence[Numbered]) -> Non
     if not rows:
         return
     first = (await of(tx, [installation_id]))[installation_id] - n + 1
+    # Everybody else of the installation waits meanwhile: a statement for each table, not each row.
+    alike: dict[tuple[str, tuple[str, ...]], list[Row]] = defaultdict(list)
     for seq, each in enumerate(rows, first):
         row = each.row | {"seq": seq}
-        await tx.run(sql.insert(each.table, tuple(row)), **row)
+        alike[each.table, tuple(row)].append(row)
+    for (name, columns), numbered in alike.items():
+        await tx.many(sql.insert(name, columns), numbered)
 
 
 async def of(tx: Tx, installation_ids: Sequence[int]) -> dict[int, int]:
