@@ -101,9 +101,10 @@ async def record(ctx: Context, agent_id: str, what: str, note: str | None = None
 
 
 async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:
-    """Give back what they hold; whoever takes it next finds a hand-off."""
+    """Give back what they hold, or have reserved; whoever takes it next finds a hand-off."""
     here = (ctx.tx, ctx.installation_id)
-    task_ids = await agents.held_tasks(*here, ids, MOST_TASKS + 1)
+    kept = await stored.reserved_for(*here, ids, MOST_TASKS + 1)
+    task_ids = sorted({*await agents.held_tasks(*here, ids, MOST_TASKS + 1), *kept})
     if len(task_ids) > MOST_TASKS:
         raise Refused(
             "too_large",
@@ -114,6 +115,8 @@ async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:
     freed = []
     for task_id in task_ids:
         task = await stored.locked(*here, task_id)
+        if task is not None and task["assigned_to"] in ids:
+            await tasks.free(ctx.tx, task, ctx.actor.name, why)
         if task is None or task["holder"] not in ids:
             continue
         how = "released" if task["holder"] == ctx.actor.name else "revoked"

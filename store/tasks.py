@@ -1,6 +1,7 @@
 """Tasks, and the one pointer on each that names its live lease."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from store import ids, sql
@@ -288,3 +289,17 @@ async def reserved_before(tx: Tx, before: int, limit: int) -> list[Row]:
         before=before,
         n=limit,
     )
+
+
+async def reserved_for(
+    tx: Tx, installation_id: int, agent_ids: Sequence[str], limit: int
+) -> list[str]:
+    """The ids of tasks that are kept for these agents."""
+    rows = await tx.all(
+        "SELECT id FROM tasks WHERE installation_id = :i AND state = 'assigned' "
+        "AND assigned_to IN :agents ORDER BY id LIMIT :n",
+        i=installation_id,
+        agents=tuple(agent_ids),
+        n=limit,
+    )
+    return [row["id"] for row in rows]

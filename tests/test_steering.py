@@ -264,3 +264,15 @@ async def test_a_review_that_agrees_or_comments_leaves_the_task_in_review(town: 
     await town.settle()
     task = (await agent.call("get_task", task=town.name(issue)))["task"]
     assert task["state"] == "in_review"
+
+
+@pytest.mark.parametrize("action", ["pause", "unregister"])
+async def test_what_was_reserved_for_an_agent_that_stops_is_anybodys(
+    town: Town, action: str
+) -> None:
+    issue = await town.task()
+    lead, other = await town.agent("lead", "tech-lead"), await town.agent("other")
+    chosen = await town.agent("chosen")
+    await lead.call("assign_task", task=town.name(issue), agent_id="chosen")
+    await chosen.call("manage_agent", agent_id="chosen", action=action)
+    assert (await other.call("claim_task"))["task"]["number"] == issue.number
