@@ -31,9 +31,9 @@ lint: $(STAMP) ## check style, types, imports, workflows and the lock file
 	@$(BIN)/zizmor --quiet --offline .github/workflows
 	@$(CHECK_LOCK)
 
-bench: $(STAMP) ## measure speed, some 55 minutes (BENCH=intake, million, repair, backfill, day, senders, swarm, claims, calls, connected; galera by name only)
+bench: $(STAMP) ## measure speed, some 55 minutes (BENCH=intake, million, repair, backfill, day, senders, swarm, claims, calls, connected, wake; galera by name only)
 	@echo "Measuring on SQLite and on a MariaDB; close what else runs"
-	@for each in $(or $(BENCH),intake million repair backfill day senders swarm claims calls connected); do \
+	@for each in $(or $(BENCH),intake million repair backfill day senders swarm claims calls connected wake); do \
 		PYTHONPATH=tests $(BIN)/python tests/mariadb.py $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 serve: $(STAMP) ## run Hubbub with the settings in the environment or .env

@@ -18,13 +18,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.processes import SECRET, databases, program, serve
-from bot.actor import Actor
-from bot.hub import Hub, create_key
+from bot.hub import create_key
 from bot.keys import Keys
-from bot.operation import Shared
+from store import agents
 from store.database import open_store
 from store.migrate import upgrade
-from store.transaction import Store, Tx
+from store.transaction import Tx
 
 WAITERS = 1000
 # So that no one sends more messages in a minute than one may.
@@ -33,8 +32,19 @@ WAKES = 100
 EVERY_S = 0.1
 SEED = 5
 INSTALLATION = 42
-WAIT_S = 50
-SOON_S = 10
+AGENT = {
+    "installation_id": INSTALLATION,
+    "name": "x",
+    "system_name": "",
+    "role": "developer",
+    "capabilities": [],
+    "parent_id": None,
+    "last_active_at": 0,
+}
+# Not all come again at once, as they would not.
+WAIT_S = (20.0, 50.0)
+SETTLE_S = 5
+SOON_S = 30
 MODERN = "2026-07-28"
 META = {
     "io.modelcontextprotocol/protocolVersion": MODERN,
@@ -93,10 +103,11 @@ async def by_mcp(waiter: Waiter, given: dict[str, Any]) -> Any:
 
 async def polling(waiter: Waiter, ask: Ask) -> None:
     given: dict[str, Any] = {"topics": ["messages"]}
+    pause = random.Random(waiter.token)  # noqa: S311 - spreads, hides nothing
     while True:
         answer = await ask(waiter, given)
         waiter.heard(answer["events"])
-        given |= {"cursor": answer["cursor"], "wait_s": WAIT_S}
+        given |= {"cursor": answer["cursor"], "wait_s": pause.uniform(*WAIT_S)}
         waiter.ready.set()
 
 
@@ -121,11 +132,13 @@ async def waiting(waiters: Sequence[Waiter], way: str) -> AsyncIterator[None]:
     tasks = [asyncio.ensure_future(WAYS[way](each)) for each in waiters]
     await asyncio.gather(*(each.ready.wait() for each in waiters))
     # The polls that wait are on their way.
-    await asyncio.sleep(2)
-    yield
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(SETTLE_S)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def wakes(waiters: Sequence[Waiter], senders: Sequence[Waiter]) -> list[float]:
@@ -161,24 +174,20 @@ async def measured(tokens: Sequence[str], there: str, here: str, way: str) -> li
 
 
 async def peopled(url: str) -> list[str]:
-    """The tokens of the waiters, then of the senders."""
+    """The tokens of the waiters, then of the senders; all in one transaction."""
     names = [f"waiter-{n}" for n in range(WAITERS)] + [f"sender-{n}" for n in range(SENDERS)]
+    keys = Keys(SECRET)
+
+    async def work(tx: Tx) -> list[str]:
+        now = await tx.now()
+        for name in names:
+            await agents.register(tx, AGENT | {"id": name, "registered_at": now})
+        return [await create_key(tx, keys, INSTALLATION, name, "developer") for name in names]
+
     store = await open_store(url)
-    hub = Hub(store, Shared(Keys(SECRET)))
-    tokens = []
-    for name in names:
-        actor = Actor(INSTALLATION, name, "developer")
-        await hub.call(actor, "register_agent", {"agent_id": name, "name": name})
-        tokens.append(await _token(store, hub.keys, name))
+    tokens = await store.write(work)
     await store.close()
     return tokens
-
-
-async def _token(store: Store, keys: Keys, name: str) -> str:
-    async def work(tx: Tx) -> str:
-        return await create_key(tx, keys, INSTALLATION, name, "developer")
-
-    return await store.write(work)
 
 
 def main() -> None:
@@ -202,9 +211,9 @@ def main() -> None:
                             measured(tokens, servers[0], servers[processes - 1], way)
                         )
                         row = (took[len(took) // 2], took[-1 - len(took) // 100], took[-1])
-                        table.add_row(
-                            engine, way, str(processes), *(f"{ms:.0f}" for ms in row), str(goal)
-                        )
+                        shown = [engine, way, str(processes), *(f"{ms:.0f}" for ms in row)]
+                        Console(stderr=True).print(*shown)
+                        table.add_row(*shown, str(goal))
     Console(width=100).print(table)
 
 
