@@ -47,6 +47,7 @@ class Board(Group):
 class Permissions(Group):
     """The least permission on the repository that each slash command takes."""
 
+    ask: ToChange = "triage"
     assign: ToChange = "write"
     block: ToChange = "write"
     cancel: ToChange = "write"

@@ -276,3 +276,20 @@ async def test_what_was_reserved_for_an_agent_that_stops_is_anybodys(
     await lead.call("assign_task", task=town.name(issue), agent_id="chosen")
     await chosen.call("manage_agent", agent_id="chosen", action=action)
     assert (await other.call("claim_task"))["task"]["number"] == issue.number
+
+
+async def test_a_person_asks_the_holder_who_hears_of_it_with_its_next_call(town: Town) -> None:
+    issue = await town.task()
+    agent = await town.agent("scout")
+    nobody = town.person.comment(issue, "/ask Anybody there?")
+    await town.settle()
+    assert reactions(nobody) == ["confused"]
+    await agent.call("claim_task", task=town.name(issue))
+    asked = town.person.comment(issue, "/ask How far are you?")
+    await town.settle()
+    assert reactions(asked) == ["+1"]
+    told = (await agent.call("list_tasks"))["notices"]
+    assert [each["kind"] for each in told] == ["message"]
+    (message,) = (await agent.call("get_messages"))["messages"]
+    assert (message["sender"], message["body"]) == ("@octocat", "How far are you?")
+    assert message["task"] == town.name(issue)

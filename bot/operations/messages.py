@@ -9,7 +9,7 @@ from bot import messages as rules
 from bot import showing, tasks
 from bot.actor import ROLES, SLUG, Actor
 from bot.errors import Refused
-from bot.operation import Answer, Context, TaskRef, Woken, operation
+from bot.operation import Answer, Context, Slash, TaskRef, Woken, operation
 from bot.operations.tasks import PRIORITIES, Priority, found
 from bot.pages import Cursor, Limit, decode, encode
 from bot.times import SECOND, stamp
@@ -23,7 +23,7 @@ Recipient: TypeAlias = Annotated[
     Field(
         pattern=rf"^(everybody|role:({'|'.join(ROLES)})|capability:\S+|{SLUG})$",
         max_length=140,
-        description="an agent's id, role:developer, capability:python, or everybody",
+        description="an agent's id, role:developer, capability:python, everybody, or holder",
     ),
 ]
 MessageId: TypeAlias = Annotated[str, Field(max_length=40)]
@@ -90,7 +90,16 @@ class Deleted(Answer):
     read_by: list[str] = Field(description="for whom it was too late; at most 20")
 
 
-@operation(role="tester")
+HOLDER = "holder"
+ASK = Slash(
+    "ask",
+    "ask or tell whoever holds this task",
+    ("body",),
+    given={"to": HOLDER, "priority": "high"},
+)
+
+
+@operation(role="tester", slashes=(ASK,))
 async def send_message(
     ctx: Context,
     to: Recipient,
@@ -112,6 +121,8 @@ async def send_message(
         raise Refused(
             "invalid_arguments", "`visibility`: issue needs `task`: on whose card shall it stand?"
         )
+    if to == HOLDER:
+        to = _holder(about)
     chosen = await rules.readers(ctx.tx, ctx.actor, to)
     free, full = await rules.with_room(ctx.tx, ctx.installation_id, chosen)
     message_id = ids.new("m", ctx.now)
@@ -132,6 +143,20 @@ async def send_message(
     await rules.tell(ctx.tx, row, free, about["repository_id"] if about else None)
     await _show_on_card(ctx, row)
     return _sent(row, free, full)
+
+
+def _holder(task: Row | None) -> str:
+    """The agent that holds the task, or has it reserved. Raise Refused."""
+    if task is None:
+        raise Refused("invalid_arguments", "`to`: holder needs `task`: whose holder?")
+    who = task["holder"] or task["assigned_to"]
+    if who is None:
+        raise Refused("unknown_agent", f"Nobody holds {tasks.name(task)}: there is nobody to ask.")
+    if who.startswith("@"):
+        raise Refused(
+            "unknown_agent", f"A person, {who}, holds {tasks.name(task)}: comment on its issue."
+        )
+    return str(who)
 
 
 async def _thread(ctx: Context, reply_to: str) -> str:
