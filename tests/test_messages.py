@@ -475,6 +475,7 @@ async def test_a_dead_letter_is_sent_again_to_those_who_did_not_read_it(office: 
     cyd = await office.agent("cyd")
     message = await sent(ada, "everybody", "twice", ttl_s=60, priority="high")
     await cyd.call("mark_message_read", message_id=message)
+    assert await bodies(bob) == ["twice"]
     await office.time_passes(61)
     again = await ada.call("resend_message", message_id=message)
     assert (again["message_id"], again["recipients"]) == (message, ["bob"])

@@ -86,8 +86,8 @@ class Model:
         self.sent_at[sender].append(self.now)
         return readers
 
-    def get(self, agent: str, limit: int) -> list[str]:
-        """What is handed out."""
+    def get(self, agent: str, limit: int) -> list[tuple[str, int]]:
+        """What is handed out, and how often it was."""
         found = [m for m in self.unread(agent) if m.receipts[agent].visible_at <= self.now][:limit]
         for message in found:
             receipt = message.receipts[agent]
@@ -95,7 +95,7 @@ class Model:
             receipt.visible_at = self.now + VISIBLE_AGAIN_S
             if receipt.attempts == MOST_ATTEMPTS or receipt.dies_at < receipt.visible_at:
                 receipt.dies_at = receipt.visible_at
-        return [message.id for message in found]
+        return [(message.id, message.receipts[agent].attempts) for message in found]
 
     def mark(self, agent: str, message: Message) -> bool:
         """Whether the agent has it."""
@@ -196,7 +196,8 @@ async def send_many(s: Story, step: Step) -> None:
 async def get(s: Story, step: Step) -> None:
     limit = (2, 5, 100)[step.which % 3]
     answer = await s.agents[step.who].call("get_messages", limit=limit)
-    assert [each["id"] for each in answer["messages"]] == s.model.get(step.who, limit)
+    found = [(each["id"], each["attempts"]) for each in answer["messages"]]
+    assert found == s.model.get(step.who, limit)
     assert answer["unread"] == len(s.model.unread(step.who))
 
 
@@ -266,6 +267,19 @@ async def heed_nothing(s: Story, step: Step) -> None:
         await forward(s, VISIBLE_AGAIN_S)
 
 
+async def read_late(s: Story, step: Step) -> None:
+    """One has it in hand when its time is over, and marks it when it is dead."""
+    await send(s, Step("send", step.who, step.which, step.other, MINUTE_S))
+    for seconds in (45, 45, VISIBLE_AGAIN_S):
+        await forward(s, seconds)
+        for name in AGENTS:
+            await get(s, Step("get", name, 2))
+    await resend(s, step)
+    await mark(s, Step("mark", AGENTS[step.other % 3]))
+    await resend(s, step)
+    await get(s, step)
+
+
 async def look(s: Story, step: Step) -> None:
     """Neither list nor peek changes anything."""
     await reap(s, step)
@@ -290,6 +304,7 @@ DEEDS: dict[str, Deed] = {
         reap,
         pass_time,
         heed_nothing,
+        read_late,
         look,
     )
 }
@@ -305,8 +320,8 @@ STEPS = st.lists(
         st.integers(0, 5),
         st.sampled_from(TTLS_S),
     ),
-    min_size=15,
-    max_size=45,
+    min_size=10,
+    max_size=30,
 )
 
 
