@@ -1,10 +1,9 @@
 """Which tasks may be claimed, best first: highest priority, fewest failures, oldest."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from store import relations
-from store.tasks import LABELLED, decoded, merged
+from store.tasks import LABELLED, SELECT, along, decoded
 from store.transaction import Row, Tx
 
 # An open blocker or sub-issue keeps a task from being ready; of one that the mirror lacks its
@@ -21,13 +20,9 @@ UNBLOCKED = (
     + " AND "
     + OPEN.format(kind="parent", waits="target", awaited="source")
 )
-STATES = ("pending", "assigned")
 # From the most urgent.
 PRIORITIES = (2, 1, 0)
-FREE = (
-    "t.held = 0 AND t.lease_id IS NULL AND t.number IS NOT NULL "
-    f"AND (t.assigned_to IS NULL OR t.assigned_to = :me) AND {UNBLOCKED}"
-)
+FREE = f"t.held = 0 AND t.lease_id IS NULL AND t.number IS NOT NULL AND {UNBLOCKED}"
 AFTER = (
     " AND (t.failures > :failures OR (t.failures = :failures AND (t.created_at > :created_at "
     "OR (t.created_at = :created_at AND t.id > :id))))"
@@ -48,11 +43,42 @@ async def page(
     tx: Tx, installation_id: int, me: str, wanted: Wanted, after: Row | None, limit: int
 ) -> list[Row]:
     """Claimable by `me`, best first; `after`: the last task of the page before."""
-    where, given = FREE, dict[str, Any](me=me)
-    index = "ix_tasks_best"
+    where, given = _fits(wanted)
+    index = "ix_tasks_best" if wanted.repository_id is None else "ix_tasks_best_in"
+    rows = along(tx.dialect, index)
+    # Of those kept for one agent there are few: they may be sorted.
+    mine = f"{SELECT} AND t.state = 'assigned' AND t.assigned_to = :me AND {where}"
+    found = [
+        row
+        for row in await tx.all(mine, i=installation_id, me=me, **given)
+        if after is None or rank(row) > rank(after)
+    ]
+    for priority in PRIORITIES:
+        if after is not None and priority > after["priority"]:
+            continue
+        here, more = where, given
+        if after is not None and priority == after["priority"]:
+            here += AFTER
+            more = given | {name: after[name] for name in ("failures", "created_at", "id")}
+        q = (
+            f"{rows} AND t.state = 'pending' AND t.priority = {priority} AND {here} "
+            "ORDER BY t.failures, t.created_at, t.id LIMIT :n"
+        )
+        found += await tx.all(q, i=installation_id, n=limit, **more)
+        if sum(row["priority"] >= priority for row in found) >= limit:
+            break
+    return decoded(sorted(found, key=rank)[:limit])
+
+
+def rank(task: Row) -> tuple[int, int, int, str]:
+    """The lower, the sooner it is offered."""
+    return (-task["priority"], task["failures"], task["created_at"], task["id"])
+
+
+def _fits(wanted: Wanted) -> tuple[str, Row]:
+    where, given = FREE, Row()
     if wanted.repository_id is not None:
-        index, where = "ix_tasks_best_in", f"{where} AND t.repository_id = :r"
-        given["r"] = wanted.repository_id
+        where, given["r"] = f"{where} AND t.repository_id = :r", wanted.repository_id
     if wanted.label is not None:
         where, given["label"] = where + LABELLED, f"\n{wanted.label.casefold()}\n"
     if wanted.size is not None:
@@ -62,19 +88,7 @@ async def page(
         slug = wanted.capability.partition(":")[0]
         where += " AND (INSTR(t.capabilities, :bare) > 0 OR INSTR(t.capabilities, :levelled) > 0)"
         given |= {"bare": f'"{slug}"', "levelled": f'"{slug}:'}
-    found: list[Row] = []
-    for priority in PRIORITIES:
-        if after is not None and priority > after["priority"]:
-            continue
-        here, more = where, dict[str, Any]()
-        if after is not None and priority == after["priority"]:
-            here += AFTER
-            more = {name: after[name] for name in ("failures", "created_at", "id")}
-        parts = [f"t.state = '{state}' AND t.priority = {priority} AND {here}" for state in STATES]
-        q = merged(tx.dialect, index, parts, "failures, created_at, id")
-        left = limit - len(found)
-        found += await tx.all(q, i=installation_id, n=left, **given, **more) if left else []
-    return decoded(found)
+    return where, given
 
 
 async def take(tx: Tx, installation_id: int, task_id: str) -> bool:

@@ -251,6 +251,11 @@ async def listed(
     return decoded(await tx.all(q, i=installation_id, n=limit, **named, **more))
 
 
+def along(dialect: sql.Dialect, index: str) -> str:
+    """What actors get to see, walked in the order of an index."""
+    return SELECT.replace("tasks t JOIN", ALONG[dialect].format(index=index), 1)
+
+
 def merged(dialect: sql.Dialect, index: str, parts: list[str], order: str) -> str:
     """The first `:n` of the rows that fulfil one of the parts.
 
@@ -258,7 +263,7 @@ def merged(dialect: sql.Dialect, index: str, parts: list[str], order: str) -> st
     condition over several states finds would take a look at all of it.
     """
     inner = ", ".join(f"t.{each}" for each in order.split(", "))
-    select = SELECT.replace("tasks t JOIN", ALONG[dialect].format(index=index), 1)
+    select = along(dialect, index)
     one = [
         f"SELECT * FROM ({select} AND {part} ORDER BY {inner} LIMIT :n) part_{n}"
         for n, part in enumerate(parts)

@@ -73,6 +73,12 @@ async def test_a_hold_keeps_the_holder_from_everything_but_telling(town: Town) -
     assert (refused.code, refused.details["held_by"]) == ("on_hold", "@octocat")
     refused = await agent.refused("github_comment_issue", issue=where, fence=fence, body="So?")
     assert refused.code == "on_hold"
+    # Without a fence neither, nor by another agent.
+    refused = await agent.refused("github_comment_issue", issue=where, body="So?")
+    assert refused.code == "on_hold"
+    other = await town.agent("other")
+    refused = await other.refused("github_update_issue", issue=where, title="Else")
+    assert refused.code == "on_hold"
     told = await agent.call("update_task_status", **mine, status="in_progress", note="I wait")
     assert (told["task"]["held"], told["task"]["note"]) == (True, "I wait")
     town.person.comment(issue, "/resume")

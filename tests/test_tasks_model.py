@@ -7,6 +7,7 @@ time passes and the reaper comes when it likes. HUBBUB_EXAMPLES sets how many st
 import os
 import secrets
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -160,20 +161,26 @@ Deed: TypeAlias = Callable[[Story, Step], Awaitable[None]]
 async def claim(s: Story, step: Step) -> None:
     task, length = s.task(step), LENGTHS[step.other % 2]
     code, _ = await s.asked(step.who, "claim_task", task=task.id, lease_s=length)
+    before = deepcopy(s.model.tasks)
     s.model.expire()
     expected = None if task.holder == step.who else s.model.why_not(task, step.who)
     assert code == (expected or "ok")
     if expected is None:
         s.model.claim(task, step.who, length)
+    else:  # what is refused changes nothing, also not what others' time has brought
+        s.model.tasks = before
 
 
 async def claim_best(s: Story, step: Step) -> None:
     length = LENGTHS[step.other % 2]
     code, answer = await s.asked(step.who, "claim_task", lease_s=length)
+    before = deepcopy(s.model.tasks)
     s.model.expire()
     best = s.model.best(step.who)
     assert code == ("ok" if best else "nothing_ready")
-    if best:
+    if best is None:
+        s.model.tasks = before
+    else:
         assert answer["task"]["id"] == best.id
         s.model.claim(best, step.who, length)
         assert answer["fence"] == best.fence

@@ -39,9 +39,8 @@ Paths: TypeAlias = Annotated[
 ]
 Label: TypeAlias = Annotated[str, Field(min_length=1, max_length=255)]
 
-# How many ready tasks are looked at together, and how often, for one that the agent can do.
-PAGE = 50
-MOST_PAGES = 20
+# How many ready tasks are looked at together for one that the agent can do: mostly the first.
+PAGES = (8, *(50 for _ in range(20)))
 
 
 class Claimed(OneTask):
@@ -180,8 +179,8 @@ async def _claim_best(
     here, me = (ctx.tx, ctx.installation_id), ctx.actor.name
     missing: set[str] = set()
     passed, last = 0, None
-    for _ in range(MOST_PAGES):
-        page = await ready.page(*here, me, wanted, last, PAGE)
+    for limit in PAGES:
+        page = await ready.page(*here, me, wanted, last, limit)
         for row in page:
             needed = lacking(has, row["capabilities"]) if has is not None else []
             missing |= set(needed)
@@ -192,7 +191,7 @@ async def _claim_best(
                 ctx, row, lease_s, paths or []
             ):
                 return await _claimed(ctx, row["id"])
-        if len(page) < PAGE:
+        if len(page) < limit:
             break
         last = page[-1]
     raise Refused(

@@ -160,14 +160,18 @@ async def held(ctx: Context, ref: str, fence: int | None, *, even_on_hold: bool 
             fence=row["fence"],
         )
     if row["held"] and not even_on_hold and not ctx.actor.is_person:
-        why = f": {row['held_why']}" if row["held_why"] else ""
-        raise Refused(
-            "on_hold",
-            f"{row['held_by']} put {tasks.name(row)} on hold{why}. You keep your lease; wait for "
-            "the hold's end, or release_task. Nothing was changed.",
-            held_by=row["held_by"],
-        )
+        raise on_hold(row)
     return row
+
+
+def on_hold(row: Row) -> Refused:
+    why = f": {row['held_why']}" if row["held_why"] else ""
+    return Refused(
+        "on_hold",
+        f"{row['held_by']} put {tasks.name(row)} on hold{why}. Whoever holds it keeps the lease; "
+        "wait for the hold's end, or release_task. Nothing was changed.",
+        held_by=row["held_by"],
+    )
 
 
 @operation(role="developer", reaches_github=True)

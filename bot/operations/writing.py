@@ -8,10 +8,11 @@ from bot import agents, budget, turns
 from bot import limits as kept
 from bot.errors import Refused
 from bot.operation import Answer, Context
-from bot.operations.tasks import covered, found, held
+from bot.operations.tasks import covered, found, held, on_hold
 from bot.times import stamp
 from bot.writes import KINDS
 from store import mirror, writes
+from store import tasks as stored
 from store.transaction import Row, Tx
 
 WriteState: TypeAlias = Literal[
@@ -84,10 +85,12 @@ async def queue(
 ) -> Queued:
     """Queue a write of the actor's. With the task that they hold it is dropped with the lease.
 
-    Raise Refused for an agent that is not at work.
+    Raise Refused for an agent that is not at work, or where a person has the task on hold.
     """
     if not ctx.actor.is_person:
         await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
+        if isinstance(number := arguments.get("number"), int):
+            await _not_on_hold(ctx, where, number)
     lane = writes.PEOPLE if ctx.actor.is_person else writes.AGENTS
     lease_id = task["lease_id"] if task else None
     here = (ctx.tx, ctx.installation_id)
@@ -117,6 +120,15 @@ async def queue(
         result=None,
         error=None,
     )
+
+
+async def _not_on_hold(ctx: Context, where: Row, number: int) -> None:
+    """Whether the issue's, or the pull request's, task may be worked on. Raise Refused."""
+    here = (ctx.tx, ctx.installation_id, where["id"], number)
+    task = await stored.by_number(*here)
+    for each in [task] if task else await stored.of_pull(*here):
+        if each["held"] and each["held_by"] != ctx.actor.name:
+            raise on_hold(each)
 
 
 def written(row: Row, *, ahead: int = 0, expected_at: str | None = None) -> Write:
