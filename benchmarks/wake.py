@@ -138,7 +138,9 @@ async def waiting(waiters: Sequence[Waiter], way: str) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        if failed := [each for each in ended if isinstance(each, Exception)]:
+            raise RuntimeError(f"{len(failed)} waiters failed: {failed[0]!r}")
 
 
 async def wakes(waiters: Sequence[Waiter], senders: Sequence[Waiter]) -> list[float]:
