@@ -302,7 +302,7 @@ async def dead_of(tx: Tx, installation_id: int, message_id: str) -> list[str]:
 async def revive(
     tx: Tx, installation_id: int, message_id: str, agents: Sequence[str], expires_at: int
 ) -> None:
-    """Their dead receipts are pending again, and the message lives as long."""
+    """Their dead receipts are pending again, and the message lives as long at least."""
     for n in range(0, len(agents), NAMES):
         await tx.run(
             "UPDATE receipts SET state = 'pending', attempts = 0, visible_at = 0, told_at = NULL, "
@@ -314,7 +314,8 @@ async def revive(
             agents=list(agents[n : n + NAMES]),
         )
     await tx.run(
-        "UPDATE messages SET expires_at = :at WHERE installation_id = :i AND id = :m",
+        "UPDATE messages SET expires_at = CASE WHEN expires_at < :at THEN :at ELSE expires_at END "
+        "WHERE installation_id = :i AND id = :m",
         at=expires_at,
         i=installation_id,
         m=message_id,

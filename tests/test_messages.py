@@ -509,6 +509,22 @@ async def test_a_dead_letter_is_sent_again_by_its_sender_its_reader_or_a_tech_le
     assert (await ada.refused("resend_message", message_id="m_0")).code == "unknown_message"
 
 
+async def test_what_is_sent_again_to_one_lives_no_shorter_for_others(office: Office) -> None:
+    ada, bob = await office.agent("ada", "developer"), await office.agent("bob", "tester", "go")
+    cyd = await office.agent("cyd", "tester", "go")
+    message = await sent(ada, "capability:go", ttl_s=30 * 24 * 3600)
+    for _ in range(stored.MOST_ATTEMPTS):
+        assert await bodies(bob) == ["x"]
+        await office.time_passes(61)
+    assert (await ada.call("resend_message", message_id=message))["recipients"] == ["bob"]
+    (row,) = await office.rows(
+        "SELECT sent_at, expires_at FROM messages WHERE installation_id = :i"
+    )
+    assert row["expires_at"] - row["sent_at"] == 30 * 24 * 3600 * 1_000_000
+    await office.time_passes(29 * 24 * 3600)
+    assert (await bodies(bob), await bodies(cyd)) == ([], ["x"])
+
+
 async def test_nothing_is_sent_again_to_who_left_or_is_full(office: Office) -> None:
     ada = await office.agent("ada")
     for name in ("bob", "cyd", "dan"):
