@@ -51,7 +51,10 @@ def application() -> Starlette:
 
 
 async def main() -> None:
-    listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    # Only of a socket that names its protocol asyncio sends each write at once.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(2048)
     print("listening on http://{}:{}".format(*listening.getsockname()), flush=True)  # noqa: T201
     config = uvicorn.Config(application(), log_level="error", access_log=False)
     await uvicorn.Server(config).serve(sockets=[listening])
