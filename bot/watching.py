@@ -50,10 +50,15 @@ class Spot:
             self._behind = False
             return None
         self._wants = wants
-        self._woken = asyncio.get_running_loop().create_future()
+        woken: asyncio.Future[News | None] = asyncio.get_running_loop().create_future()
+        self._woken = woken
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._woken
+                return await woken
+        except (TimeoutError, asyncio.CancelledError):
+            # Something may have come in the turn of the loop in which the time ended.
+            self._behind |= woken.done() and not woken.cancelled()
+            raise
         finally:
             self._woken = None
 

@@ -12,12 +12,14 @@ import pytest
 from serving import Serving, serving
 from town import Agent, Clock, Town
 
+from bot import feed, reaper
 from bot import hub as kernel
-from bot import reaper
 from bot.actor import Actor, Role
 from bot.hub import Hub
 from bot.keys import Keys
+from bot.news import News, Topics
 from bot.operation import Shared
+from bot.watching import Following, Spot
 from store import events, mirror, retention
 from store.database import open_store
 from store.migrate import upgrade
@@ -319,6 +321,33 @@ async def test_events_of_a_context_reach_those_who_may_read_it(
 
 
 # --- Many -----------------------------------------------------------------------------------------
+
+
+async def test_what_comes_as_the_time_ends_is_not_lost() -> None:
+    """The timer is due in the turn in which the news come, and it wins."""
+    spot = Spot()
+    waiting = asyncio.create_task(spot.wait(None, 0))
+    await asyncio.sleep(0)
+    spot.tell(News((), 7))
+    with pytest.raises(TimeoutError):
+        await waiting
+    async with asyncio.timeout(SOON_S):
+        assert await spot.wait(None, SOON_S) is None
+
+
+async def test_one_who_follows_hears_what_came_as_its_time_ended(
+    hub: Hub, installation_id: int
+) -> None:
+    scout, spot = agent(hub, installation_id).actor, Spot()
+    following = Following(hub.store, scout, Topics(frozenset({"agent"})), None, spot)
+    start = (await following.next(10, 0)).cursor
+    await happens(hub, installation_id, subject="late")
+    found = await hub.store.read(lambda tx: feed.look(tx, installation_id, start))
+    late = asyncio.create_task(following.next(10, 0))
+    await asyncio.sleep(0)
+    spot.tell(found)
+    pages = [await late, await following.next(10, SOON_S)]
+    assert [each["subject"] for page in pages for each in page.events] == ["late"]
 
 
 async def test_hundreds_are_woken_by_one_look(hub: Hub, installation_id: int) -> None:
