@@ -183,7 +183,8 @@ async def peopled(url: str) -> list[str]:
     async def work(tx: Tx) -> list[str]:
         now = await tx.now()
         for name in names:
-            await agents.register(tx, AGENT | {"id": name, "registered_at": now})
+            await agents.entered(tx, AGENT | {"id": name, "registered_at": now})
+        await agents.change(tx, INSTALLATION, names, left_at=None)
         return [await create_key(tx, keys, INSTALLATION, name, "developer") for name in names]
 
     store = await open_store(url)

@@ -18,6 +18,22 @@ MOST_AGENTS = 200
 MOST_TASKS = 300
 
 
+async def may_place(ctx: Context, row: Row) -> None:
+    """Raise Refused for who may not give this agent another parent, or none."""
+    above, me = row["parent_id"], ctx.actor.name
+    own = above is None and row["id"] == me
+    if own or above == me or ctx.actor.may("tech-lead") or await is_below(ctx, row["id"], me):
+        return
+    if above is None:
+        raise Refused("forbidden", f"Only {row['id']} itself and tech-leads give it a parent.")
+    raise Refused(
+        "forbidden",
+        f"{row['id']} is below {above}: {above}, those above that, and tech-leads change its "
+        "`parent_id`, by update_agent. Leave it out and it stays; nothing was changed.",
+        parent_id=above,
+    )
+
+
 async def settle(ctx: Context, agent_id: str, parent_id: str) -> None:
     """Raise Refused for a parent that is the agent itself or below it.
 

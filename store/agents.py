@@ -33,6 +33,8 @@ BY_STATUS: dict[Status | None, str] = {
     "paused": "left_at IS NULL AND paused_at IS NOT NULL",
     "left": "left_at IS NOT NULL",
 }
+# What one is that said no more than its name.
+SILENT: Row = {"system_name": "", "capabilities": [], "parent_id": None}
 # So many agents are looked at for one page of those that fit.
 WINDOW = 1000
 
@@ -63,15 +65,13 @@ async def find_key(tx: Tx, key_id: str) -> Row | None:
     return await tx.one(q, id=key_id)
 
 
-async def register(tx: Tx, row: Row) -> Row | None:
-    """Add the agent, or say anew who it is: its row before; None if it was not here."""
-    # A new one has left until the UPDATE: so of two calls at once only one finds it away.
+async def entered(tx: Tx, row: Row) -> Row:
+    """The agent's row as it is, locked; one that was not here is added as if it had left."""
+    # Of two calls at once only one finds it away: whoever changes `left_at` first.
     new = sql.insert_new(tx.dialect, "agents", (*COLUMNS, "left_at"), ("installation_id", "id"))
-    await tx.run(new, **_encoded(row), left_at=row["registered_at"])
-    (before,) = await locked(tx, row["installation_id"], [row["id"]])
-    said = {c: row[c] for c in COLUMNS if c not in ("installation_id", "id", "registered_at")}
-    await change(tx, row["installation_id"], [row["id"]], **said, left_at=None)
-    return before if before["left_at"] is None else None
+    await tx.run(new, **_encoded(SILENT | row), left_at=row["registered_at"])
+    (found,) = await locked(tx, row["installation_id"], [row["id"]])
+    return found
 
 
 async def get(tx: Tx, installation_id: int, agent_id: str) -> Row | None:
@@ -95,11 +95,6 @@ async def change(tx: Tx, installation_id: int, agent_ids: Sequence[str], **value
     sets = ", ".join(f"{c} = :{c}" for c in values)
     q = f"UPDATE agents SET {sets} WHERE installation_id = :i AND id IN :ids"
     await tx.run(q, i=installation_id, ids=tuple(agent_ids), **values)
-
-
-async def listed(tx: Tx, installation_id: int, after: str, limit: int) -> list[Row]:
-    q = "SELECT * FROM agents WHERE installation_id = :i AND id > :after ORDER BY id LIMIT :n"
-    return [_decoded(r) for r in await tx.all(q, i=installation_id, after=after, n=limit)]
 
 
 async def page(

@@ -133,6 +133,31 @@ async def test_what_one_leaves_out_of_an_update_stays(town: Town) -> None:
     assert after == before | {"system": "codex", "last_active_at": after["last_active_at"]}
 
 
+async def test_what_one_leaves_out_of_a_registration_stays(town: Town) -> None:
+    await town.agent("above")
+    agent = await below(town, "above", "scout")
+    await agent.call("update_agent", system="codex", capabilities=["go:2"])
+    before = (await agent.call("get_agent", agent_id="scout"))["agent"]
+    again = (await agent.call("register_agent", agent_id="scout", name="Scout"))["agent"]
+    assert again == before | {"name": "Scout", "last_active_at": again["last_active_at"]}
+    given = {"agent_id": "scout", "name": "Scout", "system": "", "capabilities": []}
+    emptied = (await agent.call("register_agent", **given))["agent"]
+    assert emptied == again | {
+        "system": "",
+        "capabilities": [],
+        "last_active_at": emptied["last_active_at"],
+    }
+
+
+async def test_one_that_left_comes_back_as_it_was(town: Town) -> None:
+    top, low = await line(town, "top", "low")
+    await low.call("update_agent", capabilities=["go"])
+    await low.call("manage_agent", agent_id="low", action="unregister")
+    back = (await low.call("register_agent", agent_id="low", name="low"))["agent"]
+    assert (back["parent_id"], back["capabilities"], back["status"]) == ("top", ["go"], "active")
+    assert (await top.call("manage_agent", agent_id="low", action="pause"))["agents"] == ["low"]
+
+
 async def test_a_tech_lead_changes_others_but_not_what_only_they_can_tell(town: Town) -> None:
     await town.agent("above")
     await town.agent("scout")
@@ -199,6 +224,64 @@ async def test_two_that_would_close_a_circle_at_once_do_not(town: Town) -> None:
         (refused,) = [each for each in outcomes if isinstance(each, BaseException)]
         assert isinstance(refused, Refused)
         assert refused.code == "invalid_arguments"
+
+
+async def test_a_new_agent_without_a_parent_has_none_until_it_names_one(town: Town) -> None:
+    await town.agent("top")
+    agent = await town.agent("scout")
+    assert (await agent.call("get_agent", agent_id="scout"))["agent"]["parent_id"] is None
+    placed = await agent.call("update_agent", parent_id="top")
+    assert placed["agent"]["parent_id"] == "top"
+
+
+@pytest.mark.parametrize("parent", ["", "other"])
+async def test_no_agent_leaves_its_parent_of_its_own_accord(town: Town, parent: str) -> None:
+    await town.agent("other")
+    *_, low = await line(town, "top", "low")
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("update_agent", {"name": "Changed", "parent_id": parent}),
+        ("register_agent", {"agent_id": "low", "name": "Changed", "parent_id": parent}),
+    ]
+    for operation, given in calls:
+        refused = await low.refused(operation, **given)
+        assert (refused.code, refused.details) == ("forbidden", {"parent_id": "top"})
+    await low.call("manage_agent", agent_id="low", action="unregister")
+    assert (await low.refused(*calls[1][:1], **calls[1][1])).code == "forbidden"
+    kept = {"agent_id": "low", "name": "low", "parent_id": "top"}
+    agent = (await low.call("register_agent", **kept))["agent"]
+    assert (agent["name"], agent["parent_id"]) == ("low", "top")
+
+
+@pytest.mark.parametrize("who", ["top", "middle", "lead"])
+async def test_a_parent_those_above_it_and_tech_leads_place_a_child_anew(
+    town: Town, who: str
+) -> None:
+    top, middle, low = await line(town, "top", "middle", "low")
+    await town.agent("other")
+    mover = {"top": top, "middle": middle, "lead": await town.agent("lead", "tech-lead")}[who]
+    placed = await mover.call("update_agent", agent_id="low", parent_id="")
+    assert placed["agent"]["parent_id"] is None
+    await low.call("update_agent", parent_id="middle")
+    placed = await mover.call("update_agent", agent_id="low", parent_id="other")
+    assert placed["agent"]["parent_id"] == "other"
+
+
+async def test_who_is_not_above_an_agent_neither_places_it_nor_changes_more(town: Town) -> None:
+    top, middle, low = await line(town, "top", "middle", "low")
+    peer = await town.agent("peer")
+    for each in (peer, low):
+        refused = await each.refused("update_agent", agent_id="middle", parent_id="peer")
+        assert refused.code == "forbidden"
+    assert (await middle.refused("update_agent", agent_id="peer", parent_id="top")).code == (
+        "forbidden"
+    )
+    given = {"agent_id": "low", "parent_id": "", "capabilities": ["go"]}
+    assert (await top.refused("update_agent", **given)).code == "forbidden"
+    assert (await top.refused("update_agent", agent_id="low")).code == "forbidden"
+    assert (await middle.refused("update_agent", agent_id="top", parent_id="low")).code == (
+        "forbidden"
+    )
+    assert (await top.call("get_agent", agent_id="low"))["agent"]["parent_id"] == "middle"
 
 
 async def test_a_line_of_parents_has_an_end(town: Town) -> None:

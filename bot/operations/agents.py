@@ -20,6 +20,8 @@ from store.agents import Sought, Status
 from store.transaction import Row
 
 AgentId: TypeAlias = Annotated[str, Field(pattern=f"^{SLUG}$")]
+# '' is to have none.
+Parent: TypeAlias = Annotated[str, Field(pattern=f"^({SLUG})?$")]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
 System: TypeAlias = Annotated[str, Field(max_length=80)]
 Why: TypeAlias = Annotated[str, Field(max_length=500)]
@@ -147,9 +149,9 @@ async def register_agent(
     ctx: Context,
     agent_id: AgentId,
     name: Name,
-    system: Annotated[System, Field(description="claude-code, codex, …")] = "",
-    capabilities: Capabilities = [],  # noqa: B006 - pydantic copies it
-    parent_id: AgentId | None = None,
+    system: Annotated[System | None, Field(description="claude-code, codex, …")] = None,
+    capabilities: Capabilities | None = None,
+    parent_id: Parent | None = None,
 ) -> OneAgent:
     """Introduce yourself: call this first, and again whenever what you can do changes."""
     if agent_id != ctx.actor.name:
@@ -157,23 +159,32 @@ async def register_agent(
             "forbidden",
             f"This token is {ctx.actor.name}'s: register as {ctx.actor.name}, not as {agent_id}.",
         )
-    said = {
-        "installation_id": ctx.installation_id,
-        "id": agent_id,
-        "name": name,
-        "system_name": system,
-        "role": ctx.actor.role,
-        "capabilities": capabilities,
-        "parent_id": parent_id,
-        "registered_at": ctx.now,
-        "last_active_at": ctx.now,
-    }
-    before = await agents.register(ctx.tx, said)
-    if parent_id is not None and (before is None or before["parent_id"] != parent_id):
-        await _under(ctx, agent_id, parent_id)
-    if before is None:
+    here = {"installation_id": ctx.installation_id, "id": agent_id}
+    times = {"registered_at": ctx.now, "last_active_at": ctx.now}
+    row = await agents.entered(ctx.tx, here | {"name": name, "role": ctx.actor.role} | times)
+    said = _said(name=name, system_name=system, capabilities=capabilities)
+    said |= {"role": ctx.actor.role, "last_active_at": ctx.now, "left_at": None}
+    await agents.change(ctx.tx, ctx.installation_id, [agent_id], **said)
+    if parent_id is not None:
+        await _place(ctx, row, parent_id)
+    if row["left_at"] is not None:
         await hierarchy.record(ctx, agent_id, "registered")
     return await _one(ctx, agent_id)
+
+
+def _said(**columns: Any) -> Row:
+    """Without what was left out, which stays as it is."""
+    return {column: value for column, value in columns.items() if value is not None}
+
+
+async def _place(ctx: Context, row: Row, parent_id: str) -> None:
+    """Put the agent, whose row is locked, under this parent, or by '' under none. Raise Refused."""
+    if parent_id == (row["parent_id"] or ""):
+        return
+    await hierarchy.may_place(ctx, row)
+    if parent_id:
+        await _under(ctx, row["id"], parent_id)
+    await agents.change(ctx.tx, ctx.installation_id, [row["id"]], parent_id=parent_id or None)
 
 
 async def _under(ctx: Context, agent_id: str, parent_id: str) -> None:
@@ -190,55 +201,52 @@ async def update_agent(
     name: Name | None = None,
     system: System | None = None,
     capabilities: Capabilities | None = None,
-    parent_id: AgentId | None = None,
+    parent_id: Parent | None = None,
     health: Health | None = None,
     checkpoint: State = None,
     task: TaskRef | None = None,
 ) -> OneAgent:
     """Change what you said about yourself; what you leave out stays."""
     which = agent_id or ctx.actor.name
+    said = _said(name=name, system_name=system, capabilities=capabilities)
     if which != ctx.actor.name:
-        _may_change(ctx, which, own=health is not None or checkpoint is not None)
+        own = health is not None or checkpoint is not None
+        _may_change(ctx, which, own=own, only_parent=parent_id is not None and not said)
     if task is not None and checkpoint is None:
         raise Refused("invalid_arguments", "`task` says what a `checkpoint` is for: give both.")
     # Before the agent's row is locked: tasks come first.
     if checkpoint is not None:
         await work.save(ctx, await _held(ctx, task) if task else "", checkpoint)
-    await _registered(ctx, which)
-    reported = health and health.model_dump(exclude_none=True) | {"at": ctx.now}
-    said = {
-        "name": name,
-        "system_name": system,
-        "capabilities": capabilities,
-        "parent_id": parent_id,
-        "health": reported,
-    }
-    if changed := {column: value for column, value in said.items() if value is not None}:
-        await agents.change(ctx.tx, ctx.installation_id, [which], **changed)
+    row = await _registered(ctx, which)
+    if health is not None:
+        said["health"] = health.model_dump(exclude_none=True) | {"at": ctx.now}
+    if said:
+        await agents.change(ctx.tx, ctx.installation_id, [which], **said)
     if parent_id is not None:
-        await _under(ctx, which, parent_id)
+        await _place(ctx, row, parent_id)
     return await _one(ctx, which)
 
 
-def _may_change(ctx: Context, agent_id: str, *, own: bool) -> None:
+def _may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bool) -> None:
     """Another agent. Raise Refused."""
     if own:
         raise Refused(
             "forbidden",
             f"`health` and `checkpoint` are {agent_id}'s own to tell: nobody else changes them.",
         )
-    if not ctx.actor.may("tech-lead"):
+    if not only_parent and not ctx.actor.may("tech-lead"):
         raise Refused(
             "forbidden",
-            f"Only {agent_id} itself and tech-leads change it; {ctx.actor.name} has the role "
-            f"{ctx.actor.role}.",
+            f"Only {agent_id} itself and tech-leads change it, those above it its `parent_id` "
+            f"alone; {ctx.actor.name} has the role {ctx.actor.role}.",
         )
 
 
-async def _registered(ctx: Context, agent_id: str) -> None:
-    row = await agents.get(ctx.tx, ctx.installation_id, agent_id)
-    if row is not None and row["left_at"] is None:
-        return
+async def _registered(ctx: Context, agent_id: str) -> Row:
+    """Its row, locked. Raise Refused."""
+    for row in await agents.locked(ctx.tx, ctx.installation_id, [agent_id]):
+        if row["left_at"] is None:
+            return row
     own = agent_id == ctx.actor.name
     raise Refused(
         "not_registered",
