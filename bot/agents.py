@@ -39,14 +39,22 @@ class Checkpoint(BaseModel):
 async def may_work(tx: Tx, installation_id: int, agent_id: str) -> None:
     """Raise Refused for one that never registered, has left, or is paused.
 
-    Until the end of the transaction nobody pauses it.
+    Until the end of the transaction nobody pauses it. Tasks are locked before agents.
     """
     found = await agents.locked(tx, installation_id, [agent_id])
-    if not found:
+    _at_work(agent_id, found[0] if found else None)
+
+
+async def look(tx: Tx, installation_id: int, agent_id: str) -> None:
+    """As `may_work`, for now: nothing is locked."""
+    _at_work(agent_id, await agents.get(tx, installation_id, agent_id))
+
+
+def _at_work(agent_id: str, row: Row | None) -> None:
+    if row is None:
         raise Refused(
             "not_registered", "Call register_agent first: nobody knows yet what you can do."
         )
-    (row,) = found
     if row["left_at"] is not None:
         raise Refused(
             "not_registered",

@@ -30,6 +30,15 @@ def spellings(needs: str) -> list[str]:
     return [*([slug] if level == 1 else []), *(f"{slug}:{n}" for n in range(level, HIGHEST + 1))]
 
 
+def met_by(has: Iterable[str]) -> list[str]:
+    """Every need that what an agent has meets, as tasks may name it."""
+    return [
+        each
+        for slug, level in map(_parted, has)
+        for each in (slug, *(f"{slug}:{n}" for n in range(1, level + 1)))
+    ]
+
+
 def _parted(capability: str) -> tuple[str, int]:
     slug, _, level = capability.partition(":")
     return slug, int(level or 1)

@@ -64,6 +64,14 @@ def _names(actor: Actor, rows: list[Row]) -> list[str]:
     ]
 
 
+def by_now(task: Row, now: int) -> Row:
+    """As the next claim finds it: nobody's once its lease ran out."""
+    if task["expires_at"] is None or task["expires_at"] > now:
+        return task
+    gone = dict.fromkeys(("holder", "lease_id", "expires_at", "question"))
+    return task | gone | {"state": "pending"}
+
+
 def reasons(actor: Actor, task: Row, waits: Waits, has: Sequence[str] | None) -> list[Reason]:
     """All that stands in the way, what is nearest first. `has`: the agent's capabilities."""
     found = [*_state(actor, task), *_people(actor, task)]

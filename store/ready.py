@@ -1,8 +1,10 @@
 """Which tasks may be claimed, best first: highest priority, fewest failures, oldest."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from store import relations
+from store import relations, sql
 from store.tasks import LABELLED, SELECT, along, decoded
 from store.transaction import Row, Tx
 
@@ -23,6 +25,12 @@ UNBLOCKED = (
 # From the most urgent.
 PRIORITIES = (2, 1, 0)
 FREE = f"t.held = 0 AND t.lease_id IS NULL AND t.number IS NOT NULL AND {UNBLOCKED}"
+# All that the task needs is among what is met.
+MET: dict[sql.Dialect, str] = {
+    "sqlite": "(t.capabilities = '[]' OR NOT EXISTS (SELECT 1 FROM json_each(t.capabilities) n "
+    "WHERE n.value NOT IN (SELECT m.value FROM json_each(:met) m)))",
+    "mysql": "(t.capabilities = '[]' OR JSON_CONTAINS(:met, t.capabilities))",
+}
 AFTER = (
     " AND (t.failures > :failures OR (t.failures = :failures AND (t.created_at > :created_at "
     "OR (t.created_at = :created_at AND t.id > :id))))"
@@ -31,19 +39,23 @@ AFTER = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a claimant will take; None takes any. `size`: 0 to 2."""
+    """What a claimant will take; None takes any.
+
+    `size`: 0 to 2. `met`: the needs that it meets, each as tasks may name it.
+    """
 
     repository_id: int | None = None
     label: str | None = None
     capability: str | None = None
     size: int | None = None
+    met: Sequence[str] | None = None
 
 
 async def page(
     tx: Tx, installation_id: int, me: str, wanted: Wanted, after: Row | None, limit: int
 ) -> list[Row]:
     """Claimable by `me`, best first; `after`: the last task of the page before."""
-    where, given = _fits(wanted)
+    where, given = _fits(wanted, tx.dialect)
     index = "ix_tasks_best" if wanted.repository_id is None else "ix_tasks_best_in"
     rows = along(tx.dialect, index)
     # Of those kept for one agent there are few: they may be sorted.
@@ -75,7 +87,7 @@ def rank(task: Row) -> tuple[int, int, int, str]:
     return (-task["priority"], task["failures"], task["created_at"], task["id"])
 
 
-def _fits(wanted: Wanted) -> tuple[str, Row]:
+def _fits(wanted: Wanted, dialect: sql.Dialect) -> tuple[str, Row]:
     where, given = FREE, Row()
     if wanted.repository_id is not None:
         where, given["r"] = f"{where} AND t.repository_id = :r", wanted.repository_id
@@ -88,6 +100,8 @@ def _fits(wanted: Wanted) -> tuple[str, Row]:
         slug = wanted.capability.partition(":")[0]
         where += " AND (INSTR(t.capabilities, :bare) > 0 OR INSTR(t.capabilities, :levelled) > 0)"
         given |= {"bare": f'"{slug}"', "levelled": f'"{slug}:'}
+    if wanted.met is not None:
+        where, given["met"] = f"{where} AND {MET[dialect]}", json.dumps(list(wanted.met))
     return where, given
 
 

@@ -4,6 +4,8 @@ import pytest
 from town import Town
 
 from bot.labels import changed, said
+from store import tasks
+from store.transaction import Tx
 
 
 async def offered(town: Town, **wanted: str) -> int:
@@ -63,12 +65,42 @@ async def test_a_task_beyond_an_agents_level_is_not_offered_and_not_given(town: 
 
 
 async def test_many_tasks_for_others_do_not_hide_the_one_that_an_agent_can_do(town: Town) -> None:
-    for n in range(60):
-        labels = ["agent-task", "needs:cobol", "priority:high"]
-        town.person.open_issue(town.repository, f"Old {n}", labels=labels)
     mine = await town.task("Mine")
+    await town.store.write(lambda tx: many_in_cobol(tx, town, 1200))
     agent = await town.agent("modern", "developer", "python")
     assert (await agent.call("claim_task"))["task"]["number"] == mine.number
+
+
+async def many_in_cobol(tx: Tx, town: Town, how_many: int) -> None:
+    """More urgent than any."""
+    for n in range(how_many):
+        await tasks.create(
+            tx,
+            town.installation.id,
+            repository_id=town.repository.id,
+            issue_id=10_000 + n,
+            number=10_000 + n,
+            title=f"Old {n}",
+            priority=2,
+            capabilities=["cobol", "python"],
+        )
+
+
+async def test_a_lease_that_ran_out_is_explained_as_free(town: Town) -> None:
+    issue = await town.task()
+    agent, other = await town.agent("scout"), await town.agent("other")
+    where = town.name(issue)
+    await agent.call("claim_task", task=where, lease_s=60)
+    town.clock.forward(61)  # and nobody reaps
+    for each in (agent, other):
+        explained = await each.call("explain_task", task=where)
+        assert (explained["claimable"], explained["mine"], explained["reasons"]) == (
+            True,
+            False,
+            [],
+        )
+        assert explained["task"]["holder"] is None
+    assert (await other.call("claim_task", task=where))["task"]["holder"] == "other"
 
 
 async def test_labels_of_an_open_issue_change_its_task(town: Town) -> None:

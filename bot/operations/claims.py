@@ -1,12 +1,13 @@
 """Tasks claimed by lease, given back, and why they can or cannot be had."""
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
 from bot import agents, claimable, handoff, overlap, replies, repository_settings, tasks
-from bot.capabilities import Capability, lacking, meets
+from bot.capabilities import Capability, lacking, meets, met_by
 from bot.claimable import Reason
 from bot.errors import Refused
 from bot.handoff import HandOff
@@ -19,6 +20,7 @@ from bot.operations.tasks import (
     Size,
     Task,
     covered,
+    fits,
     found,
     held,
     shown,
@@ -39,8 +41,10 @@ Paths: TypeAlias = Annotated[
 ]
 Label: TypeAlias = Annotated[str, Field(min_length=1, max_length=255)]
 
-# How many ready tasks are looked at together for one that the agent can do: mostly the first.
+# How many ready tasks are looked at together: mostly the first is free, unless many claim at once.
 PAGES = (8, *(50 for _ in range(20)))
+# Of so many that it cannot do an agent is told what they need.
+LACKING = 50
 
 
 class Claimed(OneTask):
@@ -88,10 +92,9 @@ async def claim_task(
     Its holder alone works on it until the lease ends; any call renews it. Claiming what you hold
     returns the lease you have.
     """
-    # Before the agent's row is locked: tasks come first.
-    await expire_overdue(ctx)
     if not ctx.actor.is_person:
-        await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
+        await agents.look(ctx.tx, ctx.installation_id, ctx.actor.name)
+    await expire_overdue(ctx)
     if task is not None:
         return await _claim(ctx, task, lease_s, paths)
     where = await covered(ctx, repository) if repository else None
@@ -135,6 +138,9 @@ def _refusal(row: Row, standing: list[Reason]) -> Refused:
 
 
 async def _granted(ctx: Context, row: Row, lease_s: int | None, paths: list[str]) -> bool:
+    """The task is locked: then comes the agent, in the order of all that lock both."""
+    if not ctx.actor.is_person:
+        await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
     seconds = await _length(ctx, row, lease_s)
     return await tasks.claim(ctx.tx, row, ctx.actor.name, seconds, paths) is not None
 
@@ -174,18 +180,15 @@ async def expire_overdue(ctx: Context) -> None:
 async def _claim_best(
     ctx: Context, wanted: Wanted, lease_s: int | None, paths: list[str] | None
 ) -> Claimed:
-    """Page by page, so that tasks for others do not hide one for this agent."""
+    """Page by page, so that those whom others are just taking do not hide one that is free."""
     has = await _capabilities(ctx)
     here, me = (ctx.tx, ctx.installation_id), ctx.actor.name
-    missing: set[str] = set()
-    passed, last = 0, None
+    fitting = wanted if has is None else replace(wanted, met=met_by(has))
+    last = None
     for limit in PAGES:
-        page = await ready.page(*here, me, wanted, last, limit)
+        page = await ready.page(*here, me, fitting, last, limit)
         for row in page:
-            needed = lacking(has, row["capabilities"]) if has is not None else []
-            missing |= set(needed)
-            passed += bool(needed)
-            if needed or not _about(row, wanted.capability):
+            if not _about(row, wanted.capability):
                 continue
             if await ready.take(*here, row["id"]) and await _granted(
                 ctx, row, lease_s, paths or []
@@ -194,15 +197,22 @@ async def _claim_best(
         if len(page) < limit:
             break
         last = page[-1]
+    missing = await _lacking(ctx, wanted, has) if has is not None else []
     raise Refused(
         "nothing_ready",
-        f"{passed} ready tasks need capabilities you have not registered: "
-        f"{', '.join(sorted(missing))}."
+        f"Only tasks that need what you have not registered are ready: {', '.join(missing)}."
         if missing
         else "No task is ready that fits: each is done, held, blocked, reserved for another, or "
         "not numbered yet. explain_task tells of one; wait_for_events wakes you when one comes.",
-        lacking=sorted(missing),
+        lacking=missing,
     )
+
+
+async def _lacking(ctx: Context, wanted: Wanted, has: list[str]) -> list[str]:
+    """What the best ready tasks need, and the agent has not."""
+    here = (ctx.tx, ctx.installation_id, ctx.actor.name)
+    page = await ready.page(*here, wanted, None, LACKING)
+    return sorted({each for row in page for each in lacking(has, row["capabilities"])})
 
 
 def _about(row: Row, capability: str | None) -> bool:
@@ -271,6 +281,7 @@ async def release_task(
         raise Refused("not_holder", f"Nobody holds {tasks.name(row)}: there is nothing to release.")
     if row["holder"] == ctx.actor.name or not _may_take_from(ctx, row["holder"]):
         row = await held(ctx, task, fence, even_on_hold=True)
+    fits(row, fence)
     if note is not None:
         await stored.change(ctx.tx, ctx.installation_id, row["id"], note=note)
     own = row["holder"] == ctx.actor.name
@@ -295,7 +306,7 @@ WHY = Slash("why", "why this task can or cannot be claimed", reply=_why_reply)
 @operation(role="observer", reads_only=True, slashes=(WHY,))
 async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     """Why you can or cannot claim a task: who holds it, what blocks it, what would change that."""
-    row = await found(ctx, task)
+    row = claimable.by_now(await found(ctx, task), ctx.now)
     waits = await claimable.waits(ctx.tx, ctx.actor, row)
     mine = row["holder"] == ctx.actor.name
     standing = claimable.reasons(ctx.actor, row, waits, await _capabilities(ctx))
@@ -327,7 +338,7 @@ async def _not_at_work(ctx: Context) -> list[Reason]:
     if ctx.actor.is_person:
         return []
     try:
-        await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
+        await agents.look(ctx.tx, ctx.installation_id, ctx.actor.name)
     except Refused as exc:
         return [Reason(code=exc.code, why=exc.message.rstrip("."), remedy="see there")]
     return []

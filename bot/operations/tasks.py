@@ -1,4 +1,4 @@
-"""Tasks: found, claimed by lease, reported on, given back."""
+"""Tasks as they are shown, found and listed, made, and held by whom."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -151,17 +151,24 @@ async def held(ctx: Context, ref: str, fence: int | None, *, even_on_hold: bool 
             "invalid_arguments",
             f"`fence` is needed: it is in claim_task's answer for {tasks.name(row)}.",
         )
-    if fence is not None and fence != row["fence"]:
-        raise Refused(
-            "stale_fence",
-            f"Fence {fence} is not that of your lease on {tasks.name(row)}: it has fence "
-            f"{row['fence']}. Nothing was changed.",
-            holder=holder,
-            fence=row["fence"],
-        )
+    fits(row, fence)
     if row["held"] and not even_on_hold and not ctx.actor.is_person:
         raise on_hold(row)
     return row
+
+
+def fits(row: Row, fence: int | None) -> None:
+    """Raise Refused for a fence that is not the lease's; none asks for no check."""
+    if fence is None or fence == row["fence"]:
+        return
+    whose = f"{row['holder']}'s lease" if row["holder"] else "its last lease"
+    raise Refused(
+        "stale_fence",
+        f"Fence {fence} is not that of {whose} on {tasks.name(row)}, which is {row['fence']}. "
+        "Nothing was changed.",
+        holder=row["holder"],
+        fence=row["fence"],
+    )
 
 
 def on_hold(row: Row) -> Refused:
