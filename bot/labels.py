@@ -1,7 +1,7 @@
 """What the labels of an issue say about its task: `priority:high`, `size:small`, `needs:python`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 LABEL = re.compile(r"(priority|size|needs|capability)\s*[:/]\s*(\S.*)", re.IGNORECASE)
@@ -44,3 +44,38 @@ def changed(before: Iterable[str], now: Iterable[str]) -> dict[str, Any]:
     if "capabilities" in was and "capabilities" not in new:
         new["capabilities"] = []
     return {name: value for name, value in new.items() if was.get(name) != value}
+
+
+def agreeing(labels: Sequence[str], settled: dict[str, Any], known: Iterable[str]) -> list[str]:
+    """The labels, without those that say otherwise than what was settled by other means.
+
+    In their place come labels that the repository knows; none is made for it.
+    """
+    left = [each for each in labels if _agrees(each, settled)]
+    gone = [each for each in labels if each not in left]
+    needs = said(labels).get("capabilities") and settled.get("capabilities", [])
+    wanted: list[dict[str, Any]] = [{"capabilities": [each]} for each in needs or ()]
+    wanted += [
+        {name: settled[name]} for each in gone for name in said([each]) if name != "capabilities"
+    ]
+    styles = [_style(each) for each in gone]
+    # Written like those whose place they take, if there are such.
+    offered = sorted(known, key=lambda label: (_style(label) not in styles, label))
+    for what in wanted:
+        if not any(said([each]) == what for each in left):
+            left += [each for each in offered if said([each]) == what][:1]
+    return left
+
+
+def _agrees(label: str, settled: dict[str, Any]) -> bool:
+    for name, value in said([label]).items():
+        wanted = settled.get(name, value)
+        if not set(value) <= set(wanted) if name == "capabilities" else value != wanted:
+            return False
+    return True
+
+
+def _style(label: str) -> str:
+    """All but the value."""
+    found = LABEL.fullmatch(label.strip())
+    return label.strip()[: found.start(2)] if found else ""

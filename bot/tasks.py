@@ -10,14 +10,16 @@ from bot.states import LEGAL, OPEN, TaskState
 from store import agents, events, heads, leases, mirror, relations, tasks, writes
 from store.transaction import Row, Tx
 
+PROGRESS = "task.progress"
 # What is not shown on the card at once: progress, a quarter of an hour after the last edit; a pull
 # request, with what is reported next, for that comes soon.
-PROGRESS = "task.progress"
+CALM = {PROGRESS: {"every": 900_000_000}, "task.pull": {"delay": 120_000_000}}
 # How a lease ended, to what is counted of its holder.
 COUNTED = {each: each for each in ("completed", "failed", "expired", "released")}
 # Whom a task is reserved for may be dead: after so long anybody may have it.
 RESERVED_FOR = 24 * 3600 * 1_000_000
-CALM = {PROGRESS: {"every": 900_000_000}, "task.pull": {"delay": 120_000_000}}
+RESERVED = ("assigned_to", "assigned_by", "assigned_at")
+HELD = ("held_by", "held_why")
 
 
 async def record(tx: Tx, task: Row, kind: str, actor: str, **data: object) -> None:
@@ -94,7 +96,7 @@ async def free(tx: Tx, task: Row, actor: str, why: str) -> None:
     """A reservation ends, and anybody may claim the task."""
     if task["state"] != "assigned":
         return
-    none = dict.fromkeys(("assigned_to", "assigned_by", "assigned_at"))
+    none = dict.fromkeys(RESERVED)
     await tasks.change(tx, task["installation_id"], task["id"], state="pending", **none)
     await record(tx, task, "task.unassigned", actor, to=task["assigned_to"], why=why)
 
@@ -110,7 +112,7 @@ async def hold(tx: Tx, task: Row, actor: str, why: str) -> None:
 
 async def resume(tx: Tx, task: Row, actor: str) -> None:
     """The hold is over; the time of a lease starts anew."""
-    none = {"held": 0, "held_by": None, "held_why": None}
+    none = {"held": 0, **dict.fromkeys(HELD)}
     await tasks.change(tx, task["installation_id"], task["id"], **none)
     await _unpark(tx, task | none)
     tx.rings.add("outbox")
@@ -170,11 +172,23 @@ async def move(tx: Tx, task: Row, to: TaskState, actor: str, why: str = "") -> N
     how = "revoked" if to == "cancelled" and actor != task["holder"] else "completed"
     if to in OPEN or not await end_lease(tx, task, how, why or to, to):
         await tasks.move(tx, task["installation_id"], task["id"], state, to)
-    if task["assigned_to"]:
-        none = dict.fromkeys(("assigned_to", "assigned_by", "assigned_at"))
-        await tasks.change(tx, task["installation_id"], task["id"], **none)
+    await tasks.change(tx, task["installation_id"], task["id"], **_besides(task, to))
+    if task["held"]:
+        tx.rings.add("outbox")
     await _fit_lease(tx, task, to)
     await record(tx, task, f"task.{to}", actor, why=why)
+
+
+def _besides(task: Row, to: TaskState) -> Row:
+    """What else of a task is not as before in its new state."""
+    new: Row = dict.fromkeys(RESERVED)
+    if to not in OPEN:
+        new |= {"held": 0, **dict.fromkeys(HELD)}
+    if to == "failed":
+        new["failures"] = task["failures"] + 1
+    if task["state"] not in OPEN:
+        new |= {"progress": 0, "result": None}
+    return new
 
 
 def illegal(task: Row, to: str) -> Refused:

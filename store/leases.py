@@ -108,10 +108,14 @@ async def end(tx: Tx, lease: Row, state: str, why: str, to: str) -> bool:
 
 
 async def park(tx: Tx, lease: Row) -> None:
-    """A review or a person is awaited: it does not expire meanwhile. One that ran out does."""
+    """A review or a person is awaited: it does not expire meanwhile. One that ran out does.
+
+    `renewed_at` stays at the time of parking until it goes on.
+    """
     await tx.run(
-        "UPDATE leases SET state = 'parked', expires_at = NULL WHERE installation_id = :i "
-        "AND id = :l AND state = 'held' AND (expires_at IS NULL OR expires_at > :now)",
+        "UPDATE leases SET state = 'parked', renewed_at = :now, expires_at = NULL "
+        "WHERE installation_id = :i AND id = :l AND state = 'held' "
+        "AND (expires_at IS NULL OR expires_at > :now)",
         now=await tx.now(),
         i=lease["installation_id"],
         l=lease["id"],

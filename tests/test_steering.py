@@ -299,3 +299,84 @@ async def test_a_person_asks_the_holder_who_hears_of_it_with_its_next_call(town:
     (message,) = (await agent.call("get_messages"))["messages"]
     assert (message["sender"], message["body"]) == ("@octocat", "How far are you?")
     assert message["task"] == town.name(issue)
+
+
+async def test_who_leads_takes_a_task_away_by_the_fence_it_saw_or_by_none(town: Town) -> None:
+    issue = await town.task()
+    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+    where = town.name(issue)
+    seen = (await agent.call("claim_task", task=where))["fence"]
+    await agent.call("release_task", task=where, fence=seen)
+    other = await town.agent("other")
+    await other.call("claim_task", task=where)
+    # Meant for the one before: that lease is over.
+    refused = await lead.refused("release_task", task=where, fence=seen)
+    assert (refused.code, refused.details["holder"]) == ("stale_fence", "other")
+    assert (await lead.call("release_task", task=where))["task"]["holder"] is None
+
+
+async def test_what_a_person_put_on_hold_no_agent_resumes_or_ends(town: Town) -> None:
+    issue = await town.task()
+    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+    where = town.name(issue)
+    await agent.call("claim_task", task=where)
+    town.person.comment(issue, "/hold")
+    await town.settle()
+    for given in ({"hold": False}, {"state": "completed"}, {"state": "cancelled"}):
+        refused = await lead.refused("change_task", task=where, **given)
+        assert (refused.code, refused.details["held_by"]) == ("on_hold", "@octocat")
+    town.person.comment(issue, "/resume")
+    await town.settle()
+    await lead.call("change_task", task=where, hold=True)
+    assert not (await lead.call("change_task", task=where, hold=False))["task"]["held"]
+
+
+async def test_a_hold_ends_with_its_task(town: Town) -> None:
+    issue = await town.task()
+    lead, where = await town.agent("lead", "tech-lead"), town.name(issue)
+    town.person.comment(issue, "/hold")
+    await town.settle()
+    town.person.close(issue)
+    await town.settle()
+    task = (await lead.call("get_task", task=where))["task"]
+    assert (task["state"], task["held"], task["held_by"]) == ("completed", False, None)
+    town.person.reopen(issue)
+    await town.settle()
+    assert (await lead.call("claim_task"))["task"]["number"] == issue.number
+
+
+async def test_a_retried_task_begins_anew_behind_those_that_did_not_fail(town: Town) -> None:
+    failed, other = await town.task("Failed"), await town.task("Other")
+    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+    here = {"task": town.name(failed)}
+    fence = (await agent.call("claim_task", **here))["fence"]
+    said = {"progress": 80, "note": "The parser is in the way", "result": "Nothing"}
+    await agent.call("update_task_status", **here, fence=fence, status="failed", **said)
+    task = (await lead.call("change_task", **here, state="pending"))["task"]
+    assert (task["progress"], task["result"]) == (0, None)
+    assert task["note"] == "The parser is in the way"
+    await town.settle()
+    assert (await agent.call("claim_task"))["task"]["number"] == other.number
+    assert (await agent.call("claim_task"))["task"]["number"] == failed.number
+
+
+async def test_a_decision_is_written_on_the_labels_that_say_otherwise(town: Town) -> None:
+    for name in ("priority:high", "Priority: High", "size/large", "size:l", "needs:rust:2"):
+        town.person.create_label(town.repository, name)
+    labels = ["agent-task", "priority:low", "size/s", "needs:go"]
+    issue = town.person.open_issue(town.repository, "Mend it", labels=labels)
+    plain = await town.task("Without such labels")
+    lead = await town.agent("lead", "tech-lead")
+    given = {"priority": "high", "size": "large", "capabilities": ["rust:2"]}
+    for each in (issue, plain):
+        await lead.call("change_task", task=town.name(each), **given)
+        await town.settle()
+        task = (await lead.call("get_task", task=town.name(each)))["task"]
+        assert {name: task[name] for name in given} == given
+    assert sorted(each.name for each in issue.labels) == [
+        "agent-task",
+        "needs:rust:2",
+        "priority:high",
+        "size/large",
+    ]
+    assert [each.name for each in plain.labels] == ["agent-task"]

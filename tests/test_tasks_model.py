@@ -203,6 +203,7 @@ async def report(s: Story, step: Step) -> None:
         return
     if status in ("completed", "failed"):
         task.free(status)
+        task.failures += status == "failed"
         return
     before = (task.state, task.question)
     task.question = question or (task.question and status != "in_progress")
@@ -218,7 +219,7 @@ async def release(s: Story, step: Step) -> None:
     if task.holder is None:
         expected: str | None = "not_holder"
     elif step.who == LEAD != task.holder:
-        expected = None
+        expected = None if fence == task.fence else "stale_fence"
     else:
         expected = s.model.not_mine(task, step.who, fence)
     assert code == (expected or "ok")
@@ -263,6 +264,7 @@ async def end(s: Story, step: Step) -> None:
     if legal:
         task.free(to)
         task.assigned = None
+        task.held = False
 
 
 async def prioritise(s: Story, step: Step) -> None:

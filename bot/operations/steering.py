@@ -1,19 +1,22 @@
 """What people and tech-leads decide about tasks: for whom, when, how urgent, whether at all."""
 
+import json
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
-from bot import tasks
+from bot import labels, tasks
 from bot.actor import SLUG
 from bot.capabilities import Capability, lacking
 from bot.errors import Refused
 from bot.operation import Context, Slash, TaskRef, operation
 from bot.operations.agents import known
+from bot.operations.issues import UPDATE, difference
 from bot.operations.reports import close_issue
-from bot.operations.tasks import PRIORITIES, SIZES, OneTask, Priority, Size, found, shown
+from bot.operations.tasks import PRIORITIES, SIZES, OneTask, Priority, Size, found, on_hold, shown
 from bot.operations.writing import issue_of, on_issue, queue, repository_of
 from bot.states import OPEN
+from store import mirror, names, writes
 from store import tasks as stored
 from store.transaction import Row
 
@@ -96,6 +99,9 @@ async def change_task(
         "size": None if size is None else SIZES.index(size),
         "capabilities": None if capabilities is None else sorted(set(capabilities)),
     }
+    ends_hold = hold is False or state is not None
+    if ends_hold and row["held"] and row["held_by"].startswith("@") and not ctx.actor.is_person:
+        raise on_hold(row)
     await _set(ctx, row, {k: v for k, v in fields.items() if v is not None})
     if hold is not None and hold != bool(row["held"]):
         await _hold(ctx, row, note or "", on=hold)
@@ -109,9 +115,28 @@ async def change_task(
 
 
 async def _set(ctx: Context, row: Row, fields: dict[str, Any]) -> None:
+    await _relabel(ctx, row, fields)
     if changed := {name: value for name, value in fields.items() if row[name] != value}:
         await stored.change(ctx.tx, ctx.installation_id, row["id"], **stored.encoded(changed))
         await tasks.record(ctx.tx, row, "task.changed", ctx.actor.name, **changed)
+
+
+async def _relabel(ctx: Context, row: Row, fields: dict[str, Any]) -> None:
+    """Labels of the issue that say otherwise: people read them, and would be misled."""
+    where = await repository_of(ctx, row)
+    here = (ctx.tx, ctx.installation_id)
+    issue = await mirror.issue(*here, row["repository_id"], row["number"] or 0)
+    if issue is None or not fields:
+        return
+    now = json.loads(issue["labels"])
+    known = await names.labels(*here, row["repository_id"])
+    if (wanted := labels.agreeing(now, fields, known.values())) == now:
+        return
+    target = on_issue(where, row["number"])
+    waiting = await writes.waiting(*here, target, UPDATE)
+    changes = [each["arguments"].get("labels") for each in waiting]
+    change = difference(now, wanted, [each for each in changes if each])
+    await queue(ctx, UPDATE, where, target, {"number": row["number"], "labels": change})
 
 
 async def _hold(ctx: Context, row: Row, why: str, *, on: bool) -> None:
