@@ -23,6 +23,12 @@ BOT = "hubbub[bot]"
 TRUSTED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 # What an agent's id looks like.
 SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
+# Slugs that are no agent's id: a message to them is for others.
+EVERYBODY, HOLDER = "everybody", "holder"
+NO_AGENTS = {
+    EVERYBODY: "a message to it is for all agents",
+    HOLDER: "a message to it is for whoever holds the task",
+}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot import keys, repository_settings, rotation, settings
-from bot.actor import SLUG, Role
+from bot.actor import NO_AGENTS, SLUG, Role
 from bot.errors import Refused
 from bot.github import OutcomeUnknown, Unreachable, as_app
 from bot.hub import TOKEN_CACHE_S, Hub, create_key
@@ -122,6 +122,8 @@ async def create_token(loaded: Settings, installation: str, agent: str, role: Ro
         raise WrongSettings(
             f"--agent is {agent!r}; it must be a slug: lower-case letters, digits and hyphens."
         )
+    if why := NO_AGENTS.get(agent):
+        raise WrongSettings(f"--agent: {agent!r} is no agent's id, since {why}. Take another.")
     async with opened(loaded) as hub:
         installation_id = await hub.store.read(lambda tx: _installation(tx, installation))
         made = await hub.store.write(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from bot.actor import BOT, Actor
+from bot.actor import BOT, EVERYBODY, Actor
 from bot.capabilities import meets
 from bot.errors import Refused
 from bot.times import SECOND, stamp
@@ -50,7 +50,7 @@ async def readers(tx: Tx, actor: Actor, to: str) -> list[str]:
     """The agents that are meant, but for the sender, unless named. Raise Refused for nobody."""
     i = actor.installation_id
     kind, sign, value = to.partition(":")
-    if to != "everybody" and not sign:
+    if to != EVERYBODY and not sign:
         row = await agents.get(tx, i, to)
         if row is None or row["left_at"] is not None:
             gone = "has left" if row else "has not registered in this installation"
@@ -75,7 +75,7 @@ async def readers(tx: Tx, actor: Actor, to: str) -> list[str]:
 def _is_meant(agent: Row, kind: str, value: str) -> bool:
     if kind == "role":
         return bool(agent["role"] == value)
-    return kind == "everybody" or meets(agent["capabilities"], value)
+    return kind == EVERYBODY or meets(agent["capabilities"], value)
 
 
 async def with_room(

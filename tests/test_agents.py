@@ -96,6 +96,18 @@ async def test_nobody_registers_as_another(town: Town) -> None:
     assert refused.code == "forbidden"
 
 
+async def test_no_agent_has_an_id_that_messages_take_for_others(town: Town) -> None:
+    for name in ("everybody", "holder"):
+        agent = Agent(town.hub, Actor(town.installation.id, name, "tech-lead"))
+        refused = await agent.refused("register_agent", agent_id=name, name=name)
+        assert refused.code == "invalid_arguments"
+        assert f"{name!r} is no agent's id" in refused.message
+    for name in ("every", "holders", "role", "capability"):
+        agent = await town.agent(name)
+        sent = await agent.call("send_message", to=name, body="x")
+        assert sent["recipients"] == [name]
+
+
 @pytest.mark.parametrize("wrong", ["Python", "python:0", "python:6", "py thon", "", "a" * 64])
 async def test_a_capability_that_is_no_slug_with_a_level_is_refused(town: Town, wrong: str) -> None:
     agent = await town.agent("scout", "developer", "go")

@@ -130,6 +130,17 @@ async def test_a_token_for_an_account_that_nobody_knows_is_not_made(
     assert "'acme'" in err
 
 
+@pytest.mark.parametrize("agent", ["everybody", "holder"])
+async def test_no_token_is_made_for_a_word_that_messages_take_for_others(
+    url: str, tmp_path: Path, agent: str
+) -> None:
+    upgrade(url)
+    words = ("token", "create", "--installation", "7", "--agent", agent)
+    code, out, err = await hubbub(*words, folder=tmp_path, **settings(url))
+    assert (code, out) == (2, "")
+    assert f"{agent!r} is no agent's id" in err
+
+
 async def test_deliveries_are_listed_and_shown(url: str, tmp_path: Path) -> None:
     guid, body = "0123-abcd", b'{"zen": "Speak like a human."}'
     async with serving(tmp_path, url) as server, aiohttp.ClientSession() as session:

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bot import agents as work
 from bot import hierarchy, replies
-from bot.actor import SLUG, Role
+from bot.actor import NO_AGENTS, SLUG, Role
 from bot.agents import Checkpoint
 from bot.capabilities import Capabilities, Capability, spellings
 from bot.errors import Refused
@@ -158,6 +158,12 @@ async def register_agent(
         raise Refused(
             "forbidden",
             f"This token is {ctx.actor.name}'s: register as {ctx.actor.name}, not as {agent_id}.",
+        )
+    if why := NO_AGENTS.get(agent_id):
+        raise Refused(
+            "invalid_arguments",
+            f"`agent_id`: {agent_id!r} is no agent's id, since {why}. Ask whoever runs Hubbub for "
+            "a token with another.",
         )
     here = {"installation_id": ctx.installation_id, "id": agent_id}
     times = {"registered_at": ctx.now, "last_active_at": ctx.now}

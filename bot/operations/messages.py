@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from bot import messages as rules
 from bot import showing, tasks
-from bot.actor import ROLES, SLUG, Actor
+from bot.actor import EVERYBODY, HOLDER, ROLES, SLUG, Actor
 from bot.errors import Refused
 from bot.operation import Answer, Context, Slash, TaskRef, Woken, operation
 from bot.operations.tasks import PRIORITIES, Priority, found
@@ -21,7 +21,7 @@ from store.transaction import Row
 Recipient: TypeAlias = Annotated[
     str,
     Field(
-        pattern=rf"^(everybody|role:({'|'.join(ROLES)})|capability:\S+|{SLUG})$",
+        pattern=rf"^({EVERYBODY}|role:({'|'.join(ROLES)})|capability:\S+|{SLUG})$",
         max_length=140,
         description="an agent's id, role:developer, capability:python, everybody, or holder",
     ),
@@ -90,7 +90,6 @@ class Deleted(Answer):
     read_by: list[str] = Field(description="for whom it was too late; at most 20")
 
 
-HOLDER = "holder"
 ASK = Slash(
     "ask",
     "ask or tell whoever holds this task",
