@@ -7,7 +7,7 @@ from bot import labels, repository_settings, tasks
 from bot.actor import BOT, TRUSTED
 from bot.states import OPEN, TaskState
 from bot.times import SECOND
-from store import circles, leases, mirror, ready
+from store import circles, leases, mirror, ready, relations, transfers
 from store import tasks as stored
 from store.mirror import Put
 from store.transaction import Row, Tx
@@ -25,6 +25,8 @@ async def issue_changed(tx: Tx, row: Row, before: Row | None) -> None:
     was_gone = before is not None and (before["deleted"] or before["state"] == "closed")
     if before is None or gone != was_gone:
         await _settle_waits(tx, row, gone=bool(gone))
+    if row["deleted"]:
+        await relations.drop(tx, installation_id, row["id"])
     if task is None:
         if not gone and await _is_asked_for(tx, row):
             await _make(tx, row)
@@ -72,9 +74,18 @@ async def _settle_waits(tx: Tx, row: Row, *, gone: bool) -> None:
     if not await circles.waits(*here, row["id"]):
         return
     await circles_formed(*here, await circles.settle(*here, (row["id"],)))
-    if gone:
+    # One that went to another repository is waited for there.
+    if gone and not (row["deleted"] and await _went_on(tx, row)):
+        how = "deleted" if row["deleted"] else "closed"
         for task in await ready.released_by(*here, row["id"]):
-            await tasks.woken(tx, task, f"#{row['number']} was closed")
+            await tasks.woken(tx, task, f"#{row['number']} was {how}")
+
+
+async def _went_on(tx: Tx, row: Row) -> bool:
+    """To a repository that the mirror reaches."""
+    here = (tx, row["installation_id"])
+    there = await transfers.get(*here, (row["repository_id"], row["number"]))
+    return there is not None and await mirror.repository_by_id(*here, there[0]) is not None
 
 
 async def circles_formed(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> None:

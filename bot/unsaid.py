@@ -9,7 +9,7 @@ import json
 
 from bot.events.event import Ask, Moved, ask_numbered, ask_relations
 from bot.payloads import Mirrored
-from store import backfills, relations
+from store import backfills
 from store import mirror as stored
 from store import unsaid as found
 from store.mirror import Put
@@ -95,7 +95,6 @@ async def _gone(tx: Tx, row: Row) -> list[Ask]:
     for near in await found.neighbours(tx, i, row["id"]):
         kind = NEIGHBOURS[near["kind"]]
         asks.append(ask_relations(kind, near["repository_id"], near["number"], near["id"]))
-    await relations.drop(tx, i, row["id"])
     return asks
 
 

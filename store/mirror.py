@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from store import relations, sql
+from store import sql
 from store.tables import metadata
 from store.transaction import Row, Tx
 
@@ -255,8 +255,6 @@ async def bury(tx: Tx, table: str, installation_id: int, id_: int) -> None:
             i=installation_id,
             id=id_,
         )
-    if table == "issues":
-        await relations.drop(tx, installation_id, id_)
 
 
 async def bury_installation(tx: Tx, installation_id: int) -> None:

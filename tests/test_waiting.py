@@ -7,6 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from town import Town
 
+from bot import mirror
+from bot.events.event import Ask, ask_numbered
+from fixtures.github import Repository
 from store.circles import Edge, _circles
 
 
@@ -48,6 +51,76 @@ async def test_a_blocker_taken_off_wakes_too(town: Town) -> None:
     town.person.unblock(second, first)
     await town.settle()
     assert len(await events(town, "task.ready")) == 1
+
+
+async def test_a_deleted_blocker_wakes_too(town: Town) -> None:
+    second, first = await town.task("Second"), await town.task("First")
+    town.person.block(second, first)
+    await town.settle()
+    waiting = await task_of(town, second.number)
+    town.person.delete_issue(first)
+    await town.settle()
+    assert await events(town, "task.ready") == [waiting["task"]["id"]]
+
+
+async def test_a_blocker_found_deleted_by_a_read_wakes_too(town: Town) -> None:
+    second, first = await town.task("Second"), await town.task("First")
+    town.person.block(second, first)
+    await town.settle()
+    town.github.lose_deliveries(1)
+    town.person.delete_issue(first)
+    town.github.lose_deliveries(0)
+    await ask(town, ask_numbered("issue", town.repository.id, first.number))
+    assert len(await events(town, "task.ready")) == 1
+
+
+async def test_the_last_sub_issue_deleted_wakes_its_parent_and_one_of_two_does_not(
+    town: Town,
+) -> None:
+    whole, part, rest = [await town.task(each) for each in ("Whole", "Part", "Rest")]
+    town.person.add_sub_issue(whole, part)
+    town.person.add_sub_issue(whole, rest)
+    await town.settle()
+    town.person.delete_issue(part)
+    await town.settle()
+    assert await events(town, "task.ready") == []
+    town.person.delete_issue(rest)
+    await town.settle()
+    assert len(await events(town, "task.ready")) == 1
+
+
+async def test_a_blocker_that_goes_to_another_repository_wakes_nobody(town: Town) -> None:
+    there = beside(town, "acme/lander")
+    town.github.add_repositories(town.installation, ["acme/lander"])
+    second, first = await town.task("Second"), await town.task("First")
+    town.person.block(second, first)
+    await town.settle()
+    town.person.transfer_issue(first, there)
+    await town.settle()
+    assert await events(town, "task.ready") == []
+    assert (await task_of(town, second.number))["blocked_by"] != []
+
+
+async def test_a_sub_issue_that_goes_to_another_parent_wakes_the_first(town: Town) -> None:
+    whole, other, part = [await town.task(each) for each in ("Whole", "Other", "Part")]
+    town.person.add_sub_issue(whole, part)
+    await town.settle()
+    waiting = await task_of(town, whole.number)
+    town.person.add_sub_issue(other, part, replace=True)
+    await town.settle()
+    assert await events(town, "task.ready") == [waiting["task"]["id"]]
+
+
+def beside(town: Town, full_name: str) -> Repository:
+    """Another repository of the person's."""
+    there = town.github.repository(full_name, private=True)
+    town.github.set_permission(full_name, town.person.login, "admin")
+    return there
+
+
+async def ask(town: Town, what: Ask) -> None:
+    await town.store.write(lambda tx: mirror.ask(tx, town.installation.id, what))
+    await town.settle()
 
 
 async def test_a_parent_waits_for_its_sub_issues_and_tells_how_many_are_done(town: Town) -> None:
