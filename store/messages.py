@@ -324,25 +324,36 @@ async def revive(
 
 # --- Lists, the newest first, from before a message's id ------------------------------------------
 
-HAS_DEAD = (
-    "EXISTS (SELECT 1 FROM receipts r WHERE r.installation_id = m.installation_id "
-    "AND r.message_id = m.id AND r.state = 'dead')"
-)
 
-
-async def sent(
-    tx: Tx, installation_id: int, who: str, before: str, limit: int, *, dead: bool = False
-) -> list[Row]:
-    """What one sent, or what of that somebody never read."""
+async def sent(tx: Tx, installation_id: int, who: str, before: str, limit: int) -> list[Row]:
+    """What one sent."""
     return await tx.all(
-        "SELECT m.* FROM messages m WHERE m.installation_id = :i AND m.sender = :who "
-        f"AND m.id < :before {f'AND {HAS_DEAD} ' if dead else ''}"
-        "ORDER BY m.sent_at DESC, m.id DESC LIMIT :n",
+        "SELECT * FROM messages WHERE installation_id = :i AND sender = :who AND id < :before "
+        "ORDER BY sent_at DESC, id DESC LIMIT :n",
         i=installation_id,
         who=who,
         before=before,
         n=limit,
     )
+
+
+async def dead(
+    tx: Tx, installation_id: int, before: str, limit: int, *, sender: str | None = None
+) -> list[Row]:
+    """What somebody did not read in time, of all or of one sender."""
+    by = "" if sender is None else "AND m.sender = :who "
+    more = {} if sender is None else {"who": sender}
+    rows = await tx.all(
+        "SELECT DISTINCT r.message_id FROM receipts r JOIN messages m "
+        "ON m.installation_id = r.installation_id AND m.id = r.message_id "
+        "WHERE r.installation_id = :i AND r.state = 'dead' AND r.message_id < :before "
+        f"{by}ORDER BY r.message_id DESC LIMIT :n",
+        i=installation_id,
+        before=before,
+        n=limit,
+        **more,
+    )
+    return await many(tx, installation_id, [row["message_id"] for row in rows])
 
 
 async def died(tx: Tx, installation_id: int, agent_id: str, before: str, limit: int) -> list[Row]:
@@ -356,16 +367,6 @@ async def died(tx: Tx, installation_id: int, agent_id: str, before: str, limit: 
         n=limit,
     )
     return await many(tx, installation_id, [row["message_id"] for row in rows])
-
-
-async def all_dead(tx: Tx, installation_id: int, before: str, limit: int) -> list[Row]:
-    return await tx.all(
-        f"SELECT m.* FROM messages m WHERE m.installation_id = :i AND m.id < :before "
-        f"AND {HAS_DEAD} ORDER BY m.id DESC LIMIT :n",
-        i=installation_id,
-        before=before,
-        n=limit,
-    )
 
 
 async def took_part(tx: Tx, installation_id: int, thread_id: str, who: str) -> bool:

@@ -796,6 +796,7 @@ receipts = table(
     sa.Index("ix_receipts_inbox", "installation_id", "agent_id", "state", "priority", "seq"),
     sa.Index("ix_receipts_message", "installation_id", "message_id"),
     sa.Index("ix_receipts_expiry", "state", "expires_at"),
+    sa.Index("ix_receipts_state", "installation_id", "state", "message_id"),
 )
 
 # --- What they know together ----------------------------------------------------------------------

@@ -69,7 +69,7 @@ STATES = {
     "leases": ("released",) * 20 + ("held",),
     "writes": ("sent",) * 40 + ("queued", "sending", "unknown"),
     "pending_reads": ("answered",) * 40 + ("queued",),
-    "receipts": ("read",) * 20 + ("pending",),
+    "receipts": ("read",) * 20 + ("pending", "dead"),
     "backfills": ("done",) * 40 + ("queued",),
 }
 
@@ -180,9 +180,9 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "mark read": lambda tx: messages.mark_read(tx, HERE, "3", ["3", "6"]),
     "how much one sent": lambda tx: messages.sent_nth(tx, HERE, "3", 60),
     "sent": lambda tx: messages.sent(tx, HERE, "3", "9", 20),
-    "sent in vain": lambda tx: messages.sent(tx, HERE, "3", "9", 20, dead=True),
+    "sent in vain": lambda tx: messages.dead(tx, HERE, "9", 20, sender="3"),
     "dead letters": lambda tx: messages.died(tx, HERE, "3", "9", 20),
-    "all dead letters": lambda tx: messages.all_dead(tx, HERE, "9", 20),
+    "all dead letters": lambda tx: messages.dead(tx, HERE, "9", 20),
     "thread": lambda tx: messages.thread(tx, HERE, "3", "9", 20),
     "in a thread": lambda tx: messages.took_part(tx, HERE, "3", "3"),
     "messages of a task": lambda tx: messages.about(tx, HERE, "3", 10),
@@ -301,6 +301,13 @@ async def test_a_hot_query_walks_an_index(filled: Store, name: str) -> None:
     assert [(sql, step) for sql, step in steps if whole_table(step)] == []
 
 
+@pytest.mark.parametrize("name", ["all dead letters", "sent in vain"])
+async def test_dead_letters_are_found_by_receipts_that_are_dead(filled: Store, name: str) -> None:
+    steps = [step for _, step in await plans(filled, HOT[name])]
+    by = [step.get("detail") or f"{step['table']} {step['key']}" for step in steps]
+    assert "ix_receipts_state" in by[0], by
+
+
 # What these sort is little: a thread, a head, an issue, what one installation or agent has waiting,
 # what a few agents hold, who is below them,
 # a bounded part of the search index.
@@ -317,10 +324,8 @@ SORTED = {
     "inbox",
     "urgent messages",
     "dead letters",
-    "all dead letters",
     # SQLite: those of one microsecond.
     "sent",
-    "sent in vain",
     "thread",
     "search",
 }

@@ -272,10 +272,12 @@ async def _listed(
 
 async def _dead(ctx: Context, before: str, limit: int) -> list[Row]:
     """Dead letters from or to the actor; a tech-lead sees all."""
+    here = (ctx.tx, ctx.installation_id)
     if ctx.actor.may("tech-lead"):
-        return await stored.all_dead(ctx.tx, ctx.installation_id, before, limit)
-    me = (ctx.tx, ctx.installation_id, ctx.actor.name)
-    rows = await stored.sent(*me, before, limit, dead=True) + await stored.died(*me, before, limit)
+        return await stored.dead(*here, before, limit)
+    me = ctx.actor.name
+    rows = await stored.dead(*here, before, limit, sender=me)
+    rows += await stored.died(*here, me, before, limit)
     newest = {row["id"]: row for row in rows}
     return [newest[each] for each in sorted(newest, reverse=True)[:limit]]
 

@@ -36,6 +36,7 @@ CREATE INDEX ix_messages_task ON messages (installation_id, task_id, seq);
 CREATE INDEX ix_messages_thread ON messages (installation_id, thread_id, seq);
 CREATE INDEX ix_receipts_message ON receipts (installation_id, message_id);
 CREATE INDEX ix_receipts_expiry ON receipts (state, expires_at);
+CREATE INDEX ix_receipts_state ON receipts (installation_id, state, message_id);
 CREATE INDEX ix_events_subject ON events (installation_id, subject, seq);
 CREATE TABLE checkpoints (
   installation_id BIGINT NOT NULL,
