@@ -202,16 +202,30 @@ class Hub:
         end = time() + wait_s
         async with self.watching.spot(asked.actor.installation_id) as spot:
             answer = await self._once(asked)
-            while not (asked.settled(answer) or self.stopping.is_set()):
-                if (left := end - time()) <= 0:
-                    break
+            while not asked.settled(answer):
+                left = end - time()
+                if left <= 0 or self.stopping.is_set():
+                    return await self._fresh(asked, answer)
                 try:
                     found = await spot.wait(asked.wants(answer), min(left, LOOK_AGAIN_S))
                 except TimeoutError:
                     answer = await self._tick(asked, answer)
                 else:
-                    answer = asked.told(answer, found) or await self._again(asked, answer)
+                    told = await self._told(asked, answer, found)
+                    answer = told or await self._again(asked, answer)
         return answer
+
+    async def _fresh(self, asked: Asked, answer: Answer) -> Answer:
+        """An answer of when the wait began, with how things are at its end."""
+        return await self.store.read(lambda tx: with_freshness(tx, asked.actor, answer))
+
+    async def _told(self, asked: Asked, answer: Answer, found: News | None) -> Answer | None:
+        """The answer by news that many share, with the notices that are this one's alone."""
+        told = asked.told(answer, found)
+        if told is None or found is None:
+            return None
+        said = await self.store.read(lambda tx: notices.of(tx, asked.actor, found.now))
+        return told.model_copy(update={"notices": said})
 
     async def _tick(self, asked: Asked, answer: Answer) -> Answer:
         """Nothing happened; but time brings something too, and who waits is alive."""

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from bot.hub import Hub
 from bot.keys import Keys
 from bot.news import News, Topics
 from bot.operation import Shared
+from bot.times import SECOND, stamp
 from bot.watching import Following, Spot
 from store import events, mirror, retention
 from store.database import open_store
@@ -258,6 +259,49 @@ async def test_people_and_ci_are_heard_on_a_task_and_bots_are_not(town: Town) ->
     assert (said[2]["data"]["check"], said[2]["data"]["conclusion"]) == ("lint", "failure")
 
 
+async def test_who_is_woken_by_a_hold_is_told_of_it_by_the_same_answer(town: Town) -> None:
+    issue, scout = await town.task(), await town.agent("scout")
+    await scout.call("claim_task", task=town.name(issue))
+    person = Agent(town.hub, Actor(town.installation.id, "@octocat", "tech-lead"))
+
+    async def hold() -> None:
+        await person.call("change_task", task=town.name(issue), hold=True, note="Wait")
+
+    waiting = scout.call("wait_for_events", topics=["tasks"], wait_s=LONG_S)
+    answer = await woken(town.hub, waiting, hold)
+    assert kinds(answer) == ["task.held"]
+    assert [(each["kind"], each["subject"]) for each in answer["notices"]] == [
+        ("hold", town.name(issue))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("operation", "given"),
+    [
+        ("get_messages", {"wait_s": LONG_S}),
+        # Long enough for what happens meanwhile; the time is over, and nothing wakes it.
+        ("wait_for_events", {"topics": ["agents"], "wait_s": 2}),
+    ],
+)
+async def test_who_waited_in_vain_is_told_how_things_are_at_the_end(
+    town: Town, operation: str, given: dict[str, Any]
+) -> None:
+    issue, scout = await town.task(), await town.agent("scout")
+    await scout.call("claim_task", task=town.name(issue))
+    person = Agent(town.hub, Actor(town.installation.id, "@octocat", "tech-lead"))
+
+    async def meanwhile() -> None:
+        town.clock.forward(40)
+        await person.call("change_task", task=town.name(issue), hold=True, note="Wait")
+        if given["wait_s"] == LONG_S:
+            town.hub.stop()
+
+    before = town.clock()
+    answer = await woken(town.hub, scout.call(operation, **given), meanwhile)
+    assert [each["kind"] for each in answer["notices"]] == ["hold"]
+    assert answer["as_of"] >= stamp(before + 40 * SECOND)
+
+
 # --- What is not for everybody's eyes -------------------------------------------------------------
 
 
@@ -350,14 +394,31 @@ async def test_one_who_follows_hears_what_came_as_its_time_ended(
     assert [each["subject"] for page in pages for each in page.events] == ["late"]
 
 
-async def test_hundreds_are_woken_by_one_look(hub: Hub, installation_id: int) -> None:
-    """Those who wait in an installation share what is read."""
-    reads = 0
+@dataclass
+class Listed:
+    """A transaction that keeps what is asked in it."""
 
-    async def counted(work: Any) -> Any:
-        nonlocal reads
-        reads += 1
-        return await read(work)
+    tx: Tx
+    queries: list[str]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tx, name)
+
+    async def all(self, sql: str, **params: Any) -> list[Row]:
+        self.queries.append(sql)
+        return await self.tx.all(sql, **params)
+
+    async def one(self, sql: str, **params: Any) -> Row | None:
+        self.queries.append(sql)
+        return await self.tx.one(sql, **params)
+
+
+async def test_hundreds_are_woken_by_one_look(hub: Hub, installation_id: int) -> None:
+    """Those who wait share what is read of events; what each is told beside is one query."""
+    queries: list[str] = []
+
+    async def listed(work: Any) -> Any:
+        return await read(lambda tx: work(Listed(tx, queries)))
 
     read = hub.store.read
     waiting = [
@@ -369,13 +430,14 @@ async def test_hundreds_are_woken_by_one_look(hub: Hub, installation_id: int) ->
         for n in range(300)
     ]
     await listening(hub, 300)
-    object.__setattr__(hub.store, "read", counted)
+    object.__setattr__(hub.store, "read", listed)
     await happens(hub, installation_id, subject="one")
     async with asyncio.timeout(SOON_S):
         answers = await asyncio.gather(*waiting)
     assert all([e["subject"] for e in each["events"]] == ["one"] for each in answers)
     assert len({each["cursor"] for each in answers}) == 1
-    assert reads <= 10
+    assert len([each for each in queries if "events" in each]) <= 10
+    assert len(queries) <= 300 + 30
     assert hub.watching.waiting == 0
 
 
