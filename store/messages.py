@@ -344,10 +344,11 @@ async def dead(
     by = "" if sender is None else "AND m.sender = :who "
     more = {} if sender is None else {"who": sender}
     rows = await tx.all(
-        "SELECT DISTINCT r.message_id FROM receipts r JOIN messages m "
+        "SELECT r.message_id FROM receipts r JOIN messages m "
         "ON m.installation_id = r.installation_id AND m.id = r.message_id "
         "WHERE r.installation_id = :i AND r.state = 'dead' AND r.message_id < :before "
-        f"{by}ORDER BY r.message_id DESC LIMIT :n",
+        # MariaDB gathers all before it sorts what is DISTINCT.
+        f"{by}GROUP BY r.message_id ORDER BY r.message_id DESC LIMIT :n",
         i=installation_id,
         before=before,
         n=limit,

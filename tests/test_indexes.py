@@ -306,6 +306,7 @@ async def test_dead_letters_are_found_by_receipts_that_are_dead(filled: Store, n
     steps = [step for _, step in await plans(filled, HOT[name])]
     by = [step.get("detail") or f"{step['table']} {step['key']}" for step in steps]
     assert "ix_receipts_state" in by[0], by
+    assert [step for step in steps if "temporary" in (step.get("Extra") or "")] == []
 
 
 # What these sort is little: a thread, a head, an issue, what one installation or agent has waiting,
