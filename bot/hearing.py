@@ -10,6 +10,7 @@ from bot.times import SECOND
 from store import circles, leases, mirror, ready, relations, transfers
 from store import tasks as stored
 from store.mirror import Put
+from store.relations import Changed
 from store.transaction import Row, Tx
 
 # GitHub's reason for a closed issue, to the task's state.
@@ -88,17 +89,19 @@ async def _went_on(tx: Tx, row: Row) -> bool:
     return there is not None and await mirror.repository_by_id(*here, there[0]) is not None
 
 
+async def relations_changed(tx: Tx, installation_id: int, changed: Changed) -> None:
+    """Who waits for nothing any more may go on; circles are told."""
+    await circles_formed(tx, installation_id, changed.circled)
+    for issue_id in sorted(changed.kept):
+        for task in await ready.released_by(tx, installation_id, issue_id, of=issue_id):
+            await tasks.woken(tx, task, "it waits for nothing any more")
+
+
 async def circles_formed(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> None:
     """Tell of issues that wait for each other in a circle now."""
     for issue_id in sorted(issue_ids):
         if task := await stored.of_issue(tx, installation_id, issue_id):
             await tasks.record(tx, task, "task.circle", BOT)
-
-
-async def unrelated(tx: Tx, installation_id: int, waits: int, awaited: int) -> None:
-    """An issue does not wait for another any more."""
-    for task in await ready.released_by(tx, installation_id, awaited, of=waits):
-        await tasks.woken(tx, task, "it waits for nothing any more")
 
 
 async def comment_came(tx: Tx, row: Row, put: Put) -> None:

@@ -78,13 +78,12 @@ OF_NO_REPOSITORY = ("projects", "project_items", "project_values")
 async def _unguarded(tx: Tx, installation_id: int, changes: Changes) -> None:
     """What GitHub gives no guard: believed for now."""
     for relation in changes.related:
-        newly = await relations.put(tx, installation_id, asdict(relation))
-        await hearing.circles_formed(tx, installation_id, newly)
+        changed = await relations.put(tx, installation_id, asdict(relation))
+        await hearing.relations_changed(tx, installation_id, changed)
     for gone in changes.unrelated:
         ends = (gone.source_id, gone.target_id)
-        if await relations.remove(tx, installation_id, gone.kind, *ends):
-            waits, awaited = ends if gone.kind == "blocked_by" else ends[::-1]
-            await hearing.unrelated(tx, installation_id, waits, awaited)
+        changed = await relations.remove(tx, installation_id, gone.kind, *ends)
+        await hearing.relations_changed(tx, installation_id, changed)
     for branch in changes.branches:
         await _branch(tx, installation_id, branch)
     for repository_id, on in changes.selected:

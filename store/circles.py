@@ -4,27 +4,32 @@ An issue waits for its blockers and, as a parent, for its sub-issues. Only open 
 waiting, so a circle is one of open issues.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from store.transaction import Tx
+from store.transaction import Row, Tx
 
 # Beyond it a graph is no plan that somebody made; what lies further is looked at from there.
 MOST = 2_000
-ISSUE = "LEFT JOIN issues i ON i.installation_id = b.installation_id AND i.id = b.{awaited}_id"
-EDGES = (
-    "SELECT b.kind, b.{waits}_id AS waits, b.{awaited}_id AS awaited, b.cyclic, "
-    "CASE WHEN COALESCE(i.deleted, 0) = 1 THEN 'closed' "
-    "ELSE COALESCE(i.state, b.{awaited}_state) END AS state "
-    "FROM relations b " + ISSUE + " "
-    "WHERE b.installation_id = :i AND b.kind = '{kind}' AND b.{waits}_id IN :ids"
-)
-WAITS = " UNION ALL ".join(
-    (
-        EDGES.format(kind="blocked_by", waits="source", awaited="target"),
-        EDGES.format(kind="parent", waits="target", awaited="source"),
+# Who waits, and for what: the ends of a relation, by its kind.
+ENDS = {"blocked_by": ("source", "target"), "parent": ("target", "source")}
+
+
+def _edges(kind: str, *named: str) -> str:
+    """Of the kind's relations those whose ends are among what is named: waits, awaited."""
+    waits, awaited = ENDS[kind]
+    end = {"waits": waits, "awaited": awaited}
+    among = "".join(f" AND b.{end[each]}_id IN :{each}" for each in named)
+    return (
+        f"SELECT b.kind, b.{waits}_id AS waits, b.{awaited}_id AS awaited, b.cyclic, "
+        "CASE WHEN COALESCE(i.deleted, 0) = 1 THEN 'closed' "
+        f"ELSE COALESCE(i.state, b.{awaited}_state) END AS state FROM relations b "
+        f"LEFT JOIN issues i ON i.installation_id = b.installation_id AND i.id = b.{awaited}_id "
+        f"WHERE b.installation_id = :i AND b.kind = '{kind}'{among}"
     )
-)
+
+
+WAITS = " UNION ALL ".join(_edges(kind, "waits") for kind in ENDS)
 
 
 @dataclass(frozen=True)
@@ -37,14 +42,34 @@ class Edge:
     cyclic: bool
     open: bool
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the one may not go on by it."""
+        return self.open and not self.cyclic
+
+
+async def edges(tx: Tx, installation_id: int, kind: str, **ends: Collection[int]) -> list[Edge]:
+    """Of a kind; `waits`, `awaited` or both: those whose ends are among these."""
+    if not all(ends.values()):
+        return []
+    named = {name: tuple(sorted(ids)) for name, ids in ends.items()}
+    return _read(await tx.all(_edges(kind, *named), i=installation_id, **named))
+
+
+def _read(rows: Sequence[Row]) -> list[Edge]:
+    return [
+        Edge(r["kind"], r["waits"], r["awaited"], bool(r["cyclic"]), r["state"] == "open")
+        for r in rows
+    ]
+
 
 async def settle(tx: Tx, installation_id: int, starts: Collection[int]) -> set[int]:
     """Mark what stands in a circle, after a change at these issues: those newly in one."""
-    edges = await _reachable(tx, installation_id, starts)
-    living = {edge.awaited for edge in edges if edge.open}
-    circles = _circles([edge for edge in edges if edge.open and edge.waits in living])
+    reached = await _reachable(tx, installation_id, starts)
+    living = {edge.awaited for edge in reached if edge.open}
+    circles = _circles([edge for edge in reached if edge.open and edge.waits in living])
     newly: set[int] = set()
-    for edge in edges:
+    for edge in reached:
         together = circles.get(edge.waits)
         cyclic = together is not None and together == circles.get(edge.awaited)
         if cyclic != edge.cyclic:
@@ -65,18 +90,14 @@ async def waits(tx: Tx, installation_id: int, issue_id: int) -> bool:
 
 async def _reachable(tx: Tx, installation_id: int, starts: Collection[int]) -> list[Edge]:
     """All that these wait for, directly or not: a circle through one of them lies in it."""
-    edges: list[Edge] = []
+    reached: list[Edge] = []
     seen, ahead = set(starts), set(starts)
     while ahead and len(seen) < MOST:
-        rows = await tx.all(WAITS, i=installation_id, ids=tuple(sorted(ahead)))
-        found = [
-            Edge(r["kind"], r["waits"], r["awaited"], bool(r["cyclic"]), r["state"] == "open")
-            for r in rows
-        ]
-        edges += found
+        found = _read(await tx.all(WAITS, i=installation_id, waits=tuple(sorted(ahead))))
+        reached += found
         ahead = {edge.awaited for edge in found} - seen
         seen |= ahead
-    return edges
+    return reached
 
 
 def _circles(edges: Iterable[Edge]) -> dict[int, int]:
@@ -119,13 +140,13 @@ def _after(node: int, edges: dict[int, list[int]], seen: set[int]) -> list[int]:
 
 
 async def _mark(tx: Tx, installation_id: int, edge: Edge, *, cyclic: bool) -> None:
-    blocked = edge.kind == "blocked_by"
+    waits, awaited = ENDS[edge.kind]
     await tx.run(
         "UPDATE relations SET cyclic = :cyclic WHERE installation_id = :i AND kind = :kind "
-        "AND source_id = :source AND target_id = :target",
+        f"AND {waits}_id = :waits AND {awaited}_id = :awaited",
         cyclic=int(cyclic),
         i=installation_id,
         kind=edge.kind,
-        source=edge.waits if blocked else edge.awaited,
-        target=edge.awaited if blocked else edge.waits,
+        waits=edge.waits,
+        awaited=edge.awaited,
     )

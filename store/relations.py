@@ -4,9 +4,11 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from store import circles, sql
+from store.circles import Edge
 from store.transaction import Row, Tx
 
 Kind = Literal["parent", "blocked_by"]
@@ -29,44 +31,106 @@ TARGETS = OTHER.format(end="target", this="source")
 SOURCES = OTHER.format(end="source", this="target")
 
 
-async def put(tx: Tx, installation_id: int, relation: Row) -> set[int]:
-    """An issue has one parent: a new one takes the place of another. What is gone has none.
+@dataclass(frozen=True)
+class Changed:
+    """Issues that stand in a circle now, and those that waited by what was there before."""
 
-    The issues that stand in a circle by it.
-    """
-    if await _an_end_is_gone(tx, installation_id, relation):
-        return set()
-    if relation["kind"] == "parent":
+    circled: set[int]
+    kept: set[int]
+
+
+async def put(tx: Tx, installation_id: int, relation: Row) -> Changed:
+    """An issue has one parent: a new one takes the place of another. What is gone has none."""
+    waits, awaited = (relation[f"{end}_id"] for end in circles.ENDS[relation["kind"]])
+    ends = {"waits": (waits,), "awaited": (awaited,)}
+    before = await circles.edges(tx, installation_id, relation["kind"], **ends)
+    return await _put(tx, installation_id, waits, [relation], before)
+
+
+async def replace(
+    tx: Tx, installation_id: int, kind: Kind, issue_id: int, found: Sequence[Row]
+) -> Changed:
+    """These are all that an issue waits for by one kind: its blockers, or its sub-issues."""
+    before = await circles.edges(tx, installation_id, kind, waits=(issue_id,))
+    _, awaited = circles.ENDS[kind]
+    lacking = {edge.awaited for edge in before} - {relation[f"{awaited}_id"] for relation in found}
+    await _take_off(tx, installation_id, kind, issue_id, lacking)
+    return await _put(tx, installation_id, issue_id, found, before)
+
+
+async def _take_off(
+    tx: Tx, installation_id: int, kind: Kind, issue_id: int, lacking: set[int]
+) -> None:
+    """GitHub lists only what the App may see: of the rest its events are all there is."""
+    waits, awaited = circles.ENDS[kind]
+    if lacking:
+        await tx.run(
+            f"DELETE FROM relations WHERE installation_id = :i AND kind = :kind "
+            f"AND {waits}_id = :id AND {awaited}_id IN :lacking AND EXISTS (SELECT 1 FROM issues n "
+            f"WHERE n.installation_id = relations.installation_id "
+            f"AND n.id = relations.{awaited}_id)",
+            i=installation_id,
+            kind=kind,
+            id=issue_id,
+            lacking=tuple(sorted(lacking)),
+        )
+
+
+async def _put(
+    tx: Tx, installation_id: int, waits: int, found: Sequence[Row], before: list[Edge]
+) -> Changed:
+    """All of one kind, by which one issue waits; circles are looked for once, however many."""
+    living = await _living(tx, installation_id, found)
+    if living and living[0]["kind"] == "parent":
+        children = [relation["source_id"] for relation in living]
+        before += await _leave_parents(tx, installation_id, children, waits)
+    if living:
+        rows = [{"installation_id": installation_id, **relation} for relation in living]
+        await tx.many(sql.upsert(tx.dialect, "relations", COLUMNS, KEY), rows)
+    # A circle by a relation leads from what is awaited back to who waits.
+    starts = {edge.awaited for edge in before}
+    starts |= {row[f"{circles.ENDS[row['kind']][1]}_id"] for row in living}
+    circled = await circles.settle(tx, installation_id, starts) if starts else set[int]()
+    return Changed(circled, {edge.waits for edge in before if edge.keeps})
+
+
+async def _living(tx: Tx, installation_id: int, found: Sequence[Row]) -> list[Row]:
+    """Without those that have an end that is gone; in the order of their key."""
+    ends = {relation[end] for relation in found for end in ("source_id", "target_id")}
+    if not ends:
+        return []
+    q = "SELECT id FROM issues WHERE installation_id = :i AND id IN :ends AND deleted = 1"
+    rows = await tx.all(q, i=installation_id, ends=tuple(sorted(ends)))
+    gone = {row["id"] for row in rows}
+    living = [each for each in found if not {each["source_id"], each["target_id"]} & gone]
+    return sorted(living, key=lambda each: (each["source_id"], each["target_id"]))
+
+
+async def _leave_parents(
+    tx: Tx, installation_id: int, children: Sequence[int], parent: int
+) -> list[Edge]:
+    """Each parent that they had beside this one, which waits for them no more."""
+    held = await circles.edges(tx, installation_id, "parent", awaited=children)
+    left = [edge for edge in held if edge.waits != parent]
+    if left:
         await tx.run(
             "DELETE FROM relations WHERE installation_id = :i AND kind = 'parent' "
-            "AND source_id = :source AND target_id <> :target",
+            "AND source_id IN :children AND target_id <> :parent",
             i=installation_id,
-            source=relation["source_id"],
-            target=relation["target_id"],
+            children=tuple(sorted({edge.awaited for edge in left})),
+            parent=parent,
         )
-    row = {"installation_id": installation_id, **relation}
-    await tx.run(sql.upsert(tx.dialect, "relations", COLUMNS, KEY), **row)
-    ends = (relation["source_id"], relation["target_id"])
-    return await circles.settle(tx, installation_id, ends)
-
-
-async def _an_end_is_gone(tx: Tx, installation_id: int, relation: Row) -> bool:
-    q = (
-        "SELECT 1 AS gone FROM issues WHERE installation_id = :i AND id IN :ends AND deleted = 1 "
-        "LIMIT 1"
-    )
-    ends = (relation["source_id"], relation["target_id"])
-    return await tx.one(q, i=installation_id, ends=ends) is not None
+    return left
 
 
 async def drop(tx: Tx, installation_id: int, issue_id: int) -> None:
     """All that an issue had: it is gone."""
     # Who waits by a circle through it waits anew: what it led to is looked at from there.
-    q = (
-        "SELECT source_id, target_id FROM relations WHERE installation_id = :i "
-        "AND kind IN ('parent', 'blocked_by') AND (source_id = :id OR target_id = :id)"
-    )
-    ends = await tx.all(q, i=installation_id, id=issue_id)
+    ahead = [
+        edge.awaited
+        for kind in circles.ENDS
+        for edge in await circles.edges(tx, installation_id, kind, waits=(issue_id,))
+    ]
     for end in ("source_id", "target_id"):
         await tx.run(
             f"DELETE FROM relations WHERE installation_id = :i AND {end} = :id "
@@ -74,65 +138,24 @@ async def drop(tx: Tx, installation_id: int, issue_id: int) -> None:
             i=installation_id,
             id=issue_id,
         )
-    others = {each[end] for each in ends for end in ("source_id", "target_id")} - {issue_id}
-    await circles.settle(tx, installation_id, others)
+    await circles.settle(tx, installation_id, ahead)
 
 
-async def remove(tx: Tx, installation_id: int, kind: Kind, source_id: int, target_id: int) -> bool:
-    """Whether there was such a relation."""
-    removed = await tx.run(
+async def remove(
+    tx: Tx, installation_id: int, kind: Kind, source_id: int, target_id: int
+) -> Changed:
+    end = {"source": source_id, "target": target_id}
+    waits, awaited = (end[each] for each in circles.ENDS[kind])
+    before = await circles.edges(tx, installation_id, kind, waits=(waits,), awaited=(awaited,))
+    await tx.run(
         "DELETE FROM relations WHERE installation_id = :i AND kind = :kind "
         "AND source_id = :source AND target_id = :target",
         i=installation_id,
         kind=kind,
-        source=source_id,
-        target=target_id,
+        **end,
     )
-    if removed:
-        await circles.settle(tx, installation_id, (source_id, target_id))
-    return bool(removed)
-
-
-async def replace_targets(
-    tx: Tx, installation_id: int, kind: Kind, source_id: int, found: Sequence[Row]
-) -> set[int]:
-    """These are all the targets of the source: the issues that stand in a circle by them."""
-    return await _replace(tx, installation_id, kind, "source_id", source_id, found)
-
-
-async def replace_sources(
-    tx: Tx, installation_id: int, kind: Kind, target_id: int, found: Sequence[Row]
-) -> set[int]:
-    """These are all the sources of the target: the issues that stand in a circle by them."""
-    return await _replace(tx, installation_id, kind, "target_id", target_id, found)
-
-
-async def _replace(
-    tx: Tx, installation_id: int, kind: Kind, end: str, id_: int, found: Sequence[Row]
-) -> set[int]:
-    # GitHub lists only what the App may see: of the rest its events are all there is.
-    other = "target_id" if end == "source_id" else "source_id"
-    waits = "source_id" if kind == "blocked_by" else "target_id"
-    q = (
-        f"SELECT {other} AS id, {waits} AS waits, cyclic FROM relations "
-        f"WHERE installation_id = :i AND kind = :kind AND {end} = :id"
-    )
-    before = await tx.all(q, i=installation_id, kind=kind, id=id_)
-    if not (before or found):
-        return set()
-    await tx.run(
-        f"DELETE FROM relations WHERE installation_id = :i AND kind = :kind AND {end} = :id "
-        f"AND EXISTS (SELECT 1 FROM issues n WHERE n.installation_id = relations.installation_id "
-        f"AND n.id = relations.{other})",
-        i=installation_id,
-        kind=kind,
-        id=id_,
-    )
-    newly: set[int] = set()
-    for relation in found:
-        newly |= await put(tx, installation_id, relation)
-    newly |= await circles.settle(tx, installation_id, {id_, *(row["id"] for row in before)})
-    return newly - {row["waits"] for row in before if row["cyclic"]}
+    circled = await circles.settle(tx, installation_id, (awaited,)) if before else set[int]()
+    return Changed(circled, {edge.waits for edge in before if edge.keeps})
 
 
 async def targets(tx: Tx, installation_id: int, kind: Kind, source_id: int) -> list[Row]:

@@ -1,6 +1,7 @@
 """What a task waits for: blockers, sub-issues, and circles that keep nobody."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from hypothesis import given, settings
@@ -8,9 +9,11 @@ from hypothesis import strategies as st
 from town import Town
 
 from bot import mirror
-from bot.events.event import Ask, ask_numbered
+from bot.events.event import Ask, ask_numbered, ask_relations
 from fixtures.github import Repository
+from store import relations
 from store.circles import Edge, _circles
+from store.transaction import Row, Tx
 
 
 async def events(town: Town, kind: str) -> list[str]:
@@ -101,6 +104,42 @@ async def test_a_blocker_that_goes_to_another_repository_wakes_nobody(town: Town
     assert (await task_of(town, second.number))["blocked_by"] != []
 
 
+async def test_a_blocker_that_a_read_takes_off_wakes_too(town: Town) -> None:
+    second, first = await town.task("Second"), await town.task("First")
+    town.person.block(second, first)
+    await town.settle()
+    town.github.lose_deliveries(1)
+    town.person.unblock(second, first)
+    town.github.lose_deliveries(0)
+    await ask(town, ask_relations("blocked_by", town.repository.id, second.number, second.id))
+    assert len(await events(town, "task.ready")) == 1
+    await ask(town, ask_relations("blocked_by", town.repository.id, second.number, second.id))
+    assert len(await events(town, "task.ready")) == 1
+
+
+async def test_a_sub_issue_that_a_read_takes_off_wakes_its_parent(town: Town) -> None:
+    whole, part = await town.task("Whole"), await town.task("Part")
+    town.person.add_sub_issue(whole, part)
+    await town.settle()
+    town.github.lose_deliveries(1)
+    town.person.remove_sub_issue(part)
+    town.github.lose_deliveries(0)
+    await ask(town, ask_relations("sub_issues", town.repository.id, whole.number, whole.id))
+    assert len(await events(town, "task.ready")) == 1
+
+
+async def test_a_blocker_closed_where_the_app_is_not_wakes_by_its_read(town: Town) -> None:
+    elsewhere = beside(town, "acme/open", private=False)
+    far = town.person.open_issue(elsewhere, "Far")
+    second = await town.task("Second")
+    town.person.block(second, far)
+    await town.settle()
+    assert (await task_of(town, second.number))["blocked_by"] != []
+    town.person.close(far)
+    await ask(town, ask_relations("blocked_by", town.repository.id, second.number, second.id))
+    assert len(await events(town, "task.ready")) == 1
+
+
 async def test_a_sub_issue_that_goes_to_another_parent_wakes_the_first(town: Town) -> None:
     whole, other, part = [await town.task(each) for each in ("Whole", "Other", "Part")]
     town.person.add_sub_issue(whole, part)
@@ -111,9 +150,9 @@ async def test_a_sub_issue_that_goes_to_another_parent_wakes_the_first(town: Tow
     assert await events(town, "task.ready") == [waiting["task"]["id"]]
 
 
-def beside(town: Town, full_name: str) -> Repository:
+def beside(town: Town, full_name: str, *, private: bool = True) -> Repository:
     """Another repository of the person's."""
-    there = town.github.repository(full_name, private=True)
+    there = town.github.repository(full_name, private=private)
     town.github.set_permission(full_name, town.person.login, "admin")
     return there
 
@@ -210,3 +249,95 @@ async def test_blockers_that_close_at_once_leave_nobody_waiting(town: Town) -> N
     await town.settle()
     agent = await town.agent("scout")
     assert (await agent.call("claim_task"))["task"]["number"] == last.number
+
+
+class Counting:
+    """Counts statements, and the rows that come back."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.tx = tx
+        self.statements = 0
+        self.rows = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tx, name)
+
+    async def all(self, sql: str, **params: Any) -> list[Row]:
+        found = await self.tx.all(sql, **params)
+        self.statements += 1
+        self.rows += len(found)
+        return found
+
+    async def run(self, sql: str, **params: Any) -> int:
+        self.statements += 1
+        return await self.tx.run(sql, **params)
+
+    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+        self.statements += 1
+        await self.tx.many(sql, rows)
+
+
+async def counted(town: Town, work: Callable[[Any], Awaitable[Any]]) -> tuple[int, int]:
+    """How many statements it took, and how many rows it read."""
+
+    async def counting(tx: Tx) -> tuple[int, int]:
+        noting = Counting(tx)
+        await work(noting)
+        return noting.statements, noting.rows
+
+    return await town.store.write(counting)
+
+
+HUB = 10**9
+
+
+def part(number: int) -> Row:
+    """A sub-issue of the hub."""
+    return {
+        "kind": "parent",
+        "source_id": HUB + number,
+        "source_name": f"acme/rocket#{number}",
+        "source_state": "open",
+        "target_id": HUB,
+        "target_name": "acme/rocket#1",
+        "target_state": "open",
+    }
+
+
+async def test_a_thousand_sub_issues_are_settled_in_a_few_statements(town: Town) -> None:
+    parts, i = [part(n) for n in range(1, 1001)], town.installation.id
+
+    async def replaced(found: list[Row]) -> tuple[int, int]:
+        return await counted(town, lambda tx: relations.replace(tx, i, "parent", HUB, found))
+
+    async def put(relation: Row) -> tuple[int, int]:
+        return await counted(town, lambda tx: relations.put(tx, i, relation))
+
+    statements, rows = await replaced(parts)
+    assert (statements <= 10, rows <= 1_000) == (True, True)
+    statements, rows = await replaced(parts)
+    assert (statements <= 10, rows <= 2_000) == (True, True)
+    # One more, and one less, does not look at all the others.
+    statements, rows = await put(part(1001))
+    assert (statements <= 10, rows <= 5) == (True, True)
+    gone = (HUB + 1, HUB)
+    statements, rows = await counted(town, lambda tx: relations.remove(tx, i, "parent", *gone))
+    assert (statements <= 10, rows <= 5) == (True, True)
+    q = "SELECT COUNT(*) AS n FROM relations WHERE installation_id = :i AND target_id = :hub"
+    assert await town.rows(q, hub=HUB) == [{"n": 1000}]
+
+
+async def test_a_circle_among_many_sub_issues_is_found_at_once(town: Town) -> None:
+    parts, i = [part(n) for n in range(1, 101)], town.installation.id
+    back = part(50) | {"kind": "blocked_by"}
+    await town.store.write(lambda tx: relations.put(tx, i, back))
+    changed = await town.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, parts))
+    assert changed.circled == {HUB, HUB + 50}
+    again = await town.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, parts))
+    assert (again.circled, again.kept) == (set(), {HUB})
+    q = "SELECT source_id FROM relations WHERE installation_id = :i AND cyclic = 1"
+    assert [row["source_id"] for row in await town.rows(q)] == [HUB + 50, HUB + 50]
+    less = [each for each in parts if each["source_id"] != HUB + 50]
+    await town.store.write(lambda tx: relations.remove(tx, i, "parent", HUB + 50, HUB))
+    await town.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, less))
+    assert await town.rows(q) == []

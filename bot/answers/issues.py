@@ -9,6 +9,7 @@ from bot.payloads import Json, Mirrored, at
 from bot.rows import issues as rows
 from store import mirror as stored
 from store import relations
+from store.relations import Kind
 from store.transaction import Row, Tx
 
 
@@ -62,9 +63,9 @@ async def _without_relations(tx: Tx, installation_id: int, issue: Json) -> None:
         return
     dependencies = at(issue, "issue_dependencies_summary")
     if at(dependencies, "total_blocked_by") == 0 == at(dependencies, "blocked_by"):
-        await relations.replace_targets(tx, installation_id, "blocked_by", this, [])
+        await _replace(tx, installation_id, "blocked_by", this, [])
     if at(issue, "sub_issues_summary", "total") == 0:
-        await relations.replace_sources(tx, installation_id, "parent", this, [])
+        await _replace(tx, installation_id, "parent", this, [])
 
 
 def comment(r: Reading) -> list[Mirrored]:
@@ -121,8 +122,7 @@ async def blocked_by(tx: Tx, _: Keys, r: Reading) -> None:
     if this is None:
         return
     found = [_relation("blocked_by", (this, ""), each) for each in _issues(r)]
-    newly = await relations.replace_targets(tx, r.installation_id, "blocked_by", this["id"], found)
-    await hearing.circles_formed(tx, r.installation_id, newly)
+    await _replace(tx, r.installation_id, "blocked_by", this["id"], found)
 
 
 async def sub_issues(tx: Tx, _: Keys, r: Reading) -> None:
@@ -130,8 +130,14 @@ async def sub_issues(tx: Tx, _: Keys, r: Reading) -> None:
     if this is None:
         return
     found = [_turned(_relation("parent", (this, ""), each)) for each in _issues(r)]
-    newly = await relations.replace_sources(tx, r.installation_id, "parent", this["id"], found)
-    await hearing.circles_formed(tx, r.installation_id, newly)
+    await _replace(tx, r.installation_id, "parent", this["id"], found)
+
+
+async def _replace(
+    tx: Tx, installation_id: int, kind: Kind, issue_id: int, found: list[Row]
+) -> None:
+    changed = await relations.replace(tx, installation_id, kind, issue_id, found)
+    await hearing.relations_changed(tx, installation_id, changed)
 
 
 async def _this(tx: Tx, r: Reading) -> Row | None:
