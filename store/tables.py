@@ -704,6 +704,8 @@ tasks = table(
     maybe("held_why", text(500)),
     maybe("assigned_by", text(120)),
     maybe("assigned_at", Big),
+    # When somebody decided that it begins again: what was closed before that is history.
+    maybe("retried_at", Big),
     # What its holder asked people and nobody answered yet.
     maybe("question", Long),
     maybe("asked_at", Big),
@@ -748,7 +750,7 @@ leases = table(
     # When the holder was told, by a notice, that it lost the lease.
     maybe("told_at", Big),
     sa.Index("ix_leases_expiry", "state", "expires_at"),
-    sa.Index("ix_leases_holder", "installation_id", "holder", "state"),
+    sa.Index("ix_leases_holder", "installation_id", "holder", "state", "ended_at"),
     sa.Index("ix_leases_task", "installation_id", "task_id", "fence"),
     sa.Index("ix_leases_live", "installation_id", "state", "task_id"),
 )

@@ -7,8 +7,10 @@ from town import Agent, Clock, Town
 from bot import notices
 from bot.actor import Actor
 from bot.hub import Hub
+from bot.times import SECOND
 from store import notices as stored
-from store.transaction import Row
+from store import sql
+from store.transaction import Row, Store, Tx
 
 
 async def told(agent: Agent, *kinds: str) -> list[tuple[str, str]]:
@@ -164,6 +166,57 @@ async def test_what_is_a_day_old_is_told_no_more(town: Town) -> None:
     await town.time_passes(61)
     town.clock.forward(25 * 3600)
     assert await told(scout, "lease_lost") == []
+
+
+async def test_leases_that_ended_long_ago_are_not_read_at_each_call(
+    store: Store, installation_id: int
+) -> None:
+    """However many an agent had: on SQLite as the plan says it, on MySQL as rows are counted."""
+
+    async def fill(tx: Tx) -> None:
+        rows = [ended(installation_id, n, await tx.now()) for n in range(2000)]
+        await tx.many(sql.insert("leases", tuple(rows[0])), rows)
+
+    async def cost(tx: Tx) -> int:
+        now, before = await tx.now(), await rows_read(tx)
+        which = await stored.which(tx, installation_id, "scout", now, now - notices.LATELY)
+        assert which == []
+        return await rows_read(tx) - before
+
+    await store.write(fill)
+    if store.dialect == "mysql":
+        assert await store.read(cost) < 100
+        return
+    given = {"i": installation_id, "a": "scout", "now": 0, "since": 0}
+    plan = await store.read(lambda tx: tx.all(f"EXPLAIN QUERY PLAN {stored.WHICH}", **given))
+    of_leases = [each["detail"] for each in plan if "leases" in each["detail"]]
+    assert len(of_leases) == 2
+    assert "ended_at>?" in of_leases[0]
+
+
+def ended(installation_id: int, n: int, now: int) -> Row:
+    long_ago = now - 30 * 24 * 3600 * SECOND
+    return {
+        "installation_id": installation_id,
+        "id": f"l_{n}",
+        "task_id": f"t_{n}",
+        "holder": "scout",
+        "fence": 1,
+        "state": ("expired", "revoked")[n % 2],
+        "lease_s": 900,
+        "expires_at": long_ago + n,
+        "granted_at": long_ago,
+        "renewed_at": long_ago,
+        "ended_at": long_ago + n,
+    }
+
+
+async def rows_read(tx: Tx) -> int:
+    """By this connection, as MySQL counts them."""
+    if tx.dialect == "sqlite":
+        return 0
+    found = await tx.all("SHOW SESSION STATUS LIKE 'Handler_read%'")
+    return sum(int(each["Value"]) for each in found)
 
 
 async def test_what_there_is_to_tell_is_looked_for_in_one_query_and_people_get_none(
