@@ -5,6 +5,7 @@ Batch by batch, each a transaction: whoever is killed in between goes on where i
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from itertools import accumulate
 
 from bot import agents, contexts
 from bot.keys import BOUND, KEY_ID, Broken, Keys
@@ -12,8 +13,9 @@ from store import facts, sealed
 from store.sealed import Sealed
 from store.transaction import Row, Store, Tx, Work
 
-# Each row may have a megabyte.
 BATCH = 20
+# In bytes, of one row at least: whoever writes waits meanwhile, and a row may have a megabyte.
+MOST_BYTES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,21 @@ async def reseal(store: Store, keys: Keys, batch: int = BATCH) -> AsyncGenerator
 
 def _step(kind: Kind, keys: Keys, former: Keys, skip: int, batch: int) -> Work[Batch | None]:
     async def work(tx: Tx) -> Batch | None:
-        rows = await sealed.some(tx, kind.where, former.id, skip, batch)
+        rows = _taken(await sealed.some(tx, kind.where, former.id, skip, batch))
         broken = [await _resealed(tx, kind, keys, former, row) for row in rows].count(False)
         return Batch(kind.where.table, len(rows) - broken, broken) if rows else None
 
     return work
+
+
+def _taken(rows: list[Row]) -> list[Row]:
+    """As many from the start as are not too much."""
+    ends = accumulate(len(row["sealed"]) for row in rows)
+    return [
+        row
+        for n, (row, end) in enumerate(zip(rows, ends, strict=True))
+        if not n or end <= MOST_BYTES
+    ]
 
 
 async def _resealed(tx: Tx, kind: Kind, keys: Keys, former: Keys, row: Row) -> bool:

@@ -1,7 +1,7 @@
 """Contexts: their versions, who may see them, and snapshots. What they hold comes sealed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from store import sql
 from store.mirror import PRESENT, VISIBLE
@@ -129,6 +129,18 @@ async def version(tx: Tx, installation_id: int, context_id: str, number: int) ->
         c=context_id,
         v=number,
     )
+
+
+async def sizes(tx: Tx, installation_id: int, versions: Mapping[str, int]) -> int:
+    """How many bytes these versions have, one of each context, before they were packed."""
+    rows = await tx.all(
+        "SELECT context_id, version, size FROM context_versions "
+        "WHERE installation_id = :i AND context_id IN :ids AND version IN :versions",
+        i=installation_id,
+        ids=tuple(versions),
+        versions=tuple(set(versions.values())),
+    )
+    return sum(row["size"] for row in rows if versions[row["context_id"]] == row["version"])
 
 
 async def history(

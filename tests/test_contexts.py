@@ -19,6 +19,7 @@ from bot.actor import Actor, Role
 from bot.hub import Hub
 from bot.keys import Keys
 from bot.operation import Shared
+from bot.operations.contexts import MOST_RESTORED
 from store.transaction import Row, Store, Tx
 
 
@@ -76,13 +77,13 @@ async def sees(who: Agent, context_id: str) -> bool:
     """By asking for it, by the list, and by what waiters are asked: all alike."""
     listed = await who.call("list_contexts")
     in_list = context_id in [each["id"] for each in listed["contexts"]]
-    answered = await who.hub.store.read(lambda tx: rules.readable(tx, who.actor, context_id))
-    assert in_list == answered
+    answered = await who.hub.store.read(lambda tx: rules.readable_ones(tx, who.actor, [context_id]))
+    assert in_list == bool(answered)
     if not answered:
         assert await code(who, "get_context", context_id=context_id) == "unknown_context"
     else:
         await who.call("get_context", context_id=context_id)
-    return answered
+    return in_list
 
 
 async def rows(hub: Hub, sql: str, **params: Any) -> list[Row]:
@@ -504,6 +505,29 @@ async def test_one_context_of_a_snapshot_is_restored_alone(ada: Agent) -> None:
     assert await code(ada, "restore_context", context_id=two, **given) == "unknown_context"
     await ada.call("restore_context", context_id=one, **given)
     assert [await content(ada, each) for each in (one, two)] == ["one", "changed"]
+
+
+async def test_one_call_restores_no_more_than_others_can_wait_for(hub: Hub, ada: Agent) -> None:
+    large = "x" * rules.LARGEST
+    n = MOST_RESTORED // rules.LARGEST + 1
+    made = [await create(ada, large) for _ in range(n)]
+    taken = await ada.call("snapshot_contexts", name="before", context_ids=made)
+    whole = {"snapshot_id": taken["snapshot"]["id"]}
+    for each in made[1:]:
+        await update(ada, each, "changed", 1)
+    # The first is as it was, and does not count.
+    restored = (await ada.call("restore_context", **whole))["contexts"]
+    assert [each["version"] for each in restored] == [1] + [3] * (n - 1)
+    assert [await content(ada, each) == large for each in made] == [True] * n
+    await update(ada, made[0], "changed", 1)
+    refused = await ada.refused("restore_context", **whole)
+    assert refused.code == "too_large"
+    assert refused.details == {"size": n * rules.LARGEST, "largest": MOST_RESTORED}
+    assert "one by one" in refused.message
+    q = "SELECT COUNT(*) AS n FROM context_versions WHERE installation_id = :i"
+    assert await rows(hub, q, i=ada.actor.installation_id) == [{"n": n + (n - 1) * 2 + 1}]
+    await ada.call("restore_context", context_id=made[0], **whole)
+    assert await content(ada, made[0]) == large
 
 
 async def test_a_snapshot_of_what_one_may_only_read_changes_nothing(ada: Agent, bob: Agent) -> None:

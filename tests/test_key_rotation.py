@@ -14,6 +14,7 @@ from town import Agent, Town
 
 from bot import keys, markers, rotation
 from bot.actor import Actor
+from bot.contexts import LARGEST
 from bot.errors import Refused
 from bot.hub import Hub, create_key
 from bot.keys import Keys
@@ -94,6 +95,18 @@ async def test_what_the_former_secret_sealed_opens_beside_what_the_new_one_seals
     refused = await ada(own, ALONE).refused("get_context", context_id=one, version=1)
     assert refused.code == "context_broken"
     assert "HUBBUB_SECRET_KEY_OLD" in refused.message
+
+
+async def test_a_batch_that_is_sealed_anew_has_a_size(own: Store) -> None:
+    n = 5
+    noise = secrets.token_bytes(LARGEST // 2).hex()
+    before = ada(own, FORMER)
+    for _ in range(n):
+        await before.call("create_context", name="noise", content=noise)
+    done = await rotated(own, BOTH)
+    assert sum(each.resealed for each in done) == n
+    assert 1 < len(done) < n
+    assert await sealed_under(own) == {"context_versions": {ALONE.id: n}, "checkpoints": {}}
 
 
 async def test_after_rotation_the_former_secret_is_not_needed(own: Store) -> None:

@@ -38,6 +38,8 @@ HISTORY = 100
 MOST_MEMBERS = 100
 MOST_ON_A_PAGE = 500
 MOST_SNAPSHOTS = 1000
+# In bytes: everybody who writes waits until one call has restored them.
+MOST_RESTORED = 8_000_000
 # What a page looks at until it is full: with a filter it may be short.
 LOOKED_AT = 1000
 
@@ -418,6 +420,7 @@ async def restore_context(
             "invalid_arguments",
             "Give `context_id` and `version`, or `snapshot_id`, with `context_id` for one of its.",
         )
+    await _bounded(ctx, wanted)
     restored = [await _restored(ctx, each, wanted[each]) for each in sorted(wanted)]
     return RestoredContexts(contexts=[shown(row) for row in restored])
 
@@ -427,6 +430,23 @@ async def _wanted(ctx: Context, snapshot_id: str, context_id: str | None) -> dic
         return {context_id: await _in_snapshot(ctx, snapshot_id, context_id)}
     members: dict[str, int] = (await _snapshot(ctx, snapshot_id))["members"]
     return members
+
+
+async def _bounded(ctx: Context, wanted: dict[str, int]) -> None:
+    """Raise Refused when that much cannot be restored at once."""
+    here = (ctx.tx, ctx.installation_id)
+    rows = await stored.several(*here, list(wanted))
+    changed = {row["id"]: wanted[row["id"]] for row in rows if row["version"] != wanted[row["id"]]}
+    size = await stored.sizes(*here, changed) if len(changed) > 1 else 0
+    if size > MOST_RESTORED:
+        raise Refused(
+            "too_large",
+            f"What would be restored has {size} bytes, and one call restores {MOST_RESTORED}: "
+            "restore them one by one, each by its `context_id` beside `snapshot_id`. Nothing was "
+            "changed.",
+            size=size,
+            largest=MOST_RESTORED,
+        )
 
 
 async def _restored(ctx: Context, context_id: str, version: int) -> Row:
@@ -439,7 +459,7 @@ async def _restored(ctx: Context, context_id: str, version: int) -> Row:
         return row
     new = await _advanced(ctx, row)
     note = f"version {version} restored"
-    await contexts.keep(ctx, context_id, new["version"], read.content, note)
+    await contexts.copy(ctx, context_id, new["version"], read, note)
     await contexts.record(ctx, new, "restored", version=new["version"], restored=version)
     return new
 
