@@ -7,7 +7,7 @@ from bot import labels, repository_settings, tasks
 from bot.actor import BOT, TRUSTED
 from bot.states import OPEN, TaskState
 from bot.times import SECOND
-from store import circles, leases, mirror, ready, relations, transfers
+from store import circles, events, mirror, ready, relations, transfers
 from store import tasks as stored
 from store.mirror import Put
 from store.relations import Changed
@@ -136,8 +136,9 @@ async def _sent_back(tx: Tx, row: Row, at: int, actor: str, why: str) -> None:
         task = await stored.locked(tx, row["installation_id"], found["id"])
         if task is None or task["state"] != "in_review" or task["lease_id"] is None:
             continue
-        lease = await leases.get(tx, row["installation_id"], task["lease_id"])
-        if lease is not None and at + SECOND >= lease["renewed_at"]:
+        # Its lease may have been parked before, by a question or a hold.
+        step = await events.newest(tx, row["installation_id"], task["id"], "task.in_review")
+        if step is None or at + SECOND >= step["at"]:
             await tasks.move(tx, task, "in_progress", actor, why)
 
 
