@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, Field
 
-from bot import contexts
+from bot import contents
 from bot.errors import Refused
 from bot.keys import KEY_ID, Broken, Keys
 from bot.operation import Context
@@ -81,7 +81,7 @@ def paused(row: Row) -> Refused:
 
 def keepable(state: Any) -> Any:
     """A validator: what JSON has, and not too deep."""
-    _written(contexts.keepable(state))
+    _written(contents.keepable(state))
     return state
 
 

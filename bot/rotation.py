@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from itertools import accumulate
 
-from bot import agents, contexts
+from bot import agents, packing
 from bot.keys import BOUND, KEY_ID, Broken, Keys
 from store import facts, sealed
 from store.sealed import Sealed
@@ -28,7 +28,7 @@ class Kind:
 
 
 def _version(row: Row) -> str:
-    return contexts.about(row["installation_id"], row["context_id"], row["version"])
+    return packing.about(row["installation_id"], row["context_id"], row["version"])
 
 
 def _checkpoint(row: Row) -> str:
@@ -39,7 +39,7 @@ def _checkpoint(row: Row) -> str:
 KINDS = (
     Kind(
         Sealed("context_versions", ("installation_id", "context_id", "version")),
-        contexts.PURPOSE,
+        packing.PURPOSE,
         _version,
     ),
     Kind(

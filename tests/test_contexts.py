@@ -16,6 +16,7 @@ from town import Agent, Town
 
 from bot import contexts as rules
 from bot.actor import Actor, Role
+from bot.contents import LARGEST
 from bot.hub import Hub
 from bot.keys import Keys
 from bot.operation import Shared
@@ -238,7 +239,7 @@ async def post(surface: Surface, token: str, operation: str, **arguments: Any) -
 async def test_a_megabyte_is_kept_and_a_byte_more_is_refused(surface: Surface) -> None:
     token = await surface.token()
     text = "é\n" * 333_333 + "x"
-    assert len(text.encode()) == rules.LARGEST
+    assert len(text.encode()) == LARGEST
     made = await post(surface, token, "create_context", name="large", content=text)
     assert made.status == 200
     one = made.data["context"]["id"]
@@ -508,8 +509,8 @@ async def test_one_context_of_a_snapshot_is_restored_alone(ada: Agent) -> None:
 
 
 async def test_one_call_restores_no_more_than_others_can_wait_for(hub: Hub, ada: Agent) -> None:
-    large = "x" * rules.LARGEST
-    n = MOST_RESTORED // rules.LARGEST + 1
+    large = "x" * LARGEST
+    n = MOST_RESTORED // LARGEST + 1
     made = [await create(ada, large) for _ in range(n)]
     taken = await ada.call("snapshot_contexts", name="before", context_ids=made)
     whole = {"snapshot_id": taken["snapshot"]["id"]}
@@ -522,7 +523,7 @@ async def test_one_call_restores_no_more_than_others_can_wait_for(hub: Hub, ada:
     await update(ada, made[0], "changed", 1)
     refused = await ada.refused("restore_context", **whole)
     assert refused.code == "too_large"
-    assert refused.details == {"size": n * rules.LARGEST, "largest": MOST_RESTORED}
+    assert refused.details == {"size": n * LARGEST, "largest": MOST_RESTORED}
     assert "one by one" in refused.message
     q = "SELECT COUNT(*) AS n FROM context_versions WHERE installation_id = :i"
     assert await rows(hub, q, i=ada.actor.installation_id) == [{"n": n + (n - 1) * 2 + 1}]

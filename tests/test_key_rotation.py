@@ -14,7 +14,7 @@ from town import Agent, Town
 
 from bot import keys, markers, rotation
 from bot.actor import Actor
-from bot.contexts import LARGEST
+from bot.contents import LARGEST
 from bot.errors import Refused
 from bot.hub import Hub, create_key
 from bot.keys import Keys

@@ -4,27 +4,29 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from bot import contexts
+from bot import contents, contexts
+from bot import context_versions as versions
 from bot.actor import ROLES, SLUG
 from bot.errors import Refused
 from bot.operation import Answer, Context, TaskRef, operation
 from bot.operations.tasks import found
 from bot.pages import Cursor, Limit, decode, encode
 from bot.times import stamp
-from store import agents, ids
+from store import agents, context_grants, context_snapshots, ids
+from store import context_versions as stored_versions
 from store import contexts as stored
 from store.transaction import Row
 
 # Not shown in the audit: it is sealed where it is kept.
 Content: TypeAlias = Annotated[
     Any,
-    AfterValidator(contexts.keepable),
+    AfterValidator(contents.keepable),
     Field(repr=False, description="a text, or any other JSON"),
 ]
 ContextId: TypeAlias = Annotated[str, Field(max_length=40)]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
 Remark: TypeAlias = Annotated[str, Field(max_length=500)]
-Number: TypeAlias = Annotated[int, Field(ge=1, le=contexts.MOST_VERSIONS)]
+Number: TypeAlias = Annotated[int, Field(ge=1, le=versions.MOST_VERSIONS)]
 Grantee: TypeAlias = Annotated[
     str,
     Field(
@@ -48,7 +50,7 @@ class About(BaseModel):
     id: str
     name: str
     owner: str
-    kind: contexts.Kind
+    kind: contents.Kind
     version: int = Field(description="the newest")
     task: str | None
     access: contexts.Access = Field(description="what you may do: all is to share it too")
@@ -148,20 +150,20 @@ async def create_context(
     bound = await found(ctx, task) if task else None
     if await stored.owned(ctx.tx, ctx.installation_id, ctx.actor.name) >= contexts.MOST_OWNED:
         raise _too_many("contexts of yours", contexts.MOST_OWNED, "Update one of them instead.")
-    made = contexts.sized(content)
+    made = contents.sized(content)
     row: Row = {
         "installation_id": ctx.installation_id,
         "id": ids.new("c", ctx.now),
         "name": name,
         "owner": ctx.actor.name,
-        "kind": contexts.kind_of(content),
+        "kind": contents.kind_of(content),
         "version": 1,
         "task_id": bound and bound["id"],
         "created_at": ctx.now,
         "updated_at": ctx.now,
     }
     await stored.create(ctx.tx, row)
-    await contexts.keep(ctx, row["id"], 1, made, note)
+    await versions.keep(ctx, row["id"], 1, made, note)
     new = await contexts.find(ctx, row["id"])
     await contexts.record(ctx, new, "created", version=1)
     return OneContext(context=shown(new))
@@ -180,12 +182,12 @@ async def update_context(
     At version_conflict: read, merge, and try again.
     """
     row = await contexts.find(ctx, context_id, "write")
-    if contexts.kind_of(content) != row["kind"]:
+    if contents.kind_of(content) != row["kind"]:
         must = "a text" if row["kind"] == "text" else "JSON that is no text"
         raise Refused("invalid_arguments", f"`content` must be {must}, as {context_id} was made.")
-    made = contexts.sized(content)
+    made = contents.sized(content)
     new = await _advanced(ctx, row, expected_version)
-    await contexts.keep(ctx, context_id, new["version"], made, note)
+    await versions.keep(ctx, context_id, new["version"], made, note)
     await contexts.record(ctx, new, "updated", version=new["version"])
     return OneContext(context=shown(new))
 
@@ -196,14 +198,16 @@ async def _advanced(ctx: Context, row: Row, expected: int | None = None) -> Row:
     if not await stored.advance(*here, ctx.now, expected=expected):
         raise await _conflict(ctx, row["id"], expected or 0)
     new = await contexts.find(ctx, row["id"], "write")
-    if new["version"] > contexts.MOST_VERSIONS:
-        raise _too_many("versions of it", contexts.MOST_VERSIONS, "Go on in a new context.")
+    if new["version"] > versions.MOST_VERSIONS:
+        raise _too_many("versions of it", versions.MOST_VERSIONS, "Go on in a new context.")
     return new
 
 
 async def _conflict(ctx: Context, context_id: str, expected: int) -> Refused:
     now = await contexts.find(ctx, context_id)
-    (newest,) = await stored.history(ctx.tx, ctx.installation_id, context_id, now["version"], 1)
+    (newest,) = await stored_versions.history(
+        ctx.tx, ctx.installation_id, context_id, now["version"], 1
+    )
     at = stamp(newest["at"])
     return Refused(
         "version_conflict",
@@ -225,11 +229,11 @@ async def share_context(
     grantee = await _grantee(ctx, row, to)
     here = (ctx.tx, ctx.installation_id, context_id)
     if access == "none":
-        await stored.revoke(*here, grantee)
+        await context_grants.revoke(*here, grantee)
     else:
         await _grant(ctx, context_id, grantee, access)
     await contexts.record(ctx, row, "shared", to=grantee, access=access)
-    grants = [Grant(to=g["grantee"], access=g["access"]) for g in await stored.grants(*here)]
+    grants = [Grant(to=g["grantee"], access=g["access"]) for g in await context_grants.of(*here)]
     return SharedContext(context=shown(row), grants=grants)
 
 
@@ -249,10 +253,10 @@ async def _grantee(ctx: Context, row: Row, to: str) -> str:
 async def _grant(ctx: Context, context_id: str, grantee: str, access: str) -> None:
     here = (ctx.tx, ctx.installation_id, context_id)
     await stored.lock(*here)
-    others = [each for each in await stored.grants(*here) if each["grantee"] != grantee]
+    others = [each for each in await context_grants.of(*here) if each["grantee"] != grantee]
     if len(others) >= contexts.MOST_GRANTS:
         raise _too_many("it is shared with", contexts.MOST_GRANTS, "Share it with a role.")
-    await stored.grant(
+    await context_grants.grant(
         ctx.tx,
         {
             "installation_id": ctx.installation_id,
@@ -280,9 +284,9 @@ async def get_context(
     if history:
         return await _history(ctx, row, version or row["version"])
     if version is None:
-        read = await contexts.newest(ctx, context_id, row["version"])
+        read = await versions.newest(ctx, context_id, row["version"])
     else:
-        read = await contexts.exactly(ctx, row, version)
+        read = await versions.exactly(ctx, row, version)
     return ReadContext(
         context=shown(row),
         version=_version(read.version),
@@ -294,12 +298,12 @@ async def get_context(
 
 async def _history(ctx: Context, row: Row, upto: int) -> ReadContext:
     here = (ctx.tx, ctx.installation_id, row["id"])
-    rows = await stored.history(*here, upto, HISTORY)
+    rows = await stored_versions.history(*here, upto, HISTORY)
     if not rows:
-        raise contexts.lost(row["id"], upto)
-    versions = [_version(each) for each in rows]
+        raise versions.lost(row["id"], upto)
+    history = [_version(each) for each in rows]
     return ReadContext(
-        context=shown(row), version=versions[0], content=None, broken=[], history=versions
+        context=shown(row), version=history[0], content=None, broken=[], history=history
     )
 
 
@@ -312,7 +316,7 @@ async def _in_snapshot(ctx: Context, snapshot_id: str, context_id: str) -> int:
 
 async def _snapshot(ctx: Context, snapshot_id: str) -> Row:
     """With the members that the actor may read. Raise Refused."""
-    row = await stored.snapshot(ctx.tx, ctx.installation_id, snapshot_id)
+    row = await context_snapshots.get(ctx.tx, ctx.installation_id, snapshot_id)
     seen = await contexts.readable_ones(ctx.tx, ctx.actor, list(row["members"])) if row else set()
     if row is None or not seen:
         raise Refused(
@@ -374,7 +378,9 @@ async def _snapshots(ctx: Context, limit: int, before: str) -> Contexts:
     """The actor's; of a tech-lead all."""
     whole = ctx.actor.may("tech-lead") and ctx.actor.repositories is None
     author = None if whole else ctx.actor.name
-    rows = await stored.snapshots(ctx.tx, ctx.installation_id, author, before or "~", limit + 1)
+    rows = await context_snapshots.listed(
+        ctx.tx, ctx.installation_id, author, before or "~", limit + 1
+    )
     page: list[Row] = []
     members = 0
     for row in rows[:limit]:
@@ -437,7 +443,7 @@ async def _bounded(ctx: Context, wanted: dict[str, int]) -> None:
     here = (ctx.tx, ctx.installation_id)
     rows = await stored.several(*here, list(wanted))
     changed = {row["id"]: wanted[row["id"]] for row in rows if row["version"] != wanted[row["id"]]}
-    size = await stored.sizes(*here, changed) if len(changed) > 1 else 0
+    size = await stored_versions.size(*here, changed) if len(changed) > 1 else 0
     if size > MOST_RESTORED:
         raise Refused(
             "too_large",
@@ -454,12 +460,12 @@ async def _restored(ctx: Context, context_id: str, version: int) -> Row:
     await contexts.find(ctx, context_id, "write")
     await stored.lock(ctx.tx, ctx.installation_id, context_id)
     row = await contexts.find(ctx, context_id, "write")
-    read = await contexts.exactly(ctx, row, version)
+    read = await versions.exactly(ctx, row, version)
     if version == row["version"]:
         return row
     new = await _advanced(ctx, row)
     note = f"version {version} restored"
-    await contexts.copy(ctx, context_id, new["version"], read, note)
+    await versions.copy(ctx, context_id, new["version"], read, note)
     await contexts.record(ctx, new, "restored", version=new["version"], restored=version)
     return new
 
@@ -474,7 +480,7 @@ async def snapshot_contexts(
     """Note the versions of these contexts, or of a task's, for restore_context."""
     if bool(context_ids) == bool(task):
         raise Refused("invalid_arguments", "Give `context_ids` or `task`, one of them.")
-    if await stored.snapshots_of(ctx.tx, ctx.installation_id, ctx.actor.name) >= MOST_SNAPSHOTS:
+    if await context_snapshots.count(ctx.tx, ctx.installation_id, ctx.actor.name) >= MOST_SNAPSHOTS:
         raise _too_many("snapshots of yours", MOST_SNAPSHOTS, "Use one of them.")
     rows = await (_of_task(ctx, task) if task else _these(ctx, context_ids))
     row: Row = {
@@ -485,7 +491,7 @@ async def snapshot_contexts(
         "at": ctx.now,
         "members": {each["id"]: each["version"] for each in rows},
     }
-    await stored.add_snapshot(ctx.tx, row)
+    await context_snapshots.add(ctx.tx, row)
     return OneSnapshot(snapshot=_shown_snapshot(row, set(row["members"])))
 
 
