@@ -3,11 +3,11 @@
 import json
 from collections.abc import Collection
 
-from bot import labels, repository_settings, tasks
+from bot import labels, replies, repository_settings, slash, tasks
 from bot.actor import BOT, TRUSTED
 from bot.states import OPEN, TaskState
 from bot.times import SECOND
-from store import circles, events, mirror, ready, relations, transfers
+from store import circles, events, mirror, ready, relations, transfers, writes
 from store import tasks as stored
 from store.mirror import Put
 from store.relations import Changed
@@ -40,10 +40,36 @@ async def issue_changed(tx: Tx, row: Row, before: Row | None) -> None:
         await _take_labels(tx, task, json.loads(before["labels"]), json.loads(row["labels"]))
     if gone and not was_gone:
         to = "cancelled" if row["deleted"] else CLOSED_AS.get(row["state_reason"], "completed")
-        if task["state"] in OPEN:
+        if task["state"] in OPEN and not _is_history(row, task):
             await tasks.move(tx, task, to, BOT, "the issue was closed")
     elif was_gone and not gone and task["state"] not in OPEN:
         await tasks.move(tx, task, "pending", BOT, "the issue was reopened")
+
+
+def _is_history(row: Row, task: Row) -> bool:
+    """Closed before somebody decided that the task begins again: its issue will be reopened."""
+    return not row["deleted"] and (row["closed_at"] or 0) < (task["retried_at"] or 0)
+
+
+async def issue_made(
+    tx: Tx, installation_id: int, task_id: str, repository_id: int, issue_id: int, number: int
+) -> None:
+    """The issue that a task asked for is there; if the task ended meanwhile, it is closed."""
+    here = (tx, installation_id)
+    if not await stored.bind(*here, task_id, repository_id, issue_id, number):
+        return
+    task = await stored.get(*here, task_id)
+    if task is not None and task["state"] not in OPEN:
+        completed = task["state"] == "completed"
+        reason = "completed" if completed else "not_planned"
+        await writes.queue(
+            *here,
+            kind="issue_update",
+            repository_id=repository_id,
+            target=f"issue {repository_id}#{number}",
+            arguments={"number": number, "state": "closed", "state_reason": reason},
+            author=BOT,
+        )
 
 
 async def _make(tx: Tx, row: Row) -> None:
@@ -114,10 +140,22 @@ async def comment_came(tx: Tx, row: Row, put: Put) -> None:
     if task is None or not task["question"] or row["created_at"] + SECOND < task["asked_at"]:
         return
     issue = await mirror.issue(*here)
+    if slash.is_all(row["body"]) or await _is_unseen(tx, task):
+        return
     its_author = issue is not None and issue["author_id"] == row["author_id"]
     if its_author or row["author_association"] in TRUSTED:
         task = await stored.locked(tx, row["installation_id"], task["id"]) or task
         await tasks.answered(tx, task, f"@{row['author']}")
+
+
+async def _is_unseen(tx: Tx, task: Row) -> bool:
+    """The question is not on GitHub yet."""
+    target = f"issue {task['repository_id']}#{task['number']}"
+    waiting = await writes.waiting(tx, task["installation_id"], target, "comment")
+    question = replies.asks(task["question"])
+    return any(
+        each["state"] == "queued" and each["arguments"].get("body") == question for each in waiting
+    )
 
 
 async def review_came(tx: Tx, row: Row, put: Put) -> None:
@@ -155,13 +193,15 @@ def carries(among: str, label: str) -> bool:
     return label.casefold() in (each.casefold() for each in json.loads(among))
 
 
-async def pull_changed(tx: Tx, row: Row) -> None:
+async def pull_changed(tx: Tx, row: Row, before: Row | None) -> None:
     """A PR's mirrored row is new: a merge completes its task, another end sends it back."""
     if not row["merged"]:
         if row["state"] == "closed" and row["closed_at"]:
             why = f"pull request #{row['number']} was closed"
             await _sent_back(tx, row, row["closed_at"], BOT, why)
         return
+    if before is not None and before["merged"]:
+        return  # told already: the task may have begun again since
     here = (row["installation_id"], row["repository_id"])
     for found in await stored.of_pull(tx, *here, row["number"]):
         task = await stored.locked(tx, row["installation_id"], found["id"])
@@ -180,6 +220,8 @@ async def not_written(tx: Tx, write: Row, why: str) -> None:
     if write["kind"] == "issue" and task["number"] is None:
         await stored.change(tx, installation_id, task_id, note=f"It has no issue: {why}")
         await tasks.move(tx, task, "failed", BOT, "its issue could not be made")
+    if task["question"] and write["arguments"].get("body") == replies.asks(task["question"]):
+        await tasks.unasked(tx, task, why)
     card = task["card_comment_id"]
     if write["kind"] == "card" and await mirror.is_deleted(tx, "comments", installation_id, card):
         # Somebody deleted it: the next change makes a new one. A 404 alone may as well mean

@@ -26,7 +26,6 @@ from store import (
     relations,
     search,
 )
-from store import tasks as stored
 from store.mirror import Put
 from store.transaction import Row, Tx
 
@@ -133,7 +132,7 @@ async def _pull_request(tx: Tx, row: Row, put: Put) -> None:
     known = put.before and (put.before["head_sha"], put.before["base_ref"])
     if row["state"] == "open" and (row["head_sha"], row["base_ref"]) != known:
         await ask(tx, row["installation_id"], ask_numbered("pull_files", *here[1:]))
-    await hearing.pull_changed(tx, row)
+    await hearing.pull_changed(tx, row, put.before)
 
 
 async def _installation(tx: Tx, row: Row, put: Put) -> None:
@@ -181,7 +180,7 @@ async def _bind(tx: Tx, keys: Keys, row: Row) -> None:
     for marker in markers.find(keys, row["body"], row["author"]):
         if marker.kind == "task":
             here = (row["repository_id"], row["id"], row["number"])
-            await stored.bind(tx, row["installation_id"], marker.id, *here)
+            await hearing.issue_made(tx, row["installation_id"], marker.id, *here)
 
 
 # Two contents of one second: what to ask GitHub. Labels are read with each of their events.

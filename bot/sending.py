@@ -363,7 +363,7 @@ async def _follow(tx: Tx, write: Row, result: dict[str, Any]) -> None:
         )
     elif write["kind"] == "issue":
         here = (write["repository_id"], result["id"], result["number"])
-        await stored_tasks.bind(tx, installation_id, task_id, *here)
+        await hearing.issue_made(tx, installation_id, task_id, *here)
         tx.rings.add(f"installation {installation_id}")
     elif write["kind"] == "pull":
         await stored_tasks.change(tx, installation_id, task_id, pull_number=result["number"])
@@ -372,7 +372,7 @@ async def _follow(tx: Tx, write: Row, result: dict[str, Any]) -> None:
             await tasks.record(tx, task, "task.pull", write["author"], number=result["number"])
         here = (installation_id, write["repository_id"], result["number"])
         if (row := await mirror.pull_request(tx, *here)) is not None:
-            await hearing.pull_changed(tx, row)
+            await hearing.pull_changed(tx, row, None)
 
 
 async def _branch_moved(tx: Tx, write: Row, head: str) -> None:

@@ -12,6 +12,7 @@ from markdown_it.token import Token
 # GitHub takes no longer comment, and a flood of short lines is dear to parse: no more is examined.
 LONGEST = 65_536
 MOST_LINES = 10_000
+LONGEST_OF_COMMANDS = 2_000
 NAMESPACE = "hubbub"
 
 LIKELY = re.compile(r"(?:^|[\r\n]) {0,3}/[A-Za-z]")
@@ -53,6 +54,14 @@ def find(text: str) -> list[Found]:
         return []
     lines = _lines(text)
     return [each for n, shown in _plain(lines) if (each := _command(n + 1, shown))]
+
+
+def is_all(text: str) -> bool:
+    """Whether a text says nothing but commands; of a long one that is not looked for."""
+    if len(text) > LONGEST_OF_COMMANDS or not maybe(text):
+        return False
+    said = {n for n, line in enumerate(_lines(text), 1) if line.strip()}
+    return said <= {each.line for each in find(text)}
 
 
 def _lines(text: str) -> list[str]:

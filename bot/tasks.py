@@ -139,6 +139,14 @@ async def answered(tx: Tx, task: Row, actor: str) -> None:
     await record(tx, task, "task.answered", actor)
 
 
+async def unasked(tx: Tx, task: Row, why: str) -> None:
+    """Nobody gets to see the question: there is no answer to wait for."""
+    none: Row = {"question": None, "asked_at": None}
+    await tasks.change(tx, task["installation_id"], task["id"], **none)
+    await _unpark(tx, task | none)
+    await record(tx, task, "task.unasked", BOT, why=why)
+
+
 async def _lease(tx: Tx, task: Row) -> Row | None:
     where = task["installation_id"]
     return await leases.get(tx, where, task["lease_id"]) if task["lease_id"] else None

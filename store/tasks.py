@@ -175,6 +175,9 @@ async def rebind(
         issue_id=issue_id,
         number=number,
         title=title,
+        # These stay where they are: another may have the number there.
+        pull_number=None,
+        branch=None,
     )
     return True
 

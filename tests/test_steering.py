@@ -380,3 +380,70 @@ async def test_a_decision_is_written_on_the_labels_that_say_otherwise(town: Town
         "size/large",
     ]
     assert [each.name for each in plain.labels] == ["agent-task"]
+
+
+async def test_a_persons_hold_takes_the_place_of_an_agents(town: Town) -> None:
+    issue = await town.task()
+    lead, where = await town.agent("lead", "tech-lead"), town.name(issue)
+    await lead.call("change_task", task=where, hold=True, note="A moment")
+    town.person.comment(issue, "/hold " + "legal must look first, " * 40)
+    await town.settle()
+    assert (await lead.refused("change_task", task=where, hold=False)).code == "on_hold"
+    held = (await lead.call("change_task", task=where, hold=True, note="Mine"))["task"]
+    assert (held["held_by"], held["held_why"][:5]) == ("@octocat", "legal")
+
+
+async def test_a_command_is_no_answer(town: Town) -> None:
+    issue = await town.task()
+    agent, where = await town.agent("scout"), town.name(issue)
+    mine = {"task": where, "fence": (await agent.call("claim_task", task=where))["fence"]}
+    await agent.call("update_task_status", **mine, status="in_progress", question="Tabs?")
+    await town.settle()
+    town.clock.forward(5)
+    town.person.comment(issue, "/status\n\n/why")
+    await town.settle()
+    assert (await agent.call("get_task", task=where))["task"]["question"] == "Tabs?"
+    town.person.comment(issue, "Spaces, please.\n/priority high")
+    await town.settle()
+    assert (await agent.call("get_task", task=where))["task"]["question"] is None
+
+
+async def test_what_is_said_before_the_question_is_there_does_not_answer_it(town: Town) -> None:
+    issue = await town.task()
+    agent, where = await town.agent("scout"), town.name(issue)
+    mine = {"task": where, "fence": (await agent.call("claim_task", task=where))["fence"]}
+    await town.settle()
+    await agent.call("update_task_status", **mine, status="in_progress", question="Tabs?")
+    town.clock.forward(5)
+    town.person.comment(issue, "By the way, thanks!")
+    while await town.heard():
+        pass
+    await town.settle()
+    assert (await agent.call("get_task", task=where))["task"]["question"] == "Tabs?"
+    town.clock.forward(5)
+    town.person.comment(issue, "Spaces.")
+    await town.settle()
+    assert (await agent.call("get_task", task=where))["task"]["question"] is None
+
+
+async def test_a_question_that_nobody_gets_to_see_keeps_nothing_waiting(town: Town) -> None:
+    issue = await town.task()
+    agent, where = await town.agent("scout"), town.name(issue)
+    mine = {"task": where, "fence": (await agent.call("claim_task", task=where))["fence"]}
+    await town.settle()
+    await agent.call("update_task_status", **mine, status="in_progress", question="Tabs?")
+    waits = await town.rows(
+        "SELECT id FROM writes WHERE installation_id = :i AND kind = 'comment' AND state = 'queued'"
+    )
+    await agent.call("cancel_write", write_id=waits[0]["id"])
+    task = (await agent.call("get_task", task=where))["task"]
+    assert (task["question"], task["lease_expires_at"] is None) == (None, False)
+    await town.time_passes(1000)
+    assert (await agent.call("get_task", task=where))["task"]["holder"] is None
+
+
+async def test_a_task_is_not_reserved_for_an_agent_whose_role_claims_nothing(town: Town) -> None:
+    issue = await town.task()
+    lead, _ = await town.agent("lead", "tech-lead"), await town.agent("watcher", "observer")
+    refused = await lead.refused("assign_task", task=town.name(issue), agent_id="watcher")
+    assert (refused.code, "observer" in refused.message) == ("not_claimable", True)

@@ -115,8 +115,8 @@ async def test_the_successor_finds_the_note_of_who_gave_the_task_back(town: Town
 
 async def test_an_agent_cannot_give_back_what_another_holds(town: Town) -> None:
     issue = await town.task()
-    holder, other = await town.agent("holder"), await town.agent("other")
-    await holder.call("claim_task", task=town.name(issue))
+    scout, other = await town.agent("scout"), await town.agent("other")
+    await scout.call("claim_task", task=town.name(issue))
     assert (await other.refused("release_task", task=town.name(issue))).code == "not_holder"
 
 

@@ -6,14 +6,24 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field
 
 from bot import labels, tasks
-from bot.actor import SLUG
+from bot.actor import SLUG, Actor
 from bot.capabilities import Capability, lacking
 from bot.errors import Refused
 from bot.operation import Context, Slash, TaskRef, operation
 from bot.operations.agents import known
 from bot.operations.issues import UPDATE, difference
 from bot.operations.reports import close_issue
-from bot.operations.tasks import PRIORITIES, SIZES, OneTask, Priority, Size, found, on_hold, shown
+from bot.operations.tasks import (
+    PRIORITIES,
+    SIZES,
+    Note,
+    OneTask,
+    Priority,
+    Size,
+    found,
+    on_hold,
+    shown,
+)
 from bot.operations.writing import issue_of, on_issue, queue, repository_of
 from bot.states import OPEN
 from store import mirror, names, writes
@@ -23,7 +33,6 @@ from store.transaction import Row
 Assignee: TypeAlias = Annotated[
     str, Field(pattern=f"^@?{SLUG}$", max_length=64, description="an agent's id")
 ]
-Why: TypeAlias = Annotated[str, Field(max_length=500)]
 Decided: TypeAlias = Literal["pending", "completed", "cancelled"]
 
 ASSIGN = Slash("assign", "reserve this task for an agent; without one, for nobody", ("agent_id",))
@@ -54,6 +63,10 @@ def _can(row: Row, agent: Row) -> None:
     if agent["left_at"] is not None or agent["paused_at"] is not None:
         gone = "has left" if agent["left_at"] is not None else "is paused"
         raise Refused("not_claimable", f"{agent['id']} {gone}, and claims nothing.")
+    if not Actor(agent["installation_id"], agent["id"], agent["role"]).may("developer"):
+        raise Refused(
+            "not_claimable", f"{agent['id']} has the role {agent['role']}, which claims nothing."
+        )
     if missing := lacking(agent["capabilities"], row["capabilities"]):
         raise Refused(
             "lacks_capability",
@@ -87,7 +100,7 @@ async def change_task(
     state: Decided | None = None,
     blocked_by: TaskRef | None = None,
     unblocked_by: TaskRef | None = None,
-    note: Why | None = None,
+    note: Note | None = None,
 ) -> OneTask:
     """Decide about a task: hold it, reprioritise, retry, cancel; what is left out stays."""
     row = await found(ctx, task, lock=True)
@@ -99,11 +112,10 @@ async def change_task(
         "size": None if size is None else SIZES.index(size),
         "capabilities": None if capabilities is None else sorted(set(capabilities)),
     }
-    ends_hold = hold is False or state is not None
-    if ends_hold and row["held"] and row["held_by"].startswith("@") and not ctx.actor.is_person:
+    if (hold is False or state is not None) and _holds_against(ctx, row):
         raise on_hold(row)
     await _set(ctx, row, {k: v for k, v in fields.items() if v is not None})
-    if hold is not None and hold != bool(row["held"]):
+    if hold is not None:
         await _hold(ctx, row, note or "", on=hold)
     if state is not None:
         await _end(ctx, await found(ctx, row["id"]), state, note or "")
@@ -139,7 +151,18 @@ async def _relabel(ctx: Context, row: Row, fields: dict[str, Any]) -> None:
     await queue(ctx, UPDATE, where, target, {"number": row["number"], "labels": change})
 
 
+def _holds_against(ctx: Context, row: Row) -> bool:
+    """A person's hold stands against whatever an agent wants."""
+    return bool(row["held"]) and row["held_by"].startswith("@") and not ctx.actor.is_person
+
+
 async def _hold(ctx: Context, row: Row, why: str, *, on: bool) -> None:
+    as_it_is = bool(row["held"]) == on and (row["held_by"], row["held_why"]) in (
+        (None, None),
+        (ctx.actor.name, why),
+    )
+    if as_it_is or (on and _holds_against(ctx, row)):
+        return
     if not on:
         await tasks.resume(ctx.tx, row, ctx.actor.name)
     elif row["state"] in OPEN:
@@ -157,18 +180,39 @@ async def _end(ctx: Context, row: Row, state: Decided, note: str) -> None:
             state=row["state"],
             legal=[each for each in ("completed", "cancelled") if each != row["state"]],
         )
+    if state == "pending":
+        await _reopen(ctx, row)
+    elif row["number"] is None:
+        await _call_back_its_issue(ctx, row)
     await tasks.move(ctx.tx, row, state, ctx.actor.name, note)
     if state != "pending":
         reason = "completed" if state == "completed" else "not_planned"
         await close_issue(ctx, row, reason)
-    else:
-        await _reopen(ctx, row)
+
+
+async def _call_back_its_issue(ctx: Context, row: Row) -> None:
+    """One that is being made all the same is closed when it is there."""
+    here = (ctx.tx, ctx.installation_id)
+    why = {"code": "cancelled", "message": "The task ended before it had an issue.", "details": {}}
+    for each in await writes.waiting(*here, f"task {row['id']}", "issue"):
+        await writes.cancel(ctx.tx, each, why, told=each["author"] == ctx.actor.name)
 
 
 async def _reopen(ctx: Context, row: Row) -> None:
+    """The issue of a task that begins again. Raise Refused when there is none."""
     where = await repository_of(ctx, row)
     if row["number"] is None:
-        return
+        raise Refused(
+            "no_issue_yet", f"{tasks.name(row)} never got an issue: create_task makes a new task."
+        )
+    if await mirror.is_deleted(ctx.tx, "issues", ctx.installation_id, row["issue_id"]):
+        raise Refused(
+            "illegal_transition",
+            f"The issue of {tasks.name(row)} was deleted: create_task makes a new task.",
+            state=row["state"],
+            legal=[],
+        )
+    await stored.change(ctx.tx, ctx.installation_id, row["id"], retried_at=ctx.now)
     arguments = {"number": row["number"], "state": "open", "state_reason": "reopened"}
     await queue(ctx, "issue_update", where, on_issue(where, row["number"]), arguments)
 
