@@ -8,7 +8,7 @@ from bot.actor import BOT, EVERYBODY, Actor
 from bot.capabilities import meets
 from bot.errors import Refused
 from bot.times import SECOND, stamp
-from store import agents, events
+from store import agents, dead_letters, events, inbox
 from store import messages as stored
 from store.transaction import Row, Tx
 
@@ -82,7 +82,7 @@ async def with_room(
     tx: Tx, installation_id: int, chosen: Sequence[str]
 ) -> tuple[list[str], list[str]]:
     """Those who can take one more, and those who are full. Raise Refused if all are."""
-    full = await stored.full(tx, installation_id, chosen, MOST_UNREAD)
+    full = await inbox.full(tx, installation_id, chosen, MOST_UNREAD)
     free = sorted(set(chosen) - set(full))
     if not free:
         raise Refused(
@@ -137,11 +137,13 @@ def about(message: Row) -> dict[str, Any]:
 
 async def expire(tx: Tx, limit: int) -> int:
     """Make dead letters of what was not read in time, of any installation: how many."""
-    rows = await stored.over(tx, limit)
+    rows = await dead_letters.over(tx, limit)
     rows.sort(key=_message)
     for (installation_id, message_id), group in groupby(rows, _message):
         of_one = list(group)
-        await stored.bury(tx, installation_id, message_id, [row["agent_id"] for row in of_one])
+        await dead_letters.bury(
+            tx, installation_id, message_id, [row["agent_id"] for row in of_one]
+        )
         message = await stored.get(tx, installation_id, message_id)
         if message is not None:
             await _tell_of_death(tx, message, of_one)
@@ -161,4 +163,4 @@ async def _tell_of_death(tx: Tx, message: Row, dead: Sequence[Row]) -> None:
 
 
 def _why(receipt: Row) -> str:
-    return "undelivered" if receipt["attempts"] >= stored.MOST_ATTEMPTS else "expired"
+    return "undelivered" if receipt["attempts"] >= inbox.MOST_ATTEMPTS else "expired"

@@ -13,7 +13,7 @@ from bot.actor import Actor
 from bot.operation import Notice
 from bot.times import SECOND
 from store import agents as stored_agents
-from store import events, messages, notices, writes
+from store import events, inbox, notices, writes
 from store import tasks as stored_tasks
 from store.transaction import Row, Tx
 
@@ -127,7 +127,7 @@ async def _urgent(asker: Asker) -> list[Notice]:
             f"A message of high priority from {row['sender']} waits: get_messages.",
             key=row["id"],
         )
-        for row in await messages.urgent(*asker.agent, MOST)
+        for row in await inbox.urgent(*asker.agent, MOST)
     ]
 
 
@@ -151,7 +151,7 @@ KINDS = {
         Kind("hold", _held_back),
         Kind("lease_ending", _ending),
         Kind("answered", _answered, notices.told_answered),
-        Kind("message", _urgent, messages.told),
+        Kind("message", _urgent, inbox.told),
         Kind("write_failed", _failed, _told_failed),
     )
 }

@@ -1,6 +1,6 @@
 """What an agent should be told unasked: whether there is any, in one query."""
 
-from store.messages import HIGH, VISIBLE
+from store.inbox import HIGH, VISIBLE
 from store.transaction import Row, Tx
 
 # Less than this is left of a lease: a fifth of it, at least a minute, at most half.

@@ -21,6 +21,7 @@ from bot.keys import Keys
 from bot.operation import Shared
 from bot.retention import DAY, Kept
 from bot.retention import step as forget
+from store import inbox
 from store import messages as stored
 from store.database import open_store
 from store.migrate import upgrade
@@ -513,7 +514,7 @@ async def test_what_is_sent_again_to_one_lives_no_shorter_for_others(office: Off
     ada, bob = await office.agent("ada", "developer"), await office.agent("bob", "tester", "go")
     cyd = await office.agent("cyd", "tester", "go")
     message = await sent(ada, "capability:go", ttl_s=30 * 24 * 3600)
-    for _ in range(stored.MOST_ATTEMPTS):
+    for _ in range(inbox.MOST_ATTEMPTS):
         assert await bodies(bob) == ["x"]
         await office.time_passes(61)
     assert (await ada.call("resend_message", message_id=message))["recipients"] == ["bob"]
@@ -706,11 +707,11 @@ async def test_urgent_ones_are_told_of_once_and_not_while_they_are_in_hand(
     here = (office.installation_id, "bob")
 
     async def urgent() -> list[str]:
-        rows = await office.store.read(lambda tx: stored.urgent(tx, *here, 5))
+        rows = await office.store.read(lambda tx: inbox.urgent(tx, *here, 5))
         return [row["id"] for row in rows]
 
     assert await urgent() == ids
-    await office.store.write(lambda tx: stored.told(tx, *here, ids[:1]))
+    await office.store.write(lambda tx: inbox.told(tx, *here, ids[:1]))
     assert await urgent() == ids[1:]
     await bob.call("get_messages", limit=2)
     assert await urgent() == ids[2:]

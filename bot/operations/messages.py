@@ -13,7 +13,7 @@ from bot.operation import Answer, Context, Slash, TaskRef, Woken, operation
 from bot.operations.tasks import PRIORITIES, Priority, found
 from bot.pages import Cursor, Limit, decode, encode
 from bot.times import SECOND, stamp
-from store import ids
+from store import dead_letters, ids, inbox, receipts
 from store import messages as stored
 from store import tasks as stored_tasks
 from store.transaction import Row
@@ -195,16 +195,16 @@ async def resend_message(ctx: Context, message_id: MessageId) -> Sent:
     row = await stored.get(ctx.tx, ctx.installation_id, message_id, lock=True)
     if row is None or row["deleted_at"] is not None:
         raise _unknown(f"There is no message {message_id!r} to send again.")
-    dead = await stored.dead_of(ctx.tx, ctx.installation_id, message_id)
+    dead = await dead_letters.of(ctx.tx, ctx.installation_id, message_id)
     if ctx.actor.name != row["sender"] and not ctx.actor.may("tech-lead"):
-        if not await stored.mine(ctx.tx, ctx.installation_id, ctx.actor.name, [message_id]):
+        if not await inbox.mine(ctx.tx, ctx.installation_id, ctx.actor.name, [message_id]):
             raise _unknown(f"There is no message {message_id!r} that you sent or got.")
         dead = [each for each in dead if each == ctx.actor.name]
     if not dead:
         return _sent(row, [])
     free, full = await rules.with_room(ctx.tx, ctx.installation_id, dead)
     until = ctx.now + WEEK_S * SECOND
-    await stored.revive(ctx.tx, ctx.installation_id, message_id, free, until)
+    await dead_letters.revive(ctx.tx, ctx.installation_id, message_id, free, until)
     task = await _task(ctx, row["task_id"]) if row["task_id"] else None
     await rules.tell(ctx.tx, row, free, task["repository_id"] if task else None)
     return _sent(row, free, full)
@@ -215,7 +215,7 @@ def _something(answer: Messages) -> bool:
 
 
 async def _any(ctx: Context) -> bool:
-    return await stored.waiting(ctx.tx, ctx.installation_id, ctx.actor.name)
+    return await inbox.waiting(ctx.tx, ctx.installation_id, ctx.actor.name)
 
 
 def _sent_to_me(_: Answer, actor: Actor, event: Row) -> bool:
@@ -235,14 +235,14 @@ async def get_messages(
     """Your unread messages, most urgent first; each comes again until mark_message_read."""
     me = (ctx.tx, ctx.installation_id, ctx.actor.name)
     if thread_id is None and state == "unread":
-        rows = _fitting(await stored.inbox(*me, limit))
-        await stored.hand_out(*me, [row["id"] for row in rows])
+        rows = _fitting(await inbox.due(*me, limit))
+        await inbox.hand_out(*me, [row["id"] for row in rows])
         shown = [await _shown(ctx, row | {"attempts": row["attempts"] + 1}) for row in rows]
-        return Messages(messages=shown, unread=await stored.unread(*me))
+        return Messages(messages=shown, unread=await inbox.unread(*me))
     if thread_id is None and state == "peek":
-        rows = _fitting(await stored.first_unread(*me, limit))
+        rows = _fitting(await inbox.first_unread(*me, limit))
         shown = [await _shown(ctx, row) for row in rows]
-        return Listed(messages=shown, unread=await stored.unread(*me))
+        return Listed(messages=shown, unread=await inbox.unread(*me))
     return await _listed(ctx, state, thread_id, decode(cursor) or NEWEST, limit)
 
 
@@ -265,7 +265,7 @@ async def _listed(
     shown = [await _shown(ctx, row, receipts.get(row["id"], [])) for row in page]
     return Listed(
         messages=shown if thread_id is None else shown[::-1],
-        unread=await stored.unread(*me),
+        unread=await inbox.unread(*me),
         next_cursor=encode(page[-1]["id"]) if more else None,
     )
 
@@ -274,10 +274,10 @@ async def _dead(ctx: Context, before: str, limit: int) -> list[Row]:
     """Dead letters from or to the actor; a tech-lead sees all."""
     here = (ctx.tx, ctx.installation_id)
     if ctx.actor.may("tech-lead"):
-        return await stored.dead(*here, before, limit)
+        return await dead_letters.listed(*here, before, limit)
     me = ctx.actor.name
-    rows = await stored.dead(*here, before, limit, sender=me)
-    rows += await stored.died(*here, me, before, limit)
+    rows = await dead_letters.listed(*here, before, limit, sender=me)
+    rows += await dead_letters.to(*here, me, before, limit)
     newest = {row["id"]: row for row in rows}
     return [newest[each] for each in sorted(newest, reverse=True)[:limit]]
 
@@ -288,8 +288,8 @@ async def _receipts(ctx: Context, rows: Sequence[Row]) -> dict[str, list[Receipt
     seen = {row["id"] for row in rows if row["sender"] == ctx.actor.name}
     all_of_them = ctx.actor.may("tech-lead")
     here = (ctx.tx, ctx.installation_id, [row["id"] for row in rows])
-    mine = await stored.mine(ctx.tx, ctx.installation_id, ctx.actor.name, here[2]) if rows else []
-    for each in await stored.receipts(*here, MOST_RECEIPTS) if rows else []:
+    mine = await inbox.mine(ctx.tx, ctx.installation_id, ctx.actor.name, here[2]) if rows else []
+    for each in await receipts.of(*here, MOST_RECEIPTS) if rows else []:
         if all_of_them or each["message_id"] in seen:
             found.setdefault(each["message_id"], []).append(_receipt(each))
     for each in mine:
@@ -323,7 +323,7 @@ async def mark_message_read(ctx: Context, message_id: MessageId | MessageIds) ->
     """Say that you have read a message, or several: they do not come again."""
     wanted = [message_id] if isinstance(message_id, str) else list(dict.fromkeys(message_id))
     me = (ctx.tx, ctx.installation_id, ctx.actor.name)
-    receipts = {row["message_id"]: row for row in await stored.mine(*me, wanted)}
+    receipts = {row["message_id"]: row for row in await inbox.mine(*me, wanted)}
     unknown = [each for each in wanted if each not in receipts]
     if unknown:
         raise Refused(
@@ -333,10 +333,10 @@ async def mark_message_read(ctx: Context, message_id: MessageId | MessageIds) ->
         )
     new = [each for each in wanted if receipts[each]["state"] not in ("read", "deleted")]
     if new:
-        await stored.mark_read(*me, new)
+        await inbox.mark_read(*me, new)
     for row in await stored.many(ctx.tx, ctx.installation_id, new) if new else []:
         await rules.answer(ctx.tx, "read", row, ctx.actor.name)
-    return Marked(marked=wanted, unread=await stored.unread(*me))
+    return Marked(marked=wanted, unread=await inbox.unread(*me))
 
 
 @operation(role="tester", idempotent=True, destructive=True)
@@ -344,13 +344,13 @@ async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
     """Take back a message of yours from all who have not read it, or drop one sent to you."""
     row = await stored.get(ctx.tx, ctx.installation_id, message_id, lock=True)
     if row is None or row["sender"] != ctx.actor.name:
-        if not await stored.drop(ctx.tx, ctx.installation_id, ctx.actor.name, message_id):
+        if not await inbox.drop(ctx.tx, ctx.installation_id, ctx.actor.name, message_id):
             raise _unknown(f"There is no message {message_id!r} that you sent or got.")
         return Deleted(message_id=message_id, read_by=[])
     if row["deleted_at"] is None:
         await stored.take_back(ctx.tx, ctx.installation_id, message_id)
         await _show_on_card(ctx, row)
-    read = await stored.read_by(ctx.tx, ctx.installation_id, message_id, MOST_RECEIPTS)
+    read = await receipts.read_by(ctx.tx, ctx.installation_id, message_id, MOST_RECEIPTS)
     return Deleted(message_id=message_id, read_by=read)
 
 
