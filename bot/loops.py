@@ -46,6 +46,7 @@ class Loops:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failing: dict[str, str] = field(default_factory=dict)
     _sending: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    _forgotten: dict[int, str] = field(default_factory=dict)
 
     def health(self) -> dict[str, str]:
         """What is wrong, by loop, and `github` when it cannot be used; empty when all is well."""
@@ -103,7 +104,7 @@ class Loops:
         return indexed
 
     async def forget(self) -> int:
-        dropped = await retention.step(self.hub.store, self.keeping)
+        dropped = await retention.step(self.hub.store, self.keeping, self._forgotten)
         if dropped:
             await self._pause(FORGET_PAUSE_S)
         return dropped

@@ -13,6 +13,8 @@ from store.transaction import Store, Tx
 log = structlog.get_logger()
 
 BATCH = 200
+# So many are looked at by a step, for most of the old ones stay: each is its task's last.
+LEASES = 500
 DAY = 24 * 3600 * SECOND
 
 
@@ -38,8 +40,11 @@ def kept(settings: Settings) -> Kept:
     )
 
 
-async def step(store: Store, keeping: Kept) -> int:
-    """A batch of each kind: how many rows went. Come again at once while there are any."""
+async def step(store: Store, keeping: Kept, places: dict[int, str]) -> int:
+    """A batch of each kind: how many rows went. Come again at once while there are any.
+
+    `places`: how far each installation's leases were gone through; give the same each time.
+    """
     now = await store.read(lambda tx: tx.now())
     dropped = 0
     for table in retention.SETTLED:
@@ -49,6 +54,7 @@ async def step(store: Store, keeping: Kept) -> int:
         )
     for installation_id in await store.read(retention.installations):
         dropped += await _grown(store, installation_id, now - keeping.history)
+        dropped += await _leases(store, installation_id, now - keeping.history, places)
     return dropped + await _purge(store, now - keeping.grace)
 
 
@@ -62,6 +68,14 @@ async def _grown(store: Store, installation_id: int, before: int) -> int:
     return dropped + await store.write(
         lambda tx: retention.messages(tx, installation_id, before, BATCH)
     )
+
+
+async def _leases(store: Store, installation_id: int, before: int, places: dict[int, str]) -> int:
+    after = places.get(installation_id, "")
+    dropped, places[installation_id] = await store.write(
+        lambda tx: retention.leases(tx, installation_id, after, before, LEASES)
+    )
+    return dropped
 
 
 async def _purge(store: Store, before: int) -> int:

@@ -69,7 +69,7 @@ class Settings(BaseSettings):
         14, description="how long processed deliveries are kept; GitHub's own log has three days"
     )
     keep_history_days: Annotated[int, Field(ge=7, le=3650)] = Field(
-        90, description="how long events, audit, commands, finished writes and checks are kept"
+        90, description="how long events, audit, commands, writes, checks and ended leases are kept"
     )
     idle_after_s: Annotated[int, Field(ge=60, le=86_400)] = Field(
         300, description="how long after its last call an agent is idle"

@@ -3,10 +3,12 @@
 Each function drops one small batch and says how many rows that was.
 """
 
+from collections.abc import Collection, Sequence
+
 from store import events, sql
 from store.mirror import MIRRORED
 from store.tables import metadata
-from store.transaction import Tx
+from store.transaction import Row, Tx
 
 # Rows by their state and the time that their index has beside it.
 SETTLED = {
@@ -81,6 +83,60 @@ async def messages(tx: Tx, installation_id: int, before: int, limit: int) -> int
         q = "DELETE FROM messages WHERE installation_id = :i AND id IN :old"
         dropped += await tx.run(q, i=installation_id, old=old)
     return dropped
+
+
+async def leases(
+    tx: Tx, installation_id: int, after: str, before: int, limit: int
+) -> tuple[int, str]:
+    """Of so many leases, oldest first, those that ended before then: how many, and where to go on.
+
+    '' when it is time to begin anew. The last one that ended on a task stays, for a hand-off is
+    made of it; so does one under which something has still to go out.
+    """
+    window = await tx.all(
+        "SELECT * FROM leases WHERE installation_id = :i AND id > :after ORDER BY id LIMIT :n",
+        i=installation_id,
+        after=after,
+        n=limit,
+    )
+    # They sort by when they were granted: after a young one there are no old ones.
+    end = len(window) < limit or window[-1]["granted_at"] >= before
+    place = "" if end else window[-1]["id"]
+    old = [row for row in window if row["ended_at"] is not None and row["ended_at"] < before]
+    needed = await _needed(tx, installation_id, {row["task_id"] for row in old}) if old else set()
+    if gone := [row for row in old if row["id"] not in needed]:
+        q = "DELETE FROM leases WHERE installation_id = :i AND id IN :ids"
+        await tx.run(q, i=installation_id, ids=tuple(row["id"] for row in gone))
+        await _forget_checkpoints(tx, gone)
+    return len(gone), place
+
+
+async def _needed(tx: Tx, installation_id: int, task_ids: Collection[str]) -> set[str]:
+    """The leases on these tasks that hand-offs are made of, or writes wait under."""
+    rows = await tx.all(
+        "SELECT l.id FROM leases l JOIN (SELECT task_id, MAX(fence) AS fence FROM leases "
+        "WHERE installation_id = :i AND task_id IN :tasks AND state NOT IN ('held', 'parked') "
+        "GROUP BY task_id) q ON q.task_id = l.task_id AND q.fence = l.fence "
+        "WHERE l.installation_id = :i "
+        "UNION SELECT lease_id FROM writes WHERE installation_id = :i AND task_id IN :tasks "
+        "AND state IN ('queued', 'sending', 'unknown') AND lease_id IS NOT NULL",
+        i=installation_id,
+        tasks=tuple(task_ids),
+    )
+    return {row["id"] for row in rows}
+
+
+async def _forget_checkpoints(tx: Tx, gone: Sequence[Row]) -> None:
+    """What the holders of these leases left, unless they have another on the same task."""
+    await tx.run(
+        "DELETE FROM checkpoints WHERE installation_id = :i AND agent_id IN :holders "
+        "AND task_id IN :tasks AND NOT EXISTS (SELECT 1 FROM leases l WHERE "
+        "l.installation_id = :i AND l.task_id = checkpoints.task_id "
+        "AND l.holder = checkpoints.agent_id)",
+        i=gone[0]["installation_id"],
+        holders=tuple({row["holder"] for row in gone}),
+        tasks=tuple({row["task_id"] for row in gone}),
+    )
 
 
 async def installations(tx: Tx) -> list[int]:

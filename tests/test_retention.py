@@ -5,8 +5,9 @@ from town import Town
 
 from bot import backfill
 from bot.retention import DAY, Kept, step
+from fixtures.github import Issue
 from store.migrate import upgrade
-from store.retention import GROWING, SETTLED
+from store.retention import GROWING, SETTLED, leases
 from store.tables import metadata
 
 KEPT = Kept(deliveries=14 * DAY, history=90 * DAY, grace=30 * DAY)
@@ -21,7 +22,8 @@ def store_url(empty_url: str) -> str:
 
 async def days_pass(town: Town, days: float) -> None:
     town.clock.forward(days * 24 * 3600)
-    while await step(town.store, KEPT):
+    places: dict[int, str] = {}
+    while await step(town.store, KEPT, places):
         pass
 
 
@@ -74,6 +76,80 @@ async def test_the_young_stay_when_the_old_go(town: Town) -> None:
         row["actor"]
         for row in await town.rows("SELECT actor FROM audit WHERE installation_id = :i")
     ] == ["late"]
+
+
+async def left_by(town: Town, issue: Issue, *names: str) -> list[str]:
+    """Each in turn claims the task, leaves a checkpoint, and gives it back: the ids of leases."""
+    where, leases = town.name(issue), []
+    for name in names:
+        agent = await town.agent(name)
+        taken = await agent.call("claim_task", task=where)
+        leases.append(taken["lease_id"])
+        await agent.call("update_agent", task=where, checkpoint={"by": name})
+        await agent.call("update_agent", checkpoint={"own": name})
+        await agent.call("release_task", task=where, fence=taken["fence"], note=f"{name} is done")
+    await town.settle()
+    return leases
+
+
+async def kept_leases(town: Town) -> set[str]:
+    return {
+        row["id"] for row in await town.rows("SELECT id FROM leases WHERE installation_id = :i")
+    }
+
+
+async def test_of_old_leases_the_last_of_each_task_stays_and_is_handed_on(town: Town) -> None:
+    first, second = await town.task(), await town.task("Paint it")
+    _, _, last = await left_by(town, first, "a", "b", "c")
+    (only,) = await left_by(town, second, "a")
+    await days_pass(town, 91)
+    assert await kept_leases(town) == {last, only}
+    left = await town.rows(
+        "SELECT agent_id, task_id <> '' AS of_task FROM checkpoints WHERE installation_id = :i"
+    )
+    assert sorted((row["agent_id"], bool(row["of_task"])) for row in left) == [
+        ("a", False),
+        ("a", True),
+        ("b", False),
+        ("c", False),
+        ("c", True),
+    ]
+    taken = await (await town.agent("d")).call("claim_task", task=town.name(first))
+    assert taken["handoff"]["holder"] == "c"
+    assert taken["handoff"]["checkpoint"]["state"] == {"by": "c"}
+
+
+async def test_leases_stay_that_are_young_or_live_or_have_something_to_send(town: Town) -> None:
+    issue = await town.task()
+    _, waits = await left_by(town, issue, "a", "b")
+    town.clock.forward(85 * 24 * 3600)
+    young = await left_by(town, issue, "c", "d")
+    holder = await (await town.agent("e")).call("claim_task", task=town.name(issue))
+    q = (
+        "UPDATE writes SET state = 'queued', lease_id = :l WHERE installation_id = :i "
+        "AND task_id = :t AND seq = (SELECT MAX(seq) FROM (SELECT seq, task_id FROM writes "
+        "WHERE installation_id = :i) w WHERE task_id = :t)"
+    )
+    given = {"l": waits, "i": town.installation.id, "t": holder["task"]["id"]}
+    assert await town.store.write(lambda tx: tx.run(q, **given)) == 1
+    await days_pass(town, 6)
+    assert await kept_leases(town) == {waits, *young, holder["lease_id"]}
+
+
+async def test_leases_are_gone_through_window_after_window(town: Town) -> None:
+    issues = [await town.task(f"{n}") for n in range(3)]
+    last = [(await left_by(town, each, "a", "b"))[-1] for each in issues]
+    town.clock.forward(91 * 24 * 3600)
+    before, place = town.clock() - KEPT.history, ""
+    seen: list[int] = []
+    while place or not seen:
+        dropped, place = await town.store.write(
+            lambda tx, after=place: leases(tx, town.installation.id, after, before, 2)  # type: ignore[misc]
+        )
+        seen.append(dropped)
+    assert sum(seen) == 3
+    assert len(seen) == 4
+    assert await kept_leases(town) == set(last)
 
 
 def test_every_table_that_grows_with_the_days_has_its_rule() -> None:
