@@ -100,7 +100,7 @@ async def kept_leases(town: Town) -> set[str]:
 
 async def test_of_old_leases_the_last_of_each_task_stays_and_is_handed_on(town: Town) -> None:
     first, second = await town.task(), await town.task("Paint it")
-    _, _, last = await left_by(town, first, "a", "b", "c")
+    *_, last = await left_by(town, first, "a", "b", "c", "c")
     (only,) = await left_by(town, second, "a")
     await days_pass(town, 91)
     assert await kept_leases(town) == {last, only}
