@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from cachetools import TTLCache
 from serving import Serving, serving
 from town import Agent, Clock, Town
 
@@ -470,6 +471,24 @@ async def test_one_who_waits_keeps_its_leases(town: Town) -> None:
     town.clock.forward(50)
     await reaper.step(town.hub)
     assert (await scout.call("get_task", task=town.name(issue)))["task"]["holder"] == "scout"
+
+
+async def test_one_who_calls_now_and_then_keeps_a_short_lease(town: Town) -> None:
+    """Though not each call is written down: here by a cache such as every process has."""
+    usual = Hub(town.store, town.hub.shared).touched
+    assert isinstance(usual, TTLCache)
+    stepped = TTLCache[tuple[int, str], None](usual.maxsize, usual.ttl, timer=town.clock.now)
+    calm = Hub(town.store, town.hub.shared, touched=stepped)
+    issue, scout = await town.task(), Agent(calm, (await town.agent("scout")).actor)
+    await scout.call("claim_task", task=town.name(issue), lease_s=60)
+    written = []
+    for _ in range(12):
+        town.clock.forward(25)
+        await reaper.step(calm)
+        await scout.call("list_tasks")
+        written += await town.rows("SELECT renewed_at FROM leases WHERE installation_id = :i")
+    assert (await scout.call("get_task", task=town.name(issue)))["task"]["holder"] == "scout"
+    assert len({row["renewed_at"] for row in written}) == 7
 
 
 @pytest.mark.parametrize(
