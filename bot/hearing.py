@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection
 
-from bot import labels, replies, repository_settings, slash, tasks
+from bot import labels, overlap, replies, repository_settings, slash, tasks
 from bot.actor import BOT, TRUSTED
 from bot.states import OPEN, TaskState
 from bot.times import SECOND
@@ -195,6 +195,8 @@ def carries(among: str, label: str) -> bool:
 
 async def pull_changed(tx: Tx, row: Row, before: Row | None) -> None:
     """A PR's mirrored row is new: a merge completes its task, another end sends it back."""
+    if before is None or before["state"] != row["state"]:
+        await overlap.pull_changed(tx, row, ())
     if not row["merged"]:
         if row["state"] == "closed" and row["closed_at"]:
             why = f"pull request #{row['number']} was closed"

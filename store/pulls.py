@@ -103,13 +103,35 @@ async def unresolved_threads(tx: Tx, installation_id: int, repository_id: int, n
 
 
 async def open_files(tx: Tx, installation_id: int, repository_id: int) -> list[Row]:
-    """What the newest open pull requests touch: `number`, `files` as in `files`."""
+    """What the newest open pull requests touch: `number`, `files` as in `files`.
+
+    Of each that a claim is for also its `task_id`, `task_number` and `holder`.
+    """
     rows = await tx.all(
-        "SELECT p.number, f.files FROM pull_requests p JOIN pull_files f "
+        "SELECT p.number, f.files, t.id AS task_id, t.number AS task_number, t.holder "
+        "FROM pull_requests p JOIN pull_files f "
         "ON f.installation_id = p.installation_id AND f.repository_id = p.repository_id "
-        "AND f.number = p.number WHERE p.installation_id = :i AND p.repository_id = :r "
+        "AND f.number = p.number "
+        "LEFT JOIN tasks t ON t.installation_id = p.installation_id "
+        "AND t.repository_id = p.repository_id AND t.pull_number = p.number "
+        "AND t.lease_id IS NOT NULL WHERE p.installation_id = :i AND p.repository_id = :r "
         "AND p.state = 'open' AND p.deleted = 0 ORDER BY p.number DESC LIMIT 100",
         i=installation_id,
         r=repository_id,
     )
     return [row | {"files": json.loads(row["files"])} for row in rows]
+
+
+async def files_if_open(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[Row]:
+    """As in `files`; of one that is closed, or not read yet, none."""
+    row = await tx.one(
+        "SELECT f.files FROM pull_requests p JOIN pull_files f "
+        "ON f.installation_id = p.installation_id AND f.repository_id = p.repository_id "
+        "AND f.number = p.number WHERE p.installation_id = :i AND p.repository_id = :r "
+        "AND p.number = :n AND p.state = 'open' AND p.deleted = 0",
+        i=installation_id,
+        r=repository_id,
+        n=number,
+    )
+    found: list[Row] = json.loads(row["files"]) if row else []
+    return found

@@ -2,7 +2,7 @@
 
 import json
 
-from bot import payloads
+from bot import overlap, payloads
 from bot.answers.issues import on
 from bot.answers.reading import Reading, made, put
 from bot.events.event import ask_numbered
@@ -59,6 +59,7 @@ async def files(tx: Tx, _: Keys, r: Reading) -> None:
     if pull is None:
         return
     installation_id, repository_id = r.here
+    before = await pulls.files(tx, *r.here, number)
     await pulls.put_files(
         tx,
         {
@@ -71,6 +72,7 @@ async def files(tx: Tx, _: Keys, r: Reading) -> None:
             "read_at": r.read_at,
         },
     )
+    await overlap.pull_changed(tx, pull, before["files"] if before else ())
 
 
 def _file(value: Json) -> Row:

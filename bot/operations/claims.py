@@ -1,5 +1,6 @@
 """Tasks claimed by lease, given back, and why they can or cannot be had."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Annotated, TypeAlias
@@ -29,7 +30,7 @@ from bot.operations.texts import Text, shown_text
 from bot.overlap import Overlap
 from bot.times import stamp
 from store import agents as registered
-from store import events, leases, mirror, ready
+from store import leases, mirror, ready
 from store import tasks as stored
 from store.ready import Wanted
 from store.transaction import Row
@@ -112,9 +113,10 @@ async def _claim(ctx: Context, ref: str, lease_s: int | None, paths: list[str] |
     if row["expires_at"] is not None and row["expires_at"] <= ctx.now:
         row = await _freed(ctx, row)
     if row["holder"] == ctx.actor.name:
+        known = await _meeting(ctx, row)
         if paths is not None:
             await leases.touching(ctx.tx, ctx.installation_id, row["lease_id"], paths)
-        return await _claimed(ctx, row["id"], anew=paths is not None)
+        return await _claimed(ctx, row["id"], known)
     waits = await claimable.waits(ctx.tx, ctx.actor, row)
     if standing := claimable.reasons(ctx.actor, row, waits, await _capabilities(ctx)):
         raise _refusal(row, standing)
@@ -219,8 +221,8 @@ def _about(row: Row, capability: str | None) -> bool:
     return capability is None or any(meets([each], capability) for each in row["capabilities"])
 
 
-async def _claimed(ctx: Context, task_id: str, *, anew: bool = True) -> Claimed:
-    """`anew`: others are told of paths that both touch."""
+async def _claimed(ctx: Context, task_id: str, known: Sequence[Overlap] = ()) -> Claimed:
+    """Others are told of paths that both touch, unless it is `known`."""
     row = await found(ctx, task_id)
     issue = await mirror.issue(
         ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
@@ -236,30 +238,22 @@ async def _claimed(ctx: Context, task_id: str, *, anew: bool = True) -> Claimed:
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
         body=shown_text(issue) if issue else None,
         handoff=handed,
-        overlaps=await _overlaps(ctx, row, anew=anew),
+        overlaps=await _overlaps(ctx, row, known),
     )
 
 
-async def _overlaps(ctx: Context, row: Row, *, anew: bool) -> list[Overlap]:
+async def _overlaps(ctx: Context, row: Row, known: Sequence[Overlap]) -> list[Overlap]:
     """Those on its paths; the others are told too, by an event and on their card."""
+    meeting = await _meeting(ctx, row)
+    new = [each for each in meeting if each not in known]
+    await overlap.tell(ctx.tx, row, ctx.actor.name, new)
+    return meeting
+
+
+async def _meeting(ctx: Context, row: Row) -> list[Overlap]:
     lease = await leases.get(ctx.tx, ctx.installation_id, row["lease_id"])
     paths = leases.paths_of(lease) if lease else []
-    meeting = await overlap.found(ctx.tx, row, paths)
-    for each in meeting if anew else ():
-        if each.task_id is not None and each.holder is not None:
-            data = {"task": tasks.name(row), "holder": ctx.actor.name, "paths": each.paths}
-            await events.append(
-                ctx.tx,
-                ctx.installation_id,
-                "task.overlap",
-                each.task_id,
-                ctx.actor.name,
-                data,
-                audience=None if each.holder.startswith("@") else each.holder,
-                repository_id=row["repository_id"],
-            )
-            await tasks.show_soon(ctx.tx, ctx.installation_id, each.task_id)
-    return meeting
+    return await overlap.found(ctx.tx, row, paths)
 
 
 RELEASE = Slash("release", "give this task back, or take it from an agent", ("note",))
