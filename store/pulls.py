@@ -107,9 +107,10 @@ async def open_files(tx: Tx, installation_id: int, repository_id: int) -> list[R
 
     Of each that a claim is for also its `task_id`, `task_number` and `holder`.
     """
+    # A cross join: SQLite begins with the pull requests then, in their order.
     rows = await tx.all(
         "SELECT p.number, f.files, t.id AS task_id, t.number AS task_number, t.holder "
-        "FROM pull_requests p JOIN pull_files f "
+        "FROM pull_requests p CROSS JOIN pull_files f "
         "ON f.installation_id = p.installation_id AND f.repository_id = p.repository_id "
         "AND f.number = p.number "
         "LEFT JOIN tasks t ON t.installation_id = p.installation_id "

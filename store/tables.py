@@ -135,6 +135,7 @@ pull_requests = table(
     *mirrored(),
     column("node_id", text(100), "''"),
     sa.Index("ix_pull_requests_number", "installation_id", "repository_id", "number"),
+    sa.Index("ix_pull_requests_open", "installation_id", "repository_id", "state", "number"),
 )
 comments = table(
     "comments",

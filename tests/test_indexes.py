@@ -13,6 +13,7 @@ from store import (
     backfills,
     dead_letters,
     deliveries,
+    events,
     freshness,
     inbox,
     leases,
@@ -143,6 +144,11 @@ def listing(**given: Any) -> Callable[[Tx], Awaitable[Any]]:
 
 A_DELIVERY = Delivery(HERE, "new", "issues", "opened", R, b"{}")
 WORDS = search.Query(["w_engine", "w_smoke"])
+PART: Row = {"kind": "parent"} | {
+    f"{end}_{column}": value
+    for end, id_ in (("source", 3), ("target", 4))
+    for column, value in (("id", id_), ("name", ""), ("state", "open"))
+}
 HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "receive": lambda tx: deliveries.receive(tx, [A_DELIVERY]),
     "due": lambda tx: deliveries.due(tx, 100),
@@ -201,6 +207,15 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "spent by": lambda tx: agents.requests_for(tx, HERE, "3"),
     "blockers": lambda tx: relations.targets(tx, HERE, "blocked_by", 3),
     "children": lambda tx: relations.sources(tx, HERE, "parent", 3),
+    "blockers settled": lambda tx: relations.replace(tx, HERE, "blocked_by", 3, []),
+    "sub-issues settled": lambda tx: relations.replace(tx, HERE, "parent", 4, [PART]),
+    "a sub-issue": lambda tx: relations.put(tx, HERE, PART),
+    "a blocker off": lambda tx: relations.remove(tx, HERE, "blocked_by", 3, 3),
+    "relations dropped": lambda tx: relations.drop(tx, HERE, 3),
+    "released by": lambda tx: ready.released_by(tx, HERE, 3),
+    "files of open pulls": lambda tx: pulls.open_files(tx, HERE, R),
+    "files of a pull": lambda tx: pulls.files_if_open(tx, HERE, R, 3),
+    "the step to review": lambda tx: events.newest(tx, HERE, "3", "task.in_review"),
     "pulls of an issue": lambda tx: pulls.naming(tx, HERE, R, "acme/rocket", 3),
     "checks": lambda tx: pulls.check_runs(tx, HERE, R, "3"),
     "threads": lambda tx: pulls.unresolved_threads(tx, HERE, R, 3),
@@ -313,9 +328,8 @@ async def test_dead_letters_are_found_by_receipts_that_are_dead(filled: Store, n
     assert [step for step in steps if "temporary" in (step.get("Extra") or "")] == []
 
 
-# What these sort is little: a thread, a head, an issue, what one installation or agent has waiting,
-# what a few agents hold, who is below them,
-# a bounded part of the search index.
+# What these sort is little: a thread, a head, an issue, whom one issue kept, what one installation
+# or agent has waiting, what a few agents hold, who is below them, a part of the search index.
 SORTED = {
     "comments",
     "checks",
@@ -324,6 +338,7 @@ SORTED = {
     "held by",
     "holdings",
     "pulls of an issue",
+    "released by",
     "next write",
     "next page",
     "inbox",

@@ -41,6 +41,7 @@ CREATE INDEX ix_receipts_message ON receipts (installation_id, message_id);
 CREATE INDEX ix_receipts_expiry ON receipts (state, expires_at);
 CREATE INDEX ix_receipts_state ON receipts (installation_id, state, message_id);
 CREATE INDEX ix_events_subject ON events (installation_id, subject, seq);
+CREATE INDEX ix_pull_requests_open ON pull_requests (installation_id, repository_id, state, number);
 CREATE TABLE checkpoints (
   installation_id BIGINT NOT NULL,
   agent_id VARCHAR(64) NOT NULL,
