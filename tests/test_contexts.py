@@ -20,7 +20,7 @@ from bot.contents import LARGEST
 from bot.hub import Hub
 from bot.keys import Keys
 from bot.operation import Shared
-from bot.operations.contexts import MOST_RESTORED
+from bot.operations.snapshots import MOST_RESTORED
 from store.transaction import Row, Store, Tx
 
 

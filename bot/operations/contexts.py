@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from bot import contents, contexts
+from bot import contents, contexts, snapshots
 from bot import context_versions as versions
 from bot.actor import ROLES, SLUG
 from bot.errors import Refused
@@ -37,11 +37,7 @@ Grantee: TypeAlias = Annotated[
 ]
 # Of versions that a history shows, and of snapshots' members on a page.
 HISTORY = 100
-MOST_MEMBERS = 100
 MOST_ON_A_PAGE = 500
-MOST_SNAPSHOTS = 1000
-# In bytes: everybody who writes waits until one call has restored them.
-MOST_RESTORED = 8_000_000
 # What a page looks at until it is full: with a filter it may be short.
 LOOKED_AT = 1000
 
@@ -101,14 +97,6 @@ class Contexts(Answer):
     next_cursor: str | None
 
 
-class RestoredContexts(Answer):
-    contexts: list[About]
-
-
-class OneSnapshot(Answer):
-    snapshot: Snapshot
-
-
 def shown(row: Row) -> About:
     return About(
         id=row["id"],
@@ -134,7 +122,7 @@ def _version(row: Row) -> Version:
     )
 
 
-def _too_many(what: str, most: int, remedy: str) -> Refused:
+def too_many(what: str, most: int, remedy: str) -> Refused:
     return Refused("too_many", f"There are {most} {what} already. {remedy}", most=most)
 
 
@@ -149,7 +137,7 @@ async def create_context(
     """Keep a document of up to 1 MB. It is yours alone until share_context."""
     bound = await found(ctx, task) if task else None
     if await stored.owned(ctx.tx, ctx.installation_id, ctx.actor.name) >= contexts.MOST_OWNED:
-        raise _too_many("contexts of yours", contexts.MOST_OWNED, "Update one of them instead.")
+        raise too_many("contexts of yours", contexts.MOST_OWNED, "Update one of them instead.")
     made = contents.sized(content)
     row: Row = {
         "installation_id": ctx.installation_id,
@@ -186,20 +174,20 @@ async def update_context(
         must = "a text" if row["kind"] == "text" else "JSON that is no text"
         raise Refused("invalid_arguments", f"`content` must be {must}, as {context_id} was made.")
     made = contents.sized(content)
-    new = await _advanced(ctx, row, expected_version)
+    new = await advanced(ctx, row, expected_version)
     await versions.keep(ctx, context_id, new["version"], made, note)
     await contexts.record(ctx, new, "updated", version=new["version"])
     return OneContext(context=shown(new))
 
 
-async def _advanced(ctx: Context, row: Row, expected: int | None = None) -> Row:
+async def advanced(ctx: Context, row: Row, expected: int | None = None) -> Row:
     """The context with its next version's number, which is this transaction's. Raise Refused."""
     here = (ctx.tx, ctx.installation_id, row["id"])
     if not await stored.advance(*here, ctx.now, expected=expected):
         raise await _conflict(ctx, row["id"], expected or 0)
     new = await contexts.find(ctx, row["id"], "write")
     if new["version"] > versions.MOST_VERSIONS:
-        raise _too_many("versions of it", versions.MOST_VERSIONS, "Go on in a new context.")
+        raise too_many("versions of it", versions.MOST_VERSIONS, "Go on in a new context.")
     return new
 
 
@@ -255,7 +243,7 @@ async def _grant(ctx: Context, context_id: str, grantee: str, access: str) -> No
     await stored.lock(*here)
     others = [each for each in await context_grants.of(*here) if each["grantee"] != grantee]
     if len(others) >= contexts.MOST_GRANTS:
-        raise _too_many("it is shared with", contexts.MOST_GRANTS, "Share it with a role.")
+        raise too_many("it is shared with", contexts.MOST_GRANTS, "Share it with a role.")
     await context_grants.grant(
         ctx.tx,
         {
@@ -280,7 +268,7 @@ async def get_context(
     """The newest version of a context, or another, with its content."""
     row = await contexts.find(ctx, context_id)
     if snapshot_id is not None:
-        version = await _in_snapshot(ctx, snapshot_id, context_id)
+        version = await snapshots.version_in(ctx, snapshot_id, context_id)
     if history:
         return await _history(ctx, row, version or row["version"])
     if version is None:
@@ -305,26 +293,6 @@ async def _history(ctx: Context, row: Row, upto: int) -> ReadContext:
     return ReadContext(
         context=shown(row), version=history[0], content=None, broken=[], history=history
     )
-
-
-async def _in_snapshot(ctx: Context, snapshot_id: str, context_id: str) -> int:
-    members = (await _snapshot(ctx, snapshot_id))["members"]
-    if context_id not in members:
-        raise Refused("unknown_context", f"{context_id} is not in the snapshot {snapshot_id}.")
-    return int(members[context_id])
-
-
-async def _snapshot(ctx: Context, snapshot_id: str) -> Row:
-    """With the members that the actor may read. Raise Refused."""
-    row = await context_snapshots.get(ctx.tx, ctx.installation_id, snapshot_id)
-    seen = await contexts.readable_ones(ctx.tx, ctx.actor, list(row["members"])) if row else set()
-    if row is None or not seen:
-        raise Refused(
-            "unknown_context",
-            f"There is no snapshot {snapshot_id!r} with a context that you may read. "
-            "list_contexts with `snapshots` shows yours.",
-        )
-    return row | {"members": {k: v for k, v in row["members"].items() if k in seen}}
 
 
 @operation(role="observer", reads_only=True)
@@ -393,12 +361,12 @@ async def _snapshots(ctx: Context, limit: int, before: str) -> Contexts:
     more = len(rows) > len(page)
     return Contexts(
         contexts=[],
-        snapshots=[_shown_snapshot(row, seen) for row in page],
+        snapshots=[shown_snapshot(row, seen) for row in page],
         next_cursor=encode(page[-1]["id"]) if more else None,
     )
 
 
-def _shown_snapshot(row: Row, seen: set[str]) -> Snapshot:
+def shown_snapshot(row: Row, seen: set[str]) -> Snapshot:
     members = {k: v for k, v in row["members"].items() if k in seen}
     return Snapshot(
         id=row["id"],
@@ -407,110 +375,3 @@ def _shown_snapshot(row: Row, seen: set[str]) -> Snapshot:
         at=stamp(row["at"]),
         members=members,
     )
-
-
-@operation(role="tester")
-async def restore_context(
-    ctx: Context,
-    context_id: ContextId | None = None,
-    version: Number | None = None,
-    snapshot_id: ContextId | None = None,
-) -> RestoredContexts:
-    """Make an old version the newest again, or all that a snapshot has."""
-    if snapshot_id is None and context_id is not None and version is not None:
-        wanted = {context_id: version}
-    elif snapshot_id is not None and version is None:
-        wanted = await _wanted(ctx, snapshot_id, context_id)
-    else:
-        raise Refused(
-            "invalid_arguments",
-            "Give `context_id` and `version`, or `snapshot_id`, with `context_id` for one of its.",
-        )
-    await _bounded(ctx, wanted)
-    restored = [await _restored(ctx, each, wanted[each]) for each in sorted(wanted)]
-    return RestoredContexts(contexts=[shown(row) for row in restored])
-
-
-async def _wanted(ctx: Context, snapshot_id: str, context_id: str | None) -> dict[str, int]:
-    if context_id is not None:
-        return {context_id: await _in_snapshot(ctx, snapshot_id, context_id)}
-    members: dict[str, int] = (await _snapshot(ctx, snapshot_id))["members"]
-    return members
-
-
-async def _bounded(ctx: Context, wanted: dict[str, int]) -> None:
-    """Raise Refused when that much cannot be restored at once."""
-    here = (ctx.tx, ctx.installation_id)
-    rows = await stored.several(*here, list(wanted))
-    changed = {row["id"]: wanted[row["id"]] for row in rows if row["version"] != wanted[row["id"]]}
-    size = await stored_versions.size(*here, changed) if len(changed) > 1 else 0
-    if size > MOST_RESTORED:
-        raise Refused(
-            "too_large",
-            f"What would be restored has {size} bytes, and one call restores {MOST_RESTORED}: "
-            "restore them one by one, each by its `context_id` beside `snapshot_id`. Nothing was "
-            "changed.",
-            size=size,
-            largest=MOST_RESTORED,
-        )
-
-
-async def _restored(ctx: Context, context_id: str, version: int) -> Row:
-    """One more version with the content of an old one; the newest itself stays as it is."""
-    await contexts.find(ctx, context_id, "write")
-    await stored.lock(ctx.tx, ctx.installation_id, context_id)
-    row = await contexts.find(ctx, context_id, "write")
-    read = await versions.exactly(ctx, row, version)
-    if version == row["version"]:
-        return row
-    new = await _advanced(ctx, row)
-    note = f"version {version} restored"
-    await versions.copy(ctx, context_id, new["version"], read, note)
-    await contexts.record(ctx, new, "restored", version=new["version"], restored=version)
-    return new
-
-
-@operation(role="tester")
-async def snapshot_contexts(
-    ctx: Context,
-    name: Name,
-    context_ids: Annotated[list[ContextId], Field(max_length=MOST_MEMBERS)] = [],  # noqa: B006 - pydantic copies it
-    task: TaskRef | None = None,
-) -> OneSnapshot:
-    """Note the versions of these contexts, or of a task's, for restore_context."""
-    if bool(context_ids) == bool(task):
-        raise Refused("invalid_arguments", "Give `context_ids` or `task`, one of them.")
-    if await context_snapshots.count(ctx.tx, ctx.installation_id, ctx.actor.name) >= MOST_SNAPSHOTS:
-        raise _too_many("snapshots of yours", MOST_SNAPSHOTS, "Use one of them.")
-    rows = await (_of_task(ctx, task) if task else _these(ctx, context_ids))
-    row: Row = {
-        "installation_id": ctx.installation_id,
-        "id": ids.new("s", ctx.now),
-        "name": name,
-        "author": ctx.actor.name,
-        "at": ctx.now,
-        "members": {each["id"]: each["version"] for each in rows},
-    }
-    await context_snapshots.add(ctx.tx, row)
-    return OneSnapshot(snapshot=_shown_snapshot(row, set(row["members"])))
-
-
-async def _these(ctx: Context, context_ids: list[str]) -> list[Row]:
-    rows = await stored.several(ctx.tx, ctx.installation_id, context_ids)
-    may = await contexts.accesses(ctx.tx, ctx.actor, rows)
-    for each in context_ids:
-        if may.get(each, "none") == "none":
-            raise contexts.unknown(each)
-    return rows
-
-
-async def _of_task(ctx: Context, task: str) -> list[Row]:
-    bound = await found(ctx, task)
-    rows = await stored.listed(ctx.tx, ctx.installation_id, task_id=bound["id"], limit=LOOKED_AT)
-    may = await contexts.accesses(ctx.tx, ctx.actor, rows)
-    readable = [row for row in rows if may[row["id"]] != "none"]
-    if not readable:
-        raise Refused("unknown_context", f"{task} has no context that you may read.")
-    if len(readable) > MOST_MEMBERS:
-        raise _too_many("contexts and more of the task", MOST_MEMBERS, "Name them in context_ids.")
-    return readable

@@ -1,0 +1,27 @@
+"""A snapshot, for those who may read what it has."""
+
+from bot import contexts
+from bot.errors import Refused
+from bot.operation import Context
+from store import context_snapshots as stored
+from store.transaction import Row
+
+
+async def find(ctx: Context, snapshot_id: str) -> Row:
+    """With the members that the actor may read. Raise Refused."""
+    row = await stored.get(ctx.tx, ctx.installation_id, snapshot_id)
+    seen = await contexts.readable_ones(ctx.tx, ctx.actor, list(row["members"])) if row else set()
+    if row is None or not seen:
+        raise Refused(
+            "unknown_context",
+            f"There is no snapshot {snapshot_id!r} with a context that you may read. "
+            "list_contexts with `snapshots` shows yours.",
+        )
+    return row | {"members": {k: v for k, v in row["members"].items() if k in seen}}
+
+
+async def version_in(ctx: Context, snapshot_id: str, context_id: str) -> int:
+    members = (await find(ctx, snapshot_id))["members"]
+    if context_id not in members:
+        raise Refused("unknown_context", f"{context_id} is not in the snapshot {snapshot_id}.")
+    return int(members[context_id])
