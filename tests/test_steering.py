@@ -447,3 +447,50 @@ async def test_a_task_is_not_reserved_for_an_agent_whose_role_claims_nothing(tow
     lead, _ = await town.agent("lead", "tech-lead"), await town.agent("watcher", "observer")
     refused = await lead.refused("assign_task", task=town.name(issue), agent_id="watcher")
     assert (refused.code, "observer" in refused.message) == ("not_claimable", True)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"state": "completed"},
+        {"state": "not_planned"},
+        {"labels": ["agent-task", "priority:high"]},
+        {"labels": []},
+        {"blocked_by": []},
+        {"parent": ""},
+    ],
+)
+async def test_an_issues_task_is_not_steered_past_its_holder(
+    town: Town, given: dict[str, object]
+) -> None:
+    for name in ("bug", "priority:high"):
+        town.person.create_label(town.repository, name)
+    issue, parent = await town.task(), town.person.open_issue(town.repository, "Parent")
+    agent, other = await town.agent("scout"), await town.agent("other")
+    where = town.name(issue)
+    fence = (await agent.call("claim_task", task=where))["fence"]
+    town.person.add_sub_issue(parent, issue)
+    town.person.block(issue, town.person.open_issue(town.repository, "Blocker"))
+    await town.settle()
+    refused = await other.refused("github_update_issue", issue=where, **given)
+    assert (refused.code, refused.details["holder"]) == ("not_holder", "scout")
+    # What says nothing of the task anybody may change.
+    labels = ["agent-task", "bug"]
+    await other.call("github_update_issue", issue=where, title="Mend it well", labels=labels)
+    await agent.call("github_update_issue", issue=where, fence=fence, **given)
+    lead = await town.agent("lead", "tech-lead")
+    await lead.call("github_update_issue", issue=where, **given)
+
+
+async def test_nobody_commits_to_the_branch_of_a_task_on_hold(town: Town) -> None:
+    issue = await town.task()
+    agent, where = await town.agent("scout"), town.name(issue)
+    mine = {"task": where, "fence": (await agent.call("claim_task", task=where))["fence"]}
+    work = {"message": "Mended", "files": [{"path": "a.py", "content": "1"}]}
+    await agent.call("github_commit_files", **mine, branch="mend", **work)
+    town.person.comment(issue, "/hold")
+    await town.settle()
+    here = {"repository": "acme/rocket"}
+    refused = await agent.refused("github_commit_files", **here, branch="mend", **work)
+    assert refused.code == "on_hold"
+    await agent.call("github_commit_files", **here, branch="another", **work)

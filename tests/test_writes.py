@@ -68,7 +68,7 @@ async def test_an_issue_is_opened_with_what_it_shall_have(town: Town) -> None:
 async def test_an_issue_is_changed_by_one_request(town: Town) -> None:
     town.person.create_label(town.repository, "bug", "ff0000")
     issue = await town.task()
-    agent = await town.agent("scout")
+    agent = await town.agent("lead", "tech-lead")
     before = posts(town)
     await all_sent(
         agent,
@@ -150,7 +150,7 @@ async def test_what_may_be_dropped_with_its_lease_outdates_no_others_change(town
 
 async def test_an_issue_gets_a_parent_another_and_none(town: Town) -> None:
     one, two, child = await town.task("One"), await town.task("Two"), await town.task("Child")
-    agent = await town.agent("scout")
+    agent = await town.agent("lead", "tech-lead")
     for parent in (one, two):
         await all_sent(
             agent, town, "github_update_issue", issue=town.name(child), parent=town.name(parent)
@@ -162,7 +162,7 @@ async def test_an_issue_gets_a_parent_another_and_none(town: Town) -> None:
 
 async def test_blockers_are_a_whole_list(town: Town) -> None:
     one, two, issue = await town.task("One"), await town.task("Two"), await town.task("Three")
-    agent = await town.agent("scout")
+    agent = await town.agent("lead", "tech-lead")
     await all_sent(
         agent,
         town,

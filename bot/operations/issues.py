@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
+from bot import repository_settings, tasks
 from bot.errors import Refused
+from bot.labels import said
 from bot.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.tasks import Fence, covered
 from bot.operations.writing import (
@@ -21,6 +23,7 @@ from bot.operations.writing import (
     write,
 )
 from store import ids, mirror, names, relations
+from store import tasks as stored
 from store import writes as outbox
 from store.transaction import Row
 
@@ -84,9 +87,14 @@ async def github_update_issue(
             f"There is no issue {issue!r} known here; a pull request is changed by "
             "github_update_pr.",
         )
+    await _known_labels(ctx, where, labels or [])
+    if task is None:
+        freed = await _takes_off(ctx, row, "parent", None if parent is None else [parent])
+        freed |= await _takes_off(ctx, row, "blocked_by", blocked_by)
+        await _not_past_its_holder(ctx, row, labels, steers=freed or state is not None)
     given = {"title": title, "body": body}
     fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    fields |= _state(state) | await _named(ctx, where, labels, milestone, type)
+    fields |= _state(state) | await _named(ctx, where, milestone, type)
     waiting = await outbox.waiting(ctx.tx, ctx.installation_id, on_issue(where, number), UPDATE)
     for name, wanted in (("labels", labels), ("assignees", assignees)):
         if wanted is not None:
@@ -106,6 +114,38 @@ async def github_update_issue(
     return Writes(writes=queued)
 
 
+async def _takes_off(
+    ctx: Context, row: Row, kind: relations.Kind, wanted: list[str] | None
+) -> bool:
+    """Whether something that is there would not be among the `wanted`."""
+    if wanted is None:
+        return False
+    there = await relations.targets(ctx.tx, ctx.installation_id, kind, row["id"])
+    return not {each["name"].casefold() for each in there} <= {each.casefold() for each in wanted}
+
+
+async def _not_past_its_holder(
+    ctx: Context, row: Row, labels: list[str] | None, *, steers: bool
+) -> None:
+    """What steers a task is for whoever holds it, by its fence, and who leads. Raise Refused."""
+    here = (ctx.tx, ctx.installation_id, row["repository_id"])
+    task = await stored.by_number(*here, row["number"])
+    if task is None or ctx.actor.may("tech-lead"):
+        return
+    if labels is not None:
+        now, settings = json.loads(row["labels"]), await repository_settings.of(*here)
+        off = settings.task_label.casefold() not in map(str.casefold, labels)
+        steers |= off or said(labels) != said(now)
+    if steers:
+        raise Refused(
+            "not_holder",
+            f"{tasks.name(task)} is a task: its state, what labels say of it, and taking off its "
+            "parent or blockers, are for its holder, by `fence`, and for a tech-lead. Nothing was "
+            "changed.",
+            holder=task["holder"],
+        )
+
+
 def _state(state: str | None) -> dict[str, str]:
     if state is None:
         return {}
@@ -115,10 +155,9 @@ def _state(state: str | None) -> dict[str, str]:
 
 
 async def _named(
-    ctx: Context, where: Row, labels: list[str] | None, milestone: str | None, type_: str | None
+    ctx: Context, where: Row, milestone: str | None, type_: str | None
 ) -> dict[str, Any]:
     """What goes by a name that must be known; empty takes it off. Raise Refused."""
-    await _known_labels(ctx, where, labels or [])
     fields: dict[str, Any] = {}
     if milestone is not None:
         fields["milestone"] = await _milestone(ctx, where, milestone) if milestone else None

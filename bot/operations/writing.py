@@ -89,8 +89,7 @@ async def queue(
     """
     if not ctx.actor.is_person:
         await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
-        if isinstance(number := arguments.get("number"), int):
-            await _not_on_hold(ctx, where, number)
+        await _not_on_hold(ctx, where, arguments)
     lane = writes.PEOPLE if ctx.actor.is_person else writes.AGENTS
     lease_id = task["lease_id"] if task else None
     here = (ctx.tx, ctx.installation_id)
@@ -122,11 +121,16 @@ async def queue(
     )
 
 
-async def _not_on_hold(ctx: Context, where: Row, number: int) -> None:
-    """Whether the issue's, or the pull request's, task may be worked on. Raise Refused."""
-    here = (ctx.tx, ctx.installation_id, where["id"], number)
-    task = await stored.by_number(*here)
-    for each in [task] if task else await stored.of_pull(*here):
+async def _not_on_hold(ctx: Context, where: Row, arguments: dict[str, Any]) -> None:
+    """Whether the issue's, pull request's or branch's task may be worked on. Raise Refused."""
+    here = (ctx.tx, ctx.installation_id, where["id"])
+    found = []
+    if isinstance(number := arguments.get("number"), int):
+        task = await stored.by_number(*here, number)
+        found = [task] if task else await stored.of_pull(*here, number)
+    elif branch := arguments.get("branch"):
+        found = await stored.held_on(*here, branch)
+    for each in found:
         if each["held"] and each["held_by"] != ctx.actor.name:
             raise on_hold(each)
 
