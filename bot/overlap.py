@@ -64,16 +64,26 @@ def _files(touched: Iterable[Row]) -> list[Path]:
     return [Path(each["path"], each["path"]) for each in touched]
 
 
-def common(mine: Sequence[Path], theirs: Iterable[Path]) -> list[str]:
+class Ground(NamedTuple):
+    """Files and folders of one side, and all folders that these lie in."""
+
+    own: frozenset[str]
+    above: frozenset[str]
+
+
+def ground(paths: Iterable[Path]) -> Ground:
+    own = frozenset(each.means for each in paths)
+    return Ground(own, frozenset(folder for each in own for folder in _up(each)))
+
+
+def common(mine: Ground, theirs: Iterable[Path]) -> list[str]:
     """Those of theirs that lie in one of mine, or have one of mine in them."""
-    own = {each.means for each in mine}
-    above = {folder for each in own for folder in _up(each)}
     meeting = (
         each.said
         for each in theirs
-        if each.means in above or any(folder in own for folder in _up(each.means))
+        if each.means in mine.above or not mine.own.isdisjoint(_up(each.means))
     )
-    return list(islice(meeting, MOST_PATHS)) if own else []
+    return list(islice(dict.fromkeys(meeting), MOST_PATHS))
 
 
 def _up(path: str) -> list[str]:
@@ -128,7 +138,8 @@ async def _sides(tx: Tx, installation_id: int, repository_id: int, full_name: st
 
 
 def _meeting(mine: Sequence[Path], others: Iterable[Side]) -> list[Overlap]:
-    return [_overlap(each, both) for each in others if (both := common(mine, each.paths))]
+    own = ground(mine)
+    return [_overlap(each, both) for each in others if (both := common(own, each.paths))]
 
 
 def _overlap(side: Side, paths: list[str]) -> Overlap:

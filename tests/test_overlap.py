@@ -9,7 +9,7 @@ from town import Agent, Town
 
 from bot import mirror
 from bot.events.event import ask_numbered
-from bot.overlap import Path, common, named
+from bot.overlap import Path, common, ground, named
 from fixtures.github import Issue, Pull
 
 
@@ -162,14 +162,14 @@ def test_paths_meet_where_one_lies_in_the_other(mine: list[str], theirs: list[st
         return other in ("", one) or one.startswith(f"{other}/")
 
     expected = [b for b in theirs if any(lies_in(a, b) or lies_in(b, a) for a in mine)]
-    assert common(named(mine), named(theirs)) == expected
+    assert common(ground(named(mine)), named(theirs)) == list(dict.fromkeys(expected))
 
 
 def test_of_a_pattern_the_part_before_its_first_wildcard_counts() -> None:
     def meet(one: str, *other: str) -> list[str]:
-        return common(named([one]), named(other))
+        return common(ground(named([one])), named(other))
 
     assert meet("src/*.py", "src/a.txt", "docs/*.md", "s") == ["src/a.txt"]
     assert meet("./src/", "src/a.py", "src") == ["src/a.py", "src"]
     assert meet(".", "src", "**") == ["src", "**"]
-    assert common([Path("a[1]/x", "a[1]/x")], named(["a", "a[1]"])) == ["a[1]"]
+    assert common(ground([Path("a[1]/x", "a[1]/x")]), named(["a", "a[1]"])) == ["a[1]"]
