@@ -11,9 +11,10 @@ import structlog
 from pydantic import BaseModel, Field
 
 from bot import contents
+from bot.actor import Actor
 from bot.errors import Refused
 from bot.keys import KEY_ID, Broken, Keys
-from bot.operation import Context
+from bot.operation import Context, Presence
 from bot.times import stamp
 from store import agents, checkpoints
 from store.transaction import Row, Tx
@@ -42,26 +43,42 @@ async def may_work(tx: Tx, installation_id: int, agent_id: str) -> None:
     Until the end of the transaction nobody pauses it. Tasks are locked before agents.
     """
     found = await agents.locked(tx, installation_id, [agent_id])
-    _at_work(agent_id, found[0] if found else None)
+    _at_work(found[0] if found else None)
 
 
 async def look(tx: Tx, installation_id: int, agent_id: str) -> None:
     """As `may_work`, for now: nothing is locked."""
-    _at_work(agent_id, await agents.get(tx, installation_id, agent_id))
+    _at_work(await agents.get(tx, installation_id, agent_id))
 
 
-def _at_work(agent_id: str, row: Row | None) -> None:
+async def admit(tx: Tx, actor: Actor, presence: Presence) -> None:
+    """Raise Refused for an agent that has left or, where it must be at work, is paused.
+
+    One that never registered passes, and so does a person. Nothing is locked.
+    """
+    if actor.is_person or presence == "any":
+        return
+    row = await agents.get(tx, actor.installation_id, actor.name)
+    if row is not None:
+        _present(row, presence)
+
+
+def _at_work(row: Row | None) -> None:
     if row is None:
         raise Refused(
             "not_registered", "Call register_agent first: nobody knows yet what you can do."
         )
+    _present(row, "at_work")
+
+
+def _present(row: Row, presence: Presence) -> None:
     if row["left_at"] is not None:
         raise Refused(
             "not_registered",
-            f"{agent_id} was unregistered at {stamp(row['left_at'])}: call register_agent to come "
+            f"{row['id']} was unregistered at {stamp(row['left_at'])}: call register_agent to come "
             "back.",
         )
-    if row["paused_at"] is not None:
+    if row["paused_at"] is not None and presence == "at_work":
         raise paused(row)
 
 
@@ -72,7 +89,7 @@ def paused(row: Row) -> Refused:
     return Refused(
         "agent_paused",
         f"{'You paused yourself' if own else f'{by} paused you'} at {since}: you may read, message "
-        "and report, and neither claim nor write on GitHub. manage_agent with `resume` ends that"
+        "and report, but not claim, steer or write on GitHub. manage_agent with `resume` ends that"
         f"{'' if own else f', called by {by} or a tech-lead'}.",
         paused_by=by,
         paused_at=since,

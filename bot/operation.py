@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -89,6 +89,8 @@ class Context:
 
 
 Peek: TypeAlias = Callable[[Context], Awaitable[bool]]
+# What an agent that calls must be: `here` has not left, `at_work` is not paused either.
+Presence: TypeAlias = Literal["any", "here", "at_work"]
 
 
 @dataclass(frozen=True)
@@ -132,13 +134,14 @@ class Operation:
     reads_only: bool
     idempotent: bool
     destructive: bool
+    # With it the operation takes `key`, by which a repeated call is known.
     reaches_github: bool
     # Neither audited nor kept for a retry: it may well be done twice.
     quiet: bool
+    presence: Presence
     slashes: tuple[Slash, ...]
     # With it the operation takes `wait_s`, and is asked again until it holds or time is over.
     settled: Callable[[Any], bool] | None
-    # With `reaches_github` it takes `key`, by which a repeated call is known.
     # For one that writes: whether it is worth asking again, without writing.
     peek: Peek | None
     # What wakes those who wait; without it, whatever happens in the installation.
@@ -159,12 +162,17 @@ def operation(
     destructive: bool = False,
     reaches_github: bool = False,
     quiet: bool = False,
+    presence: Presence | None = None,
     slashes: tuple[Slash, ...] = (),
     settled: Callable[[Any], bool] | None = None,
     peek: Peek | None = None,
     woken: Woken | None = None,
 ) -> Callable[[Callable[..., Awaitable[Answer]]], Operation]:
-    """Turn `async def name(ctx, …) -> Answer` into an `Operation`."""
+    """Turn `async def name(ctx, …) -> Answer` into an `Operation`.
+
+    `presence`: unless given, any for one that only reads, and `at_work` to write on GitHub.
+    """
+    usual: Presence = "any" if reads_only else "at_work" if reaches_github else "here"
 
     def made(run: Callable[..., Awaitable[Answer]]) -> Operation:
         signature = inspect.signature(run, eval_str=True)
@@ -188,6 +196,7 @@ def operation(
             destructive=destructive,
             reaches_github=reaches_github,
             quiet=quiet,
+            presence=presence or usual,
             slashes=slashes,
             settled=settled,
             peek=peek,

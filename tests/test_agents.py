@@ -559,8 +559,12 @@ async def test_a_paused_agent_reads_and_speaks_and_does_not_write_on_github(town
 
 async def test_what_is_done_already_is_not_done_again(town: Town) -> None:
     agent = await town.agent("scout")
-    for action in ("resume", "pause", "pause", "resume", "resume", "unregister", "unregister"):
+    for action in ("resume", "pause", "pause", "resume", "resume", "unregister"):
         await agent.call("manage_agent", agent_id="scout", action=action)
+    again = {"agent_id": "scout", "action": "unregister"}
+    assert (await agent.refused("manage_agent", **again)).code == "not_registered"
+    lead = Agent(town.hub, Actor(town.installation.id, "lead", "tech-lead"))
+    assert (await lead.call("manage_agent", **again))["agents"] == []
     kinds = [each[0] for each in await told(town)]
     assert kinds == ["agent.registered", "agent.paused", "agent.resumed", "agent.left"]
 

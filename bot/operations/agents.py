@@ -144,7 +144,7 @@ async def _one(ctx: Context, agent_id: str) -> OneAgent:
     return OneAgent(agent=agent)
 
 
-@operation(role="observer", idempotent=True)
+@operation(role="observer", idempotent=True, presence="any")
 async def register_agent(
     ctx: Context,
     agent_id: AgentId,
@@ -216,6 +216,7 @@ async def update_agent(
     which = agent_id or ctx.actor.name
     said = _said(name=name, system_name=system, capabilities=capabilities)
     if which != ctx.actor.name:
+        await work.admit(ctx.tx, ctx.actor, "at_work")
         own = health is not None or checkpoint is not None
         _may_change(ctx, which, own=own, only_parent=parent_id is not None and not said)
     if task is not None and checkpoint is None:
@@ -363,6 +364,9 @@ async def manage_agent(
     """
     row = await known(ctx, agent_id)
     await _may_manage(ctx, agent_id)
+    # Its own pause one may end, and then is at work: with those below it too.
+    if agent_id != ctx.actor.name or (with_children and action != "resume"):
+        await work.admit(ctx.tx, ctx.actor, "at_work")
     if action == "resume" and row["paused_at"] is not None and not hierarchy.may_resume(ctx, row):
         raise Refused(
             "forbidden",

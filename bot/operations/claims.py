@@ -77,7 +77,7 @@ class Explained(Answer):
 CLAIM = Slash("claim", "take this task yourself, without an end")
 
 
-@operation(role="developer", slashes=(CLAIM,))
+@operation(role="developer", presence="at_work", slashes=(CLAIM,))
 async def claim_task(
     ctx: Context,
     task: TaskRef | None = None,
@@ -259,7 +259,7 @@ async def _meeting(ctx: Context, row: Row) -> list[Overlap]:
 RELEASE = Slash("release", "give this task back, or take it from an agent", ("note",))
 
 
-@operation(role="developer", slashes=(RELEASE,))
+@operation(role="developer", presence="at_work", slashes=(RELEASE,))
 async def release_task(
     ctx: Context,
     task: TaskRef,
@@ -305,9 +305,10 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     mine = row["holder"] == ctx.actor.name
     standing = claimable.reasons(ctx.actor, row, waits, await _capabilities(ctx))
     standing += await _not_at_work(ctx)
+    # What one holds is claimed again, whatever came in the way since.
     return Explained(
         task=shown(row),
-        claimable=not standing,
+        claimable=mine or not standing,
         mine=mine,
         text=claimable.text(row, standing, waits, mine=mine),
         reasons=standing,

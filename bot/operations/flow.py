@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from bot import budget, hearing, spending, turns
+from bot import agents, budget, hearing, spending, turns
 from bot import limits as kept
 from bot.errors import Refused
 from bot.operation import Answer, Context, operation
@@ -47,6 +47,8 @@ async def _own(ctx: Context, write_id: str) -> Row:
 async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
     """Call back a write of yours that has not gone out, with the branch queued for its PR."""
     row = await _own(ctx, write_id)
+    if row["author"] != ctx.actor.name:
+        await agents.admit(ctx.tx, ctx.actor, "at_work")
     said = f"{ctx.actor.name} called it back."
     why = {"code": "cancelled", "message": said, "details": {}}
     if row["state"] != "cancelled" and not await writes.cancel(

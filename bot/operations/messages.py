@@ -222,7 +222,14 @@ def _sent_to_me(_: Answer, actor: Actor, event: Row) -> bool:
     return event["kind"] == "message.sent" and event["audience"] in (None, actor.name)
 
 
-@operation(role="observer", quiet=True, settled=_something, peek=_any, woken=Woken(_sent_to_me))
+@operation(
+    role="observer",
+    quiet=True,
+    presence="any",
+    settled=_something,
+    peek=_any,
+    woken=Woken(_sent_to_me),
+)
 async def get_messages(
     ctx: Context,
     limit: Limit = 20,
@@ -318,7 +325,7 @@ def _fitting(rows: Sequence[Row]) -> list[Row]:
     return taken
 
 
-@operation(role="observer", idempotent=True, quiet=True)
+@operation(role="observer", idempotent=True, quiet=True, presence="any")
 async def mark_message_read(ctx: Context, message_id: MessageId | MessageIds) -> Marked:
     """Say that you have read a message, or several: they do not come again."""
     wanted = [message_id] if isinstance(message_id, str) else list(dict.fromkeys(message_id))

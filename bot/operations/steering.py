@@ -26,6 +26,7 @@ from bot.operations.tasks import (
 )
 from bot.operations.writing import issue_of, on_issue, queue, repository_of
 from bot.states import OPEN
+from store import agents as registered
 from store import mirror, names, writes
 from store import tasks as stored
 from store.transaction import Row
@@ -38,7 +39,7 @@ Decided: TypeAlias = Literal["pending", "completed", "cancelled"]
 ASSIGN = Slash("assign", "reserve this task for an agent; without one, for nobody", ("agent_id",))
 
 
-@operation(role="tech-lead", slashes=(ASSIGN,))
+@operation(role="tech-lead", presence="at_work", slashes=(ASSIGN,))
 async def assign_task(ctx: Context, task: TaskRef, agent_id: Assignee | None = None) -> OneTask:
     """Reserve a task for an agent, which claims it within a day; without one, free it."""
     row = await found(ctx, task, lock=True)
@@ -52,7 +53,9 @@ async def assign_task(ctx: Context, task: TaskRef, agent_id: Assignee | None = N
     if agent_id is None:
         await tasks.free(ctx.tx, row, ctx.actor.name, "freed")
         return OneTask(task=shown(await found(ctx, row["id"])))
-    agent = await known(ctx, agent_id.removeprefix("@"))
+    name = (await known(ctx, agent_id.removeprefix("@")))["id"]
+    # As it is now, and until this is done: nobody pauses it meanwhile.
+    (agent,) = await registered.locked(ctx.tx, ctx.installation_id, [name])
     _can(row, agent)
     await tasks.reserve(ctx.tx, row, agent["id"], ctx.actor.name)
     return OneTask(task=shown(await found(ctx, row["id"])))
@@ -88,6 +91,7 @@ UNBLOCK = Slash("unblock", "it does not wait for that issue any more: #12", ("un
 
 @operation(
     role="tech-lead",
+    presence="at_work",
     slashes=(HOLD, RESUME, PRIORITY, RETRY, CANCEL, DONE, BLOCK, UNBLOCK),
 )
 async def change_task(
