@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from town import Town
 
-from bot import mirror
+from bot import backfill, mirror
 from bot.events.event import Ask, ask_numbered, ask_relations
 from fixtures.github import Repository
 from store import relations
@@ -126,6 +126,22 @@ async def test_a_sub_issue_that_a_read_takes_off_wakes_its_parent(town: Town) ->
     town.github.lose_deliveries(0)
     await ask(town, ask_relations("sub_issues", town.repository.id, whole.number, whole.id))
     assert len(await events(town, "task.ready")) == 1
+
+
+async def test_what_a_list_of_issues_says_has_no_blockers_is_woken_too(town: Town) -> None:
+    second, first = await town.task("Second"), await town.task("First")
+    whole, part = await town.task("Whole"), await town.task("Part")
+    town.person.block(second, first)
+    town.person.add_sub_issue(whole, part)
+    await town.settle()
+    town.github.lose_deliveries(1)
+    town.person.unblock(second, first)
+    town.person.remove_sub_issue(part)
+    town.github.lose_deliveries(0)
+    here = (town.installation.id, town.repository.id)
+    await town.store.write(lambda tx: backfill.begin(tx, *here))
+    await town.settle()
+    assert len(await events(town, "task.ready")) == 2
 
 
 async def test_a_blocker_closed_where_the_app_is_not_wakes_by_its_read(town: Town) -> None:
