@@ -13,6 +13,8 @@ from store.mirror import Put
 from store.relations import Changed
 from store.transaction import Row, Tx
 
+# Of our commands: what else begins with a slash may be an answer.
+VERBS = frozenset(repository_settings.Permissions.model_fields)
 # GitHub's reason for a closed issue, to the task's state.
 CLOSED_AS: dict[str | None, TaskState] = {"not_planned": "cancelled", "duplicate": "cancelled"}
 
@@ -40,15 +42,16 @@ async def issue_changed(tx: Tx, row: Row, before: Row | None) -> None:
         await _take_labels(tx, task, json.loads(before["labels"]), json.loads(row["labels"]))
     if gone and not was_gone:
         to = "cancelled" if row["deleted"] else CLOSED_AS.get(row["state_reason"], "completed")
-        if task["state"] in OPEN and not _is_history(row, task):
+        if task["state"] in OPEN and (row["deleted"] or not _is_history(row, task)):
             await tasks.move(tx, task, to, BOT, "the issue was closed")
     elif was_gone and not gone and task["state"] not in OPEN:
         await tasks.move(tx, task, "pending", BOT, "the issue was reopened")
+        await stored.change(tx, installation_id, task["id"], retried_at=row["updated_at"])
 
 
 def _is_history(row: Row, task: Row) -> bool:
-    """Closed before somebody decided that the task begins again: its issue will be reopened."""
-    return not row["deleted"] and (row["closed_at"] or 0) < (task["retried_at"] or 0)
+    """The issue, or pull request, was closed before the task began again."""
+    return (row["closed_at"] or 0) < (task["retried_at"] or 0)
 
 
 async def issue_made(
@@ -140,7 +143,7 @@ async def comment_came(tx: Tx, row: Row, put: Put) -> None:
     if task is None or not task["question"] or row["created_at"] + SECOND < task["asked_at"]:
         return
     issue = await mirror.issue(*here)
-    if slash.is_all(row["body"]) or await _is_unseen(tx, task):
+    if slash.is_all(row["body"], VERBS) or await _is_unseen(tx, task):
         return
     its_author = issue is not None and issue["author_id"] == row["author_id"]
     if its_author or row["author_association"] in TRUSTED:
@@ -207,7 +210,7 @@ async def pull_changed(tx: Tx, row: Row, before: Row | None) -> None:
     here = (row["installation_id"], row["repository_id"])
     for found in await stored.of_pull(tx, *here, row["number"]):
         task = await stored.locked(tx, row["installation_id"], found["id"])
-        if task is not None and task["state"] in OPEN:
+        if task is not None and task["state"] in OPEN and not _is_history(row, task):
             await tasks.move(
                 tx, task, "completed", BOT, f"pull request #{row['number']} was merged"
             )

@@ -1,7 +1,7 @@
 """Slash commands in GitHub's Markdown: at the start of a line, never in code, quotes or HTML."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -56,12 +56,12 @@ def find(text: str) -> list[Found]:
     return [each for n, shown in _plain(lines) if (each := _command(n + 1, shown))]
 
 
-def is_all(text: str) -> bool:
-    """Whether a text says nothing but commands; of a long one that is not looked for."""
+def is_all(text: str, verbs: Collection[str]) -> bool:
+    """Whether a text says nothing but such commands; of a long one that is not looked for."""
     if len(text) > LONGEST_OF_COMMANDS or not maybe(text):
         return False
     said = {n for n, line in enumerate(_lines(text), 1) if line.strip()}
-    return said <= {each.line for each in find(text)}
+    return said <= {each.line for each in find(text) if each.namespaced or each.verb in verbs}
 
 
 def _lines(text: str) -> list[str]:

@@ -109,3 +109,36 @@ async def test_a_task_whose_issue_was_deleted_does_not_begin_again(town: Town) -
     await town.settle()
     refused = await lead.refused("change_task", task=task, state="pending")
     assert (refused.code, "deleted" in refused.message) == ("illegal_transition", True)
+
+
+async def test_a_merge_that_is_told_late_ends_nothing_that_began_since(town: Town) -> None:
+    issue = await town.task()
+    pull = await opened(town, await town.agent("scout"), issue)
+    told = len(town.github.deliveries)
+    town.github.lose_deliveries(1)
+    town.person.merge(pull)
+    town.github.lose_deliveries(0)
+    lost = town.github.deliveries[told:]
+    (late,) = [each for each in lost if each.event == "pull_request"]
+    for each in lost:
+        if each is not late:
+            town.github.redeliver(each)
+    await town.settle()
+    assert await stands(town, issue) == ("completed", None)
+    town.clock.forward(10)
+    town.person.reopen(issue)
+    await town.settle()
+    await (await town.agent("other")).call("claim_task", task=town.name(issue))
+    town.github.redeliver(late)
+    await town.settle()
+    assert await stands(town, issue) == ("in_progress", "other")
+
+
+async def test_a_pull_request_is_not_closed_past_its_tasks_holder(town: Town) -> None:
+    issue = await town.task()
+    agent, other = await town.agent("scout"), await town.agent("other")
+    pull = await opened(town, agent, issue)
+    here = {"pull_request": f"acme/rocket#{pull.number}", "state": "closed"}
+    refused = await other.refused("github_update_pr", **here)
+    assert (refused.code, refused.details["holder"]) == ("not_holder", "scout")
+    await agent.call("github_update_pr", **here)

@@ -403,7 +403,7 @@ async def test_a_command_is_no_answer(town: Town) -> None:
     town.person.comment(issue, "/status\n\n/why")
     await town.settle()
     assert (await agent.call("get_task", task=where))["task"]["question"] == "Tabs?"
-    town.person.comment(issue, "Spaces, please.\n/priority high")
+    town.person.comment(issue, "/spaces")
     await town.settle()
     assert (await agent.call("get_task", task=where))["task"]["question"] is None
 

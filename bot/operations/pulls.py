@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot import markers, replies, repository_settings
+from bot import markers, replies, repository_settings, tasks
 from bot.errors import Refused
 from bot.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.comments import CommentId
@@ -116,6 +116,8 @@ async def github_update_pr(
     given = {"title": title, "body": body, "state": state}
     fields = {name: value for name, value in given.items() if value is not None}
     changes: list[tuple[str, dict[str, Any]]] = []
+    if state == "closed":
+        await _not_past_its_holder(ctx, where, row)
     if fields:
         changes.append(("pull_update", number | fields))
     if draft is not None:
@@ -129,6 +131,18 @@ async def github_update_pr(
     target = on_issue(where, row["number"])
     queued: list[Queued] = [await queue(ctx, kind, where, target, args) for kind, args in changes]
     return Writes(writes=queued)
+
+
+async def _not_past_its_holder(ctx: Context, where: Row, row: Row) -> None:
+    """A closed pull request sends its task back: that is for its holder, and who leads."""
+    for task in await stored.of_pull(ctx.tx, ctx.installation_id, where["id"], row["number"]):
+        if task["holder"] not in (None, ctx.actor.name) and not ctx.actor.may("tech-lead"):
+            raise Refused(
+                "not_holder",
+                f"{task['holder']} holds {tasks.name(task)}, and works at #{row['number']} for it: "
+                "only they, or a tech-lead, close it. Nothing was changed.",
+                holder=task["holder"],
+            )
 
 
 async def _merging(
