@@ -1,15 +1,19 @@
 """What agents can do: slugs, each with a level from 1 to 5 if that matters, as `python:3`."""
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
 HIGHEST = 5
+ONE = rf"[a-z0-9][a-z0-9+.#-]{{0,62}}(:[1-{HIGHEST}])?"
 
-Capability: TypeAlias = Annotated[
-    str, Field(pattern=r"^[a-z0-9][a-z0-9+.#-]{0,62}(:[1-5])?$", description="python, python:3")
-]
+Capability: TypeAlias = Annotated[str, Field(pattern=f"^{ONE}$", description="python, python:3")]
+
+
+def is_one(text: str) -> bool:
+    return re.fullmatch(ONE, text) is not None
 
 
 def meets(has: Iterable[str], needs: str) -> bool:

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from bot.actor import BOT, EVERYBODY, Actor
-from bot.capabilities import meets
+from bot.capabilities import HIGHEST, is_one, meets
 from bot.errors import Refused
 from bot.times import SECOND, stamp
 from store import agents, dead_letters, events, inbox
@@ -58,6 +58,12 @@ async def readers(tx: Tx, actor: Actor, to: str) -> list[str]:
                 "unknown_agent", f"{to!r} {gone}. list_agents shows the agents that there are."
             )
         return [to]
+    if kind == "capability" and not is_one(value):
+        raise Refused(
+            "invalid_arguments",
+            f"`to`: {value!r} is no capability: that is a slug, with a level from 1 to {HIGHEST} "
+            "if it matters, as capability:python or capability:python:3.",
+        )
     chosen = [
         row["id"]
         for row in await stored.listeners(tx, i)

@@ -143,6 +143,17 @@ async def test_a_message_to_nobody_is_refused(office: Office, to: str, code: str
     assert await office.rows("SELECT id FROM messages WHERE installation_id = :i") == []
 
 
+@pytest.mark.parametrize("wrong", ["python:high", "python:6", "python:٣", "Python", "python:3:3"])
+async def test_what_is_no_capability_is_said_when_somebody_writes_to_it(
+    office: Office, wrong: str
+) -> None:
+    ada = await office.agent("ada")
+    await office.agent("bob", "developer", "python:3")
+    refused = await ada.refused("send_message", to=f"capability:{wrong}", body="x")
+    assert refused.code == "invalid_arguments"
+    assert f"{wrong!r} is no capability" in refused.message
+
+
 async def test_an_unregistered_sender_is_told_to_register(office: Office) -> None:
     await office.agent("bob")
     stranger = Agent(office.hub, Actor(office.installation_id, "stranger", "developer"))
