@@ -108,8 +108,9 @@ async def card(stage: Stage) -> Scene:
     }
     task_id = await stage.town.store.write(lambda tx: tasks.create(tx, here, **values))
     path = f"/issues/{issue.number}/comments$"
-    given = {"number": issue.number, "body": "Pending"}
-    return Scene("POST", path, given, lambda: _said(issue.comments, "Pending"), task_id)
+    # What it says is settled when it goes out.
+    given = {"number": issue.number}
+    return Scene("POST", path, given, lambda: _said(issue.comments, "**Hubbub** ·"), task_id)
 
 
 async def reaction(stage: Stage) -> Scene:
