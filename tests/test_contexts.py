@@ -672,6 +672,21 @@ async def test_when_nothing_is_whole_an_update_starts_anew(hub: Hub, ada: Agent)
     assert await content(ada, one) == "anew"
 
 
+@pytest.mark.parametrize("gone", ["version = 2", "version > 0"])
+async def test_a_conflict_names_the_newest_version_though_its_row_is_gone(
+    hub: Hub, ada: Agent, gone: str
+) -> None:
+    one = await create(ada)
+    await update(ada, one, "second", 1)
+    await change(hub, f"DELETE FROM context_versions WHERE context_id = :c AND {gone}", c=one)
+    given = {"context_id": one, "content": "x", "expected_version": 1}
+    refused = await ada.refused("update_context", **given)
+    assert refused.code == "version_conflict"
+    assert refused.details == {"version": 2, "author": None, "at": None}
+    assert f"{one} is at version 2, whose row is gone, not at 1." in refused.message
+    assert (await update(ada, one, "mended", 2))["context"]["version"] == 3
+
+
 # --- Bounds ---------------------------------------------------------------------------------------
 
 

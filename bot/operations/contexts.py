@@ -192,18 +192,17 @@ async def advanced(ctx: Context, row: Row, expected: int | None = None) -> Row:
 
 
 async def _conflict(ctx: Context, context_id: str, expected: int) -> Refused:
-    now = await contexts.find(ctx, context_id)
-    (newest,) = await stored_versions.history(
-        ctx.tx, ctx.installation_id, context_id, now["version"], 1
-    )
-    at = stamp(newest["at"])
+    newest = (await contexts.find(ctx, context_id))["version"]
+    rows = await stored_versions.history(ctx.tx, ctx.installation_id, context_id, newest, 1)
+    row = rows[0] if rows and rows[0]["version"] == newest else None
+    at = stamp(row["at"]) if row else None
+    by = f"by {row['author']} at {at}" if row else "whose row is gone"
     return Refused(
         "version_conflict",
-        f"{context_id} is at version {newest['version']}, by {newest['author']} at {at}, not at "
-        f"{expected}. Read it, bring both together, and update with expected_version "
-        f"{newest['version']}. Nothing was changed.",
-        version=newest["version"],
-        author=newest["author"],
+        f"{context_id} is at version {newest}, {by}, not at {expected}. Read it, bring both "
+        f"together, and update with expected_version {newest}. Nothing was changed.",
+        version=newest,
+        author=row["author"] if row else None,
         at=at,
     )
 
