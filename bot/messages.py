@@ -131,6 +131,16 @@ async def answer(tx: Tx, what: str, message: Row, actor: str, **more: object) ->
     )
 
 
+async def left(tx: Tx, installation_id: int, readers: Sequence[str], actor: str) -> None:
+    """Let those who watch these inboxes look anew: unlike a message, it wakes nobody else."""
+    here = (tx, installation_id)
+    if len(readers) > MOST_TOLD:
+        await events.append(*here, "inbox.changed", "everybody", actor, {})
+        return
+    for each in readers:
+        await events.append(*here, "inbox.changed", each, actor, {}, audience=each)
+
+
 def about(message: Row) -> dict[str, Any]:
     return {
         "message": message["id"],
@@ -153,6 +163,7 @@ async def expire(tx: Tx, limit: int) -> int:
         message = await stored.get(tx, installation_id, message_id)
         if message is not None:
             await _tell_of_death(tx, message, of_one)
+            await left(tx, installation_id, [row["agent_id"] for row in of_one], BOT)
     return len(rows)
 
 

@@ -71,9 +71,9 @@ async def watched(hub: Hub, actor: Actor, uris: Sequence[str]) -> Watched:
         where = resources.address(uri)
         answer = await resources.answer(hub, actor, where)
         resource = where.resource
-        if resource.topic is not None:
-            subject = resource.subject and resource.subject(answer)
-            found.setdefault((resource.topic, subject), []).append(uri)
+        subject = resource.subject and resource.subject(answer)
+        for topic in resource.topics:
+            found.setdefault((topic, subject), []).append(uri)
     return Watched(found, BUDGET.uri in uris)
 
 

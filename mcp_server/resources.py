@@ -21,7 +21,7 @@ Answer: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True)
 class Resource:
-    """`arguments` come from the words in braces of the `uri`; events of `topic` tell of changes.
+    """`arguments` come from the words in braces of the `uri`; events of `topics` tell of changes.
 
     With a `subject` only events about that: it is found in the operation's answer.
     """
@@ -30,7 +30,7 @@ class Resource:
     name: str
     description: str
     operation: str
-    topic: str | None
+    topics: tuple[str, ...]
     arguments: Callable[[Mapping[str, str]], Answer] = dict
     subject: Callable[[Answer], str] | None = None
 
@@ -49,7 +49,7 @@ BUDGET = Resource(
     name="budget",
     description="What is left of GitHub's limits, and what is queued.",
     operation="get_budget",
-    topic=None,
+    topics=(),
 )
 RESOURCES = (
     Resource(
@@ -57,7 +57,7 @@ RESOURCES = (
         name="inbox",
         description="Your unread messages; to look does not take them.",
         operation="get_messages",
-        topic="message",
+        topics=("message", "inbox"),
         arguments=lambda _: {"state": "peek"},
     ),
     Resource(
@@ -65,7 +65,7 @@ RESOURCES = (
         name="ready tasks",
         description="Tasks that may be claimed.",
         operation="list_tasks",
-        topic="task",
+        topics=("task",),
         arguments=lambda _: {"state": "ready", "limit": 100},
     ),
     Resource(
@@ -73,7 +73,7 @@ RESOURCES = (
         name="task",
         description="A task with its issue, relations, pull requests and newest comments.",
         operation="get_task",
-        topic="task",
+        topics=("task",),
         arguments=lambda words: {"task": "{owner}/{repo}#{number}".format_map(words)},
         subject=lambda answer: str(answer["task"]["id"]),
     ),
@@ -82,7 +82,7 @@ RESOURCES = (
         name="context",
         description="The newest version of a document that agents share.",
         operation="get_context",
-        topic="context",
+        topics=("context",),
         arguments=lambda words: {"context_id": words["id"]},
         subject=lambda answer: str(answer["context"]["id"]),
     ),

@@ -46,3 +46,14 @@ async def read_by(tx: Tx, installation_id: int, message_id: str, limit: int) -> 
         n=limit,
     )
     return [row["agent_id"] for row in rows]
+
+
+async def waiting(tx: Tx, installation_id: int, message_id: str) -> list[str]:
+    """Those who have not read it."""
+    rows = await tx.all(
+        "SELECT agent_id FROM receipts WHERE installation_id = :i AND message_id = :m "
+        "AND state IN ('pending', 'delivered') ORDER BY agent_id",
+        i=installation_id,
+        m=message_id,
+    )
+    return [row["agent_id"] for row in rows]

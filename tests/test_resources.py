@@ -153,6 +153,36 @@ async def test_whoever_watches_is_told_what_changed(town: Town, surface: Surface
         assert await told(updates) == [watched]
 
 
+async def test_an_inbox_changes_with_all_that_leaves_it_too(town: Town, surface: Surface) -> None:
+    ada, eve = await town.agent("ada"), await town.agent("eve")
+    lives = (600, 600, 600, 60)
+    taken, read_, dropped, _ = [
+        (await eve.call("send_message", to="ada", body="x", ttl_s=each))["message_id"]
+        for each in lives
+    ]
+    start = await ada.call("wait_for_events", topics=["messages"])
+    async with (
+        connected(surface) as client,
+        client.listen(resource_subscriptions=[INBOX, READY]) as updates,
+    ):
+        await eve.call("delete_message", message_id=taken)
+        assert await told(updates) == [INBOX]
+        await ada.call("mark_message_read", message_id=read_)
+        assert await told(updates) == [INBOX]
+        await ada.call("delete_message", message_id=dropped)
+        assert await told(updates) == [INBOX]
+        await town.time_passes(61)
+        assert await told(updates) == [INBOX]
+        # Each was told once, and what changes nothing was not.
+        await eve.call("delete_message", message_id=taken)
+        await ada.call("mark_message_read", message_id=read_)
+        await town.task()
+        assert await told(updates) == [READY]
+    # Who waits for messages is not told of its own doings.
+    heard = await ada.call("wait_for_events", topics=["messages"], cursor=start["cursor"])
+    assert heard["events"] == []
+
+
 async def test_the_ready_tasks_change_with_any_task(town: Town, surface: Surface) -> None:
     async with (
         connected(surface, role="observer") as client,

@@ -341,6 +341,7 @@ async def mark_message_read(ctx: Context, message_id: MessageId | MessageIds) ->
     new = [each for each in wanted if receipts[each]["state"] not in ("read", "deleted")]
     if new:
         await inbox.mark_read(*me, new)
+        await rules.left(ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name)
     for row in await stored.many(ctx.tx, ctx.installation_id, new) if new else []:
         await rules.answer(ctx.tx, "read", row, ctx.actor.name)
     return Marked(marked=wanted, unread=await inbox.unread(*me))
@@ -353,9 +354,12 @@ async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
     if row is None or row["sender"] != ctx.actor.name:
         if not await inbox.drop(ctx.tx, ctx.installation_id, ctx.actor.name, message_id):
             raise _unknown(f"There is no message {message_id!r} that you sent or got.")
+        await rules.left(ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name)
         return Deleted(message_id=message_id, read_by=[])
     if row["deleted_at"] is None:
+        waiting = await receipts.waiting(ctx.tx, ctx.installation_id, message_id)
         await stored.take_back(ctx.tx, ctx.installation_id, message_id)
+        await rules.left(ctx.tx, ctx.installation_id, waiting, ctx.actor.name)
         await _show_on_card(ctx, row)
     read = await receipts.read_by(ctx.tx, ctx.installation_id, message_id, MOST_RECEIPTS)
     return Deleted(message_id=message_id, read_by=read)
