@@ -8,7 +8,7 @@ from store.transaction import Row
 
 
 async def find(ctx: Context, snapshot_id: str) -> Row:
-    """With the members that the actor may read. Raise Refused."""
+    """With the members that the actor may read, and how many others it has. Raise Refused."""
     row = await stored.get(ctx.tx, ctx.installation_id, snapshot_id)
     seen = await contexts.readable_ones(ctx.tx, ctx.actor, list(row["members"])) if row else set()
     if row is None or not seen:
@@ -17,7 +17,23 @@ async def find(ctx: Context, snapshot_id: str) -> Row:
             f"There is no snapshot {snapshot_id!r} with a context that you may read. "
             "list_contexts with `snapshots` shows yours.",
         )
-    return row | {"members": {k: v for k, v in row["members"].items() if k in seen}}
+    members = {k: v for k, v in row["members"].items() if k in seen}
+    return row | {"members": members, "others": len(row["members"]) - len(members)}
+
+
+async def whole(ctx: Context, snapshot_id: str) -> dict[str, int]:
+    """The versions of all its members. Raise Refused unless the actor may read each."""
+    row = await find(ctx, snapshot_id)
+    members: dict[str, int] = row["members"]
+    if row["others"]:
+        raise Refused(
+            "forbidden",
+            f"{row['others']} of its {row['others'] + len(members)} contexts you may not read, so "
+            f"{snapshot_id} is not restored as a whole; nothing was changed. Restore the others "
+            "one by one, each by its `context_id` beside `snapshot_id`.",
+            contexts=sorted(members),
+        )
+    return members
 
 
 async def version_in(ctx: Context, snapshot_id: str, context_id: str) -> int:

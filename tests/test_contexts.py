@@ -546,6 +546,38 @@ async def test_a_snapshot_of_what_one_may_only_read_changes_nothing(ada: Agent, 
     assert left["members"] == {own: 1}
 
 
+async def test_a_snapshot_of_what_one_sees_no_more_is_restored_one_by_one(
+    hub: Hub, ada: Agent, bob: Agent
+) -> None:
+    theirs, own, other = await create(ada), await create(bob), await create(bob)
+    await share(ada, theirs, "bob", "write")
+    taken = await bob.call("snapshot_contexts", name="all", context_ids=[theirs, own, other])
+    for each in (own, other):
+        await update(bob, each, "second", 1)
+    await share(ada, theirs, "bob", "none")
+    whole = {"snapshot_id": taken["snapshot"]["id"]}
+    refused = await bob.refused("restore_context", **whole)
+    assert (refused.code, refused.details) == ("forbidden", {"contexts": sorted([own, other])})
+    assert "1 of its 3 contexts" in refused.message
+    assert theirs not in refused.message
+    assert [await content(bob, each) for each in (own, other)] == ["second", "second"]
+    for each in refused.details["contexts"]:
+        await bob.call("restore_context", context_id=each, **whole)
+    assert [await content(bob, each) for each in (own, other)] == ["first", "first"]
+    q = "SELECT version FROM contexts WHERE id = :c"
+    assert await rows(hub, q, c=theirs) == [{"version": 1}]
+
+
+async def test_what_is_as_the_snapshot_has_it_need_only_be_read(ada: Agent, bob: Agent) -> None:
+    theirs, own = await create(ada), await create(bob)
+    await share(ada, theirs, "bob", "read")
+    taken = await bob.call("snapshot_contexts", name="both", context_ids=[theirs, own])
+    await update(bob, own, "second", 1)
+    restored = await bob.call("restore_context", snapshot_id=taken["snapshot"]["id"])
+    assert {c["id"]: c["version"] for c in restored["contexts"]} == {theirs: 1, own: 3}
+    assert await content(bob, own) == "first"
+
+
 async def test_a_task_is_a_name_for_its_contexts(town: Town) -> None:
     issue = await town.task()
     ada = await town.agent("ada")

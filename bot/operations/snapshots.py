@@ -48,25 +48,21 @@ async def restore_context(
     snapshot_id: ContextId | None = None,
 ) -> RestoredContexts:
     """Make an old version the newest again, or all that a snapshot has."""
+    needs: contexts.Access = "write"
     if snapshot_id is None and context_id is not None and version is not None:
         wanted = {context_id: version}
+    elif snapshot_id is not None and context_id is not None and version is None:
+        wanted = {context_id: await snapshots.version_in(ctx, snapshot_id, context_id)}
     elif snapshot_id is not None and version is None:
-        wanted = await _wanted(ctx, snapshot_id, context_id)
+        wanted, needs = await snapshots.whole(ctx, snapshot_id), "read"
     else:
         raise Refused(
             "invalid_arguments",
             "Give `context_id` and `version`, or `snapshot_id`, with `context_id` for one of its.",
         )
     await _bounded(ctx, wanted)
-    restored = [await _restored(ctx, each, wanted[each]) for each in sorted(wanted)]
+    restored = [await _restored(ctx, each, wanted[each], needs) for each in sorted(wanted)]
     return RestoredContexts(contexts=[shown(row) for row in restored])
-
-
-async def _wanted(ctx: Context, snapshot_id: str, context_id: str | None) -> dict[str, int]:
-    if context_id is not None:
-        return {context_id: await snapshots.version_in(ctx, snapshot_id, context_id)}
-    members: dict[str, int] = (await snapshots.find(ctx, snapshot_id))["members"]
-    return members
 
 
 async def _bounded(ctx: Context, wanted: dict[str, int]) -> None:
@@ -86,11 +82,14 @@ async def _bounded(ctx: Context, wanted: dict[str, int]) -> None:
         )
 
 
-async def _restored(ctx: Context, context_id: str, version: int) -> Row:
-    """One more version with the content of an old one; the newest itself stays as it is."""
-    await contexts.find(ctx, context_id, "write")
+async def _restored(ctx: Context, context_id: str, version: int, needs: contexts.Access) -> Row:
+    """One more version with the content of an old one; the newest itself stays as it is.
+
+    What is to change needs to be written, whatever `needs` says of what stays. Raise Refused.
+    """
+    await contexts.find(ctx, context_id, needs)
     await stored.lock(ctx.tx, ctx.installation_id, context_id)
-    row = await contexts.find(ctx, context_id, "write")
+    row = await contexts.find(ctx, context_id, needs)
     read = await versions.exactly(ctx, row, version)
     if version == row["version"]:
         return row
