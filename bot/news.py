@@ -32,9 +32,6 @@ class Topics:
         return kind in self.kinds or (kind, event["subject"]) in self.subjects
 
 
-EVERYTHING = Topics(frozenset(TOPICS.values()))
-
-
 @dataclass(frozen=True)
 class News:
     """Events up to `cursor`, with `task`, its name, and `seen`, whether its repository is.

@@ -33,9 +33,6 @@ class Bell:
                 if not each.done():
                     each.set_result(None)
 
-    def ring_all(self) -> None:
-        self.ring(list(self._waiting))
-
     async def wait(self, topic: str, ticket: int, timeout_s: float | None) -> bool:
         """Whether it rang before the time was over."""
         if self._count[topic] != ticket:

@@ -30,7 +30,7 @@ LARGEST = 64 * 1024
 # A client that does not answer within half of that is gone.
 PING_EVERY_S = 30.0
 CLOSE_S = 2.0
-# Of one agent, in one process.
+# By one token, in one process.
 MOST_SOCKETS = 20
 # Calls under way on one socket.
 MOST_CALLS = 10
