@@ -10,7 +10,7 @@ from bot.actor import Actor
 from bot.capabilities import lacking
 from bot.states import OPEN
 from bot.times import stamp
-from store import ready
+from store import ready, relations
 from store.transaction import Row, Tx
 
 # How many of those that keep a task waiting are named.
@@ -59,7 +59,7 @@ def _names(actor: Actor, rows: list[Row]) -> list[str]:
     """Of issues out of the actor's reach only that there is one."""
     reach = actor.repositories
     return [
-        each["name"] if reach is None or each["repository_id"] in reach else "one out of reach"
+        each["name"] if reach is None or each["repository_id"] in reach else relations.UNSEEN
         for each in rows
     ]
 

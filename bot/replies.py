@@ -46,6 +46,11 @@ class Beside:
     messages: Sequence[Row] = ()
 
 
+# GitHub takes 65,536 characters, with the mark that we add.
+LONGEST_CARD = 60_000
+LONGEST_PATH = 200
+
+
 def card(task: Row, beside: Beside) -> str:
     """What people see of a task: one comment, edited in place."""
     lines = [f"**Hubbub** · {STATE_WORDS[task['state']]}", *_whose(task)]
@@ -57,7 +62,6 @@ def card(task: Row, beside: Beside) -> str:
         lines.append(f"Pull request: #{task['pull_number']}.")
     if task["progress"]:
         lines.append(f"Progress: {task['progress']} %.")
-    lines += [_overlap(each) for each in beside.overlaps]
     if task["loop_between"]:
         two = " and ".join(who(each) for each in task["loop_between"].split(" and "))
         lines.append(
@@ -69,10 +73,21 @@ def card(task: Row, beside: Beside) -> str:
         lines.append(quoted(task["question"]))
     if task["note"]:
         lines.append(quoted(task["note"]))
+    lines += [_overlap(each) for each in beside.overlaps]
     for each in beside.messages:
-        lines.append(f"{who(each['sender'])} to {who(each['recipient'])}:")
-        lines.append(quoted(each["body"]))
-    return "\n\n".join(lines)
+        lines.append(
+            f"{who(each['sender'])} to {who(each['recipient'])}:\n\n{quoted(each['body'])}"
+        )
+    return _fitting(lines)
+
+
+def _fitting(lines: list[str]) -> str:
+    """GitHub takes no longer comment: what stands last gives way."""
+    kept: list[str] = []
+    for each in lines:
+        if sum(map(len, kept)) + 2 * len(kept) + len(each) <= LONGEST_CARD:
+            kept.append(each)
+    return "\n\n".join(kept)
 
 
 def _whose(task: Row) -> list[str]:
@@ -96,7 +111,8 @@ def _overlap(found: Overlap) -> str:
         whose = f"Pull request #{found.pull_request}"
     else:
         whose = f"{who(found.holder or '')} on #{found.task.rpartition('#')[2]}"
-    return f"{whose} touches the same paths: {', '.join(code(each) for each in found.paths)}."
+    paths = ", ".join(code(each[:LONGEST_PATH]) for each in found.paths)
+    return f"{whose} touches the same paths: {paths}."
 
 
 # An agent's verdict on a pull request of agents: GitHub takes none on one's own.

@@ -27,6 +27,7 @@ OTHER = (
     "WHERE s.installation_id = :i AND s.kind = :kind AND s.{this}_id = :id "
     "ORDER BY s.{end}_id"
 )
+UNSEEN = "an issue out of reach"
 TARGETS = OTHER.format(end="target", this="source")
 SOURCES = OTHER.format(end="source", this="target")
 
@@ -159,7 +160,7 @@ async def remove(
 
 
 async def targets(tx: Tx, installation_id: int, kind: Kind, source_id: int) -> list[Row]:
-    """The blockers, or the parent, of an issue: `name`, `state`, `title` if mirrored."""
+    """The blockers, or the parent, of an issue: `name`, `state`, `title` if it may be seen."""
     return [_named(r) for r in await tx.all(TARGETS, i=installation_id, kind=kind, id=source_id)]
 
 
@@ -169,5 +170,9 @@ async def sources(tx: Tx, installation_id: int, kind: Kind, target_id: int) -> l
 
 
 def _named(row: Row) -> Row:
-    name = f"{row['full_name']}#{row['number']}" if row["full_name"] else row["noted"]
-    return row | {"name": name}
+    if row["full_name"]:
+        return row | {"name": f"{row['full_name']}#{row['number']}"}
+    if row["mirrored_id"] is None:
+        return row | {"name": row["noted"]}
+    # Its repository is covered no more: of what is known of it nothing is told.
+    return row | {"name": UNSEEN, "title": None}

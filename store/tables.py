@@ -728,6 +728,7 @@ tasks = table(
     sa.Index("ix_tasks_newest_in", "installation_id", "repository_id", "state", "created_at", "id"),
     sa.Index("ix_tasks_newest_of", "installation_id", "holder", "state", "created_at", "id"),
     sa.Index("ix_tasks_reserved", "state", "assigned_at"),
+    sa.Index("ix_tasks_held", "installation_id", "repository_id", "held"),
     sa.Index("ix_tasks_number", "installation_id", "repository_id", "number"),
     sa.Index("ix_tasks_pull", "installation_id", "repository_id", "pull_number"),
     sa.Index("ix_tasks_issue", "installation_id", "issue_id", unique=True),

@@ -107,12 +107,12 @@ async def of_pull(tx: Tx, installation_id: int, repository_id: int, number: int)
 
 
 async def held_on(tx: Tx, installation_id: int, repository_id: int, branch: str) -> list[Row]:
-    """Those at work, and on hold, whose branch this is, or their pull request's."""
+    """Those on hold whose branch this is, or their pull request's."""
     rows = await tx.all(
-        f"{ANY} AND t.repository_id = :r AND t.state IN ('in_progress', 'in_review') "
-        "AND t.held = 1 AND (t.branch = :b OR EXISTS (SELECT 1 FROM pull_requests p "
-        "WHERE p.installation_id = t.installation_id AND p.repository_id = t.repository_id "
-        "AND p.number = t.pull_number AND p.head_ref = :b AND p.deleted = 0))",
+        f"{ANY} AND t.repository_id = :r AND t.held = 1 AND (t.branch = :b "
+        "OR EXISTS (SELECT 1 FROM pull_requests p WHERE p.installation_id = t.installation_id "
+        "AND p.repository_id = t.repository_id AND p.number = t.pull_number "
+        "AND p.head_ref = :b AND p.deleted = 0))",
         i=installation_id,
         r=repository_id,
         b=branch,

@@ -45,6 +45,26 @@ async def test_a_blocker_in_a_repository_the_app_does_not_see_is_named(town: Tow
     ]
 
 
+async def test_nothing_is_told_of_an_issue_whose_repository_left(town: Town) -> None:
+    secret = town.github.repository("acme/secret", private=True)
+    town.github.set_permission("acme/secret", "octocat", "admin")
+    town.github.add_repositories(town.installation, ["acme/secret"])
+    await town.settle()
+    issue, other = await town.task(), town.person.open_issue(secret, "Merger")
+    town.person.block(issue, by=other)
+    await town.settle()
+    agent, where = await town.agent("scout"), town.name(issue)
+    assert "acme/secret" in str(await agent.call("explain_task", task=where))
+    town.github.remove_repositories(town.installation, ["acme/secret"])
+    await town.settle()
+    told = (
+        f"{await agent.call('get_task', task=where)} {await agent.call('explain_task', task=where)}"
+    )
+    assert "an issue out of reach" in told
+    assert "Merger" not in told
+    assert "secret" not in told
+
+
 async def test_a_pull_request_shows_what_it_touches_and_what_it_waits_for(town: Town) -> None:
     issue = await town.task()
     here, person, ci = town.repository, town.person, town.github.ci

@@ -173,3 +173,19 @@ def test_of_a_pattern_the_part_before_its_first_wildcard_counts() -> None:
     assert meet("./src/", "src/a.py", "src") == ["src/a.py", "src"]
     assert meet(".", "src", "**") == ["src", "**"]
     assert common(ground([Path("a[1]/x", "a[1]/x")]), named(["a", "a[1]"])) == ["a[1]"]
+
+
+async def test_a_card_is_never_longer_than_github_takes(town: Town) -> None:
+    issues = [await town.task(f"T{n}") for n in range(11)]
+    paths = [f"src/{n}{'x' * 490}" for n in range(10)]
+    agents = [await town.agent(f"scout-{n}") for n in range(11)]
+    for agent, issue in zip(agents, issues, strict=True):
+        last = await agent.call("claim_task", task=town.name(issue), paths=paths)
+    lines, where = "x\n" * 1000, last["task"]["task"]
+    for _ in range(3):
+        await agent.call("send_message", to="scout-0", body=lines, task=where, visibility="issue")
+    told = {"status": "in_progress", "note": lines, "question": lines}
+    await agent.call("update_task_status", task=where, fence=last["fence"], **told)
+    await town.settle()
+    (card,) = [each.body for each in issues[-1].comments if "**Hubbub** ·" in each.body]
+    assert "Its holder asks" in card

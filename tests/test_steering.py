@@ -482,6 +482,22 @@ async def test_an_issues_task_is_not_steered_past_its_holder(
     await lead.call("github_update_issue", issue=where, **given)
 
 
+async def test_a_task_is_not_freed_of_its_sub_issues_from_their_end(town: Town) -> None:
+    parent, child = await town.task(), town.person.open_issue(town.repository, "A part")
+    other = town.person.open_issue(town.repository, "Another parent")
+    town.person.add_sub_issue(parent, child)
+    await town.settle()
+    agent, where = await town.agent("scout"), town.name(child)
+    assert (await agent.refused("claim_task", task=town.name(parent))).code == "blocked"
+    for there in ("", town.name(other)):
+        refused = await agent.refused("github_update_issue", issue=where, parent=there)
+        assert refused.code == "not_holder"
+    lead = await town.agent("lead", "tech-lead")
+    await lead.call("github_update_issue", issue=where, parent="")
+    await town.settle()
+    assert child.parent is None
+
+
 async def test_nobody_commits_to_the_branch_of_a_task_on_hold(town: Town) -> None:
     issue = await town.task()
     agent, where = await town.agent("scout"), town.name(issue)
@@ -493,4 +509,9 @@ async def test_nobody_commits_to_the_branch_of_a_task_on_hold(town: Town) -> Non
     here = {"repository": "acme/rocket"}
     refused = await agent.refused("github_commit_files", **here, branch="mend", **work)
     assert refused.code == "on_hold"
+    pull = {"title": "Mend", "head": "mend", "body": "Mended"}
+    assert (await agent.refused("github_create_pr", **here, **pull)).code == "on_hold"
     await agent.call("github_commit_files", **here, branch="another", **work)
+    await agent.call("release_task", **mine)
+    refused = await agent.refused("github_commit_files", **here, branch="mend", **work)
+    assert refused.code == "on_hold"

@@ -91,7 +91,7 @@ def _refs(ctx: Context, rows: list[Row]) -> list[IssueRef]:
     return [
         IssueRef(issue=row["name"], title=row["title"], state=row["state"])
         if reach is None or row["repository_id"] in reach
-        else IssueRef(issue="out of reach", title=None, state=row["state"])
+        else IssueRef(issue=relations.UNSEEN, title=None, state=row["state"])
         for row in rows[:MOST]
     ]
 

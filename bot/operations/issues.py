@@ -88,10 +88,12 @@ async def github_update_issue(
             "github_update_pr.",
         )
     await _known_labels(ctx, where, labels or [])
-    if task is None:
-        freed = await _takes_off(ctx, row, "parent", None if parent is None else [parent])
-        freed |= await _takes_off(ctx, row, "blocked_by", blocked_by)
-        await _not_past_its_holder(ctx, row, labels, steers=freed or state is not None)
+    left = await _taken_off(ctx, row, "parent", None if parent is None else [parent])
+    freed = [*left, *await _taken_off(ctx, row, "blocked_by", blocked_by)]
+    if freed or state is not None or await _says_else(ctx, where, row, labels):
+        await _not_past_its_holder(ctx, row["id"])
+    for each in left:  # it does not wait for this one any more
+        await _not_past_its_holder(ctx, each["mirrored_id"])
     given = {"title": title, "body": body}
     fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     fields |= _state(state) | await _named(ctx, where, milestone, type)
@@ -114,36 +116,39 @@ async def github_update_issue(
     return Writes(writes=queued)
 
 
-async def _takes_off(
+async def _taken_off(
     ctx: Context, row: Row, kind: relations.Kind, wanted: list[str] | None
-) -> bool:
-    """Whether something that is there would not be among the `wanted`."""
+) -> list[Row]:
+    """What is there and would not be among the `wanted`."""
     if wanted is None:
-        return False
+        return []
+    shall = {each.casefold() for each in wanted}
     there = await relations.targets(ctx.tx, ctx.installation_id, kind, row["id"])
-    return not {each["name"].casefold() for each in there} <= {each.casefold() for each in wanted}
+    return [each for each in there if each["name"].casefold() not in shall]
 
 
-async def _not_past_its_holder(
-    ctx: Context, row: Row, labels: list[str] | None, *, steers: bool
-) -> None:
-    """What steers a task is for whoever holds it, by its fence, and who leads. Raise Refused."""
-    here = (ctx.tx, ctx.installation_id, row["repository_id"])
-    task = await stored.by_number(*here, row["number"])
-    if task is None or ctx.actor.may("tech-lead"):
+async def _says_else(ctx: Context, where: Row, row: Row, labels: list[str] | None) -> bool:
+    """Whether by these labels the issue would be another task, or none."""
+    if labels is None:
+        return False
+    settings = await repository_settings.of(ctx.tx, ctx.installation_id, where["id"])
+    now = json.loads(row["labels"])
+    is_task = [settings.task_label.casefold() in map(str.casefold, each) for each in (now, labels)]
+    return is_task[0] != is_task[1] or said(labels) != said(now)
+
+
+async def _not_past_its_holder(ctx: Context, issue_id: int | None) -> None:
+    """What steers a task is for whoever holds it, and who leads. Raise Refused."""
+    task = await stored.of_issue(ctx.tx, ctx.installation_id, issue_id) if issue_id else None
+    if task is None or ctx.actor.name == task["holder"] or ctx.actor.may("tech-lead"):
         return
-    if labels is not None:
-        now, settings = json.loads(row["labels"]), await repository_settings.of(*here)
-        off = settings.task_label.casefold() not in map(str.casefold, labels)
-        steers |= off or said(labels) != said(now)
-    if steers:
-        raise Refused(
-            "not_holder",
-            f"{tasks.name(task)} is a task: its state, what labels say of it, and taking off its "
-            "parent or blockers, are for its holder, by `fence`, and for a tech-lead. Nothing was "
-            "changed.",
-            holder=task["holder"],
-        )
+    raise Refused(
+        "not_holder",
+        f"{tasks.name(task)} is a task: its state, what labels say of it, and taking off its "
+        "parent, sub-issues or blockers, are for its holder and for a tech-lead. Nothing was "
+        "changed.",
+        holder=task["holder"],
+    )
 
 
 def _state(state: str | None) -> dict[str, str]:

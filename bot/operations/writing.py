@@ -128,7 +128,7 @@ async def _not_on_hold(ctx: Context, where: Row, arguments: dict[str, Any]) -> N
     if isinstance(number := arguments.get("number"), int):
         task = await stored.by_number(*here, number)
         found = [task] if task else await stored.of_pull(*here, number)
-    elif branch := arguments.get("branch"):
+    elif branch := arguments.get("branch") or arguments.get("head"):
         found = await stored.held_on(*here, branch)
     for each in found:
         if each["held"] and each["held_by"] != ctx.actor.name:

@@ -30,6 +30,7 @@ ALTER TABLE events ADD COLUMN repository_id BIGINT;
 CREATE INDEX ix_agents_parent ON agents (installation_id, parent_id);
 ALTER TABLE relations ADD COLUMN cyclic INTEGER DEFAULT 0 NOT NULL;
 CREATE INDEX ix_tasks_reserved ON tasks (state, assigned_at);
+CREATE INDEX ix_tasks_held ON tasks (installation_id, repository_id, held);
 DROP INDEX ix_leases_holder;
 CREATE INDEX ix_leases_holder ON leases (installation_id, holder, state, ended_at);
 CREATE INDEX ix_leases_task ON leases (installation_id, task_id, fence);
