@@ -11,37 +11,82 @@ from store.transaction import Row
 
 Action: TypeAlias = Literal["pause", "resume", "unregister"]
 DONE: dict[Action, str] = {"pause": "paused", "resume": "resumed", "unregister": "left"}
-# Agents above one, and levels below it.
+# Agents above one.
 DEEPEST = 20
 # What one transaction does.
 MOST_AGENTS = 200
 MOST_TASKS = 300
 
 
-async def may_place(ctx: Context, row: Row) -> None:
-    """Raise Refused for who may not give this agent another parent, or none."""
+async def may_place(ctx: Context, row: Row, parent_id: str) -> None:
+    """Raise Refused for who may not put the agent under this parent, or by '' under none."""
     above, me = row["parent_id"], ctx.actor.name
-    own = above is None and row["id"] == me
-    if own or above == me or ctx.actor.may("tech-lead") or await is_below(ctx, row["id"], me):
+    if above == me or ctx.actor.may("tech-lead") or await is_below(ctx, row["id"], me):
         return
+    bound = await _nearest(ctx, above)
+    if row["id"] == me and await _stays_below(ctx, parent_id, above, bound):
+        return
+    raise _not_placed(row, bound)
+
+
+async def _nearest(ctx: Context, above: str | None) -> str | None:
+    """Of a line of parents the first who has not left."""
+    for _ in range(DEEPEST):
+        row = await agents.get(ctx.tx, ctx.installation_id, above) if above else None
+        if row is None or row["left_at"] is None:
+            return above
+        above = row["parent_id"]
+    return None
+
+
+async def _stays_below(ctx: Context, parent_id: str, above: str | None, bound: str | None) -> bool:
+    """Whether an agent may choose this parent itself: whose own has left, among who is there."""
+    if bound is None:
+        return True
+    return bound != above and (parent_id == bound or await is_below(ctx, parent_id, bound))
+
+
+def _not_placed(row: Row, bound: str | None) -> Refused:
+    me, above = row["id"], row["parent_id"]
     if above is None:
-        raise Refused("forbidden", f"Only {row['id']} itself and tech-leads give it a parent.")
-    raise Refused(
+        return Refused("forbidden", f"Only {me} itself and tech-leads give it a parent.")
+    if bound == above:
+        who = f"{above}: {above}, those above that, and tech-leads change its `parent_id`"
+    elif bound is None:
+        who = f"{above}, which has left: {me} itself and tech-leads change its `parent_id`"
+    else:
+        who = (
+            f"{above}, which has left, and {bound}: {me} itself may name {bound} or who is below "
+            f"it; {bound}, those above that, and tech-leads change its `parent_id` as they like"
+        )
+    return Refused(
         "forbidden",
-        f"{row['id']} is below {above}: {above}, those above that, and tech-leads change its "
-        "`parent_id`, by update_agent. Leave it out and it stays; nothing was changed.",
+        f"{me} is below {who}, by update_agent. Leave it out and it stays; nothing was changed.",
         parent_id=above,
     )
 
 
 async def settle(ctx: Context, agent_id: str, parent_id: str) -> None:
-    """Raise Refused for a parent that is the agent itself or below it.
+    """Raise Refused for a parent that is the agent itself or below it, or where it gets too deep.
 
     The agent's row is locked before this, and so are all above: of two that would close a circle
-    together one finds the other's change.
+    together, or make a line too long, one finds the other's change.
     """
-    above = parent_id
-    for _ in range(DEEPEST):
+    above = await _above(ctx, agent_id, parent_id)
+    below = await agents.levels(ctx.tx, ctx.installation_id, agent_id, DEEPEST)
+    if above + below > DEEPEST:
+        also = f" and {agent_id} {below} levels below it" if below else ""
+        raise Refused(
+            "invalid_arguments",
+            f"`parent_id`: {parent_id} has {above - 1} agents above it{also}: the lowest would "
+            f"have {above + below} above it, and {DEEPEST} are the most.",
+        )
+
+
+async def _above(ctx: Context, agent_id: str, parent_id: str) -> int:
+    """How many would be above the agent, each locked. Raise Refused where it is one of them."""
+    above, n = parent_id, 0
+    while n <= DEEPEST:
         if above == agent_id:
             raise Refused(
                 "invalid_arguments",
@@ -49,14 +94,12 @@ async def settle(ctx: Context, agent_id: str, parent_id: str) -> None:
                 if parent_id == agent_id
                 else f"`parent_id`: {parent_id} is below {agent_id}, and cannot be above it too.",
             )
+        n += 1
         found = await agents.locked(ctx.tx, ctx.installation_id, [above])
         if not found or found[0]["parent_id"] is None:
-            return
+            break
         above = found[0]["parent_id"]
-    raise Refused(
-        "invalid_arguments",
-        f"`parent_id`: {parent_id} has {DEEPEST} agents above it already, and no more are taken.",
-    )
+    return n
 
 
 async def is_below(ctx: Context, agent_id: str, above: str) -> bool:

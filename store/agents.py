@@ -37,6 +37,8 @@ BY_STATUS: dict[Status | None, str] = {
 SILENT: Row = {"system_name": "", "capabilities": [], "parent_id": None}
 # So many agents are looked at for one page of those that fit.
 WINDOW = 1000
+# So many names are in one statement.
+NAMES = 1000
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,25 @@ async def children(tx: Tx, installation_id: int, parents: Sequence[str], limit: 
         n=limit,
     )
     return [row["id"] for row in rows]
+
+
+async def levels(tx: Tx, installation_id: int, agent_id: str, most: int) -> int:
+    """How many levels of others are below the agent; no more than `most` are looked for."""
+    level = [agent_id]
+    for n in range(most):
+        level = await _right_below(tx, installation_id, level)
+        if not level:
+            return n
+    return most
+
+
+async def _right_below(tx: Tx, installation_id: int, parents: Sequence[str]) -> list[str]:
+    q = "SELECT id FROM agents WHERE installation_id = :i AND parent_id IN :parents"
+    found = []
+    for n in range(0, len(parents), NAMES):
+        some = tuple(parents[n : n + NAMES])
+        found += await tx.all(q, i=installation_id, parents=some)
+    return [row["id"] for row in found]
 
 
 async def held_tasks(

@@ -305,10 +305,80 @@ async def test_a_line_of_parents_has_an_end(town: Town) -> None:
     more = Agent(town.hub, Actor(town.installation.id, "more", "developer"))
     given = {"agent_id": "more", "name": "more", "parent_id": names[-1]}
     refused = await more.refused("register_agent", **given)
-    assert (refused.code, f"{DEEPEST} agents above it" in refused.message) == (
+    assert (refused.code, f"has {DEEPEST} agents above it" in refused.message) == (
         "invalid_arguments",
         True,
     )
+
+
+async def test_lines_are_joined_only_while_the_whole_is_not_too_deep(town: Town) -> None:
+    await line(town, *(f"high-{n}" for n in range(DEEPEST - 1)))
+    first, *_ = await line(town, "low-0", "low-1", "low-2")
+    await below(town, "low-0", "beside")
+    below_the_last = f"high-{DEEPEST - 2}"
+    for operation in ("update_agent", "register_agent"):
+        given = {"agent_id": "low-0", "name": "low-0", "parent_id": below_the_last}
+        refused = await first.refused(operation, **given)
+        assert refused.code == "invalid_arguments"
+        assert f"has {DEEPEST - 2} agents above it and low-0 2 levels below it" in refused.message
+    placed = await first.call("update_agent", parent_id=f"high-{DEEPEST - 3}")
+    assert placed["agent"]["parent_id"] == f"high-{DEEPEST - 3}"
+    top = Agent(town.hub, Actor(town.installation.id, "high-0", "developer"))
+    paused = await top.call("manage_agent", agent_id="low-2", action="pause")
+    assert paused["agents"] == ["low-2"]
+
+
+async def test_two_that_join_lines_at_once_make_none_too_deep(town: Town) -> None:
+    half = DEEPEST // 2
+    for n in range(3):
+        lines = [[f"{part}-{n}-{each}" for each in range(half)] for part in ("a", "b", "c")]
+        _, b, c = [await line(town, *names) for names in lines]
+        outcomes = await asyncio.gather(
+            b[0].call("update_agent", parent_id=lines[0][-1]),
+            c[0].call("update_agent", parent_id=lines[1][-1]),
+            return_exceptions=True,
+        )
+        (refused,) = [each for each in outcomes if isinstance(each, BaseException)]
+        assert isinstance(refused, Refused)
+        assert f"and {DEEPEST} are the most" in refused.message
+
+
+async def test_a_child_whose_parent_left_comes_back_under_another(town: Town) -> None:
+    old, low = await line(town, "orch-1", "low")
+    await town.agent("orch-2")
+    given = {"agent_id": "low", "name": "low", "parent_id": "orch-2"}
+    assert (await low.refused("register_agent", **given)).code == "forbidden"
+    await old.call("manage_agent", agent_id="orch-1", action="unregister", with_children=True)
+    back = (await low.call("register_agent", **given))["agent"]
+    assert (back["parent_id"], back["status"]) == ("orch-2", "active")
+    await town.agent("orch-1")
+    assert (await old.refused("update_agent", agent_id="low", parent_id="orch-1")).code == (
+        "forbidden"
+    )
+
+
+async def test_a_child_whose_parent_left_may_have_none(town: Town) -> None:
+    old, low = await line(town, "old", "low")
+    await old.call("manage_agent", agent_id="old", action="unregister")
+    assert (await low.call("update_agent", parent_id=""))["agent"]["parent_id"] is None
+
+
+async def test_a_child_whose_parent_left_stays_below_those_who_are_there(town: Town) -> None:
+    top, middle, low = await line(town, "top", "middle", "low")
+    other = await town.agent("other")
+    await below(town, "top", "next")
+    await middle.call("manage_agent", agent_id="middle", action="unregister")
+    for parent in ("other", ""):
+        refused = await low.refused("update_agent", parent_id=parent)
+        assert (refused.code, refused.details) == ("forbidden", {"parent_id": "middle"})
+        assert "top or who is below it" in refused.message
+    assert (await other.refused("update_agent", agent_id="low", parent_id="next")).code == (
+        "forbidden"
+    )
+    placed = await low.call("register_agent", agent_id="low", name="low", parent_id="next")
+    assert placed["agent"]["parent_id"] == "next"
+    assert (await low.refused("update_agent", parent_id="top")).code == "forbidden"
+    assert (await top.call("manage_agent", agent_id="low", action="pause"))["agents"] == ["low"]
 
 
 async def test_a_parent_shows_its_children(town: Town) -> None:

@@ -202,6 +202,7 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "agents below": lambda tx: agents.page(tx, HERE, Sought(5, 3, parent="3"), "", 20),
     "agents by id": lambda tx: agents.locked(tx, HERE, ["3", "4"]),
     "below": lambda tx: agents.children(tx, HERE, ["3", "4"], 20),
+    "levels below": lambda tx: agents.levels(tx, HERE, "3", 20),
     "held by": lambda tx: agents.held_tasks(tx, HERE, ["3", "4"], 20),
     "holdings": lambda tx: agents.holdings(tx, HERE, ["3", "4"], 10),
     "spent by": lambda tx: agents.requests_for(tx, HERE, "3"),

@@ -187,7 +187,7 @@ async def _place(ctx: Context, row: Row, parent_id: str) -> None:
     """Put the agent, whose row is locked, under this parent, or by '' under none. Raise Refused."""
     if parent_id == (row["parent_id"] or ""):
         return
-    await hierarchy.may_place(ctx, row)
+    await hierarchy.may_place(ctx, row, parent_id)
     if parent_id:
         await _under(ctx, row["id"], parent_id)
     await agents.change(ctx.tx, ctx.installation_id, [row["id"]], parent_id=parent_id or None)
