@@ -7,6 +7,9 @@ from store.messages import many
 from store.receipts import NAMES
 from store.transaction import Row, Tx
 
+# So many messages of a sender are looked at for one page of those that died.
+WINDOW = 1000
+
 
 async def over(tx: Tx, limit: int) -> list[Row]:
     """Unread receipts whose time is over, of any installation; locked for `bury`."""
@@ -70,24 +73,39 @@ async def revive(
     )
 
 
-async def listed(
-    tx: Tx, installation_id: int, before: str, limit: int, *, sender: str | None = None
-) -> list[Row]:
-    """What somebody did not read in time, of all or of one sender."""
-    by = "" if sender is None else "AND m.sender = :who "
-    more = {} if sender is None else {"who": sender}
+async def listed(tx: Tx, installation_id: int, before: str, limit: int) -> list[Row]:
+    """What anybody did not read in time."""
     rows = await tx.all(
-        "SELECT r.message_id FROM receipts r JOIN messages m "
-        "ON m.installation_id = r.installation_id AND m.id = r.message_id "
-        "WHERE r.installation_id = :i AND r.state = 'dead' AND r.message_id < :before "
+        "SELECT message_id FROM receipts WHERE installation_id = :i AND state = 'dead' "
         # MariaDB gathers all before it sorts what is DISTINCT.
-        f"{by}GROUP BY r.message_id ORDER BY r.message_id DESC LIMIT :n",
+        "AND message_id < :before GROUP BY message_id ORDER BY message_id DESC LIMIT :n",
         i=installation_id,
         before=before,
         n=limit,
-        **more,
     )
     return await many(tx, installation_id, [row["message_id"] for row in rows])
+
+
+async def sent(
+    tx: Tx, installation_id: int, who: str, before: str, limit: int
+) -> tuple[list[Row], str | None]:
+    """What one sent in vain, and before which id to go on: a page may be short, and not the last.
+
+    One's messages are looked at, and not all that died: those may be anybody's.
+    """
+    looked = await tx.all(
+        "SELECT m.id, EXISTS (SELECT 1 FROM receipts r WHERE r.installation_id = "
+        "m.installation_id AND r.state = 'dead' AND r.message_id = m.id) AS dead "
+        "FROM messages m WHERE m.installation_id = :i AND m.sender = :who AND m.id < :before "
+        "ORDER BY m.sent_at DESC, m.id DESC LIMIT :n",
+        i=installation_id,
+        who=who,
+        before=before,
+        n=WINDOW,
+    )
+    dead = [row["id"] for row in looked if row["dead"]][:limit]
+    end = looked[-1]["id"] if len(looked) == WINDOW else None
+    return await many(tx, installation_id, dead), end
 
 
 async def to(tx: Tx, installation_id: int, agent_id: str, before: str, limit: int) -> list[Row]:

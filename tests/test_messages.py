@@ -21,9 +21,10 @@ from bot.keys import Keys
 from bot.operation import Shared
 from bot.retention import DAY, Kept
 from bot.retention import step as forget
-from store import inbox
+from store import ids, inbox
 from store import messages as stored
 from store.database import open_store
+from store.dead_letters import WINDOW
 from store.migrate import upgrade
 from store.transaction import Row, Store, Tx
 
@@ -561,6 +562,28 @@ async def test_a_tech_lead_sees_every_dead_letter_and_others_their_own(office: O
     assert await bodies(lead, state="dead") == ["three", "two", "one"]
     assert await bodies(ada, state="dead") == ["two", "one"]
     assert await bodies(eve, state="dead") == ["three"]
+
+
+async def test_a_page_of_one_s_dead_letters_looks_at_a_thousand_messages(office: Office) -> None:
+    ada, bob = await office.agent("ada"), await office.agent("bob")
+    await sent(ada, "bob", "older", ttl_s=60)
+    await sent(bob, "ada", "to ada", ttl_s=60)
+    await office.time_passes(61)
+    row = {"i": office.installation_id, "who": "ada"}
+    statement = (
+        "INSERT INTO messages (installation_id, id, seq, thread_id, sender, recipient, priority, "
+        "body, sent_at) VALUES (:i, :m, 0, 'x', :who, 'bob', 0, 'read', :at)"
+    )
+    at = [office.clock() for _ in range(WINDOW)]
+    read = [row | {"m": ids.new("m", each), "at": each} for each in at]
+    await office.store.write(lambda tx: tx.many(statement, read[2:]))
+    assert await pages(ada, state="dead") == [["to ada", "older"]]
+    await office.store.write(lambda tx: tx.many(statement, read[:2]))
+    office.clock.forward(3600)
+    await sent(ada, "bob", "newer", ttl_s=60)
+    await office.time_passes(61)
+    assert await pages(ada, state="dead") == [["newer"], ["to ada", "older"]]
+    assert await pages(ada, state="dead", limit=1) == [["newer"], ["to ada"], ["older"]]
 
 
 async def test_a_reader_of_a_dead_letter_does_not_see_who_else_got_it(office: Office) -> None:

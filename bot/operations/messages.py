@@ -258,6 +258,7 @@ async def _listed(
 ) -> Listed:
     """A page of a list, the newest first; of a thread, in the order in which it was written."""
     me = (ctx.tx, ctx.installation_id, ctx.actor.name)
+    end: str | None = None
     if thread_id is not None:
         if not await _took_part(ctx, thread_id):
             raise _unknown(f"There is no thread {thread_id!r} that you took part in.")
@@ -265,28 +266,31 @@ async def _listed(
     elif state == "sent":
         rows = await stored.sent(*me, before, limit + 1)
     else:
-        rows = await _dead(ctx, before, limit + 1)
+        rows, end = await _dead(ctx, before, limit + 1)
     page = _fitting(rows[:limit])
-    more = len(page) < len(rows)
+    last = page[-1]["id"] if len(page) < len(rows) else end
     receipts = {} if thread_id is not None else await _receipts(ctx, page)
     shown = [await _shown(ctx, row, receipts.get(row["id"], [])) for row in page]
     return Listed(
         messages=shown if thread_id is None else shown[::-1],
         unread=await inbox.unread(*me),
-        next_cursor=encode(page[-1]["id"]) if more else None,
+        next_cursor=encode(last) if last else None,
     )
 
 
-async def _dead(ctx: Context, before: str, limit: int) -> list[Row]:
-    """Dead letters from or to the actor; a tech-lead sees all."""
+async def _dead(ctx: Context, before: str, limit: int) -> tuple[list[Row], str | None]:
+    """Dead letters from or to the actor, and before which id there may be more.
+
+    A tech-lead sees all.
+    """
     here = (ctx.tx, ctx.installation_id)
     if ctx.actor.may("tech-lead"):
-        return await dead_letters.listed(*here, before, limit)
+        return await dead_letters.listed(*here, before, limit), None
     me = ctx.actor.name
-    rows = await dead_letters.listed(*here, before, limit, sender=me)
+    rows, end = await dead_letters.sent(*here, me, before, limit)
     rows += await dead_letters.to(*here, me, before, limit)
-    newest = {row["id"]: row for row in rows}
-    return [newest[each] for each in sorted(newest, reverse=True)[:limit]]
+    newest = {row["id"]: row for row in rows if row["id"] >= (end or "")}
+    return [newest[each] for each in sorted(newest, reverse=True)[:limit]], end
 
 
 async def _receipts(ctx: Context, rows: Sequence[Row]) -> dict[str, list[Receipt]]:
