@@ -6,10 +6,20 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
+from bot.shapes import Shape
+
 HIGHEST = 5
 ONE = rf"[a-z0-9][a-z0-9+.#-]{{0,62}}(:[1-{HIGHEST}])?"
 
-Capability: TypeAlias = Annotated[str, Field(pattern=f"^{ONE}$", description="python, python:3")]
+Capability: TypeAlias = Annotated[
+    str,
+    Field(description="python, python:3"),
+    Shape(
+        f"^{ONE}$",
+        "must be a slug of lower-case letters, digits and +.#-, with a level from 1 to "
+        f"{HIGHEST} where that matters, as python or python:3",
+    ),
+]
 
 
 def is_one(text: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from bot import unfit
 from bot.actor import Actor, Role
 from bot.errors import Refused
 from bot.keys import Keys
@@ -28,6 +29,9 @@ RepositoryName: TypeAlias = Annotated[str, Field(description="owner/repo", max_l
 WaitSeconds: TypeAlias = Annotated[
     float, Field(ge=0, le=50, description="wait up to this long for it")
 ]
+
+# Of what does not fit, in the message; the details have more.
+SAID = 3
 
 
 class Notice(BaseModel):
@@ -151,7 +155,7 @@ class Operation:
         try:
             return self.arguments.model_validate(given)
         except ValidationError as exc:
-            raise _invalid(self, exc) from exc
+            raise _invalid(self, exc, given) from exc
 
 
 def operation(
@@ -206,19 +210,12 @@ def operation(
     return made
 
 
-def _invalid(which: Operation, exc: ValidationError) -> Refused:
-    errors = [
-        {"argument": ".".join(str(part) for part in e["loc"]), "problem": e["msg"]}
-        for e in exc.errors(include_url=False, include_input=False, include_context=False)
-    ]
-    first = errors[0]
-    where = f"`{first['argument']}`: {first['problem']}" if first["argument"] else first["problem"]
-    takes = ", ".join(
-        name if field.is_required() else f"{name}?"
-        for name, field in which.arguments.model_fields.items()
-    )
+def _invalid(which: Operation, exc: ValidationError, given: Any) -> Refused:
+    said = unfit.said(exc, given, which.arguments)
+    first = [f"`{name}` {why}" if name else f"the arguments {why}" for name, why in said.items()]
+    takes = f" It takes {unfit.takes(which.arguments)}." if unfit.misnamed(exc) else ""
     return Refused(
         "invalid_arguments",
-        f"{which.name}: {where}. It takes {takes or 'nothing'}.",
-        errors=errors[:20],
+        f"{which.name}: {'; '.join(first[:SAID])}.{takes}",
+        errors=[{"argument": name, "problem": why} for name, why in said.items()],
     )

@@ -14,14 +14,15 @@ from bot.hierarchy import Action
 from bot.operation import Answer, Context, Slash, TaskRef, operation
 from bot.operations.tasks import found
 from bot.pages import Cursor, Limit, decode, encode
+from bot.shapes import AGENT, Shape
 from bot.times import stamp
 from store import agents
 from store.agents import Sought, Status
 from store.transaction import Row
 
-AgentId: TypeAlias = Annotated[str, Field(pattern=f"^{SLUG}$")]
+AgentId: TypeAlias = Annotated[str, AGENT]
 # '' is to have none.
-Parent: TypeAlias = Annotated[str, Field(pattern=f"^({SLUG})?$")]
+Parent: TypeAlias = Annotated[str, Shape(f"^({SLUG})?$", f"{AGENT.words}, or '' for none")]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
 System: TypeAlias = Annotated[str, Field(max_length=80)]
 Why: TypeAlias = Annotated[str, Field(max_length=500)]

@@ -7,10 +7,13 @@ from pydantic import Field
 from bot.operation import Context, RepositoryName, operation
 from bot.operations.tasks import covered
 from bot.operations.writing import Branch, Sha, Write, write
+from bot.shapes import Shape
 
 Conclusion = Literal["success", "failure", "neutral", "cancelled", "skipped", "timed_out"]
 Workflow = Annotated[
-    str, Field(pattern=r"^[\w.-]{1,200}$", description="its file's name, as agent.yml")
+    str,
+    Field(description="its file's name, as agent.yml"),
+    Shape(r"^[\w.-]{1,200}$", "must be the name of a file in .github/workflows, as agent.yml"),
 ]
 Inputs = Annotated[
     dict[Annotated[str, Field(max_length=100)], Annotated[str, Field(max_length=65_000)]],

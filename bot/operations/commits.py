@@ -10,6 +10,7 @@ from bot.errors import Refused
 from bot.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.tasks import Fence
 from bot.operations.writing import Branch, Sha, Write, on_branch, queue, work_place, write
+from bot.shapes import Shape
 from store import branches
 from store import tasks as stored
 from store import writes as outbox
@@ -26,7 +27,10 @@ def _path(path: str) -> str:
 
 
 Path = Annotated[
-    str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00]+$"), AfterValidator(_path)
+    str,
+    Field(min_length=1, max_length=1024),
+    Shape(r"^[^\x00]+$", "must be a path in the repository"),
+    AfterValidator(_path),
 ]
 
 

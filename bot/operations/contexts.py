@@ -11,6 +11,7 @@ from bot.errors import Refused
 from bot.operation import Answer, Context, TaskRef, operation
 from bot.operations.tasks import found
 from bot.pages import Cursor, Limit, decode, encode
+from bot.shapes import Shape
 from bot.times import stamp
 from store import agents, context_grants, context_snapshots, ids
 from store import context_versions as stored_versions
@@ -30,9 +31,12 @@ Number: TypeAlias = Annotated[int, Field(ge=1, le=versions.MOST_VERSIONS)]
 Grantee: TypeAlias = Annotated[
     str,
     Field(
-        pattern=rf"^(role:({'|'.join(ROLES)})|task:\S+|{SLUG})$",
         max_length=320,
         description="an agent's id, role:developer, or task:owner/repo#12 for its holder",
+    ),
+    Shape(
+        rf"^(role:({'|'.join(ROLES)})|task:\S+|{SLUG})$",
+        f"must be an agent's id, role: and one of {', '.join(ROLES)}, or task:owner/repo#12",
     ),
 ]
 # Of versions that a history shows, and of snapshots' members on a page.

@@ -12,6 +12,7 @@ from bot.errors import Refused
 from bot.operation import Answer, Context, Slash, TaskRef, Woken, operation
 from bot.operations.tasks import PRIORITIES, Priority, found
 from bot.pages import Cursor, Limit, decode, encode
+from bot.shapes import Shape
 from bot.times import SECOND, stamp
 from store import dead_letters, ids, inbox, receipts
 from store import messages as stored
@@ -21,9 +22,13 @@ from store.transaction import Row
 Recipient: TypeAlias = Annotated[
     str,
     Field(
-        pattern=rf"^({EVERYBODY}|role:({'|'.join(ROLES)})|capability:\S+|{SLUG})$",
         max_length=140,
         description="an agent's id, role:developer, capability:python, everybody, or holder",
+    ),
+    Shape(
+        rf"^({EVERYBODY}|role:({'|'.join(ROLES)})|capability:\S+|{SLUG})$",
+        f"must be one of these: an agent's id, role: and one of {', '.join(ROLES)}, capability: "
+        "and a slug, everybody, or holder; people read comments",
     ),
 ]
 MessageId: TypeAlias = Annotated[str, Field(max_length=40)]

@@ -25,6 +25,7 @@ from bot.operations.tasks import (
     shown,
 )
 from bot.operations.writing import issue_of, on_issue, queue, repository_of
+from bot.shapes import AGENT, Shape
 from bot.states import OPEN
 from store import agents as registered
 from store import mirror, names, writes
@@ -32,7 +33,7 @@ from store import tasks as stored
 from store.transaction import Row
 
 Assignee: TypeAlias = Annotated[
-    str, Field(pattern=f"^@?{SLUG}$", max_length=64, description="an agent's id")
+    str, Field(max_length=64, description="an agent's id"), Shape(f"^@?{SLUG}$", AGENT.words)
 ]
 Decided: TypeAlias = Literal["pending", "completed", "cancelled"]
 

@@ -9,6 +9,7 @@ from bot import limits as kept
 from bot.errors import Refused
 from bot.operation import Answer, Context
 from bot.operations.tasks import covered, found, held, on_hold
+from bot.shapes import Shape
 from bot.times import stamp
 from bot.writes import KINDS
 from store import mirror, writes
@@ -33,10 +34,22 @@ def _branch(name: str) -> str:
 
 
 Branch: TypeAlias = Annotated[
-    str, Field(pattern=r"^[^\s~^:?*\[\\\x00-\x1f]+$", max_length=200), AfterValidator(_branch)
+    str,
+    Field(max_length=200),
+    Shape(
+        r"^[^\s~^:?*\[\\\x00-\x1f]+$",
+        r"must be a name that git takes for a branch: no space, and none of ~^:?*[\ in it",
+    ),
+    AfterValidator(_branch),
 ]
 PullRef: TypeAlias = Annotated[str, Field(description="owner/repo#12", max_length=300)]
-Sha: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+Sha: TypeAlias = Annotated[
+    str,
+    Shape(
+        r"^[0-9a-f]{40}([0-9a-f]{24})?$",
+        "must be a commit's whole SHA, of 40 or 64 digits in lower case",
+    ),
+]
 
 
 class Queued(BaseModel):
