@@ -114,7 +114,8 @@ def _state(actor: Actor, task: Row) -> list[Reason]:
             Reason(
                 code="not_claimable",
                 why=f"it is {task['state']}",
-                remedy="/retry, or reopening its issue, makes it pending again",
+                remedy="/retry, change_task with `state` pending, or reopening its issue, makes it "
+                "pending again",
             )
         ]
     return []
@@ -128,7 +129,9 @@ def _people(actor: Actor, task: Row) -> list[Reason]:
             Reason(
                 code="on_hold",
                 why=f"{task['held_by'] or 'a person'} put it on hold{why}",
-                remedy="a person's /resume ends the hold",
+                remedy="a person's /resume ends the hold"
+                if (task["held_by"] or "@").startswith("@")
+                else "change_task with `hold` false, or /resume, ends the hold",
             )
         )
     if task["assigned_to"] not in (None, actor.name):
@@ -177,6 +180,8 @@ def text(task: Row, found: Sequence[Reason], waits: Waits, *, mine: bool) -> str
         said = [f"{name} cannot be claimed by you: {found[0].why}."]
         said += [f"Also, {each.why}." for each in found[1:]]
         said.append(f"What would change that: {'; '.join(each.remedy for each in found)}.")
+    elif waited := [*waits.blockers, *waits.children]:
+        said = [f"{name} waits for {_listed(waited)}; you lead, and may claim it all the same."]
     else:
         said = [f"{name} is free: claim_task takes it."]
     if waits.circle:

@@ -13,7 +13,7 @@ from bot.actor import Actor
 from bot.operation import Notice
 from bot.times import SECOND
 from store import agents as stored_agents
-from store import events, inbox, notices, writes
+from store import events, inbox, mirror, notices, writes
 from store import tasks as stored_tasks
 from store.transaction import Row, Tx
 
@@ -71,21 +71,23 @@ async def _one_lost(asker: Asker, lease: Row) -> Notice:
     if task is not None:
         fence = f" (fence {task['fence']})" if task["holder"] else ""
         now = f" {task['holder'] or 'Nobody'} holds it now{fence}."
-    how = "ran out" if lease["state"] == "expired" else "was revoked"
+    how = "ran out" if lease["state"] == "expired" else "ended"
     why = "" if lease["state"] == "expired" else f": {lease['ended_why']}"
-    said = (
-        f"Your lease on {name} (fence {lease['fence']}) {how}{why}.{now} Stop working on it; what "
-        "you queued and has not gone out is dropped."
-    )
+    stop = "Stop working on it."
+    if lease["state"] != "completed":
+        stop = "Stop working on it; what you queued and has not gone out is dropped."
+    said = f"Your lease on {name} (fence {lease['fence']}) {how}{why}.{now} {stop}"
     return _notice("lease_lost", name, said, key=lease["id"])
 
 
 async def _held_back(asker: Asker) -> list[Notice]:
-    return [
-        _notice("hold", name, _on_hold(name, task))
-        for row in await notices.held_back(*asker.agent, MOST)
-        for name, task in [await _task(asker, row["id"])]
-    ]
+    """One of them: as long as they last they would leave no room for anything else."""
+    rows = await notices.held_back(*asker.agent, MOST)
+    if not rows:
+        return []
+    name, task = await _task(asker, rows[0]["id"])
+    more = f" So are {len(rows) - 1} more at least of what you hold." if len(rows) > 1 else ""
+    return [_notice("hold", name, _on_hold(name, task) + more)]
 
 
 def _on_hold(name: str, task: Row | None) -> str:
@@ -95,7 +97,8 @@ def _on_hold(name: str, task: Row | None) -> str:
 
 
 async def _ending(asker: Asker) -> list[Notice]:
-    rows = await notices.ending(*asker.agent, asker.now, MOST)
+    # Of the first: any call renews all.
+    rows = await notices.ending(*asker.agent, asker.now, 1)
     return [await _one_ending(asker, row) for row in rows]
 
 
@@ -133,9 +136,16 @@ async def _urgent(asker: Asker) -> list[Notice]:
 
 async def _failed(asker: Asker) -> list[Notice]:
     return [
-        _notice("write_failed", row["id"], row["error"]["message"], key=row["id"])
+        _notice("write_failed", row["id"], await _one_failed(asker, row), key=row["id"])
         for row in await writes.refusals(*asker.agent, asker.now - LATELY, MOST)
     ]
+
+
+async def _one_failed(asker: Asker, write: Row) -> str:
+    where = await mirror.repository_by_id(*asker.here, write["repository_id"])
+    number = write["arguments"].get("number")
+    on = f" on {where['full_name']}{f'#{number}' if number else ''}" if where else ""
+    return f"Your {write['kind']}{on}: {write['error']['message']}"
 
 
 async def _told_failed(tx: Tx, installation_id: int, _agent_id: str, ids: list[str]) -> None:

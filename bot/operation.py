@@ -5,12 +5,13 @@ from its return type.
 """
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from bot import unfit
 from bot.actor import Actor, Role
@@ -23,8 +24,19 @@ Key: TypeAlias = Annotated[
     str,
     Field(min_length=1, max_length=100, description="a repeated call with it is the same call"),
 ]
+# As people copy it from their browser.
+ADDRESS = re.compile(r"https?://[^/\s]+/([^/\s]+/[^/\s]+)/(?:issues|pull)/(\d+)(?:[/?#].*)?")
+
+
+def _reference(ref: str) -> str:
+    found = ADDRESS.fullmatch(ref)
+    return f"{found[1]}#{found[2]}" if found else ref
+
+
 # What callers write for a task.
-TaskRef: TypeAlias = Annotated[str, Field(description="owner/repo#12 or a task id", max_length=300)]
+TaskRef: TypeAlias = Annotated[
+    str, Field(description="owner/repo#12 or a task id", max_length=300), AfterValidator(_reference)
+]
 RepositoryName: TypeAlias = Annotated[str, Field(description="owner/repo", max_length=250)]
 WaitSeconds: TypeAlias = Annotated[
     float, Field(ge=0, le=50, description="wait up to this long for it")

@@ -44,6 +44,7 @@ class Beside:
     total: int = 0
     overlaps: Sequence[Overlap] = ()
     messages: Sequence[Row] = ()
+    ended_by: str | None = None
 
 
 # GitHub takes 65,536 characters, with the mark that we add.
@@ -53,7 +54,8 @@ LONGEST_PATH = 200
 
 def card(task: Row, beside: Beside) -> str:
     """What people see of a task: one comment, edited in place."""
-    lines = [f"**Hubbub** · {STATE_WORDS[task['state']]}", *_whose(task)]
+    by = f" by {who(beside.ended_by)}" if beside.ended_by else ""
+    lines = [f"**Hubbub** · {STATE_WORDS[task['state']]}{by}", *_whose(task)]
     if beside.blockers:
         lines.append(f"Waits for {', '.join(beside.blockers[:10])}.")
     if beside.total:

@@ -65,16 +65,18 @@ async def claim(
     """The new lease, or None when somebody was quicker or the task is not to be had."""
     lease = await leases.grant(tx, task["installation_id"], task["id"], holder, lease_s, paths)
     if lease:
+        await leases.over(tx, task["installation_id"], task["id"], holder)
         await record(tx, task, "task.claimed", holder, fence=lease["fence"], lease=lease["id"])
     return lease
 
 
-async def end_lease(tx: Tx, task: Row, how: str, why: str, to: TaskState) -> bool:
+async def end_lease(tx: Tx, task: Row, how: str, why: str, to: TaskState, by: str) -> bool:
     """End the task's live lease, if it has one; whether it had."""
     if task["lease_id"] is None:
         return False
     lease = await leases.get(tx, task["installation_id"], task["lease_id"])
-    if lease is None or not await leases.end(tx, lease, how, why, to):
+    told = by == task["holder"]
+    if lease is None or not await leases.end(tx, lease, how, why, to, told=told):
         return False
     if column := COUNTED.get("failed" if to == "failed" else how):
         await agents.count(tx, task["installation_id"], lease["holder"], column)
@@ -161,7 +163,7 @@ async def _unpark(tx: Tx, task: Row) -> None:
 
 async def release(tx: Tx, task: Row, how: str, why: str, actor: str) -> None:
     """Back to pending: how is released (by its holder), revoked or expired."""
-    if not await end_lease(tx, task, how, why, "pending"):
+    if not await end_lease(tx, task, how, why, "pending", actor):
         return
     if how == "expired":
         await tasks.change(tx, task["installation_id"], task["id"], failures=task["failures"] + 1)
@@ -178,13 +180,24 @@ async def move(tx: Tx, task: Row, to: TaskState, actor: str, why: str = "") -> N
         raise illegal(task, to)
     # What the holder queued may go out after an end that they worked towards, and no other.
     how = "revoked" if to == "cancelled" and actor != task["holder"] else "completed"
-    if to in OPEN or not await end_lease(tx, task, how, why or to, to):
+    said = _said(to, actor, why)
+    if to in OPEN or not await end_lease(tx, task, how, said, to, actor):
         await tasks.move(tx, task["installation_id"], task["id"], state, to)
-    await tasks.change(tx, task["installation_id"], task["id"], **_besides(task, to))
+    beside = _besides(task, to)
+    if why and actor not in (BOT, task["holder"]):
+        beside["note"] = why
+    await tasks.change(tx, task["installation_id"], task["id"], **beside)
     if task["held"]:
         tx.rings.add("outbox")
     await _fit_lease(tx, task, to)
     await record(tx, task, f"task.{to}", actor, why=why)
+
+
+def _said(to: TaskState, actor: str, why: str) -> str:
+    """Of an end, for whom it concerns."""
+    if actor == BOT:
+        return f"it is {to}: {why}"
+    return f"{to} by {actor}{': ' if why else ''}{why}"
 
 
 def _besides(task: Row, to: TaskState) -> Row:
@@ -196,6 +209,8 @@ def _besides(task: Row, to: TaskState) -> Row:
         new["failures"] = task["failures"] + 1
     if task["state"] not in OPEN:
         new |= {"progress": 0, "result": None}
+    if task["state"] == "completed":  # its work is in: the next does not go on with that
+        new |= {"branch": None, "pull_number": None}
     return new
 
 
@@ -272,6 +287,8 @@ async def find(tx: Tx, installation_id: int, ref: str) -> Row:
 
 
 def unknown_repository(full_name: str) -> Refused:
+    if not full_name:
+        return Refused("unknown_repository", "`#3` alone names no repository: write owner/repo#3.")
     return Refused(
         "unknown_repository",
         f"The repository {full_name!r} is not known here. Write owner/repo; the App must be "

@@ -63,7 +63,7 @@ RESOURCES = (
     Resource(
         uri="hubbub://tasks/ready",
         name="ready tasks",
-        description="Tasks that may be claimed.",
+        description="Tasks that may be claimed, by whoever can do them.",
         operation="list_tasks",
         topics=("task",),
         arguments=lambda _: {"state": "ready", "limit": 100},

@@ -78,18 +78,19 @@ async def get(tx: Tx, installation_id: int, lease_id: str) -> Row | None:
     return await tx.one(q, i=installation_id, l=lease_id)
 
 
-async def end(tx: Tx, lease: Row, state: str, why: str, to: str) -> bool:
+async def end(tx: Tx, lease: Row, state: str, why: str, to: str, *, told: bool = False) -> bool:
     """End a live lease as released, completed, expired or revoked; the task goes to state `to`.
 
-    False, and nothing changes, when it had ended before.
+    `told`: whether its holder knows. False, and nothing changes, when it had ended before.
     """
     now = await tx.now()
     ended = await tx.run(
-        "UPDATE leases SET state = :state, ended_at = :now, ended_why = :why "
+        "UPDATE leases SET state = :state, ended_at = :now, ended_why = :why, told_at = :told "
         "WHERE installation_id = :i AND id = :l AND state IN ('held', 'parked')",
         state=state,
         now=now,
         why=why[:200],
+        told=now if told else None,
         i=lease["installation_id"],
         l=lease["id"],
     )
@@ -131,6 +132,18 @@ async def unpark(tx: Tx, lease: Row) -> None:
         now=now,
         i=lease["installation_id"],
         l=lease["id"],
+    )
+
+
+async def over(tx: Tx, installation_id: int, task_id: str, holder: str) -> None:
+    """Who holds the task anew need not be told of its leases from before."""
+    await tx.run(
+        "UPDATE leases SET told_at = :now WHERE installation_id = :i AND task_id = :t "
+        "AND holder = :h AND ended_at IS NOT NULL AND told_at IS NULL",
+        now=await tx.now(),
+        i=installation_id,
+        t=task_id,
+        h=holder,
     )
 
 

@@ -9,7 +9,8 @@ ENDING = (
     "ELSE lease_s * 500000 END"
 )
 MINE = "installation_id = :i AND holder = :a"
-LOST = f"{MINE} AND state IN ('expired', 'revoked') AND told_at IS NULL AND ended_at >= :since"
+ENDED = "('expired', 'revoked', 'released', 'completed')"
+LOST = f"{MINE} AND state IN {ENDED} AND told_at IS NULL AND ended_at >= :since"
 ENDS = f"{MINE} AND state = 'held' AND expires_at > :now AND expires_at < :now + {ENDING}"
 HELD_BACK = f"{MINE} AND held = 1"
 # An answer came, and its `asked_at` stays until the holder was told.
@@ -36,7 +37,7 @@ async def which(tx: Tx, installation_id: int, agent_id: str, now: int, since: in
 
 
 async def lost(tx: Tx, installation_id: int, agent_id: str, since: int, limit: int) -> list[Row]:
-    """Leases that expired or were revoked, and their holder does not know."""
+    """Leases that ended without their holder's doing, and it does not know."""
     return await tx.all(
         f"SELECT * FROM leases WHERE {LOST} ORDER BY ended_at LIMIT :n",
         i=installation_id,

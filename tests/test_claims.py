@@ -237,3 +237,34 @@ async def test_an_open_pull_request_on_the_same_paths_is_told(town: Town) -> Non
     claimed = await agent.call("claim_task", task=town.name(issue), paths=["src"])
     (theirs,) = claimed["overlaps"]
     assert (theirs["pull_request"], theirs["paths"]) == (pull.number, ["src/a.py"])
+
+
+async def test_what_is_ready_beside_what_one_asks_for_is_told(town: Town) -> None:
+    issue, agent = await town.task(), await town.agent("scout")
+    refused = await agent.refused("claim_task", label="docs")
+    assert (refused.code, "1 are beside what you ask for" in refused.message) == (
+        "nothing_ready",
+        True,
+    )
+    # With a task there is nothing to choose from.
+    given = {"task": town.name(issue), "label": "docs"}
+    assert (await agent.refused("claim_task", **given)).code == "invalid_arguments"
+
+
+async def test_who_lost_an_ended_task_is_not_sent_to_claim_it(town: Town) -> None:
+    issue, agent = await town.task(), await town.agent("scout")
+    mine = {"task": town.name(issue)}
+    mine |= {"fence": (await agent.call("claim_task", **mine))["fence"]}
+    await agent.call("update_task_status", **mine, status="failed")
+    refused = await agent.refused("update_task_status", **mine, status="completed")
+    assert "it is failed" in refused.message
+    assert "claim_task" not in refused.message
+
+
+async def test_a_task_is_named_by_its_address_too(town: Town) -> None:
+    issue, agent = await town.task(), await town.agent("scout")
+    for rest in ("", "#issuecomment-1"):
+        address = f"https://github.com/acme/rocket/issues/{issue.number}{rest}"
+        assert (await agent.call("get_task", task=address))["task"]["task"] == town.name(issue)
+    refused = await agent.refused("get_task", task="#3")
+    assert (refused.code, "owner/repo#3" in refused.message) == ("unknown_repository", True)

@@ -49,7 +49,7 @@ async def test_who_lost_a_lease_to_a_person_is_told_why(town: Town) -> None:
     town.person.close(issue, "not_planned")
     await town.settle()
     said = await words(scout, "lease_lost")
-    assert "was revoked: the issue was closed" in said
+    assert "it is cancelled: the issue was closed" in said
     assert "Nobody holds it now" in said
 
 

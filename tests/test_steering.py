@@ -515,3 +515,56 @@ async def test_nobody_commits_to_the_branch_of_a_task_on_hold(town: Town) -> Non
     await agent.call("release_task", **mine)
     refused = await agent.refused("github_commit_files", **here, branch="mend", **work)
     assert refused.code == "on_hold"
+
+
+async def test_who_ended_a_task_and_why_is_seen(town: Town) -> None:
+    issue = await town.task()
+    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+    where = town.name(issue)
+    await agent.call("claim_task", task=where)
+    changed = await lead.call("change_task", task=where, state="cancelled", note="Not needed")
+    assert changed["task"]["note"] == "Not needed"
+    (closes,) = changed["writes"]
+    assert (await lead.call("get_write", write_id=closes))["kind"] == "issue_update"
+    (lost,) = (await agent.call("list_tasks"))["notices"]
+    assert "cancelled by lead: Not needed" in lost["message"]
+    await town.settle()
+    assert "cancelled by `lead`" in card(issue)
+    assert "> Not needed" in card(issue)
+
+
+async def test_whoever_loses_a_lease_is_told_and_not_when_it_holds_the_task_anew(
+    town: Town,
+) -> None:
+    issue, other = await town.task(), await town.task()
+    agent, where = await town.agent("scout"), town.name(issue)
+    await agent.call("claim_task", task=where)
+    town.person.comment(issue, "/done")
+    await town.settle()
+    said = (await agent.call("list_tasks"))["notices"]
+    assert [(each["kind"], each["subject"]) for each in said] == [("lease_lost", where)]
+    await agent.call("claim_task", task=town.name(other), lease_s=60)
+    await town.time_passes(61)
+    assert (await agent.call("claim_task", task=town.name(other)))["notices"] == []
+
+
+async def test_a_retried_task_does_not_go_on_with_work_that_is_in(town: Town) -> None:
+    issue = await town.task()
+    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+    mine = {"task": town.name(issue)}
+    mine |= {"fence": (await agent.call("claim_task", **mine))["fence"]}
+    town.person.push(town.repository, "mend", {"a.py": "1\n"}, base="main")
+    await agent.call("github_create_pr", **mine, title="Mend", head="mend", body="Mended")
+    await town.settle()
+    town.person.merge(town.repository.pulls[2])
+    await town.settle()
+    await lead.call("change_task", task=mine["task"], state="pending", note="On Windows too")
+    claimed = await agent.call("claim_task")
+    assert (claimed["task"]["pull_request"], claimed["handoff"]["branch"]) == (None, None)
+    assert claimed["handoff"]["note"] == "On Windows too"
+
+
+async def test_a_hold_and_an_end_do_not_go_together(town: Town) -> None:
+    issue, lead = await town.task(), await town.agent("lead", "tech-lead")
+    given = {"task": town.name(issue), "hold": True, "state": "cancelled"}
+    assert (await lead.refused("change_task", **given)).code == "invalid_arguments"

@@ -97,6 +97,12 @@ async def claim_task(
         await agents.look(ctx.tx, ctx.installation_id, ctx.actor.name)
     await expire_overdue(ctx)
     if task is not None:
+        if any((repository, label, capability, size)):
+            raise Refused(
+                "invalid_arguments",
+                "`repository`, `label`, `capability` and `size` choose among ready tasks: leave "
+                "them out with `task`.",
+            )
         return await _claim(ctx, task, lease_s, paths)
     where = await covered(ctx, repository) if repository else None
     wanted = Wanted(
@@ -130,8 +136,8 @@ def _refusal(row: Row, standing: list[Reason]) -> Refused:
     first = standing[0]
     return Refused(
         first.code,
-        f"{tasks.name(row)} cannot be claimed: {first.why}. {first.remedy[0].upper()}"
-        f"{first.remedy[1:]}.",
+        f"{tasks.name(row)} cannot be claimed: {first.why}. What would change that: "
+        f"{first.remedy}.",
         state=row["state"],
         holder=row["holder"],
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
@@ -199,22 +205,28 @@ async def _claim_best(
         if len(page) < limit:
             break
         last = page[-1]
-    missing = await _lacking(ctx, wanted, has) if has is not None else []
-    raise Refused(
+    raise await _nothing_ready(ctx, wanted, has)
+
+
+async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) -> Refused:
+    """What the ones need that fit otherwise; or how many there are beside what is wanted."""
+    here = (ctx.tx, ctx.installation_id, ctx.actor.name)
+    fitting = await ready.page(*here, wanted, None, LACKING) if has is not None else []
+    missing = sorted({each for row in fitting for each in lacking(has or (), row["capabilities"])})
+    why = "each is done, held, blocked, reserved for another, or not numbered yet"
+    if missing:
+        why = f"those that are need what you have not registered: {', '.join(missing)}"
+    elif wanted != Wanted():
+        others = replace(Wanted(), met=None if has is None else met_by(has))
+        if found := len(await ready.page(*here, others, None, LACKING)):
+            many = f"{found} or more" if found == LACKING else f"{found}"
+            why = f"{many} are beside what you ask for: leave `repository`, `label` … out for them"
+    return Refused(
         "nothing_ready",
-        f"Only tasks that need what you have not registered are ready: {', '.join(missing)}."
-        if missing
-        else "No task is ready that fits: each is done, held, blocked, reserved for another, or "
-        "not numbered yet. explain_task tells of one; wait_for_events wakes you when one comes.",
+        f"No task that fits is ready; {why}. explain_task tells of one; wait_for_events wakes you "
+        "when one comes.",
         lacking=missing,
     )
-
-
-async def _lacking(ctx: Context, wanted: Wanted, has: list[str]) -> list[str]:
-    """What the best ready tasks need, and the agent has not."""
-    here = (ctx.tx, ctx.installation_id, ctx.actor.name)
-    page = await ready.page(*here, wanted, None, LACKING)
-    return sorted({each for row in page for each in lacking(has, row["capabilities"])})
 
 
 def _about(row: Row, capability: str | None) -> bool:

@@ -9,7 +9,7 @@ from bot.errors import Refused
 from bot.operation import Context, TaskRef, operation
 from bot.operations.speaking import may_speak
 from bot.operations.tasks import Fence, Note, OneTask, found, held, shown
-from bot.operations.writing import on_issue, queue, repository_of
+from bot.operations.writing import Queued, on_issue, queue, repository_of
 from bot.overlap import Overlap
 from bot.states import REPORTED
 from store import leases, mirror
@@ -21,7 +21,7 @@ Question: TypeAlias = Annotated[
     Field(
         min_length=1,
         max_length=4000,
-        description="asks people in a comment; your lease waits for the answer",
+        description="asks people in a comment; your lease waits for it, or your next report",
     ),
 ]
 
@@ -92,13 +92,13 @@ async def _overlaps(ctx: Context, row: Row) -> list[Overlap]:
     return await overlap.found(ctx.tx, row, leases.paths_of(lease)) if lease else []
 
 
-async def close_issue(ctx: Context, row: Row, reason: str) -> None:
+async def close_issue(ctx: Context, row: Row, reason: str) -> list[Queued]:
     """With the task; `reason` is GitHub's: completed or not_planned."""
     issue = await mirror.issue(
         ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
     )
     if issue is None or issue["state"] == "closed":
-        return
+        return []
     where = await repository_of(ctx, row)
     arguments = {"number": row["number"], "state": "closed", "state_reason": reason}
-    await queue(ctx, "issue_update", where, on_issue(where, row["number"]), arguments)
+    return [await queue(ctx, "issue_update", where, on_issue(where, row["number"]), arguments)]

@@ -24,7 +24,7 @@ from bot.operations.tasks import (
     on_hold,
     shown,
 )
-from bot.operations.writing import issue_of, on_issue, queue, repository_of
+from bot.operations.writing import Queued, issue_of, on_issue, queue, repository_of
 from bot.shapes import AGENT, Shape
 from bot.states import OPEN
 from store import agents as registered
@@ -90,6 +90,10 @@ BLOCK = Slash("block", "it waits for another issue: #12", ("blocked_by",))
 UNBLOCK = Slash("unblock", "it does not wait for that issue any more: #12", ("unblocked_by",))
 
 
+class Changed(OneTask):
+    writes: list[str] = Field(description="what goes out on GitHub for it: see get_write")
+
+
 @operation(
     role="tech-lead",
     presence="at_work",
@@ -106,8 +110,8 @@ async def change_task(
     blocked_by: TaskRef | None = None,
     unblocked_by: TaskRef | None = None,
     note: Note | None = None,
-) -> OneTask:
-    """Decide about a task: hold it, reprioritise, retry, cancel; what is left out stays."""
+) -> Changed:
+    """Decide about a task: hold, reprioritise, end it, or retry it (`state` pending)."""
     row = await found(ctx, task, lock=True)
     given = (hold, priority, size, capabilities, state, blocked_by, unblocked_by)
     if all(each is None for each in given):
@@ -117,43 +121,47 @@ async def change_task(
         "size": None if size is None else SIZES.index(size),
         "capabilities": None if capabilities is None else sorted(set(capabilities)),
     }
+    if hold and state is not None:
+        raise Refused("invalid_arguments", "A hold ends with its task: give `hold` or `state`.")
     if (hold is False or state is not None) and _holds_against(ctx, row):
         raise on_hold(row)
-    await _set(ctx, row, {k: v for k, v in fields.items() if v is not None})
+    queued = await _set(ctx, row, {k: v for k, v in fields.items() if v is not None})
     if hold is not None:
         await _hold(ctx, row, note or "", on=hold)
     if state is not None:
-        await _end(ctx, await found(ctx, row["id"]), state, note or "")
+        queued += await _end(ctx, await found(ctx, row["id"]), state, note or "")
     if blocked_by is not None:
-        await _block(ctx, row, blocked_by, "blocked_by")
+        queued.append(await _block(ctx, row, blocked_by, "blocked_by"))
     if unblocked_by is not None:
-        await _block(ctx, row, unblocked_by, "blocked_by_removal")
-    return OneTask(task=shown(await found(ctx, row["id"])))
+        queued.append(await _block(ctx, row, unblocked_by, "blocked_by_removal"))
+    ids = [each.write_id for each in queued]
+    return Changed(task=shown(await found(ctx, row["id"])), writes=ids)
 
 
-async def _set(ctx: Context, row: Row, fields: dict[str, Any]) -> None:
-    await _relabel(ctx, row, fields)
+async def _set(ctx: Context, row: Row, fields: dict[str, Any]) -> list[Queued]:
+    queued = await _relabel(ctx, row, fields)
     if changed := {name: value for name, value in fields.items() if row[name] != value}:
         await stored.change(ctx.tx, ctx.installation_id, row["id"], **stored.encoded(changed))
         await tasks.record(ctx.tx, row, "task.changed", ctx.actor.name, **changed)
+    return queued
 
 
-async def _relabel(ctx: Context, row: Row, fields: dict[str, Any]) -> None:
+async def _relabel(ctx: Context, row: Row, fields: dict[str, Any]) -> list[Queued]:
     """Labels of the issue that say otherwise: people read them, and would be misled."""
     where = await repository_of(ctx, row)
     here = (ctx.tx, ctx.installation_id)
     issue = await mirror.issue(*here, row["repository_id"], row["number"] or 0)
     if issue is None or not fields:
-        return
+        return []
     now = json.loads(issue["labels"])
     known = await names.labels(*here, row["repository_id"])
     if (wanted := labels.agreeing(now, fields, known.values())) == now:
-        return
+        return []
     target = on_issue(where, row["number"])
     waiting = await writes.waiting(*here, target, UPDATE)
     changes = [each["arguments"].get("labels") for each in waiting]
     change = difference(now, wanted, [each for each in changes if each])
-    await queue(ctx, UPDATE, where, target, {"number": row["number"], "labels": change})
+    return [await queue(ctx, UPDATE, where, target, {"number": row["number"], "labels": change})]
 
 
 def _holds_against(ctx: Context, row: Row) -> bool:
@@ -176,7 +184,7 @@ async def _hold(ctx: Context, row: Row, why: str, *, on: bool) -> None:
         raise tasks.illegal(row, "held")
 
 
-async def _end(ctx: Context, row: Row, state: Decided, note: str) -> None:
+async def _end(ctx: Context, row: Row, state: Decided, note: str) -> list[Queued]:
     if state == "pending" and row["state"] in OPEN:
         raise Refused(
             "illegal_transition",
@@ -185,14 +193,16 @@ async def _end(ctx: Context, row: Row, state: Decided, note: str) -> None:
             state=row["state"],
             legal=[each for each in ("completed", "cancelled") if each != row["state"]],
         )
+    queued = []
     if state == "pending":
-        await _reopen(ctx, row)
+        queued += await _reopen(ctx, row)
     elif row["number"] is None:
         await _call_back_its_issue(ctx, row)
     await tasks.move(ctx.tx, row, state, ctx.actor.name, note)
     if state != "pending":
         reason = "completed" if state == "completed" else "not_planned"
-        await close_issue(ctx, row, reason)
+        queued += await close_issue(ctx, row, reason)
+    return queued
 
 
 async def _call_back_its_issue(ctx: Context, row: Row) -> None:
@@ -203,7 +213,7 @@ async def _call_back_its_issue(ctx: Context, row: Row) -> None:
         await writes.cancel(ctx.tx, each, why, told=each["author"] == ctx.actor.name)
 
 
-async def _reopen(ctx: Context, row: Row) -> None:
+async def _reopen(ctx: Context, row: Row) -> list[Queued]:
     """The issue of a task that begins again. Raise Refused when there is none."""
     where = await repository_of(ctx, row)
     if row["number"] is None:
@@ -219,10 +229,10 @@ async def _reopen(ctx: Context, row: Row) -> None:
         )
     await stored.change(ctx.tx, ctx.installation_id, row["id"], retried_at=ctx.now)
     arguments = {"number": row["number"], "state": "open", "state_reason": "reopened"}
-    await queue(ctx, "issue_update", where, on_issue(where, row["number"]), arguments)
+    return [await queue(ctx, UPDATE, where, on_issue(where, row["number"]), arguments)]
 
 
-async def _block(ctx: Context, row: Row, other: str, kind: str) -> None:
+async def _block(ctx: Context, row: Row, other: str, kind: str) -> Queued:
     """The other issue by owner/repo#12, or #12 of the same repository."""
     if row["number"] is None:
         raise Refused("no_issue_yet", f"GitHub has not numbered {tasks.name(row)} yet.")
@@ -232,4 +242,4 @@ async def _block(ctx: Context, row: Row, other: str, kind: str) -> None:
         raise Refused("invalid_arguments", "An issue cannot wait for itself.")
     where = await repository_of(ctx, row)
     arguments = {"number": row["number"], "issue_id": issue["id"]}
-    await queue(ctx, kind, where, on_issue(where, row["number"]), arguments)
+    return await queue(ctx, kind, where, on_issue(where, row["number"]), arguments)

@@ -138,23 +138,28 @@ async def held(ctx: Context, ref: str, fence: int | None, *, even_on_hold: bool 
     holder = None if overdue else row["holder"]
     if holder != ctx.actor.name:
         code = "stale_fence" if fence is not None and fence <= row["fence"] else "not_holder"
-        now = f"{holder} holds it now" if holder else "nobody holds it now"
+        now = f"{holder} holds it now" if holder else f"nobody holds it now, and {_free(row)}"
         raise Refused(
             code,
-            f"You do not hold {tasks.name(row)}: {now}. "
-            f"{'' if holder else 'claim_task takes it again. '}Nothing was changed.",
+            f"You do not hold {tasks.name(row)}: {now}. Nothing was changed.",
             holder=holder,
             fence=row["fence"],
         )
     if not ctx.actor.is_person and fence is None:
         raise Refused(
             "invalid_arguments",
-            f"`fence` is needed: it is in claim_task's answer for {tasks.name(row)}.",
+            f"`fence` is needed: claim_task's answer has it, and get_task of {tasks.name(row)}.",
         )
     fits(row, fence)
     if row["held"] and not even_on_hold and not ctx.actor.is_person:
         raise on_hold(row)
     return row
+
+
+def _free(row: Row) -> str:
+    if row["state"] not in OPEN:
+        return f"it is {row['state']}"
+    return "it is on hold" if row["held"] else "claim_task takes it again"
 
 
 def fits(row: Row, fence: int | None) -> None:
@@ -267,7 +272,7 @@ async def list_tasks(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Tasks:
-    """Tasks, newest first, ready ones best first; `label` and `assignee` are those of the issue."""
+    """Tasks, newest first; `ready`: for whoever can do them, best first."""
     where = await covered(ctx, repository) if repository else None
     if state == "ready":
         if holder or assignee:

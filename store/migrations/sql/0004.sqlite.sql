@@ -17,6 +17,7 @@ ALTER TABLE tasks ADD COLUMN question TEXT;
 ALTER TABLE tasks ADD COLUMN asked_at BIGINT;
 ALTER TABLE leases ADD COLUMN paths TEXT;
 ALTER TABLE leases ADD COLUMN told_at BIGINT;
+UPDATE leases SET told_at = ended_at WHERE ended_at IS NOT NULL;
 ALTER TABLE messages ADD COLUMN expires_at BIGINT;
 ALTER TABLE messages ADD COLUMN on_card INTEGER DEFAULT 0 NOT NULL;
 ALTER TABLE messages ADD COLUMN deleted_at BIGINT;
