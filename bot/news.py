@@ -6,7 +6,6 @@ from typing import TypeAlias
 
 from bot import pages
 from bot.actor import Actor
-from bot.errors import Refused
 from bot.freshness import Freshness
 from store.transaction import Row
 
@@ -69,7 +68,7 @@ def read(installation_id: int, cursor: str | None) -> Cursor:
         return None
     where, _, place = pages.decode(cursor).partition(" ")
     if not (where.isdecimal() and place.isdecimal() and len(place) < 19):
-        raise Refused("invalid_arguments", "`cursor` must be one that was given here, or left out.")
+        raise pages.not_ours()
     return int(place) if int(where) == installation_id else -1
 
 

@@ -25,6 +25,11 @@ def decode(cursor: str | None) -> str:
     try:
         return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError) as exc:
-        raise Refused(
-            "invalid_arguments", "`cursor` must be a next_cursor as it was given, or left out."
-        ) from exc
+        raise not_ours() from exc
+
+
+def not_ours() -> Refused:
+    return Refused(
+        "invalid_arguments",
+        "`cursor` must be one that an answer of this operation gave, as it was, or left out.",
+    )

@@ -14,6 +14,7 @@ import yaml
 from pydantic import ValidationError
 from yaml.reader import ReaderError
 
+from bot import unfit
 from bot.repository_settings import GROUPS, RepositorySettings
 
 PATH = ".github/hubbub.yml"
@@ -33,18 +34,10 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 NUMBER = re.compile(r"-?[0-9]{1,18}")
 WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
-# By pydantic's name of the error.
-REASONS = {
-    "missing": "is missing",
-    "int_type": "must be a whole number",
-    "bool_type": "must be true or false",
+# What is said otherwise of a file than of an argument.
+REASONS = unfit.REASONS | {
     "string_type": "must be a text; put it in quotes",
     "model_type": "must have keys of its own below it",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
-    "less_than": "must be less than {lt}",
-    "string_too_short": "must not be empty",
-    "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "must be one line that neither begins nor ends with a space",
     "literal_error": "must be {expected}",
 }

@@ -2,9 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
 from difflib import get_close_matches
-from types import MappingProxyType
 from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -14,32 +12,29 @@ from bot import shapes
 
 Place: TypeAlias = tuple[str | int, ...]
 
-MUST = MappingProxyType(
-    {
-        "a number": ("float_type", "float_parsing", "finite_number"),
-        "a whole number": ("int_type", "int_parsing", "int_parsing_size", "int_from_float"),
-        "an object": ("dict_type", "model_type"),
-        "at least {ge}": ("greater_than_equal",),
-        "at most {le}": ("less_than_equal",),
-        "less than {lt}": ("less_than",),
-        "more than {gt}": ("greater_than",),
-        "text, which half of a surrogate pair is not": ("string_unicode",),
-        "a text": ("string_type",),
-        "true or false": ("bool_type", "bool_parsing"),
-    }
-)
+MUST = {
+    "a number": ("float_type", "float_parsing", "finite_number"),
+    "a whole number": ("int_type", "int_parsing", "int_parsing_size", "int_from_float"),
+    "an object": ("dict_type", "model_type", "model_attributes_type"),
+    "at least {ge}": ("greater_than_equal",),
+    "at most {le}": ("less_than_equal",),
+    "less than {lt}": ("less_than",),
+    "more than {gt}": ("greater_than",),
+    "text, which half of a surrogate pair is not": ("string_unicode",),
+    "a text": ("string_type",),
+    "true or false": ("bool_type", "bool_parsing"),
+}
 # By pydantic's name of the error: they go on from the argument's name.
-REASONS: Mapping[str, str] = MappingProxyType(
-    {kind: f"must be {words}" for words, kinds in MUST.items() for kind in kinds}
-    | {
-        "missing": "is missing",
-        "extra_forbidden": "is not known",
-        "string_too_short": "must not be empty",
-        "string_too_long": "must have at most {max_length} characters",
-        "too_short": "must not be empty",
-        "too_long": "must have at most {max_length} entries",
-    }
-)
+REASONS = {kind: f"must be {words}" for words, kinds in MUST.items() for kind in kinds} | {
+    "missing": "is missing",
+    "extra_forbidden": "is not known",
+    "union_tag_not_found": "has no {discriminator}",
+    "union_tag_invalid": "has a {discriminator} that is none of {expected_tags}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must not be empty",
+    "too_long": "must have at most {max_length} entries",
+}
 NAMES = frozenset({"missing", "extra_forbidden"})
 # A name, or a value, may be of any length.
 SHOWN = 80
@@ -53,12 +48,12 @@ def said(exc: ValidationError, given: Any, model: type[BaseModel]) -> dict[str, 
         found.setdefault(_place(each, given), []).append(each)
     # Where one of several kinds is taken, the kinds that it is not say nothing of what is in it.
     outer = {place[:n] for place in found for n in range(len(place))}
-    said = {
+    words = {
         _named(place): " or ".join(dict.fromkeys(_reasons(place, errors, model)))
         for place, errors in found.items()
         if place not in outer
     }
-    return dict(list(said.items())[:MOST])
+    return dict(list(words.items())[:MOST])
 
 
 def misnamed(exc: ValidationError) -> bool:

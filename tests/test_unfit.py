@@ -1,11 +1,13 @@
 """Arguments that do not fit are refused in words that say what does, and never the validator's."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
+from bot import news, pages
 from bot.errors import Refused
 from bot.operation import Operation
 from bot.operations import OPERATIONS
@@ -139,3 +141,15 @@ def test_no_argument_is_refused_in_the_words_of_the_library(operation: Operation
     assert {"bogus", *operation.arguments.model_fields} <= {name for name, _ in found}
     assert [each for each in found if INTERNAL.search(each[1])] == []
     assert [each for each in found if len(each[1]) > 300] == []
+
+
+@pytest.mark.parametrize("read", [pages.decode, partial(news.read, 42)], ids=["page", "events"])
+@pytest.mark.parametrize("cursor", ["nonsens", "_w"])
+def test_a_cursor_that_none_gave_is_refused_whatever_its_name_in_the_answer(
+    read: Callable[[str], object], cursor: str
+) -> None:
+    with pytest.raises(Refused) as caught:
+        read(cursor)
+    assert caught.value.message == (
+        "`cursor` must be one that an answer of this operation gave, as it was, or left out."
+    )

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,13 +10,18 @@ import aiohttp
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from surface import Surface, serving
-from test_waking import happens
+from test_waking import happens, listening
 
 from store import agents, events
 from store.transaction import Store
 from webhooks import ws as server
+from webhooks.ws import SOCKETS, Patience
 
 SOON_S = 20
+# Longer than any test may take.
+NEVER_S = 1000.0
+# Events of 20 KB that no buffer between two ends holds.
+MANY = 1000
 
 
 @pytest.fixture
@@ -160,6 +165,25 @@ async def test_a_bad_frame_is_answered_and_three_in_a_row_close_the_socket(
         assert opened.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
 
 
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ("[]", "The frame must be an object."),
+        ("{}", "The frame has no 'type'."),
+        ('{"type": "dance"}', "The frame has a 'type' that is none of 'subscribe', 'call'."),
+        ('{"type": "subscribe", "topics": "agents"}', '`topics` must be a list, as ["agents"].'),
+        ('{"type": "call", "id": 1}', "`operation` is missing."),
+        ('{"type": "call", "id": 1, "operation": "x", "keys": 1}', "did you mean key?"),
+    ],
+)
+async def test_what_is_wrong_with_a_frame_is_said(surface: Surface, bad: str, said: str) -> None:
+    async with socket(surface, await surface.token()) as opened:
+        await opened.send_str(bad)
+        error = (await frame(opened))["error"]
+    assert said in error["message"]
+    assert '"arguments": {…}, "key": …}' in error["message"]
+
+
 async def test_a_frame_that_is_too_large_closes_the_socket(surface: Surface) -> None:
     async with socket(surface, await surface.token()) as opened:
         await opened.send_str("x" * (server.LARGEST + 1))
@@ -219,8 +243,7 @@ async def test_a_revoked_token_closes_its_socket_and_no_other(surface: Surface) 
     async with socket(surface, token) as opened, socket(surface, other) as stays:
         await subscribed(opened, "agents")
         await subscribed(stays, "agents")
-        key_id = token.split("_")[1]
-        assert await surface.store.write(lambda tx: agents.revoke_key(tx, key_id))
+        await revoke(surface, token)
         closed = await opened.receive(timeout=SOON_S)
         assert (closed.type, closed.data) == (
             WSMsgType.CLOSE,
@@ -245,6 +268,96 @@ async def test_a_slow_reader_gets_everything_in_the_end(surface: Surface) -> Non
             json.loads((await opened.receive(timeout=SOON_S)).data)["data"]["n"] for _ in range(n)
         ]
         assert seen == list(range(n))
+
+
+async def until(so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SOON_S):
+        while not so():  # noqa: ASYNC110 - what is awaited is a step of the server's
+            await asyncio.sleep(0.001)
+
+
+async def jammed(surface: Surface, client: aiohttp.ClientSession, token: str) -> Any:
+    """A socket of which nothing is read, with more to tell it than any buffer holds."""
+    headers = {"Authorization": f"Bearer {token}"}
+    opened = await client.ws_connect(f"{surface.url}/ws", headers=headers)
+    await subscribed(opened, "agents")
+    await listening(surface.hub)
+
+    async def many(tx: Any) -> None:
+        for n in range(MANY):
+            await surface_append(tx, surface.installation_id, n, "x" * 20_000)
+
+    await surface.store.write(many)
+    await until(lambda: surface.hub.watching.waiting == 0)
+    return opened
+
+
+async def revoke(surface: Surface, token: str) -> None:
+    key_id = token.split("_")[1]
+    assert await surface.store.write(lambda tx: agents.revoke_key(tx, key_id))
+
+
+@pytest.mark.parametrize(
+    ("patience", "revoked"),
+    [
+        (Patience(close_s=0.1, send_s=NEVER_S, look_every_s=0.05), True),
+        (Patience(close_s=0.1, send_s=0.2, look_every_s=NEVER_S), False),
+    ],
+)
+async def test_who_takes_nothing_is_cut_off(
+    store: Store, installation_id: int, patience: Patience, *, revoked: bool
+) -> None:
+    """When its token is revoked, or some time after it stopped reading."""
+    async with (
+        aiohttp.ClientSession() as client,
+        serving(store, installation_id, patience) as surface,
+    ):
+        token = await surface.token("slow")
+        await jammed(surface, client, token)
+        if revoked:
+            await revoke(surface, token)
+        await until(lambda: not surface.app[SOCKETS].open)
+
+
+async def test_a_token_is_looked_after_while_another_socket_will_not_close(
+    store: Store, installation_id: int
+) -> None:
+    stubborn = Patience(close_s=NEVER_S, send_s=NEVER_S, look_every_s=0.05)
+    async with serving(store, installation_id, stubborn) as surface:
+        slow, other = await surface.token("slow"), await surface.token("other")
+        async with aiohttp.ClientSession() as client, socket(surface, other) as opened:
+            await jammed(surface, client, slow)
+            await revoke(surface, slow)
+            await until(lambda: any(each.ws.closed for each in surface.app[SOCKETS].open))
+            await revoke(surface, other)
+            closed = await opened.receive(timeout=SOON_S)
+        assert (closed.type, closed.data) == (
+            WSMsgType.CLOSE,
+            aiohttp.WSCloseCode.POLICY_VIOLATION,
+        )
+
+
+async def test_a_server_stops_though_a_client_reads_nothing(
+    store: Store, installation_id: int
+) -> None:
+    quick = Patience(close_s=0.1, send_s=NEVER_S)
+    async with aiohttp.ClientSession() as client, asyncio.timeout(SOON_S):
+        async with serving(store, installation_id, quick) as surface:
+            await jammed(surface, client, await surface.token())
+            surface.hub.stop()
+
+
+async def test_who_subscribes_anew_before_it_read_the_old_is_told_of_the_new(
+    surface: Surface,
+) -> None:
+    async with aiohttp.ClientSession() as client:
+        opened = await jammed(surface, client, await surface.token())
+        await opened.send_json({"type": "subscribe", "topics": ["messages"]})
+        found = await frame(opened)
+        while found["type"] != "subscribed":
+            found = await frame(opened)
+        await happens(surface.hub, surface.installation_id, "message.sent")
+        assert (await frame(opened))["kind"] == "message.sent"
 
 
 async def surface_append(tx: Any, installation_id: int, n: int, large: str) -> None:

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from bot import feed, news
+from bot import feed, news, unfit
 from bot.actor import Actor
 from bot.errors import Refused, failure
 from bot.hub import TOKEN_CACHE_S, Hub
@@ -186,18 +186,24 @@ def _parsed(message: WSMessage) -> Subscribe | Call:
     if message.type is not WSMsgType.TEXT:
         raise Refused("bad_request", "A frame must be text: one JSON object.")
     try:
-        return FRAME.validate_python(json.loads(message.data))
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Refused(
-            "bad_request",
-            f"The frame does not fit: {where or 'it'}: {first['msg']}. Frames are "
-            '{"type": "subscribe", "topics": […], "cursor": …} and '
-            '{"type": "call", "id": …, "operation": …, "arguments": {…}}.',
-        ) from exc
+        given = json.loads(message.data)
     except (ValueError, RecursionError) as exc:
         raise Refused("bad_request", "The frame is no JSON.") from exc
+    try:
+        return FRAME.validate_python(given)
+    except ValidationError as exc:
+        raise Refused("bad_request", _unfit(exc, given)) from exc
+
+
+def _unfit(exc: ValidationError, given: Any) -> str:
+    model = Call if isinstance(given, dict) and given.get("type") == "call" else Subscribe
+    name, why = next(iter(unfit.said(exc, given, model).items()))
+    return (
+        f"{f'`{name}`' if name else 'The frame'} {why}. Frames are "
+        '{"type": "subscribe", "topics": […], "cursor": …} and '
+        '{"type": "call", "id": …, "operation": …, "arguments": {…}, "key": …}; `cursor`, '
+        "`arguments` and `key` may be left out."
+    )
 
 
 @dataclass(eq=False)
