@@ -35,6 +35,7 @@ app.add_typer(deliveries, name="deliveries")
 secret = typer.Typer(help="The secret that all others derive from.", no_args_is_help=True)
 app.add_typer(secret, name="secret")
 
+KEY_VALUE = """key=value …: a value is JSON, as limit=5 or paths='["src"]'; texts need no quotes"""
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
 
 
@@ -131,7 +132,7 @@ def secret_rotate() -> None:
 @app.command()
 def call(
     operation: Annotated[str, typer.Argument(help="its name, such as list_tasks")],
-    arguments: Annotated[list[str] | None, typer.Argument(help="key=value …")] = None,
+    arguments: Annotated[list[str] | None, typer.Argument(help=KEY_VALUE)] = None,
 ) -> None:
     """Call an operation as the agent of HUBBUB_TOKEN, at HUBBUB_URL or on the database."""
     given = cli.parsed(operation, arguments or [])
@@ -247,7 +248,7 @@ def main() -> None:
         print(f"hubbub: {exc}", file=sys.stderr)  # noqa: T201 - what a person is told
         sys.exit(2)
     except Refused as exc:
-        print(json.dumps(exc.body(), ensure_ascii=False, indent=2), file=sys.stderr)  # noqa: T201
+        print(json.dumps(cli.told(exc).body(), ensure_ascii=False, indent=2), file=sys.stderr)  # noqa: T201
         sys.exit(1)
 
 

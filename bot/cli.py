@@ -110,11 +110,28 @@ def _there(loaded: Settings) -> None:
 
 
 def token_of(loaded: Settings) -> str:
-    if loaded.token is None:
-        raise WrongSettings(
-            "HUBBUB_TOKEN is not set. It is what `hubbub token create` showed for this agent."
-        )
-    return loaded.token.get_secret_value()
+    """What a header can carry, at least. Raise WrongSettings."""
+    token = loaded.token.get_secret_value().strip() if loaded.token else ""
+    if not token:
+        said = "not set" if loaded.token is None else "empty"
+    elif not re.fullmatch("[!-~]+", token):
+        said = "no token: it has spaces, or what is no ASCII"
+    else:
+        return token
+    raise WrongSettings(
+        f"HUBBUB_TOKEN is {said}. It is what `hubbub token create` showed for this agent."
+    )
+
+
+def told(refused: Refused) -> Refused:
+    """As whoever sits before a command line can mend it."""
+    if refused.code != "unauthenticated":
+        return refused
+    return Refused(
+        refused.code,
+        "The token in HUBBUB_TOKEN is not known there, or it was revoked. `hubbub token create` "
+        "makes another.",
+    )
 
 
 async def create_token(loaded: Settings, installation: str, agent: str, role: Role) -> None:
@@ -357,7 +374,7 @@ async def _settings(tx: Tx, full_name: str) -> tuple[dict[str, Any], str | None]
 async def doctor() -> int:
     """A line for each check: 0 when all hold."""
     loaded = settings.load()
-    failed = 0
+    failed: dict[str, str] = {}
     for name, check in (
         ("the App's settings", _check_app),
         ("database", _check_database),
@@ -366,9 +383,11 @@ async def doctor() -> int:
         try:
             said = await check(loaded)
         except (WrongSettings, StoreError, Refused) as exc:
-            failed, said = 1, "WRONG: " + " ".join(str(exc).splitlines())
+            why = " ".join(str(exc).splitlines())
+            said = f"WRONG, as said of {failed[why]}" if why in failed else f"WRONG: {why}"
+            failed.setdefault(why, name)
         say(f"{name}: {said}")
-    return failed
+    return int(bool(failed))
 
 
 async def _check_app(loaded: Settings) -> str:

@@ -106,7 +106,14 @@ async def test_an_operation_is_called_on_the_database_and_at_a_server_alike(
     ("given", "exits", "said"),
     [
         ({}, 2, "HUBBUB_TOKEN is not set"),
-        ({"HUBBUB_TOKEN": "hubbub_0123_nobodys"}, 1, "unauthenticated"),
+        ({"HUBBUB_TOKEN": ""}, 2, "HUBBUB_TOKEN is empty"),
+        ({"HUBBUB_TOKEN": " \n"}, 2, "HUBBUB_TOKEN is empty"),
+        (
+            {"HUBBUB_TOKEN": "two words", "HUBBUB_URL": "http://127.0.0.1:9"},
+            2,
+            "HUBBUB_TOKEN is no",
+        ),
+        ({"HUBBUB_TOKEN": "hubbub_0123_nobodys"}, 1, "HUBBUB_TOKEN is not known there"),
         ({"HUBBUB_TOKEN": "x", "HUBBUB_URL": "http://127.0.0.1:9"}, 1, "unavailable"),
     ],
 )
@@ -118,6 +125,26 @@ async def test_a_call_that_cannot_be_made_says_why(
     assert (code, out) == (exits, "")
     assert said in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("token", ["", "two words"])
+async def test_a_token_that_is_none_stops_mcp_with_its_name(tmp_path: Path, token: str) -> None:
+    given = {"HUBBUB_TOKEN": token, "HUBBUB_URL": "http://127.0.0.1:9"}
+    code, out, err = await hubbub("mcp", folder=tmp_path, **given)
+    assert (code, out) == (2, "")
+    assert "HUBBUB_TOKEN is " in err
+
+
+async def test_a_call_says_how_its_arguments_are_written(url: str, tmp_path: Path) -> None:
+    upgrade(url)
+    _, said, _ = await hubbub("call", "--help", folder=tmp_path)
+    assert "a value is JSON" in " ".join(said.replace("│", " ").split())
+    given = {"HUBBUB_TOKEN": await token(url, tmp_path)}
+    code, refused, _ = await call(url, tmp_path, "claim_task", "paths=src", **given)
+    assert (code, refused["error"]["message"]) == (
+        1,
+        'claim_task: `paths` must be a list, as ["src"].',
+    )
 
 
 async def test_a_token_for_an_account_that_nobody_knows_is_not_made(
@@ -189,6 +216,14 @@ async def test_doctor_says_what_is_wrong_a_line_each(url: str, tmp_path: Path) -
     assert code == 1
     assert "database" in names
     assert wrong == ["GitHub"]
+
+
+async def test_doctor_says_once_what_two_checks_stumble_over(url: str, tmp_path: Path) -> None:
+    upgrade(url)
+    given = settings(url) | {"HUBBUB_GITHUB_APP_ID": ""}
+    code, out, _ = await hubbub("doctor", folder=tmp_path, **given)
+    assert (code, out.count("HUBBUB_GITHUB_APP_ID")) == (1, 1)
+    assert out.splitlines()[-1] == "GitHub: WRONG, as said of the App's settings"
 
 
 @pytest.mark.parametrize(
