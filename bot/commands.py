@@ -12,7 +12,7 @@ from bot.hub import Asked, mutate, run
 from bot.operation import Operation, Shared, Slash
 from bot.operations import OPERATIONS
 from bot.repository_settings import allows
-from store import commands, mirror, pending_reads, permissions, writes
+from store import commands, mirror, pending_reads, permissions, tasks, writes
 from store.transaction import Row, Store, Tx
 
 # Of one comment.
@@ -155,7 +155,7 @@ async def _operate(tx: Tx, shared: Shared, row: Row, asker: actor.Actor) -> Any:
 
 
 async def _arguments(tx: Tx, row: Row, operation: Operation, how: Slash) -> dict[str, Any]:
-    """The task is the issue commented on; words fill the arguments, the last takes the rest."""
+    """The task is the thread's; words fill the arguments, the last takes the rest."""
     words: list[str] = row["words"]
     if words and not how.arguments:
         raise Refused("invalid_arguments", f"{replies.code(replies.usage(how))} takes no words.")
@@ -164,9 +164,18 @@ async def _arguments(tx: Tx, row: Row, operation: Operation, how: Slash) -> dict
         filled[how.arguments[-1]] = " ".join(rest)
     about = {}
     if "task" in operation.arguments.model_fields:
-        where = await mirror.repository_by_id(tx, row["installation_id"], row["repository_id"])
-        about = {"task": f"{where['full_name'] if where else '?'}#{row['number']}"}
+        about = {"task": await _task(tx, row)}
     return {**about, **filled, **how.given}
+
+
+async def _task(tx: Tx, row: Row) -> str:
+    """That of the issue, or of the pull request that its holder opened."""
+    here = (row["installation_id"], row["repository_id"])
+    if await tasks.by_number(tx, *here, row["number"]) is None:
+        for task in await tasks.of_pull(tx, *here, row["number"]):
+            return str(task["id"])
+    where = await mirror.repository_by_id(tx, *here)
+    return f"{where['full_name'] if where else '?'}#{row['number']}"
 
 
 async def _tell(tx: Tx, row: Row, reply: Reply) -> None:

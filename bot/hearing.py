@@ -14,7 +14,7 @@ from store.relations import Changed
 from store.transaction import Row, Tx
 
 # Of our commands: what else begins with a slash may be an answer.
-VERBS = frozenset(repository_settings.Permissions.model_fields)
+VERBS = frozenset({*repository_settings.Permissions.model_fields, "help"})
 # GitHub's reason for a closed issue, to the task's state.
 CLOSED_AS: dict[str | None, TaskState] = {"not_planned": "cancelled", "duplicate": "cancelled"}
 

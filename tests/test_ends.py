@@ -1,5 +1,6 @@
 """What ends a task, what does not, and what may begin it again."""
 
+import pytest
 from town import Agent, Town
 
 from fixtures.github import Issue, Pull, Repository
@@ -142,3 +143,44 @@ async def test_a_pull_request_is_not_closed_past_its_tasks_holder(town: Town) ->
     refused = await other.refused("github_update_pr", **here)
     assert (refused.code, refused.details["holder"]) == ("not_holder", "scout")
     await agent.call("github_update_pr", **here)
+
+
+@pytest.mark.parametrize("given", [{"state": "completed"}, {"blocked_by": []}])
+async def test_what_its_holder_steers_by_the_issue_is_dropped_with_the_lease(
+    town: Town, given: dict[str, object]
+) -> None:
+    issue, blocker = await town.task(), town.person.open_issue(town.repository, "Blocker")
+    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+    where = town.name(issue)
+    await agent.call("claim_task", task=where, lease_s=60)
+    town.person.block(issue, blocker)
+    await town.settle()
+    await agent.call("github_update_issue", issue=where, **given)
+    await lead.call("release_task", task=where)
+    await town.settle()
+    assert (issue.state, issue.blocked_by) == ("open", [blocker])
+    await lead.call("claim_task", task=where, lease_s=60)
+    await town.settle()
+    town.clock.forward(61)  # it ran out, and nobody freed it yet
+    other = await town.agent("other")
+    assert (await other.refused("github_update_issue", issue=where, **given)).code == "not_holder"
+
+
+async def test_a_lease_that_ran_out_steers_nothing(town: Town) -> None:
+    issue, agent = await town.task(), await town.agent("scout")
+    where = town.name(issue)
+    pull = await opened(town, agent, issue)
+    town.clock.forward(901)
+    refused = await agent.refused("github_update_issue", issue=where, state="completed")
+    assert refused.code == "not_holder"
+    closing = {"pull_request": f"acme/rocket#{pull.number}", "state": "closed"}
+    assert (await agent.refused("github_update_pr", **closing)).code == "not_holder"
+
+
+async def test_a_command_on_the_pull_request_is_about_its_task(town: Town) -> None:
+    issue, agent = await town.task(), await town.agent("scout")
+    pull = await opened(town, agent, issue)
+    town.person.comment(pull, "/hold legal must look first")
+    await town.settle()
+    task = (await agent.call("get_task", task=town.name(issue)))["task"]
+    assert (task["held"], task["held_why"]) == (True, "legal must look first")

@@ -400,7 +400,7 @@ async def test_a_command_is_no_answer(town: Town) -> None:
     await agent.call("update_task_status", **mine, status="in_progress", question="Tabs?")
     await town.settle()
     town.clock.forward(5)
-    town.person.comment(issue, "/status\n\n/why")
+    town.person.comment(issue, "/status\n\n/help")
     await town.settle()
     assert (await agent.call("get_task", task=where))["task"]["question"] == "Tabs?"
     town.person.comment(issue, "/spaces")

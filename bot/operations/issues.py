@@ -9,7 +9,7 @@ from bot import repository_settings, tasks
 from bot.errors import Refused
 from bot.labels import said
 from bot.operation import Context, RepositoryName, TaskRef, operation
-from bot.operations.tasks import Fence, covered
+from bot.operations.tasks import Fence, covered, holds
 from bot.operations.writing import (
     Body,
     Queued,
@@ -91,9 +91,10 @@ async def github_update_issue(
     left = await _taken_off(ctx, row, "parent", None if parent is None else [parent])
     freed = [*left, *await _taken_off(ctx, row, "blocked_by", blocked_by)]
     if freed or state is not None or await _says_else(ctx, where, row, labels):
-        await _not_past_its_holder(ctx, row["id"])
+        task = task or await _steered(ctx, row["id"])
     for each in left:  # it does not wait for this one any more
-        await _not_past_its_holder(ctx, each["mirrored_id"])
+        parents = await _steered(ctx, each["mirrored_id"])
+        task = task or parents
     given = {"title": title, "body": body}
     fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     fields |= _state(state) | await _named(ctx, where, milestone, type)
@@ -137,11 +138,16 @@ async def _says_else(ctx: Context, where: Row, row: Row, labels: list[str] | Non
     return is_task[0] != is_task[1] or said(labels) != said(now)
 
 
-async def _not_past_its_holder(ctx: Context, issue_id: int | None) -> None:
-    """What steers a task is for whoever holds it, and who leads. Raise Refused."""
+async def _steered(ctx: Context, issue_id: int | None) -> Row | None:
+    """The issue's task, if the actor holds it: what steers it is dropped with the lease.
+
+    Raise Refused for whoever neither holds it nor leads.
+    """
     task = await stored.of_issue(ctx.tx, ctx.installation_id, issue_id) if issue_id else None
-    if task is None or ctx.actor.name == task["holder"] or ctx.actor.may("tech-lead"):
-        return
+    if task is None or holds(ctx, task):
+        return task
+    if ctx.actor.may("tech-lead"):
+        return None
     raise Refused(
         "not_holder",
         f"{tasks.name(task)} is a task: its state, what labels say of it, and taking off its "

@@ -11,7 +11,7 @@ from bot.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.comments import CommentId
 from bot.operations.issues import Logins
 from bot.operations.speaking import may_speak
-from bot.operations.tasks import Fence
+from bot.operations.tasks import Fence, holds
 from bot.operations.writing import (
     Body,
     Branch,
@@ -116,8 +116,7 @@ async def github_update_pr(
     given = {"title": title, "body": body, "state": state}
     fields = {name: value for name, value in given.items() if value is not None}
     changes: list[tuple[str, dict[str, Any]]] = []
-    if state == "closed":
-        await _not_past_its_holder(ctx, where, row)
+    task = await _steered(ctx, where, row) if state == "closed" else None
     if fields:
         changes.append(("pull_update", number | fields))
     if draft is not None:
@@ -129,20 +128,30 @@ async def github_update_pr(
     if not changes:
         raise Refused("invalid_arguments", "Nothing is to be changed: give what shall be.")
     target = on_issue(where, row["number"])
-    queued: list[Queued] = [await queue(ctx, kind, where, target, args) for kind, args in changes]
+    queued: list[Queued] = [
+        await queue(ctx, kind, where, target, args, task) for kind, args in changes
+    ]
     return Writes(writes=queued)
 
 
-async def _not_past_its_holder(ctx: Context, where: Row, row: Row) -> None:
-    """A closed pull request sends its task back: that is for its holder, and who leads."""
-    for task in await stored.of_pull(ctx.tx, ctx.installation_id, where["id"], row["number"]):
-        if task["holder"] not in (None, ctx.actor.name) and not ctx.actor.may("tech-lead"):
-            raise Refused(
-                "not_holder",
-                f"{task['holder']} holds {tasks.name(task)}, and works at #{row['number']} for it: "
-                "only they, or a tech-lead, close it. Nothing was changed.",
-                holder=task["holder"],
-            )
+async def _steered(ctx: Context, where: Row, row: Row) -> Row | None:
+    """The task of a pull request, if the actor holds it: what it closes is dropped with the lease.
+
+    A closed one sends its task back: raise Refused for whoever neither holds it nor leads.
+    """
+    found = await stored.of_pull(ctx.tx, ctx.installation_id, where["id"], row["number"])
+    held = [each for each in found if each["holder"]]
+    for task in held:
+        if holds(ctx, task):
+            return task
+    if not held or ctx.actor.may("tech-lead"):
+        return None
+    raise Refused(
+        "not_holder",
+        f"{held[0]['holder']} holds {tasks.name(held[0])}, and works at #{row['number']} for it: "
+        "only they, or a tech-lead, close it. Nothing was changed.",
+        holder=held[0]["holder"],
+    )
 
 
 async def _merging(

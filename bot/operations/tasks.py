@@ -176,6 +176,12 @@ def fits(row: Row, fence: int | None) -> None:
     )
 
 
+def holds(ctx: Context, row: Row) -> bool:
+    """Whether the actor has the task's lease, and in time."""
+    overdue = row["expires_at"] is not None and row["expires_at"] <= ctx.now
+    return row["holder"] == ctx.actor.name and not overdue
+
+
 def on_hold(row: Row) -> Refused:
     why = f": {row['held_why']}" if row["held_why"] else ""
     return Refused(
