@@ -9,6 +9,8 @@ from store.transaction import Row, Tx
 # A message that was handed out and not marked read is handed out again after this.
 VISIBILITY = 60_000_000
 MOST_ATTEMPTS = 5
+# So often those are passed over that are in other calls' hands.
+ROUNDS = 5
 HIGH = 2
 MINE = "installation_id = :i AND agent_id = :a"
 VISIBLE = f"{MINE} AND {UNREAD} AND visible_at <= :now"
@@ -16,18 +18,46 @@ VISIBLE = f"{MINE} AND {UNREAD} AND visible_at <= :now"
 
 async def due(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Row]:
     """What may be handed out, by priority, then age, with `attempts`; locked for `hand_out`."""
-    # Two calls of one agent at once do not get the same.
-    found = await tx.all(
-        f"SELECT message_id, attempts FROM receipts WHERE {VISIBLE} "
-        "ORDER BY priority DESC, seq, message_id LIMIT :n FOR UPDATE SKIP LOCKED",
+    attempts: dict[str, int] = {}
+    seen: list[str] = []
+    for _ in range(ROUNDS):
+        found = await _first(tx, installation_id, agent_id, seen, limit - len(attempts))
+        attempts |= await _lock(tx, installation_id, agent_id, found) if found else {}
+        seen += found
+        if len(attempts) == limit or not found:
+            break
+    rows = await many(tx, installation_id, [each for each in seen if each in attempts])
+    return [row | {"attempts": attempts[row["id"]]} for row in rows]
+
+
+async def _first(
+    tx: Tx, installation_id: int, agent_id: str, seen: list[str], limit: int
+) -> list[str]:
+    """Not locked: what a lock finds by sorting it locks all."""
+    passed = "AND message_id NOT IN :seen " if seen else ""
+    rows = await tx.all(
+        f"SELECT message_id FROM receipts WHERE {VISIBLE} {passed}"
+        "ORDER BY priority DESC, seq, message_id LIMIT :n",
         i=installation_id,
         a=agent_id,
         now=await tx.now(),
         n=limit,
+        **({"seen": seen} if seen else {}),
     )
-    attempts = {row["message_id"]: row["attempts"] for row in found}
-    rows = await many(tx, installation_id, list(attempts))
-    return [row | {"attempts": attempts[row["id"]]} for row in rows]
+    return [row["message_id"] for row in rows]
+
+
+async def _lock(tx: Tx, installation_id: int, agent_id: str, ids: list[str]) -> dict[str, int]:
+    """Those that no other call of the agent is just being given, with their attempts."""
+    rows = await tx.all(
+        f"SELECT message_id, attempts FROM receipts WHERE {VISIBLE} AND message_id IN :ids "
+        "FOR UPDATE SKIP LOCKED",
+        i=installation_id,
+        a=agent_id,
+        now=await tx.now(),
+        ids=ids,
+    )
+    return {row["message_id"]: row["attempts"] for row in rows}
 
 
 async def hand_out(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]) -> None:

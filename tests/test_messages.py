@@ -864,3 +864,21 @@ async def test_over_rest_and_mcp_a_message_goes_from_one_to_the_other(surface: S
         assert not marked.is_error
     refused = await surface.call(tokens["ada"], "send_message", to="zoe", body="x")
     assert (refused.status, refused.code) == (404, "unknown_agent")
+
+
+async def test_calls_at_once_of_one_agent_share_what_is_unread(office: Office) -> None:
+    ada, bob = await office.agent("ada"), await office.agent("bob")
+    for n in range(50):
+        await sent(ada, "bob", body=str(n))
+    pages = await asyncio.gather(*(bodies(bob, limit=10) for _ in range(5)))
+    assert sorted(int(each) for page in pages for each in page) == list(range(50))
+
+
+async def test_a_paused_agent_writes_on_no_card(town: Town) -> None:
+    issue, agent = await town.task(), await town.agent("scout")
+    lead = await town.agent("lead", "tech-lead")
+    await lead.call("manage_agent", agent_id="scout", action="pause")
+    given = {"to": "lead", "body": "x", "task": town.name(issue)}
+    refused = await agent.refused("send_message", **given, visibility="issue")
+    assert refused.code == "agent_paused"
+    await agent.call("send_message", **given)

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
+from bot import agents, showing, tasks
 from bot import messages as rules
-from bot import showing, tasks
 from bot.actor import EVERYBODY, HOLDER, ROLES, SLUG, Actor
 from bot.errors import Refused
 from bot.operation import Answer, Context, Slash, TaskRef, Woken, operation
@@ -121,10 +121,8 @@ async def send_message(
     """Tell an agent, a role, a capability or everybody something."""
     await rules.may_send(ctx.tx, ctx.actor)
     about = await found(ctx, task) if task else None
-    if visibility == "issue" and about is None:
-        raise Refused(
-            "invalid_arguments", "`visibility`: issue needs `task`: on whose card shall it stand?"
-        )
+    if visibility == "issue":
+        await _may_show(ctx, about)
     if to == HOLDER:
         to = _holder(about)
     chosen = await rules.readers(ctx.tx, ctx.actor, to)
@@ -147,6 +145,16 @@ async def send_message(
     await rules.tell(ctx.tx, row, free, about["repository_id"] if about else None)
     await _show_on_card(ctx, row)
     return _sent(row, free, full)
+
+
+async def _may_show(ctx: Context, task: Row | None) -> None:
+    """On the task's card people read it, as if it were written there. Raise Refused."""
+    if task is None:
+        raise Refused(
+            "invalid_arguments", "`visibility`: issue needs `task`: on whose card shall it stand?"
+        )
+    if not ctx.actor.is_person:
+        await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
 
 
 def _holder(task: Row | None) -> str:
