@@ -122,7 +122,7 @@ async def relations_changed(tx: Tx, installation_id: int, changed: Changed) -> N
     """Who waits for nothing any more may go on; circles are told."""
     await circles_formed(tx, installation_id, changed.circled)
     for issue_id in sorted(changed.kept):
-        for task in await ready.released_by(tx, installation_id, issue_id, of=issue_id):
+        for task in await ready.freed(tx, installation_id, issue_id):
             await tasks.woken(tx, task, "it waits for nothing any more")
 
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from bot.capabilities import is_one
+
 LABEL = re.compile(r"(priority|size|needs|capability)\s*[:/]\s*(\S.*)", re.IGNORECASE)
 PRIORITIES = {
     "low": 0,
@@ -18,7 +20,6 @@ PRIORITIES = {
     "p1": 2,
 }
 SIZES = {"xs": 0, "s": 0, "small": 0, "m": 1, "medium": 1, "l": 2, "large": 2, "xl": 2}
-CAPABILITY = re.compile(r"[a-z0-9][a-z0-9+.#-]{0,62}(:[1-5])?")
 
 
 def said(labels: Iterable[str]) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def said(labels: Iterable[str]) -> dict[str, Any]:
             settled["priority"] = max(PRIORITIES[value], settled.get("priority", 0))
         elif what == "size" and value in SIZES:
             settled["size"] = max(SIZES[value], settled.get("size", 0))
-        elif what in ("needs", "capability") and CAPABILITY.fullmatch(value):
+        elif what in ("needs", "capability") and is_one(value):
             needs.add(value)
     return settled | ({"capabilities": sorted(needs)} if needs else {})
 

@@ -22,6 +22,10 @@ UNBLOCKED = (
     + " AND "
     + OPEN.format(kind="parent", waits="target", awaited="source")
 )
+FREED = (
+    "SELECT t.* FROM tasks t WHERE t.installation_id = :i AND t.state IN ('pending', 'assigned') "
+    f"AND {UNBLOCKED} AND t.issue_id "
+)
 # From the most urgent.
 PRIORITIES = (2, 1, 0)
 FREE = f"t.held = 0 AND t.lease_id IS NULL AND t.number IS NOT NULL AND {UNBLOCKED}"
@@ -120,20 +124,17 @@ async def waiting_for(tx: Tx, installation_id: int, issue_id: int) -> tuple[list
     return blockers, await relations.sources(tx, installation_id, "parent", issue_id)
 
 
-async def released_by(
-    tx: Tx, installation_id: int, issue_id: int, *, of: int | None = None
-) -> list[Row]:
-    """Tasks that waited for this issue and wait for nothing now; or the one `of` an issue."""
-    waits = (
-        "SELECT b.source_id FROM relations b WHERE b.installation_id = :i "
+async def released_by(tx: Tx, installation_id: int, issue_id: int) -> list[Row]:
+    """Tasks that waited for this issue and wait for nothing now."""
+    waited = (
+        "IN (SELECT b.source_id FROM relations b WHERE b.installation_id = :i "
         "AND b.kind = 'blocked_by' AND b.target_id = :issue UNION "
         "SELECT b.target_id FROM relations b WHERE b.installation_id = :i "
-        "AND b.kind = 'parent' AND b.source_id = :issue"
+        "AND b.kind = 'parent' AND b.source_id = :issue)"
     )
-    which = "= :of" if of is not None else f"IN ({waits})"
-    q = (
-        f"SELECT t.* FROM tasks t WHERE t.installation_id = :i AND t.issue_id {which} "
-        f"AND t.state IN ('pending', 'assigned') AND {UNBLOCKED} ORDER BY t.id"
-    )
-    given = {"of": of} if of is not None else {"issue": issue_id}
-    return decoded(await tx.all(q, i=installation_id, **given))
+    return decoded(await tx.all(FREED + waited, i=installation_id, issue=issue_id))
+
+
+async def freed(tx: Tx, installation_id: int, issue_id: int) -> list[Row]:
+    """The task of an issue, if it waits for nothing."""
+    return decoded(await tx.all(f"{FREED}= :issue", i=installation_id, issue=issue_id))

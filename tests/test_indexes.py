@@ -214,6 +214,7 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "a blocker off": lambda tx: relations.remove(tx, HERE, "blocked_by", 3, 3),
     "relations dropped": lambda tx: relations.drop(tx, HERE, 3),
     "released by": lambda tx: ready.released_by(tx, HERE, 3),
+    "freed": lambda tx: ready.freed(tx, HERE, 3),
     "files of open pulls": lambda tx: pulls.open_files(tx, HERE, R),
     "files of a pull": lambda tx: pulls.files_if_open(tx, HERE, R, 3),
     "the step to review": lambda tx: events.newest(tx, HERE, "3", "task.in_review"),
