@@ -78,9 +78,11 @@ def reaches(actor: Actor, repository_id: int | None) -> bool:
 
 def may_see(actor: Actor, event: Row) -> bool:
     """By what the event itself says; who may read a context stands elsewhere."""
-    if event["audience"] is not None:
-        return bool(event["audience"] == actor.name)
-    return event["seen"] and reaches(actor, event["repository_id"])
+    there = event["seen"] and reaches(actor, event["repository_id"])
+    if event["audience"] is None:
+        return bool(there)
+    # What one agent tells another it may know, wherever the task is now; of the task itself not.
+    return event["audience"] == actor.name and (there or not event["kind"].startswith("task."))
 
 
 def wants(actor: Actor, topics: Topics, event: Row) -> bool:

@@ -189,3 +189,17 @@ async def test_a_card_is_never_longer_than_github_takes(town: Town) -> None:
     await town.settle()
     (card,) = [each.body for each in issues[-1].comments if "**Hubbub** ·" in each.body]
     assert "Its holder asks" in card
+
+
+async def test_of_a_repository_that_left_no_overlap_is_told(town: Town) -> None:
+    one, two = await town.task("One"), await town.task("Two")
+    first, second = await town.agent("first"), await town.agent("second")
+    cursor = (await first.call("wait_for_events", topics=["tasks"]))["cursor"]
+    await first.call("claim_task", task=town.name(one), paths=["a.py"])
+    await second.call("claim_task", task=town.name(two), paths=["a.py"])
+    told = (await first.call("wait_for_events", topics=["tasks"], cursor=cursor))["events"]
+    assert "task.overlap" in [each["kind"] for each in told]
+    town.github.remove_repositories(town.installation, ["acme/rocket"])
+    await town.settle()
+    answer = await first.call("wait_for_events", topics=["tasks"], cursor=cursor)
+    assert answer["events"] == []
