@@ -1,8 +1,10 @@
 """Arguments that do not fit are refused in words that say what does, and never the validator's."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,6 +125,13 @@ def test_each_that_does_not_fit_is_in_the_details() -> None:
         {"argument": "limit", "problem": "must be at least 1"},
         {"argument": "bogus", "problem": "is not known"},
     ]
+
+
+def test_the_documented_refusal_is_the_one_that_is_given() -> None:
+    page = (Path(__file__).parents[1] / "docs/reference/errors.md").read_text()
+    samples = map(json.loads, re.findall(r"^```json\n(.+?)^```", page, re.MULTILINE | re.DOTALL))
+    [sample] = [each for each in samples if each["error"]["code"] == "invalid_arguments"]
+    assert refused(OPERATIONS["list_agents"], {"limit": 1000, "roles": 1}).body() == sample
 
 
 def refusals(operation: Operation) -> Iterator[tuple[str, str]]:
