@@ -21,6 +21,7 @@ from bot.operation import Shared
 from mcp_server import http
 from store.transaction import Row, Store
 from webhooks.app import create_app
+from webhooks.ws import SOCKETS, Patience, Sockets
 
 WEBHOOK_SECRET = "It's a Secret to Everybody"
 
@@ -45,6 +46,7 @@ class Answer:
 @dataclass
 class Surface:
     hub: Hub
+    sockets: Sockets
     url: str
     client: aiohttp.ClientSession
     installation_id: int
@@ -107,7 +109,10 @@ def new_guid() -> str:
 
 
 @asynccontextmanager
-async def serving(store: Store, installation_id: int) -> AsyncIterator[Surface]:
+async def serving(
+    store: Store, installation_id: int, patience: Patience | None = None
+) -> AsyncIterator[Surface]:
+    """`patience`: with clients of sockets, where it is not the usual."""
     hub = Hub(store, Shared(Keys(secrets.token_hex(32))))
     problems: dict[str, str] = {}
 
@@ -118,10 +123,11 @@ async def serving(store: Store, installation_id: int) -> AsyncIterator[Surface]:
     app = create_app(
         hub, webhook_secret=WEBHOOK_SECRET, mcp=partial(http.serving, hub, hosts), ready=ready
     )
+    app[SOCKETS].patience = patience or Patience()
     server = TestServer(app)
     async with _alive(server), aiohttp.ClientSession() as client:
         url = str(server.make_url("")).rstrip("/")
-        yield Surface(hub, url, client, installation_id, problems)
+        yield Surface(hub, app[SOCKETS], url, client, installation_id, problems)
 
 
 @asynccontextmanager

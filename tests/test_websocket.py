@@ -2,20 +2,23 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from surface import Surface, serving
-from test_waking import happens, listening
+from test_waking import happens
+from yarl import URL
 
 from store import agents, events
 from store.transaction import Store
 from webhooks import ws as server
-from webhooks.ws import SOCKETS, Patience
+from webhooks.ws import Patience
 
 SOON_S = 20
 # Longer than any test may take.
@@ -31,7 +34,7 @@ async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
 
 
 @asynccontextmanager
-async def socket(
+async def connected(
     surface: Surface, token: str, **given: Any
 ) -> AsyncIterator[ClientWebSocketResponse]:
     headers = {"Authorization": f"Bearer {token}"}
@@ -51,7 +54,7 @@ async def subscribed(
 
 
 async def test_a_socket_is_told_what_happens(surface: Surface) -> None:
-    async with socket(surface, await surface.token()) as opened:
+    async with connected(surface, await surface.token()) as opened:
         start = await subscribed(opened, "agents")
         assert start == {"type": "subscribed", "cursor": start["cursor"], "missed": False}
         await happens(surface.hub, surface.installation_id, "message.sent", audience="other")
@@ -72,7 +75,7 @@ async def test_a_socket_is_told_what_happens(surface: Surface) -> None:
 async def test_after_a_reconnect_nothing_is_lost_and_nothing_comes_twice(surface: Surface) -> None:
     token, cursor, seen = await surface.token(), None, []
     for n in range(5):
-        async with socket(surface, token) as opened:
+        async with connected(surface, token) as opened:
             cursor = (await subscribed(opened, "agents", cursor=cursor))["cursor"]
             for part in (1, 2):
                 await happens(surface.hub, surface.installation_id, subject=f"{n}-{part}")
@@ -87,7 +90,7 @@ async def test_after_a_reconnect_nothing_is_lost_and_nothing_comes_twice(surface
 
 
 async def test_a_call_by_a_frame_is_a_call(surface: Surface) -> None:
-    async with socket(surface, await surface.token("scout")) as opened:
+    async with connected(surface, await surface.token("scout")) as opened:
         await opened.send_json(
             {
                 "type": "call",
@@ -108,7 +111,7 @@ async def test_a_call_by_a_frame_is_a_call(surface: Surface) -> None:
 
 
 async def test_a_call_that_waits_does_not_keep_others_waiting(surface: Surface) -> None:
-    async with socket(surface, await surface.token("scout")) as opened:
+    async with connected(surface, await surface.token("scout")) as opened:
         waiting = {"topics": ["agents"], "wait_s": 50}
         for n in range(server.MOST_CALLS):
             call = {"type": "call", "id": n, "operation": "wait_for_events", "arguments": waiting}
@@ -127,7 +130,7 @@ async def test_a_call_that_waits_does_not_keep_others_waiting(surface: Surface) 
 
 
 async def test_another_subscription_takes_the_place_of_the_first(surface: Surface) -> None:
-    async with socket(surface, await surface.token()) as opened:
+    async with connected(surface, await surface.token()) as opened:
         await subscribed(opened, "agents")
         assert (await subscribed(opened, "contexts"))["type"] == "subscribed"
         refused = await subscribed(opened, "weather")
@@ -153,7 +156,7 @@ async def test_another_subscription_takes_the_place_of_the_first(surface: Surfac
 async def test_a_bad_frame_is_answered_and_three_in_a_row_close_the_socket(
     surface: Surface, bad: str
 ) -> None:
-    async with socket(surface, await surface.token()) as opened:
+    async with connected(surface, await surface.token()) as opened:
         for _ in range(2):
             await opened.send_str(bad)
             assert (await frame(opened))["error"]["code"] == "bad_request"
@@ -177,7 +180,7 @@ async def test_a_bad_frame_is_answered_and_three_in_a_row_close_the_socket(
     ],
 )
 async def test_what_is_wrong_with_a_frame_is_said(surface: Surface, bad: str, said: str) -> None:
-    async with socket(surface, await surface.token()) as opened:
+    async with connected(surface, await surface.token()) as opened:
         await opened.send_str(bad)
         error = (await frame(opened))["error"]
     assert said in error["message"]
@@ -185,7 +188,7 @@ async def test_what_is_wrong_with_a_frame_is_said(surface: Surface, bad: str, sa
 
 
 async def test_a_frame_that_is_too_large_closes_the_socket(surface: Surface) -> None:
-    async with socket(surface, await surface.token()) as opened:
+    async with connected(surface, await surface.token()) as opened:
         await opened.send_str("x" * (server.LARGEST + 1))
         assert (await opened.receive(timeout=SOON_S)).type is WSMsgType.CLOSE
         assert opened.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
@@ -234,13 +237,13 @@ async def test_a_token_has_so_many_sockets_and_no_more(surface: Surface) -> None
         await surface.client.ws_connect(f"{surface.url}/ws", headers=headers)
     assert refused.value.status == 409
     await asyncio.gather(*(each.close() for each in opened))
-    async with socket(surface, token) as again:
+    async with connected(surface, token) as again:
         assert (await subscribed(again, "agents"))["type"] == "subscribed"
 
 
 async def test_a_revoked_token_closes_its_socket_and_no_other(surface: Surface) -> None:
     token, other = await surface.token(), await surface.token("other")
-    async with socket(surface, token) as opened, socket(surface, other) as stays:
+    async with connected(surface, token) as opened, connected(surface, other) as stays:
         await subscribed(opened, "agents")
         await subscribed(stays, "agents")
         await revoke(surface, token)
@@ -256,7 +259,7 @@ async def test_a_revoked_token_closes_its_socket_and_no_other(surface: Surface) 
 async def test_a_slow_reader_gets_everything_in_the_end(surface: Surface) -> None:
     """Much more than the buffers between here and there hold."""
     n, large = 300, "x" * 20_000
-    async with socket(surface, await surface.token()) as opened:
+    async with connected(surface, await surface.token()) as opened:
         await subscribed(opened, "agents")
 
         async def many(tx: Any) -> None:
@@ -276,20 +279,70 @@ async def until(so: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def jammed(surface: Surface, client: aiohttp.ClientSession, token: str) -> Any:
-    """A socket of which nothing is read, with more to tell it than any buffer holds."""
-    headers = {"Authorization": f"Bearer {token}"}
-    opened = await client.ws_connect(f"{surface.url}/ws", headers=headers)
-    await subscribed(opened, "agents")
-    await listening(surface.hub)
+@dataclass
+class Deaf:
+    """A client that reads when it is asked to, and has next to no buffer."""
 
-    async def many(tx: Any) -> None:
-        for n in range(MANY):
-            await surface_append(tx, surface.installation_id, n, "x" * 20_000)
+    stream: socket.socket
+    cursor: str = ""
 
-    await surface.store.write(many)
-    await until(lambda: surface.hub.watching.waiting == 0)
-    return opened
+    async def send(self, frame: Any) -> None:
+        body = json.dumps(frame).encode()
+        assert len(body) < 126
+        # Masked, as the protocol wants it, by zeros.
+        await self._loop.sock_sendall(
+            self.stream, bytes((0x81, 0x80 | len(body), 0, 0, 0, 0)) + body
+        )
+
+    async def frame(self) -> Any:
+        size = (await self.read(2))[1]
+        if size > 125:
+            size = int.from_bytes(await self.read(2 if size == 126 else 8))
+        return json.loads(await self.read(size))
+
+    async def read(self, size: int) -> bytes:
+        found = b""
+        while len(found) < size:
+            async with asyncio.timeout(SOON_S):
+                part = await self._loop.sock_recv(self.stream, size - len(found))
+            assert part
+            found += part
+        return found
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+
+@asynccontextmanager
+async def deaf(surface: Surface, token: str) -> AsyncIterator[Deaf]:
+    """Subscribed, with more on its way to it than any buffer holds."""
+    url = URL(surface.url)
+    upgrade = (
+        "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        f"Authorization: Bearer {token}\r\n\r\n"
+    )
+    with socket.socket() as stream:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stream.setblocking(False)
+        loop, client = asyncio.get_running_loop(), Deaf(stream)
+        await loop.sock_connect(stream, (url.host, url.port))
+        await loop.sock_sendall(stream, upgrade.encode())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += await client.read(1)
+        await client.send({"type": "subscribe", "topics": ["agents"]})
+        client.cursor = (await client.frame())["cursor"]
+
+        async def many(tx: Any) -> None:
+            for n in range(MANY):
+                await surface_append(tx, surface.installation_id, n, "x" * 20_000)
+
+        await surface.store.write(many)
+        open_ones = surface.sockets.open
+        await until(lambda: any(each.request.protocol.writing_paused for each in open_ones))
+        yield client
 
 
 async def revoke(surface: Surface, token: str) -> None:
@@ -308,15 +361,12 @@ async def test_who_takes_nothing_is_cut_off(
     store: Store, installation_id: int, patience: Patience, *, revoked: bool
 ) -> None:
     """When its token is revoked, or some time after it stopped reading."""
-    async with (
-        aiohttp.ClientSession() as client,
-        serving(store, installation_id, patience) as surface,
-    ):
+    async with serving(store, installation_id, patience) as surface:
         token = await surface.token("slow")
-        await jammed(surface, client, token)
-        if revoked:
-            await revoke(surface, token)
-        await until(lambda: not surface.app[SOCKETS].open)
+        async with deaf(surface, token):
+            if revoked:
+                await revoke(surface, token)
+            await until(lambda: not surface.sockets.open)
 
 
 async def test_a_token_is_looked_after_while_another_socket_will_not_close(
@@ -325,10 +375,9 @@ async def test_a_token_is_looked_after_while_another_socket_will_not_close(
     stubborn = Patience(close_s=NEVER_S, send_s=NEVER_S, look_every_s=0.05)
     async with serving(store, installation_id, stubborn) as surface:
         slow, other = await surface.token("slow"), await surface.token("other")
-        async with aiohttp.ClientSession() as client, socket(surface, other) as opened:
-            await jammed(surface, client, slow)
+        async with deaf(surface, slow), connected(surface, other) as opened:
             await revoke(surface, slow)
-            await until(lambda: any(each.ws.closed for each in surface.app[SOCKETS].open))
+            await until(lambda: any(each.ws.closed for each in surface.sockets.open))
             await revoke(surface, other)
             closed = await opened.receive(timeout=SOON_S)
         assert (closed.type, closed.data) == (
@@ -341,23 +390,29 @@ async def test_a_server_stops_though_a_client_reads_nothing(
     store: Store, installation_id: int
 ) -> None:
     quick = Patience(close_s=0.1, send_s=NEVER_S)
-    async with aiohttp.ClientSession() as client, asyncio.timeout(SOON_S):
-        async with serving(store, installation_id, quick) as surface:
-            await jammed(surface, client, await surface.token())
-            surface.hub.stop()
+    async with (
+        asyncio.timeout(SOON_S),
+        AsyncExitStack() as client,
+        serving(store, installation_id, quick) as surface,
+    ):
+        await client.enter_async_context(deaf(surface, await surface.token()))
+        surface.hub.stop()
 
 
-async def test_who_subscribes_anew_before_it_read_the_old_is_told_of_the_new(
-    surface: Surface,
-) -> None:
-    async with aiohttp.ClientSession() as client:
-        opened = await jammed(surface, client, await surface.token())
-        await opened.send_json({"type": "subscribe", "topics": ["messages"]})
-        found = await frame(opened)
-        while found["type"] != "subscribed":
-            found = await frame(opened)
-        await happens(surface.hub, surface.installation_id, "message.sent")
-        assert (await frame(opened))["kind"] == "message.sent"
+async def test_who_subscribes_anew_before_it_read_the_old_is_told_all(surface: Surface) -> None:
+    async with deaf(surface, await surface.token()) as client:
+        await client.send({"type": "subscribe", "topics": ["agents"], "cursor": client.cursor})
+        register = {"operation": "register_agent", "arguments": {"agent_id": "ada", "name": "A"}}
+        await client.send({"type": "call", "id": 1, **register})
+        # Both were taken, though it has heard nothing yet.
+        q = "SELECT id FROM agents WHERE installation_id = :i"
+        async with asyncio.timeout(SOON_S):
+            while not await surface.rows(q):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.001)
+        while (await client.frame())["type"] != "subscribed":
+            continue
+        found = [await client.frame() for _ in range(MANY + 1)]
+    assert [each["data"]["n"] for each in found if each["type"] == "event"][:MANY] == [*range(MANY)]
 
 
 async def surface_append(tx: Any, installation_id: int, n: int, large: str) -> None:

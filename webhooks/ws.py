@@ -29,7 +29,6 @@ log = structlog.get_logger()
 LARGEST = 64 * 1024
 # A client that does not answer within half of that is gone.
 PING_EVERY_S = 30.0
-CLOSE_S = 2.0
 # By one token, in one process.
 MOST_SOCKETS = 20
 # Calls under way on one socket.
@@ -64,12 +63,23 @@ FRAME: TypeAdapter[Subscribe | Call] = TypeAdapter(
 )
 
 
+@dataclass(frozen=True)
+class Patience:
+    """`send_s`: how long a client may take nothing of what is sent. `close_s`: to say goodbye."""
+
+    send_s: float = 60.0
+    close_s: float = 2.0
+    look_every_s: float = TOKEN_CACHE_S
+
+
 @dataclass(eq=False)
 class Socket:
     hub: Hub
     actor: Actor
     token: str
     ws: web.WebSocketResponse
+    request: web.Request
+    patience: Patience
     _feeding: asyncio.Task[None] | None = None
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
     _bad: int = 0
@@ -82,10 +92,21 @@ class Socket:
         except ConnectionError:
             return
         finally:
+            self._cut_after(self.patience.close_s)
             await self._end()
 
     async def close(self, code: WSCloseCode, why: str) -> None:
+        """Within a time, whatever the client does."""
+        self._cut_after(2 * self.patience.close_s)
         await self.ws.close(code=code, message=why.encode())
+
+    def _cut_after(self, seconds: float) -> asyncio.TimerHandle:
+        """Then nobody waits for it any more: what it has not read by then is dropped."""
+        return asyncio.get_running_loop().call_later(seconds, self._cut)
+
+    def _cut(self) -> None:
+        if self.request.transport is not None:
+            self.request.transport.abort()
 
     async def _end(self) -> None:
         under_way = [*self._calls, *([self._feeding] if self._feeding else [])]
@@ -109,8 +130,14 @@ class Socket:
             await self._subscribe(frame)
 
     async def _send(self, frame: dict[str, Any]) -> None:
-        """Waits while the client does not read."""
-        await self.ws.send_str(json.dumps(frame, ensure_ascii=False))
+        """Waits while the client does not read, but not for ever."""
+        cut = self._cut_after(self.patience.send_s)
+        try:
+            # Shielded: aiohttp has all senders of a connection wait for one future, and whoever
+            # is cancelled there takes the others with it, and those who come later.
+            await asyncio.shield(self.ws.send_str(json.dumps(frame, ensure_ascii=False)))
+        finally:
+            cut.cancel()
 
     # --- Calls ---------------------------------------------------------------------------------
 
@@ -211,9 +238,10 @@ class Sockets:
     """Those of this process, and the one look at whether their tokens still hold."""
 
     hub: Hub
+    patience: Patience = Patience()
     open: set[Socket] = field(default_factory=set)
     _by_token: Counter[str] = field(default_factory=Counter)
-    _guard: asyncio.Task[None] | None = None
+    _closing: set[asyncio.Task[None]] = field(default_factory=set)
 
     @contextmanager
     def place(self, token: str) -> Iterator[None]:
@@ -244,7 +272,7 @@ class Sockets:
         guard = asyncio.create_task(self._guarded())
         yield
         guard.cancel()
-        await asyncio.gather(guard, return_exceptions=True)
+        await asyncio.gather(guard, *self._closing, return_exceptions=True)
 
     async def close_all(self, _: web.Application) -> None:
         """The server stops: its clients come back, to this one or another."""
@@ -254,7 +282,7 @@ class Sockets:
     async def _guarded(self) -> None:
         """Close those whose token was revoked."""
         while True:
-            await asyncio.sleep(TOKEN_CACHE_S)
+            await asyncio.sleep(self.patience.look_every_s)
             if not self.open:
                 continue
             try:
@@ -262,9 +290,16 @@ class Sockets:
             except Exception:  # the database is away; sockets stay as they are
                 log.exception("tokens not checked")
                 continue
-            code = WSCloseCode.POLICY_VIOLATION
-            gone = [each for each in self.open if each.token in revoked]
-            await asyncio.gather(*(each.close(code, "unauthenticated") for each in gone))
+            for each in self.open:
+                if each.token in revoked:
+                    self._begin_to_close(each)
+
+    def _begin_to_close(self, socket: Socket) -> None:
+        """None waits for another."""
+        closing = socket.close(WSCloseCode.POLICY_VIOLATION, "unauthenticated")
+        task = asyncio.create_task(closing)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
 
 SOCKETS = web.AppKey("sockets", Sockets)
@@ -277,7 +312,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
     actor = await sockets.hub.authenticate(token)
     ws = web.WebSocketResponse(
         heartbeat=PING_EVERY_S,
-        timeout=CLOSE_S,
+        timeout=sockets.patience.close_s,
         max_msg_size=LARGEST,
         protocols=[PROTOCOL],
     )
@@ -285,7 +320,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
         raise Refused("bad_request", "/ws is a WebSocket: ask for an upgrade.")
     with sockets.place(token):
         await ws.prepare(request)
-        socket = Socket(sockets.hub, actor, token, ws)
+        socket = Socket(sockets.hub, actor, token, ws, request, sockets.patience)
         with sockets.kept(socket):
             await socket.live()
     return ws
