@@ -90,6 +90,7 @@ async def test_one_acts_as_octocat_by_the_lines_it_prints(lines: list[str]) -> N
     where = lines[-1].rpartition(" ")[2]
     assert "acme/rocket#4" in await curled(f"curl -d 'Fuel gauge' {where}/issues")
     assert (await curled(f"curl {where}/issues/4")).startswith("#4 Fuel gauge (open) agent-task")
+    assert "POST /issues/1 " in await curled(lines[-1].partition(": ")[2])
     async with aiohttp.request("POST", f"{where}/pulls/4/merge") as refused:
         assert (refused.status, "no open pull request" in await refused.text()) == (404, True)
 
