@@ -121,13 +121,14 @@ def _either(names: list[str]) -> str:
 
 
 def _nearest(given: Any, known: list[str]) -> str:
-    near = get_close_matches(str(given)[:SHOWN], known, 1)
+    """Of texts alone: a number may be too long to be written."""
+    near = get_close_matches(given[:SHOWN], known, 1) if isinstance(given, str) else []
     return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _model(model: type[BaseModel], place: Place) -> type[BaseModel]:
     for part in place:
-        if isinstance(part, str):
+        if isinstance(part, str) and part in model.model_fields:
             model = _within(model.model_fields[part].annotation) or model
     return model
 
