@@ -109,6 +109,7 @@ class Hub:
     called: Cache[tuple[int, str], int] = field(default_factory=lambda: TTLCache(10_000, 3600))
     handed: Cache[tuple[int, str], Handed] = field(default_factory=lambda: TTLCache(10_000, 3600))
     pressure: Pressure = field(default_factory=Pressure)
+    look_again_s: float = LOOK_AGAIN_S
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     watching: Watching = field(init=False)
     _known: TTLCache[str, Actor] = field(default_factory=lambda: TTLCache(10_000, TOKEN_CACHE_S))
@@ -208,7 +209,7 @@ class Hub:
                 if left <= 0 or self.stopping.is_set():
                     return await self._fresh(asked, answer)
                 try:
-                    found = await spot.wait(asked.wants(answer), min(left, LOOK_AGAIN_S))
+                    found = await spot.wait(asked.wants(answer), min(left, self.look_again_s))
                 except TimeoutError:
                     answer = await self._tick(asked, answer)
                 else:
@@ -238,6 +239,7 @@ class Hub:
     async def _again(self, asked: Asked, answer: Answer) -> Answer:
         if await self._worth_asking(asked):
             return await self._once(asked.going_on(answer))
+        await self._touch(asked.actor)
         return answer
 
     async def _worth_asking(self, asked: Asked) -> bool:

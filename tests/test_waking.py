@@ -14,7 +14,6 @@ from serving import Serving, serving
 from town import Agent, Clock, Town
 
 from bot import feed, reaper
-from bot import hub as kernel
 from bot.actor import Actor, Role
 from bot.hub import Hub
 from bot.keys import Keys
@@ -459,26 +458,68 @@ async def test_those_who_wait_are_answered_when_the_process_stops(
     assert (await woken(hub, waiting, stop))["events"] == []
 
 
-async def test_one_who_waits_keeps_its_leases(town: Town) -> None:
-    issue, scout = await town.task(), await town.agent("scout")
-    await scout.call("claim_task", task=town.name(issue), lease_s=60)
-    waiting = asyncio.ensure_future(
-        scout.call("wait_for_events", topics=["messages"], wait_s=kernel.LOOK_AGAIN_S * 2)
-    )
-    await listening(town.hub)
-    town.clock.forward(50)
+@pytest.mark.parametrize(
+    ("operation", "given"),
+    [
+        ("wait_for_events", {"topics": ["messages"]}),
+        ("get_messages", {}),
+        ("get_write", {"write_id": "of scout"}),
+    ],
+)
+async def test_one_who_waits_keeps_its_leases(
+    town: Town, operation: str, given: dict[str, Any]
+) -> None:
+    quick = Hub(town.store, town.hub.shared, look_again_s=0.01, touched=stepped(town))
+    issue, scout = await town.task(), Agent(quick, (await town.agent("scout")).actor)
+    where = town.name(issue)
+    await scout.call("claim_task", task=where, lease_s=60)
+    if operation == "get_write":
+        said = await scout.call("github_comment_issue", issue=where, body="Half way")
+        given = {"write_id": said["write_id"]}
+    waiting = asyncio.ensure_future(scout.call(operation, **given, wait_s=LONG_S))
+    await listening(quick)
+    for _ in range(3):
+        town.clock.forward(40)
+        await renewed(town)
+        await reaper.step(quick)
+    quick.stop()
     await waiting
-    town.clock.forward(50)
-    await reaper.step(town.hub)
-    assert (await scout.call("get_task", task=town.name(issue)))["task"]["holder"] == "scout"
+    assert (await scout.call("get_task", task=where))["task"]["holder"] == "scout"
+
+
+async def test_one_who_is_woken_for_nothing_keeps_its_leases_too(town: Town) -> None:
+    """So often, that it never looks by itself."""
+    hub = Hub(town.store, town.hub.shared, look_again_s=LONG_S, touched=stepped(town))
+    issue, scout = await town.task(), Agent(hub, (await town.agent("scout")).actor)
+    await scout.call("claim_task", task=town.name(issue), lease_s=60)
+    waiting = asyncio.ensure_future(scout.call("get_messages", wait_s=LONG_S))
+    await listening(hub)
+    town.clock.forward(40)
+    await happens(hub, town.installation.id, "message.sent")
+    await renewed(town)
+    hub.stop()
+    assert (await waiting)["messages"] == []
+
+
+def stepped(town: Town) -> TTLCache[tuple[int, str], None]:
+    """A cache such as every process has of whose call was written down, in the town's time."""
+    usual = Hub(town.store, town.hub.shared).touched
+    assert isinstance(usual, TTLCache)
+    return TTLCache(usual.maxsize, usual.ttl, timer=town.clock.now)
+
+
+async def renewed(town: Town) -> None:
+    """Until the lease was, at this time."""
+    now = town.clock()
+    q = "SELECT renewed_at FROM leases WHERE installation_id = :i"
+    async with asyncio.timeout(SOON_S):
+        while (await town.rows(q))[0]["renewed_at"] < now:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.001)
 
 
 async def test_one_who_calls_now_and_then_keeps_a_short_lease(town: Town) -> None:
-    """Though not each call is written down: here by a cache such as every process has."""
-    usual = Hub(town.store, town.hub.shared).touched
-    assert isinstance(usual, TTLCache)
-    stepped = TTLCache[tuple[int, str], None](usual.maxsize, usual.ttl, timer=town.clock.now)
-    calm = Hub(town.store, town.hub.shared, touched=stepped)
+    """Though not each call is written down."""
+    calm = Hub(town.store, town.hub.shared, touched=stepped(town))
     issue, scout = await town.task(), Agent(calm, (await town.agent("scout")).actor)
     await scout.call("claim_task", task=town.name(issue), lease_s=60)
     written = []
