@@ -46,9 +46,9 @@ async def may_work(tx: Tx, installation_id: int, agent_id: str) -> None:
     _at_work(found[0] if found else None)
 
 
-async def look(tx: Tx, installation_id: int, agent_id: str) -> None:
-    """As `may_work`, for now: nothing is locked."""
-    _at_work(await agents.get(tx, installation_id, agent_id))
+async def at_work(tx: Tx, installation_id: int, agent_id: str) -> Row:
+    """The agent, checked as `may_work` does, for now: nothing is locked."""
+    return _at_work(await agents.get(tx, installation_id, agent_id))
 
 
 async def admit(tx: Tx, actor: Actor, presence: Presence) -> None:
@@ -63,12 +63,13 @@ async def admit(tx: Tx, actor: Actor, presence: Presence) -> None:
         _present(row, presence)
 
 
-def _at_work(row: Row | None) -> None:
+def _at_work(row: Row | None) -> Row:
     if row is None:
         raise Refused(
             "not_registered", "Call register_agent first: nobody knows yet what you can do."
         )
     _present(row, "at_work")
+    return row
 
 
 def _present(row: Row, presence: Presence) -> None:

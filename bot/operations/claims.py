@@ -93,8 +93,10 @@ async def claim_task(
     Its holder alone works on it until the lease ends; any call renews it. Claiming what you hold
     returns the lease you have.
     """
+    has = None  # a person can do anything
     if not ctx.actor.is_person:
-        await agents.look(ctx.tx, ctx.installation_id, ctx.actor.name)
+        me = await agents.at_work(ctx.tx, ctx.installation_id, ctx.actor.name)
+        has = me["capabilities"]
     await expire_overdue(ctx)
     if task is not None:
         if any((repository, label, capability, size)):
@@ -103,7 +105,7 @@ async def claim_task(
                 "`repository`, `label`, `capability` and `size` choose among ready tasks: leave "
                 "them out with `task`.",
             )
-        return await _claim(ctx, task, lease_s, paths)
+        return await _claim(ctx, task, has, lease_s, paths)
     where = await covered(ctx, repository) if repository else None
     wanted = Wanted(
         repository_id=where["id"] if where else None,
@@ -111,10 +113,12 @@ async def claim_task(
         capability=capability,
         size=None if size is None else SIZES.index(size),
     )
-    return await _claim_best(ctx, wanted, lease_s, paths)
+    return await _claim_best(ctx, wanted, has, lease_s, paths)
 
 
-async def _claim(ctx: Context, ref: str, lease_s: int | None, paths: list[str] | None) -> Claimed:
+async def _claim(
+    ctx: Context, ref: str, has: list[str] | None, lease_s: int | None, paths: list[str] | None
+) -> Claimed:
     row = await found(ctx, ref, lock=True)
     if row["expires_at"] is not None and row["expires_at"] <= ctx.now:
         row = await _freed(ctx, row)
@@ -124,7 +128,7 @@ async def _claim(ctx: Context, ref: str, lease_s: int | None, paths: list[str] |
             await leases.touching(ctx.tx, ctx.installation_id, row["lease_id"], paths)
         return await _claimed(ctx, row["id"], known)
     waits = await claimable.waits(ctx.tx, ctx.actor, row)
-    if standing := claimable.reasons(ctx.actor, row, waits, await _capabilities(ctx)):
+    if standing := claimable.reasons(ctx.actor, row, waits, has):
         raise _refusal(row, standing)
     if not await _granted(ctx, row, lease_s, paths or []):
         row = await found(ctx, row["id"])
@@ -186,10 +190,13 @@ async def expire_overdue(ctx: Context) -> None:
 
 
 async def _claim_best(
-    ctx: Context, wanted: Wanted, lease_s: int | None, paths: list[str] | None
+    ctx: Context,
+    wanted: Wanted,
+    has: list[str] | None,
+    lease_s: int | None,
+    paths: list[str] | None,
 ) -> Claimed:
     """Page by page, so that those whom others are just taking do not hide one that is free."""
-    has = await _capabilities(ctx)
     here, me = (ctx.tx, ctx.installation_id), ctx.actor.name
     fitting = wanted if has is None else replace(wanted, met=met_by(has))
     last = None
@@ -345,7 +352,7 @@ async def _not_at_work(ctx: Context) -> list[Reason]:
     if ctx.actor.is_person:
         return []
     try:
-        await agents.look(ctx.tx, ctx.installation_id, ctx.actor.name)
+        await agents.at_work(ctx.tx, ctx.installation_id, ctx.actor.name)
     except Refused as exc:
         return [Reason(code=exc.code, why=exc.message.rstrip("."), remedy="see there")]
     return []
