@@ -1,13 +1,13 @@
 """What happened in an installation, as the database has it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from bot import contexts, freshness, tasks
 from bot.actor import Actor
 from bot.errors import Refused
 from bot.news import TOPICS, Cursor, News, Page, Topics, cut, needs_a_look, reaches, wants
-from store import events, heads
+from store import agents, events, heads
 from store.transaction import Row, Tx
 
 # One look goes through so many events at most, whether or not they are wanted.
@@ -15,7 +15,7 @@ SCANNED = 1000
 
 
 async def parsed(tx: Tx, actor: Actor, topics: Sequence[str]) -> Topics:
-    """Raise Refused for what is no topic, or a task out of reach."""
+    """Raise Refused for what is no topic, and for one thing's that is not there for the actor."""
     kinds = frozenset(TOPICS[each] for each in topics if each in TOPICS)
     single = [each for each in topics if each not in TOPICS]
     return Topics(kinds, frozenset([await _single(tx, actor, each) for each in single]))
@@ -23,22 +23,52 @@ async def parsed(tx: Tx, actor: Actor, topics: Sequence[str]) -> Topics:
 
 async def _single(tx: Tx, actor: Actor, topic: str) -> tuple[str, str]:
     kind, _, subject = topic.partition(":")
-    if kind not in TOPICS.values() or not subject:
+    if kind not in SINGLE or not subject:
         raise Refused(
             "invalid_arguments",
             f"{topic!r} is no topic. Topics are {', '.join(TOPICS)}, or one thing's: "
             "task:owner/repo#12, context:<id>, agent:<id>.",
         )
-    if kind == "task":
-        subject = await _task_id(tx, actor, subject)
-    return kind, subject
+    return kind, await SINGLE[kind](tx, actor, subject)
 
 
 async def _task_id(tx: Tx, actor: Actor, ref: str) -> str:
-    task = await tasks.find(tx, actor.installation_id, ref)
+    unknown = Refused(
+        "unknown_task",
+        f"There is no task {ref!r} within your reach. Write owner/repo#12 or a task's id; "
+        "list_tasks shows those there are.",
+    )
+    try:
+        task = await tasks.find(tx, actor.installation_id, ref)
+    except Refused as exc:
+        raise unknown from exc
     if not reaches(actor, task["repository_id"]):
-        raise Refused("forbidden", f"Your reach does not cover {task['full_name']}.")
+        raise unknown
     return str(task["id"])
+
+
+async def _context_id(tx: Tx, actor: Actor, context_id: str) -> str:
+    if not await contexts.readable_ones(tx, actor, [context_id]):
+        raise contexts.unknown(context_id)
+    return context_id
+
+
+async def _agent_id(tx: Tx, actor: Actor, agent_id: str) -> str:
+    if await agents.get(tx, actor.installation_id, agent_id) is None:
+        raise Refused(
+            "unknown_agent",
+            f"No agent {agent_id!r} has registered here: list_agents shows who has, and the topic "
+            "`agents` tells of who does.",
+        )
+    return agent_id
+
+
+# What one can wait for alone, to what finds its subject.
+SINGLE: dict[str, Callable[[Tx, Actor, str], Awaitable[str]]] = {
+    "task": _task_id,
+    "context": _context_id,
+    "agent": _agent_id,
+}
 
 
 async def page(tx: Tx, actor: Actor, topics: Topics, cursor: Cursor, limit: int) -> Page:

@@ -320,11 +320,42 @@ async def test_events_of_a_repository_out_of_reach_are_not_shown(town: Town) -> 
     refused = await Agent(town.hub, far).refused(
         "wait_for_events", topics=[f"task:{town.name(issue)}"]
     )
-    assert refused.code == "forbidden"
+    assert refused.code == "unknown_task"
     await town.store.write(
         lambda tx: mirror.select_repository(tx, town.installation.id, town.repository.id, 0)
     )
     assert kinds(await reader.call("wait_for_events", **both)) == []
+
+
+async def test_what_there_is_not_is_no_topic_and_what_one_may_not_see_is_as_if_not_there(
+    town: Town,
+) -> None:
+    scout, other = await town.agent("scout"), await town.agent("other")
+    where = town.name(await town.task())
+    context = (await other.call("create_context", name="Plan", content="x"))["context"]["id"]
+    far = Agent(town.hub, replace(scout.actor, repositories=frozenset({1})))
+
+    async def said(who: Agent, topic: str) -> tuple[str, str]:
+        """With the thing's name cut out, for comparison."""
+        refused = await who.refused("wait_for_events", topics=["tasks", topic], wait_s=LONG_S)
+        name = topic.partition(":")[2]
+        assert name in refused.message
+        return refused.code, refused.message.replace(name, "x")
+
+    unseen = [await said(far, f"task:{where}"), await said(scout, f"context:{context}")]
+    nowhere = [
+        [await said(far, f"task:{each}") for each in ("acme/rocket#99", "acme/no#1", "t_nope")],
+        [await said(scout, "context:c_nope")],
+        [await said(scout, "agent:nobody")],
+    ]
+    assert [[code for code, _ in each] for each in nowhere] == [
+        ["unknown_task"] * 3,
+        ["unknown_context"],
+        ["unknown_agent"],
+    ]
+    assert [set(each) for each in nowhere[:2]] == [{each} for each in unseen]
+    mine = ["agent:other", f"task:{where}"]
+    assert (await scout.call("wait_for_events", topics=mine))["events"] == []
 
 
 async def test_one_who_waits_is_not_shown_what_is_out_of_reach(town: Town) -> None:
@@ -538,6 +569,7 @@ async def test_one_who_calls_now_and_then_keeps_a_short_lease(town: Town) -> Non
         {"topics": []},
         {"topics": ["weather"]},
         {"topics": ["task:"]},
+        {"topics": ["message:m_1"]},
         {"topics": ["tasks"], "cursor": "nonsense"},
         {"topics": ["tasks"], "limit": 0},
     ],

@@ -133,8 +133,9 @@ async def test_another_subscription_takes_the_place_of_the_first(surface: Surfac
     async with connected(surface, await surface.token()) as opened:
         await subscribed(opened, "agents")
         assert (await subscribed(opened, "contexts"))["type"] == "subscribed"
-        refused = await subscribed(opened, "weather")
-        assert refused["error"]["code"] == "invalid_arguments"
+        for topic, code in (("weather", "invalid_arguments"), ("agent:nobody", "unknown_agent")):
+            refused = await subscribed(opened, "agents", topic)
+            assert (refused["type"], refused["error"]["code"]) == ("error", code)
         await happens(surface.hub, surface.installation_id, "agent.paused")
         await happens(surface.hub, surface.installation_id, "context.created", actor="ada")
         assert (await frame(opened))["kind"] == "context.created"
