@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import shlex
 from asyncio.subprocess import PIPE
@@ -13,7 +14,7 @@ import pytest
 
 from fixtures import demo
 from fixtures.demo import story
-from fixtures.demo.stage import Stage, staged, until
+from fixtures.demo.stage import Stage, hubbub, staged, until
 from fixtures.demo.telling import Telling
 
 ROOT = Path(__file__).parents[1]
@@ -48,7 +49,7 @@ async def lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -> AsyncIterat
 async def pasted(line: str, folder: Path) -> str:
     """What it prints in a terminal somewhere else, where no setting is made."""
     ran = await asyncio.create_subprocess_shell(
-        line, cwd=folder, env={"PATH": "/usr/local/bin:/usr/bin:/bin"}, stdout=PIPE, stderr=PIPE
+        line, cwd=folder, env={"PATH": os.defpath}, stdout=PIPE, stderr=PIPE
     )
     out, err = await ran.communicate()
     assert ran.returncode == 0, err.decode()
@@ -93,6 +94,21 @@ async def test_one_acts_as_octocat_by_the_lines_it_prints(lines: list[str]) -> N
     assert "POST /issues/1 " in await curled(lines[-1].partition(": ")[2])
     async with aiohttp.request("POST", f"{where}/pulls/4/merge") as refused:
         assert (refused.status, "no open pull request" in await refused.text()) == (404, True)
+
+
+async def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
+    given = {"PATH": os.defpath, "TMPDIR": str(tmp_path)}
+    playing = await asyncio.create_subprocess_exec(
+        *hubbub("demo", "--keep"), env=given, stdout=PIPE, stderr=PIPE
+    )
+    assert playing.stdout is not None
+    while b"agent-task" not in await playing.stdout.readline():
+        assert playing.returncode is None
+    assert os.listdir(tmp_path)  # noqa: PTH208 - a test's folder
+    playing.terminate()
+    _, err = await playing.communicate()
+    assert (playing.returncode, err.decode()) == (0, "")
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
 
 
 def test_the_readme_shows_the_steps_of_the_demo_from_the_third_on() -> None:
