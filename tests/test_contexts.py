@@ -653,6 +653,16 @@ async def test_of_a_broken_version_the_last_whole_one_is_served_and_everybody_to
     assert (read["content"], read["broken"]) == ("mended", [])
 
 
+async def test_what_is_as_the_snapshot_has_it_is_not_even_opened(hub: Hub, ada: Agent) -> None:
+    same, own = await create(ada), await create(ada)
+    taken = await ada.call("snapshot_contexts", name="both", context_ids=[same, own])
+    await update(ada, own, "second", 1)
+    await flip(hub, same, 1)
+    restored = await ada.call("restore_context", snapshot_id=taken["snapshot"]["id"])
+    assert {c["id"]: c["version"] for c in restored["contexts"]} == {same: 1, own: 3}
+    assert [kind for kind, _, _ in await events(hub, same)] == ["context.created"]
+
+
 async def test_a_refusal_alone_tells_of_what_is_broken(hub: Hub, ada: Agent) -> None:
     one = await create(ada)
     await update(ada, one, "second", 1)

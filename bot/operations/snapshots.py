@@ -90,9 +90,9 @@ async def _restored(ctx: Context, context_id: str, version: int, needs: contexts
     await contexts.find(ctx, context_id, needs)
     await stored.lock(ctx.tx, ctx.installation_id, context_id)
     row = await contexts.find(ctx, context_id, needs)
-    read = await versions.exactly(ctx, row, version)
     if version == row["version"]:
         return row
+    read = await versions.exactly(ctx, row, version)
     new = await advanced(ctx, row)
     note = f"version {version} restored"
     await versions.copy(ctx, context_id, new["version"], read, note)
