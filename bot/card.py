@@ -1,10 +1,8 @@
 """The card of a task: the one comment in which people see how it stands."""
 
 from bot import overlap, replies
-from bot.actor import BOT
 from bot.replies import Beside
-from bot.states import OPEN
-from store import events, leases, messages, ready
+from store import leases, messages, ready
 from store.transaction import Row, Tx
 
 
@@ -29,15 +27,5 @@ async def text(tx: Tx, task: Row) -> str:
         total=len(children),
         overlaps=await overlap.found(tx, task, paths),
         messages=await messages.on_card(*here, task["id"]),
-        ended_by=await _ended_by(tx, task),
     )
     return replies.card(task, beside)
-
-
-async def _ended_by(tx: Tx, task: Row) -> str | None:
-    """Whoever did it; None for what GitHub told."""
-    if task["state"] in OPEN:
-        return None
-    here = (tx, task["installation_id"], task["id"])
-    event = await events.newest(*here, f"task.{task['state']}")
-    return None if event is None or event["actor"] == BOT else str(event["actor"])

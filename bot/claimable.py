@@ -10,7 +10,7 @@ from bot.actor import Actor
 from bot.capabilities import lacking
 from bot.states import OPEN
 from bot.times import stamp
-from store import ready, relations
+from store import leases, ready, relations
 from store.transaction import Row, Tx
 
 # How many of those that keep a task waiting are named.
@@ -66,7 +66,7 @@ def _names(actor: Actor, rows: list[Row]) -> list[str]:
 
 def by_now(task: Row, now: int) -> Row:
     """As the next claim finds it: nobody's once its lease ran out."""
-    if task["expires_at"] is None or task["expires_at"] > now:
+    if not leases.ran_out(task, now):
         return task
     gone = dict.fromkeys(("holder", "lease_id", "expires_at", "question"))
     return task | gone | {"state": "pending"}

@@ -222,7 +222,7 @@ async def not_written(tx: Tx, write: Row, why: str) -> None:
     task = await stored.locked(tx, installation_id, task_id) if task_id else None
     if task is None:
         return
-    if write["kind"] == "issue" and task["number"] is None:
+    if write["kind"] == "issue" and task["number"] is None and task["state"] in OPEN:
         await stored.change(tx, installation_id, task_id, note=f"It has no issue: {why}")
         await tasks.move(tx, task, "failed", BOT, "its issue could not be made")
     if task["question"] and write["arguments"].get("body") == replies.asks(task["question"]):

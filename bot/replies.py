@@ -44,7 +44,6 @@ class Beside:
     total: int = 0
     overlaps: Sequence[Overlap] = ()
     messages: Sequence[Row] = ()
-    ended_by: str | None = None
 
 
 # GitHub takes 65,536 characters, with the mark that we add.
@@ -54,8 +53,7 @@ LONGEST_PATH = 200
 
 def card(task: Row, beside: Beside) -> str:
     """What people see of a task: one comment, edited in place."""
-    by = f" by {who(beside.ended_by)}" if beside.ended_by else ""
-    lines = [f"**Hubbub** · {STATE_WORDS[task['state']]}{by}", *_whose(task)]
+    lines = [f"**Hubbub** · {STATE_WORDS[task['state']]}", *_whose(task)]
     if beside.blockers:
         lines.append(f"Waits for {', '.join(beside.blockers[:10])}.")
     if beside.total:
@@ -84,7 +82,7 @@ def card(task: Row, beside: Beside) -> str:
 
 
 def _fitting(lines: list[str]) -> str:
-    """GitHub takes no longer comment: what stands last gives way."""
+    """GitHub takes no longer comment: what does not fit is left out."""
     kept: list[str] = []
     for each in lines:
         if sum(map(len, kept)) + 2 * len(kept) + len(each) <= LONGEST_CARD:
@@ -105,6 +103,8 @@ def _whose(task: Row) -> list[str]:
         lines.append(f"Reserved for {who(task['assigned_to'])}.")
     elif task["state"] == "pending" and not task["held"]:
         lines.append("Any agent may claim it; `/claim` takes it yourself.")
+    if task["decision"] and not task["holder"]:
+        lines.append(f"Last decided: {_calm(task['decision'])}.")
     return lines
 
 

@@ -39,7 +39,7 @@ async def fenced_off(tx: Tx, write: Row, now: int) -> dict[str, Any] | None:
     if write["lease_id"] is None:
         return None
     lease = await leases.get(tx, write["installation_id"], write["lease_id"])
-    overdue = lease is not None and lease["state"] == "held" and (lease["expires_at"] or now) < now
+    overdue = lease is not None and lease["state"] == "held" and leases.ran_out(lease, now)
     if lease is not None and lease["state"] in leases.PROPER and not overdue:
         return None
     how = "expired" if lease is None or overdue else lease["state"]

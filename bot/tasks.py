@@ -184,8 +184,8 @@ async def move(tx: Tx, task: Row, to: TaskState, actor: str, why: str = "") -> N
     if to in OPEN or not await end_lease(tx, task, how, said, to, actor):
         await tasks.move(tx, task["installation_id"], task["id"], state, to)
     beside = _besides(task, to)
-    if why and actor not in (BOT, task["holder"]):
-        beside["note"] = why
+    if actor not in (BOT, task["holder"]) and (to not in OPEN or state not in OPEN):
+        beside["decision"] = said[:600]
     await tasks.change(tx, task["installation_id"], task["id"], **beside)
     if task["held"]:
         tx.rings.add("outbox")
@@ -194,10 +194,11 @@ async def move(tx: Tx, task: Row, to: TaskState, actor: str, why: str = "") -> N
 
 
 def _said(to: TaskState, actor: str, why: str) -> str:
-    """Of an end, for whom it concerns."""
+    """Of an end, or a begin anew, for whom it concerns."""
     if actor == BOT:
         return f"it is {to}: {why}"
-    return f"{to} by {actor}{': ' if why else ''}{why}"
+    what = "retried" if to == "pending" else to
+    return f"{what} by {actor}{': ' if why else ''}{why}"
 
 
 def _besides(task: Row, to: TaskState) -> Row:

@@ -109,12 +109,9 @@ async def end(tx: Tx, lease: Row, state: str, why: str, to: str, *, told: bool =
 
 
 async def park(tx: Tx, lease: Row) -> None:
-    """A review or a person is awaited: it does not expire meanwhile. One that ran out does.
-
-    `renewed_at` stays at the time of parking until it goes on.
-    """
+    """A review or a person is awaited: it does not expire meanwhile. One that ran out does."""
     await tx.run(
-        "UPDATE leases SET state = 'parked', renewed_at = :now, expires_at = NULL "
+        "UPDATE leases SET state = 'parked', expires_at = NULL "
         "WHERE installation_id = :i AND id = :l AND state = 'held' "
         "AND (expires_at IS NULL OR expires_at > :now)",
         now=await tx.now(),
@@ -145,6 +142,11 @@ async def over(tx: Tx, installation_id: int, task_id: str, holder: str) -> None:
         t=task_id,
         h=holder,
     )
+
+
+def ran_out(row: Row, now: int) -> bool:
+    """Of a lease, or a task with its lease's `expires_at`."""
+    return row["expires_at"] is not None and row["expires_at"] <= now
 
 
 async def overdue(tx: Tx, limit: int, installation_id: int | None = None) -> list[Row]:

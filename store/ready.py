@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from store import relations, sql
+from store import circles, relations, sql
 from store.tasks import LABELLED, SELECT, along, decoded
 from store.transaction import Row, Tx
 
@@ -126,13 +126,15 @@ async def waiting_for(tx: Tx, installation_id: int, issue_id: int) -> tuple[list
 
 async def released_by(tx: Tx, installation_id: int, issue_id: int) -> list[Row]:
     """Tasks that waited for this issue and wait for nothing now."""
-    waited = (
-        "IN (SELECT b.source_id FROM relations b WHERE b.installation_id = :i "
-        "AND b.kind = 'blocked_by' AND b.target_id = :issue UNION "
-        "SELECT b.target_id FROM relations b WHERE b.installation_id = :i "
-        "AND b.kind = 'parent' AND b.source_id = :issue)"
-    )
-    return decoded(await tx.all(FREED + waited, i=installation_id, issue=issue_id))
+    edges = [
+        edge
+        for kind in circles.ENDS
+        for edge in await circles.edges(tx, installation_id, kind, awaited=(issue_id,))
+    ]
+    if not edges:
+        return []
+    waited = sorted({edge.waits for edge in edges})
+    return decoded(await tx.all(f"{FREED}IN :waited", i=installation_id, waited=waited))
 
 
 async def freed(tx: Tx, installation_id: int, issue_id: int) -> list[Row]:

@@ -705,6 +705,8 @@ tasks = table(
     maybe("held_why", text(500)),
     maybe("assigned_by", text(120)),
     maybe("assigned_at", Big),
+    # What somebody beside its holder decided about its end, or its begin anew.
+    maybe("decision", text(600)),
     # When somebody decided that it begins again: what was closed before that is history.
     maybe("retried_at", Big),
     # What its holder asked people and nobody answered yet.

@@ -319,7 +319,7 @@ async def reserved_for(
     """The ids of tasks that are kept for these agents."""
     rows = await tx.all(
         "SELECT id FROM tasks WHERE installation_id = :i AND state = 'assigned' "
-        "AND assigned_to IN :agents ORDER BY id LIMIT :n",
+        "AND assigned_to IN :agents LIMIT :n",
         i=installation_id,
         agents=tuple(agent_ids),
         n=limit,

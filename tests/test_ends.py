@@ -184,3 +184,18 @@ async def test_a_command_on_the_pull_request_is_about_its_task(town: Town) -> No
     await town.settle()
     task = (await agent.call("get_task", task=town.name(issue)))["task"]
     assert (task["held"], task["held_why"]) == (True, "legal must look first")
+
+
+async def test_an_issue_that_github_refuses_to_an_ended_task_ends_its_write(town: Town) -> None:
+    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+    made = await agent.call("create_task", repository="acme/rocket", title="Too soon")
+    town.github.fault("POST", "/issues$", "502")
+    await town.sender.step(town.installation.id)
+    await lead.call("change_task", task=made["task"]["id"], state="cancelled")
+    town.github.fault("POST", "/issues$", "422", times=9)
+    await town.settle()
+    assert (await agent.call("get_write", write_id=made["write_id"]))["state"] in (
+        "refused",
+        "cancelled",
+    )
+    assert (await lead.call("get_task", task=made["task"]["id"]))["task"]["state"] == "cancelled"

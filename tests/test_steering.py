@@ -521,16 +521,18 @@ async def test_who_ended_a_task_and_why_is_seen(town: Town) -> None:
     issue = await town.task()
     agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
     where = town.name(issue)
-    await agent.call("claim_task", task=where)
+    mine = {"task": where, "fence": (await agent.call("claim_task", task=where))["fence"]}
+    await agent.call("update_task_status", **mine, status="in_progress", note="Half of it")
     changed = await lead.call("change_task", task=where, state="cancelled", note="Not needed")
-    assert changed["task"]["note"] == "Not needed"
+    assert changed["task"]["decision"] == "cancelled by lead: Not needed"
     (closes,) = changed["writes"]
     assert (await lead.call("get_write", write_id=closes))["kind"] == "issue_update"
     (lost,) = (await agent.call("list_tasks"))["notices"]
     assert "cancelled by lead: Not needed" in lost["message"]
     await town.settle()
-    assert "cancelled by `lead`" in card(issue)
-    assert "> Not needed" in card(issue)
+    assert "Last decided: `cancelled by lead: Not needed`." in card(issue)
+    retried = (await lead.call("change_task", task=where, state="pending"))["task"]
+    assert (retried["decision"], retried["note"]) == ("retried by lead", "Half of it")
 
 
 async def test_whoever_loses_a_lease_is_told_and_not_when_it_holds_the_task_anew(
@@ -561,7 +563,7 @@ async def test_a_retried_task_does_not_go_on_with_work_that_is_in(town: Town) ->
     await lead.call("change_task", task=mine["task"], state="pending", note="On Windows too")
     claimed = await agent.call("claim_task")
     assert (claimed["task"]["pull_request"], claimed["handoff"]["branch"]) == (None, None)
-    assert claimed["handoff"]["note"] == "On Windows too"
+    assert claimed["task"]["decision"] == "retried by lead: On Windows too"
 
 
 async def test_a_hold_and_an_end_do_not_go_together(town: Town) -> None:

@@ -357,3 +357,17 @@ async def test_a_circle_among_many_sub_issues_is_found_at_once(town: Town) -> No
     await town.store.write(lambda tx: relations.remove(tx, i, "parent", HUB + 50, HUB))
     await town.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, less))
     assert await town.rows(q) == []
+
+
+async def test_a_blocker_that_nobody_can_name_is_no_hindrance_to_another(town: Town) -> None:
+    issue, blocker = await town.task(), await town.task("Blocker")
+    far = town.github.repository("acme/far", private=True)
+    town.github.set_permission("acme/far", "octocat", "admin")
+    town.person.block(issue, by=town.person.open_issue(far, "Far away"))
+    await town.settle()
+    agent = await town.agent("scout")
+    given = {"issue": town.name(issue), "blocked_by": [town.name(blocker)]}
+    await agent.call("github_update_issue", **given)
+    await town.settle()
+    assert blocker in issue.blocked_by
+    assert len(issue.blocked_by) == 2

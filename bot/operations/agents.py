@@ -16,7 +16,7 @@ from bot.operations.tasks import found
 from bot.pages import Cursor, Limit, decode, encode
 from bot.shapes import AGENT, Shape
 from bot.times import stamp
-from store import agents
+from store import agents, leases
 from store.agents import Sought, Status
 from store.transaction import Row
 
@@ -265,7 +265,7 @@ async def _registered(ctx: Context, agent_id: str) -> Row:
 async def _held(ctx: Context, ref: str) -> str:
     """The id of a task that the actor holds. Raise Refused."""
     row = await found(ctx, ref, lock=True)
-    overdue = row["expires_at"] is not None and row["expires_at"] <= ctx.now
+    overdue = leases.ran_out(row, ctx.now)
     if row["holder"] != ctx.actor.name or overdue:
         raise Refused(
             "not_holder",

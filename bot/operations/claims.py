@@ -120,7 +120,7 @@ async def _claim(
     ctx: Context, ref: str, has: list[str] | None, lease_s: int | None, paths: list[str] | None
 ) -> Claimed:
     row = await found(ctx, ref, lock=True)
-    if row["expires_at"] is not None and row["expires_at"] <= ctx.now:
+    if leases.ran_out(row, ctx.now):
         row = await _freed(ctx, row)
     if row["holder"] == ctx.actor.name:
         known = await _meeting(ctx, row)
@@ -287,7 +287,7 @@ async def release_task(
 ) -> OneTask:
     """Give a task back unfinished; `note` is what its next holder should know.
 
-    A person, or a tech-lead, may also take it from another.
+    A tech-lead may also take it from another, and a person from an agent.
     """
     row = await found(ctx, task, lock=True)
     if row["lease_id"] is None:

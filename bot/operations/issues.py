@@ -88,7 +88,8 @@ async def github_update_issue(
             "github_update_pr.",
         )
     await _known_labels(ctx, where, labels or [])
-    left = await _taken_off(ctx, row, "parent", None if parent is None else [parent])
+    over = None if parent is None else [parent] if parent else []
+    left = await _taken_off(ctx, row, "parent", over)
     freed = [*left, *await _taken_off(ctx, row, "blocked_by", blocked_by)]
     if freed or state is not None or await _says_else(ctx, where, row, labels):
         task = task or await _steered(ctx, row["id"])
@@ -120,12 +121,17 @@ async def github_update_issue(
 async def _taken_off(
     ctx: Context, row: Row, kind: relations.Kind, wanted: list[str] | None
 ) -> list[Row]:
-    """What is there and would not be among the `wanted`."""
+    """What is there, within reach, and would not be among the `wanted`."""
     if wanted is None:
         return []
     shall = {each.casefold() for each in wanted}
     there = await relations.targets(ctx.tx, ctx.installation_id, kind, row["id"])
-    return [each for each in there if each["name"].casefold() not in shall]
+    return [each for each in _reachable(there) if each["name"].casefold() not in shall]
+
+
+def _reachable(rows: list[Row]) -> list[Row]:
+    """Others nobody can name, and nobody means."""
+    return [each for each in rows if each["full_name"]]
 
 
 async def _says_else(ctx: Context, where: Row, row: Row, labels: list[str] | None) -> bool:
@@ -224,7 +230,7 @@ async def _set_parent(
     here, target = (ctx.tx, ctx.installation_id), on_issue(where, row["number"])
     known = await relations.targets(*here, "parent", row["id"])
     waiting = await outbox.waiting(*here, target, "sub_issue")
-    parents = {(each["repository_id"], each["number"]) for each in known if each["mirrored_id"]}
+    parents = {(each["repository_id"], each["number"]) for each in _reachable(known)}
     parents |= {(each["repository_id"], each["arguments"]["number"]) for each in waiting}
     if not parent:
         return [
@@ -254,7 +260,7 @@ async def _set_blockers(
     removed = await outbox.waiting(*here, target, "blocked_by_removal")
     coming = {each["arguments"]["issue_id"] for each in added}
     going = {each["arguments"]["issue_id"] for each in removed}
-    has = {each["mirrored_id"] for each in before if each["mirrored_id"]}
+    has = {each["mirrored_id"] for each in _reachable(before)}
     shall = [(await issue_of(ctx, each))["id"] for each in wanted]
     if row["id"] in shall:
         raise Refused("invalid_arguments", "An issue cannot wait for itself.")

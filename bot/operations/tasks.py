@@ -14,7 +14,7 @@ from bot.operations.texts import Text, shown_text
 from bot.pages import Cursor, Limit, decode, encode
 from bot.states import OPEN, STATES, TaskState
 from bot.times import stamp
-from store import mirror, writes
+from store import leases, mirror, writes
 from store import tasks as stored
 from store.ready import Wanted
 from store.transaction import Row
@@ -51,6 +51,7 @@ class Task(BaseModel):
     progress: int
     note: str | None
     result: str | None
+    decision: str | None = Field(description="who ended or retried it, and why")
     question: str | None = Field(description="what its holder asked people, still unanswered")
     branch: str | None
     pull_request: int | None
@@ -101,6 +102,7 @@ def shown(row: Row) -> Task:
         progress=row["progress"],
         note=row["note"],
         result=row["result"],
+        decision=row["decision"],
         question=row["question"],
         branch=row["branch"],
         pull_request=row["pull_number"],
@@ -131,11 +133,10 @@ async def covered(ctx: Context, full_name: str) -> Row:
 async def held(ctx: Context, ref: str, fence: int | None, *, even_on_hold: bool = False) -> Row:
     """A task that the actor holds by this very fence. Raise Refused.
 
-    While a person has it on hold its holder may only tell, or give it back.
+    While it is on hold its holder may only tell, or give it back.
     """
     row = await found(ctx, ref, lock=True)
-    overdue = row["expires_at"] is not None and row["expires_at"] <= ctx.now
-    holder = None if overdue else row["holder"]
+    holder = None if leases.ran_out(row, ctx.now) else row["holder"]
     if holder != ctx.actor.name:
         code = "stale_fence" if fence is not None and fence <= row["fence"] else "not_holder"
         now = f"{holder} holds it now" if holder else f"nobody holds it now, and {_free(row)}"
@@ -178,8 +179,7 @@ def fits(row: Row, fence: int | None) -> None:
 
 def holds(ctx: Context, row: Row) -> bool:
     """Whether the actor has the task's lease, and in time."""
-    overdue = row["expires_at"] is not None and row["expires_at"] <= ctx.now
-    return row["holder"] == ctx.actor.name and not overdue
+    return row["holder"] == ctx.actor.name and not leases.ran_out(row, ctx.now)
 
 
 def on_hold(row: Row) -> Refused:

@@ -98,7 +98,7 @@ async def queue(
 ) -> Queued:
     """Queue a write of the actor's. With the task that they hold it is dropped with the lease.
 
-    Raise Refused for an agent that is not at work, or where a person has the task on hold.
+    Raise Refused for an agent that is not at work, or where another has the task on hold.
     """
     if not ctx.actor.is_person:
         await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
