@@ -17,6 +17,8 @@ from store.transaction import Row, Tx
 # How many are told of, and how many paths of each.
 MOST = 10
 MOST_PATHS = 10
+# So many files of each pull request are looked at: everybody who writes waits meanwhile.
+MOST_FILES = 300
 WILD = re.compile(r"[*?\[{]")
 
 
@@ -61,7 +63,7 @@ def _stem(path: str) -> str:
 
 def _files(touched: Iterable[Row]) -> list[Path]:
     """What a pull request touches; a bracket in a file's name is no pattern."""
-    return [Path(each["path"], each["path"]) for each in touched]
+    return [Path(each["path"], each["path"]) for each in islice(touched, MOST_FILES)]
 
 
 class Ground(NamedTuple):
@@ -94,18 +96,46 @@ def _up(path: str) -> list[str]:
 
 async def found(tx: Tx, task: Row, paths: Sequence[str]) -> list[Overlap]:
     """Other live claims, and open pull requests, on these paths or the files of its own."""
-    here = (tx, task["installation_id"], task["repository_id"])
-    mine = named(paths)
-    if task["pull_number"] is not None:
-        mine += _files(await pulls.files_if_open(*here, task["pull_number"]))
-    if not mine:
+    mine = named(paths) + await _proposed(tx, task)
+    return _meeting(mine, await _others(tx, task))[:MOST] if mine else []
+
+
+async def claimed(
+    tx: Tx, task: Row, actor: str, before: Sequence[str] | None = None
+) -> list[Overlap]:
+    """Whom a claim meets. They are told, but for what they met by the paths named `before`."""
+    paths, proposed = await paths_of(tx, task), await _proposed(tx, task)
+    if not (paths or proposed):
         return []
-    others = [
+    others = await _others(tx, task)
+    now = _meeting(named(paths) + proposed, others)[:MOST]
+    if before != paths:
+        known = [] if before is None else _meeting(named(before) + proposed, others)
+        await tell(tx, task, actor, [each for each in now if each not in known])
+    return now
+
+
+async def paths_of(tx: Tx, task: Row) -> list[str]:
+    """What its holder named."""
+    lease = await leases.get(tx, task["installation_id"], task["lease_id"])
+    return leases.paths_of(lease) if lease else []
+
+
+async def _proposed(tx: Tx, task: Row) -> list[Path]:
+    """What its own open pull request touches."""
+    if task["pull_number"] is None:
+        return []
+    where = (task["installation_id"], task["repository_id"], task["pull_number"])
+    return _files(await pulls.files_if_open(tx, *where))
+
+
+async def _others(tx: Tx, task: Row) -> list[Side]:
+    where = (task["installation_id"], task["repository_id"], task["full_name"])
+    return [
         each
-        for each in await _sides(*here, task["full_name"])
+        for each in await _sides(tx, *where)
         if each.task_id != task["id"] and (each.task_id or each.pull_request != task["pull_number"])
     ]
-    return _meeting(mine, others)[:MOST]
 
 
 async def _sides(tx: Tx, installation_id: int, repository_id: int, full_name: str) -> list[Side]:
@@ -175,16 +205,11 @@ async def pull_changed(tx: Tx, pull: Row, was: Iterable[Row]) -> None:
     ]
     held = [each for each in await stored.of_pull(tx, *where, pull["number"]) if each["lease_id"]]
     for task in held:
-        own = await _named(tx, task)
+        own = named(await paths_of(tx, task))
         await tell(tx, task, BOT, _new(own + before, own + now, others))
     if not held:
         nobody = Overlap(task=None, holder=None, pull_request=pull["number"], paths=[])
         await _tell(tx, where, nobody, BOT, _new(before, now, others))
-
-
-async def _named(tx: Tx, task: Row) -> list[Path]:
-    lease = await leases.get(tx, task["installation_id"], task["lease_id"])
-    return named(leases.paths_of(lease)) if lease else []
 
 
 def _new(before: Sequence[Path], now: Sequence[Path], others: Sequence[Side]) -> list[Overlap]:

@@ -103,7 +103,7 @@ async def unresolved_threads(tx: Tx, installation_id: int, repository_id: int, n
 
 
 async def open_files(tx: Tx, installation_id: int, repository_id: int) -> list[Row]:
-    """What the newest open pull requests touch: `number`, `files` as in `files`.
+    """What the newest 30 open pull requests touch: `number`, `files` as in `files`.
 
     Of each that a claim is for also its `task_id`, `task_number` and `holder`.
     """
@@ -116,7 +116,7 @@ async def open_files(tx: Tx, installation_id: int, repository_id: int) -> list[R
         "LEFT JOIN tasks t ON t.installation_id = p.installation_id "
         "AND t.repository_id = p.repository_id AND t.pull_number = p.number "
         "AND t.lease_id IS NOT NULL WHERE p.installation_id = :i AND p.repository_id = :r "
-        "AND p.state = 'open' AND p.deleted = 0 ORDER BY p.number DESC LIMIT 100",
+        "AND p.state = 'open' AND p.deleted = 0 ORDER BY p.number DESC LIMIT 30",
         i=installation_id,
         r=repository_id,
     )

@@ -212,13 +212,12 @@ async def test_after_a_death_the_pull_request_and_its_files_are_handed_on(town: 
 async def test_who_touches_the_same_paths_is_told_to_both_and_on_both_cards(town: Town) -> None:
     one, two, far = [await town.task(each) for each in ("One", "Two", "Far")]
     ada, bob = await town.agent("ada"), await town.agent("bob")
-    fence = (await ada.call("claim_task", task=town.name(one), paths=["src/api/**"]))["fence"]
+    await ada.call("claim_task", task=town.name(one), paths=["src/api/**"])
     await (await town.agent("cyd")).call("claim_task", task=town.name(far), paths=["docs"])
     claimed = await bob.call("claim_task", task=town.name(two), paths=["src/api/x.py", "README"])
     (theirs,) = claimed["overlaps"]
     assert (theirs["task"], theirs["holder"]) == (town.name(one), "ada")
-    report = {"task": town.name(one), "fence": fence, "status": "in_progress"}
-    (mine,) = (await ada.call("update_task_status", **report))["overlaps"]
+    (mine,) = (await ada.call("claim_task", task=town.name(one)))["overlaps"]
     assert (mine["holder"], mine["paths"]) == ("bob", ["src/api/x.py"])
     told = await town.rows("SELECT * FROM events WHERE installation_id = :i AND audience = 'ada'")
     assert [each["kind"] for each in told] == ["task.overlap"]

@@ -11,6 +11,10 @@ from bot import mirror
 from bot.events.event import ask_numbered
 from bot.overlap import Path, common, ground, named
 from fixtures.github import Issue, Pull
+from store import mirror as mirrored
+from store import sql
+from store.pulls import FILES
+from store.transaction import Tx
 
 
 async def told(town: Town, holder: str) -> list[dict[str, Any]]:
@@ -101,6 +105,57 @@ async def test_paths_named_again_tell_only_what_is_new(town: Town) -> None:
     assert [each["paths"] for each in await told(town, "ada")] == [["src"]]
     await claimed(town, bob, two, "src/a.py", "docs")
     assert [each["paths"] for each in await told(town, "ada")] == [["src"], ["src", "docs"]]
+
+
+async def propose(town: Town, *touched: list[str]) -> None:
+    """As many more open pull requests of people, numbered from 1000; each touches some files."""
+    (pull,) = await town.rows("SELECT * FROM pull_requests WHERE installation_id = :i")
+    here = {"installation_id": town.installation.id, "repository_id": town.repository.id}
+    read = here | {"head_sha": "x", "whole": 1, "read_at": 1}
+
+    def files(paths: list[str]) -> str:
+        return json.dumps(
+            [{"path": each, "status": "added", "additions": 1, "deletions": 0} for each in paths]
+        )
+
+    pulls = [
+        pull | {"id": n, "number": n, "node_id": f"p{n}"} for n in range(1000, 1000 + len(touched))
+    ]
+    rows = [
+        read | {"number": each["number"], "files": files(paths)}
+        for each, paths in zip(pulls, touched, strict=True)
+    ]
+
+    async def work(tx: Tx) -> None:
+        await tx.many(sql.insert("pull_requests", mirrored.columns("pull_requests")), pulls)
+        await tx.many(sql.insert("pull_files", FILES), rows)
+
+    await town.store.write(work)
+
+
+async def test_the_newest_thirty_open_pull_requests_and_300_files_of_each_are_looked_at(
+    town: Town,
+) -> None:
+    issue, agent = await town.task(), await town.agent("ada")
+    town.person.push(town.repository, "mend", {"mend.py": "1\n"})
+    town.person.open_pull(town.repository, title="Mend", head="mend")
+    await town.settle()
+    many = [f"src/{n}.py" for n in range(298)]
+    await propose(town, ["old.py"], ["a.py"], [*many, "b/1", "b/2", "b/3"], *[["far.py"]] * 28)
+    found = (await claimed(town, agent, issue, "old.py", "mend.py", "a.py", "b"))["overlaps"]
+    told_of = {each["pull_request"]: each["paths"] for each in found}
+    assert told_of == {1002: ["b/1", "b/2"], 1001: ["a.py"]}
+
+
+async def test_only_a_claim_looks_for_others_and_a_report_does_not(town: Town) -> None:
+    one, two = await town.task("One"), await town.task("Two")
+    ada, bob = await town.agent("ada"), await town.agent("bob")
+    fence = (await claimed(town, ada, one, "src"))["fence"]
+    await claimed(town, bob, two, "src/a.py")
+    report = {"task": town.name(one), "fence": fence, "status": "in_progress"}
+    assert "overlaps" not in await ada.call("update_task_status", **report)
+    (theirs,) = (await ada.call("claim_task", task=town.name(one)))["overlaps"]
+    assert (theirs["holder"], theirs["paths"]) == ("bob", ["src/a.py"])
 
 
 async def test_two_pull_requests_of_holders_who_named_no_paths_meet(town: Town) -> None:

@@ -123,10 +123,10 @@ async def _claim(
     if leases.ran_out(row, ctx.now):
         row = await _freed(ctx, row)
     if row["holder"] == ctx.actor.name:
-        known = await _meeting(ctx, row)
+        before = await overlap.paths_of(ctx.tx, row)
         if paths is not None:
             await leases.touching(ctx.tx, ctx.installation_id, row["lease_id"], paths)
-        return await _claimed(ctx, row["id"], known)
+        return await _claimed(ctx, row["id"], before)
     waits = await claimable.waits(ctx.tx, ctx.actor, row)
     if standing := claimable.reasons(ctx.actor, row, waits, has):
         raise _refusal(row, standing)
@@ -240,8 +240,8 @@ def _about(row: Row, capability: str | None) -> bool:
     return capability is None or any(meets([each], capability) for each in row["capabilities"])
 
 
-async def _claimed(ctx: Context, task_id: str, known: Sequence[Overlap] = ()) -> Claimed:
-    """Others are told of paths that both touch, unless it is `known`."""
+async def _claimed(ctx: Context, task_id: str, before: Sequence[str] | None = None) -> Claimed:
+    """`before`: the paths that its holder named until now, if it is claimed again."""
     row = await found(ctx, task_id)
     issue = await mirror.issue(
         ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
@@ -257,22 +257,8 @@ async def _claimed(ctx: Context, task_id: str, known: Sequence[Overlap] = ()) ->
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
         body=shown_text(issue) if issue else None,
         handoff=handed,
-        overlaps=await _overlaps(ctx, row, known),
+        overlaps=await overlap.claimed(ctx.tx, row, ctx.actor.name, before),
     )
-
-
-async def _overlaps(ctx: Context, row: Row, known: Sequence[Overlap]) -> list[Overlap]:
-    """Those on its paths; the others are told too, by an event and on their card."""
-    meeting = await _meeting(ctx, row)
-    new = [each for each in meeting if each not in known]
-    await overlap.tell(ctx.tx, row, ctx.actor.name, new)
-    return meeting
-
-
-async def _meeting(ctx: Context, row: Row) -> list[Overlap]:
-    lease = await leases.get(ctx.tx, ctx.installation_id, row["lease_id"])
-    paths = leases.paths_of(lease) if lease else []
-    return await overlap.found(ctx.tx, row, paths)
 
 
 RELEASE = Slash("release", "give this task back, or take it from an agent", ("note",))

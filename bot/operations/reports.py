@@ -4,15 +4,14 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from bot import overlap, replies, tasks
+from bot import replies, tasks
 from bot.errors import Refused
 from bot.operation import Context, TaskRef, operation
 from bot.operations.speaking import may_speak
 from bot.operations.tasks import Fence, Note, OneTask, found, held, shown
 from bot.operations.writing import Queued, on_issue, queue, repository_of
-from bot.overlap import Overlap
 from bot.states import REPORTED
-from store import leases, mirror
+from store import mirror
 from store import tasks as stored
 from store.transaction import Row
 
@@ -26,10 +25,6 @@ Question: TypeAlias = Annotated[
 ]
 
 
-class Reported(OneTask):
-    overlaps: list[Overlap] = Field(description="who else touches the paths you named")
-
-
 @operation(role="developer")
 async def update_task_status(
     ctx: Context,
@@ -40,7 +35,7 @@ async def update_task_status(
     note: Note | None = None,
     result: Annotated[str, Field(max_length=20_000)] | None = None,
     question: Question | None = None,
-) -> Reported:
+) -> OneTask:
     """Say how far you are.
 
     in_review keeps your lease without end; completed closes the issue; failed gives up.
@@ -66,8 +61,7 @@ async def update_task_status(
         await tasks.move(ctx.tx, await found(ctx, row["id"]), status, ctx.actor.name)
     if status == "completed":
         await close_issue(ctx, row, "completed")
-    now = await found(ctx, row["id"])
-    return Reported(task=shown(now), overlaps=await _overlaps(ctx, now))
+    return OneTask(task=shown(await found(ctx, row["id"])))
 
 
 async def _ask(ctx: Context, row: Row, status: str, question: str) -> None:
@@ -83,13 +77,6 @@ async def _ask(ctx: Context, row: Row, status: str, question: str) -> None:
     arguments = {"number": number, "body": replies.asks(question)}
     await queue(ctx, "comment", where, on_issue(where, number), arguments, row)
     await tasks.ask(ctx.tx, row, question, ctx.actor.name)
-
-
-async def _overlaps(ctx: Context, row: Row) -> list[Overlap]:
-    if row["lease_id"] is None:
-        return []
-    lease = await leases.get(ctx.tx, ctx.installation_id, row["lease_id"])
-    return await overlap.found(ctx.tx, row, leases.paths_of(lease)) if lease else []
 
 
 async def close_issue(ctx: Context, row: Row, reason: str) -> list[Queued]:
