@@ -14,6 +14,8 @@ PROGRESS = "task.progress"
 # What is not shown on the card at once: progress, a quarter of an hour after the last edit; a pull
 # request, with what is reported next, for that comes soon.
 CALM = {PROGRESS: {"every": 900_000_000}, "task.pull": {"delay": 120_000_000}}
+# What neither card nor board shows: a new task comes to the board with its first claim.
+UNSHOWN = frozenset({"task.created", "task.changed"})
 # How a lease ended, to what is counted of its holder.
 COUNTED = {each: each for each in ("completed", "failed", "expired", "released")}
 # Whom a task is reserved for may be dead: after so long anybody may have it.
@@ -29,6 +31,8 @@ async def record(tx: Tx, task: Row, kind: str, actor: str, **data: object) -> No
     await events.append(tx, installation_id, kind, task["id"], actor, data, repository_id=where)
     done = {"at": await tx.now(), "actor": actor, "operation": kind, "subject": task["id"]}
     heads.append(tx, "audit", installation_id, done | {"data": json.dumps(data)})
+    if kind in UNSHOWN:
+        return
     # What a person did goes first; the rest has its turn beside each agent's writes.
     lane = writes.PEOPLE if actor.startswith("@") else writes.AGENTS
     await showing.show(tx, installation_id, task["id"], lane=lane, **CALM.get(kind, {}))
