@@ -101,7 +101,7 @@ async def _take_labels(tx: Tx, task: Row, before: list[str], now: list[str]) -> 
 async def _settle_waits(tx: Tx, row: Row, *, gone: bool) -> None:
     """It was opened or closed: who waits for it may go on, and circles form or end."""
     here = (tx, row["installation_id"])
-    if not await circles.waits(*here, row["id"]):
+    if not await circles.waits(*here, (row["id"],)):
         return
     await circles_formed(*here, await circles.settle(*here, (row["id"],)))
     # One that went to another repository is waited for there.

@@ -19,6 +19,7 @@ from bot.payloads import Mirrored
 from store import (
     backfills,
     branches,
+    circles,
     mirror,
     pending_reads,
     permissions,
@@ -61,7 +62,7 @@ async def ask(tx: Tx, installation_id: int, it: Ask) -> None:
 
 
 async def _take_turns(tx: Tx, installation_id: int, changes: Changes) -> None:
-    """One transaction at a time for each repository whose mirror changes, or for the boards."""
+    """One transaction at a time for each repository, for the boards, and for who waits for whom."""
     named = {row.row["repository_id"] for row in changes.rows if "repository_id" in row.row}
     named |= {row.row["id"] for row in changes.rows if row.table == "repositories"}
     named |= {moved.new_repository_id for moved in changes.moved}
@@ -69,6 +70,10 @@ async def _take_turns(tx: Tx, installation_id: int, changes: Changes) -> None:
         await mirror.lock_installation(tx, installation_id)
     for repository_id in sorted(named):
         await mirror.lock_repository(tx, installation_id, repository_id)
+    issues = [each.row for each in changes.rows if each.table == "issues"]
+    related = bool(changes.related or changes.unrelated)
+    if related or await circles.turned(tx, installation_id, issues):
+        await circles.take_turn(tx, installation_id)
 
 
 OF_NO_REPOSITORY = ("projects", "project_items", "project_values")

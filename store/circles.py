@@ -7,6 +7,7 @@ waiting, so a circle is one of open issues.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from store import facts
 from store.transaction import Row, Tx
 
 # Beyond it a graph is no plan that somebody made; what lies further is looked at from there.
@@ -63,8 +64,34 @@ def _read(rows: Sequence[Row]) -> list[Edge]:
     ]
 
 
+async def take_turn(tx: Tx, installation_id: int) -> None:
+    """Until the transaction ends: of two beside each other neither sees the circle they make.
+
+    Taken after repositories and before all else, so that its holder waits for nobody who waits.
+    """
+    await facts.settle(tx, f"circles {installation_id}", "")
+
+
+async def turned(tx: Tx, installation_id: int, issues: Sequence[Row]) -> bool:
+    """Whether one of these, as GitHub has them now, opens or ends here, and a circle may by it."""
+    if not issues:
+        return False
+    rows = await tx.all(
+        "SELECT id FROM issues WHERE installation_id = :i AND id IN :ids AND state = 'open' "
+        "AND deleted = 0",
+        i=installation_id,
+        ids=sorted({row["id"] for row in issues}),
+    )
+    now = {row["id"] for row in issues if row["state"] == "open" and not row["deleted"]}
+    other = now ^ {row["id"] for row in rows}
+    return bool(other) and await waits(tx, installation_id, other)
+
+
 async def settle(tx: Tx, installation_id: int, starts: Collection[int]) -> set[int]:
     """Mark what stands in a circle, after a change at these issues: those newly in one."""
+    if not starts:
+        return set()
+    await take_turn(tx, installation_id)
     reached = await _reachable(tx, installation_id, starts)
     living = {edge.awaited for edge in reached if edge.open}
     circles = _circles([edge for edge in reached if edge.open and edge.waits in living])
@@ -78,14 +105,14 @@ async def settle(tx: Tx, installation_id: int, starts: Collection[int]) -> set[i
     return newly
 
 
-async def waits(tx: Tx, installation_id: int, issue_id: int) -> bool:
-    """Whether the issue has any part in what waits for what."""
+async def waits(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> bool:
+    """Whether one of the issues has any part in what waits for what."""
     q = (
         "SELECT 1 AS found FROM relations WHERE installation_id = :i "
-        "AND kind IN ('blocked_by', 'parent') AND {end}_id = :id"
+        "AND kind IN ('blocked_by', 'parent') AND {end}_id IN :ids"
     )
     both = f"{q.format(end='source')} UNION ALL {q.format(end='target')} LIMIT 1"
-    return await tx.one(both, i=installation_id, id=issue_id) is not None
+    return await tx.one(both, i=installation_id, ids=sorted(issue_ids)) is not None
 
 
 async def _reachable(tx: Tx, installation_id: int, starts: Collection[int]) -> list[Edge]:

@@ -91,7 +91,7 @@ async def _put(
     # A circle by a relation leads from what is awaited back to who waits.
     starts = {edge.awaited for edge in before}
     starts |= {row[f"{circles.ENDS[row['kind']][1]}_id"] for row in living}
-    circled = await circles.settle(tx, installation_id, starts) if starts else set[int]()
+    circled = await circles.settle(tx, installation_id, starts)
     return Changed(circled, {edge.waits for edge in before if edge.keeps})
 
 
@@ -167,6 +167,11 @@ async def targets(tx: Tx, installation_id: int, kind: Kind, source_id: int) -> l
 async def sources(tx: Tx, installation_id: int, kind: Kind, target_id: int) -> list[Row]:
     """What an issue blocks, or its sub-issues."""
     return [_named(r) for r in await tx.all(SOURCES, i=installation_id, kind=kind, id=target_id)]
+
+
+def keeps(row: Row) -> bool:
+    """Whether what an issue waits for keeps it waiting: it is open, and in no circle."""
+    return bool(row["state"] == "open" and not row["cyclic"])
 
 
 def _named(row: Row) -> Row:

@@ -1,17 +1,21 @@
 """What a task waits for: blockers, sub-issues, and circles that keep nobody."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from town import Town
 
 from bot import backfill, mirror
-from bot.events.event import Ask, ask_numbered, ask_relations
-from fixtures.github import Repository
-from store import relations
+from bot.events.event import Ask, Changes, ask_numbered, ask_relations
+from bot.payloads import guarded
+from bot.times import SECOND
+from fixtures.github import Issue, Repository
+from store import circles, relations
 from store.circles import Edge, _circles
 from store.transaction import Row, Tx
 
@@ -233,6 +237,79 @@ async def test_a_circle_through_parent_and_blocker_ends_with_a_closed_issue(town
     town.person.reopen(third)
     await town.settle()
     assert (await agent.call("claim_task", task=town.name(whole)))["task"]["state"] == "in_progress"
+
+
+async def test_of_two_that_open_again_beside_each_other_the_later_sees_the_circle(
+    town: Town,
+) -> None:
+    if town.store.dialect == "sqlite":
+        pytest.skip("it has one writer")
+    whole, part = await town.task("Whole"), await town.task("Part")
+    town.person.add_sub_issue(whole, part)
+    town.person.block(part, whole)
+    town.person.close(part)
+    town.person.close(whole)
+    await town.settle()
+    i, both = town.installation.id, asyncio.Barrier(2)
+
+    async def open_again(issue: Issue) -> set[int]:
+        async def work(tx: Tx) -> set[int]:
+            q = "UPDATE issues SET state = 'open' WHERE installation_id = :i AND id = :id"
+            await tx.run(q, i=i, id=issue.id)
+            await both.wait()
+            return await circles.settle(tx, i, (issue.id,))
+
+        return await town.store.write(work)
+
+    found = await asyncio.gather(open_again(whole), open_again(part))
+    assert sorted(found, key=len) == [set(), {whole.id, part.id}]
+    q = "SELECT cyclic FROM relations WHERE installation_id = :i"
+    assert await town.rows(q) == [{"cyclic": 1}] * 2
+
+
+class Writing:
+    """Notes which tables are written to, in their order."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.tx = tx
+        self.tables: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tx, name)
+
+    async def run(self, sql: str, **params: Any) -> int:
+        self.tables += re.findall(r"^(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)", sql)
+        return await self.tx.run(sql, **params)
+
+
+async def test_the_turn_comes_before_what_is_written_and_only_where_a_circle_may_change(
+    town: Town,
+) -> None:
+    alone, whole, part = [await town.task(each) for each in ("Alone", "Whole", "Part")]
+    town.person.add_sub_issue(whole, part)
+    await town.settle()
+    i = town.installation.id
+
+    async def written(issue: Issue, **new: Any) -> list[str]:
+        (row,) = await town.rows(
+            "SELECT * FROM issues WHERE installation_id = :i AND id = :id", id=issue.id
+        )
+        new |= {"updated_at": row["updated_at"] + SECOND}
+        content = {k: v for k, v in row.items() if k not in ("deleted", "version")} | new
+        later = guarded("issues", content, content["updated_at"])
+
+        async def work(tx: Tx) -> list[str]:
+            noting = Writing(tx)
+            await mirror.apply(cast("Tx", noting), town.hub.keys, i, Changes((later,)))
+            return noting.tables
+
+        return await town.store.write(work)
+
+    assert (await written(part, state="closed"))[0] == "facts"
+    assert (await written(part, state="open"))[0] == "facts"
+    for tables in (await written(part, title="Else"), await written(alone, state="closed")):
+        assert "issues" in tables
+        assert "facts" not in tables
 
 
 @given(st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=24))

@@ -7,8 +7,8 @@ from bot.events.relations import issue_name, repository_of
 from bot.keys import Keys
 from bot.payloads import Json, Mirrored, at
 from bot.rows import issues as rows
+from store import circles, relations
 from store import mirror as stored
-from store import relations
 from store.relations import Kind
 from store.transaction import Row, Tx
 
@@ -121,6 +121,7 @@ async def blocked_by(tx: Tx, _: Keys, r: Reading) -> None:
     this = await _this(tx, r)
     if this is None:
         return
+    await circles.take_turn(tx, r.installation_id)
     found = [_relation("blocked_by", (this, ""), each) for each in _issues(r)]
     await _replace(tx, r.installation_id, "blocked_by", this["id"], found)
 
@@ -129,6 +130,7 @@ async def sub_issues(tx: Tx, _: Keys, r: Reading) -> None:
     this = await _this(tx, r)
     if this is None:
         return
+    await circles.take_turn(tx, r.installation_id)
     found = [_turned(_relation("parent", (this, ""), each)) for each in _issues(r)]
     await _replace(tx, r.installation_id, "parent", this["id"], found)
 
