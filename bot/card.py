@@ -2,7 +2,7 @@
 
 from bot import overlap, replies
 from bot.replies import Beside
-from store import leases, messages, ready
+from store import leases, messages, ready, relations
 from store.transaction import Row, Tx
 
 
@@ -21,7 +21,7 @@ async def text(tx: Tx, task: Row) -> str:
             if each["repository_id"] == task["repository_id"]
             else "an issue of another repository"
             for each in blockers
-            if each["state"] == "open" and not each["cyclic"]
+            if relations.keeps(each)
         ],
         done=sum(each["state"] != "open" for each in children),
         total=len(children),

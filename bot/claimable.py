@@ -43,16 +43,12 @@ async def waits(tx: Tx, actor: Actor, task: Row) -> Waits:
     blockers, children = await ready.waiting_for(*here)
     open_ = [each for each in (*blockers, *children) if each["state"] == "open"]
     return Waits(
-        blockers=_names(actor, [each for each in blockers if _keeps(each)]),
-        children=_names(actor, [each for each in children if _keeps(each)]),
+        blockers=_names(actor, [each for each in blockers if relations.keeps(each)]),
+        children=_names(actor, [each for each in children if relations.keeps(each)]),
         circle=_names(actor, [each for each in open_ if each["cyclic"]]),
         done=sum(each["state"] != "open" for each in children),
         total=len(children),
     )
-
-
-def _keeps(each: Row) -> bool:
-    return bool(each["state"] == "open" and not each["cyclic"])
 
 
 def _names(actor: Actor, rows: list[Row]) -> list[str]:

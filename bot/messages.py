@@ -7,6 +7,7 @@ from typing import Any
 from bot.actor import BOT, EVERYBODY, Actor
 from bot.capabilities import HIGHEST, is_one, meets
 from bot.errors import Refused
+from bot.priorities import PRIORITIES
 from bot.times import SECOND, stamp
 from store import agents, dead_letters, events, inbox
 from store import messages as stored
@@ -20,7 +21,6 @@ MOST_UNREAD = 1000
 MOST_TOLD = 50
 # Names in an answer or an event.
 MOST_NAMED = 50
-PRIORITIES = ("low", "medium", "high")
 
 
 async def may_send(tx: Tx, actor: Actor) -> None:

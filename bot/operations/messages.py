@@ -10,8 +10,9 @@ from bot import messages as rules
 from bot.actor import EVERYBODY, HOLDER, ROLES, SLUG, Actor
 from bot.errors import Refused
 from bot.operation import Answer, Context, Slash, TaskRef, Woken, operation
-from bot.operations.tasks import PRIORITIES, Priority, found
+from bot.operations.tasks import found
 from bot.pages import Cursor, Limit, decode, encode
+from bot.priorities import PRIORITIES, Priority
 from bot.shapes import Shape
 from bot.times import SECOND, stamp
 from store import dead_letters, ids, inbox, receipts

@@ -14,17 +14,16 @@ from bot.operations.agents import known
 from bot.operations.issues import UPDATE, difference
 from bot.operations.reports import close_issue
 from bot.operations.tasks import (
-    PRIORITIES,
     SIZES,
     Note,
     OneTask,
-    Priority,
     Size,
     found,
     on_hold,
     shown,
 )
 from bot.operations.writing import Queued, issue_of, on_issue, queue, repository_of
+from bot.priorities import PRIORITIES, Priority
 from bot.shapes import AGENT, Shape
 from bot.states import OPEN
 from store import agents as registered

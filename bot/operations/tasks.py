@@ -12,6 +12,7 @@ from bot.operations import ready
 from bot.operations.around import Around, around
 from bot.operations.texts import Text, shown_text
 from bot.pages import Cursor, Limit, decode, encode
+from bot.priorities import PRIORITIES, Priority
 from bot.states import OPEN, STATES, TaskState
 from bot.times import stamp
 from store import leases, mirror, writes
@@ -19,8 +20,6 @@ from store import tasks as stored
 from store.ready import Wanted
 from store.transaction import Row
 
-Priority: TypeAlias = Literal["low", "medium", "high"]
-PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high")
 Fence: TypeAlias = Annotated[int, Field(ge=0, strict=True, description="from claim_task's answer")]
 Note: TypeAlias = Annotated[str, Field(max_length=4000)]
 Size: TypeAlias = Literal["small", "medium", "large"]
