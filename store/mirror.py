@@ -288,7 +288,10 @@ def snapshot_columns(table: str) -> list[str]:
     return [c for c in columns(table) if c not in local.get(table, set())]
 
 
-MIRRORED: tuple[str, ...] = tuple(t.name for t in metadata.sorted_tables if "version" in t.columns)
+# Guarded by a version, and buried where GitHub says so: not the versions that agents make.
+MIRRORED: tuple[str, ...] = tuple(
+    t.name for t in metadata.sorted_tables if {"version", "deleted"} <= set(t.columns.keys())
+)
 
 
 async def content(tx: Tx, table: str, installation_id: int) -> list[dict[str, Any]]:

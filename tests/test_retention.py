@@ -177,7 +177,8 @@ async def test_a_removed_installation_is_invisible_at_once_and_purged_after_its_
 
 
 async def test_a_suspended_installation_loses_its_mirror_and_keeps_its_tasks(town: Town) -> None:
-    issue = await town.task()
+    issue, writer = await town.task(), await town.agent("writer")
+    known = (await writer.call("create_context", name="Plan", content="All of it"))["context"]
     town.github.suspend(town.installation)
     await town.settle()
     await days_pass(town, 31)
@@ -191,3 +192,5 @@ async def test_a_suspended_installation_loses_its_mirror_and_keeps_its_tasks(tow
     (task,) = (await agent.call("list_tasks"))["tasks"]
     assert task["task"] == town.name(issue)
     assert await count(town, "issues") == 1
+    kept = await writer.call("get_context", context_id=known["id"])
+    assert kept["content"] == "All of it"
