@@ -37,18 +37,14 @@ class Checkpoint(BaseModel):
     broken: bool = Field(description="it was changed since, or its secret is not known any more")
 
 
-async def may_work(tx: Tx, installation_id: int, agent_id: str) -> None:
-    """Raise Refused for one that never registered, has left, or is paused.
+async def may_work(tx: Tx, actor: Actor) -> None:
+    """Raise Refused for an agent that never registered, has left, or is paused.
 
     Until the end of the transaction nobody pauses it. Tasks are locked before agents.
     """
-    found = await agents.locked(tx, installation_id, [agent_id])
-    _at_work(found[0] if found else None)
-
-
-async def at_work(tx: Tx, installation_id: int, agent_id: str) -> Row:
-    """The agent, checked as `may_work` does, for now: nothing is locked."""
-    return _at_work(await agents.get(tx, installation_id, agent_id))
+    if not actor.is_person:
+        found = await agents.locked(tx, actor.installation_id, [actor.name])
+        at_work(found[0] if found else None)
 
 
 async def admit(tx: Tx, actor: Actor, presence: Presence) -> None:
@@ -63,7 +59,8 @@ async def admit(tx: Tx, actor: Actor, presence: Presence) -> None:
         _present(row, presence)
 
 
-def _at_work(row: Row | None) -> Row:
+def at_work(row: Row | None) -> Row:
+    """The agent. Raise Refused as `may_work` does."""
     if row is None:
         raise Refused(
             "not_registered", "Call register_agent first: nobody knows yet what you can do."

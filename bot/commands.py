@@ -201,7 +201,7 @@ async def _tell(tx: Tx, row: Row, reply: Reply) -> None:
         )
     elif reply.text is None:
         reply = replace(reply, text=replies.done(row["asker"], row["text"]))
-    target = f"issue {row['repository_id']}#{row['number']}"
+    target = writes.on_issue(row["repository_id"], row["number"])
     if reply.text is not None and await _may_answer(tx, row, target):
         await writes.queue(
             tx,

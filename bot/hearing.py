@@ -69,7 +69,7 @@ async def issue_made(
             *here,
             kind="issue_update",
             repository_id=repository_id,
-            target=f"issue {repository_id}#{number}",
+            target=writes.on_issue(repository_id, number),
             arguments={"number": number, "state": "closed", "state_reason": reason},
             author=BOT,
         )
@@ -153,7 +153,7 @@ async def comment_came(tx: Tx, row: Row, put: Put) -> None:
 
 async def _is_unseen(tx: Tx, task: Row) -> bool:
     """The question is not on GitHub yet."""
-    target = f"issue {task['repository_id']}#{task['number']}"
+    target = writes.on_issue(task["repository_id"], task["number"])
     waiting = await writes.waiting(tx, task["installation_id"], target, "comment")
     question = replies.asks(task["question"])
     return any(
@@ -188,12 +188,7 @@ async def _is_asked_for(tx: Tx, row: Row) -> bool:
     if row["is_pull_request"] or row["labels"] == "[]":
         return False
     settings = await repository_settings.of(tx, row["installation_id"], row["repository_id"])
-    return carries(row["labels"], settings.task_label)
-
-
-def carries(among: str, label: str) -> bool:
-    """Whether it is among the labels of a mirrored issue. To GitHub, case is the same."""
-    return label.casefold() in (each.casefold() for each in json.loads(among))
+    return labels.carries(json.loads(row["labels"]), settings.task_label)
 
 
 async def pull_changed(tx: Tx, row: Row, before: Row | None) -> None:

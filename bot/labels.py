@@ -22,6 +22,11 @@ PRIORITIES = {
 SIZES = {"xs": 0, "s": 0, "small": 0, "m": 1, "medium": 1, "l": 2, "large": 2, "xl": 2}
 
 
+def carries(among: Iterable[str], label: str) -> bool:
+    """Whether it is among them. To GitHub, case is the same."""
+    return label.casefold() in map(str.casefold, among)
+
+
 def said(labels: Iterable[str]) -> dict[str, Any]:
     """Columns of the task that labels settle: `priority`, `size`, `capabilities`."""
     settled: dict[str, Any] = {}

@@ -16,8 +16,8 @@ PROGRESS = "task.progress"
 CALM = {PROGRESS: {"every": 900_000_000}, "task.pull": {"delay": 120_000_000}}
 # What neither card nor board shows: a new task comes to the board with its first claim.
 UNSHOWN = frozenset({"task.created", "task.changed"})
-# How a lease ended, to what is counted of its holder.
-COUNTED = {each: each for each in ("completed", "failed", "expired", "released")}
+# How a lease ended, so far as that is counted of its holder.
+COUNTED = frozenset({"completed", "failed", "expired", "released"})
 # Whom a task is reserved for may be dead: after so long anybody may have it.
 RESERVED_FOR = 24 * 3600 * 1_000_000
 RESERVED = ("assigned_to", "assigned_by", "assigned_at")
@@ -76,14 +76,13 @@ async def claim(
 
 async def end_lease(tx: Tx, task: Row, how: str, why: str, to: TaskState, by: str) -> bool:
     """End the task's live lease, if it has one; whether it had."""
-    if task["lease_id"] is None:
-        return False
-    lease = await leases.get(tx, task["installation_id"], task["lease_id"])
+    lease = await _lease(tx, task)
     told = by == task["holder"]
     if lease is None or not await leases.end(tx, lease, how, why, to, told=told):
         return False
-    if column := COUNTED.get("failed" if to == "failed" else how):
-        await agents.count(tx, task["installation_id"], lease["holder"], column)
+    came_to = "failed" if to == "failed" else how
+    if came_to in COUNTED:
+        await agents.count(tx, task["installation_id"], lease["holder"], came_to)
     return True
 
 
@@ -111,8 +110,7 @@ async def hold(tx: Tx, task: Row, actor: str, why: str) -> None:
     """Nobody claims it, and who has it waits: their lease does not run out meanwhile."""
     held = {"held": 1, "held_by": actor, "held_why": why[:500]}
     await tasks.change(tx, task["installation_id"], task["id"], **held)
-    if lease := await _lease(tx, task):
-        await leases.park(tx, lease)
+    await _park(tx, task)
     await record(tx, task, "task.held", actor, why=why)
 
 
@@ -130,8 +128,7 @@ async def ask(tx: Tx, task: Row, question: str, actor: str) -> None:
     now = await tx.now()
     here = (tx, task["installation_id"], task["id"])
     await tasks.change(*here, question=question, asked_at=now)
-    if lease := await _lease(tx, task):
-        await leases.park(tx, lease)
+    await _park(tx, task)
     await record(tx, task, "task.asked", actor)
 
 
@@ -156,6 +153,11 @@ async def unasked(tx: Tx, task: Row, why: str) -> None:
 async def _lease(tx: Tx, task: Row) -> Row | None:
     where = task["installation_id"]
     return await leases.get(tx, where, task["lease_id"]) if task["lease_id"] else None
+
+
+async def _park(tx: Tx, task: Row) -> None:
+    if lease := await _lease(tx, task):
+        await leases.park(tx, lease)
 
 
 async def _unpark(tx: Tx, task: Row) -> None:
@@ -232,8 +234,8 @@ def illegal(task: Row, to: str) -> Refused:
 
 async def _fit_lease(tx: Tx, task: Row, to: TaskState) -> None:
     """A review parks the lease; going back to work starts its time anew."""
-    if to == "in_review" and (lease := await _lease(tx, task)):
-        await leases.park(tx, lease)
+    if to == "in_review":
+        await _park(tx, task)
     elif to == "in_progress":
         await _unpark(tx, task | {"state": to})
 
@@ -245,10 +247,8 @@ async def expire(tx: Tx, lease: Row) -> bool:
         return False
     task = await tasks.get(tx, lease["installation_id"], lease["task_id"])
     now = await leases.get(tx, lease["installation_id"], lease["id"])
-    if now is None or now["state"] != "held" or now["expires_at"] is None:
-        return True  # it ended, or is parked, or a person's
-    if now["expires_at"] > await tx.now():
-        return True
+    if now is None or now["state"] != "held" or not leases.ran_out(now, await tx.now()):
+        return True  # it ended, was renewed, is parked, or a person's
     if task is not None and task["lease_id"] == lease["id"]:
         await release(tx, task, "expired", "the lease ran out", BOT)
     else:

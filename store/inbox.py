@@ -26,7 +26,14 @@ async def due(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[R
         seen += found
         if len(attempts) == limit or not found:
             break
-    rows = await many(tx, installation_id, [each for each in seen if each in attempts])
+    return await _with(
+        tx, installation_id, {each: attempts[each] for each in seen if each in attempts}
+    )
+
+
+async def _with(tx: Tx, installation_id: int, attempts: dict[str, int]) -> list[Row]:
+    """The messages, in this order, with how often each was handed out."""
+    rows = await many(tx, installation_id, list(attempts))
     return [row | {"attempts": attempts[row["id"]]} for row in rows]
 
 
@@ -101,9 +108,7 @@ async def first_unread(tx: Tx, installation_id: int, agent_id: str, limit: int) 
         now=await tx.now(),
         n=limit,
     )
-    attempts = {row["message_id"]: row["attempts"] for row in found}
-    rows = await many(tx, installation_id, list(attempts))
-    return [row | {"attempts": attempts[row["id"]]} for row in rows]
+    return await _with(tx, installation_id, {row["message_id"]: row["attempts"] for row in found})
 
 
 async def mine(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]) -> list[Row]:

@@ -182,6 +182,11 @@ async def results(tx: Tx, installation_id: int, target: str, limit: int) -> list
     return [decoded(row) for row in await tx.all(q, i=installation_id, t=target, n=limit)]
 
 
+def on_issue(repository_id: int, number: int) -> str:
+    """The target of whatever is written on an issue or pull request."""
+    return f"issue {repository_id}#{number}"
+
+
 async def waiting(tx: Tx, installation_id: int, target: str, kind: str) -> list[Row]:
     """The live writes of a kind to a target, the oldest first."""
     q = (

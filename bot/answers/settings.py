@@ -6,7 +6,7 @@ import json
 
 import structlog
 
-from bot import hearing, payloads, replies, repository_settings, settings_file
+from bot import hearing, labels, payloads, replies, repository_settings, settings_file
 from bot.actor import BOT
 from bot.answers.reading import Reading
 from bot.events.event import SOON
@@ -128,7 +128,7 @@ async def _relabel(
     repository_id = arguments["repository_id"]
     rows = await stored.open_issues(tx, installation_id, repository_id, after, BATCH)
     for row in rows:
-        if hearing.carries(row["labels"], now.task_label):
+        if labels.carries(json.loads(row["labels"]), now.task_label):
             await hearing.issue_changed(tx, row, row)
     if len(rows) == BATCH:
         # Of its own subject, so that a push does not make it begin anew.

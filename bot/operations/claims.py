@@ -95,8 +95,7 @@ async def claim_task(
     """
     has = None  # a person can do anything
     if not ctx.actor.is_person:
-        me = await agents.at_work(ctx.tx, ctx.installation_id, ctx.actor.name)
-        has = me["capabilities"]
+        has = agents.at_work(await _me(ctx))["capabilities"]
     await expire_overdue(ctx)
     if task is not None:
         if any((repository, label, capability, size)):
@@ -151,8 +150,7 @@ def _refusal(row: Row, standing: list[Reason]) -> Refused:
 
 async def _granted(ctx: Context, row: Row, lease_s: int | None, paths: list[str]) -> bool:
     """The task is locked: then comes the agent, in the order of all that lock both."""
-    if not ctx.actor.is_person:
-        await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
+    await agents.may_work(ctx.tx, ctx.actor)
     seconds = await _length(ctx, row, lease_s)
     return await tasks.claim(ctx.tx, row, ctx.actor.name, seconds, paths) is not None
 
@@ -174,12 +172,8 @@ async def _length(ctx: Context, row: Row, lease_s: int | None) -> int | None:
     return (await repository_settings.of(ctx.tx, *where)).lease_s
 
 
-async def _capabilities(ctx: Context) -> list[str] | None:
-    """What the agent registered; None for a person, who can do anything."""
-    if ctx.actor.is_person:
-        return None
-    row = await registered.get(ctx.tx, ctx.installation_id, ctx.actor.name)
-    return row["capabilities"] if row else []
+async def _me(ctx: Context) -> Row | None:
+    return await registered.get(ctx.tx, ctx.installation_id, ctx.actor.name)
 
 
 async def expire_overdue(ctx: Context) -> None:
@@ -308,8 +302,11 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     row = claimable.by_now(await found(ctx, task), ctx.now)
     waits = await claimable.waits(ctx.tx, ctx.actor, row)
     mine = row["holder"] == ctx.actor.name
-    standing = claimable.reasons(ctx.actor, row, waits, await _capabilities(ctx))
-    standing += await _not_at_work(ctx)
+    has, me = None, None  # a person can do anything
+    if not ctx.actor.is_person:
+        me = await _me(ctx)
+        has = me["capabilities"] if me else []
+    standing = claimable.reasons(ctx.actor, row, waits, has) + _not_at_work(ctx, me)
     # What one holds is claimed again, whatever came in the way since.
     return Explained(
         task=shown(row),
@@ -325,7 +322,7 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     )
 
 
-async def _not_at_work(ctx: Context) -> list[Reason]:
+def _not_at_work(ctx: Context, me: Row | None) -> list[Reason]:
     """What of the actor, not of the task, stands in the way."""
     if not ctx.actor.may("developer"):
         return [
@@ -338,7 +335,7 @@ async def _not_at_work(ctx: Context) -> list[Reason]:
     if ctx.actor.is_person:
         return []
     try:
-        await agents.at_work(ctx.tx, ctx.installation_id, ctx.actor.name)
+        agents.at_work(me)
     except Refused as exc:
         return [Reason(code=exc.code, why=exc.message.rstrip("."), remedy="see there")]
     return []

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from bot import repository_settings, tasks
 from bot.errors import Refused
-from bot.labels import said
+from bot.labels import carries, said
 from bot.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.tasks import Fence, covered, holds
 from bot.operations.writing import (
@@ -140,7 +140,7 @@ async def _says_else(ctx: Context, where: Row, row: Row, labels: list[str] | Non
         return False
     settings = await repository_settings.of(ctx.tx, ctx.installation_id, where["id"])
     now = json.loads(row["labels"])
-    is_task = [settings.task_label.casefold() in map(str.casefold, each) for each in (now, labels)]
+    is_task = [carries(each, settings.task_label) for each in (now, labels)]
     return is_task[0] != is_task[1] or said(labels) != said(now)
 
 

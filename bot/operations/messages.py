@@ -154,8 +154,7 @@ async def _may_show(ctx: Context, task: Row | None) -> None:
         raise Refused(
             "invalid_arguments", "`visibility`: issue needs `task`: on whose card shall it stand?"
         )
-    if not ctx.actor.is_person:
-        await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
+    await agents.may_work(ctx.tx, ctx.actor)
 
 
 def _holder(task: Row | None) -> str:

@@ -147,10 +147,12 @@ async def _set(ctx: Context, row: Row, fields: dict[str, Any]) -> list[Queued]:
 
 async def _relabel(ctx: Context, row: Row, fields: dict[str, Any]) -> list[Queued]:
     """Labels of the issue that say otherwise: people read them, and would be misled."""
+    if not fields:
+        return []
     where = await repository_of(ctx, row)
     here = (ctx.tx, ctx.installation_id)
     issue = await mirror.issue(*here, row["repository_id"], row["number"] or 0)
-    if issue is None or not fields:
+    if issue is None:
         return []
     now = json.loads(issue["labels"])
     known = await names.labels(*here, row["repository_id"])

@@ -203,8 +203,7 @@ async def create_task(
 ) -> Created:
     """Open an issue that is a task; it can be claimed once GitHub has numbered it."""
     where = await covered(ctx, repository)
-    if not ctx.actor.is_person:
-        await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
+    await agents.may_work(ctx.tx, ctx.actor)
     task_id = await stored.create(
         ctx.tx,
         ctx.installation_id,

@@ -101,7 +101,7 @@ async def queue(
     Raise Refused for an agent that is not at work, or where another has the task on hold.
     """
     if not ctx.actor.is_person:
-        await agents.may_work(ctx.tx, ctx.installation_id, ctx.actor.name)
+        await agents.may_work(ctx.tx, ctx.actor)
         await _not_on_hold(ctx, where, arguments)
     lane = writes.PEOPLE if ctx.actor.is_person else writes.AGENTS
     lease_id = task["lease_id"] if task else None
@@ -175,7 +175,7 @@ async def write(
 
 def on_issue(where: Row, number: int) -> str:
     """The target of whatever is written on an issue or pull request."""
-    return f"issue {where['id']}#{number}"
+    return writes.on_issue(where["id"], number)
 
 
 def on_branch(where: Row, branch: str) -> str:
