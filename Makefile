@@ -18,9 +18,9 @@ demo: $(STAMP) ## see three agents and a person share a simulated GitHub (ARGS=-
 	@echo "Playing the demo against a simulated GitHub on this machine"
 	@$(BIN)/hubbub demo $(ARGS)
 
-test: $(STAMP) ## run the tests on SQLite and MariaDB (TESTS=tests/test_x.py for some)
+test: $(STAMP) ## run the tests on SQLite and MariaDB (TESTS=tests/room/test_x.py for some)
 	@echo "Testing on SQLite and on a MariaDB"
-	@$(BIN)/python tests/mariadb.py $(BIN)/python -m pytest -n 2 $(TESTS)
+	@$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m pytest -n 2 $(TESTS)
 
 lint: $(STAMP) ## check style, types, imports, workflows and the lock file
 	@echo "Checking with ruff, mypy, import-linter and zizmor"
@@ -34,7 +34,7 @@ lint: $(STAMP) ## check style, types, imports, workflows and the lock file
 bench: $(STAMP) ## measure speed, some 55 minutes (BENCH=intake, million, repair, backfill, day, senders, swarm, claims, calls, connected, wake; galera by name only)
 	@echo "Measuring on SQLite and on a MariaDB; close what else runs"
 	@for each in $(or $(BENCH),intake million repair backfill day senders swarm claims calls connected wake); do \
-		PYTHONPATH=tests $(BIN)/python tests/mariadb.py $(BIN)/python -m benchmarks.$$each || exit 1; done
+		$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m tests.benchmarks.$$each || exit 1; done
 
 serve: $(STAMP) ## run Hubbub with the settings in the environment or .env
 	@echo "Starting Hubbub; Ctrl-C ends it"

@@ -12,12 +12,15 @@ from typing import Annotated
 import typer
 from aiohttp import web
 
-from bot import cli, fetching, health, logs, loops, retention, settings
-from bot.actor import ROLES, Role
+from bot import logs, settings
+from bot.background import health, loops, retention
+from bot.cli import backfill as backfill_command
+from bot.cli import session
 from bot.errors import Refused
+from bot.identity.actors import ROLES, Role
 from bot.settings import GitHubApp, Settings, WrongSettings
 from mcp_server import lazy
-from store.transaction import StoreError
+from store.engine.transaction import StoreError
 from webhooks.app import create_app
 
 # At the end: how long requests that are being answered may take.
@@ -46,9 +49,9 @@ def root(
     version: Annotated[bool, typer.Option("--version", help="the version, and no more")] = False,
 ) -> None:
     if version:
-        cli.say(f"hubbub {metadata.version('hubbub')}")
+        session.say(f"hubbub {metadata.version('hubbub')}")
     elif context.invoked_subcommand is None:
-        cli.say(context.get_help())
+        session.say(context.get_help())
 
 
 @app.command()
@@ -83,15 +86,15 @@ def mcp() -> None:
 def migrate() -> None:
     """Bring the database to the newest schema."""
     loaded = settings.load()
-    cli.migrate(loaded)
-    cli.say(f"{cli.safe_url(loaded.database_url)} is at the newest schema.")
+    session.migrate(loaded)
+    session.say(f"{session.safe_url(loaded.database_url)} is at the newest schema.")
 
 
 @app.command()
 def doctor() -> None:
     """Check the settings, the database, the secret and GitHub, a line each."""
     logs.set_up(settings.load())
-    sys.exit(asyncio.run(cli.doctor()))
+    sys.exit(asyncio.run(session.doctor()))
 
 
 @token.command("create")
@@ -104,7 +107,7 @@ def token_create(
     if role not in ROLES:
         raise WrongSettings(f"--role is {role!r}; it must be one of {', '.join(ROLES)}.")
     known: Role = role
-    asyncio.run(cli.create_token(settings.load(), installation, agent, known))
+    asyncio.run(session.create_token(settings.load(), installation, agent, known))
 
 
 @token.command("list")
@@ -112,7 +115,7 @@ def token_list(
     installation: Annotated[str, typer.Option(help="the account's login, or the number")],
 ) -> None:
     """The tokens of an installation: id, agent, role; never the token itself."""
-    asyncio.run(cli.list_tokens(settings.load(), installation))
+    asyncio.run(session.list_tokens(settings.load(), installation))
 
 
 @token.command("revoke")
@@ -120,13 +123,13 @@ def token_revoke(
     key_id: Annotated[str, typer.Argument(help="the first part of the token, after hubbub_")],
 ) -> None:
     """Make a token worthless."""
-    asyncio.run(cli.revoke_token(settings.load(), key_id))
+    asyncio.run(session.revoke_token(settings.load(), key_id))
 
 
 @secret.command("rotate")
 def secret_rotate() -> None:
     """Seal anew, under HUBBUB_SECRET_KEY, what those of HUBBUB_SECRET_KEY_OLD sealed."""
-    sys.exit(asyncio.run(cli.rotate_secret(settings.load())))
+    sys.exit(asyncio.run(session.rotate_secret(settings.load())))
 
 
 @app.command()
@@ -135,14 +138,14 @@ def call(
     arguments: Annotated[list[str] | None, typer.Argument(help=KEY_VALUE)] = None,
 ) -> None:
     """Call an operation as the agent of HUBBUB_TOKEN, at HUBBUB_URL or on the database."""
-    given = cli.parsed(operation, arguments or [])
-    cli.say(cli.pretty(asyncio.run(cli.call(settings.load(), operation, given))))
+    given = session.parsed(operation, arguments or [])
+    session.say(session.pretty(asyncio.run(session.call(settings.load(), operation, given))))
 
 
 @app.command("settings")
 def settings_of_repository(repository: Annotated[str, typer.Argument(help="owner/repo")]) -> None:
     """What is in force in a repository, and what is wrong with its .github/hubbub.yml."""
-    sys.exit(asyncio.run(cli.show_settings(settings.load(), repository)))
+    sys.exit(asyncio.run(session.show_settings(settings.load(), repository)))
 
 
 @deliveries.command("list")
@@ -156,13 +159,15 @@ def deliveries_list(
     as_json: AsJson = False,
 ) -> None:
     """The newest deliveries, or how many there are of each event."""
-    asyncio.run(cli.list_deliveries(settings.load(), state, limit, counts=counts, as_json=as_json))
+    asyncio.run(
+        session.list_deliveries(settings.load(), state, limit, counts=counts, as_json=as_json)
+    )
 
 
 @deliveries.command("show")
 def deliveries_show(guid: str) -> None:
     """One delivery with its payload."""
-    asyncio.run(cli.show_delivery(settings.load(), guid))
+    asyncio.run(session.show_delivery(settings.load(), guid))
 
 
 @deliveries.command("replay")
@@ -172,7 +177,7 @@ def deliveries_replay(
     all_dead: Annotated[bool, typer.Option("--all", help="every dead one")] = False,
 ) -> None:
     """Process dead deliveries again."""
-    asyncio.run(cli.replay(settings.load(), guid, all_dead=all_dead))
+    asyncio.run(session.replay(settings.load(), guid, all_dead=all_dead))
 
 
 @app.command()
@@ -185,13 +190,13 @@ def backfill(
     loaded = settings.load()
     logs.set_up(loaded)
     github_app = settings.github_app(loaded)
-    sys.exit(asyncio.run(fetching.watch(loaded, github_app, repository, again=again)))
+    sys.exit(asyncio.run(backfill_command.watch(loaded, github_app, repository, again=again)))
 
 
 async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
     keeping = retention.kept(loaded)
     async with (
-        cli.opened(loaded, make=True, app=github_app) as hub,
+        session.opened(loaded, make=True, app=github_app) as hub,
         loops.running(hub, github_app, keeping) as running,
     ):
         server = create_app(
@@ -220,7 +225,7 @@ async def _listen(runner: web.AppRunner, loaded: Settings) -> None:
             "Set HUBBUB_HOST and HUBBUB_PORT to an address of this machine that is free."
         ) from exc
     host, port = runner.addresses[0][:2]
-    cli.say(f"Hubbub is listening on http://{f'[{host}]' if ':' in host else host}:{port}")
+    session.say(f"Hubbub is listening on http://{f'[{host}]' if ':' in host else host}:{port}")
 
 
 def _told_to_stop() -> asyncio.Event:
@@ -233,11 +238,11 @@ def _told_to_stop() -> asyncio.Event:
 async def _mcp(loaded: Settings) -> None:
     from mcp_server import stdio  # noqa: PLC0415 - only this command pays for it
 
-    secret = cli.token_of(loaded)
+    secret = session.token_of(loaded)
     if loaded.url:
         await stdio.bridge(loaded.url, secret)
         return
-    async with cli.opened(loaded) as hub:
+    async with session.opened(loaded) as hub:
         await stdio.serve_agent(hub, secret)
 
 
@@ -248,7 +253,7 @@ def main() -> None:
         print(f"hubbub: {exc}", file=sys.stderr)  # noqa: T201 - what a person is told
         sys.exit(2)
     except Refused as exc:
-        print(json.dumps(cli.told(exc).body(), ensure_ascii=False, indent=2), file=sys.stderr)  # noqa: T201
+        print(json.dumps(session.told(exc).body(), ensure_ascii=False, indent=2), file=sys.stderr)  # noqa: T201
         sys.exit(1)
 
 

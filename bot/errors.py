@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from store.transaction import StoreError
+from store.engine.transaction import StoreError
 
 log = structlog.get_logger()
 

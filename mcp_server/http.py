@@ -14,9 +14,9 @@ from mcp.server.transport_security import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from bot.actor import Actor
-from bot.hub import Hub
-from mcp_server.identity import Asking
+from bot.dispatch.dispatcher import Hub
+from bot.identity.actors import Actor
+from mcp_server.authentication import Asking
 from mcp_server.server import create_server
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")

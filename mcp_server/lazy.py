@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any
 
-from bot.hub import Hub
+from bot.dispatch.dispatcher import Hub
 
 
 @asynccontextmanager

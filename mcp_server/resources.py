@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
-from bot.actor import Actor
+from bot.dispatch.dispatcher import Hub
 from bot.errors import Refused, failure
-from bot.hub import Hub
+from bot.identity.actors import Actor
 from bot.operations import OPERATIONS
 
 JSON = "application/json"

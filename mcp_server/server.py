@@ -8,14 +8,14 @@ import mcp_types as types
 from mcp.server import Server
 from mcp.shared.exceptions import MCPError
 
+from bot.dispatch.dispatcher import Hub
 from bot.errors import Refused, failure
-from bot.hub import Hub
-from bot.operation import Operation
+from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS
 from mcp_server import resources
-from mcp_server.identity import Asking, Identified, known
-from mcp_server.listening import Listening
-from mcp_server.schemas import GLOSSARY, lean
+from mcp_server.authentication import Asking, Identified, known
+from mcp_server.subscriptions import Listening
+from mcp_server.tool_schemas import GLOSSARY, lean
 
 NAME = "hubbub"
 VERSION = version("hubbub")

@@ -16,11 +16,11 @@ from mcp.server.stdio import stdio_server
 from mcp.server.subscriptions import ResourceUpdated
 from mcp.shared.exceptions import MCPError
 
+from bot.dispatch.dispatcher import Hub
 from bot.errors import Refused
-from bot.hub import Hub
-from mcp_server.identity import Asking
-from mcp_server.listening import acknowledge, ended, notify
+from mcp_server.authentication import Asking
 from mcp_server.server import INSTRUCTIONS, NAME, VERSION, create_server, result
+from mcp_server.subscriptions import acknowledge, ended, notify
 
 # Longer than the longest wait_s.
 TIMEOUT_S = 70

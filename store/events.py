@@ -3,9 +3,9 @@
 import json
 from collections.abc import Collection, Mapping
 
-from store import facts, heads
-from store.mirror import PRESENT, VISIBLE
-from store.transaction import Row, Tx
+from store.engine import key_values, sequences
+from store.engine.transaction import Row, Tx
+from store.mirror.mirror_rows import PRESENT, VISIBLE
 
 
 async def append(
@@ -32,7 +32,7 @@ async def append(
         "audience": audience,
         "repository_id": repository_id,
     }
-    heads.append(tx, "events", installation_id, event)
+    sequences.append(tx, "events", installation_id, event)
     tx.rings.add(f"installation {installation_id}")
 
 
@@ -66,11 +66,11 @@ def _forgotten(installation_id: int) -> str:
 
 async def floor(tx: Tx, installation_id: int) -> int:
     """Up to there events may have been dropped by age."""
-    return int(await facts.get(tx, _forgotten(installation_id)) or 0)
+    return int(await key_values.get(tx, _forgotten(installation_id)) or 0)
 
 
 async def forgotten(tx: Tx, installation_id: int, upto: int) -> None:
-    await facts.put(tx, _forgotten(installation_id), str(upto))
+    await key_values.put(tx, _forgotten(installation_id), str(upto))
 
 
 async def names(tx: Tx, installation_id: int, task_ids: Collection[str]) -> dict[str, str]:

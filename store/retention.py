@@ -5,10 +5,11 @@ Each function drops one small batch and says how many rows that was.
 
 from collections.abc import Collection, Sequence
 
-from store import events, sql
-from store.mirror import MIRRORED
+from store import events
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+from store.mirror.mirror_rows import MIRRORED
 from store.tables import metadata
-from store.transaction import Row, Tx
 
 # Rows by their state and the time that their index has beside it.
 SETTLED = {

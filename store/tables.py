@@ -44,7 +44,7 @@ def table(name: str, *parts: sa.schema.SchemaItem) -> sa.Table:
 
 
 def mirrored() -> tuple[sa.Column[Any], ...]:
-    """The guard: what it is made of is in `store.mirror`."""
+    """The guard: what it is made of is in `store.mirror.mirror_rows`."""
     return (column("deleted", Flag, "0"), column("version", text(80)))
 
 
@@ -397,7 +397,8 @@ repository_settings = table(
     column("read_at", Big),
 )
 
-# What can be found by its words: see `store.search`. `row_id` is 0 for an issue or pull request.
+# The text that search finds, see `store.mirror.search_index`. `row_id` is 0 for an issue or pull
+# request.
 search_texts = table(
     "search_texts",
     key("installation_id"),
@@ -712,7 +713,7 @@ tasks = table(
     # What its holder asked people and nobody answered yet.
     maybe("question", Long),
     maybe("asked_at", Big),
-    # In the order in which `store.tasks` walks them: no query sorts all tasks.
+    # In the order in which `store.tasks.tasks` walks them: no query sorts all tasks.
     sa.Index(
         "ix_tasks_best", "installation_id", "state", "priority", "failures", "created_at", "id"
     ),

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pymysql
 import pytest
-from town import Clock, Town
-from town import town as open_town
 
-from store.database import open_store
-from store.migrate import upgrade
-from store.mysql import address
-from store.transaction import Store
+from store.engine.database import open_store
+from store.engine.migrate import upgrade
+from store.engine.mysql import address
+from store.engine.transaction import Store
+from tests.support.story import Clock, Town
+from tests.support.story import town as open_town
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 

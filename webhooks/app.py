@@ -6,13 +6,13 @@ from typing import TypeAlias
 
 from aiohttp import web
 
-from bot.hub import Hub
-from webhooks import answers, github, health, rest, ws
+from bot.dispatch.dispatcher import Hub
+from webhooks import github, health, middleware, rest, websocket
+from webhooks.app_keys import HUB, INBOX, METRICS, WEBHOOK_SECRET
 from webhooks.asgi import ASGI, mounted
-from webhooks.inbox import Inbox
-from webhooks.keys import HUB, INBOX, METRICS, WEBHOOK_SECRET
+from webhooks.group_commit import Inbox
 from webhooks.metrics import Metrics
-from webhooks.ws import SOCKETS, Sockets
+from webhooks.websocket import SOCKETS, Sockets
 
 # What is to be mounted: entered with the server's life, it gives an ASGI application.
 Mount: TypeAlias = Callable[[], AbstractAsyncContextManager[ASGI]]
@@ -23,7 +23,9 @@ def create_app(
     hub: Hub, *, webhook_secret: str, mcp: Mount | None, ready: Ready
 ) -> web.Application:
     """`ready` says what is wrong, by part; `mcp` is served at /mcp."""
-    app = web.Application(middlewares=[answers.counted, answers.worded, answers.authenticated])
+    app = web.Application(
+        middlewares=[middleware.counted, middleware.worded, middleware.authenticated]
+    )
     app[HUB] = hub
     app[INBOX] = Inbox(hub.store, hub.pressure)
     app[METRICS] = Metrics()
@@ -33,7 +35,7 @@ def create_app(
     app.router.add_post("/webhooks/github", github.receive)
     app.router.add_get("/api/v1/openapi.json", rest.openapi)
     app.router.add_post("/api/v1/{operation}", rest.call)
-    app.router.add_get("/ws", ws.connect)
+    app.router.add_get("/ws", websocket.connect)
     app.router.add_get("/healthz", health.alive)
     app.router.add_get("/readyz", health.ready)
     app.router.add_get("/metrics", health.metrics)

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from aiohttp import web
 from multidict import CIMultiDict
 
-from webhooks.keys import ACTOR
+from webhooks.app_keys import ACTOR
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]

@@ -6,9 +6,9 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from bot import intake
 from bot.errors import Refused
-from webhooks.keys import INBOX, METRICS, WEBHOOK_SECRET
+from bot.github import webhook_payloads
+from webhooks.app_keys import INBOX, METRICS, WEBHOOK_SECRET
 from webhooks.signature import valid
 
 log = structlog.get_logger()
@@ -24,7 +24,7 @@ async def receive(request: web.Request) -> web.Response:
     _check_signature(request, body)
     guid = _header(request, "X-GitHub-Delivery", GUID)
     event = _header(request, "X-GitHub-Event", EVENT)
-    delivery = intake.delivery(guid, event, body, _payload(request, body))
+    delivery = webhook_payloads.delivery(guid, event, body, _payload(request, body))
     try:
         await request.app[INBOX].receive(delivery)
     except Exception as exc:
@@ -81,7 +81,7 @@ def _payload(request: web.Request, body: bytes) -> dict[str, Any]:
             "application/json.",
         )
     try:
-        payload = intake.parsed(body)
+        payload = webhook_payloads.parsed(body)
     except (ValueError, RecursionError) as exc:
         raise Refused("bad_request", f"The body is no JSON: {exc}.") from exc
     if not isinstance(payload, dict):

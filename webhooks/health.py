@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from bot import freshness
-from webhooks.keys import HUB, METRICS
+from bot.kernel import freshness
+from webhooks.app_keys import HUB, METRICS
 from webhooks.metrics import response
 
 READY: web.AppKey[Callable[[], Awaitable[dict[str, str]]]] = web.AppKey("ready")

@@ -7,11 +7,12 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from bot import spending
-from bot.hub import Hub
-from bot.spending import Outbox
-from store import agents, counts
-from store.transaction import Row, Tx
+from bot.dispatch.dispatcher import Hub
+from bot.outbox import usage
+from bot.outbox.usage import Outbox
+from store.agents import agents
+from store.engine.transaction import Row, Tx
+from store.inbox import backlog
 
 
 class Metrics:
@@ -41,9 +42,9 @@ class Metrics:
 
     async def render(self, hub: Hub) -> bytes:
         stored = CollectorRegistry()
-        by_state = await hub.store.read(counts.by_state)
-        stored.register(_Stored(by_state, await hub.store.read(counts.behind)))
-        stored.register(_Outbox(await hub.store.read(spending.latest)))
+        by_state = await hub.store.read(backlog.by_state)
+        stored.register(_Stored(by_state, await hub.store.read(backlog.behind)))
+        stored.register(_Outbox(await hub.store.read(usage.latest)))
         stored.register(_Health(await hub.store.read(_healthy)))
         registries = (self.registry, hub.calls.registry, stored)
         return b"".join(generate_latest(each) for each in registries)

@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from bot.errors import CODES, Refused
 from bot.operations import OPERATIONS
-from webhooks.keys import ACTOR, HUB
+from webhooks.app_keys import ACTOR, HUB
 
 # As of /mcp; room for a context of a megabyte with most of it escaped.
 LARGEST = 4 * 2**20

@@ -1,26 +1,19 @@
 """Every operation, in the order in which surfaces list them."""
 
-from bot.operation import Operation
-from bot.operations import (
-    agents,
+from bot.kernel.operation import Operation
+from bot.operations import agents, context_snapshots, contexts, events, messages
+from bot.operations.github import (
     boards,
     builds,
-    claims,
     comments,
     commits,
-    contexts,
-    events,
-    flow,
     issues,
-    messages,
     pulls,
-    reports,
     search,
-    snapshots,
-    steering,
-    tasks,
     threads,
+    writes,
 )
+from bot.operations.tasks import claims, decisions, status, tasks
 
 OPERATIONS: dict[str, Operation] = {
     each.name: each
@@ -31,11 +24,11 @@ OPERATIONS: dict[str, Operation] = {
         agents.list_agents,
         agents.manage_agent,
         tasks.create_task,
-        steering.assign_task,
-        steering.change_task,
+        decisions.assign_task,
+        decisions.change_task,
         claims.claim_task,
         claims.release_task,
-        reports.update_task_status,
+        status.update_task_status,
         tasks.get_task,
         tasks.list_tasks,
         claims.explain_task,
@@ -49,8 +42,8 @@ OPERATIONS: dict[str, Operation] = {
         contexts.share_context,
         contexts.get_context,
         contexts.list_contexts,
-        snapshots.restore_context,
-        snapshots.snapshot_contexts,
+        context_snapshots.restore_context,
+        context_snapshots.snapshot_contexts,
         issues.github_create_issue,
         issues.github_update_issue,
         comments.github_comment_issue,
@@ -65,8 +58,8 @@ OPERATIONS: dict[str, Operation] = {
         threads.github_get_thread,
         search.github_search,
         events.wait_for_events,
-        flow.get_write,
-        flow.cancel_write,
-        flow.get_budget,
+        writes.get_write,
+        writes.cancel_write,
+        writes.get_budget,
     )
 }

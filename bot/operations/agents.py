@@ -4,21 +4,23 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from bot import agents as work
-from bot import hierarchy, replies
-from bot.actor import NO_AGENTS, SLUG, Role
-from bot.agents import Checkpoint
-from bot.capabilities import Capabilities, Capability, spellings
+from bot.agents import hierarchy
+from bot.agents import presence as work
+from bot.agents.hierarchy import Action
+from bot.agents.presence import Checkpoint
+from bot.comments import replies
 from bot.errors import Refused
-from bot.hierarchy import Action
-from bot.operation import Answer, Context, Slash, TaskRef, operation
-from bot.operations.tasks import found
-from bot.pages import Cursor, Limit, decode, encode
-from bot.shapes import AGENT, Shape
+from bot.identity.actors import NO_AGENTS, SLUG, Role
+from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
+from bot.kernel.pagination import Cursor, Limit, decode, encode
+from bot.kernel.patterns import AGENT, Shape
+from bot.operations.tasks.tasks import found
+from bot.tasks.capabilities import Capabilities, Capability, spellings
 from bot.times import stamp
-from store import agents, leases
-from store.agents import Sought, Status
-from store.transaction import Row
+from store.agents import agents
+from store.agents.agents import Sought, Status
+from store.engine.transaction import Row
+from store.tasks import leases
 
 AgentId: TypeAlias = Annotated[str, AGENT]
 # '' is to have none.

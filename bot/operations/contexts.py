@@ -4,19 +4,22 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from bot import contents, contexts, snapshots
-from bot import context_versions as versions
-from bot.actor import ROLES, SLUG
+from bot.contexts import access as contexts
+from bot.contexts import contents, snapshots, versions
 from bot.errors import Refused
-from bot.operation import Answer, Context, TaskRef, operation
-from bot.operations.tasks import found
-from bot.pages import Cursor, Limit, decode, encode
-from bot.shapes import Shape
+from bot.identity.actors import ROLES, SLUG
+from bot.kernel.operation import Answer, Context, TaskRef, operation
+from bot.kernel.pagination import Cursor, Limit, decode, encode
+from bot.kernel.patterns import Shape
+from bot.operations.tasks.tasks import found
 from bot.times import stamp
-from store import agents, context_grants, context_snapshots, ids
-from store import context_versions as stored_versions
-from store import contexts as stored
-from store.transaction import Row
+from store.agents import agents
+from store.contexts import contexts as stored
+from store.contexts import grants as context_grants
+from store.contexts import snapshots as context_snapshots
+from store.contexts import versions as stored_versions
+from store.engine import ids
+from store.engine.transaction import Row
 
 # Not shown in the audit: it is sealed where it is kept.
 Content: TypeAlias = Annotated[

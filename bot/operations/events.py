@@ -5,13 +5,14 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, Field, SkipValidation
 
-from bot import feed, news
-from bot.actor import Actor
-from bot.news import News, Page, Topics
-from bot.operation import Answer, Context, Woken, operation
-from bot.pages import Limit
+from bot.events import event_log
+from bot.identity.actors import Actor
+from bot.kernel import event_stream
+from bot.kernel.event_stream import News, Page, Topics
+from bot.kernel.operation import Answer, Context, Woken, operation
+from bot.kernel.pagination import Limit
 from bot.times import stamp
-from store.transaction import Row
+from store.engine.transaction import Row
 
 MOST_TOPICS = 50
 TopicNames: TypeAlias = Annotated[
@@ -60,7 +61,7 @@ def _turned(page: Page, actor: Actor, topics: Topics) -> dict[str, Any]:
     return {
         "place": Place(topics, page.cursor),
         "events": [Event.model_validate(shown(each)) for each in page.events],
-        "cursor": news.written(actor.installation_id, page.cursor),
+        "cursor": event_stream.written(actor.installation_id, page.cursor),
         "more": page.more,
         "missed": page.missed,
     }
@@ -71,14 +72,14 @@ def _settled(answer: Events) -> bool:
 
 
 def _wants(answer: Events, actor: Actor, event: Row) -> bool:
-    return news.wants(actor, answer.place.topics, event)
+    return event_stream.wants(actor, answer.place.topics, event)
 
 
 def _told(answer: Events, actor: Actor, arguments: Any, found: News) -> Events | None:
     if actor.repositories is not None or found.fresh is None:
         return None  # what is said of the mirror names repositories
     topics = answer.place.topics
-    page = news.told(actor, topics, answer.place.at, found, arguments.limit)
+    page = event_stream.told(actor, topics, answer.place.at, found, arguments.limit)
     if page is None:
         return None
     fresh = found.fresh.told(found.now)
@@ -104,7 +105,7 @@ async def wait_for_events(
     limit: Limit = 50,
 ) -> Events:
     """What happened since the cursor, in order; nothing yet: waits."""
-    wanted = await feed.parsed(ctx.tx, ctx.actor, topics)
-    place = news.read(ctx.installation_id, cursor)
-    page = await feed.page(ctx.tx, ctx.actor, wanted, place, limit)
+    wanted = await event_log.parsed(ctx.tx, ctx.actor, topics)
+    place = event_stream.read(ctx.installation_id, cursor)
+    page = await event_log.page(ctx.tx, ctx.actor, wanted, place, limit)
     return Events(**_turned(page, ctx.actor, wanted))

@@ -5,20 +5,22 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
-from bot import agents, showing, tasks
-from bot import messages as rules
-from bot.actor import EVERYBODY, HOLDER, ROLES, SLUG, Actor
+from bot.agents import presence
 from bot.errors import Refused
-from bot.operation import Answer, Context, Slash, TaskRef, Woken, operation
-from bot.operations.tasks import found
-from bot.pages import Cursor, Limit, decode, encode
-from bot.priorities import PRIORITIES, Priority
-from bot.shapes import Shape
+from bot.identity.actors import EVERYBODY, HOLDER, ROLES, SLUG, Actor
+from bot.kernel.operation import Answer, Context, Slash, TaskRef, Woken, operation
+from bot.kernel.pagination import Cursor, Limit, decode, encode
+from bot.kernel.patterns import Shape
+from bot.messages import delivery as rules
+from bot.operations.tasks.tasks import found
+from bot.tasks import lifecycle, publishing
+from bot.tasks.priorities import PRIORITIES, Priority
 from bot.times import SECOND, stamp
-from store import dead_letters, ids, inbox, receipts
-from store import messages as stored
-from store import tasks as stored_tasks
-from store.transaction import Row
+from store.engine import ids
+from store.engine.transaction import Row
+from store.messages import dead_letters, mailbox, receipts
+from store.messages import messages as stored
+from store.tasks import tasks as stored_tasks
 
 Recipient: TypeAlias = Annotated[
     str,
@@ -154,7 +156,7 @@ async def _may_show(ctx: Context, task: Row | None) -> None:
         raise Refused(
             "invalid_arguments", "`visibility`: issue needs `task`: on whose card shall it stand?"
         )
-    await agents.may_work(ctx.tx, ctx.actor)
+    await presence.may_work(ctx.tx, ctx.actor)
 
 
 def _holder(task: Row | None) -> str:
@@ -163,10 +165,12 @@ def _holder(task: Row | None) -> str:
         raise Refused("invalid_arguments", "`to`: holder needs `task`: whose holder?")
     who = task["holder"] or task["assigned_to"]
     if who is None:
-        raise Refused("unknown_agent", f"Nobody holds {tasks.name(task)}: there is nobody to ask.")
+        raise Refused(
+            "unknown_agent", f"Nobody holds {lifecycle.name(task)}: there is nobody to ask."
+        )
     if who.startswith("@"):
         raise Refused(
-            "unknown_agent", f"A person, {who}, holds {tasks.name(task)}: comment on its issue."
+            "unknown_agent", f"A person, {who}, holds {lifecycle.name(task)}: comment on its issue."
         )
     return str(who)
 
@@ -185,7 +189,7 @@ async def _took_part(ctx: Context, thread_id: str) -> bool:
 
 async def _show_on_card(ctx: Context, message: Row) -> None:
     if message["on_card"]:
-        await showing.show(ctx.tx, ctx.installation_id, message["task_id"], every=CARD_EVERY)
+        await publishing.show(ctx.tx, ctx.installation_id, message["task_id"], every=CARD_EVERY)
 
 
 def _sent(row: Row, readers: Sequence[str], full: Sequence[str] = ()) -> Sent:
@@ -210,7 +214,7 @@ async def resend_message(ctx: Context, message_id: MessageId) -> Sent:
         raise _unknown(f"There is no message {message_id!r} to send again.")
     dead = await dead_letters.of(ctx.tx, ctx.installation_id, message_id)
     if ctx.actor.name != row["sender"] and not ctx.actor.may("tech-lead"):
-        if not await inbox.mine(ctx.tx, ctx.installation_id, ctx.actor.name, [message_id]):
+        if not await mailbox.mine(ctx.tx, ctx.installation_id, ctx.actor.name, [message_id]):
             raise _unknown(f"There is no message {message_id!r} that you sent or got.")
         dead = [each for each in dead if each == ctx.actor.name]
     if not dead:
@@ -228,7 +232,7 @@ def _something(answer: Messages) -> bool:
 
 
 async def _any(ctx: Context) -> bool:
-    return await inbox.waiting(ctx.tx, ctx.installation_id, ctx.actor.name)
+    return await mailbox.waiting(ctx.tx, ctx.installation_id, ctx.actor.name)
 
 
 def _sent_to_me(_: Answer, actor: Actor, event: Row) -> bool:
@@ -255,14 +259,14 @@ async def get_messages(
     """Your unread messages, most urgent first; each comes again until mark_message_read."""
     me = (ctx.tx, ctx.installation_id, ctx.actor.name)
     if thread_id is None and state == "unread":
-        rows = _fitting(await inbox.due(*me, limit))
-        await inbox.hand_out(*me, [row["id"] for row in rows])
+        rows = _fitting(await mailbox.due(*me, limit))
+        await mailbox.hand_out(*me, [row["id"] for row in rows])
         shown = [await _shown(ctx, row | {"attempts": row["attempts"] + 1}) for row in rows]
-        return Messages(messages=shown, unread=await inbox.unread(*me))
+        return Messages(messages=shown, unread=await mailbox.unread(*me))
     if thread_id is None and state == "peek":
-        rows = _fitting(await inbox.first_unread(*me, limit))
+        rows = _fitting(await mailbox.first_unread(*me, limit))
         shown = [await _shown(ctx, row) for row in rows]
-        return Listed(messages=shown, unread=await inbox.unread(*me))
+        return Listed(messages=shown, unread=await mailbox.unread(*me))
     return await _listed(ctx, state, thread_id, decode(cursor) or NEWEST, limit)
 
 
@@ -286,7 +290,7 @@ async def _listed(
     shown = [await _shown(ctx, row, receipts.get(row["id"], [])) for row in page]
     return Listed(
         messages=shown if thread_id is None else shown[::-1],
-        unread=await inbox.unread(*me),
+        unread=await mailbox.unread(*me),
         next_cursor=encode(last) if last else None,
     )
 
@@ -312,7 +316,7 @@ async def _receipts(ctx: Context, rows: Sequence[Row]) -> dict[str, list[Receipt
     seen = {row["id"] for row in rows if row["sender"] == ctx.actor.name}
     all_of_them = ctx.actor.may("tech-lead")
     here = (ctx.tx, ctx.installation_id, [row["id"] for row in rows])
-    mine = await inbox.mine(ctx.tx, ctx.installation_id, ctx.actor.name, here[2]) if rows else []
+    mine = await mailbox.mine(ctx.tx, ctx.installation_id, ctx.actor.name, here[2]) if rows else []
     for each in await receipts.of(*here, MOST_RECEIPTS) if rows else []:
         if all_of_them or each["message_id"] in seen:
             found.setdefault(each["message_id"], []).append(_receipt(each))
@@ -347,7 +351,7 @@ async def mark_message_read(ctx: Context, message_id: MessageId | MessageIds) ->
     """Say that you have read a message, or several: they do not come again."""
     wanted = [message_id] if isinstance(message_id, str) else list(dict.fromkeys(message_id))
     me = (ctx.tx, ctx.installation_id, ctx.actor.name)
-    receipts = {row["message_id"]: row for row in await inbox.mine(*me, wanted)}
+    receipts = {row["message_id"]: row for row in await mailbox.mine(*me, wanted)}
     unknown = [each for each in wanted if each not in receipts]
     if unknown:
         raise Refused(
@@ -357,11 +361,11 @@ async def mark_message_read(ctx: Context, message_id: MessageId | MessageIds) ->
         )
     new = [each for each in wanted if receipts[each]["state"] not in ("read", "deleted")]
     if new:
-        await inbox.mark_read(*me, new)
+        await mailbox.mark_read(*me, new)
         await rules.left(ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name)
     for row in await stored.many(ctx.tx, ctx.installation_id, new) if new else []:
         await rules.answer(ctx.tx, "read", row, ctx.actor.name)
-    return Marked(marked=wanted, unread=await inbox.unread(*me))
+    return Marked(marked=wanted, unread=await mailbox.unread(*me))
 
 
 @operation(role="tester", idempotent=True, destructive=True)
@@ -369,7 +373,7 @@ async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
     """Take back a message of yours from all who have not read it, or drop one sent to you."""
     row = await stored.get(ctx.tx, ctx.installation_id, message_id, lock=True)
     if row is None or row["sender"] != ctx.actor.name:
-        if not await inbox.drop(ctx.tx, ctx.installation_id, ctx.actor.name, message_id):
+        if not await mailbox.drop(ctx.tx, ctx.installation_id, ctx.actor.name, message_id):
             raise _unknown(f"There is no message {message_id!r} that you sent or got.")
         await rules.left(ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name)
         return Deleted(message_id=message_id, read_by=[])
@@ -396,7 +400,7 @@ async def _shown(ctx: Context, row: Row, receipts: Sequence[Receipt] = ()) -> Me
         thread_id=row["thread_id"],
         sender=row["sender"],
         to=row["recipient"],
-        task=tasks.name(task) if task else None,
+        task=lifecycle.name(task) if task else None,
         priority=PRIORITIES[row["priority"]],
         body=row["body"],
         sent_at=stamp(row["sent_at"]),

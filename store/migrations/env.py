@@ -1,4 +1,4 @@
-"""Alembic's entry point: the connection comes from `store.migrate`."""
+"""Alembic's entry point: the connection comes from `store.engine.migrate`."""
 
 from alembic import context
 

@@ -1,6 +1,6 @@
 """The first tables."""
 
-from store.migrate import run_statements
+from store.engine.migrate import run_statements
 
 revision = "0001"
 down_revision = None

@@ -1,6 +1,6 @@
 """Relations, boards, checks, files, search, backfill and repair."""
 
-from store.migrate import run_statements
+from store.engine.migrate import run_statements
 
 revision = "0002"
 down_revision = "0001"

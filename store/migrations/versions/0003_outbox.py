@@ -1,6 +1,6 @@
 """Lanes, turns and allowances of the outbox; who spent what."""
 
-from store.migrate import run_statements
+from store.engine.migrate import run_statements
 
 revision = "0003"
 down_revision = "0002"

@@ -1,6 +1,6 @@
 """Agents that pause and leave, holds, hand-offs, dead letters, contexts."""
 
-from store.migrate import run_statements
+from store.engine.migrate import run_statements
 
 revision = "0004"
 down_revision = "0003"

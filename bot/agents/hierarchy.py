@@ -1,0 +1,222 @@
+"""Who is above whom among agents, and what is done with an agent and all below it."""
+
+from typing import Any, Literal, TypeAlias
+
+from bot.errors import Refused
+from bot.kernel.operation import Context
+from bot.tasks import lifecycle
+from store import events
+from store.agents import agents
+from store.engine.transaction import Row
+from store.tasks import tasks as stored
+
+Action: TypeAlias = Literal["pause", "resume", "unregister"]
+DONE: dict[Action, str] = {"pause": "paused", "resume": "resumed", "unregister": "left"}
+# Agents above one.
+DEEPEST = 20
+# What one transaction does.
+MOST_AGENTS = 200
+MOST_TASKS = 300
+
+
+async def may_place(ctx: Context, row: Row, parent_id: str) -> None:
+    """Raise Refused for who may not put the agent under this parent, or by '' under none."""
+    above, me = row["parent_id"], ctx.actor.name
+    if above == me or ctx.actor.may("tech-lead") or await is_below(ctx, row["id"], me):
+        return
+    bound = await _nearest(ctx, above)
+    if row["id"] == me and await _stays_below(ctx, parent_id, above, bound):
+        return
+    raise _not_placed(row, bound)
+
+
+async def _nearest(ctx: Context, above: str | None) -> str | None:
+    """Of a line of parents the first who has not left."""
+    for _ in range(DEEPEST):
+        row = await agents.get(ctx.tx, ctx.installation_id, above) if above else None
+        if row is None or row["left_at"] is None:
+            return above
+        above = row["parent_id"]
+    return None
+
+
+async def _stays_below(ctx: Context, parent_id: str, above: str | None, bound: str | None) -> bool:
+    """Whether an agent may choose this parent itself: whose own has left, among who is there."""
+    if bound is None:
+        return True
+    return bound != above and (parent_id == bound or await is_below(ctx, parent_id, bound))
+
+
+def _not_placed(row: Row, bound: str | None) -> Refused:
+    me, above = row["id"], row["parent_id"]
+    if above is None:
+        return Refused("forbidden", f"Only {me} itself and tech-leads give it a parent.")
+    if bound == above:
+        who = f"{above}: {above}, those above that, and tech-leads change its `parent_id`"
+    elif bound is None:
+        who = f"{above}, which has left: {me} itself and tech-leads change its `parent_id`"
+    else:
+        who = (
+            f"{above}, which has left, and {bound}: {me} itself may name {bound} or who is below "
+            f"it; {bound}, those above that, and tech-leads change its `parent_id` as they like"
+        )
+    return Refused(
+        "forbidden",
+        f"{me} is below {who}, by update_agent. Leave it out and it stays; nothing was changed.",
+        parent_id=above,
+    )
+
+
+async def settle(ctx: Context, agent_id: str, parent_id: str) -> None:
+    """Raise Refused for a parent that is the agent itself or below it, or where it gets too deep.
+
+    The agent's row is locked before this, and so are all above: of two that would close a circle
+    together, or make a line too long, one finds the other's change.
+    """
+    above = await _above(ctx, agent_id, parent_id)
+    below = await agents.levels(ctx.tx, ctx.installation_id, agent_id, DEEPEST)
+    if above + below > DEEPEST:
+        also = f" and {agent_id} {below} levels below it" if below else ""
+        raise Refused(
+            "invalid_arguments",
+            f"`parent_id`: {parent_id} has {above - 1} agents above it{also}: the lowest would "
+            f"have {above + below} above it, and {DEEPEST} are the most.",
+        )
+
+
+async def _above(ctx: Context, agent_id: str, parent_id: str) -> int:
+    """How many would be above the agent, each locked. Raise Refused where it is one of them."""
+    above, n = parent_id, 0
+    while n <= DEEPEST:
+        if above == agent_id:
+            raise Refused(
+                "invalid_arguments",
+                f"`parent_id`: {parent_id} is {agent_id} itself."
+                if parent_id == agent_id
+                else f"`parent_id`: {parent_id} is below {agent_id}, and cannot be above it too.",
+            )
+        n += 1
+        found = await agents.locked(ctx.tx, ctx.installation_id, [above])
+        if not found or found[0]["parent_id"] is None:
+            break
+        above = found[0]["parent_id"]
+    return n
+
+
+async def is_below(ctx: Context, agent_id: str, above: str) -> bool:
+    """Whether the one is a child of the other, or a child's child, and so on."""
+    row = await agents.get(ctx.tx, ctx.installation_id, agent_id)
+    for _ in range(DEEPEST):
+        if row is None or row["parent_id"] is None:
+            return False
+        if row["parent_id"] == above:
+            return True
+        row = await agents.get(ctx.tx, ctx.installation_id, row["parent_id"])
+    return False
+
+
+async def whole(ctx: Context, agent_id: str) -> list[str]:
+    """The agent and all below it. Raise Refused when they are too many."""
+    found, level = {agent_id}, [agent_id]
+    while level:
+        below = await agents.children(ctx.tx, ctx.installation_id, level, MOST_AGENTS + 1)
+        level = [each for each in below if each not in found]
+        found |= set(level)
+        if len(found) > MOST_AGENTS:
+            raise Refused(
+                "too_large",
+                f"More than {MOST_AGENTS} agents are {agent_id} or below it: take its children "
+                f"one after the other; list_agents with parent={agent_id} shows them.",
+                most=MOST_AGENTS,
+            )
+    return sorted(found)
+
+
+async def manage(
+    ctx: Context, agent_id: str, action: Action, note: str | None, *, with_children: bool
+) -> tuple[list[str], list[str]]:
+    """Whom it changed, and the tasks that were given back. Raise Refused."""
+    changed: list[str] = []
+    freed: list[str] = []
+    # Tasks are locked before agents; so what is claimed, and who comes, meanwhile is had by a
+    # second look: from the first on the agents' rows are locked, and none of them claims.
+    for _ in range(2):
+        ids = await whole(ctx, agent_id) if with_children else [agent_id]
+        if action != "resume":
+            freed += await _release(ctx, ids, _why(ctx, action, note))
+        changed += await _change(ctx, ids, action, note)
+    return changed, freed
+
+
+def _why(ctx: Context, action: Action, note: str | None) -> str:
+    said = f": {note}" if note else ""
+    return f"{DONE[action] if action == 'pause' else 'unregistered'} by {ctx.actor.name}{said}"
+
+
+async def record(ctx: Context, agent_id: str, what: str, note: str | None = None) -> None:
+    """Its event."""
+    data = {"note": note} if note else {}
+    here = (ctx.tx, ctx.installation_id)
+    await events.append(*here, f"agent.{what}", agent_id, ctx.actor.name, data)
+
+
+async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:
+    """Give back what they hold, or have reserved; whoever takes it next finds a hand-off."""
+    here = (ctx.tx, ctx.installation_id)
+    kept = await stored.reserved_for(*here, ids, MOST_TASKS + 1)
+    task_ids = sorted({*await agents.held_tasks(*here, ids, MOST_TASKS + 1), *kept})
+    if len(task_ids) > MOST_TASKS:
+        raise Refused(
+            "too_large",
+            f"They hold more than {MOST_TASKS} tasks: take the children one after the other, or "
+            "release some tasks before.",
+            most=MOST_TASKS,
+        )
+    freed = []
+    for task_id in task_ids:
+        task = await stored.locked(*here, task_id)
+        if task is not None and task["assigned_to"] in ids:
+            await lifecycle.free(ctx.tx, task, ctx.actor.name, why)
+        if task is None or task["holder"] not in ids:
+            continue
+        how = "released" if task["holder"] == ctx.actor.name else "revoked"
+        await lifecycle.release(ctx.tx, task, how, why, ctx.actor.name)
+        freed.append(lifecycle.name(task))
+    return freed
+
+
+async def _change(ctx: Context, ids: list[str], action: Action, note: str | None) -> list[str]:
+    """Those whose rows it concerns."""
+    here = (ctx.tx, ctx.installation_id)
+    rows = [row for row in await agents.locked(*here, ids) if _concerns(ctx, row, action)]
+    changed = [row["id"] for row in rows]
+    if changed:
+        await agents.change(*here, changed, **_columns(ctx, action))
+    for each in changed:
+        await record(ctx, each, DONE[action], note)
+    return changed
+
+
+def _columns(ctx: Context, action: Action) -> Row:
+    columns: dict[Action, dict[str, Any]] = {
+        "pause": {"paused_at": ctx.now, "paused_by": ctx.actor.name},
+        "resume": {"paused_at": None, "paused_by": None},
+        "unregister": {"left_at": ctx.now},
+    }
+    return columns[action]
+
+
+def _concerns(ctx: Context, row: Row, action: Action) -> bool:
+    if action == "unregister":
+        return row["left_at"] is None
+    if action == "resume":
+        return row["paused_at"] is not None and may_resume(ctx, row)
+    # A tech-lead's pause takes the place of another's, so that only a tech-lead ends it.
+    stronger = ctx.actor.may("tech-lead") and ctx.actor.name != row["id"]
+    return row["paused_at"] is None or (stronger and row["paused_by"] != ctx.actor.name)
+
+
+def may_resume(ctx: Context, row: Row) -> bool:
+    """Whoever paused it; a tech-lead, but for itself."""
+    lead = ctx.actor.may("tech-lead") and ctx.actor.name != row["id"]
+    return lead or bool(row["paused_by"] == ctx.actor.name)

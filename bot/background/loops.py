@@ -1,0 +1,186 @@
+"""What runs beside the server: the worker, the sender, the reaper."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+import structlog
+
+from bot.background import expiry, retention
+from bot.background.request_scheduler import Sender
+from bot.background.retention import Kept
+from bot.dispatch.dispatcher import Hub
+from bot.fetch import backfill
+from bot.fetch.missed_deliveries import EVERY_S as REPAIR_EVERY_S
+from bot.fetch.missed_deliveries import Repair
+from bot.github.client import as_app
+from bot.inbox import worker
+from bot.settings import GitHubApp
+from store.mirror import search_index
+from store.outbox import writes
+
+log = structlog.get_logger()
+
+# How often each looks by itself: for what other processes did, and for what time brought.
+WORKER_EVERY_S = 0.5
+SENDER_EVERY_S = 0.5
+REAPER_EVERY_S = 2.0
+BACKFILL_EVERY_S = 2.0
+FORGET_EVERY_S = 600.0
+INDEX_BATCH = 50
+# Between two batches: whoever writes meanwhile must not feel it.
+FORGET_PAUSE_S = 0.1
+# At the end: how long what is in hand may take.
+FINISH_S = 10.0
+# After a failure: the database may be away.
+PAUSES_S = (1.0, 2.0, 5.0, 15.0, 30.0)
+
+
+@dataclass
+class Loops:
+    """The loops of this process, and how they fare."""
+
+    hub: Hub
+    sender: Sender
+    repair: Repair
+    keeping: Kept
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    failing: dict[str, str] = field(default_factory=dict)
+    _sending: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    _forgotten: dict[int, str] = field(default_factory=dict)
+
+    def health(self) -> dict[str, str]:
+        """What is wrong, by loop, and `github` when it cannot be used; empty when all is well."""
+        trouble = self.sender.trouble or self.repair.trouble
+        away = {"github": trouble} if trouble else {}
+        return self.failing | away
+
+    async def forever(
+        self, name: str, step: Callable[[], Awaitable[int]], topic: str, every_s: float
+    ) -> None:
+        """Step until there is nothing to do, then wait for the bell or the time."""
+        failures = 0
+        while not self.stopping.is_set():
+            ticket = self.hub.store.bell.ticket(topic)
+            try:
+                busy = await step()
+            except Exception as exc:  # the top of a loop: it must not end
+                self.failing[name] = f"{type(exc).__name__}: {exc}"
+                log.exception("loop failed", loop=name)
+                await self._pause(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
+                failures += 1
+                continue
+            self.failing.pop(name, None)
+            failures = 0
+            if not busy:
+                await self._rest(topic, ticket, every_s)
+
+    async def _rest(self, topic: str, ticket: int, every_s: float) -> None:
+        """Until the bell rings, the time is over, or the end has come."""
+        bell = asyncio.create_task(self.hub.store.bell.wait(topic, ticket, every_s))
+        end = asyncio.create_task(self.stopping.wait())
+        _, pending = await asyncio.wait({bell, end}, return_when=asyncio.FIRST_COMPLETED)
+        for each in pending:
+            each.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
+        except TimeoutError:
+            return
+
+    async def work(self) -> int:
+        return await worker.step(self.hub)
+
+    async def reap(self) -> int:
+        return await expiry.step(self.hub)
+
+    async def index(self) -> int:
+        """What was mirrored before there was a search index."""
+        indexed = await self.hub.store.write(lambda tx: search_index.catch_up(tx, INDEX_BATCH))
+        if indexed:
+            await self._pause(FORGET_PAUSE_S)
+        return indexed
+
+    async def forget(self) -> int:
+        dropped = await retention.step(self.hub.store, self.keeping, self._forgotten)
+        if dropped:
+            await self._pause(FORGET_PAUSE_S)
+        return dropped
+
+    async def send(self) -> int:
+        """See that each installation with something to send has a task that sends it."""
+        waiting = await self.hub.store.read(writes.waiting_installations)
+        for installation_id in waiting:
+            if installation_id not in self._sending:
+                task = asyncio.create_task(self._drain(installation_id))
+                self._sending[installation_id] = task
+        return 0
+
+    async def _drain(self, installation_id: int) -> None:
+        """In series: one request at a time for an installation."""
+        try:
+            while not self.stopping.is_set():
+                again = await self.sender.step(installation_id)
+                if again is None:
+                    return
+                if again:
+                    # Not for long at once: something more urgent may come.
+                    await self._pause(min(again, SENDER_EVERY_S))
+        except Exception:  # of one installation: the others go on
+            log.exception("sender failed", installation=installation_id)
+            await self._pause(PAUSES_S[0])
+        finally:
+            del self._sending[installation_id]
+
+    async def mend(self) -> int:
+        """Find and fetch what was lost on the way; the steps say how long to rest."""
+        await self._pause(await self.repair.step())
+        return 1
+
+    async def begin_backfills(self) -> int:
+        return await backfill.begin_missing(self.hub)
+
+    async def finish(self) -> None:
+        """What is in hand ends; nothing new begins."""
+        self.stopping.set()
+        if self._sending:
+            _, late = await asyncio.wait(list(self._sending.values()), timeout=FINISH_S)
+            if late:
+                return  # a request is still under way: successors wait for the lease's end
+        await self.sender.release()
+
+
+@asynccontextmanager
+async def running(hub: Hub, app: GitHubApp, keeping: Kept) -> AsyncIterator[Loops]:
+    async with aiohttp.ClientSession() as session:
+        github = as_app(session, app)
+        pulls = app.pull_every_s is not None
+        repair = Repair(hub, github, fetches=pulls, every_s=app.pull_every_s or REPAIR_EVERY_S)
+        loops = Loops(hub, Sender(hub, github), repair, keeping)
+        started = [
+            asyncio.create_task(loops.forever(*each))
+            for each in (
+                ("worker", loops.work, "inbox", WORKER_EVERY_S),
+                ("sender", loops.send, "outbox", SENDER_EVERY_S),
+                ("reaper", loops.reap, "time", REAPER_EVERY_S),
+                ("repair", loops.mend, "time", SENDER_EVERY_S),
+                ("backfill", loops.begin_backfills, "time", BACKFILL_EVERY_S),
+                ("indexer", loops.index, "time", FORGET_EVERY_S),
+                ("forgetter", loops.forget, "time", FORGET_EVERY_S),
+            )
+        ]
+        try:
+            yield loops
+        finally:
+            await loops.finish()
+            _, late = await asyncio.wait(started, timeout=FINISH_S)
+            if not late:
+                await repair.release()
+            for task in started:
+                task.cancel()
+            await asyncio.gather(*started, return_exceptions=True)

@@ -1,0 +1,140 @@
+"""The outbox's sender: it decides whose turn it is, for one installation at a time."""
+
+from dataclasses import dataclass
+
+from bot.fetch import backfill
+from bot.fetch.backfill_pages import fill
+from bot.fetch.fetcher import look_up
+from bot.github import limits as kept
+from bot.github import rate_limits
+from bot.github.channel import GRACE, LEASE, Line
+from bot.github.rate_limits import READ, Limits
+from bot.mirror.webhooks.event import LATER, NOW, SOON
+from bot.outbox import fairness
+from bot.outbox.kinds import KINDS
+from bot.outbox.sending import fenced_off, only_looks, write_out
+from bot.times import SECOND
+from store.engine.transaction import Row, Tx
+from store.fetch import backfills, pending_reads
+from store.outbox import budgets, sender_leases
+from store.outbox import writes as outbox
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What to do now for an installation; without either, in how many seconds to come again."""
+
+    read: Row | None = None
+    write: Row | None = None
+    # A part of a backfill, for its next page.
+    page: Row | None = None
+    wait_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Now:
+    """What a turn is decided by. `streak`: how many in a row people and bookkeeping had."""
+
+    installation_id: int
+    at: int
+    limits: Limits
+    streak: int
+
+    @property
+    def open_at(self) -> int:
+        """When the next read may go out."""
+        return rate_limits.ready_at(self.limits, READ, self.at)
+
+    @property
+    def spare_at(self) -> int:
+        """When what nobody waits for may."""
+        share = rate_limits.spare_at(self.limits.known, self.at, backfill.SHARE)
+        return max(rate_limits.ready_at(self.limits, fairness.SPARE, self.at), share)
+
+
+class Sender(Line):
+    """The line, with turns: reads that somebody waits for, writes, and in between the rest."""
+
+    async def step(self, installation_id: int) -> float | None:
+        """Send one request, if one is due: after how many seconds to come again, if at all."""
+        turn = await self.hub.store.write(lambda tx: self._turn(tx, installation_id))
+        if turn.read:
+            await look_up(self, turn.read)
+        elif turn.write:
+            await write_out(self, turn.write)
+        elif turn.page:
+            await fill(self, turn.page)
+        if turn.page or (turn.read and turn.read["priority"] == LATER):
+            return backfill.PACE_S
+        return 0 if turn.read or turn.write else turn.wait_s
+
+    async def _turn(self, tx: Tx, installation_id: int) -> Turn:
+        lease = await sender_leases.acquire(tx, installation_id, self.me, LEASE, GRACE)
+        if lease is None:
+            return Turn(wait_s=1)
+        # Turns of an installation are serial: what is being sent now, nobody sends any more.
+        await outbox.unsettled(tx, installation_id)
+        limits = await kept.of(tx, installation_id, lease)
+        now = Now(installation_id, await tx.now(), limits, lease["streak"])
+        read = await pending_reads.due(tx, installation_id, NOW)
+        if read and now.open_at <= now.at:
+            return Turn(read=read)
+        write, ready = (None, now.at) if read else await _next_write(tx, now)
+        if write and ready <= now.at:
+            return await _begin(tx, write, now)
+        # Writes keep a distance: in between there is time to read.
+        soon = None if read else await pending_reads.due(tx, installation_id, SOON)
+        if soon and now.open_at <= now.at:
+            return Turn(read=soon)
+        waits = [now.open_at] if read or soon else []
+        waits += [ready] if write else []
+        return await _spare(tx, now, waits)
+
+
+async def _next_write(tx: Tx, now: Now) -> tuple[Row | None, int]:
+    """The write whose turn it is, or else the one that may go out soonest, and when."""
+    first = await outbox.next_of_each(tx, now.installation_id, fairness.ON_GRAPHQL)
+    if not first:
+        return None, now.at
+    authors = {each["author"] for each in first}
+    last = await budgets.last_turns(tx, now.installation_id, sorted(authors))
+    soonest: tuple[Row | None, int] = (None, now.at)
+    for each in fairness.in_order(first, last, now.streak):
+        write = await outbox.by_seq(tx, now.installation_id, each["seq"])
+        if write is None or write["kind"] not in KINDS:
+            continue  # of a newer version: one of its processes sends it
+        ready = rate_limits.ready_at(now.limits, fairness.cost(write), now.at)
+        if soonest[0] is None or ready < soonest[1]:
+            soonest = (write, ready)
+        if ready <= now.at:
+            break
+    return soonest
+
+
+async def _begin(tx: Tx, write: Row, now: Now) -> Turn:
+    """Note that it goes out, and what that costs, before it does."""
+    if only_looks(write):
+        return Turn(write=write)
+    if why := await fenced_off(tx, write, now.at):
+        await outbox.finish(tx, write, "cancelled", why)
+        return Turn(wait_s=0)
+    if not await outbox.sending(tx, write):
+        return Turn(wait_s=0)
+    here = (tx, now.installation_id)
+    await sender_leases.mutated(*here, notifies=KINDS[write["kind"]].notifies)
+    await sender_leases.had_turn(*here, now.streak + 1 if write["lane"] == outbox.PEOPLE else 0)
+    await kept.spend(*here, fairness.cost(write))
+    await budgets.spend(*here, write["author"])
+    sent = {"sending_at": now.at, "attempts": write["attempts"] + 1, "looks": 0}
+    return Turn(write=write | sent)
+
+
+async def _spare(tx: Tx, now: Now, waits: list[int]) -> Turn:
+    """Nothing is urgent, or must wait: time for backfill, if its share is not spent."""
+    read = await pending_reads.due(tx, now.installation_id, LATER)
+    page = None if read else await backfills.due(tx, now.installation_id)
+    if (read or page) and now.spare_at <= now.at:
+        return Turn(read=read, page=page)
+    if read or page:
+        waits = [*waits, now.spare_at]
+    return Turn(wait_s=(min(waits) - now.at) / SECOND if waits else None)

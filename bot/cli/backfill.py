@@ -1,0 +1,95 @@
+"""`hubbub backfill`: fetches repositories whole, or watches `serve` do it, with a bar for each."""
+
+import asyncio
+
+import aiohttp
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+from bot.background.request_scheduler import Sender
+from bot.cli import session as cli
+from bot.dispatch.dispatcher import Hub
+from bot.fetch import backfill
+from bot.github.client import as_app
+from bot.mirror.webhooks.event import LATER
+from bot.settings import GitHubApp, Settings
+from store.engine.transaction import Row, Tx
+from store.fetch import backfills, pending_reads
+
+# After so many failures in a row of whatever is left, it is GitHub that does not work.
+PATIENCE = 3
+LOOK_EVERY_S = 0.5
+
+
+async def watch(loaded: Settings, app: GitHubApp, repository: str | None, *, again: bool) -> int:
+    """Until all is fetched: 0, or 1 when GitHub does not give it."""
+    async with cli.opened(loaded) as hub, aiohttp.ClientSession() as session:
+        github = as_app(session, app)
+        chosen = await hub.store.read(lambda tx: cli.chosen(tx, repository))
+        if again:
+            await hub.store.write(lambda tx: _begin(tx, chosen))
+        await backfill.begin_missing(hub)
+        sender = Sender(hub, github)
+        try:
+            return await _watch(hub, sender, {row["id"]: row for row in chosen})
+        finally:
+            await sender.release()
+
+
+async def _begin(tx: Tx, chosen: list[Row]) -> None:
+    for row in chosen:
+        await backfill.begin(tx, row["installation_id"], row["id"])
+
+
+async def _watch(hub: Hub, sender: Sender, chosen: dict[int, Row]) -> int:
+    installations = sorted({row["installation_id"] for row in chosen.values()})
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console) as bars:
+        shown: dict[int, TaskID] = {}
+        while True:
+            # Whoever holds the lease fetches: this process, or a server that runs.
+            waits = [await sender.step(i) for i in installations]
+            rows = [
+                row
+                for i in installations
+                for row in await hub.store.read(lambda tx, i=i: backfills.progress(tx, i))  # type: ignore[misc]
+                if row["repository_id"] in chosen
+            ]
+            _show(bars, shown, rows)
+            left = [row for row in rows if row["state"] == "queued"]
+            reads = [await hub.store.read(lambda tx, i=i: _reads(tx, i)) for i in installations]  # type: ignore[misc]
+            if not left and not any(reads):
+                break
+            if left and all(row["attempts"] >= PATIENCE for row in left):
+                cli.warn(f"GitHub does not give it: {left[0]['error']}")
+                return 1
+            await asyncio.sleep(min([wait for wait in waits if wait is not None] or [LOOK_EVERY_S]))
+    return _told(rows)
+
+
+async def _reads(tx: Tx, installation_id: int) -> int:
+    return await pending_reads.waiting(tx, installation_id, LATER)
+
+
+def _show(bars: Progress, shown: dict[int, TaskID], rows: list[Row]) -> None:
+    for repository_id in {row["repository_id"] for row in rows}:
+        parts = [row for row in rows if row["repository_id"] == repository_id]
+        seen = sum(row["seen"] for row in parts)
+        expected = sum(max(row["expected"] or 0, row["seen"]) for row in parts)
+        if repository_id not in shown:
+            shown[repository_id] = bars.add_task(parts[0]["name"], total=None)
+        whole = all(row["state"] != "queued" for row in parts)
+        bars.update(shown[repository_id], completed=seen, total=seen if whole else expected)
+
+
+def _told(rows: list[Row]) -> int:
+    """What was fetched, a line for each repository; and what was refused."""
+    for name in sorted({row["name"] for row in rows}):
+        parts = [row for row in rows if row["name"] == name]
+        seen, calls = sum(row["seen"] for row in parts), sum(row["calls"] for row in parts)
+        cli.say(f"{name}: {seen} things fetched by {calls} calls")
+    refused = [row for row in rows if row["state"] == "refused"]
+    for row in refused:
+        cli.warn(f"{row['name']}: GitHub refuses {row['part']}: {row['error']}")
+    return 1 if refused else 0

@@ -1,0 +1,125 @@
+"""A new secret: what the former ones sealed is sealed anew, and the database bound to the new one.
+
+Batch by batch, each a transaction: whoever is killed in between goes on where it was.
+"""
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from itertools import accumulate
+
+from bot.agents import presence
+from bot.contexts import encryption
+from bot.identity.keyring import BOUND, KEY_ID, Broken, Keys
+from store.engine import key_values
+from store.engine.transaction import Row, Store, Tx, Work
+from store.identity import sealed_rows
+from store.identity.sealed_rows import Sealed
+
+BATCH = 20
+# In bytes, of one row at least: whoever writes waits meanwhile, and a row may have a megabyte.
+MOST_BYTES = 2_000_000
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`about` is what a row's content was sealed with."""
+
+    where: Sealed
+    purpose: str
+    about: Callable[[Row], str]
+
+
+def _version(row: Row) -> str:
+    return encryption.about(row["installation_id"], row["context_id"], row["version"])
+
+
+def _checkpoint(row: Row) -> str:
+    return presence.about(row["installation_id"], row["agent_id"], row["task_id"])
+
+
+# Every table that has something sealed.
+KINDS = (
+    Kind(
+        Sealed("context_versions", ("installation_id", "context_id", "version")),
+        encryption.PURPOSE,
+        _version,
+    ),
+    Kind(
+        Sealed("checkpoints", ("installation_id", "agent_id", "task_id"), prefix=KEY_ID),
+        presence.PURPOSE,
+        _checkpoint,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`resealed` rows of a table, and those that cannot be opened and stay as they are."""
+
+    table: str
+    resealed: int
+    broken: int
+
+
+@dataclass(frozen=True)
+class Left:
+    """By key id: rows under secrets that nobody named, by table; and tokens of former ones."""
+
+    unknown: dict[str, dict[str, int]]
+    tokens: dict[str, int]
+
+
+async def reseal(store: Store, keys: Keys, batch: int = BATCH) -> AsyncGenerator[Batch]:
+    """Seal everything under the secret in use, and tell of each batch when it is committed."""
+    for kind in KINDS:
+        for former in keys.former:
+            skip = 0
+            while done := await store.write(_step(kind, keys, former, skip, batch)):
+                skip += done.broken
+                yield done
+
+
+def _step(kind: Kind, keys: Keys, former: Keys, skip: int, batch: int) -> Work[Batch | None]:
+    async def work(tx: Tx) -> Batch | None:
+        rows = _taken(await sealed_rows.some(tx, kind.where, former.id, skip, batch))
+        broken = [await _resealed(tx, kind, keys, former, row) for row in rows].count(False)
+        return Batch(kind.where.table, len(rows) - broken, broken) if rows else None
+
+    return work
+
+
+def _taken(rows: list[Row]) -> list[Row]:
+    """As many from the start as are not too much."""
+    ends = accumulate(len(row["sealed"]) for row in rows)
+    return [
+        row
+        for n, (row, end) in enumerate(zip(rows, ends, strict=True))
+        if not n or end <= MOST_BYTES
+    ]
+
+
+async def _resealed(tx: Tx, kind: Kind, keys: Keys, former: Keys, row: Row) -> bool:
+    about = kind.about(row)
+    try:
+        content = former.open(kind.purpose, about, row["sealed"][kind.where.prefix :])
+    except Broken:
+        return False
+    new = keys.seal(kind.purpose, about, content)
+    await sealed_rows.replace(tx, kind.where, row, new, keys.id)
+    return True
+
+
+async def bind(store: Store, keys: Keys) -> Left:
+    """The database is the new secret's: what is left to do about the others."""
+
+    async def work(tx: Tx) -> Left:
+        await key_values.put(tx, BOUND, keys.id)
+        known = {each.id for each in keys.known}
+        unknown = {}
+        for kind in KINDS:
+            found = await sealed_rows.counts(tx, kind.where)
+            unknown[kind.where.table] = {k: n for k, n in found.items() if k not in known}
+        tokens = {each.id: await sealed_rows.tokens(tx, each.id) for each in keys.former}
+        return Left(unknown, {k: n for k, n in tokens.items() if n})
+
+    return await store.write(work)

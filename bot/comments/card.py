@@ -1,0 +1,34 @@
+"""The card of a task: the one comment in which people see how it stands."""
+
+from bot.comments import replies
+from bot.comments.replies import Beside
+from bot.tasks import path_overlap
+from store.engine.transaction import Row, Tx
+from store.messages import messages
+from store.mirror import relations
+from store.tasks import leases, ready
+
+
+async def text(tx: Tx, task: Row) -> str:
+    """The card as it is now.
+
+    Of other repositories nothing: not everybody who reads the card may see them.
+    """
+    here = (tx, task["installation_id"])
+    blockers, children = await ready.waiting_for(*here, task["issue_id"] or 0)
+    lease = await leases.get(*here, task["lease_id"]) if task["lease_id"] else None
+    paths = leases.paths_of(lease) if lease else []
+    beside = Beside(
+        blockers=[
+            f"#{each['number']}"
+            if each["repository_id"] == task["repository_id"]
+            else "an issue of another repository"
+            for each in blockers
+            if relations.keeps(each)
+        ],
+        done=sum(each["state"] != "open" for each in children),
+        total=len(children),
+        overlaps=await path_overlap.found(tx, task, paths),
+        messages=await messages.on_card(*here, task["id"]),
+    )
+    return replies.card(task, beside)

@@ -1,0 +1,43 @@
+"""A write that took effect twice after all, as its late webhook shows: the second one goes."""
+
+import structlog
+
+from bot.comments import markers
+from bot.identity.actors import BOT
+from store.engine.transaction import Row, Tx
+from store.mirror.mirror_rows import Put
+from store.outbox import writes
+
+log = structlog.get_logger()
+
+
+async def comment_came(tx: Tx, row: Row, put: Put) -> None:
+    """Have a new comment deleted whose write is known to have made another one there."""
+    if put.before is not None or row["deleted"] or not row["author"].endswith("[bot]"):
+        return
+    write_id = markers.claimed(row["body"], "write")
+    write = await writes.get(tx, row["installation_id"], write_id) if write_id else None
+    if write is None or not _made_another(write, row):
+        return
+    log.warning("a comment was made twice", write=write["id"], comment=row["id"])
+    await writes.queue(
+        tx,
+        row["installation_id"],
+        kind="comment_delete",
+        repository_id=row["repository_id"],
+        target=write["target"],
+        arguments={"number": row["number"], "comment_id": row["id"]},
+        author=BOT,
+        lane=writes.PEOPLE,
+    )
+
+
+def _made_another(write: Row, row: Row) -> bool:
+    """On the same issue: what moved along with an issue has another id there."""
+    here = (write["repository_id"], write["arguments"].get("number"))
+    made = (write["result"] or {}).get("comment_id")
+    return (
+        write["kind"] in ("comment", "card")
+        and here == (row["repository_id"], row["number"])
+        and made not in (None, row["id"])
+    )

@@ -1,0 +1,117 @@
+"""Contexts: who may read, write and share one."""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, TypeAlias
+
+from bot.errors import Refused
+from bot.identity.actors import ROLES, Actor
+from bot.kernel.operation import Context
+from store import events
+from store.contexts import contexts, grants
+from store.engine.transaction import Row, Tx
+
+# What somebody may do with one, from the least to the most.
+Access: TypeAlias = Literal["none", "read", "write", "all"]
+ACCESS: tuple[Access, ...] = ("none", "read", "write", "all")
+
+MOST_OWNED = 1000
+MOST_GRANTS = 200
+
+
+def task_of(row: Row) -> str | None:
+    """`owner/repo#12`, or the id where there is no number."""
+    return f"{row['full_name']}#{row['number']}" if row["number"] else row["task_id"]
+
+
+def _grantees(actor: Actor, held: Iterable[str]) -> list[str]:
+    """The names under which something may have been shared with the actor."""
+    roles = [f"role:{role}" for role in ROLES if actor.may(role)]
+    return [actor.name, *roles, *(f"task:{task_id}" for task_id in held)]
+
+
+def in_charge(actor: Actor) -> bool:
+    """Of what others own too."""
+    return actor.may("tech-lead") or (actor.is_person and actor.may("developer"))
+
+
+def allowed(actor: Actor, row: Row, granted: Iterable[Row]) -> Access:
+    """What the actor may do with a context; `granted`: what was shared of it with them.
+
+    A person's role holds in the repositories they were asked for: of what belongs to no
+    repository it says nothing.
+    """
+    reach, where = actor.repositories, row["repository_id"]
+    if reach is not None and where is not None and where not in reach:
+        return "none"
+    by_role = reach is None or where is not None
+    if row["owner"] == actor.name or (by_role and in_charge(actor)):
+        return "all"
+    counted = [g["access"] for g in granted if by_role or not g["grantee"].startswith("role:")]
+    return max(["none", *counted], key=ACCESS.index)
+
+
+async def accesses(tx: Tx, actor: Actor, rows: Sequence[Row]) -> dict[str, Access]:
+    """What the actor may do with each of these contexts, by id."""
+    here = actor.installation_id
+    found: dict[str, list[Row]] = {row["id"]: [] for row in rows}
+    if not rows:
+        return {}
+    held = await grants.held_tasks(tx, here, actor.name, await tx.now())
+    for each in await grants.granted(tx, here, _grantees(actor, held), list(found)):
+        found[each["context_id"]].append(each)
+    return {row["id"]: allowed(actor, row, found[row["id"]]) for row in rows}
+
+
+async def readable_ones(tx: Tx, actor: Actor, context_ids: Sequence[str]) -> set[str]:
+    """Those of them that the actor may read."""
+    rows = await contexts.several(tx, actor.installation_id, context_ids)
+    may = await accesses(tx, actor, rows)
+    return {each for each, access in may.items() if access != "none"}
+
+
+async def visible_ids(tx: Tx, actor: Actor, after: str, limit: int) -> list[str]:
+    """The actor's own, and what was shared with them, by id."""
+    here = actor.installation_id
+    held = await grants.held_tasks(tx, here, actor.name, await tx.now())
+    given = await grants.granted_ids(tx, here, _grantees(actor, held), after, limit)
+    own = await contexts.listed(tx, here, owner=actor.name, after=after, limit=limit)
+    return sorted({*given, *(row["id"] for row in own)})[:limit]
+
+
+def unknown(context_id: str) -> Refused:
+    return Refused(
+        "unknown_context",
+        f"There is no context {context_id!r} that you may read. list_contexts shows those there "
+        "are; its owner can share it with you.",
+    )
+
+
+async def find(ctx: Context, context_id: str, needs: Access = "read") -> Row:
+    """The context, with what the actor may do with it as `access`. Raise Refused."""
+    row = await contexts.get(ctx.tx, ctx.installation_id, context_id)
+    if row is None:
+        raise unknown(context_id)
+    access = (await accesses(ctx.tx, ctx.actor, [row]))[context_id]
+    if access == "none":
+        raise unknown(context_id)
+    if ACCESS.index(access) < ACCESS.index(needs):
+        raise Refused(
+            "forbidden",
+            f"You may {access} {context_id}, and not "
+            f"{'share it' if needs == 'all' else 'change it'}: ask {row['owner']}, whose it is.",
+            owner=row["owner"],
+        )
+    return row | {"access": access}
+
+
+async def record(ctx: Context, row: Row, what: str, **data: object) -> None:
+    """An event of the context, for those who may read it."""
+    await events.append(
+        ctx.tx,
+        ctx.installation_id,
+        f"context.{what}",
+        row["id"],
+        ctx.actor.name,
+        data,
+        repository_id=row["repository_id"],
+    )

@@ -1,0 +1,163 @@
+"""The versions of a context: how one is added, and read, and what is done about a broken one."""
+
+import asyncio
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+
+from bot.contexts.contents import Kind
+from bot.contexts.encryption import about, opened, packed, sealed
+from bot.errors import Refused
+from bot.identity.keyring import Broken
+from bot.kernel.operation import Context
+from store import events
+from store.contexts import contexts
+from store.contexts import versions as stored
+from store.engine.transaction import Row, Tx
+
+log = structlog.get_logger()
+
+MOST_VERSIONS = 10_000
+# So many versions are tried, from the newest, until one is whole.
+LOOKED_BACK = 100
+# Above it packing takes a thread's hop many times over.
+HEAVY = 50_000
+
+
+@dataclass(frozen=True)
+class Read:
+    """A version that is whole. `broken`: those after it that are not."""
+
+    version: Row
+    packed: bytes
+    content: bytes
+    broken: list[int]
+
+    def value(self, kind: Kind) -> Any:
+        text = self.content.decode()
+        return text if kind == "text" else json.loads(text)
+
+
+async def keep(ctx: Context, context_id: str, version: int, content: bytes, note: str) -> None:
+    """Add the version; its number is settled."""
+    where = about(ctx.installation_id, context_id, version)
+
+    def made() -> Row:
+        about_it = {"checksum": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        return about_it | sealed(ctx.shared.keys, where, packed(content))
+
+    await _add(ctx, context_id, version, note, await _aside(len(content), made))
+
+
+async def copy(ctx: Context, context_id: str, version: int, read: Read, note: str) -> None:
+    """Add the version, with the content of another."""
+    where = about(ctx.installation_id, context_id, version)
+    about_it = {each: read.version[each] for each in ("checksum", "size")}
+    content = sealed(ctx.shared.keys, where, read.packed)
+    await _add(ctx, context_id, version, note, about_it | content)
+
+
+async def _add(ctx: Context, context_id: str, version: int, note: str, content: Row) -> None:
+    await stored.add(
+        ctx.tx,
+        {
+            "installation_id": ctx.installation_id,
+            "context_id": context_id,
+            "version": version,
+            "author": ctx.actor.name,
+            "at": ctx.now,
+            "note": note,
+            **content,
+        },
+    )
+
+
+async def load(ctx: Context, context_id: str, number: int) -> Read:
+    """One version. Raise Broken, after its break was noted."""
+    row = await stored.get(ctx.tx, ctx.installation_id, context_id, number)
+    where = about(ctx.installation_id, context_id, number)
+    size = row["size"] if row else 0
+    try:
+        pack, content = await _aside(size, lambda: opened(ctx.shared.keys, where, row))
+    except Broken as exc:
+        _note_broken(ctx, context_id, number, str(exc))
+        raise
+    return Read(row or {}, pack, content, [])
+
+
+async def newest(ctx: Context, context_id: str, number: int) -> Read:
+    """The version of this number, or the last one before it that is whole. Raise Refused."""
+    broken: list[int] = []
+    for each in range(number, max(0, number - LOOKED_BACK), -1):
+        try:
+            read = await load(ctx, context_id, each)
+        except Broken:
+            broken.append(each)
+        else:
+            return replace(read, broken=broken)
+    raise lost(context_id, number)
+
+
+def lost(context_id: str, number: int) -> Refused:
+    return Refused(
+        "context_broken",
+        f"Neither version {number} of {context_id} nor any before it can be read: see the log. An "
+        "update starts it anew.",
+        broken=[number],
+        last_good=None,
+    )
+
+
+async def exactly(ctx: Context, row: Row, number: int) -> Read:
+    """This version and no other. Raise Refused."""
+    if number > row["version"]:
+        raise Refused(
+            "unknown_context",
+            f"{row['id']} has no version {number}: the newest is {row['version']}.",
+            version=row["version"],
+        )
+    try:
+        return await load(ctx, row["id"], number)
+    except Broken as exc:
+        good = await _good_before(ctx, row["id"], number)
+        go_on = f"Version {good} is the last whole one before it" if good else "None before it is"
+        raise Refused(
+            "context_broken",
+            f"Version {number} of {row['id']} cannot be read: {exc}. {go_on}.",
+            broken=[number],
+            last_good=good,
+        ) from exc
+
+
+async def _good_before(ctx: Context, context_id: str, number: int) -> int | None:
+    if number == 1:
+        return None
+    try:
+        return int((await newest(ctx, context_id, number - 1)).version["version"])
+    except Refused:
+        return None
+
+
+def _note_broken(ctx: Context, context_id: str, number: int, why: str) -> None:
+    actor, here = ctx.actor, ctx.installation_id
+
+    async def tell(tx: Tx) -> None:
+        await contexts.lock(tx, here, context_id)
+        row = await contexts.get(tx, here, context_id)
+        if row is None or number in await stored.told_broken(tx, here, context_id):
+            return
+        data = {"version": number, "why": why}
+        where = row["repository_id"]
+        kind = "context.broken"
+        await events.append(tx, here, kind, context_id, actor.name, data, repository_id=where)
+
+    log.error("context broken", installation=here, context=context_id, version=number, why=why)
+    ctx.later.append(tell)
+
+
+async def _aside(size: int, work: Any) -> Any:
+    """In a thread, when it would keep everybody else waiting."""
+    return await asyncio.to_thread(work) if size > HEAVY else work()

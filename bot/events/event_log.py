@@ -1,0 +1,148 @@
+"""What happened in an installation, as the database has it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from bot.contexts import access
+from bot.errors import Refused
+from bot.identity.actors import Actor
+from bot.kernel import freshness
+from bot.kernel.event_stream import (
+    TOPICS,
+    Cursor,
+    News,
+    Page,
+    Topics,
+    cut,
+    needs_a_look,
+    reaches,
+    wants,
+)
+from bot.tasks import lifecycle
+from store import events
+from store.agents import agents
+from store.engine import sequences
+from store.engine.transaction import Row, Tx
+
+# One look goes through so many events at most, whether or not they are wanted.
+SCANNED = 1000
+
+
+async def parsed(tx: Tx, actor: Actor, topics: Sequence[str]) -> Topics:
+    """Raise Refused for what is no topic, and for one thing's that is not there for the actor."""
+    kinds = frozenset(TOPICS[each] for each in topics if each in TOPICS)
+    single = [each for each in topics if each not in TOPICS]
+    return Topics(kinds, frozenset([await _single(tx, actor, each) for each in single]))
+
+
+async def _single(tx: Tx, actor: Actor, topic: str) -> tuple[str, str]:
+    kind, _, subject = topic.partition(":")
+    if kind not in SINGLE or not subject:
+        raise Refused(
+            "invalid_arguments",
+            f"{topic!r} is no topic. Topics are {', '.join(TOPICS)}, or one thing's: "
+            "task:owner/repo#12, context:<id>, agent:<id>.",
+        )
+    return kind, await SINGLE[kind](tx, actor, subject)
+
+
+async def _task_id(tx: Tx, actor: Actor, ref: str) -> str:
+    unknown = Refused(
+        "unknown_task",
+        f"There is no task {ref!r} within your reach. Write owner/repo#12 or a task's id; "
+        "list_tasks shows those there are.",
+    )
+    try:
+        task = await lifecycle.find(tx, actor.installation_id, ref)
+    except Refused as exc:
+        raise unknown from exc
+    if not reaches(actor, task["repository_id"]):
+        raise unknown
+    return str(task["id"])
+
+
+async def _context_id(tx: Tx, actor: Actor, context_id: str) -> str:
+    if not await access.readable_ones(tx, actor, [context_id]):
+        raise access.unknown(context_id)
+    return context_id
+
+
+async def _agent_id(tx: Tx, actor: Actor, agent_id: str) -> str:
+    if await agents.get(tx, actor.installation_id, agent_id) is None:
+        raise Refused(
+            "unknown_agent",
+            f"No agent {agent_id!r} has registered here: list_agents shows who has, and the topic "
+            "`agents` tells of who does.",
+        )
+    return agent_id
+
+
+# What one can wait for alone, to what finds its subject.
+SINGLE: dict[str, Callable[[Tx, Actor, str], Awaitable[str]]] = {
+    "task": _task_id,
+    "context": _context_id,
+    "agent": _agent_id,
+}
+
+
+async def page(tx: Tx, actor: Actor, topics: Topics, cursor: Cursor, limit: int) -> Page:
+    """What the actor may see from there on; without a cursor nothing, but where it is now."""
+    here = (tx, actor.installation_id)
+    # First the head: what comes after it is for another time.
+    head = await _head(*here)
+    if cursor is None:
+        return Page((), head)
+    if not 0 <= cursor <= head:
+        return Page((), head, missed=True)
+    news = await between(*here, cursor, head)
+    found = [event for event in news.events if wants(actor, topics, event)]
+    found = await _readable(tx, actor, found)
+    # Last the floor: it may rise meanwhile.
+    missed = cursor < await events.floor(*here)
+    return replace(cut(news, found, limit), missed=missed)
+
+
+async def _readable(tx: Tx, actor: Actor, found: Sequence[Row]) -> list[Row]:
+    """Without those of contexts that the actor may not read."""
+    asked = {event["subject"] for event in found if needs_a_look(actor, event)}
+    if not asked:
+        return list(found)
+    may = await access.readable_ones(tx, actor, sorted(asked))
+    return [each for each in found if not needs_a_look(actor, each) or each["subject"] in may]
+
+
+async def _head(tx: Tx, installation_id: int) -> int:
+    return (await sequences.of(tx, [installation_id])).get(installation_id, 0)
+
+
+async def between(tx: Tx, installation_id: int, after: int, head: int) -> News:
+    """The next events, as many as one look may go through."""
+    rows = await events.since(tx, installation_id, after, head, SCANNED)
+    if not rows:
+        return News((), head)
+    more = len(rows) == SCANNED
+    named = await _named(tx, installation_id, rows)
+    return News(named, rows[-1]["seq"] if more else head, more=more)
+
+
+async def look(tx: Tx, installation_id: int, after: int | None) -> News:
+    """For all who wait: what is new, and how fresh the mirror is; without `after` from now on."""
+    head = await _head(tx, installation_id)
+    if after is None or after > head:
+        return News((), head)
+    news = await between(tx, installation_id, after, head)
+    if not news.events:
+        return news
+    now = await tx.now()
+    return replace(news, fresh=await freshness.of(tx, installation_id, now), now=now)
+
+
+async def _named(tx: Tx, installation_id: int, rows: Sequence[Row]) -> list[Row]:
+    about = {row["subject"] for row in rows if row["kind"].startswith("task.")}
+    where = {row["repository_id"] for row in rows} - {None}
+    names = await events.names(tx, installation_id, about)
+    visible = await events.visible(tx, installation_id, where) | {None}
+    return [
+        row | {"task": names.get(row["subject"]), "seen": row["repository_id"] in visible}
+        for row in rows
+    ]

@@ -1,0 +1,97 @@
+"""Boards: projects, their fields and items."""
+
+import json
+from dataclasses import replace
+
+from bot.fetch.answers.answer import Reading, made, put
+from bot.github import payloads
+from bot.github.payloads import Json, Mirrored, at, maybe_number
+from bot.identity.keyring import Keys
+from bot.mirror.rows import boards as rows
+from bot.mirror.webhooks.boards import ask_fields
+from store.engine.transaction import Row, Tx
+from store.fetch import backfills
+from store.mirror import boards
+from store.mirror import mirror_rows as stored
+
+SELECT = "single_select"
+# Parts of a backfill: the items of the project of this number.
+ITEMS = "items "
+
+
+async def projects(tx: Tx, keys: Keys, r: Reading) -> None:
+    found = made(r, lambda each: rows.project(r.installation_id, each, read_at=r.read_at))
+    asks = tuple(ask_fields(each.row["number"], each.row["id"]) for each in found)
+    await put(tx, keys, r, found, asks)
+    if not r.complete(found):
+        return
+    there = {each.row["id"] for each in found}
+    for row in await boards.projects(tx, r.installation_id):
+        if row["id"] not in there:
+            await stored.hide(tx, "projects", row, r.read_at)
+
+
+async def fields(tx: Tx, _: Keys, r: Reading) -> None:
+    found = [
+        {
+            "id": field_id,
+            "project_id": r.arguments["project_id"],
+            "node_id": payloads.text(at(each, "node_id"), 100),
+            "name": payloads.text(at(each, "name"), 255),
+            "type": payloads.text(at(each, "data_type"), 40),
+            "options": json.dumps(_options(each)),
+        }
+        for each in r.listed
+        if (field_id := payloads.maybe_number(at(each, "id"))) is not None
+    ]
+    await boards.replace_fields(tx, r.installation_id, r.arguments["project_id"], found)
+    # Now that its fields are known, Status can be told from what else is on it.
+    await backfills.begin_new(tx, r.installation_id, 0, f"{ITEMS}{r.arguments['number']}")
+
+
+def _options(field: Json) -> list[Row]:
+    options = at(field, "options")
+    return [
+        {"id": payloads.text(at(each, "id"), 100), "name": _name(at(each, "name"))}
+        for each in (options if isinstance(options, list) else [])
+    ]
+
+
+def _name(value: Json) -> str:
+    """GitHub gives names of options as {raw, html}."""
+    return payloads.text(at(value, "raw") if isinstance(value, dict) else value, 255)
+
+
+async def item(tx: Tx, keys: Keys, r: Reading) -> None:
+    await items(tx, keys, replace(r, data=[r.data]))
+
+
+async def items(tx: Tx, keys: Keys, r: Reading) -> None:
+    """`arguments` name the project: its `project_id` and `project` (node id)."""
+    known = await boards.fields(tx, r.installation_id, r.arguments["project_id"])
+    nodes = {row["id"]: row["node_id"] for row in known if row["type"] == SELECT}
+    found = made(r, lambda each: _item(r, each))
+    by_id = {at(each, "id"): each for each in r.listed if maybe_number(at(each, "id")) is not None}
+    values = [v for row in found for v in _values(r, row, by_id[row.row["id"]], nodes)]
+    await put(tx, keys, r, [*found, *values])
+
+
+def _item(r: Reading, item: Json) -> Mirrored:
+    content = payloads.text(at(item, "content", "node_id"), 100)
+    return rows.item(r.installation_id, item, r.arguments["project"], content, read_at=r.read_at)
+
+
+def _values(r: Reading, row: Mirrored, item: Json, nodes: dict[int, str]) -> list[Mirrored]:
+    given = at(item, "fields")
+    return [
+        rows.value_of(
+            r.installation_id,
+            row.row["id"],
+            nodes[field_id],
+            at(field, "value"),
+            row.row["updated_at"],
+            read_at=r.read_at,
+        )
+        for field in (given if isinstance(given, list) else [])
+        if (field_id := payloads.maybe_number(at(field, "id"))) in nodes and field_id is not None
+    ]

@@ -1,0 +1,178 @@
+"""Issues, comments, labels, milestones, relations."""
+
+from bot.fetch.answers.answer import Reading, made, put
+from bot.github import payloads
+from bot.github.payloads import Json, Mirrored, at
+from bot.identity.keyring import Keys
+from bot.mirror import issue_effects, silent_changes, writer
+from bot.mirror.rows import issues as rows
+from bot.mirror.webhooks.event import Ask, Changes, Moved, ask_numbered
+from bot.mirror.webhooks.relations import issue_name, repository_of
+from store.engine.transaction import Row, Tx
+from store.mirror import dependency_cycles, relations
+from store.mirror import mirror_rows as stored
+from store.mirror.relations import Kind
+
+
+async def issue(tx: Tx, keys: Keys, r: Reading) -> None:
+    """GitHub leads on from where an issue was to where it went, and answers for that."""
+    number = r.arguments["number"]
+    row = rows.issue(*r.here, r.data, read_at=r.read_at)
+    known = await stored.issue(tx, *r.here, number)
+    same = row.row["number"] == number if known is None else known["id"] == row.row["id"]
+    if same:
+        await put(tx, keys, r, [row])
+    elif known is not None:
+        await _carry(tx, keys, r, known)
+
+
+async def _carry(tx: Tx, keys: Keys, r: Reading, known: Row) -> None:
+    updated = max(known["updated_at"], payloads.time(at(r.data, "updated_at")))
+    content = {k: v for k, v in known.items() if k not in ("deleted", "version")}
+    gone = payloads.guarded("issues", content, updated, deleted=True)
+    moved = await _moved(tx, known, r.data)
+    asks = (ask_numbered("issue", moved.new_repository_id, moved.new_number),) if moved else ()
+    changes = Changes((gone,), asks=asks, moved=(moved,) if moved else ())
+    await writer.apply(tx, keys, r.installation_id, changes)
+
+
+async def _moved(tx: Tx, known: Row, new: Json) -> Moved | None:
+    there = await stored.repository(tx, known["installation_id"], repository_of(new))
+    if there is None:
+        return None
+    return Moved(
+        issue_id=known["id"],
+        repository_id=known["repository_id"],
+        number=known["number"],
+        new_issue_id=payloads.number(at(new, "id"), "issue.id"),
+        new_repository_id=there["id"],
+        new_number=payloads.number(at(new, "number"), "issue.number"),
+        title=payloads.text(at(new, "title"), 1024),
+    )
+
+
+async def issues(tx: Tx, keys: Keys, r: Reading) -> None:
+    await put(tx, keys, r, made(r, lambda each: rows.issue(*r.here, each, read_at=r.read_at)))
+    for each in r.listed:
+        await _without_relations(tx, r.installation_id, each)
+
+
+async def _without_relations(tx: Tx, installation_id: int, issue: Json) -> None:
+    """Where GitHub says that there are none, none need be asked for."""
+    this = payloads.maybe_number(at(issue, "id"))
+    if this is None:
+        return
+    dependencies = at(issue, "issue_dependencies_summary")
+    if at(dependencies, "total_blocked_by") == 0 == at(dependencies, "blocked_by"):
+        await _replace(tx, installation_id, "blocked_by", this, [])
+    if at(issue, "sub_issues_summary", "total") == 0:
+        await _replace(tx, installation_id, "parent", this, [])
+
+
+def comment(r: Reading) -> list[Mirrored]:
+    return [rows.comment(*r.here, r.arguments["number"], r.data, read_at=r.read_at)]
+
+
+def comments(r: Reading) -> list[Mirrored]:
+    """Of the whole repository: each says by an address which issue it is on."""
+    return made(
+        r, lambda each: rows.comment(*r.here, on(each, "issue_url"), each, read_at=r.read_at)
+    )
+
+
+def on(value: Json, url: str) -> int:
+    """The number of the issue or pull request whose address it has. Raise Malformed."""
+    return payloads.number(last_number(at(value, url)), url)
+
+
+def last_number(url: Json) -> int | None:
+    found = payloads.text(url).rpartition("/")[2]
+    return int(found) if found.isdecimal() and len(found) < 16 else None
+
+
+async def milestones(tx: Tx, keys: Keys, r: Reading) -> None:
+    found = made(r, lambda each: rows.milestone(*r.here, each, read_at=r.read_at))
+    await put(tx, keys, r, found)
+    for row in await _missing(tx, "milestones", r, found):
+        await _ask_all(tx, await silent_changes.milestone_gone(tx, row), r)
+
+
+async def labels(tx: Tx, keys: Keys, r: Reading) -> None:
+    found = made(r, lambda each: rows.label(*r.here, each, read_at=r.read_at))
+    await put(tx, keys, r, found)
+    for row in await _missing(tx, "labels", r, found):
+        await _ask_all(tx, await silent_changes.label_gone(tx, row), r)
+
+
+async def _missing(tx: Tx, table: str, r: Reading, found: list[Mirrored]) -> list[Row]:
+    """What the list lacks, hidden now."""
+    if not r.complete(found):
+        return []
+    there = {each.row["id"] for each in found}
+    lacking = [row for row in await stored.present(tx, table, *r.here) if row["id"] not in there]
+    return [row for row in lacking if await stored.hide(tx, table, row, r.read_at)]
+
+
+async def _ask_all(tx: Tx, asks: list[Ask], r: Reading) -> None:
+    for each in asks:
+        await writer.ask(tx, r.installation_id, each)
+
+
+async def blocked_by(tx: Tx, _: Keys, r: Reading) -> None:
+    this = await _this(tx, r)
+    if this is None:
+        return
+    await dependency_cycles.take_turn(tx, r.installation_id)
+    found = [_relation("blocked_by", (this, ""), each) for each in _issues(r)]
+    await _replace(tx, r.installation_id, "blocked_by", this["id"], found)
+
+
+async def sub_issues(tx: Tx, _: Keys, r: Reading) -> None:
+    this = await _this(tx, r)
+    if this is None:
+        return
+    await dependency_cycles.take_turn(tx, r.installation_id)
+    found = [_turned(_relation("parent", (this, ""), each)) for each in _issues(r)]
+    await _replace(tx, r.installation_id, "parent", this["id"], found)
+
+
+async def _replace(
+    tx: Tx, installation_id: int, kind: Kind, issue_id: int, found: list[Row]
+) -> None:
+    changed = await relations.replace(tx, installation_id, kind, issue_id, found)
+    await issue_effects.relations_changed(tx, installation_id, changed)
+
+
+async def _this(tx: Tx, r: Reading) -> Row | None:
+    """The issue whose relations were asked for; it may come later than what hangs on it."""
+    found = await stored.issue(tx, *r.here, r.arguments["number"])
+    if found is None and r.arguments.get("issue_id"):
+        return {"id": r.arguments["issue_id"], "state": ""}
+    return found
+
+
+def _issues(r: Reading) -> list[Json]:
+    return [each for each in r.listed if payloads.maybe_number(at(each, "id")) is not None]
+
+
+def _relation(kind: str, this: tuple[Row, str], other: Json) -> Row:
+    issue, name = this
+    return {
+        "kind": kind,
+        "source_id": issue["id"],
+        "source_name": name,
+        "source_state": issue["state"],
+        "target_id": at(other, "id"),
+        "target_name": issue_name(other),
+        "target_state": payloads.text(at(other, "state"), 20),
+    }
+
+
+def _turned(relation: Row) -> Row:
+    """The other end is the source."""
+    ends = {"source": "target", "target": "source"}
+    return {
+        f"{ends[end]}_{rest}" if end in ends else name: value
+        for name, value in relation.items()
+        for end, _, rest in [name.partition("_")]
+    }

@@ -1,0 +1,97 @@
+"""Pull requests with their reviews and files, and what CI says of their commits."""
+
+import json
+
+from bot.fetch.answers.answer import Reading, made, put
+from bot.fetch.answers.issues import on
+from bot.github import payloads
+from bot.github.payloads import Json, Mirrored, at
+from bot.identity.keyring import Keys
+from bot.mirror.rows import checks
+from bot.mirror.rows import pulls as rows
+from bot.mirror.webhooks.event import ask_numbered
+from bot.tasks import path_overlap
+from bot.times import SECOND
+from store.engine.transaction import Row, Tx
+from store.mirror import mirror_rows as stored
+from store.mirror import pulls
+
+
+def pull_request(r: Reading) -> list[Mirrored]:
+    return [rows.pull_request(*r.here, r.data, read_at=r.read_at)]
+
+
+def pull_requests(r: Reading) -> list[Mirrored]:
+    return made(r, lambda each: rows.pull_request(*r.here, each, read_at=r.read_at))
+
+
+async def reviews(tx: Tx, keys: Keys, r: Reading) -> None:
+    """REST does not say when a review changed: it is taken for as new as what is known of it."""
+    number, unsure = r.arguments["number"], False
+    found = []
+    for each in [each for each in r.listed if payloads.maybe_number(at(each, "id")) is not None]:
+        row = rows.review(*r.here, number, each, read_at=r.read_at).row
+        known = await pulls.review(tx, r.installation_id, row["id"])
+        if known is not None and known["updated_at"] > row["updated_at"]:
+            content = rows.review(
+                *r.here, number, each, read_at=r.read_at, known_at=known["updated_at"]
+            )
+            row = content.row
+            # It may have changed while GitHub answered.
+            late = known["updated_at"] >= r.read_at // SECOND * SECOND
+            unsure |= late and row["version"][35:] != known["version"][35:]
+        found.append(Mirrored("reviews", row))
+    asks = (ask_numbered("reviews", r.here[1], number),) if unsure else ()
+    await put(tx, keys, r, found, asks)
+
+
+def review_comments(r: Reading) -> list[Mirrored]:
+    return made(
+        r,
+        lambda each: rows.review_comment(
+            *r.here, on(each, "pull_request_url"), each, read_at=r.read_at
+        ),
+    )
+
+
+async def files(tx: Tx, _: Keys, r: Reading) -> None:
+    number = r.arguments["number"]
+    pull = await stored.pull_request(tx, *r.here, number)
+    if pull is None:
+        return
+    installation_id, repository_id = r.here
+    before = await pulls.files(tx, *r.here, number)
+    await pulls.put_files(
+        tx,
+        {
+            "installation_id": installation_id,
+            "repository_id": repository_id,
+            "number": number,
+            "head_sha": pull["head_sha"],
+            "files": json.dumps([_file(each) for each in r.listed]),
+            "whole": int(r.whole),
+            "read_at": r.read_at,
+        },
+    )
+    await path_overlap.pull_changed(tx, pull, before["files"] if before else ())
+
+
+def _file(value: Json) -> Row:
+    return {
+        "path": payloads.text(at(value, "filename"), 1024),
+        "status": payloads.text(at(value, "status"), 20),
+        "additions": payloads.maybe_number(at(value, "additions")) or 0,
+        "deletions": payloads.maybe_number(at(value, "deletions")) or 0,
+    }
+
+
+def check_runs(r: Reading) -> list[Mirrored]:
+    return made(r, lambda each: checks.check_run(*r.here, each, read_at=r.read_at))
+
+
+def workflow_run(r: Reading) -> list[Mirrored]:
+    return [checks.workflow_run(*r.here, r.data, read_at=r.read_at)]
+
+
+def workflow_jobs(r: Reading) -> list[Mirrored]:
+    return made(r, lambda each: checks.workflow_job(*r.here, each, read_at=r.read_at))

@@ -1,0 +1,62 @@
+"""Installations, repositories, branches, and who may do what there."""
+
+from bot.fetch.answers.answer import Reading, made, put
+from bot.github import payloads
+from bot.github.payloads import Mirrored, at
+from bot.identity.keyring import Keys
+from bot.mirror.rows import installations
+from store.engine.transaction import Tx
+from store.fetch import backfills
+from store.inbox import commands
+from store.mirror import branches, permissions
+from store.mirror import mirror_rows as stored
+
+BRANCH = "refs/heads/"
+ROLES = ("admin", "maintain", "write", "triage", "read")
+
+
+def installation(r: Reading) -> list[Mirrored]:
+    return [installations.installation(r.data, read_at=r.read_at)]
+
+
+def repository(r: Reading) -> list[Mirrored]:
+    return [installations.repository(r.installation_id, r.data, read_at=r.read_at)]
+
+
+async def installation_repositories(tx: Tx, keys: Keys, r: Reading) -> None:
+    found = made(
+        r, lambda each: installations.repository(r.installation_id, each, read_at=r.read_at)
+    )
+    await put(tx, keys, r, found)
+    if not r.complete(found):
+        return
+    there = {each.row["id"] for each in found}
+    for repository_id in await stored.repository_ids(tx, r.installation_id):
+        on = int(repository_id in there)
+        await stored.select_repository(tx, r.installation_id, repository_id, on)
+        if not on:
+            await backfills.forget(tx, r.installation_id, repository_id)
+
+
+async def ref(tx: Tx, _: Keys, r: Reading) -> None:
+    sha = payloads.name(at(r.data, "object", "sha"), "the branch's commit", 64)
+    await branches.settle(tx, *r.here, r.arguments["name"], sha)
+
+
+async def refs(tx: Tx, _: Keys, r: Reading) -> None:
+    heads = {
+        name.removeprefix(BRANCH)[:255]: sha
+        for each in r.listed
+        if (name := payloads.text(at(each, "ref"))).startswith(BRANCH)
+        and (sha := payloads.text(at(each, "object", "sha"), 64))
+    }
+    if r.complete(heads):
+        await branches.replace(tx, *r.here, heads)
+
+
+async def permission(tx: Tx, _: Keys, r: Reading) -> None:
+    # `role_name` tells triage from read and maintain from write; custom roles have `permission`.
+    role = payloads.text(at(r.data, "role_name"), 40)
+    held = role if role in ROLES else payloads.name(at(r.data, "permission"), "permission", 40)
+    await permissions.put(tx, *r.here, r.arguments["login"], held)
+    await commands.wake(tx, *r.here)

@@ -1,0 +1,208 @@
+"""A backfill's page: asked for, brought in, and where to go on noted with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qs, urlsplit
+
+import structlog
+
+from bot.fetch import kinds
+from bot.fetch.answers import boards
+from bot.fetch.answers.answer import Reading
+from bot.fetch.backfill import PARTS, Part
+from bot.github import rate_limits
+from bot.github.channel import Line, message_of
+from bot.github.client import Answer, OutcomeUnknown, TokenRefused, Unreachable, link, onward
+from bot.github.payloads import Json, at, maybe_number, time
+from bot.identity.keyring import Keys
+from bot.mirror import writer
+from bot.mirror.webhooks.event import SOON, Ask, ask_numbered
+from bot.outbox.kinds import Request
+from bot.times import SECOND
+from store.engine.transaction import Row, Tx
+from store.fetch import backfills
+from store.mirror import boards as stored_boards
+from store.mirror import mirror_rows as stored
+
+log = structlog.get_logger()
+
+# Rows of a page are brought in as many at a time, so that nothing else waits for long.
+CHUNK = 20
+# Pages of a part: a million things are 10,000, and a list without an end ends here.
+MOST_PAGES = 20_000
+DAY = 24 * 3600 * SECOND
+# Of answers that make no sense.
+MOST_TRIES = 10
+
+
+async def fill(line: Line, part: Row) -> None:
+    """The next page of a part: asked for, brought in, and noted where to go on."""
+    try:
+        read_at, prepared = await line.hub.store.read(lambda tx: _begun(tx, part))
+        if prepared is None:
+            return await line.hub.store.write(lambda tx: backfills.settle(tx, part))
+        which, path, arguments = prepared
+        answer = await line.request(part["installation_id"], Request("GET", path))
+    except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
+        return await _failed(line, part, f"{type(exc).__name__}: {exc}")
+    if rate_limits.limited(answer.status, answer.headers, message_of(answer)):
+        return None  # its turn comes again when GitHub lets it
+    if answer.status in (403, 404, 410):
+        why = f"{answer.status}: {message_of(answer)}"
+        log.warning("backfill refused", part=part["part"], why=why)
+        return await line.hub.store.write(lambda tx: backfills.refused(tx, part, why))
+    if answer.status == 200 and not isinstance(answer.data, list):
+        return await _senseless(line, part, "the answer is no list")
+    if answer.status != 200:
+        return await _failed(line, part, f"{answer.status}: {message_of(answer)}")
+    reading = Reading(part["installation_id"], arguments, answer.data, read_at)
+    try:
+        await _bring_in(line, part, which, reading, answer, path)
+    except Exception as exc:  # whatever GitHub said: the other parts go on
+        log.exception("backfill page not applied", part=part["part"])
+        await _senseless(line, part, f"{type(exc).__name__}: {exc}")
+
+
+async def _begun(tx: Tx, part: Row) -> tuple[int, tuple[Part, str, Row] | None]:
+    return await tx.now(), await _prepared(tx, part)
+
+
+async def _prepared(tx: Tx, part: Row) -> tuple[Part, str, Row] | None:
+    """The part, its next page, and what its answer needs; None when there is nothing to fetch."""
+    here = (part["installation_id"], part["repository_id"])
+    if part["part"].startswith(boards.ITEMS):
+        return await _items(tx, part)
+    name = await stored.repository_name(tx, *here)
+    if name is None or await stored.repository_by_id(tx, *here) is None:
+        return None
+    which = PARTS[part["part"]]
+    path = part["next_page"] or f"/repos/{name}/{which.path(part)}"
+    return which, path, {"repository_id": part["repository_id"]}
+
+
+async def _items(tx: Tx, part: Row) -> tuple[Part, str, Row] | None:
+    i = part["installation_id"]
+    owner = await stored.installation(tx, i)
+    wanted = int(part["part"].removeprefix(boards.ITEMS))
+    found = [p for p in await stored_boards.projects(tx, i) if p["number"] == wanted]
+    if not found or owner is None:
+        return None
+    arguments = await kinds.of_project(tx, i, found[0])
+    path = f"/orgs/{owner['account']}/projectsV2/{wanted}/items?per_page=100"
+    query = kinds.fields_query(arguments)
+    whole = f"{path}&{query}" if query else path
+    return BOARD_ITEMS, part["next_page"] or whole, arguments
+
+
+BOARD_ITEMS = Part("organization_projects: read", lambda _: "", boards.items)
+
+
+async def _bring_in(
+    line: Line, part: Row, which: Part, reading: Reading, answer: Answer, path: str
+) -> None:
+    """In small transactions; the last one also notes where to go on."""
+    listed = reading.listed
+    chunks = [
+        replace(reading, data=listed[n : n + CHUNK]) for n in range(0, max(len(listed), 1), CHUNK)
+    ]
+    for chunk in chunks[:-1]:
+        await line.hub.store.write(
+            lambda tx, c=chunk: _apply(tx, line.hub.keys, part, which, c)  # type: ignore[misc]
+        )
+    place = _place(part, which, reading, onward(answer, path))
+
+    async def last(tx: Tx) -> None:
+        if not await backfills.lock(tx, part):
+            return  # it was begun anew meanwhile
+        await _apply(tx, line.hub.keys, part, which, chunks[-1])
+        await _ask_for_missing(tx, part, which, reading.listed, place)
+        await backfills.advance(
+            tx,
+            part,
+            seen=len(reading.listed),
+            expected=_expected(part, answer),
+            reached=place.reached,
+            next_page=place.next_page,
+            done=place.done,
+        )
+        tx.rings.add(f"installation {part['installation_id']}")
+
+    await line.hub.store.write(last)
+    if place.done:
+        log.info("backfill part done", part=part["part"], repository=part["repository_id"])
+
+
+async def _apply(tx: Tx, keys: Keys, part: Row, which: Part, chunk: Reading) -> None:
+    if part["repository_id"]:
+        await stored.lock_repository(tx, part["installation_id"], part["repository_id"])
+    await which.apply(tx, keys, chunk)
+    now = await tx.now()
+    for each in chunk.listed:
+        for ask in which.asks(part, each, now):
+            await writer.ask(tx, part["installation_id"], ask)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to go on: from a time, or with the link of a page."""
+
+    reached: int
+    next_page: str | None
+    done: bool
+
+
+def _place(part: Row, which: Part, page: Reading, following: str | None) -> Place:
+    told = [time(at(each, "updated_at")) for each in page.listed]
+    # What is said to change in the future must not lead over all that is before it.
+    times = [each for each in told if each <= page.read_at + DAY]
+    over = which.newest_first and part["since"] and times and min(times) < part["since"]
+    if following is None or over or part["calls"] >= MOST_PAGES:
+        return Place(max([part["reached"], *times]), None, done=True)
+    if which.table and max(times, default=0) > part["reached"]:
+        return Place(max(times), None, done=False)
+    # More than a page changed at the very same second, or it cannot be walked by time.
+    return Place(part["reached"], following, done=False)
+
+
+async def _ask_for_missing(tx: Tx, part: Row, which: Part, page: list[Json], place: Place) -> None:
+    """Things that GitHub should have listed and did not: moved on by a change, or gone."""
+    table = which.table or ""
+    if table not in MISSED or part["next_page"]:
+        return
+    here = (part["installation_id"], part["repository_id"])
+    until = place.reached if not place.done else FOREVER
+    listed = {maybe_number(at(each, "id")) for each in page}
+    span = (part["reached"], until)
+    for row in await stored.changed_between(tx, table, *here, *span):
+        if row["id"] not in listed:
+            await writer.ask(tx, part["installation_id"], MISSED[table](here[1], row))
+
+
+FOREVER = 2**62
+MISSED: dict[str, Callable[[int, Row], Ask]] = {
+    "issues": lambda repository_id, row: ask_numbered("issue", repository_id, row["number"], SOON),
+    "comments": writer.ask_comment,
+}
+
+
+def _expected(part: Row, answer: Answer) -> int | None:
+    """How many there are in all, by the first page's link to the last one."""
+    if part["expected"] is not None:
+        return int(part["expected"])
+    query = parse_qs(urlsplit(link(answer, "last") or "").query)
+    page = query.get("page", [""])[0]
+    return int(page) * 100 if page.isdecimal() else None
+
+
+async def _senseless(line: Line, part: Row, why: str) -> None:
+    """It may be better the next time; if it never is, the part is let go, and says why."""
+    if part["attempts"] < MOST_TRIES:
+        await _failed(line, part, why)
+        return
+    log.warning("backfill given up", part=part["part"], why=why)
+    await line.hub.store.write(lambda tx: backfills.refused(tx, part, why))
+
+
+async def _failed(line: Line, part: Row, why: str) -> None:
+    log.warning("backfill put off", part=part["part"], why=why)
+    await line.hub.store.write(lambda tx: backfills.failed(tx, part, why))

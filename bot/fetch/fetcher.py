@@ -1,0 +1,184 @@
+"""A read's way: asked of GitHub, page by page, and brought into the mirror."""
+
+import structlog
+
+from bot.fetch import kinds
+from bot.fetch.answers.answer import Reading
+from bot.github import rate_limits
+from bot.github.channel import Line, message_of
+from bot.github.client import Answer, OutcomeUnknown, TokenRefused, Unreachable, link, onward
+from bot.github.payloads import at
+from bot.mirror import writer as bring
+from bot.mirror.webhooks.event import LATER, NOW, ask_installation
+from bot.outbox.kinds import Request
+from bot.times import SECOND
+from store.engine.transaction import Row, Tx
+from store.fetch import pending_reads
+from store.mirror import mirror_rows
+
+log = structlog.get_logger()
+
+MOST_PAGES = 10
+# Of answers that make no sense.
+MOST_TRIES = 10
+
+
+async def look_up(line: Line, read: Row) -> None:
+    """Ask, and bring in the answer; or note why not, and when to ask again."""
+    read_at = await line.hub.store.read(lambda tx: tx.now())
+    try:
+        path, read = await _completed(line, read)
+        if path is None:
+            return await _answered(line, read)
+        answer, whole = await _asked(line, read, path)
+    except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
+        return await _unanswered(line, read, exc)
+    if answer is None or rate_limits.limited(answer.status, answer.headers, message_of(answer)):
+        return await _put_off(line, read)
+    if why := _unusable(read, answer):
+        given_up = answer.status == 403 and read["priority"] == LATER
+        if answer.status == 200:
+            return await _senseless(line, read, why)
+        return await (_answered if given_up else _failed)(line, read, why)
+    reading = Reading(read["installation_id"], read["arguments"], answer.data, read_at, whole)
+    try:
+        await _done(line, read, reading, answer.status)
+    except Exception as exc:  # whatever GitHub said: it must not hold up the writes
+        log.exception("read not applied", kind=read["kind"], subject=read["subject"])
+        await _senseless(line, read, f"{type(exc).__name__}: {exc}")
+
+
+async def _completed(line: Line, read: Row) -> tuple[str | None, Row]:
+    """Where to ask, None if there is nothing (any more); and the read with all its arguments."""
+    kind = kinds.KINDS.get(read["kind"])
+    if kind is None:
+        return None, read  # another version asked for it
+    arguments = await line.hub.store.read(lambda tx: _arguments(tx, kind, read))
+    if arguments is None:
+        return None, read
+    path = kind.path(arguments)
+    if not path.startswith("/"):
+        name = await _repository_of(line, read)
+        if name is None:
+            return None, read
+        path = f"/repos/{name}/{path}"
+    return path, read | {"arguments": arguments}
+
+
+async def _arguments(tx: Tx, kind: kinds.Kind, read: Row) -> Row | None:
+    i = read["installation_id"]
+    known = await mirror_rows.installation(tx, i)
+    if known and known["gone_at"] is not None and read["kind"] != "installation":
+        return None  # it answers nothing; when it is back, all is fetched anew
+    return await kind.complete(tx, i, read["arguments"])
+
+
+async def _asked(line: Line, read: Row, path: str) -> tuple[Answer | None, bool]:
+    i, items = read["installation_id"], kinds.KINDS[read["kind"]].items
+    answer, whole = await _list(line, i, path, items)
+    if answer and answer.status == 404 and read["kind"] in kinds.SINGLE:
+        answer = await _looked_into(line, read, answer)
+    return answer, whole
+
+
+def _unusable(read: Row, answer: Answer) -> str | None:
+    if answer.status not in (200, 404, 410):
+        return f"{answer.status}: {message_of(answer)}"
+    lists = kinds.KINDS[read["kind"]].lists
+    if lists and answer.status == 200 and not isinstance(answer.data, list):
+        return "the answer is no list"
+    return None
+
+
+async def _looked_into(line: Line, read: Row, answer: Answer) -> Answer | None:
+    """A 404 where the repository itself can be seen: it is gone. None: the turn was lost."""
+    i = read["installation_id"]
+    if not await line.hub.store.write(lambda tx: line.may_go_on(tx, i)):
+        return None
+    path = f"/repositories/{read['arguments']['repository_id']}"
+    there = await line.request(i, Request("GET", path))
+    if rate_limits.limited(there.status, there.headers, message_of(there)):
+        return None
+    return Answer(410, answer.headers, answer.data) if there.status == 200 else answer
+
+
+async def _answered(line: Line, read: Row, why: str | None = None) -> None:
+    """There is nothing to ask, or the App was not granted it: new permissions fetch all anew."""
+    if why:
+        log.warning("read refused", kind=read["kind"], subject=read["subject"], why=why)
+    await line.hub.store.write(lambda tx: pending_reads.answered(tx, read, why))
+
+
+async def _senseless(line: Line, read: Row, why: str) -> None:
+    """It may be better the next time; if it never is, it is let go, and the row says why."""
+    given_up = read["attempts"] >= MOST_TRIES
+    await (_answered if given_up else _failed)(line, read, why)
+
+
+async def _unanswered(line: Line, read: Row, exc: Exception) -> None:
+    await _failed(line, read, f"{type(exc).__name__}: {exc}")
+    if isinstance(exc, TokenRefused) and exc.status in (403, 404):
+        # Perhaps removed or suspended, and the delivery that told so was lost.
+        i = read["installation_id"]
+        this = ask_installation(i, NOW)
+        await line.hub.store.write(lambda tx: bring.ask(tx, i, this))
+
+
+async def _repository_of(line: Line, read: Row) -> str | None:
+    here = (read["installation_id"], read["arguments"]["repository_id"])
+    return await line.hub.store.read(lambda tx: mirror_rows.repository_name(tx, *here))
+
+
+async def _list(
+    line: Line, installation_id: int, path: str, items: str | None
+) -> tuple[Answer | None, bool]:
+    """One answer, or the pages of a list put together; and whether that is all of it.
+
+    None: between two pages the turn was lost.
+    """
+    answer = await line.request(installation_id, Request("GET", path))
+    whole = at(answer.data, items) if items else answer.data
+    following = onward(answer, path, items)
+    for _ in range(MOST_PAGES - 1):
+        if answer.status != 200 or following is None or not isinstance(whole, list):
+            break
+        if not await line.hub.store.write(lambda tx: line.may_go_on(tx, installation_id)):
+            return None, False
+        answer = await line.request(installation_id, Request("GET", following))
+        more = at(answer.data, items) if items else answer.data
+        whole = whole + more if isinstance(more, list) else None
+        following = onward(answer, following, items)
+    data = whole if answer.status == 200 else answer.data
+    return Answer(answer.status, answer.headers, data), link(answer) is None
+
+
+async def _done(line: Line, read: Row, reading: Reading, status: int) -> None:
+    async def work(tx: Tx) -> None:
+        if "repository_id" in read["arguments"]:
+            await mirror_rows.lock_repository(tx, *reading.here)
+        if status == 200:
+            await kinds.KINDS[read["kind"]].apply(tx, line.hub.keys, reading)
+        else:
+            await kinds.gone(tx, read, status)
+        await pending_reads.answered(tx, read)
+        tx.rings.add(f"installation {read['installation_id']}")
+
+    await line.hub.store.write(work)
+
+
+async def _put_off(line: Line, read: Row) -> None:
+    """GitHub said wait: that is no fault of the read's."""
+
+    async def work(tx: Tx) -> None:
+        await pending_reads.put_off(tx, read, await tx.now() + SECOND)
+
+    await line.hub.store.write(work)
+
+
+async def _failed(line: Line, read: Row, why: str) -> None:
+    log.warning("read put off", kind=read["kind"], subject=read["subject"], why=why)
+
+    async def work(tx: Tx) -> None:
+        await pending_reads.failed(tx, read, why)
+
+    await line.hub.store.write(work)

@@ -1,0 +1,100 @@
+"""The line to GitHub: one request at a time, and what each answer says of the limits."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.dispatch.dispatcher import Hub
+from bot.github import limits, rate_limits
+from bot.github.client import (
+    REQUEST_TIMEOUT,
+    Answer,
+    GitHub,
+    OutcomeUnknown,
+    TokenRefused,
+    Unreachable,
+)
+from bot.github.payloads import at, text
+from bot.github.rate_limits import READ
+from bot.outbox.kinds import Request
+from bot.times import SECOND
+from store.engine.transaction import Tx
+from store.outbox import sender_leases
+
+# Requests as the App itself, of no installation: they have a lease and budgets of their own.
+APP = 0
+# The lease on an installation's line.
+LEASE = 3 * REQUEST_TIMEOUT * SECOND
+# A send starts only if it lasts at least this much longer.
+SEND_WITHIN = 2 * REQUEST_TIMEOUT * SECOND
+# After a lease that ended by itself: its last request may still be under way.
+GRACE = (REQUEST_TIMEOUT + 5) * SECOND
+
+
+@dataclass
+class Line:
+    """`me` names this process. `trouble`: why GitHub could not be used the last time."""
+
+    hub: Hub
+    github: GitHub
+    me: str = field(default_factory=lambda: secrets.token_hex(8))
+    trouble: str | None = None
+
+    async def request(self, installation_id: int, request: Request) -> Answer:
+        """Send it, and keep what the answer says about the limits."""
+        try:
+            # What concerns the installation itself is asked as the App: it may be suspended.
+            answer = await (
+                self.github.app_request(request.method, request.path)
+                if installation_id == APP or request.path.startswith("/app/")
+                else self.github.request(
+                    installation_id, request.method, request.path, request.body
+                )
+            )
+        except (Unreachable, OutcomeUnknown, TokenRefused) as exc:
+            self.trouble = f"{type(exc).__name__}: {exc}"
+            raise
+        self.trouble = None
+        await self.hub.store.write(lambda tx: _observe(tx, installation_id, request, answer))
+        return answer
+
+    async def release(self) -> None:
+        """Give the leases back, at a proper end."""
+        await self.hub.store.write(lambda tx: sender_leases.release(tx, self.me))
+
+    async def may_go_on(self, tx: Tx, installation_id: int) -> bool:
+        """Keep the lease for another request, if it is ours and GitHub lets us."""
+        lease = await sender_leases.acquire(tx, installation_id, self.me, LEASE, GRACE)
+        if lease is None:
+            return False
+        now = await tx.now()
+        return rate_limits.ready_at(await limits.of(tx, installation_id, lease), READ, now) <= now
+
+
+async def _observe(tx: Tx, installation_id: int, request: Request, answer: Answer) -> None:
+    if request.method == "GET":
+        await limits.spend(tx, installation_id, READ)
+    else:
+        # Its cost was taken before it went out; the next one's distance is from its answer.
+        await sender_leases.mutated(tx, installation_id)
+    await limits.observe(tx, installation_id, answer.status, answer.headers, message_of(answer))
+
+
+def limited(answer: Answer) -> bool:
+    """Whether GitHub said wait, and not no."""
+    return rate_limits.limited(answer.status, answer.headers, message_of(answer))
+
+
+def message_of(answer: Answer) -> str:
+    """GitHub's words: the message, and what it says of each error."""
+    errors = at(answer.data, "errors")
+    each = [
+        text(e) if isinstance(e, str) else " ".join(_words(e))
+        for e in (errors if isinstance(errors, list) else [])
+    ]
+    return " ".join(part for part in (text(at(answer.data, "message")), *each) if part)[:1000]
+
+
+def _words(error: Any) -> list[str]:
+    found = (text(at(error, name)) for name in ("type", "code", "message"))
+    return [each for each in found if each]

@@ -1,0 +1,94 @@
+"""GitHub's JSON, read defensively: old recordings lack fields, and any may be null."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from bot.times import parsed
+from store.engine.transaction import Row
+from store.mirror.mirror_rows import version
+
+Json: TypeAlias = Any
+BIGGEST = 2**63 - 1
+# The year 2100: no time that GitHub means, and later than it nothing would ever be newer.
+NEVER = 4_102_444_800_000_000
+
+
+class Malformed(Exception):
+    """An object lacks what no mirror can do without; the text names it."""
+
+
+@dataclass(frozen=True)
+class Mirrored:
+    table: str
+    row: Row
+
+
+def at(value: Json, *path: str) -> Json:
+    """The value at the end of a path of keys; None where it breaks off."""
+    for each in path:
+        value = value.get(each) if isinstance(value, dict) else None
+    return value
+
+
+def text(value: Json, longest: int | None = None) -> str:
+    """As UTF-8 can hold it: GitHub's JSON may carry lone surrogates."""
+    if not isinstance(value, str):
+        return ""
+    return value.encode("utf-8", "replace").decode()[:longest]
+
+
+def number(value: Json, name: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= BIGGEST:
+        return value
+    raise Malformed(f"{name} is no id")
+
+
+def name(value: Json, of: str, longest: int = 100) -> str:
+    """A text that is a key: it must be there."""
+    found = text(value, longest)
+    if not found:
+        raise Malformed(f"{of} is missing")
+    return found
+
+
+def maybe_number(value: Json) -> int | None:
+    good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= BIGGEST
+    return value if good else None
+
+
+def time(value: Json) -> int:
+    return maybe_time(value) or 0
+
+
+def maybe_time(value: Json) -> int | None:
+    """ISO 8601, or the epoch seconds of some old payloads."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        found = value * 1_000_000
+    else:
+        try:
+            found = parsed(value) if isinstance(value, str) else -1
+        except (ValueError, OverflowError):
+            return None
+    return found if 0 <= found < NEVER else None
+
+
+def names(value: Json, of: str) -> str:
+    """A JSON list, sorted: GitHub's order means nothing."""
+    found = {text(at(each, of), 255) for each in value} if isinstance(value, list) else set()
+    return json.dumps(sorted(found - {""}), ensure_ascii=False)
+
+
+def author(value: Json) -> Row:
+    return {
+        "author": text(at(value, "user", "login"), 100),
+        "author_id": maybe_number(at(value, "user", "id")) or 0,
+        "author_association": text(at(value, "author_association"), 40) or "NONE",
+    }
+
+
+def guarded(
+    table: str, row: Row, updated_at: int, *, deleted: bool = False, read_at: int = 0
+) -> Mirrored:
+    guard = version(row, updated_at, deleted=deleted, read_at=read_at)
+    return Mirrored(table, row | {"deleted": int(deleted), "version": guard})

@@ -1,0 +1,140 @@
+"""What does not fit of what was given, in words that say what does: pure."""
+
+import json
+import re
+from difflib import get_close_matches
+from typing import Any, TypeAlias, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from bot.kernel import patterns
+
+Place: TypeAlias = tuple[str | int, ...]
+
+MUST = {
+    "a number": ("float_type", "float_parsing", "finite_number"),
+    "a whole number": ("int_type", "int_parsing", "int_parsing_size", "int_from_float"),
+    "an object": ("dict_type", "model_type", "model_attributes_type"),
+    "at least {ge}": ("greater_than_equal",),
+    "at most {le}": ("less_than_equal",),
+    "less than {lt}": ("less_than",),
+    "more than {gt}": ("greater_than",),
+    "text, which half of a surrogate pair is not": ("string_unicode",),
+    "a text": ("string_type",),
+    "true or false": ("bool_type", "bool_parsing"),
+}
+# By pydantic's name of the error: they go on from the argument's name.
+REASONS = {kind: f"must be {words}" for words, kinds in MUST.items() for kind in kinds} | {
+    "missing": "is missing",
+    "extra_forbidden": "is not known",
+    "union_tag_not_found": "has no {discriminator}",
+    "union_tag_invalid": "has a {discriminator} that is none of {expected_tags}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must not be empty",
+    "too_long": "must have at most {max_length} entries",
+}
+NAMES = frozenset({"missing", "extra_forbidden"})
+# A name, or a value, may be of any length.
+SHOWN = 80
+MOST = 20
+
+
+def said(exc: ValidationError, given: Any, model: type[BaseModel]) -> dict[str, str]:
+    """By argument, as `files.0.path`: what goes on from its name. The whole has the name ''."""
+    found: dict[Place, list[ErrorDetails]] = {}
+    for each in exc.errors(include_url=False):
+        found.setdefault(_place(each, given), []).append(each)
+    # Where one of several kinds is taken, the kinds that it is not say nothing of what is in it.
+    outer = {place[:n] for place in found for n in range(len(place))}
+    words = {
+        _named(place): " or ".join(dict.fromkeys(_reasons(place, errors, model)))
+        for place, errors in found.items()
+        if place not in outer
+    }
+    return dict(list(words.items())[:MOST])
+
+
+def misnamed(exc: ValidationError) -> bool:
+    """Whether an argument is missing, or is none."""
+    found = exc.errors(include_url=False, include_input=False)
+    return any(each["type"] in NAMES and len(each["loc"]) == 1 for each in found)
+
+
+def takes(model: type[BaseModel]) -> str:
+    """The arguments' names, those with a ? may be left out."""
+    fields = model.model_fields.items()
+    return ", ".join(n if each.is_required() else f"{n}?" for n, each in fields) or "nothing"
+
+
+def _place(error: ErrorDetails, given: Any) -> Place:
+    """Without what pydantic puts in for each kind, where one of several is taken."""
+    place: list[str | int] = []
+    for part in error["loc"]:
+        there = part in given if isinstance(given, dict) else isinstance(given, list)
+        if there and (isinstance(given, dict) or isinstance(part, int)):
+            given = given[part]
+            place.append(part)
+        elif error["type"] == "missing" and part == error["loc"][-1]:
+            place.append(part)
+    return tuple(place)
+
+
+def _named(place: Place) -> str:
+    return ".".join(str(part)[:SHOWN] for part in place)
+
+
+def _reasons(place: Place, errors: list[ErrorDetails], model: type[BaseModel]) -> list[str]:
+    chosen = [name for each in errors for name in _choices(each)]
+    if chosen:
+        return [f"must be {_either(chosen)}{_nearest(errors[0]['input'], chosen)}"]
+    return [_reason(place, each, model) for each in errors]
+
+
+def _reason(place: Place, error: ErrorDetails, model: type[BaseModel]) -> str:
+    kind, given = error["type"], error["input"]
+    if kind == "extra_forbidden":
+        known = _model(model, place[:-1])
+        nearest = _nearest(place[-1], [*known.model_fields])
+        inside = f"; {_named(place[:-1])} takes {takes(known)}" if place[1:] else ""
+        return REASONS[kind] + nearest + inside
+    if kind == "list_type":
+        short = isinstance(given, str) and len(given) <= SHOWN
+        return f"must be a list, as {json.dumps([given])}" if short else "must be a list, as […]"
+    if kind == patterns.KIND:
+        return error["msg"]
+    if kind in REASONS:
+        return REASONS[kind].format(**error.get("ctx", {}))
+    return "does not fit: " + error["msg"].removeprefix("Value error, ")
+
+
+def _choices(error: ErrorDetails) -> list[str]:
+    if error["type"] != "literal_error":
+        return []
+    return re.findall(r"'([^']*)'", error["ctx"]["expected"])
+
+
+def _either(names: list[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _nearest(given: Any, known: list[str]) -> str:
+    """Of texts alone: a number may be too long to be written."""
+    near = get_close_matches(given[:SHOWN], known, 1) if isinstance(given, str) else []
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _model(model: type[BaseModel], place: Place) -> type[BaseModel]:
+    for part in place:
+        if isinstance(part, str) and part in model.model_fields:
+            model = _within(model.model_fields[part].annotation) or model
+    return model
+
+
+def _within(kind: Any) -> type[BaseModel] | None:
+    """The model that `list[Model] | None` and the like are of."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind
+    return next(filter(None, map(_within, get_args(kind))), None)

@@ -1,0 +1,78 @@
+"""How far the mirror is behind, said in words that help."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bot.times import SECOND, stamp
+from store.engine.transaction import Row, Tx
+from store.fetch import backfills
+from store.mirror import freshness
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """`at`: the mirror holds what GitHub sent up to then, microseconds. `behind`: why no later."""
+
+    at: int
+    behind: list[str]
+
+    def told(self, now: int) -> dict[str, Any]:
+        """As every answer has it."""
+        stale_s = (now - self.at) / SECOND
+        return {"as_of": stamp(self.at), "stale_s": stale_s, "behind": self.behind}
+
+
+async def of(
+    tx: Tx, installation_id: int, now: int, reach: frozenset[int] | None = None
+) -> Freshness:
+    """`reach`: the repositories that may be named; None: all."""
+    row = await freshness.of(tx, installation_id)
+    since = [row[name] for name in ("waiting", "failed", "dead", "lost") if row[name] is not None]
+    why: list[str] = []
+    if late := _unheard(row, now):
+        since.append(late)
+        why.append("GitHub's log of deliveries cannot be read, and no webhook gets in")
+    if row["dead"] is not None:
+        n = await freshness.dead_count(tx, installation_id)
+        why.append(
+            f"{_deliveries(n)} could not be processed: `hubbub deliveries list --state dead`"
+        )
+    if row["failed"] is not None:
+        why.append("a delivery failed and is tried again")
+    if row["lost"] is not None:
+        why += [
+            f"{each['name'] or 'the installation'}: {_deliveries(each['n'])} lost, being fetched"
+            for each in await freshness.lost_by_repository(tx, installation_id)
+            if _within(each, reach)
+        ]
+    if row["filling"]:
+        why += [
+            f"{each['name']}: being fetched, {_share(each)}"
+            for each in await backfills.unfinished(tx, installation_id)
+            if _within(each, reach)
+        ]
+    return Freshness(min([now, *since]), why)
+
+
+def _unheard(row: Row, now: int) -> int | None:
+    """Since when nobody looked, where nothing is told and it should have been looked."""
+    late_after, surveyed = int(row["late_after"] or 0), int(row["surveyed"] or 0)
+    return surveyed if late_after and now - surveyed > late_after else None
+
+
+def _within(row: Row, reach: frozenset[int] | None) -> bool:
+    return reach is None or row["id"] is None or row["id"] in reach
+
+
+async def filling(tx: Tx) -> dict[str, str]:
+    """What is being fetched for the first time, and how far it is, of all installations."""
+    return {row["name"]: _share(row) for row in await backfills.unfinished(tx)}
+
+
+def _deliveries(n: int) -> str:
+    return f"{n} {'delivery' if n == 1 else 'deliveries'}"
+
+
+def _share(row: dict[str, int]) -> str:
+    seen, expected = int(row["seen"]), int(row["expected"])
+    return f"{min(99, 100 * seen // expected)} %" if expected else f"{seen} things so far"

@@ -1,0 +1,237 @@
+"""An operation: one typed function, offered on every surface.
+
+Its arguments come from its signature, its description from its docstring, its result's schema
+from its return type.
+"""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from bot.errors import Refused
+from bot.identity.actors import Actor, Role
+from bot.identity.keyring import Keys
+from bot.kernel import argument_errors
+from bot.kernel.event_stream import News
+from store.engine.transaction import Row, Tx, Work
+
+Key: TypeAlias = Annotated[
+    str,
+    Field(min_length=1, max_length=100, description="a repeated call with it is the same call"),
+]
+# As people copy it from their browser.
+ADDRESS = re.compile(r"https?://[^/\s]+/([^/\s]+/[^/\s]+)/(?:issues|pull)/(\d+)(?:[/?#].*)?")
+
+
+def _reference(ref: str) -> str:
+    found = ADDRESS.fullmatch(ref)
+    return f"{found[1]}#{found[2]}" if found else ref
+
+
+# What callers write for a task.
+TaskRef: TypeAlias = Annotated[
+    str, Field(description="owner/repo#12 or a task id", max_length=300), AfterValidator(_reference)
+]
+RepositoryName: TypeAlias = Annotated[str, Field(description="owner/repo", max_length=250)]
+WaitSeconds: TypeAlias = Annotated[
+    float, Field(ge=0, le=50, description="wait up to this long for it")
+]
+
+# Of what does not fit, in the message; the details have more.
+SAID = 3
+
+
+class Notice(BaseModel):
+    """Something that reaches an agent beside what it asked for."""
+
+    kind: str = Field(
+        description="paused, lease_lost, hold, lease_ending, answered, message, write_failed"
+    )
+    subject: str = Field(description="the task, or the id of the message, write or agent")
+    message: str
+    # By which it is noted that it was told; no part of the answer.
+    key: str = Field("", exclude=True)
+
+
+class Answer(BaseModel):
+    """What every operation returns, beside its own fields."""
+
+    model_config = ConfigDict(extra="forbid")
+    # What is sealed where it is kept, and therefore not kept for a repeated call: as pydantic's
+    # `exclude` has it.
+    sealed: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+
+    as_of: str = Field("", description="the mirror holds what GitHub sent up to this time")
+    stale_s: float = Field(0, description="how far the mirror is behind, in seconds")
+    behind: list[str] = Field([], description="what the mirror is known to lack, and why")
+    notices: list[Notice] = Field([], description="what you should know")
+
+    async def as_it_is(self, _tx: Tx, _installation_id: int) -> Self:
+        """What has become of it since, for a call that is repeated."""
+        return self
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the operations of one process have in common.
+
+    An agent is idle, then inactive, so many microseconds after its last call.
+    """
+
+    keys: Keys
+    idle_after: int = 5 * 60 * 1_000_000
+    inactive_after: int = 60 * 60 * 1_000_000
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an operation acts with. `now`: microseconds UTC, once for the transaction."""
+
+    tx: Tx
+    actor: Actor
+    now: int
+    shared: Shared
+    # What has to be written down, also of a call that only reads or is refused: done after it.
+    later: list[Work[None]] = field(default_factory=list)
+
+    @property
+    def installation_id(self) -> int:
+        return self.actor.installation_id
+
+
+Peek: TypeAlias = Callable[[Context], Awaitable[bool]]
+# What an agent that calls must be: `here` has not left, `at_work` is not paused either.
+Presence: TypeAlias = Literal["any", "here", "at_work"]
+
+
+@dataclass(frozen=True)
+class Woken:
+    """What one who waits makes of news, without a look at the database.
+
+    `wants`: whether an event concerns the actor, with the answer so far. `answer`: the answer
+    with the news; None: only a look tells. Without it a look is taken whenever one is wanted.
+    `go_on`: the arguments for that look, with the answer so far.
+    """
+
+    wants: Callable[[Any, Actor, Row], bool]
+    answer: Callable[[Any, Actor, Any, News], Answer | None] | None = None
+    go_on: Callable[[Any, Any], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Slash:
+    """How an operation is asked for in a comment, and answered there.
+
+    The task is the issue commented on; the words fill `arguments` in order, the last one taking
+    the rest; `given` are those that the verb itself stands for. `reply` makes the comment that
+    answers; without it a reaction is all.
+    """
+
+    verb: str
+    help: str
+    arguments: tuple[str, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
+    reply: Callable[[Any], str] | None = None
+
+
+@dataclass(frozen=True)
+class Operation:
+    name: str
+    description: str
+    arguments: type[BaseModel]
+    result: type[Answer]
+    run: Callable[..., Awaitable[Answer]]
+    role: Role
+    reads_only: bool
+    idempotent: bool
+    destructive: bool
+    # With it the operation takes `key`, by which a repeated call is known.
+    reaches_github: bool
+    # Neither audited nor kept for a retry: it may well be done twice.
+    quiet: bool
+    presence: Presence
+    slashes: tuple[Slash, ...]
+    # With it the operation takes `wait_s`, and is asked again until it holds or time is over.
+    settled: Callable[[Any], bool] | None
+    # For one that writes: whether it is worth asking again, without writing.
+    peek: Peek | None
+    # What wakes those who wait; without it, whatever happens in the installation.
+    woken: Woken | None
+
+    def parse(self, given: Any) -> BaseModel:
+        try:
+            return self.arguments.model_validate(given)
+        except ValidationError as exc:
+            raise _invalid(self, exc, given) from exc
+
+
+def operation(
+    *,
+    role: Role,
+    reads_only: bool = False,
+    idempotent: bool = False,
+    destructive: bool = False,
+    reaches_github: bool = False,
+    quiet: bool = False,
+    presence: Presence | None = None,
+    slashes: tuple[Slash, ...] = (),
+    settled: Callable[[Any], bool] | None = None,
+    peek: Peek | None = None,
+    woken: Woken | None = None,
+) -> Callable[[Callable[..., Awaitable[Answer]]], Operation]:
+    """Turn `async def name(ctx, …) -> Answer` into an `Operation`.
+
+    `presence`: unless given, any for one that only reads, and `at_work` to write on GitHub.
+    """
+    usual: Presence = "any" if reads_only else "at_work" if reaches_github else "here"
+
+    def made(run: Callable[..., Awaitable[Answer]]) -> Operation:
+        signature = inspect.signature(run, eval_str=True)
+        _ctx, *parameters = signature.parameters.values()
+        fields: dict[str, Any] = {
+            p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in parameters
+        }
+        if settled:
+            fields["wait_s"] = (WaitSeconds, 0)
+        if reaches_github:
+            fields["key"] = (Key | None, None)
+        return Operation(
+            name=run.__name__,
+            description=" ".join((inspect.getdoc(run) or "").split()),
+            arguments=create_model(run.__name__, __config__=ConfigDict(extra="forbid"), **fields),
+            result=signature.return_annotation,
+            run=run,
+            role=role,
+            reads_only=reads_only,
+            idempotent=idempotent or reads_only,
+            destructive=destructive,
+            reaches_github=reaches_github,
+            quiet=quiet,
+            presence=presence or usual,
+            slashes=slashes,
+            settled=settled,
+            peek=peek,
+            woken=woken,
+        )
+
+    return made
+
+
+def _invalid(which: Operation, exc: ValidationError, given: Any) -> Refused:
+    said = argument_errors.said(exc, given, which.arguments)
+    first = [f"`{name}` {why}" if name else f"the arguments {why}" for name, why in said.items()]
+    takes = (
+        f" It takes {argument_errors.takes(which.arguments)}."
+        if argument_errors.misnamed(exc)
+        else ""
+    )
+    return Refused(
+        "invalid_arguments",
+        f"{which.name}: {'; '.join(first[:SAID])}.{takes}",
+        errors=[{"argument": name, "problem": why} for name, why in said.items()],
+    )

@@ -1,0 +1,90 @@
+"""What CI says of a commit: check runs, workflow runs and their jobs."""
+
+from bot.github.payloads import (
+    Json,
+    Mirrored,
+    at,
+    guarded,
+    maybe_number,
+    maybe_time,
+    number,
+    text,
+    time,
+)
+from store.engine.transaction import Row
+
+# Of two states at one second, the later in a run's life is the newer.
+RANKS = {"in_progress": 1, "completed": 2}
+
+
+def check_run(
+    installation_id: int, repository_id: int, value: Json, *, read_at: int = 0
+) -> Mirrored:
+    row = {
+        "installation_id": installation_id,
+        "id": number(at(value, "id"), "check_run.id"),
+        "repository_id": repository_id,
+        "head_sha": text(at(value, "head_sha"), 64),
+        "name": text(at(value, "name"), 255),
+        "app": text(at(value, "app", "slug"), 100),
+        **_state(value),
+        "started_at": maybe_time(at(value, "started_at")),
+        "completed_at": maybe_time(at(value, "completed_at")),
+    }
+    return guarded("check_runs", row, _moment(row), read_at=read_at)
+
+
+def workflow_run(
+    installation_id: int, repository_id: int, value: Json, *, read_at: int = 0
+) -> Mirrored:
+    updated = time(at(value, "updated_at"))
+    row = {
+        "installation_id": installation_id,
+        "id": number(at(value, "id"), "workflow_run.id"),
+        "repository_id": repository_id,
+        "workflow_id": maybe_number(at(value, "workflow_id")) or 0,
+        "name": text(at(value, "name"), 255),
+        "title": text(at(value, "display_title"), 1024),
+        "event": text(at(value, "event"), 80),
+        "head_branch": text(at(value, "head_branch"), 255),
+        "head_sha": text(at(value, "head_sha"), 64),
+        "run_number": maybe_number(at(value, "run_number")) or 0,
+        "run_attempt": maybe_number(at(value, "run_attempt")) or 1,
+        **_state(value),
+        "created_at": time(at(value, "created_at")),
+        "updated_at": updated,
+    }
+    # Another attempt begins anew, perhaps within the second.
+    moment = updated + 4 * int(str(row["run_attempt"])) + RANKS.get(str(row["status"]), 0)
+    return guarded("workflow_runs", row, moment, read_at=read_at)
+
+
+def workflow_job(
+    installation_id: int, repository_id: int, value: Json, *, read_at: int = 0
+) -> Mirrored:
+    row = {
+        "installation_id": installation_id,
+        "id": number(at(value, "id"), "workflow_job.id"),
+        "repository_id": repository_id,
+        "run_id": maybe_number(at(value, "run_id")) or 0,
+        "run_attempt": maybe_number(at(value, "run_attempt")) or 1,
+        "name": text(at(value, "name"), 255),
+        "head_sha": text(at(value, "head_sha"), 64),
+        **_state(value),
+        "started_at": maybe_time(at(value, "started_at")),
+        "completed_at": maybe_time(at(value, "completed_at")),
+    }
+    return guarded("workflow_jobs", row, _moment(row), read_at=read_at)
+
+
+def _state(value: Json) -> Row:
+    return {
+        "status": text(at(value, "status"), 20),
+        "conclusion": text(at(value, "conclusion"), 40) or None,
+    }
+
+
+def _moment(row: Row) -> int:
+    """GitHub says no `updated_at` of these: the newest time in them, then how far they are."""
+    newest = max(row["started_at"] or 0, row["completed_at"] or 0)
+    return int(newest) + RANKS.get(row["status"], 0)

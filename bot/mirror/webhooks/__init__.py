@@ -1,0 +1,65 @@
+"""What each webhook event means: which rows it brings, what it leaves to be read or run.
+
+Pure functions of the payload. `EVENTS` is the whole list: an event, or an action, that is not
+handled is kept in the inbox and counted, never refused.
+"""
+
+from dataclasses import replace
+
+from bot.github.payloads import at
+from bot.mirror.rows import installations as installation_rows
+from bot.mirror.webhooks import (
+    boards,
+    checks,
+    installations,
+    issues,
+    pulls,
+    relations,
+    repositories,
+)
+from bot.mirror.webhooks.event import Changes, Event, Handler
+
+EVENTS: dict[str, Handler] = {
+    "check_run": checks.check_run,
+    "create": repositories.create,
+    "delete": repositories.delete,
+    "installation": installations.installation,
+    "installation_repositories": installations.installation_repositories,
+    "installation_target": installations.installation_target,
+    "issue_comment": issues.issue_comment,
+    "issue_dependencies": relations.issue_dependencies,
+    "issues": issues.issues,
+    "label": issues.label,
+    "member": installations.member,
+    "membership": installations.membership,
+    "milestone": issues.milestone,
+    "organization": installations.organization,
+    "ping": installations.ping,
+    "projects_v2": boards.projects_v2,
+    "projects_v2_item": boards.projects_v2_item,
+    "pull_request": pulls.pull_request,
+    "pull_request_review": pulls.pull_request_review,
+    "pull_request_review_comment": pulls.pull_request_review_comment,
+    "pull_request_review_thread": pulls.pull_request_review_thread,
+    "push": repositories.push,
+    "repository": repositories.repository,
+    "sub_issues": relations.sub_issues,
+    "team": installations.team,
+    "workflow_job": checks.workflow_job,
+    "workflow_run": checks.workflow_run,
+}
+
+
+def changes_of(name: str, event: Event) -> Changes | None:
+    """What a delivery changes; None for one that is only kept. Raise Malformed."""
+    handler = EVENTS.get(name)
+    if handler is None:
+        return None
+    found = handler(event)
+    if at(event.payload, "repository") is None:
+        return found
+    # First, so that the rows of a repository never stand there without it.
+    value = at(event.payload, "repository")
+    first = installation_rows.repository(event.installation_id, value)
+    account = installation_rows.account(event.installation_id, at(value, "owner"))
+    return replace(found, rows=(account, first, *found.rows))

@@ -1,0 +1,44 @@
+"""Boards. A change of Status is told with its new value, so that it needs no call."""
+
+from bot.github import payloads
+from bot.github.payloads import Json, at
+from bot.mirror.rows import boards as rows
+from bot.mirror.webhooks.event import Ask, Changes, Event
+
+
+def projects_v2(event: Event) -> Changes:
+    value = at(event.payload, "projects_v2")
+    project = rows.project(event.installation_id, value, deleted=event.deleted)
+    asks = () if event.deleted else (ask_fields(project.row["number"], project.row["id"]),)
+    return Changes((project,), asks=asks)
+
+
+def projects_v2_item(event: Event) -> Changes:
+    value = at(event.payload, "projects_v2_item")
+    project_node = payloads.text(at(value, "project_node_id"), 100)
+    item = rows.item(
+        event.installation_id,
+        value,
+        project_node,
+        payloads.text(at(value, "content_node_id"), 100),
+        deleted=event.deleted,
+    )
+    changed = at(event.payload, "changes", "field_value")
+    if at(changed, "field_type") != "single_select" or "to" not in changed:
+        return Changes((item,))
+    status = rows.value_of(
+        event.installation_id,
+        item.row["id"],
+        at(changed, "field_node_id"),
+        _option(at(changed, "to")),
+        item.row["updated_at"],
+    )
+    return Changes((item, status))
+
+
+def _option(value: Json) -> Json:
+    return value if isinstance(value, dict) else None
+
+
+def ask_fields(number: int, project_id: int) -> Ask:
+    return Ask("project_fields", str(number), {"number": number, "project_id": project_id})

@@ -1,0 +1,17 @@
+"""What CI says."""
+
+from bot.github.payloads import at
+from bot.mirror.rows import checks as rows
+from bot.mirror.webhooks.event import Changes, Event
+
+
+def check_run(event: Event) -> Changes:
+    return Changes((rows.check_run(*event.here, at(event.payload, "check_run")),))
+
+
+def workflow_run(event: Event) -> Changes:
+    return Changes((rows.workflow_run(*event.here, at(event.payload, "workflow_run")),))
+
+
+def workflow_job(event: Event) -> Changes:
+    return Changes((rows.workflow_job(*event.here, at(event.payload, "workflow_job")),))

@@ -1,0 +1,66 @@
+"""Where the App is installed, and who may do what there."""
+
+from bot.github import payloads
+from bot.github.payloads import at
+from bot.mirror.rows import installations
+from bot.mirror.webhooks.event import (
+    Changes,
+    Event,
+    Forgotten,
+    ask_installation,
+    listed,
+    named_repositories,
+)
+from bot.mirror.webhooks.repositories import READ_REPOSITORIES
+
+# After these the installation covers what it did not, or nobody knows what it missed.
+COVERS_ANEW = ("created", "unsuspend", "new_permissions_accepted")
+
+
+def installation(event: Event) -> Changes:
+    row = installations.installation(at(event.payload, "installation"), deleted=event.deleted)
+    asks = (READ_REPOSITORIES,) if event.action in COVERS_ANEW else ()
+    return Changes((row, *named_repositories(event, "repositories")), asks)
+
+
+def installation_repositories(event: Event) -> Changes:
+    removed = at(event.payload, "repositories_removed")
+    added = named_repositories(event, "repositories_added")
+    return Changes(
+        (installations.installation(at(event.payload, "installation")), *added),
+        asks=(READ_REPOSITORIES,),
+        selected=(
+            *((row.row["id"], 1) for row in added),
+            *((payloads.number(at(r, "id"), "repository.id"), 0) for r in listed(removed)),
+        ),
+    )
+
+
+def installation_target(event: Event) -> Changes:
+    """The account has another name: so have all its repositories."""
+    return Changes(asks=(ask_installation(event.installation_id), READ_REPOSITORIES))
+
+
+def member(event: Event) -> Changes:
+    login = payloads.text(at(event.payload, "member", "login"), 100) or None
+    return Changes(forgotten=(Forgotten(event.repository_id, login),))
+
+
+def membership(event: Event) -> Changes:
+    login = payloads.text(at(event.payload, "member", "login"), 100) or None
+    return Changes(forgotten=(Forgotten(login=login),))
+
+
+def team(_: Event) -> Changes:
+    return Changes(forgotten=(Forgotten(),))
+
+
+def organization(event: Event) -> Changes:
+    login = payloads.text(at(event.payload, "membership", "user", "login"), 100) or None
+    if event.action == "renamed":
+        return installation_target(event)
+    return Changes(forgotten=(Forgotten(login=login),))
+
+
+def ping(_: Event) -> Changes:
+    return Changes()

@@ -1,0 +1,57 @@
+"""Issues, their comments, labels and milestones, and how issues hang together."""
+
+from bot.github import payloads
+from bot.github.payloads import at
+from bot.mirror.rows import issues as rows
+from bot.mirror.webhooks.event import Changes, Event, Moved, ask_repository, milestone_of, written
+
+
+def issues(event: Event) -> Changes:
+    issue = at(event.payload, "issue")
+    # A transferred issue is gone from here; its new repository tells of the new one.
+    gone = event.deleted or event.action == "transferred"
+    row = rows.issue(*event.here, issue, deleted=gone)
+    before = at(event.payload, "changes", "body", "from")
+    earlier = (row.row | {"body": payloads.text(before)},) if before else ()
+    moved = _moved(event) if event.action == "transferred" else ()
+    return Changes((row, *milestone_of(event, issue)), earlier=earlier, moved=moved)
+
+
+def _moved(event: Event) -> tuple[Moved, ...]:
+    new = at(event.payload, "changes", "new_issue")
+    return (
+        Moved(
+            issue_id=payloads.number(at(event.payload, "issue", "id"), "issue.id"),
+            repository_id=event.repository_id,
+            number=payloads.number(at(event.payload, "issue", "number"), "issue.number"),
+            new_issue_id=payloads.number(at(new, "id"), "changes.new_issue.id"),
+            new_repository_id=payloads.number(
+                at(event.payload, "changes", "new_repository", "id"), "changes.new_repository.id"
+            ),
+            new_number=payloads.number(at(new, "number"), "changes.new_issue.number"),
+            title=payloads.text(at(new, "title"), 1024),
+        ),
+    )
+
+
+def issue_comment(event: Event) -> Changes:
+    issue, comment = at(event.payload, "issue"), at(event.payload, "comment")
+    on = payloads.number(at(issue, "number"), "issue.number")
+    return Changes(
+        (
+            rows.issue(*event.here, issue),
+            rows.comment(*event.here, on, comment, deleted=event.deleted),
+            *milestone_of(event, issue),
+        ),
+        texts=written(event, "comment", comment, on, actions=("created", "edited")),
+    )
+
+
+def label(event: Event) -> Changes:
+    row = rows.label(*event.here, at(event.payload, "label"), deleted=event.deleted)
+    return Changes((row,), asks=(ask_repository("labels", event.repository_id),))
+
+
+def milestone(event: Event) -> Changes:
+    value = at(event.payload, "milestone")
+    return Changes((rows.milestone(*event.here, value, deleted=event.deleted),))

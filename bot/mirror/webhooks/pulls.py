@@ -1,0 +1,45 @@
+"""Pull requests, reviews, and the comments and threads on their lines."""
+
+from bot.github import payloads
+from bot.github.payloads import at
+from bot.mirror.rows import pulls as rows
+from bot.mirror.webhooks.event import Changes, Event, milestone_of, written
+
+
+def pull_request(event: Event) -> Changes:
+    value = at(event.payload, "pull_request")
+    return Changes((rows.pull_request(*event.here, value), *milestone_of(event, value)))
+
+
+def pull_request_review(event: Event) -> Changes:
+    review, pull = at(event.payload, "review"), at(event.payload, "pull_request")
+    on = payloads.number(at(pull, "number"), "pull_request.number")
+    return Changes(
+        (rows.pull_request(*event.here, pull), rows.review(*event.here, on, review)),
+        texts=written(event, "review", review, on, actions=("submitted", "edited")),
+    )
+
+
+def pull_request_review_comment(event: Event) -> Changes:
+    comment, pull = at(event.payload, "comment"), at(event.payload, "pull_request")
+    on = payloads.number(at(pull, "number"), "pull_request.number")
+    return Changes(
+        (
+            rows.pull_request(*event.here, pull),
+            rows.review_comment(*event.here, on, comment, deleted=event.deleted),
+        ),
+        texts=written(event, "review_comment", comment, on, actions=("created", "edited")),
+    )
+
+
+def pull_request_review_thread(event: Event) -> Changes:
+    pull = at(event.payload, "pull_request")
+    thread = rows.review_thread(
+        *event.here,
+        pull,
+        at(event.payload, "thread"),
+        resolved=event.action == "resolved",
+        when=at(event.payload, "updated_at"),
+        received_at=event.received_at,
+    )
+    return Changes((rows.pull_request(*event.here, pull), thread))

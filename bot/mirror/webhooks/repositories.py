@@ -1,0 +1,71 @@
+"""Repositories and their branches."""
+
+from bot.github import payloads
+from bot.github.payloads import at
+from bot.mirror.rows import installations
+from bot.mirror.webhooks.event import Ask, Branch, Changes, Event, ask_repository, listed
+from bot.repository.settings_file import PATH
+
+BRANCH = "refs/heads/"
+NOTHING = "0" * 40
+READ_REPOSITORIES = Ask("installation_repositories", "", {})
+
+
+def repository(event: Event) -> Changes:
+    # The row itself comes with every event; a rename has it under its new name.
+    if event.deleted:
+        value = at(event.payload, "repository")
+        return Changes((installations.repository(event.installation_id, value, deleted=True),))
+    if event.action == "transferred":
+        return Changes(asks=(READ_REPOSITORIES,))
+    return Changes()
+
+
+def push(event: Event) -> Changes:
+    ref = payloads.text(at(event.payload, "ref"))
+    if not ref.startswith(BRANCH):
+        return Changes()  # a tag
+    name = ref.removeprefix(BRANCH)[:255]
+    before = payloads.text(at(event.payload, "before"), 64)
+    after = payloads.text(at(event.payload, "after"), 64)
+    gone = after in ("", NOTHING)
+    pushed_at = payloads.time(at(event.payload, "repository", "pushed_at"))
+    branch = Branch(event.repository_id, name, before, None if gone else after, pushed_at)
+    asks = (_settings(event),) if not gone and _touches_settings(event, name) else ()
+    return Changes(branches=(branch,), asks=asks)
+
+
+def create(_: Event) -> Changes:
+    """It does not say which commit: the push does that comes with it."""
+    return Changes()
+
+
+def delete(event: Event) -> Changes:
+    """It may have been made again meanwhile: a read tells."""
+    name = payloads.text(at(event.payload, "ref"), 255)
+    if at(event.payload, "ref_type") != "branch" or not name:
+        return Changes()
+    return Changes(asks=(ask_branch(event.repository_id, name),))
+
+
+def ask_branch(repository_id: int, name: str) -> Ask:
+    return Ask("ref", f"{repository_id} {name}", {"repository_id": repository_id, "name": name})
+
+
+def _touches_settings(event: Event, name: str) -> bool:
+    if name != payloads.text(at(event.payload, "repository", "default_branch")):
+        return False
+    commits = listed(at(event.payload, "commits"))
+    if at(event.payload, "forced") is True or not commits:
+        return True  # what changed is not told
+    return any(
+        PATH in listed(at(commit, word))
+        for commit in commits
+        for word in ("added", "modified", "removed")
+    )
+
+
+def _settings(event: Event) -> Ask:
+    pusher = payloads.text(at(event.payload, "sender", "login"), 100)
+    asked = ask_repository("settings", event.repository_id)
+    return Ask(asked.kind, asked.subject, asked.arguments | {"committer": pusher})

@@ -1,0 +1,146 @@
+"""Snapshots of contexts, and what is restored."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from bot.contexts import access, snapshots, versions
+from bot.errors import Refused
+from bot.kernel.operation import Answer, Context, TaskRef, operation
+from bot.operations.contexts import (
+    LOOKED_AT,
+    About,
+    ContextId,
+    Name,
+    Number,
+    Snapshot,
+    advanced,
+    shown,
+    shown_snapshot,
+    too_many,
+)
+from bot.operations.tasks.tasks import found
+from store.contexts import contexts as stored
+from store.contexts import snapshots as context_snapshots
+from store.contexts import versions as stored_versions
+from store.engine import ids
+from store.engine.transaction import Row
+
+MOST_MEMBERS = 100
+MOST_SNAPSHOTS = 1000
+# In bytes: everybody who writes waits until one call has restored them.
+MOST_RESTORED = 8_000_000
+
+
+class RestoredContexts(Answer):
+    contexts: list[About]
+
+
+class OneSnapshot(Answer):
+    snapshot: Snapshot
+
+
+@operation(role="tester")
+async def restore_context(
+    ctx: Context,
+    context_id: ContextId | None = None,
+    version: Number | None = None,
+    snapshot_id: ContextId | None = None,
+) -> RestoredContexts:
+    """Make an old version the newest again, or all that a snapshot has."""
+    needs: access.Access = "write"
+    if snapshot_id is None and context_id is not None and version is not None:
+        wanted = {context_id: version}
+    elif snapshot_id is not None and context_id is not None and version is None:
+        wanted = {context_id: await snapshots.version_in(ctx, snapshot_id, context_id)}
+    elif snapshot_id is not None and version is None:
+        wanted, needs = await snapshots.whole(ctx, snapshot_id), "read"
+    else:
+        raise Refused(
+            "invalid_arguments",
+            "Give `context_id` and `version`, or `snapshot_id`, with `context_id` for one of its.",
+        )
+    await _bounded(ctx, wanted)
+    restored = [await _restored(ctx, each, wanted[each], needs) for each in sorted(wanted)]
+    return RestoredContexts(contexts=[shown(row) for row in restored])
+
+
+async def _bounded(ctx: Context, wanted: dict[str, int]) -> None:
+    """Raise Refused when that much cannot be restored at once."""
+    here = (ctx.tx, ctx.installation_id)
+    rows = await stored.several(*here, list(wanted))
+    changed = {row["id"]: wanted[row["id"]] for row in rows if row["version"] != wanted[row["id"]]}
+    size = await stored_versions.size(*here, changed) if len(changed) > 1 else 0
+    if size > MOST_RESTORED:
+        raise Refused(
+            "too_large",
+            f"What would be restored has {size} bytes, and one call restores {MOST_RESTORED}: "
+            "restore them one by one, each by its `context_id` beside `snapshot_id`. Nothing was "
+            "changed.",
+            size=size,
+            largest=MOST_RESTORED,
+        )
+
+
+async def _restored(ctx: Context, context_id: str, version: int, needs: access.Access) -> Row:
+    """One more version with the content of an old one; the newest itself stays as it is.
+
+    What is to change needs to be written, whatever `needs` says of what stays. Raise Refused.
+    """
+    await access.find(ctx, context_id, needs)
+    await stored.lock(ctx.tx, ctx.installation_id, context_id)
+    row = await access.find(ctx, context_id, needs)
+    if version == row["version"]:
+        return row
+    read = await versions.exactly(ctx, row, version)
+    new = await advanced(ctx, row)
+    note = f"version {version} restored"
+    await versions.copy(ctx, context_id, new["version"], read, note)
+    await access.record(ctx, new, "restored", version=new["version"], restored=version)
+    return new
+
+
+@operation(role="tester")
+async def snapshot_contexts(
+    ctx: Context,
+    name: Name,
+    context_ids: Annotated[list[ContextId], Field(max_length=MOST_MEMBERS)] = [],  # noqa: B006 - pydantic copies it
+    task: TaskRef | None = None,
+) -> OneSnapshot:
+    """Note the versions of these contexts, or of a task's, for restore_context."""
+    if bool(context_ids) == bool(task):
+        raise Refused("invalid_arguments", "Give `context_ids` or `task`, one of them.")
+    if await context_snapshots.count(ctx.tx, ctx.installation_id, ctx.actor.name) >= MOST_SNAPSHOTS:
+        raise too_many("snapshots of yours", MOST_SNAPSHOTS, "Use one of them.")
+    rows = await (_of_task(ctx, task) if task else _these(ctx, context_ids))
+    row: Row = {
+        "installation_id": ctx.installation_id,
+        "id": ids.new("s", ctx.now),
+        "name": name,
+        "author": ctx.actor.name,
+        "at": ctx.now,
+        "members": {each["id"]: each["version"] for each in rows},
+    }
+    await context_snapshots.add(ctx.tx, row)
+    return OneSnapshot(snapshot=shown_snapshot(row, set(row["members"])))
+
+
+async def _these(ctx: Context, context_ids: list[str]) -> list[Row]:
+    rows = await stored.several(ctx.tx, ctx.installation_id, context_ids)
+    may = await access.accesses(ctx.tx, ctx.actor, rows)
+    for each in context_ids:
+        if may.get(each, "none") == "none":
+            raise access.unknown(each)
+    return rows
+
+
+async def _of_task(ctx: Context, task: str) -> list[Row]:
+    bound = await found(ctx, task)
+    rows = await stored.listed(ctx.tx, ctx.installation_id, task_id=bound["id"], limit=LOOKED_AT)
+    may = await access.accesses(ctx.tx, ctx.actor, rows)
+    readable = [row for row in rows if may[row["id"]] != "none"]
+    if not readable:
+        raise Refused("unknown_context", f"{task} has no context that you may read.")
+    if len(readable) > MOST_MEMBERS:
+        raise too_many("contexts and more of the task", MOST_MEMBERS, "Name them in context_ids.")
+    return readable

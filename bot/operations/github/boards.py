@@ -1,0 +1,40 @@
+"""Cards of project boards as agents move them."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from bot.errors import Refused
+from bot.kernel.operation import Context, TaskRef, operation
+from bot.operations.github.writing import Queued, Writes, queue, thread
+from bot.operations.tasks.tasks import Fence
+from bot.tasks import board
+from store.mirror import mirror_rows
+
+
+@operation(role="developer", reaches_github=True, idempotent=True)
+async def github_move_card(
+    ctx: Context,
+    issue: TaskRef,
+    status: Annotated[str, Field(min_length=1, max_length=100, description="as Done")],
+    project: Annotated[int, Field(ge=1, lt=2**31, description="by default the settings'")]
+    | None = None,
+    fence: Fence | None = None,
+) -> Writes:
+    """Set the Status of an issue or pull request on a board; it is put there if it is missing."""
+    task, where, number = await thread(ctx, issue, fence)
+    here = (ctx.tx, ctx.installation_id)
+    row = await mirror_rows.pull_request(*here, where["id"], number)
+    of: board.Content = "PullRequest" if row else "Issue"
+    row = row or await mirror_rows.issue(*here, where["id"], number)
+    assert row is not None
+    place = await board.place(*here, where["id"], project, status)
+    if isinstance(place, str):
+        raise Refused("invalid_arguments", place)
+    queued: list[Queued] = []
+    for kind, arguments in await board.moves(*here, place, row, of):
+        # What is put there in this very call comes first.
+        after = {"after": queued[-1].write_id} if queued else {}
+        target = board.target(place, row)
+        queued.append(await queue(ctx, kind, where, target, arguments | after, task))
+    return Writes(writes=queued)

@@ -1,0 +1,71 @@
+"""Check runs that agents report, and workflows that tech-leads start."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from bot.kernel.operation import Context, RepositoryName, operation
+from bot.kernel.patterns import Shape
+from bot.operations.github.writing import Branch, Sha, Write, write
+from bot.operations.tasks.tasks import covered
+
+Conclusion = Literal["success", "failure", "neutral", "cancelled", "skipped", "timed_out"]
+Workflow = Annotated[
+    str,
+    Field(description="its file's name, as agent.yml"),
+    Shape(r"^[\w.-]{1,200}$", "must be the name of a file in .github/workflows, as agent.yml"),
+]
+Inputs = Annotated[
+    dict[Annotated[str, Field(max_length=100)], Annotated[str, Field(max_length=65_000)]],
+    Field(max_length=25),
+]
+
+
+@operation(role="tester", reaches_github=True)
+async def github_report_check(
+    ctx: Context,
+    repository: RepositoryName,
+    sha: Sha,
+    name: Annotated[str, Field(min_length=1, max_length=100)],
+    conclusion: Conclusion | None = None,
+    title: Annotated[str, Field(max_length=250)] = "",
+    summary: Annotated[str, Field(max_length=60_000)] = "",
+) -> Write:
+    """Report what you checked on a commit; without a conclusion it is in progress."""
+    where = await covered(ctx, repository)
+    arguments: dict[str, Any] = {
+        "name": name,
+        "head_sha": sha,
+        "status": "completed" if conclusion else "in_progress",
+        "output": {"title": title or name, "summary": summary},
+    }
+    if conclusion:
+        arguments["conclusion"] = conclusion
+    return await write(ctx, "check_run", where, f"check {where['id']} {sha} {name}", arguments)
+
+
+@operation(role="tech-lead", reaches_github=True)
+async def github_run_workflow(
+    ctx: Context,
+    repository: RepositoryName,
+    workflow: Workflow,
+    ref: Annotated[Branch | None, Field(description="by default the default branch")] = None,
+    inputs: Inputs = {},  # noqa: B006 - pydantic copies it
+) -> Write:
+    """Start a workflow that has workflow_dispatch; the result names its run."""
+    where = await covered(ctx, repository)
+    arguments = {"workflow": workflow, "ref": ref or where["default_branch"], "inputs": inputs}
+    return await write(
+        ctx, "workflow_dispatch", where, f"workflow {where['id']} {workflow}", arguments
+    )
+
+
+@operation(role="tech-lead", reaches_github=True, idempotent=True, destructive=True)
+async def github_cancel_workflow(
+    ctx: Context, repository: RepositoryName, run_id: Annotated[int, Field(ge=1, lt=2**63)]
+) -> Write:
+    """Cancel a workflow run; one that has ended stays as it ended."""
+    where = await covered(ctx, repository)
+    return await write(
+        ctx, "workflow_cancel", where, f"run {where['id']} {run_id}", {"run_id": run_id}
+    )

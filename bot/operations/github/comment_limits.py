@@ -1,0 +1,56 @@
+"""Whether an agent may say more on an issue or pull request."""
+
+from bot.comments import history, limits
+from bot.errors import Refused
+from bot.kernel.operation import Context
+from bot.operations.github.writing import on_issue
+from bot.tasks import publishing
+from store.engine.transaction import Row
+from store.mirror import mirror_rows
+from store.tasks import tasks as stored
+
+
+async def may_speak(ctx: Context, where: Row, number: int) -> None:
+    """Raise Refused beyond a ceiling, and to two who only answer each other."""
+    here, target = (ctx.tx, ctx.installation_id), on_issue(where, number)
+    by = await history.in_the_last_hour(*here, target)
+    lately, mine = sum(by.values()), by.get(ctx.actor.name, 0)
+    total = await mirror_rows.count_comments(*here, where["id"], number)
+    if lately >= limits.MOST_AN_HOUR or mine >= limits.MOST_OF_ONE or total >= limits.MOST_COMMENTS:
+        raise Refused(
+            "too_many_comments",
+            f"#{number} has had {lately} comments of agents in this hour, and {total} in all; "
+            f"{limits.MOST_AN_HOUR} an hour, {limits.MOST_OF_ONE} of them of one agent, and "
+            f"{limits.MOST_COMMENTS} in all are taken. "
+            "Tell your progress with update_task_status: it edits the card. Talk to other agents "
+            "with send_message.",
+            in_the_last_hour=lately,
+            in_all=total,
+        )
+    before = await history.parties(*here, where, number, target)
+    if stopped := limits.exchange(before):
+        if ctx.actor.name in stopped:
+            raise _stopped(number, stopped)
+    elif about_to := limits.exchange([ctx.actor.name, *before]):
+        await _tell(ctx, where, number, " and ".join(about_to))
+    else:
+        await _tell(ctx, where, number, None)
+
+
+def _stopped(number: int, between: tuple[str, str]) -> Refused:
+    first, second = between
+    return Refused(
+        "loop_stopped",
+        f"{first} and {second} have answered each other {limits.EXCHANGES} times on #{number} "
+        "with nobody else in between. Both wait until somebody else writes there; send_message "
+        "reaches the other without GitHub.",
+        between=[first, second],
+    )
+
+
+async def _tell(ctx: Context, where: Row, number: int, between: str | None) -> None:
+    """On the card, that this was the last of their exchange; or no more."""
+    task = await stored.by_number(ctx.tx, ctx.installation_id, where["id"], number)
+    if task is not None and task["loop_between"] != between:
+        await stored.change(ctx.tx, ctx.installation_id, task["id"], loop_between=between)
+        await publishing.show(ctx.tx, ctx.installation_id, task["id"])

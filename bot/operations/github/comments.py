@@ -1,0 +1,100 @@
+"""What agents say on issues and pull requests."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field
+
+from bot.comments import history
+from bot.errors import Refused
+from bot.kernel.operation import Context, TaskRef, operation
+from bot.operations.github.comment_limits import may_speak
+from bot.operations.github.writing import Body, Write, on_issue, thread, write
+from bot.operations.tasks.tasks import Fence
+from store.engine.transaction import Row
+from store.mirror import mirror_rows
+
+Reaction: TypeAlias = Literal["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"]
+Reason: TypeAlias = Literal["OUTDATED", "RESOLVED", "DUPLICATE", "OFF_TOPIC"]
+CommentId: TypeAlias = Annotated[
+    int, Field(ge=1, lt=2**63, description="from github_get_thread or get_write")
+]
+
+
+@operation(role="tester", reaches_github=True, destructive=True)
+async def github_comment_issue(
+    ctx: Context,
+    issue: TaskRef,
+    body: Body = "",
+    action: Literal["create", "edit", "delete", "minimize", "react"] = "create",
+    comment_id: CommentId | None = None,
+    reaction: Reaction | None = None,
+    reason: Reason = "OUTDATED",
+    fence: Fence | None = None,
+) -> Write:
+    """Comment on an issue or pull request; edit, delete or minimize a comment of yours; react.
+
+    With the fence of your lease, it is dropped should the lease expire before it goes out.
+    """
+    _fits(action, comment_id, reaction)
+    task, where, number = await thread(ctx, issue, fence)
+    target = on_issue(where, number)
+    if action in ("create", "edit") and not body.strip():
+        raise Refused("invalid_arguments", f"`body` is needed to {action} a comment.")
+    if action == "create":
+        await may_speak(ctx, where, number)
+        arguments = {"number": number, "body": body}
+        return await write(ctx, "comment", where, target, arguments, task)
+    if action == "react":
+        arguments = await _reacting(ctx, where, number, comment_id, reaction)
+        return await write(ctx, "reaction", where, target, arguments, task)
+    row, origin = await _own_comment(ctx, where, number, comment_id)
+    more: dict[str, Any] = {}
+    if action == "edit":
+        more = {"body": body, "mark": origin["id"], "author": origin["author"]}
+    if action == "minimize":
+        more = {"classifier": reason}
+    arguments = {"number": number, "comment_id": row["id"], **more}
+    return await write(ctx, f"comment_{action}", where, target, arguments, task)
+
+
+def _fits(action: str, comment_id: int | None, reaction: str | None) -> None:
+    """Whether it was given what its action takes, and nothing else. Raise Refused."""
+    if action in ("edit", "delete", "minimize") and comment_id is None:
+        raise Refused("invalid_arguments", f"`comment_id` is needed to {action} a comment.")
+    if action == "create" and comment_id is not None:
+        raise Refused("invalid_arguments", "A new comment has no `comment_id`: say `action` edit?")
+    if action != "react" and reaction is not None:
+        raise Refused("invalid_arguments", f"`reaction` is for `action` react, not {action}.")
+
+
+async def _reacting(
+    ctx: Context, where: Row, number: int, comment_id: int | None, reaction: str | None
+) -> dict[str, Any]:
+    if reaction is None:
+        raise Refused("invalid_arguments", "`reaction` is needed to react.")
+    if comment_id is None:
+        return {"source": "issue", "number": number, "content": reaction}
+    await _comment(ctx, where, number, comment_id)
+    return {"source": "comment", "comment_id": comment_id, "content": reaction}
+
+
+async def _comment(ctx: Context, where: Row, number: int, comment_id: int | None) -> Row:
+    row = await mirror_rows.comment(ctx.tx, ctx.installation_id, comment_id) if comment_id else None
+    if row is None or (row["repository_id"], row["number"]) != (where["id"], number):
+        raise Refused("unknown_comment", f"There is no comment {comment_id} on #{number}.")
+    return row
+
+
+async def _own_comment(
+    ctx: Context, where: Row, number: int, comment_id: int | None
+) -> tuple[Row, Row]:
+    """One that the actor wrote, and its write; a tech-lead may also take another agent's."""
+    row = await _comment(ctx, where, number, comment_id)
+    origin = await history.origin(ctx.tx, row)
+    mine = origin is not None and origin["author"] == ctx.actor.name
+    if origin is None or not (mine or ctx.actor.may("tech-lead")):
+        raise Refused(
+            "forbidden",
+            f"Comment {row['id']} is not yours: agents change only what they wrote themselves.",
+        )
+    return row, origin

@@ -1,0 +1,126 @@
+"""Files as agents commit them, without a clone."""
+
+import binascii
+from base64 import b64decode
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from bot.errors import Refused
+from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
+from bot.kernel.patterns import Shape
+from bot.operations.github.writing import Branch, Sha, Write, on_branch, queue, work_place, write
+from bot.operations.tasks.tasks import Fence
+from store.engine.transaction import Row
+from store.mirror import branches
+from store.outbox import writes as outbox
+from store.tasks import tasks as stored
+
+# Of one commit, in bytes.
+MOST_CONTENT = 2_000_000
+
+
+def _path(path: str) -> str:
+    if any(part in ("", ".", "..") or part.casefold() == ".git" for part in path.split("/")):
+        raise ValueError("not a path in the repository")
+    return path
+
+
+Path = Annotated[
+    str,
+    Field(min_length=1, max_length=1024),
+    Shape(r"^[^\x00]+$", "must be a path in the repository"),
+    AfterValidator(_path),
+]
+
+
+class File(BaseModel):
+    """The whole new content of a file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Path
+    content: Annotated[str, Field(max_length=MOST_CONTENT)]
+    base64: bool = Field(False, description="content is base64")
+
+
+@operation(role="developer", reaches_github=True, destructive=True)
+async def github_commit_files(
+    ctx: Context,
+    branch: Branch,
+    message: Annotated[str, Field(min_length=1, max_length=10_000)],
+    files: Annotated[list[File], Field(max_length=200)] = [],  # noqa: B006 - pydantic copies it
+    delete: Annotated[list[Path], Field(max_length=200)] = [],  # noqa: B006
+    head: Annotated[Sha, Field(description="the commit you build on; else the newest known")]
+    | None = None,
+    task: TaskRef | None = None,
+    fence: Fence | None = None,
+    repository: RepositoryName | None = None,
+    base: Annotated[Branch, Field(description="where a new branch starts; else the default")]
+    | None = None,
+) -> Write:
+    """Commit several files at once to a branch, which is opened if it is missing.
+
+    If somebody committed meanwhile nothing is done, and the error has the new head.
+    """
+    row, where = await work_place(ctx, task, fence, repository)
+    _check(files, delete)
+    if branch == where["default_branch"]:
+        raise Refused(
+            "forbidden",
+            f"{branch} is the default branch: commit to a branch and open a pull request.",
+        )
+    target = on_branch(where, branch)
+    arguments = {
+        "branch": branch,
+        "message": message,
+        "files": [each.model_dump() for each in files],
+        "delete": delete,
+        **await _builds_on(ctx, where, branch, head, base, row),
+    }
+    if row:
+        await stored.change(ctx.tx, ctx.installation_id, row["id"], branch=branch)
+    return await write(ctx, "commit", where, target, arguments, row)
+
+
+async def _builds_on(
+    ctx: Context, where: Row, branch: str, head: str | None, base: str | None, task: Row | None
+) -> dict[str, str]:
+    """The head given; or what was queued for the branch before; or its head in the mirror."""
+    here, target = (ctx.tx, ctx.installation_id), on_branch(where, branch)
+    if head is not None:
+        return {"head": head}
+    for kind in ("commit", "first_commit", "branch"):
+        if before := await outbox.waiting(*here, target, kind):
+            return {"after": before[-1]["id"]}
+    if known := await branches.get(*here, where["id"], branch):
+        return {"head": known["sha"]}
+    opening = {"branch": branch, "base": base or where["default_branch"]}
+    opened = await queue(ctx, "branch", where, target, opening, task)
+    return {"after": opened.write_id}
+
+
+def _check(files: list[File], delete: list[str]) -> None:
+    paths = [each.path for each in files] + delete
+    if not paths:
+        raise Refused("invalid_arguments", "Give `files`, or paths to `delete`.")
+    if len(set(paths)) < len(paths):
+        raise Refused("invalid_arguments", "A path is given twice.")
+    if sum(len(each.content.encode()) for each in files) > MOST_CONTENT:
+        raise Refused("invalid_arguments", f"At most {MOST_CONTENT} bytes in one commit.")
+    for each in files:
+        if each.base64 and not _is_base64(each.content):
+            raise Refused("invalid_arguments", f"The content of {each.path} is no base64.")
+    if any(each.casefold().startswith(".github/workflows/") for each in paths):
+        raise Refused(
+            "forbidden",
+            "The App may not change workflows (.github/workflows): push that with git.",
+        )
+
+
+def _is_base64(content: str) -> bool:
+    try:
+        b64decode(content, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True

@@ -1,0 +1,141 @@
+"""How a long conversation is brought into a small room: decided on values."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+from pydantic import Field
+
+from bot.identity.actors import TRUSTED
+from bot.operations.github.texts import Text
+from bot.times import stamp
+from store.engine.transaction import Row
+from store.mirror.search_index import written_at
+
+SaidKind: TypeAlias = Literal["opening", "comment", "review", "review_comment"]
+# What each text gets before any gets more, in bytes.
+STUB = 160
+# GitHub's mark of Apps and their kin.
+BOT = "[bot]"
+
+
+class Said(Text):
+    kind: SaidKind
+    state: str | None = Field(description="of a review")
+    path: str | None = Field(description="of a comment on a line")
+    line: int | None
+    left_out: int = Field(description="how many characters at the end of the text are left out")
+
+
+def said(row: Row) -> Said:
+    """A row of the mirror with its `kind`, whole."""
+    return Said(
+        id=row["id"],
+        kind=row["kind"],
+        author=row["author"],
+        association=row["author_association"],
+        trusted=row["author_association"] in TRUSTED,
+        text=row["body"],
+        shortened=False,
+        written_at=stamp(written_at(row)),
+        state=row["state"] if row["kind"] == "review" else None,
+        path=row.get("path"),
+        line=row.get("line"),
+        left_out=0,
+    )
+
+
+# --- What matters most ----------------------------------------------------------------------------
+
+
+def ranked(rows: list[Row], askers: set[str], card: int | None) -> list[Row]:
+    """The most relevant first. `card`: the comment that is ours."""
+    newest_first = sorted(rows, key=lambda row: (written_at(row), row["id"]), reverse=True)
+    people = [row for row in newest_first if row["kind"] != "opening" and not _is_bot(row)]
+    last = people[0] if people else None
+    return sorted(newest_first, key=lambda row: 1 if row is last else _rank(row, askers, card))
+
+
+def _rank(row: Row, askers: set[str], card: int | None) -> int:
+    if row["kind"] == "opening":
+        return 0
+    if row["kind"] == "comment" and row["id"] == card:
+        return 6
+    if _is_bot(row):
+        return 5
+    wants_changes = row["kind"] == "review" and row["state"] == "changes_requested"
+    if wants_changes or row["author"].casefold() in askers:
+        return 2
+    return 3 if row["author_association"] in TRUSTED else 4
+
+
+def _is_bot(row: Row) -> bool:
+    return str(row["author"]).endswith(BOT)
+
+
+# --- What there is room for -----------------------------------------------------------------------
+
+
+def size(value: Any) -> int:
+    """Bytes of compact JSON, as surfaces send it."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def within(texts: Sequence[Said], room: int) -> list[Said]:
+    """Of texts in their rank, whole, as much as there is room for: in bytes of a JSON list.
+
+    First a little of each, as long as that takes no more than half of the room; then more of
+    each, half of what is left at a time, so that one long text cannot take it all; then all of it.
+    """
+    # The first is worth more than half.
+    kept = _begun(texts, room // 2) or _begun(texts[:1], room)
+    left = room - sum(map(_cost, kept))
+    for share in (2, 1):
+        for n, whole in enumerate(texts[: len(kept)]):
+            more = _grown(whole, kept[n], left // share)
+            left -= _cost(more) - _cost(kept[n])
+            kept[n] = more
+    return kept + _begun(texts[len(kept) :], left)
+
+
+def _cost(each: Said) -> int:
+    # With its comma.
+    return size(each.model_dump(mode="json")) + 1
+
+
+def _begun(texts: Sequence[Said], room: int) -> list[Said]:
+    kept: list[Said] = []
+    for whole in texts:
+        stub = _cut(whole, STUB)
+        room -= _cost(stub)
+        if room < 0:
+            break
+        kept.append(stub)
+    return kept
+
+
+def _grown(whole: Said, now: Said, more: int) -> Said:
+    """With up to so many bytes more."""
+    if not now.left_out or more <= 0:
+        return now
+    return _cut(whole, size(now.text) - 2 + more)
+
+
+def _cut(whole: Said, longest: int) -> Said:
+    text = fit(whole.text, longest)
+    left_out = len(whole.text) - len(text)
+    if not left_out:
+        return whole
+    return whole.model_copy(update={"text": text, "shortened": True, "left_out": left_out})
+
+
+def fit(text: str, longest: int) -> str:
+    """The longest beginning whose JSON takes so many bytes, without its quotes."""
+    low, high = 0, min(len(text), longest)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if size(text[:middle]) - 2 <= longest:
+            low = middle
+        else:
+            high = middle - 1
+    return text[:low]

@@ -1,0 +1,228 @@
+"""Pull requests as agents open, change, review and merge them."""
+
+import re
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bot.comments import markers, replies
+from bot.errors import Refused
+from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
+from bot.operations.github.comment_limits import may_speak
+from bot.operations.github.comments import CommentId
+from bot.operations.github.issues import Logins
+from bot.operations.github.writing import (
+    Body,
+    Branch,
+    PullRef,
+    Queued,
+    Sha,
+    Title,
+    Write,
+    Writes,
+    on_branch,
+    on_issue,
+    pull_of,
+    queue,
+    work_place,
+    write,
+)
+from bot.operations.tasks.tasks import Fence, holds
+from bot.repository import repository_settings
+from bot.tasks import lifecycle
+from store.engine.transaction import Row
+from store.mirror import branches
+from store.outbox import writes as outbox
+from store.tasks import tasks as stored
+
+Merge: TypeAlias = Literal["merge", "squash", "rebase"]
+Verdict: TypeAlias = Literal["APPROVE", "REQUEST_CHANGES", "COMMENT"]
+
+
+@operation(role="developer", reaches_github=True)
+async def github_create_pr(
+    ctx: Context,
+    head: Annotated[Branch, Field(description="the branch with your commits; opened if missing")],
+    title: Title,
+    task: TaskRef | None = None,
+    fence: Fence | None = None,
+    repository: RepositoryName | None = None,
+    base: Annotated[Branch | None, Field(description="the default branch when left out")] = None,
+    body: Body = "",
+    draft: bool = False,  # noqa: FBT001, FBT002 - callers name their arguments
+) -> Write:
+    """Open a pull request, for a task you hold or in a repository.
+
+    A task's issue closes with the merge. One that is open for the branch already is adopted.
+    """
+    row, where = await work_place(ctx, task, fence, repository)
+    base = base or where["default_branch"]
+    if row:
+        body = _closing(body, row["number"])
+        await stored.change(ctx.tx, ctx.installation_id, row["id"], branch=head)
+    if head == base:
+        raise Refused("invalid_arguments", f"`head` and `base` are both {head}.")
+    known = head == where["default_branch"]
+    opened = [] if known else await _open_branch(ctx, where, head, base, title, row)
+    arguments = {"head": head, "base": base, "title": title, "body": body, "draft": draft}
+    if opened:
+        arguments["opened"] = opened
+    return await write(ctx, "pull", where, on_branch(where, head), arguments, row)
+
+
+async def _open_branch(
+    ctx: Context, where: Row, head: str, base: str, title: str, task: Row | None
+) -> list[str]:
+    """The writes that open a branch, if it is missing.
+
+    With an empty commit: GitHub opens no pull request without one.
+    """
+    here, target = (ctx.tx, ctx.installation_id), on_branch(where, head)
+    if await branches.get(*here, where["id"], head):
+        return []
+    if await outbox.waiting(*here, target, "branch"):
+        return []
+    opening = {"branch": head, "base": base}
+    opened = await queue(ctx, "branch", where, target, opening, task)
+    first = opening | {"message": f"Begin: {title}", "files": [], "delete": []}
+    first["after"] = opened.write_id
+    begun = await queue(ctx, "first_commit", where, target, first, task)
+    return [opened.write_id, begun.write_id]
+
+
+def _closing(body: str, number: int) -> str:
+    """Name the issue, so that GitHub closes it with the merge."""
+    if re.search(rf"\b(close[sd]?|fix(es|ed)?|resolve[sd]?):? #{number}\b", body, re.IGNORECASE):
+        return body
+    return f"{body}\n\nCloses #{number}".strip()
+
+
+@operation(role="developer", reaches_github=True, idempotent=True, destructive=True)
+async def github_update_pr(
+    ctx: Context,
+    pull_request: PullRef,
+    title: Title | None = None,
+    body: Body | None = None,
+    state: Literal["open", "closed"] | None = None,
+    draft: bool | None = None,  # noqa: FBT001 - callers name their arguments
+    reviewers: Logins | None = None,
+    merge: Merge | None = None,
+    sha: Annotated[Sha, Field(description="for merge: the head you looked at")] | None = None,
+) -> Writes:
+    """Change what is given: texts, draft or ready, whom to ask for review; or merge it.
+
+    Agents merge where the repository's settings allow it.
+    """
+    where, row = await pull_of(ctx, pull_request)
+    number = {"number": row["number"]}
+    given = {"title": title, "body": body, "state": state}
+    fields = {name: value for name, value in given.items() if value is not None}
+    changes: list[tuple[str, dict[str, Any]]] = []
+    task = await _steered(ctx, where, row) if state == "closed" else None
+    if fields:
+        changes.append(("pull_update", number | fields))
+    if draft is not None:
+        changes.append(("pull_draft", number | {"draft": draft}))
+    if reviewers:
+        changes.append(("reviewers", number | {"reviewers": reviewers}))
+    if merge is not None:
+        changes.append(("merge", number | await _merging(ctx, where, row, merge, sha)))
+    if not changes:
+        raise Refused("invalid_arguments", "Nothing is to be changed: give what shall be.")
+    target = on_issue(where, row["number"])
+    queued: list[Queued] = [
+        await queue(ctx, kind, where, target, args, task) for kind, args in changes
+    ]
+    return Writes(writes=queued)
+
+
+async def _steered(ctx: Context, where: Row, row: Row) -> Row | None:
+    """The task of a pull request, if the actor holds it: what it closes is dropped with the lease.
+
+    A closed one sends its task back: raise Refused for whoever neither holds it nor leads.
+    """
+    found = await stored.of_pull(ctx.tx, ctx.installation_id, where["id"], row["number"])
+    held = [each for each in found if each["holder"]]
+    for task in held:
+        if holds(ctx, task):
+            return task
+    if not held or ctx.actor.may("tech-lead"):
+        return None
+    raise Refused(
+        "not_holder",
+        f"{held[0]['holder']} holds {lifecycle.name(held[0])}, and works at #{row['number']} for "
+        "it: only they, or a tech-lead, close it. Nothing was changed.",
+        holder=held[0]["holder"],
+    )
+
+
+async def _merging(
+    ctx: Context, where: Row, row: Row, how: Merge, sha: str | None
+) -> dict[str, Any]:
+    """Raise Refused where agents may not."""
+    settings = await repository_settings.of(ctx.tx, ctx.installation_id, where["id"])
+    if not settings.agents_may_merge and not ctx.actor.is_person:
+        raise Refused(
+            "forbidden",
+            f"Agents may not merge in {where['full_name']}. A person merges, or writes "
+            "`agents_may_merge: true` into .github/hubbub.yml.",
+        )
+    if row["state"] != "open":
+        raise Refused("invalid_arguments", f"#{row['number']} is not open.")
+    by_agent = not ctx.actor.is_person
+    return {"sha": sha or row["head_sha"], "merge_method": how, "by_agent": by_agent}
+
+
+class LineComment(BaseModel):
+    """On a line of the changes, or on several up to it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Annotated[str, Field(min_length=1, max_length=1024)]
+    line: Annotated[int, Field(ge=1, lt=2**31)]
+    body: Annotated[str, Field(min_length=1, max_length=20_000)]
+    side: Literal["LEFT", "RIGHT"] = "RIGHT"
+    start_line: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+
+
+@operation(role="tester", reaches_github=True)
+async def github_review_pr(
+    ctx: Context,
+    pull_request: PullRef,
+    body: Body = "",
+    event: Verdict = "COMMENT",
+    comments: Annotated[list[LineComment], Field(max_length=50)] = [],  # noqa: B006
+    reply_to: Annotated[CommentId, Field(description="a review comment to answer instead")]
+    | None = None,
+    sha: Annotated[Sha, Field(description="the head you looked at")] | None = None,
+) -> Write:
+    """Review a pull request, with comments on its lines; or answer a review comment.
+
+    GitHub lets nobody judge their own: on a pull request of agents the verdict is a text.
+    """
+    where, row = await pull_of(ctx, pull_request)
+    target = on_issue(where, row["number"])
+    if reply_to is not None:
+        if not body.strip() or comments or event != "COMMENT":
+            raise Refused("invalid_arguments", "An answer has a `body` and nothing else.")
+        await may_speak(ctx, where, row["number"])
+        answered = {"number": row["number"], "comment_id": reply_to, "body": body}
+        return await write(ctx, "review_reply", where, target, answered)
+    if not (body.strip() or comments or event == "APPROVE"):
+        raise Refused("invalid_arguments", "Give a `body`, or `comments` on lines.")
+    await may_speak(ctx, where, row["number"])
+    if event != "COMMENT" and _is_ours(row):
+        body, event = f"{replies.VERDICTS[event]}\n\n{body}".strip(), "COMMENT"
+    arguments = {
+        "number": row["number"],
+        "event": event,
+        "commit_id": sha or row["head_sha"],
+        "body": body,
+        "comments": [each.model_dump(exclude_none=True) for each in comments],
+    }
+    return await write(ctx, "review", where, target, arguments)
+
+
+def _is_ours(pull: Row) -> bool:
+    """Opened by the App: all agents have one account on GitHub."""
+    return pull["author"].endswith("[bot]") and markers.claimed(pull["body"], "write") is not None

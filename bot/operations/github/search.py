@@ -1,0 +1,117 @@
+"""Search over what the mirror holds: issues, pull requests, and what was said about them."""
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, Field
+
+from bot.errors import Refused
+from bot.identity.actors import TRUSTED
+from bot.kernel.operation import Answer, Context, RepositoryName, operation
+from bot.kernel.pagination import Cursor, Limit, decode, encode
+from bot.operations.github.snippets import snippet
+from bot.operations.tasks.tasks import covered
+from bot.times import stamp
+from store.engine.transaction import Row
+from store.mirror import search_index, search_terms
+from store.mirror.search_index import Kind
+
+Words: TypeAlias = Annotated[
+    str, Field(max_length=1000, description="all of these words, each of three characters or more")
+]
+Login: TypeAlias = Annotated[str, Field(min_length=1, max_length=100)]
+# More than anybody means.
+MOST_WORDS = 40
+
+
+class Found(BaseModel):
+    task: str = Field(description="owner/repo#12: github_get_thread shows all of it")
+    kind: Kind
+    title: str = Field(description="of the issue or pull request")
+    author: str
+    association: str
+    trusted: bool = Field(description="an owner, member or collaborator wrote it")
+    snippet: str
+    written_at: str
+
+
+class FoundTexts(Answer):
+    results: list[Found]
+    next_cursor: str | None
+
+
+@operation(role="observer", reads_only=True)
+async def github_search(
+    ctx: Context,
+    query: Words,
+    repository: RepositoryName | None = None,
+    kind: Kind | None = None,
+    state: Literal["open", "closed"] | None = None,
+    label: Annotated[str, Field(min_length=1, max_length=255)] | None = None,
+    author: Login | None = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> FoundTexts:
+    """Issues, pull requests, comments and reviews that have all the words, newest first.
+
+    `state` and `label` are those of the issue or pull request. A page may hold fewer than
+    `limit`; go on while there is a next_cursor.
+    """
+    words = _words(query)
+    where = await covered(ctx, repository) if repository else None
+    asked = search_index.Query(
+        terms=list(dict.fromkeys(map(search_terms.term, words))),
+        repository_id=where["id"] if where else None,
+        kind=kind,
+        state=state,
+        label=label,
+        author=author,
+        reach=ctx.actor.repositories,
+        before=_place(cursor),
+    )
+    rows, before = await search_index.find(ctx.tx, ctx.installation_id, asked, limit)
+    texts = await search_index.texts(ctx.tx, ctx.installation_id, rows)
+    return FoundTexts(
+        results=[_found(row, words) for row in texts],
+        next_cursor=None if before is None else encode(str(before)),
+    )
+
+
+def _words(query: str) -> list[str]:
+    words = list(dict.fromkeys(search_terms.words(query)))
+    if not words:
+        raise Refused(
+            "invalid_arguments",
+            "`query` has no word of three characters or more; shorter ones, and signs between "
+            "words, are not looked for.",
+        )
+    if len(words) > MOST_WORDS:
+        raise Refused(
+            "invalid_arguments",
+            f"`query` has {len(words)} words; at most {MOST_WORDS} are looked for.",
+        )
+    return words
+
+
+def _place(cursor: str | None) -> int | None:
+    place = decode(cursor)
+    if not cursor:
+        return None
+    if not (place.isascii() and place.isdecimal()) or int(place[:20]) > search_index.LAST:
+        raise Refused("invalid_arguments", "`cursor` is not one that github_search gave.")
+    return int(place)
+
+
+def _found(row: Row, words: list[str]) -> Found:
+    text = row["body"]
+    if row["row_id"] == 0:
+        text = f"{row['title']}\n{text}"
+    return Found(
+        task=f"{row['full_name']}#{row['number']}",
+        kind=row["kind"],
+        title=row["title"],
+        author=row["author"],
+        association=row["author_association"],
+        trusted=row["author_association"] in TRUSTED,
+        snippet=snippet(text, words),
+        written_at=stamp(row["written_at"]),
+    )

@@ -1,0 +1,31 @@
+"""Texts that came from GitHub: data, with who wrote them and whether they may be trusted."""
+
+from pydantic import BaseModel, Field
+
+from bot.identity.actors import TRUSTED
+from bot.times import stamp
+from store.engine.transaction import Row
+
+
+class Text(BaseModel):
+    id: int = Field(description="GitHub's id of it")
+    author: str
+    association: str
+    trusted: bool = Field(description="an owner, member or collaborator wrote it")
+    text: str
+    shortened: bool
+    written_at: str
+
+
+def shown_text(row: Row, longest: int | None = None) -> Text:
+    """A row of the mirror that has an author and a body."""
+    body = row["body"]
+    return Text(
+        id=row["id"],
+        author=row["author"],
+        association=row["author_association"],
+        trusted=row["author_association"] in TRUSTED,
+        text=body[:longest],
+        shortened=longest is not None and len(body) > longest,
+        written_at=stamp(row["created_at"]),
+    )

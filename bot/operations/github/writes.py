@@ -1,0 +1,117 @@
+"""What became of writes, and what may still be spent on GitHub."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from bot.agents import presence
+from bot.errors import Refused
+from bot.github import limits as kept
+from bot.github import rate_limits
+from bot.kernel.operation import Answer, Context, operation
+from bot.mirror import issue_effects
+from bot.operations.github.writing import Write, written
+from bot.outbox import fairness, usage
+from bot.outbox.usage import Bucket
+from bot.times import SECOND, stamp
+from store.engine.transaction import Row
+from store.outbox import writes
+
+WriteId = Annotated[str, Field(max_length=40)]
+
+
+def _final(answer: Write) -> bool:
+    return answer.state in writes.FINAL
+
+
+@operation(role="observer", reads_only=True, settled=_final)
+async def get_write(ctx: Context, write_id: WriteId) -> Write:
+    """What became of a write of yours: queued, sent with its result, or refused with the reason."""
+    row = await _own(ctx, write_id)
+    live = row["state"] in writes.LIVE
+    ahead = await writes.ahead(ctx.tx, ctx.installation_id, row["seq"]) if live else 0
+    expected = None
+    if live:
+        limits = await kept.of(ctx.tx, ctx.installation_id)
+        soonest = rate_limits.expected_at(limits, fairness.cost(row), ahead, ctx.now)
+        expected = stamp(max(row["not_before"], soonest))
+    return written(row, ahead=ahead, expected_at=expected)
+
+
+async def _own(ctx: Context, write_id: str) -> Row:
+    """A write of the actor's; of anybody's for a tech-lead. Raise Refused."""
+    row = await writes.get(ctx.tx, ctx.installation_id, write_id)
+    if row is None or not (row["author"] == ctx.actor.name or ctx.actor.may("tech-lead")):
+        raise Refused("unknown_write", f"There is no write {write_id!r} of yours.")
+    return row
+
+
+@operation(role="tester", idempotent=True, destructive=True)
+async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
+    """Call back a write of yours that has not gone out, with the branch queued for its PR."""
+    row = await _own(ctx, write_id)
+    if row["author"] != ctx.actor.name:
+        await presence.admit(ctx.tx, ctx.actor, "at_work")
+    said = f"{ctx.actor.name} called it back."
+    why = {"code": "cancelled", "message": said, "details": {}}
+    if row["state"] != "cancelled" and not await writes.cancel(
+        ctx.tx, row, why, told=row["author"] == ctx.actor.name
+    ):
+        state = row["state"]
+        gone = {"sending": "it is being sent now", "unknown": "it may have gone out"}
+        raise Refused(
+            "too_late",
+            f"{write_id} cannot be called back: {gone.get(state, f'it is {state}')}.",
+            state=state,
+        )
+    if row["state"] != "cancelled":
+        await _cancel_what_it_needs(ctx, row, why)
+        await issue_effects.not_written(ctx.tx, row, said)
+    return written(await _own(ctx, write_id))
+
+
+async def _cancel_what_it_needs(ctx: Context, row: Row, why: dict[str, Any]) -> None:
+    """The branch and the first commit that were queued for a pull request along with it."""
+    here, opened = (ctx.tx, ctx.installation_id), row["arguments"].get("opened", [])
+    commits = await writes.waiting(*here, row["target"], "commit")
+    if {each["arguments"].get("after") for each in commits} & set(opened):
+        return  # somebody builds on them
+    for write_id in opened:
+        if needed := await writes.get(*here, write_id):
+            await writes.cancel(ctx.tx, needed, why, told=True)
+
+
+class Spender(BaseModel):
+    author: str
+    writes: int
+
+
+class Waiting(BaseModel):
+    author: str
+    kind: str
+    n: int
+
+
+class BudgetNow(Answer):
+    buckets: list[Bucket]
+    next_write_at: str = Field(description="when an agent's next write may go out")
+    queued: int
+    empty_at: str | None = Field(description="when the last of them should have gone out")
+    waiting: list[Waiting]
+    spent: list[Spender] = Field(description="who wrote most on GitHub in the last 24 hours")
+
+
+@operation(role="observer", reads_only=True)
+async def get_budget(ctx: Context) -> BudgetNow:
+    """What is left of GitHub's limits, who spent what, what is queued and when it goes out."""
+    now = await usage.of(ctx.tx, ctx.installation_id)
+    return BudgetNow(
+        buckets=now.buckets,
+        next_write_at=stamp(now.next_at),
+        queued=sum(each["n"] for each in now.rows),
+        empty_at=stamp(ctx.now + int(now.empty_in_s * SECOND)) if now.rows else None,
+        waiting=[
+            Waiting(author=each["author"], kind=each["kind"], n=each["n"]) for each in now.rows[:50]
+        ],
+        spent=[Spender(author=author, writes=n) for author, n in now.spent.items()],
+    )

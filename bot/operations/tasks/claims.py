@@ -1,0 +1,347 @@
+"""Tasks claimed by lease, given back, and why they can or cannot be had."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from bot.agents import presence
+from bot.comments import replies
+from bot.errors import Refused
+from bot.kernel.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
+from bot.operations.github.texts import Text, shown_text
+from bot.operations.tasks.tasks import (
+    SIZES,
+    Fence,
+    Note,
+    OneTask,
+    Size,
+    Task,
+    covered,
+    fits,
+    found,
+    held,
+    shown,
+)
+from bot.repository import repository_settings
+from bot.tasks import eligibility, handoff, lifecycle, path_overlap
+from bot.tasks.capabilities import Capability, lacking, meets, met_by
+from bot.tasks.eligibility import Reason
+from bot.tasks.handoff import HandOff
+from bot.tasks.path_overlap import Overlap
+from bot.times import stamp
+from store.agents import agents as registered
+from store.engine.transaction import Row
+from store.mirror import mirror_rows
+from store.tasks import leases, ready
+from store.tasks import tasks as stored
+from store.tasks.ready import Wanted
+
+LeaseSeconds: TypeAlias = Annotated[int, Field(ge=60, le=86_400)]
+Paths: TypeAlias = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=500)]],
+    Field(max_length=50, description="files or folders you will touch: tells who else does"),
+]
+Label: TypeAlias = Annotated[str, Field(min_length=1, max_length=255)]
+
+# How many ready tasks are looked at together: mostly the first is free, unless many claim at once.
+PAGES = (8, *(50 for _ in range(20)))
+# Of so many that it cannot do an agent is told what they need.
+LACKING = 50
+
+
+class Claimed(OneTask):
+    """The lease: give `fence` with whatever you do about the task."""
+
+    sealed = MappingProxyType({"handoff": {"checkpoint"}})
+
+    lease_id: str
+    fence: int
+    expires_at: str | None
+    body: Text | None
+    handoff: HandOff | None = Field(description="what the last holder left")
+    overlaps: list[Overlap] = Field(description="who else touches these paths")
+
+
+class Explained(Answer):
+    task: Task
+    claimable: bool = Field(description="by you, now")
+    mine: bool
+    text: str
+    reasons: list[Reason] = Field(description="what stands in the way, nearest first")
+    blocked_by: list[str]
+    open_sub_issues: list[str]
+    circle: list[str] = Field(description="open issues that wait for each other: nobody waits")
+    sub_issues_done: int
+    sub_issues: int
+
+
+CLAIM = Slash("claim", "take this task yourself, without an end")
+
+
+@operation(role="developer", presence="at_work", slashes=(CLAIM,))
+async def claim_task(
+    ctx: Context,
+    task: TaskRef | None = None,
+    repository: RepositoryName | None = None,
+    label: Label | None = None,
+    capability: Capability | None = None,
+    size: Size | None = None,
+    lease_s: LeaseSeconds | None = None,
+    paths: Paths | None = None,
+) -> Claimed:
+    """Take a task, or the best ready one: highest priority, then fewest failures, then oldest.
+
+    Its holder alone works on it until the lease ends; any call renews it. Claiming what you hold
+    returns the lease you have.
+    """
+    has = None  # a person can do anything
+    if not ctx.actor.is_person:
+        has = presence.at_work(await _me(ctx))["capabilities"]
+    await expire_overdue(ctx)
+    if task is not None:
+        if any((repository, label, capability, size)):
+            raise Refused(
+                "invalid_arguments",
+                "`repository`, `label`, `capability` and `size` choose among ready tasks: leave "
+                "them out with `task`.",
+            )
+        return await _claim(ctx, task, has, lease_s, paths)
+    where = await covered(ctx, repository) if repository else None
+    wanted = Wanted(
+        repository_id=where["id"] if where else None,
+        label=label,
+        capability=capability,
+        size=None if size is None else SIZES.index(size),
+    )
+    return await _claim_best(ctx, wanted, has, lease_s, paths)
+
+
+async def _claim(
+    ctx: Context, ref: str, has: list[str] | None, lease_s: int | None, paths: list[str] | None
+) -> Claimed:
+    row = await found(ctx, ref, lock=True)
+    if leases.ran_out(row, ctx.now):
+        row = await _freed(ctx, row)
+    if row["holder"] == ctx.actor.name:
+        before = await path_overlap.paths_of(ctx.tx, row)
+        if paths is not None:
+            await leases.touching(ctx.tx, ctx.installation_id, row["lease_id"], paths)
+        return await _claimed(ctx, row["id"], before)
+    waits = await eligibility.waits(ctx.tx, ctx.actor, row)
+    if standing := eligibility.reasons(ctx.actor, row, waits, has):
+        raise _refusal(row, standing)
+    if not await _granted(ctx, row, lease_s, paths or []):
+        row = await found(ctx, row["id"])
+        raise _refusal(row, eligibility.reasons(ctx.actor, row, waits, None))
+    return await _claimed(ctx, row["id"])
+
+
+def _refusal(row: Row, standing: list[Reason]) -> Refused:
+    first = standing[0]
+    return Refused(
+        first.code,
+        f"{lifecycle.name(row)} cannot be claimed: {first.why}. What would change that: "
+        f"{first.remedy}.",
+        state=row["state"],
+        holder=row["holder"],
+        expires_at=row["expires_at"] and stamp(row["expires_at"]),
+        reasons=[each.model_dump() for each in standing],
+    )
+
+
+async def _granted(ctx: Context, row: Row, lease_s: int | None, paths: list[str]) -> bool:
+    """The task is locked: then comes the agent, in the order of all that lock both."""
+    await presence.may_work(ctx.tx, ctx.actor)
+    seconds = await _length(ctx, row, lease_s)
+    return await lifecycle.claim(ctx.tx, row, ctx.actor.name, seconds, paths) is not None
+
+
+async def _freed(ctx: Context, row: Row) -> Row:
+    """An overdue task, when there were too many to free each."""
+    lease = await leases.get(ctx.tx, ctx.installation_id, row["lease_id"])
+    if lease is not None:
+        await lifecycle.expire(ctx.tx, lease)
+    return await found(ctx, row["id"])
+
+
+async def _length(ctx: Context, row: Row, lease_s: int | None) -> int | None:
+    if ctx.actor.is_person:
+        return None  # they keep what they take until they give it back
+    if lease_s is not None:
+        return lease_s
+    where = (ctx.installation_id, row["repository_id"])
+    return (await repository_settings.of(ctx.tx, *where)).lease_s
+
+
+async def _me(ctx: Context) -> Row | None:
+    return await registered.get(ctx.tx, ctx.installation_id, ctx.actor.name)
+
+
+async def expire_overdue(ctx: Context) -> None:
+    overdue = await leases.overdue(ctx.tx, 50, ctx.installation_id)
+    # In one order for all, since each locks its task.
+    for lease in sorted(overdue, key=lambda lease: lease["task_id"]):
+        await lifecycle.expire(ctx.tx, lease)
+
+
+async def _claim_best(
+    ctx: Context,
+    wanted: Wanted,
+    has: list[str] | None,
+    lease_s: int | None,
+    paths: list[str] | None,
+) -> Claimed:
+    """Page by page, so that those whom others are just taking do not hide one that is free."""
+    here, me = (ctx.tx, ctx.installation_id), ctx.actor.name
+    fitting = wanted if has is None else replace(wanted, met=met_by(has))
+    last = None
+    for limit in PAGES:
+        page = await ready.page(*here, me, fitting, last, limit)
+        for row in page:
+            if not _about(row, wanted.capability):
+                continue
+            if await ready.take(*here, row["id"]) and await _granted(
+                ctx, row, lease_s, paths or []
+            ):
+                return await _claimed(ctx, row["id"])
+        if len(page) < limit:
+            break
+        last = page[-1]
+    raise await _nothing_ready(ctx, wanted, has)
+
+
+async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) -> Refused:
+    """What the ones need that fit otherwise; or how many there are beside what is wanted."""
+    here = (ctx.tx, ctx.installation_id, ctx.actor.name)
+    fitting = await ready.page(*here, wanted, None, LACKING) if has is not None else []
+    missing = sorted({each for row in fitting for each in lacking(has or (), row["capabilities"])})
+    why = "each is done, held, blocked, reserved for another, or not numbered yet"
+    if missing:
+        why = f"those that are need what you have not registered: {', '.join(missing)}"
+    elif wanted != Wanted():
+        others = replace(Wanted(), met=None if has is None else met_by(has))
+        if found := len(await ready.page(*here, others, None, LACKING)):
+            many = f"{found} or more" if found == LACKING else f"{found}"
+            why = f"{many} are beside what you ask for: leave `repository`, `label` … out for them"
+    return Refused(
+        "nothing_ready",
+        f"No task that fits is ready; {why}. explain_task tells of one; wait_for_events wakes you "
+        "when one comes.",
+        lacking=missing,
+    )
+
+
+def _about(row: Row, capability: str | None) -> bool:
+    return capability is None or any(meets([each], capability) for each in row["capabilities"])
+
+
+async def _claimed(ctx: Context, task_id: str, before: Sequence[str] | None = None) -> Claimed:
+    """`before`: the paths that its holder named until now, if it is claimed again."""
+    row = await found(ctx, task_id)
+    issue = await mirror_rows.issue(
+        ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
+    )
+    handed = await handoff.of(ctx.tx, row)
+    if handed is not None:
+        left = await presence.checkpoint_of(ctx, handed.holder, task_id)
+        handed = handed.model_copy(update={"checkpoint": left and left.model_dump()})
+    return Claimed(
+        task=shown(row),
+        lease_id=row["lease_id"],
+        fence=row["fence"],
+        expires_at=row["expires_at"] and stamp(row["expires_at"]),
+        body=shown_text(issue) if issue else None,
+        handoff=handed,
+        overlaps=await path_overlap.claimed(ctx.tx, row, ctx.actor.name, before),
+    )
+
+
+RELEASE = Slash("release", "give this task back, or take it from an agent", ("note",))
+
+
+@operation(role="developer", presence="at_work", slashes=(RELEASE,))
+async def release_task(
+    ctx: Context,
+    task: TaskRef,
+    fence: Fence | None = None,
+    note: Note | None = None,
+) -> OneTask:
+    """Give a task back unfinished; `note` is what its next holder should know.
+
+    A tech-lead may also take it from another, and a person from an agent.
+    """
+    row = await found(ctx, task, lock=True)
+    if row["lease_id"] is None:
+        raise Refused(
+            "not_holder", f"Nobody holds {lifecycle.name(row)}: there is nothing to release."
+        )
+    if row["holder"] == ctx.actor.name or not _may_take_from(ctx, row["holder"]):
+        row = await held(ctx, task, fence, even_on_hold=True)
+    fits(row, fence)
+    if note is not None:
+        await stored.change(ctx.tx, ctx.installation_id, row["id"], note=note)
+    own = row["holder"] == ctx.actor.name
+    how = "released" if own else "revoked"
+    why = f"released by {ctx.actor.name}"
+    await lifecycle.release(ctx.tx, row, how, why, ctx.actor.name)
+    return OneTask(task=shown(await found(ctx, row["id"])))
+
+
+def _may_take_from(ctx: Context, holder: str) -> bool:
+    """A tech-lead from anybody, any other person from agents."""
+    return ctx.actor.may("tech-lead") or (ctx.actor.is_person and not holder.startswith("@"))
+
+
+def _why_reply(answer: Explained) -> str:
+    return replies.explained(answer.text)
+
+
+WHY = Slash("why", "why this task can or cannot be claimed", reply=_why_reply)
+
+
+@operation(role="observer", reads_only=True, slashes=(WHY,))
+async def explain_task(ctx: Context, task: TaskRef) -> Explained:
+    """Why you can or cannot claim a task: who holds it, what blocks it, what would change that."""
+    row = eligibility.by_now(await found(ctx, task), ctx.now)
+    waits = await eligibility.waits(ctx.tx, ctx.actor, row)
+    mine = row["holder"] == ctx.actor.name
+    has, me = None, None  # a person can do anything
+    if not ctx.actor.is_person:
+        me = await _me(ctx)
+        has = me["capabilities"] if me else []
+    standing = eligibility.reasons(ctx.actor, row, waits, has) + _not_at_work(ctx, me)
+    # What one holds is claimed again, whatever came in the way since.
+    return Explained(
+        task=shown(row),
+        claimable=mine or not standing,
+        mine=mine,
+        text=eligibility.text(row, standing, waits, mine=mine),
+        reasons=standing,
+        blocked_by=list(waits.blockers),
+        open_sub_issues=list(waits.children),
+        circle=list(waits.circle),
+        sub_issues_done=waits.done,
+        sub_issues=waits.total,
+    )
+
+
+def _not_at_work(ctx: Context, me: Row | None) -> list[Reason]:
+    """What of the actor, not of the task, stands in the way."""
+    if not ctx.actor.may("developer"):
+        return [
+            Reason(
+                code="forbidden",
+                why=f"{ctx.actor.name} has the role {ctx.actor.role}, and claiming takes developer",
+                remedy="a person makes a token with that role",
+            )
+        ]
+    if ctx.actor.is_person:
+        return []
+    try:
+        presence.at_work(me)
+    except Refused as exc:
+        return [Reason(code=exc.code, why=exc.message.rstrip("."), remedy="see there")]
+    return []

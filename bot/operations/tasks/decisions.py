@@ -1,0 +1,240 @@
+"""What people and tech-leads decide about tasks: for whom, when, how urgent, whether at all."""
+
+import json
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field
+
+from bot.errors import Refused
+from bot.identity.actors import SLUG, Actor
+from bot.kernel.operation import Context, Slash, TaskRef, operation
+from bot.kernel.patterns import AGENT, Shape
+from bot.operations.agents import known
+from bot.operations.github.issues import UPDATE, difference
+from bot.operations.github.writing import Queued, issue_of, on_issue, queue, repository_of
+from bot.operations.tasks.status import close_issue
+from bot.operations.tasks.tasks import SIZES, Note, OneTask, Size, found, on_hold, shown
+from bot.tasks import labels, lifecycle
+from bot.tasks.capabilities import Capability, lacking
+from bot.tasks.priorities import PRIORITIES, Priority
+from bot.tasks.states import OPEN
+from store.agents import agents as registered
+from store.engine.transaction import Row
+from store.mirror import label_names, mirror_rows
+from store.outbox import writes
+from store.tasks import tasks as stored
+
+Assignee: TypeAlias = Annotated[
+    str, Field(max_length=64, description="an agent's id"), Shape(f"^@?{SLUG}$", AGENT.words)
+]
+Decided: TypeAlias = Literal["pending", "completed", "cancelled"]
+
+ASSIGN = Slash("assign", "reserve this task for an agent; without one, for nobody", ("agent_id",))
+
+
+@operation(role="tech-lead", presence="at_work", slashes=(ASSIGN,))
+async def assign_task(ctx: Context, task: TaskRef, agent_id: Assignee | None = None) -> OneTask:
+    """Reserve a task for an agent, which claims it within a day; without one, free it."""
+    row = await found(ctx, task, lock=True)
+    if row["holder"]:
+        raise Refused(
+            "already_claimed",
+            f"{row['holder']} holds {lifecycle.name(row)}: release_task, or /release, takes it "
+            "away first.",
+            holder=row["holder"],
+        )
+    if agent_id is None:
+        await lifecycle.free(ctx.tx, row, ctx.actor.name, "freed")
+        return OneTask(task=shown(await found(ctx, row["id"])))
+    name = (await known(ctx, agent_id.removeprefix("@")))["id"]
+    # As it is now, and until this is done: nobody pauses it meanwhile.
+    (agent,) = await registered.locked(ctx.tx, ctx.installation_id, [name])
+    _can(row, agent)
+    await lifecycle.reserve(ctx.tx, row, agent["id"], ctx.actor.name)
+    return OneTask(task=shown(await found(ctx, row["id"])))
+
+
+def _can(row: Row, agent: Row) -> None:
+    """Raise Refused for an agent that could not claim it."""
+    if agent["left_at"] is not None or agent["paused_at"] is not None:
+        gone = "has left" if agent["left_at"] is not None else "is paused"
+        raise Refused("not_claimable", f"{agent['id']} {gone}, and claims nothing.")
+    if not Actor(agent["installation_id"], agent["id"], agent["role"]).may("developer"):
+        raise Refused(
+            "not_claimable", f"{agent['id']} has the role {agent['role']}, which claims nothing."
+        )
+    if missing := lacking(agent["capabilities"], row["capabilities"]):
+        raise Refused(
+            "lacks_capability",
+            f"{lifecycle.name(row)} needs {', '.join(missing)}, which {agent['id']} has not "
+            "registered.",
+            lacking=missing,
+        )
+
+
+HOLD = Slash("hold", "nobody works on this task until /resume", ("note",), given={"hold": True})
+RESUME = Slash("resume", "end the hold", given={"hold": False})
+PRIORITY = Slash("priority", "low, medium or high", ("priority",))
+RETRY = Slash("retry", "make an ended task pending again", given={"state": "pending"})
+CANCEL = Slash("cancel", "end it as not planned", ("note",), given={"state": "cancelled"})
+DONE = Slash("done", "end it as completed", ("note",), given={"state": "completed"})
+BLOCK = Slash("block", "it waits for another issue: #12", ("blocked_by",))
+UNBLOCK = Slash("unblock", "it does not wait for that issue any more: #12", ("unblocked_by",))
+
+
+class Changed(OneTask):
+    writes: list[str] = Field(description="what goes out on GitHub for it: see get_write")
+
+
+@operation(
+    role="tech-lead",
+    presence="at_work",
+    slashes=(HOLD, RESUME, PRIORITY, RETRY, CANCEL, DONE, BLOCK, UNBLOCK),
+)
+async def change_task(
+    ctx: Context,
+    task: TaskRef,
+    hold: bool | None = None,  # noqa: FBT001 - an argument by name on every surface
+    priority: Priority | None = None,
+    size: Size | None = None,
+    capabilities: Annotated[list[Capability], Field(max_length=20)] | None = None,
+    state: Decided | None = None,
+    blocked_by: TaskRef | None = None,
+    unblocked_by: TaskRef | None = None,
+    note: Note | None = None,
+) -> Changed:
+    """Decide about a task: hold, reprioritise, end it, or retry it (`state` pending)."""
+    row = await found(ctx, task, lock=True)
+    given = (hold, priority, size, capabilities, state, blocked_by, unblocked_by)
+    if all(each is None for each in given):
+        raise Refused("invalid_arguments", "Nothing is to be changed: give what shall be.")
+    fields: dict[str, Any] = {
+        "priority": None if priority is None else PRIORITIES.index(priority),
+        "size": None if size is None else SIZES.index(size),
+        "capabilities": None if capabilities is None else sorted(set(capabilities)),
+    }
+    if hold and state is not None:
+        raise Refused("invalid_arguments", "A hold ends with its task: give `hold` or `state`.")
+    if (hold is False or state is not None) and _holds_against(ctx, row):
+        raise on_hold(row)
+    queued = await _set(ctx, row, {k: v for k, v in fields.items() if v is not None})
+    if hold is not None:
+        await _hold(ctx, row, note or "", on=hold)
+    if state is not None:
+        queued += await _end(ctx, await found(ctx, row["id"]), state, note or "")
+    if blocked_by is not None:
+        queued.append(await _block(ctx, row, blocked_by, "blocked_by"))
+    if unblocked_by is not None:
+        queued.append(await _block(ctx, row, unblocked_by, "blocked_by_removal"))
+    ids = [each.write_id for each in queued]
+    return Changed(task=shown(await found(ctx, row["id"])), writes=ids)
+
+
+async def _set(ctx: Context, row: Row, fields: dict[str, Any]) -> list[Queued]:
+    queued = await _relabel(ctx, row, fields)
+    if changed := {name: value for name, value in fields.items() if row[name] != value}:
+        await stored.change(ctx.tx, ctx.installation_id, row["id"], **stored.encoded(changed))
+        await lifecycle.record(ctx.tx, row, "task.changed", ctx.actor.name, **changed)
+    return queued
+
+
+async def _relabel(ctx: Context, row: Row, fields: dict[str, Any]) -> list[Queued]:
+    """Labels of the issue that say otherwise: people read them, and would be misled."""
+    if not fields:
+        return []
+    where = await repository_of(ctx, row)
+    here = (ctx.tx, ctx.installation_id)
+    issue = await mirror_rows.issue(*here, row["repository_id"], row["number"] or 0)
+    if issue is None:
+        return []
+    now = json.loads(issue["labels"])
+    known = await label_names.labels(*here, row["repository_id"])
+    if (wanted := labels.agreeing(now, fields, known.values())) == now:
+        return []
+    target = on_issue(where, row["number"])
+    waiting = await writes.waiting(*here, target, UPDATE)
+    changes = [each["arguments"].get("labels") for each in waiting]
+    change = difference(now, wanted, [each for each in changes if each])
+    return [await queue(ctx, UPDATE, where, target, {"number": row["number"], "labels": change})]
+
+
+def _holds_against(ctx: Context, row: Row) -> bool:
+    """A person's hold stands against whatever an agent wants."""
+    return bool(row["held"]) and row["held_by"].startswith("@") and not ctx.actor.is_person
+
+
+async def _hold(ctx: Context, row: Row, why: str, *, on: bool) -> None:
+    as_it_is = bool(row["held"]) == on and (row["held_by"], row["held_why"]) in (
+        (None, None),
+        (ctx.actor.name, why),
+    )
+    if as_it_is or (on and _holds_against(ctx, row)):
+        return
+    if not on:
+        await lifecycle.resume(ctx.tx, row, ctx.actor.name)
+    elif row["state"] in OPEN:
+        await lifecycle.hold(ctx.tx, row, ctx.actor.name, why)
+    else:
+        raise lifecycle.illegal(row, "held")
+
+
+async def _end(ctx: Context, row: Row, state: Decided, note: str) -> list[Queued]:
+    if state == "pending" and row["state"] in OPEN:
+        raise Refused(
+            "illegal_transition",
+            f"{lifecycle.name(row)} is {row['state']}: there is nothing to retry. release_task, or "
+            "/release, takes it from its holder.",
+            state=row["state"],
+            legal=[each for each in ("completed", "cancelled") if each != row["state"]],
+        )
+    queued = []
+    if state == "pending":
+        queued += await _reopen(ctx, row)
+    elif row["number"] is None:
+        await _call_back_its_issue(ctx, row)
+    await lifecycle.move(ctx.tx, row, state, ctx.actor.name, note)
+    if state != "pending":
+        reason = "completed" if state == "completed" else "not_planned"
+        queued += await close_issue(ctx, row, reason)
+    return queued
+
+
+async def _call_back_its_issue(ctx: Context, row: Row) -> None:
+    """One that is being made all the same is closed when it is there."""
+    here = (ctx.tx, ctx.installation_id)
+    why = {"code": "cancelled", "message": "The task ended before it had an issue.", "details": {}}
+    for each in await writes.waiting(*here, f"task {row['id']}", "issue"):
+        await writes.cancel(ctx.tx, each, why, told=each["author"] == ctx.actor.name)
+
+
+async def _reopen(ctx: Context, row: Row) -> list[Queued]:
+    """The issue of a task that begins again. Raise Refused when there is none."""
+    where = await repository_of(ctx, row)
+    if row["number"] is None:
+        raise Refused(
+            "no_issue_yet",
+            f"{lifecycle.name(row)} never got an issue: create_task makes a new task.",
+        )
+    if await mirror_rows.is_deleted(ctx.tx, "issues", ctx.installation_id, row["issue_id"]):
+        raise Refused(
+            "illegal_transition",
+            f"The issue of {lifecycle.name(row)} was deleted: create_task makes a new task.",
+            state=row["state"],
+            legal=[],
+        )
+    await stored.change(ctx.tx, ctx.installation_id, row["id"], retried_at=ctx.now)
+    arguments = {"number": row["number"], "state": "open", "state_reason": "reopened"}
+    return [await queue(ctx, UPDATE, where, on_issue(where, row["number"]), arguments)]
+
+
+async def _block(ctx: Context, row: Row, other: str, kind: str) -> Queued:
+    """The other issue by owner/repo#12, or #12 of the same repository."""
+    if row["number"] is None:
+        raise Refused("no_issue_yet", f"GitHub has not numbered {lifecycle.name(row)} yet.")
+    ref = f"{row['full_name']}{other}" if other.startswith("#") else other
+    issue = await issue_of(ctx, ref)
+    if issue["id"] == row["issue_id"]:
+        raise Refused("invalid_arguments", "An issue cannot wait for itself.")
+    where = await repository_of(ctx, row)
+    arguments = {"number": row["number"], "issue_id": issue["id"]}
+    return await queue(ctx, kind, where, on_issue(where, row["number"]), arguments)

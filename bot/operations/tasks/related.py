@@ -1,0 +1,138 @@
+"""What surrounds a task: its issue's relations, the pull requests about it, its boards."""
+
+import json
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from bot.kernel.operation import Context
+from bot.tasks import merge_readiness as known
+from store.engine.transaction import Row
+from store.mirror import boards, mirror_rows, pulls, relations
+
+# How many of each are shown.
+MOST = 50
+MOST_PULLS = 10
+
+
+class IssueRef(BaseModel):
+    issue: str = Field(description="owner/repo#12")
+    title: str | None
+    state: str
+
+
+class PullRequest(BaseModel):
+    pull_request: str = Field(description="owner/repo#12")
+    title: str
+    state: Literal["open", "closed", "merged"]
+    draft: bool
+    head: str
+    head_sha: str
+    base: str
+    review: known.Decision
+    checks_passed: int
+    checks_running: list[str]
+    checks_failed: list[str]
+    waits_for: list[str] = Field(description="what stands between it and its merge")
+    files: list[str] = Field(description="what it touches, as of its newest head that was read")
+    changed_files: int = Field(description="as many as were read: a thousand at most")
+    link: Literal["closes", "branch", "opened"] = Field(
+        description="why it is shown: closing words, its branch's name, or the task's holder"
+    )
+
+
+class BoardPlace(BaseModel):
+    project: int
+    title: str
+    field: str | None
+    status: str | None
+
+
+class Around(BaseModel):
+    labels: list[str] = []
+    assignees: list[str] = []
+    milestone: int | None = None
+    parent: IssueRef | None = None
+    sub_issues: list[IssueRef] = []
+    blocked_by: list[IssueRef] = []
+    pull_requests: list[PullRequest] = []
+    boards: list[BoardPlace] = []
+
+
+async def around(ctx: Context, task: Row, issue: Row | None) -> Around:
+    """All of it from the mirror. `issue`: the task's, if GitHub numbered it."""
+    if issue is None:
+        return Around()
+    i, issue_id = ctx.installation_id, issue["id"]
+    parents = await relations.targets(ctx.tx, i, "parent", issue_id)
+    return Around(
+        labels=json.loads(issue["labels"]),
+        assignees=json.loads(issue["assignees"]),
+        milestone=issue["milestone"],
+        parent=_refs(ctx, parents)[0] if _refs(ctx, parents) else None,
+        sub_issues=_refs(ctx, await relations.sources(ctx.tx, i, "parent", issue_id)),
+        blocked_by=_refs(ctx, await relations.targets(ctx.tx, i, "blocked_by", issue_id)),
+        pull_requests=await _pull_requests(ctx, task),
+        boards=[
+            BoardPlace(
+                project=row["number"],
+                title=row["title"],
+                field=row["field"],
+                status=row["status"] or None,
+            )
+            for row in await boards.of_content(ctx.tx, i, issue["node_id"])
+        ],
+    )
+
+
+def _refs(ctx: Context, rows: list[Row]) -> list[IssueRef]:
+    """Of issues out of the actor's reach only that there is one."""
+    reach = ctx.actor.repositories
+    return [
+        IssueRef(issue=row["name"], title=row["title"], state=row["state"])
+        if reach is None or row["repository_id"] in reach
+        else IssueRef(issue=relations.UNSEEN, title=None, state=row["state"])
+        for row in rows[:MOST]
+    ]
+
+
+async def _pull_requests(ctx: Context, task: Row) -> list[PullRequest]:
+    """Those that name the issue, and the one that the task's holder opened."""
+    here = (ctx.installation_id, task["repository_id"])
+    rows = await pulls.naming(ctx.tx, *here, task["full_name"], task["number"])
+    own = task["pull_number"]
+    named = {(row["repository_id"], row["number"]) for row in rows}
+    if own and (task["repository_id"], own) not in named:
+        opened = await mirror_rows.pull_request(ctx.tx, *here, own)
+        more = {"full_name": task["full_name"], "how": "opened"}
+        rows = [opened | more, *rows] if opened else rows
+    reach = ctx.actor.repositories
+    seen = [row for row in rows if reach is None or row["repository_id"] in reach]
+    return [await _shown(ctx, row) for row in seen[:MOST_PULLS]]
+
+
+async def _shown(ctx: Context, row: Row) -> PullRequest:
+    here = (ctx.installation_id, row["repository_id"])
+    number = row["number"]
+    decided = known.decision(await pulls.reviews(ctx.tx, *here, number))
+    found = known.checks(await pulls.check_runs(ctx.tx, *here, row["head_sha"]))
+    unresolved = await pulls.unresolved_threads(ctx.tx, *here, number)
+    touched = await pulls.files(ctx.tx, *here, number)
+    files = [each["path"] for each in touched["files"]] if touched else []
+    return PullRequest(
+        pull_request=f"{row['full_name']}#{number}",
+        title=row["title"],
+        state="merged" if row["merged"] else "open" if row["state"] == "open" else "closed",
+        draft=bool(row["draft"]),
+        head=row["head_ref"],
+        head_sha=row["head_sha"],
+        base=row["base_ref"],
+        review=decided,
+        checks_passed=found.passed,
+        checks_running=found.running,
+        checks_failed=found.failed,
+        waits_for=known.waits_for(row, decided, found, unresolved),
+        files=files[:MOST],
+        changed_files=len(files),
+        link=row["how"],
+    )

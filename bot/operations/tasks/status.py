@@ -1,0 +1,92 @@
+"""What a task's holder tells of it."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from bot.comments import replies
+from bot.errors import Refused
+from bot.kernel.operation import Context, TaskRef, operation
+from bot.operations.github.comment_limits import may_speak
+from bot.operations.github.writing import Queued, on_issue, queue, repository_of
+from bot.operations.tasks.tasks import Fence, Note, OneTask, found, held, shown
+from bot.tasks import lifecycle
+from bot.tasks.states import REPORTED
+from store.engine.transaction import Row
+from store.mirror import mirror_rows
+from store.tasks import tasks as stored
+
+Question: TypeAlias = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=4000,
+        description="asks people in a comment; your lease waits for it, or your next report",
+    ),
+]
+
+
+@operation(role="developer")
+async def update_task_status(
+    ctx: Context,
+    task: TaskRef,
+    status: REPORTED,
+    fence: Fence | None = None,
+    progress: Annotated[int, Field(ge=0, le=100)] | None = None,
+    note: Note | None = None,
+    result: Annotated[str, Field(max_length=20_000)] | None = None,
+    question: Question | None = None,
+) -> OneTask:
+    """Say how far you are.
+
+    in_review keeps your lease without end; completed closes the issue; failed gives up.
+    """
+    row = await held(ctx, task, fence, even_on_hold=True)
+    if row["state"] != status or question is not None:
+        row = await held(ctx, task, fence)
+    said = {"progress": progress, "note": note, "result": result}
+    if status == "completed" and progress is None:
+        said["progress"] = 100
+    changes = {k: v for k, v in said.items() if v is not None}
+    if changes:
+        await stored.change(ctx.tx, ctx.installation_id, row["id"], **changes)
+    if question is not None:
+        await _ask(ctx, row, status, question)
+    elif row["question"] and status == "in_progress":
+        # Whoever goes on does not wait any more.
+        await lifecycle.answered(ctx.tx, row, ctx.actor.name)
+    elif status == row["state"]:
+        await lifecycle.record(ctx.tx, row, lifecycle.PROGRESS, ctx.actor.name, progress=progress)
+    if status != row["state"]:
+        # As it is now: a question asked or answered parks a lease, or does not.
+        await lifecycle.move(ctx.tx, await found(ctx, row["id"]), status, ctx.actor.name)
+    if status == "completed":
+        await close_issue(ctx, row, "completed")
+    return OneTask(task=shown(await found(ctx, row["id"])))
+
+
+async def _ask(ctx: Context, row: Row, status: str, question: str) -> None:
+    if status not in ("in_progress", "in_review"):
+        raise Refused(
+            "invalid_arguments",
+            f"A task that is {status} has no holder who could wait for an answer: ask with the "
+            "status in_progress.",
+        )
+    where = await repository_of(ctx, row)
+    number = row["number"]
+    await may_speak(ctx, where, number)
+    arguments = {"number": number, "body": replies.asks(question)}
+    await queue(ctx, "comment", where, on_issue(where, number), arguments, row)
+    await lifecycle.ask(ctx.tx, row, question, ctx.actor.name)
+
+
+async def close_issue(ctx: Context, row: Row, reason: str) -> list[Queued]:
+    """With the task; `reason` is GitHub's: completed or not_planned."""
+    issue = await mirror_rows.issue(
+        ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
+    )
+    if issue is None or issue["state"] == "closed":
+        return []
+    where = await repository_of(ctx, row)
+    arguments = {"number": row["number"], "state": "closed", "state_reason": reason}
+    return [await queue(ctx, "issue_update", where, on_issue(where, row["number"]), arguments)]

@@ -1,0 +1,31 @@
+"""Cards of a project board: put there, and their Status."""
+
+from typing import Any
+
+from bot.github.payloads import at
+from bot.outbox.kinds.kind import Kind, Request, Result, Sending, rest
+
+ITEMS = "/orgs/{owner}/projectsV2/{project}/items"
+
+
+def _item(data: Any) -> Result:
+    return {"item_id": at(data, "id")}
+
+
+def _status(sending: Sending) -> Request:
+    arguments = sending.arguments
+    item = arguments.get("item_id") or sending.before.get("item_id")
+    change = {"id": arguments["field_id"], "value": arguments["option_id"]}
+    return Request("PATCH", f"{sending.path(ITEMS)}/{item}", {"fields": [change]})
+
+
+KINDS = {
+    # An item that is there already is given back.
+    "board_item": Kind(
+        "organization_projects: write",
+        rest("POST", ITEMS, lambda s: {"type": s.arguments["type"], "id": s.arguments["id"]}),
+        _item,
+        overwrites="all",
+    ),
+    "board_status": Kind("organization_projects: write", _status, _item, overwrites="all"),
+}

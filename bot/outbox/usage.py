@@ -1,0 +1,102 @@
+"""What may still be spent on GitHub, who spent it, and what waits: for those who watch."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, Field
+
+from bot.github import limits as kept
+from bot.github import rate_limits
+from bot.github.rate_limits import SECONDARY, Limits
+from bot.github.token_buckets import ALLOWANCES, Cost
+from bot.outbox import fairness
+from bot.times import SECOND, stamp
+from store.engine.transaction import Row, Tx
+from store.outbox import budgets, sender_leases, writes
+
+DAY = 24 * 3600 * SECOND
+MOST_SPENDERS = 20
+MOST_INSTALLATIONS = 100
+AGENTS = Cost(mutates=True, notifies=True, reserve=fairness.RESERVE)
+
+
+class Bucket(BaseModel):
+    """A limit of GitHub's on this installation, or one that we keep below GitHub's."""
+
+    name: str
+    limit: int | None
+    left: int | None
+    reserved: int | None = Field(description="of it, for people and bookkeeping")
+    full_at: str | None = Field(description="when all of it is there again")
+    closed_until: str | None = Field(description="GitHub said wait until then")
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """`rows`: what waits, with `author`, `kind` and `n`. `next_at`: an agent's next write."""
+
+    installation_id: int
+    buckets: list[Bucket]
+    next_at: int
+    empty_in_s: float
+    rows: list[Row]
+    spent: dict[str, int]
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for each in self.rows:
+            found[each["author"]] = found.get(each["author"], 0) + each["n"]
+        return found
+
+
+async def of(tx: Tx, installation_id: int) -> Outbox:
+    now = await tx.now()
+    limits = await kept.of(tx, installation_id)
+    rows = await writes.queued_by(tx, installation_id)
+    n = sum(each["n"] for each in rows)
+    empty_at = rate_limits.expected_at(limits, AGENTS, n - 1, now) if n else now
+    spent = await budgets.spent(tx, installation_id, now - DAY, MOST_SPENDERS)
+    return Outbox(
+        installation_id=installation_id,
+        buckets=buckets(limits, now),
+        next_at=rate_limits.ready_at(limits, AGENTS, now),
+        empty_in_s=(empty_at - now) / SECOND,
+        rows=rows,
+        spent={each["author"]: int(each["requests"]) for each in spent},
+    )
+
+
+async def latest(tx: Tx) -> list[Outbox]:
+    """Of the installations that wrote last."""
+    return [await of(tx, each) for each in await sender_leases.latest(tx, MOST_INSTALLATIONS)]
+
+
+def buckets(limits: Limits, now: int) -> list[Bucket]:
+    """GitHub's as it reported them, then ours."""
+    told = [
+        Bucket(
+            name=each.resource,
+            limit=each.limit,
+            left=each.limit if (each.reset_at or 0) < now else each.remaining,
+            reserved=None if each.limit is None else int(each.limit * fairness.RESERVE),
+            full_at=stamp(each.reset_at) if (each.reset_at or 0) > now and each.reset_at else None,
+            closed_until=stamp(each.blocked_until) if each.blocked_until > now else None,
+        )
+        for each in sorted(
+            limits.known, key=lambda each: (each.resource == SECONDARY, each.resource)
+        )
+    ]
+    kept = []
+    for each in ALLOWANCES:
+        full_at = limits.full_at.get(each.name, 0)
+        kept.append(
+            Bucket(
+                name=each.name,
+                limit=each.most,
+                left=int(each.left(full_at, now)),
+                reserved=int(each.most * fairness.RESERVE),
+                full_at=stamp(full_at) if full_at > now else None,
+                closed_until=None,
+            )
+        )
+    return told + kept

@@ -1,0 +1,124 @@
+"""What a repository settles for itself, in `.github/hubbub.yml` on its default branch."""
+
+from functools import lru_cache
+from typing import Annotated, Any, Literal, TypeAlias, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from store.engine.transaction import Tx
+from store.mirror import repository_settings as stored
+
+Permission: TypeAlias = Literal["read", "triage", "write", "maintain", "admin"]
+# GitHub's, from the least to the most.
+PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
+# On a public repository everybody may read: that is not enough to change anything.
+ToChange: TypeAlias = Literal["triage", "write", "maintain", "admin"]
+
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]
+Label: TypeAlias = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^\S(.*\S)?$")]
+
+
+class Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Statuses(Group):
+    """The option of the board's field for each state of a task."""
+
+    pending: Name = "Todo"
+    assigned: Name = "Todo"
+    in_progress: Name = "In Progress"
+    in_review: Name = "In Progress"
+    completed: Name = "Done"
+    failed: Name = "Todo"
+    cancelled: Name = "Done"
+
+
+class Board(Group):
+    """The project on which tasks are shown."""
+
+    project: Annotated[int, Field(ge=1, lt=2**31)] = Field(
+        description="the number in the project's address, as in /orgs/acme/projects/4"
+    )
+    field: Name = Field("Status", description="the single-select field that tells the state")
+    statuses: Statuses = Statuses()
+
+
+class Permissions(Group):
+    """The least permission on the repository that each slash command takes."""
+
+    ask: ToChange = "triage"
+    assign: ToChange = "write"
+    block: ToChange = "write"
+    cancel: ToChange = "write"
+    claim: ToChange = "write"
+    done: ToChange = "write"
+    hold: ToChange = "write"
+    priority: ToChange = "write"
+    release: ToChange = "write"
+    resume: ToChange = "write"
+    retry: ToChange = "write"
+    unblock: ToChange = "write"
+    agents: Permission = "read"
+    status: Permission = "read"
+    why: Permission = "read"
+
+    def needed(self, verb: str) -> Permission:
+        found: Permission = getattr(self, verb)
+        return found
+
+
+class RepositorySettings(Group):
+    """What `.github/hubbub.yml` may hold; whatever it leaves out has its default."""
+
+    task_label: Label = Field("agent-task", description="an issue with this label is a task")
+    lease_s: int = Field(
+        900,
+        ge=60,
+        le=86_400,
+        description="seconds for which a claim lasts when its agent names no length",
+    )
+    agents_may_merge: bool = Field(
+        default=False, description="whether agents may merge pull requests"
+    )
+    permissions: Permissions = Permissions()
+    board: Board | None = None
+
+
+DEFAULTS = RepositorySettings()
+# Each group by where it stands.
+GROUPS: dict[tuple[str, ...], type[Group]] = {
+    (): RepositorySettings,
+    ("permissions",): Permissions,
+    ("board",): Board,
+    ("board", "statuses"): Statuses,
+}
+
+
+async def of(tx: Tx, installation_id: int, repository_id: int) -> RepositorySettings:
+    """Those in force."""
+    row = await stored.get(tx, installation_id, repository_id)
+    return loaded(row["settings"]) if row else DEFAULTS
+
+
+@lru_cache(256)
+def loaded(settings: str) -> RepositorySettings:
+    return RepositorySettings.model_validate_json(settings)
+
+
+def allows(permission: str, needed: Permission) -> bool:
+    """Whether GitHub's word for what somebody may do on a repository is enough."""
+    least = PERMISSIONS[PERMISSIONS.index(needed) :]
+    return permission in least
+
+
+def schema() -> dict[str, Any]:
+    """As editors understand it."""
+    made = RepositorySettings.model_json_schema()
+    # Without one the key is left out: nothing in the file is null.
+    made["properties"]["board"] = {"$ref": "#/$defs/Board"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **made,
+        "title": "Hubbub's settings of a repository: .github/hubbub.yml",
+    }

@@ -1,0 +1,98 @@
+"""Where a task stands on its project board: which writes take it there."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bot.repository import repository_settings
+from bot.repository.repository_settings import Board
+from store.engine.transaction import Row, Tx
+from store.mirror import boards
+from store.outbox import writes
+
+Content = Literal["Issue", "PullRequest"]
+# Later than any time: of what has not been sent.
+NEVER = 2**62
+# What GitHub calls the field when nobody named it.
+FIELD = "Status"
+
+
+@dataclass(frozen=True)
+class Place:
+    """An option of a board's single-select field; ids are GitHub's."""
+
+    project: int
+    project_node_id: str
+    field_id: int
+    field_node_id: str
+    option_id: str
+
+
+async def place(
+    tx: Tx, installation_id: int, repository_id: int, project: int | None, status: str
+) -> Place | str:
+    """Where a Status is, or why it is nowhere. Without `project`: on the settings' board."""
+    settled = (await repository_settings.of(tx, installation_id, repository_id)).board
+    if project is None and settled is None:
+        return "Name the `project`: .github/hubbub.yml names no board."
+    number = project if project is not None or settled is None else settled.project
+    field = settled.field if settled and settled.project == number else FIELD
+    found = [
+        each for each in await boards.projects(tx, installation_id) if each["number"] == number
+    ]
+    if not found:
+        return f"There is no project {number} that the App can see."
+    fields = await boards.fields(tx, installation_id, found[0]["id"])
+    chosen = next((each for each in fields if _same(each["name"], field)), None)
+    if chosen is None:
+        return f"Project {number} has no field {field!r} that is known here."
+    for option in chosen["options"]:
+        if _same(option["name"], status):
+            return Place(
+                project=int(number or 0),
+                project_node_id=found[0]["node_id"],
+                field_id=chosen["id"],
+                field_node_id=chosen["node_id"],
+                option_id=option["id"],
+            )
+    names = ", ".join(each["name"] for each in chosen["options"])
+    return f"{field} of project {number} cannot be {status!r}; it can be {names}."
+
+
+def _same(name: str, other: str) -> bool:
+    return name.casefold() == other.casefold()
+
+
+def target(where: Place, content: Row) -> str:
+    return f"board {where.project} {content['id']}"
+
+
+async def moves(
+    tx: Tx, installation_id: int, where: Place, content: Row, of: Content
+) -> list[tuple[str, dict[str, Any]]]:
+    """Kind and arguments of the writes that take an issue or pull request there."""
+    change = {"project": where.project, "field_id": where.field_id, "option_id": where.option_id}
+    here = (tx, installation_id)
+    on_it = await boards.item_of(*here, where.project_node_id, content["node_id"])
+    if on_it is not None:
+        return [("board_status", change | {"item_id": on_it["id"]})]
+    added = await writes.newest(*here, target(where, content), "board_item")
+    if added is not None and added["result"]:
+        return [("board_status", change | {"item_id": added["result"]["item_id"]})]
+    add = {"project": where.project, "type": of, "id": content["id"]}
+    return [("board_item", add), ("board_status", change)]
+
+
+async def is_there(tx: Tx, installation_id: int, where: Place, content: Row) -> bool:
+    """Whether it has this Status, or will have it: by what was written last, or by the mirror."""
+    here = (tx, installation_id)
+    written = await writes.newest(*here, target(where, content), "board_status")
+    item = await boards.item_of(*here, where.project_node_id, content["node_id"])
+    value = await boards.value(*here, item["id"], where.field_node_id) if item else None
+    if written and (value is None or (written["finished_at"] or NEVER) > value["updated_at"]):
+        return bool(written["arguments"]["option_id"] == where.option_id)
+    return value is not None and value["option_id"] == where.option_id
+
+
+def status_of(board: Board, state: str) -> str:
+    found: str = getattr(board.statuses, state)
+    return found

@@ -1,0 +1,81 @@
+"""What the next holder of a task should know of the last one's work."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from bot.times import stamp
+from store.engine.transaction import Row, Tx
+from store.messages import messages
+from store.mirror import mirror_rows, pulls
+from store.tasks import leases
+
+MOST_FILES = 50
+MOST_MESSAGES = 10
+
+
+class Said(BaseModel):
+    sender: str
+    to: str
+    body: str
+    sent_at: str
+
+
+class HandOff(BaseModel):
+    """The last lease on the task, and what was left behind."""
+
+    holder: str
+    ended: str = Field(description="released, expired, revoked, completed")
+    why: str | None
+    ended_at: str
+    note: str | None
+    progress: int
+    branch: str | None
+    pull_request: int | None
+    files: list[str] = Field(description="touched by its pull request, or said to be touched")
+    messages: list[Said] = Field(description="about the task, oldest first")
+    checkpoint: Any = Field(None, description="what the last holder left to resume from")
+
+
+async def of(tx: Tx, task: Row) -> HandOff | None:
+    """None for a task that nobody held before."""
+    i = task["installation_id"]
+    last = await leases.last_ended(tx, i, task["id"])
+    if last is None:
+        return None
+    return HandOff(
+        holder=last["holder"],
+        ended=last["state"],
+        why=last["ended_why"],
+        ended_at=stamp(last["ended_at"]),
+        note=task["note"],
+        progress=task["progress"],
+        branch=task["branch"] or await _branch(tx, task),
+        pull_request=task["pull_number"],
+        files=await _files(tx, task, last),
+        messages=[
+            Said(
+                sender=row["sender"],
+                to=row["recipient"],
+                body=row["body"],
+                sent_at=stamp(row["sent_at"]),
+            )
+            for row in await messages.about(tx, i, task["id"], MOST_MESSAGES)
+        ],
+    )
+
+
+async def _branch(tx: Tx, task: Row) -> str | None:
+    if task["pull_number"] is None:
+        return None
+    here = (task["installation_id"], task["repository_id"], task["pull_number"])
+    pull = await mirror_rows.pull_request(tx, *here)
+    return pull["head_ref"] if pull else None
+
+
+async def _files(tx: Tx, task: Row, last: Row) -> list[str]:
+    if task["pull_number"] is not None:
+        here = (task["installation_id"], task["repository_id"], task["pull_number"])
+        if touched := await pulls.files(tx, *here):
+            return [each["path"] for each in touched["files"]][:MOST_FILES]
+    return leases.paths_of(last)[:MOST_FILES]

@@ -1,0 +1,87 @@
+"""What the labels of an issue say about its task: `priority:high`, `size:small`, `needs:python`."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bot.tasks.capabilities import is_one
+
+LABEL = re.compile(r"(priority|size|needs|capability)\s*[:/]\s*(\S.*)", re.IGNORECASE)
+PRIORITIES = {
+    "low": 0,
+    "p3": 0,
+    "medium": 1,
+    "normal": 1,
+    "p2": 1,
+    "high": 2,
+    "critical": 2,
+    "urgent": 2,
+    "p0": 2,
+    "p1": 2,
+}
+SIZES = {"xs": 0, "s": 0, "small": 0, "m": 1, "medium": 1, "l": 2, "large": 2, "xl": 2}
+
+
+def carries(among: Iterable[str], label: str) -> bool:
+    """Whether it is among them. To GitHub, case is the same."""
+    return label.casefold() in map(str.casefold, among)
+
+
+def said(labels: Iterable[str]) -> dict[str, Any]:
+    """Columns of the task that labels settle: `priority`, `size`, `capabilities`."""
+    settled: dict[str, Any] = {}
+    needs: set[str] = set()
+    for label in labels:
+        if (found := LABEL.fullmatch(label.strip())) is None:
+            continue
+        what, value = found[1].lower(), found[2].strip().lower()
+        if what == "priority" and value in PRIORITIES:
+            settled["priority"] = max(PRIORITIES[value], settled.get("priority", 0))
+        elif what == "size" and value in SIZES:
+            settled["size"] = max(SIZES[value], settled.get("size", 0))
+        elif what in ("needs", "capability") and is_one(value):
+            needs.add(value)
+    return settled | ({"capabilities": sorted(needs)} if needs else {})
+
+
+def changed(before: Iterable[str], now: Iterable[str]) -> dict[str, Any]:
+    """What a change of labels settles; a label taken off settles nothing, but for needs."""
+    was, new = said(before), said(now)
+    if "capabilities" in was and "capabilities" not in new:
+        new["capabilities"] = []
+    return {name: value for name, value in new.items() if was.get(name) != value}
+
+
+def agreeing(labels: Sequence[str], settled: dict[str, Any], known: Iterable[str]) -> list[str]:
+    """The labels, without those that say otherwise than what was settled by other means.
+
+    In their place come labels that the repository knows; none is made for it.
+    """
+    left = [each for each in labels if _agrees(each, settled)]
+    gone = [each for each in labels if each not in left]
+    needs = said(labels).get("capabilities") and settled.get("capabilities", [])
+    wanted: list[dict[str, Any]] = [{"capabilities": [each]} for each in needs or ()]
+    wanted += [
+        {name: settled[name]} for each in gone for name in said([each]) if name != "capabilities"
+    ]
+    styles = [_style(each) for each in gone]
+    # Written like those whose place they take, if there are such.
+    offered = sorted(known, key=lambda label: (_style(label) not in styles, label))
+    for what in wanted:
+        if not any(said([each]) == what for each in left):
+            left += [each for each in offered if said([each]) == what][:1]
+    return left
+
+
+def _agrees(label: str, settled: dict[str, Any]) -> bool:
+    for name, value in said([label]).items():
+        wanted = settled.get(name, value)
+        if not set(value) <= set(wanted) if name == "capabilities" else value != wanted:
+            return False
+    return True
+
+
+def _style(label: str) -> str:
+    """All but the value."""
+    found = LABEL.fullmatch(label.strip())
+    return label.strip()[: found.start(2)] if found else ""

@@ -1,0 +1,78 @@
+"""Has people see on GitHub how a task is: by its card, and by its place on the board."""
+
+from bot.identity.actors import BOT
+from bot.repository import repository_settings
+from bot.tasks import board
+from store.engine.transaction import Tx
+from store.mirror import mirror_rows
+from store.outbox import writes
+from store.tasks import tasks
+
+
+async def show(
+    tx: Tx,
+    installation_id: int,
+    task_id: str,
+    *,
+    lane: int = writes.AGENTS,
+    every: int = 0,
+    delay: int = 0,
+) -> None:
+    """Queue an edit of the card, which is written when it goes out; one queued before is outdated.
+
+    When it is not urgent: `every`, microseconds that it keeps from the last one; `delay`, from now.
+    """
+    task = await tasks.get(tx, installation_id, task_id)
+    if task is None or task["number"] is None or not task["fence"]:
+        return  # nothing to show before anybody claimed it
+    target = f"card {task_id}"
+    was_due = await writes.supersede(tx, installation_id, "card", target)
+    last = await writes.results(tx, installation_id, target, 1) if every else []
+    next_at = last[0]["finished_at"] + every if last else await tx.now() + delay
+    # What was urgent before stays so.
+    next_at = next_at if was_due is None else min(next_at, was_due)
+    await writes.queue(
+        tx,
+        installation_id,
+        kind="card",
+        repository_id=task["repository_id"],
+        target=target,
+        arguments={"task_id": task_id, "number": task["number"]},
+        author=BOT,
+        task_id=task_id,
+        lane=lane,
+        wait=max(0, next_at - await tx.now()),
+    )
+
+
+async def show_on_board(tx: Tx, installation_id: int, task_id: str, lane: int) -> None:
+    """Where the repository's settings name a board: the Status of the task's state."""
+    task = await tasks.get(tx, installation_id, task_id)
+    if task is None or task["number"] is None:
+        return
+    settings = await repository_settings.of(tx, installation_id, task["repository_id"])
+    issue = await mirror_rows.issue(tx, installation_id, task["repository_id"], task["number"])
+    if settings.board is None or issue is None:
+        return
+    status = board.status_of(settings.board, task["state"])
+    place = await board.place(tx, installation_id, task["repository_id"], None, status)
+    if isinstance(place, str):
+        return  # the board is not there, or not read yet
+    if await board.is_there(tx, installation_id, place, issue):
+        return
+    target = board.target(place, issue)
+    for kind in ("board_item", "board_status"):
+        await writes.supersede(tx, installation_id, kind, target)
+    added: str | None = None
+    for kind, arguments in await board.moves(tx, installation_id, place, issue, "Issue"):
+        added = await writes.queue(
+            tx,
+            installation_id,
+            kind=kind,
+            repository_id=task["repository_id"],
+            target=target,
+            arguments=arguments | ({"after": added} if added else {}),
+            author=BOT,
+            task_id=task_id,
+            lane=lane,
+        )

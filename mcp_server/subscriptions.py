@@ -1,0 +1,194 @@
+"""`subscriptions/listen`: says which resources changed, never how. Who listens reads them again.
+
+A stream keeps nothing but its place among the installation's events: one that is read slowly
+costs nothing, and none overflows.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import mcp_types as types
+from mcp.server.subscriptions import SUBSCRIPTION_ID_META_KEY
+from mcp.shared.exceptions import MCPError
+
+from bot.dispatch.dispatcher import Hub
+from bot.errors import Refused
+from bot.events.waiters import Following
+from bot.identity.actors import Actor
+from bot.kernel.event_stream import Topics
+from bot.outbox import usage
+from mcp_server import resources
+from mcp_server.authentication import Asking, Identified, known
+from mcp_server.resources import BUDGET
+from store.engine.transaction import Row, Tx
+
+# Of one agent, and of one stream.
+MOST_STREAMS = 10
+MOST_URIS = 100
+# How long a stream outlives its token at most, beside what a token is remembered for.
+LOOK_EVERY_S = 10.0
+# How often a budget may be said to have changed.
+BUDGET_EVERY_S = 30.0
+EVENTS = 500
+
+
+@dataclass(frozen=True)
+class Watched:
+    """URIs, by topic and subject of the events that tell of them; by None for all subjects."""
+
+    uris: dict[tuple[str, str | None], list[str]]
+    budget: bool
+
+    @property
+    def topics(self) -> Topics:
+        return Topics(
+            frozenset(topic for topic, subject in self.uris if subject is None),
+            frozenset((topic, subject) for topic, subject in self.uris if subject is not None),
+        )
+
+    def touched(self, events: Sequence[Row]) -> list[str]:
+        """Each URI once, in the order of the events."""
+        found: dict[str, None] = {}
+        for event in events:
+            topic = event["kind"].partition(".")[0]
+            for subject in (None, event["subject"]):
+                found |= dict.fromkeys(self.uris.get((topic, subject), ()))
+        return list(found)
+
+
+async def watched(hub: Hub, actor: Actor, uris: Sequence[str]) -> Watched:
+    """Raise MCPError for one that there is not, or that the actor may not read."""
+    if len(uris) > MOST_URIS:
+        raise MCPError(
+            types.INVALID_PARAMS, f"A stream watches {MOST_URIS} resources at most; open another."
+        )
+    found: dict[tuple[str, str | None], list[str]] = {}
+    for uri in dict.fromkeys(uris):
+        where = resources.address(uri)
+        answer = await resources.answer(hub, actor, where)
+        resource = where.resource
+        subject = resource.subject and resource.subject(answer)
+        for topic in resource.topics:
+            found.setdefault((topic, subject), []).append(uri)
+    return Watched(found, BUDGET.uri in uris)
+
+
+async def _left(hub: Hub, actor: Actor) -> object:
+    """Of the budget, what changes when somebody spends."""
+
+    async def look(tx: Tx) -> object:
+        found = await usage.of(tx, actor.installation_id)
+        left = [(each.name, each.left, each.closed_until) for each in found.buckets]
+        return left, found.rows, found.spent
+
+    return await hub.store.read(look)
+
+
+@dataclass(frozen=True)
+class Listening:
+    """All streams of this process, by agent."""
+
+    hub: Hub
+    identified: Identified
+    look_every_s: float = LOOK_EVERY_S
+    budget_every_s: float = BUDGET_EVERY_S
+    open: Counter[tuple[int, str]] = field(default_factory=Counter)
+
+    async def __call__(
+        self, context: Asking, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        actor = await known(self.identified, context)
+        wanted = params.notifications
+        with self._counted(actor):
+            found = await watched(self.hub, actor, wanted.resource_subscriptions or [])
+            async with self.hub.watching.following(actor, found.topics) as following:
+                # From here on nothing is missed.
+                await following.next(EVENTS, 0)
+                await acknowledge(context, _agreed(wanted))
+                await self._tell(context, actor, found, following)
+        return ended(context)
+
+    @contextmanager
+    def _counted(self, actor: Actor) -> Iterator[None]:
+        who = (actor.installation_id, actor.name)
+        if self.open[who] >= MOST_STREAMS:
+            raise MCPError(
+                types.INVALID_REQUEST,
+                f"{actor.name} has {MOST_STREAMS} streams open already. Close one, or watch more "
+                "by one stream.",
+            )
+        self.open[who] += 1
+        try:
+            yield
+        finally:
+            self.open[who] -= 1
+            if not self.open[who]:
+                del self.open[who]
+
+    async def _tell(
+        self, context: Asking, actor: Actor, found: Watched, following: Following
+    ) -> None:
+        """Until the process stops, or the token is known no more."""
+        time = asyncio.get_running_loop().time
+        left, due = None, time()
+        while not self.hub.stopping.is_set():
+            if found.budget and time() >= due:
+                before, left = left, await _left(self.hub, actor)
+                due = time() + self.budget_every_s
+                if before not in (None, left):
+                    await notify(context, BUDGET.uri)
+            page = await following.next(EVENTS, self.look_every_s)
+            if not await self._still(context):
+                return
+            for uri in found.touched(page.events):
+                await notify(context, uri)
+
+    async def _still(self, context: Asking) -> bool:
+        try:
+            await self.identified(context)
+        except Refused:
+            return False
+        return True
+
+
+def _agreed(wanted: types.SubscriptionFilter) -> types.SubscriptionFilter:
+    """What an agent may call does not change while its token lives: of lists nothing comes."""
+    return types.SubscriptionFilter(
+        tools_list_changed=wanted.tools_list_changed or None,
+        resources_list_changed=wanted.resources_list_changed or None,
+        resource_subscriptions=wanted.resource_subscriptions or None,
+    )
+
+
+def _meta(context: Asking) -> dict[str, Any]:
+    return {SUBSCRIPTION_ID_META_KEY: context.request_id}
+
+
+async def acknowledge(context: Asking, agreed: types.SubscriptionFilter) -> None:
+    """The first thing on a stream: what will be told on it."""
+    await context.session.send_notification(
+        types.SubscriptionsAcknowledgedNotification(
+            params=types.SubscriptionsAcknowledgedNotificationParams(
+                notifications=agreed, _meta=_meta(context)
+            )
+        ),
+        related_request_id=context.request_id,
+    )
+
+
+async def notify(context: Asking, uri: str) -> None:
+    await context.session.send_notification(
+        types.ResourceUpdatedNotification(
+            params=types.ResourceUpdatedNotificationParams(uri=uri, _meta=_meta(context))
+        ),
+        related_request_id=context.request_id,
+    )
+
+
+def ended(context: Asking) -> types.SubscriptionsListenResult:
+    """The last thing: the stream was ended on purpose."""
+    return types.SubscriptionsListenResult(_meta=_meta(context))

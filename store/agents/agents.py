@@ -1,0 +1,282 @@
+"""Agents and the keys they come with."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+from store.mirror.mirror_rows import PRESENT, VISIBLE
+
+COLUMNS = (
+    "installation_id",
+    "id",
+    "name",
+    "system_name",
+    "role",
+    "capabilities",
+    "parent_id",
+    "registered_at",
+    "last_active_at",
+)
+KEY_COLUMNS = ("id", "installation_id", "agent_id", "role", "hash", "created_at")
+
+Status: TypeAlias = Literal["active", "idle", "inactive", "paused", "left"]
+HERE = "left_at IS NULL AND paused_at IS NULL"
+# None: whoever did not leave.
+BY_STATUS: dict[Status | None, str] = {
+    None: "left_at IS NULL",
+    "active": f"{HERE} AND last_active_at > :idle",
+    "idle": f"{HERE} AND last_active_at <= :idle AND last_active_at > :inactive",
+    "inactive": f"{HERE} AND last_active_at <= :inactive",
+    "paused": "left_at IS NULL AND paused_at IS NOT NULL",
+    "left": "left_at IS NOT NULL",
+}
+# What one is that said no more than its name.
+SILENT: Row = {"system_name": "", "capabilities": [], "parent_id": None}
+# So many agents are looked at for one page of those that fit.
+WINDOW = 1000
+# So many names are in one statement.
+NAMES = 1000
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Which agents; None takes any. `capability`: each spelling that will do.
+
+    Who was heard of last at `idle` or before is idle, at `inactive` or before inactive.
+    """
+
+    idle: int
+    inactive: int
+    status: Status | None = None
+    system: str | None = None
+    role: str | None = None
+    parent: str | None = None
+    capability: Sequence[str] | None = None
+
+
+async def add_key(tx: Tx, row: Row) -> None:
+    await tx.run(sql.insert("agent_keys", KEY_COLUMNS), **row)
+
+
+async def find_key(tx: Tx, key_id: str) -> Row | None:
+    """The key if it was not revoked."""
+    q = "SELECT * FROM agent_keys WHERE id = :id AND revoked_at IS NULL"
+    return await tx.one(q, id=key_id)
+
+
+async def entered(tx: Tx, row: Row) -> Row:
+    """The agent's row as it is, locked; one that was not here is added as if it had left."""
+    # Of two calls at once only one finds it away: whoever changes `left_at` first.
+    new = sql.insert_new(tx.dialect, "agents", (*COLUMNS, "left_at"), ("installation_id", "id"))
+    await tx.run(new, **_encoded(SILENT | row), left_at=row["registered_at"])
+    (found,) = await locked(tx, row["installation_id"], [row["id"]])
+    return found
+
+
+async def get(tx: Tx, installation_id: int, agent_id: str) -> Row | None:
+    q = "SELECT * FROM agents WHERE installation_id = :i AND id = :a"
+    row = await tx.one(q, i=installation_id, a=agent_id)
+    return _decoded(row) if row else None
+
+
+async def locked(tx: Tx, installation_id: int, agent_ids: Sequence[str]) -> list[Row]:
+    """Those of them that there are, by id, which nobody else changes meanwhile.
+
+    Tasks are locked first, then leases, then agents.
+    """
+    q = "SELECT * FROM agents WHERE installation_id = :i AND id IN :ids ORDER BY id FOR UPDATE"
+    return [_decoded(r) for r in await tx.all(q, i=installation_id, ids=tuple(agent_ids))]
+
+
+async def change(tx: Tx, installation_id: int, agent_ids: Sequence[str], **values: Any) -> None:
+    """Set columns of agents."""
+    values = _encoded(values)
+    sets = ", ".join(f"{c} = :{c}" for c in values)
+    q = f"UPDATE agents SET {sets} WHERE installation_id = :i AND id IN :ids"
+    await tx.run(q, i=installation_id, ids=tuple(agent_ids), **values)
+
+
+async def page(
+    tx: Tx, installation_id: int, sought: Sought, after: str, limit: int
+) -> tuple[list[Row], str | None]:
+    """Some by id, and after which id to go on: a page may be short, and not the last."""
+    end = None if sought.parent else await _window(tx, installation_id, after)
+    where, given = _conditions(sought)
+    if end is not None:
+        where, given["end"] = [*where, "id <= :end"], end
+    rows = await tx.all(
+        f"SELECT * FROM agents WHERE installation_id = :i AND id > :after "
+        f"AND {' AND '.join(where)} ORDER BY id LIMIT :n",
+        i=installation_id,
+        after=after,
+        n=limit + 1,
+        **given,
+    )
+    found = [_decoded(row) for row in rows[:limit]]
+    return found, found[-1]["id"] if len(rows) > limit else end
+
+
+async def _window(tx: Tx, installation_id: int, after: str) -> str | None:
+    """The id at which a look at so many ends, or None if there are fewer."""
+    row = await tx.one(
+        "SELECT id FROM agents WHERE installation_id = :i AND id > :after ORDER BY id "
+        "LIMIT 1 OFFSET :n",
+        i=installation_id,
+        after=after,
+        n=WINDOW - 1,
+    )
+    return row["id"] if row else None
+
+
+def _conditions(sought: Sought) -> tuple[list[str], Row]:
+    where = [BY_STATUS[sought.status]]
+    given: Row = {"idle": sought.idle, "inactive": sought.inactive}
+    for column, value in (
+        ("system_name", sought.system),
+        ("role", sought.role),
+        ("parent_id", sought.parent),
+    ):
+        if value is not None:
+            where.append(f"{column} = :{column}")
+            given[column] = value
+    if sought.capability is not None:
+        named = {f"can_{n}": json.dumps(each) for n, each in enumerate(sought.capability)}
+        where.append(f"({' OR '.join(f'INSTR(capabilities, :{n}) > 0' for n in named)})")
+        given |= named
+    return where, given
+
+
+async def children(tx: Tx, installation_id: int, parents: Sequence[str], limit: int) -> list[str]:
+    """The ids of those right below any of them, of the ones that left too."""
+    rows = await tx.all(
+        "SELECT id FROM agents WHERE installation_id = :i AND parent_id IN :parents "
+        "ORDER BY id LIMIT :n",
+        i=installation_id,
+        parents=tuple(parents),
+        n=limit,
+    )
+    return [row["id"] for row in rows]
+
+
+async def levels(tx: Tx, installation_id: int, agent_id: str, most: int) -> int:
+    """How many levels of others are below the agent; no more than `most` are looked for."""
+    level = [agent_id]
+    for n in range(most):
+        level = await _right_below(tx, installation_id, level)
+        if not level:
+            return n
+    return most
+
+
+async def _right_below(tx: Tx, installation_id: int, parents: Sequence[str]) -> list[str]:
+    q = "SELECT id FROM agents WHERE installation_id = :i AND parent_id IN :parents"
+    found = []
+    for n in range(0, len(parents), NAMES):
+        some = tuple(parents[n : n + NAMES])
+        found += await tx.all(q, i=installation_id, parents=some)
+    return [row["id"] for row in found]
+
+
+async def held_tasks(
+    tx: Tx, installation_id: int, agent_ids: Sequence[str], limit: int
+) -> list[str]:
+    """The ids of the tasks that any of them holds, in the order in which tasks are locked."""
+    rows = await tx.all(
+        "SELECT task_id FROM leases WHERE installation_id = :i AND holder IN :holders "
+        "AND state IN ('held', 'parked') ORDER BY task_id LIMIT :n",
+        i=installation_id,
+        holders=tuple(agent_ids),
+        n=limit,
+    )
+    return [row["task_id"] for row in rows]
+
+
+async def holdings(tx: Tx, installation_id: int, agent_ids: Sequence[str], each: int) -> list[Row]:
+    """What they hold now, so many of each, oldest first: with `holder`, `number`, `full_name`."""
+    return await tx.all(
+        "SELECT held.holder, t.id, t.number, t.repository_id, r.full_name FROM ("
+        "SELECT holder, task_id, ROW_NUMBER() OVER (PARTITION BY holder ORDER BY granted_at, id) "
+        "AS place FROM leases WHERE installation_id = :i AND holder IN :holders "
+        "AND state IN ('held', 'parked') AND (expires_at IS NULL OR expires_at > :now)) held "
+        "JOIN tasks t ON t.installation_id = :i AND t.id = held.task_id "
+        "JOIN repositories r ON r.installation_id = :i AND r.id = t.repository_id "
+        f"WHERE held.place <= :each AND {VISIBLE} AND {PRESENT} "
+        "ORDER BY held.holder, held.place",
+        i=installation_id,
+        holders=tuple(agent_ids),
+        now=await tx.now(),
+        each=each,
+    )
+
+
+async def requests_for(tx: Tx, installation_id: int, agent_id: str) -> int:
+    """How many requests that change something went to GitHub for it, as far as is remembered."""
+    row = await tx.one(
+        "SELECT COALESCE(SUM(requests), 0) AS n FROM spending "
+        "WHERE installation_id = :i AND author = :a",
+        i=installation_id,
+        a=agent_id,
+    )
+    return int(row["n"]) if row else 0
+
+
+async def reporting(tx: Tx, since: int, limit: int) -> list[Row]:
+    """Of all installations those that told how they are, and were heard of since then."""
+    rows = await tx.all(
+        "SELECT installation_id, id, health FROM agents WHERE last_active_at > :since "
+        "AND health IS NOT NULL AND left_at IS NULL ORDER BY installation_id, id LIMIT :n",
+        since=since,
+        n=limit,
+    )
+    return [row | {"health": json.loads(row["health"])} for row in rows]
+
+
+async def touch(tx: Tx, installation_id: int, agent_id: str, now: int, calls: int) -> None:
+    """Note that the agent is there, and how often it called since the last time."""
+    await tx.run(
+        "UPDATE agents SET last_active_at = :now, calls = calls + :calls "
+        "WHERE installation_id = :i AND id = :a",
+        now=now,
+        calls=calls,
+        i=installation_id,
+        a=agent_id,
+    )
+
+
+def _encoded(values: Row) -> Row:
+    as_json = {c: json.dumps(values[c]) for c in ("capabilities", "health") if c in values}
+    return values | as_json
+
+
+def _decoded(row: Row) -> Row:
+    health = row["health"] and json.loads(row["health"])
+    return row | {"capabilities": json.loads(row["capabilities"]), "health": health}
+
+
+async def keys_of(tx: Tx, installation_id: int) -> list[Row]:
+    """The keys that were not revoked, by agent; never their hashes."""
+    return await tx.all(
+        "SELECT id, agent_id, role, created_at FROM agent_keys WHERE installation_id = :i "
+        "AND revoked_at IS NULL ORDER BY agent_id, created_at",
+        i=installation_id,
+    )
+
+
+async def revoke_key(tx: Tx, key_id: str) -> bool:
+    """Whether there was such a key to revoke."""
+    return bool(
+        await tx.run(
+            "UPDATE agent_keys SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL",
+            now=await tx.now(),
+            id=key_id,
+        )
+    )
+
+
+async def count(tx: Tx, installation_id: int, agent_id: str, column: str) -> None:
+    """One more of completed, failed, expired or released; tasks and leases are locked before."""
+    q = f"UPDATE agents SET {column} = {column} + 1 WHERE installation_id = :i AND id = :a"
+    await tx.run(q, i=installation_id, a=agent_id)

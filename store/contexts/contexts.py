@@ -1,0 +1,88 @@
+"""Contexts: documents that agents share. What each holds is in its versions."""
+
+from collections.abc import Sequence
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+from store.mirror.mirror_rows import PRESENT, VISIBLE
+
+COLUMNS = (
+    "installation_id",
+    "id",
+    "name",
+    "owner",
+    "kind",
+    "version",
+    "task_id",
+    "created_at",
+    "updated_at",
+)
+# With its task's repository. One whose task is not to be seen is not there; of a task that made
+# way for another nothing is left to see or to hide.
+SELECT = (
+    "SELECT c.*, t.repository_id, t.number, r.full_name FROM contexts c "
+    "LEFT JOIN tasks t ON t.installation_id = c.installation_id AND t.id = c.task_id "
+    "LEFT JOIN repositories r ON r.installation_id = t.installation_id AND r.id = t.repository_id "
+    f"WHERE c.installation_id = :i AND (t.id IS NULL OR ({VISIBLE} AND {PRESENT}))"
+)
+
+
+async def create(tx: Tx, row: Row) -> None:
+    await tx.run(sql.insert("contexts", COLUMNS), **row)
+
+
+async def owned(tx: Tx, installation_id: int, owner: str) -> int:
+    q = "SELECT COUNT(*) AS n FROM contexts WHERE installation_id = :i AND owner = :o"
+    row = await tx.one(q, i=installation_id, o=owner)
+    return row["n"] if row else 0
+
+
+async def get(tx: Tx, installation_id: int, context_id: str) -> Row | None:
+    return await tx.one(f"{SELECT} AND c.id = :c", i=installation_id, c=context_id)
+
+
+async def several(tx: Tx, installation_id: int, context_ids: Sequence[str]) -> list[Row]:
+    """As they are at one moment."""
+    q = f"{SELECT} AND c.id IN :ids ORDER BY c.id"
+    return await tx.all(q, i=installation_id, ids=tuple(context_ids))
+
+
+async def listed(
+    tx: Tx,
+    installation_id: int,
+    *,
+    task_id: str | None = None,
+    owner: str | None = None,
+    after: str = "",
+    limit: int,
+) -> list[Row]:
+    """All of the installation, or of a task, or of an owner, by id."""
+    where = "c.task_id = :t AND " if task_id is not None else ""
+    where += "c.owner = :o AND " if owner is not None else ""
+    more = {k: v for k, v in (("t", task_id), ("o", owner)) if v is not None}
+    q = f"{SELECT} AND {where}c.id > :after ORDER BY c.id LIMIT :n"
+    return await tx.all(q, i=installation_id, after=after, n=limit, **more)
+
+
+async def advance(
+    tx: Tx, installation_id: int, context_id: str, now: int, *, expected: int | None = None
+) -> bool:
+    """Count its version up, unless it is not the `expected` one any more: this decides."""
+    unless = "" if expected is None else " AND version = :expected"
+    more = {} if expected is None else {"expected": expected}
+    return bool(
+        await tx.run(
+            "UPDATE contexts SET version = version + 1, updated_at = :now "
+            f"WHERE installation_id = :i AND id = :c{unless}",
+            now=now,
+            i=installation_id,
+            c=context_id,
+            **more,
+        )
+    )
+
+
+async def lock(tx: Tx, installation_id: int, context_id: str) -> None:
+    """Nobody else changes it before this transaction ends."""
+    q = "SELECT id FROM contexts WHERE installation_id = :i AND id = :c FOR UPDATE"
+    await tx.one(q, i=installation_id, c=context_id)

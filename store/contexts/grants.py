@@ -1,0 +1,85 @@
+"""Whom contexts are shared with: an agent, a role, or the holder of a task."""
+
+from collections.abc import Sequence
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+
+COLUMNS = (
+    "installation_id",
+    "context_id",
+    "grantee",
+    "access",
+    "granted_by",
+    "granted_at",
+)
+KEY = ("installation_id", "context_id", "grantee")
+# More tasks than anybody holds.
+MOST_HELD = 200
+
+
+async def grant(tx: Tx, row: Row) -> None:
+    await tx.run(sql.upsert(tx.dialect, "context_grants", COLUMNS, KEY), **row)
+
+
+async def revoke(tx: Tx, installation_id: int, context_id: str, grantee: str) -> None:
+    await tx.run(
+        "DELETE FROM context_grants WHERE installation_id = :i AND context_id = :c "
+        "AND grantee = :g",
+        i=installation_id,
+        c=context_id,
+        g=grantee,
+    )
+
+
+async def of(tx: Tx, installation_id: int, context_id: str) -> list[Row]:
+    """Whom it is shared with: `grantee` and `access`."""
+    return await tx.all(
+        "SELECT grantee, access FROM context_grants WHERE installation_id = :i "
+        "AND context_id = :c ORDER BY grantee",
+        i=installation_id,
+        c=context_id,
+    )
+
+
+async def granted(
+    tx: Tx, installation_id: int, grantees: Sequence[str], context_ids: Sequence[str]
+) -> list[Row]:
+    """Of these contexts what these grantees were given: `context_id`, `grantee`, `access`."""
+    return await tx.all(
+        "SELECT context_id, grantee, access FROM context_grants WHERE installation_id = :i "
+        "AND context_id IN :ids AND grantee IN :who",
+        i=installation_id,
+        ids=tuple(context_ids),
+        who=tuple(grantees),
+    )
+
+
+async def granted_ids(
+    tx: Tx, installation_id: int, grantees: Sequence[str], after: str, limit: int
+) -> list[str]:
+    """The contexts that these grantees were given, by id."""
+    rows = await tx.all(
+        "SELECT DISTINCT context_id FROM context_grants WHERE installation_id = :i "
+        "AND grantee IN :who AND context_id > :after ORDER BY context_id LIMIT :n",
+        i=installation_id,
+        who=tuple(grantees),
+        after=after,
+        n=limit,
+    )
+    return [row["context_id"] for row in rows]
+
+
+async def held_tasks(tx: Tx, installation_id: int, holder: str, now: int) -> list[str]:
+    """The tasks that this agent or person holds by a lease that has not run out."""
+    rows = await tx.all(
+        "SELECT t.id FROM tasks t JOIN leases l "
+        "ON l.installation_id = t.installation_id AND l.id = t.lease_id "
+        "WHERE t.installation_id = :i AND t.holder = :h "
+        "AND (l.expires_at IS NULL OR l.expires_at > :now) LIMIT :n",
+        i=installation_id,
+        h=holder,
+        now=now,
+        n=MOST_HELD,
+    )
+    return [row["id"] for row in rows]

@@ -1,0 +1,47 @@
+"""Snapshots of contexts: the versions that several had at one moment."""
+
+import json
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+
+COLUMNS = ("installation_id", "id", "name", "author", "at", "members")
+
+
+async def add(tx: Tx, row: Row) -> None:
+    """`members`: versions by context id."""
+    row = row | {"members": json.dumps(row["members"])}
+    await tx.run(sql.insert("context_snapshots", COLUMNS), **row)
+
+
+async def get(tx: Tx, installation_id: int, snapshot_id: str) -> Row | None:
+    q = "SELECT * FROM context_snapshots WHERE installation_id = :i AND id = :s"
+    row = await tx.one(q, i=installation_id, s=snapshot_id)
+    return _decoded(row) if row else None
+
+
+async def listed(
+    tx: Tx, installation_id: int, author: str | None, before: str, limit: int
+) -> list[Row]:
+    """All, or an author's, the newest first."""
+    where = "" if author is None else "author = :a AND "
+    more = {} if author is None else {"a": author}
+    rows = await tx.all(
+        f"SELECT * FROM context_snapshots WHERE installation_id = :i AND {where}id < :before "
+        "ORDER BY id DESC LIMIT :n",
+        i=installation_id,
+        before=before,
+        n=limit,
+        **more,
+    )
+    return [_decoded(row) for row in rows]
+
+
+async def count(tx: Tx, installation_id: int, author: str) -> int:
+    q = "SELECT COUNT(*) AS n FROM context_snapshots WHERE installation_id = :i AND author = :a"
+    row = await tx.one(q, i=installation_id, a=author)
+    return row["n"] if row else 0
+
+
+def _decoded(row: Row) -> Row:
+    return row | {"members": json.loads(row["members"])}

@@ -1,0 +1,72 @@
+"""The versions of contexts: only ever added to. What they hold comes sealed."""
+
+import json
+from collections.abc import Mapping
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+
+COLUMNS = (
+    "installation_id",
+    "context_id",
+    "version",
+    "author",
+    "at",
+    "note",
+    "checksum",
+    "size",
+    "key_id",
+    "sealed",
+)
+ABOUT = "version, author, at, note, checksum, size"
+
+
+async def add(tx: Tx, row: Row) -> None:
+    await tx.run(sql.insert("context_versions", COLUMNS), **row)
+
+
+async def get(tx: Tx, installation_id: int, context_id: str, number: int) -> Row | None:
+    return await tx.one(
+        "SELECT * FROM context_versions "
+        "WHERE installation_id = :i AND context_id = :c AND version = :v",
+        i=installation_id,
+        c=context_id,
+        v=number,
+    )
+
+
+async def size(tx: Tx, installation_id: int, versions: Mapping[str, int]) -> int:
+    """How many bytes these versions have, one of each context, before they were packed."""
+    rows = await tx.all(
+        "SELECT context_id, version, size FROM context_versions "
+        "WHERE installation_id = :i AND context_id IN :ids AND version IN :versions",
+        i=installation_id,
+        ids=tuple(versions),
+        versions=tuple(set(versions.values())),
+    )
+    return sum(row["size"] for row in rows if versions[row["context_id"]] == row["version"])
+
+
+async def history(
+    tx: Tx, installation_id: int, context_id: str, upto: int, limit: int
+) -> list[Row]:
+    """What is known of its versions beside their content, the newest first."""
+    return await tx.all(
+        f"SELECT {ABOUT} FROM context_versions WHERE installation_id = :i AND context_id = :c "
+        "AND version <= :upto ORDER BY version DESC LIMIT :n",
+        i=installation_id,
+        c=context_id,
+        upto=upto,
+        n=limit,
+    )
+
+
+async def told_broken(tx: Tx, installation_id: int, context_id: str) -> set[int]:
+    """The versions of which an event has said that they are broken."""
+    rows = await tx.all(
+        "SELECT data FROM events WHERE installation_id = :i AND subject = :c "
+        "AND kind = 'context.broken'",
+        i=installation_id,
+        c=context_id,
+    )
+    return {json.loads(row["data"])["version"] for row in rows}

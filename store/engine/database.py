@@ -1,0 +1,32 @@
+"""Opens the database that HUBBUB_DATABASE_URL names."""
+
+import time
+from collections.abc import Callable
+
+from store.engine.mysql import MySQL
+from store.engine.sqlite import SQLite
+from store.engine.transaction import Store, StoreError
+
+
+def system_clock() -> int:
+    return time.time_ns() // 1000
+
+
+def sqlite_path(url: str) -> str | None:
+    """The file of a `sqlite:///` URL, or None for another engine's."""
+    return url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else None
+
+
+async def open_store(url: str, clock: Callable[[], int] | None = None) -> Store:
+    """Open the store, whose schema `store.engine.migrate` makes.
+
+    `clock`: microseconds UTC, for tests.
+    """
+    if path := sqlite_path(url):
+        return SQLite(path, clock or system_clock)
+    if url.startswith("mysql://"):
+        return await MySQL.open(url, clock)
+    raise StoreError(
+        f"HUBBUB_DATABASE_URL is {url.split('://', maxsplit=1)[0]}://…, but must be "
+        "sqlite:///path/to/file.db or mysql://user:password@host:3306/name."
+    )

@@ -1,0 +1,35 @@
+"""The answers of mutations that committed, so that none is done twice."""
+
+import json
+from typing import Any
+
+from store.engine import sql
+from store.engine.transaction import Tx
+
+COLUMNS = ("installation_id", "request_key", "at", "result")
+
+
+async def begin(tx: Tx, installation_id: int, key: str, now: int) -> dict[str, Any] | None:
+    """The answer of the call that had this key before, or None: then `keep` must follow.
+
+    Two calls at once with one key take turns on its row.
+    """
+    await tx.run(
+        sql.insert_new(tx.dialect, "requests", COLUMNS, ("installation_id", "request_key")),
+        installation_id=installation_id,
+        request_key=key,
+        at=now,
+        result="",
+    )
+    q = "SELECT result FROM requests WHERE installation_id = :i AND request_key = :k FOR UPDATE"
+    row = await tx.one(q, i=installation_id, k=key)
+    return json.loads(row["result"]) if row and row["result"] else None
+
+
+async def keep(tx: Tx, installation_id: int, key: str, result: dict[str, Any]) -> None:
+    await tx.run(
+        "UPDATE requests SET result = :result WHERE installation_id = :i AND request_key = :k",
+        i=installation_id,
+        k=key,
+        result=json.dumps(result),
+    )

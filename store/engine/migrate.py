@@ -1,0 +1,181 @@
+"""Brings a database to the schema of `store.tables`.
+
+A revision is plain SQL, one text for each engine, in `migrations/sql/`. On MySQL a DDL
+statement commits by itself, so each is written to do nothing the second time.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from pymysql import err
+
+from store.engine.database import sqlite_path
+from store.engine.mysql import address, flavour, unreachable
+from store.engine.transaction import StoreError
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+# As long as another process may take to migrate.
+LOCK_WAIT_S = 300
+# MySQL's codes for a column and a key that exist, and for one that is dropped.
+THERE_ALREADY = ((1060,), (1061,), (1091,))
+# Begins a statement that some servers cannot do, and that we can do without.
+OPTIONAL = "-- Optional\n"
+
+
+def statements(revision: str, dialect: str) -> list[str]:
+    text = (MIGRATIONS / "sql" / f"{revision}.{dialect}.sql").read_text()
+    return [each.strip() for each in text.split(";\n") if each.strip()]
+
+
+def run_statements(revision: str) -> None:
+    """For a revision's `upgrade()`."""
+    from alembic import op  # noqa: PLC0415 - slow to load, and seldom needed
+
+    connection = op.get_bind()
+    dialect = "sqlite" if connection.dialect.name == "sqlite" else "mysql"
+    collation = "" if dialect == "sqlite" else flavour(_version(connection)).collation
+    for each in statements(revision, dialect):
+        run_statement(connection, each.replace("{collation}", collation))
+
+
+def run_statement(connection: sa.Connection, statement: str) -> None:
+    """One that may be there already: a migration killed half-way on MySQL made it."""
+    try:
+        connection.exec_driver_sql(statement)
+    except sa.exc.DBAPIError as exc:
+        there = exc.orig is not None and exc.orig.args[:1] in THERE_ALREADY
+        if not (there or statement.startswith(OPTIONAL)):
+            raise
+
+
+def head() -> str:
+    """The newest revision."""
+    return max(path.name.partition(".")[0] for path in (MIGRATIONS / "sql").glob("*.sql"))
+
+
+def upgrade(url: str, to: str = "head") -> None:
+    """Migrate to the newest schema. Blocks; processes that start together take turns."""
+    if (path := sqlite_path(url)) and not Path(path).exists():
+        _make(Path(path))
+    with _connected(url) as connection:
+        if _revision(connection) == head():
+            return
+        with _locked(url, connection):
+            _upgrade(connection, to)
+
+
+def _make(path: Path) -> None:
+    """For its owner alone: it mirrors private repositories."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    except OSError as exc:
+        raise StoreError(
+            f"Cannot make the SQLite file {path.resolve()}: {exc.strerror}. HUBBUB_DATABASE_URL "
+            "must name a file in a folder that can be written to."
+        ) from exc
+
+
+def check(url: str) -> str | None:
+    """What is wrong with the schema, or None. Makes nothing."""
+    if (path := sqlite_path(url)) and not Path(path).exists():
+        return f"there is no file {Path(path).resolve()}; `hubbub migrate` or `serve` makes it"
+    with _connected(url) as connection:
+        found = _revision(connection)
+    if found == head():
+        return None
+    return f"the schema is at {found or 'nothing'}, not at {head()}: run `hubbub migrate`"
+
+
+def _upgrade(connection: sa.Connection, to: str) -> None:
+    from alembic import command  # noqa: PLC0415 - as above
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)
+    connection.commit()
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    found = None
+    if sa.inspect(connection).has_table("alembic_version"):
+        row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
+        found = str(row[0]) if row else None
+    connection.rollback()
+    return found
+
+
+def _version(connection: sa.Connection) -> str:
+    return str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
+
+
+def engine(url: str) -> sa.Engine:
+    if path := sqlite_path(url):
+        made = sa.create_engine(f"sqlite:///{path}", poolclass=sa.NullPool)
+        sa.event.listen(made, "connect", _no_implicit_transactions)
+        sa.event.listen(made, "begin", _begin_immediate)
+        return made
+    where = address(url)
+    return sa.create_engine(
+        sa.URL.create(
+            "mysql+pymysql", where.user, where.password, where.host, where.port, where.database
+        ),
+        poolclass=sa.NullPool,
+        connect_args={"charset": "utf8mb4", "connect_timeout": 10},
+    )
+
+
+def _no_implicit_transactions(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_S * 1000}")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    # With DDL inside, so that a migration killed half-way leaves nothing.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[sa.Connection]:
+    made = engine(url)
+    try:
+        with made.connect() as connection:
+            yield connection
+    except sa.exc.DatabaseError as exc:
+        if sqlite_path(url):
+            raise StoreError(
+                f"Cannot use {url}: {exc.orig}. HUBBUB_DATABASE_URL must name a SQLite file."
+            ) from exc
+        if not isinstance(exc, sa.exc.OperationalError):
+            raise
+        raise unreachable(address(url), err.OperationalError(*exc.orig.args)) from exc  # type: ignore[union-attr]
+    finally:
+        made.dispose()
+
+
+@contextmanager
+def _locked(url: str, connection: sa.Connection) -> Iterator[None]:
+    """One process at a time. The lock ends with its connection, so a kill frees it."""
+    if connection.dialect.name == "sqlite":
+        yield  # the transaction is the lock
+        return
+    made = engine(url)
+    with made.connect() as lock:
+        lock.exec_driver_sql("CREATE TABLE IF NOT EXISTS migration_lock (id INT PRIMARY KEY)")
+        lock.exec_driver_sql(
+            "INSERT INTO migration_lock (id) VALUES (1) ON DUPLICATE KEY UPDATE id = 1"
+        )
+        lock.commit()
+        lock.exec_driver_sql(f"SET innodb_lock_wait_timeout = {LOCK_WAIT_S}")
+        lock.exec_driver_sql("SELECT id FROM migration_lock WHERE id = 1 FOR UPDATE")
+        try:
+            yield
+        finally:
+            lock.rollback()
+    made.dispose()

@@ -1,0 +1,61 @@
+"""The order of what happens in an installation.
+
+An auto-increment id is no cursor: a reader misses rows that commit late. So a row that needs
+a place in the order is kept back until its transaction ends, and numbered from the `heads` row
+of its installation, whose lock then lasts until the commit: numbers appear in their order.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import groupby
+
+from store.engine import sql, wakeups
+from store.engine.transaction import Numbered, Row, Tx
+
+
+def append(tx: Tx, table: str, installation_id: int, row: Row) -> None:
+    """Insert `row` into `table` at the end of the transaction, with the next `seq`."""
+    tx.numbered.append(
+        Numbered(installation_id, table, {"installation_id": installation_id, **row})
+    )
+
+
+async def number(tx: Tx) -> None:
+    """Called by the engines before a commit. Installations in sorted order: no deadlock.
+
+    Where only the bell is to ring the head moves too: by it other processes see that it did.
+    """
+    rows = sorted(tx.numbered, key=lambda n: n.installation_id)
+    groups = {i: list(group) for i, group in groupby(rows, key=lambda n: n.installation_id)}
+    for installation_id in sorted(groups.keys() | wakeups.installations(tx.rings)):
+        await _number(tx, installation_id, groups.get(installation_id, []))
+    tx.numbered.clear()
+
+
+async def _number(tx: Tx, installation_id: int, rows: Sequence[Numbered]) -> None:
+    bump = "UPDATE heads SET seq = seq + :n WHERE installation_id = :i"
+    n = len(rows) or 1
+    if not await tx.run(bump, n=n, i=installation_id):
+        await tx.run(
+            sql.insert_new(tx.dialect, "heads", ("installation_id", "seq"), ("installation_id",)),
+            installation_id=installation_id,
+            seq=0,
+        )
+        await tx.run(bump, n=n, i=installation_id)
+    if not rows:
+        return
+    first = (await of(tx, [installation_id]))[installation_id] - n + 1
+    # Everybody else of the installation waits meanwhile: a statement for each table, not each row.
+    alike: dict[tuple[str, tuple[str, ...]], list[Row]] = defaultdict(list)
+    for seq, each in enumerate(rows, first):
+        row = each.row | {"seq": seq}
+        alike[each.table, tuple(row)].append(row)
+    for (name, columns), numbered in alike.items():
+        await tx.many(sql.insert(name, columns), numbered)
+
+
+async def of(tx: Tx, installation_ids: Sequence[int]) -> dict[int, int]:
+    """How far each installation is; one in which nothing happened yet is left out."""
+    q = "SELECT installation_id, seq FROM heads WHERE installation_id IN :ids"
+    rows = await tx.all(q, ids=tuple(installation_ids))
+    return {row["installation_id"]: row["seq"] for row in rows}

@@ -1,0 +1,71 @@
+"""What a function of the store may do inside a transaction, on either engine."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from store.engine.sql import Dialect
+from store.engine.wakeups import Bell
+
+Row: TypeAlias = dict[str, Any]
+T = TypeVar("T")
+
+
+class Numbered:
+    """A row that gets the installation's next number when its transaction ends."""
+
+    __slots__ = ("installation_id", "row", "table")
+
+    def __init__(self, installation_id: int, table: str, row: Row) -> None:
+        self.installation_id = installation_id
+        self.table = table
+        self.row = row
+
+
+class Tx(Protocol):
+    """One transaction. Rows are dicts by column; parameters are named `:name` in the SQL."""
+
+    numbered: list[Numbered]
+    rings: set[str]
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    async def now(self) -> int:
+        """Microseconds UTC, the same throughout the transaction."""
+
+    async def all(self, sql: str, **params: Any) -> list[Row]: ...
+    async def one(self, sql: str, **params: Any) -> Row | None: ...
+    async def run(self, sql: str, **params: Any) -> int:
+        """Run a statement: the number of rows it matched, changed or not."""
+
+    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+        """Run one INSERT for each of the rows."""
+
+
+Work: TypeAlias = Callable[[Tx], Coroutine[Any, Any, T]]
+
+
+class Store(Protocol):
+    """A database of ours, open."""
+
+    bell: Bell
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work`, which changes nothing. It may be run twice after a lost connection."""
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in a transaction; all of it again when the engine asks for that.
+
+        Also after a COMMIT whose answer was lost: `work` must find out by itself, by a key
+        that it stores, that it ran before. It acts through the transaction alone.
+        A cancelled caller does not cancel it.
+        """
+
+    async def close(self) -> None: ...
+
+
+class StoreError(Exception):
+    """The database cannot be used; the text says why and what to do."""

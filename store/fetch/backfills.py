@@ -1,0 +1,218 @@
+"""Backfill: what is fetched of a repository when it appears, part by part, and how far it is.
+
+A part is a row. What it has fetched and where it goes on are written in one transaction, so a
+kill at any moment loses at most the page under way. `repository_id` 0: its owner's, the boards.
+"""
+
+from collections.abc import Sequence
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+from store.mirror.mirror_rows import PRESENT, VISIBLE
+
+KEY = ("installation_id", "repository_id", "part")
+COLUMNS = (*KEY, "state", "since", "reached", "not_before", "started_at")
+# queued → done, or refused when GitHub does not let the App have it.
+BACKOFF_S = (5, 15, 60, 300, 900)
+SECOND = 1_000_000
+OF_ONE = "AND b.installation_id = :i"
+
+
+async def begin(
+    tx: Tx, installation_id: int, repository_id: int, parts: Sequence[str], since: int = 0
+) -> None:
+    """Fetch these, from the beginning or what changed since; what was under way begins anew.
+
+    One that reaches further back already is left to go on.
+    """
+    for part in parts:
+        known = await _queued_since(tx, installation_id, repository_id, part)
+        if since and known is not None and known <= since:
+            continue
+        await _forget_part(tx, installation_id, repository_id, part)
+        await _begin(tx, installation_id, repository_id, part, since)
+    tx.rings.add("outbox")
+
+
+async def begin_new(tx: Tx, installation_id: int, repository_id: int, part: str) -> None:
+    """Fetch it, unless it was or is being fetched."""
+    await _begin(tx, installation_id, repository_id, part, 0)
+    tx.rings.add("outbox")
+
+
+async def _begin(tx: Tx, installation_id: int, repository_id: int, part: str, since: int) -> None:
+    now = await tx.now()
+    await tx.run(
+        sql.insert_new(tx.dialect, "backfills", COLUMNS, KEY),
+        installation_id=installation_id,
+        repository_id=repository_id,
+        part=part,
+        state="queued",
+        since=since,
+        reached=since,
+        not_before=now,
+        started_at=now,
+    )
+
+
+async def _queued_since(tx: Tx, installation_id: int, repository_id: int, part: str) -> int | None:
+    row = await tx.one(
+        "SELECT since FROM backfills WHERE installation_id = :i AND repository_id = :r "
+        "AND part = :p AND state = 'queued'",
+        i=installation_id,
+        r=repository_id,
+        p=part,
+    )
+    return row["since"] if row else None
+
+
+async def _forget_part(tx: Tx, installation_id: int, repository_id: int, part: str) -> None:
+    await tx.run(
+        "DELETE FROM backfills WHERE installation_id = :i AND repository_id = :r AND part = :p",
+        i=installation_id,
+        r=repository_id,
+        p=part,
+    )
+
+
+async def forget(tx: Tx, installation_id: int, repository_id: int | None = None) -> None:
+    """As if never fetched: it will be, should it be there (again)."""
+    where, more = "installation_id = :i", {}
+    if repository_id is not None:
+        where, more = f"{where} AND repository_id = :r", {"r": repository_id}
+    await tx.run(f"DELETE FROM backfills WHERE {where}", i=installation_id, **more)
+
+
+async def unbegun(tx: Tx, limit: int) -> list[Row]:
+    """Repositories that are there and were never fetched: `installation_id`, `id`."""
+    return await tx.all(
+        f"SELECT r.installation_id, r.id FROM repositories r WHERE {VISIBLE} AND {PRESENT} "
+        "AND EXISTS (SELECT 1 FROM installations n WHERE n.installation_id = r.installation_id) "
+        "AND NOT EXISTS (SELECT 1 FROM backfills b WHERE b.installation_id = r.installation_id "
+        "AND b.repository_id = r.id) LIMIT :n",
+        n=limit,
+    )
+
+
+async def unbegun_owners(tx: Tx, limit: int) -> list[int]:
+    """Installations whose boards were never fetched."""
+    rows = await tx.all(
+        "SELECT n.installation_id FROM installations n WHERE n.deleted = 0 "
+        "AND n.suspended_at IS NULL AND NOT EXISTS (SELECT 1 FROM backfills b "
+        "WHERE b.installation_id = n.installation_id AND b.repository_id = 0) LIMIT :n",
+        n=limit,
+    )
+    return [row["installation_id"] for row in rows]
+
+
+async def due(tx: Tx, installation_id: int) -> Row | None:
+    """The next part to go on with."""
+    q = (
+        "SELECT * FROM backfills WHERE installation_id = :i AND state = 'queued' "
+        "AND not_before <= :now ORDER BY not_before, repository_id, part LIMIT 1"
+    )
+    return await tx.one(q, i=installation_id, now=await tx.now())
+
+
+async def lock(tx: Tx, part: Row) -> bool:
+    """Whether it is still as it was; then nobody else changes it before this transaction ends."""
+    row = await tx.one(
+        "SELECT calls, started_at FROM backfills WHERE installation_id = :i "
+        "AND repository_id = :r AND part = :p AND state = 'queued' FOR UPDATE",
+        i=part["installation_id"],
+        r=part["repository_id"],
+        p=part["part"],
+    )
+    return row == {"calls": part["calls"], "started_at": part["started_at"]}
+
+
+async def advance(
+    tx: Tx,
+    part: Row,
+    *,
+    seen: int,
+    expected: int | None,
+    reached: int,
+    next_page: str | None,
+    done: bool,
+) -> None:
+    """A page of `seen` things is in; where to go on. Parts take turns: this one goes last."""
+    now = await tx.now()
+    await _change(
+        tx,
+        part,
+        seen=part["seen"] + seen,
+        calls=part["calls"] + 1,
+        expected=expected,
+        reached=reached,
+        next_page=next_page,
+        attempts=0,
+        error=None,
+        not_before=now,
+        state="done" if done else "queued",
+        finished_at=now if done else None,
+    )
+
+
+async def settle(tx: Tx, part: Row) -> None:
+    """There is nothing (more) to fetch."""
+    await _change(tx, part, state="done", finished_at=await tx.now())
+
+
+async def failed(tx: Tx, part: Row, error: str) -> None:
+    """Try again later, ever more rarely."""
+    wait = BACKOFF_S[min(part["attempts"], len(BACKOFF_S) - 1)] * SECOND
+    await _change(
+        tx,
+        part,
+        attempts=part["attempts"] + 1,
+        error=error[:4000],
+        not_before=await tx.now() + wait,
+    )
+
+
+async def refused(tx: Tx, part: Row, error: str) -> None:
+    """GitHub does not let the App have it."""
+    now = await tx.now()
+    await _change(tx, part, state="refused", error=error[:4000], finished_at=now)
+
+
+async def _change(tx: Tx, part: Row, **values: object) -> None:
+    sets = ", ".join(f"{name} = :{name}" for name in values)
+    await tx.run(
+        f"UPDATE backfills SET {sets} WHERE installation_id = :i AND repository_id = :r "
+        "AND part = :p",
+        i=part["installation_id"],
+        r=part["repository_id"],
+        p=part["part"],
+        **values,
+    )
+
+
+async def progress(tx: Tx, installation_id: int | None = None) -> list[Row]:
+    """By repository with something still to fetch or refused, or all of one installation."""
+    where = "b.state <> 'done'" if installation_id is None else "b.installation_id = :i"
+    more = {} if installation_id is None else {"i": installation_id}
+    return await tx.all(
+        "SELECT b.installation_id, b.repository_id, COALESCE(r.full_name, n.account) AS name, "
+        "b.part, b.state, b.seen, b.calls, b.expected, b.attempts, b.error, b.started_at, "
+        "b.finished_at "
+        "FROM backfills b LEFT JOIN repositories r ON r.installation_id = b.installation_id "
+        "AND r.id = b.repository_id LEFT JOIN installations n "
+        f"ON n.installation_id = b.installation_id WHERE {where} "
+        "ORDER BY b.installation_id, b.repository_id, b.part",
+        **more,
+    )
+
+
+async def unfinished(tx: Tx, installation_id: int | None = None) -> list[Row]:
+    """The first repositories that are not whole yet: `name`, `seen`, `expected`."""
+    one, more = ("", {}) if installation_id is None else (OF_ONE, {"i": installation_id})
+    return await tx.all(
+        "SELECT r.id, r.full_name AS name, SUM(b.seen) AS seen, "
+        "SUM(COALESCE(b.expected, 0)) AS expected "
+        "FROM backfills b JOIN repositories r ON r.installation_id = b.installation_id "
+        f"AND r.id = b.repository_id AND {VISIBLE} "
+        f"WHERE b.state = 'queued' {one} GROUP BY r.id, r.full_name ORDER BY r.full_name LIMIT 10",
+        **more,
+    )

@@ -1,0 +1,131 @@
+"""Reads: what is to be looked up on GitHub later, each subject at most once at a time."""
+
+import json
+from typing import Any
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+
+COLUMNS = (
+    "installation_id",
+    "kind",
+    "subject",
+    "arguments",
+    "state",
+    "not_before",
+    "asked_at",
+    "priority",
+)
+KEY = ("installation_id", "kind", "subject")
+BACKOFF_S = (5, 15, 60, 300, 900, 3600)
+
+
+async def ask(
+    tx: Tx,
+    installation_id: int,
+    kind: str,
+    subject: str,
+    arguments: dict[str, Any],
+    *,
+    priority: int = 0,
+) -> None:
+    """Queue a read, or have the queued one also answer this, the more urgent counting.
+
+    `priority`: 0 somebody waits, 1 the mirror is unsure, 2 it fills up.
+    """
+    now = await tx.now()
+    row = {
+        "installation_id": installation_id,
+        "kind": kind,
+        "subject": subject,
+        "arguments": json.dumps(arguments),
+        "state": "queued",
+        "not_before": now,
+        "asked_at": now,
+        "priority": priority,
+    }
+    row["arguments"] = json.dumps(await _queued(tx, row) | arguments)
+    again = await tx.run(
+        "UPDATE pending_reads SET asked = asked + 1, attempts = 0, "
+        "priority = CASE WHEN state = 'queued' AND priority < :priority THEN priority "
+        "ELSE :priority END, state = 'queued', arguments = :arguments, "
+        "asked_at = :asked_at, not_before = :not_before "
+        "WHERE installation_id = :installation_id AND kind = :kind AND subject = :subject",
+        **{k: v for k, v in row.items() if k != "state"},
+    )
+    if not again:
+        await tx.run(sql.insert_new(tx.dialect, "pending_reads", COLUMNS, KEY), **row)
+    tx.rings.add("outbox")
+
+
+async def _queued(tx: Tx, row: Row) -> dict[str, Any]:
+    """What the one that waits was asked with: the new asking may know less."""
+    known = await tx.one(
+        "SELECT arguments FROM pending_reads WHERE installation_id = :i AND kind = :k "
+        "AND subject = :s AND state = 'queued'",
+        i=row["installation_id"],
+        k=row["kind"],
+        s=row["subject"],
+    )
+    return json.loads(known["arguments"]) if known else {}
+
+
+async def due(tx: Tx, installation_id: int, priority: int) -> Row | None:
+    """The next of that priority."""
+    q = (
+        "SELECT * FROM pending_reads WHERE installation_id = :i AND state = 'queued' "
+        "AND priority = :p AND not_before <= :now ORDER BY not_before LIMIT 1"
+    )
+    row = await tx.one(q, now=await tx.now(), i=installation_id, p=priority)
+    return row and row | {"arguments": json.loads(row["arguments"])}
+
+
+async def waiting(tx: Tx, installation_id: int, priority: int) -> int:
+    """How many of that priority are still to be answered."""
+    row = await tx.one(
+        "SELECT COUNT(*) AS n FROM pending_reads WHERE installation_id = :i "
+        "AND state = 'queued' AND priority = :p",
+        i=installation_id,
+        p=priority,
+    )
+    return int(row["n"]) if row else 0
+
+
+async def answered(tx: Tx, read: Row, error: str | None = None) -> None:
+    """Done, unless it was asked again meanwhile. `error`: GitHub will not say."""
+    await tx.run(
+        "UPDATE pending_reads SET state = 'answered', answered_at = :now, error = :error "
+        "WHERE installation_id = :i AND kind = :k AND subject = :s AND asked = :asked",
+        now=await tx.now(),
+        i=read["installation_id"],
+        k=read["kind"],
+        s=read["subject"],
+        asked=read["asked"],
+        error=error and error[:4000],
+    )
+
+
+async def failed(tx: Tx, read: Row, error: str) -> None:
+    """Try again later, ever more rarely: GitHub may be away for a day."""
+    wait = BACKOFF_S[min(read["attempts"], len(BACKOFF_S) - 1)]
+    await _put_off(tx, read, await tx.now() + wait * 1_000_000, error, 1)
+
+
+async def put_off(tx: Tx, read: Row, until: int) -> None:
+    """Not its own fault: GitHub said wait."""
+    await _put_off(tx, read, until, None, 0)
+
+
+async def _put_off(tx: Tx, read: Row, until: int, error: str | None, attempts: int) -> None:
+    await tx.run(
+        "UPDATE pending_reads SET attempts = attempts + :attempts, not_before = :at, "
+        "error = :error WHERE installation_id = :i AND kind = :k AND subject = :s "
+        "AND asked = :asked",
+        asked=read["asked"],
+        at=until,
+        attempts=attempts,
+        error=error and error[:4000],
+        i=read["installation_id"],
+        k=read["kind"],
+        s=read["subject"],
+    )

@@ -1,0 +1,65 @@
+"""What is sealed under a secret, in whichever table: how it is found, and sealed anew."""
+
+from dataclasses import dataclass
+
+from store.engine.transaction import Row, Tx
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A table with sealed rows, which name their secret in `key_id`, or in their first bytes."""
+
+    table: str
+    key: tuple[str, ...]
+    prefix: int = 0
+
+    @property
+    def under(self) -> str:
+        """SQL for the id of a row's secret. Bytes compare alike on both engines only as HEX."""
+        return f"HEX(SUBSTR(sealed, 1, {self.prefix}))" if self.prefix else "key_id"
+
+    def told(self, key_id: str) -> str:
+        """The id as that SQL has it."""
+        return key_id.encode().hex().upper() if self.prefix else key_id
+
+    def named(self, told: str) -> str:
+        return bytes.fromhex(told).decode(errors="replace") if self.prefix else told
+
+
+async def counts(tx: Tx, which: Sealed) -> dict[str, int]:
+    """How many rows there are, by the id of their secret."""
+    q = f"SELECT {which.under} AS told, COUNT(*) AS n FROM {which.table} GROUP BY {which.under}"
+    return {which.named(row["told"]): row["n"] for row in await tx.all(q)}
+
+
+async def some(tx: Tx, which: Sealed, key_id: str, skip: int, limit: int) -> list[Row]:
+    """Rows under this secret, which nobody else changes before this transaction ends.
+
+    `skip`: so many of them cannot be opened and stay as they are. Their order is the index's;
+    to sort them would take all of them in hand.
+    """
+    return await tx.all(
+        f"SELECT {', '.join(which.key)}, sealed FROM {which.table} WHERE {which.under} = :k "
+        "LIMIT :n OFFSET :skip FOR UPDATE",
+        k=which.told(key_id),
+        n=limit,
+        skip=skip,
+    )
+
+
+async def replace(tx: Tx, which: Sealed, row: Row, sealed: bytes, key_id: str) -> None:
+    """`key_id` goes before the bytes where there is no column for it."""
+    where = " AND ".join(f"{name} = :{name}" for name in which.key)
+    key = {name: row[name] for name in which.key}
+    if which.prefix:
+        sets, values = "sealed = :sealed", Row(sealed=key_id.encode() + sealed)
+    else:
+        sets, values = "sealed = :sealed, key_id = :k", Row(sealed=sealed, k=key_id)
+    await tx.run(f"UPDATE {which.table} SET {sets} WHERE {where}", **key, **values)
+
+
+async def tokens(tx: Tx, key_id: str) -> int:
+    """How many tokens of agents are this secret's, and were not revoked."""
+    q = "SELECT COUNT(*) AS n FROM agent_keys WHERE id LIKE :begins AND revoked_at IS NULL"
+    row = await tx.one(q, begins=f"{key_id}%")
+    return row["n"] if row else 0

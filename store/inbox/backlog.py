@@ -1,0 +1,39 @@
+"""How many rows are in which state: for people who watch."""
+
+from store.engine.transaction import Tx
+from store.inbox import deliveries, missed_deliveries
+
+TABLES = (
+    "backfills",
+    "deliveries",
+    "commands",
+    "pending_reads",
+    "writes",
+    "tasks",
+    "leases",
+    "receipts",
+)
+
+
+async def by_state(tx: Tx) -> dict[str, dict[str, int]]:
+    found = {}
+    for table in TABLES:
+        rows = await tx.all(f"SELECT state, COUNT(*) AS n FROM {table} GROUP BY state")
+        found[table] = {row["state"]: row["n"] for row in rows}
+    return found
+
+
+async def behind(tx: Tx) -> dict[str, float]:
+    """Seconds since the oldest unprocessed delivery came, and counts; of all installations."""
+    row = await tx.one(
+        "SELECT COALESCE(SUM(seen), 0) AS seen, COALESCE(SUM(expected), 0) AS expected "
+        "FROM backfills"
+    )
+    assert row is not None
+    oldest = await deliveries.oldest(tx)
+    return {
+        "mirror_lag_seconds": (await tx.now() - oldest) / 1_000_000 if oldest else 0.0,
+        "deliveries_lost": float(await missed_deliveries.count(tx)),
+        "backfill_seen": float(row["seen"]),
+        "backfill_expected": float(row["expected"]),
+    }

@@ -1,0 +1,196 @@
+"""The inbox: each webhook of GitHub's, by its GUID, until long after it was processed."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+from store.inbox import missed_deliveries
+
+COLUMNS = (
+    "installation_id",
+    "guid",
+    "event",
+    "action",
+    "repository_id",
+    "state",
+    "not_before",
+    "received_at",
+    "payload",
+)
+KEY = ("installation_id", "guid")
+ZLIB = b"\x78"
+LARGE = 100_000
+STATES = ("received", "processed", "failed", "dead")
+# After each failed attempt: seconds until the next. Then the delivery is dead.
+BACKOFF_S = (1, 5, 30, 120, 600)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    installation_id: int
+    guid: str
+    event: str
+    action: str
+    repository_id: int | None
+    payload: bytes
+
+    @property
+    def key(self) -> Row:
+        return {"installation_id": self.installation_id, "guid": self.guid}
+
+
+async def receive(tx: Tx, arrived: Sequence[Delivery]) -> None:
+    """Keep them, unless they are here. One that was given up is tried again."""
+    now = await tx.now()
+    await tx.many(
+        sql.insert_new(tx.dialect, "deliveries", COLUMNS, KEY),
+        [
+            {
+                **each.key,
+                "event": each.event,
+                "action": each.action,
+                "repository_id": each.repository_id,
+                "state": "received",
+                "not_before": now,
+                "received_at": now,
+                "payload": _stored(each.payload),
+            }
+            for each in sorted(arrived, key=lambda each: (each.installation_id, each.guid))
+        ],
+    )
+    for installation_id in sorted({each.installation_id for each in arrived}):
+        guids = [each.guid for each in arrived if each.installation_id == installation_id]
+        await revive(tx, installation_id, guids)
+        await missed_deliveries.found(tx, installation_id, guids)
+
+
+async def revive(tx: Tx, installation_id: int, guids: Sequence[str]) -> int:
+    """Try dead deliveries again: how many were dead."""
+    tx.rings.add("inbox")
+    return await tx.run(
+        "UPDATE deliveries SET state = 'received', attempts = 0, not_before = :now, error = NULL "
+        "WHERE installation_id = :i AND guid IN :guids AND state = 'dead'",
+        now=await tx.now(),
+        i=installation_id,
+        guids=tuple(guids),
+    )
+
+
+async def due(tx: Tx, limit: int) -> list[Row]:
+    """Keys of those to process now: new ones first, oldest first, then those that failed."""
+    q = (
+        "SELECT installation_id, guid FROM deliveries WHERE state = :state "
+        "AND not_before <= :now ORDER BY not_before LIMIT :n"
+    )
+    now = await tx.now()
+    new = await tx.all(q, state="received", now=now, n=limit)
+    return new + await tx.all(q, state="failed", now=now, n=limit - len(new))
+
+
+async def take(tx: Tx, which: Delivery) -> bool:
+    """Lock one for processing in this transaction: False if somebody processed it."""
+    row = await tx.one(
+        "SELECT guid FROM deliveries WHERE installation_id = :installation_id AND guid = :guid "
+        "AND state IN ('received', 'failed') FOR UPDATE",
+        **which.key,
+    )
+    return row is not None
+
+
+async def get(tx: Tx, installation_id: int, guid: str) -> tuple[Row, Delivery] | None:
+    q = "SELECT * FROM deliveries WHERE installation_id = :i AND guid = :g"
+    row = await tx.one(q, i=installation_id, g=guid)
+    return (row, _delivery(row)) if row else None
+
+
+async def processed(tx: Tx, which: Delivery, outcome: str) -> None:
+    """`outcome`: mirrored, kept (we do nothing with such an event), or malformed."""
+    await tx.run(
+        "UPDATE deliveries SET state = 'processed', outcome = :outcome, error = NULL, "
+        "payload = :payload, processed_at = :now "
+        "WHERE installation_id = :installation_id AND guid = :guid",
+        outcome=outcome,
+        payload=zlib.compress(which.payload, 1),
+        now=await tx.now(),
+        **which.key,
+    )
+
+
+async def failed(tx: Tx, installation_id: int, guid: str, error: str) -> str:
+    """Note a failed attempt: the state it leads to, failed or dead."""
+    row = await tx.one(
+        "SELECT attempts FROM deliveries WHERE installation_id = :i AND guid = :g "
+        "AND state IN ('received', 'failed') FOR UPDATE",
+        i=installation_id,
+        g=guid,
+    )
+    if row is None:
+        return "processed"
+    attempts = row["attempts"]
+    dead = attempts >= len(BACKOFF_S)
+    wait = 0 if dead else BACKOFF_S[attempts] * 1_000_000
+    await tx.run(
+        "UPDATE deliveries SET state = :state, attempts = :attempts, not_before = :at, "
+        "error = :error WHERE installation_id = :i AND guid = :g",
+        state="dead" if dead else "failed",
+        attempts=attempts + 1,
+        at=await tx.now() + wait,
+        error=error[:4000],
+        i=installation_id,
+        g=guid,
+    )
+    return "dead" if dead else "failed"
+
+
+async def listed(tx: Tx, state: str | None, limit: int) -> list[Row]:
+    """The newest, without their payloads."""
+    q = (
+        "SELECT installation_id, guid, event, action, repository_id, state, outcome, attempts, "
+        "error, received_at, processed_at FROM deliveries "
+        f"{'WHERE state = :state ' if state else ''}ORDER BY received_at DESC, guid LIMIT :n"
+    )
+    return await tx.all(q, n=limit, **({"state": state} if state else {}))
+
+
+async def counts(tx: Tx) -> list[Row]:
+    """How many of each event and action, by state and outcome."""
+    return await tx.all(
+        "SELECT event, action, state, outcome, COUNT(*) AS n FROM deliveries "
+        "GROUP BY event, action, state, outcome ORDER BY event, action, state, outcome"
+    )
+
+
+async def oldest(tx: Tx) -> int | None:
+    """When the oldest delivery that is not in the mirror yet came in, of all installations."""
+    q = "SELECT MIN(received_at) AS at FROM deliveries WHERE state IN ('received', 'failed')"
+    row = await tx.one(q)
+    return row["at"] if row else None
+
+
+async def installations_of(tx: Tx, guid: str) -> list[int]:
+    """Where a GUID is known; one that GitHub sent is in one place."""
+    rows = await tx.all("SELECT installation_id FROM deliveries WHERE guid = :g", g=guid)
+    return [row["installation_id"] for row in rows]
+
+
+def _delivery(row: Row) -> Delivery:
+    return Delivery(
+        installation_id=row["installation_id"],
+        guid=row["guid"],
+        event=row["event"],
+        action=row["action"],
+        repository_id=row["repository_id"],
+        payload=_unpacked(row["payload"]),
+    )
+
+
+def _stored(payload: bytes) -> bytes:
+    """As it came, for nobody should wait for zlib; but a packet has its bounds."""
+    return payload if len(payload) < LARGE else zlib.compress(payload, 1)
+
+
+def _unpacked(payload: bytes) -> bytes:
+    """Compressed once it was processed. No JSON begins like zlib's data."""
+    return zlib.decompress(payload) if payload[:1] == ZLIB else payload

@@ -1,0 +1,100 @@
+"""Deliveries that GitHub has in its log and the inbox lacks: what the mirror is known to miss."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+
+KEY = ("installation_id", "guid")
+COLUMNS = (
+    *KEY,
+    "delivery_id",
+    "repository_id",
+    "event",
+    "action",
+    "delivered_at",
+    "not_before",
+)
+
+
+async def note(tx: Tx, logged: Sequence[Row], not_before: int) -> int:
+    """Keep those that the inbox lacks: how many of them are news.
+
+    `logged`: rows of GitHub's log, with the columns of `lost_deliveries`; several may be attempts
+    of one delivery.
+    """
+    news = 0
+    rows = sorted(logged, key=lambda row: row["installation_id"])
+    for installation_id, group in groupby(rows, key=lambda row: row["installation_id"]):
+        by_guid: dict[str, Row] = {}
+        for row in sorted(group, key=lambda row: row["delivered_at"], reverse=True):
+            by_guid[row["guid"]] = row  # the first attempt stays: it says since when
+        known = await _known(tx, installation_id, tuple(by_guid))
+        new = [
+            row | {"not_before": not_before} for guid, row in by_guid.items() if guid not in known
+        ]
+        if new:
+            await tx.many(sql.insert_new(tx.dialect, "lost_deliveries", COLUMNS, KEY), new)
+        news += len(new)
+    return news
+
+
+async def _known(tx: Tx, installation_id: int, guids: tuple[str, ...]) -> set[str]:
+    """Also those whose payload named no installation: they are kept under 0."""
+    found = set()
+    for table in ("deliveries", "lost_deliveries"):
+        q = f"SELECT guid FROM {table} WHERE installation_id IN :i AND guid IN :guids"
+        rows = await tx.all(q, i=(installation_id, 0), guids=guids)
+        found |= {row["guid"] for row in rows}
+    return found
+
+
+async def due(tx: Tx) -> Row | None:
+    """The next to ask for, oldest first; of any installation: only the App may ask."""
+    q = (
+        "SELECT * FROM lost_deliveries WHERE not_before <= :now "
+        "ORDER BY not_before, delivered_at LIMIT 1"
+    )
+    return await tx.one(q, now=await tx.now())
+
+
+async def next_at(tx: Tx) -> int | None:
+    row = await tx.one("SELECT MIN(not_before) AS at FROM lost_deliveries")
+    return row["at"] if row else None
+
+
+async def asked(tx: Tx, row: Row, not_before: int, error: str | None = None) -> None:
+    """GitHub was asked for it once more; if it does not come, its turn is then."""
+    await tx.run(
+        "UPDATE lost_deliveries SET attempts = attempts + 1, not_before = :at, error = :error "
+        "WHERE installation_id = :i AND guid = :g",
+        at=not_before,
+        error=error and error[:4000],
+        i=row["installation_id"],
+        g=row["guid"],
+    )
+
+
+async def found(tx: Tx, installation_id: int, guids: Sequence[str]) -> None:
+    """They are in the inbox now, or will never be."""
+    await tx.run(
+        "DELETE FROM lost_deliveries WHERE installation_id = :i AND guid IN :guids",
+        i=installation_id,
+        guids=tuple(guids),
+    )
+
+
+async def listed(tx: Tx, limit: int) -> list[Row]:
+    """The newest, worded like rows of the inbox."""
+    return await tx.all(
+        "SELECT installation_id, guid, event, action, repository_id, 'lost' AS state, "
+        "NULL AS outcome, attempts, error, delivered_at AS received_at, NULL AS processed_at "
+        "FROM lost_deliveries ORDER BY delivered_at DESC, guid LIMIT :n",
+        n=limit,
+    )
+
+
+async def count(tx: Tx) -> int:
+    row = await tx.one("SELECT COUNT(*) AS n FROM lost_deliveries")
+    return int(row["n"]) if row else 0

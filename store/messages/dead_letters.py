@@ -1,0 +1,121 @@
+"""Dead letters: what was not read in time, or handed out in vain."""
+
+from collections.abc import Sequence
+
+from store.engine.transaction import Row, Tx
+from store.messages.mailbox import MINE, MOST_ATTEMPTS
+from store.messages.messages import many
+from store.messages.receipts import NAMES
+
+# So many messages of a sender are looked at for one page of those that died.
+WINDOW = 1000
+
+
+async def over(tx: Tx, limit: int) -> list[Row]:
+    """Unread receipts whose time is over, of any installation; locked for `bury`."""
+    return await tx.all(
+        "SELECT installation_id, agent_id, message_id, attempts FROM receipts "
+        "WHERE state IN ('pending', 'delivered') AND expires_at <= :now LIMIT :n "
+        "FOR UPDATE SKIP LOCKED",
+        now=await tx.now(),
+        n=limit,
+    )
+
+
+async def bury(tx: Tx, installation_id: int, message_id: str, agents: Sequence[str]) -> None:
+    """They are dead letters: handed out in vain as often as may be, or too old."""
+    await tx.run(
+        "UPDATE receipts SET state = 'dead', ended_at = :now, dead_why = "
+        "CASE WHEN attempts >= :most THEN 'undelivered' ELSE 'expired' END "
+        "WHERE installation_id = :i AND message_id = :m AND agent_id IN :agents "
+        "AND state IN ('pending', 'delivered')",
+        now=await tx.now(),
+        most=MOST_ATTEMPTS,
+        i=installation_id,
+        m=message_id,
+        agents=list(agents),
+    )
+
+
+async def of(tx: Tx, installation_id: int, message_id: str) -> list[str]:
+    """Whose receipts of it are dead, locked; those who left are not among them."""
+    rows = await tx.all(
+        "SELECT r.agent_id FROM receipts r WHERE r.installation_id = :i AND r.message_id = :m "
+        "AND r.state = 'dead' AND EXISTS (SELECT 1 FROM agents a WHERE a.installation_id = "
+        "r.installation_id AND a.id = r.agent_id AND a.left_at IS NULL) "
+        "ORDER BY r.agent_id FOR UPDATE",
+        i=installation_id,
+        m=message_id,
+    )
+    return [row["agent_id"] for row in rows]
+
+
+async def revive(
+    tx: Tx, installation_id: int, message_id: str, agents: Sequence[str], expires_at: int
+) -> None:
+    """Their dead receipts are pending again, and the message lives as long at least."""
+    for n in range(0, len(agents), NAMES):
+        await tx.run(
+            "UPDATE receipts SET state = 'pending', attempts = 0, visible_at = 0, told_at = NULL, "
+            "dead_why = NULL, ended_at = NULL, expires_at = :at WHERE installation_id = :i "
+            "AND message_id = :m AND agent_id IN :agents AND state = 'dead'",
+            at=expires_at,
+            i=installation_id,
+            m=message_id,
+            agents=list(agents[n : n + NAMES]),
+        )
+    await tx.run(
+        "UPDATE messages SET expires_at = CASE WHEN expires_at < :at THEN :at ELSE expires_at END "
+        "WHERE installation_id = :i AND id = :m",
+        at=expires_at,
+        i=installation_id,
+        m=message_id,
+    )
+
+
+async def listed(tx: Tx, installation_id: int, before: str, limit: int) -> list[Row]:
+    """What anybody did not read in time."""
+    rows = await tx.all(
+        "SELECT message_id FROM receipts WHERE installation_id = :i AND state = 'dead' "
+        # MariaDB gathers all before it sorts what is DISTINCT.
+        "AND message_id < :before GROUP BY message_id ORDER BY message_id DESC LIMIT :n",
+        i=installation_id,
+        before=before,
+        n=limit,
+    )
+    return await many(tx, installation_id, [row["message_id"] for row in rows])
+
+
+async def sent(
+    tx: Tx, installation_id: int, who: str, before: str, limit: int
+) -> tuple[list[Row], str | None]:
+    """What one sent in vain, and before which id to go on: a page may be short, and not the last.
+
+    One's messages are looked at, and not all that died: those may be anybody's.
+    """
+    looked = await tx.all(
+        "SELECT m.id, EXISTS (SELECT 1 FROM receipts r WHERE r.installation_id = "
+        "m.installation_id AND r.state = 'dead' AND r.message_id = m.id) AS dead "
+        "FROM messages m WHERE m.installation_id = :i AND m.sender = :who AND m.id < :before "
+        "ORDER BY m.sent_at DESC, m.id DESC LIMIT :n",
+        i=installation_id,
+        who=who,
+        before=before,
+        n=WINDOW,
+    )
+    dead = [row["id"] for row in looked if row["dead"]][:limit]
+    end = looked[-1]["id"] if len(looked) == WINDOW else None
+    return await many(tx, installation_id, dead), end
+
+
+async def to(tx: Tx, installation_id: int, agent_id: str, before: str, limit: int) -> list[Row]:
+    """Dead letters to one."""
+    rows = await tx.all(
+        f"SELECT message_id FROM receipts WHERE {MINE} AND state = 'dead' "
+        "AND message_id < :before ORDER BY message_id DESC LIMIT :n",
+        i=installation_id,
+        a=agent_id,
+        before=before,
+        n=limit,
+    )
+    return await many(tx, installation_id, [row["message_id"] for row in rows])

@@ -1,0 +1,154 @@
+"""Messages between agents. What became of one for each reader is in its receipts."""
+
+import json
+from collections.abc import Sequence
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+from store.messages import receipts
+
+COLUMNS = (
+    "installation_id",
+    "id",
+    "seq",
+    "thread_id",
+    "sender",
+    "recipient",
+    "task_id",
+    "priority",
+    "body",
+    "sent_at",
+    "expires_at",
+    "on_card",
+)
+
+
+async def sender(tx: Tx, installation_id: int, agent_id: str) -> Row | None:
+    """The agent that is about to send; its sendings take turns on its row."""
+    q = "SELECT id, left_at FROM agents WHERE installation_id = :i AND id = :a FOR UPDATE"
+    return await tx.one(q, i=installation_id, a=agent_id)
+
+
+async def listeners(tx: Tx, installation_id: int) -> list[Row]:
+    """Every agent that has not left: `id`, `role`, `capabilities`."""
+    q = (
+        "SELECT id, role, capabilities FROM agents WHERE installation_id = :i "
+        "AND left_at IS NULL ORDER BY id"
+    )
+    rows = await tx.all(q, i=installation_id)
+    return [row | {"capabilities": json.loads(row["capabilities"])} for row in rows]
+
+
+async def sent_nth(tx: Tx, installation_id: int, who: str, nth: int) -> int:
+    """When the sender sent its `nth` last message; 0 if there were not so many."""
+    q = (
+        "SELECT sent_at FROM messages WHERE installation_id = :i AND sender = :who "
+        "ORDER BY sent_at DESC LIMIT 1 OFFSET :n"
+    )
+    row = await tx.one(q, i=installation_id, who=who, n=nth - 1)
+    return int(row["sent_at"]) if row else 0
+
+
+async def send(tx: Tx, installation_id: int, row: Row, recipients: Sequence[str]) -> None:
+    """Keep the message, and a receipt for each recipient: in the order of their times."""
+    row = {"installation_id": installation_id, "seq": row["sent_at"], **row}
+    await tx.run(sql.insert("messages", COLUMNS), **row)
+    receipt = {
+        "installation_id": installation_id,
+        "message_id": row["id"],
+        "state": "pending",
+        "priority": row["priority"],
+        "seq": row["seq"],
+        "expires_at": row["expires_at"],
+    }
+    statement = sql.insert("receipts", receipts.COLUMNS)
+    await tx.many(statement, [receipt | {"agent_id": each} for each in recipients])
+
+
+async def get(tx: Tx, installation_id: int, message_id: str, *, lock: bool = False) -> Row | None:
+    q = "SELECT * FROM messages WHERE installation_id = :i AND id = :m"
+    return await tx.one(f"{q} FOR UPDATE" if lock else q, i=installation_id, m=message_id)
+
+
+async def many(tx: Tx, installation_id: int, ids: Sequence[str]) -> list[Row]:
+    """In the order of `ids`."""
+    q = "SELECT * FROM messages WHERE installation_id = :i AND id IN :ids"
+    found = {row["id"]: row for row in await tx.all(q, i=installation_id, ids=list(ids))}
+    return [found[each] for each in ids if each in found]
+
+
+async def take_back(tx: Tx, installation_id: int, message_id: str) -> None:
+    """Whoever has not read it will not; its text is gone for all."""
+    now = await tx.now()
+    await tx.run(
+        "UPDATE messages SET deleted_at = :now, body = '' WHERE installation_id = :i AND id = :m",
+        now=now,
+        i=installation_id,
+        m=message_id,
+    )
+    await tx.run(
+        "UPDATE receipts SET state = 'deleted', ended_at = :now WHERE installation_id = :i "
+        "AND message_id = :m AND state IN ('pending', 'delivered', 'dead')",
+        now=now,
+        i=installation_id,
+        m=message_id,
+    )
+
+
+async def sent(tx: Tx, installation_id: int, who: str, before: str, limit: int) -> list[Row]:
+    """What one sent."""
+    return await tx.all(
+        "SELECT * FROM messages WHERE installation_id = :i AND sender = :who AND id < :before "
+        "ORDER BY sent_at DESC, id DESC LIMIT :n",
+        i=installation_id,
+        who=who,
+        before=before,
+        n=limit,
+    )
+
+
+async def took_part(tx: Tx, installation_id: int, thread_id: str, who: str) -> bool:
+    """Whether one wrote or got any message of the thread."""
+    q = (
+        "SELECT 1 AS yes FROM messages m WHERE m.installation_id = :i AND m.thread_id = :t "
+        "AND (m.sender = :who OR EXISTS (SELECT 1 FROM receipts r WHERE "
+        "r.installation_id = m.installation_id AND r.agent_id = :who AND r.message_id = m.id)) "
+        "LIMIT 1"
+    )
+    return await tx.one(q, i=installation_id, t=thread_id, who=who) is not None
+
+
+async def thread(
+    tx: Tx, installation_id: int, thread_id: str, before: str, limit: int
+) -> list[Row]:
+    return await tx.all(
+        "SELECT * FROM messages WHERE installation_id = :i AND thread_id = :t AND id < :before "
+        "ORDER BY seq DESC, id DESC LIMIT :n",
+        i=installation_id,
+        t=thread_id,
+        before=before,
+        n=limit,
+    )
+
+
+async def about(tx: Tx, installation_id: int, task_id: str, limit: int) -> list[Row]:
+    """The newest messages about a task that were not taken back, oldest first."""
+    q = (
+        "SELECT * FROM messages WHERE installation_id = :i AND task_id = :t "
+        "AND deleted_at IS NULL ORDER BY seq DESC LIMIT :n"
+    )
+    return (await tx.all(q, i=installation_id, t=task_id, n=limit))[::-1]
+
+
+async def on_card(tx: Tx, installation_id: int, task_id: str, limit: int = 3) -> list[Row]:
+    """What its card shows: the newest that were meant for it and are neither deleted nor expired.
+
+    Oldest first: `id`, `sender`, `recipient`, `body`, `sent_at`.
+    """
+    q = (
+        "SELECT id, sender, recipient, body, sent_at FROM messages WHERE installation_id = :i "
+        "AND task_id = :t AND on_card = 1 AND deleted_at IS NULL "
+        "AND (expires_at IS NULL OR expires_at > :now) ORDER BY seq DESC LIMIT :n"
+    )
+    rows = await tx.all(q, i=installation_id, t=task_id, now=await tx.now(), n=limit)
+    return rows[::-1]

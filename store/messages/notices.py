@@ -1,0 +1,84 @@
+"""What an agent should be told unasked: whether there is any, in one query."""
+
+from store.engine.transaction import Row, Tx
+from store.messages.mailbox import HIGH, VISIBLE
+
+# Less than this is left of a lease: a fifth of it, at least a minute, at most half.
+ENDING = (
+    "CASE WHEN lease_s >= 300 THEN lease_s * 200000 WHEN lease_s >= 120 THEN 60000000 "
+    "ELSE lease_s * 500000 END"
+)
+MINE = "installation_id = :i AND holder = :a"
+ENDED = "('expired', 'revoked', 'released', 'completed')"
+LOST = f"{MINE} AND state IN {ENDED} AND told_at IS NULL AND ended_at >= :since"
+ENDS = f"{MINE} AND state = 'held' AND expires_at > :now AND expires_at < :now + {ENDING}"
+HELD_BACK = f"{MINE} AND held = 1"
+# An answer came, and its `asked_at` stays until the holder was told.
+ANSWERED = f"{MINE} AND question IS NULL AND asked_at IS NOT NULL"
+SIGNS = {
+    "paused": "agents WHERE installation_id = :i AND id = :a AND paused_at IS NOT NULL",
+    "lease_lost": f"leases WHERE {LOST}",
+    "hold": f"tasks WHERE {HELD_BACK}",
+    "lease_ending": f"leases WHERE {ENDS}",
+    "answered": f"tasks WHERE {ANSWERED}",
+    "message": f"receipts WHERE {VISIBLE} AND priority = {HIGH} AND told_at IS NULL",
+    "write_failed": "writes WHERE installation_id = :i AND author = :a AND told_at IS NULL "
+    "AND state IN ('refused', 'dead', 'cancelled') AND finished_at >= :since",
+}
+WHICH = "SELECT " + ", ".join(
+    f"EXISTS (SELECT 1 FROM {rest}) AS {kind}" for kind, rest in SIGNS.items()
+)
+
+
+async def which(tx: Tx, installation_id: int, agent_id: str, now: int, since: int) -> list[str]:
+    """The kinds of which there is something to tell. `since`: what is older is left."""
+    row = await tx.one(WHICH, i=installation_id, a=agent_id, now=now, since=since)
+    return [kind for kind in SIGNS if row and row[kind]]
+
+
+async def lost(tx: Tx, installation_id: int, agent_id: str, since: int, limit: int) -> list[Row]:
+    """Leases that ended without their holder's doing, and it does not know."""
+    return await tx.all(
+        f"SELECT * FROM leases WHERE {LOST} ORDER BY ended_at LIMIT :n",
+        i=installation_id,
+        a=agent_id,
+        since=since,
+        n=limit,
+    )
+
+
+async def ending(tx: Tx, installation_id: int, agent_id: str, now: int, limit: int) -> list[Row]:
+    return await tx.all(
+        f"SELECT * FROM leases WHERE {ENDS} ORDER BY expires_at LIMIT :n",
+        i=installation_id,
+        a=agent_id,
+        now=now,
+        n=limit,
+    )
+
+
+async def held_back(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Row]:
+    """Tasks that it holds, and a person put on hold: their ids."""
+    q = f"SELECT id FROM tasks WHERE {HELD_BACK} ORDER BY id LIMIT :n"
+    return await tx.all(q, i=installation_id, a=agent_id, n=limit)
+
+
+async def answered(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Row]:
+    """Tasks about which it asked, and was answered: their ids."""
+    q = f"SELECT id FROM tasks WHERE {ANSWERED} ORDER BY id LIMIT :n"
+    return await tx.all(q, i=installation_id, a=agent_id, n=limit)
+
+
+async def told_lost(tx: Tx, installation_id: int, agent_id: str, lease_ids: list[str]) -> None:
+    await tx.run(
+        f"UPDATE leases SET told_at = :now WHERE {MINE} AND id IN :ids",
+        now=await tx.now(),
+        i=installation_id,
+        a=agent_id,
+        ids=lease_ids,
+    )
+
+
+async def told_answered(tx: Tx, installation_id: int, agent_id: str, task_ids: list[str]) -> None:
+    q = f"UPDATE tasks SET asked_at = NULL WHERE {ANSWERED} AND id IN :ids"
+    await tx.run(q, i=installation_id, a=agent_id, ids=task_ids)

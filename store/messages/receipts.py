@@ -1,0 +1,59 @@
+"""Each recipient's receipt of a message.
+
+It is pending, delivered (handed out, not marked read), read, dead or deleted. Its `expires_at` is
+when it dies unless it is read; while it is in its reader's hands it does not die, and its last
+hand-out ends its life.
+"""
+
+from collections.abc import Sequence
+
+from store.engine.transaction import Row, Tx
+
+COLUMNS = (
+    "installation_id",
+    "agent_id",
+    "message_id",
+    "state",
+    "priority",
+    "seq",
+    "expires_at",
+)
+UNREAD = "state IN ('pending', 'delivered') AND (expires_at IS NULL OR expires_at > :now)"
+# More names than this at once make a statement too long.
+NAMES = 1000
+
+
+async def of(tx: Tx, installation_id: int, ids: Sequence[str], most: int) -> list[Row]:
+    """Of each message at most so many: the dead ones first, those that were read last."""
+    return await tx.all(
+        "SELECT * FROM (SELECT message_id, agent_id, state, dead_why, read_at, "
+        "ROW_NUMBER() OVER (PARTITION BY message_id ORDER BY CASE state WHEN 'dead' THEN 0 "
+        "WHEN 'read' THEN 2 ELSE 1 END, agent_id) AS place FROM receipts WHERE "
+        "installation_id = :i AND message_id IN :ids) q WHERE place <= :most "
+        "ORDER BY message_id, place",
+        i=installation_id,
+        ids=list(ids),
+        most=most,
+    )
+
+
+async def read_by(tx: Tx, installation_id: int, message_id: str, limit: int) -> list[str]:
+    rows = await tx.all(
+        "SELECT agent_id FROM receipts WHERE installation_id = :i AND message_id = :m "
+        "AND read_at IS NOT NULL ORDER BY agent_id LIMIT :n",
+        i=installation_id,
+        m=message_id,
+        n=limit,
+    )
+    return [row["agent_id"] for row in rows]
+
+
+async def waiting(tx: Tx, installation_id: int, message_id: str) -> list[str]:
+    """Those who have not read it."""
+    rows = await tx.all(
+        "SELECT agent_id FROM receipts WHERE installation_id = :i AND message_id = :m "
+        "AND state IN ('pending', 'delivered') ORDER BY agent_id",
+        i=installation_id,
+        m=message_id,
+    )
+    return [row["agent_id"] for row in rows]

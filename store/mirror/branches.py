@@ -1,0 +1,58 @@
+"""Branches: their heads, as pushes tell and reads settle."""
+
+from collections.abc import Mapping
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+
+KEY = ("installation_id", "repository_id", "name")
+COLUMNS = (*KEY, "sha", "pushed_at")
+
+
+async def get(tx: Tx, installation_id: int, repository_id: int, name: str) -> Row | None:
+    q = "SELECT * FROM refs WHERE installation_id = :i AND repository_id = :r AND name = :n"
+    return await tx.one(q, i=installation_id, r=repository_id, n=name)
+
+
+async def put(
+    tx: Tx,
+    installation_id: int,
+    repository_id: int,
+    name: str,
+    sha: str | None,
+    pushed_at: int = 0,
+) -> None:
+    """Set a branch's head; None: it is gone."""
+    if sha is None:
+        q = "DELETE FROM refs WHERE installation_id = :i AND repository_id = :r AND name = :n"
+        await tx.run(q, i=installation_id, r=repository_id, n=name)
+        return
+    await tx.run(
+        sql.upsert(tx.dialect, "refs", COLUMNS, KEY),
+        installation_id=installation_id,
+        repository_id=repository_id,
+        name=name,
+        sha=sha,
+        pushed_at=pushed_at,
+    )
+
+
+async def settle(
+    tx: Tx, installation_id: int, repository_id: int, name: str, sha: str | None
+) -> None:
+    """What GitHub answered: when it was pushed stays as it was told."""
+    known = await get(tx, installation_id, repository_id, name)
+    pushed_at = known["pushed_at"] if known else 0
+    await put(tx, installation_id, repository_id, name, sha, pushed_at)
+
+
+async def replace(
+    tx: Tx, installation_id: int, repository_id: int, heads: Mapping[str, str]
+) -> None:
+    """These are all branches."""
+    q = "SELECT name FROM refs WHERE installation_id = :i AND repository_id = :r"
+    for row in await tx.all(q, i=installation_id, r=repository_id):
+        if row["name"] not in heads:
+            await put(tx, installation_id, repository_id, row["name"], None)
+    for name, sha in heads.items():
+        await settle(tx, installation_id, repository_id, name, sha)

@@ -1,0 +1,179 @@
+"""Issues that wait for each other in a circle: none of them may wait by that.
+
+An issue waits for its blockers and, as a parent, for its sub-issues. Only open ones keep others
+waiting, so a circle is one of open issues.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from store.engine import key_values
+from store.engine.transaction import Row, Tx
+
+# Beyond it a graph is no plan that somebody made; what lies further is looked at from there.
+MOST = 2_000
+# Who waits, and for what: the ends of a relation, by its kind.
+ENDS = {"blocked_by": ("source", "target"), "parent": ("target", "source")}
+
+
+def _edges(kind: str, *named: str) -> str:
+    """Of the kind's relations those whose ends are among what is named: waits, awaited."""
+    waits, awaited = ENDS[kind]
+    end = {"waits": waits, "awaited": awaited}
+    among = "".join(f" AND b.{end[each]}_id IN :{each}" for each in named)
+    return (
+        f"SELECT b.kind, b.{waits}_id AS waits, b.{awaited}_id AS awaited, b.cyclic, "
+        "CASE WHEN COALESCE(i.deleted, 0) = 1 THEN 'closed' "
+        f"ELSE COALESCE(i.state, b.{awaited}_state) END AS state FROM relations b "
+        f"LEFT JOIN issues i ON i.installation_id = b.installation_id AND i.id = b.{awaited}_id "
+        f"WHERE b.installation_id = :i AND b.kind = '{kind}'{among}"
+    )
+
+
+WAITS = " UNION ALL ".join(_edges(kind, "waits") for kind in ENDS)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """`waits` waits for `awaited`, as long as that is open."""
+
+    kind: str
+    waits: int
+    awaited: int
+    cyclic: bool
+    open: bool
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the one may not go on by it."""
+        return self.open and not self.cyclic
+
+
+async def edges(tx: Tx, installation_id: int, kind: str, **ends: Collection[int]) -> list[Edge]:
+    """Of a kind; `waits`, `awaited` or both: those whose ends are among these."""
+    if not all(ends.values()):
+        return []
+    named = {name: tuple(sorted(ids)) for name, ids in ends.items()}
+    return _read(await tx.all(_edges(kind, *named), i=installation_id, **named))
+
+
+def _read(rows: Sequence[Row]) -> list[Edge]:
+    return [
+        Edge(r["kind"], r["waits"], r["awaited"], bool(r["cyclic"]), r["state"] == "open")
+        for r in rows
+    ]
+
+
+async def take_turn(tx: Tx, installation_id: int) -> None:
+    """Until the transaction ends: of two beside each other neither sees the circle they make.
+
+    Taken after repositories and before all else, so that its holder waits for nobody who waits.
+    """
+    await key_values.settle(tx, f"circles {installation_id}", "")
+
+
+async def turned(tx: Tx, installation_id: int, issues: Sequence[Row]) -> bool:
+    """Whether one of these, as GitHub has them now, opens or ends here, and a circle may by it."""
+    if not issues:
+        return False
+    rows = await tx.all(
+        "SELECT id FROM issues WHERE installation_id = :i AND id IN :ids AND state = 'open' "
+        "AND deleted = 0",
+        i=installation_id,
+        ids=sorted({row["id"] for row in issues}),
+    )
+    now = {row["id"] for row in issues if row["state"] == "open" and not row["deleted"]}
+    other = now ^ {row["id"] for row in rows}
+    return bool(other) and await waits(tx, installation_id, other)
+
+
+async def settle(tx: Tx, installation_id: int, starts: Collection[int]) -> set[int]:
+    """Mark what stands in a circle, after a change at these issues: those newly in one."""
+    if not starts:
+        return set()
+    await take_turn(tx, installation_id)
+    reached = await _reachable(tx, installation_id, starts)
+    living = {edge.awaited for edge in reached if edge.open}
+    circles = _circles([edge for edge in reached if edge.open and edge.waits in living])
+    newly: set[int] = set()
+    for edge in reached:
+        together = circles.get(edge.waits)
+        cyclic = together is not None and together == circles.get(edge.awaited)
+        if cyclic != edge.cyclic:
+            await _mark(tx, installation_id, edge, cyclic=cyclic)
+            newly |= {edge.waits} if cyclic else set()
+    return newly
+
+
+async def waits(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> bool:
+    """Whether one of the issues has any part in what waits for what."""
+    q = (
+        "SELECT 1 AS found FROM relations WHERE installation_id = :i "
+        "AND kind IN ('blocked_by', 'parent') AND {end}_id IN :ids"
+    )
+    both = f"{q.format(end='source')} UNION ALL {q.format(end='target')} LIMIT 1"
+    return await tx.one(both, i=installation_id, ids=sorted(issue_ids)) is not None
+
+
+async def _reachable(tx: Tx, installation_id: int, starts: Collection[int]) -> list[Edge]:
+    """All that these wait for, directly or not: a circle through one of them lies in it."""
+    reached: list[Edge] = []
+    seen, ahead = set(starts), set(starts)
+    while ahead and len(seen) < MOST:
+        found = _read(await tx.all(WAITS, i=installation_id, waits=tuple(sorted(ahead))))
+        reached += found
+        ahead = {edge.awaited for edge in found} - seen
+        seen |= ahead
+    return reached
+
+
+def _circles(edges: Iterable[Edge]) -> dict[int, int]:
+    """Each issue that stands in a circle, and which one: Kosaraju's strong components."""
+    onward: dict[int, list[int]] = {}
+    back: dict[int, list[int]] = {}
+    for edge in edges:
+        onward.setdefault(edge.waits, []).append(edge.awaited)
+        back.setdefault(edge.awaited, []).append(edge.waits)
+    order: list[int] = []
+    seen: set[int] = set()
+    for node in onward:
+        order += _after(node, onward, seen)
+    circles: dict[int, int] = {}
+    seen = set()
+    for node in reversed(order):
+        component = _after(node, back, seen)
+        if len(component) > 1:
+            circles |= dict.fromkeys(component, node)
+    return circles
+
+
+def _after(node: int, edges: dict[int, list[int]], seen: set[int]) -> list[int]:
+    """What is reached from the node and was not seen, each after all that it leads to."""
+    if node in seen:
+        return []
+    seen.add(node)
+    done: list[int] = []
+    path = [(node, iter(edges.get(node, ())))]
+    while path:
+        here, rest = path[-1]
+        following = next((each for each in rest if each not in seen), None)
+        if following is None:
+            done.append(here)
+            path.pop()
+        else:
+            seen.add(following)
+            path.append((following, iter(edges.get(following, ()))))
+    return done
+
+
+async def _mark(tx: Tx, installation_id: int, edge: Edge, *, cyclic: bool) -> None:
+    waits, awaited = ENDS[edge.kind]
+    await tx.run(
+        "UPDATE relations SET cyclic = :cyclic WHERE installation_id = :i AND kind = :kind "
+        f"AND {waits}_id = :waits AND {awaited}_id = :awaited",
+        cyclic=int(cyclic),
+        i=installation_id,
+        kind=edge.kind,
+        waits=edge.waits,
+        awaited=edge.awaited,
+    )

@@ -1,0 +1,49 @@
+"""How far an installation's mirror is behind, and why."""
+
+from store.engine.transaction import Row, Tx
+
+# Facts of the repair: when it last read GitHub's log to its end, and, where no webhook gets in, how
+# old that may be (microseconds; 0 where webhooks come).
+SURVEYED, LATE_AFTER = "deliveries surveyed at", "deliveries late after"
+
+
+async def of(tx: Tx, installation_id: int) -> Row:
+    """When the oldest delivery came that is not in the mirror, by what keeps it out.
+
+    `waiting`, `dead` and `lost`: microseconds, or None; `filling`: parts still to fetch.
+    """
+    row = await tx.one(
+        "SELECT (SELECT MIN(received_at) FROM deliveries WHERE installation_id = :i "
+        "AND state = 'received') AS waiting, "
+        "(SELECT MIN(received_at) FROM deliveries WHERE installation_id = :i "
+        "AND state = 'failed') AS failed, "
+        "(SELECT MIN(received_at) FROM deliveries WHERE installation_id = :i "
+        "AND state = 'dead') AS dead, "
+        "(SELECT MIN(delivered_at) FROM lost_deliveries WHERE installation_id = :i) AS lost, "
+        "(SELECT COUNT(*) FROM backfills WHERE installation_id = :i AND state = 'queued') "
+        "AS filling, "
+        "(SELECT value FROM facts WHERE name = :surveyed) AS surveyed, "
+        "(SELECT value FROM facts WHERE name = :late_after) AS late_after",
+        i=installation_id,
+        surveyed=SURVEYED,
+        late_after=LATE_AFTER,
+    )
+    assert row is not None
+    return row
+
+
+async def dead_count(tx: Tx, installation_id: int) -> int:
+    q = "SELECT COUNT(*) AS n FROM deliveries WHERE installation_id = :i AND state = 'dead'"
+    row = await tx.one(q, i=installation_id)
+    return int(row["n"]) if row else 0
+
+
+async def lost_by_repository(tx: Tx, installation_id: int) -> list[Row]:
+    """`id` and `name` (None for what concerns no repository) and `n`."""
+    return await tx.all(
+        "SELECT r.id, r.full_name AS name, COUNT(*) AS n FROM lost_deliveries d "
+        "LEFT JOIN repositories r "
+        "ON r.installation_id = d.installation_id AND r.id = d.repository_id "
+        "WHERE d.installation_id = :i GROUP BY r.id, r.full_name ORDER BY r.full_name LIMIT 10",
+        i=installation_id,
+    )

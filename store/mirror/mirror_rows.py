@@ -1,0 +1,319 @@
+"""The mirror's rows, and the guard that makes any order of deliveries end alike.
+
+A row's `version` is compared as text: deleted, then `updated_at`, then when it was read from
+GitHub (0 for a webhook), then the hash of its content. So a delete is final, a newer change
+wins, at equal times a read settles it, and before that the greater hash holds for now.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+from store.tables import metadata
+
+# What has no guard of its own on GitHub: it converges by its read; of threads the last word holds.
+UNGUARDED = {
+    "labels": "the whole row",
+    "repositories": "selected",
+    "review_threads": "the whole row",
+}
+
+
+def version(row: Row, updated_at: int, *, deleted: bool = False, read_at: int = 0) -> str:
+    content = json.dumps(row, sort_keys=True, ensure_ascii=True, default=str)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    return f"{int(deleted)}{updated_at:017d}{read_at:017d}{digest}"
+
+
+def ties(new: str, old: str) -> bool:
+    """Whether a webhook says something else of the same second. What was read is no question."""
+    return new[:18] == old[:18] and read_at(new) == 0 and new[35:] != old[35:]
+
+
+def has_time(guard: str) -> bool:
+    """Whether GitHub said when; what is only gathered from other events has none."""
+    return int(guard[1:18]) > 0
+
+
+def read_at(guard: str) -> int:
+    """When it was read from GitHub; 0 for what a webhook said."""
+    return int(guard[18:35])
+
+
+@dataclass(frozen=True)
+class Put:
+    """What became of a row. `tie`: GitHub must be asked which of two is right."""
+
+    won: bool
+    tie: bool
+    before: Row | None
+
+
+def columns(table: str) -> tuple[str, ...]:
+    return tuple(c.name for c in metadata.tables[table].columns)
+
+
+def key(table: str) -> tuple[str, ...]:
+    return tuple(c.name for c in metadata.tables[table].primary_key.columns)
+
+
+async def put(tx: Tx, table: str, row: Row) -> Put:
+    """Bring a row in, if its version is the greatest. `row` has the key and `version`.
+
+    The caller holds the row of the repository (or installation), so none comes between.
+    """
+    names, keys = tuple(row), key(table)
+    where = " AND ".join(f"{k} = :{k}" for k in keys)
+    before = await tx.one(f"SELECT * FROM {table} WHERE {where}", **{k: row[k] for k in keys})
+    old, new = before["version"] if before else "", row["version"]
+    if new > old:
+        await tx.run(sql.upsert(tx.dialect, table, names, keys, "version"), **row)
+    if before is None:
+        return Put(won=True, tie=False, before=None)
+    return Put(won=new > old, tie=ties(new, old), before=before)
+
+
+async def overwrite(tx: Tx, table: str, row: Row) -> None:
+    """Whatever its version: it is the same thing, at another place."""
+    await tx.run(sql.upsert(tx.dialect, table, tuple(row), key(table)), **row)
+
+
+async def lock_repository(tx: Tx, installation_id: int, repository_id: int) -> None:
+    """Changes to one repository's mirror take turns."""
+    q = "SELECT id FROM repositories WHERE installation_id = :i AND id = :r FOR UPDATE"
+    await tx.one(q, i=installation_id, r=repository_id)
+
+
+async def lock_installation(tx: Tx, installation_id: int) -> None:
+    q = "SELECT installation_id FROM installations WHERE installation_id = :i FOR UPDATE"
+    await tx.one(q, i=installation_id)
+
+
+async def mark_gone(tx: Tx, installation_id: int, *, gone: bool) -> None:
+    """From when on it is removed or suspended, or that it is not."""
+    await tx.run(
+        "UPDATE installations SET gone_at = CASE WHEN :gone = 0 THEN NULL "
+        "ELSE COALESCE(gone_at, :now) END WHERE installation_id = :i",
+        gone=int(gone),
+        now=await tx.now(),
+        i=installation_id,
+    )
+
+
+async def select_repository(tx: Tx, installation_id: int, repository_id: int, on: int) -> None:
+    await tx.run(
+        "UPDATE repositories SET selected = :on WHERE installation_id = :i AND id = :r",
+        on=on,
+        i=installation_id,
+        r=repository_id,
+    )
+
+
+async def installation(tx: Tx, installation_id: int) -> Row | None:
+    q = "SELECT * FROM installations WHERE installation_id = :i"
+    return await tx.one(q, i=installation_id)
+
+
+async def installation_of(tx: Tx, account: str) -> Row | None:
+    """The live installation on an account, by its login in any letter case."""
+    q = "SELECT * FROM installations WHERE deleted = 0 ORDER BY installation_id DESC"
+    found = [r for r in await tx.all(q) if r["account"].casefold() == account.casefold()]
+    return found[0] if found else None
+
+
+VISIBLE = "r.deleted = 0 AND r.selected = 1"
+PRESENT = (
+    "NOT EXISTS (SELECT 1 FROM installations n WHERE n.installation_id = r.installation_id "
+    "AND (n.deleted = 1 OR n.suspended_at IS NOT NULL))"
+)
+
+
+async def present_installations(tx: Tx) -> list[int]:
+    """Neither removed nor suspended."""
+    rows = await tx.all(
+        "SELECT installation_id FROM installations WHERE deleted = 0 AND suspended_at IS NULL "
+        "ORDER BY installation_id"
+    )
+    return [row["installation_id"] for row in rows]
+
+
+async def present_repositories(tx: Tx) -> list[Row]:
+    """Of all installations: `installation_id`, `id`, `full_name`."""
+    return await tx.all(
+        "SELECT r.installation_id, r.id, r.full_name FROM repositories r "
+        f"WHERE {VISIBLE} AND {PRESENT}"
+    )
+
+
+async def repository(tx: Tx, installation_id: int, full_name: str) -> Row | None:
+    """By name, in any letter case; None when it is not there for this installation."""
+    q = (
+        "SELECT r.* FROM repositories r WHERE r.installation_id = :i AND r.full_name_key = :n "
+        f"AND {VISIBLE} AND {PRESENT}"
+    )
+    return await tx.one(q, i=installation_id, n=full_name.casefold())
+
+
+async def repository_by_id(tx: Tx, installation_id: int, repository_id: int) -> Row | None:
+    q = (
+        "SELECT r.* FROM repositories r WHERE r.installation_id = :i AND r.id = :r "
+        f"AND {VISIBLE} AND {PRESENT}"
+    )
+    return await tx.one(q, i=installation_id, r=repository_id)
+
+
+async def changed_between(
+    tx: Tx, table: str, installation_id: int, repository_id: int, after: int, before: int
+) -> list[Row]:
+    """`id` and `number` of what is there and was last changed since `after`, before `before`."""
+    q = (
+        f"SELECT id, number FROM {table} WHERE installation_id = :i AND repository_id = :r "
+        "AND updated_at >= :after AND updated_at < :before AND deleted = 0"
+    )
+    return await tx.all(q, i=installation_id, r=repository_id, after=after, before=before)
+
+
+async def issue(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
+    """An issue, or a PR's issue, by number."""
+    q = (
+        "SELECT * FROM issues WHERE installation_id = :i AND repository_id = :r "
+        "AND number = :n AND deleted = 0"
+    )
+    return await tx.one(q, i=installation_id, r=repository_id, n=number)
+
+
+async def pull_request(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
+    q = (
+        "SELECT * FROM pull_requests WHERE installation_id = :i AND repository_id = :r "
+        "AND number = :n AND deleted = 0"
+    )
+    return await tx.one(q, i=installation_id, r=repository_id, n=number)
+
+
+async def comment(tx: Tx, installation_id: int, comment_id: int) -> Row | None:
+    q = "SELECT * FROM comments WHERE installation_id = :i AND id = :id AND deleted = 0"
+    return await tx.one(q, i=installation_id, id=comment_id)
+
+
+async def all_comments(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[Row]:
+    """Also those that are gone."""
+    q = "SELECT * FROM comments WHERE installation_id = :i AND repository_id = :r AND number = :n"
+    return await tx.all(q, i=installation_id, r=repository_id, n=number)
+
+
+async def newest_comments(
+    tx: Tx,
+    installation_id: int,
+    repository_id: int,
+    number: int,
+    limit: int,
+    *,
+    deleted: bool = False,
+) -> list[Row]:
+    """The newest of a thread, oldest first; with `deleted` also those that are gone."""
+    which = "" if deleted else "AND deleted = 0 "
+    q = (
+        "SELECT * FROM comments WHERE installation_id = :i AND repository_id = :r "
+        f"AND number = :n {which}ORDER BY created_at DESC, id DESC LIMIT :limit"
+    )
+    rows = await tx.all(q, i=installation_id, r=repository_id, n=number, limit=limit)
+    return rows[::-1]
+
+
+async def count_comments(tx: Tx, installation_id: int, repository_id: int, number: int) -> int:
+    row = await tx.one(
+        "SELECT COUNT(*) AS n FROM comments WHERE installation_id = :i AND repository_id = :r "
+        "AND number = :n AND deleted = 0",
+        i=installation_id,
+        r=repository_id,
+        n=number,
+    )
+    return int(row["n"]) if row else 0
+
+
+async def is_deleted(tx: Tx, table: str, installation_id: int, id_: int | None) -> bool:
+    """Whether GitHub told us that it is gone."""
+    q = f"SELECT deleted FROM {table} WHERE installation_id = :i AND id = :id"
+    row = await tx.one(q, i=installation_id, id=id_)
+    return row is not None and bool(row["deleted"])
+
+
+async def bury(tx: Tx, table: str, installation_id: int, id_: int) -> None:
+    """GitHub says that it is gone. The content stays, unseen; nothing brings it back."""
+    row = await tx.one(
+        f"SELECT version FROM {table} WHERE installation_id = :i AND id = :id",
+        i=installation_id,
+        id=id_,
+    )
+    if row:
+        await tx.run(
+            f"UPDATE {table} SET deleted = 1, version = :v WHERE installation_id = :i AND id = :id",
+            v="1" + row["version"][1:],
+            i=installation_id,
+            id=id_,
+        )
+
+
+async def bury_installation(tx: Tx, installation_id: int) -> None:
+    row = await installation(tx, installation_id)
+    if row:
+        await tx.run(
+            "UPDATE installations SET deleted = 1, version = :v WHERE installation_id = :i",
+            v="1" + row["version"][1:],
+            i=installation_id,
+        )
+        await mark_gone(tx, installation_id, gone=True)
+
+
+async def hide(tx: Tx, table: str, row: Row, read_at: int) -> bool:
+    """A list of GitHub's lacks it. A later list may have it: it may be newer than this one."""
+    hidden = f"{row['version'][:18]}{read_at:017d}{0:016d}"
+    return bool(
+        await tx.run(
+            f"UPDATE {table} SET deleted = 1, version = :v WHERE installation_id = :i "
+            "AND id = :id AND version < :v",
+            v=hidden,
+            i=row["installation_id"],
+            id=row["id"],
+        )
+    )
+
+
+def snapshot_columns(table: str) -> list[str]:
+    """What convergence is judged by: all that GitHub says, nothing local."""
+    local: dict[str, set[str]] = {"repositories": {"selected"}, "installations": {"gone_at"}}
+    return [c for c in columns(table) if c not in local.get(table, set())]
+
+
+# Guarded by a version, and buried where GitHub says so: not the versions that agents make.
+MIRRORED: tuple[str, ...] = tuple(
+    t.name for t in metadata.sorted_tables if {"version", "deleted"} <= set(t.columns.keys())
+)
+
+
+async def content(tx: Tx, table: str, installation_id: int) -> list[dict[str, Any]]:
+    """Every row of a mirrored table, in key order."""
+    names = ", ".join(snapshot_columns(table))
+    q = f"SELECT {names} FROM {table} WHERE installation_id = :i ORDER BY {', '.join(key(table))}"
+    return await tx.all(q, i=installation_id)
+
+
+async def present(tx: Tx, table: str, installation_id: int, repository_id: int) -> list[Row]:
+    """All that the mirror shows of a repository's labels, or milestones."""
+    q = f"SELECT * FROM {table} WHERE installation_id = :i AND repository_id = :r AND deleted = 0"
+    return await tx.all(q, i=installation_id, r=repository_id)
+
+
+async def repository_ids(tx: Tx, installation_id: int) -> list[int]:
+    q = "SELECT id FROM repositories WHERE installation_id = :i AND deleted = 0"
+    return [row["id"] for row in await tx.all(q, i=installation_id)]
+
+
+async def repository_name(tx: Tx, installation_id: int, repository_id: int) -> str | None:
+    """As it is called now, also when the installation does not cover it any more."""
+    q = "SELECT full_name FROM repositories WHERE installation_id = :i AND id = :r"
+    row = await tx.one(q, i=installation_id, r=repository_id)
+    return row["full_name"] if row else None

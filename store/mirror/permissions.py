@@ -1,0 +1,46 @@
+"""What a person may do on a repository, as GitHub said a short while ago."""
+
+from store.engine import sql
+from store.engine.transaction import Tx
+
+COLUMNS = ("installation_id", "repository_id", "login_key", "permission", "fetched_at")
+KEY = ("installation_id", "repository_id", "login_key")
+FRESH = 5 * 60 * 1_000_000
+
+
+async def get(tx: Tx, installation_id: int, repository_id: int, login: str) -> str | None:
+    """GitHub's role name, `none` for a stranger; None when it must be fetched."""
+    row = await tx.one(
+        "SELECT permission FROM permissions WHERE installation_id = :i AND repository_id = :r "
+        "AND login_key = :l AND fetched_at > :since",
+        i=installation_id,
+        r=repository_id,
+        l=login.casefold(),
+        since=await tx.now() - FRESH,
+    )
+    return row["permission"] if row else None
+
+
+async def put(
+    tx: Tx, installation_id: int, repository_id: int, login: str, permission: str
+) -> None:
+    await tx.run(
+        sql.upsert(tx.dialect, "permissions", COLUMNS, KEY),
+        installation_id=installation_id,
+        repository_id=repository_id,
+        login_key=login.casefold(),
+        permission=permission,
+        fetched_at=await tx.now(),
+    )
+
+
+async def forget(
+    tx: Tx, installation_id: int, repository_id: int | None, login: str | None
+) -> None:
+    """They may have changed: of one repository and person, or of all."""
+    where, more = "installation_id = :i", dict[str, int | str]()
+    if repository_id is not None:
+        where, more = f"{where} AND repository_id = :r", {**more, "r": repository_id}
+    if login is not None:
+        where, more = f"{where} AND login_key = :l", {**more, "l": login.casefold()}
+    await tx.run(f"DELETE FROM permissions WHERE {where}", i=installation_id, **more)

@@ -1,0 +1,138 @@
+"""What is known of a pull request beside its own row: links, files, reviews, checks."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+
+LINK_KEY = ("installation_id", "repository_id", "pull_number", "issue_repository", "issue_number")
+LINK = (*LINK_KEY, "how")
+FILES_KEY = ("installation_id", "repository_id", "number")
+FILES = (*FILES_KEY, "head_sha", "files", "whole", "read_at")
+
+
+async def put_links(
+    tx: Tx, installation_id: int, repository_id: int, number: int, found: Sequence[Row]
+) -> None:
+    """These are the issues that the pull request names; others it does not name any more."""
+    await tx.run(
+        "DELETE FROM pull_links WHERE installation_id = :i AND repository_id = :r "
+        "AND pull_number = :n",
+        i=installation_id,
+        r=repository_id,
+        n=number,
+    )
+    here = {
+        "installation_id": installation_id,
+        "repository_id": repository_id,
+        "pull_number": number,
+    }
+    if found:
+        await tx.many(sql.insert("pull_links", LINK), [here | link for link in found])
+
+
+async def naming(
+    tx: Tx, installation_id: int, repository_id: int, full_name: str, number: int
+) -> list[Row]:
+    """Pull requests that name this issue, newest first: their rows, with `how` and `full_name`."""
+    q = (
+        "SELECT p.*, k.how, r.full_name FROM pull_links k "
+        "JOIN pull_requests p ON p.installation_id = k.installation_id "
+        "AND p.repository_id = k.repository_id AND p.number = k.pull_number AND p.deleted = 0 "
+        "JOIN repositories r ON r.installation_id = p.installation_id AND r.id = p.repository_id "
+        "AND r.deleted = 0 AND r.selected = 1 "
+        "WHERE k.installation_id = :i AND k.issue_number = :n AND "
+        "((k.repository_id = :r AND k.issue_repository = '') OR k.issue_repository = :name) "
+        "ORDER BY p.created_at DESC, p.id DESC LIMIT 20"
+    )
+    name = full_name.casefold()
+    return await tx.all(q, i=installation_id, n=number, r=repository_id, name=name)
+
+
+async def put_files(tx: Tx, row: Row) -> None:
+    await tx.run(sql.upsert(tx.dialect, "pull_files", FILES, FILES_KEY), **row)
+
+
+async def files(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
+    """`files`: [{path, status, additions, deletions}] as of `head_sha`; None before the read."""
+    q = "SELECT * FROM pull_files WHERE installation_id = :i AND repository_id = :r AND number = :n"
+    row = await tx.one(q, i=installation_id, r=repository_id, n=number)
+    return row and row | {"files": json.loads(row["files"])}
+
+
+async def reviews(
+    tx: Tx, installation_id: int, repository_id: int, number: int
+) -> list[dict[str, Any]]:
+    """Oldest first."""
+    q = (
+        "SELECT * FROM reviews WHERE installation_id = :i AND repository_id = :r "
+        "AND number = :n AND deleted = 0 ORDER BY submitted_at, id"
+    )
+    return await tx.all(q, i=installation_id, r=repository_id, n=number)
+
+
+async def review(tx: Tx, installation_id: int, review_id: int) -> Row | None:
+    q = "SELECT * FROM reviews WHERE installation_id = :i AND id = :id"
+    return await tx.one(q, i=installation_id, id=review_id)
+
+
+async def check_runs(
+    tx: Tx, installation_id: int, repository_id: int, head_sha: str
+) -> list[dict[str, Any]]:
+    """Of a commit; the newest of each name last."""
+    q = (
+        "SELECT * FROM check_runs WHERE installation_id = :i AND repository_id = :r "
+        "AND head_sha = :sha AND deleted = 0 ORDER BY id"
+    )
+    return await tx.all(q, i=installation_id, r=repository_id, sha=head_sha)
+
+
+async def unresolved_threads(tx: Tx, installation_id: int, repository_id: int, number: int) -> int:
+    """Comments on lines that nobody resolved; GitHub tells of a thread only when somebody does."""
+    q = (
+        "SELECT COUNT(*) AS n FROM review_comments c WHERE c.installation_id = :i "
+        "AND c.repository_id = :r AND c.number = :n AND c.deleted = 0 "
+        "AND c.in_reply_to_id IS NULL AND NOT EXISTS (SELECT 1 FROM review_threads d "
+        "WHERE d.installation_id = c.installation_id AND d.repository_id = c.repository_id "
+        "AND d.number = c.number AND d.comment_id = c.id AND d.resolved = 1)"
+    )
+    row = await tx.one(q, i=installation_id, r=repository_id, n=number)
+    return int(row["n"]) if row else 0
+
+
+async def open_files(tx: Tx, installation_id: int, repository_id: int) -> list[Row]:
+    """What the newest 30 open pull requests touch: `number`, `files` as in `files`.
+
+    Of each that a claim is for also its `task_id`, `task_number` and `holder`.
+    """
+    # A cross join: SQLite begins with the pull requests then, in their order.
+    rows = await tx.all(
+        "SELECT p.number, f.files, t.id AS task_id, t.number AS task_number, t.holder "
+        "FROM pull_requests p CROSS JOIN pull_files f "
+        "ON f.installation_id = p.installation_id AND f.repository_id = p.repository_id "
+        "AND f.number = p.number "
+        "LEFT JOIN tasks t ON t.installation_id = p.installation_id "
+        "AND t.repository_id = p.repository_id AND t.pull_number = p.number "
+        "AND t.lease_id IS NOT NULL WHERE p.installation_id = :i AND p.repository_id = :r "
+        "AND p.state = 'open' AND p.deleted = 0 ORDER BY p.number DESC LIMIT 30",
+        i=installation_id,
+        r=repository_id,
+    )
+    return [row | {"files": json.loads(row["files"])} for row in rows]
+
+
+async def files_if_open(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[Row]:
+    """As in `files`; of one that is closed, or not read yet, none."""
+    row = await tx.one(
+        "SELECT f.files FROM pull_requests p JOIN pull_files f "
+        "ON f.installation_id = p.installation_id AND f.repository_id = p.repository_id "
+        "AND f.number = p.number WHERE p.installation_id = :i AND p.repository_id = :r "
+        "AND p.number = :n AND p.state = 'open' AND p.deleted = 0",
+        i=installation_id,
+        r=repository_id,
+        n=number,
+    )
+    found: list[Row] = json.loads(row["files"]) if row else []
+    return found

@@ -1,0 +1,188 @@
+"""How issues hang together: parents and blockers, as sets that reads settle.
+
+`source` is the child or the blocked issue, `target` the parent or the blocker.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+from store.mirror import dependency_cycles
+from store.mirror.dependency_cycles import Edge
+
+Kind = Literal["parent", "blocked_by"]
+KEY = ("installation_id", "kind", "source_id", "target_id")
+COLUMNS = (*KEY, "source_name", "source_state", "target_name", "target_state")
+# The mirrored issue says it better than what was noted with the relation.
+OTHER = (
+    "SELECT COALESCE(i.state, s.{end}_state) AS state, i.title, i.id AS mirrored_id, "
+    "i.repository_id, COALESCE(r.full_name, '') AS full_name, i.number, s.{end}_name AS noted, "
+    "s.cyclic "
+    "FROM relations s "
+    "LEFT JOIN issues i ON i.installation_id = s.installation_id AND i.id = s.{end}_id "
+    "AND i.deleted = 0 "
+    "LEFT JOIN repositories r ON r.installation_id = i.installation_id AND r.id = i.repository_id "
+    "AND r.deleted = 0 AND r.selected = 1 "
+    "WHERE s.installation_id = :i AND s.kind = :kind AND s.{this}_id = :id "
+    "ORDER BY s.{end}_id"
+)
+UNSEEN = "an issue out of reach"
+TARGETS = OTHER.format(end="target", this="source")
+SOURCES = OTHER.format(end="source", this="target")
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Issues that stand in a circle now, and those that waited by what was there before."""
+
+    circled: set[int]
+    kept: set[int]
+
+
+async def put(tx: Tx, installation_id: int, relation: Row) -> Changed:
+    """An issue has one parent: a new one takes the place of another. What is gone has none."""
+    waits, awaited = (relation[f"{end}_id"] for end in dependency_cycles.ENDS[relation["kind"]])
+    ends = {"waits": (waits,), "awaited": (awaited,)}
+    before = await dependency_cycles.edges(tx, installation_id, relation["kind"], **ends)
+    return await _put(tx, installation_id, waits, [relation], before)
+
+
+async def replace(
+    tx: Tx, installation_id: int, kind: Kind, issue_id: int, found: Sequence[Row]
+) -> Changed:
+    """These are all that an issue waits for by one kind: its blockers, or its sub-issues."""
+    before = await dependency_cycles.edges(tx, installation_id, kind, waits=(issue_id,))
+    _, awaited = dependency_cycles.ENDS[kind]
+    lacking = {edge.awaited for edge in before} - {relation[f"{awaited}_id"] for relation in found}
+    await _take_off(tx, installation_id, kind, issue_id, lacking)
+    return await _put(tx, installation_id, issue_id, found, before)
+
+
+async def _take_off(
+    tx: Tx, installation_id: int, kind: Kind, issue_id: int, lacking: set[int]
+) -> None:
+    """GitHub lists only what the App may see: of the rest its events are all there is."""
+    waits, awaited = dependency_cycles.ENDS[kind]
+    if lacking:
+        await tx.run(
+            f"DELETE FROM relations WHERE installation_id = :i AND kind = :kind "
+            f"AND {waits}_id = :id AND {awaited}_id IN :lacking AND EXISTS (SELECT 1 FROM issues n "
+            f"WHERE n.installation_id = relations.installation_id "
+            f"AND n.id = relations.{awaited}_id)",
+            i=installation_id,
+            kind=kind,
+            id=issue_id,
+            lacking=tuple(sorted(lacking)),
+        )
+
+
+async def _put(
+    tx: Tx, installation_id: int, waits: int, found: Sequence[Row], before: list[Edge]
+) -> Changed:
+    """All of one kind, by which one issue waits; circles are looked for once, however many."""
+    living = await _living(tx, installation_id, found)
+    if living and living[0]["kind"] == "parent":
+        children = [relation["source_id"] for relation in living]
+        before += await _leave_parents(tx, installation_id, children, waits)
+    if living:
+        rows = [{"installation_id": installation_id, **relation} for relation in living]
+        await tx.many(sql.upsert(tx.dialect, "relations", COLUMNS, KEY), rows)
+    # A circle by a relation leads from what is awaited back to who waits.
+    starts = {edge.awaited for edge in before}
+    starts |= {row[f"{dependency_cycles.ENDS[row['kind']][1]}_id"] for row in living}
+    circled = await dependency_cycles.settle(tx, installation_id, starts)
+    return Changed(circled, {edge.waits for edge in before if edge.keeps})
+
+
+async def _living(tx: Tx, installation_id: int, found: Sequence[Row]) -> list[Row]:
+    """Without those that have an end that is gone; in the order of their key."""
+    ends = {relation[end] for relation in found for end in ("source_id", "target_id")}
+    if not ends:
+        return []
+    q = "SELECT id FROM issues WHERE installation_id = :i AND id IN :ends AND deleted = 1"
+    rows = await tx.all(q, i=installation_id, ends=tuple(sorted(ends)))
+    gone = {row["id"] for row in rows}
+    living = [each for each in found if not {each["source_id"], each["target_id"]} & gone]
+    return sorted(living, key=lambda each: (each["source_id"], each["target_id"]))
+
+
+async def _leave_parents(
+    tx: Tx, installation_id: int, children: Sequence[int], parent: int
+) -> list[Edge]:
+    """Each parent that they had beside this one, which waits for them no more."""
+    held = await dependency_cycles.edges(tx, installation_id, "parent", awaited=children)
+    left = [edge for edge in held if edge.waits != parent]
+    if left:
+        await tx.run(
+            "DELETE FROM relations WHERE installation_id = :i AND kind = 'parent' "
+            "AND source_id IN :children AND target_id <> :parent",
+            i=installation_id,
+            children=tuple(sorted({edge.awaited for edge in left})),
+            parent=parent,
+        )
+    return left
+
+
+async def drop(tx: Tx, installation_id: int, issue_id: int) -> None:
+    """All that an issue had: it is gone."""
+    # Who waits by a circle through it waits anew: what it led to is looked at from there.
+    ahead = [
+        edge.awaited
+        for kind in dependency_cycles.ENDS
+        for edge in await dependency_cycles.edges(tx, installation_id, kind, waits=(issue_id,))
+    ]
+    for end in ("source_id", "target_id"):
+        await tx.run(
+            f"DELETE FROM relations WHERE installation_id = :i AND {end} = :id "
+            "AND kind IN ('parent', 'blocked_by')",
+            i=installation_id,
+            id=issue_id,
+        )
+    await dependency_cycles.settle(tx, installation_id, ahead)
+
+
+async def remove(
+    tx: Tx, installation_id: int, kind: Kind, source_id: int, target_id: int
+) -> Changed:
+    end = {"source": source_id, "target": target_id}
+    waits, awaited = (end[each] for each in dependency_cycles.ENDS[kind])
+    before = await dependency_cycles.edges(
+        tx, installation_id, kind, waits=(waits,), awaited=(awaited,)
+    )
+    await tx.run(
+        "DELETE FROM relations WHERE installation_id = :i AND kind = :kind "
+        "AND source_id = :source AND target_id = :target",
+        i=installation_id,
+        kind=kind,
+        **end,
+    )
+    circled = (
+        await dependency_cycles.settle(tx, installation_id, (awaited,)) if before else set[int]()
+    )
+    return Changed(circled, {edge.waits for edge in before if edge.keeps})
+
+
+async def targets(tx: Tx, installation_id: int, kind: Kind, source_id: int) -> list[Row]:
+    """The blockers, or the parent, of an issue: `name`, `state`, `title` if it may be seen."""
+    return [_named(r) for r in await tx.all(TARGETS, i=installation_id, kind=kind, id=source_id)]
+
+
+async def sources(tx: Tx, installation_id: int, kind: Kind, target_id: int) -> list[Row]:
+    """What an issue blocks, or its sub-issues."""
+    return [_named(r) for r in await tx.all(SOURCES, i=installation_id, kind=kind, id=target_id)]
+
+
+def keeps(row: Row) -> bool:
+    """Whether what an issue waits for keeps it waiting: it is open, and in no circle."""
+    return bool(row["state"] == "open" and not row["cyclic"])
+
+
+def _named(row: Row) -> Row:
+    if row["full_name"]:
+        return row | {"name": f"{row['full_name']}#{row['number']}"}
+    if row["mirrored_id"] is None:
+        return row | {"name": row["noted"]}
+    # Its repository is covered no more: of what is known of it nothing is told.
+    return row | {"name": UNSEEN, "title": None}

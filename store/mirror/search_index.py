@@ -1,0 +1,401 @@
+"""Finds mirrored texts by their words, newest first, alike on every engine.
+
+A row of `search_texts` is one text that can be found. Its number, `doc`, grows with the time the
+text was written, so that the newest come first without sorting. SQLite's triggers keep the FTS5
+table `search_words` in step; MySQL has a FULLTEXT index, or where it has none, plain matching.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from store.engine import key_values, sql
+from store.engine.transaction import Row, Tx
+from store.mirror.mirror_rows import PRESENT, VISIBLE
+from store.mirror.search_terms import terms
+from store.tables import metadata
+
+Kind: TypeAlias = Literal["issue", "pull_request", "comment", "review", "review_comment"]
+# What is found in which mirrored table. An issue or a pull request is a thread: one text, of
+# whichever of its two rows is newer.
+THREADS = ("issues", "pull_requests")
+PARTS: dict[str, Kind] = {
+    "comments": "comment",
+    "reviews": "review",
+    "review_comments": "review_comment",
+}
+TABLES = (*THREADS, *PARTS)
+COLUMNS = tuple(c.name for c in metadata.tables["search_texts"].columns)
+KEY = ("installation_id", "doc")
+# Their order within one second.
+KINDS: tuple[Kind, ...] = ("issue", "pull_request", "comment", "review", "review_comment")
+SECOND = 1_000_000
+# After every `doc`.
+LAST = 2**63 - 1
+Way: TypeAlias = Literal["fts5", "fulltext", "plain"]
+Plan: TypeAlias = tuple[tuple[Way, int], ...]
+# How a page is found, in rounds: how many of the newest matches (of texts, plainly) each looks at.
+PLANS: dict[Way, Plan] = {
+    "fts5": (("fts5", 2000),) * 5,
+    "fulltext": (("fulltext", 0),),
+    "plain": (("plain", 2000),) * 5,
+}
+# FULLTEXT finds all matches, however few are asked for. Words that so many of the newest texts
+# have are found sooner, and in bounded time, without it.
+NEWEST, COMMON = 500, 10
+# How far `catch_up` is: a table and the key of its last row.
+REACHED, DONE = "search index", "done"
+
+
+@dataclass(frozen=True)
+class Query:
+    """`terms`: all must be there. `before`: a `doc`. The rest narrows, where given."""
+
+    terms: list[str]
+    repository_id: int | None = None
+    kind: Kind | None = None
+    state: str | None = None
+    label: str | None = None
+    author: str | None = None
+    # Whereto the actor's reach goes; None: everywhere.
+    reach: frozenset[int] | None = None
+    before: int | None = None
+
+
+# --- What can be found ----------------------------------------------------------------------------
+
+
+async def index(tx: Tx, table: str, row: Row) -> None:
+    """A mirrored row is new or gone: what can be found by it follows."""
+    if table in THREADS:
+        await _put(tx, await _known_thread(tx, row), await _thread(tx, row))
+    elif table in PARTS:
+        kind = PARTS[table]
+        await _put(tx, await _known_part(tx, row, kind), _part(row, kind))
+
+
+async def _known_thread(tx: Tx, row: Row) -> Row | None:
+    q = (
+        "SELECT * FROM search_texts WHERE installation_id = :i AND repository_id = :r "
+        "AND number = :n AND row_id = 0"
+    )
+    return await tx.one(q, i=row["installation_id"], r=row["repository_id"], n=row["number"])
+
+
+async def _known_part(tx: Tx, row: Row, kind: Kind) -> Row | None:
+    q = "SELECT * FROM search_texts WHERE installation_id = :i AND row_id = :id AND kind = :kind"
+    return await tx.one(q, i=row["installation_id"], id=row["id"], kind=kind)
+
+
+async def _thread(tx: Tx, row: Row) -> Row | None:
+    """An issue or a pull request, or None when it is gone."""
+    newest = await thread(tx, row["installation_id"], row["repository_id"], row["number"])
+    if newest is None:
+        return None
+    names = [name.casefold() for name in json.loads(newest["labels"])]
+    more = {"state": newest["state"], "labels": "".join(f"\n{name}" for name in names) + "\n"}
+    kind: Kind = "pull_request" if newest["is_pull_request"] else "issue"
+    return _entry(newest, kind, 0, terms(f"{newest['title']}\n{newest['body']}")) | more
+
+
+async def thread(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
+    """The newer of the two rows that a pull request has, or an issue's only one."""
+    here = {"i": installation_id, "r": repository_id, "n": number}
+    q = "SELECT * FROM {} WHERE installation_id = :i AND repository_id = :r AND number = :n"
+    rows = [each for table in THREADS for each in await tx.all(q.format(table), **here)]
+    # What is deleted counts most, then the newer one, then that of the pull request.
+    newest = max(rows, key=lambda each: (each["version"][:18], "draft" in each), default=None)
+    if newest is None or newest["deleted"]:
+        return None
+    return newest | {"is_pull_request": any(each.get("is_pull_request", 1) for each in rows)}
+
+
+def _part(row: Row, kind: Kind) -> Row | None:
+    """A comment or a review; None when it is gone, or has no words to find it by."""
+    found = [] if row["deleted"] else terms(row["body"])
+    return _entry(row, kind, row["id"], found) if found else None
+
+
+def _entry(row: Row, kind: Kind, row_id: int, found: list[str]) -> Row:
+    """With spaces at both ends of the terms, for plain matching. `doc` is its place."""
+    return {
+        "installation_id": row["installation_id"],
+        "doc": _place(written_at(row), kind, row["id"]),
+        "kind": kind,
+        "repository_id": row["repository_id"],
+        "number": row["number"],
+        "row_id": row_id,
+        "author_key": row["author"].casefold(),
+        "state": "",
+        "labels": "",
+        "terms": f" {' '.join([_tenant(row['installation_id']), *found])} ",
+    }
+
+
+def written_at(row: Row) -> int:
+    """Of an issue, pull request, comment or review; microseconds."""
+    return int(row.get("created_at") or row.get("submitted_at") or row["updated_at"])
+
+
+def _tenant(installation_id: int) -> str:
+    """SQLite has the texts of all installations in one FTS5 table."""
+    return f"i_{installation_id}"
+
+
+def _place(at: int, kind: Kind, id_: int) -> int:
+    """By the second; within it by kind, then by what bits of the id there is room for."""
+    return (at // SECOND << 30) + (KINDS.index(kind) << 27) + id_ % (1 << 27)
+
+
+async def _put(tx: Tx, known: Row | None, new: Row | None) -> None:
+    if known is not None and (new is None or known["doc"] >> 30 != new["doc"] >> 30):
+        q = "DELETE FROM search_texts WHERE installation_id = :i AND doc = :doc"
+        await tx.run(q, i=known["installation_id"], doc=known["doc"])
+        known = None
+    if new is not None and known is None:
+        await tx.run(sql.insert("search_texts", COLUMNS), **new | {"doc": await _free(tx, new)})
+    elif new is not None and known is not None:
+        await _change(tx, known, new)
+
+
+async def _free(tx: Tx, new: Row) -> int:
+    """Two texts of one second may want the same place; on SQLite also of two installations."""
+    doc = int(new["doc"])
+    q = "SELECT doc FROM search_texts WHERE doc = :doc"
+    if tx.dialect == "mysql":
+        q = f"{q} AND installation_id = :i"
+    while await tx.one(q, i=new["installation_id"], doc=doc):
+        doc += 1
+    return doc
+
+
+async def _change(tx: Tx, known: Row, new: Row) -> None:
+    """Only what differs: the engines would index the same words again."""
+    changed = [name for name in COLUMNS if name not in KEY and new[name] != known[name]]
+    if changed:
+        sets = ", ".join(f"{name} = :{name}" for name in changed)
+        await tx.run(
+            f"UPDATE search_texts SET {sets} WHERE installation_id = :i AND doc = :doc",
+            **{name: new[name] for name in changed},
+            i=known["installation_id"],
+            doc=known["doc"],
+        )
+
+
+# --- What was mirrored before there was an index ------------------------------------------------
+
+
+async def catch_up(tx: Tx, limit: int) -> int:
+    """Index the next rows of a mirror that is older than the index: how many; 0 when all are."""
+    place = await key_values.get(tx, REACHED) or f"{TABLES[0]} 0 0"
+    if place == DONE:
+        return 0
+    table, installation_id, id_ = place.split()
+    rows = await _following(tx, table, int(installation_id), int(id_), limit)
+    if not rows:
+        await key_values.put(tx, REACHED, _next(table))
+        return await catch_up(tx, limit)
+    # As whoever changes them does, so that nothing newer is overwritten.
+    for each in sorted({(row["installation_id"], row["repository_id"]) for row in rows}):
+        q = "SELECT id FROM repositories WHERE installation_id = :i AND id = :r FOR UPDATE"
+        await tx.one(q, i=each[0], r=each[1])
+    for row in rows:
+        q = f"SELECT * FROM {table} WHERE installation_id = :i AND id = :id"
+        now = await tx.one(q, i=row["installation_id"], id=row["id"])
+        if now is not None:
+            await index(tx, table, now)
+    await key_values.put(tx, REACHED, f"{table} {rows[-1]['installation_id']} {rows[-1]['id']}")
+    return len(rows)
+
+
+async def _following(tx: Tx, table: str, installation_id: int, id_: int, limit: int) -> list[Row]:
+    """The next in the order of the key; those of one installation at a time."""
+    q = (
+        f"SELECT installation_id, id, repository_id FROM {table} WHERE installation_id = :i "
+        "AND id > :id ORDER BY id LIMIT :n"
+    )
+    if rows := await tx.all(q, i=installation_id, id=id_, n=limit):
+        return rows
+    further = f"SELECT MIN(installation_id) AS i FROM {table} WHERE installation_id > :i"
+    row = await tx.one(further, i=installation_id)
+    if row is None or row["i"] is None:
+        return []
+    return await tx.all(q, i=row["i"], id=-1, n=limit)
+
+
+def _next(table: str) -> str:
+    after = TABLES.index(table) + 1
+    return f"{TABLES[after]} 0 0" if after < len(TABLES) else DONE
+
+
+# --- Finding --------------------------------------------------------------------------------------
+
+
+async def find(
+    tx: Tx, installation_id: int, query: Query, limit: int, plan: Plan | None = None
+) -> tuple[list[Row], int | None]:
+    """The texts that have all the words, newest first, and where the next page begins, if any.
+
+    Of each `doc`, `kind`, `repository_id`, `number`, `row_id` and `full_name`. A page is short
+    when very many texts have the words, and few of them pass the filters.
+    """
+    found: list[Row] = []
+    before = query.before if query.before is not None else LAST
+    for way, scan in plan or PLANS[await _way(tx, installation_id, query)]:
+        given = {"i": installation_id, "before": before, **_words(installation_id, query, way)}
+        floor = await _floor(tx, way, given, scan)
+        more = {"floor": floor, "n": limit + 1 - len(found), **_filters(query)}
+        found += await tx.all(_page(query, way), **given, **more)
+        if len(found) > limit:
+            return found[:limit], found[limit - 1]["doc"]
+        if floor == 0:
+            return found, None
+        before = floor
+    return found, before
+
+
+async def _way(tx: Tx, installation_id: int, query: Query) -> Way:
+    if tx.dialect == "sqlite":
+        return "fts5"
+    q = (
+        "SELECT 1 AS x FROM information_schema.statistics WHERE table_schema = DATABASE() "
+        "AND table_name = 'search_texts' AND index_type = 'FULLTEXT' LIMIT 1"
+    )
+    if await tx.one(q) is None:
+        return "plain"
+    return "plain" if await _is_common(tx, installation_id, query) else "fulltext"
+
+
+async def _is_common(tx: Tx, installation_id: int, query: Query) -> bool:
+    given = {"i": installation_id, "before": LAST, **_words(installation_id, query, "plain")}
+    floor = await _floor(tx, "plain", given, NEWEST)
+    row = await tx.one(
+        f"SELECT COUNT(*) AS n FROM {SOURCE['plain'][0]} WHERE s.installation_id = :i "
+        f"AND s.doc >= :floor AND {_matching(query, 'plain')}",
+        **given,
+        floor=floor,
+    )
+    return row is not None and int(row["n"]) >= COMMON
+
+
+def _words(installation_id: int, query: Query, way: Way) -> Row:
+    """What the words are called in the statements of this way."""
+    if way == "fts5":
+        return {"words": " AND ".join(f'"{t}"' for t in (_tenant(installation_id), *query.terms))}
+    if way == "fulltext":
+        return {"words": " ".join(f"+{t}" for t in query.terms)}
+    return {f"word_{n}": f" {t} " for n, t in enumerate(query.terms)}
+
+
+async def _floor(tx: Tx, way: Way, given: Row, scan: int) -> int:
+    """Down to where a round looks, so that it ends soon; 0 when it looks at everything."""
+    if way == "fulltext":
+        return 0
+    if way == "fts5":
+        doc, source, match = "rowid", "search_words", "search_words MATCH :words"
+    else:
+        doc, source, match = "s.doc", SOURCE[way][0], "s.installation_id = :i"
+    row = await tx.one(
+        f"SELECT {doc} AS doc FROM {source} WHERE {match} AND {doc} < :before "
+        f"ORDER BY {doc} DESC LIMIT 1 OFFSET {scan - 1}",
+        **given,
+    )
+    return int(row["doc"]) if row else 0
+
+
+# SQLite joins in the order that CROSS JOIN says: first the texts, in the order of their index.
+SOURCE: dict[Way, tuple[str, str]] = {
+    "fts5": (
+        "search_words CROSS JOIN search_texts s ON s.doc = search_words.rowid",
+        "search_words.rowid",
+    ),
+    "fulltext": ("search_texts s", "s.doc"),
+    # Else MySQL may sort all texts of the installation by an index that is smaller.
+    "plain": ("search_texts s FORCE INDEX (PRIMARY)", "s.doc"),
+}
+
+
+def _matching(query: Query, way: Way) -> str:
+    if way == "fts5":
+        return "search_words MATCH :words"
+    if way == "fulltext":
+        return "MATCH (s.terms) AGAINST (:words IN BOOLEAN MODE)"
+    return " AND ".join(f"INSTR(s.terms, :word_{n}) > 0" for n in range(len(query.terms)))
+
+
+def _page(query: Query, way: Way) -> str:
+    """A thread that is not there hides what was said in it."""
+    source, doc = SOURCE[way]
+    return (
+        "SELECT s.doc, s.kind, s.repository_id, s.number, s.row_id, r.full_name "
+        f"FROM {source} CROSS JOIN search_texts t ON t.installation_id = s.installation_id "
+        "AND t.repository_id = s.repository_id AND t.number = s.number AND t.row_id = 0 "
+        "CROSS JOIN repositories r ON r.installation_id = s.installation_id "
+        "AND r.id = s.repository_id "
+        f"WHERE {_matching(query, way)} AND {doc} < :before AND {doc} >= :floor "
+        f"AND s.installation_id = :i AND {VISIBLE} AND {PRESENT}{_narrowed(query)} "
+        f"ORDER BY {doc} DESC LIMIT :n"
+    )
+
+
+FILTERS = {
+    "repository_id": "s.repository_id = :repository_id",
+    "kind": "s.kind = :kind",
+    "state": "t.state = :state",
+    "label": "INSTR(t.labels, :label) > 0",
+    "author": "s.author_key = :author",
+    "reach": "s.repository_id IN :reach",
+}
+
+
+def _narrowed(query: Query) -> str:
+    return "".join(f" AND {FILTERS[name]}" for name in _filters(query))
+
+
+def _filters(query: Query) -> Row:
+    label = None if query.label is None else f"\n{query.label.casefold()}\n"
+    given = {
+        "repository_id": query.repository_id,
+        "kind": query.kind,
+        "state": query.state,
+        "label": label,
+        "author": None if query.author is None else query.author.casefold(),
+        "reach": None if query.reach is None else sorted(query.reach),
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+# --- What was found -------------------------------------------------------------------------------
+
+
+async def texts(tx: Tx, installation_id: int, found: list[Row]) -> list[Row]:
+    """The same, each with `title`, `body`, `author`, `author_association` and `written_at`."""
+    shown: list[Row] = []
+    threads: dict[tuple[int, int], Row | None] = {}
+    for entry in found:
+        here = (entry["repository_id"], entry["number"])
+        if here not in threads:
+            threads[here] = await thread(tx, installation_id, *here)
+        about = threads[here]
+        text = about if entry["row_id"] == 0 else await _said(tx, installation_id, entry)
+        if about is None or text is None:
+            continue
+        shown.append(
+            entry
+            | {name: text[name] for name in ("body", "author", "author_association")}
+            | {"title": about["title"], "written_at": written_at(text)}
+        )
+    return shown
+
+
+async def _said(tx: Tx, installation_id: int, entry: Row) -> Row | None:
+    table = next(table for table, kind in PARTS.items() if kind == entry["kind"])
+    row = await tx.one(
+        f"SELECT * FROM {table} WHERE installation_id = :i AND id = :id AND deleted = 0",
+        i=installation_id,
+        id=entry["row_id"],
+    )
+    there = row is not None and all(
+        row[name] == entry[name] for name in ("repository_id", "number")
+    )
+    return row if there else None

@@ -1,0 +1,62 @@
+"""What was said about an issue or pull request."""
+
+from store.engine.transaction import Row, Tx
+from store.mirror import search_index
+
+# What orders a thread, by table; the same as `search.written_at`.
+TIMES = {
+    "comments": "created_at",
+    "reviews": "COALESCE(submitted_at, updated_at)",
+    "review_comments": "created_at",
+}
+# A review that only holds comments on lines says nothing itself.
+SAYING = {
+    "comments": "deleted = 0",
+    "reviews": "deleted = 0 AND NOT (body = '' AND state = 'commented')",
+    "review_comments": "deleted = 0",
+}
+
+
+async def newest(
+    tx: Tx, installation_id: int, repository_id: int, number: int, limit: int
+) -> list[Row]:
+    """Up to `limit` of each kind, each with its `kind`, in no order."""
+    found: list[Row] = []
+    for table, kind in search_index.PARTS.items():
+        rows = await tx.all(
+            f"SELECT * FROM {table} WHERE installation_id = :i AND repository_id = :r "
+            f"AND number = :n AND {SAYING[table]} ORDER BY {TIMES[table]} DESC, id DESC "
+            "LIMIT :limit",
+            i=installation_id,
+            r=repository_id,
+            n=number,
+            limit=limit,
+        )
+        found += [row | {"kind": kind} for row in rows]
+    return found
+
+
+async def count(tx: Tx, installation_id: int, repository_id: int, number: int) -> int:
+    total = 0
+    for table in search_index.PARTS:
+        row = await tx.one(
+            f"SELECT COUNT(*) AS n FROM {table} WHERE installation_id = :i "
+            f"AND repository_id = :r AND number = :n AND {SAYING[table]}",
+            i=installation_id,
+            r=repository_id,
+            n=number,
+        )
+        total += int(row["n"]) if row else 0
+    return total
+
+
+async def askers(tx: Tx, installation_id: int, kind: str, ids: list[int]) -> set[str]:
+    """Who asked for something by a command, in texts of that kind."""
+    rows = await tx.all(
+        "SELECT DISTINCT asker FROM commands WHERE installation_id = :i "
+        "AND source_kind = :kind AND source_id IN :ids",
+        i=installation_id,
+        kind=kind,
+        ids=ids,
+    )
+    return {row["asker"].casefold() for row in rows}

@@ -1,0 +1,81 @@
+"""What may still be spent on GitHub, by installation, and who spent what."""
+
+from collections.abc import Mapping, Sequence
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+
+HOUR = 3600 * 1_000_000
+
+COLUMNS = (
+    "installation_id",
+    "resource",
+    "limit_",
+    "remaining",
+    "used",
+    "reset_at",
+    "blocked_until",
+    "failures",
+    "recorded_at",
+)
+
+
+async def all_of(tx: Tx, installation_id: int) -> list[Row]:
+    return await tx.all("SELECT * FROM budgets WHERE installation_id = :i", i=installation_id)
+
+
+async def put(tx: Tx, row: Row) -> None:
+    statement = sql.upsert(tx.dialect, "budgets", COLUMNS, ("installation_id", "resource"))
+    await tx.run(statement, **row | {"recorded_at": await tx.now()})
+
+
+async def allowances(tx: Tx, installation_id: int) -> dict[str, int]:
+    """When each would be full again, by name."""
+    q = "SELECT name, full_at FROM allowances WHERE installation_id = :i"
+    return {row["name"]: row["full_at"] for row in await tx.all(q, i=installation_id)}
+
+
+async def put_allowances(tx: Tx, installation_id: int, full_at: Mapping[str, int]) -> None:
+    key = ("installation_id", "name")
+    statement = sql.upsert(tx.dialect, "allowances", (*key, "full_at"), key)
+    for name, at in full_at.items():
+        await tx.run(statement, installation_id=installation_id, name=name, full_at=at)
+
+
+async def spend(tx: Tx, installation_id: int, author: str, n: int = 1) -> None:
+    """Count a mutation for whoever asked for it; -1 if it was not sent after all."""
+    now = await tx.now()
+    here = {"i": installation_id, "h": now // HOUR, "a": author, "now": now, "n": n}
+    counted = await tx.run(
+        "UPDATE spending SET requests = requests + :n, last_at = :now "
+        "WHERE installation_id = :i AND hour = :h AND author = :a",
+        **here,
+    )
+    if not counted:
+        await tx.run(
+            "INSERT INTO spending (installation_id, hour, author, requests, last_at) "
+            "VALUES (:i, :h, :a, :n, :now)",
+            **here,
+        )
+
+
+async def last_turns(tx: Tx, installation_id: int, authors: Sequence[str]) -> dict[str, int]:
+    """When each last had a turn; without those that never had one."""
+    rows = await tx.all(
+        "SELECT author, MAX(last_at) AS at FROM spending WHERE installation_id = :i "
+        "AND author IN :authors GROUP BY author",
+        i=installation_id,
+        authors=tuple(authors),
+    )
+    return {row["author"]: row["at"] for row in rows}
+
+
+async def spent(tx: Tx, installation_id: int, since: int, limit: int) -> list[Row]:
+    """Who spent most since then: `author`, `requests`."""
+    return await tx.all(
+        "SELECT author, SUM(requests) AS requests FROM spending WHERE installation_id = :i "
+        "AND hour >= :h GROUP BY author ORDER BY requests DESC, author LIMIT :n",
+        i=installation_id,
+        h=since // HOUR,
+        n=limit,
+    )

@@ -1,0 +1,78 @@
+"""One process at a time talks to GitHub for an installation: the sender's lease."""
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+
+COLUMNS = ("installation_id", "holder", "lease_until")
+
+
+async def acquire(tx: Tx, installation_id: int, me: str, lease: int, grace: int) -> Row | None:
+    """Take or keep the lease for `lease` microseconds: its row, or None while another has it.
+
+    After another's lease ran out, `grace` passes first: its last request may still be under way.
+    """
+    now = await tx.now()
+    await tx.run(
+        sql.insert_new(tx.dialect, "senders", COLUMNS, ("installation_id",)),
+        installation_id=installation_id,
+        holder="",
+        lease_until=0,
+    )
+    got = await tx.run(
+        "UPDATE senders SET holder = :me, lease_until = :until WHERE installation_id = :i "
+        "AND (holder = :me OR holder = '' OR lease_until + :grace < :now)",
+        me=me,
+        until=now + lease,
+        i=installation_id,
+        grace=grace,
+        now=now,
+    )
+    if not got:
+        return None
+    return await get(tx, installation_id)
+
+
+async def get(tx: Tx, installation_id: int) -> Row | None:
+    return await tx.one("SELECT * FROM senders WHERE installation_id = :i", i=installation_id)
+
+
+async def latest(tx: Tx, limit: int) -> list[int]:
+    """The installations for which something was written last."""
+    q = (
+        "SELECT installation_id FROM senders WHERE installation_id > 0 "
+        "ORDER BY last_mutation_at DESC LIMIT :n"
+    )
+    return [row["installation_id"] for row in await tx.all(q, n=limit)]
+
+
+async def holds(tx: Tx, installation_id: int, me: str, left: int) -> bool:
+    """Whether the lease is ours for another `left` microseconds."""
+    row = await tx.one(
+        "SELECT holder FROM senders WHERE installation_id = :i AND holder = :me "
+        "AND lease_until >= :at",
+        i=installation_id,
+        me=me,
+        at=await tx.now() + left,
+    )
+    return row is not None
+
+
+async def mutated(tx: Tx, installation_id: int, *, notifies: bool = False) -> None:
+    """A mutation is sent, or answered, just now: the next one keeps its distance."""
+    notified = ", last_notified_at = :now" if notifies else ""
+    await tx.run(
+        f"UPDATE senders SET last_mutation_at = :now{notified} WHERE installation_id = :i",
+        now=await tx.now(),
+        i=installation_id,
+    )
+
+
+async def had_turn(tx: Tx, installation_id: int, streak: int) -> None:
+    """How many turns in a row people and bookkeeping had now."""
+    q = "UPDATE senders SET streak = :n WHERE installation_id = :i"
+    await tx.run(q, n=streak, i=installation_id)
+
+
+async def release(tx: Tx, me: str) -> None:
+    """At a proper end nothing is under way, so that a successor need not wait."""
+    await tx.run("UPDATE senders SET holder = '' WHERE holder = :me", me=me)

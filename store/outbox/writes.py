@@ -1,0 +1,362 @@
+"""The outbox: each change to make on GitHub, in the order in which it was asked for."""
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from store.engine import ids, sequences
+from store.engine.transaction import Row, Tx
+
+LIVE = ("queued", "sending", "unknown")
+# Whose writes go first, and the rest.
+PEOPLE, AGENTS = 0, 1
+# By which people are answered: what agents say in the same place is nothing they build on.
+ANSWERS = ("comment", "reaction")
+FINAL = ("sent", "refused", "dead", "superseded", "cancelled")
+
+
+async def queue(
+    tx: Tx,
+    installation_id: int,
+    *,
+    kind: str,
+    repository_id: int,
+    target: str,
+    arguments: dict[str, Any],
+    author: str,
+    task_id: str | None = None,
+    lease_id: str | None = None,
+    lane: int = AGENTS,
+    wait: int = 0,
+) -> str:
+    """Queue a write with the transaction that causes it: its id.
+
+    Writes of one `target` go out in order, none before `wait` microseconds. One with a
+    `lease_id` is dropped if the lease expires or is revoked before.
+    """
+    now = await tx.now()
+    write_id = ids.new("w", now)
+    sequences.append(
+        tx,
+        "writes",
+        installation_id,
+        {
+            "id": write_id,
+            "kind": kind,
+            "repository_id": repository_id,
+            "target": target,
+            # As UTF-8: an escape would take six bytes for a letter.
+            "arguments": json.dumps(arguments, ensure_ascii=False),
+            "author": author,
+            "task_id": task_id,
+            "lease_id": lease_id,
+            "state": "queued",
+            "not_before": now + wait,
+            "queued_at": now,
+            "lane": lane,
+        },
+    )
+    tx.rings.add("outbox")
+    return write_id
+
+
+async def supersede(
+    tx: Tx,
+    installation_id: int,
+    kind: str,
+    target: str,
+    *,
+    arguments: Collection[str] | None = None,
+    lease_id: str | None = None,
+) -> int | None:
+    """Those queued are outdated by one that overwrites them, of no arguments but these.
+
+    One that may yet be dropped with its lease outdates only its own holder's. When the first of
+    the outdated was to go out; None if there is none.
+    """
+
+    def outdated(row: Row, given: dict[str, Any]) -> bool:
+        return (
+            (row["installation_id"], row["kind"], row["target"]) == (installation_id, kind, target)
+            and lease_id in (None, row["lease_id"])
+            and (arguments is None or given.keys() <= set(arguments))
+        )
+
+    kept, times = [], list[int]()
+    for each in tx.numbered:
+        row = each.row | {"installation_id": each.installation_id}
+        if each.table == "writes" and outdated(row, json.loads(row["arguments"])):
+            times.append(row["not_before"])
+        else:
+            kept.append(each)
+    tx.numbered = kept
+    q = (
+        "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state = 'queued' "
+        "AND kind = :k"
+    )
+    for row in await tx.all(q, i=installation_id, t=target, k=kind):
+        if outdated(row, json.loads(row["arguments"])):
+            times.append(row["not_before"])
+            await tx.run(
+                "UPDATE writes SET state = 'superseded', finished_at = :now "
+                "WHERE installation_id = :i AND id = :w AND state = 'queued'",
+                now=await tx.now(),
+                i=installation_id,
+                w=row["id"],
+            )
+    return min(times, default=None)
+
+
+async def get(tx: Tx, installation_id: int, write_id: str) -> Row | None:
+    q = "SELECT * FROM writes WHERE installation_id = :i AND id = :w"
+    row = await tx.one(q, i=installation_id, w=write_id)
+    return decoded(row) if row else None
+
+
+async def ahead(tx: Tx, installation_id: int, seq: int | None = None) -> int:
+    """How many live writes of the installation go out before this one, or before a new one."""
+    before = "AND seq < :seq" if seq is not None else ""
+    row = await tx.one(
+        "SELECT COUNT(*) AS n FROM writes WHERE installation_id = :i AND state IN :live " + before,
+        i=installation_id,
+        live=LIVE,
+        **({"seq": seq} if seq is not None else {}),
+    )
+    return int(row["n"]) if row else 0
+
+
+async def waiting_installations(tx: Tx) -> list[int]:
+    """Those for which something is to be written or read now."""
+    now = await tx.now()
+    rows = await tx.all(
+        "SELECT DISTINCT installation_id FROM writes WHERE state IN :live AND not_before <= :now "
+        "UNION SELECT DISTINCT installation_id FROM pending_reads WHERE state = 'queued' "
+        "AND not_before <= :now "
+        "UNION SELECT DISTINCT installation_id FROM backfills WHERE state = 'queued' "
+        "AND not_before <= :now",
+        live=LIVE,
+        now=now,
+    )
+    return sorted(r["installation_id"] for r in rows)
+
+
+async def next_of_each(tx: Tx, installation_id: int, apart: Collection[str] = ()) -> list[Row]:
+    """Of each author and lane, the oldest write that may go out now: `seq`, `author`, `lane`.
+
+    The kinds `apart`, which draw on another limit, have a row of their own. Those of one target go
+    in order, but no answer to a person waits for agents; those of a task's next holder wait for
+    those of the last, and what its holder wrote waits while people hold the task.
+    """
+    return await tx.all(
+        "SELECT w.lane, w.author, w.kind IN :apart AS apart, MIN(w.seq) AS seq FROM writes w "
+        "WHERE w.installation_id = :i "
+        "AND w.state IN ('queued', 'unknown') "
+        "AND w.not_before <= :now AND NOT EXISTS (SELECT 1 FROM writes e WHERE "
+        "e.installation_id = w.installation_id AND e.target = w.target AND e.state IN :live "
+        f"AND e.seq < w.seq AND NOT (w.lane = {PEOPLE} AND w.kind IN :answers "
+        f"AND e.lane = {AGENTS})) AND NOT EXISTS (SELECT 1 FROM writes p WHERE "
+        "p.installation_id = w.installation_id AND p.task_id = w.task_id AND p.state IN :live "
+        "AND p.lease_id <> w.lease_id AND p.seq < w.seq) AND NOT EXISTS (SELECT 1 FROM tasks t "
+        "WHERE t.installation_id = w.installation_id AND t.id = w.task_id AND t.held = 1 "
+        "AND w.lease_id IS NOT NULL AND w.state = 'queued') GROUP BY w.lane, w.author, apart",
+        i=installation_id,
+        live=LIVE,
+        apart=tuple(apart) or ("",),
+        answers=ANSWERS,
+        now=await tx.now(),
+    )
+
+
+async def by_seq(tx: Tx, installation_id: int, seq: int) -> Row | None:
+    q = "SELECT * FROM writes WHERE installation_id = :i AND seq = :s AND state IN :live"
+    row = await tx.one(q, i=installation_id, s=seq, live=LIVE)
+    return decoded(row) if row else None
+
+
+async def results(tx: Tx, installation_id: int, target: str, limit: int) -> list[Row]:
+    """The newest writes to a target that took effect."""
+    q = (
+        "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state = 'sent' "
+        "ORDER BY seq DESC LIMIT :n"
+    )
+    return [decoded(row) for row in await tx.all(q, i=installation_id, t=target, n=limit)]
+
+
+def on_issue(repository_id: int, number: int) -> str:
+    """The target of whatever is written on an issue or pull request."""
+    return f"issue {repository_id}#{number}"
+
+
+async def waiting(tx: Tx, installation_id: int, target: str, kind: str) -> list[Row]:
+    """The live writes of a kind to a target, the oldest first."""
+    q = (
+        "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state IN :live "
+        "AND kind = :k ORDER BY seq"
+    )
+    rows = await tx.all(q, i=installation_id, t=target, live=LIVE, k=kind)
+    return [decoded(row) for row in rows]
+
+
+async def newest(tx: Tx, installation_id: int, target: str, kind: str) -> Row | None:
+    """The newest of a kind to a target that took effect or may yet."""
+    q = (
+        "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state IN :s "
+        "AND kind = :k ORDER BY seq DESC LIMIT 1"
+    )
+    row = await tx.one(q, i=installation_id, t=target, s=(*LIVE, "sent"), k=kind)
+    return decoded(row) if row else None
+
+
+async def spoken_since(
+    tx: Tx, installation_id: int, target: str, kinds: Collection[str], since: int, limit: int
+) -> list[Row]:
+    """The newest writes of these kinds to a target: `author`, `queued_at`."""
+    return await tx.all(
+        "SELECT author, queued_at FROM writes WHERE installation_id = :i AND target = :t "
+        "AND state IN :counted AND kind IN :k AND queued_at >= :since "
+        "ORDER BY seq DESC LIMIT :n",
+        i=installation_id,
+        t=target,
+        counted=(*LIVE, "sent"),
+        k=tuple(kinds),
+        since=since,
+        n=limit,
+    )
+
+
+async def authors_since(
+    tx: Tx, installation_id: int, target: str, kinds: Collection[str], since: int
+) -> dict[str, int]:
+    """How many writes of these kinds each author queued for a target since then."""
+    rows = await tx.all(
+        "SELECT author, COUNT(*) AS n FROM writes WHERE installation_id = :i AND target = :t "
+        "AND state IN :counted AND kind IN :k AND queued_at >= :since GROUP BY author",
+        i=installation_id,
+        t=target,
+        counted=(*LIVE, "sent"),
+        k=tuple(kinds),
+        since=since,
+    )
+    return {row["author"]: row["n"] for row in rows}
+
+
+async def refusals(tx: Tx, installation_id: int, author: str, since: int, limit: int) -> list[Row]:
+    """Writes that will not take effect, of which their author has not been told."""
+    rows = await tx.all(
+        "SELECT * FROM writes WHERE installation_id = :i AND author = :a AND state IN :ended "
+        "AND finished_at >= :since AND told_at IS NULL ORDER BY finished_at LIMIT :n",
+        i=installation_id,
+        a=author,
+        ended=("refused", "dead", "cancelled"),
+        since=since,
+        n=limit,
+    )
+    return [decoded(row) for row in rows]
+
+
+async def told(tx: Tx, installation_id: int, write_ids: Collection[str]) -> None:
+    """Their author knows."""
+    q = "UPDATE writes SET told_at = :now WHERE installation_id = :i AND id IN :ids"
+    await tx.run(q, now=await tx.now(), i=installation_id, ids=tuple(write_ids))
+
+
+async def cancel(tx: Tx, write: Row, outcome: dict[str, Any], *, told: bool) -> bool:
+    """Only what waits for its turn can be called back. `told`: whether its author knows."""
+    tx.rings.add(f"installation {write['installation_id']}")
+    now = await tx.now()
+    return bool(
+        await tx.run(
+            "UPDATE writes SET state = 'cancelled', error = :error, finished_at = :now, "
+            "told_at = :told WHERE installation_id = :i AND id = :w AND state = 'queued'",
+            error=json.dumps(outcome),
+            now=now,
+            told=now if told else None,
+            i=write["installation_id"],
+            w=write["id"],
+        )
+    )
+
+
+async def queued_by(tx: Tx, installation_id: int) -> list[Row]:
+    """What waits: `author`, `kind`, `lane`, `n`."""
+    return await tx.all(
+        "SELECT author, kind, lane, COUNT(*) AS n FROM writes WHERE installation_id = :i "
+        "AND state IN :live GROUP BY author, kind, lane ORDER BY author, kind",
+        i=installation_id,
+        live=LIVE,
+    )
+
+
+async def sending(tx: Tx, write: Row) -> bool:
+    """Note, before the request goes out, that it does: False if it was cancelled meanwhile."""
+    return bool(
+        await tx.run(
+            "UPDATE writes SET state = 'sending', sending_at = :now, looks = 0, "
+            "attempts = attempts + 1 "
+            "WHERE installation_id = :i AND id = :w AND state IN ('queued', 'unknown')",
+            now=await tx.now(),
+            i=write["installation_id"],
+            w=write["id"],
+        )
+    )
+
+
+async def unsettled(tx: Tx, installation_id: int) -> int:
+    """What was being sent by one that is gone may or may not have taken effect."""
+    return await tx.run(
+        "UPDATE writes SET state = 'unknown', looks = 0 WHERE installation_id = :i "
+        "AND state = 'sending'",
+        i=installation_id,
+    )
+
+
+# A sender that lost its lease meanwhile must not undo what its successor noted.
+MINE = "WHERE installation_id = :i AND id = :w AND state IN :live AND attempts = :attempts"
+
+
+def _mine(write: Row) -> Row:
+    return {
+        "i": write["installation_id"],
+        "w": write["id"],
+        "live": LIVE,
+        "attempts": write["attempts"],
+    }
+
+
+async def finish(tx: Tx, write: Row, state: str, outcome: dict[str, Any]) -> bool:
+    """`outcome` is the result of a sent write, otherwise an error's body.
+
+    False, and nothing changes, when another attempt was made meanwhile.
+    """
+    column = "result" if state == "sent" else "error"
+    tx.rings.add(f"installation {write['installation_id']}")
+    return bool(
+        await tx.run(
+            f"UPDATE writes SET state = :state, {column} = :outcome, finished_at = :now {MINE}",
+            state=state,
+            outcome=json.dumps(outcome),
+            now=await tx.now(),
+            **_mine(write),
+        )
+    )
+
+
+async def put_off(
+    tx: Tx, write: Row, state: str, until: int, *, looks: int = 0, failed: int = 0
+) -> None:
+    """Back to queued or unknown, not before `until`; `failed` counts as a failure."""
+    await tx.run(
+        "UPDATE writes SET state = :state, not_before = :at, looks = :looks, "
+        f"failures = failures + :failed {MINE}",
+        state=state,
+        at=until,
+        looks=looks,
+        failed=failed,
+        **_mine(write),
+    )
+
+
+def decoded(row: Row) -> Row:
+    return row | {
+        name: row[name] and json.loads(row[name]) for name in ("arguments", "result", "error")
+    }

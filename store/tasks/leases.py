@@ -1,0 +1,210 @@
+"""Leases: who holds a task, until when. A lease ends only by a change of its row."""
+
+import json
+from collections.abc import Sequence
+
+from store.engine import ids, sql
+from store.engine.transaction import Row, Tx
+
+COLUMNS = (
+    "installation_id",
+    "id",
+    "task_id",
+    "holder",
+    "fence",
+    "state",
+    "lease_s",
+    "expires_at",
+    "granted_at",
+    "renewed_at",
+    "paths",
+)
+# While a lease is in one of these states, what was queued under it may go out.
+PROPER = ("held", "parked", "released", "completed")
+
+
+async def grant(
+    tx: Tx,
+    installation_id: int,
+    task_id: str,
+    holder: str,
+    lease_s: int | None,
+    paths: Sequence[str] = (),
+) -> Row | None:
+    """Take the task, if nobody holds it: the lease, or None. One UPDATE decides.
+
+    `lease_s` None never expires. `paths`: what its holder says it will touch.
+    """
+    now = await tx.now()
+    lease_id = ids.new("l", now)
+    took = await tx.run(
+        "UPDATE tasks SET lease_id = :l, holder = :h, fence = fence + 1, state = 'in_progress', "
+        "assigned_to = NULL, assigned_by = NULL, assigned_at = NULL, updated_at = :now "
+        "WHERE installation_id = :i AND id = :t "
+        "AND lease_id IS NULL AND held = 0 AND state IN ('pending', 'assigned') "
+        "AND (assigned_to IS NULL OR assigned_to = :h)",
+        l=lease_id,
+        h=holder,
+        now=now,
+        i=installation_id,
+        t=task_id,
+    )
+    if not took:
+        return None
+    task = await tx.one(
+        "SELECT fence FROM tasks WHERE installation_id = :i AND id = :t",
+        i=installation_id,
+        t=task_id,
+    )
+    lease = {
+        "installation_id": installation_id,
+        "id": lease_id,
+        "task_id": task_id,
+        "holder": holder,
+        "fence": task["fence"] if task else 0,
+        "state": "held",
+        "lease_s": lease_s or 0,
+        "expires_at": None if lease_s is None else now + lease_s * 1_000_000,
+        "granted_at": now,
+        "renewed_at": now,
+        "paths": json.dumps(list(paths)),
+    }
+    await tx.run(sql.insert("leases", COLUMNS), **lease)
+    return lease
+
+
+async def get(tx: Tx, installation_id: int, lease_id: str) -> Row | None:
+    q = "SELECT * FROM leases WHERE installation_id = :i AND id = :l"
+    return await tx.one(q, i=installation_id, l=lease_id)
+
+
+async def end(tx: Tx, lease: Row, state: str, why: str, to: str, *, told: bool = False) -> bool:
+    """End a live lease as released, completed, expired or revoked; the task goes to state `to`.
+
+    `told`: whether its holder knows. False, and nothing changes, when it had ended before.
+    """
+    now = await tx.now()
+    ended = await tx.run(
+        "UPDATE leases SET state = :state, ended_at = :now, ended_why = :why, told_at = :told "
+        "WHERE installation_id = :i AND id = :l AND state IN ('held', 'parked')",
+        state=state,
+        now=now,
+        why=why[:200],
+        told=now if told else None,
+        i=lease["installation_id"],
+        l=lease["id"],
+    )
+    if ended:
+        await tx.run(
+            "UPDATE tasks SET lease_id = NULL, holder = NULL, state = :to, question = NULL, "
+            "asked_at = NULL, updated_at = :now "
+            "WHERE installation_id = :i AND id = :t AND lease_id = :l",
+            to=to,
+            now=now,
+            i=lease["installation_id"],
+            t=lease["task_id"],
+            l=lease["id"],
+        )
+    return bool(ended)
+
+
+async def park(tx: Tx, lease: Row) -> None:
+    """A review or a person is awaited: it does not expire meanwhile. One that ran out does."""
+    await tx.run(
+        "UPDATE leases SET state = 'parked', expires_at = NULL "
+        "WHERE installation_id = :i AND id = :l AND state = 'held' "
+        "AND (expires_at IS NULL OR expires_at > :now)",
+        now=await tx.now(),
+        i=lease["installation_id"],
+        l=lease["id"],
+    )
+
+
+async def unpark(tx: Tx, lease: Row) -> None:
+    now = await tx.now()
+    await tx.run(
+        "UPDATE leases SET state = 'held', renewed_at = :now, expires_at = "
+        "CASE WHEN lease_s = 0 THEN NULL ELSE :now + lease_s * 1000000 END "
+        "WHERE installation_id = :i AND id = :l AND state = 'parked'",
+        now=now,
+        i=lease["installation_id"],
+        l=lease["id"],
+    )
+
+
+async def over(tx: Tx, installation_id: int, task_id: str, holder: str) -> None:
+    """Who holds the task anew need not be told of its leases from before."""
+    await tx.run(
+        "UPDATE leases SET told_at = :now WHERE installation_id = :i AND task_id = :t "
+        "AND holder = :h AND ended_at IS NOT NULL AND told_at IS NULL",
+        now=await tx.now(),
+        i=installation_id,
+        t=task_id,
+        h=holder,
+    )
+
+
+def ran_out(row: Row, now: int) -> bool:
+    """Of a lease, or a task with its lease's `expires_at`."""
+    return row["expires_at"] is not None and row["expires_at"] <= now
+
+
+async def overdue(tx: Tx, limit: int, installation_id: int | None = None) -> list[Row]:
+    """Live leases whose time is over."""
+    return await tx.all(
+        "SELECT * FROM leases WHERE state = 'held' AND expires_at <= :now "
+        f"{'AND installation_id = :i ' if installation_id is not None else ''}"
+        "ORDER BY expires_at LIMIT :n",
+        now=await tx.now(),
+        n=limit,
+        **({"i": installation_id} if installation_id is not None else {}),
+    )
+
+
+async def renew(tx: Tx, installation_id: int, holder: str, now: int) -> int:
+    """Prolong every lease the holder has; one that ended or ran out is never revived."""
+    return await tx.run(
+        "UPDATE leases SET expires_at = :now + lease_s * 1000000, renewed_at = :now "
+        "WHERE installation_id = :i AND holder = :h AND state = 'held' AND expires_at > :now",
+        now=now,
+        i=installation_id,
+        h=holder,
+    )
+
+
+async def touching(tx: Tx, installation_id: int, lease_id: str, paths: Sequence[str]) -> None:
+    """Its holder says anew which paths it will touch."""
+    await tx.run(
+        "UPDATE leases SET paths = :paths WHERE installation_id = :i AND id = :l",
+        paths=json.dumps(list(paths)),
+        i=installation_id,
+        l=lease_id,
+    )
+
+
+async def with_paths(tx: Tx, installation_id: int, repository_id: int) -> list[Row]:
+    """The live leases in a repository whose holders named paths: with `task_id`, `number`."""
+    rows = await tx.all(
+        "SELECT l.holder, l.paths, t.id AS task_id, t.number, t.pull_number FROM leases l "
+        "JOIN tasks t ON t.installation_id = l.installation_id AND t.id = l.task_id "
+        "AND t.lease_id = l.id WHERE l.installation_id = :i AND l.state IN ('held', 'parked') "
+        "AND l.paths <> '[]' AND t.repository_id = :r ORDER BY t.id",
+        i=installation_id,
+        r=repository_id,
+    )
+    return [row | {"paths": json.loads(row["paths"])} for row in rows]
+
+
+async def last_ended(tx: Tx, installation_id: int, task_id: str) -> Row | None:
+    """The lease that ended last on a task."""
+    q = (
+        "SELECT * FROM leases WHERE installation_id = :i AND task_id = :t "
+        "AND state NOT IN ('held', 'parked') ORDER BY fence DESC LIMIT 1"
+    )
+    return await tx.one(q, i=installation_id, t=task_id)
+
+
+def paths_of(lease: Row) -> list[str]:
+    """What its holder said it would touch."""
+    found: list[str] = json.loads(lease["paths"] or "[]")
+    return found

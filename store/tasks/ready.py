@@ -1,0 +1,143 @@
+"""Which tasks may be claimed, best first: highest priority, fewest failures, oldest."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from store.engine import sql
+from store.engine.transaction import Row, Tx
+from store.mirror import dependency_cycles, relations
+from store.tasks.tasks import LABELLED, SELECT, along, decoded
+
+# An open blocker or sub-issue keeps a task from being ready; of one that the mirror lacks its
+# noted state holds. In a circle nobody waits.
+OPEN = (
+    "NOT EXISTS (SELECT 1 FROM relations b LEFT JOIN issues i "
+    "ON i.installation_id = b.installation_id AND i.id = b.{awaited}_id "
+    "WHERE b.installation_id = t.installation_id AND b.kind = '{kind}' AND b.cyclic = 0 "
+    "AND b.{waits}_id = t.issue_id AND COALESCE(i.deleted, 0) = 0 "
+    "AND COALESCE(i.state, b.{awaited}_state) = 'open')"
+)
+UNBLOCKED = (
+    OPEN.format(kind="blocked_by", waits="source", awaited="target")
+    + " AND "
+    + OPEN.format(kind="parent", waits="target", awaited="source")
+)
+FREED = (
+    "SELECT t.* FROM tasks t WHERE t.installation_id = :i AND t.state IN ('pending', 'assigned') "
+    f"AND {UNBLOCKED} AND t.issue_id "
+)
+# From the most urgent.
+PRIORITIES = (2, 1, 0)
+FREE = f"t.held = 0 AND t.lease_id IS NULL AND t.number IS NOT NULL AND {UNBLOCKED}"
+# All that the task needs is among what is met.
+MET: dict[sql.Dialect, str] = {
+    "sqlite": "(t.capabilities = '[]' OR NOT EXISTS (SELECT 1 FROM json_each(t.capabilities) n "
+    "WHERE n.value NOT IN (SELECT m.value FROM json_each(:met) m)))",
+    "mysql": "(t.capabilities = '[]' OR JSON_CONTAINS(:met, t.capabilities))",
+}
+AFTER = (
+    " AND (t.failures > :failures OR (t.failures = :failures AND (t.created_at > :created_at "
+    "OR (t.created_at = :created_at AND t.id > :id))))"
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a claimant will take; None takes any.
+
+    `size`: 0 to 2. `met`: the needs that it meets, each as tasks may name it.
+    """
+
+    repository_id: int | None = None
+    label: str | None = None
+    capability: str | None = None
+    size: int | None = None
+    met: Sequence[str] | None = None
+
+
+async def page(
+    tx: Tx, installation_id: int, me: str, wanted: Wanted, after: Row | None, limit: int
+) -> list[Row]:
+    """Claimable by `me`, best first; `after`: the last task of the page before."""
+    where, given = _fits(wanted, tx.dialect)
+    index = "ix_tasks_best" if wanted.repository_id is None else "ix_tasks_best_in"
+    rows = along(tx.dialect, index)
+    # Of those kept for one agent there are few: they may be sorted.
+    mine = f"{SELECT} AND t.state = 'assigned' AND t.assigned_to = :me AND {where}"
+    found = [
+        row
+        for row in await tx.all(mine, i=installation_id, me=me, **given)
+        if after is None or rank(row) > rank(after)
+    ]
+    for priority in PRIORITIES:
+        if after is not None and priority > after["priority"]:
+            continue
+        here, more = where, given
+        if after is not None and priority == after["priority"]:
+            here += AFTER
+            more = given | {name: after[name] for name in ("failures", "created_at", "id")}
+        q = (
+            f"{rows} AND t.state = 'pending' AND t.priority = {priority} AND {here} "
+            "ORDER BY t.failures, t.created_at, t.id LIMIT :n"
+        )
+        found += await tx.all(q, i=installation_id, n=limit, **more)
+        if sum(row["priority"] >= priority for row in found) >= limit:
+            break
+    return decoded(sorted(found, key=rank)[:limit])
+
+
+def rank(task: Row) -> tuple[int, int, int, str]:
+    """The lower, the sooner it is offered."""
+    return (-task["priority"], task["failures"], task["created_at"], task["id"])
+
+
+def _fits(wanted: Wanted, dialect: sql.Dialect) -> tuple[str, Row]:
+    where, given = FREE, Row()
+    if wanted.repository_id is not None:
+        where, given["r"] = f"{where} AND t.repository_id = :r", wanted.repository_id
+    if wanted.label is not None:
+        where, given["label"] = where + LABELLED, f"\n{wanted.label.casefold()}\n"
+    if wanted.size is not None:
+        where, given["size"] = f"{where} AND t.size = :size", wanted.size
+    if wanted.capability is not None:
+        # With or without a level: which is enough is not for SQL to say.
+        slug = wanted.capability.partition(":")[0]
+        where += " AND (INSTR(t.capabilities, :bare) > 0 OR INSTR(t.capabilities, :levelled) > 0)"
+        given |= {"bare": f'"{slug}"', "levelled": f'"{slug}:'}
+    if wanted.met is not None:
+        where, given["met"] = f"{where} AND {MET[dialect]}", json.dumps(list(wanted.met))
+    return where, given
+
+
+async def take(tx: Tx, installation_id: int, task_id: str) -> bool:
+    """Lock a task that is still free, unless another is at it: then it is theirs."""
+    q = (
+        "SELECT id FROM tasks WHERE installation_id = :i AND id = :t AND lease_id IS NULL "
+        "FOR UPDATE SKIP LOCKED"
+    )
+    return await tx.one(q, i=installation_id, t=task_id) is not None
+
+
+async def waiting_for(tx: Tx, installation_id: int, issue_id: int) -> tuple[list[Row], list[Row]]:
+    """What an issue waits for, blockers and sub-issues: see `relations.targets`; all of them."""
+    blockers = await relations.targets(tx, installation_id, "blocked_by", issue_id)
+    return blockers, await relations.sources(tx, installation_id, "parent", issue_id)
+
+
+async def released_by(tx: Tx, installation_id: int, issue_id: int) -> list[Row]:
+    """Tasks that waited for this issue and wait for nothing now."""
+    edges = [
+        edge
+        for kind in dependency_cycles.ENDS
+        for edge in await dependency_cycles.edges(tx, installation_id, kind, awaited=(issue_id,))
+    ]
+    if not edges:
+        return []
+    waited = sorted({edge.waits for edge in edges})
+    return decoded(await tx.all(f"{FREED}IN :waited", i=installation_id, waited=waited))
+
+
+async def freed(tx: Tx, installation_id: int, issue_id: int) -> list[Row]:
+    """The task of an issue, if it waits for nothing."""
+    return decoded(await tx.all(f"{FREED}= :issue", i=installation_id, issue=issue_id))

@@ -1,0 +1,327 @@
+"""Tasks, and the one pointer on each that names its live lease."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from store.engine import ids, sql
+from store.engine.transaction import Row, Tx
+from store.mirror.mirror_rows import PRESENT, VISIBLE
+
+COLUMNS = (
+    "installation_id",
+    "id",
+    "repository_id",
+    "issue_id",
+    "number",
+    "title",
+    "state",
+    "priority",
+    "capabilities",
+    "size",
+    "created_at",
+    "updated_at",
+)
+MEDIUM = 1
+# Everything a task's reader needs: its repository's name stands in its own. Our bookkeeping goes
+# on for a repository that the installation does not cover now.
+ANY = (
+    "SELECT t.*, r.full_name, l.expires_at FROM tasks t "
+    "JOIN repositories r ON r.installation_id = t.installation_id AND r.id = t.repository_id "
+    "LEFT JOIN leases l ON l.installation_id = t.installation_id AND l.id = t.lease_id "
+    "WHERE t.installation_id = :i"
+)
+# What actors get to see.
+SELECT = f"{ANY} AND {VISIBLE} AND {PRESENT}"
+# Tasks first, along an index: left to itself MySQL begins with the few repositories, and sorts.
+ALONG = {
+    "sqlite": "tasks t INDEXED BY {index} CROSS JOIN",
+    "mysql": "tasks t FORCE INDEX ({index}) STRAIGHT_JOIN",
+}
+
+
+async def create(tx: Tx, installation_id: int, **values: Any) -> str:
+    """A pending task: its id. With an `issue_id` that has a task, that one's."""
+    now = await tx.now()
+    row = {
+        "installation_id": installation_id,
+        "id": ids.new("t", now),
+        "issue_id": None,
+        "number": None,
+        "state": "pending",
+        "priority": MEDIUM,
+        "capabilities": [],
+        "size": None,
+        "created_at": now,
+        "updated_at": now,
+        **values,
+    }
+    row = encoded(row)
+    statement = sql.insert_new(tx.dialect, "tasks", COLUMNS, ("installation_id", "issue_id"))
+    await tx.run(statement, **row)
+    if row["issue_id"] is None:
+        return str(row["id"])
+    made = await of_issue(tx, installation_id, row["issue_id"])
+    return str(made["id"] if made else row["id"])
+
+
+async def get(tx: Tx, installation_id: int, task_id: str) -> Row | None:
+    return _one(await tx.one(f"{ANY} AND t.id = :t", i=installation_id, t=task_id))
+
+
+async def visible(tx: Tx, installation_id: int, task_id: str) -> Row | None:
+    return _one(await tx.one(f"{SELECT} AND t.id = :t", i=installation_id, t=task_id))
+
+
+async def locked(tx: Tx, installation_id: int, task_id: str) -> Row | None:
+    """The task, which nobody else changes before this transaction ends.
+
+    Whatever changes a task or its lease begins here: so what it read stays true.
+    """
+    q = "SELECT id FROM tasks WHERE installation_id = :i AND id = :t FOR UPDATE"
+    await tx.one(q, i=installation_id, t=task_id)
+    return await get(tx, installation_id, task_id)
+
+
+async def being_changed(tx: Tx, installation_id: int, task_id: str) -> bool:
+    """Lock the task as `locked` does, but for one that another transaction has: then True."""
+    q = "SELECT id FROM tasks WHERE installation_id = :i AND id = :t FOR UPDATE SKIP LOCKED"
+    if await tx.one(q, i=installation_id, t=task_id) is not None:
+        return False
+    return await get(tx, installation_id, task_id) is not None
+
+
+async def of_issue(tx: Tx, installation_id: int, issue_id: int) -> Row | None:
+    return _one(await tx.one(f"{ANY} AND t.issue_id = :n", i=installation_id, n=issue_id))
+
+
+async def by_number(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
+    q = f"{SELECT} AND t.repository_id = :r AND t.number = :n"
+    return _one(await tx.one(q, i=installation_id, r=repository_id, n=number))
+
+
+async def of_pull(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[Row]:
+    q = f"{ANY} AND t.repository_id = :r AND t.pull_number = :n"
+    rows = await tx.all(q, i=installation_id, r=repository_id, n=number)
+    return decoded(rows)
+
+
+async def held_on(tx: Tx, installation_id: int, repository_id: int, branch: str) -> list[Row]:
+    """Those on hold whose branch this is, or their pull request's."""
+    rows = await tx.all(
+        f"{ANY} AND t.repository_id = :r AND t.held = 1 AND (t.branch = :b "
+        "OR EXISTS (SELECT 1 FROM pull_requests p WHERE p.installation_id = t.installation_id "
+        "AND p.repository_id = t.repository_id AND p.number = t.pull_number "
+        "AND p.head_ref = :b AND p.deleted = 0))",
+        i=installation_id,
+        r=repository_id,
+        b=branch,
+    )
+    return decoded(rows)
+
+
+async def of_head(tx: Tx, installation_id: int, repository_id: int, sha: str) -> list[Row]:
+    """Those at work whose pull request's branch is at this commit."""
+    rows = await tx.all(
+        f"{ANY} AND t.repository_id = :r AND t.state IN ('in_progress', 'in_review') "
+        "AND EXISTS (SELECT 1 FROM pull_requests p WHERE p.installation_id = t.installation_id "
+        "AND p.repository_id = t.repository_id AND p.number = t.pull_number "
+        "AND p.head_sha = :sha AND p.deleted = 0)",
+        i=installation_id,
+        r=repository_id,
+        sha=sha,
+    )
+    return decoded(rows)
+
+
+async def bind(
+    tx: Tx, installation_id: int, task_id: str, repository_id: int, issue_id: int, number: int
+) -> bool:
+    """Its issue is there: False if the task has one already.
+
+    A task that the issue got by its label meanwhile makes way, unless somebody claimed it.
+    """
+    if not await _makes_way(tx, installation_id, task_id, issue_id):
+        return False
+    return bool(
+        await tx.run(
+            "UPDATE tasks SET issue_id = :issue, number = :n, updated_at = :now "
+            "WHERE installation_id = :i AND id = :t AND repository_id = :r AND issue_id IS NULL",
+            r=repository_id,
+            issue=issue_id,
+            n=number,
+            now=await tx.now(),
+            i=installation_id,
+            t=task_id,
+        )
+    )
+
+
+async def _makes_way(tx: Tx, installation_id: int, task_id: str, issue_id: int) -> bool:
+    """Whether no other task is at work on this issue; one that nobody claimed is dropped."""
+    other = await of_issue(tx, installation_id, issue_id)
+    if other is None or other["id"] == task_id:
+        return True
+    if other["fence"]:
+        return False
+    q = "DELETE FROM tasks WHERE installation_id = :i AND id = :t AND fence = 0"
+    await tx.run(q, i=installation_id, t=other["id"])
+    return True
+
+
+async def rebind(
+    tx: Tx,
+    installation_id: int,
+    task_id: str,
+    repository_id: int,
+    issue_id: int,
+    number: int,
+    title: str,
+) -> bool:
+    """Its issue went elsewhere, and the task with it: False if another there is at work."""
+    if not await _makes_way(tx, installation_id, task_id, issue_id):
+        return False
+    await change(
+        tx,
+        installation_id,
+        task_id,
+        repository_id=repository_id,
+        issue_id=issue_id,
+        number=number,
+        title=title,
+        # These stay where they are: another may have the number there.
+        pull_number=None,
+        branch=None,
+    )
+    return True
+
+
+async def change(tx: Tx, installation_id: int, task_id: str, **values: Any) -> None:
+    """Set columns of a task."""
+    sets = ", ".join(f"{c} = :{c}" for c in values)
+    await tx.run(
+        f"UPDATE tasks SET {sets}, updated_at = :now WHERE installation_id = :i AND id = :t",
+        now=await tx.now(),
+        i=installation_id,
+        t=task_id,
+        **values,
+    )
+
+
+async def move(tx: Tx, installation_id: int, task_id: str, old: str, new: str) -> bool:
+    """Change the state, unless it is not `old` any more."""
+    return bool(
+        await tx.run(
+            "UPDATE tasks SET state = :new, updated_at = :now WHERE installation_id = :i "
+            "AND id = :t AND state = :old",
+            new=new,
+            now=await tx.now(),
+            i=installation_id,
+            t=task_id,
+            old=old,
+        )
+    )
+
+
+# By the value of one row: of an EXISTS MySQL makes a list of all issues so labelled, and sorts.
+LABELLED = (
+    " AND (SELECT INSTR(x.labels, :label) FROM search_texts x "
+    "WHERE x.installation_id = t.installation_id AND x.repository_id = t.repository_id "
+    "AND x.number = t.number AND x.row_id = 0 LIMIT 1) > 0"
+)
+ASSIGNED = (
+    " AND (SELECT INSTR(LOWER(x.assignees), :assignee) FROM issues x "
+    "WHERE x.installation_id = t.installation_id AND x.id = t.issue_id) > 0"
+)
+
+
+async def listed(
+    tx: Tx,
+    installation_id: int,
+    *,
+    states: tuple[str, ...],
+    repository_id: int | None,
+    holder: str | None,
+    label: str | None = None,
+    assignee: str | None = None,
+    after: tuple[int, str] | None,
+    limit: int,
+) -> list[Row]:
+    """Newest first. `label` and `assignee`: of the issue, without case."""
+    index, where, more = "ix_tasks_newest", "", dict[str, Any]()
+    if repository_id is not None:
+        index, where = "ix_tasks_newest_in", " AND t.repository_id = :r"
+        more["r"] = repository_id
+    if holder is not None:
+        index, where = "ix_tasks_newest_of", f"{where} AND t.holder = :h"
+        more["h"] = holder
+    if label is not None:
+        where, more["label"] = where + LABELLED, f"\n{label.casefold()}\n"
+    if assignee is not None:
+        where, more["assignee"] = where + ASSIGNED, json.dumps(assignee.casefold())
+    if after is not None:
+        where += " AND t.created_at <= :at AND (t.created_at < :at OR t.id < :id)"
+        more |= {"at": after[0], "id": after[1]}
+    named = {f"state_{n}": state for n, state in enumerate(states)}
+    parts = [f"t.state = :{name}{where}" for name in named]
+    q = merged(tx.dialect, index, parts, "created_at DESC, id DESC")
+    return decoded(await tx.all(q, i=installation_id, n=limit, **named, **more))
+
+
+def along(dialect: sql.Dialect, index: str) -> str:
+    """What actors get to see, walked in the order of an index."""
+    return SELECT.replace("tasks t JOIN", ALONG[dialect].format(index=index), 1)
+
+
+def merged(dialect: sql.Dialect, index: str, parts: list[str], order: str) -> str:
+    """The first `:n` of the rows that fulfil one of the parts.
+
+    Each part has equalities that the index begins with, and walks it in order; to sort what a
+    condition over several states finds would take a look at all of it.
+    """
+    inner = ", ".join(f"t.{each}" for each in order.split(", "))
+    select = along(dialect, index)
+    one = [
+        f"SELECT * FROM ({select} AND {part} ORDER BY {inner} LIMIT :n) part_{n}"
+        for n, part in enumerate(parts)
+    ]
+    return f"{' UNION ALL '.join(one)} ORDER BY {order} LIMIT :n"
+
+
+def encoded(values: Row) -> Row:
+    """As the columns hold them."""
+    if "capabilities" not in values:
+        return values
+    return values | {"capabilities": json.dumps(values["capabilities"])}
+
+
+def decoded(rows: list[Row]) -> list[Row]:
+    return [row | {"capabilities": json.loads(row["capabilities"])} for row in rows]
+
+
+def _one(row: Row | None) -> Row | None:
+    return decoded([row])[0] if row else None
+
+
+async def reserved_before(tx: Tx, before: int, limit: int) -> list[Row]:
+    """Reservations older than that: `installation_id`, `id`."""
+    return await tx.all(
+        "SELECT installation_id, id FROM tasks WHERE state = 'assigned' AND assigned_at < :before "
+        "ORDER BY assigned_at LIMIT :n",
+        before=before,
+        n=limit,
+    )
+
+
+async def reserved_for(
+    tx: Tx, installation_id: int, agent_ids: Sequence[str], limit: int
+) -> list[str]:
+    """The ids of tasks that are kept for these agents."""
+    rows = await tx.all(
+        "SELECT id FROM tasks WHERE installation_id = :i AND state = 'assigned' "
+        "AND assigned_to IN :agents LIMIT :n",
+        i=installation_id,
+        agents=tuple(agent_ids),
+        n=limit,
+    )
+    return [row["id"] for row in rows]

@@ -1,0 +1,97 @@
+"""What those who run it look at: health, readiness, metrics."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from store.engine.transaction import Store
+from tests.support.server_in_process import Surface, serving
+from tests.support.story import Town
+from webhooks.metrics import Metrics
+
+
+@pytest.fixture
+async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
+    async with serving(store, installation_id) as made:
+        yield made
+
+
+async def test_it_says_that_it_lives_and_what_it_is(surface: Surface) -> None:
+    assert (await surface.send("GET", "/healthz")).data == {"status": "alive"}
+    about = await surface.send("GET", "/")
+    assert about.status == 200
+    assert "/api/v1/openapi.json" in about.data
+
+
+@pytest.mark.parametrize(
+    ("problems", "status", "said"),
+    [
+        ({}, 200, "ready"),
+        ({"github": "it cannot be reached"}, 200, "degraded"),
+        ({"worker": "StoreError: away"}, 503, "not ready"),
+        ({"github": "it cannot be reached", "mirror": "behind"}, 503, "not ready"),
+    ],
+)
+async def test_it_says_whether_it_can_work_and_why_not(
+    surface: Surface, problems: dict[str, str], status: int, said: str
+) -> None:
+    surface.problems.update(problems)
+    answer = await surface.send("GET", "/readyz")
+    assert (answer.status, answer.data["status"]) == (status, said)
+    assert answer.data["problems"] == problems
+
+
+async def test_metrics_count_deliveries_and_rows(surface: Surface) -> None:
+    for _ in range(2):
+        await surface.deliver({"installation": {"id": surface.installation_id}})
+    await surface.deliver({}, X_Hub_Signature_256=None)
+    answer = await surface.send("GET", "/metrics")
+    found = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(answer.data)
+        for sample in family.samples
+    }
+    assert found["hubbub_deliveries_received_total", "issues"] == 2
+    assert found["hubbub_http_requests_total", "/webhooks/github", "202"] == 2
+    assert found["hubbub_http_requests_total", "/webhooks/github", "401"] == 1
+    assert found["hubbub_rows", "deliveries", "received"] >= 2
+
+
+async def test_metrics_count_calls_by_operation_and_outcome(surface: Surface) -> None:
+    token = await surface.token("ada")
+    await surface.call(token, "list_agents")
+    await surface.call(token, "list_agents", bogus=1)
+    await surface.call(token, "make_coffee")
+    answer = await surface.send("GET", "/metrics")
+    found = {
+        (sample.labels["operation"], sample.labels["code"]): sample.value
+        for family in text_string_to_metric_families(answer.data)
+        for sample in family.samples
+        if sample.name == "hubbub_operation_seconds_count"
+    }
+    assert found == {
+        ("list_agents", "ok"): 1,
+        ("list_agents", "invalid_arguments"): 1,
+        ("unknown", "unknown_operation"): 1,
+    }
+
+
+async def test_metrics_tell_what_is_left_and_what_waits_to_be_written(town: Town) -> None:
+    issue, agent = await town.task(), await town.agent("scout")
+    await agent.call("github_comment_issue", issue=town.name(issue), body="One")
+    await town.settle()
+    await agent.call("github_comment_issue", issue=town.name(issue), body="Two")
+    text = (await Metrics().render(town.hub)).decode()
+    here = str(town.installation.id)
+    found = {
+        (sample.name, sample.labels.get("resource") or sample.labels.get("author")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.labels.get("installation") == here
+    }
+    assert found["hubbub_outbox_waiting", "scout"] == 1
+    assert found["hubbub_outbox_spent", "scout"] == 1
+    assert 0 < found["hubbub_budget_left", "content"] < found["hubbub_budget_limit", "content"]
+    assert found["hubbub_budget_reserved", "core"] > 0
+    assert found["hubbub_outbox_empty_seconds", None] > 0

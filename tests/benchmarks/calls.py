@@ -1,0 +1,168 @@
+"""Tools over Streamable HTTP, against a tool that does nothing on a bare server of the library."""
+
+import asyncio
+import json
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from psutil import Process
+from rich.console import Console
+from rich.table import Table
+
+from bot.dispatch.dispatcher import Hub, create_key
+from bot.identity.actors import Actor
+from bot.identity.keyring import Keys
+from bot.kernel.operation import Shared
+from store.engine import key_values
+from store.engine.database import open_store
+from store.engine.migrate import upgrade
+from store.engine.transaction import Tx
+from store.mirror import search_index
+from tests.benchmarks.callers import Server, request
+from tests.benchmarks.million import seed
+from tests.benchmarks.processes import SECRET, databases, program, serve
+
+ROUNDS = 3
+AT_ONCE = 16
+CALLS = 25  # of each caller, in a round
+TASKS = 60_000  # one of ten is open, most of these are ready
+ERAS = ("modern", "legacy")
+# At least this much of the bare server's rate.
+GOALS = {
+    "get_task": {"SQLite": 0.8, "MariaDB": 0.6},
+    "list_tasks": {"SQLite": 0.8, "MariaDB": 0.6},
+    "claim_task": {"SQLite": 0.5, "MariaDB": 0.3},
+}
+Arguments = Callable[[int], dict[str, Any]]
+TOOLS: dict[str, Arguments] = {
+    "get_task": lambda n: {"task": f"acme/r{n % 10}#{n * 10 + n % 10 or 10}"},
+    "list_tasks": lambda _: {},
+    "claim_task": lambda _: {},
+}
+
+
+@dataclass(frozen=True)
+class Town:
+    """A seeded installation, and tokens of its agents."""
+
+    installation_id: int
+    tokens: list[str]
+
+
+async def seeded(url: str, agents: int, tasks: int = TASKS) -> Town:
+    upgrade(url)
+    store = await open_store(url)
+    hub = Hub(store, Shared(Keys(SECRET)))
+    where = secrets.randbelow(2**40)
+    await seed(store, where, tasks)
+    names = [f"bench-{n}" for n in range(agents)]
+    for each in names:
+        actor = Actor(where, each, "developer")
+        await hub.call(actor, "register_agent", {"agent_id": each, "name": each})
+
+    async def made(tx: Tx) -> list[str]:
+        return [await create_key(tx, hub.keys, where, each, "developer") for each in names]
+
+    tokens = await store.write(made)
+    # What is seeded is not indexed meanwhile.
+    await store.write(lambda tx: key_values.put(tx, search_index.REACHED, search_index.DONE))
+    await store.close()
+    return Town(where, tokens)
+
+
+def called(server: Server, requests: list[list[str]], every_s: float = 0) -> dict[str, Any]:
+    """By callers in a process of their own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "plan.json"
+        plan = {"server": asdict(server), "requests": requests, "every_s": every_s}
+        path.write_text(json.dumps(plan))
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.callers", str(path)],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def server(module: str, address: tuple[str, int], path: str = "/mcp") -> tuple[Server, Process]:
+    """Where it listens, and its process."""
+    found = (each for each in Process().children(recursive=True) if module in each.cmdline())
+    return Server(*address, path), next(found)
+
+
+Measured = tuple[float, float]
+
+
+def measured(
+    at: tuple[Server, Process], era: str, tokens: list[str], tool: str, given: Arguments, first: int
+) -> Measured:
+    """Calls a second, and milliseconds of the server's processor for each."""
+    where, process = at
+    n = count(first)
+    requests = [
+        [request(where, era, token, tool, given(next(n))) for _ in range(CALLS)] for token in tokens
+    ]
+    before = process.cpu_times()
+    seconds = float(called(where, requests)["seconds"])
+    after = process.cpu_times()
+    spent = after.user + after.system - before.user - before.system
+    n_calls = len(tokens) * CALLS
+    return n_calls / seconds, 1000 * spent / n_calls
+
+
+def compared(
+    bare: tuple[Server, Process], hubbub: tuple[Server, Process], town: Town, era: str, tool: str
+) -> list[str]:
+    """Rates and processor time of both, medians of rounds in turns, and their ratios."""
+    floors, ours = [], []
+    for n in range(ROUNDS):
+        first = 1 + n * len(town.tokens) * CALLS
+        floors.append(measured(bare, era, town.tokens, "nothing", lambda _: {"task": "1"}, first))
+        ours.append(measured(hubbub, era, town.tokens, tool, TOOLS[tool], first))
+    pairs = list(zip(ours, floors, strict=True))
+    return [
+        f"{median(rate for rate, _ in floors):,.0f}",
+        f"{median(rate for rate, _ in ours):,.0f}",
+        f"{median(us[0] / floor[0] for us, floor in pairs):.2f}",
+        f"{median(cpu for _, cpu in floors):.2f}",
+        f"{median(cpu for _, cpu in ours):.2f}",
+        f"{median(floor[1] / us[1] for us, floor in pairs):.2f}",
+    ]
+
+
+def main() -> None:
+    table = Table(title=f"Calls over {AT_ONCE} connections: a second, and ms of processor for each")
+    columns = ("engine", "era", "tool", "bare/s", "hubbub/s", "ratio")
+    for name in (*columns, "bare, ms", "hubbub, ms", "ratio of ms", "at least"):
+        table.add_column(name, justify="right")
+    with databases() as urls:
+        for engine, url in urls.items():
+            town = asyncio.run(seeded(url, AT_ONCE))
+            with (
+                program("tests.benchmarks.bare") as bare,
+                program("bot", "serve", **serve(url)) as hubbub,
+            ):
+                at = (server("tests.benchmarks.bare", bare, "/mcp/"), server("serve", hubbub))
+                # The library is loaded beside the first requests.
+                measured(at[1], ERAS[0], town.tokens, "get_budget", lambda _: {}, 1)
+                for era in ERAS:
+                    for tool, goals in GOALS.items():
+                        row = compared(*at, town, era, tool)
+                        table.add_row(engine, era, tool, *row, f"{goals[engine]}")
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()

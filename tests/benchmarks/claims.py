@@ -1,0 +1,290 @@
+"""Claims by 200 workers at once, against the same statements on the bare driver.
+
+Claims are made one after the other first, and what they send to the database is written down by
+transaction. On another database with the same rows 200 workers then send those, by the driver
+alone; on a third, 200 agents claim.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, TypeAlias
+
+import aiomysql
+from rich.console import Console
+from rich.table import Table
+
+from bot.dispatch.dispatcher import Hub
+from bot.errors import Refused
+from bot.identity.actors import Actor
+from bot.identity.keyring import Keys
+from bot.kernel.operation import Shared
+from store.engine.database import open_store, sqlite_path
+from store.engine.migrate import upgrade
+from store.engine.mysql import MySQL
+from store.engine.sqlite import SQLite, connect
+from store.engine.transaction import Store
+from tests.benchmarks.million import seed
+from tests.benchmarks.processes import SECRET, databases
+
+WORKERS, ROUNDS, GOAL = 200, 3, 0.7
+# Of the tasks that are seeded nine of a hundred are ready.
+SIZES = (1_000, 10_000)
+INSTALLATION = 1
+POOL = 10
+BEGIN, COMMIT, ROLLBACK = "BEGIN", "COMMIT", "ROLLBACK"
+
+Sent: TypeAlias = tuple[str, Any]
+Script: TypeAlias = list[Sent]
+
+
+# --- What the store sends ------------------------------------------------------------------------
+
+
+@dataclass
+class Recorder:
+    """A connection or cursor that writes down what it is asked to run."""
+
+    inner: Any
+    sent: list[Sent]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+class RecordingSQLite(Recorder):
+    def execute(self, sql: str, params: Any = ()) -> Any:
+        self.sent.append((sql.partition(" IMMEDIATE")[0], dict(params) if params else ()))
+        return self.inner.execute(sql, params)
+
+    def executemany(self, sql: str, rows: Any) -> Any:
+        self.sent.append((sql, list(rows)))
+        return self.inner.executemany(sql, rows)
+
+
+class RecordingCursor(Recorder):
+    async def execute(self, sql: str, params: Any) -> Any:
+        self.sent.append((sql, dict(params)))
+        return await self.inner.execute(sql, params)
+
+    async def executemany(self, sql: str, rows: Any) -> Any:
+        self.sent.append((sql, list(rows)))
+        return await self.inner.executemany(sql, rows)
+
+
+class RecordingMySQL(Recorder):
+    async def cursor(self, *given: Any) -> Any:
+        return RecordingCursor(await self.inner.cursor(*given), self.sent)
+
+    async def begin(self) -> None:
+        self.sent.append((BEGIN, ()))
+        await self.inner.begin()
+
+    async def commit(self) -> None:
+        self.sent.append((COMMIT, ()))
+        await self.inner.commit()
+
+    async def rollback(self) -> None:
+        self.sent.append((ROLLBACK, ()))
+        await self.inner.rollback()
+
+
+@dataclass
+class RecordingPool(Recorder):
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Any]:
+        async with self.inner.acquire() as connection:
+            yield RecordingMySQL(connection, self.sent)
+
+
+def record(store: Store, sent: list[Sent]) -> None:
+    """From now on; what it sent is the subject here, so that its insides are."""
+    if isinstance(store, SQLite):
+        store._writer = RecordingSQLite(store._writer, sent)  # type: ignore[assignment]
+    elif isinstance(store, MySQL):
+        store._pool = RecordingPool(store._pool, sent)
+
+
+def scripts(sent: list[Sent]) -> Iterator[Script]:
+    """By transaction."""
+    script: Script = []
+    for each in sent:
+        script.append(each)
+        if each[0] in (COMMIT, ROLLBACK):
+            yield script
+            script = []
+
+
+# --- The three runs ------------------------------------------------------------------------------
+
+
+@dataclass
+class Claims:
+    """What the agents were told."""
+
+    hub: Hub
+    tasks: list[str] = field(default_factory=list)
+    refused: int = 0
+
+    def actor(self, n: int) -> Actor:
+        return Actor(INSTALLATION, f"agent-{n}", "developer")
+
+    async def register(self) -> None:
+        for n in range(WORKERS):
+            given = {"agent_id": f"agent-{n}", "name": "Bench"}
+            await self.hub.call(self.actor(n), "register_agent", given)
+
+    async def claim(self, n: int) -> bool:
+        try:
+            claimed = await self.hub.call(self.actor(n), "claim_task", {})
+        except Refused as exc:
+            if exc.code != "nothing_ready":
+                raise
+            self.refused += 1
+            return False
+        self.tasks.append(claimed["task"]["id"])
+        return True
+
+    async def until_none(self, n: int) -> None:
+        while await self.claim(n):
+            pass
+
+    async def in_turn(self) -> None:
+        """Until none is left for the last of them."""
+        left = list(range(WORKERS))
+        while left:
+            left = [n for n in left if await self.claim(n)]
+
+
+@asynccontextmanager
+async def claims(url: str, size: int) -> AsyncIterator[Claims]:
+    upgrade(url)
+    store = await open_store(url)
+    await seed(store, INSTALLATION, size)
+    made = Claims(Hub(store, Shared(Keys(SECRET))))
+    await made.register()
+    yield made
+    await store.close()
+
+
+async def recorded(url: str, size: int) -> list[Script]:
+    sent: list[Sent] = []
+    async with claims(url, size) as each:
+        record(each.hub.store, sent)
+        await each.in_turn()
+    return list(scripts(sent))
+
+
+async def at_once(worker: Callable[[int], Coroutine[Any, Any, None]]) -> float:
+    """Seconds until all workers have ended."""
+    began = time.perf_counter()
+    await asyncio.gather(*(worker(n) for n in range(WORKERS)))
+    return time.perf_counter() - began
+
+
+async def contended(url: str, size: int) -> tuple[float, Claims]:
+    async with claims(url, size) as each:
+        return await at_once(each.until_none), each
+
+
+async def bare(url: str, size: int, told: list[Script]) -> float:
+    async with claims(url, size):
+        pass
+    path = sqlite_path(url)
+    return await (_bare_sqlite(path, told) if path else _bare_mysql(url, told))
+
+
+async def _bare_sqlite(path: str, told: list[Script]) -> float:
+    db, writing, waiting = connect(path), asyncio.Lock(), iter(told)
+
+    async def worker(_: int) -> None:
+        for script in waiting:
+            async with writing:
+                for sql, params in script:
+                    if isinstance(params, list):
+                        db.executemany(sql, params)
+                        continue
+                    db.execute(BEGIN + " IMMEDIATE" if sql == BEGIN else sql, params).fetchall()
+
+    seconds = await at_once(worker)
+    db.close()
+    return seconds
+
+
+async def _bare_mysql(url: str, told: list[Script]) -> float:
+    """Connections as the store opens them."""
+    store = await MySQL.open(url, None, POOL)
+    pool, waiting = store._pool, iter(told)
+
+    async def worker(_: int) -> None:
+        for script in waiting:
+            async with pool.acquire() as connection:
+                await _send(connection, script)
+
+    seconds = await at_once(worker)
+    await store.close()
+    return seconds
+
+
+async def _send(connection: Any, script: Script) -> None:
+    named = {BEGIN: connection.begin, COMMIT: connection.commit, ROLLBACK: connection.rollback}
+    for sql, params in script:
+        if sql in named:
+            await named[sql]()
+            continue
+        cursor = await connection.cursor(aiomysql.DictCursor)
+        if isinstance(params, list):
+            await cursor.executemany(sql, params)
+            continue
+        await cursor.execute(sql, params)
+        await cursor.fetchall()
+
+
+# --- The figures ---------------------------------------------------------------------------------
+
+
+async def measured(engine: str, size: int) -> tuple[float, float, int, int, int]:
+    """Claims a second on the bare driver and by agents; tasks, claims, and how many twice."""
+    with databases() as urls:
+        told = await recorded(urls[engine], size)
+    with databases() as urls:
+        floor = await bare(urls[engine], size, told)
+    with databases() as urls:
+        seconds, found = await contended(urls[engine], size)
+    tasks = size // 10 - size // 100
+    twice = len(found.tasks) - len(set(found.tasks))
+    attempts = len(found.tasks) + found.refused
+    return len(told) / floor, attempts / seconds, tasks, len(found.tasks), twice
+
+
+async def main() -> int:
+    table = Table(title=f"claim_task a second, by {WORKERS} workers at once until no task is left")
+    names = ("engine", "tasks", "bare driver", "hubbub", "ratio", "at least", "claimed twice")
+    for name in names:
+        table.add_column(name, justify="right")
+    wrong = 0
+    with databases() as urls:
+        engines = list(urls)
+    for engine in engines:
+        for size in SIZES:
+            rounds = [await measured(engine, size) for _ in range(ROUNDS)]
+            wrong += sum(twice + abs(tasks - n) for _, _, tasks, n, twice in rounds)
+            table.add_row(
+                engine,
+                str(rounds[0][2]),
+                f"{median(each[0] for each in rounds):,.0f}",
+                f"{median(each[1] for each in rounds):,.0f}",
+                f"{median(each[1] / each[0] for each in rounds):.2f}",
+                str(GOAL),
+                str(sum(each[4] for each in rounds)),
+            )
+    Console().print(table)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,192 @@
+"""A million issues that are tasks: lists and single tasks, against ten thousand; start, memory."""
+
+import asyncio
+import json
+import secrets
+import time
+import urllib.request
+from collections.abc import Awaitable, Callable
+from statistics import median
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from bot.dispatch.dispatcher import Hub, create_key
+from bot.identity.actors import Actor
+from bot.identity.keyring import Keys
+from bot.kernel.operation import Shared
+from store.engine.database import open_store
+from store.engine.migrate import upgrade
+from store.engine.transaction import Store, Tx
+from tests.benchmarks.processes import SECRET, databases, program, serve
+
+SIZES = (10_000, 1_000_000)
+CALLS = 300
+GOAL = 0.8
+AT = 1_800_000_000_000_000
+REPOSITORIES = 10
+# Every tenth task is open; of those every tenth is held by somebody.
+COUNT = (
+    "WITH RECURSIVE n (k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < {size}) "
+    "SELECT k FROM n"
+)
+INSTALLATION = (
+    "INSERT INTO installations (installation_id, account, account_id, account_type, "
+    "repository_selection, permissions, version) VALUES (:i, 'acme', 1, 'Organization', 'all', "
+    "'{}', '0')"
+)
+REPOSITORY = (
+    "INSERT INTO repositories (installation_id, id, full_name, full_name_key, private, archived, "
+    "default_branch, version) VALUES (:i, :r, :name, :name, 0, 0, 'main', '0')"
+)
+ISSUES = (
+    "INSERT INTO issues (installation_id, id, repository_id, number, is_pull_request, title, "
+    "body, state, author, author_association, labels, assignees, locked, created_at, updated_at, "
+    "version) "
+    "SELECT :i, k, k % {repositories}, k, 0, 'Mend it', 'It smokes, and nobody knows why.', "
+    "CASE WHEN k % 10 = 0 THEN 'open' ELSE 'closed' END, 'octocat', 'NONE', :labels, "
+    "'[]', 0, :at + k, :at + k, '0' FROM ({count}) q"
+)
+TASKS = (
+    "INSERT INTO tasks (installation_id, id, repository_id, issue_id, number, title, state, "
+    "priority, capabilities, holder, created_at, updated_at) "
+    "SELECT :i, CONCAT('t_', k), k % {repositories}, k, k, 'Mend it', "
+    "CASE WHEN k % 100 = 0 THEN 'in_progress' WHEN k % 10 = 0 THEN 'pending' ELSE 'completed' END, "
+    "k % 3, '[]', CASE WHEN k % 100 = 0 THEN CONCAT('agent-', k % 3) END, :at + k, :at + k "
+    "FROM ({count}) q"
+)
+
+
+async def seed(store: Store, installation_id: int, size: int) -> None:
+    count = COUNT.format(size=size)
+
+    async def work(tx: Tx) -> None:
+        if tx.dialect == "mysql":
+            await tx.run("SET max_recursive_iterations = 2000000")
+        await tx.run(INSTALLATION, i=installation_id)
+        for r in range(REPOSITORIES):
+            await tx.run(REPOSITORY, i=installation_id, r=r, name=f"acme/r{r}")
+        for q in (ISSUES, TASKS):
+            made = q.format(repositories=REPOSITORIES, count=count)
+            if tx.dialect == "sqlite":
+                made = made.replace("CONCAT('t_', k)", "'t_' || k")
+                made = made.replace("CONCAT('agent-', k % 3)", "'agent-' || (k % 3)")
+            given = {"labels": '["agent-task"]'} if q is ISSUES else {}
+            await tx.run(made, i=installation_id, at=AT, **given)
+        await tx.run("ANALYZE tasks" if tx.dialect == "sqlite" else "ANALYZE TABLE tasks")
+
+    await store.write(work)
+
+
+Call = Callable[[int], Awaitable[Any]]
+
+
+async def took(*alternatives: Call) -> list[float]:
+    """The median of each, milliseconds; called in turns, so that all meet the same machine."""
+    times: list[list[float]] = [[] for _ in alternatives]
+    for n in range(CALLS):
+        for call, spent in zip(alternatives, times, strict=True):
+            began = time.perf_counter()
+            await call(n)
+            spent.append(time.perf_counter() - began)
+    return [median(spent) * 1000 for spent in times]
+
+
+def calls(hub: Hub, installation_id: int, size: int) -> dict[str, Call]:
+    actor = Actor(installation_id, "bench", "observer")
+    pages: dict[int, str] = {}
+
+    async def second(_: int) -> None:
+        if not pages:
+            first = await hub.call(actor, "list_tasks", {"state": "any"})
+            pages[1] = first["next_cursor"]
+        await hub.call(actor, "list_tasks", {"state": "any", "cursor": pages[1]})
+
+    def listing(**given: Any) -> Call:
+        return lambda _: hub.call(actor, "list_tasks", given)
+
+    return {
+        "list_tasks": listing(),
+        "list_tasks state=any": listing(state="any"),
+        "list_tasks state=any, second page": second,
+        "list_tasks state=in_progress": listing(state="in_progress"),
+        "list_tasks repository": listing(repository="acme/r0"),
+        "list_tasks holder": listing(holder="agent-2"),
+        "get_task": lambda n: hub.call(
+            actor,
+            "get_task",
+            {"task": f"acme/r{n % 10}#{(n * 7919) % size // 10 * 10 + n % 10 or 10}"},
+        ),
+    }
+
+
+async def compared(url: str) -> list[tuple[str, float, float]]:
+    """Of each call: its name, milliseconds at ten thousand and at a million."""
+    upgrade(url)
+    store = await open_store(url)
+    hub = Hub(store, Shared(Keys(SECRET)))
+    made = {}
+    for size in SIZES:
+        made[size] = secrets.randbelow(2**40)
+        await seed(store, made[size], size)
+    small, large = (calls(hub, made[size], size) for size in SIZES)
+    found = []
+    for name in small:
+        for each in (small, large):
+            await each[name](1)
+        of_small, of_large = await took(small[name], large[name])
+        found.append((name, of_small, of_large))
+    token = await store.write(
+        lambda tx: create_key(tx, hub.keys, made[SIZES[1]], "bench", "observer")
+    )
+    await store.close()
+    TOKENS[url] = token
+    return found
+
+
+TOKENS: dict[str, str] = {}
+
+
+def started(url: str) -> tuple[float, float]:
+    """Seconds until the first call is answered, and megabytes resident then."""
+    began = time.perf_counter()
+    with program("bot", "serve", **serve(url)) as (host, port):
+        request = urllib.request.Request(
+            f"http://{host}:{port}/api/v1/list_tasks",
+            data=json.dumps({}).encode(),
+            headers={"Authorization": f"Bearer {TOKENS[url]}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as response:  # noqa: S310 - our own server
+            assert response.status == 200
+        seconds = time.perf_counter() - began
+        child = next(
+            each for each in psutil.Process().children(recursive=True) if "serve" in each.cmdline()
+        )
+        for n in range(200):
+            with urllib.request.urlopen(request) as response:  # noqa: S310 - our own server
+                assert response.status == 200, n
+        return seconds, child.memory_info().rss / 2**20
+
+
+def main() -> None:
+    table = Table(title="A million tasks against ten thousand (ms, median)")
+    for name in ("engine", "call", "10,000", "1,000,000", "ratio", "at least"):
+        table.add_column(name, justify="right")
+    starts = Table(title="Start with a million tasks (goal: 2 s, 200 MB)")
+    for name in ("engine", "first answer, s", "resident, MB"):
+        starts.add_column(name, justify="right")
+    with databases() as urls:
+        for engine, url in urls.items():
+            for name, small, large in asyncio.run(compared(url)):
+                row = (f"{small:.2f}", f"{large:.2f}", f"{small / large:.2f}", f"{GOAL}")
+                table.add_row(engine, name, *row)
+            seconds, megabytes = started(url)
+            starts.add_row(engine, f"{seconds:.1f}", f"{megabytes:.0f}")
+    Console().print(table)
+    Console().print(starts)
+
+
+if __name__ == "__main__":
+    main()

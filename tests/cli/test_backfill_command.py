@@ -1,0 +1,52 @@
+"""`hubbub backfill`, beside a server and without one."""
+
+from pathlib import Path
+
+import aiohttp
+
+from fixtures.github import Request, SimulatedGitHub
+from tests.support.server_process import hubbub, processed, serving, settings
+
+
+def pages(github: SimulatedGitHub) -> list[Request]:
+    return [each for each in github.requests if each.path.endswith(("/issues", "/comments"))]
+
+
+async def test_backfill_fetches_all_again_with_or_without_a_server(
+    empty_url: str, tmp_path: Path
+) -> None:
+    async with SimulatedGitHub() as github:
+        repository = github.repository("acme/rocket", private=True)
+        github.seed(repository, issues=230, comments_each=1, pulls=3)
+        given = settings(empty_url, github)
+        async with serving(tmp_path, empty_url, github) as server:
+            github.app.webhook_url = f"{server.url}/webhooks/github"
+            github.install("acme", ["acme/rocket"])
+            await github.delivered()
+            await processed(empty_url)
+            code, out, err = await hubbub("backfill", folder=tmp_path, **given)
+            assert code == 0, err
+            assert out.rstrip().splitlines()[-1].startswith("acme/rocket: 4")
+            async with aiohttp.ClientSession() as session:
+                async with session.get(f"{server.url}/readyz") as response:
+                    assert (await response.json())["backfill"] == {}
+                async with session.get(f"{server.url}/metrics") as response:
+                    told = await response.text()
+            assert "hubbub_backfill_seen 4" in told
+            assert "hubbub_deliveries_lost 0.0" in told
+            await server.stop()
+        asked = len(pages(github))
+        code, out, _ = await hubbub("backfill", "acme/rocket", "--again", folder=tmp_path, **given)
+        assert code == 0, out
+        assert len(pages(github)) == 2 * asked
+
+
+async def test_backfill_of_a_repository_nobody_knows_is_refused(
+    empty_url: str, tmp_path: Path
+) -> None:
+    async with SimulatedGitHub() as github, serving(tmp_path, empty_url, github) as server:
+        given = settings(empty_url, github)
+        code, _, err = await hubbub("backfill", "acme/nowhere", folder=tmp_path, **given)
+        assert code == 2
+        assert "'acme/nowhere' is not known" in err
+        await server.stop()

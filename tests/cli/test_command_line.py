@@ -1,0 +1,278 @@
+"""The `hubbub` command, in a process of its own."""
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from store.engine.database import open_store
+from store.engine.migrate import upgrade
+from store.inbox import missed_deliveries
+from tests.support.server_process import hubbub, post, serving, settings
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'hubbub.db'}"
+
+
+async def test_serve_answers_and_leaves_when_told(url: str, tmp_path: Path) -> None:
+    async with serving(tmp_path, url) as server, aiohttp.ClientSession() as session:
+        async with session.get(f"{server.url}/healthz") as response:
+            assert await response.json() == {"status": "alive"}
+        assert await post(session, server.url, "ping", b'{"zen": "Speak like a human."}') == 202
+        assert await server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"HUBBUB_GITHUB_APP_ID": ""}, "HUBBUB_GITHUB_APP_ID"),
+        ({"HUBBUB_GITHUB_PRIVATE_KEY": ""}, "HUBBUB_GITHUB_PRIVATE_KEY"),
+        ({"HUBBUB_GITHUB_PRIVATE_KEY": "/nowhere.pem"}, "HUBBUB_GITHUB_PRIVATE_KEY"),
+        ({"HUBBUB_GITHUB_WEBHOOK_SECRET": ""}, "HUBBUB_GITHUB_WEBHOOK_SECRET"),
+        ({"HUBBUB_PORT": "many"}, "HUBBUB_PORT"),
+        ({"HUBBUB_SECRET_KEY": "short"}, "HUBBUB_SECRET_KEY"),
+        ({"HUBBUB_DATABASE_URL": "postgres://here"}, "HUBBUB_DATABASE_URL"),
+        ({"HUBBUB_DATABASE_URL": "sqlite:////nowhere/at/all.db"}, "/nowhere/at/all.db"),
+        ({"HUBBUB_DATABASE_URL": "mysql://root@127.0.0.1:9/hubbub"}, "127.0.0.1:9"),
+        ({"HUBBUB_LOG_LEVEL": "loud"}, "HUBBUB_LOG_LEVEL"),
+    ],
+    ids=str,
+)
+async def test_a_missing_or_wrong_setting_stops_serve_with_its_name(
+    url: str, tmp_path: Path, changed: dict[str, str], named: str
+) -> None:
+    code, out, err = await hubbub("serve", folder=tmp_path, **settings(url) | changed)
+    assert (code, out) == (2, "")
+    assert named in err
+    assert "Traceback" not in err
+
+
+async def test_a_port_in_use_stops_serve_with_the_remedy(url: str, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        given = settings(url) | {"HUBBUB_PORT": str(taken.getsockname()[1])}
+        code, out, err = await hubbub("serve", folder=tmp_path, **given)
+    assert (code, out) == (2, "")
+    assert "HUBBUB_PORT" in err
+    assert "Traceback" not in err
+
+
+async def token(url: str, folder: Path, role: str = "developer") -> str:
+    words = ("token", "create", "--installation", "7", "--agent", "ada", "--role", role)
+    code, out, err = await hubbub(*words, folder=folder, **settings(url))
+    assert code == 0, err
+    assert "HUBBUB_TOKEN" in err
+    return out.strip()
+
+
+async def call(
+    url: str, folder: Path, *words: str, **given: str
+) -> tuple[int, dict[str, Any], str]:
+    code, out, err = await hubbub("call", *words, folder=folder, **settings(url) | given)
+    return code, json.loads(out or err), out
+
+
+async def test_an_operation_is_called_on_the_database_and_at_a_server_alike(
+    url: str, tmp_path: Path
+) -> None:
+    upgrade(url)
+    given = {"HUBBUB_TOKEN": await token(url, tmp_path)}
+    async with serving(tmp_path, url) as server:
+        register = ("register_agent", "agent_id=ada", "name=4711", 'capabilities=["python"]')
+        for where in ({}, {"HUBBUB_URL": server.url}):
+            code, made, _ = await call(url, tmp_path, *register, **given | where)
+            assert code == 0
+            assert (made["agent"]["name"], made["agent"]["capabilities"]) == ("4711", ["python"])
+        refusals = [
+            await call(url, tmp_path, "list_agents", "bogus=1", **given | where)
+            for where in ({}, {"HUBBUB_URL": server.url})
+        ]
+    assert [(code, out) for code, _, out in refusals] == [(1, ""), (1, "")]
+    first, second = (error for _, error, _ in refusals)
+    assert first == second
+    assert first["error"]["code"] == "invalid_arguments"
+
+
+@pytest.mark.parametrize(
+    ("given", "exits", "said"),
+    [
+        ({}, 2, "HUBBUB_TOKEN is not set"),
+        ({"HUBBUB_TOKEN": ""}, 2, "HUBBUB_TOKEN is empty"),
+        ({"HUBBUB_TOKEN": " \n"}, 2, "HUBBUB_TOKEN is empty"),
+        (
+            {"HUBBUB_TOKEN": "two words", "HUBBUB_URL": "http://127.0.0.1:9"},
+            2,
+            "HUBBUB_TOKEN is no",
+        ),
+        ({"HUBBUB_TOKEN": "hubbub_0123_nobodys"}, 1, "HUBBUB_TOKEN is not known there"),
+        ({"HUBBUB_TOKEN": "x", "HUBBUB_URL": "http://127.0.0.1:9"}, 1, "unavailable"),
+    ],
+)
+async def test_a_call_that_cannot_be_made_says_why(
+    url: str, tmp_path: Path, given: dict[str, str], exits: int, said: str
+) -> None:
+    upgrade(url)
+    code, out, err = await hubbub("call", "list_agents", folder=tmp_path, **settings(url) | given)
+    assert (code, out) == (exits, "")
+    assert said in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("token", ["", "two words"])
+async def test_a_token_that_is_none_stops_mcp_with_its_name(tmp_path: Path, token: str) -> None:
+    given = {"HUBBUB_TOKEN": token, "HUBBUB_URL": "http://127.0.0.1:9"}
+    code, out, err = await hubbub("mcp", folder=tmp_path, **given)
+    assert (code, out) == (2, "")
+    assert "HUBBUB_TOKEN is " in err
+
+
+async def test_a_call_says_how_its_arguments_are_written(url: str, tmp_path: Path) -> None:
+    upgrade(url)
+    _, said, _ = await hubbub("call", "--help", folder=tmp_path)
+    assert "a value is JSON" in " ".join(said.replace("│", " ").split())
+    given = {"HUBBUB_TOKEN": await token(url, tmp_path)}
+    code, refused, _ = await call(url, tmp_path, "claim_task", "paths=src", **given)
+    assert (code, refused["error"]["message"]) == (
+        1,
+        'claim_task: `paths` must be a list, as ["src"].',
+    )
+
+
+async def test_a_token_for_an_account_that_nobody_knows_is_not_made(
+    url: str, tmp_path: Path
+) -> None:
+    upgrade(url)
+    words = ("token", "create", "--installation", "acme", "--agent", "ada")
+    code, out, err = await hubbub(*words, folder=tmp_path, **settings(url))
+    assert (code, out) == (2, "")
+    assert "'acme'" in err
+
+
+@pytest.mark.parametrize("agent", ["everybody", "holder"])
+async def test_no_token_is_made_for_a_word_that_messages_take_for_others(
+    url: str, tmp_path: Path, agent: str
+) -> None:
+    upgrade(url)
+    words = ("token", "create", "--installation", "7", "--agent", agent)
+    code, out, err = await hubbub(*words, folder=tmp_path, **settings(url))
+    assert (code, out) == (2, "")
+    assert f"{agent!r} is no agent's id" in err
+
+
+async def test_deliveries_are_listed_and_shown(url: str, tmp_path: Path) -> None:
+    guid, body = "0123-abcd", b'{"zen": "Speak like a human."}'
+    async with serving(tmp_path, url) as server, aiohttp.ClientSession() as session:
+        assert await post(session, server.url, "ping", body, guid) == 202
+        assert await server.stop() == 0
+    code, out, _ = await hubbub("deliveries", "list", "--json", folder=tmp_path, **settings(url))
+    [row] = [json.loads(line) for line in out.splitlines()]
+    assert (code, row["guid"], row["event"]) == (0, guid, "ping")
+    code, out, _ = await hubbub("deliveries", "show", guid, folder=tmp_path, **settings(url))
+    assert (code, json.loads(out)["payload"]) == (0, json.loads(body))
+    code, _, err = await hubbub("deliveries", "show", "nope", folder=tmp_path, **settings(url))
+    assert (code, "nope" in err) == (2, True)
+
+
+async def test_what_github_has_and_the_inbox_lacks_is_listed_as_lost(
+    url: str, tmp_path: Path
+) -> None:
+    upgrade(url)
+    row = {
+        "installation_id": 5,
+        "guid": "0123-lost",
+        "delivery_id": 77,
+        "repository_id": None,
+        "event": "issues",
+        "action": "opened",
+        "delivered_at": 1_800_000_000_000_000,
+    }
+    store = await open_store(url)
+    await store.write(lambda tx: missed_deliveries.note(tx, [row], 0))
+    await store.close()
+    listed = ("deliveries", "list", "--state", "lost", "--json")
+    code, out, _ = await hubbub(*listed, folder=tmp_path, **settings(url))
+    [found] = [json.loads(line) for line in out.splitlines()]
+    assert (code, found["guid"], found["state"]) == (0, "0123-lost", "lost")
+    code, _, err = await hubbub(
+        "deliveries", "list", "--state", "misplaced", folder=tmp_path, **settings(url)
+    )
+    assert (code, "lost" in err) == (2, True)
+
+
+async def test_doctor_says_what_is_wrong_a_line_each(url: str, tmp_path: Path) -> None:
+    upgrade(url)
+    code, out, _ = await hubbub("doctor", folder=tmp_path, **settings(url))
+    names = [line.partition(":")[0] for line in out.splitlines()]
+    wrong = [line.partition(":")[0] for line in out.splitlines() if "WRONG" in line]
+    assert code == 1
+    assert "database" in names
+    assert wrong == ["GitHub"]
+
+
+async def test_doctor_says_once_what_two_checks_stumble_over(url: str, tmp_path: Path) -> None:
+    upgrade(url)
+    given = settings(url) | {"HUBBUB_GITHUB_APP_ID": ""}
+    code, out, _ = await hubbub("doctor", folder=tmp_path, **given)
+    assert (code, out.count("HUBBUB_GITHUB_APP_ID")) == (1, 1)
+    assert out.splitlines()[-1] == "GitHub: WRONG, as said of the App's settings"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("doctor",), ("deliveries", "list"), ("token", "create", "--installation=5", "--agent=a")],
+)
+async def test_a_command_in_the_wrong_folder_makes_nothing_there(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    code, out, err = await hubbub(*words, folder=tmp_path)
+    assert code != 0
+    assert "HUBBUB_DATABASE_URL" in out + err
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - a test's folder
+
+
+async def test_a_token_that_was_revoked_is_worth_nothing(url: str, tmp_path: Path) -> None:
+    upgrade(url)
+    given = {"HUBBUB_TOKEN": await token(url, tmp_path)}
+    _, listed, _ = await hubbub(
+        "token", "list", "--installation", "7", folder=tmp_path, **settings(url)
+    )
+    key_id, agent = listed.split()[:2]
+    assert (given["HUBBUB_TOKEN"].split("_")[1], "ada") == (key_id, agent)
+    code, _, _ = await hubbub("token", "revoke", key_id, folder=tmp_path, **settings(url))
+    assert code == 0
+    code, error, _ = await call(url, tmp_path, "list_agents", **given)
+    assert (code, error["error"]["code"]) == (1, "unauthenticated")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"HUBBUB_DATABASE_URL": "postgres://u:p@h/d"}, "HUBBUB_DATABASE_URL: must be sqlite:///"),
+        ({"HUBBUB_DATABASE_URL": "sqlite:///:memory:"}, "HUBBUB_DATABASE_URL: must be sqlite:///"),
+        ({"HUBBUB_DATABASE_URL": "mysql://u@h:x/d"}, "the port must be a number"),
+        ({"HUBBUB_DATABASE_URL": "sqlite:///not.db"}, "must name a SQLite file"),
+        ({"HUBBUB_HOST": ""}, "HUBBUB_HOST"),
+        ({"HUBBUB_GITHUB_PRIVATE_KEY": "not.db"}, "holds no private key"),
+        ({"HUBBUB_GITHUB_PRIVATE_KEY": "ec.pem"}, "that is not RSA"),
+    ],
+)
+async def test_a_wrong_setting_is_named_without_a_traceback(
+    url: str, tmp_path: Path, given: dict[str, str], said: str
+) -> None:
+    (tmp_path / "not.db").write_text("This is no database, and no key. " * 100)
+    key = generate_private_key(SECP256R1())
+    form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "ec.pem").write_bytes(key.private_bytes(*form))
+    code, out, err = await hubbub("serve", folder=tmp_path, **settings(url) | given)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "Traceback" not in err

@@ -1,0 +1,292 @@
+"""A new secret: what came of the former ones goes on, and is sealed anew."""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cachetools import TTLCache
+
+from bot.cli import secret_rotation
+from bot.comments import markers
+from bot.contexts.contents import LARGEST
+from bot.dispatch.dispatcher import Hub, create_key
+from bot.errors import Refused
+from bot.identity import keyring
+from bot.identity.actors import Actor
+from bot.identity.keyring import Keys
+from bot.kernel.operation import Shared
+from bot.settings import Settings, WrongSettings
+from store.engine.database import open_store
+from store.engine.migrate import upgrade
+from store.engine.transaction import Store, Tx
+from store.identity import sealed_rows
+from tests.support.server_process import SECRET, environment, hubbub, settings
+from tests.support.story import Agent, Town
+
+NEW = "the secret that comes after it, as long"
+FORMER, BOTH, ALONE = Keys(SECRET), Keys(NEW, [SECRET]), Keys(NEW)
+INSTALLATION = 7
+
+
+@pytest.fixture
+def url(empty_url: str) -> str:
+    """A database of its own: rotation is of all that it has."""
+    upgrade(empty_url)
+    return empty_url
+
+
+@pytest.fixture
+async def own(url: str) -> AsyncIterator[Store]:
+    opened = await open_store(url)
+    yield opened
+    await opened.close()
+
+
+def ada(store: Store, of: Keys) -> Agent:
+    """In a process that knows these secrets."""
+    return Agent(Hub(store, Shared(of)), Actor(INSTALLATION, "ada", "developer"))
+
+
+async def filled(store: Store, contexts: int = 1, checkpoints: int = 1) -> list[str]:
+    """Before the change: an agent, its checkpoint, and contexts of two versions."""
+    before = ada(store, FORMER)
+    await before.call("register_agent", agent_id="ada", name="Ada")
+    if checkpoints:
+        await before.call("update_agent", checkpoint={"at": "the first line"})
+    made = []
+    for n in range(contexts):
+        one = (await before.call("create_context", name="plan", content=n))["context"]["id"]
+        given = {"context_id": one, "content": [n], "expected_version": 1}
+        await before.call("update_context", **given)
+        made.append(one)
+    return made
+
+
+async def sealed_under(store: Store) -> dict[str, dict[str, int]]:
+    """How many rows of each table are under which secret."""
+
+    async def work(tx: Tx) -> dict[str, dict[str, int]]:
+        return {
+            kind.where.table: await sealed_rows.counts(tx, kind.where)
+            for kind in secret_rotation.KINDS
+        }
+
+    return await store.read(work)
+
+
+async def rotated(store: Store, of: Keys, batch: int = 20) -> list[secret_rotation.Batch]:
+    return [each async for each in secret_rotation.reseal(store, of, batch)]
+
+
+async def test_what_the_former_secret_sealed_opens_beside_what_the_new_one_seals(
+    own: Store,
+) -> None:
+    (one,) = await filled(own)
+    now = ada(own, BOTH)
+    assert (await now.call("get_context", context_id=one))["content"] == [0]
+    await now.call("update_context", context_id=one, content=["new"], expected_version=2)
+    read = [
+        (await now.call("get_context", context_id=one, version=n))["content"] for n in (1, 2, 3)
+    ]
+    assert read == [0, [0], ["new"]]
+    assert await sealed_under(own) == {
+        "context_versions": {FORMER.id: 2, BOTH.id: 1},
+        "checkpoints": {FORMER.id: 1},
+    }
+    refused = await ada(own, ALONE).refused("get_context", context_id=one, version=1)
+    assert refused.code == "context_broken"
+    assert "HUBBUB_SECRET_KEY_OLD" in refused.message
+
+
+async def test_a_batch_that_is_sealed_anew_has_a_size(own: Store) -> None:
+    n = 5
+    noise = secrets.token_bytes(LARGEST // 2).hex()
+    before = ada(own, FORMER)
+    for _ in range(n):
+        await before.call("create_context", name="noise", content=noise)
+    done = await rotated(own, BOTH)
+    assert sum(each.resealed for each in done) == n
+    assert 1 < len(done) < n
+    assert await sealed_under(own) == {"context_versions": {ALONE.id: n}, "checkpoints": {}}
+
+
+async def test_after_rotation_the_former_secret_is_not_needed(own: Store) -> None:
+    made = await filled(own, contexts=3)
+    done = await rotated(own, BOTH, batch=4)
+    assert done == [
+        secret_rotation.Batch("context_versions", 4, 0),
+        secret_rotation.Batch("context_versions", 2, 0),
+        secret_rotation.Batch("checkpoints", 1, 0),
+    ]
+    assert await sealed_under(own) == {
+        "context_versions": {ALONE.id: 6},
+        "checkpoints": {ALONE.id: 1},
+    }
+    after = ada(own, ALONE)
+    read = [(await after.call("get_context", context_id=one))["content"] for one in made]
+    assert read == [[0], [1], [2]]
+    agent = await after.call("get_agent", agent_id="ada")
+    assert agent["checkpoint"]["state"] == {"at": "the first line"}
+    assert await rotated(own, BOTH) == []
+
+
+async def test_a_rotation_that_was_broken_off_goes_on(own: Store) -> None:
+    made = await filled(own, contexts=3)
+    begun = secret_rotation.reseal(own, BOTH, batch=2)
+    assert await anext(begun) == secret_rotation.Batch("context_versions", 2, 0)
+    await begun.aclose()
+    both = ada(own, BOTH)
+    read = [(await both.call("get_context", context_id=one))["content"] for one in made]
+    assert read == [[0], [1], [2]]
+    assert sum(each.resealed for each in await rotated(own, BOTH, batch=2)) == 5
+    assert (await sealed_under(own))["context_versions"] == {ALONE.id: 6}
+
+
+async def test_what_cannot_be_opened_stays_and_holds_nothing_up(own: Store) -> None:
+    made = await filled(own, contexts=3)
+
+    async def damage(tx: Tx) -> None:
+        q = "UPDATE context_versions SET sealed = :s WHERE context_id IN :ids AND version = 1"
+        await tx.run(q, s=b"no more than this", ids=tuple(made[:2]))
+
+    await own.write(damage)
+    done = await rotated(own, BOTH, batch=1)
+    versions = [each for each in done if each.table == "context_versions"]
+    assert sorted((each.resealed, each.broken) for each in versions) == [(0, 1)] * 2 + [(1, 0)] * 4
+    assert (await sealed_under(own))["context_versions"] == {ALONE.id: 4, FORMER.id: 2}
+
+
+async def test_a_checkpoint_saved_meanwhile_is_not_undone(own: Store) -> None:
+    await filled(own, contexts=2)
+    begun = secret_rotation.reseal(own, BOTH, batch=1)
+    await anext(begun)
+    # By a process that does not know the new secret yet.
+    await ada(own, FORMER).call("update_agent", checkpoint={"at": "the last line"})
+    async for _ in begun:
+        pass
+    agent = await ada(own, ALONE).call("get_agent", agent_id="ada")
+    assert agent["checkpoint"]["state"] == {"at": "the last line"}
+
+
+# --- Tokens and marks -----------------------------------------------------------------------------
+
+
+async def test_tokens_of_each_secret_that_is_known_work(own: Store) -> None:
+    async def token(of: Keys) -> str:
+        return await own.write(lambda tx: create_key(tx, of, INSTALLATION, "ada", "developer"))
+
+    former, new = await token(FORMER), await token(BOTH)
+    assert [each.split("_")[1][:8] for each in (former, new)] == [FORMER.id, ALONE.id]
+    for of, works in ((FORMER, [former]), (BOTH, [former, new]), (ALONE, [new])):
+        hub = Hub(own, Shared(of))
+        for each in (former, new):
+            if each in works:
+                assert (await hub.authenticate(each)).name == "ada"
+            else:
+                with pytest.raises(Refused, match="not known"):
+                    await hub.authenticate(each)
+    # The name of another secret in front makes no token of it.
+    forged = former.replace(FORMER.id, ALONE.id)
+    with pytest.raises(Refused):
+        await Hub(own, Shared(BOTH)).authenticate(forged)
+    left = await secret_rotation.bind(own, BOTH)
+    assert left.tokens == {FORMER.id: 1}
+
+
+def test_marks_of_each_secret_that_is_known_are_ours() -> None:
+    text = markers.write(FORMER, "task", "t_1")
+    mine = [markers.Marker("task", "t_1")]
+    assert markers.find(BOTH, text, "hubbub[bot]") == mine
+    assert markers.find(ALONE, text, "hubbub[bot]") == []
+    assert markers.find(BOTH, markers.write(BOTH, "task", "t_1"), "hubbub[bot]") == mine
+
+
+async def test_what_went_out_under_the_former_secret_is_known_again(town: Town) -> None:
+    agent = await town.agent("scout")
+    made = await agent.call("create_task", repository="acme/rocket", title="Under way")
+    town.github.hold_deliveries()
+    await town.die_while_sending()
+    now = Keys(NEW, [town.hub.keys._secret.decode()])
+    town.hub = Hub(town.store, Shared(now), touched=TTLCache(1, 0))
+    town.restart()
+    # What the former process would have heard is lost: the mark alone tells.
+    await town.settle()
+    assert [issue.title for issue in town.repository.issues.values()] == ["Under way"]
+    tasks = await town.rows("SELECT id, number FROM tasks WHERE installation_id = :i")
+    assert tasks == [{"id": made["task"]["id"], "number": 1}]
+
+
+# --- The process ----------------------------------------------------------------------------------
+
+
+async def test_a_database_opens_to_who_knows_the_secret_it_is_bound_to(own: Store) -> None:
+    await keyring.check(own, FORMER)
+    await keyring.check(own, BOTH)
+    with pytest.raises(WrongSettings, match="HUBBUB_SECRET_KEY_OLD"):
+        await keyring.check(own, ALONE)
+    await secret_rotation.bind(own, BOTH)
+    await keyring.check(own, ALONE)
+    with pytest.raises(WrongSettings, match=ALONE.id):
+        await keyring.check(own, FORMER)
+
+
+def test_a_former_secret_that_is_too_short_is_named() -> None:
+    given: Any = {"secret_key": NEW, "secret_key_old": "short"}
+    with pytest.raises(WrongSettings, match="HUBBUB_SECRET_KEY_OLD has 5 characters"):
+        keyring.load(Settings(**given), make=False)
+
+
+def test_several_former_secrets_are_known() -> None:
+    older, oldest = secrets.token_hex(20), secrets.token_hex(20)
+    # One with a comma in it stands alone.
+    for given, known in (
+        (f"{older} , {oldest}", {older, oldest}),
+        (f"{older},", {older}),
+        (SECRET, {SECRET}),
+        (f"{older},{oldest}", {f"{older},{oldest}"}),
+    ):
+        environ: Any = {"secret_key": NEW, "secret_key_old": given}
+        loaded = keyring.load(Settings(**environ), make=False)
+        assert loaded.id == ALONE.id
+        assert {Keys(each).id for each in known} <= {each.id for each in loaded.former}
+
+
+async def test_the_command_goes_on_where_it_was_killed_and_says_what_is_left(
+    own: Store, url: str, tmp_path: Path
+) -> None:
+    await filled(own, contexts=60)
+    await keyring.check(own, FORMER)
+    await own.write(lambda tx: create_key(tx, FORMER, INSTALLATION, "ada", "developer"))
+    alone = settings(url) | {"HUBBUB_SECRET_KEY": NEW}
+    both = alone | {"HUBBUB_SECRET_KEY_OLD": SECRET}
+    await killed_after_a_line("secret", "rotate", folder=tmp_path, **both)
+    code, out, err = await hubbub("secret", "rotate", folder=tmp_path, **both)
+    assert (code, err) == (0, "")
+    assert f"1 tokens are of the former secret {FORMER.id}" in out
+    assert f"bound to the secret with key id {ALONE.id}" in out
+    assert await sealed_under(own) == {
+        "context_versions": {ALONE.id: 120},
+        "checkpoints": {ALONE.id: 1},
+    }
+    code, _, err = await hubbub("secret", "rotate", folder=tmp_path, **alone)
+    assert (code, "HUBBUB_SECRET_KEY_OLD" in err) == (2, True)
+
+
+async def killed_after_a_line(*arguments: str, folder: Path, **given: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        *arguments,
+        env=environment(given),
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert b"sealed anew" in await process.stdout.readline()
+    process.kill()
+    await process.communicate()

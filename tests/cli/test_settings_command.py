@@ -1,0 +1,36 @@
+"""`hubbub settings`: what is in force in a repository."""
+
+import json
+from pathlib import Path
+
+from bot.repository.repository_settings import DEFAULTS
+from bot.repository.settings_file import PATH
+from fixtures.github import SimulatedGitHub
+from tests.support.server_process import hubbub, processed, serving, settings
+
+
+async def test_settings_shows_what_is_in_force_and_what_is_wrong_with_the_file(
+    empty_url: str, tmp_path: Path
+) -> None:
+    async with SimulatedGitHub() as github:
+        repository = github.repository("acme/rocket", private=True)
+        ada = github.person("ada", permissions={"acme/rocket": "admin"})
+        given = settings(empty_url, github)
+        async with serving(tmp_path, empty_url, github) as server:
+            github.app.webhook_url = f"{server.url}/webhooks/github"
+            github.install("acme", ["acme/rocket"])
+            ada.push(repository, "main", {PATH: "lease_s: 5"})
+            await github.delivered()
+            await processed(empty_url)
+            code, _, err = await hubbub("backfill", folder=tmp_path, **given)
+            assert code == 0, err
+            await server.stop()
+        code, out, err = await hubbub("settings", "Acme/Rocket", folder=tmp_path, **given)
+        assert (code, json.loads(out)) == (1, DEFAULTS.model_dump(mode="json"))
+        assert err.splitlines() == [
+            "hubbub: this stays in force, because .github/hubbub.yml is wrong:",
+            "line 1: lease_s: must be at least 60",
+        ]
+        code, _, err = await hubbub("settings", "acme/nowhere", folder=tmp_path, **given)
+        assert code == 2
+        assert "'acme/nowhere' is not known" in err

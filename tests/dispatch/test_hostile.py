@@ -1,0 +1,219 @@
+"""A bad input gets an error that says what was wrong, and what many ask at once comes out right."""
+
+import asyncio
+import io
+import json
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bot.errors import Refused
+from bot.identity.actors import Actor
+from bot.kernel.pagination import encode
+from bot.operations import OPERATIONS
+from store.engine.transaction import Store, StoreError, Tx, Work
+from tests.support.server_in_process import Surface, serving
+from tests.support.story import Agent, Town
+
+
+@pytest.fixture
+async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
+    async with serving(store, installation_id) as made:
+        yield made
+
+
+class Locked:
+    """A store that cannot be written while it is `locked`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.bell, self.dialect = store.bell, store.dialect
+        self.locked = False
+
+    async def read(self, work: Work[Any]) -> Any:
+        return await self._store.read(work)
+
+    async def write(self, work: Work[Any]) -> Any:
+        if self.locked:
+            raise StoreError("Another process has the write lock.")
+        return await self._store.write(work)
+
+    async def close(self) -> None:
+        await self._store.close()
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+# --- Arguments -----------------------------------------------------------------------------------
+
+HOSTILE: list[Any] = [
+    "\ud800",
+    "a\ud800b",
+    "\0",
+    "a\0b",
+    "",
+    " ",
+    "#",
+    "x" * 300_000,
+    "a/b#" + "9" * 400,
+    "a/b#\u0661\u0662",  # digits, though not ours
+    "\u0663#\u0663",
+    "%s",
+    "../..",
+    "'; --",
+    "\u202e",
+    "😀" * 70,
+    10**30,
+    -(10**30),
+    2**63,
+    2**64,
+    1e308,
+    True,
+    "NaN",
+    None,
+    [["x"]],
+    {"a": {}},
+]
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_no_value_of_any_argument_is_a_fault_of_ours(surface: Surface, name: str) -> None:
+    token = await surface.token("ada", "tech-lead")
+    await surface.call(token, "register_agent", agent_id="ada", name="Ada")
+    fields = OPERATIONS[name].arguments.model_fields
+    required = {each: "ada" for each, field in fields.items() if field.is_required()}
+    statuses = set()
+    for argument in (each for each in (*fields, "\ud800") if each != "wait_s"):
+        for value in HOSTILE:
+            body = io.BytesIO(json.dumps(required | {argument: value}).encode())
+            answer = await surface.send("POST", f"/api/v1/{name}", headers=bearer(token), data=body)
+            statuses.add(answer.status)
+    assert max(statuses) < 500
+
+
+async def test_a_cursor_with_a_number_too_large_is_refused(surface: Surface) -> None:
+    cursor = encode("9" * 30 + " t_0")
+    answer = await surface.call(await surface.token(), "list_tasks", cursor=cursor)
+    assert (answer.status, answer.code) == (422, "invalid_arguments")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/list_agents", "/webhooks/github"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_body_that_is_not_what_its_encoding_says_is_refused(
+    surface: Surface, path: str, encoding: str
+) -> None:
+    headers = bearer(await surface.token()) | {"Content-Encoding": encoding}
+    answer = await surface.send("POST", path, data=b"no such thing", headers=headers)
+    assert (answer.status, answer.code) == (400, "bad_request")
+
+
+MCP = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+
+
+async def call_tool(surface: Surface, token: str, name: str, arguments: str) -> tuple[int, str]:
+    """The status and the text of the answer; `arguments` go out as they are."""
+    body = (
+        '{"jsonrpc": "2.0", "id": 1, "method": "tools/call", '
+        f'"params": {{"name": "{name}", "arguments": {arguments}}}}}'
+    )
+    data = io.BytesIO(body.encode())
+    answer = await surface.send("POST", "/mcp", data=data, headers=MCP | bearer(token))
+    return answer.status, json.dumps(answer.data)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (r'{"\ud800": 1}', 400, "Parse error"),
+        (r'{"agent_id": "\ud800"}', 400, "Parse error"),
+        ('{"agent_id": ' + "[" * 50_000 + "]" * 50_000 + "}", 400, "Parse error"),
+        (r'{"agent_id": "\u0000"}', 200, "invalid_arguments"),
+        ('{"agent_id": ' + "9" * 30 + "}", 200, "invalid_arguments"),
+        ('{"agent_id": "' + "x" * 2**20 + '"}', 200, "invalid_arguments"),
+        ('{"agent_id": [[[]]]}', 200, "invalid_arguments"),
+    ],
+    ids=lambda given: str(given)[:30],
+)
+async def test_a_tool_call_that_makes_no_sense_is_told_why(
+    surface: Surface, arguments: str, status: int, said: str
+) -> None:
+    token = await surface.token()
+    answered, text = await call_tool(surface, token, "get_agent", arguments)
+    assert answered == status
+    assert said in text
+
+
+async def test_a_database_that_cannot_be_written_is_said_to_be_unavailable(
+    store: Store, installation_id: int
+) -> None:
+    locked = Locked(store)
+    async with serving(locked, installation_id) as surface:
+        token = await surface.token()
+        await surface.call(token, "register_agent", agent_id="ada", name="Ada")
+        locked.locked = True
+        answer = await surface.call(token, "send_message", to="ada", body="x")
+        assert (answer.status, answer.code) == (503, "unavailable")
+        status, text = await call_tool(surface, token, "send_message", '{"to": "ada", "body": "x"}')
+        assert status == 200
+        assert "unavailable" in text
+
+
+# --- Many at once --------------------------------------------------------------------------------
+
+
+async def test_the_same_call_at_the_same_time_is_done_once_and_answered_alike(town: Town) -> None:
+    agent = await town.agent("planner")
+    given, key = {"to": "planner", "body": "x"}, secrets.token_hex(4)
+    answers = await asyncio.gather(
+        *(town.hub.call(agent.actor, "send_message", given, key) for _ in range(5))
+    )
+    (sent,) = await town.rows("SELECT id FROM messages WHERE installation_id = :i")
+    assert [each["message_id"] for each in answers] == [sent["id"]] * 5
+
+
+async def test_the_last_of_a_thousand_agents_gets_its_messages(town: Town) -> None:
+    agent = await town.agent("aaa")
+
+    async def many(tx: Tx) -> None:
+        await tx.many(
+            "INSERT INTO agents (installation_id, id, name, system_name, role, capabilities, "
+            "registered_at, last_active_at) VALUES (:i, :a, 'x', '', 'developer', '[]', 0, 0)",
+            [{"i": town.installation.id, "a": f"b-{n:04d}"} for n in range(1001)],
+        )
+
+    await town.store.write(many)
+    sent = await agent.call("send_message", to="b-1000", body="hello")
+    assert sent["recipients"] == ["b-1000"]
+    last = Agent(town.hub, Actor(town.installation.id, "b-1000", "developer"))
+    (message,) = (await last.call("get_messages"))["messages"]
+    assert message["id"] == sent["message_id"]
+
+
+async def test_a_call_waits_as_long_as_it_was_told_to_though_much_happens(town: Town) -> None:
+    issue = await town.task()
+    agent = await town.agent("scout")
+    queued = await agent.call("github_comment_issue", issue=town.name(issue), body="x")
+    loop = asyncio.get_running_loop()
+    topics = {f"installation {town.installation.id}"}
+    for n in range(20):
+        loop.call_later(n / 50, town.store.bell.ring, topics)
+    began = loop.time()
+    await agent.call("get_write", write_id=queued["write_id"], wait_s=1)
+    assert loop.time() - began >= 0.99  # of a second
+
+
+async def test_a_kept_answer_does_not_show_what_became_invisible(town: Town) -> None:
+    issue = await town.task("Secret plan", "the private text")
+    agent = await town.agent("scout")
+    given = {"task": town.name(issue)}
+    await town.hub.call(agent.actor, "claim_task", given, "key-1")
+    town.github.remove_repositories(town.installation, ["acme/rocket"])
+    await town.settle()
+    with pytest.raises(Refused) as refused:
+        await town.hub.call(agent.actor, "claim_task", given, "key-1")
+    assert refused.value.code == "unknown_task"
+    assert "private text" not in json.dumps(refused.value.body())

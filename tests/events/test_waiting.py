@@ -1,0 +1,451 @@
+"""What a task waits for: blockers, sub-issues, and circles that keep nobody."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.fetch import backfill
+from bot.github.payloads import guarded
+from bot.mirror import writer
+from bot.mirror.webhooks.event import Ask, Changes, ask_numbered, ask_relations
+from bot.times import SECOND
+from fixtures.github import Issue, Repository
+from store.engine.transaction import Row, Tx
+from store.mirror import dependency_cycles, relations
+from store.mirror.dependency_cycles import Edge, _circles
+from tests.support.story import Town
+
+
+async def events(town: Town, kind: str) -> list[str]:
+    q = "SELECT subject FROM events WHERE installation_id = :i AND kind = :kind ORDER BY seq"
+    rows = await town.rows(q, kind=kind)
+    return [row["subject"] for row in rows]
+
+
+async def task_of(town: Town, number: int) -> dict[str, Any]:
+    looker = await town.agent("looker", "observer")
+    found = await looker.call("explain_task", task=f"acme/rocket#{number}")
+    return dict(found)
+
+
+async def test_a_blocked_task_is_not_offered_and_its_last_blocker_wakes(town: Town) -> None:
+    second, first, other = [await town.task(each) for each in ("Second", "First", "Other")]
+    town.person.block(second, first)
+    town.person.block(second, other)
+    await town.settle()
+    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+    refused = await agent.refused("claim_task", task=town.name(second))
+    assert (refused.code, refused.details["holder"]) == ("blocked", None)
+    taken = await lead.call("claim_task", task=town.name(second))
+    await lead.call("release_task", task=town.name(second), fence=taken["fence"])
+    town.person.close(first)
+    await town.settle()
+    assert await events(town, "task.ready") == []
+    town.person.close(other)
+    await town.settle()
+    assert await events(town, "task.ready") == [taken["task"]["id"]]
+    assert (await agent.call("claim_task"))["task"]["number"] == second.number
+
+
+async def test_a_blocker_taken_off_wakes_too(town: Town) -> None:
+    second, first = await town.task("Second"), await town.task("First")
+    town.person.block(second, first)
+    await town.settle()
+    town.person.unblock(second, first)
+    await town.settle()
+    assert len(await events(town, "task.ready")) == 1
+
+
+async def test_a_deleted_blocker_wakes_too(town: Town) -> None:
+    second, first = await town.task("Second"), await town.task("First")
+    town.person.block(second, first)
+    await town.settle()
+    waiting = await task_of(town, second.number)
+    town.person.delete_issue(first)
+    await town.settle()
+    assert await events(town, "task.ready") == [waiting["task"]["id"]]
+
+
+async def test_a_blocker_found_deleted_by_a_read_wakes_too(town: Town) -> None:
+    second, first = await town.task("Second"), await town.task("First")
+    town.person.block(second, first)
+    await town.settle()
+    town.github.lose_deliveries(1)
+    town.person.delete_issue(first)
+    town.github.lose_deliveries(0)
+    await ask(town, ask_numbered("issue", town.repository.id, first.number))
+    assert len(await events(town, "task.ready")) == 1
+
+
+async def test_the_last_sub_issue_deleted_wakes_its_parent_and_one_of_two_does_not(
+    town: Town,
+) -> None:
+    whole, part, rest = [await town.task(each) for each in ("Whole", "Part", "Rest")]
+    town.person.add_sub_issue(whole, part)
+    town.person.add_sub_issue(whole, rest)
+    await town.settle()
+    town.person.delete_issue(part)
+    await town.settle()
+    assert await events(town, "task.ready") == []
+    town.person.delete_issue(rest)
+    await town.settle()
+    assert len(await events(town, "task.ready")) == 1
+
+
+async def test_a_blocker_that_goes_to_another_repository_wakes_nobody(town: Town) -> None:
+    there = beside(town, "acme/lander")
+    town.github.add_repositories(town.installation, ["acme/lander"])
+    second, first = await town.task("Second"), await town.task("First")
+    town.person.block(second, first)
+    await town.settle()
+    town.person.transfer_issue(first, there)
+    await town.settle()
+    assert await events(town, "task.ready") == []
+    assert (await task_of(town, second.number))["blocked_by"] != []
+
+
+async def test_a_blocker_that_a_read_takes_off_wakes_too(town: Town) -> None:
+    second, first = await town.task("Second"), await town.task("First")
+    town.person.block(second, first)
+    await town.settle()
+    town.github.lose_deliveries(1)
+    town.person.unblock(second, first)
+    town.github.lose_deliveries(0)
+    await ask(town, ask_relations("blocked_by", town.repository.id, second.number, second.id))
+    assert len(await events(town, "task.ready")) == 1
+    await ask(town, ask_relations("blocked_by", town.repository.id, second.number, second.id))
+    assert len(await events(town, "task.ready")) == 1
+
+
+async def test_a_sub_issue_that_a_read_takes_off_wakes_its_parent(town: Town) -> None:
+    whole, part = await town.task("Whole"), await town.task("Part")
+    town.person.add_sub_issue(whole, part)
+    await town.settle()
+    town.github.lose_deliveries(1)
+    town.person.remove_sub_issue(part)
+    town.github.lose_deliveries(0)
+    await ask(town, ask_relations("sub_issues", town.repository.id, whole.number, whole.id))
+    assert len(await events(town, "task.ready")) == 1
+
+
+async def test_what_a_list_of_issues_says_has_no_blockers_is_woken_too(town: Town) -> None:
+    second, first = await town.task("Second"), await town.task("First")
+    whole, part = await town.task("Whole"), await town.task("Part")
+    town.person.block(second, first)
+    town.person.add_sub_issue(whole, part)
+    await town.settle()
+    town.github.lose_deliveries(1)
+    town.person.unblock(second, first)
+    town.person.remove_sub_issue(part)
+    town.github.lose_deliveries(0)
+    here = (town.installation.id, town.repository.id)
+    await town.store.write(lambda tx: backfill.begin(tx, *here))
+    await town.settle()
+    assert len(await events(town, "task.ready")) == 2
+
+
+async def test_a_blocker_closed_where_the_app_is_not_wakes_by_its_read(town: Town) -> None:
+    elsewhere = beside(town, "acme/open", private=False)
+    far = town.person.open_issue(elsewhere, "Far")
+    second = await town.task("Second")
+    town.person.block(second, far)
+    await town.settle()
+    assert (await task_of(town, second.number))["blocked_by"] != []
+    town.person.close(far)
+    await ask(town, ask_relations("blocked_by", town.repository.id, second.number, second.id))
+    assert len(await events(town, "task.ready")) == 1
+
+
+async def test_a_sub_issue_that_goes_to_another_parent_wakes_the_first(town: Town) -> None:
+    whole, other, part = [await town.task(each) for each in ("Whole", "Other", "Part")]
+    town.person.add_sub_issue(whole, part)
+    await town.settle()
+    waiting = await task_of(town, whole.number)
+    town.person.add_sub_issue(other, part, replace=True)
+    await town.settle()
+    assert await events(town, "task.ready") == [waiting["task"]["id"]]
+
+
+def beside(town: Town, full_name: str, *, private: bool = True) -> Repository:
+    """Another repository of the person's."""
+    there = town.github.repository(full_name, private=private)
+    town.github.set_permission(full_name, town.person.login, "admin")
+    return there
+
+
+async def ask(town: Town, what: Ask) -> None:
+    await town.store.write(lambda tx: writer.ask(tx, town.installation.id, what))
+    await town.settle()
+
+
+async def test_a_parent_waits_for_its_sub_issues_and_tells_how_many_are_done(town: Town) -> None:
+    whole, part, rest = [await town.task(each) for each in ("Whole", "Part", "Rest")]
+    town.person.add_sub_issue(whole, part)
+    town.person.add_sub_issue(whole, rest)
+    await town.settle()
+    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+    assert (await agent.refused("claim_task", task=town.name(whole))).code == "blocked"
+    await lead.call("claim_task", task=town.name(whole))
+    fence = (await agent.call("claim_task", task=town.name(part)))["fence"]
+    await agent.call("update_task_status", task=town.name(part), status="completed", fence=fence)
+    await town.settle()
+    explained = await task_of(town, whole.number)
+    assert (explained["sub_issues_done"], explained["sub_issues"]) == (1, 2)
+    assert explained["open_sub_issues"] == [town.name(rest)]
+    await town.time_passes(900)
+    assert "Sub-issues: 1 of 2 done." in whole.comments[0].body
+
+
+async def test_a_circle_is_told_and_keeps_nobody_until_it_is_broken(town: Town) -> None:
+    # GitHub refuses circles of blockers alone, but not of a part that waits for its whole.
+    whole, part, first = [await town.task(each) for each in ("Whole", "Part", "First")]
+    town.person.add_sub_issue(whole, part)
+    town.person.block(part, first)
+    await town.settle()
+    agent = await town.agent("scout")
+    assert (await agent.refused("claim_task", task=town.name(whole))).code == "blocked"
+    town.person.block(first, whole)
+    await town.settle()
+    assert len(await events(town, "task.circle")) == 3
+    explained = await task_of(town, whole.number)
+    assert explained["circle"] == [town.name(part)]
+    assert "circle" in explained["text"]
+    claimed = await agent.call("claim_task", task=town.name(whole))
+    await agent.call("release_task", task=town.name(whole), fence=claimed["fence"])
+    town.person.unblock(first, whole)
+    await town.settle()
+    assert (await agent.refused("claim_task", task=town.name(whole))).code == "blocked"
+
+
+async def test_a_circle_through_parent_and_blocker_ends_with_a_closed_issue(town: Town) -> None:
+    whole, part, third = [await town.task(each) for each in ("Whole", "Part", "Third")]
+    town.person.add_sub_issue(whole, part)
+    town.person.block(part, third)
+    town.person.block(third, whole)
+    await town.settle()
+    agent = await town.agent("scout")
+    fence = (await agent.call("claim_task", task=town.name(whole)))["fence"]
+    await agent.call("release_task", task=town.name(whole), fence=fence)
+    town.person.close(third)
+    await town.settle()
+    # Now nothing leads back: the parent waits for its open part again.
+    assert (await agent.refused("claim_task", task=town.name(whole))).code == "blocked"
+    town.person.reopen(third)
+    await town.settle()
+    assert (await agent.call("claim_task", task=town.name(whole)))["task"]["state"] == "in_progress"
+
+
+# SQLite has one writer: there nothing is beside another.
+@pytest.mark.parametrize("store_url", ["mysql"], indirect=True)
+async def test_of_two_that_open_again_beside_each_other_the_later_sees_the_circle_on_mysql(
+    town: Town,
+) -> None:
+    whole, part = await town.task("Whole"), await town.task("Part")
+    town.person.add_sub_issue(whole, part)
+    town.person.block(part, whole)
+    town.person.close(part)
+    town.person.close(whole)
+    await town.settle()
+    i, both = town.installation.id, asyncio.Barrier(2)
+
+    async def open_again(issue: Issue) -> set[int]:
+        async def work(tx: Tx) -> set[int]:
+            q = "UPDATE issues SET state = 'open' WHERE installation_id = :i AND id = :id"
+            await tx.run(q, i=i, id=issue.id)
+            await both.wait()
+            return await dependency_cycles.settle(tx, i, (issue.id,))
+
+        return await town.store.write(work)
+
+    found = await asyncio.gather(open_again(whole), open_again(part))
+    assert sorted(found, key=len) == [set(), {whole.id, part.id}]
+    q = "SELECT cyclic FROM relations WHERE installation_id = :i"
+    assert await town.rows(q) == [{"cyclic": 1}] * 2
+
+
+class Writing:
+    """Notes which tables are written to, in their order."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.tx = tx
+        self.tables: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tx, name)
+
+    async def run(self, sql: str, **params: Any) -> int:
+        self.tables += re.findall(r"^(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)", sql)
+        return await self.tx.run(sql, **params)
+
+
+async def test_the_turn_comes_before_what_is_written_and_only_where_a_circle_may_change(
+    town: Town,
+) -> None:
+    alone, whole, part = [await town.task(each) for each in ("Alone", "Whole", "Part")]
+    town.person.add_sub_issue(whole, part)
+    await town.settle()
+    i = town.installation.id
+
+    async def written(issue: Issue, **new: Any) -> list[str]:
+        (row,) = await town.rows(
+            "SELECT * FROM issues WHERE installation_id = :i AND id = :id", id=issue.id
+        )
+        new |= {"updated_at": row["updated_at"] + SECOND}
+        content = {k: v for k, v in row.items() if k not in ("deleted", "version")} | new
+        later = guarded("issues", content, content["updated_at"])
+
+        async def work(tx: Tx) -> list[str]:
+            noting = Writing(tx)
+            await writer.apply(cast("Tx", noting), town.hub.keys, i, Changes((later,)))
+            return noting.tables
+
+        return await town.store.write(work)
+
+    assert (await written(part, state="closed"))[0] == "facts"
+    assert (await written(part, state="open"))[0] == "facts"
+    for tables in (await written(part, title="Else"), await written(alone, state="closed")):
+        assert "issues" in tables
+        assert "facts" not in tables
+
+
+@given(st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=24))
+@settings(max_examples=200, deadline=None)
+def test_a_circle_is_where_each_reaches_the_other(pairs: set[tuple[int, int]]) -> None:
+    edges = [Edge("blocked_by", a, b, cyclic=False, open=True) for a, b in pairs if a != b]
+    reach = {n: _reached(n, edges) for n in range(8)}
+    found = _circles(edges)
+    for a in range(8):
+        for b in range(8):
+            together = a != b and b in reach[a] and a in reach[b]
+            assert together == (a != b and a in found and found[a] == found.get(b))
+
+
+def _reached(start: int, edges: list[Edge]) -> set[int]:
+    seen, ahead = set[int](), {start}
+    while ahead:
+        ahead = {edge.awaited for edge in edges if edge.waits in ahead} - seen
+        seen |= ahead
+    return seen
+
+
+async def test_blockers_that_close_at_once_leave_nobody_waiting(town: Town) -> None:
+    last = await town.task("Last")
+    blockers = [await town.task(f"First {n}") for n in range(5)]
+    for each in blockers:
+        town.person.block(last, each)
+    await town.settle()
+    await asyncio.gather(*(asyncio.to_thread(town.person.close, each) for each in blockers))
+    await town.settle()
+    agent = await town.agent("scout")
+    assert (await agent.call("claim_task"))["task"]["number"] == last.number
+
+
+class Counting:
+    """Counts statements, and the rows that come back."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.tx = tx
+        self.statements = 0
+        self.rows = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tx, name)
+
+    async def all(self, sql: str, **params: Any) -> list[Row]:
+        found = await self.tx.all(sql, **params)
+        self.statements += 1
+        self.rows += len(found)
+        return found
+
+    async def run(self, sql: str, **params: Any) -> int:
+        self.statements += 1
+        return await self.tx.run(sql, **params)
+
+    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+        self.statements += 1
+        await self.tx.many(sql, rows)
+
+
+async def counted(town: Town, work: Callable[[Any], Awaitable[Any]]) -> tuple[int, int]:
+    """How many statements it took, and how many rows it read."""
+
+    async def counting(tx: Tx) -> tuple[int, int]:
+        noting = Counting(tx)
+        await work(noting)
+        return noting.statements, noting.rows
+
+    return await town.store.write(counting)
+
+
+HUB = 10**9
+
+
+def part(number: int) -> Row:
+    """A sub-issue of the hub."""
+    return {
+        "kind": "parent",
+        "source_id": HUB + number,
+        "source_name": f"acme/rocket#{number}",
+        "source_state": "open",
+        "target_id": HUB,
+        "target_name": "acme/rocket#1",
+        "target_state": "open",
+    }
+
+
+async def test_a_thousand_sub_issues_are_settled_in_a_few_statements(town: Town) -> None:
+    parts, i = [part(n) for n in range(1, 1001)], town.installation.id
+
+    async def replaced(found: list[Row]) -> tuple[int, int]:
+        return await counted(town, lambda tx: relations.replace(tx, i, "parent", HUB, found))
+
+    async def put(relation: Row) -> tuple[int, int]:
+        return await counted(town, lambda tx: relations.put(tx, i, relation))
+
+    statements, rows = await replaced(parts)
+    assert (statements <= 10, rows <= 1_000) == (True, True)
+    statements, rows = await replaced(parts)
+    assert (statements <= 10, rows <= 2_000) == (True, True)
+    # One more, and one less, does not look at all the others.
+    statements, rows = await put(part(1001))
+    assert (statements <= 10, rows <= 5) == (True, True)
+    gone = (HUB + 1, HUB)
+    statements, rows = await counted(town, lambda tx: relations.remove(tx, i, "parent", *gone))
+    assert (statements <= 10, rows <= 5) == (True, True)
+    q = "SELECT COUNT(*) AS n FROM relations WHERE installation_id = :i AND target_id = :hub"
+    assert await town.rows(q, hub=HUB) == [{"n": 1000}]
+
+
+async def test_a_circle_among_many_sub_issues_is_found_at_once(town: Town) -> None:
+    parts, i = [part(n) for n in range(1, 101)], town.installation.id
+    back = part(50) | {"kind": "blocked_by"}
+    await town.store.write(lambda tx: relations.put(tx, i, back))
+    changed = await town.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, parts))
+    assert changed.circled == {HUB, HUB + 50}
+    again = await town.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, parts))
+    assert (again.circled, again.kept) == (set(), {HUB})
+    q = "SELECT source_id FROM relations WHERE installation_id = :i AND cyclic = 1"
+    assert [row["source_id"] for row in await town.rows(q)] == [HUB + 50, HUB + 50]
+    less = [each for each in parts if each["source_id"] != HUB + 50]
+    await town.store.write(lambda tx: relations.remove(tx, i, "parent", HUB + 50, HUB))
+    await town.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, less))
+    assert await town.rows(q) == []
+
+
+async def test_a_blocker_that_nobody_can_name_is_no_hindrance_to_another(town: Town) -> None:
+    issue, blocker = await town.task(), await town.task("Blocker")
+    far = town.github.repository("acme/far", private=True)
+    town.github.set_permission("acme/far", "octocat", "admin")
+    town.person.block(issue, by=town.person.open_issue(far, "Far away"))
+    await town.settle()
+    agent = await town.agent("scout")
+    given = {"issue": town.name(issue), "blocked_by": [town.name(blocker)]}
+    await agent.call("github_update_issue", **given)
+    await town.settle()
+    assert blocker in issue.blocked_by
+    assert len(issue.blocked_by) == 2

@@ -1,0 +1,634 @@
+"""Those who wait hear what happens: soon, all of it, once, in order, and only what is theirs."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from cachetools import TTLCache
+
+from bot.background import expiry
+from bot.dispatch.dispatcher import Hub
+from bot.events import event_log
+from bot.events.waiters import Following, Spot
+from bot.identity.actors import Actor, Role
+from bot.identity.keyring import Keys
+from bot.kernel.event_stream import News, Topics
+from bot.kernel.operation import Shared
+from bot.times import SECOND, stamp
+from store import events, retention
+from store.engine.database import open_store
+from store.engine.migrate import upgrade
+from store.engine.transaction import Row, Store, Tx
+from store.mirror import mirror_rows
+from tests.support.server_process import Serving, serving
+from tests.support.story import Agent, Clock, Town
+
+# Longer than any test may take: whoever is not woken fails by the test's own time-out.
+LONG_S = 50
+# What a waiter takes to be where it waits, and many times what a wake-up takes.
+SOON_S = 20
+INSTALLATION = 42
+SAID = ("task.commented", "task.reviewed", "task.checked")
+COMMIT = {"branch": "mend", "message": "Mend it", "files": [{"path": "a.py", "content": "1\n"}]}
+BRANCH = {"head": "mend", "body": ""}
+
+
+@pytest.fixture
+async def hub(store: Store) -> Hub:
+    return Hub(store, Shared(Keys(secrets.token_hex(32))))
+
+
+@pytest.fixture
+async def elsewhere(store_url: str, clock: Clock, hub: Hub) -> AsyncIterator[Hub]:
+    """Another process on the same database: its bell is its own."""
+    opened = await open_store(store_url, clock)
+    yield Hub(opened, hub.shared)
+    await opened.close()
+
+
+def agent(hub: Hub, installation_id: int, name: str = "scout", role: Role = "developer") -> Agent:
+    return Agent(hub, Actor(installation_id, name, role))
+
+
+async def happens(
+    hub: Hub, installation_id: int, kind: str = "agent.registered", **given: Any
+) -> None:
+    """An event in a transaction of its own."""
+    await hub.store.write(lambda tx: append(tx, installation_id, kind, **given))
+
+
+async def append(
+    tx: Tx, installation_id: int, kind: str, subject: str = "x", actor: str = "x", **given: Any
+) -> None:
+    await events.append(tx, installation_id, kind, subject, actor, {"n": 1}, **given)
+
+
+async def listening(hub: Hub, n: int = 1) -> None:
+    """Until as many wait as should."""
+    async with asyncio.timeout(SOON_S):
+        while hub.watching.waiting < n:  # noqa: ASYNC110 - what they wait for is a step of theirs
+            await asyncio.sleep(0.001)
+
+
+async def woken(hub: Hub, waiting: Awaitable[Row], by: Callable[[], Awaitable[None]]) -> Row:
+    """What one who waits is answered when something happens."""
+    task = asyncio.ensure_future(waiting)
+    await listening(hub)
+    await by()
+    async with asyncio.timeout(SOON_S):
+        return await task
+
+
+def kinds(answer: Row) -> list[str]:
+    return [each["kind"] for each in answer["events"]]
+
+
+async def test_without_a_cursor_one_learns_where_it_begins(hub: Hub, installation_id: int) -> None:
+    scout = agent(hub, installation_id)
+    await happens(hub, installation_id)
+    start = await scout.call("wait_for_events", topics=["agents"])
+    assert (start["events"], start["more"], start["missed"]) == ([], False, False)
+    await happens(hub, installation_id, "agent.paused", subject="busy", actor="@octocat")
+    (event,) = (await scout.call("wait_for_events", topics=["agents"], cursor=start["cursor"]))[
+        "events"
+    ]
+    assert event.pop("at").startswith("2027-01-15T08:00:00")
+    assert event == {
+        "kind": "agent.paused",
+        "subject": "busy",
+        "task": None,
+        "actor": "@octocat",
+        "data": {"n": 1},
+    }
+
+
+async def test_one_who_waits_is_woken_by_what_happens_in_its_process(
+    hub: Hub, installation_id: int
+) -> None:
+    waiting = agent(hub, installation_id).call("wait_for_events", topics=["agents"], wait_s=LONG_S)
+    answer = await woken(hub, waiting, lambda: happens(hub, installation_id))
+    assert kinds(answer) == ["agent.registered"]
+    assert answer["as_of"]
+
+
+async def test_one_who_waits_is_woken_by_what_happens_in_another_process(
+    hub: Hub, elsewhere: Hub, installation_id: int
+) -> None:
+    waiting = agent(hub, installation_id).call("wait_for_events", topics=["agents"], wait_s=LONG_S)
+    answer = await woken(hub, waiting, lambda: happens(elsewhere, installation_id))
+    assert kinds(answer) == ["agent.registered"]
+
+
+async def test_a_message_of_another_process_wakes_its_reader(
+    hub: Hub, elsewhere: Hub, installation_id: int
+) -> None:
+    reader, writer = agent(hub, installation_id), agent(elsewhere, installation_id, "writer")
+    for each in (reader, writer):
+        await each.call("register_agent", agent_id=each.actor.name, name="x")
+
+    async def write() -> None:
+        await writer.call("send_message", to="scout", body="Come here")
+
+    answer = await woken(hub, reader.call("get_messages", wait_s=LONG_S), write)
+    assert [each["body"] for each in answer["messages"]] == ["Come here"]
+
+
+async def test_a_bell_without_an_event_is_heard_in_another_process(
+    hub: Hub, elsewhere: Hub, installation_id: int
+) -> None:
+    async def ring(tx: Tx) -> None:
+        tx.rings.add(f"installation {installation_id}")
+
+    async with hub.watching.spot(installation_id) as spot:
+        assert await spot.wait(None, SOON_S) is None  # the first look of all who wait
+        await elsewhere.store.write(ring)
+        found = await spot.wait(None, SOON_S)
+    assert found is not None
+    assert found.events == ()
+
+
+async def test_what_does_not_concern_one_wakes_nobody(hub: Hub, installation_id: int) -> None:
+    scout = agent(hub, installation_id)
+
+    async def much() -> None:
+        await happens(hub, installation_id, "agent.paused")
+        await happens(hub, installation_id, "message.sent", audience="other")
+        await happens(hub, installation_id, "message.sent", audience="scout", subject="mine")
+
+    waiting = scout.call("wait_for_events", topics=["messages"], wait_s=LONG_S)
+    answer = await woken(hub, waiting, much)
+    assert [each["subject"] for each in answer["events"]] == ["mine"]
+
+
+async def test_pages_follow_each_other_without_loss_or_repeat(
+    hub: Hub, installation_id: int
+) -> None:
+    scout = agent(hub, installation_id)
+    page = await scout.call("wait_for_events", topics=["agents"])
+    for n in range(7):
+        await happens(hub, installation_id, subject=f"agent-{n}")
+        await happens(hub, installation_id, "message.sent", audience="other")
+    seen, more = [], []
+    for _ in range(3):
+        page = await scout.call(
+            "wait_for_events", topics=["agents"], cursor=page["cursor"], limit=3
+        )
+        seen += [each["subject"] for each in page["events"]]
+        more.append(page["more"])
+    assert seen == [f"agent-{n}" for n in range(7)]
+    assert more == [True, True, False]
+
+
+async def test_a_cursor_never_skips_a_late_commit(
+    hub: Hub, elsewhere: Hub, installation_id: int
+) -> None:
+    """The first to append is the last to commit: on SQLite they take turns anyhow."""
+    scout = agent(hub, installation_id)
+    start = await scout.call("wait_for_events", topics=["agents"])
+    appended, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(tx: Tx) -> None:
+        await append(tx, installation_id, "agent.registered", subject="late")
+        appended.set()
+        await go_on.wait()
+
+    late = asyncio.create_task(hub.store.write(slowly))
+    await appended.wait()
+    early = asyncio.create_task(happens(elsewhere, installation_id, subject="early"))
+    if hub.store.dialect == "mysql":
+        await early
+    first = await scout.call("wait_for_events", topics=["agents"], cursor=start["cursor"])
+    go_on.set()
+    await asyncio.gather(late, early)
+    then = await scout.call("wait_for_events", topics=["agents"], cursor=first["cursor"])
+    seen = [each["subject"] for each in first["events"] + then["events"]]
+    assert sorted(seen) == ["early", "late"]
+
+
+async def test_a_cursor_from_before_what_is_kept_says_that_some_were_missed(
+    hub: Hub, clock: Clock, installation_id: int
+) -> None:
+    scout = agent(hub, installation_id)
+    start = await scout.call("wait_for_events", topics=["agents"])
+    await happens(hub, installation_id, subject="old")
+    middle = await scout.call("wait_for_events", topics=["agents"])
+    clock.forward(3600)
+    await happens(hub, installation_id, subject="new")
+    before = clock() - 60 * 1_000_000
+    assert await hub.store.write(
+        lambda tx: retention.grown(tx, "events", installation_id, before, 100)
+    )
+    old = await scout.call("wait_for_events", topics=["agents"], cursor=start["cursor"])
+    assert old["missed"]
+    assert [each["subject"] for each in old["events"]] == ["new"]
+    fresh = await scout.call("wait_for_events", topics=["agents"], cursor=middle["cursor"])
+    assert not fresh["missed"]
+    assert [each["subject"] for each in fresh["events"]] == ["new"]
+
+
+# --- What people and CI say of a task -------------------------------------------------------------
+
+
+async def test_people_and_ci_are_heard_on_a_task_and_bots_are_not(town: Town) -> None:
+    issue, scout = await town.task(), await town.agent("scout")
+    where = town.name(issue)
+    lease = await scout.call("claim_task", task=where)
+    await scout.call("github_commit_files", task=where, fence=lease["fence"], **COMMIT)
+    await scout.call("github_create_pr", task=where, fence=lease["fence"], title="x", **BRANCH)
+    await town.settle()
+    (pull,) = town.repository.pulls.values()
+    start = await scout.call("wait_for_events", topics=[f"task:{where}"])
+    reviewer = town.github.person("hubot", permissions={"acme/rocket": "write"})
+    town.person.comment(issue, "How far is it?")
+    await scout.call("github_comment_issue", issue=where, body="Half way")
+    reviewer.review(pull, "changes_requested", "No")
+    check = town.github.ci.start_check(town.repository, pull.head_sha, "lint")
+    town.github.ci.finish_check(check, "failure")
+    await town.settle()
+    found = await scout.call("wait_for_events", topics=[f"task:{where}"], cursor=start["cursor"])
+    said = [each for each in found["events"] if each["kind"] in SAID]
+    assert [(each["kind"], each["actor"], each["task"]) for each in said] == [
+        ("task.commented", "@octocat", where),
+        ("task.reviewed", "@hubot", where),
+        ("task.checked", said[2]["actor"], where),
+    ]
+    assert said[1]["data"]["state"] == "changes_requested"
+    assert (said[2]["data"]["check"], said[2]["data"]["conclusion"]) == ("lint", "failure")
+
+
+async def test_who_is_woken_by_a_hold_is_told_of_it_by_the_same_answer(town: Town) -> None:
+    issue, scout = await town.task(), await town.agent("scout")
+    await scout.call("claim_task", task=town.name(issue))
+    person = Agent(town.hub, Actor(town.installation.id, "@octocat", "tech-lead"))
+
+    async def hold() -> None:
+        await person.call("change_task", task=town.name(issue), hold=True, note="Wait")
+
+    waiting = scout.call("wait_for_events", topics=["tasks"], wait_s=LONG_S)
+    answer = await woken(town.hub, waiting, hold)
+    assert kinds(answer) == ["task.held"]
+    assert [(each["kind"], each["subject"]) for each in answer["notices"]] == [
+        ("hold", town.name(issue))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("operation", "given"),
+    [
+        ("get_messages", {"wait_s": LONG_S}),
+        # Long enough for what happens meanwhile; the time is over, and nothing wakes it.
+        ("wait_for_events", {"topics": ["agents"], "wait_s": 2}),
+    ],
+)
+async def test_who_waited_in_vain_is_told_how_things_are_at_the_end(
+    town: Town, operation: str, given: dict[str, Any]
+) -> None:
+    issue, scout = await town.task(), await town.agent("scout")
+    await scout.call("claim_task", task=town.name(issue))
+    person = Agent(town.hub, Actor(town.installation.id, "@octocat", "tech-lead"))
+
+    async def meanwhile() -> None:
+        town.clock.forward(40)
+        await person.call("change_task", task=town.name(issue), hold=True, note="Wait")
+        if given["wait_s"] == LONG_S:
+            town.hub.stop()
+
+    before = town.clock()
+    answer = await woken(town.hub, scout.call(operation, **given), meanwhile)
+    assert [each["kind"] for each in answer["notices"]] == ["hold"]
+    assert answer["as_of"] >= stamp(before + 40 * SECOND)
+
+
+# --- What is not for everybody's eyes -------------------------------------------------------------
+
+
+async def test_events_of_a_repository_out_of_reach_are_not_shown(town: Town) -> None:
+    reader = await town.agent("reader", "observer")
+    start = await reader.call("wait_for_events", topics=["tasks"])
+    issue = await town.task()
+    await (await town.agent("scout")).call("claim_task", task=town.name(issue))
+    both = {"topics": ["tasks"], "cursor": start["cursor"]}
+    seen = await reader.call("wait_for_events", **both)
+    assert "task.claimed" in kinds(seen)
+    near = replace(reader.actor, repositories=frozenset({town.repository.id}))
+    assert kinds(await Agent(town.hub, near).call("wait_for_events", **both)) == kinds(seen)
+    far = replace(reader.actor, repositories=frozenset({1}))
+    assert kinds(await Agent(town.hub, far).call("wait_for_events", **both)) == []
+    refused = await Agent(town.hub, far).refused(
+        "wait_for_events", topics=[f"task:{town.name(issue)}"]
+    )
+    assert refused.code == "unknown_task"
+    await town.store.write(
+        lambda tx: mirror_rows.select_repository(tx, town.installation.id, town.repository.id, 0)
+    )
+    assert kinds(await reader.call("wait_for_events", **both)) == []
+
+
+async def test_what_there_is_not_is_no_topic_and_what_one_may_not_see_is_as_if_not_there(
+    town: Town,
+) -> None:
+    scout, other = await town.agent("scout"), await town.agent("other")
+    where = town.name(await town.task())
+    context = (await other.call("create_context", name="Plan", content="x"))["context"]["id"]
+    far = Agent(town.hub, replace(scout.actor, repositories=frozenset({1})))
+
+    async def said(who: Agent, topic: str) -> tuple[str, str]:
+        """With the thing's name cut out, for comparison."""
+        refused = await who.refused("wait_for_events", topics=["tasks", topic], wait_s=LONG_S)
+        name = topic.partition(":")[2]
+        assert name in refused.message
+        return refused.code, refused.message.replace(name, "x")
+
+    unseen = [await said(far, f"task:{where}"), await said(scout, f"context:{context}")]
+    nowhere = [
+        [await said(far, f"task:{each}") for each in ("acme/rocket#99", "acme/no#1", "t_nope")],
+        [await said(scout, "context:c_nope")],
+        [await said(scout, "agent:nobody")],
+    ]
+    assert [[code for code, _ in each] for each in nowhere] == [
+        ["unknown_task"] * 3,
+        ["unknown_context"],
+        ["unknown_agent"],
+    ]
+    assert [set(each) for each in nowhere[:2]] == [{each} for each in unseen]
+    mine = ["agent:other", f"task:{where}"]
+    assert (await scout.call("wait_for_events", topics=mine))["events"] == []
+
+
+async def test_one_who_waits_is_not_shown_what_is_out_of_reach(town: Town) -> None:
+    reader = await town.agent("reader", "observer")
+    far = Agent(town.hub, replace(reader.actor, repositories=frozenset({1})))
+    i = town.installation.id
+
+    async def much() -> None:
+        await happens(town.hub, i, "task.claimed", repository_id=town.repository.id)
+        await happens(town.hub, i, "task.claimed", repository_id=1)
+        await happens(town.hub, i, "agent.paused", subject="mine")
+
+    waiting = far.call("wait_for_events", topics=["tasks", "agents"], wait_s=LONG_S)
+    answer = await woken(town.hub, waiting, much)
+    assert [each["subject"] for each in answer["events"]] == ["mine"]
+
+
+async def test_events_of_a_context_reach_those_who_may_read_it(
+    hub: Hub, installation_id: int
+) -> None:
+    owner, reader, other = (agent(hub, installation_id, n) for n in ("owner", "reader", "other"))
+    for each in (owner, reader, other):
+        await each.call("register_agent", agent_id=each.actor.name, name="x")
+    start = await owner.call("wait_for_events", topics=["contexts"])
+    made = await owner.call("create_context", name="Plan", content="One")
+    context_id = made["context"]["id"] if "context" in made else made["context_id"]
+    await owner.call("share_context", context_id=context_id, to="reader", access="read")
+    waiting = asyncio.ensure_future(
+        reader.call("wait_for_events", topics=[f"context:{context_id}"], wait_s=LONG_S)
+    )
+    await listening(hub)
+    await owner.call("update_context", context_id=context_id, content="Two", expected_version=1)
+    async with asyncio.timeout(SOON_S):
+        assert kinds(await waiting) == ["context.updated"]
+    since = {"topics": ["contexts"], "cursor": start["cursor"]}
+    assert "context.updated" in kinds(await reader.call("wait_for_events", **since))
+    assert kinds(await other.call("wait_for_events", **since)) == []
+
+
+# --- Many -----------------------------------------------------------------------------------------
+
+
+async def test_what_comes_as_the_time_ends_is_not_lost() -> None:
+    """The timer is due in the turn in which the news come, and it wins."""
+    spot = Spot()
+    waiting = asyncio.create_task(spot.wait(None, 0))
+    await asyncio.sleep(0)
+    spot.tell(News((), 7))
+    with pytest.raises(TimeoutError):
+        await waiting
+    async with asyncio.timeout(SOON_S):
+        assert await spot.wait(None, SOON_S) is None
+
+
+async def test_one_who_follows_hears_what_came_as_its_time_ended(
+    hub: Hub, installation_id: int
+) -> None:
+    scout, spot = agent(hub, installation_id).actor, Spot()
+    following = Following(hub.store, scout, Topics(frozenset({"agent"})), None, spot)
+    start = (await following.next(10, 0)).cursor
+    await happens(hub, installation_id, subject="late")
+    found = await hub.store.read(lambda tx: event_log.look(tx, installation_id, start))
+    late = asyncio.create_task(following.next(10, 0))
+    await asyncio.sleep(0)
+    spot.tell(found)
+    pages = [await late, await following.next(10, SOON_S)]
+    assert [each["subject"] for page in pages for each in page.events] == ["late"]
+
+
+@dataclass
+class Listed:
+    """A transaction that keeps what is asked in it."""
+
+    tx: Tx
+    queries: list[str]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tx, name)
+
+    async def all(self, sql: str, **params: Any) -> list[Row]:
+        self.queries.append(sql)
+        return await self.tx.all(sql, **params)
+
+    async def one(self, sql: str, **params: Any) -> Row | None:
+        self.queries.append(sql)
+        return await self.tx.one(sql, **params)
+
+
+async def test_hundreds_are_woken_by_one_look(hub: Hub, installation_id: int) -> None:
+    """Those who wait share what is read of events; what each is told beside is one query."""
+    queries: list[str] = []
+
+    async def listed(work: Any) -> Any:
+        return await read(lambda tx: work(Listed(tx, queries)))
+
+    read = hub.store.read
+    waiting = [
+        asyncio.ensure_future(
+            agent(hub, installation_id, f"agent-{n}").call(
+                "wait_for_events", topics=["agents"], wait_s=LONG_S
+            )
+        )
+        for n in range(300)
+    ]
+    await listening(hub, 300)
+    object.__setattr__(hub.store, "read", listed)
+    await happens(hub, installation_id, subject="one")
+    async with asyncio.timeout(SOON_S):
+        answers = await asyncio.gather(*waiting)
+    assert all([e["subject"] for e in each["events"]] == ["one"] for each in answers)
+    assert len({each["cursor"] for each in answers}) == 1
+    assert len([each for each in queries if "events" in each]) <= 10
+    assert len(queries) <= 300 + 30
+    assert hub.watching.waiting == 0
+
+
+async def test_while_nobody_waits_nothing_runs(hub: Hub, installation_id: int) -> None:
+    before = asyncio.all_tasks()
+    scout = agent(hub, installation_id)
+    await scout.call("wait_for_events", topics=["agents"], wait_s=0.01)
+    assert asyncio.all_tasks() == before
+
+
+async def test_those_who_wait_are_answered_when_the_process_stops(
+    hub: Hub, installation_id: int
+) -> None:
+    async def stop() -> None:
+        hub.stop()
+
+    waiting = agent(hub, installation_id).call("wait_for_events", topics=["agents"], wait_s=LONG_S)
+    assert (await woken(hub, waiting, stop))["events"] == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "given"),
+    [
+        ("wait_for_events", {"topics": ["messages"]}),
+        ("get_messages", {}),
+        ("get_write", {"write_id": "of scout"}),
+    ],
+)
+async def test_one_who_waits_keeps_its_leases(
+    town: Town, operation: str, given: dict[str, Any]
+) -> None:
+    quick = Hub(town.store, town.hub.shared, look_again_s=0.01, touched=stepped(town))
+    issue, scout = await town.task(), Agent(quick, (await town.agent("scout")).actor)
+    where = town.name(issue)
+    await scout.call("claim_task", task=where, lease_s=60)
+    if operation == "get_write":
+        said = await scout.call("github_comment_issue", issue=where, body="Half way")
+        given = {"write_id": said["write_id"]}
+    waiting = asyncio.ensure_future(scout.call(operation, **given, wait_s=LONG_S))
+    await listening(quick)
+    for _ in range(3):
+        town.clock.forward(40)
+        await renewed(town)
+        await expiry.step(quick)
+    quick.stop()
+    await waiting
+    assert (await scout.call("get_task", task=where))["task"]["holder"] == "scout"
+
+
+async def test_one_who_is_woken_for_nothing_keeps_its_leases_too(town: Town) -> None:
+    """So often, that it never looks by itself."""
+    hub = Hub(town.store, town.hub.shared, look_again_s=LONG_S, touched=stepped(town))
+    issue, scout = await town.task(), Agent(hub, (await town.agent("scout")).actor)
+    await scout.call("claim_task", task=town.name(issue), lease_s=60)
+    waiting = asyncio.ensure_future(scout.call("get_messages", wait_s=LONG_S))
+    await listening(hub)
+    town.clock.forward(40)
+    await happens(hub, town.installation.id, "message.sent")
+    await renewed(town)
+    hub.stop()
+    assert (await waiting)["messages"] == []
+
+
+def stepped(town: Town) -> TTLCache[tuple[int, str], None]:
+    """A cache such as every process has of whose call was written down, in the town's time."""
+    usual = Hub(town.store, town.hub.shared).touched
+    assert isinstance(usual, TTLCache)
+    return TTLCache(usual.maxsize, usual.ttl, timer=town.clock.now)
+
+
+async def renewed(town: Town) -> None:
+    """Until the lease was, at this time."""
+    now = town.clock()
+    q = "SELECT renewed_at FROM leases WHERE installation_id = :i"
+    async with asyncio.timeout(SOON_S):
+        while (await town.rows(q))[0]["renewed_at"] < now:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.001)
+
+
+async def test_one_who_calls_now_and_then_keeps_a_short_lease(town: Town) -> None:
+    """Though not each call is written down."""
+    calm = Hub(town.store, town.hub.shared, touched=stepped(town))
+    issue, scout = await town.task(), Agent(calm, (await town.agent("scout")).actor)
+    await scout.call("claim_task", task=town.name(issue), lease_s=60)
+    written = []
+    for _ in range(12):
+        town.clock.forward(25)
+        await expiry.step(calm)
+        await scout.call("list_tasks")
+        written += await town.rows("SELECT renewed_at FROM leases WHERE installation_id = :i")
+    assert (await scout.call("get_task", task=town.name(issue)))["task"]["holder"] == "scout"
+    assert len({row["renewed_at"] for row in written}) == 7
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"topics": []},
+        {"topics": ["weather"]},
+        {"topics": ["task:"]},
+        {"topics": ["message:m_1"]},
+        {"topics": ["tasks"], "cursor": "nonsense"},
+        {"topics": ["tasks"], "limit": 0},
+    ],
+)
+async def test_what_makes_no_sense_is_refused(
+    hub: Hub, installation_id: int, given: dict[str, Any]
+) -> None:
+    refused = await agent(hub, installation_id).refused("wait_for_events", **given)
+    assert refused.code == "invalid_arguments"
+
+
+async def test_a_cursor_of_another_installation_begins_now(hub: Hub, installation_id: int) -> None:
+    other = await agent(hub, installation_id + 1).call("wait_for_events", topics=["agents"])
+    await happens(hub, installation_id)
+    found = await agent(hub, installation_id).call(
+        "wait_for_events", topics=["agents"], cursor=other["cursor"]
+    )
+    assert (found["missed"], found["events"]) == (True, [])
+
+
+# --- Two servers ----------------------------------------------------------------------------------
+
+
+async def test_a_waiter_at_one_server_is_woken_by_a_call_at_another(
+    empty_url: str, tmp_path: Path
+) -> None:
+    upgrade(empty_url)
+    async with serving(tmp_path, empty_url) as here, serving(tmp_path, empty_url) as there:
+        reader, writer = await here.tokens(INSTALLATION, ["reader", "writer"])
+
+        async def post(server: Serving, token: str, operation: str, **given: Any) -> Row:
+            headers = {"Authorization": f"Bearer {token}"}
+            url = f"{server.url}/api/v1/{operation}"
+            async with client.post(url, json=given, headers=headers) as response:
+                found: Row = await response.json()
+                assert response.status == 200, found
+                return found
+
+        async with aiohttp.ClientSession() as client:
+            for name, token in (("reader", reader), ("writer", writer)):
+                await post(there, token, "register_agent", agent_id=name, name=name)
+            start = await post(here, reader, "wait_for_events", topics=["messages"])
+            waiting = [
+                asyncio.create_task(post(here, reader, "get_messages", wait_s=LONG_S)),
+                asyncio.create_task(
+                    post(
+                        here,
+                        reader,
+                        "wait_for_events",
+                        topics=["messages"],
+                        cursor=start["cursor"],
+                        wait_s=LONG_S,
+                    )
+                ),
+            ]
+            await post(there, writer, "send_message", to="reader", body="Come here")
+            async with asyncio.timeout(SOON_S):
+                inbox, heard = await asyncio.gather(*waiting)
+    assert [each["body"] for each in inbox["messages"]] == ["Come here"]
+    assert kinds(heard) == ["message.sent"]

@@ -1,0 +1,196 @@
+import pytest
+
+from fixtures.github import Comment
+from tests.support.story import Town
+
+
+def reactions(comment: Comment) -> list[str]:
+    return [each.content for each in comment.reactions]
+
+
+async def test_a_person_claims_by_a_comment_and_keeps_the_task_without_end(town: Town) -> None:
+    issue = await town.task()
+    comment = town.person.comment(issue, "I do this one.\n\n/claim\n")
+    await town.settle()
+    assert reactions(comment) == ["+1"]
+    agent = await town.agent("scout")
+    await town.time_passes(30 * 24 * 3600)
+    refused = await agent.refused("claim_task", task=town.name(issue))
+    assert (refused.code, refused.details["holder"]) == ("already_claimed", "@octocat")
+
+
+async def test_a_person_takes_a_task_from_an_agent(town: Town) -> None:
+    issue = await town.task()
+    agent = await town.agent("scout")
+    fence = (await agent.call("claim_task", task=town.name(issue)))["fence"]
+    comment = town.person.comment(issue, "/release it is mine")
+    await town.settle()
+    assert reactions(comment) == ["+1"]
+    task = (await agent.call("get_task", task=town.name(issue)))["task"]
+    assert (task["state"], task["holder"], task["note"]) == ("pending", None, "it is mine")
+    late = await agent.refused("release_task", task=town.name(issue), fence=fence)
+    assert late.code == "not_holder"
+
+
+async def test_status_answers_with_a_comment_and_help_lists_every_command(town: Town) -> None:
+    issue = await town.task()
+    town.person.comment(issue, "/status")
+    await town.settle()
+    assert "waiting for an agent" in issue.comments[-1].body
+    town.person.comment(issue, "/help")
+    await town.settle()
+    for verb in ("/claim", "/release", "/status", "/help"):
+        assert f"`{verb}" in issue.comments[-1].body
+
+
+async def test_commands_work_in_reviews_and_review_comments_of_a_pull_request(town: Town) -> None:
+    issue = await town.task()
+    agent = await town.agent("scout")
+    fence = (await agent.call("claim_task", task=town.name(issue)))["fence"]
+    town.person.push(town.repository, "fix", {"a.py": "1\n"}, base="main")
+    await agent.call(
+        "github_create_pr", task=town.name(issue), fence=fence, head="fix", title="Mend"
+    )
+    await town.settle()
+    (pull,) = town.repository.pulls.values()
+    town.person.review(pull, "commented", "/help")
+    await town.settle()
+    assert "/claim" in pull.comments[-1].body
+    inline = town.person.review_comment(pull, "a.py", 1, "/help")
+    await town.settle()
+    assert reactions_of(inline) == ["+1"]
+
+
+def reactions_of(comment: object) -> list[str]:
+    return [each.content for each in comment.reactions]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "```\n/claim\n```",
+        "> /claim",
+        "    /claim",
+        "<!--\n/claim\n-->",
+        "please /claim it",
+        "`x\n/claim`",
+        "/usr/bin/claim",
+        "/unheard-of",
+    ],
+)
+async def test_what_is_no_command_is_left_alone(town: Town, body: str) -> None:
+    issue = await town.task()
+    comment = town.person.comment(issue, body)
+    await town.settle()
+    assert (reactions(comment), issue.comments) == ([], [comment])
+
+
+async def test_a_stranger_is_told_once_why_nothing_was_done(town: Town) -> None:
+    issue = await town.task()
+    reader = town.github.person("monalisa", permissions={"acme/rocket": "read"})
+    comment = reader.comment(issue, "/claim")
+    await town.settle()
+    assert reactions(comment) == ["confused"]
+    (_, reply) = issue.comments
+    assert "takes the permission write" in reply.body
+    assert (await (await town.agent("scout")).call("claim_task"))["task"]["holder"] == "scout"
+
+
+async def test_an_unknown_command_that_names_us_is_taught(town: Town) -> None:
+    issue = await town.task()
+    town.person.comment(issue, "/hubbub explode")
+    await town.settle()
+    assert "`/help` lists those I know" in issue.comments[-1].body
+
+
+async def test_a_command_runs_once_however_often_its_delivery_comes(town: Town) -> None:
+    issue = await town.task()
+    comment = town.person.comment(issue, "/status")
+    await town.settle()
+    sent = next(d for d in town.github.deliveries if d.event == "issue_comment")
+    for _ in range(3):
+        await town.github.post(sent)
+    town.github.redeliver(sent)
+    await town.settle()
+    assert len(issue.comments) == 2
+    assert reactions(comment) == ["+1"]
+
+
+async def test_an_edit_runs_the_commands_it_adds_and_none_again(town: Town) -> None:
+    issue = await town.task()
+    comment = town.person.comment(issue, "/status")
+    await town.settle()
+    town.clock.forward(2)
+    town.person.edit_comment(comment, "One line more.\n\n/status\n\n/claim")
+    await town.settle()
+    replies = [c for c in issue.comments if "Task `" in c.body]
+    assert len(replies) == 1
+    agent = await town.agent("scout")
+    assert (await agent.refused("claim_task", task=town.name(issue))).details[
+        "holder"
+    ] == "@octocat"
+
+
+async def test_ten_thousand_commands_in_a_comment_run_none_and_get_one_reply(town: Town) -> None:
+    issue = await town.task()
+    town.person.comment(issue, "/claim\n" * 9_000)
+    await town.settle()
+    (_, reply) = issue.comments
+    assert "holds 9000 commands" in reply.body
+    agent = await town.agent("scout")
+    assert (await agent.call("claim_task", task=town.name(issue)))["fence"] == 1
+
+
+async def test_the_bot_does_not_obey_itself_or_another_bot(town: Town) -> None:
+    issue = await town.task()
+    agent = await town.agent("scout")
+    await agent.call("github_comment_issue", issue=town.name(issue), body="/claim")
+    await town.settle()
+    assert len(issue.comments) == 1
+    task = (await agent.call("get_task", task=town.name(issue)))["task"]
+    assert task["state"] == "pending"
+
+
+async def test_a_permission_is_asked_for_once_and_kept_for_five_minutes(town: Town) -> None:
+    issue = await town.task()
+    for _ in range(4):
+        town.person.comment(issue, "/status")
+        town.clock.forward(1)
+        await town.settle()
+    asked = [r for r in town.github.requests if r.path.endswith("/permission")]
+    assert len(asked) == 1
+    town.github.set_permission("acme/rocket", "octocat", "read")
+    await town.time_passes(301)
+    town.person.comment(issue, "/claim")
+    await town.settle()
+    assert "takes the permission write" in issue.comments[-1].body
+
+
+async def test_the_login_counts_in_any_letter_case(town: Town) -> None:
+    person = town.github.person("MonaLisa", permissions={"acme/rocket": "write"})
+    issue = await town.task()
+    comment = person.comment(issue, "/claim")
+    await town.settle()
+    assert reactions(comment) == ["+1"]
+    keys = await town.rows("SELECT login_key FROM permissions WHERE installation_id = :i")
+    assert {row["login_key"] for row in keys} == {"monalisa"}
+
+
+async def test_a_command_that_comes_in_a_day_late_is_not_run(town: Town) -> None:
+    issue = await town.task()
+    town.github.hold_deliveries()
+    town.person.comment(issue, "/claim")
+    town.clock.forward(25 * 3600)
+    town.github.release_deliveries()
+    await town.settle()
+    agent = await town.agent("scout")
+    assert (await agent.call("claim_task", task=town.name(issue)))["task"]["holder"] == "scout"
+
+
+async def test_no_word_of_a_person_is_taken_for_our_own(town: Town) -> None:
+    issue = await town.task()
+    town.person.comment(issue, "/hubbub too-many")
+    town.person.comment(issue, '/hubbub "too many"')
+    await town.settle()
+    rows = await town.rows("SELECT state FROM commands WHERE installation_id = :i")
+    assert {row["state"] for row in rows} == {"refused"}

@@ -1,0 +1,108 @@
+"""Group commit: what deliveries that come in together cost, and how one fails alone."""
+
+import asyncio
+from typing import Any
+
+from bot.inbox.backpressure import Pressure
+from store.engine.transaction import Store, StoreError, Work
+from store.inbox.deliveries import Delivery
+from tests.support.server_in_process import Surface, new_guid, serving
+from webhooks.group_commit import Inbox
+
+
+class Counting:
+    """A store that counts its transactions, and is away when told."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.bell, self.dialect = store.bell, store.dialect
+        self.written = 0
+        self.away = False
+
+    async def read(self, work: Work[Any]) -> Any:
+        return await self._store.read(work)
+
+    async def write(self, work: Work[Any]) -> Any:
+        self.written += 1
+        if self.away:
+            raise StoreError("The disk is full.")
+        return await self._store.write(work)
+
+    async def close(self) -> None:
+        await self._store.close()
+
+
+def delivery(installation_id: int, **changed: Any) -> Delivery:
+    given = {"guid": new_guid(), "event": "issues", "action": "opened", "payload": b"{}"}
+    return Delivery(**{"installation_id": installation_id, "repository_id": None} | given | changed)
+
+
+async def kept(store: Store, installation_id: int) -> set[str]:
+    q = "SELECT guid FROM deliveries WHERE installation_id = :i"
+    return {row["guid"] for row in await store.read(lambda tx: tx.all(q, i=installation_id))}
+
+
+async def sent(surface: Surface, n: int) -> list[int]:
+    payload = {"action": "opened", "installation": {"id": surface.installation_id}}
+    answers = await asyncio.gather(*(surface.deliver(payload) for _ in range(n)))
+    return [answer.status for answer in answers]
+
+
+async def test_those_that_wait_go_into_the_next_transaction_together(
+    store: Store, installation_id: int
+) -> None:
+    counting = Counting(store)
+    inbox = Inbox(counting, Pressure())
+    arrived = [delivery(installation_id) for _ in range(50)]
+    await asyncio.gather(*(inbox.receive(each) for each in arrived))
+    assert counting.written == 1
+    assert await kept(store, installation_id) == {each.guid for each in arrived}
+
+
+async def test_fifty_posts_at_once_take_fewer_transactions(
+    store: Store, installation_id: int
+) -> None:
+    counting = Counting(store)
+    async with serving(counting, installation_id) as surface:
+        assert await sent(surface, 50) == [202] * 50
+    assert len(await kept(store, installation_id)) == 50
+    assert counting.written < 50
+
+
+async def test_one_that_the_database_refuses_harms_no_other(
+    store: Store, installation_id: int
+) -> None:
+    inbox = Inbox(store, Pressure())
+    good = [delivery(installation_id) for _ in range(5)]
+    bad = delivery(installation_id, event=None)  # a column that may not be empty
+    arrived = [*good[:2], bad, *good[2:]]
+    outcomes = await asyncio.gather(
+        *(inbox.receive(each) for each in arrived), return_exceptions=True
+    )
+    assert [outcome is None for outcome in outcomes] == [each is not bad for each in arrived]
+    assert await kept(store, installation_id) == {each.guid for each in good}
+
+
+async def test_while_the_database_is_away_nothing_is_acknowledged(
+    store: Store, installation_id: int
+) -> None:
+    counting = Counting(store)
+    async with serving(counting, installation_id) as surface:
+        counting.away = True
+        assert await sent(surface, 20) == [503] * 20
+        assert counting.written <= 20  # not once more for each
+        counting.away = False
+        assert await sent(surface, 20) == [202] * 20
+    assert len(await kept(store, installation_id)) == 20
+
+
+async def test_one_that_waits_no_longer_is_kept_all_the_same(
+    store: Store, installation_id: int
+) -> None:
+    inbox = Inbox(store, Pressure())
+    left, stays = delivery(installation_id), delivery(installation_id)
+    waiting = asyncio.create_task(inbox.receive(left))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await inbox.receive(stays)
+    assert await kept(store, installation_id) == {left.guid, stays.guid}

@@ -1,0 +1,151 @@
+"""The operations as MCP tools, in both eras of the protocol, over real HTTP."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import MCPError
+from mcp_types import INVALID_PARAMS
+
+from bot.identity.actors import ROLES, Role
+from bot.operations import OPERATIONS
+from mcp_server.server import TOOLS
+from store.engine.transaction import Store
+from tests.support.mcp_clients import ERAS, connected
+from tests.support.server_in_process import Surface, serving
+
+TOOLS_FILE = Path(__file__).parents[2] / "fixtures" / "tools.json"
+ASKED = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+
+
+@pytest.fixture
+async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
+    async with serving(store, installation_id) as made:
+        yield made
+
+
+def test_the_tools_are_as_published() -> None:
+    """After a wanted change: HUBBUB_UPDATE_SNAPSHOTS=1 pytest tests/test_mcp.py."""
+    found = {
+        name: tool.model_dump(mode="json", by_alias=True, exclude_none=True)
+        for name, tool in TOOLS.items()
+    }
+    if os.environ.get("HUBBUB_UPDATE_SNAPSHOTS"):
+        TOOLS_FILE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    assert found == json.loads(TOOLS_FILE.read_text())
+
+
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS.keys())
+def test_a_tool_says_what_it_does_and_what_it_takes(tool: Any) -> None:
+    assert tool.description
+    assert tool.output_schema is None
+    assert tool.input_schema["type"] == "object"
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("era", ERAS)
+async def test_an_agent_sees_the_tools_of_its_role(surface: Surface, era: str, role: Role) -> None:
+    async with connected(surface, era, role) as client:
+        shown = [tool.name for tool in (await client.list_tools()).tools]
+    may = [each.name for each in OPERATIONS.values() if ROLES.index(role) >= ROLES.index(each.role)]
+    assert shown == may
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_an_answer_is_structured_and_the_same_as_text(surface: Surface, era: str) -> None:
+    async with connected(surface, era) as client:
+        called = await client.call_tool("register_agent", {"agent_id": "ada", "name": "Ada 🦊"})
+    assert not called.is_error
+    assert called.structured_content is not None
+    assert called.structured_content["agent"]["name"] == "Ada 🦊"
+    [text] = called.content
+    assert json.loads(text.text) == called.structured_content  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(
+    ("role", "tool", "arguments", "code"),
+    [
+        ("developer", "list_agents", {"bogus": 1}, "invalid_arguments"),
+        ("developer", "list_agents", {"limit": "many"}, "invalid_arguments"),
+        ("developer", "get_agent", {"agent_id": "nobody"}, "unknown_agent"),
+        ("developer", "register_agent", {"agent_id": "eve", "name": "Eve"}, "forbidden"),
+        ("observer", "claim_task", {}, "forbidden"),
+    ],
+)
+async def test_a_refusal_is_an_error_in_the_same_words_as_on_rest(
+    surface: Surface, era: str, role: Role, tool: str, arguments: dict[str, Any], code: str
+) -> None:
+    async with connected(surface, era, role) as client:
+        called = await client.call_tool(tool, arguments)
+    over_rest = await surface.call(await surface.token("ada", role), tool, **arguments)
+    assert called.is_error
+    assert over_rest.code == code
+    assert called.structured_content == over_rest.data
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_tool_that_does_not_exist_is_an_error_of_the_protocol(
+    surface: Surface, era: str
+) -> None:
+    async with connected(surface, era) as client:
+        with pytest.raises(MCPError, match="no tool 'make_coffee'") as told:
+            await client.call_tool("make_coffee", {})
+    assert told.value.code == INVALID_PARAMS
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "hubbub.example.com"}, 200),
+        ({"Host": "evil.example.com"}, 421),
+        ({"Origin": "https://evil.example.com"}, 403),
+        ({"Authorization": ""}, 401),
+        ({"Authorization": "Bearer hubbub_0123_nobodys"}, 401),
+    ],
+)
+async def test_only_a_known_agent_at_an_address_of_ours_is_served(
+    surface: Surface, headers: dict[str, str], status: int
+) -> None:
+    given = ASKED | {"Authorization": f"Bearer {await surface.token()}"} | headers
+    answer = await surface.send("POST", "/mcp", json=LIST, headers=given)
+    assert answer.status == status
+
+
+async def test_a_request_larger_than_4_mib_is_refused(surface: Surface) -> None:
+    given = ASKED | {"Authorization": f"Bearer {await surface.token()}"}
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield b" " * 2**20
+
+    assert (await surface.send("POST", "/mcp", data=parts(), headers=given)).status == 413
+
+
+@pytest.mark.parametrize("wait", [False, True])
+async def test_the_older_protocol_gets_a_stream_only_for_what_may_wait(
+    surface: Surface, *, wait: bool
+) -> None:
+    given = ASKED | {"Authorization": f"Bearer {await surface.token()}"}
+    arguments = {"wait_s": 0.01} if wait else {}
+    params = {"name": "get_messages", "arguments": arguments}
+    called = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    answer = await surface.send("POST", "/mcp", json=called, headers=given)
+    assert answer.headers["Content-Type"].startswith(
+        "text/event-stream" if wait else "application/json"
+    )
+    event = json.loads(answer.data.partition("data: ")[2]) if wait else answer.data
+    assert event["result"]["structuredContent"]["messages"] == []
+
+
+def test_what_is_slow_to_load_is_loaded_when_it_is_needed() -> None:
+    code = "import bot.__main__, sys; print({'alembic', 'mcp', 'mcp_types'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"

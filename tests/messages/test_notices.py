@@ -1,0 +1,245 @@
+"""What reaches an agent unasked, in the middle of its run."""
+
+from typing import Any
+
+from bot.dispatch.dispatcher import Hub
+from bot.identity.actors import Actor
+from bot.messages import notices
+from bot.times import SECOND
+from store.engine import sql
+from store.engine.transaction import Row, Store, Tx
+from store.messages import notices as stored
+from tests.support.story import Agent, Clock, Town
+
+
+async def told(agent: Agent, *kinds: str) -> list[tuple[str, str]]:
+    """Kind and subject, by a call that is like no other; with `kinds` only those."""
+    found = (await agent.call("get_agent", agent_id=agent.actor.name))["notices"]
+    return [(each["kind"], each["subject"]) for each in found if not kinds or each["kind"] in kinds]
+
+
+async def words(agent: Agent, kind: str) -> str:
+    found = (await agent.call("list_tasks"))["notices"]
+    (one,) = [each for each in found if each["kind"] == kind]
+    return str(one["message"])
+
+
+async def holding(town: Town, **given: Any) -> tuple[str, Agent, Row]:
+    """A task, who holds it, and its lease."""
+    issue, agent = await town.task(), await town.agent("scout")
+    where = town.name(issue)
+    return where, agent, await agent.call("claim_task", task=where, **given)
+
+
+async def test_who_lost_a_lease_by_time_is_told_who_has_the_task_now(town: Town) -> None:
+    where, scout, _ = await holding(town, lease_s=60)
+    other = await town.agent("other")
+    await town.time_passes(61)
+    await other.call("claim_task", task=where)
+    said = await words(scout, "lease_lost")
+    assert said.startswith(f"Your lease on {where} (fence 1) ran out. other holds it now (fence 2)")
+    assert await told(scout) == []
+    assert await told(other) == []
+
+
+async def test_who_lost_a_lease_to_a_person_is_told_why(town: Town) -> None:
+    where, scout, _ = await holding(town)
+    issue = town.repository.issues[int(where.partition("#")[2])]
+    town.person.close(issue, "not_planned")
+    await town.settle()
+    said = await words(scout, "lease_lost")
+    assert "it is cancelled: the issue was closed" in said
+    assert "Nobody holds it now" in said
+
+
+async def test_a_lease_that_was_given_back_is_no_loss(town: Town) -> None:
+    where, scout, lease = await holding(town)
+    await scout.call("release_task", task=where, fence=lease["fence"])
+    assert await told(scout) == []
+
+
+async def test_a_hold_is_told_for_as_long_as_it_lasts(town: Town) -> None:
+    where, scout, _ = await holding(town)
+    issue = town.repository.issues[int(where.partition("#")[2])]
+    town.person.comment(issue, "/hold until Monday")
+    await town.settle()
+    for _ in range(4):
+        assert await told(scout) == [("hold", where)]
+    assert "@octocat put" in await words(scout, "hold")
+    assert "until Monday" in await words(scout, "hold")
+    town.person.comment(issue, "/resume")
+    await town.settle()
+    assert await told(scout, "hold") == []
+
+
+async def test_an_answer_to_a_question_is_told_once(town: Town) -> None:
+    where, scout, lease = await holding(town)
+    issue = town.repository.issues[int(where.partition("#")[2])]
+    ask = {"task": where, "fence": lease["fence"], "status": "in_progress"}
+    await scout.call("update_task_status", **ask, question="Tabs or spaces?")
+    await town.settle()
+    assert await told(scout) == []
+    town.clock.forward(5)
+    town.person.comment(issue, "Spaces")
+    await town.settle()
+    assert await words(scout, "answered") == (
+        f"@octocat answered your question on {where}: github_get_thread has it. Go on."
+    )
+    assert await told(scout) == []
+
+
+async def test_who_goes_on_without_an_answer_is_told_of_none(town: Town) -> None:
+    where, scout, lease = await holding(town)
+    ask = {"task": where, "fence": lease["fence"], "status": "in_progress"}
+    await scout.call("update_task_status", **ask, question="Tabs or spaces?")
+    await scout.call("update_task_status", **ask, note="Spaces, then")
+    assert await told(scout) == []
+
+
+async def test_only_an_urgent_message_is_told_and_once(town: Town) -> None:
+    scout, other = await town.agent("scout"), await town.agent("other")
+    await other.call("send_message", to="scout", body="By the way", priority="medium")
+    assert await told(scout) == []
+    sent = await other.call("send_message", to="scout", body="Stop!", priority="high")
+    (notice,) = (await scout.call("list_tasks"))["notices"]
+    assert (notice["kind"], notice["subject"]) == ("message", sent["message_id"])
+    assert "Stop!" not in notice["message"]
+    assert await told(scout) == []
+
+
+async def test_who_is_paused_is_told_so_for_as_long_as_it_is(town: Town) -> None:
+    scout, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+    await lead.call("manage_agent", agent_id="scout", action="pause")
+    assert await told(scout) == [("paused", "scout")]
+    assert await told(scout) == [("paused", "scout")]
+    assert "lead paused you" in await words(scout, "paused")
+    await lead.call("manage_agent", agent_id="scout", action="resume")
+    assert await told(scout) == []
+
+
+async def test_a_lease_about_to_end_is_told(town: Town, clock: Clock) -> None:
+    """Calls renew a lease, but not each: here its time runs while none is written down."""
+    where, scout, _ = await holding(town, lease_s=300)
+    calm = Agent(Hub(town.store, town.hub.shared), scout.actor)
+    await calm.call("list_tasks")  # written down: from here on it is not for a while
+    clock.forward(300 - 40)
+    (kind,) = await told(calm)
+    assert kind == ("lease_ending", where)
+    assert "ends in 39 s" in await words(calm, "lease_ending")
+    assert await told(scout) == []
+
+
+async def test_the_same_call_again_may_be_a_retry_and_is_told_the_same(town: Town) -> None:
+    scout, other = await town.agent("scout"), await town.agent("other")
+    await other.call("send_message", to="scout", body="Stop!", priority="high")
+    heard = [len((await scout.call("list_tasks"))["notices"]) for _ in range(5)]
+    assert heard == [1] * notices.MOST_TIMES + [0] * (5 - notices.MOST_TIMES)
+
+
+async def test_of_an_answer_that_a_dead_process_gave_nothing_is_lost(town: Town) -> None:
+    scout, other = await town.agent("scout"), await town.agent("other")
+    await other.call("send_message", to="scout", body="Stop!", priority="high")
+    elsewhere = Agent(Hub(town.store, town.hub.shared), scout.actor)
+    assert [kind for kind, _ in await told(elsewhere)] == ["message"]
+    assert [kind for kind, _ in await told(scout)] == ["message"]
+    assert (await scout.call("list_tasks"))["notices"] == []
+    assert (await elsewhere.call("list_tasks"))["notices"] == []
+
+
+async def test_there_are_five_at_most_and_the_most_urgent_come_first(town: Town) -> None:
+    where, scout, _ = await holding(town)
+    issue = town.repository.issues[int(where.partition("#")[2])]
+    other = await town.agent("other")
+    for n in range(7):
+        await other.call("send_message", to="scout", body=f"{n}", priority="high")
+    town.person.comment(issue, "/hold")
+    await town.settle()
+    first = [kind for kind, _ in await told(scout)]
+    assert first == ["hold", "message", "message", "message", "message"]
+    rest = [each["kind"] for each in (await scout.call("list_tasks"))["notices"]]
+    assert rest == ["hold", "message", "message", "message"]
+
+
+async def test_what_is_a_day_old_is_told_no_more(town: Town) -> None:
+    _, scout, _ = await holding(town, lease_s=60)
+    await town.time_passes(61)
+    town.clock.forward(25 * 3600)
+    assert await told(scout, "lease_lost") == []
+
+
+async def test_leases_that_ended_long_ago_are_not_read_at_each_call(
+    store: Store, installation_id: int
+) -> None:
+    """However many an agent had: on SQLite as the plan says it, on MySQL as rows are counted."""
+
+    async def fill(tx: Tx) -> None:
+        rows = [ended(installation_id, n, await tx.now()) for n in range(2000)]
+        await tx.many(sql.insert("leases", tuple(rows[0])), rows)
+
+    async def cost(tx: Tx) -> int:
+        now, before = await tx.now(), await rows_read(tx)
+        which = await stored.which(tx, installation_id, "scout", now, now - notices.LATELY)
+        assert which == []
+        return await rows_read(tx) - before
+
+    await store.write(fill)
+    if store.dialect == "mysql":
+        assert await store.read(cost) < 100
+        return
+    given = {"i": installation_id, "a": "scout", "now": 0, "since": 0}
+    plan = await store.read(lambda tx: tx.all(f"EXPLAIN QUERY PLAN {stored.WHICH}", **given))
+    of_leases = [each["detail"] for each in plan if "leases" in each["detail"]]
+    assert len(of_leases) == 2
+    assert "ended_at>?" in of_leases[0]
+
+
+def ended(installation_id: int, n: int, now: int) -> Row:
+    long_ago = now - 30 * 24 * 3600 * SECOND
+    return {
+        "installation_id": installation_id,
+        "id": f"l_{n}",
+        "task_id": f"t_{n}",
+        "holder": "scout",
+        "fence": 1,
+        "state": ("expired", "revoked")[n % 2],
+        "lease_s": 900,
+        "expires_at": long_ago + n,
+        "granted_at": long_ago,
+        "renewed_at": long_ago,
+        "ended_at": long_ago + n,
+    }
+
+
+async def rows_read(tx: Tx) -> int:
+    """By this connection, as MySQL counts them."""
+    if tx.dialect == "sqlite":
+        return 0
+    found = await tx.all("SHOW SESSION STATUS LIKE 'Handler_read%'")
+    return sum(int(each["Value"]) for each in found)
+
+
+async def test_what_there_is_to_tell_is_looked_for_in_one_query_and_people_get_none(
+    town: Town,
+) -> None:
+    where, scout, _ = await holding(town)
+    person = Actor(town.installation.id, "@octocat", "tech-lead")
+    answer = await town.hub.call(person, "get_task", {"task": where})
+    assert answer["notices"] == []
+    assert tuple(stored.SIGNS) == tuple(notices.KINDS)
+    assert await told(scout) == []
+
+
+async def test_calls_are_counted(town: Town) -> None:
+    calm = Hub(town.store, town.hub.shared)
+    scout = Agent(calm, (await town.agent("scout")).actor)
+    before = await calls(town)
+    for _ in range(3):
+        await scout.call("list_tasks")
+    calm.touched.clear()
+    await scout.call("list_tasks")
+    assert await calls(town) == before + 4
+
+
+async def calls(town: Town) -> int:
+    (row,) = await town.rows("SELECT calls FROM agents WHERE installation_id = :i AND id = 'scout'")
+    return int(row["calls"])

@@ -1,0 +1,121 @@
+"""What GitHub refuses comes back to its author in words that help."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bot.github.client import Answer
+from bot.outbox.kinds import KINDS
+from bot.outbox.refusals import explained, status_of
+from fixtures.github import Issue
+from tests.support.story import Town
+
+Scene = Callable[[Town, Issue], None]
+
+
+def no_permission(town: Town, _: Issue) -> None:
+    granted = {**town.installation.permissions, "issues": "read", "pull_requests": "read"}
+    town.github.accept_permissions(town.installation, granted)
+
+
+def archived(town: Town, _: Issue) -> None:
+    town.person.archive(town.repository)
+
+
+def deleted(town: Town, issue: Issue) -> None:
+    town.person.delete_issue(issue)
+
+
+@pytest.mark.parametrize(
+    ("scene", "status", "reason"),
+    [
+        (no_permission, 403, "missing_permission"),
+        (archived, 403, "archived"),
+        (deleted, 410, "gone"),
+    ],
+)
+async def test_a_refusal_says_why(town: Town, scene: Scene, status: int, reason: str) -> None:
+    issue, agent = await town.task(), await town.agent("scout")
+    queued = await agent.call("github_comment_issue", issue=town.name(issue), body="x")
+    town.github.hold_deliveries()
+    scene(town, issue)
+    town.clock.forward(3600)  # a token keeps what it was given
+    await town.settle()
+    refused = await agent.call("get_write", write_id=queued["write_id"])
+    assert (refused["state"], refused["error"]["code"]) == ("refused", "github_refused")
+    details = refused["error"]["details"]
+    assert (details["status"], details["reason"]) == (status, reason)
+    if scene is no_permission:
+        assert details["accepted_permissions"] == "issues=write; pull_requests=write"
+        assert "issues=write" in refused["error"]["message"]
+
+
+def graphql(**error: Any) -> Answer:
+    return Answer(200, {}, {"data": {"x": None}, "errors": [error]})
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (graphql(type="NOT_FOUND", message="Could not resolve"), 404),
+        (graphql(type="FORBIDDEN", message="Resource not accessible by integration"), 403),
+        (graphql(type="STALE_DATA", message="Expected branch to point to"), 409),
+        (graphql(type="UNPROCESSABLE", message="no"), 422),
+        # GitHub's own trouble has no type: what came of it nobody knows.
+        (graphql(message="Something went wrong while executing your query."), 500),
+        (Answer(200, {}, {"data": {}}), 200),
+        (Answer(200, {}, {"errors": "?"}), 200),
+        (Answer(200, {}, [{"errors": [{"type": "NOT_FOUND"}]}]), 200),
+        (Answer(404, {}, {"errors": [{"type": "FORBIDDEN"}]}), 404),
+    ],
+)
+def test_what_graphql_says_in_the_body_is_read_as_a_status(answer: Answer, status: int) -> None:
+    assert status_of(answer) == status
+
+
+def test_without_a_word_of_github_the_table_names_the_permission() -> None:
+    answer = graphql(type="FORBIDDEN", message="Resource not accessible by integration")
+    error = explained(KINDS["commit"], answer, {})
+    assert error["details"]["accepted_permissions"] == "contents=write"
+
+
+@pytest.mark.parametrize("data", [None, "", [], {"message": 7}, {"errors": [None, 7, {}]}])
+def test_a_refusal_without_sense_is_still_told(data: Any) -> None:
+    error = explained(KINDS["comment"], Answer(422, {}, data), {})
+    assert error["message"].startswith("GitHub refused it (422)")
+    assert error["details"]["reason"] == "invalid"
+
+
+async def test_a_wait_is_not_forgotten_by_a_restart(town: Town) -> None:
+    issue, agent = await town.task(), await town.agent("scout")
+    town.github.fault("POST", r"/comments$", "secondary", seconds=600)
+    await agent.call("github_comment_issue", issue=town.name(issue), body="patience")
+    while not any(r.status == 403 for r in town.github.requests):
+        town.clock.forward(await town.sender.step(town.installation.id) or 0)
+    began = town.clock()
+    await town.sender.release()
+    town.restart()
+    await town.settle()
+    assert town.clock() - began >= 599_000_000
+    assert any("patience" in each.body for each in issue.comments)
+
+
+async def test_what_was_spent_of_the_hour_is_not_forgotten_by_a_restart(town: Town) -> None:
+    agent = await town.agent("scout")
+    for n in range(30):
+        await agent.call("github_create_issue", repository="acme/rocket", title=f"{n}")
+    await town.settle()
+    before = await content_left(town)
+    town.restart()
+    assert await content_left(town) == pytest.approx(before, abs=1)
+
+
+async def content_left(town: Town) -> int:
+    agent = await town.agent("watcher", "observer")
+    (content,) = [
+        each for each in (await agent.call("get_budget"))["buckets"] if each["name"] == "content"
+    ]
+    left: int = content["left"]
+    assert left < content["limit"]
+    return left

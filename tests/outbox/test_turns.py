@@ -1,0 +1,120 @@
+"""Whose write goes next, and how much may be said."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.comments.limits import EXCHANGES, exchange
+from bot.inbox import worker
+from bot.outbox.fairness import LONGEST_STREAK, in_order
+from fixtures.github import Issue
+from tests.support.story import Agent, Town
+
+
+def row(seq: int, author: str, lane: int = 1) -> dict[str, object]:
+    return {"seq": seq, "author": author, "lane": lane}
+
+
+def authors(rows: list[dict[str, object]]) -> list[object]:
+    return [each["author"] for each in rows]
+
+
+def test_people_and_bookkeeping_go_first_in_the_order_in_which_they_asked() -> None:
+    first = [row(9, "scout"), row(8, "bot", 0), row(7, "@octocat", 0)]
+    assert authors(in_order(first, {}, 0)) == ["@octocat", "bot", "scout"]
+
+
+def test_after_three_turns_in_a_row_an_agent_has_one() -> None:
+    first = [row(9, "scout"), row(8, "bot", 0)]
+    assert authors(in_order(first, {}, LONGEST_STREAK - 1)) == ["bot", "scout"]
+    assert authors(in_order(first, {}, LONGEST_STREAK)) == ["scout", "bot"]
+
+
+def test_the_agent_whose_last_turn_is_longest_ago_is_next() -> None:
+    first = [row(1, "a"), row(2, "b"), row(3, "new")]
+    assert authors(in_order(first, {"a": 20, "b": 10}, 0)) == ["new", "b", "a"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 99), st.sampled_from("abc"), st.sampled_from([0, 1]))),
+    st.dictionaries(st.sampled_from("abc"), st.integers(0, 99)),
+    st.integers(0, 9),
+)
+def test_nobody_is_left_out(
+    given_rows: list[tuple[int, str, int]], last: dict[str, int], streak: int
+) -> None:
+    first = [row(*each) for each in given_rows]
+    found = in_order(first, last, streak)
+    assert sorted(map(repr, found)) == sorted(map(repr, first))
+
+
+def test_two_are_stopped_when_they_only_answered_each_other() -> None:
+    talk = ["b", "a"] * EXCHANGES
+    assert exchange(talk) == ("a", "b")
+    assert exchange(talk[1:]) is None
+    assert exchange(["", *talk]) is None
+    assert exchange([*talk[:3], "c", *talk[3:]]) is None
+    assert exchange(["a"] * 2 * EXCHANGES) is None
+
+
+async def spoken(agent: Agent, issue: str, n: int) -> None:
+    for each in range(n):
+        await agent.call("github_comment_issue", issue=issue, body=f"{agent.actor.name} {each}")
+
+
+def order(issue: Issue) -> list[str]:
+    return [each.body.split()[-2] for each in issue.comments if each.user.type == "Bot"]
+
+
+async def test_a_talkative_agent_does_not_hold_up_the_others(town: Town) -> None:
+    issue = await town.task()
+    loud, quiet = await town.agent("loud"), await town.agent("quiet")
+    await spoken(loud, town.name(issue), 20)
+    await spoken(quiet, town.name(issue), 2)
+    await town.settle()
+    # The issue is one target: there they keep the order in which they were asked for.
+    assert order(issue) == ["loud"] * 20 + ["quiet"] * 2
+    one, two = await town.task("One"), await town.task("Two")
+    await spoken(loud, town.name(one), 20)
+    await spoken(quiet, town.name(two), 2)
+    posts = len(town.github.requests)
+    await town.settle()
+    said = [r.body["body"].split()[-2] for r in town.github.requests[posts:] if r.method == "POST"]
+    assert said[:4].count("quiet") == 2
+
+
+async def test_an_agents_flood_leaves_people_their_share(town: Town) -> None:
+    """What a person asks for goes out at once, however much agents have queued."""
+    flooded, calm = await town.task("Flooded"), await town.task("Calm")
+    agents = [await town.agent(f"agent-{n}") for n in range(5)]
+    for each in agents:
+        for n in range(50):
+            await each.call(
+                "github_create_issue", repository="acme/rocket", title=f"{each.actor.name} {n}"
+            )
+    # Until agents have spent what is theirs of the hour.
+    while (wait := await town.sender.step(town.installation.id)) is not None and wait < 10:
+        town.clock.forward(wait)
+    assert wait is not None
+    town.person.comment(calm, "/status")
+    began = town.clock()
+    await town.github.delivered()
+    while not any(each.user.type == "Bot" for each in calm.comments):
+        while await worker.step(town.hub):
+            pass
+        town.clock.forward(await town.sender.step(town.installation.id) or 0)
+    assert town.clock() - began < 10_000_000
+    assert flooded.comments == []
+
+
+async def test_an_answer_to_a_person_waits_for_no_agent_on_the_same_issue(town: Town) -> None:
+    issue = await town.task()
+    agent = await town.agent("chatty")
+    for n in range(5):
+        await agent.call("github_comment_issue", issue=town.name(issue), body=f"Thought {n}")
+    town.person.comment(issue, "/status")
+    while await town.heard():
+        pass
+    await town.settle()
+    said = [each.body for each in issue.comments[1:]]
+    (answer,) = [n for n, body in enumerate(said) if "waiting for an agent" in body]
+    assert answer < 2

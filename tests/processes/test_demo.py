@@ -1,0 +1,119 @@
+"""The demo, which whoever meets Hubbub sees first: it can be joined, and the README shows it."""
+
+import asyncio
+import json
+import os
+import re
+import shlex
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from fixtures import demo
+from fixtures.demo import story
+from fixtures.demo.narration import Telling
+from fixtures.demo.stage import Stage, hubbub, staged, until
+
+ROOT = Path(__file__).parents[2]
+CHAPTER = re.compile(r'tell\.chapter\(\s*"([^"]+)"')
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with staged() as made:
+        yield made
+
+
+@pytest.fixture
+async def lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -> AsyncIterator[list[str]]:
+    """What is printed for those who join, as long as it stays up."""
+    tell = Telling()
+    repository, person = await story.open_repository(stage, tell)
+    await story.open_issues(stage, tell, repository, person)
+    staying = asyncio.create_task(demo.stay(stage, tell, repository, person))
+    printed: list[str] = []
+
+    def told() -> bool:
+        printed.extend(capsys.readouterr().out.splitlines())
+        return staying.done() or any("The rest that octocat" in line for line in printed)
+
+    assert await until(told)
+    yield printed
+    staying.cancel()
+    await asyncio.gather(staying, return_exceptions=True)
+
+
+async def pasted(line: str, folder: Path) -> str:
+    """What it prints in a terminal somewhere else, where no setting is made."""
+    ran = await asyncio.create_subprocess_shell(
+        line, cwd=folder, env={"PATH": os.defpath}, stdout=PIPE, stderr=PIPE
+    )
+    out, err = await ran.communicate()
+    assert ran.returncode == 0, err.decode()
+    return out.decode()
+
+
+async def test_several_agents_join_the_demo_by_the_lines_it_prints(
+    lines: list[str], tmp_path: Path
+) -> None:
+    [making] = [line for line in lines if "token create" in line]
+    [joining] = [line for line in lines if "register_agent" in line]
+    await pasted(joining, tmp_path)
+    second = (await pasted(making, tmp_path)).strip()
+    words = ["HUBBUB_TOKEN=" + second if "TOKEN=" in w else w for w in shlex.split(joining)]
+    as_second = shlex.join(words).replace("agent_id=guest", "agent_id=second")
+    assert json.loads(await pasted(f"env {as_second}", tmp_path))["agent"]["id"] == "second"
+    listed = as_second.partition(" register_agent")[0] + " list_agents"
+    found = json.loads(await pasted(f"env {listed}", tmp_path))["agents"]
+    assert {each["id"] for each in found} == {"guest", "second"}
+
+
+async def curled(line: str) -> str:
+    """What curl prints of it, also where there is none."""
+    *options, url = shlex.split(line)[1:]
+    data = options[options.index("-d") + 1] if options else None
+    async with aiohttp.request("POST" if data else "GET", url, data=data) as response:
+        assert response.ok
+        return await response.text()
+
+
+async def test_one_acts_as_octocat_by_the_lines_it_prints(lines: list[str]) -> None:
+    hold, look = (line for line in lines if line.startswith("curl "))
+    await curled(hold)
+    for _ in range(100):
+        if "+1" in (said := await curled(look)):
+            break
+        await asyncio.sleep(0.1)
+    assert "--- octocat [hubbub[bot]: +1]\n/hold until Monday" in said
+    where = lines[-1].rpartition(" ")[2]
+    assert "acme/rocket#4" in await curled(f"curl -d 'Fuel gauge' {where}/issues")
+    assert (await curled(f"curl {where}/issues/4")).startswith("#4 Fuel gauge (open) agent-task")
+    assert "POST /issues/1 " in await curled(lines[-1].partition(": ")[2])
+    async with aiohttp.request("POST", f"{where}/pulls/4/merge") as refused:
+        assert (refused.status, "no open pull request" in await refused.text()) == (404, True)
+
+
+async def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
+    given = {"PATH": os.defpath, "TMPDIR": str(tmp_path)}
+    playing = await asyncio.create_subprocess_exec(
+        *hubbub("demo", "--keep"), env=given, stdout=PIPE, stderr=PIPE
+    )
+    assert playing.stdout is not None
+    while b"agent-task" not in await playing.stdout.readline():
+        assert playing.returncode is None
+    assert os.listdir(tmp_path)  # noqa: PTH208 - a test's folder
+    playing.terminate()
+    _, err = await playing.communicate()
+    assert (playing.returncode, err.decode()) == (0, "")
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+def test_the_readme_shows_the_steps_of_the_demo_from_the_third_on() -> None:
+    titles = CHAPTER.findall(Path(story.__file__).read_text())
+    told = [f"{n}. {title}" for n, title in enumerate(titles, 1)]
+    assert len(told) == 11
+    sample = (ROOT / "README.md").read_text()
+    assert re.findall(r"^\d+\. .+$", sample, re.MULTILINE) == told[2:]

@@ -1,0 +1,119 @@
+"""Rules that hold for processes of their own, and for connections that break under them."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pymysql
+
+from bot.dispatch.dispatcher import Hub
+from bot.identity.actors import Actor
+from bot.identity.keyring import Keys
+from bot.kernel.operation import Shared
+from store.engine.database import open_store
+from store.engine.migrate import upgrade
+from store.engine.mysql import Address, address
+from tests.support.server_process import SECRET, Serving, rows, serving
+
+INSTALLATION = 42
+# A proper end takes no longer; the agent's wait would.
+STOP_S = 12
+
+
+async def test_servers_start_and_end_together_on_an_empty_database(
+    empty_url: str, tmp_path: Path
+) -> None:
+    """Each is told to stop as soon as it says that it listens."""
+
+    async def started_and_stopped() -> int:
+        async with serving(tmp_path, empty_url) as server:
+            return await server.stop()
+
+    outcomes = await asyncio.gather(*(started_and_stopped() for _ in range(3)))
+    assert outcomes == [0] * 3
+
+
+# --- Told to stop --------------------------------------------------------------------------------
+
+
+async def registered(server: Serving, agent: str) -> None:
+    """By this process, so that the server has not heard of the agent yet."""
+    store = await open_store(server.database_url)
+    hub, actor = Hub(store, Shared(Keys(SECRET))), Actor(INSTALLATION, agent, "developer")
+    await hub.call(actor, "register_agent", {"agent_id": agent, "name": agent})
+    await store.close()
+
+
+async def last_active(server: Serving) -> list[dict[str, Any]]:
+    return await rows(server.database_url, "SELECT last_active_at FROM agents")
+
+
+async def waits(server: Serving, token: str) -> int:
+    """An agent's longest wait for a message: the status of the answer."""
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"{server.url}/api/v1/get_messages"
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(url, json={"wait_s": 50}) as response,
+    ):
+        await response.read()
+        return response.status
+
+
+async def test_told_to_stop_it_stops_and_answers_those_who_wait(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
+    upgrade(url)
+    async with serving(tmp_path, url) as server:
+        token = await server.token(INSTALLATION, "scout")
+        await registered(server, "scout")
+        before = await last_active(server)
+        waiting = asyncio.create_task(waits(server, token))
+        while await last_active(server) == before:  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(0.05)
+        async with asyncio.timeout(STOP_S):
+            assert await server.stop() == 0
+        assert await waiting == 200
+        assert "Traceback" not in server.log.read_text()
+
+
+# --- Connections ---------------------------------------------------------------------------------
+
+
+def kill_all(where: Address) -> int:
+    """Every connection to the database; how many there were."""
+    admin = pymysql.connect(
+        host=where.host, port=where.port, user=where.user, password=where.password
+    )
+    with admin, admin.cursor() as cursor:
+        q = "SELECT id FROM information_schema.processlist WHERE db = %s"
+        cursor.execute(q, (where.database,))
+        found = cursor.fetchall()
+        for (connection,) in found:
+            cursor.execute(f"KILL {connection}")
+    return len(found)
+
+
+async def test_killed_connections_are_no_faults_of_ours_on_mysql(
+    migrated_mysql_url: str, installation_id: int
+) -> None:
+    where = address(migrated_mysql_url)
+    store = await open_store(migrated_mysql_url)
+    hub = Hub(store, Shared(Keys(SECRET)))
+
+    async def agent(name: str) -> None:
+        actor = Actor(installation_id, name, "developer")
+        await hub.call(actor, "register_agent", {"agent_id": name, "name": "x"})
+        await hub.call(actor, "list_agents", {})
+
+    killed = 0
+    for _ in range(10):
+        working = asyncio.gather(*(agent(f"agent-{n}") for n in range(8)))
+        killed += await asyncio.to_thread(kill_all, where)
+        await working
+    assert killed >= 10
+    agents = await rows(
+        migrated_mysql_url, "SELECT id FROM agents WHERE installation_id = :i", i=installation_id
+    )
+    assert len(agents) == 8
+    await store.close()

@@ -1,0 +1,235 @@
+"""Each kind of write, with each fault of GitHub's, and the sender's death after each of its steps.
+
+Either the effect is there once and the write is sent, or it is not there and its author is told
+why. No webhook tells of the effect: it has to be looked for.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.background.request_scheduler import Sender
+from bot.github.channel import GRACE, LEASE
+from bot.github.client import GitHub
+from bot.outbox.kinds import KINDS, Kind
+from store.engine.transaction import Row, Store, Tx
+from store.outbox import sender_leases, writes
+from tests.support.crash_points import Death, Life, mortal
+from tests.support.story import Clock, Town
+from tests.support.story import town as open_town
+from tests.support.write_scenarios import SCENES, Scene, Stage, set_up
+
+# Of real time: only where GitHub keeps silent is it waited for.
+TIME_OUT_S = 0.05
+# More than any write takes.
+MOST_STEPS = 100
+ALWAYS = 1000
+# What only the dead one was told must be over when the next one begins: it cannot know.
+LIMIT_S = 40
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """`strikes`: what fails in which way how often: the write itself, or the reads about it."""
+
+    strikes: tuple[tuple[str, str, int], ...] = ()
+    refused: bool = False
+    renamed: bool = False
+
+
+def once(*faults: str) -> Trouble:
+    return Trouble(tuple(("WRITE", each, 1) for each in faults))
+
+
+def refused(fault: str) -> Trouble:
+    return Trouble((("WRITE", fault, ALWAYS),), refused=True)
+
+
+TROUBLES = {
+    "none": Trouble(),
+    # GitHub says no.
+    "403": refused("403"),
+    "404": refused("404"),
+    "410": refused("410"),
+    "422": refused("422"),
+    "locked": refused("locked"),
+    "too long": refused("too_long"),
+    # It says wait.
+    "secondary": once("secondary"),
+    "secondary, without retry-after": once("secondary_no_retry_after"),
+    "secondary, twice": once("secondary_no_retry_after", "secondary_no_retry_after"),
+    "429": once("429"),
+    "graphql's points are spent": once("graphql_spent"),
+    # It says nothing that helps.
+    "500": once("500"),
+    "502": once("502"),
+    "502 after the effect": once("502_after"),
+    "closed": once("close"),
+    "closed after the effect": once("close_after"),
+    "time-out": once("timeout"),
+    "time-out after the effect": once("timeout_after"),
+    "closed, then closed after the effect": once("close", "close_after"),
+    # Its token, its lag, its other name.
+    "401": once("401"),
+    "the token is revoked": once("revoked"),
+    "404 at first": once("404"),
+    "502 after the effect, which is not seen at first": Trouble(
+        (("WRITE", "502_after", 1), ("GET", "unseen", 1))
+    ),
+    "renamed": Trouble(renamed=True),
+    "renamed, closed after the effect": Trouble((("WRITE", "close_after", 1),), renamed=True),
+    # What is read before, or looked for after it, fails as well.
+    "502 after the effect, then 500 twice": Trouble((("WRITE", "502_after", 1), ("GET", "500", 2))),
+    "closed after the effect, then told to wait": Trouble(
+        (("WRITE", "close_after", 1), ("GET", "secondary", 1))
+    ),
+    "the first read is closed": Trouble((("GET", "close", 1),)),
+    "the first read is told to wait": Trouble((("GET", "secondary", 1),)),
+    "the first read gets 404": Trouble((("GET", "404", 1),)),
+}
+
+
+def concerns(kind: Kind, trouble: Trouble) -> bool:
+    """Whether it can befall the kind: some have no reads, and to some a 404 says that it is so."""
+    reads = kind.prepare is not Kind.prepare or kind.look is not Kind.look
+    for what, fault, _ in trouble.strikes:
+        if what == "GET" and not reads:
+            return False
+        if what == "GET" and len(trouble.strikes) == 1 and kind.prepare is Kind.prepare:
+            return False
+        if fault == "graphql_spent" and kind.resource != "graphql":
+            return False
+        if fault.isdecimal() and int(fault) in kind.done:
+            return False
+    return True
+
+
+@dataclass(frozen=True)
+class Matrix:
+    stage: Stage
+    patient: GitHub
+    hasty: GitHub
+
+    @property
+    def town(self) -> Town:
+        return self.stage.town
+
+    async def cell(self, kind: str, trouble: Trouble, after: int | None) -> int:
+        """Play it, and hold it to what it must come to: how many steps it took."""
+        scene = await SCENES[kind](self.stage)
+        write_id = await self.queued(kind, scene)
+        self.strike(scene, trouble)
+        silent = any("timeout" in fault for _, fault, _ in trouble.strikes)
+        github = self.hasty if silent else self.patient
+        life = Life(after)
+        sender = mortal(self.town.hub, github, life)
+        try:
+            await self.live(sender, write_id)
+        except Death:
+            sender = Sender(self.town.hub, github)
+            await self.succeed(sender, write_id)
+        await self.town.store.write(lambda tx: sender_leases.release(tx, sender.me))
+        self.town.github._site.faults._asked.clear()
+        if trouble.renamed:
+            self.town.person.rename(self.stage.repository, "rocket")
+        await self.judge(scene, trouble, write_id)
+        return life.steps
+
+    async def queued(self, kind: str, scene: Scene) -> str:
+        async def work(tx: Tx) -> str:
+            return await writes.queue(
+                tx,
+                self.town.installation.id,
+                kind=kind,
+                repository_id=self.stage.repository.id,
+                target=scene.target,
+                arguments=scene.arguments,
+                author="scout",
+                task_id=scene.task_id,
+            )
+
+        return await self.town.store.write(work)
+
+    def strike(self, scene: Scene, trouble: Trouble) -> None:
+        for what, fault, times in trouble.strikes:
+            asked = ("GET", "") if what == "GET" else (scene.method, scene.path)
+            self.town.github.fault(*asked, fault, times, seconds=LIMIT_S)
+        if trouble.renamed:
+            self.town.person.rename(self.stage.repository, "missile")
+
+    async def live(self, sender: Sender, write_id: str) -> None:
+        """Step by step until the write has come to its end."""
+        for _ in range(MOST_STEPS):
+            wait = await sender.step(self.town.installation.id)
+            write = await self.write(write_id)
+            if write["state"] in writes.FINAL:
+                return
+            if wait is None:
+                wait = max(0, write["not_before"] - self.town.clock()) / 1_000_000
+            self.town.clock.forward(wait)
+        raise AssertionError(f"it does not come to its end: {await self.write(write_id)}")
+
+    async def succeed(self, sender: Sender, write_id: str) -> None:
+        """Another takes over, not before the dead one's last request has surely ended."""
+        assert await sender.step(self.town.installation.id) == 1
+        self.town.clock.forward((LEASE + GRACE) / 1_000_000)
+        await self.live(sender, write_id)
+
+    async def write(self, write_id: str) -> Row:
+        q = "SELECT * FROM writes WHERE installation_id = :i AND id = :w"
+        (row,) = await self.town.rows(q, w=write_id)
+        return row
+
+    async def judge(self, scene: Scene, trouble: Trouble, write_id: str) -> None:
+        write = await self.write(write_id)
+        came_to = (write["state"], scene.effects(), write["error"] is None)
+        assert came_to == (("refused", 0, False) if trouble.refused else ("sent", 1, True)), write
+
+
+@pytest.fixture
+async def matrix(store: Store, clock: Clock) -> AsyncIterator[Matrix]:
+    """Other tests compare all these exchanges with GitHub's description: it takes a while."""
+    async with open_town(store, clock, None) as town, aiohttp.ClientSession() as session:
+        stage = set_up(town)
+        await town.settle()
+        await town.sender.release()
+        town.github.hold_deliveries()
+        given: dict[str, Any] = {
+            "api_url": town.github.url,
+            "app_id": str(town.github.app.id),
+            "private_key": town.github.app.private_key,
+            "now": town.clock,
+        }
+        patient = GitHub(session, **given)
+        yield Matrix(stage, patient, GitHub(session, **given, time_out=TIME_OUT_S))
+        assert town.github.limits.passed == []
+        assert town.github.limits.hurried == []
+
+
+def test_each_kind_of_write_has_its_scene_in_the_matrix() -> None:
+    assert set(SCENES) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_write_takes_effect_once_or_is_refused_whatever_fails_and_whoever_dies(
+    matrix: Matrix, kind: str
+) -> None:
+    # A database over the wire takes its time: there, one death of four.
+    every = 4 if matrix.town.store.dialect == "mysql" else 1
+    cells, failed = 0, []
+    for n, (name, trouble) in enumerate(TROUBLES.items()):
+        if not concerns(KINDS[kind], trouble):
+            continue
+        steps = await matrix.cell(kind, trouble, None)
+        cells += 1
+        for after in range(1 + n % every, steps + 1, every):
+            try:
+                await matrix.cell(kind, trouble, after)
+            except AssertionError as exc:
+                failed.append((name, after, str(exc)))
+            cells += 1
+    print(f"{kind}: {cells} cells")  # noqa: T201 - for `pytest -rP`
+    assert failed == []

@@ -1,0 +1,485 @@
+"""`.github/hubbub.yml`: what it may hold, what is in force, what people are told is wrong."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from bot.comments.replies import WRONG_SETTINGS
+from bot.fetch.answers.repository_settings import BATCH
+from bot.identity.actors import ROLE_OF_PERMISSION, ROLES
+from bot.inbox.commands import VERBS
+from bot.repository import repository_settings
+from bot.repository.repository_settings import (
+    DEFAULTS,
+    GROUPS,
+    PERMISSIONS,
+    Permissions,
+    RepositorySettings,
+)
+from bot.repository.settings_file import PATH, Unreadable, parse
+from bot.tasks.states import STATES
+from fixtures.github import Issue
+from store.engine import sql
+from store.fetch import pending_reads
+from tests.support.story import Town
+
+DOCS = Path(__file__).parents[2] / "docs" / "reference"
+PAGE = (DOCS / "repository-settings.md").read_text()
+SCHEMA = DOCS / "hubbub.schema.json"
+KNOWN = ", ".join(Permissions.model_fields)
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+
+
+async def push(town: Town, text: str | None) -> None:
+    town.person.push(town.repository, "main", {PATH: text})
+    await town.settle()
+
+
+async def read_again(town: Town) -> None:
+    """As a second process would, or a backfill."""
+    arguments = {"repository_id": town.repository.id, "committer": "octocat"}
+    i, subject = town.installation.id, str(town.repository.id)
+    await town.store.write(lambda tx: pending_reads.ask(tx, i, "settings", subject, arguments))
+    await town.settle()
+
+
+async def in_force(town: Town) -> RepositorySettings:
+    here = (town.installation.id, town.repository.id)
+    return await town.store.read(lambda tx: repository_settings.of(tx, *here))
+
+
+def told(town: Town) -> list[Issue]:
+    return [each for each in town.repository.issues.values() if each.title == WRONG_SETTINGS]
+
+
+def text(issue: Issue) -> str:
+    assert issue.body is not None
+    return issue.body
+
+
+# --- In force ------------------------------------------------------------------------------------
+
+
+async def test_without_a_file_the_defaults_are_in_force(town: Town) -> None:
+    await read_again(town)
+    assert await in_force(town) == DEFAULTS
+    assert told(town) == []
+
+
+async def test_a_pushed_file_is_in_force_until_it_is_removed(town: Town) -> None:
+    await push(town, "lease_s: 120\nboard:\n  project: 4\n")
+    found = await in_force(town)
+    assert (found.lease_s, found.board and found.board.project) == (120, 4)
+    await push(town, None)
+    assert await in_force(town) == DEFAULTS
+
+
+async def test_a_claim_lasts_as_long_as_the_repository_says_unless_the_agent_does(
+    town: Town,
+) -> None:
+    await push(town, "lease_s: 120")
+    agent = await town.agent("scout")
+    for length, lasts in ({}, 120), ({"lease_s": 600}, 600):
+        issue = await town.task()
+        for arguments in ({"task": town.name(issue)}, {}):
+            await agent.call("claim_task", **arguments, **length)
+            (lease,) = await town.rows(
+                "SELECT * FROM leases WHERE installation_id = :i AND state = 'held'"
+            )
+            assert lease["lease_s"] == lasts
+            await agent.call("release_task", task=town.name(issue), fence=lease["fence"])
+        town.person.close(issue)
+        await town.settle()
+
+
+async def test_the_task_label_makes_tasks_whatever_its_case_and_the_old_one_no_more(
+    town: Town,
+) -> None:
+    town.person.open_issue(town.repository, "Before", labels=["Ready"])
+    kept = await town.task("Kept")
+    town.person.close(town.person.open_issue(town.repository, "Closed", labels=["Ready"]))
+    await push(town, "task_label: ready")
+    town.person.open_issue(town.repository, "After", labels=["Ready"])
+    town.person.open_issue(town.repository, "No more", labels=["agent-task"])
+    await town.settle()
+    agent = await town.agent("scout")
+    found = (await agent.call("list_tasks"))["tasks"]
+    assert sorted(each["title"] for each in found) == ["After", "Before", kept.title]
+    made = await agent.call("create_task", repository="acme/rocket", title="Made")
+    await town.settle()
+    number = (await agent.call("get_task", task=made["task"]["id"]))["task"]["number"]
+    assert [each.name for each in town.repository.issues[number].labels] == ["Ready"]
+    refused = await agent.refused("get_task", task="acme/rocket#999")
+    assert "by the label ready" in refused.message
+
+
+async def test_removing_the_file_makes_tasks_of_issues_with_the_default_label(town: Town) -> None:
+    await push(town, "task_label: ready")
+    issue = await town.task()
+    agent = await town.agent("scout")
+    assert (await agent.refused("claim_task")).code == "nothing_ready"
+    await push(town, None)
+    assert (await agent.call("claim_task"))["task"]["number"] == issue.number
+
+
+async def test_more_issues_than_one_look_takes_become_tasks_all_the_same(town: Town) -> None:
+    town.person.open_issue(town.repository, "The first of many", labels=["bulk"])
+    await town.settle()
+    (row,) = await town.rows("SELECT * FROM issues WHERE installation_id = :i")
+    many = [row | {"id": row["id"] + n, "number": row["number"] + n} for n in range(1, 2 * BATCH)]
+    for each in many[1:-1]:
+        each["labels"] = "[]"
+    many[-2]["labels"] = '["agent-task"]'
+    statement = sql.insert("issues", tuple(row))
+    await town.store.write(lambda tx: tx.many(statement, many))
+    await push(town, "task_label: bulk")
+    tasks = "SELECT number FROM tasks WHERE installation_id = :i ORDER BY number"
+    found = [each["number"] for each in await town.rows(tasks)]
+    assert found == [row["number"], many[0]["number"], many[-1]["number"]]
+    await push(town, None)
+    more = [each["number"] for each in await town.rows(tasks)]
+    assert more == sorted([*found, many[-2]["number"]])
+
+
+async def test_a_command_takes_the_permission_that_the_repository_sets(town: Town) -> None:
+    await push(town, "permissions:\n  claim: triage\n  release: maintain\n  status: write\n")
+    issue = await town.task()
+    people = {
+        name: town.github.person(f"{name}-er", permissions={"acme/rocket": name})
+        for name in ("read", "triage", "write", "maintain")
+    }
+    said: list[str] = []
+    for who, command in (
+        ("read", "/claim"),
+        ("triage", "/claim"),
+        ("write", "/release"),
+        ("maintain", "/release"),
+        ("triage", "/status"),
+        ("write", "/status"),
+    ):
+        before = len(issue.comments)
+        comment = people[who].comment(issue, command)
+        await town.settle()
+        (reaction,) = [each.content for each in comment.reactions]
+        why = [
+            reason
+            for each in issue.comments[before + 1 :]
+            for reason in re.findall(r"not done: (.*)", each.body)
+        ]
+        said.append(" ".join([who, command, reaction, *why]))
+    tail = "on this repository, and yours is"
+    assert said == [
+        f"read /claim confused it takes the permission triage {tail} read.",
+        "triage /claim +1",
+        f"write /release confused it takes the permission maintain {tail} write.",
+        "maintain /release +1",
+        f"triage /status confused it takes the permission write {tail} triage.",
+        "write /status +1",
+    ]
+
+
+async def test_help_tells_the_permissions_in_force(town: Town) -> None:
+    await push(town, "permissions:\n  release: admin\n")
+    issue = await town.task()
+    town.person.comment(issue, "/help")
+    await town.settle()
+    rows = re.findall(r"^\| `/(\w+).* \| (\w+) \|$", issue.comments[-1].body, re.MULTILINE)
+    told = dict(rows)
+    assert told.pop("help") == "everybody"
+    assert told == DEFAULTS.permissions.model_dump() | {"release": "admin"}
+
+
+# --- What is wrong -------------------------------------------------------------------------------
+
+
+async def test_of_a_wrong_file_nothing_is_taken_and_who_pushed_it_is_told_once(town: Town) -> None:
+    await push(town, "lease_s: 120")
+    await push(town, "task_label: ready\n\nboard: {}\nlease_s: 5\ncolour: red\n")
+    assert await in_force(town) == DEFAULTS.model_copy(update={"lease_s": 120})
+    (issue,) = told(town)
+    assert issue.user.login == "hubbub[bot]"
+    assert issue.labels == []
+    mark, _, shown = text(issue).partition("\n")
+    assert mark.startswith("<!-- hubbub:write=")
+    assert shown == (
+        "@octocat, your change of it was not taken over:\n\n"
+        "- `line 3: board.project: is missing`\n"
+        "- `line 4: lease_s: must be at least 60`\n"
+        "- `line 5: colour: is unknown; known here are task_label, lease_s, agents_may_merge, "
+        "permissions, board`\n\n"
+        "The last settings that could be read stay in force, or the defaults if there were none. "
+        "Hubbub's documentation describes them on the page *Repository settings* "
+        "(`docs/reference/repository-settings.md`). Mend the file on the default branch, then "
+        "close this issue."
+    )
+    await read_again(town)
+    assert told(town) == [issue]
+    assert await town.rows("SELECT id FROM tasks WHERE installation_id = :i") == []
+
+
+async def test_each_wrong_content_is_told_and_a_right_one_is_taken_after_it(town: Town) -> None:
+    await push(town, "lease_s: 1")
+    await push(town, "lease_s: 2")
+    assert len(told(town)) == 2
+    await push(town, "lease_s: 200")
+    assert ((await in_force(town)).lease_s, len(told(town))) == (200, 2)
+    (row,) = await town.rows("SELECT * FROM repository_settings WHERE installation_id = :i")
+    assert (row["problem"], row["problem_sha"]) == (None, None)
+    await push(town, "lease_s: 2")
+    assert ((await in_force(town)).lease_s, len(told(town))) == (200, 3)
+
+
+async def test_what_a_file_says_mentions_nobody_and_is_no_markup(town: Town) -> None:
+    await push(town, '"@everyone`<img src=x>`\\L/claim": 1\n')
+    (issue,) = told(town)
+    (problem,) = [line for line in text(issue).splitlines() if "everyone" in line]
+    assert problem.startswith("- `line 1: @everyone")
+    assert problem.count("`") == 2
+
+
+async def test_a_folder_in_the_place_of_the_file_is_told(town: Town) -> None:
+    await push(town, "lease_s: 120")
+    town.person.push(town.repository, "main", {PATH: None, f"{PATH}/a.txt": "lease_s: 60"})
+    await town.settle()
+    (issue,) = told(town)
+    assert "- `there is no file at this path, but something else`" in text(issue)
+    assert (await in_force(town)).lease_s == 120
+
+
+async def test_a_file_too_long_is_told(town: Town) -> None:
+    await push(town, "lease_s: 120\n" + "#" * 65_536)
+    (issue,) = told(town)
+    assert "- `the file has 65549 bytes, and at most 65536 are read`" in text(issue)
+    assert await in_force(town) == DEFAULTS
+
+
+async def test_the_settings_outlive_a_time_in_which_the_app_does_not_see_the_repository(
+    town: Town,
+) -> None:
+    await push(town, "lease_s: 120")
+    town.installation.repositories.remove(town.repository)
+    await read_again(town)
+    assert (await in_force(town)).lease_s == 120
+
+
+WRONG: dict[str, tuple[bytes, str]] = {
+    "nothing": (b"null", "line 1: must be keys with values, as in `lease_s: 900`"),
+    "a list": (b"# Hm\n- a\n", "line 2: must be keys with values, as in `lease_s: 900`"),
+    "a text": (b"hello", "line 1: must be keys with values, as in `lease_s: 900`"),
+    "a short lease": (b"\n\n\nlease_s: 59", "line 4: lease_s: must be at least 60"),
+    "a long lease": (b"lease_s: 86401", "line 1: lease_s: must be at most 86400"),
+    "a fraction": (b"lease_s: 60.5", "line 1: lease_s: must be a whole number"),
+    "a time": (b"lease_s: 15:00", "line 1: lease_s: must be a whole number"),
+    "a quoted number": (b'lease_s: "60"', "line 1: lease_s: must be a whole number"),
+    "endless digits": (b"lease_s: " + b"9" * 60_000, "line 1: lease_s: must be a whole number"),
+    "a truth for a number": (b"lease_s: true", "line 1: lease_s: must be a whole number"),
+    "yes": (b"agents_may_merge: yes", "line 1: agents_may_merge: must be true or false"),
+    "a number for a text": (
+        b"task_label: 2026",
+        "line 1: task_label: must be a text; put it in quotes",
+    ),
+    "a list for a text": (
+        b"task_label:\n  - a",
+        "line 1: task_label: must be a text; put it in quotes",
+    ),
+    "an empty text": (b'task_label: ""', "line 1: task_label: must not be empty"),
+    "a long text": (
+        b"task_label: " + b"x" * 51,
+        "line 1: task_label: must have at most 50 characters",
+    ),
+    "spaces around": (
+        b'task_label: " a"',
+        "line 1: task_label: must be one line that neither begins nor ends with a space",
+    ),
+    "two lines": (
+        b'task_label: "a\\nb"',
+        "line 1: task_label: has a control character",
+    ),
+    "a text for keys": (b"board: 4", "line 1: board: must have keys of its own below it"),
+    "no project": (b"\nboard:\n  field: X", "line 2: board.project: is missing"),
+    "no such project": (b"board:\n  project: 0", "line 2: board.project: must be at least 1"),
+    "a claim by everybody": (
+        b"permissions:\n  claim: read",
+        "line 2: permissions.claim: must be 'triage', 'write', 'maintain' or 'admin'",
+    ),
+    "an unknown key": (
+        b"permissions: {}\nlease: 1",
+        f"line 2: lease: is unknown; known here are {', '.join(RepositorySettings.model_fields)}",
+    ),
+    "an unknown key within": (
+        b"permissions:\n  fly: write",
+        f"line 2: permissions.fly: is unknown; known here are {KNOWN}",
+    ),
+    "an unknown state": (
+        b"board:\n  project: 1\n  statuses:\n    done: X",
+        f"line 4: board.statuses.done: is unknown; known here are {', '.join(STATES)}",
+    ),
+    "a key twice": (
+        b"lease_s: 60\nlease_s: 61",
+        "line 2: lease_s: is given twice; first in line 1",
+    ),
+    "no value": (
+        b"# Hm\nlease_s:\n",
+        "line 2: lease_s: has no value; leave it out for its default",
+    ),
+    "a key that is a list": (b"? [a]\n: 1", "line 1: has a key that is no text"),
+    "a tab": (b"board:\n\tproject: 4", "line 2: tabs cannot indent: use spaces"),
+    "no YAML": (b"a: [1\nb: }", "line 2: is no YAML: expected ',' or ']', but got ':'"),
+    "two documents": (
+        b"lease_s: 60\n---\nlease_s: 61",
+        "line 2: begins a second document; only one is read",
+    ),
+    "an alias": (
+        b"a: &a [x]\nb: *a",
+        "line 1: a: has an anchor or alias; write the value out",
+    ),
+    "a tag": (
+        b"lease_s: !!int 60",
+        "line 1: lease_s: has the tag 'tag:yaml.org,2002:int'; leave it out",
+    ),
+    "an object": (
+        b"\ntask_label: !!python/object:os.X {}",
+        "line 2: task_label: has the tag 'tag:yaml.org,2002:python/object:os.X'; leave it out",
+    ),
+    "bytes": (b"a: 1\nb: \x00", "line 2: has a character that YAML does not take: U+0000"),
+    "Latin 1": (b"# ok\ntask_label: caf\xe9", "line 2: is not UTF-8"),
+    "no character": (
+        b'a: 1\nb: "\\UFFFFFFFF"',
+        "line 2: is no YAML: an escape stands for no character",
+    ),
+    "half a character": (b'task_label: "\\ud83d"', "line 1: task_label: has a control character"),
+    "UTF-16": ("lease_s: 60".encode("utf-16"), "line 1: is not UTF-8"),
+    "65 KB": (b"#" * 66_560, "the file has 66560 bytes, and at most 65536 are read"),
+    "depth": (b"[" * 65_536, "line 1: 0.0.0.0.0: is nested too deep"),
+    "breadth": (
+        b"".join(b"k%d: 1\n" % n for n in range(6000)),
+        "line 500: k499: is beyond the first 1000 entries",
+    ),
+}
+
+
+# Pieces of which hostile YAML is made.
+PIECES = st.sampled_from(
+    [
+        *"[]{},:-?&*!|>'\"%@`#\\ \n\t\r6\x85\u2028\ufeff",
+        *("a: ", "lease_s: ", "\n  ", "---", "...", "!!", "<<: ", "%YAML 1.1\n", "%TAG ! x\n"),
+        *("\\UFFFFFFFF", "\\ud800", "\\x0"),
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=30))
+def test_whatever_the_text_it_is_read_or_gets_reasons_of_one_line(text: str) -> None:
+    for each in reasons(text.encode()):
+        assert each.encode().decode().splitlines() == [each]
+
+
+def reasons(data: bytes) -> tuple[str, ...]:
+    try:
+        parse(data)
+    except Unreadable as exc:
+        return exc.problems
+    return ()
+
+
+@pytest.mark.parametrize(("data", "problem"), WRONG.values(), ids=WRONG)
+def test_a_wrong_file_gets_its_line_and_reason(data: bytes, problem: str) -> None:
+    with pytest.raises(Unreadable) as failed:
+        parse(data)
+    assert failed.value.problems == (problem,)
+
+
+def test_every_problem_is_named_in_the_order_of_the_lines() -> None:
+    with pytest.raises(Unreadable) as failed:
+        parse(b"permissions:\n  fly: write\nlease_s: 5\ntask_label: 7\n")
+    assert [each.split(":")[0] for each in failed.value.problems] == ["line 2", "line 3", "line 4"]
+
+
+RIGHT: dict[str, tuple[bytes, dict[str, Any]]] = {
+    "nothing": (b"", {}),
+    "only a comment": (b"# later\n", {}),
+    "an empty document": (b"---\n", {}),
+    "no keys": (b"{}", {}),
+    "a byte order mark": (b"\xef\xbb\xbflease_s: 60", {"lease_s": 60}),
+    "Windows' lines": (b"lease_s: 60\r\ntask_label: a\r\n", {"lease_s": 60, "task_label": "a"}),
+    "a quoted number": (b'task_label: "2026"', {"task_label": "2026"}),
+    "a word of YAML's": (b"task_label: on", {"task_label": "on"}),
+    "any script": ("task_label: für Roboter 🤖".encode(), {"task_label": "für Roboter 🤖"}),
+    "JSON": (
+        b'{"lease_s": 60, "agents_may_merge": true}',
+        {"lease_s": 60, "agents_may_merge": True},
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "changes"), RIGHT.values(), ids=RIGHT)
+def test_a_right_file_is_read(data: bytes, changes: dict[str, Any]) -> None:
+    assert parse(data) == DEFAULTS.model_copy(update=changes)
+
+
+# --- What is published ---------------------------------------------------------------------------
+
+
+def test_the_schema_is_as_published() -> None:
+    """After a wanted change: HUBBUB_UPDATE_SNAPSHOTS=1 pytest tests/test_repository_settings.py."""
+    found = repository_settings.schema()
+    if os.environ.get("HUBBUB_UPDATE_SNAPSHOTS"):
+        SCHEMA.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    assert found == json.loads(SCHEMA.read_text())
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_of_the_page_are_right_for_us_and_for_the_schema(example: str) -> None:
+    parse(example.encode())
+    Draft202012Validator(repository_settings.schema()).validate(yaml.safe_load(example))
+
+
+def test_the_first_example_is_complete_and_shows_the_defaults() -> None:
+    shown = parse(EXAMPLES[0].encode())
+    assert shown.model_copy(update={"board": None}) == DEFAULTS
+    given = yaml.safe_load(EXAMPLES[0])
+    for where, group in GROUPS.items():
+        at = given
+        for key in where:
+            at = at[key]
+        assert list(at) == list(group.model_fields)
+
+
+def test_every_key_is_documented() -> None:
+    names = {
+        ".".join((*where, key)) for where, group in GROUPS.items() for key in group.model_fields
+    }
+    rows = {
+        f"| `{name.removeprefix('permissions.')}` |" for name in names if "statuses." not in name
+    }
+    assert [row for row in sorted(rows) if row not in PAGE] == []
+
+
+def test_the_states_and_commands_are_those_there_are() -> None:
+    assert tuple(GROUPS["board", "statuses"].model_fields) == STATES
+    assert Permissions.model_fields.keys() == VERBS.keys()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_command_takes_by_default_the_permission_that_gives_its_role(verb: str) -> None:
+    role = VERBS[verb][0].role
+    # What among agents takes a lead, any person who may write decides: people lead agents.
+    role = "developer" if role == "tech-lead" else role
+    enough = [
+        each for each in PERMISSIONS if ROLES.index(ROLE_OF_PERMISSION[each]) >= ROLES.index(role)
+    ]
+    assert DEFAULTS.permissions.needed(verb) == enough[0]
+
+
+@pytest.mark.parametrize("verb", [each for each in VERBS if not VERBS[each][0].reads_only])
+def test_no_command_that_changes_something_can_be_given_to_everybody(verb: str) -> None:
+    with pytest.raises(Unreadable):
+        parse(f"permissions:\n  {verb}: read".encode())

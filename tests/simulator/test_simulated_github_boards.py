@@ -1,0 +1,135 @@
+"""Boards on the simulated GitHub."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.github_client import Acme, opened
+
+BOARDS = "/orgs/acme/projectsV2"
+
+
+@pytest.fixture
+async def acme(data: Path) -> AsyncIterator[Acme]:
+    async with opened(data) as found:
+        found.github.hold_deliveries()
+        yield found
+        assert found.github.violations == []
+
+
+def told(acme: Acme) -> list[tuple[str, str | None]]:
+    return [(e.event, e.action) for e in acme.github.held if e.event.startswith("projects")]
+
+
+def last(acme: Acme) -> dict[str, Any]:
+    return acme.github.held[-1].payload
+
+
+async def test_a_change_of_status_says_from_what_to_what(acme: Acme) -> None:
+    project = acme.ada.create_project("acme", "Work", ["Todo", "Doing", "Done"])
+    item = acme.ada.add_to_project(project, acme.ada.open_issue(acme.web, "Task"))
+    acme.ada.set_status(item, "Todo")
+    acme.clock.forward(5)
+    acme.ada.set_status(item, "Done")
+    change = last(acme)["changes"]["field_value"]
+    assert (change["field_name"], change["field_type"]) == ("Status", "single_select")
+    assert change["project_number"] == 1
+    assert (change["from"]["name"], change["to"]["name"]) == ("Todo", "Done")
+    assert last(acme)["projects_v2_item"]["updated_at"] == item.updated_at > item.created_at
+    assert "repository" not in last(acme)
+    assert last(acme)["organization"]["login"] == "acme"
+    fields = (await acme.call("GET", f"{BOARDS}/1/fields")).data
+    assert fields[3]["node_id"] == change["field_node_id"]
+    assert [each["name"]["raw"] for each in fields[3]["options"]] == ["Todo", "Doing", "Done"]
+    acme.ada.set_status(item, None)
+    assert last(acme)["changes"]["field_value"]["to"] is None
+    assert item.status is None
+
+
+async def test_a_board_is_told_of_from_its_making_to_its_end(acme: Acme) -> None:
+    project = acme.ada.create_project("acme", "Work")
+    acme.ada.rename_project(project, "Plan")
+    assert last(acme)["changes"] == {"title": {"from": "Work", "to": "Plan"}}
+    acme.ada.close_project(project)
+    acme.ada.reopen_project(project)
+    acme.ada.delete_project(project)
+    actions = ["created", "edited", "closed", "reopened", "deleted"]
+    assert told(acme) == [("projects_v2", each) for each in actions]
+    assert (await acme.call("GET", BOARDS)).data == []
+
+
+async def test_an_item_is_archived_restored_and_deleted(acme: Acme) -> None:
+    project = acme.ada.create_project("acme", "Work")
+    issue = acme.ada.open_issue(acme.web, "Task")
+    item = acme.ada.add_to_project(project, issue)
+    assert acme.ada.add_to_project(project, issue) is item
+    acme.ada.archive_item(item)
+    assert last(acme)["changes"]["archived_at"] == {"from": None, "to": item.archived_at}
+    listed = (await acme.call("GET", f"{BOARDS}/1/items")).data
+    assert [each["archived_at"] for each in listed] == [item.archived_at]
+    acme.ada.restore_item(item)
+    acme.ada.delete_item(item)
+    actions = ["created", "archived", "restored", "deleted"]
+    assert told(acme)[1:] == [("projects_v2_item", each) for each in actions]
+
+
+async def test_a_deleted_issue_is_on_no_board(acme: Acme) -> None:
+    project = acme.ada.create_project("acme", "Work")
+    issue = acme.ada.open_issue(acme.web, "Task")
+    acme.ada.add_to_project(project, issue)
+    acme.ada.delete_issue(issue)
+    assert told(acme)[-1] == ("projects_v2_item", "deleted")
+    assert project.items == {}
+
+
+async def test_items_are_walked_by_cursors(acme: Acme) -> None:
+    project = acme.ada.create_project("acme", "Work")
+    for number in range(7):
+        acme.ada.add_to_project(project, acme.ada.open_issue(acme.web, f"Task {number}"))
+    fields = project.status_field.id
+    path, found, steps = f"{BOARDS}/1/items?per_page=3&fields={fields}", [], 0
+    while path:
+        answer = await acme.call("GET", path)
+        found += [each["content"]["title"] for each in answer.data]
+        assert all(each["fields"][0]["name"] == "Status" for each in answer.data)
+        links = re.findall(r'<([^>]+)>; rel="next"', answer.headers.get("Link", ""))
+        path, steps = links[0] if links else "", steps + 1
+    assert found == [f"Task {number}" for number in range(7)]
+    assert steps == 3
+    back = re.findall(r'<([^>]+)>; rel="prev"', answer.headers["Link"])[0]
+    titles = [each["content"]["title"] for each in (await acme.call("GET", back)).data]
+    assert titles == ["Task 3", "Task 4", "Task 5"]
+
+
+async def test_what_a_token_does_not_see_has_no_content(acme: Acme) -> None:
+    hidden = acme.github.repository("acme/hidden", private=True)
+    acme.github.set_permission("acme/hidden", "ada", "admin")
+    project = acme.ada.create_project("acme", "Work")
+    acme.ada.add_to_project(project, acme.ada.open_issue(hidden, "Secret"))
+    (item,) = (await acme.call("GET", f"{BOARDS}/1/items")).data
+    assert (item["content"], item["fields"]) == (None, [])
+
+
+async def test_what_is_not_there_is_refused(acme: Acme) -> None:
+    project = acme.ada.create_project("acme", "Work")
+    item = acme.ada.add_to_project(project, acme.ada.open_issue(acme.web, "Task"))
+    path, status = f"{BOARDS}/1/items/{item.id}", project.status_field.id
+    for value in ({"id": status, "value": "nothing"}, {"id": 1, "value": "x"}):
+        assert (await acme.call("PATCH", path, {"fields": [value]})).status == 422
+    assert (await acme.call("GET", f"{BOARDS}/2/items")).status == 404
+    assert (await acme.call("GET", "/orgs/nobody/projectsV2")).status == 404
+    gone = {"type": "Issue", "id": 1}
+    assert (await acme.call("POST", f"{BOARDS}/1/items", gone)).status == 404
+
+
+async def test_a_renamed_status_keeps_its_id_and_is_not_told_of(acme: Acme) -> None:
+    project = acme.ada.create_project("acme", "Work")
+    before, sent = project.option("Done").id, len(acme.github.held)
+    acme.ada.rename_status(project, "Done", "Finished")
+    fields = (await acme.call("GET", f"{BOARDS}/1/fields")).data
+    option = fields[3]["options"][2]
+    assert (option["id"], option["name"]["raw"]) == (before, "Finished")
+    assert len(acme.github.held) == sent

@@ -1,0 +1,181 @@
+"""GraphQL on the simulated GitHub: what has no REST, and how it is refused."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.github import Pull
+from tests.support.github_client import Acme, opened
+
+READY = "mutation($id: ID!) { markPullRequestReadyForReview(input: {pullRequestId: $id}) %s }"
+DRAFT = "mutation($id: ID!) { convertPullRequestToDraft(input: {pullRequestId: $id}) %s }"
+SHOWN = "{ pullRequest { isDraft } }"
+RESOLVE = """
+mutation($id: ID!) { resolveReviewThread(input: {threadId: $id}) { thread { ...Shown } } }
+fragment Shown on PullRequestReviewThread { id isResolved }"""
+UNRESOLVE = """
+mutation($id: ID!) { unresolveReviewThread(input: {threadId: $id}) { thread { isResolved } } }"""
+THREADS = """
+query($number: Int!, $first: Int = 1, $after: String) {
+  repository(owner: "acme", name: "web") {
+    pullRequest(number: $number) {
+      reviewThreads(first: $first, after: $after) {
+        nodes { id isResolved path comments(first: 10) { nodes { body author { login } } } }
+        pageInfo { endCursor hasNextPage }
+      }
+    }
+  }
+}"""
+NODES = """
+query($ids: [ID!]!) {
+  nodes(ids: $ids) {
+    __typename
+    ... on Issue { title }
+    ... on PullRequest { draft: isDraft }
+    ... on IssueComment { body isMinimized minimizedReason }
+  }
+}"""
+MINIMIZE = """
+mutation($id: ID!) {
+  minimizeComment(input: {subjectId: $id, classifier: OUTDATED}) {
+    minimizedComment { isMinimized minimizedReason }
+  }
+}"""
+
+
+@pytest.fixture
+async def acme(data: Path) -> AsyncIterator[Acme]:
+    async with opened(data) as found:
+        found.ada.push(found.web, "fix", {"a.py": "1\n"})
+        found.ada.open_pull(found.web, title="Fix", head="fix")
+        found.github.hold_deliveries()
+        yield found
+        assert found.github.violations == []
+
+
+def pull(acme: Acme) -> Pull:
+    return acme.web.pulls[1]
+
+
+async def asked(acme: Acme, query: str, **variables: object) -> Any:
+    body = {"query": query, "variables": variables}
+    answer = await acme.call("POST", "/graphql", body)
+    assert (answer.status, answer.headers["X-RateLimit-Resource"]) == (200, "graphql")
+    return answer.data
+
+
+async def node_id(acme: Acme, path: str) -> str:
+    shown: str = (await acme.call("GET", f"/repos/acme/web/{path}")).data["node_id"]
+    return shown
+
+
+async def test_a_pull_request_is_drafted_and_made_ready_by_the_id_that_rest_shows(
+    acme: Acme,
+) -> None:
+    pull_id = await node_id(acme, "pulls/1")
+    for document, draft in ((DRAFT, True), (READY, False)):
+        found = await asked(acme, document % SHOWN, id=pull_id)
+        (payload,) = found["data"].values()
+        assert payload == {"pullRequest": {"isDraft": draft}}
+        assert pull(acme).draft is draft
+    assert [each.action for each in acme.github.held] == [
+        "converted_to_draft",
+        "ready_for_review",
+    ]
+
+
+async def test_a_thread_is_resolved_once_by_the_id_that_its_webhook_shows(acme: Acme) -> None:
+    first = acme.ada.review_comment(pull(acme), "a.py", 1, "Why?")
+    acme.ada.resolve(first)
+    thread_id = acme.github.held[-1].payload["thread"]["node_id"]
+    undone = await asked(acme, UNRESOLVE, id=thread_id)
+    assert undone["data"]["unresolveReviewThread"]["thread"] == {"isResolved": False}
+    told = len(acme.github.held)
+    for _ in range(2):
+        done = await asked(acme, RESOLVE, id=thread_id)
+        thread = done["data"]["resolveReviewThread"]["thread"]
+        assert thread == {"id": thread_id, "isResolved": True}
+    assert [each.action for each in acme.github.held[told:]] == ["resolved"]
+
+
+async def test_threads_come_in_pages(acme: Acme) -> None:
+    first = acme.ada.review_comment(pull(acme), "a.py", 1, "Why?")
+    acme.ada.reply(first, "Because")
+    acme.ada.resolve(acme.ada.review_comment(pull(acme), "a.py", 1, "How?"))
+    shown: list[Any] = []
+    page: dict[str, Any] = {"endCursor": None, "hasNextPage": True}
+    while page["hasNextPage"]:
+        found = await asked(acme, THREADS, number=1, after=page["endCursor"])
+        threads = found["data"]["repository"]["pullRequest"]["reviewThreads"]
+        shown, page = shown + threads["nodes"], threads["pageInfo"]
+    said = [[each["body"] for each in thread["comments"]["nodes"]] for thread in shown]
+    assert said == [["Why?", "Because"], ["How?"]]
+    assert [each["isResolved"] for each in shown] == [False, True]
+
+
+async def test_nodes_are_found_by_the_ids_that_rest_shows(acme: Acme) -> None:
+    issue = acme.ada.open_issue(acme.web, "Talk")
+    comment = acme.ada.comment(issue, "Hello")
+    ids = [
+        await node_id(acme, path)
+        for path in ("issues/2", "pulls/1", f"issues/comments/{comment.id}")
+    ]
+    done = await asked(acme, MINIMIZE, id=ids[2])
+    minimized = {"isMinimized": True, "minimizedReason": "outdated"}
+    assert done["data"]["minimizeComment"]["minimizedComment"] == minimized
+    found = await asked(acme, NODES, ids=[*ids, "I_99999999"])
+    assert found["data"]["nodes"] == [
+        {"__typename": "Issue", "title": "Talk"},
+        {"__typename": "PullRequest", "draft": False},
+        {"__typename": "IssueComment", "body": "Hello"} | minimized,
+        None,
+    ]
+    (error,) = found["errors"]
+    assert (error["type"], error["path"]) == ("NOT_FOUND", ["nodes", 3])
+
+
+async def test_what_is_refused_within_is_null_where_it_was_asked_for(acme: Acme) -> None:
+    found = await asked(acme, THREADS, number=9)
+    assert found["data"] == {"repository": {"pullRequest": None}}
+    (error,) = found["errors"]
+    assert error == {
+        "type": "NOT_FOUND",
+        "path": ["repository", "pullRequest"],
+        "message": "Could not resolve to a PullRequest with the number of 9.",
+    }
+
+
+async def test_what_the_app_may_not_do_is_forbidden(acme: Acme) -> None:
+    granted = {**acme.installation.permissions, "pull_requests": "read"}
+    acme.github.accept_permissions(acme.installation, granted)
+    found = await asked(acme, DRAFT % SHOWN, id=await node_id(acme, "pulls/1"))
+    assert found["data"] == {"convertPullRequestToDraft": None}
+    (error,) = found["errors"]
+    assert (error["type"], error["message"]) == (
+        "FORBIDDEN",
+        "Resource not accessible by integration",
+    )
+    assert pull(acme).draft is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("graphql_spent", 200), ("502", 502), ("403", 403), ("500", 500)]
+)
+async def test_a_fault_strikes_a_document_too(acme: Acme, kind: str, status: int) -> None:
+    acme.github.fault("POST", "/graphql", kind)
+    body = {"query": DRAFT % SHOWN, "variables": {"id": await node_id(acme, "pulls/1")}}
+    answer = await acme.call("POST", "/graphql", body)
+    assert (answer.status, pull(acme).draft) == (status, False)
+    assert "X-Accepted-GitHub-Permissions" not in answer.headers
+    if kind == "graphql_spent":
+        assert answer.data["errors"][0]["type"] == "RATE_LIMITED"
+        assert answer.headers["X-RateLimit-Remaining"] == "0"
+
+
+async def test_a_document_that_githubs_schema_does_not_take_is_noted(acme: Acme) -> None:
+    found = await acme.call("POST", "/graphql", {"query": "{ rateLimit { cost(of: 1) } }"})
+    assert found.status == 200
+    assert acme.github.violations == ["Unknown argument 'of' on field 'RateLimit.cost'."]
+    acme.github.violations.clear()

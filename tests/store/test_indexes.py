@@ -1,0 +1,345 @@
+"""Every query of the hot paths walks an index, on both engines: none looks at a whole table."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from store import events
+from store.agents import agents
+from store.agents.agents import Sought
+from store.engine.database import open_store
+from store.engine.migrate import upgrade
+from store.engine.transaction import Row, Store, Tx
+from store.fetch import backfills, pending_reads
+from store.inbox import deliveries, missed_deliveries
+from store.inbox.deliveries import Delivery
+from store.messages import dead_letters, mailbox, messages, notices
+from store.mirror import freshness, mirror_rows, permissions, pulls, relations, search_index
+from store.outbox import writes
+from store.tables import metadata
+from store.tasks import leases, ready, tasks
+from store.tasks.ready import Wanted
+from tests.support.story import Clock
+
+HERE, R = 7, 70
+# So many that the optimiser has a choice.
+ROWS = 3000
+# These stay few, which tempts an optimiser to begin with them.
+FEW = {"repositories": 30}
+FILLED = (
+    "repositories",
+    "deliveries",
+    "issues",
+    "pull_requests",
+    "comments",
+    "reviews",
+    "tasks",
+    "leases",
+    "writes",
+    "pending_reads",
+    "messages",
+    "receipts",
+    "relations",
+    "pull_links",
+    "check_runs",
+    "review_threads",
+    "permissions",
+    "agent_keys",
+    "agents",
+    "spending",
+    "lost_deliveries",
+    "backfills",
+)
+STATES = {
+    "deliveries": ("processed",) * 40 + ("received", "failed", "dead"),
+    "tasks": ("completed",) * 20 + ("pending", "in_progress", "in_review"),
+    "leases": ("released",) * 20 + ("held",),
+    "writes": ("sent",) * 40 + ("queued", "sending", "unknown"),
+    "pending_reads": ("answered",) * 40 + ("queued",),
+    "receipts": ("read",) * 20 + ("pending", "dead"),
+    "backfills": ("done",) * 40 + ("queued",),
+}
+
+
+# What many rows have in common, as they have in life.
+MANY_OF_ONE = {"messages": ("sender", "task_id", "thread_id")}
+
+
+def row_of(table: sa.Table, n: int) -> Row:
+    row: Row = {}
+    for c in table.columns:
+        if c.name == "installation_id":
+            row[c.name] = HERE + n % 3
+        elif c.name == "repository_id" or (table.name, c.name) == ("repositories", "id"):
+            row[c.name] = R + n % 10
+        elif c.name == "selected":
+            row[c.name] = 1
+        elif c.name == "version":
+            row[c.name] = f"{n:053d}"
+        elif c.name == "state":
+            states = STATES.get(table.name, ("open", "closed"))
+            row[c.name] = states[n % len(states)]
+        elif c.name in MANY_OF_ONE.get(table.name, ()):
+            row[c.name] = f"{n % 10}"
+        elif isinstance(c.type, sa.LargeBinary):
+            row[c.name] = b"{}"
+        elif isinstance(c.type, sa.Integer):
+            row[c.name] = n if c.primary_key or c.name not in ("deleted", "held") else 0
+        else:
+            row[c.name] = f"{n}" if c.name not in ("labels", "assignees", "arguments") else "[]"
+    return row
+
+
+class Recording:
+    """Notes each statement on its way to the engine."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.tx = tx
+        self.said: list[tuple[str, Row]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tx, name)
+
+    async def all(self, sql: str, **params: Any) -> list[Row]:
+        self.said.append((sql, params))
+        return await self.tx.all(sql, **params)
+
+    async def one(self, sql: str, **params: Any) -> Row | None:
+        self.said.append((sql, params))
+        return await self.tx.one(sql, **params)
+
+    async def run(self, sql: str, **params: Any) -> int:
+        self.said.append((sql, params))
+        return await self.tx.run(sql, **params)
+
+
+def listing(**given: Any) -> Callable[[Tx], Awaitable[Any]]:
+    asked: dict[str, Any] = {
+        "states": ("pending", "in_progress"),
+        "repository_id": None,
+        "holder": None,
+        "after": None,
+        "limit": 20,
+        **given,
+    }
+    return lambda tx: tasks.listed(tx, HERE, **asked)
+
+
+A_DELIVERY = Delivery(HERE, "new", "issues", "opened", R, b"{}")
+WORDS = search_index.Query(["w_engine", "w_smoke"])
+PART: Row = {"kind": "parent"} | {
+    f"{end}_{column}": value
+    for end, id_ in (("source", 3), ("target", 4))
+    for column, value in (("id", id_), ("name", ""), ("state", "open"))
+}
+HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
+    "receive": lambda tx: deliveries.receive(tx, [A_DELIVERY]),
+    "due": lambda tx: deliveries.due(tx, 100),
+    "get": lambda tx: deliveries.get(tx, HERE, "3"),
+    "take": lambda tx: deliveries.take(tx, A_DELIVERY),
+    "processed": lambda tx: deliveries.processed(tx, A_DELIVERY, "mirrored"),
+    "fresh": lambda tx: freshness.of(tx, HERE),
+    "put": lambda tx: mirror_rows.put(tx, "issues", row_of(metadata.tables["issues"], 3)),
+    "lock": lambda tx: mirror_rows.lock_repository(tx, HERE, R),
+    "issue": lambda tx: mirror_rows.issue(tx, HERE, R, 3),
+    "comments": lambda tx: mirror_rows.newest_comments(tx, HERE, R, 3, 10),
+    "changed": lambda tx: mirror_rows.changed_between(tx, "issues", HERE, R, 5, 50),
+    "list open": listing(),
+    "list page": listing(after=(100, "t")),
+    "list of a repository": listing(repository_id=R),
+    "list of a holder": listing(holder="3"),
+    "list of a state": listing(states=("completed",)),
+    "list, far down": listing(states=tuple(STATES["tasks"][19:]), after=(30, "t")),
+    "list of a label": listing(label="bug"),
+    "list of an assignee": listing(assignee="octocat"),
+    "ready": lambda tx: ready.page(tx, HERE, "a", Wanted(), None, 20),
+    "ready here": lambda tx: ready.page(tx, HERE, "a", Wanted(R), None, 20),
+    "by number": lambda tx: tasks.by_number(tx, HERE, R, 3),
+    "of issue": lambda tx: tasks.of_issue(tx, HERE, 3),
+    "of pull": lambda tx: tasks.of_pull(tx, HERE, R, 3),
+    "overdue": lambda tx: leases.overdue(tx, 100),
+    "renew": lambda tx: leases.renew(tx, HERE, "3", 10),
+    "what to tell": lambda tx: notices.which(tx, HERE, "3", 10, 5),
+    "next write": lambda tx: writes.next_of_each(tx, HERE),
+    "next read": lambda tx: pending_reads.due(tx, HERE, 0),
+    "next page": lambda tx: backfills.due(tx, HERE),
+    "waiting": writes.waiting_installations,
+    "lost": missed_deliveries.due,
+    "permission": lambda tx: permissions.get(tx, HERE, R, "octocat"),
+    "inbox": lambda tx: mailbox.due(tx, HERE, "3", 10),
+    "unread": lambda tx: mailbox.unread(tx, HERE, "3"),
+    "messages over": lambda tx: dead_letters.over(tx, 100),
+    "urgent messages": lambda tx: mailbox.urgent(tx, HERE, "3", 5),
+    "mark read": lambda tx: mailbox.mark_read(tx, HERE, "3", ["3", "6"]),
+    "how much one sent": lambda tx: messages.sent_nth(tx, HERE, "3", 60),
+    "sent": lambda tx: messages.sent(tx, HERE, "3", "9", 20),
+    "sent in vain": lambda tx: dead_letters.sent(tx, HERE, "3", "9", 20),
+    "dead letters": lambda tx: dead_letters.to(tx, HERE, "3", "9", 20),
+    "all dead letters": lambda tx: dead_letters.listed(tx, HERE, "9", 20),
+    "thread": lambda tx: messages.thread(tx, HERE, "3", "9", 20),
+    "in a thread": lambda tx: messages.took_part(tx, HERE, "3", "3"),
+    "messages of a task": lambda tx: messages.about(tx, HERE, "3", 10),
+    "messages on a card": lambda tx: messages.on_card(tx, HERE, "3"),
+    "key": lambda tx: agents.find_key(tx, "3"),
+    "agents": lambda tx: agents.page(tx, HERE, Sought(5, 3, role="1"), "3", 20),
+    "agents below": lambda tx: agents.page(tx, HERE, Sought(5, 3, parent="3"), "", 20),
+    "agents by id": lambda tx: agents.locked(tx, HERE, ["3", "4"]),
+    "below": lambda tx: agents.children(tx, HERE, ["3", "4"], 20),
+    "levels below": lambda tx: agents.levels(tx, HERE, "3", 20),
+    "held by": lambda tx: agents.held_tasks(tx, HERE, ["3", "4"], 20),
+    "holdings": lambda tx: agents.holdings(tx, HERE, ["3", "4"], 10),
+    "spent by": lambda tx: agents.requests_for(tx, HERE, "3"),
+    "blockers": lambda tx: relations.targets(tx, HERE, "blocked_by", 3),
+    "children": lambda tx: relations.sources(tx, HERE, "parent", 3),
+    "blockers settled": lambda tx: relations.replace(tx, HERE, "blocked_by", 3, []),
+    "sub-issues settled": lambda tx: relations.replace(tx, HERE, "parent", 4, [PART]),
+    "a sub-issue": lambda tx: relations.put(tx, HERE, PART),
+    "a blocker off": lambda tx: relations.remove(tx, HERE, "blocked_by", 3, 3),
+    "relations dropped": lambda tx: relations.drop(tx, HERE, 3),
+    "released by": lambda tx: ready.released_by(tx, HERE, 3),
+    "freed": lambda tx: ready.freed(tx, HERE, 3),
+    "files of open pulls": lambda tx: pulls.open_files(tx, HERE, R),
+    "files of a pull": lambda tx: pulls.files_if_open(tx, HERE, R, 3),
+    "the step to review": lambda tx: events.newest(tx, HERE, "3", "task.in_review"),
+    "pulls of an issue": lambda tx: pulls.naming(tx, HERE, R, "acme/rocket", 3),
+    "checks": lambda tx: pulls.check_runs(tx, HERE, R, "3"),
+    "threads": lambda tx: pulls.unresolved_threads(tx, HERE, R, 3),
+    "search": lambda tx: search_index.find(tx, HERE, WORDS, 20),
+}
+
+
+async def fill(store: Store) -> None:
+    for name in FILLED:
+        table = metadata.tables[name]
+        columns = [c.name for c in table.columns]
+        marks = ", ".join(f":{c}" for c in columns)
+        statement = f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})"
+        rows = [row_of(table, n) for n in range(1, FEW.get(name, ROWS) + 1)]
+
+        async def work(tx: Tx, statement: str = statement, rows: list[Row] = rows) -> None:
+            await tx.many(statement, rows)
+            await tx.run("ANALYZE" if tx.dialect == "sqlite" else f"ANALYZE TABLE {name}")  # noqa: B023
+
+        await store.write(work)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mysql"])
+def filled_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('filled') / 'hubbub.db'}"
+    else:
+        url = request.getfixturevalue("mariadb").create()
+    upgrade(url)
+
+    async def filling() -> None:
+        store = await open_store(url)
+        await fill(store)
+        await store.close()
+
+    asyncio.run(filling())
+    return url
+
+
+@pytest.fixture
+async def filled(filled_url: str) -> AsyncIterator[Store]:
+    store = await open_store(filled_url, Clock())
+    yield store
+    await store.close()
+
+
+class Planned(Exception):
+    """Ends the transaction, so that nothing changes."""
+
+
+async def plans(store: Store, hot: Callable[[Any], Awaitable[Any]]) -> list[tuple[str, Row]]:
+    """Each statement with each step of its plan."""
+    found: list[tuple[str, Row]] = []
+
+    async def work(tx: Tx) -> None:
+        noting = Recording(tx)
+        await hot(noting)
+        explain = "EXPLAIN QUERY PLAN" if tx.dialect == "sqlite" else "EXPLAIN"
+        for sql, params in noting.said:
+            if not sql.lstrip().startswith("INSERT"):
+                steps = await tx.all(f"{explain} {sql}", **params)
+                found.extend((sql, row | {"of_parts": of_parts(row, steps)}) for row in steps)
+        raise Planned
+
+    with pytest.raises(Planned):
+        await store.write(work)
+    return found
+
+
+def of_parts(step: Row, steps: list[Row]) -> bool:
+    """Whether SQLite reads, at this place of the plan, one page that another place made."""
+    around = [each["detail"] for each in steps if each.get("parent", -1) == step.get("parent")]
+    return any(each.startswith("SCAN part_") for each in around)
+
+
+def whole_table(step: Row) -> bool:
+    """Whether this step of a plan looks at every row of a table, or of an index."""
+    if "detail" in step:
+        words = step["detail"].split()
+        return words[0] == "SCAN" and words[1] in SHORT
+    return step["type"] in ("ALL", "index") and step["table"] in SHORT
+
+
+# What the queries call the tables that grow.
+SHORT = {*FILLED, "t", "i", "d", "w", "e", "l", "b", "p", "k", "s", "search_texts"}
+
+
+# What MySQL calls the pages of the parts, and all of them together.
+PAGES = ("<derived", "<union")
+
+
+def sorting(step: Row) -> bool:
+    """Whether this step sorts what a table gives; to merge sorted parts of a page is no harm."""
+    if "detail" in step:
+        return step["detail"].startswith("USE TEMP B-TREE") and not step["of_parts"]
+    return "filesort" in (step["Extra"] or "") and not step["table"].startswith(PAGES)
+
+
+@pytest.mark.parametrize("name", HOT)
+async def test_a_hot_query_walks_an_index(filled: Store, name: str) -> None:
+    steps = await plans(filled, HOT[name])
+    assert [(sql, step) for sql, step in steps if whole_table(step)] == []
+
+
+async def test_dead_letters_are_found_by_receipts_that_are_dead(filled: Store) -> None:
+    steps = [step for _, step in await plans(filled, HOT["all dead letters"])]
+    by = [step.get("detail") or f"{step['table']} {step['key']}" for step in steps]
+    assert "ix_receipts_state" in by[0], by
+    assert [step for step in steps if "temporary" in (step.get("Extra") or "")] == []
+
+
+# What these sort is little: a thread, a head, an issue, whom one issue kept, what one installation
+# or agent has waiting, what a few agents hold, who is below them, a part of the search index.
+SORTED = {
+    "comments",
+    "checks",
+    "agents below",
+    "below",
+    "held by",
+    "holdings",
+    "pulls of an issue",
+    "released by",
+    "next write",
+    "next page",
+    "inbox",
+    "urgent messages",
+    "dead letters",
+    # SQLite: those of one microsecond.
+    "sent",
+    "sent in vain",
+    "thread",
+    "search",
+}
+
+
+@pytest.mark.parametrize("name", sorted(HOT.keys() - SORTED))
+async def test_a_hot_query_sorts_nothing(filled: Store, name: str) -> None:
+    steps = await plans(filled, HOT[name])
+    assert [(sql, step) for sql, step in steps if sorting(step)] == []

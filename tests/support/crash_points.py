@@ -1,0 +1,75 @@
+"""A sender that dies at a step, as by kill -9: nothing of it is left but what it stored and sent.
+
+A step is a transaction or a request. What a sender leaves behind when it dies before a step is
+what it leaves when it dies after the one before, so that each point is one of `after`. A read
+leaves nothing: the point after it is that before it.
+"""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
+
+from bot.background.request_scheduler import Sender
+from bot.dispatch.dispatcher import Hub
+from bot.github.client import Answer, GitHub
+from store.engine.transaction import Store, Work
+
+T = TypeVar("T")
+
+
+class Death(BaseException):
+    """No `except Exception` outlives it."""
+
+
+@dataclass
+class Life:
+    """Ends `after` so many steps, or never."""
+
+    after: int | None = None
+    steps: int = 0
+
+    async def step(self, work: Awaitable[T]) -> T:
+        try:
+            return await work
+        finally:
+            self.steps += 1
+            if self.steps == self.after:
+                raise Death
+
+
+@dataclass
+class MortalStore:
+    life: Life
+    store: Store
+
+    def __post_init__(self) -> None:
+        self.bell, self.dialect = self.store.bell, self.store.dialect
+
+    async def read(self, work: Work[Any]) -> Any:
+        return await self.store.read(work)
+
+    async def write(self, work: Work[Any]) -> Any:
+        return await self.life.step(self.store.write(work))
+
+    async def close(self) -> None:
+        await self.store.close()
+
+
+@dataclass
+class MortalGitHub:
+    life: Life
+    github: GitHub
+
+    async def request(self, *given: Any) -> Answer:
+        return await self.life.step(self.github.request(*given))
+
+    async def app_request(self, *given: Any) -> Answer:
+        return await self.life.step(self.github.app_request(*given))
+
+
+def mortal(hub: Hub, github: GitHub, life: Life) -> Sender:
+    """A new process: another `me`, and nothing remembered."""
+    return Sender(
+        replace(hub, store=MortalStore(life, hub.store)),
+        cast("GitHub", MortalGitHub(life, github)),
+    )

@@ -1,0 +1,34 @@
+"""MCP clients of both eras of the protocol, at a server of a test."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from bot.identity.actors import Role
+from tests.support.server_in_process import Surface
+
+TLS = ssl.create_default_context()  # making one takes 100 ms
+ERAS = ("auto", "legacy")
+
+
+@asynccontextmanager
+async def connected(
+    surface: Surface, era: str = "auto", role: Role = "developer", agent_id: str = "ada"
+) -> AsyncIterator[Client]:
+    token = await surface.token(agent_id, role)
+    async with connected_by(surface, token, era) as client:
+        yield client
+
+
+@asynccontextmanager
+async def connected_by(surface: Surface, token: str, era: str = "auto") -> AsyncIterator[Client]:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, verify=TLS, timeout=60) as http,
+        Client(streamable_http_client(f"{surface.url}/mcp", http_client=http), mode=era) as client,
+    ):
+        yield client

@@ -1,0 +1,392 @@
+"""What the simulated GitHub holds, and what the mirror holds, in the same words."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from fixtures.github import Issue, Pull, Repository, SimulatedGitHub
+from fixtures.github.builds import CheckRun, Progress
+from fixtures.github.commits import change_of
+from store.engine.transaction import Row
+from tests.support.story import Town
+
+Said = dict[str, set[tuple[Any, ...]]]
+
+
+def names(values: Any) -> str:
+    return json.dumps(sorted(values), ensure_ascii=False)
+
+
+def micros(stamp: str | None) -> int | None:
+    return int(datetime.fromisoformat(stamp).timestamp()) * 1_000_000 if stamp else None
+
+
+def of_github(repository: Repository) -> Said:
+    """The state of the simulated GitHub itself: nothing of ours has touched it."""
+    threads = list(repository.threads.values())
+    pulls = [each.pull for each in threads if each.pull is not None]
+    return {
+        "repository": {
+            (repository.full_name, repository.private, repository.archived, *default(repository))
+        },
+        "issues": {_issue(each) for each in threads if each.pull is None},
+        "pull_requests": {_pull(each) for each in pulls},
+        "comments": {
+            (each.id, thread.number, each.user.login, each.body, micros(each.updated_at))
+            for thread in threads
+            for each in thread.comments
+            if not each.deleted
+        },
+        "reviews": {
+            (each.id, pull.number, each.user.login, each.state.lower(), each.body, each.commit_id)
+            for pull in pulls
+            for each in pull.reviews
+        },
+        "review_comments": {
+            (
+                each.id,
+                pull.number,
+                each.user.login,
+                each.path,
+                each.body,
+                each.in_reply_to.id if each.in_reply_to else None,
+                micros(each.updated_at),
+            )
+            for pull in pulls
+            for each in pull.review_comments
+            if not each.deleted
+        },
+        "labels": {
+            (each.id, each.name, each.color, each.description or "")
+            for each in repository.labels.values()
+        },
+        "milestones": {
+            (each.id, each.number, each.title, each.description or "", each.state)
+            for each in repository.milestones.values()
+        },
+        "branches": set(repository.branches.items()),
+        "pull_files": {(each.number, each.head_sha, _files(each)) for each in pulls if open_(each)},
+    }
+
+
+def default(repository: Repository) -> tuple[str]:
+    return (repository.default_branch,)
+
+
+def open_(pull: Pull) -> bool:
+    return pull.state == "open"
+
+
+def _issue(it: Issue) -> tuple[Any, ...]:
+    return (
+        it.id,
+        it.number,
+        it.title,
+        it.body or "",
+        it.user.login,
+        it.state,
+        it.state_reason,
+        names(each.name for each in it.labels),
+        names(each.login for each in it.assignees),
+        it.milestone.number if it.milestone else None,
+        it.type.name if it.type else "",
+        it.locked,
+        micros(it.closed_at),
+        micros(it.updated_at),
+    )
+
+
+def _pull(it: Pull) -> tuple[Any, ...]:
+    return (
+        it.number,
+        it.title,
+        it.body or "",
+        it.user.login,
+        it.state,
+        it.draft,
+        it.merged,
+        it.head,
+        it.head_sha,
+        it.base,
+        names(each.name for each in it.labels),
+        names(each.login for each in it.assignees),
+        it.issue.milestone.number if it.issue.milestone else None,
+        micros(it.merged_at),
+    )
+
+
+def _files(pull: Pull) -> str:
+    change = change_of(pull)
+    said = {"added": change.added, "removed": change.removed, "modified": change.modified}
+    return json.dumps(sorted([path, how] for how, paths in said.items() for path in paths))
+
+
+async def of_mirror(town: Town, repository: Repository) -> Said:
+    async def rows(table: str) -> list[dict[str, Any]]:
+        found = await town.mirrored(table)
+        return [row for row in found if row["repository_id"] == repository.id]
+
+    branches = await town.rows(
+        "SELECT name, sha FROM refs WHERE installation_id = :i AND repository_id = :r",
+        r=repository.id,
+    )
+    pulls = await rows("pull_requests")
+    there = {row["number"] for row in await rows("issues")} | {row["number"] for row in pulls}
+    return {
+        "repository": {
+            (
+                row["full_name"],
+                bool(row["private"]),
+                bool(row["archived"]),
+                row["default_branch"],
+            )
+            for row in await town.mirrored("repositories")
+            if row["id"] == repository.id
+        },
+        "issues": {
+            (
+                row["id"],
+                row["number"],
+                row["title"],
+                row["body"],
+                row["author"],
+                row["state"],
+                row["state_reason"],
+                row["labels"],
+                row["assignees"],
+                row["milestone"],
+                row["type"],
+                bool(row["locked"]),
+                row["closed_at"],
+                row["updated_at"],
+            )
+            for row in await rows("issues")
+            if not row["is_pull_request"]
+        },
+        "pull_requests": {
+            (
+                row["number"],
+                row["title"],
+                row["body"],
+                row["author"],
+                row["state"],
+                bool(row["draft"]),
+                bool(row["merged"]),
+                row["head_ref"],
+                row["head_sha"],
+                row["base_ref"],
+                row["labels"],
+                row["assignees"],
+                row["milestone"],
+                row["merged_at"],
+            )
+            for row in pulls
+        },
+        # What was said on an issue that is gone is gone with it.
+        "comments": {
+            (row["id"], row["number"], row["author"], row["body"], row["updated_at"])
+            for row in await rows("comments")
+            if row["number"] in there
+        },
+        "reviews": {
+            (
+                row["id"],
+                row["number"],
+                row["author"],
+                row["state"],
+                row["body"],
+                row["commit_id"],
+            )
+            for row in await rows("reviews")
+        },
+        "review_comments": {
+            (
+                row["id"],
+                row["number"],
+                row["author"],
+                row["path"],
+                row["body"],
+                row["in_reply_to_id"],
+                row["updated_at"],
+            )
+            for row in await rows("review_comments")
+        },
+        "labels": {
+            (row["id"], row["name"], row["color"], row["description"])
+            for row in await rows("labels")
+        },
+        "milestones": {
+            (row["id"], row["number"], row["title"], row["description"], row["state"])
+            for row in await rows("milestones")
+        },
+        "branches": {(row["name"], row["sha"]) for row in branches},
+        "pull_files": await _files_of_mirror(town, repository, pulls),
+    }
+
+
+async def _files_of_mirror(
+    town: Town, repository: Repository, pulls: Sequence[Row]
+) -> set[tuple[Any, ...]]:
+    """Of those that are open: what the others touch is history."""
+    found = await town.rows(
+        "SELECT number, head_sha, files FROM pull_files WHERE installation_id = :i "
+        "AND repository_id = :r",
+        r=repository.id,
+    )
+    opened = {row["number"] for row in pulls if row["state"] == "open"}
+    return {
+        (
+            row["number"],
+            row["head_sha"],
+            json.dumps(sorted([each["path"], each["status"]] for each in json.loads(row["files"]))),
+        )
+        for row in found
+        if row["number"] in opened
+    }
+
+
+def builds_of_github(repository: Repository) -> Said:
+    """What CI said, and which threads are settled: told by webhooks, and not by a backfill."""
+    runs = list(repository.workflow_runs.values())
+    checks = {each for suite in repository.check_suites.values() for each in suite.runs}
+    checks |= {job.check for run in runs for job in run.jobs}
+    return {
+        "check_runs": {_check(each) for each in checks},
+        "workflow_runs": {
+            (
+                each.id,
+                each.name,
+                each.suite.head_sha,
+                each.run_number,
+                each.run_attempt,
+                each.status,
+                each.conclusion,
+                micros(each.updated_at),
+            )
+            for each in runs
+        },
+        "workflow_jobs": {
+            (
+                each.id,
+                run.id,
+                each.run_attempt,
+                each.name,
+                each.progress.status,
+                *_end(each.progress),
+            )
+            for run in runs
+            for each in run.jobs
+        },
+        "settled_threads": {
+            (each.id, pull.number)
+            for pull in repository.pulls.values()
+            for each in pull.review_comments
+            if each.resolved and not each.deleted
+        },
+    }
+
+
+def _check(it: CheckRun) -> tuple[Any, ...]:
+    """That a job's check began, nobody tells: only that it is done."""
+    return (it.id, it.suite.head_sha, it.name, *_end(it.progress))
+
+
+def _end(it: Progress) -> tuple[Any, ...]:
+    return (it.conclusion, micros(it.completed_at))
+
+
+async def builds_of_mirror(town: Town, repository: Repository) -> Said:
+    async def rows(table: str) -> list[dict[str, Any]]:
+        found = await town.mirrored(table)
+        return [row for row in found if row["repository_id"] == repository.id]
+
+    end = ("conclusion", "completed_at")
+    comments = {row["id"] for row in await rows("review_comments")}
+    return {
+        "check_runs": _columns(await rows("check_runs"), "id", "head_sha", "name", *end),
+        "workflow_runs": _columns(
+            await rows("workflow_runs"),
+            "id",
+            "name",
+            "head_sha",
+            "run_number",
+            "run_attempt",
+            "status",
+            "conclusion",
+            "updated_at",
+        ),
+        "workflow_jobs": _columns(
+            await rows("workflow_jobs"), "id", "run_id", "run_attempt", "name", "status", *end
+        ),
+        "settled_threads": {
+            (row["comment_id"], row["number"])
+            for row in await rows("review_threads")
+            if row["resolved"] and row["comment_id"] in comments
+        },
+    }
+
+
+def _columns(rows: Sequence[Row], *names: str) -> set[tuple[Any, ...]]:
+    return {tuple(row[name] for name in names) for row in rows}
+
+
+def boards_of_github(github: SimulatedGitHub) -> Said:
+    projects = github._world.projects
+    return {
+        "projects": {
+            (each.id, each.number, each.title, each.closed_at is not None) for each in projects
+        },
+        "items": {
+            (each.id, project.id, _node(each.content), each.archived_at is not None, each.status)
+            for project in projects
+            for each in project.items.values()
+        },
+    }
+
+
+def _node(it: Issue) -> str:
+    return f"PR_{it.pull.id}" if it.pull else f"I_{it.id}"
+
+
+async def boards_of_mirror(town: Town) -> Said:
+    projects = await town.mirrored("projects")
+    nodes = {row["node_id"]: row["id"] for row in projects}
+    values = {row["item_id"]: row["name"] or None for row in await town.mirrored("project_values")}
+    return {
+        "projects": {
+            (row["id"], row["number"], row["title"], bool(row["closed"])) for row in projects
+        },
+        # What was on a board that is gone is gone with it.
+        "items": {
+            (
+                row["id"],
+                nodes[row["project_node_id"]],
+                row["content_node_id"],
+                bool(row["archived"]),
+                values.get(row["id"]),
+            )
+            for row in await town.mirrored("project_items")
+            if row["project_node_id"] in nodes
+        },
+    }
+
+
+def relations_of_github(github: SimulatedGitHub) -> set[tuple[str, int, int]]:
+    """(kind, source, target): a child and its parent, a blocked issue and its blocker."""
+    issues = [
+        each
+        for repository in github._world.repositories.values()
+        for each in repository.threads.values()
+        if each.pull is None
+    ]
+    parents = {("parent", each.id, each.parent.id) for each in issues if each.parent}
+    blocked = {("blocked_by", each.id, by.id) for each in issues for by in each.blocked_by}
+    return parents | blocked
+
+
+async def relations_of_mirror(town: Town) -> set[tuple[str, int, int]]:
+    found = await town.rows(
+        "SELECT kind, source_id, target_id FROM relations WHERE installation_id = :i"
+    )
+    return {(row["kind"], row["source_id"], row["target_id"]) for row in found}

@@ -1,0 +1,148 @@
+"""A server of ours on loopback, without loops: what comes in and what is answered."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import aiohttp
+from aiohttp.test_utils import TestServer
+
+from bot.dispatch.dispatcher import Hub, create_key
+from bot.identity.actors import Role
+from bot.identity.keyring import Keys
+from bot.kernel.operation import Shared
+from mcp_server import http
+from store.engine.transaction import Row, Store
+from webhooks.app import create_app
+from webhooks.websocket import SOCKETS, Patience, Sockets
+
+WEBHOOK_SECRET = "It's a Secret to Everybody"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    data: Any
+
+    @property
+    def code(self) -> str:
+        """Of an error in our shape, and in no other."""
+        assert self.data.keys() == {"error"}
+        error = self.data["error"]
+        assert error.keys() == {"code", "message", "details"}
+        assert error["message"]
+        assert isinstance(error["details"], dict)
+        return str(error["code"])
+
+
+@dataclass
+class Surface:
+    hub: Hub
+    sockets: Sockets
+    url: str
+    client: aiohttp.ClientSession
+    installation_id: int
+    # What `ready` says is wrong.
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        return self.hub.store
+
+    async def send(self, method: str, path: str, **given: Any) -> Answer:
+        async with self.client.request(method, self.url + path, **given) as response:
+            body = await response.read()
+            is_json = response.content_type == "application/json"
+            data = json.loads(body) if is_json else body.decode()
+            return Answer(response.status, response.headers, data)
+
+    async def token(self, agent_id: str = "ada", role: Role = "developer") -> str:
+        i, keys = self.installation_id, self.hub.keys
+        return await self.store.write(lambda tx: create_key(tx, keys, i, agent_id, role))
+
+    async def call(self, token: str, operation: str, **arguments: Any) -> Answer:
+        headers = {"Authorization": f"Bearer {token}"}
+        return await self.send("POST", f"/api/v1/{operation}", json=arguments, headers=headers)
+
+    async def deliver(
+        self, payload: Any, *, body: bytes | None = None, **changed: str | None
+    ) -> Answer:
+        """Sent as GitHub would. `changed`: headers by name, `_` for `-`; None leaves one out."""
+        body = json.dumps(payload).encode() if body is None else body
+        return await self.send(
+            "POST", "/webhooks/github", data=body, headers=signed(body, **changed)
+        )
+
+    async def rows(self, sql: str, **params: Any) -> list[Row]:
+        return await self.store.read(lambda tx: tx.all(sql, i=self.installation_id, **params))
+
+    async def kept(self, guid: str) -> list[Row]:
+        q = "SELECT * FROM deliveries WHERE guid = :guid"
+        return await self.store.read(lambda tx: tx.all(q, guid=guid))
+
+
+def signature(body: bytes) -> str:
+    digest = hmac.new(WEBHOOK_SECRET.encode(), body, hashlib.sha256).hexdigest()
+    return f"sha256={digest}"
+
+
+def signed(body: bytes, **changed: str | None) -> dict[str, str]:
+    headers = {
+        "Content-Type": "application/json",
+        "X-GitHub-Event": "issues",
+        "X-GitHub-Delivery": new_guid(),
+        "X-Hub-Signature-256": signature(body),
+    } | {name.replace("_", "-"): value for name, value in changed.items()}
+    return {name: value for name, value in headers.items() if value is not None}
+
+
+def new_guid() -> str:
+    return secrets.token_hex(16)
+
+
+@asynccontextmanager
+async def serving(
+    store: Store, installation_id: int, patience: Patience | None = None
+) -> AsyncIterator[Surface]:
+    """`patience`: with clients of sockets, where it is not the usual."""
+    hub = Hub(store, Shared(Keys(secrets.token_hex(32))))
+    problems: dict[str, str] = {}
+
+    async def ready() -> dict[str, str]:
+        return problems
+
+    hosts = http.allowed_hosts("127.0.0.1", "https://hubbub.example.com")
+    app = create_app(
+        hub, webhook_secret=WEBHOOK_SECRET, mcp=partial(http.serving, hub, hosts), ready=ready
+    )
+    app[SOCKETS].patience = patience or Patience()
+    server = TestServer(app)
+    async with _alive(server), aiohttp.ClientSession() as client:
+        url = str(server.make_url("")).rstrip("/")
+        yield Surface(hub, app[SOCKETS], url, client, installation_id, problems)
+
+
+@asynccontextmanager
+async def _alive(server: TestServer) -> AsyncIterator[None]:
+    """In a task of its own: a fixture ends in another task than it began in, MCP must not."""
+    up, down = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        await server.start_server()
+        up.set()
+        await down.wait()
+        await server.close()
+
+    life = asyncio.create_task(live())
+    await up.wait()
+    yield
+    down.set()
+    await life

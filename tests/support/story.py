@@ -1,0 +1,214 @@
+"""A town to tell tests in: GitHub, simulated; Hubbub, in this process; a clock that we step."""
+
+import asyncio
+import re
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp.test_utils import TestServer
+from cachetools import TTLCache
+
+from bot.background import expiry
+from bot.background.request_scheduler import Sender
+from bot.dispatch.dispatcher import Hub
+from bot.errors import Refused
+from bot.github.client import GitHub
+from bot.identity.actors import Actor, Role
+from bot.identity.keyring import Keys
+from bot.inbox import worker
+from bot.kernel.operation import Shared
+from fixtures.github import Installation, Issue, Person, Repository, Request, SimulatedGitHub
+from store.engine.transaction import Row, Store
+from store.mirror import mirror_rows
+from webhooks.app import create_app
+
+# What the App asks for, and no more: what it was not granted is refused here as on GitHub.
+MANIFEST = (Path(__file__).parents[2] / "app.yml").read_text()
+PERMISSIONS = re.findall(r"^  (\w+): (read|write)\b", MANIFEST, re.MULTILINE)
+# More rounds than any story takes: a town that does not come to rest is a bug.
+ROUNDS = 500
+
+
+class Clock:
+    """Microseconds UTC; goes on when told, and a little at each look: no two are the same."""
+
+    def __init__(self) -> None:
+        self.at = 1_800_000_000_000_000
+
+    def __call__(self) -> int:
+        self.at += 1
+        return self.at
+
+    def now(self) -> float:
+        """Seconds, as the simulated GitHub reads it."""
+        return self.at / 1_000_000
+
+    def forward(self, seconds: float) -> None:
+        self.at += int(seconds * 1_000_000)
+
+
+@dataclass
+class Agent:
+    """An agent that calls operations as a surface would."""
+
+    hub: Hub
+    actor: Actor
+
+    async def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        return await self.hub.call(self.actor, operation, arguments)
+
+    async def refused(self, operation: str, **arguments: Any) -> Refused:
+        try:
+            found = await self.call(operation, **arguments)
+        except Refused as exc:
+            return exc
+        raise AssertionError(f"{operation} was not refused: {found}")
+
+
+@dataclass
+class Town:
+    github: SimulatedGitHub
+    hub: Hub
+    sender: Sender
+    clock: Clock
+    repository: Repository
+    installation: Installation
+    person: Person
+
+    @property
+    def store(self) -> Store:
+        return self.hub.store
+
+    async def agent(self, agent_id: str, role: Role = "developer", *capabilities: str) -> Agent:
+        """A registered agent."""
+        agent = Agent(self.hub, Actor(self.installation.id, agent_id, role))
+        await agent.call(
+            "register_agent", agent_id=agent_id, name=agent_id, capabilities=list(capabilities)
+        )
+        return agent
+
+    async def task(self, title: str = "Mend it", body: str = "") -> Issue:
+        """An issue that agents may claim."""
+        issue = self.person.open_issue(self.repository, title, body, labels=["agent-task"])
+        await self.settle()
+        return issue
+
+    def name(self, issue: Issue) -> str:
+        return f"{self.repository.full_name}#{issue.number}"
+
+    async def settle(self) -> None:
+        """Until inbox and outbox are empty; time is stepped to where the sender waits for it."""
+        for _ in range(ROUNDS):
+            await self.github.delivered()
+            if await worker.step(self.hub):
+                continue
+            wait = await self.sender.step(self.installation.id)
+            if wait:
+                self.clock.forward(wait)
+            elif wait is None and not await self._wait_for_due():
+                return
+        raise AssertionError("the town does not come to rest")
+
+    async def heard(self) -> bool:
+        """Process a delivery, if one waits; nothing is sent."""
+        await self.github.delivered()
+        return bool(await worker.step(self.hub))
+
+    async def die_while_sending(self) -> None:
+        """The sender's process dies when GitHub has its next mutation; another takes over."""
+        sent = len(self._mutations())
+        while (wait := await self._try_to_send(sent)) is not None:
+            self.clock.forward(wait)
+        self.restart()
+
+    def restart(self) -> None:
+        """Another process takes over."""
+        self.sender = Sender(self.hub, self.sender.github)
+
+    async def _try_to_send(self, sent: int) -> float | None:
+        """One step, torn apart once GitHub has a mutation more; else how long to wait."""
+        step = asyncio.create_task(self.sender.step(self.installation.id))
+        while not step.done():
+            if len(self._mutations()) > sent:
+                step.cancel()
+                await asyncio.wait([step])
+                return None
+            await asyncio.sleep(0)
+        return step.result() or 0
+
+    def _mutations(self) -> list[Request]:
+        return [
+            each
+            for each in self.github.requests
+            if each.method != "GET" and "access_tokens" not in each.path
+        ]
+
+    async def _wait_for_due(self) -> bool:
+        """Step to when the next write or read that was put off is due, if within the hour."""
+        (row,) = await self.rows(
+            "SELECT MIN(at) AS at FROM (SELECT MIN(not_before) AS at FROM writes WHERE "
+            "installation_id = :i AND state IN ('queued', 'unknown') AND not_before > :now "
+            "UNION ALL SELECT MIN(not_before) AS at FROM pending_reads WHERE "
+            "installation_id = :i AND state = 'queued' AND not_before > :now) q",
+            now=self.clock(),
+        )
+        if row["at"] is None or row["at"] > self.clock() + 3600 * 1_000_000:
+            return False
+        self.clock.forward((row["at"] - self.clock()) / 1_000_000)
+        return True
+
+    async def rows(self, sql: str, **params: Any) -> list[Row]:
+        """Rows of this town's installation: `:i` in the SQL."""
+        return await self.store.read(lambda tx: tx.all(sql, i=self.installation.id, **params))
+
+    async def mirrored(self, table: str) -> list[Row]:
+        found = await self.store.read(
+            lambda tx: mirror_rows.content(tx, table, self.installation.id)
+        )
+        return [row for row in found if not row["deleted"]]
+
+    async def time_passes(self, seconds: float) -> None:
+        self.clock.forward(seconds)
+        await expiry.step(self.hub)
+        await self.settle()
+
+
+@asynccontextmanager
+async def town(store: Store, clock: Clock, openapi: Path | None) -> AsyncIterator[Town]:
+    """acme/rocket with the App installed, and octocat, who administers it."""
+    first = secrets.randbelow(2**40)
+    async with (
+        SimulatedGitHub(clock, openapi, first) as github,
+        aiohttp.ClientSession() as session,
+    ):
+        # Every call is written down, because the town's time is not that of a cache.
+        hub = Hub(store, Shared(Keys(secrets.token_hex(32))), touched=TTLCache(1, 0))
+        app = create_app(hub, webhook_secret=github.app.webhook_secret, mcp=None, ready=_ready)
+        server = TestServer(app)
+        await server.start_server()
+        github.app.webhook_url = str(server.make_url("/webhooks/github"))
+        client = GitHub(
+            session,
+            api_url=github.url,
+            app_id=str(github.app.id),
+            private_key=github.app.private_key,
+            now=clock,
+        )
+        repository = github.repository("acme/rocket", private=True)
+        person = github.person("octocat", permissions={"acme/rocket": "admin"})
+        installation = github.install("acme", ["acme/rocket"], permissions=dict(PERMISSIONS))
+        made = Town(github, hub, Sender(hub, client), clock, repository, installation, person)
+        await made.settle()
+        yield made
+        await server.close()
+        assert github.violations == []
+        assert github.sent_while_limited == 0
+
+
+async def _ready() -> dict[str, str]:
+    return {}
