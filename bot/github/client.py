@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -115,7 +116,6 @@ class GitHub:
         self._session = session
         self._api_url = api_url.rstrip("/")
         self._app_id = app_id
-        # Parsed once: it takes 30 times as long as to sign with it.
         self._key = _rsa_key(private_key)
         self._now = now
         self._time_out = time_out
@@ -268,7 +268,9 @@ def as_app(session: aiohttp.ClientSession, app: GitHubApp) -> GitHub:
     )
 
 
+@cache
 def _rsa_key(pem: str) -> RSAPrivateKey:
+    """Parse and check a key once: it takes 30 times as long as to sign with it."""
     key = load_pem_private_key(pem.encode(), password=None)
     if not isinstance(key, RSAPrivateKey):
         raise TypeError("A GitHub App's private key is an RSA key.")
