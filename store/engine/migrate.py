@@ -99,7 +99,6 @@ def _upgrade(connection: sa.Connection, to: str) -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     command.upgrade(config, to)
-    connection.commit()
 
 
 def _revision(connection: sa.Connection) -> str | None:
@@ -163,7 +162,10 @@ def _connected(url: str) -> Iterator[sa.Connection]:
 def _locked(url: str, connection: sa.Connection) -> Iterator[None]:
     """One process at a time. The lock ends with its connection, so a kill frees it."""
     if connection.dialect.name == "sqlite":
-        yield  # the transaction is the lock
+        # The transaction is the lock. Alembic's own would end after each revision, and another
+        # process could run the next one in between.
+        with connection.begin():
+            yield
         return
     made = engine(url)
     with made.connect() as lock:
@@ -176,6 +178,7 @@ def _locked(url: str, connection: sa.Connection) -> Iterator[None]:
         lock.exec_driver_sql("SELECT id FROM migration_lock WHERE id = 1 FOR UPDATE")
         try:
             yield
+            connection.commit()
         finally:
             lock.rollback()
     made.dispose()

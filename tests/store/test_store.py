@@ -116,6 +116,25 @@ def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
     assert check(empty_url) is None
 
 
+def test_another_process_may_migrate_before_each_transaction_of_this_one_on_sqlite(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path / 'empty.db'}"
+    code = "import sys; from store.migrate import upgrade; upgrade(*sys.argv[1:])"
+    revisions = iter(("0001", "0002", "head"))
+
+    def migrate_elsewhere(_: sa.Connection) -> None:
+        if revision := next(revisions, None):
+            subprocess.run([sys.executable, "-c", code, url, revision], check=True)
+
+    sa.event.listen(sa.Engine, "begin", migrate_elsewhere)
+    try:
+        upgrade(url)
+    finally:
+        sa.event.remove(sa.Engine, "begin", migrate_elsewhere)
+    assert check(url) is None
+
+
 def test_a_database_without_schema_says_what_to_type(empty_url: str) -> None:
     assert "hubbub migrate" in str(check(empty_url))
 
