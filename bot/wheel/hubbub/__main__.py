@@ -1,0 +1,5 @@
+"""Run `python -m hubbub` as the command `hubbub`."""
+
+from . import main
+
+main()
