@@ -1,18 +1,18 @@
 # Needs Python 3.11 or newer, with venv, and nothing else: each target makes .venv when it has to.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench serve docs lock format clean
+.PHONY: help demo test lint bench serve docs dist test-wheel lock format clean
 
 BIN := .venv/bin
 OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(or $(shell for each in python3 python3.13 python3.12 python3.11; do \
 	$$each -c '$(OLD_ENOUGH)' 2>/dev/null && echo $$each && break; done),python3)
 # By content and place, not by time: a checkout changes times, and a moved .venv is broken.
-STAMP := .venv/.made-$(shell { cat requirements.lock pyproject.toml; pwd; } | cksum | cut -d' ' -f1)
+STAMP := .venv/.made-$(shell { cat requirements.lock pyproject.toml bot/wheel/hubbub/*.py; pwd; } | cksum | cut -d' ' -f1)
 UV := $(BIN)/uv --quiet --system-certs
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP) ## see three agents and a person share a simulated GitHub (ARGS=--keep stays up, --pull has no webhook)
 	@echo "Playing the demo against a simulated GitHub on this machine"
@@ -44,6 +44,15 @@ docs: $(STAMP) ## build the documentation into docs/_build
 	@echo "Building the documentation into docs/_build"
 	@$(BIN)/python -m sphinx -q -W -n docs docs/_build
 
+dist: $(STAMP) ## build the source archive and the wheel into dist
+	@echo "Building the source archive and the wheel into dist"
+	@rm -rf dist
+	@$(UV) build --offline --no-build-isolation --python $(BIN)/python
+
+test-wheel: dist ## install the built wheel alone, outside the checkout, and play the demo
+	@echo "Installing the wheel alone and playing the demo with it"
+	@.ci/wheel
+
 lock: $(STAMP) ## write requirements.lock anew (UPGRADE=--upgrade takes newer versions)
 	@echo "Resolving the dependencies into requirements.lock"
 	@$(UV) --no-config pip compile pyproject.toml --group dev --universal --python-version 3.11 \
@@ -58,7 +67,7 @@ format: $(STAMP) ## format the code and mend what can be mended
 
 clean: ## remove .venv and everything that was built
 	@echo "Removing .venv, caches and builds"
-	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache docs/_build
+	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist docs/_build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # No name, version, hash or comment in the lock has a slash; every address and path has one.
