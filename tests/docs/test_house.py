@@ -88,7 +88,7 @@ def test_the_root_holds_nothing_else() -> None:
     asked = ["git", "-C", str(ROOT), "ls-tree", "--name-only", "HEAD"]
     listed = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
     files = {"README.md", "LICENSE", "Makefile", "pyproject.toml", "requirements.lock", "app.yml"}
-    packages = {"benchmarks", "bot", "store", "webhooks", "mcp_server", "fixtures"}
+    packages = {"bot", "store", "webhooks", "mcp_server", "fixtures"}
     assert set(listed) == files | packages | {".gitignore", ".ci", ".github", "docs", "tests"}
 
 
