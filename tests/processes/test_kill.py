@@ -2,15 +2,25 @@
 
 import asyncio
 import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from store.engine.migrate import upgrade
 from tests.support.server_process import post, processed, rows, serving
 
-DELIVERIES = 2_000
+DELIVERIES = 600
 ABREAST = 20
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """On a disk, as in production; the files of other tests are in memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def comment(n: int) -> bytes:

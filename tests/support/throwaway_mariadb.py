@@ -1,4 +1,7 @@
-"""A throwaway MariaDB: `python tests/mariadb.py CMD…` runs CMD with HUBBUB_TEST_MYSQL_URL set."""
+"""A throwaway MariaDB: run by Python with a command, it sets HUBBUB_TEST_MYSQL_URL for that.
+
+The files of tests have a folder beside the server's, in memory where there is room.
+"""
 
 import contextlib
 import ctypes
@@ -34,7 +37,10 @@ PATH = os.pathsep.join(
 )
 MEMORY = Path("/dev/shm")  # noqa: S108 -- a folder in it is made by mkdtemp
 ROOM_BYTES = 1 << 30
-PREFIX = "hubbub-mariadb-"
+PREFIX = "hubbub-tests-"
+# The folder in it for the files of tests, and the variable by which pytest finds it.
+FILES = "files"
+PYTEST_ROOT = "PYTEST_DEBUG_TEMPROOT"
 READY = b"ready for connections"
 START_S = 60
 END_S = 20
@@ -66,13 +72,14 @@ def main(command: Sequence[str]) -> int:
     for each in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, _leave)
     try:
-        if given := os.environ.get(VARIABLE):
-            return run(command, given)
-        if not found():
-            install()
         sweep()
-        with server() as url:
-            return run(command, url)
+        with temporary_folder() as folder:
+            if given := os.environ.get(VARIABLE):
+                return run(command, given, folder)
+            if not found():
+                install()
+            with server(folder) as url:
+                return run(command, url, folder)
     except NoServer as exc:
         sys.stderr.write(f"The tests need a MariaDB: {exc}. {REMEDY}")
         return 1
@@ -142,19 +149,21 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[str]:
-    """Run a server in a folder of its own; what it is given is its URL."""
+def temporary_folder() -> Iterator[Path]:
+    """Make a folder for a run, in memory where there is room; it ends with the run."""
     roomy = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY if roomy else None))
     try:
-        with _locked(folder), _started(folder) as port:
-            yield f"mysql://root@127.0.0.1:{port}/"
+        with _locked(folder):
+            (folder / FILES).mkdir()
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _started(folder: Path) -> Iterator[int]:
+def server(folder: Path) -> Iterator[str]:
+    """Run a server in this folder, and give its URL."""
     owner = ("--user=root",) if os.geteuid() == 0 else ()
     common = ("--no-defaults", f"--datadir={folder}/data", *owner, *SMALL)
     _fill(common)
@@ -180,7 +189,7 @@ def _started(folder: Path) -> Iterator[int]:
         )
     try:
         _wait_until_ready(process, log)
-        yield port
+        yield f"mysql://root@127.0.0.1:{port}/"
     finally:
         process.kill()  # its data goes with it: nothing to shut down in order
         process.wait()
@@ -232,11 +241,11 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(POLL_S)
 
 
-def run(command: Sequence[str], url: str) -> int:
+def run(command: Sequence[str], url: str, folder: Path) -> int:
     """Run the command with the server's URL; end it when this process is ended."""
     child = subprocess.Popen(
         command,
-        env=os.environ | {VARIABLE: url},
+        env=os.environ | {VARIABLE: url, PYTEST_ROOT: str(folder / FILES)},
         preexec_fn=_die_with_parent,  # noqa: PLW1509 -- there are no threads here
     )
     try:
