@@ -1,7 +1,6 @@
 """The `hubbub` command. Here alone the parts of the process are put together."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -14,8 +13,17 @@ from aiohttp import web
 
 from bot import logs, settings
 from bot.background import health, loops, retention
-from bot.cli import backfill as backfill_command
-from bot.cli import session
+from bot.cli import (
+    backfill,
+    call,
+    deliveries,
+    doctor,
+    output,
+    repositories,
+    secret_rotation,
+    session,
+    tokens,
+)
 from bot.errors import Refused
 from bot.identity.actors import ROLES, Role
 from bot.settings import GitHubApp, Settings, WrongSettings
@@ -31,12 +39,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-token = typer.Typer(help="Tokens of agents.", no_args_is_help=True)
-deliveries = typer.Typer(help="What GitHub sent.", no_args_is_help=True)
-app.add_typer(token, name="token")
-app.add_typer(deliveries, name="deliveries")
-secret = typer.Typer(help="The secret that all others derive from.", no_args_is_help=True)
-app.add_typer(secret, name="secret")
+token_commands = typer.Typer(help="Tokens of agents.", no_args_is_help=True)
+delivery_commands = typer.Typer(help="What GitHub sent.", no_args_is_help=True)
+app.add_typer(token_commands, name="token")
+app.add_typer(delivery_commands, name="deliveries")
+secret_commands = typer.Typer(help="The secret that all others derive from.", no_args_is_help=True)
+app.add_typer(secret_commands, name="secret")
 
 KEY_VALUE = """key=value …: a value is JSON, as limit=5 or paths='["src"]'; texts need no quotes"""
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
@@ -49,9 +57,9 @@ def root(
     version: Annotated[bool, typer.Option("--version", help="the version, and no more")] = False,
 ) -> None:
     if version:
-        session.say(f"hubbub {metadata.version('hubbub')}")
+        output.say(f"hubbub {metadata.version('hubbub')}")
     elif context.invoked_subcommand is None:
-        session.say(context.get_help())
+        output.say(context.get_help())
 
 
 @app.command()
@@ -87,17 +95,17 @@ def migrate() -> None:
     """Bring the database to the newest schema."""
     loaded = settings.load()
     session.migrate(loaded)
-    session.say(f"{session.safe_url(loaded.database_url)} is at the newest schema.")
+    output.say(f"{session.safe_url(loaded.database_url)} is at the newest schema.")
 
 
-@app.command()
-def doctor() -> None:
+@app.command("doctor")
+def check_installation() -> None:
     """Check the settings, the database, the secret and GitHub, a line each."""
     logs.set_up(settings.load())
-    sys.exit(asyncio.run(session.doctor()))
+    sys.exit(asyncio.run(doctor.check_all()))
 
 
-@token.command("create")
+@token_commands.command("create")
 def token_create(
     installation: Annotated[str, typer.Option(help="the account's login, or the number")],
     agent: Annotated[str, typer.Option(help="the agent's id, a slug")],
@@ -107,48 +115,48 @@ def token_create(
     if role not in ROLES:
         raise WrongSettings(f"--role is {role!r}; it must be one of {', '.join(ROLES)}.")
     known: Role = role
-    asyncio.run(session.create_token(settings.load(), installation, agent, known))
+    asyncio.run(tokens.create_token(settings.load(), installation, agent, known))
 
 
-@token.command("list")
+@token_commands.command("list")
 def token_list(
     installation: Annotated[str, typer.Option(help="the account's login, or the number")],
 ) -> None:
     """The tokens of an installation: id, agent, role; never the token itself."""
-    asyncio.run(session.list_tokens(settings.load(), installation))
+    asyncio.run(tokens.list_tokens(settings.load(), installation))
 
 
-@token.command("revoke")
+@token_commands.command("revoke")
 def token_revoke(
     key_id: Annotated[str, typer.Argument(help="the first part of the token, after hubbub_")],
 ) -> None:
     """Make a token worthless."""
-    asyncio.run(session.revoke_token(settings.load(), key_id))
+    asyncio.run(tokens.revoke_token(settings.load(), key_id))
 
 
-@secret.command("rotate")
+@secret_commands.command("rotate")
 def secret_rotate() -> None:
     """Seal anew, under HUBBUB_SECRET_KEY, what those of HUBBUB_SECRET_KEY_OLD sealed."""
-    sys.exit(asyncio.run(session.rotate_secret(settings.load())))
+    sys.exit(asyncio.run(secret_rotation.rotate_secret(settings.load())))
 
 
-@app.command()
-def call(
+@app.command("call")
+def call_operation(
     operation: Annotated[str, typer.Argument(help="its name, such as list_tasks")],
     arguments: Annotated[list[str] | None, typer.Argument(help=KEY_VALUE)] = None,
 ) -> None:
     """Call an operation as the agent of HUBBUB_TOKEN, at HUBBUB_URL or on the database."""
-    given = session.parsed(operation, arguments or [])
-    session.say(session.pretty(asyncio.run(session.call(settings.load(), operation, given))))
+    given = call.arguments_of(operation, arguments or [])
+    output.say(output.pretty(asyncio.run(call.call_operation(settings.load(), operation, given))))
 
 
 @app.command("settings")
 def settings_of_repository(repository: Annotated[str, typer.Argument(help="owner/repo")]) -> None:
     """What is in force in a repository, and what is wrong with its .github/hubbub.yml."""
-    sys.exit(asyncio.run(session.show_settings(settings.load(), repository)))
+    sys.exit(asyncio.run(repositories.show_settings(settings.load(), repository)))
 
 
-@deliveries.command("list")
+@delivery_commands.command("list")
 def deliveries_list(
     state: Annotated[
         str | None, typer.Option(help="received, processed, failed, dead, lost")
@@ -160,28 +168,28 @@ def deliveries_list(
 ) -> None:
     """The newest deliveries, or how many there are of each event."""
     asyncio.run(
-        session.list_deliveries(settings.load(), state, limit, counts=counts, as_json=as_json)
+        deliveries.list_deliveries(settings.load(), state, limit, counts=counts, as_json=as_json)
     )
 
 
-@deliveries.command("show")
+@delivery_commands.command("show")
 def deliveries_show(guid: str) -> None:
     """One delivery with its payload."""
-    asyncio.run(session.show_delivery(settings.load(), guid))
+    asyncio.run(deliveries.show_delivery(settings.load(), guid))
 
 
-@deliveries.command("replay")
+@delivery_commands.command("replay")
 def deliveries_replay(
     guid: Annotated[str | None, typer.Argument()] = None,
     *,
     all_dead: Annotated[bool, typer.Option("--all", help="every dead one")] = False,
 ) -> None:
     """Process dead deliveries again."""
-    asyncio.run(session.replay(settings.load(), guid, all_dead=all_dead))
+    asyncio.run(deliveries.replay(settings.load(), guid, all_dead=all_dead))
 
 
-@app.command()
-def backfill(
+@app.command("backfill")
+def watch_backfill(
     repository: Annotated[str | None, typer.Argument(help="owner/repo; all without it")] = None,
     *,
     again: Annotated[bool, typer.Option("--again", help="also what was fetched before")] = False,
@@ -190,13 +198,13 @@ def backfill(
     loaded = settings.load()
     logs.set_up(loaded)
     github_app = settings.github_app(loaded)
-    sys.exit(asyncio.run(backfill_command.watch(loaded, github_app, repository, again=again)))
+    sys.exit(asyncio.run(backfill.watch(loaded, github_app, repository, again=again)))
 
 
 async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
     keeping = retention.kept(loaded)
     async with (
-        session.opened(loaded, make=True, app=github_app) as hub,
+        session.open_session(loaded, make=True, app=github_app) as hub,
         loops.running(hub, github_app, keeping) as running,
     ):
         server = create_app(
@@ -225,7 +233,7 @@ async def _listen(runner: web.AppRunner, loaded: Settings) -> None:
             "Set HUBBUB_HOST and HUBBUB_PORT to an address of this machine that is free."
         ) from exc
     host, port = runner.addresses[0][:2]
-    session.say(f"Hubbub is listening on http://{f'[{host}]' if ':' in host else host}:{port}")
+    output.say(f"Hubbub is listening on http://{f'[{host}]' if ':' in host else host}:{port}")
 
 
 def _told_to_stop() -> asyncio.Event:
@@ -238,11 +246,11 @@ def _told_to_stop() -> asyncio.Event:
 async def _mcp(loaded: Settings) -> None:
     from mcp_server import stdio  # noqa: PLC0415 - only this command pays for it
 
-    secret = session.token_of(loaded)
+    secret = call.token_of(loaded)
     if loaded.url:
         await stdio.bridge(loaded.url, secret)
         return
-    async with session.opened(loaded) as hub:
+    async with session.open_session(loaded) as hub:
         await stdio.serve_agent(hub, secret)
 
 
@@ -250,10 +258,10 @@ def main() -> None:
     try:
         app()
     except (WrongSettings, StoreError) as exc:
-        print(f"hubbub: {exc}", file=sys.stderr)  # noqa: T201 - what a person is told
+        output.warn(str(exc))
         sys.exit(2)
     except Refused as exc:
-        print(json.dumps(session.told(exc).body(), ensure_ascii=False, indent=2), file=sys.stderr)  # noqa: T201
+        output.show_error(exc)
         sys.exit(1)
 
 

@@ -7,7 +7,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from bot.background.request_scheduler import Sender
-from bot.cli import session as cli
+from bot.cli import repositories
+from bot.cli.output import say, warn
+from bot.cli.session import open_session
 from bot.dispatch.dispatcher import Hub
 from bot.fetch import backfill
 from bot.github.client import as_app
@@ -23,9 +25,9 @@ LOOK_EVERY_S = 0.5
 
 async def watch(loaded: Settings, app: GitHubApp, repository: str | None, *, again: bool) -> int:
     """Until all is fetched: 0, or 1 when GitHub does not give it."""
-    async with cli.opened(loaded) as hub, aiohttp.ClientSession() as session:
+    async with open_session(loaded) as hub, aiohttp.ClientSession() as session:
         github = as_app(session, app)
-        chosen = await hub.store.read(lambda tx: cli.chosen(tx, repository))
+        chosen = await hub.store.read(lambda tx: repositories.selection(tx, repository))
         if again:
             await hub.store.write(lambda tx: _begin(tx, chosen))
         await backfill.begin_missing(hub)
@@ -62,7 +64,7 @@ async def _watch(hub: Hub, sender: Sender, chosen: dict[int, Row]) -> int:
             if not left and not any(reads):
                 break
             if left and all(row["attempts"] >= PATIENCE for row in left):
-                cli.warn(f"GitHub does not give it: {left[0]['error']}")
+                warn(f"GitHub does not give it: {left[0]['error']}")
                 return 1
             await asyncio.sleep(min([wait for wait in waits if wait is not None] or [LOOK_EVERY_S]))
     return _told(rows)
@@ -88,8 +90,8 @@ def _told(rows: list[Row]) -> int:
     for name in sorted({row["name"] for row in rows}):
         parts = [row for row in rows if row["name"] == name]
         seen, calls = sum(row["seen"] for row in parts), sum(row["calls"] for row in parts)
-        cli.say(f"{name}: {seen} things fetched by {calls} calls")
+        say(f"{name}: {seen} things fetched by {calls} calls")
     refused = [row for row in rows if row["state"] == "refused"]
     for row in refused:
-        cli.warn(f"{row['name']}: GitHub refuses {row['part']}: {row['error']}")
+        warn(f"{row['name']}: GitHub refuses {row['part']}: {row['error']}")
     return 1 if refused else 0

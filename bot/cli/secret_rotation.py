@@ -3,13 +3,17 @@
 Batch by batch, each a transaction: whoever is killed in between goes on where it was.
 """
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from itertools import accumulate
 
-from bot.agents import presence
+from bot.agents import checkpoints
+from bot.cli.output import say, warn
+from bot.cli.session import open_session
 from bot.contexts import encryption
 from bot.identity.keyring import BOUND, KEY_ID, Broken, Keys
+from bot.settings import Settings, WrongSettings
 from store.engine import key_values
 from store.engine.transaction import Row, Store, Tx, Work
 from store.identity import sealed_rows
@@ -34,7 +38,7 @@ def _version(row: Row) -> str:
 
 
 def _checkpoint(row: Row) -> str:
-    return presence.about(row["installation_id"], row["agent_id"], row["task_id"])
+    return checkpoints.about(row["installation_id"], row["agent_id"], row["task_id"])
 
 
 # Every table that has something sealed.
@@ -46,7 +50,7 @@ KINDS = (
     ),
     Kind(
         Sealed("checkpoints", ("installation_id", "agent_id", "task_id"), prefix=KEY_ID),
-        presence.PURPOSE,
+        checkpoints.PURPOSE,
         _checkpoint,
     ),
 )
@@ -123,3 +127,35 @@ async def bind(store: Store, keys: Keys) -> Left:
         return Left(unknown, {k: n for k, n in tokens.items() if n})
 
     return await store.write(work)
+
+
+async def rotate_secret(loaded: Settings) -> int:
+    """Seal everything anew: 1 if something is under a secret that nobody named, or broken."""
+    async with open_session(loaded) as hub:
+        if not hub.keys.former:
+            raise WrongSettings(
+                "There is no former secret: set HUBBUB_SECRET_KEY to the new one, and "
+                "HUBBUB_SECRET_KEY_OLD to the one before it."
+            )
+        done, broken = Counter[str](), Counter[str]()
+        async for batch in reseal(hub.store, hub.keys):
+            done[batch.table] += batch.resealed
+            broken[batch.table] += batch.broken
+            say(f"{batch.table}: {done[batch.table]} sealed anew")
+        left = await bind(hub.store, hub.keys)
+        say(f"The database is bound to the secret with key id {hub.keys.id}.")
+    return _said_of_rotation(broken, left)
+
+
+def _said_of_rotation(broken: Counter[str], left: Left) -> int:
+    for key_id, n in left.tokens.items():
+        say(
+            f"{n} tokens are of the former secret {key_id}: they work as long as "
+            "HUBBUB_SECRET_KEY_OLD names it. `hubbub token list` shows ids that begin with it."
+        )
+    wrong = [f"{n} of {table} cannot be opened" for table, n in broken.items() if n]
+    for table, found in left.unknown.items():
+        wrong += [f"{n} of {table} are under the unknown secret {k}" for k, n in found.items()]
+    for each in wrong:
+        warn(f"{each}; they stay as they are.")
+    return int(bool(wrong))

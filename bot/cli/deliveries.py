@@ -1,0 +1,85 @@
+"""`hubbub deliveries`: what GitHub sent."""
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bot.cli.output import pretty, say
+from bot.cli.session import open_session
+from bot.settings import Settings, WrongSettings
+from bot.times import stamp
+from store.engine.transaction import Tx
+from store.inbox import deliveries, missed_deliveries
+
+# Of deliveries: in GitHub's log, and not in the inbox.
+LOST = "lost"
+ROW = ("guid", "received_at", "event", "action", "state", "outcome", "attempts", "error")
+
+
+async def list_deliveries(
+    loaded: Settings, state: str | None, limit: int, *, counts: bool, as_json: bool
+) -> None:
+    known = (*deliveries.STATES, LOST)
+    if state not in (None, *known):
+        raise WrongSettings(f"--state is {state!r}; it must be one of {', '.join(known)}.")
+    async with open_session(loaded) as hub:
+        if counts:
+            rows = await hub.store.read(deliveries.counts)
+        elif state == LOST:
+            rows = await hub.store.read(lambda tx: missed_deliveries.listed(tx, limit))
+        else:
+            rows = await hub.store.read(lambda tx: deliveries.listed(tx, state, limit))
+    if as_json:
+        for row in rows:
+            say(json.dumps(row))
+        return
+    shown = ("event", "action", "state", "outcome", "n") if counts else ROW
+    table = Table(box=None, pad_edge=False)
+    for name in shown:
+        table.add_column(name, no_wrap=name in ("guid", "received_at"), overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(name, row[name]) for name in shown))
+    console = Console(soft_wrap=True)
+    # A GUID that is cut is of no use to `show` and `replay`.
+    console.width = max(console.width, 160)
+    console.print(table)
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    return stamp(value) if name.endswith("_at") else str(value)
+
+
+async def show_delivery(loaded: Settings, guid: str) -> None:
+    async with open_session(loaded) as hub:
+        found = await hub.store.read(lambda tx: _delivery(tx, guid))
+    say(pretty(found))
+
+
+async def _delivery(tx: Tx, guid: str) -> dict[str, Any]:
+    for installation_id in await deliveries.installations_of(tx, guid):
+        if found := await deliveries.get(tx, installation_id, guid):
+            row, delivery = found
+            return row | {"payload": json.loads(delivery.payload)}
+    raise WrongSettings(f"There is no delivery {guid}. `hubbub deliveries list` shows those kept.")
+
+
+async def replay(loaded: Settings, guid: str | None, *, all_dead: bool) -> None:
+    if (guid is None) == (not all_dead):
+        raise WrongSettings("Give one GUID, or --all.")
+    async with open_session(loaded) as hub:
+        n = await hub.store.write(lambda tx: _replay(tx, guid))
+    if guid is not None and not n:
+        raise WrongSettings(f"No dead delivery has the GUID {guid}: nothing to process again.")
+    say(f"{n} {'delivery is' if n == 1 else 'deliveries are'} processed again by `hubbub serve`.")
+
+
+async def _replay(tx: Tx, guid: str | None) -> int:
+    if guid is None:
+        dead = await deliveries.listed(tx, "dead", 1_000_000)
+        return sum([await deliveries.revive(tx, r["installation_id"], [r["guid"]]) for r in dead])
+    where = await deliveries.installations_of(tx, guid)
+    return sum([await deliveries.revive(tx, each, [guid]) for each in where])

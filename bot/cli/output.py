@@ -1,0 +1,34 @@
+"""What commands print."""
+
+import json
+import sys
+from typing import Any
+
+from bot.errors import Refused
+
+
+def say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - what the command is for
+
+
+def warn(line: str) -> None:
+    print(f"hubbub: {line}", file=sys.stderr)  # noqa: T201
+
+
+def pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _for_terminal(refused: Refused) -> Refused:
+    """As whoever sits before a command line can mend it."""
+    if refused.code != "unauthenticated":
+        return refused
+    return Refused(
+        refused.code,
+        "The token in HUBBUB_TOKEN is not known there, or it was revoked. `hubbub token create` "
+        "makes another.",
+    )
+
+
+def show_error(refused: Refused) -> None:
+    print(pretty(_for_terminal(refused).body()), file=sys.stderr)  # noqa: T201

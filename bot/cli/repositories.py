@@ -1,0 +1,45 @@
+"""Repositories by name, and the settings in force there."""
+
+from typing import Any
+
+from bot.cli.output import pretty, say, warn
+from bot.cli.session import open_session
+from bot.repository import repository_settings
+from bot.repository.settings_file import PATH
+from bot.settings import Settings, WrongSettings
+from store.engine.transaction import Row, Tx
+from store.mirror import mirror_rows
+from store.mirror import repository_settings as stored_settings
+
+
+async def selection(tx: Tx, full_name: str | None) -> list[Row]:
+    """The repository of this name, or all that there are."""
+    present = await mirror_rows.present_repositories(tx)
+    if full_name is None:
+        return present
+    folded = full_name.casefold()
+    found = [row for row in present if row["full_name"].casefold() == folded]
+    if not found:
+        raise WrongSettings(
+            f"The repository {full_name!r} is not known. The App must be installed on it, and "
+            "`hubbub serve` must have heard of that once."
+        )
+    return found
+
+
+async def show_settings(loaded: Settings, full_name: str) -> int:
+    """What is in force: 1 if the repository's file is wrong."""
+    async with open_session(loaded) as hub:
+        found, problem = await hub.store.read(lambda tx: _settings(tx, full_name))
+    say(pretty(found))
+    if problem is not None:
+        warn(f"this stays in force, because {PATH} is wrong:\n{problem}")
+    return int(problem is not None)
+
+
+async def _settings(tx: Tx, full_name: str) -> tuple[dict[str, Any], str | None]:
+    repository = (await selection(tx, full_name))[0]
+    here = (repository["installation_id"], repository["id"])
+    row = await stored_settings.get(tx, *here)
+    in_force = await repository_settings.of(tx, *here)
+    return in_force.model_dump(mode="json"), row["problem"] if row else None
