@@ -4,17 +4,16 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from bot.agents import hierarchy
-from bot.agents import presence as work
+from bot.agents import checkpoints, hierarchy, presence
+from bot.agents.checkpoints import Checkpoint
 from bot.agents.hierarchy import Action
-from bot.agents.presence import Checkpoint
 from bot.comments import replies
 from bot.errors import Refused
 from bot.identity.actors import NO_AGENTS, SLUG, Role
 from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.kernel.patterns import AGENT, Shape
-from bot.operations.tasks.tasks import found
+from bot.operations.tasks.access import visible_task
 from bot.tasks.capabilities import Capabilities, Capability, spellings
 from bot.times import stamp
 from store.agents import agents
@@ -30,7 +29,7 @@ System: TypeAlias = Annotated[str, Field(max_length=80)]
 Why: TypeAlias = Annotated[str, Field(max_length=500)]
 State: TypeAlias = Annotated[
     Any,
-    AfterValidator(work.keepable),
+    AfterValidator(checkpoints.keepable),
     # It is sealed where it is kept, and stands nowhere else.
     Field(repr=False, description="JSON to resume from; with `task`, for its next holder too"),
 ]
@@ -219,14 +218,14 @@ async def update_agent(
     which = agent_id or ctx.actor.name
     said = _said(name=name, system_name=system, capabilities=capabilities)
     if which != ctx.actor.name:
-        await work.admit(ctx.tx, ctx.actor, "at_work")
+        await presence.admit(ctx.tx, ctx.actor, "at_work")
         own = health is not None or checkpoint is not None
         _may_change(ctx, which, own=own, only_parent=parent_id is not None and not said)
     if task is not None and checkpoint is None:
         raise Refused("invalid_arguments", "`task` says what a `checkpoint` is for: give both.")
     # Before the agent's row is locked: tasks come first.
     if checkpoint is not None:
-        await work.save(ctx, await _held(ctx, task) if task else "", checkpoint)
+        await checkpoints.save(ctx, await _held(ctx, task) if task else "", checkpoint)
     row = await _registered(ctx, which)
     if health is not None:
         said["health"] = health.model_dump(exclude_none=True) | {"at": ctx.now}
@@ -266,7 +265,7 @@ async def _registered(ctx: Context, agent_id: str) -> Row:
 
 async def _held(ctx: Context, ref: str) -> str:
     """The id of a task that the actor holds. Raise Refused."""
-    row = await found(ctx, ref, lock=True)
+    row = await visible_task(ctx, ref, lock=True)
     overdue = leases.ran_out(row, ctx.now)
     if row["holder"] != ctx.actor.name or overdue:
         raise Refused(
@@ -314,8 +313,8 @@ async def _checkpoint(ctx: Context, agent_id: str, task: str | None) -> Checkpoi
             f"The checkpoints of {agent_id} are for itself, those above it and tech-leads. "
             "claim_task hands the last holder's to the next.",
         )
-    task_id = (await found(ctx, task))["id"] if task else ""
-    return await work.checkpoint_of(ctx, agent_id, task_id)
+    task_id = (await visible_task(ctx, task))["id"] if task else ""
+    return await checkpoints.checkpoint_of(ctx, agent_id, task_id)
 
 
 def _agents_reply(answer: Agents) -> str:
@@ -369,7 +368,7 @@ async def manage_agent(
     await _may_manage(ctx, agent_id)
     # Its own pause one may end, and then is at work: with those below it too.
     if agent_id != ctx.actor.name or (with_children and action != "resume"):
-        await work.admit(ctx.tx, ctx.actor, "at_work")
+        await presence.admit(ctx.tx, ctx.actor, "at_work")
     if action == "resume" and row["paused_at"] is not None and not hierarchy.may_resume(ctx, row):
         raise Refused(
             "forbidden",

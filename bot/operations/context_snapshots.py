@@ -19,7 +19,7 @@ from bot.operations.contexts import (
     shown_snapshot,
     too_many,
 )
-from bot.operations.tasks.tasks import found
+from bot.operations.tasks.access import visible_task
 from store.contexts import contexts as stored
 from store.contexts import snapshots as context_snapshots
 from store.contexts import versions as stored_versions
@@ -135,7 +135,7 @@ async def _these(ctx: Context, context_ids: list[str]) -> list[Row]:
 
 
 async def _of_task(ctx: Context, task: str) -> list[Row]:
-    bound = await found(ctx, task)
+    bound = await visible_task(ctx, task)
     rows = await stored.listed(ctx.tx, ctx.installation_id, task_id=bound["id"], limit=LOOKED_AT)
     may = await access.accesses(ctx.tx, ctx.actor, rows)
     readable = [row for row in rows if may[row["id"]] != "none"]

@@ -11,7 +11,7 @@ from bot.identity.actors import ROLES, SLUG
 from bot.kernel.operation import Answer, Context, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.kernel.patterns import Shape
-from bot.operations.tasks.tasks import found
+from bot.operations.tasks.access import visible_task
 from bot.times import stamp
 from store.agents import agents
 from store.contexts import contexts as stored
@@ -142,7 +142,7 @@ async def create_context(
     note: Remark = "",
 ) -> OneContext:
     """Keep a document of up to 1 MB. It is yours alone until share_context."""
-    bound = await found(ctx, task) if task else None
+    bound = await visible_task(ctx, task) if task else None
     if await stored.owned(ctx.tx, ctx.installation_id, ctx.actor.name) >= contexts.MOST_OWNED:
         raise too_many("contexts of yours", contexts.MOST_OWNED, "Update one of them instead.")
     made = contents.sized(content)
@@ -234,7 +234,7 @@ async def share_context(
 async def _grantee(ctx: Context, row: Row, to: str) -> str:
     kind, sign, named = to.partition(":")
     if sign and kind == "task":
-        return f"task:{(await found(ctx, named))['id']}"
+        return f"task:{(await visible_task(ctx, named))['id']}"
     if not sign and await agents.get(ctx.tx, ctx.installation_id, to) is None:
         raise Refused(
             "unknown_agent", f"No agent {to!r} has registered here; list_agents shows who has."
@@ -314,7 +314,7 @@ async def list_contexts(
     """The contexts that you may read, without their content."""
     if snapshots:
         return await _snapshots(ctx, limit, decode(cursor))
-    task_id = (await found(ctx, task))["id"] if task else None
+    task_id = (await visible_task(ctx, task))["id"] if task else None
     after = decode(cursor)
     rows, more = await _looked_at(ctx, task_id, owner, after)
     may = await contexts.accesses(ctx.tx, ctx.actor, rows)

@@ -12,7 +12,7 @@ from bot.kernel.operation import Answer, Context, Slash, TaskRef, Woken, operati
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.kernel.patterns import Shape
 from bot.messages import delivery as rules
-from bot.operations.tasks.tasks import found
+from bot.operations.tasks.access import visible_task
 from bot.tasks import lifecycle, publishing
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.times import SECOND, stamp
@@ -123,7 +123,7 @@ async def send_message(
 ) -> Sent:
     """Tell an agent, a role, a capability or everybody something."""
     await rules.may_send(ctx.tx, ctx.actor)
-    about = await found(ctx, task) if task else None
+    about = await visible_task(ctx, task) if task else None
     if visibility == "issue":
         await _may_show(ctx, about)
     if to == HOLDER:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bot.agents.checkpoints import LARGEST, MOST_KEPT
 from bot.agents.hierarchy import DEEPEST, MOST_AGENTS
-from bot.agents.presence import LARGEST, MOST_KEPT
 from bot.cli.session import shared
 from bot.errors import Refused
 from bot.identity.actors import Actor

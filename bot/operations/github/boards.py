@@ -6,8 +6,9 @@ from pydantic import Field
 
 from bot.errors import Refused
 from bot.kernel.operation import Context, TaskRef, operation
-from bot.operations.github.writing import Queued, Writes, queue, thread
-from bot.operations.tasks.tasks import Fence
+from bot.operations.arguments import Fence
+from bot.operations.github.targets import thread_of
+from bot.operations.github.writing import Queued, Writes, queue
 from bot.tasks import board
 from store.mirror import mirror_rows
 
@@ -22,7 +23,7 @@ async def github_move_card(
     fence: Fence | None = None,
 ) -> Writes:
     """Set the Status of an issue or pull request on a board; it is put there if it is missing."""
-    task, where, number = await thread(ctx, issue, fence)
+    task, where, number = await thread_of(ctx, issue, fence)
     here = (ctx.tx, ctx.installation_id)
     row = await mirror_rows.pull_request(*here, where["id"], number)
     of: board.Content = "PullRequest" if row else "Issue"

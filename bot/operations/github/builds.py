@@ -6,8 +6,9 @@ from pydantic import Field
 
 from bot.kernel.operation import Context, RepositoryName, operation
 from bot.kernel.patterns import Shape
-from bot.operations.github.writing import Branch, Sha, Write, write
-from bot.operations.tasks.tasks import covered
+from bot.operations.arguments import Branch, Sha
+from bot.operations.github.writing import Write, write
+from bot.operations.tasks.access import visible_repository
 
 Conclusion = Literal["success", "failure", "neutral", "cancelled", "skipped", "timed_out"]
 Workflow = Annotated[
@@ -32,7 +33,7 @@ async def github_report_check(
     summary: Annotated[str, Field(max_length=60_000)] = "",
 ) -> Write:
     """Report what you checked on a commit; without a conclusion it is in progress."""
-    where = await covered(ctx, repository)
+    where = await visible_repository(ctx, repository)
     arguments: dict[str, Any] = {
         "name": name,
         "head_sha": sha,
@@ -53,7 +54,7 @@ async def github_run_workflow(
     inputs: Inputs = {},  # noqa: B006 - pydantic copies it
 ) -> Write:
     """Start a workflow that has workflow_dispatch; the result names its run."""
-    where = await covered(ctx, repository)
+    where = await visible_repository(ctx, repository)
     arguments = {"workflow": workflow, "ref": ref or where["default_branch"], "inputs": inputs}
     return await write(
         ctx, "workflow_dispatch", where, f"workflow {where['id']} {workflow}", arguments
@@ -65,7 +66,7 @@ async def github_cancel_workflow(
     ctx: Context, repository: RepositoryName, run_id: Annotated[int, Field(ge=1, lt=2**63)]
 ) -> Write:
     """Cancel a workflow run; one that has ended stays as it ended."""
-    where = await covered(ctx, repository)
+    where = await visible_repository(ctx, repository)
     return await write(
         ctx, "workflow_cancel", where, f"run {where['id']} {run_id}", {"run_id": run_id}
     )

@@ -3,7 +3,7 @@
 from bot.comments import history, limits
 from bot.errors import Refused
 from bot.kernel.operation import Context
-from bot.operations.github.writing import on_issue
+from bot.operations.github.targets import on_issue
 from bot.tasks import publishing
 from store.engine.transaction import Row
 from store.mirror import mirror_rows

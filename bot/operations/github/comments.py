@@ -1,23 +1,19 @@
 """What agents say on issues and pull requests."""
 
-from typing import Annotated, Any, Literal, TypeAlias
-
-from pydantic import Field
+from typing import Any, Literal, TypeAlias
 
 from bot.comments import history
 from bot.errors import Refused
 from bot.kernel.operation import Context, TaskRef, operation
+from bot.operations.arguments import Body, CommentId, Fence
 from bot.operations.github.comment_limits import may_speak
-from bot.operations.github.writing import Body, Write, on_issue, thread, write
-from bot.operations.tasks.tasks import Fence
+from bot.operations.github.targets import on_issue, thread_of
+from bot.operations.github.writing import Write, write
 from store.engine.transaction import Row
 from store.mirror import mirror_rows
 
 Reaction: TypeAlias = Literal["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"]
 Reason: TypeAlias = Literal["OUTDATED", "RESOLVED", "DUPLICATE", "OFF_TOPIC"]
-CommentId: TypeAlias = Annotated[
-    int, Field(ge=1, lt=2**63, description="from github_get_thread or get_write")
-]
 
 
 @operation(role="tester", reaches_github=True, destructive=True)
@@ -36,7 +32,7 @@ async def github_comment_issue(
     With the fence of your lease, it is dropped should the lease expire before it goes out.
     """
     _fits(action, comment_id, reaction)
-    task, where, number = await thread(ctx, issue, fence)
+    task, where, number = await thread_of(ctx, issue, fence)
     target = on_issue(where, number)
     if action in ("create", "edit") and not body.strip():
         raise Refused("invalid_arguments", f"`body` is needed to {action} a comment.")

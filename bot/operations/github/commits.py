@@ -9,8 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from bot.errors import Refused
 from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
 from bot.kernel.patterns import Shape
-from bot.operations.github.writing import Branch, Sha, Write, on_branch, queue, work_place, write
-from bot.operations.tasks.tasks import Fence
+from bot.operations.arguments import Branch, Fence, Sha
+from bot.operations.github.targets import on_branch, work_place
+from bot.operations.github.writing import Write, queue, write
 from store.engine.transaction import Row
 from store.mirror import branches
 from store.outbox import writes as outbox

@@ -7,19 +7,10 @@ from pydantic import Field
 
 from bot.errors import Refused
 from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
-from bot.operations.github.writing import (
-    Body,
-    Queued,
-    Title,
-    Write,
-    Writes,
-    issue_of,
-    on_issue,
-    queue,
-    thread,
-    write,
-)
-from bot.operations.tasks.tasks import Fence, covered, holds
+from bot.operations.arguments import Body, Fence, Logins, Title
+from bot.operations.github.targets import issue_of, on_issue, thread_of
+from bot.operations.github.writing import Queued, Write, Writes, queue, write
+from bot.operations.tasks.access import is_holder, visible_repository
 from bot.repository import repository_settings
 from bot.tasks import lifecycle
 from bot.tasks.labels import carries, said
@@ -32,9 +23,6 @@ from store.tasks import tasks as stored
 UPDATE = "issue_update"
 Labels: TypeAlias = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=50)]], Field(max_length=50)
-]
-Logins: TypeAlias = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=100)]], Field(max_length=10)
 ]
 IssueRefs: TypeAlias = Annotated[list[TaskRef], Field(max_length=50)]
 Milestone: TypeAlias = Annotated[str, Field(max_length=256, description="its title; empty: none")]
@@ -52,7 +40,7 @@ async def github_create_issue(
     milestone: Milestone | None = None,
 ) -> Write:
     """Open an issue. For one that agents shall work on use create_task."""
-    where = await covered(ctx, repository)
+    where = await visible_repository(ctx, repository)
     arguments: dict[str, Any] = {"title": title, "body": body, "labels": labels}
     await _known_labels(ctx, where, labels)
     if assignees:
@@ -81,7 +69,7 @@ async def github_update_issue(
     fence: Fence | None = None,
 ) -> Writes:
     """Change what is given and leave the rest; lists are whole: what they lack is taken off."""
-    task, where, number = await thread(ctx, issue, fence)
+    task, where, number = await thread_of(ctx, issue, fence)
     row = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None:
         raise Refused(
@@ -152,7 +140,7 @@ async def _steered(ctx: Context, issue_id: int | None) -> Row | None:
     Raise Refused for whoever neither holds it nor leads.
     """
     task = await stored.of_issue(ctx.tx, ctx.installation_id, issue_id) if issue_id else None
-    if task is None or holds(ctx, task):
+    if task is None or is_holder(ctx, task):
         return task
     if ctx.actor.may("tech-lead"):
         return None

@@ -8,26 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from bot.comments import markers, replies
 from bot.errors import Refused
 from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
+from bot.operations.arguments import Body, Branch, CommentId, Fence, Logins, PullRef, Sha, Title
 from bot.operations.github.comment_limits import may_speak
-from bot.operations.github.comments import CommentId
-from bot.operations.github.issues import Logins
-from bot.operations.github.writing import (
-    Body,
-    Branch,
-    PullRef,
-    Queued,
-    Sha,
-    Title,
-    Write,
-    Writes,
-    on_branch,
-    on_issue,
-    pull_of,
-    queue,
-    work_place,
-    write,
-)
-from bot.operations.tasks.tasks import Fence, holds
+from bot.operations.github.targets import on_branch, on_issue, pull_of, work_place
+from bot.operations.github.writing import Queued, Write, Writes, queue, write
+from bot.operations.tasks.access import is_holder
 from bot.repository import repository_settings
 from bot.tasks import lifecycle
 from store.engine.transaction import Row
@@ -144,7 +129,7 @@ async def _steered(ctx: Context, where: Row, row: Row) -> Row | None:
     found = await stored.of_pull(ctx.tx, ctx.installation_id, where["id"], row["number"])
     held = [each for each in found if each["holder"]]
     for task in held:
-        if holds(ctx, task):
+        if is_holder(ctx, task):
             return task
     if not held or ctx.actor.may("tech-lead"):
         return None

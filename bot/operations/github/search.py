@@ -8,8 +8,9 @@ from bot.errors import Refused
 from bot.identity.actors import TRUSTED
 from bot.kernel.operation import Answer, Context, RepositoryName, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
+from bot.operations.arguments import Label, Login
 from bot.operations.github.snippets import snippet
-from bot.operations.tasks.tasks import covered
+from bot.operations.tasks.access import visible_repository
 from bot.times import stamp
 from store.engine.transaction import Row
 from store.mirror import search_index, search_terms
@@ -18,7 +19,6 @@ from store.mirror.search_index import Kind
 Words: TypeAlias = Annotated[
     str, Field(max_length=1000, description="all of these words, each of three characters or more")
 ]
-Login: TypeAlias = Annotated[str, Field(min_length=1, max_length=100)]
 # More than anybody means.
 MOST_WORDS = 40
 
@@ -46,7 +46,7 @@ async def github_search(
     repository: RepositoryName | None = None,
     kind: Kind | None = None,
     state: Literal["open", "closed"] | None = None,
-    label: Annotated[str, Field(min_length=1, max_length=255)] | None = None,
+    label: Label | None = None,
     author: Login | None = None,
     limit: Limit = 20,
     cursor: Cursor = None,
@@ -57,7 +57,7 @@ async def github_search(
     `limit`; go on while there is a next_cursor.
     """
     words = _words(query)
-    where = await covered(ctx, repository) if repository else None
+    where = await visible_repository(ctx, repository) if repository else None
     asked = search_index.Query(
         terms=list(dict.fromkeys(map(search_terms.term, words))),
         repository_id=where["id"] if where else None,

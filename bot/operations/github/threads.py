@@ -8,7 +8,7 @@ from bot.errors import Refused
 from bot.kernel import freshness
 from bot.kernel.operation import Answer, Context, TaskRef, operation
 from bot.operations.github.conversation import Said, fit, ranked, said, size, within
-from bot.operations.tasks.tasks import covered, found
+from bot.operations.tasks.access import visible_repository, visible_task
 from store.engine.transaction import Row
 from store.mirror import mirror_rows, search_index, threads
 from store.tasks import tasks
@@ -67,8 +67,8 @@ async def _place(ctx: Context, ref: str) -> tuple[Row, int]:
     """The repository and the number. Raise Refused."""
     full_name, sign, number = ref.rpartition("#")
     if sign and number.isdecimal() and len(number) < 16:
-        return await covered(ctx, full_name), int(number)
-    row = await found(ctx, ref)
+        return await visible_repository(ctx, full_name), int(number)
+    row = await visible_task(ctx, ref)
     if row["number"] is None:
         raise Refused("no_issue_yet", f"GitHub has not numbered {ref} yet; there is no thread.")
     return {"id": row["repository_id"], "full_name": row["full_name"]}, row["number"]

@@ -10,7 +10,7 @@ from bot.github import limits as kept
 from bot.github import rate_limits
 from bot.kernel.operation import Answer, Context, operation
 from bot.mirror import issue_effects
-from bot.operations.github.writing import Write, written
+from bot.operations.github.writing import Write, write_view
 from bot.outbox import fairness, usage
 from bot.outbox.usage import Bucket
 from bot.times import SECOND, stamp
@@ -35,7 +35,7 @@ async def get_write(ctx: Context, write_id: WriteId) -> Write:
         limits = await kept.of(ctx.tx, ctx.installation_id)
         soonest = rate_limits.expected_at(limits, fairness.cost(row), ahead, ctx.now)
         expected = stamp(max(row["not_before"], soonest))
-    return written(row, ahead=ahead, expected_at=expected)
+    return write_view(row, ahead=ahead, expected_at=expected)
 
 
 async def _own(ctx: Context, write_id: str) -> Row:
@@ -67,7 +67,7 @@ async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
     if row["state"] != "cancelled":
         await _cancel_what_it_needs(ctx, row, why)
         await issue_effects.not_written(ctx.tx, row, said)
-    return written(await _own(ctx, write_id))
+    return write_view(await _own(ctx, write_id))
 
 
 async def _cancel_what_it_needs(ctx: Context, row: Row, why: dict[str, Any]) -> None:

@@ -1,57 +1,23 @@
 """What every operation that writes on GitHub shares: a row of the outbox, answered at once."""
 
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from bot.agents import presence
-from bot.errors import Refused
 from bot.github import limits as kept
 from bot.github import rate_limits
 from bot.kernel.operation import Answer, Context
-from bot.kernel.patterns import Shape
-from bot.operations.tasks.tasks import covered, found, held, on_hold
+from bot.operations.tasks.access import on_hold_error
 from bot.outbox import fairness
 from bot.outbox.kinds import KINDS
 from bot.times import stamp
 from store.engine.transaction import Row, Tx
-from store.mirror import mirror_rows
 from store.outbox import writes
 from store.tasks import tasks as stored
 
 WriteState: TypeAlias = Literal[
     "queued", "sending", "sent", "unknown", "refused", "dead", "superseded", "cancelled"
-]
-Title: TypeAlias = Annotated[str, Field(min_length=1, max_length=256)]
-# GitHub takes 65,536 characters; the rest is for what we add.
-Body: TypeAlias = Annotated[str, Field(max_length=60_000)]
-
-
-def _branch(name: str) -> str:
-    """As `git check-ref-format` has it."""
-    parts = name.split("/")
-    wrong = any(not each or each[0] == "." or each.endswith((".lock", ".")) for each in parts)
-    if wrong or ".." in name or "@{" in name or name[0] == "-":
-        raise ValueError("not a name that git takes for a branch")
-    return name
-
-
-Branch: TypeAlias = Annotated[
-    str,
-    Field(max_length=200),
-    Shape(
-        r"^[^\s~^:?*\[\\\x00-\x1f]+$",
-        r"must be a name that git takes for a branch: no space, and none of ~^:?*[\ in it",
-    ),
-    AfterValidator(_branch),
-]
-PullRef: TypeAlias = Annotated[str, Field(description="owner/repo#12", max_length=300)]
-Sha: TypeAlias = Annotated[
-    str,
-    Shape(
-        r"^[0-9a-f]{40}([0-9a-f]{24})?$",
-        "must be a commit's whole SHA, of 40 or 64 digits in lower case",
-    ),
 ]
 
 
@@ -148,10 +114,10 @@ async def _not_on_hold(ctx: Context, where: Row, arguments: dict[str, Any]) -> N
         found = await stored.held_on(*here, branch)
     for each in found:
         if each["held"] and each["held_by"] != ctx.actor.name:
-            raise on_hold(each)
+            raise on_hold_error(each)
 
 
-def written(row: Row, *, ahead: int = 0, expected_at: str | None = None) -> Write:
+def write_view(row: Row, *, ahead: int = 0, expected_at: str | None = None) -> Write:
     """A write as it is now."""
     return Write(
         write_id=row["id"],
@@ -174,76 +140,3 @@ async def write(
 ) -> Write:
     one = await queue(ctx, kind, where, target, arguments, task)
     return Write(**one.model_dump())
-
-
-def on_issue(where: Row, number: int) -> str:
-    """The target of whatever is written on an issue or pull request."""
-    return writes.on_issue(where["id"], number)
-
-
-def on_branch(where: Row, branch: str) -> str:
-    return f"branch {where['id']} {branch}"[:255]
-
-
-async def repository_of(ctx: Context, task: Row) -> Row:
-    where = await mirror_rows.repository_by_id(ctx.tx, ctx.installation_id, task["repository_id"])
-    if where is None:
-        raise Refused("unknown_repository", "The task's repository is not within reach any more.")
-    return where
-
-
-async def work_place(
-    ctx: Context, task: str | None, fence: int | None, repository: str | None
-) -> tuple[Row | None, Row]:
-    """The task that is held by this fence, if one is named, and its repository or the named one."""
-    if task:
-        row = await held(ctx, task, fence)
-        return row, await repository_of(ctx, row)
-    if repository is None:
-        raise Refused("invalid_arguments", "Give `task` (with its fence) or `repository`.")
-    return None, await covered(ctx, repository)
-
-
-async def thread(ctx: Context, ref: str, fence: int | None) -> tuple[Row | None, Row, int]:
-    """The task if it is held by this fence, the repository, the number. Raise Refused."""
-    _, sign, _ = ref.rpartition("#")
-    if fence is not None or not sign:
-        task = await held(ctx, ref, fence) if fence is not None else await found(ctx, ref)
-        if task["number"] is None:
-            raise Refused(
-                "no_issue_yet", f"GitHub has not numbered {ref} yet; its write is under way."
-            )
-        return (task if fence is not None else None), await repository_of(ctx, task), task["number"]
-    where, number = await numbered(ctx, ref)
-    here = (ctx.tx, ctx.installation_id, where["id"], number)
-    if await mirror_rows.issue(*here) is None and await mirror_rows.pull_request(*here) is None:
-        raise Refused("unknown_task", f"There is no issue or pull request {ref!r}.")
-    return None, where, number
-
-
-async def numbered(ctx: Context, ref: str) -> tuple[Row, int]:
-    """`owner/repo#12`, taken apart. Raise Refused."""
-    full_name, _, digits = ref.rpartition("#")
-    where = await covered(ctx, full_name)
-    return where, int(digits) if digits.isdecimal() and len(digits) < 16 else 0
-
-
-async def issue_of(ctx: Context, ref: str) -> Row:
-    """A mirrored issue. Raise Refused."""
-    where, number = await numbered(ctx, ref)
-    row = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)
-    if row is None or row["is_pull_request"]:
-        pull = " It is a pull request." if row else ""
-        raise Refused("unknown_task", f"There is no issue {ref!r}.{pull}")
-    return row
-
-
-async def pull_of(ctx: Context, ref: str) -> tuple[Row, Row]:
-    """A mirrored pull request and its repository. Raise Refused."""
-    where, number = await numbered(ctx, ref)
-    row = await mirror_rows.pull_request(ctx.tx, ctx.installation_id, where["id"], number)
-    if row is None:
-        issue = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)
-        hint = " It is an issue: github_update_issue changes it." if issue else ""
-        raise Refused("unknown_task", f"There is no pull request {ref!r}.{hint}")
-    return where, row

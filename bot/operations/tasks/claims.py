@@ -7,24 +7,14 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from bot.agents import presence
+from bot.agents import checkpoints, presence
 from bot.comments import replies
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
+from bot.operations.arguments import SIZES, Fence, Label, Note, Size
 from bot.operations.github.texts import Text, shown_text
-from bot.operations.tasks.tasks import (
-    SIZES,
-    Fence,
-    Note,
-    OneTask,
-    Size,
-    Task,
-    covered,
-    fits,
-    found,
-    held,
-    shown,
-)
+from bot.operations.tasks.access import check_fence, held_task, visible_repository, visible_task
+from bot.operations.tasks.views import OneTask, Task, task_view
 from bot.repository import repository_settings
 from bot.tasks import eligibility, handoff, lifecycle, path_overlap
 from bot.tasks.capabilities import Capability, lacking, meets, met_by
@@ -44,7 +34,6 @@ Paths: TypeAlias = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=500)]],
     Field(max_length=50, description="files or folders you will touch: tells who else does"),
 ]
-Label: TypeAlias = Annotated[str, Field(min_length=1, max_length=255)]
 
 # How many ready tasks are looked at together: mostly the first is free, unless many claim at once.
 PAGES = (8, *(50 for _ in range(20)))
@@ -109,7 +98,7 @@ async def claim_task(
                 "them out with `task`.",
             )
         return await _claim(ctx, task, has, lease_s, paths)
-    where = await covered(ctx, repository) if repository else None
+    where = await visible_repository(ctx, repository) if repository else None
     wanted = Wanted(
         repository_id=where["id"] if where else None,
         label=label,
@@ -122,7 +111,7 @@ async def claim_task(
 async def _claim(
     ctx: Context, ref: str, has: list[str] | None, lease_s: int | None, paths: list[str] | None
 ) -> Claimed:
-    row = await found(ctx, ref, lock=True)
+    row = await visible_task(ctx, ref, lock=True)
     if leases.ran_out(row, ctx.now):
         row = await _freed(ctx, row)
     if row["holder"] == ctx.actor.name:
@@ -134,7 +123,7 @@ async def _claim(
     if standing := eligibility.reasons(ctx.actor, row, waits, has):
         raise _refusal(row, standing)
     if not await _granted(ctx, row, lease_s, paths or []):
-        row = await found(ctx, row["id"])
+        row = await visible_task(ctx, row["id"])
         raise _refusal(row, eligibility.reasons(ctx.actor, row, waits, None))
     return await _claimed(ctx, row["id"])
 
@@ -164,7 +153,7 @@ async def _freed(ctx: Context, row: Row) -> Row:
     lease = await leases.get(ctx.tx, ctx.installation_id, row["lease_id"])
     if lease is not None:
         await lifecycle.expire(ctx.tx, lease)
-    return await found(ctx, row["id"])
+    return await visible_task(ctx, row["id"])
 
 
 async def _length(ctx: Context, row: Row, lease_s: int | None) -> int | None:
@@ -240,16 +229,16 @@ def _about(row: Row, capability: str | None) -> bool:
 
 async def _claimed(ctx: Context, task_id: str, before: Sequence[str] | None = None) -> Claimed:
     """`before`: the paths that its holder named until now, if it is claimed again."""
-    row = await found(ctx, task_id)
+    row = await visible_task(ctx, task_id)
     issue = await mirror_rows.issue(
         ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
     )
     handed = await handoff.of(ctx.tx, row)
     if handed is not None:
-        left = await presence.checkpoint_of(ctx, handed.holder, task_id)
+        left = await checkpoints.checkpoint_of(ctx, handed.holder, task_id)
         handed = handed.model_copy(update={"checkpoint": left and left.model_dump()})
     return Claimed(
-        task=shown(row),
+        task=task_view(row),
         lease_id=row["lease_id"],
         fence=row["fence"],
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
@@ -273,21 +262,21 @@ async def release_task(
 
     A tech-lead may also take it from another, and a person from an agent.
     """
-    row = await found(ctx, task, lock=True)
+    row = await visible_task(ctx, task, lock=True)
     if row["lease_id"] is None:
         raise Refused(
             "not_holder", f"Nobody holds {lifecycle.name(row)}: there is nothing to release."
         )
     if row["holder"] == ctx.actor.name or not _may_take_from(ctx, row["holder"]):
-        row = await held(ctx, task, fence, even_on_hold=True)
-    fits(row, fence)
+        row = await held_task(ctx, task, fence, even_on_hold=True)
+    check_fence(row, fence)
     if note is not None:
         await stored.change(ctx.tx, ctx.installation_id, row["id"], note=note)
     own = row["holder"] == ctx.actor.name
     how = "released" if own else "revoked"
     why = f"released by {ctx.actor.name}"
     await lifecycle.release(ctx.tx, row, how, why, ctx.actor.name)
-    return OneTask(task=shown(await found(ctx, row["id"])))
+    return OneTask(task=task_view(await visible_task(ctx, row["id"])))
 
 
 def _may_take_from(ctx: Context, holder: str) -> bool:
@@ -305,7 +294,7 @@ WHY = Slash("why", "why this task can or cannot be claimed", reply=_why_reply)
 @operation(role="observer", reads_only=True, slashes=(WHY,))
 async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     """Why you can or cannot claim a task: who holds it, what blocks it, what would change that."""
-    row = eligibility.by_now(await found(ctx, task), ctx.now)
+    row = eligibility.by_now(await visible_task(ctx, task), ctx.now)
     waits = await eligibility.waits(ctx.tx, ctx.actor, row)
     mine = row["holder"] == ctx.actor.name
     has, me = None, None  # a person can do anything
@@ -315,7 +304,7 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     standing = eligibility.reasons(ctx.actor, row, waits, has) + _not_at_work(ctx, me)
     # What one holds is claimed again, whatever came in the way since.
     return Explained(
-        task=shown(row),
+        task=task_view(row),
         claimable=mine or not standing,
         mine=mine,
         text=eligibility.text(row, standing, waits, mine=mine),

@@ -10,10 +10,13 @@ from bot.identity.actors import SLUG, Actor
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.kernel.patterns import AGENT, Shape
 from bot.operations.agents import known
+from bot.operations.arguments import SIZES, Note, Size
 from bot.operations.github.issues import UPDATE, difference
-from bot.operations.github.writing import Queued, issue_of, on_issue, queue, repository_of
+from bot.operations.github.targets import issue_of, on_issue, repository_of
+from bot.operations.github.writing import Queued, queue
+from bot.operations.tasks.access import on_hold_error, visible_task
 from bot.operations.tasks.status import close_issue
-from bot.operations.tasks.tasks import SIZES, Note, OneTask, Size, found, on_hold, shown
+from bot.operations.tasks.views import OneTask, task_view
 from bot.tasks import labels, lifecycle
 from bot.tasks.capabilities import Capability, lacking
 from bot.tasks.priorities import PRIORITIES, Priority
@@ -35,7 +38,7 @@ ASSIGN = Slash("assign", "reserve this task for an agent; without one, for nobod
 @operation(role="tech-lead", presence="at_work", slashes=(ASSIGN,))
 async def assign_task(ctx: Context, task: TaskRef, agent_id: Assignee | None = None) -> OneTask:
     """Reserve a task for an agent, which claims it within a day; without one, free it."""
-    row = await found(ctx, task, lock=True)
+    row = await visible_task(ctx, task, lock=True)
     if row["holder"]:
         raise Refused(
             "already_claimed",
@@ -45,13 +48,13 @@ async def assign_task(ctx: Context, task: TaskRef, agent_id: Assignee | None = N
         )
     if agent_id is None:
         await lifecycle.free(ctx.tx, row, ctx.actor.name, "freed")
-        return OneTask(task=shown(await found(ctx, row["id"])))
+        return OneTask(task=task_view(await visible_task(ctx, row["id"])))
     name = (await known(ctx, agent_id.removeprefix("@")))["id"]
     # As it is now, and until this is done: nobody pauses it meanwhile.
     (agent,) = await registered.locked(ctx.tx, ctx.installation_id, [name])
     _can(row, agent)
     await lifecycle.reserve(ctx.tx, row, agent["id"], ctx.actor.name)
-    return OneTask(task=shown(await found(ctx, row["id"])))
+    return OneTask(task=task_view(await visible_task(ctx, row["id"])))
 
 
 def _can(row: Row, agent: Row) -> None:
@@ -104,7 +107,7 @@ async def change_task(
     note: Note | None = None,
 ) -> Changed:
     """Decide about a task: hold, reprioritise, end it, or retry it (`state` pending)."""
-    row = await found(ctx, task, lock=True)
+    row = await visible_task(ctx, task, lock=True)
     given = (hold, priority, size, capabilities, state, blocked_by, unblocked_by)
     if all(each is None for each in given):
         raise Refused("invalid_arguments", "Nothing is to be changed: give what shall be.")
@@ -116,18 +119,18 @@ async def change_task(
     if hold and state is not None:
         raise Refused("invalid_arguments", "A hold ends with its task: give `hold` or `state`.")
     if (hold is False or state is not None) and _holds_against(ctx, row):
-        raise on_hold(row)
+        raise on_hold_error(row)
     queued = await _set(ctx, row, {k: v for k, v in fields.items() if v is not None})
     if hold is not None:
         await _hold(ctx, row, note or "", on=hold)
     if state is not None:
-        queued += await _end(ctx, await found(ctx, row["id"]), state, note or "")
+        queued += await _end(ctx, await visible_task(ctx, row["id"]), state, note or "")
     if blocked_by is not None:
         queued.append(await _block(ctx, row, blocked_by, "blocked_by"))
     if unblocked_by is not None:
         queued.append(await _block(ctx, row, unblocked_by, "blocked_by_removal"))
     ids = [each.write_id for each in queued]
-    return Changed(task=shown(await found(ctx, row["id"])), writes=ids)
+    return Changed(task=task_view(await visible_task(ctx, row["id"])), writes=ids)
 
 
 async def _set(ctx: Context, row: Row, fields: dict[str, Any]) -> list[Queued]:

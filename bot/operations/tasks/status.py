@@ -7,9 +7,12 @@ from pydantic import Field
 from bot.comments import replies
 from bot.errors import Refused
 from bot.kernel.operation import Context, TaskRef, operation
+from bot.operations.arguments import Fence, Note
 from bot.operations.github.comment_limits import may_speak
-from bot.operations.github.writing import Queued, on_issue, queue, repository_of
-from bot.operations.tasks.tasks import Fence, Note, OneTask, found, held, shown
+from bot.operations.github.targets import on_issue, repository_of
+from bot.operations.github.writing import Queued, queue
+from bot.operations.tasks.access import held_task, visible_task
+from bot.operations.tasks.views import OneTask, task_view
 from bot.tasks import lifecycle
 from bot.tasks.states import REPORTED
 from store.engine.transaction import Row
@@ -41,9 +44,9 @@ async def update_task_status(
 
     in_review keeps your lease without end; completed closes the issue; failed gives up.
     """
-    row = await held(ctx, task, fence, even_on_hold=True)
+    row = await held_task(ctx, task, fence, even_on_hold=True)
     if row["state"] != status or question is not None:
-        row = await held(ctx, task, fence)
+        row = await held_task(ctx, task, fence)
     said = {"progress": progress, "note": note, "result": result}
     if status == "completed" and progress is None:
         said["progress"] = 100
@@ -59,10 +62,10 @@ async def update_task_status(
         await lifecycle.record(ctx.tx, row, lifecycle.PROGRESS, ctx.actor.name, progress=progress)
     if status != row["state"]:
         # As it is now: a question asked or answered parks a lease, or does not.
-        await lifecycle.move(ctx.tx, await found(ctx, row["id"]), status, ctx.actor.name)
+        await lifecycle.move(ctx.tx, await visible_task(ctx, row["id"]), status, ctx.actor.name)
     if status == "completed":
         await close_issue(ctx, row, "completed")
-    return OneTask(task=shown(await found(ctx, row["id"])))
+    return OneTask(task=task_view(await visible_task(ctx, row["id"])))
 
 
 async def _ask(ctx: Context, row: Row, status: str, question: str) -> None:

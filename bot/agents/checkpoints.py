@@ -1,0 +1,99 @@
+"""What an agent leaves to resume from, sealed.
+
+A checkpoint is stored as the 8 letters of its secret's key id (`Keys.id`), followed by
+`Keys.seal("checkpoints", about(installation_id, agent_id, task_id), …)` of its JSON.
+"""
+
+import json
+from typing import Any
+
+import structlog
+from pydantic import BaseModel, Field
+
+from bot.contexts import contents
+from bot.errors import Refused
+from bot.identity.keyring import KEY_ID, Broken, Keys
+from bot.kernel.operation import Context
+from bot.times import stamp
+from store.agents import checkpoints
+from store.engine.transaction import Row
+
+log = structlog.get_logger()
+
+PURPOSE = "checkpoints"
+# In bytes of UTF-8.
+LARGEST = 60_000
+# Of one agent; of more the oldest are dropped.
+MOST_KEPT = 100
+
+
+class Checkpoint(BaseModel):
+    """What an agent left of its state."""
+
+    agent_id: str
+    saved_at: str
+    state: Any
+    broken: bool = Field(description="it was changed since, or its secret is not known any more")
+
+
+def keepable(state: Any) -> Any:
+    """A validator: what JSON has, and not too deep."""
+    _written(contents.keepable(state))
+    return state
+
+
+def _written(state: Any) -> bytes:
+    """Raise ValueError."""
+    return json.dumps(state, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def about(installation_id: int, agent_id: str, task_id: str) -> str:
+    """What a checkpoint is sealed with: it opens in no other row."""
+    return f"{installation_id} {agent_id} {task_id}"
+
+
+async def save(ctx: Context, task_id: str, state: Any) -> None:
+    """The actor's own, in the place of the one before. Raise Refused."""
+    content = _written(state)
+    if len(content) > LARGEST:
+        raise Refused(
+            "too_large",
+            f"`checkpoint` has {len(content)} bytes, and {LARGEST} are taken: keep what is large "
+            "in a branch or a context, and here where it is.",
+            size=len(content),
+            largest=LARGEST,
+        )
+    keys, me = ctx.shared.keys, ctx.actor.name
+    sealed = keys.seal(PURPOSE, about(ctx.installation_id, me, task_id), content)
+    row = {
+        "installation_id": ctx.installation_id,
+        "agent_id": me,
+        "task_id": task_id,
+        "saved_at": ctx.now,
+        "sealed": keys.id.encode() + sealed,
+    }
+    await checkpoints.put(ctx.tx, row)
+    await checkpoints.trim(ctx.tx, ctx.installation_id, me, MOST_KEPT)
+
+
+async def checkpoint_of(ctx: Context, agent_id: str, task_id: str) -> Checkpoint | None:
+    """What the agent left with a task, or with none by ''. Whoever asks may see it."""
+    row = await checkpoints.get(ctx.tx, ctx.installation_id, agent_id, task_id)
+    if row is None:
+        return None
+    state, broken = None, False
+    try:
+        state = json.loads(_opened(ctx.shared.keys, row))
+    except Broken as exc:
+        broken = True
+        where = {"installation": ctx.installation_id, "agent": agent_id, "task": task_id}
+        log.warning("checkpoint broken", why=str(exc), **where)
+    saved_at = stamp(row["saved_at"])
+    return Checkpoint(agent_id=agent_id, saved_at=saved_at, state=state, broken=broken)
+
+
+def _opened(keys: Keys, row: Row) -> bytes:
+    """Raise Broken."""
+    where = about(row["installation_id"], row["agent_id"], row["task_id"])
+    key_id, sealed = row["sealed"][:KEY_ID], row["sealed"][KEY_ID:]
+    return keys.under(key_id.decode("ascii", "replace")).open(PURPOSE, where, sealed)

@@ -1,0 +1,49 @@
+"""Types of arguments that several operations take."""
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field
+
+from bot.kernel.patterns import Shape
+
+Fence: TypeAlias = Annotated[int, Field(ge=0, strict=True, description="from claim_task's answer")]
+Note: TypeAlias = Annotated[str, Field(max_length=4000)]
+Size: TypeAlias = Literal["small", "medium", "large"]
+SIZES: tuple[Size, ...] = ("small", "medium", "large")
+Label: TypeAlias = Annotated[str, Field(min_length=1, max_length=255)]
+Login: TypeAlias = Annotated[str, Field(min_length=1, max_length=100)]
+Logins: TypeAlias = Annotated[list[Login], Field(max_length=10)]
+CommentId: TypeAlias = Annotated[
+    int, Field(ge=1, lt=2**63, description="from github_get_thread or get_write")
+]
+Title: TypeAlias = Annotated[str, Field(min_length=1, max_length=256)]
+# GitHub takes 65,536 characters; the rest is for what we add.
+Body: TypeAlias = Annotated[str, Field(max_length=60_000)]
+
+
+def _branch(name: str) -> str:
+    """As `git check-ref-format` has it."""
+    parts = name.split("/")
+    wrong = any(not each or each[0] == "." or each.endswith((".lock", ".")) for each in parts)
+    if wrong or ".." in name or "@{" in name or name[0] == "-":
+        raise ValueError("not a name that git takes for a branch")
+    return name
+
+
+Branch: TypeAlias = Annotated[
+    str,
+    Field(max_length=200),
+    Shape(
+        r"^[^\s~^:?*\[\\\x00-\x1f]+$",
+        r"must be a name that git takes for a branch: no space, and none of ~^:?*[\ in it",
+    ),
+    AfterValidator(_branch),
+]
+PullRef: TypeAlias = Annotated[str, Field(description="owner/repo#12", max_length=300)]
+Sha: TypeAlias = Annotated[
+    str,
+    Shape(
+        r"^[0-9a-f]{40}([0-9a-f]{24})?$",
+        "must be a commit's whole SHA, of 40 or 64 digits in lower case",
+    ),
+]

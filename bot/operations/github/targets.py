@@ -1,0 +1,83 @@
+"""Which repository, issue, pull request or branch an argument names."""
+
+from bot.errors import Refused
+from bot.kernel.operation import Context
+from bot.operations.tasks.access import held_task, visible_repository, visible_task
+from store.engine.transaction import Row
+from store.mirror import mirror_rows
+from store.outbox import writes
+
+
+def on_issue(where: Row, number: int) -> str:
+    """The target of whatever is written on an issue or pull request."""
+    return writes.on_issue(where["id"], number)
+
+
+def on_branch(where: Row, branch: str) -> str:
+    return f"branch {where['id']} {branch}"[:255]
+
+
+async def repository_of(ctx: Context, task: Row) -> Row:
+    where = await mirror_rows.repository_by_id(ctx.tx, ctx.installation_id, task["repository_id"])
+    if where is None:
+        raise Refused("unknown_repository", "The task's repository is not within reach any more.")
+    return where
+
+
+async def work_place(
+    ctx: Context, task: str | None, fence: int | None, repository: str | None
+) -> tuple[Row | None, Row]:
+    """The task that is held by this fence, if one is named, and its repository or the named one."""
+    if task:
+        row = await held_task(ctx, task, fence)
+        return row, await repository_of(ctx, row)
+    if repository is None:
+        raise Refused("invalid_arguments", "Give `task` (with its fence) or `repository`.")
+    return None, await visible_repository(ctx, repository)
+
+
+async def thread_of(ctx: Context, ref: str, fence: int | None) -> tuple[Row | None, Row, int]:
+    """The task if it is held by this fence, the repository, the number. Raise Refused."""
+    _, sign, _ = ref.rpartition("#")
+    if fence is not None or not sign:
+        task = (
+            await held_task(ctx, ref, fence) if fence is not None else await visible_task(ctx, ref)
+        )
+        if task["number"] is None:
+            raise Refused(
+                "no_issue_yet", f"GitHub has not numbered {ref} yet; its write is under way."
+            )
+        return (task if fence is not None else None), await repository_of(ctx, task), task["number"]
+    where, number = await numbered(ctx, ref)
+    here = (ctx.tx, ctx.installation_id, where["id"], number)
+    if await mirror_rows.issue(*here) is None and await mirror_rows.pull_request(*here) is None:
+        raise Refused("unknown_task", f"There is no issue or pull request {ref!r}.")
+    return None, where, number
+
+
+async def numbered(ctx: Context, ref: str) -> tuple[Row, int]:
+    """`owner/repo#12`, taken apart. Raise Refused."""
+    full_name, _, digits = ref.rpartition("#")
+    where = await visible_repository(ctx, full_name)
+    return where, int(digits) if digits.isdecimal() and len(digits) < 16 else 0
+
+
+async def issue_of(ctx: Context, ref: str) -> Row:
+    """A mirrored issue. Raise Refused."""
+    where, number = await numbered(ctx, ref)
+    row = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)
+    if row is None or row["is_pull_request"]:
+        pull = " It is a pull request." if row else ""
+        raise Refused("unknown_task", f"There is no issue {ref!r}.{pull}")
+    return row
+
+
+async def pull_of(ctx: Context, ref: str) -> tuple[Row, Row]:
+    """A mirrored pull request and its repository. Raise Refused."""
+    where, number = await numbered(ctx, ref)
+    row = await mirror_rows.pull_request(ctx.tx, ctx.installation_id, where["id"], number)
+    if row is None:
+        issue = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)
+        hint = " It is an issue: github_update_issue changes it." if issue else ""
+        raise Refused("unknown_task", f"There is no pull request {ref!r}.{hint}")
+    return where, row

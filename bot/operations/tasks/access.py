@@ -1,0 +1,93 @@
+"""Which tasks and repositories an actor reaches, and whether it holds a task."""
+
+from bot.errors import Refused
+from bot.kernel.operation import Context
+from bot.tasks import lifecycle
+from bot.tasks.states import OPEN
+from store.engine.transaction import Row
+from store.mirror import mirror_rows
+from store.tasks import leases, tasks
+
+
+async def visible_task(ctx: Context, ref: str, *, lock: bool = False) -> Row:
+    """A task within the actor's reach; to change it, lock it. Raise Refused."""
+    row = await lifecycle.find(ctx.tx, ctx.installation_id, ref)
+    if lock:
+        row = await tasks.locked(ctx.tx, ctx.installation_id, row["id"]) or row
+    if ctx.actor.repositories is not None and row["repository_id"] not in ctx.actor.repositories:
+        raise Refused("unknown_task", f"There is no task {ref!r} within your reach.")
+    return row
+
+
+async def visible_repository(ctx: Context, full_name: str) -> Row:
+    """A repository within the actor's reach. Raise Refused."""
+    row = await mirror_rows.repository(ctx.tx, ctx.installation_id, full_name)
+    out = ctx.actor.repositories is not None and row and row["id"] not in ctx.actor.repositories
+    if row is None or out:
+        raise lifecycle.unknown_repository(full_name)
+    return row
+
+
+async def held_task(
+    ctx: Context, ref: str, fence: int | None, *, even_on_hold: bool = False
+) -> Row:
+    """A task that the actor holds by this very fence. Raise Refused.
+
+    While it is on hold its holder may only tell, or give it back.
+    """
+    row = await visible_task(ctx, ref, lock=True)
+    holder = None if leases.ran_out(row, ctx.now) else row["holder"]
+    if holder != ctx.actor.name:
+        code = "stale_fence" if fence is not None and fence <= row["fence"] else "not_holder"
+        now = f"{holder} holds it now" if holder else f"nobody holds it now, and {_why_free(row)}"
+        raise Refused(
+            code,
+            f"You do not hold {lifecycle.name(row)}: {now}. Nothing was changed.",
+            holder=holder,
+            fence=row["fence"],
+        )
+    if not ctx.actor.is_person and fence is None:
+        raise Refused(
+            "invalid_arguments",
+            "`fence` is needed: claim_task's answer has it, and get_task of "
+            f"{lifecycle.name(row)}.",
+        )
+    check_fence(row, fence)
+    if row["held"] and not even_on_hold and not ctx.actor.is_person:
+        raise on_hold_error(row)
+    return row
+
+
+def _why_free(row: Row) -> str:
+    if row["state"] not in OPEN:
+        return f"it is {row['state']}"
+    return "it is on hold" if row["held"] else "claim_task takes it again"
+
+
+def check_fence(row: Row, fence: int | None) -> None:
+    """Raise Refused for a fence that is not the lease's; none asks for no check."""
+    if fence is None or fence == row["fence"]:
+        return
+    whose = f"{row['holder']}'s lease" if row["holder"] else "its last lease"
+    raise Refused(
+        "stale_fence",
+        f"Fence {fence} is not that of {whose} on {lifecycle.name(row)}, which is {row['fence']}. "
+        "Nothing was changed.",
+        holder=row["holder"],
+        fence=row["fence"],
+    )
+
+
+def is_holder(ctx: Context, row: Row) -> bool:
+    """Whether the actor has the task's lease, and in time."""
+    return row["holder"] == ctx.actor.name and not leases.ran_out(row, ctx.now)
+
+
+def on_hold_error(row: Row) -> Refused:
+    why = f": {row['held_why']}" if row["held_why"] else ""
+    return Refused(
+        "on_hold",
+        f"{row['held_by']} put {lifecycle.name(row)} on hold{why}. Whoever holds it keeps the "
+        "lease; wait for the hold's end, or release_task. Nothing was changed.",
+        held_by=row["held_by"],
+    )

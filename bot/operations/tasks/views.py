@@ -1,0 +1,93 @@
+"""What answers show of tasks."""
+
+from pydantic import BaseModel, Field
+
+from bot.kernel.operation import Answer
+from bot.operations.arguments import SIZES, Size
+from bot.operations.github.texts import Text
+from bot.operations.tasks.related import Around
+from bot.tasks import lifecycle
+from bot.tasks.priorities import PRIORITIES, Priority
+from bot.tasks.states import TaskState
+from bot.times import stamp
+from store.engine.transaction import Row
+
+
+class Task(BaseModel):
+    id: str
+    task: str = Field(description="owner/repo#12, or the id while GitHub has not numbered it")
+    repository: str
+    number: int | None
+    title: str
+    state: TaskState
+    held: bool
+    held_by: str | None
+    held_why: str | None
+    priority: Priority
+    size: Size | None
+    capabilities: list[str]
+    holder: str | None = Field(description="an agent's id, or a person's @login")
+    fence: int
+    lease_expires_at: str | None
+    assigned_to: str | None
+    progress: int
+    note: str | None
+    result: str | None
+    decision: str | None = Field(description="who ended or retried it, and why")
+    question: str | None = Field(description="what its holder asked people, still unanswered")
+    branch: str | None
+    pull_request: int | None
+    created_at: str
+    updated_at: str
+
+
+class OneTask(Answer):
+    task: Task
+
+
+class TaskAndThread(OneTask):
+    """A task with what surrounds it and what people wrote about it."""
+
+    around: Around
+
+    issue: Text | None
+    comments: list[Text] = Field(description="the newest, oldest first")
+
+
+class Tasks(Answer):
+    tasks: list[Task]
+    next_cursor: str | None
+
+
+class Created(OneTask):
+    write_id: str = Field(description="the issue's write: see get_write")
+
+
+def task_view(row: Row) -> Task:
+    return Task(
+        id=row["id"],
+        task=lifecycle.name(row),
+        repository=row["full_name"],
+        number=row["number"],
+        title=row["title"],
+        state=row["state"],
+        held=bool(row["held"]),
+        held_by=row["held_by"],
+        held_why=row["held_why"],
+        priority=PRIORITIES[row["priority"]],
+        size=None if row["size"] is None else SIZES[row["size"]],
+        capabilities=row["capabilities"],
+        holder=row["holder"],
+        fence=row["fence"],
+        lease_expires_at=row["expires_at"] and stamp(row["expires_at"]),
+        assigned_to=row["assigned_to"],
+        progress=row["progress"],
+        note=row["note"],
+        result=row["result"],
+        decision=row["decision"],
+        question=row["question"],
+        branch=row["branch"],
+        pull_request=row["pull_number"],
+        created_at=stamp(row["created_at"]),
+        updated_at=stamp(row["updated_at"]),
+    )
