@@ -9,7 +9,7 @@ from bot.github import limits as kept
 from bot.github import rate_limits
 from bot.github.channel import GRACE, LEASE, Line
 from bot.github.rate_limits import READ, Limits
-from bot.mirror.webhooks.event import LATER, NOW, SOON
+from bot.mirror import reads
 from bot.outbox import fairness
 from bot.outbox.kinds import KINDS
 from bot.outbox.sending import fenced_off, only_looks, write_out
@@ -64,7 +64,7 @@ class Sender(Line):
             await write_out(self, turn.write)
         elif turn.page:
             await fill(self, turn.page)
-        if turn.page or (turn.read and turn.read["priority"] == LATER):
+        if turn.page or (turn.read and turn.read["priority"] == reads.LATER):
             return backfill.PACE_S
         return 0 if turn.read or turn.write else turn.wait_s
 
@@ -76,14 +76,14 @@ class Sender(Line):
         await outbox.unsettled(tx, installation_id)
         limits = await kept.of(tx, installation_id, lease)
         now = Now(installation_id, await tx.now(), limits, lease["streak"])
-        read = await pending_reads.due(tx, installation_id, NOW)
+        read = await pending_reads.due(tx, installation_id, reads.NOW)
         if read and now.open_at <= now.at:
             return Turn(read=read)
         write, ready = (None, now.at) if read else await _next_write(tx, now)
         if write and ready <= now.at:
             return await _begin(tx, write, now)
         # Writes keep a distance: in between there is time to read.
-        soon = None if read else await pending_reads.due(tx, installation_id, SOON)
+        soon = None if read else await pending_reads.due(tx, installation_id, reads.SOON)
         if soon and now.open_at <= now.at:
             return Turn(read=soon)
         waits = [now.open_at] if read or soon else []
@@ -131,7 +131,7 @@ async def _begin(tx: Tx, write: Row, now: Now) -> Turn:
 
 async def _spare(tx: Tx, now: Now, waits: list[int]) -> Turn:
     """Nothing is urgent, or must wait: time for backfill, if its share is not spent."""
-    read = await pending_reads.due(tx, now.installation_id, LATER)
+    read = await pending_reads.due(tx, now.installation_id, reads.LATER)
     page = None if read else await backfills.due(tx, now.installation_id)
     if (read or page) and now.spare_at <= now.at:
         return Turn(read=read, page=page)

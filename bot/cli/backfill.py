@@ -13,7 +13,7 @@ from bot.cli.session import open_session
 from bot.dispatch.dispatcher import Hub
 from bot.fetch import backfill
 from bot.github.client import as_app
-from bot.mirror.webhooks.event import LATER
+from bot.mirror import reads
 from bot.settings import GitHubApp, Settings
 from store.engine.transaction import Row, Tx
 from store.fetch import backfills, pending_reads
@@ -71,7 +71,7 @@ async def _watch(hub: Hub, sender: Sender, chosen: dict[int, Row]) -> int:
 
 
 async def _reads(tx: Tx, installation_id: int) -> int:
-    return await pending_reads.waiting(tx, installation_id, LATER)
+    return await pending_reads.waiting(tx, installation_id, reads.LATER)
 
 
 def _show(bars: Progress, shown: dict[int, TaskID], rows: list[Row]) -> None:

@@ -1,19 +1,18 @@
-"""A write that took effect twice after all, as its late webhook shows: the second one goes."""
+"""Comments that one write made twice: a late webhook shows the second, and Hubbub deletes it."""
 
 import structlog
 
 from bot.comments import markers
 from bot.identity.actors import BOT
 from store.engine.transaction import Row, Tx
-from store.mirror.mirror_rows import Put
 from store.outbox import writes
 
 log = structlog.get_logger()
 
 
-async def comment_came(tx: Tx, row: Row, put: Put) -> None:
-    """Have a new comment deleted whose write is known to have made another one there."""
-    if put.before is not None or row["deleted"] or not row["author"].endswith("[bot]"):
+async def delete_second(tx: Tx, row: Row, before: Row | None) -> None:
+    """Queue the deletion of a new comment if its write already made another one there."""
+    if before is not None or row["deleted"] or not row["author"].endswith("[bot]"):
         return
     write_id = markers.claimed(row["body"], "write")
     write = await writes.get(tx, row["installation_id"], write_id) if write_id else None

@@ -14,8 +14,7 @@ from bot.dispatch.dispatcher import Hub
 from bot.fetch.answers import issues, pulls
 from bot.fetch.answers.answer import Apply, rows
 from bot.github.payloads import Json, at, maybe_number, time
-from bot.mirror import writer
-from bot.mirror.webhooks.event import LATER, Ask, ask_numbered, ask_repository
+from bot.mirror import reads
 from bot.times import SECOND, utc
 from store.engine.transaction import Row, Tx
 from store.fetch import backfills
@@ -41,14 +40,14 @@ class Part:
     table: str | None = None
     # Newest first: what is older than `since` ends it.
     newest_first: bool = False
-    asks: Callable[[Row, Json, int], list[Ask]] = lambda _, __, ___: []
+    reads_for: Callable[[Row, Json, int], list[reads.Read]] = lambda _, __, ___: []
 
 
 def _since(part: Row) -> str:
     return f"&since={utc(part['reached'])}" if part["reached"] else ""
 
 
-def _relations(part: Row, issue: Json, _: int) -> list[Ask]:
+def _relations(part: Row, issue: Json, _: int) -> list[reads.Read]:
     """Only where GitHub says that there are some."""
     number = maybe_number(at(issue, "number"))
     if number is None:
@@ -58,24 +57,24 @@ def _relations(part: Row, issue: Json, _: int) -> list[Ask]:
     blocked = blocked or at(issue, "issue_dependencies_summary", "blocked_by")
     children = at(issue, "sub_issues_summary", "total")
     return [
-        *([ask_numbered("blocked_by", *here, LATER)] if blocked else []),
-        *([ask_numbered("sub_issues", *here, LATER)] if children else []),
+        *([reads.thread("blocked_by", *here, reads.LATER)] if blocked else []),
+        *([reads.thread("sub_issues", *here, reads.LATER)] if children else []),
     ]
 
 
-def _of_pull(part: Row, pull: Json, now: int) -> list[Ask]:
+def _of_pull(part: Row, pull: Json, now: int) -> list[reads.Read]:
     """Reviews and checks of the open ones, and of those closed lately."""
     number, sha = maybe_number(at(pull, "number")), at(pull, "head", "sha")
     open_ = at(pull, "state") == "open"
     if number is None or not (open_ or time(at(pull, "updated_at")) > now - RECENT):
         return []
     here = part["repository_id"]
-    asks = [ask_numbered("reviews", here, number, LATER)]
+    wanted = [reads.thread("reviews", here, number, reads.LATER)]
     if open_:
-        asks.append(ask_numbered("pull_files", here, number, LATER))
+        wanted.append(reads.thread("pull_files", here, number, reads.LATER))
         if isinstance(sha, str):
-            asks.append(writer.ask_checks(here, sha, LATER))
-    return asks
+            wanted.append(reads.checks(here, sha, reads.LATER))
+    return wanted
 
 
 PARTS: dict[str, Part] = {
@@ -84,7 +83,7 @@ PARTS: dict[str, Part] = {
         lambda part: f"issues?state=all&sort=updated&direction=asc&per_page=100{_since(part)}",
         issues.issues,
         table="issues",
-        asks=_relations,
+        reads_for=_relations,
     ),
     "comments": Part(
         "issues: read",
@@ -100,7 +99,7 @@ PARTS: dict[str, Part] = {
         ),
         rows(pulls.pull_requests),
         newest_first=True,
-        asks=_of_pull,
+        reads_for=_of_pull,
     ),
     "review_comments": Part(
         "pull_requests: read",
@@ -118,7 +117,7 @@ async def begin(tx: Tx, installation_id: int, repository_id: int, since: int = 0
     """Fetch a repository whole, or what changed since (microseconds)."""
     await backfills.begin(tx, installation_id, repository_id, tuple(PARTS), since)
     for kind in ASKED:
-        await writer.ask(tx, installation_id, ask_repository(kind, repository_id, LATER))
+        await reads.queue(tx, installation_id, reads.repository(kind, repository_id, reads.LATER))
 
 
 async def begin_missing(hub: Hub) -> int:
@@ -149,4 +148,4 @@ async def begin_owner(tx: Tx, installation_id: int) -> None:
     await backfills.begin(tx, installation_id, 0, (OWNERS,))
     row = {"installation_id": installation_id, "repository_id": 0, "part": OWNERS}
     await backfills.settle(tx, row)
-    await writer.ask(tx, installation_id, Ask("projects", "", {}, LATER))
+    await reads.queue(tx, installation_id, reads.Read("projects", "", {}, reads.LATER))

@@ -15,8 +15,7 @@ from bot.github.channel import Line, message_of
 from bot.github.client import Answer, OutcomeUnknown, TokenRefused, Unreachable, link, onward
 from bot.github.payloads import Json, at, maybe_number, time
 from bot.identity.keyring import Keys
-from bot.mirror import writer
-from bot.mirror.webhooks.event import SOON, Ask, ask_numbered
+from bot.mirror import reads
 from bot.outbox.kinds import Request
 from bot.times import SECOND
 from store.engine.transaction import Row, Tx
@@ -138,8 +137,8 @@ async def _apply(tx: Tx, keys: Keys, part: Row, which: Part, chunk: Reading) -> 
     await which.apply(tx, keys, chunk)
     now = await tx.now()
     for each in chunk.listed:
-        for ask in which.asks(part, each, now):
-            await writer.ask(tx, part["installation_id"], ask)
+        for read in which.reads_for(part, each, now):
+            await reads.queue(tx, part["installation_id"], read)
 
 
 @dataclass(frozen=True)
@@ -175,13 +174,15 @@ async def _ask_for_missing(tx: Tx, part: Row, which: Part, page: list[Json], pla
     span = (part["reached"], until)
     for row in await stored.changed_between(tx, table, *here, *span):
         if row["id"] not in listed:
-            await writer.ask(tx, part["installation_id"], MISSED[table](here[1], row))
+            await reads.queue(tx, part["installation_id"], MISSED[table](here[1], row))
 
 
 FOREVER = 2**62
-MISSED: dict[str, Callable[[int, Row], Ask]] = {
-    "issues": lambda repository_id, row: ask_numbered("issue", repository_id, row["number"], SOON),
-    "comments": writer.ask_comment,
+MISSED: dict[str, Callable[[int, Row], reads.Read]] = {
+    "issues": lambda repository_id, row: reads.thread(
+        "issue", repository_id, row["number"], reads.SOON
+    ),
+    "comments": reads.comment,
 }
 
 

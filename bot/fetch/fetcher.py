@@ -8,8 +8,7 @@ from bot.github import rate_limits
 from bot.github.channel import Line, message_of
 from bot.github.client import Answer, OutcomeUnknown, TokenRefused, Unreachable, link, onward
 from bot.github.payloads import at
-from bot.mirror import writer as bring
-from bot.mirror.webhooks.event import LATER, NOW, ask_installation
+from bot.mirror import reads
 from bot.outbox.kinds import Request
 from bot.times import SECOND
 from store.engine.transaction import Row, Tx
@@ -36,7 +35,7 @@ async def look_up(line: Line, read: Row) -> None:
     if answer is None or rate_limits.limited(answer.status, answer.headers, message_of(answer)):
         return await _put_off(line, read)
     if why := _unusable(read, answer):
-        given_up = answer.status == 403 and read["priority"] == LATER
+        given_up = answer.status == 403 and read["priority"] == reads.LATER
         if answer.status == 200:
             return await _senseless(line, read, why)
         return await (_answered if given_up else _failed)(line, read, why)
@@ -120,8 +119,8 @@ async def _unanswered(line: Line, read: Row, exc: Exception) -> None:
     if isinstance(exc, TokenRefused) and exc.status in (403, 404):
         # Perhaps removed or suspended, and the delivery that told so was lost.
         i = read["installation_id"]
-        this = ask_installation(i, NOW)
-        await line.hub.store.write(lambda tx: bring.ask(tx, i, this))
+        this = reads.installation(i, reads.NOW)
+        await line.hub.store.write(lambda tx: reads.queue(tx, i, this))
 
 
 async def _repository_of(line: Line, read: Row) -> str | None:

@@ -246,4 +246,4 @@ async def _buried(tx: Tx, kind: str, here: tuple[int, int], arguments: Row) -> N
     elif kind == "issue" and (row := await mirror_rows.issue(tx, *here, arguments["number"])):
         await mirror_rows.bury(tx, "issues", here[0], row["id"])
         await search_index.index(tx, "issues", row)
-        await issue_effects.issue_changed(tx, row | {"deleted": 1}, row)
+        await issue_effects.update_task(tx, row | {"deleted": 1}, row)

@@ -16,10 +16,9 @@ from bot.github.channel import APP, GRACE, LEASE, Line, message_of
 from bot.github.client import Answer, OutcomeUnknown, TokenRefused, Unreachable, onward
 from bot.github.payloads import Json, at, maybe_number, text, time
 from bot.identity.keyring import Keys
-from bot.mirror import writer
+from bot.mirror import reads, writer
+from bot.mirror.changes import Changes
 from bot.mirror.rows import installations
-from bot.mirror.webhooks.event import Changes, ask_installation
-from bot.mirror.webhooks.repositories import READ_REPOSITORIES
 from bot.outbox.kinds import Request
 from bot.times import SECOND
 from store.engine import key_values
@@ -256,8 +255,8 @@ async def _installed(tx: Tx, keys: Keys, listed: list[Json]) -> None:
         row = installations.installation(value, read_at=read_at)
         i = row.row["installation_id"]
         unknown = await stored.installation(tx, i) is None
-        asks = (READ_REPOSITORIES,) if unknown else ()
-        await writer.apply(tx, keys, i, Changes((row,), asks=asks))
+        wanted = (reads.ALL_REPOSITORIES,) if unknown else ()
+        await writer.apply(tx, keys, i, Changes((row,), reads=wanted))
 
 
 async def _arrived(tx: Tx, row: Row) -> bool:
@@ -292,8 +291,8 @@ async def _walk_since(tx: Tx, since: int) -> None:
 
 async def _look_again(tx: Tx, installation_id: int) -> None:
     """Its repositories, and what it is itself."""
-    await writer.ask(tx, installation_id, READ_REPOSITORIES)
-    await writer.ask(tx, installation_id, ask_installation(installation_id))
+    await reads.queue(tx, installation_id, reads.ALL_REPOSITORIES)
+    await reads.queue(tx, installation_id, reads.installation(installation_id))
 
 
 def _logged(value: Json) -> Row | None:

@@ -10,7 +10,7 @@ from bot.dispatch.dispatcher import Asked, mutate, run
 from bot.errors import Refused
 from bot.identity import actors
 from bot.kernel.operation import Operation, Shared, Slash
-from bot.mirror.webhooks.event import Written
+from bot.mirror.changes import CommandText
 from bot.operations import OPERATIONS
 from bot.repository import repository_settings
 from bot.repository.repository_settings import allows
@@ -38,7 +38,7 @@ TOO_MANY = "too many"
 REACTS = {"comment", "review_comment"}
 
 
-def found_in(written: Written) -> list[Row]:
+def found_in(written: CommandText) -> list[Row]:
     """The rows of a text's commands: those we know, and unknown ones that name us.
 
     Parses: a long text takes half a second, so not on the event loop.
@@ -63,7 +63,7 @@ def found_in(written: Written) -> list[Row]:
     return rows
 
 
-def _row(written: Written, found: slash_commands.Found, nth: int) -> Row:
+def _row(written: CommandText, found: slash_commands.Found, nth: int) -> Row:
     return {
         "source_kind": written.source_kind,
         "source_id": written.source_id,

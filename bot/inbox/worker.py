@@ -11,7 +11,8 @@ from bot.github import webhook_payloads
 from bot.github.payloads import Malformed
 from bot.inbox import commands
 from bot.mirror import webhooks, writer
-from bot.mirror.webhooks.event import Changes, Event
+from bot.mirror.changes import Changes
+from bot.mirror.webhooks.event import Event
 from store.engine.transaction import Row, Tx
 from store.inbox import commands as stored
 from store.inbox import deliveries

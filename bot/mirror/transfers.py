@@ -1,43 +1,44 @@
-"""Issues that go to another repository: task and comments go along, whatever comes in what order.
+"""Issues that move to another repository: their task and comments move with them.
 
-The issue has a new id and number there; its comments keep their ids, and no event tells of them.
+The issue gets a new id and number there. Its comments keep their ids, and GitHub sends no event
+about them. Deliveries may come in any order.
 """
 
 from bot.github.payloads import Mirrored, guarded
-from bot.mirror.webhooks.event import Moved
+from bot.mirror.changes import Transfer
 from store.engine.transaction import Row, Tx
 from store.mirror import mirror_rows, search_index, transfers
 from store.tasks import tasks as stored
 
-# An issue may go on and on, and perhaps back.
+# An issue may move several times, and even back to where it was.
 MOST_MOVES = 10
 
 
-async def carry(tx: Tx, installation_id: int, moved: Moved) -> None:
-    """Nothing goes along to where the mirror does not reach."""
-    old = (moved.repository_id, moved.number)
-    await transfers.put(tx, installation_id, old, (moved.new_repository_id, moved.new_number))
-    if await mirror_rows.repository_by_id(tx, installation_id, moved.new_repository_id) is None:
+async def move_with_issue(tx: Tx, installation_id: int, transfer: Transfer) -> None:
+    """Move the task and the comments, unless the mirror does not cover the new repository."""
+    old = (transfer.repository_id, transfer.number)
+    await transfers.put(tx, installation_id, old, (transfer.new_repository_id, transfer.new_number))
+    if await mirror_rows.repository_by_id(tx, installation_id, transfer.new_repository_id) is None:
         return
-    task = await stored.of_issue(tx, installation_id, moved.issue_id)
+    task = await stored.of_issue(tx, installation_id, transfer.issue_id)
     if task is not None:
-        new = (moved.new_repository_id, moved.new_issue_id, moved.new_number)
-        await stored.rebind(tx, installation_id, task["id"], *new, moved.title)
+        new = (transfer.new_repository_id, transfer.new_issue_id, transfer.new_number)
+        await stored.rebind(tx, installation_id, task["id"], *new, transfer.title)
     for row in await mirror_rows.all_comments(tx, installation_id, *old):
-        there = await placed(tx, Mirrored("comments", row))
-        await mirror_rows.overwrite(tx, "comments", there.row)
-        await search_index.index(tx, "comments", there.row)
+        comment = await located(tx, Mirrored("comments", row))
+        await mirror_rows.overwrite(tx, "comments", comment.row)
+        await search_index.index(tx, "comments", comment.row)
 
 
-async def placed(tx: Tx, comment: Mirrored) -> Mirrored:
-    """The comment, where its issue is now."""
+async def located(tx: Tx, comment: Mirrored) -> Mirrored:
+    """The comment with the repository and number that its issue has now."""
     row = comment.row
     place = (row["repository_id"], row["number"])
     for _ in range(MOST_MOVES):
-        further = await transfers.get(tx, row["installation_id"], place)
-        if further is None:
+        following = await transfers.get(tx, row["installation_id"], place)
+        if following is None:
             break
-        place = further
+        place = following
     if place == (row["repository_id"], row["number"]):
         return comment
     return _at(row, *place)

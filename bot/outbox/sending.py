@@ -8,8 +8,8 @@ import structlog
 from bot.github import limits
 from bot.github.channel import SEND_WITHIN, Line, limited
 from bot.github.client import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
-from bot.mirror import issue_effects
-from bot.outbox import fairness, kinds, refusals
+from bot.mirror import issue_effects, pull_effects
+from bot.outbox import effects, fairness, kinds, refusals
 from bot.outbox.kinds import Kind, Request, Sending
 from bot.tasks import lifecycle
 from bot.times import SECOND
@@ -304,7 +304,7 @@ async def _unsent(line: Line, write: Row, why: str) -> None:
 async def _refused(line: Line, write: Row, error: dict[str, Any]) -> None:
     async def work(tx: Tx) -> None:
         if await outbox.finish(tx, write, "refused", error):
-            await issue_effects.not_written(tx, write, error["message"])
+            await effects.apply_failure(tx, write, error["message"])
 
     await line.hub.store.write(work)
 
@@ -327,7 +327,7 @@ async def _dead(line: Line, write: Row, why: str, *, unknown: bool) -> None:
 
     async def work(tx: Tx) -> None:
         if await outbox.finish(tx, write, "dead", error):
-            await issue_effects.not_written(tx, write, why)
+            await effects.apply_failure(tx, write, why)
 
     await line.hub.store.write(work)
 
@@ -368,7 +368,7 @@ async def _follow(tx: Tx, write: Row, result: dict[str, Any]) -> None:
         )
     elif write["kind"] == "issue":
         here = (write["repository_id"], result["id"], result["number"])
-        await issue_effects.issue_made(tx, installation_id, task_id, *here)
+        await issue_effects.bind_issue(tx, installation_id, task_id, *here)
         tx.rings.add(f"installation {installation_id}")
     elif write["kind"] == "pull":
         await stored_tasks.change(tx, installation_id, task_id, pull_number=result["number"])
@@ -377,7 +377,7 @@ async def _follow(tx: Tx, write: Row, result: dict[str, Any]) -> None:
             await lifecycle.record(tx, task, "task.pull", write["author"], number=result["number"])
         here = (installation_id, write["repository_id"], result["number"])
         if (row := await mirror_rows.pull_request(tx, *here)) is not None:
-            await issue_effects.pull_changed(tx, row, None)
+            await pull_effects.update_tasks(tx, row, None)
 
 
 async def _branch_moved(tx: Tx, write: Row, head: str) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bot.fetch import backfill
 from bot.github.payloads import guarded
-from bot.mirror import writer
-from bot.mirror.webhooks.event import Ask, Changes, ask_numbered, ask_relations
+from bot.mirror import reads, writer
+from bot.mirror.changes import Changes
 from bot.times import SECOND
 from fixtures.github import Issue, Repository
 from store.engine.transaction import Row, Tx
@@ -78,7 +78,7 @@ async def test_a_blocker_found_deleted_by_a_read_wakes_too(town: Town) -> None:
     town.github.lose_deliveries(1)
     town.person.delete_issue(first)
     town.github.lose_deliveries(0)
-    await ask(town, ask_numbered("issue", town.repository.id, first.number))
+    await ask(town, reads.thread("issue", town.repository.id, first.number))
     assert len(await events(town, "task.ready")) == 1
 
 
@@ -116,9 +116,9 @@ async def test_a_blocker_that_a_read_takes_off_wakes_too(town: Town) -> None:
     town.github.lose_deliveries(1)
     town.person.unblock(second, first)
     town.github.lose_deliveries(0)
-    await ask(town, ask_relations("blocked_by", town.repository.id, second.number, second.id))
+    await ask(town, reads.relations("blocked_by", town.repository.id, second.number, second.id))
     assert len(await events(town, "task.ready")) == 1
-    await ask(town, ask_relations("blocked_by", town.repository.id, second.number, second.id))
+    await ask(town, reads.relations("blocked_by", town.repository.id, second.number, second.id))
     assert len(await events(town, "task.ready")) == 1
 
 
@@ -129,7 +129,7 @@ async def test_a_sub_issue_that_a_read_takes_off_wakes_its_parent(town: Town) ->
     town.github.lose_deliveries(1)
     town.person.remove_sub_issue(part)
     town.github.lose_deliveries(0)
-    await ask(town, ask_relations("sub_issues", town.repository.id, whole.number, whole.id))
+    await ask(town, reads.relations("sub_issues", town.repository.id, whole.number, whole.id))
     assert len(await events(town, "task.ready")) == 1
 
 
@@ -157,7 +157,7 @@ async def test_a_blocker_closed_where_the_app_is_not_wakes_by_its_read(town: Tow
     await town.settle()
     assert (await task_of(town, second.number))["blocked_by"] != []
     town.person.close(far)
-    await ask(town, ask_relations("blocked_by", town.repository.id, second.number, second.id))
+    await ask(town, reads.relations("blocked_by", town.repository.id, second.number, second.id))
     assert len(await events(town, "task.ready")) == 1
 
 
@@ -178,8 +178,8 @@ def beside(town: Town, full_name: str, *, private: bool = True) -> Repository:
     return there
 
 
-async def ask(town: Town, what: Ask) -> None:
-    await town.store.write(lambda tx: writer.ask(tx, town.installation.id, what))
+async def ask(town: Town, what: reads.Read) -> None:
+    await town.store.write(lambda tx: reads.queue(tx, town.installation.id, what))
     await town.settle()
 
 

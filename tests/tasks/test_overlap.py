@@ -6,8 +6,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.mirror import writer
-from bot.mirror.webhooks.event import ask_numbered
+from bot.mirror import reads
 from bot.tasks.path_overlap import Path, common, ground, named
 from fixtures.github import Issue, Pull
 from store.engine import sql
@@ -83,8 +82,8 @@ async def test_a_pull_request_after_the_others_claim_is_told_to_both_once(town: 
     assert "`ada` on #1 touches the same paths: `src/a.py`" in card(two)
     assert "`bob` on #2 touches the same paths: `src/a.py`" in card(one)
     # Read again, and with a push that changes nothing of it.
-    again = ask_numbered("pull_files", town.repository.id, pull.number)
-    await town.store.write(lambda tx: writer.ask(tx, town.installation.id, again))
+    again = reads.thread("pull_files", town.repository.id, pull.number)
+    await town.store.write(lambda tx: reads.queue(tx, town.installation.id, again))
     await town.settle()
     town.person.push(town.repository, f"of-{one.number}", {"src/a.py": "2\n", "far.py": "1\n"})
     await town.settle()

@@ -8,8 +8,8 @@ import structlog
 
 from bot.github.payloads import Json, Malformed, Mirrored
 from bot.identity.keyring import Keys
-from bot.mirror import writer
-from bot.mirror.webhooks.event import Ask, Changes
+from bot.mirror import reads, writer
+from bot.mirror.changes import Changes
 from store.engine.transaction import Row, Tx
 
 log = structlog.get_logger()
@@ -63,7 +63,7 @@ def rows(make: Callable[[Reading], list[Mirrored]]) -> Apply:
 
 
 async def put(
-    tx: Tx, keys: Keys, reading: Reading, found: list[Mirrored], asks: tuple[Ask, ...] = ()
+    tx: Tx, keys: Keys, reading: Reading, found: list[Mirrored], wanted: tuple[reads.Read, ...] = ()
 ) -> None:
-    changes = Changes(tuple(found), asks=asks)
+    changes = Changes(tuple(found), reads=wanted)
     await writer.apply(tx, keys, reading.installation_id, changes)

@@ -7,8 +7,8 @@ from bot.fetch.answers.answer import Reading, made, put
 from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at, maybe_number
 from bot.identity.keyring import Keys
+from bot.mirror import reads
 from bot.mirror.rows import boards as rows
-from bot.mirror.webhooks.boards import ask_fields
 from store.engine.transaction import Row, Tx
 from store.fetch import backfills
 from store.mirror import boards
@@ -21,8 +21,8 @@ ITEMS = "items "
 
 async def projects(tx: Tx, keys: Keys, r: Reading) -> None:
     found = made(r, lambda each: rows.project(r.installation_id, each, read_at=r.read_at))
-    asks = tuple(ask_fields(each.row["number"], each.row["id"]) for each in found)
-    await put(tx, keys, r, found, asks)
+    wanted = tuple(reads.board_fields(each.row["number"], each.row["id"]) for each in found)
+    await put(tx, keys, r, found, wanted)
     if not r.complete(found):
         return
     there = {each.row["id"] for each in found}

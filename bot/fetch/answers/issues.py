@@ -4,9 +4,9 @@ from bot.fetch.answers.answer import Reading, made, put
 from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at
 from bot.identity.keyring import Keys
-from bot.mirror import issue_effects, silent_changes, writer
+from bot.mirror import issue_effects, reads, silent_changes, writer
+from bot.mirror.changes import Changes, Transfer
 from bot.mirror.rows import issues as rows
-from bot.mirror.webhooks.event import Ask, Changes, Moved, ask_numbered
 from bot.mirror.webhooks.relations import issue_name, repository_of
 from store.engine.transaction import Row, Tx
 from store.mirror import dependency_cycles, relations
@@ -31,16 +31,16 @@ async def _carry(tx: Tx, keys: Keys, r: Reading, known: Row) -> None:
     content = {k: v for k, v in known.items() if k not in ("deleted", "version")}
     gone = payloads.guarded("issues", content, updated, deleted=True)
     moved = await _moved(tx, known, r.data)
-    asks = (ask_numbered("issue", moved.new_repository_id, moved.new_number),) if moved else ()
-    changes = Changes((gone,), asks=asks, moved=(moved,) if moved else ())
+    wanted = (reads.thread("issue", moved.new_repository_id, moved.new_number),) if moved else ()
+    changes = Changes((gone,), reads=wanted, transfers=(moved,) if moved else ())
     await writer.apply(tx, keys, r.installation_id, changes)
 
 
-async def _moved(tx: Tx, known: Row, new: Json) -> Moved | None:
+async def _moved(tx: Tx, known: Row, new: Json) -> Transfer | None:
     there = await stored.repository(tx, known["installation_id"], repository_of(new))
     if there is None:
         return None
-    return Moved(
+    return Transfer(
         issue_id=known["id"],
         repository_id=known["repository_id"],
         number=known["number"],
@@ -94,14 +94,14 @@ async def milestones(tx: Tx, keys: Keys, r: Reading) -> None:
     found = made(r, lambda each: rows.milestone(*r.here, each, read_at=r.read_at))
     await put(tx, keys, r, found)
     for row in await _missing(tx, "milestones", r, found):
-        await _ask_all(tx, await silent_changes.milestone_gone(tx, row), r)
+        await _queue_all(tx, await silent_changes.carriers_of_milestone(tx, row), r)
 
 
 async def labels(tx: Tx, keys: Keys, r: Reading) -> None:
     found = made(r, lambda each: rows.label(*r.here, each, read_at=r.read_at))
     await put(tx, keys, r, found)
     for row in await _missing(tx, "labels", r, found):
-        await _ask_all(tx, await silent_changes.label_gone(tx, row), r)
+        await _queue_all(tx, await silent_changes.carriers_of_label(tx, row), r)
 
 
 async def _missing(tx: Tx, table: str, r: Reading, found: list[Mirrored]) -> list[Row]:
@@ -113,9 +113,9 @@ async def _missing(tx: Tx, table: str, r: Reading, found: list[Mirrored]) -> lis
     return [row for row in lacking if await stored.hide(tx, table, row, r.read_at)]
 
 
-async def _ask_all(tx: Tx, asks: list[Ask], r: Reading) -> None:
-    for each in asks:
-        await writer.ask(tx, r.installation_id, each)
+async def _queue_all(tx: Tx, wanted: list[reads.Read], r: Reading) -> None:
+    for each in wanted:
+        await reads.queue(tx, r.installation_id, each)
 
 
 async def blocked_by(tx: Tx, _: Keys, r: Reading) -> None:
@@ -140,7 +140,7 @@ async def _replace(
     tx: Tx, installation_id: int, kind: Kind, issue_id: int, found: list[Row]
 ) -> None:
     changed = await relations.replace(tx, installation_id, kind, issue_id, found)
-    await issue_effects.relations_changed(tx, installation_id, changed)
+    await issue_effects.update_dependants(tx, installation_id, changed)
 
 
 async def _this(tx: Tx, r: Reading) -> Row | None:

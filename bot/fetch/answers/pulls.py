@@ -7,9 +7,9 @@ from bot.fetch.answers.issues import on
 from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at
 from bot.identity.keyring import Keys
+from bot.mirror import reads
 from bot.mirror.rows import checks
 from bot.mirror.rows import pulls as rows
-from bot.mirror.webhooks.event import ask_numbered
 from bot.tasks import path_overlap
 from bot.times import SECOND
 from store.engine.transaction import Row, Tx
@@ -41,8 +41,8 @@ async def reviews(tx: Tx, keys: Keys, r: Reading) -> None:
             late = known["updated_at"] >= r.read_at // SECOND * SECOND
             unsure |= late and row["version"][35:] != known["version"][35:]
         found.append(Mirrored("reviews", row))
-    asks = (ask_numbered("reviews", r.here[1], number),) if unsure else ()
-    await put(tx, keys, r, found, asks)
+    wanted = (reads.thread("reviews", r.here[1], number),) if unsure else ()
+    await put(tx, keys, r, found, wanted)
 
 
 def review_comments(r: Reading) -> list[Mirrored]:

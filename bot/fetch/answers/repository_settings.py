@@ -12,8 +12,7 @@ from bot.github import payloads
 from bot.github.payloads import Json, at
 from bot.identity.actors import BOT
 from bot.identity.keyring import Keys
-from bot.mirror import issue_effects
-from bot.mirror.webhooks.event import SOON
+from bot.mirror import issue_effects, reads
 from bot.repository import repository_settings, settings_file
 from bot.repository.repository_settings import DEFAULTS, RepositorySettings
 from bot.repository.settings_file import Unreadable
@@ -134,9 +133,9 @@ async def _relabel(
     rows = await stored.open_issues(tx, installation_id, repository_id, after, BATCH)
     for row in rows:
         if labels.carries(json.loads(row["labels"]), now.task_label):
-            await issue_effects.issue_changed(tx, row, row)
+            await issue_effects.update_task(tx, row, row)
     if len(rows) == BATCH:
         # Of its own subject, so that a push does not make it begin anew.
         subject = f"{repository_id} label"
         rest = {"repository_id": repository_id, "after": rows[-1]["number"]}
-        await pending_reads.ask(tx, installation_id, "settings", subject, rest, priority=SOON)
+        await pending_reads.ask(tx, installation_id, "settings", subject, rest, priority=reads.SOON)

@@ -7,6 +7,7 @@ handled is kept in the inbox and counted, never refused.
 from dataclasses import replace
 
 from bot.github.payloads import at
+from bot.mirror.changes import Changes
 from bot.mirror.rows import installations as installation_rows
 from bot.mirror.webhooks import (
     boards,
@@ -17,7 +18,7 @@ from bot.mirror.webhooks import (
     relations,
     repositories,
 )
-from bot.mirror.webhooks.event import Changes, Event, Handler
+from bot.mirror.webhooks.event import Event, Handler
 
 EVENTS: dict[str, Handler] = {
     "check_run": checks.check_run,

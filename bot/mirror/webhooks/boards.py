@@ -2,15 +2,19 @@
 
 from bot.github import payloads
 from bot.github.payloads import Json, at
+from bot.mirror import reads
+from bot.mirror.changes import Changes
 from bot.mirror.rows import boards as rows
-from bot.mirror.webhooks.event import Ask, Changes, Event
+from bot.mirror.webhooks.event import Event
 
 
 def projects_v2(event: Event) -> Changes:
     value = at(event.payload, "projects_v2")
     project = rows.project(event.installation_id, value, deleted=event.deleted)
-    asks = () if event.deleted else (ask_fields(project.row["number"], project.row["id"]),)
-    return Changes((project,), asks=asks)
+    if event.deleted:
+        return Changes((project,))
+    fields = reads.board_fields(project.row["number"], project.row["id"])
+    return Changes((project,), reads=(fields,))
 
 
 def projects_v2_item(event: Event) -> Changes:
@@ -38,7 +42,3 @@ def projects_v2_item(event: Event) -> Changes:
 
 def _option(value: Json) -> Json:
     return value if isinstance(value, dict) else None
-
-
-def ask_fields(number: int, project_id: int) -> Ask:
-    return Ask("project_fields", str(number), {"number": number, "project_id": project_id})

@@ -1,8 +1,9 @@
 """What CI says."""
 
 from bot.github.payloads import at
+from bot.mirror.changes import Changes
 from bot.mirror.rows import checks as rows
-from bot.mirror.webhooks.event import Changes, Event
+from bot.mirror.webhooks.event import Event
 
 
 def check_run(event: Event) -> Changes:

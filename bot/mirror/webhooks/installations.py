@@ -2,16 +2,10 @@
 
 from bot.github import payloads
 from bot.github.payloads import at
+from bot.mirror import reads
+from bot.mirror.changes import Changes, StalePermissions
 from bot.mirror.rows import installations
-from bot.mirror.webhooks.event import (
-    Changes,
-    Event,
-    Forgotten,
-    ask_installation,
-    listed,
-    named_repositories,
-)
-from bot.mirror.webhooks.repositories import READ_REPOSITORIES
+from bot.mirror.webhooks.event import Event, listed, named_repositories
 
 # After these the installation covers what it did not, or nobody knows what it missed.
 COVERS_ANEW = ("created", "unsuspend", "new_permissions_accepted")
@@ -19,8 +13,8 @@ COVERS_ANEW = ("created", "unsuspend", "new_permissions_accepted")
 
 def installation(event: Event) -> Changes:
     row = installations.installation(at(event.payload, "installation"), deleted=event.deleted)
-    asks = (READ_REPOSITORIES,) if event.action in COVERS_ANEW else ()
-    return Changes((row, *named_repositories(event, "repositories")), asks)
+    wanted = (reads.ALL_REPOSITORIES,) if event.action in COVERS_ANEW else ()
+    return Changes((row, *named_repositories(event, "repositories")), wanted)
 
 
 def installation_repositories(event: Event) -> Changes:
@@ -28,7 +22,7 @@ def installation_repositories(event: Event) -> Changes:
     added = named_repositories(event, "repositories_added")
     return Changes(
         (installations.installation(at(event.payload, "installation")), *added),
-        asks=(READ_REPOSITORIES,),
+        reads=(reads.ALL_REPOSITORIES,),
         selected=(
             *((row.row["id"], 1) for row in added),
             *((payloads.number(at(r, "id"), "repository.id"), 0) for r in listed(removed)),
@@ -38,28 +32,28 @@ def installation_repositories(event: Event) -> Changes:
 
 def installation_target(event: Event) -> Changes:
     """The account has another name: so have all its repositories."""
-    return Changes(asks=(ask_installation(event.installation_id), READ_REPOSITORIES))
+    return Changes(reads=(reads.installation(event.installation_id), reads.ALL_REPOSITORIES))
 
 
 def member(event: Event) -> Changes:
     login = payloads.text(at(event.payload, "member", "login"), 100) or None
-    return Changes(forgotten=(Forgotten(event.repository_id, login),))
+    return Changes(stale_permissions=(StalePermissions(event.repository_id, login),))
 
 
 def membership(event: Event) -> Changes:
     login = payloads.text(at(event.payload, "member", "login"), 100) or None
-    return Changes(forgotten=(Forgotten(login=login),))
+    return Changes(stale_permissions=(StalePermissions(login=login),))
 
 
 def team(_: Event) -> Changes:
-    return Changes(forgotten=(Forgotten(),))
+    return Changes(stale_permissions=(StalePermissions(),))
 
 
 def organization(event: Event) -> Changes:
     login = payloads.text(at(event.payload, "membership", "user", "login"), 100) or None
     if event.action == "renamed":
         return installation_target(event)
-    return Changes(forgotten=(Forgotten(login=login),))
+    return Changes(stale_permissions=(StalePermissions(login=login),))
 
 
 def ping(_: Event) -> Changes:

@@ -2,8 +2,10 @@
 
 from bot.github import payloads
 from bot.github.payloads import at
+from bot.mirror import reads
+from bot.mirror.changes import Changes, Transfer
 from bot.mirror.rows import issues as rows
-from bot.mirror.webhooks.event import Changes, Event, Moved, ask_repository, milestone_of, written
+from bot.mirror.webhooks.event import Event, milestone_of, written
 
 
 def issues(event: Event) -> Changes:
@@ -14,13 +16,13 @@ def issues(event: Event) -> Changes:
     before = at(event.payload, "changes", "body", "from")
     earlier = (row.row | {"body": payloads.text(before)},) if before else ()
     moved = _moved(event) if event.action == "transferred" else ()
-    return Changes((row, *milestone_of(event, issue)), earlier=earlier, moved=moved)
+    return Changes((row, *milestone_of(event, issue)), earlier=earlier, transfers=moved)
 
 
-def _moved(event: Event) -> tuple[Moved, ...]:
+def _moved(event: Event) -> tuple[Transfer, ...]:
     new = at(event.payload, "changes", "new_issue")
     return (
-        Moved(
+        Transfer(
             issue_id=payloads.number(at(event.payload, "issue", "id"), "issue.id"),
             repository_id=event.repository_id,
             number=payloads.number(at(event.payload, "issue", "number"), "issue.number"),
@@ -49,7 +51,7 @@ def issue_comment(event: Event) -> Changes:
 
 def label(event: Event) -> Changes:
     row = rows.label(*event.here, at(event.payload, "label"), deleted=event.deleted)
-    return Changes((row,), asks=(ask_repository("labels", event.repository_id),))
+    return Changes((row,), reads=(reads.repository("labels", event.repository_id),))
 
 
 def milestone(event: Event) -> Changes:

@@ -2,8 +2,9 @@
 
 from bot.github import payloads
 from bot.github.payloads import at
+from bot.mirror.changes import Changes
 from bot.mirror.rows import pulls as rows
-from bot.mirror.webhooks.event import Changes, Event, milestone_of, written
+from bot.mirror.webhooks.event import Event, milestone_of, written
 
 
 def pull_request(event: Event) -> Changes:

@@ -4,7 +4,9 @@ from typing import Literal
 
 from bot.github import payloads
 from bot.github.payloads import Json, at
-from bot.mirror.webhooks.event import Ask, Changes, Event, Relation, ask_relations
+from bot.mirror import reads
+from bot.mirror.changes import Changes, Relation
+from bot.mirror.webhooks.event import Event
 
 # The words of each event for the two ends of a relation: source first.
 ENDS: dict[str, tuple[Literal["parent", "blocked_by"], str, str]] = {
@@ -23,11 +25,11 @@ def issue_dependencies(event: Event) -> Changes:
     return _changed(event, "issue_dependencies", _asked("blocked_by", blocked))
 
 
-def _changed(event: Event, name: str, asks: tuple[Ask, ...]) -> Changes:
+def _changed(event: Event, name: str, wanted: tuple[reads.Read, ...]) -> Changes:
     kind, source, target = ENDS[name]
     ends = _end(event, source), _end(event, target)
     if not all(each.get("id") for each in ends):
-        return Changes(asks=asks)  # GitHub may leave out the far side; the read has it
+        return Changes(reads=wanted)  # GitHub may leave out the far side; the read has it
     relation = Relation(
         kind,
         ends[0]["id"],
@@ -38,8 +40,8 @@ def _changed(event: Event, name: str, asks: tuple[Ask, ...]) -> Changes:
         ends[1]["state"],
     )
     if event.action.endswith("_removed"):
-        return Changes(unrelated=(relation,), asks=asks)
-    return Changes(related=(relation,), asks=asks)
+        return Changes(relations_removed=(relation,), reads=wanted)
+    return Changes(relations_added=(relation,), reads=wanted)
 
 
 def _end(event: Event, word: str) -> dict[str, Json]:
@@ -63,10 +65,10 @@ def _is_here(event: Event, issue: Json) -> bool:
     return bool(here) and repository_of(issue).casefold() == here.casefold()
 
 
-def _asked(kind: str, end: dict[str, Json]) -> tuple[Ask, ...]:
+def _asked(kind: str, end: dict[str, Json]) -> tuple[reads.Read, ...]:
     if end["repository_id"] is None or end["number"] is None:
         return ()
-    return (ask_relations(kind, end["repository_id"], end["number"], end["id"]),)
+    return (reads.relations(kind, end["repository_id"], end["number"], end["id"]),)
 
 
 def repository_of(issue: Json) -> str:

@@ -2,13 +2,14 @@
 
 from bot.github import payloads
 from bot.github.payloads import at
+from bot.mirror import reads
+from bot.mirror.changes import Branch, Changes
 from bot.mirror.rows import installations
-from bot.mirror.webhooks.event import Ask, Branch, Changes, Event, ask_repository, listed
+from bot.mirror.webhooks.event import Event, listed
 from bot.repository.settings_file import PATH
 
 BRANCH = "refs/heads/"
 NOTHING = "0" * 40
-READ_REPOSITORIES = Ask("installation_repositories", "", {})
 
 
 def repository(event: Event) -> Changes:
@@ -17,7 +18,7 @@ def repository(event: Event) -> Changes:
         value = at(event.payload, "repository")
         return Changes((installations.repository(event.installation_id, value, deleted=True),))
     if event.action == "transferred":
-        return Changes(asks=(READ_REPOSITORIES,))
+        return Changes(reads=(reads.ALL_REPOSITORIES,))
     return Changes()
 
 
@@ -31,8 +32,8 @@ def push(event: Event) -> Changes:
     gone = after in ("", NOTHING)
     pushed_at = payloads.time(at(event.payload, "repository", "pushed_at"))
     branch = Branch(event.repository_id, name, before, None if gone else after, pushed_at)
-    asks = (_settings(event),) if not gone and _touches_settings(event, name) else ()
-    return Changes(branches=(branch,), asks=asks)
+    wanted = (_settings(event),) if not gone and _touches_settings(event, name) else ()
+    return Changes(branches=(branch,), reads=wanted)
 
 
 def create(_: Event) -> Changes:
@@ -45,11 +46,7 @@ def delete(event: Event) -> Changes:
     name = payloads.text(at(event.payload, "ref"), 255)
     if at(event.payload, "ref_type") != "branch" or not name:
         return Changes()
-    return Changes(asks=(ask_branch(event.repository_id, name),))
-
-
-def ask_branch(repository_id: int, name: str) -> Ask:
-    return Ask("ref", f"{repository_id} {name}", {"repository_id": repository_id, "name": name})
+    return Changes(reads=(reads.branch(event.repository_id, name),))
 
 
 def _touches_settings(event: Event, name: str) -> bool:
@@ -65,7 +62,7 @@ def _touches_settings(event: Event, name: str) -> bool:
     )
 
 
-def _settings(event: Event) -> Ask:
+def _settings(event: Event) -> reads.Read:
     pusher = payloads.text(at(event.payload, "sender", "login"), 100)
-    asked = ask_repository("settings", event.repository_id)
-    return Ask(asked.kind, asked.subject, asked.arguments | {"committer": pusher})
+    asked = reads.repository("settings", event.repository_id)
+    return reads.Read(asked.kind, asked.subject, asked.arguments | {"committer": pusher})

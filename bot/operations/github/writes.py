@@ -9,9 +9,8 @@ from bot.errors import Refused
 from bot.github import limits as kept
 from bot.github import rate_limits
 from bot.kernel.operation import Answer, Context, operation
-from bot.mirror import issue_effects
 from bot.operations.github.writing import Write, write_view
-from bot.outbox import fairness, usage
+from bot.outbox import effects, fairness, usage
 from bot.outbox.usage import Bucket
 from bot.times import SECOND, stamp
 from store.engine.transaction import Row
@@ -66,7 +65,7 @@ async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
         )
     if row["state"] != "cancelled":
         await _cancel_what_it_needs(ctx, row, why)
-        await issue_effects.not_written(ctx.tx, row, said)
+        await effects.apply_failure(ctx.tx, row, said)
     return write_view(await _own(ctx, write_id))
 
 

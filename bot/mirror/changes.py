@@ -1,0 +1,87 @@
+"""What a delivery or an answer of GitHub changes, as values: the mirror's writer applies them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.github.payloads import Mirrored
+from bot.mirror.reads import Read
+from store.engine.transaction import Row
+
+
+@dataclass(frozen=True)
+class CommandText:
+    """A text that may hold slash commands. `asker` wrote or edited it last."""
+
+    source_kind: str
+    source_id: int
+    text: str
+    before: str
+    repository_id: int
+    number: int
+    asker: str
+    by_bot: bool
+    written_at: int
+
+
+@dataclass(frozen=True)
+class Relation:
+    """`kind`: parent or blocked_by; the source is the child, or the blocked issue.
+
+    Names (owner/repo#12) and states serve issues that the mirror does not hold.
+    """
+
+    kind: Literal["parent", "blocked_by"]
+    source_id: int
+    target_id: int
+    source_name: str
+    source_state: str
+    target_name: str
+    target_state: str
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A branch after a push. `sha` is None when the push deleted it; `before` is its old head."""
+
+    repository_id: int
+    name: str
+    before: str
+    sha: str | None
+    pushed_at: int
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """An issue that went to another repository, where it has a new id and number."""
+
+    issue_id: int
+    repository_id: int
+    number: int
+    new_issue_id: int
+    new_repository_id: int
+    new_number: int
+    title: str
+
+
+@dataclass(frozen=True)
+class StalePermissions:
+    """Cached permissions that may be wrong now. None means every repository, or every login."""
+
+    repository_id: int | None = None
+    login: str | None = None
+
+
+@dataclass(frozen=True)
+class Changes:
+    rows: tuple[Mirrored, ...] = ()
+    reads: tuple[Read, ...] = ()
+    texts: tuple[CommandText, ...] = ()
+    # (repository id, 1 or 0): whether the installation covers it.
+    selected: tuple[tuple[int, int], ...] = ()
+    # Issues with the body that they had before an edit.
+    earlier: tuple[Row, ...] = ()
+    relations_added: tuple[Relation, ...] = ()
+    relations_removed: tuple[Relation, ...] = ()
+    branches: tuple[Branch, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
+    stale_permissions: tuple[StalePermissions, ...] = ()

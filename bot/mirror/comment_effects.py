@@ -1,0 +1,42 @@
+"""What a new comment means for a task: it may answer the question that the holder asked."""
+
+from bot.comments import replies, slash_commands
+from bot.identity.actors import TRUSTED
+from bot.repository import repository_settings
+from bot.tasks import lifecycle
+from bot.times import SECOND
+from store.engine.transaction import Row, Tx
+from store.mirror import mirror_rows
+from store.outbox import writes
+from store.tasks import tasks as stored
+
+# Hubbub's commands. A comment that begins with another slash may be an answer.
+VERBS = frozenset({*repository_settings.Permissions.model_fields, "help"})
+
+
+async def answer_question(tx: Tx, row: Row, before: Row | None) -> None:
+    """End the wait for an answer when the issue's author or a member of the repository comments."""
+    if before is not None or row["deleted"] or row["author"].endswith("[bot]"):
+        return
+    here = (tx, row["installation_id"], row["repository_id"], row["number"])
+    task = await stored.by_number(*here)
+    # GitHub's times are whole seconds.
+    if task is None or not task["question"] or row["created_at"] + SECOND < task["asked_at"]:
+        return
+    issue = await mirror_rows.issue(*here)
+    if slash_commands.is_all(row["body"], VERBS) or await _is_unposted(tx, task):
+        return
+    its_author = issue is not None and issue["author_id"] == row["author_id"]
+    if its_author or row["author_association"] in TRUSTED:
+        task = await stored.locked(tx, row["installation_id"], task["id"]) or task
+        await lifecycle.answered(tx, task, f"@{row['author']}")
+
+
+async def _is_unposted(tx: Tx, task: Row) -> bool:
+    """Whether the comment with the question still waits in the outbox."""
+    target = writes.on_issue(task["repository_id"], task["number"])
+    waiting = await writes.waiting(tx, task["installation_id"], target, "comment")
+    question = replies.asks(task["question"])
+    return any(
+        each["state"] == "queued" and each["arguments"].get("body") == question for each in waiting
+    )

@@ -1,0 +1,23 @@
+"""What a change of the installation means: the App went away, came back, or may do more."""
+
+import json
+
+from store.engine.transaction import Row, Tx
+from store.fetch import backfills
+from store.mirror import mirror_rows
+
+
+async def update_absence(tx: Tx, row: Row, before: Row | None) -> None:
+    """Mark the installation gone or present; once it is back, start its backfill again."""
+    gone = row["deleted"] or row["suspended_at"] is not None
+    await mirror_rows.mark_gone(tx, row["installation_id"], gone=bool(gone))
+    if before is None or gone:
+        return
+    # GitHub sent no webhooks while the App was away, or for what it could not see.
+    if before["gone_at"] is not None or _may_do_more(before["permissions"], row["permissions"]):
+        await backfills.forget(tx, row["installation_id"])
+
+
+def _may_do_more(before: str, now: str) -> bool:
+    """False when the permissions before are not known: only other events named the installation."""
+    return before != "{}" and bool(json.loads(now).items() - json.loads(before).items())

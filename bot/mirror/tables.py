@@ -1,0 +1,99 @@
+"""What the mirror does with each table, in one table: read a line to know all that a row causes."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bot.comments import duplicates
+from bot.mirror import (
+    activity,
+    comment_effects,
+    installation_effects,
+    issue_effects,
+    pull_effects,
+    reads,
+    silent_changes,
+)
+from store.engine.transaction import Row, Tx
+
+# Each gets the row as it is now, and the row that it replaced.
+Effect: TypeAlias = Callable[[Tx, Row, Row | None], Awaitable[None]]
+Stale: TypeAlias = Callable[[Tx, Row, Row | None], Awaitable[list[reads.Read]]]
+
+
+@dataclass(frozen=True)
+class MirroredTable:
+    """`tie` is the read that decides between two contents of one second.
+
+    `stale` names rows that GitHub changed along with this one without a webhook. `effects` run in
+    their order. `searched` says whether the full-text search finds its rows.
+    """
+
+    tie: Callable[[Row], reads.Read] | None = None
+    stale: Stale | None = None
+    effects: tuple[Effect, ...] = ()
+    searched: bool = False
+
+
+TABLES: dict[str, MirroredTable] = {
+    "installations": MirroredTable(
+        tie=lambda row: reads.installation(row["installation_id"]),
+        effects=(installation_effects.update_absence,),
+    ),
+    "repositories": MirroredTable(
+        tie=lambda row: reads.repository("repository", row["id"]),
+    ),
+    # Every label event queues a read of all labels, so a tie needs none of its own.
+    "labels": MirroredTable(stale=silent_changes.after_label),
+    "milestones": MirroredTable(
+        tie=lambda row: reads.repository("milestones", row["repository_id"]),
+        stale=silent_changes.after_milestone,
+    ),
+    "issues": MirroredTable(
+        tie=lambda row: reads.thread("issue", row["repository_id"], row["number"]),
+        stale=silent_changes.after_issue,
+        effects=(issue_effects.update_task,),
+        searched=True,
+    ),
+    "comments": MirroredTable(
+        tie=lambda row: reads.comment(row["repository_id"], row),
+        effects=(
+            duplicates.delete_second,
+            comment_effects.answer_question,
+            activity.append_commented,
+        ),
+        searched=True,
+    ),
+    "pull_requests": MirroredTable(
+        tie=lambda row: reads.thread("pull_request", row["repository_id"], row["number"]),
+        stale=silent_changes.after_pull,
+        effects=(
+            pull_effects.put_issue_links,
+            pull_effects.queue_files_read,
+            pull_effects.update_tasks,
+        ),
+        searched=True,
+    ),
+    "reviews": MirroredTable(
+        tie=lambda row: reads.thread("reviews", row["repository_id"], row["number"]),
+        effects=(activity.append_reviewed, pull_effects.apply_review),
+        searched=True,
+    ),
+    "review_comments": MirroredTable(
+        tie=lambda row: reads.thread("review_comments", row["repository_id"], row["number"]),
+        searched=True,
+    ),
+    "review_threads": MirroredTable(),
+    "check_runs": MirroredTable(
+        tie=lambda row: reads.checks(row["repository_id"], row["head_sha"]),
+        effects=(activity.append_checked,),
+    ),
+    "workflow_runs": MirroredTable(tie=reads.workflow_run),
+    "workflow_jobs": MirroredTable(tie=reads.workflow_jobs),
+    "projects": MirroredTable(tie=lambda _: reads.ALL_PROJECTS),
+    "project_items": MirroredTable(
+        tie=lambda row: reads.board_item(row["id"]),
+        stale=silent_changes.after_board_item,
+    ),
+    "project_values": MirroredTable(tie=lambda row: reads.board_item(row["item_id"])),
+}
