@@ -1,4 +1,4 @@
-"""The demo, which whoever meets Hubbub sees first: it can be joined, and the README shows it."""
+"""The demo, which newcomers see first: it can be joined, and the README shows it."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ async def lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -> AsyncIterat
 
     def told() -> bool:
         printed.extend(capsys.readouterr().out.splitlines())
-        return staying.done() or any("The rest that octocat" in line for line in printed)
+        return staying.done() or any("All that octocat can do" in line for line in printed)
 
     assert await until(told)
     yield printed

@@ -1,0 +1,107 @@
+"""The pages: plain words, and code where they say that it is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    str(each.relative_to(ROOT))
+    for each in (
+        ROOT / "README.md",
+        *ROOT.glob(".github/*.md"),
+        *(each for each in ROOT.glob("docs/**/*.md") if "_build" not in each.parts),
+    )
+)
+# Phrases that readers stumble over, with what to write instead.
+BANNED = {
+    r"anew": "again",
+    r"whoever": "the agent that, everybody who",
+    r"whomever": "everybody whom",
+    r"there(of|in|upon|with)": "of it, in it",
+    r"of what": "of the things that",
+    r"(is|are|was|were) told": "gets an error, is notified",
+    r"as (said|ever)": "as described, as always",
+    r"made of": "consists of",
+    r"for ever": "forever",
+    r"in vain": "without an effect",
+    r"mend(s|ed|ing)?": "repair, correct",
+    r"(un)?sealed": "encrypted",
+    r"is no (harm|error|command|list|resource|delivery|task)": "is not a",
+    r"(one|who) may not": "you may not",
+    r"is (to be|not to be)": "must, must not",
+    r"all the same": "anyway",
+    r"robust|comprehensive|seamless(ly)?": "a fact that can be checked",
+}
+FENCED = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
+# `bot/inbox/worker.py`, and where a name follows, that too: `bot/inbox/worker.py` (`process`).
+PLACE = re.compile(
+    r"`((?:bot|store|webhooks|mcp_server|fixtures|tests|docs)/[\w./-]*\w(?:\.\w+|/))`"
+    r"(?:\s+\(`(\w+)`\))?"
+)
+GLOSSARY = "docs/reference/glossary.md"
+TERM = re.compile(r"^\| ([a-z -]+) \|", re.MULTILINE)
+
+
+def text(page: str) -> str:
+    """Without the blocks of code: what programs print is held by their own tests."""
+    return FENCED.sub("", (ROOT / page).read_text())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_no_phrase_that_readers_stumble_over(page: str) -> None:
+    words = " ".join(text(page).split())
+    found = {
+        match[0]: instead
+        for phrase, instead in BANNED.items()
+        for match in re.finditer(rf"\b(?:{phrase})\b", words, re.IGNORECASE)
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_code_that_a_page_names_is_there(page: str) -> None:
+    lost = [
+        (path, name)
+        for path, name in PLACE.findall(text(page))
+        if not (ROOT / path).exists()
+        or (name and not re.search(rf"\b(def|class) {name}\b", (ROOT / path).read_text()))
+    ]
+    assert lost == []
+
+
+def test_how_it_works_describes_every_room() -> None:
+    page = text("docs/explanation/how-it-works.md")
+    rooms = [
+        f"`{layer}/{each.name}/`"
+        for layer in ("bot", "store")
+        for each in (ROOT / layer).iterdir()
+        if (each / "__init__.py").exists()
+    ]
+    assert [each for each in rooms if each not in page] == []
+
+
+def test_the_glossary_is_in_order_and_has_the_words_that_are_hubbubs_own() -> None:
+    terms = [each for each in TERM.findall(text(GLOSSARY)) if each != "term"]
+    assert terms == sorted(terms)
+    assert {
+        "backfill",
+        "card",
+        "checkpoint",
+        "context",
+        "dead letter",
+        "delivery",
+        "fence",
+        "hand-off",
+        "hold",
+        "lease",
+        "mirror",
+        "notice",
+        "outbox",
+        "parked",
+        "read",
+        "ready",
+        "sender",
+        "write",
+    } <= set(terms)
