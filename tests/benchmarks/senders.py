@@ -249,7 +249,7 @@ def show(found: Outcome) -> None:
 def main() -> int:
     with databases() as urls, tempfile.TemporaryDirectory() as folder:
         if "MariaDB" not in urls:
-            sys.exit("needs a MariaDB: run it by tests/mariadb.py")
+            sys.exit("needs a MariaDB: run it by tests/support/throwaway_mariadb.py")
         upgrade(urls["MariaDB"])
         found = asyncio.run(contend(urls["MariaDB"], Path(folder), WRITES, KILLS, seed=1))
     show(found)

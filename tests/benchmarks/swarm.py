@@ -58,7 +58,7 @@ def show(title: str, found: Outcome, counted: dict[str, int]) -> None:
 def main() -> int:
     with databases() as urls, tempfile.TemporaryDirectory() as folder:
         if "MariaDB" not in urls:
-            sys.exit("needs a MariaDB: run it by tests/mariadb.py")
+            sys.exit("needs a MariaDB: run it by tests/support/throwaway_mariadb.py")
         url = urls["MariaDB"]
         upgrade(url)
         before = status(url, "Innodb_deadlocks")

@@ -31,7 +31,7 @@ async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
 
 
 def test_the_tools_are_as_published() -> None:
-    """After a wanted change: HUBBUB_UPDATE_SNAPSHOTS=1 pytest tests/test_mcp.py."""
+    """After a wanted change: HUBBUB_UPDATE_SNAPSHOTS=1 pytest tests/mcp_server/test_mcp.py."""
     found = {
         name: tool.model_dump(mode="json", by_alias=True, exclude_none=True)
         for name, tool in TOOLS.items()

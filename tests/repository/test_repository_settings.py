@@ -429,7 +429,7 @@ def test_a_right_file_is_read(data: bytes, changes: dict[str, Any]) -> None:
 
 
 def test_the_schema_is_as_published() -> None:
-    """After a wanted change: HUBBUB_UPDATE_SNAPSHOTS=1 pytest tests/test_repository_settings.py."""
+    """After a wanted change: HUBBUB_UPDATE_SNAPSHOTS=1 pytest tests/repository."""
     found = repository_settings.schema()
     if os.environ.get("HUBBUB_UPDATE_SNAPSHOTS"):
         SCHEMA.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
