@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from fixtures.github import Issue, Pull, Repository, SimulatedGitHub
-from fixtures.github.builds import CheckRun, Progress
 from fixtures.github.commits import change_of
+from fixtures.github.state import CheckRun, Progress
 from store.engine.transaction import Row
 from tests.support.story import Town
 
