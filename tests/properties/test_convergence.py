@@ -127,7 +127,7 @@ class Story:
         return pick((each for each in self.here.branches if each != "main"), step.which)
 
     def project(self, step: Step) -> Project:
-        found = self.town.github._world.projects
+        found = self.town.github.world.projects
         return pick((each for each in found if each.owner is self.here.owner), step.which)
 
     def on_the_way(self) -> list[Delivery]:
@@ -251,7 +251,7 @@ def create_label(s: Story, step: Step) -> None:
 def rename_label(s: Story, step: Step) -> None:
     repository = pick(s.repositories, step.which)
     found = pick(repository.labels.values(), step.other)
-    s.person.rename_label(repository, found, s.name("label"))
+    s.person.edit_label(repository, found, name=s.name("label"))
 
 
 def delete_label(s: Story, step: Step) -> None:

@@ -332,7 +332,7 @@ def _columns(rows: Sequence[Row], *names: str) -> set[tuple[Any, ...]]:
 
 
 def boards_of_github(github: SimulatedGitHub) -> Said:
-    projects = github._world.projects
+    projects = github.world.projects
     return {
         "projects": {
             (each.id, each.number, each.title, each.closed_at is not None) for each in projects
@@ -376,7 +376,7 @@ def relations_of_github(github: SimulatedGitHub) -> set[tuple[str, int, int]]:
     """(kind, source, target): a child and its parent, a blocked issue and its blocker."""
     issues = [
         each
-        for repository in github._world.repositories.values()
+        for repository in github.world.repositories.values()
         for each in repository.threads.values()
         if each.pull is None
     ]
