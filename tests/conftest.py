@@ -4,13 +4,14 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pymysql
 import pytest
 
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
-from store.engine.mysql import address
+from store.engine.mysql import address, flavour
 from store.engine.transaction import Store
 from tests.support.story import Clock, Town
 from tests.support.story import town as open_town
@@ -43,13 +44,14 @@ def mysql_server() -> str:
 
 
 class MariaDB:
-    """Databases of our own on the test server."""
+    """Databases of our own on the test server, which may be a MySQL too."""
 
     def __init__(self, server: str) -> None:
         self.server = server
         self.made: list[str] = []
+        self.flavour = flavour(self.execute("SELECT VERSION()")[0][0])
 
-    def execute(self, sql: str) -> None:
+    def execute(self, sql: str) -> tuple[tuple[Any, ...], ...]:
         where = address(f"{self.server}/mysql")
         connection = pymysql.connect(
             host=where.host, port=where.port, user=where.user, password=where.password
@@ -57,13 +59,15 @@ class MariaDB:
         try:
             with connection.cursor() as cursor:
                 cursor.execute(sql)
+                return cursor.fetchall()
         finally:
             connection.close()
 
-    def create(self) -> str:
+    def create(self, options: str | None = None) -> str:
         name = f"hubbub_test_{secrets.token_hex(6)}"
         self.made.append(name)
-        self.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
+        ours = f"CHARACTER SET utf8mb4 COLLATE {self.flavour.collation}"
+        self.execute(f"CREATE DATABASE {name} {ours if options is None else options}")
         return f"{self.server}/{name}"
 
     def drop(self) -> None:

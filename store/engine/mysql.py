@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -14,7 +14,7 @@ from pymysql.converters import conversions
 
 from store.engine import sequences
 from store.engine.cancellation import Shield
-from store.engine.sql import Dialect, for_mysql, spread
+from store.engine.sql import ALIAS, Dialect, for_mysql, of_many_rows, spread
 from store.engine.transaction import Numbered, Row, StoreError, Work
 from store.engine.wakeups import Bell
 
@@ -25,6 +25,8 @@ AGAIN = frozenset({1213, 1205, 1020, 1047})
 # Cannot connect, gone away, lost in a query, lost in a reply, killed, shutting down.
 LOST = frozenset({2003, 2006, 2013, 2055, 1927, 1053})
 TRIES = 8
+# Of one statement, far below `max_allowed_packet`: as much as aiomysql gives `executemany`.
+STATEMENT_CHARACTERS = 1_000_000
 SQL_MODE = (
     "STRICT_ALL_TABLES,PIPES_AS_CONCAT,ANSI_QUOTES,ERROR_FOR_DIVISION_BY_ZERO,"
     "NO_ENGINE_SUBSTITUTION"
@@ -70,6 +72,7 @@ def address(url: str) -> Address:
 class Flavour:
     """What MySQL and MariaDB name differently; `more`: settings of a session beside these."""
 
+    dialect: Dialect
     collation: str
     isolation: str
     more: str = ""
@@ -80,14 +83,13 @@ def flavour(version: str, *, galera: bool = False) -> Flavour:
     more = ", wsrep_sync_wait = 1" if galera else ""
     # A binary collation without padding: 'a' <> 'a ', as on SQLite.
     if "MariaDB" in version:
-        return Flavour("utf8mb4_nopad_bin", "tx_isolation", more)
-    return Flavour("utf8mb4_0900_bin", "transaction_isolation", more)
+        return Flavour("mariadb", "utf8mb4_nopad_bin", "tx_isolation", more)
+    return Flavour("mysql", "utf8mb4_0900_bin", "transaction_isolation", more)
 
 
 class MySQLTx:
-    dialect: Dialect = "mysql"
-
-    def __init__(self, connection: Any, clock: Callable[[], int] | None) -> None:
+    def __init__(self, connection: Any, clock: Callable[[], int] | None, dialect: Dialect) -> None:
+        self.dialect: Dialect = dialect
         self._connection = connection
         self._clock = clock
         self._now: int | None = None
@@ -125,13 +127,35 @@ class MySQLTx:
 
     async def many(self, sql: str, rows: Sequence[Row]) -> None:
         cursor = await self._connection.cursor()
-        await cursor.executemany(for_mysql(sql), list(rows))
+        if ALIAS in sql:
+            # Of these aiomysql would send a statement for each row.
+            for statement in _in_one(cursor, sql, rows):
+                await cursor.execute(statement)
+        else:
+            await cursor.executemany(for_mysql(sql), list(rows))
+
+
+def _in_one(cursor: Any, sql: str, rows: Sequence[Row]) -> Iterator[str]:
+    """As few statements as these rows need, with the values in them."""
+    before, marks, after = of_many_rows(sql)
+    written: list[str] = []
+    characters = 0
+    for row in rows:
+        values = cursor.mogrify(for_mysql(marks), row)
+        if written and characters + len(values) > STATEMENT_CHARACTERS:
+            yield before + ",".join(written) + after
+            written, characters = [], 0
+        written.append(values)
+        characters += len(values)
+    if written:
+        yield before + ",".join(written) + after
 
 
 class MySQL:
-    dialect: Dialect = "mysql"
-
-    def __init__(self, where: Address, pool: Any, clock: Callable[[], int] | None) -> None:
+    def __init__(
+        self, where: Address, pool: Any, clock: Callable[[], int] | None, dialect: Dialect
+    ) -> None:
+        self.dialect: Dialect = dialect
         self.bell = Bell()
         self._where = where
         self._pool = pool
@@ -160,7 +184,7 @@ class MySQL:
             )
         except err.MySQLError as exc:
             raise unreachable(where, exc) from exc
-        return cls(where, pool, clock)
+        return cls(where, pool, clock, server.dialect)
 
     async def close(self) -> None:
         await self._shield.drain()
@@ -176,7 +200,7 @@ class MySQL:
     async def _read(self, work: Work[T]) -> T:
         async with self._pool.acquire() as connection:
             try:
-                return await work(MySQLTx(connection, self._clock))
+                return await work(MySQLTx(connection, self._clock, self.dialect))
             except (err.MySQLError, asyncio.CancelledError, OSError, RuntimeError):
                 # A torn query leaves its reply unread.
                 connection.close()
@@ -186,7 +210,7 @@ class MySQL:
         async with self._pool.acquire() as connection:
             try:
                 await connection.begin()
-                tx = MySQLTx(connection, self._clock)
+                tx = MySQLTx(connection, self._clock, self.dialect)
                 result = await work(tx)
                 await sequences.number(tx)
                 await connection.commit()

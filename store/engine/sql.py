@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
-Dialect = Literal["sqlite", "mysql"]
+Dialect = Literal["sqlite", "mysql", "mariadb"]
 
 # A string, a quoted name or a comment; a named parameter; a percent sign.
 TOKEN = re.compile(
@@ -85,6 +85,12 @@ def insert_new(dialect: Dialect, table: str, columns: Sequence[str], key: Sequen
     return f"{insert(table, columns)} ON DUPLICATE KEY UPDATE {key[0]} = {table}.{key[0]}"
 
 
+# What an upsert calls the row that it would have inserted, on MySQL: MariaDB knows no such name.
+# VALUES(), which means the same on both, is deprecated on MySQL: each statement counts a warning,
+# and the driver asks for its text, which is a second round trip.
+ALIAS = " AS new "
+
+
 @lru_cache(512)
 def upsert(
     dialect: Dialect,
@@ -100,11 +106,21 @@ def upsert(
         where = f" WHERE excluded.{guard} > {table}.{guard}" if guard else ""
         conflict = f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sets}{where}"
         return f"{insert(table, columns)} {conflict}"
-    if guard is None:
-        sets = ", ".join(f"{c} = VALUES({c})" for c in rest)
-    else:
-        # MySQL assigns from left to right: the guard goes last.
-        newer = f"VALUES({guard}) > {guard}"
-        each = [f"{c} = IF({newer}, VALUES({c}), {c})" for c in rest]
-        sets = ", ".join([*each, f"{guard} = GREATEST(VALUES({guard}), {guard})"])
-    return f"{insert(table, columns)} ON DUPLICATE KEY UPDATE {sets}"
+    new = "VALUES({})" if dialect == "mariadb" else "new.{}"
+    values = {c: new.format(c) for c in rest}
+    if guard:
+        # Assigned from left to right, on both: the guard goes last.
+        newer = f"{new.format(guard)} > {table}.{guard}"
+        values = {c: f"IF({newer}, {value}, {table}.{c})" for c, value in values.items()}
+        values[guard] = f"GREATEST({new.format(guard)}, {table}.{guard})"
+    alias = " " if dialect == "mariadb" else ALIAS
+    update = ", ".join(f"{c} = {value}" for c, value in values.items())
+    return f"{insert(table, columns)}{alias}ON DUPLICATE KEY UPDATE {update}"
+
+
+@lru_cache(512)
+def of_many_rows(sql: str) -> tuple[str, str, str]:
+    """An upsert's text before the row of parameters, the row in its parentheses, and the rest."""
+    before, values, after = sql.partition(" VALUES ")
+    row, alias, rest = after.partition(ALIAS)
+    return before + values, row, alias + rest

@@ -162,7 +162,7 @@ async def _free(tx: Tx, new: Row) -> int:
     """Two texts of one second may want the same place; on SQLite also of two installations."""
     doc = int(new["doc"])
     q = "SELECT doc FROM search_texts WHERE doc = :doc"
-    if tx.dialect == "mysql":
+    if tx.dialect != "sqlite":
         q = f"{q} AND installation_id = :i"
     while await tx.one(q, i=new["installation_id"], doc=doc):
         doc += 1

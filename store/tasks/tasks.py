@@ -34,9 +34,11 @@ ANY = (
 # What actors get to see.
 SELECT = f"{ANY} AND {VISIBLE} AND {PRESENT}"
 # Tasks first, along an index: left to itself MySQL begins with the few repositories, and sorts.
-ALONG = {
+ALONG_ON_MYSQL = "tasks t FORCE INDEX ({index}) STRAIGHT_JOIN"
+ALONG: dict[sql.Dialect, str] = {
     "sqlite": "tasks t INDEXED BY {index} CROSS JOIN",
-    "mysql": "tasks t FORCE INDEX ({index}) STRAIGHT_JOIN",
+    "mysql": ALONG_ON_MYSQL,
+    "mariadb": ALONG_ON_MYSQL,
 }
 
 

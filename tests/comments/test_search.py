@@ -21,6 +21,7 @@ from store.mirror import search_index, search_terms
 from store.mirror.search_index import Plan, Way
 from store.tables import metadata
 from tests.conftest import MariaDB
+from tests.support.plans import plan
 from tests.support.story import Agent, Town
 
 
@@ -400,15 +401,13 @@ async def ids(store: Store, installation_id: int, query: list[str], plan: Plan |
 
 
 # As they are; such that each page takes several rounds; the index alone; no index.
-WAYS: dict[str, tuple[Plan | None, ...]] = {
-    "sqlite": (None, (("fts5", 2),) * 2),
-    "mysql": (
-        None,
-        (("plain", 1), ("fulltext", 0)),
-        (("fulltext", 0),),
-        (("plain", 2),) * 2,
-    ),
-}
+ON_SQLITE: tuple[Plan | None, ...] = (None, (("fts5", 2),) * 2)
+ON_MYSQL: tuple[Plan | None, ...] = (
+    None,
+    (("plain", 1), ("fulltext", 0)),
+    (("fulltext", 0),),
+    (("plain", 2),) * 2,
+)
 
 
 @pytest.fixture
@@ -440,8 +439,8 @@ async def test_both_engines_and_plain_matching_find_the_same(
                 if set(query) <= set(search_terms.terms(body))
             ]
             for store in (mysql, sqlite):
-                for plan in WAYS[store.dialect]:
-                    assert await ids(store, installation_id, query, plan) == expected
+                for way in ON_SQLITE if store is sqlite else ON_MYSQL:
+                    assert await ids(store, installation_id, query, way) == expected
     finally:
         await mysql.close()
         await sqlite.close()
@@ -612,10 +611,7 @@ async def test_search_scans_no_table_on_mysql(
 
 async def explained(store: Store, way: Way, query: search_index.Query, i: int = 1) -> list[Row]:
     sql = search_index._page(query, way)
-    explain = "EXPLAIN QUERY PLAN" if store.dialect == "sqlite" else "EXPLAIN"
     given = {"i": i, "before": search_index.LAST, "floor": 0, "n": 9} | search_index._words(
         i, query, way
     )
-    return await store.read(
-        lambda tx: tx.all(f"{explain} {sql}", **given, **search_index._filters(query))
-    )
+    return await store.read(lambda tx: plan(tx, sql, **given, **search_index._filters(query)))

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from store.engine import sequences, sql
 from store.engine.database import open_store
 from store.engine.migrate import MIGRATIONS, check, engine, head, upgrade
-from store.engine.transaction import Store, StoreError, Tx, Work
+from store.engine.mysql import address
+from store.engine.transaction import Row, Store, StoreError, Tx, Work
 from store.tables import metadata
 from tests.conftest import MariaDB
 
@@ -334,6 +335,106 @@ async def test_an_older_row_never_replaces_a_newer_one(
     q = "SELECT name, color, version FROM labels WHERE installation_id = :i"
     rows = await store.read(lambda tx: tx.all(q, i=installation_id))
     assert rows == [{"name": "3", "color": "3", "version": "3"}]
+
+
+LABEL = ("installation_id", "id", "repository_id", "name", "color", "description", "version")
+
+
+def label(installation_id: int, n: int, version: int) -> Row:
+    row = dict.fromkeys(LABEL, str(version))
+    return row | {"installation_id": installation_id, "id": n, "repository_id": 1}
+
+
+async def counted(tx: Tx, *names: str) -> list[int]:
+    """What this connection sent to a MySQL or MariaDB so far."""
+    rows = await tx.all("SHOW SESSION STATUS LIKE 'Com%'")
+    found = {row["Variable_name"]: row["Value"] for row in rows}
+    return [int(found[name]) for name in names]
+
+
+async def test_an_upsert_costs_one_statement_and_asks_for_no_warnings_on_mysql(
+    migrated_mysql_url: str, installation_id: int
+) -> None:
+    """MySQL 9 counts a warning for each `VALUES(column)`, and the driver asks for its text."""
+    store = await open_store(migrated_mysql_url)
+    text = sql.upsert(store.dialect, "labels", LABEL, ("installation_id", "id"), "version")
+
+    async def work(tx: Tx) -> list[int]:
+        before = await counted(tx, "Com_insert", "Com_show_warnings")
+        for n in range(100):
+            await tx.run(text, **label(installation_id, n % 50, n))
+        after = await counted(tx, "Com_insert", "Com_show_warnings")
+        return [b - a for a, b in zip(before, after, strict=True)]
+
+    assert await store.write(work) == [100, 0]
+    await store.close()
+
+
+async def test_many_upserts_are_one_statement_and_keep_the_newer_rows_on_mysql(
+    migrated_mysql_url: str, installation_id: int
+) -> None:
+    store = await open_store(migrated_mysql_url)
+    text = sql.upsert(store.dialect, "labels", LABEL, ("installation_id", "id"), "version")
+
+    async def sent(tx: Tx, rows: list[Row]) -> int:
+        (before,) = await counted(tx, "Com_insert")
+        await tx.many(text, rows)
+        (after,) = await counted(tx, "Com_insert")
+        return after - before
+
+    async def work(tx: Tx) -> list[int]:
+        first = await sent(tx, [label(installation_id, n, 5) for n in range(50)])
+        odd = {"color": "100 % :name '\"\\ 🦑"}
+        mixed = [label(installation_id, n, 4 + n % 3) | odd for n in range(50)]
+        return [first, await sent(tx, mixed), await sent(tx, [])]
+
+    assert await store.write(work) == [1, 1, 0]
+    q = "SELECT id, version, color FROM labels WHERE installation_id = :i ORDER BY id"
+    rows = await store.read(lambda tx: tx.all(q, i=installation_id))
+    assert [row["version"] for row in rows] == ["6" if n % 3 == 2 else "5" for n in range(50)]
+    assert {row["color"] for row in rows} == {"5", "100 % :name '\"\\ 🦑"}
+    await store.close()
+
+
+async def test_upserts_too_long_for_one_statement_are_several_on_mysql(
+    migrated_mysql_url: str, installation_id: int
+) -> None:
+    store = await open_store(migrated_mysql_url)
+    text = sql.upsert(store.dialect, "facts", ("name", "value"), ("name",))
+    facts = [{"name": f"{installation_id} {n}", "value": "x" * 500} for n in range(4500)]
+
+    async def work(tx: Tx) -> int:
+        (before,) = await counted(tx, "Com_insert")
+        await tx.many(text, facts)
+        (after,) = await counted(tx, "Com_insert")
+        return after - before
+
+    assert await store.write(work) == 3
+    q = "SELECT COUNT(*) AS n FROM facts WHERE name LIKE :names"
+    row = await store.read(lambda tx: tx.one(q, names=f"{installation_id} %"))
+    assert row == {"n": 4500}
+    await store.close()
+
+
+def test_a_database_with_the_servers_defaults_is_migrated_to_our_collation_on_mysql(
+    mariadb: MariaDB,
+) -> None:
+    url = mariadb.create("CHARACTER SET latin1")
+    upgrade(url)
+    found = mariadb.execute(
+        "SELECT table_name, table_collation FROM information_schema.tables "
+        f"WHERE table_schema = '{address(url).database}'"
+    )
+    ours = {name: collation for name, collation in found if name in metadata.tables}
+    assert ours == dict.fromkeys(metadata.tables, mariadb.flavour.collation)
+    columns = mariadb.execute(
+        "SELECT table_name, column_name, collation_name FROM information_schema.columns "
+        f"WHERE table_schema = '{address(url).database}' AND collation_name IS NOT NULL"
+    )
+    others = {each for each in columns if each[2] != mariadb.flavour.collation}
+    assert {each for each in others if each[0] in metadata.tables} == {
+        ("search_texts", "terms", "ascii_bin")
+    }
 
 
 @given(st.text(alphabet="ab:'\"`%-/*\n _1"))
