@@ -32,6 +32,8 @@ COUNT = (
     "WITH RECURSIVE n (k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < {size}) "
     "SELECT k FROM n"
 )
+# What the servers call their limit to it.
+RECURSION = {"mysql": "cte_max_recursion_depth", "mariadb": "max_recursive_iterations"}
 INSTALLATION = (
     "INSERT INTO installations (installation_id, account, account_id, account_type, "
     "repository_selection, permissions, version) VALUES (:i, 'acme', 1, 'Organization', 'all', "
@@ -63,8 +65,8 @@ async def seed(store: Store, installation_id: int, size: int) -> None:
     count = COUNT.format(size=size)
 
     async def work(tx: Tx) -> None:
-        if tx.dialect == "mysql":
-            await tx.run("SET max_recursive_iterations = 2000000")
+        if tx.dialect != "sqlite":
+            await tx.run(f"SET {RECURSION[tx.dialect]} = 2000000")
         await tx.run(INSTALLATION, i=installation_id)
         for r in range(REPOSITORIES):
             await tx.run(REPOSITORY, i=installation_id, r=r, name=f"acme/r{r}")

@@ -73,16 +73,17 @@ def databases() -> Iterator[dict[str, str]]:
         if not server:
             yield made
             return
-        from store.engine.mysql import address  # noqa: PLC0415 - as above
+        from store.engine.mysql import address, flavour  # noqa: PLC0415 - as above
 
         where, name = address(f"{server}/mysql"), f"hubbub_bench_{secrets.token_hex(4)}"
         connection = pymysql.connect(
             host=where.host, port=where.port, user=where.user, password=where.password
         )
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
-            )
+            cursor.execute("SELECT VERSION()")
+            ((version,),) = cursor.fetchall()
+            collation = flavour(version).collation
+            cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE {collation}")
             try:
                 yield made | {"MariaDB": f"{server}/{name}"}
             finally:
