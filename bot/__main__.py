@@ -26,6 +26,7 @@ from bot.cli import (
 )
 from bot.errors import Refused
 from bot.identity.actors import ROLES, Role
+from bot.inbox.backpressure import Backpressure
 from bot.settings import GitHubApp, Settings, WrongSettings
 from mcp_server import lazy
 from store.engine.transaction import StoreError
@@ -202,13 +203,14 @@ def watch_backfill(
 
 
 async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
-    keeping = retention.kept(loaded)
+    keeping, pressure = retention.kept(loaded), Backpressure()
     async with (
         session.open_session(loaded, make=True, app=github_app) as hub,
-        loops.running(hub, github_app, keeping) as running,
+        loops.running(hub.store, hub.shared, pressure, github_app, keeping) as running,
     ):
         server = create_app(
             hub,
+            pressure=pressure,
             webhook_secret=github_app.webhook_secret,
             mcp=partial(lazy.serving, hub, loaded.host, loaded.public_url),
             ready=partial(health.problems, hub.store, running),

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from aiohttp import web
 
 from bot.dispatch.dispatcher import Hub
+from bot.inbox.backpressure import Backpressure
 from webhooks import github, health, middleware, rest, websocket
 from webhooks.app_keys import HUB, INBOX, METRICS, WEBHOOK_SECRET
 from webhooks.asgi import ASGI, mounted
@@ -20,14 +21,19 @@ Ready: TypeAlias = Callable[[], Awaitable[dict[str, str]]]
 
 
 def create_app(
-    hub: Hub, *, webhook_secret: str, mcp: Mount | None, ready: Ready
+    hub: Hub,
+    *,
+    pressure: Backpressure,
+    webhook_secret: str,
+    mcp: Mount | None,
+    ready: Ready,
 ) -> web.Application:
     """`ready` says what is wrong, by part; `mcp` is served at /mcp."""
     app = web.Application(
         middlewares=[middleware.counted, middleware.worded, middleware.authenticated]
     )
     app[HUB] = hub
-    app[INBOX] = Inbox(hub.store, hub.pressure)
+    app[INBOX] = Inbox(hub.store, pressure)
     app[METRICS] = Metrics()
     app[SOCKETS] = sockets = Sockets(hub)
     app[WEBHOOK_SECRET] = webhook_secret

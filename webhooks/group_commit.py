@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from bot.inbox.backpressure import Pressure
+from bot.inbox.backpressure import Backpressure
 from store.engine.transaction import Store, StoreError
 from store.inbox import deliveries
 from store.inbox.deliveries import Delivery
@@ -17,7 +17,7 @@ CROWD = 4
 
 
 class Inbox:
-    def __init__(self, store: Store, pressure: Pressure) -> None:
+    def __init__(self, store: Store, pressure: Backpressure) -> None:
         self._store = store
         self._pressure = pressure
         self._waiting: list[tuple[Delivery, asyncio.Future[None]]] = []

@@ -11,13 +11,15 @@ import structlog
 from bot.background import expiry, retention
 from bot.background.request_scheduler import Sender
 from bot.background.retention import Kept
-from bot.dispatch.dispatcher import Hub
 from bot.fetch import backfill
 from bot.fetch.missed_deliveries import EVERY_S as REPAIR_EVERY_S
 from bot.fetch.missed_deliveries import Repair
 from bot.github.client import as_app
 from bot.inbox import worker
+from bot.inbox.backpressure import Backpressure
+from bot.kernel.operation import Shared
 from bot.settings import GitHubApp
+from store.engine.transaction import Store
 from store.mirror import search_index
 from store.outbox import writes
 
@@ -42,7 +44,9 @@ PAUSES_S = (1.0, 2.0, 5.0, 15.0, 30.0)
 class Loops:
     """The loops of this process, and how they fare."""
 
-    hub: Hub
+    store: Store
+    shared: Shared
+    pressure: Backpressure
     sender: Sender
     repair: Repair
     keeping: Kept
@@ -63,7 +67,7 @@ class Loops:
         """Step until there is nothing to do, then wait for the bell or the time."""
         failures = 0
         while not self.stopping.is_set():
-            ticket = self.hub.store.bell.ticket(topic)
+            ticket = self.store.bell.ticket(topic)
             try:
                 busy = await step()
             except Exception as exc:  # the top of a loop: it must not end
@@ -79,7 +83,7 @@ class Loops:
 
     async def _rest(self, topic: str, ticket: int, every_s: float) -> None:
         """Until the bell rings, the time is over, or the end has come."""
-        bell = asyncio.create_task(self.hub.store.bell.wait(topic, ticket, every_s))
+        bell = asyncio.create_task(self.store.bell.wait(topic, ticket, every_s))
         end = asyncio.create_task(self.stopping.wait())
         _, pending = await asyncio.wait({bell, end}, return_when=asyncio.FIRST_COMPLETED)
         for each in pending:
@@ -94,27 +98,27 @@ class Loops:
             return
 
     async def work(self) -> int:
-        return await worker.step(self.hub)
+        return await worker.step(self.store, self.shared, self.pressure)
 
     async def reap(self) -> int:
-        return await expiry.step(self.hub)
+        return await expiry.step(self.store)
 
     async def index(self) -> int:
         """What was mirrored before there was a search index."""
-        indexed = await self.hub.store.write(lambda tx: search_index.catch_up(tx, INDEX_BATCH))
+        indexed = await self.store.write(lambda tx: search_index.catch_up(tx, INDEX_BATCH))
         if indexed:
             await self._pause(FORGET_PAUSE_S)
         return indexed
 
     async def forget(self) -> int:
-        dropped = await retention.step(self.hub.store, self.keeping, self._forgotten)
+        dropped = await retention.step(self.store, self.keeping, self._forgotten)
         if dropped:
             await self._pause(FORGET_PAUSE_S)
         return dropped
 
     async def send(self) -> int:
         """See that each installation with something to send has a task that sends it."""
-        waiting = await self.hub.store.read(writes.waiting_installations)
+        waiting = await self.store.read(writes.waiting_installations)
         for installation_id in waiting:
             if installation_id not in self._sending:
                 task = asyncio.create_task(self._drain(installation_id))
@@ -143,7 +147,7 @@ class Loops:
         return 1
 
     async def begin_backfills(self) -> int:
-        return await backfill.begin_missing(self.hub)
+        return await backfill.begin_missing(self.store)
 
     async def finish(self) -> None:
         """What is in hand ends; nothing new begins."""
@@ -156,12 +160,16 @@ class Loops:
 
 
 @asynccontextmanager
-async def running(hub: Hub, app: GitHubApp, keeping: Kept) -> AsyncIterator[Loops]:
+async def running(
+    store: Store, shared: Shared, pressure: Backpressure, app: GitHubApp, keeping: Kept
+) -> AsyncIterator[Loops]:
     async with aiohttp.ClientSession() as session:
         github = as_app(session, app)
         pulls = app.pull_every_s is not None
-        repair = Repair(hub, github, fetches=pulls, every_s=app.pull_every_s or REPAIR_EVERY_S)
-        loops = Loops(hub, Sender(hub, github), repair, keeping)
+        every_s = app.pull_every_s or REPAIR_EVERY_S
+        repair = Repair(store, github, keys=shared.keys, fetches=pulls, every_s=every_s)
+        sender = Sender(store, github, keys=shared.keys)
+        loops = Loops(store, shared, pressure, sender, repair, keeping)
         started = [
             asyncio.create_task(loops.forever(*each))
             for each in (

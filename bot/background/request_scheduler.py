@@ -1,14 +1,15 @@
 """The outbox's sender: it decides whose turn it is, for one installation at a time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.fetch import backfill
 from bot.fetch.backfill_pages import fill
 from bot.fetch.fetcher import look_up
 from bot.github import limits as kept
 from bot.github import rate_limits
-from bot.github.channel import GRACE, LEASE, Line
+from bot.github.channel import GRACE, LEASE, Channel
 from bot.github.rate_limits import READ, Limits
+from bot.identity.keyring import Keys
 from bot.mirror import reads
 from bot.outbox import fairness
 from bot.outbox.kinds import KINDS
@@ -52,18 +53,21 @@ class Now:
         return max(rate_limits.ready_at(self.limits, fairness.SPARE, self.at), share)
 
 
-class Sender(Line):
-    """The line, with turns: reads that somebody waits for, writes, and in between the rest."""
+@dataclass
+class Sender(Channel):
+    """The channel, with turns: urgent reads, writes, and in between the other reads."""
+
+    keys: Keys = field(kw_only=True)
 
     async def step(self, installation_id: int) -> float | None:
         """Send one request, if one is due: after how many seconds to come again, if at all."""
-        turn = await self.hub.store.write(lambda tx: self._turn(tx, installation_id))
+        turn = await self.store.write(lambda tx: self._turn(tx, installation_id))
         if turn.read:
-            await look_up(self, turn.read)
+            await look_up(self, self.keys, turn.read)
         elif turn.write:
-            await write_out(self, turn.write)
+            await write_out(self, self.keys, turn.write)
         elif turn.page:
-            await fill(self, turn.page)
+            await fill(self, self.keys, turn.page)
         if turn.page or (turn.read and turn.read["priority"] == reads.LATER):
             return backfill.PACE_S
         return 0 if turn.read or turn.write else turn.wait_s

@@ -30,8 +30,8 @@ async def watch(loaded: Settings, app: GitHubApp, repository: str | None, *, aga
         chosen = await hub.store.read(lambda tx: repositories.selection(tx, repository))
         if again:
             await hub.store.write(lambda tx: _begin(tx, chosen))
-        await backfill.begin_missing(hub)
-        sender = Sender(hub, github)
+        await backfill.begin_missing(hub.store)
+        sender = Sender(hub.store, github, keys=hub.keys)
         try:
             return await _watch(hub, sender, {row["id"]: row for row in chosen})
         finally:

@@ -19,7 +19,6 @@ from bot.errors import Refused
 from bot.events.waiters import Wants, Watching
 from bot.identity.actors import Actor
 from bot.identity.keyring import KEY_ID, Broken, Keys
-from bot.inbox.backpressure import Pressure
 from bot.kernel import freshness
 from bot.kernel.event_stream import News
 from bot.kernel.operation import Answer, Context, Operation, Peek, Shared
@@ -104,14 +103,13 @@ class Hub:
 
     store: Store
     shared: Shared
-    calls: Calls = field(default_factory=Calls)
+    calls: Calls = field(default_factory=lambda: Calls(OPERATIONS))
     touched: Cache[tuple[int, str], None] = field(
         default_factory=lambda: TTLCache(10_000, TOUCH_EVERY_S)
     )
     # How often each called since that was written down, and what it was told by the last answer.
     called: Cache[tuple[int, str], int] = field(default_factory=lambda: TTLCache(10_000, 3600))
     handed: Cache[tuple[int, str], Handed] = field(default_factory=lambda: TTLCache(10_000, 3600))
-    pressure: Pressure = field(default_factory=Pressure)
     look_again_s: float = LOOK_AGAIN_S
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     watching: Watching = field(init=False)

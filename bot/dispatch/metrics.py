@@ -1,19 +1,22 @@
 """How often operations are called, with what outcome, and how long they take."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Histogram
 
 from bot.errors import Refused
-from bot.operations import OPERATIONS
 
 
 class Calls:
-    """Of all surfaces. The registry is our own: the library's is shared by all in the process."""
+    """The calls of all surfaces. `names`: the operations, each a label of its own.
 
-    def __init__(self) -> None:
+    The registry is our own, because the whole process shares the library's.
+    """
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
         self.registry = CollectorRegistry()
         self._seconds = Histogram(
             "hubbub_operation_seconds",
@@ -34,5 +37,5 @@ class Calls:
             raise
         finally:
             # Callers could make up names without end.
-            known = name if name in OPERATIONS else "unknown"
+            known = name if name in self._names else "unknown"
             self._seconds.labels(known, code).observe(time.perf_counter() - began)

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.dispatch.dispatcher import Hub
 from bot.fetch.answers import issues, pulls
 from bot.fetch.answers.answer import Apply, rows
 from bot.github.payloads import Json, at, maybe_number, time
 from bot.mirror import reads
 from bot.times import SECOND, utc
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Row, Store, Tx
 from store.fetch import backfills
 
 log = structlog.get_logger()
@@ -120,7 +119,7 @@ async def begin(tx: Tx, installation_id: int, repository_id: int, since: int = 0
         await reads.queue(tx, installation_id, reads.repository(kind, repository_id, reads.LATER))
 
 
-async def begin_missing(hub: Hub) -> int:
+async def begin_missing(store: Store) -> int:
     """See that whatever is there was fetched once: how many were begun."""
 
     async def work(tx: Tx) -> int:
@@ -132,9 +131,9 @@ async def begin_missing(hub: Hub) -> int:
             await begin_owner(tx, installation_id)
         return len(found) + len(owners)
 
-    if not await hub.store.read(_anything_missing):
+    if not await store.read(_anything_missing):
         return 0
-    begun = await hub.store.write(work)
+    begun = await store.write(work)
     log.info("backfill begun", places=begun)
     return begun
 

@@ -11,12 +11,12 @@ from bot.fetch.answers import boards
 from bot.fetch.answers.answer import Reading
 from bot.fetch.backfill import PARTS, Part
 from bot.github import rate_limits
-from bot.github.channel import Line, message_of
+from bot.github.channel import Channel, message_of
 from bot.github.client import Answer, OutcomeUnknown, TokenRefused, Unreachable, link, onward
 from bot.github.payloads import Json, at, maybe_number, time
+from bot.github.requests import Request
 from bot.identity.keyring import Keys
 from bot.mirror import reads
-from bot.outbox.kinds import Request
 from bot.times import SECOND
 from store.engine.transaction import Row, Tx
 from store.fetch import backfills
@@ -34,32 +34,32 @@ DAY = 24 * 3600 * SECOND
 MOST_TRIES = 10
 
 
-async def fill(line: Line, part: Row) -> None:
+async def fill(channel: Channel, keys: Keys, part: Row) -> None:
     """The next page of a part: asked for, brought in, and noted where to go on."""
     try:
-        read_at, prepared = await line.hub.store.read(lambda tx: _begun(tx, part))
+        read_at, prepared = await channel.store.read(lambda tx: _begun(tx, part))
         if prepared is None:
-            return await line.hub.store.write(lambda tx: backfills.settle(tx, part))
+            return await channel.store.write(lambda tx: backfills.settle(tx, part))
         which, path, arguments = prepared
-        answer = await line.request(part["installation_id"], Request("GET", path))
+        answer = await channel.request(part["installation_id"], Request("GET", path))
     except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
-        return await _failed(line, part, f"{type(exc).__name__}: {exc}")
+        return await _failed(channel, part, f"{type(exc).__name__}: {exc}")
     if rate_limits.limited(answer.status, answer.headers, message_of(answer)):
         return None  # its turn comes again when GitHub lets it
     if answer.status in (403, 404, 410):
         why = f"{answer.status}: {message_of(answer)}"
         log.warning("backfill refused", part=part["part"], why=why)
-        return await line.hub.store.write(lambda tx: backfills.refused(tx, part, why))
+        return await channel.store.write(lambda tx: backfills.refused(tx, part, why))
     if answer.status == 200 and not isinstance(answer.data, list):
-        return await _senseless(line, part, "the answer is no list")
+        return await _senseless(channel, part, "the answer is no list")
     if answer.status != 200:
-        return await _failed(line, part, f"{answer.status}: {message_of(answer)}")
+        return await _failed(channel, part, f"{answer.status}: {message_of(answer)}")
     reading = Reading(part["installation_id"], arguments, answer.data, read_at)
     try:
-        await _bring_in(line, part, which, reading, answer, path)
+        await _bring_in(channel, keys, part, which, reading, answer, path)
     except Exception as exc:  # whatever GitHub said: the other parts go on
         log.exception("backfill page not applied", part=part["part"])
-        await _senseless(line, part, f"{type(exc).__name__}: {exc}")
+        await _senseless(channel, part, f"{type(exc).__name__}: {exc}")
 
 
 async def _begun(tx: Tx, part: Row) -> tuple[int, tuple[Part, str, Row] | None]:
@@ -97,7 +97,13 @@ BOARD_ITEMS = Part("organization_projects: read", lambda _: "", boards.items)
 
 
 async def _bring_in(
-    line: Line, part: Row, which: Part, reading: Reading, answer: Answer, path: str
+    channel: Channel,
+    keys: Keys,
+    part: Row,
+    which: Part,
+    reading: Reading,
+    answer: Answer,
+    path: str,
 ) -> None:
     """In small transactions; the last one also notes where to go on."""
     listed = reading.listed
@@ -105,15 +111,15 @@ async def _bring_in(
         replace(reading, data=listed[n : n + CHUNK]) for n in range(0, max(len(listed), 1), CHUNK)
     ]
     for chunk in chunks[:-1]:
-        await line.hub.store.write(
-            lambda tx, c=chunk: _apply(tx, line.hub.keys, part, which, c)  # type: ignore[misc]
+        await channel.store.write(
+            lambda tx, c=chunk: _apply(tx, keys, part, which, c)  # type: ignore[misc]
         )
     place = _place(part, which, reading, onward(answer, path))
 
     async def last(tx: Tx) -> None:
         if not await backfills.lock(tx, part):
             return  # it was begun anew meanwhile
-        await _apply(tx, line.hub.keys, part, which, chunks[-1])
+        await _apply(tx, keys, part, which, chunks[-1])
         await _ask_for_missing(tx, part, which, reading.listed, place)
         await backfills.advance(
             tx,
@@ -126,7 +132,7 @@ async def _bring_in(
         )
         tx.rings.add(f"installation {part['installation_id']}")
 
-    await line.hub.store.write(last)
+    await channel.store.write(last)
     if place.done:
         log.info("backfill part done", part=part["part"], repository=part["repository_id"])
 
@@ -195,15 +201,15 @@ def _expected(part: Row, answer: Answer) -> int | None:
     return int(page) * 100 if page.isdecimal() else None
 
 
-async def _senseless(line: Line, part: Row, why: str) -> None:
+async def _senseless(channel: Channel, part: Row, why: str) -> None:
     """It may be better the next time; if it never is, the part is let go, and says why."""
     if part["attempts"] < MOST_TRIES:
-        await _failed(line, part, why)
+        await _failed(channel, part, why)
         return
     log.warning("backfill given up", part=part["part"], why=why)
-    await line.hub.store.write(lambda tx: backfills.refused(tx, part, why))
+    await channel.store.write(lambda tx: backfills.refused(tx, part, why))
 
 
-async def _failed(line: Line, part: Row, why: str) -> None:
+async def _failed(channel: Channel, part: Row, why: str) -> None:
     log.warning("backfill put off", part=part["part"], why=why)
-    await line.hub.store.write(lambda tx: backfills.failed(tx, part, why))
+    await channel.store.write(lambda tx: backfills.failed(tx, part, why))

@@ -12,14 +12,14 @@ import structlog
 
 from bot.fetch import backfill
 from bot.github import limits, rate_limits, webhook_payloads
-from bot.github.channel import APP, GRACE, LEASE, Line, message_of
+from bot.github.channel import APP, GRACE, LEASE, Channel, message_of
 from bot.github.client import Answer, OutcomeUnknown, TokenRefused, Unreachable, onward
 from bot.github.payloads import Json, at, maybe_number, text, time
+from bot.github.requests import Request
 from bot.identity.keyring import Keys
 from bot.mirror import reads, writer
 from bot.mirror.changes import Changes
 from bot.mirror.rows import installations
-from bot.outbox.kinds import Request
 from bot.times import SECOND
 from store.engine import key_values
 from store.engine.transaction import Row, Tx
@@ -78,9 +78,10 @@ class Survey:
 
 
 @dataclass
-class Repair(Line):
+class Repair(Channel):
     """`fetches`: webhooks do not get here at all, so that each delivery is fetched."""
 
+    keys: Keys = field(kw_only=True)
     fetches: bool = False
     every_s: float = EVERY_S
     _survey: Survey | None = field(default=None, repr=False)
@@ -89,7 +90,7 @@ class Repair(Line):
 
     async def step(self) -> float:
         """One request, if one is due: after how many seconds to come again."""
-        turn = await self.hub.store.write(self._turn)
+        turn = await self.store.write(self._turn)
         try:
             if turn.mend:
                 return await self._tried(turn.mend)
@@ -103,7 +104,7 @@ class Repair(Line):
         return turn.wait_s
 
     async def release(self) -> None:
-        await self.hub.store.write(lambda tx: sender_leases.release(tx, self.me))
+        await self.store.write(lambda tx: sender_leases.release(tx, self.me))
 
     async def _turn(self, tx: Tx) -> Turn:
         if await sender_leases.acquire(tx, APP, self.me, LEASE, GRACE) is None:
@@ -145,7 +146,7 @@ class Repair(Line):
         """Once, at start: of one that is older than the log nobody tells."""
         answer = await self.request(APP, Request("GET", path))
         if answer.status == 200 and isinstance(answer.data, list):
-            await self.hub.store.write(lambda tx: _installed(tx, self.hub.keys, answer.data))
+            await self.store.write(lambda tx: _installed(tx, self.keys, answer.data))
         self._installations = onward(answer, path)
         return PACE_S
 
@@ -167,9 +168,7 @@ class Repair(Line):
             if row["delivered_at"] >= survey.floor
             and (self.fetches or not _under_way(row, survey.began))
         ]
-        news = await self.hub.store.write(
-            lambda tx: missed_deliveries.note(tx, settled, survey.began)
-        )
+        news = await self.store.write(lambda tx: missed_deliveries.note(tx, settled, survey.began))
         if news:
             log.info("deliveries are missing", found=news)
         survey.next_page = onward(answer, survey.next_page)
@@ -178,7 +177,7 @@ class Repair(Line):
         # Where every delivery is fetched, what is older than one that is known was seen before.
         seen_before = self.fetches and survey.goes_on and page and not news
         if survey.next_page is None or oldest < survey.floor or seen_before or survey.is_long:
-            await self.hub.store.write(lambda tx: self._surveyed(tx, survey))
+            await self.store.write(lambda tx: self._surveyed(tx, survey))
             self._survey = None
         return PACE_S
 
@@ -205,10 +204,10 @@ class Repair(Line):
         async def later(tx: Tx) -> None:
             await missed_deliveries.asked(tx, row, await tx.now() + PATIENCE[-1], why)
 
-        await self.hub.store.write(later)
+        await self.store.write(later)
 
     async def _mend(self, row: Row) -> float:
-        if await self.hub.store.read(lambda tx: _arrived(tx, row)):
+        if await self.store.read(lambda tx: _arrived(tx, row)):
             await self._forget(row)
             return 0
         if self.fetches or row["attempts"] >= len(PATIENCE):
@@ -223,7 +222,7 @@ class Repair(Line):
         async def asked(tx: Tx) -> None:
             await missed_deliveries.asked(tx, row, await tx.now() + wait, why)
 
-        await self.hub.store.write(asked)
+        await self.store.write(asked)
         return ASKING_PACE_S
 
     async def _fetch(self, row: Row) -> float:
@@ -234,15 +233,15 @@ class Repair(Line):
         if payload is not None:
             body = json.dumps(payload).encode()
             found = webhook_payloads.delivery(row["guid"], row["event"], body, payload)
-            await self.hub.store.write(lambda tx: _receive(tx, row, found))
+            await self.store.write(lambda tx: _receive(tx, row, found))
         elif answer.status in (200, 404, 410):
-            await self.hub.store.write(lambda tx: _given_up(tx, row))
+            await self.store.write(lambda tx: _given_up(tx, row))
         else:
             await self._later(row, f"{answer.status}: {message_of(answer)}")
         return PACE_S
 
     async def _forget(self, row: Row) -> None:
-        await self.hub.store.write(
+        await self.store.write(
             lambda tx: missed_deliveries.found(tx, row["installation_id"], [row["guid"]])
         )
 

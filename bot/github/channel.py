@@ -4,7 +4,6 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.dispatch.dispatcher import Hub
 from bot.github import limits, rate_limits
 from bot.github.client import (
     REQUEST_TIMEOUT,
@@ -16,14 +15,14 @@ from bot.github.client import (
 )
 from bot.github.payloads import at, text
 from bot.github.rate_limits import READ
-from bot.outbox.kinds import Request
+from bot.github.requests import Request
 from bot.times import SECOND
-from store.engine.transaction import Tx
+from store.engine.transaction import Store, Tx
 from store.outbox import sender_leases
 
 # Requests as the App itself, of no installation: they have a lease and budgets of their own.
 APP = 0
-# The lease on an installation's line.
+# The lease on an installation's channel.
 LEASE = 3 * REQUEST_TIMEOUT * SECOND
 # A send starts only if it lasts at least this much longer.
 SEND_WITHIN = 2 * REQUEST_TIMEOUT * SECOND
@@ -32,10 +31,10 @@ GRACE = (REQUEST_TIMEOUT + 5) * SECOND
 
 
 @dataclass
-class Line:
+class Channel:
     """`me` names this process. `trouble`: why GitHub could not be used the last time."""
 
-    hub: Hub
+    store: Store
     github: GitHub
     me: str = field(default_factory=lambda: secrets.token_hex(8))
     trouble: str | None = None
@@ -55,12 +54,12 @@ class Line:
             self.trouble = f"{type(exc).__name__}: {exc}"
             raise
         self.trouble = None
-        await self.hub.store.write(lambda tx: _observe(tx, installation_id, request, answer))
+        await self.store.write(lambda tx: _observe(tx, installation_id, request, answer))
         return answer
 
     async def release(self) -> None:
         """Give the leases back, at a proper end."""
-        await self.hub.store.write(lambda tx: sender_leases.release(tx, self.me))
+        await self.store.write(lambda tx: sender_leases.release(tx, self.me))
 
     async def may_go_on(self, tx: Tx, installation_id: int) -> bool:
         """Keep the lease for another request, if it is ours and GitHub lets us."""

@@ -8,7 +8,7 @@ QUIET_S = 0.05
 AT_MOST_S = 0.5
 
 
-class Pressure:
+class Backpressure:
     """Noted by the inbox, heeded by what works through it."""
 
     def __init__(self) -> None:

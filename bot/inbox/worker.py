@@ -6,14 +6,16 @@ from collections.abc import Sequence
 import structlog
 
 from bot.comments import slash_commands
-from bot.dispatch.dispatcher import Hub
 from bot.github import webhook_payloads
 from bot.github.payloads import Malformed
+from bot.identity.keyring import Keys
 from bot.inbox import commands
+from bot.inbox.backpressure import Backpressure
+from bot.kernel.operation import Shared
 from bot.mirror import webhooks, writer
 from bot.mirror.changes import Changes
 from bot.mirror.webhooks.event import Event
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Row, Store, Tx
 from store.inbox import commands as stored
 from store.inbox import deliveries
 from store.inbox.deliveries import Delivery
@@ -27,28 +29,29 @@ BATCH = 100
 SLICE = 20
 
 
-async def step(hub: Hub) -> int:
-    """Process what is due now, deliveries and commands: how many there were."""
-    due = await hub.store.read(lambda tx: deliveries.due(tx, BATCH))
+async def step(store: Store, shared: Shared, pressure: Backpressure | None = None) -> int:
+    """Process the deliveries and commands that are due. Return how many there were."""
+    due = await store.read(lambda tx: deliveries.due(tx, BATCH))
     places = asyncio.Semaphore(ABREAST)
 
     async def one(key: Row) -> None:
         async with places:
-            await process(hub, key["installation_id"], key["guid"])
+            await process(store, shared.keys, key["installation_id"], key["guid"])
 
     for n in range(0, len(due), SLICE):
-        await hub.pressure.ease()
+        if pressure is not None:
+            await pressure.ease()
         await asyncio.gather(*(one(key) for key in due[n : n + SLICE]))
-    waiting = await hub.store.read(lambda tx: stored.due(tx, BATCH))
+    waiting = await store.read(lambda tx: stored.due(tx, BATCH))
     for row in waiting:
-        await _run_command(hub, row)
+        await _run_command(store, shared, row)
     return len(due) + len(waiting)
 
 
-async def process(hub: Hub, installation_id: int, guid: str) -> None:
+async def process(store: Store, keys: Keys, installation_id: int, guid: str) -> None:
     """One delivery; a failure is noted and tried again later, then it is dead."""
     try:
-        got = await hub.store.read(lambda tx: deliveries.get(tx, installation_id, guid))
+        got = await store.read(lambda tx: deliveries.get(tx, installation_id, guid))
         if got is None:
             return
         row, delivery = got
@@ -56,15 +59,13 @@ async def process(hub: Hub, installation_id: int, guid: str) -> None:
             changes = meaning(delivery, row["received_at"])
         except Malformed as exc:
             log.warning("delivery malformed", guid=guid, event_name=delivery.event, why=str(exc))
-            await hub.store.write(lambda tx: deliveries.processed(tx, delivery, "malformed"))
+            await store.write(lambda tx: deliveries.processed(tx, delivery, "malformed"))
             return
         found = await _commands(changes)
-        await hub.store.write(lambda tx: _mirror(tx, hub, delivery, changes, found))
+        await store.write(lambda tx: _mirror(tx, keys, delivery, changes, found))
     except Exception as exc:  # a bug, or an engine's refusal: noted with the delivery
         error = f"{type(exc).__name__}: {exc}"
-        state = await hub.store.write(
-            lambda tx: deliveries.failed(tx, installation_id, guid, error)
-        )
+        state = await store.write(lambda tx: deliveries.failed(tx, installation_id, guid, error))
         log.exception("delivery failed", guid=guid, state=state)
 
 
@@ -86,7 +87,7 @@ async def _commands(changes: Changes | None) -> list[Row]:
 
 async def _mirror(
     tx: Tx,
-    hub: Hub,
+    keys: Keys,
     delivery: Delivery,
     changes: Changes | None,
     found: Sequence[Row],
@@ -95,16 +96,16 @@ async def _mirror(
         return  # another process did it
     i = delivery.installation_id
     if changes is not None:
-        await writer.apply(tx, hub.keys, i, changes)
+        await writer.apply(tx, keys, i, changes)
         await stored.add(tx, [{"installation_id": i, **row} for row in found])
     outcome = "kept" if changes is None else "mirrored"
     await deliveries.processed(tx, delivery, outcome)
     tx.rings.add(f"installation {i}")
 
 
-async def _run_command(hub: Hub, row: Row) -> None:
+async def _run_command(store: Store, shared: Shared, row: Row) -> None:
     try:
-        await commands.answer(hub.store, hub.shared, row)
+        await commands.answer(store, shared, row)
     except Exception:  # a bug: the asker's other commands must go on
         log.exception("command failed", verb=row["verb"])
         later = row["attempts"] * commands.LOOK_AGAIN + commands.LOOK_AGAIN
@@ -112,4 +113,4 @@ async def _run_command(hub: Hub, row: Row) -> None:
         async def put_off(tx: Tx) -> None:
             await stored.put_off(tx, row, await tx.now() + later)
 
-        await hub.store.write(put_off)
+        await store.write(put_off)

@@ -6,11 +6,13 @@ from typing import Any
 import structlog
 
 from bot.github import limits
-from bot.github.channel import SEND_WITHIN, Line, limited
+from bot.github.channel import SEND_WITHIN, Channel, limited
 from bot.github.client import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
+from bot.github.requests import Request
+from bot.identity.keyring import Keys
 from bot.mirror import issue_effects, pull_effects
 from bot.outbox import effects, fairness, kinds, refusals
-from bot.outbox.kinds import Kind, Request, Sending
+from bot.outbox.kinds import Kind, Sending
 from bot.tasks import lifecycle
 from bot.times import SECOND
 from store.engine.transaction import Row, Tx
@@ -55,20 +57,20 @@ async def fenced_off(tx: Tx, write: Row, now: int) -> dict[str, Any] | None:
     }
 
 
-async def write_out(line: Line, write: Row) -> None:
+async def write_out(channel: Channel, keys: Keys, write: Row) -> None:
     kind = kinds.KINDS[write["kind"]]
-    sending = await line.hub.store.read(lambda tx: _sending(line, tx, write))
+    sending = await channel.store.read(lambda tx: _sending(channel, keys, tx, write))
     if sending is None:
         return
     why = missing(sending) or kind.unless(sending)
     if why and not only_looks(write):
-        await _unsent(line, write, why)
+        await _unsent(channel, write, why)
     elif not only_looks(write):
-        await _send(line, sending, kind)
+        await _send(channel, keys, sending, kind)
     elif look := kind.look(sending):
-        await _look(line, sending, kind, look)
+        await _look(channel, sending, kind, look)
     else:  # it does no harm twice
-        await _put_off(line, write, "queued", LOOK_EVERY)
+        await _put_off(channel, write, "queued", LOOK_EVERY)
 
 
 def missing(sending: Sending) -> str | None:
@@ -79,87 +81,89 @@ def missing(sending: Sending) -> str | None:
     return f"what it builds on did not take effect: see get_write for {after}"
 
 
-async def _send(line: Line, sending: Sending, kind: Kind) -> None:
+async def _send(channel: Channel, keys: Keys, sending: Sending, kind: Kind) -> None:
     try:
         if asked := kind.prepare(sending):
-            prepared = await _prepared(line, sending, kind, asked)
+            prepared = await _prepared(channel, keys, sending, kind, asked)
             if prepared is None:
                 return
             sending = prepared
             if (result := kind.needless(sending)) is not None:
-                await _sent(line, sending.write, result)
+                await _sent(channel, sending.write, result)
                 return
-        answer = await line.request(sending.write["installation_id"], kind.request(sending))
+        answer = await channel.request(sending.write["installation_id"], kind.request(sending))
     except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
-        await _no_answer(line, sending.write, exc)
+        await _no_answer(channel, sending.write, exc)
     else:
-        await _answered(line, sending, kind, answer)
+        await _answered(channel, sending, kind, answer)
 
 
 async def _prepared(
-    line: Line, sending: Sending, kind: Kind, asked: list[Request]
+    channel: Channel, keys: Keys, sending: Sending, kind: Kind, asked: list[Request]
 ) -> Sending | None:
     """With what GitHub had to be asked first; None if it does not go out now."""
     found: list[Any] = []
     for each in asked:
-        answer = await _asked(line, sending.write, each)
+        answer = await _asked(channel, sending.write, each)
         if answer.status == 404 and each is not asked[-1]:
             found.append(None)
         elif answer.status == 200 and isinstance(answer.data, dict) and answer.data:
             found.append(answer.data)
         else:
-            await _not_prepared(line, sending, kind, answer)
+            await _not_prepared(channel, sending, kind, answer)
             return None
-    return await _still_to_be_sent(line, sending.write, tuple(found))
+    return await _still_to_be_sent(channel, keys, sending.write, tuple(found))
 
 
-async def _still_to_be_sent(line: Line, write: Row, prepared: tuple[Any, ...]) -> Sending | None:
+async def _still_to_be_sent(
+    channel: Channel, keys: Keys, write: Row, prepared: tuple[Any, ...]
+) -> Sending | None:
     """After the reads: by the same lease of ours, and of its author's."""
 
     async def look(tx: Tx) -> tuple[Sending | None, dict[str, Any] | None]:
-        return await _sending(line, tx, write), await fenced_off(tx, write, await tx.now())
+        return await _sending(channel, keys, tx, write), await fenced_off(tx, write, await tx.now())
 
-    again, why = await line.hub.store.read(look)
+    again, why = await channel.store.read(look)
     if why is not None:
-        await line.hub.store.write(lambda tx: outbox.finish(tx, write, "cancelled", why))
+        await channel.store.write(lambda tx: outbox.finish(tx, write, "cancelled", why))
     elif again is None:
-        await _put_off(line, write, "queued", SECOND)
+        await _put_off(channel, write, "queued", SECOND)
     else:
         return replace(again, prepared=prepared)
     return None
 
 
-async def _asked(line: Line, write: Row, request: Request) -> Answer:
+async def _asked(channel: Channel, write: Row, request: Request) -> Answer:
     here = write["installation_id"]
-    if not await line.hub.store.write(lambda tx: line.may_go_on(tx, here)):
+    if not await channel.store.write(lambda tx: channel.may_go_on(tx, here)):
         raise Unreachable("the line is closed")
     try:
-        return await line.request(here, request)
+        return await channel.request(here, request)
     except OutcomeUnknown as exc:
         # Only this question may have been lost: the write itself was not sent.
         raise Unreachable(str(exc)) from exc
 
 
-async def _not_prepared(line: Line, sending: Sending, kind: Kind, answer: Answer) -> None:
+async def _not_prepared(channel: Channel, sending: Sending, kind: Kind, answer: Answer) -> None:
     if limited(answer):
-        await _put_off(line, sending.write, "queued", SECOND)
+        await _put_off(channel, sending.write, "queued", SECOND)
     elif answer.status >= 500 or answer.status in (401, 200):
-        await _failed(line, sending.write, "queued", f"GitHub answered {answer.status}")
+        await _failed(channel, sending.write, "queued", f"GitHub answered {answer.status}")
     else:
-        await _declined(line, sending, kind, answer)
+        await _declined(channel, sending, kind, answer)
 
 
 async def _no_answer(
-    line: Line, write: Row, exc: Unreachable | TokenRefused | OutcomeUnknown
+    channel: Channel, write: Row, exc: Unreachable | TokenRefused | OutcomeUnknown
 ) -> None:
     if isinstance(exc, OutcomeUnknown):
-        return await _failed(line, write, "unknown", str(exc))
+        return await _failed(channel, write, "unknown", str(exc))
     if isinstance(exc, TokenRefused):
-        return await _failed(line, write, "queued", f"GitHub gives no token: {exc}")
+        return await _failed(channel, write, "queued", f"GitHub gives no token: {exc}")
     # Nothing was sent. It goes out when GitHub is back, be it in a day.
     log.warning("GitHub cannot be reached", write=write["id"], why=str(exc))
-    await line.hub.store.write(lambda tx: _give_back(tx, write))
-    return await _put_off(line, write, "queued", SECOND << min(write["attempts"], 6))
+    await channel.store.write(lambda tx: _give_back(tx, write))
+    return await _put_off(channel, write, "queued", SECOND << min(write["attempts"], 6))
 
 
 async def _give_back(tx: Tx, write: Row) -> None:
@@ -169,10 +173,10 @@ async def _give_back(tx: Tx, write: Row) -> None:
     await budgets.spend(*here, write["author"], -1)
 
 
-async def _sending(line: Line, tx: Tx, write: Row) -> Sending | None:
+async def _sending(channel: Channel, keys: Keys, tx: Tx, write: Row) -> Sending | None:
     """None if this process was held up for so long that another may have taken over."""
     here = write["installation_id"]
-    if not await sender_leases.holds(tx, here, line.me, SEND_WITHIN):
+    if not await sender_leases.holds(tx, here, channel.me, SEND_WITHIN):
         return None
     name = await mirror_rows.repository_name(tx, here, write["repository_id"])
     after = write["arguments"].get("after")
@@ -180,27 +184,27 @@ async def _sending(line: Line, tx: Tx, write: Row) -> Sending | None:
     return Sending(
         write,
         name or "unknown/unknown",
-        line.hub.keys,
+        keys,
         known=await kinds.KINDS[write["kind"]].know(tx, write),
         before=(before and before["result"]) or {},
     )
 
 
-async def _answered(line: Line, sending: Sending, kind: Kind, answer: Answer) -> None:
+async def _answered(channel: Channel, sending: Sending, kind: Kind, answer: Answer) -> None:
     write, status = sending.write, refusals.status_of(answer)
     if limited(answer):
-        await _put_off(line, write, "queued", SECOND)
+        await _put_off(channel, write, "queued", SECOND)
     elif (result := _result(kind, write, status, answer)) is not None:
-        await _sent(line, write, result)
+        await _sent(channel, write, result)
     elif status >= 500 or status < 300:
         # Also a 2xx of something that is not GitHub: what it says of the effect is nothing.
-        await _failed(line, write, "unknown", f"GitHub answered {status}")
+        await _failed(channel, write, "unknown", f"GitHub answered {status}")
     elif status == 401:
-        await _failed(line, write, "queued", "GitHub does not take its own token")
+        await _failed(channel, write, "queued", "GitHub does not take its own token")
     elif kind.already(status, answer.data) and (look := kind.look(sending)):
-        await _look(line, sending, kind, look, refusal=answer)
+        await _look(channel, sending, kind, look, refusal=answer)
     else:
-        await _declined(line, sending, kind, answer)
+        await _declined(channel, sending, kind, answer)
 
 
 def _result(kind: Kind, write: Row, status: int, answer: Answer) -> dict[str, Any] | None:
@@ -212,24 +216,24 @@ def _result(kind: Kind, write: Row, status: int, answer: Answer) -> dict[str, An
     return result if next(iter(result.values()), None) is not None else None
 
 
-async def _declined(line: Line, sending: Sending, kind: Kind, answer: Answer) -> None:
+async def _declined(channel: Channel, sending: Sending, kind: Kind, answer: Answer) -> None:
     """GitHub said no. What was made a moment ago it may not know everywhere yet: ask again."""
     write = sending.write
     if refusals.status_of(answer) == 404 and write["failures"] < LAG_TRIES:
-        return await _put_off(line, write, "queued", LOOK_EVERY, failed=1)
+        return await _put_off(channel, write, "queued", LOOK_EVERY, failed=1)
     state: dict[str, Any] = {}
     if (asked := kind.explain(sending)) is not None:
-        state = await _how_it_is(line, write, kind, asked)
-    return await _refused(line, write, refusals.explained(kind, answer, state))
+        state = await _how_it_is(channel, write, kind, asked)
+    return await _refused(channel, write, refusals.explained(kind, answer, state))
 
 
-async def _how_it_is(line: Line, write: Row, kind: Kind, asked: Request) -> dict[str, Any]:
+async def _how_it_is(channel: Channel, write: Row, kind: Kind, asked: Request) -> dict[str, Any]:
     """For the error's sake alone: without an answer the error says less."""
     here = write["installation_id"]
-    if not await line.hub.store.write(lambda tx: line.may_go_on(tx, here)):
+    if not await channel.store.write(lambda tx: channel.may_go_on(tx, here)):
         return {}
     try:
-        answer = await line.request(here, asked)
+        answer = await channel.request(here, asked)
     except (Unreachable, TokenRefused, OutcomeUnknown):
         return {}
     found = kind.state_of(answer.data) if answer.status == 200 else {}
@@ -237,33 +241,33 @@ async def _how_it_is(line: Line, write: Row, kind: Kind, asked: Request) -> dict
 
 
 async def _look(
-    line: Line, sending: Sending, kind: Kind, look: Request, refusal: Answer | None = None
+    channel: Channel, sending: Sending, kind: Kind, look: Request, refusal: Answer | None = None
 ) -> None:
     """Is the effect there? First what webhooks brought: that costs no request."""
     write = sending.write
-    echo = sending.known.get("echo") or await line.hub.store.read(lambda tx: _echo(tx, sending))
+    echo = sending.known.get("echo") or await channel.store.read(lambda tx: _echo(tx, sending))
     if echo is not None:
-        return await _sent(line, write, echo)
+        return await _sent(channel, write, echo)
     try:
-        entries = await _entries(line, write, kind, look)
+        entries = await _entries(channel, write, kind, look)
     except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
-        return await _failed(line, write, "unknown", str(exc))
+        return await _failed(channel, write, "unknown", str(exc))
     if entries is None:
-        return await _failed(line, write, "unknown", "its look got no list")
+        return await _failed(channel, write, "unknown", "its look got no list")
     found = [kind.result(each) for each in entries if kind.found(sending, each)]
     if told := [each for each in found if next(iter(each.values())) is not None]:
-        return await _sent(line, write, told[0])
+        return await _sent(channel, write, told[0])
     if refusal is not None and write["failures"] >= kind.retries:
-        return await _declined(line, sending, kind, refusal)
-    return await _not_seen(line, write, int(refusal is not None))
+        return await _declined(channel, sending, kind, refusal)
+    return await _not_seen(channel, write, int(refusal is not None))
 
 
-async def _entries(line: Line, write: Row, kind: Kind, look: Request) -> list[Any] | None:
+async def _entries(channel: Channel, write: Row, kind: Kind, look: Request) -> list[Any] | None:
     """All that the look lists, page by page; None if GitHub did not give it."""
     entries: list[Any] = []
     here = write["installation_id"]
     for _ in range(MOST_PAGES):
-        answer = await line.request(here, look)
+        answer = await channel.request(here, look)
         if answer.status in kind.absent:
             return entries
         if answer.status != 200 or limited(answer):
@@ -274,53 +278,53 @@ async def _entries(line: Line, write: Row, kind: Kind, look: Request) -> list[An
         entries += page
         if (further := link(answer)) is None:
             return entries
-        if not await line.hub.store.write(lambda tx: line.may_go_on(tx, here)):
+        if not await channel.store.write(lambda tx: channel.may_go_on(tx, here)):
             return None
         look = Request("GET", further)
     # There is more than is looked through: what was not found may be there.
     return None
 
 
-async def _not_seen(line: Line, write: Row, failed: int) -> None:
+async def _not_seen(channel: Channel, write: Row, failed: int) -> None:
     """Not seen twice, it is believed not to be there."""
     looks = write["looks"] + 1
     state = "queued" if looks >= LOOKS or failed else "unknown"
-    return await _put_off(line, write, state, LOOK_EVERY, looks=looks, failed=failed)
+    return await _put_off(channel, write, state, LOOK_EVERY, looks=looks, failed=failed)
 
 
-async def _sent(line: Line, write: Row, result: dict[str, Any]) -> None:
+async def _sent(channel: Channel, write: Row, result: dict[str, Any]) -> None:
     async def work(tx: Tx) -> None:
         if await outbox.finish(tx, write, "sent", result):
             await _follow(tx, write, result)
 
-    await line.hub.store.write(work)
+    await channel.store.write(work)
 
 
-async def _unsent(line: Line, write: Row, why: str) -> None:
+async def _unsent(channel: Channel, write: Row, why: str) -> None:
     error = {"code": "github_refused", "message": f"Not sent: {why}.", "details": {}}
-    await _refused(line, write, error)
+    await _refused(channel, write, error)
 
 
-async def _refused(line: Line, write: Row, error: dict[str, Any]) -> None:
+async def _refused(channel: Channel, write: Row, error: dict[str, Any]) -> None:
     async def work(tx: Tx) -> None:
         if await outbox.finish(tx, write, "refused", error):
             await effects.apply_failure(tx, write, error["message"])
 
-    await line.hub.store.write(work)
+    await channel.store.write(work)
 
 
-async def _failed(line: Line, write: Row, state: str, why: str) -> None:
+async def _failed(channel: Channel, write: Row, state: str, why: str) -> None:
     """GitHub gave no clear answer: come again, ever more rarely, but not for ever."""
     # One that was sent just now is looked for, however often it failed before.
     looked_for = state != "unknown" or only_looks(write)
     if write["failures"] >= MOST_FAILURES + (0 if looked_for else LOOKS):
-        return await _dead(line, write, why, unknown=state == "unknown")
+        return await _dead(channel, write, why, unknown=state == "unknown")
     log.warning("write put off", write=write["id"], kind=write["kind"], why=why)
     wait = min(LOOK_EVERY << min(write["failures"], 6), LONGEST_WAIT)
-    return await _put_off(line, write, state, wait, looks=write["looks"], failed=1)
+    return await _put_off(channel, write, state, wait, looks=write["looks"], failed=1)
 
 
-async def _dead(line: Line, write: Row, why: str, *, unknown: bool) -> None:
+async def _dead(channel: Channel, write: Row, why: str, *, unknown: bool) -> None:
     tried = f"It was given up after {MOST_FAILURES} failures; the last: {why}."
     known = " Whether it took effect is not known." if unknown else ""
     error = {"code": "github_away", "message": tried + known, "details": {}}
@@ -329,17 +333,17 @@ async def _dead(line: Line, write: Row, why: str, *, unknown: bool) -> None:
         if await outbox.finish(tx, write, "dead", error):
             await effects.apply_failure(tx, write, why)
 
-    await line.hub.store.write(work)
+    await channel.store.write(work)
 
 
 async def _put_off(
-    line: Line, write: Row, state: str, wait: int, *, looks: int = 0, failed: int = 0
+    channel: Channel, write: Row, state: str, wait: int, *, looks: int = 0, failed: int = 0
 ) -> None:
     async def work(tx: Tx) -> None:
         until = await tx.now() + wait
         await outbox.put_off(tx, write, state, until, looks=looks, failed=failed)
 
-    await line.hub.store.write(work)
+    await channel.store.write(work)
 
 
 async def _echo(tx: Tx, sending: Sending) -> dict[str, Any] | None:

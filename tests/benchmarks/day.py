@@ -116,7 +116,7 @@ class Day:
     _number: Any = field(default_factory=count)
 
     def __post_init__(self) -> None:
-        self._repair = Repair(self.here.hub, self.here.sender.github)
+        self._repair = Repair(self.here.hub.store, self.here.sender.github, keys=self.here.hub.keys)
 
     @property
     def now(self) -> float:
@@ -158,7 +158,8 @@ class Day:
         """The server works; time is stepped to what is due next."""
         while True:
             await self.here.github.delivered()
-            if await worker.step(self.here.hub) or await expiry.step(self.here.hub):
+            store, shared = self.here.store, self.here.hub.shared
+            if await worker.step(store, shared) or await expiry.step(store):
                 continue
             if self.now >= self._repair_at:
                 self._repair_at = self.now + await self._repair.step()
@@ -423,7 +424,7 @@ async def begin(here: Town, plan: Plan) -> Day:
     dice = day.dice("before")
     for _ in range(plan.before):
         day.open_one(dice)
-    await backfill.begin_missing(here.hub)
+    await backfill.begin_missing(here.hub.store)
     await here.settle()
     known = [await here.agent(f"agent-{n}") for n in range(1, plan.agents + 1)]
     day.agents = [TimedAgent(each.hub, each.actor) for each in known]

@@ -510,7 +510,7 @@ async def test_in_whatever_order_deliveries_come_the_index_is_that_of_the_mirror
     random.Random(seed).shuffle(held)  # noqa: S311 - an order, not a secret
     for each in held:
         await town.github.post(each)
-        await worker.step(town.hub)
+        await worker.step(town.hub.store, town.hub.shared)
     town.github.release_deliveries()
     await town.settle()
     before = await town.rows(INDEX)

@@ -514,7 +514,7 @@ async def test_one_who_waits_keeps_its_leases(
     for _ in range(3):
         town.clock.forward(40)
         await renewed(town)
-        await expiry.step(quick)
+        await expiry.step(quick.store)
     quick.stop()
     await waiting
     assert (await scout.call("get_task", task=where))["task"]["holder"] == "scout"
@@ -558,7 +558,7 @@ async def test_one_who_calls_now_and_then_keeps_a_short_lease(town: Town) -> Non
     written = []
     for _ in range(12):
         town.clock.forward(25)
-        await expiry.step(calm)
+        await expiry.step(calm.store)
         await scout.call("list_tasks")
         written += await town.rows("SELECT renewed_at FROM leases WHERE installation_id = :i")
     assert (await scout.call("get_task", task=town.name(issue)))["task"]["holder"] == "scout"

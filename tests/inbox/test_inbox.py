@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from bot.inbox.backpressure import Pressure
+from bot.inbox.backpressure import Backpressure
 from store.engine.transaction import Store, StoreError, Work
 from store.inbox.deliveries import Delivery
 from tests.support.server_in_process import Surface, new_guid, serving
@@ -52,7 +52,7 @@ async def test_those_that_wait_go_into_the_next_transaction_together(
     store: Store, installation_id: int
 ) -> None:
     counting = Counting(store)
-    inbox = Inbox(counting, Pressure())
+    inbox = Inbox(counting, Backpressure())
     arrived = [delivery(installation_id) for _ in range(50)]
     await asyncio.gather(*(inbox.receive(each) for each in arrived))
     assert counting.written == 1
@@ -72,7 +72,7 @@ async def test_fifty_posts_at_once_take_fewer_transactions(
 async def test_one_that_the_database_refuses_harms_no_other(
     store: Store, installation_id: int
 ) -> None:
-    inbox = Inbox(store, Pressure())
+    inbox = Inbox(store, Backpressure())
     good = [delivery(installation_id) for _ in range(5)]
     bad = delivery(installation_id, event=None)  # a column that may not be empty
     arrived = [*good[:2], bad, *good[2:]]
@@ -99,7 +99,7 @@ async def test_while_the_database_is_away_nothing_is_acknowledged(
 async def test_one_that_waits_no_longer_is_kept_all_the_same(
     store: Store, installation_id: int
 ) -> None:
-    inbox = Inbox(store, Pressure())
+    inbox = Inbox(store, Backpressure())
     left, stays = delivery(installation_id), delivery(installation_id)
     waiting = asyncio.create_task(inbox.receive(left))
     await asyncio.sleep(0)

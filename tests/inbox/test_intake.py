@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from bot.dispatch.dispatcher import Hub
 from bot.identity.keyring import Keys
 from bot.inbox import worker
+from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from store.engine.transaction import Row, Store
 from tests.support.server_process import WEBHOOK_SECRET, signed
@@ -46,7 +47,7 @@ class Intake:
         return status
 
     async def deliveries(self) -> list[Row]:
-        while await worker.step(self.hub):
+        while await worker.step(self.hub.store, self.hub.shared):
             pass  # other tests use this database, too
         q = (
             "SELECT guid, event, state, outcome FROM deliveries WHERE installation_id = :i "
@@ -58,7 +59,9 @@ class Intake:
 @pytest.fixture
 async def intake(store: Store, installation_id: int) -> AsyncIterator[Intake]:
     hub = Hub(store, Shared(Keys("k" * 40)))
-    app = create_app(hub, webhook_secret=WEBHOOK_SECRET, mcp=None, ready=_ready)
+    app = create_app(
+        hub, pressure=Backpressure(), webhook_secret=WEBHOOK_SECRET, mcp=None, ready=_ready
+    )
     async with TestClient(TestServer(app)) as client:
         yield Intake(hub, client, installation_id)
 

@@ -49,7 +49,7 @@ class Office:
 
     async def time_passes(self, seconds: float) -> None:
         self.clock.forward(seconds)
-        while await expiry.step(self.hub):
+        while await expiry.step(self.hub.store):
             pass
 
     async def rows(self, sql: str, **params: Any) -> list[Row]:

@@ -48,7 +48,7 @@ async def come_in(town: Town, arriving: Sequence[Delivery]) -> None:
     """In this order, each processed before the next."""
     for each in arriving:
         await town.github.post(each)
-        await worker.step(town.hub)
+        await worker.step(town.hub.store, town.hub.shared)
 
 
 async def tasks(town: Town) -> list[dict[str, Any]]:

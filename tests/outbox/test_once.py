@@ -124,8 +124,8 @@ async def test_an_answer_that_could_not_be_recorded_is_looked_for_and_not_sent_a
             if len(ended) == which:
                 raise Away
 
-    troubled = replace(town.hub, store=Troubled(town.store, after=away))
-    town.sender = replace(town.sender, hub=troubled)
+    troubled = Troubled(town.store, after=away)
+    town.sender = replace(town.sender, store=troubled)
     with pytest.raises(Away):
         await town.settle()
     await town.settle()
@@ -142,14 +142,14 @@ async def test_a_sender_that_lost_its_lease_while_it_was_held_up_sends_nothing(t
         held_up.set()
         await go_on.wait()
 
-    troubled = replace(town.hub, store=Troubled(town.store, before=stall))
-    slow = replace(town.sender, hub=troubled)
+    troubled = Troubled(town.store, before=stall)
+    slow = replace(town.sender, store=troubled)
     town.clock.forward(2)
     sending = asyncio.create_task(slow.step(town.installation.id))
     await held_up.wait()
     assert await state_of(town, write_id) == "sending"
     town.clock.forward(120)
-    town.sender = Sender(town.hub, town.sender.github)
+    town.sender = Sender(town.hub.store, town.sender.github, keys=town.hub.keys)
     await town.settle()
     assert said(issue, "once only") == 1
     go_on.set()
@@ -171,8 +171,8 @@ async def test_a_successor_whose_first_turn_is_rolled_back_still_looks_first(tow
         if len(ended) == 1:
             raise Away
 
-    troubled = replace(town.hub, store=Troubled(town.store, after=away))
-    town.sender = replace(town.sender, hub=troubled)
+    troubled = Troubled(town.store, after=away)
+    town.sender = replace(town.sender, store=troubled)
     with pytest.raises(Away):
         await town.settle()
     await town.settle()

@@ -129,7 +129,7 @@ class Matrix:
         try:
             await self.live(sender, write_id)
         except Death:
-            sender = Sender(self.town.hub, github)
+            sender = Sender(self.town.hub.store, github, keys=self.town.hub.keys)
             await self.succeed(sender, write_id)
         await self.town.store.write(lambda tx: sender_leases.release(tx, sender.me))
         self.town.github._site.faults._asked.clear()

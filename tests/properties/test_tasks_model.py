@@ -283,7 +283,7 @@ async def look(s: Story, step: Step) -> None:
 
 
 async def reap(s: Story, _: Step) -> None:
-    await expiry.step(s.hub)
+    await expiry.step(s.hub.store)
     s.model.expire()
     s.model.lapse()
 

@@ -6,7 +6,7 @@ leaves nothing: the point after it is that before it.
 """
 
 from collections.abc import Awaitable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from bot.background.request_scheduler import Sender
@@ -70,6 +70,7 @@ class MortalGitHub:
 def mortal(hub: Hub, github: GitHub, life: Life) -> Sender:
     """A new process: another `me`, and nothing remembered."""
     return Sender(
-        replace(hub, store=MortalStore(life, hub.store)),
+        MortalStore(life, hub.store),
         cast("GitHub", MortalGitHub(life, github)),
+        keys=hub.keys,
     )

@@ -17,6 +17,7 @@ from aiohttp.test_utils import TestServer
 from bot.dispatch.dispatcher import Hub, create_key
 from bot.identity.actors import Role
 from bot.identity.keyring import Keys
+from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from mcp_server import http
 from store.engine.transaction import Row, Store
@@ -121,7 +122,11 @@ async def serving(
 
     hosts = http.allowed_hosts("127.0.0.1", "https://hubbub.example.com")
     app = create_app(
-        hub, webhook_secret=WEBHOOK_SECRET, mcp=partial(http.serving, hub, hosts), ready=ready
+        hub,
+        pressure=Backpressure(),
+        webhook_secret=WEBHOOK_SECRET,
+        mcp=partial(http.serving, hub, hosts),
+        ready=ready,
     )
     app[SOCKETS].patience = patience or Patience()
     server = TestServer(app)

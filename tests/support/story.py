@@ -21,6 +21,7 @@ from bot.github.client import GitHub
 from bot.identity.actors import Actor, Role
 from bot.identity.keyring import Keys
 from bot.inbox import worker
+from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from fixtures.github import Installation, Issue, Person, Repository, Request, SimulatedGitHub
 from store.engine.transaction import Row, Store
@@ -105,7 +106,7 @@ class Town:
         """Until inbox and outbox are empty; time is stepped to where the sender waits for it."""
         for _ in range(ROUNDS):
             await self.github.delivered()
-            if await worker.step(self.hub):
+            if await worker.step(self.hub.store, self.hub.shared):
                 continue
             wait = await self.sender.step(self.installation.id)
             if wait:
@@ -117,7 +118,7 @@ class Town:
     async def heard(self) -> bool:
         """Process a delivery, if one waits; nothing is sent."""
         await self.github.delivered()
-        return bool(await worker.step(self.hub))
+        return bool(await worker.step(self.hub.store, self.hub.shared))
 
     async def die_while_sending(self) -> None:
         """The sender's process dies when GitHub has its next mutation; another takes over."""
@@ -128,7 +129,7 @@ class Town:
 
     def restart(self) -> None:
         """Another process takes over."""
-        self.sender = Sender(self.hub, self.sender.github)
+        self.sender = Sender(self.hub.store, self.sender.github, keys=self.hub.keys)
 
     async def _try_to_send(self, sent: int) -> float | None:
         """One step, torn apart once GitHub has a mutation more; else how long to wait."""
@@ -174,7 +175,7 @@ class Town:
 
     async def time_passes(self, seconds: float) -> None:
         self.clock.forward(seconds)
-        await expiry.step(self.hub)
+        await expiry.step(self.hub.store)
         await self.settle()
 
 
@@ -188,7 +189,13 @@ async def town(store: Store, clock: Clock, openapi: Path | None) -> AsyncIterato
     ):
         # Every call is written down, because the town's time is not that of a cache.
         hub = Hub(store, Shared(Keys(secrets.token_hex(32))), touched=TTLCache(1, 0))
-        app = create_app(hub, webhook_secret=github.app.webhook_secret, mcp=None, ready=_ready)
+        app = create_app(
+            hub,
+            pressure=Backpressure(),
+            webhook_secret=github.app.webhook_secret,
+            mcp=None,
+            ready=_ready,
+        )
         server = TestServer(app)
         await server.start_server()
         github.app.webhook_url = str(server.make_url("/webhooks/github"))
@@ -202,7 +209,15 @@ async def town(store: Store, clock: Clock, openapi: Path | None) -> AsyncIterato
         repository = github.repository("acme/rocket", private=True)
         person = github.person("octocat", permissions={"acme/rocket": "admin"})
         installation = github.install("acme", ["acme/rocket"], permissions=dict(PERMISSIONS))
-        made = Town(github, hub, Sender(hub, client), clock, repository, installation, person)
+        made = Town(
+            github,
+            hub,
+            Sender(hub.store, client, keys=hub.keys),
+            clock,
+            repository,
+            installation,
+            person,
+        )
         await made.settle()
         yield made
         await server.close()

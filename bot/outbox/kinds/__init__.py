@@ -1,9 +1,9 @@
 """Every kind of write: what to send, what to keep of the answer, how to find it again."""
 
 from bot.outbox.kinds import boards, builds, comments, git, issues, pulls
-from bot.outbox.kinds.kind import GRAPHQL, Kind, Request, Sending
+from bot.outbox.kinds.kind import Kind, Sending
 
-__all__ = ["GRAPHQL", "KINDS", "Kind", "Request", "Sending"]
+__all__ = ["KINDS", "Kind", "Sending"]
 
 KINDS: dict[str, Kind] = {
     **comments.KINDS,

@@ -3,7 +3,8 @@
 from typing import Any
 
 from bot.github.payloads import at
-from bot.outbox.kinds.kind import Kind, Request, Result, Sending, rest
+from bot.github.requests import Request
+from bot.outbox.kinds.kind import Kind, Result, Sending, rest
 
 ITEMS = "/orgs/{owner}/projectsV2/{project}/items"
 

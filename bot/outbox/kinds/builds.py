@@ -3,7 +3,8 @@
 from typing import Any
 
 from bot.github.payloads import at, text, time
-from bot.outbox.kinds.kind import MARGIN, Kind, Request, Result, Sending, did, made, rest, within
+from bot.github.requests import Request
+from bot.outbox.kinds.kind import MARGIN, Kind, Result, Sending, did, made, rest, within
 from store.engine.transaction import Row, Tx
 from store.outbox import writes
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from bot.comments import card
 from bot.github.payloads import at
-from bot.outbox.kinds.kind import Kind, Request, Result, Sending, did, graphql, rest
+from bot.github.requests import Request
+from bot.outbox.kinds.kind import Kind, Result, Sending, did, graphql, rest
 from store.engine.transaction import Row, Tx
 from store.mirror import mirror_rows
 from store.tasks import tasks

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from bot.github.payloads import at, text
-from bot.outbox.kinds.kind import Kind, Request, Result, Sending, graphql, itself, says, within
+from bot.github.requests import Request
+from bot.outbox.kinds.kind import Kind, Result, Sending, graphql, itself, says, within
 from store.engine.transaction import Row, Tx
 from store.mirror import branches
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from bot.comments import markers
 from bot.github.payloads import at, text
-from bot.outbox.kinds.kind import Kind, Request, Result, Sending, did, listed, numbered, rest, says
+from bot.github.requests import Request
+from bot.outbox.kinds.kind import Kind, Result, Sending, did, listed, numbered, rest, says
 from store.engine.transaction import Row, Tx
 from store.tasks import tasks
 

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from bot.comments import markers, replies
 from bot.github.payloads import at, text
+from bot.github.requests import GRAPHQL, Request
 from bot.identity.actors import BOT
 from bot.identity.keyring import Keys
 from bot.times import SECOND, stamp
@@ -14,14 +15,6 @@ from store.engine.transaction import Row, Tx
 
 # How far before the send a look begins: clocks differ.
 MARGIN = 60 * SECOND
-GRAPHQL = "/graphql"
-
-
-@dataclass(frozen=True)
-class Request:
-    method: str
-    path: str
-    body: Any = None
 
 
 @dataclass(frozen=True)

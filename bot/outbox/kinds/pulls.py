@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 from bot.comments import replies
 from bot.github.payloads import at
+from bot.github.requests import Request
 from bot.outbox.kinds.kind import (
     Kind,
-    Request,
     Result,
     Sending,
     graphql,
