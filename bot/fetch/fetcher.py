@@ -121,7 +121,7 @@ async def _unanswered(channel: Channel, read: Row, exc: Exception) -> None:
         # Perhaps removed or suspended, and the delivery that told so was lost.
         i = read["installation_id"]
         this = reads.installation(i, reads.NOW)
-        await channel.hub.store.write(lambda tx: reads.queue(tx, i, this))
+        await channel.store.write(lambda tx: reads.queue(tx, i, this))
 
 
 async def _repository_of(channel: Channel, read: Row) -> str | None:
