@@ -3,14 +3,18 @@
 An auto-increment id is no cursor: a reader misses rows that commit late. So a row that needs
 a place in the order is kept back until its transaction ends, and numbered from the `heads` row
 of its installation, whose lock then lasts until the commit: numbers appear in their order.
+Until then no query finds such a row; its own transaction reads it with `pending`.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 
 from store.engine import sql, wakeups
 from store.engine.transaction import Numbered, Row, Tx
+
+# Greater than every number that was given, so that pending rows sort after all others.
+UNNUMBERED = 1 << 62
 
 
 def append(tx: Tx, table: str, installation_id: int, row: Row) -> None:
@@ -18,6 +22,23 @@ def append(tx: Tx, table: str, installation_id: int, row: Row) -> None:
     tx.numbered.append(
         Numbered(installation_id, table, {"installation_id": installation_id, **row})
     )
+
+
+def pending(tx: Tx, table: str, installation_id: int) -> list[Row]:
+    """The rows that this transaction appended to `table`, in order, with a provisional `seq`."""
+    here = (table, installation_id)
+    rows = [each.row for each in tx.numbered if (each.table, each.installation_id) == here]
+    return [row | {"seq": UNNUMBERED + n} for n, row in enumerate(rows)]
+
+
+def withdraw(tx: Tx, table: str, installation_id: int, ids: Collection[str]) -> None:
+    """Drop pending rows by their `id`: they are never inserted."""
+    here = (table, installation_id)
+    tx.numbered = [
+        each
+        for each in tx.numbered
+        if (each.table, each.installation_id) != here or each.row["id"] not in ids
+    ]
 
 
 async def number(tx: Tx) -> None:

@@ -51,9 +51,17 @@ async def queue(
             "task_id": task_id,
             "lease_id": lease_id,
             "state": "queued",
+            "attempts": 0,
+            "looks": 0,
+            "failures": 0,
             "not_before": now + wait,
             "queued_at": now,
+            "sending_at": None,
+            "finished_at": None,
+            "result": None,
+            "error": None,
             "lane": lane,
+            "told_at": None,
         },
     )
     tx.rings.add("outbox")
@@ -75,39 +83,46 @@ async def supersede(
     the outdated was to go out; None if there is none.
     """
 
-    def outdated(row: Row, given: dict[str, Any]) -> bool:
+    def outdated(row: Row) -> bool:
         return (
-            (row["installation_id"], row["kind"], row["target"]) == (installation_id, kind, target)
+            (row["kind"], row["target"], row["state"]) == (kind, target, "queued")
             and lease_id in (None, row["lease_id"])
-            and (arguments is None or given.keys() <= set(arguments))
+            and (arguments is None or row["arguments"].keys() <= set(arguments))
         )
 
-    kept, times = [], list[int]()
-    for each in tx.numbered:
-        row = each.row | {"installation_id": each.installation_id}
-        if each.table == "writes" and outdated(row, json.loads(row["arguments"])):
-            times.append(row["not_before"])
-        else:
-            kept.append(each)
-    tx.numbered = kept
     q = (
         "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state = 'queued' "
         "AND kind = :k"
     )
-    for row in await tx.all(q, i=installation_id, t=target, k=kind):
-        if outdated(row, json.loads(row["arguments"])):
-            times.append(row["not_before"])
-            await tx.run(
-                "UPDATE writes SET state = 'superseded', finished_at = :now "
-                "WHERE installation_id = :i AND id = :w AND state = 'queued'",
-                now=await tx.now(),
-                i=installation_id,
-                w=row["id"],
-            )
-    return min(times, default=None)
+    rows = [decoded(row) for row in await tx.all(q, i=installation_id, t=target, k=kind)]
+    stored = [row for row in rows if outdated(row)]
+    pending = [row for row in _pending(tx, installation_id) if outdated(row)]
+    sequences.withdraw(tx, "writes", installation_id, {row["id"] for row in pending})
+    for row in stored:
+        await tx.run(
+            "UPDATE writes SET state = 'superseded', finished_at = :now "
+            "WHERE installation_id = :i AND id = :w AND state = 'queued'",
+            now=await tx.now(),
+            i=installation_id,
+            w=row["id"],
+        )
+    return min((row["not_before"] for row in stored + pending), default=None)
+
+
+def _pending(tx: Tx, installation_id: int) -> list[Row]:
+    """What this transaction has queued: no query finds it before the commit."""
+    return [decoded(row) for row in sequences.pending(tx, "writes", installation_id)]
+
+
+def _pending_on(tx: Tx, installation_id: int, target: str, kind: str) -> list[Row]:
+    rows = _pending(tx, installation_id)
+    return [row for row in rows if (row["target"], row["kind"]) == (target, kind)]
 
 
 async def get(tx: Tx, installation_id: int, write_id: str) -> Row | None:
+    for pending in _pending(tx, installation_id):
+        if pending["id"] == write_id:
+            return pending
     q = "SELECT * FROM writes WHERE installation_id = :i AND id = :w"
     row = await tx.one(q, i=installation_id, w=write_id)
     return decoded(row) if row else None
@@ -122,7 +137,8 @@ async def ahead(tx: Tx, installation_id: int, seq: int | None = None) -> int:
         live=LIVE,
         **({"seq": seq} if seq is not None else {}),
     )
-    return int(row["n"]) if row else 0
+    pending = [r for r in _pending(tx, installation_id) if seq is None or r["seq"] < seq]
+    return len(pending) + (int(row["n"]) if row else 0)
 
 
 async def waiting_installations(tx: Tx) -> list[int]:
@@ -194,11 +210,13 @@ async def waiting(tx: Tx, installation_id: int, target: str, kind: str) -> list[
         "AND kind = :k ORDER BY seq"
     )
     rows = await tx.all(q, i=installation_id, t=target, live=LIVE, k=kind)
-    return [decoded(row) for row in rows]
+    return [decoded(row) for row in rows] + _pending_on(tx, installation_id, target, kind)
 
 
 async def newest(tx: Tx, installation_id: int, target: str, kind: str) -> Row | None:
     """The newest of a kind to a target that took effect or may yet."""
+    if pending := _pending_on(tx, installation_id, target, kind):
+        return pending[-1]
     q = (
         "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state IN :s "
         "AND kind = :k ORDER BY seq DESC LIMIT 1"

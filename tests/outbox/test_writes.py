@@ -656,6 +656,20 @@ async def test_a_write_says_when_it_should_go_out(town: Town) -> None:
     assert len(set(times)) == 4
 
 
+async def test_several_writes_of_one_call_say_at_once_when_each_goes_out(town: Town) -> None:
+    issue, agent = await town.task(), await town.agent("scout")
+    blockers = [town.name(await town.task()) for _ in range(2)]
+    await town.settle()
+    queued = await agent.call(
+        "github_update_issue", issue=town.name(issue), title="New title", blocked_by=blockers
+    )
+    later = [await agent.call("get_write", write_id=w["write_id"]) for w in queued["writes"]]
+    assert [each["ahead"] for each in queued["writes"]] == [0, 1, 2]
+    assert len({each["expected_at"] for each in queued["writes"]}) == 3
+    for name in ("kind", "state", "ahead", "expected_at"):
+        assert [each[name] for each in queued["writes"]] == [each[name] for each in later]
+
+
 async def test_a_pull_request_that_is_called_back_opens_no_branch(town: Town) -> None:
     agent = await town.agent("scout")
     given = {"repository": "acme/rocket", "head": "agent/new", "title": "x"}
