@@ -9,7 +9,7 @@ from store import events
 from store.engine import sql
 from store.engine.transaction import Row, Tx
 from store.mirror.mirror_rows import MIRRORED
-from store.tables import metadata
+from store.tables import TABLES
 
 # Rows by their state and the time that their index has beside it.
 SETTLED = {
@@ -171,5 +171,5 @@ async def purge(tx: Tx, installation_id: int, limit: int, *, removed: bool) -> i
 def _tables(*, removed: bool) -> list[str]:
     if not removed:
         return [name for name in (*MIRRORED, *UNGUARDED) if name not in ROOTS]
-    owned = [t.name for t in metadata.sorted_tables if "installation_id" in t.columns]
+    owned = [t.name for t in TABLES.values() if "installation_id" in t.names]
     return [name for name in owned if name != "installations"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
-from store.tables import metadata
+from store.tables import TABLES
 
 # What has no guard of its own on GitHub: it converges by its read; of threads the last word holds.
 UNGUARDED = {
@@ -53,11 +53,11 @@ class Put:
 
 
 def columns(table: str) -> tuple[str, ...]:
-    return tuple(c.name for c in metadata.tables[table].columns)
+    return TABLES[table].names
 
 
 def key(table: str) -> tuple[str, ...]:
-    return tuple(c.name for c in metadata.tables[table].primary_key.columns)
+    return TABLES[table].key
 
 
 async def put(tx: Tx, table: str, row: Row) -> Put:
@@ -290,7 +290,7 @@ def snapshot_columns(table: str) -> list[str]:
 
 # Guarded by a version, and buried where GitHub says so: not the versions that agents make.
 MIRRORED: tuple[str, ...] = tuple(
-    t.name for t in metadata.sorted_tables if {"version", "deleted"} <= set(t.columns.keys())
+    t.name for t in TABLES.values() if {"version", "deleted"} <= set(t.names)
 )
 
 

@@ -13,7 +13,7 @@ from store.engine import key_values, sql
 from store.engine.transaction import Row, Tx
 from store.mirror.mirror_rows import PRESENT, VISIBLE
 from store.mirror.search_terms import terms
-from store.tables import metadata
+from store.tables import TABLES
 
 Kind: TypeAlias = Literal["issue", "pull_request", "comment", "review", "review_comment"]
 # What is found in which mirrored table. An issue or a pull request is a thread: one text, of
@@ -24,8 +24,8 @@ PARTS: dict[str, Kind] = {
     "reviews": "review",
     "review_comments": "review_comment",
 }
-TABLES = (*THREADS, *PARTS)
-COLUMNS = tuple(c.name for c in metadata.tables["search_texts"].columns)
+SEARCHED = (*THREADS, *PARTS)
+COLUMNS = TABLES["search_texts"].names
 KEY = ("installation_id", "doc")
 # Their order within one second.
 KINDS: tuple[Kind, ...] = ("issue", "pull_request", "comment", "review", "review_comment")
@@ -187,7 +187,7 @@ async def _change(tx: Tx, known: Row, new: Row) -> None:
 
 async def catch_up(tx: Tx, limit: int) -> int:
     """Index the next rows of a mirror that is older than the index: how many; 0 when all are."""
-    place = await key_values.get(tx, REACHED) or f"{TABLES[0]} 0 0"
+    place = await key_values.get(tx, REACHED) or f"{SEARCHED[0]} 0 0"
     if place == DONE:
         return 0
     table, installation_id, id_ = place.split()
@@ -224,8 +224,8 @@ async def _following(tx: Tx, table: str, installation_id: int, id_: int, limit: 
 
 
 def _next(table: str) -> str:
-    after = TABLES.index(table) + 1
-    return f"{TABLES[after]} 0 0" if after < len(TABLES) else DONE
+    after = SEARCHED.index(table) + 1
+    return f"{SEARCHED[after]} 0 0" if after < len(SEARCHED) else DONE
 
 
 # --- Finding --------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from bot.fetch import backfill
 from fixtures.github import Issue
 from store.engine.migrate import upgrade
 from store.retention import GROWING, SETTLED, leases
-from store.tables import metadata
+from store.tables import TABLES
 from tests.support.story import Town
 
 KEPT = Kept(deliveries=14 * DAY, history=90 * DAY, grace=30 * DAY)
@@ -154,7 +154,7 @@ async def test_leases_are_gone_through_window_after_window(town: Town) -> None:
 
 def test_every_table_that_grows_with_the_days_has_its_rule() -> None:
     # What is current, what people and agents made, and what is bounded by it.
-    kept = set(metadata.tables) - set(SETTLED) - set(GROWING)
+    kept = set(TABLES) - set(SETTLED) - set(GROWING)
     assert kept >= {"issues", "comments", "tasks", "leases", "messages", "backfills"}
     assert not kept & {"deliveries", "commands", "writes", "events", "audit", "requests"}
 
@@ -171,7 +171,7 @@ async def test_a_removed_installation_is_invisible_at_once_and_purged_after_its_
     await days_pass(town, 29)
     assert await count(town, "issues") == 1
     await days_pass(town, 2)
-    owned = [t.name for t in metadata.sorted_tables if "installation_id" in t.columns]
+    owned = [t.name for t in TABLES.values() if "installation_id" in t.names]
     left = {table: await count(town, table) for table in owned}
     assert {table: n for table, n in left.items() if n} == {}
 

@@ -19,7 +19,7 @@ from store.engine.transaction import Row, Store, Tx
 from store.fetch import pending_reads
 from store.mirror import search_index, search_terms
 from store.mirror.search_index import Plan, Way
-from store.tables import metadata
+from store.tables import TABLES
 from tests.conftest import MariaDB
 from tests.support.plans import plan
 from tests.support.story import Agent, Town
@@ -382,7 +382,7 @@ async def fill(store: Store, installation_id: int, documents: list[tuple[str, in
     await store.write(work)
 
 
-ISSUE = [c.name for c in metadata.tables["issues"].columns]
+ISSUE = TABLES["issues"].names
 
 
 async def ids(store: Store, installation_id: int, query: list[str], plan: Plan | None) -> list[Any]:

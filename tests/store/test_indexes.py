@@ -19,7 +19,7 @@ from store.inbox.deliveries import Delivery
 from store.messages import dead_letters, mailbox, messages, notices
 from store.mirror import freshness, mirror_rows, permissions, pulls, relations, search_index
 from store.outbox import writes
-from store.tables import metadata
+from store.tables.schema import metadata
 from store.tasks import leases, ready, tasks
 from store.tasks.ready import Wanted
 from tests.support.plans import plan

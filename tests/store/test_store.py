@@ -15,7 +15,7 @@ from store.engine.database import open_store
 from store.engine.migrate import MIGRATIONS, check, engine, head, upgrade
 from store.engine.mysql import address
 from store.engine.transaction import Row, Store, StoreError, Tx, Work
-from store.tables import metadata
+from store.tables.schema import metadata
 from tests.conftest import MariaDB
 
 

@@ -1,0 +1,37 @@
+"""Every table, by room. Migrations build them; a test holds the two equal.
+
+Times are BIGINT microseconds UTC. Every row that belongs to an installation has
+`installation_id` first in its key. Mirrored rows carry `version`, the guard of DESIGN §4.2.
+"""
+
+from store.tables import (
+    agents,
+    boards,
+    builds,
+    contexts,
+    engine,
+    events,
+    fetch,
+    inbox,
+    messages,
+    mirror,
+    outbox,
+    tasks,
+)
+from store.tables.columns import Table
+
+ROOMS = (
+    mirror,
+    builds,
+    boards,
+    inbox,
+    fetch,
+    outbox,
+    agents,
+    tasks,
+    messages,
+    contexts,
+    events,
+    engine,
+)
+TABLES: dict[str, Table] = {table.name: table for room in ROOMS for table in room.TABLES}

@@ -1,0 +1,67 @@
+"""Who works: agents, their checkpoints and their tokens."""
+
+from typing import Annotated, TypedDict
+
+from store.tables.columns import KEY, Default, Index, Json, Table, Text
+
+
+class AgentRow(TypedDict):
+    installation_id: Annotated[int, KEY]
+    id: Annotated[str, KEY, Text(64)]
+    name: Annotated[str, Text(200)]
+    system_name: Annotated[str, Text(80)]
+    role: Annotated[str, Text(20)]
+    capabilities: Json
+    parent_id: Annotated[str | None, Text(64)]
+    registered_at: int
+    last_active_at: int
+    paused_at: int | None
+    paused_by: Annotated[str | None, Text(120)]
+    # It left: its row stays, since others' rows name it.
+    left_at: int | None
+    # What it last said of itself: latency, error rate, CPU, memory, and when.
+    health: Json | None
+    calls: Annotated[int, Default("0")]
+    # How its leases ended.
+    completed: Annotated[int, Default("0")]
+    failed: Annotated[int, Default("0")]
+    expired: Annotated[int, Default("0")]
+    released: Annotated[int, Default("0")]
+
+
+class CheckpointRow(TypedDict):
+    """What an agent, or who takes over from it, resumes from. Sealed.
+
+    `task_id` is empty when it belongs to no task.
+    """
+
+    installation_id: Annotated[int, KEY]
+    agent_id: Annotated[str, KEY, Text(64)]
+    task_id: Annotated[str, KEY, Text(40)]
+    saved_at: int
+    sealed: bytes
+
+
+class AgentKeyRow(TypedDict):
+    id: Annotated[str, KEY, Text(40)]
+    installation_id: int
+    agent_id: Annotated[str, Text(64)]
+    role: Annotated[str, Text(20)]
+    hash: Annotated[str, Text(64)]
+    created_at: int
+    revoked_at: int | None
+
+
+TABLES = (
+    Table(
+        "agents",
+        AgentRow,
+        Index("ix_agents_parent", "installation_id", "parent_id"),
+    ),
+    Table("checkpoints", CheckpointRow),
+    Table(
+        "agent_keys",
+        AgentKeyRow,
+        Index("ix_agent_keys_agent", "installation_id", "agent_id"),
+    ),
+)

@@ -1,0 +1,29 @@
+"""What the store itself keeps."""
+
+from typing import Annotated, TypedDict
+
+from store.tables.columns import KEY, Index, Json, Table, Text
+
+
+class RequestRow(TypedDict):
+    """The answers of committed mutations, by request key: a lost COMMIT is answered from here."""
+
+    installation_id: Annotated[int, KEY]
+    request_key: Annotated[str, KEY, Text(80)]
+    at: int
+    result: Json
+
+
+class FactRow(TypedDict):
+    name: Annotated[str, KEY, Text(60)]
+    value: Annotated[str, Text(500)]
+
+
+TABLES = (
+    Table(
+        "requests",
+        RequestRow,
+        Index("ix_requests_at", "at"),
+    ),
+    Table("facts", FactRow),
+)

@@ -1,0 +1,44 @@
+"""What happened in an installation, in its order."""
+
+from typing import Annotated, TypedDict
+
+from store.tables.columns import KEY, Index, Json, Table, Text
+
+
+class HeadRow(TypedDict):
+    installation_id: Annotated[int, KEY]
+    seq: int
+
+
+class EventRow(TypedDict):
+    installation_id: Annotated[int, KEY]
+    seq: Annotated[int, KEY]
+    at: int
+    kind: Annotated[str, Text(60)]
+    subject: Annotated[str, Text(120)]
+    actor: Annotated[str, Text(120)]
+    data: Json
+    # Whom it is for: everybody, or one agent alone.
+    audience: Annotated[str | None, Text(64)]
+    repository_id: int | None
+
+
+class AuditRow(TypedDict):
+    installation_id: Annotated[int, KEY]
+    seq: Annotated[int, KEY]
+    at: int
+    actor: Annotated[str, Text(120)]
+    operation: Annotated[str, Text(60)]
+    subject: Annotated[str, Text(120)]
+    data: Json
+
+
+TABLES = (
+    Table("heads", HeadRow),
+    Table(
+        "events",
+        EventRow,
+        Index("ix_events_subject", "installation_id", "subject", "seq"),
+    ),
+    Table("audit", AuditRow),
+)

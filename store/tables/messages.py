@@ -1,0 +1,60 @@
+"""What agents say to each other."""
+
+from typing import Annotated, TypedDict
+
+from store.tables.columns import KEY, SMALL, Default, Flag, Index, Table, Text
+
+
+class MessageRow(TypedDict):
+    installation_id: Annotated[int, KEY]
+    id: Annotated[str, KEY, Text(40)]
+    seq: int
+    thread_id: Annotated[str, Text(40)]
+    sender: Annotated[str, Text(120)]
+    recipient: Annotated[str, Text(140)]
+    task_id: Annotated[str | None, Text(40)]
+    priority: Annotated[int, SMALL]
+    body: str
+    sent_at: int
+    expires_at: int | None
+    # Shown on the task's card too.
+    on_card: Annotated[Flag, Default("0")]
+    deleted_at: int | None
+
+
+class ReceiptRow(TypedDict):
+    installation_id: Annotated[int, KEY]
+    agent_id: Annotated[str, KEY, Text(64)]
+    message_id: Annotated[str, KEY, Text(40)]
+    state: Annotated[str, Text(20)]
+    priority: Annotated[int, SMALL]
+    seq: int
+    visible_at: Annotated[int, Default("0")]
+    read_at: int | None
+    # How often it was handed out.
+    attempts: Annotated[int, SMALL, Default("0")]
+    expires_at: int | None
+    # Why it is a dead letter: expired, undelivered.
+    dead_why: Annotated[str | None, Text(40)]
+    ended_at: int | None
+    # When its reader was told of it by a notice.
+    told_at: int | None
+
+
+TABLES = (
+    Table(
+        "messages",
+        MessageRow,
+        Index("ix_messages_sender", "installation_id", "sender", "sent_at"),
+        Index("ix_messages_task", "installation_id", "task_id", "seq"),
+        Index("ix_messages_thread", "installation_id", "thread_id", "seq"),
+    ),
+    Table(
+        "receipts",
+        ReceiptRow,
+        Index("ix_receipts_inbox", "installation_id", "agent_id", "state", "priority", "seq"),
+        Index("ix_receipts_message", "installation_id", "message_id"),
+        Index("ix_receipts_expiry", "state", "expires_at"),
+        Index("ix_receipts_state", "installation_id", "state", "message_id"),
+    ),
+)

@@ -1,0 +1,336 @@
+"""What GitHub says of repositories, issues and pull requests: the mirror."""
+
+from typing import Annotated, TypedDict
+
+from store.tables.columns import (
+    KEY,
+    TERMS,
+    Authored,
+    Default,
+    Flag,
+    Index,
+    Json,
+    Mirrored,
+    Table,
+    Text,
+)
+
+
+class InstallationRow(Mirrored):
+    installation_id: Annotated[int, KEY]
+    account: Annotated[str, Text(100)]
+    account_id: int
+    account_type: Annotated[str, Text(40)]
+    repository_selection: Annotated[str, Text(20)]
+    permissions: Json
+    suspended_at: int | None
+    # Since when it is removed or suspended, by our clock: its grace runs from here.
+    gone_at: int | None
+
+
+class RepositoryRow(Mirrored):
+    installation_id: Annotated[int, KEY]
+    id: Annotated[int, KEY]
+    full_name: Annotated[str, Text(250)]
+    full_name_key: Annotated[str, Text(250)]
+    private: Flag
+    archived: Flag
+    default_branch: Annotated[str, Text(255)]
+    # Whether the installation still covers it; `installation_repositories` has no guard.
+    selected: Annotated[Flag, Default("1")]
+
+
+class IssueRow(Authored, Mirrored):
+    installation_id: Annotated[int, KEY]
+    id: Annotated[int, KEY]
+    repository_id: int
+    number: int
+    is_pull_request: Flag
+    title: Annotated[str, Text(1024)]
+    body: str
+    state: Annotated[str, Text(20)]
+    state_reason: Annotated[str | None, Text(40)]
+    labels: Json
+    assignees: Json
+    milestone: int | None
+    locked: Flag
+    created_at: int
+    updated_at: int
+    closed_at: int | None
+    node_id: Annotated[str, Text(100), Default("''")]
+    type: Annotated[str, Text(100), Default("''")]
+
+
+class PullRequestRow(Authored, Mirrored):
+    installation_id: Annotated[int, KEY]
+    id: Annotated[int, KEY]
+    repository_id: int
+    number: int
+    title: Annotated[str, Text(1024)]
+    body: str
+    state: Annotated[str, Text(20)]
+    draft: Flag
+    merged: Flag
+    head_ref: Annotated[str, Text(255)]
+    head_sha: Annotated[str, Text(64)]
+    base_ref: Annotated[str, Text(255)]
+    labels: Json
+    assignees: Json
+    milestone: int | None
+    created_at: int
+    updated_at: int
+    closed_at: int | None
+    merged_at: int | None
+    node_id: Annotated[str, Text(100), Default("''")]
+
+
+class CommentRow(Authored, Mirrored):
+    installation_id: Annotated[int, KEY]
+    id: Annotated[int, KEY]
+    repository_id: int
+    number: int
+    body: str
+    via_app_id: int | None
+    created_at: int
+    updated_at: int
+    node_id: Annotated[str, Text(100), Default("''")]
+
+
+class ReviewRow(Authored, Mirrored):
+    installation_id: Annotated[int, KEY]
+    id: Annotated[int, KEY]
+    repository_id: int
+    number: int
+    state: Annotated[str, Text(40)]
+    body: str
+    commit_id: Annotated[str, Text(64)]
+    submitted_at: int | None
+    updated_at: int
+
+
+class ReviewCommentRow(Authored, Mirrored):
+    installation_id: Annotated[int, KEY]
+    id: Annotated[int, KEY]
+    repository_id: int
+    number: int
+    review_id: int | None
+    in_reply_to_id: int | None
+    path: Annotated[str, Text(1024)]
+    line: int | None
+    commit_id: Annotated[str, Text(64)]
+    body: str
+    via_app_id: int | None
+    created_at: int
+    updated_at: int
+
+
+class LabelRow(Mirrored):
+    installation_id: Annotated[int, KEY]
+    id: Annotated[int, KEY]
+    repository_id: int
+    name: Annotated[str, Text(255)]
+    color: Annotated[str, Text(20)]
+    description: Annotated[str, Text(500)]
+
+
+class MilestoneRow(Mirrored):
+    installation_id: Annotated[int, KEY]
+    id: Annotated[int, KEY]
+    repository_id: int
+    number: int
+    title: Annotated[str, Text(1024)]
+    description: str
+    state: Annotated[str, Text(20)]
+    due_on: int | None
+    created_at: int
+    updated_at: int
+    closed_at: int | None
+
+
+class ReviewThreadRow(Mirrored):
+    installation_id: Annotated[int, KEY]
+    node_id: Annotated[str, KEY, Text(100)]
+    repository_id: int
+    number: int
+    comment_id: int
+    resolved: Flag
+
+
+class RelationRow(TypedDict):
+    """A set without a guard: an event counts until the next read corrects it.
+
+    `source` is the child or the blocked issue, `target` the parent or the blocker. The names and
+    states are for issues that the mirror does not have.
+    """
+
+    installation_id: Annotated[int, KEY]
+    kind: Annotated[str, KEY, Text(20)]
+    source_id: Annotated[int, KEY]
+    target_id: Annotated[int, KEY]
+    source_name: Annotated[str, Text(300)]
+    source_state: Annotated[str, Text(20)]
+    target_name: Annotated[str, Text(300)]
+    target_state: Annotated[str, Text(20)]
+    # In a circle of issues that wait for each other: then nobody waits by it.
+    cyclic: Annotated[Flag, Default("0")]
+
+
+class TransferRow(TypedDict):
+    """Where issues went that left their repository: late events still name the old place."""
+
+    installation_id: Annotated[int, KEY]
+    repository_id: Annotated[int, KEY]
+    number: Annotated[int, KEY]
+    new_repository_id: int
+    new_number: int
+
+
+class PullLinkRow(TypedDict):
+    """Which issues a pull request says that it closes: derived from its row, replaced with it."""
+
+    installation_id: Annotated[int, KEY]
+    repository_id: Annotated[int, KEY]
+    pull_number: Annotated[int, KEY]
+    # Folded owner/repo; empty for the pull request's own.
+    issue_repository: Annotated[str, KEY, Text(250)]
+    issue_number: Annotated[int, KEY]
+    how: Annotated[str, Text(20)]
+
+
+class PullFilesRow(TypedDict):
+    """The changed files of a head, as a JSON list of {path, status, additions, deletions}."""
+
+    installation_id: Annotated[int, KEY]
+    repository_id: Annotated[int, KEY]
+    number: Annotated[int, KEY]
+    head_sha: Annotated[str, Text(64)]
+    files: Json
+    # Whether the list was read to its end.
+    whole: Flag
+    read_at: int
+
+
+class RefRow(TypedDict):
+    """Branches: a push must go on from where the branch was, and be later; else a read settles."""
+
+    installation_id: Annotated[int, KEY]
+    repository_id: Annotated[int, KEY]
+    name: Annotated[str, KEY, Text(255)]
+    sha: Annotated[str, Text(64)]
+    pushed_at: int
+
+
+class RepositorySettingsRow(TypedDict):
+    """What `.github/hubbub.yml` said when it was last right, and what is wrong with it now."""
+
+    installation_id: Annotated[int, KEY]
+    repository_id: Annotated[int, KEY]
+    settings: Json
+    sha: Annotated[str, Text(64)]
+    problem: str | None
+    problem_sha: Annotated[str | None, Text(64)]
+    read_at: int
+
+
+class SearchTextRow(TypedDict):
+    """The text that search finds, see `store.mirror.search_index`.
+
+    `row_id` is 0 for an issue or pull request.
+    """
+
+    installation_id: Annotated[int, KEY]
+    doc: Annotated[int, KEY]
+    kind: Annotated[str, Text(20)]
+    repository_id: int
+    number: int
+    row_id: int
+    author_key: Annotated[str, Text(100)]
+    state: Annotated[str, Text(20)]
+    labels: str
+    terms: Annotated[str, TERMS]
+
+
+class PermissionRow(TypedDict):
+    installation_id: Annotated[int, KEY]
+    repository_id: Annotated[int, KEY]
+    login_key: Annotated[str, KEY, Text(100)]
+    permission: Annotated[str, Text(40)]
+    fetched_at: int
+
+
+TABLES = (
+    Table("installations", InstallationRow),
+    Table(
+        "repositories",
+        RepositoryRow,
+        Index("ix_repositories_full_name", "installation_id", "full_name_key"),
+    ),
+    Table(
+        "issues",
+        IssueRow,
+        Index("ix_issues_number", "installation_id", "repository_id", "number"),
+        Index("ix_issues_updated", "installation_id", "repository_id", "updated_at"),
+    ),
+    Table(
+        "pull_requests",
+        PullRequestRow,
+        Index("ix_pull_requests_number", "installation_id", "repository_id", "number"),
+        Index("ix_pull_requests_open", "installation_id", "repository_id", "state", "number"),
+    ),
+    Table(
+        "comments",
+        CommentRow,
+        Index("ix_comments_number", "installation_id", "repository_id", "number", "created_at"),
+        Index("ix_comments_updated", "installation_id", "repository_id", "updated_at"),
+    ),
+    Table(
+        "reviews",
+        ReviewRow,
+        Index("ix_reviews_number", "installation_id", "repository_id", "number"),
+    ),
+    Table(
+        "review_comments",
+        ReviewCommentRow,
+        Index("ix_review_comments_number", "installation_id", "repository_id", "number"),
+    ),
+    Table(
+        "labels",
+        LabelRow,
+        Index("ix_labels_repository", "installation_id", "repository_id"),
+    ),
+    Table(
+        "milestones",
+        MilestoneRow,
+        Index("ix_milestones_number", "installation_id", "repository_id", "number"),
+    ),
+    Table(
+        "review_threads",
+        ReviewThreadRow,
+        Index("ix_review_threads_number", "installation_id", "repository_id", "number"),
+    ),
+    Table(
+        "relations",
+        RelationRow,
+        Index("ix_relations_target", "installation_id", "kind", "target_id"),
+    ),
+    Table("transfers", TransferRow),
+    Table(
+        "pull_links",
+        PullLinkRow,
+        Index(
+            "ix_pull_links_issue", "installation_id", "issue_number", "repository_id", "pull_number"
+        ),
+    ),
+    Table("pull_files", PullFilesRow),
+    Table("refs", RefRow),
+    Table("repository_settings", RepositorySettingsRow),
+    Table(
+        "search_texts",
+        SearchTextRow,
+        Index("ix_search_texts_doc", "doc", unique=True, only="sqlite"),
+        Index("ix_search_texts_row", "installation_id", "row_id", "kind"),
+        Index("ix_search_texts_number", "installation_id", "repository_id", "number", "row_id"),
+        Index("ft_search_texts", "terms", fulltext=True, only="mysql"),
+    ),
+    Table("permissions", PermissionRow),
+)

@@ -1,0 +1,106 @@
+"""What agents work on: tasks, and the leases by which they are held."""
+
+from typing import Annotated, TypedDict
+
+from store.tables.columns import KEY, SMALL, Default, Flag, Index, Json, Table, Text
+
+
+class TaskRow(TypedDict):
+    installation_id: Annotated[int, KEY]
+    id: Annotated[str, KEY, Text(40)]
+    repository_id: int
+    issue_id: int | None
+    number: int | None
+    title: Annotated[str, Text(1024)]
+    state: Annotated[str, Text(20)]
+    held: Annotated[Flag, Default("0")]
+    priority: Annotated[int, SMALL]
+    capabilities: Json
+    assigned_to: Annotated[str | None, Text(120)]
+    # The live lease, if any: one row can name one, so there is one.
+    lease_id: Annotated[str | None, Text(40)]
+    holder: Annotated[str | None, Text(120)]
+    fence: Annotated[int, Default("0")]
+    failures: Annotated[int, SMALL, Default("0")]
+    progress: Annotated[int, SMALL, Default("0")]
+    note: str | None
+    result: str | None
+    branch: Annotated[str | None, Text(255)]
+    pull_number: int | None
+    card_comment_id: int | None
+    created_at: int
+    updated_at: int
+    # Two who only answered each other, until they were stopped.
+    loop_between: Annotated[str | None, Text(300)]
+    # small 0, medium 1, large 2.
+    size: Annotated[int | None, SMALL]
+    held_by: Annotated[str | None, Text(120)]
+    held_why: Annotated[str | None, Text(500)]
+    assigned_by: Annotated[str | None, Text(120)]
+    assigned_at: int | None
+    # What somebody beside its holder decided about its end, or its begin anew.
+    decision: Annotated[str | None, Text(600)]
+    # When somebody decided that it begins again: what was closed before that is history.
+    retried_at: int | None
+    # What its holder asked people and nobody answered yet.
+    question: str | None
+    asked_at: int | None
+
+
+class LeaseRow(TypedDict):
+    installation_id: Annotated[int, KEY]
+    id: Annotated[str, KEY, Text(40)]
+    task_id: Annotated[str, Text(40)]
+    holder: Annotated[str, Text(120)]
+    fence: int
+    state: Annotated[str, Text(20)]
+    lease_s: int
+    expires_at: int | None
+    granted_at: int
+    renewed_at: int
+    ended_at: int | None
+    ended_why: Annotated[str | None, Text(200)]
+    # Paths that the holder said it would touch: what the overlap radar compares.
+    paths: Json | None
+    # When the holder was told, by a notice, that it lost the lease.
+    told_at: int | None
+
+
+TABLES = (
+    Table(
+        "tasks",
+        TaskRow,
+        # In the order in which `store.tasks.tasks` walks them: no query sorts all tasks.
+        Index(
+            "ix_tasks_best", "installation_id", "state", "priority", "failures", "created_at", "id"
+        ),
+        Index(
+            "ix_tasks_best_in",
+            "installation_id",
+            "repository_id",
+            "state",
+            "priority",
+            "failures",
+            "created_at",
+            "id",
+        ),
+        Index("ix_tasks_newest", "installation_id", "state", "created_at", "id"),
+        Index(
+            "ix_tasks_newest_in", "installation_id", "repository_id", "state", "created_at", "id"
+        ),
+        Index("ix_tasks_newest_of", "installation_id", "holder", "state", "created_at", "id"),
+        Index("ix_tasks_reserved", "state", "assigned_at"),
+        Index("ix_tasks_held", "installation_id", "repository_id", "held"),
+        Index("ix_tasks_number", "installation_id", "repository_id", "number"),
+        Index("ix_tasks_pull", "installation_id", "repository_id", "pull_number"),
+        Index("ix_tasks_issue", "installation_id", "issue_id", unique=True),
+    ),
+    Table(
+        "leases",
+        LeaseRow,
+        Index("ix_leases_expiry", "state", "expires_at"),
+        Index("ix_leases_holder", "installation_id", "holder", "state", "ended_at"),
+        Index("ix_leases_task", "installation_id", "task_id", "fence"),
+        Index("ix_leases_live", "installation_id", "state", "task_id"),
+    ),
+)
