@@ -25,11 +25,12 @@ from bot.cli import (
     tokens,
 )
 from bot.errors import Refused
-from bot.identity.actors import ROLES, Role
+from bot.identity.actors import ROLES
 from bot.inbox.backpressure import Backpressure
 from bot.settings import GitHubApp, Settings, WrongSettings
 from mcp_server import lazy
 from store.engine.transaction import StoreError
+from store.tables.agents import Role
 from webhooks.app import create_app
 
 # At the end: how long requests that are being answered may take.

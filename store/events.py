@@ -2,10 +2,23 @@
 
 import json
 from collections.abc import Collection, Mapping
+from typing import Any, TypedDict
 
 from store.engine import key_values, sequences
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror.mirror_rows import PRESENT, VISIBLE
+from store.tables.events import EventRow
+
+
+class LoggedEvent(TypedDict):
+    seq: int
+    at: int
+    kind: str
+    subject: str
+    actor: str
+    data: dict[str, Any]
+    audience: str | None
+    repository_id: int | None
 
 
 async def append(
@@ -36,7 +49,9 @@ async def append(
     tx.rings.add(f"installation {installation_id}")
 
 
-async def since(tx: Tx, installation_id: int, after: int, upto: int, limit: int) -> list[Row]:
+async def since(
+    tx: Tx, installation_id: int, after: int, upto: int, limit: int
+) -> list[LoggedEvent]:
     """What happened after one place in the order up to another, in its order."""
     rows = await tx.all(
         "SELECT seq, at, kind, subject, actor, data, audience, repository_id FROM events "
@@ -49,7 +64,7 @@ async def since(tx: Tx, installation_id: int, after: int, upto: int, limit: int)
     return [row | {"data": json.loads(row["data"])} for row in rows]
 
 
-async def newest(tx: Tx, installation_id: int, subject: str, kind: str) -> Row | None:
+async def newest(tx: Tx, installation_id: int, subject: str, kind: str) -> EventRow | None:
     """The last of a kind about something."""
     return await tx.one(
         "SELECT * FROM events WHERE installation_id = :i AND subject = :s AND kind = :k "

@@ -7,9 +7,10 @@ from collections.abc import Collection, Sequence
 
 from store import events
 from store.engine import sql
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror.mirror_rows import MIRRORED
 from store.tables import TABLES
+from store.tables.tasks import LeaseRow
 
 # Rows by their state and the time that their index has beside it.
 SETTLED = {
@@ -94,7 +95,7 @@ async def leases(
     '' when it is time to begin anew. The last one that ended on a task stays, for a hand-off is
     made of it; so does one under which something has still to go out.
     """
-    window = await tx.all(
+    window: list[LeaseRow] = await tx.all(
         "SELECT * FROM leases WHERE installation_id = :i AND id > :after ORDER BY id LIMIT :n",
         i=installation_id,
         after=after,
@@ -127,7 +128,7 @@ async def _needed(tx: Tx, installation_id: int, task_ids: Collection[str]) -> se
     return {row["id"] for row in rows}
 
 
-async def _forget_checkpoints(tx: Tx, gone: Sequence[Row]) -> None:
+async def _forget_checkpoints(tx: Tx, gone: Sequence[LeaseRow]) -> None:
     """What the holders of these leases left, unless they have another on the same task."""
     await tx.run(
         "DELETE FROM checkpoints WHERE installation_id = :i AND agent_id IN :holders "

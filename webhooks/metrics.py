@@ -11,7 +11,8 @@ from bot.dispatch.dispatcher import Hub
 from bot.outbox import usage
 from bot.outbox.usage import Outbox
 from store.agents import agents
-from store.engine.transaction import Row, Tx
+from store.agents.agents import Report
+from store.engine.transaction import Tx
 from store.inbox import backlog
 
 
@@ -137,14 +138,14 @@ HOUR = 3600 * 1_000_000
 MOST_AGENTS = 1000
 
 
-async def _healthy(tx: Tx) -> list[Row]:
+async def _healthy(tx: Tx) -> list[Report]:
     return await agents.reporting(tx, await tx.now() - HOUR, MOST_AGENTS)
 
 
 class _Health:
     """What agents said of themselves, of those that were heard of in the last hour."""
 
-    def __init__(self, found: list[Row]) -> None:
+    def __init__(self, found: list[Report]) -> None:
         self._found = found
 
     def collect(self) -> Iterable[GaugeMetricFamily]:

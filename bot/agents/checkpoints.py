@@ -17,6 +17,7 @@ from bot.kernel.operation import Context
 from bot.times import stamp
 from store.agents import checkpoints
 from store.engine.transaction import Row
+from store.tables.agents import CheckpointRow
 
 log = structlog.get_logger()
 
@@ -65,7 +66,7 @@ async def save(ctx: Context, task_id: str, state: Any) -> None:
         )
     keys, me = ctx.shared.keys, ctx.actor.name
     sealed = keys.seal(PURPOSE, about(ctx.installation_id, me, task_id), content)
-    row = {
+    row: CheckpointRow = {
         "installation_id": ctx.installation_id,
         "agent_id": me,
         "task_id": task_id,

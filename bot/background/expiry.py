@@ -9,6 +9,7 @@ from bot.tasks import lifecycle
 from store.engine.transaction import Row, Store, Tx, Work
 from store.tasks import leases
 from store.tasks import tasks as stored
+from store.tasks.tasks import TaskKey
 
 log = structlog.get_logger()
 
@@ -25,7 +26,7 @@ async def step(store: Store) -> int:
     return sum(ended) + dead
 
 
-async def _lapsed(tx: Tx) -> list[Row]:
+async def _lapsed(tx: Tx) -> list[TaskKey]:
     return await stored.reserved_before(tx, await tx.now() - lifecycle.RESERVED_FOR, BATCH)
 
 

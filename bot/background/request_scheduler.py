@@ -15,20 +15,22 @@ from bot.outbox import fairness
 from bot.outbox.kinds import KINDS
 from bot.outbox.sending import fenced_off, only_looks, write_out
 from bot.times import SECOND
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.fetch import backfills, pending_reads
 from store.outbox import budgets, sender_leases
 from store.outbox import writes as outbox
+from store.tables.fetch import BackfillRow, PendingReadRow
+from store.tables.outbox import WriteRow
 
 
 @dataclass(frozen=True)
 class Turn:
     """What to do now for an installation; without either, in how many seconds to come again."""
 
-    read: Row | None = None
-    write: Row | None = None
+    read: PendingReadRow | None = None
+    write: WriteRow | None = None
     # A part of a backfill, for its next page.
-    page: Row | None = None
+    page: BackfillRow | None = None
     wait_s: float | None = None
 
 
@@ -95,14 +97,14 @@ class Sender(Channel):
         return await _spare(tx, now, waits)
 
 
-async def _next_write(tx: Tx, now: Now) -> tuple[Row | None, int]:
+async def _next_write(tx: Tx, now: Now) -> tuple[WriteRow | None, int]:
     """The write whose turn it is, or else the one that may go out soonest, and when."""
     first = await outbox.next_of_each(tx, now.installation_id, fairness.ON_GRAPHQL)
     if not first:
         return None, now.at
     authors = {each["author"] for each in first}
     last = await budgets.last_turns(tx, now.installation_id, sorted(authors))
-    soonest: tuple[Row | None, int] = (None, now.at)
+    soonest: tuple[WriteRow | None, int] = (None, now.at)
     for each in fairness.in_order(first, last, now.streak):
         write = await outbox.by_seq(tx, now.installation_id, each["seq"])
         if write is None or write["kind"] not in KINDS:
@@ -115,7 +117,7 @@ async def _next_write(tx: Tx, now: Now) -> tuple[Row | None, int]:
     return soonest
 
 
-async def _begin(tx: Tx, write: Row, now: Now) -> Turn:
+async def _begin(tx: Tx, write: WriteRow, now: Now) -> Turn:
     """Note that it goes out, and what that costs, before it does."""
     if only_looks(write):
         return Turn(write=write)
@@ -129,8 +131,13 @@ async def _begin(tx: Tx, write: Row, now: Now) -> Turn:
     await sender_leases.had_turn(*here, now.streak + 1 if write["lane"] == outbox.PEOPLE else 0)
     await kept.spend(*here, fairness.cost(write))
     await budgets.spend(*here, write["author"])
-    sent = {"sending_at": now.at, "attempts": write["attempts"] + 1, "looks": 0}
-    return Turn(write=write | sent)
+    sent: WriteRow = {
+        **write,
+        "sending_at": now.at,
+        "attempts": write["attempts"] + 1,
+        "looks": 0,
+    }
+    return Turn(write=sent)
 
 
 async def _spare(tx: Tx, now: Now, waits: list[int]) -> Turn:

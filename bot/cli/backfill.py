@@ -15,8 +15,10 @@ from bot.fetch import backfill
 from bot.github.client import as_app
 from bot.mirror import reads
 from bot.settings import GitHubApp, Settings
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.fetch import backfills, pending_reads
+from store.fetch.backfills import PartProgress
+from store.mirror.mirror_rows import RepositoryName
 
 # After so many failures in a row of whatever is left, it is GitHub that does not work.
 PATIENCE = 3
@@ -38,12 +40,12 @@ async def watch(loaded: Settings, app: GitHubApp, repository: str | None, *, aga
             await sender.release()
 
 
-async def _begin(tx: Tx, chosen: list[Row]) -> None:
+async def _begin(tx: Tx, chosen: list[RepositoryName]) -> None:
     for row in chosen:
         await backfill.begin(tx, row["installation_id"], row["id"])
 
 
-async def _watch(hub: Hub, sender: Sender, chosen: dict[int, Row]) -> int:
+async def _watch(hub: Hub, sender: Sender, chosen: dict[int, RepositoryName]) -> int:
     installations = sorted({row["installation_id"] for row in chosen.values()})
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -74,7 +76,7 @@ async def _reads(tx: Tx, installation_id: int) -> int:
     return await pending_reads.waiting(tx, installation_id, reads.LATER)
 
 
-def _show(bars: Progress, shown: dict[int, TaskID], rows: list[Row]) -> None:
+def _show(bars: Progress, shown: dict[int, TaskID], rows: list[PartProgress]) -> None:
     for repository_id in {row["repository_id"] for row in rows}:
         parts = [row for row in rows if row["repository_id"] == repository_id]
         seen = sum(row["seen"] for row in parts)
@@ -85,7 +87,7 @@ def _show(bars: Progress, shown: dict[int, TaskID], rows: list[Row]) -> None:
         bars.update(shown[repository_id], completed=seen, total=seen if whole else expected)
 
 
-def _told(rows: list[Row]) -> int:
+def _told(rows: list[PartProgress]) -> int:
     """What was fetched, a line for each repository; and what was refused."""
     for name in sorted({row["name"] for row in rows}):
         parts = [row for row in rows if row["name"] == name]

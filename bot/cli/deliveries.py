@@ -1,6 +1,7 @@
 """`hubbub deliveries`: what GitHub sent."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from bot.cli.output import pretty, say
 from bot.cli.session import open_session
 from bot.settings import Settings, WrongSettings
 from bot.times import stamp
-from store.engine.transaction import Tx
+from store.engine.transaction import Row, Tx
 from store.inbox import deliveries, missed_deliveries
 
 # Of deliveries: in GitHub's log, and not in the inbox.
@@ -24,6 +25,7 @@ async def list_deliveries(
     known = (*deliveries.STATES, LOST)
     if state not in (None, *known):
         raise WrongSettings(f"--state is {state!r}; it must be one of {', '.join(known)}.")
+    rows: Sequence[Row]
     async with open_session(loaded) as hub:
         if counts:
             rows = await hub.store.read(deliveries.counts)
@@ -63,7 +65,7 @@ async def _delivery(tx: Tx, guid: str) -> dict[str, Any]:
     for installation_id in await deliveries.installations_of(tx, guid):
         if found := await deliveries.get(tx, installation_id, guid):
             row, delivery = found
-            return row | {"payload": json.loads(delivery.payload)}
+            return {**row, "payload": json.loads(delivery.payload)}
     raise WrongSettings(f"There is no delivery {guid}. `hubbub deliveries list` shows those kept.")
 
 

@@ -7,12 +7,13 @@ from bot.cli.session import open_session
 from bot.repository import repository_settings
 from bot.repository.settings_file import PATH
 from bot.settings import Settings, WrongSettings
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror import mirror_rows
 from store.mirror import repository_settings as stored_settings
+from store.mirror.mirror_rows import RepositoryName
 
 
-async def selection(tx: Tx, full_name: str | None) -> list[Row]:
+async def selection(tx: Tx, full_name: str | None) -> list[RepositoryName]:
     """The repository of this name, or all that there are."""
     present = await mirror_rows.present_repositories(tx)
     if full_name is None:

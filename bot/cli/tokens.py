@@ -5,12 +5,13 @@ import re
 from bot.cli.output import say, warn
 from bot.cli.session import open_session
 from bot.dispatch.dispatcher import TOKEN_CACHE_S, create_key
-from bot.identity.actors import NO_AGENTS, SLUG, Role
+from bot.identity.actors import NO_AGENTS, SLUG
 from bot.settings import Settings, WrongSettings
 from bot.times import stamp
 from store.agents import agents
 from store.engine.transaction import Tx
 from store.mirror import mirror_rows
+from store.tables.agents import Role
 
 
 async def create_token(loaded: Settings, installation: str, agent: str, role: Role) -> None:

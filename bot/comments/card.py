@@ -3,13 +3,14 @@
 from bot.comments import replies
 from bot.comments.replies import Beside
 from bot.tasks import path_overlap
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.messages import messages
 from store.mirror import relations
 from store.tasks import leases, ready
+from store.tasks.tasks import FullTask
 
 
-async def text(tx: Tx, task: Row) -> str:
+async def text(tx: Tx, task: FullTask) -> str:
     """The card as it is now.
 
     Of other repositories nothing: not everybody who reads the card may see them.

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from bot.kernel.operation import Operation, Slash
 from bot.tasks.path_overlap import Overlap
 from store.engine.transaction import Row
+from store.tasks.tasks import FullTask
 
 AT = re.compile(r"@(?=\w)")
 STATE_WORDS = {
@@ -51,7 +52,7 @@ LONGEST_CARD = 60_000
 LONGEST_PATH = 200
 
 
-def card(task: Row, beside: Beside) -> str:
+def card(task: FullTask, beside: Beside) -> str:
     """What people see of a task: one comment, edited in place."""
     lines = [f"**Hubbub** · {STATE_WORDS[task['state']]}", *_whose(task)]
     if beside.blockers:
@@ -90,7 +91,7 @@ def _fitting(lines: list[str]) -> str:
     return "\n\n".join(kept)
 
 
-def _whose(task: Row) -> list[str]:
+def _whose(task: FullTask) -> list[str]:
     lines = []
     if task["held"]:
         why = f": {_calm(task['held_why'])}" if task["held_why"] else ""

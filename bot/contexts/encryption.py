@@ -2,9 +2,10 @@
 
 import hashlib
 import zlib
+from typing import TypedDict
 
 from bot.identity.keyring import Broken, Keys
-from store.engine.transaction import Row
+from store.tables.contexts import ContextVersionRow
 
 PURPOSE = "contexts"
 
@@ -19,12 +20,18 @@ def packed(content: bytes) -> bytes:
     return zlib.compress(content, 1)
 
 
-def sealed(keys: Keys, where: str, pack: bytes) -> Row:
+class Sealed(TypedDict):
     """The columns of a version in which its content is."""
+
+    key_id: str
+    sealed: bytes
+
+
+def sealed(keys: Keys, where: str, pack: bytes) -> Sealed:
     return {"key_id": keys.id, "sealed": keys.seal(PURPOSE, where, pack)}
 
 
-def opened(keys: Keys, where: str, row: Row | None) -> tuple[bytes, bytes]:
+def opened(keys: Keys, where: str, row: ContextVersionRow | None) -> tuple[bytes, bytes]:
     """The content, packed and unpacked. Raise Broken."""
     if row is None:
         raise Broken("its row is gone")

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from bot.contexts.contents import Kind
-from bot.contexts.encryption import about, opened, packed, sealed
+from bot.contexts.encryption import Sealed, about, opened, packed, sealed
 from bot.errors import Refused
 from bot.identity.keyring import Broken
 from bot.kernel.operation import Context
@@ -25,6 +25,11 @@ MOST_VERSIONS = 10_000
 LOOKED_BACK = 100
 # Above it packing takes a thread's hop many times over.
 HEAVY = 50_000
+
+
+class Content(Sealed):
+    checksum: str
+    size: int
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,12 @@ async def keep(ctx: Context, context_id: str, version: int, content: bytes, note
     """Add the version; its number is settled."""
     where = about(ctx.installation_id, context_id, version)
 
-    def made() -> Row:
-        about_it = {"checksum": hashlib.sha256(content).hexdigest(), "size": len(content)}
-        return about_it | sealed(ctx.shared.keys, where, packed(content))
+    def made() -> Content:
+        return {
+            **sealed(ctx.shared.keys, where, packed(content)),
+            "checksum": hashlib.sha256(content).hexdigest(),
+            "size": len(content),
+        }
 
     await _add(ctx, context_id, version, note, await _aside(len(content), made))
 
@@ -55,12 +63,15 @@ async def keep(ctx: Context, context_id: str, version: int, content: bytes, note
 async def copy(ctx: Context, context_id: str, version: int, read: Read, note: str) -> None:
     """Add the version, with the content of another."""
     where = about(ctx.installation_id, context_id, version)
-    about_it = {each: read.version[each] for each in ("checksum", "size")}
-    content = sealed(ctx.shared.keys, where, read.packed)
-    await _add(ctx, context_id, version, note, about_it | content)
+    content: Content = {
+        **sealed(ctx.shared.keys, where, read.packed),
+        "checksum": read.version["checksum"],
+        "size": read.version["size"],
+    }
+    await _add(ctx, context_id, version, note, content)
 
 
-async def _add(ctx: Context, context_id: str, version: int, note: str, content: Row) -> None:
+async def _add(ctx: Context, context_id: str, version: int, note: str, content: Content) -> None:
     await stored.add(
         ctx.tx,
         {

@@ -143,6 +143,6 @@ async def _named(tx: Tx, installation_id: int, rows: Sequence[Row]) -> list[Row]
     names = await events.names(tx, installation_id, about)
     visible = await events.visible(tx, installation_id, where) | {None}
     return [
-        row | {"task": names.get(row["subject"]), "seen": row["repository_id"] in visible}
+        {**row, "task": names.get(row["subject"]), "seen": row["repository_id"] in visible}
         for row in rows
     ]

@@ -22,6 +22,7 @@ from store.engine.transaction import Row, Tx
 from store.fetch import backfills
 from store.mirror import boards as stored_boards
 from store.mirror import mirror_rows as stored
+from store.tables.fetch import BackfillRow
 
 log = structlog.get_logger()
 
@@ -34,7 +35,7 @@ DAY = 24 * 3600 * SECOND
 MOST_TRIES = 10
 
 
-async def fill(channel: Channel, keys: Keys, part: Row) -> None:
+async def fill(channel: Channel, keys: Keys, part: BackfillRow) -> None:
     """The next page of a part: asked for, brought in, and noted where to go on."""
     try:
         read_at, prepared = await channel.store.read(lambda tx: _begun(tx, part))
@@ -62,11 +63,11 @@ async def fill(channel: Channel, keys: Keys, part: Row) -> None:
         await _senseless(channel, part, f"{type(exc).__name__}: {exc}")
 
 
-async def _begun(tx: Tx, part: Row) -> tuple[int, tuple[Part, str, Row] | None]:
+async def _begun(tx: Tx, part: BackfillRow) -> tuple[int, tuple[Part, str, Row] | None]:
     return await tx.now(), await _prepared(tx, part)
 
 
-async def _prepared(tx: Tx, part: Row) -> tuple[Part, str, Row] | None:
+async def _prepared(tx: Tx, part: BackfillRow) -> tuple[Part, str, Row] | None:
     """The part, its next page, and what its answer needs; None when there is nothing to fetch."""
     here = (part["installation_id"], part["repository_id"])
     if part["part"].startswith(boards.ITEMS):
@@ -79,7 +80,7 @@ async def _prepared(tx: Tx, part: Row) -> tuple[Part, str, Row] | None:
     return which, path, {"repository_id": part["repository_id"]}
 
 
-async def _items(tx: Tx, part: Row) -> tuple[Part, str, Row] | None:
+async def _items(tx: Tx, part: BackfillRow) -> tuple[Part, str, Row] | None:
     i = part["installation_id"]
     owner = await stored.installation(tx, i)
     wanted = int(part["part"].removeprefix(boards.ITEMS))
@@ -99,7 +100,7 @@ BOARD_ITEMS = Part("organization_projects: read", lambda _: "", boards.items)
 async def _bring_in(
     channel: Channel,
     keys: Keys,
-    part: Row,
+    part: BackfillRow,
     which: Part,
     reading: Reading,
     answer: Answer,
@@ -137,7 +138,7 @@ async def _bring_in(
         log.info("backfill part done", part=part["part"], repository=part["repository_id"])
 
 
-async def _apply(tx: Tx, keys: Keys, part: Row, which: Part, chunk: Reading) -> None:
+async def _apply(tx: Tx, keys: Keys, part: BackfillRow, which: Part, chunk: Reading) -> None:
     if part["repository_id"]:
         await stored.lock_repository(tx, part["installation_id"], part["repository_id"])
     await which.apply(tx, keys, chunk)
@@ -156,7 +157,7 @@ class Place:
     done: bool
 
 
-def _place(part: Row, which: Part, page: Reading, following: str | None) -> Place:
+def _place(part: BackfillRow, which: Part, page: Reading, following: str | None) -> Place:
     told = [time(at(each, "updated_at")) for each in page.listed]
     # What is said to change in the future must not lead over all that is before it.
     times = [each for each in told if each <= page.read_at + DAY]
@@ -169,7 +170,9 @@ def _place(part: Row, which: Part, page: Reading, following: str | None) -> Plac
     return Place(part["reached"], following, done=False)
 
 
-async def _ask_for_missing(tx: Tx, part: Row, which: Part, page: list[Json], place: Place) -> None:
+async def _ask_for_missing(
+    tx: Tx, part: BackfillRow, which: Part, page: list[Json], place: Place
+) -> None:
     """Things that GitHub should have listed and did not: moved on by a change, or gone."""
     table = which.table or ""
     if table not in MISSED or part["next_page"]:
@@ -192,7 +195,7 @@ MISSED: dict[str, Callable[[int, Row], reads.Read]] = {
 }
 
 
-def _expected(part: Row, answer: Answer) -> int | None:
+def _expected(part: BackfillRow, answer: Answer) -> int | None:
     """How many there are in all, by the first page's link to the last one."""
     if part["expected"] is not None:
         return int(part["expected"])
@@ -201,7 +204,7 @@ def _expected(part: Row, answer: Answer) -> int | None:
     return int(page) * 100 if page.isdecimal() else None
 
 
-async def _senseless(channel: Channel, part: Row, why: str) -> None:
+async def _senseless(channel: Channel, part: BackfillRow, why: str) -> None:
     """It may be better the next time; if it never is, the part is let go, and says why."""
     if part["attempts"] < MOST_TRIES:
         await _failed(channel, part, why)
@@ -210,6 +213,6 @@ async def _senseless(channel: Channel, part: Row, why: str) -> None:
     await channel.store.write(lambda tx: backfills.refused(tx, part, why))
 
 
-async def _failed(channel: Channel, part: Row, why: str) -> None:
+async def _failed(channel: Channel, part: BackfillRow, why: str) -> None:
     log.warning("backfill put off", part=part["part"], why=why)
     await channel.store.write(lambda tx: backfills.failed(tx, part, why))

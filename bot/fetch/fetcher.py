@@ -15,6 +15,7 @@ from bot.times import SECOND
 from store.engine.transaction import Row, Tx
 from store.fetch import pending_reads
 from store.mirror import mirror_rows
+from store.tables.fetch import PendingReadRow
 
 log = structlog.get_logger()
 
@@ -23,7 +24,7 @@ MOST_PAGES = 10
 MOST_TRIES = 10
 
 
-async def look_up(channel: Channel, keys: Keys, read: Row) -> None:
+async def look_up(channel: Channel, keys: Keys, read: PendingReadRow) -> None:
     """Ask, and bring in the answer; or note why not, and when to ask again."""
     read_at = await channel.store.read(lambda tx: tx.now())
     try:
@@ -48,7 +49,7 @@ async def look_up(channel: Channel, keys: Keys, read: Row) -> None:
         await _senseless(channel, read, f"{type(exc).__name__}: {exc}")
 
 
-async def _completed(channel: Channel, read: Row) -> tuple[str | None, Row]:
+async def _completed(channel: Channel, read: PendingReadRow) -> tuple[str | None, PendingReadRow]:
     """Where to ask, None if there is nothing (any more); and the read with all its arguments."""
     kind = kinds.KINDS.get(read["kind"])
     if kind is None:
@@ -62,10 +63,10 @@ async def _completed(channel: Channel, read: Row) -> tuple[str | None, Row]:
         if name is None:
             return None, read
         path = f"/repos/{name}/{path}"
-    return path, read | {"arguments": arguments}
+    return path, {**read, "arguments": arguments}
 
 
-async def _arguments(tx: Tx, kind: kinds.Kind, read: Row) -> Row | None:
+async def _arguments(tx: Tx, kind: kinds.Kind, read: PendingReadRow) -> Row | None:
     i = read["installation_id"]
     known = await mirror_rows.installation(tx, i)
     if known and known["gone_at"] is not None and read["kind"] != "installation":
@@ -73,7 +74,7 @@ async def _arguments(tx: Tx, kind: kinds.Kind, read: Row) -> Row | None:
     return await kind.complete(tx, i, read["arguments"])
 
 
-async def _asked(channel: Channel, read: Row, path: str) -> tuple[Answer | None, bool]:
+async def _asked(channel: Channel, read: PendingReadRow, path: str) -> tuple[Answer | None, bool]:
     i, items = read["installation_id"], kinds.KINDS[read["kind"]].items
     answer, whole = await _list(channel, i, path, items)
     if answer and answer.status == 404 and read["kind"] in kinds.SINGLE:
@@ -81,7 +82,7 @@ async def _asked(channel: Channel, read: Row, path: str) -> tuple[Answer | None,
     return answer, whole
 
 
-def _unusable(read: Row, answer: Answer) -> str | None:
+def _unusable(read: PendingReadRow, answer: Answer) -> str | None:
     if answer.status not in (200, 404, 410):
         return f"{answer.status}: {message_of(answer)}"
     lists = kinds.KINDS[read["kind"]].lists
@@ -90,7 +91,7 @@ def _unusable(read: Row, answer: Answer) -> str | None:
     return None
 
 
-async def _looked_into(channel: Channel, read: Row, answer: Answer) -> Answer | None:
+async def _looked_into(channel: Channel, read: PendingReadRow, answer: Answer) -> Answer | None:
     """A 404 where the repository itself can be seen: it is gone. None: the turn was lost."""
     i = read["installation_id"]
     if not await channel.store.write(lambda tx: channel.may_go_on(tx, i)):
@@ -102,20 +103,20 @@ async def _looked_into(channel: Channel, read: Row, answer: Answer) -> Answer | 
     return Answer(410, answer.headers, answer.data) if there.status == 200 else answer
 
 
-async def _answered(channel: Channel, read: Row, why: str | None = None) -> None:
+async def _answered(channel: Channel, read: PendingReadRow, why: str | None = None) -> None:
     """There is nothing to ask, or the App was not granted it: new permissions fetch all anew."""
     if why:
         log.warning("read refused", kind=read["kind"], subject=read["subject"], why=why)
     await channel.store.write(lambda tx: pending_reads.answered(tx, read, why))
 
 
-async def _senseless(channel: Channel, read: Row, why: str) -> None:
+async def _senseless(channel: Channel, read: PendingReadRow, why: str) -> None:
     """It may be better the next time; if it never is, it is let go, and the row says why."""
     given_up = read["attempts"] >= MOST_TRIES
     await (_answered if given_up else _failed)(channel, read, why)
 
 
-async def _unanswered(channel: Channel, read: Row, exc: Exception) -> None:
+async def _unanswered(channel: Channel, read: PendingReadRow, exc: Exception) -> None:
     await _failed(channel, read, f"{type(exc).__name__}: {exc}")
     if isinstance(exc, TokenRefused) and exc.status in (403, 404):
         # Perhaps removed or suspended, and the delivery that told so was lost.
@@ -124,7 +125,7 @@ async def _unanswered(channel: Channel, read: Row, exc: Exception) -> None:
         await channel.store.write(lambda tx: reads.queue(tx, i, this))
 
 
-async def _repository_of(channel: Channel, read: Row) -> str | None:
+async def _repository_of(channel: Channel, read: PendingReadRow) -> str | None:
     here = (read["installation_id"], read["arguments"]["repository_id"])
     return await channel.store.read(lambda tx: mirror_rows.repository_name(tx, *here))
 
@@ -152,7 +153,9 @@ async def _list(
     return Answer(answer.status, answer.headers, data), link(answer) is None
 
 
-async def _done(channel: Channel, keys: Keys, read: Row, reading: Reading, status: int) -> None:
+async def _done(
+    channel: Channel, keys: Keys, read: PendingReadRow, reading: Reading, status: int
+) -> None:
     async def work(tx: Tx) -> None:
         if "repository_id" in read["arguments"]:
             await mirror_rows.lock_repository(tx, *reading.here)
@@ -166,7 +169,7 @@ async def _done(channel: Channel, keys: Keys, read: Row, reading: Reading, statu
     await channel.store.write(work)
 
 
-async def _put_off(channel: Channel, read: Row) -> None:
+async def _put_off(channel: Channel, read: PendingReadRow) -> None:
     """GitHub said wait: that is no fault of the read's."""
 
     async def work(tx: Tx) -> None:
@@ -175,7 +178,7 @@ async def _put_off(channel: Channel, read: Row) -> None:
     await channel.store.write(work)
 
 
-async def _failed(channel: Channel, read: Row, why: str) -> None:
+async def _failed(channel: Channel, read: PendingReadRow, why: str) -> None:
     log.warning("read put off", kind=read["kind"], subject=read["subject"], why=why)
 
     async def work(tx: Tx) -> None:

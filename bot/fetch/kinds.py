@@ -32,7 +32,7 @@ async def _of_organization(tx: Tx, installation_id: int, arguments: Row) -> Row 
     found = await mirror_rows.installation(tx, installation_id)
     if found is None or found["account_type"] != "Organization":
         return None
-    return arguments | {"org": found["account"]}
+    return {**arguments, "org": found["account"]}
 
 
 async def _of_project(tx: Tx, installation_id: int, arguments: Row) -> Row | None:
@@ -40,7 +40,7 @@ async def _of_project(tx: Tx, installation_id: int, arguments: Row) -> Row | Non
     project = await stored_boards.project_of_item(tx, installation_id, arguments["item_id"])
     if completed is None or project is None:
         return None
-    return completed | await of_project(tx, installation_id, project)
+    return {**completed, **await of_project(tx, installation_id, project)}
 
 
 async def of_project(tx: Tx, installation_id: int, project: Row) -> Row:
@@ -243,7 +243,7 @@ async def _buried(tx: Tx, kind: str, here: tuple[int, int], arguments: Row) -> N
         if row and row["repository_id"] == here[1]:
             await mirror_rows.hide(tx, "comments", row, await tx.now())
             await search_index.index(tx, "comments", row | {"deleted": 1})
-    elif kind == "issue" and (row := await mirror_rows.issue(tx, *here, arguments["number"])):
-        await mirror_rows.bury(tx, "issues", here[0], row["id"])
-        await search_index.index(tx, "issues", row)
-        await issue_effects.update_task(tx, row | {"deleted": 1}, row)
+    elif kind == "issue" and (issue := await mirror_rows.issue(tx, *here, arguments["number"])):
+        await mirror_rows.bury(tx, "issues", here[0], issue["id"])
+        await search_index.index(tx, "issues", issue)
+        await issue_effects.update_task(tx, issue | {"deleted": 1}, issue)

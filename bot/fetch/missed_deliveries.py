@@ -27,6 +27,7 @@ from store.inbox import deliveries, missed_deliveries
 from store.mirror import mirror_rows as stored
 from store.mirror.freshness import LATE_AFTER, SURVEYED
 from store.outbox import sender_leases
+from store.tables.inbox import LostDeliveryRow
 
 log = structlog.get_logger()
 
@@ -55,7 +56,7 @@ LATE = 60 * SECOND
 class Turn:
     """Mend one, or list a page; without either, in how many seconds to come again."""
 
-    mend: Row | None = None
+    mend: LostDeliveryRow | None = None
     survey: bool = False
     wait_s: float = 0
 
@@ -190,7 +191,7 @@ class Repair(Channel):
 
     # --- Brought in ------------------------------------------------------------------------------
 
-    async def _tried(self, row: Row) -> float:
+    async def _tried(self, row: LostDeliveryRow) -> float:
         try:
             return await self._mend(row)
         except (Unreachable, OutcomeUnknown, TokenRefused):
@@ -200,13 +201,13 @@ class Repair(Channel):
             await self._later(row, f"{type(exc).__name__}: {exc}")
             return PACE_S
 
-    async def _later(self, row: Row, why: str) -> None:
+    async def _later(self, row: LostDeliveryRow, why: str) -> None:
         async def later(tx: Tx) -> None:
             await missed_deliveries.asked(tx, row, await tx.now() + PATIENCE[-1], why)
 
         await self.store.write(later)
 
-    async def _mend(self, row: Row) -> float:
+    async def _mend(self, row: LostDeliveryRow) -> float:
         if await self.store.read(lambda tx: _arrived(tx, row)):
             await self._forget(row)
             return 0
@@ -225,7 +226,7 @@ class Repair(Channel):
         await self.store.write(asked)
         return ASKING_PACE_S
 
-    async def _fetch(self, row: Row) -> float:
+    async def _fetch(self, row: LostDeliveryRow) -> float:
         answer = await self.request(APP, Request("GET", f"{LOG}/{row['delivery_id']}"))
         if _limited(answer):
             return PACE_S
@@ -240,7 +241,7 @@ class Repair(Channel):
             await self._later(row, f"{answer.status}: {message_of(answer)}")
         return PACE_S
 
-    async def _forget(self, row: Row) -> None:
+    async def _forget(self, row: LostDeliveryRow) -> None:
         await self.store.write(
             lambda tx: missed_deliveries.found(tx, row["installation_id"], [row["guid"]])
         )
@@ -258,16 +259,16 @@ async def _installed(tx: Tx, keys: Keys, listed: list[Json]) -> None:
         await writer.apply(tx, keys, i, Changes((row,), reads=wanted))
 
 
-async def _arrived(tx: Tx, row: Row) -> bool:
+async def _arrived(tx: Tx, row: LostDeliveryRow) -> bool:
     return await deliveries.get(tx, row["installation_id"], row["guid"]) is not None
 
 
-async def _receive(tx: Tx, row: Row, found: deliveries.Delivery) -> None:
+async def _receive(tx: Tx, row: LostDeliveryRow, found: deliveries.Delivery) -> None:
     await deliveries.receive(tx, [found])
     await missed_deliveries.found(tx, row["installation_id"], [row["guid"]])
 
 
-async def _given_up(tx: Tx, row: Row) -> None:
+async def _given_up(tx: Tx, row: LostDeliveryRow) -> None:
     """GitHub has forgotten it: what changed since then must do."""
     log.warning("delivery is lost for good", guid=row["guid"], event_name=row["event"])
     i, repository_id = row["installation_id"], row["repository_id"]

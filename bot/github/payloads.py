@@ -91,4 +91,4 @@ def guarded(
     table: str, row: Row, updated_at: int, *, deleted: bool = False, read_at: int = 0
 ) -> Mirrored:
     guard = version(row, updated_at, deleted=deleted, read_at=read_at)
-    return Mirrored(table, row | {"deleted": int(deleted), "version": guard})
+    return Mirrored(table, {**row, "deleted": int(deleted), "version": guard})

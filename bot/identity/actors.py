@@ -1,9 +1,10 @@
 """Who acts, and what their role lets them do."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
-Role: TypeAlias = Literal["observer", "tester", "developer", "tech-lead"]
+from store.tables.agents import Role
+
 # From the least to the most: each may do what those before it may.
 ROLES: tuple[Role, ...] = get_args(Role)
 

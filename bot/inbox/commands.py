@@ -19,6 +19,7 @@ from store.fetch import pending_reads
 from store.inbox import commands
 from store.mirror import mirror_rows, permissions
 from store.outbox import writes
+from store.tables.inbox import CommandRow
 from store.tasks import tasks
 
 # Of one comment.
@@ -89,7 +90,7 @@ class Reply:
     text: str | None = None
 
 
-async def answer(store: Store, shared: Shared, which: Row) -> None:
+async def answer(store: Store, shared: Shared, which: CommandRow) -> None:
     """Run a waiting command, or put it off until GitHub said who asks.
 
     What is refused changes nothing: its transaction is undone, and another one says so.
@@ -101,7 +102,7 @@ async def answer(store: Store, shared: Shared, which: Row) -> None:
         await store.write(lambda tx: _refuse(tx, which, why))
 
 
-async def _answer(tx: Tx, shared: Shared, which: Row) -> None:
+async def _answer(tx: Tx, shared: Shared, which: CommandRow) -> None:
     row = await commands.take(tx, which)
     if row is None:
         return
@@ -120,13 +121,13 @@ async def _answer(tx: Tx, shared: Shared, which: Row) -> None:
     await _tell(tx, row, await _run(tx, shared, row, permission))
 
 
-async def _refuse(tx: Tx, which: Row, why: str) -> None:
+async def _refuse(tx: Tx, which: CommandRow, why: str) -> None:
     if row := await commands.take(tx, which):
         said = replies.refused(row["asker"], row["text"], why)
         await _tell(tx, row, Reply("refused", "confused", said))
 
 
-async def _run(tx: Tx, shared: Shared, row: Row, permission: str) -> Reply:
+async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Reply:
     """Raise Refused."""
     login, text = row["asker"], row["text"]
     here = (row["installation_id"], row["repository_id"])
@@ -152,7 +153,7 @@ async def _run(tx: Tx, shared: Shared, row: Row, permission: str) -> Reply:
     return Reply("done", "+1", said)
 
 
-async def _operate(tx: Tx, shared: Shared, row: Row, asker: actors.Actor) -> Any:
+async def _operate(tx: Tx, shared: Shared, row: CommandRow, asker: actors.Actor) -> Any:
     operation, how = VERBS[row["verb"]]
     arguments = operation.parse(await _arguments(tx, row, operation, how))
     key = f"{row['source_kind']} {row['source_id']} {row['text_hash']} {row['nth']}"
@@ -160,7 +161,7 @@ async def _operate(tx: Tx, shared: Shared, row: Row, asker: actors.Actor) -> Any
     return await (run if operation.reads_only else mutate)(tx, asked)
 
 
-async def _arguments(tx: Tx, row: Row, operation: Operation, how: Slash) -> dict[str, Any]:
+async def _arguments(tx: Tx, row: CommandRow, operation: Operation, how: Slash) -> dict[str, Any]:
     """The task is the thread's; words fill the arguments, the last takes the rest."""
     words: list[str] = row["words"]
     if words and not how.arguments:
@@ -174,7 +175,7 @@ async def _arguments(tx: Tx, row: Row, operation: Operation, how: Slash) -> dict
     return {**about, **filled, **how.given}
 
 
-async def _task(tx: Tx, row: Row) -> str:
+async def _task(tx: Tx, row: CommandRow) -> str:
     """That of the issue, or of the pull request that its holder opened."""
     here = (row["installation_id"], row["repository_id"])
     if await tasks.by_number(tx, *here, row["number"]) is None:
@@ -184,10 +185,10 @@ async def _task(tx: Tx, row: Row) -> str:
     return f"{where['full_name'] if where else '?'}#{row['number']}"
 
 
-async def _tell(tx: Tx, row: Row, reply: Reply) -> None:
+async def _tell(tx: Tx, row: CommandRow, reply: Reply) -> None:
     """The reaction, and a comment where there is something to say."""
     await commands.answer(tx, row, reply.state, reply.text)
-    on = {
+    on: dict[str, Any] = {
         "installation_id": row["installation_id"],
         "repository_id": row["repository_id"],
         "author": actors.BOT,
@@ -218,7 +219,7 @@ async def _tell(tx: Tx, row: Row, reply: Reply) -> None:
         )
 
 
-async def _may_answer(tx: Tx, row: Row, target: str) -> bool:
+async def _may_answer(tx: Tx, row: CommandRow, target: str) -> bool:
     """Beyond a ceiling a reaction is all: whoever goads the bot does not fill the issue."""
     here = (tx, row["installation_id"])
     lately = await history.answers_in_the_last_hour(*here, target)

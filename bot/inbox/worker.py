@@ -18,7 +18,8 @@ from bot.mirror.webhooks.event import Event
 from store.engine.transaction import Row, Store, Tx
 from store.inbox import commands as stored
 from store.inbox import deliveries
-from store.inbox.deliveries import Delivery
+from store.inbox.deliveries import Delivery, DeliveryKey
+from store.tables.inbox import CommandRow
 
 log = structlog.get_logger()
 
@@ -34,7 +35,7 @@ async def step(store: Store, shared: Shared, pressure: Backpressure | None = Non
     due = await store.read(lambda tx: deliveries.due(tx, BATCH))
     places = asyncio.Semaphore(ABREAST)
 
-    async def one(key: Row) -> None:
+    async def one(key: DeliveryKey) -> None:
         async with places:
             await process(store, shared.keys, key["installation_id"], key["guid"])
 
@@ -103,7 +104,7 @@ async def _mirror(
     tx.rings.add(f"installation {i}")
 
 
-async def _run_command(store: Store, shared: Shared, row: Row) -> None:
+async def _run_command(store: Store, shared: Shared, row: CommandRow) -> None:
     try:
         await commands.answer(store, shared, row)
     except Exception:  # a bug: the asker's other commands must go on

@@ -6,6 +6,7 @@ from typing import Any
 from bot.times import SECOND, stamp
 from store.engine.transaction import Row, Tx
 from store.fetch import backfills
+from store.fetch.backfills import Unfinished
 from store.mirror import freshness
 
 
@@ -27,7 +28,8 @@ async def of(
 ) -> Freshness:
     """`reach`: the repositories that may be named; None: all."""
     row = await freshness.of(tx, installation_id)
-    since = [row[name] for name in ("waiting", "failed", "dead", "lost") if row[name] is not None]
+    kept_out = (row["waiting"], row["failed"], row["dead"], row["lost"])
+    since = [at for at in kept_out if at is not None]
     why: list[str] = []
     if late := _unheard(row, now):
         since.append(late)
@@ -73,6 +75,6 @@ def _deliveries(n: int) -> str:
     return f"{n} {'delivery' if n == 1 else 'deliveries'}"
 
 
-def _share(row: dict[str, int]) -> str:
+def _share(row: Unfinished) -> str:
     seen, expected = int(row["seen"]), int(row["expected"])
     return f"{min(99, 100 * seen // expected)} %" if expected else f"{seen} things so far"

@@ -14,11 +14,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from bot.errors import Refused
-from bot.identity.actors import Actor, Role
+from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel import argument_errors
 from bot.kernel.event_stream import News
 from store.engine.transaction import Row, Tx, Work
+from store.tables.agents import Role
 
 Key: TypeAlias = Annotated[
     str,

@@ -20,6 +20,7 @@ from store.messages import mailbox, notices
 from store.mirror import mirror_rows
 from store.outbox import writes
 from store.tasks import tasks as stored_tasks
+from store.tasks.tasks import FullTask
 
 # For how long after it happened, and how much at once.
 LATELY = 24 * 3600 * SECOND
@@ -86,15 +87,15 @@ async def _one_lost(asker: Asker, lease: Row) -> Notice:
 
 async def _held_back(asker: Asker) -> list[Notice]:
     """One of them: as long as they last they would leave no room for anything else."""
-    rows = await notices.held_back(*asker.agent, MOST)
-    if not rows:
+    held = await notices.held_back(*asker.agent, MOST)
+    if not held:
         return []
-    name, task = await _task(asker, rows[0]["id"])
-    more = f" So are {len(rows) - 1} more at least of what you hold." if len(rows) > 1 else ""
+    name, task = await _task(asker, held[0])
+    more = f" So are {len(held) - 1} more at least of what you hold." if len(held) > 1 else ""
     return [_notice("hold", name, _on_hold(name, task) + more)]
 
 
-def _on_hold(name: str, task: Row | None) -> str:
+def _on_hold(name: str, task: FullTask | None) -> str:
     by = (task and task["held_by"]) or "A person"
     why = f": {task['held_why']}" if task and task["held_why"] else ""
     return f"{by} put {name} on hold{why}. You keep your lease; wait for the hold to end."
@@ -114,8 +115,8 @@ async def _one_ending(asker: Asker, lease: Row) -> Notice:
 
 
 async def _answered(asker: Asker) -> list[Notice]:
-    rows = await notices.answered(*asker.agent, MOST)
-    return [await _one_answered(asker, row["id"]) for row in rows]
+    answered = await notices.answered(*asker.agent, MOST)
+    return [await _one_answered(asker, task_id) for task_id in answered]
 
 
 async def _one_answered(asker: Asker, task_id: str) -> Notice:
@@ -175,7 +176,7 @@ def _notice(kind: str, subject: str, message: str, key: str = "") -> Notice:
     return Notice(kind=kind, subject=subject, message=message[:LONGEST], key=key)
 
 
-async def _task(asker: Asker, task_id: str) -> tuple[str, Row | None]:
+async def _task(asker: Asker, task_id: str) -> tuple[str, FullTask | None]:
     """As it may be named: its id, where its repository is not to be seen now."""
     task = await stored_tasks.visible(*asker.here, task_id)
     return (lifecycle.name(task) if task else task_id), task

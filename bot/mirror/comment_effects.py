@@ -9,6 +9,7 @@ from store.engine.transaction import Row, Tx
 from store.mirror import mirror_rows
 from store.outbox import writes
 from store.tasks import tasks as stored
+from store.tasks.tasks import FullTask
 
 # Hubbub's commands. A comment that begins with another slash may be an answer.
 VERBS = frozenset({*repository_settings.Permissions.model_fields, "help"})
@@ -32,11 +33,11 @@ async def answer_question(tx: Tx, row: Row, before: Row | None) -> None:
         await lifecycle.answered(tx, task, f"@{row['author']}")
 
 
-async def _is_unposted(tx: Tx, task: Row) -> bool:
+async def _is_unposted(tx: Tx, task: FullTask) -> bool:
     """Whether the comment with the question still waits in the outbox."""
-    target = writes.on_issue(task["repository_id"], task["number"])
+    target = writes.on_issue(task["repository_id"], task["number"] or 0)
     waiting = await writes.waiting(tx, task["installation_id"], target, "comment")
-    question = replies.asks(task["question"])
+    question = replies.asks(task["question"] or "")
     return any(
         each["state"] == "queued" and each["arguments"].get("body") == question for each in waiting
     )

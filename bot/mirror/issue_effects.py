@@ -6,13 +6,15 @@ from collections.abc import Collection
 from bot.identity.actors import BOT
 from bot.repository import repository_settings
 from bot.tasks import labels, lifecycle
-from bot.tasks.states import OPEN, TaskState
+from bot.tasks.states import OPEN
 from store.engine.transaction import Row, Tx
 from store.mirror import dependency_cycles, mirror_rows, relations, transfers
 from store.mirror.relations import Changed
 from store.outbox import writes
+from store.tables.tasks import TaskState
 from store.tasks import ready
 from store.tasks import tasks as stored
+from store.tasks.tasks import FullTask
 
 # GitHub's `state_reason` of a closed issue, to the task's state; any other means completed.
 CLOSED_AS: dict[str | None, TaskState] = {"not_planned": "cancelled", "duplicate": "cancelled"}
@@ -93,24 +95,25 @@ async def _has_task_label(tx: Tx, row: Row) -> bool:
     return labels.carries(json.loads(row["labels"]), settings.task_label)
 
 
-async def _update_title(tx: Tx, task: Row, row: Row) -> None:
+async def _update_title(tx: Tx, task: FullTask, row: Row) -> None:
     if (task["title"], task["number"]) != (row["title"], row["number"]):
         changed = {"title": row["title"], "number": row["number"]}
         await stored.change(tx, row["installation_id"], task["id"], **changed)
 
 
-async def _update_labels(tx: Tx, task: Row, row: Row, before: Row | None) -> None:
+async def _update_labels(tx: Tx, task: FullTask, row: Row, before: Row | None) -> None:
     """Take priority, size and capabilities from labels that somebody added or removed."""
     if before is None or before["labels"] == row["labels"]:
         return
     changed = labels.changed(json.loads(before["labels"]), json.loads(row["labels"]))
-    new = {name: value for name, value in changed.items() if task[name] != value}
+    has: Row = task
+    new = {name: value for name, value in changed.items() if has[name] != value}
     if new:
         await stored.change(tx, task["installation_id"], task["id"], **stored.encoded(new))
         await lifecycle.record(tx, task, "task.changed", BOT, **new)
 
 
-async def _update_state(tx: Tx, task: Row, row: Row, before: Row | None) -> None:
+async def _update_state(tx: Tx, task: FullTask, row: Row, before: Row | None) -> None:
     """End the task of an issue that was closed or deleted; reopen that of a reopened one."""
     closed = _is_closed(row)
     was_closed = before is not None and _is_closed(before)
@@ -124,7 +127,7 @@ async def _update_state(tx: Tx, task: Row, row: Row, before: Row | None) -> None
         await stored.change(tx, row["installation_id"], task["id"], **retried)
 
 
-def closed_before_retry(row: Row, task: Row) -> bool:
+def closed_before_retry(row: Row, task: FullTask) -> bool:
     """Whether the issue, or pull request, was closed before somebody retried the task."""
     return (row["closed_at"] or 0) < (task["retried_at"] or 0)
 

@@ -58,7 +58,7 @@ def relations(
 
 
 def comment(repository_id: int, row: Row) -> Read:
-    return _by_id("comment", row | {"repository_id": repository_id}, row["id"])
+    return _by_id("comment", {**row, "repository_id": repository_id}, row["id"])
 
 
 def workflow_run(row: Row) -> Read:

@@ -9,7 +9,7 @@ from bot.agents.checkpoints import Checkpoint
 from bot.agents.hierarchy import Action
 from bot.comments import replies
 from bot.errors import Refused
-from bot.identity.actors import NO_AGENTS, SLUG, Role
+from bot.identity.actors import NO_AGENTS, SLUG
 from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.kernel.patterns import AGENT, Shape
@@ -19,6 +19,7 @@ from bot.times import stamp
 from store.agents import agents
 from store.agents.agents import Sought, Status
 from store.engine.transaction import Row
+from store.tables.agents import AgentRow, Role
 from store.tasks import leases
 
 AgentId: TypeAlias = Annotated[str, AGENT]
@@ -104,7 +105,7 @@ def status_of(ctx: Context, row: Row) -> Status:
     return "idle" if quiet < ctx.shared.inactive_after else "inactive"
 
 
-async def shown(ctx: Context, rows: list[Row], most_held: int = MOST_SHOWN) -> list[Agent]:
+async def shown(ctx: Context, rows: list[AgentRow], most_held: int = MOST_SHOWN) -> list[Agent]:
     holds: dict[str, list[str]] = {row["id"]: [] for row in rows}
     here = (ctx.tx, ctx.installation_id)
     for each in await agents.holdings(*here, list(holds), most_held):
@@ -130,7 +131,7 @@ async def shown(ctx: Context, rows: list[Row], most_held: int = MOST_SHOWN) -> l
     ]
 
 
-async def known(ctx: Context, agent_id: str) -> Row:
+async def known(ctx: Context, agent_id: str) -> AgentRow:
     row = await agents.get(ctx.tx, ctx.installation_id, agent_id)
     if row is None:
         raise Refused(
@@ -180,7 +181,7 @@ async def register_agent(
     return await _one(ctx, agent_id)
 
 
-def _said(**columns: Any) -> Row:
+def _said(**columns: Any) -> dict[str, Any]:
     """Without what was left out, which stays as it is."""
     return {column: value for column, value in columns.items() if value is not None}
 
@@ -251,7 +252,7 @@ def _may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bool) ->
         )
 
 
-async def _registered(ctx: Context, agent_id: str) -> Row:
+async def _registered(ctx: Context, agent_id: str) -> AgentRow:
     """Its row, locked. Raise Refused."""
     for row in await agents.locked(ctx.tx, ctx.installation_id, [agent_id]):
         if row["left_at"] is None:

@@ -23,8 +23,10 @@ from bot.operations.tasks.access import visible_task
 from store.contexts import contexts as stored
 from store.contexts import snapshots as context_snapshots
 from store.contexts import versions as stored_versions
+from store.contexts.contexts import FullContext
 from store.engine import ids
 from store.engine.transaction import Row
+from store.tables.contexts import ContextSnapshotRow
 
 MOST_MEMBERS = 100
 MOST_SNAPSHOTS = 1000
@@ -113,7 +115,7 @@ async def snapshot_contexts(
     if await context_snapshots.count(ctx.tx, ctx.installation_id, ctx.actor.name) >= MOST_SNAPSHOTS:
         raise too_many("snapshots of yours", MOST_SNAPSHOTS, "Use one of them.")
     rows = await (_of_task(ctx, task) if task else _these(ctx, context_ids))
-    row: Row = {
+    row: ContextSnapshotRow = {
         "installation_id": ctx.installation_id,
         "id": ids.new("s", ctx.now),
         "name": name,
@@ -125,7 +127,7 @@ async def snapshot_contexts(
     return OneSnapshot(snapshot=shown_snapshot(row, set(row["members"])))
 
 
-async def _these(ctx: Context, context_ids: list[str]) -> list[Row]:
+async def _these(ctx: Context, context_ids: list[str]) -> list[FullContext]:
     rows = await stored.several(ctx.tx, ctx.installation_id, context_ids)
     may = await access.accesses(ctx.tx, ctx.actor, rows)
     for each in context_ids:
@@ -134,7 +136,7 @@ async def _these(ctx: Context, context_ids: list[str]) -> list[Row]:
     return rows
 
 
-async def _of_task(ctx: Context, task: str) -> list[Row]:
+async def _of_task(ctx: Context, task: str) -> list[FullContext]:
     bound = await visible_task(ctx, task)
     rows = await stored.listed(ctx.tx, ctx.installation_id, task_id=bound["id"], limit=LOOKED_AT)
     may = await access.accesses(ctx.tx, ctx.actor, rows)

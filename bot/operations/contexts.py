@@ -18,8 +18,10 @@ from store.contexts import contexts as stored
 from store.contexts import grants as context_grants
 from store.contexts import snapshots as context_snapshots
 from store.contexts import versions as stored_versions
+from store.contexts.contexts import FullContext
 from store.engine import ids
 from store.engine.transaction import Row
+from store.tables.contexts import ContextRow
 
 # Not shown in the audit: it is sealed where it is kept.
 Content: TypeAlias = Annotated[
@@ -146,7 +148,7 @@ async def create_context(
     if await stored.owned(ctx.tx, ctx.installation_id, ctx.actor.name) >= contexts.MOST_OWNED:
         raise too_many("contexts of yours", contexts.MOST_OWNED, "Update one of them instead.")
     made = contents.sized(content)
-    row: Row = {
+    row: ContextRow = {
         "installation_id": ctx.installation_id,
         "id": ids.new("c", ctx.now),
         "name": name,
@@ -318,8 +320,8 @@ async def list_contexts(
     after = decode(cursor)
     rows, more = await _looked_at(ctx, task_id, owner, after)
     may = await contexts.accesses(ctx.tx, ctx.actor, rows)
-    fitting = [
-        row | {"access": may[row["id"]]}
+    fitting: list[Row] = [
+        {**row, "access": may[row["id"]]}
         for row in rows
         if may[row["id"]] != "none"
         and row["name"].startswith(prefix)
@@ -336,7 +338,7 @@ async def list_contexts(
 
 async def _looked_at(
     ctx: Context, task_id: str | None, owner: str | None, after: str
-) -> tuple[list[Row], str | None]:
+) -> tuple[list[FullContext], str | None]:
     """Contexts among which those asked for are, by id; and where to go on, if there are more."""
     if task_id or owner or contexts.in_charge(ctx.actor):
         rows = await stored.listed(

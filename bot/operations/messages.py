@@ -20,7 +20,9 @@ from store.engine import ids
 from store.engine.transaction import Row
 from store.messages import dead_letters, mailbox, receipts
 from store.messages import messages as stored
+from store.tables.messages import MessageRow
 from store.tasks import tasks as stored_tasks
+from store.tasks.tasks import FullTask
 
 Recipient: TypeAlias = Annotated[
     str,
@@ -150,7 +152,7 @@ async def send_message(
     return _sent(row, free, full)
 
 
-async def _may_show(ctx: Context, task: Row | None) -> None:
+async def _may_show(ctx: Context, task: FullTask | None) -> None:
     """On the task's card people read it, as if it were written there. Raise Refused."""
     if task is None:
         raise Refused(
@@ -159,7 +161,7 @@ async def _may_show(ctx: Context, task: Row | None) -> None:
     await presence.may_work(ctx.tx, ctx.actor)
 
 
-def _holder(task: Row | None) -> str:
+def _holder(task: FullTask | None) -> str:
     """The agent that holds the task, or has it reserved. Raise Refused."""
     if task is None:
         raise Refused("invalid_arguments", "`to`: holder needs `task`: whose holder?")
@@ -261,7 +263,7 @@ async def get_messages(
     if thread_id is None and state == "unread":
         rows = _fitting(await mailbox.due(*me, limit))
         await mailbox.hand_out(*me, [row["id"] for row in rows])
-        shown = [await _shown(ctx, row | {"attempts": row["attempts"] + 1}) for row in rows]
+        shown = [await _shown(ctx, {**row, "attempts": row["attempts"] + 1}) for row in rows]
         return Messages(messages=shown, unread=await mailbox.unread(*me))
     if thread_id is None and state == "peek":
         rows = _fitting(await mailbox.first_unread(*me, limit))
@@ -295,7 +297,7 @@ async def _listed(
     )
 
 
-async def _dead(ctx: Context, before: str, limit: int) -> tuple[list[Row], str | None]:
+async def _dead(ctx: Context, before: str, limit: int) -> tuple[list[MessageRow], str | None]:
     """Dead letters from or to the actor, and before which id there may be more.
 
     A tech-lead sees all.
@@ -320,8 +322,8 @@ async def _receipts(ctx: Context, rows: Sequence[Row]) -> dict[str, list[Receipt
     for each in await receipts.of(*here, MOST_RECEIPTS) if rows else []:
         if all_of_them or each["message_id"] in seen:
             found.setdefault(each["message_id"], []).append(_receipt(each))
-    for each in mine:
-        found.setdefault(each["message_id"], [_receipt(each)])
+    for own in mine:
+        found.setdefault(own["message_id"], [_receipt(own)])
     return found
 
 
@@ -386,7 +388,7 @@ async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
     return Deleted(message_id=message_id, read_by=read)
 
 
-async def _task(ctx: Context, task_id: str) -> Row | None:
+async def _task(ctx: Context, task_id: str) -> FullTask | None:
     """A task if it is there for the actor's eyes."""
     row = await stored_tasks.visible(ctx.tx, ctx.installation_id, task_id)
     reach = ctx.actor.repositories

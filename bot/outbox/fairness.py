@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from bot.github.rate_limits import READ
 from bot.github.token_buckets import Cost
 from bot.outbox.kinds import KINDS
-from store.engine.transaction import Row
-from store.outbox.writes import PEOPLE
+from store.outbox.writes import PEOPLE, NextWrite
+from store.tables.outbox import WriteRow
 
 # Of four turns at most three in a row are those of people and bookkeeping.
 LONGEST_STREAK = 3
@@ -18,16 +18,21 @@ SPARE = Cost(reserve=RESERVE)
 ON_GRAPHQL = tuple(name for name, kind in KINDS.items() if kind.resource == "graphql")
 
 
-def cost(write: Row) -> Cost:
+def cost(write: WriteRow) -> Cost:
     """Of its next request: one whose outcome is unknown is only looked for."""
-    if write["state"] == "unknown":
-        return READ
-    kind = KINDS[write["kind"]]
-    reserve = 0 if write["lane"] == PEOPLE else RESERVE
+    return READ if write["state"] == "unknown" else cost_of(write["kind"], write["lane"])
+
+
+def cost_of(name: str, lane: int) -> Cost:
+    """Of a write of this kind that was not sent yet."""
+    kind = KINDS[name]
+    reserve = 0 if lane == PEOPLE else RESERVE
     return Cost(kind.resource, mutates=True, notifies=kind.notifies, reserve=reserve)
 
 
-def in_order(first: Sequence[Row], last_turns: Mapping[str, int], streak: int) -> list[Row]:
+def in_order(
+    first: Sequence[NextWrite], last_turns: Mapping[str, int], streak: int
+) -> list[NextWrite]:
     """The first write of each author and lane, in the order in which they get their turn."""
     people = sorted((each for each in first if each["lane"] == PEOPLE), key=_seq)
     agents = sorted(
@@ -37,5 +42,5 @@ def in_order(first: Sequence[Row], last_turns: Mapping[str, int], streak: int) -
     return agents + people if streak >= LONGEST_STREAK else people + agents
 
 
-def _seq(row: Row) -> int:
+def _seq(row: NextWrite) -> int:
     return int(row["seq"])

@@ -15,10 +15,11 @@ from bot.outbox import effects, fairness, kinds, refusals
 from bot.outbox.kinds import Kind, Sending
 from bot.tasks import lifecycle
 from bot.times import SECOND
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror import branches, mirror_rows
 from store.outbox import budgets, sender_leases
 from store.outbox import writes as outbox
+from store.tables.outbox import WriteRow
 from store.tasks import leases
 from store.tasks import tasks as stored_tasks
 
@@ -36,12 +37,12 @@ LAG_TRIES = 2
 MOST_PAGES = 10
 
 
-def only_looks(write: Row) -> bool:
+def only_looks(write: WriteRow) -> bool:
     """Whether the next request of this write only reads."""
     return bool(write["state"] == "unknown")
 
 
-async def fenced_off(tx: Tx, write: Row, now: int) -> dict[str, Any] | None:
+async def fenced_off(tx: Tx, write: WriteRow, now: int) -> dict[str, Any] | None:
     """Why a fenced write must not go out any more, or None."""
     if write["lease_id"] is None:
         return None
@@ -57,7 +58,7 @@ async def fenced_off(tx: Tx, write: Row, now: int) -> dict[str, Any] | None:
     }
 
 
-async def write_out(channel: Channel, keys: Keys, write: Row) -> None:
+async def write_out(channel: Channel, keys: Keys, write: WriteRow) -> None:
     kind = kinds.KINDS[write["kind"]]
     sending = await channel.store.read(lambda tx: _sending(channel, keys, tx, write))
     if sending is None:
@@ -116,7 +117,7 @@ async def _prepared(
 
 
 async def _still_to_be_sent(
-    channel: Channel, keys: Keys, write: Row, prepared: tuple[Any, ...]
+    channel: Channel, keys: Keys, write: WriteRow, prepared: tuple[Any, ...]
 ) -> Sending | None:
     """After the reads: by the same lease of ours, and of its author's."""
 
@@ -133,7 +134,7 @@ async def _still_to_be_sent(
     return None
 
 
-async def _asked(channel: Channel, write: Row, request: Request) -> Answer:
+async def _asked(channel: Channel, write: WriteRow, request: Request) -> Answer:
     here = write["installation_id"]
     if not await channel.store.write(lambda tx: channel.may_go_on(tx, here)):
         raise Unreachable("the line is closed")
@@ -154,7 +155,7 @@ async def _not_prepared(channel: Channel, sending: Sending, kind: Kind, answer: 
 
 
 async def _no_answer(
-    channel: Channel, write: Row, exc: Unreachable | TokenRefused | OutcomeUnknown
+    channel: Channel, write: WriteRow, exc: Unreachable | TokenRefused | OutcomeUnknown
 ) -> None:
     if isinstance(exc, OutcomeUnknown):
         return await _failed(channel, write, "unknown", str(exc))
@@ -166,14 +167,14 @@ async def _no_answer(
     return await _put_off(channel, write, "queued", SECOND << min(write["attempts"], 6))
 
 
-async def _give_back(tx: Tx, write: Row) -> None:
+async def _give_back(tx: Tx, write: WriteRow) -> None:
     """What was taken before it went out."""
     here = (tx, write["installation_id"])
     await limits.spend(*here, fairness.cost(write), back=True)
     await budgets.spend(*here, write["author"], -1)
 
 
-async def _sending(channel: Channel, keys: Keys, tx: Tx, write: Row) -> Sending | None:
+async def _sending(channel: Channel, keys: Keys, tx: Tx, write: WriteRow) -> Sending | None:
     """None if this process was held up for so long that another may have taken over."""
     here = write["installation_id"]
     if not await sender_leases.holds(tx, here, channel.me, SEND_WITHIN):
@@ -207,7 +208,7 @@ async def _answered(channel: Channel, sending: Sending, kind: Kind, answer: Answ
         await _declined(channel, sending, kind, answer)
 
 
-def _result(kind: Kind, write: Row, status: int, answer: Answer) -> dict[str, Any] | None:
+def _result(kind: Kind, write: WriteRow, status: int, answer: Answer) -> dict[str, Any] | None:
     """What is kept of an answer by which it is done; None of any other."""
     lag = status == 404 and write["failures"] < LAG_TRIES
     if status in kind.done and not lag:
@@ -227,7 +228,9 @@ async def _declined(channel: Channel, sending: Sending, kind: Kind, answer: Answ
     return await _refused(channel, write, refusals.explained(kind, answer, state))
 
 
-async def _how_it_is(channel: Channel, write: Row, kind: Kind, asked: Request) -> dict[str, Any]:
+async def _how_it_is(
+    channel: Channel, write: WriteRow, kind: Kind, asked: Request
+) -> dict[str, Any]:
     """For the error's sake alone: without an answer the error says less."""
     here = write["installation_id"]
     if not await channel.store.write(lambda tx: channel.may_go_on(tx, here)):
@@ -262,7 +265,9 @@ async def _look(
     return await _not_seen(channel, write, int(refusal is not None))
 
 
-async def _entries(channel: Channel, write: Row, kind: Kind, look: Request) -> list[Any] | None:
+async def _entries(
+    channel: Channel, write: WriteRow, kind: Kind, look: Request
+) -> list[Any] | None:
     """All that the look lists, page by page; None if GitHub did not give it."""
     entries: list[Any] = []
     here = write["installation_id"]
@@ -285,14 +290,14 @@ async def _entries(channel: Channel, write: Row, kind: Kind, look: Request) -> l
     return None
 
 
-async def _not_seen(channel: Channel, write: Row, failed: int) -> None:
+async def _not_seen(channel: Channel, write: WriteRow, failed: int) -> None:
     """Not seen twice, it is believed not to be there."""
     looks = write["looks"] + 1
     state = "queued" if looks >= LOOKS or failed else "unknown"
     return await _put_off(channel, write, state, LOOK_EVERY, looks=looks, failed=failed)
 
 
-async def _sent(channel: Channel, write: Row, result: dict[str, Any]) -> None:
+async def _sent(channel: Channel, write: WriteRow, result: dict[str, Any]) -> None:
     async def work(tx: Tx) -> None:
         if await outbox.finish(tx, write, "sent", result):
             await _follow(tx, write, result)
@@ -300,12 +305,12 @@ async def _sent(channel: Channel, write: Row, result: dict[str, Any]) -> None:
     await channel.store.write(work)
 
 
-async def _unsent(channel: Channel, write: Row, why: str) -> None:
+async def _unsent(channel: Channel, write: WriteRow, why: str) -> None:
     error = {"code": "github_refused", "message": f"Not sent: {why}.", "details": {}}
     await _refused(channel, write, error)
 
 
-async def _refused(channel: Channel, write: Row, error: dict[str, Any]) -> None:
+async def _refused(channel: Channel, write: WriteRow, error: dict[str, Any]) -> None:
     async def work(tx: Tx) -> None:
         if await outbox.finish(tx, write, "refused", error):
             await effects.apply_failure(tx, write, error["message"])
@@ -313,7 +318,7 @@ async def _refused(channel: Channel, write: Row, error: dict[str, Any]) -> None:
     await channel.store.write(work)
 
 
-async def _failed(channel: Channel, write: Row, state: str, why: str) -> None:
+async def _failed(channel: Channel, write: WriteRow, state: str, why: str) -> None:
     """GitHub gave no clear answer: come again, ever more rarely, but not for ever."""
     # One that was sent just now is looked for, however often it failed before.
     looked_for = state != "unknown" or only_looks(write)
@@ -324,7 +329,7 @@ async def _failed(channel: Channel, write: Row, state: str, why: str) -> None:
     return await _put_off(channel, write, state, wait, looks=write["looks"], failed=1)
 
 
-async def _dead(channel: Channel, write: Row, why: str, *, unknown: bool) -> None:
+async def _dead(channel: Channel, write: WriteRow, why: str, *, unknown: bool) -> None:
     tried = f"It was given up after {MOST_FAILURES} failures; the last: {why}."
     known = " Whether it took effect is not known." if unknown else ""
     error = {"code": "github_away", "message": tried + known, "details": {}}
@@ -337,7 +342,7 @@ async def _dead(channel: Channel, write: Row, why: str, *, unknown: bool) -> Non
 
 
 async def _put_off(
-    channel: Channel, write: Row, state: str, wait: int, *, looks: int = 0, failed: int = 0
+    channel: Channel, write: WriteRow, state: str, wait: int, *, looks: int = 0, failed: int = 0
 ) -> None:
     async def work(tx: Tx) -> None:
         until = await tx.now() + wait
@@ -359,7 +364,7 @@ async def _echo(tx: Tx, sending: Sending) -> dict[str, Any] | None:
     return None
 
 
-async def _follow(tx: Tx, write: Row, result: dict[str, Any]) -> None:
+async def _follow(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None:
     """What a write that took effect means for the mirror and for its task."""
     installation_id, task_id = write["installation_id"], write["task_id"]
     if "branch" in write["arguments"]:
@@ -384,7 +389,7 @@ async def _follow(tx: Tx, write: Row, result: dict[str, Any]) -> None:
             await pull_effects.update_tasks(tx, row, None)
 
 
-async def _branch_moved(tx: Tx, write: Row, head: str) -> None:
+async def _branch_moved(tx: Tx, write: WriteRow, head: str) -> None:
     """Its push is told in a moment; what is committed until then builds on it.
 
     Not if it is found late, when the branch may have moved on.

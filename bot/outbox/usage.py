@@ -10,8 +10,9 @@ from bot.github.rate_limits import SECONDARY, Limits
 from bot.github.token_buckets import ALLOWANCES, Cost
 from bot.outbox import fairness
 from bot.times import SECOND, stamp
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.outbox import budgets, sender_leases, writes
+from store.outbox.writes import QueuedBy
 
 DAY = 24 * 3600 * SECOND
 MOST_SPENDERS = 20
@@ -38,7 +39,7 @@ class Outbox:
     buckets: list[Bucket]
     next_at: int
     empty_in_s: float
-    rows: list[Row]
+    rows: list[QueuedBy]
     spent: dict[str, int]
 
     @property

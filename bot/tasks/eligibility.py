@@ -10,9 +10,11 @@ from bot.tasks import lifecycle
 from bot.tasks.capabilities import lacking
 from bot.tasks.states import OPEN
 from bot.times import stamp
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror import relations
+from store.mirror.relations import Neighbour
 from store.tasks import leases, ready
+from store.tasks.tasks import FullTask
 
 # How many of those that keep a task waiting are named.
 MOST = 10
@@ -37,7 +39,7 @@ class Waits:
     total: int = 0
 
 
-async def waits(tx: Tx, actor: Actor, task: Row) -> Waits:
+async def waits(tx: Tx, actor: Actor, task: FullTask) -> Waits:
     if task["issue_id"] is None:
         return Waits()
     here = (tx, task["installation_id"], task["issue_id"])
@@ -52,7 +54,7 @@ async def waits(tx: Tx, actor: Actor, task: Row) -> Waits:
     )
 
 
-def _names(actor: Actor, rows: list[Row]) -> list[str]:
+def _names(actor: Actor, rows: Sequence[Neighbour]) -> list[str]:
     """Of issues out of the actor's reach only that there is one."""
     reach = actor.repositories
     return [
@@ -61,15 +63,21 @@ def _names(actor: Actor, rows: list[Row]) -> list[str]:
     ]
 
 
-def by_now(task: Row, now: int) -> Row:
+def by_now(task: FullTask, now: int) -> FullTask:
     """As the next claim finds it: nobody's once its lease ran out."""
     if not leases.ran_out(task, now):
         return task
-    gone = dict.fromkeys(("holder", "lease_id", "expires_at", "question"))
-    return task | gone | {"state": "pending"}
+    return {
+        **task,
+        "holder": None,
+        "lease_id": None,
+        "expires_at": None,
+        "question": None,
+        "state": "pending",
+    }
 
 
-def reasons(actor: Actor, task: Row, waits: Waits, has: Sequence[str] | None) -> list[Reason]:
+def reasons(actor: Actor, task: FullTask, waits: Waits, has: Sequence[str] | None) -> list[Reason]:
     """All that stands in the way, what is nearest first. `has`: the agent's capabilities."""
     found = [*_state(actor, task), *_people(actor, task)]
     if task["number"] is None:
@@ -94,7 +102,7 @@ def reasons(actor: Actor, task: Row, waits: Waits, has: Sequence[str] | None) ->
     return found
 
 
-def _state(actor: Actor, task: Row) -> list[Reason]:
+def _state(actor: Actor, task: FullTask) -> list[Reason]:
     if task["holder"] == actor.name:
         return []
     if task["holder"]:
@@ -118,7 +126,7 @@ def _state(actor: Actor, task: Row) -> list[Reason]:
     return []
 
 
-def _people(actor: Actor, task: Row) -> list[Reason]:
+def _people(actor: Actor, task: FullTask) -> list[Reason]:
     found = []
     if task["held"]:
         why = f": {task['held_why']}" if task["held_why"] else ""
@@ -168,7 +176,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST]) + more
 
 
-def text(task: Row, found: Sequence[Reason], waits: Waits, *, mine: bool) -> str:
+def text(task: FullTask, found: Sequence[Reason], waits: Waits, *, mine: bool) -> str:
     """In a few sentences."""
     name = lifecycle.name(task)
     if mine:

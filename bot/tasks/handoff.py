@@ -5,10 +5,12 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from bot.times import stamp
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.messages import messages
 from store.mirror import mirror_rows, pulls
+from store.tables.tasks import LeaseRow
 from store.tasks import leases
+from store.tasks.tasks import FullTask
 
 MOST_FILES = 50
 MOST_MESSAGES = 10
@@ -37,7 +39,7 @@ class HandOff(BaseModel):
     checkpoint: Any = Field(None, description="what the last holder left to resume from")
 
 
-async def of(tx: Tx, task: Row) -> HandOff | None:
+async def of(tx: Tx, task: FullTask) -> HandOff | None:
     """None for a task that nobody held before."""
     i = task["installation_id"]
     last = await leases.last_ended(tx, i, task["id"])
@@ -47,7 +49,7 @@ async def of(tx: Tx, task: Row) -> HandOff | None:
         holder=last["holder"],
         ended=last["state"],
         why=last["ended_why"],
-        ended_at=stamp(last["ended_at"]),
+        ended_at=stamp(last["ended_at"] or last["renewed_at"]),
         note=task["note"],
         progress=task["progress"],
         branch=task["branch"] or await _branch(tx, task),
@@ -65,7 +67,7 @@ async def of(tx: Tx, task: Row) -> HandOff | None:
     )
 
 
-async def _branch(tx: Tx, task: Row) -> str | None:
+async def _branch(tx: Tx, task: FullTask) -> str | None:
     if task["pull_number"] is None:
         return None
     here = (task["installation_id"], task["repository_id"], task["pull_number"])
@@ -73,7 +75,7 @@ async def _branch(tx: Tx, task: Row) -> str | None:
     return pull["head_ref"] if pull else None
 
 
-async def _files(tx: Tx, task: Row, last: Row) -> list[str]:
+async def _files(tx: Tx, task: FullTask, last: LeaseRow) -> list[str]:
     if task["pull_number"] is not None:
         here = (task["installation_id"], task["repository_id"], task["pull_number"])
         if touched := await pulls.files(tx, *here):

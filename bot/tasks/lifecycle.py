@@ -2,19 +2,22 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from bot.errors import Refused
 from bot.identity.actors import BOT
 from bot.repository import repository_settings
 from bot.tasks import publishing
-from bot.tasks.states import LEGAL, OPEN, TaskState
+from bot.tasks.states import LEGAL, OPEN
 from store import events
 from store.agents import agents
 from store.engine import sequences
 from store.engine.transaction import Row, Tx
 from store.mirror import mirror_rows, relations
 from store.outbox import writes
+from store.tables.tasks import LeaseRow, TaskRow, TaskState
 from store.tasks import leases, tasks
+from store.tasks.tasks import FullTask
 
 PROGRESS = "task.progress"
 # What is not shown on the card at once: progress, a quarter of an hour after the last edit; a pull
@@ -30,7 +33,7 @@ RESERVED = ("assigned_to", "assigned_by", "assigned_at")
 HELD = ("held_by", "held_why")
 
 
-async def record(tx: Tx, task: Row, kind: str, actor: str, **data: object) -> None:
+async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) -> None:
     """A step of the task: its event, its audit row, and what people see of it on GitHub."""
     installation_id = task["installation_id"]
     where = task["repository_id"]
@@ -47,7 +50,7 @@ async def record(tx: Tx, task: Row, kind: str, actor: str, **data: object) -> No
         await _show_on_parent(tx, task)
 
 
-async def woken(tx: Tx, task: Row, why: str) -> None:
+async def woken(tx: Tx, task: TaskRow, why: str) -> None:
     """Nothing keeps it waiting any more: for those who wait for work. Its card says nothing new."""
     i, where = task["installation_id"], task["repository_id"]
     data = {"why": why}
@@ -59,7 +62,7 @@ async def show_soon(tx: Tx, installation_id: int, task_id: str) -> None:
     await publishing.show(tx, installation_id, task_id, **CALM[PROGRESS])
 
 
-async def _show_on_parent(tx: Tx, task: Row) -> None:
+async def _show_on_parent(tx: Tx, task: FullTask) -> None:
     """A parent's card tells how far its sub-issues are; that is not urgent."""
     here = (tx, task["installation_id"])
     parents = await relations.targets(*here, "parent", task["issue_id"] or 0)
@@ -70,7 +73,7 @@ async def _show_on_parent(tx: Tx, task: Row) -> None:
 
 
 async def claim(
-    tx: Tx, task: Row, holder: str, lease_s: int | None, paths: Sequence[str] = ()
+    tx: Tx, task: FullTask, holder: str, lease_s: int | None, paths: Sequence[str] = ()
 ) -> Row | None:
     """The new lease, or None when somebody was quicker or the task is not to be had."""
     lease = await leases.grant(tx, task["installation_id"], task["id"], holder, lease_s, paths)
@@ -80,7 +83,7 @@ async def claim(
     return lease
 
 
-async def end_lease(tx: Tx, task: Row, how: str, why: str, to: TaskState, by: str) -> bool:
+async def end_lease(tx: Tx, task: FullTask, how: str, why: str, to: TaskState, by: str) -> bool:
     """End the task's live lease, if it has one; whether it had."""
     lease = await _lease(tx, task)
     told = by == task["holder"]
@@ -92,7 +95,7 @@ async def end_lease(tx: Tx, task: Row, how: str, why: str, to: TaskState, by: st
     return True
 
 
-async def reserve(tx: Tx, task: Row, agent_id: str, actor: str) -> None:
+async def reserve(tx: Tx, task: FullTask, agent_id: str, actor: str) -> None:
     """For an agent alone, without a lease. Raise Refused."""
     state: TaskState = task["state"]
     if state not in ("pending", "assigned"):
@@ -103,7 +106,7 @@ async def reserve(tx: Tx, task: Row, agent_id: str, actor: str) -> None:
     await record(tx, task, "task.assigned", actor, to=agent_id)
 
 
-async def free(tx: Tx, task: Row, actor: str, why: str) -> None:
+async def free(tx: Tx, task: FullTask, actor: str, why: str) -> None:
     """A reservation ends, and anybody may claim the task."""
     if task["state"] != "assigned":
         return
@@ -112,7 +115,7 @@ async def free(tx: Tx, task: Row, actor: str, why: str) -> None:
     await record(tx, task, "task.unassigned", actor, to=task["assigned_to"], why=why)
 
 
-async def hold(tx: Tx, task: Row, actor: str, why: str) -> None:
+async def hold(tx: Tx, task: FullTask, actor: str, why: str) -> None:
     """Nobody claims it, and who has it waits: their lease does not run out meanwhile."""
     held = {"held": 1, "held_by": actor, "held_why": why[:500]}
     await tasks.change(tx, task["installation_id"], task["id"], **held)
@@ -120,16 +123,16 @@ async def hold(tx: Tx, task: Row, actor: str, why: str) -> None:
     await record(tx, task, "task.held", actor, why=why)
 
 
-async def resume(tx: Tx, task: Row, actor: str) -> None:
+async def resume(tx: Tx, task: FullTask, actor: str) -> None:
     """The hold is over; the time of a lease starts anew."""
     none = {"held": 0, **dict.fromkeys(HELD)}
     await tasks.change(tx, task["installation_id"], task["id"], **none)
-    await _unpark(tx, task | none)
+    await _unpark(tx, {**task, "held": 0})
     tx.rings.add("outbox")
     await record(tx, task, "task.resumed", actor)
 
 
-async def ask(tx: Tx, task: Row, question: str, actor: str) -> None:
+async def ask(tx: Tx, task: FullTask, question: str, actor: str) -> None:
     """Its holder asks people, and keeps the task without end until one answers."""
     now = await tx.now()
     here = (tx, task["installation_id"], task["id"])
@@ -138,42 +141,42 @@ async def ask(tx: Tx, task: Row, question: str, actor: str) -> None:
     await record(tx, task, "task.asked", actor)
 
 
-async def answered(tx: Tx, task: Row, actor: str) -> None:
+async def answered(tx: Tx, task: FullTask, actor: str) -> None:
     """Somebody said something: the holder's time starts anew."""
-    none: Row = {"question": None}
+    none: dict[str, None] = {"question": None}
     if actor == task["holder"]:
         none["asked_at"] = None  # otherwise it stays, until a notice told its holder
     await tasks.change(tx, task["installation_id"], task["id"], **none)
-    await _unpark(tx, task | none)
+    await _unpark(tx, {**task, "question": None})
     await record(tx, task, "task.answered", actor)
 
 
-async def unasked(tx: Tx, task: Row, why: str) -> None:
+async def unasked(tx: Tx, task: FullTask, why: str) -> None:
     """Nobody gets to see the question: there is no answer to wait for."""
     none: Row = {"question": None, "asked_at": None}
     await tasks.change(tx, task["installation_id"], task["id"], **none)
-    await _unpark(tx, task | none)
+    await _unpark(tx, {**task, "question": None})
     await record(tx, task, "task.unasked", BOT, why=why)
 
 
-async def _lease(tx: Tx, task: Row) -> Row | None:
+async def _lease(tx: Tx, task: FullTask) -> LeaseRow | None:
     where = task["installation_id"]
     return await leases.get(tx, where, task["lease_id"]) if task["lease_id"] else None
 
 
-async def _park(tx: Tx, task: Row) -> None:
+async def _park(tx: Tx, task: FullTask) -> None:
     if lease := await _lease(tx, task):
         await leases.park(tx, lease)
 
 
-async def _unpark(tx: Tx, task: Row) -> None:
+async def _unpark(tx: Tx, task: FullTask) -> None:
     """Unless something else is awaited."""
     awaited = task["held"] or task["question"] or task["state"] == "in_review"
     if not awaited and (lease := await _lease(tx, task)):
         await leases.unpark(tx, lease)
 
 
-async def release(tx: Tx, task: Row, how: str, why: str, actor: str) -> None:
+async def release(tx: Tx, task: FullTask, how: str, why: str, actor: str) -> None:
     """Back to pending: how is released (by its holder), revoked or expired."""
     if not await end_lease(tx, task, how, why, "pending", actor):
         return
@@ -182,7 +185,7 @@ async def release(tx: Tx, task: Row, how: str, why: str, actor: str) -> None:
     await record(tx, task, f"task.{how}", actor, holder=task["holder"], why=why)
 
 
-async def move(tx: Tx, task: Row, to: TaskState, actor: str, why: str = "") -> None:
+async def move(tx: Tx, task: FullTask, to: TaskState, actor: str, why: str = "") -> None:
     """Take the task to another state. Raise Refused when it cannot go there."""
     state: TaskState = task["state"]
     if to == state:
@@ -213,9 +216,9 @@ def _said(to: TaskState, actor: str, why: str) -> str:
     return f"{what} by {actor}{': ' if why else ''}{why}"
 
 
-def _besides(task: Row, to: TaskState) -> Row:
+def _besides(task: FullTask, to: TaskState) -> dict[str, Any]:
     """What else of a task is not as before in its new state."""
-    new: Row = dict.fromkeys(RESERVED)
+    new: dict[str, Any] = dict.fromkeys(RESERVED)
     if to not in OPEN:
         new |= {"held": 0, **dict.fromkeys(HELD)}
     if to == "failed":
@@ -227,7 +230,7 @@ def _besides(task: Row, to: TaskState) -> Row:
     return new
 
 
-def illegal(task: Row, to: str) -> Refused:
+def illegal(task: FullTask, to: str) -> Refused:
     legal = LEGAL[task["state"]]
     return Refused(
         "illegal_transition",
@@ -238,15 +241,15 @@ def illegal(task: Row, to: str) -> Refused:
     )
 
 
-async def _fit_lease(tx: Tx, task: Row, to: TaskState) -> None:
+async def _fit_lease(tx: Tx, task: FullTask, to: TaskState) -> None:
     """A review parks the lease; going back to work starts its time anew."""
     if to == "in_review":
         await _park(tx, task)
     elif to == "in_progress":
-        await _unpark(tx, task | {"state": to})
+        await _unpark(tx, {**task, "state": to})
 
 
-async def expire(tx: Tx, lease: Row) -> bool:
+async def expire(tx: Tx, lease: LeaseRow) -> bool:
     """Free what a dead agent holds, unless it showed itself; False while another is at the task."""
     # Whoever claims comes by here: they must not wait for each other, and be late for their own.
     if await tasks.being_changed(tx, lease["installation_id"], lease["task_id"]):
@@ -271,12 +274,12 @@ async def lapse(tx: Tx, which: Row) -> bool:
     return True
 
 
-def name(task: Row) -> str:
+def name(task: FullTask) -> str:
     """`owner/repo#12`, or the id while GitHub has not numbered it."""
     return f"{task['full_name']}#{task['number']}" if task["number"] else str(task["id"])
 
 
-async def find(tx: Tx, installation_id: int, ref: str) -> Row:
+async def find(tx: Tx, installation_id: int, ref: str) -> FullTask:
     """A task by `owner/repo#12` or its id. Raise Refused."""
     full_name, sign, number = ref.rpartition("#")
     label = repository_settings.DEFAULTS.task_label

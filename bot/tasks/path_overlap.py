@@ -15,6 +15,7 @@ from store.engine.transaction import Row, Tx
 from store.mirror import mirror_rows, pulls
 from store.tasks import leases
 from store.tasks import tasks as stored
+from store.tasks.tasks import FullTask
 
 # How many are told of, and how many paths of each.
 MOST = 10
@@ -96,14 +97,14 @@ def _up(path: str) -> list[str]:
     return ["/".join(parts[:n]) for n in range(len(parts) + 1)]
 
 
-async def found(tx: Tx, task: Row, paths: Sequence[str]) -> list[Overlap]:
+async def found(tx: Tx, task: FullTask, paths: Sequence[str]) -> list[Overlap]:
     """Other live claims, and open pull requests, on these paths or the files of its own."""
     mine = named(paths) + await _proposed(tx, task)
     return _meeting(mine, await _others(tx, task))[:MOST] if mine else []
 
 
 async def claimed(
-    tx: Tx, task: Row, actor: str, before: Sequence[str] | None = None
+    tx: Tx, task: FullTask, actor: str, before: Sequence[str] | None = None
 ) -> list[Overlap]:
     """Whom a claim meets. They are told, but for what they met by the paths named `before`."""
     paths, proposed = await paths_of(tx, task), await _proposed(tx, task)
@@ -117,13 +118,13 @@ async def claimed(
     return now
 
 
-async def paths_of(tx: Tx, task: Row) -> list[str]:
+async def paths_of(tx: Tx, task: FullTask) -> list[str]:
     """What its holder named."""
     lease = await leases.get(tx, task["installation_id"], task["lease_id"])
     return leases.paths_of(lease) if lease else []
 
 
-async def _proposed(tx: Tx, task: Row) -> list[Path]:
+async def _proposed(tx: Tx, task: FullTask) -> list[Path]:
     """What its own open pull request touches."""
     if task["pull_number"] is None:
         return []
@@ -131,7 +132,7 @@ async def _proposed(tx: Tx, task: Row) -> list[Path]:
     return _files(await pulls.files_if_open(tx, *where))
 
 
-async def _others(tx: Tx, task: Row) -> list[Side]:
+async def _others(tx: Tx, task: FullTask) -> list[Side]:
     where = (task["installation_id"], task["repository_id"], task["full_name"])
     return [
         each
@@ -151,7 +152,7 @@ async def _sides(tx: Tx, installation_id: int, repository_id: int, full_name: st
             f"{full_name}#{each['number']}",
             each["holder"],
             each["pull_number"],
-            named(each["paths"]) + touched.get(each["pull_number"], []),
+            named(each["paths"]) + touched.get(each["pull_number"] or 0, []),
         )
         for each in claims
     ]
@@ -184,7 +185,7 @@ def _overlap(side: Side, paths: list[str]) -> Overlap:
     )
 
 
-async def tell(tx: Tx, task: Row, actor: str, found: Sequence[Overlap]) -> None:
+async def tell(tx: Tx, task: FullTask, actor: str, found: Sequence[Overlap]) -> None:
     """Both sides, but for who did it and has it as an answer; both cards follow."""
     mine = Overlap(
         task=lifecycle.name(task),

@@ -28,7 +28,8 @@ async def show(
     target = f"card {task_id}"
     was_due = await writes.supersede(tx, installation_id, "card", target)
     last = await writes.results(tx, installation_id, target, 1) if every else []
-    next_at = last[0]["finished_at"] + every if last else await tx.now() + delay
+    written_at = last[0]["finished_at"] if last else None
+    next_at = await tx.now() + delay if written_at is None else written_at + every
     # What was urgent before stays so.
     next_at = next_at if was_due is None else min(next_at, was_due)
     await writes.queue(

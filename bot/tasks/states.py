@@ -1,10 +1,9 @@
 """The task's state machine, as a table: from each state, where it may go."""
 
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, get_args
 
-TaskState: TypeAlias = Literal[
-    "pending", "assigned", "in_progress", "in_review", "completed", "failed", "cancelled"
-]
+from store.tables.tasks import TaskState
+
 STATES: tuple[TaskState, ...] = get_args(TaskState)
 
 LEGAL: dict[TaskState, tuple[TaskState, ...]] = {

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
 from store.mirror.mirror_rows import PRESENT, VISIBLE
+from store.tables.agents import AgentKeyRow, AgentRow, Role
 
 COLUMNS = (
     "installation_id",
@@ -57,32 +58,59 @@ class Sought:
     capability: Sequence[str] | None = None
 
 
+class Holding(TypedDict):
+    """A task that an agent holds."""
+
+    holder: str
+    id: str
+    number: int | None
+    repository_id: int
+    full_name: str
+
+
+class Report(TypedDict):
+    """How an agent said that it is."""
+
+    installation_id: int
+    id: str
+    health: dict[str, Any]
+
+
+class KeyInfo(TypedDict):
+    """A key without its hash."""
+
+    id: str
+    agent_id: str
+    role: Role
+    created_at: int
+
+
 async def add_key(tx: Tx, row: Row) -> None:
     await tx.run(sql.insert("agent_keys", KEY_COLUMNS), **row)
 
 
-async def find_key(tx: Tx, key_id: str) -> Row | None:
+async def find_key(tx: Tx, key_id: str) -> AgentKeyRow | None:
     """The key if it was not revoked."""
     q = "SELECT * FROM agent_keys WHERE id = :id AND revoked_at IS NULL"
     return await tx.one(q, id=key_id)
 
 
-async def entered(tx: Tx, row: Row) -> Row:
+async def entered(tx: Tx, row: Row) -> AgentRow:
     """The agent's row as it is, locked; one that was not here is added as if it had left."""
     # Of two calls at once only one finds it away: whoever changes `left_at` first.
     new = sql.insert_new(tx.dialect, "agents", (*COLUMNS, "left_at"), ("installation_id", "id"))
-    await tx.run(new, **_encoded(SILENT | row), left_at=row["registered_at"])
+    await tx.run(new, **_encoded({**SILENT, **row}), left_at=row["registered_at"])
     (found,) = await locked(tx, row["installation_id"], [row["id"]])
     return found
 
 
-async def get(tx: Tx, installation_id: int, agent_id: str) -> Row | None:
+async def get(tx: Tx, installation_id: int, agent_id: str) -> AgentRow | None:
     q = "SELECT * FROM agents WHERE installation_id = :i AND id = :a"
     row = await tx.one(q, i=installation_id, a=agent_id)
     return _decoded(row) if row else None
 
 
-async def locked(tx: Tx, installation_id: int, agent_ids: Sequence[str]) -> list[Row]:
+async def locked(tx: Tx, installation_id: int, agent_ids: Sequence[str]) -> list[AgentRow]:
     """Those of them that there are, by id, which nobody else changes meanwhile.
 
     Tasks are locked first, then leases, then agents.
@@ -93,15 +121,15 @@ async def locked(tx: Tx, installation_id: int, agent_ids: Sequence[str]) -> list
 
 async def change(tx: Tx, installation_id: int, agent_ids: Sequence[str], **values: Any) -> None:
     """Set columns of agents."""
-    values = _encoded(values)
-    sets = ", ".join(f"{c} = :{c}" for c in values)
+    encoded = _encoded(values)
+    sets = ", ".join(f"{c} = :{c}" for c in encoded)
     q = f"UPDATE agents SET {sets} WHERE installation_id = :i AND id IN :ids"
-    await tx.run(q, i=installation_id, ids=tuple(agent_ids), **values)
+    await tx.run(q, i=installation_id, ids=tuple(agent_ids), **encoded)
 
 
 async def page(
     tx: Tx, installation_id: int, sought: Sought, after: str, limit: int
-) -> tuple[list[Row], str | None]:
+) -> tuple[list[AgentRow], str | None]:
     """Some by id, and after which id to go on: a page may be short, and not the last."""
     end = None if sought.parent else await _window(tx, installation_id, after)
     where, given = _conditions(sought)
@@ -131,9 +159,9 @@ async def _window(tx: Tx, installation_id: int, after: str) -> str | None:
     return row["id"] if row else None
 
 
-def _conditions(sought: Sought) -> tuple[list[str], Row]:
+def _conditions(sought: Sought) -> tuple[list[str], dict[str, Any]]:
     where = [BY_STATUS[sought.status]]
-    given: Row = {"idle": sought.idle, "inactive": sought.inactive}
+    given: dict[str, Any] = {"idle": sought.idle, "inactive": sought.inactive}
     for column, value in (
         ("system_name", sought.system),
         ("role", sought.role),
@@ -194,7 +222,9 @@ async def held_tasks(
     return [row["task_id"] for row in rows]
 
 
-async def holdings(tx: Tx, installation_id: int, agent_ids: Sequence[str], each: int) -> list[Row]:
+async def holdings(
+    tx: Tx, installation_id: int, agent_ids: Sequence[str], each: int
+) -> list[Holding]:
     """What they hold now, so many of each, oldest first: with `holder`, `number`, `full_name`."""
     return await tx.all(
         "SELECT held.holder, t.id, t.number, t.repository_id, r.full_name FROM ("
@@ -223,7 +253,7 @@ async def requests_for(tx: Tx, installation_id: int, agent_id: str) -> int:
     return int(row["n"]) if row else 0
 
 
-async def reporting(tx: Tx, since: int, limit: int) -> list[Row]:
+async def reporting(tx: Tx, since: int, limit: int) -> list[Report]:
     """Of all installations those that told how they are, and were heard of since then."""
     rows = await tx.all(
         "SELECT installation_id, id, health FROM agents WHERE last_active_at > :since "
@@ -248,15 +278,15 @@ async def touch(tx: Tx, installation_id: int, agent_id: str, now: int, calls: in
 
 def _encoded(values: Row) -> Row:
     as_json = {c: json.dumps(values[c]) for c in ("capabilities", "health") if c in values}
-    return values | as_json
+    return {**values, **as_json}
 
 
-def _decoded(row: Row) -> Row:
+def _decoded(row: AgentRow) -> AgentRow:
     health = row["health"] and json.loads(row["health"])
-    return row | {"capabilities": json.loads(row["capabilities"]), "health": health}
+    return {**row, "capabilities": json.loads(row["capabilities"]), "health": health}
 
 
-async def keys_of(tx: Tx, installation_id: int) -> list[Row]:
+async def keys_of(tx: Tx, installation_id: int) -> list[KeyInfo]:
     """The keys that were not revoked, by agent; never their hashes."""
     return await tx.all(
         "SELECT id, agent_id, role, created_at FROM agent_keys WHERE installation_id = :i "

@@ -1,17 +1,18 @@
 """What agents left to resume from: sealed, one for each task and one for none, as `''`."""
 
 from store.engine import sql
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
+from store.tables.agents import CheckpointRow
 
 COLUMNS = ("installation_id", "agent_id", "task_id", "saved_at", "sealed")
 KEY = ("installation_id", "agent_id", "task_id")
 
 
-async def put(tx: Tx, row: Row) -> None:
+async def put(tx: Tx, row: CheckpointRow) -> None:
     await tx.run(sql.upsert(tx.dialect, "checkpoints", COLUMNS, KEY), **row)
 
 
-async def get(tx: Tx, installation_id: int, agent_id: str, task_id: str) -> Row | None:
+async def get(tx: Tx, installation_id: int, agent_id: str, task_id: str) -> CheckpointRow | None:
     return await tx.one(
         "SELECT * FROM checkpoints WHERE installation_id = :i AND agent_id = :a AND task_id = :t",
         i=installation_id,

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from store.engine import sql
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror.mirror_rows import PRESENT, VISIBLE
+from store.tables.contexts import ContextRow
 
 COLUMNS = (
     "installation_id",
@@ -27,7 +28,15 @@ SELECT = (
 )
 
 
-async def create(tx: Tx, row: Row) -> None:
+class FullContext(ContextRow):
+    """A context with its task's repository and number, if it belongs to a task."""
+
+    repository_id: int | None
+    number: int | None
+    full_name: str | None
+
+
+async def create(tx: Tx, row: ContextRow) -> None:
     await tx.run(sql.insert("contexts", COLUMNS), **row)
 
 
@@ -37,11 +46,11 @@ async def owned(tx: Tx, installation_id: int, owner: str) -> int:
     return row["n"] if row else 0
 
 
-async def get(tx: Tx, installation_id: int, context_id: str) -> Row | None:
+async def get(tx: Tx, installation_id: int, context_id: str) -> FullContext | None:
     return await tx.one(f"{SELECT} AND c.id = :c", i=installation_id, c=context_id)
 
 
-async def several(tx: Tx, installation_id: int, context_ids: Sequence[str]) -> list[Row]:
+async def several(tx: Tx, installation_id: int, context_ids: Sequence[str]) -> list[FullContext]:
     """As they are at one moment."""
     q = f"{SELECT} AND c.id IN :ids ORDER BY c.id"
     return await tx.all(q, i=installation_id, ids=tuple(context_ids))
@@ -55,7 +64,7 @@ async def listed(
     owner: str | None = None,
     after: str = "",
     limit: int,
-) -> list[Row]:
+) -> list[FullContext]:
     """All of the installation, or of a task, or of an owner, by id."""
     where = "c.task_id = :t AND " if task_id is not None else ""
     where += "c.owner = :o AND " if owner is not None else ""

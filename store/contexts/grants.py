@@ -1,9 +1,11 @@
 """Whom contexts are shared with: an agent, a role, or the holder of a task."""
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 from store.engine import sql
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
+from store.tables.contexts import ContextGrantRow
 
 COLUMNS = (
     "installation_id",
@@ -18,7 +20,16 @@ KEY = ("installation_id", "context_id", "grantee")
 MOST_HELD = 200
 
 
-async def grant(tx: Tx, row: Row) -> None:
+class Grant(TypedDict):
+    grantee: str
+    access: str
+
+
+class GrantOn(Grant):
+    context_id: str
+
+
+async def grant(tx: Tx, row: ContextGrantRow) -> None:
     await tx.run(sql.upsert(tx.dialect, "context_grants", COLUMNS, KEY), **row)
 
 
@@ -32,7 +43,7 @@ async def revoke(tx: Tx, installation_id: int, context_id: str, grantee: str) ->
     )
 
 
-async def of(tx: Tx, installation_id: int, context_id: str) -> list[Row]:
+async def of(tx: Tx, installation_id: int, context_id: str) -> list[Grant]:
     """Whom it is shared with: `grantee` and `access`."""
     return await tx.all(
         "SELECT grantee, access FROM context_grants WHERE installation_id = :i "
@@ -44,7 +55,7 @@ async def of(tx: Tx, installation_id: int, context_id: str) -> list[Row]:
 
 async def granted(
     tx: Tx, installation_id: int, grantees: Sequence[str], context_ids: Sequence[str]
-) -> list[Row]:
+) -> list[GrantOn]:
     """Of these contexts what these grantees were given: `context_id`, `grantee`, `access`."""
     return await tx.all(
         "SELECT context_id, grantee, access FROM context_grants WHERE installation_id = :i "

@@ -3,18 +3,19 @@
 import json
 
 from store.engine import sql
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
+from store.tables.contexts import ContextSnapshotRow
 
 COLUMNS = ("installation_id", "id", "name", "author", "at", "members")
 
 
-async def add(tx: Tx, row: Row) -> None:
+async def add(tx: Tx, row: ContextSnapshotRow) -> None:
     """`members`: versions by context id."""
     row = row | {"members": json.dumps(row["members"])}
     await tx.run(sql.insert("context_snapshots", COLUMNS), **row)
 
 
-async def get(tx: Tx, installation_id: int, snapshot_id: str) -> Row | None:
+async def get(tx: Tx, installation_id: int, snapshot_id: str) -> ContextSnapshotRow | None:
     q = "SELECT * FROM context_snapshots WHERE installation_id = :i AND id = :s"
     row = await tx.one(q, i=installation_id, s=snapshot_id)
     return _decoded(row) if row else None
@@ -22,7 +23,7 @@ async def get(tx: Tx, installation_id: int, snapshot_id: str) -> Row | None:
 
 async def listed(
     tx: Tx, installation_id: int, author: str | None, before: str, limit: int
-) -> list[Row]:
+) -> list[ContextSnapshotRow]:
     """All, or an author's, the newest first."""
     where = "" if author is None else "author = :a AND "
     more = {} if author is None else {"a": author}
@@ -43,5 +44,5 @@ async def count(tx: Tx, installation_id: int, author: str) -> int:
     return row["n"] if row else 0
 
 
-def _decoded(row: Row) -> Row:
-    return row | {"members": json.loads(row["members"])}
+def _decoded(row: ContextSnapshotRow) -> ContextSnapshotRow:
+    return {**row, "members": json.loads(row["members"])}

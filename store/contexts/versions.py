@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from typing import TypedDict
 
 from store.engine import sql
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
+from store.tables.contexts import ContextVersionRow
 
 COLUMNS = (
     "installation_id",
@@ -21,11 +23,24 @@ COLUMNS = (
 ABOUT = "version, author, at, note, checksum, size"
 
 
-async def add(tx: Tx, row: Row) -> None:
+class VersionInfo(TypedDict):
+    """A version without its content."""
+
+    version: int
+    author: str
+    at: int
+    note: str
+    checksum: str
+    size: int
+
+
+async def add(tx: Tx, row: ContextVersionRow) -> None:
     await tx.run(sql.insert("context_versions", COLUMNS), **row)
 
 
-async def get(tx: Tx, installation_id: int, context_id: str, number: int) -> Row | None:
+async def get(
+    tx: Tx, installation_id: int, context_id: str, number: int
+) -> ContextVersionRow | None:
     return await tx.one(
         "SELECT * FROM context_versions "
         "WHERE installation_id = :i AND context_id = :c AND version = :v",
@@ -49,7 +64,7 @@ async def size(tx: Tx, installation_id: int, versions: Mapping[str, int]) -> int
 
 async def history(
     tx: Tx, installation_id: int, context_id: str, upto: int, limit: int
-) -> list[Row]:
+) -> list[VersionInfo]:
     """What is known of its versions beside their content, the newest first."""
     return await tx.all(
         f"SELECT {ABOUT} FROM context_versions WHERE installation_id = :i AND context_id = :c "

@@ -1,6 +1,7 @@
 """The answers of mutations that committed, so that none is done twice."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from store.engine import sql
@@ -26,7 +27,7 @@ async def begin(tx: Tx, installation_id: int, key: str, now: int) -> dict[str, A
     return json.loads(row["result"]) if row and row["result"] else None
 
 
-async def keep(tx: Tx, installation_id: int, key: str, result: dict[str, Any]) -> None:
+async def keep(tx: Tx, installation_id: int, key: str, result: Mapping[str, Any]) -> None:
     await tx.run(
         "UPDATE requests SET result = :result WHERE installation_id = :i AND request_key = :k",
         i=installation_id,

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -112,20 +112,19 @@ class MySQLTx:
         await cursor.execute(for_mysql(sql), params)
         return cursor
 
-    async def all(self, sql: str, **params: Any) -> list[Row]:
+    async def all(self, sql: str, **params: Any) -> list[Any]:
         cursor = await self._execute(sql, params)
         return list(await cursor.fetchall())
 
-    async def one(self, sql: str, **params: Any) -> Row | None:
+    async def one(self, sql: str, **params: Any) -> Any | None:
         cursor = await self._execute(sql, params)
-        row: Row | None = await cursor.fetchone()
-        return row
+        return await cursor.fetchone()
 
     async def run(self, sql: str, **params: Any) -> int:
         cursor = await self._execute(sql, params)
         return int(cursor.rowcount)
 
-    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+    async def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         cursor = await self._connection.cursor()
         if ALIAS in sql:
             # Of these aiomysql would send a statement for each row.

@@ -9,6 +9,7 @@ Until then no query finds such a row; its own transaction reads it with `pending
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from itertools import groupby
+from typing import Any
 
 from store.engine import sql, wakeups
 from store.engine.transaction import Numbered, Row, Tx
@@ -24,11 +25,11 @@ def append(tx: Tx, table: str, installation_id: int, row: Row) -> None:
     )
 
 
-def pending(tx: Tx, table: str, installation_id: int) -> list[Row]:
+def pending(tx: Tx, table: str, installation_id: int) -> list[Any]:
     """The rows that this transaction appended to `table`, in order, with a provisional `seq`."""
     here = (table, installation_id)
     rows = [each.row for each in tx.numbered if (each.table, each.installation_id) == here]
-    return [row | {"seq": UNNUMBERED + n} for n, row in enumerate(rows)]
+    return [{**row, "seq": UNNUMBERED + n} for n, row in enumerate(rows)]
 
 
 def withdraw(tx: Tx, table: str, installation_id: int, ids: Collection[str]) -> None:
@@ -69,7 +70,7 @@ async def _number(tx: Tx, installation_id: int, rows: Sequence[Numbered]) -> Non
     # Everybody else of the installation waits meanwhile: a statement for each table, not each row.
     alike: dict[tuple[str, tuple[str, ...]], list[Row]] = defaultdict(list)
     for seq, each in enumerate(rows, first):
-        row = each.row | {"seq": seq}
+        row = {**each.row, "seq": seq}
         alike[each.table, tuple(row)].append(row)
     for (name, columns), numbered in alike.items():
         await tx.many(sql.insert(name, columns), numbered)

@@ -7,7 +7,7 @@ import asyncio
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,10 +74,10 @@ class SQLiteTx:
         sql, params = spread(sql, params)
         return self._db.execute(for_sqlite(sql), params)
 
-    async def all(self, sql: str, **params: Any) -> list[Row]:
+    async def all(self, sql: str, **params: Any) -> list[Any]:
         return [dict(row) for row in self._execute(sql, params)]
 
-    async def one(self, sql: str, **params: Any) -> Row | None:
+    async def one(self, sql: str, **params: Any) -> Any | None:
         cursor = self._execute(sql, params)
         row = cursor.fetchone()
         cursor.close()
@@ -86,7 +86,7 @@ class SQLiteTx:
     async def run(self, sql: str, **params: Any) -> int:
         return self._execute(sql, params).rowcount
 
-    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+    async def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         self._db.executemany(for_sqlite(sql), rows)
 
 

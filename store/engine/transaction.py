@@ -1,12 +1,13 @@
 """What a function of the store may do inside a transaction, on either engine."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from store.engine.sql import Dialect
 from store.engine.wakeups import Bell
 
-Row: TypeAlias = dict[str, Any]
+# A row of any table, or any part of one: to be read only.
+Row: TypeAlias = Mapping[str, Any]
 T = TypeVar("T")
 
 
@@ -22,7 +23,11 @@ class Numbered:
 
 
 class Tx(Protocol):
-    """One transaction. Rows are dicts by column; parameters are named `:name` in the SQL."""
+    """One transaction. Parameters are named `:name` in the SQL.
+
+    Rows are dicts by column, and `Any` to mypy: the function that has the SQL declares their type,
+    one of `store.tables` or a TypedDict of its own.
+    """
 
     numbered: list[Numbered]
     rings: set[str]
@@ -33,12 +38,12 @@ class Tx(Protocol):
     async def now(self) -> int:
         """Microseconds UTC, the same throughout the transaction."""
 
-    async def all(self, sql: str, **params: Any) -> list[Row]: ...
-    async def one(self, sql: str, **params: Any) -> Row | None: ...
+    async def all(self, sql: str, **params: Any) -> list[Any]: ...
+    async def one(self, sql: str, **params: Any) -> Any | None: ...
     async def run(self, sql: str, **params: Any) -> int:
         """Run a statement: the number of rows it matched, changed or not."""
 
-    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+    async def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run one INSERT for each of the rows."""
 
 

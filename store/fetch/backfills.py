@@ -5,10 +5,12 @@ kill at any moment loses at most the page under way. `repository_id` 0: its owne
 """
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
 from store.mirror.mirror_rows import PRESENT, VISIBLE
+from store.tables.fetch import BackfillRow
 
 KEY = ("installation_id", "repository_id", "part")
 COLUMNS = (*KEY, "state", "since", "reached", "not_before", "started_at")
@@ -16,6 +18,37 @@ COLUMNS = (*KEY, "state", "since", "reached", "not_before", "started_at")
 BACKOFF_S = (5, 15, 60, 300, 900)
 SECOND = 1_000_000
 OF_ONE = "AND b.installation_id = :i"
+
+
+class RepositoryKey(TypedDict):
+    installation_id: int
+    id: int
+
+
+class PartProgress(TypedDict):
+    """How far a part is; `name`: the repository's, or the owner's."""
+
+    installation_id: int
+    repository_id: int
+    name: str
+    part: str
+    state: str
+    seen: int
+    calls: int
+    expected: int | None
+    attempts: int
+    error: str | None
+    started_at: int
+    finished_at: int | None
+
+
+class Unfinished(TypedDict):
+    """A repository of which something is still to fetch."""
+
+    id: int
+    name: str
+    seen: int
+    expected: int
 
 
 async def begin(
@@ -83,7 +116,7 @@ async def forget(tx: Tx, installation_id: int, repository_id: int | None = None)
     await tx.run(f"DELETE FROM backfills WHERE {where}", i=installation_id, **more)
 
 
-async def unbegun(tx: Tx, limit: int) -> list[Row]:
+async def unbegun(tx: Tx, limit: int) -> list[RepositoryKey]:
     """Repositories that are there and were never fetched: `installation_id`, `id`."""
     return await tx.all(
         f"SELECT r.installation_id, r.id FROM repositories r WHERE {VISIBLE} AND {PRESENT} "
@@ -105,7 +138,7 @@ async def unbegun_owners(tx: Tx, limit: int) -> list[int]:
     return [row["installation_id"] for row in rows]
 
 
-async def due(tx: Tx, installation_id: int) -> Row | None:
+async def due(tx: Tx, installation_id: int) -> BackfillRow | None:
     """The next part to go on with."""
     q = (
         "SELECT * FROM backfills WHERE installation_id = :i AND state = 'queued' "
@@ -114,7 +147,7 @@ async def due(tx: Tx, installation_id: int) -> Row | None:
     return await tx.one(q, i=installation_id, now=await tx.now())
 
 
-async def lock(tx: Tx, part: Row) -> bool:
+async def lock(tx: Tx, part: BackfillRow) -> bool:
     """Whether it is still as it was; then nobody else changes it before this transaction ends."""
     row = await tx.one(
         "SELECT calls, started_at FROM backfills WHERE installation_id = :i "
@@ -128,7 +161,7 @@ async def lock(tx: Tx, part: Row) -> bool:
 
 async def advance(
     tx: Tx,
-    part: Row,
+    part: BackfillRow,
     *,
     seen: int,
     expected: int | None,
@@ -159,7 +192,7 @@ async def settle(tx: Tx, part: Row) -> None:
     await _change(tx, part, state="done", finished_at=await tx.now())
 
 
-async def failed(tx: Tx, part: Row, error: str) -> None:
+async def failed(tx: Tx, part: BackfillRow, error: str) -> None:
     """Try again later, ever more rarely."""
     wait = BACKOFF_S[min(part["attempts"], len(BACKOFF_S) - 1)] * SECOND
     await _change(
@@ -171,7 +204,7 @@ async def failed(tx: Tx, part: Row, error: str) -> None:
     )
 
 
-async def refused(tx: Tx, part: Row, error: str) -> None:
+async def refused(tx: Tx, part: BackfillRow, error: str) -> None:
     """GitHub does not let the App have it."""
     now = await tx.now()
     await _change(tx, part, state="refused", error=error[:4000], finished_at=now)
@@ -189,7 +222,7 @@ async def _change(tx: Tx, part: Row, **values: object) -> None:
     )
 
 
-async def progress(tx: Tx, installation_id: int | None = None) -> list[Row]:
+async def progress(tx: Tx, installation_id: int | None = None) -> list[PartProgress]:
     """By repository with something still to fetch or refused, or all of one installation."""
     where = "b.state <> 'done'" if installation_id is None else "b.installation_id = :i"
     more = {} if installation_id is None else {"i": installation_id}
@@ -205,7 +238,7 @@ async def progress(tx: Tx, installation_id: int | None = None) -> list[Row]:
     )
 
 
-async def unfinished(tx: Tx, installation_id: int | None = None) -> list[Row]:
+async def unfinished(tx: Tx, installation_id: int | None = None) -> list[Unfinished]:
     """The first repositories that are not whole yet: `name`, `seen`, `expected`."""
     one, more = ("", {}) if installation_id is None else (OF_ONE, {"i": installation_id})
     return await tx.all(

@@ -5,6 +5,7 @@ from typing import Any
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
+from store.tables.fetch import PendingReadRow
 
 COLUMNS = (
     "installation_id",
@@ -70,7 +71,7 @@ async def _queued(tx: Tx, row: Row) -> dict[str, Any]:
     return json.loads(known["arguments"]) if known else {}
 
 
-async def due(tx: Tx, installation_id: int, priority: int) -> Row | None:
+async def due(tx: Tx, installation_id: int, priority: int) -> PendingReadRow | None:
     """The next of that priority."""
     q = (
         "SELECT * FROM pending_reads WHERE installation_id = :i AND state = 'queued' "
@@ -91,7 +92,7 @@ async def waiting(tx: Tx, installation_id: int, priority: int) -> int:
     return int(row["n"]) if row else 0
 
 
-async def answered(tx: Tx, read: Row, error: str | None = None) -> None:
+async def answered(tx: Tx, read: PendingReadRow, error: str | None = None) -> None:
     """Done, unless it was asked again meanwhile. `error`: GitHub will not say."""
     await tx.run(
         "UPDATE pending_reads SET state = 'answered', answered_at = :now, error = :error "
@@ -105,18 +106,20 @@ async def answered(tx: Tx, read: Row, error: str | None = None) -> None:
     )
 
 
-async def failed(tx: Tx, read: Row, error: str) -> None:
+async def failed(tx: Tx, read: PendingReadRow, error: str) -> None:
     """Try again later, ever more rarely: GitHub may be away for a day."""
     wait = BACKOFF_S[min(read["attempts"], len(BACKOFF_S) - 1)]
     await _put_off(tx, read, await tx.now() + wait * 1_000_000, error, 1)
 
 
-async def put_off(tx: Tx, read: Row, until: int) -> None:
+async def put_off(tx: Tx, read: PendingReadRow, until: int) -> None:
     """Not its own fault: GitHub said wait."""
     await _put_off(tx, read, until, None, 0)
 
 
-async def _put_off(tx: Tx, read: Row, until: int, error: str | None, attempts: int) -> None:
+async def _put_off(
+    tx: Tx, read: PendingReadRow, until: int, error: str | None, attempts: int
+) -> None:
     await tx.run(
         "UPDATE pending_reads SET attempts = attempts + :attempts, not_before = :at, "
         "error = :error WHERE installation_id = :i AND kind = :k AND subject = :s "

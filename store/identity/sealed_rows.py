@@ -1,6 +1,7 @@
 """What is sealed under a secret, in whichever table: how it is found, and sealed anew."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from store.engine.transaction import Row, Tx
 
@@ -51,10 +52,11 @@ async def replace(tx: Tx, which: Sealed, row: Row, sealed: bytes, key_id: str) -
     """`key_id` goes before the bytes where there is no column for it."""
     where = " AND ".join(f"{name} = :{name}" for name in which.key)
     key = {name: row[name] for name in which.key}
+    values: dict[str, Any]
     if which.prefix:
-        sets, values = "sealed = :sealed", Row(sealed=key_id.encode() + sealed)
+        sets, values = "sealed = :sealed", {"sealed": key_id.encode() + sealed}
     else:
-        sets, values = "sealed = :sealed, key_id = :k", Row(sealed=sealed, k=key_id)
+        sets, values = "sealed = :sealed, key_id = :k", {"sealed": sealed, "k": key_id}
     await tx.run(f"UPDATE {which.table} SET {sets} WHERE {where}", **key, **values)
 
 

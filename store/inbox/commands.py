@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
+from store.tables.inbox import CommandRow
 
 COLUMNS = (
     "installation_id",
@@ -28,8 +29,8 @@ KEY = ("installation_id", "source_kind", "source_id", "text_hash", "nth")
 IS_KEY = " AND ".join(f"{k} = :{k}" for k in KEY)
 
 
-def key(row: Row) -> Row:
-    return {k: row[k] for k in KEY}
+def key(row: CommandRow) -> Row:
+    return {k: v for k, v in row.items() if k in KEY}
 
 
 async def add(tx: Tx, rows: Sequence[Row]) -> None:
@@ -38,8 +39,8 @@ async def add(tx: Tx, rows: Sequence[Row]) -> None:
     for row in rows:
         await tx.run(
             sql.insert_new(tx.dialect, "commands", COLUMNS, KEY),
-            **row
-            | {
+            **{
+                **row,
                 "words": json.dumps(row["words"]),
                 "state": "waiting",
                 "not_before": now,
@@ -49,7 +50,7 @@ async def add(tx: Tx, rows: Sequence[Row]) -> None:
     tx.rings.add("inbox")
 
 
-async def due(tx: Tx, limit: int) -> list[Row]:
+async def due(tx: Tx, limit: int) -> list[CommandRow]:
     q = (
         "SELECT * FROM commands WHERE state = 'waiting' AND not_before <= :now "
         "ORDER BY received_at, source_id, line LIMIT :n"
@@ -57,14 +58,14 @@ async def due(tx: Tx, limit: int) -> list[Row]:
     return await tx.all(q, now=await tx.now(), n=limit)
 
 
-async def take(tx: Tx, which: Row) -> Row | None:
+async def take(tx: Tx, which: CommandRow) -> CommandRow | None:
     """Lock one that waits, in this transaction."""
     q = f"SELECT * FROM commands WHERE {IS_KEY} AND state = 'waiting' FOR UPDATE"
     row = await tx.one(q, **key(which))
     return row | {"words": json.loads(row["words"])} if row else None
 
 
-async def answer(tx: Tx, which: Row, state: str, text: str | None) -> None:
+async def answer(tx: Tx, which: CommandRow, state: str, text: str | None) -> None:
     """`state`: done, refused, ignored or expired. `text`: what the asker was told."""
     await tx.run(
         f"UPDATE commands SET state = :state, answer = :text, answered_at = :now WHERE {IS_KEY}",
@@ -75,7 +76,7 @@ async def answer(tx: Tx, which: Row, state: str, text: str | None) -> None:
     )
 
 
-async def put_off(tx: Tx, which: Row, until: int) -> None:
+async def put_off(tx: Tx, which: CommandRow, until: int) -> None:
     await tx.run(
         f"UPDATE commands SET not_before = :at, attempts = attempts + 1 WHERE {IS_KEY}",
         at=until,

@@ -3,10 +3,13 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from store.engine import sql
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.inbox import missed_deliveries
+from store.inbox.missed_deliveries import DeliveryInfo
+from store.tables.inbox import DeliveryRow
 
 COLUMNS = (
     "installation_id",
@@ -27,6 +30,19 @@ STATES = ("received", "processed", "failed", "dead")
 BACKOFF_S = (1, 5, 30, 120, 600)
 
 
+class DeliveryKey(TypedDict):
+    installation_id: int
+    guid: str
+
+
+class DeliveryCount(TypedDict):
+    event: str
+    action: str
+    state: str
+    outcome: str | None
+    n: int
+
+
 @dataclass(frozen=True)
 class Delivery:
     installation_id: int
@@ -37,7 +53,7 @@ class Delivery:
     payload: bytes
 
     @property
-    def key(self) -> Row:
+    def key(self) -> DeliveryKey:
         return {"installation_id": self.installation_id, "guid": self.guid}
 
 
@@ -78,7 +94,7 @@ async def revive(tx: Tx, installation_id: int, guids: Sequence[str]) -> int:
     )
 
 
-async def due(tx: Tx, limit: int) -> list[Row]:
+async def due(tx: Tx, limit: int) -> list[DeliveryKey]:
     """Keys of those to process now: new ones first, oldest first, then those that failed."""
     q = (
         "SELECT installation_id, guid FROM deliveries WHERE state = :state "
@@ -99,7 +115,7 @@ async def take(tx: Tx, which: Delivery) -> bool:
     return row is not None
 
 
-async def get(tx: Tx, installation_id: int, guid: str) -> tuple[Row, Delivery] | None:
+async def get(tx: Tx, installation_id: int, guid: str) -> tuple[DeliveryRow, Delivery] | None:
     q = "SELECT * FROM deliveries WHERE installation_id = :i AND guid = :g"
     row = await tx.one(q, i=installation_id, g=guid)
     return (row, _delivery(row)) if row else None
@@ -144,7 +160,7 @@ async def failed(tx: Tx, installation_id: int, guid: str, error: str) -> str:
     return "dead" if dead else "failed"
 
 
-async def listed(tx: Tx, state: str | None, limit: int) -> list[Row]:
+async def listed(tx: Tx, state: str | None, limit: int) -> list[DeliveryInfo]:
     """The newest, without their payloads."""
     q = (
         "SELECT installation_id, guid, event, action, repository_id, state, outcome, attempts, "
@@ -154,7 +170,7 @@ async def listed(tx: Tx, state: str | None, limit: int) -> list[Row]:
     return await tx.all(q, n=limit, **({"state": state} if state else {}))
 
 
-async def counts(tx: Tx) -> list[Row]:
+async def counts(tx: Tx) -> list[DeliveryCount]:
     """How many of each event and action, by state and outcome."""
     return await tx.all(
         "SELECT event, action, state, outcome, COUNT(*) AS n FROM deliveries "
@@ -175,7 +191,7 @@ async def installations_of(tx: Tx, guid: str) -> list[int]:
     return [row["installation_id"] for row in rows]
 
 
-def _delivery(row: Row) -> Delivery:
+def _delivery(row: DeliveryRow) -> Delivery:
     return Delivery(
         installation_id=row["installation_id"],
         guid=row["guid"],

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
+from store.tables.inbox import LostDeliveryRow
 
 KEY = ("installation_id", "guid")
 COLUMNS = (
@@ -16,6 +18,22 @@ COLUMNS = (
     "delivered_at",
     "not_before",
 )
+
+
+class DeliveryInfo(TypedDict):
+    """A delivery without its payload."""
+
+    installation_id: int
+    guid: str
+    event: str
+    action: str
+    repository_id: int | None
+    state: str
+    outcome: str | None
+    attempts: int
+    error: str | None
+    received_at: int
+    processed_at: int | None
 
 
 async def note(tx: Tx, logged: Sequence[Row], not_before: int) -> int:
@@ -32,7 +50,7 @@ async def note(tx: Tx, logged: Sequence[Row], not_before: int) -> int:
             by_guid[row["guid"]] = row  # the first attempt stays: it says since when
         known = await _known(tx, installation_id, tuple(by_guid))
         new = [
-            row | {"not_before": not_before} for guid, row in by_guid.items() if guid not in known
+            {**row, "not_before": not_before} for guid, row in by_guid.items() if guid not in known
         ]
         if new:
             await tx.many(sql.insert_new(tx.dialect, "lost_deliveries", COLUMNS, KEY), new)
@@ -50,7 +68,7 @@ async def _known(tx: Tx, installation_id: int, guids: tuple[str, ...]) -> set[st
     return found
 
 
-async def due(tx: Tx) -> Row | None:
+async def due(tx: Tx) -> LostDeliveryRow | None:
     """The next to ask for, oldest first; of any installation: only the App may ask."""
     q = (
         "SELECT * FROM lost_deliveries WHERE not_before <= :now "
@@ -64,7 +82,7 @@ async def next_at(tx: Tx) -> int | None:
     return row["at"] if row else None
 
 
-async def asked(tx: Tx, row: Row, not_before: int, error: str | None = None) -> None:
+async def asked(tx: Tx, row: LostDeliveryRow, not_before: int, error: str | None = None) -> None:
     """GitHub was asked for it once more; if it does not come, its turn is then."""
     await tx.run(
         "UPDATE lost_deliveries SET attempts = attempts + 1, not_before = :at, error = :error "
@@ -85,7 +103,7 @@ async def found(tx: Tx, installation_id: int, guids: Sequence[str]) -> None:
     )
 
 
-async def listed(tx: Tx, limit: int) -> list[Row]:
+async def listed(tx: Tx, limit: int) -> list[DeliveryInfo]:
     """The newest, worded like rows of the inbox."""
     return await tx.all(
         "SELECT installation_id, guid, event, action, repository_id, 'lost' AS state, "

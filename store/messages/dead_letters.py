@@ -1,17 +1,28 @@
 """Dead letters: what was not read in time, or handed out in vain."""
 
 from collections.abc import Sequence
+from typing import TypedDict
 
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.messages.mailbox import MINE, MOST_ATTEMPTS
 from store.messages.messages import many
 from store.messages.receipts import NAMES
+from store.tables.messages import MessageRow
 
 # So many messages of a sender are looked at for one page of those that died.
 WINDOW = 1000
 
 
-async def over(tx: Tx, limit: int) -> list[Row]:
+class Expired(TypedDict):
+    """An unread receipt whose time is over."""
+
+    installation_id: int
+    agent_id: str
+    message_id: str
+    attempts: int
+
+
+async def over(tx: Tx, limit: int) -> list[Expired]:
     """Unread receipts whose time is over, of any installation; locked for `bury`."""
     return await tx.all(
         "SELECT installation_id, agent_id, message_id, attempts FROM receipts "
@@ -73,7 +84,7 @@ async def revive(
     )
 
 
-async def listed(tx: Tx, installation_id: int, before: str, limit: int) -> list[Row]:
+async def listed(tx: Tx, installation_id: int, before: str, limit: int) -> list[MessageRow]:
     """What anybody did not read in time."""
     rows = await tx.all(
         "SELECT message_id FROM receipts WHERE installation_id = :i AND state = 'dead' "
@@ -88,7 +99,7 @@ async def listed(tx: Tx, installation_id: int, before: str, limit: int) -> list[
 
 async def sent(
     tx: Tx, installation_id: int, who: str, before: str, limit: int
-) -> tuple[list[Row], str | None]:
+) -> tuple[list[MessageRow], str | None]:
     """What one sent in vain, and before which id to go on: a page may be short, and not the last.
 
     One's messages are looked at, and not all that died: those may be anybody's.
@@ -108,7 +119,9 @@ async def sent(
     return await many(tx, installation_id, dead), end
 
 
-async def to(tx: Tx, installation_id: int, agent_id: str, before: str, limit: int) -> list[Row]:
+async def to(
+    tx: Tx, installation_id: int, agent_id: str, before: str, limit: int
+) -> list[MessageRow]:
     """Dead letters to one."""
     rows = await tx.all(
         f"SELECT message_id FROM receipts WHERE {MINE} AND state = 'dead' "

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.messages.messages import many
 from store.messages.receipts import NAMES, UNREAD
+from store.tables.messages import MessageRow, ReceiptRow
 
 # A message that was handed out and not marked read is handed out again after this.
 VISIBILITY = 60_000_000
@@ -16,7 +17,13 @@ MINE = "installation_id = :i AND agent_id = :a"
 VISIBLE = f"{MINE} AND {UNREAD} AND visible_at <= :now"
 
 
-async def due(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Row]:
+class Letter(MessageRow):
+    """A message with how often it was handed out to one reader."""
+
+    attempts: int
+
+
+async def due(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Letter]:
     """What may be handed out, by priority, then age, with `attempts`; locked for `hand_out`."""
     attempts: dict[str, int] = {}
     seen: list[str] = []
@@ -31,10 +38,10 @@ async def due(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[R
     )
 
 
-async def _with(tx: Tx, installation_id: int, attempts: dict[str, int]) -> list[Row]:
+async def _with(tx: Tx, installation_id: int, attempts: dict[str, int]) -> list[Letter]:
     """The messages, in this order, with how often each was handed out."""
     rows = await many(tx, installation_id, list(attempts))
-    return [row | {"attempts": attempts[row["id"]]} for row in rows]
+    return [{**row, "attempts": attempts[row["id"]]} for row in rows]
 
 
 async def _first(
@@ -98,7 +105,7 @@ async def unread(tx: Tx, installation_id: int, agent_id: str) -> int:
     return int(row["n"]) if row else 0
 
 
-async def first_unread(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Row]:
+async def first_unread(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Letter]:
     """Unread ones as `due` orders them, those in its hands too; nothing is taken."""
     found = await tx.all(
         f"SELECT message_id, attempts FROM receipts WHERE {MINE} AND {UNREAD} "
@@ -111,7 +118,7 @@ async def first_unread(tx: Tx, installation_id: int, agent_id: str, limit: int) 
     return await _with(tx, installation_id, {row["message_id"]: row["attempts"] for row in found})
 
 
-async def mine(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]) -> list[Row]:
+async def mine(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]) -> list[ReceiptRow]:
     """The agent's receipts of these messages, locked."""
     q = f"SELECT * FROM receipts WHERE {MINE} AND message_id IN :ids ORDER BY message_id FOR UPDATE"
     return await tx.all(q, i=installation_id, a=agent_id, ids=list(ids))
@@ -160,7 +167,7 @@ async def full(tx: Tx, installation_id: int, agents: Sequence[str], most: int) -
     return sorted(found)
 
 
-async def urgent(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Row]:
+async def urgent(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[MessageRow]:
     """Unread messages of high priority that their reader was neither handed nor told of."""
     found = await tx.all(
         f"SELECT message_id FROM receipts WHERE {VISIBLE} AND priority = {HIGH} "

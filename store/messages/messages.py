@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from typing import TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
 from store.messages import receipts
+from store.tables.messages import MessageRow
 
 COLUMNS = (
     "installation_id",
@@ -23,13 +25,34 @@ COLUMNS = (
 )
 
 
-async def sender(tx: Tx, installation_id: int, agent_id: str) -> Row | None:
+class SendingAgent(TypedDict):
+    id: str
+    left_at: int | None
+
+
+class Listener(TypedDict):
+    id: str
+    role: str
+    capabilities: list[str]
+
+
+class CardMessage(TypedDict):
+    """What the card shows of a message."""
+
+    id: str
+    sender: str
+    recipient: str
+    body: str
+    sent_at: int
+
+
+async def sender(tx: Tx, installation_id: int, agent_id: str) -> SendingAgent | None:
     """The agent that is about to send; its sendings take turns on its row."""
     q = "SELECT id, left_at FROM agents WHERE installation_id = :i AND id = :a FOR UPDATE"
     return await tx.one(q, i=installation_id, a=agent_id)
 
 
-async def listeners(tx: Tx, installation_id: int) -> list[Row]:
+async def listeners(tx: Tx, installation_id: int) -> list[Listener]:
     """Every agent that has not left: `id`, `role`, `capabilities`."""
     q = (
         "SELECT id, role, capabilities FROM agents WHERE installation_id = :i "
@@ -65,12 +88,14 @@ async def send(tx: Tx, installation_id: int, row: Row, recipients: Sequence[str]
     await tx.many(statement, [receipt | {"agent_id": each} for each in recipients])
 
 
-async def get(tx: Tx, installation_id: int, message_id: str, *, lock: bool = False) -> Row | None:
+async def get(
+    tx: Tx, installation_id: int, message_id: str, *, lock: bool = False
+) -> MessageRow | None:
     q = "SELECT * FROM messages WHERE installation_id = :i AND id = :m"
     return await tx.one(f"{q} FOR UPDATE" if lock else q, i=installation_id, m=message_id)
 
 
-async def many(tx: Tx, installation_id: int, ids: Sequence[str]) -> list[Row]:
+async def many(tx: Tx, installation_id: int, ids: Sequence[str]) -> list[MessageRow]:
     """In the order of `ids`."""
     q = "SELECT * FROM messages WHERE installation_id = :i AND id IN :ids"
     found = {row["id"]: row for row in await tx.all(q, i=installation_id, ids=list(ids))}
@@ -95,7 +120,7 @@ async def take_back(tx: Tx, installation_id: int, message_id: str) -> None:
     )
 
 
-async def sent(tx: Tx, installation_id: int, who: str, before: str, limit: int) -> list[Row]:
+async def sent(tx: Tx, installation_id: int, who: str, before: str, limit: int) -> list[MessageRow]:
     """What one sent."""
     return await tx.all(
         "SELECT * FROM messages WHERE installation_id = :i AND sender = :who AND id < :before "
@@ -120,7 +145,7 @@ async def took_part(tx: Tx, installation_id: int, thread_id: str, who: str) -> b
 
 async def thread(
     tx: Tx, installation_id: int, thread_id: str, before: str, limit: int
-) -> list[Row]:
+) -> list[MessageRow]:
     return await tx.all(
         "SELECT * FROM messages WHERE installation_id = :i AND thread_id = :t AND id < :before "
         "ORDER BY seq DESC, id DESC LIMIT :n",
@@ -131,7 +156,7 @@ async def thread(
     )
 
 
-async def about(tx: Tx, installation_id: int, task_id: str, limit: int) -> list[Row]:
+async def about(tx: Tx, installation_id: int, task_id: str, limit: int) -> list[MessageRow]:
     """The newest messages about a task that were not taken back, oldest first."""
     q = (
         "SELECT * FROM messages WHERE installation_id = :i AND task_id = :t "
@@ -140,7 +165,7 @@ async def about(tx: Tx, installation_id: int, task_id: str, limit: int) -> list[
     return (await tx.all(q, i=installation_id, t=task_id, n=limit))[::-1]
 
 
-async def on_card(tx: Tx, installation_id: int, task_id: str, limit: int = 3) -> list[Row]:
+async def on_card(tx: Tx, installation_id: int, task_id: str, limit: int = 3) -> list[CardMessage]:
     """What its card shows: the newest that were meant for it and are neither deleted nor expired.
 
     Oldest first: `id`, `sender`, `recipient`, `body`, `sent_at`.

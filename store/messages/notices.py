@@ -1,7 +1,8 @@
 """What an agent should be told unasked: whether there is any, in one query."""
 
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.messages.mailbox import HIGH, VISIBLE
+from store.tables.tasks import LeaseRow
 
 # Less than this is left of a lease: a fifth of it, at least a minute, at most half.
 ENDING = (
@@ -36,7 +37,9 @@ async def which(tx: Tx, installation_id: int, agent_id: str, now: int, since: in
     return [kind for kind in SIGNS if row and row[kind]]
 
 
-async def lost(tx: Tx, installation_id: int, agent_id: str, since: int, limit: int) -> list[Row]:
+async def lost(
+    tx: Tx, installation_id: int, agent_id: str, since: int, limit: int
+) -> list[LeaseRow]:
     """Leases that ended without their holder's doing, and it does not know."""
     return await tx.all(
         f"SELECT * FROM leases WHERE {LOST} ORDER BY ended_at LIMIT :n",
@@ -47,7 +50,9 @@ async def lost(tx: Tx, installation_id: int, agent_id: str, since: int, limit: i
     )
 
 
-async def ending(tx: Tx, installation_id: int, agent_id: str, now: int, limit: int) -> list[Row]:
+async def ending(
+    tx: Tx, installation_id: int, agent_id: str, now: int, limit: int
+) -> list[LeaseRow]:
     return await tx.all(
         f"SELECT * FROM leases WHERE {ENDS} ORDER BY expires_at LIMIT :n",
         i=installation_id,
@@ -57,16 +62,16 @@ async def ending(tx: Tx, installation_id: int, agent_id: str, now: int, limit: i
     )
 
 
-async def held_back(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Row]:
+async def held_back(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[str]:
     """Tasks that it holds, and a person put on hold: their ids."""
     q = f"SELECT id FROM tasks WHERE {HELD_BACK} ORDER BY id LIMIT :n"
-    return await tx.all(q, i=installation_id, a=agent_id, n=limit)
+    return [row["id"] for row in await tx.all(q, i=installation_id, a=agent_id, n=limit)]
 
 
-async def answered(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Row]:
+async def answered(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[str]:
     """Tasks about which it asked, and was answered: their ids."""
     q = f"SELECT id FROM tasks WHERE {ANSWERED} ORDER BY id LIMIT :n"
-    return await tx.all(q, i=installation_id, a=agent_id, n=limit)
+    return [row["id"] for row in await tx.all(q, i=installation_id, a=agent_id, n=limit)]
 
 
 async def told_lost(tx: Tx, installation_id: int, agent_id: str, lease_ids: list[str]) -> None:

@@ -6,8 +6,9 @@ hand-out ends its life.
 """
 
 from collections.abc import Sequence
+from typing import TypedDict
 
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 
 COLUMNS = (
     "installation_id",
@@ -23,7 +24,18 @@ UNREAD = "state IN ('pending', 'delivered') AND (expires_at IS NULL OR expires_a
 NAMES = 1000
 
 
-async def of(tx: Tx, installation_id: int, ids: Sequence[str], most: int) -> list[Row]:
+class Reader(TypedDict):
+    """What became of a message for one reader; `place` counts the readers of that message."""
+
+    message_id: str
+    agent_id: str
+    state: str
+    dead_why: str | None
+    read_at: int | None
+    place: int
+
+
+async def of(tx: Tx, installation_id: int, ids: Sequence[str], most: int) -> list[Reader]:
     """Of each message at most so many: the dead ones first, those that were read last."""
     return await tx.all(
         "SELECT * FROM (SELECT message_id, agent_id, state, dead_why, read_at, "

@@ -2,21 +2,32 @@
 
 import json
 from collections.abc import Sequence
+from typing import TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
+from store.tables.boards import ProjectFieldRow, ProjectItemRow, ProjectRow, ProjectValueRow
 
 FIELDS = ("installation_id", "id", "project_id", "node_id", "name", "type", "options")
 
 
-async def item(tx: Tx, installation_id: int, item_id: int) -> Row | None:
+class OnBoard(TypedDict):
+    """A board that something is on, with its value in one field, if any."""
+
+    number: int
+    title: str
+    field: str | None
+    status: str | None
+
+
+async def item(tx: Tx, installation_id: int, item_id: int) -> ProjectItemRow | None:
     q = "SELECT * FROM project_items WHERE installation_id = :i AND id = :id AND deleted = 0"
     return await tx.one(q, i=installation_id, id=item_id)
 
 
 async def item_of(
     tx: Tx, installation_id: int, project_node_id: str, content_node_id: str
-) -> Row | None:
+) -> ProjectItemRow | None:
     """An issue or pull request on a board."""
     if not content_node_id:
         return None
@@ -27,7 +38,7 @@ async def item_of(
     return await tx.one(q, i=installation_id, c=content_node_id, p=project_node_id)
 
 
-async def value(tx: Tx, installation_id: int, item_id: int, field: str) -> Row | None:
+async def value(tx: Tx, installation_id: int, item_id: int, field: str) -> ProjectValueRow | None:
     """What an item has in a single-select field. `field`: its node id."""
     q = (
         "SELECT * FROM project_values WHERE installation_id = :i AND item_id = :t AND field = :f "
@@ -36,12 +47,12 @@ async def value(tx: Tx, installation_id: int, item_id: int, field: str) -> Row |
     return await tx.one(q, i=installation_id, t=item_id, f=field)
 
 
-async def projects(tx: Tx, installation_id: int) -> list[Row]:
+async def projects(tx: Tx, installation_id: int) -> list[ProjectRow]:
     q = "SELECT * FROM projects WHERE installation_id = :i AND deleted = 0 ORDER BY number"
     return await tx.all(q, i=installation_id)
 
 
-async def project_of_item(tx: Tx, installation_id: int, item_id: int) -> Row | None:
+async def project_of_item(tx: Tx, installation_id: int, item_id: int) -> ProjectRow | None:
     q = (
         "SELECT p.* FROM project_items t JOIN projects p ON p.installation_id = t.installation_id "
         "AND p.node_id = t.project_node_id AND p.deleted = 0 "
@@ -50,7 +61,7 @@ async def project_of_item(tx: Tx, installation_id: int, item_id: int) -> Row | N
     return await tx.one(q, i=installation_id, id=item_id)
 
 
-async def fields(tx: Tx, installation_id: int, project_id: int) -> list[Row]:
+async def fields(tx: Tx, installation_id: int, project_id: int) -> list[ProjectFieldRow]:
     q = "SELECT * FROM project_fields WHERE installation_id = :i AND project_id = :p ORDER BY id"
     rows = await tx.all(q, i=installation_id, p=project_id)
     return [row | {"options": json.loads(row["options"])} for row in rows]
@@ -67,7 +78,7 @@ async def replace_fields(
         await tx.run(statement, installation_id=installation_id, **row)
 
 
-async def of_content(tx: Tx, installation_id: int, node_id: str) -> list[Row]:
+async def of_content(tx: Tx, installation_id: int, node_id: str) -> list[OnBoard]:
     """The boards that an issue or pull request is on: `number`, `title`, `field`, `status`."""
     q = (
         "SELECT p.number, p.title, f.name AS field, v.name AS status "

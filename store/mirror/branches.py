@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 
 from store.engine import sql
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
+from store.tables.mirror import RefRow
 
 KEY = ("installation_id", "repository_id", "name")
 COLUMNS = (*KEY, "sha", "pushed_at")
 
 
-async def get(tx: Tx, installation_id: int, repository_id: int, name: str) -> Row | None:
+async def get(tx: Tx, installation_id: int, repository_id: int, name: str) -> RefRow | None:
     q = "SELECT * FROM refs WHERE installation_id = :i AND repository_id = :r AND name = :n"
     return await tx.one(q, i=installation_id, r=repository_id, n=name)
 

@@ -1,18 +1,39 @@
 """How far an installation's mirror is behind, and why."""
 
-from store.engine.transaction import Row, Tx
+from typing import TypedDict
+
+from store.engine.transaction import Tx
 
 # Facts of the repair: when it last read GitHub's log to its end, and, where no webhook gets in, how
 # old that may be (microseconds; 0 where webhooks come).
 SURVEYED, LATE_AFTER = "deliveries surveyed at", "deliveries late after"
 
 
-async def of(tx: Tx, installation_id: int) -> Row:
+class Behind(TypedDict):
     """When the oldest delivery came that is not in the mirror, by what keeps it out.
 
-    `waiting`, `dead` and `lost`: microseconds, or None; `filling`: parts still to fetch.
+    Microseconds, or None; `filling` counts the parts still to fetch.
     """
-    row = await tx.one(
+
+    waiting: int | None
+    failed: int | None
+    dead: int | None
+    lost: int | None
+    filling: int
+    surveyed: str | None
+    late_after: str | None
+
+
+class LostIn(TypedDict):
+    """How many deliveries a repository lacks; None for those that concern no repository."""
+
+    id: int | None
+    name: str | None
+    n: int
+
+
+async def of(tx: Tx, installation_id: int) -> Behind:
+    row: Behind | None = await tx.one(
         "SELECT (SELECT MIN(received_at) FROM deliveries WHERE installation_id = :i "
         "AND state = 'received') AS waiting, "
         "(SELECT MIN(received_at) FROM deliveries WHERE installation_id = :i "
@@ -38,7 +59,7 @@ async def dead_count(tx: Tx, installation_id: int) -> int:
     return int(row["n"]) if row else 0
 
 
-async def lost_by_repository(tx: Tx, installation_id: int) -> list[Row]:
+async def lost_by_repository(tx: Tx, installation_id: int) -> list[LostIn]:
     """`id` and `name` (None for what concerns no repository) and `n`."""
     return await tx.all(
         "SELECT r.id, r.full_name AS name, COUNT(*) AS n FROM lost_deliveries d "

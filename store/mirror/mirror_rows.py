@@ -7,12 +7,14 @@ wins, at equal times a read settles it, and before that the greater hash holds f
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
 from store.tables import TABLES
+from store.tables.mirror import CommentRow, InstallationRow, IssueRow, PullRequestRow, RepositoryRow
 
 # What has no guard of its own on GitHub: it converges by its read; of threads the last word holds.
 UNGUARDED = {
@@ -22,7 +24,9 @@ UNGUARDED = {
 }
 
 
-def version(row: Row, updated_at: int, *, deleted: bool = False, read_at: int = 0) -> str:
+def version(
+    row: Mapping[str, Any], updated_at: int, *, deleted: bool = False, read_at: int = 0
+) -> str:
     content = json.dumps(row, sort_keys=True, ensure_ascii=True, default=str)
     digest = hashlib.sha256(content.encode()).hexdigest()[:16]
     return f"{int(deleted)}{updated_at:017d}{read_at:017d}{digest}"
@@ -60,7 +64,7 @@ def key(table: str) -> tuple[str, ...]:
     return TABLES[table].key
 
 
-async def put(tx: Tx, table: str, row: Row) -> Put:
+async def put(tx: Tx, table: str, row: Mapping[str, Any]) -> Put:
     """Bring a row in, if its version is the greatest. `row` has the key and `version`.
 
     The caller holds the row of the repository (or installation), so none comes between.
@@ -76,7 +80,7 @@ async def put(tx: Tx, table: str, row: Row) -> Put:
     return Put(won=new > old, tie=ties(new, old), before=before)
 
 
-async def overwrite(tx: Tx, table: str, row: Row) -> None:
+async def overwrite(tx: Tx, table: str, row: Mapping[str, Any]) -> None:
     """Whatever its version: it is the same thing, at another place."""
     await tx.run(sql.upsert(tx.dialect, table, tuple(row), key(table)), **row)
 
@@ -112,12 +116,12 @@ async def select_repository(tx: Tx, installation_id: int, repository_id: int, on
     )
 
 
-async def installation(tx: Tx, installation_id: int) -> Row | None:
+async def installation(tx: Tx, installation_id: int) -> InstallationRow | None:
     q = "SELECT * FROM installations WHERE installation_id = :i"
     return await tx.one(q, i=installation_id)
 
 
-async def installation_of(tx: Tx, account: str) -> Row | None:
+async def installation_of(tx: Tx, account: str) -> InstallationRow | None:
     """The live installation on an account, by its login in any letter case."""
     q = "SELECT * FROM installations WHERE deleted = 0 ORDER BY installation_id DESC"
     found = [r for r in await tx.all(q) if r["account"].casefold() == account.casefold()]
@@ -140,7 +144,18 @@ async def present_installations(tx: Tx) -> list[int]:
     return [row["installation_id"] for row in rows]
 
 
-async def present_repositories(tx: Tx) -> list[Row]:
+class RepositoryName(TypedDict):
+    installation_id: int
+    id: int
+    full_name: str
+
+
+class IdAndNumber(TypedDict):
+    id: int
+    number: int
+
+
+async def present_repositories(tx: Tx) -> list[RepositoryName]:
     """Of all installations: `installation_id`, `id`, `full_name`."""
     return await tx.all(
         "SELECT r.installation_id, r.id, r.full_name FROM repositories r "
@@ -148,7 +163,7 @@ async def present_repositories(tx: Tx) -> list[Row]:
     )
 
 
-async def repository(tx: Tx, installation_id: int, full_name: str) -> Row | None:
+async def repository(tx: Tx, installation_id: int, full_name: str) -> RepositoryRow | None:
     """By name, in any letter case; None when it is not there for this installation."""
     q = (
         "SELECT r.* FROM repositories r WHERE r.installation_id = :i AND r.full_name_key = :n "
@@ -157,7 +172,9 @@ async def repository(tx: Tx, installation_id: int, full_name: str) -> Row | None
     return await tx.one(q, i=installation_id, n=full_name.casefold())
 
 
-async def repository_by_id(tx: Tx, installation_id: int, repository_id: int) -> Row | None:
+async def repository_by_id(
+    tx: Tx, installation_id: int, repository_id: int
+) -> RepositoryRow | None:
     q = (
         "SELECT r.* FROM repositories r WHERE r.installation_id = :i AND r.id = :r "
         f"AND {VISIBLE} AND {PRESENT}"
@@ -167,7 +184,7 @@ async def repository_by_id(tx: Tx, installation_id: int, repository_id: int) -> 
 
 async def changed_between(
     tx: Tx, table: str, installation_id: int, repository_id: int, after: int, before: int
-) -> list[Row]:
+) -> list[IdAndNumber]:
     """`id` and `number` of what is there and was last changed since `after`, before `before`."""
     q = (
         f"SELECT id, number FROM {table} WHERE installation_id = :i AND repository_id = :r "
@@ -176,7 +193,7 @@ async def changed_between(
     return await tx.all(q, i=installation_id, r=repository_id, after=after, before=before)
 
 
-async def issue(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
+async def issue(tx: Tx, installation_id: int, repository_id: int, number: int) -> IssueRow | None:
     """An issue, or a PR's issue, by number."""
     q = (
         "SELECT * FROM issues WHERE installation_id = :i AND repository_id = :r "
@@ -185,7 +202,9 @@ async def issue(tx: Tx, installation_id: int, repository_id: int, number: int) -
     return await tx.one(q, i=installation_id, r=repository_id, n=number)
 
 
-async def pull_request(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
+async def pull_request(
+    tx: Tx, installation_id: int, repository_id: int, number: int
+) -> PullRequestRow | None:
     q = (
         "SELECT * FROM pull_requests WHERE installation_id = :i AND repository_id = :r "
         "AND number = :n AND deleted = 0"
@@ -193,12 +212,14 @@ async def pull_request(tx: Tx, installation_id: int, repository_id: int, number:
     return await tx.one(q, i=installation_id, r=repository_id, n=number)
 
 
-async def comment(tx: Tx, installation_id: int, comment_id: int) -> Row | None:
+async def comment(tx: Tx, installation_id: int, comment_id: int) -> CommentRow | None:
     q = "SELECT * FROM comments WHERE installation_id = :i AND id = :id AND deleted = 0"
     return await tx.one(q, i=installation_id, id=comment_id)
 
 
-async def all_comments(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[Row]:
+async def all_comments(
+    tx: Tx, installation_id: int, repository_id: int, number: int
+) -> list[CommentRow]:
     """Also those that are gone."""
     q = "SELECT * FROM comments WHERE installation_id = :i AND repository_id = :r AND number = :n"
     return await tx.all(q, i=installation_id, r=repository_id, n=number)
@@ -212,7 +233,7 @@ async def newest_comments(
     limit: int,
     *,
     deleted: bool = False,
-) -> list[Row]:
+) -> list[CommentRow]:
     """The newest of a thread, oldest first; with `deleted` also those that are gone."""
     which = "" if deleted else "AND deleted = 0 "
     q = (
@@ -268,7 +289,7 @@ async def bury_installation(tx: Tx, installation_id: int) -> None:
         await mark_gone(tx, installation_id, gone=True)
 
 
-async def hide(tx: Tx, table: str, row: Row, read_at: int) -> bool:
+async def hide(tx: Tx, table: str, row: Mapping[str, Any], read_at: int) -> bool:
     """A list of GitHub's lacks it. A later list may have it: it may be newer than this one."""
     hidden = f"{row['version'][:18]}{read_at:017d}{0:016d}"
     return bool(

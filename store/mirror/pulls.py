@@ -2,15 +2,41 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
+from store.tables.builds import CheckRunRow
+from store.tables.mirror import PullFilesRow, PullRequestRow, ReviewRow
 
 LINK_KEY = ("installation_id", "repository_id", "pull_number", "issue_repository", "issue_number")
 LINK = (*LINK_KEY, "how")
 FILES_KEY = ("installation_id", "repository_id", "number")
 FILES = (*FILES_KEY, "head_sha", "files", "whole", "read_at")
+
+
+class NamingPull(PullRequestRow):
+    """A pull request that names an issue; `how`: closes or mentions."""
+
+    how: str
+    full_name: str
+
+
+class ChangedFile(TypedDict):
+    path: str
+    status: str
+    additions: int
+    deletions: int
+
+
+class OpenPull(TypedDict):
+    """What an open pull request touches, and whose task it is for, if any."""
+
+    number: int
+    files: list[ChangedFile]
+    task_id: str | None
+    task_number: int | None
+    holder: str | None
 
 
 async def put_links(
@@ -30,12 +56,12 @@ async def put_links(
         "pull_number": number,
     }
     if found:
-        await tx.many(sql.insert("pull_links", LINK), [here | link for link in found])
+        await tx.many(sql.insert("pull_links", LINK), [{**here, **link} for link in found])
 
 
 async def naming(
-    tx: Tx, installation_id: int, repository_id: int, full_name: str, number: int
-) -> list[Row]:
+    tx: Tx, installation_id: int, repository_id: int, full_name: str, number: int | None
+) -> list[NamingPull]:
     """Pull requests that name this issue, newest first: their rows, with `how` and `full_name`."""
     q = (
         "SELECT p.*, k.how, r.full_name FROM pull_links k "
@@ -51,20 +77,20 @@ async def naming(
     return await tx.all(q, i=installation_id, n=number, r=repository_id, name=name)
 
 
-async def put_files(tx: Tx, row: Row) -> None:
+async def put_files(tx: Tx, row: PullFilesRow) -> None:
     await tx.run(sql.upsert(tx.dialect, "pull_files", FILES, FILES_KEY), **row)
 
 
-async def files(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
+async def files(
+    tx: Tx, installation_id: int, repository_id: int, number: int
+) -> PullFilesRow | None:
     """`files`: [{path, status, additions, deletions}] as of `head_sha`; None before the read."""
     q = "SELECT * FROM pull_files WHERE installation_id = :i AND repository_id = :r AND number = :n"
     row = await tx.one(q, i=installation_id, r=repository_id, n=number)
     return row and row | {"files": json.loads(row["files"])}
 
 
-async def reviews(
-    tx: Tx, installation_id: int, repository_id: int, number: int
-) -> list[dict[str, Any]]:
+async def reviews(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[ReviewRow]:
     """Oldest first."""
     q = (
         "SELECT * FROM reviews WHERE installation_id = :i AND repository_id = :r "
@@ -73,14 +99,14 @@ async def reviews(
     return await tx.all(q, i=installation_id, r=repository_id, n=number)
 
 
-async def review(tx: Tx, installation_id: int, review_id: int) -> Row | None:
+async def review(tx: Tx, installation_id: int, review_id: int) -> ReviewRow | None:
     q = "SELECT * FROM reviews WHERE installation_id = :i AND id = :id"
     return await tx.one(q, i=installation_id, id=review_id)
 
 
 async def check_runs(
     tx: Tx, installation_id: int, repository_id: int, head_sha: str
-) -> list[dict[str, Any]]:
+) -> list[CheckRunRow]:
     """Of a commit; the newest of each name last."""
     q = (
         "SELECT * FROM check_runs WHERE installation_id = :i AND repository_id = :r "
@@ -102,7 +128,7 @@ async def unresolved_threads(tx: Tx, installation_id: int, repository_id: int, n
     return int(row["n"]) if row else 0
 
 
-async def open_files(tx: Tx, installation_id: int, repository_id: int) -> list[Row]:
+async def open_files(tx: Tx, installation_id: int, repository_id: int) -> list[OpenPull]:
     """What the newest 30 open pull requests touch: `number`, `files` as in `files`.
 
     Of each that a claim is for also its `task_id`, `task_number` and `holder`.
@@ -123,7 +149,9 @@ async def open_files(tx: Tx, installation_id: int, repository_id: int) -> list[R
     return [row | {"files": json.loads(row["files"])} for row in rows]
 
 
-async def files_if_open(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[Row]:
+async def files_if_open(
+    tx: Tx, installation_id: int, repository_id: int, number: int
+) -> list[ChangedFile]:
     """As in `files`; of one that is closed, or not read yet, none."""
     row = await tx.one(
         "SELECT f.files FROM pull_requests p JOIN pull_files f "
@@ -134,5 +162,5 @@ async def files_if_open(tx: Tx, installation_id: int, repository_id: int, number
         r=repository_id,
         n=number,
     )
-    found: list[Row] = json.loads(row["files"]) if row else []
+    found: list[ChangedFile] = json.loads(row["files"]) if row else []
     return found

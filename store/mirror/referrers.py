@@ -1,8 +1,18 @@
 """Questions about what hangs on a label, a milestone or an issue."""
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 from store.engine.transaction import Row, Tx
+
+
+class RelatedIssue(TypedDict):
+    """An issue at the other end of a relation."""
+
+    kind: str
+    id: int
+    repository_id: int
+    number: int
 
 
 async def carrying(
@@ -70,7 +80,7 @@ async def has_left(tx: Tx, installation_id: int, node_id: str) -> bool:
     return await tx.one(f"{q} LIMIT 1", i=installation_id, node=node_id) is not None
 
 
-async def neighbours(tx: Tx, installation_id: int, issue_id: int) -> list[Row]:
+async def neighbours(tx: Tx, installation_id: int, issue_id: int) -> list[RelatedIssue]:
     """Parents of an issue and what it blocks, if mirrored: `kind`, with the issue's columns."""
     q = (
         "SELECT s.kind, n.id, n.repository_id, n.number FROM relations s JOIN issues n "

@@ -5,7 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
@@ -39,6 +39,24 @@ class Changed:
 
     circled: set[int]
     kept: set[int]
+
+
+class Neighbour(TypedDict):
+    """What the mirror, or the relation itself, says of the issue at its other end.
+
+    `name` is how people call it. Without a `mirrored_id` the mirror does not have it; without a
+    `full_name` the installation does not cover its repository.
+    """
+
+    name: str
+    state: str
+    title: str | None
+    mirrored_id: int | None
+    repository_id: int | None
+    full_name: str
+    number: int | None
+    noted: str
+    cyclic: int
 
 
 async def put(tx: Tx, installation_id: int, relation: Row) -> Changed:
@@ -164,22 +182,22 @@ async def remove(
     return Changed(circled, {edge.waits for edge in before if edge.keeps})
 
 
-async def targets(tx: Tx, installation_id: int, kind: Kind, source_id: int) -> list[Row]:
+async def targets(tx: Tx, installation_id: int, kind: Kind, source_id: int) -> list[Neighbour]:
     """The blockers, or the parent, of an issue: `name`, `state`, `title` if it may be seen."""
     return [_named(r) for r in await tx.all(TARGETS, i=installation_id, kind=kind, id=source_id)]
 
 
-async def sources(tx: Tx, installation_id: int, kind: Kind, target_id: int) -> list[Row]:
+async def sources(tx: Tx, installation_id: int, kind: Kind, target_id: int) -> list[Neighbour]:
     """What an issue blocks, or its sub-issues."""
     return [_named(r) for r in await tx.all(SOURCES, i=installation_id, kind=kind, id=target_id)]
 
 
-def keeps(row: Row) -> bool:
+def keeps(row: Neighbour) -> bool:
     """Whether what an issue waits for keeps it waiting: it is open, and in no circle."""
     return bool(row["state"] == "open" and not row["cyclic"])
 
 
-def _named(row: Row) -> Row:
+def _named(row: Neighbour) -> Neighbour:
     if row["full_name"]:
         return row | {"name": f"{row['full_name']}#{row['number']}"}
     if row["mirrored_id"] is None:

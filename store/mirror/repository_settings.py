@@ -1,7 +1,10 @@
 """What `.github/hubbub.yml` of a repository said when it was last right, and what is wrong now."""
 
+from typing import TypedDict
+
 from store.engine import sql
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
+from store.tables.mirror import RepositorySettingsRow
 
 COLUMNS = (
     "installation_id",
@@ -15,12 +18,26 @@ COLUMNS = (
 KEY = ("installation_id", "repository_id")
 
 
-async def get(tx: Tx, installation_id: int, repository_id: int) -> Row | None:
+class OpenIssue(TypedDict):
+    """An issue without its text."""
+
+    installation_id: int
+    id: int
+    repository_id: int
+    number: int
+    title: str
+    state: str
+    labels: str
+    deleted: int
+    is_pull_request: int
+
+
+async def get(tx: Tx, installation_id: int, repository_id: int) -> RepositorySettingsRow | None:
     q = "SELECT * FROM repository_settings WHERE installation_id = :i AND repository_id = :r"
     return await tx.one(q, i=installation_id, r=repository_id)
 
 
-async def put(tx: Tx, row: Row) -> None:
+async def put(tx: Tx, row: RepositorySettingsRow) -> None:
     await tx.run(sql.upsert(tx.dialect, "repository_settings", COLUMNS, KEY), **row)
 
 
@@ -32,7 +49,7 @@ async def forget(tx: Tx, installation_id: int, repository_id: int) -> None:
 
 async def open_issues(
     tx: Tx, installation_id: int, repository_id: int, after: int, limit: int
-) -> list[Row]:
+) -> list[OpenIssue]:
     """Those with a number above `after`, in its order; without their texts."""
     return await tx.all(
         "SELECT installation_id, id, repository_id, number, title, state, labels, deleted, "

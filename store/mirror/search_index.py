@@ -7,13 +7,14 @@ table `search_words` in step; MySQL has a FULLTEXT index, or where it has none, 
 
 import json
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypedDict
 
 from store.engine import key_values, sql
 from store.engine.transaction import Row, Tx
 from store.mirror.mirror_rows import PRESENT, VISIBLE
 from store.mirror.search_terms import terms
 from store.tables import TABLES
+from store.tables.columns import Authored, Mirrored
 
 Kind: TypeAlias = Literal["issue", "pull_request", "comment", "review", "review_comment"]
 # What is found in which mirrored table. An issue or a pull request is a thread: one text, of
@@ -62,6 +63,43 @@ class Query:
     before: int | None = None
 
 
+class Thread(Mirrored, Authored):
+    """An issue or a pull request: what both tables have, of the newer row."""
+
+    installation_id: int
+    id: int
+    repository_id: int
+    number: int
+    title: str
+    body: str
+    state: str
+    labels: str
+    created_at: int
+    updated_at: int
+    is_pull_request: bool
+
+
+class Hit(TypedDict):
+    """A place that has the words."""
+
+    doc: int
+    kind: Kind
+    repository_id: int
+    number: int
+    row_id: int
+    full_name: str
+
+
+class HitText(Hit):
+    """What is written there; `title` is that of its issue or pull request."""
+
+    title: str
+    body: str
+    author: str
+    author_association: str
+    written_at: int
+
+
 # --- What can be found ----------------------------------------------------------------------------
 
 
@@ -95,10 +133,10 @@ async def _thread(tx: Tx, row: Row) -> Row | None:
     names = [name.casefold() for name in json.loads(newest["labels"])]
     more = {"state": newest["state"], "labels": "".join(f"\n{name}" for name in names) + "\n"}
     kind: Kind = "pull_request" if newest["is_pull_request"] else "issue"
-    return _entry(newest, kind, 0, terms(f"{newest['title']}\n{newest['body']}")) | more
+    return {**_entry(newest, kind, 0, terms(f"{newest['title']}\n{newest['body']}")), **more}
 
 
-async def thread(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
+async def thread(tx: Tx, installation_id: int, repository_id: int, number: int) -> Thread | None:
     """The newer of the two rows that a pull request has, or an issue's only one."""
     here = {"i": installation_id, "r": repository_id, "n": number}
     q = "SELECT * FROM {} WHERE installation_id = :i AND repository_id = :r AND number = :n"
@@ -107,7 +145,10 @@ async def thread(tx: Tx, installation_id: int, repository_id: int, number: int) 
     newest = max(rows, key=lambda each: (each["version"][:18], "draft" in each), default=None)
     if newest is None or newest["deleted"]:
         return None
-    return newest | {"is_pull_request": any(each.get("is_pull_request", 1) for each in rows)}
+    found: Thread = newest | {
+        "is_pull_request": any(each.get("is_pull_request", 1) for each in rows)
+    }
+    return found
 
 
 def _part(row: Row, kind: Kind) -> Row | None:
@@ -153,7 +194,7 @@ async def _put(tx: Tx, known: Row | None, new: Row | None) -> None:
         await tx.run(q, i=known["installation_id"], doc=known["doc"])
         known = None
     if new is not None and known is None:
-        await tx.run(sql.insert("search_texts", COLUMNS), **new | {"doc": await _free(tx, new)})
+        await tx.run(sql.insert("search_texts", COLUMNS), **{**new, "doc": await _free(tx, new)})
     elif new is not None and known is not None:
         await _change(tx, known, new)
 
@@ -233,13 +274,13 @@ def _next(table: str) -> str:
 
 async def find(
     tx: Tx, installation_id: int, query: Query, limit: int, plan: Plan | None = None
-) -> tuple[list[Row], int | None]:
+) -> tuple[list[Hit], int | None]:
     """The texts that have all the words, newest first, and where the next page begins, if any.
 
     Of each `doc`, `kind`, `repository_id`, `number`, `row_id` and `full_name`. A page is short
     when very many texts have the words, and few of them pass the filters.
     """
-    found: list[Row] = []
+    found: list[Hit] = []
     before = query.before if query.before is not None else LAST
     for way, scan in plan or PLANS[await _way(tx, installation_id, query)]:
         given = {"i": installation_id, "before": before, **_words(installation_id, query, way)}
@@ -368,10 +409,10 @@ def _filters(query: Query) -> Row:
 # --- What was found -------------------------------------------------------------------------------
 
 
-async def texts(tx: Tx, installation_id: int, found: list[Row]) -> list[Row]:
+async def texts(tx: Tx, installation_id: int, found: list[Hit]) -> list[HitText]:
     """The same, each with `title`, `body`, `author`, `author_association` and `written_at`."""
-    shown: list[Row] = []
-    threads: dict[tuple[int, int], Row | None] = {}
+    shown: list[HitText] = []
+    threads: dict[tuple[int, int], Thread | None] = {}
     for entry in found:
         here = (entry["repository_id"], entry["number"])
         if here not in threads:
@@ -381,14 +422,19 @@ async def texts(tx: Tx, installation_id: int, found: list[Row]) -> list[Row]:
         if about is None or text is None:
             continue
         shown.append(
-            entry
-            | {name: text[name] for name in ("body", "author", "author_association")}
-            | {"title": about["title"], "written_at": written_at(text)}
+            {
+                **entry,
+                "title": about["title"],
+                "body": text["body"],
+                "author": text["author"],
+                "author_association": text["author_association"],
+                "written_at": written_at(text),
+            }
         )
     return shown
 
 
-async def _said(tx: Tx, installation_id: int, entry: Row) -> Row | None:
+async def _said(tx: Tx, installation_id: int, entry: Hit) -> Row | None:
     table = next(table for table, kind in PARTS.items() if kind == entry["kind"])
     row = await tx.one(
         f"SELECT * FROM {table} WHERE installation_id = :i AND id = :id AND deleted = 0",

@@ -1,9 +1,11 @@
 """What may still be spent on GitHub, by installation, and who spent what."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
+from store.tables.outbox import BudgetRow
 
 HOUR = 3600 * 1_000_000
 
@@ -20,13 +22,18 @@ COLUMNS = (
 )
 
 
-async def all_of(tx: Tx, installation_id: int) -> list[Row]:
+class Spent(TypedDict):
+    author: str
+    requests: int
+
+
+async def all_of(tx: Tx, installation_id: int) -> list[BudgetRow]:
     return await tx.all("SELECT * FROM budgets WHERE installation_id = :i", i=installation_id)
 
 
 async def put(tx: Tx, row: Row) -> None:
     statement = sql.upsert(tx.dialect, "budgets", COLUMNS, ("installation_id", "resource"))
-    await tx.run(statement, **row | {"recorded_at": await tx.now()})
+    await tx.run(statement, **{**row, "recorded_at": await tx.now()})
 
 
 async def allowances(tx: Tx, installation_id: int) -> dict[str, int]:
@@ -70,7 +77,7 @@ async def last_turns(tx: Tx, installation_id: int, authors: Sequence[str]) -> di
     return {row["author"]: row["at"] for row in rows}
 
 
-async def spent(tx: Tx, installation_id: int, since: int, limit: int) -> list[Row]:
+async def spent(tx: Tx, installation_id: int, since: int, limit: int) -> list[Spent]:
     """Who spent most since then: `author`, `requests`."""
     return await tx.all(
         "SELECT author, SUM(requests) AS requests FROM spending WHERE installation_id = :i "

@@ -1,12 +1,15 @@
 """One process at a time talks to GitHub for an installation: the sender's lease."""
 
 from store.engine import sql
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
+from store.tables.outbox import SenderRow
 
 COLUMNS = ("installation_id", "holder", "lease_until")
 
 
-async def acquire(tx: Tx, installation_id: int, me: str, lease: int, grace: int) -> Row | None:
+async def acquire(
+    tx: Tx, installation_id: int, me: str, lease: int, grace: int
+) -> SenderRow | None:
     """Take or keep the lease for `lease` microseconds: its row, or None while another has it.
 
     After another's lease ran out, `grace` passes first: its last request may still be under way.
@@ -32,7 +35,7 @@ async def acquire(tx: Tx, installation_id: int, me: str, lease: int, grace: int)
     return await get(tx, installation_id)
 
 
-async def get(tx: Tx, installation_id: int) -> Row | None:
+async def get(tx: Tx, installation_id: int) -> SenderRow | None:
     return await tx.one("SELECT * FROM senders WHERE installation_id = :i", i=installation_id)
 
 

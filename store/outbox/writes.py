@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypedDict
 
 from store.engine import ids, sequences
 from store.engine.transaction import Row, Tx
+from store.tables.outbox import WriteRow
 
 LIVE = ("queued", "sending", "unknown")
 # Whose writes go first, and the rest.
@@ -13,6 +14,30 @@ PEOPLE, AGENTS = 0, 1
 # By which people are answered: what agents say in the same place is nothing they build on.
 ANSWERS = ("comment", "reaction")
 FINAL = ("sent", "refused", "dead", "superseded", "cancelled")
+
+
+class NextWrite(TypedDict):
+    """The oldest write of an author and lane that may go out."""
+
+    lane: int
+    author: str
+    # Whether it is of a kind that draws on another limit.
+    apart: int
+    seq: int
+
+
+class Spoken(TypedDict):
+    author: str
+    queued_at: int
+
+
+class QueuedBy(TypedDict):
+    """How many writes of a kind wait."""
+
+    author: str
+    kind: str
+    lane: int
+    n: int
 
 
 async def queue(
@@ -83,7 +108,7 @@ async def supersede(
     the outdated was to go out; None if there is none.
     """
 
-    def outdated(row: Row) -> bool:
+    def outdated(row: WriteRow) -> bool:
         return (
             (row["kind"], row["target"], row["state"]) == (kind, target, "queued")
             and lease_id in (None, row["lease_id"])
@@ -109,17 +134,17 @@ async def supersede(
     return min((row["not_before"] for row in stored + pending), default=None)
 
 
-def _pending(tx: Tx, installation_id: int) -> list[Row]:
+def _pending(tx: Tx, installation_id: int) -> list[WriteRow]:
     """What this transaction has queued: no query finds it before the commit."""
     return [decoded(row) for row in sequences.pending(tx, "writes", installation_id)]
 
 
-def _pending_on(tx: Tx, installation_id: int, target: str, kind: str) -> list[Row]:
+def _pending_on(tx: Tx, installation_id: int, target: str, kind: str) -> list[WriteRow]:
     rows = _pending(tx, installation_id)
     return [row for row in rows if (row["target"], row["kind"]) == (target, kind)]
 
 
-async def get(tx: Tx, installation_id: int, write_id: str) -> Row | None:
+async def get(tx: Tx, installation_id: int, write_id: str) -> WriteRow | None:
     for pending in _pending(tx, installation_id):
         if pending["id"] == write_id:
             return pending
@@ -156,7 +181,9 @@ async def waiting_installations(tx: Tx) -> list[int]:
     return sorted(r["installation_id"] for r in rows)
 
 
-async def next_of_each(tx: Tx, installation_id: int, apart: Collection[str] = ()) -> list[Row]:
+async def next_of_each(
+    tx: Tx, installation_id: int, apart: Collection[str] = ()
+) -> list[NextWrite]:
     """Of each author and lane, the oldest write that may go out now: `seq`, `author`, `lane`.
 
     The kinds `apart`, which draw on another limit, have a row of their own. Those of one target go
@@ -183,13 +210,13 @@ async def next_of_each(tx: Tx, installation_id: int, apart: Collection[str] = ()
     )
 
 
-async def by_seq(tx: Tx, installation_id: int, seq: int) -> Row | None:
+async def by_seq(tx: Tx, installation_id: int, seq: int) -> WriteRow | None:
     q = "SELECT * FROM writes WHERE installation_id = :i AND seq = :s AND state IN :live"
     row = await tx.one(q, i=installation_id, s=seq, live=LIVE)
     return decoded(row) if row else None
 
 
-async def results(tx: Tx, installation_id: int, target: str, limit: int) -> list[Row]:
+async def results(tx: Tx, installation_id: int, target: str, limit: int) -> list[WriteRow]:
     """The newest writes to a target that took effect."""
     q = (
         "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state = 'sent' "
@@ -203,7 +230,7 @@ def on_issue(repository_id: int, number: int) -> str:
     return f"issue {repository_id}#{number}"
 
 
-async def waiting(tx: Tx, installation_id: int, target: str, kind: str) -> list[Row]:
+async def waiting(tx: Tx, installation_id: int, target: str, kind: str) -> list[WriteRow]:
     """The live writes of a kind to a target, the oldest first."""
     q = (
         "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state IN :live "
@@ -213,7 +240,7 @@ async def waiting(tx: Tx, installation_id: int, target: str, kind: str) -> list[
     return [decoded(row) for row in rows] + _pending_on(tx, installation_id, target, kind)
 
 
-async def newest(tx: Tx, installation_id: int, target: str, kind: str) -> Row | None:
+async def newest(tx: Tx, installation_id: int, target: str, kind: str) -> WriteRow | None:
     """The newest of a kind to a target that took effect or may yet."""
     if pending := _pending_on(tx, installation_id, target, kind):
         return pending[-1]
@@ -227,7 +254,7 @@ async def newest(tx: Tx, installation_id: int, target: str, kind: str) -> Row | 
 
 async def spoken_since(
     tx: Tx, installation_id: int, target: str, kinds: Collection[str], since: int, limit: int
-) -> list[Row]:
+) -> list[Spoken]:
     """The newest writes of these kinds to a target: `author`, `queued_at`."""
     return await tx.all(
         "SELECT author, queued_at FROM writes WHERE installation_id = :i AND target = :t "
@@ -258,7 +285,9 @@ async def authors_since(
     return {row["author"]: row["n"] for row in rows}
 
 
-async def refusals(tx: Tx, installation_id: int, author: str, since: int, limit: int) -> list[Row]:
+async def refusals(
+    tx: Tx, installation_id: int, author: str, since: int, limit: int
+) -> list[WriteRow]:
     """Writes that will not take effect, of which their author has not been told."""
     rows = await tx.all(
         "SELECT * FROM writes WHERE installation_id = :i AND author = :a AND state IN :ended "
@@ -278,7 +307,7 @@ async def told(tx: Tx, installation_id: int, write_ids: Collection[str]) -> None
     await tx.run(q, now=await tx.now(), i=installation_id, ids=tuple(write_ids))
 
 
-async def cancel(tx: Tx, write: Row, outcome: dict[str, Any], *, told: bool) -> bool:
+async def cancel(tx: Tx, write: WriteRow, outcome: dict[str, Any], *, told: bool) -> bool:
     """Only what waits for its turn can be called back. `told`: whether its author knows."""
     tx.rings.add(f"installation {write['installation_id']}")
     now = await tx.now()
@@ -295,7 +324,7 @@ async def cancel(tx: Tx, write: Row, outcome: dict[str, Any], *, told: bool) -> 
     )
 
 
-async def queued_by(tx: Tx, installation_id: int) -> list[Row]:
+async def queued_by(tx: Tx, installation_id: int) -> list[QueuedBy]:
     """What waits: `author`, `kind`, `lane`, `n`."""
     return await tx.all(
         "SELECT author, kind, lane, COUNT(*) AS n FROM writes WHERE installation_id = :i "
@@ -305,7 +334,7 @@ async def queued_by(tx: Tx, installation_id: int) -> list[Row]:
     )
 
 
-async def sending(tx: Tx, write: Row) -> bool:
+async def sending(tx: Tx, write: WriteRow) -> bool:
     """Note, before the request goes out, that it does: False if it was cancelled meanwhile."""
     return bool(
         await tx.run(
@@ -332,7 +361,7 @@ async def unsettled(tx: Tx, installation_id: int) -> int:
 MINE = "WHERE installation_id = :i AND id = :w AND state IN :live AND attempts = :attempts"
 
 
-def _mine(write: Row) -> Row:
+def _mine(write: WriteRow) -> Row:
     return {
         "i": write["installation_id"],
         "w": write["id"],
@@ -341,7 +370,7 @@ def _mine(write: Row) -> Row:
     }
 
 
-async def finish(tx: Tx, write: Row, state: str, outcome: dict[str, Any]) -> bool:
+async def finish(tx: Tx, write: WriteRow, state: str, outcome: dict[str, Any]) -> bool:
     """`outcome` is the result of a sent write, otherwise an error's body.
 
     False, and nothing changes, when another attempt was made meanwhile.
@@ -360,7 +389,7 @@ async def finish(tx: Tx, write: Row, state: str, outcome: dict[str, Any]) -> boo
 
 
 async def put_off(
-    tx: Tx, write: Row, state: str, until: int, *, looks: int = 0, failed: int = 0
+    tx: Tx, write: WriteRow, state: str, until: int, *, looks: int = 0, failed: int = 0
 ) -> None:
     """Back to queued or unknown, not before `until`; `failed` counts as a failure."""
     await tx.run(
@@ -374,7 +403,10 @@ async def put_off(
     )
 
 
-def decoded(row: Row) -> Row:
-    return row | {
-        name: row[name] and json.loads(row[name]) for name in ("arguments", "result", "error")
+def decoded(row: WriteRow) -> WriteRow:
+    return {
+        **row,
+        "arguments": json.loads(row["arguments"]),
+        "result": row["result"] and json.loads(row["result"]),
+        "error": row["error"] and json.loads(row["error"]),
     }

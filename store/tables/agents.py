@@ -1,8 +1,10 @@
 """Who works: agents, their checkpoints and their tokens."""
 
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, TypeAlias, TypedDict
 
 from store.tables.columns import KEY, Default, Index, Json, Table, Text
+
+Role: TypeAlias = Literal["observer", "tester", "developer", "tech-lead"]
 
 
 class AgentRow(TypedDict):
@@ -10,7 +12,7 @@ class AgentRow(TypedDict):
     id: Annotated[str, KEY, Text(64)]
     name: Annotated[str, Text(200)]
     system_name: Annotated[str, Text(80)]
-    role: Annotated[str, Text(20)]
+    role: Annotated[Role, Text(20)]
     capabilities: Json
     parent_id: Annotated[str | None, Text(64)]
     registered_at: int
@@ -46,7 +48,7 @@ class AgentKeyRow(TypedDict):
     id: Annotated[str, KEY, Text(40)]
     installation_id: int
     agent_id: Annotated[str, Text(64)]
-    role: Annotated[str, Text(20)]
+    role: Annotated[Role, Text(20)]
     hash: Annotated[str, Text(64)]
     created_at: int
     revoked_at: int | None

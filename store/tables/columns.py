@@ -101,5 +101,5 @@ def _column(name: str, hint: Any) -> Column:
     marks = getattr(hint, "__metadata__", ())
     bare = hint.__origin__ if marks else hint
     arms = get_args(bare) or (bare,)
-    (type_,) = (each for each in arms if each is not type(None))
+    (type_,) = {str if isinstance(each, str) else each for each in arms} - {type(None)}
     return Column(name, type_, type(None) in arms, marks)

@@ -1,8 +1,12 @@
 """What agents work on: tasks, and the leases by which they are held."""
 
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, TypeAlias, TypedDict
 
 from store.tables.columns import KEY, SMALL, Default, Flag, Index, Json, Table, Text
+
+TaskState: TypeAlias = Literal[
+    "pending", "assigned", "in_progress", "in_review", "completed", "failed", "cancelled"
+]
 
 
 class TaskRow(TypedDict):
@@ -12,7 +16,7 @@ class TaskRow(TypedDict):
     issue_id: int | None
     number: int | None
     title: Annotated[str, Text(1024)]
-    state: Annotated[str, Text(20)]
+    state: Annotated[TaskState, Text(20)]
     held: Annotated[Flag, Default("0")]
     priority: Annotated[int, SMALL]
     capabilities: Json

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from typing import TypedDict
 
 from store.engine import ids, sql
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
+from store.tables.tasks import LeaseRow
+from store.tasks.tasks import FullTask
 
 COLUMNS = (
     "installation_id",
@@ -17,10 +20,23 @@ COLUMNS = (
     "expires_at",
     "granted_at",
     "renewed_at",
+    "ended_at",
+    "ended_why",
     "paths",
+    "told_at",
 )
 # While a lease is in one of these states, what was queued under it may go out.
 PROPER = ("held", "parked", "released", "completed")
+
+
+class Touched(TypedDict):
+    """The paths that the holder of a task named."""
+
+    holder: str
+    paths: list[str]
+    task_id: str
+    number: int | None
+    pull_number: int | None
 
 
 async def grant(
@@ -30,7 +46,7 @@ async def grant(
     holder: str,
     lease_s: int | None,
     paths: Sequence[str] = (),
-) -> Row | None:
+) -> LeaseRow | None:
     """Take the task, if nobody holds it: the lease, or None. One UPDATE decides.
 
     `lease_s` None never expires. `paths`: what its holder says it will touch.
@@ -56,7 +72,7 @@ async def grant(
         i=installation_id,
         t=task_id,
     )
-    lease = {
+    lease: LeaseRow = {
         "installation_id": installation_id,
         "id": lease_id,
         "task_id": task_id,
@@ -67,18 +83,23 @@ async def grant(
         "expires_at": None if lease_s is None else now + lease_s * 1_000_000,
         "granted_at": now,
         "renewed_at": now,
+        "ended_at": None,
+        "ended_why": None,
         "paths": json.dumps(list(paths)),
+        "told_at": None,
     }
     await tx.run(sql.insert("leases", COLUMNS), **lease)
     return lease
 
 
-async def get(tx: Tx, installation_id: int, lease_id: str) -> Row | None:
+async def get(tx: Tx, installation_id: int, lease_id: str | None) -> LeaseRow | None:
     q = "SELECT * FROM leases WHERE installation_id = :i AND id = :l"
     return await tx.one(q, i=installation_id, l=lease_id)
 
 
-async def end(tx: Tx, lease: Row, state: str, why: str, to: str, *, told: bool = False) -> bool:
+async def end(
+    tx: Tx, lease: LeaseRow, state: str, why: str, to: str, *, told: bool = False
+) -> bool:
     """End a live lease as released, completed, expired or revoked; the task goes to state `to`.
 
     `told`: whether its holder knows. False, and nothing changes, when it had ended before.
@@ -108,7 +129,7 @@ async def end(tx: Tx, lease: Row, state: str, why: str, to: str, *, told: bool =
     return bool(ended)
 
 
-async def park(tx: Tx, lease: Row) -> None:
+async def park(tx: Tx, lease: LeaseRow) -> None:
     """A review or a person is awaited: it does not expire meanwhile. One that ran out does."""
     await tx.run(
         "UPDATE leases SET state = 'parked', expires_at = NULL "
@@ -120,7 +141,7 @@ async def park(tx: Tx, lease: Row) -> None:
     )
 
 
-async def unpark(tx: Tx, lease: Row) -> None:
+async def unpark(tx: Tx, lease: LeaseRow) -> None:
     now = await tx.now()
     await tx.run(
         "UPDATE leases SET state = 'held', renewed_at = :now, expires_at = "
@@ -144,12 +165,12 @@ async def over(tx: Tx, installation_id: int, task_id: str, holder: str) -> None:
     )
 
 
-def ran_out(row: Row, now: int) -> bool:
+def ran_out(row: LeaseRow | FullTask, now: int) -> bool:
     """Of a lease, or a task with its lease's `expires_at`."""
     return row["expires_at"] is not None and row["expires_at"] <= now
 
 
-async def overdue(tx: Tx, limit: int, installation_id: int | None = None) -> list[Row]:
+async def overdue(tx: Tx, limit: int, installation_id: int | None = None) -> list[LeaseRow]:
     """Live leases whose time is over."""
     return await tx.all(
         "SELECT * FROM leases WHERE state = 'held' AND expires_at <= :now "
@@ -182,7 +203,7 @@ async def touching(tx: Tx, installation_id: int, lease_id: str, paths: Sequence[
     )
 
 
-async def with_paths(tx: Tx, installation_id: int, repository_id: int) -> list[Row]:
+async def with_paths(tx: Tx, installation_id: int, repository_id: int) -> list[Touched]:
     """The live leases in a repository whose holders named paths: with `task_id`, `number`."""
     rows = await tx.all(
         "SELECT l.holder, l.paths, t.id AS task_id, t.number, t.pull_number FROM leases l "
@@ -195,7 +216,7 @@ async def with_paths(tx: Tx, installation_id: int, repository_id: int) -> list[R
     return [row | {"paths": json.loads(row["paths"])} for row in rows]
 
 
-async def last_ended(tx: Tx, installation_id: int, task_id: str) -> Row | None:
+async def last_ended(tx: Tx, installation_id: int, task_id: str) -> LeaseRow | None:
     """The lease that ended last on a task."""
     q = (
         "SELECT * FROM leases WHERE installation_id = :i AND task_id = :t "
@@ -204,7 +225,7 @@ async def last_ended(tx: Tx, installation_id: int, task_id: str) -> Row | None:
     return await tx.one(q, i=installation_id, t=task_id)
 
 
-def paths_of(lease: Row) -> list[str]:
+def paths_of(lease: LeaseRow) -> list[str]:
     """What its holder said it would touch."""
     found: list[str] = json.loads(lease["paths"] or "[]")
     return found

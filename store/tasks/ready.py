@@ -3,11 +3,14 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypedDict
 
 from store.engine import sql
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror import dependency_cycles, relations
-from store.tasks.tasks import LABELLED, SELECT, along, decoded
+from store.mirror.relations import Neighbour
+from store.tables.tasks import TaskRow
+from store.tasks.tasks import LABELLED, SELECT, FullTask, along, decoded
 
 # An open blocker or sub-issue keeps a task from being ready; of one that the mirror lacks its
 # noted state holds. In a circle nobody waits.
@@ -44,6 +47,15 @@ AFTER = (
 )
 
 
+class Place(TypedDict):
+    """Where a task stands in the order: what a `TaskRow` has of it."""
+
+    priority: int
+    failures: int
+    created_at: int
+    id: str
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What a claimant will take; None takes any.
@@ -59,15 +71,15 @@ class Wanted:
 
 
 async def page(
-    tx: Tx, installation_id: int, me: str, wanted: Wanted, after: Row | None, limit: int
-) -> list[Row]:
+    tx: Tx, installation_id: int, me: str, wanted: Wanted, after: Place | None, limit: int
+) -> list[FullTask]:
     """Claimable by `me`, best first; `after`: the last task of the page before."""
     where, given = _fits(wanted, tx.dialect)
     index = "ix_tasks_best" if wanted.repository_id is None else "ix_tasks_best_in"
     rows = along(tx.dialect, index)
     # Of those kept for one agent there are few: they may be sorted.
     mine = f"{SELECT} AND t.state = 'assigned' AND t.assigned_to = :me AND {where}"
-    found = [
+    found: list[FullTask] = [
         row
         for row in await tx.all(mine, i=installation_id, me=me, **given)
         if after is None or rank(row) > rank(after)
@@ -78,7 +90,12 @@ async def page(
         here, more = where, given
         if after is not None and priority == after["priority"]:
             here += AFTER
-            more = given | {name: after[name] for name in ("failures", "created_at", "id")}
+            more = {
+                **given,
+                "failures": after["failures"],
+                "created_at": after["created_at"],
+                "id": after["id"],
+            }
         q = (
             f"{rows} AND t.state = 'pending' AND t.priority = {priority} AND {here} "
             "ORDER BY t.failures, t.created_at, t.id LIMIT :n"
@@ -89,13 +106,13 @@ async def page(
     return decoded(sorted(found, key=rank)[:limit])
 
 
-def rank(task: Row) -> tuple[int, int, int, str]:
+def rank(task: Place) -> tuple[int, int, int, str]:
     """The lower, the sooner it is offered."""
     return (-task["priority"], task["failures"], task["created_at"], task["id"])
 
 
-def _fits(wanted: Wanted, dialect: sql.Dialect) -> tuple[str, Row]:
-    where, given = FREE, Row()
+def _fits(wanted: Wanted, dialect: sql.Dialect) -> tuple[str, dict[str, Any]]:
+    where, given = FREE, dict[str, Any]()
     if wanted.repository_id is not None:
         where, given["r"] = f"{where} AND t.repository_id = :r", wanted.repository_id
     if wanted.label is not None:
@@ -121,13 +138,15 @@ async def take(tx: Tx, installation_id: int, task_id: str) -> bool:
     return await tx.one(q, i=installation_id, t=task_id) is not None
 
 
-async def waiting_for(tx: Tx, installation_id: int, issue_id: int) -> tuple[list[Row], list[Row]]:
+async def waiting_for(
+    tx: Tx, installation_id: int, issue_id: int
+) -> tuple[list[Neighbour], list[Neighbour]]:
     """What an issue waits for, blockers and sub-issues: see `relations.targets`; all of them."""
     blockers = await relations.targets(tx, installation_id, "blocked_by", issue_id)
     return blockers, await relations.sources(tx, installation_id, "parent", issue_id)
 
 
-async def released_by(tx: Tx, installation_id: int, issue_id: int) -> list[Row]:
+async def released_by(tx: Tx, installation_id: int, issue_id: int) -> list[TaskRow]:
     """Tasks that waited for this issue and wait for nothing now."""
     edges = [
         edge
@@ -140,6 +159,6 @@ async def released_by(tx: Tx, installation_id: int, issue_id: int) -> list[Row]:
     return decoded(await tx.all(f"{FREED}IN :waited", i=installation_id, waited=waited))
 
 
-async def freed(tx: Tx, installation_id: int, issue_id: int) -> list[Row]:
+async def freed(tx: Tx, installation_id: int, issue_id: int) -> list[TaskRow]:
     """The task of an issue, if it waits for nothing."""
     return decoded(await tx.all(f"{FREED}= :issue", i=installation_id, issue=issue_id))

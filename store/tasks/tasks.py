@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict, TypeVar
 
 from store.engine import ids, sql
 from store.engine.transaction import Row, Tx
 from store.mirror.mirror_rows import PRESENT, VISIBLE
+from store.tables.tasks import TaskRow
 
 COLUMNS = (
     "installation_id",
@@ -22,6 +23,7 @@ COLUMNS = (
     "created_at",
     "updated_at",
 )
+T = TypeVar("T", bound=TaskRow)
 MEDIUM = 1
 # Everything a task's reader needs: its repository's name stands in its own. Our bookkeeping goes
 # on for a repository that the installation does not cover now.
@@ -42,10 +44,22 @@ ALONG: dict[sql.Dialect, str] = {
 }
 
 
+class FullTask(TaskRow):
+    """A task as its readers need it: with its repository's name and when its lease ends."""
+
+    full_name: str
+    expires_at: int | None
+
+
+class TaskKey(TypedDict):
+    installation_id: int
+    id: str
+
+
 async def create(tx: Tx, installation_id: int, **values: Any) -> str:
     """A pending task: its id. With an `issue_id` that has a task, that one's."""
     now = await tx.now()
-    row = {
+    row: Row = {
         "installation_id": installation_id,
         "id": ids.new("t", now),
         "issue_id": None,
@@ -67,15 +81,15 @@ async def create(tx: Tx, installation_id: int, **values: Any) -> str:
     return str(made["id"] if made else row["id"])
 
 
-async def get(tx: Tx, installation_id: int, task_id: str) -> Row | None:
+async def get(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
     return _one(await tx.one(f"{ANY} AND t.id = :t", i=installation_id, t=task_id))
 
 
-async def visible(tx: Tx, installation_id: int, task_id: str) -> Row | None:
+async def visible(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
     return _one(await tx.one(f"{SELECT} AND t.id = :t", i=installation_id, t=task_id))
 
 
-async def locked(tx: Tx, installation_id: int, task_id: str) -> Row | None:
+async def locked(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
     """The task, which nobody else changes before this transaction ends.
 
     Whatever changes a task or its lease begins here: so what it read stays true.
@@ -93,22 +107,24 @@ async def being_changed(tx: Tx, installation_id: int, task_id: str) -> bool:
     return await get(tx, installation_id, task_id) is not None
 
 
-async def of_issue(tx: Tx, installation_id: int, issue_id: int) -> Row | None:
+async def of_issue(tx: Tx, installation_id: int, issue_id: int) -> FullTask | None:
     return _one(await tx.one(f"{ANY} AND t.issue_id = :n", i=installation_id, n=issue_id))
 
 
-async def by_number(tx: Tx, installation_id: int, repository_id: int, number: int) -> Row | None:
+async def by_number(
+    tx: Tx, installation_id: int, repository_id: int, number: int
+) -> FullTask | None:
     q = f"{SELECT} AND t.repository_id = :r AND t.number = :n"
     return _one(await tx.one(q, i=installation_id, r=repository_id, n=number))
 
 
-async def of_pull(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[Row]:
+async def of_pull(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[FullTask]:
     q = f"{ANY} AND t.repository_id = :r AND t.pull_number = :n"
     rows = await tx.all(q, i=installation_id, r=repository_id, n=number)
     return decoded(rows)
 
 
-async def held_on(tx: Tx, installation_id: int, repository_id: int, branch: str) -> list[Row]:
+async def held_on(tx: Tx, installation_id: int, repository_id: int, branch: str) -> list[FullTask]:
     """Those on hold whose branch this is, or their pull request's."""
     rows = await tx.all(
         f"{ANY} AND t.repository_id = :r AND t.held = 1 AND (t.branch = :b "
@@ -122,7 +138,7 @@ async def held_on(tx: Tx, installation_id: int, repository_id: int, branch: str)
     return decoded(rows)
 
 
-async def of_head(tx: Tx, installation_id: int, repository_id: int, sha: str) -> list[Row]:
+async def of_head(tx: Tx, installation_id: int, repository_id: int, sha: str) -> list[FullTask]:
     """Those at work whose pull request's branch is at this commit."""
     rows = await tx.all(
         f"{ANY} AND t.repository_id = :r AND t.state IN ('in_progress', 'in_review') "
@@ -248,7 +264,7 @@ async def listed(
     assignee: str | None = None,
     after: tuple[int, str] | None,
     limit: int,
-) -> list[Row]:
+) -> list[FullTask]:
     """Newest first. `label` and `assignee`: of the issue, without case."""
     index, where, more = "ix_tasks_newest", "", dict[str, Any]()
     if repository_id is not None:
@@ -294,18 +310,20 @@ def encoded(values: Row) -> Row:
     """As the columns hold them."""
     if "capabilities" not in values:
         return values
-    return values | {"capabilities": json.dumps(values["capabilities"])}
+    return {**values, "capabilities": json.dumps(values["capabilities"])}
 
 
-def decoded(rows: list[Row]) -> list[Row]:
-    return [row | {"capabilities": json.loads(row["capabilities"])} for row in rows]
+def decoded(rows: list[T]) -> list[T]:
+    for row in rows:
+        row["capabilities"] = json.loads(row["capabilities"])
+    return rows
 
 
-def _one(row: Row | None) -> Row | None:
+def _one(row: FullTask | None) -> FullTask | None:
     return decoded([row])[0] if row else None
 
 
-async def reserved_before(tx: Tx, before: int, limit: int) -> list[Row]:
+async def reserved_before(tx: Tx, before: int, limit: int) -> list[TaskKey]:
     """Reservations older than that: `installation_id`, `id`."""
     return await tx.all(
         "SELECT installation_id, id FROM tasks WHERE state = 'assigned' AND assigned_at < :before "

@@ -340,7 +340,7 @@ TEXT = st.lists(WORDS, max_size=6).map(" ".join) | st.text(max_size=40)
 DOCUMENT = st.tuples(TEXT, st.integers(0, 3))
 
 
-def comment(installation_id: int, id_: int, number: int, body: str, at: int) -> Row:
+def comment(installation_id: int, id_: int, number: int, body: str, at: int) -> dict[str, Any]:
     return {
         "installation_id": installation_id,
         "id": id_,
@@ -611,7 +611,6 @@ async def test_search_scans_no_table_on_mysql(
 
 async def explained(store: Store, way: Way, query: search_index.Query, i: int = 1) -> list[Row]:
     sql = search_index._page(query, way)
-    given = {"i": i, "before": search_index.LAST, "floor": 0, "n": 9} | search_index._words(
-        i, query, way
-    )
+    words = search_index._words(i, query, way)
+    given = {"i": i, "before": search_index.LAST, "floor": 0, "n": 9, **words}
     return await store.read(lambda tx: plan(tx, sql, **given, **search_index._filters(query)))

@@ -13,11 +13,12 @@ import pytest
 from bot.contexts import access as rules
 from bot.contexts.contents import LARGEST
 from bot.dispatch.dispatcher import Hub
-from bot.identity.actors import Actor, Role
+from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
 from bot.operations.context_snapshots import MOST_RESTORED
 from store.engine.transaction import Row, Store, Tx
+from store.tables.agents import Role
 from tests.support.mcp_clients import ERAS, connected
 from tests.support.server_in_process import Answer, Surface, serving
 from tests.support.server_process import SECRET
@@ -739,7 +740,7 @@ async def test_nobody_owns_more_than_a_thousand(
     (row,) = await rows(hub, "SELECT * FROM contexts WHERE id = :c", c=one)
     columns = ", ".join(row)
     q = f"INSERT INTO contexts ({columns}) VALUES ({', '.join(f':{name}' for name in row)})"
-    copies = [row | {"id": f"c_{installation_id}_{n}"} for n in range(rules.MOST_OWNED - 1)]
+    copies = [{**row, "id": f"c_{installation_id}_{n}"} for n in range(rules.MOST_OWNED - 1)]
     await hub.store.write(lambda tx: tx.many(q, copies))
     refused = await ada.refused("create_context", name="x", content="x")
     assert (refused.code, refused.details) == ("too_many", {"most": 1000})
@@ -760,7 +761,7 @@ async def test_it_is_shared_with_two_hundred_at_most(hub: Hub, ada: Agent, bob: 
     await share(ada, one, bob.actor.name, "read")
     (row,) = await rows(hub, "SELECT * FROM context_grants WHERE context_id = :c", c=one)
     q = f"INSERT INTO context_grants ({', '.join(row)}) VALUES ({', '.join(f':{k}' for k in row)})"
-    copies = [row | {"grantee": f"agent-{n}"} for n in range(rules.MOST_GRANTS - 1)]
+    copies = [{**row, "grantee": f"agent-{n}"} for n in range(rules.MOST_GRANTS - 1)]
     await hub.store.write(lambda tx: tx.many(q, copies))
     await share(ada, one, "bob", "write")
     full = {"context_id": one, "to": "role:tester", "access": "read"}

@@ -423,7 +423,7 @@ async def test_a_thousand_sub_issues_are_settled_in_a_few_statements(town: Town)
 
 async def test_a_circle_among_many_sub_issues_is_found_at_once(town: Town) -> None:
     parts, i = [part(n) for n in range(1, 101)], town.installation.id
-    back = part(50) | {"kind": "blocked_by"}
+    back = {**part(50), "kind": "blocked_by"}
     await town.store.write(lambda tx: relations.put(tx, i, back))
     changed = await town.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, parts))
     assert changed.circled == {HUB, HUB + 50}

@@ -15,7 +15,7 @@ from bot.background import expiry
 from bot.dispatch.dispatcher import Hub
 from bot.events import event_log
 from bot.events.waiters import Following, Spot
-from bot.identity.actors import Actor, Role
+from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.event_stream import News, Topics
 from bot.kernel.operation import Shared
@@ -25,6 +25,7 @@ from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.engine.transaction import Row, Store, Tx
 from store.mirror import mirror_rows
+from store.tables.agents import Role
 from tests.support.server_process import Serving, serving
 from tests.support.story import Agent, Clock, Town
 

@@ -12,10 +12,11 @@ import pytest
 from mcp import MCPError
 from mcp_types import INVALID_PARAMS
 
-from bot.identity.actors import ROLES, Role
+from bot.identity.actors import ROLES
 from bot.operations import OPERATIONS
 from mcp_server.server import TOOLS
 from store.engine.transaction import Store
+from store.tables.agents import Role
 from tests.support.mcp_clients import ERAS, connected
 from tests.support.server_in_process import Surface, serving
 

@@ -17,10 +17,11 @@ from mcp.client.subscriptions import ListenNotSupportedError, Subscription
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST, TextResourceContents
 
 from bot.errors import Refused
-from bot.identity.actors import ROLES, Actor, Role
+from bot.identity.actors import ROLES, Actor
 from mcp_server.resources import RESOURCES
 from mcp_server.server import create_server
 from mcp_server.subscriptions import MOST_STREAMS, MOST_URIS, Listening
+from store.tables.agents import Role
 from tests.support.mcp_clients import ERAS, connected
 from tests.support.server_in_process import Surface, serving
 from tests.support.server_process import environment, settings

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from bot.errors import Refused
-from bot.identity.actors import ROLES, Role
+from bot.identity.actors import ROLES
 from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS
 from mcp_server.server import INSTRUCTIONS, TOOLS, WHOLE
 from mcp_server.tool_schemas import GLOSSARY
 from store.engine.transaction import Store
+from store.tables.agents import Role
 from tests.support.mcp_clients import ERAS, connected
 from tests.support.server_in_process import Surface, serving
 

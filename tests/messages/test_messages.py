@@ -15,7 +15,7 @@ from bot.background import expiry
 from bot.background.retention import DAY, Kept
 from bot.background.retention import step as forget
 from bot.dispatch.dispatcher import Hub
-from bot.identity.actors import Actor, Role
+from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
 from bot.messages import delivery as rules
@@ -26,6 +26,7 @@ from store.engine.transaction import Row, Store, Tx
 from store.messages import mailbox
 from store.messages import messages as stored
 from store.messages.dead_letters import WINDOW
+from store.tables.agents import Role
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Agent, Clock, Town
 
@@ -60,7 +61,7 @@ class Office:
 
     async def events(self, kind: str) -> list[Row]:
         q = "SELECT * FROM events WHERE installation_id = :i AND kind = :kind ORDER BY seq"
-        return [row | {"data": json.loads(row["data"])} for row in await self.rows(q, kind=kind)]
+        return [{**row, "data": json.loads(row["data"])} for row in await self.rows(q, kind=kind)]
 
 
 @pytest.fixture

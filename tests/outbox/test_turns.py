@@ -7,14 +7,15 @@ from bot.comments.limits import EXCHANGES, exchange
 from bot.inbox import worker
 from bot.outbox.fairness import LONGEST_STREAK, in_order
 from fixtures.github import Issue
+from store.outbox.writes import NextWrite
 from tests.support.story import Agent, Town
 
 
-def row(seq: int, author: str, lane: int = 1) -> dict[str, object]:
-    return {"seq": seq, "author": author, "lane": lane}
+def row(seq: int, author: str, lane: int = 1) -> NextWrite:
+    return {"seq": seq, "author": author, "lane": lane, "apart": 0}
 
 
-def authors(rows: list[dict[str, object]]) -> list[object]:
+def authors(rows: list[NextWrite]) -> list[str]:
     return [each["author"] for each in rows]
 
 

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from bot.dispatch.dispatcher import Hub
 from bot.errors import Refused
-from bot.identity.actors import Actor, Role
+from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
 from store.engine.transaction import Store
+from store.tables.agents import Role
 from tests.support.story import Agent
 
 EXAMPLES = int(os.environ.get("HUBBUB_EXAMPLES", "16"))

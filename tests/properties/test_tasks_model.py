@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 from bot.background import expiry
 from bot.dispatch.dispatcher import Hub
 from bot.errors import Refused
-from bot.identity.actors import Actor, Role
+from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
 from bot.mirror.rows import installations
 from bot.tasks.lifecycle import RESERVED_FOR
 from store.engine.transaction import Store, Tx
 from store.mirror import mirror_rows
+from store.tables.agents import Role
 from store.tasks import tasks
 from tests.support.story import Agent, Clock
 

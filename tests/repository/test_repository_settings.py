@@ -134,7 +134,7 @@ async def test_more_issues_than_one_look_takes_become_tasks_all_the_same(town: T
     town.person.open_issue(town.repository, "The first of many", labels=["bulk"])
     await town.settle()
     (row,) = await town.rows("SELECT * FROM issues WHERE installation_id = :i")
-    many = [row | {"id": row["id"] + n, "number": row["number"] + n} for n in range(1, 2 * BATCH)]
+    many = [{**row, "id": row["id"] + n, "number": row["number"] + n} for n in range(1, 2 * BATCH)]
     for each in many[1:-1]:
         each["labels"] = "[]"
     many[-2]["labels"] = '["agent-task"]'

@@ -72,8 +72,8 @@ STATES = {
 MANY_OF_ONE = {"messages": ("sender", "task_id", "thread_id")}
 
 
-def row_of(table: sa.Table, n: int) -> Row:
-    row: Row = {}
+def row_of(table: sa.Table, n: int) -> dict[str, Any]:
+    row: dict[str, Any] = {}
     for c in table.columns:
         if c.name == "installation_id":
             row[c.name] = HERE + n % 3
@@ -223,7 +223,9 @@ async def fill(store: Store) -> None:
         statement = f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})"
         rows = [row_of(table, n) for n in range(1, FEW.get(name, ROWS) + 1)]
 
-        async def work(tx: Tx, statement: str = statement, rows: list[Row] = rows) -> None:
+        async def work(
+            tx: Tx, statement: str = statement, rows: list[dict[str, Any]] = rows
+        ) -> None:
             await tx.many(statement, rows)
             await tx.run("ANALYZE" if tx.dialect == "sqlite" else f"ANALYZE TABLE {name}")  # noqa: B023
 
@@ -268,7 +270,7 @@ async def plans(store: Store, hot: Callable[[Any], Awaitable[Any]]) -> list[tupl
         for sql, params in noting.said:
             if not sql.lstrip().startswith("INSERT"):
                 steps = await plan(tx, sql, **params)
-                found.extend((sql, row | {"of_parts": of_parts(row, steps)}) for row in steps)
+                found.extend((sql, {**row, "of_parts": of_parts(row, steps)}) for row in steps)
         raise Planned
 
     with pytest.raises(Planned):

@@ -1,6 +1,7 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def test_another_process_may_migrate_before_each_transaction_of_this_one_on_sqli
     tmp_path: Path,
 ) -> None:
     url = f"sqlite:///{tmp_path / 'empty.db'}"
-    code = "import sys; from store.migrate import upgrade; upgrade(*sys.argv[1:])"
+    code = "import sys; from store.engine.migrate import upgrade; upgrade(*sys.argv[1:])"
     revisions = iter(("0001", "0002", "head"))
 
     def migrate_elsewhere(_: sa.Connection) -> None:
@@ -376,7 +377,7 @@ async def test_many_upserts_are_one_statement_and_keep_the_newer_rows_on_mysql(
     store = await open_store(migrated_mysql_url)
     text = sql.upsert(store.dialect, "labels", LABEL, ("installation_id", "id"), "version")
 
-    async def sent(tx: Tx, rows: list[Row]) -> int:
+    async def sent(tx: Tx, rows: Sequence[Row]) -> int:
         (before,) = await counted(tx, "Com_insert")
         await tx.many(text, rows)
         (after,) = await counted(tx, "Com_insert")
@@ -385,7 +386,7 @@ async def test_many_upserts_are_one_statement_and_keep_the_newer_rows_on_mysql(
     async def work(tx: Tx) -> list[int]:
         first = await sent(tx, [label(installation_id, n, 5) for n in range(50)])
         odd = {"color": "100 % :name '\"\\ 🦑"}
-        mixed = [label(installation_id, n, 4 + n % 3) | odd for n in range(50)]
+        mixed = [{**label(installation_id, n, 4 + n % 3), **odd} for n in range(50)]
         return [first, await sent(tx, mixed), await sent(tx, [])]
 
     assert await store.write(work) == [1, 1, 0]

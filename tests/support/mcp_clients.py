@@ -8,7 +8,7 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from bot.identity.actors import Role
+from store.tables.agents import Role
 from tests.support.server_in_process import Surface
 
 TLS = ssl.create_default_context()  # making one takes 100 ms

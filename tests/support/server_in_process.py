@@ -15,12 +15,12 @@ import aiohttp
 from aiohttp.test_utils import TestServer
 
 from bot.dispatch.dispatcher import Hub, create_key
-from bot.identity.actors import Role
 from bot.identity.keyring import Keys
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from mcp_server import http
-from store.engine.transaction import Row, Store
+from store.engine.transaction import Store
+from store.tables.agents import Role
 from webhooks.app import create_app
 from webhooks.websocket import SOCKETS, Patience, Sockets
 
@@ -82,10 +82,10 @@ class Surface:
             "POST", "/webhooks/github", data=body, headers=signed(body, **changed)
         )
 
-    async def rows(self, sql: str, **params: Any) -> list[Row]:
+    async def rows(self, sql: str, **params: Any) -> list[dict[str, Any]]:
         return await self.store.read(lambda tx: tx.all(sql, i=self.installation_id, **params))
 
-    async def kept(self, guid: str) -> list[Row]:
+    async def kept(self, guid: str) -> list[dict[str, Any]]:
         q = "SELECT * FROM deliveries WHERE guid = :guid"
         return await self.store.read(lambda tx: tx.all(q, guid=guid))
 

@@ -18,14 +18,15 @@ from bot.background.request_scheduler import Sender
 from bot.dispatch.dispatcher import Hub
 from bot.errors import Refused
 from bot.github.client import GitHub
-from bot.identity.actors import Actor, Role
+from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from fixtures.github import Installation, Issue, Person, Repository, Request, SimulatedGitHub
-from store.engine.transaction import Row, Store
+from store.engine.transaction import Store
 from store.mirror import mirror_rows
+from store.tables.agents import Role
 from webhooks.app import create_app
 
 # What the App asks for, and no more: what it was not granted is refused here as on GitHub.
@@ -163,11 +164,11 @@ class Town:
         self.clock.forward((row["at"] - self.clock()) / 1_000_000)
         return True
 
-    async def rows(self, sql: str, **params: Any) -> list[Row]:
+    async def rows(self, sql: str, **params: Any) -> list[dict[str, Any]]:
         """Rows of this town's installation: `:i` in the SQL."""
         return await self.store.read(lambda tx: tx.all(sql, i=self.installation.id, **params))
 
-    async def mirrored(self, table: str) -> list[Row]:
+    async def mirrored(self, table: str) -> list[dict[str, Any]]:
         found = await self.store.read(
             lambda tx: mirror_rows.content(tx, table, self.installation.id)
         )

@@ -25,7 +25,7 @@ from bot.dispatch.dispatcher import create_key
 from bot.identity.keyring import Keys
 from fixtures.github import Installation, SimulatedGitHub
 from store.engine.database import open_store
-from store.engine.transaction import Row, Store, Tx
+from store.engine.transaction import Store, Tx
 from tests.support.server_process import SECRET, Serving, serving
 from tests.support.story import PERMISSIONS
 from tests.support.swarm_oracle import Deed, books, violations
@@ -146,7 +146,7 @@ class Swarm:
     over: asyncio.Event = field(default_factory=asyncio.Event)
     drained: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def rows(self, sql: str, **params: Any) -> list[Row]:
+    async def rows(self, sql: str, **params: Any) -> list[dict[str, Any]]:
         return await self.store.read(lambda tx: tx.all(sql, i=self.installation.id, **params))
 
     async def run(self, sql: str, **params: Any) -> None:

@@ -48,7 +48,7 @@ class Books:
 
 async def books(store: Store, installation_id: int) -> Books:
     async def work(tx: Tx) -> Books:
-        async def rows(table: str, order: str) -> list[Row]:
+        async def rows(table: str, order: str) -> list[dict[str, Any]]:
             q = f"SELECT * FROM {table} WHERE installation_id = :i ORDER BY {order}"
             return await tx.all(q, i=installation_id)
 

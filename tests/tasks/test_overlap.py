@@ -118,7 +118,7 @@ async def propose(town: Town, *touched: list[str]) -> None:
         )
 
     pulls = [
-        pull | {"id": n, "number": n, "node_id": f"p{n}"} for n in range(1000, 1000 + len(touched))
+        {**pull, "id": n, "number": n, "node_id": f"p{n}"} for n in range(1000, 1000 + len(touched))
     ]
     rows = [
         read | {"number": each["number"], "files": files(paths)}

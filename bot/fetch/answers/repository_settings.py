@@ -21,6 +21,7 @@ from store.engine.transaction import Row, Tx
 from store.fetch import pending_reads
 from store.mirror import repository_settings as stored
 from store.outbox import writes
+from store.tables.mirror import RepositorySettingsRow
 
 log = structlog.get_logger()
 
@@ -36,11 +37,13 @@ async def settings(tx: Tx, _: Keys, r: Reading) -> None:
     row = await stored.get(tx, *r.here) or _none(*r.here)
     before = now = repository_settings.loaded(row["settings"])
     if row["read_at"] <= r.read_at:  # otherwise something newer was read meanwhile
-        now = await _settled(tx, r, row | {"read_at": r.read_at}, before)
+        now = await _settled(tx, r, {**row, "read_at": r.read_at}, before)
     await _relabel(tx, r.arguments, r.installation_id, before, now)
 
 
-async def _settled(tx: Tx, r: Reading, row: Row, before: RepositorySettings) -> RepositorySettings:
+async def _settled(
+    tx: Tx, r: Reading, row: RepositorySettingsRow, before: RepositorySettings
+) -> RepositorySettings:
     """What is in force now."""
     sha = payloads.text(at(r.data, "sha"), 64) or FOLDER
     try:
@@ -50,13 +53,19 @@ async def _settled(tx: Tx, r: Reading, row: Row, before: RepositorySettings) -> 
         await _tell(tx, r, row, sha, exc)
         return before
     said = json.dumps(found.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
-    right = {"settings": said, "sha": sha, "problem": None, "problem_sha": None}
-    await stored.put(tx, row | right)
+    right: RepositorySettingsRow = {
+        **row,
+        "settings": said,
+        "sha": sha,
+        "problem": None,
+        "problem_sha": None,
+    }
+    await stored.put(tx, right)
     await _unsay(tx, *r.here)
     return found
 
 
-def _none(installation_id: int, repository_id: int) -> Row:
+def _none(installation_id: int, repository_id: int) -> RepositorySettingsRow:
     return {
         "installation_id": installation_id,
         "repository_id": repository_id,
@@ -78,11 +87,11 @@ def _parsed(data: Json) -> RepositorySettings:
     return settings_file.parse(base64.b64decode(payloads.text(content)))
 
 
-async def _tell(tx: Tx, r: Reading, row: Row, sha: str, why: Unreadable) -> None:
+async def _tell(tx: Tx, r: Reading, row: RepositorySettingsRow, sha: str, why: Unreadable) -> None:
     """Say once for each content what is wrong with it."""
     told = row["problem_sha"] == sha
-    wrong = {"problem": "\n".join(why.problems), "problem_sha": sha}
-    await stored.put(tx, row | wrong)
+    problem = "\n".join(why.problems)
+    await stored.put(tx, {**row, "problem": problem, "problem_sha": sha})
     if told:
         return
     log.warning("repository settings not taken", repository=r.here[1], problems=why.problems)

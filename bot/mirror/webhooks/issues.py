@@ -14,7 +14,7 @@ def issues(event: Event) -> Changes:
     gone = event.deleted or event.action == "transferred"
     row = rows.issue(*event.here, issue, deleted=gone)
     before = at(event.payload, "changes", "body", "from")
-    earlier = (row.row | {"body": payloads.text(before)},) if before else ()
+    earlier = ({**row.row, "body": payloads.text(before)},) if before else ()
     moved = _moved(event) if event.action == "transferred" else ()
     return Changes((row, *milestone_of(event, issue)), earlier=earlier, transfers=moved)
 

@@ -25,9 +25,9 @@ async def github_move_card(
     """Set the Status of an issue or pull request on a board; it is put there if it is missing."""
     task, where, number = await thread_of(ctx, issue, fence)
     here = (ctx.tx, ctx.installation_id)
-    row = await mirror_rows.pull_request(*here, where["id"], number)
-    of: board.Content = "PullRequest" if row else "Issue"
-    row = row or await mirror_rows.issue(*here, where["id"], number)
+    pull = await mirror_rows.pull_request(*here, where["id"], number)
+    of: board.Content = "PullRequest" if pull else "Issue"
+    row = pull or await mirror_rows.issue(*here, where["id"], number)
     assert row is not None
     place = await board.place(*here, where["id"], project, status)
     if isinstance(place, str):

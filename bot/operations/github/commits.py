@@ -16,6 +16,7 @@ from store.engine.transaction import Row
 from store.mirror import branches
 from store.outbox import writes as outbox
 from store.tasks import tasks as stored
+from store.tasks.tasks import FullTask
 
 # Of one commit, in bytes.
 MOST_CONTENT = 2_000_000
@@ -85,7 +86,7 @@ async def github_commit_files(
 
 
 async def _builds_on(
-    ctx: Context, where: Row, branch: str, head: str | None, base: str | None, task: Row | None
+    ctx: Context, where: Row, branch: str, head: str | None, base: str | None, task: FullTask | None
 ) -> dict[str, str]:
     """The head given; or what was queued for the branch before; or its head in the mirror."""
     here, target = (ctx.tx, ctx.installation_id), on_branch(where, branch)

@@ -17,8 +17,10 @@ from bot.tasks.labels import carries, said
 from store.engine import ids
 from store.engine.transaction import Row
 from store.mirror import label_names, mirror_rows, relations
+from store.mirror.relations import Neighbour
 from store.outbox import writes as outbox
 from store.tasks import tasks as stored
+from store.tasks.tasks import FullTask
 
 UPDATE = "issue_update"
 Labels: TypeAlias = Annotated[
@@ -90,10 +92,11 @@ async def github_update_issue(
     fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     fields |= _state(state) | await _named(ctx, where, milestone, type)
     waiting = await outbox.waiting(ctx.tx, ctx.installation_id, on_issue(where, number), UPDATE)
-    for name, wanted in (("labels", labels), ("assignees", assignees)):
+    lists = (("labels", row["labels"], labels), ("assignees", row["assignees"], assignees))
+    for name, has, wanted in lists:
         if wanted is not None:
             changes = [each["arguments"].get(name) for each in waiting]
-            fields[name] = difference(json.loads(row[name]), wanted, [c for c in changes if c])
+            fields[name] = difference(json.loads(has), wanted, [c for c in changes if c])
     target = on_issue(where, number)
     queued: list[Queued] = []
     if fields:
@@ -119,7 +122,7 @@ async def _taken_off(
     return [each for each in _reachable(there) if each["name"].casefold() not in shall]
 
 
-def _reachable(rows: list[Row]) -> list[Row]:
+def _reachable(rows: list[Neighbour]) -> list[Row]:
     """Others nobody can name, and nobody means."""
     return [each for each in rows if each["full_name"]]
 
@@ -134,7 +137,7 @@ async def _says_else(ctx: Context, where: Row, row: Row, labels: list[str] | Non
     return is_task[0] != is_task[1] or said(labels) != said(now)
 
 
-async def _steered(ctx: Context, issue_id: int | None) -> Row | None:
+async def _steered(ctx: Context, issue_id: int | None) -> FullTask | None:
     """The issue's task, if the actor holds it: what steers it is dropped with the lease.
 
     Raise Refused for whoever neither holds it nor leads.
@@ -214,7 +217,7 @@ async def _milestone(ctx: Context, where: Row, title: str) -> int:
 
 
 async def _set_parent(
-    ctx: Context, where: Row, row: Row, parent: str, task: Row | None
+    ctx: Context, where: Row, row: Row, parent: str, task: FullTask | None
 ) -> list[Queued]:
     """A child is put under its parent from the parent's side."""
     here, target = (ctx.tx, ctx.installation_id), on_issue(where, row["number"])
@@ -242,7 +245,7 @@ async def _set_parent(
 
 
 async def _set_blockers(
-    ctx: Context, where: Row, row: Row, wanted: list[str], task: Row | None
+    ctx: Context, where: Row, row: Row, wanted: list[str], task: FullTask | None
 ) -> list[Queued]:
     here, target = (ctx.tx, ctx.installation_id), on_issue(where, row["number"])
     before = await relations.targets(*here, "blocked_by", row["id"])

@@ -19,6 +19,7 @@ from store.engine.transaction import Row
 from store.mirror import branches
 from store.outbox import writes as outbox
 from store.tasks import tasks as stored
+from store.tasks.tasks import FullTask
 
 Merge: TypeAlias = Literal["merge", "squash", "rebase"]
 Verdict: TypeAlias = Literal["APPROVE", "REQUEST_CHANGES", "COMMENT"]
@@ -43,6 +44,7 @@ async def github_create_pr(
     row, where = await work_place(ctx, task, fence, repository)
     base = base or where["default_branch"]
     if row:
+        assert row["number"] is not None, "only a task with an issue can be held"
         body = _closing(body, row["number"])
         await stored.change(ctx.tx, ctx.installation_id, row["id"], branch=head)
     if head == base:
@@ -56,7 +58,7 @@ async def github_create_pr(
 
 
 async def _open_branch(
-    ctx: Context, where: Row, head: str, base: str, title: str, task: Row | None
+    ctx: Context, where: Row, head: str, base: str, title: str, task: FullTask | None
 ) -> list[str]:
     """The writes that open a branch, if it is missing.
 
@@ -121,7 +123,7 @@ async def github_update_pr(
     return Writes(writes=queued)
 
 
-async def _steered(ctx: Context, where: Row, row: Row) -> Row | None:
+async def _steered(ctx: Context, where: Row, row: Row) -> FullTask | None:
     """The task of a pull request, if the actor holds it: what it closes is dropped with the lease.
 
     A closed one sends its task back: raise Refused for whoever neither holds it nor leads.

@@ -6,6 +6,7 @@ from bot.operations.tasks.access import held_task, visible_repository, visible_t
 from store.engine.transaction import Row
 from store.mirror import mirror_rows
 from store.outbox import writes
+from store.tasks.tasks import FullTask
 
 
 def on_issue(where: Row, number: int) -> str:
@@ -17,7 +18,7 @@ def on_branch(where: Row, branch: str) -> str:
     return f"branch {where['id']} {branch}"[:255]
 
 
-async def repository_of(ctx: Context, task: Row) -> Row:
+async def repository_of(ctx: Context, task: FullTask) -> Row:
     where = await mirror_rows.repository_by_id(ctx.tx, ctx.installation_id, task["repository_id"])
     if where is None:
         raise Refused("unknown_repository", "The task's repository is not within reach any more.")
@@ -26,7 +27,7 @@ async def repository_of(ctx: Context, task: Row) -> Row:
 
 async def work_place(
     ctx: Context, task: str | None, fence: int | None, repository: str | None
-) -> tuple[Row | None, Row]:
+) -> tuple[FullTask | None, Row]:
     """The task that is held by this fence, if one is named, and its repository or the named one."""
     if task:
         row = await held_task(ctx, task, fence)
@@ -36,7 +37,7 @@ async def work_place(
     return None, await visible_repository(ctx, repository)
 
 
-async def thread_of(ctx: Context, ref: str, fence: int | None) -> tuple[Row | None, Row, int]:
+async def thread_of(ctx: Context, ref: str, fence: int | None) -> tuple[FullTask | None, Row, int]:
     """The task if it is held by this fence, the repository, the number. Raise Refused."""
     _, sign, _ = ref.rpartition("#")
     if fence is not None or not sign:

@@ -108,7 +108,7 @@ async def _framed(ctx: Context, frame: Thread) -> int:
 async def _texts(ctx: Context, about: Row, room: int) -> list[Row]:
     """The opening and as many others as there may be room for, the most relevant first."""
     here = (ctx.installation_id, about["repository_id"], about["number"])
-    opening = about | {"kind": "opening"}
+    opening = {**about, "kind": "opening"}
     rows = await threads.newest(ctx.tx, *here, limit=max(1, room // LEAST))
     askers: set[str] = set()
     for kind in search_index.PARTS.values():

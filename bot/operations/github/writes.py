@@ -13,8 +13,8 @@ from bot.operations.github.writing import Write, write_view
 from bot.outbox import effects, fairness, usage
 from bot.outbox.usage import Bucket
 from bot.times import SECOND, stamp
-from store.engine.transaction import Row
 from store.outbox import writes
+from store.tables.outbox import WriteRow
 
 WriteId = Annotated[str, Field(max_length=40)]
 
@@ -37,7 +37,7 @@ async def get_write(ctx: Context, write_id: WriteId) -> Write:
     return write_view(row, ahead=ahead, expected_at=expected)
 
 
-async def _own(ctx: Context, write_id: str) -> Row:
+async def _own(ctx: Context, write_id: str) -> WriteRow:
     """A write of the actor's; of anybody's for a tech-lead. Raise Refused."""
     row = await writes.get(ctx.tx, ctx.installation_id, write_id)
     if row is None or not (row["author"] == ctx.actor.name or ctx.actor.may("tech-lead")):
@@ -69,7 +69,7 @@ async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
     return write_view(await _own(ctx, write_id))
 
 
-async def _cancel_what_it_needs(ctx: Context, row: Row, why: dict[str, Any]) -> None:
+async def _cancel_what_it_needs(ctx: Context, row: WriteRow, why: dict[str, Any]) -> None:
     """The branch and the first commit that were queued for a pull request along with it."""
     here, opened = (ctx.tx, ctx.installation_id), row["arguments"].get("opened", [])
     commits = await writes.waiting(*here, row["target"], "commit")

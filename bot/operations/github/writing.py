@@ -15,6 +15,7 @@ from bot.times import stamp
 from store.engine.transaction import Row, Tx
 from store.outbox import writes
 from store.tasks import tasks as stored
+from store.tasks.tasks import FullTask
 
 WriteState: TypeAlias = Literal[
     "queued", "sending", "sent", "unknown", "refused", "dead", "superseded", "cancelled"
@@ -63,7 +64,7 @@ async def queue(
     where: Row,
     target: str,
     arguments: dict[str, Any],
-    task: Row | None = None,
+    task: FullTask | None = None,
 ) -> Queued:
     """Queue a write of the actor's. With the task that they hold it is dropped with the lease.
 
@@ -90,7 +91,7 @@ async def queue(
         lease_id=lease_id,
         lane=lane,
     )
-    cost = fairness.cost({"kind": kind, "lane": lane, "state": "queued"})
+    cost = fairness.cost_of(kind, lane)
     at = rate_limits.expected_at(await kept.of(*here), cost, ahead, ctx.now)
     return Queued(
         write_id=write_id,
@@ -136,7 +137,7 @@ async def write(
     where: Row,
     target: str,
     arguments: dict[str, Any],
-    task: Row | None = None,
+    task: FullTask | None = None,
 ) -> Write:
     one = await queue(ctx, kind, where, target, arguments, task)
     return Write(**one.model_dump())

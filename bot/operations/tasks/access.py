@@ -7,9 +7,10 @@ from bot.tasks.states import OPEN
 from store.engine.transaction import Row
 from store.mirror import mirror_rows
 from store.tasks import leases, tasks
+from store.tasks.tasks import FullTask
 
 
-async def visible_task(ctx: Context, ref: str, *, lock: bool = False) -> Row:
+async def visible_task(ctx: Context, ref: str, *, lock: bool = False) -> FullTask:
     """A task within the actor's reach; to change it, lock it. Raise Refused."""
     row = await lifecycle.find(ctx.tx, ctx.installation_id, ref)
     if lock:
@@ -30,7 +31,7 @@ async def visible_repository(ctx: Context, full_name: str) -> Row:
 
 async def held_task(
     ctx: Context, ref: str, fence: int | None, *, even_on_hold: bool = False
-) -> Row:
+) -> FullTask:
     """A task that the actor holds by this very fence. Raise Refused.
 
     While it is on hold its holder may only tell, or give it back.
@@ -58,13 +59,13 @@ async def held_task(
     return row
 
 
-def _why_free(row: Row) -> str:
+def _why_free(row: FullTask) -> str:
     if row["state"] not in OPEN:
         return f"it is {row['state']}"
     return "it is on hold" if row["held"] else "claim_task takes it again"
 
 
-def check_fence(row: Row, fence: int | None) -> None:
+def check_fence(row: FullTask, fence: int | None) -> None:
     """Raise Refused for a fence that is not the lease's; none asks for no check."""
     if fence is None or fence == row["fence"]:
         return
@@ -78,12 +79,12 @@ def check_fence(row: Row, fence: int | None) -> None:
     )
 
 
-def is_holder(ctx: Context, row: Row) -> bool:
+def is_holder(ctx: Context, row: FullTask) -> bool:
     """Whether the actor has the task's lease, and in time."""
     return row["holder"] == ctx.actor.name and not leases.ran_out(row, ctx.now)
 
 
-def on_hold_error(row: Row) -> Refused:
+def on_hold_error(row: FullTask) -> Refused:
     why = f": {row['held_why']}" if row["held_why"] else ""
     return Refused(
         "on_hold",

@@ -28,6 +28,7 @@ from store.mirror import mirror_rows
 from store.tasks import leases, ready
 from store.tasks import tasks as stored
 from store.tasks.ready import Wanted
+from store.tasks.tasks import FullTask
 
 LeaseSeconds: TypeAlias = Annotated[int, Field(ge=60, le=86_400)]
 Paths: TypeAlias = Annotated[
@@ -116,7 +117,7 @@ async def _claim(
         row = await _freed(ctx, row)
     if row["holder"] == ctx.actor.name:
         before = await path_overlap.paths_of(ctx.tx, row)
-        if paths is not None:
+        if paths is not None and row["lease_id"]:
             await leases.touching(ctx.tx, ctx.installation_id, row["lease_id"], paths)
         return await _claimed(ctx, row["id"], before)
     waits = await eligibility.waits(ctx.tx, ctx.actor, row)
@@ -128,7 +129,7 @@ async def _claim(
     return await _claimed(ctx, row["id"])
 
 
-def _refusal(row: Row, standing: list[Reason]) -> Refused:
+def _refusal(row: FullTask, standing: list[Reason]) -> Refused:
     first = standing[0]
     return Refused(
         first.code,
@@ -141,14 +142,14 @@ def _refusal(row: Row, standing: list[Reason]) -> Refused:
     )
 
 
-async def _granted(ctx: Context, row: Row, lease_s: int | None, paths: list[str]) -> bool:
+async def _granted(ctx: Context, row: FullTask, lease_s: int | None, paths: list[str]) -> bool:
     """The task is locked: then comes the agent, in the order of all that lock both."""
     await presence.may_work(ctx.tx, ctx.actor)
     seconds = await _length(ctx, row, lease_s)
     return await lifecycle.claim(ctx.tx, row, ctx.actor.name, seconds, paths) is not None
 
 
-async def _freed(ctx: Context, row: Row) -> Row:
+async def _freed(ctx: Context, row: FullTask) -> FullTask:
     """An overdue task, when there were too many to free each."""
     lease = await leases.get(ctx.tx, ctx.installation_id, row["lease_id"])
     if lease is not None:
@@ -279,9 +280,11 @@ async def release_task(
     return OneTask(task=task_view(await visible_task(ctx, row["id"])))
 
 
-def _may_take_from(ctx: Context, holder: str) -> bool:
+def _may_take_from(ctx: Context, holder: str | None) -> bool:
     """A tech-lead from anybody, any other person from agents."""
-    return ctx.actor.may("tech-lead") or (ctx.actor.is_person and not holder.startswith("@"))
+    return ctx.actor.may("tech-lead") or (
+        ctx.actor.is_person and not (holder or "").startswith("@")
+    )
 
 
 def _why_reply(answer: Explained) -> str:

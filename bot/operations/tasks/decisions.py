@@ -26,6 +26,7 @@ from store.engine.transaction import Row
 from store.mirror import label_names, mirror_rows
 from store.outbox import writes
 from store.tasks import tasks as stored
+from store.tasks.tasks import FullTask
 
 Assignee: TypeAlias = Annotated[
     str, Field(max_length=64, description="an agent's id"), Shape(f"^@?{SLUG}$", AGENT.words)
@@ -57,7 +58,7 @@ async def assign_task(ctx: Context, task: TaskRef, agent_id: Assignee | None = N
     return OneTask(task=task_view(await visible_task(ctx, row["id"])))
 
 
-def _can(row: Row, agent: Row) -> None:
+def _can(row: FullTask, agent: Row) -> None:
     """Raise Refused for an agent that could not claim it."""
     if agent["left_at"] is not None or agent["paused_at"] is not None:
         gone = "has left" if agent["left_at"] is not None else "is paused"
@@ -133,15 +134,16 @@ async def change_task(
     return Changed(task=task_view(await visible_task(ctx, row["id"])), writes=ids)
 
 
-async def _set(ctx: Context, row: Row, fields: dict[str, Any]) -> list[Queued]:
+async def _set(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[Queued]:
     queued = await _relabel(ctx, row, fields)
-    if changed := {name: value for name, value in fields.items() if row[name] != value}:
+    has: Row = row
+    if changed := {name: value for name, value in fields.items() if has[name] != value}:
         await stored.change(ctx.tx, ctx.installation_id, row["id"], **stored.encoded(changed))
         await lifecycle.record(ctx.tx, row, "task.changed", ctx.actor.name, **changed)
     return queued
 
 
-async def _relabel(ctx: Context, row: Row, fields: dict[str, Any]) -> list[Queued]:
+async def _relabel(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[Queued]:
     """Labels of the issue that say otherwise: people read them, and would be misled."""
     if not fields:
         return []
@@ -154,7 +156,7 @@ async def _relabel(ctx: Context, row: Row, fields: dict[str, Any]) -> list[Queue
     known = await label_names.labels(*here, row["repository_id"])
     if (wanted := labels.agreeing(now, fields, known.values())) == now:
         return []
-    target = on_issue(where, row["number"])
+    target = on_issue(where, issue["number"])
     waiting = await writes.waiting(*here, target, UPDATE)
     changes = [each["arguments"].get("labels") for each in waiting]
     change = difference(now, wanted, [each for each in changes if each])
@@ -166,7 +168,7 @@ def _holds_against(ctx: Context, row: Row) -> bool:
     return bool(row["held"]) and row["held_by"].startswith("@") and not ctx.actor.is_person
 
 
-async def _hold(ctx: Context, row: Row, why: str, *, on: bool) -> None:
+async def _hold(ctx: Context, row: FullTask, why: str, *, on: bool) -> None:
     as_it_is = bool(row["held"]) == on and (row["held_by"], row["held_why"]) in (
         (None, None),
         (ctx.actor.name, why),
@@ -181,7 +183,7 @@ async def _hold(ctx: Context, row: Row, why: str, *, on: bool) -> None:
         raise lifecycle.illegal(row, "held")
 
 
-async def _end(ctx: Context, row: Row, state: Decided, note: str) -> list[Queued]:
+async def _end(ctx: Context, row: FullTask, state: Decided, note: str) -> list[Queued]:
     if state == "pending" and row["state"] in OPEN:
         raise Refused(
             "illegal_transition",
@@ -210,7 +212,7 @@ async def _call_back_its_issue(ctx: Context, row: Row) -> None:
         await writes.cancel(ctx.tx, each, why, told=each["author"] == ctx.actor.name)
 
 
-async def _reopen(ctx: Context, row: Row) -> list[Queued]:
+async def _reopen(ctx: Context, row: FullTask) -> list[Queued]:
     """The issue of a task that begins again. Raise Refused when there is none."""
     where = await repository_of(ctx, row)
     if row["number"] is None:
@@ -230,7 +232,7 @@ async def _reopen(ctx: Context, row: Row) -> list[Queued]:
     return [await queue(ctx, UPDATE, where, on_issue(where, row["number"]), arguments)]
 
 
-async def _block(ctx: Context, row: Row, other: str, kind: str) -> Queued:
+async def _block(ctx: Context, row: FullTask, other: str, kind: str) -> Queued:
     """The other issue by owner/repo#12, or #12 of the same repository."""
     if row["number"] is None:
         raise Refused("no_issue_yet", f"GitHub has not numbered {lifecycle.name(row)} yet.")

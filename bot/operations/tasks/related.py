@@ -9,6 +9,9 @@ from bot.kernel.operation import Context
 from bot.tasks import merge_readiness as known
 from store.engine.transaction import Row
 from store.mirror import boards, mirror_rows, pulls, relations
+from store.mirror.pulls import NamingPull
+from store.mirror.relations import Neighbour
+from store.tasks.tasks import FullTask
 
 # How many of each are shown.
 MOST = 50
@@ -59,7 +62,7 @@ class Around(BaseModel):
     boards: list[BoardPlace] = []
 
 
-async def around(ctx: Context, task: Row, issue: Row | None) -> Around:
+async def around(ctx: Context, task: FullTask, issue: Row | None) -> Around:
     """All of it from the mirror. `issue`: the task's, if GitHub numbered it."""
     if issue is None:
         return Around()
@@ -85,7 +88,7 @@ async def around(ctx: Context, task: Row, issue: Row | None) -> Around:
     )
 
 
-def _refs(ctx: Context, rows: list[Row]) -> list[IssueRef]:
+def _refs(ctx: Context, rows: list[Neighbour]) -> list[IssueRef]:
     """Of issues out of the actor's reach only that there is one."""
     reach = ctx.actor.repositories
     return [
@@ -96,7 +99,7 @@ def _refs(ctx: Context, rows: list[Row]) -> list[IssueRef]:
     ]
 
 
-async def _pull_requests(ctx: Context, task: Row) -> list[PullRequest]:
+async def _pull_requests(ctx: Context, task: FullTask) -> list[PullRequest]:
     """Those that name the issue, and the one that the task's holder opened."""
     here = (ctx.installation_id, task["repository_id"])
     rows = await pulls.naming(ctx.tx, *here, task["full_name"], task["number"])
@@ -104,8 +107,9 @@ async def _pull_requests(ctx: Context, task: Row) -> list[PullRequest]:
     named = {(row["repository_id"], row["number"]) for row in rows}
     if own and (task["repository_id"], own) not in named:
         opened = await mirror_rows.pull_request(ctx.tx, *here, own)
-        more = {"full_name": task["full_name"], "how": "opened"}
-        rows = [opened | more, *rows] if opened else rows
+        if opened:
+            ours: NamingPull = {**opened, "full_name": task["full_name"], "how": "opened"}
+            rows = [ours, *rows]
     reach = ctx.actor.repositories
     seen = [row for row in rows if reach is None or row["repository_id"] in reach]
     return [await _shown(ctx, row) for row in seen[:MOST_PULLS]]

@@ -15,9 +15,9 @@ from bot.operations.tasks.access import held_task, visible_task
 from bot.operations.tasks.views import OneTask, task_view
 from bot.tasks import lifecycle
 from bot.tasks.states import REPORTED
-from store.engine.transaction import Row
 from store.mirror import mirror_rows
 from store.tasks import tasks as stored
+from store.tasks.tasks import FullTask
 
 Question: TypeAlias = Annotated[
     str,
@@ -68,7 +68,7 @@ async def update_task_status(
     return OneTask(task=task_view(await visible_task(ctx, row["id"])))
 
 
-async def _ask(ctx: Context, row: Row, status: str, question: str) -> None:
+async def _ask(ctx: Context, row: FullTask, status: str, question: str) -> None:
     if status not in ("in_progress", "in_review"):
         raise Refused(
             "invalid_arguments",
@@ -76,14 +76,14 @@ async def _ask(ctx: Context, row: Row, status: str, question: str) -> None:
             "status in_progress.",
         )
     where = await repository_of(ctx, row)
-    number = row["number"]
+    number = row["number"] or 0
     await may_speak(ctx, where, number)
     arguments = {"number": number, "body": replies.asks(question)}
     await queue(ctx, "comment", where, on_issue(where, number), arguments, row)
     await lifecycle.ask(ctx.tx, row, question, ctx.actor.name)
 
 
-async def close_issue(ctx: Context, row: Row, reason: str) -> list[Queued]:
+async def close_issue(ctx: Context, row: FullTask, reason: str) -> list[Queued]:
     """With the task; `reason` is GitHub's: completed or not_planned."""
     issue = await mirror_rows.issue(
         ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
@@ -92,4 +92,4 @@ async def close_issue(ctx: Context, row: Row, reason: str) -> list[Queued]:
         return []
     where = await repository_of(ctx, row)
     arguments = {"number": row["number"], "state": "closed", "state_reason": reason}
-    return [await queue(ctx, "issue_update", where, on_issue(where, row["number"]), arguments)]
+    return [await queue(ctx, "issue_update", where, on_issue(where, issue["number"]), arguments)]

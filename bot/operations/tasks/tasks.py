@@ -18,9 +18,10 @@ from bot.operations.tasks.views import Created, TaskAndThread, Tasks, task_view
 from bot.repository import repository_settings
 from bot.tasks.capabilities import Capability
 from bot.tasks.priorities import PRIORITIES, Priority
-from bot.tasks.states import OPEN, STATES, TaskState
+from bot.tasks.states import OPEN, STATES
 from store.mirror import mirror_rows
 from store.outbox import writes
+from store.tables.tasks import TaskState
 from store.tasks import tasks
 from store.tasks.ready import Wanted
 

@@ -8,9 +8,9 @@ from bot.operations.github.texts import Text
 from bot.operations.tasks.related import Around
 from bot.tasks import lifecycle
 from bot.tasks.priorities import PRIORITIES, Priority
-from bot.tasks.states import TaskState
 from bot.times import stamp
-from store.engine.transaction import Row
+from store.tables.tasks import TaskState
+from store.tasks.tasks import FullTask
 
 
 class Task(BaseModel):
@@ -63,7 +63,7 @@ class Created(OneTask):
     write_id: str = Field(description="the issue's write: see get_write")
 
 
-def task_view(row: Row) -> Task:
+def task_view(row: FullTask) -> Task:
     return Task(
         id=row["id"],
         task=lifecycle.name(row),

@@ -5,8 +5,9 @@ from typing import Any
 from bot.github.payloads import at, text, time
 from bot.github.requests import Request
 from bot.outbox.kinds.kind import MARGIN, Kind, Result, Sending, did, made, rest, within
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.outbox import writes
+from store.tables.outbox import WriteRow
 
 CHECKS = "/repos/{repository}/check-runs"
 CHECKS_OF = "/repos/{repository}/commits/{head_sha}/check-runs"
@@ -27,7 +28,7 @@ def _has_its_id(sending: Sending, entry: Any) -> bool:
     return bool(at(entry, "external_id") == sending.write["id"])
 
 
-async def know_runs(tx: Tx, write: Row) -> dict[str, Any]:
+async def know_runs(tx: Tx, write: WriteRow) -> dict[str, Any]:
     """The runs that other writes are known to have started: they are not this one's."""
     rows = await writes.results(tx, write["installation_id"], write["target"], 100)
     return {"others": [at(row["result"], "run_id") for row in rows if row["id"] != write["id"]]}

@@ -6,8 +6,9 @@ from bot.comments import card
 from bot.github.payloads import at
 from bot.github.requests import Request
 from bot.outbox.kinds.kind import Kind, Result, Sending, did, graphql, rest
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror import mirror_rows
+from store.tables.outbox import WriteRow
 from store.tasks import tasks
 
 CREATE = "/repos/{repository}/issues/{number}/comments"
@@ -33,9 +34,10 @@ def look_for_comment(sending: Sending) -> Request:
     return Request("GET", f"{path}?since={sending.since()}&per_page=100")
 
 
-async def know_card(tx: Tx, write: Row) -> dict[str, Any]:
+async def know_card(tx: Tx, write: WriteRow) -> dict[str, Any]:
     """The comment that is edited, once there is one, and what it shall say."""
-    task = await tasks.get(tx, write["installation_id"], write["task_id"])
+    task_id = write["task_id"]
+    task = await tasks.get(tx, write["installation_id"], task_id) if task_id else None
     return (
         {"comment_id": task["card_comment_id"], "text": await card.text(tx, task)} if task else {}
     )
@@ -52,7 +54,7 @@ def _look_for_card(sending: Sending) -> Request | None:
     return look_for_comment(sending) if sending.known.get("comment_id") is None else None
 
 
-async def know_comment(tx: Tx, write: Row) -> dict[str, Any]:
+async def know_comment(tx: Tx, write: WriteRow) -> dict[str, Any]:
     here = (tx, write["installation_id"], write["arguments"]["comment_id"])
     row = await mirror_rows.comment(*here)
     return {"node_id": row["node_id"]} if row and row["node_id"] else {}

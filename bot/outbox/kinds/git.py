@@ -7,8 +7,9 @@ from typing import Any
 from bot.github.payloads import at, text
 from bot.github.requests import Request
 from bot.outbox.kinds.kind import Kind, Result, Sending, graphql, itself, says, within
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror import branches
+from store.tables.outbox import WriteRow
 
 REFS = "/repos/{repository}/git/refs"
 # A branch's slashes stay as they are, in GitHub's paths of refs.
@@ -31,7 +32,7 @@ def _quoted(branch: str) -> str:
     return branch.replace("%", "%25").replace("#", "%23").replace("?", "%3F")
 
 
-async def know_base(tx: Tx, write: Row) -> dict[str, Any]:
+async def know_base(tx: Tx, write: WriteRow) -> dict[str, Any]:
     """Where the base is, as far as the mirror knows."""
     here = (write["installation_id"], write["repository_id"], write["arguments"]["base"])
     row = await branches.get(tx, *here)

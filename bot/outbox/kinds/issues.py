@@ -7,7 +7,8 @@ from bot.comments import markers
 from bot.github.payloads import at, text
 from bot.github.requests import Request
 from bot.outbox.kinds.kind import Kind, Result, Sending, did, listed, numbered, rest, says
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
+from store.tables.outbox import WriteRow
 from store.tasks import tasks
 
 ALL = "/repos/{repository}/issues"
@@ -21,7 +22,7 @@ SETS: dict[str, Callable[[Any], str]] = {
 BLOCKED_BY = f"{ONE}/dependencies/blocked_by"
 
 
-async def know_bound(tx: Tx, write: Row) -> dict[str, Any]:
+async def know_bound(tx: Tx, write: WriteRow) -> dict[str, Any]:
     """A task's issue, when a webhook has brought it already."""
     if write["task_id"] is None:
         return {}

@@ -11,7 +11,8 @@ from bot.github.requests import GRAPHQL, Request
 from bot.identity.actors import BOT
 from bot.identity.keyring import Keys
 from bot.times import SECOND, stamp
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
+from store.tables.outbox import WriteRow
 
 # How far before the send a look begins: clocks differ.
 MARGIN = 60 * SECOND
@@ -26,7 +27,7 @@ class Sending:
     `after`.
     """
 
-    write: Row
+    write: WriteRow
     repository: str
     keys: Keys
     known: dict[str, Any] = field(default_factory=dict)
@@ -108,7 +109,7 @@ def within(name: str) -> Callable[[Any], list[Any] | None]:
     return lambda data: listed(at(data, name))
 
 
-async def nothing(_tx: Tx, _write: Row) -> dict[str, Any]:
+async def nothing(_tx: Tx, _write: WriteRow) -> dict[str, Any]:
     return {}
 
 
@@ -133,7 +134,7 @@ class Kind:
     # GitHub asks for more distance between those that notify people.
     notifies: bool = False
     # What the database knows that the request needs.
-    know: Callable[[Tx, Row], Awaitable[dict[str, Any]]] = nothing
+    know: Callable[[Tx, WriteRow], Awaitable[dict[str, Any]]] = nothing
     # Reads that have the rest. What the last one asks for must be there, the others' may be not.
     prepare: Callable[[Sending], list[Request]] = lambda _: []
     # Why it may not go out any more, as things are now.

@@ -18,8 +18,9 @@ from bot.outbox.kinds.kind import (
     says,
 )
 from bot.repository import repository_settings
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror import mirror_rows
+from store.tables.outbox import WriteRow
 
 ALL = "/repos/{repository}/pulls"
 ONE = "/repos/{repository}/pulls/{number}"
@@ -60,7 +61,7 @@ def _the_pull(sending: Sending) -> Request:
     return Request("GET", sending.path(ONE))
 
 
-async def know_pull(tx: Tx, write: Row) -> dict[str, Any]:
+async def know_pull(tx: Tx, write: WriteRow) -> dict[str, Any]:
     here = (write["installation_id"], write["repository_id"], write["arguments"]["number"])
     row = await mirror_rows.pull_request(tx, *here)
     return {"node_id": row["node_id"]} if row and row["node_id"] else {}
@@ -93,7 +94,7 @@ def _is_merged(_sending: Sending, entry: Any) -> bool:
     return at(entry, "merged") is True
 
 
-async def know_whether_agents_merge(tx: Tx, write: Row) -> dict[str, Any]:
+async def know_whether_agents_merge(tx: Tx, write: WriteRow) -> dict[str, Any]:
     here = (write["installation_id"], write["repository_id"])
     return {"agents_may": (await repository_settings.of(tx, *here)).agents_may_merge}
 
