@@ -1,4 +1,4 @@
-"""What a caller may be told when something is refused: one shape on every surface."""
+"""Errors that a caller gets: their codes, and one shape on every surface."""
 
 import secrets
 from typing import Any
@@ -11,58 +11,85 @@ log = structlog.get_logger()
 
 # code: (HTTP status, when)
 CODES: dict[str, tuple[int, str]] = {
-    "unauthenticated": (401, "There is no token, or nobody gave out this one, or it was revoked."),
-    "forbidden": (403, "The actor's role or reach does not allow this."),
-    "invalid_arguments": (422, "The arguments do not fit; `details.errors` names each."),
-    "unknown_operation": (404, "There is no operation of this name."),
-    "unknown_task": (404, "No such task, or not for this actor's eyes."),
-    "unknown_repository": (404, "No such repository, or the App is not installed on it."),
-    "unknown_agent": (404, "No agent of this id has registered."),
-    "unknown_message": (404, "No such message, or thread, that this actor sent or got."),
-    "unknown_context": (404, "No such context, version or snapshot, or not for this actor's eyes."),
-    "unknown_write": (404, "No such write, or it is another agent's."),
+    "unauthenticated": (401, "The token is missing, unknown or revoked."),
+    "forbidden": (
+        403,
+        "The caller's role does not allow this, or the repository is outside its access.",
+    ),
+    "invalid_arguments": (422, "The arguments are wrong; `details.errors` names each."),
+    "unknown_operation": (404, "There is no operation with this name."),
+    "unknown_task": (404, "The task does not exist, or the caller may not see it."),
+    "unknown_repository": (
+        404,
+        "The repository does not exist, or the App is not installed on it.",
+    ),
+    "unknown_agent": (404, "No agent with this id has registered."),
+    "unknown_message": (
+        404,
+        "There is no such message or thread that the caller sent or received.",
+    ),
+    "unknown_context": (
+        404,
+        "The context, version or snapshot does not exist, or the caller may not read it.",
+    ),
+    "unknown_write": (404, "The write does not exist, or it belongs to another agent."),
     "unknown_comment": (404, "There is no such comment on this issue or pull request."),
     "rate_limited": (
         429,
-        "The actor sent too much; `details.retry_after_s` says when it may again.",
+        "The caller sent too much; `details.retry_after_s` says when it may send again.",
     ),
-    "inbox_full": (409, "Who is meant has too many unread messages; `details.full` names them."),
-    "too_late": (409, "The write went out already, or may have."),
-    "too_many_comments": (409, "The issue has had as many comments of agents as it may have."),
-    "loop_stopped": (409, "Two only answered each other; `details.between` says who."),
-    "stale_head": (409, "Of a write: the branch moved; `details.head` is where it is now."),
-    "cancelled": (409, "Of a write: it was called back before it went out."),
+    "inbox_full": (
+        409,
+        "The recipient has too many unread messages; `details.full` names the recipients.",
+    ),
+    "too_late": (409, "The write has gone out already, or may have."),
+    "too_many_comments": (
+        409,
+        "Agents have written as many comments on the issue as the limit allows.",
+    ),
+    "loop_stopped": (409, "Two agents only answered each other; `details.between` names them."),
+    "stale_head": (409, "For a write: the branch has moved; `details.head` is its current head."),
+    "cancelled": (409, "For a write: it was cancelled before it went out."),
     "not_registered": (409, "The agent must call register_agent first."),
     "agent_paused": (409, "The agent is paused; `details.paused_by` says by whom."),
     "already_claimed": (409, "Somebody holds the task; `details.holder` says who."),
-    "nothing_ready": (409, "No ready task fits."),
+    "nothing_ready": (409, "No ready task matches."),
     "not_claimable": (
         409,
-        "The task's state does not allow a claim; `details.reasons` has all that does not.",
+        "The task's state does not allow a claim; `details.reasons` lists the reasons.",
     ),
-    "on_hold": (409, "A person put the task on hold; `details.held_by` says who."),
+    "on_hold": (409, "The task is on hold; `details.held_by` says who set the hold."),
     "reserved": (409, "The task is reserved for another agent."),
     "blocked": (409, "Open issues block the task, or its sub-issues are open."),
-    "lacks_capability": (409, "The task needs what the agent has not registered."),
-    "not_holder": (409, "The actor does not hold this task."),
-    "stale_fence": (409, "The lease ended meanwhile; `details.holder` says who holds it now."),
-    "illegal_transition": (409, "The task cannot go there; `details.legal` lists where it can."),
+    "lacks_capability": (409, "The task needs a capability that the agent has not registered."),
+    "not_holder": (409, "The caller does not hold this task."),
+    "stale_fence": (409, "The lease has ended; `details.holder` says who holds the task now."),
+    "illegal_transition": (
+        409,
+        "The task cannot change to this state; `details.legal` lists the allowed ones.",
+    ),
     "version_conflict": (409, "The context has a newer version; `details` has it and its author."),
-    "context_broken": (409, "The version cannot be read; `details.last_good` can."),
-    "too_many": (409, "There are as many as there may be; `details.most` says how many."),
-    "no_issue_yet": (409, "GitHub has not numbered the task's issue yet."),
+    "context_broken": (
+        409,
+        "The version cannot be decrypted; `details.last_good` is a version that can.",
+    ),
+    "too_many": (409, "A limit on the number is reached; `details.most` is the limit."),
+    "no_issue_yet": (409, "GitHub has not given the task's issue a number yet."),
     "key_reused": (409, "The idempotency key was used for another call."),
-    "github_refused": (502, "Of a write: GitHub said no; the message has its words."),
-    "github_away": (502, "Of a write: GitHub gave no clear answer until it was given up."),
-    "too_large": (413, "The request is larger than is taken."),
-    "bad_request": (400, "The request is not what this address takes."),
-    "internal": (500, "A bug of ours. It was logged under `details.reference`."),
+    "github_refused": (
+        502,
+        "For a write: GitHub refused it; the message contains GitHub's reason.",
+    ),
+    "github_away": (502, "For a write: GitHub gave no clear answer until Hubbub gave up."),
+    "too_large": (413, "The request or its content is larger than allowed."),
+    "bad_request": (400, "This address does not accept the request."),
+    "internal": (500, "A bug in Hubbub. It was logged under `details.reference`."),
     "unavailable": (503, "The database cannot be reached. Try again."),
 }
 
 
 class Refused(Exception):
-    """The caller asked for something that is not done; the message is theirs to read."""
+    """An operation refuses a call. The caller gets the code, the message and the details."""
 
     def __init__(self, code: str, message: str, **details: Any) -> None:
         super().__init__(message)
@@ -81,14 +108,14 @@ class Refused(Exception):
 
 
 def failure(exc: Exception, **where: str) -> Refused:
-    """What the caller is told of a failure that they have no part in; the log has the rest."""
+    """The error for a failure that the caller did not cause. The log has the details."""
     if isinstance(exc, StoreError):
         log.warning("database away", error=str(exc), **where)
-        return Refused("unavailable", "The database cannot be used now. Try again.")
+        return Refused("unavailable", "The database cannot be reached. Try again.")
     reference = secrets.token_hex(4)
     log.error("bug", reference=reference, exc_info=exc, **where)
     return Refused(
         "internal",
-        f"This failed by a fault of ours, logged under {reference}. Nothing was acknowledged.",
+        f"This failed because of a bug in Hubbub, logged under {reference}. No change was confirmed.",
         reference=reference,
     )

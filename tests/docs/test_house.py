@@ -141,11 +141,12 @@ def test_every_operation_is_documented_with_its_role() -> None:
     assert documented == [(each.name, each.role) for each in OPERATIONS.values()]
 
 
-def test_every_error_is_documented_with_its_status() -> None:
-    documented = re.findall(
-        r"^\| `(\w+)` \| (\d+) \|", text("docs/reference/errors.md"), re.MULTILINE
-    )
-    assert documented == [(code, str(status)) for code, (status, _) in CODES.items()]
+def test_every_error_is_documented_with_its_status_and_meaning() -> None:
+    page = text("docs/reference/errors.md")
+    documented = re.findall(r"^\| `(\w+)` \| (\d+) \| (.+) \|$", page, re.MULTILINE)
+    assert documented == [
+        (code, str(status), when.removesuffix(".")) for code, (status, when) in CODES.items()
+    ]
 
 
 def test_every_command_of_the_command_line_is_documented() -> None:
