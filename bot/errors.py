@@ -116,6 +116,6 @@ def failure(exc: Exception, **where: str) -> Refused:
     log.error("bug", reference=reference, exc_info=exc, **where)
     return Refused(
         "internal",
-        f"This failed because of a bug in Hubbub, logged under {reference}. No change was confirmed.",
+        f"A bug in Hubbub, logged under {reference}. No change was confirmed.",
         reference=reference,
     )

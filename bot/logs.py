@@ -1,4 +1,4 @@
-"""Logs for people or for machines, with no secret in them."""
+"""Logs for people or for machines, without secrets."""
 
 import logging
 import sys
@@ -12,7 +12,7 @@ from bot.settings import Settings
 
 def set_up(settings: Settings) -> None:
     level = getattr(logging, settings.log_level.upper())
-    # The default traceback shows variables: bodies, and the secrets that they are checked with.
+    # The default traceback shows local variables, which may hold request bodies and secrets.
     console = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
     )
@@ -31,7 +31,7 @@ def set_up(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    # The libraries log each request at INFO.
+    # Libraries log each request at INFO, which is too much.
     logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr)
 
 

@@ -1,13 +1,13 @@
-"""What no log and no message may hold."""
+"""Removes secrets from texts that are logged or shown."""
 
 import re
 
-# GitHub's tokens, JWTs, our keys, whatever stands behind Bearer.
+# GitHub's tokens, JWTs, our own tokens, and everything after Bearer.
 SECRETS = re.compile(
     r"gh[a-z]_[A-Za-z0-9_.\-]+|github_pat_\w+|eyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_.\-]+"
     r"|hubbub_[0-9a-f]{20}_[A-Za-z0-9_\-]+|(?<=Bearer )[A-Za-z0-9_.\-]+"
 )
 
 
-def redacted(told: str) -> str:
-    return SECRETS.sub("…", told)
+def redacted(text: str) -> str:
+    return SECRETS.sub("…", text)

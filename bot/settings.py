@@ -1,4 +1,4 @@
-"""The process's settings: HUBBUB_… in the environment or in `.env`."""
+"""The settings of the process: HUBBUB_… in the environment or in `.env`."""
 
 import re
 import secrets
@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class WrongSettings(Exception):
-    """A setting is missing or wrong; the text names it and the remedy."""
+    """A setting is missing or wrong. The text names it and says what to do."""
 
 
 class Settings(BaseSettings):
@@ -32,17 +32,17 @@ class Settings(BaseSettings):
     )
     secret_key: SecretStr | None = Field(
         None,
-        description="32 bytes or more from which all other secrets derive; made beside a SQLite "
-        "file when absent, required with MySQL",
+        description="at least 32 characters; all other secrets are derived from it. Generated "
+        "beside a SQLite file if it is not set, required with MySQL",
     )
     secret_key_old: SecretStr | None = Field(
         None,
-        description="former secrets, separated by commas: what came of them still holds",
+        description="old secrets, separated by commas; what was made with them stays valid",
     )
     public_url: str | None = Field(
         None,
-        description="where others reach this server; behind a proxy /mcp answers to its host only "
-        "when it is set",
+        description="the address of this server for others; required behind a proxy, because /mcp "
+        "answers only requests for known hosts",
     )
     host: Annotated[str, Field(min_length=1)] = Field(
         "127.0.0.1", description="the address to listen on"
@@ -53,43 +53,48 @@ class Settings(BaseSettings):
         None, description="the App's private key: the PEM text, or the path of the file"
     )
     github_webhook_secret: SecretStr | None = Field(
-        None, description="the secret that the App signs its webhooks with"
+        None, description="the secret with which GitHub signs the App's webhooks"
     )
     github_api_url: str = Field(
-        "https://api.github.com", description="for GitHub Enterprise: https://HOST/api/v3"
+        "https://api.github.com",
+        description="the address of GitHub's API; for GitHub Enterprise Server https://HOST/api/v3",
     )
     intake: Literal["webhook", "pull"] = Field(
         "webhook",
-        description="pull where GitHub cannot reach this machine: deliveries are fetched",
+        description="pull if GitHub cannot reach this machine: Hubbub fetches the deliveries",
     )
     pull_every_s: Annotated[float, Field(ge=1, le=300)] = Field(
-        10, description="with pull: seconds between two looks into GitHub's log"
+        10, description="with pull: the seconds between two reads of GitHub's log"
     )
     keep_deliveries_days: Annotated[int, Field(ge=4, le=3650)] = Field(
-        14, description="how long processed deliveries are kept; GitHub's own log has three days"
+        14, description="how long processed deliveries are kept; GitHub's own log covers three days"
     )
     keep_history_days: Annotated[int, Field(ge=7, le=3650)] = Field(
-        90, description="how long events, audit, commands, writes, checks and ended leases are kept"
+        90,
+        description="how long events, audit, commands, writes, checks and ended leases are kept",
     )
     idle_after_s: Annotated[int, Field(ge=60, le=86_400)] = Field(
-        300, description="how long after its last call an agent is idle"
+        300, description="the seconds after its last call until an agent is idle"
     )
     inactive_after_s: Annotated[int, Field(ge=60, le=30 * 86_400)] = Field(
-        3600, description="how long after its last call it is inactive; not before it is idle"
+        3600,
+        description="the seconds after its last call until it is inactive; not before it is idle",
     )
     grace_days: Annotated[int, Field(ge=0, le=3650)] = Field(
-        30, description="how long after its removal an installation's data is purged"
+        30, description="the days until the data of a removed installation is deleted"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="how much is logged"
     )
     log_format: Literal["console", "json"] = Field(
-        "console", description="for people, or one JSON object a line"
+        "console", description="console for people, json for one JSON object on each line"
     )
     token: SecretStr | None = Field(
-        None, description="for `hubbub mcp` and `hubbub call`: who asks"
+        None, description="for `hubbub mcp` and `hubbub call`: the agent's token"
     )
-    url: str | None = Field(None, description="for `hubbub mcp` and `hubbub call`: the server")
+    url: str | None = Field(
+        None, description="for `hubbub mcp` and `hubbub call`: the server's address"
+    )
 
     @field_validator("database_url")
     @classmethod
@@ -101,7 +106,9 @@ class Settings(BaseSettings):
             try:
                 port_of = urlsplit(value).port
             except ValueError as exc:
-                raise ValueError("the port must be a number, as in mysql://…@host:3306/…") from exc
+                raise ValueError(
+                    "the port must be a number, for example mysql://…@host:3306/…"
+                ) from exc
             if port_of != 0:
                 return value
         raise ValueError(
@@ -128,7 +135,7 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be an address such as https://hubbub.example.com")
-        # What `hubbub demo` shows for MCP clients is pasted for others too.
+        # People also paste the address that `hubbub demo` prints for MCP clients.
         return value.rstrip("/").removesuffix("/mcp")
 
 
@@ -142,22 +149,22 @@ REMEDIES = {
 
 @dataclass(frozen=True)
 class GitHubApp:
-    """What `serve` needs to be the App."""
+    """The identity with which `serve` acts as the App."""
 
     id: str
     private_key: str
     webhook_secret: str
     api_url: str
-    # Seconds between two looks for deliveries; None: GitHub's webhooks get here.
+    # Seconds between two reads of GitHub's log; None if webhooks reach this server.
     pull_every_s: float | None = None
 
 
 def load(**given: Any) -> Settings:
-    """Read the settings. Raise WrongSettings, which names each wrong one."""
+    """Read the settings. Raise WrongSettings, which names each wrong setting."""
     try:
         return Settings(**given)
     except UnicodeDecodeError as exc:
-        raise WrongSettings("The file .env here is no UTF-8 text.") from exc
+        raise WrongSettings("The file .env in this folder is not UTF-8. Save it as UTF-8.") from exc
     except ValidationError as exc:
         wrong = [
             f"HUBBUB_{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}"
@@ -167,7 +174,7 @@ def load(**given: Any) -> Settings:
 
 
 def github_app(settings: Settings) -> GitHubApp:
-    """The App's identity. Raise WrongSettings for what is missing or wrong."""
+    """The App's identity. Raise WrongSettings if a setting is missing or wrong."""
     pulls = settings.intake == "pull"
     needed = [name for name in REMEDIES if not (pulls and name == "github_webhook_secret")]
     missing = [name for name in needed if not getattr(settings, name)]
@@ -178,12 +185,12 @@ def github_app(settings: Settings) -> GitHubApp:
     app_id = str(settings.github_app_id)
     if not re.fullmatch(r"[A-Za-z0-9.]+", app_id):
         raise WrongSettings(
-            f"HUBBUB_GITHUB_APP_ID is {app_id!r}, which is no App ID. {REMEDIES['github_app_id']}"
+            f"HUBBUB_GITHUB_APP_ID {app_id!r} is not an App ID. {REMEDIES['github_app_id']}"
         )
     return GitHubApp(
         id=app_id,
         private_key=_pem(_text(settings.github_private_key)),
-        # Without a secret nobody's delivery is taken.
+        # With a random secret, no signature is valid: pull mode accepts no webhook.
         webhook_secret=_text(settings.github_webhook_secret) or secrets.token_hex(32),
         api_url=settings.github_api_url,
         pull_every_s=settings.pull_every_s if pulls else None,
@@ -195,7 +202,7 @@ def _text(secret: SecretStr | None) -> str:
 
 
 def _pem(value: str) -> str:
-    """The PEM text itself (its line ends may be escaped), or the file that holds it."""
+    """The PEM text. The value is that text, maybe with escaped line ends, or a file's path."""
     text = value.replace("\\n", "\n")
     try:
         if "-----BEGIN" not in text:
@@ -203,17 +210,17 @@ def _pem(value: str) -> str:
         key = load_pem_private_key(text.encode(), password=None)
     except OSError as exc:
         raise WrongSettings(
-            "HUBBUB_GITHUB_PRIVATE_KEY is neither a PEM text nor a file that can be read "
+            "HUBBUB_GITHUB_PRIVATE_KEY is not a PEM text and not the path of a readable file "
             f"({exc.strerror}). {REMEDIES['github_private_key']}"
         ) from exc
     except (ValueError, TypeError) as exc:
         raise WrongSettings(
-            "HUBBUB_GITHUB_PRIVATE_KEY holds no private key, or one with a passphrase. "
+            "HUBBUB_GITHUB_PRIVATE_KEY contains no private key, or a key with a passphrase. "
             f"{REMEDIES['github_private_key']}"
         ) from exc
     if not isinstance(key, RSAPrivateKey):
         raise WrongSettings(
-            "HUBBUB_GITHUB_PRIVATE_KEY holds a key that is not RSA, as a GitHub App's is. "
+            "HUBBUB_GITHUB_PRIVATE_KEY contains a key that is not RSA; GitHub Apps have RSA keys. "
             f"{REMEDIES['github_private_key']}"
         )
     return text

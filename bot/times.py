@@ -1,4 +1,4 @@
-"""Times: microseconds UTC inside, ISO 8601 outside."""
+"""Times. Hubbub computes with microseconds UTC, and shows ISO 8601."""
 
 from datetime import UTC, datetime
 
@@ -10,10 +10,10 @@ def stamp(at: int) -> str:
 
 
 def utc(at: int) -> str:
-    """As GitHub takes it: whole seconds, rounded down."""
+    """The format that GitHub accepts: whole seconds, rounded down."""
     return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parsed(text: str) -> int:
-    """GitHub's timestamps to microseconds; some old payloads carry epoch seconds."""
+    """Microseconds from a timestamp of GitHub."""
     return round(datetime.fromisoformat(text).timestamp() * SECOND)

@@ -1,4 +1,4 @@
-"""What a repository settles for itself, in `.github/hubbub.yml` on its default branch."""
+"""The settings of a repository, from `.github/hubbub.yml` on its default branch."""
 
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeAlias, get_args
@@ -9,9 +9,9 @@ from store.engine.transaction import Tx
 from store.mirror import repository_settings as stored
 
 Permission: TypeAlias = Literal["read", "triage", "write", "maintain", "admin"]
-# GitHub's, from the least to the most.
+# GitHub's permissions, from lowest to highest.
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
-# On a public repository everybody may read: that is not enough to change anything.
+# Everybody may read a public repository, so `read` must not allow a change.
 ToChange: TypeAlias = Literal["triage", "write", "maintain", "admin"]
 
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]
@@ -35,17 +35,17 @@ class Statuses(Group):
 
 
 class Board(Group):
-    """The project on which tasks are shown."""
+    """The project that shows the tasks."""
 
     project: Annotated[int, Field(ge=1, lt=2**31)] = Field(
-        description="the number in the project's address, as in /orgs/acme/projects/4"
+        description="the number in the project's address: 4 in /orgs/acme/projects/4"
     )
-    field: Name = Field("Status", description="the single-select field that tells the state")
+    field: Name = Field("Status", description="the single-select field that shows the state")
     statuses: Statuses = Statuses()
 
 
 class Permissions(Group):
-    """The least permission on the repository that each slash command takes."""
+    """The minimum permission on the repository for each slash command."""
 
     ask: ToChange = "triage"
     assign: ToChange = "write"
@@ -69,14 +69,14 @@ class Permissions(Group):
 
 
 class RepositorySettings(Group):
-    """What `.github/hubbub.yml` may hold; whatever it leaves out has its default."""
+    """The keys of `.github/hubbub.yml`; each key that the file leaves out has its default."""
 
     task_label: Label = Field("agent-task", description="an issue with this label is a task")
     lease_s: int = Field(
         900,
         ge=60,
         le=86_400,
-        description="seconds for which a claim lasts when its agent names no length",
+        description="how many seconds a claim lasts if the agent passes no length",
     )
     agents_may_merge: bool = Field(
         default=False, description="whether agents may merge pull requests"
@@ -86,7 +86,7 @@ class RepositorySettings(Group):
 
 
 DEFAULTS = RepositorySettings()
-# Each group by where it stands.
+# Each group of keys by its path in the file.
 GROUPS: dict[tuple[str, ...], type[Group]] = {
     (): RepositorySettings,
     ("permissions",): Permissions,
@@ -96,7 +96,7 @@ GROUPS: dict[tuple[str, ...], type[Group]] = {
 
 
 async def of(tx: Tx, installation_id: int, repository_id: int) -> RepositorySettings:
-    """Those in force."""
+    """The settings in force."""
     row = await stored.get(tx, installation_id, repository_id)
     return loaded(row["settings"]) if row else DEFAULTS
 
@@ -107,15 +107,15 @@ def loaded(settings: str) -> RepositorySettings:
 
 
 def allows(permission: str, needed: Permission) -> bool:
-    """Whether GitHub's word for what somebody may do on a repository is enough."""
+    """Whether a permission on the repository is high enough."""
     least = PERMISSIONS[PERMISSIONS.index(needed) :]
     return permission in least
 
 
 def schema() -> dict[str, Any]:
-    """As editors understand it."""
+    """The JSON Schema for editors."""
     made = RepositorySettings.model_json_schema()
-    # Without one the key is left out: nothing in the file is null.
+    # A file without a board leaves the key out: no value in the file may be null.
     made["properties"]["board"] = {"$ref": "#/$defs/Board"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,8 +1,8 @@
 """Reads `.github/hubbub.yml`: the settings, or each problem with its line.
 
-Of YAML it takes keys, values and lists, and refuses what can surprise or blow up: aliases, tags,
-several documents, a key given twice. A value is a number, true or false, or else a text: there is
-no `yes` that is true, and no `15:00` that is 900.
+It accepts the keys, values and lists of YAML. It refuses aliases, tags, several documents and
+duplicate keys, because they surprise people or can make a small file huge. A value is a number,
+true or false, or else a text: `yes` is not true, and `15:00` is not 900.
 """
 
 import re
@@ -18,7 +18,7 @@ from bot.kernel import argument_errors
 from bot.repository.repository_settings import GROUPS, RepositorySettings
 
 PATH = ".github/hubbub.yml"
-# Longer, larger or deeper than any that somebody needs.
+# No real file comes near these limits.
 LONGEST = 64 * 1024
 MOST_ENTRIES = 1000
 DEEPEST = 4
@@ -26,25 +26,25 @@ MOST_PROBLEMS = 20
 
 Where: TypeAlias = tuple[str, ...]
 Lines: TypeAlias = dict[Where, int]
-# A key may be of any length.
+# A key may be very long; a problem shows only its beginning.
 SHOWN = 100
 
-# Also halves of characters, which an escape can make.
+# An escape can also produce halves of characters.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 NUMBER = re.compile(r"-?[0-9]{1,18}")
 WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
-# What is said otherwise of a file than of an argument.
+# Problems that are worded differently for a file than for an argument.
 REASONS = argument_errors.REASONS | {
     "string_type": "must be a text; put it in quotes",
-    "model_type": "must have keys of its own below it",
-    "string_pattern_mismatch": "must be one line that neither begins nor ends with a space",
+    "model_type": "must have keys below it",
+    "string_pattern_mismatch": "must be one line that does not begin or end with a space",
     "literal_error": "must be {expected}",
 }
 
 
 class Unreadable(Exception):
-    """Each problem as a line of text."""
+    """The file has errors; `problems` has one line of text for each."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__("; ".join(problems))
@@ -73,7 +73,7 @@ def _text(data: bytes) -> str:
 
 
 def too_long(size: int) -> Unreadable:
-    return Unreadable(f"the file has {size} bytes, and at most {LONGEST} are read")
+    return Unreadable(f"the file has {size} bytes; the limit is {LONGEST}")
 
 
 def _problem(line: int, where: Where, reason: str) -> Unreadable:
@@ -81,7 +81,7 @@ def _problem(line: int, where: Where, reason: str) -> Unreadable:
 
 
 def _line(line: int, where: Where, reason: str) -> str:
-    # A quoted key may hold line breaks: they would end the quotation it is shown in.
+    # A quoted key may contain line breaks, which would end the quotation in the issue.
     named = " ".join(".".join(where)[:SHOWN].split())
     return f"line {line}: {named}: {reason}" if where else f"line {line}: {reason}"
 
@@ -94,15 +94,15 @@ def _read(text: str, lines: Lines) -> Any:
         return _document(text, lines)
     except ReaderError as exc:
         line = text[: exc.position].count("\n") + 1
-        reason = f"has a character that YAML does not take: U+{exc.character:04X}"
+        reason = f"has a character that YAML does not allow: U+{exc.character:04X}"
         raise _problem(line, (), reason) from exc
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         problem = str(exc.problem)
         reason = (
-            "tabs cannot indent: use spaces"
+            "is indented with a tab; use spaces"
             if "'\\t'" in problem
-            else f"is no YAML: {problem[:SHOWN]}"
+            else f"is not valid YAML: {problem[:SHOWN]}"
         )
         raise _problem(mark.line + 1 if mark else 1, (), reason) from exc
 
@@ -112,9 +112,9 @@ def _document(text: str, lines: Lines) -> Any:
     try:
         return _Document(loader, lines).value()
     except (ValueError, OverflowError) as exc:
-        # PyYAML lets them out for an escape such as "\UFFFFFFFF".
+        # PyYAML raises these for an escape such as "\UFFFFFFFF".
         raise _problem(
-            loader.line + 1, (), "is no YAML: an escape stands for no character"
+            loader.line + 1, (), "is not valid YAML: an escape is not a character"
         ) from exc
 
 
@@ -134,11 +134,11 @@ class _Document:
         found = self._of(first, ())
         next(self.events)
         if not isinstance(following := next(self.events), yaml.StreamEndEvent):
-            raise _problem(_at(following), (), "begins a second document; only one is read")
+            raise _problem(_at(following), (), "begins a second document; write only one")
         empty = isinstance(first, yaml.ScalarEvent) and not first.value
         if isinstance(found, dict) or empty:
             return found or {}
-        raise _problem(_at(first), (), "must be keys with values, as in `lease_s: 900`")
+        raise _problem(_at(first), (), "must be keys with values, for example `lease_s: 900`")
 
     def _of(self, event: yaml.Event, where: Where) -> Any:
         self._check(event, where)
@@ -154,16 +154,16 @@ class _Document:
         made: dict[str, Any] = {}
         for event in self._until(yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
-                raise _problem(_at(event), where, "has a key that is no text")
+                raise _problem(_at(event), where, "has a key that is not a text")
             self._check(event, where)
             key = (*where, event.value)
             if event.value in made:
-                reason = f"is given twice; first in line {self.lines[key]}"
+                reason = f"is a duplicate key; it is first in line {self.lines[key]}"
                 raise _problem(_at(event), key, reason)
             self.lines[key] = _at(event)
             made[event.value] = self._of(next(self.events), key)
             if made[event.value] is None:
-                reason = "has no value; leave it out for its default"
+                reason = "has no value; remove the key to use its default"
                 raise _problem(_at(event), key, reason)
         return made
 
@@ -174,15 +174,15 @@ class _Document:
     def _check(self, event: yaml.Event, where: Where) -> None:
         line = _at(event)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise _problem(line, where, "has an anchor or alias; write the value out")
+            raise _problem(line, where, "has an anchor or alias; write the value itself")
         if tag := getattr(event, "tag", None):
-            raise _problem(line, where, f"has the tag {tag[:SHOWN]!r}; leave it out")
+            raise _problem(line, where, f"has the tag {tag[:SHOWN]!r}; remove it")
         if len(where) > DEEPEST:
-            raise _problem(line, where, "is nested too deep")
+            raise _problem(line, where, "is nested too deeply")
         if CONTROL.search(getattr(event, "value", "")):
             raise _problem(line, where, "has a control character")
         if next(self.entries) > MOST_ENTRIES:
-            raise _problem(line, where, f"is beyond the first {MOST_ENTRIES} entries")
+            raise _problem(line, where, f"is beyond the limit of {MOST_ENTRIES} entries")
 
 
 def _at(event: yaml.Event) -> int:
@@ -192,7 +192,7 @@ def _at(event: yaml.Event) -> int:
 
 def _scalar(event: Any) -> Any:
     if event.style:
-        return event.value  # quoted: a text
+        return event.value  # A quoted value is a text.
     if NUMBER.fullmatch(event.value):
         return int(event.value)
     return WORDS.get(event.value, event.value)
@@ -203,13 +203,13 @@ def _scalar(event: Any) -> Any:
 
 def _said(lines: Lines, error: Any) -> tuple[int, Where, str]:
     where = tuple(str(part) for part in error["loc"])
-    # What is missing has no line: then that of what it is missing in.
+    # A missing key has no line, so take the line of the group that lacks it.
     known = next(lines[where[:n]] for n in range(len(where), -1, -1) if where[:n] in lines)
     return known, where, _reason(where, error)
 
 
 def _reason(where: Where, error: Any) -> str:
     if error["type"] == "extra_forbidden":
-        return f"is unknown; known here are {', '.join(GROUPS[where[:-1]].model_fields)}"
+        return f"is unknown; use {', '.join(GROUPS[where[:-1]].model_fields)}"
     reason = REASONS.get(error["type"])
     return reason.format(**error.get("ctx", {})) if reason else error["msg"]

@@ -261,7 +261,7 @@ async def test_a_token_that_was_revoked_is_worth_nothing(url: str, tmp_path: Pat
         ({"HUBBUB_DATABASE_URL": "mysql://u@h:x/d"}, "the port must be a number"),
         ({"HUBBUB_DATABASE_URL": "sqlite:///not.db"}, "must name a SQLite file"),
         ({"HUBBUB_HOST": ""}, "HUBBUB_HOST"),
-        ({"HUBBUB_GITHUB_PRIVATE_KEY": "not.db"}, "holds no private key"),
+        ({"HUBBUB_GITHUB_PRIVATE_KEY": "not.db"}, "contains no private key"),
         ({"HUBBUB_GITHUB_PRIVATE_KEY": "ec.pem"}, "that is not RSA"),
     ],
 )

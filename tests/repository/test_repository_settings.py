@@ -213,7 +213,7 @@ async def test_of_a_wrong_file_nothing_is_taken_and_who_pushed_it_is_told_once(t
         "@octocat, your change of it was not taken over:\n\n"
         "- `line 3: board.project: is missing`\n"
         "- `line 4: lease_s: must be at least 60`\n"
-        "- `line 5: colour: is unknown; known here are task_label, lease_s, agents_may_merge, "
+        "- `line 5: colour: is unknown; use task_label, lease_s, agents_may_merge, "
         "permissions, board`\n\n"
         "The last settings that could be read stay in force, or the defaults if there were none. "
         "Hubbub's documentation describes them on the page *Repository settings* "
@@ -257,7 +257,7 @@ async def test_a_folder_in_the_place_of_the_file_is_told(town: Town) -> None:
 async def test_a_file_too_long_is_told(town: Town) -> None:
     await push(town, "lease_s: 120\n" + "#" * 65_536)
     (issue,) = told(town)
-    assert "- `the file has 65549 bytes, and at most 65536 are read`" in text(issue)
+    assert "- `the file has 65549 bytes; the limit is 65536`" in text(issue)
     assert await in_force(town) == DEFAULTS
 
 
@@ -271,9 +271,9 @@ async def test_the_settings_outlive_a_time_in_which_the_app_does_not_see_the_rep
 
 
 WRONG: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"null", "line 1: must be keys with values, as in `lease_s: 900`"),
-    "a list": (b"# Hm\n- a\n", "line 2: must be keys with values, as in `lease_s: 900`"),
-    "a text": (b"hello", "line 1: must be keys with values, as in `lease_s: 900`"),
+    "nothing": (b"null", "line 1: must be keys with values, for example `lease_s: 900`"),
+    "a list": (b"# Hm\n- a\n", "line 2: must be keys with values, for example `lease_s: 900`"),
+    "a text": (b"hello", "line 1: must be keys with values, for example `lease_s: 900`"),
     "a short lease": (b"\n\n\nlease_s: 59", "line 4: lease_s: must be at least 60"),
     "a long lease": (b"lease_s: 86401", "line 1: lease_s: must be at most 86400"),
     "a fraction": (b"lease_s: 60.5", "line 1: lease_s: must be a whole number"),
@@ -297,13 +297,13 @@ WRONG: dict[str, tuple[bytes, str]] = {
     ),
     "spaces around": (
         b'task_label: " a"',
-        "line 1: task_label: must be one line that neither begins nor ends with a space",
+        "line 1: task_label: must be one line that does not begin or end with a space",
     ),
     "two lines": (
         b'task_label: "a\\nb"',
         "line 1: task_label: has a control character",
     ),
-    "a text for keys": (b"board: 4", "line 1: board: must have keys of its own below it"),
+    "a text for keys": (b"board: 4", "line 1: board: must have keys below it"),
     "no project": (b"\nboard:\n  field: X", "line 2: board.project: is missing"),
     "no such project": (b"board:\n  project: 0", "line 2: board.project: must be at least 1"),
     "a claim by everybody": (
@@ -312,56 +312,56 @@ WRONG: dict[str, tuple[bytes, str]] = {
     ),
     "an unknown key": (
         b"permissions: {}\nlease: 1",
-        f"line 2: lease: is unknown; known here are {', '.join(RepositorySettings.model_fields)}",
+        f"line 2: lease: is unknown; use {', '.join(RepositorySettings.model_fields)}",
     ),
     "an unknown key within": (
         b"permissions:\n  fly: write",
-        f"line 2: permissions.fly: is unknown; known here are {KNOWN}",
+        f"line 2: permissions.fly: is unknown; use {KNOWN}",
     ),
     "an unknown state": (
         b"board:\n  project: 1\n  statuses:\n    done: X",
-        f"line 4: board.statuses.done: is unknown; known here are {', '.join(STATES)}",
+        f"line 4: board.statuses.done: is unknown; use {', '.join(STATES)}",
     ),
     "a key twice": (
         b"lease_s: 60\nlease_s: 61",
-        "line 2: lease_s: is given twice; first in line 1",
+        "line 2: lease_s: is a duplicate key; it is first in line 1",
     ),
     "no value": (
         b"# Hm\nlease_s:\n",
-        "line 2: lease_s: has no value; leave it out for its default",
+        "line 2: lease_s: has no value; remove the key to use its default",
     ),
-    "a key that is a list": (b"? [a]\n: 1", "line 1: has a key that is no text"),
-    "a tab": (b"board:\n\tproject: 4", "line 2: tabs cannot indent: use spaces"),
-    "no YAML": (b"a: [1\nb: }", "line 2: is no YAML: expected ',' or ']', but got ':'"),
+    "a key that is a list": (b"? [a]\n: 1", "line 1: has a key that is not a text"),
+    "a tab": (b"board:\n\tproject: 4", "line 2: is indented with a tab; use spaces"),
+    "no YAML": (b"a: [1\nb: }", "line 2: is not valid YAML: expected ',' or ']', but got ':'"),
     "two documents": (
         b"lease_s: 60\n---\nlease_s: 61",
-        "line 2: begins a second document; only one is read",
+        "line 2: begins a second document; write only one",
     ),
     "an alias": (
         b"a: &a [x]\nb: *a",
-        "line 1: a: has an anchor or alias; write the value out",
+        "line 1: a: has an anchor or alias; write the value itself",
     ),
     "a tag": (
         b"lease_s: !!int 60",
-        "line 1: lease_s: has the tag 'tag:yaml.org,2002:int'; leave it out",
+        "line 1: lease_s: has the tag 'tag:yaml.org,2002:int'; remove it",
     ),
     "an object": (
         b"\ntask_label: !!python/object:os.X {}",
-        "line 2: task_label: has the tag 'tag:yaml.org,2002:python/object:os.X'; leave it out",
+        "line 2: task_label: has the tag 'tag:yaml.org,2002:python/object:os.X'; remove it",
     ),
-    "bytes": (b"a: 1\nb: \x00", "line 2: has a character that YAML does not take: U+0000"),
+    "bytes": (b"a: 1\nb: \x00", "line 2: has a character that YAML does not allow: U+0000"),
     "Latin 1": (b"# ok\ntask_label: caf\xe9", "line 2: is not UTF-8"),
     "no character": (
         b'a: 1\nb: "\\UFFFFFFFF"',
-        "line 2: is no YAML: an escape stands for no character",
+        "line 2: is not valid YAML: an escape is not a character",
     ),
     "half a character": (b'task_label: "\\ud83d"', "line 1: task_label: has a control character"),
     "UTF-16": ("lease_s: 60".encode("utf-16"), "line 1: is not UTF-8"),
-    "65 KB": (b"#" * 66_560, "the file has 66560 bytes, and at most 65536 are read"),
-    "depth": (b"[" * 65_536, "line 1: 0.0.0.0.0: is nested too deep"),
+    "65 KB": (b"#" * 66_560, "the file has 66560 bytes; the limit is 65536"),
+    "depth": (b"[" * 65_536, "line 1: 0.0.0.0.0: is nested too deeply"),
     "breadth": (
         b"".join(b"k%d: 1\n" % n for n in range(6000)),
-        "line 500: k499: is beyond the first 1000 entries",
+        "line 500: k499: is beyond the limit of 1000 entries",
     ),
 }
 
