@@ -84,7 +84,7 @@ async def floor(tx: Tx, installation_id: int) -> int:
     return int(await key_values.get(tx, _forgotten(installation_id)) or 0)
 
 
-async def forgotten(tx: Tx, installation_id: int, upto: int) -> None:
+async def set_floor(tx: Tx, installation_id: int, upto: int) -> None:
     await key_values.put(tx, _forgotten(installation_id), str(upto))
 
 

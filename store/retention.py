@@ -43,12 +43,12 @@ UNGUARDED = (
 )
 
 
-async def settled(tx: Tx, table: str, before: int, limit: int) -> int:
+async def drop_settled(tx: Tx, table: str, before: int, limit: int) -> int:
     statement = sql.delete_some(tx.dialect, table, SETTLED[table])
     return await tx.run(statement, before=before, n=limit)
 
 
-async def grown(tx: Tx, table: str, installation_id: int, before: int, limit: int) -> int:
+async def drop_oldest(tx: Tx, table: str, installation_id: int, before: int, limit: int) -> int:
     """Of the oldest those that are old enough. What has not ended stays."""
     key, time = GROWING[table]
     rows = await tx.all(
@@ -61,12 +61,12 @@ async def grown(tx: Tx, table: str, installation_id: int, before: int, limit: in
     if not old:
         return 0
     if table == "events":
-        await events.forgotten(tx, installation_id, max(old))
+        await events.set_floor(tx, installation_id, max(old))
     q = f"DELETE FROM {table} WHERE installation_id = :i AND {key} IN :old"
     return await tx.run(q, i=installation_id, old=old)
 
 
-async def messages(tx: Tx, installation_id: int, before: int, limit: int) -> int:
+async def drop_messages(tx: Tx, installation_id: int, before: int, limit: int) -> int:
     """Of the oldest those whose time to live was over by then, their receipts first."""
     rows = await tx.all(
         "SELECT id, expires_at FROM messages WHERE installation_id = :i "
@@ -87,7 +87,7 @@ async def messages(tx: Tx, installation_id: int, before: int, limit: int) -> int
     return dropped
 
 
-async def leases(
+async def drop_leases(
     tx: Tx, installation_id: int, after: str, before: int, limit: int
 ) -> tuple[int, str]:
     """Of so many leases, oldest first, those that ended before then: how many, and where to go on.
@@ -146,7 +146,7 @@ async def installations(tx: Tx) -> list[int]:
     return [row["installation_id"] for row in rows]
 
 
-async def gone(tx: Tx, before: int) -> list[tuple[int, bool]]:
+async def gone_installations(tx: Tx, before: int) -> list[tuple[int, bool]]:
     """Installations that went before then, and whether for good or only suspended."""
     rows = await tx.all(
         "SELECT installation_id, deleted FROM installations WHERE gone_at < :before",

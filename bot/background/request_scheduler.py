@@ -79,7 +79,7 @@ class Sender(Channel):
         if lease is None:
             return Turn(wait_s=1)
         # Turns of an installation are serial: what is being sent now, nobody sends any more.
-        await outbox.unsettled(tx, installation_id)
+        await outbox.mark_interrupted(tx, installation_id)
         limits = await kept.of(tx, installation_id, lease)
         now = Now(installation_id, await tx.now(), limits, lease["streak"])
         read = await pending_reads.due(tx, installation_id, reads.NOW)
@@ -124,11 +124,11 @@ async def _begin(tx: Tx, write: WriteRow, now: Now) -> Turn:
     if why := await fenced_off(tx, write, now.at):
         await outbox.finish(tx, write, "cancelled", why)
         return Turn(wait_s=0)
-    if not await outbox.sending(tx, write):
+    if not await outbox.mark_sending(tx, write):
         return Turn(wait_s=0)
     here = (tx, now.installation_id)
-    await sender_leases.mutated(*here, notifies=KINDS[write["kind"]].notifies)
-    await sender_leases.had_turn(*here, now.streak + 1 if write["lane"] == outbox.PEOPLE else 0)
+    await sender_leases.record_mutation(*here, notifies=KINDS[write["kind"]].notifies)
+    await sender_leases.record_turn(*here, now.streak + 1 if write["lane"] == outbox.PEOPLE else 0)
     await kept.spend(*here, fairness.cost(write))
     await budgets.spend(*here, write["author"])
     sent: WriteRow = {

@@ -51,7 +51,7 @@ async def step(store: Store, keeping: Kept, places: dict[int, str]) -> int:
     for table in retention.SETTLED:
         before = now - keeping.of(table)
         dropped += await store.write(
-            partial(retention.settled, table=table, before=before, limit=BATCH)
+            partial(retention.drop_settled, table=table, before=before, limit=BATCH)
         )
     for installation_id in await store.read(retention.installations):
         dropped += await _grown(store, installation_id, now - keeping.history)
@@ -64,24 +64,26 @@ async def _grown(store: Store, installation_id: int, before: int) -> int:
     for table in retention.GROWING:
         which = {"table": table, "installation_id": installation_id}
         dropped += await store.write(
-            partial(retention.grown, **which, before=before, limit=BATCH)  # type: ignore[arg-type]
+            partial(retention.drop_oldest, **which, before=before, limit=BATCH)  # type: ignore[arg-type]
         )
     return dropped + await store.write(
-        lambda tx: retention.messages(tx, installation_id, before, BATCH)
+        lambda tx: retention.drop_messages(tx, installation_id, before, BATCH)
     )
 
 
 async def _leases(store: Store, installation_id: int, before: int, places: dict[int, str]) -> int:
     after = places.get(installation_id, "")
     dropped, places[installation_id] = await store.write(
-        lambda tx: retention.leases(tx, installation_id, after, before, LEASES)
+        lambda tx: retention.drop_leases(tx, installation_id, after, before, LEASES)
     )
     return dropped
 
 
 async def _purge(store: Store, before: int) -> int:
     dropped = 0
-    for installation_id, removed in await store.read(lambda tx: retention.gone(tx, before)):
+    for installation_id, removed in await store.read(
+        lambda tx: retention.gone_installations(tx, before)
+    ):
         n = await store.write(partial(_purged, installation_id=installation_id, removed=removed))
         if n:
             log.info("installation purged", installation=installation_id, rows=n)

@@ -158,7 +158,7 @@ def _note_broken(ctx: Context, context_id: str, number: int, why: str) -> None:
     async def tell(tx: Tx) -> None:
         await contexts.lock(tx, here, context_id)
         row = await contexts.get(tx, here, context_id)
-        if row is None or number in await stored.told_broken(tx, here, context_id):
+        if row is None or number in await stored.reported_broken(tx, here, context_id):
             return
         data = {"version": number, "why": why}
         where = row["repository_id"]

@@ -146,5 +146,5 @@ async def begin_owner(tx: Tx, installation_id: int) -> None:
     """The boards: their list is one read, and each then becomes a part of its own."""
     await backfills.begin(tx, installation_id, 0, (OWNERS,))
     row = {"installation_id": installation_id, "repository_id": 0, "part": OWNERS}
-    await backfills.settle(tx, row)
+    await backfills.mark_done(tx, row)
     await reads.queue(tx, installation_id, reads.Read("projects", "", {}, reads.LATER))

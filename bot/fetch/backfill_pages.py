@@ -40,7 +40,7 @@ async def fill(channel: Channel, keys: Keys, part: BackfillRow) -> None:
     try:
         read_at, prepared = await channel.store.read(lambda tx: _begun(tx, part))
         if prepared is None:
-            return await channel.store.write(lambda tx: backfills.settle(tx, part))
+            return await channel.store.write(lambda tx: backfills.mark_done(tx, part))
         which, path, arguments = prepared
         answer = await channel.request(part["installation_id"], Request("GET", path))
     except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
@@ -50,7 +50,7 @@ async def fill(channel: Channel, keys: Keys, part: BackfillRow) -> None:
     if answer.status in (403, 404, 410):
         why = f"{answer.status}: {message_of(answer)}"
         log.warning("backfill refused", part=part["part"], why=why)
-        return await channel.store.write(lambda tx: backfills.refused(tx, part, why))
+        return await channel.store.write(lambda tx: backfills.mark_refused(tx, part, why))
     if answer.status == 200 and not isinstance(answer.data, list):
         return await _senseless(channel, part, "the answer is no list")
     if answer.status != 200:
@@ -210,9 +210,9 @@ async def _senseless(channel: Channel, part: BackfillRow, why: str) -> None:
         await _failed(channel, part, why)
         return
     log.warning("backfill given up", part=part["part"], why=why)
-    await channel.store.write(lambda tx: backfills.refused(tx, part, why))
+    await channel.store.write(lambda tx: backfills.mark_refused(tx, part, why))
 
 
 async def _failed(channel: Channel, part: BackfillRow, why: str) -> None:
     log.warning("backfill put off", part=part["part"], why=why)
-    await channel.store.write(lambda tx: backfills.failed(tx, part, why))
+    await channel.store.write(lambda tx: backfills.mark_failed(tx, part, why))

@@ -107,7 +107,7 @@ async def _answered(channel: Channel, read: PendingReadRow, why: str | None = No
     """There is nothing to ask, or the App was not granted it: new permissions fetch all anew."""
     if why:
         log.warning("read refused", kind=read["kind"], subject=read["subject"], why=why)
-    await channel.store.write(lambda tx: pending_reads.answered(tx, read, why))
+    await channel.store.write(lambda tx: pending_reads.mark_answered(tx, read, why))
 
 
 async def _senseless(channel: Channel, read: PendingReadRow, why: str) -> None:
@@ -163,7 +163,7 @@ async def _done(
             await kinds.KINDS[read["kind"]].apply(tx, keys, reading)
         else:
             await kinds.gone(tx, read, status)
-        await pending_reads.answered(tx, read)
+        await pending_reads.mark_answered(tx, read)
         tx.rings.add(f"installation {read['installation_id']}")
 
     await channel.store.write(work)
@@ -182,6 +182,6 @@ async def _failed(channel: Channel, read: PendingReadRow, why: str) -> None:
     log.warning("read put off", kind=read["kind"], subject=read["subject"], why=why)
 
     async def work(tx: Tx) -> None:
-        await pending_reads.failed(tx, read, why)
+        await pending_reads.mark_failed(tx, read, why)
 
     await channel.store.write(work)

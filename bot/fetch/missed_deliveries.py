@@ -169,7 +169,9 @@ class Repair(Channel):
             if row["delivered_at"] >= survey.floor
             and (self.fetches or not _under_way(row, survey.began))
         ]
-        news = await self.store.write(lambda tx: missed_deliveries.note(tx, settled, survey.began))
+        news = await self.store.write(
+            lambda tx: missed_deliveries.record(tx, settled, survey.began)
+        )
         if news:
             log.info("deliveries are missing", found=news)
         survey.next_page = onward(answer, survey.next_page)
@@ -203,7 +205,7 @@ class Repair(Channel):
 
     async def _later(self, row: LostDeliveryRow, why: str) -> None:
         async def later(tx: Tx) -> None:
-            await missed_deliveries.asked(tx, row, await tx.now() + PATIENCE[-1], why)
+            await missed_deliveries.record_request(tx, row, await tx.now() + PATIENCE[-1], why)
 
         await self.store.write(later)
 
@@ -221,7 +223,7 @@ class Repair(Channel):
         wait = 0 if why else PATIENCE[row["attempts"]]
 
         async def asked(tx: Tx) -> None:
-            await missed_deliveries.asked(tx, row, await tx.now() + wait, why)
+            await missed_deliveries.record_request(tx, row, await tx.now() + wait, why)
 
         await self.store.write(asked)
         return ASKING_PACE_S
@@ -243,7 +245,7 @@ class Repair(Channel):
 
     async def _forget(self, row: LostDeliveryRow) -> None:
         await self.store.write(
-            lambda tx: missed_deliveries.found(tx, row["installation_id"], [row["guid"]])
+            lambda tx: missed_deliveries.remove(tx, row["installation_id"], [row["guid"]])
         )
 
 
@@ -265,7 +267,7 @@ async def _arrived(tx: Tx, row: LostDeliveryRow) -> bool:
 
 async def _receive(tx: Tx, row: LostDeliveryRow, found: deliveries.Delivery) -> None:
     await deliveries.receive(tx, [found])
-    await missed_deliveries.found(tx, row["installation_id"], [row["guid"]])
+    await missed_deliveries.remove(tx, row["installation_id"], [row["guid"]])
 
 
 async def _given_up(tx: Tx, row: LostDeliveryRow) -> None:
@@ -276,7 +278,7 @@ async def _given_up(tx: Tx, row: LostDeliveryRow) -> None:
         await backfill.begin(tx, i, repository_id, row["delivered_at"] - OVERLAP)
     elif i:
         await _look_again(tx, i)
-    await missed_deliveries.found(tx, i, [row["guid"]])
+    await missed_deliveries.remove(tx, i, [row["guid"]])
 
 
 async def _walk_since(tx: Tx, since: int) -> None:

@@ -75,7 +75,7 @@ async def _observe(tx: Tx, installation_id: int, request: Request, answer: Answe
         await limits.spend(tx, installation_id, READ)
     else:
         # Its cost was taken before it went out; the next one's distance is from its answer.
-        await sender_leases.mutated(tx, installation_id)
+        await sender_leases.record_mutation(tx, installation_id)
     await limits.observe(tx, installation_id, answer.status, answer.headers, message_of(answer))
 
 

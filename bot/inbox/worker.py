@@ -60,13 +60,15 @@ async def process(store: Store, keys: Keys, installation_id: int, guid: str) -> 
             changes = meaning(delivery, row["received_at"])
         except Malformed as exc:
             log.warning("delivery malformed", guid=guid, event_name=delivery.event, why=str(exc))
-            await store.write(lambda tx: deliveries.processed(tx, delivery, "malformed"))
+            await store.write(lambda tx: deliveries.mark_processed(tx, delivery, "malformed"))
             return
         found = await _commands(changes)
         await store.write(lambda tx: _mirror(tx, keys, delivery, changes, found))
     except Exception as exc:  # a bug, or an engine's refusal: noted with the delivery
         error = f"{type(exc).__name__}: {exc}"
-        state = await store.write(lambda tx: deliveries.failed(tx, installation_id, guid, error))
+        state = await store.write(
+            lambda tx: deliveries.mark_failed(tx, installation_id, guid, error)
+        )
         log.exception("delivery failed", guid=guid, state=state)
 
 
@@ -100,7 +102,7 @@ async def _mirror(
         await writer.apply(tx, keys, i, changes)
         await stored.add(tx, [{"installation_id": i, **row} for row in found])
     outcome = "kept" if changes is None else "mirrored"
-    await deliveries.processed(tx, delivery, outcome)
+    await deliveries.mark_processed(tx, delivery, outcome)
     tx.rings.add(f"installation {i}")
 
 

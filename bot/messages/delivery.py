@@ -155,7 +155,7 @@ def about(message: Row) -> dict[str, Any]:
 
 async def expire(tx: Tx, limit: int) -> int:
     """Make dead letters of what was not read in time, of any installation: how many."""
-    rows = await dead_letters.over(tx, limit)
+    rows = await dead_letters.expired_receipts(tx, limit)
     rows.sort(key=_message)
     for (installation_id, message_id), group in groupby(rows, _message):
         of_one = list(group)

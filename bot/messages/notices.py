@@ -87,7 +87,7 @@ async def _one_lost(asker: Asker, lease: Row) -> Notice:
 
 async def _held_back(asker: Asker) -> list[Notice]:
     """One of them: as long as they last they would leave no room for anything else."""
-    held = await notices.held_back(*asker.agent, MOST)
+    held = await notices.tasks_on_hold(*asker.agent, MOST)
     if not held:
         return []
     name, task = await _task(asker, held[0])
@@ -115,7 +115,7 @@ async def _one_ending(asker: Asker, lease: Row) -> Notice:
 
 
 async def _answered(asker: Asker) -> list[Notice]:
-    answered = await notices.answered(*asker.agent, MOST)
+    answered = await notices.answered_tasks(*asker.agent, MOST)
     return [await _one_answered(asker, task_id) for task_id in answered]
 
 
@@ -154,7 +154,7 @@ async def _one_failed(asker: Asker, write: Row) -> str:
 
 
 async def _told_failed(tx: Tx, installation_id: int, _agent_id: str, ids: list[str]) -> None:
-    await writes.told(tx, installation_id, ids)
+    await writes.mark_notified(tx, installation_id, ids)
 
 
 # The most urgent first.
@@ -162,11 +162,11 @@ KINDS = {
     each.name: each
     for each in (
         Kind("paused", _paused),
-        Kind("lease_lost", _lost, notices.told_lost),
+        Kind("lease_lost", _lost, notices.mark_lost_notified),
         Kind("hold", _held_back),
         Kind("lease_ending", _ending),
-        Kind("answered", _answered, notices.told_answered),
-        Kind("message", _urgent, mailbox.told),
+        Kind("answered", _answered, notices.mark_answered_notified),
+        Kind("message", _urgent, mailbox.mark_notified),
         Kind("write_failed", _failed, _told_failed),
     )
 }

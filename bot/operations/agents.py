@@ -170,7 +170,7 @@ async def register_agent(
         )
     here = {"installation_id": ctx.installation_id, "id": agent_id}
     times = {"registered_at": ctx.now, "last_active_at": ctx.now}
-    row = await agents.entered(ctx.tx, here | {"name": name, "role": ctx.actor.role} | times)
+    row = await agents.enter(ctx.tx, here | {"name": name, "role": ctx.actor.role} | times)
     said = _said(name=name, system_name=system, capabilities=capabilities)
     said |= {"role": ctx.actor.role, "last_active_at": ctx.now, "left_at": None}
     await agents.change(ctx.tx, ctx.installation_id, [agent_id], **said)

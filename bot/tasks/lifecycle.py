@@ -78,7 +78,7 @@ async def claim(
     """The new lease, or None when somebody was quicker or the task is not to be had."""
     lease = await leases.grant(tx, task["installation_id"], task["id"], holder, lease_s, paths)
     if lease:
-        await leases.over(tx, task["installation_id"], task["id"], holder)
+        await leases.mark_notified(tx, task["installation_id"], task["id"], holder)
         await record(tx, task, "task.claimed", holder, fence=lease["fence"], lease=lease["id"])
     return lease
 

@@ -95,7 +95,7 @@ async def find_key(tx: Tx, key_id: str) -> AgentKeyRow | None:
     return await tx.one(q, id=key_id)
 
 
-async def entered(tx: Tx, row: Row) -> AgentRow:
+async def enter(tx: Tx, row: Row) -> AgentRow:
     """The agent's row as it is, locked; one that was not here is added as if it had left."""
     # Of two calls at once only one finds it away: whoever changes `left_at` first.
     new = sql.insert_new(tx.dialect, "agents", (*COLUMNS, "left_at"), ("installation_id", "id"))

@@ -76,7 +76,7 @@ async def history(
     )
 
 
-async def told_broken(tx: Tx, installation_id: int, context_id: str) -> set[int]:
+async def reported_broken(tx: Tx, installation_id: int, context_id: str) -> set[int]:
     """The versions of which an event has said that they are broken."""
     rows = await tx.all(
         "SELECT data FROM events WHERE installation_id = :i AND subject = :c "

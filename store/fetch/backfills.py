@@ -187,12 +187,12 @@ async def advance(
     )
 
 
-async def settle(tx: Tx, part: Row) -> None:
+async def mark_done(tx: Tx, part: Row) -> None:
     """There is nothing (more) to fetch."""
     await _change(tx, part, state="done", finished_at=await tx.now())
 
 
-async def failed(tx: Tx, part: BackfillRow, error: str) -> None:
+async def mark_failed(tx: Tx, part: BackfillRow, error: str) -> None:
     """Try again later, ever more rarely."""
     wait = BACKOFF_S[min(part["attempts"], len(BACKOFF_S) - 1)] * SECOND
     await _change(
@@ -204,7 +204,7 @@ async def failed(tx: Tx, part: BackfillRow, error: str) -> None:
     )
 
 
-async def refused(tx: Tx, part: BackfillRow, error: str) -> None:
+async def mark_refused(tx: Tx, part: BackfillRow, error: str) -> None:
     """GitHub does not let the App have it."""
     now = await tx.now()
     await _change(tx, part, state="refused", error=error[:4000], finished_at=now)

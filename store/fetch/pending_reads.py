@@ -92,7 +92,7 @@ async def waiting(tx: Tx, installation_id: int, priority: int) -> int:
     return int(row["n"]) if row else 0
 
 
-async def answered(tx: Tx, read: PendingReadRow, error: str | None = None) -> None:
+async def mark_answered(tx: Tx, read: PendingReadRow, error: str | None = None) -> None:
     """Done, unless it was asked again meanwhile. `error`: GitHub will not say."""
     await tx.run(
         "UPDATE pending_reads SET state = 'answered', answered_at = :now, error = :error "
@@ -106,7 +106,7 @@ async def answered(tx: Tx, read: PendingReadRow, error: str | None = None) -> No
     )
 
 
-async def failed(tx: Tx, read: PendingReadRow, error: str) -> None:
+async def mark_failed(tx: Tx, read: PendingReadRow, error: str) -> None:
     """Try again later, ever more rarely: GitHub may be away for a day."""
     wait = BACKOFF_S[min(read["attempts"], len(BACKOFF_S) - 1)]
     await _put_off(tx, read, await tx.now() + wait * 1_000_000, error, 1)

@@ -79,7 +79,7 @@ async def receive(tx: Tx, arrived: Sequence[Delivery]) -> None:
     for installation_id in sorted({each.installation_id for each in arrived}):
         guids = [each.guid for each in arrived if each.installation_id == installation_id]
         await revive(tx, installation_id, guids)
-        await missed_deliveries.found(tx, installation_id, guids)
+        await missed_deliveries.remove(tx, installation_id, guids)
 
 
 async def revive(tx: Tx, installation_id: int, guids: Sequence[str]) -> int:
@@ -121,7 +121,7 @@ async def get(tx: Tx, installation_id: int, guid: str) -> tuple[DeliveryRow, Del
     return (row, _delivery(row)) if row else None
 
 
-async def processed(tx: Tx, which: Delivery, outcome: str) -> None:
+async def mark_processed(tx: Tx, which: Delivery, outcome: str) -> None:
     """`outcome`: mirrored, kept (we do nothing with such an event), or malformed."""
     await tx.run(
         "UPDATE deliveries SET state = 'processed', outcome = :outcome, error = NULL, "
@@ -134,7 +134,7 @@ async def processed(tx: Tx, which: Delivery, outcome: str) -> None:
     )
 
 
-async def failed(tx: Tx, installation_id: int, guid: str, error: str) -> str:
+async def mark_failed(tx: Tx, installation_id: int, guid: str, error: str) -> str:
     """Note a failed attempt: the state it leads to, failed or dead."""
     row = await tx.one(
         "SELECT attempts FROM deliveries WHERE installation_id = :i AND guid = :g "

@@ -36,7 +36,7 @@ class DeliveryInfo(TypedDict):
     processed_at: int | None
 
 
-async def note(tx: Tx, logged: Sequence[Row], not_before: int) -> int:
+async def record(tx: Tx, logged: Sequence[Row], not_before: int) -> int:
     """Keep those that the inbox lacks: how many of them are news.
 
     `logged`: rows of GitHub's log, with the columns of `lost_deliveries`; several may be attempts
@@ -82,7 +82,9 @@ async def next_at(tx: Tx) -> int | None:
     return row["at"] if row else None
 
 
-async def asked(tx: Tx, row: LostDeliveryRow, not_before: int, error: str | None = None) -> None:
+async def record_request(
+    tx: Tx, row: LostDeliveryRow, not_before: int, error: str | None = None
+) -> None:
     """GitHub was asked for it once more; if it does not come, its turn is then."""
     await tx.run(
         "UPDATE lost_deliveries SET attempts = attempts + 1, not_before = :at, error = :error "
@@ -94,7 +96,7 @@ async def asked(tx: Tx, row: LostDeliveryRow, not_before: int, error: str | None
     )
 
 
-async def found(tx: Tx, installation_id: int, guids: Sequence[str]) -> None:
+async def remove(tx: Tx, installation_id: int, guids: Sequence[str]) -> None:
     """They are in the inbox now, or will never be."""
     await tx.run(
         "DELETE FROM lost_deliveries WHERE installation_id = :i AND guid IN :guids",

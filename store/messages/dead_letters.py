@@ -22,7 +22,7 @@ class Expired(TypedDict):
     attempts: int
 
 
-async def over(tx: Tx, limit: int) -> list[Expired]:
+async def expired_receipts(tx: Tx, limit: int) -> list[Expired]:
     """Unread receipts whose time is over, of any installation; locked for `bury`."""
     return await tx.all(
         "SELECT installation_id, agent_id, message_id, attempts FROM receipts "

@@ -180,7 +180,7 @@ async def urgent(tx: Tx, installation_id: int, agent_id: str, limit: int) -> lis
     return await many(tx, installation_id, [row["message_id"] for row in found])
 
 
-async def told(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]) -> None:
+async def mark_notified(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]) -> None:
     """The agent was told that these messages wait for it."""
     await tx.run(
         f"UPDATE receipts SET told_at = :now WHERE {MINE} AND message_id IN :ids "

@@ -62,19 +62,21 @@ async def ending(
     )
 
 
-async def held_back(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[str]:
+async def tasks_on_hold(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[str]:
     """Tasks that it holds, and a person put on hold: their ids."""
     q = f"SELECT id FROM tasks WHERE {HELD_BACK} ORDER BY id LIMIT :n"
     return [row["id"] for row in await tx.all(q, i=installation_id, a=agent_id, n=limit)]
 
 
-async def answered(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[str]:
+async def answered_tasks(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[str]:
     """Tasks about which it asked, and was answered: their ids."""
     q = f"SELECT id FROM tasks WHERE {ANSWERED} ORDER BY id LIMIT :n"
     return [row["id"] for row in await tx.all(q, i=installation_id, a=agent_id, n=limit)]
 
 
-async def told_lost(tx: Tx, installation_id: int, agent_id: str, lease_ids: list[str]) -> None:
+async def mark_lost_notified(
+    tx: Tx, installation_id: int, agent_id: str, lease_ids: list[str]
+) -> None:
     await tx.run(
         f"UPDATE leases SET told_at = :now WHERE {MINE} AND id IN :ids",
         now=await tx.now(),
@@ -84,6 +86,8 @@ async def told_lost(tx: Tx, installation_id: int, agent_id: str, lease_ids: list
     )
 
 
-async def told_answered(tx: Tx, installation_id: int, agent_id: str, task_ids: list[str]) -> None:
+async def mark_answered_notified(
+    tx: Tx, installation_id: int, agent_id: str, task_ids: list[str]
+) -> None:
     q = f"UPDATE tasks SET asked_at = NULL WHERE {ANSWERED} AND id IN :ids"
     await tx.run(q, i=installation_id, a=agent_id, ids=task_ids)

@@ -60,7 +60,7 @@ async def holds(tx: Tx, installation_id: int, me: str, left: int) -> bool:
     return row is not None
 
 
-async def mutated(tx: Tx, installation_id: int, *, notifies: bool = False) -> None:
+async def record_mutation(tx: Tx, installation_id: int, *, notifies: bool = False) -> None:
     """A mutation is sent, or answered, just now: the next one keeps its distance."""
     notified = ", last_notified_at = :now" if notifies else ""
     await tx.run(
@@ -70,7 +70,7 @@ async def mutated(tx: Tx, installation_id: int, *, notifies: bool = False) -> No
     )
 
 
-async def had_turn(tx: Tx, installation_id: int, streak: int) -> None:
+async def record_turn(tx: Tx, installation_id: int, streak: int) -> None:
     """How many turns in a row people and bookkeeping had now."""
     q = "UPDATE senders SET streak = :n WHERE installation_id = :i"
     await tx.run(q, n=streak, i=installation_id)

@@ -301,7 +301,7 @@ async def refusals(
     return [decoded(row) for row in rows]
 
 
-async def told(tx: Tx, installation_id: int, write_ids: Collection[str]) -> None:
+async def mark_notified(tx: Tx, installation_id: int, write_ids: Collection[str]) -> None:
     """Their author knows."""
     q = "UPDATE writes SET told_at = :now WHERE installation_id = :i AND id IN :ids"
     await tx.run(q, now=await tx.now(), i=installation_id, ids=tuple(write_ids))
@@ -334,7 +334,7 @@ async def queued_by(tx: Tx, installation_id: int) -> list[QueuedBy]:
     )
 
 
-async def sending(tx: Tx, write: WriteRow) -> bool:
+async def mark_sending(tx: Tx, write: WriteRow) -> bool:
     """Note, before the request goes out, that it does: False if it was cancelled meanwhile."""
     return bool(
         await tx.run(
@@ -348,7 +348,7 @@ async def sending(tx: Tx, write: WriteRow) -> bool:
     )
 
 
-async def unsettled(tx: Tx, installation_id: int) -> int:
+async def mark_interrupted(tx: Tx, installation_id: int) -> int:
     """What was being sent by one that is gone may or may not have taken effect."""
     return await tx.run(
         "UPDATE writes SET state = 'unknown', looks = 0 WHERE installation_id = :i "

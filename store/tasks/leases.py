@@ -153,7 +153,7 @@ async def unpark(tx: Tx, lease: LeaseRow) -> None:
     )
 
 
-async def over(tx: Tx, installation_id: int, task_id: str, holder: str) -> None:
+async def mark_notified(tx: Tx, installation_id: int, task_id: str, holder: str) -> None:
     """Who holds the task anew need not be told of its leases from before."""
     await tx.run(
         "UPDATE leases SET told_at = :now WHERE installation_id = :i AND task_id = :t "
@@ -193,7 +193,7 @@ async def renew(tx: Tx, installation_id: int, holder: str, now: int) -> int:
     )
 
 
-async def touching(tx: Tx, installation_id: int, lease_id: str, paths: Sequence[str]) -> None:
+async def set_paths(tx: Tx, installation_id: int, lease_id: str, paths: Sequence[str]) -> None:
     """Its holder says anew which paths it will touch."""
     await tx.run(
         "UPDATE leases SET paths = :paths WHERE installation_id = :i AND id = :l",

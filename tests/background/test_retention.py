@@ -6,7 +6,7 @@ from bot.background.retention import DAY, Kept, step
 from bot.fetch import backfill
 from fixtures.github import Issue
 from store.engine.migrate import upgrade
-from store.retention import GROWING, SETTLED, leases
+from store.retention import GROWING, SETTLED, drop_leases
 from store.tables import TABLES
 from tests.support.story import Town
 
@@ -144,7 +144,7 @@ async def test_leases_are_gone_through_window_after_window(town: Town) -> None:
     seen: list[int] = []
     while place or not seen:
         dropped, place = await town.store.write(
-            lambda tx, after=place: leases(tx, town.installation.id, after, before, 2)  # type: ignore[misc]
+            lambda tx, after=place: drop_leases(tx, town.installation.id, after, before, 2)  # type: ignore[misc]
         )
         seen.append(dropped)
     assert sum(seen) == 3

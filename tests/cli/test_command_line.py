@@ -196,7 +196,7 @@ async def test_what_github_has_and_the_inbox_lacks_is_listed_as_lost(
         "delivered_at": 1_800_000_000_000_000,
     }
     store = await open_store(url)
-    await store.write(lambda tx: missed_deliveries.note(tx, [row], 0))
+    await store.write(lambda tx: missed_deliveries.record(tx, [row], 0))
     await store.close()
     listed = ("deliveries", "list", "--state", "lost", "--json")
     code, out, _ = await hubbub(*listed, folder=tmp_path, **settings(url))

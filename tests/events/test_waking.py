@@ -222,7 +222,7 @@ async def test_a_cursor_from_before_what_is_kept_says_that_some_were_missed(
     await happens(hub, installation_id, subject="new")
     before = clock() - 60 * 1_000_000
     assert await hub.store.write(
-        lambda tx: retention.grown(tx, "events", installation_id, before, 100)
+        lambda tx: retention.drop_oldest(tx, "events", installation_id, before, 100)
     )
     old = await scout.call("wait_for_events", topics=["agents"], cursor=start["cursor"])
     assert old["missed"]

@@ -747,7 +747,7 @@ async def test_urgent_ones_are_told_of_once_and_not_while_they_are_in_hand(
         return [row["id"] for row in rows]
 
     assert await urgent() == ids
-    await office.store.write(lambda tx: mailbox.told(tx, *here, ids[:1]))
+    await office.store.write(lambda tx: mailbox.mark_notified(tx, *here, ids[:1]))
     assert await urgent() == ids[1:]
     await bob.call("get_messages", limit=2)
     assert await urgent() == ids[2:]

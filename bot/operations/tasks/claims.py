@@ -118,7 +118,7 @@ async def _claim(
     if row["holder"] == ctx.actor.name:
         before = await path_overlap.paths_of(ctx.tx, row)
         if paths is not None and row["lease_id"]:
-            await leases.touching(ctx.tx, ctx.installation_id, row["lease_id"], paths)
+            await leases.set_paths(ctx.tx, ctx.installation_id, row["lease_id"], paths)
         return await _claimed(ctx, row["id"], before)
     waits = await eligibility.waits(ctx.tx, ctx.actor, row)
     if standing := eligibility.reasons(ctx.actor, row, waits, has):
