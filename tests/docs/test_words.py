@@ -1,6 +1,7 @@
 """The pages: plain words, and code where they say that it is."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -71,15 +72,24 @@ def test_the_code_that_a_page_names_is_there(page: str) -> None:
     assert lost == []
 
 
-def test_how_it_works_describes_every_room() -> None:
+def test_how_it_works_lists_every_room_from_top_to_bottom() -> None:
     page = text("docs/explanation/how-it-works.md")
-    rooms = [
-        f"`{layer}/{each.name}/`"
-        for layer in ("bot", "store")
-        for each in (ROOT / layer).iterdir()
-        if (each / "__init__.py").exists()
-    ]
-    assert [each for each in rooms if each not in page] == []
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = {
+        each["containers"][0]: [
+            [name.strip() for name in layer.split("|")] for layer in each["layers"]
+        ]
+        for each in contracts["contracts"]
+        if "containers" in each
+    }
+    for package, levels in layers.items():
+        rows = re.findall(rf"^\| (`{package}/.+?) \|", page, re.MULTILINE)
+        rooms = [re.findall(rf"`{package}/(\w+)", row) for row in rows]
+        listed = [name for row in rooms for name in row]
+        level = {name: n for n, names in enumerate(levels) for name in names}
+        assert sorted(listed) == sorted(level)
+        # Modules that are used everywhere share the last row.
+        assert [level[row[0]] for row in rooms[:-1]] == sorted(level[row[0]] for row in rooms[:-1])
 
 
 def test_the_glossary_is_in_order_and_has_the_words_that_are_hubbubs_own() -> None:
