@@ -11,14 +11,14 @@ STAMP := .venv/.made-$(shell { cat requirements.lock pyproject.toml bot/wheel/hu
 UV := $(BIN)/uv --quiet --system-certs
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps
 
-help: ## say what can be made
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: $(STAMP) ## see three agents and a person share a simulated GitHub (ARGS=--keep stays up, --pull has no webhook)
+demo: $(STAMP) ## watch three agents and a person work on a simulated GitHub (ARGS=--keep keeps running, --pull works without webhooks)
 	@echo "Playing the demo against a simulated GitHub on this machine"
 	@$(BIN)/hubbub demo $(ARGS)
 
-test: $(STAMP) ## run the tests on SQLite and MariaDB (TESTS=tests/room/test_x.py for some)
+test: $(STAMP) ## run the tests on SQLite and MariaDB (TESTS=tests/room/test_x.py runs some)
 	@echo "Testing on SQLite and on a MariaDB"
 	@$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m pytest -n 2 $(TESTS)
 
@@ -31,8 +31,8 @@ lint: $(STAMP) ## check style, types, imports, workflows and the lock file
 	@$(BIN)/zizmor --quiet --offline .github/workflows
 	@$(CHECK_LOCK)
 
-bench: $(STAMP) ## measure speed, some 55 minutes (BENCH=intake, million, repair, backfill, day, senders, swarm, claims, calls, connected, wake; galera by name only)
-	@echo "Measuring on SQLite and on a MariaDB; close what else runs"
+bench: $(STAMP) ## measure speed, about 55 minutes (BENCH=intake, million, repair, backfill, day, senders, swarm, claims, calls, connected, wake; galera by name only)
+	@echo "Measuring on SQLite and on a MariaDB; close other programs"
 	@for each in $(or $(BENCH),intake million repair backfill day senders swarm claims calls connected wake); do \
 		$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m tests.benchmarks.$$each || exit 1; done
 
@@ -53,14 +53,14 @@ test-wheel: dist ## install the built wheel alone, outside the checkout, and pla
 	@echo "Installing the wheel alone and playing the demo with it"
 	@.ci/wheel
 
-lock: $(STAMP) ## write requirements.lock anew (UPGRADE=--upgrade takes newer versions)
+lock: $(STAMP) ## resolve the dependencies into requirements.lock (UPGRADE=--upgrade takes newer versions)
 	@echo "Resolving the dependencies into requirements.lock"
 	@$(UV) --no-config pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 		$(UPGRADE) --output-file requirements.lock >/dev/null
 	@$(CHECK_LOCK)
 
-format: $(STAMP) ## format the code and mend what can be mended
+format: $(STAMP) ## format the code and fix what ruff can fix
 	@echo "Formatting with ruff"
 	@$(BIN)/ruff format --quiet
 	@$(BIN)/ruff check --quiet --fix
