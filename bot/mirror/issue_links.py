@@ -1,9 +1,9 @@
-"""Which issues a pull request is about: by closing keywords, or by its branch's name."""
+"""Finds the issues of a pull request: by closing keywords in its body, or its branch's name."""
 
 import re
 from dataclasses import dataclass
 
-# GitHub's words, before #12, owner/repo#12 or an issue's address.
+# GitHub's closing keywords before #12, owner/repo#12 or the URL of an issue.
 CLOSES = re.compile(
     r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?[ \t]+"
     r"(?:(?P<repository>[\w.-]{1,100}/[\w.-]{1,100})?#"
@@ -11,17 +11,17 @@ CLOSES = re.compile(
     r"(?P<number>\d{1,10})\b",
     re.IGNORECASE | re.ASCII,
 )
-# 12-mend-it, issue-12, agent/12-mend-it.
+# Matches 12-fix-it, issue-12 and agent/12-fix-it.
 BRANCH = re.compile(r"(?:.*/)?(?:(?:issue|task|fix|gh)-)?(\d{1,10})(?:-.*)?", re.ASCII)
 FENCE = re.compile(r" {0,3}(?:```|~~~)")
 CODE = re.compile(r"`[^`\n]*`")
-# More than a pull request closes; a body may hold thousands.
+# No pull request closes so many, but a body may name thousands.
 MOST = 50
 
 
 @dataclass(frozen=True)
 class Link:
-    """`repository`: folded owner/repo, empty for the pull request's own. `how`: closes, branch."""
+    """`repository` is owner/repo in lower case, or empty for its own. `how`: closes or branch."""
 
     repository: str
     number: int
@@ -46,9 +46,9 @@ def _closing(body: str) -> list[Link]:
 
 
 def _prose(body: str) -> list[str]:
-    """The lines outside of code and of hidden comments."""
+    """The lines outside code and HTML comments."""
     lines, fenced = [], False
-    for line in _shown(body).splitlines():
+    for line in _without_html_comments(body).splitlines():
         if FENCE.match(line):
             fenced = not fenced
         elif not fenced:
@@ -56,6 +56,6 @@ def _prose(body: str) -> list[str]:
     return lines
 
 
-def _shown(body: str) -> str:
+def _without_html_comments(body: str) -> str:
     parts = body.split("<!--")
     return parts[0] + "".join(part.partition("-->")[2] for part in parts[1:])

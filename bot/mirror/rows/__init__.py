@@ -1,4 +1,4 @@
-"""GitHub's objects to the mirror's rows: pure functions of what GitHub sent.
+"""From GitHub's JSON to the mirror's rows: one pure function for each kind of object.
 
-Webhooks and REST word an object alike, so one function serves both.
+Webhooks and REST answers show an object in the same shape, so one function serves both.
 """

@@ -1,4 +1,4 @@
-"""Boards: an organization's projects, their items, and what a board says of an item."""
+"""An organization's project boards, their items, and the items' single-select fields."""
 
 from bot.github.payloads import Json, Mirrored, at, guarded, maybe_number, name, number, text, time
 
@@ -51,7 +51,7 @@ def value_of(
     *,
     read_at: int = 0,
 ) -> Mirrored:
-    """A single-select field of an item. `option`: {id, name}, or null when it is empty."""
+    """The value of an item's single-select field. `option` is {id, name}, or null for no value."""
     called = at(option, "name")
     row = {
         "installation_id": installation_id,

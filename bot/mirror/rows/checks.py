@@ -1,4 +1,4 @@
-"""What CI says of a commit: check runs, workflow runs and their jobs."""
+"""CI results of a commit: check runs, workflow runs and their jobs."""
 
 from bot.github.payloads import (
     Json,
@@ -13,7 +13,7 @@ from bot.github.payloads import (
 )
 from store.engine.transaction import Row
 
-# Of two states at one second, the later in a run's life is the newer.
+# When two states carry the same second, the one later in a run's life is newer.
 RANKS = {"in_progress": 1, "completed": 2}
 
 
@@ -54,7 +54,7 @@ def workflow_run(
         "created_at": time(at(value, "created_at")),
         "updated_at": updated,
     }
-    # Another attempt begins anew, perhaps within the second.
+    # A new attempt starts from queued again, perhaps within the same second.
     moment = updated + 4 * int(str(row["run_attempt"])) + RANKS.get(str(row["status"]), 0)
     return guarded("workflow_runs", row, moment, read_at=read_at)
 
@@ -85,6 +85,6 @@ def _state(value: Json) -> Row:
 
 
 def _moment(row: Row) -> int:
-    """GitHub says no `updated_at` of these: the newest time in them, then how far they are."""
+    """These objects have no `updated_at`: take their newest time, then how far they got."""
     newest = max(row["started_at"] or 0, row["completed_at"] or 0)
     return int(newest) + RANKS.get(row["status"], 0)

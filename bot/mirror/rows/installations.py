@@ -35,7 +35,7 @@ def installation(value: Json, *, deleted: bool = False, read_at: int = 0) -> Mir
 
 
 def account(installation_id: int, owner: Json) -> Mirrored:
-    """All that a delivery says of its installation: any word from GitHub about it beats this."""
+    """What any delivery shows of its installation; a row from GitHub's own object is newer."""
     row = {
         "installation_id": installation_id,
         "account": text(at(owner, "login"), 100),

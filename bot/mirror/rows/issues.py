@@ -1,4 +1,4 @@
-"""Issues with what belongs to them: comments, labels, milestones."""
+"""Issues, their comments, labels and milestones."""
 
 from bot.github.payloads import (
     Json,
@@ -81,7 +81,7 @@ def label(
     deleted: bool = False,
     read_at: int = 0,
 ) -> Mirrored:
-    """A label has no timestamp: the read that follows settles what it is."""
+    """GitHub gives labels no timestamp; the read after each event settles the content."""
     row = {
         "installation_id": installation_id,
         "id": number(at(value, "id"), "label.id"),

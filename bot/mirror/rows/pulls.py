@@ -19,7 +19,7 @@ from bot.github.payloads import (
 def pull_request(
     installation_id: int, repository_id: int, value: Json, *, read_at: int = 0
 ) -> Mirrored:
-    """Only what the short form inside of reviews has too, so that both make the same row."""
+    """Uses only fields that the short form in review events has too, so both give the same row."""
     updated = time(at(value, "updated_at"))
     merged_at = maybe_time(at(value, "merged_at"))
     row = {
@@ -57,7 +57,7 @@ def review(
     read_at: int = 0,
     known_at: int = 0,
 ) -> Mirrored:
-    """`known_at`: that it was changed then is known, where GitHub does not say."""
+    """`known_at` is a time when the review is known to have changed; GitHub may not say one."""
     submitted = maybe_time(at(value, "submitted_at"))
     updated = maybe_time(at(value, "updated_at")) or max(submitted or 0, known_at)
     row = {
@@ -114,9 +114,9 @@ def review_thread(
     when: Json,
     received_at: int,
 ) -> Mirrored:
-    """`when`: the event's own time; without it, the pull request's is the best there is.
+    """`when` is the event's own time; without it the pull request's `updated_at` is used.
 
-    At one time the later received holds: REST has no threads to settle it by.
+    At equal times the delivery received later wins, because REST has no threads to read.
     """
     comments = at(value, "comments")
     first = comments[0] if isinstance(comments, list) and comments else None

@@ -1,7 +1,7 @@
-"""What each webhook event means: which rows it brings, what it leaves to be read or run.
+"""What each webhook event changes: pure functions from the payload to `Changes`.
 
-Pure functions of the payload. `EVENTS` is the whole list: an event, or an action, that is not
-handled is kept in the inbox and counted, never refused.
+`EVENTS` lists all handlers. The inbox keeps and counts any other event or action; it never
+rejects one.
 """
 
 from dataclasses import replace
@@ -52,14 +52,14 @@ EVENTS: dict[str, Handler] = {
 
 
 def changes_of(name: str, event: Event) -> Changes | None:
-    """What a delivery changes; None for one that is only kept. Raise Malformed."""
+    """The changes of a delivery; None for an event without a handler. Raise Malformed."""
     handler = EVENTS.get(name)
     if handler is None:
         return None
     found = handler(event)
     if at(event.payload, "repository") is None:
         return found
-    # First, so that the rows of a repository never stand there without it.
+    # The repository comes first: the mirror must never hold its rows without it.
     value = at(event.payload, "repository")
     first = installation_rows.repository(event.installation_id, value)
     account = installation_rows.account(event.installation_id, at(value, "owner"))

@@ -1,4 +1,4 @@
-"""Boards. A change of Status is told with its new value, so that it needs no call."""
+"""Project boards. The event of a changed Status carries the new value, so no read is needed."""
 
 from bot.github import payloads
 from bot.github.payloads import Json, at

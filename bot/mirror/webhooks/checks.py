@@ -1,4 +1,4 @@
-"""What CI says."""
+"""Check runs, workflow runs and their jobs."""
 
 from bot.github.payloads import at
 from bot.mirror.changes import Changes

@@ -1,4 +1,4 @@
-"""What an event is made of, and what it may change."""
+"""One webhook event as a value, and what several handlers need of a payload."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from bot.mirror.rows import installations, issues
 
 @dataclass(frozen=True)
 class Event:
-    """A delivery's payload with what every handler needs of it."""
+    """A delivery as handlers get it."""
 
     installation_id: int
     action: str
@@ -35,7 +35,7 @@ class Event:
 Handler: TypeAlias = Callable[[Event], Changes]
 
 
-def listed(value: Json) -> list[Json]:
+def as_list(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
 
 
@@ -47,16 +47,17 @@ def milestone_of(event: Event, value: Json) -> tuple[Mirrored, ...]:
 
 
 def named_repositories(event: Event, name: str) -> tuple[Mirrored, ...]:
-    """Repositories of which only the name is told: whatever else is said of them beats it."""
+    """Repositories that the event only names; any other delivery about one has newer content."""
     return tuple(
         installations.repository(event.installation_id, each)
-        for each in listed(at(event.payload, name))
+        for each in as_list(at(event.payload, name))
     )
 
 
-def written(
+def command_texts(
     event: Event, kind: str, value: Json, on: int, actions: tuple[str, ...]
 ) -> tuple[CommandText, ...]:
+    """The text, if one of these actions wrote it; the sender may not be the author."""
     if event.action not in actions:
         return ()
     sender = at(event.payload, "sender")

@@ -1,19 +1,19 @@
-"""Where the App is installed, and who may do what there."""
+"""Installations of the App, their repositories, and changes of people's permissions."""
 
 from bot.github import payloads
 from bot.github.payloads import at
 from bot.mirror import reads
 from bot.mirror.changes import Changes, StalePermissions
 from bot.mirror.rows import installations
-from bot.mirror.webhooks.event import Event, listed, named_repositories
+from bot.mirror.webhooks.event import Event, as_list, named_repositories
 
-# After these the installation covers what it did not, or nobody knows what it missed.
-COVERS_ANEW = ("created", "unsuspend", "new_permissions_accepted")
+# After these actions the App sees more than before, or may have missed events.
+SEES_MORE = ("created", "unsuspend", "new_permissions_accepted")
 
 
 def installation(event: Event) -> Changes:
     row = installations.installation(at(event.payload, "installation"), deleted=event.deleted)
-    wanted = (reads.ALL_REPOSITORIES,) if event.action in COVERS_ANEW else ()
+    wanted = (reads.ALL_REPOSITORIES,) if event.action in SEES_MORE else ()
     return Changes((row, *named_repositories(event, "repositories")), wanted)
 
 
@@ -25,13 +25,13 @@ def installation_repositories(event: Event) -> Changes:
         reads=(reads.ALL_REPOSITORIES,),
         selected=(
             *((row.row["id"], 1) for row in added),
-            *((payloads.number(at(r, "id"), "repository.id"), 0) for r in listed(removed)),
+            *((payloads.number(at(r, "id"), "repository.id"), 0) for r in as_list(removed)),
         ),
     )
 
 
 def installation_target(event: Event) -> Changes:
-    """The account has another name: so have all its repositories."""
+    """The account was renamed, which renames all its repositories."""
     return Changes(reads=(reads.installation(event.installation_id), reads.ALL_REPOSITORIES))
 
 

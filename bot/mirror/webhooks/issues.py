@@ -1,25 +1,25 @@
-"""Issues, their comments, labels and milestones, and how issues hang together."""
+"""Issues, their comments, labels and milestones."""
 
 from bot.github import payloads
 from bot.github.payloads import at
 from bot.mirror import reads
 from bot.mirror.changes import Changes, Transfer
 from bot.mirror.rows import issues as rows
-from bot.mirror.webhooks.event import Event, milestone_of, written
+from bot.mirror.webhooks.event import Event, command_texts, milestone_of
 
 
 def issues(event: Event) -> Changes:
     issue = at(event.payload, "issue")
-    # A transferred issue is gone from here; its new repository tells of the new one.
+    # The new repository sends its own event about a transferred issue.
     gone = event.deleted or event.action == "transferred"
     row = rows.issue(*event.here, issue, deleted=gone)
     before = at(event.payload, "changes", "body", "from")
     earlier = ({**row.row, "body": payloads.text(before)},) if before else ()
-    moved = _moved(event) if event.action == "transferred" else ()
-    return Changes((row, *milestone_of(event, issue)), earlier=earlier, transfers=moved)
+    transfers = _transfer(event) if event.action == "transferred" else ()
+    return Changes((row, *milestone_of(event, issue)), earlier=earlier, transfers=transfers)
 
 
-def _moved(event: Event) -> tuple[Transfer, ...]:
+def _transfer(event: Event) -> tuple[Transfer, ...]:
     new = at(event.payload, "changes", "new_issue")
     return (
         Transfer(
@@ -45,7 +45,7 @@ def issue_comment(event: Event) -> Changes:
             rows.comment(*event.here, on, comment, deleted=event.deleted),
             *milestone_of(event, issue),
         ),
-        texts=written(event, "comment", comment, on, actions=("created", "edited")),
+        texts=command_texts(event, "comment", comment, on, actions=("created", "edited")),
     )
 
 

@@ -4,7 +4,7 @@ from bot.github import payloads
 from bot.github.payloads import at
 from bot.mirror.changes import Changes
 from bot.mirror.rows import pulls as rows
-from bot.mirror.webhooks.event import Event, milestone_of, written
+from bot.mirror.webhooks.event import Event, command_texts, milestone_of
 
 
 def pull_request(event: Event) -> Changes:
@@ -17,7 +17,7 @@ def pull_request_review(event: Event) -> Changes:
     on = payloads.number(at(pull, "number"), "pull_request.number")
     return Changes(
         (rows.pull_request(*event.here, pull), rows.review(*event.here, on, review)),
-        texts=written(event, "review", review, on, actions=("submitted", "edited")),
+        texts=command_texts(event, "review", review, on, actions=("submitted", "edited")),
     )
 
 
@@ -29,7 +29,7 @@ def pull_request_review_comment(event: Event) -> Changes:
             rows.pull_request(*event.here, pull),
             rows.review_comment(*event.here, on, comment, deleted=event.deleted),
         ),
-        texts=written(event, "review_comment", comment, on, actions=("created", "edited")),
+        texts=command_texts(event, "review_comment", comment, on, actions=("created", "edited")),
     )
 
 

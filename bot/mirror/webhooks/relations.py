@@ -1,4 +1,4 @@
-"""Sub-issues and dependencies: told from both ends, and settled by a read of the whole set."""
+"""Sub-issues and dependencies: both ends send an event, and a read of the whole set settles it."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from bot.mirror import reads
 from bot.mirror.changes import Changes, Relation
 from bot.mirror.webhooks.event import Event
 
-# The words of each event for the two ends of a relation: source first.
+# The payload's keys for the two ends of a relation, source first.
 ENDS: dict[str, tuple[Literal["parent", "blocked_by"], str, str]] = {
     "sub_issues": ("parent", "sub_issue", "parent_issue"),
     "issue_dependencies": ("blocked_by", "blocked_issue", "blocking_issue"),
@@ -17,19 +17,20 @@ ENDS: dict[str, tuple[Literal["parent", "blocked_by"], str, str]] = {
 
 def sub_issues(event: Event) -> Changes:
     parent = _end(event, "parent_issue")
-    return _changed(event, "sub_issues", _asked("sub_issues", parent))
+    return _changes(event, "sub_issues", _reads("sub_issues", parent))
 
 
 def issue_dependencies(event: Event) -> Changes:
     blocked = _end(event, "blocked_issue")
-    return _changed(event, "issue_dependencies", _asked("blocked_by", blocked))
+    return _changes(event, "issue_dependencies", _reads("blocked_by", blocked))
 
 
-def _changed(event: Event, name: str, wanted: tuple[reads.Read, ...]) -> Changes:
+def _changes(event: Event, name: str, wanted: tuple[reads.Read, ...]) -> Changes:
     kind, source, target = ENDS[name]
     ends = _end(event, source), _end(event, target)
     if not all(each.get("id") for each in ends):
-        return Changes(reads=wanted)  # GitHub may leave out the far side; the read has it
+        # GitHub may leave out the other end; the answer to the read has it.
+        return Changes(reads=wanted)
     relation = Relation(
         kind,
         ends[0]["id"],
@@ -47,7 +48,7 @@ def _changed(event: Event, name: str, wanted: tuple[reads.Read, ...]) -> Changes
 def _end(event: Event, word: str) -> dict[str, Json]:
     issue = at(event.payload, word)
     repository = at(event.payload, f"{word}_repo")
-    # The end that the event is about stands in the event's own repository.
+    # GitHub names no repository for the end that is in the event's own.
     if repository is None and _is_here(event, issue):
         repository = at(event.payload, "repository")
     return {
@@ -65,14 +66,14 @@ def _is_here(event: Event, issue: Json) -> bool:
     return bool(here) and repository_of(issue).casefold() == here.casefold()
 
 
-def _asked(kind: str, end: dict[str, Json]) -> tuple[reads.Read, ...]:
+def _reads(kind: str, end: dict[str, Json]) -> tuple[reads.Read, ...]:
     if end["repository_id"] is None or end["number"] is None:
         return ()
     return (reads.relations(kind, end["repository_id"], end["number"], end["id"]),)
 
 
 def repository_of(issue: Json) -> str:
-    """owner/repo, as the issue's own address has it."""
+    """owner/repo, from the issue's `repository_url`."""
     return "/".join(payloads.text(at(issue, "repository_url")).split("/")[-2:])
 
 

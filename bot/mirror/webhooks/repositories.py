@@ -5,7 +5,7 @@ from bot.github.payloads import at
 from bot.mirror import reads
 from bot.mirror.changes import Branch, Changes
 from bot.mirror.rows import installations
-from bot.mirror.webhooks.event import Event, listed
+from bot.mirror.webhooks.event import Event, as_list
 from bot.repository.settings_file import PATH
 
 BRANCH = "refs/heads/"
@@ -13,7 +13,7 @@ NOTHING = "0" * 40
 
 
 def repository(event: Event) -> Changes:
-    # The row itself comes with every event; a rename has it under its new name.
+    # `changes_of` takes the row from every event, so a rename needs nothing more.
     if event.deleted:
         value = at(event.payload, "repository")
         return Changes((installations.repository(event.installation_id, value, deleted=True),))
@@ -25,7 +25,7 @@ def repository(event: Event) -> Changes:
 def push(event: Event) -> Changes:
     ref = payloads.text(at(event.payload, "ref"))
     if not ref.startswith(BRANCH):
-        return Changes()  # a tag
+        return Changes()  # it pushed a tag
     name = ref.removeprefix(BRANCH)[:255]
     before = payloads.text(at(event.payload, "before"), 64)
     after = payloads.text(at(event.payload, "after"), 64)
@@ -37,12 +37,12 @@ def push(event: Event) -> Changes:
 
 
 def create(_: Event) -> Changes:
-    """It does not say which commit: the push does that comes with it."""
+    """The event names no commit; the push event that comes with it does."""
     return Changes()
 
 
 def delete(event: Event) -> Changes:
-    """It may have been made again meanwhile: a read tells."""
+    """Somebody may have created the branch again by now, so a read decides."""
     name = payloads.text(at(event.payload, "ref"), 255)
     if at(event.payload, "ref_type") != "branch" or not name:
         return Changes()
@@ -52,11 +52,11 @@ def delete(event: Event) -> Changes:
 def _touches_settings(event: Event, name: str) -> bool:
     if name != payloads.text(at(event.payload, "repository", "default_branch")):
         return False
-    commits = listed(at(event.payload, "commits"))
+    commits = as_list(at(event.payload, "commits"))
     if at(event.payload, "forced") is True or not commits:
-        return True  # what changed is not told
+        return True  # the event does not list what changed
     return any(
-        PATH in listed(at(commit, word))
+        PATH in as_list(at(commit, word))
         for commit in commits
         for word in ("added", "modified", "removed")
     )
