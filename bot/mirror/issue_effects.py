@@ -81,7 +81,7 @@ async def _create_task(tx: Tx, row: Row) -> None:
         issue_id=row["id"],
         number=row["number"],
         title=row["title"],
-        **labels.said(json.loads(row["labels"])),
+        **labels.task_fields(json.loads(row["labels"])),
     )
     task = await stored.get(tx, row["installation_id"], task_id)
     if task is not None:
@@ -105,7 +105,7 @@ async def _update_labels(tx: Tx, task: FullTask, row: Row, before: Row | None) -
     """Take priority, size and capabilities from labels that somebody added or removed."""
     if before is None or before["labels"] == row["labels"]:
         return
-    changed = labels.changed(json.loads(before["labels"]), json.loads(row["labels"]))
+    changed = labels.changed_task_fields(json.loads(before["labels"]), json.loads(row["labels"]))
     has: Row = task
     new = {name: value for name, value in changed.items() if has[name] != value}
     if new:

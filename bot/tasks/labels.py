@@ -27,7 +27,7 @@ def carries(among: Iterable[str], label: str) -> bool:
     return label.casefold() in map(str.casefold, among)
 
 
-def said(labels: Iterable[str]) -> dict[str, Any]:
+def task_fields(labels: Iterable[str]) -> dict[str, Any]:
     """Columns of the task that labels settle: `priority`, `size`, `capabilities`."""
     settled: dict[str, Any] = {}
     needs: set[str] = set()
@@ -44,9 +44,9 @@ def said(labels: Iterable[str]) -> dict[str, Any]:
     return settled | ({"capabilities": sorted(needs)} if needs else {})
 
 
-def changed(before: Iterable[str], now: Iterable[str]) -> dict[str, Any]:
+def changed_task_fields(before: Iterable[str], now: Iterable[str]) -> dict[str, Any]:
     """What a change of labels settles; a label taken off settles nothing, but for needs."""
-    was, new = said(before), said(now)
+    was, new = task_fields(before), task_fields(now)
     if "capabilities" in was and "capabilities" not in new:
         new["capabilities"] = []
     return {name: value for name, value in new.items() if was.get(name) != value}
@@ -59,22 +59,25 @@ def agreeing(labels: Sequence[str], settled: dict[str, Any], known: Iterable[str
     """
     left = [each for each in labels if _agrees(each, settled)]
     gone = [each for each in labels if each not in left]
-    needs = said(labels).get("capabilities") and settled.get("capabilities", [])
+    needs = task_fields(labels).get("capabilities") and settled.get("capabilities", [])
     wanted: list[dict[str, Any]] = [{"capabilities": [each]} for each in needs or ()]
     wanted += [
-        {name: settled[name]} for each in gone for name in said([each]) if name != "capabilities"
+        {name: settled[name]}
+        for each in gone
+        for name in task_fields([each])
+        if name != "capabilities"
     ]
     styles = [_style(each) for each in gone]
     # Written like those whose place they take, if there are such.
     offered = sorted(known, key=lambda label: (_style(label) not in styles, label))
     for what in wanted:
-        if not any(said([each]) == what for each in left):
-            left += [each for each in offered if said([each]) == what][:1]
+        if not any(task_fields([each]) == what for each in left):
+            left += [each for each in offered if task_fields([each]) == what][:1]
     return left
 
 
 def _agrees(label: str, settled: dict[str, Any]) -> bool:
-    for name, value in said([label]).items():
+    for name, value in task_fields([label]).items():
         wanted = settled.get(name, value)
         if not set(value) <= set(wanted) if name == "capabilities" else value != wanted:
             return False

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.tasks.labels import changed, said
+from bot.tasks.labels import changed_task_fields, task_fields
 from store.engine.transaction import Tx
 from store.tasks import tasks
 from tests.support.story import Town
@@ -118,12 +118,12 @@ async def test_labels_of_an_open_issue_change_its_task(town: Town) -> None:
 
 
 def test_of_several_labels_the_strongest_counts_and_nonsense_none() -> None:
-    assert said(["priority:low", "P0", "Priority: Urgent", "size/xs", "size:l"]) == {
+    assert task_fields(["priority:low", "P0", "Priority: Urgent", "size/xs", "size:l"]) == {
         "priority": 2,
         "size": 2,
     }
-    assert said(["priority:soon", "needs:two words", "size", "needs:"]) == {}
-    assert changed(["priority:high"], ["bug"]) == {}
+    assert task_fields(["priority:soon", "needs:two words", "size", "needs:"]) == {}
+    assert changed_task_fields(["priority:high"], ["bug"]) == {}
 
 
 async def test_a_claim_that_cannot_be_says_all_that_stands_in_the_way(town: Town) -> None:

@@ -5,8 +5,8 @@ from typing import Any, Literal, Self, TypeAlias
 from pydantic import BaseModel, Field
 
 from bot.agents import presence
-from bot.github import limits as kept
-from bot.github import rate_limits
+from bot.errors import Refused
+from bot.github import limits, rate_limits
 from bot.kernel.operation import Answer, Context
 from bot.operations.tasks.access import on_hold_error
 from bot.outbox import fairness
@@ -14,7 +14,7 @@ from bot.outbox.kinds import KINDS
 from bot.times import stamp
 from store.engine.transaction import Row, Tx
 from store.outbox import writes
-from store.tasks import tasks as stored
+from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
 WriteState: TypeAlias = Literal[
@@ -92,7 +92,7 @@ async def queue(
         lane=lane,
     )
     cost = fairness.cost_of(kind, lane)
-    at = rate_limits.expected_at(await kept.of(*here), cost, ahead, ctx.now)
+    at = rate_limits.expected_at(await limits.of(*here), cost, ahead, ctx.now)
     return Queued(
         write_id=write_id,
         kind=kind,
@@ -109,10 +109,10 @@ async def _not_on_hold(ctx: Context, where: Row, arguments: dict[str, Any]) -> N
     here = (ctx.tx, ctx.installation_id, where["id"])
     found = []
     if isinstance(number := arguments.get("number"), int):
-        task = await stored.by_number(*here, number)
-        found = [task] if task else await stored.of_pull(*here, number)
+        task = await tasks.by_number(*here, number)
+        found = [task] if task else await tasks.of_pull(*here, number)
     elif branch := arguments.get("branch") or arguments.get("head"):
-        found = await stored.held_on(*here, branch)
+        found = await tasks.held_on(*here, branch)
     for each in found:
         if each["held"] and each["held_by"] != ctx.actor.name:
             raise on_hold_error(each)
@@ -141,3 +141,7 @@ async def write(
 ) -> Write:
     one = await queue(ctx, kind, where, target, arguments, task)
     return Write(**one.model_dump())
+
+
+def nothing_to_change(arguments: str) -> Refused:
+    return Refused("invalid_arguments", f"Nothing to change: pass at least one of {arguments}.")

@@ -11,9 +11,9 @@ from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.kernel.patterns import AGENT, Shape
 from bot.operations.agents import known
 from bot.operations.arguments import SIZES, Note, Size
-from bot.operations.github.issues import UPDATE, difference
+from bot.operations.github.issue_fields import UPDATE, list_change
 from bot.operations.github.targets import issue_of, on_issue, repository_of
-from bot.operations.github.writing import Queued, queue
+from bot.operations.github.writing import Queued, nothing_to_change, queue
 from bot.operations.tasks.access import on_hold_error, visible_task
 from bot.operations.tasks.status import close_issue
 from bot.operations.tasks.views import OneTask, task_view
@@ -21,11 +21,11 @@ from bot.tasks import labels, lifecycle
 from bot.tasks.capabilities import Capability, lacking
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.states import OPEN
-from store.agents import agents as registered
+from store.agents import agents
 from store.engine.transaction import Row
 from store.mirror import label_names, mirror_rows
 from store.outbox import writes
-from store.tasks import tasks as stored
+from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
 Assignee: TypeAlias = Annotated[
@@ -52,13 +52,13 @@ async def assign_task(ctx: Context, task: TaskRef, agent_id: Assignee | None = N
         return OneTask(task=task_view(await visible_task(ctx, row["id"])))
     name = (await known(ctx, agent_id.removeprefix("@")))["id"]
     # As it is now, and until this is done: nobody pauses it meanwhile.
-    (agent,) = await registered.locked(ctx.tx, ctx.installation_id, [name])
-    _can(row, agent)
+    (agent,) = await agents.locked(ctx.tx, ctx.installation_id, [name])
+    _check_could_claim(row, agent)
     await lifecycle.reserve(ctx.tx, row, agent["id"], ctx.actor.name)
     return OneTask(task=task_view(await visible_task(ctx, row["id"])))
 
 
-def _can(row: FullTask, agent: Row) -> None:
+def _check_could_claim(row: FullTask, agent: Row) -> None:
     """Raise Refused for an agent that could not claim it."""
     if agent["left_at"] is not None or agent["paused_at"] is not None:
         gone = "has left" if agent["left_at"] is not None else "is paused"
@@ -109,36 +109,58 @@ async def change_task(
 ) -> Changed:
     """Decide about a task: hold, reprioritise, end it, or retry it (`state` pending)."""
     row = await visible_task(ctx, task, lock=True)
-    given = (hold, priority, size, capabilities, state, blocked_by, unblocked_by)
-    if all(each is None for each in given):
-        raise Refused("invalid_arguments", "Nothing is to be changed: give what shall be.")
-    fields: dict[str, Any] = {
-        "priority": None if priority is None else PRIORITIES.index(priority),
-        "size": None if size is None else SIZES.index(size),
-        "capabilities": None if capabilities is None else sorted(set(capabilities)),
-    }
-    if hold and state is not None:
-        raise Refused("invalid_arguments", "A hold ends with its task: give `hold` or `state`.")
-    if (hold is False or state is not None) and _holds_against(ctx, row):
-        raise on_hold_error(row)
-    queued = await _set(ctx, row, {k: v for k, v in fields.items() if v is not None})
+    fields = _fields(priority, size, capabilities)
+    if not fields and all(each is None for each in (hold, state, blocked_by, unblocked_by)):
+        raise nothing_to_change(
+            "hold, priority, size, capabilities, state, blocked_by, unblocked_by"
+        )
+    _check_hold(ctx, row, hold=hold, state=state)
+    queued = await _set_fields(ctx, row, fields)
     if hold is not None:
-        await _hold(ctx, row, note or "", on=hold)
+        await _set_hold(ctx, row, note or "", on=hold)
     if state is not None:
-        queued += await _end(ctx, await visible_task(ctx, row["id"]), state, note or "")
+        queued += await _end_or_retry(ctx, await visible_task(ctx, row["id"]), state, note or "")
     if blocked_by is not None:
-        queued.append(await _block(ctx, row, blocked_by, "blocked_by"))
+        queued.append(await _change_blocker(ctx, row, blocked_by, "blocked_by"))
     if unblocked_by is not None:
-        queued.append(await _block(ctx, row, unblocked_by, "blocked_by_removal"))
+        queued.append(await _change_blocker(ctx, row, unblocked_by, "blocked_by_removal"))
     ids = [each.write_id for each in queued]
     return Changed(task=task_view(await visible_task(ctx, row["id"])), writes=ids)
 
 
-async def _set(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[Queued]:
+def _fields(
+    priority: Priority | None, size: Size | None, capabilities: list[str] | None
+) -> dict[str, Any]:
+    """The task's columns for what is given."""
+    fields: dict[str, Any] = {}
+    if priority is not None:
+        fields["priority"] = PRIORITIES.index(priority)
+    if size is not None:
+        fields["size"] = SIZES.index(size)
+    if capabilities is not None:
+        fields["capabilities"] = sorted(set(capabilities))
+    return fields
+
+
+def _check_hold(ctx: Context, row: FullTask, *, hold: bool | None, state: Decided | None) -> None:
+    """Raise Refused for a hold on a task that ends, and where a person's hold forbids the change.
+
+    A person's hold allows an agent to change fields and blockers, not to resume or to end.
+    """
+    if hold and state is not None:
+        raise Refused(
+            "invalid_arguments",
+            "Pass `hold` or `state`, not both: a task's hold ends with the task.",
+        )
+    if (hold is False or state is not None) and _is_held_against(ctx, row):
+        raise on_hold_error(row)
+
+
+async def _set_fields(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[Queued]:
     queued = await _relabel(ctx, row, fields)
     has: Row = row
     if changed := {name: value for name, value in fields.items() if has[name] != value}:
-        await stored.change(ctx.tx, ctx.installation_id, row["id"], **stored.encoded(changed))
+        await tasks.change(ctx.tx, ctx.installation_id, row["id"], **tasks.encoded(changed))
         await lifecycle.record(ctx.tx, row, "task.changed", ctx.actor.name, **changed)
     return queued
 
@@ -159,21 +181,21 @@ async def _relabel(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[
     target = on_issue(where, issue["number"])
     waiting = await writes.waiting(*here, target, UPDATE)
     changes = [each["arguments"].get("labels") for each in waiting]
-    change = difference(now, wanted, [each for each in changes if each])
+    change = list_change(now, wanted, [each for each in changes if each])
     return [await queue(ctx, UPDATE, where, target, {"number": row["number"], "labels": change})]
 
 
-def _holds_against(ctx: Context, row: Row) -> bool:
+def _is_held_against(ctx: Context, row: FullTask) -> bool:
     """A person's hold stands against whatever an agent wants."""
-    return bool(row["held"]) and row["held_by"].startswith("@") and not ctx.actor.is_person
+    return bool(row["held"]) and (row["held_by"] or "").startswith("@") and not ctx.actor.is_person
 
 
-async def _hold(ctx: Context, row: FullTask, why: str, *, on: bool) -> None:
+async def _set_hold(ctx: Context, row: FullTask, why: str, *, on: bool) -> None:
     as_it_is = bool(row["held"]) == on and (row["held_by"], row["held_why"]) in (
         (None, None),
         (ctx.actor.name, why),
     )
-    if as_it_is or (on and _holds_against(ctx, row)):
+    if as_it_is or (on and _is_held_against(ctx, row)):
         return
     if not on:
         await lifecycle.resume(ctx.tx, row, ctx.actor.name)
@@ -183,37 +205,40 @@ async def _hold(ctx: Context, row: FullTask, why: str, *, on: bool) -> None:
         raise lifecycle.illegal(row, "held")
 
 
-async def _end(ctx: Context, row: FullTask, state: Decided, note: str) -> list[Queued]:
-    if state == "pending" and row["state"] in OPEN:
+async def _end_or_retry(ctx: Context, row: FullTask, state: Decided, note: str) -> list[Queued]:
+    """Move the task, and its issue with it. Raise Refused."""
+    if state == "pending":
+        return await _retry(ctx, row, note)
+    if row["number"] is None:
+        await _cancel_issue_write(ctx, row)
+    await lifecycle.move(ctx.tx, row, state, ctx.actor.name, note)
+    return await close_issue(ctx, row, "completed" if state == "completed" else "not_planned")
+
+
+async def _retry(ctx: Context, row: FullTask, note: str) -> list[Queued]:
+    if row["state"] in OPEN:
         raise Refused(
             "illegal_transition",
-            f"{lifecycle.name(row)} is {row['state']}: there is nothing to retry. release_task, or "
-            "/release, takes it from its holder.",
+            f"{lifecycle.name(row)} is {row['state']}, so there is nothing to retry. To take it "
+            "from its holder, call release_task or comment /release.",
             state=row["state"],
             legal=[each for each in ("completed", "cancelled") if each != row["state"]],
         )
-    queued = []
-    if state == "pending":
-        queued += await _reopen(ctx, row)
-    elif row["number"] is None:
-        await _call_back_its_issue(ctx, row)
-    await lifecycle.move(ctx.tx, row, state, ctx.actor.name, note)
-    if state != "pending":
-        reason = "completed" if state == "completed" else "not_planned"
-        queued += await close_issue(ctx, row, reason)
-    return queued
+    reopened = await _reopen_issue(ctx, row)
+    await lifecycle.move(ctx.tx, row, "pending", ctx.actor.name, note)
+    return [reopened]
 
 
-async def _call_back_its_issue(ctx: Context, row: Row) -> None:
-    """One that is being made all the same is closed when it is there."""
+async def _cancel_issue_write(ctx: Context, row: FullTask) -> None:
+    """If GitHub opens the issue all the same, the mirror closes it."""
     here = (ctx.tx, ctx.installation_id)
     why = {"code": "cancelled", "message": "The task ended before it had an issue.", "details": {}}
     for each in await writes.waiting(*here, f"task {row['id']}", "issue"):
         await writes.cancel(ctx.tx, each, why, told=each["author"] == ctx.actor.name)
 
 
-async def _reopen(ctx: Context, row: FullTask) -> list[Queued]:
-    """The issue of a task that begins again. Raise Refused when there is none."""
+async def _reopen_issue(ctx: Context, row: FullTask) -> Queued:
+    """Raise Refused when the task has no issue."""
     where = await repository_of(ctx, row)
     if row["number"] is None:
         raise Refused(
@@ -227,13 +252,13 @@ async def _reopen(ctx: Context, row: FullTask) -> list[Queued]:
             state=row["state"],
             legal=[],
         )
-    await stored.change(ctx.tx, ctx.installation_id, row["id"], retried_at=ctx.now)
+    await tasks.change(ctx.tx, ctx.installation_id, row["id"], retried_at=ctx.now)
     arguments = {"number": row["number"], "state": "open", "state_reason": "reopened"}
-    return [await queue(ctx, UPDATE, where, on_issue(where, row["number"]), arguments)]
+    return await queue(ctx, UPDATE, where, on_issue(where, row["number"]), arguments)
 
 
-async def _block(ctx: Context, row: FullTask, other: str, kind: str) -> Queued:
-    """The other issue by owner/repo#12, or #12 of the same repository."""
+async def _change_blocker(ctx: Context, row: FullTask, other: str, kind: str) -> Queued:
+    """Queue it. `other` is owner/repo#12, or #12 in the same repository."""
     if row["number"] is None:
         raise Refused("no_issue_yet", f"GitHub has not numbered {lifecycle.name(row)} yet.")
     ref = f"{row['full_name']}{other}" if other.startswith("#") else other
