@@ -22,7 +22,7 @@ from bot.events import event_log
 from bot.identity.actors import Actor
 from bot.kernel import argument_errors, event_stream
 from bot.kernel.event_stream import Page, Topics
-from bot.operations.events import TopicNames, shown
+from bot.operations.events import TopicNames, event_view
 from webhooks import middleware
 
 log = structlog.get_logger()
@@ -193,7 +193,7 @@ class Socket:
 
     async def _tell(self, page: Page) -> None:
         for event in page.events:
-            await self._send({"type": "event", **shown(event)} | self._at(event["seq"]))
+            await self._send({"type": "event", **event_view(event)} | self._at(event["seq"]))
 
     def _at(self, place: int) -> dict[str, str]:
         return {"cursor": event_stream.written(self.actor.installation_id, place)}

@@ -1,7 +1,7 @@
 """What an agent leaves to resume from, sealed.
 
 A checkpoint is stored as the 8 letters of its secret's key id (`Keys.id`), followed by
-`Keys.seal("checkpoints", about(installation_id, agent_id, task_id), …)` of its JSON.
+`Keys.seal("checkpoints", sealed_for(installation_id, agent_id, task_id), …)` of its JSON.
 """
 
 import json
@@ -37,25 +37,25 @@ class Checkpoint(BaseModel):
     broken: bool = Field(description="it was changed since, or its secret is not known any more")
 
 
-def keepable(state: Any) -> Any:
+def checked_state(state: Any) -> Any:
     """A validator: what JSON has, and not too deep."""
-    _written(contents.keepable(state))
+    _json_bytes(contents.keepable(state))
     return state
 
 
-def _written(state: Any) -> bytes:
+def _json_bytes(state: Any) -> bytes:
     """Raise ValueError."""
     return json.dumps(state, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def about(installation_id: int, agent_id: str, task_id: str) -> str:
+def sealed_for(installation_id: int, agent_id: str, task_id: str) -> str:
     """What a checkpoint is sealed with: it opens in no other row."""
     return f"{installation_id} {agent_id} {task_id}"
 
 
 async def save(ctx: Context, task_id: str, state: Any) -> None:
     """The actor's own, in the place of the one before. Raise Refused."""
-    content = _written(state)
+    content = _json_bytes(state)
     if len(content) > LARGEST:
         raise Refused(
             "too_large",
@@ -65,7 +65,7 @@ async def save(ctx: Context, task_id: str, state: Any) -> None:
             largest=LARGEST,
         )
     keys, me = ctx.shared.keys, ctx.actor.name
-    sealed = keys.seal(PURPOSE, about(ctx.installation_id, me, task_id), content)
+    sealed = keys.seal(PURPOSE, sealed_for(ctx.installation_id, me, task_id), content)
     row: CheckpointRow = {
         "installation_id": ctx.installation_id,
         "agent_id": me,
@@ -84,7 +84,7 @@ async def checkpoint_of(ctx: Context, agent_id: str, task_id: str) -> Checkpoint
         return None
     state, broken = None, False
     try:
-        state = json.loads(_opened(ctx.shared.keys, row))
+        state = json.loads(_content(ctx.shared.keys, row))
     except Broken as exc:
         broken = True
         where = {"installation": ctx.installation_id, "agent": agent_id, "task": task_id}
@@ -93,8 +93,8 @@ async def checkpoint_of(ctx: Context, agent_id: str, task_id: str) -> Checkpoint
     return Checkpoint(agent_id=agent_id, saved_at=saved_at, state=state, broken=broken)
 
 
-def _opened(keys: Keys, row: Row) -> bytes:
+def _content(keys: Keys, row: Row) -> bytes:
     """Raise Broken."""
-    where = about(row["installation_id"], row["agent_id"], row["task_id"])
+    where = sealed_for(row["installation_id"], row["agent_id"], row["task_id"])
     key_id, sealed = row["sealed"][:KEY_ID], row["sealed"][KEY_ID:]
     return keys.under(key_id.decode("ascii", "replace")).open(PURPOSE, where, sealed)

@@ -8,7 +8,7 @@ from bot.tasks import lifecycle
 from store import events
 from store.agents import agents
 from store.engine.transaction import Row
-from store.tasks import tasks as stored
+from store.tasks import tasks
 
 Action: TypeAlias = Literal["pause", "resume", "unregister"]
 DONE: dict[Action, str] = {"pause": "paused", "resume": "resumed", "unregister": "left"}
@@ -19,18 +19,18 @@ MOST_AGENTS = 200
 MOST_TASKS = 300
 
 
-async def may_place(ctx: Context, row: Row, parent_id: str) -> None:
+async def check_may_place(ctx: Context, row: Row, parent_id: str) -> None:
     """Raise Refused for who may not put the agent under this parent, or by '' under none."""
     above, me = row["parent_id"], ctx.actor.name
     if above == me or ctx.actor.may("tech-lead") or await is_below(ctx, row["id"], me):
         return
-    bound = await _nearest(ctx, above)
+    bound = await _nearest_present(ctx, above)
     if row["id"] == me and await _stays_below(ctx, parent_id, above, bound):
         return
-    raise _not_placed(row, bound)
+    raise _placement_error(row, bound)
 
 
-async def _nearest(ctx: Context, above: str | None) -> str | None:
+async def _nearest_present(ctx: Context, above: str | None) -> str | None:
     """Of a line of parents the first who has not left."""
     for _ in range(DEEPEST):
         row = await agents.get(ctx.tx, ctx.installation_id, above) if above else None
@@ -47,7 +47,7 @@ async def _stays_below(ctx: Context, parent_id: str, above: str | None, bound: s
     return bound != above and (parent_id == bound or await is_below(ctx, parent_id, bound))
 
 
-def _not_placed(row: Row, bound: str | None) -> Refused:
+def _placement_error(row: Row, bound: str | None) -> Refused:
     me, above = row["id"], row["parent_id"]
     if above is None:
         return Refused("forbidden", f"Only {me} itself and tech-leads give it a parent.")
@@ -67,13 +67,13 @@ def _not_placed(row: Row, bound: str | None) -> Refused:
     )
 
 
-async def settle(ctx: Context, agent_id: str, parent_id: str) -> None:
+async def check_depth(ctx: Context, agent_id: str, parent_id: str) -> None:
     """Raise Refused for a parent that is the agent itself or below it, or where it gets too deep.
 
     The agent's row is locked before this, and so are all above: of two that would close a circle
     together, or make a line too long, one finds the other's change.
     """
-    above = await _above(ctx, agent_id, parent_id)
+    above = await _lock_above(ctx, agent_id, parent_id)
     below = await agents.levels(ctx.tx, ctx.installation_id, agent_id, DEEPEST)
     if above + below > DEEPEST:
         also = f" and {agent_id} {below} levels below it" if below else ""
@@ -84,7 +84,7 @@ async def settle(ctx: Context, agent_id: str, parent_id: str) -> None:
         )
 
 
-async def _above(ctx: Context, agent_id: str, parent_id: str) -> int:
+async def _lock_above(ctx: Context, agent_id: str, parent_id: str) -> int:
     """How many would be above the agent, each locked. Raise Refused where it is one of them."""
     above, n = parent_id, 0
     while n <= DEEPEST:
@@ -115,7 +115,7 @@ async def is_below(ctx: Context, agent_id: str, above: str) -> bool:
     return False
 
 
-async def whole(ctx: Context, agent_id: str) -> list[str]:
+async def subtree(ctx: Context, agent_id: str) -> list[str]:
     """The agent and all below it. Raise Refused when they are too many."""
     found, level = {agent_id}, [agent_id]
     while level:
@@ -141,7 +141,7 @@ async def manage(
     # Tasks are locked before agents; so what is claimed, and who comes, meanwhile is had by a
     # second look: from the first on the agents' rows are locked, and none of them claims.
     for _ in range(2):
-        ids = await whole(ctx, agent_id) if with_children else [agent_id]
+        ids = await subtree(ctx, agent_id) if with_children else [agent_id]
         if action != "resume":
             freed += await _release(ctx, ids, _why(ctx, action, note))
         changed += await _change(ctx, ids, action, note)
@@ -163,7 +163,7 @@ async def record(ctx: Context, agent_id: str, what: str, note: str | None = None
 async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:
     """Give back what they hold, or have reserved; whoever takes it next finds a hand-off."""
     here = (ctx.tx, ctx.installation_id)
-    kept = await stored.reserved_for(*here, ids, MOST_TASKS + 1)
+    kept = await tasks.reserved_for(*here, ids, MOST_TASKS + 1)
     task_ids = sorted({*await agents.held_tasks(*here, ids, MOST_TASKS + 1), *kept})
     if len(task_ids) > MOST_TASKS:
         raise Refused(
@@ -174,7 +174,7 @@ async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:
         )
     freed = []
     for task_id in task_ids:
-        task = await stored.locked(*here, task_id)
+        task = await tasks.locked(*here, task_id)
         if task is not None and task["assigned_to"] in ids:
             await lifecycle.free(ctx.tx, task, ctx.actor.name, why)
         if task is None or task["holder"] not in ids:
@@ -188,7 +188,7 @@ async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:
 async def _change(ctx: Context, ids: list[str], action: Action, note: str | None) -> list[str]:
     """Those whose rows it concerns."""
     here = (ctx.tx, ctx.installation_id)
-    rows = [row for row in await agents.locked(*here, ids) if _concerns(ctx, row, action)]
+    rows = [row for row in await agents.locked(*here, ids) if _is_affected(ctx, row, action)]
     changed = [row["id"] for row in rows]
     if changed:
         await agents.change(*here, changed, **_columns(ctx, action))
@@ -206,7 +206,7 @@ def _columns(ctx: Context, action: Action) -> Row:
     return columns[action]
 
 
-def _concerns(ctx: Context, row: Row, action: Action) -> bool:
+def _is_affected(ctx: Context, row: Row, action: Action) -> bool:
     if action == "unregister":
         return row["left_at"] is None
     if action == "resume":

@@ -8,17 +8,17 @@ from store.agents import agents
 from store.engine.transaction import Row, Tx
 
 
-async def may_work(tx: Tx, actor: Actor) -> None:
+async def check_may_work(tx: Tx, actor: Actor) -> None:
     """Raise Refused for an agent that never registered, has left, or is paused.
 
     Until the end of the transaction nobody pauses it. Tasks are locked before agents.
     """
     if not actor.is_person:
         found = await agents.locked(tx, actor.installation_id, [actor.name])
-        at_work(found[0] if found else None)
+        check_at_work(found[0] if found else None)
 
 
-async def admit(tx: Tx, actor: Actor, presence: Presence) -> None:
+async def check_presence(tx: Tx, actor: Actor, presence: Presence) -> None:
     """Raise Refused for an agent that has left or, where it must be at work, is paused.
 
     One that never registered passes, and so does a person. Nothing is locked.
@@ -27,20 +27,20 @@ async def admit(tx: Tx, actor: Actor, presence: Presence) -> None:
         return
     row = await agents.get(tx, actor.installation_id, actor.name)
     if row is not None:
-        _present(row, presence)
+        _check_present(row, presence)
 
 
-def at_work(row: Row | None) -> Row:
-    """The agent. Raise Refused as `may_work` does."""
+def check_at_work(row: Row | None) -> Row:
+    """The agent. Raise Refused as `check_may_work` does."""
     if row is None:
         raise Refused(
             "not_registered", "Call register_agent first: nobody knows yet what you can do."
         )
-    _present(row, "at_work")
+    _check_present(row, "at_work")
     return row
 
 
-def _present(row: Row, presence: Presence) -> None:
+def _check_present(row: Row, presence: Presence) -> None:
     if row["left_at"] is not None:
         raise Refused(
             "not_registered",
@@ -48,10 +48,10 @@ def _present(row: Row, presence: Presence) -> None:
             "back.",
         )
     if row["paused_at"] is not None and presence == "at_work":
-        raise paused(row)
+        raise paused_error(row)
 
 
-def paused(row: Row) -> Refused:
+def paused_error(row: Row) -> Refused:
     by = row["paused_by"]
     own = by == row["id"]
     since = stamp(row["paused_at"])

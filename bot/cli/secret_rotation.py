@@ -38,7 +38,7 @@ def _version(row: Row) -> str:
 
 
 def _checkpoint(row: Row) -> str:
-    return checkpoints.about(row["installation_id"], row["agent_id"], row["task_id"])
+    return checkpoints.sealed_for(row["installation_id"], row["agent_id"], row["task_id"])
 
 
 # Every table that has something sealed.

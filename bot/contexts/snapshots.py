@@ -21,7 +21,7 @@ async def find(ctx: Context, snapshot_id: str) -> Row:
     return row | {"members": members, "others": len(row["members"]) - len(members)}
 
 
-async def whole(ctx: Context, snapshot_id: str) -> dict[str, int]:
+async def versions_in(ctx: Context, snapshot_id: str) -> dict[str, int]:
     """The versions of all its members. Raise Refused unless the actor may read each."""
     row = await find(ctx, snapshot_id)
     members: dict[str, int] = row["members"]

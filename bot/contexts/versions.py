@@ -16,6 +16,7 @@ from bot.kernel.operation import Context
 from store import events
 from store.contexts import contexts
 from store.contexts import versions as stored
+from store.contexts.versions import VersionInfo
 from store.engine.transaction import Row, Tx
 
 log = structlog.get_logger()
@@ -172,3 +173,13 @@ def _note_broken(ctx: Context, context_id: str, number: int, why: str) -> None:
 async def _aside(size: int, work: Any) -> Any:
     """In a thread, when it would keep everybody else waiting."""
     return await asyncio.to_thread(work) if size > HEAVY else work()
+
+
+async def history(ctx: Context, context_id: str, upto: int, limit: int) -> list[VersionInfo]:
+    """Versions without their content, the newest first, from `upto` on."""
+    return await stored.history(ctx.tx, ctx.installation_id, context_id, upto, limit)
+
+
+async def size(ctx: Context, versions: dict[str, int]) -> int:
+    """The bytes of these versions, by context."""
+    return await stored.size(ctx.tx, ctx.installation_id, versions)

@@ -288,7 +288,7 @@ async def _peeked(tx: Tx, peek: Peek, asked: Asked) -> bool:
 async def mutate(tx: Tx, asked: Asked) -> Answer:
     """Run an operation that writes, once for its request key. A quiet one leaves no trace."""
     if asked.operation.quiet:
-        await presence.admit(tx, asked.actor, asked.operation.presence)
+        await presence.check_presence(tx, asked.actor, asked.operation.presence)
         return await run(tx, asked)
     now, key, i = await tx.now(), asked.request_key, asked.actor.installation_id
     if before := await idempotency.begin(tx, i, key, now):
@@ -298,7 +298,7 @@ async def mutate(tx: Tx, asked: Asked) -> Answer:
                 "This idempotency key was used for another call; use a new key for a new call.",
             )
         return await _again(tx, asked, before["answer"])
-    await presence.admit(tx, asked.actor, asked.operation.presence)
+    await presence.check_presence(tx, asked.actor, asked.operation.presence)
     answer = await run(tx, asked)
     kept: Row = {
         "digest": asked.digest,

@@ -62,7 +62,7 @@ async def _paused(asker: Asker) -> list[Notice]:
     row = await stored_agents.get(*asker.agent)
     if row is None or row["paused_at"] is None:
         return []
-    return [_notice("paused", asker.actor.name, presence.paused(row).message)]
+    return [_notice("paused", asker.actor.name, presence.paused_error(row).message)]
 
 
 async def _lost(asker: Asker) -> list[Notice]:

@@ -30,7 +30,7 @@ System: TypeAlias = Annotated[str, Field(max_length=80)]
 Why: TypeAlias = Annotated[str, Field(max_length=500)]
 State: TypeAlias = Annotated[
     Any,
-    AfterValidator(checkpoints.keepable),
+    AfterValidator(checkpoints.checked_state),
     # It is sealed where it is kept, and stands nowhere else.
     Field(repr=False, description="JSON to resume from; with `task`, for its next holder too"),
 ]
@@ -94,7 +94,7 @@ class Managed(Answer):
     released: list[str] = Field(description="the tasks that were given back")
 
 
-def status_of(ctx: Context, row: Row) -> Status:
+def _status(ctx: Context, row: Row) -> Status:
     if row["left_at"] is not None:
         return "left"
     if row["paused_at"] is not None:
@@ -105,7 +105,9 @@ def status_of(ctx: Context, row: Row) -> Status:
     return "idle" if quiet < ctx.shared.inactive_after else "inactive"
 
 
-async def shown(ctx: Context, rows: list[AgentRow], most_held: int = MOST_SHOWN) -> list[Agent]:
+async def agent_views(
+    ctx: Context, rows: list[AgentRow], most_held: int = MOST_SHOWN
+) -> list[Agent]:
     holds: dict[str, list[str]] = {row["id"]: [] for row in rows}
     here = (ctx.tx, ctx.installation_id)
     for each in await agents.holdings(*here, list(holds), most_held):
@@ -119,7 +121,7 @@ async def shown(ctx: Context, rows: list[AgentRow], most_held: int = MOST_SHOWN)
             system=row["system_name"],
             role=row["role"],
             capabilities=row["capabilities"],
-            status=status_of(ctx, row),
+            status=_status(ctx, row),
             parent_id=row["parent_id"],
             registered_at=stamp(row["registered_at"]),
             last_active_at=stamp(row["last_active_at"]),
@@ -131,7 +133,7 @@ async def shown(ctx: Context, rows: list[AgentRow], most_held: int = MOST_SHOWN)
     ]
 
 
-async def known(ctx: Context, agent_id: str) -> AgentRow:
+async def known_agent(ctx: Context, agent_id: str) -> AgentRow:
     row = await agents.get(ctx.tx, ctx.installation_id, agent_id)
     if row is None:
         raise Refused(
@@ -142,8 +144,8 @@ async def known(ctx: Context, agent_id: str) -> AgentRow:
     return row
 
 
-async def _one(ctx: Context, agent_id: str) -> OneAgent:
-    (agent,) = await shown(ctx, [await known(ctx, agent_id)])
+async def _one_agent(ctx: Context, agent_id: str) -> OneAgent:
+    (agent,) = await agent_views(ctx, [await known_agent(ctx, agent_id)])
     return OneAgent(agent=agent)
 
 
@@ -171,36 +173,36 @@ async def register_agent(
     here = {"installation_id": ctx.installation_id, "id": agent_id}
     times = {"registered_at": ctx.now, "last_active_at": ctx.now}
     row = await agents.enter(ctx.tx, here | {"name": name, "role": ctx.actor.role} | times)
-    said = _said(name=name, system_name=system, capabilities=capabilities)
-    said |= {"role": ctx.actor.role, "last_active_at": ctx.now, "left_at": None}
-    await agents.change(ctx.tx, ctx.installation_id, [agent_id], **said)
+    columns = _given(name=name, system_name=system, capabilities=capabilities)
+    columns |= {"role": ctx.actor.role, "last_active_at": ctx.now, "left_at": None}
+    await agents.change(ctx.tx, ctx.installation_id, [agent_id], **columns)
     if parent_id is not None:
-        await _place(ctx, row, parent_id)
+        await _set_parent(ctx, row, parent_id)
     if row["left_at"] is not None:
         await hierarchy.record(ctx, agent_id, "registered")
-    return await _one(ctx, agent_id)
+    return await _one_agent(ctx, agent_id)
 
 
-def _said(**columns: Any) -> dict[str, Any]:
+def _given(**columns: Any) -> dict[str, Any]:
     """Without what was left out, which stays as it is."""
     return {column: value for column, value in columns.items() if value is not None}
 
 
-async def _place(ctx: Context, row: Row, parent_id: str) -> None:
+async def _set_parent(ctx: Context, row: Row, parent_id: str) -> None:
     """Put the agent, whose row is locked, under this parent, or by '' under none. Raise Refused."""
     if parent_id == (row["parent_id"] or ""):
         return
-    await hierarchy.may_place(ctx, row, parent_id)
+    await hierarchy.check_may_place(ctx, row, parent_id)
     if parent_id:
-        await _under(ctx, row["id"], parent_id)
+        await _check_parent(ctx, row["id"], parent_id)
     await agents.change(ctx.tx, ctx.installation_id, [row["id"]], parent_id=parent_id or None)
 
 
-async def _under(ctx: Context, agent_id: str, parent_id: str) -> None:
+async def _check_parent(ctx: Context, agent_id: str, parent_id: str) -> None:
     """Raise Refused for who cannot be its parent."""
-    if parent_id != agent_id and (await known(ctx, parent_id))["left_at"] is not None:
+    if parent_id != agent_id and (await known_agent(ctx, parent_id))["left_at"] is not None:
         raise Refused("unknown_agent", f"`parent_id`: {parent_id} has left.")
-    await hierarchy.settle(ctx, agent_id, parent_id)
+    await hierarchy.check_depth(ctx, agent_id, parent_id)
 
 
 @operation(role="observer", idempotent=True)
@@ -215,29 +217,29 @@ async def update_agent(
     checkpoint: State = None,
     task: TaskRef | None = None,
 ) -> OneAgent:
-    """Change what you said about yourself; what you leave out stays."""
+    """Change what you columns about yourself; what you leave out stays."""
     which = agent_id or ctx.actor.name
-    said = _said(name=name, system_name=system, capabilities=capabilities)
+    columns = _given(name=name, system_name=system, capabilities=capabilities)
     if which != ctx.actor.name:
-        await presence.admit(ctx.tx, ctx.actor, "at_work")
+        await presence.check_presence(ctx.tx, ctx.actor, "at_work")
         own = health is not None or checkpoint is not None
-        _may_change(ctx, which, own=own, only_parent=parent_id is not None and not said)
+        _check_may_change(ctx, which, own=own, only_parent=parent_id is not None and not columns)
     if task is not None and checkpoint is None:
         raise Refused("invalid_arguments", "`task` says what a `checkpoint` is for: give both.")
     # Before the agent's row is locked: tasks come first.
     if checkpoint is not None:
-        await checkpoints.save(ctx, await _held(ctx, task) if task else "", checkpoint)
-    row = await _registered(ctx, which)
+        await checkpoints.save(ctx, await _held_task_id(ctx, task) if task else "", checkpoint)
+    row = await _locked_agent(ctx, which)
     if health is not None:
-        said["health"] = health.model_dump(exclude_none=True) | {"at": ctx.now}
-    if said:
-        await agents.change(ctx.tx, ctx.installation_id, [which], **said)
+        columns["health"] = health.model_dump(exclude_none=True) | {"at": ctx.now}
+    if columns:
+        await agents.change(ctx.tx, ctx.installation_id, [which], **columns)
     if parent_id is not None:
-        await _place(ctx, row, parent_id)
-    return await _one(ctx, which)
+        await _set_parent(ctx, row, parent_id)
+    return await _one_agent(ctx, which)
 
 
-def _may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bool) -> None:
+def _check_may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bool) -> None:
     """Another agent. Raise Refused."""
     if own:
         raise Refused(
@@ -252,7 +254,7 @@ def _may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bool) ->
         )
 
 
-async def _registered(ctx: Context, agent_id: str) -> AgentRow:
+async def _locked_agent(ctx: Context, agent_id: str) -> AgentRow:
     """Its row, locked. Raise Refused."""
     for row in await agents.locked(ctx.tx, ctx.installation_id, [agent_id]):
         if row["left_at"] is None:
@@ -264,7 +266,7 @@ async def _registered(ctx: Context, agent_id: str) -> AgentRow:
     )
 
 
-async def _held(ctx: Context, ref: str) -> str:
+async def _held_task_id(ctx: Context, ref: str) -> str:
     """The id of a task that the actor holds. Raise Refused."""
     row = await visible_task(ctx, ref, lock=True)
     overdue = leases.ran_out(row, ctx.now)
@@ -286,9 +288,9 @@ async def get_agent(
     task: Annotated[TaskRef | None, Field(description="whose checkpoint")] = None,
 ) -> AgentInFull:
     """One agent: what it can do, how it is, what it holds and has done, its checkpoint."""
-    row = await known(ctx, agent_id)
+    row = await known_agent(ctx, agent_id)
     here = (ctx.tx, ctx.installation_id)
-    (agent,) = await shown(ctx, [row])
+    (agent,) = await agent_views(ctx, [row])
     health = row["health"]
     return AgentInFull(
         agent=agent,
@@ -349,7 +351,7 @@ async def list_agents(
     )
     after = decode(cursor)
     rows, end = await agents.page(ctx.tx, ctx.installation_id, sought, after, limit)
-    page = await shown(ctx, rows, MOST_HELD)
+    page = await agent_views(ctx, rows, MOST_HELD)
     return Agents(agents=page, next_cursor=encode(end) if end else None)
 
 
@@ -365,11 +367,11 @@ async def manage_agent(
 
     Its tasks are given back, except on resume.
     """
-    row = await known(ctx, agent_id)
-    await _may_manage(ctx, agent_id)
+    row = await known_agent(ctx, agent_id)
+    await _check_may_manage(ctx, agent_id)
     # Its own pause one may end, and then is at work: with those below it too.
     if agent_id != ctx.actor.name or (with_children and action != "resume"):
-        await presence.admit(ctx.tx, ctx.actor, "at_work")
+        await presence.check_presence(ctx.tx, ctx.actor, "at_work")
     if action == "resume" and row["paused_at"] is not None and not hierarchy.may_resume(ctx, row):
         raise Refused(
             "forbidden",
@@ -383,7 +385,7 @@ async def manage_agent(
     return Managed(agents=changed, released=released)
 
 
-async def _may_manage(ctx: Context, agent_id: str) -> None:
+async def _check_may_manage(ctx: Context, agent_id: str) -> None:
     """Raise Refused."""
     if agent_id == ctx.actor.name or ctx.actor.may("tech-lead"):
         return

@@ -1,10 +1,11 @@
-"""Snapshots of contexts, and what is restored."""
+"""Snapshots of contexts, and what is recontexts."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from bot.contexts import access, snapshots, versions
+from bot.contexts import access, versions
+from bot.contexts.snapshots import version_in, versions_in
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, TaskRef, operation
 from bot.operations.contexts import (
@@ -14,15 +15,13 @@ from bot.operations.contexts import (
     Name,
     Number,
     Snapshot,
-    advanced,
-    shown,
-    shown_snapshot,
-    too_many,
+    advance,
+    context_view,
+    snapshot_view,
+    too_many_error,
 )
 from bot.operations.tasks.access import visible_task
-from store.contexts import contexts as stored
-from store.contexts import snapshots as context_snapshots
-from store.contexts import versions as stored_versions
+from store.contexts import contexts, snapshots
 from store.contexts.contexts import FullContext
 from store.engine import ids
 from store.engine.transaction import Row
@@ -54,25 +53,25 @@ async def restore_context(
     if snapshot_id is None and context_id is not None and version is not None:
         wanted = {context_id: version}
     elif snapshot_id is not None and context_id is not None and version is None:
-        wanted = {context_id: await snapshots.version_in(ctx, snapshot_id, context_id)}
+        wanted = {context_id: await version_in(ctx, snapshot_id, context_id)}
     elif snapshot_id is not None and version is None:
-        wanted, needs = await snapshots.whole(ctx, snapshot_id), "read"
+        wanted, needs = await versions_in(ctx, snapshot_id), "read"
     else:
         raise Refused(
             "invalid_arguments",
             "Give `context_id` and `version`, or `snapshot_id`, with `context_id` for one of its.",
         )
-    await _bounded(ctx, wanted)
-    restored = [await _restored(ctx, each, wanted[each], needs) for each in sorted(wanted)]
-    return RestoredContexts(contexts=[shown(row) for row in restored])
+    await _check_size(ctx, wanted)
+    restored = [await _restore(ctx, each, wanted[each], needs) for each in sorted(wanted)]
+    return RestoredContexts(contexts=[context_view(row) for row in restored])
 
 
-async def _bounded(ctx: Context, wanted: dict[str, int]) -> None:
+async def _check_size(ctx: Context, wanted: dict[str, int]) -> None:
     """Raise Refused when that much cannot be restored at once."""
     here = (ctx.tx, ctx.installation_id)
-    rows = await stored.several(*here, list(wanted))
+    rows = await contexts.several(*here, list(wanted))
     changed = {row["id"]: wanted[row["id"]] for row in rows if row["version"] != wanted[row["id"]]}
-    size = await stored_versions.size(*here, changed) if len(changed) > 1 else 0
+    size = await versions.size(ctx, changed) if len(changed) > 1 else 0
     if size > MOST_RESTORED:
         raise Refused(
             "too_large",
@@ -84,18 +83,18 @@ async def _bounded(ctx: Context, wanted: dict[str, int]) -> None:
         )
 
 
-async def _restored(ctx: Context, context_id: str, version: int, needs: access.Access) -> Row:
+async def _restore(ctx: Context, context_id: str, version: int, needs: access.Access) -> Row:
     """One more version with the content of an old one; the newest itself stays as it is.
 
     What is to change needs to be written, whatever `needs` says of what stays. Raise Refused.
     """
     await access.find(ctx, context_id, needs)
-    await stored.lock(ctx.tx, ctx.installation_id, context_id)
+    await contexts.lock(ctx.tx, ctx.installation_id, context_id)
     row = await access.find(ctx, context_id, needs)
     if version == row["version"]:
         return row
     read = await versions.exactly(ctx, row, version)
-    new = await advanced(ctx, row)
+    new = await advance(ctx, row)
     note = f"version {version} restored"
     await versions.copy(ctx, context_id, new["version"], read, note)
     await access.record(ctx, new, "restored", version=new["version"], restored=version)
@@ -112,9 +111,9 @@ async def snapshot_contexts(
     """Note the versions of these contexts, or of a task's, for restore_context."""
     if bool(context_ids) == bool(task):
         raise Refused("invalid_arguments", "Give `context_ids` or `task`, one of them.")
-    if await context_snapshots.count(ctx.tx, ctx.installation_id, ctx.actor.name) >= MOST_SNAPSHOTS:
-        raise too_many("snapshots of yours", MOST_SNAPSHOTS, "Use one of them.")
-    rows = await (_of_task(ctx, task) if task else _these(ctx, context_ids))
+    if await snapshots.count(ctx.tx, ctx.installation_id, ctx.actor.name) >= MOST_SNAPSHOTS:
+        raise too_many_error("snapshots of yours", MOST_SNAPSHOTS, "Use one of them.")
+    rows = await (_contexts_of_task(ctx, task) if task else _contexts_by_id(ctx, context_ids))
     row: ContextSnapshotRow = {
         "installation_id": ctx.installation_id,
         "id": ids.new("s", ctx.now),
@@ -123,12 +122,12 @@ async def snapshot_contexts(
         "at": ctx.now,
         "members": {each["id"]: each["version"] for each in rows},
     }
-    await context_snapshots.add(ctx.tx, row)
-    return OneSnapshot(snapshot=shown_snapshot(row, set(row["members"])))
+    await snapshots.add(ctx.tx, row)
+    return OneSnapshot(snapshot=snapshot_view(row, set(row["members"])))
 
 
-async def _these(ctx: Context, context_ids: list[str]) -> list[FullContext]:
-    rows = await stored.several(ctx.tx, ctx.installation_id, context_ids)
+async def _contexts_by_id(ctx: Context, context_ids: list[str]) -> list[FullContext]:
+    rows = await contexts.several(ctx.tx, ctx.installation_id, context_ids)
     may = await access.accesses(ctx.tx, ctx.actor, rows)
     for each in context_ids:
         if may.get(each, "none") == "none":
@@ -136,13 +135,15 @@ async def _these(ctx: Context, context_ids: list[str]) -> list[FullContext]:
     return rows
 
 
-async def _of_task(ctx: Context, task: str) -> list[FullContext]:
+async def _contexts_of_task(ctx: Context, task: str) -> list[FullContext]:
     bound = await visible_task(ctx, task)
-    rows = await stored.listed(ctx.tx, ctx.installation_id, task_id=bound["id"], limit=LOOKED_AT)
+    rows = await contexts.listed(ctx.tx, ctx.installation_id, task_id=bound["id"], limit=LOOKED_AT)
     may = await access.accesses(ctx.tx, ctx.actor, rows)
     readable = [row for row in rows if may[row["id"]] != "none"]
     if not readable:
         raise Refused("unknown_context", f"{task} has no context that you may read.")
     if len(readable) > MOST_MEMBERS:
-        raise too_many("contexts and more of the task", MOST_MEMBERS, "Name them in context_ids.")
+        raise too_many_error(
+            "contexts and more of the task", MOST_MEMBERS, "Name them in context_ids."
+        )
     return readable

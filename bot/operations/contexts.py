@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from bot.contexts import access as contexts
-from bot.contexts import contents, snapshots, versions
+from bot.contexts import access, contents, versions
+from bot.contexts.access import Access
+from bot.contexts.snapshots import version_in
 from bot.errors import Refused
 from bot.identity.actors import ROLES, SLUG
 from bot.kernel.operation import Answer, Context, TaskRef, operation
@@ -14,10 +15,7 @@ from bot.kernel.patterns import Shape
 from bot.operations.tasks.access import visible_task
 from bot.times import stamp
 from store.agents import agents
-from store.contexts import contexts as stored
-from store.contexts import grants as context_grants
-from store.contexts import snapshots as context_snapshots
-from store.contexts import versions as stored_versions
+from store.contexts import contexts, grants, snapshots
 from store.contexts.contexts import FullContext
 from store.engine import ids
 from store.engine.transaction import Row
@@ -58,7 +56,7 @@ class About(BaseModel):
     kind: contents.Kind
     version: int = Field(description="the newest")
     task: str | None
-    access: contexts.Access = Field(description="what you may do: all is to share it too")
+    access: Access = Field(description="what you may do: all is to share it too")
     created_at: str
     updated_at: str
 
@@ -74,7 +72,7 @@ class Version(BaseModel):
 
 class Grant(BaseModel):
     to: str
-    access: contexts.Access
+    access: Access
 
 
 class Snapshot(BaseModel):
@@ -106,14 +104,14 @@ class Contexts(Answer):
     next_cursor: str | None
 
 
-def shown(row: Row) -> About:
+def context_view(row: Row) -> About:
     return About(
         id=row["id"],
         name=row["name"],
         owner=row["owner"],
         kind=row["kind"],
         version=row["version"],
-        task=contexts.task_of(row),
+        task=access.task_of(row),
         access=row["access"],
         created_at=stamp(row["created_at"]),
         updated_at=stamp(row["updated_at"]),
@@ -131,7 +129,7 @@ def _version(row: Row) -> Version:
     )
 
 
-def too_many(what: str, most: int, remedy: str) -> Refused:
+def too_many_error(what: str, most: int, remedy: str) -> Refused:
     return Refused("too_many", f"There are {most} {what} already. {remedy}", most=most)
 
 
@@ -145,8 +143,8 @@ async def create_context(
 ) -> OneContext:
     """Keep a document of up to 1 MB. It is yours alone until share_context."""
     bound = await visible_task(ctx, task) if task else None
-    if await stored.owned(ctx.tx, ctx.installation_id, ctx.actor.name) >= contexts.MOST_OWNED:
-        raise too_many("contexts of yours", contexts.MOST_OWNED, "Update one of them instead.")
+    if await contexts.owned(ctx.tx, ctx.installation_id, ctx.actor.name) >= access.MOST_OWNED:
+        raise too_many_error("contexts of yours", access.MOST_OWNED, "Update one of them instead.")
     made = contents.sized(content)
     row: ContextRow = {
         "installation_id": ctx.installation_id,
@@ -159,11 +157,11 @@ async def create_context(
         "created_at": ctx.now,
         "updated_at": ctx.now,
     }
-    await stored.create(ctx.tx, row)
+    await contexts.create(ctx.tx, row)
     await versions.keep(ctx, row["id"], 1, made, note)
-    new = await contexts.find(ctx, row["id"])
-    await contexts.record(ctx, new, "created", version=1)
-    return OneContext(context=shown(new))
+    new = await access.find(ctx, row["id"])
+    await access.record(ctx, new, "created", version=1)
+    return OneContext(context=context_view(new))
 
 
 @operation(role="tester")
@@ -178,31 +176,31 @@ async def update_context(
 
     At version_conflict: read, merge, and try again.
     """
-    row = await contexts.find(ctx, context_id, "write")
+    row = await access.find(ctx, context_id, "write")
     if contents.kind_of(content) != row["kind"]:
         must = "a text" if row["kind"] == "text" else "JSON that is no text"
         raise Refused("invalid_arguments", f"`content` must be {must}, as {context_id} was made.")
     made = contents.sized(content)
-    new = await advanced(ctx, row, expected_version)
+    new = await advance(ctx, row, expected_version)
     await versions.keep(ctx, context_id, new["version"], made, note)
-    await contexts.record(ctx, new, "updated", version=new["version"])
-    return OneContext(context=shown(new))
+    await access.record(ctx, new, "updated", version=new["version"])
+    return OneContext(context=context_view(new))
 
 
-async def advanced(ctx: Context, row: Row, expected: int | None = None) -> Row:
+async def advance(ctx: Context, row: Row, expected: int | None = None) -> Row:
     """The context with its next version's number, which is this transaction's. Raise Refused."""
     here = (ctx.tx, ctx.installation_id, row["id"])
-    if not await stored.advance(*here, ctx.now, expected=expected):
-        raise await _conflict(ctx, row["id"], expected or 0)
-    new = await contexts.find(ctx, row["id"], "write")
+    if not await contexts.advance(*here, ctx.now, expected=expected):
+        raise await _conflict_error(ctx, row["id"], expected or 0)
+    new = await access.find(ctx, row["id"], "write")
     if new["version"] > versions.MOST_VERSIONS:
-        raise too_many("versions of it", versions.MOST_VERSIONS, "Go on in a new context.")
+        raise too_many_error("versions of it", versions.MOST_VERSIONS, "Go on in a new context.")
     return new
 
 
-async def _conflict(ctx: Context, context_id: str, expected: int) -> Refused:
-    newest = (await contexts.find(ctx, context_id))["version"]
-    rows = await stored_versions.history(ctx.tx, ctx.installation_id, context_id, newest, 1)
+async def _conflict_error(ctx: Context, context_id: str, expected: int) -> Refused:
+    newest = (await access.find(ctx, context_id))["version"]
+    rows = await versions.history(ctx, context_id, newest, 1)
     row = rows[0] if rows and rows[0]["version"] == newest else None
     at = stamp(row["at"]) if row else None
     by = f"by {row['author']} at {at}" if row else "whose row is gone"
@@ -221,16 +219,22 @@ async def share_context(
     ctx: Context, context_id: ContextId, to: Grantee, access: Literal["read", "write", "none"]
 ) -> SharedContext:
     """Let others read or write a context of yours; `none` takes it back."""
-    row = await contexts.find(ctx, context_id, "all")
+    return await _share(ctx, context_id, to, access)
+
+
+async def _share(
+    ctx: Context, context_id: str, to: str, level: Literal["read", "write", "none"]
+) -> SharedContext:
+    row = await access.find(ctx, context_id, "all")
     grantee = await _grantee(ctx, row, to)
     here = (ctx.tx, ctx.installation_id, context_id)
-    if access == "none":
-        await context_grants.revoke(*here, grantee)
+    if level == "none":
+        await grants.revoke(*here, grantee)
     else:
-        await _grant(ctx, context_id, grantee, access)
-    await contexts.record(ctx, row, "shared", to=grantee, access=access)
-    grants = [Grant(to=g["grantee"], access=g["access"]) for g in await context_grants.of(*here)]
-    return SharedContext(context=shown(row), grants=grants)
+        await _grant(ctx, context_id, grantee, level)
+    await access.record(ctx, row, "shared", to=grantee, access=level)
+    granted = [Grant(to=g["grantee"], access=g["access"]) for g in await grants.of(*here)]
+    return SharedContext(context=context_view(row), grants=granted)
 
 
 async def _grantee(ctx: Context, row: Row, to: str) -> str:
@@ -246,19 +250,19 @@ async def _grantee(ctx: Context, row: Row, to: str) -> str:
     return to
 
 
-async def _grant(ctx: Context, context_id: str, grantee: str, access: str) -> None:
+async def _grant(ctx: Context, context_id: str, grantee: str, level: str) -> None:
     here = (ctx.tx, ctx.installation_id, context_id)
-    await stored.lock(*here)
-    others = [each for each in await context_grants.of(*here) if each["grantee"] != grantee]
-    if len(others) >= contexts.MOST_GRANTS:
-        raise too_many("it is shared with", contexts.MOST_GRANTS, "Share it with a role.")
-    await context_grants.grant(
+    await contexts.lock(*here)
+    others = [each for each in await grants.of(*here) if each["grantee"] != grantee]
+    if len(others) >= access.MOST_GRANTS:
+        raise too_many_error("it is shared with", access.MOST_GRANTS, "Share it with a role.")
+    await grants.grant(
         ctx.tx,
         {
             "installation_id": ctx.installation_id,
             "context_id": context_id,
             "grantee": grantee,
-            "access": access,
+            "access": level,
             "granted_by": ctx.actor.name,
             "granted_at": ctx.now,
         },
@@ -274,9 +278,9 @@ async def get_context(
     history: Annotated[bool, Field(description="its versions up to this, not the content")] = False,  # noqa: FBT002 - an argument by name
 ) -> ReadContext:
     """The newest version of a context, or another, with its content."""
-    row = await contexts.find(ctx, context_id)
+    row = await access.find(ctx, context_id)
     if snapshot_id is not None:
-        version = await snapshots.version_in(ctx, snapshot_id, context_id)
+        version = await version_in(ctx, snapshot_id, context_id)
     if history:
         return await _history(ctx, row, version or row["version"])
     if version is None:
@@ -284,7 +288,7 @@ async def get_context(
     else:
         read = await versions.exactly(ctx, row, version)
     return ReadContext(
-        context=shown(row),
+        context=context_view(row),
         version=_version(read.version),
         content=read.value(row["kind"]),
         broken=read.broken,
@@ -293,13 +297,12 @@ async def get_context(
 
 
 async def _history(ctx: Context, row: Row, upto: int) -> ReadContext:
-    here = (ctx.tx, ctx.installation_id, row["id"])
-    rows = await stored_versions.history(*here, upto, HISTORY)
+    rows = await versions.history(ctx, row["id"], upto, HISTORY)
     if not rows:
         raise versions.lost(row["id"], upto)
     history = [_version(each) for each in rows]
     return ReadContext(
-        context=shown(row), version=history[0], content=None, broken=[], history=history
+        context=context_view(row), version=history[0], content=None, broken=[], history=history
     )
 
 
@@ -318,8 +321,8 @@ async def list_contexts(
         return await _snapshots(ctx, limit, decode(cursor))
     task_id = (await visible_task(ctx, task))["id"] if task else None
     after = decode(cursor)
-    rows, more = await _looked_at(ctx, task_id, owner, after)
-    may = await contexts.accesses(ctx.tx, ctx.actor, rows)
+    rows, more = await _candidates(ctx, task_id, owner, after)
+    may = await access.accesses(ctx.tx, ctx.actor, rows)
     fitting: list[Row] = [
         {**row, "access": may[row["id"]]}
         for row in rows
@@ -330,23 +333,23 @@ async def list_contexts(
     page = fitting[:limit]
     last = page[-1]["id"] if len(fitting) > limit else more
     return Contexts(
-        contexts=[shown(row) for row in page],
+        contexts=[context_view(row) for row in page],
         snapshots=[],
         next_cursor=encode(last) if last else None,
     )
 
 
-async def _looked_at(
+async def _candidates(
     ctx: Context, task_id: str | None, owner: str | None, after: str
 ) -> tuple[list[FullContext], str | None]:
     """Contexts among which those asked for are, by id; and where to go on, if there are more."""
-    if task_id or owner or contexts.in_charge(ctx.actor):
-        rows = await stored.listed(
+    if task_id or owner or access.in_charge(ctx.actor):
+        rows = await contexts.listed(
             ctx.tx, ctx.installation_id, task_id=task_id, owner=owner, after=after, limit=LOOKED_AT
         )
         return rows, rows[-1]["id"] if len(rows) == LOOKED_AT else None
-    named = await contexts.visible_ids(ctx.tx, ctx.actor, after, LOOKED_AT)
-    rows = await stored.several(ctx.tx, ctx.installation_id, named)
+    named = await access.visible_ids(ctx.tx, ctx.actor, after, LOOKED_AT)
+    rows = await contexts.several(ctx.tx, ctx.installation_id, named)
     return rows, named[-1] if len(named) == LOOKED_AT else None
 
 
@@ -354,9 +357,7 @@ async def _snapshots(ctx: Context, limit: int, before: str) -> Contexts:
     """The actor's; of a tech-lead all."""
     whole = ctx.actor.may("tech-lead") and ctx.actor.repositories is None
     author = None if whole else ctx.actor.name
-    rows = await context_snapshots.listed(
-        ctx.tx, ctx.installation_id, author, before or "~", limit + 1
-    )
+    rows = await snapshots.listed(ctx.tx, ctx.installation_id, author, before or "~", limit + 1)
     page: list[Row] = []
     members = 0
     for row in rows[:limit]:
@@ -365,16 +366,16 @@ async def _snapshots(ctx: Context, limit: int, before: str) -> Contexts:
             break
         page.append(row)
     ids_named = [each for row in page for each in row["members"]]
-    seen = await contexts.readable_ones(ctx.tx, ctx.actor, ids_named)
+    seen = await access.readable_ones(ctx.tx, ctx.actor, ids_named)
     more = len(rows) > len(page)
     return Contexts(
         contexts=[],
-        snapshots=[shown_snapshot(row, seen) for row in page],
+        snapshots=[snapshot_view(row, seen) for row in page],
         next_cursor=encode(page[-1]["id"]) if more else None,
     )
 
 
-def shown_snapshot(row: Row, seen: set[str]) -> Snapshot:
+def snapshot_view(row: Row, seen: set[str]) -> Snapshot:
     members = {k: v for k, v in row["members"].items() if k in seen}
     return Snapshot(
         id=row["id"],

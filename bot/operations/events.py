@@ -51,16 +51,16 @@ class Events(Answer):
     place: Annotated[Place, SkipValidation] = Field(exclude=True)
 
 
-def shown(event: Row) -> dict[str, Any]:
+def event_view(event: Row) -> dict[str, Any]:
     """An event as every surface has it."""
     names = ("kind", "subject", "task", "actor", "data")
     return {name: event[name] for name in names} | {"at": stamp(event["at"])}
 
 
-def _turned(page: Page, actor: Actor, topics: Topics) -> dict[str, Any]:
+def _page_fields(page: Page, actor: Actor, topics: Topics) -> dict[str, Any]:
     return {
         "place": Place(topics, page.cursor),
-        "events": [Event.model_validate(shown(each)) for each in page.events],
+        "events": [Event.model_validate(event_view(each)) for each in page.events],
         "cursor": event_stream.written(actor.installation_id, page.cursor),
         "more": page.more,
         "missed": page.missed,
@@ -83,7 +83,7 @@ def _told(answer: Events, actor: Actor, arguments: Any, found: News) -> Events |
     if page is None:
         return None
     fresh = found.fresh.told(found.now)
-    return answer.model_copy(update=_turned(page, actor, topics) | fresh)
+    return answer.model_copy(update=_page_fields(page, actor, topics) | fresh)
 
 
 def _go_on(answer: Events, arguments: Any) -> Any:
@@ -108,4 +108,4 @@ async def wait_for_events(
     wanted = await event_log.parsed(ctx.tx, ctx.actor, topics)
     place = event_stream.read(ctx.installation_id, cursor)
     page = await event_log.page(ctx.tx, ctx.actor, wanted, place, limit)
-    return Events(**_turned(page, ctx.actor, wanted))
+    return Events(**_page_fields(page, ctx.actor, wanted))

@@ -11,17 +11,16 @@ from bot.identity.actors import EVERYBODY, HOLDER, ROLES, SLUG, Actor
 from bot.kernel.operation import Answer, Context, Slash, TaskRef, Woken, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.kernel.patterns import Shape
-from bot.messages import delivery as rules
+from bot.messages import delivery
 from bot.operations.tasks.access import visible_task
 from bot.tasks import lifecycle, publishing
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.times import SECOND, stamp
 from store.engine import ids
 from store.engine.transaction import Row
-from store.messages import dead_letters, mailbox, receipts
-from store.messages import messages as stored
+from store.messages import dead_letters, mailbox, messages, receipts
 from store.tables.messages import MessageRow
-from store.tasks import tasks as stored_tasks
+from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
 Recipient: TypeAlias = Annotated[
@@ -124,14 +123,14 @@ async def send_message(
     ] = "agents",
 ) -> Sent:
     """Tell an agent, a role, a capability or everybody something."""
-    await rules.may_send(ctx.tx, ctx.actor)
+    await delivery.may_send(ctx.tx, ctx.actor)
     about = await visible_task(ctx, task) if task else None
     if visibility == "issue":
-        await _may_show(ctx, about)
+        await _check_may_show(ctx, about)
     if to == HOLDER:
         to = _holder(about)
-    chosen = await rules.readers(ctx.tx, ctx.actor, to)
-    free, full = await rules.with_room(ctx.tx, ctx.installation_id, chosen)
+    chosen = await delivery.readers(ctx.tx, ctx.actor, to)
+    free, full = await delivery.with_room(ctx.tx, ctx.installation_id, chosen)
     message_id = ids.new("m", ctx.now)
     row = {
         "installation_id": ctx.installation_id,
@@ -146,19 +145,19 @@ async def send_message(
         "expires_at": ctx.now + ttl_s * SECOND,
         "on_card": int(visibility == "issue"),
     }
-    await stored.send(ctx.tx, ctx.installation_id, row, free)
-    await rules.tell(ctx.tx, row, free, about["repository_id"] if about else None)
+    await messages.send(ctx.tx, ctx.installation_id, row, free)
+    await delivery.tell(ctx.tx, row, free, about["repository_id"] if about else None)
     await _show_on_card(ctx, row)
-    return _sent(row, free, full)
+    return _sent_answer(row, free, full)
 
 
-async def _may_show(ctx: Context, task: FullTask | None) -> None:
+async def _check_may_show(ctx: Context, task: FullTask | None) -> None:
     """On the task's card people read it, as if it were written there. Raise Refused."""
     if task is None:
         raise Refused(
             "invalid_arguments", "`visibility`: issue needs `task`: on whose card shall it stand?"
         )
-    await presence.may_work(ctx.tx, ctx.actor)
+    await presence.check_may_work(ctx.tx, ctx.actor)
 
 
 def _holder(task: FullTask | None) -> str:
@@ -179,14 +178,14 @@ def _holder(task: FullTask | None) -> str:
 
 async def _thread(ctx: Context, reply_to: str) -> str:
     """The thread of a message, for those who took part in it. Raise Refused."""
-    before = await stored.get(ctx.tx, ctx.installation_id, reply_to)
+    before = await messages.get(ctx.tx, ctx.installation_id, reply_to)
     if before is None or not await _took_part(ctx, before["thread_id"]):
-        raise _unknown(f"There is no message {reply_to!r} that you sent or got, to reply to.")
+        raise _unknown_error(f"There is no message {reply_to!r} that you sent or got, to reply to.")
     return str(before["thread_id"])
 
 
 async def _took_part(ctx: Context, thread_id: str) -> bool:
-    return await stored.took_part(ctx.tx, ctx.installation_id, thread_id, ctx.actor.name)
+    return await messages.took_part(ctx.tx, ctx.installation_id, thread_id, ctx.actor.name)
 
 
 async def _show_on_card(ctx: Context, message: Row) -> None:
@@ -194,46 +193,46 @@ async def _show_on_card(ctx: Context, message: Row) -> None:
         await publishing.show(ctx.tx, ctx.installation_id, message["task_id"], every=CARD_EVERY)
 
 
-def _sent(row: Row, readers: Sequence[str], full: Sequence[str] = ()) -> Sent:
+def _sent_answer(row: Row, readers: Sequence[str], full: Sequence[str] = ()) -> Sent:
     return Sent(
         message_id=row["id"],
         thread_id=row["thread_id"],
-        recipients=list(readers[: rules.MOST_NAMED]),
+        recipients=list(readers[: delivery.MOST_NAMED]),
         count=len(readers),
-        full=list(full[: rules.MOST_NAMED]),
+        full=list(full[: delivery.MOST_NAMED]),
     )
 
 
-def _unknown(said: str) -> Refused:
+def _unknown_error(said: str) -> Refused:
     return Refused("unknown_message", said)
 
 
 @operation(role="tester", idempotent=True)
 async def resend_message(ctx: Context, message_id: MessageId) -> Sent:
     """Send a dead letter anew, for a week: your own, or one to you."""
-    row = await stored.get(ctx.tx, ctx.installation_id, message_id, lock=True)
+    row = await messages.get(ctx.tx, ctx.installation_id, message_id, lock=True)
     if row is None or row["deleted_at"] is not None:
-        raise _unknown(f"There is no message {message_id!r} to send again.")
+        raise _unknown_error(f"There is no message {message_id!r} to send again.")
     dead = await dead_letters.of(ctx.tx, ctx.installation_id, message_id)
     if ctx.actor.name != row["sender"] and not ctx.actor.may("tech-lead"):
         if not await mailbox.mine(ctx.tx, ctx.installation_id, ctx.actor.name, [message_id]):
-            raise _unknown(f"There is no message {message_id!r} that you sent or got.")
+            raise _unknown_error(f"There is no message {message_id!r} that you sent or got.")
         dead = [each for each in dead if each == ctx.actor.name]
     if not dead:
-        return _sent(row, [])
-    free, full = await rules.with_room(ctx.tx, ctx.installation_id, dead)
+        return _sent_answer(row, [])
+    free, full = await delivery.with_room(ctx.tx, ctx.installation_id, dead)
     until = ctx.now + WEEK_S * SECOND
     await dead_letters.revive(ctx.tx, ctx.installation_id, message_id, free, until)
     task = await _task(ctx, row["task_id"]) if row["task_id"] else None
-    await rules.tell(ctx.tx, row, free, task["repository_id"] if task else None)
-    return _sent(row, free, full)
+    await delivery.tell(ctx.tx, row, free, task["repository_id"] if task else None)
+    return _sent_answer(row, free, full)
 
 
-def _something(answer: Messages) -> bool:
+def _is_settled(answer: Messages) -> bool:
     return bool(answer.messages) or isinstance(answer, Listed)
 
 
-async def _any(ctx: Context) -> bool:
+async def _has_due(ctx: Context) -> bool:
     return await mailbox.waiting(ctx.tx, ctx.installation_id, ctx.actor.name)
 
 
@@ -245,8 +244,8 @@ def _sent_to_me(_: Answer, actor: Actor, event: Row) -> bool:
     role="observer",
     quiet=True,
     presence="any",
-    settled=_something,
-    peek=_any,
+    settled=_is_settled,
+    peek=_has_due,
     woken=Woken(_sent_to_me),
 )
 async def get_messages(
@@ -261,18 +260,18 @@ async def get_messages(
     """Your unread messages, most urgent first; each comes again until mark_message_read."""
     me = (ctx.tx, ctx.installation_id, ctx.actor.name)
     if thread_id is None and state == "unread":
-        rows = _fitting(await mailbox.due(*me, limit))
+        rows = _first_that_fit(await mailbox.due(*me, limit))
         await mailbox.hand_out(*me, [row["id"] for row in rows])
-        shown = [await _shown(ctx, {**row, "attempts": row["attempts"] + 1}) for row in rows]
+        shown = [await _message_view(ctx, {**row, "attempts": row["attempts"] + 1}) for row in rows]
         return Messages(messages=shown, unread=await mailbox.unread(*me))
     if thread_id is None and state == "peek":
-        rows = _fitting(await mailbox.first_unread(*me, limit))
-        shown = [await _shown(ctx, row) for row in rows]
+        rows = _first_that_fit(await mailbox.first_unread(*me, limit))
+        shown = [await _message_view(ctx, row) for row in rows]
         return Listed(messages=shown, unread=await mailbox.unread(*me))
-    return await _listed(ctx, state, thread_id, decode(cursor) or NEWEST, limit)
+    return await _list_page(ctx, state, thread_id, decode(cursor) or NEWEST, limit)
 
 
-async def _listed(
+async def _list_page(
     ctx: Context, state: Which, thread_id: str | None, before: str, limit: int
 ) -> Listed:
     """A page of a list, the newest first; of a thread, in the order in which it was written."""
@@ -280,16 +279,16 @@ async def _listed(
     end: str | None = None
     if thread_id is not None:
         if not await _took_part(ctx, thread_id):
-            raise _unknown(f"There is no thread {thread_id!r} that you took part in.")
-        rows = await stored.thread(ctx.tx, ctx.installation_id, thread_id, before, limit + 1)
+            raise _unknown_error(f"There is no thread {thread_id!r} that you took part in.")
+        rows = await messages.thread(ctx.tx, ctx.installation_id, thread_id, before, limit + 1)
     elif state == "sent":
-        rows = await stored.sent(*me, before, limit + 1)
+        rows = await messages.sent(*me, before, limit + 1)
     else:
         rows, end = await _dead(ctx, before, limit + 1)
-    page = _fitting(rows[:limit])
+    page = _first_that_fit(rows[:limit])
     last = page[-1]["id"] if len(page) < len(rows) else end
     receipts = {} if thread_id is not None else await _receipts(ctx, page)
-    shown = [await _shown(ctx, row, receipts.get(row["id"], [])) for row in page]
+    shown = [await _message_view(ctx, row, receipts.get(row["id"], [])) for row in page]
     return Listed(
         messages=shown if thread_id is None else shown[::-1],
         unread=await mailbox.unread(*me),
@@ -321,13 +320,13 @@ async def _receipts(ctx: Context, rows: Sequence[Row]) -> dict[str, list[Receipt
     mine = await mailbox.mine(ctx.tx, ctx.installation_id, ctx.actor.name, here[2]) if rows else []
     for each in await receipts.of(*here, MOST_RECEIPTS) if rows else []:
         if all_of_them or each["message_id"] in seen:
-            found.setdefault(each["message_id"], []).append(_receipt(each))
+            found.setdefault(each["message_id"], []).append(_receipt_view(each))
     for own in mine:
-        found.setdefault(own["message_id"], [_receipt(own)])
+        found.setdefault(own["message_id"], [_receipt_view(own)])
     return found
 
 
-def _receipt(row: Row) -> Receipt:
+def _receipt_view(row: Row) -> Receipt:
     return Receipt(
         agent=row["agent_id"],
         state=row["state"],
@@ -336,7 +335,7 @@ def _receipt(row: Row) -> Receipt:
     )
 
 
-def _fitting(rows: Sequence[Row]) -> list[Row]:
+def _first_that_fit(rows: Sequence[Row]) -> list[Row]:
     """As many from the start as an answer has room for; one at least."""
     taken: list[Row] = []
     room = ROOM
@@ -364,25 +363,25 @@ async def mark_message_read(ctx: Context, message_id: MessageId | MessageIds) ->
     new = [each for each in wanted if receipts[each]["state"] not in ("read", "deleted")]
     if new:
         await mailbox.mark_read(*me, new)
-        await rules.left(ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name)
-    for row in await stored.many(ctx.tx, ctx.installation_id, new) if new else []:
-        await rules.answer(ctx.tx, "read", row, ctx.actor.name)
+        await delivery.left(ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name)
+    for row in await messages.many(ctx.tx, ctx.installation_id, new) if new else []:
+        await delivery.answer(ctx.tx, "read", row, ctx.actor.name)
     return Marked(marked=wanted, unread=await mailbox.unread(*me))
 
 
 @operation(role="tester", idempotent=True, destructive=True)
 async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
     """Take back a message of yours from all who have not read it, or drop one sent to you."""
-    row = await stored.get(ctx.tx, ctx.installation_id, message_id, lock=True)
+    row = await messages.get(ctx.tx, ctx.installation_id, message_id, lock=True)
     if row is None or row["sender"] != ctx.actor.name:
         if not await mailbox.drop(ctx.tx, ctx.installation_id, ctx.actor.name, message_id):
-            raise _unknown(f"There is no message {message_id!r} that you sent or got.")
-        await rules.left(ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name)
+            raise _unknown_error(f"There is no message {message_id!r} that you sent or got.")
+        await delivery.left(ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name)
         return Deleted(message_id=message_id, read_by=[])
     if row["deleted_at"] is None:
         waiting = await receipts.waiting(ctx.tx, ctx.installation_id, message_id)
-        await stored.take_back(ctx.tx, ctx.installation_id, message_id)
-        await rules.left(ctx.tx, ctx.installation_id, waiting, ctx.actor.name)
+        await messages.take_back(ctx.tx, ctx.installation_id, message_id)
+        await delivery.left(ctx.tx, ctx.installation_id, waiting, ctx.actor.name)
         await _show_on_card(ctx, row)
     read = await receipts.read_by(ctx.tx, ctx.installation_id, message_id, MOST_RECEIPTS)
     return Deleted(message_id=message_id, read_by=read)
@@ -390,12 +389,12 @@ async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
 
 async def _task(ctx: Context, task_id: str) -> FullTask | None:
     """A task if it is there for the actor's eyes."""
-    row = await stored_tasks.visible(ctx.tx, ctx.installation_id, task_id)
+    row = await tasks.visible(ctx.tx, ctx.installation_id, task_id)
     reach = ctx.actor.repositories
     return row if row and (reach is None or row["repository_id"] in reach) else None
 
 
-async def _shown(ctx: Context, row: Row, receipts: Sequence[Receipt] = ()) -> Message:
+async def _message_view(ctx: Context, row: Row, receipts: Sequence[Receipt] = ()) -> Message:
     task = await _task(ctx, row["task_id"]) if row["task_id"] else None
     return Message(
         id=row["id"],

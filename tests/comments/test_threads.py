@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.operations.github.conversation import fit, ranked, said, size, within
+from bot.operations.github.conversation import by_relevance, fit, fitted, size, thread_text
 from fixtures.github import Issue, Pull
 from store.engine.transaction import Row, Tx
 from tests.support.story import Agent, Town
@@ -268,9 +268,9 @@ ROWS = st.lists(
 @settings(deadline=None)
 @given(ROWS, st.integers(0, 20_000))
 def test_texts_stay_within_the_room(rows: list[Row], room: int) -> None:
-    order = ranked(rows, {"mallory"}, 3)
-    wholes = list(map(said, order))
-    kept = within(wholes, room)
+    order = by_relevance(rows, {"mallory"}, 3)
+    wholes = list(map(thread_text, order))
+    kept = fitted(wholes, room)
     assert size([each.model_dump(mode="json") for each in kept]) <= max(2, room + 1)
     for each, whole in zip(kept, wholes, strict=False):
         assert whole.text.startswith(each.text)

@@ -7,10 +7,10 @@ from bot.operations.github.targets import on_issue
 from bot.tasks import publishing
 from store.engine.transaction import Row
 from store.mirror import mirror_rows
-from store.tasks import tasks as stored
+from store.tasks import tasks
 
 
-async def may_speak(ctx: Context, where: Row, number: int) -> None:
+async def admit_comment(ctx: Context, where: Row, number: int) -> None:
     """Raise Refused beyond a ceiling, and to two who only answer each other."""
     here, target = (ctx.tx, ctx.installation_id), on_issue(where, number)
     by = await history.in_the_last_hour(*here, target)
@@ -30,14 +30,14 @@ async def may_speak(ctx: Context, where: Row, number: int) -> None:
     before = await history.parties(*here, where, number, target)
     if stopped := limits.exchange(before):
         if ctx.actor.name in stopped:
-            raise _stopped(number, stopped)
+            raise _loop_error(number, stopped)
     elif about_to := limits.exchange([ctx.actor.name, *before]):
-        await _tell(ctx, where, number, " and ".join(about_to))
+        await _mark_exchange(ctx, where, number, " and ".join(about_to))
     else:
-        await _tell(ctx, where, number, None)
+        await _mark_exchange(ctx, where, number, None)
 
 
-def _stopped(number: int, between: tuple[str, str]) -> Refused:
+def _loop_error(number: int, between: tuple[str, str]) -> Refused:
     first, second = between
     return Refused(
         "loop_stopped",
@@ -48,9 +48,9 @@ def _stopped(number: int, between: tuple[str, str]) -> Refused:
     )
 
 
-async def _tell(ctx: Context, where: Row, number: int, between: str | None) -> None:
+async def _mark_exchange(ctx: Context, where: Row, number: int, between: str | None) -> None:
     """On the card, that this was the last of their exchange; or no more."""
-    task = await stored.by_number(ctx.tx, ctx.installation_id, where["id"], number)
+    task = await tasks.by_number(ctx.tx, ctx.installation_id, where["id"], number)
     if task is not None and task["loop_between"] != between:
-        await stored.change(ctx.tx, ctx.installation_id, task["id"], loop_between=between)
+        await tasks.change(ctx.tx, ctx.installation_id, task["id"], loop_between=between)
         await publishing.show(ctx.tx, ctx.installation_id, task["id"])

@@ -6,7 +6,7 @@ from bot.comments import history
 from bot.errors import Refused
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.operations.arguments import Body, CommentId, Fence
-from bot.operations.github.comment_limits import may_speak
+from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, thread_of
 from bot.operations.github.writing import Write, write
 from store.engine.transaction import Row
@@ -31,17 +31,17 @@ async def github_comment_issue(
 
     With the fence of your lease, it is dropped should the lease expire before it goes out.
     """
-    _fits(action, comment_id, reaction)
+    _check_action(action, comment_id, reaction)
     task, where, number = await thread_of(ctx, issue, fence)
     target = on_issue(where, number)
     if action in ("create", "edit") and not body.strip():
         raise Refused("invalid_arguments", f"`body` is needed to {action} a comment.")
     if action == "create":
-        await may_speak(ctx, where, number)
+        await admit_comment(ctx, where, number)
         arguments = {"number": number, "body": body}
         return await write(ctx, "comment", where, target, arguments, task)
     if action == "react":
-        arguments = await _reacting(ctx, where, number, comment_id, reaction)
+        arguments = await _reaction_arguments(ctx, where, number, comment_id, reaction)
         return await write(ctx, "reaction", where, target, arguments, task)
     row, origin = await _own_comment(ctx, where, number, comment_id)
     more: dict[str, Any] = {}
@@ -53,7 +53,7 @@ async def github_comment_issue(
     return await write(ctx, f"comment_{action}", where, target, arguments, task)
 
 
-def _fits(action: str, comment_id: int | None, reaction: str | None) -> None:
+def _check_action(action: str, comment_id: int | None, reaction: str | None) -> None:
     """Whether it was given what its action takes, and nothing else. Raise Refused."""
     if action in ("edit", "delete", "minimize") and comment_id is None:
         raise Refused("invalid_arguments", f"`comment_id` is needed to {action} a comment.")
@@ -63,7 +63,7 @@ def _fits(action: str, comment_id: int | None, reaction: str | None) -> None:
         raise Refused("invalid_arguments", f"`reaction` is for `action` react, not {action}.")
 
 
-async def _reacting(
+async def _reaction_arguments(
     ctx: Context, where: Row, number: int, comment_id: int | None, reaction: str | None
 ) -> dict[str, Any]:
     if reaction is None:

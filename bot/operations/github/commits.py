@@ -14,15 +14,15 @@ from bot.operations.github.targets import on_branch, work_place
 from bot.operations.github.writing import Write, queue, write
 from store.engine.transaction import Row
 from store.mirror import branches
-from store.outbox import writes as outbox
-from store.tasks import tasks as stored
+from store.outbox import writes
+from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
 # Of one commit, in bytes.
 MOST_CONTENT = 2_000_000
 
 
-def _path(path: str) -> str:
+def _check_path(path: str) -> str:
     if any(part in ("", ".", "..") or part.casefold() == ".git" for part in path.split("/")):
         raise ValueError("not a path in the repository")
     return path
@@ -32,7 +32,7 @@ Path = Annotated[
     str,
     Field(min_length=1, max_length=1024),
     Shape(r"^[^\x00]+$", "must be a path in the repository"),
-    AfterValidator(_path),
+    AfterValidator(_check_path),
 ]
 
 
@@ -66,7 +66,7 @@ async def github_commit_files(
     If somebody committed meanwhile nothing is done, and the error has the new head.
     """
     row, where = await work_place(ctx, task, fence, repository)
-    _check(files, delete)
+    _check_files(files, delete)
     if branch == where["default_branch"]:
         raise Refused(
             "forbidden",
@@ -78,14 +78,14 @@ async def github_commit_files(
         "message": message,
         "files": [each.model_dump() for each in files],
         "delete": delete,
-        **await _builds_on(ctx, where, branch, head, base, row),
+        **await _parent_commit(ctx, where, branch, head, base, row),
     }
     if row:
-        await stored.change(ctx.tx, ctx.installation_id, row["id"], branch=branch)
+        await tasks.change(ctx.tx, ctx.installation_id, row["id"], branch=branch)
     return await write(ctx, "commit", where, target, arguments, row)
 
 
-async def _builds_on(
+async def _parent_commit(
     ctx: Context, where: Row, branch: str, head: str | None, base: str | None, task: FullTask | None
 ) -> dict[str, str]:
     """The head given; or what was queued for the branch before; or its head in the mirror."""
@@ -93,7 +93,7 @@ async def _builds_on(
     if head is not None:
         return {"head": head}
     for kind in ("commit", "first_commit", "branch"):
-        if before := await outbox.waiting(*here, target, kind):
+        if before := await writes.waiting(*here, target, kind):
             return {"after": before[-1]["id"]}
     if known := await branches.get(*here, where["id"], branch):
         return {"head": known["sha"]}
@@ -102,7 +102,7 @@ async def _builds_on(
     return {"after": opened.write_id}
 
 
-def _check(files: list[File], delete: list[str]) -> None:
+def _check_files(files: list[File], delete: list[str]) -> None:
     paths = [each.path for each in files] + delete
     if not paths:
         raise Refused("invalid_arguments", "Give `files`, or paths to `delete`.")

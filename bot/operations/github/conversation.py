@@ -12,24 +12,24 @@ from bot.times import stamp
 from store.engine.transaction import Row
 from store.mirror.search_index import written_at
 
-SaidKind: TypeAlias = Literal["opening", "comment", "review", "review_comment"]
+TextKind: TypeAlias = Literal["opening", "comment", "review", "review_comment"]
 # What each text gets before any gets more, in bytes.
 STUB = 160
 # GitHub's mark of Apps and their kin.
 BOT = "[bot]"
 
 
-class Said(Text):
-    kind: SaidKind
+class ThreadText(Text):
+    kind: TextKind
     state: str | None = Field(description="of a review")
     path: str | None = Field(description="of a comment on a line")
     line: int | None
     left_out: int = Field(description="how many characters at the end of the text are left out")
 
 
-def said(row: Row) -> Said:
+def thread_text(row: Row) -> ThreadText:
     """A row of the mirror with its `kind`, whole."""
-    return Said(
+    return ThreadText(
         id=row["id"],
         kind=row["kind"],
         author=row["author"],
@@ -48,7 +48,7 @@ def said(row: Row) -> Said:
 # --- What matters most ----------------------------------------------------------------------------
 
 
-def ranked(rows: list[Row], askers: set[str], card: int | None) -> list[Row]:
+def by_relevance(rows: list[Row], askers: set[str], card: int | None) -> list[Row]:
     """The most relevant first. `card`: the comment that is ours."""
     newest_first = sorted(rows, key=lambda row: (written_at(row), row["id"]), reverse=True)
     people = [row for row in newest_first if row["kind"] != "opening" and not _is_bot(row)]
@@ -81,32 +81,32 @@ def size(value: Any) -> int:
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-def within(texts: Sequence[Said], room: int) -> list[Said]:
+def fitted(texts: Sequence[ThreadText], room: int) -> list[ThreadText]:
     """Of texts in their rank, whole, as much as there is room for: in bytes of a JSON list.
 
     First a little of each, as long as that takes no more than half of the room; then more of
     each, half of what is left at a time, so that one long text cannot take it all; then all of it.
     """
     # The first is worth more than half.
-    kept = _begun(texts, room // 2) or _begun(texts[:1], room)
+    kept = _stubs(texts, room // 2) or _stubs(texts[:1], room)
     left = room - sum(map(_cost, kept))
     for share in (2, 1):
         for n, whole in enumerate(texts[: len(kept)]):
-            more = _grown(whole, kept[n], left // share)
+            more = _longer(whole, kept[n], left // share)
             left -= _cost(more) - _cost(kept[n])
             kept[n] = more
-    return kept + _begun(texts[len(kept) :], left)
+    return kept + _stubs(texts[len(kept) :], left)
 
 
-def _cost(each: Said) -> int:
+def _cost(each: ThreadText) -> int:
     # With its comma.
     return size(each.model_dump(mode="json")) + 1
 
 
-def _begun(texts: Sequence[Said], room: int) -> list[Said]:
-    kept: list[Said] = []
+def _stubs(texts: Sequence[ThreadText], room: int) -> list[ThreadText]:
+    kept: list[ThreadText] = []
     for whole in texts:
-        stub = _cut(whole, STUB)
+        stub = _shortened(whole, STUB)
         room -= _cost(stub)
         if room < 0:
             break
@@ -114,14 +114,14 @@ def _begun(texts: Sequence[Said], room: int) -> list[Said]:
     return kept
 
 
-def _grown(whole: Said, now: Said, more: int) -> Said:
+def _longer(whole: ThreadText, now: ThreadText, more: int) -> ThreadText:
     """With up to so many bytes more."""
     if not now.left_out or more <= 0:
         return now
-    return _cut(whole, size(now.text) - 2 + more)
+    return _shortened(whole, size(now.text) - 2 + more)
 
 
-def _cut(whole: Said, longest: int) -> Said:
+def _shortened(whole: ThreadText, longest: int) -> ThreadText:
     text = fit(whole.text, longest)
     left_out = len(whole.text) - len(text)
     if not left_out:

@@ -9,7 +9,7 @@ from bot.comments import markers, replies
 from bot.errors import Refused
 from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.arguments import Body, Branch, CommentId, Fence, Logins, PullRef, Sha, Title
-from bot.operations.github.comment_limits import may_speak
+from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_branch, on_issue, pull_of, work_place
 from bot.operations.github.writing import Queued, Write, Writes, queue, write
 from bot.operations.tasks.access import is_holder
@@ -17,8 +17,8 @@ from bot.repository import repository_settings
 from bot.tasks import lifecycle
 from store.engine.transaction import Row
 from store.mirror import branches
-from store.outbox import writes as outbox
-from store.tasks import tasks as stored
+from store.outbox import writes
+from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
 Merge: TypeAlias = Literal["merge", "squash", "rebase"]
@@ -46,7 +46,7 @@ async def github_create_pr(
     if row:
         assert row["number"] is not None, "only a task with an issue can be held"
         body = _closing(body, row["number"])
-        await stored.change(ctx.tx, ctx.installation_id, row["id"], branch=head)
+        await tasks.change(ctx.tx, ctx.installation_id, row["id"], branch=head)
     if head == base:
         raise Refused("invalid_arguments", f"`head` and `base` are both {head}.")
     known = head == where["default_branch"]
@@ -67,7 +67,7 @@ async def _open_branch(
     here, target = (ctx.tx, ctx.installation_id), on_branch(where, head)
     if await branches.get(*here, where["id"], head):
         return []
-    if await outbox.waiting(*here, target, "branch"):
+    if await writes.waiting(*here, target, "branch"):
         return []
     opening = {"branch": head, "base": base}
     opened = await queue(ctx, "branch", where, target, opening, task)
@@ -105,7 +105,7 @@ async def github_update_pr(
     given = {"title": title, "body": body, "state": state}
     fields = {name: value for name, value in given.items() if value is not None}
     changes: list[tuple[str, dict[str, Any]]] = []
-    task = await _steered(ctx, where, row) if state == "closed" else None
+    task = await _check_may_close(ctx, where, row) if state == "closed" else None
     if fields:
         changes.append(("pull_update", number | fields))
     if draft is not None:
@@ -113,7 +113,7 @@ async def github_update_pr(
     if reviewers:
         changes.append(("reviewers", number | {"reviewers": reviewers}))
     if merge is not None:
-        changes.append(("merge", number | await _merging(ctx, where, row, merge, sha)))
+        changes.append(("merge", number | await _merge_arguments(ctx, where, row, merge, sha)))
     if not changes:
         raise Refused("invalid_arguments", "Nothing is to be changed: give what shall be.")
     target = on_issue(where, row["number"])
@@ -123,12 +123,12 @@ async def github_update_pr(
     return Writes(writes=queued)
 
 
-async def _steered(ctx: Context, where: Row, row: Row) -> FullTask | None:
+async def _check_may_close(ctx: Context, where: Row, row: Row) -> FullTask | None:
     """The task of a pull request, if the actor holds it: what it closes is dropped with the lease.
 
     A closed one sends its task back: raise Refused for whoever neither holds it nor leads.
     """
-    found = await stored.of_pull(ctx.tx, ctx.installation_id, where["id"], row["number"])
+    found = await tasks.of_pull(ctx.tx, ctx.installation_id, where["id"], row["number"])
     held = [each for each in found if each["holder"]]
     for task in held:
         if is_holder(ctx, task):
@@ -143,7 +143,7 @@ async def _steered(ctx: Context, where: Row, row: Row) -> FullTask | None:
     )
 
 
-async def _merging(
+async def _merge_arguments(
     ctx: Context, where: Row, row: Row, how: Merge, sha: str | None
 ) -> dict[str, Any]:
     """Raise Refused where agents may not."""
@@ -192,12 +192,12 @@ async def github_review_pr(
     if reply_to is not None:
         if not body.strip() or comments or event != "COMMENT":
             raise Refused("invalid_arguments", "An answer has a `body` and nothing else.")
-        await may_speak(ctx, where, row["number"])
+        await admit_comment(ctx, where, row["number"])
         answered = {"number": row["number"], "comment_id": reply_to, "body": body}
         return await write(ctx, "review_reply", where, target, answered)
     if not (body.strip() or comments or event == "APPROVE"):
         raise Refused("invalid_arguments", "Give a `body`, or `comments` on lines.")
-    await may_speak(ctx, where, row["number"])
+    await admit_comment(ctx, where, row["number"])
     if event != "COMMENT" and _is_ours(row):
         body, event = f"{replies.VERDICTS[event]}\n\n{body}".strip(), "COMMENT"
     arguments = {

@@ -66,12 +66,12 @@ async def github_search(
         label=label,
         author=author,
         reach=ctx.actor.repositories,
-        before=_place(cursor),
+        before=_position(cursor),
     )
     rows, before = await search_index.find(ctx.tx, ctx.installation_id, asked, limit)
     texts = await search_index.texts(ctx.tx, ctx.installation_id, rows)
     return FoundTexts(
-        results=[_found(row, words) for row in texts],
+        results=[_result(row, words) for row in texts],
         next_cursor=None if before is None else encode(str(before)),
     )
 
@@ -92,7 +92,7 @@ def _words(query: str) -> list[str]:
     return words
 
 
-def _place(cursor: str | None) -> int | None:
+def _position(cursor: str | None) -> int | None:
     place = decode(cursor)
     if not cursor:
         return None
@@ -101,7 +101,7 @@ def _place(cursor: str | None) -> int | None:
     return int(place)
 
 
-def _found(row: Row, words: list[str]) -> Found:
+def _result(row: Row, words: list[str]) -> Found:
     text = row["body"]
     if row["row_id"] == 0:
         text = f"{row['title']}\n{text}"

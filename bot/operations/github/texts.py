@@ -17,7 +17,7 @@ class Text(BaseModel):
     written_at: str
 
 
-def shown_text(row: Row, longest: int | None = None) -> Text:
+def text_view(row: Row, longest: int | None = None) -> Text:
     """A row of the mirror that has an author and a body."""
     body = row["body"]
     return Text(

@@ -6,8 +6,7 @@ from pydantic import BaseModel, Field
 
 from bot.agents import presence
 from bot.errors import Refused
-from bot.github import limits as kept
-from bot.github import rate_limits
+from bot.github import limits, rate_limits
 from bot.kernel.operation import Answer, Context, operation
 from bot.operations.github.writing import Write, write_view
 from bot.outbox import effects, fairness, usage
@@ -26,18 +25,18 @@ def _final(answer: Write) -> bool:
 @operation(role="observer", reads_only=True, settled=_final)
 async def get_write(ctx: Context, write_id: WriteId) -> Write:
     """What became of a write of yours: queued, sent with its result, or refused with the reason."""
-    row = await _own(ctx, write_id)
+    row = await _own_write(ctx, write_id)
     live = row["state"] in writes.LIVE
     ahead = await writes.ahead(ctx.tx, ctx.installation_id, row["seq"]) if live else 0
     expected = None
     if live:
-        limits = await kept.of(ctx.tx, ctx.installation_id)
-        soonest = rate_limits.expected_at(limits, fairness.cost(row), ahead, ctx.now)
+        state = await limits.of(ctx.tx, ctx.installation_id)
+        soonest = rate_limits.expected_at(state, fairness.cost(row), ahead, ctx.now)
         expected = stamp(max(row["not_before"], soonest))
     return write_view(row, ahead=ahead, expected_at=expected)
 
 
-async def _own(ctx: Context, write_id: str) -> WriteRow:
+async def _own_write(ctx: Context, write_id: str) -> WriteRow:
     """A write of the actor's; of anybody's for a tech-lead. Raise Refused."""
     row = await writes.get(ctx.tx, ctx.installation_id, write_id)
     if row is None or not (row["author"] == ctx.actor.name or ctx.actor.may("tech-lead")):
@@ -48,9 +47,9 @@ async def _own(ctx: Context, write_id: str) -> WriteRow:
 @operation(role="tester", idempotent=True, destructive=True)
 async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
     """Call back a write of yours that has not gone out, with the branch queued for its PR."""
-    row = await _own(ctx, write_id)
+    row = await _own_write(ctx, write_id)
     if row["author"] != ctx.actor.name:
-        await presence.admit(ctx.tx, ctx.actor, "at_work")
+        await presence.check_presence(ctx.tx, ctx.actor, "at_work")
     said = f"{ctx.actor.name} called it back."
     why = {"code": "cancelled", "message": said, "details": {}}
     if row["state"] != "cancelled" and not await writes.cancel(
@@ -66,7 +65,7 @@ async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
     if row["state"] != "cancelled":
         await _cancel_what_it_needs(ctx, row, why)
         await effects.apply_failure(ctx.tx, row, said)
-    return write_view(await _own(ctx, write_id))
+    return write_view(await _own_write(ctx, write_id))
 
 
 async def _cancel_what_it_needs(ctx: Context, row: WriteRow, why: dict[str, Any]) -> None:

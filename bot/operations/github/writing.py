@@ -34,7 +34,7 @@ class Queued(BaseModel):
 
 class Write(Answer, Queued):
     async def as_it_is(self, tx: Tx, installation_id: int) -> Self:
-        return self.model_copy(update=await _now(tx, installation_id, self.write_id))
+        return self.model_copy(update=await _current_state(tx, installation_id, self.write_id))
 
 
 class Writes(Answer):
@@ -44,13 +44,13 @@ class Writes(Answer):
 
     async def as_it_is(self, tx: Tx, installation_id: int) -> Self:
         found = [
-            each.model_copy(update=await _now(tx, installation_id, each.write_id))
+            each.model_copy(update=await _current_state(tx, installation_id, each.write_id))
             for each in self.writes
         ]
         return self.model_copy(update={"writes": found})
 
 
-async def _now(tx: Tx, installation_id: int, write_id: str) -> Row:
+async def _current_state(tx: Tx, installation_id: int, write_id: str) -> Row:
     row = await writes.get(tx, installation_id, write_id)
     if row is None:
         return {}
@@ -71,8 +71,8 @@ async def queue(
     Raise Refused for an agent that is not at work, or where another has the task on hold.
     """
     if not ctx.actor.is_person:
-        await presence.may_work(ctx.tx, ctx.actor)
-        await _not_on_hold(ctx, where, arguments)
+        await presence.check_may_work(ctx.tx, ctx.actor)
+        await _check_not_on_hold(ctx, where, arguments)
     lane = writes.PEOPLE if ctx.actor.is_person else writes.AGENTS
     lease_id = task["lease_id"] if task else None
     here = (ctx.tx, ctx.installation_id)
@@ -104,7 +104,7 @@ async def queue(
     )
 
 
-async def _not_on_hold(ctx: Context, where: Row, arguments: dict[str, Any]) -> None:
+async def _check_not_on_hold(ctx: Context, where: Row, arguments: dict[str, Any]) -> None:
     """Whether the issue's, pull request's or branch's task may be worked on. Raise Refused."""
     here = (ctx.tx, ctx.installation_id, where["id"])
     found = []

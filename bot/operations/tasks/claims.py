@@ -12,7 +12,7 @@ from bot.comments import replies
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
 from bot.operations.arguments import SIZES, Fence, Label, Note, Size
-from bot.operations.github.texts import Text, shown_text
+from bot.operations.github.texts import Text, text_view
 from bot.operations.tasks.access import check_fence, held_task, visible_repository, visible_task
 from bot.operations.tasks.views import OneTask, Task, task_view
 from bot.repository import repository_settings
@@ -22,11 +22,10 @@ from bot.tasks.eligibility import Reason
 from bot.tasks.handoff import HandOff
 from bot.tasks.path_overlap import Overlap
 from bot.times import stamp
-from store.agents import agents as registered
+from store.agents import agents
 from store.engine.transaction import Row
 from store.mirror import mirror_rows
-from store.tasks import leases, ready
-from store.tasks import tasks as stored
+from store.tasks import leases, ready, tasks
 from store.tasks.ready import Wanted
 from store.tasks.tasks import FullTask
 
@@ -89,7 +88,7 @@ async def claim_task(
     """
     has = None  # a person can do anything
     if not ctx.actor.is_person:
-        has = presence.at_work(await _me(ctx))["capabilities"]
+        has = presence.check_at_work(await _own_row(ctx))["capabilities"]
     await expire_overdue(ctx)
     if task is not None:
         if any((repository, label, capability, size)):
@@ -114,19 +113,19 @@ async def _claim(
 ) -> Claimed:
     row = await visible_task(ctx, ref, lock=True)
     if leases.ran_out(row, ctx.now):
-        row = await _freed(ctx, row)
+        row = await _expire(ctx, row)
     if row["holder"] == ctx.actor.name:
         before = await path_overlap.paths_of(ctx.tx, row)
         if paths is not None and row["lease_id"]:
             await leases.set_paths(ctx.tx, ctx.installation_id, row["lease_id"], paths)
-        return await _claimed(ctx, row["id"], before)
+        return await _claimed_answer(ctx, row["id"], before)
     waits = await eligibility.waits(ctx.tx, ctx.actor, row)
     if standing := eligibility.reasons(ctx.actor, row, waits, has):
         raise _refusal(row, standing)
-    if not await _granted(ctx, row, lease_s, paths or []):
+    if not await _grant(ctx, row, lease_s, paths or []):
         row = await visible_task(ctx, row["id"])
         raise _refusal(row, eligibility.reasons(ctx.actor, row, waits, None))
-    return await _claimed(ctx, row["id"])
+    return await _claimed_answer(ctx, row["id"])
 
 
 def _refusal(row: FullTask, standing: list[Reason]) -> Refused:
@@ -142,14 +141,14 @@ def _refusal(row: FullTask, standing: list[Reason]) -> Refused:
     )
 
 
-async def _granted(ctx: Context, row: FullTask, lease_s: int | None, paths: list[str]) -> bool:
+async def _grant(ctx: Context, row: FullTask, lease_s: int | None, paths: list[str]) -> bool:
     """The task is locked: then comes the agent, in the order of all that lock both."""
-    await presence.may_work(ctx.tx, ctx.actor)
-    seconds = await _length(ctx, row, lease_s)
+    await presence.check_may_work(ctx.tx, ctx.actor)
+    seconds = await _lease_seconds(ctx, row, lease_s)
     return await lifecycle.claim(ctx.tx, row, ctx.actor.name, seconds, paths) is not None
 
 
-async def _freed(ctx: Context, row: FullTask) -> FullTask:
+async def _expire(ctx: Context, row: FullTask) -> FullTask:
     """An overdue task, when there were too many to free each."""
     lease = await leases.get(ctx.tx, ctx.installation_id, row["lease_id"])
     if lease is not None:
@@ -157,7 +156,7 @@ async def _freed(ctx: Context, row: FullTask) -> FullTask:
     return await visible_task(ctx, row["id"])
 
 
-async def _length(ctx: Context, row: Row, lease_s: int | None) -> int | None:
+async def _lease_seconds(ctx: Context, row: Row, lease_s: int | None) -> int | None:
     if ctx.actor.is_person:
         return None  # they keep what they take until they give it back
     if lease_s is not None:
@@ -166,8 +165,8 @@ async def _length(ctx: Context, row: Row, lease_s: int | None) -> int | None:
     return (await repository_settings.of(ctx.tx, *where)).lease_s
 
 
-async def _me(ctx: Context) -> Row | None:
-    return await registered.get(ctx.tx, ctx.installation_id, ctx.actor.name)
+async def _own_row(ctx: Context) -> Row | None:
+    return await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
 
 
 async def expire_overdue(ctx: Context) -> None:
@@ -191,12 +190,10 @@ async def _claim_best(
     for limit in PAGES:
         page = await ready.page(*here, me, fitting, last, limit)
         for row in page:
-            if not _about(row, wanted.capability):
+            if not _asks_for(row, wanted.capability):
                 continue
-            if await ready.take(*here, row["id"]) and await _granted(
-                ctx, row, lease_s, paths or []
-            ):
-                return await _claimed(ctx, row["id"])
+            if await ready.take(*here, row["id"]) and await _grant(ctx, row, lease_s, paths or []):
+                return await _claimed_answer(ctx, row["id"])
         if len(page) < limit:
             break
         last = page[-1]
@@ -224,11 +221,13 @@ async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) ->
     )
 
 
-def _about(row: Row, capability: str | None) -> bool:
+def _asks_for(row: Row, capability: str | None) -> bool:
     return capability is None or any(meets([each], capability) for each in row["capabilities"])
 
 
-async def _claimed(ctx: Context, task_id: str, before: Sequence[str] | None = None) -> Claimed:
+async def _claimed_answer(
+    ctx: Context, task_id: str, before: Sequence[str] | None = None
+) -> Claimed:
     """`before`: the paths that its holder named until now, if it is claimed again."""
     row = await visible_task(ctx, task_id)
     issue = await mirror_rows.issue(
@@ -243,7 +242,7 @@ async def _claimed(ctx: Context, task_id: str, before: Sequence[str] | None = No
         lease_id=row["lease_id"],
         fence=row["fence"],
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
-        body=shown_text(issue) if issue else None,
+        body=text_view(issue) if issue else None,
         handoff=handed,
         overlaps=await path_overlap.claimed(ctx.tx, row, ctx.actor.name, before),
     )
@@ -272,7 +271,7 @@ async def release_task(
         row = await held_task(ctx, task, fence, even_on_hold=True)
     check_fence(row, fence)
     if note is not None:
-        await stored.change(ctx.tx, ctx.installation_id, row["id"], note=note)
+        await tasks.change(ctx.tx, ctx.installation_id, row["id"], note=note)
     own = row["holder"] == ctx.actor.name
     how = "released" if own else "revoked"
     why = f"released by {ctx.actor.name}"
@@ -302,7 +301,7 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     mine = row["holder"] == ctx.actor.name
     has, me = None, None  # a person can do anything
     if not ctx.actor.is_person:
-        me = await _me(ctx)
+        me = await _own_row(ctx)
         has = me["capabilities"] if me else []
     standing = eligibility.reasons(ctx.actor, row, waits, has) + _not_at_work(ctx, me)
     # What one holds is claimed again, whatever came in the way since.
@@ -333,7 +332,7 @@ def _not_at_work(ctx: Context, me: Row | None) -> list[Reason]:
     if ctx.actor.is_person:
         return []
     try:
-        presence.at_work(me)
+        presence.check_at_work(me)
     except Refused as exc:
         return [Reason(code=exc.code, why=exc.message.rstrip("."), remedy="see there")]
     return []

@@ -9,7 +9,7 @@ from bot.errors import Refused
 from bot.identity.actors import SLUG, Actor
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.kernel.patterns import AGENT, Shape
-from bot.operations.agents import known
+from bot.operations.agents import known_agent
 from bot.operations.arguments import SIZES, Note, Size
 from bot.operations.github.issue_fields import UPDATE, list_change
 from bot.operations.github.targets import issue_of, on_issue, repository_of
@@ -50,7 +50,7 @@ async def assign_task(ctx: Context, task: TaskRef, agent_id: Assignee | None = N
     if agent_id is None:
         await lifecycle.free(ctx.tx, row, ctx.actor.name, "freed")
         return OneTask(task=task_view(await visible_task(ctx, row["id"])))
-    name = (await known(ctx, agent_id.removeprefix("@")))["id"]
+    name = (await known_agent(ctx, agent_id.removeprefix("@")))["id"]
     # As it is now, and until this is done: nobody pauses it meanwhile.
     (agent,) = await agents.locked(ctx.tx, ctx.installation_id, [name])
     _check_could_claim(row, agent)

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Context
-from bot.tasks import merge_readiness as known
+from bot.tasks import merge_readiness
 from store.engine.transaction import Row
 from store.mirror import boards, mirror_rows, pulls, relations
 from store.mirror.pulls import NamingPull
@@ -32,7 +32,7 @@ class PullRequest(BaseModel):
     head: str
     head_sha: str
     base: str
-    review: known.Decision
+    review: merge_readiness.Decision
     checks_passed: int
     checks_running: list[str]
     checks_failed: list[str]
@@ -62,7 +62,7 @@ class Around(BaseModel):
     boards: list[BoardPlace] = []
 
 
-async def around(ctx: Context, task: FullTask, issue: Row | None) -> Around:
+async def surroundings(ctx: Context, task: FullTask, issue: Row | None) -> Around:
     """All of it from the mirror. `issue`: the task's, if GitHub numbered it."""
     if issue is None:
         return Around()
@@ -118,8 +118,8 @@ async def _pull_requests(ctx: Context, task: FullTask) -> list[PullRequest]:
 async def _shown(ctx: Context, row: Row) -> PullRequest:
     here = (ctx.installation_id, row["repository_id"])
     number = row["number"]
-    decided = known.decision(await pulls.reviews(ctx.tx, *here, number))
-    found = known.checks(await pulls.check_runs(ctx.tx, *here, row["head_sha"]))
+    decided = merge_readiness.decision(await pulls.reviews(ctx.tx, *here, number))
+    found = merge_readiness.checks(await pulls.check_runs(ctx.tx, *here, row["head_sha"]))
     unresolved = await pulls.unresolved_threads(ctx.tx, *here, number)
     touched = await pulls.files(ctx.tx, *here, number)
     files = [each["path"] for each in touched["files"]] if touched else []
@@ -135,7 +135,7 @@ async def _shown(ctx: Context, row: Row) -> PullRequest:
         checks_passed=found.passed,
         checks_running=found.running,
         checks_failed=found.failed,
-        waits_for=known.waits_for(row, decided, found, unresolved),
+        waits_for=merge_readiness.waits_for(row, decided, found, unresolved),
         files=files[:MOST],
         changed_files=len(files),
         link=row["how"],

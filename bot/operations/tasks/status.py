@@ -8,7 +8,7 @@ from bot.comments import replies
 from bot.errors import Refused
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.operations.arguments import Fence, Note
-from bot.operations.github.comment_limits import may_speak
+from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, repository_of
 from bot.operations.github.writing import Queued, queue
 from bot.operations.tasks.access import held_task, visible_task
@@ -16,7 +16,7 @@ from bot.operations.tasks.views import OneTask, task_view
 from bot.tasks import lifecycle
 from bot.tasks.states import REPORTED
 from store.mirror import mirror_rows
-from store.tasks import tasks as stored
+from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
 Question: TypeAlias = Annotated[
@@ -52,7 +52,7 @@ async def update_task_status(
         said["progress"] = 100
     changes = {k: v for k, v in said.items() if v is not None}
     if changes:
-        await stored.change(ctx.tx, ctx.installation_id, row["id"], **changes)
+        await tasks.change(ctx.tx, ctx.installation_id, row["id"], **changes)
     if question is not None:
         await _ask(ctx, row, status, question)
     elif row["question"] and status == "in_progress":
@@ -77,7 +77,7 @@ async def _ask(ctx: Context, row: FullTask, status: str, question: str) -> None:
         )
     where = await repository_of(ctx, row)
     number = row["number"] or 0
-    await may_speak(ctx, where, number)
+    await admit_comment(ctx, where, number)
     arguments = {"number": number, "body": replies.asks(question)}
     await queue(ctx, "comment", where, on_issue(where, number), arguments, row)
     await lifecycle.ask(ctx.tx, row, question, ctx.actor.name)

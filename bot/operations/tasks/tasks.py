@@ -10,10 +10,10 @@ from bot.errors import Refused
 from bot.kernel.operation import Context, RepositoryName, Slash, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.operations.arguments import SIZES, Label, Login, Size
-from bot.operations.github.texts import shown_text
+from bot.operations.github.texts import text_view
 from bot.operations.tasks import ready
 from bot.operations.tasks.access import visible_repository, visible_task
-from bot.operations.tasks.related import around
+from bot.operations.tasks.related import surroundings
 from bot.operations.tasks.views import Created, TaskAndThread, Tasks, task_view
 from bot.repository import repository_settings
 from bot.tasks.capabilities import Capability
@@ -42,7 +42,7 @@ async def create_task(
 ) -> Created:
     """Open an issue that is a task; it can be claimed once GitHub has numbered it."""
     where = await visible_repository(ctx, repository)
-    await presence.may_work(ctx.tx, ctx.actor)
+    await presence.check_may_work(ctx.tx, ctx.actor)
     task_id = await tasks.create(
         ctx.tx,
         ctx.installation_id,
@@ -98,9 +98,9 @@ async def get_task(ctx: Context, task: TaskRef) -> TaskAndThread:
         comments = await mirror_rows.newest_comments(ctx.tx, *where, COMMENTS)
     return TaskAndThread(
         task=task_view(row),
-        around=await around(ctx, row, issue),
-        issue=shown_text(issue) if issue else None,
-        comments=[shown_text(each, COMMENT_LENGTH) for each in comments],
+        around=await surroundings(ctx, row, issue),
+        issue=text_view(issue) if issue else None,
+        comments=[text_view(each, COMMENT_LENGTH) for each in comments],
     )
 
 
@@ -132,7 +132,7 @@ async def list_tasks(
         holder=holder,
         label=label,
         assignee=assignee,
-        after=_place(cursor),
+        after=_position(cursor),
         limit=limit + 1,
     )
     page = rows[:limit]
@@ -143,7 +143,7 @@ async def list_tasks(
     )
 
 
-def _place(cursor: str | None) -> tuple[int, str] | None:
+def _position(cursor: str | None) -> tuple[int, str] | None:
     at, _, task_id = decode(cursor).partition(" ")
     if not cursor:
         return None
