@@ -95,8 +95,8 @@ async def test_what_github_refuses_comes_back_to_the_agent(town: Town) -> None:
     await town.settle()
     refused = await agent.call("get_write", write_id=queued["write_id"])
     assert refused["state"] == "refused"
-    assert refused["error"]["code"] == "github_refused"
-    assert refused["error"]["details"]["status"] == 422
+    assert refused["refusal"]["code"] == "github_refused"
+    assert refused["refusal"]["details"]["status"] == 422
 
 
 async def test_writes_are_a_second_apart(town: Town) -> None:
@@ -119,7 +119,7 @@ async def test_a_fenced_write_is_not_sent_after_its_lease_was_taken_away(town: T
     await town.settle()
     assert said(issue, "too late") == 0
     told = await agent.call("get_write", write_id=queued["write_id"])
-    assert (told["state"], told["error"]["code"]) == ("cancelled", "stale_fence")
+    assert (told["state"], told["refusal"]["code"]) == ("cancelled", "stale_fence")
 
 
 async def test_what_was_queued_before_a_proper_release_still_goes_out(town: Town) -> None:

@@ -43,12 +43,12 @@ async def test_a_refusal_says_why(town: Town, scene: Scene, status: int, reason:
     town.clock.forward(3600)  # a token keeps what it was given
     await town.settle()
     refused = await agent.call("get_write", write_id=queued["write_id"])
-    assert (refused["state"], refused["error"]["code"]) == ("refused", "github_refused")
-    details = refused["error"]["details"]
+    assert (refused["state"], refused["refusal"]["code"]) == ("refused", "github_refused")
+    details = refused["refusal"]["details"]
     assert (details["status"], details["reason"]) == (status, reason)
     if scene is no_permission:
         assert details["accepted_permissions"] == "issues=write; pull_requests=write"
-        assert "issues=write" in refused["error"]["message"]
+        assert "issues=write" in refused["refusal"]["message"]
 
 
 def graphql(**error: Any) -> Answer:

@@ -27,13 +27,13 @@ async def outcomes(
 
 async def sent(agent: Agent, town: Town, operation: str, **arguments: Any) -> Any:
     done = await outcome(agent, town, operation, **arguments)
-    assert (done["state"], done["error"]) == ("sent", None)
+    assert (done["state"], "refusal" in done, "error" in done) == ("sent", False, False)
     return done["result"]
 
 
 async def all_sent(agent: Agent, town: Town, operation: str, **arguments: Any) -> list[Any]:
     done = await outcomes(agent, town, operation, **arguments)
-    assert [(each["state"], each["error"]) for each in done] == [("sent", None)] * len(done)
+    assert [(each["state"], "refusal" in each) for each in done] == [("sent", False)] * len(done)
     return [each["result"] for each in done]
 
 
@@ -342,8 +342,8 @@ async def test_a_merge_of_a_head_that_moved_is_refused_with_the_new_head(town: T
     town.person.push(town.repository, "fix", {"b.py": "2\n"})
     head = town.repository.branches["fix"]
     (refused,) = await outcomes(agent, town, "github_update_pr", pull_request=name, merge="merge")
-    assert (refused["state"], refused["error"]["code"]) == ("refused", "stale_head")
-    assert refused["error"]["details"]["head"] == head
+    assert (refused["state"], refused["refusal"]["code"]) == ("refused", "stale_head")
+    assert refused["refusal"]["details"]["head"] == head
     assert not pull.merged
 
 
@@ -438,8 +438,8 @@ async def test_a_commit_on_a_head_that_moved_is_refused_with_the_new_head(town: 
         message="Late",
         files=[{"path": "c.py", "content": "3"}],
     )
-    assert (refused["state"], refused["error"]["code"]) == ("refused", "stale_head")
-    assert refused["error"]["details"]["head"] == moved
+    assert (refused["state"], refused["refusal"]["code"]) == ("refused", "stale_head")
+    assert refused["refusal"]["details"]["head"] == moved
     assert town.repository.branches["fix"] == moved
 
 
@@ -508,7 +508,7 @@ async def test_what_builds_on_a_write_that_was_refused_is_not_sent(town: Town) -
     await town.settle()
     refused = await agent.call("get_write", write_id=queued["write_id"])
     assert refused["state"] == "refused"
-    assert "did not take effect" in refused["error"]["message"]
+    assert "did not take effect" in refused["refusal"]["message"]
 
 
 # --- Boards --------------------------------------------------------------------------------------

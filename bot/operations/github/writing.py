@@ -29,7 +29,11 @@ class Queued(BaseModel):
     ahead: int = Field(description="how many writes go out before this one")
     expected_at: str | None = Field(description="when it should go out; None once it has")
     result: dict[str, Any] | None = Field(description="what GitHub made: id, number, url")
-    error: dict[str, Any] | None = Field(description="why GitHub, or we, did not do it")
+    refusal: dict[str, Any] | None = Field(
+        None,
+        description="why GitHub or Hubbub did not do it: code, message, details; absent if none",
+        exclude_if=lambda refusal: refusal is None,
+    )
 
 
 class Write(Answer, Queued):
@@ -55,7 +59,7 @@ async def _current_state(tx: Tx, installation_id: int, write_id: str) -> Row:
     if row is None:
         return {}
     expected = {} if row["state"] in writes.LIVE else {"expected_at": None, "ahead": 0}
-    return {name: row[name] for name in ("state", "result", "error")} | expected
+    return {"state": row["state"], "result": row["result"], "refusal": row["error"]} | expected
 
 
 async def queue(
@@ -100,7 +104,6 @@ async def queue(
         ahead=ahead,
         expected_at=stamp(at),
         result=None,
-        error=None,
     )
 
 
@@ -127,7 +130,7 @@ def write_view(row: Row, *, ahead: int = 0, expected_at: str | None = None) -> W
         ahead=ahead,
         expected_at=expected_at,
         result=row["result"],
-        error=row["error"],
+        refusal=row["error"],
     )
 
 
