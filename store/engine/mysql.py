@@ -25,7 +25,8 @@ AGAIN = frozenset({1213, 1205, 1020, 1047})
 # Cannot connect, gone away, lost in a query, lost in a reply, killed, shutting down.
 LOST = frozenset({2003, 2006, 2013, 2055, 1927, 1053})
 TRIES = 8
-# Of one statement, far below `max_allowed_packet`: as much as aiomysql gives `executemany`.
+# The length of one statement of many rows, far below `max_allowed_packet`. aiomysql has a similar
+# limit for `executemany`.
 STATEMENT_CHARACTERS = 1_000_000
 SQL_MODE = (
     "STRICT_ALL_TABLES,PIPES_AS_CONCAT,ANSI_QUOTES,ERROR_FOR_DIVISION_BY_ZERO,"
@@ -84,7 +85,10 @@ def flavour(version: str, *, galera: bool = False) -> Flavour:
     # A binary collation without padding: 'a' <> 'a ', as on SQLite.
     if "MariaDB" in version:
         return Flavour("mariadb", "utf8mb4_nopad_bin", "tx_isolation", more)
-    return Flavour("mysql", "utf8mb4_0900_bin", "transaction_isolation", more)
+    # TiDB does not resolve the row alias of an upsert (pingcap/tidb issue 70814), and Vitess
+    # before 20 refuses it (vitessio/vitess pull request 15790).
+    dialect: Dialect = "mariadb" if "TiDB" in version or "Vitess" in version else "mysql"
+    return Flavour(dialect, "utf8mb4_0900_bin", "transaction_isolation", more)
 
 
 class MySQLTx:
@@ -127,7 +131,7 @@ class MySQLTx:
     async def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         cursor = await self._connection.cursor()
         if ALIAS in sql:
-            # Of these aiomysql would send a statement for each row.
+            # aiomysql does not know the alias, and would send a statement for each row.
             for statement in _in_one(cursor, sql, rows):
                 await cursor.execute(statement)
         else:
@@ -135,7 +139,7 @@ class MySQLTx:
 
 
 def _in_one(cursor: Any, sql: str, rows: Sequence[Row]) -> Iterator[str]:
-    """As few statements as these rows need, with the values in them."""
+    """As few statements as these rows need, with their values written in."""
     before, marks, after = of_many_rows(sql)
     written: list[str] = []
     characters = 0

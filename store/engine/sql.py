@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
+# "mariadb" is every server that lacks MySQL's name for the new row of an upsert.
 Dialect = Literal["sqlite", "mysql", "mariadb"]
 
 # A string, a quoted name or a comment; a named parameter; a percent sign.
@@ -85,9 +86,9 @@ def insert_new(dialect: Dialect, table: str, columns: Sequence[str], key: Sequen
     return f"{insert(table, columns)} ON DUPLICATE KEY UPDATE {key[0]} = {table}.{key[0]}"
 
 
-# What an upsert calls the row that it would have inserted, on MySQL: MariaDB knows no such name.
-# VALUES(), which means the same on both, is deprecated on MySQL: each statement counts a warning,
-# and the driver asks for its text, which is a second round trip.
+# MySQL's name for the row that an upsert would insert. MariaDB has only VALUES() for it. MySQL
+# deprecates VALUES() and counts a warning for each statement that uses it. The driver then asks
+# for the warning's text, which costs a second round trip.
 ALIAS = " AS new "
 
 
@@ -109,7 +110,7 @@ def upsert(
     new = "VALUES({})" if dialect == "mariadb" else "new.{}"
     values = {c: new.format(c) for c in rest}
     if guard:
-        # Assigned from left to right, on both: the guard goes last.
+        # Both engines assign from left to right, so the guard comes last.
         newer = f"{new.format(guard)} > {table}.{guard}"
         values = {c: f"IF({newer}, {value}, {table}.{c})" for c, value in values.items()}
         values[guard] = f"GREATEST({new.format(guard)}, {table}.{guard})"
@@ -120,7 +121,7 @@ def upsert(
 
 @lru_cache(512)
 def of_many_rows(sql: str) -> tuple[str, str, str]:
-    """An upsert's text before the row of parameters, the row in its parentheses, and the rest."""
+    """Split an upsert with the alias: the text before the row, the row's parameters, the rest."""
     before, values, after = sql.partition(" VALUES ")
     row, alias, rest = after.partition(ALIAS)
     return before + values, row, alias + rest

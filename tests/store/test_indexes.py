@@ -53,7 +53,7 @@ FILLED = (
     "spending",
     "lost_deliveries",
     "backfills",
-    # What is empty MySQL reads in any order.
+    # MySQL's plan for an empty table says nothing about a full one.
     "search_texts",
     "pull_files",
 )

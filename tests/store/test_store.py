@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from store.engine import sequences, sql
 from store.engine.database import open_store
 from store.engine.migrate import MIGRATIONS, check, engine, head, upgrade
-from store.engine.mysql import address
+from store.engine.mysql import address, flavour
 from store.engine.transaction import Row, Store, StoreError, Tx, Work
 from store.tables.schema import metadata
 from tests.conftest import MariaDB
@@ -395,6 +395,23 @@ async def test_many_upserts_are_one_statement_and_keep_the_newer_rows_on_mysql(
     assert [row["version"] for row in rows] == ["6" if n % 3 == 2 else "5" for n in range(50)]
     assert {row["color"] for row in rows} == {"5", "100 % :name '\"\\ 🦑"}
     await store.close()
+
+
+@pytest.mark.parametrize(
+    ("version", "upserts"),
+    [
+        ("9.7.4", "AS new ON DUPLICATE KEY UPDATE value = new.value"),
+        ("8.0.36-28", "AS new ON DUPLICATE KEY UPDATE value = new.value"),
+        ("10.11.14-MariaDB-0+deb12u2", "ON DUPLICATE KEY UPDATE value = VALUES(value)"),
+        ("8.0.11-TiDB-v8.5.0", "ON DUPLICATE KEY UPDATE value = VALUES(value)"),
+        ("8.0.30-Vitess", "ON DUPLICATE KEY UPDATE value = VALUES(value)"),
+    ],
+)
+def test_an_upsert_names_the_new_row_as_the_server_understands_it(
+    version: str, upserts: str
+) -> None:
+    text = sql.upsert(flavour(version).dialect, "facts", ("name", "value"), ("name",))
+    assert text == f"INSERT INTO facts (name, value) VALUES (:name, :value) {upserts}"
 
 
 async def test_upserts_too_long_for_one_statement_are_several_on_mysql(

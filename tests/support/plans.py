@@ -13,6 +13,6 @@ async def plan(tx: Tx, sql: str, **params: Any) -> list[Row]:
     if tx.dialect == "sqlite":
         return await tx.all(f"EXPLAIN QUERY PLAN {sql}", **params)
     with warnings.catch_warnings():
-        # MySQL adds a note: the statement as it rewrote it.
+        # MySQL adds a note with the statement as the optimiser rewrote it.
         warnings.simplefilter("ignore", aiomysql.Warning)
         return await tx.all(f"EXPLAIN FORMAT=TRADITIONAL {sql}", **params)
