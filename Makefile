@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer, with venv, and nothing else: each target makes .venv when it has to.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench serve docs dist test-wheel lock format clean
+.PHONY: help demo test test-mysql lint bench serve docs dist test-wheel lock format clean
 
 BIN := .venv/bin
 OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -21,6 +21,10 @@ demo: $(STAMP) ## watch three agents and a person work on a simulated GitHub (AR
 test: $(STAMP) ## run the tests on SQLite and MariaDB (TESTS=tests/room/test_x.py runs some)
 	@echo "Testing on SQLite and on a MariaDB"
 	@$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m pytest -n 2 $(TESTS)
+
+test-mysql: $(STAMP) ## run the tests of the database on the MySQL that HUBBUB_TEST_MYSQL_URL names
+	@$(BIN)/python -m tests.support.given_mysql
+	@$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m pytest -n 2 -k mysql $(TESTS)
 
 lint: $(STAMP) ## check style, types, imports, workflows and the lock file
 	@echo "Checking with ruff, mypy, import-linter and zizmor"
