@@ -1,4 +1,4 @@
-"""Check that HUBBUB_TEST_MYSQL_URL names a MySQL, for `make test-mysql`. Fetch and start nothing."""
+"""Check that HUBBUB_TEST_MYSQL_URL names a MySQL, for `make test-mysql`. It starts nothing."""
 
 import os
 import sys
