@@ -59,6 +59,11 @@ class Settings(BaseSettings):
         "https://api.github.com",
         description="the address of GitHub's API; for GitHub Enterprise Server https://HOST/api/v3",
     )
+    github_timeout_s: Annotated[float, Field(ge=1, le=60)] = Field(
+        10,
+        description="seconds that a request to GitHub may take; after a server has died, another "
+        "server waits four times as long and 5 seconds before it sends",
+    )
     intake: Literal["webhook", "pull"] = Field(
         "webhook",
         description="pull if GitHub cannot reach this machine: Hubbub fetches the deliveries",
@@ -155,6 +160,8 @@ class GitHubApp:
     private_key: str
     webhook_secret: str
     api_url: str
+    # Seconds that a request may take.
+    time_out_s: float
     # Seconds between two reads of GitHub's log; None if webhooks reach this server.
     pull_every_s: float | None = None
 
@@ -193,6 +200,7 @@ def github_app(settings: Settings) -> GitHubApp:
         # With a random secret, no signature is valid: pull mode accepts no webhook.
         webhook_secret=_text(settings.github_webhook_secret) or secrets.token_hex(32),
         api_url=settings.github_api_url,
+        time_out_s=settings.github_timeout_s,
         pull_every_s=settings.pull_every_s if pulls else None,
     )
 

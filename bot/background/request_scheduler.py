@@ -7,7 +7,7 @@ from bot.fetch.backfill_pages import fill
 from bot.fetch.fetcher import look_up
 from bot.github import limits as kept
 from bot.github import rate_limits
-from bot.github.channel import GRACE, LEASE, Channel
+from bot.github.channel import Channel
 from bot.github.rate_limits import READ, Limits
 from bot.identity.keyring import Keys
 from bot.mirror import reads
@@ -75,7 +75,9 @@ class Sender(Channel):
         return 0 if turn.read or turn.write else turn.wait_s
 
     async def _turn(self, tx: Tx, installation_id: int) -> Turn:
-        lease = await sender_leases.acquire(tx, installation_id, self.me, LEASE, GRACE)
+        lease = await sender_leases.acquire(
+            tx, installation_id, self.me, self.timing.lease, self.timing.grace
+        )
         if lease is None:
             return Turn(wait_s=1)
         # Turns of an installation are serial: what is being sent now, nobody sends any more.

@@ -12,7 +12,7 @@ import structlog
 
 from bot.fetch import backfill
 from bot.github import limits, rate_limits, webhook_payloads
-from bot.github.channel import APP, GRACE, LEASE, Channel, message_of
+from bot.github.channel import APP, Channel, message_of
 from bot.github.client import Answer, OutcomeUnknown, TokenRefused, Unreachable, onward
 from bot.github.payloads import Json, at, maybe_number, text, time
 from bot.github.requests import Request
@@ -108,7 +108,8 @@ class Repair(Channel):
         await self.store.write(lambda tx: sender_leases.release(tx, self.me))
 
     async def _turn(self, tx: Tx) -> Turn:
-        if await sender_leases.acquire(tx, APP, self.me, LEASE, GRACE) is None:
+        timing = self.timing
+        if await sender_leases.acquire(tx, APP, self.me, timing.lease, timing.grace) is None:
             self._survey = None
             return Turn(wait_s=min(self.every_s, AGAIN_S))
         now = await tx.now()

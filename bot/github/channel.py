@@ -22,12 +22,33 @@ from store.outbox import sender_leases
 
 # Requests as the App itself, of no installation: they have a lease and budgets of their own.
 APP = 0
-# The lease on an installation's channel.
-LEASE = 3 * REQUEST_TIMEOUT * SECOND
-# A send starts only if it lasts at least this much longer.
-SEND_WITHIN = 2 * REQUEST_TIMEOUT * SECOND
-# After a lease that ended by itself: its last request may still be under way.
-GRACE = (REQUEST_TIMEOUT + 5) * SECOND
+# Microseconds, for clocks and threads that lag.
+MARGIN = 5 * SECOND
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long a sender's lease lasts and what it is good for, in microseconds.
+
+    It follows from how many seconds a request may take, so that a request has always ended
+    before another process sends.
+    """
+
+    time_out: float = REQUEST_TIMEOUT
+
+    @property
+    def lease(self) -> int:
+        return int(3 * self.time_out * SECOND)
+
+    @property
+    def send_within(self) -> int:
+        """A send starts only if the lease lasts at least this much longer."""
+        return int(2 * self.time_out * SECOND)
+
+    @property
+    def grace(self) -> int:
+        """After a lease that ended by itself: its last request may still be under way."""
+        return int(self.time_out * SECOND) + MARGIN
 
 
 @dataclass
@@ -38,6 +59,10 @@ class Channel:
     github: GitHub
     me: str = field(default_factory=lambda: secrets.token_hex(8))
     trouble: str | None = None
+
+    @property
+    def timing(self) -> Timing:
+        return Timing(self.github.time_out)
 
     async def request(self, installation_id: int, request: Request) -> Answer:
         """Send it, and keep what the answer says about the limits."""
@@ -63,7 +88,9 @@ class Channel:
 
     async def may_go_on(self, tx: Tx, installation_id: int) -> bool:
         """Keep the lease for another request, if it is ours and GitHub lets us."""
-        lease = await sender_leases.acquire(tx, installation_id, self.me, LEASE, GRACE)
+        lease = await sender_leases.acquire(
+            tx, installation_id, self.me, self.timing.lease, self.timing.grace
+        )
         if lease is None:
             return False
         now = await tx.now()

@@ -118,7 +118,7 @@ class GitHub:
         self._app_id = app_id
         self._key = _rsa_key(private_key)
         self._now = now
-        self._time_out = time_out
+        self.time_out = time_out
         self._tokens: TLRUCache[int, Token] = TLRUCache(
             10_000, ttu=lambda _, token, __: token.until, timer=now
         )
@@ -146,7 +146,7 @@ class GitHub:
         return await self._as_app(self._deadline(), method, path, body)
 
     def _deadline(self) -> float:
-        return asyncio.get_running_loop().time() + self._time_out
+        return asyncio.get_running_loop().time() + self.time_out
 
     async def _with_token(
         self, installation_id: int, deadline: float, method: str, path: str, body: Any
@@ -265,6 +265,7 @@ def as_app(session: aiohttp.ClientSession, app: GitHubApp) -> GitHub:
         app_id=app.id,
         private_key=app.private_key,
         now=system_clock,
+        time_out=app.time_out_s,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from bot.github import limits
-from bot.github.channel import SEND_WITHIN, Channel, limited
+from bot.github.channel import Channel, limited
 from bot.github.client import Answer, OutcomeUnknown, TokenRefused, Unreachable, link
 from bot.github.requests import Request
 from bot.identity.keyring import Keys
@@ -177,7 +177,7 @@ async def _give_back(tx: Tx, write: WriteRow) -> None:
 async def _sending(channel: Channel, keys: Keys, tx: Tx, write: WriteRow) -> Sending | None:
     """None if this process was held up for so long that another may have taken over."""
     here = write["installation_id"]
-    if not await sender_leases.holds(tx, here, channel.me, SEND_WITHIN):
+    if not await sender_leases.holds(tx, here, channel.me, channel.timing.send_within):
         return None
     name = await mirror_rows.repository_name(tx, here, write["repository_id"])
     after = write["arguments"].get("after")

@@ -172,15 +172,18 @@ def check_run(place: Place, text: str) -> tuple[str, dict[str, Any], Callable[[]
 KINDS = (comment, branch, issue, check_run)
 
 
-async def contend(url: str, folder: Path, n: int, kills: int, seed: int) -> Outcome:
-    """`n` writes. The server that sends is killed again and again; the last is told to stop."""
+async def contend(url: str, folder: Path, n: int, kills: int, seed: int, **given: str) -> Outcome:
+    """`n` writes. The server that sends is killed again and again; the last is told to stop.
+
+    `given`: more of the servers' environment.
+    """
     async with AsyncExitStack() as life:
         github = await life.enter_async_context(SimulatedGitHub(last_id=seed << 32))
         store = await open_store(url)
         life.push_async_callback(store.close)
 
         async def start() -> Serving:
-            server = await life.enter_async_context(serving(folder, url, github))
+            server = await life.enter_async_context(serving(folder, url, github, **given))
             github.app.webhook_url = f"{server.url}/webhooks/github"
             return server
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from bot.github.channel import LEASE
+from bot.github.channel import Timing
 from fixtures.github import Issue
 from tests.support.story import Agent, Town
 
@@ -275,5 +275,5 @@ async def test_a_successor_waits_until_the_dead_senders_last_request_is_over(tow
     died, before = town.clock(), len(town.github.requests)
     await town.settle()
     later = [request.at for request in town.github.requests[before:]]
-    assert min(later) * 1_000_000 > died + LEASE
+    assert min(later) * 1_000_000 > died + Timing().lease
     assert [said(issue, "once only"), said(issue, "and then this")] == [1, 1]

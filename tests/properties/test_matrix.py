@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from bot.background.request_scheduler import Sender
-from bot.github.channel import GRACE, LEASE
+from bot.github.channel import Timing
 from bot.github.client import GitHub
 from bot.outbox.kinds import KINDS, Kind
 from store.engine.transaction import Row, Store, Tx
@@ -175,7 +175,8 @@ class Matrix:
     async def succeed(self, sender: Sender, write_id: str) -> None:
         """Another takes over, not before the dead one's last request has surely ended."""
         assert await sender.step(self.town.installation.id) == 1
-        self.town.clock.forward((LEASE + GRACE) / 1_000_000)
+        timing = Timing()
+        self.town.clock.forward((timing.lease + timing.grace) / 1_000_000)
         await self.live(sender, write_id)
 
     async def write(self, write_id: str) -> Row:

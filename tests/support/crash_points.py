@@ -60,6 +60,9 @@ class MortalGitHub:
     life: Life
     github: GitHub
 
+    def __post_init__(self) -> None:
+        self.time_out = self.github.time_out
+
     async def request(self, *given: Any) -> Answer:
         return await self.life.step(self.github.request(*given))
 

@@ -105,9 +105,9 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, database_url: str, github: SimulatedGitHub | None = None
+    folder: Path, database_url: str, github: SimulatedGitHub | None = None, **given: str
 ) -> AsyncIterator[Serving]:
-    """Started, and gone at the end however the test ends."""
+    """Started, and gone at the end however the test ends. `given`: more of its environment."""
     log = folder / f"serve-{secrets.token_hex(4)}.log"
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
@@ -115,7 +115,7 @@ async def serving(
             "-m",
             "bot",
             "serve",
-            env=environment(settings(database_url, github)),
+            env=environment(settings(database_url, github) | given),
             cwd=folder,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
