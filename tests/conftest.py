@@ -13,6 +13,7 @@ from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.engine.mysql import address, flavour
 from store.engine.transaction import Store
+from tests.support.server_in_process import Surface, serving
 from tests.support.story import Clock, Town
 from tests.support.story import town as open_town
 
@@ -136,4 +137,11 @@ async def town(store: Store, clock: Clock) -> AsyncIterator[Town]:
     """On both engines. Exchanges with GitHub are checked where its description is at hand."""
     described = DATA / "github-openapi.json.gz"
     async with open_town(store, clock, described if described.exists() else None) as made:
+        yield made
+
+
+@pytest.fixture
+async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
+    """Hubbub's server in this process, on both engines."""
+    async with serving(store, installation_id) as made:
         yield made

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
@@ -20,17 +19,10 @@ from bot.settings import load as load_settings
 from store.agents import agents
 from store.agents.agents import COLUMNS, WINDOW
 from store.engine import sql
-from store.engine.transaction import Store
 from tests.support.mcp_clients import ERAS, connected_by
-from tests.support.server_in_process import Surface, serving
+from tests.support.server_in_process import Surface
 from tests.support.story import Agent, Town
 from webhooks.metrics import Metrics
-
-
-@pytest.fixture
-async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
-    async with serving(store, installation_id) as made:
-        yield made
 
 
 async def below(town: Town, parent: str, agent_id: str) -> Agent:

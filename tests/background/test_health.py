@@ -1,20 +1,11 @@
 """What those who run it look at: health, readiness, metrics."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from store.engine.transaction import Store
-from tests.support.server_in_process import Surface, serving
+from tests.support.server_in_process import Surface
 from tests.support.story import Town
 from webhooks.metrics import Metrics
-
-
-@pytest.fixture
-async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
-    async with serving(store, installation_id) as made:
-        yield made
 
 
 async def test_it_says_that_it_lives_and_what_it_is(surface: Surface) -> None:

@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import secrets
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from bot.operations.context_snapshots import MOST_RESTORED
 from store.engine.transaction import Row, Store, Tx
 from store.tables.agents import Role
 from tests.support.mcp_clients import ERAS, connected
-from tests.support.server_in_process import Answer, Surface, serving
+from tests.support.server_in_process import Answer, Surface
 from tests.support.server_process import SECRET
 from tests.support.story import Agent, Town
 
@@ -28,12 +27,6 @@ from tests.support.story import Agent, Town
 @pytest.fixture
 def hub(store: Store) -> Hub:
     return Hub(store, Shared(Keys(SECRET)))
-
-
-@pytest.fixture
-async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
-    async with serving(store, installation_id) as made:
-        yield made
 
 
 async def agent(hub: Hub, installation_id: int, name: str, role: Role = "developer") -> Agent:

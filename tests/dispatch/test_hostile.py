@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import secrets
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,12 +15,6 @@ from bot.operations import OPERATIONS
 from store.engine.transaction import Store, StoreError, Tx, Work
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Agent, Town
-
-
-@pytest.fixture
-async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
-    async with serving(store, installation_id) as made:
-        yield made
 
 
 class Locked:

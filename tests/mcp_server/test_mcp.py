@@ -15,20 +15,13 @@ from mcp_types import INVALID_PARAMS
 from bot.identity.actors import ROLES
 from bot.operations import OPERATIONS
 from mcp_server.server import TOOLS
-from store.engine.transaction import Store
 from store.tables.agents import Role
 from tests.support.mcp_clients import ERAS, connected
-from tests.support.server_in_process import Surface, serving
+from tests.support.server_in_process import Surface
 
 TOOLS_FILE = Path(__file__).parents[2] / "fixtures" / "tools.json"
 ASKED = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
-
-
-@pytest.fixture
-async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
-    async with serving(store, installation_id) as made:
-        yield made
 
 
 def test_the_tools_are_as_published() -> None:

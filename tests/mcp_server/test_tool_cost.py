@@ -1,7 +1,6 @@
 """What the list of tools costs every agent, and that its short schemas still say enough."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,10 +14,9 @@ from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS
 from mcp_server.server import INSTRUCTIONS, TOOLS, WHOLE
 from mcp_server.tool_schemas import GLOSSARY
-from store.engine.transaction import Store
 from store.tables.agents import Role
 from tests.support.mcp_clients import ERAS, connected
-from tests.support.server_in_process import Surface, serving
+from tests.support.server_in_process import Surface
 
 # A token is four characters of the compact JSON of `tools/list`.
 MOST_TOKENS: dict[Role, int] = {
@@ -29,12 +27,6 @@ MOST_TOKENS: dict[Role, int] = {
 }
 MOST_INSTRUCTIONS = 250
 EVERY = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
-
-
-@pytest.fixture
-async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
-    async with serving(store, installation_id) as made:
-        yield made
 
 
 @pytest.mark.parametrize("era", ERAS)

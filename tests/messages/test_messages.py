@@ -27,7 +27,7 @@ from store.messages import mailbox
 from store.messages import messages as stored
 from store.messages.dead_letters import WINDOW
 from store.tables.agents import Role
-from tests.support.server_in_process import Surface, serving
+from tests.support.server_in_process import Surface
 from tests.support.story import Agent, Clock, Town
 
 WEEK_S = 7 * 24 * 3600
@@ -838,12 +838,6 @@ async def test_messages_go_with_their_receipts_when_they_are_history(own_office:
 
 
 # --- Over the wire --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
-    async with serving(store, installation_id) as made:
-        yield made
 
 
 async def test_over_rest_and_mcp_a_message_goes_from_one_to_the_other(surface: Surface) -> None:

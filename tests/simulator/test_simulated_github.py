@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,7 +11,7 @@ import gidgethub.apps
 import pytest
 
 from fixtures.github import SimulatedGitHub
-from tests.support.github_client import Acme, opened
+from tests.support.github_client import Acme
 
 EXP_WORDS = (
     "'Expiration time' claim ('exp') must be a numeric value representing the future time at "
@@ -24,12 +22,6 @@ IAT_WORDS = (
     "was issued"
 )
 COMMENTS = r"/issues/\d+/comments$"
-
-
-@pytest.fixture
-async def acme(data: Path) -> AsyncIterator[Acme]:
-    async with opened(data) as found:
-        yield found
 
 
 def invalid(resource: str, field: str | None, message: str) -> tuple[int, str, Any]:

@@ -1,23 +1,13 @@
 """The simulated GitHub beside GitHub's own description and recordings."""
 
 import base64
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from fixtures.github.rest.routes import ROUTES
-from tests.support.github_client import Acme, listening, opened
+from tests.support.github_client import Acme, listening
 
 REPO = "/repos/acme/web"
 BOARDS = "/orgs/acme/projectsV2"
-
-
-@pytest.fixture
-async def acme(data: Path) -> AsyncIterator[Acme]:
-    async with opened(data) as found:
-        yield found
 
 
 async def test_every_route_answers_as_githubs_description_says(acme: Acme) -> None:

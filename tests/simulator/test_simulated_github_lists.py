@@ -1,21 +1,13 @@
 """Long lists of the simulated GitHub: a repository with a past, page by page."""
 
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from fixtures.github.times import stamp
-from tests.support.github_client import Acme, Answer, opened
+from tests.support.github_client import Acme, Answer
 
 REPO = "/repos/acme/web"
-
-
-@pytest.fixture
-async def acme(data: Path) -> AsyncIterator[Acme]:
-    async with opened(data) as found:
-        yield found
 
 
 async def pages(acme: Acme, path: str) -> list[Answer]:

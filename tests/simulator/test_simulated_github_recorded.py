@@ -1,15 +1,13 @@
 """The webhooks of the simulated GitHub beside those that were recorded."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from fixtures.github import Issue, Pull
 from fixtures.github.contract import Contract, load
-from tests.support.github_client import Acme, opened
+from tests.support.github_client import Acme
 
 # Recorded, and otherwise here.
 NOT_SENT = {
@@ -28,12 +26,6 @@ NOT_SENT = {
     "installation_repositories: .installation.created_at is str, not int",
     "installation_repositories: .installation.updated_at is str, not int",
 }
-
-
-@pytest.fixture
-async def acme(data: Path) -> AsyncIterator[Acme]:
-    async with opened(data) as found:
-        yield found
 
 
 async def test_payloads_have_what_the_recorded_ones_have(acme: Acme, data: Path) -> None:

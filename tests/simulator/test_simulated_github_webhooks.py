@@ -4,18 +4,11 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from fixtures.github.webhook_delivery import signature
-from tests.support.github_client import Acme, Heard, listening, opened
-
-
-@pytest.fixture
-async def acme(data: Path) -> AsyncIterator[Acme]:
-    async with opened(data) as found:
-        yield found
+from tests.support.github_client import Acme, Heard, listening
 
 
 @pytest.fixture

@@ -9,14 +9,8 @@ from jsonschema import Draft202012Validator
 from openapi_schema_validator import OAS31Validator
 
 from bot.operations import OPERATIONS
-from store.engine.transaction import Store, Tx
-from tests.support.server_in_process import Surface, serving
-
-
-@pytest.fixture
-async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
-    async with serving(store, installation_id) as made:
-        yield made
+from store.engine.transaction import Tx
+from tests.support.server_in_process import Surface
 
 
 def bearer(token: str) -> dict[str, str]:

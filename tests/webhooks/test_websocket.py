@@ -28,12 +28,6 @@ NEVER_S = 1000.0
 MANY = 1000
 
 
-@pytest.fixture
-async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
-    async with serving(store, installation_id) as made:
-        yield made
-
-
 @asynccontextmanager
 async def connected(
     surface: Surface, token: str, **given: Any

@@ -1,0 +1,14 @@
+"""The simulated GitHub with an organisation, a repository and people."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.github_client import Acme, opened
+
+
+@pytest.fixture
+async def acme(data: Path) -> AsyncIterator[Acme]:
+    async with opened(data) as found:
+        yield found
