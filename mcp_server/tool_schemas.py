@@ -32,6 +32,14 @@ GLOSSARY = {
     "key": "a repeated call with it is the same call",
     "wait_s": "wait up to this long for it",
     "cursor": "next_cursor of the page before",
+    "limit": "at most this many",
+    "task": "owner/repo#12 or a task id",
+    "fence": "the fence that claim_task returned",
+    "repository": "owner/repo",
+    "title": "one line",
+    "priority": "how urgent it is",
+    "body": "Markdown",
+    "context_id": "the context's id",
 }
 # A default that says no more than that the argument may be left out.
 NOTHING: tuple[Any, ...] = (None, "", [], {}, False, 0)

@@ -152,13 +152,15 @@ async def _one_agent(ctx: Context, agent_id: str) -> OneAgent:
 @operation(role="observer", idempotent=True, presence="any")
 async def register_agent(
     ctx: Context,
-    agent_id: AgentId,
-    name: Name,
+    agent_id: Annotated[AgentId, Field(description="the agent your token belongs to")],
+    name: Annotated[Name, Field(description="a name that people read")],
     system: Annotated[System | None, Field(description="claude-code, codex, …")] = None,
-    capabilities: Capabilities | None = None,
-    parent_id: Parent | None = None,
+    capabilities: Annotated[Capabilities | None, Field(description="what you can do")] = None,
+    parent_id: Annotated[
+        Parent | None, Field(description="the agent above you; '' for none")
+    ] = None,
 ) -> OneAgent:
-    """Introduce yourself: call this first, and again whenever what you can do changes."""
+    """Register yourself. Call this first, and again when your capabilities change."""
     if agent_id != ctx.actor.name:
         raise Refused(
             "forbidden",
@@ -208,16 +210,18 @@ async def _check_parent(ctx: Context, agent_id: str, parent_id: str) -> None:
 @operation(role="observer", idempotent=True)
 async def update_agent(
     ctx: Context,
-    agent_id: AgentId | None = None,
-    name: Name | None = None,
-    system: System | None = None,
-    capabilities: Capabilities | None = None,
-    parent_id: Parent | None = None,
-    health: Health | None = None,
+    agent_id: Annotated[AgentId | None, Field(description="another agent; default: you")] = None,
+    name: Annotated[Name | None, Field(description="a name that people read")] = None,
+    system: Annotated[System | None, Field(description="claude-code, codex, …")] = None,
+    capabilities: Annotated[Capabilities | None, Field(description="what you can do")] = None,
+    parent_id: Annotated[
+        Parent | None, Field(description="the agent above you; '' for none")
+    ] = None,
+    health: Annotated[Health | None, Field(description="your own measurements")] = None,
     checkpoint: State = None,
     task: TaskRef | None = None,
 ) -> OneAgent:
-    """Change what you columns about yourself; what you leave out stays."""
+    """Change your own entry. What you leave out stays as it is."""
     which = agent_id or ctx.actor.name
     columns = _given(name=name, system_name=system, capabilities=capabilities)
     if which != ctx.actor.name:
@@ -284,10 +288,10 @@ async def _held_task_id(ctx: Context, ref: str) -> str:
 @operation(role="observer", reads_only=True)
 async def get_agent(
     ctx: Context,
-    agent_id: AgentId,
+    agent_id: Annotated[AgentId, Field(description="an agent's id")],
     task: Annotated[TaskRef | None, Field(description="whose checkpoint")] = None,
 ) -> AgentInFull:
-    """One agent: what it can do, how it is, what it holds and has done, its checkpoint."""
+    """Return one agent: its capabilities, status, tasks, results and checkpoint."""
     row = await known_agent(ctx, agent_id)
     here = (ctx.tx, ctx.installation_id)
     (agent,) = await agent_views(ctx, [row])
@@ -331,15 +335,15 @@ AGENTS = Slash("agents", "which agents there are, and what they hold", reply=_ag
 @operation(role="observer", reads_only=True, slashes=(AGENTS,))
 async def list_agents(
     ctx: Context,
-    system: System | None = None,
-    status: Status | None = None,
+    system: Annotated[System | None, Field(description="only this system")] = None,
+    status: Annotated[Status | None, Field(description="only this status")] = None,
     capability: Capability | None = None,
-    role: Role | None = None,
-    parent: AgentId | None = None,
+    role: Annotated[Role | None, Field(description="only this role")] = None,
+    parent: Annotated[AgentId | None, Field(description="only children of this agent")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Agents:
-    """The agents of this installation, by id; a page may be short and still have a next one."""
+    """List the agents of this installation by id. A short page may have a next_cursor."""
     sought = Sought(
         idle=ctx.now - ctx.shared.idle_after,
         inactive=ctx.now - ctx.shared.inactive_after,
@@ -358,14 +362,14 @@ async def list_agents(
 @operation(role="observer", idempotent=True)
 async def manage_agent(
     ctx: Context,
-    agent_id: AgentId,
-    action: Action,
+    agent_id: Annotated[AgentId, Field(description="an agent's id")],
+    action: Annotated[Action, Field(description="what to do")],
     with_children: Annotated[bool, Field(description="and all below it")] = False,  # noqa: FBT002 - an argument by name on every surface
-    note: Why | None = None,
+    note: Annotated[Why | None, Field(description="the reason")] = None,
 ) -> Managed:
-    """Pause, resume or unregister yourself, an agent below you, or, as tech-lead, any.
+    """Pause, resume or unregister yourself, an agent below you, or, as tech-lead, any agent.
 
-    Its tasks are given back, except on resume.
+    Pause and unregister release its tasks.
     """
     row = await known_agent(ctx, agent_id)
     await _check_may_manage(ctx, agent_id)

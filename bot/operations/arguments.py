@@ -6,19 +6,26 @@ from pydantic import AfterValidator, Field
 
 from bot.kernel.patterns import Shape
 
-Fence: TypeAlias = Annotated[int, Field(ge=0, strict=True, description="from claim_task's answer")]
+Fence: TypeAlias = Annotated[
+    int, Field(ge=0, strict=True, description="the fence that claim_task returned")
+]
 Note: TypeAlias = Annotated[str, Field(max_length=4000)]
 Size: TypeAlias = Literal["small", "medium", "large"]
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
-Label: TypeAlias = Annotated[str, Field(min_length=1, max_length=255)]
-Login: TypeAlias = Annotated[str, Field(min_length=1, max_length=100)]
-Logins: TypeAlias = Annotated[list[Login], Field(max_length=10)]
+Label: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=255, description="a label of the issue")
+]
+Login: TypeAlias = Annotated[str, Field(min_length=1, max_length=100, description="a GitHub login")]
+Logins: TypeAlias = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=100)]],
+    Field(max_length=10, description="GitHub logins"),
+]
 CommentId: TypeAlias = Annotated[
     int, Field(ge=1, lt=2**63, description="from github_get_thread or get_write")
 ]
-Title: TypeAlias = Annotated[str, Field(min_length=1, max_length=256)]
+Title: TypeAlias = Annotated[str, Field(min_length=1, max_length=256, description="one line")]
 # GitHub takes 65,536 characters; the rest is for what we add.
-Body: TypeAlias = Annotated[str, Field(max_length=60_000)]
+Body: TypeAlias = Annotated[str, Field(max_length=60_000, description="Markdown")]
 
 
 def _branch(name: str) -> str:
@@ -46,4 +53,5 @@ Sha: TypeAlias = Annotated[
         r"^[0-9a-f]{40}([0-9a-f]{24})?$",
         "must be a commit's whole SHA, of 40 or 64 digits in lower case",
     ),
+    Field(description="a commit's whole SHA"),
 ]

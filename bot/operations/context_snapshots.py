@@ -46,9 +46,11 @@ async def restore_context(
     ctx: Context,
     context_id: ContextId | None = None,
     version: Number | None = None,
-    snapshot_id: ContextId | None = None,
+    snapshot_id: Annotated[
+        ContextId | None, Field(description="restore the versions in this snapshot")
+    ] = None,
 ) -> RestoredContexts:
-    """Make an old version the newest again, or all that a snapshot has."""
+    """Make an old version the newest again, or every version in a snapshot."""
     needs: access.Access = "write"
     if snapshot_id is None and context_id is not None and version is not None:
         wanted = {context_id: version}
@@ -105,10 +107,12 @@ async def _restore(ctx: Context, context_id: str, version: int, needs: access.Ac
 async def snapshot_contexts(
     ctx: Context,
     name: Name,
-    context_ids: Annotated[list[ContextId], Field(max_length=MOST_MEMBERS)] = [],  # noqa: B006 - pydantic copies it
+    context_ids: Annotated[
+        list[ContextId], Field(max_length=MOST_MEMBERS, description="the contexts' ids")
+    ] = [],  # noqa: B006 - pydantic copies it
     task: TaskRef | None = None,
 ) -> OneSnapshot:
-    """Note the versions of these contexts, or of a task's, for restore_context."""
+    """Save which versions these contexts, or a task's, have now, for restore_context."""
     if bool(context_ids) == bool(task):
         raise Refused("invalid_arguments", "Give `context_ids` or `task`, one of them.")
     if await snapshots.count(ctx.tx, ctx.installation_id, ctx.actor.name) >= MOST_SNAPSHOTS:

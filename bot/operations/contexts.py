@@ -27,10 +27,14 @@ Content: TypeAlias = Annotated[
     AfterValidator(contents.keepable),
     Field(repr=False, description="a text, or any other JSON"),
 ]
-ContextId: TypeAlias = Annotated[str, Field(max_length=40)]
-Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
-Remark: TypeAlias = Annotated[str, Field(max_length=500)]
-Number: TypeAlias = Annotated[int, Field(ge=1, le=versions.MOST_VERSIONS)]
+ContextId: TypeAlias = Annotated[str, Field(max_length=40, description="the context's id")]
+Name: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=200, description="a name that people read")
+]
+Remark: TypeAlias = Annotated[str, Field(max_length=500, description="what changed")]
+Number: TypeAlias = Annotated[
+    int, Field(ge=1, le=versions.MOST_VERSIONS, description="a version's number")
+]
 Grantee: TypeAlias = Annotated[
     str,
     Field(
@@ -141,7 +145,7 @@ async def create_context(
     task: TaskRef | None = None,
     note: Remark = "",
 ) -> OneContext:
-    """Keep a document of up to 1 MB. It is yours alone until share_context."""
+    """Store a document of up to 1 MB. Only you can read it until share_context."""
     bound = await visible_task(ctx, task) if task else None
     if await contexts.owned(ctx.tx, ctx.installation_id, ctx.actor.name) >= access.MOST_OWNED:
         raise too_many_error("contexts of yours", access.MOST_OWNED, "Update one of them instead.")
@@ -169,12 +173,12 @@ async def update_context(
     ctx: Context,
     context_id: ContextId,
     content: Content,
-    expected_version: Number,
+    expected_version: Annotated[Number, Field(description="the newest version you read")],
     note: Remark = "",
 ) -> OneContext:
-    """Add a version on top of the newest, which must be `expected_version`.
+    """Add a version after `expected_version`, which must be the newest.
 
-    At version_conflict: read, merge, and try again.
+    On version_conflict read the newest, merge and try again.
     """
     row = await access.find(ctx, context_id, "write")
     if contents.kind_of(content) != row["kind"]:
@@ -216,9 +220,12 @@ async def _conflict_error(ctx: Context, context_id: str, expected: int) -> Refus
 
 @operation(role="tester", idempotent=True)
 async def share_context(
-    ctx: Context, context_id: ContextId, to: Grantee, access: Literal["read", "write", "none"]
+    ctx: Context,
+    context_id: ContextId,
+    to: Grantee,
+    access: Annotated[Literal["read", "write", "none"], Field(description="none ends the access")],
 ) -> SharedContext:
-    """Let others read or write a context of yours; `none` takes it back."""
+    """Let others read or write your context."""
     return await _share(ctx, context_id, to, access)
 
 
@@ -274,10 +281,12 @@ async def get_context(
     ctx: Context,
     context_id: ContextId,
     version: Number | None = None,
-    snapshot_id: ContextId | None = None,
+    snapshot_id: Annotated[
+        ContextId | None, Field(description="the version in this snapshot")
+    ] = None,
     history: Annotated[bool, Field(description="its versions up to this, not the content")] = False,  # noqa: FBT002 - an argument by name
 ) -> ReadContext:
-    """The newest version of a context, or another, with its content."""
+    """Return the newest version of a context, or another one, with its content."""
     row = await access.find(ctx, context_id)
     if snapshot_id is not None:
         version = await version_in(ctx, snapshot_id, context_id)
@@ -310,13 +319,13 @@ async def _history(ctx: Context, row: Row, upto: int) -> ReadContext:
 async def list_contexts(
     ctx: Context,
     task: TaskRef | None = None,
-    owner: Annotated[str, Field(max_length=120)] | None = None,
+    owner: Annotated[str, Field(max_length=120, description="an agent's id")] | None = None,
     prefix: Annotated[str, Field(max_length=200, description="of the name")] = "",
     snapshots: Annotated[bool, Field(description="your snapshots instead")] = False,  # noqa: FBT002 - an argument by name
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Contexts:
-    """The contexts that you may read, without their content."""
+    """List the contexts that you may read, without their content."""
     if snapshots:
         return await _snapshots(ctx, limit, decode(cursor))
     task_id = (await visible_task(ctx, task))["id"] if task else None

@@ -104,7 +104,7 @@ async def wait_for_events(
     ] = None,
     limit: Limit = 50,
 ) -> Events:
-    """What happened since the cursor, in order; nothing yet: waits."""
+    """Return the events since `cursor`, in order. If there are none, wait up to `wait_s`."""
     wanted = await event_log.parsed(ctx.tx, ctx.actor, topics)
     place = event_stream.read(ctx.installation_id, cursor)
     page = await event_log.page(ctx.tx, ctx.actor, wanted, place, limit)

@@ -35,8 +35,10 @@ Recipient: TypeAlias = Annotated[
         "and a slug, everybody, or holder; people read comments",
     ),
 ]
-MessageId: TypeAlias = Annotated[str, Field(max_length=40)]
-MessageIds: TypeAlias = Annotated[list[MessageId], Field(min_length=1, max_length=100)]
+MessageId: TypeAlias = Annotated[str, Field(max_length=40, description="the message's id")]
+MessageIds: TypeAlias = Annotated[
+    list[Annotated[str, Field(max_length=40)]], Field(min_length=1, max_length=100)
+]
 WEEK_S = 7 * 24 * 3600
 Which: TypeAlias = Literal["unread", "peek", "dead", "sent"]
 # Characters of text in one answer.
@@ -111,10 +113,10 @@ ASK = Slash(
 async def send_message(
     ctx: Context,
     to: Recipient,
-    body: Annotated[str, Field(min_length=1, max_length=20_000)],
+    body: Annotated[str, Field(min_length=1, max_length=20_000, description="the text")],
     task: TaskRef | None = None,
     reply_to: Annotated[MessageId | None, Field(description="continues that thread")] = None,
-    priority: Priority = "medium",
+    priority: Annotated[Priority, Field(description="how urgent it is")] = "medium",
     ttl_s: Annotated[
         int, Field(ge=60, le=30 * 24 * 3600, description="dead if unread by then")
     ] = WEEK_S,
@@ -122,7 +124,7 @@ async def send_message(
         Literal["agents", "issue"], Field(description="issue: also on the task's card")
     ] = "agents",
 ) -> Sent:
-    """Tell an agent, a role, a capability or everybody something."""
+    """Send a message to an agent, a role, a capability or everybody."""
     await delivery.may_send(ctx.tx, ctx.actor)
     about = await visible_task(ctx, task) if task else None
     if visibility == "issue":
@@ -209,7 +211,7 @@ def _unknown_error(said: str) -> Refused:
 
 @operation(role="tester", idempotent=True)
 async def resend_message(ctx: Context, message_id: MessageId) -> Sent:
-    """Send a dead letter anew, for a week: your own, or one to you."""
+    """Send a dead letter again, valid for a week: one from you or to you."""
     row = await messages.get(ctx.tx, ctx.installation_id, message_id, lock=True)
     if row is None or row["deleted_at"] is not None:
         raise _unknown_error(f"There is no message {message_id!r} to send again.")
@@ -257,7 +259,7 @@ async def get_messages(
     thread_id: Annotated[MessageId | None, Field(description="that thread instead")] = None,
     cursor: Cursor = None,
 ) -> Messages:
-    """Your unread messages, most urgent first; each comes again until mark_message_read."""
+    """Return your unread messages, most urgent first. Each returns until mark_message_read."""
     me = (ctx.tx, ctx.installation_id, ctx.actor.name)
     if thread_id is None and state == "unread":
         rows = _first_that_fit(await mailbox.due(*me, limit))
@@ -348,8 +350,11 @@ def _first_that_fit(rows: Sequence[Row]) -> list[Row]:
 
 
 @operation(role="observer", idempotent=True, quiet=True, presence="any")
-async def mark_message_read(ctx: Context, message_id: MessageId | MessageIds) -> Marked:
-    """Say that you have read a message, or several: they do not come again."""
+async def mark_message_read(
+    ctx: Context,
+    message_id: Annotated[MessageId | MessageIds, Field(description="one id or several")],
+) -> Marked:
+    """Mark messages as read. They are not delivered again."""
     wanted = [message_id] if isinstance(message_id, str) else list(dict.fromkeys(message_id))
     me = (ctx.tx, ctx.installation_id, ctx.actor.name)
     receipts = {row["message_id"]: row for row in await mailbox.mine(*me, wanted)}
@@ -371,7 +376,7 @@ async def mark_message_read(ctx: Context, message_id: MessageId | MessageIds) ->
 
 @operation(role="tester", idempotent=True, destructive=True)
 async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
-    """Take back a message of yours from all who have not read it, or drop one sent to you."""
+    """Take your message back from all who have not read it, or drop one sent to you."""
     row = await messages.get(ctx.tx, ctx.installation_id, message_id, lock=True)
     if row is None or row["sender"] != ctx.actor.name:
         if not await mailbox.drop(ctx.tx, ctx.installation_id, ctx.actor.name, message_id):

@@ -26,6 +26,8 @@ MOST_TOKENS: dict[Role, int] = {
     "tech-lead": 6500,
 }
 MOST_INSTRUCTIONS = 250
+# Of an argument's description.
+MOST_WORDS = 12
 EVERY = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
 
 
@@ -58,6 +60,15 @@ def test_a_tools_schema_names_every_argument_and_what_is_required(operation: Ope
     Draft202012Validator.check_schema(shown)
     assert shown["properties"].keys() == operation.arguments.model_fields.keys()
     assert shown.get("required") == whole.get("required")
+
+
+@EVERY
+def test_every_argument_is_described_in_at_most_a_dozen_words(operation: Operation) -> None:
+    for name, schema in WHOLE[operation.name]["properties"].items():
+        kinds = [schema, *schema.get("anyOf", [])]
+        described = [each["description"] for each in kinds if "description" in each]
+        assert described, f"{operation.name}: {name} has no description"
+        assert all(len(each.split()) <= MOST_WORDS for each in described), described
 
 
 @EVERY

@@ -22,7 +22,7 @@ async def github_move_card(
     | None = None,
     fence: Fence | None = None,
 ) -> Writes:
-    """Set the Status of an issue or pull request on a board; it is put there if it is missing."""
+    """Set the Status of an issue or pull request on a board, and add it there if missing."""
     task, where, number = await thread_of(ctx, issue, fence)
     here = (ctx.tx, ctx.installation_id)
     pull = await mirror_rows.pull_request(*here, where["id"], number)

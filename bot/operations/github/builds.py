@@ -27,12 +27,14 @@ async def github_report_check(
     ctx: Context,
     repository: RepositoryName,
     sha: Sha,
-    name: Annotated[str, Field(min_length=1, max_length=100)],
-    conclusion: Conclusion | None = None,
-    title: Annotated[str, Field(max_length=250)] = "",
-    summary: Annotated[str, Field(max_length=60_000)] = "",
+    name: Annotated[str, Field(min_length=1, max_length=100, description="the check's name")],
+    conclusion: Annotated[
+        Conclusion | None, Field(description="without it the check is in progress")
+    ] = None,
+    title: Annotated[str, Field(max_length=250, description="one line")] = "",
+    summary: Annotated[str, Field(max_length=60_000, description="Markdown")] = "",
 ) -> Write:
-    """Report what you checked on a commit; without a conclusion it is in progress."""
+    """Report the result of a check on a commit."""
     where = await visible_repository(ctx, repository)
     arguments: dict[str, Any] = {
         "name": name,
@@ -51,9 +53,9 @@ async def github_run_workflow(
     repository: RepositoryName,
     workflow: Workflow,
     ref: Annotated[Branch | None, Field(description="by default the default branch")] = None,
-    inputs: Inputs = {},  # noqa: B006 - pydantic copies it
+    inputs: Annotated[Inputs, Field(description="inputs of workflow_dispatch")] = {},  # noqa: B006 - pydantic copies it
 ) -> Write:
-    """Start a workflow that has workflow_dispatch; the result names its run."""
+    """Start a workflow that has workflow_dispatch. The result has the run's id."""
     where = await visible_repository(ctx, repository)
     arguments = {"workflow": workflow, "ref": ref or where["default_branch"], "inputs": inputs}
     return await write(
@@ -63,9 +65,11 @@ async def github_run_workflow(
 
 @operation(role="tech-lead", reaches_github=True, idempotent=True, destructive=True)
 async def github_cancel_workflow(
-    ctx: Context, repository: RepositoryName, run_id: Annotated[int, Field(ge=1, lt=2**63)]
+    ctx: Context,
+    repository: RepositoryName,
+    run_id: Annotated[int, Field(ge=1, lt=2**63, description="the run's id")],
 ) -> Write:
-    """Cancel a workflow run; one that has ended stays as it ended."""
+    """Cancel a workflow run. A run that has ended stays as it is."""
     where = await visible_repository(ctx, repository)
     return await write(
         ctx, "workflow_cancel", where, f"run {where['id']} {run_id}", {"run_id": run_id}

@@ -1,6 +1,8 @@
 """What agents say on issues and pull requests."""
 
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field
 
 from bot.comments import history
 from bot.errors import Refused
@@ -21,15 +23,17 @@ async def github_comment_issue(
     ctx: Context,
     issue: TaskRef,
     body: Body = "",
-    action: Literal["create", "edit", "delete", "minimize", "react"] = "create",
+    action: Annotated[
+        Literal["create", "edit", "delete", "minimize", "react"], Field(description="what to do")
+    ] = "create",
     comment_id: CommentId | None = None,
-    reaction: Reaction | None = None,
-    reason: Reason = "OUTDATED",
+    reaction: Annotated[Reaction | None, Field(description="for react")] = None,
+    reason: Annotated[Reason, Field(description="for minimize")] = "OUTDATED",
     fence: Fence | None = None,
 ) -> Write:
-    """Comment on an issue or pull request; edit, delete or minimize a comment of yours; react.
+    """Comment on an issue or pull request, react, or edit, delete or minimize your own comment.
 
-    With the fence of your lease, it is dropped should the lease expire before it goes out.
+    With a fence, the comment is dropped if your lease expires before it is sent.
     """
     _check_action(action, comment_id, reaction)
     task, where, number = await thread_of(ctx, issue, fence)

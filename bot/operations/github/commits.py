@@ -49,10 +49,14 @@ class File(BaseModel):
 @operation(role="developer", reaches_github=True, destructive=True)
 async def github_commit_files(
     ctx: Context,
-    branch: Branch,
-    message: Annotated[str, Field(min_length=1, max_length=10_000)],
-    files: Annotated[list[File], Field(max_length=200)] = [],  # noqa: B006 - pydantic copies it
-    delete: Annotated[list[Path], Field(max_length=200)] = [],  # noqa: B006
+    branch: Annotated[Branch, Field(description="the branch to commit to")],
+    message: Annotated[
+        str, Field(min_length=1, max_length=10_000, description="the commit message")
+    ],
+    files: Annotated[
+        list[File], Field(max_length=200, description="files with their whole new content")
+    ] = [],  # noqa: B006 - pydantic copies it
+    delete: Annotated[list[Path], Field(max_length=200, description="paths to delete")] = [],  # noqa: B006
     head: Annotated[Sha, Field(description="the commit you build on; else the newest known")]
     | None = None,
     task: TaskRef | None = None,
@@ -61,9 +65,9 @@ async def github_commit_files(
     base: Annotated[Branch, Field(description="where a new branch starts; else the default")]
     | None = None,
 ) -> Write:
-    """Commit several files at once to a branch, which is opened if it is missing.
+    """Commit several files to a branch, which is created if it is missing.
 
-    If somebody committed meanwhile nothing is done, and the error has the new head.
+    If the branch moved meanwhile nothing is committed, and the error has the new head.
     """
     row, where = await work_place(ctx, task, fence, repository)
     _check_files(files, delete)

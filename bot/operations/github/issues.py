@@ -30,7 +30,8 @@ from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
 Labels: TypeAlias = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=50)]], Field(max_length=50)
+    list[Annotated[str, Field(min_length=1, max_length=50)]],
+    Field(max_length=50, description="labels that the repository has"),
 ]
 IssueRefs: TypeAlias = Annotated[list[TaskRef], Field(max_length=50)]
 Milestone: TypeAlias = Annotated[str, Field(max_length=256, description="its title; empty: none")]
@@ -48,7 +49,7 @@ async def github_create_issue(
     assignees: Logins = [],  # noqa: B006
     milestone: Milestone | None = None,
 ) -> Write:
-    """Open an issue. For one that agents shall work on use create_task."""
+    """Open an issue. If agents are to work on it, call create_task instead."""
     where = await visible_repository(ctx, repository)
     arguments: dict[str, Any] = {"title": title, "body": body, "labels": labels}
     await check_labels(ctx, where, labels)
@@ -67,17 +68,22 @@ async def github_update_issue(
     issue: TaskRef,
     title: Title | None = None,
     body: Body | None = None,
-    state: Literal["open", "completed", "not_planned"] | None = None,
+    state: Annotated[
+        Literal["open", "completed", "not_planned"] | None,
+        Field(description="open, or closed for this reason"),
+    ] = None,
     labels: Labels | None = None,
     assignees: Logins | None = None,
     milestone: Milestone | None = None,
     type: IssueType | None = None,  # noqa: A002 - GitHub's name for it
     parent: Annotated[str, Field(max_length=300, description="owner/repo#12; empty: none")]
     | None = None,
-    blocked_by: IssueRefs | None = None,
+    blocked_by: Annotated[
+        IssueRefs | None, Field(description="issues that must close first")
+    ] = None,
     fence: Fence | None = None,
 ) -> Writes:
-    """Change what is given and leave the rest; lists are whole: what they lack is taken off."""
+    """Change the fields that you pass. A list replaces the whole list."""
     held, where, number = await thread_of(ctx, issue, fence)
     row = await _mirrored(ctx, where, number, issue)
     await check_labels(ctx, where, labels or [])

@@ -35,11 +35,11 @@ async def github_create_pr(
     repository: RepositoryName | None = None,
     base: Annotated[Branch | None, Field(description="the default branch when left out")] = None,
     body: Body = "",
-    draft: bool = False,  # noqa: FBT001, FBT002 - callers name their arguments
+    draft: Annotated[bool, Field(description="true: not ready for review")] = False,  # noqa: FBT002 - callers name their arguments
 ) -> Write:
-    """Open a pull request, for a task you hold or in a repository.
+    """Open a pull request for a task that you hold, or in a repository.
 
-    A task's issue closes with the merge. One that is open for the branch already is adopted.
+    Its merge closes the task's issue. If the branch has an open pull request, that one is used.
     """
     row, where = await work_place(ctx, task, fence, repository)
     base = base or where["default_branch"]
@@ -90,15 +90,17 @@ async def github_update_pr(
     pull_request: PullRef,
     title: Title | None = None,
     body: Body | None = None,
-    state: Literal["open", "closed"] | None = None,
-    draft: bool | None = None,  # noqa: FBT001 - callers name their arguments
-    reviewers: Logins | None = None,
-    merge: Merge | None = None,
+    state: Annotated[
+        Literal["open", "closed"] | None, Field(description="close or reopen it")
+    ] = None,
+    draft: Annotated[bool | None, Field(description="false: ready for review")] = None,
+    reviewers: Annotated[Logins | None, Field(description="logins to ask for a review")] = None,
+    merge: Annotated[Merge | None, Field(description="merge it by this method")] = None,
     sha: Annotated[Sha, Field(description="for merge: the head you looked at")] | None = None,
 ) -> Writes:
-    """Change what is given: texts, draft or ready, whom to ask for review; or merge it.
+    """Change the fields that you pass, ask for reviews, or merge.
 
-    Agents merge where the repository's settings allow it.
+    Agents may merge where the repository's settings allow it.
     """
     where, row = await pull_of(ctx, pull_request)
     number = {"number": row["number"]}
@@ -177,15 +179,18 @@ async def github_review_pr(
     ctx: Context,
     pull_request: PullRef,
     body: Body = "",
-    event: Verdict = "COMMENT",
-    comments: Annotated[list[LineComment], Field(max_length=50)] = [],  # noqa: B006
+    event: Annotated[Verdict, Field(description="your verdict")] = "COMMENT",
+    comments: Annotated[
+        list[LineComment], Field(max_length=50, description="comments on lines")
+    ] = [],  # noqa: B006
     reply_to: Annotated[CommentId, Field(description="a review comment to answer instead")]
     | None = None,
     sha: Annotated[Sha, Field(description="the head you looked at")] | None = None,
 ) -> Write:
-    """Review a pull request, with comments on its lines; or answer a review comment.
+    """Review a pull request with comments on lines, or reply to a review comment.
 
-    GitHub lets nobody judge their own: on a pull request of agents the verdict is a text.
+    On a pull request of an agent the verdict is sent as text, because GitHub lets no account
+    approve its own.
     """
     where, row = await pull_of(ctx, pull_request)
     target = on_issue(where, row["number"])

@@ -44,17 +44,19 @@ async def github_search(
     ctx: Context,
     query: Words,
     repository: RepositoryName | None = None,
-    kind: Kind | None = None,
-    state: Literal["open", "closed"] | None = None,
+    kind: Annotated[Kind | None, Field(description="only this kind")] = None,
+    state: Annotated[
+        Literal["open", "closed"] | None, Field(description="only in this state")
+    ] = None,
     label: Label | None = None,
     author: Login | None = None,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> FoundTexts:
-    """Issues, pull requests, comments and reviews that have all the words, newest first.
+    """Search issues, pull requests, comments and reviews that have all the words, newest first.
 
-    `state` and `label` are those of the issue or pull request. A page may hold fewer than
-    `limit`; go on while there is a next_cursor.
+    `state` and `label` are those of the issue or pull request. A short page may have a
+    next_cursor.
     """
     words = _words(query)
     where = await visible_repository(ctx, repository) if repository else None

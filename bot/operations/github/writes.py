@@ -15,7 +15,7 @@ from bot.times import SECOND, stamp
 from store.outbox import writes
 from store.tables.outbox import WriteRow
 
-WriteId = Annotated[str, Field(max_length=40)]
+WriteId = Annotated[str, Field(max_length=40, description="the write's id")]
 
 
 def _final(answer: Write) -> bool:
@@ -24,7 +24,7 @@ def _final(answer: Write) -> bool:
 
 @operation(role="observer", reads_only=True, settled=_final)
 async def get_write(ctx: Context, write_id: WriteId) -> Write:
-    """What became of a write of yours: queued, sent with its result, or refused with the reason."""
+    """Return the state of your write: queued, sent with its result, or refused with a reason."""
     row = await _own_write(ctx, write_id)
     live = row["state"] in writes.LIVE
     ahead = await writes.ahead(ctx.tx, ctx.installation_id, row["seq"]) if live else 0
@@ -46,7 +46,7 @@ async def _own_write(ctx: Context, write_id: str) -> WriteRow:
 
 @operation(role="tester", idempotent=True, destructive=True)
 async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
-    """Call back a write of yours that has not gone out, with the branch queued for its PR."""
+    """Cancel a write of yours that is not sent yet; for a pull request, its new branch too."""
     row = await _own_write(ctx, write_id)
     if row["author"] != ctx.actor.name:
         await presence.check_presence(ctx.tx, ctx.actor, "at_work")
@@ -101,7 +101,7 @@ class BudgetNow(Answer):
 
 @operation(role="observer", reads_only=True)
 async def get_budget(ctx: Context) -> BudgetNow:
-    """What is left of GitHub's limits, who spent what, what is queued and when it goes out."""
+    """Return what is left of GitHub's limits, who used it, what is queued and until when."""
     now = await usage.of(ctx.tx, ctx.installation_id)
     return BudgetNow(
         buckets=now.buckets,

@@ -76,15 +76,17 @@ async def claim_task(
     task: TaskRef | None = None,
     repository: RepositoryName | None = None,
     label: Label | None = None,
-    capability: Capability | None = None,
-    size: Size | None = None,
-    lease_s: LeaseSeconds | None = None,
+    capability: Annotated[Capability | None, Field(description="only tasks that need it")] = None,
+    size: Annotated[Size | None, Field(description="only tasks of this size")] = None,
+    lease_s: Annotated[
+        LeaseSeconds | None, Field(description="the lease's length in seconds")
+    ] = None,
     paths: Paths | None = None,
 ) -> Claimed:
-    """Take a task, or the best ready one: highest priority, then fewest failures, then oldest.
+    """Claim a task, or the best ready one: highest priority, then fewest failures, then oldest.
 
-    Its holder alone works on it until the lease ends; any call renews it. Claiming what you hold
-    returns the lease you have.
+    Only you work on it until the lease ends; every call renews the lease. Claiming a task that
+    you hold returns your lease.
     """
     has = None  # a person can do anything
     if not ctx.actor.is_person:
@@ -256,11 +258,11 @@ async def release_task(
     ctx: Context,
     task: TaskRef,
     fence: Fence | None = None,
-    note: Note | None = None,
+    note: Annotated[Note | None, Field(description="for the next holder")] = None,
 ) -> OneTask:
-    """Give a task back unfinished; `note` is what its next holder should know.
+    """Give a task back unfinished.
 
-    A tech-lead may also take it from another, and a person from an agent.
+    A tech-lead can take it from any holder, a person from an agent.
     """
     row = await visible_task(ctx, task, lock=True)
     if row["lease_id"] is None:
@@ -295,7 +297,7 @@ WHY = Slash("why", "why this task can or cannot be claimed", reply=_why_reply)
 
 @operation(role="observer", reads_only=True, slashes=(WHY,))
 async def explain_task(ctx: Context, task: TaskRef) -> Explained:
-    """Why you can or cannot claim a task: who holds it, what blocks it, what would change that."""
+    """Explain why you can or cannot claim a task, and what would change that."""
     row = eligibility.by_now(await visible_task(ctx, task), ctx.now)
     waits = await eligibility.waits(ctx.tx, ctx.actor, row)
     mine = row["holder"] == ctx.actor.name

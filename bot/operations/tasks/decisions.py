@@ -37,8 +37,14 @@ ASSIGN = Slash("assign", "reserve this task for an agent; without one, for nobod
 
 
 @operation(role="tech-lead", presence="at_work", slashes=(ASSIGN,))
-async def assign_task(ctx: Context, task: TaskRef, agent_id: Assignee | None = None) -> OneTask:
-    """Reserve a task for an agent, which claims it within a day; without one, free it."""
+async def assign_task(
+    ctx: Context,
+    task: TaskRef,
+    agent_id: Annotated[
+        Assignee | None, Field(description="an agent's id; none: end the reservation")
+    ] = None,
+) -> OneTask:
+    """Reserve a task for one agent for a day, or end the reservation."""
     row = await visible_task(ctx, task, lock=True)
     if row["holder"]:
         raise Refused(
@@ -98,16 +104,23 @@ class Changed(OneTask):
 async def change_task(
     ctx: Context,
     task: TaskRef,
-    hold: bool | None = None,  # noqa: FBT001 - an argument by name on every surface
-    priority: Priority | None = None,
-    size: Size | None = None,
-    capabilities: Annotated[list[Capability], Field(max_length=20)] | None = None,
-    state: Decided | None = None,
-    blocked_by: TaskRef | None = None,
-    unblocked_by: TaskRef | None = None,
-    note: Note | None = None,
+    hold: Annotated[
+        bool | None, Field(description="true: nobody works on it; false: resume")
+    ] = None,
+    priority: Annotated[Priority | None, Field(description="how urgent it is")] = None,
+    size: Annotated[Size | None, Field(description="how much work it is")] = None,
+    capabilities: Annotated[
+        list[Capability], Field(max_length=20, description="what the task needs")
+    ]
+    | None = None,
+    state: Annotated[Decided | None, Field(description="end the task; pending: retry it")] = None,
+    blocked_by: Annotated[
+        TaskRef | None, Field(description="an issue that must close first")
+    ] = None,
+    unblocked_by: Annotated[TaskRef | None, Field(description="no longer a blocker")] = None,
+    note: Annotated[Note | None, Field(description="the reason")] = None,
 ) -> Changed:
-    """Decide about a task: hold, reprioritise, end it, or retry it (`state` pending)."""
+    """Put a task on hold, change its priority, end it, or retry it."""
     row = await visible_task(ctx, task, lock=True)
     fields = _fields(priority, size, capabilities)
     if not fields and all(each is None for each in (hold, state, blocked_by, unblocked_by)):

@@ -24,7 +24,7 @@ Question: TypeAlias = Annotated[
     Field(
         min_length=1,
         max_length=4000,
-        description="asks people in a comment; your lease waits for it, or your next report",
+        description="asks people in a comment; your lease waits for the answer",
     ),
 ]
 
@@ -33,16 +33,16 @@ Question: TypeAlias = Annotated[
 async def update_task_status(
     ctx: Context,
     task: TaskRef,
-    status: REPORTED,
+    status: Annotated[REPORTED, Field(description="the task's state now")],
     fence: Fence | None = None,
-    progress: Annotated[int, Field(ge=0, le=100)] | None = None,
-    note: Note | None = None,
-    result: Annotated[str, Field(max_length=20_000)] | None = None,
+    progress: Annotated[int, Field(ge=0, le=100, description="percent")] | None = None,
+    note: Annotated[Note | None, Field(description="what people read on the card")] = None,
+    result: Annotated[str, Field(max_length=20_000, description="the outcome")] | None = None,
     question: Question | None = None,
 ) -> OneTask:
-    """Say how far you are.
+    """Report how far you are.
 
-    in_review keeps your lease without end; completed closes the issue; failed gives up.
+    in_review keeps your lease without end; completed closes the issue; failed gives the task up.
     """
     row = await held_task(ctx, task, fence, even_on_hold=True)
     if row["state"] != status or question is not None:
