@@ -13,7 +13,8 @@ from bot.identity.keyring import Keys
 from bot.mirror import reads
 from bot.outbox import fairness
 from bot.outbox.kinds import KINDS
-from bot.outbox.sending import fenced_off, only_looks, write_out
+from bot.outbox.outcomes import only_looks
+from bot.outbox.sending import carry_out, fence_error
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.fetch import backfills, pending_reads
@@ -67,7 +68,7 @@ class Sender(Channel):
         if turn.read:
             await look_up(self, self.keys, turn.read)
         elif turn.write:
-            await write_out(self, self.keys, turn.write)
+            await carry_out(self, self.keys, turn.write)
         elif turn.page:
             await fill(self, self.keys, turn.page)
         if turn.page or (turn.read and turn.read["priority"] == reads.LATER):
@@ -123,7 +124,7 @@ async def _begin(tx: Tx, write: WriteRow, now: Now) -> Turn:
     """Note that it goes out, and what that costs, before it does."""
     if only_looks(write):
         return Turn(write=write)
-    if why := await fenced_off(tx, write, now.at):
+    if why := await fence_error(tx, write, now.at):
         await outbox.finish(tx, write, "cancelled", why)
         return Turn(wait_s=0)
     if not await outbox.mark_sending(tx, write):

@@ -6,8 +6,9 @@ from bot import settings
 from bot.cli.output import say
 from bot.cli.session import open_session, safe_url
 from bot.errors import Refused
-from bot.github.client import OutcomeUnknown, Unreachable, as_app
+from bot.github.client import as_app
 from bot.github.payloads import at, text
+from bot.github.requests import NoAnswer
 from bot.settings import Settings, WrongSettings
 from store.engine.transaction import StoreError, Tx
 
@@ -51,7 +52,7 @@ async def _check_github(loaded: Settings) -> str:
         github = as_app(session, app)
         try:
             answer = await github.app_request("GET", "/app")
-        except (Unreachable, OutcomeUnknown) as exc:
+        except NoAnswer as exc:
             raise Refused("unavailable", f"{app.api_url} cannot be reached: {exc}") from exc
     if answer.status != 200:
         raise Refused("unavailable", f"{app.api_url} says: {text(at(answer.data, 'message'))}")

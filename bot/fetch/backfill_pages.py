@@ -1,4 +1,4 @@
-"""A backfill's page: asked for, brought in, and where to go on noted with it."""
+"""Fetch one page of a backfill, apply it, and note in the same transaction where to go on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,11 +10,11 @@ from bot.fetch import kinds
 from bot.fetch.answers import boards
 from bot.fetch.answers.answer import Reading
 from bot.fetch.backfill import PARTS, Part
-from bot.github import rate_limits
-from bot.github.channel import Channel, message_of
-from bot.github.client import Answer, OutcomeUnknown, TokenRefused, Unreachable, link, onward
+from bot.fetch.steps import BACKFILL_PAGE, Step, step
+from bot.github.channel import Channel
+from bot.github.outcomes import Meaning, Outcome
 from bot.github.payloads import Json, at, maybe_number, time
-from bot.github.requests import Request
+from bot.github.requests import Answer, Request, link, next_page
 from bot.identity.keyring import Keys
 from bot.mirror import reads
 from bot.times import SECOND
@@ -31,43 +31,45 @@ CHUNK = 20
 # Pages of a part: a million things are 10,000, and a list without an end ends here.
 MOST_PAGES = 20_000
 DAY = 24 * 3600 * SECOND
-# Of answers that make no sense.
-MOST_TRIES = 10
 
 
 async def fill(channel: Channel, keys: Keys, part: BackfillRow) -> None:
-    """The next page of a part: asked for, brought in, and noted where to go on."""
+    """Fetch the next page of a part, apply it, and note where to go on."""
+    read_at, prepared = await channel.store.read(lambda tx: _prepare(tx, part))
+    if prepared is None:
+        return await channel.store.write(lambda tx: backfills.mark_done(tx, part))
+    which, path, arguments = prepared
+    request = Request("GET", path)
+    outcome = await channel.ask(part["installation_id"], request, lambda d: isinstance(d, list))
+    next_step = step(BACKFILL_PAGE, outcome.meaning, part["attempts"])
+    if next_step is not Step.APPLY:
+        return await _postpone(channel, part, next_step, outcome)
+    reading = Reading(part["installation_id"], arguments, outcome.data, read_at)
     try:
-        read_at, prepared = await channel.store.read(lambda tx: _begun(tx, part))
-        if prepared is None:
-            return await channel.store.write(lambda tx: backfills.mark_done(tx, part))
-        which, path, arguments = prepared
-        answer = await channel.request(part["installation_id"], Request("GET", path))
-    except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
-        return await _failed(channel, part, f"{type(exc).__name__}: {exc}")
-    if rate_limits.limited(answer.status, answer.headers, message_of(answer)):
-        return None  # its turn comes again when GitHub lets it
-    if answer.status in (403, 404, 410):
-        why = f"{answer.status}: {message_of(answer)}"
-        log.warning("backfill refused", part=part["part"], why=why)
-        return await channel.store.write(lambda tx: backfills.mark_refused(tx, part, why))
-    if answer.status == 200 and not isinstance(answer.data, list):
-        return await _senseless(channel, part, "the answer is no list")
-    if answer.status != 200:
-        return await _failed(channel, part, f"{answer.status}: {message_of(answer)}")
-    reading = Reading(part["installation_id"], arguments, answer.data, read_at)
-    try:
-        await _bring_in(channel, keys, part, which, reading, answer, path)
+        await _bring_in(channel, keys, part, which, reading, outcome.answer, path)
     except Exception as exc:  # whatever GitHub said: the other parts go on
         log.exception("backfill page not applied", part=part["part"])
-        await _senseless(channel, part, f"{type(exc).__name__}: {exc}")
+        bad = Outcome(Meaning.MALFORMED, f"{type(exc).__name__}: {exc}")
+        next_step = step(BACKFILL_PAGE, bad.meaning, part["attempts"])
+        await _postpone(channel, part, next_step, bad)
 
 
-async def _begun(tx: Tx, part: BackfillRow) -> tuple[int, tuple[Part, str, Row] | None]:
-    return await tx.now(), await _prepared(tx, part)
+async def _postpone(channel: Channel, part: BackfillRow, next_step: Step, outcome: Outcome) -> None:
+    if next_step is Step.WAIT:
+        return  # its turn comes again when GitHub lets it
+    if next_step is Step.GIVE_UP:
+        log.warning("backfill part given up", part=part["part"], why=outcome.why)
+        await channel.store.write(lambda tx: backfills.mark_refused(tx, part, outcome.why))
+    else:
+        log.warning("backfill part put off", part=part["part"], why=outcome.why)
+        await channel.store.write(lambda tx: backfills.mark_failed(tx, part, outcome.why))
 
 
-async def _prepared(tx: Tx, part: BackfillRow) -> tuple[Part, str, Row] | None:
+async def _prepare(tx: Tx, part: BackfillRow) -> tuple[int, tuple[Part, str, Row] | None]:
+    return await tx.now(), await _next_request(tx, part)
+
+
+async def _next_request(tx: Tx, part: BackfillRow) -> tuple[Part, str, Row] | None:
     """The part, its next page, and what its answer needs; None when there is nothing to fetch."""
     here = (part["installation_id"], part["repository_id"])
     if part["part"].startswith(boards.ITEMS):
@@ -115,7 +117,7 @@ async def _bring_in(
         await channel.store.write(
             lambda tx, c=chunk: _apply(tx, keys, part, which, c)  # type: ignore[misc]
         )
-    place = _place(part, which, reading, onward(answer, path))
+    place = _place(part, which, reading, next_page(answer, path))
 
     async def last(tx: Tx) -> None:
         if not await backfills.lock(tx, part):
@@ -202,17 +204,3 @@ def _expected(part: BackfillRow, answer: Answer) -> int | None:
     query = parse_qs(urlsplit(link(answer, "last") or "").query)
     page = query.get("page", [""])[0]
     return int(page) * 100 if page.isdecimal() else None
-
-
-async def _senseless(channel: Channel, part: BackfillRow, why: str) -> None:
-    """It may be better the next time; if it never is, the part is let go, and says why."""
-    if part["attempts"] < MOST_TRIES:
-        await _failed(channel, part, why)
-        return
-    log.warning("backfill given up", part=part["part"], why=why)
-    await channel.store.write(lambda tx: backfills.mark_refused(tx, part, why))
-
-
-async def _failed(channel: Channel, part: BackfillRow, why: str) -> None:
-    log.warning("backfill put off", part=part["part"], why=why)
-    await channel.store.write(lambda tx: backfills.mark_failed(tx, part, why))

@@ -1,14 +1,15 @@
-"""A read's way: asked of GitHub, page by page, and brought into the mirror."""
+"""Perform one pending read: ask GitHub, page by page, and apply the answer to the mirror."""
+
+from dataclasses import replace
 
 import structlog
 
 from bot.fetch import kinds
 from bot.fetch.answers.answer import Reading
-from bot.github import rate_limits
-from bot.github.channel import Channel, message_of
-from bot.github.client import Answer, OutcomeUnknown, TokenRefused, Unreachable, link, onward
-from bot.github.payloads import at
-from bot.github.requests import Request
+from bot.fetch.steps import LATER_READ, READ, Step, step
+from bot.github.channel import Channel
+from bot.github.outcomes import Meaning, Outcome
+from bot.github.requests import Request, link, next_page
 from bot.identity.keyring import Keys
 from bot.mirror import reads
 from bot.times import SECOND
@@ -19,169 +20,137 @@ from store.tables.fetch import PendingReadRow
 
 log = structlog.get_logger()
 
+# Pages of a list that are read at most.
 MOST_PAGES = 10
-# Of answers that make no sense.
-MOST_TRIES = 10
 
 
 async def look_up(channel: Channel, keys: Keys, read: PendingReadRow) -> None:
-    """Ask, and bring in the answer; or note why not, and when to ask again."""
+    """Ask GitHub and apply the answer; or note why not, and when to ask again."""
     read_at = await channel.store.read(lambda tx: tx.now())
+    path, read = await _locate(channel, read)
+    if path is None:
+        return await _settle(channel, read)
+    outcome, is_whole = await _ask(channel, read, path)
+    steps = LATER_READ if read["priority"] == reads.LATER else READ
+    next_step = step(steps, outcome.meaning, read["attempts"])
+    if next_step is not Step.APPLY:
+        return await _postpone(channel, read, next_step, outcome)
+    reading = Reading(read["installation_id"], read["arguments"], outcome.data, read_at, is_whole)
     try:
-        path, read = await _completed(channel, read)
-        if path is None:
-            return await _answered(channel, read)
-        answer, whole = await _asked(channel, read, path)
-    except (Unreachable, TokenRefused, OutcomeUnknown) as exc:
-        return await _unanswered(channel, read, exc)
-    if answer is None or rate_limits.limited(answer.status, answer.headers, message_of(answer)):
-        return await _put_off(channel, read)
-    if why := _unusable(read, answer):
-        given_up = answer.status == 403 and read["priority"] == reads.LATER
-        if answer.status == 200:
-            return await _senseless(channel, read, why)
-        return await (_answered if given_up else _failed)(channel, read, why)
-    reading = Reading(read["installation_id"], read["arguments"], answer.data, read_at, whole)
-    try:
-        await _done(channel, keys, read, reading, answer.status)
+        await _apply(channel, keys, read, reading, outcome)
     except Exception as exc:  # whatever GitHub said: it must not hold up the writes
         log.exception("read not applied", kind=read["kind"], subject=read["subject"])
-        await _senseless(channel, read, f"{type(exc).__name__}: {exc}")
+        bad = Outcome(Meaning.MALFORMED, f"{type(exc).__name__}: {exc}")
+        await _postpone(channel, read, step(steps, bad.meaning, read["attempts"]), bad)
 
 
-async def _completed(channel: Channel, read: PendingReadRow) -> tuple[str | None, PendingReadRow]:
-    """Where to ask, None if there is nothing (any more); and the read with all its arguments."""
+async def _locate(channel: Channel, read: PendingReadRow) -> tuple[str | None, PendingReadRow]:
+    """The path to ask, None if there is nothing to ask; and the read with all its arguments."""
     kind = kinds.KINDS.get(read["kind"])
     if kind is None:
-        return None, read  # another version asked for it
-    arguments = await channel.store.read(lambda tx: _arguments(tx, kind, read))
+        return None, read  # a newer version queued it
+    arguments = await channel.store.read(lambda tx: _complete_arguments(tx, kind, read))
     if arguments is None:
         return None, read
     path = kind.path(arguments)
     if not path.startswith("/"):
-        name = await _repository_of(channel, read)
+        name = await _repository_name(channel, read)
         if name is None:
             return None, read
         path = f"/repos/{name}/{path}"
     return path, {**read, "arguments": arguments}
 
 
-async def _arguments(tx: Tx, kind: kinds.Kind, read: PendingReadRow) -> Row | None:
+async def _complete_arguments(tx: Tx, kind: kinds.Kind, read: PendingReadRow) -> Row | None:
     i = read["installation_id"]
     known = await mirror_rows.installation(tx, i)
     if known and known["gone_at"] is not None and read["kind"] != "installation":
-        return None  # it answers nothing; when it is back, all is fetched anew
+        return None  # GitHub answers nothing; when it is back, everything is fetched again
     return await kind.complete(tx, i, read["arguments"])
 
 
-async def _asked(channel: Channel, read: PendingReadRow, path: str) -> tuple[Answer | None, bool]:
-    i, items = read["installation_id"], kinds.KINDS[read["kind"]].items
-    answer, whole = await _list(channel, i, path, items)
-    if answer and answer.status == 404 and read["kind"] in kinds.SINGLE:
-        answer = await _looked_into(channel, read, answer)
-    return answer, whole
-
-
-def _unusable(read: PendingReadRow, answer: Answer) -> str | None:
-    if answer.status not in (200, 404, 410):
-        return f"{answer.status}: {message_of(answer)}"
-    lists = kinds.KINDS[read["kind"]].lists
-    if lists and answer.status == 200 and not isinstance(answer.data, list):
-        return "the answer is no list"
-    return None
-
-
-async def _looked_into(channel: Channel, read: PendingReadRow, answer: Answer) -> Answer | None:
-    """A 404 where the repository itself can be seen: it is gone. None: the turn was lost."""
-    i = read["installation_id"]
-    if not await channel.store.write(lambda tx: channel.may_go_on(tx, i)):
-        return None
-    path = f"/repositories/{read['arguments']['repository_id']}"
-    there = await channel.request(i, Request("GET", path))
-    if rate_limits.limited(there.status, there.headers, message_of(there)):
-        return None
-    return Answer(410, answer.headers, answer.data) if there.status == 200 else answer
-
-
-async def _answered(channel: Channel, read: PendingReadRow, why: str | None = None) -> None:
-    """There is nothing to ask, or the App was not granted it: new permissions fetch all anew."""
-    if why:
-        log.warning("read refused", kind=read["kind"], subject=read["subject"], why=why)
-    await channel.store.write(lambda tx: pending_reads.mark_answered(tx, read, why))
-
-
-async def _senseless(channel: Channel, read: PendingReadRow, why: str) -> None:
-    """It may be better the next time; if it never is, it is let go, and the row says why."""
-    given_up = read["attempts"] >= MOST_TRIES
-    await (_answered if given_up else _failed)(channel, read, why)
-
-
-async def _unanswered(channel: Channel, read: PendingReadRow, exc: Exception) -> None:
-    await _failed(channel, read, f"{type(exc).__name__}: {exc}")
-    if isinstance(exc, TokenRefused) and exc.status in (403, 404):
-        # Perhaps removed or suspended, and the delivery that told so was lost.
-        i = read["installation_id"]
-        this = reads.installation(i, reads.NOW)
-        await channel.store.write(lambda tx: reads.queue(tx, i, this))
-
-
-async def _repository_of(channel: Channel, read: PendingReadRow) -> str | None:
+async def _repository_name(channel: Channel, read: PendingReadRow) -> str | None:
     here = (read["installation_id"], read["arguments"]["repository_id"])
     return await channel.store.read(lambda tx: mirror_rows.repository_name(tx, *here))
 
 
-async def _list(
-    channel: Channel, installation_id: int, path: str, items: str | None
-) -> tuple[Answer | None, bool]:
-    """One answer, or the pages of a list put together; and whether that is all of it.
-
-    None: between two pages the turn was lost.
-    """
-    answer = await channel.request(installation_id, Request("GET", path))
-    whole = at(answer.data, items) if items else answer.data
-    following = onward(answer, path, items)
-    for _ in range(MOST_PAGES - 1):
-        if answer.status != 200 or following is None or not isinstance(whole, list):
+async def _ask(channel: Channel, read: PendingReadRow, path: str) -> tuple[Outcome, bool]:
+    """The outcome, with all pages of a list in one answer; and whether that is all of it."""
+    i, kind = read["installation_id"], kinds.KINDS[read["kind"]]
+    outcome = await channel.ask(i, Request("GET", path), kind.fits)
+    if outcome.status == 404 and read["kind"] in kinds.SINGLE:
+        return await _confirm_absence(channel, read, outcome), True
+    if not kind.lists:
+        return outcome, True
+    entries = []
+    for page in range(1, MOST_PAGES + 1):
+        if outcome.meaning is not Meaning.DONE:
+            return outcome, False
+        entries += kind.entries(outcome.data)
+        following = next_page(outcome.answer, path, kind.items)
+        if following is None or page == MOST_PAGES:
             break
-        if not await channel.store.write(lambda tx: channel.may_go_on(tx, installation_id)):
-            return None, False
-        answer = await channel.request(installation_id, Request("GET", following))
-        more = at(answer.data, items) if items else answer.data
-        whole = whole + more if isinstance(more, list) else None
-        following = onward(answer, following, items)
-    data = whole if answer.status == 200 else answer.data
-    return Answer(answer.status, answer.headers, data), link(answer) is None
+        path = following
+        outcome = await channel.ask_next(i, Request("GET", path), kind.fits)
+    answer = replace(outcome.answer, data=entries)
+    return replace(outcome, answer=answer), link(answer) is None
 
 
-async def _done(
-    channel: Channel, keys: Keys, read: PendingReadRow, reading: Reading, status: int
+async def _confirm_absence(channel: Channel, read: PendingReadRow, absent: Outcome) -> Outcome:
+    """A 404 where the App can see the repository means that the thing is gone: 410."""
+    path = f"/repositories/{read['arguments']['repository_id']}"
+    there = await channel.ask_next(read["installation_id"], Request("GET", path))
+    if not there.answered or there.meaning is Meaning.LIMITED:
+        return there
+    return replace(absent, status=410) if there.meaning is Meaning.DONE else absent
+
+
+async def _postpone(
+    channel: Channel, read: PendingReadRow, next_step: Step, outcome: Outcome
+) -> None:
+    if next_step is Step.WAIT:
+        await channel.store.write(lambda tx: _put_off(tx, read))
+    elif next_step is Step.GIVE_UP:
+        await _settle(channel, read, outcome.why)
+    else:
+        await _retry(channel, read, outcome)
+
+
+async def _settle(channel: Channel, read: PendingReadRow, why: str | None = None) -> None:
+    """There is nothing to ask, or GitHub will not answer it."""
+    if why:
+        log.warning("read given up", kind=read["kind"], subject=read["subject"], why=why)
+    await channel.store.write(lambda tx: pending_reads.mark_answered(tx, read, why))
+
+
+async def _put_off(tx: Tx, read: PendingReadRow) -> None:
+    await pending_reads.put_off(tx, read, await tx.now() + SECOND)
+
+
+async def _retry(channel: Channel, read: PendingReadRow, outcome: Outcome) -> None:
+    log.warning("read put off", kind=read["kind"], subject=read["subject"], why=outcome.why)
+
+    async def work(tx: Tx) -> None:
+        await pending_reads.mark_failed(tx, read, outcome.why)
+        if outcome.token_status in (403, 404):
+            # Perhaps removed or suspended, and the delivery that says so was lost.
+            i = read["installation_id"]
+            await reads.queue(tx, i, reads.installation(i, reads.NOW))
+
+    await channel.store.write(work)
+
+
+async def _apply(
+    channel: Channel, keys: Keys, read: PendingReadRow, reading: Reading, outcome: Outcome
 ) -> None:
     async def work(tx: Tx) -> None:
         if "repository_id" in read["arguments"]:
             await mirror_rows.lock_repository(tx, *reading.here)
-        if status == 200:
+        if outcome.meaning is Meaning.DONE:
             await kinds.KINDS[read["kind"]].apply(tx, keys, reading)
         else:
-            await kinds.gone(tx, read, status)
+            await kinds.apply_absence(tx, read, outcome.status)
         await pending_reads.mark_answered(tx, read)
         tx.rings.add(f"installation {read['installation_id']}")
-
-    await channel.store.write(work)
-
-
-async def _put_off(channel: Channel, read: PendingReadRow) -> None:
-    """GitHub said wait: that is no fault of the read's."""
-
-    async def work(tx: Tx) -> None:
-        await pending_reads.put_off(tx, read, await tx.now() + SECOND)
-
-    await channel.store.write(work)
-
-
-async def _failed(channel: Channel, read: PendingReadRow, why: str) -> None:
-    log.warning("read put off", kind=read["kind"], subject=read["subject"], why=why)
-
-    async def work(tx: Tx) -> None:
-        await pending_reads.mark_failed(tx, read, why)
 
     await channel.store.write(work)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from bot.fetch.answers import boards, issues, pulls, repositories, repository_settings
 from bot.fetch.answers.answer import Apply, rows
+from bot.github.payloads import at
 from bot.mirror import issue_effects
 from bot.repository.settings_file import PATH
 from store.engine.transaction import Row, Tx
@@ -70,6 +71,17 @@ class Kind:
     lists: bool = False
     items: str | None = None
     complete: Complete = _as_asked
+
+    def fits(self, data: Any) -> bool:
+        """Whether an answer's body is what this kind asks for."""
+        return not self.lists or isinstance(self._list_in(data), list)
+
+    def entries(self, data: Any) -> list[Any]:
+        """The list in a body that fits."""
+        return list(self._list_in(data))
+
+    def _list_in(self, data: Any) -> Any:
+        return at(data, self.items) if self.items else data
 
 
 def _login(arguments: Row) -> str:
@@ -209,7 +221,7 @@ KINDS: dict[str, Kind] = {
 SINGLE = ("issue", "comment", "settings")
 
 
-async def gone(tx: Tx, read: Row, status: int) -> None:
+async def apply_absence(tx: Tx, read: Row, status: int) -> None:
     """GitHub answered 404 or 410. A 404 may as well mean that the App may not see it now."""
     arguments: dict[str, Any] = read["arguments"]
     installation_id = read["installation_id"]

@@ -1,28 +1,30 @@
-"""Repair: what GitHub sent and the inbox never got, found in GitHub's log and brought in.
+"""Repair: find the deliveries that GitHub sent and the inbox never got, and bring them in.
 
-GitHub never sends again by itself. It keeps a log of three days; what is lost in it is asked for
-again, or fetched. Before that there is only the time: what changed since then is walked.
+GitHub never sends a delivery again by itself. It keeps a log of three days. Hubbub asks GitHub to
+send again what the log has and the inbox lacks, or fetches it. What is older than the log can only
+be found by time: everything that changed since then is read.
 """
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 
-from bot.fetch import backfill
+from bot.fetch import backfill, delivery_log
+from bot.fetch.delivery_log import OVERLAP, WINDOW, Survey
+from bot.fetch.steps import LOGGED_DELIVERY, Step, step
 from bot.github import limits, rate_limits, webhook_payloads
-from bot.github.channel import APP, Channel, message_of
-from bot.github.client import Answer, OutcomeUnknown, TokenRefused, Unreachable, onward
-from bot.github.payloads import Json, at, maybe_number, text, time
-from bot.github.requests import Request
+from bot.github.channel import APP, Channel
+from bot.github.outcomes import Meaning, Outcome
+from bot.github.payloads import Json, at, maybe_number
+from bot.github.requests import Request, next_page
 from bot.identity.keyring import Keys
 from bot.mirror import reads, writer
 from bot.mirror.changes import Changes
 from bot.mirror.rows import installations
 from bot.times import SECOND
 from store.engine import key_values
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.inbox import deliveries, missed_deliveries
 from store.mirror import mirror_rows as stored
 from store.mirror.freshness import LATE_AFTER, SURVEYED
@@ -31,11 +33,6 @@ from store.tables.inbox import LostDeliveryRow
 
 log = structlog.get_logger()
 
-# How far back GitHub's log goes, less what clocks may differ by.
-WINDOW = (3 * 24 * 3600 - 600) * SECOND
-# A delivery may enter the log late; and what came just now may be on its way into the inbox.
-OVERLAP = 600 * SECOND
-UNDER_WAY = 15 * SECOND
 EVERY_S = 300.0
 # Seconds between two requests; more between those that make GitHub send something.
 PACE_S = 0.1
@@ -44,8 +41,6 @@ ASKING_PACE_S = 1.0
 PATIENCE = (60 * SECOND, 300 * SECOND)
 # After GitHub could not be used.
 AGAIN_S = 30.0
-LOG = "/app/hook/deliveries"
-MOST_PAGES = 5_000
 UNDER_SURVEY = "deliveries under survey"
 # In pull mode, after so many intervals and a minute without a look the mirror is behind.
 PULL_IS_LATE = 3
@@ -62,23 +57,6 @@ class Turn:
 
 
 @dataclass
-class Survey:
-    """A walk through the log, newest first. `floor`: no further back than this."""
-
-    began: int
-    floor: int
-    # Whether the one before it ended: only then is what is older than something known, known.
-    goes_on: bool
-    next_page: str | None = f"{LOG}?per_page=100"
-    pages: int = 0
-
-    @property
-    def is_long(self) -> bool:
-        """Longer than any log of three days: this one has no end."""
-        return self.pages >= MOST_PAGES
-
-
-@dataclass
 class Repair(Channel):
     """`fetches`: webhooks do not get here at all, so that each delivery is fetched."""
 
@@ -92,16 +70,12 @@ class Repair(Channel):
     async def step(self) -> float:
         """One request, if one is due: after how many seconds to come again."""
         turn = await self.store.write(self._turn)
-        try:
-            if turn.mend:
-                return await self._tried(turn.mend)
-            if turn.survey and self._installations is not None:
-                return await self._list_installations(self._installations)
-            if turn.survey:
-                return await self._list_page()
-        except (Unreachable, OutcomeUnknown, TokenRefused) as exc:
-            log.warning("GitHub's log cannot be read", why=str(exc))
-            return AGAIN_S
+        if turn.mend:
+            return await self._mend_safely(turn.mend)
+        if turn.survey and self._installations is not None:
+            return await self._list_installations(self._installations)
+        if turn.survey:
+            return await self._list_page()
         return turn.wait_s
 
     async def release(self) -> None:
@@ -146,46 +120,50 @@ class Repair(Channel):
 
     async def _list_installations(self, path: str) -> float:
         """Once, at start: of one that is older than the log nobody tells."""
-        answer = await self.request(APP, Request("GET", path))
-        if answer.status == 200 and isinstance(answer.data, list):
-            await self.store.write(lambda tx: _installed(tx, self.keys, answer.data))
-        self._installations = onward(answer, path)
+        outcome = await self.ask(APP, Request("GET", path), _is_list)
+        if not outcome.answered:
+            return _come_again(outcome)
+        if outcome.meaning is Meaning.DONE:
+            await self.store.write(lambda tx: _apply_installations(tx, self.keys, outcome.data))
+        self._installations = next_page(outcome.answer, path)
         return PACE_S
 
     async def _list_page(self) -> float:
         survey = self._survey
         assert survey is not None
         assert survey.next_page is not None
-        answer = await self.request(APP, Request("GET", survey.next_page))
-        if _refused(answer) or not isinstance(answer.data, list):
+        outcome = await self.ask(APP, Request("GET", survey.next_page), _is_list)
+        if not outcome.answered:
+            return _come_again(outcome)
+        if outcome.meaning is not Meaning.DONE:
             self._survey = None
-            self.trouble = f"its log of deliveries: {answer.status} {message_of(answer)}"
+            self.trouble = f"its log of deliveries: {outcome.status} {outcome.words}"
             log.warning("GitHub's log cannot be read", why=self.trouble)
-            return AGAIN_S if answer.status != 200 else self.every_s
-        page = [row for each in answer.data if (row := _logged(each)) is not None]
+            return self.every_s if outcome.meaning is Meaning.MALFORMED else AGAIN_S
+        page = [row for each in outcome.data if (row := delivery_log.entry(each)) is not None]
         settled = [
             row
             for row in page
             # What is older was noted by an earlier look, and may have been given up since.
             if row["delivered_at"] >= survey.floor
-            and (self.fetches or not _under_way(row, survey.began))
+            and (self.fetches or not survey.is_under_way(row))
         ]
         news = await self.store.write(
             lambda tx: missed_deliveries.record(tx, settled, survey.began)
         )
         if news:
             log.info("deliveries are missing", found=news)
-        survey.next_page = onward(answer, survey.next_page)
+        survey.next_page = next_page(outcome.answer, survey.next_page)
         survey.pages += 1
         oldest = min((row["delivered_at"] for row in page if row["delivered_at"]), default=0)
         # Where every delivery is fetched, what is older than one that is known was seen before.
         seen_before = self.fetches and survey.goes_on and page and not news
-        if survey.next_page is None or oldest < survey.floor or seen_before or survey.is_long:
-            await self.store.write(lambda tx: self._surveyed(tx, survey))
+        if survey.next_page is None or oldest < survey.floor or seen_before or survey.is_too_long:
+            await self.store.write(lambda tx: self._end_survey(tx, survey))
             self._survey = None
         return PACE_S
 
-    async def _surveyed(self, tx: Tx, survey: Survey) -> None:
+    async def _end_survey(self, tx: Tx, survey: Survey) -> None:
         await key_values.put(tx, SURVEYED, str(survey.began))
         await key_values.put(tx, UNDER_SURVEY, "no")
         # Where nothing is told, what was looked at last is all that is known.
@@ -194,54 +172,55 @@ class Repair(Channel):
 
     # --- Brought in ------------------------------------------------------------------------------
 
-    async def _tried(self, row: LostDeliveryRow) -> float:
+    async def _mend_safely(self, row: LostDeliveryRow) -> float:
         try:
             return await self._mend(row)
-        except (Unreachable, OutcomeUnknown, TokenRefused):
-            raise
         except Exception as exc:  # whatever GitHub said of it: the others have their turn
             log.exception("delivery not brought in", guid=row["guid"])
-            await self._later(row, f"{type(exc).__name__}: {exc}")
+            await self._retry(row, f"{type(exc).__name__}: {exc}")
             return PACE_S
 
-    async def _later(self, row: LostDeliveryRow, why: str) -> None:
-        async def later(tx: Tx) -> None:
+    async def _retry(self, row: LostDeliveryRow, why: str) -> None:
+        async def work(tx: Tx) -> None:
             await missed_deliveries.record_request(tx, row, await tx.now() + PATIENCE[-1], why)
 
-        await self.store.write(later)
+        await self.store.write(work)
 
     async def _mend(self, row: LostDeliveryRow) -> float:
-        if await self.store.read(lambda tx: _arrived(tx, row)):
+        if await self.store.read(lambda tx: _is_in_inbox(tx, row)):
             await self._forget(row)
             return 0
         if self.fetches or row["attempts"] >= len(PATIENCE):
             return await self._fetch(row)
-        path = f"{LOG}/{row['delivery_id']}/attempts"
-        answer = await self.request(APP, Request("POST", path))
-        if _limited(answer):
+        outcome = await self.ask(APP, delivery_log.redelivery(row))
+        if not outcome.answered:
+            return _come_again(outcome)
+        if outcome.meaning is Meaning.LIMITED:
             return PACE_S
-        why = None if answer.status == 202 else f"{answer.status}: {message_of(answer)}"
+        why = None if outcome.meaning is Meaning.DONE else outcome.why
         wait = 0 if why else PATIENCE[row["attempts"]]
 
-        async def asked(tx: Tx) -> None:
+        async def work(tx: Tx) -> None:
             await missed_deliveries.record_request(tx, row, await tx.now() + wait, why)
 
-        await self.store.write(asked)
+        await self.store.write(work)
         return ASKING_PACE_S
 
     async def _fetch(self, row: LostDeliveryRow) -> float:
-        answer = await self.request(APP, Request("GET", f"{LOG}/{row['delivery_id']}"))
-        if _limited(answer):
-            return PACE_S
-        payload = _payload(answer)
-        if payload is not None:
+        outcome = await self.ask(
+            APP, delivery_log.one(row), lambda data: delivery_log.payload(data) is not None
+        )
+        if not outcome.answered:
+            return _come_again(outcome)
+        next_step = step(LOGGED_DELIVERY, outcome.meaning, row["attempts"])
+        if next_step is Step.GIVE_UP:
+            await self.store.write(lambda tx: _give_up(tx, row))
+        elif next_step is Step.RETRY:
+            await self._retry(row, outcome.why)
+        elif payload := delivery_log.payload(outcome.data):
             body = json.dumps(payload).encode()
             found = webhook_payloads.delivery(row["guid"], row["event"], body, payload)
             await self.store.write(lambda tx: _receive(tx, row, found))
-        elif answer.status in (200, 404, 410):
-            await self.store.write(lambda tx: _given_up(tx, row))
-        else:
-            await self._later(row, f"{answer.status}: {message_of(answer)}")
         return PACE_S
 
     async def _forget(self, row: LostDeliveryRow) -> None:
@@ -250,7 +229,7 @@ class Repair(Channel):
         )
 
 
-async def _installed(tx: Tx, keys: Keys, listed: list[Json]) -> None:
+async def _apply_installations(tx: Tx, keys: Keys, listed: list[Json]) -> None:
     read_at = await tx.now()
     for value in listed:
         if maybe_number(at(value, "id")) is None:
@@ -262,7 +241,7 @@ async def _installed(tx: Tx, keys: Keys, listed: list[Json]) -> None:
         await writer.apply(tx, keys, i, Changes((row,), reads=wanted))
 
 
-async def _arrived(tx: Tx, row: LostDeliveryRow) -> bool:
+async def _is_in_inbox(tx: Tx, row: LostDeliveryRow) -> bool:
     return await deliveries.get(tx, row["installation_id"], row["guid"]) is not None
 
 
@@ -271,7 +250,7 @@ async def _receive(tx: Tx, row: LostDeliveryRow, found: deliveries.Delivery) -> 
     await missed_deliveries.remove(tx, row["installation_id"], [row["guid"]])
 
 
-async def _given_up(tx: Tx, row: LostDeliveryRow) -> None:
+async def _give_up(tx: Tx, row: LostDeliveryRow) -> None:
     """GitHub has forgotten it: what changed since then must do."""
     log.warning("delivery is lost for good", guid=row["guid"], event_name=row["event"])
     i, repository_id = row["installation_id"], row["repository_id"]
@@ -298,33 +277,10 @@ async def _look_again(tx: Tx, installation_id: int) -> None:
     await reads.queue(tx, installation_id, reads.installation(installation_id))
 
 
-def _logged(value: Json) -> Row | None:
-    delivery_id, guid = maybe_number(at(value, "id")), text(at(value, "guid"), 80)
-    if delivery_id is None or not guid:
-        return None
-    return {
-        "installation_id": maybe_number(at(value, "installation_id")) or 0,
-        "guid": guid,
-        "delivery_id": delivery_id,
-        "repository_id": maybe_number(at(value, "repository_id")),
-        "event": text(at(value, "event"), 80),
-        "action": text(at(value, "action"), 80),
-        "delivered_at": time(at(value, "delivered_at")),
-    }
+def _is_list(data: Json) -> bool:
+    return isinstance(data, list)
 
 
-def _under_way(row: Row, now: int) -> bool:
-    return bool(row["delivered_at"] > now - UNDER_WAY)
-
-
-def _payload(answer: Answer) -> dict[str, Any] | None:
-    found = at(answer.data, "request", "payload") if answer.status == 200 else None
-    return found if isinstance(found, dict) else None
-
-
-def _limited(answer: Answer) -> bool:
-    return rate_limits.limited(answer.status, answer.headers, message_of(answer))
-
-
-def _refused(answer: Answer) -> bool:
-    return answer.status != 200 or _limited(answer)
+def _come_again(outcome: Outcome) -> float:
+    log.warning("GitHub's log cannot be read", why=outcome.why)
+    return AGAIN_S

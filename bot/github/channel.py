@@ -1,21 +1,15 @@
-"""The line to GitHub: one request at a time, and what each answer says of the limits."""
+"""The channel to GitHub: one request at a time, and what each answer says about the limits."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.github import limits, rate_limits
-from bot.github.client import (
-    REQUEST_TIMEOUT,
-    Answer,
-    GitHub,
-    OutcomeUnknown,
-    TokenRefused,
-    Unreachable,
-)
-from bot.github.payloads import at, text
+from bot.github import limits, outcomes, rate_limits
+from bot.github.client import REQUEST_TIMEOUT, GitHub
+from bot.github.outcomes import Outcome
 from bot.github.rate_limits import READ
-from bot.github.requests import Request
+from bot.github.requests import Answer, NoAnswer, Request
 from bot.times import SECOND
 from store.engine.transaction import Store, Tx
 from store.outbox import sender_leases
@@ -64,8 +58,32 @@ class Channel:
     def timing(self) -> Timing:
         return Timing(self.github.time_out)
 
+    async def ask(
+        self,
+        installation_id: int,
+        request: Request,
+        fits: Callable[[Any], bool] = lambda _: True,
+    ) -> Outcome:
+        """Send a request: what its answer means, or that no answer came."""
+        try:
+            answer = await self.request(installation_id, request)
+        except NoAnswer as exc:
+            return outcomes.classify_failure(exc)
+        return outcomes.classify(answer, fits)
+
+    async def ask_next(
+        self,
+        installation_id: int,
+        request: Request,
+        fits: Callable[[Any], bool] = lambda _: True,
+    ) -> Outcome:
+        """A further request of the same turn, if the lease can be kept and GitHub lets us."""
+        if not await self.store.write(lambda tx: self.may_go_on(tx, installation_id)):
+            return outcomes.NO_TURN
+        return await self.ask(installation_id, request, fits)
+
     async def request(self, installation_id: int, request: Request) -> Answer:
-        """Send it, and keep what the answer says about the limits."""
+        """Send a request, and store what the answer says about the limits. Raise NoAnswer."""
         try:
             # What concerns the installation itself is asked as the App: it may be suspended.
             answer = await (
@@ -75,7 +93,7 @@ class Channel:
                     installation_id, request.method, request.path, request.body
                 )
             )
-        except (Unreachable, OutcomeUnknown, TokenRefused) as exc:
+        except NoAnswer as exc:
             self.trouble = f"{type(exc).__name__}: {exc}"
             raise
         self.trouble = None
@@ -103,24 +121,5 @@ async def _observe(tx: Tx, installation_id: int, request: Request, answer: Answe
     else:
         # Its cost was taken before it went out; the next one's distance is from its answer.
         await sender_leases.record_mutation(tx, installation_id)
-    await limits.observe(tx, installation_id, answer.status, answer.headers, message_of(answer))
-
-
-def limited(answer: Answer) -> bool:
-    """Whether GitHub said wait, and not no."""
-    return rate_limits.limited(answer.status, answer.headers, message_of(answer))
-
-
-def message_of(answer: Answer) -> str:
-    """GitHub's words: the message, and what it says of each error."""
-    errors = at(answer.data, "errors")
-    each = [
-        text(e) if isinstance(e, str) else " ".join(_words(e))
-        for e in (errors if isinstance(errors, list) else [])
-    ]
-    return " ".join(part for part in (text(at(answer.data, "message")), *each) if part)[:1000]
-
-
-def _words(error: Any) -> list[str]:
-    found = (text(at(error, name)) for name in ("type", "code", "message"))
-    return [each for each in found if each]
+    words = outcomes.message_of(answer)
+    await limits.observe(tx, installation_id, answer.status, answer.headers, words)

@@ -1,7 +1,7 @@
-"""The boundary with GitHub: one request, one answer, and nothing decided here.
+"""The boundary with GitHub: one request, one answer. `bot.github.outcomes` says what it means.
 
-Of gidgethub only the part without sockets: its exceptions for a status would hide what the caller
-tells done, refused, limited and unknown by.
+Only gidgethub's part without sockets is used, because its exceptions for a status would hide
+whether a request was done, refused, limited or has an unknown outcome.
 """
 
 import asyncio
@@ -21,8 +21,9 @@ from jwt import encode
 from multidict import CIMultiDict
 from yarl import URL
 
-from bot.github import rate_limits
+from bot.github.outcomes import Meaning, classify
 from bot.github.payloads import at, text, time
+from bot.github.requests import Answer, OutcomeUnknown, TokenRefused, Unreachable
 from bot.redaction import redacted
 from bot.settings import GitHubApp
 from bot.times import SECOND
@@ -47,57 +48,10 @@ MOVED_TO_READ = (*MOVED, 302)
 NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
 
-class Unreachable(Exception):
-    """Surely nothing was sent."""
-
-
-class OutcomeUnknown(Exception):
-    """It was sent, or may have been, and no answer came."""
-
-
-class TokenRefused(Exception):
-    """GitHub gives this installation no token: it is gone, suspended, or the App's key is wrong."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"{status} {message}".strip())
-        self.status = status
-        self.message = message
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What GitHub said, whatever the status.
-
-    `headers`: found in any letter case. `data`: its JSON, or the text that was none, or None.
-    `size`: of its body, in bytes.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    data: Any
-    size: int = 0
-
-
 @dataclass(frozen=True)
 class Token:
     value: str = field(repr=False)
     until: int
-
-
-def link(answer: Answer, rel: str = "next") -> str | None:
-    """The address of the next page of a list, or of the last."""
-    for part in answer.headers.get("Link", "").split(","):
-        address, _, rest = part.partition(";")
-        if f'rel="{rel}"' in rest:
-            return address.strip(" <>")
-    return None
-
-
-def onward(answer: Answer, here: str, items: str | None = None) -> str | None:
-    """The next page after this one, unless it leads nowhere: to itself, or from an empty page."""
-    following = link(answer)
-    page = at(answer.data, items) if items else answer.data
-    return following if page and following != here else None
 
 
 class GitHub:
@@ -291,13 +245,13 @@ async def _once(
 
 
 def _minted(answer: Answer) -> Token | Answer:
-    message = text(at(answer.data, "message"))
-    if rate_limits.limited(answer.status, answer.headers, message):
+    outcome = classify(answer)
+    if outcome.meaning is Meaning.LIMITED:
         return answer
-    if answer.status >= 500:
+    if outcome.meaning is Meaning.UNKNOWN:
         raise Unreachable(f"no token: GitHub answered {answer.status}")
     if answer.status != 201:
-        raise TokenRefused(answer.status, redacted(message))
+        raise TokenRefused(answer.status, redacted(text(at(answer.data, "message"))))
     until = time(at(answer.data, "expires_at")) - TOKEN_MARGIN
     return Token(text(at(answer.data, "token")), until)
 

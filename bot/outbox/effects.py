@@ -1,13 +1,86 @@
-"""What the end of a write means for its task."""
+"""Store what was decided about a write, and what follows for the mirror and for its task."""
+
+from typing import Any
 
 from bot.comments import replies
+from bot.github import limits
 from bot.identity.actors import BOT
+from bot.mirror import issue_effects, pull_effects
+from bot.outbox import fairness
+from bot.outbox.outcomes import Cancelled, Dead, Final, PutOff, Refused, Sent
 from bot.tasks import lifecycle
 from bot.tasks.states import OPEN
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows
+from store.mirror import branches, mirror_rows
+from store.outbox import budgets
+from store.outbox import writes as outbox
 from store.tables.outbox import WriteRow
 from store.tasks import tasks as stored
+
+
+async def apply(tx: Tx, write: WriteRow, decision: Final) -> None:
+    """Bring a write into the state that was decided. No effect if another attempt was made."""
+    match decision:
+        case Sent(result):
+            if await outbox.finish(tx, write, "sent", result):
+                await apply_success(tx, write, result)
+        case Refused(error):
+            if await outbox.finish(tx, write, "refused", error):
+                await apply_failure(tx, write, error["message"])
+        case Dead(error, why):
+            if await outbox.finish(tx, write, "dead", error):
+                await apply_failure(tx, write, why)
+        case Cancelled(error):
+            await outbox.finish(tx, write, "cancelled", error)
+        case PutOff():
+            if decision.give_back:
+                await _give_back(tx, write)
+            until = await tx.now() + decision.wait
+            again = {"looks": decision.looks, "failed": int(decision.failed)}
+            await outbox.put_off(tx, write, decision.state, until, **again)
+
+
+async def _give_back(tx: Tx, write: WriteRow) -> None:
+    """Return what was taken from the limits for a request that was not sent."""
+    here = (tx, write["installation_id"])
+    await limits.spend(*here, fairness.cost(write), back=True)
+    await budgets.spend(*here, write["author"], -1)
+
+
+async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None:
+    """Bring the mirror and the task in line with a write that took effect."""
+    installation_id, task_id = write["installation_id"], write["task_id"]
+    if "branch" in write["arguments"]:
+        await _move_branch(tx, write, result["head"])
+    if task_id is None:
+        return
+    if write["kind"] == "card":
+        await stored.change(tx, installation_id, task_id, card_comment_id=result["comment_id"])
+    elif write["kind"] == "issue":
+        here = (write["repository_id"], result["id"], result["number"])
+        await issue_effects.bind_issue(tx, installation_id, task_id, *here)
+        tx.rings.add(f"installation {installation_id}")
+    elif write["kind"] == "pull":
+        await stored.change(tx, installation_id, task_id, pull_number=result["number"])
+        task = await stored.get(tx, installation_id, task_id)
+        if task is not None:
+            await lifecycle.record(tx, task, "task.pull", write["author"], number=result["number"])
+        here = (installation_id, write["repository_id"], result["number"])
+        if (row := await mirror_rows.pull_request(tx, *here)) is not None:
+            await pull_effects.update_tasks(tx, row, None)
+
+
+async def _move_branch(tx: Tx, write: WriteRow, head: str) -> None:
+    """The webhook of its push comes in a moment; the next commit may build on it before.
+
+    Not if the write is found late, when the branch may have moved on.
+    """
+    given, here = write["arguments"], (write["installation_id"], write["repository_id"])
+    before = await outbox.get(tx, here[0], given["after"]) if "after" in given else None
+    was = given.get("head") or (before and (before["result"] or {}).get("head"))
+    known = await branches.get(tx, *here, given["branch"])
+    if known is None or known["sha"] == was:
+        await branches.settle(tx, *here, given["branch"], head)
 
 
 async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:

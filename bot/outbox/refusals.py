@@ -1,37 +1,18 @@
-"""What GitHub's no means, in words that help its author: pure."""
+"""The error that GitHub's refusal becomes, in words that help the write's author. Pure."""
 
-import re
 from typing import Any
 
-from bot.github.channel import message_of
-from bot.github.client import Answer
-from bot.github.payloads import at, text
+from bot.github.outcomes import Outcome
 from bot.outbox.kinds import Kind
 
-# GraphQL says it in the body, with status 200; an error without a type may be GitHub's own.
-TROUBLE = re.compile(r"something went wrong|time(d )?out|try (your request )?again", re.IGNORECASE)
-STATUS_OF_TYPE = {"NOT_FOUND": 404, "FORBIDDEN": 403, "STALE_DATA": 409}
-UNNAMED = 500
 
-
-def status_of(answer: Answer) -> int:
-    """The answer's status, as REST would have given it."""
-    errors = at(answer.data, "errors")
-    if answer.status != 200 or not isinstance(errors, list) or not errors:
-        return answer.status
-    kind, words = text(at(errors[0], "type")), text(at(errors[0], "message"))
-    if kind:
-        return STATUS_OF_TYPE.get(kind, 422)
-    return 422 if words and not TROUBLE.search(words) else UNNAMED
-
-
-def explained(kind: Kind, answer: Answer, state: dict[str, Any]) -> dict[str, Any]:
-    """The error's body. `state`: how things are now, as GitHub was asked after its no."""
-    status, words = status_of(answer), message_of(answer)
+def error_body(kind: Kind, outcome: Outcome, state: dict[str, Any]) -> dict[str, Any]:
+    """The error that a refusal becomes. `state`: how things are now, asked after the refusal."""
+    status, words = outcome.status, outcome.words
     reason, remedy = _why(status, words.casefold())
     details: dict[str, Any] = {"status": status, "reason": reason, **state}
     if reason == "missing_permission":
-        accepted = answer.headers.get("X-Accepted-GitHub-Permissions")
+        accepted = outcome.answer.headers.get("X-Accepted-GitHub-Permissions")
         details["accepted_permissions"] = accepted or kind.permission.replace(": ", "=")
         remedy = f"The App needs the permission {details['accepted_permissions']}. {remedy}"
     if "head" in state:

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from bot.github.client import Answer, GitHub
+from bot.github.client import GitHub
+from bot.github.requests import Answer
 from bot.inbox import worker
 from store.engine.transaction import Tx
 from store.fetch import pending_reads

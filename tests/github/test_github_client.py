@@ -15,12 +15,9 @@ from bot.github.client import (
     API_VERSION,
     REQUEST_TIMEOUT,
     TOKEN_MARGIN,
-    Answer,
     GitHub,
-    OutcomeUnknown,
-    TokenRefused,
-    Unreachable,
 )
+from bot.github.requests import Answer, OutcomeUnknown, TokenRefused, Unreachable
 from bot.redaction import redacted
 from fixtures.github import Installation, Issue, Person, Repository, SimulatedGitHub
 from tests.support.story import Clock

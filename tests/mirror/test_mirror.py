@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from bot.github.client import Answer, GitHub
+from bot.github.client import GitHub
+from bot.github.requests import Answer
 from bot.inbox import worker
 from fixtures.github import Delivery
 from tests.support.story import Town

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
-from bot.github.client import Answer, OutcomeUnknown, Unreachable
+from bot.github.requests import Answer, OutcomeUnknown, Unreachable
 from bot.inbox import worker
 from tests.outbox.test_writes import opened, outcome, sent
 from tests.support.story import Town

@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from bot.background.request_scheduler import Sender
-from bot.github.client import Answer, GitHub
+from bot.github.client import GitHub
+from bot.github.requests import Answer
 from fixtures.github import Issue, Request
 from store.engine.transaction import Store, Tx, Work
 from tests.support.story import Agent, Town

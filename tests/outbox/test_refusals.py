@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from bot.github.client import Answer
+from bot.github.outcomes import classify, status_of
+from bot.github.requests import Answer
 from bot.outbox.kinds import KINDS
-from bot.outbox.refusals import explained, status_of
+from bot.outbox.refusals import error_body
 from fixtures.github import Issue
 from tests.support.story import Town
 
@@ -76,13 +77,13 @@ def test_what_graphql_says_in_the_body_is_read_as_a_status(answer: Answer, statu
 
 def test_without_a_word_of_github_the_table_names_the_permission() -> None:
     answer = graphql(type="FORBIDDEN", message="Resource not accessible by integration")
-    error = explained(KINDS["commit"], answer, {})
+    error = error_body(KINDS["commit"], classify(answer), {})
     assert error["details"]["accepted_permissions"] == "contents=write"
 
 
 @pytest.mark.parametrize("data", [None, "", [], {"message": 7}, {"errors": [None, 7, {}]}])
 def test_a_refusal_without_sense_is_still_told(data: Any) -> None:
-    error = explained(KINDS["comment"], Answer(422, {}, data), {})
+    error = error_body(KINDS["comment"], classify(Answer(422, {}, data)), {})
     assert error["message"].startswith("GitHub refused it (422)")
     assert error["details"]["reason"] == "invalid"
 

@@ -11,7 +11,8 @@ from typing import Any, TypeVar, cast
 
 from bot.background.request_scheduler import Sender
 from bot.dispatch.dispatcher import Hub
-from bot.github.client import Answer, GitHub
+from bot.github.client import GitHub
+from bot.github.requests import Answer
 from store.engine.transaction import Store, Work
 
 T = TypeVar("T")

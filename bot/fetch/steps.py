@@ -1,0 +1,59 @@
+"""What to do about each meaning of GitHub's answer to a read: one table for each kind of reader."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from bot.github.outcomes import Meaning
+
+# How often a read whose answer makes no sense is tried again.
+MOST_TRIES = 10
+
+
+class Step(StrEnum):
+    # Apply the answer to the mirror, or that the thing is gone.
+    APPLY = "apply"
+    # Come again soon. This is no failure of the read.
+    WAIT = "wait"
+    # Come again, ever more rarely.
+    RETRY = "retry"
+    # Come again up to MOST_TRIES times, then give up.
+    RETRY_FEW = "retry a few times"
+    # Settle it without an answer, with the reason.
+    GIVE_UP = "give up"
+
+
+Steps = Mapping[Meaning, Step]
+
+READ: Steps = {
+    Meaning.DONE: Step.APPLY,
+    Meaning.ABSENT: Step.APPLY,
+    Meaning.MALFORMED: Step.RETRY_FEW,
+    Meaning.LIMITED: Step.WAIT,
+    Meaning.NO_TURN: Step.WAIT,
+    Meaning.FORBIDDEN: Step.RETRY,
+    Meaning.REFUSED: Step.RETRY,
+    Meaning.UNKNOWN: Step.RETRY,
+    Meaning.NO_TOKEN: Step.RETRY,
+    Meaning.AWAY: Step.RETRY,
+}
+# A read of backfill: when the App is granted more, everything is fetched again.
+LATER_READ: Steps = {**READ, Meaning.FORBIDDEN: Step.GIVE_UP}
+BACKFILL_PAGE: Steps = {
+    **READ,
+    Meaning.ABSENT: Step.GIVE_UP,
+    Meaning.FORBIDDEN: Step.GIVE_UP,
+}
+# A delivery in GitHub's log. One that the log lost, or has no payload of, never comes.
+LOGGED_DELIVERY: Steps = {
+    **READ,
+    Meaning.ABSENT: Step.GIVE_UP,
+    Meaning.MALFORMED: Step.GIVE_UP,
+}
+
+
+def step(steps: Steps, meaning: Meaning, attempts: int) -> Step:
+    """The next step for a read that was tried `attempts` times before."""
+    found = steps[meaning]
+    if found is not Step.RETRY_FEW:
+        return found
+    return Step.RETRY if attempts < MOST_TRIES else Step.GIVE_UP

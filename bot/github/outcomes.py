@@ -1,0 +1,138 @@
+"""What GitHub's answer to a request means, decided in one place and without any I/O.
+
+Writes, reads, backfill and the search for missed deliveries all ask this module. What each of them
+does about a meaning is a table of its own: `bot.outbox.outcomes` and `bot.fetch.steps`.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from bot.github import rate_limits
+from bot.github.payloads import at, text
+from bot.github.requests import Answer, NoAnswer, OutcomeUnknown, TokenRefused
+
+
+class Meaning(StrEnum):
+    # GitHub did what the request asks for.
+    DONE = "done"
+    # A status of success, but the body is not what the request asks for. A proxy may have answered.
+    MALFORMED = "malformed"
+    # GitHub says wait. The request was not carried out.
+    LIMITED = "limited"
+    # The thing is not there, or the App may not see it.
+    ABSENT = "absent"
+    # The App may not do this.
+    FORBIDDEN = "forbidden"
+    # GitHub says no for another reason.
+    REFUSED = "refused"
+    # The request may or may not have been carried out.
+    UNKNOWN = "unknown"
+    # GitHub gives no token, or does not accept its own. The request was not carried out.
+    NO_TOKEN = "no_token"  # noqa: S105
+    # GitHub cannot be reached. The request was not sent.
+    AWAY = "away"
+    # This process lost its turn on the channel. The request was not sent.
+    NO_TURN = "no turn"
+
+
+# What a status means; any other means what its hundred means. A limit goes before all of these.
+STATUSES = {
+    401: Meaning.NO_TOKEN,
+    403: Meaning.FORBIDDEN,
+    404: Meaning.ABSENT,
+    410: Meaning.ABSENT,
+}
+HUNDREDS = {
+    2: Meaning.DONE,
+    3: Meaning.REFUSED,
+    4: Meaning.REFUSED,
+    5: Meaning.UNKNOWN,
+}
+# GraphQL reports an error in the body, with status 200. This is the status that REST would have.
+STATUS_OF_TYPE = {"NOT_FOUND": 404, "FORBIDDEN": 403, "STALE_DATA": 409}
+OTHER_TYPE = 422
+# An error without a type may be a failure of GitHub itself.
+TROUBLE = re.compile(r"something went wrong|time(d )?out|try (your request )?again", re.IGNORECASE)
+NO_TYPE = 500
+
+NO_ANSWER = Answer(0, {}, None)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The meaning of an answer, or of no answer.
+
+    `status` is the one that REST would have given, 0 without an answer. `words` are GitHub's
+    message, or the reason why no answer came. `token_status`: with which GitHub refused a token.
+    """
+
+    meaning: Meaning
+    words: str
+    status: int = 0
+    answer: Answer = NO_ANSWER
+    token_status: int = 0
+
+    @property
+    def answered(self) -> bool:
+        return self.answer is not NO_ANSWER
+
+    @property
+    def data(self) -> Any:
+        return self.answer.data
+
+    @property
+    def why(self) -> str:
+        """One line for a log and for the row that waits."""
+        return f"{self.answer.status or self.meaning.value}: {self.words}"
+
+
+def classify(answer: Answer, fits: Callable[[Any], bool] = lambda _: True) -> Outcome:
+    """The meaning of an answer. `fits` tells whether a body is what the request asks for."""
+    status, words = status_of(answer), message_of(answer)
+    meaning = STATUSES.get(status) or HUNDREDS.get(status // 100, Meaning.UNKNOWN)
+    if rate_limits.limited(answer.status, answer.headers, words):
+        meaning = Meaning.LIMITED
+    elif meaning is Meaning.DONE and not fits(answer.data):
+        meaning = Meaning.MALFORMED
+    return Outcome(meaning, words, status, answer)
+
+
+def classify_failure(exc: NoAnswer) -> Outcome:
+    """The meaning of no answer."""
+    if isinstance(exc, OutcomeUnknown):
+        return Outcome(Meaning.UNKNOWN, str(exc))
+    if isinstance(exc, TokenRefused):
+        return Outcome(Meaning.NO_TOKEN, str(exc), token_status=exc.status)
+    return Outcome(Meaning.AWAY, str(exc))
+
+
+NO_TURN = Outcome(Meaning.NO_TURN, "another request goes first")
+
+
+def status_of(answer: Answer) -> int:
+    """The answer's status, as REST would have given it."""
+    errors = at(answer.data, "errors")
+    if answer.status != 200 or not isinstance(errors, list) or not errors:
+        return answer.status
+    kind, words = text(at(errors[0], "type")), text(at(errors[0], "message"))
+    if kind:
+        return STATUS_OF_TYPE.get(kind, OTHER_TYPE)
+    return OTHER_TYPE if words and not TROUBLE.search(words) else NO_TYPE
+
+
+def message_of(answer: Answer) -> str:
+    """GitHub's words: the message, and what it says of each error."""
+    errors = at(answer.data, "errors")
+    each = [
+        text(e) if isinstance(e, str) else " ".join(_words(e))
+        for e in (errors if isinstance(errors, list) else [])
+    ]
+    return " ".join(part for part in (text(at(answer.data, "message")), *each) if part)[:1000]
+
+
+def _words(error: Any) -> list[str]:
+    found = (text(at(error, name)) for name in ("type", "code", "message"))
+    return [each for each in found if each]

@@ -1,0 +1,233 @@
+"""A write's state machine: which state follows from what GitHub answered. Pure.
+
+`begin` says how a write's turn starts, and `decide` what follows from an answer to its request.
+`decide_unprepared` and `decide_look` do so for the reads before and after it. Each returns a
+decision. `bot.outbox.sending` carries out the first three kinds of decision, which need GitHub once
+more and lead to another one; `bot.outbox.effects.apply` stores the others.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from bot.github.outcomes import Meaning, Outcome
+from bot.outbox import refusals
+from bot.outbox.kinds import Kind, Sending
+from bot.times import SECOND
+from store.tables.outbox import WriteRow
+
+# Hubbub looks this often, this far apart, before it treats a write as missing.
+LOOKS = 2
+LOOK_EVERY = 5 * SECOND
+LONGEST_WAIT = 300 * SECOND
+# After about two hours without a clear answer a write is dead, and its author is told.
+MOST_FAILURES = 30
+# A 404 may be GitHub's own delay this often: a thing just made is not known everywhere at once.
+LAG_TRIES = 2
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send the write's request."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Look whether the effect is there. `refusal`: GitHub's answer that says so."""
+
+    refusal: Outcome | None = None
+
+
+@dataclass(frozen=True)
+class Explain:
+    """Refuse the write, after asking GitHub how things are now."""
+
+    refusal: Outcome
+
+
+@dataclass(frozen=True)
+class Sent:
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PutOff:
+    """Back into the queue for `wait` microseconds.
+
+    `failed` counts as a failure. `give_back` returns what the request would have cost. `why` is
+    for the log.
+    """
+
+    state: Literal["queued", "unknown"]
+    wait: int
+    looks: int = 0
+    failed: bool = False
+    give_back: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Refused:
+    error: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Dead:
+    error: dict[str, Any]
+    why: str
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    error: dict[str, Any]
+
+
+Final: TypeAlias = Sent | PutOff | Refused | Dead | Cancelled
+Decision: TypeAlias = Send | Look | Explain | Final
+
+
+def only_looks(write: WriteRow) -> bool:
+    """Whether the next request of this write only reads."""
+    return bool(write["state"] == "unknown")
+
+
+def begin(kind: Kind, sending: Sending) -> Decision:
+    """How the turn of a write starts."""
+    if only_looks(sending.write):
+        # Without a look it may be sent twice without harm.
+        return Look() if kind.look(sending) else PutOff("queued", LOOK_EVERY)
+    if why := _missing(sending) or kind.unless(sending):
+        error = {"code": "github_refused", "message": f"Not sent: {why}.", "details": {}}
+        return Refused(error)
+    return Send()
+
+
+def decide(kind: Kind, sending: Sending, outcome: Outcome) -> Decision:
+    """What follows from the answer to a write's request."""
+    lags = outcome.status == 404 and sending.write["failures"] < LAG_TRIES
+    if outcome.status in kind.done and outcome.meaning is not Meaning.LIMITED and not lags:
+        return Sent({"done": True})
+    return AFTER_REQUEST[outcome.meaning](kind, sending, outcome)
+
+
+def decide_unprepared(kind: Kind, sending: Sending, outcome: Outcome) -> Decision:
+    """What follows when a read that the request needs did not bring what it needs."""
+    return AFTER_PREPARING[outcome.meaning](kind, sending, outcome)
+
+
+def decide_look(
+    kind: Kind, sending: Sending, entries: list[Any], refusal: Outcome | None
+) -> Decision:
+    """What follows when a look listed these entries, after a refusal or an unknown outcome."""
+    write = sending.write
+    results = [kind.result(each) for each in entries if kind.found(sending, each)]
+    for result in results:
+        if has_value(result):
+            return Sent(result)
+    if refusal is not None and write["failures"] >= kind.retries:
+        return _refuse(kind, sending, refusal)
+    looks = write["looks"] + 1
+    believed = looks >= LOOKS or refusal is not None
+    state: Literal["queued", "unknown"] = "queued" if believed else "unknown"
+    return PutOff(state, LOOK_EVERY, looks=looks, failed=refusal is not None)
+
+
+def fail(write: WriteRow, state: Literal["queued", "unknown"], why: str) -> PutOff | Dead:
+    """There was no clear answer: try again, ever more rarely, but not for ever."""
+    # A write that was sent just now is looked for, however often it failed before.
+    was_looked_for = state != "unknown" or only_looks(write)
+    if write["failures"] >= MOST_FAILURES + (0 if was_looked_for else LOOKS):
+        tried = f"Hubbub gave up after {MOST_FAILURES} failures; the last one: {why}."
+        effect = " It is not known whether the write took effect." if state == "unknown" else ""
+        return Dead({"code": "github_away", "message": tried + effect, "details": {}}, why)
+    wait = min(LOOK_EVERY << min(write["failures"], 6), LONGEST_WAIT)
+    return PutOff(state, wait, looks=write["looks"], failed=True, why=why)
+
+
+def has_value(result: dict[str, Any]) -> bool:
+    """Whether an answer had what its kind keeps first: then it is that kind's answer."""
+    return next(iter(result.values()), None) is not None
+
+
+def _missing(sending: Sending) -> str | None:
+    """Why it cannot be sent: the write that it builds on did not take effect."""
+    after = sending.arguments.get("after")
+    if after is None or sending.before:
+        return None
+    return f"the write that it builds on did not take effect: see get_write for {after}"
+
+
+def _done(kind: Kind, _: Sending, outcome: Outcome) -> Decision:
+    return Sent(kind.result(outcome.data))
+
+
+def _wait(_: Kind, __: Sending, ___: Outcome) -> Decision:
+    return PutOff("queued", SECOND)
+
+
+def _retry(_: Kind, sending: Sending, outcome: Outcome) -> Decision:
+    return fail(sending.write, "queued", _why(outcome))
+
+
+def _find_out(_: Kind, sending: Sending, outcome: Outcome) -> Decision:
+    return fail(sending.write, "unknown", _why(outcome))
+
+
+def _wait_for_github(_: Kind, sending: Sending, outcome: Outcome) -> Decision:
+    """Nothing was sent. The write goes out when GitHub is back, even if that takes a day."""
+    wait = SECOND << min(sending.write["attempts"], 6)
+    return PutOff("queued", wait, give_back=True, why=_why(outcome))
+
+
+def _read_again(kind: Kind, sending: Sending, outcome: Outcome) -> Decision:
+    """Only a read may have been lost: the write itself was not sent."""
+    again = _retry if outcome.answered else _wait_for_github
+    return again(kind, sending, outcome)
+
+
+def _look_or_refuse(kind: Kind, sending: Sending, outcome: Outcome) -> Decision:
+    if kind.already(outcome.status, outcome.data) and kind.look(sending):
+        return Look(outcome)
+    return _refuse(kind, sending, outcome)
+
+
+def _refuse(kind: Kind, sending: Sending, outcome: Outcome) -> Decision:
+    """GitHub said no. A 404 is tried again first, because of GitHub's delay."""
+    if outcome.status == 404 and sending.write["failures"] < LAG_TRIES:
+        return PutOff("queued", LOOK_EVERY, failed=True)
+    if kind.explain(sending):
+        return Explain(outcome)
+    return Refused(refusals.error_body(kind, outcome, {}))
+
+
+def _why(outcome: Outcome) -> str:
+    if outcome.meaning is Meaning.NO_TOKEN:
+        return f"GitHub gives or accepts no token: {outcome.words}".strip(": ")
+    return f"GitHub answered {outcome.status}" if outcome.answered else outcome.words
+
+
+Rule: TypeAlias = Callable[[Kind, Sending, Outcome], Decision]
+AFTER_REQUEST: Mapping[Meaning, Rule] = {
+    Meaning.DONE: _done,
+    # A server that is not GitHub may have answered, which says nothing about the effect.
+    Meaning.MALFORMED: _find_out,
+    Meaning.LIMITED: _wait,
+    Meaning.ABSENT: _look_or_refuse,
+    Meaning.FORBIDDEN: _look_or_refuse,
+    Meaning.REFUSED: _look_or_refuse,
+    Meaning.UNKNOWN: _find_out,
+    Meaning.NO_TOKEN: _retry,
+    Meaning.AWAY: _wait_for_github,
+    Meaning.NO_TURN: _wait_for_github,
+}
+AFTER_PREPARING: Mapping[Meaning, Rule] = {
+    Meaning.MALFORMED: _retry,
+    Meaning.LIMITED: _wait,
+    Meaning.ABSENT: _refuse,
+    Meaning.FORBIDDEN: _refuse,
+    Meaning.REFUSED: _refuse,
+    Meaning.UNKNOWN: _read_again,
+    Meaning.NO_TOKEN: _retry,
+    Meaning.AWAY: _wait_for_github,
+    Meaning.NO_TURN: _wait_for_github,
+}
