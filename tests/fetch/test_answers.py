@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from bot.github.client import GitHub
+from bot.github.client import REQUEST_TIMEOUT, GitHub
 from bot.github.requests import Answer
 from bot.inbox import worker
 from store.engine.transaction import Tx
@@ -20,6 +20,7 @@ class Odd:
     path: str
     data: Any
     asked: list[str] = field(default_factory=list)
+    time_out: float = REQUEST_TIMEOUT
 
     async def request(self, installation_id: int, method: str, path: str, body: Any) -> Answer:
         if method == "GET" and re.search(self.path, path):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from bot.github.client import GitHub
+from bot.github.client import REQUEST_TIMEOUT, GitHub
 from bot.github.requests import Answer
 from bot.inbox import worker
 from fixtures.github import Delivery
@@ -16,6 +16,7 @@ class ShortPages:
     """GitHub, where a page of a list holds one thing."""
 
     github: GitHub
+    time_out: float = REQUEST_TIMEOUT
 
     async def request(self, installation_id: int, method: str, path: str, body: Any) -> Answer:
         path = path.replace("per_page=100", "per_page=1")
@@ -28,6 +29,7 @@ class Overtaken:
 
     town: Town
     github: GitHub
+    time_out: float = REQUEST_TIMEOUT
 
     async def request(self, installation_id: int, method: str, path: str, body: Any) -> Answer:
         answer = await self.github.request(installation_id, method, path, body)

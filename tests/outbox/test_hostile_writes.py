@@ -20,6 +20,7 @@ class Odd:
 
     def __init__(self, town: Town, odd: Any) -> None:
         self.inner, self.odd, town.sender.github = town.sender.github, odd, self  # type: ignore[assignment]
+        self.time_out = self.inner.time_out
 
     async def request(self, i: int, method: str, path: str, body: Any = None) -> Answer:
         return self.odd(method, path) or await self.inner.request(i, method, path, body)

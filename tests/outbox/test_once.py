@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from bot.background.request_scheduler import Sender
-from bot.github.client import GitHub
+from bot.github.client import REQUEST_TIMEOUT, GitHub
 from bot.github.requests import Answer
 from fixtures.github import Issue, Request
 from store.engine.transaction import Store, Tx, Work
@@ -65,6 +65,7 @@ class Late:
     town: Town
     github: GitHub
     seconds: float
+    time_out: float = REQUEST_TIMEOUT
 
     async def request(self, *given: Any) -> Answer:
         self.town.clock.forward(self.seconds)
