@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 
 SECOND = 1_000_000
+# Each unit in seconds, from the longest.
+UNITS = ((86_400, "days"), (3600, "h"), (60, "min"))
 
 
 def stamp(at: int) -> str:
@@ -12,6 +14,20 @@ def stamp(at: int) -> str:
 def utc(at: int) -> str:
     """The format that GitHub accepts: whole seconds, rounded down."""
     return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def minute(at: int) -> str:
+    """For people: 2026-11-21 15:42 UTC."""
+    return datetime.fromtimestamp(at / SECOND, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def span(length: int) -> str:
+    """For people: 40 s, 15 min, 3 h or 2 days, rounded up."""
+    seconds = max(0, -(-length // SECOND))
+    for size, unit in UNITS:
+        if seconds >= 2 * size:
+            return f"{-(-seconds // size)} {unit}"
+    return f"{seconds} s"
 
 
 def parsed(text: str) -> int:

@@ -1,7 +1,7 @@
 """The card of a task: the one comment in which people see how it stands."""
 
 from bot.comments import replies
-from bot.comments.replies import Beside
+from bot.comments.replies import CardContext
 from bot.tasks import path_overlap
 from store.engine.transaction import Tx
 from store.messages import messages
@@ -19,7 +19,7 @@ async def text(tx: Tx, task: FullTask) -> str:
     blockers, children = await ready.waiting_for(*here, task["issue_id"] or 0)
     lease = await leases.get(*here, task["lease_id"]) if task["lease_id"] else None
     paths = leases.paths_of(lease) if lease else []
-    beside = Beside(
+    context = CardContext(
         blockers=[
             f"#{each['number']}"
             if each["repository_id"] == task["repository_id"]
@@ -32,4 +32,4 @@ async def text(tx: Tx, task: FullTask) -> str:
         overlaps=await path_overlap.found(tx, task, paths),
         messages=await messages.on_card(*here, task["id"]),
     )
-    return replies.card(task, beside)
+    return replies.card(task, context)

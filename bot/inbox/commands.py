@@ -123,7 +123,7 @@ async def _answer(tx: Tx, shared: Shared, which: CommandRow) -> None:
 
 async def _refuse(tx: Tx, which: CommandRow, why: str) -> None:
     if row := await commands.take(tx, which):
-        said = replies.refused(row["asker"], row["text"], why)
+        said = replies.refusal(row["asker"], row["text"], why)
         await _tell(tx, row, Reply("refused", "confused", said))
 
 
@@ -138,7 +138,9 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
     if asker is None:
         return Reply("refused", "confused", replies.no_permission(login, text))
     if row["verb"] == TOO_MANY:
-        return Reply("refused", "confused", replies.too_many(login, int(row["words"][0]), MOST))
+        return Reply(
+            "refused", "confused", replies.too_many_commands(login, int(row["words"][0]), MOST)
+        )
     if row["verb"] not in VERBS:
         return Reply("refused", "confused", replies.unknown_command(login, text))
     _, how = VERBS[row["verb"]]
@@ -146,7 +148,7 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
     if not allows(permission, needed):
         raise Refused(
             "forbidden",
-            f"it takes the permission {needed} on this repository, and yours is {permission}.",
+            f"you need the permission {needed} on this repository, and you have {permission}.",
         )
     result = await _operate(tx, shared, row, asker)
     said = how.reply(result) if how.reply else None
@@ -207,7 +209,7 @@ async def _tell(tx: Tx, row: CommandRow, reply: Reply) -> None:
             },
         )
     elif reply.text is None:
-        reply = replace(reply, text=replies.done(row["asker"], row["text"]))
+        reply = replace(reply, text=replies.confirmation(row["asker"], row["text"]))
     target = writes.on_issue(row["repository_id"], row["number"])
     if reply.text is not None and await _may_answer(tx, row, target):
         await writes.queue(

@@ -37,7 +37,7 @@ async def _is_unposted(tx: Tx, task: FullTask) -> bool:
     """Whether the comment with the question still waits in the outbox."""
     target = writes.on_issue(task["repository_id"], task["number"] or 0)
     waiting = await writes.waiting(tx, task["installation_id"], target, "comment")
-    question = replies.asks(task["question"] or "")
+    question = replies.question_comment(task["question"] or "")
     return any(
         each["state"] == "queued" and each["arguments"].get("body") == question for each in waiting
     )

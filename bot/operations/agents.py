@@ -326,7 +326,7 @@ async def _checkpoint(ctx: Context, agent_id: str, task: str | None) -> Checkpoi
 
 def _agents_reply(answer: Agents) -> str:
     rows = [(each.id, each.status, each.holds) for each in answer.agents]
-    return replies.agents(rows, more=answer.next_cursor is not None)
+    return replies.agent_table(rows, more=answer.next_cursor is not None)
 
 
 AGENTS = Slash("agents", "which agents there are, and what they hold", reply=_agents_reply)

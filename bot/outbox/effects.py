@@ -93,7 +93,9 @@ async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:
     if write["kind"] == "issue" and task["number"] is None and task["state"] in OPEN:
         await stored.change(tx, installation_id, task_id, note=f"It has no issue: {why}")
         await lifecycle.move(tx, task, "failed", BOT, "its issue could not be made")
-    if task["question"] and write["arguments"].get("body") == replies.asks(task["question"]):
+    if task["question"] and write["arguments"].get("body") == replies.question_comment(
+        task["question"]
+    ):
         await lifecycle.unasked(tx, task, why)
     card = task["card_comment_id"]
     if write["kind"] == "card" and await mirror_rows.is_deleted(

@@ -530,7 +530,7 @@ async def test_who_ended_a_task_and_why_is_seen(town: Town) -> None:
     (lost,) = (await agent.call("list_tasks"))["notices"]
     assert "cancelled by lead: Not needed" in lost["message"]
     await town.settle()
-    assert "Last decided: `cancelled by lead: Not needed`." in card(issue)
+    assert "Last decision: `cancelled by lead: Not needed`." in card(issue)
     retried = (await lead.call("change_task", task=where, state="pending"))["task"]
     assert (retried["decision"], retried["note"]) == ("retried by lead", "Half of it")
 

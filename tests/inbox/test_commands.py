@@ -8,6 +8,13 @@ def reactions(comment: Comment) -> list[str]:
     return [each.content for each in comment.reactions]
 
 
+def said_by_hubbub(comment: Comment) -> str:
+    """The reply, without its hidden marker."""
+    marker, _, reply = comment.body.partition("\n")
+    assert marker.startswith("<!-- hubbub:")
+    return reply
+
+
 async def test_a_person_claims_by_a_comment_and_keeps_the_task_without_end(town: Town) -> None:
     issue = await town.task()
     comment = town.person.comment(issue, "I do this one.\n\n/claim\n")
@@ -36,7 +43,9 @@ async def test_status_answers_with_a_comment_and_help_lists_every_command(town: 
     issue = await town.task()
     town.person.comment(issue, "/status")
     await town.settle()
-    assert "waiting for an agent" in issue.comments[-1].body
+    (task,) = (await (await town.agent("scout")).call("list_tasks"))["tasks"]
+    reply = said_by_hubbub(issue.comments[-1])
+    assert reply == f"Task `{task['id']}` is **waiting for an agent**."
     town.person.comment(issue, "/help")
     await town.settle()
     for verb in ("/claim", "/release", "/status", "/help"):
@@ -92,7 +101,10 @@ async def test_a_stranger_is_told_once_why_nothing_was_done(town: Town) -> None:
     await town.settle()
     assert reactions(comment) == ["confused"]
     (_, reply) = issue.comments
-    assert "takes the permission write" in reply.body
+    assert said_by_hubbub(reply) == (
+        "@monalisa, Hubbub did not run `/claim`: you need the permission write on this "
+        "repository, and you have read."
+    )
     assert (await (await town.agent("scout")).call("claim_task"))["task"]["holder"] == "scout"
 
 
@@ -100,7 +112,10 @@ async def test_an_unknown_command_that_names_us_is_taught(town: Town) -> None:
     issue = await town.task()
     town.person.comment(issue, "/hubbub explode")
     await town.settle()
-    assert "`/help` lists those I know" in issue.comments[-1].body
+    assert said_by_hubbub(issue.comments[-1]) == (
+        "@octocat, Hubbub did not run `/hubbub explode`: there is no such command. `/help` lists "
+        "the commands."
+    )
 
 
 async def test_a_command_runs_once_however_often_its_delivery_comes(town: Town) -> None:
@@ -136,7 +151,10 @@ async def test_ten_thousand_commands_in_a_comment_run_none_and_get_one_reply(tow
     town.person.comment(issue, "/claim\n" * 9_000)
     await town.settle()
     (_, reply) = issue.comments
-    assert "holds 9000 commands" in reply.body
+    assert said_by_hubbub(reply) == (
+        "@octocat, this comment has 9000 commands, and a comment may have at most 10. Hubbub ran "
+        "none of them. Write fewer."
+    )
     agent = await town.agent("scout")
     assert (await agent.call("claim_task", task=town.name(issue)))["fence"] == 1
 
@@ -163,7 +181,7 @@ async def test_a_permission_is_asked_for_once_and_kept_for_five_minutes(town: To
     await town.time_passes(301)
     town.person.comment(issue, "/claim")
     await town.settle()
-    assert "takes the permission write" in issue.comments[-1].body
+    assert "you need the permission write" in issue.comments[-1].body
 
 
 async def test_the_login_counts_in_any_letter_case(town: Town) -> None:

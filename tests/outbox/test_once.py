@@ -241,7 +241,7 @@ async def test_there_is_one_card_though_the_app_could_not_see_it_for_a_while(tow
         )
         await town.settle()
     (card,) = issue.comments
-    assert "Progress: 20 %." in card.body
+    assert "Progress: 20%." in card.body
 
 
 # --- In its turn ---------------------------------------------------------------------------------

@@ -150,7 +150,7 @@ async def test_there_is_one_card_and_it_is_edited_in_place(town: Town) -> None:
         )
     await town.settle()
     (card,) = issue.comments
-    assert "Progress: 30 %." in card.body
+    assert "Progress: 30%." in card.body
     edits = [r for r in town.github.requests if r.method == "PATCH"]
     assert len(edits) == 1  # what was queued in between was outdated
 
@@ -169,7 +169,7 @@ async def test_a_card_that_somebody_deleted_comes_back_with_the_next_change(town
         )
         await town.settle()
     (card,) = [c for c in issue.comments if not c.deleted]
-    assert "Progress: 20 %." in card.body
+    assert "Progress: 20%." in card.body
 
 
 async def test_a_pull_request_names_its_issue_and_its_merge_completes_the_task(town: Town) -> None:

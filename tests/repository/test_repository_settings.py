@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from bot.comments.replies import WRONG_SETTINGS
+from bot.comments.replies import SETTINGS_ISSUE
 from bot.fetch.answers.repository_settings import BATCH
 from bot.identity.actors import ROLE_OF_PERMISSION, ROLES
 from bot.inbox.commands import VERBS
@@ -57,7 +57,7 @@ async def in_force(town: Town) -> RepositorySettings:
 
 
 def told(town: Town) -> list[Issue]:
-    return [each for each in town.repository.issues.values() if each.title == WRONG_SETTINGS]
+    return [each for each in town.repository.issues.values() if each.title == SETTINGS_ISSUE]
 
 
 def text(issue: Issue) -> str:
@@ -172,16 +172,16 @@ async def test_a_command_takes_the_permission_that_the_repository_sets(town: Tow
         why = [
             reason
             for each in issue.comments[before + 1 :]
-            for reason in re.findall(r"not done: (.*)", each.body)
+            for reason in re.findall(r"Hubbub did not run `.*`: (.*)", each.body)
         ]
         said.append(" ".join([who, command, reaction, *why]))
-    tail = "on this repository, and yours is"
+    tail = "on this repository, and you have"
     assert said == [
-        f"read /claim confused it takes the permission triage {tail} read.",
+        f"read /claim confused you need the permission triage {tail} read.",
         "triage /claim +1",
-        f"write /release confused it takes the permission maintain {tail} write.",
+        f"write /release confused you need the permission maintain {tail} write.",
         "maintain /release +1",
-        f"triage /status confused it takes the permission write {tail} triage.",
+        f"triage /status confused you need the permission write {tail} triage.",
         "write /status +1",
     ]
 
@@ -210,15 +210,14 @@ async def test_of_a_wrong_file_nothing_is_taken_and_who_pushed_it_is_told_once(t
     mark, _, shown = text(issue).partition("\n")
     assert mark.startswith("<!-- hubbub:write=")
     assert shown == (
-        "@octocat, your change of it was not taken over:\n\n"
+        "@octocat, Hubbub did not apply your last change to `.github/hubbub.yml`:\n\n"
         "- `line 3: board.project: is missing`\n"
         "- `line 4: lease_s: must be at least 60`\n"
         "- `line 5: colour: is unknown; use task_label, lease_s, agents_may_merge, "
         "permissions, board`\n\n"
-        "The last settings that could be read stay in force, or the defaults if there were none. "
-        "Hubbub's documentation describes them on the page *Repository settings* "
-        "(`docs/reference/repository-settings.md`). Mend the file on the default branch, then "
-        "close this issue."
+        "The last valid settings stay in force, or the defaults if there were none. The page "
+        "*Repository settings* of Hubbub's documentation (`docs/reference/repository-settings.md`) "
+        "describes each setting. Correct the file on the default branch, then close this issue."
     )
     await read_again(town)
     assert told(town) == [issue]

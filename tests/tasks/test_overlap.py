@@ -242,7 +242,7 @@ async def test_a_card_is_never_longer_than_github_takes(town: Town) -> None:
     await agent.call("update_task_status", task=where, fence=last["fence"], **told)
     await town.settle()
     (card,) = [each.body for each in issues[-1].comments if "**Hubbub** ·" in each.body]
-    assert "Its holder asks" in card
+    assert "The holder has a question" in card
 
 
 async def test_of_a_repository_that_left_no_overlap_is_told(town: Town) -> None:

@@ -96,14 +96,14 @@ async def _tell(tx: Tx, r: Reading, row: RepositorySettingsRow, sha: str, why: U
         return
     log.warning("repository settings not taken", repository=r.here[1], problems=why.problems)
     await _unsay(tx, *r.here)
-    body = replies.wrong_settings(r.arguments.get("committer", ""), why.problems)
+    body = replies.settings_problems(r.arguments.get("committer", ""), why.problems)
     await writes.queue(
         tx,
         r.installation_id,
         kind="issue",
         repository_id=r.here[1],
         target=_target(r.here[1]),
-        arguments={"title": replies.WRONG_SETTINGS, "body": body, "labels": []},
+        arguments={"title": replies.SETTINGS_ISSUE, "body": body, "labels": []},
         author=BOT,
     )
 

@@ -289,7 +289,7 @@ def _may_take_from(ctx: Context, holder: str | None) -> bool:
 
 
 def _why_reply(answer: Explained) -> str:
-    return replies.explained(answer.text)
+    return replies.without_mentions(answer.text)
 
 
 WHY = Slash("why", "why this task can or cannot be claimed", reply=_why_reply)

@@ -78,7 +78,7 @@ async def _ask(ctx: Context, row: FullTask, status: str, question: str) -> None:
     where = await repository_of(ctx, row)
     number = row["number"] or 0
     await admit_comment(ctx, where, number)
-    arguments = {"number": number, "body": replies.asks(question)}
+    arguments = {"number": number, "body": replies.question_comment(question)}
     await queue(ctx, "comment", where, on_issue(where, number), arguments, row)
     await lifecycle.ask(ctx.tx, row, question, ctx.actor.name)
 

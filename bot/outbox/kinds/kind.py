@@ -53,7 +53,7 @@ class Sending:
         """Our mark, who wrote it, and the text."""
         author = self.arguments.get("author") or self.write["author"]
         body = self.arguments["body"]
-        signed = body if author == BOT else replies.signed(body, author)
+        signed = body if author == BOT else replies.with_author(body, author)
         return f"{self.marker}\n{signed}"
 
     def path(self, template: str) -> str:

@@ -126,7 +126,7 @@ def _not_mergeable(status: int, _data: Any) -> bool:
 def _review(sending: Sending) -> dict[str, Any]:
     author = sending.write["author"]
     comments = [
-        each | {"body": replies.signed(each["body"], author)}
+        each | {"body": replies.with_author(each["body"], author)}
         for each in sending.arguments["comments"]
     ]
     return sending.pick("event", "commit_id") | {"body": sending.body, "comments": comments}
