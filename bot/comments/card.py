@@ -1,4 +1,4 @@
-"""The card of a task: the one comment in which people see how it stands."""
+"""The card of a task: the status comment that people read on its issue."""
 
 from bot.comments import replies
 from bot.comments.replies import CardContext
@@ -11,9 +11,9 @@ from store.tasks.tasks import FullTask
 
 
 async def text(tx: Tx, task: FullTask) -> str:
-    """The card as it is now.
+    """The text of the card.
 
-    Of other repositories nothing: not everybody who reads the card may see them.
+    It names no issue of another repository, because some readers of the card may not see that one.
     """
     here = (tx, task["installation_id"])
     blockers, children = await ready.waiting_for(*here, task["issue_id"] or 0)
@@ -23,7 +23,7 @@ async def text(tx: Tx, task: FullTask) -> str:
         blockers=[
             f"#{each['number']}"
             if each["repository_id"] == task["repository_id"]
-            else "an issue of another repository"
+            else "an issue in another repository"
             for each in blockers
             if relations.keeps(each)
         ],

@@ -1,4 +1,4 @@
-"""Comments that one write made twice: a late webhook shows the second, and Hubbub deletes it."""
+"""Deletes the second of two comments that one write made; a late webhook reveals it."""
 
 import structlog
 
@@ -14,11 +14,11 @@ async def delete_second(tx: Tx, row: Row, before: Row | None) -> None:
     """Queue the deletion of a new comment if its write already made another one there."""
     if before is not None or row["deleted"] or not row["author"].endswith("[bot]"):
         return
-    write_id = markers.claimed(row["body"], "write")
+    write_id = markers.unverified_id(row["body"], "write")
     write = await writes.get(tx, row["installation_id"], write_id) if write_id else None
     if write is None or not _made_another(write, row):
         return
-    log.warning("a comment was made twice", write=write["id"], comment=row["id"])
+    log.warning("one write made two comments", write=write["id"], comment=row["id"])
     await writes.queue(
         tx,
         row["installation_id"],
@@ -32,7 +32,10 @@ async def delete_second(tx: Tx, row: Row, before: Row | None) -> None:
 
 
 def _made_another(write: Row, row: Row) -> bool:
-    """On the same issue: what moved along with an issue has another id there."""
+    """Whether the write made another comment on this issue.
+
+    Comments that move with an issue to another repository get new ids, so they do not count.
+    """
     here = (write["repository_id"], write["arguments"].get("number"))
     made = (write["result"] or {}).get("comment_id")
     return (

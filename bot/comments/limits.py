@@ -1,25 +1,25 @@
-"""How much may be said on one issue, and when two who only answer each other are stopped: pure."""
+"""The limits on comments on one issue, and the test for a loop of two agents. Pure functions."""
 
 from collections.abc import Sequence
 
 HOUR = 3600 * 1_000_000
-# Of all comments on an issue: GitHub takes 2,500, and people need room.
+# Comments on an issue. GitHub accepts 2,500; the rest is room for people.
 MOST_COMMENTS = 1000
-# Of ours on one issue in an hour: agents', and answers to commands.
+# Hubbub's comments on one issue in an hour: by all agents, by one agent, answers to commands.
 MOST_AN_HOUR = 60
 MOST_OF_ONE = 30
 MOST_ANSWERS_AN_HOUR = 20
-# So often two answer each other, with nobody else in between, until they are stopped.
+# After so many exchanges between two agents, with nobody else in between, Hubbub stops them.
 EXCHANGES = 6
-# What is looked at for that, and how far back.
+# How far back, and at how many comments, the test for a loop looks.
 LATELY = 6 * HOUR
 RECENT = 2 * EXCHANGES + 8
 
 
 def exchange(parties: Sequence[str]) -> tuple[str, str] | None:
-    """The two who only answer each other, or None.
+    """The two agents that only answer each other, or None.
 
-    `parties`: who wrote, the newest first; empty for a person, who ends it.
+    `parties` are the authors, newest first. A person is an empty string, and ends a loop.
     """
     last = list(parties[: 2 * EXCHANGES])
     if len(last) < 2 * EXCHANGES or "" in last:

@@ -1,7 +1,7 @@
-"""Hidden marks in the texts that the bot writes, by which it knows its own again.
+"""Hidden markers by which Hubbub recognises the texts that it wrote.
 
-Signed, because anybody could make one up; and believed only of a bot, because anybody can paste
-what they have seen. No person's login can end in `[bot]`.
+They are signed, because anybody could invent one. Hubbub accepts them only in a bot's text, because
+anybody can copy a marker that they saw. No person's login can end in `[bot]`.
 """
 
 import hmac
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bot.identity.keyring import Keys
 
 MARK = re.compile(r"<!-- hubbub:(\w+)=(\w+) ([0-9a-f]{16}) -->")
-# A text of ours begins with its marks.
+# Every text by Hubbub begins with its markers.
 HEAD = re.compile(rf"(?:{MARK.pattern}\s*)+")
 
 
@@ -26,7 +26,7 @@ def write(keys: Keys, kind: str, id_: str) -> str:
 
 
 def find(keys: Keys, text: str, author: str) -> list[Marker]:
-    """Those that we signed, at the head of a text of this author's: what follows is an agent's."""
+    """The valid markers at the head of a text. What follows the head is an agent's own text."""
     if not author.endswith("[bot]"):
         return []
     return [
@@ -36,8 +36,11 @@ def find(keys: Keys, text: str, author: str) -> list[Marker]:
     ]
 
 
-def claimed(text: str, kind: str) -> str | None:
-    """The id in a text's first mark of this kind, not verified: of a bot's text alone."""
+def unverified_id(text: str, kind: str) -> str | None:
+    """The id in the first marker of this kind, without a check of its signature.
+
+    Use it only for a bot's text, and look up what the id names.
+    """
     return next((id_ for found, id_, _ in MARK.findall(_head(text)) if found == kind), None)
 
 

@@ -1,4 +1,4 @@
-"""Slash commands in GitHub's Markdown: at the start of a line, never in code, quotes or HTML."""
+"""Finds slash commands in Markdown: at the start of a line, never in code, quotes or HTML."""
 
 import re
 from collections.abc import Callable, Collection, Iterator
@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline, backtick, html_inline
 from markdown_it.token import Token
 
-# GitHub takes no longer comment, and a flood of short lines is dear to parse: no more is examined.
+# GitHub accepts no longer comment, and many short lines are slow to parse. The rest is ignored.
 LONGEST = 65_536
 MOST_LINES = 10_000
 LONGEST_OF_COMMANDS = 2_000
@@ -17,23 +17,24 @@ NAMESPACE = "hubbub"
 
 LIKELY = re.compile(r"(?:^|[\r\n]) {0,3}/[A-Za-z]")
 BEGINS = re.compile(r" {0,3}/[A-Za-z]")
-# `/usr/bin` is a path: a verb ends with its word.
+# The verb is a whole word, so that the path `/usr/bin` is not a command.
 VERB = re.compile(r"[a-z][a-z-]*")
-# A quote counts where a word starts, if it is closed where one ends: `don't` and `it's` are words.
+# A quote begins at the start of a word and ends at the end of one, so `don't` is a plain word.
 WORD = re.compile(r"""(?:"([^"]*)"|'([^']*)'|“([^”]*)”)(?=\s|$)|(\S+)""")
-# Stands before a line that begins inside of code or HTML. The parser leaves no NUL in a text.
+# Marks a line that begins inside code or HTML. The parser leaves no NUL in a text.
 INSIDE = "\0"
 
-# Where a span that hides begins and ends, and whether it is a comment.
+# Where a span of code or HTML begins and ends, and whether it is an HTML comment.
 Span: TypeAlias = tuple[int, int, bool]
 Rule: TypeAlias = Callable[[StateInline, bool], bool]
 
 
 @dataclass(frozen=True)
 class Found:
-    """A command. `line` counts from 1; `text` is that line, spaced evenly, its verb in lower case.
+    """A command. `line` counts from 1.
 
-    `namespaced`: it names us, as in `/hubbub claim`.
+    `text` is the line with single spaces and its verb in lower case. `namespaced` means that it
+    begins with `/hubbub`.
     """
 
     verb: str
@@ -43,32 +44,32 @@ class Found:
     namespaced: bool
 
 
-def maybe(text: str) -> bool:
-    """Whether it is worth parsing: most texts are not."""
+def may_have_commands(text: str) -> bool:
+    """A quick test that saves parsing: most texts have no commands."""
     return LIKELY.search(text) is not None
 
 
 def find(text: str) -> list[Found]:
-    """The commands of a text, in its order; unknown verbs too."""
-    if not maybe(text):
+    """The commands of a text in their order, with unknown verbs."""
+    if not may_have_commands(text):
         return []
     lines = _lines(text)
     return [each for n, shown in _plain(lines) if (each := _command(n + 1, shown))]
 
 
-def is_all(text: str, verbs: Collection[str]) -> bool:
-    """Whether a text says nothing but such commands; of a long one that is not looked for."""
-    if len(text) > LONGEST_OF_COMMANDS or not maybe(text):
+def has_only(text: str, verbs: Collection[str]) -> bool:
+    """Whether a text has nothing but commands with these verbs. False for a long text."""
+    if len(text) > LONGEST_OF_COMMANDS or not may_have_commands(text):
         return False
-    said = {n for n, line in enumerate(_lines(text), 1) if line.strip()}
-    return said <= {each.line for each in find(text) if each.namespaced or each.verb in verbs}
+    filled = {n for n, line in enumerate(_lines(text), 1) if line.strip()}
+    return filled <= {each.line for each in find(text) if each.namespaced or each.verb in verbs}
 
 
 def _lines(text: str) -> list[str]:
-    """As the parser counts them, so far as they are examined."""
+    """The lines as the parser counts them, up to the limits."""
     seen = text[:LONGEST].replace("\0", "\ufffd").replace("\r\n", "\n").replace("\r", "\n")
     lines = seen.split("\n", MOST_LINES)[:MOST_LINES]
-    # Half a line may be another command.
+    # The last line may be cut, and half a line may be another command.
     return lines if len(text) <= LONGEST else lines[:-1]
 
 
@@ -98,7 +99,7 @@ def _words(arguments: str) -> tuple[str, ...]:
 
 
 def _plain(lines: list[str]) -> Iterator[tuple[int, str]]:
-    """The lines that begin as plain text with a slash: which, and what each shows."""
+    """The number and the visible text of each line that begins with a slash in plain text."""
     for first, end, in_list in _texts(MARKDOWN.parse("\n".join(lines))):
         likely = [n for n in range(first, end) if _begins(lines[n], in_list=in_list)]
         if not likely:
@@ -110,12 +111,12 @@ def _plain(lines: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def _begins(line: str, *, in_list: bool) -> bool:
-    """In a list only a line without indent: the others are words of an item."""
+    """In a list, an indented line belongs to an item, so only a line without indent counts."""
     return line[:1] == "/" if in_list else BEGINS.match(line) is not None
 
 
 def _texts(tokens: list[Token]) -> Iterator[tuple[int, int, bool]]:
-    """Paragraphs and headings outside of quotes: first line, end, and whether in a list."""
+    """Paragraphs and headings outside quotes: first line, end, and whether in a list."""
     quotes = lists = 0
     for token in tokens:
         if token.type in ("blockquote_open", "blockquote_close"):
@@ -127,7 +128,7 @@ def _texts(tokens: list[Token]) -> Iterator[tuple[int, int, bool]]:
 
 
 def _shown(text: str) -> list[str]:
-    """The lines of a paragraph, without comments; those that begin inside of a span are marked."""
+    """The lines of a paragraph without HTML comments; INSIDE marks those that begin in a span."""
     spans: list[Span] = []
     MARKDOWN.inline.parse(text, MARKDOWN, {"spans": spans}, [])
     pieces, at = [], 0
@@ -139,35 +140,35 @@ def _shown(text: str) -> list[str]:
     return "".join([*pieces, text[at:]]).split("\n")
 
 
-def _noting(rule: Rule) -> Rule:
-    """A rule of the parser that also notes the spans it finds."""
+def _recording(rule: Rule) -> Rule:
+    """The parser's rule, which then also records the spans that it finds."""
 
-    def noting(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 -- the parser's signature
+    def recording(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 -- the parser's signature
         start = state.pos
         matched = rule(state, silent)
-        # What it found is a token now; what it passed over, as a lone backtick, is pending.
+        # A span is a token now. A lone backtick matched too, but it is pending text.
         if matched and not state.pending:
             comment = state.src.startswith("<!--", start)
             state.env["spans"].append((start, state.pos, comment))
         return matched
 
-    return noting
+    return recording
 
 
 def _parser() -> MarkdownIt:
-    """Blocks, and of what stands in a line only what can hide the start of the next.
+    """A parser of blocks, and of the inline spans that can hide the start of a line.
 
-    The full grammar takes seconds on a hostile 65 KB comment.
+    The full grammar takes seconds on a hostile comment of 65 KB.
     """
     made = MarkdownIt("commonmark", {"maxNesting": 10})
     made.core.ruler.enableOnly(["normalize", "block"])
     made.inline.ruler.enableOnly(["text", "escape", "backticks", "html_inline"])
     made.inline.ruler2.enableOnly([])
-    made.inline.ruler.at("backticks", _noting(backtick))
-    made.inline.ruler.at("html_inline", _noting(html_inline))
+    made.inline.ruler.at("backticks", _recording(backtick))
+    made.inline.ruler.at("html_inline", _recording(html_inline))
     return made
 
 
 MARKDOWN = _parser()
-# Its rules are put together at the first use, which is not safe among threads.
+# The parser builds its rules at first use, which is not thread-safe, so use it once here.
 find("/help")

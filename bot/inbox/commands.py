@@ -224,6 +224,6 @@ async def _tell(tx: Tx, row: CommandRow, reply: Reply) -> None:
 async def _may_answer(tx: Tx, row: CommandRow, target: str) -> bool:
     """Beyond a ceiling a reaction is all: whoever goads the bot does not fill the issue."""
     here = (tx, row["installation_id"])
-    lately = await history.answers_in_the_last_hour(*here, target)
+    lately = await history.bot_answers_last_hour(*here, target)
     in_all = await mirror_rows.count_comments(*here, row["repository_id"], row["number"])
     return lately < MOST_ANSWERS_AN_HOUR and in_all < MOST_COMMENTS

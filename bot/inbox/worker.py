@@ -83,7 +83,7 @@ async def _commands(changes: Changes | None) -> list[Row]:
     """The rows of the commands in its texts."""
     rows: list[Row] = []
     for written in changes.texts if changes else ():
-        if slash_commands.maybe(written.text):
+        if slash_commands.may_have_commands(written.text):
             rows += await asyncio.to_thread(commands.found_in, written)
     return rows
 

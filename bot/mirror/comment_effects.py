@@ -25,7 +25,7 @@ async def answer_question(tx: Tx, row: Row, before: Row | None) -> None:
     if task is None or not task["question"] or row["created_at"] + SECOND < task["asked_at"]:
         return
     issue = await mirror_rows.issue(*here)
-    if slash_commands.is_all(row["body"], VERBS) or await _is_unposted(tx, task):
+    if slash_commands.has_only(row["body"], VERBS) or await _is_unposted(tx, task):
         return
     its_author = issue is not None and issue["author_id"] == row["author_id"]
     if its_author or row["author_association"] in TRUSTED:

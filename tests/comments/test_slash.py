@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.comments import slash_commands
-from bot.comments.slash_commands import Found, find, maybe
+from bot.comments.slash_commands import Found, find, may_have_commands
 
 
 def verbs(text: str) -> list[str]:
@@ -48,7 +48,7 @@ def found(text: str) -> Found:
     ],
 )
 def test_a_command_stands_at_the_start_of_a_line(text: str, line: int) -> None:
-    assert maybe(text)
+    assert may_have_commands(text)
     assert find(text) == [Found("claim", (), line, "/claim", namespaced=False)]
 
 
@@ -278,4 +278,4 @@ def test_nothing_is_found_in_a_quote(text: str) -> None:
 @settings(deadline=None)
 @given(MARKDOWN)
 def test_a_text_that_does_not_look_like_one_has_no_command(text: str) -> None:
-    assert maybe(text) or not verbs(text)
+    assert may_have_commands(text) or not verbs(text)

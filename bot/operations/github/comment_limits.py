@@ -13,7 +13,7 @@ from store.tasks import tasks
 async def admit_comment(ctx: Context, where: Row, number: int) -> None:
     """Raise Refused beyond a ceiling, and to two who only answer each other."""
     here, target = (ctx.tx, ctx.installation_id), on_issue(where, number)
-    by = await history.in_the_last_hour(*here, target)
+    by = await history.comments_last_hour(*here, target)
     lately, mine = sum(by.values()), by.get(ctx.actor.name, 0)
     total = await mirror_rows.count_comments(*here, where["id"], number)
     if lately >= limits.MOST_AN_HOUR or mine >= limits.MOST_OF_ONE or total >= limits.MOST_COMMENTS:

@@ -217,4 +217,7 @@ async def github_review_pr(
 
 def _is_ours(pull: Row) -> bool:
     """Opened by the App: all agents have one account on GitHub."""
-    return pull["author"].endswith("[bot]") and markers.claimed(pull["body"], "write") is not None
+    return (
+        pull["author"].endswith("[bot]")
+        and markers.unverified_id(pull["body"], "write") is not None
+    )
