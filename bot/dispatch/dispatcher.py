@@ -7,7 +7,6 @@ import json
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 from cachetools import Cache, TTLCache
@@ -16,12 +15,13 @@ from pydantic import BaseModel
 from bot.agents import presence
 from bot.dispatch.metrics import Calls
 from bot.errors import Refused
-from bot.events.waiters import Wants, Watching
+from bot.events.waiters import Spot, Watching
 from bot.identity.actors import Actor
 from bot.identity.keyring import KEY_ID, Broken, Keys
 from bot.kernel import freshness
 from bot.kernel.event_stream import News
-from bot.kernel.operation import Answer, Context, Operation, Peek, Shared
+from bot.kernel.operation import Answer, Context, Operation, Shared
+from bot.kernel.waitable import EventFilter, Waitable
 from bot.messages import notices
 from bot.messages.notices import Handed
 from bot.operations import OPERATIONS
@@ -53,7 +53,7 @@ class Asked:
     def given(self) -> dict[str, Any]:
         """The arguments of the function; `wait_s` and `key` are the kernel's."""
         names = type(self.arguments).model_fields
-        kernels = {"wait_s"} if self.operation.settled else set()
+        kernels = {"wait_s"} if self.operation.waitable else set()
         kernels |= {"key"} if self.operation.reaches_github else set()
         return {name: getattr(self.arguments, name) for name in names if name not in kernels}
 
@@ -65,31 +65,10 @@ class Asked:
     def request_key(self) -> str:
         return _digest("request key", self.actor.name, self.key)
 
-    def settled(self, answer: Answer) -> bool:
-        return self.operation.settled is None or self.operation.settled(answer)
-
-    def wants(self, answer: Answer) -> Wants | None:
-        """Which events are worth waking for; None: whatever happens."""
-        woken = self.operation.woken
-        return partial(woken.wants, answer, self.actor) if woken else None
-
-    def going_on(self, answer: Answer) -> "Asked":
-        """The next look of one who waits."""
-        woken = self.operation.woken
-        goes_on = woken.go_on if woken else None
-        arguments = goes_on(answer, self.arguments) if goes_on else self.arguments
-        return replace(self, arguments=arguments, key=secrets.token_hex(16))
-
-    @property
-    def by_news_alone(self) -> bool:
-        return self.operation.woken is not None and self.operation.woken.answer is not None
-
-    def told(self, answer: Answer, found: News | None) -> Answer | None:
-        """The answer by the news alone, if they are enough for it."""
-        woken = self.operation.woken
-        if found is None or found.fresh is None or woken is None or woken.answer is None:
-            return None
-        return woken.answer(answer, self.actor, self.arguments, found)
+    def changed(self, **arguments: Any) -> "Asked":
+        """Another call, of the same operation with some arguments changed."""
+        changed = self.arguments.model_copy(update=arguments)
+        return replace(self, arguments=changed, key=secrets.token_hex(16))
 
     @property
     def digest(self) -> str:
@@ -175,10 +154,10 @@ class Hub:
         key = (which.reaches_github and getattr(arguments, "key", None)) or request_key
         asked = Asked(which, actor, arguments, key or secrets.token_hex(16), self.shared)
         await self._begin(asked)
-        if which.settled and (wait_s := getattr(arguments, "wait_s", 0)):
-            answer = await self._waited(asked, wait_s)
+        if which.waitable and (wait_s := getattr(arguments, "wait_s", 0)):
+            answer = await self._wait(asked, which.waitable, wait_s)
         else:
-            answer = await self._once(asked)
+            answer = await self.execute(asked)
         self._hand(asked, answer)
         return answer.model_dump(mode="json")
 
@@ -199,58 +178,39 @@ class Hub:
         if now := notices.handed(answer.notices, asked.digest, self.handed.get(asked.who)):
             self.handed[asked.who] = now
 
-    async def _waited(self, asked: Asked, wait_s: float) -> Answer:
-        """Ask again, when what it waits for may have come, until it is settled or time is over."""
+    async def _wait(self, asked: Asked, waitable: Waitable[Any], wait_s: float) -> Answer:
+        """The final answer, or the newest one at the end of the wait."""
         time = asyncio.get_running_loop().time
         end = time() + wait_s
         async with self.watching.spot(asked.actor.installation_id) as spot:
-            answer = await self._once(asked)
-            while not asked.settled(answer):
+            answer = await self.execute(asked)
+            while not waitable.is_final(answer):
                 left = end - time()
                 if left <= 0 or self.stopping.is_set():
                     return await self._fresh(asked, answer)
-                try:
-                    found = await spot.wait(asked.wants(answer), min(left, self.look_again_s))
-                except TimeoutError:
-                    answer = await self._tick(asked, answer)
-                else:
-                    told = await self._told(asked, answer, found)
-                    answer = told or await self._again(asked, answer)
+                wanted = waitable.wanted_events(answer, asked.actor)
+                look = await self._next_look(asked, spot, wanted, left)
+                found = await waitable.look_again(look, answer)
+                if found is None:
+                    # The agent is alive, although its call wrote nothing.
+                    await self._touch(asked.actor)
+                answer = answer if found is None else found
         return answer
+
+    async def _next_look(
+        self, asked: Asked, spot: Spot, wanted: EventFilter | None, left: float
+    ) -> "WaitLook":
+        try:
+            news = await spot.wait(wanted, min(left, self.look_again_s))
+        except TimeoutError:
+            return WaitLook(self, asked, None, timed_out=True)
+        return WaitLook(self, asked, news, timed_out=False)
 
     async def _fresh(self, asked: Asked, answer: Answer) -> Answer:
         """An answer of when the wait began, with how things are at its end."""
         return await self.store.read(lambda tx: with_freshness(tx, asked.actor, answer))
 
-    async def _told(self, asked: Asked, answer: Answer, found: News | None) -> Answer | None:
-        """The answer by news that many share, with the notices that are this one's alone."""
-        told = asked.told(answer, found)
-        if told is None or found is None:
-            return None
-        said = await self.store.read(lambda tx: notices.of(tx, asked.actor, found.now))
-        return told.model_copy(update={"notices": said})
-
-    async def _tick(self, asked: Asked, answer: Answer) -> Answer:
-        """Nothing happened; but time brings something too, and who waits is alive."""
-        if asked.by_news_alone:
-            await self._touch(asked.actor)
-            return answer
-        return await self._again(asked, answer)
-
-    async def _again(self, asked: Asked, answer: Answer) -> Answer:
-        if await self._worth_asking(asked):
-            return await self._once(asked.going_on(answer))
-        await self._touch(asked.actor)
-        return answer
-
-    async def _worth_asking(self, asked: Asked) -> bool:
-        """A look, for an operation that writes: those who wait must not write all the time."""
-        peek = asked.operation.peek
-        if peek is None:
-            return True
-        return await self.store.read(lambda tx: _peeked(tx, peek, asked))
-
-    async def _once(self, asked: Asked) -> Answer:
+    async def execute(self, asked: Asked) -> Answer:
         await self._touch(asked.actor)
         try:
             if asked.operation.reads_only:
@@ -281,8 +241,34 @@ class Hub:
         self.touched[who] = None
 
 
-async def _peeked(tx: Tx, peek: Peek, asked: Asked) -> bool:
-    return await peek(Context(tx, asked.actor, await tx.now(), asked.shared))
+@dataclass(frozen=True)
+class WaitLook:
+    """The `Look` of one call."""
+
+    hub: Hub
+    asked: Asked
+    news: News | None
+    timed_out: bool
+
+    @property
+    def actor(self) -> Actor:
+        return self.asked.actor
+
+    @property
+    def arguments(self) -> BaseModel:
+        return self.asked.arguments
+
+    async def run(self, **changed: Any) -> Answer:
+        return await self.hub.execute(self.asked.changed(**changed))
+
+    async def check(self, question: Work[bool]) -> bool:
+        return await self.hub.store.read(question)
+
+    async def add_notices(self, answer: Answer) -> Answer:
+        assert self.news is not None
+        now = self.news.now
+        found = await self.hub.store.read(lambda tx: notices.of(tx, self.actor, now))
+        return answer.model_copy(update={"notices": found})
 
 
 async def mutate(tx: Tx, asked: Asked) -> Answer:

@@ -17,8 +17,8 @@ from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel import argument_errors
-from bot.kernel.event_stream import News
-from store.engine.transaction import Row, Tx, Work
+from bot.kernel.waitable import Waitable
+from store.engine.transaction import Tx, Work
 from store.tables.agents import Role
 
 Key: TypeAlias = Annotated[
@@ -105,23 +105,8 @@ class Context:
         return self.actor.installation_id
 
 
-Peek: TypeAlias = Callable[[Context], Awaitable[bool]]
 # What an agent that calls must be: `here` has not left, `at_work` is not paused either.
 Presence: TypeAlias = Literal["any", "here", "at_work"]
-
-
-@dataclass(frozen=True)
-class Woken:
-    """What one who waits makes of news, without a look at the database.
-
-    `wants`: whether an event concerns the actor, with the answer so far. `answer`: the answer
-    with the news; None: only a look tells. Without it a look is taken whenever one is wanted.
-    `go_on`: the arguments for that look, with the answer so far.
-    """
-
-    wants: Callable[[Any, Actor, Row], bool]
-    answer: Callable[[Any, Actor, Any, News], Answer | None] | None = None
-    go_on: Callable[[Any, Any], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -157,12 +142,8 @@ class Operation:
     quiet: bool
     presence: Presence
     slashes: tuple[Slash, ...]
-    # With it the operation takes `wait_s`, and is asked again until it holds or time is over.
-    settled: Callable[[Any], bool] | None
-    # For one that writes: whether it is worth asking again, without writing.
-    peek: Peek | None
-    # What wakes those who wait; without it, whatever happens in the installation.
-    woken: Woken | None
+    # With it the operation takes `wait_s`: a caller can wait until the answer is final.
+    waitable: Waitable[Any] | None
 
     def parse(self, given: Any) -> BaseModel:
         try:
@@ -181,9 +162,7 @@ def operation(
     quiet: bool = False,
     presence: Presence | None = None,
     slashes: tuple[Slash, ...] = (),
-    settled: Callable[[Any], bool] | None = None,
-    peek: Peek | None = None,
-    woken: Woken | None = None,
+    waitable: Waitable[Any] | None = None,
 ) -> Callable[[Callable[..., Awaitable[Answer]]], Operation]:
     """Turn `async def name(ctx, …) -> Answer` into an `Operation`.
 
@@ -197,7 +176,7 @@ def operation(
         fields: dict[str, Any] = {
             p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in parameters
         }
-        if settled:
+        if waitable:
             fields["wait_s"] = (WaitSeconds, 0)
         if reaches_github:
             fields["key"] = (Key | None, None)
@@ -215,9 +194,7 @@ def operation(
             quiet=quiet,
             presence=presence or usual,
             slashes=slashes,
-            settled=settled,
-            peek=peek,
-            woken=woken,
+            waitable=waitable,
         )
 
     return made

@@ -1,6 +1,7 @@
 """Waiting for what happens."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, Field, SkipValidation
@@ -9,8 +10,9 @@ from bot.events import event_log
 from bot.identity.actors import Actor
 from bot.kernel import event_stream
 from bot.kernel.event_stream import News, Page, Topics
-from bot.kernel.operation import Answer, Context, Woken, operation
+from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.pagination import Limit
+from bot.kernel.waitable import EventFilter, Look, Waitable
 from bot.times import stamp
 from store.engine.transaction import Row
 
@@ -67,35 +69,36 @@ def _page_fields(page: Page, actor: Actor, topics: Topics) -> dict[str, Any]:
     }
 
 
-def _settled(answer: Events) -> bool:
-    return bool(answer.events) or answer.more or answer.missed
+class _NextEvents(Waitable[Events]):
+    def is_final(self, answer: Events) -> bool:
+        return bool(answer.events) or answer.more or answer.missed
+
+    def wanted_events(self, answer: Events, actor: Actor) -> EventFilter:
+        return partial(event_stream.wants, actor, answer.place.topics)
+
+    async def look_again(self, look: Look, answer: Events) -> Events | None:
+        """All callers that wait share the news. Only some of them need the database."""
+        if look.timed_out:
+            return None
+        found = look.news and _answer_from_news(look, answer, look.news)
+        found = await (look.add_notices(found) if found else look.run(cursor=answer.cursor))
+        assert isinstance(found, Events)
+        return found
 
 
-def _wants(answer: Events, actor: Actor, event: Row) -> bool:
-    return event_stream.wants(actor, answer.place.topics, event)
-
-
-def _told(answer: Events, actor: Actor, arguments: Any, found: News) -> Events | None:
-    if actor.repositories is not None or found.fresh is None:
-        return None  # what is said of the mirror names repositories
+def _answer_from_news(look: Look, answer: Events, news: News) -> Events | None:
+    """None: only the database can tell."""
+    if look.actor.repositories is not None or news.fresh is None:
+        return None  # `behind` in the news names repositories that the actor may not see
     topics = answer.place.topics
-    page = event_stream.told(actor, topics, answer.place.at, found, arguments.limit)
+    page = event_stream.told(look.actor, topics, answer.place.at, news, look.arguments.limit)
     if page is None:
         return None
-    fresh = found.fresh.told(found.now)
-    return answer.model_copy(update=_page_fields(page, actor, topics) | fresh)
+    fresh = news.fresh.told(news.now)
+    return answer.model_copy(update=_page_fields(page, look.actor, topics) | fresh)
 
 
-def _go_on(answer: Events, arguments: Any) -> Any:
-    return arguments.model_copy(update={"cursor": answer.cursor})
-
-
-@operation(
-    role="observer",
-    reads_only=True,
-    settled=_settled,
-    woken=Woken(_wants, _told, _go_on),
-)
+@operation(role="observer", reads_only=True, waitable=_NextEvents())
 async def wait_for_events(
     ctx: Context,
     topics: TopicNames,

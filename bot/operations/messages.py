@@ -8,9 +8,10 @@ from pydantic import BaseModel, Field
 from bot.agents import presence
 from bot.errors import Refused
 from bot.identity.actors import EVERYBODY, HOLDER, ROLES, SLUG, Actor
-from bot.kernel.operation import Answer, Context, Slash, TaskRef, Woken, operation
+from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.kernel.patterns import Shape
+from bot.kernel.waitable import EventFilter, Look, Waitable
 from bot.messages import delivery
 from bot.operations.tasks.access import visible_task
 from bot.tasks import lifecycle, publishing
@@ -230,25 +231,30 @@ async def resend_message(ctx: Context, message_id: MessageId) -> Sent:
     return _sent_answer(row, free, full)
 
 
-def _is_settled(answer: Messages) -> bool:
-    return bool(answer.messages) or isinstance(answer, Listed)
+class _NextMessages(Waitable[Messages]):
+    def is_final(self, answer: Messages) -> bool:
+        return bool(answer.messages) or isinstance(answer, Listed)
 
+    def wanted_events(self, _answer: Messages, actor: Actor) -> EventFilter:
+        def sent_to_me(event: Row) -> bool:
+            return event["kind"] == "message.sent" and event["audience"] in (None, actor.name)
 
-async def _has_due(ctx: Context) -> bool:
-    return await mailbox.waiting(ctx.tx, ctx.installation_id, ctx.actor.name)
+        return sent_to_me
 
-
-def _sent_to_me(_: Answer, actor: Actor, event: Row) -> bool:
-    return event["kind"] == "message.sent" and event["audience"] in (None, actor.name)
+    async def look_again(self, look: Look, _answer: Messages) -> Messages | None:
+        """Handing out messages writes, so callers that wait check first without a write."""
+        me = look.actor
+        if not await look.check(lambda tx: mailbox.waiting(tx, me.installation_id, me.name)):
+            return None
+        found: Messages = await look.run()
+        return found
 
 
 @operation(
     role="observer",
     quiet=True,
     presence="any",
-    settled=_is_settled,
-    peek=_has_due,
-    woken=Woken(_sent_to_me),
+    waitable=_NextMessages(),
 )
 async def get_messages(
     ctx: Context,

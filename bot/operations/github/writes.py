@@ -8,6 +8,7 @@ from bot.agents import presence
 from bot.errors import Refused
 from bot.github import limits, rate_limits
 from bot.kernel.operation import Answer, Context, operation
+from bot.kernel.waitable import Waitable
 from bot.operations.github.writing import Write, write_view
 from bot.outbox import effects, fairness, usage
 from bot.outbox.usage import Bucket
@@ -18,11 +19,12 @@ from store.tables.outbox import WriteRow
 WriteId = Annotated[str, Field(max_length=40, description="the write's id")]
 
 
-def _final(answer: Write) -> bool:
-    return answer.state in writes.FINAL
+class _Outcome(Waitable[Write]):
+    def is_final(self, answer: Write) -> bool:
+        return answer.state in writes.FINAL
 
 
-@operation(role="observer", reads_only=True, settled=_final)
+@operation(role="observer", reads_only=True, waitable=_Outcome())
 async def get_write(ctx: Context, write_id: WriteId) -> Write:
     """Return the state of your write: queued, sent with its result, or refused with a reason."""
     row = await _own_write(ctx, write_id)
