@@ -24,8 +24,10 @@ from bot.cli import (
     session,
     tokens,
 )
+from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from bot.identity.actors import ROLES
+from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
 from bot.settings import GitHubApp, Settings, WrongSettings
 from mcp_server import lazy
@@ -206,15 +208,18 @@ def watch_backfill(
 async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
     keeping, pressure = retention.kept(loaded), Backpressure()
     async with (
-        session.open_session(loaded, make=True, app=github_app) as hub,
-        loops.running(hub.store, hub.shared, pressure, github_app, keeping) as running,
+        session.open_session(loaded, make=True, app=github_app) as opened,
+        loops.running(opened.store, opened.shared, pressure, github_app, keeping) as running,
     ):
+        tokens = Tokens(opened.store, opened.keys)
+        dispatcher = Dispatcher(opened.store, opened.shared)
         server = create_app(
-            hub,
+            dispatcher,
+            tokens,
             pressure=pressure,
             webhook_secret=github_app.webhook_secret,
-            mcp=partial(lazy.serving, hub, loaded.host, loaded.public_url),
-            ready=partial(health.problems, hub.store, running),
+            mcp=partial(lazy.serving, dispatcher, tokens, loaded.host, loaded.public_url),
+            ready=partial(health.problems, opened.store, running),
         )
         runner = web.AppRunner(server, access_log=None, shutdown_timeout=FINISH_S)
         await runner.setup()
@@ -222,7 +227,7 @@ async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
         try:
             await _listen(runner, loaded)
             await told.wait()
-            hub.stop()
+            dispatcher.waiters.stop()
         finally:
             await runner.cleanup()
 
@@ -253,8 +258,9 @@ async def _mcp(loaded: Settings) -> None:
     if loaded.url:
         await stdio.bridge(loaded.url, secret)
         return
-    async with session.open_session(loaded) as hub:
-        await stdio.serve_agent(hub, secret)
+    async with session.open_session(loaded) as opened:
+        tokens = Tokens(opened.store, opened.keys)
+        await stdio.serve_agent(Dispatcher(opened.store, opened.shared), tokens, secret)
 
 
 def main() -> None:

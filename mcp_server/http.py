@@ -14,8 +14,9 @@ from mcp.server.transport_security import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
+from bot.identity.tokens import Tokens
 from mcp_server.authentication import Asking
 from mcp_server.server import create_server
 
@@ -39,9 +40,9 @@ def allowed_hosts(host: str, public_url: str | None) -> list[str]:
 
 
 @asynccontextmanager
-async def serving(hub: Hub, hosts: list[str]) -> AsyncIterator[Any]:
+async def serving(dispatcher: Dispatcher, tokens: Tokens, hosts: list[str]) -> AsyncIterator[Any]:
     """The ASGI application, between its start and its end."""
-    server = create_server(hub, partial(_actor, hub))
+    server = create_server(dispatcher, partial(_actor, tokens))
     streamed = _manager(server, hosts, json_response=False)
     at_once = _manager(server, hosts, json_response=True)
 
@@ -97,8 +98,8 @@ async def _peeked(receive: Receive) -> tuple[bytes, Receive]:
     return b"".join(each.get("body", b"") for each in messages), again
 
 
-async def _actor(hub: Hub, context: Asking) -> Actor:
+async def _actor(tokens: Tokens, context: Asking) -> Actor:
     """Of the token that the request came with: it may have been revoked since."""
     assert context.request is not None
     _, _, token = context.request.headers["authorization"].partition(" ")
-    return await hub.authenticate(token.strip())
+    return await tokens.authenticate(token.strip())

@@ -6,11 +6,14 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any
 
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
+from bot.identity.tokens import Tokens
 
 
 @asynccontextmanager
-async def serving(hub: Hub, host: str, public_url: str | None) -> AsyncIterator[Any]:
+async def serving(
+    dispatcher: Dispatcher, tokens: Tokens, host: str, public_url: str | None
+) -> AsyncIterator[Any]:
     """The ASGI application of `mcp_server.http`; those who come early wait for it."""
     loaded: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     over = asyncio.Event()
@@ -18,7 +21,9 @@ async def serving(hub: Hub, host: str, public_url: str | None) -> AsyncIterator[
     async def live() -> None:
         """From its start to its end, in one task as the library wants it."""
         http = await asyncio.to_thread(import_module, "mcp_server.http")
-        async with http.serving(hub, http.allowed_hosts(host, public_url)) as application:
+        async with http.serving(
+            dispatcher, tokens, http.allowed_hosts(host, public_url)
+        ) as application:
             loaded.set_result(application)
             await over.wait()
 

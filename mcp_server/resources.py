@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused, failure
 from bot.identity.actors import Actor
 from bot.operations import OPERATIONS
@@ -113,10 +113,10 @@ def unknown(uri: str, message: str, **more: Any) -> MCPError:
     return MCPError(types.INVALID_PARAMS, message, {"uri": uri, **more})
 
 
-async def answer(hub: Hub, actor: Actor, where: Address) -> Answer:
+async def answer(dispatcher: Dispatcher, actor: Actor, where: Address) -> Answer:
     """What is there, for this actor. Raise MCPError."""
     try:
-        return await hub.call(actor, where.resource.operation, where.arguments)
+        return await dispatcher.call(actor, where.resource.operation, where.arguments)
     except Refused as exc:
         raise _refusal(where.uri, exc) from exc
     except Exception as exc:
@@ -129,8 +129,8 @@ def _refusal(uri: str, refused: Refused) -> MCPError:
     return unknown(uri, refused.message, **refused.body())
 
 
-async def read(hub: Hub, actor: Actor, uri: str) -> types.ReadResourceResult:
-    found = await answer(hub, actor, address(uri))
+async def read(dispatcher: Dispatcher, actor: Actor, uri: str) -> types.ReadResourceResult:
+    found = await answer(dispatcher, actor, address(uri))
     text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
     return types.ReadResourceResult(
         contents=[types.TextResourceContents(uri=uri, mime_type=JSON, text=text)]

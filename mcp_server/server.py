@@ -8,7 +8,7 @@ import mcp_types as types
 from mcp.server import Server
 from mcp.shared.exceptions import MCPError
 
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher, operations_of
 from bot.errors import Refused, failure
 from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS
@@ -57,11 +57,13 @@ WHOLE: dict[str, dict[str, Any]] = {
 TOOLS: dict[str, types.Tool] = {each.name: tool(each) for each in OPERATIONS.values()}
 
 
-def create_server(hub: Hub, identified: Identified, listening: Listening | None = None) -> Server:
+def create_server(
+    dispatcher: Dispatcher, identified: Identified, listening: Listening | None = None
+) -> Server:
     async def list_tools(
         context: Asking, _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        allowed = hub.operations(await known(identified, context))
+        allowed = operations_of(await known(identified, context))
         return types.ListToolsResult(tools=[TOOLS[each.name] for each in allowed])
 
     async def call_tool(
@@ -71,7 +73,7 @@ def create_server(hub: Hub, identified: Identified, listening: Listening | None 
             raise MCPError(types.INVALID_PARAMS, f"There is no tool {params.name!r}.")
         try:
             actor = await identified(context)
-            answer = await hub.call(actor, params.name, params.arguments or {})
+            answer = await dispatcher.call(actor, params.name, params.arguments or {})
         except Refused as exc:
             return result(exc.body(), is_error=True)
         except Exception as exc:  # noqa: BLE001 - the top: whatever it is, it is logged and answered
@@ -94,7 +96,7 @@ def create_server(hub: Hub, identified: Identified, listening: Listening | None 
     async def read_resource(
         context: Asking, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
-        return await resources.read(hub, await known(identified, context), params.uri)
+        return await resources.read(dispatcher, await known(identified, context), params.uri)
 
     server = Server(
         NAME,
@@ -105,7 +107,7 @@ def create_server(hub: Hub, identified: Identified, listening: Listening | None 
         on_list_resources=list_resources,
         on_list_resource_templates=list_templates,
         on_read_resource=read_resource,
-        on_subscriptions_listen=listening or Listening(hub, identified),
+        on_subscriptions_listen=listening or Listening(dispatcher, identified),
         get_tool_input_schema=WHOLE.get,
     )
     # Traces that nobody asked for cost a tenth of a call.

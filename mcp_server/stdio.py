@@ -16,8 +16,9 @@ from mcp.server.stdio import stdio_server
 from mcp.server.subscriptions import ResourceUpdated
 from mcp.shared.exceptions import MCPError
 
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
+from bot.identity.tokens import Tokens
 from mcp_server.authentication import Asking
 from mcp_server.server import INSTRUCTIONS, NAME, VERSION, create_server, result
 from mcp_server.subscriptions import acknowledge, ended, notify
@@ -26,10 +27,10 @@ from mcp_server.subscriptions import acknowledge, ended, notify
 TIMEOUT_S = 70
 
 
-async def serve_agent(hub: Hub, token: str) -> None:
+async def serve_agent(dispatcher: Dispatcher, tokens: Tokens, token: str) -> None:
     """Straight on the database, as one agent. Raise Refused when nobody has this token."""
-    await hub.authenticate(token)
-    await _run(create_server(hub, lambda _: hub.authenticate(token)))
+    await tokens.authenticate(token)
+    await _run(create_server(dispatcher, lambda _: tokens.authenticate(token)))
 
 
 async def bridge(url: str, token: str) -> None:

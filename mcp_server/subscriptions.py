@@ -15,16 +15,16 @@ import mcp_types as types
 from mcp.server.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp.shared.exceptions import MCPError
 
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
-from bot.events.waiters import Following
+from bot.events.waiters import Follower
 from bot.identity.actors import Actor
 from bot.kernel.event_stream import Topics
 from bot.outbox import usage
 from mcp_server import resources
 from mcp_server.authentication import Asking, Identified, known
 from mcp_server.resources import BUDGET
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Row, Store, Tx
 
 # Of one agent, and of one stream.
 MOST_STREAMS = 10
@@ -60,7 +60,7 @@ class Watched:
         return list(found)
 
 
-async def watched(hub: Hub, actor: Actor, uris: Sequence[str]) -> Watched:
+async def watched(dispatcher: Dispatcher, actor: Actor, uris: Sequence[str]) -> Watched:
     """Raise MCPError for one that there is not, or that the actor may not read."""
     if len(uris) > MOST_URIS:
         raise MCPError(
@@ -69,7 +69,7 @@ async def watched(hub: Hub, actor: Actor, uris: Sequence[str]) -> Watched:
     found: dict[tuple[str, str | None], list[str]] = {}
     for uri in dict.fromkeys(uris):
         where = resources.address(uri)
-        answer = await resources.answer(hub, actor, where)
+        answer = await resources.answer(dispatcher, actor, where)
         resource = where.resource
         subject = resource.subject and resource.subject(answer)
         for topic in resource.topics:
@@ -77,7 +77,7 @@ async def watched(hub: Hub, actor: Actor, uris: Sequence[str]) -> Watched:
     return Watched(found, BUDGET.uri in uris)
 
 
-async def _left(hub: Hub, actor: Actor) -> object:
+async def _left(store: Store, actor: Actor) -> object:
     """Of the budget, what changes when somebody spends."""
 
     async def look(tx: Tx) -> object:
@@ -85,14 +85,14 @@ async def _left(hub: Hub, actor: Actor) -> object:
         left = [(each.name, each.left, each.closed_until) for each in found.buckets]
         return left, found.rows, found.spent
 
-    return await hub.store.read(look)
+    return await store.read(look)
 
 
 @dataclass(frozen=True)
 class Listening:
     """All streams of this process, by agent."""
 
-    hub: Hub
+    dispatcher: Dispatcher
     identified: Identified
     look_every_s: float = LOOK_EVERY_S
     budget_every_s: float = BUDGET_EVERY_S
@@ -104,12 +104,12 @@ class Listening:
         actor = await known(self.identified, context)
         wanted = params.notifications
         with self._counted(actor):
-            found = await watched(self.hub, actor, wanted.resource_subscriptions or [])
-            async with self.hub.watching.following(actor, found.topics) as following:
+            found = await watched(self.dispatcher, actor, wanted.resource_subscriptions or [])
+            async with self.dispatcher.waiters.follow(actor, found.topics) as follower:
                 # From here on nothing is missed.
-                await following.next(EVENTS, 0)
+                await follower.next_page(EVENTS, 0)
                 await acknowledge(context, _agreed(wanted))
-                await self._tell(context, actor, found, following)
+                await self._tell(context, actor, found, follower)
         return ended(context)
 
     @contextmanager
@@ -130,18 +130,18 @@ class Listening:
                 del self.open[who]
 
     async def _tell(
-        self, context: Asking, actor: Actor, found: Watched, following: Following
+        self, context: Asking, actor: Actor, found: Watched, follower: Follower
     ) -> None:
         """Until the process stops, or the token is known no more."""
         time = asyncio.get_running_loop().time
         left, due = None, time()
-        while not self.hub.stopping.is_set():
+        while not self.dispatcher.waiters.stopping:
             if found.budget and time() >= due:
-                before, left = left, await _left(self.hub, actor)
+                before, left = left, await _left(self.dispatcher.store, actor)
                 due = time() + self.budget_every_s
                 if before not in (None, left):
                     await notify(context, BUDGET.uri)
-            page = await following.next(EVENTS, self.look_every_s)
+            page = await follower.next_page(EVENTS, self.look_every_s)
             if not await self._still(context):
                 return
             for uri in found.touched(page.events):

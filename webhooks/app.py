@@ -6,10 +6,11 @@ from typing import TypeAlias
 
 from aiohttp import web
 
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
+from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
 from webhooks import github, health, middleware, rest, websocket
-from webhooks.app_keys import HUB, INBOX, METRICS, WEBHOOK_SECRET
+from webhooks.app_keys import DISPATCHER, INBOX, METRICS, TOKENS, WEBHOOK_SECRET
 from webhooks.asgi import ASGI, mounted
 from webhooks.group_commit import Inbox
 from webhooks.metrics import Metrics
@@ -21,7 +22,8 @@ Ready: TypeAlias = Callable[[], Awaitable[dict[str, str]]]
 
 
 def create_app(
-    hub: Hub,
+    dispatcher: Dispatcher,
+    tokens: Tokens,
     *,
     pressure: Backpressure,
     webhook_secret: str,
@@ -32,10 +34,11 @@ def create_app(
     app = web.Application(
         middlewares=[middleware.counted, middleware.worded, middleware.authenticated]
     )
-    app[HUB] = hub
-    app[INBOX] = Inbox(hub.store, pressure)
+    app[DISPATCHER] = dispatcher
+    app[TOKENS] = tokens
+    app[INBOX] = Inbox(dispatcher.store, pressure)
     app[METRICS] = Metrics()
-    app[SOCKETS] = sockets = Sockets(hub)
+    app[SOCKETS] = sockets = Sockets(dispatcher, tokens)
     app[WEBHOOK_SECRET] = webhook_secret
     app[health.READY] = ready
     app.router.add_post("/webhooks/github", github.receive)

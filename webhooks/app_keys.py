@@ -2,12 +2,14 @@
 
 from aiohttp import web
 
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
+from bot.identity.tokens import Tokens
 from webhooks.group_commit import Inbox
 from webhooks.metrics import Metrics
 
-HUB = web.AppKey("hub", Hub)
+DISPATCHER = web.AppKey("dispatcher", Dispatcher)
+TOKENS = web.AppKey("tokens", Tokens)
 INBOX = web.AppKey("inbox", Inbox)
 METRICS = web.AppKey("metrics", Metrics)
 WEBHOOK_SECRET = web.AppKey("webhook_secret", str)

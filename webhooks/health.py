@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from bot.kernel import freshness
-from webhooks.app_keys import HUB, METRICS
+from webhooks.app_keys import DISPATCHER, METRICS
 from webhooks.metrics import response
 
 READY: web.AppKey[Callable[[], Awaitable[dict[str, str]]]] = web.AppKey("ready")
@@ -34,13 +34,13 @@ async def ready(request: web.Request) -> web.Response:
 async def _filling(request: web.Request) -> dict[str, str]:
     """How far repositories are that are being fetched for the first time."""
     try:
-        return await request.app[HUB].store.read(freshness.filling)
+        return await request.app[DISPATCHER].store.read(freshness.filling)
     except Exception:  # noqa: BLE001 - that the database is away is told already
         return {}
 
 
 async def metrics(request: web.Request) -> web.Response:
-    return response(await request.app[METRICS].render(request.app[HUB]))
+    return response(await request.app[METRICS].render(request.app[DISPATCHER]))
 
 
 async def about(_: web.Request) -> web.Response:

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.outbox import usage
 from bot.outbox.usage import Outbox
 from store.agents import agents
@@ -41,13 +41,13 @@ class Metrics:
             registry=self.registry,
         )
 
-    async def render(self, hub: Hub) -> bytes:
+    async def render(self, dispatcher: Dispatcher) -> bytes:
         stored = CollectorRegistry()
-        by_state = await hub.store.read(backlog.by_state)
-        stored.register(_Stored(by_state, await hub.store.read(backlog.behind)))
-        stored.register(_Outbox(await hub.store.read(usage.latest)))
-        stored.register(_Health(await hub.store.read(_healthy)))
-        registries = (self.registry, hub.calls.registry, stored)
+        by_state = await dispatcher.store.read(backlog.by_state)
+        stored.register(_Stored(by_state, await dispatcher.store.read(backlog.behind)))
+        stored.register(_Outbox(await dispatcher.store.read(usage.latest)))
+        stored.register(_Health(await dispatcher.store.read(_healthy)))
+        registries = (self.registry, dispatcher.metrics.registry, stored)
         return b"".join(generate_latest(each) for each in registries)
 
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from aiohttp import web
 
 from bot.errors import Refused, failure
-from webhooks.app_keys import ACTOR, HUB, METRICS
+from webhooks.app_keys import ACTOR, METRICS, TOKENS
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -59,7 +59,7 @@ def refusal(exc: Refused) -> web.Response:
 @web.middleware
 async def authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path.startswith(GUARDED) and request.path not in OPEN:
-        request[ACTOR] = await request.app[HUB].authenticate(bearer(request))
+        request[ACTOR] = await request.app[TOKENS].authenticate(bearer(request))
     return await handler(request)
 
 

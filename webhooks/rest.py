@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from bot.errors import CODES, Refused
 from bot.operations import OPERATIONS
-from webhooks.app_keys import ACTOR, HUB
+from webhooks.app_keys import ACTOR, DISPATCHER
 
 # As of /mcp; room for a context of a megabyte with most of it escaped.
 LARGEST = 4 * 2**20
@@ -18,7 +18,9 @@ REFS = "#/components/schemas/{model}"
 async def call(request: web.Request) -> web.Response:
     name = request.match_info["operation"]
     key = request.headers.get("Idempotency-Key")
-    answer = await request.app[HUB].call(request[ACTOR], name, await _arguments(request), key)
+    answer = await request.app[DISPATCHER].call(
+        request[ACTOR], name, await _arguments(request), key
+    )
     return web.json_response(answer)
 
 

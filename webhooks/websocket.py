@@ -16,10 +16,11 @@ import structlog
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from bot.dispatch.dispatcher import TOKEN_CACHE_S, Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused, failure
 from bot.events import event_log
 from bot.identity.actors import Actor
+from bot.identity.tokens import TOKEN_CACHE_S, Tokens
 from bot.kernel import argument_errors, event_stream
 from bot.kernel.event_stream import Page, Topics
 from bot.operations.events import TopicNames, event_view
@@ -75,7 +76,7 @@ class Patience:
 
 @dataclass(eq=False)
 class Socket:
-    hub: Hub
+    dispatcher: Dispatcher
     actor: Actor
     token: str
     ws: web.WebSocketResponse
@@ -157,7 +158,9 @@ class Socket:
 
     async def _call(self, call: Call) -> None:
         try:
-            answer = await self.hub.call(self.actor, call.operation, call.arguments, call.key)
+            answer = await self.dispatcher.call(
+                self.actor, call.operation, call.arguments, call.key
+            )
         except Refused as exc:
             await self._send({"type": "error", "id": call.id, **exc.body()})
         except Exception as exc:  # noqa: BLE001 - logged and answered, as on every surface
@@ -172,8 +175,10 @@ class Socket:
         """In place of what was subscribed to before, unless it is refused."""
         actor = self.actor
         try:
-            cursor = event_stream.read(actor.installation_id, frame.cursor)
-            topics = await self.hub.store.read(lambda tx: event_log.parsed(tx, actor, frame.topics))
+            cursor = event_stream.parse_cursor(actor.installation_id, frame.cursor)
+            topics = await self.dispatcher.store.read(
+                lambda tx: event_log.find_topics(tx, actor, frame.topics)
+            )
         except Refused as exc:
             await self._send({"type": "error", **exc.body()})
             return
@@ -183,20 +188,20 @@ class Socket:
         self._feeding = asyncio.create_task(self._at_the_top(self._feed(topics, cursor)))
 
     async def _feed(self, topics: Topics, cursor: event_stream.Cursor) -> None:
-        async with self.hub.watching.following(self.actor, topics, cursor) as following:
-            page = await following.next(PAGE, 0)
+        async with self.dispatcher.waiters.follow(self.actor, topics, cursor) as follower:
+            page = await follower.next_page(PAGE, 0)
             begin = page.cursor if cursor is None or page.missed else cursor
             await self._send(self._at(begin) | {"type": "subscribed", "missed": page.missed})
             await self._tell(page)
-            while not self.hub.stopping.is_set():
-                await self._tell(await following.next(PAGE, PING_EVERY_S))
+            while not self.dispatcher.waiters.stopping:
+                await self._tell(await follower.next_page(PAGE, PING_EVERY_S))
 
     async def _tell(self, page: Page) -> None:
         for event in page.events:
             await self._send({"type": "event", **event_view(event)} | self._at(event["seq"]))
 
     def _at(self, place: int) -> dict[str, str]:
-        return {"cursor": event_stream.written(self.actor.installation_id, place)}
+        return {"cursor": event_stream.cursor_text(self.actor.installation_id, place)}
 
     async def _at_the_top(self, work: Coroutine[Any, Any, None]) -> None:
         """A client that is gone is no fault; anything else ends the socket, and it may return."""
@@ -238,7 +243,8 @@ def _unfit(exc: ValidationError, given: Any) -> str:
 class Sockets:
     """Those of this process, and the one look at whether their tokens still hold."""
 
-    hub: Hub
+    dispatcher: Dispatcher
+    tokens: Tokens
     patience: Patience = Patience()
     open: set[Socket] = field(default_factory=set)
     _by_token: Counter[str] = field(default_factory=Counter)
@@ -287,7 +293,7 @@ class Sockets:
             if not self.open:
                 continue
             try:
-                revoked = await self.hub.revoked(set(self._by_token))
+                revoked = await self.tokens.find_revoked(set(self._by_token))
             except Exception:  # the database is away; sockets stay as they are
                 log.exception("tokens not checked")
                 continue
@@ -310,7 +316,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
     """Raise Refused, before it is a socket."""
     sockets = request.app[SOCKETS]
     token = _token(request)
-    actor = await sockets.hub.authenticate(token)
+    actor = await sockets.tokens.authenticate(token)
     ws = web.WebSocketResponse(
         heartbeat=PING_EVERY_S,
         timeout=sockets.patience.close_s,
@@ -321,7 +327,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
         raise Refused("bad_request", "/ws is a WebSocket: ask for an upgrade.")
     with sockets.place(token):
         await ws.prepare(request)
-        socket = Socket(sockets.hub, actor, token, ws, request, sockets.patience)
+        socket = Socket(sockets.dispatcher, actor, token, ws, request, sockets.patience)
         with sockets.kept(socket):
             await socket.live()
     return ws

@@ -10,12 +10,11 @@ from bot.background.request_scheduler import Sender
 from bot.cli import repositories
 from bot.cli.output import say, warn
 from bot.cli.session import open_session
-from bot.dispatch.dispatcher import Hub
 from bot.fetch import backfill
 from bot.github.client import as_app
 from bot.mirror import reads
 from bot.settings import GitHubApp, Settings
-from store.engine.transaction import Tx
+from store.engine.transaction import Store, Tx
 from store.fetch import backfills, pending_reads
 from store.fetch.backfills import PartProgress
 from store.mirror.mirror_rows import RepositoryName
@@ -27,15 +26,15 @@ LOOK_EVERY_S = 0.5
 
 async def watch(loaded: Settings, app: GitHubApp, repository: str | None, *, again: bool) -> int:
     """Until all is fetched: 0, or 1 when GitHub does not give it."""
-    async with open_session(loaded) as hub, aiohttp.ClientSession() as session:
-        github = as_app(session, app)
-        chosen = await hub.store.read(lambda tx: repositories.selection(tx, repository))
+    async with open_session(loaded) as session, aiohttp.ClientSession() as http:
+        store, github = session.store, as_app(http, app)
+        chosen = await store.read(lambda tx: repositories.selection(tx, repository))
         if again:
-            await hub.store.write(lambda tx: _begin(tx, chosen))
-        await backfill.begin_missing(hub.store)
-        sender = Sender(hub.store, github, keys=hub.keys)
+            await store.write(lambda tx: _begin(tx, chosen))
+        await backfill.begin_missing(store)
+        sender = Sender(store, github, keys=session.keys)
         try:
-            return await _watch(hub, sender, {row["id"]: row for row in chosen})
+            return await _watch(store, sender, {row["id"]: row for row in chosen})
         finally:
             await sender.release()
 
@@ -45,7 +44,7 @@ async def _begin(tx: Tx, chosen: list[RepositoryName]) -> None:
         await backfill.begin(tx, row["installation_id"], row["id"])
 
 
-async def _watch(hub: Hub, sender: Sender, chosen: dict[int, RepositoryName]) -> int:
+async def _watch(store: Store, sender: Sender, chosen: dict[int, RepositoryName]) -> int:
     installations = sorted({row["installation_id"] for row in chosen.values()})
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -57,12 +56,12 @@ async def _watch(hub: Hub, sender: Sender, chosen: dict[int, RepositoryName]) ->
             rows = [
                 row
                 for i in installations
-                for row in await hub.store.read(lambda tx, i=i: backfills.progress(tx, i))  # type: ignore[misc]
+                for row in await store.read(lambda tx, i=i: backfills.progress(tx, i))  # type: ignore[misc]
                 if row["repository_id"] in chosen
             ]
             _show(bars, shown, rows)
             left = [row for row in rows if row["state"] == "queued"]
-            reads = [await hub.store.read(lambda tx, i=i: _reads(tx, i)) for i in installations]  # type: ignore[misc]
+            reads = [await store.read(lambda tx, i=i: _reads(tx, i)) for i in installations]  # type: ignore[misc]
             if not left and not any(reads):
                 break
             if left and all(row["attempts"] >= PATIENCE for row in left):

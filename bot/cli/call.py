@@ -7,7 +7,9 @@ from typing import Any
 import aiohttp
 
 from bot.cli.session import open_session
+from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
+from bot.identity.tokens import Tokens
 from bot.operations import OPERATIONS
 from bot.settings import Settings, WrongSettings
 
@@ -58,8 +60,9 @@ async def call_operation(loaded: Settings, operation: str, given: dict[str, Any]
     secret = token_of(loaded)
     if loaded.url:
         return await _call_server(loaded.url, secret, operation, given)
-    async with open_session(loaded) as hub:
-        return await hub.call(await hub.authenticate(secret), operation, given)
+    async with open_session(loaded) as session:
+        actor = await Tokens(session.store, session.keys).authenticate(secret)
+        return await Dispatcher(session.store, session.shared).call(actor, operation, given)
 
 
 async def _call_server(

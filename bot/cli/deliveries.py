@@ -26,13 +26,13 @@ async def list_deliveries(
     if state not in (None, *known):
         raise WrongSettings(f"--state is {state!r}; it must be one of {', '.join(known)}.")
     rows: Sequence[Row]
-    async with open_session(loaded) as hub:
+    async with open_session(loaded) as session:
         if counts:
-            rows = await hub.store.read(deliveries.counts)
+            rows = await session.store.read(deliveries.counts)
         elif state == LOST:
-            rows = await hub.store.read(lambda tx: missed_deliveries.listed(tx, limit))
+            rows = await session.store.read(lambda tx: missed_deliveries.listed(tx, limit))
         else:
-            rows = await hub.store.read(lambda tx: deliveries.listed(tx, state, limit))
+            rows = await session.store.read(lambda tx: deliveries.listed(tx, state, limit))
     if as_json:
         for row in rows:
             say(json.dumps(row))
@@ -56,8 +56,8 @@ def _cell(name: str, value: Any) -> str:
 
 
 async def show_delivery(loaded: Settings, guid: str) -> None:
-    async with open_session(loaded) as hub:
-        found = await hub.store.read(lambda tx: _delivery(tx, guid))
+    async with open_session(loaded) as session:
+        found = await session.store.read(lambda tx: _delivery(tx, guid))
     say(pretty(found))
 
 
@@ -72,8 +72,8 @@ async def _delivery(tx: Tx, guid: str) -> dict[str, Any]:
 async def replay(loaded: Settings, guid: str | None, *, all_dead: bool) -> None:
     if (guid is None) == (not all_dead):
         raise WrongSettings("Give one GUID, or --all.")
-    async with open_session(loaded) as hub:
-        n = await hub.store.write(lambda tx: _replay(tx, guid))
+    async with open_session(loaded) as session:
+        n = await session.store.write(lambda tx: _replay(tx, guid))
     if guid is not None and not n:
         raise WrongSettings(f"No dead delivery has the GUID {guid}: nothing to process again.")
     say(f"{n} {'delivery is' if n == 1 else 'deliveries are'} processed again by `hubbub serve`.")

@@ -37,8 +37,8 @@ async def _check_app(loaded: Settings) -> str:
 
 
 async def _check_database(loaded: Settings) -> str:
-    async with open_session(loaded) as hub:
-        await hub.store.read(_one)
+    async with open_session(loaded) as session:
+        await session.store.read(_one)
     return f"{safe_url(loaded.database_url)}, newest schema, filled with this secret"
 
 

@@ -30,8 +30,8 @@ async def selection(tx: Tx, full_name: str | None) -> list[RepositoryName]:
 
 async def show_settings(loaded: Settings, full_name: str) -> int:
     """What is in force: 1 if the repository's file is wrong."""
-    async with open_session(loaded) as hub:
-        found, problem = await hub.store.read(lambda tx: _settings(tx, full_name))
+    async with open_session(loaded) as session:
+        found, problem = await session.store.read(lambda tx: _settings(tx, full_name))
     say(pretty(found))
     if problem is not None:
         warn(f"this stays in force, because {PATH} is wrong:\n{problem}")

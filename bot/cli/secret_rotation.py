@@ -131,19 +131,19 @@ async def bind(store: Store, keys: Keys) -> Left:
 
 async def rotate_secret(loaded: Settings) -> int:
     """Seal everything anew: 1 if something is under a secret that nobody named, or broken."""
-    async with open_session(loaded) as hub:
-        if not hub.keys.former:
+    async with open_session(loaded) as session:
+        if not session.keys.former:
             raise WrongSettings(
                 "There is no former secret: set HUBBUB_SECRET_KEY to the new one, and "
                 "HUBBUB_SECRET_KEY_OLD to the one before it."
             )
         done, broken = Counter[str](), Counter[str]()
-        async for batch in reseal(hub.store, hub.keys):
+        async for batch in reseal(session.store, session.keys):
             done[batch.table] += batch.resealed
             broken[batch.table] += batch.broken
             say(f"{batch.table}: {done[batch.table]} sealed anew")
-        left = await bind(hub.store, hub.keys)
-        say(f"The database is bound to the secret with key id {hub.keys.id}.")
+        left = await bind(session.store, session.keys)
+        say(f"The database is bound to the secret with key id {session.keys.id}.")
     return _said_of_rotation(broken, left)
 
 

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from bot.dispatch.dispatcher import Hub
 from bot.identity import keyring
 from bot.kernel.operation import Shared
 from bot.settings import GitHubApp, Settings, WrongSettings
@@ -14,6 +14,18 @@ from store.engine import key_values
 from store.engine import migrate as schema
 from store.engine.database import open_store
 from store.engine.transaction import Store, StoreError
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open database, and what the operations of this process share."""
+
+    store: Store
+    shared: Shared
+
+    @property
+    def keys(self) -> keyring.Keys:
+        return self.shared.keys
 
 
 def safe_url(url: str) -> str:
@@ -33,7 +45,7 @@ def migrate(loaded: Settings) -> None:
 @asynccontextmanager
 async def open_session(
     loaded: Settings, *, make: bool = False, app: GitHubApp | None = None
-) -> AsyncIterator[Hub]:
+) -> AsyncIterator[Session]:
     """The database, bound to the secret, and to the App from its first `serve` on.
 
     `make`: made and migrated first, as `serve` does.
@@ -48,7 +60,7 @@ async def open_session(
         await keyring.check(store, known)
         if app is not None:
             await _bind(store, app)
-        yield Hub(store, shared(known, loaded))
+        yield Session(store, shared(known, loaded))
     finally:
         await store.close()
 

@@ -4,8 +4,8 @@ import re
 
 from bot.cli.output import say, warn
 from bot.cli.session import open_session
-from bot.dispatch.dispatcher import TOKEN_CACHE_S, create_key
 from bot.identity.actors import NO_AGENTS, SLUG
+from bot.identity.tokens import TOKEN_CACHE_S, add_token
 from bot.settings import Settings, WrongSettings
 from bot.times import stamp
 from store.agents import agents
@@ -21,10 +21,10 @@ async def create_token(loaded: Settings, installation: str, agent: str, role: Ro
         )
     if why := NO_AGENTS.get(agent):
         raise WrongSettings(f"--agent: {agent!r} is no agent's id, since {why}. Take another.")
-    async with open_session(loaded) as hub:
-        installation_id = await hub.store.read(lambda tx: _installation(tx, installation))
-        made = await hub.store.write(
-            lambda tx: create_key(tx, hub.keys, installation_id, agent, role)
+    async with open_session(loaded) as session:
+        installation_id = await session.store.read(lambda tx: _installation(tx, installation))
+        made = await session.store.write(
+            lambda tx: add_token(tx, session.keys, installation_id, agent, role)
         )
     say(made)
     warn(
@@ -34,16 +34,16 @@ async def create_token(loaded: Settings, installation: str, agent: str, role: Ro
 
 
 async def list_tokens(loaded: Settings, installation: str) -> None:
-    async with open_session(loaded) as hub:
-        installation_id = await hub.store.read(lambda tx: _installation(tx, installation))
-        rows = await hub.store.read(lambda tx: agents.keys_of(tx, installation_id))
+    async with open_session(loaded) as session:
+        installation_id = await session.store.read(lambda tx: _installation(tx, installation))
+        rows = await session.store.read(lambda tx: agents.keys_of(tx, installation_id))
     for row in rows:
         say(f"{row['id']}  {row['agent_id']}  {row['role']}  made {stamp(row['created_at'])}")
 
 
 async def revoke_token(loaded: Settings, key_id: str) -> None:
-    async with open_session(loaded) as hub:
-        if not await hub.store.write(lambda tx: agents.revoke_key(tx, key_id)):
+    async with open_session(loaded) as session:
+        if not await session.store.write(lambda tx: agents.revoke_key(tx, key_id)):
             raise WrongSettings(f"There is no token {key_id}. `hubbub token list` shows them.")
     say(f"{key_id} is revoked; servers take it for {TOKEN_CACHE_S} s more at most.")
 

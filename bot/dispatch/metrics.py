@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry, Histogram
 from bot.errors import Refused
 
 
-class Calls:
-    """The calls of all surfaces. `names`: the operations, each a label of its own.
+class CallMetrics:
+    """Calls on all surfaces. `names`: the operations; each is a label.
 
-    The registry is our own, because the whole process shares the library's.
+    The registry is our own, because the library's is global.
     """
 
     def __init__(self, names: Collection[str]) -> None:
@@ -26,7 +26,7 @@ class Calls:
         )
 
     @contextmanager
-    def counted(self, name: str) -> Iterator[None]:
+    def measure(self, name: str) -> Iterator[None]:
         began = time.perf_counter()
         code = "internal"
         try:
@@ -36,6 +36,6 @@ class Calls:
             code = exc.code
             raise
         finally:
-            # Callers could make up names without end.
+            # Callers can send any name, and each label costs memory.
             known = name if name in self._names else "unknown"
             self._seconds.labels(known, code).observe(time.perf_counter() - began)

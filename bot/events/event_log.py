@@ -28,7 +28,7 @@ from store.engine.transaction import Row, Tx
 SCANNED = 1000
 
 
-async def parsed(tx: Tx, actor: Actor, topics: Sequence[str]) -> Topics:
+async def find_topics(tx: Tx, actor: Actor, topics: Sequence[str]) -> Topics:
     """Raise Refused for what is no topic, and for one thing's that is not there for the actor."""
     kinds = frozenset(TOPICS[each] for each in topics if each in TOPICS)
     single = [each for each in topics if each not in TOPICS]
@@ -85,7 +85,7 @@ SINGLE: dict[str, Callable[[Tx, Actor, str], Awaitable[str]]] = {
 }
 
 
-async def page(tx: Tx, actor: Actor, topics: Topics, cursor: Cursor, limit: int) -> Page:
+async def read_page(tx: Tx, actor: Actor, topics: Topics, cursor: Cursor, limit: int) -> Page:
     """What the actor may see from there on; without a cursor nothing, but where it is now."""
     here = (tx, actor.installation_id)
     # First the head: what comes after it is for another time.
@@ -125,7 +125,7 @@ async def between(tx: Tx, installation_id: int, after: int, head: int) -> News:
     return News(named, rows[-1]["seq"] if more else head, more=more)
 
 
-async def look(tx: Tx, installation_id: int, after: int | None) -> News:
+async def read_news(tx: Tx, installation_id: int, after: int | None) -> News:
     """For all who wait: what is new, and how fresh the mirror is; without `after` from now on."""
     head = await _head(tx, installation_id)
     if after is None or after > head:

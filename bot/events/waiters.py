@@ -1,16 +1,15 @@
-"""Those of this process who wait for something to happen, and the one look they share.
+"""The callers of this process that wait for events.
 
-For each installation in which somebody waits a task reads what is new, once for all of them,
-whenever its bell rings, and wakes those whom it concerns. One watcher rings the bell for what
-other processes did. While nobody waits, nothing runs.
+For each installation with waiting callers, one task reads the new events once and wakes the
+callers that want them. One more task looks for what other processes did. While nobody waits,
+no task runs.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeAlias
 
 import structlog
 
@@ -18,62 +17,64 @@ from bot.events import event_log
 from bot.identity.actors import Actor
 from bot.kernel import event_stream
 from bot.kernel.event_stream import News, Page, Topics
+from bot.kernel.waitable import EventFilter
 from store.engine import wakeups
 from store.engine.remote_changes import Watch
-from store.engine.transaction import Row, Store, Tx
+from store.engine.transaction import Store, Tx
 
 log = structlog.get_logger()
 
-# How often it is asked what other processes did.
-WATCH_EVERY_S = 0.125
-# Between two looks: in a busy installation one of them is for many changes.
-CALM_S = 0.02
+# How often this process looks for what other processes did.
+REMOTE_EVERY_S = 0.125
+# Between two reads: in a busy installation, one read then covers many changes.
+PAUSE_S = 0.02
 # After a failure: the database may be away.
-AGAIN_S = 1.0
-
-Wants: TypeAlias = Callable[[Row], bool]
+RETRY_S = 1.0
 
 
 @dataclass(eq=False)
-class Spot:
-    """The place of one who waits. What comes while it does not wait is not kept: it looks anew."""
+class Waiter:
+    """A caller that waits. Events that come while it does not wait are not kept for it."""
 
-    _wants: Wants | None = None
+    _wanted: EventFilter | None = None
     _woken: asyncio.Future[News | None] | None = None
+    # Something happened while the caller did not wait.
     _behind: bool = False
 
-    async def wait(self, wants: Wants | None, timeout_s: float) -> News | None:
-        """Until an event comes that is wanted, or with None anything happens.
+    async def wait(self, wanted: EventFilter | None, timeout_s: float) -> News | None:
+        """Wait for an event that is wanted, or with None for any change. Raise TimeoutError.
 
-        None: something happened unseen, look for yourself. Raise TimeoutError.
+        Return the news, or None if the caller has to read for itself.
         """
         if self._behind:
             self._behind = False
             return None
-        self._wants = wants
+        self._wanted = wanted
         woken: asyncio.Future[News | None] = asyncio.get_running_loop().create_future()
         self._woken = woken
         try:
             async with asyncio.timeout(timeout_s):
                 return await woken
         except (TimeoutError, asyncio.CancelledError):
-            # Something may have come in the turn of the loop in which the time ended.
+            # News may have come in the turn of the event loop in which the time ended.
             self._behind |= woken.done() and not woken.cancelled()
             raise
         finally:
             self._woken = None
 
     @property
-    def waits(self) -> bool:
+    def is_waiting(self) -> bool:
         return self._woken is not None
 
-    def tell(self, found: News) -> None:
+    def notify(self, news: News) -> None:
+        """Wake the caller if it wants one of the events."""
         if self._woken is None or self._woken.done():
             self._behind = True
-        elif self._wants is None or any(map(self._wants, found.events)):
-            self._woken.set_result(found)
+        elif self._wanted is None or any(map(self._wanted, news.events)):
+            self._woken.set_result(news)
 
     def wake(self) -> None:
+        """Wake the caller, which then reads for itself."""
         self._behind = True
         if self._woken is not None and not self._woken.done():
             self._behind = False
@@ -81,150 +82,152 @@ class Spot:
 
 
 @dataclass(eq=False)
-class Outlook:
-    """One installation, as those see it who wait in it. `cursor`: how far was looked."""
+class InstallationReader:
+    """Reads the events of one installation for all who wait in it, up to `cursor` so far."""
 
     installation_id: int
     cursor: int | None = None
-    spots: set[Spot] = field(default_factory=set)
+    waiters: set[Waiter] = field(default_factory=set)
     task: asyncio.Task[None] | None = None
 
-    async def look(self, store: Store) -> None:
-        """Tell what is new since the last look; at the first, that there may be something."""
+    async def read_new(self, store: Store) -> None:
+        """Notify the waiters of new events. The first time, wake them: events may be there."""
         more = True
         while more:
-            found = await store.read(partial(self._new, self.cursor))
-            for spot in self.spots:
-                spot.wake() if self.cursor is None else spot.tell(found)
-            self.cursor, more = found.cursor, found.more
+            news = await store.read(partial(self._news, self.cursor))
+            for waiter in self.waiters:
+                waiter.wake() if self.cursor is None else waiter.notify(news)
+            self.cursor, more = news.cursor, news.more
 
-    async def _new(self, after: int | None, tx: Tx) -> News:
-        return await event_log.look(tx, self.installation_id, after)
+    async def _news(self, after: int | None, tx: Tx) -> News:
+        return await event_log.read_news(tx, self.installation_id, after)
 
-    async def forever(self, store: Store) -> None:
-        """Look whenever the bell rings; it may have rung before the first time."""
+    async def run(self, store: Store) -> None:
+        """Read whenever the bell rings, and once before: it may have rung already."""
         topic = wakeups.topic(self.installation_id)
         while True:
             ticket = store.bell.ticket(topic)
             try:
-                await self.look(store)
+                await self.read_new(store)
             except Exception:  # the top of a loop: it must not end
-                log.exception("look failed", installation=self.installation_id)
-                await asyncio.sleep(AGAIN_S)
+                log.exception("events not read", installation=self.installation_id)
+                await asyncio.sleep(RETRY_S)
                 continue
-            await asyncio.sleep(CALM_S)
+            await asyncio.sleep(PAUSE_S)
             await store.bell.wait(topic, ticket, None)
 
 
 @dataclass(eq=False)
-class Following:
-    """One reader's way through the events. It keeps nothing but its place."""
+class Follower:
+    """Reads the events of an actor's topics in order, page after page."""
 
     store: Store
     actor: Actor
     topics: Topics
     # None: from now on.
     cursor: event_stream.Cursor
-    spot: Spot
-    _must_look: bool = True
+    waiter: Waiter
+    _must_read: bool = True
 
-    async def next(self, limit: int, timeout_s: float) -> Page:
-        """What comes next, waiting for it; an empty page when the time is over.
+    async def next_page(self, limit: int, timeout_s: float) -> Page:
+        """The next events. Wait for them; after the time the page is empty.
 
-        The first one comes at once, also when it is empty: it says where it begins.
+        The first page comes at once, even if it is empty: its cursor is where the events begin.
         """
-        if self._must_look:
-            return await self._look(limit)
+        if self._must_read:
+            return await self._read(limit)
+        wanted = partial(event_stream.wants, self.actor, self.topics)
         try:
-            found = await self.spot.wait(
-                partial(event_stream.wants, self.actor, self.topics), timeout_s
-            )
+            news = await self.waiter.wait(wanted, timeout_s)
         except TimeoutError:
             return Page((), self.cursor or 0)
-        page = found and event_stream.told(self.actor, self.topics, self.cursor or 0, found, limit)
-        return self._moved(page) if page else await self._look(limit)
+        page = news and event_stream.page_of_news(
+            self.actor, self.topics, self.cursor or 0, news, limit
+        )
+        return self._move_to(page) if page else await self._read(limit)
 
-    async def _look(self, limit: int) -> Page:
-        where = (self.actor, self.topics, self.cursor, limit)
-        return self._moved(await self.store.read(lambda tx: event_log.page(tx, *where)))
+    async def _read(self, limit: int) -> Page:
+        place = (self.actor, self.topics, self.cursor, limit)
+        return self._move_to(await self.store.read(lambda tx: event_log.read_page(tx, *place)))
 
-    def _moved(self, page: Page) -> Page:
-        self.cursor, self._must_look = page.cursor, page.more
+    def _move_to(self, page: Page) -> Page:
+        self.cursor, self._must_read = page.cursor, page.more
         return page
 
 
 @dataclass(eq=False)
-class Watching:
-    """Of one process."""
+class Waiters:
+    """All waiters of one process. `stopping`: the process stops, so nobody shall wait on."""
 
     store: Store
-    _outlooks: dict[int, Outlook] = field(default_factory=dict)
-    _watcher: asyncio.Task[None] | None = None
+    stopping: bool = False
+    _readers: dict[int, InstallationReader] = field(default_factory=dict)
+    _remote: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def spot(self, installation_id: int) -> AsyncIterator[Spot]:
-        """Take it before you look: what happens from then on wakes you."""
-        spot = Spot()
-        outlook = self._begin(installation_id)
-        outlook.spots.add(spot)
+    async def add(self, installation_id: int) -> AsyncIterator[Waiter]:
+        """A waiter. Add it before you read: what happens from then on wakes it."""
+        waiter = Waiter()
+        reader = self._start_reader(installation_id)
+        reader.waiters.add(waiter)
         try:
-            yield spot
+            yield waiter
         finally:
-            outlook.spots.discard(spot)
-            if not outlook.spots:
-                await self._end(outlook)
+            reader.waiters.discard(waiter)
+            if not reader.waiters:
+                await self._stop_reader(reader)
 
     @asynccontextmanager
-    async def following(
+    async def follow(
         self, actor: Actor, topics: Topics, cursor: event_stream.Cursor = None
-    ) -> AsyncIterator[Following]:
-        """What happens, page after page, as the actor may see it; see `Following.next`."""
-        async with self.spot(actor.installation_id) as spot:
-            yield Following(self.store, actor, topics, cursor, spot)
+    ) -> AsyncIterator[Follower]:
+        async with self.add(actor.installation_id) as waiter:
+            yield Follower(self.store, actor, topics, cursor, waiter)
 
     @property
     def waiting(self) -> int:
-        """How many wait at this moment."""
-        spots = [spot for each in self._outlooks.values() for spot in each.spots]
-        return sum(spot.waits for spot in spots)
+        """How many callers wait at this moment."""
+        waiters = [waiter for each in self._readers.values() for waiter in each.waiters]
+        return sum(waiter.is_waiting for waiter in waiters)
 
-    def wake_all(self) -> None:
-        """The end has come: all look for themselves."""
-        for outlook in self._outlooks.values():
-            for spot in outlook.spots:
-                spot.wake()
+    def stop(self) -> None:
+        """Answer all who wait with what there is."""
+        self.stopping = True
+        for reader in self._readers.values():
+            for waiter in reader.waiters:
+                waiter.wake()
 
-    def _begin(self, installation_id: int) -> Outlook:
-        outlook = self._outlooks.get(installation_id)
-        if outlook is None:
-            outlook = self._outlooks[installation_id] = Outlook(installation_id)
-            outlook.task = asyncio.create_task(outlook.forever(self.store))
-        if self._watcher is None:
-            self._watcher = asyncio.create_task(self._watch())
-        return outlook
+    def _start_reader(self, installation_id: int) -> InstallationReader:
+        reader = self._readers.get(installation_id)
+        if reader is None:
+            reader = self._readers[installation_id] = InstallationReader(installation_id)
+            reader.task = asyncio.create_task(reader.run(self.store))
+        if self._remote is None:
+            self._remote = asyncio.create_task(self._watch_others())
+        return reader
 
-    async def _end(self, outlook: Outlook) -> None:
-        del self._outlooks[outlook.installation_id]
-        ended = [outlook.task]
-        if not self._outlooks:
-            ended.append(self._watcher)
-            self._watcher = None
+    async def _stop_reader(self, reader: InstallationReader) -> None:
+        del self._readers[reader.installation_id]
+        ended = [reader.task]
+        if not self._readers:
+            ended.append(self._remote)
+            self._remote = None
         for task in filter(None, ended):
             task.cancel()
         await asyncio.gather(*filter(None, ended), return_exceptions=True)
 
-    async def _watch(self) -> None:
+    async def _watch_others(self) -> None:
         """Ring the bell for what other processes did."""
         watch = Watch()
         while True:
-            await asyncio.sleep(WATCH_EVERY_S)
+            await asyncio.sleep(REMOTE_EVERY_S)
             try:
-                await self._look(watch)
-            except Exception:  # as above
-                log.exception("watcher failed")
-                await asyncio.sleep(AGAIN_S)
+                await self._ring_for_others(watch)
+            except Exception:  # the top of a loop: it must not end
+                log.exception("changes of other processes not read")
+                await asyncio.sleep(RETRY_S)
 
-    async def _look(self, watch: Watch) -> None:
-        looked = {i: each.cursor for i, each in self._outlooks.items() if each.cursor is not None}
-        found = await self.store.read(lambda tx: watch.look(tx, sorted(looked)))
-        self.store.bell.ring(wakeups.topic(i) for i, head in found.items() if head > looked[i])
+    async def _ring_for_others(self, watch: Watch) -> None:
+        read = {i: each.cursor for i, each in self._readers.items() if each.cursor is not None}
+        heads = await self.store.read(lambda tx: watch.look(tx, sorted(read)))
+        self.store.bell.ring(wakeups.topic(i) for i, head in heads.items() if head > read[i])

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.comments import history, replies, slash_commands
 from bot.comments.limits import MOST_ANSWERS_AN_HOUR, MOST_COMMENTS
-from bot.dispatch.dispatcher import Asked, mutate, run
+from bot.dispatch.execution import Call, execute
 from bot.errors import Refused
 from bot.identity import actors
 from bot.kernel.operation import Operation, Shared, Slash
@@ -159,8 +159,7 @@ async def _operate(tx: Tx, shared: Shared, row: CommandRow, asker: actors.Actor)
     operation, how = VERBS[row["verb"]]
     arguments = operation.parse(await _arguments(tx, row, operation, how))
     key = f"{row['source_kind']} {row['source_id']} {row['text_hash']} {row['nth']}"
-    asked = Asked(operation, asker, arguments, key, shared)
-    return await (run if operation.reads_only else mutate)(tx, asked)
+    return await execute(tx, Call(operation, asker, arguments, key, shared))
 
 
 async def _arguments(tx: Tx, row: CommandRow, operation: Operation, how: Slash) -> dict[str, Any]:

@@ -58,11 +58,11 @@ class Page:
 Cursor: TypeAlias = int | None
 
 
-def written(installation_id: int, cursor: int) -> str:
+def cursor_text(installation_id: int, cursor: int) -> str:
     return pagination.encode(f"{installation_id} {cursor}")
 
 
-def read(installation_id: int, cursor: str | None) -> Cursor:
+def parse_cursor(installation_id: int, cursor: str | None) -> Cursor:
     """The place; -1 for one of another installation. Raise Refused."""
     if cursor is None:
         return None
@@ -104,7 +104,7 @@ def cut(news: News, found: Sequence[Row], limit: int) -> Page:
     return Page(found[:limit], found[limit - 1]["seq"], more=True)
 
 
-def told(actor: Actor, topics: Topics, cursor: int, found: News, limit: int) -> Page | None:
+def page_of_news(actor: Actor, topics: Topics, cursor: int, found: News, limit: int) -> Page | None:
     """What news are to one who was at `cursor`; None: only the database can say."""
     mine = [e for e in found.events if e["seq"] > cursor and wants(actor, topics, e)]
     if any(needs_a_look(actor, event) for event in mine):

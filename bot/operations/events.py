@@ -63,7 +63,7 @@ def _page_fields(page: Page, actor: Actor, topics: Topics) -> dict[str, Any]:
     return {
         "place": Place(topics, page.cursor),
         "events": [Event.model_validate(event_view(each)) for each in page.events],
-        "cursor": event_stream.written(actor.installation_id, page.cursor),
+        "cursor": event_stream.cursor_text(actor.installation_id, page.cursor),
         "more": page.more,
         "missed": page.missed,
     }
@@ -91,7 +91,9 @@ def _answer_from_news(look: Look, answer: Events, news: News) -> Events | None:
     if look.actor.repositories is not None or news.fresh is None:
         return None  # `behind` in the news names repositories that the actor may not see
     topics = answer.place.topics
-    page = event_stream.told(look.actor, topics, answer.place.at, news, look.arguments.limit)
+    page = event_stream.page_of_news(
+        look.actor, topics, answer.place.at, news, look.arguments.limit
+    )
     if page is None:
         return None
     fresh = news.fresh.told(news.now)
@@ -108,7 +110,7 @@ async def wait_for_events(
     limit: Limit = 50,
 ) -> Events:
     """Return the events since `cursor`, in order. If there are none, wait up to `wait_s`."""
-    wanted = await event_log.parsed(ctx.tx, ctx.actor, topics)
-    place = event_stream.read(ctx.installation_id, cursor)
-    page = await event_log.page(ctx.tx, ctx.actor, wanted, place, limit)
+    wanted = await event_log.find_topics(ctx.tx, ctx.actor, topics)
+    place = event_stream.parse_cursor(ctx.installation_id, cursor)
+    page = await event_log.read_page(ctx.tx, ctx.actor, wanted, place, limit)
     return Events(**_page_fields(page, ctx.actor, wanted))

@@ -27,7 +27,7 @@ from webhooks.metrics import Metrics
 
 async def below(town: Town, parent: str, agent_id: str) -> Agent:
     """A registered agent with a parent."""
-    agent = Agent(town.hub, Actor(town.installation.id, agent_id, "developer"))
+    agent = Agent(town.dispatcher, Actor(town.installation.id, agent_id, "developer"))
     await agent.call("register_agent", agent_id=agent_id, name=agent_id, parent_id=parent)
     return agent
 
@@ -73,7 +73,7 @@ async def test_registering_again_changes_what_was_said_and_happens_once(town: To
 
 
 async def test_of_many_registrations_at_once_one_counts(town: Town) -> None:
-    one = Agent(town.hub, Actor(town.installation.id, "twin", "developer"))
+    one = Agent(town.dispatcher, Actor(town.installation.id, "twin", "developer"))
     given = {"agent_id": "twin", "name": "twin", "capabilities": ["python:3"]}
     answers = await asyncio.gather(*(one.call("register_agent", **given) for _ in range(20)))
     assert {each["agent"]["registered_at"] for each in answers} == {
@@ -91,7 +91,7 @@ async def test_nobody_registers_as_another(town: Town) -> None:
 
 async def test_no_agent_has_an_id_that_messages_take_for_others(town: Town) -> None:
     for name in ("everybody", "holder"):
-        agent = Agent(town.hub, Actor(town.installation.id, name, "tech-lead"))
+        agent = Agent(town.dispatcher, Actor(town.installation.id, name, "tech-lead"))
         refused = await agent.refused("register_agent", agent_id=name, name=name)
         assert refused.code == "invalid_arguments"
         assert f"{name!r} is no agent's id" in refused.message
@@ -182,7 +182,7 @@ async def test_a_tech_lead_changes_others_but_not_what_only_they_can_tell(town: 
 
 
 async def test_one_that_never_registered_can_update_nothing(town: Town) -> None:
-    nobody = Agent(town.hub, Actor(town.installation.id, "nobody", "tech-lead"))
+    nobody = Agent(town.dispatcher, Actor(town.installation.id, "nobody", "tech-lead"))
     assert (await nobody.refused("update_agent", name="x")).code == "not_registered"
     refused = await nobody.refused("update_agent", agent_id="ghost", name="x")
     assert refused.code == "not_registered"
@@ -201,7 +201,7 @@ async def test_a_parent_that_is_unknown_or_oneself_is_refused(town: Town) -> Non
         "invalid_arguments",
         "`parent_id`: scout is scout itself.",
     )
-    stranger = Agent(town.hub, Actor(town.installation.id, "new", "developer"))
+    stranger = Agent(town.dispatcher, Actor(town.installation.id, "new", "developer"))
     given = {"agent_id": "new", "name": "new", "parent_id": "new"}
     assert (await stranger.refused("register_agent", **given)).code == "invalid_arguments"
     assert (await agent.refused("get_agent", agent_id="new")).code == "unknown_agent"
@@ -292,10 +292,10 @@ async def test_who_is_not_above_an_agent_neither_places_it_nor_changes_more(town
 async def test_a_line_of_parents_has_an_end(town: Town) -> None:
     names = [f"level-{n}" for n in range(DEEPEST + 1)]
     *_, last = await line(town, *names[:-1])
-    one = Agent(town.hub, Actor(town.installation.id, names[-1], "developer"))
+    one = Agent(town.dispatcher, Actor(town.installation.id, names[-1], "developer"))
     assert (await last.call("get_agent", agent_id=names[-2]))["agent"]["parent_id"] == names[-3]
     await one.call("register_agent", agent_id=names[-1], name="x", parent_id=names[-2])
-    more = Agent(town.hub, Actor(town.installation.id, "more", "developer"))
+    more = Agent(town.dispatcher, Actor(town.installation.id, "more", "developer"))
     given = {"agent_id": "more", "name": "more", "parent_id": names[-1]}
     refused = await more.refused("register_agent", **given)
     assert (refused.code, f"has {DEEPEST} agents above it" in refused.message) == (
@@ -316,7 +316,7 @@ async def test_lines_are_joined_only_while_the_whole_is_not_too_deep(town: Town)
         assert f"has {DEEPEST - 2} agents above it and low-0 2 levels below it" in refused.message
     placed = await first.call("update_agent", parent_id=f"high-{DEEPEST - 3}")
     assert placed["agent"]["parent_id"] == f"high-{DEEPEST - 3}"
-    top = Agent(town.hub, Actor(town.installation.id, "high-0", "developer"))
+    top = Agent(town.dispatcher, Actor(town.installation.id, "high-0", "developer"))
     paused = await top.call("manage_agent", agent_id="low-2", action="pause")
     assert paused["agents"] == ["low-2"]
 
@@ -454,7 +454,7 @@ async def test_metrics_tell_how_those_are_that_were_heard_of_lately(town: Town) 
     await early.call("update_agent", health={"cpu_percent": 10})
     town.clock.forward(3700)
     await late.call("update_agent", health={"cpu_percent": 90.5, "error_rate": 0})
-    text = (await Metrics().render(town.hub)).decode()
+    text = (await Metrics().render(town.dispatcher)).decode()
     found = {
         (sample.name, sample.labels["agent"]): sample.value
         for family in text_string_to_metric_families(text)
@@ -499,7 +499,7 @@ async def test_an_agent_shows_what_it_holds_within_the_sight_of_who_asks(town: T
     names = [each["task"]["task"] for each in (first, second)]
     assert (await agent.call("get_agent", agent_id="scout"))["agent"]["holds"] == names
     elsewhere = Actor(town.installation.id, "@monalisa", "observer", frozenset({1}))
-    seen = await Agent(town.hub, elsewhere).call("list_agents")
+    seen = await Agent(town.dispatcher, elsewhere).call("list_agents")
     assert [(each["id"], each["holds"]) for each in seen["agents"]] == [("scout", [])]
     await agent.call("release_task", task=names[0], fence=first["fence"])
     assert (await agent.call("list_agents"))["agents"][0]["holds"] == names[1:]
@@ -626,7 +626,7 @@ async def test_what_is_done_already_is_not_done_again(town: Town) -> None:
         await agent.call("manage_agent", agent_id="scout", action=action)
     again = {"agent_id": "scout", "action": "unregister"}
     assert (await agent.refused("manage_agent", **again)).code == "not_registered"
-    lead = Agent(town.hub, Actor(town.installation.id, "lead", "tech-lead"))
+    lead = Agent(town.dispatcher, Actor(town.installation.id, "lead", "tech-lead"))
     assert (await lead.call("manage_agent", **again))["agents"] == []
     kinds = [each[0] for each in await told(town)]
     assert kinds == ["agent.registered", "agent.paused", "agent.resumed", "agent.left"]
@@ -646,7 +646,7 @@ async def test_one_that_unregistered_still_reads_and_comes_back_by_registering(t
     assert "was unregistered at 2027-" in refused.message
     assert (await agent.refused("update_agent", name="x")).code == "not_registered"
     assert (await agent.call("list_tasks"))["tasks"][0]["task"] == name
-    orphan = Agent(town.hub, Actor(town.installation.id, "orphan", "developer"))
+    orphan = Agent(town.dispatcher, Actor(town.installation.id, "orphan", "developer"))
     given = {"agent_id": "orphan", "name": "orphan", "parent_id": "scout"}
     assert (await orphan.refused("register_agent", **given)).code == "unknown_agent"
     await agent.call("register_agent", agent_id="scout", name="scout")
@@ -664,7 +664,7 @@ async def test_leaving_and_coming_back_ends_no_pause(town: Town) -> None:
 
 async def test_one_that_never_registered_claims_nothing(town: Town) -> None:
     await town.task()
-    nobody = Agent(town.hub, Actor(town.installation.id, "nobody", "developer"))
+    nobody = Agent(town.dispatcher, Actor(town.installation.id, "nobody", "developer"))
     assert (await nobody.refused("claim_task")).code == "not_registered"
     refused = await nobody.refused("manage_agent", agent_id="nobody", action="pause")
     assert refused.code == "unknown_agent"
@@ -905,7 +905,7 @@ async def test_a_checkpoint_is_sealed_and_opens_in_no_other_row(town: Town) -> N
         "SELECT sealed FROM checkpoints WHERE installation_id = :i AND agent_id = 'scout' "
         "AND task_id = ''"
     )
-    assert row["sealed"][:8] == town.hub.keys.id.encode()
+    assert row["sealed"][:8] == town.dispatcher.shared.keys.id.encode()
     assert b"rosebud" not in row["sealed"]
     elsewhere = [
         *await town.rows("SELECT data AS said FROM audit WHERE installation_id = :i"),

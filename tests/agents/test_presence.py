@@ -107,7 +107,7 @@ async def test_what_a_paused_one_may_do_to_itself_it_may_not_do_to_others(town: 
     own = await lead.call("github_comment_issue", issue=town.name(issue), body="x")
     others = await scout.call("github_comment_issue", issue=town.name(issue), body="x")
     child = {"agent_id": "child", "name": "x", "parent_id": "lead"}
-    await Agent(town.hub, replace(scout.actor, name="child")).call("register_agent", **child)
+    await Agent(town.dispatcher, replace(scout.actor, name="child")).call("register_agent", **child)
     await lead.call("manage_agent", agent_id="lead", action="pause")
     steering = (
         ("manage_agent", {"agent_id": "scout", "action": "pause"}),
@@ -128,6 +128,7 @@ async def test_a_leave_whose_answer_was_lost_is_answered_again(town: Town) -> No
     scout = await town.agent("scout")
     given = {"agent_id": "scout", "action": "unregister"}
     first, again = [
-        await town.hub.call(scout.actor, "manage_agent", given, request_key="k") for _ in range(2)
+        await town.dispatcher.call(scout.actor, "manage_agent", given, request_key="k")
+        for _ in range(2)
     ]
     assert first["agents"] == again["agents"] == ["scout"]

@@ -73,7 +73,7 @@ async def test_metrics_tell_what_is_left_and_what_waits_to_be_written(town: Town
     await agent.call("github_comment_issue", issue=town.name(issue), body="One")
     await town.settle()
     await agent.call("github_comment_issue", issue=town.name(issue), body="Two")
-    text = (await Metrics().render(town.hub)).decode()
+    text = (await Metrics().render(town.dispatcher)).decode()
     here = str(town.installation.id)
     found = {
         (sample.name, sample.labels.get("resource") or sample.labels.get("author")): sample.value

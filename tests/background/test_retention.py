@@ -186,7 +186,7 @@ async def test_a_suspended_installation_loses_its_mirror_and_keeps_its_tasks(tow
     assert await count(town, "tasks") == 1
     town.github.unsuspend(town.installation)
     await town.settle()
-    await backfill.begin_missing(town.hub.store)
+    await backfill.begin_missing(town.store)
     await town.settle()
     agent = await town.agent("a")
     (task,) = (await agent.call("list_tasks"))["tasks"]

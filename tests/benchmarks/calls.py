@@ -17,9 +17,10 @@ from psutil import Process
 from rich.console import Console
 from rich.table import Table
 
-from bot.dispatch.dispatcher import Hub, create_key
+from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
+from bot.identity.tokens import add_token
 from bot.kernel.operation import Shared
 from store.engine import key_values
 from store.engine.database import open_store
@@ -60,16 +61,18 @@ class Town:
 async def seeded(url: str, agents: int, tasks: int = TASKS) -> Town:
     upgrade(url)
     store = await open_store(url)
-    hub = Hub(store, Shared(Keys(SECRET)))
+    dispatcher = Dispatcher(store, Shared(Keys(SECRET)))
     where = secrets.randbelow(2**40)
     await seed(store, where, tasks)
     names = [f"bench-{n}" for n in range(agents)]
     for each in names:
         actor = Actor(where, each, "developer")
-        await hub.call(actor, "register_agent", {"agent_id": each, "name": each})
+        await dispatcher.call(actor, "register_agent", {"agent_id": each, "name": each})
 
     async def made(tx: Tx) -> list[str]:
-        return [await create_key(tx, hub.keys, where, each, "developer") for each in names]
+        return [
+            await add_token(tx, dispatcher.shared.keys, where, each, "developer") for each in names
+        ]
 
     tokens = await store.write(made)
     # What is seeded is not indexed meanwhile.

@@ -18,7 +18,7 @@ import aiomysql
 from rich.console import Console
 from rich.table import Table
 
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
@@ -126,7 +126,7 @@ def scripts(sent: list[Sent]) -> Iterator[Script]:
 class Claims:
     """What the agents were told."""
 
-    hub: Hub
+    dispatcher: Dispatcher
     tasks: list[str] = field(default_factory=list)
     refused: int = 0
 
@@ -136,11 +136,11 @@ class Claims:
     async def register(self) -> None:
         for n in range(WORKERS):
             given = {"agent_id": f"agent-{n}", "name": "Bench"}
-            await self.hub.call(self.actor(n), "register_agent", given)
+            await self.dispatcher.call(self.actor(n), "register_agent", given)
 
     async def claim(self, n: int) -> bool:
         try:
-            claimed = await self.hub.call(self.actor(n), "claim_task", {})
+            claimed = await self.dispatcher.call(self.actor(n), "claim_task", {})
         except Refused as exc:
             if exc.code != "nothing_ready":
                 raise
@@ -165,7 +165,7 @@ async def claims(url: str, size: int) -> AsyncIterator[Claims]:
     upgrade(url)
     store = await open_store(url)
     await seed(store, INSTALLATION, size)
-    made = Claims(Hub(store, Shared(Keys(SECRET))))
+    made = Claims(Dispatcher(store, Shared(Keys(SECRET))))
     await made.register()
     yield made
     await store.close()
@@ -174,7 +174,7 @@ async def claims(url: str, size: int) -> AsyncIterator[Claims]:
 async def recorded(url: str, size: int) -> list[Script]:
     sent: list[Sent] = []
     async with claims(url, size) as each:
-        record(each.hub.store, sent)
+        record(each.dispatcher.store, sent)
         await each.in_turn()
     return list(scripts(sent))
 

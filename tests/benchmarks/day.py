@@ -116,7 +116,11 @@ class Day:
     _number: Any = field(default_factory=count)
 
     def __post_init__(self) -> None:
-        self._repair = Repair(self.here.hub.store, self.here.sender.github, keys=self.here.hub.keys)
+        self._repair = Repair(
+            self.here.dispatcher.store,
+            self.here.sender.github,
+            keys=self.here.dispatcher.shared.keys,
+        )
 
     @property
     def now(self) -> float:
@@ -158,7 +162,7 @@ class Day:
         """The server works; time is stepped to what is due next."""
         while True:
             await self.here.github.delivered()
-            store, shared = self.here.store, self.here.hub.shared
+            store, shared = self.here.store, self.here.dispatcher.shared
             if await worker.step(store, shared) or await expiry.step(store):
                 continue
             if self.now >= self._repair_at:
@@ -424,10 +428,10 @@ async def begin(here: Town, plan: Plan) -> Day:
     dice = day.dice("before")
     for _ in range(plan.before):
         day.open_one(dice)
-    await backfill.begin_missing(here.hub.store)
+    await backfill.begin_missing(here.dispatcher.store)
     await here.settle()
     known = [await here.agent(f"agent-{n}") for n in range(1, plan.agents + 1)]
-    day.agents = [TimedAgent(each.hub, each.actor) for each in known]
+    day.agents = [TimedAgent(each.dispatcher, each.actor) for each in known]
     day.began = day.now
     return day
 

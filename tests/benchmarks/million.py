@@ -13,9 +13,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bot.dispatch.dispatcher import Hub, create_key
+from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
+from bot.identity.tokens import add_token
 from bot.kernel.operation import Shared
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
@@ -96,18 +97,18 @@ async def took(*alternatives: Call) -> list[float]:
     return [median(spent) * 1000 for spent in times]
 
 
-def calls(hub: Hub, installation_id: int, size: int) -> dict[str, Call]:
+def calls(dispatcher: Dispatcher, installation_id: int, size: int) -> dict[str, Call]:
     actor = Actor(installation_id, "bench", "observer")
     pages: dict[int, str] = {}
 
     async def second(_: int) -> None:
         if not pages:
-            first = await hub.call(actor, "list_tasks", {"state": "any"})
+            first = await dispatcher.call(actor, "list_tasks", {"state": "any"})
             pages[1] = first["next_cursor"]
-        await hub.call(actor, "list_tasks", {"state": "any", "cursor": pages[1]})
+        await dispatcher.call(actor, "list_tasks", {"state": "any", "cursor": pages[1]})
 
     def listing(**given: Any) -> Call:
-        return lambda _: hub.call(actor, "list_tasks", given)
+        return lambda _: dispatcher.call(actor, "list_tasks", given)
 
     return {
         "list_tasks": listing(),
@@ -116,7 +117,7 @@ def calls(hub: Hub, installation_id: int, size: int) -> dict[str, Call]:
         "list_tasks state=in_progress": listing(state="in_progress"),
         "list_tasks repository": listing(repository="acme/r0"),
         "list_tasks holder": listing(holder="agent-2"),
-        "get_task": lambda n: hub.call(
+        "get_task": lambda n: dispatcher.call(
             actor,
             "get_task",
             {"task": f"acme/r{n % 10}#{(n * 7919) % size // 10 * 10 + n % 10 or 10}"},
@@ -128,12 +129,12 @@ async def compared(url: str) -> list[tuple[str, float, float]]:
     """Of each call: its name, milliseconds at ten thousand and at a million."""
     upgrade(url)
     store = await open_store(url)
-    hub = Hub(store, Shared(Keys(SECRET)))
+    dispatcher = Dispatcher(store, Shared(Keys(SECRET)))
     made = {}
     for size in SIZES:
         made[size] = secrets.randbelow(2**40)
         await seed(store, made[size], size)
-    small, large = (calls(hub, made[size], size) for size in SIZES)
+    small, large = (calls(dispatcher, made[size], size) for size in SIZES)
     found = []
     for name in small:
         for each in (small, large):
@@ -141,7 +142,7 @@ async def compared(url: str) -> list[tuple[str, float, float]]:
         of_small, of_large = await took(small[name], large[name])
         found.append((name, of_small, of_large))
     token = await store.write(
-        lambda tx: create_key(tx, hub.keys, made[SIZES[1]], "bench", "observer")
+        lambda tx: add_token(tx, dispatcher.shared.keys, made[SIZES[1]], "bench", "observer")
     )
     await store.close()
     TOKENS[url] = token

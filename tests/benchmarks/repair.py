@@ -54,9 +54,11 @@ async def main() -> int:
         upgrade(url)
         store = await open_store(url, clock)
         async with town(store, clock, None) as here:
-            await backfill.begin_missing(here.hub.store)
+            await backfill.begin_missing(here.dispatcher.store)
             await here.settle()
-            repair = Repair(here.hub.store, here.sender.github, keys=here.hub.keys)
+            repair = Repair(
+                here.dispatcher.store, here.sender.github, keys=here.dispatcher.shared.keys
+            )
             while await repair.step() < 1:
                 pass
             before = len(here.github.deliveries)

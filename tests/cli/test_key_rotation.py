@@ -13,11 +13,12 @@ from cachetools import TTLCache
 from bot.cli import secret_rotation
 from bot.comments import markers
 from bot.contexts.contents import LARGEST
-from bot.dispatch.dispatcher import Hub, create_key
+from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from bot.identity import keyring
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
+from bot.identity.tokens import Tokens, add_token
 from bot.kernel.operation import Shared
 from bot.settings import Settings, WrongSettings
 from store.engine.database import open_store
@@ -48,7 +49,7 @@ async def own(url: str) -> AsyncIterator[Store]:
 
 def ada(store: Store, of: Keys) -> Agent:
     """In a process that knows these secrets."""
-    return Agent(Hub(store, Shared(of)), Actor(INSTALLATION, "ada", "developer"))
+    return Agent(Dispatcher(store, Shared(of)), Actor(INSTALLATION, "ada", "developer"))
 
 
 async def filled(store: Store, contexts: int = 1, checkpoints: int = 1) -> list[str]:
@@ -177,22 +178,22 @@ async def test_a_checkpoint_saved_meanwhile_is_not_undone(own: Store) -> None:
 
 async def test_tokens_of_each_secret_that_is_known_work(own: Store) -> None:
     async def token(of: Keys) -> str:
-        return await own.write(lambda tx: create_key(tx, of, INSTALLATION, "ada", "developer"))
+        return await own.write(lambda tx: add_token(tx, of, INSTALLATION, "ada", "developer"))
 
     former, new = await token(FORMER), await token(BOTH)
     assert [each.split("_")[1][:8] for each in (former, new)] == [FORMER.id, ALONE.id]
     for of, works in ((FORMER, [former]), (BOTH, [former, new]), (ALONE, [new])):
-        hub = Hub(own, Shared(of))
+        tokens = Tokens(own, of)
         for each in (former, new):
             if each in works:
-                assert (await hub.authenticate(each)).name == "ada"
+                assert (await tokens.authenticate(each)).name == "ada"
             else:
                 with pytest.raises(Refused, match="not known"):
-                    await hub.authenticate(each)
+                    await tokens.authenticate(each)
     # The name of another secret in front makes no token of it.
     forged = former.replace(FORMER.id, ALONE.id)
     with pytest.raises(Refused):
-        await Hub(own, Shared(BOTH)).authenticate(forged)
+        await Tokens(own, BOTH).authenticate(forged)
     left = await secret_rotation.bind(own, BOTH)
     assert left.tokens == {FORMER.id: 1}
 
@@ -210,8 +211,8 @@ async def test_what_went_out_under_the_former_secret_is_known_again(town: Town) 
     made = await agent.call("create_task", repository="acme/rocket", title="Under way")
     town.github.hold_deliveries()
     await town.die_while_sending()
-    now = Keys(NEW, [town.hub.keys._secret.decode()])
-    town.hub = Hub(town.store, Shared(now), touched=TTLCache(1, 0))
+    now = Keys(NEW, [town.dispatcher.shared.keys._secret.decode()])
+    town.dispatcher = Dispatcher(town.store, Shared(now), touched=TTLCache(1, 0))
     town.restart()
     # What the former process would have heard is lost: the mark alone tells.
     await town.settle()
@@ -260,7 +261,7 @@ async def test_the_command_goes_on_where_it_was_killed_and_says_what_is_left(
 ) -> None:
     await filled(own, contexts=60)
     await keyring.check(own, FORMER)
-    await own.write(lambda tx: create_key(tx, FORMER, INSTALLATION, "ada", "developer"))
+    await own.write(lambda tx: add_token(tx, FORMER, INSTALLATION, "ada", "developer"))
     alone = settings(url) | {"HUBBUB_SECRET_KEY": NEW}
     both = alone | {"HUBBUB_SECRET_KEY_OLD": SECRET}
     await killed_after_a_line("secret", "rotate", folder=tmp_path, **both)

@@ -189,8 +189,11 @@ async def test_search_stays_within_reach(town: Town) -> None:
     issue = await town.task("Secret payload")
     agent = await reader(town)
     for actor in (
-        Agent(town.hub, type(agent.actor)(town.installation.id, "reader", "observer", frozenset())),
-        Agent(town.hub, type(agent.actor)(1, "reader", "observer")),
+        Agent(
+            town.dispatcher,
+            type(agent.actor)(town.installation.id, "reader", "observer", frozenset()),
+        ),
+        Agent(town.dispatcher, type(agent.actor)(1, "reader", "observer")),
     ):
         assert await found(actor, "payload") == []
     assert await found(agent, "payload") == [("issue", str(issue.number))]
@@ -510,7 +513,7 @@ async def test_in_whatever_order_deliveries_come_the_index_is_that_of_the_mirror
     random.Random(seed).shuffle(held)  # noqa: S311 - an order, not a secret
     for each in held:
         await town.github.post(each)
-        await worker.step(town.hub.store, town.hub.shared)
+        await worker.step(town.store, town.dispatcher.shared)
     town.github.release_deliveries()
     await town.settle()
     before = await town.rows(INDEX)

@@ -197,7 +197,7 @@ async def test_what_is_not_in_the_mirror_is_refused_in_clear_words(town: Town) -
     await town.task()
     agent = await reader(town)
     blind = Agent(
-        town.hub, type(agent.actor)(town.installation.id, "reader", "observer", frozenset())
+        town.dispatcher, type(agent.actor)(town.installation.id, "reader", "observer", frozenset())
     )
     for caller, ref, code in (
         (agent, "acme/rocket#99", "unknown_task"),

@@ -11,7 +11,7 @@ import pytest
 
 from bot.contexts import access as rules
 from bot.contexts.contents import LARGEST
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
@@ -25,24 +25,26 @@ from tests.support.story import Agent, Town
 
 
 @pytest.fixture
-def hub(store: Store) -> Hub:
-    return Hub(store, Shared(Keys(SECRET)))
+def dispatcher(store: Store) -> Dispatcher:
+    return Dispatcher(store, Shared(Keys(SECRET)))
 
 
-async def agent(hub: Hub, installation_id: int, name: str, role: Role = "developer") -> Agent:
-    made = Agent(hub, Actor(installation_id, name, role))
+async def agent(
+    dispatcher: Dispatcher, installation_id: int, name: str, role: Role = "developer"
+) -> Agent:
+    made = Agent(dispatcher, Actor(installation_id, name, role))
     await made.call("register_agent", agent_id=name, name=name)
     return made
 
 
 @pytest.fixture
-async def ada(hub: Hub, installation_id: int) -> Agent:
-    return await agent(hub, installation_id, "ada")
+async def ada(dispatcher: Dispatcher, installation_id: int) -> Agent:
+    return await agent(dispatcher, installation_id, "ada")
 
 
 @pytest.fixture
-async def bob(hub: Hub, installation_id: int) -> Agent:
-    return await agent(hub, installation_id, "bob")
+async def bob(dispatcher: Dispatcher, installation_id: int) -> Agent:
+    return await agent(dispatcher, installation_id, "bob")
 
 
 async def create(who: Agent, content: Any = "first", **more: Any) -> str:
@@ -72,7 +74,9 @@ async def sees(who: Agent, context_id: str) -> bool:
     """By asking for it, by the list, and by what waiters are asked: all alike."""
     listed = await who.call("list_contexts")
     in_list = context_id in [each["id"] for each in listed["contexts"]]
-    answered = await who.hub.store.read(lambda tx: rules.readable_ones(tx, who.actor, [context_id]))
+    answered = await who.dispatcher.store.read(
+        lambda tx: rules.readable_ones(tx, who.actor, [context_id])
+    )
     assert in_list == bool(answered)
     if not answered:
         assert await code(who, "get_context", context_id=context_id) == "unknown_context"
@@ -81,20 +85,22 @@ async def sees(who: Agent, context_id: str) -> bool:
     return in_list
 
 
-async def rows(hub: Hub, sql: str, **params: Any) -> list[Row]:
-    return await hub.store.read(lambda tx: tx.all(sql, **params))
+async def rows(dispatcher: Dispatcher, sql: str, **params: Any) -> list[Row]:
+    return await dispatcher.store.read(lambda tx: tx.all(sql, **params))
 
 
-async def events(hub: Hub, context_id: str) -> list[tuple[str, str, dict[str, Any]]]:
+async def events(dispatcher: Dispatcher, context_id: str) -> list[tuple[str, str, dict[str, Any]]]:
     q = "SELECT kind, actor, data FROM events WHERE subject = :c ORDER BY seq"
-    found = await rows(hub, q, c=context_id)
+    found = await rows(dispatcher, q, c=context_id)
     return [(row["kind"], row["actor"], json.loads(row["data"])) for row in found]
 
 
 # --- Versions -------------------------------------------------------------------------------------
 
 
-async def test_what_is_kept_is_read_and_each_version_stays(hub: Hub, ada: Agent) -> None:
+async def test_what_is_kept_is_read_and_each_version_stays(
+    dispatcher: Dispatcher, ada: Agent
+) -> None:
     one = await create(ada, {"b": [1, 2.5, None, True], "a": "é\x00🦑"}, note="begun")
     assert (await update(ada, one, [], 1))["context"]["version"] == 2
     assert await content(ada, one) == []
@@ -108,7 +114,7 @@ async def test_what_is_kept_is_read_and_each_version_stays(hub: Hub, ada: Agent)
     assert told["history"][0]["checksum"] == hashlib.sha256(b"[]").hexdigest()
     earlier = await ada.call("get_context", context_id=one, history=True, version=1)
     assert [v["version"] for v in earlier["history"]] == [1]
-    assert await events(hub, one) == [
+    assert await events(dispatcher, one) == [
         ("context.created", "ada", {"version": 1}),
         ("context.updated", "ada", {"version": 2}),
     ]
@@ -129,8 +135,10 @@ async def test_an_update_of_an_old_version_is_told_who_was_quicker(ada: Agent, b
     assert (refused.code, refused.details["version"]) == ("version_conflict", 2)
 
 
-async def test_of_many_who_update_at_once_one_wins(hub: Hub, installation_id: int) -> None:
-    agents = [await agent(hub, installation_id, f"racer-{n}") for n in range(10)]
+async def test_of_many_who_update_at_once_one_wins(
+    dispatcher: Dispatcher, installation_id: int
+) -> None:
+    agents = [await agent(dispatcher, installation_id, f"racer-{n}") for n in range(10)]
     one = await create(agents[0], 0)
     await share(agents[0], one, "role:developer", "write")
 
@@ -149,7 +157,7 @@ async def test_of_many_who_update_at_once_one_wins(hub: Hub, installation_id: in
     assert read["version"]["author"] == f"racer-{winner}"
 
 
-async def test_an_old_version_comes_back_as_a_new_one(hub: Hub, ada: Agent) -> None:
+async def test_an_old_version_comes_back_as_a_new_one(dispatcher: Dispatcher, ada: Agent) -> None:
     one = await create(ada)
     await update(ada, one, "second", 1)
     restored = await ada.call("restore_context", context_id=one, version=1)
@@ -157,7 +165,7 @@ async def test_an_old_version_comes_back_as_a_new_one(hub: Hub, ada: Agent) -> N
     assert [await content(ada, one, version=n) for n in (1, 2, 3)] == ["first", "second", "first"]
     again = await ada.call("restore_context", context_id=one, version=3)
     assert [c["version"] for c in again["contexts"]] == [3]
-    assert (await events(hub, one))[-1] == (
+    assert (await events(dispatcher, one))[-1] == (
         "context.restored",
         "ada",
         {"version": 3, "restored": 1},
@@ -305,7 +313,7 @@ async def test_what_nobody_shared_is_not_there_for_others(ada: Agent, bob: Agent
 
 
 async def test_a_reader_reads_a_writer_writes_and_neither_shares(
-    hub: Hub, ada: Agent, bob: Agent
+    dispatcher: Dispatcher, ada: Agent, bob: Agent
 ) -> None:
     one = await create(ada)
     shared = await share(ada, one, "bob", "read")
@@ -319,16 +327,16 @@ async def test_a_reader_reads_a_writer_writes_and_neither_shares(
     assert await code(bob, "share_context", context_id=one, to="bob", access="read") == "forbidden"
     assert (await share(ada, one, "bob", "none"))["grants"] == []
     assert not await sees(bob, one)
-    assert [event for event in await events(hub, one) if event[0] == "context.shared"] == [
+    assert [event for event in await events(dispatcher, one) if event[0] == "context.shared"] == [
         ("context.shared", "ada", {"to": "bob", "access": access})
         for access in ("read", "write", "none")
     ]
 
 
 async def test_a_role_reads_from_itself_upwards(
-    hub: Hub, installation_id: int, ada: Agent, bob: Agent
+    dispatcher: Dispatcher, installation_id: int, ada: Agent, bob: Agent
 ) -> None:
-    eve = await agent(hub, installation_id, "eve", "tester")
+    eve = await agent(dispatcher, installation_id, "eve", "tester")
     one = await create(ada)
     await share(ada, one, "role:developer", "read")
     assert (await sees(bob, one), await sees(eve, one)) == (True, False)
@@ -337,9 +345,9 @@ async def test_a_role_reads_from_itself_upwards(
 
 
 async def test_a_tech_lead_reads_changes_and_shares_what_is_others(
-    hub: Hub, installation_id: int, ada: Agent, bob: Agent
+    dispatcher: Dispatcher, installation_id: int, ada: Agent, bob: Agent
 ) -> None:
-    lead = await agent(hub, installation_id, "lead", "tech-lead")
+    lead = await agent(dispatcher, installation_id, "lead", "tech-lead")
     one = await create(ada)
     assert await sees(lead, one)
     await update(lead, one, "lead's", 1)
@@ -366,9 +374,9 @@ async def test_with_whom_nothing_can_be_shared_is_said(ada: Agent, to: str, said
 
 
 async def test_an_observer_reads_what_is_shared_and_creates_nothing(
-    hub: Hub, installation_id: int, ada: Agent
+    dispatcher: Dispatcher, installation_id: int, ada: Agent
 ) -> None:
-    eye = await agent(hub, installation_id, "eye", "observer")
+    eye = await agent(dispatcher, installation_id, "eye", "observer")
     one = await create(ada)
     await share(ada, one, "eye", "write")
     assert await content(eye, one) == "first"
@@ -377,8 +385,8 @@ async def test_an_observer_reads_what_is_shared_and_creates_nothing(
     assert await code(eye, "create_context", name="x", content="x") == "forbidden"
 
 
-async def test_another_installation_sees_nothing(hub: Hub, ada: Agent) -> None:
-    stranger = await agent(hub, secrets.randbelow(2**52), "ada", "tech-lead")
+async def test_another_installation_sees_nothing(dispatcher: Dispatcher, ada: Agent) -> None:
+    stranger = await agent(dispatcher, secrets.randbelow(2**52), "ada", "tech-lead")
     assert not await sees(stranger, await create(ada))
 
 
@@ -416,7 +424,9 @@ async def test_a_context_of_a_task_is_seen_only_where_its_repository_is(town: To
         (lead, there, [bound]),
         (lead, frozenset({1}), []),
     ):
-        within = Agent(who.hub, Actor(town.installation.id, who.actor.name, who.actor.role, reach))
+        within = Agent(
+            who.dispatcher, Actor(town.installation.id, who.actor.name, who.actor.role, reach)
+        )
         assert [one for one in (bound, free) if await sees(within, one)] == seen
     listed = await ada.call("list_contexts", task=town.name(issue))
     assert [(c["id"], c["task"]) for c in listed["contexts"]] == [(bound, town.name(issue))]
@@ -437,7 +447,7 @@ async def test_a_person_sees_what_belongs_to_the_repositories_they_develop(town:
         ("tech-lead", [bound]),
     ]
     for role, seen in cases:
-        person = Agent(town.hub, Actor(town.installation.id, "@octocat", role, here))
+        person = Agent(town.dispatcher, Actor(town.installation.id, "@octocat", role, here))
         assert [one for one in (bound, free) if await sees(person, one)] == seen
     bob = await town.agent("bob")
     await share(person, bound, "bob", "read")
@@ -448,12 +458,12 @@ async def test_a_person_sees_what_belongs_to_the_repositories_they_develop(town:
 
 
 async def test_a_list_is_paged_and_filtered_and_has_no_content(
-    hub: Hub, installation_id: int, ada: Agent, bob: Agent
+    dispatcher: Dispatcher, installation_id: int, ada: Agent, bob: Agent
 ) -> None:
     mine = [await create(ada) for _ in range(4)]
     other = (await bob.call("create_context", name="other", content="x"))["context"]["id"]
     await share(bob, other, "role:tester", "read")
-    lead = await agent(hub, installation_id, "lead", "tech-lead")
+    lead = await agent(dispatcher, installation_id, "lead", "tech-lead")
     for who in (ada, lead):
         seen: list[str] = []
         cursor = None
@@ -502,7 +512,9 @@ async def test_one_context_of_a_snapshot_is_restored_alone(ada: Agent) -> None:
     assert [await content(ada, each) for each in (one, two)] == ["one", "changed"]
 
 
-async def test_one_call_restores_no_more_than_others_can_wait_for(hub: Hub, ada: Agent) -> None:
+async def test_one_call_restores_no_more_than_others_can_wait_for(
+    dispatcher: Dispatcher, ada: Agent
+) -> None:
     large = "x" * LARGEST
     n = MOST_RESTORED // LARGEST + 1
     made = [await create(ada, large) for _ in range(n)]
@@ -520,7 +532,7 @@ async def test_one_call_restores_no_more_than_others_can_wait_for(hub: Hub, ada:
     assert refused.details == {"size": n * LARGEST, "largest": MOST_RESTORED}
     assert "one by one" in refused.message
     q = "SELECT COUNT(*) AS n FROM context_versions WHERE installation_id = :i"
-    assert await rows(hub, q, i=ada.actor.installation_id) == [{"n": n + (n - 1) * 2 + 1}]
+    assert await rows(dispatcher, q, i=ada.actor.installation_id) == [{"n": n + (n - 1) * 2 + 1}]
     await ada.call("restore_context", context_id=made[0], **whole)
     assert await content(ada, made[0]) == large
 
@@ -541,7 +553,7 @@ async def test_a_snapshot_of_what_one_may_only_read_changes_nothing(ada: Agent, 
 
 
 async def test_a_snapshot_of_what_one_sees_no_more_is_restored_one_by_one(
-    hub: Hub, ada: Agent, bob: Agent
+    dispatcher: Dispatcher, ada: Agent, bob: Agent
 ) -> None:
     theirs, own, other = await create(ada), await create(bob), await create(bob)
     await share(ada, theirs, "bob", "write")
@@ -559,7 +571,7 @@ async def test_a_snapshot_of_what_one_sees_no_more_is_restored_one_by_one(
         await bob.call("restore_context", context_id=each, **whole)
     assert [await content(bob, each) for each in (own, other)] == ["first", "first"]
     q = "SELECT version FROM contexts WHERE id = :c"
-    assert await rows(hub, q, c=theirs) == [{"version": 1}]
+    assert await rows(dispatcher, q, c=theirs) == [{"version": 1}]
 
 
 async def test_what_is_as_the_snapshot_has_it_need_only_be_read(ada: Agent, bob: Agent) -> None:
@@ -592,46 +604,46 @@ async def test_a_task_is_a_name_for_its_contexts(town: Town) -> None:
 
 
 async def test_what_is_kept_stands_nowhere_in_the_open(
-    hub: Hub, installation_id: int, ada: Agent
+    dispatcher: Dispatcher, installation_id: int, ada: Agent
 ) -> None:
     one = await create(ada, {"password": "swordfish"})
     await update(ada, one, ["swordfish"], 1)
     await ada.call("restore_context", context_id=one, version=1)
     for table in ("audit", "requests", "events", "contexts", "context_versions"):
         found = await rows(
-            hub, f"SELECT * FROM {table} WHERE installation_id = :i", i=installation_id
+            dispatcher, f"SELECT * FROM {table} WHERE installation_id = :i", i=installation_id
         )
         assert found
         assert "swordfish" not in repr(found)
 
 
-async def change(hub: Hub, sql: str, **params: Any) -> None:
+async def change(dispatcher: Dispatcher, sql: str, **params: Any) -> None:
     async def work(tx: Tx) -> None:
         assert await tx.run(sql, **params)
 
-    await hub.store.write(work)
+    await dispatcher.store.write(work)
 
 
-async def flip(hub: Hub, context_id: str, version: int) -> None:
+async def flip(dispatcher: Dispatcher, context_id: str, version: int) -> None:
     """One bit in the middle of what is sealed."""
     where = "context_id = :c AND version = :v"
     (row,) = await rows(
-        hub, f"SELECT sealed FROM context_versions WHERE {where}", c=context_id, v=version
+        dispatcher, f"SELECT sealed FROM context_versions WHERE {where}", c=context_id, v=version
     )
     sealed = bytearray(row["sealed"])
     sealed[len(sealed) // 2] ^= 1
     q = f"UPDATE context_versions SET sealed = :s WHERE {where}"
-    await change(hub, q, s=bytes(sealed), c=context_id, v=version)
+    await change(dispatcher, q, s=bytes(sealed), c=context_id, v=version)
 
 
 async def test_of_a_broken_version_the_last_whole_one_is_served_and_everybody_told(
-    hub: Hub, ada: Agent
+    dispatcher: Dispatcher, ada: Agent
 ) -> None:
     one = await create(ada)
     for n in (1, 2):
         await update(ada, one, f"after {n}", n)
     for n in (2, 3):
-        await flip(hub, one, n)
+        await flip(dispatcher, one, n)
     for _ in range(2):
         read = await ada.call("get_context", context_id=one)
         assert (read["content"], read["version"]["version"]) == ("first", 1)
@@ -640,30 +652,36 @@ async def test_of_a_broken_version_the_last_whole_one_is_served_and_everybody_to
     assert (refused.code, refused.details) == ("context_broken", {"broken": [3], "last_good": 1})
     refused = await ada.refused("restore_context", context_id=one, version=2)
     assert (refused.code, refused.details) == ("context_broken", {"broken": [2], "last_good": 1})
-    told = [data["version"] for kind, _, data in await events(hub, one) if kind == "context.broken"]
+    told = [
+        data["version"]
+        for kind, _, data in await events(dispatcher, one)
+        if kind == "context.broken"
+    ]
     assert told == [3, 2]
     assert (await update(ada, one, "mended", 3))["context"]["version"] == 4
     read = await ada.call("get_context", context_id=one)
     assert (read["content"], read["broken"]) == ("mended", [])
 
 
-async def test_what_is_as_the_snapshot_has_it_is_not_even_opened(hub: Hub, ada: Agent) -> None:
+async def test_what_is_as_the_snapshot_has_it_is_not_even_opened(
+    dispatcher: Dispatcher, ada: Agent
+) -> None:
     same, own = await create(ada), await create(ada)
     taken = await ada.call("snapshot_contexts", name="both", context_ids=[same, own])
     await update(ada, own, "second", 1)
-    await flip(hub, same, 1)
+    await flip(dispatcher, same, 1)
     restored = await ada.call("restore_context", snapshot_id=taken["snapshot"]["id"])
     assert {c["id"]: c["version"] for c in restored["contexts"]} == {same: 1, own: 3}
-    assert [kind for kind, _, _ in await events(hub, same)] == ["context.created"]
+    assert [kind for kind, _, _ in await events(dispatcher, same)] == ["context.created"]
 
 
-async def test_a_refusal_alone_tells_of_what_is_broken(hub: Hub, ada: Agent) -> None:
+async def test_a_refusal_alone_tells_of_what_is_broken(dispatcher: Dispatcher, ada: Agent) -> None:
     one = await create(ada)
     await update(ada, one, "second", 1)
-    await flip(hub, one, 1)
+    await flip(dispatcher, one, 1)
     refused = await ada.refused("restore_context", context_id=one, version=1)
     assert (refused.code, refused.details["last_good"]) == ("context_broken", None)
-    assert [kind for kind, _, _ in await events(hub, one)][-1] == "context.broken"
+    assert [kind for kind, _, _ in await events(dispatcher, one)][-1] == "context.broken"
 
 
 @pytest.mark.parametrize(
@@ -675,33 +693,37 @@ async def test_a_refusal_alone_tells_of_what_is_broken(hub: Hub, ada: Agent) -> 
     ],
     ids=["checksum", "secret", "row"],
 )
-async def test_whatever_was_damaged_is_found(hub: Hub, ada: Agent, damage: str) -> None:
+async def test_whatever_was_damaged_is_found(
+    dispatcher: Dispatcher, ada: Agent, damage: str
+) -> None:
     one = await create(ada)
     await update(ada, one, "second", 1)
-    await change(hub, damage, c=one)
+    await change(dispatcher, damage, c=one)
     refused = await ada.refused("get_context", context_id=one, version=2)
     assert refused.code == "context_broken"
 
 
-async def test_a_content_opens_in_no_other_place(hub: Hub, ada: Agent) -> None:
+async def test_a_content_opens_in_no_other_place(dispatcher: Dispatcher, ada: Agent) -> None:
     one, other = await create(ada), await create(ada)
     await update(ada, one, "second", 1)
     q = "SELECT * FROM context_versions WHERE context_id = :c AND version = 1"
-    (first,) = await rows(hub, q, c=one)
+    (first,) = await rows(dispatcher, q, c=one)
     put = (
         "UPDATE context_versions SET sealed = :sealed, checksum = :checksum "
         "WHERE context_id = :c AND version = :v"
     )
     for there, version in ((one, 2), (other, 1)):
         given = {"sealed": first["sealed"], "checksum": first["checksum"]}
-        await change(hub, put, c=there, v=version, **given)
+        await change(dispatcher, put, c=there, v=version, **given)
         refused = await ada.refused("get_context", context_id=there, version=version)
         assert refused.code == "context_broken"
 
 
-async def test_when_nothing_is_whole_an_update_starts_anew(hub: Hub, ada: Agent) -> None:
+async def test_when_nothing_is_whole_an_update_starts_anew(
+    dispatcher: Dispatcher, ada: Agent
+) -> None:
     one = await create(ada)
-    await flip(hub, one, 1)
+    await flip(dispatcher, one, 1)
     refused = await ada.refused("get_context", context_id=one)
     assert (refused.code, refused.details["last_good"]) == ("context_broken", None)
     await update(ada, one, "anew", 1)
@@ -710,11 +732,13 @@ async def test_when_nothing_is_whole_an_update_starts_anew(hub: Hub, ada: Agent)
 
 @pytest.mark.parametrize("gone", ["version = 2", "version > 0"])
 async def test_a_conflict_names_the_newest_version_though_its_row_is_gone(
-    hub: Hub, ada: Agent, gone: str
+    dispatcher: Dispatcher, ada: Agent, gone: str
 ) -> None:
     one = await create(ada)
     await update(ada, one, "second", 1)
-    await change(hub, f"DELETE FROM context_versions WHERE context_id = :c AND {gone}", c=one)
+    await change(
+        dispatcher, f"DELETE FROM context_versions WHERE context_id = :c AND {gone}", c=one
+    )
     given = {"context_id": one, "content": "x", "expected_version": 1}
     refused = await ada.refused("update_context", **given)
     assert refused.code == "version_conflict"
@@ -727,35 +751,39 @@ async def test_a_conflict_names_the_newest_version_though_its_row_is_gone(
 
 
 async def test_nobody_owns_more_than_a_thousand(
-    hub: Hub, installation_id: int, ada: Agent, bob: Agent
+    dispatcher: Dispatcher, installation_id: int, ada: Agent, bob: Agent
 ) -> None:
     one = await create(ada)
-    (row,) = await rows(hub, "SELECT * FROM contexts WHERE id = :c", c=one)
+    (row,) = await rows(dispatcher, "SELECT * FROM contexts WHERE id = :c", c=one)
     columns = ", ".join(row)
     q = f"INSERT INTO contexts ({columns}) VALUES ({', '.join(f':{name}' for name in row)})"
     copies = [{**row, "id": f"c_{installation_id}_{n}"} for n in range(rules.MOST_OWNED - 1)]
-    await hub.store.write(lambda tx: tx.many(q, copies))
+    await dispatcher.store.write(lambda tx: tx.many(q, copies))
     refused = await ada.refused("create_context", name="x", content="x")
     assert (refused.code, refused.details) == ("too_many", {"most": 1000})
     await create(bob)
 
 
-async def test_a_context_has_ten_thousand_versions_at_most(hub: Hub, ada: Agent) -> None:
+async def test_a_context_has_ten_thousand_versions_at_most(
+    dispatcher: Dispatcher, ada: Agent
+) -> None:
     one = await create(ada)
-    await change(hub, "UPDATE contexts SET version = 9999 WHERE id = :c", c=one)
+    await change(dispatcher, "UPDATE contexts SET version = 9999 WHERE id = :c", c=one)
     await update(ada, one, "last", 9999)
     change_it = {"context_id": one, "content": "x", "expected_version": 10_000}
     assert await code(ada, "update_context", **change_it) == "too_many"
     assert await content(ada, one) == "last"
 
 
-async def test_it_is_shared_with_two_hundred_at_most(hub: Hub, ada: Agent, bob: Agent) -> None:
+async def test_it_is_shared_with_two_hundred_at_most(
+    dispatcher: Dispatcher, ada: Agent, bob: Agent
+) -> None:
     one = await create(ada)
     await share(ada, one, bob.actor.name, "read")
-    (row,) = await rows(hub, "SELECT * FROM context_grants WHERE context_id = :c", c=one)
+    (row,) = await rows(dispatcher, "SELECT * FROM context_grants WHERE context_id = :c", c=one)
     q = f"INSERT INTO context_grants ({', '.join(row)}) VALUES ({', '.join(f':{k}' for k in row)})"
     copies = [{**row, "grantee": f"agent-{n}"} for n in range(rules.MOST_GRANTS - 1)]
-    await hub.store.write(lambda tx: tx.many(q, copies))
+    await dispatcher.store.write(lambda tx: tx.many(q, copies))
     await share(ada, one, "bob", "write")
     full = {"context_id": one, "to": "role:tester", "access": "read"}
     assert await code(ada, "share_context", **full) == "too_many"
@@ -763,13 +791,15 @@ async def test_it_is_shared_with_two_hundred_at_most(hub: Hub, ada: Agent, bob: 
     await ada.call("share_context", **full)
 
 
-async def test_a_repeated_request_makes_no_second_version(hub: Hub, ada: Agent) -> None:
+async def test_a_repeated_request_makes_no_second_version(
+    dispatcher: Dispatcher, ada: Agent
+) -> None:
     given = {"name": "plan", "content": {"a": 1}}
-    first = await hub.call(ada.actor, "create_context", given, "one")
-    again = await hub.call(ada.actor, "create_context", given, "one")
+    first = await dispatcher.call(ada.actor, "create_context", given, "one")
+    again = await dispatcher.call(ada.actor, "create_context", given, "one")
     assert first["context"]["id"] == again["context"]["id"]
     one = first["context"]["id"]
     more = {"context_id": one, "content": [], "expected_version": 1}
     for _ in range(2):
-        made = await hub.call(ada.actor, "update_context", more, "two")
+        made = await dispatcher.call(ada.actor, "update_context", more, "two")
         assert made["context"]["version"] == 2

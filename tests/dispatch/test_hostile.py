@@ -162,7 +162,7 @@ async def test_the_same_call_at_the_same_time_is_done_once_and_answered_alike(to
     agent = await town.agent("planner")
     given, key = {"to": "planner", "body": "x"}, secrets.token_hex(4)
     answers = await asyncio.gather(
-        *(town.hub.call(agent.actor, "send_message", given, key) for _ in range(5))
+        *(town.dispatcher.call(agent.actor, "send_message", given, key) for _ in range(5))
     )
     (sent,) = await town.rows("SELECT id FROM messages WHERE installation_id = :i")
     assert [each["message_id"] for each in answers] == [sent["id"]] * 5
@@ -181,7 +181,7 @@ async def test_the_last_of_a_thousand_agents_gets_its_messages(town: Town) -> No
     await town.store.write(many)
     sent = await agent.call("send_message", to="b-1000", body="hello")
     assert sent["recipients"] == ["b-1000"]
-    last = Agent(town.hub, Actor(town.installation.id, "b-1000", "developer"))
+    last = Agent(town.dispatcher, Actor(town.installation.id, "b-1000", "developer"))
     (message,) = (await last.call("get_messages"))["messages"]
     assert message["id"] == sent["message_id"]
 
@@ -203,10 +203,10 @@ async def test_a_kept_answer_does_not_show_what_became_invisible(town: Town) -> 
     issue = await town.task("Secret plan", "the private text")
     agent = await town.agent("scout")
     given = {"task": town.name(issue)}
-    await town.hub.call(agent.actor, "claim_task", given, "key-1")
+    await town.dispatcher.call(agent.actor, "claim_task", given, "key-1")
     town.github.remove_repositories(town.installation, ["acme/rocket"])
     await town.settle()
     with pytest.raises(Refused) as refused:
-        await town.hub.call(agent.actor, "claim_task", given, "key-1")
+        await town.dispatcher.call(agent.actor, "claim_task", given, "key-1")
     assert refused.value.code == "unknown_task"
     assert "private text" not in json.dumps(refused.value.body())

@@ -153,7 +153,7 @@ def test_no_argument_is_refused_in_the_words_of_the_library(operation: Operation
 
 
 @pytest.mark.parametrize(
-    "read", [pagination.decode, partial(event_stream.read, 42)], ids=["page", "events"]
+    "read", [pagination.decode, partial(event_stream.parse_cursor, 42)], ids=["page", "events"]
 )
 @pytest.mark.parametrize("cursor", ["nonsens", "_w"])
 def test_a_cursor_that_none_gave_is_refused_whatever_its_name_in_the_answer(

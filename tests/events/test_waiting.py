@@ -301,7 +301,9 @@ async def test_the_turn_comes_before_what_is_written_and_only_where_a_circle_may
 
         async def work(tx: Tx) -> list[str]:
             noting = Writing(tx)
-            await writer.apply(cast("Tx", noting), town.hub.keys, i, Changes((later,)))
+            await writer.apply(
+                cast("Tx", noting), town.dispatcher.shared.keys, i, Changes((later,))
+            )
             return noting.tables
 
         return await town.store.write(work)

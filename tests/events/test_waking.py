@@ -12,9 +12,9 @@ import pytest
 from cachetools import TTLCache
 
 from bot.background import expiry
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.events import event_log
-from bot.events.waiters import Following, Spot
+from bot.events.waiters import Follower, Waiter
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.event_stream import News, Topics
@@ -40,27 +40,31 @@ BRANCH = {"head": "mend", "body": ""}
 
 
 @pytest.fixture
-async def hub(store: Store) -> Hub:
-    return Hub(store, Shared(Keys(secrets.token_hex(32))))
+async def dispatcher(store: Store) -> Dispatcher:
+    return Dispatcher(store, Shared(Keys(secrets.token_hex(32))))
 
 
 @pytest.fixture
-async def elsewhere(store_url: str, clock: Clock, hub: Hub) -> AsyncIterator[Hub]:
+async def elsewhere(
+    store_url: str, clock: Clock, dispatcher: Dispatcher
+) -> AsyncIterator[Dispatcher]:
     """Another process on the same database: its bell is its own."""
     opened = await open_store(store_url, clock)
-    yield Hub(opened, hub.shared)
+    yield Dispatcher(opened, dispatcher.shared)
     await opened.close()
 
 
-def agent(hub: Hub, installation_id: int, name: str = "scout", role: Role = "developer") -> Agent:
-    return Agent(hub, Actor(installation_id, name, role))
+def agent(
+    dispatcher: Dispatcher, installation_id: int, name: str = "scout", role: Role = "developer"
+) -> Agent:
+    return Agent(dispatcher, Actor(installation_id, name, role))
 
 
 async def happens(
-    hub: Hub, installation_id: int, kind: str = "agent.registered", **given: Any
+    dispatcher: Dispatcher, installation_id: int, kind: str = "agent.registered", **given: Any
 ) -> None:
     """An event in a transaction of its own."""
-    await hub.store.write(lambda tx: append(tx, installation_id, kind, **given))
+    await dispatcher.store.write(lambda tx: append(tx, installation_id, kind, **given))
 
 
 async def append(
@@ -69,17 +73,19 @@ async def append(
     await events.append(tx, installation_id, kind, subject, actor, {"n": 1}, **given)
 
 
-async def listening(hub: Hub, n: int = 1) -> None:
+async def listening(dispatcher: Dispatcher, n: int = 1) -> None:
     """Until as many wait as should."""
     async with asyncio.timeout(SOON_S):
-        while hub.watching.waiting < n:  # noqa: ASYNC110 - what they wait for is a step of theirs
+        while dispatcher.waiters.waiting < n:  # noqa: ASYNC110 - what they wait for is a step of theirs
             await asyncio.sleep(0.001)
 
 
-async def woken(hub: Hub, waiting: Awaitable[Row], by: Callable[[], Awaitable[None]]) -> Row:
+async def woken(
+    dispatcher: Dispatcher, waiting: Awaitable[Row], by: Callable[[], Awaitable[None]]
+) -> Row:
     """What one who waits is answered when something happens."""
     task = asyncio.ensure_future(waiting)
-    await listening(hub)
+    await listening(dispatcher)
     await by()
     async with asyncio.timeout(SOON_S):
         return await task
@@ -89,12 +95,14 @@ def kinds(answer: Row) -> list[str]:
     return [each["kind"] for each in answer["events"]]
 
 
-async def test_without_a_cursor_one_learns_where_it_begins(hub: Hub, installation_id: int) -> None:
-    scout = agent(hub, installation_id)
-    await happens(hub, installation_id)
+async def test_without_a_cursor_one_learns_where_it_begins(
+    dispatcher: Dispatcher, installation_id: int
+) -> None:
+    scout = agent(dispatcher, installation_id)
+    await happens(dispatcher, installation_id)
     start = await scout.call("wait_for_events", topics=["agents"])
     assert (start["events"], start["more"], start["missed"]) == ([], False, False)
-    await happens(hub, installation_id, "agent.paused", subject="busy", actor="@octocat")
+    await happens(dispatcher, installation_id, "agent.paused", subject="busy", actor="@octocat")
     (event,) = (await scout.call("wait_for_events", topics=["agents"], cursor=start["cursor"]))[
         "events"
     ]
@@ -109,71 +117,77 @@ async def test_without_a_cursor_one_learns_where_it_begins(hub: Hub, installatio
 
 
 async def test_one_who_waits_is_woken_by_what_happens_in_its_process(
-    hub: Hub, installation_id: int
+    dispatcher: Dispatcher, installation_id: int
 ) -> None:
-    waiting = agent(hub, installation_id).call("wait_for_events", topics=["agents"], wait_s=LONG_S)
-    answer = await woken(hub, waiting, lambda: happens(hub, installation_id))
+    waiting = agent(dispatcher, installation_id).call(
+        "wait_for_events", topics=["agents"], wait_s=LONG_S
+    )
+    answer = await woken(dispatcher, waiting, lambda: happens(dispatcher, installation_id))
     assert kinds(answer) == ["agent.registered"]
     assert answer["as_of"]
 
 
 async def test_one_who_waits_is_woken_by_what_happens_in_another_process(
-    hub: Hub, elsewhere: Hub, installation_id: int
+    dispatcher: Dispatcher, elsewhere: Dispatcher, installation_id: int
 ) -> None:
-    waiting = agent(hub, installation_id).call("wait_for_events", topics=["agents"], wait_s=LONG_S)
-    answer = await woken(hub, waiting, lambda: happens(elsewhere, installation_id))
+    waiting = agent(dispatcher, installation_id).call(
+        "wait_for_events", topics=["agents"], wait_s=LONG_S
+    )
+    answer = await woken(dispatcher, waiting, lambda: happens(elsewhere, installation_id))
     assert kinds(answer) == ["agent.registered"]
 
 
 async def test_a_message_of_another_process_wakes_its_reader(
-    hub: Hub, elsewhere: Hub, installation_id: int
+    dispatcher: Dispatcher, elsewhere: Dispatcher, installation_id: int
 ) -> None:
-    reader, writer = agent(hub, installation_id), agent(elsewhere, installation_id, "writer")
+    reader, writer = agent(dispatcher, installation_id), agent(elsewhere, installation_id, "writer")
     for each in (reader, writer):
         await each.call("register_agent", agent_id=each.actor.name, name="x")
 
     async def write() -> None:
         await writer.call("send_message", to="scout", body="Come here")
 
-    answer = await woken(hub, reader.call("get_messages", wait_s=LONG_S), write)
+    answer = await woken(dispatcher, reader.call("get_messages", wait_s=LONG_S), write)
     assert [each["body"] for each in answer["messages"]] == ["Come here"]
 
 
 async def test_a_bell_without_an_event_is_heard_in_another_process(
-    hub: Hub, elsewhere: Hub, installation_id: int
+    dispatcher: Dispatcher, elsewhere: Dispatcher, installation_id: int
 ) -> None:
     async def ring(tx: Tx) -> None:
         tx.rings.add(f"installation {installation_id}")
 
-    async with hub.watching.spot(installation_id) as spot:
-        assert await spot.wait(None, SOON_S) is None  # the first look of all who wait
+    async with dispatcher.waiters.add(installation_id) as waiter:
+        assert await waiter.wait(None, SOON_S) is None  # the first look of all who wait
         await elsewhere.store.write(ring)
-        found = await spot.wait(None, SOON_S)
+        found = await waiter.wait(None, SOON_S)
     assert found is not None
     assert found.events == ()
 
 
-async def test_what_does_not_concern_one_wakes_nobody(hub: Hub, installation_id: int) -> None:
-    scout = agent(hub, installation_id)
+async def test_what_does_not_concern_one_wakes_nobody(
+    dispatcher: Dispatcher, installation_id: int
+) -> None:
+    scout = agent(dispatcher, installation_id)
 
     async def much() -> None:
-        await happens(hub, installation_id, "agent.paused")
-        await happens(hub, installation_id, "message.sent", audience="other")
-        await happens(hub, installation_id, "message.sent", audience="scout", subject="mine")
+        await happens(dispatcher, installation_id, "agent.paused")
+        await happens(dispatcher, installation_id, "message.sent", audience="other")
+        await happens(dispatcher, installation_id, "message.sent", audience="scout", subject="mine")
 
     waiting = scout.call("wait_for_events", topics=["messages"], wait_s=LONG_S)
-    answer = await woken(hub, waiting, much)
+    answer = await woken(dispatcher, waiting, much)
     assert [each["subject"] for each in answer["events"]] == ["mine"]
 
 
 async def test_pages_follow_each_other_without_loss_or_repeat(
-    hub: Hub, installation_id: int
+    dispatcher: Dispatcher, installation_id: int
 ) -> None:
-    scout = agent(hub, installation_id)
+    scout = agent(dispatcher, installation_id)
     page = await scout.call("wait_for_events", topics=["agents"])
     for n in range(7):
-        await happens(hub, installation_id, subject=f"agent-{n}")
-        await happens(hub, installation_id, "message.sent", audience="other")
+        await happens(dispatcher, installation_id, subject=f"agent-{n}")
+        await happens(dispatcher, installation_id, "message.sent", audience="other")
     seen, more = [], []
     for _ in range(3):
         page = await scout.call(
@@ -186,10 +200,10 @@ async def test_pages_follow_each_other_without_loss_or_repeat(
 
 
 async def test_a_cursor_never_skips_a_late_commit(
-    hub: Hub, elsewhere: Hub, installation_id: int
+    dispatcher: Dispatcher, elsewhere: Dispatcher, installation_id: int
 ) -> None:
     """The first to append is the last to commit: on SQLite they take turns anyhow."""
-    scout = agent(hub, installation_id)
+    scout = agent(dispatcher, installation_id)
     start = await scout.call("wait_for_events", topics=["agents"])
     appended, go_on = asyncio.Event(), asyncio.Event()
 
@@ -198,10 +212,10 @@ async def test_a_cursor_never_skips_a_late_commit(
         appended.set()
         await go_on.wait()
 
-    late = asyncio.create_task(hub.store.write(slowly))
+    late = asyncio.create_task(dispatcher.store.write(slowly))
     await appended.wait()
     early = asyncio.create_task(happens(elsewhere, installation_id, subject="early"))
-    if hub.store.dialect != "sqlite":
+    if dispatcher.store.dialect != "sqlite":
         await early
     first = await scout.call("wait_for_events", topics=["agents"], cursor=start["cursor"])
     go_on.set()
@@ -212,16 +226,16 @@ async def test_a_cursor_never_skips_a_late_commit(
 
 
 async def test_a_cursor_from_before_what_is_kept_says_that_some_were_missed(
-    hub: Hub, clock: Clock, installation_id: int
+    dispatcher: Dispatcher, clock: Clock, installation_id: int
 ) -> None:
-    scout = agent(hub, installation_id)
+    scout = agent(dispatcher, installation_id)
     start = await scout.call("wait_for_events", topics=["agents"])
-    await happens(hub, installation_id, subject="old")
+    await happens(dispatcher, installation_id, subject="old")
     middle = await scout.call("wait_for_events", topics=["agents"])
     clock.forward(3600)
-    await happens(hub, installation_id, subject="new")
+    await happens(dispatcher, installation_id, subject="new")
     before = clock() - 60 * 1_000_000
-    assert await hub.store.write(
+    assert await dispatcher.store.write(
         lambda tx: retention.drop_oldest(tx, "events", installation_id, before, 100)
     )
     old = await scout.call("wait_for_events", topics=["agents"], cursor=start["cursor"])
@@ -265,13 +279,13 @@ async def test_people_and_ci_are_heard_on_a_task_and_bots_are_not(town: Town) ->
 async def test_who_is_woken_by_a_hold_is_told_of_it_by_the_same_answer(town: Town) -> None:
     issue, scout = await town.task(), await town.agent("scout")
     await scout.call("claim_task", task=town.name(issue))
-    person = Agent(town.hub, Actor(town.installation.id, "@octocat", "tech-lead"))
+    person = Agent(town.dispatcher, Actor(town.installation.id, "@octocat", "tech-lead"))
 
     async def hold() -> None:
         await person.call("change_task", task=town.name(issue), hold=True, note="Wait")
 
     waiting = scout.call("wait_for_events", topics=["tasks"], wait_s=LONG_S)
-    answer = await woken(town.hub, waiting, hold)
+    answer = await woken(town.dispatcher, waiting, hold)
     assert kinds(answer) == ["task.held"]
     assert [(each["kind"], each["subject"]) for each in answer["notices"]] == [
         ("hold", town.name(issue))
@@ -291,16 +305,16 @@ async def test_who_waited_in_vain_is_told_how_things_are_at_the_end(
 ) -> None:
     issue, scout = await town.task(), await town.agent("scout")
     await scout.call("claim_task", task=town.name(issue))
-    person = Agent(town.hub, Actor(town.installation.id, "@octocat", "tech-lead"))
+    person = Agent(town.dispatcher, Actor(town.installation.id, "@octocat", "tech-lead"))
 
     async def meanwhile() -> None:
         town.clock.forward(40)
         await person.call("change_task", task=town.name(issue), hold=True, note="Wait")
         if given["wait_s"] == LONG_S:
-            town.hub.stop()
+            town.dispatcher.waiters.stop()
 
     before = town.clock()
-    answer = await woken(town.hub, scout.call(operation, **given), meanwhile)
+    answer = await woken(town.dispatcher, scout.call(operation, **given), meanwhile)
     assert [each["kind"] for each in answer["notices"]] == ["hold"]
     assert answer["as_of"] >= stamp(before + 40 * SECOND)
 
@@ -317,10 +331,10 @@ async def test_events_of_a_repository_out_of_reach_are_not_shown(town: Town) -> 
     seen = await reader.call("wait_for_events", **both)
     assert "task.claimed" in kinds(seen)
     near = replace(reader.actor, repositories=frozenset({town.repository.id}))
-    assert kinds(await Agent(town.hub, near).call("wait_for_events", **both)) == kinds(seen)
+    assert kinds(await Agent(town.dispatcher, near).call("wait_for_events", **both)) == kinds(seen)
     far = replace(reader.actor, repositories=frozenset({1}))
-    assert kinds(await Agent(town.hub, far).call("wait_for_events", **both)) == []
-    refused = await Agent(town.hub, far).refused(
+    assert kinds(await Agent(town.dispatcher, far).call("wait_for_events", **both)) == []
+    refused = await Agent(town.dispatcher, far).refused(
         "wait_for_events", topics=[f"task:{town.name(issue)}"]
     )
     assert refused.code == "unknown_task"
@@ -336,7 +350,7 @@ async def test_what_there_is_not_is_no_topic_and_what_one_may_not_see_is_as_if_n
     scout, other = await town.agent("scout"), await town.agent("other")
     where = town.name(await town.task())
     context = (await other.call("create_context", name="Plan", content="x"))["context"]["id"]
-    far = Agent(town.hub, replace(scout.actor, repositories=frozenset({1})))
+    far = Agent(town.dispatcher, replace(scout.actor, repositories=frozenset({1})))
 
     async def said(who: Agent, topic: str) -> tuple[str, str]:
         """With the thing's name cut out, for comparison."""
@@ -363,23 +377,25 @@ async def test_what_there_is_not_is_no_topic_and_what_one_may_not_see_is_as_if_n
 
 async def test_one_who_waits_is_not_shown_what_is_out_of_reach(town: Town) -> None:
     reader = await town.agent("reader", "observer")
-    far = Agent(town.hub, replace(reader.actor, repositories=frozenset({1})))
+    far = Agent(town.dispatcher, replace(reader.actor, repositories=frozenset({1})))
     i = town.installation.id
 
     async def much() -> None:
-        await happens(town.hub, i, "task.claimed", repository_id=town.repository.id)
-        await happens(town.hub, i, "task.claimed", repository_id=1)
-        await happens(town.hub, i, "agent.paused", subject="mine")
+        await happens(town.dispatcher, i, "task.claimed", repository_id=town.repository.id)
+        await happens(town.dispatcher, i, "task.claimed", repository_id=1)
+        await happens(town.dispatcher, i, "agent.paused", subject="mine")
 
     waiting = far.call("wait_for_events", topics=["tasks", "agents"], wait_s=LONG_S)
-    answer = await woken(town.hub, waiting, much)
+    answer = await woken(town.dispatcher, waiting, much)
     assert [each["subject"] for each in answer["events"]] == ["mine"]
 
 
 async def test_events_of_a_context_reach_those_who_may_read_it(
-    hub: Hub, installation_id: int
+    dispatcher: Dispatcher, installation_id: int
 ) -> None:
-    owner, reader, other = (agent(hub, installation_id, n) for n in ("owner", "reader", "other"))
+    owner, reader, other = (
+        agent(dispatcher, installation_id, n) for n in ("owner", "reader", "other")
+    )
     for each in (owner, reader, other):
         await each.call("register_agent", agent_id=each.actor.name, name="x")
     start = await owner.call("wait_for_events", topics=["contexts"])
@@ -389,7 +405,7 @@ async def test_events_of_a_context_reach_those_who_may_read_it(
     waiting = asyncio.ensure_future(
         reader.call("wait_for_events", topics=[f"context:{context_id}"], wait_s=LONG_S)
     )
-    await listening(hub)
+    await listening(dispatcher)
     await owner.call("update_context", context_id=context_id, content="Two", expected_version=1)
     async with asyncio.timeout(SOON_S):
         assert kinds(await waiting) == ["context.updated"]
@@ -403,28 +419,28 @@ async def test_events_of_a_context_reach_those_who_may_read_it(
 
 async def test_what_comes_as_the_time_ends_is_not_lost() -> None:
     """The timer is due in the turn in which the news come, and it wins."""
-    spot = Spot()
-    waiting = asyncio.create_task(spot.wait(None, 0))
+    waiter = Waiter()
+    waiting = asyncio.create_task(waiter.wait(None, 0))
     await asyncio.sleep(0)
-    spot.tell(News((), 7))
+    waiter.notify(News((), 7))
     with pytest.raises(TimeoutError):
         await waiting
     async with asyncio.timeout(SOON_S):
-        assert await spot.wait(None, SOON_S) is None
+        assert await waiter.wait(None, SOON_S) is None
 
 
 async def test_one_who_follows_hears_what_came_as_its_time_ended(
-    hub: Hub, installation_id: int
+    dispatcher: Dispatcher, installation_id: int
 ) -> None:
-    scout, spot = agent(hub, installation_id).actor, Spot()
-    following = Following(hub.store, scout, Topics(frozenset({"agent"})), None, spot)
-    start = (await following.next(10, 0)).cursor
-    await happens(hub, installation_id, subject="late")
-    found = await hub.store.read(lambda tx: event_log.look(tx, installation_id, start))
-    late = asyncio.create_task(following.next(10, 0))
+    scout, waiter = agent(dispatcher, installation_id).actor, Waiter()
+    follower = Follower(dispatcher.store, scout, Topics(frozenset({"agent"})), None, waiter)
+    start = (await follower.next_page(10, 0)).cursor
+    await happens(dispatcher, installation_id, subject="late")
+    found = await dispatcher.store.read(lambda tx: event_log.read_news(tx, installation_id, start))
+    late = asyncio.create_task(follower.next_page(10, 0))
     await asyncio.sleep(0)
-    spot.tell(found)
-    pages = [await late, await following.next(10, SOON_S)]
+    waiter.notify(found)
+    pages = [await late, await follower.next_page(10, SOON_S)]
     assert [each["subject"] for page in pages for each in page.events] == ["late"]
 
 
@@ -447,49 +463,53 @@ class Listed:
         return await self.tx.one(sql, **params)
 
 
-async def test_hundreds_are_woken_by_one_look(hub: Hub, installation_id: int) -> None:
+async def test_hundreds_are_woken_by_one_look(dispatcher: Dispatcher, installation_id: int) -> None:
     """Those who wait share what is read of events; what each is told beside is one query."""
     queries: list[str] = []
 
     async def listed(work: Any) -> Any:
         return await read(lambda tx: work(Listed(tx, queries)))
 
-    read = hub.store.read
+    read = dispatcher.store.read
     waiting = [
         asyncio.ensure_future(
-            agent(hub, installation_id, f"agent-{n}").call(
+            agent(dispatcher, installation_id, f"agent-{n}").call(
                 "wait_for_events", topics=["agents"], wait_s=LONG_S
             )
         )
         for n in range(300)
     ]
-    await listening(hub, 300)
-    object.__setattr__(hub.store, "read", listed)
-    await happens(hub, installation_id, subject="one")
+    await listening(dispatcher, 300)
+    object.__setattr__(dispatcher.store, "read", listed)
+    await happens(dispatcher, installation_id, subject="one")
     async with asyncio.timeout(SOON_S):
         answers = await asyncio.gather(*waiting)
     assert all([e["subject"] for e in each["events"]] == ["one"] for each in answers)
     assert len({each["cursor"] for each in answers}) == 1
     assert len([each for each in queries if "events" in each]) <= 10
     assert len(queries) <= 300 + 30
-    assert hub.watching.waiting == 0
+    assert dispatcher.waiters.waiting == 0
 
 
-async def test_while_nobody_waits_nothing_runs(hub: Hub, installation_id: int) -> None:
+async def test_while_nobody_waits_nothing_runs(
+    dispatcher: Dispatcher, installation_id: int
+) -> None:
     before = asyncio.all_tasks()
-    scout = agent(hub, installation_id)
+    scout = agent(dispatcher, installation_id)
     await scout.call("wait_for_events", topics=["agents"], wait_s=0.01)
     assert asyncio.all_tasks() == before
 
 
 async def test_those_who_wait_are_answered_when_the_process_stops(
-    hub: Hub, installation_id: int
+    dispatcher: Dispatcher, installation_id: int
 ) -> None:
     async def stop() -> None:
-        hub.stop()
+        dispatcher.waiters.stop()
 
-    waiting = agent(hub, installation_id).call("wait_for_events", topics=["agents"], wait_s=LONG_S)
-    assert (await woken(hub, waiting, stop))["events"] == []
+    waiting = agent(dispatcher, installation_id).call(
+        "wait_for_events", topics=["agents"], wait_s=LONG_S
+    )
+    assert (await woken(dispatcher, waiting, stop))["events"] == []
 
 
 @pytest.mark.parametrize(
@@ -503,7 +523,7 @@ async def test_those_who_wait_are_answered_when_the_process_stops(
 async def test_one_who_waits_keeps_its_leases(
     town: Town, operation: str, given: dict[str, Any]
 ) -> None:
-    quick = Hub(town.store, town.hub.shared, look_again_s=0.01, touched=stepped(town))
+    quick = Dispatcher(town.store, town.dispatcher.shared, look_every_s=0.01, touched=stepped(town))
     issue, scout = await town.task(), Agent(quick, (await town.agent("scout")).actor)
     where = town.name(issue)
     await scout.call("claim_task", task=where, lease_s=60)
@@ -516,28 +536,30 @@ async def test_one_who_waits_keeps_its_leases(
         town.clock.forward(40)
         await renewed(town)
         await expiry.step(quick.store)
-    quick.stop()
+    quick.waiters.stop()
     await waiting
     assert (await scout.call("get_task", task=where))["task"]["holder"] == "scout"
 
 
 async def test_one_who_is_woken_for_nothing_keeps_its_leases_too(town: Town) -> None:
     """So often, that it never looks by itself."""
-    hub = Hub(town.store, town.hub.shared, look_again_s=LONG_S, touched=stepped(town))
-    issue, scout = await town.task(), Agent(hub, (await town.agent("scout")).actor)
+    dispatcher = Dispatcher(
+        town.store, town.dispatcher.shared, look_every_s=LONG_S, touched=stepped(town)
+    )
+    issue, scout = await town.task(), Agent(dispatcher, (await town.agent("scout")).actor)
     await scout.call("claim_task", task=town.name(issue), lease_s=60)
     waiting = asyncio.ensure_future(scout.call("get_messages", wait_s=LONG_S))
-    await listening(hub)
+    await listening(dispatcher)
     town.clock.forward(40)
-    await happens(hub, town.installation.id, "message.sent")
+    await happens(dispatcher, town.installation.id, "message.sent")
     await renewed(town)
-    hub.stop()
+    dispatcher.waiters.stop()
     assert (await waiting)["messages"] == []
 
 
 def stepped(town: Town) -> TTLCache[tuple[int, str], None]:
     """A cache such as every process has of whose call was written down, in the town's time."""
-    usual = Hub(town.store, town.hub.shared).touched
+    usual = Dispatcher(town.store, town.dispatcher.shared).executor.touched
     assert isinstance(usual, TTLCache)
     return TTLCache(usual.maxsize, usual.ttl, timer=town.clock.now)
 
@@ -553,7 +575,7 @@ async def renewed(town: Town) -> None:
 
 async def test_one_who_calls_now_and_then_keeps_a_short_lease(town: Town) -> None:
     """Though not each call is written down."""
-    calm = Hub(town.store, town.hub.shared, touched=stepped(town))
+    calm = Dispatcher(town.store, town.dispatcher.shared, touched=stepped(town))
     issue, scout = await town.task(), Agent(calm, (await town.agent("scout")).actor)
     await scout.call("claim_task", task=town.name(issue), lease_s=60)
     written = []
@@ -578,16 +600,18 @@ async def test_one_who_calls_now_and_then_keeps_a_short_lease(town: Town) -> Non
     ],
 )
 async def test_what_makes_no_sense_is_refused(
-    hub: Hub, installation_id: int, given: dict[str, Any]
+    dispatcher: Dispatcher, installation_id: int, given: dict[str, Any]
 ) -> None:
-    refused = await agent(hub, installation_id).refused("wait_for_events", **given)
+    refused = await agent(dispatcher, installation_id).refused("wait_for_events", **given)
     assert refused.code == "invalid_arguments"
 
 
-async def test_a_cursor_of_another_installation_begins_now(hub: Hub, installation_id: int) -> None:
-    other = await agent(hub, installation_id + 1).call("wait_for_events", topics=["agents"])
-    await happens(hub, installation_id)
-    found = await agent(hub, installation_id).call(
+async def test_a_cursor_of_another_installation_begins_now(
+    dispatcher: Dispatcher, installation_id: int
+) -> None:
+    other = await agent(dispatcher, installation_id + 1).call("wait_for_events", topics=["agents"])
+    await happens(dispatcher, installation_id)
+    found = await agent(dispatcher, installation_id).call(
         "wait_for_events", topics=["agents"], cursor=other["cursor"]
     )
     assert (found["missed"], found["events"]) == (True, [])

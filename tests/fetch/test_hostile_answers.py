@@ -100,7 +100,7 @@ async def liar(town: Town) -> AsyncIterator[Liar]:
             private_key=key,
             now=town.clock,
         )
-        town.sender = Sender(town.hub.store, client, keys=town.hub.keys)
+        town.sender = Sender(town.store, client, keys=town.dispatcher.shared.keys)
         yield made
         await server.close()
 
@@ -216,7 +216,13 @@ async def test_settings_that_cannot_be_read_trouble_nobody(
 
 
 def repair_of(town: Town) -> Repair:
-    return Repair(town.hub.store, town.sender.github, keys=town.hub.keys, fetches=True, every_s=300)
+    return Repair(
+        town.store,
+        town.sender.github,
+        keys=town.dispatcher.shared.keys,
+        fetches=True,
+        every_s=300,
+    )
 
 
 async def mended(town: Town, repair: Repair, steps: int = 60) -> None:

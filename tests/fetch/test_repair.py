@@ -30,14 +30,16 @@ def store_url(empty_url: str) -> str:
 @pytest.fixture
 async def town(town: Town) -> Town:
     """One whose mirror is whole."""
-    await backfill.begin_missing(town.hub.store)
+    await backfill.begin_missing(town.store)
     await town.settle()
     return town
 
 
 def repair_of(town: Town, *, fetches: bool = False) -> Repair:
-    here = town.hub
-    return Repair(here.store, town.sender.github, keys=here.keys, fetches=fetches, every_s=300)
+    here = town.dispatcher
+    return Repair(
+        here.store, town.sender.github, keys=here.shared.keys, fetches=fetches, every_s=300
+    )
 
 
 async def mended(town: Town, repair: Repair, hours: float = 1) -> None:
@@ -258,6 +260,6 @@ async def test_an_installation_that_no_delivery_names_is_found_at_start(town: To
         each.delivered_at = "2020-01-01T00:00:00Z"
     await mended(town, repair_of(town))
     await town.settle()
-    await backfill.begin_missing(town.hub.store)
+    await backfill.begin_missing(town.store)
     await town.settle()
     assert await whole(town)

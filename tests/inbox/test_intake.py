@@ -9,8 +9,9 @@ import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.keyring import Keys
+from bot.identity.tokens import Tokens
 from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
@@ -27,8 +28,10 @@ REPOSITORY = {"id": 5, "full_name": "acme/rocket", "owner": OWNER}
 class Intake:
     """The webhook address of a running application."""
 
-    def __init__(self, hub: Hub, client: TestClient[Any, Any], installation_id: int) -> None:
-        self.hub = hub
+    def __init__(
+        self, dispatcher: Dispatcher, client: TestClient[Any, Any], installation_id: int
+    ) -> None:
+        self.dispatcher = dispatcher
         self.client = client
         self.installation_id = installation_id
 
@@ -47,23 +50,28 @@ class Intake:
         return status
 
     async def deliveries(self) -> list[Row]:
-        while await worker.step(self.hub.store, self.hub.shared):
+        while await worker.step(self.dispatcher.store, self.dispatcher.shared):
             pass  # other tests use this database, too
         q = (
             "SELECT guid, event, state, outcome FROM deliveries WHERE installation_id = :i "
             "ORDER BY guid"
         )
-        return await self.hub.store.read(lambda tx: tx.all(q, i=self.installation_id))
+        return await self.dispatcher.store.read(lambda tx: tx.all(q, i=self.installation_id))
 
 
 @pytest.fixture
 async def intake(store: Store, installation_id: int) -> AsyncIterator[Intake]:
-    hub = Hub(store, Shared(Keys("k" * 40)))
+    dispatcher = Dispatcher(store, Shared(Keys("k" * 40)))
     app = create_app(
-        hub, pressure=Backpressure(), webhook_secret=WEBHOOK_SECRET, mcp=None, ready=_ready
+        dispatcher,
+        Tokens(store, dispatcher.shared.keys),
+        pressure=Backpressure(),
+        webhook_secret=WEBHOOK_SECRET,
+        mcp=None,
+        ready=_ready,
     )
     async with TestClient(TestServer(app)) as client:
-        yield Intake(hub, client, installation_id)
+        yield Intake(dispatcher, client, installation_id)
 
 
 async def _ready() -> dict[str, str]:
@@ -227,7 +235,7 @@ async def test_any_text_is_mirrored_as_it_is(intake: Intake, text: str | None) -
     )
     assert [row["outcome"] for row in await intake.deliveries()] == ["mirrored"]
     q = "SELECT body FROM issues WHERE installation_id = :i"
-    (row,) = await intake.hub.store.read(lambda tx: tx.all(q, i=intake.installation_id))
+    (row,) = await intake.dispatcher.store.read(lambda tx: tx.all(q, i=intake.installation_id))
     assert row["body"] == (text or "").encode("utf-8", "replace").decode()
 
 
@@ -237,7 +245,7 @@ async def test_a_repository_never_seen_before_is_mirrored_with_its_first_event(
     await intake.deliver("issues", "first", action="opened", issue=issue(), repository=REPOSITORY)
     await intake.deliveries()
     q = "SELECT full_name FROM repositories WHERE installation_id = :i"
-    rows = await intake.hub.store.read(lambda tx: tx.all(q, i=intake.installation_id))
+    rows = await intake.dispatcher.store.read(lambda tx: tx.all(q, i=intake.installation_id))
     assert rows == [{"full_name": "acme/rocket"}]
 
 
@@ -266,8 +274,8 @@ async def test_a_delivery_that_fails_is_tried_again_and_then_dead_and_replayable
     intake: Intake,
 ) -> None:
     """A table is gone, as a bug of ours would have it: the delivery must not be lost."""
-    hub, clock = intake.hub, intake.hub.store._clock  # type: ignore[attr-defined]
-    await hub.store.write(lambda tx: tx.run("ALTER TABLE milestones RENAME TO hidden"))
+    dispatcher, clock = intake.dispatcher, intake.dispatcher.store._clock  # type: ignore[attr-defined]
+    await dispatcher.store.write(lambda tx: tx.run("ALTER TABLE milestones RENAME TO hidden"))
     try:
         milestone = {"id": 1, "number": 1, "title": "x", "updated_at": "2026-01-01T00:00:00Z"}
         await intake.deliver(
@@ -279,7 +287,7 @@ async def test_a_delivery_that_fails_is_tried_again_and_then_dead_and_replayable
             clock.forward(601)
         assert states == {"m": "dead", "p": "processed"}
     finally:
-        await hub.store.write(lambda tx: tx.run("ALTER TABLE hidden RENAME TO milestones"))
+        await dispatcher.store.write(lambda tx: tx.run("ALTER TABLE hidden RENAME TO milestones"))
     await intake.deliver("milestone", "m", action="created", milestone=milestone)
     (row, _) = await intake.deliveries()
     assert (row["guid"], row["state"]) == ("m", "processed")

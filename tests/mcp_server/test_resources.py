@@ -288,7 +288,7 @@ async def test_streams_end_in_order_when_the_server_stops(surface: Surface) -> N
         connected(surface) as client,
         client.listen(resource_subscriptions=[INBOX]) as updates,
     ):
-        surface.hub.stop()
+        surface.dispatcher.waiters.stop()
         async with asyncio.timeout(SOON_S):
             assert [each async for each in updates] == []
 
@@ -358,9 +358,9 @@ class Token:
 
 @asynccontextmanager
 async def watching(town: Town, token: Token, uri: str) -> AsyncIterator[Subscription]:
-    listening = Listening(town.hub, token, look_every_s=0.05, budget_every_s=0)
+    listening = Listening(town.dispatcher, token, look_every_s=0.05, budget_every_s=0)
     async with (
-        Client(create_server(town.hub, token, listening)) as client,
+        Client(create_server(town.dispatcher, token, listening)) as client,
         client.listen(resource_subscriptions=[uri]) as updates,
     ):
         yield updates

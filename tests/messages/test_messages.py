@@ -14,7 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from bot.background import expiry
 from bot.background.retention import DAY, Kept
 from bot.background.retention import step as forget
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
@@ -37,20 +37,20 @@ class Office:
     """Agents that talk, without a GitHub; the clock goes on when told."""
 
     def __init__(self, store: Store, clock: Clock, installation_id: int) -> None:
-        self.hub = Hub(store, Shared(Keys(secrets.token_hex(32))))
+        self.dispatcher = Dispatcher(store, Shared(Keys(secrets.token_hex(32))))
         self.store = store
         self.clock = clock
         self.installation_id = installation_id
 
     async def agent(self, agent_id: str, role: Role = "developer", *capabilities: str) -> Agent:
-        agent = Agent(self.hub, Actor(self.installation_id, agent_id, role))
+        agent = Agent(self.dispatcher, Actor(self.installation_id, agent_id, role))
         given = {"agent_id": agent_id, "name": agent_id, "capabilities": list(capabilities)}
         await agent.call("register_agent", **given)
         return agent
 
     async def time_passes(self, seconds: float) -> None:
         self.clock.forward(seconds)
-        while await expiry.step(self.hub.store):
+        while await expiry.step(self.dispatcher.store):
             pass
 
     async def rows(self, sql: str, **params: Any) -> list[Row]:
@@ -159,7 +159,7 @@ async def test_what_is_no_capability_is_said_when_somebody_writes_to_it(
 
 async def test_an_unregistered_sender_is_told_to_register(office: Office) -> None:
     await office.agent("bob")
-    stranger = Agent(office.hub, Actor(office.installation_id, "stranger", "developer"))
+    stranger = Agent(office.dispatcher, Actor(office.installation_id, "stranger", "developer"))
     assert (await stranger.refused("send_message", to="bob", body="x")).code == "not_registered"
 
 
@@ -172,7 +172,7 @@ async def test_an_observer_reads_messages_and_sends_none(office: Office) -> None
 
 async def test_a_person_may_send_and_is_named_as_the_sender(office: Office) -> None:
     bob = await office.agent("bob")
-    octocat = Agent(office.hub, Actor(office.installation_id, "@octocat", "tester"))
+    octocat = Agent(office.dispatcher, Actor(office.installation_id, "@octocat", "tester"))
     await octocat.call("send_message", to="bob", body="Well done")
     (message,) = (await bob.call("get_messages"))["messages"]
     assert (message["sender"], message["body"]) == ("@octocat", "Well done")
@@ -190,7 +190,7 @@ async def test_two_thousand_agents_are_told_at_once_by_one_event(office: Office)
     assert sorted(row["agent_id"] for row in receipts) == names
     (event,) = await office.events("message.sent")
     assert (event["audience"], event["data"]["sender"]) == (None, "ada")
-    last = Agent(office.hub, Actor(office.installation_id, names[-1], "tester"))
+    last = Agent(office.dispatcher, Actor(office.installation_id, names[-1], "tester"))
     assert await bodies(last) == ["x"]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.messages import notices
 from bot.times import SECOND
@@ -121,7 +121,7 @@ async def test_who_is_paused_is_told_so_for_as_long_as_it_is(town: Town) -> None
 async def test_a_lease_about_to_end_is_told(town: Town, clock: Clock) -> None:
     """Calls renew a lease, but not each: here its time runs while none is written down."""
     where, scout, _ = await holding(town, lease_s=300)
-    calm = Agent(Hub(town.store, town.hub.shared), scout.actor)
+    calm = Agent(Dispatcher(town.store, town.dispatcher.shared), scout.actor)
     await calm.call("list_tasks")  # written down: from here on it is not for a while
     clock.forward(300 - 40)
     (kind,) = await told(calm)
@@ -140,7 +140,7 @@ async def test_the_same_call_again_may_be_a_retry_and_is_told_the_same(town: Tow
 async def test_of_an_answer_that_a_dead_process_gave_nothing_is_lost(town: Town) -> None:
     scout, other = await town.agent("scout"), await town.agent("other")
     await other.call("send_message", to="scout", body="Stop!", priority="high")
-    elsewhere = Agent(Hub(town.store, town.hub.shared), scout.actor)
+    elsewhere = Agent(Dispatcher(town.store, town.dispatcher.shared), scout.actor)
     assert [kind for kind, _ in await told(elsewhere)] == ["message"]
     assert [kind for kind, _ in await told(scout)] == ["message"]
     assert (await scout.call("list_tasks"))["notices"] == []
@@ -224,19 +224,19 @@ async def test_what_there_is_to_tell_is_looked_for_in_one_query_and_people_get_n
 ) -> None:
     where, scout, _ = await holding(town)
     person = Actor(town.installation.id, "@octocat", "tech-lead")
-    answer = await town.hub.call(person, "get_task", {"task": where})
+    answer = await town.dispatcher.call(person, "get_task", {"task": where})
     assert answer["notices"] == []
     assert tuple(stored.SIGNS) == tuple(notices.KINDS)
     assert await told(scout) == []
 
 
 async def test_calls_are_counted(town: Town) -> None:
-    calm = Hub(town.store, town.hub.shared)
+    calm = Dispatcher(town.store, town.dispatcher.shared)
     scout = Agent(calm, (await town.agent("scout")).actor)
     before = await calls(town)
     for _ in range(3):
         await scout.call("list_tasks")
-    calm.touched.clear()
+    calm.executor.touched.clear()
     await scout.call("list_tasks")
     assert await calls(town) == before + 4
 

@@ -51,7 +51,7 @@ async def come_in(town: Town, arriving: Sequence[Delivery]) -> None:
     """In this order, each processed before the next."""
     for each in arriving:
         await town.github.post(each)
-        await worker.step(town.hub.store, town.hub.shared)
+        await worker.step(town.store, town.dispatcher.shared)
 
 
 async def tasks(town: Town) -> list[dict[str, Any]]:

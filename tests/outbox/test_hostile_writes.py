@@ -34,7 +34,7 @@ async def until(town: Town, holds: Any) -> None:
         if holds():
             return
         await town.github.delivered()
-        if not await worker.step(town.hub.store, town.hub.shared):
+        if not await worker.step(town.store, town.dispatcher.shared):
             town.clock.forward(await town.sender.step(town.installation.id) or 0)
     raise AssertionError("never")
 
@@ -43,7 +43,7 @@ async def pass_time(town: Town, seconds: float) -> None:
     end = town.clock() + seconds * 1e6
     while town.clock() < end:
         await town.github.delivered()
-        if not await worker.step(town.hub.store, town.hub.shared):
+        if not await worker.step(town.store, town.dispatcher.shared):
             wait = await town.sender.step(town.installation.id)
             town.clock.forward(min(1 if wait is None else wait, 1))
 

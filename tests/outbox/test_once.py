@@ -151,7 +151,7 @@ async def test_a_sender_that_lost_its_lease_while_it_was_held_up_sends_nothing(t
     await held_up.wait()
     assert await state_of(town, write_id) == "sending"
     town.clock.forward(120)
-    town.sender = Sender(town.hub.store, town.sender.github, keys=town.hub.keys)
+    town.sender = Sender(town.store, town.sender.github, keys=town.dispatcher.shared.keys)
     await town.settle()
     assert said(issue, "once only") == 1
     go_on.set()

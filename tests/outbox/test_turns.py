@@ -100,7 +100,7 @@ async def test_an_agents_flood_leaves_people_their_share(town: Town) -> None:
     began = town.clock()
     await town.github.delivered()
     while not any(each.user.type == "Bot" for each in calm.comments):
-        while await worker.step(town.hub.store, town.hub.shared):
+        while await worker.step(town.store, town.dispatcher.shared):
             pass
         town.clock.forward(await town.sender.step(town.installation.id) or 0)
     assert town.clock() - began < 10_000_000

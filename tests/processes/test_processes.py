@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pymysql
 
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
@@ -40,8 +40,11 @@ async def test_servers_start_and_end_together_on_an_empty_database(
 async def registered(server: Serving, agent: str) -> None:
     """By this process, so that the server has not heard of the agent yet."""
     store = await open_store(server.database_url)
-    hub, actor = Hub(store, Shared(Keys(SECRET))), Actor(INSTALLATION, agent, "developer")
-    await hub.call(actor, "register_agent", {"agent_id": agent, "name": agent})
+    dispatcher, actor = (
+        Dispatcher(store, Shared(Keys(SECRET))),
+        Actor(INSTALLATION, agent, "developer"),
+    )
+    await dispatcher.call(actor, "register_agent", {"agent_id": agent, "name": agent})
     await store.close()
 
 
@@ -99,12 +102,12 @@ async def test_killed_connections_are_no_faults_of_ours_on_mysql(
 ) -> None:
     where = address(migrated_mysql_url)
     store = await open_store(migrated_mysql_url)
-    hub = Hub(store, Shared(Keys(SECRET)))
+    dispatcher = Dispatcher(store, Shared(Keys(SECRET)))
 
     async def agent(name: str) -> None:
         actor = Actor(installation_id, name, "developer")
-        await hub.call(actor, "register_agent", {"agent_id": name, "name": "x"})
-        await hub.call(actor, "list_agents", {})
+        await dispatcher.call(actor, "register_agent", {"agent_id": name, "name": "x"})
+        await dispatcher.call(actor, "list_agents", {})
 
     killed = 0
     for _ in range(10):

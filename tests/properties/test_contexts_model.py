@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
@@ -256,8 +256,11 @@ STEPS = st.lists(
 )
 @given(steps=STEPS)
 async def test_contexts_are_what_the_model_says(store: Store, steps: list[Step]) -> None:
-    hub, installation_id = Hub(store, Shared(Keys("k" * 40))), secrets.randbelow(2**52)
-    story = Story([Agent(hub, Actor(installation_id, *each)) for each in WHO])
+    dispatcher, installation_id = (
+        Dispatcher(store, Shared(Keys("k" * 40))),
+        secrets.randbelow(2**52),
+    )
+    story = Story([Agent(dispatcher, Actor(installation_id, *each)) for each in WHO])
     for each in story.agents:
         await each.call("register_agent", agent_id=each.actor.name, name="one of three")
     for step in steps:

@@ -406,7 +406,7 @@ async def come_late(s: Story, step: Step) -> None:
 
 
 async def work(s: Story, _: Step) -> None:
-    await worker.step(s.town.hub.store, s.town.hub.shared)
+    await worker.step(s.town.store, s.town.dispatcher.shared)
 
 
 async def send(s: Story, _: Step) -> None:
@@ -441,7 +441,7 @@ async def story(store: Store, clock: Clock) -> AsyncIterator[Story]:
             town.github.person("mona", permissions={full_name: "write"})
         town.github.add_repositories(town.installation, ["acme/pad"])
         await town.settle()
-        while await backfill.begin_missing(town.hub.store):
+        while await backfill.begin_missing(town.store):
             await town.settle()
         made = Story(town, town.repository, there, town.github.person("mona"))
         await begun(made)
@@ -472,7 +472,7 @@ async def all_arrives(s: Story, order: int) -> None:
     for each in (*rest, *reversed(s.late)):
         await s.town.github.post(each)
         if order and fate.random() < 0.3:
-            await worker.step(s.town.hub.store, s.town.hub.shared)
+            await worker.step(s.town.store, s.town.dispatcher.shared)
         if order and fate.random() < 0.1:
             await send(s, Step("send"))
     await s.town.settle()
@@ -547,7 +547,7 @@ async def most_is_lost(s: Story, order: int) -> None:
         s.mona.comment(s.person.open_issue(repository, "Another"), "And another")
     s.town.clock.forward(60)
     await s.town.store.write(lambda tx: backfills.forget(tx, s.town.installation.id))
-    await backfill.begin_missing(s.town.hub.store)
+    await backfill.begin_missing(s.town.store)
     await s.town.settle()
 
 
@@ -571,7 +571,7 @@ async def told(town: Town, *order: int) -> None:
     held = [each for each in town.github.held if each.status_code is None]
     for n in order or range(len(held)):
         await town.github.post(held[n])
-        await worker.step(town.hub.store, town.hub.shared)
+        await worker.step(town.store, town.dispatcher.shared)
     town.github.release_deliveries()
     await town.settle()
 

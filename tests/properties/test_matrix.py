@@ -125,11 +125,11 @@ class Matrix:
         silent = any("timeout" in fault for _, fault, _ in trouble.strikes)
         github = self.hasty if silent else self.patient
         life = Life(after)
-        sender = mortal(self.town.hub, github, life)
+        sender = mortal(self.town.dispatcher, github, life)
         try:
             await self.live(sender, write_id)
         except Death:
-            sender = Sender(self.town.hub.store, github, keys=self.town.hub.keys)
+            sender = Sender(self.town.store, github, keys=self.town.dispatcher.shared.keys)
             await self.succeed(sender, write_id)
         await self.town.store.write(lambda tx: sender_leases.release(tx, sender.me))
         self.town.github._site.faults._asked.clear()

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
@@ -164,13 +164,13 @@ class Step:
 
 @dataclass
 class Story:
-    hub: Hub
+    dispatcher: Dispatcher
     clock: Clock
     agents: dict[str, Agent]
     model: Model
 
     async def reaped(self) -> None:
-        while await self.hub.store.write(lambda tx: rules.expire(tx, 7)):
+        while await self.dispatcher.store.write(lambda tx: rules.expire(tx, 7)):
             pass
 
 
@@ -326,11 +326,11 @@ STEPS = st.lists(
 
 
 async def begun(store: Store, clock: Clock) -> Story:
-    hub = Hub(store, Shared(Keys(secrets.token_hex(32))))
+    dispatcher = Dispatcher(store, Shared(Keys(secrets.token_hex(32))))
     installation_id = secrets.randbelow(2**52)
-    story = Story(hub, clock, {}, Model())
+    story = Story(dispatcher, clock, {}, Model())
     for name in AGENTS:
-        story.agents[name] = Agent(hub, Actor(installation_id, name, "tester"))
+        story.agents[name] = Agent(dispatcher, Actor(installation_id, name, "tester"))
         await story.agents[name].call("register_agent", agent_id=name, name=name)
     return story
 
@@ -352,7 +352,7 @@ async def nothing_is_lost(s: Story) -> None:
         "SELECT subject, audience, data FROM events "
         "WHERE installation_id = :i AND kind = 'message.dead'"
     )
-    told = await s.hub.store.read(lambda tx: tx.all(q, i=here))
+    told = await s.dispatcher.store.read(lambda tx: tx.all(q, i=here))
     sender = {m.id: m.sender for m in s.model.messages}
     assert all(sender[row["subject"]] == row["audience"] for row in told)
     found = sorted((row["subject"], each) for row in told for each in _names(row["data"]))

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.background import expiry
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
@@ -140,7 +140,7 @@ class Step:
 
 @dataclass
 class Story:
-    hub: Hub
+    dispatcher: Dispatcher
     clock: Clock
     agents: dict[str, Agent]
     model: Model
@@ -284,7 +284,7 @@ async def look(s: Story, step: Step) -> None:
 
 
 async def reap(s: Story, _: Step) -> None:
-    await expiry.step(s.hub.store)
+    await expiry.step(s.dispatcher.store)
     s.model.expire()
     s.model.lapse()
 
@@ -327,13 +327,13 @@ STEPS = st.lists(
 
 async def begun(store: Store, clock: Clock) -> Story:
     # Every call is written down, because the story's time is not that of a cache.
-    hub = Hub(store, Shared(Keys(secrets.token_hex(32))), touched=TTLCache(1, 0))
+    dispatcher = Dispatcher(store, Shared(Keys(secrets.token_hex(32))), touched=TTLCache(1, 0))
     here = secrets.randbelow(2**52)
     found = await store.write(lambda tx: seeded(tx, here))
-    story = Story(hub, clock, {}, Model(tasks=found))
+    story = Story(dispatcher, clock, {}, Model(tasks=found))
     for name in (*AGENTS, LEAD):
         role: Role = "tech-lead" if name == LEAD else "developer"
-        story.agents[name] = Agent(hub, Actor(here, name, role))
+        story.agents[name] = Agent(dispatcher, Actor(here, name, role))
         await story.agents[name].call("register_agent", agent_id=name, name=name)
     return story
 
@@ -367,7 +367,7 @@ async def as_told(s: Story) -> None:
         "WHERE t.installation_id = :i ORDER BY t.created_at"
     )
     for row, task in zip(
-        await s.hub.store.read(lambda tx: tx.all(q, i=here)), s.model.tasks, strict=True
+        await s.dispatcher.store.read(lambda tx: tx.all(q, i=here)), s.model.tasks, strict=True
     ):
         stands = (row["state"], row["holder"], row["fence"], row["failures"], row["assigned_to"])
         assert stands == (task.state, task.holder, task.fence, task.failures, task.assigned)
@@ -378,7 +378,7 @@ async def as_told(s: Story) -> None:
         "SELECT task_id FROM leases WHERE installation_id = :i AND state IN ('held', 'parked') "
         "GROUP BY task_id HAVING COUNT(*) > 1"
     )
-    assert await s.hub.store.read(lambda tx: tx.all(q, i=here)) == []
+    assert await s.dispatcher.store.read(lambda tx: tx.all(q, i=here)) == []
 
 
 @pytest.mark.timeout(max(180, 10 * EXAMPLES))

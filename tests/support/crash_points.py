@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from bot.background.request_scheduler import Sender
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.github.client import GitHub
 from bot.github.requests import Answer
 from store.engine.transaction import Store, Work
@@ -71,10 +71,10 @@ class MortalGitHub:
         return await self.life.step(self.github.app_request(*given))
 
 
-def mortal(hub: Hub, github: GitHub, life: Life) -> Sender:
+def mortal(dispatcher: Dispatcher, github: GitHub, life: Life) -> Sender:
     """A new process: another `me`, and nothing remembered."""
     return Sender(
-        MortalStore(life, hub.store),
+        MortalStore(life, dispatcher.store),
         cast("GitHub", MortalGitHub(life, github)),
-        keys=hub.keys,
+        keys=dispatcher.shared.keys,
     )

@@ -14,8 +14,9 @@ from typing import Any
 import aiohttp
 from aiohttp.test_utils import TestServer
 
-from bot.dispatch.dispatcher import Hub, create_key
+from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.keyring import Keys
+from bot.identity.tokens import Tokens, add_token
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from mcp_server import http
@@ -46,7 +47,7 @@ class Answer:
 
 @dataclass
 class Surface:
-    hub: Hub
+    dispatcher: Dispatcher
     sockets: Sockets
     url: str
     client: aiohttp.ClientSession
@@ -56,7 +57,7 @@ class Surface:
 
     @property
     def store(self) -> Store:
-        return self.hub.store
+        return self.dispatcher.store
 
     async def send(self, method: str, path: str, **given: Any) -> Answer:
         async with self.client.request(method, self.url + path, **given) as response:
@@ -66,8 +67,8 @@ class Surface:
             return Answer(response.status, response.headers, data)
 
     async def token(self, agent_id: str = "ada", role: Role = "developer") -> str:
-        i, keys = self.installation_id, self.hub.keys
-        return await self.store.write(lambda tx: create_key(tx, keys, i, agent_id, role))
+        i, keys = self.installation_id, self.dispatcher.shared.keys
+        return await self.store.write(lambda tx: add_token(tx, keys, i, agent_id, role))
 
     async def call(self, token: str, operation: str, **arguments: Any) -> Answer:
         headers = {"Authorization": f"Bearer {token}"}
@@ -114,7 +115,8 @@ async def serving(
     store: Store, installation_id: int, patience: Patience | None = None
 ) -> AsyncIterator[Surface]:
     """`patience`: with clients of sockets, where it is not the usual."""
-    hub = Hub(store, Shared(Keys(secrets.token_hex(32))))
+    dispatcher = Dispatcher(store, Shared(Keys(secrets.token_hex(32))))
+    tokens = Tokens(store, dispatcher.shared.keys)
     problems: dict[str, str] = {}
 
     async def ready() -> dict[str, str]:
@@ -122,17 +124,18 @@ async def serving(
 
     hosts = http.allowed_hosts("127.0.0.1", "https://hubbub.example.com")
     app = create_app(
-        hub,
+        dispatcher,
+        tokens,
         pressure=Backpressure(),
         webhook_secret=WEBHOOK_SECRET,
-        mcp=partial(http.serving, hub, hosts),
+        mcp=partial(http.serving, dispatcher, tokens, hosts),
         ready=ready,
     )
     app[SOCKETS].patience = patience or Patience()
     server = TestServer(app)
     async with _alive(server), aiohttp.ClientSession() as client:
         url = str(server.make_url("")).rstrip("/")
-        yield Surface(hub, app[SOCKETS], url, client, installation_id, problems)
+        yield Surface(dispatcher, app[SOCKETS], url, client, installation_id, problems)
 
 
 @asynccontextmanager

@@ -13,8 +13,8 @@ from typing import Any
 
 import aiohttp
 
-from bot.dispatch.dispatcher import create_key
 from bot.identity.keyring import Keys
+from bot.identity.tokens import add_token
 from fixtures.github import SimulatedGitHub
 from fixtures.github.app import key_pair
 from store.engine.database import open_store
@@ -95,7 +95,7 @@ class Serving:
     ) -> list[str]:
         async def work(tx: Tx) -> list[str]:
             keys = Keys(SECRET)
-            return [await create_key(tx, keys, installation_id, each, role) for each in agents]
+            return [await add_token(tx, keys, installation_id, each, role) for each in agents]
 
         store = await open_store(self.database_url)
         made = await store.write(work)

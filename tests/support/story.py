@@ -15,11 +15,12 @@ from cachetools import TTLCache
 
 from bot.background import expiry
 from bot.background.request_scheduler import Sender
-from bot.dispatch.dispatcher import Hub
+from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from bot.github.client import GitHub
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
+from bot.identity.tokens import Tokens
 from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
@@ -58,11 +59,11 @@ class Clock:
 class Agent:
     """An agent that calls operations as a surface would."""
 
-    hub: Hub
+    dispatcher: Dispatcher
     actor: Actor
 
     async def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        return await self.hub.call(self.actor, operation, arguments)
+        return await self.dispatcher.call(self.actor, operation, arguments)
 
     async def refused(self, operation: str, **arguments: Any) -> Refused:
         try:
@@ -75,7 +76,7 @@ class Agent:
 @dataclass
 class Town:
     github: SimulatedGitHub
-    hub: Hub
+    dispatcher: Dispatcher
     sender: Sender
     clock: Clock
     repository: Repository
@@ -84,11 +85,11 @@ class Town:
 
     @property
     def store(self) -> Store:
-        return self.hub.store
+        return self.dispatcher.store
 
     async def agent(self, agent_id: str, role: Role = "developer", *capabilities: str) -> Agent:
         """A registered agent."""
-        agent = Agent(self.hub, Actor(self.installation.id, agent_id, role))
+        agent = Agent(self.dispatcher, Actor(self.installation.id, agent_id, role))
         await agent.call(
             "register_agent", agent_id=agent_id, name=agent_id, capabilities=list(capabilities)
         )
@@ -107,7 +108,7 @@ class Town:
         """Until inbox and outbox are empty; time is stepped to where the sender waits for it."""
         for _ in range(ROUNDS):
             await self.github.delivered()
-            if await worker.step(self.hub.store, self.hub.shared):
+            if await worker.step(self.dispatcher.store, self.dispatcher.shared):
                 continue
             wait = await self.sender.step(self.installation.id)
             if wait:
@@ -119,7 +120,7 @@ class Town:
     async def heard(self) -> bool:
         """Process a delivery, if one waits; nothing is sent."""
         await self.github.delivered()
-        return bool(await worker.step(self.hub.store, self.hub.shared))
+        return bool(await worker.step(self.dispatcher.store, self.dispatcher.shared))
 
     async def die_while_sending(self) -> None:
         """The sender's process dies when GitHub has its next mutation; another takes over."""
@@ -130,7 +131,9 @@ class Town:
 
     def restart(self) -> None:
         """Another process takes over."""
-        self.sender = Sender(self.hub.store, self.sender.github, keys=self.hub.keys)
+        self.sender = Sender(
+            self.dispatcher.store, self.sender.github, keys=self.dispatcher.shared.keys
+        )
 
     async def _try_to_send(self, sent: int) -> float | None:
         """One step, torn apart once GitHub has a mutation more; else how long to wait."""
@@ -176,7 +179,7 @@ class Town:
 
     async def time_passes(self, seconds: float) -> None:
         self.clock.forward(seconds)
-        await expiry.step(self.hub.store)
+        await expiry.step(self.dispatcher.store)
         await self.settle()
 
 
@@ -189,9 +192,10 @@ async def town(store: Store, clock: Clock, openapi: Path | None) -> AsyncIterato
         aiohttp.ClientSession() as session,
     ):
         # Every call is written down, because the town's time is not that of a cache.
-        hub = Hub(store, Shared(Keys(secrets.token_hex(32))), touched=TTLCache(1, 0))
+        dispatcher = Dispatcher(store, Shared(Keys(secrets.token_hex(32))), touched=TTLCache(1, 0))
         app = create_app(
-            hub,
+            dispatcher,
+            Tokens(store, dispatcher.shared.keys),
             pressure=Backpressure(),
             webhook_secret=github.app.webhook_secret,
             mcp=None,
@@ -212,8 +216,8 @@ async def town(store: Store, clock: Clock, openapi: Path | None) -> AsyncIterato
         installation = github.install("acme", ["acme/rocket"], permissions=dict(PERMISSIONS))
         made = Town(
             github,
-            hub,
-            Sender(hub.store, client, keys=hub.keys),
+            dispatcher,
+            Sender(dispatcher.store, client, keys=dispatcher.shared.keys),
             clock,
             repository,
             installation,

@@ -145,7 +145,7 @@ async def test_boards_of_before_come_with_the_backfill(town: Town) -> None:
     town.person.set_status(item, "Done")
     town.github.held.clear()
     town.github.release_deliveries()
-    await backfill.begin_missing(town.hub.store)
+    await backfill.begin_missing(town.store)
     await town.settle()
     (place,) = (await around(town, issue.number))["boards"]
     assert (place["title"], place["status"]) == ("Launch", "Done")

@@ -226,8 +226,8 @@ async def test_a_renamed_repository_keeps_its_tasks(town: Town) -> None:
 async def test_the_answer_to_a_call_that_is_sent_twice_is_the_first(town: Town) -> None:
     agent = await town.agent("planner")
     given = {"repository": "acme/rocket", "title": "Once"}
-    first = await town.hub.call(agent.actor, "create_task", given, "key-1")
-    again = await town.hub.call(agent.actor, "create_task", given, "key-1")
+    first = await town.dispatcher.call(agent.actor, "create_task", given, "key-1")
+    again = await town.dispatcher.call(agent.actor, "create_task", given, "key-1")
     assert again == first
     await town.settle()
     assert len(town.repository.issues) == 1

@@ -52,8 +52,8 @@ async def test_a_socket_is_told_what_happens(surface: Surface) -> None:
     async with connected(surface, await surface.token()) as opened:
         start = await subscribed(opened, "agents")
         assert start == {"type": "subscribed", "cursor": start["cursor"], "missed": False}
-        await happens(surface.hub, surface.installation_id, "message.sent", audience="other")
-        await happens(surface.hub, surface.installation_id, "agent.paused", subject="busy")
+        await happens(surface.dispatcher, surface.installation_id, "message.sent", audience="other")
+        await happens(surface.dispatcher, surface.installation_id, "agent.paused", subject="busy")
         event = await frame(opened)
         assert event.pop("at").startswith("2027-01-15T")
         assert event.pop("cursor") != start["cursor"]
@@ -73,7 +73,7 @@ async def test_after_a_reconnect_nothing_is_lost_and_nothing_comes_twice(surface
         async with connected(surface, token) as opened:
             cursor = (await subscribed(opened, "agents", cursor=cursor))["cursor"]
             for part in (1, 2):
-                await happens(surface.hub, surface.installation_id, subject=f"{n}-{part}")
+                await happens(surface.dispatcher, surface.installation_id, subject=f"{n}-{part}")
             # It is cut off before it has read the second.
             for _ in range(1 if n == 0 else 2):
                 event = await frame(opened)
@@ -115,9 +115,9 @@ async def test_a_call_that_waits_does_not_keep_others_waiting(surface: Surface) 
         refused = await frame(opened)
         assert (refused["id"], refused["error"]["code"]) == ("more", "too_many")
         async with asyncio.timeout(SOON_S):
-            while surface.hub.watching.waiting < server.MOST_CALLS:  # noqa: ASYNC110 - a step of others
+            while surface.dispatcher.waiters.waiting < server.MOST_CALLS:  # noqa: ASYNC110 - a step of others
                 await asyncio.sleep(0.001)
-        await happens(surface.hub, surface.installation_id)
+        await happens(surface.dispatcher, surface.installation_id)
         answered = [(await frame(opened))["id"] for _ in range(server.MOST_CALLS)]
         assert sorted(answered) == list(range(server.MOST_CALLS))
         await opened.send_json({"type": "call", "id": "more", "operation": "get_budget"})
@@ -131,8 +131,8 @@ async def test_another_subscription_takes_the_place_of_the_first(surface: Surfac
         for topic, code in (("weather", "invalid_arguments"), ("agent:nobody", "unknown_agent")):
             refused = await subscribed(opened, "agents", topic)
             assert (refused["type"], refused["error"]["code"]) == ("error", code)
-        await happens(surface.hub, surface.installation_id, "agent.paused")
-        await happens(surface.hub, surface.installation_id, "context.created", actor="ada")
+        await happens(surface.dispatcher, surface.installation_id, "agent.paused")
+        await happens(surface.dispatcher, surface.installation_id, "context.created", actor="ada")
         assert (await frame(opened))["kind"] == "context.created"
 
 
@@ -248,7 +248,7 @@ async def test_a_revoked_token_closes_its_socket_and_no_other(surface: Surface) 
             WSMsgType.CLOSE,
             aiohttp.WSCloseCode.POLICY_VIOLATION,
         )
-        await happens(surface.hub, surface.installation_id)
+        await happens(surface.dispatcher, surface.installation_id)
         assert (await frame(stays))["type"] == "event"
 
 
@@ -392,7 +392,7 @@ async def test_a_server_stops_though_a_client_reads_nothing(
         serving(store, installation_id, quick) as surface,
     ):
         await client.enter_async_context(deaf(surface, await surface.token()))
-        surface.hub.stop()
+        surface.dispatcher.waiters.stop()
 
 
 async def test_who_subscribes_anew_before_it_read_the_old_is_told_all(surface: Surface) -> None:
@@ -424,6 +424,6 @@ async def test_a_server_that_stops_closes_its_sockets(store: Store, installation
             await subscribed(opened, "agents")
             idle = await client.ws_connect(f"{surface.url}/ws", headers=headers)
             reads = [asyncio.create_task(each.receive()) for each in (opened, idle)]
-            surface.hub.stop()
+            surface.dispatcher.waiters.stop()
         async with asyncio.timeout(SOON_S):
             assert [(await each).data for each in reads] == [aiohttp.WSCloseCode.GOING_AWAY] * 2

@@ -1,0 +1,201 @@
+"""Executes a call: once for its request key, with an audit row, presence, freshness and notices."""
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cachetools import Cache, TTLCache
+from pydantic import BaseModel
+
+from bot.agents import presence
+from bot.errors import Refused
+from bot.identity.actors import Actor
+from bot.kernel import freshness
+from bot.kernel.operation import Answer, Context, Operation, Shared
+from bot.messages import notices
+from bot.messages.notices import Handed
+from store.agents import agents
+from store.engine import idempotency, sequences
+from store.engine.transaction import Row, Store, Tx, Work
+from store.tasks import leases, tasks
+
+# The activity of an agent is written, and its leases are renewed, at most this often.
+TOUCH_EVERY_S = 30
+AgentKey = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call with parsed arguments. Two calls with the same `key` are the same call."""
+
+    operation: Operation
+    actor: Actor
+    arguments: BaseModel
+    key: str
+    shared: Shared
+    # What the operation wants written after it, also if it only reads or is refused.
+    later: list[Work[None]] = field(default_factory=list)
+
+    @property
+    def agent(self) -> AgentKey:
+        return self.actor.installation_id, self.actor.name
+
+    @property
+    def request_key(self) -> str:
+        return _digest("request key", self.actor.name, self.key)
+
+    @property
+    def digest(self) -> str:
+        given = self.arguments.model_dump(mode="json")
+        return _digest(self.operation.name, self.actor.name, given)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The arguments of the operation's function, which gets neither `wait_s` nor `key`."""
+        names = type(self.arguments).model_fields
+        others = {"wait_s"} if self.operation.waitable else set()
+        others |= {"key"} if self.operation.reaches_github else set()
+        return {name: getattr(self.arguments, name) for name in names if name not in others}
+
+    def with_arguments(self, **changed: Any) -> "Call":
+        """Another call of the same operation, with some arguments changed."""
+        arguments = self.arguments.model_copy(update=changed)
+        return replace(self, arguments=arguments, key=secrets.token_hex(16))
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+class Executor:
+    """Executes calls in transactions, and records which agents are active."""
+
+    def __init__(self, store: Store, touched: Cache[AgentKey, None] | None = None) -> None:
+        """`touched`: the agents whose activity was written less than TOUCH_EVERY_S ago."""
+        self.store = store
+        self.touched = TTLCache(10_000, TOUCH_EVERY_S) if touched is None else touched
+        # How many calls each agent made since its activity was written.
+        self._calls: Cache[AgentKey, int] = TTLCache(10_000, 3600)
+        # Notices in the last answer to each agent. Its next call shows that the answer arrived.
+        self._sent_notices: Cache[AgentKey, Handed] = TTLCache(10_000, 3600)
+
+    async def begin(self, call: Call) -> None:
+        """Count the call, and mark the notices of the answer before it."""
+        if call.actor.is_person:
+            return
+        self._calls[call.agent] = self._calls.get(call.agent, 0) + 1
+        sent = self._sent_notices.get(call.agent)
+        if sent is not None and not sent.again(call.digest):
+            await self.store.write(lambda tx: notices.told(tx, call.actor, sent.once))
+            self._sent_notices.pop(call.agent, None)
+
+    def remember_notices(self, call: Call, answer: Answer) -> None:
+        if not answer.notices:
+            return
+        before = self._sent_notices.get(call.agent)
+        if sent := notices.handed(answer.notices, call.digest, before):
+            self._sent_notices[call.agent] = sent
+
+    async def execute(self, call: Call) -> Answer:
+        await self.touch(call.actor)
+        access = self.store.read if call.operation.reads_only else self.store.write
+        try:
+            return await access(lambda tx: execute(tx, call))
+        finally:
+            await self._write_later(call.later)
+
+    async def _write_later(self, later: list[Work[None]]) -> None:
+        for work in later:
+            await self.store.write(work)
+        later.clear()
+
+    async def touch(self, actor: Actor) -> None:
+        """Write that the agent is active and renew its leases, unless this was done just now."""
+        agent = (actor.installation_id, actor.name)
+        if actor.is_person or agent in self.touched:
+            return
+
+        async def work(tx: Tx) -> None:
+            now = await tx.now()
+            await leases.renew(tx, *agent, now)
+            await agents.touch(tx, *agent, now, calls)
+
+        calls = self._calls.pop(agent, 0)
+        await self.store.write(work)
+        self.touched[agent] = None
+
+
+async def execute(tx: Tx, call: Call) -> Answer:
+    """Execute the call. One that writes is executed once for its request key."""
+    if call.operation.reads_only:
+        return await _run(tx, call)
+    if call.operation.quiet:
+        await presence.check_presence(tx, call.actor, call.operation.presence)
+        return await _run(tx, call)
+    return await _execute_once(tx, call)
+
+
+async def _execute_once(tx: Tx, call: Call) -> Answer:
+    now, key, i = await tx.now(), call.request_key, call.actor.installation_id
+    if before := await idempotency.begin(tx, i, key, now):
+        if before["digest"] != call.digest:
+            raise Refused(
+                "key_reused",
+                "This idempotency key was used for another call. Use a new key for a new call.",
+            )
+        return await _repeat_answer(tx, call, before["answer"])
+    await presence.check_presence(tx, call.actor, call.operation.presence)
+    answer = await _run(tx, call)
+    kept: Row = {
+        "digest": call.digest,
+        "answer": answer.model_dump(mode="json", exclude=dict(answer.sealed)),
+    }
+    await idempotency.keep(tx, i, key, kept)
+    sequences.append(tx, "audit", i, _audit_row(call, now))
+    tx.rings.add(f"installation {i}")
+    return answer
+
+
+async def _repeat_answer(tx: Tx, call: Call, kept: Row) -> Answer:
+    """The answer of the first call. Raise Refused if the agent may no longer see its task."""
+    task = kept.get("task")
+    here = call.actor.installation_id
+    if task is not None and await tasks.visible(tx, here, task["id"]) is None:
+        raise Refused("unknown_task", f"You can no longer see {task['task']}.")
+    answer = call.operation.result.model_validate(kept)
+    return await with_freshness(tx, call.actor, await answer.as_it_is(tx, here))
+
+
+async def _run(tx: Tx, call: Call) -> Answer:
+    context = Context(tx, call.actor, await tx.now(), call.shared, call.later)
+    answer = await call.operation.run(context, **call.parameters)
+    return await with_freshness(tx, call.actor, answer)
+
+
+async def with_freshness(tx: Tx, actor: Actor, answer: Answer) -> Answer:
+    """The answer with the freshness of the mirror and the notices of this moment."""
+    now = await tx.now()
+    fresh = await freshness.of(tx, actor.installation_id, now, actor.repositories)
+    return answer.model_copy(
+        update={**fresh.told(now), "notices": await notices.of(tx, actor, now)}
+    )
+
+
+def _audit_row(call: Call, now: int) -> Row:
+    """The call without arguments that are encrypted in the database: these have no `repr`."""
+    fields = type(call.arguments).model_fields
+    shown = {name for name, each in fields.items() if each.repr}
+    dumped = call.arguments.model_dump(mode="json", include=shown)
+    given = {k: v for k, v in dumped.items() if v is not None}
+    named = (given.get(each) for each in ("task", "repository", "agent_id", "context_id"))
+    subject = next((each for each in named if each), "")
+    kept = {k: v if len(str(v)) <= 500 else f"{len(str(v))} characters" for k, v in given.items()}
+    return {
+        "at": now,
+        "actor": call.actor.name,
+        "operation": call.operation.name,
+        "subject": str(subject)[:120],
+        "data": json.dumps(kept),
+    }

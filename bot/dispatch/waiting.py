@@ -1,0 +1,89 @@
+"""Long poll: a call with `wait_s` gets its answer when that is final, or after that time."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from bot.dispatch.execution import Call, Executor, with_freshness
+from bot.events.waiters import Waiter, Waiters
+from bot.identity.actors import Actor
+from bot.kernel.event_stream import News
+from bot.kernel.operation import Answer
+from bot.kernel.waitable import EventFilter, Waitable
+from bot.messages import notices
+from store.engine.transaction import Work
+
+# How often a waiting call looks without an event: some answers change by time alone.
+LOOK_EVERY_S = 5.0
+
+
+@dataclass(frozen=True)
+class LongPoll:
+    executor: Executor
+    waiters: Waiters
+    look_every_s: float = LOOK_EVERY_S
+
+    async def wait(self, call: Call, waitable: Waitable[Any], wait_s: float) -> Answer:
+        """The final answer, or the newest one at the end of the wait."""
+        time = asyncio.get_running_loop().time
+        end = time() + wait_s
+        async with self.waiters.add(call.actor.installation_id) as waiter:
+            answer = await self.executor.execute(call)
+            while not waitable.is_final(answer):
+                left = end - time()
+                if left <= 0 or self.waiters.stopping:
+                    return await self._refresh(call, answer)
+                wanted = waitable.wanted_events(answer, call.actor)
+                look = await self._next_look(call, waiter, wanted, left)
+                found = await waitable.look_again(look, answer)
+                if found is None:
+                    # The agent is active, although its call wrote nothing.
+                    await self.executor.touch(call.actor)
+                else:
+                    answer = found
+        return answer
+
+    async def _next_look(
+        self, call: Call, waiter: Waiter, wanted: EventFilter | None, left: float
+    ) -> "CallLook":
+        try:
+            news = await waiter.wait(wanted, min(left, self.look_every_s))
+        except TimeoutError:
+            return CallLook(self.executor, call, None, timed_out=True)
+        return CallLook(self.executor, call, news, timed_out=False)
+
+    async def _refresh(self, call: Call, answer: Answer) -> Answer:
+        """The answer from the start of the wait, with the freshness and notices of its end."""
+        return await self.executor.store.read(lambda tx: with_freshness(tx, call.actor, answer))
+
+
+@dataclass(frozen=True)
+class CallLook:
+    """The `Look` of one call."""
+
+    executor: Executor
+    call: Call
+    news: News | None
+    timed_out: bool
+
+    @property
+    def actor(self) -> Actor:
+        return self.call.actor
+
+    @property
+    def arguments(self) -> BaseModel:
+        return self.call.arguments
+
+    async def run(self, **changed: Any) -> Answer:
+        return await self.executor.execute(self.call.with_arguments(**changed))
+
+    async def check(self, question: Work[bool]) -> bool:
+        return await self.executor.store.read(question)
+
+    async def add_notices(self, answer: Answer) -> Answer:
+        assert self.news is not None
+        now = self.news.now
+        found = await self.executor.store.read(lambda tx: notices.of(tx, self.actor, now))
+        return answer.model_copy(update={"notices": found})
