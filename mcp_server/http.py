@@ -1,5 +1,6 @@
 """MCP over Streamable HTTP, for both protocol eras, as an ASGI application."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -23,9 +24,6 @@ from mcp_server.server import create_server
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 VERSION_HEADER = b"mcp-protocol-version"
 MODERN = frozenset(each.encode() for each in MODERN_PROTOCOL_VERSIONS)
-# In the body of a call that may take long.
-WAITS = b'"wait_s"'
-
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
@@ -47,15 +45,15 @@ async def serving(dispatcher: Dispatcher, tokens: Tokens, hosts: list[str]) -> A
     at_once = _manager(server, hosts, json_response=True)
 
     async def handle(scope: Message, receive: Receive, send: Send) -> None:
-        """In one piece where the older protocol would make a stream of a single answer.
+        """Answer in one piece where the older protocol would stream a single answer.
 
-        That halves what a call costs. One that may wait is a stream all the same, which says now
-        and then that it is alive; of the newer protocol the library makes one when it takes long.
+        That halves the cost of a call. A call that may wait is streamed, because a stream shows
+        the client that the server is alive. In the newer protocol the library decides itself.
         """
         manager = streamed
         if scope["method"] == "POST" and _version(scope) not in MODERN:
-            body, receive = await _peeked(receive)
-            manager = streamed if WAITS in body else at_once
+            body, receive = await _read_body(receive)
+            manager = streamed if _may_wait(body) else at_once
         await manager.asgi_app(scope, receive, send)
 
     async with streamed.run(), at_once.run():
@@ -83,8 +81,20 @@ def _version(scope: Message) -> bytes | None:
     return next((value for name, value in scope["headers"] if name == VERSION_HEADER), None)
 
 
-async def _peeked(receive: Receive) -> tuple[bytes, Receive]:
-    """The body, if it is no longer than may be, and what receives it once more."""
+def _may_wait(body: bytes) -> bool:
+    """Whether a JSON-RPC message calls a tool with `wait_s`."""
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return False  # the library refuses it
+    match message:
+        case {"method": "tools/call", "params": {"arguments": {"wait_s": _}}}:
+            return True
+    return False
+
+
+async def _read_body(receive: Receive) -> tuple[bytes, Receive]:
+    """The body, cut off after the allowed size, and a function that receives it again."""
     messages, size = [await receive()], 0
     while messages[-1].get("more_body") and size <= DEFAULT_MAX_REQUEST_BODY_SIZE:
         messages.append(await receive())

@@ -188,7 +188,7 @@ async def test_tokens_of_each_secret_that_is_known_work(own: Store) -> None:
             if each in works:
                 assert (await tokens.authenticate(each)).name == "ada"
             else:
-                with pytest.raises(Refused, match="not known"):
+                with pytest.raises(Refused, match="does not know this token"):
                     await tokens.authenticate(each)
     # The name of another secret in front makes no token of it.
     forged = former.replace(FORMER.id, ALONE.id)

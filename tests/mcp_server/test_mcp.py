@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from mcp import MCPError
-from mcp_types import INVALID_PARAMS
+from mcp_types import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
 
 from bot.identity.actors import ROLES
 from bot.operations import OPERATIONS
 from mcp_server.server import TOOLS
 from store.tables.agents import Role
 from tests.support.mcp_clients import ERAS, connected
-from tests.support.server_in_process import Surface
+from tests.support.server_in_process import Answer, Surface
 
 TOOLS_FILE = Path(__file__).parents[2] / "fixtures" / "tools.json"
 ASKED = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
@@ -123,20 +123,47 @@ async def test_a_request_larger_than_4_mib_is_refused(surface: Surface) -> None:
     assert (await surface.send("POST", "/mcp", data=parts(), headers=given)).status == 413
 
 
+async def call_older(surface: Surface, tool: str, **arguments: Any) -> Answer:
+    """A call of a tool by the older protocol, without a client library."""
+    given = ASKED | {"Authorization": f"Bearer {await surface.token()}"}
+    params = {"name": tool, "arguments": arguments}
+    called = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    return await surface.send("POST", "/mcp", json=called, headers=given)
+
+
 @pytest.mark.parametrize("wait", [False, True])
 async def test_the_older_protocol_gets_a_stream_only_for_what_may_wait(
     surface: Surface, *, wait: bool
 ) -> None:
-    given = ASKED | {"Authorization": f"Bearer {await surface.token()}"}
-    arguments = {"wait_s": 0.01} if wait else {}
-    params = {"name": "get_messages", "arguments": arguments}
-    called = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-    answer = await surface.send("POST", "/mcp", json=called, headers=given)
+    answer = await call_older(surface, "get_messages", **({"wait_s": 0.01} if wait else {}))
     assert answer.headers["Content-Type"].startswith(
         "text/event-stream" if wait else "application/json"
     )
     event = json.loads(answer.data.partition("data: ")[2]) if wait else answer.data
     assert event["result"]["structuredContent"]["messages"] == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("send_message", {"to": "everybody", "body": "wait_s"}),
+        ("send_message", {"to": "everybody", "body": '{"wait_s": 50}'}),
+        ("create_context", {"name": "plan", "content": {"wait_s": 50}}),
+    ],
+)
+async def test_wait_s_inside_of_a_text_or_a_content_makes_no_stream(
+    surface: Surface, tool: str, arguments: dict[str, Any]
+) -> None:
+    answer = await call_older(surface, tool, **arguments)
+    assert answer.headers["Content-Type"].startswith("application/json")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"[1]", b"7", b'{"params": 7}'])
+async def test_what_is_no_message_is_refused_by_the_protocol(surface: Surface, body: bytes) -> None:
+    given = ASKED | {"Authorization": f"Bearer {await surface.token()}"}
+    answer = await surface.send("POST", "/mcp", data=body, headers=given)
+    assert answer.status == 400
+    assert answer.data["error"]["code"] in {PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS}
 
 
 def test_what_is_slow_to_load_is_loaded_when_it_is_needed() -> None:
