@@ -14,7 +14,7 @@ from webhooks.app_keys import DISPATCHER, INBOX, METRICS, TOKENS, WEBHOOK_SECRET
 from webhooks.asgi import ASGI, mounted
 from webhooks.group_commit import Inbox
 from webhooks.metrics import Metrics
-from webhooks.websocket import SOCKETS, Sockets
+from webhooks.sockets import SOCKETS, Sockets
 
 # What is to be mounted: entered with the server's life, it gives an ASGI application.
 Mount: TypeAlias = Callable[[], AbstractAsyncContextManager[ASGI]]
@@ -38,7 +38,7 @@ def create_app(
     app[TOKENS] = tokens
     app[INBOX] = Inbox(dispatcher.store, pressure)
     app[METRICS] = Metrics()
-    app[SOCKETS] = sockets = Sockets(dispatcher, tokens)
+    app[SOCKETS] = sockets = Sockets(tokens)
     app[WEBHOOK_SECRET] = webhook_secret
     app[health.READY] = ready
     app.router.add_post("/webhooks/github", github.receive)

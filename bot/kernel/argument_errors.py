@@ -41,7 +41,7 @@ SHOWN = 80
 MOST = 20
 
 
-def said(exc: ValidationError, given: Any, model: type[BaseModel]) -> dict[str, str]:
+def problems(exc: ValidationError, given: Any, model: type[BaseModel]) -> dict[str, str]:
     """By argument, as `files.0.path`: what goes on from its name. The whole has the name ''."""
     found: dict[Place, list[ErrorDetails]] = {}
     for each in exc.errors(include_url=False):
@@ -56,13 +56,13 @@ def said(exc: ValidationError, given: Any, model: type[BaseModel]) -> dict[str, 
     return dict(list(words.items())[:MOST])
 
 
-def misnamed(exc: ValidationError) -> bool:
+def has_wrong_name(exc: ValidationError) -> bool:
     """Whether an argument is missing, or is none."""
     found = exc.errors(include_url=False, include_input=False)
     return any(each["type"] in NAMES and len(each["loc"]) == 1 for each in found)
 
 
-def takes(model: type[BaseModel]) -> str:
+def parameter_names(model: type[BaseModel]) -> str:
     """The arguments' names, those with a ? may be left out."""
     fields = model.model_fields.items()
     return ", ".join(n if each.is_required() else f"{n}?" for n, each in fields) or "nothing"
@@ -97,7 +97,7 @@ def _reason(place: Place, error: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         known = _model(model, place[:-1])
         nearest = _nearest(place[-1], [*known.model_fields])
-        inside = f"; {_named(place[:-1])} takes {takes(known)}" if place[1:] else ""
+        inside = f"; {_named(place[:-1])} takes {parameter_names(known)}" if place[1:] else ""
         return REASONS[kind] + nearest + inside
     if kind == "list_type":
         short = isinstance(given, str) and len(given) <= SHOWN

@@ -201,11 +201,11 @@ def operation(
 
 
 def _invalid(which: Operation, exc: ValidationError, given: Any) -> Refused:
-    said = argument_errors.said(exc, given, which.arguments)
+    said = argument_errors.problems(exc, given, which.arguments)
     first = [f"`{name}` {why}" if name else f"the arguments {why}" for name, why in said.items()]
     takes = (
-        f" It takes {argument_errors.takes(which.arguments)}."
-        if argument_errors.misnamed(exc)
+        f" It takes {argument_errors.parameter_names(which.arguments)}."
+        if argument_errors.has_wrong_name(exc)
         else ""
     )
     return Refused(

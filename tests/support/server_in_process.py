@@ -23,7 +23,8 @@ from mcp_server import http
 from store.engine.transaction import Store
 from store.tables.agents import Role
 from webhooks.app import create_app
-from webhooks.websocket import SOCKETS, Patience, Sockets
+from webhooks.connection import Patience
+from webhooks.sockets import SOCKETS, Sockets
 
 WEBHOOK_SECRET = "It's a Secret to Everybody"
 

@@ -19,7 +19,8 @@ from store.engine.transaction import Store
 from tests.events.test_waking import happens
 from tests.support.server_in_process import Surface, serving
 from webhooks import websocket as server
-from webhooks.websocket import Patience
+from webhooks.connection import Patience
+from webhooks.sockets import MOST_SOCKETS
 
 SOON_S = 20
 # Longer than any test may take.
@@ -227,7 +228,7 @@ async def test_a_token_has_so_many_sockets_and_no_more(surface: Surface) -> None
     headers = {"Authorization": f"Bearer {token}"}
     opened = [
         await surface.client.ws_connect(f"{surface.url}/ws", headers=headers)
-        for _ in range(server.MOST_SOCKETS)
+        for _ in range(MOST_SOCKETS)
     ]
     with pytest.raises(WSServerHandshakeError) as refused:
         await surface.client.ws_connect(f"{surface.url}/ws", headers=headers)

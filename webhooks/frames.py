@@ -1,0 +1,59 @@
+"""The frames that a client sends on a WebSocket."""
+
+import json
+from typing import Annotated, Any, Literal
+
+from aiohttp import WSMessage, WSMsgType
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from bot.errors import Refused
+from bot.kernel import argument_errors
+from bot.operations.events import TopicNames
+
+FORMS = (
+    'Frames are {"type": "subscribe", "topics": […], "cursor": …} and '
+    '{"type": "call", "id": …, "operation": …, "arguments": {…}, "key": …}; `cursor`, '
+    "`arguments` and `key` are optional."
+)
+
+
+class Subscribe(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["subscribe"]
+    topics: TopicNames
+    cursor: Annotated[str, Field(max_length=100)] | None = None
+
+
+class Call(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["call"]
+    id: Annotated[str, Field(max_length=100)] | int
+    operation: Annotated[str, Field(max_length=100)]
+    arguments: dict[str, Any] = {}
+    # What the header Idempotency-Key is for REST.
+    key: Annotated[str, Field(max_length=100)] | None = None
+
+
+FRAME: TypeAdapter[Subscribe | Call] = TypeAdapter(
+    Annotated[Subscribe | Call, Field(discriminator="type")]
+)
+
+
+def parse(message: WSMessage) -> Subscribe | Call:
+    """Raise Refused."""
+    if message.type is not WSMsgType.TEXT:
+        raise Refused("bad_request", "The frame is binary. Send one JSON object as text.")
+    try:
+        given = json.loads(message.data)
+    except (ValueError, RecursionError) as exc:
+        raise Refused("bad_request", f"The frame is not JSON. {FORMS}") from exc
+    try:
+        return FRAME.validate_python(given)
+    except ValidationError as exc:
+        raise Refused("bad_request", f"{_problem(exc, given)}. {FORMS}") from exc
+
+
+def _problem(exc: ValidationError, given: Any) -> str:
+    model = Call if isinstance(given, dict) and given.get("type") == "call" else Subscribe
+    name, problem = next(iter(argument_errors.problems(exc, given, model).items()))
+    return f"{f'`{name}`' if name else 'The frame'} {problem}"
