@@ -98,7 +98,7 @@ def mcp() -> None:
 def migrate() -> None:
     """Bring the database to the newest schema."""
     loaded = settings.load()
-    session.migrate(loaded)
+    session.migrate_database(loaded)
     output.say(f"{session.safe_url(loaded.database_url)} is at the newest schema.")
 
 

@@ -7,8 +7,7 @@ import structlog
 from bot.messages import delivery
 from bot.tasks import lifecycle
 from store.engine.transaction import Row, Store, Tx, Work
-from store.tasks import leases
-from store.tasks import tasks as stored
+from store.tasks import leases, tasks
 from store.tasks.tasks import TaskKey
 
 log = structlog.get_logger()
@@ -27,7 +26,7 @@ async def step(store: Store) -> int:
 
 
 async def _lapsed(tx: Tx) -> list[TaskKey]:
-    return await stored.reserved_before(tx, await tx.now() - lifecycle.RESERVED_FOR, BATCH)
+    return await tasks.reserved_before(tx, await tx.now() - lifecycle.RESERVED_FOR, BATCH)
 
 
 async def _each(store: Store, row: Row, work: Work[bool]) -> bool:

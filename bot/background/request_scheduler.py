@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from bot.fetch import backfill
 from bot.fetch.backfill_pages import fill
 from bot.fetch.fetcher import look_up
-from bot.github import limits as kept
-from bot.github import rate_limits
+from bot.github import rate_limit_store, rate_limits
 from bot.github.channel import Channel
 from bot.github.rate_limits import READ, Limits
 from bot.identity.keyring import Keys
@@ -18,8 +17,7 @@ from bot.outbox.sending import carry_out, fence_error
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.fetch import backfills, pending_reads
-from store.outbox import budgets, sender_leases
-from store.outbox import writes as outbox
+from store.outbox import budgets, sender_leases, writes
 from store.tables.fetch import BackfillRow, PendingReadRow
 from store.tables.outbox import WriteRow
 
@@ -82,8 +80,8 @@ class Sender(Channel):
         if lease is None:
             return Turn(wait_s=1)
         # Turns of an installation are serial: what is being sent now, nobody sends any more.
-        await outbox.mark_interrupted(tx, installation_id)
-        limits = await kept.of(tx, installation_id, lease)
+        await writes.mark_interrupted(tx, installation_id)
+        limits = await rate_limit_store.of(tx, installation_id, lease)
         now = Now(installation_id, await tx.now(), limits, lease["streak"])
         read = await pending_reads.due(tx, installation_id, reads.NOW)
         if read and now.open_at <= now.at:
@@ -102,14 +100,14 @@ class Sender(Channel):
 
 async def _next_write(tx: Tx, now: Now) -> tuple[WriteRow | None, int]:
     """The write whose turn it is, or else the one that may go out soonest, and when."""
-    first = await outbox.next_of_each(tx, now.installation_id, fairness.ON_GRAPHQL)
+    first = await writes.next_of_each(tx, now.installation_id, fairness.ON_GRAPHQL)
     if not first:
         return None, now.at
     authors = {each["author"] for each in first}
     last = await budgets.last_turns(tx, now.installation_id, sorted(authors))
     soonest: tuple[WriteRow | None, int] = (None, now.at)
     for each in fairness.in_order(first, last, now.streak):
-        write = await outbox.by_seq(tx, now.installation_id, each["seq"])
+        write = await writes.by_seq(tx, now.installation_id, each["seq"])
         if write is None or write["kind"] not in KINDS:
             continue  # of a newer version: one of its processes sends it
         ready = rate_limits.ready_at(now.limits, fairness.cost(write), now.at)
@@ -125,14 +123,14 @@ async def _begin(tx: Tx, write: WriteRow, now: Now) -> Turn:
     if only_looks(write):
         return Turn(write=write)
     if why := await fence_error(tx, write, now.at):
-        await outbox.finish(tx, write, "cancelled", why)
+        await writes.finish(tx, write, "cancelled", why)
         return Turn(wait_s=0)
-    if not await outbox.mark_sending(tx, write):
+    if not await writes.mark_sending(tx, write):
         return Turn(wait_s=0)
     here = (tx, now.installation_id)
     await sender_leases.record_mutation(*here, notifies=KINDS[write["kind"]].notifies)
-    await sender_leases.record_turn(*here, now.streak + 1 if write["lane"] == outbox.PEOPLE else 0)
-    await kept.spend(*here, fairness.cost(write))
+    await sender_leases.record_turn(*here, now.streak + 1 if write["lane"] == writes.PEOPLE else 0)
+    await rate_limit_store.spend(*here, fairness.cost(write))
     await budgets.spend(*here, write["author"])
     sent: WriteRow = {
         **write,

@@ -8,8 +8,7 @@ from bot.repository import repository_settings
 from bot.repository.settings_file import PATH
 from bot.settings import Settings, WrongSettings
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows
-from store.mirror import repository_settings as stored_settings
+from store.mirror import mirror_rows, settings_files
 from store.mirror.mirror_rows import RepositoryName
 
 
@@ -41,6 +40,6 @@ async def show_settings(loaded: Settings, full_name: str) -> int:
 async def _settings(tx: Tx, full_name: str) -> tuple[dict[str, Any], str | None]:
     repository = (await selection(tx, full_name))[0]
     here = (repository["installation_id"], repository["id"])
-    row = await stored_settings.get(tx, *here)
+    row = await settings_files.get(tx, *here)
     in_force = await repository_settings.of(tx, *here)
     return in_force.model_dump(mode="json"), row["problem"] if row else None

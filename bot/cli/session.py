@@ -10,8 +10,7 @@ from bot.identity import keyring
 from bot.kernel.operation import Shared
 from bot.settings import GitHubApp, Settings, WrongSettings
 from bot.times import SECOND
-from store.engine import key_values
-from store.engine import migrate as schema
+from store.engine import key_values, migrate
 from store.engine.database import open_store
 from store.engine.transaction import Store, StoreError
 
@@ -36,10 +35,10 @@ def safe_url(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":…@")))
 
 
-def migrate(loaded: Settings) -> None:
+def migrate_database(loaded: Settings) -> None:
     """With the secret, so that every command can open what this one made."""
     keyring.load(loaded, make=True)
-    schema.upgrade(loaded.database_url)
+    migrate.upgrade(loaded.database_url)
 
 
 @asynccontextmanager
@@ -54,7 +53,7 @@ async def open_session(
         await asyncio.to_thread(_check_database, loaded)
     known = keyring.load(loaded, make=make)
     if make:
-        await asyncio.to_thread(schema.upgrade, loaded.database_url)
+        await asyncio.to_thread(migrate.upgrade, loaded.database_url)
     store = await open_store(loaded.database_url)
     try:
         await keyring.check(store, known)
@@ -81,7 +80,7 @@ async def _bind(store: Store, app: GitHubApp) -> None:
 
 
 def _check_database(loaded: Settings) -> None:
-    if wrong := schema.check(loaded.database_url):
+    if wrong := migrate.check(loaded.database_url):
         raise StoreError(
             f"The database {safe_url(loaded.database_url)} cannot be used: {wrong}. Set "
             "HUBBUB_DATABASE_URL to that of `hubbub serve`, or call where it runs; for `call` and "

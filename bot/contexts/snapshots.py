@@ -3,13 +3,13 @@
 from bot.contexts import access
 from bot.errors import Refused
 from bot.kernel.operation import Context
-from store.contexts import snapshots as stored
+from store.contexts import snapshots
 from store.engine.transaction import Row
 
 
 async def find(ctx: Context, snapshot_id: str) -> Row:
     """With the members that the actor may read, and how many others it has. Raise Refused."""
-    row = await stored.get(ctx.tx, ctx.installation_id, snapshot_id)
+    row = await snapshots.get(ctx.tx, ctx.installation_id, snapshot_id)
     seen = await access.readable_ones(ctx.tx, ctx.actor, list(row["members"])) if row else set()
     if row is None or not seen:
         raise Refused(

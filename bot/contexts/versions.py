@@ -14,8 +14,7 @@ from bot.errors import Refused
 from bot.identity.keyring import Broken
 from bot.kernel.operation import Context
 from store import events
-from store.contexts import contexts
-from store.contexts import versions as stored
+from store.contexts import contexts, versions
 from store.contexts.versions import VersionInfo
 from store.engine.transaction import Row, Tx
 
@@ -73,7 +72,7 @@ async def copy(ctx: Context, context_id: str, version: int, read: Read, note: st
 
 
 async def _add(ctx: Context, context_id: str, version: int, note: str, content: Content) -> None:
-    await stored.add(
+    await versions.add(
         ctx.tx,
         {
             "installation_id": ctx.installation_id,
@@ -89,7 +88,7 @@ async def _add(ctx: Context, context_id: str, version: int, note: str, content: 
 
 async def load(ctx: Context, context_id: str, number: int) -> Read:
     """One version. Raise Broken, after its break was noted."""
-    row = await stored.get(ctx.tx, ctx.installation_id, context_id, number)
+    row = await versions.get(ctx.tx, ctx.installation_id, context_id, number)
     where = about(ctx.installation_id, context_id, number)
     size = row["size"] if row else 0
     try:
@@ -159,7 +158,7 @@ def _note_broken(ctx: Context, context_id: str, number: int, why: str) -> None:
     async def tell(tx: Tx) -> None:
         await contexts.lock(tx, here, context_id)
         row = await contexts.get(tx, here, context_id)
-        if row is None or number in await stored.reported_broken(tx, here, context_id):
+        if row is None or number in await versions.reported_broken(tx, here, context_id):
             return
         data = {"version": number, "why": why}
         where = row["repository_id"]
@@ -177,9 +176,9 @@ async def _aside(size: int, work: Any) -> Any:
 
 async def history(ctx: Context, context_id: str, upto: int, limit: int) -> list[VersionInfo]:
     """Versions without their content, the newest first, from `upto` on."""
-    return await stored.history(ctx.tx, ctx.installation_id, context_id, upto, limit)
+    return await versions.history(ctx.tx, ctx.installation_id, context_id, upto, limit)
 
 
-async def size(ctx: Context, versions: dict[str, int]) -> int:
-    """The bytes of these versions, by context."""
-    return await stored.size(ctx.tx, ctx.installation_id, versions)
+async def size(ctx: Context, numbers: dict[str, int]) -> int:
+    """The bytes of these numbers, by context."""
+    return await versions.size(ctx.tx, ctx.installation_id, numbers)

@@ -20,8 +20,7 @@ from bot.mirror import reads
 from bot.times import SECOND
 from store.engine.transaction import Row, Tx
 from store.fetch import backfills
-from store.mirror import boards as stored_boards
-from store.mirror import mirror_rows as stored
+from store.mirror import mirror_rows, projects
 from store.tables.fetch import BackfillRow
 
 log = structlog.get_logger()
@@ -74,8 +73,8 @@ async def _next_request(tx: Tx, part: BackfillRow) -> tuple[Part, str, Row] | No
     here = (part["installation_id"], part["repository_id"])
     if part["part"].startswith(boards.ITEMS):
         return await _items(tx, part)
-    name = await stored.repository_name(tx, *here)
-    if name is None or await stored.repository_by_id(tx, *here) is None:
+    name = await mirror_rows.repository_name(tx, *here)
+    if name is None or await mirror_rows.repository_by_id(tx, *here) is None:
         return None
     which = PARTS[part["part"]]
     path = part["next_page"] or f"/repos/{name}/{which.path(part)}"
@@ -84,9 +83,9 @@ async def _next_request(tx: Tx, part: BackfillRow) -> tuple[Part, str, Row] | No
 
 async def _items(tx: Tx, part: BackfillRow) -> tuple[Part, str, Row] | None:
     i = part["installation_id"]
-    owner = await stored.installation(tx, i)
+    owner = await mirror_rows.installation(tx, i)
     wanted = int(part["part"].removeprefix(boards.ITEMS))
-    found = [p for p in await stored_boards.projects(tx, i) if p["number"] == wanted]
+    found = [p for p in await projects.projects(tx, i) if p["number"] == wanted]
     if not found or owner is None:
         return None
     arguments = await kinds.of_project(tx, i, found[0])
@@ -142,7 +141,7 @@ async def _bring_in(
 
 async def _apply(tx: Tx, keys: Keys, part: BackfillRow, which: Part, chunk: Reading) -> None:
     if part["repository_id"]:
-        await stored.lock_repository(tx, part["installation_id"], part["repository_id"])
+        await mirror_rows.lock_repository(tx, part["installation_id"], part["repository_id"])
     await which.apply(tx, keys, chunk)
     now = await tx.now()
     for each in chunk.listed:
@@ -183,7 +182,7 @@ async def _ask_for_missing(
     until = place.reached if not place.done else FOREVER
     listed = {maybe_number(at(each, "id")) for each in page}
     span = (part["reached"], until)
-    for row in await stored.changed_between(tx, table, *here, *span):
+    for row in await mirror_rows.changed_between(tx, table, *here, *span):
         if row["id"] not in listed:
             await reads.queue(tx, part["installation_id"], MISSED[table](here[1], row))
 

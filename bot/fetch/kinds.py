@@ -12,8 +12,7 @@ from bot.mirror import issue_effects
 from bot.repository.settings_file import PATH
 from store.engine.transaction import Row, Tx
 from store.inbox import commands
-from store.mirror import boards as stored_boards
-from store.mirror import branches, mirror_rows, permissions, search_index, transfers
+from store.mirror import branches, mirror_rows, permissions, projects, search_index, transfers
 
 Complete: TypeAlias = Callable[[Tx, int, Row], Coroutine[Any, Any, Row | None]]
 
@@ -38,7 +37,7 @@ async def _of_organization(tx: Tx, installation_id: int, arguments: Row) -> Row 
 
 async def _of_project(tx: Tx, installation_id: int, arguments: Row) -> Row | None:
     completed = await _of_organization(tx, installation_id, arguments)
-    project = await stored_boards.project_of_item(tx, installation_id, arguments["item_id"])
+    project = await projects.project_of_item(tx, installation_id, arguments["item_id"])
     if completed is None or project is None:
         return None
     return {**completed, **await of_project(tx, installation_id, project)}
@@ -46,7 +45,7 @@ async def _of_project(tx: Tx, installation_id: int, arguments: Row) -> Row | Non
 
 async def of_project(tx: Tx, installation_id: int, project: Row) -> Row:
     """What paths and answers about a project's items need. Without `fields` no Status comes."""
-    known = await stored_boards.fields(tx, installation_id, project["id"])
+    known = await projects.fields(tx, installation_id, project["id"])
     selects = [str(row["id"]) for row in known if row["type"] == boards.SELECT]
     return {
         "number": project["number"],
@@ -182,7 +181,7 @@ KINDS: dict[str, Kind] = {
     "projects": Kind(
         "organization_projects: read",
         lambda a: f"/orgs/{a['org']}/projectsV2?per_page=100",
-        boards.projects,
+        boards.project_list,
         lists=True,
         complete=_of_organization,
     ),
@@ -244,7 +243,7 @@ async def apply_absence(tx: Tx, read: Row, status: int) -> None:
 
 async def _hidden(tx: Tx, installation_id: int, item_id: int) -> None:
     """Gone, or not to be seen for now: a later read may have it again."""
-    if row := await stored_boards.item(tx, installation_id, item_id):
+    if row := await projects.item(tx, installation_id, item_id):
         await mirror_rows.hide(tx, "project_items", row, await tx.now())
 
 

@@ -13,7 +13,7 @@ import structlog
 from bot.fetch import backfill, delivery_log
 from bot.fetch.delivery_log import OVERLAP, WINDOW, Survey
 from bot.fetch.steps import LOGGED_DELIVERY, Step, step
-from bot.github import limits, rate_limits, webhook_payloads
+from bot.github import rate_limit_store, rate_limits, webhook_payloads
 from bot.github.channel import APP, Channel
 from bot.github.outcomes import Meaning, Outcome
 from bot.github.payloads import Json, at, maybe_number
@@ -21,12 +21,12 @@ from bot.github.requests import Request, next_page
 from bot.identity.keyring import Keys
 from bot.mirror import reads, writer
 from bot.mirror.changes import Changes
-from bot.mirror.rows import installations
+from bot.mirror.rows import installation_rows
 from bot.times import SECOND
 from store.engine import key_values
 from store.engine.transaction import Tx
 from store.inbox import deliveries, missed_deliveries
-from store.mirror import mirror_rows as stored
+from store.mirror import mirror_rows
 from store.mirror.freshness import LATE_AFTER, SURVEYED
 from store.outbox import sender_leases
 from store.tables.inbox import LostDeliveryRow
@@ -87,7 +87,7 @@ class Repair(Channel):
             self._survey = None
             return Turn(wait_s=min(self.every_s, AGAIN_S))
         now = await tx.now()
-        ready = rate_limits.ready_at(await limits.of(tx, APP), rate_limits.READ, now)
+        ready = rate_limits.ready_at(await rate_limit_store.of(tx, APP), rate_limits.READ, now)
         if ready > now:
             return Turn(wait_s=(ready - now) / SECOND)
         # The log first: in it may be what was asked for a moment ago.
@@ -234,9 +234,9 @@ async def _apply_installations(tx: Tx, keys: Keys, listed: list[Json]) -> None:
     for value in listed:
         if maybe_number(at(value, "id")) is None:
             continue
-        row = installations.installation(value, read_at=read_at)
+        row = installation_rows.installation(value, read_at=read_at)
         i = row.row["installation_id"]
-        unknown = await stored.installation(tx, i) is None
+        unknown = await mirror_rows.installation(tx, i) is None
         wanted = (reads.ALL_REPOSITORIES,) if unknown else ()
         await writer.apply(tx, keys, i, Changes((row,), reads=wanted))
 
@@ -254,7 +254,7 @@ async def _give_up(tx: Tx, row: LostDeliveryRow) -> None:
     """GitHub has forgotten it: what changed since then must do."""
     log.warning("delivery is lost for good", guid=row["guid"], event_name=row["event"])
     i, repository_id = row["installation_id"], row["repository_id"]
-    if repository_id and await stored.repository_by_id(tx, i, repository_id):
+    if repository_id and await mirror_rows.repository_by_id(tx, i, repository_id):
         await backfill.begin(tx, i, repository_id, row["delivered_at"] - OVERLAP)
     elif i:
         await _look_again(tx, i)
@@ -264,10 +264,10 @@ async def _give_up(tx: Tx, row: LostDeliveryRow) -> None:
 async def _walk_since(tx: Tx, since: int) -> None:
     """Nobody listened for longer than GitHub's log goes back."""
     log.warning("the mirror missed more than GitHub's log holds: reading what changed since")
-    for installation_id in await stored.present_installations(tx):
+    for installation_id in await mirror_rows.present_installations(tx):
         await _look_again(tx, installation_id)
         await backfill.begin_owner(tx, installation_id)
-    for row in await stored.present_repositories(tx):
+    for row in await mirror_rows.present_repositories(tx):
         await backfill.begin(tx, row["installation_id"], row["id"], since)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.github import limits, outcomes, rate_limits
+from bot.github import outcomes, rate_limit_store, rate_limits
 from bot.github.client import REQUEST_TIMEOUT, GitHub
 from bot.github.outcomes import Outcome
 from bot.github.rate_limits import READ
@@ -112,14 +112,17 @@ class Channel:
         if lease is None:
             return False
         now = await tx.now()
-        return rate_limits.ready_at(await limits.of(tx, installation_id, lease), READ, now) <= now
+        return (
+            rate_limits.ready_at(await rate_limit_store.of(tx, installation_id, lease), READ, now)
+            <= now
+        )
 
 
 async def _observe(tx: Tx, installation_id: int, request: Request, answer: Answer) -> None:
     if request.method == "GET":
-        await limits.spend(tx, installation_id, READ)
+        await rate_limit_store.spend(tx, installation_id, READ)
     else:
         # Its cost was taken before it went out; the next one's distance is from its answer.
         await sender_leases.record_mutation(tx, installation_id)
     words = outcomes.message_of(answer)
-    await limits.observe(tx, installation_id, answer.status, answer.headers, words)
+    await rate_limit_store.observe(tx, installation_id, answer.status, answer.headers, words)

@@ -9,15 +9,14 @@ from bot.comments import slash_commands
 from bot.github import webhook_payloads
 from bot.github.payloads import Malformed
 from bot.identity.keyring import Keys
-from bot.inbox import commands
+from bot.inbox import command_runner
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from bot.mirror import webhooks, writer
 from bot.mirror.changes import Changes
 from bot.mirror.webhooks.event import Event
 from store.engine.transaction import Row, Store, Tx
-from store.inbox import commands as stored
-from store.inbox import deliveries
+from store.inbox import commands, deliveries
 from store.inbox.deliveries import Delivery, DeliveryKey
 from store.tables.inbox import CommandRow
 
@@ -43,7 +42,7 @@ async def step(store: Store, shared: Shared, pressure: Backpressure | None = Non
         if pressure is not None:
             await pressure.ease()
         await asyncio.gather(*(one(key) for key in due[n : n + SLICE]))
-    waiting = await store.read(lambda tx: stored.due(tx, BATCH))
+    waiting = await store.read(lambda tx: commands.due(tx, BATCH))
     for row in waiting:
         await _run_command(store, shared, row)
     return len(due) + len(waiting)
@@ -84,7 +83,7 @@ async def _commands(changes: Changes | None) -> list[Row]:
     rows: list[Row] = []
     for written in changes.texts if changes else ():
         if slash_commands.may_have_commands(written.text):
-            rows += await asyncio.to_thread(commands.found_in, written)
+            rows += await asyncio.to_thread(command_runner.found_in, written)
     return rows
 
 
@@ -100,7 +99,7 @@ async def _mirror(
     i = delivery.installation_id
     if changes is not None:
         await writer.apply(tx, keys, i, changes)
-        await stored.add(tx, [{"installation_id": i, **row} for row in found])
+        await commands.add(tx, [{"installation_id": i, **row} for row in found])
     outcome = "kept" if changes is None else "mirrored"
     await deliveries.mark_processed(tx, delivery, outcome)
     tx.rings.add(f"installation {i}")
@@ -108,12 +107,12 @@ async def _mirror(
 
 async def _run_command(store: Store, shared: Shared, row: CommandRow) -> None:
     try:
-        await commands.answer(store, shared, row)
+        await command_runner.answer(store, shared, row)
     except Exception:  # a bug: the asker's other commands must go on
         log.exception("command failed", verb=row["verb"])
-        later = row["attempts"] * commands.LOOK_AGAIN + commands.LOOK_AGAIN
+        later = row["attempts"] * command_runner.LOOK_AGAIN + command_runner.LOOK_AGAIN
 
         async def put_off(tx: Tx) -> None:
-            await stored.put_off(tx, row, await tx.now() + later)
+            await commands.put_off(tx, row, await tx.now() + later)
 
         await store.write(put_off)

@@ -12,8 +12,7 @@ from bot.times import SECOND, stamp
 from store import events
 from store.agents import agents
 from store.engine.transaction import Row, Tx
-from store.messages import dead_letters, mailbox
-from store.messages import messages as stored
+from store.messages import dead_letters, mailbox, messages
 
 # What one may send, by the seconds in which.
 MOST_SENT = {60: 60, 3600: 600}
@@ -29,7 +28,7 @@ async def may_send(tx: Tx, actor: Actor) -> None:
     """Raise Refused for who has not registered, and for who sends too much."""
     i = actor.installation_id
     if not actor.is_person:
-        row = await stored.sender(tx, i, actor.name)
+        row = await messages.sender(tx, i, actor.name)
         if row is None or row["left_at"] is not None:
             raise Refused(
                 "not_registered",
@@ -37,7 +36,7 @@ async def may_send(tx: Tx, actor: Actor) -> None:
             )
     now = await tx.now()
     for seconds, most in MOST_SENT.items():
-        since = await stored.sent_nth(tx, i, actor.name, most)
+        since = await messages.sent_nth(tx, i, actor.name, most)
         wait = since + seconds * SECOND - now
         if since and wait > 0:
             raise Refused(
@@ -68,7 +67,7 @@ async def readers(tx: Tx, actor: Actor, to: str) -> list[str]:
         )
     chosen = [
         row["id"]
-        for row in await stored.listeners(tx, i)
+        for row in await messages.listeners(tx, i)
         if row["id"] != actor.name and _is_meant(row, kind, value)
     ]
     if not chosen:
@@ -162,7 +161,7 @@ async def expire(tx: Tx, limit: int) -> int:
         await dead_letters.bury(
             tx, installation_id, message_id, [row["agent_id"] for row in of_one]
         )
-        message = await stored.get(tx, installation_id, message_id)
+        message = await messages.get(tx, installation_id, message_id)
         if message is not None:
             await _tell_of_death(tx, message, of_one)
             await left(tx, installation_id, [row["agent_id"] for row in of_one], BOT)

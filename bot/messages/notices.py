@@ -14,12 +14,12 @@ from bot.kernel.operation import Notice
 from bot.tasks import lifecycle
 from bot.times import SECOND
 from store import events
-from store.agents import agents as stored_agents
+from store.agents import agents
 from store.engine.transaction import Row, Tx
-from store.messages import mailbox, notices
+from store.messages import due_notices, mailbox
 from store.mirror import mirror_rows
 from store.outbox import writes
-from store.tasks import tasks as stored_tasks
+from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
 # For how long after it happened, and how much at once.
@@ -59,14 +59,14 @@ class Kind:
 
 
 async def _paused(asker: Asker) -> list[Notice]:
-    row = await stored_agents.get(*asker.agent)
+    row = await agents.get(*asker.agent)
     if row is None or row["paused_at"] is None:
         return []
     return [_notice("paused", asker.actor.name, presence.paused_error(row).message)]
 
 
 async def _lost(asker: Asker) -> list[Notice]:
-    rows = await notices.lost(*asker.agent, asker.now - LATELY, MOST)
+    rows = await due_notices.lost(*asker.agent, asker.now - LATELY, MOST)
     return [await _one_lost(asker, row) for row in rows]
 
 
@@ -87,7 +87,7 @@ async def _one_lost(asker: Asker, lease: Row) -> Notice:
 
 async def _held_back(asker: Asker) -> list[Notice]:
     """One of them: as long as they last they would leave no room for anything else."""
-    held = await notices.tasks_on_hold(*asker.agent, MOST)
+    held = await due_notices.tasks_on_hold(*asker.agent, MOST)
     if not held:
         return []
     name, task = await _task(asker, held[0])
@@ -103,7 +103,7 @@ def _on_hold(name: str, task: FullTask | None) -> str:
 
 async def _ending(asker: Asker) -> list[Notice]:
     # Of the first: any call renews all.
-    rows = await notices.ending(*asker.agent, asker.now, 1)
+    rows = await due_notices.ending(*asker.agent, asker.now, 1)
     return [await _one_ending(asker, row) for row in rows]
 
 
@@ -115,7 +115,7 @@ async def _one_ending(asker: Asker, lease: Row) -> Notice:
 
 
 async def _answered(asker: Asker) -> list[Notice]:
-    answered = await notices.answered_tasks(*asker.agent, MOST)
+    answered = await due_notices.answered_tasks(*asker.agent, MOST)
     return [await _one_answered(asker, task_id) for task_id in answered]
 
 
@@ -162,10 +162,10 @@ KINDS = {
     each.name: each
     for each in (
         Kind("paused", _paused),
-        Kind("lease_lost", _lost, notices.mark_lost_notified),
+        Kind("lease_lost", _lost, due_notices.mark_lost_notified),
         Kind("hold", _held_back),
         Kind("lease_ending", _ending),
-        Kind("answered", _answered, notices.mark_answered_notified),
+        Kind("answered", _answered, due_notices.mark_answered_notified),
         Kind("message", _urgent, mailbox.mark_notified),
         Kind("write_failed", _failed, _told_failed),
     )
@@ -178,7 +178,7 @@ def _notice(kind: str, subject: str, message: str, key: str = "") -> Notice:
 
 async def _task(asker: Asker, task_id: str) -> tuple[str, FullTask | None]:
     """As it may be named: its id, where its repository is not to be seen now."""
-    task = await stored_tasks.visible(*asker.here, task_id)
+    task = await tasks.visible(*asker.here, task_id)
     return (lifecycle.name(task) if task else task_id), task
 
 
@@ -188,7 +188,7 @@ async def of(tx: Tx, actor: Actor, now: int) -> list[Notice]:
         return []
     asker = Asker(tx, actor, now)
     found: list[Notice] = []
-    for kind in await notices.which(*asker.agent, now, now - LATELY):
+    for kind in await due_notices.which(*asker.agent, now, now - LATELY):
         if len(found) < MOST:
             found += await KINDS[kind].find(asker)
     return found[:MOST]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from bot.times import SECOND
 from store import events
 from store.engine.transaction import Row, Tx
-from store.tasks import tasks as stored
+from store.tasks import tasks
 
 # A backfill also brings older comments, reviews and checks: those are no news.
 RECENT = 3600 * SECOND
@@ -30,8 +30,8 @@ async def append_checked(tx: Tx, row: Row, before: Row | None) -> None:
         return
     here = (tx, row["installation_id"], row["repository_id"])
     data = {"check": row["name"], "conclusion": row["conclusion"], "sha": row["head_sha"]}
-    tasks = await stored.of_head(*here, row["head_sha"])
-    await _append(tx, tasks, "task.checked", row["app"], data)
+    found = await tasks.of_head(*here, row["head_sha"])
+    await _append(tx, found, "task.checked", row["app"], data)
 
 
 async def _append_words(
@@ -43,9 +43,9 @@ async def _append_words(
     if not await _is_recent(tx, at):
         return
     here = (tx, row["installation_id"], row["repository_id"], row["number"])
-    task = await stored.by_number(*here)
-    tasks = [task] if task else await stored.of_pull(*here)
-    await _append(tx, tasks, kind, f"@{row['author']}", data)
+    task = await tasks.by_number(*here)
+    found = [task] if task else await tasks.of_pull(*here)
+    await _append(tx, found, kind, f"@{row['author']}", data)
 
 
 async def _is_recent(tx: Tx, at: int) -> bool:
@@ -53,9 +53,9 @@ async def _is_recent(tx: Tx, at: int) -> bool:
 
 
 async def _append(
-    tx: Tx, tasks: Iterable[Row], kind: str, actor: str, data: dict[str, object]
+    tx: Tx, found: Iterable[Row], kind: str, actor: str, data: dict[str, object]
 ) -> None:
-    for task in tasks:
+    for task in found:
         here = (tx, task["installation_id"])
         where = task["repository_id"]
         await events.append(*here, kind, task["id"], actor, data, repository_id=where)

@@ -8,7 +8,7 @@ from bot.times import SECOND
 from store.engine.transaction import Row, Tx
 from store.mirror import mirror_rows
 from store.outbox import writes
-from store.tasks import tasks as stored
+from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
 # Hubbub's commands. A comment that begins with another slash may be an answer.
@@ -20,7 +20,7 @@ async def answer_question(tx: Tx, row: Row, before: Row | None) -> None:
     if before is not None or row["deleted"] or row["author"].endswith("[bot]"):
         return
     here = (tx, row["installation_id"], row["repository_id"], row["number"])
-    task = await stored.by_number(*here)
+    task = await tasks.by_number(*here)
     # GitHub's times are whole seconds.
     if task is None or not task["question"] or row["created_at"] + SECOND < task["asked_at"]:
         return
@@ -29,7 +29,7 @@ async def answer_question(tx: Tx, row: Row, before: Row | None) -> None:
         return
     its_author = issue is not None and issue["author_id"] == row["author_id"]
     if its_author or row["author_association"] in TRUSTED:
-        task = await stored.locked(tx, row["installation_id"], task["id"]) or task
+        task = await tasks.locked(tx, row["installation_id"], task["id"]) or task
         await lifecycle.answered(tx, task, f"@{row['author']}")
 
 

@@ -5,15 +5,14 @@ from collections.abc import Collection
 
 from bot.identity.actors import BOT
 from bot.repository import repository_settings
-from bot.tasks import labels, lifecycle
+from bot.tasks import lifecycle, task_labels
 from bot.tasks.states import OPEN
 from store.engine.transaction import Row, Tx
 from store.mirror import dependency_cycles, mirror_rows, relations, transfers
 from store.mirror.relations import Changed
 from store.outbox import writes
 from store.tables.tasks import TaskState
-from store.tasks import ready
-from store.tasks import tasks as stored
+from store.tasks import ready, tasks
 from store.tasks.tasks import FullTask
 
 # GitHub's `state_reason` of a closed issue, to the task's state; any other means completed.
@@ -23,8 +22,8 @@ CLOSED_AS: dict[str | None, TaskState] = {"not_planned": "cancelled", "duplicate
 async def update_task(tx: Tx, row: Row, before: Row | None) -> None:
     """Bring the issue's task in line with the issue, or create one for it."""
     # The lock comes first: a claim or an update under way must end before the task is read.
-    task = await stored.of_issue(tx, row["installation_id"], row["id"])
-    task = task and await stored.locked(tx, row["installation_id"], task["id"])
+    task = await tasks.of_issue(tx, row["installation_id"], row["id"])
+    task = task and await tasks.locked(tx, row["installation_id"], task["id"])
     # The relations of a deleted issue go only now: by them its dependants are found.
     await _wake_dependants(tx, row, before)
     await _drop_relations(tx, row)
@@ -74,16 +73,16 @@ async def _create_task(tx: Tx, row: Row) -> None:
     """Create the task of an open issue that carries the repository's task label."""
     if _is_closed(row) or not await _has_task_label(tx, row):
         return
-    task_id = await stored.create(
+    task_id = await tasks.create(
         tx,
         row["installation_id"],
         repository_id=row["repository_id"],
         issue_id=row["id"],
         number=row["number"],
         title=row["title"],
-        **labels.task_fields(json.loads(row["labels"])),
+        **task_labels.task_fields(json.loads(row["labels"])),
     )
-    task = await stored.get(tx, row["installation_id"], task_id)
+    task = await tasks.get(tx, row["installation_id"], task_id)
     if task is not None:
         await lifecycle.record(tx, task, "task.created", BOT)
 
@@ -92,24 +91,26 @@ async def _has_task_label(tx: Tx, row: Row) -> bool:
     if row["is_pull_request"] or row["labels"] == "[]":
         return False
     settings = await repository_settings.of(tx, row["installation_id"], row["repository_id"])
-    return labels.carries(json.loads(row["labels"]), settings.task_label)
+    return task_labels.carries(json.loads(row["labels"]), settings.task_label)
 
 
 async def _update_title(tx: Tx, task: FullTask, row: Row) -> None:
     if (task["title"], task["number"]) != (row["title"], row["number"]):
         changed = {"title": row["title"], "number": row["number"]}
-        await stored.change(tx, row["installation_id"], task["id"], **changed)
+        await tasks.change(tx, row["installation_id"], task["id"], **changed)
 
 
 async def _update_labels(tx: Tx, task: FullTask, row: Row, before: Row | None) -> None:
     """Take priority, size and capabilities from labels that somebody added or removed."""
     if before is None or before["labels"] == row["labels"]:
         return
-    changed = labels.changed_task_fields(json.loads(before["labels"]), json.loads(row["labels"]))
+    changed = task_labels.changed_task_fields(
+        json.loads(before["labels"]), json.loads(row["labels"])
+    )
     has: Row = task
     new = {name: value for name, value in changed.items() if has[name] != value}
     if new:
-        await stored.change(tx, task["installation_id"], task["id"], **stored.encoded(new))
+        await tasks.change(tx, task["installation_id"], task["id"], **tasks.encoded(new))
         await lifecycle.record(tx, task, "task.changed", BOT, **new)
 
 
@@ -124,7 +125,7 @@ async def _update_state(tx: Tx, task: FullTask, row: Row, before: Row | None) ->
     elif was_closed and not closed and task["state"] not in OPEN:
         await lifecycle.move(tx, task, "pending", BOT, "the issue was reopened")
         retried = {"retried_at": row["updated_at"]}
-        await stored.change(tx, row["installation_id"], task["id"], **retried)
+        await tasks.change(tx, row["installation_id"], task["id"], **retried)
 
 
 def closed_before_retry(row: Row, task: FullTask) -> bool:
@@ -137,9 +138,9 @@ async def bind_issue(
 ) -> None:
     """Bind a task to the issue that was created for it; close the issue if the task has ended."""
     here = (tx, installation_id)
-    if not await stored.bind(*here, task_id, repository_id, issue_id, number):
+    if not await tasks.bind(*here, task_id, repository_id, issue_id, number):
         return
-    task = await stored.get(*here, task_id)
+    task = await tasks.get(*here, task_id)
     if task is not None and task["state"] not in OPEN:
         completed = task["state"] == "completed"
         reason = "completed" if completed else "not_planned"
@@ -164,5 +165,5 @@ async def update_dependants(tx: Tx, installation_id: int, changed: Changed) -> N
 async def record_cycles(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> None:
     """Record on each task that its issue is part of a dependency cycle now."""
     for issue_id in sorted(issue_ids):
-        if task := await stored.of_issue(tx, installation_id, issue_id):
+        if task := await tasks.of_issue(tx, installation_id, issue_id):
             await lifecycle.record(tx, task, "task.circle", BOT)

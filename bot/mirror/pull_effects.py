@@ -9,7 +9,7 @@ from bot.times import SECOND
 from store import events
 from store.engine.transaction import Row, Tx
 from store.mirror import pulls
-from store.tasks import tasks as stored
+from store.tasks import tasks
 
 
 async def put_issue_links(tx: Tx, row: Row, _: Row | None) -> None:
@@ -45,8 +45,8 @@ async def update_tasks(tx: Tx, row: Row, before: Row | None) -> None:
 
 async def _complete_tasks(tx: Tx, row: Row) -> None:
     installation_id, number = row["installation_id"], row["number"]
-    for found in await stored.of_pull(tx, installation_id, row["repository_id"], number):
-        task = await stored.locked(tx, installation_id, found["id"])
+    for found in await tasks.of_pull(tx, installation_id, row["repository_id"], number):
+        task = await tasks.locked(tx, installation_id, found["id"])
         if task is not None and task["state"] in OPEN and not closed_before_retry(row, task):
             why = f"pull request #{number} was merged"
             await lifecycle.move(tx, task, "completed", BOT, why)
@@ -67,8 +67,8 @@ async def _send_back(tx: Tx, row: Row, at: int, actor: str, why: str) -> None:
     A review or close that is older than the step to in_review changes nothing.
     """
     here = (tx, row["installation_id"], row["repository_id"], row["number"])
-    for found in await stored.of_pull(*here):
-        task = await stored.locked(tx, row["installation_id"], found["id"])
+    for found in await tasks.of_pull(*here):
+        task = await tasks.locked(tx, row["installation_id"], found["id"])
         if task is None or task["state"] != "in_review" or task["lease_id"] is None:
             continue
         # Take the time from the event: a question or a hold may have parked the lease earlier.

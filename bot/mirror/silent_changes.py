@@ -11,8 +11,7 @@ from bot.mirror import reads
 from bot.mirror.changes import Transfer
 from store.engine.transaction import Row, Tx
 from store.fetch import backfills
-from store.mirror import mirror_rows as stored
-from store.mirror import referrers
+from store.mirror import mirror_rows, referrers
 
 # Up to so many issues and pull requests are read one by one; beyond it a backfill reads all.
 MOST_READ = 50
@@ -23,7 +22,7 @@ NEIGHBOURS = {"parent": "sub_issues", "blocked_by": "blocked_by"}
 
 async def after_label(tx: Tx, row: Row, before: Row | None) -> list[reads.Read]:
     if before is None:
-        new = not stored.read_at(row["version"])
+        new = not mirror_rows.read_at(row["version"])
         return await carriers_of_label(tx, row) if new else []
     if before["deleted"] or (before["name"] == row["name"] and not row["deleted"]):
         return []
@@ -48,7 +47,7 @@ async def after_pull(tx: Tx, row: Row, before: Row | None) -> list[reads.Read]:
 
 async def after_board_item(tx: Tx, row: Row, _: Row | None) -> list[reads.Read]:
     """An item whose issue moved shows the new issue by now."""
-    if row["deleted"] or stored.read_at(row["version"]):
+    if row["deleted"] or mirror_rows.read_at(row["version"]):
         return []
     left = await referrers.has_left(tx, row["installation_id"], row["content_node_id"])
     return [reads.board_item(row["id"])] if left else []
@@ -83,7 +82,7 @@ async def _carriers(
 
 async def _after_thread(tx: Tx, kind: str, row: Row, before: Row | None) -> list[reads.Read]:
     """Read it again if a webhook names a label or milestone that is gone by now."""
-    if stored.read_at(row["version"]):
+    if mirror_rows.read_at(row["version"]):
         return []
     again = [reads.thread(kind, row["repository_id"], row["number"])]
     here = (row["installation_id"], row["repository_id"])

@@ -8,7 +8,7 @@ from bot.github.payloads import Mirrored, guarded
 from bot.mirror.changes import Transfer
 from store.engine.transaction import Row, Tx
 from store.mirror import mirror_rows, search_index, transfers
-from store.tasks import tasks as stored
+from store.tasks import tasks
 
 # An issue may move several times, and even back to where it was.
 MOST_MOVES = 10
@@ -20,10 +20,10 @@ async def move_with_issue(tx: Tx, installation_id: int, transfer: Transfer) -> N
     await transfers.put(tx, installation_id, old, (transfer.new_repository_id, transfer.new_number))
     if await mirror_rows.repository_by_id(tx, installation_id, transfer.new_repository_id) is None:
         return
-    task = await stored.of_issue(tx, installation_id, transfer.issue_id)
+    task = await tasks.of_issue(tx, installation_id, transfer.issue_id)
     if task is not None:
         new = (transfer.new_repository_id, transfer.new_issue_id, transfer.new_number)
-        await stored.rebind(tx, installation_id, task["id"], *new, transfer.title)
+        await tasks.rebind(tx, installation_id, task["id"], *new, transfer.title)
     for row in await mirror_rows.all_comments(tx, installation_id, *old):
         comment = await located(tx, Mirrored("comments", row))
         await mirror_rows.overwrite(tx, "comments", comment.row)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.comments import replies
-from bot.github import limits
+from bot.github import rate_limit_store
 from bot.identity.actors import BOT
 from bot.mirror import issue_effects, pull_effects
 from bot.outbox import fairness
@@ -12,38 +12,37 @@ from bot.tasks import lifecycle
 from bot.tasks.states import OPEN
 from store.engine.transaction import Tx
 from store.mirror import branches, mirror_rows
-from store.outbox import budgets
-from store.outbox import writes as outbox
+from store.outbox import budgets, writes
 from store.tables.outbox import WriteRow
-from store.tasks import tasks as stored
+from store.tasks import tasks
 
 
 async def apply(tx: Tx, write: WriteRow, decision: Final) -> None:
     """Bring a write into the state that was decided. No effect if another attempt was made."""
     match decision:
         case Sent(result):
-            if await outbox.finish(tx, write, "sent", result):
+            if await writes.finish(tx, write, "sent", result):
                 await apply_success(tx, write, result)
         case Refused(error):
-            if await outbox.finish(tx, write, "refused", error):
+            if await writes.finish(tx, write, "refused", error):
                 await apply_failure(tx, write, error["message"])
         case Dead(error, why):
-            if await outbox.finish(tx, write, "dead", error):
+            if await writes.finish(tx, write, "dead", error):
                 await apply_failure(tx, write, why)
         case Cancelled(error):
-            await outbox.finish(tx, write, "cancelled", error)
+            await writes.finish(tx, write, "cancelled", error)
         case PutOff():
             if decision.give_back:
                 await _give_back(tx, write)
             until = await tx.now() + decision.wait
             again = {"looks": decision.looks, "failed": int(decision.failed)}
-            await outbox.put_off(tx, write, decision.state, until, **again)
+            await writes.put_off(tx, write, decision.state, until, **again)
 
 
 async def _give_back(tx: Tx, write: WriteRow) -> None:
     """Return what was taken from the limits for a request that was not sent."""
     here = (tx, write["installation_id"])
-    await limits.spend(*here, fairness.cost(write), back=True)
+    await rate_limit_store.spend(*here, fairness.cost(write), back=True)
     await budgets.spend(*here, write["author"], -1)
 
 
@@ -55,14 +54,14 @@ async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None
     if task_id is None:
         return
     if write["kind"] == "card":
-        await stored.change(tx, installation_id, task_id, card_comment_id=result["comment_id"])
+        await tasks.change(tx, installation_id, task_id, card_comment_id=result["comment_id"])
     elif write["kind"] == "issue":
         here = (write["repository_id"], result["id"], result["number"])
         await issue_effects.bind_issue(tx, installation_id, task_id, *here)
         tx.rings.add(f"installation {installation_id}")
     elif write["kind"] == "pull":
-        await stored.change(tx, installation_id, task_id, pull_number=result["number"])
-        task = await stored.get(tx, installation_id, task_id)
+        await tasks.change(tx, installation_id, task_id, pull_number=result["number"])
+        task = await tasks.get(tx, installation_id, task_id)
         if task is not None:
             await lifecycle.record(tx, task, "task.pull", write["author"], number=result["number"])
         here = (installation_id, write["repository_id"], result["number"])
@@ -76,7 +75,7 @@ async def _move_branch(tx: Tx, write: WriteRow, head: str) -> None:
     Not if the write is found late, when the branch may have moved on.
     """
     given, here = write["arguments"], (write["installation_id"], write["repository_id"])
-    before = await outbox.get(tx, here[0], given["after"]) if "after" in given else None
+    before = await writes.get(tx, here[0], given["after"]) if "after" in given else None
     was = given.get("head") or (before and (before["result"] or {}).get("head"))
     known = await branches.get(tx, *here, given["branch"])
     if known is None or known["sha"] == was:
@@ -86,12 +85,12 @@ async def _move_branch(tx: Tx, write: WriteRow, head: str) -> None:
 async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:
     """Bring the task in line with a write that was refused, cancelled or given up."""
     installation_id, task_id = write["installation_id"], write["task_id"]
-    task = await stored.locked(tx, installation_id, task_id) if task_id else None
+    task = await tasks.locked(tx, installation_id, task_id) if task_id else None
     if task is None:
         return
     task_id = task["id"]
     if write["kind"] == "issue" and task["number"] is None and task["state"] in OPEN:
-        await stored.change(tx, installation_id, task_id, note=f"It has no issue: {why}")
+        await tasks.change(tx, installation_id, task_id, note=f"It has no issue: {why}")
         await lifecycle.move(tx, task, "failed", BOT, "its issue could not be made")
     if task["question"] and write["arguments"].get("body") == replies.question_comment(
         task["question"]
@@ -103,4 +102,4 @@ async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:
     ):
         # Somebody deleted the card, so the next change posts a new one. A 404 alone is no proof:
         # the App may have been unable to see the comment for a while.
-        await stored.change(tx, installation_id, task_id, card_comment_id=None)
+        await tasks.change(tx, installation_id, task_id, card_comment_id=None)

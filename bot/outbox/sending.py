@@ -18,8 +18,7 @@ from bot.outbox.outcomes import Cancelled, Decision, Explain, Look, PutOff, Refu
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.mirror import mirror_rows
-from store.outbox import sender_leases
-from store.outbox import writes as outbox
+from store.outbox import sender_leases, writes
 from store.tables.outbox import WriteRow
 from store.tasks import leases
 
@@ -53,7 +52,7 @@ async def _load(tx: Tx, channel: Channel, keys: Keys, write: WriteRow) -> Sendin
         return None
     name = await mirror_rows.repository_name(tx, here, write["repository_id"])
     after = write["arguments"].get("after")
-    before = await outbox.get(tx, here, after) if after else None
+    before = await writes.get(tx, here, after) if after else None
     return Sending(
         write,
         name or "unknown/unknown",

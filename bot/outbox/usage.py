@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 
-from bot.github import limits as kept
-from bot.github import rate_limits
+from bot.github import rate_limit_store, rate_limits
 from bot.github.rate_limits import SECONDARY, Limits
 from bot.github.token_buckets import ALLOWANCES, Cost
 from bot.outbox import fairness
@@ -52,7 +51,7 @@ class Outbox:
 
 async def of(tx: Tx, installation_id: int) -> Outbox:
     now = await tx.now()
-    limits = await kept.of(tx, installation_id)
+    limits = await rate_limit_store.of(tx, installation_id)
     rows = await writes.queued_by(tx, installation_id)
     n = sum(each["n"] for each in rows)
     empty_at = rate_limits.expected_at(limits, AGENTS, n - 1, now) if n else now
@@ -87,10 +86,10 @@ def buckets(limits: Limits, now: int) -> list[Bucket]:
             limits.known, key=lambda each: (each.resource == SECONDARY, each.resource)
         )
     ]
-    kept = []
+    limited = []
     for each in ALLOWANCES:
         full_at = limits.full_at.get(each.name, 0)
-        kept.append(
+        limited.append(
             Bucket(
                 name=each.name,
                 limit=each.most,
@@ -100,4 +99,4 @@ def buckets(limits: Limits, now: int) -> list[Bucket]:
                 closed_until=None,
             )
         )
-    return told + kept
+    return told + limited

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from store.engine.transaction import Tx
-from store.mirror import repository_settings as stored
+from store.mirror import settings_files
 
 Permission: TypeAlias = Literal["read", "triage", "write", "maintain", "admin"]
 # GitHub's permissions, from lowest to highest.
@@ -97,7 +97,7 @@ GROUPS: dict[tuple[str, ...], type[Group]] = {
 
 async def of(tx: Tx, installation_id: int, repository_id: int) -> RepositorySettings:
     """The settings in force."""
-    row = await stored.get(tx, installation_id, repository_id)
+    row = await settings_files.get(tx, installation_id, repository_id)
     return loaded(row["settings"]) if row else DEFAULTS
 
 

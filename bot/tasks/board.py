@@ -6,7 +6,7 @@ from typing import Any, Literal
 from bot.repository import repository_settings
 from bot.repository.repository_settings import Board
 from store.engine.transaction import Row, Tx
-from store.mirror import boards
+from store.mirror import projects
 from store.outbox import writes
 
 Content = Literal["Issue", "PullRequest"]
@@ -37,11 +37,11 @@ async def place(
     number = project if project is not None or settled is None else settled.project
     field = settled.field if settled and settled.project == number else FIELD
     found = [
-        each for each in await boards.projects(tx, installation_id) if each["number"] == number
+        each for each in await projects.projects(tx, installation_id) if each["number"] == number
     ]
     if not found:
         return f"There is no project {number} that the App can see."
-    fields = await boards.fields(tx, installation_id, found[0]["id"])
+    fields = await projects.fields(tx, installation_id, found[0]["id"])
     chosen = next((each for each in fields if _same(each["name"], field)), None)
     if chosen is None:
         return f"Project {number} has no field {field!r} that is known here."
@@ -72,7 +72,7 @@ async def moves(
     """Kind and arguments of the writes that take an issue or pull request there."""
     change = {"project": where.project, "field_id": where.field_id, "option_id": where.option_id}
     here = (tx, installation_id)
-    on_it = await boards.item_of(*here, where.project_node_id, content["node_id"])
+    on_it = await projects.item_of(*here, where.project_node_id, content["node_id"])
     if on_it is not None:
         return [("board_status", change | {"item_id": on_it["id"]})]
     added = await writes.newest(*here, target(where, content), "board_item")
@@ -86,8 +86,8 @@ async def is_there(tx: Tx, installation_id: int, where: Place, content: Row) -> 
     """Whether it has this Status, or will have it: by what was written last, or by the mirror."""
     here = (tx, installation_id)
     written = await writes.newest(*here, target(where, content), "board_status")
-    item = await boards.item_of(*here, where.project_node_id, content["node_id"])
-    value = await boards.value(*here, item["id"], where.field_node_id) if item else None
+    item = await projects.item_of(*here, where.project_node_id, content["node_id"])
+    value = await projects.value(*here, item["id"], where.field_node_id) if item else None
     if written and (value is None or (written["finished_at"] or NEVER) > value["updated_at"]):
         return bool(written["arguments"]["option_id"] == where.option_id)
     return value is not None and value["option_id"] == where.option_id

@@ -13,8 +13,7 @@ from bot.tasks import lifecycle
 from store import events
 from store.engine.transaction import Row, Tx
 from store.mirror import mirror_rows, pulls
-from store.tasks import leases
-from store.tasks import tasks as stored
+from store.tasks import leases, tasks
 from store.tasks.tasks import FullTask
 
 # How many are told of, and how many paths of each.
@@ -206,7 +205,7 @@ async def pull_changed(tx: Tx, pull: Row, was: Iterable[Row]) -> None:
     others = [
         each for each in await _sides(tx, *where, full_name) if each.pull_request != pull["number"]
     ]
-    held = [each for each in await stored.of_pull(tx, *where, pull["number"]) if each["lease_id"]]
+    held = [each for each in await tasks.of_pull(tx, *where, pull["number"]) if each["lease_id"]]
     for task in held:
         own = named(await paths_of(tx, task))
         await tell(tx, task, BOT, _new(own + before, own + now, others))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.contexts import access as rules
+from bot.contexts import access
 from bot.contexts.contents import LARGEST
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
@@ -75,7 +75,7 @@ async def sees(who: Agent, context_id: str) -> bool:
     listed = await who.call("list_contexts")
     in_list = context_id in [each["id"] for each in listed["contexts"]]
     answered = await who.dispatcher.store.read(
-        lambda tx: rules.readable_ones(tx, who.actor, [context_id])
+        lambda tx: access.readable_ones(tx, who.actor, [context_id])
     )
     assert in_list == bool(answered)
     if not answered:
@@ -757,7 +757,7 @@ async def test_nobody_owns_more_than_a_thousand(
     (row,) = await rows(dispatcher, "SELECT * FROM contexts WHERE id = :c", c=one)
     columns = ", ".join(row)
     q = f"INSERT INTO contexts ({columns}) VALUES ({', '.join(f':{name}' for name in row)})"
-    copies = [{**row, "id": f"c_{installation_id}_{n}"} for n in range(rules.MOST_OWNED - 1)]
+    copies = [{**row, "id": f"c_{installation_id}_{n}"} for n in range(access.MOST_OWNED - 1)]
     await dispatcher.store.write(lambda tx: tx.many(q, copies))
     refused = await ada.refused("create_context", name="x", content="x")
     assert (refused.code, refused.details) == ("too_many", {"most": 1000})
@@ -782,7 +782,7 @@ async def test_it_is_shared_with_two_hundred_at_most(
     await share(ada, one, bob.actor.name, "read")
     (row,) = await rows(dispatcher, "SELECT * FROM context_grants WHERE context_id = :c", c=one)
     q = f"INSERT INTO context_grants ({', '.join(row)}) VALUES ({', '.join(f':{k}' for k in row)})"
-    copies = [{**row, "grantee": f"agent-{n}"} for n in range(rules.MOST_GRANTS - 1)]
+    copies = [{**row, "grantee": f"agent-{n}"} for n in range(access.MOST_GRANTS - 1)]
     await dispatcher.store.write(lambda tx: tx.many(q, copies))
     await share(ada, one, "bob", "write")
     full = {"context_id": one, "to": "role:tester", "access": "read"}

@@ -17,7 +17,7 @@ from bot.__main__ import app
 from bot.errors import CODES
 from bot.fetch.backfill import PARTS
 from bot.fetch.kinds import KINDS as READS
-from bot.inbox.commands import HELP, VERBS
+from bot.inbox.command_runner import HELP, VERBS
 from bot.mirror.webhooks import EVENTS
 from bot.operations import OPERATIONS
 from bot.outbox.kinds import KINDS as WRITES

@@ -6,7 +6,7 @@ import pytest
 
 from bot.fetch import backfill
 from store.fetch import backfills
-from store.mirror import mirror_rows as stored
+from store.mirror import mirror_rows
 from tests.support.mirror_oracle import (
     of_github,
     of_mirror,
@@ -75,7 +75,7 @@ async def test_a_webhook_that_comes_meanwhile_is_not_overwritten_by_an_older_pag
     town.person.edit_issue(issue, title="New title")
     await town.settle()
     # The page was read before the edit and comes in after it.
-    await town.store.write(lambda tx: stored.put(tx, "issues", page[0]))
+    await town.store.write(lambda tx: mirror_rows.put(tx, "issues", page[0]))
     (row,) = [r for r in await town.mirrored("issues") if r["number"] == issue.number]
     assert row["title"] == "New title"
 

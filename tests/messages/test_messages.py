@@ -18,13 +18,12 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
-from bot.messages import delivery as rules
+from bot.messages import delivery
 from store.engine import ids
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.engine.transaction import Row, Store, Tx
-from store.messages import mailbox
-from store.messages import messages as stored
+from store.messages import mailbox, messages
 from store.messages.dead_letters import WINDOW
 from store.tables.agents import Role
 from tests.support.server_in_process import Surface
@@ -611,7 +610,7 @@ async def test_the_reaper_works_in_small_batches(office: Office) -> None:
         return len(await office.rows(q))
 
     def some(tx: Tx) -> Any:
-        return rules.expire(tx, 10)
+        return delivery.expire(tx, 10)
 
     counts = []
     while await office.store.write(some):
@@ -772,13 +771,13 @@ async def test_a_message_about_a_task_is_shown_on_its_card_without_another_comme
     assert shown["task"] == town.name(issue)
     (task,) = await town.rows("SELECT id FROM tasks WHERE installation_id = :i")
     here = (town.installation.id, task["id"])
-    rows = await town.store.read(lambda tx: stored.about(tx, *here, 5))
+    rows = await town.store.read(lambda tx: messages.about(tx, *here, 5))
     assert [row["body"] for row in rows] == ["The engine stalls"]
     await ada.call("delete_message", message_id=message)
     town.clock.forward(120)
     await town.settle()
     assert "The engine stalls" not in issue.comments[0].body
-    assert await town.store.read(lambda tx: stored.about(tx, *here, 5)) == []
+    assert await town.store.read(lambda tx: messages.about(tx, *here, 5)) == []
 
 
 async def test_only_what_is_about_a_task_can_be_shown_on_an_issue(office: Office) -> None:

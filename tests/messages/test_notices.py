@@ -8,7 +8,7 @@ from bot.messages import notices
 from bot.times import SECOND
 from store.engine import sql
 from store.engine.transaction import Row, Store, Tx
-from store.messages import notices as stored
+from store.messages import due_notices
 from tests.support.plans import plan
 from tests.support.story import Agent, Clock, Town
 
@@ -179,7 +179,7 @@ async def test_leases_that_ended_long_ago_are_not_read_at_each_call(
 
     async def cost(tx: Tx) -> int:
         now, before = await tx.now(), await rows_read(tx)
-        which = await stored.which(tx, installation_id, "scout", now, now - notices.LATELY)
+        which = await due_notices.which(tx, installation_id, "scout", now, now - notices.LATELY)
         assert which == []
         return await rows_read(tx) - before
 
@@ -188,7 +188,7 @@ async def test_leases_that_ended_long_ago_are_not_read_at_each_call(
         assert await store.read(cost) < 100
         return
     given = {"i": installation_id, "a": "scout", "now": 0, "since": 0}
-    steps = await store.read(lambda tx: plan(tx, stored.WHICH, **given))
+    steps = await store.read(lambda tx: plan(tx, due_notices.WHICH, **given))
     of_leases = [each["detail"] for each in steps if "leases" in each["detail"]]
     assert len(of_leases) == 2
     assert "ended_at>?" in of_leases[0]
@@ -226,7 +226,7 @@ async def test_what_there_is_to_tell_is_looked_for_in_one_query_and_people_get_n
     person = Actor(town.installation.id, "@octocat", "tech-lead")
     answer = await town.dispatcher.call(person, "get_task", {"task": where})
     assert answer["notices"] == []
-    assert tuple(stored.SIGNS) == tuple(notices.KINDS)
+    assert tuple(due_notices.SIGNS) == tuple(notices.KINDS)
     assert await told(scout) == []
 
 

@@ -19,7 +19,7 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
-from bot.messages import delivery as rules
+from bot.messages import delivery
 from store.engine.transaction import Store
 from tests.support.story import Agent, Clock
 
@@ -170,7 +170,7 @@ class Story:
     model: Model
 
     async def reaped(self) -> None:
-        while await self.dispatcher.store.write(lambda tx: rules.expire(tx, 7)):
+        while await self.dispatcher.store.write(lambda tx: delivery.expire(tx, 7)):
             pass
 
 

@@ -22,7 +22,7 @@ from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
-from bot.mirror.rows import installations
+from bot.mirror.rows import installation_rows
 from bot.tasks.lifecycle import RESERVED_FOR
 from store.engine.transaction import Store, Tx
 from store.mirror import mirror_rows
@@ -341,7 +341,7 @@ async def begun(store: Store, clock: Clock) -> Story:
 async def seeded(tx: Tx, here: int) -> list[Task]:
     """A repository with numbered tasks, the oldest first, whose issues the mirror does not hold."""
     repository = {"id": here, "name": "rocket", "full_name": "acme/rocket", "private": True}
-    row = installations.repository(here, repository | {"owner": {"login": "acme", "id": 1}})
+    row = installation_rows.repository(here, repository | {"owner": {"login": "acme", "id": 1}})
     await mirror_rows.put(tx, row.table, row.row)
     found = []
     for n in range(TASKS):

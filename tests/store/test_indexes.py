@@ -16,7 +16,7 @@ from store.engine.transaction import Row, Store, Tx
 from store.fetch import backfills, pending_reads
 from store.inbox import deliveries, missed_deliveries
 from store.inbox.deliveries import Delivery
-from store.messages import dead_letters, mailbox, messages, notices
+from store.messages import dead_letters, due_notices, mailbox, messages
 from store.mirror import freshness, mirror_rows, permissions, pulls, relations, search_index
 from store.outbox import writes
 from store.tables.schema import metadata
@@ -168,7 +168,7 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "of pull": lambda tx: tasks.of_pull(tx, HERE, R, 3),
     "overdue": lambda tx: leases.overdue(tx, 100),
     "renew": lambda tx: leases.renew(tx, HERE, "3", 10),
-    "what to tell": lambda tx: notices.which(tx, HERE, "3", 10, 5),
+    "what to tell": lambda tx: due_notices.which(tx, HERE, "3", 10, 5),
     "next write": lambda tx: writes.next_of_each(tx, HERE),
     "next read": lambda tx: pending_reads.due(tx, HERE, 0),
     "next page": lambda tx: backfills.due(tx, HERE),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.tasks.labels import changed_task_fields, task_fields
+from bot.tasks.task_labels import changed_task_fields, task_fields
 from store.engine.transaction import Tx
 from store.tasks import tasks
 from tests.support.story import Town

@@ -11,7 +11,7 @@ from bot.tasks.path_overlap import Path, common, ground, named
 from fixtures.github import Issue, Pull
 from store.engine import sql
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows as mirrored
+from store.mirror import mirror_rows
 from store.mirror.pulls import FILES
 from tests.support.story import Agent, Town
 
@@ -126,7 +126,7 @@ async def propose(town: Town, *touched: list[str]) -> None:
     ]
 
     async def work(tx: Tx) -> None:
-        await tx.many(sql.insert("pull_requests", mirrored.columns("pull_requests")), pulls)
+        await tx.many(sql.insert("pull_requests", mirror_rows.columns("pull_requests")), pulls)
         await tx.many(sql.insert("pull_files", FILES), rows)
 
     await town.store.write(work)

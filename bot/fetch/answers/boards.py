@@ -8,27 +8,26 @@ from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at, maybe_number
 from bot.identity.keyring import Keys
 from bot.mirror import reads
-from bot.mirror.rows import boards as rows
+from bot.mirror.rows import board_rows
 from store.engine.transaction import Row, Tx
 from store.fetch import backfills
-from store.mirror import boards
-from store.mirror import mirror_rows as stored
+from store.mirror import mirror_rows, projects
 
 SELECT = "single_select"
 # Parts of a backfill: the items of the project of this number.
 ITEMS = "items "
 
 
-async def projects(tx: Tx, keys: Keys, r: Reading) -> None:
-    found = made(r, lambda each: rows.project(r.installation_id, each, read_at=r.read_at))
+async def project_list(tx: Tx, keys: Keys, r: Reading) -> None:
+    found = made(r, lambda each: board_rows.project(r.installation_id, each, read_at=r.read_at))
     wanted = tuple(reads.board_fields(each.row["number"], each.row["id"]) for each in found)
     await put(tx, keys, r, found, wanted)
     if not r.complete(found):
         return
     there = {each.row["id"] for each in found}
-    for row in await boards.projects(tx, r.installation_id):
+    for row in await projects.projects(tx, r.installation_id):
         if row["id"] not in there:
-            await stored.hide(tx, "projects", row, r.read_at)
+            await mirror_rows.hide(tx, "projects", row, r.read_at)
 
 
 async def fields(tx: Tx, _: Keys, r: Reading) -> None:
@@ -44,7 +43,7 @@ async def fields(tx: Tx, _: Keys, r: Reading) -> None:
         for each in r.listed
         if (field_id := payloads.maybe_number(at(each, "id"))) is not None
     ]
-    await boards.replace_fields(tx, r.installation_id, r.arguments["project_id"], found)
+    await projects.replace_fields(tx, r.installation_id, r.arguments["project_id"], found)
     # Now that its fields are known, Status can be told from what else is on it.
     await backfills.begin_new(tx, r.installation_id, 0, f"{ITEMS}{r.arguments['number']}")
 
@@ -68,7 +67,7 @@ async def item(tx: Tx, keys: Keys, r: Reading) -> None:
 
 async def items(tx: Tx, keys: Keys, r: Reading) -> None:
     """`arguments` name the project: its `project_id` and `project` (node id)."""
-    known = await boards.fields(tx, r.installation_id, r.arguments["project_id"])
+    known = await projects.fields(tx, r.installation_id, r.arguments["project_id"])
     nodes = {row["id"]: row["node_id"] for row in known if row["type"] == SELECT}
     found = made(r, lambda each: _item(r, each))
     by_id = {at(each, "id"): each for each in r.listed if maybe_number(at(each, "id")) is not None}
@@ -78,13 +77,15 @@ async def items(tx: Tx, keys: Keys, r: Reading) -> None:
 
 def _item(r: Reading, item: Json) -> Mirrored:
     content = payloads.text(at(item, "content", "node_id"), 100)
-    return rows.item(r.installation_id, item, r.arguments["project"], content, read_at=r.read_at)
+    return board_rows.item(
+        r.installation_id, item, r.arguments["project"], content, read_at=r.read_at
+    )
 
 
 def _values(r: Reading, row: Mirrored, item: Json, nodes: dict[int, str]) -> list[Mirrored]:
     given = at(item, "fields")
     return [
-        rows.value_of(
+        board_rows.value_of(
             r.installation_id,
             row.row["id"],
             nodes[field_id],

@@ -6,19 +6,18 @@ from bot.github.payloads import Json, Mirrored, at
 from bot.identity.keyring import Keys
 from bot.mirror import issue_effects, reads, silent_changes, writer
 from bot.mirror.changes import Changes, Transfer
-from bot.mirror.rows import issues as rows
+from bot.mirror.rows import issue_rows
 from bot.mirror.webhooks.relations import issue_name, repository_of
 from store.engine.transaction import Row, Tx
-from store.mirror import dependency_cycles, relations
-from store.mirror import mirror_rows as stored
+from store.mirror import dependency_cycles, mirror_rows, relations
 from store.mirror.relations import Kind
 
 
 async def issue(tx: Tx, keys: Keys, r: Reading) -> None:
     """GitHub leads on from where an issue was to where it went, and answers for that."""
     number = r.arguments["number"]
-    row = rows.issue(*r.here, r.data, read_at=r.read_at)
-    known = await stored.issue(tx, *r.here, number)
+    row = issue_rows.issue(*r.here, r.data, read_at=r.read_at)
+    known = await mirror_rows.issue(tx, *r.here, number)
     same = row.row["number"] == number if known is None else known["id"] == row.row["id"]
     if same:
         await put(tx, keys, r, [row])
@@ -37,7 +36,7 @@ async def _carry(tx: Tx, keys: Keys, r: Reading, known: Row) -> None:
 
 
 async def _moved(tx: Tx, known: Row, new: Json) -> Transfer | None:
-    there = await stored.repository(tx, known["installation_id"], repository_of(new))
+    there = await mirror_rows.repository(tx, known["installation_id"], repository_of(new))
     if there is None:
         return None
     return Transfer(
@@ -52,7 +51,7 @@ async def _moved(tx: Tx, known: Row, new: Json) -> Transfer | None:
 
 
 async def issues(tx: Tx, keys: Keys, r: Reading) -> None:
-    await put(tx, keys, r, made(r, lambda each: rows.issue(*r.here, each, read_at=r.read_at)))
+    await put(tx, keys, r, made(r, lambda each: issue_rows.issue(*r.here, each, read_at=r.read_at)))
     for each in r.listed:
         await _without_relations(tx, r.installation_id, each)
 
@@ -70,13 +69,13 @@ async def _without_relations(tx: Tx, installation_id: int, issue: Json) -> None:
 
 
 def comment(r: Reading) -> list[Mirrored]:
-    return [rows.comment(*r.here, r.arguments["number"], r.data, read_at=r.read_at)]
+    return [issue_rows.comment(*r.here, r.arguments["number"], r.data, read_at=r.read_at)]
 
 
 def comments(r: Reading) -> list[Mirrored]:
     """Of the whole repository: each says by an address which issue it is on."""
     return made(
-        r, lambda each: rows.comment(*r.here, on(each, "issue_url"), each, read_at=r.read_at)
+        r, lambda each: issue_rows.comment(*r.here, on(each, "issue_url"), each, read_at=r.read_at)
     )
 
 
@@ -91,14 +90,14 @@ def last_number(url: Json) -> int | None:
 
 
 async def milestones(tx: Tx, keys: Keys, r: Reading) -> None:
-    found = made(r, lambda each: rows.milestone(*r.here, each, read_at=r.read_at))
+    found = made(r, lambda each: issue_rows.milestone(*r.here, each, read_at=r.read_at))
     await put(tx, keys, r, found)
     for row in await _missing(tx, "milestones", r, found):
         await _queue_all(tx, await silent_changes.carriers_of_milestone(tx, row), r)
 
 
 async def labels(tx: Tx, keys: Keys, r: Reading) -> None:
-    found = made(r, lambda each: rows.label(*r.here, each, read_at=r.read_at))
+    found = made(r, lambda each: issue_rows.label(*r.here, each, read_at=r.read_at))
     await put(tx, keys, r, found)
     for row in await _missing(tx, "labels", r, found):
         await _queue_all(tx, await silent_changes.carriers_of_label(tx, row), r)
@@ -109,8 +108,10 @@ async def _missing(tx: Tx, table: str, r: Reading, found: list[Mirrored]) -> lis
     if not r.complete(found):
         return []
     there = {each.row["id"] for each in found}
-    lacking = [row for row in await stored.present(tx, table, *r.here) if row["id"] not in there]
-    return [row for row in lacking if await stored.hide(tx, table, row, r.read_at)]
+    lacking = [
+        row for row in await mirror_rows.present(tx, table, *r.here) if row["id"] not in there
+    ]
+    return [row for row in lacking if await mirror_rows.hide(tx, table, row, r.read_at)]
 
 
 async def _queue_all(tx: Tx, wanted: list[reads.Read], r: Reading) -> None:
@@ -145,7 +146,7 @@ async def _replace(
 
 async def _this(tx: Tx, r: Reading) -> Row | None:
     """The issue whose relations were asked for; it may come later than what hangs on it."""
-    found = await stored.issue(tx, *r.here, r.arguments["number"])
+    found = await mirror_rows.issue(tx, *r.here, r.arguments["number"])
     if found is None and r.arguments.get("issue_id"):
         return {"id": r.arguments["issue_id"], "state": ""}
     return found

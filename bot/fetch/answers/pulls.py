@@ -8,21 +8,19 @@ from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at
 from bot.identity.keyring import Keys
 from bot.mirror import reads
-from bot.mirror.rows import checks
-from bot.mirror.rows import pulls as rows
+from bot.mirror.rows import check_rows, pull_rows
 from bot.tasks import path_overlap
 from bot.times import SECOND
 from store.engine.transaction import Row, Tx
-from store.mirror import mirror_rows as stored
-from store.mirror import pulls
+from store.mirror import mirror_rows, pulls
 
 
 def pull_request(r: Reading) -> list[Mirrored]:
-    return [rows.pull_request(*r.here, r.data, read_at=r.read_at)]
+    return [pull_rows.pull_request(*r.here, r.data, read_at=r.read_at)]
 
 
 def pull_requests(r: Reading) -> list[Mirrored]:
-    return made(r, lambda each: rows.pull_request(*r.here, each, read_at=r.read_at))
+    return made(r, lambda each: pull_rows.pull_request(*r.here, each, read_at=r.read_at))
 
 
 async def reviews(tx: Tx, keys: Keys, r: Reading) -> None:
@@ -30,10 +28,10 @@ async def reviews(tx: Tx, keys: Keys, r: Reading) -> None:
     number, unsure = r.arguments["number"], False
     found = []
     for each in [each for each in r.listed if payloads.maybe_number(at(each, "id")) is not None]:
-        row = rows.review(*r.here, number, each, read_at=r.read_at).row
+        row = pull_rows.review(*r.here, number, each, read_at=r.read_at).row
         known = await pulls.review(tx, r.installation_id, row["id"])
         if known is not None and known["updated_at"] > row["updated_at"]:
-            content = rows.review(
+            content = pull_rows.review(
                 *r.here, number, each, read_at=r.read_at, known_at=known["updated_at"]
             )
             row = content.row
@@ -48,7 +46,7 @@ async def reviews(tx: Tx, keys: Keys, r: Reading) -> None:
 def review_comments(r: Reading) -> list[Mirrored]:
     return made(
         r,
-        lambda each: rows.review_comment(
+        lambda each: pull_rows.review_comment(
             *r.here, on(each, "pull_request_url"), each, read_at=r.read_at
         ),
     )
@@ -56,7 +54,7 @@ def review_comments(r: Reading) -> list[Mirrored]:
 
 async def files(tx: Tx, _: Keys, r: Reading) -> None:
     number = r.arguments["number"]
-    pull = await stored.pull_request(tx, *r.here, number)
+    pull = await mirror_rows.pull_request(tx, *r.here, number)
     if pull is None:
         return
     installation_id, repository_id = r.here
@@ -86,12 +84,12 @@ def _file(value: Json) -> Row:
 
 
 def check_runs(r: Reading) -> list[Mirrored]:
-    return made(r, lambda each: checks.check_run(*r.here, each, read_at=r.read_at))
+    return made(r, lambda each: check_rows.check_run(*r.here, each, read_at=r.read_at))
 
 
 def workflow_run(r: Reading) -> list[Mirrored]:
-    return [checks.workflow_run(*r.here, r.data, read_at=r.read_at)]
+    return [check_rows.workflow_run(*r.here, r.data, read_at=r.read_at)]
 
 
 def workflow_jobs(r: Reading) -> list[Mirrored]:
-    return made(r, lambda each: checks.workflow_job(*r.here, each, read_at=r.read_at))
+    return made(r, lambda each: check_rows.workflow_job(*r.here, each, read_at=r.read_at))

@@ -4,36 +4,35 @@ from bot.fetch.answers.answer import Reading, made, put
 from bot.github import payloads
 from bot.github.payloads import Mirrored, at
 from bot.identity.keyring import Keys
-from bot.mirror.rows import installations
+from bot.mirror.rows import installation_rows
 from store.engine.transaction import Tx
 from store.fetch import backfills
 from store.inbox import commands
-from store.mirror import branches, permissions
-from store.mirror import mirror_rows as stored
+from store.mirror import branches, mirror_rows, permissions
 
 BRANCH = "refs/heads/"
 ROLES = ("admin", "maintain", "write", "triage", "read")
 
 
 def installation(r: Reading) -> list[Mirrored]:
-    return [installations.installation(r.data, read_at=r.read_at)]
+    return [installation_rows.installation(r.data, read_at=r.read_at)]
 
 
 def repository(r: Reading) -> list[Mirrored]:
-    return [installations.repository(r.installation_id, r.data, read_at=r.read_at)]
+    return [installation_rows.repository(r.installation_id, r.data, read_at=r.read_at)]
 
 
 async def installation_repositories(tx: Tx, keys: Keys, r: Reading) -> None:
     found = made(
-        r, lambda each: installations.repository(r.installation_id, each, read_at=r.read_at)
+        r, lambda each: installation_rows.repository(r.installation_id, each, read_at=r.read_at)
     )
     await put(tx, keys, r, found)
     if not r.complete(found):
         return
     there = {each.row["id"] for each in found}
-    for repository_id in await stored.repository_ids(tx, r.installation_id):
+    for repository_id in await mirror_rows.repository_ids(tx, r.installation_id):
         on = int(repository_id in there)
-        await stored.select_repository(tx, r.installation_id, repository_id, on)
+        await mirror_rows.select_repository(tx, r.installation_id, repository_id, on)
         if not on:
             await backfills.forget(tx, r.installation_id, repository_id)
 

@@ -16,10 +16,10 @@ from bot.mirror import issue_effects, reads
 from bot.repository import repository_settings, settings_file
 from bot.repository.repository_settings import DEFAULTS, RepositorySettings
 from bot.repository.settings_file import Unreadable
-from bot.tasks import labels
+from bot.tasks import task_labels
 from store.engine.transaction import Row, Tx
 from store.fetch import pending_reads
-from store.mirror import repository_settings as stored
+from store.mirror import settings_files
 from store.outbox import writes
 from store.tables.mirror import RepositorySettingsRow
 
@@ -34,7 +34,7 @@ FOLDER = "folder"
 async def settings(tx: Tx, _: Keys, r: Reading) -> None:
     if not isinstance(r.data, list):
         payloads.name(at(r.data, "type"), "the kind of what is at the path")
-    row = await stored.get(tx, *r.here) or _none(*r.here)
+    row = await settings_files.get(tx, *r.here) or _none(*r.here)
     before = now = repository_settings.loaded(row["settings"])
     if row["read_at"] <= r.read_at:  # otherwise something newer was read meanwhile
         now = await _settled(tx, r, {**row, "read_at": r.read_at}, before)
@@ -60,7 +60,7 @@ async def _settled(
         "problem": None,
         "problem_sha": None,
     }
-    await stored.put(tx, right)
+    await settings_files.put(tx, right)
     await _unsay(tx, *r.here)
     return found
 
@@ -91,7 +91,7 @@ async def _tell(tx: Tx, r: Reading, row: RepositorySettingsRow, sha: str, why: U
     """Say once for each content what is wrong with it."""
     told = row["problem_sha"] == sha
     problem = "\n".join(why.problems)
-    await stored.put(tx, {**row, "problem": problem, "problem_sha": sha})
+    await settings_files.put(tx, {**row, "problem": problem, "problem_sha": sha})
     if told:
         return
     log.warning("repository settings not taken", repository=r.here[1], problems=why.problems)
@@ -121,7 +121,7 @@ async def absent(tx: Tx, installation_id: int, arguments: Row) -> None:
     """There is no such file (any more): the defaults are in force."""
     here = (installation_id, arguments["repository_id"])
     before = await repository_settings.of(tx, *here)
-    await stored.forget(tx, *here)
+    await settings_files.forget(tx, *here)
     await _unsay(tx, *here)
     await _relabel(tx, arguments, installation_id, before, DEFAULTS)
 
@@ -139,9 +139,9 @@ async def _relabel(
     if after is None:
         return
     repository_id = arguments["repository_id"]
-    rows = await stored.open_issues(tx, installation_id, repository_id, after, BATCH)
+    rows = await settings_files.open_issues(tx, installation_id, repository_id, after, BATCH)
     for row in rows:
-        if labels.carries(json.loads(row["labels"]), now.task_label):
+        if task_labels.carries(json.loads(row["labels"]), now.task_label):
             await issue_effects.update_task(tx, row, row)
     if len(rows) == BATCH:
         # Of its own subject, so that a push does not make it begin anew.

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bot.github.payloads import at
 from bot.mirror.changes import Changes
-from bot.mirror.rows import installations as installation_rows
+from bot.mirror.rows import installation_rows
 from bot.mirror.webhooks import (
     boards,
     checks,

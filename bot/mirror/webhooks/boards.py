@@ -4,13 +4,13 @@ from bot.github import payloads
 from bot.github.payloads import Json, at
 from bot.mirror import reads
 from bot.mirror.changes import Changes
-from bot.mirror.rows import boards as rows
+from bot.mirror.rows import board_rows
 from bot.mirror.webhooks.event import Event
 
 
 def projects_v2(event: Event) -> Changes:
     value = at(event.payload, "projects_v2")
-    project = rows.project(event.installation_id, value, deleted=event.deleted)
+    project = board_rows.project(event.installation_id, value, deleted=event.deleted)
     if event.deleted:
         return Changes((project,))
     fields = reads.board_fields(project.row["number"], project.row["id"])
@@ -20,7 +20,7 @@ def projects_v2(event: Event) -> Changes:
 def projects_v2_item(event: Event) -> Changes:
     value = at(event.payload, "projects_v2_item")
     project_node = payloads.text(at(value, "project_node_id"), 100)
-    item = rows.item(
+    item = board_rows.item(
         event.installation_id,
         value,
         project_node,
@@ -30,7 +30,7 @@ def projects_v2_item(event: Event) -> Changes:
     changed = at(event.payload, "changes", "field_value")
     if at(changed, "field_type") != "single_select" or "to" not in changed:
         return Changes((item,))
-    status = rows.value_of(
+    status = board_rows.value_of(
         event.installation_id,
         item.row["id"],
         at(changed, "field_node_id"),

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at
 from bot.mirror.changes import Changes, CommandText
-from bot.mirror.rows import installations, issues
+from bot.mirror.rows import installation_rows, issue_rows
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ def milestone_of(event: Event, value: Json) -> tuple[Mirrored, ...]:
     milestone = at(value, "milestone")
     if not isinstance(milestone, dict):
         return ()
-    return (issues.milestone(*event.here, milestone),)
+    return (issue_rows.milestone(*event.here, milestone),)
 
 
 def named_repositories(event: Event, name: str) -> tuple[Mirrored, ...]:
     """Repositories that the event only names; any other delivery about one has newer content."""
     return tuple(
-        installations.repository(event.installation_id, each)
+        installation_rows.repository(event.installation_id, each)
         for each in as_list(at(event.payload, name))
     )
 

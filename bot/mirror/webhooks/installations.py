@@ -4,7 +4,7 @@ from bot.github import payloads
 from bot.github.payloads import at
 from bot.mirror import reads
 from bot.mirror.changes import Changes, StalePermissions
-from bot.mirror.rows import installations
+from bot.mirror.rows import installation_rows
 from bot.mirror.webhooks.event import Event, as_list, named_repositories
 
 # After these actions the App sees more than before, or may have missed events.
@@ -12,7 +12,7 @@ SEES_MORE = ("created", "unsuspend", "new_permissions_accepted")
 
 
 def installation(event: Event) -> Changes:
-    row = installations.installation(at(event.payload, "installation"), deleted=event.deleted)
+    row = installation_rows.installation(at(event.payload, "installation"), deleted=event.deleted)
     wanted = (reads.ALL_REPOSITORIES,) if event.action in SEES_MORE else ()
     return Changes((row, *named_repositories(event, "repositories")), wanted)
 
@@ -21,7 +21,7 @@ def installation_repositories(event: Event) -> Changes:
     removed = at(event.payload, "repositories_removed")
     added = named_repositories(event, "repositories_added")
     return Changes(
-        (installations.installation(at(event.payload, "installation")), *added),
+        (installation_rows.installation(at(event.payload, "installation")), *added),
         reads=(reads.ALL_REPOSITORIES,),
         selected=(
             *((row.row["id"], 1) for row in added),

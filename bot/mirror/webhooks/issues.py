@@ -4,7 +4,7 @@ from bot.github import payloads
 from bot.github.payloads import at
 from bot.mirror import reads
 from bot.mirror.changes import Changes, Transfer
-from bot.mirror.rows import issues as rows
+from bot.mirror.rows import issue_rows
 from bot.mirror.webhooks.event import Event, command_texts, milestone_of
 
 
@@ -12,7 +12,7 @@ def issues(event: Event) -> Changes:
     issue = at(event.payload, "issue")
     # The new repository sends its own event about a transferred issue.
     gone = event.deleted or event.action == "transferred"
-    row = rows.issue(*event.here, issue, deleted=gone)
+    row = issue_rows.issue(*event.here, issue, deleted=gone)
     before = at(event.payload, "changes", "body", "from")
     earlier = ({**row.row, "body": payloads.text(before)},) if before else ()
     transfers = _transfer(event) if event.action == "transferred" else ()
@@ -41,8 +41,8 @@ def issue_comment(event: Event) -> Changes:
     on = payloads.number(at(issue, "number"), "issue.number")
     return Changes(
         (
-            rows.issue(*event.here, issue),
-            rows.comment(*event.here, on, comment, deleted=event.deleted),
+            issue_rows.issue(*event.here, issue),
+            issue_rows.comment(*event.here, on, comment, deleted=event.deleted),
             *milestone_of(event, issue),
         ),
         texts=command_texts(event, "comment", comment, on, actions=("created", "edited")),
@@ -50,10 +50,10 @@ def issue_comment(event: Event) -> Changes:
 
 
 def label(event: Event) -> Changes:
-    row = rows.label(*event.here, at(event.payload, "label"), deleted=event.deleted)
+    row = issue_rows.label(*event.here, at(event.payload, "label"), deleted=event.deleted)
     return Changes((row,), reads=(reads.repository("labels", event.repository_id),))
 
 
 def milestone(event: Event) -> Changes:
     value = at(event.payload, "milestone")
-    return Changes((rows.milestone(*event.here, value, deleted=event.deleted),))
+    return Changes((issue_rows.milestone(*event.here, value, deleted=event.deleted),))

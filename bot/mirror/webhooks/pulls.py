@@ -3,20 +3,20 @@
 from bot.github import payloads
 from bot.github.payloads import at
 from bot.mirror.changes import Changes
-from bot.mirror.rows import pulls as rows
+from bot.mirror.rows import pull_rows
 from bot.mirror.webhooks.event import Event, command_texts, milestone_of
 
 
 def pull_request(event: Event) -> Changes:
     value = at(event.payload, "pull_request")
-    return Changes((rows.pull_request(*event.here, value), *milestone_of(event, value)))
+    return Changes((pull_rows.pull_request(*event.here, value), *milestone_of(event, value)))
 
 
 def pull_request_review(event: Event) -> Changes:
     review, pull = at(event.payload, "review"), at(event.payload, "pull_request")
     on = payloads.number(at(pull, "number"), "pull_request.number")
     return Changes(
-        (rows.pull_request(*event.here, pull), rows.review(*event.here, on, review)),
+        (pull_rows.pull_request(*event.here, pull), pull_rows.review(*event.here, on, review)),
         texts=command_texts(event, "review", review, on, actions=("submitted", "edited")),
     )
 
@@ -26,8 +26,8 @@ def pull_request_review_comment(event: Event) -> Changes:
     on = payloads.number(at(pull, "number"), "pull_request.number")
     return Changes(
         (
-            rows.pull_request(*event.here, pull),
-            rows.review_comment(*event.here, on, comment, deleted=event.deleted),
+            pull_rows.pull_request(*event.here, pull),
+            pull_rows.review_comment(*event.here, on, comment, deleted=event.deleted),
         ),
         texts=command_texts(event, "review_comment", comment, on, actions=("created", "edited")),
     )
@@ -35,7 +35,7 @@ def pull_request_review_comment(event: Event) -> Changes:
 
 def pull_request_review_thread(event: Event) -> Changes:
     pull = at(event.payload, "pull_request")
-    thread = rows.review_thread(
+    thread = pull_rows.review_thread(
         *event.here,
         pull,
         at(event.payload, "thread"),
@@ -43,4 +43,4 @@ def pull_request_review_thread(event: Event) -> Changes:
         when=at(event.payload, "updated_at"),
         received_at=event.received_at,
     )
-    return Changes((rows.pull_request(*event.here, pull), thread))
+    return Changes((pull_rows.pull_request(*event.here, pull), thread))

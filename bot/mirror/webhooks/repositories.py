@@ -4,7 +4,7 @@ from bot.github import payloads
 from bot.github.payloads import at
 from bot.mirror import reads
 from bot.mirror.changes import Branch, Changes
-from bot.mirror.rows import installations
+from bot.mirror.rows import installation_rows
 from bot.mirror.webhooks.event import Event, as_list
 from bot.repository.settings_file import PATH
 
@@ -16,7 +16,7 @@ def repository(event: Event) -> Changes:
     # `changes_of` takes the row from every event, so a rename needs nothing more.
     if event.deleted:
         value = at(event.payload, "repository")
-        return Changes((installations.repository(event.installation_id, value, deleted=True),))
+        return Changes((installation_rows.repository(event.installation_id, value, deleted=True),))
     if event.action == "transferred":
         return Changes(reads=(reads.ALL_REPOSITORIES,))
     return Changes()

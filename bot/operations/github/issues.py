@@ -20,8 +20,7 @@ from bot.operations.github.targets import on_issue, thread_of
 from bot.operations.github.writing import Queued, Write, Writes, nothing_to_change, queue, write
 from bot.operations.tasks.access import is_holder, visible_repository
 from bot.repository import repository_settings
-from bot.tasks import labels as task_labels
-from bot.tasks import lifecycle
+from bot.tasks import lifecycle, task_labels
 from store.engine import ids
 from store.engine.transaction import Row
 from store.mirror import mirror_rows

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from bot.agents import presence
 from bot.errors import Refused
-from bot.github import limits, rate_limits
+from bot.github import rate_limit_store, rate_limits
 from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.waitable import Waitable
 from bot.operations.github.writing import Write, write_view
@@ -32,7 +32,7 @@ async def get_write(ctx: Context, write_id: WriteId) -> Write:
     ahead = await writes.ahead(ctx.tx, ctx.installation_id, row["seq"]) if live else 0
     expected = None
     if live:
-        state = await limits.of(ctx.tx, ctx.installation_id)
+        state = await rate_limit_store.of(ctx.tx, ctx.installation_id)
         soonest = rate_limits.expected_at(state, fairness.cost(row), ahead, ctx.now)
         expected = stamp(max(row["not_before"], soonest))
     return write_view(row, ahead=ahead, expected_at=expected)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from bot.agents import presence
 from bot.errors import Refused
-from bot.github import limits, rate_limits
+from bot.github import rate_limit_store, rate_limits
 from bot.kernel.operation import Answer, Context
 from bot.operations.tasks.access import on_hold_error
 from bot.outbox import fairness
@@ -96,7 +96,7 @@ async def queue(
         lane=lane,
     )
     cost = fairness.cost_of(kind, lane)
-    at = rate_limits.expected_at(await limits.of(*here), cost, ahead, ctx.now)
+    at = rate_limits.expected_at(await rate_limit_store.of(*here), cost, ahead, ctx.now)
     return Queued(
         write_id=write_id,
         kind=kind,

@@ -17,7 +17,7 @@ from bot.operations.github.writing import Queued, nothing_to_change, queue
 from bot.operations.tasks.access import on_hold_error, visible_task
 from bot.operations.tasks.status import close_issue
 from bot.operations.tasks.views import OneTask, task_view
-from bot.tasks import labels, lifecycle
+from bot.tasks import lifecycle, task_labels
 from bot.tasks.capabilities import Capability, lacking
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.states import OPEN
@@ -189,7 +189,7 @@ async def _relabel(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[
         return []
     now = json.loads(issue["labels"])
     known = await label_names.labels(*here, row["repository_id"])
-    if (wanted := labels.agreeing(now, fields, known.values())) == now:
+    if (wanted := task_labels.agreeing(now, fields, known.values())) == now:
         return []
     target = on_issue(where, issue["number"])
     waiting = await writes.waiting(*here, target, UPDATE)

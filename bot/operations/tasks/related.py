@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from bot.kernel.operation import Context
 from bot.tasks import merge_readiness
 from store.engine.transaction import Row
-from store.mirror import boards, mirror_rows, pulls, relations
+from store.mirror import mirror_rows, projects, pulls, relations
 from store.mirror.pulls import NamingPull
 from store.mirror.relations import Neighbour
 from store.tasks.tasks import FullTask
@@ -59,7 +59,7 @@ class Around(BaseModel):
     sub_issues: list[IssueRef] = []
     blocked_by: list[IssueRef] = []
     pull_requests: list[PullRequest] = []
-    boards: list[BoardPlace] = []
+    projects: list[BoardPlace] = []
 
 
 async def surroundings(ctx: Context, task: FullTask, issue: Row | None) -> Around:
@@ -83,7 +83,7 @@ async def surroundings(ctx: Context, task: FullTask, issue: Row | None) -> Aroun
                 field=row["field"],
                 status=row["status"] or None,
             )
-            for row in await boards.of_content(ctx.tx, i, issue["node_id"])
+            for row in await projects.of_content(ctx.tx, i, issue["node_id"])
         ],
     )
 
