@@ -59,8 +59,8 @@ async def save(ctx: Context, task_id: str, state: Any) -> None:
     if len(content) > LARGEST:
         raise Refused(
             "too_large",
-            f"`checkpoint` has {len(content)} bytes, and {LARGEST} are taken: keep what is large "
-            "in a branch or a context, and here where it is.",
+            f"`checkpoint` has {len(content)} bytes; at most {LARGEST} are allowed. Store large "
+            "data in a branch or a context, and its place in the checkpoint.",
             size=len(content),
             largest=LARGEST,
         )

@@ -50,19 +50,19 @@ async def _stays_below(ctx: Context, parent_id: str, above: str | None, bound: s
 def _placement_error(row: Row, bound: str | None) -> Refused:
     me, above = row["id"], row["parent_id"]
     if above is None:
-        return Refused("forbidden", f"Only {me} itself and tech-leads give it a parent.")
+        return Refused("forbidden", f"Only {me} itself and tech-leads may set its `parent_id`.")
     if bound == above:
-        who = f"{above}: {above}, those above that, and tech-leads change its `parent_id`"
+        who = f"{above}. {above}, agents above that, and tech-leads may change its `parent_id`"
     elif bound is None:
-        who = f"{above}, which has left: {me} itself and tech-leads change its `parent_id`"
+        who = f"{above}, which has left. {me} itself and tech-leads may change its `parent_id`"
     else:
         who = (
-            f"{above}, which has left, and {bound}: {me} itself may name {bound} or who is below "
-            f"it; {bound}, those above that, and tech-leads change its `parent_id` as they like"
+            f"{above}, which has left, and below {bound}. {me} itself may choose {bound} or an "
+            f"agent below it. {bound}, agents above that, and tech-leads may choose any parent"
         )
     return Refused(
         "forbidden",
-        f"{me} is below {who}, by update_agent. Leave it out and it stays; nothing was changed.",
+        f"{me} is below {who}. Leave `parent_id` out to keep the parent. Nothing was changed.",
         parent_id=above,
     )
 
@@ -79,8 +79,8 @@ async def check_depth(ctx: Context, agent_id: str, parent_id: str) -> None:
         also = f" and {agent_id} {below} levels below it" if below else ""
         raise Refused(
             "invalid_arguments",
-            f"`parent_id`: {parent_id} has {above - 1} agents above it{also}: the lowest would "
-            f"have {above + below} above it, and {DEEPEST} are the most.",
+            f"`parent_id`: {parent_id} has {above - 1} agents above it{also}. The lowest would "
+            f"have {above + below} above it; at most {DEEPEST} are allowed.",
         )
 
 
@@ -91,9 +91,9 @@ async def _lock_above(ctx: Context, agent_id: str, parent_id: str) -> int:
         if above == agent_id:
             raise Refused(
                 "invalid_arguments",
-                f"`parent_id`: {parent_id} is {agent_id} itself."
+                f"`parent_id`: {agent_id} cannot be its own parent."
                 if parent_id == agent_id
-                else f"`parent_id`: {parent_id} is below {agent_id}, and cannot be above it too.",
+                else f"`parent_id`: {parent_id} is below {agent_id} and cannot be its parent.",
             )
         n += 1
         found = await agents.locked(ctx.tx, ctx.installation_id, [above])
@@ -125,8 +125,8 @@ async def subtree(ctx: Context, agent_id: str) -> list[str]:
         if len(found) > MOST_AGENTS:
             raise Refused(
                 "too_large",
-                f"More than {MOST_AGENTS} agents are {agent_id} or below it: take its children "
-                f"one after the other; list_agents with parent={agent_id} shows them.",
+                f"{agent_id} and the agents below it are more than {MOST_AGENTS}. Call this for "
+                f"each child; list_agents with `parent` {agent_id} shows them.",
                 most=MOST_AGENTS,
             )
     return sorted(found)
@@ -168,8 +168,8 @@ async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:
     if len(task_ids) > MOST_TASKS:
         raise Refused(
             "too_large",
-            f"They hold more than {MOST_TASKS} tasks: take the children one after the other, or "
-            "release some tasks before.",
+            f"These agents hold more than {MOST_TASKS} tasks. Call this for each child, or release "
+            "some tasks first.",
             most=MOST_TASKS,
         )
     freed = []

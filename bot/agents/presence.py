@@ -33,9 +33,7 @@ async def check_presence(tx: Tx, actor: Actor, presence: Presence) -> None:
 def check_at_work(row: Row | None) -> Row:
     """The agent. Raise Refused as `check_may_work` does."""
     if row is None:
-        raise Refused(
-            "not_registered", "Call register_agent first: nobody knows yet what you can do."
-        )
+        raise Refused("not_registered", "Call register_agent first.")
     _check_present(row, "at_work")
     return row
 

@@ -138,8 +138,7 @@ async def known_agent(ctx: Context, agent_id: str) -> AgentRow:
     if row is None:
         raise Refused(
             "unknown_agent",
-            f"No agent {agent_id!r} has registered in this installation. list_agents shows those "
-            "that have.",
+            f"No agent {agent_id!r} is registered in this installation. list_agents shows all.",
         )
     return row
 
@@ -164,13 +163,14 @@ async def register_agent(
     if agent_id != ctx.actor.name:
         raise Refused(
             "forbidden",
-            f"This token is {ctx.actor.name}'s: register as {ctx.actor.name}, not as {agent_id}.",
+            f"This token belongs to {ctx.actor.name}. Pass `agent_id` {ctx.actor.name}, not "
+            f"{agent_id}.",
         )
     if why := NO_AGENTS.get(agent_id):
         raise Refused(
             "invalid_arguments",
-            f"`agent_id`: {agent_id!r} is no agent's id, since {why}. Ask whoever runs Hubbub for "
-            "a token with another.",
+            f"`agent_id`: {agent_id!r} cannot be an agent's id, because {why}. Ask the operator of "
+            "Hubbub for a token with another id.",
         )
     here = {"installation_id": ctx.installation_id, "id": agent_id}
     times = {"registered_at": ctx.now, "last_active_at": ctx.now}
@@ -229,7 +229,10 @@ async def update_agent(
         own = health is not None or checkpoint is not None
         _check_may_change(ctx, which, own=own, only_parent=parent_id is not None and not columns)
     if task is not None and checkpoint is None:
-        raise Refused("invalid_arguments", "`task` says what a `checkpoint` is for: give both.")
+        raise Refused(
+            "invalid_arguments",
+            "Pass `checkpoint` with `task`: the checkpoint is stored for that task.",
+        )
     # Before the agent's row is locked: tasks come first.
     if checkpoint is not None:
         await checkpoints.save(ctx, await _held_task_id(ctx, task) if task else "", checkpoint)
@@ -248,13 +251,13 @@ def _check_may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bo
     if own:
         raise Refused(
             "forbidden",
-            f"`health` and `checkpoint` are {agent_id}'s own to tell: nobody else changes them.",
+            f"Only {agent_id} itself can set its `health` and `checkpoint`.",
         )
     if not only_parent and not ctx.actor.may("tech-lead"):
         raise Refused(
             "forbidden",
-            f"Only {agent_id} itself and tech-leads change it, those above it its `parent_id` "
-            f"alone; {ctx.actor.name} has the role {ctx.actor.role}.",
+            f"Only {agent_id} itself and tech-leads may change it. Agents above it may change its "
+            f"`parent_id`. {ctx.actor.name} has the role {ctx.actor.role}.",
         )
 
 
@@ -266,7 +269,7 @@ async def _locked_agent(ctx: Context, agent_id: str) -> AgentRow:
     own = agent_id == ctx.actor.name
     raise Refused(
         "not_registered",
-        "Call register_agent first." if own else f"{agent_id} is not registered now.",
+        "Call register_agent first." if own else f"{agent_id} is not registered.",
     )
 
 
@@ -277,8 +280,8 @@ async def _held_task_id(ctx: Context, ref: str) -> str:
     if row["holder"] != ctx.actor.name or overdue:
         raise Refused(
             "not_holder",
-            f"You do not hold {ref}, and only its holder leaves a checkpoint for it. claim_task "
-            "takes it; without `task` the checkpoint is for yourself.",
+            f"You do not hold {ref}, and only its holder can store a checkpoint for it. Call "
+            "claim_task first, or leave `task` out to store the checkpoint for yourself.",
             holder=None if overdue else row["holder"],
         )
     task_id: str = row["id"]
@@ -317,8 +320,8 @@ async def _checkpoint(ctx: Context, agent_id: str, task: str | None) -> Checkpoi
             return None
         raise Refused(
             "forbidden",
-            f"The checkpoints of {agent_id} are for itself, those above it and tech-leads. "
-            "claim_task hands the last holder's to the next.",
+            f"Only {agent_id} itself, agents above it and tech-leads may read its checkpoints. "
+            "claim_task returns the checkpoint of a task's last holder.",
         )
     task_id = (await visible_task(ctx, task))["id"] if task else ""
     return await checkpoints.checkpoint_of(ctx, agent_id, task_id)
@@ -379,8 +382,8 @@ async def manage_agent(
     if action == "resume" and row["paused_at"] is not None and not hierarchy.may_resume(ctx, row):
         raise Refused(
             "forbidden",
-            f"{row['paused_by']} paused {agent_id}: it is for them, or for a tech-lead, to resume "
-            "it.",
+            f"{row['paused_by']} paused {agent_id}. Only {row['paused_by']} or a tech-lead may "
+            "resume it.",
             paused_by=row["paused_by"],
         )
     changed, released = await hierarchy.manage(
@@ -396,6 +399,6 @@ async def _check_may_manage(ctx: Context, agent_id: str) -> None:
     if not await hierarchy.is_below(ctx, agent_id, ctx.actor.name):
         raise Refused(
             "forbidden",
-            f"{agent_id} is not below {ctx.actor.name}: only itself, agents above it and "
-            "tech-leads pause, resume or unregister it.",
+            f"{agent_id} is not below {ctx.actor.name}. Only {agent_id} itself, agents above it "
+            "and tech-leads may pause, resume or unregister it.",
         )

@@ -46,9 +46,7 @@ async def restore_context(
     ctx: Context,
     context_id: ContextId | None = None,
     version: Number | None = None,
-    snapshot_id: Annotated[
-        ContextId | None, Field(description="restore the versions in this snapshot")
-    ] = None,
+    snapshot_id: Annotated[ContextId | None, Field(description="its versions")] = None,
 ) -> RestoredContexts:
     """Make an old version the newest again, or every version in a snapshot."""
     needs: access.Access = "write"
@@ -61,7 +59,7 @@ async def restore_context(
     else:
         raise Refused(
             "invalid_arguments",
-            "Give `context_id` and `version`, or `snapshot_id`, with `context_id` for one of its.",
+            "Pass `context_id` and `version`, or `snapshot_id`, or `snapshot_id` and `context_id`.",
         )
     await _check_size(ctx, wanted)
     restored = [await _restore(ctx, each, wanted[each], needs) for each in sorted(wanted)]
@@ -77,9 +75,8 @@ async def _check_size(ctx: Context, wanted: dict[str, int]) -> None:
     if size > MOST_RESTORED:
         raise Refused(
             "too_large",
-            f"What would be restored has {size} bytes, and one call restores {MOST_RESTORED}: "
-            "restore them one by one, each by its `context_id` beside `snapshot_id`. Nothing was "
-            "changed.",
+            f"These versions have {size} bytes; one call restores at most {MOST_RESTORED}. Restore "
+            "one context at a time: pass `snapshot_id` and `context_id`. Nothing was changed.",
             size=size,
             largest=MOST_RESTORED,
         )
@@ -114,7 +111,7 @@ async def snapshot_contexts(
 ) -> OneSnapshot:
     """Save which versions these contexts, or a task's, have now, for restore_context."""
     if bool(context_ids) == bool(task):
-        raise Refused("invalid_arguments", "Give `context_ids` or `task`, one of them.")
+        raise Refused("invalid_arguments", "Pass either `context_ids` or `task`.")
     if await snapshots.count(ctx.tx, ctx.installation_id, ctx.actor.name) >= MOST_SNAPSHOTS:
         raise too_many_error("snapshots of yours", MOST_SNAPSHOTS, "Use one of them.")
     rows = await (_contexts_of_task(ctx, task) if task else _contexts_by_id(ctx, context_ids))
@@ -148,6 +145,6 @@ async def _contexts_of_task(ctx: Context, task: str) -> list[FullContext]:
         raise Refused("unknown_context", f"{task} has no context that you may read.")
     if len(readable) > MOST_MEMBERS:
         raise too_many_error(
-            "contexts and more of the task", MOST_MEMBERS, "Name them in context_ids."
+            "contexts and more of the task", MOST_MEMBERS, "Pass some of them as `context_ids`."
         )
     return readable

@@ -182,8 +182,11 @@ async def update_context(
     """
     row = await access.find(ctx, context_id, "write")
     if contents.kind_of(content) != row["kind"]:
-        must = "a text" if row["kind"] == "text" else "JSON that is no text"
-        raise Refused("invalid_arguments", f"`content` must be {must}, as {context_id} was made.")
+        must = "a text" if row["kind"] == "text" else "JSON other than a text"
+        raise Refused(
+            "invalid_arguments",
+            f"`content` must be {must}, as in the first version of {context_id}.",
+        )
     made = contents.sized(content)
     new = await advance(ctx, row, expected_version)
     await versions.keep(ctx, context_id, new["version"], made, note)
@@ -210,8 +213,8 @@ async def _conflict_error(ctx: Context, context_id: str, expected: int) -> Refus
     by = f"by {row['author']} at {at}" if row else "whose row is gone"
     return Refused(
         "version_conflict",
-        f"{context_id} is at version {newest}, {by}, not at {expected}. Read it, bring both "
-        f"together, and update with expected_version {newest}. Nothing was changed.",
+        f"{context_id} is at version {newest}, {by}, not at {expected}. Read it, merge your "
+        f"change, and pass expected_version {newest}. Nothing was changed.",
         version=newest,
         author=row["author"] if row else None,
         at=at,
@@ -250,10 +253,10 @@ async def _grantee(ctx: Context, row: Row, to: str) -> str:
         return f"task:{(await visible_task(ctx, named))['id']}"
     if not sign and await agents.get(ctx.tx, ctx.installation_id, to) is None:
         raise Refused(
-            "unknown_agent", f"No agent {to!r} has registered here; list_agents shows who has."
+            "unknown_agent", f"No agent {to!r} is registered here. list_agents shows all."
         )
     if to == row["owner"]:
-        raise Refused("invalid_arguments", f"{row['id']} is {to}'s: there is nothing to share.")
+        raise Refused("invalid_arguments", f"{to} owns {row['id']} and needs no access.")
     return to
 
 

@@ -158,7 +158,8 @@ async def _check_may_show(ctx: Context, task: FullTask | None) -> None:
     """On the task's card people read it, as if it were written there. Raise Refused."""
     if task is None:
         raise Refused(
-            "invalid_arguments", "`visibility`: issue needs `task`: on whose card shall it stand?"
+            "invalid_arguments",
+            "`visibility` issue needs `task`, on whose card the message appears.",
         )
     await presence.check_may_work(ctx.tx, ctx.actor)
 
@@ -166,15 +167,19 @@ async def _check_may_show(ctx: Context, task: FullTask | None) -> None:
 def _holder(task: FullTask | None) -> str:
     """The agent that holds the task, or has it reserved. Raise Refused."""
     if task is None:
-        raise Refused("invalid_arguments", "`to`: holder needs `task`: whose holder?")
+        raise Refused(
+            "invalid_arguments", "`to` holder needs `task`, whose holder gets the message."
+        )
     who = task["holder"] or task["assigned_to"]
     if who is None:
         raise Refused(
-            "unknown_agent", f"Nobody holds {lifecycle.name(task)}: there is nobody to ask."
+            "unknown_agent",
+            f"Nobody holds {lifecycle.name(task)}. Send the message to an agent or a role.",
         )
     if who.startswith("@"):
         raise Refused(
-            "unknown_agent", f"A person, {who}, holds {lifecycle.name(task)}: comment on its issue."
+            "unknown_agent",
+            f"A person, {who}, holds {lifecycle.name(task)}. Comment on its issue instead.",
         )
     return str(who)
 
@@ -183,7 +188,7 @@ async def _thread(ctx: Context, reply_to: str) -> str:
     """The thread of a message, for those who took part in it. Raise Refused."""
     before = await messages.get(ctx.tx, ctx.installation_id, reply_to)
     if before is None or not await _took_part(ctx, before["thread_id"]):
-        raise _unknown_error(f"There is no message {reply_to!r} that you sent or got, to reply to.")
+        raise _unknown_error(f"`reply_to`: you sent or got no message {reply_to!r}.")
     return str(before["thread_id"])
 
 
@@ -219,7 +224,7 @@ async def resend_message(ctx: Context, message_id: MessageId) -> Sent:
     dead = await dead_letters.of(ctx.tx, ctx.installation_id, message_id)
     if ctx.actor.name != row["sender"] and not ctx.actor.may("tech-lead"):
         if not await mailbox.mine(ctx.tx, ctx.installation_id, ctx.actor.name, [message_id]):
-            raise _unknown_error(f"There is no message {message_id!r} that you sent or got.")
+            raise _unknown_error(f"You sent or got no message {message_id!r}.")
         dead = [each for each in dead if each == ctx.actor.name]
     if not dead:
         return _sent_answer(row, [])
@@ -287,7 +292,7 @@ async def _list_page(
     end: str | None = None
     if thread_id is not None:
         if not await _took_part(ctx, thread_id):
-            raise _unknown_error(f"There is no thread {thread_id!r} that you took part in.")
+            raise _unknown_error(f"You took part in no thread {thread_id!r}.")
         rows = await messages.thread(ctx.tx, ctx.installation_id, thread_id, before, limit + 1)
     elif state == "sent":
         rows = await messages.sent(*me, before, limit + 1)
@@ -368,7 +373,7 @@ async def mark_message_read(
     if unknown:
         raise Refused(
             "unknown_message",
-            f"There is no message {unknown[0]!r} in your inbox. None was marked.",
+            f"You got no message {unknown[0]!r}. Nothing was marked.",
             unknown=unknown,
         )
     new = [each for each in wanted if receipts[each]["state"] not in ("read", "deleted")]
@@ -386,7 +391,7 @@ async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
     row = await messages.get(ctx.tx, ctx.installation_id, message_id, lock=True)
     if row is None or row["sender"] != ctx.actor.name:
         if not await mailbox.drop(ctx.tx, ctx.installation_id, ctx.actor.name, message_id):
-            raise _unknown_error(f"There is no message {message_id!r} that you sent or got.")
+            raise _unknown_error(f"You sent or got no message {message_id!r}.")
         await delivery.left(ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name)
         return Deleted(message_id=message_id, read_by=[])
     if row["deleted_at"] is None:

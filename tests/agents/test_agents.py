@@ -94,7 +94,7 @@ async def test_no_agent_has_an_id_that_messages_take_for_others(town: Town) -> N
         agent = Agent(town.dispatcher, Actor(town.installation.id, name, "tech-lead"))
         refused = await agent.refused("register_agent", agent_id=name, name=name)
         assert refused.code == "invalid_arguments"
-        assert f"{name!r} is no agent's id" in refused.message
+        assert f"{name!r} cannot be an agent's id" in refused.message
     for name in ("every", "holders", "role", "capability"):
         agent = await town.agent(name)
         sent = await agent.call("send_message", to=name, body="x")
@@ -199,7 +199,7 @@ async def test_a_parent_that_is_unknown_or_oneself_is_refused(town: Town) -> Non
     own = await agent.refused("register_agent", agent_id="scout", name="scout", parent_id="scout")
     assert (own.code, own.message) == (
         "invalid_arguments",
-        "`parent_id`: scout is scout itself.",
+        "`parent_id`: scout cannot be its own parent.",
     )
     stranger = Agent(town.dispatcher, Actor(town.installation.id, "new", "developer"))
     given = {"agent_id": "new", "name": "new", "parent_id": "new"}
@@ -333,7 +333,7 @@ async def test_two_that_join_lines_at_once_make_none_too_deep(town: Town) -> Non
         )
         (refused,) = [each for each in outcomes if isinstance(each, BaseException)]
         assert isinstance(refused, Refused)
-        assert f"and {DEEPEST} are the most" in refused.message
+        assert f"at most {DEEPEST} are allowed" in refused.message
 
 
 async def test_a_child_whose_parent_left_comes_back_under_another(town: Town) -> None:
@@ -364,7 +364,7 @@ async def test_a_child_whose_parent_left_stays_below_those_who_are_there(town: T
     for parent in ("other", ""):
         refused = await low.refused("update_agent", parent_id=parent)
         assert (refused.code, refused.details) == ("forbidden", {"parent_id": "middle"})
-        assert "top or who is below it" in refused.message
+        assert "top or an agent below it" in refused.message
     assert (await other.refused("update_agent", agent_id="low", parent_id="next")).code == (
         "forbidden"
     )
@@ -787,7 +787,7 @@ async def test_more_than_can_be_stopped_at_once_are_refused_and_none_is(town: To
     given = {"agent_id": "top", "action": "pause", "with_children": True}
     await town.store.write(lambda tx: tx.many(statement, many[-1:]))
     refused = await top.refused("manage_agent", **given)
-    assert (refused.code, "list_agents with parent=top" in refused.message) == ("too_large", True)
+    assert (refused.code, "list_agents with `parent` top" in refused.message) == ("too_large", True)
     assert (await top.call("get_agent", agent_id="top"))["agent"]["holds"] == [
         lease["task"]["task"]
     ]

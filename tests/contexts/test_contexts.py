@@ -530,7 +530,7 @@ async def test_one_call_restores_no_more_than_others_can_wait_for(
     refused = await ada.refused("restore_context", **whole)
     assert refused.code == "too_large"
     assert refused.details == {"size": n * LARGEST, "largest": MOST_RESTORED}
-    assert "one by one" in refused.message
+    assert "Restore one context at a time" in refused.message
     q = "SELECT COUNT(*) AS n FROM context_versions WHERE installation_id = :i"
     assert await rows(dispatcher, q, i=ada.actor.installation_id) == [{"n": n + (n - 1) * 2 + 1}]
     await ada.call("restore_context", context_id=made[0], **whole)

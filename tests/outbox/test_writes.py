@@ -720,4 +720,4 @@ async def test_whose_write_a_lead_called_back_is_told(town: Town) -> None:
     queued = await agent.call("github_comment_issue", issue=town.name(issue), body="x")
     await lead.call("cancel_write", write_id=queued["write_id"])
     (notice,) = (await agent.call("list_tasks"))["notices"]
-    assert "lead called it back" in notice["message"]
+    assert "lead cancelled it" in notice["message"]

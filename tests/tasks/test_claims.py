@@ -241,7 +241,7 @@ async def test_an_open_pull_request_on_the_same_paths_is_told(town: Town) -> Non
 async def test_what_is_ready_beside_what_one_asks_for_is_told(town: Town) -> None:
     issue, agent = await town.task(), await town.agent("scout")
     refused = await agent.refused("claim_task", label="docs")
-    assert (refused.code, "1 are beside what you ask for" in refused.message) == (
+    assert (refused.code, "1 ready task does not match your filters" in refused.message) == (
         "nothing_ready",
         True,
     )

@@ -19,11 +19,10 @@ async def admit_comment(ctx: Context, where: Row, number: int) -> None:
     if lately >= limits.MOST_AN_HOUR or mine >= limits.MOST_OF_ONE or total >= limits.MOST_COMMENTS:
         raise Refused(
             "too_many_comments",
-            f"#{number} has had {lately} comments of agents in this hour, and {total} in all; "
-            f"{limits.MOST_AN_HOUR} an hour, {limits.MOST_OF_ONE} of them of one agent, and "
-            f"{limits.MOST_COMMENTS} in all are taken. "
-            "Tell your progress with update_task_status: it edits the card. Talk to other agents "
-            "with send_message.",
+            f"#{number} got {lately} comments of agents in the last hour and has {total} in all. "
+            f"At most {limits.MOST_AN_HOUR} an hour are allowed, {limits.MOST_OF_ONE} by one, "
+            f"and {limits.MOST_COMMENTS} in all. Report progress with update_task_status, which "
+            "edits the card. Write to other agents with send_message.",
             in_the_last_hour=lately,
             in_all=total,
         )
@@ -42,8 +41,7 @@ def _loop_error(number: int, between: tuple[str, str]) -> Refused:
     return Refused(
         "loop_stopped",
         f"{first} and {second} have answered each other {limits.EXCHANGES} times on #{number} "
-        "with nobody else in between. Both wait until somebody else writes there; send_message "
-        "reaches the other without GitHub.",
+        "with nobody else in between. Wait until somebody else writes there, or use send_message.",
         between=[first, second],
     )
 

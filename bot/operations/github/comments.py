@@ -39,7 +39,7 @@ async def github_comment_issue(
     task, where, number = await thread_of(ctx, issue, fence)
     target = on_issue(where, number)
     if action in ("create", "edit") and not body.strip():
-        raise Refused("invalid_arguments", f"`body` is needed to {action} a comment.")
+        raise Refused("invalid_arguments", f"Pass `body` to {action} a comment.")
     if action == "create":
         await admit_comment(ctx, where, number)
         arguments = {"number": number, "body": body}
@@ -60,18 +60,23 @@ async def github_comment_issue(
 def _check_action(action: str, comment_id: int | None, reaction: str | None) -> None:
     """Whether it was given what its action takes, and nothing else. Raise Refused."""
     if action in ("edit", "delete", "minimize") and comment_id is None:
-        raise Refused("invalid_arguments", f"`comment_id` is needed to {action} a comment.")
+        raise Refused("invalid_arguments", f"Pass `comment_id` to {action} a comment.")
     if action == "create" and comment_id is not None:
-        raise Refused("invalid_arguments", "A new comment has no `comment_id`: say `action` edit?")
+        raise Refused(
+            "invalid_arguments",
+            "A new comment has no `comment_id`. To change a comment pass `action` edit.",
+        )
     if action != "react" and reaction is not None:
-        raise Refused("invalid_arguments", f"`reaction` is for `action` react, not {action}.")
+        raise Refused(
+            "invalid_arguments", f"Pass `reaction` only with `action` react, not {action}."
+        )
 
 
 async def _reaction_arguments(
     ctx: Context, where: Row, number: int, comment_id: int | None, reaction: str | None
 ) -> dict[str, Any]:
     if reaction is None:
-        raise Refused("invalid_arguments", "`reaction` is needed to react.")
+        raise Refused("invalid_arguments", "Pass `reaction` with `action` react.")
     if comment_id is None:
         return {"source": "issue", "number": number, "content": reaction}
     await _comment(ctx, where, number, comment_id)
@@ -95,6 +100,6 @@ async def _own_comment(
     if origin is None or not (mine or ctx.actor.may("tech-lead")):
         raise Refused(
             "forbidden",
-            f"Comment {row['id']} is not yours: agents change only what they wrote themselves.",
+            f"Comment {row['id']} is not yours. Agents can change only their own comments.",
         )
     return row, origin

@@ -24,7 +24,7 @@ MOST_CONTENT = 2_000_000
 
 def _check_path(path: str) -> str:
     if any(part in ("", ".", "..") or part.casefold() == ".git" for part in path.split("/")):
-        raise ValueError("not a path in the repository")
+        raise ValueError("must be a path in the repository, without empty, . or .. parts or .git")
     return path
 
 
@@ -74,7 +74,7 @@ async def github_commit_files(
     if branch == where["default_branch"]:
         raise Refused(
             "forbidden",
-            f"{branch} is the default branch: commit to a branch and open a pull request.",
+            f"{branch} is the default branch. Commit to another branch and open a pull request.",
         )
     target = on_branch(where, branch)
     arguments = {
@@ -109,18 +109,23 @@ async def _parent_commit(
 def _check_files(files: list[File], delete: list[str]) -> None:
     paths = [each.path for each in files] + delete
     if not paths:
-        raise Refused("invalid_arguments", "Give `files`, or paths to `delete`.")
+        raise Refused("invalid_arguments", "Pass `files` or `delete`.")
     if len(set(paths)) < len(paths):
-        raise Refused("invalid_arguments", "A path is given twice.")
+        raise Refused("invalid_arguments", "A path occurs twice in `files` and `delete`.")
     if sum(len(each.content.encode()) for each in files) > MOST_CONTENT:
-        raise Refused("invalid_arguments", f"At most {MOST_CONTENT} bytes in one commit.")
+        raise Refused(
+            "invalid_arguments", f"`files` are too large: one commit takes {MOST_CONTENT} bytes."
+        )
     for each in files:
         if each.base64 and not _is_base64(each.content):
-            raise Refused("invalid_arguments", f"The content of {each.path} is no base64.")
+            raise Refused(
+                "invalid_arguments",
+                f"`content` of {each.path} is not base64, but `base64` is true.",
+            )
     if any(each.casefold().startswith(".github/workflows/") for each in paths):
         raise Refused(
             "forbidden",
-            "The App may not change workflows (.github/workflows): push that with git.",
+            "The App may not change .github/workflows. Push workflows with git.",
         )
 
 

@@ -11,7 +11,7 @@ from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.arguments import Body, Branch, CommentId, Fence, Logins, PullRef, Sha, Title
 from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_branch, on_issue, pull_of, work_place
-from bot.operations.github.writing import Queued, Write, Writes, queue, write
+from bot.operations.github.writing import Queued, Write, Writes, nothing_to_change, queue, write
 from bot.operations.tasks.access import is_holder
 from bot.repository import repository_settings
 from bot.tasks import lifecycle
@@ -48,7 +48,7 @@ async def github_create_pr(
         body = _closing(body, row["number"])
         await tasks.change(ctx.tx, ctx.installation_id, row["id"], branch=head)
     if head == base:
-        raise Refused("invalid_arguments", f"`head` and `base` are both {head}.")
+        raise Refused("invalid_arguments", f"`head` and `base` are both {head}: pass two branches.")
     known = head == where["default_branch"]
     opened = [] if known else await _open_branch(ctx, where, head, base, title, row)
     arguments = {"head": head, "base": base, "title": title, "body": body, "draft": draft}
@@ -117,7 +117,7 @@ async def github_update_pr(
     if merge is not None:
         changes.append(("merge", number | await _merge_arguments(ctx, where, row, merge, sha)))
     if not changes:
-        raise Refused("invalid_arguments", "Nothing is to be changed: give what shall be.")
+        raise nothing_to_change("title, body, state, draft, reviewers, merge")
     target = on_issue(where, row["number"])
     queued: list[Queued] = [
         await queue(ctx, kind, where, target, args, task) for kind, args in changes
@@ -139,8 +139,8 @@ async def _check_may_close(ctx: Context, where: Row, row: Row) -> FullTask | Non
         return None
     raise Refused(
         "not_holder",
-        f"{held[0]['holder']} holds {lifecycle.name(held[0])}, and works at #{row['number']} for "
-        "it: only they, or a tech-lead, close it. Nothing was changed.",
+        f"{held[0]['holder']} holds {lifecycle.name(held[0])} and works on #{row['number']}. Only "
+        "the holder or a tech-lead may close it. Nothing was changed.",
         holder=held[0]["holder"],
     )
 
@@ -153,11 +153,11 @@ async def _merge_arguments(
     if not settings.agents_may_merge and not ctx.actor.is_person:
         raise Refused(
             "forbidden",
-            f"Agents may not merge in {where['full_name']}. A person merges, or writes "
-            "`agents_may_merge: true` into .github/hubbub.yml.",
+            f"Agents may not merge in {where['full_name']}. Ask a person to merge, or to set "
+            "`agents_may_merge: true` in .github/hubbub.yml.",
         )
     if row["state"] != "open":
-        raise Refused("invalid_arguments", f"#{row['number']} is not open.")
+        raise Refused("invalid_arguments", f"#{row['number']} is not open, so it cannot be merged.")
     by_agent = not ctx.actor.is_person
     return {"sha": sha or row["head_sha"], "merge_method": how, "by_agent": by_agent}
 
@@ -196,12 +196,14 @@ async def github_review_pr(
     target = on_issue(where, row["number"])
     if reply_to is not None:
         if not body.strip() or comments or event != "COMMENT":
-            raise Refused("invalid_arguments", "An answer has a `body` and nothing else.")
+            raise Refused(
+                "invalid_arguments", "With `reply_to` pass `body`, and no `comments` or `event`."
+            )
         await admit_comment(ctx, where, row["number"])
         answered = {"number": row["number"], "comment_id": reply_to, "body": body}
         return await write(ctx, "review_reply", where, target, answered)
     if not (body.strip() or comments or event == "APPROVE"):
-        raise Refused("invalid_arguments", "Give a `body`, or `comments` on lines.")
+        raise Refused("invalid_arguments", "Pass `body`, `comments`, or `event` APPROVE.")
     await admit_comment(ctx, where, row["number"])
     if event != "COMMENT" and _is_ours(row):
         body, event = f"{replies.VERDICTS[event]}\n\n{body}".strip(), "COMMENT"

@@ -83,13 +83,13 @@ def _words(query: str) -> list[str]:
     if not words:
         raise Refused(
             "invalid_arguments",
-            "`query` has no word of three characters or more; shorter ones, and signs between "
-            "words, are not looked for.",
+            "`query` needs a word of three characters or more. Shorter words and punctuation "
+            "are ignored.",
         )
     if len(words) > MOST_WORDS:
         raise Refused(
             "invalid_arguments",
-            f"`query` has {len(words)} words; at most {MOST_WORDS} are looked for.",
+            f"`query` has {len(words)} words; pass at most {MOST_WORDS}.",
         )
     return words
 
@@ -99,7 +99,10 @@ def _position(cursor: str | None) -> int | None:
     if not cursor:
         return None
     if not (place.isascii() and place.isdecimal()) or int(place[:20]) > search_index.LAST:
-        raise Refused("invalid_arguments", "`cursor` is not one that github_search gave.")
+        raise Refused(
+            "invalid_arguments",
+            "`cursor` is wrong: pass next_cursor of a github_search answer, unchanged.",
+        )
     return int(place)
 
 

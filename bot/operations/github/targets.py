@@ -21,7 +21,9 @@ def on_branch(where: Row, branch: str) -> str:
 async def repository_of(ctx: Context, task: FullTask) -> Row:
     where = await mirror_rows.repository_by_id(ctx.tx, ctx.installation_id, task["repository_id"])
     if where is None:
-        raise Refused("unknown_repository", "The task's repository is not within reach any more.")
+        raise Refused(
+            "unknown_repository", "The App no longer has access to the task's repository."
+        )
     return where
 
 
@@ -33,7 +35,7 @@ async def work_place(
         row = await held_task(ctx, task, fence)
         return row, await repository_of(ctx, row)
     if repository is None:
-        raise Refused("invalid_arguments", "Give `task` (with its fence) or `repository`.")
+        raise Refused("invalid_arguments", "Pass `task` with its `fence`, or `repository`.")
     return None, await visible_repository(ctx, repository)
 
 
@@ -46,13 +48,16 @@ async def thread_of(ctx: Context, ref: str, fence: int | None) -> tuple[FullTask
         )
         if task["number"] is None:
             raise Refused(
-                "no_issue_yet", f"GitHub has not numbered {ref} yet; its write is under way."
+                "no_issue_yet",
+                f"GitHub has not numbered {ref} yet. Wait until its issue is written.",
             )
         return (task if fence is not None else None), await repository_of(ctx, task), task["number"]
     where, number = await numbered(ctx, ref)
     here = (ctx.tx, ctx.installation_id, where["id"], number)
     if await mirror_rows.issue(*here) is None and await mirror_rows.pull_request(*here) is None:
-        raise Refused("unknown_task", f"There is no issue or pull request {ref!r}.")
+        raise Refused(
+            "unknown_task", f"Hubbub knows no issue or pull request {ref!r}. Pass owner/repo#12."
+        )
     return None, where, number
 
 
@@ -69,7 +74,7 @@ async def issue_of(ctx: Context, ref: str) -> Row:
     row = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None or row["is_pull_request"]:
         pull = " It is a pull request." if row else ""
-        raise Refused("unknown_task", f"There is no issue {ref!r}.{pull}")
+        raise Refused("unknown_task", f"Hubbub knows no issue {ref!r}.{pull}")
     return row
 
 
@@ -79,6 +84,6 @@ async def pull_of(ctx: Context, ref: str) -> tuple[Row, Row]:
     row = await mirror_rows.pull_request(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None:
         issue = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)
-        hint = " It is an issue: github_update_issue changes it." if issue else ""
-        raise Refused("unknown_task", f"There is no pull request {ref!r}.{hint}")
+        hint = " It is an issue: call github_update_issue." if issue else ""
+        raise Refused("unknown_task", f"Hubbub knows no pull request {ref!r}.{hint}")
     return where, row

@@ -60,7 +60,9 @@ async def github_get_thread(ctx: Context, task: TaskRef, max_tokens: Tokens = 40
     here = (ctx.installation_id, where["id"], number)
     about = await search_index.thread(ctx.tx, *here)
     if about is None:
-        raise Refused("unknown_task", f"The mirror has no issue or pull request {task!r}.")
+        raise Refused(
+            "unknown_task", f"Hubbub knows no issue or pull request {task!r}. Pass owner/repo#12."
+        )
     room = max_tokens * BYTES - SLACK
     frame = await _frame(ctx, where, about, room)
     room -= await _frame_size(ctx, frame)
@@ -77,7 +79,7 @@ async def _repository_and_number(ctx: Context, ref: str) -> tuple[Row, int]:
         return await visible_repository(ctx, full_name), int(number)
     row = await visible_task(ctx, ref)
     if row["number"] is None:
-        raise Refused("no_issue_yet", f"GitHub has not numbered {ref} yet; there is no thread.")
+        raise Refused("no_issue_yet", f"GitHub has not numbered {ref} yet, so it has no thread.")
     return {"id": row["repository_id"], "full_name": row["full_name"]}, row["number"]
 
 

@@ -42,7 +42,7 @@ async def _own_write(ctx: Context, write_id: str) -> WriteRow:
     """A write of the actor's; of anybody's for a tech-lead. Raise Refused."""
     row = await writes.get(ctx.tx, ctx.installation_id, write_id)
     if row is None or not (row["author"] == ctx.actor.name or ctx.actor.may("tech-lead")):
-        raise Refused("unknown_write", f"There is no write {write_id!r} of yours.")
+        raise Refused("unknown_write", f"You have no write {write_id!r}.")
     return row
 
 
@@ -52,21 +52,21 @@ async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
     row = await _own_write(ctx, write_id)
     if row["author"] != ctx.actor.name:
         await presence.check_presence(ctx.tx, ctx.actor, "at_work")
-    said = f"{ctx.actor.name} called it back."
-    why = {"code": "cancelled", "message": said, "details": {}}
+    reason = f"{ctx.actor.name} cancelled it."
+    why = {"code": "cancelled", "message": reason, "details": {}}
     if row["state"] != "cancelled" and not await writes.cancel(
         ctx.tx, row, why, told=row["author"] == ctx.actor.name
     ):
         state = row["state"]
-        gone = {"sending": "it is being sent now", "unknown": "it may have gone out"}
+        gone = {"sending": "it is being sent now", "unknown": "GitHub may have it already"}
         raise Refused(
             "too_late",
-            f"{write_id} cannot be called back: {gone.get(state, f'it is {state}')}.",
+            f"{write_id} cannot be cancelled: {gone.get(state, f'it is {state}')}.",
             state=state,
         )
     if row["state"] != "cancelled":
         await _cancel_what_it_needs(ctx, row, why)
-        await effects.apply_failure(ctx.tx, row, said)
+        await effects.apply_failure(ctx.tx, row, reason)
     return write_view(await _own_write(ctx, write_id))
 
 

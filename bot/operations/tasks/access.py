@@ -16,7 +16,10 @@ async def visible_task(ctx: Context, ref: str, *, lock: bool = False) -> FullTas
     if lock:
         row = await tasks.locked(ctx.tx, ctx.installation_id, row["id"]) or row
     if ctx.actor.repositories is not None and row["repository_id"] not in ctx.actor.repositories:
-        raise Refused("unknown_task", f"There is no task {ref!r} within your reach.")
+        raise Refused(
+            "unknown_task",
+            f"You may see no task {ref!r}. list_tasks shows the tasks that you may see.",
+        )
     return row
 
 
@@ -40,7 +43,7 @@ async def held_task(
     holder = None if leases.ran_out(row, ctx.now) else row["holder"]
     if holder != ctx.actor.name:
         code = "stale_fence" if fence is not None and fence <= row["fence"] else "not_holder"
-        now = f"{holder} holds it now" if holder else f"nobody holds it now, and {_why_free(row)}"
+        now = f"{holder} holds it now" if holder else f"nobody holds it now, {_why_free(row)}"
         raise Refused(
             code,
             f"You do not hold {lifecycle.name(row)}: {now}. Nothing was changed.",
@@ -50,8 +53,7 @@ async def held_task(
     if not ctx.actor.is_person and fence is None:
         raise Refused(
             "invalid_arguments",
-            "`fence` is needed: claim_task's answer has it, and get_task of "
-            f"{lifecycle.name(row)}.",
+            f"Pass `fence`: claim_task and get_task return it for {lifecycle.name(row)}.",
         )
     check_fence(row, fence)
     if row["held"] and not even_on_hold and not ctx.actor.is_person:
@@ -61,8 +63,8 @@ async def held_task(
 
 def _why_free(row: FullTask) -> str:
     if row["state"] not in OPEN:
-        return f"it is {row['state']}"
-    return "it is on hold" if row["held"] else "claim_task takes it again"
+        return f"and it is {row['state']}"
+    return "and it is on hold" if row["held"] else "so claim_task can take it again"
 
 
 def check_fence(row: FullTask, fence: int | None) -> None:
@@ -72,7 +74,7 @@ def check_fence(row: FullTask, fence: int | None) -> None:
     whose = f"{row['holder']}'s lease" if row["holder"] else "its last lease"
     raise Refused(
         "stale_fence",
-        f"Fence {fence} is not that of {whose} on {lifecycle.name(row)}, which is {row['fence']}. "
+        f"Fence {fence} is wrong: {whose} on {lifecycle.name(row)} has fence {row['fence']}. "
         "Nothing was changed.",
         holder=row["holder"],
         fence=row["fence"],
@@ -88,7 +90,7 @@ def on_hold_error(row: FullTask) -> Refused:
     why = f": {row['held_why']}" if row["held_why"] else ""
     return Refused(
         "on_hold",
-        f"{row['held_by']} put {lifecycle.name(row)} on hold{why}. Whoever holds it keeps the "
-        "lease; wait for the hold's end, or release_task. Nothing was changed.",
+        f"{row['held_by']} put {lifecycle.name(row)} on hold{why}. Its holder keeps the lease. "
+        "Wait until the hold ends, or call release_task. Nothing was changed.",
         held_by=row["held_by"],
     )

@@ -96,8 +96,8 @@ async def claim_task(
         if any((repository, label, capability, size)):
             raise Refused(
                 "invalid_arguments",
-                "`repository`, `label`, `capability` and `size` choose among ready tasks: leave "
-                "them out with `task`.",
+                "Pass either `task`, or filters of ready tasks: `repository`, `label`, "
+                "`capability`, `size`.",
             )
         return await _claim(ctx, task, has, lease_s, paths)
     where = await visible_repository(ctx, repository) if repository else None
@@ -178,6 +178,14 @@ async def expire_overdue(ctx: Context) -> None:
         await lifecycle.expire(ctx.tx, lease)
 
 
+def _other_ready(n: int) -> str:
+    """Ready tasks that the filters leave out; the count stops at LACKING."""
+    many = (
+        "1 ready task does" if n == 1 else f"{n}{' or more' if n == LACKING else ''} ready tasks do"
+    )
+    return f"{many} not match your filters: leave out `repository`, `label`, `capability`, `size`"
+
+
 async def _claim_best(
     ctx: Context,
     wanted: Wanted,
@@ -207,18 +215,19 @@ async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) ->
     here = (ctx.tx, ctx.installation_id, ctx.actor.name)
     fitting = await ready.page(*here, wanted, None, LACKING) if has is not None else []
     missing = sorted({each for row in fitting for each in lacking(has or (), row["capabilities"])})
-    why = "each is done, held, blocked, reserved for another, or not numbered yet"
+    why = "Each task is done, held, blocked, reserved for another agent, or has no issue number yet"
     if missing:
-        why = f"those that are need what you have not registered: {', '.join(missing)}"
+        why = (
+            f"The ready tasks need capabilities that you have not registered: {', '.join(missing)}"
+        )
     elif wanted != Wanted():
         others = replace(Wanted(), met=None if has is None else met_by(has))
         if found := len(await ready.page(*here, others, None, LACKING)):
-            many = f"{found} or more" if found == LACKING else f"{found}"
-            why = f"{many} are beside what you ask for: leave `repository`, `label` … out for them"
+            why = _other_ready(found)
     return Refused(
         "nothing_ready",
-        f"No task that fits is ready; {why}. explain_task tells of one; wait_for_events wakes you "
-        "when one comes.",
+        f"No ready task for you. {why}. explain_task tells about one task; wait_for_events returns "
+        "when a task becomes ready.",
         lacking=missing,
     )
 
@@ -267,7 +276,7 @@ async def release_task(
     row = await visible_task(ctx, task, lock=True)
     if row["lease_id"] is None:
         raise Refused(
-            "not_holder", f"Nobody holds {lifecycle.name(row)}: there is nothing to release."
+            "not_holder", f"Nobody holds {lifecycle.name(row)}, so there is nothing to release."
         )
     if row["holder"] == ctx.actor.name or not _may_take_from(ctx, row["holder"]):
         row = await held_task(ctx, task, fence, even_on_hold=True)
@@ -327,8 +336,8 @@ def _not_at_work(ctx: Context, me: Row | None) -> list[Reason]:
         return [
             Reason(
                 code="forbidden",
-                why=f"{ctx.actor.name} has the role {ctx.actor.role}, and claiming takes developer",
-                remedy="a person makes a token with that role",
+                why=f"{ctx.actor.name} has the role {ctx.actor.role}; a claim needs developer",
+                remedy="a person creates a token with that role",
             )
         ]
     if ctx.actor.is_person:

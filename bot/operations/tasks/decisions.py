@@ -49,8 +49,8 @@ async def assign_task(
     if row["holder"]:
         raise Refused(
             "already_claimed",
-            f"{row['holder']} holds {lifecycle.name(row)}: release_task, or /release, takes it "
-            "away first.",
+            f"{row['holder']} holds {lifecycle.name(row)}. Call release_task or comment /release "
+            "first.",
             holder=row["holder"],
         )
     if agent_id is None:
@@ -68,16 +68,17 @@ def _check_could_claim(row: FullTask, agent: Row) -> None:
     """Raise Refused for an agent that could not claim it."""
     if agent["left_at"] is not None or agent["paused_at"] is not None:
         gone = "has left" if agent["left_at"] is not None else "is paused"
-        raise Refused("not_claimable", f"{agent['id']} {gone}, and claims nothing.")
+        raise Refused("not_claimable", f"{agent['id']} {gone} and cannot claim tasks.")
     if not Actor(agent["installation_id"], agent["id"], agent["role"]).may("developer"):
         raise Refused(
-            "not_claimable", f"{agent['id']} has the role {agent['role']}, which claims nothing."
+            "not_claimable",
+            f"{agent['id']} has the role {agent['role']}, which cannot claim tasks.",
         )
     if missing := lacking(agent["capabilities"], row["capabilities"]):
         raise Refused(
             "lacks_capability",
-            f"{lifecycle.name(row)} needs {', '.join(missing)}, which {agent['id']} has not "
-            "registered.",
+            f"{lifecycle.name(row)} needs capabilities that {agent['id']} has not registered: "
+            f"{', '.join(missing)}.",
             lacking=missing,
         )
 
@@ -104,9 +105,7 @@ class Changed(OneTask):
 async def change_task(
     ctx: Context,
     task: TaskRef,
-    hold: Annotated[
-        bool | None, Field(description="true: nobody works on it; false: resume")
-    ] = None,
+    hold: Annotated[bool | None, Field(description="true: nobody works on it")] = None,
     priority: Annotated[Priority | None, Field(description="how urgent it is")] = None,
     size: Annotated[Size | None, Field(description="how much work it is")] = None,
     capabilities: Annotated[
@@ -256,12 +255,12 @@ async def _reopen_issue(ctx: Context, row: FullTask) -> Queued:
     if row["number"] is None:
         raise Refused(
             "no_issue_yet",
-            f"{lifecycle.name(row)} never got an issue: create_task makes a new task.",
+            f"{lifecycle.name(row)} never got an issue. Call create_task for a new task.",
         )
     if await mirror_rows.is_deleted(ctx.tx, "issues", ctx.installation_id, row["issue_id"]):
         raise Refused(
             "illegal_transition",
-            f"The issue of {lifecycle.name(row)} was deleted: create_task makes a new task.",
+            f"The issue of {lifecycle.name(row)} was deleted. Call create_task for a new task.",
             state=row["state"],
             legal=[],
         )
@@ -277,7 +276,7 @@ async def _change_blocker(ctx: Context, row: FullTask, other: str, kind: str) ->
     ref = f"{row['full_name']}{other}" if other.startswith("#") else other
     issue = await issue_of(ctx, ref)
     if issue["id"] == row["issue_id"]:
-        raise Refused("invalid_arguments", "An issue cannot wait for itself.")
+        raise Refused("invalid_arguments", "An issue cannot block itself.")
     where = await repository_of(ctx, row)
     arguments = {"number": row["number"], "issue_id": issue["id"]}
     return await queue(ctx, kind, where, on_issue(where, row["number"]), arguments)

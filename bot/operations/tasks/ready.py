@@ -26,6 +26,9 @@ def _after(cursor: str | None) -> Place | None:
         return None
     *place, task_id = decode(cursor).split(" ")
     if len(place) != 3 or not all(each.isdecimal() and len(each) < 19 for each in place):
-        raise Refused("invalid_arguments", "`cursor` is not one that list_tasks gave for `ready`.")
+        raise Refused(
+            "invalid_arguments",
+            "`cursor` is wrong: pass next_cursor of a list_tasks answer for `ready`, unchanged.",
+        )
     priority, failures, created_at = map(int, place)
     return {"priority": priority, "failures": failures, "created_at": created_at, "id": task_id}

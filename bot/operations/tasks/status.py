@@ -72,8 +72,8 @@ async def _ask(ctx: Context, row: FullTask, status: str, question: str) -> None:
     if status not in ("in_progress", "in_review"):
         raise Refused(
             "invalid_arguments",
-            f"A task that is {status} has no holder who could wait for an answer: ask with the "
-            "status in_progress.",
+            f"A task that is {status} has no holder to wait for the answer. Pass `question` with "
+            "`status` in_progress or in_review.",
         )
     where = await repository_of(ctx, row)
     number = row["number"] or 0

@@ -126,7 +126,10 @@ async def list_tasks(
     where = await visible_repository(ctx, repository) if repository else None
     if state == "ready":
         if holder or assignee:
-            raise Refused("invalid_arguments", "`holder` and `assignee` do not go with `ready`.")
+            raise Refused(
+                "invalid_arguments",
+                "`state` ready cannot be combined with `holder` or `assignee`: leave them out.",
+            )
         wanted = Wanted(repository_id=where["id"] if where else None, label=label)
         rows, following = await ready.page(ctx, wanted, limit, cursor)
         return Tasks(tasks=[task_view(row) for row in rows], next_cursor=following)
@@ -155,5 +158,8 @@ def _position(cursor: str | None) -> tuple[int, str] | None:
     if not cursor:
         return None
     if not at.isdecimal() or len(at) > 18:
-        raise Refused("invalid_arguments", "`cursor` is not one that list_tasks gave.")
+        raise Refused(
+            "invalid_arguments",
+            "`cursor` is wrong: pass next_cursor of a list_tasks answer, unchanged.",
+        )
     return int(at), task_id
