@@ -1,0 +1,111 @@
+"""What each answer of GitHub means: one table, without any I/O."""
+
+from typing import Any
+
+import pytest
+
+from bot.fetch.steps import BACKFILL_PAGE, LATER_READ, LOGGED_DELIVERY, MOST_TRIES, READ, Step, step
+from bot.github.outcomes import Meaning, classify, classify_failure
+from bot.github.requests import Answer, NoAnswer, OutcomeUnknown, TokenRefused, Unreachable
+
+SPENT = {"x-ratelimit-remaining": "0"}
+GRAPHQL = {"x-ratelimit-resource": "graphql"}
+
+
+def errors(**error: Any) -> dict[str, Any]:
+    return {"data": None, "errors": [error]}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "data", "meaning"),
+    [
+        (200, {}, {"id": 1}, Meaning.DONE),
+        (201, {}, {"id": 1}, Meaning.DONE),
+        (204, {}, None, Meaning.DONE),
+        (301, {}, {}, Meaning.REFUSED),
+        (401, {}, {"message": "Bad credentials"}, Meaning.NO_TOKEN),
+        (403, {}, {"message": "Resource not accessible by integration"}, Meaning.FORBIDDEN),
+        (404, {}, {"message": "Not Found"}, Meaning.ABSENT),
+        (405, {}, {"message": "Pull Request is not mergeable"}, Meaning.REFUSED),
+        (409, {}, {"message": "Git Repository is empty."}, Meaning.REFUSED),
+        (410, {}, {"message": "This issue was deleted"}, Meaning.ABSENT),
+        (422, {}, {"message": "Validation Failed"}, Meaning.REFUSED),
+        (451, {}, {"message": "Repository access blocked"}, Meaning.REFUSED),
+        (500, {}, "<html>", Meaning.UNKNOWN),
+        (502, {}, {"message": "Server Error"}, Meaning.UNKNOWN),
+        (600, {}, None, Meaning.UNKNOWN),
+        # A limit goes before what the status means otherwise.
+        (429, {}, None, Meaning.LIMITED),
+        (403, SPENT, {"message": "no"}, Meaning.LIMITED),
+        (403, {"retry-after": "60"}, {"message": "no"}, Meaning.LIMITED),
+        (403, {}, {"message": "You have exceeded a secondary rate limit."}, Meaning.LIMITED),
+        (404, SPENT, {"message": "Not Found"}, Meaning.ABSENT),
+        # GraphQL says it in the body.
+        (200, GRAPHQL, errors(type="RATE_LIMITED", message="wait"), Meaning.LIMITED),
+        (200, GRAPHQL, errors(type="NOT_FOUND", message="no"), Meaning.ABSENT),
+        (200, GRAPHQL, errors(type="FORBIDDEN", message="no"), Meaning.FORBIDDEN),
+        (200, GRAPHQL, errors(type="STALE_DATA", message="no"), Meaning.REFUSED),
+        (200, GRAPHQL, errors(message="Something went wrong"), Meaning.UNKNOWN),
+        (200, GRAPHQL, errors(), Meaning.UNKNOWN),
+    ],
+)
+def test_an_answer_has_one_meaning(
+    status: int, headers: dict[str, str], data: Any, meaning: Meaning
+) -> None:
+    assert classify(Answer(status, headers, data)).meaning is meaning
+
+
+def test_a_success_whose_body_does_not_fit_is_malformed() -> None:
+    outcome = classify(Answer(200, {}, "<html>Log in</html>"), lambda data: isinstance(data, list))
+    assert outcome.meaning is Meaning.MALFORMED
+    # What is no success has no body to fit.
+    missing = classify(Answer(404, {}, None), lambda data: isinstance(data, list))
+    assert missing.meaning is Meaning.ABSENT
+
+
+@pytest.mark.parametrize(
+    ("exc", "meaning", "token_status"),
+    [
+        (Unreachable("down"), Meaning.AWAY, 0),
+        (OutcomeUnknown("timed out"), Meaning.UNKNOWN, 0),
+        (TokenRefused(404, "Not Found"), Meaning.NO_TOKEN, 404),
+    ],
+)
+def test_no_answer_has_a_meaning_and_no_status(
+    exc: NoAnswer, meaning: Meaning, token_status: int
+) -> None:
+    outcome = classify_failure(exc)
+    assert (outcome.meaning, outcome.token_status) == (meaning, token_status)
+    assert (outcome.answered, outcome.status, outcome.words) == (False, 0, str(exc))
+
+
+def test_the_reason_is_one_line() -> None:
+    refused = classify(Answer(422, {}, {"message": "no", "errors": [{"code": "missing"}]}))
+    assert refused.why == "422: no missing"
+    assert classify_failure(Unreachable("down")).why == "away: down"
+
+
+@pytest.mark.parametrize("steps", [READ, LATER_READ, BACKFILL_PAGE, LOGGED_DELIVERY])
+def test_each_reader_has_a_step_for_each_meaning(steps: Any) -> None:
+    assert set(steps) == set(Meaning)
+
+
+@pytest.mark.parametrize(
+    ("steps", "meaning", "attempts", "expected"),
+    [
+        (READ, Meaning.ABSENT, 0, Step.APPLY),
+        (READ, Meaning.FORBIDDEN, 99, Step.RETRY),
+        (LATER_READ, Meaning.FORBIDDEN, 0, Step.GIVE_UP),
+        (READ, Meaning.MALFORMED, MOST_TRIES - 1, Step.RETRY),
+        (READ, Meaning.MALFORMED, MOST_TRIES, Step.GIVE_UP),
+        (READ, Meaning.NO_TURN, 99, Step.WAIT),
+        (BACKFILL_PAGE, Meaning.ABSENT, 0, Step.GIVE_UP),
+        (BACKFILL_PAGE, Meaning.LIMITED, 99, Step.WAIT),
+        (LOGGED_DELIVERY, Meaning.MALFORMED, 0, Step.GIVE_UP),
+        (LOGGED_DELIVERY, Meaning.UNKNOWN, 99, Step.RETRY),
+    ],
+)
+def test_a_read_goes_on_by_its_table(
+    steps: Any, meaning: Meaning, attempts: int, expected: Step
+) -> None:
+    assert step(steps, meaning, attempts) is expected

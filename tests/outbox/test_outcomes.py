@@ -1,0 +1,185 @@
+"""The write's state machine, as a table of values: no store, no GitHub."""
+
+from typing import Any, cast
+
+import pytest
+
+from bot.github.outcomes import NO_TURN, Meaning, Outcome, classify, classify_failure
+from bot.github.requests import Answer, OutcomeUnknown, TokenRefused, Unreachable
+from bot.identity.keyring import Keys
+from bot.outbox import outcomes
+from bot.outbox.kinds import KINDS, Sending
+from bot.outbox.outcomes import (
+    LAG_TRIES,
+    LOOK_EVERY,
+    LOOKS,
+    MOST_FAILURES,
+    Dead,
+    Decision,
+    Explain,
+    Look,
+    PutOff,
+    Refused,
+    Send,
+    Sent,
+)
+from bot.times import SECOND
+from store.tables.outbox import WriteRow
+
+ARGUMENTS = {"number": 7, "branch": "b", "base": "main", "sha": "a", "head": "b", "body": "x"}
+
+
+def sending(kind: str, **given: Any) -> Sending:
+    write = {
+        "id": "w1",
+        "kind": kind,
+        "author": "scout",
+        "state": "sending",
+        "arguments": ARGUMENTS | given.pop("arguments", {}),
+        "failures": 0,
+        "looks": 0,
+        "attempts": 1,
+        "queued_at": 1_800_000_000 * SECOND,
+        "sending_at": 1_800_000_000 * SECOND,
+    }
+    write |= given
+    return Sending(cast("WriteRow", write), "acme/web", cast("Keys", None))
+
+
+def answer(kind: str, status: int, data: Any = None) -> Outcome:
+    return classify(
+        Answer(status, {}, data), lambda data: outcomes.has_value(KINDS[kind].result(data))
+    )
+
+
+def shape(decision: Decision) -> Any:
+    """Its type and, of one that puts off, where to."""
+    if isinstance(decision, PutOff):
+        return (PutOff, decision.state, decision.failed, decision.give_back)
+    return type(decision)
+
+
+WAITS = (PutOff, "queued", False, False)
+TRIES_AGAIN = (PutOff, "queued", True, False)
+FINDS_OUT = (PutOff, "unknown", True, False)
+WAITS_FOR_GITHUB = (PutOff, "queued", False, True)
+MADE = {"id": 5, "html_url": "https://github.com/x"}
+EXISTS = {"message": "Reference already exists"}
+NO = {"message": "Validation Failed"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "outcome", "expected"),
+    [
+        ("comment", {}, answer("comment", 201, MADE), Sent),
+        # A success of something that is not GitHub says nothing about the effect.
+        ("comment", {}, answer("comment", 200, "<html>"), FINDS_OUT),
+        ("comment", {}, answer("comment", 429), WAITS),
+        ("comment", {}, answer("comment", 502), FINDS_OUT),
+        ("comment", {}, answer("comment", 401), TRIES_AGAIN),
+        ("comment", {}, answer("comment", 422, NO), Refused),
+        ("comment", {}, answer("comment", 403), Refused),
+        ("comment", {}, answer("comment", 301), Refused),
+        # What was made a moment ago GitHub does not know everywhere yet.
+        ("comment", {}, answer("comment", 404), TRIES_AGAIN),
+        ("comment", {"failures": LAG_TRIES}, answer("comment", 404), Refused),
+        ("comment", {}, classify_failure(Unreachable("down")), WAITS_FOR_GITHUB),
+        ("comment", {"failures": 99}, classify_failure(Unreachable("down")), WAITS_FOR_GITHUB),
+        ("comment", {}, NO_TURN, WAITS_FOR_GITHUB),
+        ("comment", {}, classify_failure(OutcomeUnknown("timed out")), FINDS_OUT),
+        ("comment", {}, classify_failure(TokenRefused(403, "suspended")), TRIES_AGAIN),
+        # A refused token is no answer to the request, whatever its status.
+        ("comment_delete", {"failures": 9}, classify_failure(TokenRefused(404, "")), TRIES_AGAIN),
+        # Some kinds are done by a status.
+        ("comment_delete", {}, answer("comment_delete", 204), Sent),
+        ("comment_delete", {}, answer("comment_delete", 410), Sent),
+        ("comment_delete", {}, answer("comment_delete", 404), TRIES_AGAIN),
+        ("comment_delete", {"failures": LAG_TRIES}, answer("comment_delete", 404), Sent),
+        ("workflow_cancel", {}, answer("workflow_cancel", 409), Sent),
+        # GitHub says that the effect is there already.
+        ("branch", {}, answer("branch", 422, EXISTS), Look),
+        ("branch", {}, answer("branch", 422, NO), Refused),
+        ("merge", {}, answer("merge", 405), Look),
+        # A refusal that says how things are now.
+        ("merge", {}, answer("merge", 409), Explain),
+        # Not for ever: but what was sent just now is looked for first.
+        ("comment", {"failures": MOST_FAILURES}, answer("comment", 401), Dead),
+        ("comment", {"failures": MOST_FAILURES}, answer("comment", 502), FINDS_OUT),
+        ("comment", {"failures": MOST_FAILURES + LOOKS}, answer("comment", 502), Dead),
+    ],
+)
+def test_what_follows_from_an_answer(
+    kind: str, given: dict[str, Any], outcome: Outcome, expected: Any
+) -> None:
+    assert shape(outcomes.decide(KINDS[kind], sending(kind, **given), outcome)) == expected
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (answer("merge", 429), WAITS),
+        (answer("merge", 502), TRIES_AGAIN),
+        (answer("merge", 401), TRIES_AGAIN),
+        (classify(Answer(200, {}, []), lambda _: False), TRIES_AGAIN),
+        (answer("merge", 404), TRIES_AGAIN),
+        (answer("merge", 403), Explain),
+        # Only the read may have been lost.
+        (classify_failure(OutcomeUnknown("timed out")), WAITS_FOR_GITHUB),
+        (classify_failure(Unreachable("down")), WAITS_FOR_GITHUB),
+        (NO_TURN, WAITS_FOR_GITHUB),
+    ],
+)
+def test_what_follows_when_a_read_before_the_request_fails(outcome: Outcome, expected: Any) -> None:
+    assert shape(outcomes.decide_unprepared(KINDS["merge"], sending("merge"), outcome)) == expected
+
+
+REFUSAL = answer("branch", 422, EXISTS)
+THERE = {"object": {"sha": "a"}, "ref": "refs/heads/b"}
+
+
+@pytest.mark.parametrize(
+    ("given", "entries", "refusal", "expected"),
+    [
+        ({}, [THERE], None, Sent({"head": "a", "ref": "refs/heads/b"})),
+        ({}, [], None, PutOff("unknown", LOOK_EVERY, looks=1)),
+        # Hubbub looks twice before it treats a write as missing.
+        ({"looks": 1}, [], None, PutOff("queued", LOOK_EVERY, looks=2)),
+        ({}, [], REFUSAL, PutOff("queued", LOOK_EVERY, looks=1, failed=True)),
+    ],
+)
+def test_what_follows_from_a_look(
+    given: dict[str, Any], entries: list[Any], refusal: Outcome | None, expected: Decision
+) -> None:
+    write = sending("branch", **given)
+    assert outcomes.decide_look(KINDS["branch"], write, entries, refusal) == expected
+
+
+def test_a_refusal_whose_effect_is_nowhere_holds_in_the_end() -> None:
+    write = sending("branch", failures=KINDS["branch"].retries)
+    assert shape(outcomes.decide_look(KINDS["branch"], write, [], REFUSAL)) is Refused
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "expected"),
+    [
+        ("comment", {"state": "queued"}, Send),
+        ("comment", {"state": "unknown"}, Look),
+        # Without a look it may be sent twice without harm.
+        ("comment_edit", {"state": "unknown"}, WAITS),
+        # What it builds on did not take effect.
+        ("commit", {"state": "queued", "arguments": {"after": "w0"}}, Refused),
+    ],
+)
+def test_how_a_turn_starts(kind: str, given: dict[str, Any], expected: Any) -> None:
+    assert shape(outcomes.begin(KINDS[kind], sending(kind, **given))) == expected
+
+
+@pytest.mark.parametrize(("failures", "seconds"), [(0, 5), (1, 10), (5, 160), (6, 300), (29, 300)])
+def test_failures_make_it_come_ever_more_rarely(failures: int, seconds: int) -> None:
+    later = outcomes.fail(sending("comment", failures=failures).write, "queued", "x")
+    assert later == PutOff("queued", seconds * SECOND, failed=True, why="x")
+
+
+def test_each_meaning_has_a_rule() -> None:
+    assert set(outcomes.AFTER_REQUEST) == set(Meaning)
+    assert set(outcomes.AFTER_PREPARING) == set(Meaning) - {Meaning.DONE}
