@@ -15,7 +15,7 @@ from bot.identity.actors import Actor
 from bot.kernel import freshness
 from bot.kernel.operation import Answer, Context, Operation, Shared
 from bot.messages import notices
-from bot.messages.notices import Handed
+from bot.messages.notices import Unconfirmed
 from store.agents import agents
 from store.engine import idempotency, sequences
 from store.engine.transaction import Row, Store, Tx, Work
@@ -79,7 +79,7 @@ class Executor:
         # How many calls each agent made since its activity was written.
         self._calls: Cache[AgentKey, int] = TTLCache(10_000, 3600)
         # Notices in the last answer to each agent. Its next call shows that the answer arrived.
-        self._sent_notices: Cache[AgentKey, Handed] = TTLCache(10_000, 3600)
+        self._sent_notices: Cache[AgentKey, Unconfirmed] = TTLCache(10_000, 3600)
 
     async def begin(self, call: Call) -> None:
         """Count the call, and mark the notices of the answer before it."""
@@ -87,15 +87,15 @@ class Executor:
             return
         self._calls[call.agent] = self._calls.get(call.agent, 0) + 1
         sent = self._sent_notices.get(call.agent)
-        if sent is not None and not sent.again(call.digest):
-            await self.store.write(lambda tx: notices.told(tx, call.actor, sent.once))
+        if sent is not None and not sent.may_be_retried_by(call.digest):
+            await self.store.write(lambda tx: notices.mark_notified(tx, call.actor, sent.notices))
             self._sent_notices.pop(call.agent, None)
 
     def remember_notices(self, call: Call, answer: Answer) -> None:
         if not answer.notices:
             return
         before = self._sent_notices.get(call.agent)
-        if sent := notices.handed(answer.notices, call.digest, before):
+        if sent := notices.unconfirmed(answer.notices, call.digest, before):
             self._sent_notices[call.agent] = sent
 
     async def execute(self, call: Call) -> Answer:
@@ -179,7 +179,7 @@ async def with_freshness(tx: Tx, actor: Actor, answer: Answer) -> Answer:
     now = await tx.now()
     fresh = await freshness.of(tx, actor.installation_id, now, actor.repositories)
     return answer.model_copy(
-        update={**fresh.told(now), "notices": await notices.of(tx, actor, now)}
+        update={**fresh.told(now), "notices": await notices.current(tx, actor, now)}
     )
 
 

@@ -85,5 +85,5 @@ class CallLook:
     async def add_notices(self, answer: Answer) -> Answer:
         assert self.news is not None
         now = self.news.now
-        found = await self.executor.store.read(lambda tx: notices.of(tx, self.actor, now))
+        found = await self.executor.store.read(lambda tx: notices.current(tx, self.actor, now))
         return answer.model_copy(update={"notices": found})

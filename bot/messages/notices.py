@@ -1,7 +1,8 @@
-"""What reaches an agent beside what it asked for: steering, in the middle of its run.
+"""Notices: what an agent should know now, attached to the answer of whichever operation it calls.
 
-What is told once is noted when the agent calls again, since only then its answer has arrived; the
-same call again may be a retry of one whose answer was lost, and is told the same.
+Some notices come once. Hubbub marks them as received when the agent calls again, because only then
+it is sure that the answer arrived. A repeat of the same call may be a retry after a lost answer, so
+it gets the same notices again.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +13,7 @@ from bot.agents import presence
 from bot.identity.actors import Actor
 from bot.kernel.operation import Notice
 from bot.tasks import lifecycle
-from bot.times import SECOND
+from bot.times import SECOND, span
 from store import events
 from store.agents import agents
 from store.engine.transaction import Row, Tx
@@ -22,10 +23,11 @@ from store.outbox import writes
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
-# For how long after it happened, and how much at once.
+# A notice about something older than this is not sent.
 LATELY = 24 * 3600 * SECOND
+# Notices in one answer.
 MOST = 5
-# The same call, so often: an agent that asks nothing else has heard it by then.
+# After so many repeats of the same call, its notices count as received.
 MOST_TIMES = 3
 LONGEST = 300
 
@@ -46,16 +48,16 @@ class Asker:
 
 
 Find: TypeAlias = Callable[[Asker], Awaitable[list[Notice]]]
-Told: TypeAlias = Callable[[Tx, int, str, list[str]], Awaitable[None]]
+MarkNotified: TypeAlias = Callable[[Tx, int, str, list[str]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """`told` notes that the agent knows; without it the notice comes for as long as it is so."""
+    """A kind without `mark_notified` is repeated in every answer as long as it is true."""
 
     name: str
     find: Find
-    told: Told | None = None
+    mark_notified: MarkNotified | None = None
 
 
 async def _paused(asker: Asker) -> list[Notice]:
@@ -72,46 +74,46 @@ async def _lost(asker: Asker) -> list[Notice]:
 
 async def _one_lost(asker: Asker, lease: Row) -> Notice:
     name, task = await _task(asker, lease["task_id"])
+    end = "expired" if lease["state"] == "expired" else f"ended: {lease['ended_why']}"
     now = ""
-    if task is not None:
-        fence = f" (fence {task['fence']})" if task["holder"] else ""
-        now = f" {task['holder'] or 'Nobody'} holds it now{fence}."
-    how = "ran out" if lease["state"] == "expired" else "ended"
-    why = "" if lease["state"] == "expired" else f": {lease['ended_why']}"
+    if task is not None and task["holder"]:
+        now = f" {task['holder']} holds the task now (fence {task['fence']})."
+    elif task is not None:
+        now = " Nobody holds the task now."
     stop = "Stop working on it."
     if lease["state"] != "completed":
-        stop = "Stop working on it; what you queued and has not gone out is dropped."
-    said = f"Your lease on {name} (fence {lease['fence']}) {how}{why}.{now} {stop}"
-    return _notice("lease_lost", name, said, key=lease["id"])
+        stop += " Your writes that were still queued are dropped."
+    message = f"Your lease on {name} (fence {lease['fence']}) {end}.{now} {stop}"
+    return _notice("lease_lost", name, message, key=lease["id"])
 
 
-async def _held_back(asker: Asker) -> list[Notice]:
-    """One of them: as long as they last they would leave no room for anything else."""
+async def _on_hold(asker: Asker) -> list[Notice]:
+    """One notice for all holds. A notice for each would leave no room for others."""
     held = await due_notices.tasks_on_hold(*asker.agent, MOST)
     if not held:
         return []
     name, task = await _task(asker, held[0])
-    more = f" So are {len(held) - 1} more at least of what you hold." if len(held) > 1 else ""
-    return [_notice("hold", name, _on_hold(name, task) + more)]
+    more = f" At least {len(held) - 1} more of your tasks are on hold." if len(held) > 1 else ""
+    return [_notice("hold", name, _hold_message(name, task) + more)]
 
 
-def _on_hold(name: str, task: FullTask | None) -> str:
+def _hold_message(name: str, task: FullTask | None) -> str:
     by = (task and task["held_by"]) or "A person"
     why = f": {task['held_why']}" if task and task["held_why"] else ""
-    return f"{by} put {name} on hold{why}. You keep your lease; wait for the hold to end."
+    return f"{by} put {name} on hold{why}. You keep your lease. Wait until the hold ends."
 
 
 async def _ending(asker: Asker) -> list[Notice]:
-    # Of the first: any call renews all.
+    # Only the lease that ends first, because any call renews all leases.
     rows = await due_notices.ending(*asker.agent, asker.now, 1)
     return [await _one_ending(asker, row) for row in rows]
 
 
 async def _one_ending(asker: Asker, lease: Row) -> Notice:
     name, _ = await _task(asker, lease["task_id"])
-    left = max(0, lease["expires_at"] - asker.now) // SECOND
-    said = f"Your lease on {name} ends in {left} s. Each call of yours renews it: call more often."
-    return _notice("lease_ending", name, said)
+    left = span(lease["expires_at"] - asker.now)
+    message = f"Your lease on {name} ends in {left}. Each call renews it. Call more often."
+    return _notice("lease_ending", name, message)
 
 
 async def _answered(asker: Asker) -> list[Notice]:
@@ -123,8 +125,11 @@ async def _one_answered(asker: Asker, task_id: str) -> Notice:
     name, _ = await _task(asker, task_id)
     event = await events.newest(*asker.here, task_id, "task.answered")
     who = event["actor"] if event else "Somebody"
-    said = f"{who} answered your question on {name}: github_get_thread has it. Go on."
-    return _notice("answered", name, said, key=task_id)
+    message = (
+        f"{who} answered your question on {name}. Read the answer with github_get_thread, then "
+        "continue."
+    )
+    return _notice("answered", name, message, key=task_id)
 
 
 async def _urgent(asker: Asker) -> list[Notice]:
@@ -132,7 +137,7 @@ async def _urgent(asker: Asker) -> list[Notice]:
         _notice(
             "message",
             row["id"],
-            f"A message of high priority from {row['sender']} waits: get_messages.",
+            f"{row['sender']} sent you a message of high priority. Read it with get_messages.",
             key=row["id"],
         )
         for row in await mailbox.urgent(*asker.agent, MOST)
@@ -150,24 +155,26 @@ async def _one_failed(asker: Asker, write: Row) -> str:
     where = await mirror_rows.repository_by_id(*asker.here, write["repository_id"])
     number = write["arguments"].get("number")
     on = f" on {where['full_name']}{f'#{number}' if number else ''}" if where else ""
-    return f"Your {write['kind']}{on}: {write['error']['message']}"
+    return f"Your {write['kind']}{on} failed. {write['error']['message']}"
 
 
-async def _told_failed(tx: Tx, installation_id: int, _agent_id: str, ids: list[str]) -> None:
+async def _mark_failed_notified(
+    tx: Tx, installation_id: int, _agent_id: str, ids: list[str]
+) -> None:
     await writes.mark_notified(tx, installation_id, ids)
 
 
-# The most urgent first.
+# From the most urgent to the least.
 KINDS = {
     each.name: each
     for each in (
         Kind("paused", _paused),
         Kind("lease_lost", _lost, due_notices.mark_lost_notified),
-        Kind("hold", _held_back),
+        Kind("hold", _on_hold),
         Kind("lease_ending", _ending),
         Kind("answered", _answered, due_notices.mark_answered_notified),
         Kind("message", _urgent, mailbox.mark_notified),
-        Kind("write_failed", _failed, _told_failed),
+        Kind("write_failed", _failed, _mark_failed_notified),
     )
 }
 
@@ -177,13 +184,13 @@ def _notice(kind: str, subject: str, message: str, key: str = "") -> Notice:
 
 
 async def _task(asker: Asker, task_id: str) -> tuple[str, FullTask | None]:
-    """As it may be named: its id, where its repository is not to be seen now."""
+    """The task with its name. If the agent cannot see its repository now, the name is its id."""
     task = await tasks.visible(*asker.here, task_id)
     return (lifecycle.name(task) if task else task_id), task
 
 
-async def of(tx: Tx, actor: Actor, now: int) -> list[Notice]:
-    """What the agent should know, the most urgent first."""
+async def current(tx: Tx, actor: Actor, now: int) -> list[Notice]:
+    """The notices for an agent, most urgent first. People get none."""
     if actor.is_person:
         return []
     asker = Asker(tx, actor, now)
@@ -195,29 +202,30 @@ async def of(tx: Tx, actor: Actor, now: int) -> list[Notice]:
 
 
 @dataclass(frozen=True)
-class Handed:
-    """What was told by the last answer, and by which call: its digest, how often in a row."""
+class Unconfirmed:
+    """Notices that come once, in an answer that may be lost. `call` is the digest of the call."""
 
     call: str
-    once: Sequence[Notice]
+    notices: Sequence[Notice]
+    # How many times in a row the agent made this call.
     times: int = 1
 
-    def again(self, call: str) -> bool:
-        """Whether this may be that call once more."""
+    def may_be_retried_by(self, call: str) -> bool:
         return call == self.call and self.times < MOST_TIMES
 
 
-def handed(found: Sequence[Notice], call: str, before: Handed | None) -> Handed | None:
-    """What to remember of an answer; None: it tells nothing that is told once."""
-    once = [each for each in found if KINDS[each.kind].told]
+def unconfirmed(
+    found: Sequence[Notice], call: str, before: Unconfirmed | None
+) -> Unconfirmed | None:
+    """What to confirm at the next call; None if the answer has no notice that comes once."""
+    once = [each for each in found if KINDS[each.kind].mark_notified]
     if not once:
         return None
-    return Handed(call, once, before.times + 1 if before and before.call == call else 1)
+    return Unconfirmed(call, once, before.times + 1 if before and before.call == call else 1)
 
 
-async def told(tx: Tx, actor: Actor, once: Sequence[Notice]) -> None:
-    """The agent knows."""
+async def mark_notified(tx: Tx, actor: Actor, received: Sequence[Notice]) -> None:
     for kind in KINDS.values():
-        ids = [each.key for each in once if each.kind == kind.name]
-        if ids and kind.told:
-            await kind.told(tx, actor.installation_id, actor.name, ids)
+        ids = [each.key for each in received if each.kind == kind.name]
+        if ids and kind.mark_notified:
+            await kind.mark_notified(tx, actor.installation_id, actor.name, ids)

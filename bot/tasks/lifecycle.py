@@ -211,7 +211,7 @@ async def move(tx: Tx, task: FullTask, to: TaskState, actor: str, why: str = "")
 def _said(to: TaskState, actor: str, why: str) -> str:
     """Of an end, or a begin anew, for whom it concerns."""
     if actor == BOT:
-        return f"it is {to}: {why}"
+        return f"the task is {to}, because {why}"
     what = "retried" if to == "pending" else to
     return f"{what} by {actor}{': ' if why else ''}{why}"
 

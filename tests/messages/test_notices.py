@@ -38,7 +38,10 @@ async def test_who_lost_a_lease_by_time_is_told_who_has_the_task_now(town: Town)
     await town.time_passes(61)
     await other.call("claim_task", task=where)
     said = await words(scout, "lease_lost")
-    assert said.startswith(f"Your lease on {where} (fence 1) ran out. other holds it now (fence 2)")
+    assert said == (
+        f"Your lease on {where} (fence 1) expired. other holds the task now (fence 2). Stop "
+        "working on it. Your writes that were still queued are dropped."
+    )
     assert await told(scout) == []
     assert await told(other) == []
 
@@ -48,9 +51,11 @@ async def test_who_lost_a_lease_to_a_person_is_told_why(town: Town) -> None:
     issue = town.repository.issues[int(where.partition("#")[2])]
     town.person.close(issue, "not_planned")
     await town.settle()
-    said = await words(scout, "lease_lost")
-    assert "it is cancelled: the issue was closed" in said
-    assert "Nobody holds it now" in said
+    assert await words(scout, "lease_lost") == (
+        f"Your lease on {where} (fence 1) ended: the task is cancelled, because the issue was "
+        "closed. Nobody holds the task now. Stop working on it. Your writes that were still queued "
+        "are dropped."
+    )
 
 
 async def test_a_lease_that_was_given_back_is_no_loss(town: Town) -> None:
@@ -66,8 +71,10 @@ async def test_a_hold_is_told_for_as_long_as_it_lasts(town: Town) -> None:
     await town.settle()
     for _ in range(4):
         assert await told(scout) == [("hold", where)]
-    assert "@octocat put" in await words(scout, "hold")
-    assert "until Monday" in await words(scout, "hold")
+    assert await words(scout, "hold") == (
+        f"@octocat put {where} on hold: until Monday. You keep your lease. Wait until the hold "
+        "ends."
+    )
     town.person.comment(issue, "/resume")
     await town.settle()
     assert await told(scout, "hold") == []
@@ -84,7 +91,8 @@ async def test_an_answer_to_a_question_is_told_once(town: Town) -> None:
     town.person.comment(issue, "Spaces")
     await town.settle()
     assert await words(scout, "answered") == (
-        f"@octocat answered your question on {where}: github_get_thread has it. Go on."
+        f"@octocat answered your question on {where}. Read the answer with github_get_thread, then "
+        "continue."
     )
     assert await told(scout) == []
 
@@ -104,7 +112,9 @@ async def test_only_an_urgent_message_is_told_and_once(town: Town) -> None:
     sent = await other.call("send_message", to="scout", body="Stop!", priority="high")
     (notice,) = (await scout.call("list_tasks"))["notices"]
     assert (notice["kind"], notice["subject"]) == ("message", sent["message_id"])
-    assert "Stop!" not in notice["message"]
+    assert notice["message"] == (
+        "other sent you a message of high priority. Read it with get_messages."
+    )
     assert await told(scout) == []
 
 
@@ -126,7 +136,9 @@ async def test_a_lease_about_to_end_is_told(town: Town, clock: Clock) -> None:
     clock.forward(300 - 40)
     (kind,) = await told(calm)
     assert kind == ("lease_ending", where)
-    assert "ends in 39 s" in await words(calm, "lease_ending")
+    assert await words(calm, "lease_ending") == (
+        f"Your lease on {where} ends in 40 s. Each call renews it. Call more often."
+    )
     assert await told(scout) == []
 
 
