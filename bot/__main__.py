@@ -206,10 +206,10 @@ def watch_backfill(
 
 
 async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
-    keeping, pressure = retention.kept(loaded), Backpressure()
+    times, pressure = retention.retention_times(loaded), Backpressure()
     async with (
         session.open_session(loaded, make=True, app=github_app) as opened,
-        loops.running(opened.store, opened.shared, pressure, github_app, keeping) as running,
+        loops.run_loops(opened.store, opened.shared, pressure, github_app, times) as running,
     ):
         tokens = Tokens(opened.store, opened.keys)
         dispatcher = Dispatcher(opened.store, opened.shared)

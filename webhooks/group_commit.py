@@ -47,7 +47,7 @@ class Inbox:
             seen = len(self._waiting)
             await asyncio.sleep(0)
         if len(self._waiting) >= CROWD:
-            self._pressure.note()
+            self._pressure.report_busy()
 
     def _next(self) -> list[tuple[Delivery, asyncio.Future[None]]]:
         size = taken = 0

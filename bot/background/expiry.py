@@ -1,4 +1,4 @@
-"""What time brings about: leases run out, reservations lapse, messages die unread."""
+"""Ends what is over: leases, reservations, and messages that nobody read in time."""
 
 from functools import partial
 
@@ -16,22 +16,26 @@ BATCH = 100
 
 
 async def step(store: Store) -> int:
-    """Free what dead agents hold, each in a transaction of its own: how many."""
+    """End a batch, each in a transaction of its own. Return how many were ended."""
     overdue = await store.read(lambda tx: leases.overdue(tx, BATCH))
-    ended = [await _each(store, each, partial(lifecycle.expire, lease=each)) for each in overdue]
-    lapsed = await store.read(_lapsed)
-    ended += [await _each(store, each, partial(lifecycle.lapse, which=each)) for each in lapsed]
+    ended = [
+        await _try_to_end(store, each, partial(lifecycle.expire, lease=each)) for each in overdue
+    ]
+    lapsed = await store.read(_overdue_reservations)
+    ended += [
+        await _try_to_end(store, each, partial(lifecycle.lapse, which=each)) for each in lapsed
+    ]
     dead = await store.write(lambda tx: delivery.expire(tx, BATCH))
     return sum(ended) + dead
 
 
-async def _lapsed(tx: Tx) -> list[TaskKey]:
+async def _overdue_reservations(tx: Tx) -> list[TaskKey]:
     return await tasks.reserved_before(tx, await tx.now() - lifecycle.RESERVED_FOR, BATCH)
 
 
-async def _each(store: Store, row: Row, work: Work[bool]) -> bool:
+async def _try_to_end(store: Store, row: Row, work: Work[bool]) -> bool:
     try:
         return await store.write(work)
-    except Exception:  # of one: the others must not wait for it
+    except Exception:  # a bug: the others must still end
         log.exception("not expired", row=row["id"])
         return False

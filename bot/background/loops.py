@@ -1,4 +1,4 @@
-"""What runs beside the server: the worker, the sender, the reaper."""
+"""The background loops of a server: worker, sender, reaper, repair, backfill and others."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,7 +10,7 @@ import structlog
 
 from bot.background import expiry, retention
 from bot.background.request_scheduler import Sender
-from bot.background.retention import Kept
+from bot.background.retention import RetentionTimes
 from bot.fetch import backfill
 from bot.fetch.missed_deliveries import EVERY_S as REPAIR_EVERY_S
 from bot.fetch.missed_deliveries import Repair
@@ -25,16 +25,16 @@ from store.outbox import writes
 
 log = structlog.get_logger()
 
-# How often each looks by itself: for what other processes did, and for what time brought.
+# How often a loop runs without a signal: other processes change things too, and time passes.
 WORKER_EVERY_S = 0.5
 SENDER_EVERY_S = 0.5
 REAPER_EVERY_S = 2.0
 BACKFILL_EVERY_S = 2.0
 FORGET_EVERY_S = 600.0
 INDEX_BATCH = 50
-# Between two batches: whoever writes meanwhile must not feel it.
+# Between two batches, so that other writers are not slowed down.
 FORGET_PAUSE_S = 0.1
-# At the end: how long what is in hand may take.
+# When the process stops: how long a started step may take.
 FINISH_S = 10.0
 # After a failure: the database may be away.
 PAUSES_S = (1.0, 2.0, 5.0, 15.0, 30.0)
@@ -42,29 +42,29 @@ PAUSES_S = (1.0, 2.0, 5.0, 15.0, 30.0)
 
 @dataclass
 class Loops:
-    """The loops of this process, and how they fare."""
+    """The loops of this process, and which of them fail."""
 
     store: Store
     shared: Shared
     pressure: Backpressure
     sender: Sender
     repair: Repair
-    keeping: Kept
+    retention_times: RetentionTimes
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failing: dict[str, str] = field(default_factory=dict)
     _sending: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _forgotten: dict[int, str] = field(default_factory=dict)
 
     def health(self) -> dict[str, str]:
-        """What is wrong, by loop, and `github` when it cannot be used; empty when all is well."""
+        """The problems by loop, and `github` if GitHub cannot be used."""
         trouble = self.sender.trouble or self.repair.trouble
         away = {"github": trouble} if trouble else {}
         return self.failing | away
 
-    async def forever(
+    async def run(
         self, name: str, step: Callable[[], Awaitable[int]], topic: str, every_s: float
     ) -> None:
-        """Step until there is nothing to do, then wait for the bell or the time."""
+        """Step until there is nothing to do, then wait for the bell or for `every_s`."""
         failures = 0
         while not self.stopping.is_set():
             ticket = self.store.bell.ticket(topic)
@@ -82,7 +82,7 @@ class Loops:
                 await self._rest(topic, ticket, every_s)
 
     async def _rest(self, topic: str, ticket: int, every_s: float) -> None:
-        """Until the bell rings, the time is over, or the end has come."""
+        """Wait until the bell rings, the time is over, or the process stops."""
         bell = asyncio.create_task(self.store.bell.wait(topic, ticket, every_s))
         end = asyncio.create_task(self.stopping.wait())
         _, pending = await asyncio.wait({bell, end}, return_when=asyncio.FIRST_COMPLETED)
@@ -104,20 +104,20 @@ class Loops:
         return await expiry.step(self.store)
 
     async def index(self) -> int:
-        """What was mirrored before there was a search index."""
+        """Index mirror rows that have no entry in the search index yet."""
         indexed = await self.store.write(lambda tx: search_index.catch_up(tx, INDEX_BATCH))
         if indexed:
             await self._pause(FORGET_PAUSE_S)
         return indexed
 
     async def forget(self) -> int:
-        dropped = await retention.step(self.store, self.keeping, self._forgotten)
+        dropped = await retention.step(self.store, self.retention_times, self._forgotten)
         if dropped:
             await self._pause(FORGET_PAUSE_S)
         return dropped
 
     async def send(self) -> int:
-        """See that each installation with something to send has a task that sends it."""
+        """Start a task for each installation that has something to send."""
         waiting = await self.store.read(writes.waiting_installations)
         for installation_id in waiting:
             if installation_id not in self._sending:
@@ -126,23 +126,23 @@ class Loops:
         return 0
 
     async def _drain(self, installation_id: int) -> None:
-        """In series: one request at a time for an installation."""
+        """Send one request after another for an installation."""
         try:
             while not self.stopping.is_set():
                 again = await self.sender.step(installation_id)
                 if again is None:
                     return
                 if again:
-                    # Not for long at once: something more urgent may come.
+                    # Only for a short time: something more urgent may come.
                     await self._pause(min(again, SENDER_EVERY_S))
-        except Exception:  # of one installation: the others go on
+        except Exception:  # a bug: the other installations must go on
             log.exception("sender failed", installation=installation_id)
             await self._pause(PAUSES_S[0])
         finally:
             del self._sending[installation_id]
 
     async def mend(self) -> int:
-        """Find and fetch what was lost on the way; the steps say how long to rest."""
+        """Fetch lost deliveries. Each step says how long to pause."""
         await self._pause(await self.repair.step())
         return 1
 
@@ -150,18 +150,22 @@ class Loops:
         return await backfill.begin_missing(self.store)
 
     async def finish(self) -> None:
-        """What is in hand ends; nothing new begins."""
+        """Start nothing new, and wait for the requests that are being sent."""
         self.stopping.set()
         if self._sending:
             _, late = await asyncio.wait(list(self._sending.values()), timeout=FINISH_S)
             if late:
-                return  # a request is still under way: successors wait for the lease's end
+                return  # a request is still running: another process waits until the lease ends
         await self.sender.release()
 
 
 @asynccontextmanager
-async def running(
-    store: Store, shared: Shared, pressure: Backpressure, app: GitHubApp, keeping: Kept
+async def run_loops(
+    store: Store,
+    shared: Shared,
+    pressure: Backpressure,
+    app: GitHubApp,
+    retention_times: RetentionTimes,
 ) -> AsyncIterator[Loops]:
     async with aiohttp.ClientSession() as session:
         github = as_app(session, app)
@@ -169,9 +173,9 @@ async def running(
         every_s = app.pull_every_s or REPAIR_EVERY_S
         repair = Repair(store, github, keys=shared.keys, fetches=pulls, every_s=every_s)
         sender = Sender(store, github, keys=shared.keys)
-        loops = Loops(store, shared, pressure, sender, repair, keeping)
+        loops = Loops(store, shared, pressure, sender, repair, retention_times)
         started = [
-            asyncio.create_task(loops.forever(*each))
+            asyncio.create_task(loops.run(*each))
             for each in (
                 ("worker", loops.work, "inbox", WORKER_EVERY_S),
                 ("sender", loops.send, "outbox", SENDER_EVERY_S),

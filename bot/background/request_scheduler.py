@@ -1,4 +1,4 @@
-"""The outbox's sender: it decides whose turn it is, for one installation at a time."""
+"""Decides which request goes to GitHub next, for one installation at a time."""
 
 from dataclasses import dataclass, field
 
@@ -24,18 +24,18 @@ from store.tables.outbox import WriteRow
 
 @dataclass(frozen=True)
 class Turn:
-    """What to do now for an installation; without either, in how many seconds to come again."""
+    """The next request of an installation, or in how many seconds to ask again."""
 
     read: PendingReadRow | None = None
     write: WriteRow | None = None
-    # A part of a backfill, for its next page.
+    # A part of a backfill, of which the next page is fetched.
     page: BackfillRow | None = None
     wait_s: float | None = None
 
 
 @dataclass(frozen=True)
 class Now:
-    """What a turn is decided by. `streak`: how many in a row people and bookkeeping had."""
+    """What the decision uses. `streak`: turns in a row of people and bookkeeping."""
 
     installation_id: int
     at: int
@@ -44,24 +44,24 @@ class Now:
 
     @property
     def open_at(self) -> int:
-        """When the next read may go out."""
+        """When the next read may be sent."""
         return rate_limits.ready_at(self.limits, READ, self.at)
 
     @property
     def spare_at(self) -> int:
-        """When what nobody waits for may."""
+        """When a request that nobody waits for may be sent."""
         share = rate_limits.spare_at(self.limits.known, self.at, backfill.SHARE)
         return max(rate_limits.ready_at(self.limits, fairness.SPARE, self.at), share)
 
 
 @dataclass
 class Sender(Channel):
-    """The channel, with turns: urgent reads, writes, and in between the other reads."""
+    """Sends urgent reads first, then writes, and other reads between the writes."""
 
     keys: Keys = field(kw_only=True)
 
     async def step(self, installation_id: int) -> float | None:
-        """Send one request, if one is due: after how many seconds to come again, if at all."""
+        """Send a request if one is due. Return in how many seconds to call again; None: no more."""
         turn = await self.store.write(lambda tx: self._turn(tx, installation_id))
         if turn.read:
             await look_up(self, self.keys, turn.read)
@@ -79,17 +79,17 @@ class Sender(Channel):
         )
         if lease is None:
             return Turn(wait_s=1)
-        # Turns of an installation are serial: what is being sent now, nobody sends any more.
+        # Only one process sends for an installation: what is still `sending` was interrupted.
         await writes.mark_interrupted(tx, installation_id)
-        limits = await rate_limit_store.of(tx, installation_id, lease)
-        now = Now(installation_id, await tx.now(), limits, lease["streak"])
+        state = await rate_limit_store.of(tx, installation_id, lease)
+        now = Now(installation_id, await tx.now(), state, lease["streak"])
         read = await pending_reads.due(tx, installation_id, reads.NOW)
         if read and now.open_at <= now.at:
             return Turn(read=read)
         write, ready = (None, now.at) if read else await _next_write(tx, now)
         if write and ready <= now.at:
-            return await _begin(tx, write, now)
-        # Writes keep a distance: in between there is time to read.
+            return await _start_write(tx, write, now)
+        # Writes are spaced. Reads use the time between two writes.
         soon = None if read else await pending_reads.due(tx, installation_id, reads.SOON)
         if soon and now.open_at <= now.at:
             return Turn(read=soon)
@@ -99,7 +99,7 @@ class Sender(Channel):
 
 
 async def _next_write(tx: Tx, now: Now) -> tuple[WriteRow | None, int]:
-    """The write whose turn it is, or else the one that may go out soonest, and when."""
+    """The next write, and when it may be sent. If none may now, it is the one that is due first."""
     first = await writes.next_of_each(tx, now.installation_id, fairness.ON_GRAPHQL)
     if not first:
         return None, now.at
@@ -109,7 +109,7 @@ async def _next_write(tx: Tx, now: Now) -> tuple[WriteRow | None, int]:
     for each in fairness.in_order(first, last, now.streak):
         write = await writes.by_seq(tx, now.installation_id, each["seq"])
         if write is None or write["kind"] not in KINDS:
-            continue  # of a newer version: one of its processes sends it
+            continue  # a process of a newer version sends it
         ready = rate_limits.ready_at(now.limits, fairness.cost(write), now.at)
         if soonest[0] is None or ready < soonest[1]:
             soonest = (write, ready)
@@ -118,8 +118,8 @@ async def _next_write(tx: Tx, now: Now) -> tuple[WriteRow | None, int]:
     return soonest
 
 
-async def _begin(tx: Tx, write: WriteRow, now: Now) -> Turn:
-    """Note that it goes out, and what that costs, before it does."""
+async def _start_write(tx: Tx, write: WriteRow, now: Now) -> Turn:
+    """Record the write as `sending`, with its cost, before it is sent."""
     if only_looks(write):
         return Turn(write=write)
     if why := await fence_error(tx, write, now.at):
@@ -142,7 +142,7 @@ async def _begin(tx: Tx, write: WriteRow, now: Now) -> Turn:
 
 
 async def _spare(tx: Tx, now: Now, waits: list[int]) -> Turn:
-    """Nothing is urgent, or must wait: time for backfill, if its share is not spent."""
+    """Nothing urgent may be sent now, so backfill gets the turn, within its share."""
     read = await pending_reads.due(tx, now.installation_id, reads.LATER)
     page = None if read else await backfills.due(tx, now.installation_id)
     if (read or page) and now.spare_at <= now.at:

@@ -1,4 +1,4 @@
-"""Drops what is kept no longer, a small batch at a time, beside all other work."""
+"""Deletes rows after the retention time, in small batches beside all other work."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -14,52 +14,52 @@ from store.fetch import backfills
 log = structlog.get_logger()
 
 BATCH = 200
-# So many are looked at by a step, for most of the old ones stay: each is its task's last.
+# Leases that one step looks at. Most old ones stay, because the last lease of a task is kept.
 LEASES = 500
 DAY = 24 * 3600 * SECOND
 
 
 @dataclass(frozen=True)
-class Kept:
-    """For how long, microseconds."""
+class RetentionTimes:
+    """How long rows are kept, in microseconds."""
 
     deliveries: int
     history: int
     grace: int
-    # As long as a client may come back for the answer to a call.
+    # How long a client can repeat a call and get the same answer.
     requests: int = DAY
 
-    def of(self, table: str) -> int:
+    def for_table(self, table: str) -> int:
         return {"deliveries": self.deliveries, "requests": self.requests}.get(table, self.history)
 
 
-def kept(settings: Settings) -> Kept:
-    return Kept(
+def retention_times(settings: Settings) -> RetentionTimes:
+    return RetentionTimes(
         deliveries=settings.keep_deliveries_days * DAY,
         history=settings.keep_history_days * DAY,
         grace=settings.grace_days * DAY,
     )
 
 
-async def step(store: Store, keeping: Kept, places: dict[int, str]) -> int:
-    """A batch of each kind: how many rows went. Come again at once while there are any.
+async def step(store: Store, times: RetentionTimes, places: dict[int, str]) -> int:
+    """Delete a batch of each kind. Return how many rows were deleted; call again while it is > 0.
 
-    `places`: how far each installation's leases were gone through; give the same each time.
+    `places`: how far the leases of each installation were checked. Pass the same dict each time.
     """
     now = await store.read(lambda tx: tx.now())
     dropped = 0
     for table in retention.SETTLED:
-        before = now - keeping.of(table)
+        before = now - times.for_table(table)
         dropped += await store.write(
             partial(retention.drop_settled, table=table, before=before, limit=BATCH)
         )
     for installation_id in await store.read(retention.installations):
-        dropped += await _grown(store, installation_id, now - keeping.history)
-        dropped += await _leases(store, installation_id, now - keeping.history, places)
-    return dropped + await _purge(store, now - keeping.grace)
+        dropped += await _drop_history(store, installation_id, now - times.history)
+        dropped += await _drop_leases(store, installation_id, now - times.history, places)
+    return dropped + await _purge_removed(store, now - times.grace)
 
 
-async def _grown(store: Store, installation_id: int, before: int) -> int:
+async def _drop_history(store: Store, installation_id: int, before: int) -> int:
     dropped = 0
     for table in retention.GROWING:
         which = {"table": table, "installation_id": installation_id}
@@ -71,7 +71,9 @@ async def _grown(store: Store, installation_id: int, before: int) -> int:
     )
 
 
-async def _leases(store: Store, installation_id: int, before: int, places: dict[int, str]) -> int:
+async def _drop_leases(
+    store: Store, installation_id: int, before: int, places: dict[int, str]
+) -> int:
     after = places.get(installation_id, "")
     dropped, places[installation_id] = await store.write(
         lambda tx: retention.drop_leases(tx, installation_id, after, before, LEASES)
@@ -79,19 +81,21 @@ async def _leases(store: Store, installation_id: int, before: int, places: dict[
     return dropped
 
 
-async def _purge(store: Store, before: int) -> int:
+async def _purge_removed(store: Store, before: int) -> int:
     dropped = 0
     for installation_id, removed in await store.read(
         lambda tx: retention.gone_installations(tx, before)
     ):
-        n = await store.write(partial(_purged, installation_id=installation_id, removed=removed))
+        n = await store.write(
+            partial(_purge_batch, installation_id=installation_id, removed=removed)
+        )
         if n:
             log.info("installation purged", installation=installation_id, rows=n)
         dropped += n
     return dropped
 
 
-async def _purged(tx: Tx, installation_id: int, *, removed: bool) -> int:
+async def _purge_batch(tx: Tx, installation_id: int, *, removed: bool) -> int:
     n = await retention.purge(tx, installation_id, BATCH, removed=removed)
     if n and not removed:
         await backfills.forget(tx, installation_id)

@@ -1,24 +1,24 @@
-"""Intake goes first: GitHub waits ten seconds for an answer, the mirror can catch up later."""
+"""Webhooks come first: GitHub waits ten seconds for an answer, and the mirror can wait longer."""
 
 import asyncio
 import time
 
-# After a crowd at the inbox others hold back for so long; and never longer in a row than that.
+# The worker waits this long after many webhooks at once, and never longer than AT_MOST_S.
 QUIET_S = 0.05
 AT_MOST_S = 0.5
 
 
 class Backpressure:
-    """Noted by the inbox, heeded by what works through it."""
+    """The webhook handler reports many requests at once; the worker then waits."""
 
     def __init__(self) -> None:
-        self._crowded_at = 0.0
+        self._busy_at = 0.0
 
-    def note(self) -> None:
-        self._crowded_at = time.monotonic()
+    def report_busy(self) -> None:
+        self._busy_at = time.monotonic()
 
-    async def ease(self) -> None:
-        """Hold back while deliveries crowd in."""
+    async def wait(self) -> None:
+        """Wait while many webhooks come in."""
         until = time.monotonic() + AT_MOST_S
-        while self._crowded_at + QUIET_S > time.monotonic() < until:  # noqa: ASYNC110 - cheap
+        while self._busy_at + QUIET_S > time.monotonic() < until:  # noqa: ASYNC110 - cheap
             await asyncio.sleep(QUIET_S)

@@ -1,4 +1,7 @@
-"""Slash commands: found in what people write, run once each as operations."""
+"""A slash command's way: found in a text, stored as a row, run once as an operation, answered.
+
+`find_commands` and `run_command` are called by the worker.
+"""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -22,27 +25,27 @@ from store.outbox import writes
 from store.tables.inbox import CommandRow
 from store.tasks import tasks
 
-# Of one comment.
+# Commands in one text.
 MOST = 10
-# One that repair brings later than this is not run: who wrote it may want something else now.
+# A command that arrives later, by repair, does not run: its author may want something else now.
 LATEST = 24 * 3600 * 1_000_000
-LOOK_AGAIN = 30_000_000
+RETRY_AFTER = 30_000_000
 
 VERBS: dict[str, tuple[Operation, Slash]] = {
     slash.verb: (each, slash) for each in OPERATIONS.values() for slash in each.slashes
 }
-# Verbs that are no operation's: one that people type, and one that nobody can.
+# Verbs without an operation. People type the first; nobody can type the second.
 HELP = "help"
 TOO_MANY = "too many"
 
-# Where the command stood, if a reaction can stand there: a review takes none.
-REACTS = {"comment", "review_comment"}
+# Texts that can get a reaction. A review cannot.
+REACTABLE = {"comment", "review_comment"}
 
 
-def found_in(written: CommandText) -> list[Row]:
-    """The rows of a text's commands: those we know, and unknown ones that name us.
+def find_commands(written: CommandText) -> list[Row]:
+    """The commands of a text as rows: known verbs, and any verb behind `/hubbub`.
 
-    Parses: a long text takes half a second, so not on the event loop.
+    Call it in a thread: a long text takes half a second to parse.
     """
     if written.by_bot or not written.asker:
         return []
@@ -58,7 +61,7 @@ def found_in(written: CommandText) -> list[Row]:
     seen: dict[str, int] = {}
     rows = []
     for each in ours:
-        # The same line twice is two commands; a line that an edit moves is the one it was.
+        # The same line twice is two commands. A line that an edit moves is still the same command.
         nth = seen[each.text] = seen.get(each.text, -1) + 1
         rows.append(_row(written, each, nth))
     return rows
@@ -83,26 +86,26 @@ def _row(written: CommandText, found: slash_commands.Found, nth: int) -> Row:
 
 @dataclass(frozen=True)
 class Reply:
-    """How a command ended: `text` is a comment, None a reaction alone."""
+    """How a command ended. `text` is for a comment; without it the answer is only a reaction."""
 
     state: str
     reaction: str
     text: str | None = None
 
 
-async def answer(store: Store, shared: Shared, which: CommandRow) -> None:
-    """Run a waiting command, or put it off until GitHub said who asks.
+async def run_command(store: Store, shared: Shared, which: CommandRow) -> None:
+    """Run a waiting command and answer it, or postpone it until its author's permission is known.
 
-    What is refused changes nothing: its transaction is undone, and another one says so.
+    A refused command changes nothing: its transaction is rolled back, and a second one answers.
     """
     try:
-        await store.write(lambda tx: _answer(tx, shared, which))
+        await store.write(lambda tx: _run_and_answer(tx, shared, which))
     except Refused as exc:
         why = exc.message
         await store.write(lambda tx: _refuse(tx, which, why))
 
 
-async def _answer(tx: Tx, shared: Shared, which: CommandRow) -> None:
+async def _run_and_answer(tx: Tx, shared: Shared, which: CommandRow) -> None:
     row = await commands.take(tx, which)
     if row is None:
         return
@@ -116,68 +119,64 @@ async def _answer(tx: Tx, shared: Shared, which: CommandRow) -> None:
         subject = f"{repository_id} {asker.casefold()}"
         arguments = {"repository_id": repository_id, "login": asker}
         await pending_reads.ask(tx, i, "permission", subject, arguments)
-        await commands.put_off(tx, row, now + LOOK_AGAIN)
+        await commands.put_off(tx, row, now + RETRY_AFTER)
         return
-    await _tell(tx, row, await _run(tx, shared, row, permission))
+    await _answer(tx, row, await _run(tx, shared, row, permission))
 
 
 async def _refuse(tx: Tx, which: CommandRow, why: str) -> None:
     if row := await commands.take(tx, which):
-        said = replies.refusal(row["asker"], row["text"], why)
-        await _tell(tx, row, Reply("refused", "confused", said))
+        await _answer(tx, row, _refusal(replies.refusal(row["asker"], row["text"], why)))
+
+
+def _refusal(text: str) -> Reply:
+    return Reply("refused", "confused", text)
 
 
 async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Reply:
     """Raise Refused."""
     login, text = row["asker"], row["text"]
     here = (row["installation_id"], row["repository_id"])
-    settled = (await repository_settings.of(tx, *here)).permissions
+    required = (await repository_settings.of(tx, *here)).permissions
     if row["verb"] == HELP:
-        return Reply("done", "+1", replies.help_text(OPERATIONS.values(), settled.needed))
+        return Reply("done", "+1", replies.help_text(OPERATIONS.values(), required.needed))
     asker = actors.person(here[0], login, permission, here[1])
     if asker is None:
-        return Reply("refused", "confused", replies.no_permission(login, text))
+        return _refusal(replies.no_permission(login, text))
     if row["verb"] == TOO_MANY:
-        return Reply(
-            "refused", "confused", replies.too_many_commands(login, int(row["words"][0]), MOST)
-        )
+        return _refusal(replies.too_many_commands(login, int(row["words"][0]), MOST))
     if row["verb"] not in VERBS:
-        return Reply("refused", "confused", replies.unknown_command(login, text))
-    _, how = VERBS[row["verb"]]
-    needed = settled.needed(how.verb)
+        return _refusal(replies.unknown_command(login, text))
+    needed = required.needed(row["verb"])
     if not allows(permission, needed):
         raise Refused(
             "forbidden",
             f"you need the permission {needed} on this repository, and you have {permission}.",
         )
-    result = await _operate(tx, shared, row, asker)
-    said = how.reply(result) if how.reply else None
-    return Reply("done", "+1", said)
-
-
-async def _operate(tx: Tx, shared: Shared, row: CommandRow, asker: actors.Actor) -> Any:
-    operation, how = VERBS[row["verb"]]
-    arguments = operation.parse(await _arguments(tx, row, operation, how))
+    operation, slash = VERBS[row["verb"]]
+    arguments = operation.parse(await _arguments(tx, row, operation, slash))
+    # The place of the command: the same command never runs twice.
     key = f"{row['source_kind']} {row['source_id']} {row['text_hash']} {row['nth']}"
-    return await execute(tx, Call(operation, asker, arguments, key, shared))
+    result = await execute(tx, Call(operation, asker, arguments, key, shared))
+    return Reply("done", "+1", slash.reply(result) if slash.reply else None)
 
 
-async def _arguments(tx: Tx, row: CommandRow, operation: Operation, how: Slash) -> dict[str, Any]:
-    """The task is the thread's; words fill the arguments, the last takes the rest."""
+async def _arguments(tx: Tx, row: CommandRow, operation: Operation, slash: Slash) -> dict[str, Any]:
+    """The task of the issue, then the words in order; the last argument gets all that remain."""
     words: list[str] = row["words"]
-    if words and not how.arguments:
-        raise Refused("invalid_arguments", f"{replies.code(replies.usage(how))} takes no words.")
-    filled = dict(zip(how.arguments[:-1], words, strict=False))
-    if rest := words[max(len(how.arguments) - 1, 0) :]:
-        filled[how.arguments[-1]] = " ".join(rest)
+    if words and not slash.arguments:
+        raise Refused("invalid_arguments", f"{replies.code(replies.usage(slash))} takes no words.")
+    filled = dict(zip(slash.arguments[:-1], words, strict=False))
+    if rest := words[max(len(slash.arguments) - 1, 0) :]:
+        filled[slash.arguments[-1]] = " ".join(rest)
     about = {}
     if "task" in operation.arguments.model_fields:
         about = {"task": await _task(tx, row)}
-    return {**about, **filled, **how.given}
+    return {**about, **filled, **slash.given}
 
 
 async def _task(tx: Tx, row: CommandRow) -> str:
-    """That of the issue, or of the pull request that its holder opened."""
+    """The task of the issue, or the task whose holder opened this pull request."""
     here = (row["installation_id"], row["repository_id"])
     if await tasks.by_number(tx, *here, row["number"]) is None:
         for task in await tasks.of_pull(tx, *here, row["number"]):
@@ -186,8 +185,8 @@ async def _task(tx: Tx, row: CommandRow) -> str:
     return f"{where['full_name'] if where else '?'}#{row['number']}"
 
 
-async def _tell(tx: Tx, row: CommandRow, reply: Reply) -> None:
-    """The reaction, and a comment where there is something to say."""
+async def _answer(tx: Tx, row: CommandRow, reply: Reply) -> None:
+    """Queue the reaction, and a comment if the reply has a text."""
     await commands.answer(tx, row, reply.state, reply.text)
     on: dict[str, Any] = {
         "installation_id": row["installation_id"],
@@ -195,7 +194,7 @@ async def _tell(tx: Tx, row: CommandRow, reply: Reply) -> None:
         "author": actors.BOT,
         "lane": writes.PEOPLE,
     }
-    if row["source_kind"] in REACTS:
+    if row["source_kind"] in REACTABLE:
         await writes.queue(
             tx,
             **on,
@@ -210,7 +209,7 @@ async def _tell(tx: Tx, row: CommandRow, reply: Reply) -> None:
     elif reply.text is None:
         reply = replace(reply, text=replies.confirmation(row["asker"], row["text"]))
     target = writes.on_issue(row["repository_id"], row["number"])
-    if reply.text is not None and await _may_answer(tx, row, target):
+    if reply.text is not None and await _may_comment(tx, row, target):
         await writes.queue(
             tx,
             **on,
@@ -220,8 +219,8 @@ async def _tell(tx: Tx, row: CommandRow, reply: Reply) -> None:
         )
 
 
-async def _may_answer(tx: Tx, row: CommandRow, target: str) -> bool:
-    """Beyond a ceiling a reaction is all: whoever goads the bot does not fill the issue."""
+async def _may_comment(tx: Tx, row: CommandRow, target: str) -> bool:
+    """Above the limit, the answer is only a reaction. Nobody can fill an issue with answers."""
     here = (tx, row["installation_id"])
     lately = await history.bot_answers_last_hour(*here, target)
     in_all = await mirror_rows.count_comments(*here, row["repository_id"], row["number"])

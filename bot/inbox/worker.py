@@ -1,4 +1,4 @@
-"""The inbox's worker: each delivery becomes mirror, commands, events, in one transaction."""
+"""The worker of the inbox: applies each delivery to the mirror, then runs the commands in it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from bot.comments import slash_commands
 from bot.github import webhook_payloads
 from bot.github.payloads import Malformed
 from bot.identity.keyring import Keys
-from bot.inbox import command_runner
 from bot.inbox.backpressure import Backpressure
+from bot.inbox.command_runner import RETRY_AFTER, find_commands, run_command
 from bot.kernel.operation import Shared
 from bot.mirror import webhooks, writer
 from bot.mirror.changes import Changes
@@ -22,17 +22,17 @@ from store.tables.inbox import CommandRow
 
 log = structlog.get_logger()
 
-# Deliveries under way at once. Those of one repository take turns on its row.
-ABREAST = 4
+# Deliveries at once. Deliveries of one repository wait for each other: they lock its row.
+AT_ONCE = 4
 BATCH = 100
-# After as many it makes way for intake, if that is busy.
+# After so many deliveries the worker pauses if webhooks come in fast.
 SLICE = 20
 
 
 async def step(store: Store, shared: Shared, pressure: Backpressure | None = None) -> int:
     """Process the deliveries and commands that are due. Return how many there were."""
     due = await store.read(lambda tx: deliveries.due(tx, BATCH))
-    places = asyncio.Semaphore(ABREAST)
+    places = asyncio.Semaphore(AT_ONCE)
 
     async def one(key: DeliveryKey) -> None:
         async with places:
@@ -40,30 +40,30 @@ async def step(store: Store, shared: Shared, pressure: Backpressure | None = Non
 
     for n in range(0, len(due), SLICE):
         if pressure is not None:
-            await pressure.ease()
+            await pressure.wait()
         await asyncio.gather(*(one(key) for key in due[n : n + SLICE]))
     waiting = await store.read(lambda tx: commands.due(tx, BATCH))
     for row in waiting:
-        await _run_command(store, shared, row)
+        await _try_command(store, shared, row)
     return len(due) + len(waiting)
 
 
 async def process(store: Store, keys: Keys, installation_id: int, guid: str) -> None:
-    """One delivery; a failure is noted and tried again later, then it is dead."""
+    """Process a delivery. After a failure it is tried again later, and in the end it is dead."""
     try:
         got = await store.read(lambda tx: deliveries.get(tx, installation_id, guid))
         if got is None:
             return
         row, delivery = got
         try:
-            changes = meaning(delivery, row["received_at"])
+            changes = changes_of(delivery, row["received_at"])
         except Malformed as exc:
             log.warning("delivery malformed", guid=guid, event_name=delivery.event, why=str(exc))
             await store.write(lambda tx: deliveries.mark_processed(tx, delivery, "malformed"))
             return
-        found = await _commands(changes)
-        await store.write(lambda tx: _mirror(tx, keys, delivery, changes, found))
-    except Exception as exc:  # a bug, or an engine's refusal: noted with the delivery
+        found = await _find_commands(changes)
+        await store.write(lambda tx: _apply(tx, keys, delivery, changes, found))
+    except Exception as exc:  # a bug or the database: stored with the delivery
         error = f"{type(exc).__name__}: {exc}"
         state = await store.write(
             lambda tx: deliveries.mark_failed(tx, installation_id, guid, error)
@@ -71,23 +71,22 @@ async def process(store: Store, keys: Keys, installation_id: int, guid: str) -> 
         log.exception("delivery failed", guid=guid, state=state)
 
 
-def meaning(delivery: Delivery, received_at: int) -> Changes | None:
-    """What it changes; None for one that is only kept. Raise Malformed."""
+def changes_of(delivery: Delivery, received_at: int) -> Changes | None:
+    """The changes of the mirror; None for an event that is only stored. Raise Malformed."""
     payload = webhook_payloads.parsed(delivery.payload)
     event = Event(delivery.installation_id, delivery.action, payload, received_at)
     return webhooks.changes_of(delivery.event, event)
 
 
-async def _commands(changes: Changes | None) -> list[Row]:
-    """The rows of the commands in its texts."""
+async def _find_commands(changes: Changes | None) -> list[Row]:
     rows: list[Row] = []
     for written in changes.texts if changes else ():
         if slash_commands.may_have_commands(written.text):
-            rows += await asyncio.to_thread(command_runner.found_in, written)
+            rows += await asyncio.to_thread(find_commands, written)
     return rows
 
 
-async def _mirror(
+async def _apply(
     tx: Tx,
     keys: Keys,
     delivery: Delivery,
@@ -95,7 +94,7 @@ async def _mirror(
     found: Sequence[Row],
 ) -> None:
     if not await deliveries.take(tx, delivery):
-        return  # another process did it
+        return  # another process has processed it
     i = delivery.installation_id
     if changes is not None:
         await writer.apply(tx, keys, i, changes)
@@ -105,14 +104,14 @@ async def _mirror(
     tx.rings.add(f"installation {i}")
 
 
-async def _run_command(store: Store, shared: Shared, row: CommandRow) -> None:
+async def _try_command(store: Store, shared: Shared, row: CommandRow) -> None:
     try:
-        await command_runner.answer(store, shared, row)
-    except Exception:  # a bug: the asker's other commands must go on
+        await run_command(store, shared, row)
+    except Exception:  # a bug: the other commands must still run
         log.exception("command failed", verb=row["verb"])
-        later = row["attempts"] * command_runner.LOOK_AGAIN + command_runner.LOOK_AGAIN
+        pause = (row["attempts"] + 1) * RETRY_AFTER
 
-        async def put_off(tx: Tx) -> None:
-            await commands.put_off(tx, row, await tx.now() + later)
+        async def postpone(tx: Tx) -> None:
+            await commands.put_off(tx, row, await tx.now() + pause)
 
-        await store.write(put_off)
+        await store.write(postpone)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.background.retention import DAY, Kept, step
+from bot.background.retention import DAY, RetentionTimes, step
 from bot.fetch import backfill
 from fixtures.github import Issue
 from store.engine.migrate import upgrade
@@ -10,7 +10,7 @@ from store.retention import GROWING, SETTLED, drop_leases
 from store.tables import TABLES
 from tests.support.story import Town
 
-KEPT = Kept(deliveries=14 * DAY, history=90 * DAY, grace=30 * DAY)
+KEPT = RetentionTimes(deliveries=14 * DAY, history=90 * DAY, grace=30 * DAY)
 
 
 @pytest.fixture

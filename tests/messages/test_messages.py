@@ -12,7 +12,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from bot.background import expiry
-from bot.background.retention import DAY, Kept
+from bot.background.retention import DAY, RetentionTimes
 from bot.background.retention import step as forget
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
@@ -822,7 +822,7 @@ async def test_messages_go_with_their_receipts_when_they_are_history(own_office:
     await sent(ada, "everybody", "old", ttl_s=60)
     office.clock.forward(80 * 24 * 3600)
     await sent(ada, "ada", "young", ttl_s=60)
-    keeping = Kept(deliveries=DAY, history=90 * DAY, grace=DAY)
+    keeping = RetentionTimes(deliveries=DAY, history=90 * DAY, grace=DAY)
 
     async def days_pass(days: int) -> tuple[list[str], int]:
         await office.time_passes(days * 24 * 3600)
