@@ -16,7 +16,7 @@ CODES: dict[str, tuple[int, str]] = {
         403,
         "The caller's role does not allow this, or the repository is outside its access.",
     ),
-    "invalid_arguments": (422, "The arguments are wrong; `details.errors` names each."),
+    "invalid_arguments": (422, "Its arguments: wrong; `details.errors` names each."),
     "unknown_operation": (404, "There is no operation with this name."),
     "unknown_task": (404, "The task does not exist, or the caller may not see it."),
     "unknown_repository": (

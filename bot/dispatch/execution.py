@@ -179,7 +179,7 @@ async def with_freshness(tx: Tx, actor: Actor, answer: Answer) -> Answer:
     now = await tx.now()
     fresh = await freshness.of(tx, actor.installation_id, now, actor.repositories)
     return answer.model_copy(
-        update={**fresh.told(now), "notices": await notices.current(tx, actor, now)}
+        update={**fresh.fields(now), "notices": await notices.current(tx, actor, now)}
     )
 
 

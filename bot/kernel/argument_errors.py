@@ -1,4 +1,4 @@
-"""What does not fit of what was given, in words that say what does: pure."""
+"""Says what is wrong with arguments and what to pass instead. Pure functions."""
 
 import json
 import re
@@ -20,33 +20,36 @@ MUST = {
     "at most {le}": ("less_than_equal",),
     "less than {lt}": ("less_than",),
     "more than {gt}": ("greater_than",),
-    "text, which half of a surrogate pair is not": ("string_unicode",),
-    "a text": ("string_type",),
+    "a string without half of a surrogate pair": ("string_unicode",),
+    "a string": ("string_type",),
     "true or false": ("bool_type", "bool_parsing"),
 }
-# By pydantic's name of the error: they go on from the argument's name.
+# By pydantic's type of the error. Each continues a sentence that begins with the argument's name.
 REASONS = {kind: f"must be {words}" for words, kinds in MUST.items() for kind in kinds} | {
     "missing": "is missing",
-    "extra_forbidden": "is not known",
+    "extra_forbidden": "is unknown",
     "union_tag_not_found": "has no {discriminator}",
-    "union_tag_invalid": "has a {discriminator} that is none of {expected_tags}",
+    "union_tag_invalid": "has a wrong {discriminator}; pass one of {expected_tags}",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must not be empty",
     "too_long": "must have at most {max_length} entries",
 }
 NAMES = frozenset({"missing", "extra_forbidden"})
-# A name, or a value, may be of any length.
+# Characters of a name or a value in a message.
 SHOWN = 80
 MOST = 20
 
 
 def problems(exc: ValidationError, given: Any, model: type[BaseModel]) -> dict[str, str]:
-    """By argument, as `files.0.path`: what goes on from its name. The whole has the name ''."""
+    """What is wrong, by the path of the argument, for example `files.0.path`.
+
+    Each text continues a sentence that begins with the path. The path of all arguments is ''.
+    """
     found: dict[Place, list[ErrorDetails]] = {}
     for each in exc.errors(include_url=False):
         found.setdefault(_place(each, given), []).append(each)
-    # Where one of several kinds is taken, the kinds that it is not say nothing of what is in it.
+    # If an argument can have one of several types, only the errors inside of it help.
     outer = {place[:n] for place in found for n in range(len(place))}
     words = {
         _named(place): " or ".join(dict.fromkeys(_reasons(place, errors, model)))
@@ -57,19 +60,19 @@ def problems(exc: ValidationError, given: Any, model: type[BaseModel]) -> dict[s
 
 
 def has_wrong_name(exc: ValidationError) -> bool:
-    """Whether an argument is missing, or is none."""
+    """Whether an argument is missing or does not exist."""
     found = exc.errors(include_url=False, include_input=False)
     return any(each["type"] in NAMES and len(each["loc"]) == 1 for each in found)
 
 
 def parameter_names(model: type[BaseModel]) -> str:
-    """The arguments' names, those with a ? may be left out."""
+    """The names of the arguments. A ? marks an optional one."""
     fields = model.model_fields.items()
     return ", ".join(n if each.is_required() else f"{n}?" for n, each in fields) or "nothing"
 
 
 def _place(error: ErrorDetails, given: Any) -> Place:
-    """Without what pydantic puts in for each kind, where one of several is taken."""
+    """The path of the error, without the names that pydantic adds for each possible type."""
     place: list[str | int] = []
     for part in error["loc"]:
         there = part in given if isinstance(given, dict) else isinstance(given, list)
@@ -97,16 +100,18 @@ def _reason(place: Place, error: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         known = _model(model, place[:-1])
         nearest = _nearest(place[-1], [*known.model_fields])
-        inside = f"; {_named(place[:-1])} takes {parameter_names(known)}" if place[1:] else ""
+        inside = f"; {_named(place[:-1])} has {parameter_names(known)}" if place[1:] else ""
         return REASONS[kind] + nearest + inside
     if kind == "list_type":
         short = isinstance(given, str) and len(given) <= SHOWN
-        return f"must be a list, as {json.dumps([given])}" if short else "must be a list, as […]"
+        return (
+            f"must be a list, for example {json.dumps([given])}" if short else "must be a list, […]"
+        )
     if kind == patterns.KIND:
         return error["msg"]
     if kind in REASONS:
         return REASONS[kind].format(**error.get("ctx", {}))
-    return "does not fit: " + error["msg"].removeprefix("Value error, ")
+    return "is wrong: " + error["msg"].removeprefix("Value error, ")
 
 
 def _choices(error: ErrorDetails) -> list[str]:
@@ -121,7 +126,7 @@ def _either(names: list[str]) -> str:
 
 
 def _nearest(given: Any, known: list[str]) -> str:
-    """Of texts alone: a number may be too long to be written."""
+    """Only for strings: a number may have too many digits to print."""
     near = get_close_matches(given[:SHOWN], known, 1) if isinstance(given, str) else []
     return f" (did you mean {near[0]}?)" if near else ""
 
@@ -134,7 +139,7 @@ def _model(model: type[BaseModel], place: Place) -> type[BaseModel]:
 
 
 def _within(kind: Any) -> type[BaseModel] | None:
-    """The model that `list[Model] | None` and the like are of."""
+    """The model inside of a type such as `list[Model] | None`."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return kind
     return next(filter(None, map(_within, get_args(kind))), None)

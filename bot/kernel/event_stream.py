@@ -1,4 +1,4 @@
-"""What happened in an installation, as values: which topics there are, who may see which event."""
+"""Topics and events as values: which events an actor may see, and pages of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from bot.kernel import pagination
 from bot.kernel.freshness import Freshness
 from store.engine.transaction import Row
 
-# What one can wait for: a topic to what its events' kinds begin with. In the singular, with a
-# subject behind it, it is that one thing's: task:owner/repo#12.
+# The topics, each with the first part of its events' kinds. That part with a subject, such as
+# task:owner/repo#12, is the topic of one task, message, context or agent.
 TOPICS = {
     "tasks": "task",
     "messages": "message",
@@ -21,21 +21,22 @@ TOPICS = {
 
 @dataclass(frozen=True)
 class Topics:
-    """`kinds`: what kinds begin with. `subjects`: with such a beginning, single things."""
+    """`kinds`: first parts of kinds. `subjects`: pairs of such a part and a subject."""
 
     kinds: frozenset[str]
     subjects: frozenset[tuple[str, str]] = frozenset()
 
-    def name(self, event: Row) -> bool:
+    def include(self, event: Row) -> bool:
         kind = event["kind"].partition(".")[0]
         return kind in self.kinds or (kind, event["subject"]) in self.subjects
 
 
 @dataclass(frozen=True)
 class News:
-    """Events up to `cursor`, with `task`, its name, and `seen`, whether its repository is.
+    """Events up to `cursor`, read once for all who wait. `more`: there are others after them.
 
-    `more`: there are others after them. `fresh`, with `now`, where a look found events.
+    Each event has `task`, the task's name, and `seen`: whether its repository is visible. `fresh`
+    and `now` are the freshness of the mirror at the time of the read, if there are events.
     """
 
     events: Sequence[Row]
@@ -47,7 +48,7 @@ class News:
 
 @dataclass(frozen=True)
 class Page:
-    """What one actor gets of it. `more`: come again at once. `missed`: some are kept no longer."""
+    """The events for one actor. `more`: read again at once. `missed`: some were deleted."""
 
     events: Sequence[Row]
     cursor: int
@@ -63,12 +64,12 @@ def cursor_text(installation_id: int, cursor: int) -> str:
 
 
 def parse_cursor(installation_id: int, cursor: str | None) -> Cursor:
-    """The place; -1 for one of another installation. Raise Refused."""
+    """The place; -1 if the cursor is of another installation. Raise Refused."""
     if cursor is None:
         return None
     where, _, place = pagination.decode(cursor).partition(" ")
     if not (where.isdecimal() and place.isdecimal() and len(place) < 19):
-        raise pagination.not_ours()
+        raise pagination.wrong_cursor()
     return int(place) if int(where) == installation_id else -1
 
 
@@ -77,20 +78,20 @@ def reaches(actor: Actor, repository_id: int | None) -> bool:
 
 
 def may_see(actor: Actor, event: Row) -> bool:
-    """By what the event itself says; who may read a context stands elsewhere."""
+    """Whether the actor may see an event. For contexts, see also `needs_a_look`."""
     there = event["seen"] and reaches(actor, event["repository_id"])
     if event["audience"] is None:
         return bool(there)
-    # What one agent tells another it may know, wherever the task is now; of the task itself not.
+    # A message stays visible to its reader wherever its task is now. Events of the task do not.
     return event["audience"] == actor.name and (there or not event["kind"].startswith("task."))
 
 
 def wants(actor: Actor, topics: Topics, event: Row) -> bool:
-    return topics.name(event) and may_see(actor, event)
+    return topics.include(event) and may_see(actor, event)
 
 
 def needs_a_look(actor: Actor, event: Row) -> bool:
-    """Who may read a context only the database knows."""
+    """Whether only the database can say if the actor may see it: who may read a context."""
     return event["kind"].startswith("context.") and actor.name not in (
         event["actor"],
         event["audience"],
@@ -98,14 +99,14 @@ def needs_a_look(actor: Actor, event: Row) -> bool:
 
 
 def cut(news: News, found: Sequence[Row], limit: int) -> Page:
-    """The first of what was found in it."""
+    """The first `limit` of the events that were selected from the news."""
     if len(found) <= limit:
         return Page(found, news.cursor, more=news.more)
     return Page(found[:limit], found[limit - 1]["seq"], more=True)
 
 
 def page_of_news(actor: Actor, topics: Topics, cursor: int, found: News, limit: int) -> Page | None:
-    """What news are to one who was at `cursor`; None: only the database can say."""
+    """The page of an actor that has read up to `cursor`. None: it needs the database."""
     mine = [e for e in found.events if e["seq"] > cursor and wants(actor, topics, e)]
     if any(needs_a_look(actor, event) for event in mine):
         return None

@@ -1,4 +1,4 @@
-"""How far the mirror is behind, said in words that help."""
+"""How far the mirror is behind GitHub, and why."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +12,13 @@ from store.mirror import freshness
 
 @dataclass(frozen=True)
 class Freshness:
-    """`at`: the mirror holds what GitHub sent up to then, microseconds. `behind`: why no later."""
+    """The mirror has what GitHub sent up to `at`, in microseconds. `behind` says why not later."""
 
     at: int
     behind: list[str]
 
-    def told(self, now: int) -> dict[str, Any]:
-        """As every answer has it."""
+    def fields(self, now: int) -> dict[str, Any]:
+        """The fields of every answer that say so."""
         stale_s = (now - self.at) / SECOND
         return {"as_of": stamp(self.at), "stale_s": stale_s, "behind": self.behind}
 
@@ -26,21 +26,21 @@ class Freshness:
 async def of(
     tx: Tx, installation_id: int, now: int, reach: frozenset[int] | None = None
 ) -> Freshness:
-    """`reach`: the repositories that may be named; None: all."""
+    """`reach`: the repositories that the answer may name; None: all."""
     row = await freshness.of(tx, installation_id)
     kept_out = (row["waiting"], row["failed"], row["dead"], row["lost"])
     since = [at for at in kept_out if at is not None]
     why: list[str] = []
-    if late := _unheard(row, now):
+    if late := _unread_since(row, now):
         since.append(late)
-        why.append("GitHub's log of deliveries cannot be read, and no webhook gets in")
+        why.append("GitHub's log of deliveries cannot be read, and webhooks cannot reach Hubbub")
     if row["dead"] is not None:
         n = await freshness.dead_count(tx, installation_id)
         why.append(
             f"{_deliveries(n)} could not be processed: `hubbub deliveries list --state dead`"
         )
     if row["failed"] is not None:
-        why.append("a delivery failed and is tried again")
+        why.append("a delivery failed and will be tried again")
     if row["lost"] is not None:
         why += [
             f"{each['name'] or 'the installation'}: {_deliveries(each['n'])} lost, being fetched"
@@ -56,8 +56,8 @@ async def of(
     return Freshness(min([now, *since]), why)
 
 
-def _unheard(row: Row, now: int) -> int | None:
-    """Since when nobody looked, where nothing is told and it should have been looked."""
+def _unread_since(row: Row, now: int) -> int | None:
+    """Without webhooks: since when GitHub's log was not read, if that is too long ago."""
     late_after, surveyed = int(row["late_after"] or 0), int(row["surveyed"] or 0)
     return surveyed if late_after and now - surveyed > late_after else None
 
@@ -67,7 +67,7 @@ def _within(row: Row, reach: frozenset[int] | None) -> bool:
 
 
 async def filling(tx: Tx) -> dict[str, str]:
-    """What is being fetched for the first time, and how far it is, of all installations."""
+    """The running backfills of all installations, with their progress."""
     return {row["name"]: _share(row) for row in await backfills.unfinished(tx)}
 
 
@@ -77,4 +77,4 @@ def _deliveries(n: int) -> str:
 
 def _share(row: Unfinished) -> str:
     seen, expected = int(row["seen"]), int(row["expected"])
-    return f"{min(99, 100 * seen // expected)} %" if expected else f"{seen} things so far"
+    return f"{min(99, 100 * seen // expected)} %" if expected else f"{seen} items so far"

@@ -1,7 +1,7 @@
-"""An operation: one typed function, offered on every surface.
+"""An operation: one typed function, which every surface offers.
 
-Its arguments come from its signature, its description from its docstring, its result's schema
-from its return type.
+The signature gives the arguments, the docstring the description, the return type the schema of
+the result.
 """
 
 import inspect
@@ -25,7 +25,7 @@ Key: TypeAlias = Annotated[
     str,
     Field(min_length=1, max_length=100, description="a repeated call with it is the same call"),
 ]
-# As people copy it from their browser.
+# An issue's address, as people copy it from their browser.
 ADDRESS = re.compile(r"https?://[^/\s]+/([^/\s]+/[^/\s]+)/(?:issues|pull)/(\d+)(?:[/?#].*)?")
 
 
@@ -34,7 +34,7 @@ def _reference(ref: str) -> str:
     return f"{found[1]}#{found[2]}" if found else ref
 
 
-# What callers write for a task.
+# How callers name a task.
 TaskRef: TypeAlias = Annotated[
     str, Field(description="owner/repo#12 or a task id", max_length=300), AfterValidator(_reference)
 ]
@@ -43,28 +43,28 @@ WaitSeconds: TypeAlias = Annotated[
     float, Field(ge=0, le=50, description="wait up to this long for it")
 ]
 
-# Of what does not fit, in the message; the details have more.
-SAID = 3
+# Problems in the message. The details list more.
+MOST_SHOWN = 3
 
 
 class Notice(BaseModel):
-    """Something that reaches an agent beside what it asked for."""
+    """Something that an agent should know and did not ask for."""
 
     kind: str = Field(
         description="paused, lease_lost, hold, lease_ending, answered, message, write_failed"
     )
     subject: str = Field(description="the task, or the id of the message, write or agent")
     message: str
-    # By which it is noted that it was told; no part of the answer.
+    # Marks the notice as delivered. Not a part of the answer.
     key: str = Field("", exclude=True)
 
 
 class Answer(BaseModel):
-    """What every operation returns, beside its own fields."""
+    """The fields of every answer, beside those of its operation."""
 
     model_config = ConfigDict(extra="forbid")
-    # What is sealed where it is kept, and therefore not kept for a repeated call: as pydantic's
-    # `exclude` has it.
+    # Fields that are encrypted in the database, so they are not stored for a repeated call. The
+    # form is that of pydantic's `exclude`.
     sealed: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     as_of: str = Field("", description="the mirror holds what GitHub sent up to this time")
@@ -73,15 +73,15 @@ class Answer(BaseModel):
     notices: list[Notice] = Field([], description="what you should know")
 
     async def as_it_is(self, _tx: Tx, _installation_id: int) -> Self:
-        """What has become of it since, for a call that is repeated."""
+        """The stored answer with its newest state, for a repeated call."""
         return self
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What the operations of one process have in common.
+    """What all operations of a process share.
 
-    An agent is idle, then inactive, so many microseconds after its last call.
+    `idle_after` and `inactive_after`: microseconds after an agent's last call.
     """
 
     keys: Keys
@@ -91,13 +91,13 @@ class Shared:
 
 @dataclass(frozen=True)
 class Context:
-    """What an operation acts with. `now`: microseconds UTC, once for the transaction."""
+    """What an operation gets. `now`: microseconds UTC, the same in the whole transaction."""
 
     tx: Tx
     actor: Actor
     now: int
     shared: Shared
-    # What has to be written down, also of a call that only reads or is refused: done after it.
+    # Work for after the call, which also happens if the call only reads or is refused.
     later: list[Work[None]] = field(default_factory=list)
 
     @property
@@ -105,17 +105,17 @@ class Context:
         return self.actor.installation_id
 
 
-# What an agent that calls must be: `here` has not left, `at_work` is not paused either.
+# What the calling agent must be: `here`: not unregistered; `at_work`: also not paused.
 Presence: TypeAlias = Literal["any", "here", "at_work"]
 
 
 @dataclass(frozen=True)
 class Slash:
-    """How an operation is asked for in a comment, and answered there.
+    """A slash command that calls the operation from a comment.
 
-    The task is the issue commented on; the words fill `arguments` in order, the last one taking
-    the rest; `given` are those that the verb itself stands for. `reply` makes the comment that
-    answers; without it a reaction is all.
+    The task is the issue of the comment. The words become `arguments` in order, and the last
+    argument gets all that remain. The verb itself means the arguments `given`. `reply` makes the
+    comment that answers; without it the answer is a reaction.
     """
 
     verb: str
@@ -136,13 +136,13 @@ class Operation:
     reads_only: bool
     idempotent: bool
     destructive: bool
-    # With it the operation takes `key`, by which a repeated call is known.
+    # The operation takes `key`, so that a repeated call is done once.
     reaches_github: bool
-    # Neither audited nor kept for a retry: it may well be done twice.
+    # Has no audit row and no stored answer: doing it twice is harmless.
     quiet: bool
     presence: Presence
     slashes: tuple[Slash, ...]
-    # With it the operation takes `wait_s`: a caller can wait until the answer is final.
+    # The operation takes `wait_s`: a caller can wait until the answer is final.
     waitable: Waitable[Any] | None
 
     def parse(self, given: Any) -> BaseModel:
@@ -166,7 +166,7 @@ def operation(
 ) -> Callable[[Callable[..., Awaitable[Answer]]], Operation]:
     """Turn `async def name(ctx, …) -> Answer` into an `Operation`.
 
-    `presence`: unless given, any for one that only reads, and `at_work` to write on GitHub.
+    `presence` defaults to `any` if it only reads, to `at_work` if it writes on GitHub, else `here`.
     """
     usual: Presence = "any" if reads_only else "at_work" if reaches_github else "here"
 
@@ -201,15 +201,17 @@ def operation(
 
 
 def _invalid(which: Operation, exc: ValidationError, given: Any) -> Refused:
-    said = argument_errors.problems(exc, given, which.arguments)
-    first = [f"`{name}` {why}" if name else f"the arguments {why}" for name, why in said.items()]
+    problems = argument_errors.problems(exc, given, which.arguments)
+    first = [
+        f"`{name}` {why}" if name else f"the arguments {why}" for name, why in problems.items()
+    ]
     takes = (
-        f" It takes {argument_errors.parameter_names(which.arguments)}."
+        f" Its arguments: {argument_errors.parameter_names(which.arguments)}."
         if argument_errors.has_wrong_name(exc)
         else ""
     )
     return Refused(
         "invalid_arguments",
-        f"{which.name}: {'; '.join(first[:SAID])}.{takes}",
-        errors=[{"argument": name, "problem": why} for name, why in said.items()],
+        f"{which.name}: {'; '.join(first[:MOST_SHOWN])}.{takes}",
+        errors=[{"argument": name, "problem": why} for name, why in problems.items()],
     )

@@ -1,4 +1,4 @@
-"""Pages of a list: an opaque cursor says where the last one ended."""
+"""Pages of a list. An opaque cursor says where the page before ended."""
 
 import base64
 import binascii
@@ -19,17 +19,17 @@ def encode(place: str) -> str:
 
 
 def decode(cursor: str | None) -> str:
-    """The place, empty for the first page. Raise Refused for what is no cursor of ours."""
+    """The place; an empty string for the first page. Raise Refused for a wrong cursor."""
     if not cursor:
         return ""
     try:
         return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError) as exc:
-        raise not_ours() from exc
+        raise wrong_cursor() from exc
 
 
-def not_ours() -> Refused:
+def wrong_cursor() -> Refused:
     return Refused(
         "invalid_arguments",
-        "`cursor` must be one that an answer of this operation gave, as it was, or left out.",
+        "`cursor` is wrong. Pass one from an answer of this operation, unchanged, or leave it out.",
     )

@@ -1,4 +1,4 @@
-"""What a text must look like: its pattern, with the words for one that does not fit."""
+"""Strings with a pattern, and the error text for a string that does not match it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ KIND = "shape"
 
 @dataclass(frozen=True)
 class Shape:
-    """For `Annotated[str, …]`, after the bounds. `words` go on from the argument's name."""
+    """For `Annotated[str, …]`, behind the length limits. `words` continue the argument's name."""
 
     pattern: str
     words: str
@@ -25,5 +25,5 @@ class Shape:
         )
 
 
-SLUG_WORDS = "of lower-case letters, digits and hyphens (not first), at most 63"
-AGENT = Shape(f"^{SLUG}$", f"must be an agent's id, {SLUG_WORDS}")
+SLUG_WORDS = "1 to 63 lower-case letters, digits and hyphens, a hyphen not first"
+AGENT = Shape(f"^{SLUG}$", f"must be an agent's id: {SLUG_WORDS}")

@@ -96,7 +96,7 @@ def _answer_from_news(look: Look, answer: Events, news: News) -> Events | None:
     )
     if page is None:
         return None
-    fresh = news.fresh.told(news.now)
+    fresh = news.fresh.fields(news.now)
     return answer.model_copy(update=_page_fields(page, look.actor, topics) | fresh)
 
 

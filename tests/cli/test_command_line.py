@@ -143,7 +143,7 @@ async def test_a_call_says_how_its_arguments_are_written(url: str, tmp_path: Pat
     code, refused, _ = await call(url, tmp_path, "claim_task", "paths=src", **given)
     assert (code, refused["error"]["message"]) == (
         1,
-        'claim_task: `paths` must be a list, as ["src"].',
+        'claim_task: `paths` must be a list, for example ["src"].',
     )
 
 

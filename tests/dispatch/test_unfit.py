@@ -14,7 +14,7 @@ from bot.kernel import event_stream, pagination
 from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS
 
-AGENT = "must be an agent's id, of lower-case letters, digits and hyphens (not first), at most 63"
+AGENT = "must be an agent's id: 1 to 63 lower-case letters, digits and hyphens, a hyphen not first"
 CAPABILITY = (
     "must be a slug of lower-case letters, digits and +.#-, with a level from 1 to 5 where that "
     "matters, as python or python:3"
@@ -63,18 +63,18 @@ def refused(operation: Operation, given: Any) -> Refused:
             "list_agents",
             {"roles": "tester"},
             (
-                "`roles` is not known (did you mean role?). It takes system?, status?, "
+                "`roles` is unknown (did you mean role?). Its arguments: system?, status?, "
                 "capability?, role?, parent?, limit?, cursor?."
             ),
         ),
-        ("get_task", {}, "`task` is missing. It takes task."),
+        ("get_task", {}, "`task` is missing. Its arguments: task."),
         ("update_agent", {"capabilities": ["Python 3"]}, f"`capabilities.0` {CAPABILITY}."),
         ("update_agent", {"capabilities": ["python:9"]}, f"`capabilities.0` {CAPABILITY}."),
         (
             "update_agent",
             {"capabilities": ["python:1", "python:2"]},
             (
-                "`capabilities` does not fit: python:1, python:2 say different levels of the same: "
+                "`capabilities` is wrong: python:1, python:2 say different levels of the same: "
                 "give each once."
             ),
         ),
@@ -83,7 +83,7 @@ def refused(operation: Operation, given: Any) -> Refused:
             "update_agent",
             {"health": {"latency": 1}},
             (
-                "`health.latency` is not known (did you mean latency_ms?); health takes "
+                "`health.latency` is unknown (did you mean latency_ms?); health has "
                 "latency_ms?, error_rate?, cpu_percent?, memory_mb?."
             ),
         ),
@@ -91,8 +91,12 @@ def refused(operation: Operation, given: Any) -> Refused:
         ("send_message", {"to": "ada,scout", "body": "Hello"}, f"`to` {TO}."),
         ("send_message", {"to": "role:boss", "body": "Hello"}, f"`to` {TO}."),
         ("get_agent", {"agent_id": "Ada"}, f"`agent_id` {AGENT}."),
-        ("claim_task", {"task": "a/b#1", "paths": "src"}, '`paths` must be a list, as ["src"].'),
-        ("mark_message_read", {"message_id": [7]}, "`message_id.0` must be a text."),
+        (
+            "claim_task",
+            {"task": "a/b#1", "paths": "src"},
+            '`paths` must be a list, for example ["src"].',
+        ),
+        ("mark_message_read", {"message_id": [7]}, "`message_id.0` must be a string."),
         ("list_agents", {"limit": 1000}, "`limit` must be at most 100."),
         (
             "list_agents",
@@ -123,7 +127,7 @@ def test_each_that_does_not_fit_is_in_the_details() -> None:
     found = refused(OPERATIONS["list_agents"], {"limit": 0, "bogus": 1})
     assert found.details["errors"] == [
         {"argument": "limit", "problem": "must be at least 1"},
-        {"argument": "bogus", "problem": "is not known"},
+        {"argument": "bogus", "problem": "is unknown"},
     ]
 
 
@@ -162,5 +166,5 @@ def test_a_cursor_that_none_gave_is_refused_whatever_its_name_in_the_answer(
     with pytest.raises(Refused) as caught:
         read(cursor)
     assert caught.value.message == (
-        "`cursor` must be one that an answer of this operation gave, as it was, or left out."
+        "`cursor` is wrong. Pass one from an answer of this operation, unchanged, or leave it out."
     )

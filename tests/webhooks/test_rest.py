@@ -100,7 +100,7 @@ async def test_an_unknown_argument_names_those_there_are(surface: Surface) -> No
     answer = await surface.call(await surface.token(), "list_agents", bogus=1)
     error = answer.data["error"]
     assert error["message"].endswith(
-        "It takes system?, status?, capability?, role?, parent?, limit?, cursor?."
+        "Its arguments: system?, status?, capability?, role?, parent?, limit?, cursor?."
     )
     assert [each["argument"] for each in error["details"]["errors"]] == ["bogus"]
 

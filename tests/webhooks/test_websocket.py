@@ -170,8 +170,11 @@ async def test_a_bad_frame_is_answered_and_three_in_a_row_close_the_socket(
     [
         ("[]", "The frame must be an object."),
         ("{}", "The frame has no 'type'."),
-        ('{"type": "dance"}', "The frame has a 'type' that is none of 'subscribe', 'call'."),
-        ('{"type": "subscribe", "topics": "agents"}', '`topics` must be a list, as ["agents"].'),
+        ('{"type": "dance"}', "The frame has a wrong 'type'; pass one of 'subscribe', 'call'."),
+        (
+            '{"type": "subscribe", "topics": "agents"}',
+            '`topics` must be a list, for example ["agents"].',
+        ),
         ('{"type": "call", "id": 1}', "`operation` is missing."),
         ('{"type": "call", "id": 1, "operation": "x", "keys": 1}', "did you mean key?"),
     ],

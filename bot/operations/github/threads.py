@@ -111,7 +111,7 @@ def _pull(row: Row, longest: int) -> Pull:
 async def _frame_size(ctx: Context, frame: Thread) -> int:
     """The frame's bytes, with what every answer says about the mirror."""
     fresh = await freshness.of(ctx.tx, ctx.installation_id, ctx.now)
-    return size(frame.model_copy(update=fresh.told(ctx.now)).model_dump(mode="json"))
+    return size(frame.model_copy(update=fresh.fields(ctx.now)).model_dump(mode="json"))
 
 
 async def _texts(ctx: Context, about: Row, room: int) -> list[Row]:
