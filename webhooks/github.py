@@ -81,7 +81,7 @@ def _payload(request: web.Request, body: bytes) -> dict[str, Any]:
             "application/json.",
         )
     try:
-        payload = webhook_payloads.parsed(body)
+        payload = webhook_payloads.json_of(body)
     except (ValueError, RecursionError) as exc:
         raise Refused("bad_request", f"The body is no JSON: {exc}.") from exc
     if not isinstance(payload, dict):

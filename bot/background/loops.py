@@ -14,7 +14,7 @@ from bot.background.retention import RetentionTimes
 from bot.fetch import backfill
 from bot.fetch.missed_deliveries import EVERY_S as REPAIR_EVERY_S
 from bot.fetch.missed_deliveries import Repair
-from bot.github.client import as_app
+from bot.github.client import app_client
 from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
@@ -168,7 +168,7 @@ async def run_loops(
     retention_times: RetentionTimes,
 ) -> AsyncIterator[Loops]:
     async with aiohttp.ClientSession() as session:
-        github = as_app(session, app)
+        github = app_client(session, app)
         pulls = app.pull_every_s is not None
         every_s = app.pull_every_s or REPAIR_EVERY_S
         repair = Repair(store, github, keys=shared.keys, fetches=pulls, every_s=every_s)

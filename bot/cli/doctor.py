@@ -6,7 +6,7 @@ from bot import settings
 from bot.cli.output import say
 from bot.cli.session import open_session, safe_url
 from bot.errors import Refused
-from bot.github.client import as_app
+from bot.github.client import app_client
 from bot.github.payloads import at, text
 from bot.github.requests import NoAnswer
 from bot.settings import Settings, WrongSettings
@@ -49,7 +49,7 @@ async def _one(tx: Tx) -> None:
 async def _check_github(loaded: Settings) -> str:
     app = settings.github_app(loaded)
     async with aiohttp.ClientSession() as session:
-        github = as_app(session, app)
+        github = app_client(session, app)
         try:
             answer = await github.app_request("GET", "/app")
         except NoAnswer as exc:

@@ -1,4 +1,4 @@
-"""The channel to GitHub: one request at a time, and what each answer says about the limits."""
+"""The channel to GitHub: it sends one request at a time and records the limits in each answer."""
 
 import secrets
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from bot.times import SECOND
 from store.engine.transaction import Store, Tx
 from store.outbox import sender_leases
 
-# Requests as the App itself, of no installation: they have a lease and budgets of their own.
+# The installation id of requests as the App itself. They have a lease and budgets of their own.
 APP = 0
-# Microseconds, for clocks and threads that lag.
+# Microseconds, because clocks and threads may lag.
 MARGIN = 5 * SECOND
 
 
@@ -47,7 +47,7 @@ class Timing:
 
 @dataclass
 class Channel:
-    """`me` names this process. `trouble`: why GitHub could not be used the last time."""
+    """`me` names this process. `trouble` says why the last request got no answer."""
 
     store: Store
     github: GitHub
@@ -77,7 +77,7 @@ class Channel:
         request: Request,
         fits: Callable[[Any], bool] = lambda _: True,
     ) -> Outcome:
-        """A further request of the same turn, if the lease can be kept and GitHub lets us."""
+        """Send another request in the same turn, if we keep the lease and the limits allow it."""
         if not await self.store.write(lambda tx: self.may_go_on(tx, installation_id)):
             return outcomes.NO_TURN
         return await self.ask(installation_id, request, fits)
@@ -85,7 +85,7 @@ class Channel:
     async def request(self, installation_id: int, request: Request) -> Answer:
         """Send a request, and store what the answer says about the limits. Raise NoAnswer."""
         try:
-            # What concerns the installation itself is asked as the App: it may be suspended.
+            # Paths below /app/ need the App's own token. An installation may be suspended.
             answer = await (
                 self.github.app_request(request.method, request.path)
                 if installation_id == APP or request.path.startswith("/app/")
@@ -97,15 +97,15 @@ class Channel:
             self.trouble = f"{type(exc).__name__}: {exc}"
             raise
         self.trouble = None
-        await self.store.write(lambda tx: _observe(tx, installation_id, request, answer))
+        await self.store.write(lambda tx: _record_answer(tx, installation_id, request, answer))
         return answer
 
     async def release(self) -> None:
-        """Give the leases back, at a proper end."""
+        """Give the leases back, when the process ends in order."""
         await self.store.write(lambda tx: sender_leases.release(tx, self.me))
 
     async def may_go_on(self, tx: Tx, installation_id: int) -> bool:
-        """Keep the lease for another request, if it is ours and GitHub lets us."""
+        """Renew the lease for another request. False if it is not ours or the limits say wait."""
         lease = await sender_leases.acquire(
             tx, installation_id, self.me, self.timing.lease, self.timing.grace
         )
@@ -118,11 +118,11 @@ class Channel:
         )
 
 
-async def _observe(tx: Tx, installation_id: int, request: Request, answer: Answer) -> None:
+async def _record_answer(tx: Tx, installation_id: int, request: Request, answer: Answer) -> None:
     if request.method == "GET":
         await rate_limit_store.spend(tx, installation_id, READ)
     else:
-        # Its cost was taken before it went out; the next one's distance is from its answer.
+        # Its cost was spent before it was sent. The spacing to the next one counts from its answer.
         await sender_leases.record_mutation(tx, installation_id)
     words = outcomes.message_of(answer)
-    await rate_limit_store.observe(tx, installation_id, answer.status, answer.headers, words)
+    await rate_limit_store.record_answer(tx, installation_id, answer.status, answer.headers, words)

@@ -1,7 +1,8 @@
-"""The boundary with GitHub: one request, one answer. `bot.github.outcomes` says what it means.
+"""The HTTP client for GitHub's API: it sends one request and returns one answer.
 
-Only gidgethub's part without sockets is used, because its exceptions for a status would hide
-whether a request was done, refused, limited or has an unknown outcome.
+`bot.github.outcomes` says what an answer means. The client uses only the part of gidgethub that
+has no sockets, because gidgethub's exceptions for a status would hide whether a request was done,
+refused, limited or has an unknown outcome.
 """
 
 import asyncio
@@ -31,20 +32,21 @@ from store.engine.database import system_clock
 
 API_VERSION = "2026-03-10"
 USER_AGENT = "hubbub"
-# Seconds, for all that a request takes: its token, a redirect, a second try with a new token.
+# Seconds for a request in all: getting its token, a redirect and a second try with a new token.
 REQUEST_TIMEOUT = 10
 CONNECT_TIMEOUT = 5
-# A token is not used in its last minutes: a request under way must not outlive it.
+# Hubbub replaces a token this long before it expires, so that it does not expire during a request.
 TOKEN_MARGIN = 120 * SECOND
-# Bytes of answers that are kept for their ETags: of one, and of all.
-MOST_KEPT = 100_000
-ALL_KEPT = 4_000_000
-# An answer's headers and key, about.
+# The ETag cache, in bytes: the largest answer that it keeps, and its size in all.
+LARGEST_CACHED = 100_000
+CACHE_SIZE = 4_000_000
+# About what an answer's headers and its key take, in bytes.
 OVERHEAD = 2_000
-# Of a repository that was renamed or moved. The method stays: it must not become a GET.
+# GitHub redirects when a repository was renamed or moved. A write keeps its method: following these
+# statuses must not turn it into a GET.
 MOVED = (301, 307, 308)
 MOVED_TO_READ = (*MOVED, 302)
-# Raised before a byte of the request went out.
+# aiohttp raises these before it has sent a byte of the request.
 NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
 
@@ -55,7 +57,10 @@ class Token:
 
 
 class GitHub:
-    """Requests as the App and its installations. `now`: microseconds UTC; `time_out`: seconds."""
+    """Sends requests as the App and as its installations.
+
+    `now` returns microseconds UTC. `time_out` is in seconds.
+    """
 
     def __init__(
         self,
@@ -76,81 +81,93 @@ class GitHub:
         self._tokens: TLRUCache[int, Token] = TLRUCache(
             10_000, ttu=lambda _, token, __: token.until, timer=now
         )
-        self._kept: LRUCache[tuple[str, str], Answer] = LRUCache(
-            ALL_KEPT, getsizeof=lambda answer: answer.size + OVERHEAD
+        self._etag_cache: LRUCache[tuple[str, str], Answer] = LRUCache(
+            CACHE_SIZE, getsizeof=lambda answer: answer.size + OVERHEAD
         )
-        self._minting: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._token_locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     async def request(
         self, installation_id: int, method: str, path: str, body: Any = None
     ) -> Answer:
-        """Answer whatever the status. Raise Unreachable, OutcomeUnknown or TokenRefused.
+        """Send a request and return the answer, whatever its status.
 
-        `path` may also be a link of GitHub's, as that to the next page.
+        `path` may also be a link that GitHub gave, such as the link to the next page. Raise
+        Unreachable, OutcomeUnknown or TokenRefused.
         """
         deadline = self._deadline()
-        answer = await self._with_token(installation_id, deadline, method, path, body)
+        answer = await self._request_as_installation(installation_id, deadline, method, path, body)
         if answer.status == 401:
-            # Revoked, or minted a moment ago and not known everywhere yet. Nothing was done.
-            answer = await self._with_token(installation_id, deadline, method, path, body)
+            # The token was revoked, or it is so new that not all of GitHub's servers know it yet.
+            # GitHub did nothing, so it is safe to send the request again.
+            answer = await self._request_as_installation(
+                installation_id, deadline, method, path, body
+            )
         return answer
 
     async def app_request(self, method: str, path: str, body: Any = None) -> Answer:
-        """As the App itself. Raise Unreachable or OutcomeUnknown."""
-        return await self._as_app(self._deadline(), method, path, body)
+        """Send a request as the App itself. Raise Unreachable or OutcomeUnknown."""
+        return await self._request_as_app(self._deadline(), method, path, body)
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.time_out
 
-    async def _with_token(
+    async def _request_as_installation(
         self, installation_id: int, deadline: float, method: str, path: str, body: Any
     ) -> Answer:
-        token = await self._token(installation_id, deadline)
+        token = await self._get_token(installation_id, deadline)
         if isinstance(token, Answer):
             return token
         headers = sansio.create_headers(USER_AGENT, oauth_token=token.value)
-        kept = self._kept.get((token.value, path)) if method == "GET" else None
+        kept = self._etag_cache.get((token.value, path)) if method == "GET" else None
         if kept is not None:
             headers["If-None-Match"] = kept.headers["ETag"]
         answer = await self._send(deadline, method, path, headers, body)
         if answer.status == 401 and self._tokens.get(installation_id) is token:
             del self._tokens[installation_id]
         if kept is not None and answer.status == 304:
-            # It has the limits as they are now, and no body.
+            # A 304 has the current rate limits in its headers, and no body.
             headers_now = CIMultiDict(kept.headers)
             headers_now.update(answer.headers)
             return replace(kept, headers=headers_now)
         if method == "GET" and answer.status == 200 and "ETag" in answer.headers:
-            self._keep(token, path, answer)
+            self._cache_answer(token, path, answer)
         return answer
 
-    def _keep(self, token: Token, path: str, answer: Answer) -> None:
-        """To be asked for again at no cost. Another token would be answered with another tag."""
-        if answer.size <= MOST_KEPT:
-            self._kept[token.value, path] = answer
+    def _cache_answer(self, token: Token, path: str, answer: Answer) -> None:
+        """Keep an answer: asking for it again with its ETag costs nothing of the rate limit.
 
-    async def _as_app(self, deadline: float, method: str, path: str, body: Any) -> Answer:
+        The token is part of the key, because GitHub's ETags differ from token to token.
+        """
+        if answer.size <= LARGEST_CACHED:
+            self._etag_cache[token.value, path] = answer
+
+    async def _request_as_app(self, deadline: float, method: str, path: str, body: Any) -> Answer:
         headers = sansio.create_headers(USER_AGENT, jwt=self._jwt())
         return await self._send(deadline, method, path, headers, body)
 
     # --- Tokens ----------------------------------------------------------------------------------
 
-    async def _token(self, installation_id: int, deadline: float) -> Token | Answer:
-        """A token, or the answer that told to wait for one: it is the request's answer too."""
-        lock = self._minting.setdefault(installation_id, asyncio.Lock())
+    async def _get_token(self, installation_id: int, deadline: float) -> Token | Answer:
+        """A token from the cache or a new one, or the answer by which GitHub says wait.
+
+        That answer is then the answer to the request too.
+        """
+        lock = self._token_locks.setdefault(installation_id, asyncio.Lock())
         try:
             async with asyncio.timeout_at(deadline), lock:
                 if token := self._tokens.get(installation_id):
                     return token
                 path = f"/app/installations/{installation_id}/access_tokens"
-                answer = await self._as_app(deadline, "POST", path, {})
+                answer = await self._request_as_app(deadline, "POST", path, {})
         except (OutcomeUnknown, TimeoutError) as exc:
-            # A token that nobody got does no harm: the request itself was not sent.
-            raise Unreachable(f"no token: {exc or 'it took too long'}") from exc
-        made = _minted(answer)
-        if isinstance(made, Token):
-            self._tokens[installation_id] = made
-        return made
+            # GitHub may have created a token that Hubbub did not receive. That does no harm, and
+            # the request itself was not sent.
+            why = str(exc) or "the request for it took too long"
+            raise Unreachable(f"no token: {why}") from exc
+        result = _token_in(answer)
+        if isinstance(result, Token):
+            self._tokens[installation_id] = result
+        return result
 
     def _jwt(self) -> str:
         now = self._now() // SECOND
@@ -162,7 +179,7 @@ class GitHub:
     async def _send(
         self, deadline: float, method: str, path: str, headers: Mapping[str, str], body: Any
     ) -> Answer:
-        """Once; again only to where GitHub says that it belongs."""
+        """Send a request once, and follow one redirect."""
         url = self._url(path)
         answer = await self._exchange(deadline, method, url, headers, body)
         if answer.status not in (MOVED_TO_READ if method == "GET" else MOVED):
@@ -173,46 +190,46 @@ class GitHub:
     async def _exchange(
         self, deadline: float, method: str, url: URL, headers: Mapping[str, str], body: Any
     ) -> Answer:
-        sending = self._session.request(
+        exchange = self._session.request(
             method,
             url,
             headers={**headers, "X-GitHub-Api-Version": API_VERSION},
             json=body,
             timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT),
             allow_redirects=False,
-            middlewares=() if method == "GET" else (_once,),
+            middlewares=() if method == "GET" else (_forbid_retries,),
         )
         try:
-            async with asyncio.timeout_at(deadline), sending as response:
+            async with asyncio.timeout_at(deadline), exchange as response:
                 raw = await response.read()
-                return Answer(response.status, response.headers, _decoded(raw), len(raw))
+                return Answer(response.status, response.headers, _json_or_text(raw), len(raw))
         except NOT_SENT as exc:
-            raise Unreachable(_told(exc)) from exc
+            raise Unreachable(_reason(exc)) from exc
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-            raise OutcomeUnknown(_told(exc)) from exc
+            raise OutcomeUnknown(_reason(exc)) from exc
 
     def _url(self, path: str) -> URL:
         if path == "/graphql":
-            # Of an Enterprise Server it stands beside REST's v3.
+            # On a GitHub Enterprise Server REST is at /api/v3 and GraphQL at /api/graphql.
             return URL(self._api_url.removesuffix("/v3") + path)
         if path.startswith("/"):
             return URL(self._api_url + path)
         if found := self._target(URL(self._api_url), path):
             return found
-        raise Unreachable("not sent: the link leads away from GitHub's API")
+        raise Unreachable("not sent: the link does not lead to GitHub's API")
 
     def _target(self, here: URL, link: str) -> URL | None:
-        """Where a link leads; None if elsewhere, for the token goes with the request."""
+        """The address of a link, or None outside GitHub's API: a request carries the token."""
         try:
             url = here.join(URL(link))
-            # A list that lost its filters on the way would be taken for all there is.
+            # A redirect may drop the query. Without its filters a list would look complete.
             url = url if url.query_string else url.with_query(here.query)
             return url if link and url.origin() == here.origin() else None
         except ValueError:
             return None
 
 
-def as_app(session: aiohttp.ClientSession, app: GitHubApp) -> GitHub:
+def app_client(session: aiohttp.ClientSession, app: GitHubApp) -> GitHub:
     return GitHub(
         session,
         api_url=app.api_url,
@@ -225,26 +242,26 @@ def as_app(session: aiohttp.ClientSession, app: GitHubApp) -> GitHub:
 
 @cache
 def _rsa_key(pem: str) -> RSAPrivateKey:
-    """Parse and check a key once: it takes 30 times as long as to sign with it."""
+    """A parsed key, cached because parsing and checking takes 30 times as long as signing."""
     key = load_pem_private_key(pem.encode(), password=None)
     if not isinstance(key, RSAPrivateKey):
-        raise TypeError("A GitHub App's private key is an RSA key.")
+        raise TypeError("The private key of a GitHub App must be an RSA key.")
     return key
 
 
-async def _once(
+async def _forbid_retries(
     request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a PUT or DELETE again when a connection breaks."""
+    """Stop aiohttp from sending a PUT or DELETE again when a connection breaks."""
     try:
         return await send(request)
     except NOT_SENT:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
-        raise OutcomeUnknown(_told(exc)) from exc
+        raise OutcomeUnknown(_reason(exc)) from exc
 
 
-def _minted(answer: Answer) -> Token | Answer:
+def _token_in(answer: Answer) -> Token | Answer:
     outcome = classify(answer)
     if outcome.meaning is Meaning.LIMITED:
         return answer
@@ -256,11 +273,11 @@ def _minted(answer: Answer) -> Token | Answer:
     return Token(text(at(answer.data, "token")), until)
 
 
-def _told(exc: BaseException) -> str:
+def _reason(exc: BaseException) -> str:
     return redacted(f"{type(exc).__name__} {exc}".strip())
 
 
-def _decoded(raw: bytes) -> Any:
+def _json_or_text(raw: bytes) -> Any:
     try:
         return json.loads(raw) if raw else None
     except (ValueError, RecursionError):

@@ -93,7 +93,7 @@ def classify(answer: Answer, fits: Callable[[Any], bool] = lambda _: True) -> Ou
     """The meaning of an answer. `fits` tells whether a body is what the request asks for."""
     status, words = status_of(answer), message_of(answer)
     meaning = STATUSES.get(status) or HUNDREDS.get(status // 100, Meaning.UNKNOWN)
-    if rate_limits.limited(answer.status, answer.headers, words):
+    if rate_limits.is_limit(answer.status, answer.headers, words):
         meaning = Meaning.LIMITED
     elif meaning is Meaning.DONE and not fits(answer.data):
         meaning = Meaning.MALFORMED

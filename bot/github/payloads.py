@@ -1,4 +1,4 @@
-"""GitHub's JSON, read defensively: old recordings lack fields, and any may be null."""
+"""Readers for GitHub's JSON. Any field may be null, and old payloads lack some fields."""
 
 import json
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from store.mirror.mirror_rows import version
 
 Json: TypeAlias = Any
 BIGGEST = 2**63 - 1
-# The year 2100: no time that GitHub means, and later than it nothing would ever be newer.
+# The year 2100. A later time cannot be right, and no later change would ever count as newer.
 NEVER = 4_102_444_800_000_000
 
 
 class Malformed(Exception):
-    """An object lacks what no mirror can do without; the text names it."""
+    """GitHub's JSON lacks a value that the mirror needs. The text names it."""
 
 
 @dataclass(frozen=True)
@@ -25,30 +25,31 @@ class Mirrored:
 
 
 def at(value: Json, *path: str) -> Json:
-    """The value at the end of a path of keys; None where it breaks off."""
+    """The value at the end of a path of keys. None if a key on the path is missing."""
     for each in path:
         value = value.get(each) if isinstance(value, dict) else None
     return value
 
 
 def text(value: Json, longest: int | None = None) -> str:
-    """As UTF-8 can hold it: GitHub's JSON may carry lone surrogates."""
+    """A text; empty for anything else. Lone surrogates become `?`, as UTF-8 cannot hold them."""
     if not isinstance(value, str):
         return ""
     return value.encode("utf-8", "replace").decode()[:longest]
 
 
 def number(value: Json, name: str) -> int:
+    """An id or a number. Raise Malformed."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= BIGGEST:
         return value
-    raise Malformed(f"{name} is no id")
+    raise Malformed(f"{name} must be a whole number from 0 to 2**63 - 1")
 
 
 def name(value: Json, of: str, longest: int = 100) -> str:
-    """A text that is a key: it must be there."""
+    """A text that must not be empty. Raise Malformed."""
     found = text(value, longest)
     if not found:
-        raise Malformed(f"{of} is missing")
+        raise Malformed(f"{of} must be a text that is not empty")
     return found
 
 
@@ -62,7 +63,7 @@ def time(value: Json) -> int:
 
 
 def maybe_time(value: Json) -> int | None:
-    """ISO 8601, or the epoch seconds of some old payloads."""
+    """Microseconds of an ISO 8601 time, or of epoch seconds as in push events; else None."""
     if isinstance(value, int) and not isinstance(value, bool):
         found = value * 1_000_000
     else:
@@ -74,7 +75,7 @@ def maybe_time(value: Json) -> int | None:
 
 
 def names(value: Json, of: str) -> str:
-    """A JSON list, sorted: GitHub's order means nothing."""
+    """The names in a list, as sorted JSON, because GitHub's order has no meaning."""
     found = {text(at(each, of), 255) for each in value} if isinstance(value, list) else set()
     return json.dumps(sorted(found - {""}), ensure_ascii=False)
 
@@ -87,7 +88,7 @@ def author(value: Json) -> Row:
     }
 
 
-def guarded(
+def with_version(
     table: str, row: Row, updated_at: int, *, deleted: bool = False, read_at: int = 0
 ) -> Mirrored:
     guard = version(row, updated_at, deleted=deleted, read_at=read_at)

@@ -1,4 +1,4 @@
-"""The limits of an installation, as they are kept: read, spent, and told anew by each answer."""
+"""The rate limits of an installation in the database: read, spend, and record from answers."""
 
 from collections.abc import Mapping
 
@@ -10,14 +10,14 @@ from store.outbox import budgets, sender_leases
 
 
 async def spend(tx: Tx, installation_id: int, cost: Cost, *, back: bool = False) -> None:
-    """Take a request's cost from the limits that GitHub does not report, or give it back."""
+    """Take a request's cost from the limits that GitHub does not report. `back` returns it."""
     full_at = await budgets.allowances(tx, installation_id)
-    after = token_buckets.taken(full_at, cost, await tx.now(), back=back)
+    after = token_buckets.allowances_after(full_at, cost, await tx.now(), back=back)
     await budgets.put_allowances(tx, installation_id, after)
 
 
 async def of(tx: Tx, installation_id: int, sender: Row | None = None) -> Limits:
-    """`sender`: the row of its sender's lease, where that is known already."""
+    """The limits now. `sender` is the row of the sender's lease, if the caller has read it."""
     row = sender or await sender_leases.get(tx, installation_id) or {}
     return Limits(
         known=tuple(_budget(each) for each in await budgets.all_of(tx, installation_id)),
@@ -27,12 +27,12 @@ async def of(tx: Tx, installation_id: int, sender: Row | None = None) -> Limits:
     )
 
 
-async def observe(
+async def record_answer(
     tx: Tx, installation_id: int, status: int, headers: Mapping[str, str], message: str
 ) -> None:
-    """Keep what an answer says about them."""
+    """Store what an answer says about the rate limits."""
     known = [_budget(row) for row in await budgets.all_of(tx, installation_id)]
-    for each in rate_limits.observed(known, status, headers, message, await tx.now()):
+    for each in rate_limits.changed_budgets(known, status, headers, message, await tx.now()):
         await budgets.put(tx, _row(installation_id, each))
 
 

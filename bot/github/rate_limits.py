@@ -1,4 +1,4 @@
-"""GitHub's limits as values: what an answer says about them, and when the next request may go.
+"""GitHub's rate limits as values: what an answer says, and when to send the next request.
 
 Source: docs.github.com, "Rate limits for the REST API". Times are microseconds UTC.
 """
@@ -11,16 +11,16 @@ from bot.github import token_buckets
 from bot.github.token_buckets import CONTENT, Cost
 from bot.times import SECOND
 
-# GitHub asks for a second between mutations, in series; its own clients keep three between those
-# that notify people.
+# GitHub asks clients to send mutations one after another, a second apart. Its own clients leave
+# three seconds between mutations that notify people.
 MUTATION_SPACING = SECOND
 NOTIFYING_SPACING = 3 * SECOND
-# GitHub said wait, and not how long: at least a minute, then exponentially more.
+# When GitHub says wait but not how long, it asks for a minute at least, then exponentially more.
 FIRST_WAIT = 60 * SECOND
 LONGEST_WAIT = 3600 * SECOND
-# It closes every resource of the installation, so it is a budget of its own.
+# A secondary limit closes every resource of the installation, so it is a budget of its own.
 SECONDARY = "secondary"
-# Older Enterprise servers call it abuse.
+# Older GitHub Enterprise Servers call a secondary limit "abuse detection".
 SECONDARY_WORDS = re.compile(r"\bsecondary rate\b|\babuse detection\b", re.IGNORECASE)
 LIMIT_WORDS = re.compile(r"\brate[ _]limit(ed)?\b|\babuse detection\b", re.IGNORECASE)
 GRAPHQL_WORDS = re.compile(
@@ -31,9 +31,9 @@ NUMBER = re.compile(r"[0-9]{1,12}")
 
 @dataclass(frozen=True)
 class Budget:
-    """One of GitHub's buckets, as its last answer told. Unknown is None.
+    """One of GitHub's rate limits, as the last answer reported it. None means unknown.
 
-    `failures`: how often in a row GitHub said wait without saying how long.
+    `failures` counts how often in a row GitHub said wait without saying how long.
     """
 
     resource: str
@@ -45,54 +45,58 @@ class Budget:
     failures: int = 0
 
 
-def limited(status: int, headers: Mapping[str, str], message: str) -> bool:
-    """Whether GitHub said wait, and not no."""
-    headers = _lower(headers)
-    said = LIMIT_WORDS.search(message) is not None
+def is_limit(status: int, headers: Mapping[str, str], message: str) -> bool:
+    """Whether an answer says wait, rather than no."""
+    headers = _lower_case(headers)
+    mentions_limit = LIMIT_WORDS.search(message) is not None
     if status == 200:
-        # Only GraphQL says it so, in the first words: others may quote what somebody wrote.
+        # Only GraphQL reports a limit with status 200, and the message begins with it. Elsewhere
+        # in a message these words may be a quotation of what somebody wrote.
         graphql = headers.get("x-ratelimit-resource") == "graphql"
         return graphql and GRAPHQL_WORDS.match(message) is not None
     spent = _number(headers, "x-ratelimit-remaining") == 0
-    return status == 429 or (status == 403 and (said or spent or "retry-after" in headers))
+    return status == 429 or (
+        status == 403 and (mentions_limit or spent or "retry-after" in headers)
+    )
 
 
-def observed(
+def changed_budgets(
     known: Iterable[Budget], status: int, headers: Mapping[str, str], message: str, now: int
 ) -> list[Budget]:
-    """The budgets that an answer changes: its resource's, and that of the secondary limits."""
-    resource = _lower(headers).get("x-ratelimit-resource", "core")
+    """The budgets that an answer changes: that of its resource, and the secondary one."""
+    resource = _lower_case(headers).get("x-ratelimit-resource", "core")
     by_name = {each.resource: each for each in known}
     before = [by_name.get(name, Budget(name)) for name in (resource, SECONDARY)]
-    after = [observe(each, status, headers, message, now) for each in before]
+    after = [budget_after(each, status, headers, message, now) for each in before]
     return [new for old, new in zip(before, after, strict=True) if new != old]
 
 
-def observe(
+def budget_after(
     budget: Budget, status: int, headers: Mapping[str, str], message: str, now: int
 ) -> Budget:
-    """The budget after an answer for its resource; the secondary one takes every answer."""
-    headers = _lower(headers)
+    """The budget after an answer for its resource. Every answer concerns the secondary budget."""
+    headers = _lower_case(headers)
     if budget.resource != SECONDARY:
-        budget = _counted(budget, headers)
-    if not limited(status, headers, message):
+        budget = _with_counts(budget, headers)
+    if not is_limit(status, headers, message):
         return replace(budget, failures=0) if status < 400 else budget
     if budget.resource == SECONDARY:
-        told = _number(headers, "retry-after")
-        until = None if told is None else now + max(told, 1) * SECOND
-        return _blocked(budget, until, now) if _secondary(headers, message) else budget
+        seconds = _number(headers, "retry-after")
+        until = None if seconds is None else now + max(seconds, 1) * SECOND
+        return _with_wait(budget, until, now) if _is_secondary_limit(headers, message) else budget
     if _number(headers, "x-ratelimit-remaining") != 0 or SECONDARY_WORDS.search(message):
         return budget
-    # By a clock that is ahead of GitHub's the reset may be over already.
+    # If our clock is ahead of GitHub's, the reset may seem to be in the past.
     reset = budget.reset_at or 0
-    return _blocked(budget, reset + SECOND if reset > now else None, now)
+    return _with_wait(budget, reset + SECOND if reset > now else None, now)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """All that decides when an installation's next request may go out.
+    """All that decides when an installation may send its next request.
 
-    `full_at`: its allowances, by name. `last_mutation_at`, `last_notified_at`: 0 for never.
+    `full_at` has the state of its allowances, by name. `last_mutation_at` and `last_notified_at`
+    are 0 for never.
     """
 
     known: tuple[Budget, ...] = ()
@@ -105,7 +109,7 @@ READ = Cost()
 
 
 def ready_at(limits: Limits, cost: Cost, now: int) -> int:
-    """The earliest time at which an installation's request of this cost may go out."""
+    """The earliest time at which an installation may send a request of this cost."""
     times = [now, token_buckets.ready_at(limits.full_at, cost, now)]
     if cost.mutates and limits.last_mutation_at:
         times.append(limits.last_mutation_at + MUTATION_SPACING)
@@ -118,7 +122,7 @@ def ready_at(limits: Limits, cost: Cost, now: int) -> int:
 
 
 def expected_at(limits: Limits, cost: Cost, ahead: int, now: int) -> int:
-    """When a write should go out that has `ahead` others before it."""
+    """When Hubbub expects to send a write that has `ahead` others before it in the queue."""
     spacing = NOTIFYING_SPACING if cost.notifies else MUTATION_SPACING
     content = limits.full_at.get(CONTENT.name, 0)
     return max(
@@ -128,12 +132,12 @@ def expected_at(limits: Limits, cost: Cost, ahead: int, now: int) -> int:
 
 
 def spare_at(known: Iterable[Budget], now: int, share: float) -> int:
-    """The earliest time for what may wait: it leaves the rest of each hour's limit to others."""
+    """The earliest time for a request that may use only this share of each limit."""
     return max([now, *(_reserved_until(each, 1 - share, now) for each in known)])
 
 
 def _reserved_until(budget: Budget, reserve: float, now: int) -> int:
-    """What is left of an hour's limit may be for others: then until it is whole again."""
+    """The reset, if all that remains of the limit is reserved for others; now otherwise."""
     if not reserve or budget.limit is None or budget.remaining is None:
         return now
     reset = budget.reset_at or 0
@@ -141,13 +145,13 @@ def _reserved_until(budget: Budget, reserve: float, now: int) -> int:
 
 
 def _open_at(budget: Budget, now: int) -> int:
-    """One that is spent opens when it is filled again, whether or not GitHub had to say wait."""
+    """When a budget opens. A spent one opens at its reset, whether or not GitHub said wait."""
     spent = budget.remaining == 0 and budget.reset_at is not None and budget.reset_at >= now
     return max(budget.blocked_until, (budget.reset_at or 0) + SECOND if spent else 0)
 
 
-def _secondary(headers: Mapping[str, str], message: str) -> bool:
-    """Of an answer that says wait: not, or not only, because its resource is spent."""
+def _is_secondary_limit(headers: Mapping[str, str], message: str) -> bool:
+    """Whether an answer that says wait has another reason than that its resource is spent."""
     return (
         SECONDARY_WORDS.search(message) is not None
         or "retry-after" in headers
@@ -155,14 +159,15 @@ def _secondary(headers: Mapping[str, str], message: str) -> bool:
     )
 
 
-def _blocked(budget: Budget, until: int | None, now: int) -> Budget:
+def _with_wait(budget: Budget, until: int | None, now: int) -> Budget:
+    """The budget, closed until then. None: GitHub did not say how long."""
     if until is None:
         until = now + min(FIRST_WAIT << budget.failures, LONGEST_WAIT)
         budget = replace(budget, failures=min(budget.failures + 1, 16))
     return replace(budget, blocked_until=max(budget.blocked_until, until))
 
 
-def _counted(budget: Budget, headers: Mapping[str, str]) -> Budget:
+def _with_counts(budget: Budget, headers: Mapping[str, str]) -> Budget:
     reset = _number(headers, "x-ratelimit-reset")
     if reset is None:
         return budget
@@ -175,7 +180,7 @@ def _counted(budget: Budget, headers: Mapping[str, str]) -> Budget:
     )
 
 
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+def _lower_case(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 

@@ -1,4 +1,4 @@
-"""A request to GitHub and its answer, as values, and the ways in which no answer comes."""
+"""A request to GitHub and its answer as values, and the errors when no answer comes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Answer:
     """GitHub's answer, whatever its status.
 
     `headers` is a mapping that ignores letter case. `data` is the JSON of the body, or its text
-    if it is no JSON, or None if it is empty. `size` is the body's size in bytes.
+    if it is not JSON, or None if it is empty. `size` is the body's size in bytes.
     """
 
     status: int

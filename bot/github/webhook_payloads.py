@@ -1,4 +1,4 @@
-"""What GitHub sent, as the inbox keeps it; by webhook or fetched from the log, it is the same."""
+"""A webhook delivery as the inbox stores it, received or fetched from GitHub's delivery log."""
 
 import json
 from typing import Any
@@ -9,12 +9,12 @@ from bot.github.payloads import at, maybe_number, text
 from store.inbox.deliveries import Delivery
 
 
-def parsed(body: bytes) -> Any:
-    """JSON. Raise ValueError or RecursionError."""
+def json_of(body: bytes) -> Any:
+    """The JSON of a body. Raise ValueError or RecursionError."""
     try:
         return from_json(body)
     except ValueError:
-        # It is stricter: half a surrogate pair, which GitHub may send, stops it.
+        # pydantic's parser is stricter: it refuses lone surrogates, which GitHub may send.
         return json.loads(body)
 
 

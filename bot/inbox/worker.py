@@ -73,7 +73,7 @@ async def process(store: Store, keys: Keys, installation_id: int, guid: str) -> 
 
 def changes_of(delivery: Delivery, received_at: int) -> Changes | None:
     """The changes of the mirror; None for an event that is only stored. Raise Malformed."""
-    payload = webhook_payloads.parsed(delivery.payload)
+    payload = webhook_payloads.json_of(delivery.payload)
     event = Event(delivery.installation_id, delivery.action, payload, received_at)
     return webhooks.changes_of(delivery.event, event)
 

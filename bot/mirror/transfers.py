@@ -4,7 +4,7 @@ The issue gets a new id and number there. Its comments keep their ids, and GitHu
 about them. Deliveries may come in any order.
 """
 
-from bot.github.payloads import Mirrored, guarded
+from bot.github.payloads import Mirrored, with_version
 from bot.mirror.changes import Transfer
 from store.engine.transaction import Row, Tx
 from store.mirror import mirror_rows, search_index, transfers
@@ -49,4 +49,4 @@ def _at(row: Row, repository_id: int, number: int) -> Mirrored:
     read_at = mirror_rows.read_at(row["version"])
     moved = content | {"repository_id": repository_id, "number": number}
     deleted = bool(row["deleted"])
-    return guarded("comments", moved, row["updated_at"], deleted=deleted, read_at=read_at)
+    return with_version("comments", moved, row["updated_at"], deleted=deleted, read_at=read_at)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.fetch import backfill
-from bot.github.payloads import guarded
+from bot.github.payloads import with_version
 from bot.mirror import reads, writer
 from bot.mirror.changes import Changes
 from bot.times import SECOND
@@ -297,7 +297,7 @@ async def test_the_turn_comes_before_what_is_written_and_only_where_a_circle_may
         )
         new |= {"updated_at": row["updated_at"] + SECOND}
         content = {k: v for k, v in row.items() if k not in ("deleted", "version")} | new
-        later = guarded("issues", content, content["updated_at"])
+        later = with_version("issues", content, content["updated_at"])
 
         async def work(tx: Tx) -> list[str]:
             noting = Writing(tx)

@@ -12,13 +12,13 @@ from bot.github.rate_limits import (
     SECONDARY,
     Budget,
     Limits,
+    budget_after,
+    changed_budgets,
     expected_at,
-    limited,
-    observe,
-    observed,
+    is_limit,
     ready_at,
 )
-from bot.github.token_buckets import CONTENT, Cost, taken
+from bot.github.token_buckets import CONTENT, Cost, allowances_after
 from bot.times import SECOND
 
 NOW = 1_800_000_000 * SECOND
@@ -71,33 +71,33 @@ def counted(remaining: int, resource: str = "core") -> Budget:
 def test_a_limit_is_told_from_a_refusal(
     status: int, given_headers: Mapping[str, str], message: str, *, expected: bool
 ) -> None:
-    assert limited(status, given_headers, message) is expected
+    assert is_limit(status, given_headers, message) is expected
 
 
 def test_every_answer_leaves_what_remains_of_its_resource() -> None:
     known = [counted(4001), counted(9, "search")]
-    assert observed(known, 200, headers(4000), "", NOW) == [counted(4000)]
-    assert observed(known, 404, headers(8, "search"), "", NOW) == [counted(8, "search")]
-    assert observed([], 200, headers(4999), "", NOW) == [counted(4999)]
-    assert observed(known, 502, {}, "", NOW) == []
+    assert changed_budgets(known, 200, headers(4000), "", NOW) == [counted(4000)]
+    assert changed_budgets(known, 404, headers(8, "search"), "", NOW) == [counted(8, "search")]
+    assert changed_budgets([], 200, headers(4999), "", NOW) == [counted(4999)]
+    assert changed_budgets(known, 502, {}, "", NOW) == []
 
 
 @pytest.mark.parametrize(("status", "resource"), [(403, "core"), (429, "core"), (200, "graphql")])
 def test_a_spent_resource_is_closed_until_a_second_after_its_reset(
     status: int, resource: str
 ) -> None:
-    after = observed([], status, headers(0, resource), PRIMARY_WORDS, NOW)
+    after = changed_budgets([], status, headers(0, resource), PRIMARY_WORDS, NOW)
     assert after == [replace(counted(0, resource), blocked_until=(RESET + 1) * SECOND)]
 
 
 def test_a_reset_that_is_over_by_our_clock_closes_for_a_minute() -> None:
     late = (RESET + 5) * SECOND
-    (after,) = observed([], 403, headers(0), PRIMARY_WORDS, late)
+    (after,) = changed_budgets([], 403, headers(0), PRIMARY_WORDS, late)
     assert (after.blocked_until, after.failures) == (late + FIRST_WAIT, 1)
 
 
 def test_the_last_request_of_an_hour_closes_before_github_has_to_say_so() -> None:
-    (after,) = observed([], 201, headers(0), "", NOW)
+    (after,) = changed_budgets([], 201, headers(0), "", NOW)
     assert ready_at(Limits((after,)), READ, NOW) == (RESET + 1) * SECOND
     reset = (RESET + 2) * SECOND
     assert ready_at(Limits((after,)), READ, reset) == reset
@@ -118,17 +118,17 @@ def test_the_last_request_of_an_hour_closes_before_github_has_to_say_so() -> Non
 def test_a_secondary_limit_closes_the_installation_for_as_long_as_it_says(
     given_headers: dict[str, str], wait: int
 ) -> None:
-    after = observed([counted(4000)], 403, given_headers, SECONDARY_WORDS, NOW)
+    after = changed_budgets([counted(4000)], 403, given_headers, SECONDARY_WORDS, NOW)
     assert [(each.resource, each.blocked_until) for each in after] == [(SECONDARY, NOW + wait)]
 
 
 def test_a_secondary_limit_is_told_by_its_words_though_the_resource_is_spent_too() -> None:
-    after = observed([], 403, headers(0), SECONDARY_WORDS, NOW)
+    after = changed_budgets([], 403, headers(0), SECONDARY_WORDS, NOW)
     assert after == [counted(0), Budget(SECONDARY, blocked_until=NOW + FIRST_WAIT, failures=1)]
 
 
 def test_a_spent_resource_with_a_time_to_wait_closes_both() -> None:
-    after = observed([], 429, headers(0, retry_after="30"), PRIMARY_WORDS, NOW)
+    after = changed_budgets([], 429, headers(0, retry_after="30"), PRIMARY_WORDS, NOW)
     assert [(each.resource, each.blocked_until) for each in after] == [
         ("core", (RESET + 1) * SECOND),
         (SECONDARY, NOW + 30 * SECOND),
@@ -138,7 +138,7 @@ def test_a_spent_resource_with_a_time_to_wait_closes_both() -> None:
 def test_limits_that_name_no_time_double_the_wait_up_to_an_hour() -> None:
     budget, now, waits = Budget(SECONDARY), NOW, []
     for _ in range(40):
-        budget = observe(budget, 429, {}, "", now)
+        budget = budget_after(budget, 429, {}, "", now)
         waits.append(budget.blocked_until - now)
         now = budget.blocked_until
     minutes = [wait // (60 * SECOND) for wait in waits]
@@ -148,9 +148,9 @@ def test_limits_that_name_no_time_double_the_wait_up_to_an_hour() -> None:
 
 def test_a_success_ends_the_doubling_and_opens_nothing_early() -> None:
     closed = Budget(SECONDARY, blocked_until=NOW + 9, failures=5)
-    assert observe(closed, 200, headers(), "", NOW) == replace(closed, failures=0)
-    assert observe(closed, 404, headers(), "Not Found", NOW) == closed
-    assert observe(closed, 502, {}, "", NOW) == closed
+    assert budget_after(closed, 200, headers(), "", NOW) == replace(closed, failures=0)
+    assert budget_after(closed, 404, headers(), "Not Found", NOW) == closed
+    assert budget_after(closed, 502, {}, "", NOW) == closed
 
 
 MUTATION = Cost(mutates=True)
@@ -196,7 +196,7 @@ def test_however_requests_come_no_window_holds_more_than_github_takes(
     for n, gap in enumerate(gaps):
         cost = MUTATION if not mutates or mutates[n % len(mutates)] else READ
         now = ready_at(limits, cost, now + gap * SECOND // 10)
-        full_at = {**limits.full_at, **taken(limits.full_at, cost, now)}
+        full_at = {**limits.full_at, **allowances_after(limits.full_at, cost, now)}
         limits = Limits((), full_at, now if cost.mutates else limits.last_mutation_at)
         sent.append((now, cost))
     for began, _ in sent:
@@ -210,7 +210,7 @@ def test_however_requests_come_no_window_holds_more_than_github_takes(
 def test_an_hour_of_writing_spends_what_github_takes_and_no_more() -> None:
     limits, now, sent = Limits(), NOW, 0
     while (now := ready_at(limits, COMMENT, now)) < NOW + 3600 * SECOND:
-        full_at = {**limits.full_at, **taken(limits.full_at, COMMENT, now)}
+        full_at = {**limits.full_at, **allowances_after(limits.full_at, COMMENT, now)}
         limits = Limits((), full_at, now, now)
         sent += 1
     assert 490 <= sent <= 500
@@ -258,7 +258,7 @@ STATUSES = st.sampled_from([200, 201, 304, 403, 404, 429, 500, 502])
 def test_no_answer_opens_what_is_closed(
     before: Budget, status: int, given_headers: dict[str, str], message: str, now: int
 ) -> None:
-    after = observe(before, status, given_headers, message, now)
+    after = budget_after(before, status, given_headers, message, now)
     assert before.blocked_until <= after.blocked_until < 2**63
 
 
@@ -267,10 +267,10 @@ def test_no_answer_opens_what_is_closed(
 def test_after_github_said_wait_nothing_is_ready(
     known: list[Budget], status: int, given_headers: dict[str, str], message: str, now: int
 ) -> None:
-    after = observed(known, status, given_headers, message, now)
+    after = changed_budgets(known, status, given_headers, message, now)
     lower = {name.lower(): value for name, value in given_headers.items()}
     cost = Cost(lower.get("x-ratelimit-resource", "core"))
-    if limited(status, given_headers, message):
+    if is_limit(status, given_headers, message):
         assert ready_at(Limits((*known, *after)), cost, now) >= now + SECOND
 
 

@@ -223,8 +223,9 @@ async def test_no_request_goes_to_another_host(here: Here, link: str) -> None:
         # Below the API's address it is a path like any other.
         assert (await here.request("GET", link)).status == 404
         return
-    with pytest.raises(Unreachable, match="not sent"):
+    with pytest.raises(Unreachable) as refused:
         await here.request("GET", link)
+    assert str(refused.value) == "not sent: the link does not lead to GitHub's API"
 
 
 # --- Tokens ---
@@ -331,8 +332,9 @@ async def test_silence_ends_in_time(here: Here) -> None:
     async with client_against(here, None, time_out=0.2) as (client, _):
         with pytest.raises(OutcomeUnknown, match="TimeoutError"):
             await client.app_request("POST", "/app", {})
-        with pytest.raises(Unreachable, match="no token"):
+        with pytest.raises(Unreachable) as refused:
             await client.request(1, "POST", WEB, {})
+        assert str(refused.value) == "no token: the request for it took too long"
 
 
 @pytest.mark.parametrize(

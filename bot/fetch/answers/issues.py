@@ -28,7 +28,7 @@ async def issue(tx: Tx, keys: Keys, r: Reading) -> None:
 async def _carry(tx: Tx, keys: Keys, r: Reading, known: Row) -> None:
     updated = max(known["updated_at"], payloads.time(at(r.data, "updated_at")))
     content = {k: v for k, v in known.items() if k not in ("deleted", "version")}
-    gone = payloads.guarded("issues", content, updated, deleted=True)
+    gone = payloads.with_version("issues", content, updated, deleted=True)
     moved = await _moved(tx, known, r.data)
     wanted = (reads.thread("issue", moved.new_repository_id, moved.new_number),) if moved else ()
     changes = Changes((gone,), reads=wanted, transfers=(moved,) if moved else ())

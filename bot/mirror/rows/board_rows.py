@@ -1,6 +1,16 @@
 """An organization's project boards, their items, and the items' single-select fields."""
 
-from bot.github.payloads import Json, Mirrored, at, guarded, maybe_number, name, number, text, time
+from bot.github.payloads import (
+    Json,
+    Mirrored,
+    at,
+    maybe_number,
+    name,
+    number,
+    text,
+    time,
+    with_version,
+)
 
 
 def project(
@@ -16,7 +26,7 @@ def project(
         "closed": int(at(value, "closed_at") is not None or at(value, "state") == "closed"),
         "updated_at": updated,
     }
-    return guarded("projects", row, updated, deleted=deleted, read_at=read_at)
+    return with_version("projects", row, updated, deleted=deleted, read_at=read_at)
 
 
 def item(
@@ -39,7 +49,7 @@ def item(
         "archived": int(at(value, "archived_at") is not None),
         "updated_at": updated,
     }
-    return guarded("project_items", row, updated, deleted=deleted, read_at=read_at)
+    return with_version("project_items", row, updated, deleted=deleted, read_at=read_at)
 
 
 def value_of(
@@ -61,4 +71,4 @@ def value_of(
         "option_id": text(at(option, "id"), 100),
         "updated_at": updated_at,
     }
-    return guarded("project_values", row, updated_at, read_at=read_at)
+    return with_version("project_values", row, updated_at, read_at=read_at)

@@ -4,12 +4,12 @@ from bot.github.payloads import (
     Json,
     Mirrored,
     at,
-    guarded,
     maybe_number,
     maybe_time,
     number,
     text,
     time,
+    with_version,
 )
 from store.engine.transaction import Row
 
@@ -31,7 +31,7 @@ def check_run(
         "started_at": maybe_time(at(value, "started_at")),
         "completed_at": maybe_time(at(value, "completed_at")),
     }
-    return guarded("check_runs", row, _moment(row), read_at=read_at)
+    return with_version("check_runs", row, _moment(row), read_at=read_at)
 
 
 def workflow_run(
@@ -56,7 +56,7 @@ def workflow_run(
     }
     # A new attempt starts from queued again, perhaps within the same second.
     moment = updated + 4 * int(str(row["run_attempt"])) + RANKS.get(str(row["status"]), 0)
-    return guarded("workflow_runs", row, moment, read_at=read_at)
+    return with_version("workflow_runs", row, moment, read_at=read_at)
 
 
 def workflow_job(
@@ -74,7 +74,7 @@ def workflow_job(
         "started_at": maybe_time(at(value, "started_at")),
         "completed_at": maybe_time(at(value, "completed_at")),
     }
-    return guarded("workflow_jobs", row, _moment(row), read_at=read_at)
+    return with_version("workflow_jobs", row, _moment(row), read_at=read_at)
 
 
 def _state(value: Json) -> Row:

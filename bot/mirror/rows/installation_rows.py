@@ -7,12 +7,12 @@ from bot.github.payloads import (
     Malformed,
     Mirrored,
     at,
-    guarded,
     maybe_number,
     maybe_time,
     number,
     text,
     time,
+    with_version,
 )
 
 
@@ -31,7 +31,7 @@ def installation(value: Json, *, deleted: bool = False, read_at: int = 0) -> Mir
         "suspended_at": suspended,
     }
     updated = time(at(value, "updated_at"))
-    return guarded("installations", row, updated, deleted=deleted, read_at=read_at)
+    return with_version("installations", row, updated, deleted=deleted, read_at=read_at)
 
 
 def account(installation_id: int, owner: Json) -> Mirrored:
@@ -45,7 +45,7 @@ def account(installation_id: int, owner: Json) -> Mirrored:
         "permissions": "{}",
         "suspended_at": None,
     }
-    return guarded("installations", row, 0)
+    return with_version("installations", row, 0)
 
 
 def repository(
@@ -53,7 +53,7 @@ def repository(
 ) -> Mirrored:
     full_name = text(at(value, "full_name"), 250)
     if "/" not in full_name:
-        raise Malformed("repository.full_name is missing")
+        raise Malformed("repository.full_name must be owner/name")
     row = {
         "installation_id": installation_id,
         "id": number(at(value, "id"), "repository.id"),
@@ -64,4 +64,4 @@ def repository(
         "default_branch": text(at(value, "default_branch"), 255) or "main",
     }
     updated = time(at(value, "updated_at"))
-    return guarded("repositories", row, updated, deleted=deleted, read_at=read_at)
+    return with_version("repositories", row, updated, deleted=deleted, read_at=read_at)

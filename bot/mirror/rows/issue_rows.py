@@ -5,13 +5,13 @@ from bot.github.payloads import (
     Mirrored,
     at,
     author,
-    guarded,
     maybe_number,
     maybe_time,
     names,
     number,
     text,
     time,
+    with_version,
 )
 
 
@@ -45,7 +45,7 @@ def issue(
         "node_id": text(at(value, "node_id"), 100),
         "type": text(at(value, "type", "name"), 100),
     }
-    return guarded("issues", row, updated, deleted=deleted, read_at=read_at)
+    return with_version("issues", row, updated, deleted=deleted, read_at=read_at)
 
 
 def comment(
@@ -70,7 +70,7 @@ def comment(
         "updated_at": updated,
         "node_id": text(at(value, "node_id"), 100),
     }
-    return guarded("comments", row, updated, deleted=deleted, read_at=read_at)
+    return with_version("comments", row, updated, deleted=deleted, read_at=read_at)
 
 
 def label(
@@ -90,7 +90,7 @@ def label(
         "color": text(at(value, "color"), 20),
         "description": text(at(value, "description"), 500),
     }
-    return guarded("labels", row, 0, deleted=deleted, read_at=read_at)
+    return with_version("labels", row, 0, deleted=deleted, read_at=read_at)
 
 
 def milestone(
@@ -115,4 +115,4 @@ def milestone(
         "updated_at": updated,
         "closed_at": maybe_time(at(value, "closed_at")),
     }
-    return guarded("milestones", row, updated, deleted=deleted, read_at=read_at)
+    return with_version("milestones", row, updated, deleted=deleted, read_at=read_at)

@@ -5,7 +5,6 @@ from bot.github.payloads import (
     Mirrored,
     at,
     author,
-    guarded,
     maybe_number,
     maybe_time,
     name,
@@ -13,6 +12,7 @@ from bot.github.payloads import (
     number,
     text,
     time,
+    with_version,
 )
 
 
@@ -45,7 +45,7 @@ def pull_request(
         "merged_at": merged_at,
         "node_id": text(at(value, "node_id"), 100),
     }
-    return guarded("pull_requests", row, updated, read_at=read_at)
+    return with_version("pull_requests", row, updated, read_at=read_at)
 
 
 def review(
@@ -72,7 +72,7 @@ def review(
         "submitted_at": submitted,
         "updated_at": updated,
     }
-    return guarded("reviews", row, updated, read_at=read_at)
+    return with_version("reviews", row, updated, read_at=read_at)
 
 
 def review_comment(
@@ -101,7 +101,7 @@ def review_comment(
         "created_at": time(at(value, "created_at")),
         "updated_at": updated,
     }
-    return guarded("review_comments", row, updated, deleted=deleted, read_at=read_at)
+    return with_version("review_comments", row, updated, deleted=deleted, read_at=read_at)
 
 
 def review_thread(
@@ -129,4 +129,4 @@ def review_thread(
         "resolved": int(resolved),
     }
     updated = time(when) or time(at(pull, "updated_at"))
-    return guarded("review_threads", row, updated, read_at=received_at)
+    return with_version("review_threads", row, updated, read_at=received_at)
