@@ -176,7 +176,7 @@ async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:
     for task_id in task_ids:
         task = await tasks.locked(*here, task_id)
         if task is not None and task["assigned_to"] in ids:
-            await lifecycle.free(ctx.tx, task, ctx.actor.name, why)
+            await lifecycle.end_reservation(ctx.tx, task, ctx.actor.name, why)
         if task is None or task["holder"] not in ids:
             continue
         how = "released" if task["holder"] == ctx.actor.name else "revoked"

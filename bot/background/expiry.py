@@ -23,7 +23,8 @@ async def step(store: Store) -> int:
     ]
     lapsed = await store.read(_overdue_reservations)
     ended += [
-        await _try_to_end(store, each, partial(lifecycle.lapse, which=each)) for each in lapsed
+        await _try_to_end(store, each, partial(lifecycle.expire_reservation, which=each))
+        for each in lapsed
     ]
     dead = await store.write(lambda tx: delivery.expire(tx, BATCH))
     return sum(ended) + dead

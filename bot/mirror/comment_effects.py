@@ -30,7 +30,7 @@ async def answer_question(tx: Tx, row: Row, before: Row | None) -> None:
     its_author = issue is not None and issue["author_id"] == row["author_id"]
     if its_author or row["author_association"] in TRUSTED:
         task = await tasks.locked(tx, row["installation_id"], task["id"]) or task
-        await lifecycle.answered(tx, task, f"@{row['author']}")
+        await lifecycle.record_answer(tx, task, f"@{row['author']}")
 
 
 async def _is_unposted(tx: Tx, task: FullTask) -> bool:

@@ -54,7 +54,7 @@ async def _wake_dependants(tx: Tx, row: Row, before: Row | None) -> None:
     if closed and not (row["deleted"] and await _has_moved(tx, row)):
         how = "deleted" if row["deleted"] else "closed"
         for task in await ready.released_by(*here, row["id"]):
-            await lifecycle.woken(tx, task, f"#{row['number']} was {how}")
+            await lifecycle.announce_ready(tx, task, f"#{row['number']} was {how}")
 
 
 async def _has_moved(tx: Tx, row: Row) -> bool:
@@ -159,7 +159,7 @@ async def update_dependants(tx: Tx, installation_id: int, changed: Changed) -> N
     await record_cycles(tx, installation_id, changed.circled)
     for issue_id in sorted(changed.kept):
         for task in await ready.freed(tx, installation_id, issue_id):
-            await lifecycle.woken(tx, task, "it waits for nothing any more")
+            await lifecycle.announce_ready(tx, task, "it waits for nothing any more")
 
 
 async def record_cycles(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> None:

@@ -95,7 +95,7 @@ async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:
     if task["question"] and write["arguments"].get("body") == replies.question_comment(
         task["question"]
     ):
-        await lifecycle.unasked(tx, task, why)
+        await lifecycle.withdraw_question(tx, task, why)
     card = task["card_comment_id"]
     if write["kind"] == "card" and await mirror_rows.is_deleted(
         tx, "comments", installation_id, card

@@ -1,4 +1,4 @@
-"""Why a task may or may not be claimed by somebody, and what would change that."""
+"""Why an actor can or cannot claim a task, and what would change that."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from bot.identity.actors import Actor
 from bot.tasks import lifecycle
 from bot.tasks.capabilities import lacking
 from bot.tasks.states import OPEN
-from bot.times import stamp
+from bot.times import span
 from store.engine.transaction import Tx
 from store.mirror import relations
 from store.mirror.relations import Neighbour
 from store.tasks import leases, ready
 from store.tasks.tasks import FullTask
 
-# How many of those that keep a task waiting are named.
+# How many blockers or sub-issues a text names.
 MOST = 10
 
 
@@ -29,8 +29,8 @@ class Reason(BaseModel):
 
 
 @dataclass(frozen=True)
-class Waits:
-    """What the task's issue waits for: open ones by name, and how many sub-issues are done."""
+class Dependencies:
+    """The names of open blockers and sub-issues, and how many sub-issues are done."""
 
     blockers: Sequence[str] = ()
     children: Sequence[str] = ()
@@ -39,13 +39,13 @@ class Waits:
     total: int = 0
 
 
-async def waits(tx: Tx, actor: Actor, task: FullTask) -> Waits:
+async def dependencies(tx: Tx, actor: Actor, task: FullTask) -> Dependencies:
     if task["issue_id"] is None:
-        return Waits()
+        return Dependencies()
     here = (tx, task["installation_id"], task["issue_id"])
     blockers, children = await ready.waiting_for(*here)
     open_ = [each for each in (*blockers, *children) if each["state"] == "open"]
-    return Waits(
+    return Dependencies(
         blockers=_names(actor, [each for each in blockers if relations.keeps(each)]),
         children=_names(actor, [each for each in children if relations.keeps(each)]),
         circle=_names(actor, [each for each in open_ if each["cyclic"]]),
@@ -55,7 +55,7 @@ async def waits(tx: Tx, actor: Actor, task: FullTask) -> Waits:
 
 
 def _names(actor: Actor, rows: Sequence[Neighbour]) -> list[str]:
-    """Of issues out of the actor's reach only that there is one."""
+    """Names of issues. For an issue that the actor cannot see, only that there is one."""
     reach = actor.repositories
     return [
         each["name"] if reach is None or each["repository_id"] in reach else relations.UNSEEN
@@ -63,8 +63,8 @@ def _names(actor: Actor, rows: Sequence[Neighbour]) -> list[str]:
     ]
 
 
-def by_now(task: FullTask, now: int) -> FullTask:
-    """As the next claim finds it: nobody's once its lease ran out."""
+def without_expired_lease(task: FullTask, now: int) -> FullTask:
+    """The task as the next claim finds it."""
     if not leases.ran_out(task, now):
         return task
     return {
@@ -77,41 +77,51 @@ def by_now(task: FullTask, now: int) -> FullTask:
     }
 
 
-def reasons(actor: Actor, task: FullTask, waits: Waits, has: Sequence[str] | None) -> list[Reason]:
-    """All that stands in the way, what is nearest first. `has`: the agent's capabilities."""
-    found = [*_state(actor, task), *_people(actor, task)]
+def reasons(
+    actor: Actor, task: FullTask, waits: Dependencies, has: Sequence[str] | None, now: int
+) -> list[Reason]:
+    """Everything that prevents a claim, the most direct reason first.
+
+    `has` are the agent's capabilities; None means that they do not matter.
+    """
+    found = [*_state(actor, task, now), *_people(actor, task)]
     if task["number"] is None:
         found.append(
             Reason(
                 code="no_issue_yet",
-                why="GitHub has not numbered it yet; its issue is under way",
-                remedy="wait for its write: get_write",
+                why="its issue has no number yet, because GitHub has not created it",
+                remedy="wait for the write of the issue with get_write",
             )
         )
-    # Who leads may begin all the same.
+    # A tech-lead or a person may claim a blocked task.
     leads = actor.is_person or actor.may("tech-lead")
     found += [] if leads else _waiting(waits)
     if has is not None and (missing := lacking(has, task["capabilities"])):
         found.append(
             Reason(
                 code="lacks_capability",
-                why=f"it needs {', '.join(missing)}, which {actor.name} has not registered",
-                remedy="update_agent registers what you can do, if you can",
+                why=f"it needs the capability {', '.join(missing)}, and {actor.name} has not "
+                "registered it",
+                remedy="if you have the capability, register it with update_agent",
             )
         )
     return found
 
 
-def _state(actor: Actor, task: FullTask) -> list[Reason]:
+def _state(actor: Actor, task: FullTask, now: int) -> list[Reason]:
     if task["holder"] == actor.name:
         return []
     if task["holder"]:
-        until = f" until {stamp(task['expires_at'])} at least" if task["expires_at"] else ""
+        end = ""
+        if task["expires_at"]:
+            left = span(task["expires_at"] - now)
+            end = f", and the lease ends in {left} unless it is renewed"
         return [
             Reason(
                 code="already_claimed",
-                why=f"{task['holder']} holds it{until}",
-                remedy="take another by claim_task without `task`, or wait for its release",
+                why=f"{task['holder']} holds it{end}",
+                remedy="claim another task with claim_task without `task`, or wait until this one "
+                "is released",
             )
         ]
     if task["state"] not in OPEN:
@@ -119,8 +129,8 @@ def _state(actor: Actor, task: FullTask) -> list[Reason]:
             Reason(
                 code="not_claimable",
                 why=f"it is {task['state']}",
-                remedy="/retry, change_task with `state` pending, or reopening its issue, makes it "
-                "pending again",
+                remedy="make it pending again with /retry, with change_task and `state` pending, "
+                "or by reopening its issue",
             )
         ]
     return []
@@ -134,9 +144,9 @@ def _people(actor: Actor, task: FullTask) -> list[Reason]:
             Reason(
                 code="on_hold",
                 why=f"{task['held_by'] or 'a person'} put it on hold{why}",
-                remedy="a person's /resume ends the hold"
+                remedy="a person can end the hold with /resume"
                 if (task["held_by"] or "@").startswith("@")
-                else "change_task with `hold` false, or /resume, ends the hold",
+                else "end the hold with change_task and `hold` false, or with /resume",
             )
         )
     if task["assigned_to"] not in (None, actor.name):
@@ -144,28 +154,29 @@ def _people(actor: Actor, task: FullTask) -> list[Reason]:
             Reason(
                 code="reserved",
                 why=f"it is reserved for {task['assigned_to']}",
-                remedy="assign_task, or /assign, gives it to another; it lapses after a day",
+                remedy="reserve it for another agent with assign_task or /assign, or wait: a "
+                "reservation ends after a day",
             )
         )
     return found
 
 
-def _waiting(waits: Waits) -> list[Reason]:
+def _waiting(waits: Dependencies) -> list[Reason]:
     found = []
     if waits.blockers:
         found.append(
             Reason(
                 code="blocked",
                 why=f"it is blocked by {_listed(waits.blockers)}",
-                remedy="it is ready when they are closed",
+                remedy="wait until the issues that block it are closed",
             )
         )
     if waits.children:
         found.append(
             Reason(
                 code="blocked",
-                why=f"its sub-issues are open: {_listed(waits.children)}",
-                remedy="it is ready when they are closed",
+                why=f"it has open sub-issues: {_listed(waits.children)}",
+                remedy="wait until its sub-issues are closed",
             )
         )
     return found
@@ -176,24 +187,28 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST]) + more
 
 
-def text(task: FullTask, found: Sequence[Reason], waits: Waits, *, mine: bool) -> str:
-    """In a few sentences."""
+def explanation(task: FullTask, found: Sequence[Reason], waits: Dependencies, *, mine: bool) -> str:
+    """The reasons in a few sentences."""
     name = lifecycle.name(task)
     if mine:
-        said = [f"You hold {name}."]
+        sentences = [f"You hold {name}."]
     elif found:
-        said = [f"{name} cannot be claimed by you: {found[0].why}."]
-        said += [f"Also, {each.why}." for each in found[1:]]
-        said.append(f"What would change that: {'; '.join(each.remedy for each in found)}.")
+        sentences = [f"You cannot claim {name}: {found[0].why}."]
+        sentences += [f"Also, {each.why}." for each in found[1:]]
+        remedies = dict.fromkeys(each.remedy for each in found)
+        sentences.append(f"What you can do: {'; '.join(remedies)}.")
     elif waited := [*waits.blockers, *waits.children]:
-        said = [f"{name} waits for {_listed(waited)}; you lead, and may claim it all the same."]
+        sentences = [
+            f"{name} waits for {_listed(waited)}.",
+            "You can claim it anyway, because a tech-lead or a person may claim a blocked task.",
+        ]
     else:
-        said = [f"{name} is free: claim_task takes it."]
+        sentences = [f"You can claim {name} with claim_task."]
     if waits.circle:
-        said.append(
-            f"It stands in a circle of issues that wait for each other ({_listed(waits.circle)}): "
-            "that does not keep it waiting, but somebody should break it."
+        sentences.append(
+            f"It is in a cycle of issues that block each other: {_listed(waits.circle)}. The cycle "
+            "does not block the task, but somebody should remove one of the links."
         )
     if waits.total:
-        said.append(f"{waits.done} of its {waits.total} sub-issues are done.")
-    return " ".join(said)
+        sentences.append(f"{waits.done} of its {waits.total} sub-issues are done.")
+    return " ".join(sentences)

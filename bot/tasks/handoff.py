@@ -1,4 +1,4 @@
-"""What the next holder of a task should know of the last one's work."""
+"""The hand-off: what the next holder of a task should know about the work of the last one."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class Said(BaseModel):
 
 
 class HandOff(BaseModel):
-    """The last lease on the task, and what was left behind."""
+    """The last lease on the task, and what its holder left."""
 
     holder: str
     ended: str = Field(description="released, expired, revoked, completed")
@@ -34,13 +34,13 @@ class HandOff(BaseModel):
     progress: int
     branch: str | None
     pull_request: int | None
-    files: list[str] = Field(description="touched by its pull request, or said to be touched")
+    files: list[str] = Field(description="changed by its pull request, or named by the holder")
     messages: list[Said] = Field(description="about the task, oldest first")
-    checkpoint: Any = Field(None, description="what the last holder left to resume from")
+    checkpoint: Any = Field(None, description="state that the last holder saved")
 
 
 async def of(tx: Tx, task: FullTask) -> HandOff | None:
-    """None for a task that nobody held before."""
+    """None if nobody held the task before."""
     i = task["installation_id"]
     last = await leases.last_ended(tx, i, task["id"])
     if last is None:

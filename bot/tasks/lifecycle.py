@@ -1,4 +1,4 @@
-"""What happens to a task: each step writes its event and the card with its own transaction."""
+"""The steps of a task. Each records its event and queues the card in the step's transaction."""
 
 import json
 from collections.abc import Sequence
@@ -20,21 +20,21 @@ from store.tasks import leases, tasks
 from store.tasks.tasks import FullTask
 
 PROGRESS = "task.progress"
-# What is not shown on the card at once: progress, a quarter of an hour after the last edit; a pull
-# request, with what is reported next, for that comes soon.
+# What the card does not show at once. Progress waits 15 minutes after the last edit. A pull request
+# waits two minutes, because the holder's next report follows soon and both fit in one edit.
 CALM = {PROGRESS: {"every": 900_000_000}, "task.pull": {"delay": 120_000_000}}
-# What neither card nor board shows: a new task comes to the board with its first claim.
+# Neither card nor board shows these. A new task gets on the board with its first claim.
 UNSHOWN = frozenset({"task.created", "task.changed"})
-# How a lease ended, so far as that is counted of its holder.
+# The ends of a lease that are counted for its holder.
 COUNTED = frozenset({"completed", "failed", "expired", "released"})
-# Whom a task is reserved for may be dead: after so long anybody may have it.
+# A reservation ends after this time, because its agent may be dead.
 RESERVED_FOR = 24 * 3600 * 1_000_000
 RESERVED = ("assigned_to", "assigned_by", "assigned_at")
 HELD = ("held_by", "held_why")
 
 
 async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) -> None:
-    """A step of the task: its event, its audit row, and what people see of it on GitHub."""
+    """Record a step of the task: its event and audit row. Queue its card and place on the board."""
     installation_id = task["installation_id"]
     where = task["repository_id"]
     await events.append(tx, installation_id, kind, task["id"], actor, data, repository_id=where)
@@ -42,7 +42,7 @@ async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) 
     sequences.append(tx, "audit", installation_id, done | {"data": json.dumps(data)})
     if kind in UNSHOWN:
         return
-    # What a person did goes first; the rest has its turn beside each agent's writes.
+    # The effect of what a person did goes out first.
     lane = writes.PEOPLE if actor.startswith("@") else writes.AGENTS
     await publishing.show(tx, installation_id, task["id"], lane=lane, **CALM.get(kind, {}))
     if kind not in CALM:
@@ -50,20 +50,20 @@ async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) 
         await _show_on_parent(tx, task)
 
 
-async def woken(tx: Tx, task: TaskRow, why: str) -> None:
-    """Nothing keeps it waiting any more: for those who wait for work. Its card says nothing new."""
+async def announce_ready(tx: Tx, task: TaskRow, why: str) -> None:
+    """Tell agents that wait for work that nothing blocks the task now. Its card does not change."""
     i, where = task["installation_id"], task["repository_id"]
     data = {"why": why}
     await events.append(tx, i, "task.ready", task["id"], BOT, data, repository_id=where)
 
 
 async def show_soon(tx: Tx, installation_id: int, task_id: str) -> None:
-    """Its card as it is now, when that is not urgent."""
+    """Queue an edit of the card that is not urgent."""
     await publishing.show(tx, installation_id, task_id, **CALM[PROGRESS])
 
 
 async def _show_on_parent(tx: Tx, task: FullTask) -> None:
-    """A parent's card tells how far its sub-issues are; that is not urgent."""
+    """Update the parent's card, which counts finished sub-issues. That is not urgent."""
     here = (tx, task["installation_id"])
     parents = await relations.targets(*here, "parent", task["issue_id"] or 0)
     for each in parents:
@@ -75,7 +75,7 @@ async def _show_on_parent(tx: Tx, task: FullTask) -> None:
 async def claim(
     tx: Tx, task: FullTask, holder: str, lease_s: int | None, paths: Sequence[str] = ()
 ) -> Row | None:
-    """The new lease, or None when somebody was quicker or the task is not to be had."""
+    """Grant a lease. None if somebody was faster or the task cannot be claimed."""
     lease = await leases.grant(tx, task["installation_id"], task["id"], holder, lease_s, paths)
     if lease:
         await leases.mark_notified(tx, task["installation_id"], task["id"], holder)
@@ -84,7 +84,7 @@ async def claim(
 
 
 async def end_lease(tx: Tx, task: FullTask, how: str, why: str, to: TaskState, by: str) -> bool:
-    """End the task's live lease, if it has one; whether it had."""
+    """End the task's live lease. Return whether it had one."""
     lease = await _lease(tx, task)
     told = by == task["holder"]
     if lease is None or not await leases.end(tx, lease, how, why, to, told=told):
@@ -96,18 +96,18 @@ async def end_lease(tx: Tx, task: FullTask, how: str, why: str, to: TaskState, b
 
 
 async def reserve(tx: Tx, task: FullTask, agent_id: str, actor: str) -> None:
-    """For an agent alone, without a lease. Raise Refused."""
+    """Reserve the task for one agent, without a lease. Raise Refused."""
     state: TaskState = task["state"]
     if state not in ("pending", "assigned"):
-        raise illegal(task, "assigned")
+        raise illegal_transition(task, "assigned")
     now = await tx.now()
     given = {"assigned_to": agent_id, "assigned_by": actor, "assigned_at": now}
     await tasks.change(tx, task["installation_id"], task["id"], state="assigned", **given)
     await record(tx, task, "task.assigned", actor, to=agent_id)
 
 
-async def free(tx: Tx, task: FullTask, actor: str, why: str) -> None:
-    """A reservation ends, and anybody may claim the task."""
+async def end_reservation(tx: Tx, task: FullTask, actor: str, why: str) -> None:
+    """End a reservation, so that any agent can claim the task."""
     if task["state"] != "assigned":
         return
     none = dict.fromkeys(RESERVED)
@@ -116,7 +116,7 @@ async def free(tx: Tx, task: FullTask, actor: str, why: str) -> None:
 
 
 async def hold(tx: Tx, task: FullTask, actor: str, why: str) -> None:
-    """Nobody claims it, and who has it waits: their lease does not run out meanwhile."""
+    """Put the task on hold: nobody can claim it, and its lease does not expire."""
     held = {"held": 1, "held_by": actor, "held_why": why[:500]}
     await tasks.change(tx, task["installation_id"], task["id"], **held)
     await _park(tx, task)
@@ -124,7 +124,7 @@ async def hold(tx: Tx, task: FullTask, actor: str, why: str) -> None:
 
 
 async def resume(tx: Tx, task: FullTask, actor: str) -> None:
-    """The hold is over; the time of a lease starts anew."""
+    """End a hold. The lease gets its full time again."""
     none = {"held": 0, **dict.fromkeys(HELD)}
     await tasks.change(tx, task["installation_id"], task["id"], **none)
     await _unpark(tx, {**task, "held": 0})
@@ -132,8 +132,8 @@ async def resume(tx: Tx, task: FullTask, actor: str) -> None:
     await record(tx, task, "task.resumed", actor)
 
 
-async def ask(tx: Tx, task: FullTask, question: str, actor: str) -> None:
-    """Its holder asks people, and keeps the task without end until one answers."""
+async def ask_people(tx: Tx, task: FullTask, question: str, actor: str) -> None:
+    """Record the holder's question. The lease does not expire until somebody answers."""
     now = await tx.now()
     here = (tx, task["installation_id"], task["id"])
     await tasks.change(*here, question=question, asked_at=now)
@@ -141,18 +141,18 @@ async def ask(tx: Tx, task: FullTask, question: str, actor: str) -> None:
     await record(tx, task, "task.asked", actor)
 
 
-async def answered(tx: Tx, task: FullTask, actor: str) -> None:
-    """Somebody said something: the holder's time starts anew."""
+async def record_answer(tx: Tx, task: FullTask, actor: str) -> None:
+    """End the wait for an answer. The lease gets its full time again."""
     none: dict[str, None] = {"question": None}
     if actor == task["holder"]:
-        none["asked_at"] = None  # otherwise it stays, until a notice told its holder
+        none["asked_at"] = None  # otherwise it stays until the holder got a notice
     await tasks.change(tx, task["installation_id"], task["id"], **none)
     await _unpark(tx, {**task, "question": None})
     await record(tx, task, "task.answered", actor)
 
 
-async def unasked(tx: Tx, task: FullTask, why: str) -> None:
-    """Nobody gets to see the question: there is no answer to wait for."""
+async def withdraw_question(tx: Tx, task: FullTask, why: str) -> None:
+    """End the wait, because the question could not be posted."""
     none: Row = {"question": None, "asked_at": None}
     await tasks.change(tx, task["installation_id"], task["id"], **none)
     await _unpark(tx, {**task, "question": None})
@@ -170,14 +170,14 @@ async def _park(tx: Tx, task: FullTask) -> None:
 
 
 async def _unpark(tx: Tx, task: FullTask) -> None:
-    """Unless something else is awaited."""
+    """Let the lease's time run, unless the task still waits for something."""
     awaited = task["held"] or task["question"] or task["state"] == "in_review"
     if not awaited and (lease := await _lease(tx, task)):
         await leases.unpark(tx, lease)
 
 
 async def release(tx: Tx, task: FullTask, how: str, why: str, actor: str) -> None:
-    """Back to pending: how is released (by its holder), revoked or expired."""
+    """Make the task pending. `how` is released (by its holder), revoked or expired."""
     if not await end_lease(tx, task, how, why, "pending", actor):
         return
     if how == "expired":
@@ -186,38 +186,38 @@ async def release(tx: Tx, task: FullTask, how: str, why: str, actor: str) -> Non
 
 
 async def move(tx: Tx, task: FullTask, to: TaskState, actor: str, why: str = "") -> None:
-    """Take the task to another state. Raise Refused when it cannot go there."""
+    """Take the task to another state. Raise Refused if the transition is not allowed."""
     state: TaskState = task["state"]
     if to == state:
         return
     legal = LEGAL[state]
     if to not in legal:
-        raise illegal(task, to)
-    # What the holder queued may go out after an end that they worked towards, and no other.
+        raise illegal_transition(task, to)
+    # The holder's queued writes still go out after an end that the holder worked towards.
     how = "revoked" if to == "cancelled" and actor != task["holder"] else "completed"
-    said = _said(to, actor, why)
-    if to in OPEN or not await end_lease(tx, task, how, said, to, actor):
+    why_ended = _end_reason(to, actor, why)
+    if to in OPEN or not await end_lease(tx, task, how, why_ended, to, actor):
         await tasks.move(tx, task["installation_id"], task["id"], state, to)
-    beside = _besides(task, to)
+    changes = _other_changes(task, to)
     if actor not in (BOT, task["holder"]) and (to not in OPEN or state not in OPEN):
-        beside["decision"] = said[:600]
-    await tasks.change(tx, task["installation_id"], task["id"], **beside)
+        changes["decision"] = why_ended[:600]
+    await tasks.change(tx, task["installation_id"], task["id"], **changes)
     if task["held"]:
         tx.rings.add("outbox")
     await _fit_lease(tx, task, to)
     await record(tx, task, f"task.{to}", actor, why=why)
 
 
-def _said(to: TaskState, actor: str, why: str) -> str:
-    """Of an end, or a begin anew, for whom it concerns."""
+def _end_reason(to: TaskState, actor: str, why: str) -> str:
+    """Who ended or retried the task and why, for its last holder and for the card."""
     if actor == BOT:
         return f"the task is {to}, because {why}"
     what = "retried" if to == "pending" else to
     return f"{what} by {actor}{': ' if why else ''}{why}"
 
 
-def _besides(task: FullTask, to: TaskState) -> dict[str, Any]:
-    """What else of a task is not as before in its new state."""
+def _other_changes(task: FullTask, to: TaskState) -> dict[str, Any]:
+    """The columns that change with the state."""
     new: dict[str, Any] = dict.fromkeys(RESERVED)
     if to not in OPEN:
         new |= {"held": 0, **dict.fromkeys(HELD)}
@@ -225,16 +225,16 @@ def _besides(task: FullTask, to: TaskState) -> dict[str, Any]:
         new["failures"] = task["failures"] + 1
     if task["state"] not in OPEN:
         new |= {"progress": 0, "result": None}
-    if task["state"] == "completed":  # its work is in: the next does not go on with that
+    if task["state"] == "completed":  # the work is merged, so a retry starts from nothing
         new |= {"branch": None, "pull_number": None}
     return new
 
 
-def illegal(task: FullTask, to: str) -> Refused:
+def illegal_transition(task: FullTask, to: str) -> Refused:
     legal = LEGAL[task["state"]]
     return Refused(
         "illegal_transition",
-        f"{name(task)} is {task['state']} and cannot become {to}; it can become "
+        f"{name(task)} is {task['state']} and cannot become {to}. It can become "
         f"{', '.join(legal)}.",
         state=task["state"],
         legal=list(legal),
@@ -242,7 +242,7 @@ def illegal(task: FullTask, to: str) -> Refused:
 
 
 async def _fit_lease(tx: Tx, task: FullTask, to: TaskState) -> None:
-    """A review parks the lease; going back to work starts its time anew."""
+    """Park the lease during a review. Afterwards it gets its full time again."""
     if to == "in_review":
         await _park(tx, task)
     elif to == "in_progress":
@@ -250,27 +250,27 @@ async def _fit_lease(tx: Tx, task: FullTask, to: TaskState) -> None:
 
 
 async def expire(tx: Tx, lease: LeaseRow) -> bool:
-    """Free what a dead agent holds, unless it showed itself; False while another is at the task."""
-    # Whoever claims comes by here: they must not wait for each other, and be late for their own.
+    """End an overdue lease. False if another transaction is changing the task now."""
+    # Each claim expires overdue leases first. Claims must not wait for each other here.
     if await tasks.being_changed(tx, lease["installation_id"], lease["task_id"]):
         return False
     task = await tasks.get(tx, lease["installation_id"], lease["task_id"])
     now = await leases.get(tx, lease["installation_id"], lease["id"])
     if now is None or now["state"] != "held" or not leases.ran_out(now, await tx.now()):
-        return True  # it ended, was renewed, is parked, or a person's
+        return True  # it ended, was renewed, is parked, or belongs to a person
     if task is not None and task["lease_id"] == lease["id"]:
-        await release(tx, task, "expired", "the lease ran out", BOT)
+        await release(tx, task, "expired", "the lease expired", BOT)
     else:
-        await leases.end(tx, lease, "expired", "the lease ran out", "pending")
+        await leases.end(tx, lease, "expired", "the lease expired", "pending")
     return True
 
 
-async def lapse(tx: Tx, which: Row) -> bool:
-    """A reservation that nobody took up in time ends."""
+async def expire_reservation(tx: Tx, which: Row) -> bool:
+    """End a reservation whose agent did not claim the task in time."""
     task = await tasks.locked(tx, which["installation_id"], which["id"])
     if task is None or (task["assigned_at"] or 0) > await tx.now() - RESERVED_FOR:
         return True
-    await free(tx, task, BOT, "it was not claimed in time")
+    await end_reservation(tx, task, BOT, "the task was not claimed in time")
     return True
 
 
@@ -294,17 +294,19 @@ async def find(tx: Tx, installation_id: int, ref: str) -> FullTask:
     if task is None:
         raise Refused(
             "unknown_task",
-            f"There is no task {ref!r}. Write owner/repo#12 or a task's id; an issue becomes a "
-            f"task by the label {label}. list_tasks shows those there are.",
+            f"There is no task {ref!r} that you can see. Pass owner/repo#12 or a task's id. "
+            f"list_tasks lists the tasks. The label {label} makes an issue a task.",
         )
     return task
 
 
 def unknown_repository(full_name: str) -> Refused:
     if not full_name:
-        return Refused("unknown_repository", "`#3` alone names no repository: write owner/repo#3.")
+        return Refused(
+            "unknown_repository", "The repository is missing. Pass owner/repo#3, not only #3."
+        )
     return Refused(
         "unknown_repository",
-        f"The repository {full_name!r} is not known here. Write owner/repo; the App must be "
-        "installed on it.",
+        f"The repository {full_name!r} is unknown. Pass owner/repo of a repository on which the "
+        "App is installed.",
     )

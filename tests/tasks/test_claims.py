@@ -146,8 +146,13 @@ async def test_a_claim_that_cannot_be_says_all_that_stands_in_the_way(town: Town
     assert explained["claimable"] is False
     assert explained["blocked_by"] == [town.name(first)]
     assert [each["code"] for each in explained["reasons"]] == ["on_hold", "reserved", "blocked"]
-    for part in ("lead put it on hold", "reserved for lead", f"blocked by {town.name(first)}"):
-        assert part in explained["text"]
+    assert explained["text"] == (
+        f"You cannot claim {where}: lead put it on hold: wait for the design. Also, it is reserved "
+        f"for lead. Also, it is blocked by {town.name(first)}. What you can do: end the hold with "
+        "change_task and `hold` false, or with /resume; reserve it for another agent with "
+        "assign_task or /assign, or wait: a reservation ends after a day; wait until the issues "
+        "that block it are closed."
+    )
 
 
 async def test_what_is_free_is_explained_so_and_what_one_holds_too(town: Town) -> None:
@@ -163,7 +168,11 @@ async def test_what_is_free_is_explained_so_and_what_one_holds_too(town: Town) -
     other = await town.agent("other")
     theirs = await other.call("explain_task", task=where)
     assert theirs["reasons"][0]["code"] == "already_claimed"
-    assert theirs["task"]["lease_expires_at"] in theirs["text"]
+    assert theirs["text"] == (
+        f"You cannot claim {where}: scout holds it, and the lease ends in 15 min unless it is "
+        "renewed. What you can do: claim another task with claim_task without `task`, or wait "
+        "until this one is released."
+    )
 
 
 async def test_why_answers_a_person_in_a_comment(town: Town) -> None:
@@ -171,7 +180,9 @@ async def test_why_answers_a_person_in_a_comment(town: Town) -> None:
     await (await town.agent("scout")).call("claim_task", task=town.name(issue))
     town.person.comment(issue, "/why")
     await town.settle()
-    assert any("scout holds it until" in each.body for each in issue.comments)
+    assert any(
+        "scout holds it, and the lease ends in 15 min" in each.body for each in issue.comments
+    )
 
 
 async def test_the_next_holder_gets_what_the_last_one_left(town: Town) -> None:

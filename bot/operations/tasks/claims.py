@@ -121,12 +121,12 @@ async def _claim(
         if paths is not None and row["lease_id"]:
             await leases.set_paths(ctx.tx, ctx.installation_id, row["lease_id"], paths)
         return await _claimed_answer(ctx, row["id"], before)
-    waits = await eligibility.waits(ctx.tx, ctx.actor, row)
-    if standing := eligibility.reasons(ctx.actor, row, waits, has):
+    waits = await eligibility.dependencies(ctx.tx, ctx.actor, row)
+    if standing := eligibility.reasons(ctx.actor, row, waits, has, ctx.now):
         raise _refusal(row, standing)
     if not await _grant(ctx, row, lease_s, paths or []):
         row = await visible_task(ctx, row["id"])
-        raise _refusal(row, eligibility.reasons(ctx.actor, row, waits, None))
+        raise _refusal(row, eligibility.reasons(ctx.actor, row, waits, None, ctx.now))
     return await _claimed_answer(ctx, row["id"])
 
 
@@ -134,8 +134,7 @@ def _refusal(row: FullTask, standing: list[Reason]) -> Refused:
     first = standing[0]
     return Refused(
         first.code,
-        f"{lifecycle.name(row)} cannot be claimed: {first.why}. What would change that: "
-        f"{first.remedy}.",
+        f"{lifecycle.name(row)} cannot be claimed: {first.why}. What you can do: {first.remedy}.",
         state=row["state"],
         holder=row["holder"],
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
@@ -307,20 +306,20 @@ WHY = Slash("why", "why this task can or cannot be claimed", reply=_why_reply)
 @operation(role="observer", reads_only=True, slashes=(WHY,))
 async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     """Explain why you can or cannot claim a task, and what would change that."""
-    row = eligibility.by_now(await visible_task(ctx, task), ctx.now)
-    waits = await eligibility.waits(ctx.tx, ctx.actor, row)
+    row = eligibility.without_expired_lease(await visible_task(ctx, task), ctx.now)
+    waits = await eligibility.dependencies(ctx.tx, ctx.actor, row)
     mine = row["holder"] == ctx.actor.name
     has, me = None, None  # a person can do anything
     if not ctx.actor.is_person:
         me = await _own_row(ctx)
         has = me["capabilities"] if me else []
-    standing = eligibility.reasons(ctx.actor, row, waits, has) + _not_at_work(ctx, me)
+    standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now) + _not_at_work(ctx, me)
     # What one holds is claimed again, whatever came in the way since.
     return Explained(
         task=task_view(row),
         claimable=mine or not standing,
         mine=mine,
-        text=eligibility.text(row, standing, waits, mine=mine),
+        text=eligibility.explanation(row, standing, waits, mine=mine),
         reasons=standing,
         blocked_by=list(waits.blockers),
         open_sub_issues=list(waits.children),

@@ -54,7 +54,7 @@ async def assign_task(
             holder=row["holder"],
         )
     if agent_id is None:
-        await lifecycle.free(ctx.tx, row, ctx.actor.name, "freed")
+        await lifecycle.end_reservation(ctx.tx, row, ctx.actor.name, "freed")
         return OneTask(task=task_view(await visible_task(ctx, row["id"])))
     name = (await known_agent(ctx, agent_id.removeprefix("@")))["id"]
     # As it is now, and until this is done: nobody pauses it meanwhile.
@@ -214,7 +214,7 @@ async def _set_hold(ctx: Context, row: FullTask, why: str, *, on: bool) -> None:
     elif row["state"] in OPEN:
         await lifecycle.hold(ctx.tx, row, ctx.actor.name, why)
     else:
-        raise lifecycle.illegal(row, "held")
+        raise lifecycle.illegal_transition(row, "held")
 
 
 async def _end_or_retry(ctx: Context, row: FullTask, state: Decided, note: str) -> list[Queued]:

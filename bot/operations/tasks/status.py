@@ -57,7 +57,7 @@ async def update_task_status(
         await _ask(ctx, row, status, question)
     elif row["question"] and status == "in_progress":
         # Whoever goes on does not wait any more.
-        await lifecycle.answered(ctx.tx, row, ctx.actor.name)
+        await lifecycle.record_answer(ctx.tx, row, ctx.actor.name)
     elif status == row["state"]:
         await lifecycle.record(ctx.tx, row, lifecycle.PROGRESS, ctx.actor.name, progress=progress)
     if status != row["state"]:
@@ -80,7 +80,7 @@ async def _ask(ctx: Context, row: FullTask, status: str, question: str) -> None:
     await admit_comment(ctx, where, number)
     arguments = {"number": number, "body": replies.question_comment(question)}
     await queue(ctx, "comment", where, on_issue(where, number), arguments, row)
-    await lifecycle.ask(ctx.tx, row, question, ctx.actor.name)
+    await lifecycle.ask_people(ctx.tx, row, question, ctx.actor.name)
 
 
 async def close_issue(ctx: Context, row: FullTask, reason: str) -> list[Queued]:
