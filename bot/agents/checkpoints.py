@@ -16,7 +16,6 @@ from bot.identity.keyring import KEY_ID, Broken, Keys
 from bot.kernel.operation import Context
 from bot.times import stamp
 from store.agents import checkpoints
-from store.engine.transaction import Row
 from store.tables.agents import CheckpointRow
 
 log = structlog.get_logger()
@@ -93,7 +92,7 @@ async def checkpoint_of(ctx: Context, agent_id: str, task_id: str) -> Checkpoint
     return Checkpoint(agent_id=agent_id, saved_at=saved_at, state=state, broken=broken)
 
 
-def _content(keys: Keys, row: Row) -> bytes:
+def _content(keys: Keys, row: CheckpointRow) -> bytes:
     """Raise Broken."""
     where = sealed_for(row["installation_id"], row["agent_id"], row["task_id"])
     key_id, sealed = row["sealed"][:KEY_ID], row["sealed"][KEY_ID:]

@@ -8,6 +8,7 @@ from bot.tasks import lifecycle
 from store import events
 from store.agents import agents
 from store.engine.transaction import Row
+from store.tables.agents import AgentRow
 from store.tasks import tasks
 
 Action: TypeAlias = Literal["pause", "resume", "unregister"]
@@ -19,7 +20,7 @@ MOST_AGENTS = 200
 MOST_TASKS = 300
 
 
-async def check_may_place(ctx: Context, row: Row, parent_id: str) -> None:
+async def check_may_place(ctx: Context, row: AgentRow, parent_id: str) -> None:
     """Raise Refused for who may not put the agent under this parent, or by '' under none."""
     above, me = row["parent_id"], ctx.actor.name
     if above == me or ctx.actor.may("tech-lead") or await is_below(ctx, row["id"], me):
@@ -47,7 +48,7 @@ async def _stays_below(ctx: Context, parent_id: str, above: str | None, bound: s
     return bound != above and (parent_id == bound or await is_below(ctx, parent_id, bound))
 
 
-def _placement_error(row: Row, bound: str | None) -> Refused:
+def _placement_error(row: AgentRow, bound: str | None) -> Refused:
     me, above = row["id"], row["parent_id"]
     if above is None:
         return Refused("forbidden", f"Only {me} itself and tech-leads may set its `parent_id`.")
@@ -206,7 +207,7 @@ def _columns(ctx: Context, action: Action) -> Row:
     return columns[action]
 
 
-def _is_affected(ctx: Context, row: Row, action: Action) -> bool:
+def _is_affected(ctx: Context, row: AgentRow, action: Action) -> bool:
     if action == "unregister":
         return row["left_at"] is None
     if action == "resume":
@@ -216,7 +217,7 @@ def _is_affected(ctx: Context, row: Row, action: Action) -> bool:
     return row["paused_at"] is None or (stronger and row["paused_by"] != ctx.actor.name)
 
 
-def may_resume(ctx: Context, row: Row) -> bool:
+def may_resume(ctx: Context, row: AgentRow) -> bool:
     """Whoever paused it; a tech-lead, but for itself."""
     lead = ctx.actor.may("tech-lead") and ctx.actor.name != row["id"]
     return lead or bool(row["paused_by"] == ctx.actor.name)

@@ -5,7 +5,8 @@ from bot.identity.actors import Actor
 from bot.kernel.operation import Presence
 from bot.times import stamp
 from store.agents import agents
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
+from store.tables.agents import AgentRow
 
 
 async def check_may_work(tx: Tx, actor: Actor) -> None:
@@ -30,7 +31,7 @@ async def check_presence(tx: Tx, actor: Actor, presence: Presence) -> None:
         _check_present(row, presence)
 
 
-def check_at_work(row: Row | None) -> Row:
+def check_at_work(row: AgentRow | None) -> AgentRow:
     """The agent. Raise Refused as `check_may_work` does."""
     if row is None:
         raise Refused("not_registered", "Call register_agent first.")
@@ -38,7 +39,7 @@ def check_at_work(row: Row | None) -> Row:
     return row
 
 
-def _check_present(row: Row, presence: Presence) -> None:
+def _check_present(row: AgentRow, presence: Presence) -> None:
     if row["left_at"] is not None:
         raise Refused(
             "not_registered",
@@ -49,10 +50,10 @@ def _check_present(row: Row, presence: Presence) -> None:
         raise paused_error(row)
 
 
-def paused_error(row: Row) -> Refused:
+def paused_error(row: AgentRow) -> Refused:
     by = row["paused_by"]
     own = by == row["id"]
-    since = stamp(row["paused_at"])
+    since = stamp(row["paused_at"] or 0)
     return Refused(
         "agent_paused",
         f"{'You paused yourself' if own else f'{by} paused you'} at {since}: you may read, message "

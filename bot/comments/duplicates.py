@@ -4,13 +4,15 @@ import structlog
 
 from bot.comments import markers
 from bot.identity.actors import BOT
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.outbox import writes
+from store.tables.mirror import CommentRow
+from store.tables.outbox import WriteRow
 
 log = structlog.get_logger()
 
 
-async def delete_second(tx: Tx, row: Row, before: Row | None) -> None:
+async def delete_second(tx: Tx, row: CommentRow, before: CommentRow | None) -> None:
     """Queue the deletion of a new comment if its write already made another one there."""
     if before is not None or row["deleted"] or not row["author"].endswith("[bot]"):
         return
@@ -31,7 +33,7 @@ async def delete_second(tx: Tx, row: Row, before: Row | None) -> None:
     )
 
 
-def _made_another(write: Row, row: Row) -> bool:
+def _made_another(write: WriteRow, row: CommentRow) -> bool:
     """Whether the write made another comment on this issue.
 
     Comments that move with an issue to another repository get new ids, so they do not count.

@@ -3,15 +3,19 @@
 from bot.comments import markers
 from bot.comments.limits import HOUR, LATELY, RECENT
 from bot.identity.actors import BOT
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror import mirror_rows
 from store.outbox import writes
+from store.tables.mirror import CommentRow, RepositoryRow
+from store.tables.outbox import WriteRow
 
 # The kinds of write that add a comment.
 COMMENTING = ("comment", "review", "review_reply")
 
 
-async def parties(tx: Tx, installation_id: int, where: Row, number: int, target: str) -> list[str]:
+async def parties(
+    tx: Tx, installation_id: int, where: RepositoryRow, number: int, target: str
+) -> list[str]:
     """The recent authors, newest first, without the bot. A person is an empty string."""
     since = await tx.now() - LATELY
     here = (tx, installation_id)
@@ -24,14 +28,14 @@ async def parties(tx: Tx, installation_id: int, where: Row, number: int, target:
     return [who for _, who in sorted(authors, reverse=True) if who != BOT]
 
 
-async def origin(tx: Tx, row: Row) -> Row | None:
+async def origin(tx: Tx, row: CommentRow) -> WriteRow | None:
     """The write that made a mirrored comment; None if Hubbub did not write it."""
     write = await _write_of(tx, row)
     made = write["result"] or {} if write else {}
     return write if made.get("comment_id") == row["id"] else None
 
 
-async def _write_of(tx: Tx, row: Row) -> Row | None:
+async def _write_of(tx: Tx, row: CommentRow) -> WriteRow | None:
     write_id = markers.unverified_id(row["body"], "write")
     return await writes.get(tx, row["installation_id"], write_id) if write_id else None
 

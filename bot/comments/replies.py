@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bot.kernel.operation import Operation, Slash
 from bot.tasks.path_overlap import Overlap
 from bot.times import minute
-from store.engine.transaction import Row
+from store.messages.messages import CardMessage
 from store.tasks.tasks import FullTask
 
 AT = re.compile(r"@(?=\w)")
@@ -36,7 +36,7 @@ class CardContext:
     total: int = 0
     overlaps: Sequence[Overlap] = ()
     # Only the messages whose sender wants people to see them.
-    messages: Sequence[Row] = ()
+    messages: Sequence[CardMessage] = ()
 
 
 # GitHub accepts 65,536 characters; the marker that Hubbub adds must fit too.

@@ -8,17 +8,26 @@ from bot.identity.actors import ROLES, Actor
 from bot.kernel.operation import Context
 from store import events
 from store.contexts import contexts, grants
-from store.engine.transaction import Row, Tx
+from store.contexts.contexts import FullContext
+from store.contexts.grants import Grant
+from store.engine.transaction import Tx
 
 # What somebody may do with one, from the least to the most.
 Access: TypeAlias = Literal["none", "read", "write", "all"]
 ACCESS: tuple[Access, ...] = ("none", "read", "write", "all")
 
+
+class AccessibleContext(FullContext):
+    """A context, with what the actor may do with it."""
+
+    access: Access
+
+
 MOST_OWNED = 1000
 MOST_GRANTS = 200
 
 
-def task_of(row: Row) -> str | None:
+def task_of(row: FullContext) -> str | None:
     """`owner/repo#12`, or the id where there is no number."""
     return f"{row['full_name']}#{row['number']}" if row["number"] else row["task_id"]
 
@@ -34,7 +43,7 @@ def in_charge(actor: Actor) -> bool:
     return actor.may("tech-lead") or (actor.is_person and actor.may("developer"))
 
 
-def allowed(actor: Actor, row: Row, granted: Iterable[Row]) -> Access:
+def allowed(actor: Actor, row: FullContext, granted: Iterable[Grant]) -> Access:
     """What the actor may do with a context; `granted`: what was shared of it with them.
 
     A person's role holds in the repositories they were asked for: of what belongs to no
@@ -46,14 +55,16 @@ def allowed(actor: Actor, row: Row, granted: Iterable[Row]) -> Access:
     by_role = reach is None or where is not None
     if row["owner"] == actor.name or (by_role and in_charge(actor)):
         return "all"
-    counted = [g["access"] for g in granted if by_role or not g["grantee"].startswith("role:")]
+    counted: list[Access] = [
+        g["access"] for g in granted if by_role or not g["grantee"].startswith("role:")
+    ]
     return max(["none", *counted], key=ACCESS.index)
 
 
-async def accesses(tx: Tx, actor: Actor, rows: Sequence[Row]) -> dict[str, Access]:
+async def accesses(tx: Tx, actor: Actor, rows: Sequence[FullContext]) -> dict[str, Access]:
     """What the actor may do with each of these contexts, by id."""
     here = actor.installation_id
-    found: dict[str, list[Row]] = {row["id"]: [] for row in rows}
+    found: dict[str, list[Grant]] = {row["id"]: [] for row in rows}
     if not rows:
         return {}
     held = await grants.held_tasks(tx, here, actor.name, await tx.now())
@@ -86,7 +97,7 @@ def unknown(context_id: str) -> Refused:
     )
 
 
-async def find(ctx: Context, context_id: str, needs: Access = "read") -> Row:
+async def find(ctx: Context, context_id: str, needs: Access = "read") -> AccessibleContext:
     """The context, with what the actor may do with it as `access`. Raise Refused."""
     row = await contexts.get(ctx.tx, ctx.installation_id, context_id)
     if row is None:
@@ -101,10 +112,10 @@ async def find(ctx: Context, context_id: str, needs: Access = "read") -> Row:
             f"{'share it' if needs == 'all' else 'change it'}: ask {row['owner']}, whose it is.",
             owner=row["owner"],
         )
-    return row | {"access": access}
+    return {**row, "access": access}
 
 
-async def record(ctx: Context, row: Row, what: str, **data: object) -> None:
+async def record(ctx: Context, row: FullContext, what: str, **data: object) -> None:
     """An event of the context, for those who may read it."""
     await events.append(
         ctx.tx,

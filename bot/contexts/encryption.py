@@ -31,10 +31,8 @@ def sealed(keys: Keys, where: str, pack: bytes) -> Sealed:
     return {"key_id": keys.id, "sealed": keys.seal(PURPOSE, where, pack)}
 
 
-def opened(keys: Keys, where: str, row: ContextVersionRow | None) -> tuple[bytes, bytes]:
+def opened(keys: Keys, where: str, row: ContextVersionRow) -> tuple[bytes, bytes]:
     """The content, packed and unpacked. Raise Broken."""
-    if row is None:
-        raise Broken("its row is gone")
     pack = keys.under(row["key_id"]).open(PURPOSE, where, row["sealed"])
     try:
         content = zlib.decompress(pack)

@@ -4,10 +4,16 @@ from bot.contexts import access
 from bot.errors import Refused
 from bot.kernel.operation import Context
 from store.contexts import snapshots
-from store.engine.transaction import Row
+from store.tables.contexts import ContextSnapshotRow
 
 
-async def find(ctx: Context, snapshot_id: str) -> Row:
+class VisibleSnapshot(ContextSnapshotRow):
+    """A snapshot, with how many of its members the actor may not read."""
+
+    others: int
+
+
+async def find(ctx: Context, snapshot_id: str) -> VisibleSnapshot:
     """With the members that the actor may read, and how many others it has. Raise Refused."""
     row = await snapshots.get(ctx.tx, ctx.installation_id, snapshot_id)
     seen = await access.readable_ones(ctx.tx, ctx.actor, list(row["members"])) if row else set()
@@ -18,7 +24,7 @@ async def find(ctx: Context, snapshot_id: str) -> Row:
             "list_contexts with `snapshots` shows yours.",
         )
     members = {k: v for k, v in row["members"].items() if k in seen}
-    return row | {"members": members, "others": len(row["members"]) - len(members)}
+    return {**row, "members": members, "others": len(row["members"]) - len(members)}
 
 
 async def versions_in(ctx: Context, snapshot_id: str) -> dict[str, int]:

@@ -15,8 +15,10 @@ from bot.identity.keyring import Broken
 from bot.kernel.operation import Context
 from store import events
 from store.contexts import contexts, versions
+from store.contexts.contexts import FullContext
 from store.contexts.versions import VersionInfo
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
+from store.tables.contexts import ContextVersionRow
 
 log = structlog.get_logger()
 
@@ -36,7 +38,7 @@ class Content(Sealed):
 class Read:
     """A version that is whole. `broken`: those after it that are not."""
 
-    version: Row
+    version: ContextVersionRow
     packed: bytes
     content: bytes
     broken: list[int]
@@ -90,13 +92,19 @@ async def load(ctx: Context, context_id: str, number: int) -> Read:
     """One version. Raise Broken, after its break was noted."""
     row = await versions.get(ctx.tx, ctx.installation_id, context_id, number)
     where = about(ctx.installation_id, context_id, number)
-    size = row["size"] if row else 0
     try:
-        pack, content = await _aside(size, lambda: opened(ctx.shared.keys, where, row))
+        return await _open(ctx, where, row)
     except Broken as exc:
         _note_broken(ctx, context_id, number, str(exc))
         raise
-    return Read(row or {}, pack, content, [])
+
+
+async def _open(ctx: Context, where: str, row: ContextVersionRow | None) -> Read:
+    """Raise Broken."""
+    if row is None:
+        raise Broken("its row is gone")
+    pack, content = await _aside(row["size"], lambda: opened(ctx.shared.keys, where, row))
+    return Read(row, pack, content, [])
 
 
 async def newest(ctx: Context, context_id: str, number: int) -> Read:
@@ -122,7 +130,7 @@ def lost(context_id: str, number: int) -> Refused:
     )
 
 
-async def exactly(ctx: Context, row: Row, number: int) -> Read:
+async def exactly(ctx: Context, row: FullContext, number: int) -> Read:
     """This version and no other. Raise Refused."""
     if number > row["version"]:
         raise Refused(

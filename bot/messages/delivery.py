@@ -11,8 +11,11 @@ from bot.tasks.priorities import PRIORITIES
 from bot.times import SECOND, stamp
 from store import events
 from store.agents import agents
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.messages import dead_letters, mailbox, messages
+from store.messages.dead_letters import Expired
+from store.messages.messages import Listener
+from store.tables.messages import MessageRow
 
 # What one may send, by the seconds in which.
 MOST_SENT = {60: 60, 3600: 600}
@@ -79,7 +82,7 @@ async def readers(tx: Tx, actor: Actor, to: str) -> list[str]:
     return chosen
 
 
-def _is_meant(agent: Row, kind: str, value: str) -> bool:
+def _is_meant(agent: Listener, kind: str, value: str) -> bool:
     if kind == "role":
         return bool(agent["role"] == value)
     return kind == EVERYBODY or meets(agent["capabilities"], value)
@@ -101,7 +104,9 @@ async def with_room(
     return free, full
 
 
-async def tell(tx: Tx, message: Row, recipients: Sequence[str], repository_id: int | None) -> None:
+async def tell(
+    tx: Tx, message: MessageRow, recipients: Sequence[str], repository_id: int | None
+) -> None:
     """Wake those who wait for it; the text itself is for the inbox."""
     i, who = message["installation_id"], message["sender"]
     told: Sequence[str | None] = recipients if len(recipients) <= MOST_TOLD else [None]
@@ -119,7 +124,7 @@ async def tell(tx: Tx, message: Row, recipients: Sequence[str], repository_id: i
         )
 
 
-async def answer(tx: Tx, what: str, message: Row, actor: str, **more: object) -> None:
+async def answer(tx: Tx, what: str, message: MessageRow, actor: str, **more: object) -> None:
     """Let its sender know what became of it: read, dead."""
     await events.append(
         tx,
@@ -142,7 +147,7 @@ async def left(tx: Tx, installation_id: int, readers: Sequence[str], actor: str)
         await events.append(*here, "inbox.changed", each, actor, {}, audience=each)
 
 
-def about(message: Row) -> dict[str, Any]:
+def about(message: MessageRow) -> dict[str, Any]:
     return {
         "message": message["id"],
         "thread": message["thread_id"],
@@ -168,11 +173,11 @@ async def expire(tx: Tx, limit: int) -> int:
     return len(rows)
 
 
-def _message(receipt: Row) -> tuple[int, str]:
+def _message(receipt: Expired) -> tuple[int, str]:
     return receipt["installation_id"], receipt["message_id"]
 
 
-async def _tell_of_death(tx: Tx, message: Row, dead: Sequence[Row]) -> None:
+async def _tell_of_death(tx: Tx, message: MessageRow, dead: Sequence[Expired]) -> None:
     for why in ("expired", "undelivered"):
         names = [row["agent_id"] for row in dead if _why(row) == why]
         if names:
@@ -180,5 +185,5 @@ async def _tell_of_death(tx: Tx, message: Row, dead: Sequence[Row]) -> None:
             await answer(tx, "dead", message, BOT, **more)
 
 
-def _why(receipt: Row) -> str:
+def _why(receipt: Expired) -> str:
     return "undelivered" if receipt["attempts"] >= mailbox.MOST_ATTEMPTS else "expired"

@@ -16,10 +16,13 @@ from bot.tasks import lifecycle
 from bot.times import SECOND, span
 from store import events
 from store.agents import agents
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.messages import due_notices, mailbox
 from store.mirror import mirror_rows
 from store.outbox import writes
+from store.tables.columns import Json
+from store.tables.outbox import WriteRow
+from store.tables.tasks import LeaseRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
@@ -72,7 +75,7 @@ async def _lost(asker: Asker) -> list[Notice]:
     return [await _one_lost(asker, row) for row in rows]
 
 
-async def _one_lost(asker: Asker, lease: Row) -> Notice:
+async def _one_lost(asker: Asker, lease: LeaseRow) -> Notice:
     name, task = await _task(asker, lease["task_id"])
     end = "expired" if lease["state"] == "expired" else f"ended: {lease['ended_why']}"
     now = ""
@@ -109,9 +112,9 @@ async def _ending(asker: Asker) -> list[Notice]:
     return [await _one_ending(asker, row) for row in rows]
 
 
-async def _one_ending(asker: Asker, lease: Row) -> Notice:
+async def _one_ending(asker: Asker, lease: LeaseRow) -> Notice:
     name, _ = await _task(asker, lease["task_id"])
-    left = span(lease["expires_at"] - asker.now)
+    left = span((lease["expires_at"] or 0) - asker.now)
     message = f"Your lease on {name} ends in {left}. Each call renews it. Call more often."
     return _notice("lease_ending", name, message)
 
@@ -151,11 +154,12 @@ async def _failed(asker: Asker) -> list[Notice]:
     ]
 
 
-async def _one_failed(asker: Asker, write: Row) -> str:
+async def _one_failed(asker: Asker, write: WriteRow) -> str:
     where = await mirror_rows.repository_by_id(*asker.here, write["repository_id"])
     number = write["arguments"].get("number")
     on = f" on {where['full_name']}{f'#{number}' if number else ''}" if where else ""
-    return f"Your {write['kind']}{on} failed. {write['error']['message']}"
+    error: Json = write["error"]
+    return f"Your {write['kind']}{on} failed. {error['message']}"
 
 
 async def _mark_failed_notified(

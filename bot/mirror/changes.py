@@ -5,7 +5,7 @@ from typing import Literal
 
 from bot.github.payloads import Mirrored
 from bot.mirror.reads import Read
-from store.engine.transaction import Row
+from store.tables.mirror import IssueRow
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Changes:
     # (repository id, 1 or 0): whether the installation covers it.
     selected: tuple[tuple[int, int], ...] = ()
     # Issues with the body that they had before an edit.
-    earlier: tuple[Row, ...] = ()
+    earlier: tuple[IssueRow, ...] = ()
     relations_added: tuple[Relation, ...] = ()
     relations_removed: tuple[Relation, ...] = ()
     branches: tuple[Branch, ...] = ()

@@ -5,9 +5,10 @@ from bot.identity.actors import TRUSTED
 from bot.repository import repository_settings
 from bot.tasks import lifecycle
 from bot.times import SECOND
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror import mirror_rows
 from store.outbox import writes
+from store.tables.mirror import CommentRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
@@ -15,14 +16,14 @@ from store.tasks.tasks import FullTask
 VERBS = frozenset({*repository_settings.Permissions.model_fields, "help"})
 
 
-async def answer_question(tx: Tx, row: Row, before: Row | None) -> None:
+async def answer_question(tx: Tx, row: CommentRow, before: CommentRow | None) -> None:
     """End the wait for an answer when the issue's author or a member of the repository comments."""
     if before is not None or row["deleted"] or row["author"].endswith("[bot]"):
         return
     here = (tx, row["installation_id"], row["repository_id"], row["number"])
     task = await tasks.by_number(*here)
     # GitHub's times are whole seconds.
-    if task is None or not task["question"] or row["created_at"] + SECOND < task["asked_at"]:
+    if task is None or not task["question"] or row["created_at"] + SECOND < (task["asked_at"] or 0):
         return
     issue = await mirror_rows.issue(*here)
     if slash_commands.has_only(row["body"], VERBS) or await _is_unposted(tx, task):

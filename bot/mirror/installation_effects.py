@@ -2,12 +2,13 @@
 
 import json
 
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.fetch import backfills
 from store.mirror import mirror_rows
+from store.tables.mirror import InstallationRow
 
 
-async def update_absence(tx: Tx, row: Row, before: Row | None) -> None:
+async def update_absence(tx: Tx, row: InstallationRow, before: InstallationRow | None) -> None:
     """Mark the installation gone or present; once it is back, start its backfill again."""
     gone = row["deleted"] or row["suspended_at"] is not None
     await mirror_rows.mark_gone(tx, row["installation_id"], gone=bool(gone))

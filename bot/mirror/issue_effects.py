@@ -11,6 +11,7 @@ from store.engine.transaction import Row, Tx
 from store.mirror import dependency_cycles, mirror_rows, relations, transfers
 from store.mirror.relations import Changed
 from store.outbox import writes
+from store.tables.mirror import IssueRow, PullRequestRow
 from store.tables.tasks import TaskState
 from store.tasks import ready, tasks
 from store.tasks.tasks import FullTask
@@ -19,7 +20,7 @@ from store.tasks.tasks import FullTask
 CLOSED_AS: dict[str | None, TaskState] = {"not_planned": "cancelled", "duplicate": "cancelled"}
 
 
-async def update_task(tx: Tx, row: Row, before: Row | None) -> None:
+async def update_task(tx: Tx, row: IssueRow, before: IssueRow | None) -> None:
     """Bring the issue's task in line with the issue, or create one for it."""
     # The lock comes first: a claim or an update under way must end before the task is read.
     task = await tasks.of_issue(tx, row["installation_id"], row["id"])
@@ -36,12 +37,12 @@ async def update_task(tx: Tx, row: Row, before: Row | None) -> None:
     await _update_state(tx, task, row, before)
 
 
-def _is_closed(row: Row) -> bool:
+def _is_closed(row: IssueRow) -> bool:
     """A deleted issue counts as closed."""
     return bool(row["deleted"]) or row["state"] == "closed"
 
 
-async def _wake_dependants(tx: Tx, row: Row, before: Row | None) -> None:
+async def _wake_dependants(tx: Tx, row: IssueRow, before: IssueRow | None) -> None:
     """An opened or closed issue forms or ends dependency cycles; a closed one blocks nobody."""
     closed = _is_closed(row)
     if before is not None and closed == _is_closed(before):
@@ -57,19 +58,19 @@ async def _wake_dependants(tx: Tx, row: Row, before: Row | None) -> None:
             await lifecycle.announce_ready(tx, task, f"#{row['number']} was {how}")
 
 
-async def _has_moved(tx: Tx, row: Row) -> bool:
+async def _has_moved(tx: Tx, row: IssueRow) -> bool:
     """Whether it went to a repository that the mirror covers."""
     here = (tx, row["installation_id"])
     there = await transfers.get(*here, (row["repository_id"], row["number"]))
     return there is not None and await mirror_rows.repository_by_id(*here, there[0]) is not None
 
 
-async def _drop_relations(tx: Tx, row: Row) -> None:
+async def _drop_relations(tx: Tx, row: IssueRow) -> None:
     if row["deleted"]:
         await relations.drop(tx, row["installation_id"], row["id"])
 
 
-async def _create_task(tx: Tx, row: Row) -> None:
+async def _create_task(tx: Tx, row: IssueRow) -> None:
     """Create the task of an open issue that carries the repository's task label."""
     if _is_closed(row) or not await _has_task_label(tx, row):
         return
@@ -87,20 +88,20 @@ async def _create_task(tx: Tx, row: Row) -> None:
         await lifecycle.record(tx, task, "task.created", BOT)
 
 
-async def _has_task_label(tx: Tx, row: Row) -> bool:
+async def _has_task_label(tx: Tx, row: IssueRow) -> bool:
     if row["is_pull_request"] or row["labels"] == "[]":
         return False
     settings = await repository_settings.of(tx, row["installation_id"], row["repository_id"])
     return task_labels.carries(json.loads(row["labels"]), settings.task_label)
 
 
-async def _update_title(tx: Tx, task: FullTask, row: Row) -> None:
+async def _update_title(tx: Tx, task: FullTask, row: IssueRow) -> None:
     if (task["title"], task["number"]) != (row["title"], row["number"]):
         changed = {"title": row["title"], "number": row["number"]}
         await tasks.change(tx, row["installation_id"], task["id"], **changed)
 
 
-async def _update_labels(tx: Tx, task: FullTask, row: Row, before: Row | None) -> None:
+async def _update_labels(tx: Tx, task: FullTask, row: IssueRow, before: IssueRow | None) -> None:
     """Take priority, size and capabilities from labels that somebody added or removed."""
     if before is None or before["labels"] == row["labels"]:
         return
@@ -114,7 +115,7 @@ async def _update_labels(tx: Tx, task: FullTask, row: Row, before: Row | None) -
         await lifecycle.record(tx, task, "task.changed", BOT, **new)
 
 
-async def _update_state(tx: Tx, task: FullTask, row: Row, before: Row | None) -> None:
+async def _update_state(tx: Tx, task: FullTask, row: IssueRow, before: IssueRow | None) -> None:
     """End the task of an issue that was closed or deleted; reopen that of a reopened one."""
     closed = _is_closed(row)
     was_closed = before is not None and _is_closed(before)
@@ -128,7 +129,7 @@ async def _update_state(tx: Tx, task: FullTask, row: Row, before: Row | None) ->
         await tasks.change(tx, row["installation_id"], task["id"], **retried)
 
 
-def closed_before_retry(row: Row, task: FullTask) -> bool:
+def closed_before_retry(row: IssueRow | PullRequestRow, task: FullTask) -> bool:
     """Whether the issue, or pull request, was closed before somebody retried the task."""
     return (row["closed_at"] or 0) < (task["retried_at"] or 0)
 

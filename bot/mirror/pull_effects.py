@@ -7,12 +7,13 @@ from bot.tasks import lifecycle, path_overlap
 from bot.tasks.states import OPEN
 from bot.times import SECOND
 from store import events
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror import pulls
+from store.tables.mirror import PullRequestRow, ReviewRow
 from store.tasks import tasks
 
 
-async def put_issue_links(tx: Tx, row: Row, _: Row | None) -> None:
+async def put_issue_links(tx: Tx, row: PullRequestRow, _: PullRequestRow | None) -> None:
     """Store which issues the pull request closes, by its body and its branch's name."""
     here = (row["installation_id"], row["repository_id"], row["number"])
     links = [
@@ -22,7 +23,7 @@ async def put_issue_links(tx: Tx, row: Row, _: Row | None) -> None:
     await pulls.put_links(tx, *here, links)
 
 
-async def queue_files_read(tx: Tx, row: Row, before: Row | None) -> None:
+async def queue_files_read(tx: Tx, row: PullRequestRow, before: PullRequestRow | None) -> None:
     """Have the changed files read again after a push, or a change of the base branch."""
     known = before and (before["head_sha"], before["base_ref"])
     if row["state"] == "open" and (row["head_sha"], row["base_ref"]) != known:
@@ -30,7 +31,7 @@ async def queue_files_read(tx: Tx, row: Row, before: Row | None) -> None:
         await reads.queue(tx, row["installation_id"], read)
 
 
-async def update_tasks(tx: Tx, row: Row, before: Row | None) -> None:
+async def update_tasks(tx: Tx, row: PullRequestRow, before: PullRequestRow | None) -> None:
     """Complete the tasks of a merged pull request; send those of a closed one back."""
     if before is None or before["state"] != row["state"]:
         await path_overlap.pull_changed(tx, row, ())
@@ -43,7 +44,7 @@ async def update_tasks(tx: Tx, row: Row, before: Row | None) -> None:
         await _send_back(tx, row, row["closed_at"], BOT, why)
 
 
-async def _complete_tasks(tx: Tx, row: Row) -> None:
+async def _complete_tasks(tx: Tx, row: PullRequestRow) -> None:
     installation_id, number = row["installation_id"], row["number"]
     for found in await tasks.of_pull(tx, installation_id, row["repository_id"], number):
         task = await tasks.locked(tx, installation_id, found["id"])
@@ -52,7 +53,7 @@ async def _complete_tasks(tx: Tx, row: Row) -> None:
             await lifecycle.move(tx, task, "completed", BOT, why)
 
 
-async def apply_review(tx: Tx, row: Row, before: Row | None) -> None:
+async def apply_review(tx: Tx, row: ReviewRow, before: ReviewRow | None) -> None:
     """Send the task back when a member of the repository requests changes."""
     wanted = row["state"] == "changes_requested" and row["author_association"] in TRUSTED
     if before is not None or row["deleted"] or not wanted:
@@ -61,7 +62,9 @@ async def apply_review(tx: Tx, row: Row, before: Row | None) -> None:
     await _send_back(tx, row, row["submitted_at"] or 0, f"@{row['author']}", why)
 
 
-async def _send_back(tx: Tx, row: Row, at: int, actor: str, why: str) -> None:
+async def _send_back(
+    tx: Tx, row: PullRequestRow | ReviewRow, at: int, actor: str, why: str
+) -> None:
     """Move tasks from in_review back to in_progress; the lease's time runs again.
 
     A review or close that is older than the step to in_review changes nothing.

@@ -8,6 +8,7 @@ from typing import Any
 
 from store.engine.transaction import Row, Tx
 from store.fetch import pending_reads
+from store.tables.builds import WorkflowJobRow, WorkflowRunRow
 
 # Priorities: somebody waits for the answer, the mirror may be wrong, a backfill goes on.
 NOW, SOON, LATER = 0, 1, 2
@@ -61,11 +62,11 @@ def comment(repository_id: int, row: Row) -> Read:
     return _by_id("comment", {**row, "repository_id": repository_id}, row["id"])
 
 
-def workflow_run(row: Row) -> Read:
+def workflow_run(row: WorkflowRunRow) -> Read:
     return _by_id("workflow_run", row, row["id"])
 
 
-def workflow_jobs(row: Row) -> Read:
+def workflow_jobs(row: WorkflowJobRow) -> Read:
     """All jobs of the run that this job belongs to."""
     return _by_id("workflow_jobs", row, row["run_id"])
 

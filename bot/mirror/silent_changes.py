@@ -9,9 +9,11 @@ import json
 
 from bot.mirror import reads
 from bot.mirror.changes import Transfer
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.fetch import backfills
 from store.mirror import mirror_rows, referrers
+from store.tables.boards import ProjectItemRow
+from store.tables.mirror import IssueRow, LabelRow, MilestoneRow, PullRequestRow
 
 # Up to so many issues and pull requests are read one by one; beyond it a backfill reads all.
 MOST_READ = 50
@@ -20,7 +22,7 @@ BACKFILLED = ("issues", "pulls")
 NEIGHBOURS = {"parent": "sub_issues", "blocked_by": "blocked_by"}
 
 
-async def after_label(tx: Tx, row: Row, before: Row | None) -> list[reads.Read]:
+async def after_label(tx: Tx, row: LabelRow, before: LabelRow | None) -> list[reads.Read]:
     if before is None:
         new = not mirror_rows.read_at(row["version"])
         return await carriers_of_label(tx, row) if new else []
@@ -29,23 +31,29 @@ async def after_label(tx: Tx, row: Row, before: Row | None) -> list[reads.Read]:
     return await carriers_of_label(tx, before)
 
 
-async def after_milestone(tx: Tx, row: Row, before: Row | None) -> list[reads.Read]:
+async def after_milestone(
+    tx: Tx, row: MilestoneRow, before: MilestoneRow | None
+) -> list[reads.Read]:
     if not row["deleted"] or (before is not None and before["deleted"]):
         return []
     return await carriers_of_milestone(tx, row)
 
 
-async def after_issue(tx: Tx, row: Row, before: Row | None) -> list[reads.Read]:
+async def after_issue(tx: Tx, row: IssueRow, before: IssueRow | None) -> list[reads.Read]:
     if row["deleted"]:
         return await _after_deleted_issue(tx, row)
     return await _after_thread(tx, "issue", row, before)
 
 
-async def after_pull(tx: Tx, row: Row, before: Row | None) -> list[reads.Read]:
+async def after_pull(
+    tx: Tx, row: PullRequestRow, before: PullRequestRow | None
+) -> list[reads.Read]:
     return [] if row["deleted"] else await _after_thread(tx, "pull_request", row, before)
 
 
-async def after_board_item(tx: Tx, row: Row, _: Row | None) -> list[reads.Read]:
+async def after_board_item(
+    tx: Tx, row: ProjectItemRow, _: ProjectItemRow | None
+) -> list[reads.Read]:
     """An item whose issue moved shows the new issue by now."""
     if row["deleted"] or mirror_rows.read_at(row["version"]):
         return []
@@ -59,17 +67,17 @@ def after_transfer(transfer: Transfer) -> list[reads.Read]:
     return [reads.relations(kind, *there) for kind in NEIGHBOURS.values()]
 
 
-async def carriers_of_label(tx: Tx, label: Row) -> list[reads.Read]:
+async def carriers_of_label(tx: Tx, label: LabelRow) -> list[reads.Read]:
     mark = json.dumps(label["name"], ensure_ascii=False)
     return await _carriers(tx, label, label=mark)
 
 
-async def carriers_of_milestone(tx: Tx, milestone: Row) -> list[reads.Read]:
+async def carriers_of_milestone(tx: Tx, milestone: MilestoneRow) -> list[reads.Read]:
     return await _carriers(tx, milestone, milestone=milestone["number"])
 
 
 async def _carriers(
-    tx: Tx, row: Row, *, label: str | None = None, milestone: int | None = None
+    tx: Tx, row: LabelRow | MilestoneRow, *, label: str | None = None, milestone: int | None = None
 ) -> list[reads.Read]:
     """Reads of all that carry it; where they are too many, begin a backfill and return none."""
     here = (row["installation_id"], row["repository_id"])
@@ -80,7 +88,9 @@ async def _carriers(
     return [reads.thread(kind, here[1], number) for kind, number in threads]
 
 
-async def _after_thread(tx: Tx, kind: str, row: Row, before: Row | None) -> list[reads.Read]:
+async def _after_thread(
+    tx: Tx, kind: str, row: IssueRow | PullRequestRow, before: IssueRow | PullRequestRow | None
+) -> list[reads.Read]:
     """Read it again if a webhook names a label or milestone that is gone by now."""
     if mirror_rows.read_at(row["version"]):
         return []
@@ -95,7 +105,7 @@ async def _after_thread(tx: Tx, kind: str, row: Row, before: Row | None) -> list
     return []
 
 
-async def _after_deleted_issue(tx: Tx, row: Row) -> list[reads.Read]:
+async def _after_deleted_issue(tx: Tx, row: IssueRow) -> list[reads.Read]:
     """It was deleted or moved: its board items and relations show the new issue, or are gone."""
     i = row["installation_id"]
     wanted = [reads.board_item(each) for each in await referrers.items_of(tx, i, row["node_id"])]

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from bot.comments import duplicates
 from bot.mirror import (
@@ -14,11 +14,12 @@ from bot.mirror import (
     reads,
     silent_changes,
 )
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 
-# Each gets the row as it is now, and the row that it replaced.
-Effect: TypeAlias = Callable[[Tx, Row, Row | None], Awaitable[None]]
-Stale: TypeAlias = Callable[[Tx, Row, Row | None], Awaitable[list[reads.Read]]]
+# Each gets the row as it is now, and the row that it replaced. The table's name gives their type,
+# which mypy cannot follow, so each function declares it.
+Effect: TypeAlias = Callable[[Tx, Any, Any], Awaitable[None]]
+Stale: TypeAlias = Callable[[Tx, Any, Any], Awaitable[list[reads.Read]]]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class MirroredTable:
     their order. `searched` says whether the full-text search finds its rows.
     """
 
-    tie: Callable[[Row], reads.Read] | None = None
+    tie: Callable[[Any], reads.Read] | None = None
     stale: Stale | None = None
     effects: tuple[Effect, ...] = ()
     searched: bool = False

@@ -1,6 +1,7 @@
 """Applies what a delivery or an answer of GitHub says to the mirror, with all that follows."""
 
 from dataclasses import asdict
+from typing import cast
 
 from bot.comments import markers
 from bot.github.payloads import Mirrored
@@ -18,6 +19,7 @@ from store.mirror import (
     relations,
     search_index,
 )
+from store.tables.mirror import IssueRow
 
 # Their rows name no repository, so the installation's row is locked for them.
 BOARDS = ("projects", "project_items", "project_values")
@@ -59,7 +61,7 @@ async def _lock(tx: Tx, installation_id: int, changes: Changes) -> None:
 async def _put(tx: Tx, keys: Keys, given: Mirrored) -> None:
     """Put one row; if it is newer than what the mirror had, do what its table says."""
     if given.table == "issues":
-        await _bind_task(tx, keys, given.row)
+        await _bind_task(tx, keys, cast("IssueRow", given.row))
     if given.table == "comments":
         given = await transfers.located(tx, given)
     table, row = TABLES[given.table], given.row
@@ -116,7 +118,7 @@ async def _put_branch(tx: Tx, installation_id: int, branch: Branch) -> None:
         await branches.put(tx, *here, branch.sha, branch.pushed_at)
 
 
-async def _bind_task(tx: Tx, keys: Keys, issue: Row) -> None:
+async def _bind_task(tx: Tx, keys: Keys, issue: IssueRow) -> None:
     """Bind an issue that Hubbub created to the task whose marker its body carries.
 
     Older bodies count too, because a person may have edited the marker away at once.

@@ -18,7 +18,6 @@ from bot.tasks.capabilities import Capabilities, Capability, spellings
 from bot.times import stamp
 from store.agents import agents
 from store.agents.agents import Sought, Status
-from store.engine.transaction import Row
 from store.tables.agents import AgentRow, Role
 from store.tasks import leases
 
@@ -94,7 +93,7 @@ class Managed(Answer):
     released: list[str] = Field(description="the tasks that were given back")
 
 
-def _status(ctx: Context, row: Row) -> Status:
+def _status(ctx: Context, row: AgentRow) -> Status:
     if row["left_at"] is not None:
         return "left"
     if row["paused_at"] is not None:
@@ -190,7 +189,7 @@ def _given(**columns: Any) -> dict[str, Any]:
     return {column: value for column, value in columns.items() if value is not None}
 
 
-async def _set_parent(ctx: Context, row: Row, parent_id: str) -> None:
+async def _set_parent(ctx: Context, row: AgentRow, parent_id: str) -> None:
     """Put the agent, whose row is locked, under this parent, or by '' under none. Raise Refused."""
     if parent_id == (row["parent_id"] or ""):
         return

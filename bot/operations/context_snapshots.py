@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from bot.contexts import access, versions
+from bot.contexts.access import AccessibleContext
 from bot.contexts.snapshots import version_in, versions_in
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, TaskRef, operation
@@ -24,7 +25,6 @@ from bot.operations.tasks.access import visible_task
 from store.contexts import contexts, snapshots
 from store.contexts.contexts import FullContext
 from store.engine import ids
-from store.engine.transaction import Row
 from store.tables.contexts import ContextSnapshotRow
 
 MOST_MEMBERS = 100
@@ -82,7 +82,9 @@ async def _check_size(ctx: Context, wanted: dict[str, int]) -> None:
         )
 
 
-async def _restore(ctx: Context, context_id: str, version: int, needs: access.Access) -> Row:
+async def _restore(
+    ctx: Context, context_id: str, version: int, needs: access.Access
+) -> AccessibleContext:
     """One more version with the content of an old one; the newest itself stays as it is.
 
     What is to change needs to be written, whatever `needs` says of what stays. Raise Refused.

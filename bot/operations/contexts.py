@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, Field
 
 from bot.contexts import access, contents, versions
-from bot.contexts.access import Access
+from bot.contexts.access import Access, AccessibleContext
 from bot.contexts.snapshots import version_in
 from bot.errors import Refused
 from bot.identity.actors import ROLES, SLUG
@@ -17,9 +17,9 @@ from bot.times import stamp
 from store.agents import agents
 from store.contexts import contexts, grants, snapshots
 from store.contexts.contexts import FullContext
+from store.contexts.versions import VersionInfo
 from store.engine import ids
-from store.engine.transaction import Row
-from store.tables.contexts import ContextRow
+from store.tables.contexts import ContextRow, ContextSnapshotRow
 
 # Not shown in the audit: it is sealed where it is kept.
 Content: TypeAlias = Annotated[
@@ -108,7 +108,7 @@ class Contexts(Answer):
     next_cursor: str | None
 
 
-def context_view(row: Row) -> About:
+def context_view(row: AccessibleContext) -> About:
     return About(
         id=row["id"],
         name=row["name"],
@@ -122,7 +122,7 @@ def context_view(row: Row) -> About:
     )
 
 
-def _version(row: Row) -> Version:
+def _version(row: VersionInfo) -> Version:
     return Version(
         version=row["version"],
         author=row["author"],
@@ -194,7 +194,9 @@ async def update_context(
     return OneContext(context=context_view(new))
 
 
-async def advance(ctx: Context, row: Row, expected: int | None = None) -> Row:
+async def advance(
+    ctx: Context, row: AccessibleContext, expected: int | None = None
+) -> AccessibleContext:
     """The context with its next version's number, which is this transaction's. Raise Refused."""
     here = (ctx.tx, ctx.installation_id, row["id"])
     if not await contexts.advance(*here, ctx.now, expected=expected):
@@ -247,7 +249,7 @@ async def _share(
     return SharedContext(context=context_view(row), grants=granted)
 
 
-async def _grantee(ctx: Context, row: Row, to: str) -> str:
+async def _grantee(ctx: Context, row: FullContext, to: str) -> str:
     kind, sign, named = to.partition(":")
     if sign and kind == "task":
         return f"task:{(await visible_task(ctx, named))['id']}"
@@ -260,7 +262,9 @@ async def _grantee(ctx: Context, row: Row, to: str) -> str:
     return to
 
 
-async def _grant(ctx: Context, context_id: str, grantee: str, level: str) -> None:
+async def _grant(
+    ctx: Context, context_id: str, grantee: str, level: Literal["read", "write"]
+) -> None:
     here = (ctx.tx, ctx.installation_id, context_id)
     await contexts.lock(*here)
     others = [each for each in await grants.of(*here) if each["grantee"] != grantee]
@@ -308,7 +312,7 @@ async def get_context(
     )
 
 
-async def _history(ctx: Context, row: Row, upto: int) -> ReadContext:
+async def _history(ctx: Context, row: AccessibleContext, upto: int) -> ReadContext:
     rows = await versions.history(ctx, row["id"], upto, HISTORY)
     if not rows:
         raise versions.lost(row["id"], upto)
@@ -335,7 +339,7 @@ async def list_contexts(
     after = decode(cursor)
     rows, more = await _candidates(ctx, task_id, owner, after)
     may = await access.accesses(ctx.tx, ctx.actor, rows)
-    fitting: list[Row] = [
+    fitting: list[AccessibleContext] = [
         {**row, "access": may[row["id"]]}
         for row in rows
         if may[row["id"]] != "none"
@@ -370,7 +374,7 @@ async def _snapshots(ctx: Context, limit: int, before: str) -> Contexts:
     whole = ctx.actor.may("tech-lead") and ctx.actor.repositories is None
     author = None if whole else ctx.actor.name
     rows = await snapshots.listed(ctx.tx, ctx.installation_id, author, before or "~", limit + 1)
-    page: list[Row] = []
+    page: list[ContextSnapshotRow] = []
     members = 0
     for row in rows[:limit]:
         members += len(row["members"])
@@ -387,7 +391,7 @@ async def _snapshots(ctx: Context, limit: int, before: str) -> Contexts:
     )
 
 
-def snapshot_view(row: Row, seen: set[str]) -> Snapshot:
+def snapshot_view(row: ContextSnapshotRow, seen: set[str]) -> Snapshot:
     members = {k: v for k, v in row["members"].items() if k in seen}
     return Snapshot(
         id=row["id"],

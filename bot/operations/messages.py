@@ -1,7 +1,7 @@
 """Messages between agents."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -20,10 +20,12 @@ from bot.times import SECOND, stamp
 from store.engine import ids
 from store.engine.transaction import Row
 from store.messages import dead_letters, mailbox, messages, receipts
+from store.messages.mailbox import Letter
 from store.tables.messages import MessageRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
+M = TypeVar("M", bound=MessageRow)
 Recipient: TypeAlias = Annotated[
     str,
     Field(
@@ -135,9 +137,10 @@ async def send_message(
     chosen = await delivery.readers(ctx.tx, ctx.actor, to)
     free, full = await delivery.with_room(ctx.tx, ctx.installation_id, chosen)
     message_id = ids.new("m", ctx.now)
-    row = {
+    row: MessageRow = {
         "installation_id": ctx.installation_id,
         "id": message_id,
+        "seq": ctx.now,
         "thread_id": await _thread(ctx, reply_to) if reply_to else message_id,
         "sender": ctx.actor.name,
         "recipient": to,
@@ -147,6 +150,7 @@ async def send_message(
         "sent_at": ctx.now,
         "expires_at": ctx.now + ttl_s * SECOND,
         "on_card": int(visibility == "issue"),
+        "deleted_at": None,
     }
     await messages.send(ctx.tx, ctx.installation_id, row, free)
     await delivery.tell(ctx.tx, row, free, about["repository_id"] if about else None)
@@ -196,12 +200,12 @@ async def _took_part(ctx: Context, thread_id: str) -> bool:
     return await messages.took_part(ctx.tx, ctx.installation_id, thread_id, ctx.actor.name)
 
 
-async def _show_on_card(ctx: Context, message: Row) -> None:
-    if message["on_card"]:
+async def _show_on_card(ctx: Context, message: MessageRow) -> None:
+    if message["on_card"] and message["task_id"]:
         await publishing.show(ctx.tx, ctx.installation_id, message["task_id"], every=CARD_EVERY)
 
 
-def _sent_answer(row: Row, readers: Sequence[str], full: Sequence[str] = ()) -> Sent:
+def _sent_answer(row: MessageRow, readers: Sequence[str], full: Sequence[str] = ()) -> Sent:
     return Sent(
         message_id=row["id"],
         thread_id=row["thread_id"],
@@ -275,11 +279,11 @@ async def get_messages(
     if thread_id is None and state == "unread":
         rows = _first_that_fit(await mailbox.due(*me, limit))
         await mailbox.hand_out(*me, [row["id"] for row in rows])
-        shown = [await _message_view(ctx, {**row, "attempts": row["attempts"] + 1}) for row in rows]
+        shown = [await _letter_view(ctx, {**row, "attempts": row["attempts"] + 1}) for row in rows]
         return Messages(messages=shown, unread=await mailbox.unread(*me))
     if thread_id is None and state == "peek":
         rows = _first_that_fit(await mailbox.first_unread(*me, limit))
-        shown = [await _message_view(ctx, row) for row in rows]
+        shown = [await _letter_view(ctx, row) for row in rows]
         return Listed(messages=shown, unread=await mailbox.unread(*me))
     return await _list_page(ctx, state, thread_id, decode(cursor) or NEWEST, limit)
 
@@ -324,7 +328,7 @@ async def _dead(ctx: Context, before: str, limit: int) -> tuple[list[MessageRow]
     return [newest[each] for each in sorted(newest, reverse=True)[:limit]], end
 
 
-async def _receipts(ctx: Context, rows: Sequence[Row]) -> dict[str, list[Receipt]]:
+async def _receipts(ctx: Context, rows: Sequence[MessageRow]) -> dict[str, list[Receipt]]:
     """Of others' messages an agent sees its own receipt alone."""
     found: dict[str, list[Receipt]] = {}
     seen = {row["id"] for row in rows if row["sender"] == ctx.actor.name}
@@ -348,9 +352,9 @@ def _receipt_view(row: Row) -> Receipt:
     )
 
 
-def _first_that_fit(rows: Sequence[Row]) -> list[Row]:
+def _first_that_fit(rows: Sequence[M]) -> list[M]:
     """As many from the start as an answer has room for; one at least."""
-    taken: list[Row] = []
+    taken: list[M] = []
     room = ROOM
     for row in rows:
         room -= len(row["body"])
@@ -410,7 +414,12 @@ async def _task(ctx: Context, task_id: str) -> FullTask | None:
     return row if row and (reach is None or row["repository_id"] in reach) else None
 
 
-async def _message_view(ctx: Context, row: Row, receipts: Sequence[Receipt] = ()) -> Message:
+async def _letter_view(ctx: Context, row: Letter) -> Message:
+    shown = await _message_view(ctx, row)
+    return shown.model_copy(update={"attempts": row["attempts"]})
+
+
+async def _message_view(ctx: Context, row: MessageRow, receipts: Sequence[Receipt] = ()) -> Message:
     task = await _task(ctx, row["task_id"]) if row["task_id"] else None
     return Message(
         id=row["id"],
@@ -423,6 +432,6 @@ async def _message_view(ctx: Context, row: Row, receipts: Sequence[Receipt] = ()
         sent_at=stamp(row["sent_at"]),
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
         deleted=row["deleted_at"] is not None,
-        attempts=row.get("attempts", 0),
+        attempts=0,
         receipts=list(receipts),
     )

@@ -5,9 +5,10 @@ from typing import Any, Literal
 
 from bot.repository import repository_settings
 from bot.repository.repository_settings import Board
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror import projects
 from store.outbox import writes
+from store.tables.mirror import IssueRow, PullRequestRow
 
 Content = Literal["Issue", "PullRequest"]
 # Later than any time: of what has not been sent.
@@ -62,12 +63,12 @@ def _same(name: str, other: str) -> bool:
     return name.casefold() == other.casefold()
 
 
-def target(where: Place, content: Row) -> str:
+def target(where: Place, content: IssueRow | PullRequestRow) -> str:
     return f"board {where.project} {content['id']}"
 
 
 async def moves(
-    tx: Tx, installation_id: int, where: Place, content: Row, of: Content
+    tx: Tx, installation_id: int, where: Place, content: IssueRow | PullRequestRow, of: Content
 ) -> list[tuple[str, dict[str, Any]]]:
     """Kind and arguments of the writes that take an issue or pull request there."""
     change = {"project": where.project, "field_id": where.field_id, "option_id": where.option_id}
@@ -82,7 +83,9 @@ async def moves(
     return [("board_item", add), ("board_status", change)]
 
 
-async def is_there(tx: Tx, installation_id: int, where: Place, content: Row) -> bool:
+async def is_there(
+    tx: Tx, installation_id: int, where: Place, content: IssueRow | PullRequestRow
+) -> bool:
     """Whether it has this Status, or will have it: by what was written last, or by the mirror."""
     here = (tx, installation_id)
     written = await writes.newest(*here, target(where, content), "board_status")

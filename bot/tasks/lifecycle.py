@@ -17,7 +17,7 @@ from store.mirror import mirror_rows, relations
 from store.outbox import writes
 from store.tables.tasks import LeaseRow, TaskRow, TaskState
 from store.tasks import leases, tasks
-from store.tasks.tasks import FullTask
+from store.tasks.tasks import FullTask, TaskKey
 
 PROGRESS = "task.progress"
 # What the card does not show at once. Progress waits 15 minutes after the last edit. A pull request
@@ -74,7 +74,7 @@ async def _show_on_parent(tx: Tx, task: FullTask) -> None:
 
 async def claim(
     tx: Tx, task: FullTask, holder: str, lease_s: int | None, paths: Sequence[str] = ()
-) -> Row | None:
+) -> LeaseRow | None:
     """Grant a lease. None if somebody was faster or the task cannot be claimed."""
     lease = await leases.grant(tx, task["installation_id"], task["id"], holder, lease_s, paths)
     if lease:
@@ -265,7 +265,7 @@ async def expire(tx: Tx, lease: LeaseRow) -> bool:
     return True
 
 
-async def expire_reservation(tx: Tx, which: Row) -> bool:
+async def expire_reservation(tx: Tx, which: TaskKey) -> bool:
     """End a reservation whose agent did not claim the task in time."""
     task = await tasks.locked(tx, which["installation_id"], which["id"])
     if task is None or (task["assigned_at"] or 0) > await tx.now() - RESERVED_FOR:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from store.engine.transaction import Row
+from store.tables.builds import CheckRunRow
+from store.tables.mirror import PullRequestRow, ReviewRow
 
 Decision = Literal["approved", "changes_requested", "none"]
 # Whose reviews count: GitHub counts those of people with write access.
@@ -20,7 +21,7 @@ class Checks:
     failed: list[str]
 
 
-def decision(reviews: Sequence[Row]) -> Decision:
+def decision(reviews: Sequence[ReviewRow]) -> Decision:
     """Each reviewer's last word counts; a comment takes nothing back. Reviews oldest first."""
     last: dict[int, str] = {}
     for review in reviews:
@@ -32,7 +33,7 @@ def decision(reviews: Sequence[Row]) -> Decision:
     return "approved" if "approved" in words else "none"
 
 
-def checks(runs: Sequence[Row]) -> Checks:
+def checks(runs: Sequence[CheckRunRow]) -> Checks:
     """The newest run of each name counts. Runs oldest first."""
     newest = {(run["app"], run["name"]): run for run in runs}.values()
     running = sorted(run["name"] for run in newest if run["status"] != "completed")
@@ -41,7 +42,7 @@ def checks(runs: Sequence[Row]) -> Checks:
     return Checks(len(done) - len(failed), running, failed)
 
 
-def waits_for(pull: Row, decided: Decision, found: Checks, unresolved: int) -> list[str]:
+def waits_for(pull: PullRequestRow, decided: Decision, found: Checks, unresolved: int) -> list[str]:
     """What stands between an open pull request and its merge, as far as the mirror knows."""
     if pull["state"] != "open":
         return []

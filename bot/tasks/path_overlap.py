@@ -11,8 +11,10 @@ from pydantic import BaseModel, Field
 from bot.identity.actors import BOT
 from bot.tasks import lifecycle
 from store import events
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror import mirror_rows, pulls
+from store.mirror.pulls import ChangedFile
+from store.tables.mirror import PullRequestRow
 from store.tasks import leases, tasks
 from store.tasks.tasks import FullTask
 
@@ -63,7 +65,7 @@ def _stem(path: str) -> str:
     return "/".join(part for part in plain.split("/") if part not in ("", "."))
 
 
-def _files(touched: Iterable[Row]) -> list[Path]:
+def _files(touched: Iterable[ChangedFile]) -> list[Path]:
     """What a pull request touches; a bracket in a file's name is no pattern."""
     return [Path(each["path"], each["path"]) for each in islice(touched, MOST_FILES)]
 
@@ -196,7 +198,7 @@ async def tell(tx: Tx, task: FullTask, actor: str, found: Sequence[Overlap]) -> 
     await _tell(tx, (task["installation_id"], task["repository_id"]), mine, actor, found)
 
 
-async def pull_changed(tx: Tx, pull: Row, was: Iterable[Row]) -> None:
+async def pull_changed(tx: Tx, pull: PullRequestRow, was: Iterable[ChangedFile]) -> None:
     """An open pull request's files are no more those that they were: what is new is told."""
     where = (pull["installation_id"], pull["repository_id"])
     before, now = _files(was), _files(await pulls.files_if_open(tx, *where, pull["number"]))

@@ -1,7 +1,7 @@
 """Whom contexts are shared with: an agent, a role, or the holder of a task."""
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Tx
@@ -22,7 +22,7 @@ MOST_HELD = 200
 
 class Grant(TypedDict):
     grantee: str
-    access: str
+    access: Literal["read", "write"]
 
 
 class GrantOn(Grant):

@@ -1,6 +1,6 @@
 """The documents that agents share."""
 
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, TypedDict
 
 from store.tables.columns import KEY, Default, Index, Json, Table, Text
 
@@ -10,8 +10,7 @@ class ContextRow(TypedDict):
     id: Annotated[str, KEY, Text(40)]
     name: Annotated[str, Text(200)]
     owner: Annotated[str, Text(120)]
-    # json, text.
-    kind: Annotated[str, Text(10)]
+    kind: Annotated[Literal["json", "text"], Text(10)]
     version: int
     task_id: Annotated[str | None, Text(40)]
     created_at: int
@@ -40,8 +39,7 @@ class ContextGrantRow(TypedDict):
     context_id: Annotated[str, KEY, Text(40)]
     # An agent's id, role:developer, task:<id>.
     grantee: Annotated[str, KEY, Text(140)]
-    # read, write.
-    access: Annotated[str, Text(10)]
+    access: Annotated[Literal["read", "write"], Text(10)]
     granted_by: Annotated[str, Text(120)]
     granted_at: int
 

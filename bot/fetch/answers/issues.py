@@ -1,5 +1,7 @@
 """Issues, comments, labels, milestones, relations."""
 
+from typing import Any
+
 from bot.fetch.answers.answer import Reading, made, put
 from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at
@@ -103,7 +105,7 @@ async def labels(tx: Tx, keys: Keys, r: Reading) -> None:
         await _queue_all(tx, await silent_changes.carriers_of_label(tx, row), r)
 
 
-async def _missing(tx: Tx, table: str, r: Reading, found: list[Mirrored]) -> list[Row]:
+async def _missing(tx: Tx, table: str, r: Reading, found: list[Mirrored]) -> list[Any]:
     """What the list lacks, hidden now."""
     if not r.complete(found):
         return []

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from typing import cast
 
 import structlog
 
@@ -21,7 +22,7 @@ from store.engine.transaction import Row, Tx
 from store.fetch import pending_reads
 from store.mirror import settings_files
 from store.outbox import writes
-from store.tables.mirror import RepositorySettingsRow
+from store.tables.mirror import IssueRow, RepositorySettingsRow
 
 log = structlog.get_logger()
 
@@ -142,7 +143,9 @@ async def _relabel(
     rows = await settings_files.open_issues(tx, installation_id, repository_id, after, BATCH)
     for row in rows:
         if task_labels.carries(json.loads(row["labels"]), now.task_label):
-            await issue_effects.update_task(tx, row, row)
+            # The issue itself did not change, so the columns that were not read do not count.
+            issue = cast("IssueRow", row)
+            await issue_effects.update_task(tx, issue, issue)
     if len(rows) == BATCH:
         # Of its own subject, so that a push does not make it begin anew.
         subject = f"{repository_id} label"

@@ -1,11 +1,14 @@
 """Issues, their comments, labels and milestones."""
 
+from typing import cast
+
 from bot.github import payloads
 from bot.github.payloads import at
 from bot.mirror import reads
 from bot.mirror.changes import Changes, Transfer
 from bot.mirror.rows import issue_rows
 from bot.mirror.webhooks.event import Event, command_texts, milestone_of
+from store.tables.mirror import IssueRow
 
 
 def issues(event: Event) -> Changes:
@@ -14,7 +17,8 @@ def issues(event: Event) -> Changes:
     gone = event.deleted or event.action == "transferred"
     row = issue_rows.issue(*event.here, issue, deleted=gone)
     before = at(event.payload, "changes", "body", "from")
-    earlier = ({**row.row, "body": payloads.text(before)},) if before else ()
+    older = {**row.row, "body": payloads.text(before)}
+    earlier = (cast("IssueRow", older),) if before else ()
     transfers = _transfer(event) if event.action == "transferred" else ()
     return Changes((row, *milestone_of(event, issue)), earlier=earlier, transfers=transfers)
 

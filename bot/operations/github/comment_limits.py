@@ -5,12 +5,12 @@ from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.operations.github.targets import on_issue
 from bot.tasks import publishing
-from store.engine.transaction import Row
 from store.mirror import mirror_rows
+from store.tables.mirror import RepositoryRow
 from store.tasks import tasks
 
 
-async def admit_comment(ctx: Context, where: Row, number: int) -> None:
+async def admit_comment(ctx: Context, where: RepositoryRow, number: int) -> None:
     """Raise Refused beyond a ceiling, and to two who only answer each other."""
     here, target = (ctx.tx, ctx.installation_id), on_issue(where, number)
     by = await history.comments_last_hour(*here, target)
@@ -46,7 +46,9 @@ def _loop_error(number: int, between: tuple[str, str]) -> Refused:
     )
 
 
-async def _mark_exchange(ctx: Context, where: Row, number: int, between: str | None) -> None:
+async def _mark_exchange(
+    ctx: Context, where: RepositoryRow, number: int, between: str | None
+) -> None:
     """On the card, that this was the last of their exchange; or no more."""
     task = await tasks.by_number(ctx.tx, ctx.installation_id, where["id"], number)
     if task is not None and task["loop_between"] != between:

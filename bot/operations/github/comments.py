@@ -13,6 +13,7 @@ from bot.operations.github.targets import on_issue, thread_of
 from bot.operations.github.writing import Write, write
 from store.engine.transaction import Row
 from store.mirror import mirror_rows
+from store.tables.mirror import CommentRow, RepositoryRow
 
 Reaction: TypeAlias = Literal["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"]
 Reason: TypeAlias = Literal["OUTDATED", "RESOLVED", "DUPLICATE", "OFF_TOPIC"]
@@ -73,7 +74,7 @@ def _check_action(action: str, comment_id: int | None, reaction: str | None) -> 
 
 
 async def _reaction_arguments(
-    ctx: Context, where: Row, number: int, comment_id: int | None, reaction: str | None
+    ctx: Context, where: RepositoryRow, number: int, comment_id: int | None, reaction: str | None
 ) -> dict[str, Any]:
     if reaction is None:
         raise Refused("invalid_arguments", "Pass `reaction` with `action` react.")
@@ -83,7 +84,9 @@ async def _reaction_arguments(
     return {"source": "comment", "comment_id": comment_id, "content": reaction}
 
 
-async def _comment(ctx: Context, where: Row, number: int, comment_id: int | None) -> Row:
+async def _comment(
+    ctx: Context, where: RepositoryRow, number: int, comment_id: int | None
+) -> CommentRow:
     row = await mirror_rows.comment(ctx.tx, ctx.installation_id, comment_id) if comment_id else None
     if row is None or (row["repository_id"], row["number"]) != (where["id"], number):
         raise Refused("unknown_comment", f"There is no comment {comment_id} on #{number}.")
@@ -91,7 +94,7 @@ async def _comment(ctx: Context, where: Row, number: int, comment_id: int | None
 
 
 async def _own_comment(
-    ctx: Context, where: Row, number: int, comment_id: int | None
+    ctx: Context, where: RepositoryRow, number: int, comment_id: int | None
 ) -> tuple[Row, Row]:
     """One that the actor wrote, and its write; a tech-lead may also take another agent's."""
     row = await _comment(ctx, where, number, comment_id)

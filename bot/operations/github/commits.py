@@ -12,9 +12,9 @@ from bot.kernel.patterns import Shape
 from bot.operations.arguments import Branch, Fence, Sha
 from bot.operations.github.targets import on_branch, work_place
 from bot.operations.github.writing import Write, queue, write
-from store.engine.transaction import Row
 from store.mirror import branches
 from store.outbox import writes
+from store.tables.mirror import RepositoryRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
@@ -90,7 +90,12 @@ async def github_commit_files(
 
 
 async def _parent_commit(
-    ctx: Context, where: Row, branch: str, head: str | None, base: str | None, task: FullTask | None
+    ctx: Context,
+    where: RepositoryRow,
+    branch: str,
+    head: str | None,
+    base: str | None,
+    task: FullTask | None,
 ) -> dict[str, str]:
     """The head given; or what was queued for the branch before; or its head in the mirror."""
     here, target = (ctx.tx, ctx.installation_id), on_branch(where, branch)

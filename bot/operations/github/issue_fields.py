@@ -2,8 +2,8 @@
 
 from bot.errors import Refused
 from bot.kernel.operation import Context
-from store.engine.transaction import Row
 from store.mirror import label_names
+from store.tables.mirror import RepositoryRow
 
 UPDATE = "issue_update"
 # An error names no more of the labels or milestones that there are.
@@ -36,7 +36,7 @@ def list_change(
     }
 
 
-async def check_labels(ctx: Context, where: Row, labels: list[str]) -> None:
+async def check_labels(ctx: Context, where: RepositoryRow, labels: list[str]) -> None:
     """Raise Refused for a label that the repository lacks: GitHub would create it."""
     known = await label_names.labels(ctx.tx, ctx.installation_id, where["id"])
     unknown = [each for each in labels if each.casefold() not in known]
@@ -49,7 +49,7 @@ async def check_labels(ctx: Context, where: Row, labels: list[str]) -> None:
         )
 
 
-async def milestone_number(ctx: Context, where: Row, title: str) -> int:
+async def milestone_number(ctx: Context, where: RepositoryRow, title: str) -> int:
     """The number of an open milestone. Raise Refused."""
     known = await label_names.milestones(ctx.tx, ctx.installation_id, where["id"])
     if title not in known:

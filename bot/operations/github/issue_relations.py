@@ -8,6 +8,7 @@ from store.engine.transaction import Row
 from store.mirror import relations
 from store.mirror.relations import Neighbour
 from store.outbox import writes
+from store.tables.mirror import IssueRow, RepositoryRow
 from store.tasks.tasks import FullTask
 
 
@@ -28,7 +29,7 @@ def _named(rows: list[Neighbour]) -> list[Row]:
 
 
 async def set_parent(
-    ctx: Context, where: Row, row: Row, parent: str, task: FullTask | None
+    ctx: Context, where: RepositoryRow, row: IssueRow, parent: str, task: FullTask | None
 ) -> list[Queued]:
     """Queue the issue's move under its parent, or by '' out of each that it has or will have."""
     if not parent:
@@ -43,7 +44,7 @@ async def set_parent(
 
 
 async def _remove_parents(
-    ctx: Context, where: Row, row: Row, task: FullTask | None
+    ctx: Context, where: RepositoryRow, row: IssueRow, task: FullTask | None
 ) -> list[Queued]:
     here, target = (ctx.tx, ctx.installation_id), on_issue(where, row["number"])
     present = _named(await relations.targets(*here, "parent", row["id"]))
@@ -64,7 +65,7 @@ async def _remove_parents(
 
 
 async def set_blockers(
-    ctx: Context, where: Row, row: Row, wanted: list[str], task: FullTask | None
+    ctx: Context, where: RepositoryRow, row: IssueRow, wanted: list[str], task: FullTask | None
 ) -> list[Queued]:
     """Queue what makes the wanted issues, and no others, block this one."""
     here, target = (ctx.tx, ctx.installation_id), on_issue(where, row["number"])

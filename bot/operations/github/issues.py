@@ -25,6 +25,7 @@ from store.engine import ids
 from store.engine.transaction import Row
 from store.mirror import mirror_rows
 from store.outbox import writes
+from store.tables.mirror import IssueRow, RepositoryRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
@@ -111,7 +112,7 @@ async def github_update_issue(
     return Writes(writes=queued)
 
 
-async def _mirrored(ctx: Context, where: Row, number: int, ref: str) -> Row:
+async def _mirrored(ctx: Context, where: RepositoryRow, number: int, ref: str) -> IssueRow:
     row = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None:
         raise Refused(
@@ -128,7 +129,9 @@ def _parents(parent: str | None) -> list[str] | None:
     return [parent] if parent else []
 
 
-async def _changes_the_task(ctx: Context, where: Row, row: Row, wanted: list[str] | None) -> bool:
+async def _changes_the_task(
+    ctx: Context, where: RepositoryRow, row: IssueRow, wanted: list[str] | None
+) -> bool:
     """Whether the labels make the issue a task, make it none, or change the task's fields."""
     if wanted is None:
         return False
@@ -154,7 +157,7 @@ async def _check_may_decide(ctx: Context, issue_id: int | None) -> FullTask | No
 
 
 async def _clearable_fields(
-    ctx: Context, where: Row, milestone: str | None, type_: str | None
+    ctx: Context, where: RepositoryRow, milestone: str | None, type_: str | None
 ) -> dict[str, Any]:
     """Fields that '' clears. Raise Refused for a milestone that is unknown."""
     fields: dict[str, Any] = {}
@@ -166,7 +169,7 @@ async def _clearable_fields(
 
 
 async def _list_changes(
-    ctx: Context, where: Row, row: Row, **lists: list[str] | None
+    ctx: Context, where: RepositoryRow, row: Row, **lists: list[str] | None
 ) -> dict[str, Any]:
     """What to add to and remove from each list that is given, by the list's name."""
     target = on_issue(where, row["number"])

@@ -15,9 +15,9 @@ from bot.operations.github.writing import Queued, Write, Writes, nothing_to_chan
 from bot.operations.tasks.access import is_holder
 from bot.repository import repository_settings
 from bot.tasks import lifecycle
-from store.engine.transaction import Row
 from store.mirror import branches
 from store.outbox import writes
+from store.tables.mirror import PullRequestRow, RepositoryRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
@@ -58,7 +58,7 @@ async def github_create_pr(
 
 
 async def _open_branch(
-    ctx: Context, where: Row, head: str, base: str, title: str, task: FullTask | None
+    ctx: Context, where: RepositoryRow, head: str, base: str, title: str, task: FullTask | None
 ) -> list[str]:
     """The writes that open a branch, if it is missing.
 
@@ -125,7 +125,9 @@ async def github_update_pr(
     return Writes(writes=queued)
 
 
-async def _check_may_close(ctx: Context, where: Row, row: Row) -> FullTask | None:
+async def _check_may_close(
+    ctx: Context, where: RepositoryRow, row: PullRequestRow
+) -> FullTask | None:
     """The task of a pull request, if the actor holds it: what it closes is dropped with the lease.
 
     A closed one sends its task back: raise Refused for whoever neither holds it nor leads.
@@ -146,7 +148,7 @@ async def _check_may_close(ctx: Context, where: Row, row: Row) -> FullTask | Non
 
 
 async def _merge_arguments(
-    ctx: Context, where: Row, row: Row, how: Merge, sha: str | None
+    ctx: Context, where: RepositoryRow, row: PullRequestRow, how: Merge, sha: str | None
 ) -> dict[str, Any]:
     """Raise Refused where agents may not."""
     settings = await repository_settings.of(ctx.tx, ctx.installation_id, where["id"])
@@ -217,7 +219,7 @@ async def github_review_pr(
     return await write(ctx, "review", where, target, arguments)
 
 
-def _is_ours(pull: Row) -> bool:
+def _is_ours(pull: PullRequestRow) -> bool:
     """Opened by the App: all agents have one account on GitHub."""
     return (
         pull["author"].endswith("[bot]")

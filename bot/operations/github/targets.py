@@ -1,24 +1,32 @@
 """Which repository, issue, pull request or branch an argument names."""
 
+from typing import TypedDict
+
 from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.operations.tasks.access import held_task, visible_repository, visible_task
-from store.engine.transaction import Row
 from store.mirror import mirror_rows
 from store.outbox import writes
+from store.tables.mirror import IssueRow, PullRequestRow, RepositoryRow
 from store.tasks.tasks import FullTask
 
 
-def on_issue(where: Row, number: int) -> str:
+class Place(TypedDict):
+    """A repository, of which only the id matters."""
+
+    id: int
+
+
+def on_issue(where: Place, number: int) -> str:
     """The target of whatever is written on an issue or pull request."""
     return writes.on_issue(where["id"], number)
 
 
-def on_branch(where: Row, branch: str) -> str:
+def on_branch(where: Place, branch: str) -> str:
     return f"branch {where['id']} {branch}"[:255]
 
 
-async def repository_of(ctx: Context, task: FullTask) -> Row:
+async def repository_of(ctx: Context, task: FullTask) -> RepositoryRow:
     where = await mirror_rows.repository_by_id(ctx.tx, ctx.installation_id, task["repository_id"])
     if where is None:
         raise Refused(
@@ -29,7 +37,7 @@ async def repository_of(ctx: Context, task: FullTask) -> Row:
 
 async def work_place(
     ctx: Context, task: str | None, fence: int | None, repository: str | None
-) -> tuple[FullTask | None, Row]:
+) -> tuple[FullTask | None, RepositoryRow]:
     """The task that is held by this fence, if one is named, and its repository or the named one."""
     if task:
         row = await held_task(ctx, task, fence)
@@ -39,7 +47,9 @@ async def work_place(
     return None, await visible_repository(ctx, repository)
 
 
-async def thread_of(ctx: Context, ref: str, fence: int | None) -> tuple[FullTask | None, Row, int]:
+async def thread_of(
+    ctx: Context, ref: str, fence: int | None
+) -> tuple[FullTask | None, RepositoryRow, int]:
     """The task if it is held by this fence, the repository, the number. Raise Refused."""
     _, sign, _ = ref.rpartition("#")
     if fence is not None or not sign:
@@ -61,14 +71,14 @@ async def thread_of(ctx: Context, ref: str, fence: int | None) -> tuple[FullTask
     return None, where, number
 
 
-async def numbered(ctx: Context, ref: str) -> tuple[Row, int]:
+async def numbered(ctx: Context, ref: str) -> tuple[RepositoryRow, int]:
     """`owner/repo#12`, taken apart. Raise Refused."""
     full_name, _, digits = ref.rpartition("#")
     where = await visible_repository(ctx, full_name)
     return where, int(digits) if digits.isdecimal() and len(digits) < 16 else 0
 
 
-async def issue_of(ctx: Context, ref: str) -> Row:
+async def issue_of(ctx: Context, ref: str) -> IssueRow:
     """A mirrored issue. Raise Refused."""
     where, number = await numbered(ctx, ref)
     row = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)
@@ -78,7 +88,7 @@ async def issue_of(ctx: Context, ref: str) -> Row:
     return row
 
 
-async def pull_of(ctx: Context, ref: str) -> tuple[Row, Row]:
+async def pull_of(ctx: Context, ref: str) -> tuple[RepositoryRow, PullRequestRow]:
     """A mirrored pull request and its repository. Raise Refused."""
     where, number = await numbered(ctx, ref)
     row = await mirror_rows.pull_request(ctx.tx, ctx.installation_id, where["id"], number)

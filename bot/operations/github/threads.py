@@ -15,9 +15,11 @@ from bot.operations.github.conversation import (
     size,
     thread_text,
 )
+from bot.operations.github.targets import Place
 from bot.operations.tasks.access import visible_repository, visible_task
 from store.engine.transaction import Row
 from store.mirror import mirror_rows, search_index, threads
+from store.tables.mirror import PullRequestRow
 from store.tasks import tasks
 
 Tokens: TypeAlias = Annotated[
@@ -72,7 +74,13 @@ async def github_get_thread(ctx: Context, task: TaskRef, max_tokens: Tokens = 40
     return frame.model_copy(update={"texts": in_order, "left_out": total - len(shown)})
 
 
-async def _repository_and_number(ctx: Context, ref: str) -> tuple[Row, int]:
+class NamedPlace(Place):
+    """A repository's id and name."""
+
+    full_name: str
+
+
+async def _repository_and_number(ctx: Context, ref: str) -> tuple[NamedPlace, int]:
     """The repository and the number. Raise Refused."""
     full_name, sign, number = ref.rpartition("#")
     if sign and number.isdecimal() and len(number) < 16:
@@ -83,7 +91,7 @@ async def _repository_and_number(ctx: Context, ref: str) -> tuple[Row, int]:
     return {"id": row["repository_id"], "full_name": row["full_name"]}, row["number"]
 
 
-async def _frame(ctx: Context, where: Row, about: Row, room: int) -> Thread:
+async def _frame(ctx: Context, where: NamedPlace, about: Row, room: int) -> Thread:
     """All but the texts; what people may make long gets a share of the room."""
     here = (ctx.installation_id, where["id"], about["number"])
     pull = await mirror_rows.pull_request(ctx.tx, *here) if about["is_pull_request"] else None
@@ -98,7 +106,7 @@ async def _frame(ctx: Context, where: Row, about: Row, room: int) -> Thread:
     )
 
 
-def _pull(row: Row, longest: int) -> Pull:
+def _pull(row: PullRequestRow, longest: int) -> Pull:
     return Pull(
         draft=bool(row["draft"]),
         merged=bool(row["merged"]),

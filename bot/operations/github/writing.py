@@ -8,6 +8,7 @@ from bot.agents import presence
 from bot.errors import Refused
 from bot.github import rate_limit_store, rate_limits
 from bot.kernel.operation import Answer, Context
+from bot.operations.github.targets import Place
 from bot.operations.tasks.access import on_hold_error
 from bot.outbox import fairness
 from bot.outbox.kinds import KINDS
@@ -65,7 +66,7 @@ async def _current_state(tx: Tx, installation_id: int, write_id: str) -> Row:
 async def queue(
     ctx: Context,
     kind: str,
-    where: Row,
+    where: Place,
     target: str,
     arguments: dict[str, Any],
     task: FullTask | None = None,
@@ -107,7 +108,7 @@ async def queue(
     )
 
 
-async def _check_not_on_hold(ctx: Context, where: Row, arguments: dict[str, Any]) -> None:
+async def _check_not_on_hold(ctx: Context, where: Place, arguments: dict[str, Any]) -> None:
     """Whether the issue's, pull request's or branch's task may be worked on. Raise Refused."""
     here = (ctx.tx, ctx.installation_id, where["id"])
     found = []
@@ -137,7 +138,7 @@ def write_view(row: Row, *, ahead: int = 0, expected_at: str | None = None) -> W
 async def write(
     ctx: Context,
     kind: str,
-    where: Row,
+    where: Place,
     target: str,
     arguments: dict[str, Any],
     task: FullTask | None = None,

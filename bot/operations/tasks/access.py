@@ -4,8 +4,8 @@ from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.tasks import lifecycle
 from bot.tasks.states import OPEN
-from store.engine.transaction import Row
 from store.mirror import mirror_rows
+from store.tables.mirror import RepositoryRow
 from store.tasks import leases, tasks
 from store.tasks.tasks import FullTask
 
@@ -23,7 +23,7 @@ async def visible_task(ctx: Context, ref: str, *, lock: bool = False) -> FullTas
     return row
 
 
-async def visible_repository(ctx: Context, full_name: str) -> Row:
+async def visible_repository(ctx: Context, full_name: str) -> RepositoryRow:
     """A repository within the actor's reach. Raise Refused."""
     row = await mirror_rows.repository(ctx.tx, ctx.installation_id, full_name)
     out = ctx.actor.repositories is not None and row and row["id"] not in ctx.actor.repositories

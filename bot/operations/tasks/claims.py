@@ -23,8 +23,8 @@ from bot.tasks.handoff import HandOff
 from bot.tasks.path_overlap import Overlap
 from bot.times import stamp
 from store.agents import agents
-from store.engine.transaction import Row
 from store.mirror import mirror_rows
+from store.tables.agents import AgentRow
 from store.tasks import leases, ready, tasks
 from store.tasks.ready import Wanted
 from store.tasks.tasks import FullTask
@@ -157,7 +157,7 @@ async def _expire(ctx: Context, row: FullTask) -> FullTask:
     return await visible_task(ctx, row["id"])
 
 
-async def _lease_seconds(ctx: Context, row: Row, lease_s: int | None) -> int | None:
+async def _lease_seconds(ctx: Context, row: FullTask, lease_s: int | None) -> int | None:
     if ctx.actor.is_person:
         return None  # they keep what they take until they give it back
     if lease_s is not None:
@@ -166,7 +166,7 @@ async def _lease_seconds(ctx: Context, row: Row, lease_s: int | None) -> int | N
     return (await repository_settings.of(ctx.tx, *where)).lease_s
 
 
-async def _own_row(ctx: Context) -> Row | None:
+async def _own_row(ctx: Context) -> AgentRow | None:
     return await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
 
 
@@ -231,7 +231,7 @@ async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) ->
     )
 
 
-def _asks_for(row: Row, capability: str | None) -> bool:
+def _asks_for(row: FullTask, capability: str | None) -> bool:
     return capability is None or any(meets([each], capability) for each in row["capabilities"])
 
 
@@ -329,7 +329,7 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     )
 
 
-def _not_at_work(ctx: Context, me: Row | None) -> list[Reason]:
+def _not_at_work(ctx: Context, me: AgentRow | None) -> list[Reason]:
     """What of the actor, not of the task, stands in the way."""
     if not ctx.actor.may("developer"):
         return [

@@ -7,10 +7,10 @@ from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Context
 from bot.tasks import merge_readiness
-from store.engine.transaction import Row
 from store.mirror import mirror_rows, projects, pulls, relations
 from store.mirror.pulls import NamingPull
 from store.mirror.relations import Neighbour
+from store.tables.mirror import IssueRow
 from store.tasks.tasks import FullTask
 
 # How many of each are shown.
@@ -59,10 +59,10 @@ class Around(BaseModel):
     sub_issues: list[IssueRef] = []
     blocked_by: list[IssueRef] = []
     pull_requests: list[PullRequest] = []
-    projects: list[BoardPlace] = []
+    boards: list[BoardPlace] = []
 
 
-async def surroundings(ctx: Context, task: FullTask, issue: Row | None) -> Around:
+async def surroundings(ctx: Context, task: FullTask, issue: IssueRow | None) -> Around:
     """All of it from the mirror. `issue`: the task's, if GitHub numbered it."""
     if issue is None:
         return Around()
@@ -115,7 +115,7 @@ async def _pull_requests(ctx: Context, task: FullTask) -> list[PullRequest]:
     return [await _shown(ctx, row) for row in seen[:MOST_PULLS]]
 
 
-async def _shown(ctx: Context, row: Row) -> PullRequest:
+async def _shown(ctx: Context, row: NamingPull) -> PullRequest:
     here = (ctx.installation_id, row["repository_id"])
     number = row["number"]
     decided = merge_readiness.decision(await pulls.reviews(ctx.tx, *here, number))
