@@ -5,8 +5,8 @@ what it leaves when it dies after the one before, so that each point is one of `
 leaves nothing: the point after it is that before it.
 """
 
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from bot.background.request_scheduler import Sender
@@ -24,16 +24,23 @@ class Death(BaseException):
 
 @dataclass
 class Life:
-    """Ends `after` so many steps, or never."""
+    """Ends `after` so many steps, or never.
+
+    `look` says what a death now would leave behind: `left` has it for each step.
+    """
 
     after: int | None = None
+    look: Callable[[], Awaitable[Hashable]] | None = None
     steps: int = 0
+    left: list[Hashable] = field(default_factory=list)
 
     async def step(self, work: Awaitable[T]) -> T:
         try:
             return await work
         finally:
             self.steps += 1
+            if self.look:
+                self.left.append(await self.look())
             if self.steps == self.after:
                 raise Death
 
