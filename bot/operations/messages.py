@@ -128,14 +128,14 @@ async def send_message(
     ] = "agents",
 ) -> Sent:
     """Send a message to an agent, a role, a capability or everybody."""
-    await delivery.may_send(ctx.tx, ctx.actor)
+    await delivery.check_may_send(ctx.tx, ctx.actor)
     about = await visible_task(ctx, task) if task else None
     if visibility == "issue":
         await _check_may_show(ctx, about)
     if to == HOLDER:
         to = _holder(about)
     chosen = await delivery.readers(ctx.tx, ctx.actor, to)
-    free, full = await delivery.with_room(ctx.tx, ctx.installation_id, chosen)
+    free, full = await delivery.split_by_room(ctx.tx, ctx.installation_id, chosen)
     message_id = ids.new("m", ctx.now)
     row: MessageRow = {
         "installation_id": ctx.installation_id,
@@ -153,7 +153,7 @@ async def send_message(
         "deleted_at": None,
     }
     await messages.send(ctx.tx, ctx.installation_id, row, free)
-    await delivery.tell(ctx.tx, row, free, about["repository_id"] if about else None)
+    await delivery.notify(ctx.tx, row, free, about["repository_id"] if about else None)
     await _show_on_card(ctx, row)
     return _sent_answer(row, free, full)
 
@@ -232,11 +232,11 @@ async def resend_message(ctx: Context, message_id: MessageId) -> Sent:
         dead = [each for each in dead if each == ctx.actor.name]
     if not dead:
         return _sent_answer(row, [])
-    free, full = await delivery.with_room(ctx.tx, ctx.installation_id, dead)
+    free, full = await delivery.split_by_room(ctx.tx, ctx.installation_id, dead)
     until = ctx.now + WEEK_S * SECOND
     await dead_letters.revive(ctx.tx, ctx.installation_id, message_id, free, until)
     task = await _task(ctx, row["task_id"]) if row["task_id"] else None
-    await delivery.tell(ctx.tx, row, free, task["repository_id"] if task else None)
+    await delivery.notify(ctx.tx, row, free, task["repository_id"] if task else None)
     return _sent_answer(row, free, full)
 
 
@@ -383,9 +383,11 @@ async def mark_message_read(
     new = [each for each in wanted if receipts[each]["state"] not in ("read", "deleted")]
     if new:
         await mailbox.mark_read(*me, new)
-        await delivery.left(ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name)
+        await delivery.record_mailbox_change(
+            ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name
+        )
     for row in await messages.many(ctx.tx, ctx.installation_id, new) if new else []:
-        await delivery.answer(ctx.tx, "read", row, ctx.actor.name)
+        await delivery.notify_sender(ctx.tx, "read", row, ctx.actor.name)
     return Marked(marked=wanted, unread=await mailbox.unread(*me))
 
 
@@ -396,12 +398,14 @@ async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
     if row is None or row["sender"] != ctx.actor.name:
         if not await mailbox.drop(ctx.tx, ctx.installation_id, ctx.actor.name, message_id):
             raise _unknown_error(f"You sent or got no message {message_id!r}.")
-        await delivery.left(ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name)
+        await delivery.record_mailbox_change(
+            ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name
+        )
         return Deleted(message_id=message_id, read_by=[])
     if row["deleted_at"] is None:
         waiting = await receipts.waiting(ctx.tx, ctx.installation_id, message_id)
         await messages.take_back(ctx.tx, ctx.installation_id, message_id)
-        await delivery.left(ctx.tx, ctx.installation_id, waiting, ctx.actor.name)
+        await delivery.record_mailbox_change(ctx.tx, ctx.installation_id, waiting, ctx.actor.name)
         await _show_on_card(ctx, row)
     read = await receipts.read_by(ctx.tx, ctx.installation_id, message_id, MOST_RECEIPTS)
     return Deleted(message_id=message_id, read_by=read)

@@ -1,4 +1,4 @@
-"""Where a task stands on its project board: which writes take it there."""
+"""The Status of an issue or pull request on a project board, and the writes that set it."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,9 +11,9 @@ from store.outbox import writes
 from store.tables.mirror import IssueRow, PullRequestRow
 
 Content = Literal["Issue", "PullRequest"]
-# Later than any time: of what has not been sent.
+# Later than any time, for a write that was not sent yet.
 NEVER = 2**62
-# What GitHub calls the field when nobody named it.
+# GitHub's name of the field in a new project.
 FIELD = "Status"
 
 
@@ -31,21 +31,21 @@ class Place:
 async def place(
     tx: Tx, installation_id: int, repository_id: int, project: int | None, status: str
 ) -> Place | str:
-    """Where a Status is, or why it is nowhere. Without `project`: on the settings' board."""
+    """The place of a Status, or why there is none. Without `project`, on the settings' board."""
     settled = (await repository_settings.of(tx, installation_id, repository_id)).board
     if project is None and settled is None:
-        return "Name the `project`: .github/hubbub.yml names no board."
+        return "Pass `project`, because .github/hubbub.yml names no board."
     number = project if project is not None or settled is None else settled.project
     field = settled.field if settled and settled.project == number else FIELD
     found = [
         each for each in await projects.projects(tx, installation_id) if each["number"] == number
     ]
     if not found:
-        return f"There is no project {number} that the App can see."
+        return f"The App cannot see a project {number}."
     fields = await projects.fields(tx, installation_id, found[0]["id"])
     chosen = next((each for each in fields if _same(each["name"], field)), None)
     if chosen is None:
-        return f"Project {number} has no field {field!r} that is known here."
+        return f"Project {number} has no field {field!r} in the mirror."
     for option in chosen["options"]:
         if _same(option["name"], status):
             return Place(
@@ -56,7 +56,7 @@ async def place(
                 option_id=option["id"],
             )
     names = ", ".join(each["name"] for each in chosen["options"])
-    return f"{field} of project {number} cannot be {status!r}; it can be {names}."
+    return f"{field} in project {number} has no option {status!r}. Its options are {names}."
 
 
 def _same(name: str, other: str) -> bool:
@@ -70,7 +70,7 @@ def target(where: Place, content: IssueRow | PullRequestRow) -> str:
 async def moves(
     tx: Tx, installation_id: int, where: Place, content: IssueRow | PullRequestRow, of: Content
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Kind and arguments of the writes that take an issue or pull request there."""
+    """The kinds and arguments of the writes that move an issue or pull request there."""
     change = {"project": where.project, "field_id": where.field_id, "option_id": where.option_id}
     here = (tx, installation_id)
     on_it = await projects.item_of(*here, where.project_node_id, content["node_id"])
@@ -86,7 +86,7 @@ async def moves(
 async def is_there(
     tx: Tx, installation_id: int, where: Place, content: IssueRow | PullRequestRow
 ) -> bool:
-    """Whether it has this Status, or will have it: by what was written last, or by the mirror."""
+    """Whether it has this Status already, by the newest write or by the mirror."""
     here = (tx, installation_id)
     written = await writes.newest(*here, target(where, content), "board_status")
     item = await projects.item_of(*here, where.project_node_id, content["node_id"])

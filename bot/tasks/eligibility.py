@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from bot.identity.actors import Actor
 from bot.tasks import lifecycle
-from bot.tasks.capabilities import lacking
+from bot.tasks.capabilities import missing_capabilities
 from bot.tasks.states import OPEN
 from bot.times import span
 from store.engine.transaction import Tx
@@ -96,7 +96,7 @@ def reasons(
     # A tech-lead or a person may claim a blocked task.
     leads = actor.is_person or actor.may("tech-lead")
     found += [] if leads else _waiting(waits)
-    if has is not None and (missing := lacking(has, task["capabilities"])):
+    if has is not None and (missing := missing_capabilities(has, task["capabilities"])):
         found.append(
             Reason(
                 code="lacks_capability",

@@ -1,4 +1,4 @@
-"""What is to be known of a pull request before it is merged: pure, of mirrored rows."""
+"""Whether a pull request can be merged: its reviews, checks and blockers. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from store.tables.builds import CheckRunRow
 from store.tables.mirror import PullRequestRow, ReviewRow
 
 Decision = Literal["approved", "changes_requested", "none"]
-# Whose reviews count: GitHub counts those of people with write access.
+# The authors whose reviews count. GitHub counts those with write access.
 COUNTS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 PASSED = frozenset({"success", "neutral", "skipped"})
 DECIDES = ("approved", "changes_requested", "dismissed")
@@ -22,19 +22,19 @@ class Checks:
 
 
 def decision(reviews: Sequence[ReviewRow]) -> Decision:
-    """Each reviewer's last word counts; a comment takes nothing back. Reviews oldest first."""
+    """Each reviewer's last decision counts; a comment changes nothing. Reviews: oldest first."""
     last: dict[int, str] = {}
     for review in reviews:
         if review["state"] in DECIDES and review["author_association"] in COUNTS:
             last[review["author_id"]] = review["state"]
-    words = set(last.values())
-    if "changes_requested" in words:
+    decisions = set(last.values())
+    if "changes_requested" in decisions:
         return "changes_requested"
-    return "approved" if "approved" in words else "none"
+    return "approved" if "approved" in decisions else "none"
 
 
 def checks(runs: Sequence[CheckRunRow]) -> Checks:
-    """The newest run of each name counts. Runs oldest first."""
+    """The newest run of each name counts. Runs: oldest first."""
     newest = {(run["app"], run["name"]): run for run in runs}.values()
     running = sorted(run["name"] for run in newest if run["status"] != "completed")
     done = [run for run in newest if run["status"] == "completed"]
@@ -43,7 +43,7 @@ def checks(runs: Sequence[CheckRunRow]) -> Checks:
 
 
 def waits_for(pull: PullRequestRow, decided: Decision, found: Checks, unresolved: int) -> list[str]:
-    """What stands between an open pull request and its merge, as far as the mirror knows."""
+    """What an open pull request still needs before its merge, according to the mirror."""
     if pull["state"] != "open":
         return []
     waits = []
@@ -56,5 +56,7 @@ def waits_for(pull: PullRequestRow, decided: Decision, found: Checks, unresolved
     if found.running:
         waits.append(f"checks are running: {', '.join(found.running[:10])}")
     if unresolved:
-        waits.append(f"{unresolved} review threads are unresolved")
+        waits.append(
+            f"{unresolved} review thread{' is' if unresolved == 1 else 's are'} unresolved"
+        )
     return waits

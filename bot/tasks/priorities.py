@@ -3,5 +3,5 @@
 from typing import Literal, TypeAlias, get_args
 
 Priority: TypeAlias = Literal["low", "medium", "high"]
-# As the columns number them.
+# The position is the number in the column.
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)

@@ -1,4 +1,4 @@
-"""Has people see on GitHub how a task is: by its card, and by its place on the board."""
+"""Shows a task on GitHub: queues its card and its Status on the project board."""
 
 from bot.identity.actors import BOT
 from bot.repository import repository_settings
@@ -18,19 +18,20 @@ async def show(
     every: int = 0,
     delay: int = 0,
 ) -> None:
-    """Queue an edit of the card, which is written when it goes out; one queued before is outdated.
+    """Queue an edit of the card. It replaces a queued one; its text is made when it is sent.
 
-    When it is not urgent: `every`, microseconds that it keeps from the last one; `delay`, from now.
+    An edit that is not urgent waits, in microseconds: `every` after the last edit, or `delay` from
+    now.
     """
     task = await tasks.get(tx, installation_id, task_id)
     if task is None or task["number"] is None or not task["fence"]:
-        return  # nothing to show before anybody claimed it
+        return  # a task gets its card with the first claim
     target = f"card {task_id}"
     was_due = await writes.supersede(tx, installation_id, "card", target)
     last = await writes.results(tx, installation_id, target, 1) if every else []
     written_at = last[0]["finished_at"] if last else None
     next_at = await tx.now() + delay if written_at is None else written_at + every
-    # What was urgent before stays so.
+    # The replaced edit may have been more urgent.
     next_at = next_at if was_due is None else min(next_at, was_due)
     await writes.queue(
         tx,
@@ -47,7 +48,7 @@ async def show(
 
 
 async def show_on_board(tx: Tx, installation_id: int, task_id: str, lane: int) -> None:
-    """Where the repository's settings name a board: the Status of the task's state."""
+    """Queue the Status of the task's state, if the repository's settings name a board."""
     task = await tasks.get(tx, installation_id, task_id)
     if task is None or task["number"] is None:
         return
@@ -58,7 +59,7 @@ async def show_on_board(tx: Tx, installation_id: int, task_id: str, lane: int) -
     status = board.status_of(settings.board, task["state"])
     place = await board.place(tx, installation_id, task["repository_id"], None, status)
     if isinstance(place, str):
-        return  # the board is not there, or not read yet
+        return  # the board does not exist, or is not in the mirror yet
     if await board.is_there(tx, installation_id, place, issue):
         return
     target = board.target(place, issue)

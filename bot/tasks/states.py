@@ -1,4 +1,4 @@
-"""The task's state machine, as a table: from each state, where it may go."""
+"""The task's state machine: the states that each state can change to."""
 
 from typing import Literal, get_args
 

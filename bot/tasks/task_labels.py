@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bot.tasks.capabilities import is_one
+from bot.tasks.capabilities import is_capability
 
 LABEL = re.compile(r"(priority|size|needs|capability)\s*[:/]\s*(\S.*)", re.IGNORECASE)
 PRIORITIES = {
@@ -39,7 +39,7 @@ def task_fields(labels: Iterable[str]) -> dict[str, Any]:
             settled["priority"] = max(PRIORITIES[value], settled.get("priority", 0))
         elif what == "size" and value in SIZES:
             settled["size"] = max(SIZES[value], settled.get("size", 0))
-        elif what in ("needs", "capability") and is_one(value):
+        elif what in ("needs", "capability") and is_capability(value):
             needs.add(value)
     return settled | ({"capabilities": sorted(needs)} if needs else {})
 

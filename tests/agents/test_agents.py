@@ -117,7 +117,7 @@ async def test_one_capability_with_two_levels_is_refused_by_name(town: Town) -> 
     agent = await town.agent("scout")
     refused = await agent.refused("update_agent", capabilities=["python:2", "go", "python:3"])
     assert refused.code == "invalid_arguments"
-    assert "python:2, python:3 say different levels of the same" in refused.message
+    assert "python:2, python:3 have different levels for one capability" in refused.message
 
 
 async def test_a_level_that_is_needed_is_met_by_those_above(town: Town) -> None:

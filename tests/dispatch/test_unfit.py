@@ -16,8 +16,8 @@ from bot.operations import OPERATIONS
 
 AGENT = "must be an agent's id: 1 to 63 lower-case letters, digits and hyphens, a hyphen not first"
 CAPABILITY = (
-    "must be a slug of lower-case letters, digits and +.#-, with a level from 1 to 5 where that "
-    "matters, as python or python:3"
+    "must be a slug of lower-case letters, digits and +.#-, with an optional level from 1 to 5, "
+    "for example python or python:3"
 )
 TO = (
     "must be one of these: an agent's id, role: and one of observer, tester, developer, tech-lead, "
@@ -74,8 +74,8 @@ def refused(operation: Operation, given: Any) -> Refused:
             "update_agent",
             {"capabilities": ["python:1", "python:2"]},
             (
-                "`capabilities` is wrong: python:1, python:2 say different levels of the same: "
-                "give each once."
+                "`capabilities` is wrong: python:1, python:2 have different levels for one "
+                "capability; pass one of them."
             ),
         ),
         ("update_agent", {"health": 1}, "`health` must be an object."),

@@ -153,7 +153,7 @@ async def test_what_is_no_capability_is_said_when_somebody_writes_to_it(
     await office.agent("bob", "developer", "python:3")
     refused = await ada.refused("send_message", to=f"capability:{wrong}", body="x")
     assert refused.code == "invalid_arguments"
-    assert f"{wrong!r} is no capability" in refused.message
+    assert f"{wrong!r} is not a capability" in refused.message
 
 
 async def test_an_unregistered_sender_is_told_to_register(office: Office) -> None:

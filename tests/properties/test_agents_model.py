@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from bot.tasks.capabilities import Capabilities, Capability, lacking, meets
+from bot.tasks.capabilities import Capabilities, Capability, meets, missing_capabilities
 
 CAPABILITY = TypeAdapter[str](Capability)
 CAPABILITIES = TypeAdapter[list[str]](Capabilities)
@@ -72,10 +72,10 @@ def test_other_capabilities_meet_no_need(has: list[str], needs: str) -> None:
 
 @given(st.lists(WRITTEN), st.lists(WRITTEN), st.lists(WRITTEN))
 def test_whoever_can_more_lacks_no_more(has: list[str], more: list[str], needs: list[str]) -> None:
-    lacks = lacking(has, needs)
+    lacks = missing_capabilities(has, needs)
     assert lacks == [each for each in needs if not meets(has, each)]
-    assert set(lacking([*has, *more], needs)) <= set(lacks)
-    assert lacking(has, has) == []
+    assert set(missing_capabilities([*has, *more], needs)) <= set(lacks)
+    assert missing_capabilities(has, has) == []
 
 
 @given(st.lists(WRITTEN, max_size=50))
@@ -84,5 +84,5 @@ def test_a_slug_stands_once_among_what_an_agent_registers(given: list[str]) -> N
     if len(set(given)) == len(slugs):
         assert CAPABILITIES.validate_python(given) == sorted(set(given))
     else:
-        with pytest.raises(ValidationError, match="say different levels of the same"):
+        with pytest.raises(ValidationError, match="have different levels for one capability"):
             CAPABILITIES.validate_python(given)

@@ -84,7 +84,7 @@ async def test_a_pull_request_shows_what_it_touches_and_what_it_waits_for(town: 
     assert seen["waits_for"] == [
         "a reviewer asked for changes",
         "checks are running: lint",
-        "1 review threads are unresolved",
+        "1 review thread is unresolved",
     ]
     ci.finish_check(lint, "failure")
     person.resolve(note)

@@ -17,7 +17,7 @@ from bot.operations.tasks.access import check_fence, held_task, visible_reposito
 from bot.operations.tasks.views import OneTask, Task, task_view
 from bot.repository import repository_settings
 from bot.tasks import eligibility, handoff, lifecycle, path_overlap
-from bot.tasks.capabilities import Capability, lacking, meets, met_by
+from bot.tasks.capabilities import Capability, meets, met_by, missing_capabilities
 from bot.tasks.eligibility import Reason
 from bot.tasks.handoff import HandOff
 from bot.tasks.path_overlap import Overlap
@@ -213,7 +213,9 @@ async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) ->
     """What the ones need that fit otherwise; or how many there are beside what is wanted."""
     here = (ctx.tx, ctx.installation_id, ctx.actor.name)
     fitting = await ready.page(*here, wanted, None, LACKING) if has is not None else []
-    missing = sorted({each for row in fitting for each in lacking(has or (), row["capabilities"])})
+    missing = sorted(
+        {each for row in fitting for each in missing_capabilities(has or (), row["capabilities"])}
+    )
     why = "Each task is done, held, blocked, reserved for another agent, or has no issue number yet"
     if missing:
         why = (
@@ -227,7 +229,7 @@ async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) ->
         "nothing_ready",
         f"No ready task for you. {why}. explain_task tells about one task; wait_for_events returns "
         "when a task becomes ready.",
-        lacking=missing,
+        missing_capabilities=missing,
     )
 
 

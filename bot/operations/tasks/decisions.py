@@ -18,7 +18,7 @@ from bot.operations.tasks.access import on_hold_error, visible_task
 from bot.operations.tasks.status import close_issue
 from bot.operations.tasks.views import OneTask, task_view
 from bot.tasks import lifecycle, task_labels
-from bot.tasks.capabilities import Capability, lacking
+from bot.tasks.capabilities import Capability, missing_capabilities
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.states import OPEN
 from store.agents import agents
@@ -74,12 +74,12 @@ def _check_could_claim(row: FullTask, agent: Row) -> None:
             "not_claimable",
             f"{agent['id']} has the role {agent['role']}, which cannot claim tasks.",
         )
-    if missing := lacking(agent["capabilities"], row["capabilities"]):
+    if missing := missing_capabilities(agent["capabilities"], row["capabilities"]):
         raise Refused(
             "lacks_capability",
             f"{lifecycle.name(row)} needs capabilities that {agent['id']} has not registered: "
             f"{', '.join(missing)}.",
-            lacking=missing,
+            missing_capabilities=missing,
         )
 
 
