@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -174,10 +175,28 @@ def load(**given: Any) -> Settings:
         raise WrongSettings("The file .env in this folder is not UTF-8. Save it as UTF-8.") from exc
     except ValidationError as exc:
         wrong = [
-            f"HUBBUB_{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            f"HUBBUB_{str(e['loc'][0]).upper()}: {_problem(e)}"
             for e in exc.errors(include_url=False)
         ]
         raise WrongSettings("\n".join(wrong)) from exc
+
+
+# By pydantic's type of the error.
+PROBLEMS = {
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "string_too_short": "must not be empty",
+}
+
+
+def _problem(error: ErrorDetails) -> str:
+    words = PROBLEMS.get(error["type"])
+    if words is None:
+        return error["msg"].removeprefix("Value error, ")
+    return words.format(**error.get("ctx", {}))
 
 
 def github_app(settings: Settings) -> GitHubApp:

@@ -1,4 +1,4 @@
-"""The HTTP server: webhooks in, operations by REST and MCP, health."""
+"""The HTTP server: webhooks, operations by REST, WebSocket and MCP, health."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -11,12 +11,12 @@ from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
 from webhooks import github, health, middleware, rest, websocket
 from webhooks.app_keys import DISPATCHER, INBOX, METRICS, TOKENS, WEBHOOK_SECRET
-from webhooks.asgi import ASGI, mounted
+from webhooks.asgi import ASGI, handle_by_asgi
 from webhooks.group_commit import Inbox
 from webhooks.metrics import Metrics
 from webhooks.sockets import SOCKETS, Sockets
 
-# What is to be mounted: entered with the server's life, it gives an ASGI application.
+# Opens an ASGI application when the server starts and closes it when the server stops.
 Mount: TypeAlias = Callable[[], AbstractAsyncContextManager[ASGI]]
 Ready: TypeAlias = Callable[[], Awaitable[dict[str, str]]]
 
@@ -30,9 +30,9 @@ def create_app(
     mcp: Mount | None,
     ready: Ready,
 ) -> web.Application:
-    """`ready` says what is wrong, by part; `mcp` is served at /mcp."""
+    """`mcp` is served at /mcp. `ready` returns the problems that /readyz reports."""
     app = web.Application(
-        middlewares=[middleware.counted, middleware.worded, middleware.authenticated]
+        middlewares=[middleware.measure, middleware.answer_errors, middleware.authenticate]
     )
     app[DISPATCHER] = dispatcher
     app[TOKENS] = tokens
@@ -65,7 +65,7 @@ def _mount(app: web.Application, mcp: Mount) -> None:
             yield
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        return await mounted(running[0], request)
+        return await handle_by_asgi(running[0], request)
 
     app.cleanup_ctx.append(life)
     app.router.add_route("*", "/mcp", handle)

@@ -1,4 +1,4 @@
-"""What the handlers of the application share."""
+"""Keys of what the handlers of the application share."""
 
 from aiohttp import web
 

@@ -1,4 +1,4 @@
-"""One ASGI application inside of aiohttp: requests in, chunks out, disconnects noticed."""
+"""Runs an ASGI application inside of aiohttp, with streamed answers and disconnects."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -14,9 +14,9 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGI: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-# How long a client may be gone before it is noticed.
+# How soon a disconnect is noticed.
 LOOK_EVERY_S = 1.0
-# aiohttp says these for itself, connection by connection.
+# aiohttp sets these itself for each connection.
 HOP_BY_HOP = frozenset({"connection", "transfer-encoding"})
 
 
@@ -35,7 +35,7 @@ class Exchange:
             part = await self._request.content.readany()
             self._read = self._request.content.at_eof()
             return {"type": "http.request", "body": part, "more_body": not self._read}
-        # The body is all there: nothing more comes until the answer is out or the client is gone.
+        # The body is complete. Wait until the answer is sent or the client is gone.
         while not self._done.is_set() and self._connected():
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
@@ -51,7 +51,7 @@ class Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._start = message
-            # One of a known length goes out with its body, in one piece.
+            # An answer of known length is sent together with its body.
             if not any(name.lower() == b"content-length" for name, _ in message.get("headers", ())):
                 await self._begin()
             return
@@ -88,8 +88,8 @@ class Exchange:
         self._done.set()
 
 
-async def mounted(app: ASGI, request: web.Request) -> web.StreamResponse:
-    """Hand the request over. The actor of the request is in the scope's state."""
+async def handle_by_asgi(app: ASGI, request: web.Request) -> web.StreamResponse:
+    """Let the application answer. The actor is in the state of the scope."""
     exchange = Exchange(request)
     try:
         await app(_scope(request), exchange.receive, exchange.send)

@@ -1,4 +1,4 @@
-"""`POST /webhooks/github`: verify, keep, answer. Everything else is the worker's."""
+"""`POST /webhooks/github`: verify and store a delivery. The worker processes it later."""
 
 import re
 from typing import Any
@@ -28,16 +28,16 @@ async def receive(request: web.Request) -> web.Response:
     try:
         await request.app[INBOX].receive(delivery)
     except Exception as exc:
-        log.exception("delivery not kept", guid=guid)
+        log.exception("delivery not stored", guid=guid)
         raise Refused(
-            "unavailable", "The delivery could not be kept. Deliver it again later."
+            "unavailable", "The delivery could not be stored. Redeliver it later."
         ) from exc
-    request.app[METRICS].deliveries.labels(_known(request, event)).inc()
+    request.app[METRICS].deliveries.labels(_label(request, event)).inc()
     return web.json_response({"accepted": guid}, status=202)
 
 
 async def _body(request: web.Request) -> bytes:
-    """Read it whole, but never more than GitHub would send."""
+    """The body. Raise Refused if it is larger than GitHub's own limit."""
     if (request.content_length or 0) > LARGEST:
         raise _too_large()
     parts, size = [], 0
@@ -56,19 +56,22 @@ def _too_large() -> Refused:
 def _check_signature(request: web.Request, body: bytes) -> None:
     signature = request.headers.get("X-Hub-Signature-256", "")
     if not signature:
-        raise Refused("unauthenticated", "The header X-Hub-Signature-256 is missing.")
+        raise Refused(
+            "unauthenticated",
+            "The header X-Hub-Signature-256 is missing. Set a webhook secret for the App.",
+        )
     if not valid(request.app[WEBHOOK_SECRET], body, signature):
         raise Refused(
             "unauthenticated",
-            "The signature does not fit the body. The webhook secret of the App must be the one "
-            "in HUBBUB_GITHUB_WEBHOOK_SECRET.",
+            "The signature does not match the body. Set HUBBUB_GITHUB_WEBHOOK_SECRET to the "
+            "webhook secret of the App.",
         )
 
 
 def _header(request: web.Request, name: str, shape: re.Pattern[str]) -> str:
     value = request.headers.get(name, "")
     if not shape.fullmatch(value):
-        problem = "is missing" if not value else "is not one of GitHub's"
+        problem = "is missing" if not value else "has a value that GitHub does not send"
         raise Refused("bad_request", f"The header {name} {problem}.")
     return value
 
@@ -77,20 +80,20 @@ def _payload(request: web.Request, body: bytes) -> dict[str, Any]:
     if request.content_type != "application/json":
         raise Refused(
             "bad_request",
-            f"The content type is {request.content_type}; let the App's webhook send "
-            "application/json.",
+            f"The content type is {request.content_type}. Set the content type of the App's "
+            "webhook to application/json.",
         )
     try:
         payload = webhook_payloads.json_of(body)
     except (ValueError, RecursionError) as exc:
-        raise Refused("bad_request", f"The body is no JSON: {exc}.") from exc
+        raise Refused("bad_request", f"The body is not JSON: {exc}.") from exc
     if not isinstance(payload, dict):
         raise Refused("bad_request", "The body must be a JSON object.")
     return payload
 
 
-def _known(request: web.Request, event: str) -> str:
-    """For the metrics: anybody who knows the secret could make up names without end."""
+def _label(request: web.Request, event: str) -> str:
+    """The label for the metrics. New names are limited, because each label costs memory."""
     seen = request.app[METRICS].events
     if event in seen or len(seen) < 100:
         seen.add(event)

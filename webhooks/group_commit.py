@@ -9,10 +9,10 @@ from store.engine.transaction import Store, StoreError
 from store.inbox import deliveries
 from store.inbox.deliveries import Delivery
 
-# More would hold the writers' lock for long; and on MySQL a packet has its bounds.
+# A larger batch would hold the lock of the writer too long, and MySQL limits a packet.
 MOST_AT_ONCE = 200
 MOST_BYTES = 4 * 2**20
-# When so many wait at once, other work makes way.
+# If so many wait at once, the worker pauses.
 CROWD = 4
 
 
@@ -24,7 +24,7 @@ class Inbox:
         self._writing: asyncio.Task[None] | None = None
 
     async def receive(self, delivery: Delivery) -> None:
-        """Returns once the delivery is durable. Raise what the store raises."""
+        """Return once the delivery is durable. Raise what the store raises."""
         kept = asyncio.get_running_loop().create_future()
         self._waiting.append((delivery, kept))
         if self._writing is None:
@@ -41,7 +41,7 @@ class Inbox:
             self._writing = None
 
     async def _gather(self) -> None:
-        """Those that are on their way in go along: one commit for all of them."""
+        """Wait for deliveries that are just being received, so that one commit stores them all."""
         seen = 0
         while seen < len(self._waiting) < MOST_AT_ONCE:
             seen = len(self._waiting)
@@ -65,20 +65,20 @@ class Inbox:
             await self._store.write(partial(deliveries.receive, arrived=rows))
         except Exception as exc:  # noqa: BLE001 - each request answers for its own
             if len(batch) > 1 and not isinstance(exc, StoreError):
-                for each in batch:  # one may be what the others fail by
+                for each in batch:  # one delivery may make the others fail
                     await self._write([each])
                 return
-            _settle(batch, exc)
+            _resolve(batch, exc)
         else:
-            _settle(batch, None)
+            _resolve(batch, None)
 
 
-def _settle(
+def _resolve(
     batch: Sequence[tuple[Delivery, asyncio.Future[None]]], failed: Exception | None
 ) -> None:
     for _, kept in batch:
         if kept.done():
-            continue  # who waited has left
+            continue  # the request is gone
         if failed is None:
             kept.set_result(None)
         else:

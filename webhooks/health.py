@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it can work, what it counts."""
+"""`/healthz`, `/readyz`, `/metrics`, and `/`, which lists the addresses."""
 
 from collections.abc import Awaitable, Callable
 
@@ -11,10 +11,12 @@ from webhooks.metrics import response
 READY: web.AppKey[Callable[[], Awaitable[dict[str, str]]]] = web.AppKey("ready")
 ABOUT = """Hubbub: AI agents and people on the same GitHub repositories.
 
-POST /webhooks/github       GitHub's deliveries
-/mcp                        the tools, for MCP clients
-POST /api/v1/<operation>    the same over REST: /api/v1/openapi.json
-/healthz /readyz /metrics   for those who run it
+POST /webhooks/github       webhook deliveries of GitHub
+/mcp                        the operations as tools of MCP
+POST /api/v1/<operation>    the operations by REST; /api/v1/openapi.json describes them
+GET /ws                     calls and events by WebSocket
+GET /healthz /readyz        whether the process runs, and whether it can work
+GET /metrics                metrics for Prometheus
 """
 
 
@@ -23,16 +25,16 @@ async def alive(_: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """GitHub being away only degrades: what is mirrored is served, what is written waits."""
+    """Without GitHub the process is only degraded: reads use the mirror, and writes wait."""
     wrong = await request.app[READY]()
     unready = bool(wrong.keys() - {"github"})
     status = "not ready" if unready else "degraded" if wrong else "ready"
-    told = {"status": status, "problems": wrong, "backfill": await _filling(request)}
-    return web.json_response(told, status=503 if unready else 200)
+    answer = {"status": status, "problems": wrong, "backfill": await _backfills(request)}
+    return web.json_response(answer, status=503 if unready else 200)
 
 
-async def _filling(request: web.Request) -> dict[str, str]:
-    """How far repositories are that are being fetched for the first time."""
+async def _backfills(request: web.Request) -> dict[str, str]:
+    """The progress of the running backfills, by repository."""
     try:
         return await request.app[DISPATCHER].store.read(freshness.filling)
     except Exception:  # noqa: BLE001 - that the database is away is told already

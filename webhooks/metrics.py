@@ -1,4 +1,4 @@
-"""`/metrics`: what this process counted, and what the database holds."""
+"""`/metrics`: counters of this process, and gauges from the database."""
 
 from collections.abc import Iterable
 
@@ -17,26 +17,26 @@ from store.inbox import backlog
 
 
 class Metrics:
-    """A registry of our own: the library's global one is shared by all in the process."""
+    """The registry is our own, because the library's is global."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.events: set[str] = set()
         self.deliveries = Counter(
             "hubbub_deliveries_received_total",
-            "Webhook deliveries that were kept.",
+            "Webhook deliveries that were stored.",
             ["event"],
             registry=self.registry,
         )
         self.requests = Counter(
             "hubbub_http_requests_total",
-            "Requests answered, by route and status.",
+            "Answered requests by route and status.",
             ["route", "status"],
             registry=self.registry,
         )
         self.seconds = Histogram(
             "hubbub_http_request_seconds",
-            "How long an answer took.",
+            "Seconds until the answer.",
             ["route"],
             registry=self.registry,
         )
@@ -44,7 +44,7 @@ class Metrics:
     async def render(self, dispatcher: Dispatcher) -> bytes:
         stored = CollectorRegistry()
         by_state = await dispatcher.store.read(backlog.by_state)
-        stored.register(_Stored(by_state, await dispatcher.store.read(backlog.behind)))
+        stored.register(_Rows(by_state, await dispatcher.store.read(backlog.behind)))
         stored.register(_Outbox(await dispatcher.store.read(usage.latest)))
         stored.register(_Health(await dispatcher.store.read(_healthy)))
         registries = (self.registry, dispatcher.metrics.registry, stored)
@@ -52,15 +52,15 @@ class Metrics:
 
 
 BEHIND = {
-    "mirror_lag_seconds": "Since the oldest delivery came that is not in the mirror yet.",
-    "deliveries_lost": "Deliveries that GitHub has in its log and the inbox lacks.",
-    "backfill_seen": "Things fetched by backfills.",
-    "backfill_expected": "Things that GitHub said there are to fetch.",
+    "mirror_lag_seconds": "Seconds since the oldest unprocessed delivery arrived.",
+    "deliveries_lost": "Deliveries in GitHub's log that the inbox does not have.",
+    "backfill_seen": "Items that backfills fetched.",
+    "backfill_expected": "Items that backfills have to fetch, as far as GitHub says.",
 }
 
 
-class _Stored:
-    """Rows by table and state, and how far behind the mirror is, as they were when asked."""
+class _Rows:
+    """Rows by table and state, and how far the mirror is behind."""
 
     def __init__(self, found: dict[str, dict[str, int]], behind: dict[str, float]) -> None:
         self._found = found
@@ -77,7 +77,7 @@ class _Stored:
 
 
 class _Outbox:
-    """Of each installation: what may still be spent on GitHub, who spent it, what waits."""
+    """For each installation: what is left of the limits, who used them, and what waits."""
 
     def __init__(self, found: list[Outbox]) -> None:
         self._found = found
@@ -86,23 +86,23 @@ class _Outbox:
         left, limit = (
             GaugeMetricFamily(f"hubbub_budget_{name}", words, labels=["installation", "resource"])
             for name, words in (
-                ("left", "What is left of a limit, GitHub's or one that is kept below it."),
-                ("limit", "The whole of that limit."),
+                ("left", "What is left of a limit: GitHub's own, or a lower one of Hubbub."),
+                ("limit", "The limit."),
             )
         )
         reserved = GaugeMetricFamily(
             "hubbub_budget_reserved",
-            "What of that limit agents leave to people and bookkeeping.",
+            "The share of the limit that is reserved for people and bookkeeping.",
             labels=["installation", "resource"],
         )
         waiting = GaugeMetricFamily(
             "hubbub_outbox_waiting",
-            "Writes that are to go out, by author.",
+            "Writes that wait, by author.",
             labels=["installation", "author"],
         )
         empty = GaugeMetricFamily(
             "hubbub_outbox_empty_seconds",
-            "In how many seconds the last of them should have gone out.",
+            "Seconds until the last waiting write is expected to be sent.",
             labels=["installation"],
         )
         spent = GaugeMetricFamily(
@@ -129,10 +129,10 @@ class _Outbox:
 
 
 HEALTH = {
-    "latency_ms": "The latency that an agent told, in milliseconds.",
-    "error_rate": "The share of what it did that failed, as it told, 0 to 1.",
-    "cpu_percent": "The CPU that it uses, as it told, in percent.",
-    "memory_mb": "The memory that it uses, as it told, in megabytes.",
+    "latency_ms": "The latency that an agent reports, in milliseconds.",
+    "error_rate": "The share of its work that failed, as the agent reports, from 0 to 1.",
+    "cpu_percent": "The CPU that the agent reports to use, in percent.",
+    "memory_mb": "The memory that the agent reports to use, in megabytes.",
 }
 HOUR = 3600 * 1_000_000
 MOST_AGENTS = 1000
@@ -143,7 +143,7 @@ async def _healthy(tx: Tx) -> list[Report]:
 
 
 class _Health:
-    """What agents said of themselves, of those that were heard of in the last hour."""
+    """The health that agents reported in the last hour."""
 
     def __init__(self, found: list[Report]) -> None:
         self._found = found

@@ -1,4 +1,4 @@
-"""Around every handler: who asks, how refusals and bugs are worded, what is counted."""
+"""Around every handler: authentication, the form of errors, and metrics."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -11,13 +11,13 @@ from webhooks.app_keys import ACTOR, METRICS, TOKENS
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-# These need a token; the webhook has its signature.
+# These need a token. A webhook has a signature instead.
 GUARDED = ("/api/v1/", "/mcp")
 OPEN = ("/api/v1/openapi.json",)
 
 
 @web.middleware
-async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
     began = time.perf_counter()
     response = await handler(request)
     resource = request.match_info.route.resource
@@ -29,8 +29,8 @@ async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 @web.middleware
-async def worded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """One shape for every error; a bug is logged under a reference."""
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give every error the same form. A bug is logged under a reference."""
     try:
         return await handler(request)
     except Refused as exc:
@@ -38,13 +38,24 @@ async def worded(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as exc:
         if exc.status < 400:
             raise
-        code = "too_large" if exc.status == 413 else "bad_request"
-        said = Refused(code, f"{request.method} {request.path}: {exc.reason}.")
-        return web.json_response(said.body(), status=exc.status)
+        return web.json_response(_http_error(request, exc).body(), status=exc.status)
     except (web.RequestPayloadError, ConnectionError) as exc:
-        return refusal(Refused("bad_request", f"The body cannot be read: {_one_line(exc)}."))
+        return refusal(
+            Refused("bad_request", f"The body cannot be read: {_one_line(exc)}. Send it again.")
+        )
     except Exception as exc:  # noqa: BLE001 - the top: whatever it is, it is logged and answered
         return refusal(failure(exc, path=request.path))
+
+
+def _http_error(request: web.Request, exc: web.HTTPException) -> Refused:
+    where = f"{request.method} {request.path}"
+    if isinstance(exc, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(exc.allowed_methods))
+        return Refused("bad_request", f"{where}: this address accepts only {allowed}.")
+    if exc.status == 404:
+        return Refused("bad_request", f"{where}: this address does not exist. GET / lists them.")
+    code = "too_large" if exc.status == 413 else "bad_request"
+    return Refused(code, f"{where}: {exc.reason}.")
 
 
 def _one_line(exc: Exception) -> str:
@@ -57,7 +68,7 @@ def refusal(exc: Refused) -> web.Response:
 
 
 @web.middleware
-async def authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path.startswith(GUARDED) and request.path not in OPEN:
         request[ACTOR] = await request.app[TOKENS].authenticate(bearer(request))
     return await handler(request)
@@ -69,6 +80,7 @@ def bearer(request: web.Request) -> str:
     if scheme.lower() != "bearer" or not token.isascii() or not token.strip():
         raise Refused(
             "unauthenticated",
-            "Present a token as `Authorization: Bearer …`; `hubbub token create` makes one.",
+            "The token is missing. Send it as `Authorization: Bearer <token>`; `hubbub token "
+            "create` creates one.",
         )
     return token.strip()

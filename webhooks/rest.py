@@ -10,7 +10,7 @@ from bot.errors import CODES, Refused
 from bot.operations import OPERATIONS
 from webhooks.app_keys import ACTOR, DISPATCHER
 
-# As of /mcp; room for a context of a megabyte with most of it escaped.
+# The limit of /mcp too. A context of one megabyte fits, even if most of it is escaped.
 LARGEST = 4 * 2**20
 REFS = "#/components/schemas/{model}"
 
@@ -26,18 +26,20 @@ async def call(request: web.Request) -> web.Response:
 
 async def _arguments(request: web.Request) -> Any:
     if (request.content_length or 0) > LARGEST:
-        raise Refused("too_large", f"The body is larger than {LARGEST} bytes.")
+        raise Refused("too_large", f"The body is larger than {LARGEST} bytes, which is the limit.")
     body = await request.content.read(LARGEST + 1)
     while len(body) <= LARGEST and not request.content.at_eof():
         body += await request.content.read(LARGEST + 1 - len(body))
     if len(body) > LARGEST:
-        raise Refused("too_large", f"The body is larger than {LARGEST} bytes.")
+        raise Refused("too_large", f"The body is larger than {LARGEST} bytes, which is the limit.")
     try:
         given = json.loads(body or b"{}")
     except (ValueError, RecursionError) as exc:
-        raise Refused("bad_request", f"The body is no JSON: {exc}.") from exc
+        raise Refused(
+            "bad_request", f"The body is not JSON: {exc}. Send the arguments as a JSON object."
+        ) from exc
     if not isinstance(given, dict):
-        raise Refused("bad_request", "The body must be a JSON object: the arguments by name.")
+        raise Refused("bad_request", "The body must be a JSON object with the arguments by name.")
     return given
 
 
@@ -46,7 +48,7 @@ async def openapi(_: web.Request) -> web.Response:
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI description, made from the registry."""
+    """The OpenAPI description of the registry."""
     results = [(each.result, "serialization") for each in OPERATIONS.values()]
     _, schemas = models_json_schema(
         dict.fromkeys(results),  # type: ignore[arg-type]

@@ -47,6 +47,21 @@ async def test_without_a_known_token_there_is_nothing_to_see(
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="hubbub"'
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "message"),
+    [
+        ("GET", "/nope", 404, "GET /nope: this address does not exist. GET / lists them."),
+        ("POST", "/healthz", 405, "POST /healthz: this address accepts only GET, HEAD."),
+    ],
+)
+async def test_a_wrong_address_or_method_is_named(
+    surface: Surface, method: str, path: str, status: int, message: str
+) -> None:
+    answer = await surface.send(method, path)
+    error = {"code": "bad_request", "message": message, "details": {}}
+    assert (answer.status, answer.data) == (status, {"error": error})
+
+
 async def test_a_revoked_token_opens_nothing(surface: Surface) -> None:
     token = await surface.token()
 
