@@ -1,4 +1,4 @@
-"""What happened in an installation, in its order: what those who wait are woken by."""
+"""The event log of an installation, in order. New events wake the callers that wait."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -34,7 +34,7 @@ async def append(
 ) -> None:
     """`kind` is `<topic>.<what>`, as task.claimed; `audience` is the only agent to see it.
 
-    With a `repository_id` only those see it who see that repository.
+    An event with a `repository_id` is visible only to those who may see that repository.
     """
     event = {
         "at": await tx.now(),
@@ -52,7 +52,7 @@ async def append(
 async def since(
     tx: Tx, installation_id: int, after: int, upto: int, limit: int
 ) -> list[LoggedEvent]:
-    """What happened after one place in the order up to another, in its order."""
+    """The events after one number up to another, in order."""
     rows = await tx.all(
         "SELECT seq, at, kind, subject, actor, data, audience, repository_id FROM events "
         "WHERE installation_id = :i AND seq > :after AND seq <= :upto ORDER BY seq LIMIT :n",
@@ -65,7 +65,7 @@ async def since(
 
 
 async def newest(tx: Tx, installation_id: int, subject: str, kind: str) -> EventRow | None:
-    """The last of a kind about something."""
+    """The newest event of a kind about a subject."""
     return await tx.one(
         "SELECT * FROM events WHERE installation_id = :i AND subject = :s AND kind = :k "
         "ORDER BY seq DESC LIMIT 1",
@@ -80,7 +80,7 @@ def _forgotten(installation_id: int) -> str:
 
 
 async def floor(tx: Tx, installation_id: int) -> int:
-    """Up to there events may have been dropped by age."""
+    """The number up to which old events may have been dropped."""
     return int(await key_values.get(tx, _forgotten(installation_id)) or 0)
 
 
@@ -103,7 +103,7 @@ async def names(tx: Tx, installation_id: int, task_ids: Collection[str]) -> dict
 
 
 async def visible(tx: Tx, installation_id: int, repository_ids: Collection[int]) -> set[int]:
-    """Those among them whose content may be shown now."""
+    """Those whose content may be shown now."""
     if not repository_ids:
         return set()
     rows = await tx.all(

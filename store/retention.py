@@ -1,4 +1,4 @@
-"""What is kept no longer: old rows, and all of an installation that is gone.
+"""Drops old rows, and all rows of an installation that is gone.
 
 Each function drops one small batch and says how many rows that was.
 """
@@ -49,7 +49,7 @@ async def drop_settled(tx: Tx, table: str, before: int, limit: int) -> int:
 
 
 async def drop_oldest(tx: Tx, table: str, installation_id: int, before: int, limit: int) -> int:
-    """Of the oldest those that are old enough. What has not ended stays."""
+    """Drop the oldest rows that have expired. Rows that have not ended stay."""
     key, time = GROWING[table]
     rows = await tx.all(
         f"SELECT {key} AS place, {time} AS at FROM {table} WHERE installation_id = :i "
@@ -67,7 +67,7 @@ async def drop_oldest(tx: Tx, table: str, installation_id: int, before: int, lim
 
 
 async def drop_messages(tx: Tx, installation_id: int, before: int, limit: int) -> int:
-    """Of the oldest those whose time to live was over by then, their receipts first."""
+    """Drop the oldest messages that expired by then, after their receipts."""
     rows = await tx.all(
         "SELECT id, expires_at FROM messages WHERE installation_id = :i "
         "AND expires_at IS NOT NULL ORDER BY id LIMIT :n",
@@ -114,7 +114,7 @@ async def drop_leases(
 
 
 async def _needed(tx: Tx, installation_id: int, task_ids: Collection[str]) -> set[str]:
-    """The leases on these tasks that hand-offs are made of, or writes wait under."""
+    """The leases that a hand-off needs, or that queued writes belong to."""
     rows = await tx.all(
         "SELECT l.id FROM leases l JOIN (SELECT task_id, MAX(fence) AS fence FROM leases "
         "WHERE installation_id = :i AND task_id IN :tasks AND state NOT IN ('held', 'parked') "
@@ -129,7 +129,7 @@ async def _needed(tx: Tx, installation_id: int, task_ids: Collection[str]) -> se
 
 
 async def _forget_checkpoints(tx: Tx, gone: Sequence[LeaseRow]) -> None:
-    """What the holders of these leases left, unless they have another on the same task."""
+    """Drop the checkpoints of these holders, unless they have another lease on the task."""
     await tx.run(
         "DELETE FROM checkpoints WHERE installation_id = :i AND agent_id IN :holders "
         "AND task_id IN :tasks AND NOT EXISTS (SELECT 1 FROM leases l WHERE "
@@ -156,7 +156,7 @@ async def gone_installations(tx: Tx, before: int) -> list[tuple[int, bool]]:
 
 
 async def purge(tx: Tx, installation_id: int, limit: int, *, removed: bool) -> int:
-    """Drop its data; of a suspended one what GitHub said. The installation's row goes last."""
+    """Drop the data; of a suspended installation only what came from GitHub. Its row goes last."""
     dropped = 0
     for table in _tables(removed=removed):
         statement = sql.delete_some(tx.dialect, table, "installation_id = :i")

@@ -30,9 +30,9 @@ async def list_deliveries(
         if counts:
             rows = await session.store.read(deliveries.counts)
         elif state == LOST:
-            rows = await session.store.read(lambda tx: missed_deliveries.listed(tx, limit))
+            rows = await session.store.read(lambda tx: missed_deliveries.newest(tx, limit))
         else:
-            rows = await session.store.read(lambda tx: deliveries.listed(tx, state, limit))
+            rows = await session.store.read(lambda tx: deliveries.newest(tx, state, limit))
     if as_json:
         for row in rows:
             say(json.dumps(row))
@@ -81,7 +81,7 @@ async def replay(loaded: Settings, guid: str | None, *, all_dead: bool) -> None:
 
 async def _replay(tx: Tx, guid: str | None) -> int:
     if guid is None:
-        dead = await deliveries.listed(tx, "dead", 1_000_000)
+        dead = await deliveries.newest(tx, "dead", 1_000_000)
         return sum([await deliveries.revive(tx, r["installation_id"], [r["guid"]]) for r in dead])
     where = await deliveries.installations_of(tx, guid)
     return sum([await deliveries.revive(tx, each, [guid]) for each in where])

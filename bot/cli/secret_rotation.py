@@ -85,7 +85,7 @@ async def reseal(store: Store, keys: Keys, batch: int = BATCH) -> AsyncGenerator
 
 def _step(kind: Kind, keys: Keys, former: Keys, skip: int, batch: int) -> Work[Batch | None]:
     async def work(tx: Tx) -> Batch | None:
-        rows = _taken(await sealed_rows.some(tx, kind.where, former.id, skip, batch))
+        rows = _taken(await sealed_rows.lock_batch(tx, kind.where, former.id, skip, batch))
         broken = [await _resealed(tx, kind, keys, former, row) for row in rows].count(False)
         return Batch(kind.where.table, len(rows) - broken, broken) if rows else None
 

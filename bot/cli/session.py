@@ -71,7 +71,7 @@ def shared(known: keyring.Keys, loaded: Settings) -> Shared:
 
 async def _bind(store: Store, app: GitHubApp) -> None:
     """Another App does not see these installations, and would take all of them for removed."""
-    bound = await store.write(lambda tx: key_values.settle(tx, "github app", app.id))
+    bound = await store.write(lambda tx: key_values.put_if_absent(tx, "github app", app.id))
     if bound != app.id:
         raise WrongSettings(
             f"HUBBUB_GITHUB_APP_ID is {app.id}, and this database is App {bound}'s. Use that, or "

@@ -25,7 +25,7 @@ async def text(tx: Tx, task: FullTask) -> str:
             if each["repository_id"] == task["repository_id"]
             else "an issue in another repository"
             for each in blockers
-            if relations.keeps(each)
+            if relations.is_blocking(each)
         ],
         done=sum(each["state"] != "open" for each in children),
         total=len(children),

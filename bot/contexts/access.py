@@ -85,7 +85,7 @@ async def visible_ids(tx: Tx, actor: Actor, after: str, limit: int) -> list[str]
     here = actor.installation_id
     held = await grants.held_tasks(tx, here, actor.name, await tx.now())
     given = await grants.granted_ids(tx, here, _grantees(actor, held), after, limit)
-    own = await contexts.listed(tx, here, owner=actor.name, after=after, limit=limit)
+    own = await contexts.page(tx, here, owner=actor.name, after=after, limit=limit)
     return sorted({*given, *(row["id"] for row in own)})[:limit]
 
 

@@ -152,7 +152,7 @@ async def _execute_once(tx: Tx, call: Call) -> Answer:
         "digest": call.digest,
         "answer": answer.model_dump(mode="json", exclude=dict(answer.sealed)),
     }
-    await idempotency.keep(tx, i, key, kept)
+    await idempotency.store_result(tx, i, key, kept)
     sequences.append(tx, "audit", i, _audit_row(call, now))
     tx.rings.add(f"installation {i}")
     return answer

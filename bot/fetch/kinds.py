@@ -229,9 +229,9 @@ async def apply_absence(tx: Tx, read: Row, status: int) -> None:
         await permissions.put(tx, *here, arguments["login"], "none")
         await commands.wake(tx, *here)
     elif read["kind"] == "ref":
-        await branches.settle(tx, *here, arguments["name"], None)
+        await branches.put_answer(tx, *here, arguments["name"], None)
     elif read["kind"] == "installation":
-        await mirror_rows.bury_installation(tx, installation_id)
+        await mirror_rows.mark_installation_deleted(tx, installation_id)
     elif read["kind"] == "project_item":
         await _hidden(tx, installation_id, arguments["item_id"])
     elif read["kind"] == "settings":
@@ -255,6 +255,6 @@ async def _buried(tx: Tx, kind: str, here: tuple[int, int], arguments: Row) -> N
             await mirror_rows.hide(tx, "comments", row, await tx.now())
             await search_index.index(tx, "comments", row | {"deleted": 1})
     elif kind == "issue" and (issue := await mirror_rows.issue(tx, *here, arguments["number"])):
-        await mirror_rows.bury(tx, "issues", here[0], issue["id"])
+        await mirror_rows.mark_deleted(tx, "issues", here[0], issue["id"])
         await search_index.index(tx, "issues", issue)
         await issue_effects.update_task(tx, issue | {"deleted": 1}, issue)

@@ -149,7 +149,7 @@ def _long_enough(secret: str, where: str) -> str:
 
 async def check(store: Store, keys: Keys) -> None:
     """Bind an empty database to the secret; refuse one that is bound to an unknown one."""
-    bound = await store.write(lambda tx: key_values.settle(tx, BOUND, keys.id))
+    bound = await store.write(lambda tx: key_values.put_if_absent(tx, BOUND, keys.id))
     if bound not in {each.id for each in keys.known}:
         raise WrongSettings(
             f"The database was filled with another secret (key id {bound}, this one is {keys.id}). "

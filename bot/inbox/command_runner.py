@@ -106,7 +106,7 @@ async def run_command(store: Store, shared: Shared, which: CommandRow) -> None:
 
 
 async def _run_and_answer(tx: Tx, shared: Shared, which: CommandRow) -> None:
-    row = await commands.take(tx, which)
+    row = await commands.lock(tx, which)
     if row is None:
         return
     now = await tx.now()
@@ -125,7 +125,7 @@ async def _run_and_answer(tx: Tx, shared: Shared, which: CommandRow) -> None:
 
 
 async def _refuse(tx: Tx, which: CommandRow, why: str) -> None:
-    if row := await commands.take(tx, which):
+    if row := await commands.lock(tx, which):
         await _answer(tx, row, _refusal(replies.refusal(row["asker"], row["text"], why)))
 
 

@@ -93,7 +93,7 @@ async def _apply(
     changes: Changes | None,
     found: Sequence[Row],
 ) -> None:
-    if not await deliveries.take(tx, delivery):
+    if not await deliveries.lock(tx, delivery):
         return  # another process has processed it
     i = delivery.installation_id
     if changes is not None:

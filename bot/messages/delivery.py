@@ -162,7 +162,7 @@ async def expire(tx: Tx, limit: int) -> int:
     rows.sort(key=_message)
     for (installation_id, message_id), group in groupby(rows, _message):
         of_one = list(group)
-        await dead_letters.bury(
+        await dead_letters.mark_dead(
             tx, installation_id, message_id, [row["agent_id"] for row in of_one]
         )
         message = await messages.get(tx, installation_id, message_id)

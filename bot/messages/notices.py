@@ -199,7 +199,7 @@ async def current(tx: Tx, actor: Actor, now: int) -> list[Notice]:
         return []
     asker = Asker(tx, actor, now)
     found: list[Notice] = []
-    for kind in await due_notices.which(*asker.agent, now, now - LATELY):
+    for kind in await due_notices.due_kinds(*asker.agent, now, now - LATELY):
         if len(found) < MOST:
             found += await KINDS[kind].find(asker)
     return found[:MOST]

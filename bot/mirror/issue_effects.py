@@ -48,13 +48,13 @@ async def _wake_dependants(tx: Tx, row: IssueRow, before: IssueRow | None) -> No
     if before is not None and closed == _is_closed(before):
         return
     here = (tx, row["installation_id"])
-    if not await dependency_cycles.waits(*here, (row["id"],)):
+    if not await dependency_cycles.has_dependencies(*here, (row["id"],)):
         return
-    await record_cycles(*here, await dependency_cycles.settle(*here, (row["id"],)))
+    await record_cycles(*here, await dependency_cycles.update_cycles(*here, (row["id"],)))
     # An issue that moved to another repository blocks from there.
     if closed and not (row["deleted"] and await _has_moved(tx, row)):
         how = "deleted" if row["deleted"] else "closed"
-        for task in await ready.released_by(*here, row["id"]):
+        for task in await ready.unblocked_by(*here, row["id"]):
             await lifecycle.announce_ready(tx, task, f"#{row['number']} was {how}")
 
 
@@ -159,7 +159,7 @@ async def update_dependants(tx: Tx, installation_id: int, changed: Changed) -> N
     """After a change of relations: record new cycles, wake tasks that nothing blocks any more."""
     await record_cycles(tx, installation_id, changed.circled)
     for issue_id in sorted(changed.kept):
-        for task in await ready.freed(tx, installation_id, issue_id):
+        for task in await ready.unblocked_task(tx, installation_id, issue_id):
             await lifecycle.announce_ready(tx, task, "it waits for nothing any more")
 
 

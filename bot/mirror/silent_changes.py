@@ -57,7 +57,7 @@ async def after_board_item(
     """An item whose issue moved shows the new issue by now."""
     if row["deleted"] or mirror_rows.read_at(row["version"]):
         return []
-    left = await referrers.has_left(tx, row["installation_id"], row["content_node_id"])
+    left = await referrers.has_moved(tx, row["installation_id"], row["content_node_id"])
     return [reads.board_item(row["id"])] if left else []
 
 
@@ -81,7 +81,7 @@ async def _carriers(
 ) -> list[reads.Read]:
     """Reads of all that carry it; where they are too many, begin a backfill and return none."""
     here = (row["installation_id"], row["repository_id"])
-    threads = await referrers.carrying(tx, *here, label, milestone, MOST_READ + 1)
+    threads = await referrers.threads_with(tx, *here, label, milestone, MOST_READ + 1)
     if len(threads) > MOST_READ:
         await backfills.begin(tx, *here, BACKFILLED)
         return []

@@ -54,8 +54,8 @@ async def _lock(tx: Tx, installation_id: int, changes: Changes) -> None:
         await mirror_rows.lock_repository(tx, installation_id, repository_id)
     issues = [each.row for each in changes.rows if each.table == "issues"]
     related = bool(changes.relations_added or changes.relations_removed)
-    if related or await dependency_cycles.turned(tx, installation_id, issues):
-        await dependency_cycles.take_turn(tx, installation_id)
+    if related or await dependency_cycles.may_change_cycles(tx, installation_id, issues):
+        await dependency_cycles.lock(tx, installation_id)
 
 
 async def _put(tx: Tx, keys: Keys, given: Mirrored) -> None:

@@ -140,7 +140,7 @@ async def _contexts_by_id(ctx: Context, context_ids: list[str]) -> list[FullCont
 
 async def _contexts_of_task(ctx: Context, task: str) -> list[FullContext]:
     bound = await visible_task(ctx, task)
-    rows = await contexts.listed(ctx.tx, ctx.installation_id, task_id=bound["id"], limit=LOOKED_AT)
+    rows = await contexts.page(ctx.tx, ctx.installation_id, task_id=bound["id"], limit=LOOKED_AT)
     may = await access.accesses(ctx.tx, ctx.actor, rows)
     readable = [row for row in rows if may[row["id"]] != "none"]
     if not readable:

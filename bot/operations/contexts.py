@@ -147,7 +147,7 @@ async def create_context(
 ) -> OneContext:
     """Store a document of up to 1 MB. Only you can read it until share_context."""
     bound = await visible_task(ctx, task) if task else None
-    if await contexts.owned(ctx.tx, ctx.installation_id, ctx.actor.name) >= access.MOST_OWNED:
+    if await contexts.count_owned(ctx.tx, ctx.installation_id, ctx.actor.name) >= access.MOST_OWNED:
         raise too_many_error("contexts of yours", access.MOST_OWNED, "Update one of them instead.")
     made = contents.sized(content)
     row: ContextRow = {
@@ -360,7 +360,7 @@ async def _candidates(
 ) -> tuple[list[FullContext], str | None]:
     """Contexts among which those asked for are, by id; and where to go on, if there are more."""
     if task_id or owner or access.in_charge(ctx.actor):
-        rows = await contexts.listed(
+        rows = await contexts.page(
             ctx.tx, ctx.installation_id, task_id=task_id, owner=owner, after=after, limit=LOOKED_AT
         )
         return rows, rows[-1]["id"] if len(rows) == LOOKED_AT else None
@@ -373,7 +373,7 @@ async def _snapshots(ctx: Context, limit: int, before: str) -> Contexts:
     """The actor's; of a tech-lead all."""
     whole = ctx.actor.may("tech-lead") and ctx.actor.repositories is None
     author = None if whole else ctx.actor.name
-    rows = await snapshots.listed(ctx.tx, ctx.installation_id, author, before or "~", limit + 1)
+    rows = await snapshots.page(ctx.tx, ctx.installation_id, author, before or "~", limit + 1)
     page: list[ContextSnapshotRow] = []
     members = 0
     for row in rows[:limit]:

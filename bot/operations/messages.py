@@ -197,7 +197,7 @@ async def _thread(ctx: Context, reply_to: str) -> str:
 
 
 async def _took_part(ctx: Context, thread_id: str) -> bool:
-    return await messages.took_part(ctx.tx, ctx.installation_id, thread_id, ctx.actor.name)
+    return await messages.is_participant(ctx.tx, ctx.installation_id, thread_id, ctx.actor.name)
 
 
 async def _show_on_card(ctx: Context, message: MessageRow) -> None:
@@ -227,7 +227,9 @@ async def resend_message(ctx: Context, message_id: MessageId) -> Sent:
         raise _unknown_error(f"There is no message {message_id!r} to send again.")
     dead = await dead_letters.of(ctx.tx, ctx.installation_id, message_id)
     if ctx.actor.name != row["sender"] and not ctx.actor.may("tech-lead"):
-        if not await mailbox.mine(ctx.tx, ctx.installation_id, ctx.actor.name, [message_id]):
+        if not await mailbox.lock_receipts(
+            ctx.tx, ctx.installation_id, ctx.actor.name, [message_id]
+        ):
             raise _unknown_error(f"You sent or got no message {message_id!r}.")
         dead = [each for each in dead if each == ctx.actor.name]
     if not dead:
@@ -299,7 +301,7 @@ async def _list_page(
             raise _unknown_error(f"You took part in no thread {thread_id!r}.")
         rows = await messages.thread(ctx.tx, ctx.installation_id, thread_id, before, limit + 1)
     elif state == "sent":
-        rows = await messages.sent(*me, before, limit + 1)
+        rows = await messages.sent_by(*me, before, limit + 1)
     else:
         rows, end = await _dead(ctx, before, limit + 1)
     page = _first_that_fit(rows[:limit])
@@ -320,10 +322,10 @@ async def _dead(ctx: Context, before: str, limit: int) -> tuple[list[MessageRow]
     """
     here = (ctx.tx, ctx.installation_id)
     if ctx.actor.may("tech-lead"):
-        return await dead_letters.listed(*here, before, limit), None
+        return await dead_letters.page(*here, before, limit), None
     me = ctx.actor.name
-    rows, end = await dead_letters.sent(*here, me, before, limit)
-    rows += await dead_letters.to(*here, me, before, limit)
+    rows, end = await dead_letters.sent_by(*here, me, before, limit)
+    rows += await dead_letters.addressed_to(*here, me, before, limit)
     newest = {row["id"]: row for row in rows if row["id"] >= (end or "")}
     return [newest[each] for each in sorted(newest, reverse=True)[:limit]], end
 
@@ -334,7 +336,11 @@ async def _receipts(ctx: Context, rows: Sequence[MessageRow]) -> dict[str, list[
     seen = {row["id"] for row in rows if row["sender"] == ctx.actor.name}
     all_of_them = ctx.actor.may("tech-lead")
     here = (ctx.tx, ctx.installation_id, [row["id"] for row in rows])
-    mine = await mailbox.mine(ctx.tx, ctx.installation_id, ctx.actor.name, here[2]) if rows else []
+    mine = (
+        await mailbox.lock_receipts(ctx.tx, ctx.installation_id, ctx.actor.name, here[2])
+        if rows
+        else []
+    )
     for each in await receipts.of(*here, MOST_RECEIPTS) if rows else []:
         if all_of_them or each["message_id"] in seen:
             found.setdefault(each["message_id"], []).append(_receipt_view(each))
@@ -372,7 +378,7 @@ async def mark_message_read(
     """Mark messages as read. They are not delivered again."""
     wanted = [message_id] if isinstance(message_id, str) else list(dict.fromkeys(message_id))
     me = (ctx.tx, ctx.installation_id, ctx.actor.name)
-    receipts = {row["message_id"]: row for row in await mailbox.mine(*me, wanted)}
+    receipts = {row["message_id"]: row for row in await mailbox.lock_receipts(*me, wanted)}
     unknown = [each for each in wanted if each not in receipts]
     if unknown:
         raise Refused(
@@ -404,7 +410,7 @@ async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
         return Deleted(message_id=message_id, read_by=[])
     if row["deleted_at"] is None:
         waiting = await receipts.waiting(ctx.tx, ctx.installation_id, message_id)
-        await messages.take_back(ctx.tx, ctx.installation_id, message_id)
+        await messages.delete(ctx.tx, ctx.installation_id, message_id)
         await delivery.record_mailbox_change(ctx.tx, ctx.installation_id, waiting, ctx.actor.name)
         await _show_on_card(ctx, row)
     read = await receipts.read_by(ctx.tx, ctx.installation_id, message_id, MOST_RECEIPTS)

@@ -79,7 +79,7 @@ async def _move_branch(tx: Tx, write: WriteRow, head: str) -> None:
     was = given.get("head") or (before and (before["result"] or {}).get("head"))
     known = await branches.get(tx, *here, given["branch"])
     if known is None or known["sha"] == was:
-        await branches.settle(tx, *here, given["branch"], head)
+        await branches.put_answer(tx, *here, given["branch"], head)
 
 
 async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:

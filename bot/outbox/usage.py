@@ -55,7 +55,7 @@ async def of(tx: Tx, installation_id: int) -> Outbox:
     rows = await writes.queued_by(tx, installation_id)
     n = sum(each["n"] for each in rows)
     empty_at = rate_limits.expected_at(limits, AGENTS, n - 1, now) if n else now
-    spent = await budgets.spent(tx, installation_id, now - DAY, MOST_SPENDERS)
+    spent = await budgets.top_spenders(tx, installation_id, now - DAY, MOST_SPENDERS)
     return Outbox(
         installation_id=installation_id,
         buckets=buckets(limits, now),

@@ -46,8 +46,8 @@ async def dependencies(tx: Tx, actor: Actor, task: FullTask) -> Dependencies:
     blockers, children = await ready.waiting_for(*here)
     open_ = [each for each in (*blockers, *children) if each["state"] == "open"]
     return Dependencies(
-        blockers=_names(actor, [each for each in blockers if relations.keeps(each)]),
-        children=_names(actor, [each for each in children if relations.keeps(each)]),
+        blockers=_names(actor, [each for each in blockers if relations.is_blocking(each)]),
+        children=_names(actor, [each for each in children if relations.is_blocking(each)]),
         circle=_names(actor, [each for each in open_ if each["cyclic"]]),
         done=sum(each["state"] != "open" for each in children),
         total=len(children),

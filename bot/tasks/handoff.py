@@ -62,7 +62,7 @@ async def of(tx: Tx, task: FullTask) -> HandOff | None:
                 body=row["body"],
                 sent_at=stamp(row["sent_at"]),
             )
-            for row in await messages.about(tx, i, task["id"], MOST_MESSAGES)
+            for row in await messages.of_task(tx, i, task["id"], MOST_MESSAGES)
         ],
     )
 

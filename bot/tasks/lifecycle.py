@@ -252,7 +252,7 @@ async def _fit_lease(tx: Tx, task: FullTask, to: TaskState) -> None:
 async def expire(tx: Tx, lease: LeaseRow) -> bool:
     """End an overdue lease. False if another transaction is changing the task now."""
     # Each claim expires overdue leases first. Claims must not wait for each other here.
-    if await tasks.being_changed(tx, lease["installation_id"], lease["task_id"]):
+    if await tasks.is_locked_elsewhere(tx, lease["installation_id"], lease["task_id"]):
         return False
     task = await tasks.get(tx, lease["installation_id"], lease["task_id"])
     now = await leases.get(tx, lease["installation_id"], lease["id"])

@@ -25,7 +25,7 @@ KEY_COLUMNS = ("id", "installation_id", "agent_id", "role", "hash", "created_at"
 
 Status: TypeAlias = Literal["active", "idle", "inactive", "paused", "left"]
 HERE = "left_at IS NULL AND paused_at IS NULL"
-# None: whoever did not leave.
+# None: every agent that has not left.
 BY_STATUS: dict[Status | None, str] = {
     None: "left_at IS NULL",
     "active": f"{HERE} AND last_active_at > :idle",
@@ -34,19 +34,19 @@ BY_STATUS: dict[Status | None, str] = {
     "paused": "left_at IS NULL AND paused_at IS NOT NULL",
     "left": "left_at IS NOT NULL",
 }
-# What one is that said no more than its name.
+# The values of an agent that gave only its name.
 SILENT: Row = {"system_name": "", "capabilities": [], "parent_id": None}
-# So many agents are looked at for one page of those that fit.
+# How many agents are read for one page of matches.
 WINDOW = 1000
-# So many names are in one statement.
+# How many names one statement has.
 NAMES = 1000
 
 
 @dataclass(frozen=True)
 class Sought:
-    """Which agents; None takes any. `capability`: each spelling that will do.
+    """Filters of a list of agents; None matches all. `capability` lists all spellings that match.
 
-    Who was heard of last at `idle` or before is idle, at `inactive` or before inactive.
+    An agent last active at `idle` or before is idle; at `inactive` or before, inactive.
     """
 
     idle: int
@@ -69,7 +69,7 @@ class Holding(TypedDict):
 
 
 class Report(TypedDict):
-    """How an agent said that it is."""
+    """The health that an agent reported."""
 
     installation_id: int
     id: str
@@ -90,13 +90,13 @@ async def add_key(tx: Tx, row: Row) -> None:
 
 
 async def find_key(tx: Tx, key_id: str) -> AgentKeyRow | None:
-    """The key if it was not revoked."""
+    """The key, unless it is revoked."""
     q = "SELECT * FROM agent_keys WHERE id = :id AND revoked_at IS NULL"
     return await tx.one(q, id=key_id)
 
 
 async def enter(tx: Tx, row: Row) -> AgentRow:
-    """The agent's row as it is, locked; one that was not here is added as if it had left."""
+    """Lock the agent's row and return it. A new agent is added as one that has left."""
     # Of two calls at once only one finds it away: whoever changes `left_at` first.
     new = sql.insert_new(tx.dialect, "agents", (*COLUMNS, "left_at"), ("installation_id", "id"))
     await tx.run(new, **_encoded({**SILENT, **row}), left_at=row["registered_at"])
@@ -111,7 +111,7 @@ async def get(tx: Tx, installation_id: int, agent_id: str) -> AgentRow | None:
 
 
 async def locked(tx: Tx, installation_id: int, agent_ids: Sequence[str]) -> list[AgentRow]:
-    """Those of them that there are, by id, which nobody else changes meanwhile.
+    """Lock the agents that exist, in order of id, and return them.
 
     Tasks are locked first, then leases, then agents.
     """
@@ -130,7 +130,7 @@ async def change(tx: Tx, installation_id: int, agent_ids: Sequence[str], **value
 async def page(
     tx: Tx, installation_id: int, sought: Sought, after: str, limit: int
 ) -> tuple[list[AgentRow], str | None]:
-    """Some by id, and after which id to go on: a page may be short, and not the last."""
+    """A page by id, and the id to continue after. A short page is not always the last."""
     end = None if sought.parent else await _window(tx, installation_id, after)
     where, given = _conditions(sought)
     if end is not None:
@@ -148,7 +148,7 @@ async def page(
 
 
 async def _window(tx: Tx, installation_id: int, after: str) -> str | None:
-    """The id at which a look at so many ends, or None if there are fewer."""
+    """The id at the end of the next window of rows, or None if fewer are left."""
     row = await tx.one(
         "SELECT id FROM agents WHERE installation_id = :i AND id > :after ORDER BY id "
         "LIMIT 1 OFFSET :n",
@@ -178,7 +178,7 @@ def _conditions(sought: Sought) -> tuple[list[str], dict[str, Any]]:
 
 
 async def children(tx: Tx, installation_id: int, parents: Sequence[str], limit: int) -> list[str]:
-    """The ids of those right below any of them, of the ones that left too."""
+    """Ids of the direct children, including agents that have left."""
     rows = await tx.all(
         "SELECT id FROM agents WHERE installation_id = :i AND parent_id IN :parents "
         "ORDER BY id LIMIT :n",
@@ -225,7 +225,7 @@ async def held_tasks(
 async def holdings(
     tx: Tx, installation_id: int, agent_ids: Sequence[str], each: int
 ) -> list[Holding]:
-    """What they hold now, so many of each, oldest first: with `holder`, `number`, `full_name`."""
+    """The tasks they hold, oldest first, at most so many for each."""
     return await tx.all(
         "SELECT held.holder, t.id, t.number, t.repository_id, r.full_name FROM ("
         "SELECT holder, task_id, ROW_NUMBER() OVER (PARTITION BY holder ORDER BY granted_at, id) "
@@ -243,7 +243,7 @@ async def holdings(
 
 
 async def requests_for(tx: Tx, installation_id: int, agent_id: str) -> int:
-    """How many requests that change something went to GitHub for it, as far as is remembered."""
+    """How many mutations were sent to GitHub for the agent within the retention."""
     row = await tx.one(
         "SELECT COALESCE(SUM(requests), 0) AS n FROM spending "
         "WHERE installation_id = :i AND author = :a",
@@ -254,7 +254,7 @@ async def requests_for(tx: Tx, installation_id: int, agent_id: str) -> int:
 
 
 async def reporting(tx: Tx, since: int, limit: int) -> list[Report]:
-    """Of all installations those that told how they are, and were heard of since then."""
+    """Agents of all installations that reported their health and were active since then."""
     rows = await tx.all(
         "SELECT installation_id, id, health FROM agents WHERE last_active_at > :since "
         "AND health IS NOT NULL AND left_at IS NULL ORDER BY installation_id, id LIMIT :n",
@@ -265,7 +265,7 @@ async def reporting(tx: Tx, since: int, limit: int) -> list[Report]:
 
 
 async def touch(tx: Tx, installation_id: int, agent_id: str, now: int, calls: int) -> None:
-    """Note that the agent is there, and how often it called since the last time."""
+    """Record that the agent is active, and how often it called since the last time."""
     await tx.run(
         "UPDATE agents SET last_active_at = :now, calls = calls + :calls "
         "WHERE installation_id = :i AND id = :a",
@@ -287,7 +287,7 @@ def _decoded(row: AgentRow) -> AgentRow:
 
 
 async def keys_of(tx: Tx, installation_id: int) -> list[KeyInfo]:
-    """The keys that were not revoked, by agent; never their hashes."""
+    """The live keys by agent, without their hashes."""
     return await tx.all(
         "SELECT id, agent_id, role, created_at FROM agent_keys WHERE installation_id = :i "
         "AND revoked_at IS NULL ORDER BY agent_id, created_at",
@@ -296,7 +296,7 @@ async def keys_of(tx: Tx, installation_id: int) -> list[KeyInfo]:
 
 
 async def revoke_key(tx: Tx, key_id: str) -> bool:
-    """Whether there was such a key to revoke."""
+    """Revoke the key. False if there is none."""
     return bool(
         await tx.run(
             "UPDATE agent_keys SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL",
@@ -307,6 +307,6 @@ async def revoke_key(tx: Tx, key_id: str) -> bool:
 
 
 async def count(tx: Tx, installation_id: int, agent_id: str, column: str) -> None:
-    """One more of completed, failed, expired or released; tasks and leases are locked before."""
+    """Count how a lease of the agent ended. Tasks and leases are locked before."""
     q = f"UPDATE agents SET {column} = {column} + 1 WHERE installation_id = :i AND id = :a"
     await tx.run(q, i=installation_id, a=agent_id)

@@ -1,4 +1,4 @@
-"""What agents left to resume from: sealed, one for each task and one for none, as `''`."""
+"""Sealed checkpoints of agents: one for each task, and one for no task (`''`)."""
 
 from store.engine import sql
 from store.engine.transaction import Tx
@@ -22,7 +22,7 @@ async def get(tx: Tx, installation_id: int, agent_id: str, task_id: str) -> Chec
 
 
 async def trim(tx: Tx, installation_id: int, agent_id: str, keep: int) -> None:
-    """Drop all but the newest of the agent's."""
+    """Drop all but the newest checkpoints of the agent."""
     rows = await tx.all(
         "SELECT task_id FROM checkpoints WHERE installation_id = :i AND agent_id = :a "
         "ORDER BY saved_at DESC, task_id LIMIT 100 OFFSET :keep",

@@ -1,4 +1,4 @@
-"""Contexts: documents that agents share. What each holds is in its versions."""
+"""Contexts: documents that agents share. Their versions have the content."""
 
 from collections.abc import Sequence
 
@@ -40,7 +40,7 @@ async def create(tx: Tx, row: ContextRow) -> None:
     await tx.run(sql.insert("contexts", COLUMNS), **row)
 
 
-async def owned(tx: Tx, installation_id: int, owner: str) -> int:
+async def count_owned(tx: Tx, installation_id: int, owner: str) -> int:
     q = "SELECT COUNT(*) AS n FROM contexts WHERE installation_id = :i AND owner = :o"
     row = await tx.one(q, i=installation_id, o=owner)
     return row["n"] if row else 0
@@ -51,12 +51,12 @@ async def get(tx: Tx, installation_id: int, context_id: str) -> FullContext | No
 
 
 async def several(tx: Tx, installation_id: int, context_ids: Sequence[str]) -> list[FullContext]:
-    """As they are at one moment."""
+    """These contexts, read at one moment."""
     q = f"{SELECT} AND c.id IN :ids ORDER BY c.id"
     return await tx.all(q, i=installation_id, ids=tuple(context_ids))
 
 
-async def listed(
+async def page(
     tx: Tx,
     installation_id: int,
     *,
@@ -65,7 +65,7 @@ async def listed(
     after: str = "",
     limit: int,
 ) -> list[FullContext]:
-    """All of the installation, or of a task, or of an owner, by id."""
+    """A page of the installation's contexts, or those of a task or an owner, by id."""
     where = "c.task_id = :t AND " if task_id is not None else ""
     where += "c.owner = :o AND " if owner is not None else ""
     more = {k: v for k, v in (("t", task_id), ("o", owner)) if v is not None}
@@ -76,7 +76,7 @@ async def listed(
 async def advance(
     tx: Tx, installation_id: int, context_id: str, now: int, *, expected: int | None = None
 ) -> bool:
-    """Count its version up, unless it is not the `expected` one any more: this decides."""
+    """Increment the version if it still is `expected`. This decides between two writers."""
     unless = "" if expected is None else " AND version = :expected"
     more = {} if expected is None else {"expected": expected}
     return bool(
@@ -92,6 +92,6 @@ async def advance(
 
 
 async def lock(tx: Tx, installation_id: int, context_id: str) -> None:
-    """Nobody else changes it before this transaction ends."""
+    """Lock the context until the transaction ends."""
     q = "SELECT id FROM contexts WHERE installation_id = :i AND id = :c FOR UPDATE"
     await tx.one(q, i=installation_id, c=context_id)

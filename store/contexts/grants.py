@@ -1,4 +1,4 @@
-"""Whom contexts are shared with: an agent, a role, or the holder of a task."""
+"""Grants of contexts to agents, roles and holders of tasks."""
 
 from collections.abc import Sequence
 from typing import Literal, TypedDict
@@ -44,7 +44,7 @@ async def revoke(tx: Tx, installation_id: int, context_id: str, grantee: str) ->
 
 
 async def of(tx: Tx, installation_id: int, context_id: str) -> list[Grant]:
-    """Whom it is shared with: `grantee` and `access`."""
+    """The grants of a context."""
     return await tx.all(
         "SELECT grantee, access FROM context_grants WHERE installation_id = :i "
         "AND context_id = :c ORDER BY grantee",
@@ -56,7 +56,7 @@ async def of(tx: Tx, installation_id: int, context_id: str) -> list[Grant]:
 async def granted(
     tx: Tx, installation_id: int, grantees: Sequence[str], context_ids: Sequence[str]
 ) -> list[GrantOn]:
-    """Of these contexts what these grantees were given: `context_id`, `grantee`, `access`."""
+    """The grants of these contexts to these grantees."""
     return await tx.all(
         "SELECT context_id, grantee, access FROM context_grants WHERE installation_id = :i "
         "AND context_id IN :ids AND grantee IN :who",
@@ -69,7 +69,7 @@ async def granted(
 async def granted_ids(
     tx: Tx, installation_id: int, grantees: Sequence[str], after: str, limit: int
 ) -> list[str]:
-    """The contexts that these grantees were given, by id."""
+    """Ids of the contexts that are shared with these grantees."""
     rows = await tx.all(
         "SELECT DISTINCT context_id FROM context_grants WHERE installation_id = :i "
         "AND grantee IN :who AND context_id > :after ORDER BY context_id LIMIT :n",

@@ -21,10 +21,10 @@ async def get(tx: Tx, installation_id: int, snapshot_id: str) -> ContextSnapshot
     return _decoded(row) if row else None
 
 
-async def listed(
+async def page(
     tx: Tx, installation_id: int, author: str | None, before: str, limit: int
 ) -> list[ContextSnapshotRow]:
-    """All, or an author's, the newest first."""
+    """A page of all snapshots, or of an author's, newest first."""
     where = "" if author is None else "author = :a AND "
     more = {} if author is None else {"a": author}
     rows = await tx.all(

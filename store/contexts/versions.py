@@ -1,4 +1,4 @@
-"""The versions of contexts: only ever added to. What they hold comes sealed."""
+"""The versions of contexts. They are only added, and their content is sealed."""
 
 import json
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ async def get(
 
 
 async def size(tx: Tx, installation_id: int, versions: Mapping[str, int]) -> int:
-    """How many bytes these versions have, one of each context, before they were packed."""
+    """The total size of these versions in bytes, before compression."""
     rows = await tx.all(
         "SELECT context_id, version, size FROM context_versions "
         "WHERE installation_id = :i AND context_id IN :ids AND version IN :versions",
@@ -65,7 +65,7 @@ async def size(tx: Tx, installation_id: int, versions: Mapping[str, int]) -> int
 async def history(
     tx: Tx, installation_id: int, context_id: str, upto: int, limit: int
 ) -> list[VersionInfo]:
-    """What is known of its versions beside their content, the newest first."""
+    """The versions of a context without their content, newest first."""
     return await tx.all(
         f"SELECT {ABOUT} FROM context_versions WHERE installation_id = :i AND context_id = :c "
         "AND version <= :upto ORDER BY version DESC LIMIT :n",
@@ -77,7 +77,7 @@ async def history(
 
 
 async def reported_broken(tx: Tx, installation_id: int, context_id: str) -> set[int]:
-    """The versions of which an event has said that they are broken."""
+    """The versions that an event has already reported as broken."""
     rows = await tx.all(
         "SELECT data FROM events WHERE installation_id = :i AND subject = :c "
         "AND kind = 'context.broken'",

@@ -1,4 +1,4 @@
-"""Work that a cancelled caller must not tear apart."""
+"""Keeps work running when its caller is cancelled."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Shield:
-    """Runs coroutines to their end, whatever becomes of those who await them."""
+    """Runs coroutines to their end even if their callers are cancelled."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()

@@ -1,4 +1,4 @@
-"""The answers of mutations that committed, so that none is done twice."""
+"""The answers of committed mutations, so that a repeated request is not executed twice."""
 
 import json
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ COLUMNS = ("installation_id", "request_key", "at", "result")
 
 
 async def begin(tx: Tx, installation_id: int, key: str, now: int) -> dict[str, Any] | None:
-    """The answer of the call that had this key before, or None: then `keep` must follow.
+    """The stored answer for this key, or None. After None the caller calls `store_result`.
 
-    Two calls at once with one key take turns on its row.
+    Two calls at once with one key wait for each other on its row.
     """
     await tx.run(
         sql.insert_new(tx.dialect, "requests", COLUMNS, ("installation_id", "request_key")),
@@ -27,7 +27,7 @@ async def begin(tx: Tx, installation_id: int, key: str, now: int) -> dict[str, A
     return json.loads(row["result"]) if row and row["result"] else None
 
 
-async def keep(tx: Tx, installation_id: int, key: str, result: Mapping[str, Any]) -> None:
+async def store_result(tx: Tx, installation_id: int, key: str, result: Mapping[str, Any]) -> None:
     await tx.run(
         "UPDATE requests SET result = :result WHERE installation_id = :i AND request_key = :k",
         i=installation_id,

@@ -1,4 +1,4 @@
-"""Small facts about the database itself, by name."""
+"""Key-value pairs about the database itself."""
 
 from store.engine import sql
 from store.engine.transaction import Tx
@@ -14,8 +14,8 @@ async def put(tx: Tx, name: str, value: str) -> None:
     await tx.run(statement, name=name, value=value)
 
 
-async def settle(tx: Tx, name: str, value: str) -> str:
-    """Set it if nobody did: the value that holds."""
+async def put_if_absent(tx: Tx, name: str, value: str) -> str:
+    """Store the value unless the name has one. Return the stored value."""
     new = sql.insert_new(tx.dialect, "facts", ("name", "value"), ("name",))
     await tx.run(new, name=name, value=value)
     row = await tx.one("SELECT value FROM facts WHERE name = :n FOR UPDATE", n=name)

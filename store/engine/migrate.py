@@ -19,11 +19,11 @@ from store.engine.mysql import address, flavour, unreachable
 from store.engine.transaction import StoreError
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
-# As long as another process may take to migrate.
+# How long another process may take to migrate.
 LOCK_WAIT_S = 300
 # MySQL's codes for a column and a key that exist, and for one that is dropped.
 THERE_ALREADY = ((1060,), (1061,), (1091,))
-# Begins a statement that some servers cannot do, and that we can do without.
+# Marks a statement that some servers do not support and that Hubbub does not require.
 OPTIONAL = "-- Optional\n"
 
 
@@ -44,7 +44,7 @@ def run_statements(revision: str) -> None:
 
 
 def run_statement(connection: sa.Connection, statement: str) -> None:
-    """One that may be there already: a migration killed half-way on MySQL made it."""
+    """Run a DDL statement. A migration killed half-way on MySQL may have run it already."""
     try:
         connection.exec_driver_sql(statement)
     except sa.exc.DBAPIError as exc:
@@ -70,7 +70,7 @@ def upgrade(url: str, to: str = "head") -> None:
 
 
 def _make(path: Path) -> None:
-    """For its owner alone: it mirrors private repositories."""
+    """Create the file for its owner only, because it mirrors private repositories."""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
     except OSError as exc:
@@ -81,7 +81,7 @@ def _make(path: Path) -> None:
 
 
 def check(url: str) -> str | None:
-    """What is wrong with the schema, or None. Makes nothing."""
+    """What is wrong with the schema, or None. Changes nothing."""
     if (path := sqlite_path(url)) and not Path(path).exists():
         return f"there is no file {Path(path).resolve()}; `hubbub migrate` or `serve` makes it"
     with _connected(url) as connection:
@@ -160,7 +160,7 @@ def _connected(url: str) -> Iterator[sa.Connection]:
 
 @contextmanager
 def _locked(url: str, connection: sa.Connection) -> Iterator[None]:
-    """One process at a time. The lock ends with its connection, so a kill frees it."""
+    """Let one process migrate at a time. The lock ends with its connection, so a kill frees it."""
     if connection.dialect.name == "sqlite":
         # The transaction is the lock. Alembic's own would end after each revision, and another
         # process could run the next one in between.

@@ -71,7 +71,7 @@ def address(url: str) -> Address:
 
 @dataclass(frozen=True)
 class Flavour:
-    """What MySQL and MariaDB name differently; `more`: settings of a session beside these."""
+    """What MySQL and MariaDB name differently. `more` are additional session settings."""
 
     dialect: Dialect
     collation: str
@@ -139,7 +139,7 @@ class MySQLTx:
 
 
 def _in_one(cursor: Any, sql: str, rows: Sequence[Row]) -> Iterator[str]:
-    """As few statements as these rows need, with their values written in."""
+    """Insert the rows in as few statements as possible, with their values written in."""
     before, marks, after = of_many_rows(sql)
     written: list[str] = []
     characters = 0
@@ -205,7 +205,7 @@ class MySQL:
             try:
                 return await work(MySQLTx(connection, self._clock, self.dialect))
             except (err.MySQLError, asyncio.CancelledError, OSError, RuntimeError):
-                # A torn query leaves its reply unread.
+                # A cancelled query leaves its reply unread, so the connection cannot be used again.
                 connection.close()
                 raise
 
@@ -271,7 +271,7 @@ def unreachable(where: Address, exc: Exception) -> StoreError:
 
 
 async def _roll_back(connection: Any) -> None:
-    """A lock wait that timed out undid its statement only: the rest is undone here."""
+    """Roll back. A lock wait time-out rolls back only its statement."""
     try:
         async with asyncio.timeout(5):
             await asyncio.shield(connection.rollback())

@@ -1,4 +1,4 @@
-"""What other processes did, as cheaply as it can be asked: how far each installation is now."""
+"""Finds changes of other processes cheaply, by the last number of each installation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from store.engine.transaction import Tx
 
 @dataclass
 class Watch:
-    """One asker's memory of the last look."""
+    """Remembers what one reader saw last."""
 
     # SQLite's count of the commits that this connection did not make.
     version: int | None = None
     watched: frozenset[int] = frozenset()
 
     async def look(self, tx: Tx, installation_ids: Sequence[int]) -> dict[int, int]:
-        """The heads of these installations; empty when nobody committed anything since."""
+        """The last numbers of these installations; empty if nothing was committed since."""
         if tx.dialect == "sqlite":
             (row,) = await tx.all("PRAGMA data_version")
             version, watched = int(row["data_version"]), frozenset(installation_ids)
@@ -27,6 +27,6 @@ class Watch:
 
 
 async def live_keys(tx: Tx, key_ids: Sequence[str]) -> set[str]:
-    """Those that were not revoked."""
+    """The keys that are not revoked."""
     q = "SELECT id FROM agent_keys WHERE id IN :ids AND revoked_at IS NULL"
     return {row["id"] for row in await tx.all(q, ids=tuple(key_ids))}

@@ -1,9 +1,9 @@
-"""The order of what happens in an installation.
+"""Sequence numbers that order the events of an installation.
 
-An auto-increment id is no cursor: a reader misses rows that commit late. So a row that needs
-a place in the order is kept back until its transaction ends, and numbered from the `heads` row
-of its installation, whose lock then lasts until the commit: numbers appear in their order.
-Until then no query finds such a row; its own transaction reads it with `pending`.
+An auto-increment id is not a safe cursor, because a reader misses rows that commit late. So a row
+that needs a number is inserted at the end of its transaction. Its number comes from the `heads`
+row of its installation, which stays locked until the commit, so numbers appear in order. Before
+that no query finds the row; its own transaction reads it with `pending`.
 """
 
 from collections import defaultdict
@@ -43,9 +43,11 @@ def withdraw(tx: Tx, table: str, installation_id: int, ids: Collection[str]) -> 
 
 
 async def number(tx: Tx) -> None:
-    """Called by the engines before a commit. Installations in sorted order: no deadlock.
+    """Number and insert the pending rows; the engines call this before a commit.
 
-    Where only the bell is to ring the head moves too: by it other processes see that it did.
+    It locks installations in sorted order, which prevents deadlocks.
+
+    A wake-up without rows also advances the head, so that other processes notice it.
     """
     rows = sorted(tx.numbered, key=lambda n: n.installation_id)
     groups = {i: list(group) for i, group in groupby(rows, key=lambda n: n.installation_id)}
@@ -67,7 +69,7 @@ async def _number(tx: Tx, installation_id: int, rows: Sequence[Numbered]) -> Non
     if not rows:
         return
     first = (await of(tx, [installation_id]))[installation_id] - n + 1
-    # Everybody else of the installation waits meanwhile: a statement for each table, not each row.
+    # Other transactions of the installation wait for this lock, so insert by table, not by row.
     alike: dict[tuple[str, tuple[str, ...]], list[Row]] = defaultdict(list)
     for seq, each in enumerate(rows, first):
         row = {**each.row, "seq": seq}
@@ -77,7 +79,7 @@ async def _number(tx: Tx, installation_id: int, rows: Sequence[Numbered]) -> Non
 
 
 async def of(tx: Tx, installation_ids: Sequence[int]) -> dict[int, int]:
-    """How far each installation is; one in which nothing happened yet is left out."""
+    """The last number of each installation; installations without any are left out."""
     q = "SELECT installation_id, seq FROM heads WHERE installation_id IN :ids"
     rows = await tx.all(q, ids=tuple(installation_ids))
     return {row["installation_id"]: row["seq"] for row in rows}

@@ -1,4 +1,4 @@
-"""One SQL text for two engines: what differs between them is here and nowhere else."""
+"""One SQL text for two engines; all differences between them are here."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ def insert(table: str, columns: Sequence[str]) -> str:
 
 @lru_cache(512)
 def delete_some(dialect: Dialect, table: str, where: str) -> str:
-    """Delete at most `:n` of the rows; so that nobody waits for long."""
+    """Delete at most `:n` rows, so that nobody waits long for the locks."""
     if dialect == "sqlite":
         some = f"SELECT rowid FROM {table} WHERE {where} LIMIT :n"
         return f"DELETE FROM {table} WHERE rowid IN ({some})"

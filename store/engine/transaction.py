@@ -51,7 +51,7 @@ Work: TypeAlias = Callable[[Tx], Coroutine[Any, Any, T]]
 
 
 class Store(Protocol):
-    """A database of ours, open."""
+    """An open database."""
 
     bell: Bell
 
@@ -62,11 +62,11 @@ class Store(Protocol):
         """Run `work`, which changes nothing. It may be run twice after a lost connection."""
 
     async def write(self, work: Work[T]) -> T:
-        """Run `work` in a transaction; all of it again when the engine asks for that.
+        """Run `work` in a transaction; run all of it again when the engine asks for a retry.
 
-        Also after a COMMIT whose answer was lost: `work` must find out by itself, by a key
-        that it stores, that it ran before. It acts through the transaction alone.
-        A cancelled caller does not cancel it.
+        It also runs again after a COMMIT whose answer was lost, so `work` must store a key by which
+        it sees that it ran before. It acts only through the transaction. Cancelling the caller
+        does not cancel it.
         """
 
     async def close(self) -> None: ...

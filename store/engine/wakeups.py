@@ -1,6 +1,6 @@
-"""Wakes what waits in this process for a change.
+"""Wakes the tasks of this process that wait for a change.
 
-`store.engine.remote_changes` tells of changes by other processes.
+`store.engine.remote_changes` finds the changes of other processes.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ INSTALLATION = "installation "
 
 
 def topic(installation_id: int) -> str:
-    """What rings when something happened in an installation."""
+    """The topic for events of an installation."""
     return f"{INSTALLATION}{installation_id}"
 
 
 def installations(topics: Iterable[str]) -> set[int]:
-    """Those of which something rings."""
+    """The installations that these topics belong to."""
     return {int(t.removeprefix(INSTALLATION)) for t in topics if t.startswith(INSTALLATION)}
 
 
@@ -26,7 +26,7 @@ class Bell:
         self._waiting: dict[str, set[asyncio.Future[None]]] = defaultdict(set)
 
     def ticket(self, topic: str) -> int:
-        """Take it before you look; `wait` returns at once if the bell rang since."""
+        """Take a ticket before you read; `wait` returns at once if the bell rang after it."""
         return self._count[topic]
 
     def ring(self, topics: Iterable[str]) -> None:
@@ -37,7 +37,7 @@ class Bell:
                     each.set_result(None)
 
     async def wait(self, topic: str, ticket: int, timeout_s: float | None) -> bool:
-        """Whether it rang before the time was over."""
+        """Whether it rang before the time-out."""
         if self._count[topic] != ticket:
             return True
         rung = asyncio.get_running_loop().create_future()

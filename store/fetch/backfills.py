@@ -1,4 +1,4 @@
-"""Backfill: what is fetched of a repository when it appears, part by part, and how far it is.
+"""The backfill of a repository, part by part, and its progress.
 
 A part is a row. What it has fetched and where it goes on are written in one transaction, so a
 kill at any moment loses at most the page under way. `repository_id` 0: its owner's, the boards.
@@ -14,7 +14,7 @@ from store.tables.fetch import BackfillRow
 
 KEY = ("installation_id", "repository_id", "part")
 COLUMNS = (*KEY, "state", "since", "reached", "not_before", "started_at")
-# queued → done, or refused when GitHub does not let the App have it.
+# queued → done, or refused when Mark the part as refused by GitHub.
 BACKOFF_S = (5, 15, 60, 300, 900)
 SECOND = 1_000_000
 OF_ONE = "AND b.installation_id = :i"
@@ -26,7 +26,7 @@ class RepositoryKey(TypedDict):
 
 
 class PartProgress(TypedDict):
-    """How far a part is; `name`: the repository's, or the owner's."""
+    """The progress of a part. `name` is the repository's or the owner's."""
 
     installation_id: int
     repository_id: int
@@ -43,7 +43,7 @@ class PartProgress(TypedDict):
 
 
 class Unfinished(TypedDict):
-    """A repository of which something is still to fetch."""
+    """A repository whose backfill is not complete."""
 
     id: int
     name: str
@@ -68,7 +68,7 @@ async def begin(
 
 
 async def begin_new(tx: Tx, installation_id: int, repository_id: int, part: str) -> None:
-    """Fetch it, unless it was or is being fetched."""
+    """Begin the backfill of a new repository, unless it has one."""
     await _begin(tx, installation_id, repository_id, part, 0)
     tx.rings.add("outbox")
 
@@ -109,7 +109,7 @@ async def _forget_part(tx: Tx, installation_id: int, repository_id: int, part: s
 
 
 async def forget(tx: Tx, installation_id: int, repository_id: int | None = None) -> None:
-    """As if never fetched: it will be, should it be there (again)."""
+    """Drop the backfill, so that it begins again when the repository is present."""
     where, more = "installation_id = :i", {}
     if repository_id is not None:
         where, more = f"{where} AND repository_id = :r", {"r": repository_id}
@@ -148,7 +148,7 @@ async def due(tx: Tx, installation_id: int) -> BackfillRow | None:
 
 
 async def lock(tx: Tx, part: BackfillRow) -> bool:
-    """Whether it is still as it was; then nobody else changes it before this transaction ends."""
+    """Lock the part. False if another transaction changed it."""
     row = await tx.one(
         "SELECT calls, started_at FROM backfills WHERE installation_id = :i "
         "AND repository_id = :r AND part = :p AND state = 'queued' FOR UPDATE",
@@ -169,7 +169,7 @@ async def advance(
     next_page: str | None,
     done: bool,
 ) -> None:
-    """A page of `seen` things is in; where to go on. Parts take turns: this one goes last."""
+    """Record a fetched page and where to continue. The part goes to the end of the queue."""
     now = await tx.now()
     await _change(
         tx,
@@ -188,12 +188,12 @@ async def advance(
 
 
 async def mark_done(tx: Tx, part: Row) -> None:
-    """There is nothing (more) to fetch."""
+    """Mark the part as complete."""
     await _change(tx, part, state="done", finished_at=await tx.now())
 
 
 async def mark_failed(tx: Tx, part: BackfillRow, error: str) -> None:
-    """Try again later, ever more rarely."""
+    """Retry later, with growing delays."""
     wait = BACKOFF_S[min(part["attempts"], len(BACKOFF_S) - 1)] * SECOND
     await _change(
         tx,

@@ -1,4 +1,4 @@
-"""Reads: what is to be looked up on GitHub later, each subject at most once at a time."""
+"""The queue of reads from GitHub. Each subject is queued at most once."""
 
 import json
 from typing import Any
@@ -72,7 +72,7 @@ async def _queued(tx: Tx, row: Row) -> dict[str, Any]:
 
 
 async def due(tx: Tx, installation_id: int, priority: int) -> PendingReadRow | None:
-    """The next of that priority."""
+    """The next read of that priority."""
     q = (
         "SELECT * FROM pending_reads WHERE installation_id = :i AND state = 'queued' "
         "AND priority = :p AND not_before <= :now ORDER BY not_before LIMIT 1"
@@ -82,7 +82,7 @@ async def due(tx: Tx, installation_id: int, priority: int) -> PendingReadRow | N
 
 
 async def waiting(tx: Tx, installation_id: int, priority: int) -> int:
-    """How many of that priority are still to be answered."""
+    """How many reads of that priority are queued."""
     row = await tx.one(
         "SELECT COUNT(*) AS n FROM pending_reads WHERE installation_id = :i "
         "AND state = 'queued' AND priority = :p",
@@ -93,7 +93,7 @@ async def waiting(tx: Tx, installation_id: int, priority: int) -> int:
 
 
 async def mark_answered(tx: Tx, read: PendingReadRow, error: str | None = None) -> None:
-    """Done, unless it was asked again meanwhile. `error`: GitHub will not say."""
+    """Mark as answered, unless it was queued again. `error` is set if GitHub refused."""
     await tx.run(
         "UPDATE pending_reads SET state = 'answered', answered_at = :now, error = :error "
         "WHERE installation_id = :i AND kind = :k AND subject = :s AND asked = :asked",
@@ -107,13 +107,13 @@ async def mark_answered(tx: Tx, read: PendingReadRow, error: str | None = None) 
 
 
 async def mark_failed(tx: Tx, read: PendingReadRow, error: str) -> None:
-    """Try again later, ever more rarely: GitHub may be away for a day."""
+    """Retry later, with growing delays, because GitHub may be away for a day."""
     wait = BACKOFF_S[min(read["attempts"], len(BACKOFF_S) - 1)]
     await _put_off(tx, read, await tx.now() + wait * 1_000_000, error, 1)
 
 
 async def put_off(tx: Tx, read: PendingReadRow, until: int) -> None:
-    """Not its own fault: GitHub said wait."""
+    """Delay the read without counting a failure, because GitHub said to wait."""
     await _put_off(tx, read, until, None, 0)
 
 

@@ -1,4 +1,4 @@
-"""What is sealed under a secret, in whichever table: how it is found, and sealed anew."""
+"""Finds and replaces the sealed rows of every table, for the rotation of the secret."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ class Sealed:
         return f"HEX(SUBSTR(sealed, 1, {self.prefix}))" if self.prefix else "key_id"
 
     def told(self, key_id: str) -> str:
-        """The id as that SQL has it."""
+        """The id in the form that this SQL compares."""
         return key_id.encode().hex().upper() if self.prefix else key_id
 
     def named(self, told: str) -> str:
@@ -33,11 +33,11 @@ async def counts(tx: Tx, which: Sealed) -> dict[str, int]:
     return {which.named(row["told"]): row["n"] for row in await tx.all(q)}
 
 
-async def some(tx: Tx, which: Sealed, key_id: str, skip: int, limit: int) -> list[Row]:
-    """Rows under this secret, which nobody else changes before this transaction ends.
+async def lock_batch(tx: Tx, which: Sealed, key_id: str, skip: int, limit: int) -> list[Row]:
+    """Lock a batch of rows under this secret and return it.
 
-    `skip`: so many of them cannot be opened and stay as they are. Their order is the index's;
-    to sort them would take all of them in hand.
+    `skip` is the number of rows that cannot be opened. The rows come in the order of the index,
+    because sorting would lock all of them.
     """
     return await tx.all(
         f"SELECT {', '.join(which.key)}, sealed FROM {which.table} WHERE {which.under} = :k "
@@ -61,7 +61,7 @@ async def replace(tx: Tx, which: Sealed, row: Row, sealed: bytes, key_id: str) -
 
 
 async def tokens(tx: Tx, key_id: str) -> int:
-    """How many tokens of agents are this secret's, and were not revoked."""
+    """How many live agent tokens belong to this secret."""
     q = "SELECT COUNT(*) AS n FROM agent_keys WHERE id LIKE :begins AND revoked_at IS NULL"
     row = await tx.one(q, begins=f"{key_id}%")
     return row["n"] if row else 0

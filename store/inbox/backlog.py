@@ -1,4 +1,4 @@
-"""How many rows are in which state: for people who watch."""
+"""How many rows are in each state, for operators."""
 
 from store.engine.transaction import Tx
 from store.inbox import deliveries, missed_deliveries

@@ -1,4 +1,4 @@
-"""Slash commands that were found: each is run once, however often its text comes in."""
+"""Slash commands. Each runs once, however often its text arrives."""
 
 import json
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def key(row: CommandRow) -> Row:
 
 
 async def add(tx: Tx, rows: Sequence[Row]) -> None:
-    """Keep those that are new, to be run."""
+    """Store the new commands to run."""
     now = await tx.now()
     for row in rows:
         await tx.run(
@@ -58,15 +58,15 @@ async def due(tx: Tx, limit: int) -> list[CommandRow]:
     return await tx.all(q, now=await tx.now(), n=limit)
 
 
-async def take(tx: Tx, which: CommandRow) -> CommandRow | None:
-    """Lock one that waits, in this transaction."""
+async def lock(tx: Tx, which: CommandRow) -> CommandRow | None:
+    """Lock a waiting command and return it."""
     q = f"SELECT * FROM commands WHERE {IS_KEY} AND state = 'waiting' FOR UPDATE"
     row = await tx.one(q, **key(which))
     return row | {"words": json.loads(row["words"])} if row else None
 
 
 async def answer(tx: Tx, which: CommandRow, state: str, text: str | None) -> None:
-    """`state`: done, refused, ignored or expired. `text`: what the asker was told."""
+    """Record the answer. `state`: done, refused, ignored or expired. `text`: the reply."""
     await tx.run(
         f"UPDATE commands SET state = :state, answer = :text, answered_at = :now WHERE {IS_KEY}",
         state=state,
@@ -85,7 +85,7 @@ async def put_off(tx: Tx, which: CommandRow, until: int) -> None:
 
 
 async def wake(tx: Tx, installation_id: int, repository_id: int) -> None:
-    """A permission came in: those that waited for one try again."""
+    """Retry the commands that waited for this person's permission."""
     await tx.run(
         "UPDATE commands SET not_before = :now WHERE installation_id = :i "
         "AND repository_id = :r AND state = 'waiting'",

@@ -1,4 +1,4 @@
-"""The inbox: each webhook of GitHub's, by its GUID, until long after it was processed."""
+"""The inbox: GitHub's webhook deliveries by GUID, kept long after they are processed."""
 
 import zlib
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ class Delivery:
 
 
 async def receive(tx: Tx, arrived: Sequence[Delivery]) -> None:
-    """Keep them, unless they are here. One that was given up is tried again."""
+    """Store new deliveries. A dead delivery that comes again is retried."""
     now = await tx.now()
     await tx.many(
         sql.insert_new(tx.dialect, "deliveries", COLUMNS, KEY),
@@ -83,7 +83,7 @@ async def receive(tx: Tx, arrived: Sequence[Delivery]) -> None:
 
 
 async def revive(tx: Tx, installation_id: int, guids: Sequence[str]) -> int:
-    """Try dead deliveries again: how many were dead."""
+    """Retry dead deliveries. Return how many there were."""
     tx.rings.add("inbox")
     return await tx.run(
         "UPDATE deliveries SET state = 'received', attempts = 0, not_before = :now, error = NULL "
@@ -95,7 +95,7 @@ async def revive(tx: Tx, installation_id: int, guids: Sequence[str]) -> int:
 
 
 async def due(tx: Tx, limit: int) -> list[DeliveryKey]:
-    """Keys of those to process now: new ones first, oldest first, then those that failed."""
+    """Keys of the deliveries to process: new ones first, oldest first, then failed ones."""
     q = (
         "SELECT installation_id, guid FROM deliveries WHERE state = :state "
         "AND not_before <= :now ORDER BY not_before LIMIT :n"
@@ -105,8 +105,8 @@ async def due(tx: Tx, limit: int) -> list[DeliveryKey]:
     return new + await tx.all(q, state="failed", now=now, n=limit - len(new))
 
 
-async def take(tx: Tx, which: Delivery) -> bool:
-    """Lock one for processing in this transaction: False if somebody processed it."""
+async def lock(tx: Tx, which: Delivery) -> bool:
+    """Lock a delivery for processing. False if it was processed already."""
     row = await tx.one(
         "SELECT guid FROM deliveries WHERE installation_id = :installation_id AND guid = :guid "
         "AND state IN ('received', 'failed') FOR UPDATE",
@@ -135,7 +135,7 @@ async def mark_processed(tx: Tx, which: Delivery, outcome: str) -> None:
 
 
 async def mark_failed(tx: Tx, installation_id: int, guid: str, error: str) -> str:
-    """Note a failed attempt: the state it leads to, failed or dead."""
+    """Record a failed attempt. Return the new state: failed or dead."""
     row = await tx.one(
         "SELECT attempts FROM deliveries WHERE installation_id = :i AND guid = :g "
         "AND state IN ('received', 'failed') FOR UPDATE",
@@ -160,8 +160,8 @@ async def mark_failed(tx: Tx, installation_id: int, guid: str, error: str) -> st
     return "dead" if dead else "failed"
 
 
-async def listed(tx: Tx, state: str | None, limit: int) -> list[DeliveryInfo]:
-    """The newest, without their payloads."""
+async def newest(tx: Tx, state: str | None, limit: int) -> list[DeliveryInfo]:
+    """The newest deliveries, without their payloads."""
     q = (
         "SELECT installation_id, guid, event, action, repository_id, state, outcome, attempts, "
         "error, received_at, processed_at FROM deliveries "
@@ -186,7 +186,7 @@ async def oldest(tx: Tx) -> int | None:
 
 
 async def installations_of(tx: Tx, guid: str) -> list[int]:
-    """Where a GUID is known; one that GitHub sent is in one place."""
+    """The installations that have this GUID."""
     rows = await tx.all("SELECT installation_id FROM deliveries WHERE guid = :g", g=guid)
     return [row["installation_id"] for row in rows]
 
@@ -203,10 +203,10 @@ def _delivery(row: DeliveryRow) -> Delivery:
 
 
 def _stored(payload: bytes) -> bytes:
-    """As it came, for nobody should wait for zlib; but a packet has its bounds."""
+    """The payload as stored: uncompressed, unless it is too large for a packet."""
     return payload if len(payload) < LARGE else zlib.compress(payload, 1)
 
 
 def _unpacked(payload: bytes) -> bytes:
-    """Compressed once it was processed. No JSON begins like zlib's data."""
+    """The payload, decompressed if needed. No JSON begins like zlib's data."""
     return zlib.decompress(payload) if payload[:1] == ZLIB else payload

@@ -1,4 +1,4 @@
-"""Deliveries that GitHub has in its log and the inbox lacks: what the mirror is known to miss."""
+"""Deliveries that are in GitHub's log but not in the inbox."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -37,7 +37,7 @@ class DeliveryInfo(TypedDict):
 
 
 async def record(tx: Tx, logged: Sequence[Row], not_before: int) -> int:
-    """Keep those that the inbox lacks: how many of them are news.
+    """Store the deliveries that the inbox lacks. Return how many are new.
 
     `logged`: rows of GitHub's log, with the columns of `lost_deliveries`; several may be attempts
     of one delivery.
@@ -69,7 +69,7 @@ async def _known(tx: Tx, installation_id: int, guids: tuple[str, ...]) -> set[st
 
 
 async def due(tx: Tx) -> LostDeliveryRow | None:
-    """The next to ask for, oldest first; of any installation: only the App may ask."""
+    """The next deliveries to request, oldest first, of all installations."""
     q = (
         "SELECT * FROM lost_deliveries WHERE not_before <= :now "
         "ORDER BY not_before, delivered_at LIMIT 1"
@@ -85,7 +85,7 @@ async def next_at(tx: Tx) -> int | None:
 async def record_request(
     tx: Tx, row: LostDeliveryRow, not_before: int, error: str | None = None
 ) -> None:
-    """GitHub was asked for it once more; if it does not come, its turn is then."""
+    """Record a request for redelivery, and when to try again."""
     await tx.run(
         "UPDATE lost_deliveries SET attempts = attempts + 1, not_before = :at, error = :error "
         "WHERE installation_id = :i AND guid = :g",
@@ -97,7 +97,7 @@ async def record_request(
 
 
 async def remove(tx: Tx, installation_id: int, guids: Sequence[str]) -> None:
-    """They are in the inbox now, or will never be."""
+    """Remove deliveries that arrived or never will."""
     await tx.run(
         "DELETE FROM lost_deliveries WHERE installation_id = :i AND guid IN :guids",
         i=installation_id,
@@ -105,8 +105,8 @@ async def remove(tx: Tx, installation_id: int, guids: Sequence[str]) -> None:
     )
 
 
-async def listed(tx: Tx, limit: int) -> list[DeliveryInfo]:
-    """The newest, worded like rows of the inbox."""
+async def newest(tx: Tx, limit: int) -> list[DeliveryInfo]:
+    """The newest missed deliveries, with the columns of `deliveries.newest`."""
     return await tx.all(
         "SELECT installation_id, guid, event, action, repository_id, 'lost' AS state, "
         "NULL AS outcome, attempts, error, delivered_at AS received_at, NULL AS processed_at "

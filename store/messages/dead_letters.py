@@ -1,4 +1,4 @@
-"""Dead letters: what was not read in time, or handed out in vain."""
+"""Dead letters: messages not read in time, or delivered too often without being read."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -14,7 +14,7 @@ WINDOW = 1000
 
 
 class Expired(TypedDict):
-    """An unread receipt whose time is over."""
+    """An unread receipt that has expired."""
 
     installation_id: int
     agent_id: str
@@ -23,7 +23,7 @@ class Expired(TypedDict):
 
 
 async def expired_receipts(tx: Tx, limit: int) -> list[Expired]:
-    """Unread receipts whose time is over, of any installation; locked for `bury`."""
+    """Lock the expired unread receipts of all installations for `mark_dead`, and return them."""
     return await tx.all(
         "SELECT installation_id, agent_id, message_id, attempts FROM receipts "
         "WHERE state IN ('pending', 'delivered') AND expires_at <= :now LIMIT :n "
@@ -33,8 +33,8 @@ async def expired_receipts(tx: Tx, limit: int) -> list[Expired]:
     )
 
 
-async def bury(tx: Tx, installation_id: int, message_id: str, agents: Sequence[str]) -> None:
-    """They are dead letters: handed out in vain as often as may be, or too old."""
+async def mark_dead(tx: Tx, installation_id: int, message_id: str, agents: Sequence[str]) -> None:
+    """Make these receipts dead letters: undelivered after all attempts, or expired."""
     await tx.run(
         "UPDATE receipts SET state = 'dead', ended_at = :now, dead_why = "
         "CASE WHEN attempts >= :most THEN 'undelivered' ELSE 'expired' END "
@@ -49,7 +49,7 @@ async def bury(tx: Tx, installation_id: int, message_id: str, agents: Sequence[s
 
 
 async def of(tx: Tx, installation_id: int, message_id: str) -> list[str]:
-    """Whose receipts of it are dead, locked; those who left are not among them."""
+    """Lock the message's dead receipts and return their readers, without agents that have left."""
     rows = await tx.all(
         "SELECT r.agent_id FROM receipts r WHERE r.installation_id = :i AND r.message_id = :m "
         "AND r.state = 'dead' AND EXISTS (SELECT 1 FROM agents a WHERE a.installation_id = "
@@ -64,7 +64,7 @@ async def of(tx: Tx, installation_id: int, message_id: str) -> list[str]:
 async def revive(
     tx: Tx, installation_id: int, message_id: str, agents: Sequence[str], expires_at: int
 ) -> None:
-    """Their dead receipts are pending again, and the message lives as long at least."""
+    """Make dead receipts pending again, and extend the message's life to match."""
     for n in range(0, len(agents), NAMES):
         await tx.run(
             "UPDATE receipts SET state = 'pending', attempts = 0, visible_at = 0, told_at = NULL, "
@@ -84,8 +84,8 @@ async def revive(
     )
 
 
-async def listed(tx: Tx, installation_id: int, before: str, limit: int) -> list[MessageRow]:
-    """What anybody did not read in time."""
+async def page(tx: Tx, installation_id: int, before: str, limit: int) -> list[MessageRow]:
+    """A page of the dead letters of everybody."""
     rows = await tx.all(
         "SELECT message_id FROM receipts WHERE installation_id = :i AND state = 'dead' "
         # MariaDB gathers all before it sorts what is DISTINCT.
@@ -97,12 +97,14 @@ async def listed(tx: Tx, installation_id: int, before: str, limit: int) -> list[
     return await many(tx, installation_id, [row["message_id"] for row in rows])
 
 
-async def sent(
+async def sent_by(
     tx: Tx, installation_id: int, who: str, before: str, limit: int
 ) -> tuple[list[MessageRow], str | None]:
-    """What one sent in vain, and before which id to go on: a page may be short, and not the last.
+    """A page of the sender's dead letters, and the id to continue before.
 
-    One's messages are looked at, and not all that died: those may be anybody's.
+    A short page is not always the last.
+
+    It reads the sender's messages, because the dead letters of all may be many.
     """
     looked = await tx.all(
         "SELECT m.id, EXISTS (SELECT 1 FROM receipts r WHERE r.installation_id = "
@@ -119,10 +121,10 @@ async def sent(
     return await many(tx, installation_id, dead), end
 
 
-async def to(
+async def addressed_to(
     tx: Tx, installation_id: int, agent_id: str, before: str, limit: int
 ) -> list[MessageRow]:
-    """Dead letters to one."""
+    """A page of the dead letters that were sent to an agent."""
     rows = await tx.all(
         f"SELECT message_id FROM receipts WHERE {MINE} AND state = 'dead' "
         "AND message_id < :before ORDER BY message_id DESC LIMIT :n",

@@ -1,10 +1,10 @@
-"""What an agent should be told unasked: whether there is any, in one query."""
+"""Finds in one query which notices an agent should get with its next answer."""
 
 from store.engine.transaction import Tx
 from store.messages.mailbox import HIGH, VISIBLE
 from store.tables.tasks import LeaseRow
 
-# Less than this is left of a lease: a fifth of it, at least a minute, at most half.
+# A lease is ending when less than this is left: a fifth of it, at least a minute, at most half.
 ENDING = (
     "CASE WHEN lease_s >= 300 THEN lease_s * 200000 WHEN lease_s >= 120 THEN 60000000 "
     "ELSE lease_s * 500000 END"
@@ -14,7 +14,7 @@ ENDED = "('expired', 'revoked', 'released', 'completed')"
 LOST = f"{MINE} AND state IN {ENDED} AND told_at IS NULL AND ended_at >= :since"
 ENDS = f"{MINE} AND state = 'held' AND expires_at > :now AND expires_at < :now + {ENDING}"
 HELD_BACK = f"{MINE} AND held = 1"
-# An answer came, and its `asked_at` stays until the holder was told.
+# The question was answered; `asked_at` stays until the holder is notified.
 ANSWERED = f"{MINE} AND question IS NULL AND asked_at IS NOT NULL"
 SIGNS = {
     "paused": "agents WHERE installation_id = :i AND id = :a AND paused_at IS NOT NULL",
@@ -31,8 +31,8 @@ WHICH = "SELECT " + ", ".join(
 )
 
 
-async def which(tx: Tx, installation_id: int, agent_id: str, now: int, since: int) -> list[str]:
-    """The kinds of which there is something to tell. `since`: what is older is left."""
+async def due_kinds(tx: Tx, installation_id: int, agent_id: str, now: int, since: int) -> list[str]:
+    """The kinds of notice that are due. Nothing older than `since` counts."""
     row = await tx.one(WHICH, i=installation_id, a=agent_id, now=now, since=since)
     return [kind for kind in SIGNS if row and row[kind]]
 
@@ -40,7 +40,7 @@ async def which(tx: Tx, installation_id: int, agent_id: str, now: int, since: in
 async def lost(
     tx: Tx, installation_id: int, agent_id: str, since: int, limit: int
 ) -> list[LeaseRow]:
-    """Leases that ended without their holder's doing, and it does not know."""
+    """Leases that the holder lost and has not been notified about."""
     return await tx.all(
         f"SELECT * FROM leases WHERE {LOST} ORDER BY ended_at LIMIT :n",
         i=installation_id,
@@ -63,13 +63,13 @@ async def ending(
 
 
 async def tasks_on_hold(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[str]:
-    """Tasks that it holds, and a person put on hold: their ids."""
+    """Ids of the agent's tasks that a person put on hold."""
     q = f"SELECT id FROM tasks WHERE {HELD_BACK} ORDER BY id LIMIT :n"
     return [row["id"] for row in await tx.all(q, i=installation_id, a=agent_id, n=limit)]
 
 
 async def answered_tasks(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[str]:
-    """Tasks about which it asked, and was answered: their ids."""
+    """Ids of the agent's tasks whose question was answered."""
     q = f"SELECT id FROM tasks WHERE {ANSWERED} ORDER BY id LIMIT :n"
     return [row["id"] for row in await tx.all(q, i=installation_id, a=agent_id, n=limit)]
 

@@ -1,4 +1,4 @@
-"""What one agent has to read: handed out, marked, dropped."""
+"""The messages of one agent: deliver, mark as read, delete."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from store.messages.messages import many
 from store.messages.receipts import NAMES, UNREAD
 from store.tables.messages import MessageRow, ReceiptRow
 
-# A message that was handed out and not marked read is handed out again after this.
+# A delivered message that is not marked as read is delivered again after this.
 VISIBILITY = 60_000_000
 MOST_ATTEMPTS = 5
-# So often those are passed over that are in other calls' hands.
+# How often to skip messages that other calls have locked.
 ROUNDS = 5
 HIGH = 2
 MINE = "installation_id = :i AND agent_id = :a"
@@ -24,7 +24,7 @@ class Letter(MessageRow):
 
 
 async def due(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Letter]:
-    """What may be handed out, by priority, then age, with `attempts`; locked for `hand_out`."""
+    """Lock the messages to deliver for `hand_out`; return them by priority, then age."""
     attempts: dict[str, int] = {}
     seen: list[str] = []
     for _ in range(ROUNDS):
@@ -47,7 +47,7 @@ async def _with(tx: Tx, installation_id: int, attempts: dict[str, int]) -> list[
 async def _first(
     tx: Tx, installation_id: int, agent_id: str, seen: list[str], limit: int
 ) -> list[str]:
-    """Not locked: what a lock finds by sorting it locks all."""
+    """Find the first without locking; a locking query that sorts would lock all of them."""
     passed = "AND message_id NOT IN :seen " if seen else ""
     rows = await tx.all(
         f"SELECT message_id FROM receipts WHERE {VISIBLE} {passed}"
@@ -62,7 +62,7 @@ async def _first(
 
 
 async def _lock(tx: Tx, installation_id: int, agent_id: str, ids: list[str]) -> dict[str, int]:
-    """Those that no other call of the agent is just being given, with their attempts."""
+    """Lock the receipts that no other call of the agent holds; return their attempts."""
     rows = await tx.all(
         f"SELECT message_id, attempts FROM receipts WHERE {VISIBLE} AND message_id IN :ids "
         "FOR UPDATE SKIP LOCKED",
@@ -75,7 +75,7 @@ async def _lock(tx: Tx, installation_id: int, agent_id: str, ids: list[str]) -> 
 
 
 async def hand_out(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]) -> None:
-    """Hide them for a while: they are in their reader's hands."""
+    """Mark them as delivered and hide them for a while."""
     if not ids:
         return
     # MySQL assigns from left to right: the end of life goes by the attempts before this one.
@@ -93,20 +93,20 @@ async def hand_out(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[st
 
 
 async def waiting(tx: Tx, installation_id: int, agent_id: str) -> bool:
-    """Whether `due` would give something."""
+    """Whether `due` would return a message."""
     q = f"SELECT message_id FROM receipts WHERE {VISIBLE} LIMIT 1"
     return await tx.one(q, i=installation_id, a=agent_id, now=await tx.now()) is not None
 
 
 async def unread(tx: Tx, installation_id: int, agent_id: str) -> int:
-    """How many, those in its hands included."""
+    """How many are unread, including delivered ones."""
     q = f"SELECT COUNT(*) AS n FROM receipts WHERE {MINE} AND {UNREAD}"
     row = await tx.one(q, i=installation_id, a=agent_id, now=await tx.now())
     return int(row["n"]) if row else 0
 
 
 async def first_unread(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Letter]:
-    """Unread ones as `due` orders them, those in its hands too; nothing is taken."""
+    """The unread messages in the order of `due`, without delivering them."""
     found = await tx.all(
         f"SELECT message_id, attempts FROM receipts WHERE {MINE} AND {UNREAD} "
         "ORDER BY priority DESC, seq, message_id LIMIT :n",
@@ -118,14 +118,16 @@ async def first_unread(tx: Tx, installation_id: int, agent_id: str, limit: int) 
     return await _with(tx, installation_id, {row["message_id"]: row["attempts"] for row in found})
 
 
-async def mine(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]) -> list[ReceiptRow]:
-    """The agent's receipts of these messages, locked."""
+async def lock_receipts(
+    tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]
+) -> list[ReceiptRow]:
+    """Lock the agent's receipts of these messages and return them."""
     q = f"SELECT * FROM receipts WHERE {MINE} AND message_id IN :ids ORDER BY message_id FOR UPDATE"
     return await tx.all(q, i=installation_id, a=agent_id, ids=list(ids))
 
 
 async def mark_read(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]) -> None:
-    """Also what is dead: who marks it did read it."""
+    """Mark as read; dead letters too, because the agent did read them."""
     now = await tx.now()
     await tx.run(
         "UPDATE receipts SET state = 'read', read_at = :now, ended_at = :now "
@@ -138,7 +140,7 @@ async def mark_read(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[s
 
 
 async def drop(tx: Tx, installation_id: int, agent_id: str, message_id: str) -> bool:
-    """The agent's own receipt goes, whatever it was; whether there is one."""
+    """Delete the agent's own receipt in any state. False if there is none."""
     return bool(
         await tx.run(
             "UPDATE receipts SET state = 'deleted', ended_at = COALESCE(ended_at, :now) "
@@ -152,7 +154,7 @@ async def drop(tx: Tx, installation_id: int, agent_id: str, message_id: str) -> 
 
 
 async def full(tx: Tx, installation_id: int, agents: Sequence[str], most: int) -> list[str]:
-    """Those that have so many unread ones already."""
+    """The agents that already have this many unread messages."""
     found = []
     for n in range(0, len(agents), NAMES):
         rows = await tx.all(
@@ -168,7 +170,7 @@ async def full(tx: Tx, installation_id: int, agents: Sequence[str], most: int) -
 
 
 async def urgent(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[MessageRow]:
-    """Unread messages of high priority that their reader was neither handed nor told of."""
+    """Unread messages of high priority, not delivered and not notified yet."""
     found = await tx.all(
         f"SELECT message_id FROM receipts WHERE {VISIBLE} AND priority = {HIGH} "
         "AND told_at IS NULL ORDER BY seq LIMIT :n",
@@ -181,7 +183,7 @@ async def urgent(tx: Tx, installation_id: int, agent_id: str, limit: int) -> lis
 
 
 async def mark_notified(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]) -> None:
-    """The agent was told that these messages wait for it."""
+    """Mark that the agent was notified about these messages."""
     await tx.run(
         f"UPDATE receipts SET told_at = :now WHERE {MINE} AND message_id IN :ids "
         "AND told_at IS NULL",

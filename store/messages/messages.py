@@ -1,4 +1,4 @@
-"""Messages between agents. What became of one for each reader is in its receipts."""
+"""Messages between agents. Receipts hold the state of a message for each reader."""
 
 import json
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Listener(TypedDict):
 
 
 class CardMessage(TypedDict):
-    """What the card shows of a message."""
+    """The columns of a message that the card shows."""
 
     id: str
     sender: str
@@ -47,7 +47,7 @@ class CardMessage(TypedDict):
 
 
 async def sender(tx: Tx, installation_id: int, agent_id: str) -> SendingAgent | None:
-    """The agent that is about to send; its sendings take turns on its row."""
+    """Lock the row of the agent that sends, so that it sends one message at a time."""
     q = "SELECT id, left_at FROM agents WHERE installation_id = :i AND id = :a FOR UPDATE"
     return await tx.one(q, i=installation_id, a=agent_id)
 
@@ -73,7 +73,7 @@ async def sent_nth(tx: Tx, installation_id: int, who: str, nth: int) -> int:
 
 
 async def send(tx: Tx, installation_id: int, row: Row, recipients: Sequence[str]) -> None:
-    """Keep the message, and a receipt for each recipient: in the order of their times."""
+    """Store the message and a receipt for each recipient."""
     row = {"installation_id": installation_id, "seq": row["sent_at"], **row}
     await tx.run(sql.insert("messages", COLUMNS), **row)
     receipt = {
@@ -96,14 +96,14 @@ async def get(
 
 
 async def many(tx: Tx, installation_id: int, ids: Sequence[str]) -> list[MessageRow]:
-    """In the order of `ids`."""
+    """These messages, in the order of `ids`."""
     q = "SELECT * FROM messages WHERE installation_id = :i AND id IN :ids"
     found = {row["id"]: row for row in await tx.all(q, i=installation_id, ids=list(ids))}
     return [found[each] for each in ids if each in found]
 
 
-async def take_back(tx: Tx, installation_id: int, message_id: str) -> None:
-    """Whoever has not read it will not; its text is gone for all."""
+async def delete(tx: Tx, installation_id: int, message_id: str) -> None:
+    """Delete the text for everybody, and the receipts of those who have not read it."""
     now = await tx.now()
     await tx.run(
         "UPDATE messages SET deleted_at = :now, body = '' WHERE installation_id = :i AND id = :m",
@@ -120,8 +120,10 @@ async def take_back(tx: Tx, installation_id: int, message_id: str) -> None:
     )
 
 
-async def sent(tx: Tx, installation_id: int, who: str, before: str, limit: int) -> list[MessageRow]:
-    """What one sent."""
+async def sent_by(
+    tx: Tx, installation_id: int, who: str, before: str, limit: int
+) -> list[MessageRow]:
+    """The messages that one sent, newest first."""
     return await tx.all(
         "SELECT * FROM messages WHERE installation_id = :i AND sender = :who AND id < :before "
         "ORDER BY sent_at DESC, id DESC LIMIT :n",
@@ -132,8 +134,8 @@ async def sent(tx: Tx, installation_id: int, who: str, before: str, limit: int) 
     )
 
 
-async def took_part(tx: Tx, installation_id: int, thread_id: str, who: str) -> bool:
-    """Whether one wrote or got any message of the thread."""
+async def is_participant(tx: Tx, installation_id: int, thread_id: str, who: str) -> bool:
+    """Whether `who` sent or received a message of the thread."""
     q = (
         "SELECT 1 AS yes FROM messages m WHERE m.installation_id = :i AND m.thread_id = :t "
         "AND (m.sender = :who OR EXISTS (SELECT 1 FROM receipts r WHERE "
@@ -156,8 +158,8 @@ async def thread(
     )
 
 
-async def about(tx: Tx, installation_id: int, task_id: str, limit: int) -> list[MessageRow]:
-    """The newest messages about a task that were not taken back, oldest first."""
+async def of_task(tx: Tx, installation_id: int, task_id: str, limit: int) -> list[MessageRow]:
+    """The newest messages about a task that were not deleted, oldest first."""
     q = (
         "SELECT * FROM messages WHERE installation_id = :i AND task_id = :t "
         "AND deleted_at IS NULL ORDER BY seq DESC LIMIT :n"
@@ -166,7 +168,7 @@ async def about(tx: Tx, installation_id: int, task_id: str, limit: int) -> list[
 
 
 async def on_card(tx: Tx, installation_id: int, task_id: str, limit: int = 3) -> list[CardMessage]:
-    """What its card shows: the newest that were meant for it and are neither deleted nor expired.
+    """The newest messages for the task's card that are neither deleted nor expired.
 
     Oldest first: `id`, `sender`, `recipient`, `body`, `sent_at`.
     """

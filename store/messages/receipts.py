@@ -25,7 +25,7 @@ NAMES = 1000
 
 
 class Reader(TypedDict):
-    """What became of a message for one reader; `place` counts the readers of that message."""
+    """The state of a message for one reader. `place` counts the readers of that message."""
 
     message_id: str
     agent_id: str
@@ -36,7 +36,7 @@ class Reader(TypedDict):
 
 
 async def of(tx: Tx, installation_id: int, ids: Sequence[str], most: int) -> list[Reader]:
-    """Of each message at most so many: the dead ones first, those that were read last."""
+    """At most `most` receipts of each message: dead ones first, read ones last."""
     return await tx.all(
         "SELECT * FROM (SELECT message_id, agent_id, state, dead_why, read_at, "
         "ROW_NUMBER() OVER (PARTITION BY message_id ORDER BY CASE state WHEN 'dead' THEN 0 "

@@ -1,4 +1,4 @@
-"""Branches: their heads, as pushes tell and reads settle."""
+"""The heads of branches, from pushes and from reads."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ async def put(
     sha: str | None,
     pushed_at: int = 0,
 ) -> None:
-    """Set a branch's head; None: it is gone."""
+    """Set a branch's head; None if the branch is deleted."""
     if sha is None:
         q = "DELETE FROM refs WHERE installation_id = :i AND repository_id = :r AND name = :n"
         await tx.run(q, i=installation_id, r=repository_id, n=name)
@@ -38,10 +38,10 @@ async def put(
     )
 
 
-async def settle(
+async def put_answer(
     tx: Tx, installation_id: int, repository_id: int, name: str, sha: str | None
 ) -> None:
-    """What GitHub answered: when it was pushed stays as it was told."""
+    """Set the head that GitHub answered. The time of the push stays."""
     known = await get(tx, installation_id, repository_id, name)
     pushed_at = known["pushed_at"] if known else 0
     await put(tx, installation_id, repository_id, name, sha, pushed_at)
@@ -50,10 +50,10 @@ async def settle(
 async def replace(
     tx: Tx, installation_id: int, repository_id: int, heads: Mapping[str, str]
 ) -> None:
-    """These are all branches."""
+    """Replace all branches of the repository."""
     q = "SELECT name FROM refs WHERE installation_id = :i AND repository_id = :r"
     for row in await tx.all(q, i=installation_id, r=repository_id):
         if row["name"] not in heads:
             await put(tx, installation_id, repository_id, row["name"], None)
     for name, sha in heads.items():
-        await settle(tx, installation_id, repository_id, name, sha)
+        await put_answer(tx, installation_id, repository_id, name, sha)

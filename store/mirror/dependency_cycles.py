@@ -1,7 +1,7 @@
-"""Issues that wait for each other in a circle: none of them may wait by that.
+"""Dependency cycles of issues. Issues in a cycle do not block each other.
 
-An issue waits for its blockers and, as a parent, for its sub-issues. Only open ones keep others
-waiting, so a circle is one of open issues.
+An issue waits for its blockers and, as a parent, for its sub-issues. Only open issues
+block, so a cycle consists of open issues.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -12,12 +12,12 @@ from store.engine.transaction import Row, Tx
 
 # Beyond it a graph is no plan that somebody made; what lies further is looked at from there.
 MOST = 2_000
-# Who waits, and for what: the ends of a relation, by its kind.
+# Which end of a relation waits, and which it waits for, by kind.
 ENDS = {"blocked_by": ("source", "target"), "parent": ("target", "source")}
 
 
 def _edges(kind: str, *named: str) -> str:
-    """Of the kind's relations those whose ends are among what is named: waits, awaited."""
+    """SQL for the relations of a kind with these ends."""
     waits, awaited = ENDS[kind]
     end = {"waits": waits, "awaited": awaited}
     among = "".join(f" AND b.{end[each]}_id IN :{each}" for each in named)
@@ -50,7 +50,7 @@ class Edge:
 
 
 async def edges(tx: Tx, installation_id: int, kind: str, **ends: Collection[int]) -> list[Edge]:
-    """Of a kind; `waits`, `awaited` or both: those whose ends are among these."""
+    """The relations of a kind whose ends are among `waits`, `awaited` or both."""
     if not all(ends.values()):
         return []
     named = {name: tuple(sorted(ids)) for name, ids in ends.items()}
@@ -64,16 +64,18 @@ def _read(rows: Sequence[Row]) -> list[Edge]:
     ]
 
 
-async def take_turn(tx: Tx, installation_id: int) -> None:
-    """Until the transaction ends: of two beside each other neither sees the circle they make.
+async def lock(tx: Tx, installation_id: int) -> None:
+    """Lock the installation's dependencies until the transaction ends.
 
-    Taken after repositories and before all else, so that its holder waits for nobody who waits.
+    Without it two transactions could close one cycle and neither would see it.
+
+    It is locked after repositories and before all other rows, which prevents deadlocks.
     """
-    await key_values.settle(tx, f"circles {installation_id}", "")
+    await key_values.put_if_absent(tx, f"circles {installation_id}", "")
 
 
-async def turned(tx: Tx, installation_id: int, issues: Sequence[Row]) -> bool:
-    """Whether one of these, as GitHub has them now, opens or ends here, and a circle may by it."""
+async def may_change_cycles(tx: Tx, installation_id: int, issues: Sequence[Row]) -> bool:
+    """Whether one of these issues is opened or closed, so that a cycle may form or end."""
     if not issues:
         return False
     rows = await tx.all(
@@ -84,14 +86,14 @@ async def turned(tx: Tx, installation_id: int, issues: Sequence[Row]) -> bool:
     )
     now = {row["id"] for row in issues if row["state"] == "open" and not row["deleted"]}
     other = now ^ {row["id"] for row in rows}
-    return bool(other) and await waits(tx, installation_id, other)
+    return bool(other) and await has_dependencies(tx, installation_id, other)
 
 
-async def settle(tx: Tx, installation_id: int, starts: Collection[int]) -> set[int]:
-    """Mark what stands in a circle, after a change at these issues: those newly in one."""
+async def update_cycles(tx: Tx, installation_id: int, starts: Collection[int]) -> set[int]:
+    """Mark the issues in cycles after a change of these issues. Return those newly in one."""
     if not starts:
         return set()
-    await take_turn(tx, installation_id)
+    await lock(tx, installation_id)
     reached = await _reachable(tx, installation_id, starts)
     living = {edge.awaited for edge in reached if edge.open}
     circles = _circles([edge for edge in reached if edge.open and edge.waits in living])
@@ -105,8 +107,8 @@ async def settle(tx: Tx, installation_id: int, starts: Collection[int]) -> set[i
     return newly
 
 
-async def waits(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> bool:
-    """Whether one of the issues has any part in what waits for what."""
+async def has_dependencies(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> bool:
+    """Whether one of the issues blocks another or is blocked."""
     q = (
         "SELECT 1 AS found FROM relations WHERE installation_id = :i "
         "AND kind IN ('blocked_by', 'parent') AND {end}_id IN :ids"
@@ -116,7 +118,7 @@ async def waits(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> boo
 
 
 async def _reachable(tx: Tx, installation_id: int, starts: Collection[int]) -> list[Edge]:
-    """All that these wait for, directly or not: a circle through one of them lies in it."""
+    """All that these issues wait for, directly or not. It contains every cycle through them."""
     reached: list[Edge] = []
     seen, ahead = set(starts), set(starts)
     while ahead and len(seen) < MOST:
@@ -128,7 +130,7 @@ async def _reachable(tx: Tx, installation_id: int, starts: Collection[int]) -> l
 
 
 def _circles(edges: Iterable[Edge]) -> dict[int, int]:
-    """Each issue that stands in a circle, and which one: Kosaraju's strong components."""
+    """The cycle of each issue that is in one, by Kosaraju's strong components."""
     onward: dict[int, list[int]] = {}
     back: dict[int, list[int]] = {}
     for edge in edges:

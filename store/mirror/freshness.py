@@ -1,4 +1,4 @@
-"""How far an installation's mirror is behind, and why."""
+"""How far the mirror of an installation is behind, and why."""
 
 from typing import TypedDict
 
@@ -25,7 +25,7 @@ class Behind(TypedDict):
 
 
 class LostIn(TypedDict):
-    """How many deliveries a repository lacks; None for those that concern no repository."""
+    """How many deliveries a repository lacks. `id` is None for those without a repository."""
 
     id: int | None
     name: str | None

@@ -1,17 +1,17 @@
-"""What a repository's labels and milestones are called."""
+"""The names of a repository's labels and milestones."""
 
 from store.engine.transaction import Tx
 
 
 async def labels(tx: Tx, installation_id: int, repository_id: int) -> dict[str, str]:
-    """By the folded name: to GitHub, case is the same."""
+    """Labels by folded name, because GitHub ignores case."""
     q = "SELECT name FROM labels WHERE installation_id = :i AND repository_id = :r AND deleted = 0"
     rows = await tx.all(q, i=installation_id, r=repository_id)
     return {row["name"].casefold(): row["name"] for row in rows}
 
 
 async def milestones(tx: Tx, installation_id: int, repository_id: int) -> dict[str, int]:
-    """The numbers of those that are open, by title."""
+    """The numbers of open milestones, by title."""
     q = (
         "SELECT title, number FROM milestones WHERE installation_id = :i AND repository_id = :r "
         "AND deleted = 0 AND state = 'open'"

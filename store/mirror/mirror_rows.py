@@ -1,4 +1,4 @@
-"""The mirror's rows, and the guard that makes any order of deliveries end alike.
+"""The mirror's rows, and the guard that makes every order of deliveries give one result.
 
 A row's `version` is compared as text: deleted, then `updated_at`, then when it was read from
 GitHub (0 for a webhook), then the hash of its content. So a delete is final, a newer change
@@ -33,23 +33,23 @@ def version(
 
 
 def ties(new: str, old: str) -> bool:
-    """Whether a webhook says something else of the same second. What was read is no question."""
+    """Whether a webhook has other content of the same second. A read row never ties."""
     return new[:18] == old[:18] and read_at(new) == 0 and new[35:] != old[35:]
 
 
 def has_time(guard: str) -> bool:
-    """Whether GitHub said when; what is only gathered from other events has none."""
+    """Whether the row has a time of GitHub. A row seen only inside other events has none."""
     return int(guard[1:18]) > 0
 
 
 def read_at(guard: str) -> int:
-    """When it was read from GitHub; 0 for what a webhook said."""
+    """When the row was read from GitHub; 0 if it came by a webhook."""
     return int(guard[18:35])
 
 
 @dataclass(frozen=True)
 class Put:
-    """What became of a row. `tie`: GitHub must be asked which of two is right."""
+    """The result of `put`. After a `tie` the row must be read from GitHub."""
 
     won: bool
     tie: bool
@@ -65,9 +65,9 @@ def key(table: str) -> tuple[str, ...]:
 
 
 async def put(tx: Tx, table: str, row: Mapping[str, Any]) -> Put:
-    """Bring a row in, if its version is the greatest. `row` has the key and `version`.
+    """Store a row if its version is the greatest. `row` has the key and `version`.
 
-    The caller holds the row of the repository (or installation), so none comes between.
+    The caller has locked the row of the repository or installation.
     """
     names, keys = tuple(row), key(table)
     where = " AND ".join(f"{k} = :{k}" for k in keys)
@@ -81,12 +81,12 @@ async def put(tx: Tx, table: str, row: Mapping[str, Any]) -> Put:
 
 
 async def overwrite(tx: Tx, table: str, row: Mapping[str, Any]) -> None:
-    """Whatever its version: it is the same thing, at another place."""
+    """Store a row with any version, because it is the same object at another place."""
     await tx.run(sql.upsert(tx.dialect, table, tuple(row), key(table)), **row)
 
 
 async def lock_repository(tx: Tx, installation_id: int, repository_id: int) -> None:
-    """Changes to one repository's mirror take turns."""
+    """Lock the repository, so that changes to its mirror wait for each other."""
     q = "SELECT id FROM repositories WHERE installation_id = :i AND id = :r FOR UPDATE"
     await tx.one(q, i=installation_id, r=repository_id)
 
@@ -97,7 +97,7 @@ async def lock_installation(tx: Tx, installation_id: int) -> None:
 
 
 async def mark_gone(tx: Tx, installation_id: int, *, gone: bool) -> None:
-    """From when on it is removed or suspended, or that it is not."""
+    """Set since when the installation is removed or suspended, or clear it."""
     await tx.run(
         "UPDATE installations SET gone_at = CASE WHEN :gone = 0 THEN NULL "
         "ELSE COALESCE(gone_at, :now) END WHERE installation_id = :i",
@@ -136,7 +136,7 @@ PRESENT = (
 
 
 async def present_installations(tx: Tx) -> list[int]:
-    """Neither removed nor suspended."""
+    """The installations that are neither removed nor suspended."""
     rows = await tx.all(
         "SELECT installation_id FROM installations WHERE deleted = 0 AND suspended_at IS NULL "
         "ORDER BY installation_id"
@@ -220,7 +220,7 @@ async def comment(tx: Tx, installation_id: int, comment_id: int) -> CommentRow |
 async def all_comments(
     tx: Tx, installation_id: int, repository_id: int, number: int
 ) -> list[CommentRow]:
-    """Also those that are gone."""
+    """All comments, deleted ones too."""
     q = "SELECT * FROM comments WHERE installation_id = :i AND repository_id = :r AND number = :n"
     return await tx.all(q, i=installation_id, r=repository_id, n=number)
 
@@ -256,14 +256,14 @@ async def count_comments(tx: Tx, installation_id: int, repository_id: int, numbe
 
 
 async def is_deleted(tx: Tx, table: str, installation_id: int, id_: int | None) -> bool:
-    """Whether GitHub told us that it is gone."""
+    """Whether GitHub reported it as deleted."""
     q = f"SELECT deleted FROM {table} WHERE installation_id = :i AND id = :id"
     row = await tx.one(q, i=installation_id, id=id_)
     return row is not None and bool(row["deleted"])
 
 
-async def bury(tx: Tx, table: str, installation_id: int, id_: int) -> None:
-    """GitHub says that it is gone. The content stays, unseen; nothing brings it back."""
+async def mark_deleted(tx: Tx, table: str, installation_id: int, id_: int) -> None:
+    """Mark a row that GitHub deleted. The content stays, hidden, and nothing restores it."""
     row = await tx.one(
         f"SELECT version FROM {table} WHERE installation_id = :i AND id = :id",
         i=installation_id,
@@ -278,7 +278,7 @@ async def bury(tx: Tx, table: str, installation_id: int, id_: int) -> None:
         )
 
 
-async def bury_installation(tx: Tx, installation_id: int) -> None:
+async def mark_installation_deleted(tx: Tx, installation_id: int) -> None:
     row = await installation(tx, installation_id)
     if row:
         await tx.run(
@@ -290,7 +290,7 @@ async def bury_installation(tx: Tx, installation_id: int) -> None:
 
 
 async def hide(tx: Tx, table: str, row: Mapping[str, Any], read_at: int) -> bool:
-    """A list of GitHub's lacks it. A later list may have it: it may be newer than this one."""
+    """Hide a row that GitHub's list lacks. It returns when a later list has it."""
     hidden = f"{row['version'][:18]}{read_at:017d}{0:016d}"
     return bool(
         await tx.run(
@@ -304,12 +304,12 @@ async def hide(tx: Tx, table: str, row: Mapping[str, Any], read_at: int) -> bool
 
 
 def snapshot_columns(table: str) -> list[str]:
-    """What convergence is judged by: all that GitHub says, nothing local."""
+    """The columns that come from GitHub, by which tests compare mirrors."""
     local: dict[str, set[str]] = {"repositories": {"selected"}, "installations": {"gone_at"}}
     return [c for c in columns(table) if c not in local.get(table, set())]
 
 
-# Guarded by a version, and buried where GitHub says so: not the versions that agents make.
+# The tables whose `version` is the guard; the versions of contexts are something else.
 MIRRORED: tuple[str, ...] = tuple(
     t.name for t in TABLES.values() if {"version", "deleted"} <= set(t.names)
 )
@@ -323,7 +323,7 @@ async def content(tx: Tx, table: str, installation_id: int) -> list[dict[str, An
 
 
 async def present(tx: Tx, table: str, installation_id: int, repository_id: int) -> list[Row]:
-    """All that the mirror shows of a repository's labels, or milestones."""
+    """The repository's labels or milestones that are not deleted."""
     q = f"SELECT * FROM {table} WHERE installation_id = :i AND repository_id = :r AND deleted = 0"
     return await tx.all(q, i=installation_id, r=repository_id)
 
@@ -334,7 +334,7 @@ async def repository_ids(tx: Tx, installation_id: int) -> list[int]:
 
 
 async def repository_name(tx: Tx, installation_id: int, repository_id: int) -> str | None:
-    """As it is called now, also when the installation does not cover it any more."""
+    """The current name, also of a repository that the installation no longer covers."""
     q = "SELECT full_name FROM repositories WHERE installation_id = :i AND id = :r"
     row = await tx.one(q, i=installation_id, r=repository_id)
     return row["full_name"] if row else None

@@ -1,4 +1,4 @@
-"""What a person may do on a repository, as GitHub said a short while ago."""
+"""A person's permission on a repository, as GitHub answered a short while ago."""
 
 from store.engine import sql
 from store.engine.transaction import Tx
@@ -37,7 +37,7 @@ async def put(
 async def forget(
     tx: Tx, installation_id: int, repository_id: int | None, login: str | None
 ) -> None:
-    """They may have changed: of one repository and person, or of all."""
+    """Drop permissions that may have changed: those of a repository or person, or all."""
     where, more = "installation_id = :i", dict[str, int | str]()
     if repository_id is not None:
         where, more = f"{where} AND repository_id = :r", {**more, "r": repository_id}

@@ -39,7 +39,7 @@ async def item_of(
 
 
 async def value(tx: Tx, installation_id: int, item_id: int, field: str) -> ProjectValueRow | None:
-    """What an item has in a single-select field. `field`: its node id."""
+    """An item's value in a single-select field. `field` is the field's node id."""
     q = (
         "SELECT * FROM project_values WHERE installation_id = :i AND item_id = :t AND field = :f "
         "AND deleted = 0"
@@ -70,7 +70,7 @@ async def fields(tx: Tx, installation_id: int, project_id: int) -> list[ProjectF
 async def replace_fields(
     tx: Tx, installation_id: int, project_id: int, found: Sequence[Row]
 ) -> None:
-    """These are all the fields of the project."""
+    """Replace all fields of the project."""
     q = "DELETE FROM project_fields WHERE installation_id = :i AND project_id = :p"
     await tx.run(q, i=installation_id, p=project_id)
     statement = sql.upsert(tx.dialect, "project_fields", FIELDS, ("installation_id", "id"))

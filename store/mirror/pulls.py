@@ -1,4 +1,4 @@
-"""What is known of a pull request beside its own row: links, files, reviews, checks."""
+"""Links, files, reviews and checks of pull requests."""
 
 import json
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ class OpenPull(TypedDict):
 async def put_links(
     tx: Tx, installation_id: int, repository_id: int, number: int, found: Sequence[Row]
 ) -> None:
-    """These are the issues that the pull request names; others it does not name any more."""
+    """Replace the pull request's links to issues."""
     await tx.run(
         "DELETE FROM pull_links WHERE installation_id = :i AND repository_id = :r "
         "AND pull_number = :n",
@@ -131,7 +131,7 @@ async def unresolved_threads(tx: Tx, installation_id: int, repository_id: int, n
 async def open_files(tx: Tx, installation_id: int, repository_id: int) -> list[OpenPull]:
     """What the newest 30 open pull requests touch: `number`, `files` as in `files`.
 
-    Of each that a claim is for also its `task_id`, `task_number` and `holder`.
+    With `task_id`, `task_number` and `holder` if a claimed task belongs to it.
     """
     # A cross join: SQLite begins with the pull requests then, in their order.
     rows = await tx.all(
@@ -152,7 +152,7 @@ async def open_files(tx: Tx, installation_id: int, repository_id: int) -> list[O
 async def files_if_open(
     tx: Tx, installation_id: int, repository_id: int, number: int
 ) -> list[ChangedFile]:
-    """As in `files`; of one that is closed, or not read yet, none."""
+    """As `files`, but empty for a pull request that is closed or not read yet."""
     row = await tx.one(
         "SELECT f.files FROM pull_requests p JOIN pull_files f "
         "ON f.installation_id = p.installation_id AND f.repository_id = p.repository_id "

@@ -1,4 +1,4 @@
-"""Questions about what hangs on a label, a milestone or an issue."""
+"""Finds what refers to a label, a milestone or an issue."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -15,7 +15,7 @@ class RelatedIssue(TypedDict):
     number: int
 
 
-async def carrying(
+async def threads_with(
     tx: Tx,
     installation_id: int,
     repository_id: int,
@@ -62,7 +62,7 @@ async def is_dead_milestone(tx: Tx, installation_id: int, repository_id: int, nu
 
 
 async def items_of(tx: Tx, installation_id: int, node_id: str) -> list[int]:
-    """Of boards, with that content."""
+    """The board items with that content."""
     q = (
         "SELECT id FROM project_items WHERE installation_id = :i AND content_node_id = :n "
         "AND deleted = 0"
@@ -70,8 +70,8 @@ async def items_of(tx: Tx, installation_id: int, node_id: str) -> list[int]:
     return [row["id"] for row in await tx.all(q, i=installation_id, n=node_id)]
 
 
-async def has_left(tx: Tx, installation_id: int, node_id: str) -> bool:
-    """Whether it is an issue that went to another repository."""
+async def has_moved(tx: Tx, installation_id: int, node_id: str) -> bool:
+    """Whether the issue moved to another repository."""
     q = (
         "SELECT 1 AS gone FROM transfers t JOIN issues n ON n.installation_id = t.installation_id "
         "AND n.repository_id = t.repository_id AND n.number = t.number "

@@ -1,4 +1,4 @@
-"""How issues hang together: parents and blockers, as sets that reads settle.
+"""The relations of issues: parents and blockers.
 
 `source` is the child or the blocked issue, `target` the parent or the blocker.
 """
@@ -15,7 +15,7 @@ from store.mirror.dependency_cycles import Edge
 Kind = Literal["parent", "blocked_by"]
 KEY = ("installation_id", "kind", "source_id", "target_id")
 COLUMNS = (*KEY, "source_name", "source_state", "target_name", "target_state")
-# The mirrored issue says it better than what was noted with the relation.
+# Prefer the mirrored issue to the copy that is stored with the relation.
 OTHER = (
     "SELECT COALESCE(i.state, s.{end}_state) AS state, i.title, i.id AS mirrored_id, "
     "i.repository_id, COALESCE(r.full_name, '') AS full_name, i.number, s.{end}_name AS noted, "
@@ -35,14 +35,14 @@ SOURCES = OTHER.format(end="source", this="target")
 
 @dataclass(frozen=True)
 class Changed:
-    """Issues that stand in a circle now, and those that waited by what was there before."""
+    """The issues that are in a cycle now, and those that waited before the change."""
 
     circled: set[int]
     kept: set[int]
 
 
 class Neighbour(TypedDict):
-    """What the mirror, or the relation itself, says of the issue at its other end.
+    """The issue at the other end of a relation, from the mirror or from the relation itself.
 
     `name` is how people call it. Without a `mirrored_id` the mirror does not have it; without a
     `full_name` the installation does not cover its repository.
@@ -70,7 +70,7 @@ async def put(tx: Tx, installation_id: int, relation: Row) -> Changed:
 async def replace(
     tx: Tx, installation_id: int, kind: Kind, issue_id: int, found: Sequence[Row]
 ) -> Changed:
-    """These are all that an issue waits for by one kind: its blockers, or its sub-issues."""
+    """Replace all that an issue waits for by one kind: its blockers or its sub-issues."""
     before = await dependency_cycles.edges(tx, installation_id, kind, waits=(issue_id,))
     _, awaited = dependency_cycles.ENDS[kind]
     lacking = {edge.awaited for edge in before} - {relation[f"{awaited}_id"] for relation in found}
@@ -110,7 +110,7 @@ async def _put(
     # A circle by a relation leads from what is awaited back to who waits.
     starts = {edge.awaited for edge in before}
     starts |= {row[f"{dependency_cycles.ENDS[row['kind']][1]}_id"] for row in living}
-    circled = await dependency_cycles.settle(tx, installation_id, starts)
+    circled = await dependency_cycles.update_cycles(tx, installation_id, starts)
     return Changed(circled, {edge.waits for edge in before if edge.keeps})
 
 
@@ -144,7 +144,7 @@ async def _leave_parents(
 
 
 async def drop(tx: Tx, installation_id: int, issue_id: int) -> None:
-    """All that an issue had: it is gone."""
+    """Drop all relations of a deleted issue."""
     # Who waits by a circle through it waits anew: what it led to is looked at from there.
     ahead = [
         edge.awaited
@@ -158,7 +158,7 @@ async def drop(tx: Tx, installation_id: int, issue_id: int) -> None:
             i=installation_id,
             id=issue_id,
         )
-    await dependency_cycles.settle(tx, installation_id, ahead)
+    await dependency_cycles.update_cycles(tx, installation_id, ahead)
 
 
 async def remove(
@@ -177,7 +177,9 @@ async def remove(
         **end,
     )
     circled = (
-        await dependency_cycles.settle(tx, installation_id, (awaited,)) if before else set[int]()
+        await dependency_cycles.update_cycles(tx, installation_id, (awaited,))
+        if before
+        else set[int]()
     )
     return Changed(circled, {edge.waits for edge in before if edge.keeps})
 
@@ -192,8 +194,8 @@ async def sources(tx: Tx, installation_id: int, kind: Kind, target_id: int) -> l
     return [_named(r) for r in await tx.all(SOURCES, i=installation_id, kind=kind, id=target_id)]
 
 
-def keeps(row: Neighbour) -> bool:
-    """Whether what an issue waits for keeps it waiting: it is open, and in no circle."""
+def is_blocking(row: Neighbour) -> bool:
+    """Whether this issue blocks the one that waits for it: it is open and not in a cycle."""
     return bool(row["state"] == "open" and not row["cyclic"])
 
 

@@ -1,4 +1,4 @@
-"""What `.github/hubbub.yml` of a repository said when it was last right, and what is wrong now."""
+"""The last valid settings of each repository's `.github/hubbub.yml`, and its current problem."""
 
 from typing import TypedDict
 
@@ -42,7 +42,7 @@ async def put(tx: Tx, row: RepositorySettingsRow) -> None:
 
 
 async def forget(tx: Tx, installation_id: int, repository_id: int) -> None:
-    """The file is gone."""
+    """Drop the settings, because the file was deleted."""
     q = "DELETE FROM repository_settings WHERE installation_id = :i AND repository_id = :r"
     await tx.run(q, i=installation_id, r=repository_id)
 

@@ -1,4 +1,4 @@
-"""What was said about an issue or pull request."""
+"""The texts of an issue or pull request."""
 
 from store.engine.transaction import Row, Tx
 from store.mirror import search_index
@@ -51,7 +51,7 @@ async def count(tx: Tx, installation_id: int, repository_id: int, number: int) -
 
 
 async def askers(tx: Tx, installation_id: int, kind: str, ids: list[int]) -> set[str]:
-    """Who asked for something by a command, in texts of that kind."""
+    """The people whose texts of that kind contain a command."""
     rows = await tx.all(
         "SELECT DISTINCT asker FROM commands WHERE installation_id = :i "
         "AND source_kind = :kind AND source_id IN :ids",

@@ -1,4 +1,4 @@
-"""Where issues went that left their repository: (repository_id, number) to the same."""
+"""Where transferred issues are now: from (repository_id, number) to the new pair."""
 
 from typing import TypeAlias
 
@@ -22,7 +22,7 @@ async def get(tx: Tx, installation_id: int, old: Place) -> Place | None:
 
 
 async def put(tx: Tx, installation_id: int, old: Place, new: Place) -> None:
-    """Once: GitHub gives a number to one issue only."""
+    """Store a transfer once, because GitHub gives a number to one issue only."""
     await tx.run(
         sql.insert_new(tx.dialect, "transfers", COLUMNS, KEY),
         installation_id=installation_id,

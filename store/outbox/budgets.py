@@ -1,4 +1,4 @@
-"""What may still be spent on GitHub, by installation, and who spent what."""
+"""The rate-limit budgets of each installation, and who used how much."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
@@ -37,7 +37,7 @@ async def put(tx: Tx, row: Row) -> None:
 
 
 async def allowances(tx: Tx, installation_id: int) -> dict[str, int]:
-    """When each would be full again, by name."""
+    """When each token bucket will be full again, by name."""
     q = "SELECT name, full_at FROM allowances WHERE installation_id = :i"
     return {row["name"]: row["full_at"] for row in await tx.all(q, i=installation_id)}
 
@@ -50,7 +50,7 @@ async def put_allowances(tx: Tx, installation_id: int, full_at: Mapping[str, int
 
 
 async def spend(tx: Tx, installation_id: int, author: str, n: int = 1) -> None:
-    """Count a mutation for whoever asked for it; -1 if it was not sent after all."""
+    """Count a mutation of its author; pass -1 if it was not sent after all."""
     now = await tx.now()
     here = {"i": installation_id, "h": now // HOUR, "a": author, "now": now, "n": n}
     counted = await tx.run(
@@ -67,7 +67,7 @@ async def spend(tx: Tx, installation_id: int, author: str, n: int = 1) -> None:
 
 
 async def last_turns(tx: Tx, installation_id: int, authors: Sequence[str]) -> dict[str, int]:
-    """When each last had a turn; without those that never had one."""
+    """When each author last had a turn; authors without a turn are left out."""
     rows = await tx.all(
         "SELECT author, MAX(last_at) AS at FROM spending WHERE installation_id = :i "
         "AND author IN :authors GROUP BY author",
@@ -77,8 +77,8 @@ async def last_turns(tx: Tx, installation_id: int, authors: Sequence[str]) -> di
     return {row["author"]: row["at"] for row in rows}
 
 
-async def spent(tx: Tx, installation_id: int, since: int, limit: int) -> list[Spent]:
-    """Who spent most since then: `author`, `requests`."""
+async def top_spenders(tx: Tx, installation_id: int, since: int, limit: int) -> list[Spent]:
+    """The authors with the most requests since then."""
     return await tx.all(
         "SELECT author, SUM(requests) AS requests FROM spending WHERE installation_id = :i "
         "AND hour >= :h GROUP BY author ORDER BY requests DESC, author LIMIT :n",

@@ -10,9 +10,9 @@ COLUMNS = ("installation_id", "holder", "lease_until")
 async def acquire(
     tx: Tx, installation_id: int, me: str, lease: int, grace: int
 ) -> SenderRow | None:
-    """Take or keep the lease for `lease` microseconds: its row, or None while another has it.
+    """Take or renew the lease for `lease` microseconds. None while another process has it.
 
-    After another's lease ran out, `grace` passes first: its last request may still be under way.
+    When another's lease expires, `grace` must pass first, because its last request may still run.
     """
     now = await tx.now()
     await tx.run(
@@ -40,7 +40,7 @@ async def get(tx: Tx, installation_id: int) -> SenderRow | None:
 
 
 async def latest(tx: Tx, limit: int) -> list[int]:
-    """The installations for which something was written last."""
+    """The installations that were written to last."""
     q = (
         "SELECT installation_id FROM senders WHERE installation_id > 0 "
         "ORDER BY last_mutation_at DESC LIMIT :n"
@@ -49,7 +49,7 @@ async def latest(tx: Tx, limit: int) -> list[int]:
 
 
 async def holds(tx: Tx, installation_id: int, me: str, left: int) -> bool:
-    """Whether the lease is ours for another `left` microseconds."""
+    """Whether this process has the lease for at least `left` more microseconds."""
     row = await tx.one(
         "SELECT holder FROM senders WHERE installation_id = :i AND holder = :me "
         "AND lease_until >= :at",
@@ -61,7 +61,7 @@ async def holds(tx: Tx, installation_id: int, me: str, left: int) -> bool:
 
 
 async def record_mutation(tx: Tx, installation_id: int, *, notifies: bool = False) -> None:
-    """A mutation is sent, or answered, just now: the next one keeps its distance."""
+    """Record that a mutation was sent or answered now, so that the next one keeps its distance."""
     notified = ", last_notified_at = :now" if notifies else ""
     await tx.run(
         f"UPDATE senders SET last_mutation_at = :now{notified} WHERE installation_id = :i",
@@ -71,11 +71,11 @@ async def record_mutation(tx: Tx, installation_id: int, *, notifies: bool = Fals
 
 
 async def record_turn(tx: Tx, installation_id: int, streak: int) -> None:
-    """How many turns in a row people and bookkeeping had now."""
+    """Record how many turns in a row people and bookkeeping had."""
     q = "UPDATE senders SET streak = :n WHERE installation_id = :i"
     await tx.run(q, n=streak, i=installation_id)
 
 
 async def release(tx: Tx, me: str) -> None:
-    """At a proper end nothing is under way, so that a successor need not wait."""
+    """Release the lease. No request is under way, so the next process need not wait."""
     await tx.run("UPDATE senders SET holder = '' WHERE holder = :me", me=me)

@@ -1,4 +1,4 @@
-"""The outbox: each change to make on GitHub, in the order in which it was asked for."""
+"""The outbox: every change to make on GitHub, in the order of the requests."""
 
 import json
 from collections.abc import Collection
@@ -11,7 +11,7 @@ from store.tables.outbox import WriteRow
 LIVE = ("queued", "sending", "unknown")
 # Whose writes go first, and the rest.
 PEOPLE, AGENTS = 0, 1
-# By which people are answered: what agents say in the same place is nothing they build on.
+# Kinds that answer people. They do not depend on what agents write in the same place.
 ANSWERS = ("comment", "reaction")
 FINAL = ("sent", "refused", "dead", "superseded", "cancelled")
 
@@ -54,7 +54,7 @@ async def queue(
     lane: int = AGENTS,
     wait: int = 0,
 ) -> str:
-    """Queue a write with the transaction that causes it: its id.
+    """Queue a write in the transaction that causes it. Return its id.
 
     Writes of one `target` go out in order, none before `wait` microseconds. One with a
     `lease_id` is dropped if the lease expires or is revoked before.
@@ -167,7 +167,7 @@ async def ahead(tx: Tx, installation_id: int, seq: int | None = None) -> int:
 
 
 async def waiting_installations(tx: Tx) -> list[int]:
-    """Those for which something is to be written or read now."""
+    """The installations with a write or read that is due now."""
     now = await tx.now()
     rows = await tx.all(
         "SELECT DISTINCT installation_id FROM writes WHERE state IN :live AND not_before <= :now "
@@ -226,7 +226,7 @@ async def results(tx: Tx, installation_id: int, target: str, limit: int) -> list
 
 
 def on_issue(repository_id: int, number: int) -> str:
-    """The target of whatever is written on an issue or pull request."""
+    """The target of writes on an issue or pull request."""
     return f"issue {repository_id}#{number}"
 
 
@@ -241,7 +241,7 @@ async def waiting(tx: Tx, installation_id: int, target: str, kind: str) -> list[
 
 
 async def newest(tx: Tx, installation_id: int, target: str, kind: str) -> WriteRow | None:
-    """The newest of a kind to a target that took effect or may yet."""
+    """The newest write of a kind to a target that took effect or still may."""
     if pending := _pending_on(tx, installation_id, target, kind):
         return pending[-1]
     q = (
@@ -288,7 +288,7 @@ async def authors_since(
 async def refusals(
     tx: Tx, installation_id: int, author: str, since: int, limit: int
 ) -> list[WriteRow]:
-    """Writes that will not take effect, of which their author has not been told."""
+    """Writes that failed for good and whose author has not been notified."""
     rows = await tx.all(
         "SELECT * FROM writes WHERE installation_id = :i AND author = :a AND state IN :ended "
         "AND finished_at >= :since AND told_at IS NULL ORDER BY finished_at LIMIT :n",
@@ -302,7 +302,7 @@ async def refusals(
 
 
 async def mark_notified(tx: Tx, installation_id: int, write_ids: Collection[str]) -> None:
-    """Their author knows."""
+    """Mark that the author knows about these writes."""
     q = "UPDATE writes SET told_at = :now WHERE installation_id = :i AND id IN :ids"
     await tx.run(q, now=await tx.now(), i=installation_id, ids=tuple(write_ids))
 
@@ -325,7 +325,7 @@ async def cancel(tx: Tx, write: WriteRow, outcome: dict[str, Any], *, told: bool
 
 
 async def queued_by(tx: Tx, installation_id: int) -> list[QueuedBy]:
-    """What waits: `author`, `kind`, `lane`, `n`."""
+    """How many writes wait, by author, kind and lane."""
     return await tx.all(
         "SELECT author, kind, lane, COUNT(*) AS n FROM writes WHERE installation_id = :i "
         "AND state IN :live GROUP BY author, kind, lane ORDER BY author, kind",
@@ -335,7 +335,7 @@ async def queued_by(tx: Tx, installation_id: int) -> list[QueuedBy]:
 
 
 async def mark_sending(tx: Tx, write: WriteRow) -> bool:
-    """Note, before the request goes out, that it does: False if it was cancelled meanwhile."""
+    """Mark the write as sending before the request goes out. False if it was cancelled."""
     return bool(
         await tx.run(
             "UPDATE writes SET state = 'sending', sending_at = :now, looks = 0, "
@@ -349,7 +349,7 @@ async def mark_sending(tx: Tx, write: WriteRow) -> bool:
 
 
 async def mark_interrupted(tx: Tx, installation_id: int) -> int:
-    """What was being sent by one that is gone may or may not have taken effect."""
+    """Mark the writes of a process that ended while sending as unknown."""
     return await tx.run(
         "UPDATE writes SET state = 'unknown', looks = 0 WHERE installation_id = :i "
         "AND state = 'sending'",
@@ -357,7 +357,7 @@ async def mark_interrupted(tx: Tx, installation_id: int) -> int:
     )
 
 
-# A sender that lost its lease meanwhile must not undo what its successor noted.
+# A sender that lost its lease must not overwrite what its successor wrote.
 MINE = "WHERE installation_id = :i AND id = :w AND state IN :live AND attempts = :attempts"
 
 
@@ -373,7 +373,7 @@ def _mine(write: WriteRow) -> Row:
 async def finish(tx: Tx, write: WriteRow, state: str, outcome: dict[str, Any]) -> bool:
     """`outcome` is the result of a sent write, otherwise an error's body.
 
-    False, and nothing changes, when another attempt was made meanwhile.
+    Returns False and changes nothing if another attempt was made in the meantime.
     """
     column = "result" if state == "sent" else "error"
     tx.rings.add(f"installation {write['installation_id']}")

@@ -19,9 +19,9 @@ class AgentRow(TypedDict):
     last_active_at: int
     paused_at: int | None
     paused_by: Annotated[str | None, Text(120)]
-    # It left: its row stays, since others' rows name it.
+    # When the agent left. Its row stays because other rows name it.
     left_at: int | None
-    # What it last said of itself: latency, error rate, CPU, memory, and when.
+    # The last health report: latency, error rate, CPU, memory and time.
     health: Json | None
     calls: Annotated[int, Default("0")]
     # How its leases ended.
@@ -32,7 +32,7 @@ class AgentRow(TypedDict):
 
 
 class CheckpointRow(TypedDict):
-    """What an agent, or who takes over from it, resumes from. Sealed.
+    """The sealed state from which an agent, or its successor, resumes.
 
     `task_id` is empty when it belongs to no task.
     """

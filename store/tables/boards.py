@@ -1,4 +1,4 @@
-"""What GitHub says of projects, their fields and items."""
+"""Mirrored projects, their fields and items."""
 
 from typing import Annotated, TypedDict
 
@@ -39,7 +39,7 @@ class ProjectItemRow(Mirrored):
 
 
 class ProjectValueRow(Mirrored):
-    """What a board says of an item in its single-select fields, such as Status."""
+    """An item's value in a single-select field, such as Status."""
 
     installation_id: Annotated[int, KEY]
     item_id: Annotated[int, KEY]

@@ -1,4 +1,4 @@
-"""What GitHub says of checks and workflow runs."""
+"""Mirrored check runs and workflow runs."""
 
 from typing import Annotated
 

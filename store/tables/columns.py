@@ -19,7 +19,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Default:
-    """What the database puts in where nothing is given, as SQL."""
+    """The default value, as SQL."""
 
     sql: str
 
@@ -37,7 +37,7 @@ Json: TypeAlias = Any
 
 
 class Mirrored(TypedDict):
-    """The guard: what it is made of is in `store.mirror.mirror_rows`."""
+    """The guard of mirrored rows; see `store.mirror.mirror_rows`."""
 
     deleted: Annotated[Flag, Default("0")]
     version: Annotated[str, Text(80)]

@@ -1,4 +1,4 @@
-"""What the store itself keeps."""
+"""The store's own tables."""
 
 from typing import Annotated, TypedDict
 
@@ -6,7 +6,7 @@ from store.tables.columns import KEY, Index, Json, Table, Text
 
 
 class RequestRow(TypedDict):
-    """The answers of committed mutations, by request key: a lost COMMIT is answered from here."""
+    """The answers of committed mutations by request key, for retries after a lost answer."""
 
     installation_id: Annotated[int, KEY]
     request_key: Annotated[str, KEY, Text(80)]

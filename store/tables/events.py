@@ -1,4 +1,4 @@
-"""What happened in an installation, in its order."""
+"""The event log and the audit log."""
 
 from typing import Annotated, TypedDict
 
@@ -18,7 +18,7 @@ class EventRow(TypedDict):
     subject: Annotated[str, Text(120)]
     actor: Annotated[str, Text(120)]
     data: Json
-    # Whom it is for: everybody, or one agent alone.
+    # The only agent that may see it; None for everybody.
     audience: Annotated[str | None, Text(64)]
     repository_id: int | None
 

@@ -1,4 +1,4 @@
-"""What is still to be read from GitHub."""
+"""The queue of reads and the backfills."""
 
 from typing import Annotated, TypedDict
 
@@ -11,7 +11,7 @@ class PendingReadRow(TypedDict):
     subject: Annotated[str, KEY, Text(255)]
     arguments: Json
     state: Annotated[str, Text(20)]
-    # Counts the askings, so that one that comes in while the answer is fetched is not lost.
+    # Counts the requests, so that one that arrives while the answer is fetched is not lost.
     asked: Annotated[int, Default("1")]
     attempts: Annotated[int, SMALL, Default("0")]
     not_before: int
@@ -23,7 +23,7 @@ class PendingReadRow(TypedDict):
 
 
 class BackfillRow(TypedDict):
-    """What is fetched of a repository when it appears, part by part; 0 for what its owner has."""
+    """The backfill of a repository, part by part. `repository_id` 0 stands for its owner."""
 
     installation_id: Annotated[int, KEY]
     repository_id: Annotated[int, KEY]
@@ -55,7 +55,7 @@ TABLES = (
         "backfills",
         BackfillRow,
         Index("ix_backfills_state", "installation_id", "state", "not_before"),
-        # Which installations have something waiting is asked over all of them.
+        # One query finds the installations that have a read waiting.
         Index("ix_backfills_waiting", "state", "not_before", "installation_id"),
     ),
 )

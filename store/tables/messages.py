@@ -31,13 +31,13 @@ class ReceiptRow(TypedDict):
     seq: int
     visible_at: Annotated[int, Default("0")]
     read_at: int | None
-    # How often it was handed out.
+    # How often it was delivered.
     attempts: Annotated[int, SMALL, Default("0")]
     expires_at: int | None
     # Why it is a dead letter: expired, undelivered.
     dead_why: Annotated[str | None, Text(40)]
     ended_at: int | None
-    # When its reader was told of it by a notice.
+    # When a notice told the reader about it.
     told_at: int | None
 
 

@@ -24,7 +24,7 @@ class InstallationRow(Mirrored):
     repository_selection: Annotated[str, Text(20)]
     permissions: Json
     suspended_at: int | None
-    # Since when it is removed or suspended, by our clock: its grace runs from here.
+    # Since when it is removed or suspended, by our clock. The grace period begins here.
     gone_at: int | None
 
 
@@ -171,7 +171,7 @@ class RelationRow(TypedDict):
     source_state: Annotated[str, Text(20)]
     target_name: Annotated[str, Text(300)]
     target_state: Annotated[str, Text(20)]
-    # In a circle of issues that wait for each other: then nobody waits by it.
+    # Whether it is part of a dependency cycle. Such a relation blocks nobody.
     cyclic: Annotated[Flag, Default("0")]
 
 

@@ -29,7 +29,7 @@ class WriteRow(TypedDict):
     error: Json | None
     # 0 for people, 1 for agents and for what the bot shows of them.
     lane: Annotated[int, SMALL, Default("1")]
-    # When its author was told, by a notice, that it did not take effect.
+    # When a notice told the author that the write failed.
     told_at: int | None
 
 
@@ -52,7 +52,7 @@ class SenderRow(TypedDict):
     last_mutation_at: Annotated[int, Default("0")]
     # Of those that notify people.
     last_notified_at: Annotated[int, Default("0")]
-    # How many turns in a row people had.
+    # How many turns in a row went to people.
     streak: Annotated[int, SMALL, Default("0")]
 
 

@@ -21,7 +21,7 @@ class TaskRow(TypedDict):
     priority: Annotated[int, SMALL]
     capabilities: Json
     assigned_to: Annotated[str | None, Text(120)]
-    # The live lease, if any: one row can name one, so there is one.
+    # The live lease, if any. One row names at most one, so a task has at most one.
     lease_id: Annotated[str | None, Text(40)]
     holder: Annotated[str | None, Text(120)]
     fence: Annotated[int, Default("0")]
@@ -34,7 +34,7 @@ class TaskRow(TypedDict):
     card_comment_id: int | None
     created_at: int
     updated_at: int
-    # Two who only answered each other, until they were stopped.
+    # The two agents that only answered each other until Hubbub stopped them.
     loop_between: Annotated[str | None, Text(300)]
     # small 0, medium 1, large 2.
     size: Annotated[int | None, SMALL]
@@ -42,11 +42,11 @@ class TaskRow(TypedDict):
     held_why: Annotated[str | None, Text(500)]
     assigned_by: Annotated[str | None, Text(120)]
     assigned_at: int | None
-    # What somebody beside its holder decided about its end, or its begin anew.
+    # The decision of somebody other than the holder to end or retry the task.
     decision: Annotated[str | None, Text(600)]
-    # When somebody decided that it begins again: what was closed before that is history.
+    # When somebody retried the task. What was closed before does not end it.
     retried_at: int | None
-    # What its holder asked people and nobody answered yet.
+    # The holder's question to people that is not answered yet.
     question: str | None
     asked_at: int | None
 
@@ -64,9 +64,9 @@ class LeaseRow(TypedDict):
     renewed_at: int
     ended_at: int | None
     ended_why: Annotated[str | None, Text(200)]
-    # Paths that the holder said it would touch: what the overlap radar compares.
+    # The paths that the holder plans to touch; overlaps are found by them.
     paths: Json | None
-    # When the holder was told, by a notice, that it lost the lease.
+    # When a notice told the holder that it lost the lease.
     told_at: int | None
 
 

@@ -25,7 +25,7 @@ COLUMNS = (
     "paths",
     "told_at",
 )
-# While a lease is in one of these states, what was queued under it may go out.
+# While a lease is in one of these states, the writes queued under it may go out.
 PROPER = ("held", "parked", "released", "completed")
 
 
@@ -47,9 +47,9 @@ async def grant(
     lease_s: int | None,
     paths: Sequence[str] = (),
 ) -> LeaseRow | None:
-    """Take the task, if nobody holds it: the lease, or None. One UPDATE decides.
+    """Grant a lease if nobody holds the task; otherwise return None. One UPDATE decides.
 
-    `lease_s` None never expires. `paths`: what its holder says it will touch.
+    A lease with `lease_s` None never expires. `paths` are the files the holder plans to touch.
     """
     now = await tx.now()
     lease_id = ids.new("l", now)
@@ -130,7 +130,7 @@ async def end(
 
 
 async def park(tx: Tx, lease: LeaseRow) -> None:
-    """A review or a person is awaited: it does not expire meanwhile. One that ran out does."""
+    """Stop a live lease from expiring while its holder waits for a review or a person."""
     await tx.run(
         "UPDATE leases SET state = 'parked', expires_at = NULL "
         "WHERE installation_id = :i AND id = :l AND state = 'held' "
@@ -154,7 +154,7 @@ async def unpark(tx: Tx, lease: LeaseRow) -> None:
 
 
 async def mark_notified(tx: Tx, installation_id: int, task_id: str, holder: str) -> None:
-    """Who holds the task anew need not be told of its leases from before."""
+    """Mark the holder's earlier leases on the task as notified, because it holds the task again."""
     await tx.run(
         "UPDATE leases SET told_at = :now WHERE installation_id = :i AND task_id = :t "
         "AND holder = :h AND ended_at IS NOT NULL AND told_at IS NULL",
@@ -166,12 +166,12 @@ async def mark_notified(tx: Tx, installation_id: int, task_id: str, holder: str)
 
 
 def ran_out(row: LeaseRow | FullTask, now: int) -> bool:
-    """Of a lease, or a task with its lease's `expires_at`."""
+    """Whether the lease has expired. A task has its lease's `expires_at`."""
     return row["expires_at"] is not None and row["expires_at"] <= now
 
 
 async def overdue(tx: Tx, limit: int, installation_id: int | None = None) -> list[LeaseRow]:
-    """Live leases whose time is over."""
+    """Live leases past their expiry."""
     return await tx.all(
         "SELECT * FROM leases WHERE state = 'held' AND expires_at <= :now "
         f"{'AND installation_id = :i ' if installation_id is not None else ''}"
@@ -183,7 +183,7 @@ async def overdue(tx: Tx, limit: int, installation_id: int | None = None) -> lis
 
 
 async def renew(tx: Tx, installation_id: int, holder: str, now: int) -> int:
-    """Prolong every lease the holder has; one that ended or ran out is never revived."""
+    """Renew all live leases of the holder. A lease that ended or expired stays ended."""
     return await tx.run(
         "UPDATE leases SET expires_at = :now + lease_s * 1000000, renewed_at = :now "
         "WHERE installation_id = :i AND holder = :h AND state = 'held' AND expires_at > :now",
@@ -194,7 +194,7 @@ async def renew(tx: Tx, installation_id: int, holder: str, now: int) -> int:
 
 
 async def set_paths(tx: Tx, installation_id: int, lease_id: str, paths: Sequence[str]) -> None:
-    """Its holder says anew which paths it will touch."""
+    """Replace the paths that the holder plans to touch."""
     await tx.run(
         "UPDATE leases SET paths = :paths WHERE installation_id = :i AND id = :l",
         paths=json.dumps(list(paths)),
@@ -226,6 +226,6 @@ async def last_ended(tx: Tx, installation_id: int, task_id: str) -> LeaseRow | N
 
 
 def paths_of(lease: LeaseRow) -> list[str]:
-    """What its holder said it would touch."""
+    """The paths that the holder plans to touch."""
     found: list[str] = json.loads(lease["paths"] or "[]")
     return found

@@ -48,7 +48,7 @@ AFTER = (
 
 
 class Place(TypedDict):
-    """Where a task stands in the order: what a `TaskRow` has of it."""
+    """The columns of a task that decide its place in the order."""
 
     priority: int
     failures: int
@@ -58,7 +58,7 @@ class Place(TypedDict):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a claimant will take; None takes any.
+    """The filters of a claim; None matches every task.
 
     `size`: 0 to 2. `met`: the needs that it meets, each as tasks may name it.
     """
@@ -73,7 +73,7 @@ class Wanted:
 async def page(
     tx: Tx, installation_id: int, me: str, wanted: Wanted, after: Place | None, limit: int
 ) -> list[FullTask]:
-    """Claimable by `me`, best first; `after`: the last task of the page before."""
+    """A page of tasks that `me` may claim, best first, after the task `after`."""
     where, given = _fits(wanted, tx.dialect)
     index = "ix_tasks_best" if wanted.repository_id is None else "ix_tasks_best_in"
     rows = along(tx.dialect, index)
@@ -107,7 +107,7 @@ async def page(
 
 
 def rank(task: Place) -> tuple[int, int, int, str]:
-    """The lower, the sooner it is offered."""
+    """The sort key of a task: the lowest is offered first."""
     return (-task["priority"], task["failures"], task["created_at"], task["id"])
 
 
@@ -129,8 +129,8 @@ def _fits(wanted: Wanted, dialect: sql.Dialect) -> tuple[str, dict[str, Any]]:
     return where, given
 
 
-async def take(tx: Tx, installation_id: int, task_id: str) -> bool:
-    """Lock a task that is still free, unless another is at it: then it is theirs."""
+async def lock_free(tx: Tx, installation_id: int, task_id: str) -> bool:
+    """Lock the task if nobody holds it. False if another transaction has locked it."""
     q = (
         "SELECT id FROM tasks WHERE installation_id = :i AND id = :t AND lease_id IS NULL "
         "FOR UPDATE SKIP LOCKED"
@@ -141,13 +141,13 @@ async def take(tx: Tx, installation_id: int, task_id: str) -> bool:
 async def waiting_for(
     tx: Tx, installation_id: int, issue_id: int
 ) -> tuple[list[Neighbour], list[Neighbour]]:
-    """What an issue waits for, blockers and sub-issues: see `relations.targets`; all of them."""
+    """All that an issue waits for: its blockers and its sub-issues."""
     blockers = await relations.targets(tx, installation_id, "blocked_by", issue_id)
     return blockers, await relations.sources(tx, installation_id, "parent", issue_id)
 
 
-async def released_by(tx: Tx, installation_id: int, issue_id: int) -> list[TaskRow]:
-    """Tasks that waited for this issue and wait for nothing now."""
+async def unblocked_by(tx: Tx, installation_id: int, issue_id: int) -> list[TaskRow]:
+    """Tasks that waited for this issue and are ready now."""
     edges = [
         edge
         for kind in dependency_cycles.ENDS
@@ -159,6 +159,6 @@ async def released_by(tx: Tx, installation_id: int, issue_id: int) -> list[TaskR
     return decoded(await tx.all(f"{FREED}IN :waited", i=installation_id, waited=waited))
 
 
-async def freed(tx: Tx, installation_id: int, issue_id: int) -> list[TaskRow]:
-    """The task of an issue, if it waits for nothing."""
+async def unblocked_task(tx: Tx, installation_id: int, issue_id: int) -> list[TaskRow]:
+    """The task of an issue, if nothing blocks it."""
     return decoded(await tx.all(f"{FREED}= :issue", i=installation_id, issue=issue_id))

@@ -33,7 +33,7 @@ ANY = (
     "LEFT JOIN leases l ON l.installation_id = t.installation_id AND l.id = t.lease_id "
     "WHERE t.installation_id = :i"
 )
-# What actors get to see.
+# What actors may see.
 SELECT = f"{ANY} AND {VISIBLE} AND {PRESENT}"
 # Tasks first, along an index: left to itself MySQL begins with the few repositories, and sorts.
 ALONG_ON_MYSQL = "tasks t FORCE INDEX ({index}) STRAIGHT_JOIN"
@@ -57,7 +57,7 @@ class TaskKey(TypedDict):
 
 
 async def create(tx: Tx, installation_id: int, **values: Any) -> str:
-    """A pending task: its id. With an `issue_id` that has a task, that one's."""
+    """Create a pending task and return its id. If the issue already has a task, return that id."""
     now = await tx.now()
     row: Row = {
         "installation_id": installation_id,
@@ -90,17 +90,17 @@ async def visible(tx: Tx, installation_id: int, task_id: str) -> FullTask | None
 
 
 async def locked(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
-    """The task, which nobody else changes before this transaction ends.
+    """Lock the task until this transaction ends, and return it.
 
-    Whatever changes a task or its lease begins here: so what it read stays true.
+    Every change of a task or its lease locks it first, so what it reads stays true.
     """
     q = "SELECT id FROM tasks WHERE installation_id = :i AND id = :t FOR UPDATE"
     await tx.one(q, i=installation_id, t=task_id)
     return await get(tx, installation_id, task_id)
 
 
-async def being_changed(tx: Tx, installation_id: int, task_id: str) -> bool:
-    """Lock the task as `locked` does, but for one that another transaction has: then True."""
+async def is_locked_elsewhere(tx: Tx, installation_id: int, task_id: str) -> bool:
+    """Whether another transaction has locked the task. If not, it is locked as by `locked`."""
     q = "SELECT id FROM tasks WHERE installation_id = :i AND id = :t FOR UPDATE SKIP LOCKED"
     if await tx.one(q, i=installation_id, t=task_id) is not None:
         return False
@@ -124,8 +124,10 @@ async def of_pull(tx: Tx, installation_id: int, repository_id: int, number: int)
     return decoded(rows)
 
 
-async def held_on(tx: Tx, installation_id: int, repository_id: int, branch: str) -> list[FullTask]:
-    """Those on hold whose branch this is, or their pull request's."""
+async def on_hold_for_branch(
+    tx: Tx, installation_id: int, repository_id: int, branch: str
+) -> list[FullTask]:
+    """Tasks on hold whose own branch, or whose pull request's branch, this is."""
     rows = await tx.all(
         f"{ANY} AND t.repository_id = :r AND t.held = 1 AND (t.branch = :b "
         "OR EXISTS (SELECT 1 FROM pull_requests p WHERE p.installation_id = t.installation_id "
@@ -139,7 +141,7 @@ async def held_on(tx: Tx, installation_id: int, repository_id: int, branch: str)
 
 
 async def of_head(tx: Tx, installation_id: int, repository_id: int, sha: str) -> list[FullTask]:
-    """Those at work whose pull request's branch is at this commit."""
+    """Tasks at work whose pull request's head is this commit."""
     rows = await tx.all(
         f"{ANY} AND t.repository_id = :r AND t.state IN ('in_progress', 'in_review') "
         "AND EXISTS (SELECT 1 FROM pull_requests p WHERE p.installation_id = t.installation_id "
@@ -155,9 +157,10 @@ async def of_head(tx: Tx, installation_id: int, repository_id: int, sha: str) ->
 async def bind(
     tx: Tx, installation_id: int, task_id: str, repository_id: int, issue_id: int, number: int
 ) -> bool:
-    """Its issue is there: False if the task has one already.
+    """Bind the task to its issue. False if the task already has one.
 
-    A task that the issue got by its label meanwhile makes way, unless somebody claimed it.
+    If the issue got another task by its label in the meantime, that one is dropped unless it was
+    claimed.
     """
     if not await _makes_way(tx, installation_id, task_id, issue_id):
         return False
@@ -176,7 +179,7 @@ async def bind(
 
 
 async def _makes_way(tx: Tx, installation_id: int, task_id: str, issue_id: int) -> bool:
-    """Whether no other task is at work on this issue; one that nobody claimed is dropped."""
+    """Whether the issue is free for this task. An unclaimed task of the issue is dropped."""
     other = await of_issue(tx, installation_id, issue_id)
     if other is None or other["id"] == task_id:
         return True
@@ -196,7 +199,7 @@ async def rebind(
     number: int,
     title: str,
 ) -> bool:
-    """Its issue went elsewhere, and the task with it: False if another there is at work."""
+    """Move the task with its issue. False if a claimed task already exists there."""
     if not await _makes_way(tx, installation_id, task_id, issue_id):
         return False
     await change(
@@ -227,7 +230,7 @@ async def change(tx: Tx, installation_id: int, task_id: str, **values: Any) -> N
 
 
 async def move(tx: Tx, installation_id: int, task_id: str, old: str, new: str) -> bool:
-    """Change the state, unless it is not `old` any more."""
+    """Change the state if it is still `old`."""
     return bool(
         await tx.run(
             "UPDATE tasks SET state = :new, updated_at = :now WHERE installation_id = :i "
@@ -253,7 +256,7 @@ ASSIGNED = (
 )
 
 
-async def listed(
+async def page(
     tx: Tx,
     installation_id: int,
     *,
@@ -265,7 +268,7 @@ async def listed(
     after: tuple[int, str] | None,
     limit: int,
 ) -> list[FullTask]:
-    """Newest first. `label` and `assignee`: of the issue, without case."""
+    """A page of tasks, newest first. `label` and `assignee` are the issue's; case is ignored."""
     index, where, more = "ix_tasks_newest", "", dict[str, Any]()
     if repository_id is not None:
         index, where = "ix_tasks_newest_in", " AND t.repository_id = :r"
@@ -287,15 +290,15 @@ async def listed(
 
 
 def along(dialect: sql.Dialect, index: str) -> str:
-    """What actors get to see, walked in the order of an index."""
+    """SQL for the visible tasks, read in the order of an index."""
     return SELECT.replace("tasks t JOIN", ALONG[dialect].format(index=index), 1)
 
 
 def merged(dialect: sql.Dialect, index: str, parts: list[str], order: str) -> str:
-    """The first `:n` of the rows that fulfil one of the parts.
+    """SQL for the first `:n` rows that match one of the parts.
 
-    Each part has equalities that the index begins with, and walks it in order; to sort what a
-    condition over several states finds would take a look at all of it.
+    Each part fixes the first columns of the index and reads it in order. One condition over
+    several states would make the database read and sort all rows.
     """
     inner = ", ".join(f"t.{each}" for each in order.split(", "))
     select = along(dialect, index)
@@ -307,7 +310,7 @@ def merged(dialect: sql.Dialect, index: str, parts: list[str], order: str) -> st
 
 
 def encoded(values: Row) -> Row:
-    """As the columns hold them."""
+    """The values as the columns store them."""
     if "capabilities" not in values:
         return values
     return {**values, "capabilities": json.dumps(values["capabilities"])}
@@ -324,7 +327,7 @@ def _one(row: FullTask | None) -> FullTask | None:
 
 
 async def reserved_before(tx: Tx, before: int, limit: int) -> list[TaskKey]:
-    """Reservations older than that: `installation_id`, `id`."""
+    """Keys of tasks that were reserved before this time."""
     return await tx.all(
         "SELECT installation_id, id FROM tasks WHERE state = 'assigned' AND assigned_at < :before "
         "ORDER BY assigned_at LIMIT :n",
@@ -336,7 +339,7 @@ async def reserved_before(tx: Tx, before: int, limit: int) -> list[TaskKey]:
 async def reserved_for(
     tx: Tx, installation_id: int, agent_ids: Sequence[str], limit: int
 ) -> list[str]:
-    """The ids of tasks that are kept for these agents."""
+    """Ids of the tasks that are reserved for these agents."""
     rows = await tx.all(
         "SELECT id FROM tasks WHERE installation_id = :i AND state = 'assigned' "
         "AND assigned_to IN :agents LIMIT :n",

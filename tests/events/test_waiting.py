@@ -258,7 +258,7 @@ async def test_of_two_that_open_again_beside_each_other_the_later_sees_the_circl
             q = "UPDATE issues SET state = 'open' WHERE installation_id = :i AND id = :id"
             await tx.run(q, i=i, id=issue.id)
             await both.wait()
-            return await dependency_cycles.settle(tx, i, (issue.id,))
+            return await dependency_cycles.update_cycles(tx, i, (issue.id,))
 
         return await town.store.write(work)
 

@@ -191,7 +191,7 @@ async def test_leases_that_ended_long_ago_are_not_read_at_each_call(
 
     async def cost(tx: Tx) -> int:
         now, before = await tx.now(), await rows_read(tx)
-        which = await due_notices.which(tx, installation_id, "scout", now, now - notices.LATELY)
+        which = await due_notices.due_kinds(tx, installation_id, "scout", now, now - notices.LATELY)
         assert which == []
         return await rows_read(tx) - before
 

@@ -131,7 +131,7 @@ def listing(**given: Any) -> Callable[[Tx], Awaitable[Any]]:
         "limit": 20,
         **given,
     }
-    return lambda tx: tasks.listed(tx, HERE, **asked)
+    return lambda tx: tasks.page(tx, HERE, **asked)
 
 
 A_DELIVERY = Delivery(HERE, "new", "issues", "opened", R, b"{}")
@@ -145,7 +145,7 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "receive": lambda tx: deliveries.receive(tx, [A_DELIVERY]),
     "due": lambda tx: deliveries.due(tx, 100),
     "get": lambda tx: deliveries.get(tx, HERE, "3"),
-    "take": lambda tx: deliveries.take(tx, A_DELIVERY),
+    "take": lambda tx: deliveries.lock(tx, A_DELIVERY),
     "processed": lambda tx: deliveries.mark_processed(tx, A_DELIVERY, "mirrored"),
     "fresh": lambda tx: freshness.of(tx, HERE),
     "put": lambda tx: mirror_rows.put(tx, "issues", row_of(metadata.tables["issues"], 3)),
@@ -168,7 +168,7 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "of pull": lambda tx: tasks.of_pull(tx, HERE, R, 3),
     "overdue": lambda tx: leases.overdue(tx, 100),
     "renew": lambda tx: leases.renew(tx, HERE, "3", 10),
-    "what to tell": lambda tx: due_notices.which(tx, HERE, "3", 10, 5),
+    "what to tell": lambda tx: due_notices.due_kinds(tx, HERE, "3", 10, 5),
     "next write": lambda tx: writes.next_of_each(tx, HERE),
     "next read": lambda tx: pending_reads.due(tx, HERE, 0),
     "next page": lambda tx: backfills.due(tx, HERE),
@@ -181,13 +181,13 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "urgent messages": lambda tx: mailbox.urgent(tx, HERE, "3", 5),
     "mark read": lambda tx: mailbox.mark_read(tx, HERE, "3", ["3", "6"]),
     "how much one sent": lambda tx: messages.sent_nth(tx, HERE, "3", 60),
-    "sent": lambda tx: messages.sent(tx, HERE, "3", "9", 20),
-    "sent in vain": lambda tx: dead_letters.sent(tx, HERE, "3", "9", 20),
-    "dead letters": lambda tx: dead_letters.to(tx, HERE, "3", "9", 20),
-    "all dead letters": lambda tx: dead_letters.listed(tx, HERE, "9", 20),
+    "sent": lambda tx: messages.sent_by(tx, HERE, "3", "9", 20),
+    "sent in vain": lambda tx: dead_letters.sent_by(tx, HERE, "3", "9", 20),
+    "dead letters": lambda tx: dead_letters.addressed_to(tx, HERE, "3", "9", 20),
+    "all dead letters": lambda tx: dead_letters.page(tx, HERE, "9", 20),
     "thread": lambda tx: messages.thread(tx, HERE, "3", "9", 20),
-    "in a thread": lambda tx: messages.took_part(tx, HERE, "3", "3"),
-    "messages of a task": lambda tx: messages.about(tx, HERE, "3", 10),
+    "in a thread": lambda tx: messages.is_participant(tx, HERE, "3", "3"),
+    "messages of a task": lambda tx: messages.of_task(tx, HERE, "3", 10),
     "messages on a card": lambda tx: messages.on_card(tx, HERE, "3"),
     "key": lambda tx: agents.find_key(tx, "3"),
     "agents": lambda tx: agents.page(tx, HERE, Sought(5, 3, role="1"), "3", 20),
@@ -205,8 +205,8 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "a sub-issue": lambda tx: relations.put(tx, HERE, PART),
     "a blocker off": lambda tx: relations.remove(tx, HERE, "blocked_by", 3, 3),
     "relations dropped": lambda tx: relations.drop(tx, HERE, 3),
-    "released by": lambda tx: ready.released_by(tx, HERE, 3),
-    "freed": lambda tx: ready.freed(tx, HERE, 3),
+    "released by": lambda tx: ready.unblocked_by(tx, HERE, 3),
+    "freed": lambda tx: ready.unblocked_task(tx, HERE, 3),
     "files of open pulls": lambda tx: pulls.open_files(tx, HERE, R),
     "files of a pull": lambda tx: pulls.files_if_open(tx, HERE, R, 3),
     "the step to review": lambda tx: events.newest(tx, HERE, "3", "task.in_review"),

@@ -125,7 +125,7 @@ async def blocked_by(tx: Tx, _: Keys, r: Reading) -> None:
     this = await _this(tx, r)
     if this is None:
         return
-    await dependency_cycles.take_turn(tx, r.installation_id)
+    await dependency_cycles.lock(tx, r.installation_id)
     found = [_relation("blocked_by", (this, ""), each) for each in _issues(r)]
     await _replace(tx, r.installation_id, "blocked_by", this["id"], found)
 
@@ -134,7 +134,7 @@ async def sub_issues(tx: Tx, _: Keys, r: Reading) -> None:
     this = await _this(tx, r)
     if this is None:
         return
-    await dependency_cycles.take_turn(tx, r.installation_id)
+    await dependency_cycles.lock(tx, r.installation_id)
     found = [_turned(_relation("parent", (this, ""), each)) for each in _issues(r)]
     await _replace(tx, r.installation_id, "parent", this["id"], found)
 

@@ -39,7 +39,7 @@ async def installation_repositories(tx: Tx, keys: Keys, r: Reading) -> None:
 
 async def ref(tx: Tx, _: Keys, r: Reading) -> None:
     sha = payloads.name(at(r.data, "object", "sha"), "the branch's commit", 64)
-    await branches.settle(tx, *r.here, r.arguments["name"], sha)
+    await branches.put_answer(tx, *r.here, r.arguments["name"], sha)
 
 
 async def refs(tx: Tx, _: Keys, r: Reading) -> None:

@@ -116,7 +116,7 @@ async def _check_not_on_hold(ctx: Context, where: Place, arguments: dict[str, An
         task = await tasks.by_number(*here, number)
         found = [task] if task else await tasks.of_pull(*here, number)
     elif branch := arguments.get("branch") or arguments.get("head"):
-        found = await tasks.held_on(*here, branch)
+        found = await tasks.on_hold_for_branch(*here, branch)
     for each in found:
         if each["held"] and each["held_by"] != ctx.actor.name:
             raise on_hold_error(each)

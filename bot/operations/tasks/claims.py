@@ -201,7 +201,9 @@ async def _claim_best(
         for row in page:
             if not _asks_for(row, wanted.capability):
                 continue
-            if await ready.take(*here, row["id"]) and await _grant(ctx, row, lease_s, paths or []):
+            if await ready.lock_free(*here, row["id"]) and await _grant(
+                ctx, row, lease_s, paths or []
+            ):
                 return await _claimed_answer(ctx, row["id"])
         if len(page) < limit:
             break

@@ -134,7 +134,7 @@ async def list_tasks(
         rows, following = await ready.page(ctx, wanted, limit, cursor)
         return Tasks(tasks=[task_view(row) for row in rows], next_cursor=following)
     groups: dict[str, tuple[TaskState, ...]] = {"open": OPEN, "any": STATES}
-    rows = await tasks.listed(
+    rows = await tasks.page(
         ctx.tx,
         ctx.installation_id,
         states=groups.get(state) or (state,),
