@@ -1,4 +1,4 @@
-"""The `hubbub` command. Here alone the parts of the process are put together."""
+"""The `hubbub` command: its commands, and the parts of the server put together."""
 
 import asyncio
 import os
@@ -44,13 +44,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 token_commands = typer.Typer(help="Tokens of agents.", no_args_is_help=True)
-delivery_commands = typer.Typer(help="What GitHub sent.", no_args_is_help=True)
+delivery_commands = typer.Typer(help="Webhook deliveries from GitHub.", no_args_is_help=True)
 app.add_typer(token_commands, name="token")
 app.add_typer(delivery_commands, name="deliveries")
-secret_commands = typer.Typer(help="The secret that all others derive from.", no_args_is_help=True)
+secret_commands = typer.Typer(help="The secret from which all keys derive.", no_args_is_help=True)
 app.add_typer(secret_commands, name="secret")
 
-KEY_VALUE = """key=value …: a value is JSON, as limit=5 or paths='["src"]'; texts need no quotes"""
+KEY_VALUE = (
+    """key=value …: a value is JSON, as limit=5 or paths='["src"]'; a text needs no quotes"""
+)
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
 
 
@@ -58,7 +60,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
 def root(
     context: typer.Context,
     *,
-    version: Annotated[bool, typer.Option("--version", help="the version, and no more")] = False,
+    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
 ) -> None:
     if version:
         output.say(f"hubbub {metadata.version('hubbub')}")
@@ -68,7 +70,7 @@ def root(
 
 @app.command()
 def serve() -> None:
-    """Run the server: webhooks, MCP, REST, and what goes to GitHub."""
+    """Run the server: webhooks, MCP, REST and the writes to GitHub."""
     loaded = settings.load()
     logs.set_up(loaded)
     asyncio.run(_serve(loaded, settings.github_app(loaded)))
@@ -77,8 +79,8 @@ def serve() -> None:
 @app.command()
 def demo(
     *,
-    keep: Annotated[bool, typer.Option(help="stay up, and say how to connect")] = False,
-    pull: Annotated[bool, typer.Option(help="as behind a firewall: no webhook gets in")] = False,
+    keep: Annotated[bool, typer.Option(help="keep running, and print how to connect")] = False,
+    pull: Annotated[bool, typer.Option(help="without webhooks, as behind a firewall")] = False,
 ) -> None:
     """Watch three agents and a person work on a simulated GitHub."""
     from fixtures import demo as story  # noqa: PLC0415 - only this command pays for it
@@ -96,26 +98,28 @@ def mcp() -> None:
 
 @app.command()
 def migrate() -> None:
-    """Bring the database to the newest schema."""
+    """Upgrade the database to the newest schema."""
     loaded = settings.load()
     session.migrate_database(loaded)
-    output.say(f"{session.safe_url(loaded.database_url)} is at the newest schema.")
+    output.say(f"{session.safe_url(loaded.database_url)} has the newest schema.")
 
 
 @app.command("doctor")
 def check_installation() -> None:
-    """Check the settings, the database, the secret and GitHub, a line each."""
+    """Check the settings, the database, the secret and GitHub."""
     logs.set_up(settings.load())
     sys.exit(asyncio.run(doctor.check_all()))
 
 
 @token_commands.command("create")
 def token_create(
-    installation: Annotated[str, typer.Option(help="the account's login, or the number")],
-    agent: Annotated[str, typer.Option(help="the agent's id, a slug")],
+    installation: Annotated[
+        str, typer.Option(help="the account's login or the installation's number")
+    ],
+    agent: Annotated[str, typer.Option(help="the agent's id")],
     role: Annotated[str, typer.Option(help=", ".join(ROLES))] = "developer",
 ) -> None:
-    """Make a token for an agent, and show it this once."""
+    """Create a token for an agent and print it. It is never shown again."""
     if role not in ROLES:
         raise WrongSettings(f"--role is {role!r}; it must be one of {', '.join(ROLES)}.")
     known: Role = role
@@ -124,9 +128,11 @@ def token_create(
 
 @token_commands.command("list")
 def token_list(
-    installation: Annotated[str, typer.Option(help="the account's login, or the number")],
+    installation: Annotated[
+        str, typer.Option(help="the account's login or the installation's number")
+    ],
 ) -> None:
-    """The tokens of an installation: id, agent, role; never the token itself."""
+    """List the tokens of an installation: id, agent and role."""
     asyncio.run(tokens.list_tokens(settings.load(), installation))
 
 
@@ -134,29 +140,29 @@ def token_list(
 def token_revoke(
     key_id: Annotated[str, typer.Argument(help="the first part of the token, after hubbub_")],
 ) -> None:
-    """Make a token worthless."""
+    """Revoke a token."""
     asyncio.run(tokens.revoke_token(settings.load(), key_id))
 
 
 @secret_commands.command("rotate")
 def secret_rotate() -> None:
-    """Seal anew, under HUBBUB_SECRET_KEY, what those of HUBBUB_SECRET_KEY_OLD sealed."""
+    """Encrypt all data again with HUBBUB_SECRET_KEY in place of HUBBUB_SECRET_KEY_OLD."""
     sys.exit(asyncio.run(secret_rotation.rotate_secret(settings.load())))
 
 
 @app.command("call")
 def call_operation(
-    operation: Annotated[str, typer.Argument(help="its name, such as list_tasks")],
+    operation: Annotated[str, typer.Argument(help="the operation's name, such as list_tasks")],
     arguments: Annotated[list[str] | None, typer.Argument(help=KEY_VALUE)] = None,
 ) -> None:
-    """Call an operation as the agent of HUBBUB_TOKEN, at HUBBUB_URL or on the database."""
+    """Call an operation with HUBBUB_TOKEN, at HUBBUB_URL or on the database."""
     given = call.arguments_of(operation, arguments or [])
     output.say(output.pretty(asyncio.run(call.call_operation(settings.load(), operation, given))))
 
 
 @app.command("settings")
 def settings_of_repository(repository: Annotated[str, typer.Argument(help="owner/repo")]) -> None:
-    """What is in force in a repository, and what is wrong with its .github/hubbub.yml."""
+    """Show a repository's settings in force and the errors in its .github/hubbub.yml."""
     sys.exit(asyncio.run(repositories.show_settings(settings.load(), repository)))
 
 
@@ -167,10 +173,10 @@ def deliveries_list(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 20,
     *,
-    counts: Annotated[bool, typer.Option("--counts", help="how many of each event")] = False,
+    counts: Annotated[bool, typer.Option("--counts", help="count them by event")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The newest deliveries, or how many there are of each event."""
+    """List the newest deliveries, or count them by event."""
     asyncio.run(
         deliveries.list_deliveries(settings.load(), state, limit, counts=counts, as_json=as_json)
     )
@@ -178,7 +184,7 @@ def deliveries_list(
 
 @delivery_commands.command("show")
 def deliveries_show(guid: str) -> None:
-    """One delivery with its payload."""
+    """Show one delivery with its payload."""
     asyncio.run(deliveries.show_delivery(settings.load(), guid))
 
 
@@ -186,7 +192,7 @@ def deliveries_show(guid: str) -> None:
 def deliveries_replay(
     guid: Annotated[str | None, typer.Argument()] = None,
     *,
-    all_dead: Annotated[bool, typer.Option("--all", help="every dead one")] = False,
+    all_dead: Annotated[bool, typer.Option("--all", help="every dead delivery")] = False,
 ) -> None:
     """Process dead deliveries again."""
     asyncio.run(deliveries.replay(settings.load(), guid, all_dead=all_dead))
@@ -194,11 +200,11 @@ def deliveries_replay(
 
 @app.command("backfill")
 def watch_backfill(
-    repository: Annotated[str | None, typer.Argument(help="owner/repo; all without it")] = None,
+    repository: Annotated[str | None, typer.Argument(help="owner/repo; default: all")] = None,
     *,
-    again: Annotated[bool, typer.Option("--again", help="also what was fetched before")] = False,
+    again: Annotated[bool, typer.Option("--again", help="fetch everything again")] = False,
 ) -> None:
-    """Fetch repositories whole, and show how far it is. It goes on in `serve` after Ctrl-C."""
+    """Fetch whole repositories and show the progress. After Ctrl-C `serve` continues."""
     loaded = settings.load()
     logs.set_up(loaded)
     github_app = settings.github_app(loaded)

@@ -33,3 +33,9 @@ def span(length: int) -> str:
 def parsed(text: str) -> int:
     """Microseconds from a timestamp of GitHub."""
     return round(datetime.fromisoformat(text).timestamp() * SECOND)
+
+
+def from_now(at: int, now: int) -> str:
+    """For people: `in 15 min` or `15 min ago`."""
+    words = span(abs(at - now))
+    return f"in {words}" if at >= now else f"{words} ago"

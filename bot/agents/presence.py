@@ -3,7 +3,7 @@
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel.operation import Presence
-from bot.times import stamp
+from bot.times import from_now, stamp
 from store.agents import agents
 from store.engine.transaction import Tx
 from store.tables.agents import AgentRow
@@ -16,7 +16,7 @@ async def check_may_work(tx: Tx, actor: Actor) -> None:
     """
     if not actor.is_person:
         found = await agents.locked(tx, actor.installation_id, [actor.name])
-        check_at_work(found[0] if found else None)
+        check_at_work(found[0] if found else None, await tx.now())
 
 
 async def check_presence(tx: Tx, actor: Actor, presence: Presence) -> None:
@@ -28,37 +28,39 @@ async def check_presence(tx: Tx, actor: Actor, presence: Presence) -> None:
         return
     row = await agents.get(tx, actor.installation_id, actor.name)
     if row is not None:
-        _check_present(row, presence)
+        _check_present(row, presence, await tx.now())
 
 
-def check_at_work(row: AgentRow | None) -> AgentRow:
+def check_at_work(row: AgentRow | None, now: int) -> AgentRow:
     """The agent. Raise Refused as `check_may_work` does."""
     if row is None:
         raise Refused("not_registered", "Call register_agent first.")
-    _check_present(row, "at_work")
+    _check_present(row, "at_work", now)
     return row
 
 
-def _check_present(row: AgentRow, presence: Presence) -> None:
+def _check_present(row: AgentRow, presence: Presence, now: int) -> None:
     if row["left_at"] is not None:
         raise Refused(
             "not_registered",
-            f"{row['id']} was unregistered at {stamp(row['left_at'])}: call register_agent to come "
-            "back.",
+            f"{row['id']} was unregistered {from_now(row['left_at'], now)}. Call register_agent to "
+            "come back.",
         )
     if row["paused_at"] is not None and presence == "at_work":
-        raise paused_error(row)
+        raise paused_error(row, now)
 
 
-def paused_error(row: AgentRow) -> Refused:
+def paused_error(row: AgentRow, now: int) -> Refused:
     by = row["paused_by"]
     own = by == row["id"]
-    since = stamp(row["paused_at"] or 0)
+    since = row["paused_at"] or 0
+    who = "You paused yourself" if own else f"{by} paused you"
+    ends = "" if own else f", called by {by} or a tech-lead"
     return Refused(
         "agent_paused",
-        f"{'You paused yourself' if own else f'{by} paused you'} at {since}: you may read, message "
-        "and report, but not claim, steer or write on GitHub. manage_agent with `resume` ends that"
-        f"{'' if own else f', called by {by} or a tech-lead'}.",
+        f"{who} {from_now(since, now)}. You may read, send messages and report, but not "
+        "claim tasks, decide about them or write on GitHub. manage_agent with `action` resume ends "
+        f"the pause{ends}.",
         paused_by=by,
-        paused_at=since,
+        paused_at=stamp(since),
     )

@@ -65,10 +65,10 @@ async def _watch(store: Store, sender: Sender, chosen: dict[int, RepositoryName]
             if not left and not any(reads):
                 break
             if left and all(row["attempts"] >= PATIENCE for row in left):
-                warn(f"GitHub does not give it: {left[0]['error']}")
+                warn(f"GitHub does not answer: {left[0]['error']}")
                 return 1
             await asyncio.sleep(min([wait for wait in waits if wait is not None] or [LOOK_EVERY_S]))
-    return _told(rows)
+    return _report(rows)
 
 
 async def _reads(tx: Tx, installation_id: int) -> int:
@@ -86,12 +86,12 @@ def _show(bars: Progress, shown: dict[int, TaskID], rows: list[PartProgress]) ->
         bars.update(shown[repository_id], completed=seen, total=seen if whole else expected)
 
 
-def _told(rows: list[PartProgress]) -> int:
+def _report(rows: list[PartProgress]) -> int:
     """What was fetched, a line for each repository; and what was refused."""
     for name in sorted({row["name"] for row in rows}):
         parts = [row for row in rows if row["name"] == name]
         seen, calls = sum(row["seen"] for row in parts), sum(row["calls"] for row in parts)
-        say(f"{name}: {seen} things fetched by {calls} calls")
+        say(f"{name}: {seen} items fetched in {calls} calls")
     refused = [row for row in rows if row["state"] == "refused"]
     for row in refused:
         warn(f"{row['name']}: GitHub refuses {row['part']}: {row['error']}")

@@ -17,16 +17,16 @@ REST_TIMEOUT_S = 70
 
 
 def token_of(loaded: Settings) -> str:
-    """What a header can carry, at least. Raise WrongSettings."""
+    """The token in the settings. Raise WrongSettings unless an HTTP header can carry it."""
     token = loaded.token.get_secret_value().strip() if loaded.token else ""
     if not token:
-        said = "not set" if loaded.token is None else "empty"
+        problem = "not set" if loaded.token is None else "empty"
     elif not re.fullmatch("[!-~]+", token):
-        said = "no token: it has spaces, or what is no ASCII"
+        problem = "not a token: it has spaces or characters outside ASCII"
     else:
         return token
     raise WrongSettings(
-        f"HUBBUB_TOKEN is {said}. It is what `hubbub token create` showed for this agent."
+        f"HUBBUB_TOKEN is {problem}. Set it to what `hubbub token create` showed for this agent."
     )
 
 
@@ -37,7 +37,7 @@ def arguments_of(operation: str, words: list[str]) -> dict[str, Any]:
     for word in words:
         name, sign, value = word.partition("=")
         if not sign:
-            raise WrongSettings(f"{word!r} is no key=value.")
+            raise WrongSettings(f"{word!r} is not key=value.")
         given[name] = value if known and _takes_text(known.arguments, name) else _value(value)
     return given
 
@@ -56,7 +56,7 @@ def _value(written: str) -> Any:
 
 
 async def call_operation(loaded: Settings, operation: str, given: dict[str, Any]) -> dict[str, Any]:
-    """At the server if there is an address, else on the database. Raise Refused."""
+    """Call it at HUBBUB_URL if that is set, else on the database. Raise Refused."""
     secret = token_of(loaded)
     if loaded.url:
         return await _call_server(loaded.url, secret, operation, given)

@@ -66,17 +66,19 @@ async def _delivery(tx: Tx, guid: str) -> dict[str, Any]:
         if found := await deliveries.get(tx, installation_id, guid):
             row, delivery = found
             return {**row, "payload": json.loads(delivery.payload)}
-    raise WrongSettings(f"There is no delivery {guid}. `hubbub deliveries list` shows those kept.")
+    raise WrongSettings(
+        f"There is no delivery {guid}. `hubbub deliveries list` shows those that are kept."
+    )
 
 
 async def replay(loaded: Settings, guid: str | None, *, all_dead: bool) -> None:
     if (guid is None) == (not all_dead):
-        raise WrongSettings("Give one GUID, or --all.")
+        raise WrongSettings("Pass one GUID or --all.")
     async with open_session(loaded) as session:
         n = await session.store.write(lambda tx: _replay(tx, guid))
     if guid is not None and not n:
-        raise WrongSettings(f"No dead delivery has the GUID {guid}: nothing to process again.")
-    say(f"{n} {'delivery is' if n == 1 else 'deliveries are'} processed again by `hubbub serve`.")
+        raise WrongSettings(f"No dead delivery has the GUID {guid}, so there is nothing to replay.")
+    say(f"`hubbub serve` will process {n} {'delivery' if n == 1 else 'deliveries'} again.")
 
 
 async def _replay(tx: Tx, guid: str | None) -> int:

@@ -23,12 +23,14 @@ async def check_all() -> int:
         ("GitHub", _check_github),
     ):
         try:
-            said = await check(loaded)
+            result = await check(loaded)
         except (WrongSettings, StoreError, Refused) as exc:
             why = " ".join(str(exc).splitlines())
-            said = f"WRONG, as said of {failed[why]}" if why in failed else f"WRONG: {why}"
+            result = (
+                f"WRONG, for the same reason as {failed[why]}" if why in failed else f"WRONG: {why}"
+            )
             failed.setdefault(why, name)
-        say(f"{name}: {said}")
+        say(f"{name}: {result}")
     return int(bool(failed))
 
 
@@ -39,7 +41,7 @@ async def _check_app(loaded: Settings) -> str:
 async def _check_database(loaded: Settings) -> str:
     async with open_session(loaded) as session:
         await session.store.read(_one)
-    return f"{safe_url(loaded.database_url)}, newest schema, filled with this secret"
+    return f"{safe_url(loaded.database_url)}, newest schema, belongs to this secret"
 
 
 async def _one(tx: Tx) -> None:
@@ -53,7 +55,7 @@ async def _check_github(loaded: Settings) -> str:
         try:
             answer = await github.app_request("GET", "/app")
         except NoAnswer as exc:
-            raise Refused("unavailable", f"{app.api_url} cannot be reached: {exc}") from exc
+            raise Refused("unavailable", f"{app.api_url} does not answer: {exc}") from exc
     if answer.status != 200:
-        raise Refused("unavailable", f"{app.api_url} says: {text(at(answer.data, 'message'))}")
-    return f"{app.api_url} knows the App as {text(at(answer.data, 'slug'))}"
+        raise Refused("unavailable", f"{app.api_url} answers: {text(at(answer.data, 'message'))}")
+    return f"{app.api_url} has the App as {text(at(answer.data, 'slug'))}"

@@ -20,13 +20,13 @@ def pretty(value: Any) -> str:
 
 
 def _for_terminal(refused: Refused) -> Refused:
-    """As whoever sits before a command line can mend it."""
+    """The same error, in the words of the command line."""
     if refused.code != "unauthenticated":
         return refused
     return Refused(
         refused.code,
-        "The token in HUBBUB_TOKEN is not known there, or it was revoked. `hubbub token create` "
-        "makes another.",
+        "The token in HUBBUB_TOKEN is unknown or revoked. Create another with `hubbub token "
+        "create`.",
     )
 
 

@@ -21,19 +21,19 @@ async def selection(tx: Tx, full_name: str | None) -> list[RepositoryName]:
     found = [row for row in present if row["full_name"].casefold() == folded]
     if not found:
         raise WrongSettings(
-            f"The repository {full_name!r} is not known. The App must be installed on it, and "
-            "`hubbub serve` must have heard of that once."
+            f"Hubbub does not know the repository {full_name!r}. Install the App on it while "
+            "`hubbub serve` runs."
         )
     return found
 
 
 async def show_settings(loaded: Settings, full_name: str) -> int:
-    """What is in force: 1 if the repository's file is wrong."""
+    """Print the settings in force. Return 1 if the repository's file is wrong."""
     async with open_session(loaded) as session:
         found, problem = await session.store.read(lambda tx: _settings(tx, full_name))
     say(pretty(found))
     if problem is not None:
-        warn(f"this stays in force, because {PATH} is wrong:\n{problem}")
+        warn(f"these settings stay in force, because {PATH} is wrong:\n{problem}")
     return int(problem is not None)
 
 

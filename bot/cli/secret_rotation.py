@@ -134,28 +134,30 @@ async def rotate_secret(loaded: Settings) -> int:
     async with open_session(loaded) as session:
         if not session.keys.former:
             raise WrongSettings(
-                "There is no former secret: set HUBBUB_SECRET_KEY to the new one, and "
-                "HUBBUB_SECRET_KEY_OLD to the one before it."
+                "No old secret is set. Set HUBBUB_SECRET_KEY to the new secret and "
+                "HUBBUB_SECRET_KEY_OLD to the old one."
             )
         done, broken = Counter[str](), Counter[str]()
         async for batch in reseal(session.store, session.keys):
             done[batch.table] += batch.resealed
             broken[batch.table] += batch.broken
-            say(f"{batch.table}: {done[batch.table]} sealed anew")
+            say(f"{batch.table}: {done[batch.table]} encrypted again")
         left = await bind(session.store, session.keys)
-        say(f"The database is bound to the secret with key id {session.keys.id}.")
-    return _said_of_rotation(broken, left)
+        say(f"The database belongs to the secret with key id {session.keys.id}.")
+    return _report(broken, left)
 
 
-def _said_of_rotation(broken: Counter[str], left: Left) -> int:
+def _report(broken: Counter[str], left: Left) -> int:
     for key_id, n in left.tokens.items():
         say(
-            f"{n} tokens are of the former secret {key_id}: they work as long as "
-            "HUBBUB_SECRET_KEY_OLD names it. `hubbub token list` shows ids that begin with it."
+            f"Tokens made with the old secret {key_id}: {n}. They work while "
+            "HUBBUB_SECRET_KEY_OLD has it. Their ids in `hubbub token list` begin with it."
         )
-    wrong = [f"{n} of {table} cannot be opened" for table, n in broken.items() if n]
+    wrong = [f"{n} of {table} cannot be decrypted" for table, n in broken.items() if n]
     for table, found in left.unknown.items():
-        wrong += [f"{n} of {table} are under the unknown secret {k}" for k, n in found.items()]
+        wrong += [
+            f"{n} of {table} were encrypted with the unknown secret {k}" for k, n in found.items()
+        ]
     for each in wrong:
-        warn(f"{each}; they stay as they are.")
+        warn(f"{each}. They stay as they are.")
     return int(bool(wrong))

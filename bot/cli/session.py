@@ -28,7 +28,7 @@ class Session:
 
 
 def safe_url(url: str) -> str:
-    """Without the password."""
+    """The URL without its password."""
     parts = urlsplit(url)
     if parts.password is None:
         return url
@@ -36,7 +36,7 @@ def safe_url(url: str) -> str:
 
 
 def migrate_database(loaded: Settings) -> None:
-    """With the secret, so that every command can open what this one made."""
+    """Create the secret and the tables, or upgrade the tables."""
     keyring.load(loaded, make=True)
     migrate.upgrade(loaded.database_url)
 
@@ -74,8 +74,8 @@ async def _bind(store: Store, app: GitHubApp) -> None:
     bound = await store.write(lambda tx: key_values.put_if_absent(tx, "github app", app.id))
     if bound != app.id:
         raise WrongSettings(
-            f"HUBBUB_GITHUB_APP_ID is {app.id}, and this database is App {bound}'s. Use that, or "
-            "another database."
+            f"HUBBUB_GITHUB_APP_ID is {app.id}, but this database belongs to App {bound}. Use that "
+            "App or another database."
         )
 
 
@@ -83,6 +83,6 @@ def _check_database(loaded: Settings) -> None:
     if wrong := migrate.check(loaded.database_url):
         raise StoreError(
             f"The database {safe_url(loaded.database_url)} cannot be used: {wrong}. Set "
-            "HUBBUB_DATABASE_URL to that of `hubbub serve`, or call where it runs; for `call` and "
-            "`mcp` HUBBUB_URL, the server's address, does as well."
+            "HUBBUB_DATABASE_URL to the database of `hubbub serve`. For `call` and `mcp` you can "
+            "set HUBBUB_URL to the server's address instead."
         )

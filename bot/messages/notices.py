@@ -67,7 +67,7 @@ async def _paused(asker: Asker) -> list[Notice]:
     row = await agents.get(*asker.agent)
     if row is None or row["paused_at"] is None:
         return []
-    return [_notice("paused", asker.actor.name, presence.paused_error(row).message)]
+    return [_notice("paused", asker.actor.name, presence.paused_error(row, asker.now).message)]
 
 
 async def _lost(asker: Asker) -> list[Notice]:

@@ -13,7 +13,7 @@ from bot.kernel.operation import Answer, Context, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.kernel.patterns import Shape
 from bot.operations.tasks.access import visible_task
-from bot.times import stamp
+from bot.times import from_now, stamp
 from store.agents import agents
 from store.contexts import contexts, grants, snapshots
 from store.contexts.contexts import FullContext
@@ -212,7 +212,7 @@ async def _conflict_error(ctx: Context, context_id: str, expected: int) -> Refus
     rows = await versions.history(ctx, context_id, newest, 1)
     row = rows[0] if rows and rows[0]["version"] == newest else None
     at = stamp(row["at"]) if row else None
-    by = f"by {row['author']} at {at}" if row else "whose row is gone"
+    by = f"by {row['author']} {from_now(row['at'], ctx.now)}" if row else "whose row is gone"
     return Refused(
         "version_conflict",
         f"{context_id} is at version {newest}, {by}, not at {expected}. Read it, merge your "

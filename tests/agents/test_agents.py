@@ -590,7 +590,7 @@ async def test_a_paused_agent_gives_back_what_it_holds_and_takes_nothing(town: T
     assert taken["handoff"]["note"] == "half"
     refused = await agent.refused("claim_task")
     assert refused.code == "agent_paused"
-    assert "You paused yourself at 2027-" in refused.message
+    assert "You paused yourself " in refused.message
     assert refused.details["paused_by"] == "scout"
     assert await told(town) == [
         ("agent.registered", "scout", "scout"),
@@ -643,7 +643,7 @@ async def test_one_that_unregistered_still_reads_and_comes_back_by_registering(t
     assert [each["id"] for each in gone] == ["scout"]
     refused = await agent.refused("claim_task", task=name)
     assert refused.code == "not_registered"
-    assert "was unregistered at 2027-" in refused.message
+    assert "scout was unregistered " in refused.message
     assert (await agent.refused("update_agent", name="x")).code == "not_registered"
     assert (await agent.call("list_tasks"))["tasks"][0]["task"] == name
     orphan = Agent(town.dispatcher, Actor(town.installation.id, "orphan", "developer"))

@@ -48,5 +48,5 @@ async def test_backfill_of_a_repository_nobody_knows_is_refused(
         given = settings(empty_url, github)
         code, _, err = await hubbub("backfill", "acme/nowhere", folder=tmp_path, **given)
         assert code == 2
-        assert "'acme/nowhere' is not known" in err
+        assert "does not know the repository 'acme/nowhere'" in err
         await server.stop()

@@ -113,7 +113,7 @@ async def test_an_operation_is_called_on_the_database_and_at_a_server_alike(
             2,
             "HUBBUB_TOKEN is no",
         ),
-        ({"HUBBUB_TOKEN": "hubbub_0123_nobodys"}, 1, "HUBBUB_TOKEN is not known there"),
+        ({"HUBBUB_TOKEN": "hubbub_0123_nobodys"}, 1, "HUBBUB_TOKEN is unknown or revoked"),
         ({"HUBBUB_TOKEN": "x", "HUBBUB_URL": "http://127.0.0.1:9"}, 1, "unavailable"),
     ],
 )
@@ -165,7 +165,7 @@ async def test_no_token_is_made_for_a_word_that_messages_take_for_others(
     words = ("token", "create", "--installation", "7", "--agent", agent)
     code, out, err = await hubbub(*words, folder=tmp_path, **settings(url))
     assert (code, out) == (2, "")
-    assert f"{agent!r} is no agent's id" in err
+    assert f"{agent!r} cannot be an agent's id" in err
 
 
 async def test_deliveries_are_listed_and_shown(url: str, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ async def test_doctor_says_once_what_two_checks_stumble_over(url: str, tmp_path:
     given = settings(url) | {"HUBBUB_GITHUB_APP_ID": ""}
     code, out, _ = await hubbub("doctor", folder=tmp_path, **given)
     assert (code, out.count("HUBBUB_GITHUB_APP_ID")) == (1, 1)
-    assert out.splitlines()[-1] == "GitHub: WRONG, as said of the App's settings"
+    assert out.splitlines()[-1] == "GitHub: WRONG, for the same reason as the App's settings"
 
 
 @pytest.mark.parametrize(

@@ -267,8 +267,8 @@ async def test_the_command_goes_on_where_it_was_killed_and_says_what_is_left(
     await killed_after_a_line("secret", "rotate", folder=tmp_path, **both)
     code, out, err = await hubbub("secret", "rotate", folder=tmp_path, **both)
     assert (code, err) == (0, "")
-    assert f"1 tokens are of the former secret {FORMER.id}" in out
-    assert f"bound to the secret with key id {ALONE.id}" in out
+    assert f"Tokens made with the old secret {FORMER.id}: 1." in out
+    assert f"belongs to the secret with key id {ALONE.id}" in out
     assert await sealed_under(own) == {
         "context_versions": {ALONE.id: 120},
         "checkpoints": {ALONE.id: 1},
@@ -288,6 +288,6 @@ async def killed_after_a_line(*arguments: str, folder: Path, **given: str) -> No
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    assert b"sealed anew" in await process.stdout.readline()
+    assert b"encrypted again" in await process.stdout.readline()
     process.kill()
     await process.communicate()

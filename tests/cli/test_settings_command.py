@@ -28,9 +28,9 @@ async def test_settings_shows_what_is_in_force_and_what_is_wrong_with_the_file(
         code, out, err = await hubbub("settings", "Acme/Rocket", folder=tmp_path, **given)
         assert (code, json.loads(out)) == (1, DEFAULTS.model_dump(mode="json"))
         assert err.splitlines() == [
-            "hubbub: this stays in force, because .github/hubbub.yml is wrong:",
+            "hubbub: these settings stay in force, because .github/hubbub.yml is wrong:",
             "line 1: lease_s: must be at least 60",
         ]
         code, _, err = await hubbub("settings", "acme/nowhere", folder=tmp_path, **given)
         assert code == 2
-        assert "'acme/nowhere' is not known" in err
+        assert "does not know the repository 'acme/nowhere'" in err

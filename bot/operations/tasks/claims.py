@@ -90,7 +90,7 @@ async def claim_task(
     """
     has = None  # a person can do anything
     if not ctx.actor.is_person:
-        has = presence.check_at_work(await _own_row(ctx))["capabilities"]
+        has = presence.check_at_work(await _own_row(ctx), ctx.now)["capabilities"]
     await expire_overdue(ctx)
     if task is not None:
         if any((repository, label, capability, size)):
@@ -346,7 +346,7 @@ def _not_at_work(ctx: Context, me: AgentRow | None) -> list[Reason]:
     if ctx.actor.is_person:
         return []
     try:
-        presence.check_at_work(me)
+        presence.check_at_work(me, ctx.now)
     except Refused as exc:
         return [Reason(code=exc.code, why=exc.message.rstrip("."), remedy="see there")]
     return []
