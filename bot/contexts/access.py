@@ -1,4 +1,4 @@
-"""Contexts: who may read, write and share one."""
+"""Access to contexts: who may read, write and share one."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
@@ -12,7 +12,7 @@ from store.contexts.contexts import FullContext
 from store.contexts.grants import Grant
 from store.engine.transaction import Tx
 
-# What somebody may do with one, from the least to the most.
+# From the least access to the most.
 Access: TypeAlias = Literal["none", "read", "write", "all"]
 ACCESS: tuple[Access, ...] = ("none", "read", "write", "all")
 
@@ -28,26 +28,26 @@ MOST_GRANTS = 200
 
 
 def task_of(row: FullContext) -> str | None:
-    """`owner/repo#12`, or the id where there is no number."""
+    """`owner/repo#12`, or the task's id while it has no number."""
     return f"{row['full_name']}#{row['number']}" if row["number"] else row["task_id"]
 
 
 def _grantees(actor: Actor, held: Iterable[str]) -> list[str]:
-    """The names under which something may have been shared with the actor."""
+    """All names by which a context can be shared with the actor."""
     roles = [f"role:{role}" for role in ROLES if actor.may(role)]
     return [actor.name, *roles, *(f"task:{task_id}" for task_id in held)]
 
 
 def in_charge(actor: Actor) -> bool:
-    """Of what others own too."""
+    """Whether the actor has all access to contexts of other owners too."""
     return actor.may("tech-lead") or (actor.is_person and actor.may("developer"))
 
 
 def allowed(actor: Actor, row: FullContext, granted: Iterable[Grant]) -> Access:
-    """What the actor may do with a context; `granted`: what was shared of it with them.
+    """What the actor may do with a context. `granted` are its grants to the actor.
 
-    A person's role holds in the repositories they were asked for: of what belongs to no
-    repository it says nothing.
+    A person has a role in some repositories only. It gives no access to a context that belongs to
+    no repository.
     """
     reach, where = actor.repositories, row["repository_id"]
     if reach is not None and where is not None and where not in reach:
@@ -62,7 +62,7 @@ def allowed(actor: Actor, row: FullContext, granted: Iterable[Grant]) -> Access:
 
 
 async def accesses(tx: Tx, actor: Actor, rows: Sequence[FullContext]) -> dict[str, Access]:
-    """What the actor may do with each of these contexts, by id."""
+    """What the actor may do with each context, by id."""
     here = actor.installation_id
     found: dict[str, list[Grant]] = {row["id"]: [] for row in rows}
     if not rows:
@@ -74,14 +74,14 @@ async def accesses(tx: Tx, actor: Actor, rows: Sequence[FullContext]) -> dict[st
 
 
 async def readable_ones(tx: Tx, actor: Actor, context_ids: Sequence[str]) -> set[str]:
-    """Those of them that the actor may read."""
+    """The contexts among these that the actor may read."""
     rows = await contexts.several(tx, actor.installation_id, context_ids)
     may = await accesses(tx, actor, rows)
     return {each for each, access in may.items() if access != "none"}
 
 
 async def visible_ids(tx: Tx, actor: Actor, after: str, limit: int) -> list[str]:
-    """The actor's own, and what was shared with them, by id."""
+    """The ids of contexts that the actor owns or that are shared with it, in order."""
     here = actor.installation_id
     held = await grants.held_tasks(tx, here, actor.name, await tx.now())
     given = await grants.granted_ids(tx, here, _grantees(actor, held), after, limit)
@@ -92,13 +92,13 @@ async def visible_ids(tx: Tx, actor: Actor, after: str, limit: int) -> list[str]
 def unknown(context_id: str) -> Refused:
     return Refused(
         "unknown_context",
-        f"There is no context {context_id!r} that you may read. list_contexts shows those there "
-        "are; its owner can share it with you.",
+        f"There is no context {context_id!r} that you may read. list_contexts lists yours. Its "
+        "owner can share it with you with share_context.",
     )
 
 
 async def find(ctx: Context, context_id: str, needs: Access = "read") -> AccessibleContext:
-    """The context, with what the actor may do with it as `access`. Raise Refused."""
+    """The context, with the actor's access in `access`. Raise Refused."""
     row = await contexts.get(ctx.tx, ctx.installation_id, context_id)
     if row is None:
         raise unknown(context_id)
@@ -108,15 +108,15 @@ async def find(ctx: Context, context_id: str, needs: Access = "read") -> Accessi
     if ACCESS.index(access) < ACCESS.index(needs):
         raise Refused(
             "forbidden",
-            f"You may {access} {context_id}, and not "
-            f"{'share it' if needs == 'all' else 'change it'}: ask {row['owner']}, whose it is.",
+            f"You may {access} {context_id}, but not {'share' if needs == 'all' else 'change'} it. "
+            f"Ask its owner, {row['owner']}.",
             owner=row["owner"],
         )
     return {**row, "access": access}
 
 
 async def record(ctx: Context, row: FullContext, what: str, **data: object) -> None:
-    """An event of the context, for those who may read it."""
+    """Append an event of the context, for everybody who may read it."""
     await events.append(
         ctx.tx,
         ctx.installation_id,

@@ -1,4 +1,4 @@
-"""What a context or a checkpoint may hold: a text, or any other JSON, and its bytes."""
+"""The content of a context or checkpoint: a text or other JSON, its limits and its bytes."""
 
 import json
 import math
@@ -10,33 +10,33 @@ from pydantic_core import PydanticCustomError
 from bot.errors import Refused
 
 Kind: TypeAlias = Literal["json", "text"]
-# In bytes of UTF-8, as it is kept before it is packed.
+# In bytes of UTF-8, before compression.
 LARGEST = 1_000_000
-# How many lists and objects within each other.
+# Levels of lists and objects.
 DEEPEST = 100
-# Of a number, in bits: Python reads no more than 4,300 digits.
+# Bits of a number. Python reads at most 4,300 digits.
 LONGEST = 10_000
 
 
 def keepable(content: Any) -> Any:
-    """A validator: what JSON and UTF-8 have, and no deeper than anybody can read it."""
+    """Validate that the content is JSON in UTF-8, and not too large or too deep."""
     level, seen = [content], 0
     for _ in range(DEEPEST + 1):
         level = [each for value in level for each in _within(value)]
         seen += len(level)
         if not level:
             return content
-        if seen > LARGEST:  # each takes a byte at least
+        if seen > LARGEST:  # each value has at least one byte
             raise _unfit("it has more than {n} bytes", n=LARGEST)
     raise _unfit("lists and objects are nested more than {n} deep", n=DEEPEST)
 
 
 def _within(value: Any) -> Iterator[Any]:
-    """What a list or an object has in it. Raise for a value that cannot be kept."""
+    """The values in a list or an object. Raise for a value that cannot be stored."""
     if isinstance(value, str):
         _encoded(value)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise _unfit("NaN and Infinity are no JSON")
+        raise _unfit("NaN and Infinity are not JSON")
     elif isinstance(value, int) and value.bit_length() > LONGEST:
         raise _unfit("a number has more than {n} bits", n=LONGEST)
     elif isinstance(value, dict):
@@ -50,7 +50,7 @@ def _encoded(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as exc:
-        raise _unfit("half of a surrogate pair is no character") from exc
+        raise _unfit("half of a surrogate pair is not a character") from exc
 
 
 def _unfit(why: Any, **values: int) -> PydanticCustomError:
@@ -62,7 +62,7 @@ def kind_of(content: Any) -> Kind:
 
 
 def written(content: Any) -> bytes:
-    """Equal contents give equal bytes."""
+    """The content as canonical bytes, so that equal contents have equal bytes."""
     if isinstance(content, str):
         return content.encode()
     return json.dumps(
@@ -71,13 +71,13 @@ def written(content: Any) -> bytes:
 
 
 def sized(content: Any) -> bytes:
-    """The content's bytes. Raise Refused when they are too many."""
+    """The content's bytes. Raise Refused if there are too many."""
     made = written(content)
     if len(made) > LARGEST:
         raise Refused(
             "too_large",
-            f"`content` has {len(made)} bytes, and a context has {LARGEST} at most: divide it, or "
-            "keep the bulk in the repository and its path here.",
+            f"`content` has {len(made)} bytes; the limit is {LARGEST}. Split it into several "
+            "contexts, or commit it to the repository and store its path here.",
             size=len(made),
             largest=LARGEST,
         )

@@ -1,4 +1,4 @@
-"""How a context's content is kept: packed, then sealed for the one row that it is for."""
+"""Compresses a context's content and encrypts it for one row."""
 
 import hashlib
 import zlib
@@ -11,17 +11,17 @@ PURPOSE = "contexts"
 
 
 def about(installation_id: int, context_id: str, version: int) -> str:
-    """What a version's content is sealed with: it opens in no other row."""
+    """The associated data. With it, the content can be decrypted in no other row."""
     return f"{installation_id} {context_id} {version}"
 
 
 def packed(content: bytes) -> bytes:
-    # Others wait to write meanwhile: a higher level takes six times as long, for a fifth less.
+    # Other writers wait meanwhile. A higher level takes six times as long and saves a fifth.
     return zlib.compress(content, 1)
 
 
 class Sealed(TypedDict):
-    """The columns of a version in which its content is."""
+    """The columns of a version that hold its content."""
 
     key_id: str
     sealed: bytes
@@ -32,12 +32,12 @@ def sealed(keys: Keys, where: str, pack: bytes) -> Sealed:
 
 
 def opened(keys: Keys, where: str, row: ContextVersionRow) -> tuple[bytes, bytes]:
-    """The content, packed and unpacked. Raise Broken."""
+    """The content, compressed and plain. Raise Broken."""
     pack = keys.under(row["key_id"]).open(PURPOSE, where, row["sealed"])
     try:
         content = zlib.decompress(pack)
     except zlib.error as exc:
-        raise Broken("it cannot be unpacked") from exc
+        raise Broken("it cannot be decompressed") from exc
     if hashlib.sha256(content).hexdigest() != row["checksum"]:
-        raise Broken("its checksum is another")
+        raise Broken("its checksum differs")
     return pack, content

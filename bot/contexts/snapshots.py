@@ -1,4 +1,4 @@
-"""A snapshot, for those who may read what it has."""
+"""Snapshots: fixed versions of several contexts, as far as the actor may read them."""
 
 from bot.contexts import access
 from bot.errors import Refused
@@ -14,29 +14,29 @@ class VisibleSnapshot(ContextSnapshotRow):
 
 
 async def find(ctx: Context, snapshot_id: str) -> VisibleSnapshot:
-    """With the members that the actor may read, and how many others it has. Raise Refused."""
+    """The snapshot, with its readable members and the number of others. Raise Refused."""
     row = await snapshots.get(ctx.tx, ctx.installation_id, snapshot_id)
     seen = await access.readable_ones(ctx.tx, ctx.actor, list(row["members"])) if row else set()
     if row is None or not seen:
         raise Refused(
             "unknown_context",
             f"There is no snapshot {snapshot_id!r} with a context that you may read. "
-            "list_contexts with `snapshots` shows yours.",
+            "list_contexts with `snapshots` lists yours.",
         )
     members = {k: v for k, v in row["members"].items() if k in seen}
     return {**row, "members": members, "others": len(row["members"]) - len(members)}
 
 
 async def versions_in(ctx: Context, snapshot_id: str) -> dict[str, int]:
-    """The versions of all its members. Raise Refused unless the actor may read each."""
+    """The versions of all members. Raise Refused unless the actor may read each of them."""
     row = await find(ctx, snapshot_id)
     members: dict[str, int] = row["members"]
     if row["others"]:
         raise Refused(
             "forbidden",
-            f"{row['others']} of its {row['others'] + len(members)} contexts you may not read, so "
-            f"{snapshot_id} is not restored as a whole; nothing was changed. Restore the others "
-            "one by one, each by its `context_id` beside `snapshot_id`.",
+            f"You may not read {row['others']} of the {row['others'] + len(members)} contexts in "
+            f"{snapshot_id}, so it was not restored. Nothing was changed. Restore the others one "
+            "by one: pass `context_id` with `snapshot_id`.",
             contexts=sorted(members),
         )
     return members
@@ -45,5 +45,9 @@ async def versions_in(ctx: Context, snapshot_id: str) -> dict[str, int]:
 async def version_in(ctx: Context, snapshot_id: str, context_id: str) -> int:
     members = (await find(ctx, snapshot_id))["members"]
     if context_id not in members:
-        raise Refused("unknown_context", f"{context_id} is not in the snapshot {snapshot_id}.")
+        raise Refused(
+            "unknown_context",
+            f"{context_id} is not in the snapshot {snapshot_id}, which has "
+            f"{', '.join(sorted(members))}.",
+        )
     return int(members[context_id])

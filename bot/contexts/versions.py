@@ -1,4 +1,4 @@
-"""The versions of a context: how one is added, and read, and what is done about a broken one."""
+"""The versions of a context: adding and reading them, and finding a readable one."""
 
 import asyncio
 import hashlib
@@ -23,9 +23,9 @@ from store.tables.contexts import ContextVersionRow
 log = structlog.get_logger()
 
 MOST_VERSIONS = 10_000
-# So many versions are tried, from the newest, until one is whole.
+# How many versions are tried, from the newest, until one can be read.
 LOOKED_BACK = 100
-# Above it packing takes a thread's hop many times over.
+# Bytes. Above this size, compression takes much longer than starting work in a thread.
 HEAVY = 50_000
 
 
@@ -36,7 +36,7 @@ class Content(Sealed):
 
 @dataclass(frozen=True)
 class Read:
-    """A version that is whole. `broken`: those after it that are not."""
+    """A version that can be read. `broken` are newer versions that cannot."""
 
     version: ContextVersionRow
     packed: bytes
@@ -49,7 +49,7 @@ class Read:
 
 
 async def keep(ctx: Context, context_id: str, version: int, content: bytes, note: str) -> None:
-    """Add the version; its number is settled."""
+    """Add a version under this number."""
     where = about(ctx.installation_id, context_id, version)
 
     def made() -> Content:
@@ -59,11 +59,11 @@ async def keep(ctx: Context, context_id: str, version: int, content: bytes, note
             "size": len(content),
         }
 
-    await _add(ctx, context_id, version, note, await _aside(len(content), made))
+    await _add(ctx, context_id, version, note, await _run_aside(len(content), made))
 
 
 async def copy(ctx: Context, context_id: str, version: int, read: Read, note: str) -> None:
-    """Add the version, with the content of another."""
+    """Add a version with the content of another one."""
     where = about(ctx.installation_id, context_id, version)
     content: Content = {
         **sealed(ctx.shared.keys, where, read.packed),
@@ -89,26 +89,26 @@ async def _add(ctx: Context, context_id: str, version: int, note: str, content: 
 
 
 async def load(ctx: Context, context_id: str, number: int) -> Read:
-    """One version. Raise Broken, after its break was noted."""
+    """One version. Report a broken one, then raise Broken."""
     row = await versions.get(ctx.tx, ctx.installation_id, context_id, number)
     where = about(ctx.installation_id, context_id, number)
     try:
         return await _open(ctx, where, row)
     except Broken as exc:
-        _note_broken(ctx, context_id, number, str(exc))
+        _report_broken(ctx, context_id, number, str(exc))
         raise
 
 
 async def _open(ctx: Context, where: str, row: ContextVersionRow | None) -> Read:
     """Raise Broken."""
     if row is None:
-        raise Broken("its row is gone")
-    pack, content = await _aside(row["size"], lambda: opened(ctx.shared.keys, where, row))
+        raise Broken("its row is missing")
+    pack, content = await _run_aside(row["size"], lambda: opened(ctx.shared.keys, where, row))
     return Read(row, pack, content, [])
 
 
 async def newest(ctx: Context, context_id: str, number: int) -> Read:
-    """The version of this number, or the last one before it that is whole. Raise Refused."""
+    """The version of this number, or the last readable one before it. Raise Refused."""
     broken: list[int] = []
     for each in range(number, max(0, number - LOOKED_BACK), -1):
         try:
@@ -117,35 +117,35 @@ async def newest(ctx: Context, context_id: str, number: int) -> Read:
             broken.append(each)
         else:
             return replace(read, broken=broken)
-    raise lost(context_id, number)
+    raise unreadable(context_id, number)
 
 
-def lost(context_id: str, number: int) -> Refused:
+def unreadable(context_id: str, number: int) -> Refused:
     return Refused(
         "context_broken",
-        f"Neither version {number} of {context_id} nor any before it can be read: see the log. An "
-        "update starts it anew.",
+        f"No version of {context_id} up to {number} can be read. The log has the reason. Write new "
+        "content with update_context.",
         broken=[number],
         last_good=None,
     )
 
 
 async def exactly(ctx: Context, row: FullContext, number: int) -> Read:
-    """This version and no other. Raise Refused."""
+    """Exactly this version. Raise Refused."""
     if number > row["version"]:
         raise Refused(
             "unknown_context",
-            f"{row['id']} has no version {number}: the newest is {row['version']}.",
+            f"{row['id']} has no version {number}. The newest version is {row['version']}.",
             version=row["version"],
         )
     try:
         return await load(ctx, row["id"], number)
     except Broken as exc:
         good = await _good_before(ctx, row["id"], number)
-        go_on = f"Version {good} is the last whole one before it" if good else "None before it is"
+        advice = f"Read version {good} instead" if good else "No version before it can be read"
         raise Refused(
             "context_broken",
-            f"Version {number} of {row['id']} cannot be read: {exc}. {go_on}.",
+            f"Version {number} of {row['id']} cannot be read: {exc}. {advice}.",
             broken=[number],
             last_good=good,
         ) from exc
@@ -160,10 +160,10 @@ async def _good_before(ctx: Context, context_id: str, number: int) -> int | None
         return None
 
 
-def _note_broken(ctx: Context, context_id: str, number: int, why: str) -> None:
+def _report_broken(ctx: Context, context_id: str, number: int, why: str) -> None:
     actor, here = ctx.actor, ctx.installation_id
 
-    async def tell(tx: Tx) -> None:
+    async def append_event(tx: Tx) -> None:
         await contexts.lock(tx, here, context_id)
         row = await contexts.get(tx, here, context_id)
         if row is None or number in await versions.reported_broken(tx, here, context_id):
@@ -174,16 +174,16 @@ def _note_broken(ctx: Context, context_id: str, number: int, why: str) -> None:
         await events.append(tx, here, kind, context_id, actor.name, data, repository_id=where)
 
     log.error("context broken", installation=here, context=context_id, version=number, why=why)
-    ctx.later.append(tell)
+    ctx.later.append(append_event)
 
 
-async def _aside(size: int, work: Any) -> Any:
-    """In a thread, when it would keep everybody else waiting."""
+async def _run_aside(size: int, work: Any) -> Any:
+    """Do work on large contents in a thread, because it would block the event loop."""
     return await asyncio.to_thread(work) if size > HEAVY else work()
 
 
 async def history(ctx: Context, context_id: str, upto: int, limit: int) -> list[VersionInfo]:
-    """Versions without their content, the newest first, from `upto` on."""
+    """Versions up to `upto` without their content, newest first."""
     return await versions.history(ctx.tx, ctx.installation_id, context_id, upto, limit)
 
 

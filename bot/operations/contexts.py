@@ -315,7 +315,7 @@ async def get_context(
 async def _history(ctx: Context, row: AccessibleContext, upto: int) -> ReadContext:
     rows = await versions.history(ctx, row["id"], upto, HISTORY)
     if not rows:
-        raise versions.lost(row["id"], upto)
+        raise versions.unreadable(row["id"], upto)
     history = [_version(each) for each in rows]
     return ReadContext(
         context=context_view(row), version=history[0], content=None, broken=[], history=history

@@ -197,8 +197,8 @@ def nested(depth: int) -> Any:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (float("nan"), "no JSON"),
-        ({"a": [float("-inf")]}, "no JSON"),
+        (float("nan"), "not JSON"),
+        ({"a": [float("-inf")]}, "not JSON"),
         ("\ud800", "surrogate"),
         ({"\udfff": 1}, "surrogate"),
         (nested(101), "more than 100 deep"),
@@ -564,7 +564,7 @@ async def test_a_snapshot_of_what_one_sees_no_more_is_restored_one_by_one(
     whole = {"snapshot_id": taken["snapshot"]["id"]}
     refused = await bob.refused("restore_context", **whole)
     assert (refused.code, refused.details) == ("forbidden", {"contexts": sorted([own, other])})
-    assert "1 of its 3 contexts" in refused.message
+    assert "1 of the 3 contexts" in refused.message
     assert theirs not in refused.message
     assert [await content(bob, each) for each in (own, other)] == ["second", "second"]
     for each in refused.details["contexts"]:
