@@ -1,4 +1,4 @@
-"""Whose write goes next: people and bookkeeping first, then agents in turn. Pure."""
+"""Fair queuing: people and bookkeeping write first, then agents in turn. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,23 +8,23 @@ from bot.outbox.kinds import KINDS
 from store.outbox.writes import PEOPLE, NextWrite
 from store.tables.outbox import WriteRow
 
-# Of four turns at most three in a row are those of people and bookkeeping.
+# People and bookkeeping get at most three turns in a row while an agent waits.
 LONGEST_STREAK = 3
-# The share of every budget that agents leave to people and bookkeeping.
+# Agents leave this share of every budget to people and bookkeeping.
 RESERVE = 0.2
-# A request that nobody waits for.
+# The cost of a request that nobody waits for.
 SPARE = Cost(reserve=RESERVE)
-# What a spent limit of GraphQL's holds up must not hold up the rest.
+# The kinds that use GraphQL. When its limit is spent, only these wait.
 ON_GRAPHQL = tuple(name for name, kind in KINDS.items() if kind.resource == "graphql")
 
 
 def cost(write: WriteRow) -> Cost:
-    """Of its next request: one whose outcome is unknown is only looked for."""
+    """The cost of a write's next request: only a read, if the write's outcome is unknown."""
     return READ if write["state"] == "unknown" else cost_of(write["kind"], write["lane"])
 
 
 def cost_of(name: str, lane: int) -> Cost:
-    """Of a write of this kind that was not sent yet."""
+    """The cost of sending a write of this kind."""
     kind = KINDS[name]
     reserve = 0 if lane == PEOPLE else RESERVE
     return Cost(kind.resource, mutates=True, notifies=kind.notifies, reserve=reserve)
@@ -33,7 +33,7 @@ def cost_of(name: str, lane: int) -> Cost:
 def in_order(
     first: Sequence[NextWrite], last_turns: Mapping[str, int], streak: int
 ) -> list[NextWrite]:
-    """The first write of each author and lane, in the order in which they get their turn."""
+    """The order of turns. `first` has the first write of each author in each lane."""
     people = sorted((each for each in first if each["lane"] == PEOPLE), key=_seq)
     agents = sorted(
         (each for each in first if each["lane"] != PEOPLE),

@@ -96,7 +96,7 @@ def begin(kind: Kind, sending: Sending) -> Decision:
     if only_looks(sending.write):
         # Without a look it may be sent twice without harm.
         return Look() if kind.look(sending) else PutOff("queued", LOOK_EVERY)
-    if why := _missing(sending) or kind.unless(sending):
+    if why := _why_unsendable(sending) or kind.unless(sending):
         error = {"code": "github_refused", "message": f"Not sent: {why}.", "details": {}}
         return Refused(error)
     return Send()
@@ -149,7 +149,7 @@ def has_value(result: dict[str, Any]) -> bool:
     return next(iter(result.values()), None) is not None
 
 
-def _missing(sending: Sending) -> str | None:
+def _why_unsendable(sending: Sending) -> str | None:
     """Why it cannot be sent: the write that it builds on did not take effect."""
     after = sending.arguments.get("after")
     if after is None or sending.before:
@@ -157,7 +157,7 @@ def _missing(sending: Sending) -> str | None:
     return f"the write that it builds on did not take effect: see get_write for {after}"
 
 
-def _done(kind: Kind, _: Sending, outcome: Outcome) -> Decision:
+def _take_result(kind: Kind, _: Sending, outcome: Outcome) -> Decision:
     return Sent(kind.result(outcome.data))
 
 
@@ -208,7 +208,7 @@ def _why(outcome: Outcome) -> str:
 
 Rule: TypeAlias = Callable[[Kind, Sending, Outcome], Decision]
 AFTER_REQUEST: Mapping[Meaning, Rule] = {
-    Meaning.DONE: _done,
+    Meaning.DONE: _take_result,
     # A server that is not GitHub may have answered, which says nothing about the effect.
     Meaning.MALFORMED: _find_out,
     Meaning.LIMITED: _wait,

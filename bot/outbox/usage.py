@@ -1,4 +1,4 @@
-"""What may still be spent on GitHub, who spent it, and what waits: for those who watch."""
+"""A report of an installation's rate limits: what is left, who used it, and which writes wait."""
 
 from dataclasses import dataclass
 
@@ -20,19 +20,23 @@ AGENTS = Cost(mutates=True, notifies=True, reserve=fairness.RESERVE)
 
 
 class Bucket(BaseModel):
-    """A limit of GitHub's on this installation, or one that we keep below GitHub's."""
+    """A rate limit of GitHub's on this installation, or one of ours that stays below GitHub's."""
 
     name: str
     limit: int | None
     left: int | None
-    reserved: int | None = Field(description="of it, for people and bookkeeping")
-    full_at: str | None = Field(description="when all of it is there again")
-    closed_until: str | None = Field(description="GitHub said wait until then")
+    reserved: int | None = Field(
+        description="part of the limit that agents leave to people and bookkeeping"
+    )
+    full_at: str | None = Field(description="when the full limit is available again")
+    closed_until: str | None = Field(
+        description="no requests before this time, because GitHub said wait"
+    )
 
 
 @dataclass(frozen=True)
 class Outbox:
-    """`rows`: what waits, with `author`, `kind` and `n`. `next_at`: an agent's next write."""
+    """`rows` counts waiting writes by author and kind. At `next_at` an agent may write again."""
 
     installation_id: int
     buckets: list[Bucket]
@@ -67,13 +71,13 @@ async def of(tx: Tx, installation_id: int) -> Outbox:
 
 
 async def latest(tx: Tx) -> list[Outbox]:
-    """Of the installations that wrote last."""
+    """The reports of the installations that wrote last."""
     return [await of(tx, each) for each in await sender_leases.latest(tx, MOST_INSTALLATIONS)]
 
 
 def buckets(limits: Limits, now: int) -> list[Bucket]:
-    """GitHub's as it reported them, then ours."""
-    told = [
+    """GitHub's limits as it last reported them, then ours."""
+    reported = [
         Bucket(
             name=each.resource,
             limit=each.limit,
@@ -86,10 +90,10 @@ def buckets(limits: Limits, now: int) -> list[Bucket]:
             limits.known, key=lambda each: (each.resource == SECONDARY, each.resource)
         )
     ]
-    limited = []
+    ours = []
     for each in ALLOWANCES:
         full_at = limits.full_at.get(each.name, 0)
-        limited.append(
+        ours.append(
             Bucket(
                 name=each.name,
                 limit=each.most,
@@ -99,4 +103,4 @@ def buckets(limits: Limits, now: int) -> list[Bucket]:
                 closed_until=None,
             )
         )
-    return told + limited
+    return reported + ours

@@ -1,4 +1,4 @@
-"""Every kind of write: what to send, what to keep of the answer, how to find it again."""
+"""Every kind of write: what to send, what to keep of the answer, how to look for its effect."""
 
 from bot.outbox.kinds import boards, builds, comments, git, issues, pulls
 from bot.outbox.kinds.kind import Kind, Sending

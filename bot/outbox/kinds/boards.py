@@ -1,4 +1,4 @@
-"""Cards of a project board: put there, and their Status."""
+"""Items of a project board: add one, and set its Status."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from bot.outbox.kinds.kind import Kind, Result, Sending, rest
 ITEMS = "/orgs/{owner}/projectsV2/{project}/items"
 
 
-def _item(data: Any) -> Result:
+def _item_result(data: Any) -> Result:
     return {"item_id": at(data, "id")}
 
 
-def _status(sending: Sending) -> Request:
+def _status_request(sending: Sending) -> Request:
     arguments = sending.arguments
     item = arguments.get("item_id") or sending.before.get("item_id")
     change = {"id": arguments["field_id"], "value": arguments["option_id"]}
@@ -21,12 +21,14 @@ def _status(sending: Sending) -> Request:
 
 
 KINDS = {
-    # An item that is there already is given back.
+    # If the board has the item already, GitHub answers with that item.
     "board_item": Kind(
         "organization_projects: write",
         rest("POST", ITEMS, lambda s: {"type": s.arguments["type"], "id": s.arguments["id"]}),
-        _item,
+        _item_result,
         overwrites="all",
     ),
-    "board_status": Kind("organization_projects: write", _status, _item, overwrites="all"),
+    "board_status": Kind(
+        "organization_projects: write", _status_request, _item_result, overwrites="all"
+    ),
 }

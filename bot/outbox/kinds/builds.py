@@ -4,7 +4,16 @@ from typing import Any
 
 from bot.github.payloads import at, text, time
 from bot.github.requests import Request
-from bot.outbox.kinds.kind import MARGIN, Kind, Result, Sending, did, made, rest, within
+from bot.outbox.kinds.kind import (
+    MARGIN,
+    Kind,
+    Result,
+    Sending,
+    done_result,
+    entries_under,
+    id_result,
+    rest,
+)
 from store.engine.transaction import Tx
 from store.outbox import writes
 from store.tables.outbox import WriteRow
@@ -15,7 +24,7 @@ DISPATCHES = "/repos/{repository}/actions/workflows/{workflow}/dispatches"
 RUNS = "/repos/{repository}/actions/runs"
 
 
-def _check(sending: Sending) -> dict[str, Any]:
+def _check_body(sending: Sending) -> dict[str, Any]:
     given = sending.pick("name", "head_sha", "status", "conclusion", "details_url", "output")
     return given | {"external_id": sending.write["id"]}
 
@@ -24,17 +33,17 @@ def _look_for_check(sending: Sending) -> Request:
     return Request("GET", sending.path(CHECKS_OF) + "?filter=all&per_page=100")
 
 
-def _has_its_id(sending: Sending, entry: Any) -> bool:
+def _is_its_check(sending: Sending, entry: Any) -> bool:
     return bool(at(entry, "external_id") == sending.write["id"])
 
 
 async def know_runs(tx: Tx, write: WriteRow) -> dict[str, Any]:
-    """The runs that other writes are known to have started: they are not this one's."""
+    """The runs that other writes started. None of them can be this write's run."""
     rows = await writes.results(tx, write["installation_id"], write["target"], 100)
     return {"others": [at(row["result"], "run_id") for row in rows if row["id"] != write["id"]]}
 
 
-def _dispatch(sending: Sending) -> dict[str, Any]:
+def _dispatch_body(sending: Sending) -> dict[str, Any]:
     return sending.pick("ref", "inputs") | {"return_run_details": True}
 
 
@@ -45,7 +54,10 @@ def _look_for_run(sending: Sending) -> Request:
 
 
 def _is_its_run(sending: Sending, entry: Any) -> bool:
-    """A run of its workflow and branch, started by a bot since it was sent, and no other's."""
+    """Whether this write started a run: a bot did, on its branch, after it was sent.
+
+    A run that another write started is not its run.
+    """
     arguments = sending.arguments
     named = text(at(entry, "path")).partition("@")[0].rpartition("/")[2]
     workflow = str(arguments["workflow"])
@@ -58,8 +70,8 @@ def _is_its_run(sending: Sending, entry: Any) -> bool:
     )
 
 
-def _run(data: Any) -> Result:
-    """Of the dispatch, or of the run as a look found it."""
+def _run_result(data: Any) -> Result:
+    """The run's id, in the answer to a dispatch or in a run that a look found."""
     return {
         "run_id": at(data, "workflow_run_id") or at(data, "id"),
         "url": at(data, "html_url"),
@@ -69,28 +81,28 @@ def _run(data: Any) -> Result:
 KINDS = {
     "check_run": Kind(
         "checks: write",
-        rest("POST", CHECKS, _check),
-        made,
+        rest("POST", CHECKS, _check_body),
+        id_result,
         look=_look_for_check,
-        entries=within("check_runs"),
-        found=_has_its_id,
+        entries=entries_under("check_runs"),
+        found=_is_its_check,
     ),
     "workflow_dispatch": Kind(
         "actions: write",
-        rest("POST", DISPATCHES, _dispatch),
-        _run,
+        rest("POST", DISPATCHES, _dispatch_body),
+        _run_result,
         know=know_runs,
         look=_look_for_run,
-        entries=within("workflow_runs"),
+        entries=entries_under("workflow_runs"),
         found=_is_its_run,
-        # An older GitHub Enterprise Server does not say which run it is.
+        # An older GitHub Enterprise Server answers 204 and does not say which run it started.
         done=(204,),
     ),
     "workflow_cancel": Kind(
         "actions: write",
         rest("POST", f"{RUNS}/{{run_id}}/cancel"),
-        did,
-        # It has ended already.
+        done_result,
+        # The run has ended already.
         done=(409,),
     ),
 }

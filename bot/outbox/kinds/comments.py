@@ -1,11 +1,11 @@
-"""Comments, reactions, and the card that the bot keeps on a task."""
+"""Comments, reactions, and the card: the status comment that Hubbub keeps on a task's issue."""
 
 from typing import Any
 
 from bot.comments import card
 from bot.github.payloads import at
 from bot.github.requests import Request
-from bot.outbox.kinds.kind import Kind, Result, Sending, did, graphql, rest
+from bot.outbox.kinds.kind import Kind, Result, Sending, done_result, graphql, rest
 from store.engine.transaction import Tx
 from store.mirror import mirror_rows
 from store.tables.outbox import WriteRow
@@ -21,11 +21,11 @@ mutation Minimize($id: ID!, $classifier: ReportedContentClassifiers!) {
 }"""
 
 
-def commented(data: Any) -> Result:
+def comment_result(data: Any) -> Result:
     return {"comment_id": at(data, "id"), "url": at(data, "html_url")}
 
 
-def _text(sending: Sending) -> dict[str, Any]:
+def _body(sending: Sending) -> dict[str, Any]:
     return {"body": sending.body}
 
 
@@ -35,7 +35,7 @@ def look_for_comment(sending: Sending) -> Request:
 
 
 async def know_card(tx: Tx, write: WriteRow) -> dict[str, Any]:
-    """The comment that is edited, once there is one, and what it shall say."""
+    """The card's comment, if the task has one already, and the text of the card now."""
     task_id = write["task_id"]
     task = await tasks.get(tx, write["installation_id"], task_id) if task_id else None
     return (
@@ -43,7 +43,7 @@ async def know_card(tx: Tx, write: WriteRow) -> dict[str, Any]:
     )
 
 
-def _card(sending: Sending) -> Request:
+def _card_request(sending: Sending) -> Request:
     body = {"body": f"{sending.marker}\n{sending.known.get('text', '')}"}
     if sending.known.get("comment_id") is None:
         return Request("POST", sending.path(CREATE), body)
@@ -60,17 +60,17 @@ async def know_comment(tx: Tx, write: WriteRow) -> dict[str, Any]:
     return {"node_id": row["node_id"]} if row and row["node_id"] else {}
 
 
-def _comment_itself(sending: Sending) -> list[Request]:
-    """For its node id, where the mirror has none."""
+def _comment_read(sending: Sending) -> list[Request]:
+    """Reads the comment, if the mirror does not have its node id."""
     return [] if "node_id" in sending.known else [Request("GET", sending.path(ONE))]
 
 
-def _minimized(sending: Sending) -> dict[str, Any]:
+def _minimize_variables(sending: Sending) -> dict[str, Any]:
     node_id = sending.known.get("node_id") or at(sending.prepared[0], "node_id")
     return {"id": node_id, "classifier": sending.arguments["classifier"]}
 
 
-def _reaction(sending: Sending) -> Request:
+def _reaction_request(sending: Sending) -> Request:
     arguments = sending.arguments
     paths = {
         "issue": "/repos/{repository}/issues/{number}/reactions",
@@ -84,29 +84,31 @@ def _reaction(sending: Sending) -> Request:
 KINDS = {
     "comment": Kind(
         "issues: write",
-        rest("POST", CREATE, _text),
-        commented,
+        rest("POST", CREATE, _body),
+        comment_result,
         notifies=True,
         look=look_for_comment,
     ),
-    "comment_edit": Kind("issues: write", rest("PATCH", ONE, _text), commented),
-    "comment_delete": Kind("issues: write", rest("DELETE", ONE), did, done=(204, 404, 410)),
+    "comment_edit": Kind("issues: write", rest("PATCH", ONE, _body), comment_result),
+    "comment_delete": Kind("issues: write", rest("DELETE", ONE), done_result, done=(204, 404, 410)),
     "comment_minimize": Kind(
         "issues: write",
-        graphql(MINIMIZE, _minimized),
+        graphql(MINIMIZE, _minimize_variables),
         lambda data: {"minimized": at(data, "data", "minimizeComment", "minimizedComment")},
         resource="graphql",
         know=know_comment,
-        prepare=_comment_itself,
+        prepare=_comment_read,
     ),
     "card": Kind(
         "issues: write",
-        # Made once, and then edited: that notifies nobody.
-        _card,
-        commented,
+        # Hubbub posts the card once and edits it from then on, because an edit notifies nobody.
+        _card_request,
+        comment_result,
         know=know_card,
         look=_look_for_card,
         overwrites="all",
     ),
-    "reaction": Kind("issues: write", _reaction, lambda data: {"reaction_id": at(data, "id")}),
+    "reaction": Kind(
+        "issues: write", _reaction_request, lambda data: {"reaction_id": at(data, "id")}
+    ),
 }

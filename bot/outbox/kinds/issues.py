@@ -1,4 +1,4 @@
-"""Issues: what they say, and how they depend on each other."""
+"""Issues: creation, changes, sub-issues and dependencies."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,16 @@ from typing import Any
 from bot.comments import markers
 from bot.github.payloads import at, text
 from bot.github.requests import Request
-from bot.outbox.kinds.kind import Kind, Result, Sending, did, listed, numbered, rest, says
+from bot.outbox.kinds.kind import (
+    Kind,
+    Result,
+    Sending,
+    done_result,
+    list_entries,
+    mentions,
+    number_result,
+    rest,
+)
 from store.engine.transaction import Tx
 from store.tables.outbox import WriteRow
 from store.tasks import tasks
@@ -14,7 +23,7 @@ from store.tasks import tasks
 ALL = "/repos/{repository}/issues"
 ONE = "/repos/{repository}/issues/{number}"
 SUB_ISSUES = f"{ONE}/sub_issues"
-# What GitHub takes as a whole list, and the name of each entry.
+# GitHub replaces these lists as a whole. Each function gives the name of an entry.
 SETS: dict[str, Callable[[Any], str]] = {
     "labels": lambda each: text(at(each, "name")),
     "assignees": lambda each: text(at(each, "login")),
@@ -22,8 +31,8 @@ SETS: dict[str, Callable[[Any], str]] = {
 BLOCKED_BY = f"{ONE}/dependencies/blocked_by"
 
 
-async def know_bound(tx: Tx, write: WriteRow) -> dict[str, Any]:
-    """A task's issue, when a webhook has brought it already."""
+async def know_issue(tx: Tx, write: WriteRow) -> dict[str, Any]:
+    """The issue of a task, if a webhook has already said that it exists."""
     if write["task_id"] is None:
         return {}
     task = await tasks.get(tx, write["installation_id"], write["task_id"])
@@ -32,7 +41,7 @@ async def know_bound(tx: Tx, write: WriteRow) -> dict[str, Any]:
     return {"echo": {"id": task["issue_id"], "number": task["number"], "url": None}}
 
 
-def _issue(sending: Sending) -> dict[str, Any]:
+def _issue_body(sending: Sending) -> dict[str, Any]:
     body = sending.body
     if task_id := sending.arguments.get("task_id"):
         body = f"{markers.write(sending.keys, 'task', task_id)}\n{body}"
@@ -44,95 +53,95 @@ def _look_for_issue(sending: Sending) -> Request:
     return Request("GET", f"{sending.path(ALL)}?{query}")
 
 
-def _as_it_is(sending: Sending) -> list[Request]:
-    """Of a set only what was meant to change may: GitHub takes it whole."""
+def _issue_read(sending: Sending) -> list[Request]:
+    """Reads the issue before labels or assignees change, because GitHub replaces the whole list."""
     sets = [name for name in SETS if name in sending.arguments]
     return [Request("GET", sending.path(ONE))] if sets else []
 
 
-def _update(sending: Sending) -> dict[str, Any]:
-    """Fields overwrite; of labels and assignees only what was meant to change does."""
+def _update_body(sending: Sending) -> dict[str, Any]:
+    """The new fields. Of labels and assignees only those named in the write change."""
     fields = sending.pick("title", "state", "state_reason", "milestone", "type")
     if "body" in sending.arguments:
         fields["body"] = sending.body
     for name, of_each in SETS.items():
         if name in sending.arguments:
-            now = listed(at(sending.prepared[0], name)) or []
-            fields[name] = changed([of_each(each) for each in now], sending.arguments[name])
+            now = list_entries(at(sending.prepared[0], name)) or []
+            fields[name] = names_after([of_each(each) for each in now], sending.arguments[name])
     return fields
 
 
-def changed(now: list[str], change: dict[str, list[str]]) -> list[str]:
-    """A set of names with `add` and without `remove`; to GitHub, case is the same."""
+def names_after(now: list[str], change: dict[str, list[str]]) -> list[str]:
+    """The names with `add` and without `remove`. GitHub ignores their case."""
     gone = {each.casefold() for each in change["remove"]}
     kept = [each for each in now if each.casefold() not in gone]
     there = {each.casefold() for each in kept}
     return kept + [each for each in change["add"] if each.casefold() not in there]
 
 
-def _updated(data: Any) -> Result:
+def _update_result(data: Any) -> Result:
     found = at(data, "assignees")
     logins = [at(each, "login") for each in found] if isinstance(found, list) else []
-    return numbered(data) | {"assignees": logins}
+    return number_result(data) | {"assignees": logins}
 
 
-def _is_the_child(sending: Sending, entry: Any) -> bool:
+def _is_its_child(sending: Sending, entry: Any) -> bool:
     return bool(at(entry, "id") == sending.arguments["sub_issue_id"])
 
 
-def _is_the_blocker(sending: Sending, entry: Any) -> bool:
+def _is_its_blocker(sending: Sending, entry: Any) -> bool:
     return bool(at(entry, "id") == sending.arguments["issue_id"])
 
 
-def _child(sending: Sending) -> dict[str, Any]:
+def _child_body(sending: Sending) -> dict[str, Any]:
     return sending.pick("sub_issue_id", "replace_parent")
 
 
 KINDS = {
     "issue": Kind(
         "issues: write",
-        rest("POST", ALL, _issue),
-        numbered,
+        rest("POST", ALL, _issue_body),
+        number_result,
         notifies=True,
-        know=know_bound,
+        know=know_issue,
         look=_look_for_issue,
     ),
     "issue_update": Kind(
         "issues: write",
-        rest("PATCH", ONE, _update),
-        _updated,
-        prepare=_as_it_is,
+        rest("PATCH", ONE, _update_body),
+        _update_result,
+        prepare=_issue_read,
         overwrites="given",
     ),
     "sub_issue": Kind(
         "issues: write",
-        rest("POST", SUB_ISSUES, _child),
-        numbered,
+        rest("POST", SUB_ISSUES, _child_body),
+        number_result,
         notifies=True,
         look=lambda sending: Request("GET", sending.path(SUB_ISSUES) + "?per_page=100"),
-        found=_is_the_child,
-        already=says("sub issue"),
+        found=_is_its_child,
+        already=mentions("sub issue"),
     ),
     "sub_issue_removal": Kind(
         "issues: write",
         rest("DELETE", f"{ONE}/sub_issue", lambda sending: sending.pick("sub_issue_id")),
-        did,
+        done_result,
         notifies=True,
         done=(404, 410),
     ),
     "blocked_by": Kind(
         "issues: write",
         rest("POST", BLOCKED_BY, lambda sending: sending.pick("issue_id")),
-        numbered,
+        number_result,
         notifies=True,
         look=lambda sending: Request("GET", sending.path(BLOCKED_BY) + "?per_page=100"),
-        found=_is_the_blocker,
-        already=says("already been taken"),
+        found=_is_its_blocker,
+        already=mentions("already been taken"),
     ),
     "blocked_by_removal": Kind(
         "issues: write",
         rest("DELETE", f"{BLOCKED_BY}/{{issue_id}}"),
-        did,
+        done_result,
         notifies=True,
         done=(404, 410),
     ),

@@ -1,4 +1,4 @@
-"""What a kind of write is: a row of the table in `bot.outbox.kinds`."""
+"""The definition of a kind of write. `bot.outbox.kinds` has a table of them."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,17 +14,16 @@ from bot.times import SECOND, stamp
 from store.engine.transaction import Tx
 from store.tables.outbox import WriteRow
 
-# How far before the send a look begins: clocks differ.
+# A look begins this long before the send, because GitHub's clock and ours differ.
 MARGIN = 60 * SECOND
 
 
 @dataclass(frozen=True)
 class Sending:
-    """A write with what it takes to send it.
+    """A write with all that its request needs.
 
-    `known`: what the database has for it (`Kind.know`). `prepared`: GitHub's answers to
-    `Kind.prepare`, None for what is not there. `before`: the result of the write that it comes
-    `after`.
+    `known` is what `Kind.know` read from the database. `prepared` has GitHub's answers to
+    `Kind.prepare`, None for a 404. `before` is the result of the write named in `after`.
     """
 
     write: WriteRow
@@ -45,19 +44,19 @@ class Sending:
 
     @property
     def marker(self) -> str:
-        # An edit leaves the mark of what it edits.
+        # An edit keeps the marker of the comment that it edits.
         return markers.write(self.keys, "write", self.arguments.get("mark") or self.write["id"])
 
     @property
     def body(self) -> str:
-        """Our mark, who wrote it, and the text."""
+        """The marker, the author and the text."""
         author = self.arguments.get("author") or self.write["author"]
         body = self.arguments["body"]
         signed = body if author == BOT else replies.with_author(body, author)
         return f"{self.marker}\n{signed}"
 
     def path(self, template: str) -> str:
-        """Filled with the repository and the arguments, each quoted."""
+        """The template, filled with the repository and the quoted arguments."""
         names = {
             name: quote(str(value), safe="")
             for name, value in {**self.arguments, **self.known}.items()
@@ -66,7 +65,7 @@ class Sending:
         return template.format_map({**names, "repository": self.repository, "owner": self.owner})
 
     def pick(self, *names: str) -> dict[str, Any]:
-        """Those of the arguments that were given."""
+        """Those of the named arguments that the write has."""
         return {name: self.arguments[name] for name in names if name in self.arguments}
 
     def since(self) -> str:
@@ -74,7 +73,7 @@ class Sending:
         return stamp(began - MARGIN)[:19] + "Z"
 
     def is_mine(self, value: Any) -> bool:
-        """Whether a comment, issue, review or PR has this write's mark, and a bot for author."""
+        """Whether a comment, issue, review or PR by a bot has this write's marker."""
         mine = markers.Marker("write", self.write["id"])
         author = text(at(value, "user", "login"))
         return mine in markers.find(self.keys, text(at(value, "body")), author)
@@ -84,32 +83,33 @@ Result: TypeAlias = dict[str, Any]
 
 
 def rest(method: str, path: str, body: Callable[[Sending], Any] = lambda _: None) -> "Asking":
-    """A request by REST: `path` is filled from the arguments."""
+    """Makes a REST request. The arguments fill in `path`."""
     return lambda sending: Request(method, sending.path(path), body(sending))
 
 
 def graphql(document: str, variables: Callable[[Sending], dict[str, Any]]) -> "Asking":
+    """Makes a GraphQL request."""
     return lambda sending: Request(
         "POST", GRAPHQL, {"query": document, "variables": variables(sending)}
     )
 
 
-def listed(data: Any) -> list[Any] | None:
-    """The entries of a list; None of anything else."""
+def list_entries(data: Any) -> list[Any] | None:
+    """The entries of an answer that is a list. None if it is not."""
     return data if isinstance(data, list) else None
 
 
-def itself(data: Any) -> list[Any] | None:
-    """Of a look for one thing."""
+def single_entry(data: Any) -> list[Any] | None:
+    """An answer that is one object, as a list of one. None if it is not."""
     return [data] if isinstance(data, dict) and data else None
 
 
-def within(name: str) -> Callable[[Any], list[Any] | None]:
-    """The entries of a list that stands in an object."""
-    return lambda data: listed(at(data, name))
+def entries_under(name: str) -> Callable[[Any], list[Any] | None]:
+    """The entries of a list under this name in the answer."""
+    return lambda data: list_entries(at(data, name))
 
 
-async def nothing(_tx: Tx, _write: WriteRow) -> dict[str, Any]:
+async def know_nothing(_tx: Tx, _write: WriteRow) -> dict[str, Any]:
     return {}
 
 
@@ -119,47 +119,47 @@ MayAsk: TypeAlias = Callable[[Sending], Request | None]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of write: its request and what is kept of the answer.
+    """A kind of write: its request, and what Hubbub keeps of the answer.
 
-    One without `look` may be sent twice without harm. One with it is looked for, after an
-    unknown outcome, before it is sent again.
+    A kind without `look` does no harm when it is sent twice. For a kind with `look`, Hubbub looks
+    for the effect after an unknown outcome, before it sends the write again.
     """
 
-    # What the App must have been granted, as in app.yml.
+    # The permission that the App needs, as in app.yml.
     permission: str
     request: Asking
     result: Callable[[Any], Result]
-    # GitHub's bucket that it draws on.
+    # The rate limit of GitHub's that it counts against.
     resource: str = "core"
-    # GitHub asks for more distance between those that notify people.
+    # Whether it notifies people. Such writes are spaced further apart.
     notifies: bool = False
-    # What the database knows that the request needs.
-    know: Callable[[Tx, WriteRow], Awaitable[dict[str, Any]]] = nothing
-    # Reads that have the rest. What the last one asks for must be there, the others' may be not.
+    # What the request needs from the database.
+    know: Callable[[Tx, WriteRow], Awaitable[dict[str, Any]]] = know_nothing
+    # What the request needs from GitHub. The last read must succeed. The others may answer 404.
     prepare: Callable[[Sending], list[Request]] = lambda _: []
-    # Why it may not go out any more, as things are now.
+    # Why it may not be sent any more, as things are now.
     unless: Callable[[Sending], str | None] = lambda _: None
-    # The result, when by these it is seen not to be needed.
+    # The result, if what `prepare` read shows that the write is not needed.
     needless: Callable[[Sending], Result | None] = lambda _: None
-    # What to list, and its entries, None if it is no such list; the first that `found` accepts is
-    # the earlier effect.
+    # How to look for the effect: the request, the entries in its answer (None if it is malformed),
+    # and whether an entry is the effect of this write. The first such entry counts.
     look: MayAsk = lambda _: None
-    entries: Callable[[Any], list[Any] | None] = listed
+    entries: Callable[[Any], list[Any] | None] = list_entries
     found: Callable[[Sending, Any], bool] = Sending.is_mine
-    # The statuses of that list by which nothing is there.
+    # The statuses of the look that mean that there is no effect.
     absent: tuple[int, ...] = ()
-    # GitHub's word that the effect is there already: look, and take it over.
+    # Whether a refusal says that the effect is there already. Hubbub then looks for it.
     already: Callable[[int, Any], bool] = lambda _status, _data: False
-    # How often to send again, when GitHub says so and shows it nowhere.
+    # How often to send again when a refusal says so but no look finds the effect.
     retries: int = 3
-    # The statuses by which it is done without an answer that says what was made.
+    # The statuses that mean success although the answer has no result.
     done: tuple[int, ...] = ()
-    # After a refusal, what to ask so that the error can say how things are now.
+    # After a refusal, the read that tells how things are now, for the error's details.
     explain: MayAsk = lambda _: None
-    # Under which name the error tells it, of that answer.
+    # What the error's details say, from the answer to `explain`.
     state_of: Callable[[Any], Result] = lambda _: {}
-    # Whether a newer one for the same target makes all older ones needless, or those that give
-    # no more arguments than it does.
+    # A newer write for the same target replaces queued ones of this kind: `all` of them, or those
+    # whose arguments are all `given` in the newer one too.
     overwrites: Literal["all", "given"] | None = None
 
 
@@ -170,24 +170,24 @@ def errors_of(data: Any) -> list[str]:
     return [text(at(each, "message")) if isinstance(each, dict) else text(each) for each in found]
 
 
-def says(words: str) -> Callable[[int, Any], bool]:
-    """Whether a refusal has these words, in its message or an error's."""
+def mentions(words: str) -> Callable[[int, Any], bool]:
+    """Tells whether a refusal has these words, in its message or in one of its errors."""
 
-    def said(_status: int, data: Any) -> bool:
+    def has_words(_status: int, data: Any) -> bool:
         messages = [text(at(data, "message")), *errors_of(data)]
         return any(words in each.casefold() for each in messages)
 
-    return said
+    return has_words
 
 
-def numbered(data: Any) -> Result:
+def number_result(data: Any) -> Result:
     return {"id": at(data, "id"), "number": at(data, "number"), "url": at(data, "html_url")}
 
 
-def made(data: Any) -> Result:
+def id_result(data: Any) -> Result:
     return {"id": at(data, "id"), "url": at(data, "html_url")}
 
 
-def did(_data: Any) -> Result:
-    """Of an answer that says nothing more."""
+def done_result(_data: Any) -> Result:
+    """The result of a write whose answer has nothing to keep."""
     return {"done": True}

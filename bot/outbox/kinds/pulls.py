@@ -11,11 +11,11 @@ from bot.outbox.kinds.kind import (
     Result,
     Sending,
     graphql,
-    itself,
-    made,
-    numbered,
+    id_result,
+    mentions,
+    number_result,
     rest,
-    says,
+    single_entry,
 )
 from bot.repository import repository_settings
 from store.engine.transaction import Tx
@@ -37,7 +37,7 @@ mutation Ready($id: ID!) {
 }"""
 
 
-def _pull(sending: Sending) -> dict[str, Any]:
+def _pull_body(sending: Sending) -> dict[str, Any]:
     return sending.pick("title", "head", "base", "draft") | {"body": sending.body}
 
 
@@ -48,16 +48,16 @@ def _look_for_pull(sending: Sending) -> Request:
 
 
 def _is_its_pull(sending: Sending, entry: Any) -> bool:
-    """Ours; or the one that is open for the head and base, whoever opened it: there can be one."""
+    """Whether this write opened it, or it is open. There can be one open for a head and base."""
     return sending.is_mine(entry) or at(entry, "state") == "open"
 
 
-def _update(sending: Sending) -> dict[str, Any]:
+def _update_body(sending: Sending) -> dict[str, Any]:
     fields = sending.pick("title", "state", "base")
     return fields | {"body": sending.body} if "body" in sending.arguments else fields
 
 
-def _the_pull(sending: Sending) -> Request:
+def _pull_read(sending: Sending) -> Request:
     return Request("GET", sending.path(ONE))
 
 
@@ -67,19 +67,19 @@ async def know_pull(tx: Tx, write: WriteRow) -> dict[str, Any]:
     return {"node_id": row["node_id"]} if row and row["node_id"] else {}
 
 
-def _pull_itself(sending: Sending) -> list[Request]:
-    """For its node id, where the mirror has none."""
-    return [] if "node_id" in sending.known else [_the_pull(sending)]
+def _node_id_read(sending: Sending) -> list[Request]:
+    """Reads the pull request, if the mirror does not have its node id."""
+    return [] if "node_id" in sending.known else [_pull_read(sending)]
 
 
-def _turned(sending: Sending) -> Request:
+def _draft_request(sending: Sending) -> Request:
     document = DRAFT if sending.arguments["draft"] else READY
     node_id = sending.known.get("node_id") or at(sending.prepared[0], "node_id")
     return graphql(document, lambda _: {"id": node_id})(sending)
 
 
 def _draft_result(data: Any) -> Result:
-    """Of the mutation, or of the pull request as a look found it."""
+    """Whether it is a draft, in the answer to the mutation or as a look found it."""
     for name in ("convertPullRequestToDraft", "markPullRequestReadyForReview"):
         if found := at(data, "data", name, "pullRequest"):
             return {"draft": at(found, "isDraft")}
@@ -94,36 +94,36 @@ def _is_merged(_sending: Sending, entry: Any) -> bool:
     return at(entry, "merged") is True
 
 
-async def know_whether_agents_merge(tx: Tx, write: WriteRow) -> dict[str, Any]:
+async def know_merge_rules(tx: Tx, write: WriteRow) -> dict[str, Any]:
     here = (write["installation_id"], write["repository_id"])
     return {"agents_may": (await repository_settings.of(tx, *here)).agents_may_merge}
 
 
-def _not_allowed(sending: Sending) -> str | None:
-    """Somebody may have decided otherwise since it was asked for."""
+def _why_not_allowed(sending: Sending) -> str | None:
+    """The repository's settings may have changed since an agent queued the merge."""
     if sending.arguments.get("by_agent") and not sending.known["agents_may"]:
-        return "agents may not merge here any more: .github/hubbub.yml says so"
+        return ".github/hubbub.yml does not let agents merge any more"
     return None
 
 
-def _merge(sending: Sending) -> dict[str, Any]:
+def _merge_body(sending: Sending) -> dict[str, Any]:
     fields = sending.pick("sha", "merge_method")
     if title := sending.arguments.get("title"):
         fields["commit_title"] = title
     return fields
 
 
-def _merged(data: Any) -> Result:
-    """Of the merge, or of the pull request as a look found it."""
+def _merge_result(data: Any) -> Result:
+    """Whether it is merged, in the answer to the merge or as a look found it."""
     return {"merged": at(data, "merged")}
 
 
-def _not_mergeable(status: int, _data: Any) -> bool:
-    """So GitHub says also when it is merged, and while it still works that out."""
+def _is_not_mergeable(status: int, _data: Any) -> bool:
+    """GitHub also answers 405 if it is merged already, or while GitHub computes mergeability."""
     return status == 405
 
 
-def _review(sending: Sending) -> dict[str, Any]:
+def _review_body(sending: Sending) -> dict[str, Any]:
     author = sending.write["author"]
     comments = [
         each | {"body": replies.with_author(each["body"], author)}
@@ -137,62 +137,62 @@ def _look_for_reply(sending: Sending) -> Request:
     return Request("GET", f"{sending.path(ONE)}/comments?{query}")
 
 
-def _asked(data: Any) -> Result:
+def _reviewers_result(data: Any) -> Result:
     found = at(data, "requested_reviewers")
     logins = [at(each, "login") for each in found] if isinstance(found, list) else []
-    return numbered(data) | {"reviewers": logins}
+    return number_result(data) | {"reviewers": logins}
 
 
 KINDS = {
     "pull": Kind(
         "pull_requests: write",
-        rest("POST", ALL, _pull),
-        numbered,
+        rest("POST", ALL, _pull_body),
+        number_result,
         notifies=True,
         look=_look_for_pull,
         found=_is_its_pull,
-        already=says("pull request already exists"),
+        already=mentions("pull request already exists"),
     ),
     "pull_update": Kind(
-        "pull_requests: write", rest("PATCH", ONE, _update), numbered, overwrites="given"
+        "pull_requests: write", rest("PATCH", ONE, _update_body), number_result, overwrites="given"
     ),
     "pull_draft": Kind(
         "pull_requests: write",
-        _turned,
+        _draft_request,
         _draft_result,
         resource="graphql",
         know=know_pull,
-        prepare=_pull_itself,
-        look=_the_pull,
-        entries=itself,
+        prepare=_node_id_read,
+        look=_pull_read,
+        entries=single_entry,
         found=_has_its_draft,
-        already=says("draft"),
+        already=mentions("draft"),
         overwrites="all",
     ),
     "reviewers": Kind(
         "pull_requests: write",
         rest("POST", REVIEWERS, lambda sending: sending.pick("reviewers", "team_reviewers")),
-        _asked,
+        _reviewers_result,
         notifies=True,
     ),
     "merge": Kind(
         "contents: write",
-        rest("PUT", f"{ONE}/merge", _merge),
-        _merged,
+        rest("PUT", f"{ONE}/merge", _merge_body),
+        _merge_result,
         notifies=True,
-        know=know_whether_agents_merge,
-        unless=_not_allowed,
-        look=_the_pull,
-        entries=itself,
+        know=know_merge_rules,
+        unless=_why_not_allowed,
+        look=_pull_read,
+        entries=single_entry,
         found=_is_merged,
-        already=_not_mergeable,
-        explain=_the_pull,
+        already=_is_not_mergeable,
+        explain=_pull_read,
         state_of=lambda data: {"head": at(data, "head", "sha"), "state": at(data, "state")},
     ),
     "review": Kind(
         "pull_requests: write",
-        rest("POST", REVIEWS, _review),
-        made,
+        rest("POST", REVIEWS, _review_body),
+        id_result,
         notifies=True,
         look=lambda sending: Request("GET", sending.path(REVIEWS) + "?per_page=100"),
     ),
