@@ -1,8 +1,9 @@
-"""Backfill: a repository that appears is fetched whole, page by page, beside all other work.
+"""Backfill: read a new repository completely, page by page, while other work goes on.
 
-What can be walked by the time of change is: a page begins where the last one ended, so that what
-changes meanwhile moves ahead and is met again. Webhooks that come in meanwhile win or lose by the
-same guard. What the mirror has within a page's span and the page lacks is asked for by itself.
+Where GitHub can sort by time of change, a page begins at the time where the last one ended. What
+changes during the backfill moves to a later page, so Hubbub reads it again. Rows of webhooks and of
+pages have versions, and the newer row wins. If the mirror has a row in the time span of a page, but
+the page lacks it, Hubbub reads that row by itself.
 """
 
 from collections.abc import Callable
@@ -20,34 +21,34 @@ from store.fetch import backfills
 
 log = structlog.get_logger()
 
-# Of what GitHub lets an installation ask in an hour, as much may go into backfill.
+# Backfill may use this share of an installation's hourly rate limit.
 SHARE = 0.5
-# Seconds between two of its requests: 600 a minute are within GitHub's 900 points.
+# Seconds between two requests of a backfill: 600 a minute are below GitHub's 900 points a minute.
 PACE_S = 0.1
-# Reviews and checks of pull requests that were closed longer ago are not fetched.
+# Backfill skips reviews and checks of pull requests that were closed longer ago.
 RECENT = 90 * 24 * 3600 * SECOND
 
 
 @dataclass(frozen=True)
 class Part:
-    """`path` takes the row of the part (with `since`, ISO 8601 or empty) to its first page."""
+    """A part of a backfill. `path` makes the path of the first page from the part's row."""
 
     permission: str
     path: Callable[[Row], str]
     apply: Apply
-    # Its table, when it is walked by the time of change; else it is by GitHub's links.
+    # The table, if pages go by time of change. Otherwise Hubbub follows GitHub's links.
     table: str | None = None
-    # Newest first: what is older than `since` ends it.
+    # Whether the newest come first. Then the part ends at the first entry older than `since`.
     newest_first: bool = False
     reads_for: Callable[[Row, Json, int], list[reads.Read]] = lambda _, __, ___: []
 
 
-def _since(part: Row) -> str:
+def _since_query(part: Row) -> str:
     return f"&since={utc(part['reached'])}" if part["reached"] else ""
 
 
-def _relations(part: Row, issue: Json, _: int) -> list[reads.Read]:
-    """Only where GitHub says that there are some."""
+def _relation_reads(part: Row, issue: Json, _: int) -> list[reads.Read]:
+    """The reads of an issue's relations, if GitHub says that it has some."""
     number = maybe_number(at(issue, "number"))
     if number is None:
         return []
@@ -61,8 +62,8 @@ def _relations(part: Row, issue: Json, _: int) -> list[reads.Read]:
     ]
 
 
-def _of_pull(part: Row, pull: Json, now: int) -> list[reads.Read]:
-    """Reviews and checks of the open ones, and of those closed lately."""
+def _pull_reads(part: Row, pull: Json, now: int) -> list[reads.Read]:
+    """The reads of reviews, files and checks, for open or recently changed pull requests."""
     number, sha = maybe_number(at(pull, "number")), at(pull, "head", "sha")
     open_ = at(pull, "state") == "open"
     if number is None or not (open_ or time(at(pull, "updated_at")) > now - RECENT):
@@ -79,14 +80,16 @@ def _of_pull(part: Row, pull: Json, now: int) -> list[reads.Read]:
 PARTS: dict[str, Part] = {
     "issues": Part(
         "issues: read",
-        lambda part: f"issues?state=all&sort=updated&direction=asc&per_page=100{_since(part)}",
-        issues.issues,
+        lambda part: (
+            f"issues?state=all&sort=updated&direction=asc&per_page=100{_since_query(part)}"
+        ),
+        issues.apply_issues,
         table="issues",
-        reads_for=_relations,
+        reads_for=_relation_reads,
     ),
     "comments": Part(
         "issues: read",
-        lambda part: f"issues/comments?sort=updated&direction=asc&per_page=100{_since(part)}",
+        lambda part: f"issues/comments?sort=updated&direction=asc&per_page=100{_since_query(part)}",
         rows(issues.comments),
         table="comments",
     ),
@@ -98,29 +101,29 @@ PARTS: dict[str, Part] = {
         ),
         rows(pulls.pull_requests),
         newest_first=True,
-        reads_for=_of_pull,
+        reads_for=_pull_reads,
     ),
     "review_comments": Part(
         "pull_requests: read",
-        lambda part: f"pulls/comments?sort=updated&direction=asc&per_page=100{_since(part)}",
+        lambda part: f"pulls/comments?sort=updated&direction=asc&per_page=100{_since_query(part)}",
         rows(pulls.review_comments),
         table="review_comments",
     ),
 }
-# What is small enough for one read each.
-ASKED = ("repository", "labels", "milestones", "refs", "settings")
+# These are small enough for one read each.
+SINGLE_READS = ("repository", "labels", "milestones", "refs", "settings")
 OWNERS = "boards"
 
 
 async def begin(tx: Tx, installation_id: int, repository_id: int, since: int = 0) -> None:
-    """Fetch a repository whole, or what changed since (microseconds)."""
+    """Start the backfill of a repository, or of what changed in it since a time (microseconds)."""
     await backfills.begin(tx, installation_id, repository_id, tuple(PARTS), since)
-    for kind in ASKED:
+    for kind in SINGLE_READS:
         await reads.queue(tx, installation_id, reads.repository(kind, repository_id, reads.LATER))
 
 
 async def begin_missing(store: Store) -> int:
-    """See that whatever is there was fetched once: how many were begun."""
+    """Start the backfills of repositories and owners that had none. Return how many."""
 
     async def work(tx: Tx) -> int:
         found = await backfills.unbegun(tx, 100)
@@ -133,9 +136,9 @@ async def begin_missing(store: Store) -> int:
 
     if not await store.read(_anything_missing):
         return 0
-    begun = await store.write(work)
-    log.info("backfill begun", places=begun)
-    return begun
+    count = await store.write(work)
+    log.info("backfill started", places=count)
+    return count
 
 
 async def _anything_missing(tx: Tx) -> bool:
@@ -143,7 +146,10 @@ async def _anything_missing(tx: Tx) -> bool:
 
 
 async def begin_owner(tx: Tx, installation_id: int) -> None:
-    """The boards: their list is one read, and each then becomes a part of its own."""
+    """Start the backfill of an owner's boards.
+
+    One read lists them. When its answer comes, each board becomes a part of its own.
+    """
     await backfills.begin(tx, installation_id, 0, (OWNERS,))
     row = {"installation_id": installation_id, "repository_id": 0, "part": OWNERS}
     await backfills.mark_done(tx, row)

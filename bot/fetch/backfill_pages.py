@@ -1,4 +1,4 @@
-"""Fetch one page of a backfill, apply it, and note in the same transaction where to go on."""
+"""Fetch a page of a backfill, apply it, and store in the same transaction where to continue."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,15 +25,15 @@ from store.tables.fetch import BackfillRow
 
 log = structlog.get_logger()
 
-# Rows of a page are brought in as many at a time, so that nothing else waits for long.
+# A transaction applies this many rows of a page, so that others do not wait long for it.
 CHUNK = 20
-# Pages of a part: a million things are 10,000, and a list without an end ends here.
+# A part has at most this many pages. A million entries are 10,000 pages; more is an endless list.
 MOST_PAGES = 20_000
 DAY = 24 * 3600 * SECOND
 
 
 async def fill(channel: Channel, keys: Keys, part: BackfillRow) -> None:
-    """Fetch the next page of a part, apply it, and note where to go on."""
+    """Fetch the next page of a part, apply it, and store where to continue."""
     read_at, prepared = await channel.store.read(lambda tx: _prepare(tx, part))
     if prepared is None:
         return await channel.store.write(lambda tx: backfills.mark_done(tx, part))
@@ -45,8 +45,8 @@ async def fill(channel: Channel, keys: Keys, part: BackfillRow) -> None:
         return await _postpone(channel, part, next_step, outcome)
     reading = Reading(part["installation_id"], arguments, outcome.data, read_at)
     try:
-        await _bring_in(channel, keys, part, which, reading, outcome.answer, path)
-    except Exception as exc:  # whatever GitHub said: the other parts go on
+        await _apply_page(channel, keys, part, which, reading, outcome.answer, path)
+    except Exception as exc:  # a bug in one part must not stop the others
         log.exception("backfill page not applied", part=part["part"])
         bad = Outcome(Meaning.MALFORMED, f"{type(exc).__name__}: {exc}")
         next_step = step(BACKFILL_PAGE, bad.meaning, part["attempts"])
@@ -55,7 +55,7 @@ async def fill(channel: Channel, keys: Keys, part: BackfillRow) -> None:
 
 async def _postpone(channel: Channel, part: BackfillRow, next_step: Step, outcome: Outcome) -> None:
     if next_step is Step.WAIT:
-        return  # its turn comes again when GitHub lets it
+        return  # the scheduler repeats it when the rate limit allows
     if next_step is Step.GIVE_UP:
         log.warning("backfill part given up", part=part["part"], why=outcome.why)
         await channel.store.write(lambda tx: backfills.mark_refused(tx, part, outcome.why))
@@ -69,10 +69,10 @@ async def _prepare(tx: Tx, part: BackfillRow) -> tuple[int, tuple[Part, str, Row
 
 
 async def _next_request(tx: Tx, part: BackfillRow) -> tuple[Part, str, Row] | None:
-    """The part, its next page, and what its answer needs; None when there is nothing to fetch."""
+    """The part, the path of its next page and the arguments. None if there is nothing to fetch."""
     here = (part["installation_id"], part["repository_id"])
     if part["part"].startswith(boards.ITEMS):
-        return await _items(tx, part)
+        return await _next_items_page(tx, part)
     name = await mirror_rows.repository_name(tx, *here)
     if name is None or await mirror_rows.repository_by_id(tx, *here) is None:
         return None
@@ -81,24 +81,24 @@ async def _next_request(tx: Tx, part: BackfillRow) -> tuple[Part, str, Row] | No
     return which, path, {"repository_id": part["repository_id"]}
 
 
-async def _items(tx: Tx, part: BackfillRow) -> tuple[Part, str, Row] | None:
+async def _next_items_page(tx: Tx, part: BackfillRow) -> tuple[Part, str, Row] | None:
     i = part["installation_id"]
     owner = await mirror_rows.installation(tx, i)
     wanted = int(part["part"].removeprefix(boards.ITEMS))
     found = [p for p in await projects.projects(tx, i) if p["number"] == wanted]
     if not found or owner is None:
         return None
-    arguments = await kinds.of_project(tx, i, found[0])
+    arguments = await kinds.project_arguments(tx, i, found[0])
     path = f"/orgs/{owner['account']}/projectsV2/{wanted}/items?per_page=100"
     query = kinds.fields_query(arguments)
     whole = f"{path}&{query}" if query else path
     return BOARD_ITEMS, part["next_page"] or whole, arguments
 
 
-BOARD_ITEMS = Part("organization_projects: read", lambda _: "", boards.items)
+BOARD_ITEMS = Part("organization_projects: read", lambda _: "", boards.apply_items)
 
 
-async def _bring_in(
+async def _apply_page(
     channel: Channel,
     keys: Keys,
     part: BackfillRow,
@@ -107,8 +107,8 @@ async def _bring_in(
     answer: Answer,
     path: str,
 ) -> None:
-    """In small transactions; the last one also notes where to go on."""
-    listed = reading.listed
+    """Apply a page in small transactions. The last one also stores where to continue."""
+    listed = reading.entries
     chunks = [
         replace(reading, data=listed[n : n + CHUNK]) for n in range(0, max(len(listed), 1), CHUNK)
     ]
@@ -118,23 +118,23 @@ async def _bring_in(
         )
     place = _place(part, which, reading, next_page(answer, path))
 
-    async def last(tx: Tx) -> None:
+    async def apply_last(tx: Tx) -> None:
         if not await backfills.lock(tx, part):
-            return  # it was begun anew meanwhile
+            return  # somebody started this backfill again in the meantime
         await _apply(tx, keys, part, which, chunks[-1])
-        await _ask_for_missing(tx, part, which, reading.listed, place)
+        await _queue_missing(tx, part, which, reading.entries, place)
         await backfills.advance(
             tx,
             part,
-            seen=len(reading.listed),
-            expected=_expected(part, answer),
+            seen=len(reading.entries),
+            expected=_expected_entries(part, answer),
             reached=place.reached,
             next_page=place.next_page,
             done=place.done,
         )
         tx.rings.add(f"installation {part['installation_id']}")
 
-    await channel.store.write(last)
+    await channel.store.write(apply_last)
     if place.done:
         log.info("backfill part done", part=part["part"], repository=part["repository_id"])
 
@@ -144,14 +144,14 @@ async def _apply(tx: Tx, keys: Keys, part: BackfillRow, which: Part, chunk: Read
         await mirror_rows.lock_repository(tx, part["installation_id"], part["repository_id"])
     await which.apply(tx, keys, chunk)
     now = await tx.now()
-    for each in chunk.listed:
+    for each in chunk.entries:
         for read in which.reads_for(part, each, now):
             await reads.queue(tx, part["installation_id"], read)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where to go on: from a time, or with the link of a page."""
+    """Where to continue: from a time, or with the link of a page."""
 
     reached: int
     next_page: str | None
@@ -159,22 +159,22 @@ class Place:
 
 
 def _place(part: BackfillRow, which: Part, page: Reading, following: str | None) -> Place:
-    told = [time(at(each, "updated_at")) for each in page.listed]
-    # What is said to change in the future must not lead over all that is before it.
-    times = [each for each in told if each <= page.read_at + DAY]
+    updated = [time(at(each, "updated_at")) for each in page.entries]
+    # A wrong time in the future must not make the backfill skip all that is before it.
+    times = [each for each in updated if each <= page.read_at + DAY]
     over = which.newest_first and part["since"] and times and min(times) < part["since"]
     if following is None or over or part["calls"] >= MOST_PAGES:
         return Place(max([part["reached"], *times]), None, done=True)
     if which.table and max(times, default=0) > part["reached"]:
         return Place(max(times), None, done=False)
-    # More than a page changed at the very same second, or it cannot be walked by time.
+    # Either more than a page changed within one second, or pages do not go by time of change.
     return Place(part["reached"], following, done=False)
 
 
-async def _ask_for_missing(
+async def _queue_missing(
     tx: Tx, part: BackfillRow, which: Part, page: list[Json], place: Place
 ) -> None:
-    """Things that GitHub should have listed and did not: moved on by a change, or gone."""
+    """Queue reads of rows that the page should have and lacks: they changed or were deleted."""
     table = which.table or ""
     if table not in MISSED or part["next_page"]:
         return
@@ -196,8 +196,8 @@ MISSED: dict[str, Callable[[int, Row], reads.Read]] = {
 }
 
 
-def _expected(part: BackfillRow, answer: Answer) -> int | None:
-    """How many there are in all, by the first page's link to the last one."""
+def _expected_entries(part: BackfillRow, answer: Answer) -> int | None:
+    """About how many entries there are, from the first page's link to the last one."""
     if part["expected"] is not None:
         return int(part["expected"])
     query = parse_qs(urlsplit(link(answer, "last") or "").query)

@@ -13,13 +13,13 @@ from store.engine.transaction import Row
 from store.tables.inbox import LostDeliveryRow
 
 LOG = "/app/hook/deliveries"
-# How far back the log goes, less what clocks may differ by.
+# How far back the log goes, less a margin for clocks.
 WINDOW = (3 * 24 * 3600 - 600) * SECOND
 # A delivery may enter the log late.
 OVERLAP = 600 * SECOND
 # A delivery that was sent just now may still be on its way into the inbox.
 UNDER_WAY = 15 * SECOND
-# No log of three days is longer, so that a longer one has no end.
+# No log of three days has more pages. A longer one is endless.
 MOST_PAGES = 5_000
 
 
@@ -29,8 +29,8 @@ class Survey:
 
     began: int
     floor: int
-    # Whether the survey before it came to its end. Only then was everything older than a known
-    # delivery seen before.
+    # Whether the survey before this one was completed. Only then everything that is older than a
+    # known delivery was seen.
     goes_on: bool
     next_page: str | None = f"{LOG}?per_page=100"
     pages: int = 0
@@ -44,12 +44,12 @@ class Survey:
 
 
 def redelivery(row: LostDeliveryRow) -> Request:
-    """Asks GitHub to send a delivery again."""
+    """The request that makes GitHub send a delivery again."""
     return Request("POST", f"{LOG}/{row['delivery_id']}/attempts")
 
 
 def one(row: LostDeliveryRow) -> Request:
-    """Asks for a delivery with its payload."""
+    """The request for a delivery with its payload."""
     return Request("GET", f"{LOG}/{row['delivery_id']}")
 
 

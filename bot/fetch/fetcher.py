@@ -20,12 +20,12 @@ from store.tables.fetch import PendingReadRow
 
 log = structlog.get_logger()
 
-# Pages of a list that are read at most.
+# A read stops after this many pages of a list.
 MOST_PAGES = 10
 
 
 async def look_up(channel: Channel, keys: Keys, read: PendingReadRow) -> None:
-    """Ask GitHub and apply the answer; or note why not, and when to ask again."""
+    """Ask GitHub and apply the answer, or store why that failed and when to try again."""
     read_at = await channel.store.read(lambda tx: tx.now())
     path, read = await _locate(channel, read)
     if path is None:
@@ -38,17 +38,17 @@ async def look_up(channel: Channel, keys: Keys, read: PendingReadRow) -> None:
     reading = Reading(read["installation_id"], read["arguments"], outcome.data, read_at, is_whole)
     try:
         await _apply(channel, keys, read, reading, outcome)
-    except Exception as exc:  # whatever GitHub said: it must not hold up the writes
+    except Exception as exc:  # a bug in a read must not hold up the writes
         log.exception("read not applied", kind=read["kind"], subject=read["subject"])
         bad = Outcome(Meaning.MALFORMED, f"{type(exc).__name__}: {exc}")
         await _postpone(channel, read, step(steps, bad.meaning, read["attempts"]), bad)
 
 
 async def _locate(channel: Channel, read: PendingReadRow) -> tuple[str | None, PendingReadRow]:
-    """The path to ask, None if there is nothing to ask; and the read with all its arguments."""
+    """The path, or None if there is nothing to read; and the read with all its arguments."""
     kind = kinds.KINDS.get(read["kind"])
     if kind is None:
-        return None, read  # a newer version queued it
+        return None, read  # a newer version of Hubbub queued it
     arguments = await channel.store.read(lambda tx: _complete_arguments(tx, kind, read))
     if arguments is None:
         return None, read
@@ -65,7 +65,7 @@ async def _complete_arguments(tx: Tx, kind: kinds.Kind, read: PendingReadRow) ->
     i = read["installation_id"]
     known = await mirror_rows.installation(tx, i)
     if known and known["gone_at"] is not None and read["kind"] != "installation":
-        return None  # GitHub answers nothing; when it is back, everything is fetched again
+        return None  # the App has no access; a backfill follows when it is installed again
     return await kind.complete(tx, i, read["arguments"])
 
 
@@ -75,7 +75,7 @@ async def _repository_name(channel: Channel, read: PendingReadRow) -> str | None
 
 
 async def _ask(channel: Channel, read: PendingReadRow, path: str) -> tuple[Outcome, bool]:
-    """The outcome, with all pages of a list in one answer; and whether that is all of it."""
+    """The outcome, with the pages of a list in one answer, and whether the list is complete."""
     i, kind = read["installation_id"], kinds.KINDS[read["kind"]]
     outcome = await channel.ask(i, Request("GET", path), kind.fits)
     if outcome.status == 404 and read["kind"] in kinds.SINGLE:
@@ -97,10 +97,10 @@ async def _ask(channel: Channel, read: PendingReadRow, path: str) -> tuple[Outco
 
 
 async def _confirm_absence(channel: Channel, read: PendingReadRow, absent: Outcome) -> Outcome:
-    """A 404 where the App can see the repository means that the thing is gone: 410."""
+    """Turn a 404 into a 410 if the App can see the repository: then the thing was deleted."""
     path = f"/repositories/{read['arguments']['repository_id']}"
     there = await channel.ask_next(read["installation_id"], Request("GET", path))
-    if not there.answered or there.meaning is Meaning.LIMITED:
+    if not there.has_answer or there.meaning is Meaning.LIMITED:
         return there
     return replace(absent, status=410) if there.meaning is Meaning.DONE else absent
 
@@ -117,7 +117,7 @@ async def _postpone(
 
 
 async def _settle(channel: Channel, read: PendingReadRow, why: str | None = None) -> None:
-    """There is nothing to ask, or GitHub will not answer it."""
+    """End a read without an answer: there is nothing to read, or Hubbub gives up."""
     if why:
         log.warning("read given up", kind=read["kind"], subject=read["subject"], why=why)
     await channel.store.write(lambda tx: pending_reads.mark_answered(tx, read, why))
@@ -133,7 +133,7 @@ async def _retry(channel: Channel, read: PendingReadRow, outcome: Outcome) -> No
     async def work(tx: Tx) -> None:
         await pending_reads.mark_failed(tx, read, outcome.why)
         if outcome.token_status in (403, 404):
-            # Perhaps removed or suspended, and the delivery that says so was lost.
+            # The App may be uninstalled or suspended, and the webhook may be lost.
             i = read["installation_id"]
             await reads.queue(tx, i, reads.installation(i, reads.NOW))
 

@@ -1,4 +1,4 @@
-"""Every kind of read: where to look on GitHub, and what the answer means for the mirror."""
+"""Every kind of read: its path on GitHub, and how Hubbub applies the answer to the mirror."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -17,34 +17,34 @@ from store.mirror import branches, mirror_rows, permissions, projects, search_in
 Complete: TypeAlias = Callable[[Tx, int, Row], Coroutine[Any, Any, Row | None]]
 
 
-async def _as_asked(_: Tx, __: int, arguments: Row) -> Row | None:
+async def _same_arguments(_: Tx, __: int, arguments: Row) -> Row | None:
     return arguments
 
 
-async def _unless_it_left(tx: Tx, installation_id: int, arguments: Row) -> Row | None:
-    """Of an issue that went to another repository, what is there now is asked for there."""
+async def _unless_transferred(tx: Tx, installation_id: int, arguments: Row) -> Row | None:
+    """The arguments; None for a transferred issue, which is read in its new repository."""
     place = (arguments["repository_id"], arguments["number"])
     return None if await transfers.get(tx, installation_id, place) else arguments
 
 
-async def _of_organization(tx: Tx, installation_id: int, arguments: Row) -> Row | None:
-    """People's boards are not to be had: GitHub tells Apps only of organizations'."""
+async def _organization_arguments(tx: Tx, installation_id: int, arguments: Row) -> Row | None:
+    """With the organization's name. None for a user: GitHub shows Apps no boards of users."""
     found = await mirror_rows.installation(tx, installation_id)
     if found is None or found["account_type"] != "Organization":
         return None
     return {**arguments, "org": found["account"]}
 
 
-async def _of_project(tx: Tx, installation_id: int, arguments: Row) -> Row | None:
-    completed = await _of_organization(tx, installation_id, arguments)
+async def _item_arguments(tx: Tx, installation_id: int, arguments: Row) -> Row | None:
+    completed = await _organization_arguments(tx, installation_id, arguments)
     project = await projects.project_of_item(tx, installation_id, arguments["item_id"])
     if completed is None or project is None:
         return None
-    return {**completed, **await of_project(tx, installation_id, project)}
+    return {**completed, **await project_arguments(tx, installation_id, project)}
 
 
-async def of_project(tx: Tx, installation_id: int, project: Row) -> Row:
-    """What paths and answers about a project's items need. Without `fields` no Status comes."""
+async def project_arguments(tx: Tx, installation_id: int, project: Row) -> Row:
+    """The arguments of reads of a project's items. GitHub returns only the `fields` named."""
     known = await projects.fields(tx, installation_id, project["id"])
     selects = [str(row["id"]) for row in known if row["type"] == boards.SELECT]
     return {
@@ -57,22 +57,23 @@ async def of_project(tx: Tx, installation_id: int, project: Row) -> Row:
 
 @dataclass(frozen=True)
 class Kind:
-    """`path` takes the arguments, and goes below the repository's unless it starts with `/`.
+    """A kind of read.
 
-    `permission`: what the App must have been granted, as in app.yml. `complete` adds to the
-    arguments what only the database knows; None: there is nothing to ask.
+    `permission` is what the App needs, as in app.yml. `path` makes the path from the arguments. It
+    is below the repository's path unless it starts with `/`. `complete` adds to the arguments what
+    the database knows. It returns None if there is nothing to read.
     """
 
     permission: str
     path: Callable[[Row], str]
     apply: Apply
-    # The answer is a list, or has one under `items`.
+    # Whether the answer is a list, or has a list under the name in `items`.
     lists: bool = False
     items: str | None = None
-    complete: Complete = _as_asked
+    complete: Complete = _same_arguments
 
     def fits(self, data: Any) -> bool:
-        """Whether an answer's body is what this kind asks for."""
+        """Whether the body of an answer has the list that this kind of read needs."""
         return not self.lists or isinstance(self._list_in(data), list)
 
     def entries(self, data: Any) -> list[Any]:
@@ -83,11 +84,11 @@ class Kind:
         return at(data, self.items) if self.items else data
 
 
-def _login(arguments: Row) -> str:
+def _login_in_path(arguments: Row) -> str:
     return quote(arguments["login"], safe="")
 
 
-def _project(arguments: Row) -> str:
+def _project_path(arguments: Row) -> str:
     return f"/orgs/{arguments['org']}/projectsV2/{arguments['number']}"
 
 
@@ -98,14 +99,14 @@ def fields_query(arguments: Row) -> str:
 KINDS: dict[str, Kind] = {
     "permission": Kind(
         "metadata: read",
-        lambda a: f"collaborators/{_login(a)}/permission",
-        repositories.permission,
+        lambda a: f"collaborators/{_login_in_path(a)}/permission",
+        repositories.apply_permission,
     ),
     "issue": Kind(
         "issues: read",
         lambda a: f"issues/{a['number']}",
-        issues.issue,
-        complete=_unless_it_left,
+        issues.apply_issue,
+        complete=_unless_transferred,
     ),
     "comment": Kind(
         "issues: read", lambda a: f"issues/comments/{a['which']}", rows(issues.comment)
@@ -113,16 +114,16 @@ KINDS: dict[str, Kind] = {
     "blocked_by": Kind(
         "issues: read",
         lambda a: f"issues/{a['number']}/dependencies/blocked_by?per_page=100",
-        issues.blocked_by,
+        issues.apply_blocked_by,
         lists=True,
-        complete=_unless_it_left,
+        complete=_unless_transferred,
     ),
     "sub_issues": Kind(
         "issues: read",
         lambda a: f"issues/{a['number']}/sub_issues?per_page=100",
-        issues.sub_issues,
+        issues.apply_sub_issues,
         lists=True,
-        complete=_unless_it_left,
+        complete=_unless_transferred,
     ),
     "pull_request": Kind(
         "pull_requests: read", lambda a: f"pulls/{a['number']}", rows(pulls.pull_request)
@@ -130,13 +131,13 @@ KINDS: dict[str, Kind] = {
     "pull_files": Kind(
         "pull_requests: read",
         lambda a: f"pulls/{a['number']}/files?per_page=100",
-        pulls.files,
+        pulls.apply_files,
         lists=True,
     ),
     "reviews": Kind(
         "pull_requests: read",
         lambda a: f"pulls/{a['number']}/reviews?per_page=100",
-        pulls.reviews,
+        pulls.apply_reviews,
         lists=True,
     ),
     "review_comments": Kind(
@@ -162,41 +163,45 @@ KINDS: dict[str, Kind] = {
         lists=True,
         items="jobs",
     ),
-    "labels": Kind("issues: read", lambda _: "labels?per_page=100", issues.labels, lists=True),
+    "labels": Kind(
+        "issues: read", lambda _: "labels?per_page=100", issues.apply_labels, lists=True
+    ),
     "milestones": Kind(
         "issues: read",
         lambda _: "milestones?state=all&per_page=100",
-        issues.milestones,
+        issues.apply_milestones,
         lists=True,
     ),
     "ref": Kind(
         "contents: read",
         lambda a: f"git/ref/heads/{quote(a['name'])}",
-        repositories.ref,
+        repositories.apply_ref,
     ),
     "refs": Kind(
-        "contents: read", lambda _: "git/matching-refs/heads", repositories.refs, lists=True
+        "contents: read", lambda _: "git/matching-refs/heads", repositories.apply_refs, lists=True
     ),
-    "settings": Kind("contents: read", lambda _: f"contents/{PATH}", repository_settings.settings),
+    "settings": Kind(
+        "contents: read", lambda _: f"contents/{PATH}", repository_settings.apply_settings
+    ),
     "projects": Kind(
         "organization_projects: read",
         lambda a: f"/orgs/{a['org']}/projectsV2?per_page=100",
-        boards.project_list,
+        boards.apply_projects,
         lists=True,
-        complete=_of_organization,
+        complete=_organization_arguments,
     ),
     "project_fields": Kind(
         "organization_projects: read",
-        lambda a: f"{_project(a)}/fields?per_page=100",
-        boards.fields,
+        lambda a: f"{_project_path(a)}/fields?per_page=100",
+        boards.apply_fields,
         lists=True,
-        complete=_of_organization,
+        complete=_organization_arguments,
     ),
     "project_item": Kind(
         "organization_projects: read",
-        lambda a: f"{_project(a)}/items/{a['item_id']}?{fields_query(a)}".rstrip("?"),
-        boards.item,
-        complete=_of_project,
+        lambda a: f"{_project_path(a)}/items/{a['item_id']}?{fields_query(a)}".rstrip("?"),
+        boards.apply_item,
+        complete=_item_arguments,
     ),
     "repository": Kind(
         "metadata: read",
@@ -211,17 +216,17 @@ KINDS: dict[str, Kind] = {
     "installation_repositories": Kind(
         "metadata: read",
         lambda _: "/installation/repositories?per_page=100",
-        repositories.installation_repositories,
+        repositories.apply_installation_repositories,
         lists=True,
         items="repositories",
     ),
 }
-# What may be gone although its repository is there: a 404 of these is looked into.
+# These may be deleted while their repository exists. After a 404 Hubbub checks which it is.
 SINGLE = ("issue", "comment", "settings")
 
 
 async def apply_absence(tx: Tx, read: Row, status: int) -> None:
-    """GitHub answered 404 or 410. A 404 may as well mean that the App may not see it now."""
+    """Apply a 404 or 410 to the mirror. A 404 may only mean that the App has no access now."""
     arguments: dict[str, Any] = read["arguments"]
     installation_id = read["installation_id"]
     here = (installation_id, arguments.get("repository_id", 0))
@@ -233,24 +238,24 @@ async def apply_absence(tx: Tx, read: Row, status: int) -> None:
     elif read["kind"] == "installation":
         await mirror_rows.mark_installation_deleted(tx, installation_id)
     elif read["kind"] == "project_item":
-        await _hidden(tx, installation_id, arguments["item_id"])
+        await _hide_item(tx, installation_id, arguments["item_id"])
     elif read["kind"] == "settings":
         if status == 410:
-            await repository_settings.absent(tx, installation_id, arguments)
+            await repository_settings.apply_absence(tx, installation_id, arguments)
     elif status == 410:
-        await _buried(tx, read["kind"], here, arguments)
+        await _mark_deleted(tx, read["kind"], here, arguments)
 
 
-async def _hidden(tx: Tx, installation_id: int, item_id: int) -> None:
-    """Gone, or not to be seen for now: a later read may have it again."""
+async def _hide_item(tx: Tx, installation_id: int, item_id: int) -> None:
+    """Hide an item that is deleted or that the App may not see. A later read may show it again."""
     if row := await projects.item(tx, installation_id, item_id):
         await mirror_rows.hide(tx, "project_items", row, await tx.now())
 
 
-async def _buried(tx: Tx, kind: str, here: tuple[int, int], arguments: Row) -> None:
+async def _mark_deleted(tx: Tx, kind: str, here: tuple[int, int], arguments: Row) -> None:
     if kind == "comment":
         row = await mirror_rows.comment(tx, here[0], arguments["which"])
-        # It may have gone along with an issue to another repository, where GitHub was not asked.
+        # If its issue was transferred, the comment is in another repository now, and exists.
         if row and row["repository_id"] == here[1]:
             await mirror_rows.hide(tx, "comments", row, await tx.now())
             await search_index.index(tx, "comments", row | {"deleted": 1})

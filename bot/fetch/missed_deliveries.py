@@ -1,8 +1,8 @@
-"""Repair: find the deliveries that GitHub sent and the inbox never got, and bring them in.
+"""Repair: find webhook deliveries that never reached the inbox, and get them.
 
-GitHub never sends a delivery again by itself. It keeps a log of three days. Hubbub asks GitHub to
-send again what the log has and the inbox lacks, or fetches it. What is older than the log can only
-be found by time: everything that changed since then is read.
+GitHub never sends a delivery again by itself. It keeps a log of deliveries for three days. When the
+log has a delivery that the inbox lacks, Hubbub asks GitHub to send it again, or fetches it. After a
+gap that is longer than the log, Hubbub reads everything that changed since the gap began.
 """
 
 import json
@@ -34,44 +34,45 @@ from store.tables.inbox import LostDeliveryRow
 log = structlog.get_logger()
 
 EVERY_S = 300.0
-# Seconds between two requests; more between those that make GitHub send something.
+# Seconds between two requests. After a request to send a delivery again Hubbub waits longer.
 PACE_S = 0.1
 ASKING_PACE_S = 1.0
-# After asking for a delivery: until when it should have come. Then it is fetched.
+# How long Hubbub waits for a delivery after the first and the second request to send it again.
+# Then it fetches the delivery.
 PATIENCE = (60 * SECOND, 300 * SECOND)
-# After GitHub could not be used.
+# Seconds until the next try, after GitHub gave no usable answer.
 AGAIN_S = 30.0
 UNDER_SURVEY = "deliveries under survey"
-# In pull mode, after so many intervals and a minute without a look the mirror is behind.
+# In pull mode the mirror counts as late after this many intervals and a minute without a survey.
 PULL_IS_LATE = 3
 LATE = 60 * SECOND
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Mend one, or list a page; without either, in how many seconds to come again."""
+    """What to do now: get a delivery, list a page, or neither and wait for some seconds."""
 
-    mend: LostDeliveryRow | None = None
+    delivery: LostDeliveryRow | None = None
     survey: bool = False
     wait_s: float = 0
 
 
 @dataclass
 class Repair(Channel):
-    """`fetches`: webhooks do not get here at all, so that each delivery is fetched."""
+    """Finds and gets missed deliveries. With `fetches` (pull mode) no webhooks come at all."""
 
     keys: Keys = field(kw_only=True)
     fetches: bool = False
     every_s: float = EVERY_S
     _survey: Survey | None = field(default=None, repr=False)
-    # The next page of where the App is installed; None once all were seen.
+    # The next page of the list of installations. None after the last one.
     _installations: str | None = "/app/installations?per_page=100"
 
     async def step(self) -> float:
-        """One request, if one is due: after how many seconds to come again."""
-        turn = await self.store.write(self._turn)
-        if turn.mend:
-            return await self._mend_safely(turn.mend)
+        """Make one request, if one is due. Return the seconds until the next step."""
+        turn = await self.store.write(self._next_turn)
+        if turn.delivery:
+            return await self._recover_safely(turn.delivery)
         if turn.survey and self._installations is not None:
             return await self._list_installations(self._installations)
         if turn.survey:
@@ -81,7 +82,7 @@ class Repair(Channel):
     async def release(self) -> None:
         await self.store.write(lambda tx: sender_leases.release(tx, self.me))
 
-    async def _turn(self, tx: Tx) -> Turn:
+    async def _next_turn(self, tx: Tx) -> Turn:
         timing = self.timing
         if await sender_leases.acquire(tx, APP, self.me, timing.lease, timing.grace) is None:
             self._survey = None
@@ -90,28 +91,28 @@ class Repair(Channel):
         ready = rate_limits.ready_at(await rate_limit_store.of(tx, APP), rate_limits.READ, now)
         if ready > now:
             return Turn(wait_s=(ready - now) / SECOND)
-        # The log first: in it may be what was asked for a moment ago.
+        # The survey goes first, because it may find a delivery that Hubbub just asked for.
         if self._survey is not None:
             return Turn(survey=True)
         next_survey = await self._begin_survey(tx, now)
         if self._survey is not None:
             return Turn(survey=True)
         if row := await missed_deliveries.due(tx):
-            return Turn(mend=row)
+            return Turn(delivery=row)
         next_lost = await missed_deliveries.next_at(tx)
         soonest = min(next_survey, next_lost or next_survey)
         return Turn(wait_s=max(soonest - now, 0) / SECOND)
 
-    # --- What is lost ----------------------------------------------------------------------------
+    # --- Find missed deliveries ------------------------------------------------------------------
 
     async def _begin_survey(self, tx: Tx, now: int) -> int:
-        """When the next one is due: one that is due begins."""
+        """Begin a survey if one is due. Return when the next one is due."""
         last = int(await key_values.get(tx, SURVEYED) or 0)
         due = last + int(self.every_s * SECOND)
         if due > now:
             return due
         if last and last < now - WINDOW:
-            await _walk_since(tx, last - OVERLAP)
+            await _read_changes_since(tx, last - OVERLAP)
             await key_values.put(tx, SURVEYED, str(now - WINDOW))
         goes_on = await key_values.get(tx, UNDER_SURVEY) != "yes"
         await key_values.put(tx, UNDER_SURVEY, "yes")
@@ -119,10 +120,10 @@ class Repair(Channel):
         return due
 
     async def _list_installations(self, path: str) -> float:
-        """Once, at start: of one that is older than the log nobody tells."""
+        """List the installations once, at start, because older ones are not in the log any more."""
         outcome = await self.ask(APP, Request("GET", path), _is_list)
-        if not outcome.answered:
-            return _come_again(outcome)
+        if not outcome.has_answer:
+            return _delay_after_failure(outcome)
         if outcome.meaning is Meaning.DONE:
             await self.store.write(lambda tx: _apply_installations(tx, self.keys, outcome.data))
         self._installations = next_page(outcome.answer, path)
@@ -133,30 +134,30 @@ class Repair(Channel):
         assert survey is not None
         assert survey.next_page is not None
         outcome = await self.ask(APP, Request("GET", survey.next_page), _is_list)
-        if not outcome.answered:
-            return _come_again(outcome)
+        if not outcome.has_answer:
+            return _delay_after_failure(outcome)
         if outcome.meaning is not Meaning.DONE:
             self._survey = None
-            self.trouble = f"its log of deliveries: {outcome.status} {outcome.words}"
-            log.warning("GitHub's log cannot be read", why=self.trouble)
+            self.trouble = f"GitHub's delivery log: {outcome.status} {outcome.words}"
+            log.warning("cannot read GitHub's delivery log", why=self.trouble)
             return self.every_s if outcome.meaning is Meaning.MALFORMED else AGAIN_S
         page = [row for each in outcome.data if (row := delivery_log.entry(each)) is not None]
-        settled = [
+        arrived = [
             row
             for row in page
-            # What is older was noted by an earlier look, and may have been given up since.
+            # An earlier survey recorded older ones, and Hubbub may have given them up since.
             if row["delivered_at"] >= survey.floor
             and (self.fetches or not survey.is_under_way(row))
         ]
         news = await self.store.write(
-            lambda tx: missed_deliveries.record(tx, settled, survey.began)
+            lambda tx: missed_deliveries.record(tx, arrived, survey.began)
         )
         if news:
-            log.info("deliveries are missing", found=news)
+            log.info("missed deliveries found", found=news)
         survey.next_page = next_page(outcome.answer, survey.next_page)
         survey.pages += 1
         oldest = min((row["delivered_at"] for row in page if row["delivered_at"]), default=0)
-        # Where every delivery is fetched, what is older than one that is known was seen before.
+        # In pull mode an earlier survey has seen everything that is older than a known delivery.
         seen_before = self.fetches and survey.goes_on and page and not news
         if survey.next_page is None or oldest < survey.floor or seen_before or survey.is_too_long:
             await self.store.write(lambda tx: self._end_survey(tx, survey))
@@ -166,17 +167,17 @@ class Repair(Channel):
     async def _end_survey(self, tx: Tx, survey: Survey) -> None:
         await key_values.put(tx, SURVEYED, str(survey.began))
         await key_values.put(tx, UNDER_SURVEY, "no")
-        # Where nothing is told, what was looked at last is all that is known.
+        # In pull mode the mirror is only as fresh as the last survey.
         limit = int(PULL_IS_LATE * self.every_s * SECOND) + LATE if self.fetches else 0
         await key_values.put(tx, LATE_AFTER, str(limit))
 
-    # --- Brought in ------------------------------------------------------------------------------
+    # --- Get missed deliveries -------------------------------------------------------------------
 
-    async def _mend_safely(self, row: LostDeliveryRow) -> float:
+    async def _recover_safely(self, row: LostDeliveryRow) -> float:
         try:
-            return await self._mend(row)
-        except Exception as exc:  # whatever GitHub said of it: the others have their turn
-            log.exception("delivery not brought in", guid=row["guid"])
+            return await self._recover(row)
+        except Exception as exc:  # a bug in one must not stop the others
+            log.exception("missed delivery failed", guid=row["guid"])
             await self._retry(row, f"{type(exc).__name__}: {exc}")
             return PACE_S
 
@@ -186,15 +187,15 @@ class Repair(Channel):
 
         await self.store.write(work)
 
-    async def _mend(self, row: LostDeliveryRow) -> float:
+    async def _recover(self, row: LostDeliveryRow) -> float:
         if await self.store.read(lambda tx: _is_in_inbox(tx, row)):
             await self._forget(row)
             return 0
         if self.fetches or row["attempts"] >= len(PATIENCE):
             return await self._fetch(row)
         outcome = await self.ask(APP, delivery_log.redelivery(row))
-        if not outcome.answered:
-            return _come_again(outcome)
+        if not outcome.has_answer:
+            return _delay_after_failure(outcome)
         if outcome.meaning is Meaning.LIMITED:
             return PACE_S
         why = None if outcome.meaning is Meaning.DONE else outcome.why
@@ -210,8 +211,8 @@ class Repair(Channel):
         outcome = await self.ask(
             APP, delivery_log.one(row), lambda data: delivery_log.payload(data) is not None
         )
-        if not outcome.answered:
-            return _come_again(outcome)
+        if not outcome.has_answer:
+            return _delay_after_failure(outcome)
         next_step = step(LOGGED_DELIVERY, outcome.meaning, row["attempts"])
         if next_step is Step.GIVE_UP:
             await self.store.write(lambda tx: _give_up(tx, row))
@@ -251,28 +252,28 @@ async def _receive(tx: Tx, row: LostDeliveryRow, found: deliveries.Delivery) -> 
 
 
 async def _give_up(tx: Tx, row: LostDeliveryRow) -> None:
-    """GitHub has forgotten it: what changed since then must do."""
-    log.warning("delivery is lost for good", guid=row["guid"], event_name=row["event"])
+    """GitHub no longer has the delivery, so read what changed in its repository since then."""
+    log.warning("missed delivery given up", guid=row["guid"], event_name=row["event"])
     i, repository_id = row["installation_id"], row["repository_id"]
     if repository_id and await mirror_rows.repository_by_id(tx, i, repository_id):
         await backfill.begin(tx, i, repository_id, row["delivered_at"] - OVERLAP)
     elif i:
-        await _look_again(tx, i)
+        await _queue_reads(tx, i)
     await missed_deliveries.remove(tx, i, [row["guid"]])
 
 
-async def _walk_since(tx: Tx, since: int) -> None:
-    """Nobody listened for longer than GitHub's log goes back."""
-    log.warning("the mirror missed more than GitHub's log holds: reading what changed since")
+async def _read_changes_since(tx: Tx, since: int) -> None:
+    """Read all that changed since a time, after a gap that is longer than GitHub's log."""
+    log.warning("deliveries are older than GitHub's log, so everything that changed is read")
     for installation_id in await mirror_rows.present_installations(tx):
-        await _look_again(tx, installation_id)
+        await _queue_reads(tx, installation_id)
         await backfill.begin_owner(tx, installation_id)
     for row in await mirror_rows.present_repositories(tx):
         await backfill.begin(tx, row["installation_id"], row["id"], since)
 
 
-async def _look_again(tx: Tx, installation_id: int) -> None:
-    """Its repositories, and what it is itself."""
+async def _queue_reads(tx: Tx, installation_id: int) -> None:
+    """Queue reads of an installation and of the list of its repositories."""
     await reads.queue(tx, installation_id, reads.ALL_REPOSITORIES)
     await reads.queue(tx, installation_id, reads.installation(installation_id))
 
@@ -281,6 +282,6 @@ def _is_list(data: Json) -> bool:
     return isinstance(data, list)
 
 
-def _come_again(outcome: Outcome) -> float:
-    log.warning("GitHub's log cannot be read", why=outcome.why)
+def _delay_after_failure(outcome: Outcome) -> float:
+    log.warning("cannot read GitHub's delivery log", why=outcome.why)
     return AGAIN_S

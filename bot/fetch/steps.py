@@ -1,24 +1,24 @@
-"""What to do about each meaning of GitHub's answer to a read: one table for each kind of reader."""
+"""The next step after GitHub's answer to a read: one table for each kind of reader."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 from bot.github.outcomes import Meaning
 
-# How often a read whose answer makes no sense is tried again.
+# After this many malformed answers Hubbub gives a read up.
 MOST_TRIES = 10
 
 
 class Step(StrEnum):
-    # Apply the answer to the mirror, or that the thing is gone.
+    # Apply the answer to the mirror. It may say that the thing was deleted.
     APPLY = "apply"
-    # Come again soon. This is no failure of the read.
+    # Try again soon. This does not count as a failure.
     WAIT = "wait"
-    # Come again, ever more rarely.
+    # Try again, after longer and longer waits.
     RETRY = "retry"
-    # Come again up to MOST_TRIES times, then give up.
+    # Try again up to MOST_TRIES times, then give up.
     RETRY_FEW = "retry a few times"
-    # Settle it without an answer, with the reason.
+    # End the read without an answer, and store the reason.
     GIVE_UP = "give up"
 
 

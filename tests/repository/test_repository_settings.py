@@ -249,7 +249,7 @@ async def test_a_folder_in_the_place_of_the_file_is_told(town: Town) -> None:
     town.person.push(town.repository, "main", {PATH: None, f"{PATH}/a.txt": "lease_s: 60"})
     await town.settle()
     (issue,) = told(town)
-    assert "- `there is no file at this path, but something else`" in text(issue)
+    assert "- `this path must be a file`" in text(issue)
     assert (await in_force(town)).lease_s == 120
 
 

@@ -1,1 +1,1 @@
-"""What GitHub's answers to reads mean for the mirror."""
+"""How the answers to reads are applied to the mirror."""

@@ -1,4 +1,4 @@
-"""A read with its answer, and how rows come of it."""
+"""The answer to a read, and the rows in it."""
 
 from collections.abc import Awaitable, Callable, Sized
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Reading:
-    """`read_at`: when the request went out, microseconds."""
+    """The answer to a read. `read_at` is when Hubbub sent the request, in microseconds."""
 
     installation_id: int
     arguments: Row
     data: Json
     read_at: int
-    # Whether a list was read to its end: what it lacks is gone only then.
+    # Whether a list was read to its end. Only then is a row deleted that the list lacks.
     whole: bool = True
 
     @property
@@ -31,22 +31,24 @@ class Reading:
         return self.installation_id, self.arguments["repository_id"]
 
     @property
-    def listed(self) -> list[Json]:
+    def entries(self) -> list[Json]:
         return self.data if isinstance(self.data, list) else []
 
     def complete(self, found: Sized) -> bool:
-        """Whether what these lack is gone: the list is whole, and all in it made sense."""
-        return self.whole and len(found) == len(self.listed)
+        """Whether a row that `found` lacks is deleted: the list is complete and all of it valid."""
+        return self.whole and len(found) == len(self.entries)
 
 
-def made(reading: Reading, make: Callable[[Json], Mirrored]) -> list[Mirrored]:
-    """A row of each thing in the list; one that makes no sense is left out."""
+def valid_rows(reading: Reading, make: Callable[[Json], Mirrored]) -> list[Mirrored]:
+    """The rows of a list. Malformed entries are left out and logged."""
     found = []
-    for each in reading.listed:
+    for each in reading.entries:
         try:
             found.append(make(each))
         except Malformed as exc:
-            log.warning("left out of a list", why=str(exc), arguments=reading.arguments)
+            log.warning(
+                "malformed entry left out of a list", why=str(exc), arguments=reading.arguments
+            )
     return found
 
 
@@ -54,7 +56,7 @@ Apply: TypeAlias = Callable[[Tx, Keys, Reading], Awaitable[None]]
 
 
 def rows(make: Callable[[Reading], list[Mirrored]]) -> Apply:
-    """Apply an answer that is nothing but rows."""
+    """Makes the function that applies an answer that consists of rows."""
 
     async def apply(tx: Tx, keys: Keys, reading: Reading) -> None:
         await put(tx, keys, reading, make(reading))

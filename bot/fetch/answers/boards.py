@@ -1,9 +1,9 @@
-"""Boards: projects, their fields and items."""
+"""Apply answers about boards: projects, their fields and items."""
 
 import json
 from dataclasses import replace
 
-from bot.fetch.answers.answer import Reading, made, put
+from bot.fetch.answers.answer import Reading, put, valid_rows
 from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at, maybe_number
 from bot.identity.keyring import Keys
@@ -14,12 +14,14 @@ from store.fetch import backfills
 from store.mirror import mirror_rows, projects
 
 SELECT = "single_select"
-# Parts of a backfill: the items of the project of this number.
+# The name of a backfill part begins so, followed by the number of a project.
 ITEMS = "items "
 
 
-async def project_list(tx: Tx, keys: Keys, r: Reading) -> None:
-    found = made(r, lambda each: board_rows.project(r.installation_id, each, read_at=r.read_at))
+async def apply_projects(tx: Tx, keys: Keys, r: Reading) -> None:
+    found = valid_rows(
+        r, lambda each: board_rows.project(r.installation_id, each, read_at=r.read_at)
+    )
     wanted = tuple(reads.board_fields(each.row["number"], each.row["id"]) for each in found)
     await put(tx, keys, r, found, wanted)
     if not r.complete(found):
@@ -30,7 +32,7 @@ async def project_list(tx: Tx, keys: Keys, r: Reading) -> None:
             await mirror_rows.hide(tx, "projects", row, r.read_at)
 
 
-async def fields(tx: Tx, _: Keys, r: Reading) -> None:
+async def apply_fields(tx: Tx, _: Keys, r: Reading) -> None:
     found = [
         {
             "id": field_id,
@@ -40,11 +42,11 @@ async def fields(tx: Tx, _: Keys, r: Reading) -> None:
             "type": payloads.text(at(each, "data_type"), 40),
             "options": json.dumps(_options(each)),
         }
-        for each in r.listed
+        for each in r.entries
         if (field_id := payloads.maybe_number(at(each, "id"))) is not None
     ]
     await projects.replace_fields(tx, r.installation_id, r.arguments["project_id"], found)
-    # Now that its fields are known, Status can be told from what else is on it.
+    # Items are read after the fields, because their values refer to fields.
     await backfills.begin_new(tx, r.installation_id, 0, f"{ITEMS}{r.arguments['number']}")
 
 
@@ -57,20 +59,20 @@ def _options(field: Json) -> list[Row]:
 
 
 def _name(value: Json) -> str:
-    """GitHub gives names of options as {raw, html}."""
+    """The name of an option. GitHub may give it as {raw, html}."""
     return payloads.text(at(value, "raw") if isinstance(value, dict) else value, 255)
 
 
-async def item(tx: Tx, keys: Keys, r: Reading) -> None:
-    await items(tx, keys, replace(r, data=[r.data]))
+async def apply_item(tx: Tx, keys: Keys, r: Reading) -> None:
+    await apply_items(tx, keys, replace(r, data=[r.data]))
 
 
-async def items(tx: Tx, keys: Keys, r: Reading) -> None:
-    """`arguments` name the project: its `project_id` and `project` (node id)."""
+async def apply_items(tx: Tx, keys: Keys, r: Reading) -> None:
+    """Apply items. The arguments have `project_id`, and in `project` the project's node id."""
     known = await projects.fields(tx, r.installation_id, r.arguments["project_id"])
     nodes = {row["id"]: row["node_id"] for row in known if row["type"] == SELECT}
-    found = made(r, lambda each: _item(r, each))
-    by_id = {at(each, "id"): each for each in r.listed if maybe_number(at(each, "id")) is not None}
+    found = valid_rows(r, lambda each: _item(r, each))
+    by_id = {at(each, "id"): each for each in r.entries if maybe_number(at(each, "id")) is not None}
     values = [v for row in found for v in _values(r, row, by_id[row.row["id"]], nodes)]
     await put(tx, keys, r, [*found, *values])
 

@@ -1,8 +1,8 @@
-"""Issues, comments, labels, milestones, relations."""
+"""Apply answers about issues, comments, labels, milestones and relations."""
 
 from typing import Any
 
-from bot.fetch.answers.answer import Reading, made, put
+from bot.fetch.answers.answer import Reading, put, valid_rows
 from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at
 from bot.identity.keyring import Keys
@@ -15,8 +15,8 @@ from store.mirror import dependency_cycles, mirror_rows, relations
 from store.mirror.relations import Kind
 
 
-async def issue(tx: Tx, keys: Keys, r: Reading) -> None:
-    """GitHub leads on from where an issue was to where it went, and answers for that."""
+async def apply_issue(tx: Tx, keys: Keys, r: Reading) -> None:
+    """Apply an issue. If it was transferred, GitHub redirected the read to its new repository."""
     number = r.arguments["number"]
     row = issue_rows.issue(*r.here, r.data, read_at=r.read_at)
     known = await mirror_rows.issue(tx, *r.here, number)
@@ -24,20 +24,24 @@ async def issue(tx: Tx, keys: Keys, r: Reading) -> None:
     if same:
         await put(tx, keys, r, [row])
     elif known is not None:
-        await _carry(tx, keys, r, known)
+        await _record_transfer(tx, keys, r, known)
 
 
-async def _carry(tx: Tx, keys: Keys, r: Reading, known: Row) -> None:
+async def _record_transfer(tx: Tx, keys: Keys, r: Reading, known: Row) -> None:
     updated = max(known["updated_at"], payloads.time(at(r.data, "updated_at")))
     content = {k: v for k, v in known.items() if k not in ("deleted", "version")}
     gone = payloads.with_version("issues", content, updated, deleted=True)
-    moved = await _moved(tx, known, r.data)
-    wanted = (reads.thread("issue", moved.new_repository_id, moved.new_number),) if moved else ()
-    changes = Changes((gone,), reads=wanted, transfers=(moved,) if moved else ())
+    transfer = await _transfer(tx, known, r.data)
+    wanted = (
+        (reads.thread("issue", transfer.new_repository_id, transfer.new_number),)
+        if transfer
+        else ()
+    )
+    changes = Changes((gone,), reads=wanted, transfers=(transfer,) if transfer else ())
     await writer.apply(tx, keys, r.installation_id, changes)
 
 
-async def _moved(tx: Tx, known: Row, new: Json) -> Transfer | None:
+async def _transfer(tx: Tx, known: Row, new: Json) -> Transfer | None:
     there = await mirror_rows.repository(tx, known["installation_id"], repository_of(new))
     if there is None:
         return None
@@ -52,14 +56,16 @@ async def _moved(tx: Tx, known: Row, new: Json) -> Transfer | None:
     )
 
 
-async def issues(tx: Tx, keys: Keys, r: Reading) -> None:
-    await put(tx, keys, r, made(r, lambda each: issue_rows.issue(*r.here, each, read_at=r.read_at)))
-    for each in r.listed:
-        await _without_relations(tx, r.installation_id, each)
+async def apply_issues(tx: Tx, keys: Keys, r: Reading) -> None:
+    await put(
+        tx, keys, r, valid_rows(r, lambda each: issue_rows.issue(*r.here, each, read_at=r.read_at))
+    )
+    for each in r.entries:
+        await _clear_relations(tx, r.installation_id, each)
 
 
-async def _without_relations(tx: Tx, installation_id: int, issue: Json) -> None:
-    """Where GitHub says that there are none, none need be asked for."""
+async def _clear_relations(tx: Tx, installation_id: int, issue: Json) -> None:
+    """Remove an issue's relations if GitHub says that it has none. That needs no read."""
     this = payloads.maybe_number(at(issue, "id"))
     if this is None:
         return
@@ -75,14 +81,17 @@ def comment(r: Reading) -> list[Mirrored]:
 
 
 def comments(r: Reading) -> list[Mirrored]:
-    """Of the whole repository: each says by an address which issue it is on."""
-    return made(
-        r, lambda each: issue_rows.comment(*r.here, on(each, "issue_url"), each, read_at=r.read_at)
+    """Comments of the whole repository. The URL in each one names its issue."""
+    return valid_rows(
+        r,
+        lambda each: issue_rows.comment(
+            *r.here, number_at(each, "issue_url"), each, read_at=r.read_at
+        ),
     )
 
 
-def on(value: Json, url: str) -> int:
-    """The number of the issue or pull request whose address it has. Raise Malformed."""
+def number_at(value: Json, url: str) -> int:
+    """The number in the URL of an issue or pull request. Raise Malformed."""
     return payloads.number(last_number(at(value, url)), url)
 
 
@@ -91,22 +100,22 @@ def last_number(url: Json) -> int | None:
     return int(found) if found.isdecimal() and len(found) < 16 else None
 
 
-async def milestones(tx: Tx, keys: Keys, r: Reading) -> None:
-    found = made(r, lambda each: issue_rows.milestone(*r.here, each, read_at=r.read_at))
+async def apply_milestones(tx: Tx, keys: Keys, r: Reading) -> None:
+    found = valid_rows(r, lambda each: issue_rows.milestone(*r.here, each, read_at=r.read_at))
     await put(tx, keys, r, found)
-    for row in await _missing(tx, "milestones", r, found):
+    for row in await _hide_missing(tx, "milestones", r, found):
         await _queue_all(tx, await silent_changes.carriers_of_milestone(tx, row), r)
 
 
-async def labels(tx: Tx, keys: Keys, r: Reading) -> None:
-    found = made(r, lambda each: issue_rows.label(*r.here, each, read_at=r.read_at))
+async def apply_labels(tx: Tx, keys: Keys, r: Reading) -> None:
+    found = valid_rows(r, lambda each: issue_rows.label(*r.here, each, read_at=r.read_at))
     await put(tx, keys, r, found)
-    for row in await _missing(tx, "labels", r, found):
+    for row in await _hide_missing(tx, "labels", r, found):
         await _queue_all(tx, await silent_changes.carriers_of_label(tx, row), r)
 
 
-async def _missing(tx: Tx, table: str, r: Reading, found: list[Mirrored]) -> list[Any]:
-    """What the list lacks, hidden now."""
+async def _hide_missing(tx: Tx, table: str, r: Reading, found: list[Mirrored]) -> list[Any]:
+    """Hide the rows that the list lacks, and return them."""
     if not r.complete(found):
         return []
     there = {each.row["id"] for each in found}
@@ -121,8 +130,8 @@ async def _queue_all(tx: Tx, wanted: list[reads.Read], r: Reading) -> None:
         await reads.queue(tx, r.installation_id, each)
 
 
-async def blocked_by(tx: Tx, _: Keys, r: Reading) -> None:
-    this = await _this(tx, r)
+async def apply_blocked_by(tx: Tx, _: Keys, r: Reading) -> None:
+    this = await _subject(tx, r)
     if this is None:
         return
     await dependency_cycles.lock(tx, r.installation_id)
@@ -130,12 +139,12 @@ async def blocked_by(tx: Tx, _: Keys, r: Reading) -> None:
     await _replace(tx, r.installation_id, "blocked_by", this["id"], found)
 
 
-async def sub_issues(tx: Tx, _: Keys, r: Reading) -> None:
-    this = await _this(tx, r)
+async def apply_sub_issues(tx: Tx, _: Keys, r: Reading) -> None:
+    this = await _subject(tx, r)
     if this is None:
         return
     await dependency_cycles.lock(tx, r.installation_id)
-    found = [_turned(_relation("parent", (this, ""), each)) for each in _issues(r)]
+    found = [_inverse(_relation("parent", (this, ""), each)) for each in _issues(r)]
     await _replace(tx, r.installation_id, "parent", this["id"], found)
 
 
@@ -146,8 +155,8 @@ async def _replace(
     await issue_effects.update_dependants(tx, installation_id, changed)
 
 
-async def _this(tx: Tx, r: Reading) -> Row | None:
-    """The issue whose relations were asked for; it may come later than what hangs on it."""
+async def _subject(tx: Tx, r: Reading) -> Row | None:
+    """The issue of the read. Its relations may arrive before the issue itself does."""
     found = await mirror_rows.issue(tx, *r.here, r.arguments["number"])
     if found is None and r.arguments.get("issue_id"):
         return {"id": r.arguments["issue_id"], "state": ""}
@@ -155,7 +164,7 @@ async def _this(tx: Tx, r: Reading) -> Row | None:
 
 
 def _issues(r: Reading) -> list[Json]:
-    return [each for each in r.listed if payloads.maybe_number(at(each, "id")) is not None]
+    return [each for each in r.entries if payloads.maybe_number(at(each, "id")) is not None]
 
 
 def _relation(kind: str, this: tuple[Row, str], other: Json) -> Row:
@@ -171,8 +180,8 @@ def _relation(kind: str, this: tuple[Row, str], other: Json) -> Row:
     }
 
 
-def _turned(relation: Row) -> Row:
-    """The other end is the source."""
+def _inverse(relation: Row) -> Row:
+    """The relation with source and target exchanged."""
     ends = {"source": "target", "target": "source"}
     return {
         f"{ends[end]}_{rest}" if end in ends else name: value

@@ -1,9 +1,9 @@
-"""Pull requests with their reviews and files, and what CI says of their commits."""
+"""Apply answers about pull requests, reviews, files and checks."""
 
 import json
 
-from bot.fetch.answers.answer import Reading, made, put
-from bot.fetch.answers.issues import on
+from bot.fetch.answers.answer import Reading, put, valid_rows
+from bot.fetch.answers.issues import number_at
 from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at
 from bot.identity.keyring import Keys
@@ -20,14 +20,14 @@ def pull_request(r: Reading) -> list[Mirrored]:
 
 
 def pull_requests(r: Reading) -> list[Mirrored]:
-    return made(r, lambda each: pull_rows.pull_request(*r.here, each, read_at=r.read_at))
+    return valid_rows(r, lambda each: pull_rows.pull_request(*r.here, each, read_at=r.read_at))
 
 
-async def reviews(tx: Tx, keys: Keys, r: Reading) -> None:
-    """REST does not say when a review changed: it is taken for as new as what is known of it."""
+async def apply_reviews(tx: Tx, keys: Keys, r: Reading) -> None:
+    """Apply reviews. REST gives no time of change, so a review is as new as the mirror's row."""
     number, unsure = r.arguments["number"], False
     found = []
-    for each in [each for each in r.listed if payloads.maybe_number(at(each, "id")) is not None]:
+    for each in [each for each in r.entries if payloads.maybe_number(at(each, "id")) is not None]:
         row = pull_rows.review(*r.here, number, each, read_at=r.read_at).row
         known = await pulls.review(tx, r.installation_id, row["id"])
         if known is not None and known["updated_at"] > row["updated_at"]:
@@ -35,7 +35,7 @@ async def reviews(tx: Tx, keys: Keys, r: Reading) -> None:
                 *r.here, number, each, read_at=r.read_at, known_at=known["updated_at"]
             )
             row = content.row
-            # It may have changed while GitHub answered.
+            # The review may have changed while GitHub answered. A second read will tell.
             late = known["updated_at"] >= r.read_at // SECOND * SECOND
             unsure |= late and row["version"][35:] != known["version"][35:]
         found.append(Mirrored("reviews", row))
@@ -44,15 +44,15 @@ async def reviews(tx: Tx, keys: Keys, r: Reading) -> None:
 
 
 def review_comments(r: Reading) -> list[Mirrored]:
-    return made(
+    return valid_rows(
         r,
         lambda each: pull_rows.review_comment(
-            *r.here, on(each, "pull_request_url"), each, read_at=r.read_at
+            *r.here, number_at(each, "pull_request_url"), each, read_at=r.read_at
         ),
     )
 
 
-async def files(tx: Tx, _: Keys, r: Reading) -> None:
+async def apply_files(tx: Tx, _: Keys, r: Reading) -> None:
     number = r.arguments["number"]
     pull = await mirror_rows.pull_request(tx, *r.here, number)
     if pull is None:
@@ -66,7 +66,7 @@ async def files(tx: Tx, _: Keys, r: Reading) -> None:
             "repository_id": repository_id,
             "number": number,
             "head_sha": pull["head_sha"],
-            "files": json.dumps([_file(each) for each in r.listed]),
+            "files": json.dumps([_file(each) for each in r.entries]),
             "whole": int(r.whole),
             "read_at": r.read_at,
         },
@@ -84,7 +84,7 @@ def _file(value: Json) -> Row:
 
 
 def check_runs(r: Reading) -> list[Mirrored]:
-    return made(r, lambda each: check_rows.check_run(*r.here, each, read_at=r.read_at))
+    return valid_rows(r, lambda each: check_rows.check_run(*r.here, each, read_at=r.read_at))
 
 
 def workflow_run(r: Reading) -> list[Mirrored]:
@@ -92,4 +92,4 @@ def workflow_run(r: Reading) -> list[Mirrored]:
 
 
 def workflow_jobs(r: Reading) -> list[Mirrored]:
-    return made(r, lambda each: check_rows.workflow_job(*r.here, each, read_at=r.read_at))
+    return valid_rows(r, lambda each: check_rows.workflow_job(*r.here, each, read_at=r.read_at))

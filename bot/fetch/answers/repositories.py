@@ -1,6 +1,6 @@
-"""Installations, repositories, branches, and who may do what there."""
+"""Apply answers about installations, repositories, branches and permissions."""
 
-from bot.fetch.answers.answer import Reading, made, put
+from bot.fetch.answers.answer import Reading, put, valid_rows
 from bot.github import payloads
 from bot.github.payloads import Mirrored, at
 from bot.identity.keyring import Keys
@@ -22,8 +22,8 @@ def repository(r: Reading) -> list[Mirrored]:
     return [installation_rows.repository(r.installation_id, r.data, read_at=r.read_at)]
 
 
-async def installation_repositories(tx: Tx, keys: Keys, r: Reading) -> None:
-    found = made(
+async def apply_installation_repositories(tx: Tx, keys: Keys, r: Reading) -> None:
+    found = valid_rows(
         r, lambda each: installation_rows.repository(r.installation_id, each, read_at=r.read_at)
     )
     await put(tx, keys, r, found)
@@ -37,15 +37,15 @@ async def installation_repositories(tx: Tx, keys: Keys, r: Reading) -> None:
             await backfills.forget(tx, r.installation_id, repository_id)
 
 
-async def ref(tx: Tx, _: Keys, r: Reading) -> None:
+async def apply_ref(tx: Tx, _: Keys, r: Reading) -> None:
     sha = payloads.name(at(r.data, "object", "sha"), "the branch's commit", 64)
     await branches.put_answer(tx, *r.here, r.arguments["name"], sha)
 
 
-async def refs(tx: Tx, _: Keys, r: Reading) -> None:
+async def apply_refs(tx: Tx, _: Keys, r: Reading) -> None:
     heads = {
         name.removeprefix(BRANCH)[:255]: sha
-        for each in r.listed
+        for each in r.entries
         if (name := payloads.text(at(each, "ref"))).startswith(BRANCH)
         and (sha := payloads.text(at(each, "object", "sha"), 64))
     }
@@ -53,8 +53,9 @@ async def refs(tx: Tx, _: Keys, r: Reading) -> None:
         await branches.replace(tx, *r.here, heads)
 
 
-async def permission(tx: Tx, _: Keys, r: Reading) -> None:
-    # `role_name` tells triage from read and maintain from write; custom roles have `permission`.
+async def apply_permission(tx: Tx, _: Keys, r: Reading) -> None:
+    # Only `role_name` distinguishes triage from read, and maintain from write. For a custom role
+    # `permission` has the role that it is based on.
     role = payloads.text(at(r.data, "role_name"), 40)
     held = role if role in ROLES else payloads.name(at(r.data, "permission"), "permission", 40)
     await permissions.put(tx, *r.here, r.arguments["login"], held)

@@ -1,4 +1,4 @@
-"""A repository's settings: taken when right; when wrong, the last right ones stay in force."""
+"""Apply a repository's settings file. While it is invalid, the last valid settings hold."""
 
 import asyncio
 import base64
@@ -26,47 +26,47 @@ from store.tables.mirror import IssueRow, RepositorySettingsRow
 
 log = structlog.get_logger()
 
-# Issues that one transaction looks through when the task label changes.
+# When the task label changes, one transaction looks through this many issues.
 BATCH = 1000
-# A folder at this path has no hash of its own.
+# This stands for the hash of a folder at the file's path, because a folder's answer has none.
 FOLDER = "folder"
 
 
-async def settings(tx: Tx, _: Keys, r: Reading) -> None:
+async def apply_settings(tx: Tx, _: Keys, r: Reading) -> None:
     if not isinstance(r.data, list):
-        payloads.name(at(r.data, "type"), "the kind of what is at the path")
-    row = await settings_files.get(tx, *r.here) or _none(*r.here)
+        payloads.name(at(r.data, "type"), "the type of the settings file")
+    row = await settings_files.get(tx, *r.here) or _empty_row(*r.here)
     before = now = repository_settings.loaded(row["settings"])
-    if row["read_at"] <= r.read_at:  # otherwise something newer was read meanwhile
-        now = await _settled(tx, r, {**row, "read_at": r.read_at}, before)
+    if row["read_at"] <= r.read_at:  # otherwise a newer read has been applied already
+        now = await _apply_file(tx, r, {**row, "read_at": r.read_at}, before)
     await _relabel(tx, r.arguments, r.installation_id, before, now)
 
 
-async def _settled(
+async def _apply_file(
     tx: Tx, r: Reading, row: RepositorySettingsRow, before: RepositorySettings
 ) -> RepositorySettings:
-    """What is in force now."""
+    """Store the file's settings, or report its problems. Return what is in force now."""
     sha = payloads.text(at(r.data, "sha"), 64) or FOLDER
     try:
-        # A hostile file takes some tenths of a second.
-        found = await asyncio.to_thread(_parsed, r.data)
+        # Parsing a hostile file may take some tenths of a second.
+        new = await asyncio.to_thread(_settings_in, r.data)
     except Unreadable as exc:
-        await _tell(tx, r, row, sha, exc)
+        await _report(tx, r, row, sha, exc)
         return before
-    said = json.dumps(found.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+    stored = json.dumps(new.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
     right: RepositorySettingsRow = {
         **row,
-        "settings": said,
+        "settings": stored,
         "sha": sha,
         "problem": None,
         "problem_sha": None,
     }
     await settings_files.put(tx, right)
-    await _unsay(tx, *r.here)
-    return found
+    await _cancel_report(tx, *r.here)
+    return new
 
 
-def _none(installation_id: int, repository_id: int) -> RepositorySettingsRow:
+def _empty_row(installation_id: int, repository_id: int) -> RepositorySettingsRow:
     return {
         "installation_id": installation_id,
         "repository_id": repository_id,
@@ -78,52 +78,54 @@ def _none(installation_id: int, repository_id: int) -> RepositorySettingsRow:
     }
 
 
-def _parsed(data: Json) -> RepositorySettings:
-    """Raise Unreadable."""
+def _settings_in(data: Json) -> RepositorySettings:
+    """The settings in GitHub's answer. Raise Unreadable."""
     size, content = at(data, "size"), at(data, "content")
     if isinstance(data, list) or at(data, "type") != "file":
-        raise Unreadable("there is no file at this path, but something else")
+        raise Unreadable("this path must be a file")
     if isinstance(size, int) and size > settings_file.LONGEST:
         raise settings_file.too_long(size)
     return settings_file.parse(base64.b64decode(payloads.text(content)))
 
 
-async def _tell(tx: Tx, r: Reading, row: RepositorySettingsRow, sha: str, why: Unreadable) -> None:
-    """Say once for each content what is wrong with it."""
-    told = row["problem_sha"] == sha
+async def _report(
+    tx: Tx, r: Reading, row: RepositorySettingsRow, sha: str, why: Unreadable
+) -> None:
+    """Report the problems of a file in an issue, once for each content of the file."""
+    is_reported = row["problem_sha"] == sha
     problem = "\n".join(why.problems)
     await settings_files.put(tx, {**row, "problem": problem, "problem_sha": sha})
-    if told:
+    if is_reported:
         return
-    log.warning("repository settings not taken", repository=r.here[1], problems=why.problems)
-    await _unsay(tx, *r.here)
+    log.warning("invalid repository settings ignored", repository=r.here[1], problems=why.problems)
+    await _cancel_report(tx, *r.here)
     body = replies.settings_problems(r.arguments.get("committer", ""), why.problems)
     await writes.queue(
         tx,
         r.installation_id,
         kind="issue",
         repository_id=r.here[1],
-        target=_target(r.here[1]),
+        target=_report_target(r.here[1]),
         arguments={"title": replies.SETTINGS_ISSUE, "body": body, "labels": []},
         author=BOT,
     )
 
 
-def _target(repository_id: int) -> str:
+def _report_target(repository_id: int) -> str:
     return f"settings {repository_id}"
 
 
-async def _unsay(tx: Tx, installation_id: int, repository_id: int) -> None:
-    """What was wrong with an earlier content, if it was not said yet."""
-    await writes.supersede(tx, installation_id, "issue", _target(repository_id))
+async def _cancel_report(tx: Tx, installation_id: int, repository_id: int) -> None:
+    """Cancel the report about an earlier content, if it was not sent yet."""
+    await writes.supersede(tx, installation_id, "issue", _report_target(repository_id))
 
 
-async def absent(tx: Tx, installation_id: int, arguments: Row) -> None:
-    """There is no such file (any more): the defaults are in force."""
+async def apply_absence(tx: Tx, installation_id: int, arguments: Row) -> None:
+    """There is no settings file, or no longer: put the defaults in force."""
     here = (installation_id, arguments["repository_id"])
     before = await repository_settings.of(tx, *here)
     await settings_files.forget(tx, *here)
-    await _unsay(tx, *here)
+    await _cancel_report(tx, *here)
     await _relabel(tx, arguments, installation_id, before, DEFAULTS)
 
 
@@ -134,7 +136,7 @@ async def _relabel(
     before: RepositorySettings,
     now: RepositorySettings,
 ) -> None:
-    """Open issues that carry a new label become tasks; of many the rest at the next read."""
+    """Turn open issues with a new task label into tasks. The next read continues after a batch."""
     changed = before.task_label != now.task_label
     after = 0 if changed else arguments.get("after")
     if after is None:
@@ -147,7 +149,7 @@ async def _relabel(
             issue = cast("IssueRow", row)
             await issue_effects.update_task(tx, issue, issue)
     if len(rows) == BATCH:
-        # Of its own subject, so that a push does not make it begin anew.
+        # The read has a subject of its own, so that a push does not start it from the beginning.
         subject = f"{repository_id} label"
         rest = {"repository_id": repository_id, "after": rows[-1]["number"]}
         await pending_reads.ask(tx, installation_id, "settings", subject, rest, priority=reads.SOON)
