@@ -76,7 +76,7 @@ class Outcome:
     token_status: int = 0
 
     @property
-    def answered(self) -> bool:
+    def has_answer(self) -> bool:
         return self.answer is not NO_ANSWER
 
     @property

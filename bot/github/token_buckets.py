@@ -20,7 +20,7 @@ class Allowance:
     inflow: int
     span: int
 
-    def left(self, full_at: int, now: int) -> float:
+    def remaining(self, full_at: int, now: int) -> float:
         return self.most - max(0, full_at - now) * self.inflow / self.span
 
     def full_after(self, full_at: int, now: int, n: int) -> int:

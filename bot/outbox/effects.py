@@ -1,4 +1,4 @@
-"""Store what was decided about a write, and what follows for the mirror and for its task."""
+"""Store the decision about a write, and apply its effects to the mirror and to its task."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from store.tasks import tasks
 
 
 async def apply(tx: Tx, write: WriteRow, decision: Final) -> None:
-    """Bring a write into the state that was decided. No effect if another attempt was made."""
+    """Store the decision about a write. Do nothing if another attempt was made since."""
     match decision:
         case Sent(result):
             if await writes.finish(tx, write, "sent", result):
@@ -40,14 +40,14 @@ async def apply(tx: Tx, write: WriteRow, decision: Final) -> None:
 
 
 async def _give_back(tx: Tx, write: WriteRow) -> None:
-    """Return what was taken from the limits for a request that was not sent."""
+    """Return to the limits the cost of a request that was not sent."""
     here = (tx, write["installation_id"])
     await rate_limit_store.spend(*here, fairness.cost(write), back=True)
     await budgets.spend(*here, write["author"], -1)
 
 
 async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None:
-    """Bring the mirror and the task in line with a write that took effect."""
+    """Update the mirror and the task after a write took effect."""
     installation_id, task_id = write["installation_id"], write["task_id"]
     if "branch" in write["arguments"]:
         await _move_branch(tx, write, result["head"])
@@ -70,9 +70,9 @@ async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None
 
 
 async def _move_branch(tx: Tx, write: WriteRow, head: str) -> None:
-    """The webhook of its push comes in a moment; the next commit may build on it before.
+    """Move the branch in the mirror, as the next commit may come before the webhook does.
 
-    Not if the write is found late, when the branch may have moved on.
+    Leave it if the branch has another head by now.
     """
     given, here = write["arguments"], (write["installation_id"], write["repository_id"])
     before = await writes.get(tx, here[0], given["after"]) if "after" in given else None
@@ -83,7 +83,7 @@ async def _move_branch(tx: Tx, write: WriteRow, head: str) -> None:
 
 
 async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:
-    """Bring the task in line with a write that was refused, cancelled or given up."""
+    """Update the task after a write was refused, cancelled or given up."""
     installation_id, task_id = write["installation_id"], write["task_id"]
     task = await tasks.locked(tx, installation_id, task_id) if task_id else None
     if task is None:

@@ -181,7 +181,7 @@ def _wait_for_github(_: Kind, sending: Sending, outcome: Outcome) -> Decision:
 
 def _read_again(kind: Kind, sending: Sending, outcome: Outcome) -> Decision:
     """Only a read may have been lost: the write itself was not sent."""
-    again = _retry if outcome.answered else _wait_for_github
+    again = _retry if outcome.has_answer else _wait_for_github
     return again(kind, sending, outcome)
 
 
@@ -203,7 +203,7 @@ def _refuse(kind: Kind, sending: Sending, outcome: Outcome) -> Decision:
 def _why(outcome: Outcome) -> str:
     if outcome.meaning is Meaning.NO_TOKEN:
         return f"GitHub gives or accepts no token: {outcome.words}".strip(": ")
-    return f"GitHub answered {outcome.status}" if outcome.answered else outcome.words
+    return f"GitHub answered {outcome.status}" if outcome.has_answer else outcome.words
 
 
 Rule: TypeAlias = Callable[[Kind, Sending, Outcome], Decision]

@@ -1,4 +1,4 @@
-"""The error that GitHub's refusal becomes, in words that help the write's author. Pure."""
+"""Errors for writes that GitHub refused: the reason, and what the author can do. Pure."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from bot.outbox.kinds import Kind
 
 
 def error_body(kind: Kind, outcome: Outcome, state: dict[str, Any]) -> dict[str, Any]:
-    """The error that a refusal becomes. `state`: how things are now, asked after the refusal."""
+    """The error for a refusal. `state` tells how things are now, as read after the refusal."""
     status, words = outcome.status, outcome.words
     reason, remedy = _why(status, words.casefold())
     details: dict[str, Any] = {"status": status, "reason": reason, **state}
@@ -24,9 +24,9 @@ def error_body(kind: Kind, outcome: Outcome, state: dict[str, Any]) -> dict[str,
 
 
 def _why(status: int, words: str) -> tuple[str, str]:
-    """A word for programs, and what to do."""
-    for said, reason, remedy in WORDS:
-        if said in words:
+    """The reason, as a code for programs, and what to do about it."""
+    for phrase, reason, remedy in WORDS:
+        if phrase in words:
             return reason, remedy
     return STATUSES.get(status, ("refused", ""))
 

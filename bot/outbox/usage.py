@@ -97,7 +97,7 @@ def buckets(limits: Limits, now: int) -> list[Bucket]:
             Bucket(
                 name=each.name,
                 limit=each.most,
-                left=int(each.left(full_at, now)),
+                left=int(each.remaining(full_at, now)),
                 reserved=int(each.most * fairness.RESERVE),
                 full_at=stamp(full_at) if full_at > now else None,
                 closed_until=None,

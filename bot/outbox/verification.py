@@ -11,12 +11,12 @@ from bot.outbox.outcomes import Decision, Look, Sent
 from store.engine.transaction import Tx
 from store.mirror import mirror_rows
 
-# Pages of a list that are looked through.
+# A look stops after this many pages of a list.
 MOST_PAGES = 10
 
 
 async def look(channel: Channel, kind: Kind, sending: Sending, decision: Look) -> Decision:
-    """First in what webhooks brought, because that costs no request; then on GitHub."""
+    """Look in the mirror first, because that costs no request, and then on GitHub."""
     echo = sending.known.get("echo") or await channel.store.read(lambda tx: _echo(tx, sending))
     if echo is not None:
         return Sent(echo)
@@ -31,7 +31,7 @@ async def look(channel: Channel, kind: Kind, sending: Sending, decision: Look) -
 async def _entries(
     channel: Channel, kind: Kind, sending: Sending, request: Request
 ) -> list[Any] | str:
-    """All that the look lists, page by page; or why GitHub did not list it."""
+    """All entries of the look's list, or the reason why the list is not complete."""
     entries: list[Any] = []
     here = sending.write["installation_id"]
     ask = channel.ask
@@ -40,12 +40,12 @@ async def _entries(
         if outcome.status in kind.absent:
             return entries
         if outcome.meaning is not Meaning.DONE:
-            return f"its look got no list: {outcome.why}"
+            return f"GitHub did not list what Hubbub looked through ({outcome.why})"
         entries += _page(kind, outcome.data) or []
         if (further := link(outcome.answer)) is None:
             return entries
         request, ask = Request("GET", further), channel.ask_next
-    return "its look got no list: it has too many pages"
+    return f"the list that Hubbub looked through has more than {MOST_PAGES} pages"
 
 
 def _page(kind: Kind, data: Any) -> list[Any] | None:
@@ -54,12 +54,12 @@ def _page(kind: Kind, data: Any) -> list[Any] | None:
 
 
 async def _echo(tx: Tx, sending: Sending) -> dict[str, Any] | None:
-    """The comment as a webhook brought it back: the cheapest proof that it was made."""
+    """The comment, if a webhook has already brought it into the mirror."""
     write = sending.write
     if write["kind"] not in ("comment", "card") or sending.known.get("comment_id"):
         return None
     here = (write["installation_id"], write["repository_id"], write["arguments"]["number"])
-    # A comment that somebody deleted since was made all the same.
+    # A deleted comment counts too, because it shows that the write took effect.
     for row in await mirror_rows.newest_comments(tx, *here, 100, deleted=True):
         if sending.is_mine({"body": row["body"], "user": {"login": row["author"]}}):
             return {"comment_id": row["id"], "url": None}

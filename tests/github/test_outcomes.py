@@ -76,7 +76,7 @@ def test_no_answer_has_a_meaning_and_no_status(
 ) -> None:
     outcome = classify_failure(exc)
     assert (outcome.meaning, outcome.token_status) == (meaning, token_status)
-    assert (outcome.answered, outcome.status, outcome.words) == (False, 0, str(exc))
+    assert (outcome.has_answer, outcome.status, outcome.words) == (False, 0, str(exc))
 
 
 def test_the_reason_is_one_line() -> None:
