@@ -232,7 +232,9 @@ async def test_where_no_webhook_gets_in_a_log_that_cannot_be_read_makes_it_stale
     town.clock.forward(HOUR)
     stale = await behind(town)
     assert stale["stale_s"] > HOUR - 400
-    assert stale["behind"] == ["GitHub's log of deliveries cannot be read, and no webhook gets in"]
+    assert stale["behind"] == [
+        "GitHub's log of deliveries cannot be read, and webhooks cannot reach Hubbub"
+    ]
     town.github.fault("GET", "/app/hook/deliveries", "500")
     await repair.step()
     assert repair.trouble is not None
