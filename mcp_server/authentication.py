@@ -1,4 +1,4 @@
-"""Who asks."""
+"""The actor of an MCP request."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
@@ -11,12 +11,12 @@ from bot.errors import Refused
 from bot.identity.actors import Actor
 
 Asking: TypeAlias = ServerRequestContext[Any, Any]
-# The agent of the token that a request came with. Raise Refused when it is known no more.
+# Returns the agent of a request's token. Raise Refused if the token is unknown or revoked.
 Identified: TypeAlias = Callable[[Asking], Awaitable[Actor]]
 
 
 async def known(identified: Identified, context: Asking) -> Actor:
-    """For what has no words for a refusal of its own. Raise MCPError."""
+    """The actor, for requests whose answer cannot hold a refusal. Raise MCPError."""
     try:
         return await identified(context)
     except Refused as exc:

@@ -30,7 +30,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 
 def allowed_hosts(host: str, public_url: str | None) -> list[str]:
-    """What a request's Host may be: no web page reaches a local server by a name of its own."""
+    """The allowed values of the header Host. No web page can reach the server by another name."""
     names = {*LOOPBACK, host}
     if public_url:
         names.add(urlsplit(public_url).hostname or "")
@@ -39,7 +39,7 @@ def allowed_hosts(host: str, public_url: str | None) -> list[str]:
 
 @asynccontextmanager
 async def serving(dispatcher: Dispatcher, tokens: Tokens, hosts: list[str]) -> AsyncIterator[Any]:
-    """The ASGI application, between its start and its end."""
+    """Start the ASGI application, and stop it at the end."""
     server = create_server(dispatcher, partial(_actor, tokens))
     streamed = _manager(server, hosts, json_response=False)
     at_once = _manager(server, hosts, json_response=True)
@@ -66,7 +66,7 @@ def _manager(
     return StreamableHTTPSessionManager(
         app=server,
         json_response=json_response,
-        # Older clients too: any process may answer any of their requests.
+        # Also for older clients, so that any process can answer any request.
         stateless=True,
         security_settings=TransportSecuritySettings(
             allowed_hosts=hosts,
@@ -109,7 +109,7 @@ async def _read_body(receive: Receive) -> tuple[bytes, Receive]:
 
 
 async def _actor(tokens: Tokens, context: Asking) -> Actor:
-    """Of the token that the request came with: it may have been revoked since."""
+    """The agent of the request's token, which may have been revoked during the request."""
     assert context.request is not None
     _, _, token = context.request.headers["authorization"].partition(" ")
     return await tokens.authenticate(token.strip())

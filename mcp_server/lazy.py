@@ -1,4 +1,4 @@
-"""MCP, loaded beside the first requests: its library takes a third of the time of a start."""
+"""Loads MCP while the server runs already: its library takes a third of the start time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,12 +14,12 @@ from bot.identity.tokens import Tokens
 async def serving(
     dispatcher: Dispatcher, tokens: Tokens, host: str, public_url: str | None
 ) -> AsyncIterator[Any]:
-    """The ASGI application of `mcp_server.http`; those who come early wait for it."""
+    """The ASGI application of `mcp_server.http`. Early requests wait until it is loaded."""
     loaded: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     over = asyncio.Event()
 
     async def live() -> None:
-        """From its start to its end, in one task as the library wants it."""
+        """Start and stop it in the same task, which the library requires."""
         http = await asyncio.to_thread(import_module, "mcp_server.http")
         async with http.serving(
             dispatcher, tokens, http.allowed_hosts(host, public_url)
@@ -30,7 +30,7 @@ async def serving(
     async def handle(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.wait([loaded, life], return_when=asyncio.FIRST_COMPLETED)
         if life.done():
-            await life  # it could not be loaded: that is a bug, told as others are
+            await life  # raises why it could not be loaded: a bug
         await loaded.result()(scope, receive, send)
 
     life = asyncio.create_task(live())

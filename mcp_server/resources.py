@@ -1,4 +1,4 @@
-"""What clients may read, and watch, by address. Each is the answer of an operation."""
+"""The MCP resources. Each is the answer of an operation."""
 
 import json
 import re
@@ -21,9 +21,10 @@ Answer: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True)
 class Resource:
-    """`arguments` come from the words in braces of the `uri`; events of `topics` tell of changes.
+    """`arguments` makes arguments of the words in braces of the `uri`.
 
-    With a `subject` only events about that: it is found in the operation's answer.
+    Events of `topics` report changes. With a `subject`, found in the operation's answer, only
+    events about that subject do.
     """
 
     uri: str
@@ -43,7 +44,7 @@ class Resource:
         return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/?#\\s]+)", self.uri))
 
 
-# Its changes have no events: whoever watches it looks now and then.
+# It has no events. A stream that watches it compares it from time to time.
 BUDGET = Resource(
     uri="hubbub://budget",
     name="budget",
@@ -92,7 +93,7 @@ RESOURCES = (
 
 @dataclass(frozen=True)
 class Address:
-    """A URI that names a resource, and what its operation is called with."""
+    """A URI with its resource and the arguments of the operation."""
 
     uri: str
     resource: Resource
@@ -105,16 +106,16 @@ def address(uri: str) -> Address:
         if found := each.pattern.fullmatch(uri):
             return Address(uri, each, each.arguments(found.groupdict()))
     known = ", ".join(each.uri for each in RESOURCES)
-    raise unknown(uri, f"There is no resource {uri!r}. There are {known}.")
+    raise unknown(uri, f"There is no resource {uri!r}. The resources are {known}.")
 
 
 def unknown(uri: str, message: str, **more: Any) -> MCPError:
-    """As the protocol wants it said."""
+    """The error that the protocol defines for an unknown resource."""
     return MCPError(types.INVALID_PARAMS, message, {"uri": uri, **more})
 
 
 async def answer(dispatcher: Dispatcher, actor: Actor, where: Address) -> Answer:
-    """What is there, for this actor. Raise MCPError."""
+    """The answer of the resource's operation for this actor. Raise MCPError."""
     try:
         return await dispatcher.call(actor, where.resource.operation, where.arguments)
     except Refused as exc:

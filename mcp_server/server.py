@@ -1,4 +1,4 @@
-"""Every operation as an MCP tool: no tool has code of its own here."""
+"""The MCP server: every operation is a tool, without code of its own."""
 
 import json
 from importlib.metadata import version
@@ -30,7 +30,7 @@ INSTRUCTIONS = (
 
 
 def tool(operation: Operation) -> types.Tool:
-    """Without its output schema, which would treble what agents pay for the list."""
+    """The tool without an output schema, which would triple the tokens of the list."""
     return types.Tool(
         name=operation.name,
         description=operation.description,
@@ -40,7 +40,7 @@ def tool(operation: Operation) -> types.Tool:
 
 
 def _annotations(operation: Operation) -> types.ToolAnnotations:
-    """Only what is otherwise than a client takes for granted."""
+    """Only what differs from the defaults of the protocol."""
     world = None if operation.reaches_github else False
     if operation.reads_only:
         return types.ToolAnnotations(read_only_hint=True, open_world_hint=world)
@@ -70,7 +70,9 @@ def create_server(
         context: Asking, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         if params.name not in OPERATIONS:
-            raise MCPError(types.INVALID_PARAMS, f"There is no tool {params.name!r}.")
+            raise MCPError(
+                types.INVALID_PARAMS, f"There is no tool {params.name!r}. tools/list lists them."
+            )
         try:
             actor = await identified(context)
             answer = await dispatcher.call(actor, params.name, params.arguments or {})
@@ -110,13 +112,13 @@ def create_server(
         on_subscriptions_listen=listening or Listening(dispatcher, identified),
         get_tool_input_schema=WHOLE.get,
     )
-    # Traces that nobody asked for cost a tenth of a call.
+    # The default middleware traces each call, which costs a tenth of it.
     server.middleware.clear()
     return server
 
 
 def result(content: dict[str, Any], *, is_error: bool = False) -> types.CallToolResult:
-    """Structured, and the same as text for hosts that read only that."""
+    """The content as structure, and as text for clients that read only text."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return types.CallToolResult(
         content=[types.TextContent(text=text)], structured_content=content, is_error=is_error

@@ -1,6 +1,6 @@
 """`hubbub mcp`: MCP over stdio for one agent.
 
-With a server's address it only forwards, so that an agent's machine needs no database.
+With the address of a server it only forwards; then the agent's machine needs no database.
 """
 
 from collections.abc import AsyncIterator
@@ -28,13 +28,13 @@ TIMEOUT_S = 70
 
 
 async def serve_agent(dispatcher: Dispatcher, tokens: Tokens, token: str) -> None:
-    """Straight on the database, as one agent. Raise Refused when nobody has this token."""
+    """Serve on the database as one agent. Raise Refused if the token is unknown."""
     await tokens.authenticate(token)
     await _run(create_server(dispatcher, lambda _: tokens.authenticate(token)))
 
 
 async def bridge(url: str, token: str) -> None:
-    """Forward to the server at `url`. A call after it was away connects anew."""
+    """Forward to the server at `url`. Each call makes its own connection."""
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S) as http:
         await _run(Forwarding(url, http).server())
@@ -47,7 +47,7 @@ async def _run(server: Server) -> None:
 
 @dataclass(frozen=True)
 class Forwarding:
-    """Each request goes to the server at `url` as it came."""
+    """Forwards each request unchanged to the server at `url`."""
 
     url: str
     http: httpx2.AsyncClient
@@ -101,7 +101,7 @@ class Forwarding:
     async def listen(
         self, context: Asking, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
-        """Ends when the server's stream does; who listens begins anew, as the protocol has it."""
+        """Ends when the stream of the server ends. The client then listens again."""
         wanted = params.notifications
         async with (
             self._client() as client,
@@ -119,7 +119,7 @@ class Forwarding:
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[Client]:
-        """For what has no words for a refusal of its own. Raise MCPError."""
+        """A client for requests whose answer cannot hold a refusal. Raise MCPError."""
         try:
             async with _connected(self.url, self.http) as client:
                 yield client
@@ -129,15 +129,15 @@ class Forwarding:
 
 @asynccontextmanager
 async def _connected(url: str, http: httpx2.AsyncClient) -> AsyncIterator[Client]:
-    """A connection for one call. Raise Refused when the server is away or knows no such token."""
+    """A connection for one call. Raise Refused if the server or the token is the problem."""
     try:
         async with Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client:
             yield client
     except (MCPError, httpx2.HTTPError, OSError, ExceptionGroup) as exc:
-        raise await _meaning(url, http, _first(exc)) from exc
+        raise await _error(url, http, _first(exc)) from exc
 
 
-async def _meaning(url: str, http: httpx2.AsyncClient, failed: BaseException) -> BaseException:
+async def _error(url: str, http: httpx2.AsyncClient, failed: BaseException) -> BaseException:
     if isinstance(failed, httpx2.HTTPError | OSError):
         return Refused(
             "unavailable",
@@ -147,13 +147,13 @@ async def _meaning(url: str, http: httpx2.AsyncClient, failed: BaseException) ->
         return Refused(
             "unauthenticated",
             f"Hubbub at {url} does not know the token in HUBBUB_TOKEN, or it was revoked. "
-            "`hubbub token create` makes another.",
+            "`hubbub token create` creates another.",
         )
     return failed
 
 
 async def _unauthenticated(url: str, http: httpx2.AsyncClient) -> bool:
-    """The client library keeps the status of a refused connection to itself."""
+    """Ask by REST, because the client library hides the status of a refused connection."""
     try:
         return (await http.get(f"{url}/api/v1/")).status_code == 401
     except httpx2.HTTPError:

@@ -1,7 +1,6 @@
-"""`subscriptions/listen`: says which resources changed, never how. Who listens reads them again.
+"""`subscriptions/listen`: reports which resources changed. The client then reads them again.
 
-A stream keeps nothing but its place among the installation's events: one that is read slowly
-costs nothing, and none overflows.
+A stream keeps only its place in the events, so a slow reader costs nothing and loses nothing.
 """
 
 import asyncio
@@ -26,19 +25,19 @@ from mcp_server.authentication import Asking, Identified, known
 from mcp_server.resources import BUDGET
 from store.engine.transaction import Row, Store, Tx
 
-# Of one agent, and of one stream.
+# Streams of one agent, and resources of one stream.
 MOST_STREAMS = 10
 MOST_URIS = 100
-# How long a stream outlives its token at most, beside what a token is remembered for.
+# How often a stream checks its token, which is also cached.
 LOOK_EVERY_S = 10.0
-# How often a budget may be said to have changed.
+# How often a change of the budget is reported at most.
 BUDGET_EVERY_S = 30.0
 EVENTS = 500
 
 
 @dataclass(frozen=True)
 class Watched:
-    """URIs, by topic and subject of the events that tell of them; by None for all subjects."""
+    """URIs by the topic and subject of the events that report their changes. None: any subject."""
 
     uris: dict[tuple[str, str | None], list[str]]
     budget: bool
@@ -50,8 +49,8 @@ class Watched:
             frozenset((topic, subject) for topic, subject in self.uris if subject is not None),
         )
 
-    def touched(self, events: Sequence[Row]) -> list[str]:
-        """Each URI once, in the order of the events."""
+    def changed(self, events: Sequence[Row]) -> list[str]:
+        """The changed URIs, each once, in the order of the events."""
         found: dict[str, None] = {}
         for event in events:
             topic = event["kind"].partition(".")[0]
@@ -61,10 +60,11 @@ class Watched:
 
 
 async def watched(dispatcher: Dispatcher, actor: Actor, uris: Sequence[str]) -> Watched:
-    """Raise MCPError for one that there is not, or that the actor may not read."""
+    """What a stream watches. Raise MCPError for a resource that the actor may not read."""
     if len(uris) > MOST_URIS:
         raise MCPError(
-            types.INVALID_PARAMS, f"A stream watches {MOST_URIS} resources at most; open another."
+            types.INVALID_PARAMS,
+            f"A stream can watch at most {MOST_URIS} resources. Open another stream.",
         )
     found: dict[tuple[str, str | None], list[str]] = {}
     for uri in dict.fromkeys(uris):
@@ -77,8 +77,8 @@ async def watched(dispatcher: Dispatcher, actor: Actor, uris: Sequence[str]) -> 
     return Watched(found, BUDGET.uri in uris)
 
 
-async def _left(store: Store, actor: Actor) -> object:
-    """Of the budget, what changes when somebody spends."""
+async def _budget_state(store: Store, actor: Actor) -> object:
+    """The parts of the budget that change when somebody writes."""
 
     async def look(tx: Tx) -> object:
         found = await usage.of(tx, actor.installation_id)
@@ -103,23 +103,23 @@ class Listening:
     ) -> types.SubscriptionsListenResult:
         actor = await known(self.identified, context)
         wanted = params.notifications
-        with self._counted(actor):
+        with self._reserve(actor):
             found = await watched(self.dispatcher, actor, wanted.resource_subscriptions or [])
             async with self.dispatcher.waiters.follow(actor, found.topics) as follower:
-                # From here on nothing is missed.
+                # From this place on, the stream misses no event.
                 await follower.next_page(EVENTS, 0)
                 await acknowledge(context, _agreed(wanted))
-                await self._tell(context, actor, found, follower)
+                await self._report(context, actor, found, follower)
         return ended(context)
 
     @contextmanager
-    def _counted(self, actor: Actor) -> Iterator[None]:
+    def _reserve(self, actor: Actor) -> Iterator[None]:
         who = (actor.installation_id, actor.name)
         if self.open[who] >= MOST_STREAMS:
             raise MCPError(
                 types.INVALID_REQUEST,
-                f"{actor.name} has {MOST_STREAMS} streams open already. Close one, or watch more "
-                "by one stream.",
+                f"{actor.name} has {MOST_STREAMS} streams open, which is the limit. Close one, or "
+                "watch several resources by one stream.",
             )
         self.open[who] += 1
         try:
@@ -129,25 +129,25 @@ class Listening:
             if not self.open[who]:
                 del self.open[who]
 
-    async def _tell(
+    async def _report(
         self, context: Asking, actor: Actor, found: Watched, follower: Follower
     ) -> None:
-        """Until the process stops, or the token is known no more."""
+        """Report changes until the process stops or the token is revoked."""
         time = asyncio.get_running_loop().time
         left, due = None, time()
         while not self.dispatcher.waiters.stopping:
             if found.budget and time() >= due:
-                before, left = left, await _left(self.dispatcher.store, actor)
+                before, left = left, await _budget_state(self.dispatcher.store, actor)
                 due = time() + self.budget_every_s
                 if before not in (None, left):
                     await notify(context, BUDGET.uri)
             page = await follower.next_page(EVENTS, self.look_every_s)
-            if not await self._still(context):
+            if not await self._is_authenticated(context):
                 return
-            for uri in found.touched(page.events):
+            for uri in found.changed(page.events):
                 await notify(context, uri)
 
-    async def _still(self, context: Asking) -> bool:
+    async def _is_authenticated(self, context: Asking) -> bool:
         try:
             await self.identified(context)
         except Refused:
@@ -156,7 +156,7 @@ class Listening:
 
 
 def _agreed(wanted: types.SubscriptionFilter) -> types.SubscriptionFilter:
-    """What an agent may call does not change while its token lives: of lists nothing comes."""
+    """The lists of tools and resources never change for a token, so nothing reports on them."""
     return types.SubscriptionFilter(
         tools_list_changed=wanted.tools_list_changed or None,
         resources_list_changed=wanted.resources_list_changed or None,
@@ -169,7 +169,7 @@ def _meta(context: Asking) -> dict[str, Any]:
 
 
 async def acknowledge(context: Asking, agreed: types.SubscriptionFilter) -> None:
-    """The first thing on a stream: what will be told on it."""
+    """Send the first message of a stream: what it will report."""
     await context.session.send_notification(
         types.SubscriptionsAcknowledgedNotification(
             params=types.SubscriptionsAcknowledgedNotificationParams(
@@ -190,5 +190,5 @@ async def notify(context: Asking, uri: str) -> None:
 
 
 def ended(context: Asking) -> types.SubscriptionsListenResult:
-    """The last thing: the stream was ended on purpose."""
+    """The last message: the stream was ended on purpose."""
     return types.SubscriptionsListenResult(_meta=_meta(context))

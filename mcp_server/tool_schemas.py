@@ -1,6 +1,6 @@
-"""What tools take, in as few words as a client needs: every agent pays for each, at each start.
+"""Short schemas of the tools: every agent pays for their tokens at each start.
 
-What is left out here is refused by `parse`, in words that say what to do instead.
+What a schema leaves out is still checked by `parse`, which says what to pass instead.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 Schema: TypeAlias = dict[str, Any]
 
 NULL = {"type": "null"}
-# Titles repeat names. The rest is told by the refusal, when it matters.
+# Titles repeat names. The error of a wrong call says the rest.
 LEFT_OUT = frozenset(
     {
         "title",
@@ -25,9 +25,9 @@ LEFT_OUT = frozenset(
     }
 )
 BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
-# Bounds from here on are those of a column.
+# Limits from here on are those of a database column.
 FAR = 2**31 - 1
-# What arguments of these names are is said once, in the server's instructions.
+# The server's instructions describe arguments with these names once for all tools.
 GLOSSARY = {
     "key": "a repeated call with it is the same call",
     "wait_s": "wait up to this long for it",
@@ -41,14 +41,14 @@ GLOSSARY = {
     "body": "Markdown",
     "context_id": "the context's id",
 }
-# A default that says no more than that the argument may be left out.
+# Defaults that say only that the argument is optional.
 NOTHING: tuple[Any, ...] = (None, "", [], {}, False, 0)
 
 
 def lean(whole: Schema) -> Schema:
-    """A schema of the same arguments. What it accepts besides is refused by `parse`.
+    """A shorter schema of the same arguments. It may accept more; `parse` refuses that.
 
-    An optional argument that may be null is shown without the null.
+    Optional arguments lose the type null.
     """
     uses = Counter(_references(whole))
     shared = {
@@ -86,13 +86,13 @@ def _lean(part: Any, defs: Schema, shared: Schema) -> Any:
             made[name] = {key: _lean(each, defs, shared) for key, each in value.items()}
         elif name == "additionalProperties" and isinstance(value, dict):
             made[name] = _lean(value, defs, shared)
-        elif not _needless(name, value):
+        elif not _can_be_left_out(name, value):
             made[name] = _lean(value, defs, shared) if name not in ("default", "enum") else value
     return made
 
 
 def _inlined(part: Schema, defs: Schema, shared: Schema) -> Schema:
-    """What is referred to but once stands where it is used."""
+    """A definition that is used only once stands where it is used."""
     name = str(part.get("$ref", "")).removeprefix("#/$defs/")
     if name not in defs or name in shared:
         return part
@@ -116,7 +116,7 @@ def _without_null(part: Schema) -> Schema:
     return {"anyOf": kinds, **rest}
 
 
-def _needless(name: str, value: Any) -> bool:
+def _can_be_left_out(name: str, value: Any) -> bool:
     if name == "default":
         return value in NOTHING
     if name in BOUNDS:

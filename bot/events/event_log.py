@@ -1,4 +1,4 @@
-"""What happened in an installation, as the database has it."""
+"""Reads events from the database, and finds the topics that a caller names."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -24,12 +24,12 @@ from store.agents import agents
 from store.engine import sequences
 from store.engine.transaction import Row, Tx
 
-# One look goes through so many events at most, whether or not they are wanted.
+# One read goes through so many events at most, wanted or not.
 SCANNED = 1000
 
 
 async def find_topics(tx: Tx, actor: Actor, topics: Sequence[str]) -> Topics:
-    """Raise Refused for what is no topic, and for one thing's that is not there for the actor."""
+    """The named topics. Raise Refused for a wrong topic, or for one that the actor may not see."""
     kinds = frozenset(TOPICS[each] for each in topics if each in TOPICS)
     single = [each for each in topics if each not in TOPICS]
     return Topics(kinds, frozenset([await _single(tx, actor, each) for each in single]))
@@ -40,7 +40,7 @@ async def _single(tx: Tx, actor: Actor, topic: str) -> tuple[str, str]:
     if kind not in SINGLE or not subject:
         raise Refused(
             "invalid_arguments",
-            f"{topic!r} is no topic. Topics are {', '.join(TOPICS)}, or one thing's: "
+            f"There is no topic {topic!r}. Pass {', '.join(TOPICS)}, or the topic of one object: "
             "task:owner/repo#12, context:<id>, agent:<id>.",
         )
     return kind, await SINGLE[kind](tx, actor, subject)
@@ -49,8 +49,8 @@ async def _single(tx: Tx, actor: Actor, topic: str) -> tuple[str, str]:
 async def _task_id(tx: Tx, actor: Actor, ref: str) -> str:
     unknown = Refused(
         "unknown_task",
-        f"There is no task {ref!r} within your reach. Write owner/repo#12 or a task's id; "
-        "list_tasks shows those there are.",
+        f"There is no task {ref!r} that you may see. Pass owner/repo#12 or a task's id; "
+        "list_tasks lists them.",
     )
     try:
         task = await lifecycle.find(tx, actor.installation_id, ref)
@@ -71,13 +71,13 @@ async def _agent_id(tx: Tx, actor: Actor, agent_id: str) -> str:
     if await agents.get(tx, actor.installation_id, agent_id) is None:
         raise Refused(
             "unknown_agent",
-            f"No agent {agent_id!r} has registered here: list_agents shows who has, and the topic "
-            "`agents` tells of who does.",
+            f"No agent {agent_id!r} has registered. list_agents lists the agents; the topic "
+            "`agents` has new ones.",
         )
     return agent_id
 
 
-# What one can wait for alone, to what finds its subject.
+# For the topics of one object: the function that finds its id.
 SINGLE: dict[str, Callable[[Tx, Actor, str], Awaitable[str]]] = {
     "task": _task_id,
     "context": _context_id,
@@ -86,9 +86,9 @@ SINGLE: dict[str, Callable[[Tx, Actor, str], Awaitable[str]]] = {
 
 
 async def read_page(tx: Tx, actor: Actor, topics: Topics, cursor: Cursor, limit: int) -> Page:
-    """What the actor may see from there on; without a cursor nothing, but where it is now."""
+    """Events after the cursor that the actor may see. Without a cursor: none, and the newest place."""
     here = (tx, actor.installation_id)
-    # First the head: what comes after it is for another time.
+    # Read the head first: events after it belong to the next page.
     head = await _head(*here)
     if cursor is None:
         return Page((), head)
@@ -97,13 +97,13 @@ async def read_page(tx: Tx, actor: Actor, topics: Topics, cursor: Cursor, limit:
     news = await between(*here, cursor, head)
     found = [event for event in news.events if wants(actor, topics, event)]
     found = await _readable(tx, actor, found)
-    # Last the floor: it may rise meanwhile.
+    # Read the floor last: it may rise during the read.
     missed = cursor < await events.floor(*here)
     return replace(cut(news, found, limit), missed=missed)
 
 
 async def _readable(tx: Tx, actor: Actor, found: Sequence[Row]) -> list[Row]:
-    """Without those of contexts that the actor may not read."""
+    """The events without those of contexts that the actor may not read."""
     asked = {event["subject"] for event in found if needs_a_look(actor, event)}
     if not asked:
         return list(found)
@@ -116,7 +116,7 @@ async def _head(tx: Tx, installation_id: int) -> int:
 
 
 async def between(tx: Tx, installation_id: int, after: int, head: int) -> News:
-    """The next events, as many as one look may go through."""
+    """The next events, as many as one read may go through."""
     rows = await events.since(tx, installation_id, after, head, SCANNED)
     if not rows:
         return News((), head)
@@ -126,7 +126,7 @@ async def between(tx: Tx, installation_id: int, after: int, head: int) -> News:
 
 
 async def read_news(tx: Tx, installation_id: int, after: int | None) -> News:
-    """For all who wait: what is new, and how fresh the mirror is; without `after` from now on."""
+    """New events and the mirror's freshness, for all who wait. Without `after`: from now on."""
     head = await _head(tx, installation_id)
     if after is None or after > head:
         return News((), head)

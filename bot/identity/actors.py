@@ -1,11 +1,11 @@
-"""Who acts, and what their role lets them do."""
+"""Actors: agents and people, with their roles."""
 
 from dataclasses import dataclass
 from typing import get_args
 
 from store.tables.agents import Role
 
-# From the least to the most: each may do what those before it may.
+# Each role may do all that the roles before it may.
 ROLES: tuple[Role, ...] = get_args(Role)
 
 # A person's role, by their permission on the repository (GitHub's role names).
@@ -18,13 +18,13 @@ ROLE_OF_PERMISSION: dict[str, Role] = {
 }
 
 
-# Who acts when nobody asked: no agent can have this id.
+# The actor of what Hubbub does by itself. No agent can have this id.
 BOT = "hubbub[bot]"
-# Whom GitHub counts among a repository's own people, at the time of a text.
+# GitHub's author associations of people who belong to the repository.
 TRUSTED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
-# What an agent's id looks like.
+# The pattern of an agent's id.
 SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
-# Slugs that are no agent's id: a message to them is for others.
+# Slugs that cannot be an agent's id, because messages use them as recipients.
 EVERYBODY, HOLDER = "everybody", "holder"
 NO_AGENTS = {
     EVERYBODY: "a message to it is for all agents",
@@ -34,7 +34,7 @@ NO_AGENTS = {
 
 @dataclass(frozen=True)
 class Actor:
-    """An agent, or a person. `repositories` None reaches all of the installation's."""
+    """An agent or a person. `repositories`: those it may use; None: all of the installation."""
 
     installation_id: int
     name: str
@@ -50,7 +50,7 @@ class Actor:
 
 
 def person(installation_id: int, login: str, permission: str, repository_id: int) -> Actor | None:
-    """Somebody on GitHub, by login and permission; None for those without any."""
+    """The actor for a GitHub login with a permission; None without a permission."""
     role = ROLE_OF_PERMISSION.get(permission)
     if role is None:
         return None

@@ -1,4 +1,4 @@
-"""Everything secret derives from HUBBUB_SECRET_KEY: one key per purpose, by HKDF."""
+"""Keys for encryption and signatures. HKDF derives one per purpose from HUBBUB_SECRET_KEY."""
 
 import base64
 import hashlib
@@ -20,19 +20,19 @@ from store.engine.database import sqlite_path
 from store.engine.transaction import Store
 
 SHORTEST = 32
-# How long the name of a secret is.
+# Characters of a key id.
 KEY_ID = 8
-# The fact that says which secret the database is bound to.
+# The key value that names the secret of this database.
 BOUND = "secret_key_id"
 NONCE = 12
 
 
 class Broken(Exception):
-    """What was sealed was changed since, or belongs elsewhere, or its secret is not known."""
+    """Encrypted content was changed or moved, or its secret is unknown."""
 
 
 class Keys:
-    """`former`: secrets that were in use before. What came of them is known, and made no more."""
+    """`former`: secrets that were in use before. Their keys decrypt and verify, nothing more."""
 
     def __init__(self, secret: str, former: Iterable[str] = ()) -> None:
         self._secret = secret.encode()
@@ -40,27 +40,27 @@ class Keys:
 
     @property
     def known(self) -> tuple["Keys", ...]:
-        """Of each secret, the one in use first."""
+        """The keys of each secret, the current one first."""
         return (self, *self.former)
 
     def under(self, key_id: str) -> "Keys":
-        """Those of the secret with this id. Raise Broken when it is not known."""
+        """The keys of the secret with this id. Raise Broken if it is unknown."""
         for each in self.known:
             if each.id == key_id:
                 return each
         raise Broken(
-            f"it is of the secret with key id {key_id}, which is neither HUBBUB_SECRET_KEY nor "
-            "one of HUBBUB_SECRET_KEY_OLD"
+            f"its secret has the key id {key_id} and is neither HUBBUB_SECRET_KEY nor in "
+            "HUBBUB_SECRET_KEY_OLD"
         )
 
     def derive(self, purpose: str) -> bytes:
-        """32 bytes for this purpose and no other."""
+        """The key for this purpose: 32 bytes."""
         info = f"hubbub {purpose}".encode()
         return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self._secret)
 
     @cached_property
     def id(self) -> str:
-        """Names the secret without telling it: stands in tokens and in the database."""
+        """The id of the secret, which does not reveal it. Tokens and the database contain it."""
         return hashlib.sha256(self.derive("key id")).hexdigest()[:KEY_ID]
 
     def sign(self, purpose: str, text: str) -> str:
@@ -68,7 +68,7 @@ class Keys:
         return hmac.new(self.derive(purpose), text.encode(), hashlib.sha256).hexdigest()
 
     def seal(self, purpose: str, about: str, content: bytes) -> bytes:
-        """AES-256-GCM. It opens only with the same `about`: no row's content fits another row."""
+        """Encrypt with AES-256-GCM. It decrypts only with the same `about`: the id of its row."""
         nonce = secrets.token_bytes(NONCE)
         return nonce + AESGCM(self.derive(purpose)).encrypt(nonce, content, about.encode())
 
@@ -79,13 +79,13 @@ class Keys:
                 sealed[:NONCE], sealed[NONCE:], about.encode()
             )
         except (InvalidTag, ValueError) as exc:
-            raise Broken("it was changed since it was sealed") from exc
+            raise Broken("it was changed after it was encrypted") from exc
 
 
 def load(settings: Settings, *, make: bool) -> Keys:
-    """The secret of the settings, or of the file beside the SQLite database.
+    """The keys of the secret in the settings, or in the file beside the SQLite database.
 
-    `make`: a missing file is made; otherwise WrongSettings.
+    `make`: create a missing file. Without it, raise WrongSettings.
     """
     former = _former(settings)
     if settings.secret_key:
@@ -94,14 +94,14 @@ def load(settings: Settings, *, make: bool) -> Keys:
     path = sqlite_path(settings.database_url)
     if path is None:
         raise WrongSettings(
-            "HUBBUB_SECRET_KEY is not set, and with MySQL it must be: all processes share it. "
-            'Make one with `python3 -c "import secrets; print(secrets.token_urlsafe(48))"`.'
+            "HUBBUB_SECRET_KEY is not set. MySQL needs it, because all processes share it. "
+            'Create one with `python3 -c "import secrets; print(secrets.token_urlsafe(48))"`.'
         )
     return Keys(_beside(Path(f"{path}.key"), make=make), former)
 
 
 def _former(settings: Settings) -> list[str]:
-    """A comma may also be part of a secret: then it stands alone."""
+    """The old secrets. A comma separates them, unless it is a part of the only one."""
     if not settings.secret_key_old:
         return []
     whole = _long_enough(settings.secret_key_old.get_secret_value(), "HUBBUB_SECRET_KEY_OLD")
@@ -118,13 +118,13 @@ def _beside(path: Path, *, make: bool) -> str:
         return _long_enough(path.read_text().strip(), str(path))
     except OSError as exc:
         raise WrongSettings(
-            f"Cannot read or make the secret's file {path}: {exc.strerror}. "
-            "Set HUBBUB_SECRET_KEY, or let HUBBUB_DATABASE_URL name a folder that can be written."
+            f"Cannot read or create the file of the secret, {path}: {exc.strerror}. "
+            "Set HUBBUB_SECRET_KEY, or set HUBBUB_DATABASE_URL to a file in a writable folder."
         ) from exc
 
 
 def _make(path: Path) -> None:
-    """Written whole under another name first: a process killed here leaves no half key."""
+    """Create the file under another name first: a killed process must not leave half a key."""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(base64.urlsafe_b64encode(secrets.token_bytes(48)).decode())
@@ -133,7 +133,7 @@ def _make(path: Path) -> None:
     try:
         os.link(draft, path)
     except FileExistsError:
-        return  # another process was quicker: its key holds
+        return  # another process was faster, so its key counts
     finally:
         draft.unlink()
 
@@ -141,19 +141,19 @@ def _make(path: Path) -> None:
 def _long_enough(secret: str, where: str) -> str:
     if len(secret) < SHORTEST:
         raise WrongSettings(
-            f"{where} has {len(secret)} characters; it must have {SHORTEST} or more. "
-            'Make one with `python3 -c "import secrets; print(secrets.token_urlsafe(48))"`.'
+            f"{where} has {len(secret)} characters; it needs at least {SHORTEST}. "
+            'Create one with `python3 -c "import secrets; print(secrets.token_urlsafe(48))"`.'
         )
     return secret
 
 
 async def check(store: Store, keys: Keys) -> None:
-    """Bind an empty database to the secret; refuse one that is bound to an unknown one."""
+    """Bind a new database to the secret. Raise WrongSettings if it is bound to an unknown one."""
     bound = await store.write(lambda tx: key_values.put_if_absent(tx, BOUND, keys.id))
     if bound not in {each.id for each in keys.known}:
         raise WrongSettings(
-            f"The database was filled with another secret (key id {bound}, this one is {keys.id}). "
-            "Set HUBBUB_SECRET_KEY to the one it was filled with, or restore the .key file "
-            "beside the SQLite file. If the secret was changed on purpose, name the former one in "
+            f"The database uses another secret: its key id is {bound}, and yours is {keys.id}. "
+            "Set HUBBUB_SECRET_KEY to the secret of the database, or restore the .key file beside "
+            "the SQLite file. If you changed the secret on purpose, add the old one to "
             "HUBBUB_SECRET_KEY_OLD."
         )
