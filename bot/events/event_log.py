@@ -86,7 +86,7 @@ SINGLE: dict[str, Callable[[Tx, Actor, str], Awaitable[str]]] = {
 
 
 async def read_page(tx: Tx, actor: Actor, topics: Topics, cursor: Cursor, limit: int) -> Page:
-    """Events after the cursor that the actor may see. Without a cursor: none, and the newest place."""
+    """The next events that the actor may see. Without a cursor: none, and the newest place."""
     here = (tx, actor.installation_id)
     # Read the head first: events after it belong to the next page.
     head = await _head(*here)
