@@ -20,7 +20,7 @@ demo: $(STAMP) ## watch three agents and a person work on a simulated GitHub (AR
 
 test: $(STAMP) ## run the tests on SQLite and MariaDB (TESTS=tests/room/test_x.py runs some)
 	@echo "Testing on SQLite and on a MariaDB"
-	@$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m pytest -n 2 $(TESTS)
+	@$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 test-mysql: $(STAMP) ## run the tests of the database on the MySQL that HUBBUB_TEST_MYSQL_URL names
 	@$(BIN)/python -m tests.support.given_mysql

@@ -12,6 +12,8 @@ from tests.outbox.test_writes import opened, outcome, sent
 from tests.support.story import Town
 
 R = {"repository": "acme/rocket"}
+# Nothing happens in between but what the sender waits for.
+STEP_S = 5
 FILE = {"branch": "agent/new", "message": "m", "files": [{"path": "a", "content": "x"}]}
 
 
@@ -45,7 +47,7 @@ async def pass_time(town: Town, seconds: float) -> None:
         await town.github.delivered()
         if not await worker.step(town.store, town.dispatcher.shared):
             wait = await town.sender.step(town.installation.id)
-            town.clock.forward(min(1 if wait is None else wait, 1))
+            town.clock.forward(min(STEP_S if wait is None else wait, STEP_S))
 
 
 async def test_a_path_with_the_words_rate_limit_closes_nothing(town: Town) -> None:
