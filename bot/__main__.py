@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from functools import partial
 from importlib import metadata
 from typing import Annotated
@@ -269,9 +270,10 @@ async def _mcp(loaded: Settings) -> None:
         await stdio.serve_agent(Dispatcher(opened.store, opened.shared), tokens, secret)
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
+    """Run a command. `words` are those of the command line, if none are given."""
     try:
-        app()
+        app(words, prog_name="hubbub")
     except (WrongSettings, StoreError) as exc:
         output.warn(str(exc))
         sys.exit(2)

@@ -5,7 +5,8 @@ from pathlib import Path
 import aiohttp
 
 from fixtures.github import Request, SimulatedGitHub
-from tests.support.server_process import hubbub, processed, serving, settings
+from tests.support.command_line import hubbub
+from tests.support.server_process import processed, serving, settings
 
 
 def pages(github: SimulatedGitHub) -> list[Request]:

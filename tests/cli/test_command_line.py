@@ -1,4 +1,4 @@
-"""The `hubbub` command, in a process of its own."""
+"""The `hubbub` command."""
 
 import json
 import os
@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.inbox import missed_deliveries
-from tests.support.server_process import hubbub, post, serving, settings
+from tests.support.command_line import hubbub
+from tests.support.server_process import hubbub_process, post, serving, settings
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ async def test_a_port_in_use_stops_serve_with_the_remedy(url: str, tmp_path: Pat
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         given = settings(url) | {"HUBBUB_PORT": str(taken.getsockname()[1])}
-        code, out, err = await hubbub("serve", folder=tmp_path, **given)
+        code, out, err = await hubbub_process("serve", folder=tmp_path, **given)
     assert (code, out) == (2, "")
     assert "HUBBUB_PORT" in err
     assert "Traceback" not in err

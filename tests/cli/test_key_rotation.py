@@ -25,7 +25,8 @@ from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.engine.transaction import Store, Tx
 from store.identity import sealed_rows
-from tests.support.server_process import SECRET, environment, hubbub, settings
+from tests.support.command_line import hubbub
+from tests.support.server_process import SECRET, environment, settings
 from tests.support.story import Agent, Town
 
 NEW = "the secret that comes after it, as long"

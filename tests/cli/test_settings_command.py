@@ -6,7 +6,8 @@ from pathlib import Path
 from bot.repository.repository_settings import DEFAULTS
 from bot.repository.settings_file import PATH
 from fixtures.github import SimulatedGitHub
-from tests.support.server_process import hubbub, processed, serving, settings
+from tests.support.command_line import hubbub
+from tests.support.server_process import processed, serving, settings
 
 
 async def test_settings_shows_what_is_in_force_and_what_is_wrong_with_the_file(

@@ -54,8 +54,8 @@ def environment(given: dict[str, str]) -> dict[str, str]:
     return kept | given | {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "error"}
 
 
-async def hubbub(*arguments: str, folder: Path, **given: str) -> tuple[int, str, str]:
-    """Run a command to its end: exit code, standard output, standard error."""
+async def hubbub_process(*arguments: str, folder: Path, **given: str) -> tuple[int, str, str]:
+    """Run a command in a process of its own: exit code, standard output, standard error."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
