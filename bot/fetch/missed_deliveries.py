@@ -103,8 +103,6 @@ class Repair(Channel):
         soonest = min(next_survey, next_lost or next_survey)
         return Turn(wait_s=max(soonest - now, 0) / SECOND)
 
-    # --- Find missed deliveries ------------------------------------------------------------------
-
     async def _begin_survey(self, tx: Tx, now: int) -> int:
         """Begin a survey if one is due. Return when the next one is due."""
         last = int(await key_values.get(tx, SURVEYED) or 0)
@@ -170,8 +168,6 @@ class Repair(Channel):
         # In pull mode the mirror is only as fresh as the last survey.
         limit = int(PULL_IS_LATE * self.every_s * SECOND) + LATE if self.fetches else 0
         await key_values.put(tx, LATE_AFTER, str(limit))
-
-    # --- Get missed deliveries -------------------------------------------------------------------
 
     async def _recover_safely(self, row: LostDeliveryRow) -> float:
         try:

@@ -36,14 +36,14 @@ READ: Steps = {
     Meaning.NO_TOKEN: Step.RETRY,
     Meaning.AWAY: Step.RETRY,
 }
-# A read of backfill: when the App is granted more, everything is fetched again.
+# A read that a backfill queued. When the App gets more permissions, a new backfill reads it again.
 LATER_READ: Steps = {**READ, Meaning.FORBIDDEN: Step.GIVE_UP}
 BACKFILL_PAGE: Steps = {
     **READ,
     Meaning.ABSENT: Step.GIVE_UP,
     Meaning.FORBIDDEN: Step.GIVE_UP,
 }
-# A delivery in GitHub's log. One that the log lost, or has no payload of, never comes.
+# A delivery in GitHub's log. If the log no longer has it or its payload, no retry can get it.
 LOGGED_DELIVERY: Steps = {
     **READ,
     Meaning.ABSENT: Step.GIVE_UP,

@@ -42,8 +42,8 @@ LARGEST_CACHED = 100_000
 CACHE_SIZE = 4_000_000
 # About what an answer's headers and its key take, in bytes.
 OVERHEAD = 2_000
-# GitHub redirects when a repository was renamed or moved. A write keeps its method: following these
-# statuses must not turn it into a GET.
+# GitHub redirects when a repository was renamed or moved. After these statuses a request keeps its
+# method, so a write stays a write. After a 302 a client would send a GET.
 MOVED = (301, 307, 308)
 MOVED_TO_READ = (*MOVED, 302)
 # aiohttp raises these before it has sent a byte of the request.
@@ -145,8 +145,6 @@ class GitHub:
         headers = sansio.create_headers(USER_AGENT, jwt=self._jwt())
         return await self._send(deadline, method, path, headers, body)
 
-    # --- Tokens ----------------------------------------------------------------------------------
-
     async def _get_token(self, installation_id: int, deadline: float) -> Token | Answer:
         """A token from the cache or a new one, or the answer by which GitHub says wait.
 
@@ -173,8 +171,6 @@ class GitHub:
         now = self._now() // SECOND
         claims = {"iat": now - 60, "exp": now + 540, "iss": self._app_id}
         return encode(claims, self._key, algorithm="RS256")
-
-    # --- The wire --------------------------------------------------------------------------------
 
     async def _send(
         self, deadline: float, method: str, path: str, headers: Mapping[str, str], body: Any

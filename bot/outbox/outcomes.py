@@ -20,9 +20,10 @@ from store.tables.outbox import WriteRow
 LOOKS = 2
 LOOK_EVERY = 5 * SECOND
 LONGEST_WAIT = 300 * SECOND
-# After about two hours without a clear answer a write is dead, and its author is told.
+# After about two hours without a clear answer a write is dead, and its author gets a notice.
 MOST_FAILURES = 30
-# A 404 may be GitHub's own delay this often: a thing just made is not known everywhere at once.
+# Hubbub sends again this often after a 404, because not all of GitHub's servers know a new object
+# at once.
 LAG_TRIES = 2
 
 
@@ -94,7 +95,7 @@ def only_looks(write: WriteRow) -> bool:
 def begin(kind: Kind, sending: Sending) -> Decision:
     """How the turn of a write starts."""
     if only_looks(sending.write):
-        # Without a look it may be sent twice without harm.
+        # A kind without a look does no harm when it is sent twice.
         return Look() if kind.look(sending) else PutOff("queued", LOOK_EVERY)
     if why := _why_unsendable(sending) or kind.unless(sending):
         error = {"code": "github_refused", "message": f"Not sent: {why}.", "details": {}}
@@ -133,8 +134,8 @@ def decide_look(
 
 
 def fail(write: WriteRow, state: Literal["queued", "unknown"], why: str) -> PutOff | Dead:
-    """There was no clear answer: try again, ever more rarely, but not for ever."""
-    # A write that was sent just now is looked for, however often it failed before.
+    """After no clear answer, try again with longer and longer waits, and give up in the end."""
+    # Hubbub looks for the effect of a write that it just sent, however often the write failed.
     was_looked_for = state != "unknown" or only_looks(write)
     if write["failures"] >= MOST_FAILURES + (0 if was_looked_for else LOOKS):
         tried = f"Hubbub gave up after {MOST_FAILURES} failures; the last one: {why}."
@@ -150,11 +151,11 @@ def has_value(result: dict[str, Any]) -> bool:
 
 
 def _why_unsendable(sending: Sending) -> str | None:
-    """Why it cannot be sent: the write that it builds on did not take effect."""
+    """Why a write cannot be sent, if the write that it builds on did not take effect."""
     after = sending.arguments.get("after")
     if after is None or sending.before:
         return None
-    return f"the write that it builds on did not take effect: see get_write for {after}"
+    return f"the write that it builds on, {after}, did not take effect"
 
 
 def _take_result(kind: Kind, _: Sending, outcome: Outcome) -> Decision:

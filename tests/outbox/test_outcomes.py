@@ -174,6 +174,13 @@ def test_how_a_turn_starts(kind: str, given: dict[str, Any], expected: Any) -> N
     assert shape(outcomes.begin(KINDS[kind], sending(kind, **given))) == expected
 
 
+def test_a_write_whose_basis_failed_names_it() -> None:
+    write = sending("commit", state="queued", arguments={"after": "w0"})
+    message = "Not sent: the write that it builds on, w0, did not take effect."
+    error = {"code": "github_refused", "message": message, "details": {}}
+    assert outcomes.begin(KINDS["commit"], write) == Refused(error)
+
+
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 5), (1, 10), (5, 160), (6, 300), (29, 300)])
 def test_failures_make_it_come_ever_more_rarely(failures: int, seconds: int) -> None:
     later = outcomes.fail(sending("comment", failures=failures).write, "queued", "x")
