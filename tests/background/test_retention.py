@@ -3,7 +3,6 @@
 import pytest
 
 from bot.background.retention import DAY, RetentionTimes, step
-from bot.fetch import backfill
 from fixtures.github import Issue
 from store.engine.migrate import upgrade
 from store.retention import GROWING, SETTLED, drop_leases
@@ -186,7 +185,7 @@ async def test_a_suspended_installation_loses_its_mirror_and_keeps_its_tasks(tow
     assert await count(town, "tasks") == 1
     town.github.unsuspend(town.installation)
     await town.settle()
-    await backfill.begin_missing(town.store)
+    await town.begin_backfill()
     await town.settle()
     agent = await town.agent("a")
     (task,) = (await agent.call("list_tasks"))["tasks"]

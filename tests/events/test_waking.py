@@ -261,7 +261,10 @@ async def test_people_and_ci_are_heard_on_a_task_and_bots_are_not(town: Town) ->
     reviewer = town.github.person("hubot", permissions={"acme/rocket": "write"})
     town.person.comment(issue, "How far is it?")
     await scout.call("github_comment_issue", issue=where, body="Half way")
+    # Deliveries of one burst are processed side by side, in any order.
+    await town.settle()
     reviewer.review(pull, "changes_requested", "No")
+    await town.settle()
     check = town.github.ci.start_check(town.repository, pull.head_sha, "lint")
     town.github.ci.finish_check(check, "failure")
     await town.settle()

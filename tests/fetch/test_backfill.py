@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from bot.fetch import backfill
 from store.fetch import backfills
 from store.mirror import mirror_rows
 from tests.support.mirror_oracle import (
@@ -17,7 +16,7 @@ from tests.support.story import Town
 
 
 async def filled(town: Town) -> None:
-    await backfill.begin_missing(town.store)
+    await town.begin_backfill()
     await town.settle()
 
 
@@ -120,7 +119,7 @@ async def test_a_suspended_installation_is_fetched_again_when_it_is_back(town: T
 @pytest.mark.parametrize("dies_after", [1, 3, 7])
 async def test_a_backfill_that_dies_goes_on_where_it_was(town: Town, dies_after: int) -> None:
     town.github.seed(town.repository, issues=950, comments_each=1)
-    await backfill.begin_missing(town.store)
+    await town.begin_backfill()
     for _ in range(dies_after):
         await town.sender.step(town.installation.id)
     asked = len(town.github.requests)
@@ -159,7 +158,7 @@ async def test_more_things_of_one_second_than_a_page_holds_are_all_fetched(town:
 
 async def test_progress_says_what_is_left(town: Town) -> None:
     town.github.seed(town.repository, issues=350)
-    await backfill.begin_missing(town.store)
+    await town.begin_backfill()
     for _ in range(8):
         await town.sender.step(town.installation.id)
     rows = await town.store.read(lambda tx: backfills.progress(tx, town.installation.id))

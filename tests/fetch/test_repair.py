@@ -30,7 +30,7 @@ def store_url(empty_url: str) -> str:
 @pytest.fixture
 async def town(town: Town) -> Town:
     """One whose mirror is whole."""
-    await backfill.begin_missing(town.store)
+    await town.begin_backfill()
     await town.settle()
     return town
 
@@ -262,6 +262,6 @@ async def test_an_installation_that_no_delivery_names_is_found_at_start(town: To
         each.delivered_at = "2020-01-01T00:00:00Z"
     await mended(town, repair_of(town))
     await town.settle()
-    await backfill.begin_missing(town.store)
+    await town.begin_backfill()
     await town.settle()
     assert await whole(town)

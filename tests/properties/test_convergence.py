@@ -547,7 +547,7 @@ async def most_is_lost(s: Story, order: int) -> None:
         s.mona.comment(s.person.open_issue(repository, "Another"), "And another")
     s.town.clock.forward(60)
     await s.town.store.write(lambda tx: backfills.forget(tx, s.town.installation.id))
-    await backfill.begin_missing(s.town.store)
+    await s.town.begin_backfill()
     await s.town.settle()
 
 

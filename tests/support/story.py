@@ -17,6 +17,7 @@ from bot.background import expiry
 from bot.background.request_scheduler import Sender
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
+from bot.fetch import backfill
 from bot.github.client import GitHub
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
@@ -116,6 +117,11 @@ class Town:
             elif wait is None and not await self._wait_for_due():
                 return
         raise AssertionError("the town does not come to rest")
+
+    async def begin_backfill(self) -> None:
+        """Begin what was never fetched; other tests may have left repositories of theirs."""
+        while await backfill.begin_missing(self.store):
+            pass
 
     async def heard(self) -> bool:
         """Process a delivery, if one waits; nothing is sent."""

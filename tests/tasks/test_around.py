@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from bot.fetch import backfill
 from bot.mirror.issue_links import Link, links
 from tests.support.story import Town
 
@@ -145,7 +144,7 @@ async def test_boards_of_before_come_with_the_backfill(town: Town) -> None:
     town.person.set_status(item, "Done")
     town.github.held.clear()
     town.github.release_deliveries()
-    await backfill.begin_missing(town.store)
+    await town.begin_backfill()
     await town.settle()
     (place,) = (await around(town, issue.number))["boards"]
     assert (place["title"], place["status"]) == ("Launch", "Done")
