@@ -69,18 +69,7 @@ def create_server(
     async def call_tool(
         context: Asking, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        if params.name not in OPERATIONS:
-            raise MCPError(
-                types.INVALID_PARAMS, f"There is no tool {params.name!r}. tools/list lists them."
-            )
-        try:
-            actor = await identified(context)
-            answer = await dispatcher.call(actor, params.name, params.arguments or {})
-        except Refused as exc:
-            return result(exc.body(), is_error=True)
-        except Exception as exc:  # noqa: BLE001 - the top: whatever it is, it is logged and answered
-            return result(failure(exc, tool=params.name).body(), is_error=True)
-        return result(answer)
+        return await _call_tool(dispatcher, identified, context, params)
 
     async def list_resources(
         context: Asking, _: types.PaginatedRequestParams | None
@@ -115,6 +104,26 @@ def create_server(
     # The default middleware traces each call, which costs a tenth of it.
     server.middleware.clear()
     return server
+
+
+async def _call_tool(
+    dispatcher: Dispatcher,
+    identified: Identified,
+    context: Asking,
+    params: types.CallToolRequestParams,
+) -> types.CallToolResult:
+    if params.name not in OPERATIONS:
+        raise MCPError(
+            types.INVALID_PARAMS, f"There is no tool {params.name!r}. tools/list lists them."
+        )
+    try:
+        actor = await identified(context)
+        answer = await dispatcher.call(actor, params.name, params.arguments or {})
+    except Refused as exc:
+        return result(exc.body(), is_error=True)
+    except Exception as exc:  # noqa: BLE001 - the top: whatever it is, it is logged and answered
+        return result(failure(exc, tool=params.name).body(), is_error=True)
+    return result(answer)
 
 
 def result(content: dict[str, Any], *, is_error: bool = False) -> types.CallToolResult:
