@@ -231,7 +231,7 @@ async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) ->
         "nothing_ready",
         f"No ready task for you. {why}. explain_task tells about one task; wait_for_events returns "
         "when a task becomes ready.",
-        missing_capabilities=missing,
+        lacking=missing,
     )
 
 

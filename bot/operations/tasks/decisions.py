@@ -79,7 +79,7 @@ def _check_could_claim(row: FullTask, agent: Row) -> None:
             "lacks_capability",
             f"{lifecycle.name(row)} needs capabilities that {agent['id']} has not registered: "
             f"{', '.join(missing)}.",
-            missing_capabilities=missing,
+            lacking=missing,
         )
 
 
