@@ -118,7 +118,10 @@ async def test_the_task_label_makes_tasks_whatever_its_case_and_the_old_one_no_m
     number = (await agent.call("get_task", task=made["task"]["id"]))["task"]["number"]
     assert [each.name for each in town.repository.issues[number].labels] == ["Ready"]
     refused = await agent.refused("get_task", task="acme/rocket#999")
-    assert "by the label ready" in refused.message
+    assert refused.message == (
+        "There is no task 'acme/rocket#999' that you can see. Pass owner/repo#12 or a task's id. "
+        "list_tasks lists the tasks. The label ready makes an issue a task."
+    )
 
 
 async def test_removing_the_file_makes_tasks_of_issues_with_the_default_label(town: Town) -> None:
