@@ -44,15 +44,16 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-token_commands = typer.Typer(help="Tokens of agents.", no_args_is_help=True)
-delivery_commands = typer.Typer(help="Webhook deliveries from GitHub.", no_args_is_help=True)
+token_commands = typer.Typer(help="Create, list and revoke tokens.", no_args_is_help=True)
+delivery_commands = typer.Typer(help="Show and replay webhook deliveries.", no_args_is_help=True)
 app.add_typer(token_commands, name="token")
 app.add_typer(delivery_commands, name="deliveries")
-secret_commands = typer.Typer(help="The secret from which all keys derive.", no_args_is_help=True)
+secret_commands = typer.Typer(help="Change the main secret.", no_args_is_help=True)
 app.add_typer(secret_commands, name="secret")
 
 KEY_VALUE = (
-    """key=value …: a value is JSON, as limit=5 or paths='["src"]'; a text needs no quotes"""
+    "key=value …. Values are JSON, for example limit=5 or paths='[\"src\"]'. "
+    "Text needs no JSON quotes."
 )
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
 
@@ -61,7 +62,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
 def root(
     context: typer.Context,
     *,
-    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+    version: Annotated[bool, typer.Option("--version", help="show the version and exit")] = False,
 ) -> None:
     if version:
         output.say(f"hubbub {metadata.version('hubbub')}")
@@ -81,7 +82,7 @@ def serve() -> None:
 def demo(
     *,
     keep: Annotated[bool, typer.Option(help="keep running, and print how to connect")] = False,
-    pull: Annotated[bool, typer.Option(help="without webhooks, as behind a firewall")] = False,
+    pull: Annotated[bool, typer.Option(help="run as behind a firewall, without webhooks")] = False,
 ) -> None:
     """Watch three agents and a person work on a simulated GitHub."""
     from fixtures import demo as story  # noqa: PLC0415 - only this command pays for it
@@ -147,7 +148,10 @@ def token_revoke(
 
 @secret_commands.command("rotate")
 def secret_rotate() -> None:
-    """Encrypt all data again with HUBBUB_SECRET_KEY in place of HUBBUB_SECRET_KEY_OLD."""
+    """Re-encrypt stored data with HUBBUB_SECRET_KEY.
+
+    It was encrypted with a key in HUBBUB_SECRET_KEY_OLD.
+    """
     sys.exit(asyncio.run(secret_rotation.rotate_secret(settings.load())))
 
 
@@ -163,7 +167,7 @@ def call_operation(
 
 @app.command("settings")
 def settings_of_repository(repository: Annotated[str, typer.Argument(help="owner/repo")]) -> None:
-    """Show a repository's settings in force and the errors in its .github/hubbub.yml."""
+    """Show a repository's settings, and the errors in its .github/hubbub.yml."""
     sys.exit(asyncio.run(repositories.show_settings(settings.load(), repository)))
 
 
@@ -203,9 +207,14 @@ def deliveries_replay(
 def watch_backfill(
     repository: Annotated[str | None, typer.Argument(help="owner/repo; default: all")] = None,
     *,
-    again: Annotated[bool, typer.Option("--again", help="fetch everything again")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="fetch again what was fetched before")
+    ] = False,
 ) -> None:
-    """Fetch whole repositories and show the progress. After Ctrl-C `serve` continues."""
+    """Fetch repositories completely and show progress.
+
+    After Ctrl-C, `serve` continues in the background.
+    """
     loaded = settings.load()
     logs.set_up(loaded)
     github_app = settings.github_app(loaded)
@@ -265,7 +274,7 @@ async def _mcp(loaded: Settings) -> None:
     if loaded.url:
         await stdio.bridge(loaded.url, secret)
         return
-    async with session.open_session(loaded) as opened:
+    async with session.open_session(loaded, remote=True) as opened:
         tokens = Tokens(opened.store, opened.keys)
         await stdio.serve_agent(Dispatcher(opened.store, opened.shared), tokens, secret)
 

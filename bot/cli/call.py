@@ -37,7 +37,9 @@ def arguments_of(operation: str, words: list[str]) -> dict[str, Any]:
     for word in words:
         name, sign, value = word.partition("=")
         if not sign:
-            raise WrongSettings(f"{word!r} is not key=value.")
+            raise WrongSettings(
+                f"{word!r} is not an argument. Write key=value, for example limit=5."
+            )
         given[name] = value if known and _takes_text(known.arguments, name) else _value(value)
     return given
 
@@ -60,7 +62,7 @@ async def call_operation(loaded: Settings, operation: str, given: dict[str, Any]
     secret = token_of(loaded)
     if loaded.url:
         return await _call_server(loaded.url, secret, operation, given)
-    async with open_session(loaded) as session:
+    async with open_session(loaded, remote=True) as session:
         actor = await Tokens(session.store, session.keys).authenticate(secret)
         return await Dispatcher(session.store, session.shared).call(actor, operation, given)
 
@@ -76,10 +78,24 @@ async def _call_server(
             aiohttp.ClientSession(headers=headers, timeout=limit) as session,
             session.post(where, json=given) as response,
         ):
-            answer: dict[str, Any] = await response.json()
-    except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
-        raise Refused("unavailable", f"Hubbub at {url} does not answer: {exc}") from exc
-    if "error" in answer and response.status >= 400:
-        error = answer["error"]
+            body = await response.text(errors="replace")
+    except aiohttp.InvalidURL as exc:
+        raise WrongSettings(
+            f"HUBBUB_URL is {url!r}, which is not the address of a server."
+        ) from exc
+    except aiohttp.ClientConnectionError as exc:
+        raise Refused(
+            "unavailable",
+            f"Cannot connect to {url}. Check HUBBUB_URL, and that `hubbub serve` runs there.",
+        ) from exc
+    except (aiohttp.ClientError, TimeoutError) as exc:
+        raise Refused("unavailable", f"The server at {url} did not answer in time.") from exc
+    answer = _value(body)
+    if not isinstance(answer, dict):
+        what = f"{response.status}, {response.content_type}"
+        raise Refused(
+            "unavailable", f"The server at {url} is not Hubbub ({what}). Check HUBBUB_URL."
+        )
+    if isinstance(error := answer.get("error"), dict) and response.status >= 400:
         raise Refused(error["code"], error["message"], **error["details"])
     return answer

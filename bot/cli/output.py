@@ -25,8 +25,8 @@ def _for_terminal(refused: Refused) -> Refused:
         return refused
     return Refused(
         refused.code,
-        "The token in HUBBUB_TOKEN is unknown or revoked. Create another with `hubbub token "
-        "create`.",
+        "The server does not know the token in HUBBUB_TOKEN, or it was revoked. Create another "
+        "with `hubbub token create`.",
     )
 
 

@@ -43,14 +43,14 @@ def migrate_database(loaded: Settings) -> None:
 
 @asynccontextmanager
 async def open_session(
-    loaded: Settings, *, make: bool = False, app: GitHubApp | None = None
+    loaded: Settings, *, make: bool = False, remote: bool = False, app: GitHubApp | None = None
 ) -> AsyncIterator[Session]:
     """The database, bound to the secret, and to the App from its first `serve` on.
 
-    `make`: made and migrated first, as `serve` does.
+    `make`: made and migrated first, as `serve` does. `remote`: HUBBUB_URL would do instead.
     """
     if not make:
-        await asyncio.to_thread(_check_database, loaded)
+        await asyncio.to_thread(_check_database, loaded, remote=remote)
     known = keyring.load(loaded, make=make)
     if make:
         await asyncio.to_thread(migrate.upgrade, loaded.database_url)
@@ -79,10 +79,13 @@ async def _bind(store: Store, app: GitHubApp) -> None:
         )
 
 
-def _check_database(loaded: Settings) -> None:
-    if wrong := migrate.check(loaded.database_url):
+def _check_database(loaded: Settings, *, remote: bool) -> None:
+    if not (wrong := migrate.check(loaded.database_url)):
+        return
+    problem = f"The database {safe_url(loaded.database_url)} cannot be used: {wrong}."
+    if remote:
         raise StoreError(
-            f"The database {safe_url(loaded.database_url)} cannot be used: {wrong}. Set "
-            "HUBBUB_DATABASE_URL to the database of `hubbub serve`. For `call` and `mcp` you can "
-            "set HUBBUB_URL to the server's address instead."
+            "Set HUBBUB_URL to the server's address. Or, on the server's machine, set "
+            f"HUBBUB_DATABASE_URL to the database of `hubbub serve`. {problem}"
         )
+    raise StoreError(f"{problem} Set HUBBUB_DATABASE_URL to the database of `hubbub serve`.")

@@ -114,8 +114,12 @@ async def test_an_operation_is_called_on_the_database_and_at_a_server_alike(
             2,
             "HUBBUB_TOKEN is no",
         ),
-        ({"HUBBUB_TOKEN": "hubbub_0123_nobodys"}, 1, "HUBBUB_TOKEN is unknown or revoked"),
-        ({"HUBBUB_TOKEN": "x", "HUBBUB_URL": "http://127.0.0.1:9"}, 1, "unavailable"),
+        ({"HUBBUB_TOKEN": "hubbub_0123_nobodys"}, 1, "does not know the token in HUBBUB_TOKEN"),
+        (
+            {"HUBBUB_TOKEN": "x", "HUBBUB_URL": "http://127.0.0.1:9"},
+            1,
+            "Cannot connect to http://127.0.0.1:9.",
+        ),
     ],
 )
 async def test_a_call_that_cannot_be_made_says_why(
@@ -139,7 +143,7 @@ async def test_a_token_that_is_none_stops_mcp_with_its_name(tmp_path: Path, toke
 async def test_a_call_says_how_its_arguments_are_written(url: str, tmp_path: Path) -> None:
     upgrade(url)
     _, said, _ = await hubbub("call", "--help", folder=tmp_path)
-    assert "a value is JSON" in " ".join(said.replace("│", " ").split())
+    assert "Values are JSON" in " ".join(said.replace("│", " ").split())
     given = {"HUBBUB_TOKEN": await token(url, tmp_path)}
     code, refused, _ = await call(url, tmp_path, "claim_task", "paths=src", **given)
     assert (code, refused["error"]["message"]) == (
