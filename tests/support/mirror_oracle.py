@@ -1,7 +1,7 @@
 """What the simulated GitHub holds, and what the mirror holds, in the same words."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -122,8 +122,32 @@ def _files(pull: Pull) -> str:
     return json.dumps(sorted([path, how] for how, paths in said.items() for path in paths))
 
 
+# Booleans are 0 and 1 on both engines, which equal False and True.
+COLUMNS = {
+    "repositories": ("full_name", "private", "archived", "default_branch"),
+    "issues": (
+        *("id", "number", "title", "body", "author", "state", "state_reason", "labels"),
+        *("assignees", "milestone", "type", "locked", "closed_at", "updated_at"),
+    ),
+    "pull_requests": (
+        *("number", "title", "body", "author", "state", "draft", "merged", "head_ref"),
+        *("head_sha", "base_ref", "labels", "assignees", "milestone", "merged_at"),
+    ),
+    "comments": ("id", "number", "author", "body", "updated_at"),
+    "reviews": ("id", "number", "author", "state", "body", "commit_id"),
+    "review_comments": ("id", "number", "author", "path", "body", "in_reply_to_id", "updated_at"),
+    "labels": ("id", "name", "color", "description"),
+    "milestones": ("id", "number", "title", "description", "state"),
+    "refs": ("name", "sha"),
+}
+
+
+def _values(table: str, rows: Iterable[Row]) -> set[tuple[Any, ...]]:
+    return {tuple(row[name] for name in COLUMNS[table]) for row in rows}
+
+
 async def of_mirror(town: Town, repository: Repository) -> Said:
-    async def rows(table: str) -> list[dict[str, Any]]:
+    async def rows(table: str) -> list[Row]:
         found = await town.mirrored(table)
         return [row for row in found if row["repository_id"] == repository.id]
 
@@ -131,96 +155,22 @@ async def of_mirror(town: Town, repository: Repository) -> Said:
         "SELECT name, sha FROM refs WHERE installation_id = :i AND repository_id = :r",
         r=repository.id,
     )
-    pulls = await rows("pull_requests")
-    there = {row["number"] for row in await rows("issues")} | {row["number"] for row in pulls}
+    issues, pulls = await rows("issues"), await rows("pull_requests")
+    there = {row["number"] for row in (*issues, *pulls)}
+    repositories = await town.mirrored("repositories")
+    plain = ("reviews", "review_comments", "labels", "milestones")
     return {
-        "repository": {
-            (
-                row["full_name"],
-                bool(row["private"]),
-                bool(row["archived"]),
-                row["default_branch"],
-            )
-            for row in await town.mirrored("repositories")
-            if row["id"] == repository.id
-        },
-        "issues": {
-            (
-                row["id"],
-                row["number"],
-                row["title"],
-                row["body"],
-                row["author"],
-                row["state"],
-                row["state_reason"],
-                row["labels"],
-                row["assignees"],
-                row["milestone"],
-                row["type"],
-                bool(row["locked"]),
-                row["closed_at"],
-                row["updated_at"],
-            )
-            for row in await rows("issues")
-            if not row["is_pull_request"]
-        },
-        "pull_requests": {
-            (
-                row["number"],
-                row["title"],
-                row["body"],
-                row["author"],
-                row["state"],
-                bool(row["draft"]),
-                bool(row["merged"]),
-                row["head_ref"],
-                row["head_sha"],
-                row["base_ref"],
-                row["labels"],
-                row["assignees"],
-                row["milestone"],
-                row["merged_at"],
-            )
-            for row in pulls
-        },
-        # What was said on an issue that is gone is gone with it.
-        "comments": {
-            (row["id"], row["number"], row["author"], row["body"], row["updated_at"])
-            for row in await rows("comments")
-            if row["number"] in there
-        },
-        "reviews": {
-            (
-                row["id"],
-                row["number"],
-                row["author"],
-                row["state"],
-                row["body"],
-                row["commit_id"],
-            )
-            for row in await rows("reviews")
-        },
-        "review_comments": {
-            (
-                row["id"],
-                row["number"],
-                row["author"],
-                row["path"],
-                row["body"],
-                row["in_reply_to_id"],
-                row["updated_at"],
-            )
-            for row in await rows("review_comments")
-        },
-        "labels": {
-            (row["id"], row["name"], row["color"], row["description"])
-            for row in await rows("labels")
-        },
-        "milestones": {
-            (row["id"], row["number"], row["title"], row["description"], row["state"])
-            for row in await rows("milestones")
-        },
-        "branches": {(row["name"], row["sha"]) for row in branches},
+        "repository": _values(
+            "repositories", (row for row in repositories if row["id"] == repository.id)
+        ),
+        "issues": _values("issues", (row for row in issues if not row["is_pull_request"])),
+        "pull_requests": _values("pull_requests", pulls),
+        # A comment on a deleted issue is deleted with it.
+        "comments": _values(
+            "comments", (row for row in await rows("comments") if row["number"] in there)
+        ),
+        **{table: _values(table, await rows(table)) for table in plain},
+        "branches": _values("refs", branches),
         "pull_files": await _files_of_mirror(town, repository, pulls),
     }
 
