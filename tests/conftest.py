@@ -20,15 +20,41 @@ from tests.support.story import town as open_town
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
 
+NEEDS_DATA = f"needs GitHub's descriptions and recorded payloads in {DATA}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in a line what a clone without GitHub's data did not show."""
+    skipped = [each for each in terminalreporter.stats.get("skipped", ()) if _needed_data(each)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests were skipped: each {NEEDS_DATA}")
+    if not DATA.is_dir():
+        terminalreporter.write_line(
+            "What the simulated GitHub gets and sends was not compared with GitHub's description."
+        )
+
+
+def _needed_data(report: pytest.TestReport) -> bool:
+    return isinstance(report.longrepr, tuple) and NEEDS_DATA in report.longrepr[2]
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """GitHub's own descriptions and recorded payloads."""
     if not DATA.is_dir():
-        reason = f"needs the recorded payloads in {DATA}"
         if os.environ.get("HUBBUB_REQUIRE_DATA"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+            pytest.fail(NEEDS_DATA)
+        pytest.skip(NEEDS_DATA)
     return DATA
+
+
+@pytest.fixture(scope="session")
+def openapi(request: pytest.FixtureRequest) -> Path | None:
+    """GitHub's description of its REST API, if it is here or must be."""
+    if DATA.is_dir() or os.environ.get("HUBBUB_REQUIRE_DATA"):
+        found: Path = request.getfixturevalue("data")
+        return found / "github-openapi.json.gz"
+    return None
 
 
 @pytest.fixture
@@ -52,14 +78,16 @@ class MariaDB:
         self.made: list[str] = []
         self.flavour = flavour(self.execute("SELECT VERSION()")[0][0])
 
-    def execute(self, sql: str) -> tuple[tuple[Any, ...], ...]:
+    def execute(self, *statements: str) -> tuple[tuple[Any, ...], ...]:
+        """Run them, and give what the last one found."""
         where = address(f"{self.server}/mysql")
         connection = pymysql.connect(
             host=where.host, port=where.port, user=where.user, password=where.password
         )
         try:
             with connection.cursor() as cursor:
-                cursor.execute(sql)
+                for each in statements:
+                    cursor.execute(each)
                 return cursor.fetchall()
         finally:
             connection.close()
@@ -71,9 +99,21 @@ class MariaDB:
         self.execute(f"CREATE DATABASE {name} {ours if options is None else options}")
         return f"{self.server}/{name}"
 
+    def copy(self, url: str) -> str:
+        """Make a database with the schema of another, and none of its rows."""
+        made = self.create()
+        old, new = address(url).database, address(made).database
+        named = "SELECT table_name FROM information_schema.tables WHERE table_schema ="
+        tables = [name for (name,) in self.execute(f"{named} '{old}'")]
+        self.execute(
+            *(f"CREATE TABLE {new}.{each} LIKE {old}.{each}" for each in tables),
+            f"INSERT INTO {new}.alembic_version SELECT * FROM {old}.alembic_version",
+            "COMMIT",
+        )
+        return made
+
     def drop(self) -> None:
-        for name in self.made:
-            self.execute(f"DROP DATABASE IF EXISTS {name}")
+        self.execute(*(f"DROP DATABASE IF EXISTS {name}" for name in self.made))
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +159,18 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+@pytest.fixture(params=["sqlite", "mysql"])
+def own_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A migrated database that no other test uses."""
+    if request.param == "sqlite":
+        source: Path = request.getfixturevalue("migrated_sqlite_file")
+        path = tmp_path / "own.db"
+        path.write_bytes(source.read_bytes())
+        return f"sqlite:///{path}"
+    made: MariaDB = request.getfixturevalue("mariadb")
+    return made.copy(request.getfixturevalue("migrated_mysql_url"))
+
+
 @pytest.fixture
 async def store(store_url: str, clock: Clock) -> AsyncIterator[Store]:
     opened = await open_store(store_url, clock)
@@ -133,10 +185,9 @@ def installation_id() -> int:
 
 
 @pytest.fixture
-async def town(store: Store, clock: Clock) -> AsyncIterator[Town]:
+async def town(store: Store, clock: Clock, openapi: Path | None) -> AsyncIterator[Town]:
     """On both engines. Exchanges with GitHub are checked where its description is at hand."""
-    described = DATA / "github-openapi.json.gz"
-    async with open_town(store, clock, described if described.exists() else None) as made:
+    async with open_town(store, clock, openapi) as made:
         yield made
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from bot.background.retention import DAY, RetentionTimes, step
 from fixtures.github import Issue
-from store.engine.migrate import upgrade
 from store.retention import GROWING, SETTLED, drop_leases
 from store.tables import TABLES
 from tests.support.story import Town
@@ -13,10 +12,9 @@ KEPT = RetentionTimes(deliveries=14 * DAY, history=90 * DAY, grace=30 * DAY)
 
 
 @pytest.fixture
-def store_url(empty_url: str) -> str:
+def store_url(own_url: str) -> str:
     """A database of its own: retention looks at all installations."""
-    upgrade(empty_url)
-    return empty_url
+    return own_url
 
 
 async def days_pass(town: Town, days: float) -> None:

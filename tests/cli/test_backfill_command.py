@@ -14,17 +14,17 @@ def pages(github: SimulatedGitHub) -> list[Request]:
 
 
 async def test_backfill_fetches_all_again_with_or_without_a_server(
-    empty_url: str, tmp_path: Path
+    own_url: str, tmp_path: Path
 ) -> None:
     async with SimulatedGitHub() as github:
         repository = github.repository("acme/rocket", private=True)
         github.seed(repository, issues=230, comments_each=1, pulls=3)
-        given = settings(empty_url, github)
-        async with serving(tmp_path, empty_url, github) as server:
+        given = settings(own_url, github)
+        async with serving(tmp_path, own_url, github) as server:
             github.app.webhook_url = f"{server.url}/webhooks/github"
             github.install("acme", ["acme/rocket"])
             await github.delivered()
-            await processed(empty_url)
+            await processed(own_url)
             code, out, err = await hubbub("backfill", folder=tmp_path, **given)
             assert code == 0, err
             assert out.rstrip().splitlines()[-1].startswith("acme/rocket: 4")
@@ -43,10 +43,10 @@ async def test_backfill_fetches_all_again_with_or_without_a_server(
 
 
 async def test_backfill_of_a_repository_nobody_knows_is_refused(
-    empty_url: str, tmp_path: Path
+    own_url: str, tmp_path: Path
 ) -> None:
-    async with SimulatedGitHub() as github, serving(tmp_path, empty_url, github) as server:
-        given = settings(empty_url, github)
+    async with SimulatedGitHub() as github, serving(tmp_path, own_url, github) as server:
+        given = settings(own_url, github)
         code, _, err = await hubbub("backfill", "acme/nowhere", folder=tmp_path, **given)
         assert code == 2
         assert "does not know the repository 'acme/nowhere'" in err

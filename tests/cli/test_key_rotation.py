@@ -22,7 +22,6 @@ from bot.identity.tokens import Tokens, add_token
 from bot.kernel.operation import Shared
 from bot.settings import Settings, WrongSettings
 from store.engine.database import open_store
-from store.engine.migrate import upgrade
 from store.engine.transaction import Store, Tx
 from store.identity import sealed_rows
 from tests.support.command_line import hubbub
@@ -35,10 +34,9 @@ INSTALLATION = 7
 
 
 @pytest.fixture
-def url(empty_url: str) -> str:
+def url(own_url: str) -> str:
     """A database of its own: rotation is of all that it has."""
-    upgrade(empty_url)
-    return empty_url
+    return own_url
 
 
 @pytest.fixture

@@ -11,18 +11,18 @@ from tests.support.server_process import processed, serving, settings
 
 
 async def test_settings_shows_what_is_in_force_and_what_is_wrong_with_the_file(
-    empty_url: str, tmp_path: Path
+    own_url: str, tmp_path: Path
 ) -> None:
     async with SimulatedGitHub() as github:
         repository = github.repository("acme/rocket", private=True)
         ada = github.person("ada", permissions={"acme/rocket": "admin"})
-        given = settings(empty_url, github)
-        async with serving(tmp_path, empty_url, github) as server:
+        given = settings(own_url, github)
+        async with serving(tmp_path, own_url, github) as server:
             github.app.webhook_url = f"{server.url}/webhooks/github"
             github.install("acme", ["acme/rocket"])
             ada.push(repository, "main", {PATH: "lease_s: 5"})
             await github.delivered()
-            await processed(empty_url)
+            await processed(own_url)
             code, _, err = await hubbub("backfill", folder=tmp_path, **given)
             assert code == 0, err
             await server.stop()

@@ -22,7 +22,6 @@ from bot.kernel.operation import Shared
 from bot.times import SECOND, stamp
 from store import events, retention
 from store.engine.database import open_store
-from store.engine.migrate import upgrade
 from store.engine.transaction import Row, Store, Tx
 from store.mirror import mirror_rows
 from store.tables.agents import Role
@@ -624,10 +623,9 @@ async def test_a_cursor_of_another_installation_begins_now(
 
 
 async def test_a_waiter_at_one_server_is_woken_by_a_call_at_another(
-    empty_url: str, tmp_path: Path
+    own_url: str, tmp_path: Path
 ) -> None:
-    upgrade(empty_url)
-    async with serving(tmp_path, empty_url) as here, serving(tmp_path, empty_url) as there:
+    async with serving(tmp_path, own_url) as here, serving(tmp_path, own_url) as there:
         reader, writer = await here.tokens(INSTALLATION, ["reader", "writer"])
 
         async def post(server: Serving, token: str, operation: str, **given: Any) -> Row:

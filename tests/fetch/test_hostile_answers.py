@@ -16,7 +16,6 @@ from bot.fetch import backfill
 from bot.fetch.missed_deliveries import Repair
 from bot.github.client import GitHub
 from bot.times import SECOND
-from store.engine.migrate import upgrade
 from store.inbox import missed_deliveries
 from tests.support.story import Town
 
@@ -77,10 +76,9 @@ class Liar:
 
 
 @pytest.fixture
-def store_url(empty_url: str) -> str:
+def store_url(own_url: str) -> str:
     """A database of its own: what concerns the App as a whole belongs to no installation."""
-    upgrade(empty_url)
-    return empty_url
+    return own_url
 
 
 @pytest.fixture

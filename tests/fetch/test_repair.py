@@ -6,7 +6,6 @@ import pytest
 
 from bot.fetch import backfill
 from bot.fetch.missed_deliveries import Repair
-from store.engine.migrate import upgrade
 from store.engine.transaction import Tx
 from store.inbox import missed_deliveries
 from tests.support.mirror_oracle import (
@@ -21,10 +20,9 @@ HOUR = 3600
 
 
 @pytest.fixture
-def store_url(empty_url: str) -> str:
+def store_url(own_url: str) -> str:
     """A database of its own: what concerns the App as a whole belongs to no installation."""
-    upgrade(empty_url)
-    return empty_url
+    return own_url
 
 
 @pytest.fixture

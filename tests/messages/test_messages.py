@@ -21,7 +21,6 @@ from bot.kernel.operation import Shared
 from bot.messages import delivery
 from store.engine import ids
 from store.engine.database import open_store
-from store.engine.migrate import upgrade
 from store.engine.transaction import Row, Store, Tx
 from store.messages import mailbox, messages
 from store.messages.dead_letters import WINDOW
@@ -802,10 +801,9 @@ async def test_a_message_does_not_name_a_task_that_its_reader_may_not_see(town: 
 
 
 @pytest.fixture
-async def own_office(empty_url: str, clock: Clock, installation_id: int) -> AsyncIterator[Office]:
+async def own_office(own_url: str, clock: Clock, installation_id: int) -> AsyncIterator[Office]:
     """With a database of its own: retention looks at all installations."""
-    upgrade(empty_url)
-    store = await open_store(empty_url, clock)
+    store = await open_store(own_url, clock)
     yield Office(store, clock, installation_id)
     await store.close()
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from store.engine.migrate import upgrade
 from tests.support.server_process import post, processed, rows, serving
 
 DELIVERIES = 600
@@ -53,12 +52,11 @@ def comment(n: int) -> bytes:
     ).encode()
 
 
-async def test_every_acknowledged_delivery_survives_a_kill(empty_url: str, tmp_path: Path) -> None:
-    upgrade(empty_url)
+async def test_every_acknowledged_delivery_survives_a_kill(own_url: str, tmp_path: Path) -> None:
     acknowledged: set[int] = set()
     waiting = iter(range(DELIVERIES))
 
-    async with serving(tmp_path, empty_url) as server, aiohttp.ClientSession() as session:
+    async with serving(tmp_path, own_url) as server, aiohttp.ClientSession() as session:
 
         async def send() -> None:
             for n in waiting:
@@ -75,7 +73,7 @@ async def test_every_acknowledged_delivery_survives_a_kill(empty_url: str, tmp_p
         await server.process.wait()
     assert DELIVERIES // 3 <= len(acknowledged) < DELIVERIES
 
-    async with serving(tmp_path, empty_url):
-        await processed(empty_url)
-    mirrored = {row["id"] - 1000 for row in await rows(empty_url, "SELECT id FROM comments")}
+    async with serving(tmp_path, own_url):
+        await processed(own_url)
+    mirrored = {row["id"] - 1000 for row in await rows(own_url, "SELECT id FROM comments")}
     assert acknowledged <= mirrored

@@ -48,24 +48,24 @@ async def race(urls: list[str], tokens: list[str], task: str) -> list[str]:
 
 
 async def test_fifty_clients_race_for_one_task_at_two_servers_of_one_database(
-    empty_url: str, tmp_path: Path
+    own_url: str, tmp_path: Path
 ) -> None:
     async with SimulatedGitHub() as github:
         repository = github.repository("acme/rocket")
         person = github.person("octocat", permissions={"acme/rocket": "admin"})
         async with (
-            serving(tmp_path, empty_url, github) as server,
-            serving(tmp_path, empty_url, github) as other,
+            serving(tmp_path, own_url, github) as server,
+            serving(tmp_path, own_url, github) as other,
         ):
             github.app.webhook_url = f"{server.url}/webhooks/github"
             installation = github.install("acme", repositories=["acme/rocket"])
             person.open_issue(repository, "Count down", labels=["agent-task"])
             await github.delivered()
-            await processed(empty_url)
+            await processed(own_url)
             tokens = await server.tokens(installation.id, [f"racer-{n}" for n in range(50)])
             outcomes = await race([server.url, other.url], tokens, "acme/rocket#1")
             assert sorted(outcomes) == ["already_claimed"] * 49 + ["won"]
-            leases = await rows(empty_url, "SELECT state FROM leases")
+            leases = await rows(own_url, "SELECT state FROM leases")
             assert leases == [{"state": "held"}]
             assert [await server.stop(), await other.stop()] == [0, 0]
             assert github.sent_while_limited == 0

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from store.engine.database import open_store
-from store.engine.migrate import upgrade
 from store.engine.mysql import flavour
 from store.engine.transaction import Tx
 from store.tasks import tasks
@@ -22,10 +21,9 @@ PLAN = Plan(servers=2, agents=5, tasks=30, seconds=2, kill_every_s=0.6, pause_s=
 
 
 async def test_agents_on_servers_that_are_killed_lose_nothing_and_hold_no_task_twice(
-    empty_url: str, tmp_path: Path
+    own_url: str, tmp_path: Path
 ) -> None:
-    upgrade(empty_url)
-    found = await play(tmp_path, [empty_url], PLAN)
+    found = await play(tmp_path, [own_url], PLAN)
     assert found.violations == []
     assert found.tracebacks == []
     assert found.events["task.completed"] == PLAN.tasks

@@ -9,6 +9,6 @@ from tests.support.github_client import Acme, opened
 
 
 @pytest.fixture
-async def acme(data: Path) -> AsyncIterator[Acme]:
-    async with opened(data) as found:
+async def acme(openapi: Path | None) -> AsyncIterator[Acme]:
+    async with opened(openapi) as found:
         yield found

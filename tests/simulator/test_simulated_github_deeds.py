@@ -12,8 +12,8 @@ REPO = "/repos/acme/web"
 
 
 @pytest.fixture
-async def acme(data: Path) -> AsyncIterator[Acme]:
-    async with opened(data) as found:
+async def acme(openapi: Path | None) -> AsyncIterator[Acme]:
+    async with opened(openapi) as found:
         found.github.hold_deliveries()
         yield found
         assert found.github.violations == []

@@ -81,10 +81,10 @@ class Acme:
 
 
 @asynccontextmanager
-async def opened(data: Path) -> AsyncIterator[Acme]:
+async def opened(openapi: Path | None) -> AsyncIterator[Acme]:
     clock = Clock()
     async with (
-        SimulatedGitHub(clock=clock, openapi=data / "github-openapi.json.gz") as github,
+        SimulatedGitHub(clock=clock, openapi=openapi) as github,
         aiohttp.ClientSession() as session,
     ):
         repository = github.repository("acme/web", private=True)

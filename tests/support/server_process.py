@@ -122,18 +122,25 @@ async def serving(
             stderr=out,
         )
     try:
-        yield Serving(process, await _address(process, log), database_url, log)
+        yield Serving(process, await _address(process), database_url, log)
+    except BaseException as exc:
+        exc.add_note(_told(log))
+        raise
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
 
 
-async def _address(process: asyncio.subprocess.Process, log: Path) -> str:
+def _told(log: Path) -> str:
+    return f"{log.name} has:\n{log.read_text()}"
+
+
+async def _address(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
     async with asyncio.timeout(START_S):
         line = (await process.stdout.readline()).decode()
-    assert line.startswith(LISTENING), log.read_text()  # noqa: ASYNC240 - the test is over
+    assert line.startswith(LISTENING), line
     return line.removeprefix(LISTENING).strip()
 
 
