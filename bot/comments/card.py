@@ -29,7 +29,7 @@ async def text(tx: Tx, task: FullTask) -> str:
         ],
         done=sum(each["state"] != "open" for each in children),
         total=len(children),
-        overlaps=await path_overlap.found(tx, task, paths),
+        overlaps=await path_overlap.overlaps(tx, task, paths),
         messages=await messages.on_card(*here, task["id"]),
     )
     return replies.card(task, context)

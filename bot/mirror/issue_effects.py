@@ -92,7 +92,7 @@ async def _has_task_label(tx: Tx, row: IssueRow) -> bool:
     if row["is_pull_request"] or row["labels"] == "[]":
         return False
     settings = await repository_settings.of(tx, row["installation_id"], row["repository_id"])
-    return task_labels.carries(json.loads(row["labels"]), settings.task_label)
+    return task_labels.has_label(json.loads(row["labels"]), settings.task_label)
 
 
 async def _update_title(tx: Tx, task: FullTask, row: IssueRow) -> None:

@@ -34,7 +34,7 @@ async def queue_files_read(tx: Tx, row: PullRequestRow, before: PullRequestRow |
 async def update_tasks(tx: Tx, row: PullRequestRow, before: PullRequestRow | None) -> None:
     """Complete the tasks of a merged pull request; send those of a closed one back."""
     if before is None or before["state"] != row["state"]:
-        await path_overlap.pull_changed(tx, row, ())
+        await path_overlap.report_pull_change(tx, row, ())
     if row["merged"]:
         # A task may have begun again since the merge, so each merge counts once.
         if before is None or not before["merged"]:

@@ -1,4 +1,7 @@
-"""Who else touches the same paths: told to both sides, and nobody is kept from anything."""
+"""Claims and pull requests that touch the same paths.
+
+Both sides get an event. Nothing is blocked.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -18,10 +21,10 @@ from store.tables.mirror import PullRequestRow
 from store.tasks import leases, tasks
 from store.tasks.tasks import FullTask
 
-# How many are told of, and how many paths of each.
+# How many overlaps an answer lists, and how many paths of each.
 MOST = 10
 MOST_PATHS = 10
-# So many files of each pull request are looked at: everybody who writes waits meanwhile.
+# How many files of each pull request are compared. Other writers wait during this transaction.
 MOST_FILES = 300
 WILD = re.compile(r"[*?\[{]")
 
@@ -33,19 +36,19 @@ class Overlap(BaseModel):
     task_id: str | None = Field(exclude=True, default=None)
     holder: str | None
     pull_request: int | None
-    paths: list[str] = Field(description="theirs")
+    paths: list[str] = Field(description="their paths")
 
 
 class Path(NamedTuple):
-    """As it was said, and the file or folder that it means; the empty one is the whole."""
+    """A path as its holder wrote it, and its file or folder; "" is the whole repository."""
 
-    said: str
-    means: str
+    written: str
+    target: str
 
 
 @dataclass(frozen=True)
 class Side:
-    """A live claim with what it touches, or an open pull request that no claim here is for."""
+    """A live claim with its paths, or an open pull request that belongs to no claim."""
 
     task_id: str | None
     task: str | None
@@ -54,9 +57,9 @@ class Side:
     paths: list[Path]
 
 
-def named(paths: Iterable[str]) -> list[Path]:
-    """What holders name: of a pattern the part before its first wildcard counts."""
-    return [Path(each, _stem(each)) for each in paths]
+def paths_from(names: Iterable[str]) -> list[Path]:
+    """The paths that holders name. Of a pattern, the part before its first wildcard counts."""
+    return [Path(each, _stem(each)) for each in names]
 
 
 def _stem(path: str) -> str:
@@ -66,67 +69,70 @@ def _stem(path: str) -> str:
 
 
 def _files(touched: Iterable[ChangedFile]) -> list[Path]:
-    """What a pull request touches; a bracket in a file's name is no pattern."""
+    """The files of a pull request. A bracket in a file's name is not a pattern."""
     return [Path(each["path"], each["path"]) for each in islice(touched, MOST_FILES)]
 
 
-class Ground(NamedTuple):
-    """Files and folders of one side, and all folders that these lie in."""
+class Area(NamedTuple):
+    """The files and folders of one side, and all folders that contain them."""
 
     own: frozenset[str]
-    above: frozenset[str]
+    parents: frozenset[str]
 
 
-def ground(paths: Iterable[Path]) -> Ground:
-    own = frozenset(each.means for each in paths)
-    return Ground(own, frozenset(folder for each in own for folder in _up(each)))
+def area(paths: Iterable[Path]) -> Area:
+    own = frozenset(each.target for each in paths)
+    return Area(own, frozenset(folder for each in own for folder in _up(each)))
 
 
-def common(mine: Ground, theirs: Iterable[Path]) -> list[str]:
-    """Those of theirs that lie in one of mine, or have one of mine in them."""
-    meeting = (
-        each.said
+def shared_paths(mine: Area, theirs: Iterable[Path]) -> list[str]:
+    """The paths of theirs that lie in one of mine, or that contain one of mine."""
+    shared = (
+        each.written
         for each in theirs
-        if each.means in mine.above or not mine.own.isdisjoint(_up(each.means))
+        if each.target in mine.parents or not mine.own.isdisjoint(_up(each.target))
     )
-    return list(islice(dict.fromkeys(meeting), MOST_PATHS))
+    return list(islice(dict.fromkeys(shared), MOST_PATHS))
 
 
 def _up(path: str) -> list[str]:
-    """It, and each folder that it lies in; the whole is above all."""
+    """The path and each folder that contains it, up to "", the whole repository."""
     parts = path.split("/") if path else []
     return ["/".join(parts[:n]) for n in range(len(parts) + 1)]
 
 
-async def found(tx: Tx, task: FullTask, paths: Sequence[str]) -> list[Overlap]:
-    """Other live claims, and open pull requests, on these paths or the files of its own."""
-    mine = named(paths) + await _proposed(tx, task)
-    return _meeting(mine, await _others(tx, task))[:MOST] if mine else []
+async def overlaps(tx: Tx, task: FullTask, paths: Sequence[str]) -> list[Overlap]:
+    """Other live claims and open pull requests on these paths, or on its pull request's files."""
+    mine = paths_from(paths) + await _pull_paths(tx, task)
+    return _overlaps_with(mine, await _others(tx, task))[:MOST] if mine else []
 
 
-async def claimed(
+async def report_claim(
     tx: Tx, task: FullTask, actor: str, before: Sequence[str] | None = None
 ) -> list[Overlap]:
-    """Whom a claim meets. They are told, but for what they met by the paths named `before`."""
-    paths, proposed = await paths_of(tx, task), await _proposed(tx, task)
+    """The overlaps of a claim. The other sides get an event of those that are new.
+
+    `before`: the paths that the holder named until now. Their overlaps are already known.
+    """
+    paths, proposed = await paths_of(tx, task), await _pull_paths(tx, task)
     if not (paths or proposed):
         return []
     others = await _others(tx, task)
-    now = _meeting(named(paths) + proposed, others)[:MOST]
+    now = _overlaps_with(paths_from(paths) + proposed, others)[:MOST]
     if before != paths:
-        known = [] if before is None else _meeting(named(before) + proposed, others)
-        await tell(tx, task, actor, [each for each in now if each not in known])
+        known = [] if before is None else _overlaps_with(paths_from(before) + proposed, others)
+        await report(tx, task, actor, [each for each in now if each not in known])
     return now
 
 
 async def paths_of(tx: Tx, task: FullTask) -> list[str]:
-    """What its holder named."""
+    """The paths that the task's holder named."""
     lease = await leases.get(tx, task["installation_id"], task["lease_id"])
     return leases.paths_of(lease) if lease else []
 
 
-async def _proposed(tx: Tx, task: FullTask) -> list[Path]:
-    """What its own open pull request touches."""
+async def _pull_paths(tx: Tx, task: FullTask) -> list[Path]:
+    """The files of the task's own open pull request."""
     if task["pull_number"] is None:
         return []
     where = (task["installation_id"], task["repository_id"], task["pull_number"])
@@ -153,7 +159,7 @@ async def _sides(tx: Tx, installation_id: int, repository_id: int, full_name: st
             f"{full_name}#{each['number']}",
             each["holder"],
             each["pull_number"],
-            named(each["paths"]) + touched.get(each["pull_number"] or 0, []),
+            paths_from(each["paths"]) + touched.get(each["pull_number"] or 0, []),
         )
         for each in claims
     ]
@@ -171,9 +177,9 @@ async def _sides(tx: Tx, installation_id: int, repository_id: int, full_name: st
     ]
 
 
-def _meeting(mine: Sequence[Path], others: Iterable[Side]) -> list[Overlap]:
-    own = ground(mine)
-    return [_overlap(each, both) for each in others if (both := common(own, each.paths))]
+def _overlaps_with(mine: Sequence[Path], others: Iterable[Side]) -> list[Overlap]:
+    own = area(mine)
+    return [_overlap(each, both) for each in others if (both := shared_paths(own, each.paths))]
 
 
 def _overlap(side: Side, paths: list[str]) -> Overlap:
@@ -186,8 +192,11 @@ def _overlap(side: Side, paths: list[str]) -> Overlap:
     )
 
 
-async def tell(tx: Tx, task: FullTask, actor: str, found: Sequence[Overlap]) -> None:
-    """Both sides, but for who did it and has it as an answer; both cards follow."""
+async def report(tx: Tx, task: FullTask, actor: str, found: Sequence[Overlap]) -> None:
+    """Append an event for both sides and update both cards.
+
+    The actor gets no event, because its answer has the overlaps.
+    """
     mine = Overlap(
         task=lifecycle.name(task),
         task_id=task["id"],
@@ -195,11 +204,11 @@ async def tell(tx: Tx, task: FullTask, actor: str, found: Sequence[Overlap]) -> 
         pull_request=task["pull_number"],
         paths=[],
     )
-    await _tell(tx, (task["installation_id"], task["repository_id"]), mine, actor, found)
+    await _append_events(tx, (task["installation_id"], task["repository_id"]), mine, actor, found)
 
 
-async def pull_changed(tx: Tx, pull: PullRequestRow, was: Iterable[ChangedFile]) -> None:
-    """An open pull request's files are no more those that they were: what is new is told."""
+async def report_pull_change(tx: Tx, pull: PullRequestRow, was: Iterable[ChangedFile]) -> None:
+    """Report the overlaps that a change of an open pull request's files brings."""
     where = (pull["installation_id"], pull["repository_id"])
     before, now = _files(was), _files(await pulls.files_if_open(tx, *where, pull["number"]))
     if before == now or (full_name := await mirror_rows.repository_name(tx, *where)) is None:
@@ -209,31 +218,33 @@ async def pull_changed(tx: Tx, pull: PullRequestRow, was: Iterable[ChangedFile])
     ]
     held = [each for each in await tasks.of_pull(tx, *where, pull["number"]) if each["lease_id"]]
     for task in held:
-        own = named(await paths_of(tx, task))
-        await tell(tx, task, BOT, _new(own + before, own + now, others))
+        own = paths_from(await paths_of(tx, task))
+        await report(tx, task, BOT, _new(own + before, own + now, others))
     if not held:
         nobody = Overlap(task=None, holder=None, pull_request=pull["number"], paths=[])
-        await _tell(tx, where, nobody, BOT, _new(before, now, others))
+        await _append_events(tx, where, nobody, BOT, _new(before, now, others))
 
 
 def _new(before: Sequence[Path], now: Sequence[Path], others: Sequence[Side]) -> list[Overlap]:
-    known = _meeting(before, others)
-    return [each for each in _meeting(now, others) if each not in known][:MOST]
+    known = _overlaps_with(before, others)
+    return [each for each in _overlaps_with(now, others) if each not in known][:MOST]
 
 
-async def _tell(
+async def _append_events(
     tx: Tx, where: tuple[int, int], mine: Overlap, actor: str, found: Sequence[Overlap]
 ) -> None:
     for each in found:
-        await _event(tx, where, each, actor, mine.model_copy(update={"paths": each.paths}))
-        await _event(tx, where, mine, actor, each)
+        await _append_event(tx, where, each, actor, mine.model_copy(update={"paths": each.paths}))
+        await _append_event(tx, where, mine, actor, each)
     both = {side.task_id for each in found for side in (mine, each)}
     for task_id in sorted(each for each in both if each is not None):
         await lifecycle.show_soon(tx, where[0], task_id)
 
 
-async def _event(tx: Tx, where: tuple[int, int], to: Overlap, actor: str, about: Overlap) -> None:
-    """`about` is the other side, and where both meet."""
+async def _append_event(
+    tx: Tx, where: tuple[int, int], to: Overlap, actor: str, about: Overlap
+) -> None:
+    """`about`: the other side, with the paths that both touch."""
     if to.task_id is None or to.holder in (None, actor, about.holder):
         return
     await events.append(

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.mirror import reads
-from bot.tasks.path_overlap import Path, common, ground, named
+from bot.tasks.path_overlap import Path, area, paths_from, shared_paths
 from fixtures.github import Issue, Pull
 from store.engine import sql
 from store.engine.transaction import Tx
@@ -216,17 +216,17 @@ def test_paths_meet_where_one_lies_in_the_other(mine: list[str], theirs: list[st
         return other in ("", one) or one.startswith(f"{other}/")
 
     expected = [b for b in theirs if any(lies_in(a, b) or lies_in(b, a) for a in mine)]
-    assert common(ground(named(mine)), named(theirs)) == list(dict.fromkeys(expected))
+    assert shared_paths(area(paths_from(mine)), paths_from(theirs)) == list(dict.fromkeys(expected))
 
 
 def test_of_a_pattern_the_part_before_its_first_wildcard_counts() -> None:
     def meet(one: str, *other: str) -> list[str]:
-        return common(ground(named([one])), named(other))
+        return shared_paths(area(paths_from([one])), paths_from(other))
 
     assert meet("src/*.py", "src/a.txt", "docs/*.md", "s") == ["src/a.txt"]
     assert meet("./src/", "src/a.py", "src") == ["src/a.py", "src"]
     assert meet(".", "src", "**") == ["src", "**"]
-    assert common(ground([Path("a[1]/x", "a[1]/x")]), named(["a", "a[1]"])) == ["a[1]"]
+    assert shared_paths(area([Path("a[1]/x", "a[1]/x")]), paths_from(["a", "a[1]"])) == ["a[1]"]
 
 
 async def test_a_card_is_never_longer_than_github_takes(town: Town) -> None:

@@ -71,7 +71,7 @@ async def apply_files(tx: Tx, _: Keys, r: Reading) -> None:
             "read_at": r.read_at,
         },
     )
-    await path_overlap.pull_changed(tx, pull, before["files"] if before else ())
+    await path_overlap.report_pull_change(tx, pull, before["files"] if before else ())
 
 
 def _file(value: Json) -> Row:

@@ -144,7 +144,7 @@ async def _relabel(
     repository_id = arguments["repository_id"]
     rows = await settings_files.open_issues(tx, installation_id, repository_id, after, BATCH)
     for row in rows:
-        if task_labels.carries(json.loads(row["labels"]), now.task_label):
+        if task_labels.has_label(json.loads(row["labels"]), now.task_label):
             # The issue itself did not change, so the columns that were not read do not count.
             issue = cast("IssueRow", row)
             await issue_effects.update_task(tx, issue, issue)

@@ -137,7 +137,7 @@ async def _changes_the_task(
         return False
     settings = await repository_settings.of(ctx.tx, ctx.installation_id, where["id"])
     now = json.loads(row["labels"])
-    was_task, is_task = (task_labels.carries(each, settings.task_label) for each in (now, wanted))
+    was_task, is_task = (task_labels.has_label(each, settings.task_label) for each in (now, wanted))
     return was_task != is_task or task_labels.task_fields(wanted) != task_labels.task_fields(now)
 
 

@@ -258,7 +258,7 @@ async def _claimed_answer(
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
         body=text_view(issue) if issue else None,
         handoff=handed,
-        overlaps=await path_overlap.claimed(ctx.tx, row, ctx.actor.name, before),
+        overlaps=await path_overlap.report_claim(ctx.tx, row, ctx.actor.name, before),
     )
 
 

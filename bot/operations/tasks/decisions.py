@@ -188,7 +188,7 @@ async def _relabel(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[
         return []
     now = json.loads(issue["labels"])
     known = await label_names.labels(*here, row["repository_id"])
-    if (wanted := task_labels.agreeing(now, fields, known.values())) == now:
+    if (wanted := task_labels.labels_for(now, fields, known.values())) == now:
         return []
     target = on_issue(where, issue["number"])
     waiting = await writes.waiting(*here, target, UPDATE)
