@@ -1,6 +1,8 @@
 """The house: lock file, Makefile, workflows, manifest, and documents that must not fall behind."""
 
+import importlib
 import os
+import pkgutil
 import re
 import signal
 import subprocess
@@ -13,11 +15,13 @@ from urllib.parse import urlsplit
 import pymysql
 import pytest
 
+from bot import operations
 from bot.__main__ import app
 from bot.errors import CODES
 from bot.fetch.backfill import PARTS
 from bot.fetch.kinds import KINDS as READS
 from bot.inbox.command_runner import HELP, VERBS
+from bot.kernel.operation import Operation
 from bot.mirror.webhooks import EVENTS
 from bot.operations import OPERATIONS
 from bot.outbox.kinds import KINDS as WRITES
@@ -138,7 +142,19 @@ def test_every_slash_command_is_documented() -> None:
 def test_every_operation_is_documented_with_its_role() -> None:
     table = text("docs/reference/operations.md")
     documented = re.findall(r"^\| `(\w+)` \| ([a-z-]+) \|", table, re.MULTILINE)
-    assert documented == [(each.name, each.role) for each in OPERATIONS.values()]
+    registered = [(each.name, each.role) for each in OPERATIONS.values()]
+    assert sorted(set(documented) ^ set(registered)) == [], "see docs/reference/operations.md"
+    assert documented == registered, "docs/reference/operations.md has another order"
+
+
+def test_every_operation_that_a_module_defines_is_in_the_registry() -> None:
+    found = {
+        each.name
+        for module in pkgutil.walk_packages(operations.__path__, f"{operations.__name__}.")
+        for each in vars(importlib.import_module(module.name)).values()
+        if isinstance(each, Operation)
+    }
+    assert found - OPERATIONS.keys() == set(), "list it in bot/operations/__init__.py"
 
 
 def test_every_error_is_documented_with_its_status_and_meaning() -> None:

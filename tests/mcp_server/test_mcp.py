@@ -32,7 +32,10 @@ def test_the_tools_are_as_published() -> None:
     }
     if os.environ.get("HUBBUB_UPDATE_SNAPSHOTS"):
         TOOLS_FILE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    assert found == json.loads(TOOLS_FILE.read_text())
+    assert found == json.loads(TOOLS_FILE.read_text()), (
+        "The tools differ from fixtures/tools.json. If you wanted that, run "
+        "HUBBUB_UPDATE_SNAPSHOTS=1 make test TESTS=tests/mcp_server/test_mcp.py"
+    )
 
 
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS.keys())

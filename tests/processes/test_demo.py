@@ -19,6 +19,8 @@ from fixtures.demo.stage import Stage, hubbub, staged, until
 
 ROOT = Path(__file__).parents[2]
 CHAPTER = re.compile(r'tell\.chapter\(\s*"([^"]+)"')
+# Sentences that never differ; those with times and numbers do.
+SENTENCE = re.compile(r'tell\.(?:held\(|say\([^,]+,) ?"([^"]+)"')
 
 
 @pytest.fixture
@@ -60,14 +62,18 @@ async def test_several_agents_join_the_demo_by_the_lines_it_prints(
     lines: list[str], tmp_path: Path
 ) -> None:
     [making] = [line for line in lines if "token create" in line]
-    [joining] = [line for line in lines if "register_agent" in line]
+    [joining, as_second] = [line for line in lines if "register_agent" in line]
+    [claiming] = [line for line in lines if "claim_task" in line]
     await pasted(joining, tmp_path)
-    second = (await pasted(making, tmp_path)).strip()
-    words = ["HUBBUB_TOKEN=" + second if "TOKEN=" in w else w for w in shlex.split(joining)]
-    as_second = shlex.join(words).replace("agent_id=guest", "agent_id=second")
-    assert json.loads(await pasted(f"env {as_second}", tmp_path))["agent"]["id"] == "second"
+    token = (await pasted(making, tmp_path)).strip()
+    as_second, claiming = (
+        line.replace("HUBBUB_TOKEN=TOKEN", f"HUBBUB_TOKEN={token}")
+        for line in (as_second, claiming)
+    )
+    assert json.loads(await pasted(as_second, tmp_path))["agent"]["id"] == "second"
+    assert json.loads(await pasted(claiming, tmp_path))["task"]["task"] == "acme/rocket#3"
     listed = as_second.partition(" register_agent")[0] + " list_agents"
-    found = json.loads(await pasted(f"env {listed}", tmp_path))["agents"]
+    found = json.loads(await pasted(listed, tmp_path))["agents"]
     assert {each["id"] for each in found} == {"guest", "second"}
 
 
@@ -117,3 +123,11 @@ def test_the_readme_shows_the_steps_of_the_demo_from_the_third_on() -> None:
     assert len(told) == 11
     sample = (ROOT / "README.md").read_text()
     assert re.findall(r"^\d+\. .+$", sample, re.MULTILINE) == told[2:]
+
+
+def test_the_readme_has_the_sentences_of_the_demo_from_the_third_step_on() -> None:
+    story_text = Path(story.__file__).read_text()
+    sentences = SENTENCE.findall(story_text[story_text.index("Three agents connect") :])
+    assert len(sentences) > 12
+    sample = (ROOT / "README.md").read_text()
+    assert [each for each in sentences if each not in sample] == []
