@@ -144,7 +144,6 @@ def with_author(body: str, author: str) -> str:
 
 def task_status(
     *,
-    task_id: str,
     state: str,
     holder: str | None,
     expires_at: int | None,
@@ -152,7 +151,7 @@ def task_status(
     pull_number: int | None,
     note: str | None,
 ) -> str:
-    first = f"Task {code(task_id)} is **{STATE_WORDS[state]}**."
+    first = f"This task is **{STATE_WORDS[state]}**."
     if holder:
         first += f" {code(holder)} holds it.{_lease_end(expires_at)}"
     parts = [first]
@@ -172,7 +171,7 @@ def help_text(operations: Iterable[Operation], needed: Callable[[str], str]) -> 
         for each in operations
         for slash in each.slashes
     ]
-    rows.append("| `/help` | lists the commands | everybody |")
+    rows.append("| `/help` | list the commands | everybody |")
     return "\n".join(
         [
             "Write a command at the start of a line, in a comment on an issue or pull request.",
@@ -187,6 +186,8 @@ def help_text(operations: Iterable[Operation], needed: Callable[[str], str]) -> 
 
 
 def usage(slash: Slash) -> str:
+    if slash.shown:
+        return f"/{slash.verb} {slash.shown}"
     return " ".join([f"/{slash.verb}", *(f"[{name}]" for name in slash.arguments)])
 
 
@@ -196,7 +197,7 @@ def refusal(asker: str, text: str, why: str) -> str:
 
 def confirmation(asker: str, text: str) -> str:
     """For a command in a place where no reaction can confirm it."""
-    return f"@{asker}, {code(text[:200])} is done."
+    return f"@{asker}, Hubbub ran {code(text[:200])}."
 
 
 def unknown_command(asker: str, text: str) -> str:
@@ -206,7 +207,7 @@ def unknown_command(asker: str, text: str) -> str:
 def too_many_commands(asker: str, found: int, most: int) -> str:
     return (
         f"@{asker}, this comment has {found} commands, and a comment may have at most {most}. "
-        "Hubbub ran none of them. Write fewer."
+        "Hubbub ran none of them. Split them over several comments."
     )
 
 
@@ -238,7 +239,7 @@ def settings_problems(committer: str, problems: Iterable[str]) -> str:
 def question_comment(question: str) -> str:
     """A holder's question to people."""
     return (
-        "**Question.** Work on this task continues when somebody answers in a comment here.\n\n"
+        "**Question.** The agent is waiting. It continues when somebody answers here.\n\n"
         f"{block_quote(question)}"
     )
 
@@ -255,5 +256,7 @@ def agent_table(found: Sequence[tuple[str, str, Sequence[str]]], *, more: bool) 
         for name, status, holds in found[:MOST_AGENTS_SHOWN]
     ]
     left_out = more or len(found) > MOST_AGENTS_SHOWN
-    rest = ["", "There are more agents. `list_agents` lists all of them."] if left_out else []
+    rest = (
+        ["", f"These are the first {MOST_AGENTS_SHOWN}; there are more agents."] if left_out else []
+    )
     return "\n".join(["| agent | status | holds |", "|---|---|---|", *rows, *rest])

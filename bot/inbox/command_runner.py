@@ -154,7 +154,7 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
             f"you need the permission {needed} on this repository, and you have {permission}.",
         )
     operation, slash = VERBS[row["verb"]]
-    arguments = operation.parse(await _arguments(tx, row, operation, slash))
+    arguments = operation.parse(await _arguments(tx, row, operation, slash), name="")
     # The place of the command: the same command never runs twice.
     key = f"{row['source_kind']} {row['source_id']} {row['text_hash']} {row['nth']}"
     result = await execute(tx, Call(operation, asker, arguments, key, shared))

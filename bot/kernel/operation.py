@@ -115,7 +115,8 @@ class Slash:
 
     The task is the issue of the comment. The words become `arguments` in order, and the last
     argument gets all that remain. The verb itself means the arguments `given`. `reply` makes the
-    comment that answers; without it the answer is a reaction.
+    comment that answers; without it the answer is a reaction. `shown` are the arguments as people
+    read them; without it they are the names in brackets.
     """
 
     verb: str
@@ -123,6 +124,7 @@ class Slash:
     arguments: tuple[str, ...] = ()
     given: Mapping[str, Any] = field(default_factory=dict)
     reply: Callable[[Any], str] | None = None
+    shown: str | None = None
 
 
 @dataclass(frozen=True)
@@ -145,11 +147,12 @@ class Operation:
     # The operation takes `wait_s`: a caller can wait until the answer is final.
     waitable: Waitable[Any] | None
 
-    def parse(self, given: Any) -> BaseModel:
+    def parse(self, given: Any, *, name: str | None = None) -> BaseModel:
+        """Raise Refused. `name` begins the error; the empty one is for people, who know none."""
         try:
             return self.arguments.model_validate(given)
         except ValidationError as exc:
-            raise _invalid(self, exc, given) from exc
+            raise _invalid(self, exc, given, self.name if name is None else name) from exc
 
 
 def operation(
@@ -200,10 +203,10 @@ def operation(
     return made
 
 
-def _invalid(which: Operation, exc: ValidationError, given: Any) -> Refused:
+def _invalid(which: Operation, exc: ValidationError, given: Any, name: str) -> Refused:
     problems = argument_errors.problems(exc, given, which.arguments)
     first = [
-        f"`{name}` {why}" if name else f"the arguments {why}" for name, why in problems.items()
+        f"`{each}` {why}" if each else f"the arguments {why}" for each, why in problems.items()
     ]
     takes = (
         f" Its arguments: {argument_errors.parameter_names(which.arguments)}."
@@ -212,6 +215,6 @@ def _invalid(which: Operation, exc: ValidationError, given: Any) -> Refused:
     )
     return Refused(
         "invalid_arguments",
-        f"{which.name}: {'; '.join(first[:MOST_SHOWN])}.{takes}",
-        errors=[{"argument": name, "problem": why} for name, why in problems.items()],
+        f"{name and f'{name}: '}{'; '.join(first[:MOST_SHOWN])}.{takes}",
+        errors=[{"argument": each, "problem": why} for each, why in problems.items()],
     )

@@ -85,7 +85,7 @@ async def _one_lost(asker: Asker, lease: LeaseRow) -> Notice:
         now = " Nobody holds the task now."
     stop = "Stop working on it."
     if lease["state"] != "completed":
-        stop += " Your writes that were still queued are dropped."
+        stop += " Writes that were still queued are dropped."
     message = f"Your lease on {name} (fence {lease['fence']}) {end}.{now} {stop}"
     return _notice("lease_lost", name, message, key=lease["id"])
 
@@ -96,7 +96,10 @@ async def _on_hold(asker: Asker) -> list[Notice]:
     if not held:
         return []
     name, task = await _task(asker, held[0])
-    more = f" At least {len(held) - 1} more of your tasks are on hold." if len(held) > 1 else ""
+    more = ""
+    if others := len(held) - 1:
+        which = "1 more of your tasks is" if others == 1 else f"{others} more of your tasks are"
+        more = f" At least {which} on hold."
     return [_notice("hold", name, _hold_message(name, task) + more)]
 
 
@@ -115,7 +118,9 @@ async def _ending(asker: Asker) -> list[Notice]:
 async def _one_ending(asker: Asker, lease: LeaseRow) -> Notice:
     name, _ = await _task(asker, lease["task_id"])
     left = span((lease["expires_at"] or 0) - asker.now)
-    message = f"Your lease on {name} ends in {left}. Each call renews it. Call more often."
+    message = (
+        f"Your lease on {name} ends in {left}. Any valid call renews it. Make a call before then."
+    )
     return _notice("lease_ending", name, message)
 
 
@@ -157,9 +162,9 @@ async def _failed(asker: Asker) -> list[Notice]:
 async def _one_failed(asker: Asker, write: WriteRow) -> str:
     where = await mirror_rows.repository_by_id(*asker.here, write["repository_id"])
     number = write["arguments"].get("number")
-    on = f" on {where['full_name']}{f'#{number}' if number else ''}" if where else ""
+    on = f" to {where['full_name']}{f'#{number}' if number else ''}" if where else ""
     error: Json = write["error"]
-    return f"Your {write['kind']}{on} failed. {error['message']}"
+    return f"Your write ({write['kind']}){on} failed: {error['message']}"
 
 
 async def _mark_failed_notified(

@@ -331,7 +331,11 @@ def _agents_reply(answer: Agents) -> str:
     return replies.agent_table(rows, more=answer.next_cursor is not None)
 
 
-AGENTS = Slash("agents", "which agents there are, and what they hold", reply=_agents_reply)
+AGENTS = Slash(
+    "agents",
+    "list the agents, and the tasks that each holds in this repository",
+    reply=_agents_reply,
+)
 
 
 @operation(role="observer", reads_only=True, slashes=(AGENTS,))

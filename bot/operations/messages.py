@@ -106,8 +106,9 @@ class Deleted(Answer):
 
 ASK = Slash(
     "ask",
-    "ask or tell whoever holds this task",
+    "send a message of high priority to the agent that holds this task or has it reserved",
     ("body",),
+    shown="[text]",
     given={"to": HOLDER, "priority": "high"},
 )
 

@@ -9,7 +9,7 @@ from bot.identity.actors import Actor
 from bot.tasks import lifecycle
 from bot.tasks.capabilities import missing_capabilities
 from bot.tasks.states import OPEN
-from bot.times import span
+from bot.times import minute, span
 from store.engine.transaction import Tx
 from store.mirror import relations
 from store.mirror.relations import Neighbour
@@ -113,14 +113,19 @@ def _state(actor: Actor, task: FullTask, now: int) -> list[Reason]:
         return []
     if task["holder"]:
         end = ""
-        if task["expires_at"]:
+        if task["expires_at"] and actor.is_person:
+            # People read a comment much later, so it has an absolute time.
+            end = f", and the lease ends at {minute(task['expires_at'])} unless it is renewed"
+        elif task["expires_at"]:
             left = span(task["expires_at"] - now)
             end = f", and the lease ends in {left} unless it is renewed"
         return [
             Reason(
                 code="already_claimed",
                 why=f"{task['holder']} holds it{end}",
-                remedy="claim another task with claim_task without `task`, or wait until this one "
+                remedy="comment `/release` to take it back, or wait until it is released"
+                if actor.is_person
+                else "claim another task with claim_task without `task`, or wait until this one "
                 "is released",
             )
         ]
@@ -129,8 +134,9 @@ def _state(actor: Actor, task: FullTask, now: int) -> list[Reason]:
             Reason(
                 code="not_claimable",
                 why=f"it is {task['state']}",
-                remedy="make it pending again with /retry, with change_task and `state` pending, "
-                "or by reopening its issue",
+                remedy="comment `/retry`, or reopen its issue"
+                if actor.is_person
+                else "comment /retry, call change_task with `state` pending, or reopen its issue",
             )
         ]
     return []
@@ -144,7 +150,9 @@ def _people(actor: Actor, task: FullTask) -> list[Reason]:
             Reason(
                 code="on_hold",
                 why=f"{task['held_by'] or 'a person'} put it on hold{why}",
-                remedy="a person can end the hold with /resume"
+                remedy="comment `/resume` to end the hold"
+                if actor.is_person
+                else "a person can end the hold with /resume"
                 if (task["held_by"] or "@").startswith("@")
                 else "end the hold with change_task and `hold` false, or with /resume",
             )
@@ -154,7 +162,9 @@ def _people(actor: Actor, task: FullTask) -> list[Reason]:
             Reason(
                 code="reserved",
                 why=f"it is reserved for {task['assigned_to']}",
-                remedy="reserve it for another agent with assign_task or /assign, or wait: a "
+                remedy="comment `/assign` to end the reservation, or wait: it ends after a day"
+                if actor.is_person
+                else "reserve it for another agent with assign_task or /assign, or wait: a "
                 "reservation ends after a day",
             )
         )
@@ -187,7 +197,9 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST]) + more
 
 
-def explanation(task: FullTask, found: Sequence[Reason], waits: Dependencies, *, mine: bool) -> str:
+def explanation(
+    actor: Actor, task: FullTask, found: Sequence[Reason], waits: Dependencies, *, mine: bool
+) -> str:
     """The reasons in a few sentences."""
     name = lifecycle.name(task)
     if mine:
@@ -203,7 +215,8 @@ def explanation(task: FullTask, found: Sequence[Reason], waits: Dependencies, *,
             "You can claim it anyway, because a tech-lead or a person may claim a blocked task.",
         ]
     else:
-        sentences = [f"You can claim {name} with claim_task."]
+        how = "Comment `/claim`" if actor.is_person else "Call claim_task"
+        sentences = [f"You can claim {name}. {how}."]
     if waits.circle:
         sentences.append(
             f"It is in a cycle of issues that block each other: {_listed(waits.circle)}. The cycle "

@@ -968,7 +968,7 @@ async def test_people_see_fifty_agents_at_most(town: Town) -> None:
     await town.settle()
     body = issue.comments[-1].body
     assert body.count("| `agent-") == 50
-    assert body.endswith("There are more agents. `list_agents` lists all of them.")
+    assert body.endswith("These are the first 50; there are more agents.")
 
 
 async def test_a_pause_is_told_over_rest(surface: Surface) -> None:

@@ -43,9 +43,7 @@ async def test_status_answers_with_a_comment_and_help_lists_every_command(town: 
     issue = await town.task()
     town.person.comment(issue, "/status")
     await town.settle()
-    (task,) = (await (await town.agent("scout")).call("list_tasks"))["tasks"]
-    reply = said_by_hubbub(issue.comments[-1])
-    assert reply == f"Task `{task['id']}` is **waiting for an agent**."
+    assert said_by_hubbub(issue.comments[-1]) == "This task is **waiting for an agent**."
     town.person.comment(issue, "/help")
     await town.settle()
     for verb in ("/claim", "/release", "/status", "/help"):
@@ -118,6 +116,26 @@ async def test_an_unknown_command_that_names_us_is_taught(town: Town) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("/priority urgentt", "`priority` must be low, medium or high."),
+        (
+            "/unblock 1",
+            "`1` is not an issue. Write `#1`, or `owner/repo#1` for another repository.",
+        ),
+    ],
+)
+async def test_a_person_who_mistypes_a_word_reads_what_to_write(
+    town: Town, command: str, why: str
+) -> None:
+    issue = await town.task()
+    town.person.comment(issue, command)
+    await town.settle()
+    said = said_by_hubbub(issue.comments[-1])
+    assert said == f"@octocat, Hubbub did not run `{command}`: {why}"
+
+
 async def test_a_command_runs_once_however_often_its_delivery_comes(town: Town) -> None:
     issue = await town.task()
     comment = town.person.comment(issue, "/status")
@@ -138,7 +156,7 @@ async def test_an_edit_runs_the_commands_it_adds_and_none_again(town: Town) -> N
     town.clock.forward(2)
     town.person.edit_comment(comment, "One line more.\n\n/status\n\n/claim")
     await town.settle()
-    replies = [c for c in issue.comments if "Task `" in c.body]
+    replies = [c for c in issue.comments if "This task is" in c.body]
     assert len(replies) == 1
     agent = await town.agent("scout")
     assert (await agent.refused("claim_task", task=town.name(issue))).details[
@@ -153,7 +171,7 @@ async def test_ten_thousand_commands_in_a_comment_run_none_and_get_one_reply(tow
     (_, reply) = issue.comments
     assert said_by_hubbub(reply) == (
         "@octocat, this comment has 9000 commands, and a comment may have at most 10. Hubbub ran "
-        "none of them. Write fewer."
+        "none of them. Split them over several comments."
     )
     agent = await town.agent("scout")
     assert (await agent.call("claim_task", task=town.name(issue)))["fence"] == 1

@@ -40,7 +40,7 @@ async def test_who_lost_a_lease_by_time_is_told_who_has_the_task_now(town: Town)
     said = await words(scout, "lease_lost")
     assert said == (
         f"Your lease on {where} (fence 1) expired. other holds the task now (fence 2). Stop "
-        "working on it. Your writes that were still queued are dropped."
+        "working on it. Writes that were still queued are dropped."
     )
     assert await told(scout) == []
     assert await told(other) == []
@@ -53,7 +53,7 @@ async def test_who_lost_a_lease_to_a_person_is_told_why(town: Town) -> None:
     await town.settle()
     assert await words(scout, "lease_lost") == (
         f"Your lease on {where} (fence 1) ended: the task is cancelled, because the issue was "
-        "closed. Nobody holds the task now. Stop working on it. Your writes that were still queued "
+        "closed. Nobody holds the task now. Stop working on it. Writes that were still queued "
         "are dropped."
     )
 
@@ -137,7 +137,7 @@ async def test_a_lease_about_to_end_is_told(town: Town, clock: Clock) -> None:
     (kind,) = await told(calm)
     assert kind == ("lease_ending", where)
     assert await words(calm, "lease_ending") == (
-        f"Your lease on {where} ends in 40 s. Each call renews it. Call more often."
+        f"Your lease on {where} ends in 40 s. Any valid call renews it. Make a call before then."
     )
     assert await told(scout) == []
 

@@ -1,5 +1,7 @@
 """Which task a claim gives, and why another one cannot be had."""
 
+import re
+
 import pytest
 
 from bot.tasks.task_labels import changed_task_fields, task_fields
@@ -181,7 +183,9 @@ async def test_why_answers_a_person_in_a_comment(town: Town) -> None:
     town.person.comment(issue, "/why")
     await town.settle()
     assert any(
-        "scout holds it, and the lease ends in 15 min" in each.body for each in issue.comments
+        re.search(r"scout holds it, and the lease ends at [-\d]{10} \d\d:\d\d UTC", each.body)
+        and "comment `/release`" in each.body
+        for each in issue.comments
     )
 
 

@@ -67,7 +67,7 @@ class Explained(Answer):
     sub_issues: int
 
 
-CLAIM = Slash("claim", "take this task yourself, without an end")
+CLAIM = Slash("claim", "claim this task yourself; your claim does not expire")
 
 
 @operation(role="developer", presence="at_work", slashes=(CLAIM,))
@@ -262,7 +262,7 @@ async def _claimed_answer(
     )
 
 
-RELEASE = Slash("release", "give this task back, or take it from an agent", ("note",))
+RELEASE = Slash("release", "release this task, or take it from the agent that holds it", ("note",))
 
 
 @operation(role="developer", presence="at_work", slashes=(RELEASE,))
@@ -304,7 +304,7 @@ def _why_reply(answer: Explained) -> str:
     return replies.without_mentions(answer.text)
 
 
-WHY = Slash("why", "why this task can or cannot be claimed", reply=_why_reply)
+WHY = Slash("why", "say why this task can or cannot be claimed", reply=_why_reply)
 
 
 @operation(role="observer", reads_only=True, slashes=(WHY,))
@@ -323,7 +323,7 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
         task=task_view(row),
         claimable=mine or not standing,
         mine=mine,
-        text=eligibility.explanation(row, standing, waits, mine=mine),
+        text=eligibility.explanation(ctx.actor, row, standing, waits, mine=mine),
         reasons=standing,
         blocked_by=list(waits.blockers),
         open_sub_issues=list(waits.children),

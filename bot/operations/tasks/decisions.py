@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
+from bot.comments.replies import code
 from bot.errors import Refused
 from bot.identity.actors import SLUG, Actor
 from bot.kernel.operation import Context, Slash, TaskRef, operation
@@ -33,7 +34,12 @@ Assignee: TypeAlias = Annotated[
 ]
 Decided: TypeAlias = Literal["pending", "completed", "cancelled"]
 
-ASSIGN = Slash("assign", "reserve this task for an agent; without one, for nobody", ("agent_id",))
+ASSIGN = Slash(
+    "assign",
+    "reserve this task for an agent; without an agent, end the reservation",
+    ("agent_id",),
+    shown="[agent]",
+)
 
 
 @operation(role="tech-lead", presence="at_work", slashes=(ASSIGN,))
@@ -49,8 +55,9 @@ async def assign_task(
     if row["holder"]:
         raise Refused(
             "already_claimed",
-            f"{row['holder']} holds {lifecycle.name(row)}. Call release_task or comment /release "
-            "first.",
+            f"{row['holder']} holds {lifecycle.name(row)}. "
+            + ("Comment `/release`" if ctx.actor.is_person else "Call release_task")
+            + " first.",
             holder=row["holder"],
         )
     if agent_id is None:
@@ -83,14 +90,26 @@ def _check_could_claim(row: FullTask, agent: Row) -> None:
         )
 
 
-HOLD = Slash("hold", "nobody works on this task until /resume", ("note",), given={"hold": True})
+HOLD = Slash("hold", "put this task on hold until `/resume`", ("note",), given={"hold": True})
 RESUME = Slash("resume", "end the hold", given={"hold": False})
-PRIORITY = Slash("priority", "low, medium or high", ("priority",))
-RETRY = Slash("retry", "make an ended task pending again", given={"state": "pending"})
-CANCEL = Slash("cancel", "end it as not planned", ("note",), given={"state": "cancelled"})
-DONE = Slash("done", "end it as completed", ("note",), given={"state": "completed"})
-BLOCK = Slash("block", "it waits for another issue: #12", ("blocked_by",))
-UNBLOCK = Slash("unblock", "it does not wait for that issue any more: #12", ("unblocked_by",))
+PRIORITY = Slash("priority", "set the priority: low, medium or high", ("priority",))
+RETRY = Slash(
+    "retry", "make an ended task pending again, and reopen its issue", given={"state": "pending"}
+)
+CANCEL = Slash(
+    "cancel",
+    "cancel the task, and close its issue as not planned",
+    ("note",),
+    given={"state": "cancelled"},
+)
+DONE = Slash(
+    "done",
+    "complete the task, and close its issue as completed",
+    ("note",),
+    given={"state": "completed"},
+)
+BLOCK = Slash("block", "issue #12 blocks this task", ("blocked_by",), shown="#12")
+UNBLOCK = Slash("unblock", "issue #12 no longer blocks this task", ("unblocked_by",), shown="#12")
 
 
 class Changed(OneTask):
@@ -273,6 +292,13 @@ async def _change_blocker(ctx: Context, row: FullTask, other: str, kind: str) ->
     """Queue it. `other` is owner/repo#12, or #12 in the same repository."""
     if row["number"] is None:
         raise Refused("no_issue_yet", f"GitHub has not numbered {lifecycle.name(row)} yet.")
+    if "#" not in other:
+        number = other if other.isdecimal() else "12"
+        raise Refused(
+            "invalid_arguments",
+            f"{code(other[:200])} is not an issue. Write `#{number}`, or `owner/repo#{number}` for "
+            "another repository.",
+        )
     ref = f"{row['full_name']}{other}" if other.startswith("#") else other
     issue = await issue_of(ctx, ref)
     if issue["id"] == row["issue_id"]:

@@ -73,7 +73,6 @@ async def create_task(
 def _status_reply(answer: TaskAndThread) -> str:
     task = answer.task
     return replies.task_status(
-        task_id=task.id,
         state=task.state,
         holder=task.holder,
         expires_at=parsed(task.lease_expires_at) if task.lease_expires_at else None,
@@ -83,7 +82,7 @@ def _status_reply(answer: TaskAndThread) -> str:
     )
 
 
-STATUS = Slash("status", "who works on this task, and how far it is", reply=_status_reply)
+STATUS = Slash("status", "say who works on this task, and its progress", reply=_status_reply)
 
 
 @operation(role="observer", reads_only=True, slashes=(STATUS,))
