@@ -151,7 +151,7 @@ async def _one_agent(ctx: Context, agent_id: str) -> OneAgent:
 async def register_agent(
     ctx: Context,
     agent_id: Annotated[AgentId, Field(description="the agent your token belongs to")],
-    name: Annotated[Name, Field(description="a name that people read")],
+    name: Annotated[Name, Field(description="a name for people")],
     system: Annotated[System | None, Field(description="claude-code, codex, …")] = None,
     capabilities: Annotated[Capabilities | None, Field(description="what you can do")] = None,
     parent_id: Annotated[
@@ -210,7 +210,7 @@ async def _check_parent(ctx: Context, agent_id: str, parent_id: str) -> None:
 async def update_agent(
     ctx: Context,
     agent_id: Annotated[AgentId | None, Field(description="another agent; default: you")] = None,
-    name: Annotated[Name | None, Field(description="a name that people read")] = None,
+    name: Annotated[Name | None, Field(description="a name for people")] = None,
     system: Annotated[System | None, Field(description="claude-code, codex, …")] = None,
     capabilities: Annotated[Capabilities | None, Field(description="what you can do")] = None,
     parent_id: Annotated[
@@ -291,7 +291,7 @@ async def _held_task_id(ctx: Context, ref: str) -> str:
 async def get_agent(
     ctx: Context,
     agent_id: Annotated[AgentId, Field(description="an agent's id")],
-    task: Annotated[TaskRef | None, Field(description="whose checkpoint")] = None,
+    task: Annotated[TaskRef | None, Field(description="the task whose checkpoint you want")] = None,
 ) -> AgentInFull:
     """Return one agent: its capabilities, status, tasks, results and checkpoint."""
     row = await known_agent(ctx, agent_id)
@@ -349,7 +349,7 @@ async def list_agents(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Agents:
-    """List the agents of this installation by id. A short page may have a next_cursor."""
+    """List the agents by id. A short page may have a next_cursor."""
     sought = Sought(
         idle=ctx.now - ctx.shared.idle_after,
         inactive=ctx.now - ctx.shared.inactive_after,
@@ -370,7 +370,7 @@ async def manage_agent(
     ctx: Context,
     agent_id: Annotated[AgentId, Field(description="an agent's id")],
     action: Annotated[Action, Field(description="what to do")],
-    with_children: Annotated[bool, Field(description="and all below it")] = False,  # noqa: FBT002 - an argument by name on every surface
+    with_children: Annotated[bool, Field(description="also all agents below")] = False,  # noqa: FBT002 - an argument by name on every surface
     note: Annotated[Why | None, Field(description="the reason")] = None,
 ) -> Managed:
     """Pause, resume or unregister yourself, an agent below you, or, as tech-lead, any agent.

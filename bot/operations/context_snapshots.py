@@ -111,7 +111,7 @@ async def snapshot_contexts(
     ] = [],  # noqa: B006 - pydantic copies it
     task: TaskRef | None = None,
 ) -> OneSnapshot:
-    """Save which versions these contexts, or a task's, have now, for restore_context."""
+    """Snapshot the current versions of these contexts, or of a task's contexts."""
     if bool(context_ids) == bool(task):
         raise Refused("invalid_arguments", "Pass either `context_ids` or `task`.")
     if await snapshots.count(ctx.tx, ctx.installation_id, ctx.actor.name) >= MOST_SNAPSHOTS:

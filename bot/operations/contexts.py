@@ -29,7 +29,7 @@ Content: TypeAlias = Annotated[
 ]
 ContextId: TypeAlias = Annotated[str, Field(max_length=40, description="the context's id")]
 Name: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=200, description="a name that people read")
+    str, Field(min_length=1, max_length=200, description="a name for people")
 ]
 Remark: TypeAlias = Annotated[str, Field(max_length=500, description="what changed")]
 Number: TypeAlias = Annotated[
@@ -291,9 +291,11 @@ async def get_context(
     snapshot_id: Annotated[
         ContextId | None, Field(description="the version in this snapshot")
     ] = None,
-    history: Annotated[bool, Field(description="its versions up to this, not the content")] = False,  # noqa: FBT002 - an argument by name
+    history: Annotated[  # noqa: FBT002 - an argument by name
+        bool, Field(description="list versions up to this number, not the content")
+    ] = False,
 ) -> ReadContext:
-    """Return the newest version of a context, or another one, with its content."""
+    """Return the newest or another version of a context with its content."""
     row = await access.find(ctx, context_id)
     if snapshot_id is not None:
         version = await version_in(ctx, snapshot_id, context_id)

@@ -36,7 +36,7 @@ class Place:
 
 
 class Event(BaseModel):
-    kind: str = Field(description="as task.claimed")
+    kind: str = Field(description="for example task.claimed")
     subject: str = Field(description="the id of the task, message, context or agent")
     task: str | None = Field(description="of a task: owner/repo#12, once GitHub numbered it")
     actor: str
@@ -105,7 +105,8 @@ async def wait_for_events(
     ctx: Context,
     topics: TopicNames,
     cursor: Annotated[
-        str | None, Field(max_length=100, description="of the last answer; without: from now on")
+        str | None,
+        Field(max_length=100, description="`cursor` of the last answer; omit to start now"),
     ] = None,
     limit: Limit = 50,
 ) -> Events:

@@ -125,7 +125,8 @@ async def send_message(
         int, Field(ge=60, le=30 * 24 * 3600, description="dead if unread by then")
     ] = WEEK_S,
     visibility: Annotated[
-        Literal["agents", "issue"], Field(description="issue: also on the task's card")
+        Literal["agents", "issue"],
+        Field(description="issue: people also see it on the task's card"),
     ] = "agents",
 ) -> Sent:
     """Send a message to an agent, a role, a capability or everybody."""
@@ -222,7 +223,7 @@ def _unknown_error(said: str) -> Refused:
 
 @operation(role="tester", idempotent=True)
 async def resend_message(ctx: Context, message_id: MessageId) -> Sent:
-    """Send a dead letter again, valid for a week: one from you or to you."""
+    """Resend a dead letter that you sent or received. It is valid for a week."""
     row = await messages.get(ctx.tx, ctx.installation_id, message_id, lock=True)
     if row is None or row["deleted_at"] is not None:
         raise _unknown_error(f"There is no message {message_id!r} to send again.")
@@ -272,7 +273,7 @@ async def get_messages(
     ctx: Context,
     limit: Limit = 20,
     state: Annotated[
-        Which, Field(description="peek: unread, not taken; dead: not read in time")
+        Which, Field(description="peek: show unread without taking them; dead: expired unread")
     ] = "unread",
     thread_id: Annotated[MessageId | None, Field(description="that thread instead")] = None,
     cursor: Cursor = None,
@@ -400,7 +401,7 @@ async def mark_message_read(
 
 @operation(role="tester", idempotent=True, destructive=True)
 async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
-    """Take your message back from all who have not read it, or drop one sent to you."""
+    """Withdraw your message from recipients who have not read it, or delete one sent to you."""
     row = await messages.get(ctx.tx, ctx.installation_id, message_id, lock=True)
     if row is None or row["sender"] != ctx.actor.name:
         if not await mailbox.drop(ctx.tx, ctx.installation_id, ctx.actor.name, message_id):

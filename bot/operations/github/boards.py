@@ -17,8 +17,8 @@ from store.mirror import mirror_rows
 async def github_move_card(
     ctx: Context,
     issue: TaskRef,
-    status: Annotated[str, Field(min_length=1, max_length=100, description="as Done")],
-    project: Annotated[int, Field(ge=1, lt=2**31, description="by default the settings'")]
+    status: Annotated[str, Field(min_length=1, max_length=100, description="for example Done")],
+    project: Annotated[int, Field(ge=1, lt=2**31, description="default: the board in the settings")]
     | None = None,
     fence: Fence | None = None,
 ) -> Writes:

@@ -52,7 +52,7 @@ async def github_run_workflow(
     ctx: Context,
     repository: RepositoryName,
     workflow: Workflow,
-    ref: Annotated[Branch | None, Field(description="by default the default branch")] = None,
+    ref: Annotated[Branch | None, Field(description="default: the default branch")] = None,
     inputs: Annotated[Inputs, Field(description="inputs of workflow_dispatch")] = {},  # noqa: B006 - pydantic copies it
 ) -> Write:
     """Start a workflow that has workflow_dispatch. The result has the run's id."""

@@ -65,7 +65,7 @@ async def github_commit_files(
     base: Annotated[Branch, Field(description="where a new branch starts; else the default")]
     | None = None,
 ) -> Write:
-    """Commit several files to a branch, which is created if it is missing.
+    """Commit several files to a branch, created if missing.
 
     If the branch moved meanwhile nothing is committed, and the error has the new head.
     """

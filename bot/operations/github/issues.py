@@ -49,7 +49,7 @@ async def github_create_issue(
     assignees: Logins = [],  # noqa: B006
     milestone: Milestone | None = None,
 ) -> Write:
-    """Open an issue. If agents are to work on it, call create_task instead."""
+    """Open an issue. For work by agents, call create_task instead."""
     where = await visible_repository(ctx, repository)
     arguments: dict[str, Any] = {"title": title, "body": body, "labels": labels}
     await check_labels(ctx, where, labels)

@@ -28,12 +28,12 @@ Verdict: TypeAlias = Literal["APPROVE", "REQUEST_CHANGES", "COMMENT"]
 @operation(role="developer", reaches_github=True)
 async def github_create_pr(
     ctx: Context,
-    head: Annotated[Branch, Field(description="the branch with your commits; opened if missing")],
+    head: Annotated[Branch, Field(description="the branch with your commits; created if missing")],
     title: Title,
     task: TaskRef | None = None,
     fence: Fence | None = None,
     repository: RepositoryName | None = None,
-    base: Annotated[Branch | None, Field(description="the default branch when left out")] = None,
+    base: Annotated[Branch | None, Field(description="default: the default branch")] = None,
     body: Body = "",
     draft: Annotated[bool, Field(description="true: not ready for review")] = False,  # noqa: FBT002 - callers name their arguments
 ) -> Write:
@@ -165,7 +165,7 @@ async def _merge_arguments(
 
 
 class LineComment(BaseModel):
-    """On a line of the changes, or on several up to it."""
+    """On a line of the changes, or several up to it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -191,8 +191,8 @@ async def github_review_pr(
 ) -> Write:
     """Review a pull request with comments on lines, or reply to a review comment.
 
-    On a pull request of an agent the verdict is sent as text, because GitHub lets no account
-    approve its own.
+    On an agent's pull request the verdict is text, because GitHub does not
+    let an account approve its own pull request.
     """
     where, row = await pull_of(ctx, pull_request)
     target = on_issue(where, row["number"])

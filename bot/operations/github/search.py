@@ -17,7 +17,7 @@ from store.mirror import search_index, search_terms
 from store.mirror.search_index import Kind
 
 Words: TypeAlias = Annotated[
-    str, Field(max_length=1000, description="all of these words, each of three characters or more")
+    str, Field(max_length=1000, description="words of three characters or more")
 ]
 # More than anybody means.
 MOST_WORDS = 40

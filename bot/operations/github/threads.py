@@ -23,7 +23,7 @@ from store.tables.mirror import PullRequestRow
 from store.tasks import tasks
 
 Tokens: TypeAlias = Annotated[
-    int, Field(ge=200, le=50_000, description="the answer's size: a token is four bytes of JSON")
+    int, Field(ge=200, le=50_000, description="the answer's size, in tokens of four bytes")
 ]
 BYTES = 4
 # No text takes fewer, so that no more need be read than can be shown.

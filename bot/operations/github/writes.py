@@ -103,7 +103,10 @@ class BudgetNow(Answer):
 
 @operation(role="observer", reads_only=True)
 async def get_budget(ctx: Context) -> BudgetNow:
-    """Return what is left of GitHub's limits, who used it, what is queued and until when."""
+    """Return what is left of GitHub's limits and who used it.
+
+    Also what is queued, and when the queue should be empty.
+    """
     now = await usage.of(ctx.tx, ctx.installation_id)
     return BudgetNow(
         buckets=now.buckets,

@@ -32,7 +32,7 @@ from store.tasks.tasks import FullTask
 LeaseSeconds: TypeAlias = Annotated[int, Field(ge=60, le=86_400)]
 Paths: TypeAlias = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=500)]],
-    Field(max_length=50, description="files or folders you will touch: tells who else does"),
+    Field(max_length=50, description="paths you will change; the answer lists who else does"),
 ]
 
 # How many ready tasks are looked at together: mostly the first is free, unless many claim at once.
@@ -76,7 +76,9 @@ async def claim_task(
     task: TaskRef | None = None,
     repository: RepositoryName | None = None,
     label: Label | None = None,
-    capability: Annotated[Capability | None, Field(description="only tasks that need it")] = None,
+    capability: Annotated[
+        Capability | None, Field(description="only tasks that need this capability")
+    ] = None,
     size: Annotated[Size | None, Field(description="only tasks of this size")] = None,
     lease_s: Annotated[
         LeaseSeconds | None, Field(description="the lease's length in seconds")
@@ -309,7 +311,7 @@ WHY = Slash("why", "say why this task can or cannot be claimed", reply=_why_repl
 
 @operation(role="observer", reads_only=True, slashes=(WHY,))
 async def explain_task(ctx: Context, task: TaskRef) -> Explained:
-    """Explain why you can or cannot claim a task, and what would change that."""
+    """Explain why you can or cannot claim a task."""
     row = eligibility.without_expired_lease(await visible_task(ctx, task), ctx.now)
     waits = await eligibility.dependencies(ctx.tx, ctx.actor, row)
     mine = row["holder"] == ctx.actor.name

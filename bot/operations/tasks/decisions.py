@@ -124,7 +124,9 @@ class Changed(OneTask):
 async def change_task(
     ctx: Context,
     task: TaskRef,
-    hold: Annotated[bool | None, Field(description="true: nobody works on it")] = None,
+    hold: Annotated[
+        bool | None, Field(description="true: put on hold; false: end the hold")
+    ] = None,
     priority: Annotated[Priority | None, Field(description="how urgent it is")] = None,
     size: Annotated[Size | None, Field(description="how much work it is")] = None,
     capabilities: Annotated[
@@ -135,7 +137,9 @@ async def change_task(
     blocked_by: Annotated[
         TaskRef | None, Field(description="an issue that must close first")
     ] = None,
-    unblocked_by: Annotated[TaskRef | None, Field(description="no longer a blocker")] = None,
+    unblocked_by: Annotated[
+        TaskRef | None, Field(description="an issue that no longer blocks it")
+    ] = None,
     note: Annotated[Note | None, Field(description="the reason")] = None,
 ) -> Changed:
     """Put a task on hold, change its priority, end it, or retry it."""

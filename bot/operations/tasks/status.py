@@ -42,7 +42,8 @@ async def update_task_status(
 ) -> OneTask:
     """Report how far you are.
 
-    in_review keeps your lease without end; completed closes the issue; failed gives the task up.
+    in_review: your lease does not expire. completed closes the issue. failed gives the task
+    up.
     """
     row = await held_task(ctx, task, fence, even_on_hold=True)
     if row["state"] != status or question is not None:
