@@ -214,7 +214,7 @@ async def test_a_circle_is_told_and_keeps_nobody_until_it_is_broken(town: Town) 
     assert len(await events(town, "task.circle")) == 3
     explained = await task_of(town, whole.number)
     assert explained["circle"] == [town.name(part)]
-    assert "circle" in explained["text"]
+    assert "cycle" in explained["text"]
     claimed = await agent.call("claim_task", task=town.name(whole))
     await agent.call("release_task", task=town.name(whole), fence=claimed["fence"])
     town.person.unblock(first, whole)
