@@ -422,7 +422,7 @@ def sqlite_file(migrated_sqlite_file: Path, tmp_path: Path) -> Path:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-async def test_both_engines_and_plain_matching_find_the_same(
+async def test_sqlite_mysql_and_plain_matching_find_the_same(
     migrated_mysql_url: str, sqlite_file: Path, installation_id: int, data: st.DataObject
 ) -> None:
     documents = data.draw(st.lists(DOCUMENT, max_size=12))
