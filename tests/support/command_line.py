@@ -46,7 +46,7 @@ def _exit_code(words: tuple[str, ...]) -> int:
 @contextlib.contextmanager
 def _own_logs() -> Iterator[None]:
     """Undo what a command sets up for its process."""
-    root = logging.getLogger()
+    config, root = structlog.get_config(), logging.getLogger()
     handlers, level = root.handlers[:], root.level
     # Otherwise pytest's own handlers would keep the command from adding one.
     root.handlers.clear()
@@ -55,4 +55,4 @@ def _own_logs() -> Iterator[None]:
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
-        structlog.reset_defaults()
+        structlog.configure(**config)
