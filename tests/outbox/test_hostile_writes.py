@@ -67,13 +67,13 @@ async def test_progress_of_four_agents_starves_no_fifth(town: Town) -> None:
     for n in range(4):
         name, agent = town.name(await town.task(f"{n}")), await town.agent(f"a{n}")
         work.append((agent, name, (await agent.call("claim_task", task=name))["fence"]))
-    for n in range(160):
-        if n == 80:
+    for n in range(240):
+        if n == 200:
             await good.call("github_comment_issue", issue=town.name(other), body="hello")
         for agent, name, fence in work:
             status = {"status": "in_progress", "progress": n % 100}
             await agent.call("update_task_status", task=name, fence=fence, **status)
-        await pass_time(town, 15)
+        await pass_time(town, 30)
     assert any("hello" in each.body for each in other.comments)  # after 20 minutes
 
 
@@ -331,7 +331,7 @@ async def test_what_was_not_sent_spends_nothing(town: Town) -> None:
     Odd(town, down)
     for agent, issue in pairs:
         await agent.call("github_comment_issue", issue=town.name(issue), body="x")
-    await pass_time(town, 1200)
+    await pass_time(town, 3600)
     left = {x["name"]: x["left"] for x in (await agent.call("get_budget"))["buckets"]}
     assert left["content"] > 150
 
