@@ -97,6 +97,10 @@ def unknown(context_id: str) -> Refused:
     )
 
 
+def too_many_error(what: str, most: int, remedy: str) -> Refused:
+    return Refused("too_many", f"{what}. {remedy}", most=most)
+
+
 async def find(ctx: Context, context_id: str, needs: Access = "read") -> AccessibleContext:
     """The context, with the actor's access in `access`. Raise Refused."""
     row = await contexts.get(ctx.tx, ctx.installation_id, context_id)

@@ -1,7 +1,9 @@
 """Every operation, in the order in which surfaces list them."""
 
 from bot.kernel.operation import Operation
-from bot.operations import agents, context_snapshots, contexts, events, messages
+from bot.operations import events
+from bot.operations.agents import control, directory, registration
+from bot.operations.contexts import context_snapshots, documents, listing, sharing
 from bot.operations.github import (
     boards,
     builds,
@@ -13,16 +15,17 @@ from bot.operations.github import (
     threads,
     writes,
 )
+from bot.operations.messages import reading, sending
 from bot.operations.tasks import claims, decisions, status, tasks
 
 OPERATIONS: dict[str, Operation] = {
     each.name: each
     for each in (
-        agents.register_agent,
-        agents.update_agent,
-        agents.get_agent,
-        agents.list_agents,
-        agents.manage_agent,
+        registration.register_agent,
+        registration.update_agent,
+        directory.get_agent,
+        directory.list_agents,
+        control.manage_agent,
         tasks.create_task,
         decisions.assign_task,
         decisions.change_task,
@@ -32,16 +35,16 @@ OPERATIONS: dict[str, Operation] = {
         tasks.get_task,
         tasks.list_tasks,
         claims.explain_task,
-        messages.send_message,
-        messages.get_messages,
-        messages.mark_message_read,
-        messages.delete_message,
-        messages.resend_message,
-        contexts.create_context,
-        contexts.update_context,
-        contexts.share_context,
-        contexts.get_context,
-        contexts.list_contexts,
+        sending.send_message,
+        reading.get_messages,
+        reading.mark_message_read,
+        sending.delete_message,
+        sending.resend_message,
+        documents.create_context,
+        documents.update_context,
+        sharing.share_context,
+        documents.get_context,
+        listing.list_contexts,
         context_snapshots.restore_context,
         context_snapshots.snapshot_contexts,
         issues.github_create_issue,

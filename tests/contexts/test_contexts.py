@@ -15,7 +15,7 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
-from bot.operations.context_snapshots import MOST_RESTORED
+from bot.operations.contexts.context_snapshots import MOST_RESTORED
 from store.engine.transaction import Row, Store, Tx
 from store.tables.agents import Role
 from tests.support.mcp_clients import ERAS, connected

@@ -10,7 +10,7 @@ from bot.errors import Refused
 from bot.identity.actors import SLUG, Actor
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.kernel.patterns import AGENT, Shape
-from bot.operations.agents import known_agent
+from bot.operations.agents.views import known_agent
 from bot.operations.arguments import SIZES, Note, Size
 from bot.operations.github.issue_fields import UPDATE, list_change
 from bot.operations.github.targets import issue_of, on_issue, repository_of

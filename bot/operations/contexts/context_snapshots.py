@@ -1,4 +1,4 @@
-"""Snapshots of contexts, and what is recontexts."""
+"""Taking snapshots of contexts, and restoring old versions."""
 
 from typing import Annotated
 
@@ -9,18 +9,10 @@ from bot.contexts.access import AccessibleContext
 from bot.contexts.snapshots import version_in, versions_in
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, TaskRef, operation
-from bot.operations.contexts import (
-    LOOKED_AT,
-    About,
-    ContextId,
-    Name,
-    Number,
-    Snapshot,
-    advance,
-    context_view,
-    snapshot_view,
-    too_many_error,
-)
+from bot.operations.contexts.arguments import ContextId, Name, Number
+from bot.operations.contexts.documents import advance
+from bot.operations.contexts.listing import LOOKED_AT
+from bot.operations.contexts.views import About, Snapshot, context_view, snapshot_view
 from bot.operations.tasks.access import visible_task
 from store.contexts import contexts, snapshots
 from store.contexts.contexts import FullContext
@@ -115,7 +107,11 @@ async def snapshot_contexts(
     if bool(context_ids) == bool(task):
         raise Refused("invalid_arguments", "Pass either `context_ids` or `task`.")
     if await snapshots.count(ctx.tx, ctx.installation_id, ctx.actor.name) >= MOST_SNAPSHOTS:
-        raise too_many_error("snapshots of yours", MOST_SNAPSHOTS, "Use one of them.")
+        raise access.too_many_error(
+            f"You have {MOST_SNAPSHOTS} snapshots, which is the limit",
+            MOST_SNAPSHOTS,
+            "Use one of them instead.",
+        )
     rows = await (_contexts_of_task(ctx, task) if task else _contexts_by_id(ctx, context_ids))
     row: ContextSnapshotRow = {
         "installation_id": ctx.installation_id,
@@ -146,7 +142,9 @@ async def _contexts_of_task(ctx: Context, task: str) -> list[FullContext]:
     if not readable:
         raise Refused("unknown_context", f"{task} has no context that you may read.")
     if len(readable) > MOST_MEMBERS:
-        raise too_many_error(
-            "contexts and more of the task", MOST_MEMBERS, "Pass some of them as `context_ids`."
+        raise access.too_many_error(
+            f"{task} has more than {MOST_MEMBERS} contexts, too many for one snapshot",
+            MOST_MEMBERS,
+            "Pass some of them as `context_ids`.",
         )
     return readable

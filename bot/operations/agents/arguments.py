@@ -1,0 +1,32 @@
+"""Types of arguments that several operations with agents take."""
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import AfterValidator, Field
+
+from bot.agents import checkpoints
+from bot.identity.actors import SLUG
+from bot.kernel.patterns import AGENT, Shape
+
+AgentId: TypeAlias = Annotated[str, AGENT]
+
+
+# '' is to have none.
+Parent: TypeAlias = Annotated[str, Shape(f"^({SLUG})?$", f"{AGENT.words}, or '' for none")]
+
+
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+System: TypeAlias = Annotated[str, Field(max_length=80)]
+
+
+Why: TypeAlias = Annotated[str, Field(max_length=500)]
+
+
+State: TypeAlias = Annotated[
+    Any,
+    AfterValidator(checkpoints.checked_state),
+    # It is sealed where it is kept, and stands nowhere else.
+    Field(repr=False, description="JSON to resume from; with `task`, for its next holder too"),
+]

@@ -1,0 +1,54 @@
+"""Pausing, resuming and unregistering agents."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from bot.agents import hierarchy, presence
+from bot.agents.hierarchy import Action
+from bot.errors import Refused
+from bot.kernel.operation import Context, operation
+from bot.operations.agents.arguments import AgentId, Why
+from bot.operations.agents.views import Managed, known_agent
+
+
+@operation(role="observer", idempotent=True)
+async def manage_agent(
+    ctx: Context,
+    agent_id: Annotated[AgentId, Field(description="an agent's id")],
+    action: Annotated[Action, Field(description="what to do")],
+    with_children: Annotated[bool, Field(description="also all agents below")] = False,  # noqa: FBT002 - an argument by name on every surface
+    note: Annotated[Why | None, Field(description="the reason")] = None,
+) -> Managed:
+    """Pause, resume or unregister yourself, an agent below you, or, as tech-lead, any agent.
+
+    Pause and unregister release its tasks.
+    """
+    row = await known_agent(ctx, agent_id)
+    await _check_may_manage(ctx, agent_id)
+    # Its own pause one may end, and then is at work: with those below it too.
+    if agent_id != ctx.actor.name or (with_children and action != "resume"):
+        await presence.check_presence(ctx.tx, ctx.actor, "at_work")
+    if action == "resume" and row["paused_at"] is not None and not hierarchy.may_resume(ctx, row):
+        raise Refused(
+            "forbidden",
+            f"{row['paused_by']} paused {agent_id}. Only {row['paused_by']} or a tech-lead may "
+            "resume it.",
+            paused_by=row["paused_by"],
+        )
+    changed, released = await hierarchy.manage(
+        ctx, agent_id, action, note, with_children=with_children
+    )
+    return Managed(agents=changed, released=released)
+
+
+async def _check_may_manage(ctx: Context, agent_id: str) -> None:
+    """Raise Refused."""
+    if agent_id == ctx.actor.name or ctx.actor.may("tech-lead"):
+        return
+    if not await hierarchy.is_below(ctx, agent_id, ctx.actor.name):
+        raise Refused(
+            "forbidden",
+            f"{agent_id} is not below {ctx.actor.name}. Only {agent_id} itself, agents above it "
+            "and tech-leads may pause, resume or unregister it.",
+        )

@@ -1,0 +1,157 @@
+"""How an agent registers, and changes its entry."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from bot.agents import checkpoints, hierarchy, presence
+from bot.errors import Refused
+from bot.identity.actors import NO_AGENTS
+from bot.kernel.operation import Context, TaskRef, operation
+from bot.operations.agents.arguments import AgentId, Name, Parent, State, System
+from bot.operations.agents.views import Health, OneAgent, known_agent, one_agent
+from bot.operations.tasks.access import visible_task
+from bot.tasks.capabilities import Capabilities
+from store.agents import agents
+from store.tables.agents import AgentRow
+from store.tasks import leases
+
+
+@operation(role="observer", idempotent=True, presence="any")
+async def register_agent(
+    ctx: Context,
+    agent_id: Annotated[AgentId, Field(description="the agent your token belongs to")],
+    name: Annotated[Name, Field(description="a name for people")],
+    system: Annotated[System | None, Field(description="claude-code, codex, …")] = None,
+    capabilities: Annotated[Capabilities | None, Field(description="what you can do")] = None,
+    parent_id: Annotated[
+        Parent | None, Field(description="the agent above you; '' for none")
+    ] = None,
+) -> OneAgent:
+    """Register yourself. Call this first, and again when your capabilities change."""
+    if agent_id != ctx.actor.name:
+        raise Refused(
+            "forbidden",
+            f"This token belongs to {ctx.actor.name}. Pass `agent_id` {ctx.actor.name}, not "
+            f"{agent_id}.",
+        )
+    if why := NO_AGENTS.get(agent_id):
+        raise Refused(
+            "invalid_arguments",
+            f"`agent_id`: {agent_id!r} cannot be an agent's id, because {why}. Ask the operator of "
+            "Hubbub for a token with another id.",
+        )
+    here = {"installation_id": ctx.installation_id, "id": agent_id}
+    times = {"registered_at": ctx.now, "last_active_at": ctx.now}
+    row = await agents.enter(ctx.tx, here | {"name": name, "role": ctx.actor.role} | times)
+    columns = _given(name=name, system_name=system, capabilities=capabilities)
+    columns |= {"role": ctx.actor.role, "last_active_at": ctx.now, "left_at": None}
+    await agents.change(ctx.tx, ctx.installation_id, [agent_id], **columns)
+    if parent_id is not None:
+        await _set_parent(ctx, row, parent_id)
+    if row["left_at"] is not None:
+        await hierarchy.record(ctx, agent_id, "registered")
+    return await one_agent(ctx, agent_id)
+
+
+def _given(**columns: Any) -> dict[str, Any]:
+    """Without what was left out, which stays as it is."""
+    return {column: value for column, value in columns.items() if value is not None}
+
+
+async def _set_parent(ctx: Context, row: AgentRow, parent_id: str) -> None:
+    """Put the agent, whose row is locked, under this parent, or by '' under none. Raise Refused."""
+    if parent_id == (row["parent_id"] or ""):
+        return
+    await hierarchy.check_may_place(ctx, row, parent_id)
+    if parent_id:
+        await _check_parent(ctx, row["id"], parent_id)
+    await agents.change(ctx.tx, ctx.installation_id, [row["id"]], parent_id=parent_id or None)
+
+
+async def _check_parent(ctx: Context, agent_id: str, parent_id: str) -> None:
+    """Raise Refused for who cannot be its parent."""
+    if parent_id != agent_id and (await known_agent(ctx, parent_id))["left_at"] is not None:
+        raise Refused("unknown_agent", f"`parent_id`: {parent_id} has left.")
+    await hierarchy.check_depth(ctx, agent_id, parent_id)
+
+
+@operation(role="observer", idempotent=True)
+async def update_agent(
+    ctx: Context,
+    agent_id: Annotated[AgentId | None, Field(description="another agent; default: you")] = None,
+    name: Annotated[Name | None, Field(description="a name for people")] = None,
+    system: Annotated[System | None, Field(description="claude-code, codex, …")] = None,
+    capabilities: Annotated[Capabilities | None, Field(description="what you can do")] = None,
+    parent_id: Annotated[
+        Parent | None, Field(description="the agent above you; '' for none")
+    ] = None,
+    health: Annotated[Health | None, Field(description="your own measurements")] = None,
+    checkpoint: State = None,
+    task: TaskRef | None = None,
+) -> OneAgent:
+    """Change your own entry. What you leave out stays as it is."""
+    which = agent_id or ctx.actor.name
+    columns = _given(name=name, system_name=system, capabilities=capabilities)
+    if which != ctx.actor.name:
+        await presence.check_presence(ctx.tx, ctx.actor, "at_work")
+        own = health is not None or checkpoint is not None
+        _check_may_change(ctx, which, own=own, only_parent=parent_id is not None and not columns)
+    if task is not None and checkpoint is None:
+        raise Refused(
+            "invalid_arguments",
+            "Pass `checkpoint` with `task`: the checkpoint is stored for that task.",
+        )
+    # Before the agent's row is locked: tasks come first.
+    if checkpoint is not None:
+        await checkpoints.save(ctx, await _held_task_id(ctx, task) if task else "", checkpoint)
+    row = await _locked_agent(ctx, which)
+    if health is not None:
+        columns["health"] = health.model_dump(exclude_none=True) | {"at": ctx.now}
+    if columns:
+        await agents.change(ctx.tx, ctx.installation_id, [which], **columns)
+    if parent_id is not None:
+        await _set_parent(ctx, row, parent_id)
+    return await one_agent(ctx, which)
+
+
+def _check_may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bool) -> None:
+    """Another agent. Raise Refused."""
+    if own:
+        raise Refused(
+            "forbidden",
+            f"Only {agent_id} itself can set its `health` and `checkpoint`.",
+        )
+    if not only_parent and not ctx.actor.may("tech-lead"):
+        raise Refused(
+            "forbidden",
+            f"Only {agent_id} itself and tech-leads may change it. Agents above it may change its "
+            f"`parent_id`. {ctx.actor.name} has the role {ctx.actor.role}.",
+        )
+
+
+async def _locked_agent(ctx: Context, agent_id: str) -> AgentRow:
+    """Its row, locked. Raise Refused."""
+    for row in await agents.locked(ctx.tx, ctx.installation_id, [agent_id]):
+        if row["left_at"] is None:
+            return row
+    own = agent_id == ctx.actor.name
+    raise Refused(
+        "not_registered",
+        "Call register_agent first." if own else f"{agent_id} is not registered.",
+    )
+
+
+async def _held_task_id(ctx: Context, ref: str) -> str:
+    """The id of a task that the actor holds. Raise Refused."""
+    row = await visible_task(ctx, ref, lock=True)
+    overdue = leases.ran_out(row, ctx.now)
+    if row["holder"] != ctx.actor.name or overdue:
+        raise Refused(
+            "not_holder",
+            f"You do not hold {ref}, and only its holder can store a checkpoint for it. Call "
+            "claim_task first, or leave `task` out to store the checkpoint for yourself.",
+            holder=None if overdue else row["holder"],
+        )
+    task_id: str = row["id"]
+    return task_id

@@ -1,0 +1,126 @@
+"""What answers show of agents."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bot.agents.checkpoints import Checkpoint
+from bot.errors import Refused
+from bot.kernel.operation import Answer, Context
+from bot.times import stamp
+from store.agents import agents
+from store.agents.agents import Status
+from store.tables.agents import AgentRow
+
+# How many of its tasks each agent of a list, and one alone, is shown with; of children.
+MOST_HELD, MOST_SHOWN = 10, 100
+
+
+class Health(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    latency_ms: Annotated[float, Field(ge=0)] | None = None
+    error_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    cpu_percent: Annotated[float, Field(ge=0, le=100)] | None = None
+    memory_mb: Annotated[float, Field(ge=0)] | None = None
+
+
+class HealthThen(Health):
+    at: str
+
+
+class Agent(BaseModel):
+    id: str
+    name: str
+    system: str
+    role: str
+    capabilities: list[str]
+    status: Status
+    parent_id: str | None
+    registered_at: str
+    last_active_at: str
+    paused_by: str | None
+    paused_at: str | None
+    holds: list[str] = Field(description="tasks, the one held longest first")
+
+
+class OneAgent(Answer):
+    agent: Agent
+
+
+class AgentInFull(OneAgent):
+    """An agent with what became of its work. Without its token nobody knows its checkpoint."""
+
+    completed: int = Field(description="tasks")
+    failed: int = Field(description="tasks")
+    expired: int = Field(description="leases that ran out")
+    released: int = Field(description="leases given back")
+    calls: int
+    writes: int = Field(description="requests to GitHub that change something")
+    children: list[str]
+    health: HealthThen | None
+    checkpoint: Checkpoint | None = Field(description="for itself, those above it, and tech-leads")
+
+
+class Agents(Answer):
+    agents: list[Agent]
+    next_cursor: str | None
+
+
+class Managed(Answer):
+    agents: list[str] = Field(description="whom it changed")
+    released: list[str] = Field(description="the tasks that were given back")
+
+
+def _status(ctx: Context, row: AgentRow) -> Status:
+    if row["left_at"] is not None:
+        return "left"
+    if row["paused_at"] is not None:
+        return "paused"
+    quiet = ctx.now - row["last_active_at"]
+    if quiet < ctx.shared.idle_after:
+        return "active"
+    return "idle" if quiet < ctx.shared.inactive_after else "inactive"
+
+
+async def agent_views(
+    ctx: Context, rows: list[AgentRow], most_held: int = MOST_SHOWN
+) -> list[Agent]:
+    holds: dict[str, list[str]] = {row["id"]: [] for row in rows}
+    here = (ctx.tx, ctx.installation_id)
+    for each in await agents.holdings(*here, list(holds), most_held):
+        if ctx.actor.repositories is None or each["repository_id"] in ctx.actor.repositories:
+            name = f"{each['full_name']}#{each['number']}" if each["number"] else each["id"]
+            holds[each["holder"]].append(name)
+    return [
+        Agent(
+            id=row["id"],
+            name=row["name"],
+            system=row["system_name"],
+            role=row["role"],
+            capabilities=row["capabilities"],
+            status=_status(ctx, row),
+            parent_id=row["parent_id"],
+            registered_at=stamp(row["registered_at"]),
+            last_active_at=stamp(row["last_active_at"]),
+            paused_by=row["paused_by"],
+            paused_at=row["paused_at"] and stamp(row["paused_at"]),
+            holds=holds[row["id"]],
+        )
+        for row in rows
+    ]
+
+
+async def known_agent(ctx: Context, agent_id: str) -> AgentRow:
+    row = await agents.get(ctx.tx, ctx.installation_id, agent_id)
+    if row is None:
+        raise Refused(
+            "unknown_agent",
+            f"No agent {agent_id!r} is registered in this installation. list_agents shows all.",
+        )
+    return row
+
+
+async def one_agent(ctx: Context, agent_id: str) -> OneAgent:
+    (agent,) = await agent_views(ctx, [await known_agent(ctx, agent_id)])
+    return OneAgent(agent=agent)

@@ -1,0 +1,1 @@
+"""The operations with contexts, documents that agents share."""

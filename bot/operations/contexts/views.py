@@ -1,0 +1,103 @@
+"""What answers show of contexts, versions and snapshots."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from bot.contexts import access, contents
+from bot.contexts.access import Access, AccessibleContext
+from bot.kernel.operation import Answer
+from bot.times import stamp
+from store.contexts.versions import VersionInfo
+from store.tables.contexts import ContextSnapshotRow
+
+
+class About(BaseModel):
+    id: str
+    name: str
+    owner: str
+    kind: contents.Kind
+    version: int = Field(description="the newest")
+    task: str | None
+    access: Access = Field(description="what you may do: all is to share it too")
+    created_at: str
+    updated_at: str
+
+
+class Version(BaseModel):
+    version: int
+    author: str
+    at: str
+    note: str
+    checksum: str = Field(description="SHA-256 of the content")
+    size: int = Field(description="bytes")
+
+
+class Grant(BaseModel):
+    to: str
+    access: Access
+
+
+class Snapshot(BaseModel):
+    id: str
+    name: str
+    author: str
+    at: str
+    members: dict[str, int] = Field(description="versions by context")
+
+
+class OneContext(Answer):
+    context: About
+
+
+class SharedContext(OneContext):
+    grants: list[Grant]
+
+
+class ReadContext(OneContext):
+    version: Version = Field(description="the one whose content this is")
+    content: Any
+    broken: list[int] = Field(description="newer versions that cannot be read any more")
+    history: list[Version] = Field(description="the newest first")
+
+
+class Contexts(Answer):
+    contexts: list[About]
+    snapshots: list[Snapshot]
+    next_cursor: str | None
+
+
+def context_view(row: AccessibleContext) -> About:
+    return About(
+        id=row["id"],
+        name=row["name"],
+        owner=row["owner"],
+        kind=row["kind"],
+        version=row["version"],
+        task=access.task_of(row),
+        access=row["access"],
+        created_at=stamp(row["created_at"]),
+        updated_at=stamp(row["updated_at"]),
+    )
+
+
+def version_view(row: VersionInfo) -> Version:
+    return Version(
+        version=row["version"],
+        author=row["author"],
+        at=stamp(row["at"]),
+        note=row["note"],
+        checksum=row["checksum"],
+        size=row["size"],
+    )
+
+
+def snapshot_view(row: ContextSnapshotRow, seen: set[str]) -> Snapshot:
+    members = {k: v for k, v in row["members"].items() if k in seen}
+    return Snapshot(
+        id=row["id"],
+        name=row["name"],
+        author=row["author"],
+        at=stamp(row["at"]),
+        members=members,
+    )

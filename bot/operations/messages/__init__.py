@@ -1,0 +1,1 @@
+"""The operations with messages between agents."""

@@ -1,0 +1,29 @@
+"""Types of arguments that several operations with messages take."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from bot.identity.actors import EVERYBODY, ROLES, SLUG
+from bot.kernel.patterns import Shape
+
+Recipient: TypeAlias = Annotated[
+    str,
+    Field(
+        max_length=140,
+        description="an agent's id, role:developer, capability:python, everybody, or holder",
+    ),
+    Shape(
+        rf"^({EVERYBODY}|role:({'|'.join(ROLES)})|capability:\S+|{SLUG})$",
+        f"must be one of these: an agent's id, role: and one of {', '.join(ROLES)}, capability: "
+        "and a slug, everybody, or holder; people read comments",
+    ),
+]
+
+
+MessageId: TypeAlias = Annotated[str, Field(max_length=40, description="the message's id")]
+
+
+MessageIds: TypeAlias = Annotated[
+    list[Annotated[str, Field(max_length=40)]], Field(min_length=1, max_length=100)
+]

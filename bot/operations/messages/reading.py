@@ -1,0 +1,187 @@
+"""Listing messages, waiting for the next ones, and marking them as read."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypeAlias, TypeVar
+
+from pydantic import Field
+
+from bot.errors import Refused
+from bot.identity.actors import Actor
+from bot.kernel.operation import Context, operation
+from bot.kernel.pagination import Cursor, Limit, decode, encode
+from bot.kernel.waitable import EventFilter, Look, Waitable
+from bot.messages import delivery
+from bot.operations.messages import access
+from bot.operations.messages.arguments import MessageId, MessageIds
+from bot.operations.messages.views import (
+    MOST_RECEIPTS,
+    Listed,
+    Marked,
+    Messages,
+    Receipt,
+    letter_view,
+    message_view,
+    receipt_view,
+)
+from store.engine.transaction import Row
+from store.messages import dead_letters, mailbox, messages, receipts
+from store.tables.messages import MessageRow
+
+M = TypeVar("M", bound=MessageRow)
+
+
+Which: TypeAlias = Literal["unread", "peek", "dead", "sent"]
+
+
+# Characters of text in one answer.
+ROOM = 100_000
+
+
+# Greater than any message's id.
+NEWEST = "m~"
+
+
+class _NextMessages(Waitable[Messages]):
+    def is_final(self, answer: Messages) -> bool:
+        return bool(answer.messages) or isinstance(answer, Listed)
+
+    def wanted_events(self, _answer: Messages, actor: Actor) -> EventFilter:
+        def sent_to_me(event: Row) -> bool:
+            return event["kind"] == "message.sent" and event["audience"] in (None, actor.name)
+
+        return sent_to_me
+
+    async def look_again(self, look: Look, _answer: Messages) -> Messages | None:
+        """Handing out messages writes, so callers that wait check first without a write."""
+        me = look.actor
+        if not await look.check(lambda tx: mailbox.waiting(tx, me.installation_id, me.name)):
+            return None
+        found: Messages = await look.run()
+        return found
+
+
+@operation(
+    role="observer",
+    quiet=True,
+    presence="any",
+    waitable=_NextMessages(),
+)
+async def get_messages(
+    ctx: Context,
+    limit: Limit = 20,
+    state: Annotated[
+        Which, Field(description="peek: show unread without taking them; dead: expired unread")
+    ] = "unread",
+    thread_id: Annotated[MessageId | None, Field(description="that thread instead")] = None,
+    cursor: Cursor = None,
+) -> Messages:
+    """Return your unread messages, most urgent first. Each returns until mark_message_read."""
+    me = (ctx.tx, ctx.installation_id, ctx.actor.name)
+    if thread_id is None and state == "unread":
+        rows = _first_that_fit(await mailbox.due(*me, limit))
+        await mailbox.hand_out(*me, [row["id"] for row in rows])
+        shown = [await letter_view(ctx, {**row, "attempts": row["attempts"] + 1}) for row in rows]
+        return Messages(messages=shown, unread=await mailbox.unread(*me))
+    if thread_id is None and state == "peek":
+        rows = _first_that_fit(await mailbox.first_unread(*me, limit))
+        shown = [await letter_view(ctx, row) for row in rows]
+        return Listed(messages=shown, unread=await mailbox.unread(*me))
+    return await _list_page(ctx, state, thread_id, decode(cursor) or NEWEST, limit)
+
+
+async def _list_page(
+    ctx: Context, state: Which, thread_id: str | None, before: str, limit: int
+) -> Listed:
+    """A page of a list, the newest first; of a thread, in the order in which it was written."""
+    me = (ctx.tx, ctx.installation_id, ctx.actor.name)
+    end: str | None = None
+    if thread_id is not None:
+        if not await access.is_participant(ctx, thread_id):
+            raise access.unknown_error(f"You took part in no thread {thread_id!r}.")
+        rows = await messages.thread(ctx.tx, ctx.installation_id, thread_id, before, limit + 1)
+    elif state == "sent":
+        rows = await messages.sent_by(*me, before, limit + 1)
+    else:
+        rows, end = await _dead(ctx, before, limit + 1)
+    page = _first_that_fit(rows[:limit])
+    last = page[-1]["id"] if len(page) < len(rows) else end
+    receipts = {} if thread_id is not None else await _receipts(ctx, page)
+    shown = [await message_view(ctx, row, receipts.get(row["id"], [])) for row in page]
+    return Listed(
+        messages=shown if thread_id is None else shown[::-1],
+        unread=await mailbox.unread(*me),
+        next_cursor=encode(last) if last else None,
+    )
+
+
+async def _dead(ctx: Context, before: str, limit: int) -> tuple[list[MessageRow], str | None]:
+    """Dead letters from or to the actor, and before which id there may be more.
+
+    A tech-lead sees all.
+    """
+    here = (ctx.tx, ctx.installation_id)
+    if ctx.actor.may("tech-lead"):
+        return await dead_letters.page(*here, before, limit), None
+    me = ctx.actor.name
+    rows, end = await dead_letters.sent_by(*here, me, before, limit)
+    rows += await dead_letters.addressed_to(*here, me, before, limit)
+    newest = {row["id"]: row for row in rows if row["id"] >= (end or "")}
+    return [newest[each] for each in sorted(newest, reverse=True)[:limit]], end
+
+
+async def _receipts(ctx: Context, rows: Sequence[MessageRow]) -> dict[str, list[Receipt]]:
+    """Of others' messages an agent sees its own receipt alone."""
+    found: dict[str, list[Receipt]] = {}
+    seen = {row["id"] for row in rows if row["sender"] == ctx.actor.name}
+    all_of_them = ctx.actor.may("tech-lead")
+    here = (ctx.tx, ctx.installation_id, [row["id"] for row in rows])
+    mine = (
+        await mailbox.lock_receipts(ctx.tx, ctx.installation_id, ctx.actor.name, here[2])
+        if rows
+        else []
+    )
+    for each in await receipts.of(*here, MOST_RECEIPTS) if rows else []:
+        if all_of_them or each["message_id"] in seen:
+            found.setdefault(each["message_id"], []).append(receipt_view(each))
+    for own in mine:
+        found.setdefault(own["message_id"], [receipt_view(own)])
+    return found
+
+
+def _first_that_fit(rows: Sequence[M]) -> list[M]:
+    """As many from the start as an answer has room for; one at least."""
+    taken: list[M] = []
+    room = ROOM
+    for row in rows:
+        room -= len(row["body"])
+        if room < 0 and taken:
+            break
+        taken.append(row)
+    return taken
+
+
+@operation(role="observer", idempotent=True, quiet=True, presence="any")
+async def mark_message_read(
+    ctx: Context,
+    message_id: Annotated[MessageId | MessageIds, Field(description="one id or several")],
+) -> Marked:
+    """Mark messages as read. They are not delivered again."""
+    wanted = [message_id] if isinstance(message_id, str) else list(dict.fromkeys(message_id))
+    me = (ctx.tx, ctx.installation_id, ctx.actor.name)
+    receipts = {row["message_id"]: row for row in await mailbox.lock_receipts(*me, wanted)}
+    unknown = [each for each in wanted if each not in receipts]
+    if unknown:
+        raise Refused(
+            "unknown_message",
+            f"You got no message {unknown[0]!r}. Nothing was marked.",
+            unknown=unknown,
+        )
+    new = [each for each in wanted if receipts[each]["state"] not in ("read", "deleted")]
+    if new:
+        await mailbox.mark_read(*me, new)
+        await delivery.record_mailbox_change(
+            ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name
+        )
+    for row in await messages.many(ctx.tx, ctx.installation_id, new) if new else []:
+        await delivery.notify_sender(ctx.tx, "read", row, ctx.actor.name)
+    return Marked(marked=wanted, unread=await mailbox.unread(*me))

@@ -1,0 +1,185 @@
+"""Sending a message, sending a dead letter again, and withdrawing a message."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bot.agents import presence
+from bot.errors import Refused
+from bot.identity.actors import HOLDER
+from bot.kernel.operation import Context, Slash, TaskRef, operation
+from bot.messages import delivery
+from bot.operations.messages import access
+from bot.operations.messages.arguments import MessageId, Recipient
+from bot.operations.messages.views import (
+    MOST_RECEIPTS,
+    Deleted,
+    Sent,
+)
+from bot.operations.tasks.access import visible_task
+from bot.tasks import lifecycle, publishing
+from bot.tasks.priorities import PRIORITIES, Priority
+from bot.times import SECOND
+from store.engine import ids
+from store.messages import dead_letters, mailbox, messages, receipts
+from store.tables.messages import MessageRow
+from store.tasks.tasks import FullTask
+
+WEEK_S = 7 * 24 * 3600
+
+
+# How long a card keeps from its last edit to the one for a message.
+CARD_EVERY = 60 * SECOND
+
+
+ASK = Slash(
+    "ask",
+    "send a message of high priority to the agent that holds this task or has it reserved",
+    ("body",),
+    shown="[text]",
+    given={"to": HOLDER, "priority": "high"},
+)
+
+
+@operation(role="tester", slashes=(ASK,))
+async def send_message(
+    ctx: Context,
+    to: Recipient,
+    body: Annotated[str, Field(min_length=1, max_length=20_000, description="the text")],
+    task: TaskRef | None = None,
+    reply_to: Annotated[MessageId | None, Field(description="continues that thread")] = None,
+    priority: Annotated[Priority, Field(description="how urgent it is")] = "medium",
+    ttl_s: Annotated[
+        int, Field(ge=60, le=30 * 24 * 3600, description="dead if unread by then")
+    ] = WEEK_S,
+    visibility: Annotated[
+        Literal["agents", "issue"],
+        Field(description="issue: people also see it on the task's card"),
+    ] = "agents",
+) -> Sent:
+    """Send a message to an agent, a role, a capability or everybody."""
+    await delivery.check_may_send(ctx.tx, ctx.actor)
+    about = await visible_task(ctx, task) if task else None
+    if visibility == "issue":
+        await _check_may_show(ctx, about)
+    if to == HOLDER:
+        to = _holder(about)
+    chosen = await delivery.readers(ctx.tx, ctx.actor, to)
+    free, full = await delivery.split_by_room(ctx.tx, ctx.installation_id, chosen)
+    message_id = ids.new("m", ctx.now)
+    row: MessageRow = {
+        "installation_id": ctx.installation_id,
+        "id": message_id,
+        "seq": ctx.now,
+        "thread_id": await _thread(ctx, reply_to) if reply_to else message_id,
+        "sender": ctx.actor.name,
+        "recipient": to,
+        "task_id": about and about["id"],
+        "priority": PRIORITIES.index(priority),
+        "body": body,
+        "sent_at": ctx.now,
+        "expires_at": ctx.now + ttl_s * SECOND,
+        "on_card": int(visibility == "issue"),
+        "deleted_at": None,
+    }
+    await messages.send(ctx.tx, ctx.installation_id, row, free)
+    await delivery.notify(ctx.tx, row, free, about["repository_id"] if about else None)
+    await _show_on_card(ctx, row)
+    return _sent_answer(row, free, full)
+
+
+async def _check_may_show(ctx: Context, task: FullTask | None) -> None:
+    """On the task's card people read it, as if it were written there. Raise Refused."""
+    if task is None:
+        raise Refused(
+            "invalid_arguments",
+            "`visibility` issue needs `task`, on whose card the message appears.",
+        )
+    await presence.check_may_work(ctx.tx, ctx.actor)
+
+
+def _holder(task: FullTask | None) -> str:
+    """The agent that holds the task, or has it reserved. Raise Refused."""
+    if task is None:
+        raise Refused(
+            "invalid_arguments", "`to` holder needs `task`, whose holder gets the message."
+        )
+    who = task["holder"] or task["assigned_to"]
+    if who is None:
+        raise Refused(
+            "unknown_agent",
+            f"Nobody holds {lifecycle.name(task)}. Send the message to an agent or a role.",
+        )
+    if who.startswith("@"):
+        raise Refused(
+            "unknown_agent",
+            f"A person, {who}, holds {lifecycle.name(task)}. Comment on its issue instead.",
+        )
+    return str(who)
+
+
+async def _thread(ctx: Context, reply_to: str) -> str:
+    """The thread of a message, for those who took part in it. Raise Refused."""
+    before = await messages.get(ctx.tx, ctx.installation_id, reply_to)
+    if before is None or not await access.is_participant(ctx, before["thread_id"]):
+        raise access.unknown_error(f"`reply_to`: you sent or got no message {reply_to!r}.")
+    return str(before["thread_id"])
+
+
+async def _show_on_card(ctx: Context, message: MessageRow) -> None:
+    if message["on_card"] and message["task_id"]:
+        await publishing.show(ctx.tx, ctx.installation_id, message["task_id"], every=CARD_EVERY)
+
+
+def _sent_answer(row: MessageRow, readers: Sequence[str], full: Sequence[str] = ()) -> Sent:
+    return Sent(
+        message_id=row["id"],
+        thread_id=row["thread_id"],
+        recipients=list(readers[: delivery.MOST_NAMED]),
+        count=len(readers),
+        full=list(full[: delivery.MOST_NAMED]),
+    )
+
+
+@operation(role="tester", idempotent=True)
+async def resend_message(ctx: Context, message_id: MessageId) -> Sent:
+    """Resend a dead letter that you sent or received. It is valid for a week."""
+    row = await messages.get(ctx.tx, ctx.installation_id, message_id, lock=True)
+    if row is None or row["deleted_at"] is not None:
+        raise access.unknown_error(f"There is no message {message_id!r} to send again.")
+    dead = await dead_letters.of(ctx.tx, ctx.installation_id, message_id)
+    if ctx.actor.name != row["sender"] and not ctx.actor.may("tech-lead"):
+        if not await mailbox.lock_receipts(
+            ctx.tx, ctx.installation_id, ctx.actor.name, [message_id]
+        ):
+            raise access.unknown_error(f"You sent or got no message {message_id!r}.")
+        dead = [each for each in dead if each == ctx.actor.name]
+    if not dead:
+        return _sent_answer(row, [])
+    free, full = await delivery.split_by_room(ctx.tx, ctx.installation_id, dead)
+    until = ctx.now + WEEK_S * SECOND
+    await dead_letters.revive(ctx.tx, ctx.installation_id, message_id, free, until)
+    task = await access.task_in_reach(ctx, row["task_id"]) if row["task_id"] else None
+    await delivery.notify(ctx.tx, row, free, task["repository_id"] if task else None)
+    return _sent_answer(row, free, full)
+
+
+@operation(role="tester", idempotent=True, destructive=True)
+async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
+    """Withdraw your message from recipients who have not read it, or delete one sent to you."""
+    row = await messages.get(ctx.tx, ctx.installation_id, message_id, lock=True)
+    if row is None or row["sender"] != ctx.actor.name:
+        if not await mailbox.drop(ctx.tx, ctx.installation_id, ctx.actor.name, message_id):
+            raise access.unknown_error(f"You sent or got no message {message_id!r}.")
+        await delivery.record_mailbox_change(
+            ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name
+        )
+        return Deleted(message_id=message_id, read_by=[])
+    if row["deleted_at"] is None:
+        waiting = await receipts.waiting(ctx.tx, ctx.installation_id, message_id)
+        await messages.delete(ctx.tx, ctx.installation_id, message_id)
+        await delivery.record_mailbox_change(ctx.tx, ctx.installation_id, waiting, ctx.actor.name)
+        await _show_on_card(ctx, row)
+    read = await receipts.read_by(ctx.tx, ctx.installation_id, message_id, MOST_RECEIPTS)
+    return Deleted(message_id=message_id, read_by=read)
