@@ -75,17 +75,17 @@ async def newest(tx: Tx, installation_id: int, subject: str, kind: str) -> Event
     )
 
 
-def _forgotten(installation_id: int) -> str:
+def _floor_key(installation_id: int) -> str:
     return f"events forgotten {installation_id}"
 
 
 async def floor(tx: Tx, installation_id: int) -> int:
     """The number up to which old events may have been dropped."""
-    return int(await key_values.get(tx, _forgotten(installation_id)) or 0)
+    return int(await key_values.get(tx, _floor_key(installation_id)) or 0)
 
 
 async def set_floor(tx: Tx, installation_id: int, upto: int) -> None:
-    await key_values.put(tx, _forgotten(installation_id), str(upto))
+    await key_values.put(tx, _floor_key(installation_id), str(upto))
 
 
 async def names(tx: Tx, installation_id: int, task_ids: Collection[str]) -> dict[str, str]:

@@ -105,7 +105,9 @@ async def drop_leases(
     end = len(window) < limit or window[-1]["granted_at"] >= before
     place = "" if end else window[-1]["id"]
     old = [row for row in window if row["ended_at"] is not None and row["ended_at"] < before]
-    needed = await _needed(tx, installation_id, {row["task_id"] for row in old}) if old else set()
+    needed = (
+        await _needed_leases(tx, installation_id, {row["task_id"] for row in old}) if old else set()
+    )
     if gone := [row for row in old if row["id"] not in needed]:
         q = "DELETE FROM leases WHERE installation_id = :i AND id IN :ids"
         await tx.run(q, i=installation_id, ids=tuple(row["id"] for row in gone))
@@ -113,7 +115,7 @@ async def drop_leases(
     return len(gone), place
 
 
-async def _needed(tx: Tx, installation_id: int, task_ids: Collection[str]) -> set[str]:
+async def _needed_leases(tx: Tx, installation_id: int, task_ids: Collection[str]) -> set[str]:
     """The leases that a hand-off needs, or that queued writes belong to."""
     rows = await tx.all(
         "SELECT l.id FROM leases l JOIN (SELECT task_id, MAX(fence) AS fence FROM leases "

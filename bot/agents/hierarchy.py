@@ -97,7 +97,7 @@ async def _lock_above(ctx: Context, agent_id: str, parent_id: str) -> int:
                 else f"`parent_id`: {parent_id} is below {agent_id} and cannot be its parent.",
             )
         n += 1
-        found = await agents.locked(ctx.tx, ctx.installation_id, [above])
+        found = await agents.lock(ctx.tx, ctx.installation_id, [above])
         if not found or found[0]["parent_id"] is None:
             break
         above = found[0]["parent_id"]
@@ -175,7 +175,7 @@ async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:
         )
     freed = []
     for task_id in task_ids:
-        task = await tasks.locked(*here, task_id)
+        task = await tasks.lock(*here, task_id)
         if task is not None and task["assigned_to"] in ids:
             await lifecycle.end_reservation(ctx.tx, task, ctx.actor.name, why)
         if task is None or task["holder"] not in ids:
@@ -189,7 +189,7 @@ async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:
 async def _change(ctx: Context, ids: list[str], action: Action, note: str | None) -> list[str]:
     """Those whose rows it concerns."""
     here = (ctx.tx, ctx.installation_id)
-    rows = [row for row in await agents.locked(*here, ids) if _is_affected(ctx, row, action)]
+    rows = [row for row in await agents.lock(*here, ids) if _is_affected(ctx, row, action)]
     changed = [row["id"] for row in rows]
     if changed:
         await agents.change(*here, changed, **_columns(ctx, action))

@@ -15,7 +15,7 @@ async def check_may_work(tx: Tx, actor: Actor) -> None:
     Until the end of the transaction nobody pauses it. Tasks are locked before agents.
     """
     if not actor.is_person:
-        found = await agents.locked(tx, actor.installation_id, [actor.name])
+        found = await agents.lock(tx, actor.installation_id, [actor.name])
         check_at_work(found[0] if found else None, await tx.now())
 
 

@@ -68,7 +68,7 @@ async def accesses(tx: Tx, actor: Actor, rows: Sequence[FullContext]) -> dict[st
     if not rows:
         return {}
     held = await grants.held_tasks(tx, here, actor.name, await tx.now())
-    for each in await grants.granted(tx, here, _grantees(actor, held), list(found)):
+    for each in await grants.to_grantees(tx, here, _grantees(actor, held), list(found)):
         found[each["context_id"]].append(each)
     return {row["id"]: allowed(actor, row, found[row["id"]]) for row in rows}
 

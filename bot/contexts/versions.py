@@ -166,7 +166,7 @@ def _report_broken(ctx: Context, context_id: str, number: int, why: str) -> None
     async def append_event(tx: Tx) -> None:
         await contexts.lock(tx, here, context_id)
         row = await contexts.get(tx, here, context_id)
-        if row is None or number in await versions.reported_broken(tx, here, context_id):
+        if row is None or number in await versions.broken_versions(tx, here, context_id):
             return
         data = {"version": number, "why": why}
         where = row["repository_id"]

@@ -126,10 +126,10 @@ async def begin_missing(store: Store) -> int:
     """Start the backfills of repositories and owners that had none. Return how many."""
 
     async def work(tx: Tx) -> int:
-        found = await backfills.unbegun(tx, 100)
+        found = await backfills.repositories_without_backfill(tx, 100)
         for row in found:
             await begin(tx, row["installation_id"], row["id"])
-        owners = await backfills.unbegun_owners(tx, 100)
+        owners = await backfills.owners_without_backfill(tx, 100)
         for installation_id in owners:
             await begin_owner(tx, installation_id)
         return len(found) + len(owners)
@@ -142,7 +142,10 @@ async def begin_missing(store: Store) -> int:
 
 
 async def _anything_missing(tx: Tx) -> bool:
-    return bool(await backfills.unbegun(tx, 1) or await backfills.unbegun_owners(tx, 1))
+    return bool(
+        await backfills.repositories_without_backfill(tx, 1)
+        or await backfills.owners_without_backfill(tx, 1)
+    )
 
 
 async def begin_owner(tx: Tx, installation_id: int) -> None:

@@ -50,7 +50,7 @@ async def of(
     if row["filling"]:
         why += [
             f"{each['name']}: being fetched, {_share(each)}"
-            for each in await backfills.unfinished(tx, installation_id)
+            for each in await backfills.unfinished_repositories(tx, installation_id)
             if _within(each, reach)
         ]
     return Freshness(min([now, *since]), why)
@@ -68,7 +68,7 @@ def _within(row: Row, reach: frozenset[int] | None) -> bool:
 
 async def filling(tx: Tx) -> dict[str, str]:
     """The running backfills of all installations, with their progress."""
-    return {row["name"]: _share(row) for row in await backfills.unfinished(tx)}
+    return {row["name"]: _share(row) for row in await backfills.unfinished_repositories(tx)}
 
 
 def _deliveries(n: int) -> str:

@@ -158,7 +158,7 @@ def summary(message: MessageRow) -> dict[str, Any]:
 
 async def expire(tx: Tx, limit: int) -> int:
     """Turn unread, expired messages into dead letters. Return how many, in all installations."""
-    rows = await dead_letters.expired_receipts(tx, limit)
+    rows = await dead_letters.lock_expired_receipts(tx, limit)
     rows.sort(key=_message)
     for (installation_id, message_id), group in groupby(rows, _message):
         of_one = list(group)

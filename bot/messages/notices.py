@@ -71,7 +71,7 @@ async def _paused(asker: Asker) -> list[Notice]:
 
 
 async def _lost(asker: Asker) -> list[Notice]:
-    rows = await due_notices.lost(*asker.agent, asker.now - LATELY, MOST)
+    rows = await due_notices.lost_leases(*asker.agent, asker.now - LATELY, MOST)
     return [await _one_lost(asker, row) for row in rows]
 
 
@@ -111,7 +111,7 @@ def _hold_message(name: str, task: FullTask | None) -> str:
 
 async def _ending(asker: Asker) -> list[Notice]:
     # Only the lease that ends first, because any call renews all leases.
-    rows = await due_notices.ending(*asker.agent, asker.now, 1)
+    rows = await due_notices.ending_leases(*asker.agent, asker.now, 1)
     return [await _one_ending(asker, row) for row in rows]
 
 

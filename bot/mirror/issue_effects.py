@@ -24,7 +24,7 @@ async def update_task(tx: Tx, row: IssueRow, before: IssueRow | None) -> None:
     """Bring the issue's task in line with the issue, or create one for it."""
     # The lock comes first: a claim or an update under way must end before the task is read.
     task = await tasks.of_issue(tx, row["installation_id"], row["id"])
-    task = task and await tasks.locked(tx, row["installation_id"], task["id"])
+    task = task and await tasks.lock(tx, row["installation_id"], task["id"])
     # The relations of a deleted issue go only now: by them its dependants are found.
     await _wake_dependants(tx, row, before)
     await _drop_relations(tx, row)
@@ -111,7 +111,7 @@ async def _update_labels(tx: Tx, task: FullTask, row: IssueRow, before: IssueRow
     has: Row = task
     new = {name: value for name, value in changed.items() if has[name] != value}
     if new:
-        await tasks.change(tx, task["installation_id"], task["id"], **tasks.encoded(new))
+        await tasks.change(tx, task["installation_id"], task["id"], **tasks.encode(new))
         await lifecycle.record(tx, task, "task.changed", BOT, **new)
 
 

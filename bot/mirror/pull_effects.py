@@ -47,7 +47,7 @@ async def update_tasks(tx: Tx, row: PullRequestRow, before: PullRequestRow | Non
 async def _complete_tasks(tx: Tx, row: PullRequestRow) -> None:
     installation_id, number = row["installation_id"], row["number"]
     for found in await tasks.of_pull(tx, installation_id, row["repository_id"], number):
-        task = await tasks.locked(tx, installation_id, found["id"])
+        task = await tasks.lock(tx, installation_id, found["id"])
         if task is not None and task["state"] in OPEN and not closed_before_retry(row, task):
             why = f"pull request #{number} was merged"
             await lifecycle.move(tx, task, "completed", BOT, why)
@@ -71,7 +71,7 @@ async def _send_back(
     """
     here = (tx, row["installation_id"], row["repository_id"], row["number"])
     for found in await tasks.of_pull(*here):
-        task = await tasks.locked(tx, row["installation_id"], found["id"])
+        task = await tasks.lock(tx, row["installation_id"], found["id"])
         if task is None or task["state"] != "in_review" or task["lease_id"] is None:
             continue
         # Take the time from the event: a question or a hold may have parked the lease earlier.

@@ -85,7 +85,7 @@ async def _move_branch(tx: Tx, write: WriteRow, head: str) -> None:
 async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:
     """Update the task after a write was refused, cancelled or given up."""
     installation_id, task_id = write["installation_id"], write["task_id"]
-    task = await tasks.locked(tx, installation_id, task_id) if task_id else None
+    task = await tasks.lock(tx, installation_id, task_id) if task_id else None
     if task is None:
         return
     task_id = task["id"]

@@ -67,7 +67,7 @@ async def fence_error(tx: Tx, write: WriteRow, now: int) -> dict[str, Any] | Non
     if write["lease_id"] is None:
         return None
     lease = await leases.get(tx, write["installation_id"], write["lease_id"])
-    overdue = lease is not None and lease["state"] == "held" and leases.ran_out(lease, now)
+    overdue = lease is not None and lease["state"] == "held" and leases.is_expired(lease, now)
     if lease is not None and lease["state"] in leases.PROPER and not overdue:
         return None
     how = "expired" if lease is None or overdue else lease["state"]

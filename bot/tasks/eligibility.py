@@ -65,7 +65,7 @@ def _names(actor: Actor, rows: Sequence[Neighbour]) -> list[str]:
 
 def without_expired_lease(task: FullTask, now: int) -> FullTask:
     """The task as the next claim finds it."""
-    if not leases.ran_out(task, now):
+    if not leases.is_expired(task, now):
         return task
     return {
         **task,

@@ -42,7 +42,7 @@ class HandOff(BaseModel):
 async def of(tx: Tx, task: FullTask) -> HandOff | None:
     """None if nobody held the task before."""
     i = task["installation_id"]
-    last = await leases.last_ended(tx, i, task["id"])
+    last = await leases.previous(tx, i, task["id"])
     if last is None:
         return None
     return HandOff(

@@ -256,7 +256,7 @@ async def expire(tx: Tx, lease: LeaseRow) -> bool:
         return False
     task = await tasks.get(tx, lease["installation_id"], lease["task_id"])
     now = await leases.get(tx, lease["installation_id"], lease["id"])
-    if now is None or now["state"] != "held" or not leases.ran_out(now, await tx.now()):
+    if now is None or now["state"] != "held" or not leases.is_expired(now, await tx.now()):
         return True  # it ended, was renewed, is parked, or belongs to a person
     if task is not None and task["lease_id"] == lease["id"]:
         await release(tx, task, "expired", "the lease expired", BOT)
@@ -267,7 +267,7 @@ async def expire(tx: Tx, lease: LeaseRow) -> bool:
 
 async def expire_reservation(tx: Tx, which: TaskKey) -> bool:
     """End a reservation whose agent did not claim the task in time."""
-    task = await tasks.locked(tx, which["installation_id"], which["id"])
+    task = await tasks.lock(tx, which["installation_id"], which["id"])
     if task is None or (task["assigned_at"] or 0) > await tx.now() - RESERVED_FOR:
         return True
     await end_reservation(tx, task, BOT, "the task was not claimed in time")

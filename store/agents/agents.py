@@ -99,29 +99,29 @@ async def enter(tx: Tx, row: Row) -> AgentRow:
     """Lock the agent's row and return it. A new agent is added as one that has left."""
     # Of two calls at once only one finds it away: whoever changes `left_at` first.
     new = sql.insert_new(tx.dialect, "agents", (*COLUMNS, "left_at"), ("installation_id", "id"))
-    await tx.run(new, **_encoded({**SILENT, **row}), left_at=row["registered_at"])
-    (found,) = await locked(tx, row["installation_id"], [row["id"]])
+    await tx.run(new, **_encode({**SILENT, **row}), left_at=row["registered_at"])
+    (found,) = await lock(tx, row["installation_id"], [row["id"]])
     return found
 
 
 async def get(tx: Tx, installation_id: int, agent_id: str) -> AgentRow | None:
     q = "SELECT * FROM agents WHERE installation_id = :i AND id = :a"
     row = await tx.one(q, i=installation_id, a=agent_id)
-    return _decoded(row) if row else None
+    return _decode(row) if row else None
 
 
-async def locked(tx: Tx, installation_id: int, agent_ids: Sequence[str]) -> list[AgentRow]:
+async def lock(tx: Tx, installation_id: int, agent_ids: Sequence[str]) -> list[AgentRow]:
     """Lock the agents that exist, in order of id, and return them.
 
     Tasks are locked first, then leases, then agents.
     """
     q = "SELECT * FROM agents WHERE installation_id = :i AND id IN :ids ORDER BY id FOR UPDATE"
-    return [_decoded(r) for r in await tx.all(q, i=installation_id, ids=tuple(agent_ids))]
+    return [_decode(r) for r in await tx.all(q, i=installation_id, ids=tuple(agent_ids))]
 
 
 async def change(tx: Tx, installation_id: int, agent_ids: Sequence[str], **values: Any) -> None:
     """Set columns of agents."""
-    encoded = _encoded(values)
+    encoded = _encode(values)
     sets = ", ".join(f"{c} = :{c}" for c in encoded)
     q = f"UPDATE agents SET {sets} WHERE installation_id = :i AND id IN :ids"
     await tx.run(q, i=installation_id, ids=tuple(agent_ids), **encoded)
@@ -143,7 +143,7 @@ async def page(
         n=limit + 1,
         **given,
     )
-    found = [_decoded(row) for row in rows[:limit]]
+    found = [_decode(row) for row in rows[:limit]]
     return found, found[-1]["id"] if len(rows) > limit else end
 
 
@@ -276,12 +276,12 @@ async def touch(tx: Tx, installation_id: int, agent_id: str, now: int, calls: in
     )
 
 
-def _encoded(values: Row) -> Row:
+def _encode(values: Row) -> Row:
     as_json = {c: json.dumps(values[c]) for c in ("capabilities", "health") if c in values}
     return {**values, **as_json}
 
 
-def _decoded(row: AgentRow) -> AgentRow:
+def _decode(row: AgentRow) -> AgentRow:
     health = row["health"] and json.loads(row["health"])
     return {**row, "capabilities": json.loads(row["capabilities"]), "health": health}
 

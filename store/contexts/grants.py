@@ -53,7 +53,7 @@ async def of(tx: Tx, installation_id: int, context_id: str) -> list[Grant]:
     )
 
 
-async def granted(
+async def to_grantees(
     tx: Tx, installation_id: int, grantees: Sequence[str], context_ids: Sequence[str]
 ) -> list[GrantOn]:
     """The grants of these contexts to these grantees."""

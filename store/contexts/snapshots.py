@@ -18,7 +18,7 @@ async def add(tx: Tx, row: ContextSnapshotRow) -> None:
 async def get(tx: Tx, installation_id: int, snapshot_id: str) -> ContextSnapshotRow | None:
     q = "SELECT * FROM context_snapshots WHERE installation_id = :i AND id = :s"
     row = await tx.one(q, i=installation_id, s=snapshot_id)
-    return _decoded(row) if row else None
+    return _decode(row) if row else None
 
 
 async def page(
@@ -35,7 +35,7 @@ async def page(
         n=limit,
         **more,
     )
-    return [_decoded(row) for row in rows]
+    return [_decode(row) for row in rows]
 
 
 async def count(tx: Tx, installation_id: int, author: str) -> int:
@@ -44,5 +44,5 @@ async def count(tx: Tx, installation_id: int, author: str) -> int:
     return row["n"] if row else 0
 
 
-def _decoded(row: ContextSnapshotRow) -> ContextSnapshotRow:
+def _decode(row: ContextSnapshotRow) -> ContextSnapshotRow:
     return {**row, "members": json.loads(row["members"])}

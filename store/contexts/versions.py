@@ -76,7 +76,7 @@ async def history(
     )
 
 
-async def reported_broken(tx: Tx, installation_id: int, context_id: str) -> set[int]:
+async def broken_versions(tx: Tx, installation_id: int, context_id: str) -> set[int]:
     """The versions that an event has already reported as broken."""
     rows = await tx.all(
         "SELECT data FROM events WHERE installation_id = :i AND subject = :c "

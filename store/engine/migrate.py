@@ -62,10 +62,10 @@ def upgrade(url: str, to: str = "head") -> None:
     """Migrate to the newest schema. Blocks; processes that start together take turns."""
     if (path := sqlite_path(url)) and not Path(path).exists():
         _make(Path(path))
-    with _connected(url) as connection:
+    with _connection(url) as connection:
         if _revision(connection) == head():
             return
-        with _locked(url, connection):
+        with _migration_lock(url, connection):
             _upgrade(connection, to)
 
 
@@ -84,7 +84,7 @@ def check(url: str) -> str | None:
     """What is wrong with the schema, or None. Changes nothing."""
     if (path := sqlite_path(url)) and not Path(path).exists():
         return f"there is no file {Path(path).resolve()}; `hubbub migrate` or `serve` makes it"
-    with _connected(url) as connection:
+    with _connection(url) as connection:
         found = _revision(connection)
     if found == head():
         return None
@@ -141,7 +141,7 @@ def _begin_immediate(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[sa.Connection]:
+def _connection(url: str) -> Iterator[sa.Connection]:
     made = engine(url)
     try:
         with made.connect() as connection:
@@ -159,7 +159,7 @@ def _connected(url: str) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def _locked(url: str, connection: sa.Connection) -> Iterator[None]:
+def _migration_lock(url: str, connection: sa.Connection) -> Iterator[None]:
     """Let one process migrate at a time. The lock ends with its connection, so a kill frees it."""
     if connection.dialect.name == "sqlite":
         # The transaction is the lock. Alembic's own would end after each revision, and another

@@ -14,7 +14,7 @@ from pymysql.converters import conversions
 
 from store.engine import sequences
 from store.engine.cancellation import Shield
-from store.engine.sql import ALIAS, Dialect, for_mysql, of_many_rows, spread
+from store.engine.sql import ALIAS, Dialect, for_mysql, of_many_rows, spread_lists
 from store.engine.transaction import Numbered, Row, StoreError, Work
 from store.engine.wakeups import Bell
 
@@ -110,7 +110,7 @@ class MySQLTx:
         return self._now
 
     async def _execute(self, sql: str, params: Row) -> Any:
-        sql, params = spread(sql, params)
+        sql, params = spread_lists(sql, params)
         cursor = await self._connection.cursor(aiomysql.DictCursor)
         # Always a dict: without parameters PyMySQL would leave the doubled % as it is.
         await cursor.execute(for_mysql(sql), params)

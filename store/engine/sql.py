@@ -37,7 +37,7 @@ def for_sqlite(sql: str) -> str:
 
 
 @lru_cache(2048)
-def _expanded(sql: str, sizes: tuple[tuple[str, int], ...]) -> str:
+def _expand(sql: str, sizes: tuple[tuple[str, int], ...]) -> str:
     lengths = dict(sizes)
 
     def one(found: re.Match[str]) -> str:
@@ -50,14 +50,14 @@ def _expanded(sql: str, sizes: tuple[tuple[str, int], ...]) -> str:
     return TOKEN.sub(one, sql)
 
 
-def spread(sql: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def spread_lists(sql: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """`IN :ids` with a list becomes `IN (:ids_0,:ids_1)`."""
     lists = {k: v for k, v in params.items() if isinstance(v, list | tuple)}
     if not lists:
         return sql, dict(params)
     flat = {f"{k}_{i}": item for k, v in lists.items() for i, item in enumerate(v)}
     rest = {k: v for k, v in params.items() if k not in lists}
-    return _expanded(sql, tuple((k, len(v)) for k, v in lists.items())), flat | rest
+    return _expand(sql, tuple((k, len(v)) for k, v in lists.items())), flat | rest
 
 
 @lru_cache(512)

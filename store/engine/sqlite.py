@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from store.engine import sequences
 from store.engine.cancellation import Shield
-from store.engine.sql import Dialect, for_sqlite, spread
+from store.engine.sql import Dialect, for_sqlite, spread_lists
 from store.engine.transaction import Numbered, Row, StoreError, Work
 from store.engine.wakeups import Bell
 
@@ -71,7 +71,7 @@ class SQLiteTx:
         return self._now
 
     def _execute(self, sql: str, params: Row) -> sqlite3.Cursor:
-        sql, params = spread(sql, params)
+        sql, params = spread_lists(sql, params)
         return self._db.execute(for_sqlite(sql), params)
 
     async def all(self, sql: str, **params: Any) -> list[Any]:

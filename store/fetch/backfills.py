@@ -116,7 +116,7 @@ async def forget(tx: Tx, installation_id: int, repository_id: int | None = None)
     await tx.run(f"DELETE FROM backfills WHERE {where}", i=installation_id, **more)
 
 
-async def unbegun(tx: Tx, limit: int) -> list[RepositoryKey]:
+async def repositories_without_backfill(tx: Tx, limit: int) -> list[RepositoryKey]:
     """Repositories that are there and were never fetched: `installation_id`, `id`."""
     return await tx.all(
         f"SELECT r.installation_id, r.id FROM repositories r WHERE {VISIBLE} AND {PRESENT} "
@@ -127,7 +127,7 @@ async def unbegun(tx: Tx, limit: int) -> list[RepositoryKey]:
     )
 
 
-async def unbegun_owners(tx: Tx, limit: int) -> list[int]:
+async def owners_without_backfill(tx: Tx, limit: int) -> list[int]:
     """Installations whose boards were never fetched."""
     rows = await tx.all(
         "SELECT n.installation_id FROM installations n WHERE n.deleted = 0 "
@@ -238,7 +238,7 @@ async def progress(tx: Tx, installation_id: int | None = None) -> list[PartProgr
     )
 
 
-async def unfinished(tx: Tx, installation_id: int | None = None) -> list[Unfinished]:
+async def unfinished_repositories(tx: Tx, installation_id: int | None = None) -> list[Unfinished]:
     """The first repositories that are not whole yet: `name`, `seen`, `expected`."""
     one, more = ("", {}) if installation_id is None else (OF_ONE, {"i": installation_id})
     return await tx.all(

@@ -45,7 +45,7 @@ async def ask(
         "asked_at": now,
         "priority": priority,
     }
-    row["arguments"] = json.dumps(await _queued(tx, row) | arguments)
+    row["arguments"] = json.dumps(await _queued_arguments(tx, row) | arguments)
     again = await tx.run(
         "UPDATE pending_reads SET asked = asked + 1, attempts = 0, "
         "priority = CASE WHEN state = 'queued' AND priority < :priority THEN priority "
@@ -59,7 +59,7 @@ async def ask(
     tx.rings.add("outbox")
 
 
-async def _queued(tx: Tx, row: Row) -> dict[str, Any]:
+async def _queued_arguments(tx: Tx, row: Row) -> dict[str, Any]:
     """What the one that waits was asked with: the new asking may know less."""
     known = await tx.one(
         "SELECT arguments FROM pending_reads WHERE installation_id = :i AND kind = :k "

@@ -19,18 +19,18 @@ class Sealed:
         """SQL for the id of a row's secret. Bytes compare alike on both engines only as HEX."""
         return f"HEX(SUBSTR(sealed, 1, {self.prefix}))" if self.prefix else "key_id"
 
-    def told(self, key_id: str) -> str:
+    def encode_id(self, key_id: str) -> str:
         """The id in the form that this SQL compares."""
         return key_id.encode().hex().upper() if self.prefix else key_id
 
-    def named(self, told: str) -> str:
-        return bytes.fromhex(told).decode(errors="replace") if self.prefix else told
+    def decode_id(self, text: str) -> str:
+        return bytes.fromhex(text).decode(errors="replace") if self.prefix else text
 
 
 async def counts(tx: Tx, which: Sealed) -> dict[str, int]:
     """How many rows there are, by the id of their secret."""
-    q = f"SELECT {which.under} AS told, COUNT(*) AS n FROM {which.table} GROUP BY {which.under}"
-    return {which.named(row["told"]): row["n"] for row in await tx.all(q)}
+    q = f"SELECT {which.under} AS id, COUNT(*) AS n FROM {which.table} GROUP BY {which.under}"
+    return {which.decode_id(row["id"]): row["n"] for row in await tx.all(q)}
 
 
 async def lock_batch(tx: Tx, which: Sealed, key_id: str, skip: int, limit: int) -> list[Row]:
@@ -42,7 +42,7 @@ async def lock_batch(tx: Tx, which: Sealed, key_id: str, skip: int, limit: int) 
     return await tx.all(
         f"SELECT {', '.join(which.key)}, sealed FROM {which.table} WHERE {which.under} = :k "
         "LIMIT :n OFFSET :skip FOR UPDATE",
-        k=which.told(key_id),
+        k=which.encode_id(key_id),
         n=limit,
         skip=skip,
     )

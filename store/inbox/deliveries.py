@@ -71,7 +71,7 @@ async def receive(tx: Tx, arrived: Sequence[Delivery]) -> None:
                 "state": "received",
                 "not_before": now,
                 "received_at": now,
-                "payload": _stored(each.payload),
+                "payload": _pack(each.payload),
             }
             for each in sorted(arrived, key=lambda each: (each.installation_id, each.guid))
         ],
@@ -198,15 +198,15 @@ def _delivery(row: DeliveryRow) -> Delivery:
         event=row["event"],
         action=row["action"],
         repository_id=row["repository_id"],
-        payload=_unpacked(row["payload"]),
+        payload=_unpack(row["payload"]),
     )
 
 
-def _stored(payload: bytes) -> bytes:
+def _pack(payload: bytes) -> bytes:
     """The payload as stored: uncompressed, unless it is too large for a packet."""
     return payload if len(payload) < LARGE else zlib.compress(payload, 1)
 
 
-def _unpacked(payload: bytes) -> bytes:
+def _unpack(payload: bytes) -> bytes:
     """The payload, decompressed if needed. No JSON begins like zlib's data."""
     return zlib.decompress(payload) if payload[:1] == ZLIB else payload

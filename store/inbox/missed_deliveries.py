@@ -48,7 +48,7 @@ async def record(tx: Tx, logged: Sequence[Row], not_before: int) -> int:
         by_guid: dict[str, Row] = {}
         for row in sorted(group, key=lambda row: row["delivered_at"], reverse=True):
             by_guid[row["guid"]] = row  # the first attempt stays: it says since when
-        known = await _known(tx, installation_id, tuple(by_guid))
+        known = await _known_guids(tx, installation_id, tuple(by_guid))
         new = [
             {**row, "not_before": not_before} for guid, row in by_guid.items() if guid not in known
         ]
@@ -58,7 +58,7 @@ async def record(tx: Tx, logged: Sequence[Row], not_before: int) -> int:
     return news
 
 
-async def _known(tx: Tx, installation_id: int, guids: tuple[str, ...]) -> set[str]:
+async def _known_guids(tx: Tx, installation_id: int, guids: tuple[str, ...]) -> set[str]:
     """Also those whose payload named no installation: they are kept under 0."""
     found = set()
     for table in ("deliveries", "lost_deliveries"):

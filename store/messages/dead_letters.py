@@ -22,7 +22,7 @@ class Expired(TypedDict):
     attempts: int
 
 
-async def expired_receipts(tx: Tx, limit: int) -> list[Expired]:
+async def lock_expired_receipts(tx: Tx, limit: int) -> list[Expired]:
     """Lock the expired unread receipts of all installations for `mark_dead`, and return them."""
     return await tx.all(
         "SELECT installation_id, agent_id, message_id, attempts FROM receipts "
@@ -48,7 +48,7 @@ async def mark_dead(tx: Tx, installation_id: int, message_id: str, agents: Seque
     )
 
 
-async def of(tx: Tx, installation_id: int, message_id: str) -> list[str]:
+async def lock_dead_readers(tx: Tx, installation_id: int, message_id: str) -> list[str]:
     """Lock the message's dead receipts and return their readers, without agents that have left."""
     rows = await tx.all(
         "SELECT r.agent_id FROM receipts r WHERE r.installation_id = :i AND r.message_id = :m "

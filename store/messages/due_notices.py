@@ -37,7 +37,7 @@ async def due_kinds(tx: Tx, installation_id: int, agent_id: str, now: int, since
     return [kind for kind in SIGNS if row and row[kind]]
 
 
-async def lost(
+async def lost_leases(
     tx: Tx, installation_id: int, agent_id: str, since: int, limit: int
 ) -> list[LeaseRow]:
     """Leases that the holder lost and has not been notified about."""
@@ -50,7 +50,7 @@ async def lost(
     )
 
 
-async def ending(
+async def ending_leases(
     tx: Tx, installation_id: int, agent_id: str, now: int, limit: int
 ) -> list[LeaseRow]:
     return await tx.all(

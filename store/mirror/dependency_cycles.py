@@ -54,10 +54,10 @@ async def edges(tx: Tx, installation_id: int, kind: str, **ends: Collection[int]
     if not all(ends.values()):
         return []
     named = {name: tuple(sorted(ids)) for name, ids in ends.items()}
-    return _read(await tx.all(_edges(kind, *named), i=installation_id, **named))
+    return _edges_of(await tx.all(_edges(kind, *named), i=installation_id, **named))
 
 
-def _read(rows: Sequence[Row]) -> list[Edge]:
+def _edges_of(rows: Sequence[Row]) -> list[Edge]:
     return [
         Edge(r["kind"], r["waits"], r["awaited"], bool(r["cyclic"]), r["state"] == "open")
         for r in rows
@@ -122,7 +122,7 @@ async def _reachable(tx: Tx, installation_id: int, starts: Collection[int]) -> l
     reached: list[Edge] = []
     seen, ahead = set(starts), set(starts)
     while ahead and len(seen) < MOST:
-        found = _read(await tx.all(WAITS, i=installation_id, waits=tuple(sorted(ahead))))
+        found = _edges_of(await tx.all(WAITS, i=installation_id, waits=tuple(sorted(ahead))))
         reached += found
         ahead = {edge.awaited for edge in found} - seen
         seen |= ahead

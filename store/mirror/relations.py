@@ -186,12 +186,16 @@ async def remove(
 
 async def targets(tx: Tx, installation_id: int, kind: Kind, source_id: int) -> list[Neighbour]:
     """The blockers, or the parent, of an issue: `name`, `state`, `title` if it may be seen."""
-    return [_named(r) for r in await tx.all(TARGETS, i=installation_id, kind=kind, id=source_id)]
+    return [
+        _with_name(r) for r in await tx.all(TARGETS, i=installation_id, kind=kind, id=source_id)
+    ]
 
 
 async def sources(tx: Tx, installation_id: int, kind: Kind, target_id: int) -> list[Neighbour]:
     """What an issue blocks, or its sub-issues."""
-    return [_named(r) for r in await tx.all(SOURCES, i=installation_id, kind=kind, id=target_id)]
+    return [
+        _with_name(r) for r in await tx.all(SOURCES, i=installation_id, kind=kind, id=target_id)
+    ]
 
 
 def is_blocking(row: Neighbour) -> bool:
@@ -199,7 +203,7 @@ def is_blocking(row: Neighbour) -> bool:
     return bool(row["state"] == "open" and not row["cyclic"])
 
 
-def _named(row: Neighbour) -> Neighbour:
+def _with_name(row: Neighbour) -> Neighbour:
     if row["full_name"]:
         return row | {"name": f"{row['full_name']}#{row['number']}"}
     if row["mirrored_id"] is None:

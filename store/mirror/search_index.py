@@ -374,7 +374,7 @@ def _page(query: Query, way: Way) -> str:
         "CROSS JOIN repositories r ON r.installation_id = s.installation_id "
         "AND r.id = s.repository_id "
         f"WHERE {_matching(query, way)} AND {doc} < :before AND {doc} >= :floor "
-        f"AND s.installation_id = :i AND {VISIBLE} AND {PRESENT}{_narrowed(query)} "
+        f"AND s.installation_id = :i AND {VISIBLE} AND {PRESENT}{_filter_sql(query)} "
         f"ORDER BY {doc} DESC LIMIT :n"
     )
 
@@ -389,7 +389,7 @@ FILTERS = {
 }
 
 
-def _narrowed(query: Query) -> str:
+def _filter_sql(query: Query) -> str:
     return "".join(f" AND {FILTERS[name]}" for name in _filters(query))
 
 
@@ -418,7 +418,7 @@ async def texts(tx: Tx, installation_id: int, found: list[Hit]) -> list[HitText]
         if here not in threads:
             threads[here] = await thread(tx, installation_id, *here)
         about = threads[here]
-        text = about if entry["row_id"] == 0 else await _said(tx, installation_id, entry)
+        text = about if entry["row_id"] == 0 else await _mirror_row(tx, installation_id, entry)
         if about is None or text is None:
             continue
         shown.append(
@@ -434,7 +434,7 @@ async def texts(tx: Tx, installation_id: int, found: list[Hit]) -> list[HitText]
     return shown
 
 
-async def _said(tx: Tx, installation_id: int, entry: Hit) -> Row | None:
+async def _mirror_row(tx: Tx, installation_id: int, entry: Hit) -> Row | None:
     table = next(table for table, kind in PARTS.items() if kind == entry["kind"])
     row = await tx.one(
         f"SELECT * FROM {table} WHERE installation_id = :i AND id = :id AND deleted = 0",

@@ -27,16 +27,16 @@ def words(text: str) -> list[str]:
         return [
             word for word in _ASCII_GAPS.sub(" ", text.lower()).split() if len(word) >= SHORTEST
         ]
-    return list(_words(folded(text)))
+    return list(_words(fold(text)))
 
 
-def folded(text: str) -> str:
+def fold(text: str) -> str:
     """Without case and accents; what belongs to no word becomes a space."""
-    return "".join(map(_folded, unicodedata.normalize("NFKC", text)))
+    return "".join(map(_fold_char, unicodedata.normalize("NFKC", text)))
 
 
 @lru_cache(65_536)
-def _folded(char: str) -> str:
+def _fold_char(char: str) -> str:
     category = unicodedata.category(char)
     if category == "Cf" or unicodedata.combining(char) or "\ufe00" <= char <= "\ufe0f":
         return ""  # accents of the letter before, and what nobody sees

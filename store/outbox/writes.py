@@ -108,7 +108,7 @@ async def supersede(
     the outdated was to go out; None if there is none.
     """
 
-    def outdated(row: WriteRow) -> bool:
+    def is_outdated(row: WriteRow) -> bool:
         return (
             (row["kind"], row["target"], row["state"]) == (kind, target, "queued")
             and lease_id in (None, row["lease_id"])
@@ -119,9 +119,9 @@ async def supersede(
         "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state = 'queued' "
         "AND kind = :k"
     )
-    rows = [decoded(row) for row in await tx.all(q, i=installation_id, t=target, k=kind)]
-    stored = [row for row in rows if outdated(row)]
-    pending = [row for row in _pending(tx, installation_id) if outdated(row)]
+    rows = [decode(row) for row in await tx.all(q, i=installation_id, t=target, k=kind)]
+    stored = [row for row in rows if is_outdated(row)]
+    pending = [row for row in _pending(tx, installation_id) if is_outdated(row)]
     sequences.withdraw(tx, "writes", installation_id, {row["id"] for row in pending})
     for row in stored:
         await tx.run(
@@ -136,7 +136,7 @@ async def supersede(
 
 def _pending(tx: Tx, installation_id: int) -> list[WriteRow]:
     """What this transaction has queued: no query finds it before the commit."""
-    return [decoded(row) for row in sequences.pending(tx, "writes", installation_id)]
+    return [decode(row) for row in sequences.pending(tx, "writes", installation_id)]
 
 
 def _pending_on(tx: Tx, installation_id: int, target: str, kind: str) -> list[WriteRow]:
@@ -150,7 +150,7 @@ async def get(tx: Tx, installation_id: int, write_id: str) -> WriteRow | None:
             return pending
     q = "SELECT * FROM writes WHERE installation_id = :i AND id = :w"
     row = await tx.one(q, i=installation_id, w=write_id)
-    return decoded(row) if row else None
+    return decode(row) if row else None
 
 
 async def ahead(tx: Tx, installation_id: int, seq: int | None = None) -> int:
@@ -213,7 +213,7 @@ async def next_of_each(
 async def by_seq(tx: Tx, installation_id: int, seq: int) -> WriteRow | None:
     q = "SELECT * FROM writes WHERE installation_id = :i AND seq = :s AND state IN :live"
     row = await tx.one(q, i=installation_id, s=seq, live=LIVE)
-    return decoded(row) if row else None
+    return decode(row) if row else None
 
 
 async def results(tx: Tx, installation_id: int, target: str, limit: int) -> list[WriteRow]:
@@ -222,7 +222,7 @@ async def results(tx: Tx, installation_id: int, target: str, limit: int) -> list
         "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state = 'sent' "
         "ORDER BY seq DESC LIMIT :n"
     )
-    return [decoded(row) for row in await tx.all(q, i=installation_id, t=target, n=limit)]
+    return [decode(row) for row in await tx.all(q, i=installation_id, t=target, n=limit)]
 
 
 def on_issue(repository_id: int, number: int) -> str:
@@ -237,7 +237,7 @@ async def waiting(tx: Tx, installation_id: int, target: str, kind: str) -> list[
         "AND kind = :k ORDER BY seq"
     )
     rows = await tx.all(q, i=installation_id, t=target, live=LIVE, k=kind)
-    return [decoded(row) for row in rows] + _pending_on(tx, installation_id, target, kind)
+    return [decode(row) for row in rows] + _pending_on(tx, installation_id, target, kind)
 
 
 async def newest(tx: Tx, installation_id: int, target: str, kind: str) -> WriteRow | None:
@@ -249,7 +249,7 @@ async def newest(tx: Tx, installation_id: int, target: str, kind: str) -> WriteR
         "AND kind = :k ORDER BY seq DESC LIMIT 1"
     )
     row = await tx.one(q, i=installation_id, t=target, s=(*LIVE, "sent"), k=kind)
-    return decoded(row) if row else None
+    return decode(row) if row else None
 
 
 async def spoken_since(
@@ -298,7 +298,7 @@ async def refusals(
         since=since,
         n=limit,
     )
-    return [decoded(row) for row in rows]
+    return [decode(row) for row in rows]
 
 
 async def mark_notified(tx: Tx, installation_id: int, write_ids: Collection[str]) -> None:
@@ -403,7 +403,7 @@ async def put_off(
     )
 
 
-def decoded(row: WriteRow) -> WriteRow:
+def decode(row: WriteRow) -> WriteRow:
     return {
         **row,
         "arguments": json.loads(row["arguments"]),

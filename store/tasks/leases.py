@@ -165,7 +165,7 @@ async def mark_notified(tx: Tx, installation_id: int, task_id: str, holder: str)
     )
 
 
-def ran_out(row: LeaseRow | FullTask, now: int) -> bool:
+def is_expired(row: LeaseRow | FullTask, now: int) -> bool:
     """Whether the lease has expired. A task has its lease's `expires_at`."""
     return row["expires_at"] is not None and row["expires_at"] <= now
 
@@ -216,7 +216,7 @@ async def with_paths(tx: Tx, installation_id: int, repository_id: int) -> list[T
     return [row | {"paths": json.loads(row["paths"])} for row in rows]
 
 
-async def last_ended(tx: Tx, installation_id: int, task_id: str) -> LeaseRow | None:
+async def previous(tx: Tx, installation_id: int, task_id: str) -> LeaseRow | None:
     """The lease that ended last on a task."""
     q = (
         "SELECT * FROM leases WHERE installation_id = :i AND task_id = :t "

@@ -10,7 +10,7 @@ from store.engine.transaction import Tx
 from store.mirror import dependency_cycles, relations
 from store.mirror.relations import Neighbour
 from store.tables.tasks import TaskRow
-from store.tasks.tasks import LABELLED, SELECT, FullTask, along, decoded
+from store.tasks.tasks import LABELLED, SELECT, FullTask, decode, select_along
 
 # An open blocker or sub-issue keeps a task from being ready; of one that the mirror lacks its
 # noted state holds. In a circle nobody waits.
@@ -76,7 +76,7 @@ async def page(
     """A page of tasks that `me` may claim, best first, after the task `after`."""
     where, given = _fits(wanted, tx.dialect)
     index = "ix_tasks_best" if wanted.repository_id is None else "ix_tasks_best_in"
-    rows = along(tx.dialect, index)
+    rows = select_along(tx.dialect, index)
     # Of those kept for one agent there are few: they may be sorted.
     mine = f"{SELECT} AND t.state = 'assigned' AND t.assigned_to = :me AND {where}"
     found: list[FullTask] = [
@@ -103,7 +103,7 @@ async def page(
         found += await tx.all(q, i=installation_id, n=limit, **more)
         if sum(row["priority"] >= priority for row in found) >= limit:
             break
-    return decoded(sorted(found, key=rank)[:limit])
+    return decode(sorted(found, key=rank)[:limit])
 
 
 def rank(task: Place) -> tuple[int, int, int, str]:
@@ -156,9 +156,9 @@ async def unblocked_by(tx: Tx, installation_id: int, issue_id: int) -> list[Task
     if not edges:
         return []
     waited = sorted({edge.waits for edge in edges})
-    return decoded(await tx.all(f"{FREED}IN :waited", i=installation_id, waited=waited))
+    return decode(await tx.all(f"{FREED}IN :waited", i=installation_id, waited=waited))
 
 
 async def unblocked_task(tx: Tx, installation_id: int, issue_id: int) -> list[TaskRow]:
     """The task of an issue, if nothing blocks it."""
-    return decoded(await tx.all(f"{FREED}= :issue", i=installation_id, issue=issue_id))
+    return decode(await tx.all(f"{FREED}= :issue", i=installation_id, issue=issue_id))

@@ -72,7 +72,7 @@ async def create(tx: Tx, installation_id: int, **values: Any) -> str:
         "updated_at": now,
         **values,
     }
-    row = encoded(row)
+    row = encode(row)
     statement = sql.insert_new(tx.dialect, "tasks", COLUMNS, ("installation_id", "issue_id"))
     await tx.run(statement, **row)
     if row["issue_id"] is None:
@@ -89,7 +89,7 @@ async def visible(tx: Tx, installation_id: int, task_id: str) -> FullTask | None
     return _one(await tx.one(f"{SELECT} AND t.id = :t", i=installation_id, t=task_id))
 
 
-async def locked(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
+async def lock(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
     """Lock the task until this transaction ends, and return it.
 
     Every change of a task or its lease locks it first, so what it reads stays true.
@@ -121,7 +121,7 @@ async def by_number(
 async def of_pull(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[FullTask]:
     q = f"{ANY} AND t.repository_id = :r AND t.pull_number = :n"
     rows = await tx.all(q, i=installation_id, r=repository_id, n=number)
-    return decoded(rows)
+    return decode(rows)
 
 
 async def on_hold_for_branch(
@@ -137,7 +137,7 @@ async def on_hold_for_branch(
         r=repository_id,
         b=branch,
     )
-    return decoded(rows)
+    return decode(rows)
 
 
 async def of_head(tx: Tx, installation_id: int, repository_id: int, sha: str) -> list[FullTask]:
@@ -151,7 +151,7 @@ async def of_head(tx: Tx, installation_id: int, repository_id: int, sha: str) ->
         r=repository_id,
         sha=sha,
     )
-    return decoded(rows)
+    return decode(rows)
 
 
 async def bind(
@@ -285,23 +285,23 @@ async def page(
         more |= {"at": after[0], "id": after[1]}
     named = {f"state_{n}": state for n, state in enumerate(states)}
     parts = [f"t.state = :{name}{where}" for name in named]
-    q = merged(tx.dialect, index, parts, "created_at DESC, id DESC")
-    return decoded(await tx.all(q, i=installation_id, n=limit, **named, **more))
+    q = select_union(tx.dialect, index, parts, "created_at DESC, id DESC")
+    return decode(await tx.all(q, i=installation_id, n=limit, **named, **more))
 
 
-def along(dialect: sql.Dialect, index: str) -> str:
+def select_along(dialect: sql.Dialect, index: str) -> str:
     """SQL for the visible tasks, read in the order of an index."""
     return SELECT.replace("tasks t JOIN", ALONG[dialect].format(index=index), 1)
 
 
-def merged(dialect: sql.Dialect, index: str, parts: list[str], order: str) -> str:
+def select_union(dialect: sql.Dialect, index: str, parts: list[str], order: str) -> str:
     """SQL for the first `:n` rows that match one of the parts.
 
     Each part fixes the first columns of the index and reads it in order. One condition over
     several states would make the database read and sort all rows.
     """
     inner = ", ".join(f"t.{each}" for each in order.split(", "))
-    select = along(dialect, index)
+    select = select_along(dialect, index)
     one = [
         f"SELECT * FROM ({select} AND {part} ORDER BY {inner} LIMIT :n) part_{n}"
         for n, part in enumerate(parts)
@@ -309,21 +309,21 @@ def merged(dialect: sql.Dialect, index: str, parts: list[str], order: str) -> st
     return f"{' UNION ALL '.join(one)} ORDER BY {order} LIMIT :n"
 
 
-def encoded(values: Row) -> Row:
+def encode(values: Row) -> Row:
     """The values as the columns store them."""
     if "capabilities" not in values:
         return values
     return {**values, "capabilities": json.dumps(values["capabilities"])}
 
 
-def decoded(rows: list[T]) -> list[T]:
+def decode(rows: list[T]) -> list[T]:
     for row in rows:
         row["capabilities"] = json.loads(row["capabilities"])
     return rows
 
 
 def _one(row: FullTask | None) -> FullTask | None:
-    return decoded([row])[0] if row else None
+    return decode([row])[0] if row else None
 
 
 async def reserved_before(tx: Tx, before: int, limit: int) -> list[TaskKey]:

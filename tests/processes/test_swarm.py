@@ -160,7 +160,7 @@ async def test_a_claim_does_not_wait_for_one_that_frees_an_overdue_task_on_mysql
         began, go_on = asyncio.Event(), asyncio.Event()
 
         async def slow(tx: Tx) -> None:
-            await tasks.locked(tx, town.installation.id, task["id"])
+            await tasks.lock(tx, town.installation.id, task["id"])
             began.set()
             await go_on.wait()
 

@@ -468,4 +468,4 @@ def test_a_backslash_in_sql_is_refused() -> None:
 
 
 def test_an_empty_list_matches_nothing() -> None:
-    assert sql.spread("x IN :ids", {"ids": []}) == ("x IN (NULL)", {})
+    assert sql.spread_lists("x IN :ids", {"ids": []}) == ("x IN (NULL)", {})

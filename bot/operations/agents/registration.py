@@ -132,7 +132,7 @@ def _check_may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bo
 
 async def _locked_agent(ctx: Context, agent_id: str) -> AgentRow:
     """Its row, locked. Raise Refused."""
-    for row in await agents.locked(ctx.tx, ctx.installation_id, [agent_id]):
+    for row in await agents.lock(ctx.tx, ctx.installation_id, [agent_id]):
         if row["left_at"] is None:
             return row
     own = agent_id == ctx.actor.name
@@ -145,7 +145,7 @@ async def _locked_agent(ctx: Context, agent_id: str) -> AgentRow:
 async def _held_task_id(ctx: Context, ref: str) -> str:
     """The id of a task that the actor holds. Raise Refused."""
     row = await visible_task(ctx, ref, lock=True)
-    overdue = leases.ran_out(row, ctx.now)
+    overdue = leases.is_expired(row, ctx.now)
     if row["holder"] != ctx.actor.name or overdue:
         raise Refused(
             "not_holder",

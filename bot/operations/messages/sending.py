@@ -148,7 +148,7 @@ async def resend_message(ctx: Context, message_id: MessageId) -> Sent:
     row = await messages.get(ctx.tx, ctx.installation_id, message_id, lock=True)
     if row is None or row["deleted_at"] is not None:
         raise access.unknown_error(f"There is no message {message_id!r} to send again.")
-    dead = await dead_letters.of(ctx.tx, ctx.installation_id, message_id)
+    dead = await dead_letters.lock_dead_readers(ctx.tx, ctx.installation_id, message_id)
     if ctx.actor.name != row["sender"] and not ctx.actor.may("tech-lead"):
         if not await mailbox.lock_receipts(
             ctx.tx, ctx.installation_id, ctx.actor.name, [message_id]

@@ -14,7 +14,7 @@ async def visible_task(ctx: Context, ref: str, *, lock: bool = False) -> FullTas
     """A task within the actor's reach; to change it, lock it. Raise Refused."""
     row = await lifecycle.find(ctx.tx, ctx.installation_id, ref)
     if lock:
-        row = await tasks.locked(ctx.tx, ctx.installation_id, row["id"]) or row
+        row = await tasks.lock(ctx.tx, ctx.installation_id, row["id"]) or row
     if ctx.actor.repositories is not None and row["repository_id"] not in ctx.actor.repositories:
         raise Refused(
             "unknown_task",
@@ -40,7 +40,7 @@ async def held_task(
     While it is on hold its holder may only tell, or give it back.
     """
     row = await visible_task(ctx, ref, lock=True)
-    holder = None if leases.ran_out(row, ctx.now) else row["holder"]
+    holder = None if leases.is_expired(row, ctx.now) else row["holder"]
     if holder != ctx.actor.name:
         code = "stale_fence" if fence is not None and fence <= row["fence"] else "not_holder"
         now = f"{holder} holds it now" if holder else f"nobody holds it now, {_why_free(row)}"
@@ -83,7 +83,7 @@ def check_fence(row: FullTask, fence: int | None) -> None:
 
 def is_holder(ctx: Context, row: FullTask) -> bool:
     """Whether the actor has the task's lease, and in time."""
-    return row["holder"] == ctx.actor.name and not leases.ran_out(row, ctx.now)
+    return row["holder"] == ctx.actor.name and not leases.is_expired(row, ctx.now)
 
 
 def on_hold_error(row: FullTask) -> Refused:

@@ -116,7 +116,7 @@ async def _claim(
     ctx: Context, ref: str, has: list[str] | None, lease_s: int | None, paths: list[str] | None
 ) -> Claimed:
     row = await visible_task(ctx, ref, lock=True)
-    if leases.ran_out(row, ctx.now):
+    if leases.is_expired(row, ctx.now):
         row = await _expire(ctx, row)
     if row["holder"] == ctx.actor.name:
         before = await path_overlap.paths_of(ctx.tx, row)

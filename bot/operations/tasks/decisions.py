@@ -65,7 +65,7 @@ async def assign_task(
         return OneTask(task=task_view(await visible_task(ctx, row["id"])))
     name = (await known_agent(ctx, agent_id.removeprefix("@")))["id"]
     # As it is now, and until this is done: nobody pauses it meanwhile.
-    (agent,) = await agents.locked(ctx.tx, ctx.installation_id, [name])
+    (agent,) = await agents.lock(ctx.tx, ctx.installation_id, [name])
     _check_could_claim(row, agent)
     await lifecycle.reserve(ctx.tx, row, agent["id"], ctx.actor.name)
     return OneTask(task=task_view(await visible_task(ctx, row["id"])))
@@ -195,7 +195,7 @@ async def _set_fields(ctx: Context, row: FullTask, fields: dict[str, Any]) -> li
     queued = await _relabel(ctx, row, fields)
     has: Row = row
     if changed := {name: value for name, value in fields.items() if has[name] != value}:
-        await tasks.change(ctx.tx, ctx.installation_id, row["id"], **tasks.encoded(changed))
+        await tasks.change(ctx.tx, ctx.installation_id, row["id"], **tasks.encode(changed))
         await lifecycle.record(ctx.tx, row, "task.changed", ctx.actor.name, **changed)
     return queued
 
