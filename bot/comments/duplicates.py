@@ -2,7 +2,7 @@
 
 import structlog
 
-from bot.comments import markers
+from bot.comments import authorship, markers
 from bot.identity.actors import BOT
 from store.engine.transaction import Tx
 from store.outbox import writes
@@ -14,7 +14,11 @@ log = structlog.get_logger()
 
 async def delete_second(tx: Tx, row: CommentRow, before: CommentRow | None) -> None:
     """Queue the deletion of a new comment if its write already made another one there."""
-    if before is not None or row["deleted"] or not row["author"].endswith("[bot]"):
+    if before is not None or row["deleted"]:
+        return
+    bot = await authorship.bot_id(tx)
+    # Nothing is deleted while the bot's id is unknown: the comment may be another App's.
+    if bot is None or not authorship.is_ours(row["author"], row["author_id"], bot):
         return
     write_id = markers.unverified_id(row["body"], "write")
     write = await writes.get(tx, row["installation_id"], write_id) if write_id else None

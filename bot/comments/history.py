@@ -1,6 +1,6 @@
 """Who commented on an issue recently, according to the mirror and the outbox."""
 
-from bot.comments import markers
+from bot.comments import authorship, markers
 from bot.comments.limits import HOUR, LATELY, RECENT
 from bot.identity.actors import BOT
 from store.engine.transaction import Tx
@@ -21,11 +21,17 @@ async def parties(
     here = (tx, installation_id)
     ours = await writes.spoken_since(*here, target, COMMENTING, since, RECENT)
     authors = [(each["queued_at"], each["author"]) for each in ours]
+    bot = await authorship.bot_id(tx)
     for row in await mirror_rows.newest_comments(*here, where["id"], number, RECENT):
-        if row["created_at"] >= since and markers.unverified_id(row["body"], "write") is None:
+        if row["created_at"] >= since and not _is_of_a_write(row, bot):
             person = not row["author"].endswith("[bot]")
             authors.append((row["created_at"], "" if person else row["author"]))
     return [who for _, who in sorted(authors, reverse=True) if who != BOT]
+
+
+def _is_of_a_write(row: CommentRow, bot: int | None) -> bool:
+    ours = authorship.is_ours(row["author"], row["author_id"], bot)
+    return ours and markers.unverified_id(row["body"], "write") is not None
 
 
 async def origin(tx: Tx, row: CommentRow) -> WriteRow | None:

@@ -1,7 +1,7 @@
 """Hidden markers by which Hubbub recognises the texts that it wrote.
 
-They are signed, because anybody could invent one. Hubbub accepts them only in a bot's text, because
-anybody can copy a marker that they saw. No person's login can end in `[bot]`.
+They are signed, because anybody could invent one. Hubbub accepts them only in texts of its own bot
+user, because anybody can copy a marker that they saw: see `bot.comments.authorship`.
 """
 
 import hmac
@@ -25,9 +25,12 @@ def write(keys: Keys, kind: str, id_: str) -> str:
     return f"<!-- hubbub:{kind}={id_} {_signature(keys, kind, id_)} -->"
 
 
-def find(keys: Keys, text: str, author: str) -> list[Marker]:
-    """The valid markers at the head of a text. What follows the head is an agent's own text."""
-    if not author.endswith("[bot]"):
+def find(keys: Keys, text: str, *, ours: bool) -> list[Marker]:
+    """The valid markers at the head of a text. What follows the head is an agent's own text.
+
+    `ours`: whether our bot user wrote the text.
+    """
+    if not ours:
         return []
     return [
         Marker(kind, id_)
@@ -39,7 +42,7 @@ def find(keys: Keys, text: str, author: str) -> list[Marker]:
 def unverified_id(text: str, kind: str) -> str | None:
     """The id in the first marker of this kind, without a check of its signature.
 
-    Use it only for a bot's text, and look up what the id names.
+    Use it only for a text of our bot user, and look up what the id names.
     """
     return next((id_ for found, id_, _ in MARK.findall(_head(text)) if found == kind), None)
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import cast
 
-from bot.comments import markers
+from bot.comments import authorship, markers
 from bot.github.payloads import Mirrored
 from bot.identity.keyring import Keys
 from bot.mirror import issue_effects, reads, silent_changes, transfers
@@ -123,7 +123,11 @@ async def _bind_task(tx: Tx, keys: Keys, issue: IssueRow) -> None:
 
     Older bodies count too, because a person may have edited the marker away at once.
     """
-    for marker in markers.find(keys, issue["body"], issue["author"]):
+    if not issue["author"].endswith("[bot]"):
+        return
+    bot = await authorship.bot_id(tx)
+    ours = authorship.is_ours(issue["author"], issue["author_id"], bot)
+    for marker in markers.find(keys, issue["body"], ours=ours):
         if marker.kind == "task":
             here = (issue["repository_id"], issue["id"], issue["number"])
             await issue_effects.bind_issue(tx, issue["installation_id"], marker.id, *here)

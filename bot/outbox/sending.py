@@ -8,8 +8,10 @@ from typing import Any
 
 import structlog
 
+from bot.comments import authorship
 from bot.github.channel import Channel
-from bot.github.outcomes import Meaning
+from bot.github.outcomes import Meaning, Outcome
+from bot.github.payloads import at, maybe_number
 from bot.github.requests import Request
 from bot.identity.keyring import Keys
 from bot.outbox import effects, kinds, outcomes, refusals, verification
@@ -59,6 +61,7 @@ async def _load(tx: Tx, channel: Channel, keys: Keys, write: WriteRow) -> Sendin
         keys,
         known=await kinds.KINDS[write["kind"]].know(tx, write),
         before=(before and before["result"]) or {},
+        bot=await authorship.bot_id(tx),
     )
 
 
@@ -91,7 +94,17 @@ async def _send(channel: Channel, keys: Keys, kind: Kind, sending: Sending) -> D
         kind.request(sending),
         lambda data: outcomes.has_value(kind.result(data)),
     )
+    await _learn_bot(channel, sending, outcome)
     return outcomes.decide(kind, sending, outcome)
+
+
+async def _learn_bot(channel: Channel, sending: Sending, outcome: Outcome) -> None:
+    """Store the id of our bot user, from GitHub's answer to the first text that Hubbub wrote."""
+    if sending.bot is not None or outcome.meaning is not Meaning.DONE:
+        return
+    user_id = maybe_number(at(outcome.data, "user", "id"))
+    if user_id is not None and sending.is_mine(outcome.data):
+        await channel.store.write(lambda tx: authorship.record_bot(tx, user_id))
 
 
 async def _prepare(

@@ -61,6 +61,7 @@ async def _echo(tx: Tx, sending: Sending) -> dict[str, Any] | None:
     here = (write["installation_id"], write["repository_id"], write["arguments"]["number"])
     # A deleted comment counts too, because it shows that the write took effect.
     for row in await mirror_rows.newest_comments(tx, *here, 100, deleted=True):
-        if sending.is_mine({"body": row["body"], "user": {"login": row["author"]}}):
+        user = {"login": row["author"], "id": row["author_id"]}
+        if sending.is_mine({"body": row["body"], "user": user}):
             return {"comment_id": row["id"], "url": None}
     return None

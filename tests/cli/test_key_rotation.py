@@ -200,9 +200,9 @@ async def test_tokens_of_each_secret_that_is_known_work(own: Store) -> None:
 def test_marks_of_each_secret_that_is_known_are_ours() -> None:
     text = markers.write(FORMER, "task", "t_1")
     mine = [markers.Marker("task", "t_1")]
-    assert markers.find(BOTH, text, "hubbub[bot]") == mine
-    assert markers.find(ALONE, text, "hubbub[bot]") == []
-    assert markers.find(BOTH, markers.write(BOTH, "task", "t_1"), "hubbub[bot]") == mine
+    assert markers.find(BOTH, text, ours=True) == mine
+    assert markers.find(ALONE, text, ours=True) == []
+    assert markers.find(BOTH, markers.write(BOTH, "task", "t_1"), ours=True) == mine
 
 
 async def test_what_went_out_under_the_former_secret_is_known_again(town: Town) -> None:

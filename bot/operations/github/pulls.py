@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.comments import markers, replies
+from bot.comments import authorship, markers, replies
 from bot.errors import Refused
 from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.arguments import Body, Branch, CommentId, Fence, Logins, PullRef, Sha, Title
@@ -207,7 +207,7 @@ async def github_review_pr(
     if not (body.strip() or comments or event == "APPROVE"):
         raise Refused("invalid_arguments", "Pass `body`, `comments`, or `event` APPROVE.")
     await admit_comment(ctx, where, row["number"])
-    if event != "COMMENT" and _is_ours(row):
+    if event != "COMMENT" and await _is_ours(ctx, row):
         body, event = f"{replies.VERDICTS[event]}\n\n{body}".strip(), "COMMENT"
     arguments = {
         "number": row["number"],
@@ -219,9 +219,10 @@ async def github_review_pr(
     return await write(ctx, "review", where, target, arguments)
 
 
-def _is_ours(pull: PullRequestRow) -> bool:
+async def _is_ours(ctx: Context, pull: PullRequestRow) -> bool:
     """Opened by the App: all agents have one account on GitHub."""
+    bot = await authorship.bot_id(ctx.tx)
     return (
-        pull["author"].endswith("[bot]")
+        authorship.is_ours(pull["author"], pull["author_id"], bot)
         and markers.unverified_id(pull["body"], "write") is not None
     )

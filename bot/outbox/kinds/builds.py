@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from bot.github.payloads import at, text, time
+from bot.comments import authorship
+from bot.github.payloads import at, maybe_number, text, time
 from bot.github.requests import Request
 from bot.outbox.kinds.kind import (
     MARGIN,
@@ -54,7 +55,7 @@ def _look_for_run(sending: Sending) -> Request:
 
 
 def _is_its_run(sending: Sending, entry: Any) -> bool:
-    """Whether this write started a run: a bot did, on its branch, after it was sent.
+    """Whether this write started a run: our bot did, on its branch, after it was sent.
 
     A run that another write started is not its run.
     """
@@ -64,7 +65,9 @@ def _is_its_run(sending: Sending, entry: Any) -> bool:
     return (
         workflow in (named, str(at(entry, "workflow_id")))
         and at(entry, "head_branch") == arguments["ref"]
-        and text(at(entry, "actor", "login")).endswith("[bot]")
+        and authorship.is_ours(
+            text(at(entry, "actor", "login")), maybe_number(at(entry, "actor", "id")), sending.bot
+        )
         and time(at(entry, "created_at")) >= (sending.write["sending_at"] or 0) - MARGIN
         and at(entry, "id") not in sending.known["others"]
     )

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
-from bot.comments import markers, replies
-from bot.github.payloads import at, text
+from bot.comments import authorship, markers, replies
+from bot.github.payloads import at, maybe_number, text
 from bot.github.requests import GRAPHQL, Request
 from bot.identity.actors import BOT
 from bot.identity.keyring import Keys
@@ -23,7 +23,8 @@ class Sending:
     """A write with all that its request needs.
 
     `known` is what `Kind.know` read from the database. `prepared` has GitHub's answers to
-    `Kind.prepare`, None for a 404. `before` is the result of the write named in `after`.
+    `Kind.prepare`, None for a 404. `before` is the result of the write named in `after`. `bot` is
+    the id of our bot user, if it is known.
     """
 
     write: WriteRow
@@ -32,6 +33,7 @@ class Sending:
     known: dict[str, Any] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
     prepared: tuple[Any, ...] = ()
+    bot: int | None = None
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -73,10 +75,11 @@ class Sending:
         return stamp(began - MARGIN)[:19] + "Z"
 
     def is_mine(self, value: Any) -> bool:
-        """Whether a comment, issue, review or PR by a bot has this write's marker."""
+        """Whether a comment, issue, review or PR by our bot has this write's marker."""
         mine = markers.Marker("write", self.write["id"])
-        author = text(at(value, "user", "login"))
-        return mine in markers.find(self.keys, text(at(value, "body")), author)
+        author_id = maybe_number(at(value, "user", "id"))
+        ours = authorship.is_ours(text(at(value, "user", "login")), author_id, self.bot)
+        return mine in markers.find(self.keys, text(at(value, "body")), ours=ours)
 
 
 Result: TypeAlias = dict[str, Any]

@@ -1,0 +1,28 @@
+"""Which texts on GitHub Hubbub wrote itself: those by the App's own bot user.
+
+Another App can copy a marker, so a marker alone proves nothing.
+"""
+
+from store.engine import key_values
+from store.engine.transaction import Tx
+
+BOT_ID = "github bot"
+
+
+async def bot_id(tx: Tx) -> int | None:
+    """The id of the App's bot user. None until GitHub answered a first write."""
+    found = await key_values.get(tx, BOT_ID)
+    return int(found) if found else None
+
+
+async def record_bot(tx: Tx, user_id: int) -> None:
+    await key_values.put_if_absent(tx, BOT_ID, str(user_id))
+
+
+def is_ours(author: str, author_id: int | None, bot: int | None) -> bool:
+    """Whether our bot is the author. No person's login can end in `[bot]`.
+
+    Until its id is known, any bot counts. GitHub's answer to the first write has the id, so until
+    then there are no markers that another App could have copied.
+    """
+    return author.endswith("[bot]") and bot in (None, author_id)
