@@ -72,7 +72,11 @@ async def process(store: Store, keys: Keys, installation_id: int, guid: str) -> 
 
 
 def changes_of(delivery: Delivery, received_at: int) -> Changes | None:
-    """The changes of the mirror; None for an event that is only stored. Raise Malformed."""
+    """The changes of the mirror; None for a delivery that is only stored. Raise Malformed."""
+    if not delivery.installation_id:
+        # Only the App's own webhook names an installation. A webhook of a repository or of an
+        # organization with the same secret belongs to no tenant.
+        return None
     payload = webhook_payloads.json_of(delivery.payload)
     event = Event(delivery.installation_id, delivery.action, payload, received_at)
     return webhooks.changes_of(delivery.event, event)

@@ -1,6 +1,7 @@
 import asyncio
 import io
 import json
+import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -247,6 +248,27 @@ async def test_a_repository_never_seen_before_is_mirrored_with_its_first_event(
     q = "SELECT full_name FROM repositories WHERE installation_id = :i"
     rows = await intake.dispatcher.store.read(lambda tx: tx.all(q, i=intake.installation_id))
     assert rows == [{"full_name": "acme/rocket"}]
+
+
+@pytest.mark.parametrize("named", [None, {}, {"id": None}, {"id": 0}, {"id": "7"}, {"id": -1}])
+async def test_a_delivery_that_names_no_installation_is_kept_and_changes_nothing(
+    intake: Intake, named: Any
+) -> None:
+    """A repository's own webhook may have the same secret."""
+    guid = secrets.token_hex(16)
+    given = {"action": "opened", "issue": issue(), "repository": REPOSITORY, "installation": named}
+    assert await intake.deliver("issues", guid, **given) == 202
+    await intake.deliveries()
+    store = intake.dispatcher.store
+    q = "SELECT state, outcome FROM deliveries WHERE installation_id = 0 AND guid = :g"
+    rows = await store.read(lambda tx: tx.all(q, g=guid))
+    assert rows == [{"state": "processed", "outcome": "kept"}]
+    of_nobody = (
+        "SELECT id FROM repositories WHERE installation_id = 0 "
+        "UNION ALL SELECT id FROM issues WHERE installation_id = 0 "
+        "UNION ALL SELECT installation_id FROM installations WHERE installation_id = 0"
+    )
+    assert await store.read(lambda tx: tx.all(of_nobody)) == []
 
 
 async def test_a_guid_that_comes_again_is_one_delivery(intake: Intake) -> None:
