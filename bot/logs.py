@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from bot.redaction import redacted
+from bot.redaction import redact
 from bot.settings import Settings
 
 
@@ -36,4 +36,4 @@ def set_up(settings: Settings) -> None:
 
 
 def _without_secrets(_: Any, __: str, line: Any) -> Any:
-    return redacted(line) if isinstance(line, str) else line
+    return redact(line) if isinstance(line, str) else line

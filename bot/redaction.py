@@ -9,5 +9,5 @@ SECRETS = re.compile(
 )
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     return SECRETS.sub("…", text)

@@ -30,7 +30,7 @@ def span(length: int) -> str:
     return f"{seconds} s"
 
 
-def parsed(text: str) -> int:
+def parse(text: str) -> int:
     """Microseconds from a timestamp of GitHub."""
     return round(datetime.fromisoformat(text).timestamp() * SECOND)
 

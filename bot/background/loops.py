@@ -100,7 +100,7 @@ class Loops:
     async def work(self) -> int:
         return await worker.step(self.store, self.shared, self.pressure)
 
-    async def reap(self) -> int:
+    async def end_expired(self) -> int:
         return await expiry.step(self.store)
 
     async def index(self) -> int:
@@ -110,7 +110,7 @@ class Loops:
             await self._pause(FORGET_PAUSE_S)
         return indexed
 
-    async def forget(self) -> int:
+    async def drop_old(self) -> int:
         dropped = await retention.step(self.store, self.retention_times, self._forgotten)
         if dropped:
             await self._pause(FORGET_PAUSE_S)
@@ -141,7 +141,7 @@ class Loops:
         finally:
             del self._sending[installation_id]
 
-    async def mend(self) -> int:
+    async def repair_deliveries(self) -> int:
         """Fetch lost deliveries. Each step says how long to pause."""
         await self._pause(await self.repair.step())
         return 1
@@ -179,11 +179,11 @@ async def run_loops(
             for each in (
                 ("worker", loops.work, "inbox", WORKER_EVERY_S),
                 ("sender", loops.send, "outbox", SENDER_EVERY_S),
-                ("reaper", loops.reap, "time", REAPER_EVERY_S),
-                ("repair", loops.mend, "time", SENDER_EVERY_S),
+                ("reaper", loops.end_expired, "time", REAPER_EVERY_S),
+                ("repair", loops.repair_deliveries, "time", SENDER_EVERY_S),
                 ("backfill", loops.begin_backfills, "time", BACKFILL_EVERY_S),
                 ("indexer", loops.index, "time", FORGET_EVERY_S),
-                ("forgetter", loops.forget, "time", FORGET_EVERY_S),
+                ("forgetter", loops.drop_old, "time", FORGET_EVERY_S),
             )
         ]
         try:

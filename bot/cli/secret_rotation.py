@@ -85,14 +85,14 @@ async def reseal(store: Store, keys: Keys, batch: int = BATCH) -> AsyncGenerator
 
 def _step(kind: Kind, keys: Keys, former: Keys, skip: int, batch: int) -> Work[Batch | None]:
     async def work(tx: Tx) -> Batch | None:
-        rows = _taken(await sealed_rows.lock_batch(tx, kind.where, former.id, skip, batch))
-        broken = [await _resealed(tx, kind, keys, former, row) for row in rows].count(False)
+        rows = _batch(await sealed_rows.lock_batch(tx, kind.where, former.id, skip, batch))
+        broken = [await _reseal_row(tx, kind, keys, former, row) for row in rows].count(False)
         return Batch(kind.where.table, len(rows) - broken, broken) if rows else None
 
     return work
 
 
-def _taken(rows: list[Row]) -> list[Row]:
+def _batch(rows: list[Row]) -> list[Row]:
     """As many from the start as are not too much."""
     ends = accumulate(len(row["sealed"]) for row in rows)
     return [
@@ -102,7 +102,7 @@ def _taken(rows: list[Row]) -> list[Row]:
     ]
 
 
-async def _resealed(tx: Tx, kind: Kind, keys: Keys, former: Keys, row: Row) -> bool:
+async def _reseal_row(tx: Tx, kind: Kind, keys: Keys, former: Keys, row: Row) -> bool:
     about = kind.about(row)
     try:
         content = former.open(kind.purpose, about, row["sealed"][kind.where.prefix :])
@@ -118,7 +118,7 @@ async def bind(store: Store, keys: Keys) -> Left:
 
     async def work(tx: Tx) -> Left:
         await key_values.put(tx, BOUND, keys.id)
-        known = {each.id for each in keys.known}
+        known = {each.id for each in keys.all_keys}
         unknown = {}
         for kind in KINDS:
             found = await sealed_rows.counts(tx, kind.where)

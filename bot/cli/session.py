@@ -59,12 +59,12 @@ async def open_session(
         await keyring.check(store, known)
         if app is not None:
             await _bind(store, app)
-        yield Session(store, shared(known, loaded))
+        yield Session(store, make_shared(known, loaded))
     finally:
         await store.close()
 
 
-def shared(known: keyring.Keys, loaded: Settings) -> Shared:
+def make_shared(known: keyring.Keys, loaded: Settings) -> Shared:
     """What all operations of a process with these settings have in common."""
     return Shared(known, loaded.idle_after_s * SECOND, loaded.inactive_after_s * SECOND)
 

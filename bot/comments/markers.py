@@ -35,7 +35,7 @@ def find(keys: Keys, text: str, *, ours: bool) -> list[Marker]:
     return [
         Marker(kind, id_)
         for kind, id_, signature in MARK.findall(_head(text))
-        if any(hmac.compare_digest(signature, _signature(k, kind, id_)) for k in keys.known)
+        if any(hmac.compare_digest(signature, _signature(k, kind, id_)) for k in keys.all_keys)
     ]
 
 

@@ -104,7 +104,7 @@ def _plain(lines: list[str]) -> Iterator[tuple[int, str]]:
         likely = [n for n in range(first, end) if _begins(lines[n], in_list=in_list)]
         if not likely:
             continue
-        shown = _shown("\n".join(lines[first:end]))
+        shown = _visible_lines("\n".join(lines[first:end]))
         for n in likely:
             if (line := shown[n - first].lstrip(" ")).startswith("/"):
                 yield n, line
@@ -127,7 +127,7 @@ def _texts(tokens: list[Token]) -> Iterator[tuple[int, int, bool]]:
             yield token.map[0], token.map[1], lists > 0
 
 
-def _shown(text: str) -> list[str]:
+def _visible_lines(text: str) -> list[str]:
     """The lines of a paragraph without HTML comments; INSIDE marks those that begin in a span."""
     spans: list[Span] = []
     MARKDOWN.inline.parse(text, MARKDOWN, {"spans": spans}, [])

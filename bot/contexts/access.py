@@ -38,12 +38,12 @@ def _grantees(actor: Actor, held: Iterable[str]) -> list[str]:
     return [actor.name, *roles, *(f"task:{task_id}" for task_id in held)]
 
 
-def in_charge(actor: Actor) -> bool:
+def is_in_charge(actor: Actor) -> bool:
     """Whether the actor has all access to contexts of other owners too."""
     return actor.may("tech-lead") or (actor.is_person and actor.may("developer"))
 
 
-def allowed(actor: Actor, row: FullContext, granted: Iterable[Grant]) -> Access:
+def access_to(actor: Actor, row: FullContext, granted: Iterable[Grant]) -> Access:
     """What the actor may do with a context. `granted` are its grants to the actor.
 
     A person has a role in some repositories only. It gives no access to a context that belongs to
@@ -53,7 +53,7 @@ def allowed(actor: Actor, row: FullContext, granted: Iterable[Grant]) -> Access:
     if reach is not None and where is not None and where not in reach:
         return "none"
     by_role = reach is None or where is not None
-    if row["owner"] == actor.name or (by_role and in_charge(actor)):
+    if row["owner"] == actor.name or (by_role and is_in_charge(actor)):
         return "all"
     counted: list[Access] = [
         g["access"] for g in granted if by_role or not g["grantee"].startswith("role:")
@@ -70,7 +70,7 @@ async def accesses(tx: Tx, actor: Actor, rows: Sequence[FullContext]) -> dict[st
     held = await grants.held_tasks(tx, here, actor.name, await tx.now())
     for each in await grants.to_grantees(tx, here, _grantees(actor, held), list(found)):
         found[each["context_id"]].append(each)
-    return {row["id"]: allowed(actor, row, found[row["id"]]) for row in rows}
+    return {row["id"]: access_to(actor, row, found[row["id"]]) for row in rows}
 
 
 async def readable_ones(tx: Tx, actor: Actor, context_ids: Sequence[str]) -> set[str]:

@@ -34,7 +34,7 @@ def keepable(content: Any) -> Any:
 def _within(value: Any) -> Iterator[Any]:
     """The values in a list or an object. Raise for a value that cannot be stored."""
     if isinstance(value, str):
-        _encoded(value)
+        _encode(value)
     elif isinstance(value, float) and not math.isfinite(value):
         raise _unfit("NaN and Infinity are not JSON")
     elif isinstance(value, int) and value.bit_length() > LONGEST:
@@ -46,7 +46,7 @@ def _within(value: Any) -> Iterator[Any]:
         yield from value
 
 
-def _encoded(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as exc:
@@ -61,7 +61,7 @@ def kind_of(content: Any) -> Kind:
     return "text" if isinstance(content, str) else "json"
 
 
-def written(content: Any) -> bytes:
+def canonical_bytes(content: Any) -> bytes:
     """The content as canonical bytes, so that equal contents have equal bytes."""
     if isinstance(content, str):
         return content.encode()
@@ -70,9 +70,9 @@ def written(content: Any) -> bytes:
     ).encode()
 
 
-def sized(content: Any) -> bytes:
+def bytes_within_limit(content: Any) -> bytes:
     """The content's bytes. Raise Refused if there are too many."""
-    made = written(content)
+    made = canonical_bytes(content)
     if len(made) > LARGEST:
         raise Refused(
             "too_large",

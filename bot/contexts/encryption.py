@@ -15,7 +15,7 @@ def about(installation_id: int, context_id: str, version: int) -> str:
     return f"{installation_id} {context_id} {version}"
 
 
-def packed(content: bytes) -> bytes:
+def compress(content: bytes) -> bytes:
     # Other writers wait meanwhile. A higher level takes six times as long and saves a fifth.
     return zlib.compress(content, 1)
 
@@ -27,11 +27,11 @@ class Sealed(TypedDict):
     sealed: bytes
 
 
-def sealed(keys: Keys, where: str, pack: bytes) -> Sealed:
+def seal(keys: Keys, where: str, pack: bytes) -> Sealed:
     return {"key_id": keys.id, "sealed": keys.seal(PURPOSE, where, pack)}
 
 
-def opened(keys: Keys, where: str, row: ContextVersionRow) -> tuple[bytes, bytes]:
+def unseal(keys: Keys, where: str, row: ContextVersionRow) -> tuple[bytes, bytes]:
     """The content, compressed and plain. Raise Broken."""
     pack = keys.under(row["key_id"]).open(PURPOSE, where, row["sealed"])
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from bot.contexts.contents import Kind
-from bot.contexts.encryption import Sealed, about, opened, packed, sealed
+from bot.contexts.encryption import Sealed, about, compress, seal, unseal
 from bot.errors import Refused
 from bot.identity.keyring import Broken
 from bot.kernel.operation import Context
@@ -52,21 +52,21 @@ async def keep(ctx: Context, context_id: str, version: int, content: bytes, note
     """Add a version under this number."""
     where = about(ctx.installation_id, context_id, version)
 
-    def made() -> Content:
+    def new_version() -> Content:
         return {
-            **sealed(ctx.shared.keys, where, packed(content)),
+            **seal(ctx.shared.keys, where, compress(content)),
             "checksum": hashlib.sha256(content).hexdigest(),
             "size": len(content),
         }
 
-    await _add(ctx, context_id, version, note, await _run_aside(len(content), made))
+    await _add(ctx, context_id, version, note, await _run_aside(len(content), new_version))
 
 
 async def copy(ctx: Context, context_id: str, version: int, read: Read, note: str) -> None:
     """Add a version with the content of another one."""
     where = about(ctx.installation_id, context_id, version)
     content: Content = {
-        **sealed(ctx.shared.keys, where, read.packed),
+        **seal(ctx.shared.keys, where, read.packed),
         "checksum": read.version["checksum"],
         "size": read.version["size"],
     }
@@ -103,7 +103,7 @@ async def _open(ctx: Context, where: str, row: ContextVersionRow | None) -> Read
     """Raise Broken."""
     if row is None:
         raise Broken("its row is missing")
-    pack, content = await _run_aside(row["size"], lambda: opened(ctx.shared.keys, where, row))
+    pack, content = await _run_aside(row["size"], lambda: unseal(ctx.shared.keys, where, row))
     return Read(row, pack, content, [])
 
 

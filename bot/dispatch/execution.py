@@ -95,7 +95,7 @@ class Executor:
         if not answer.notices:
             return
         before = self._sent_notices.get(call.agent)
-        if sent := notices.unconfirmed(answer.notices, call.digest, before):
+        if sent := notices.to_confirm(answer.notices, call.digest, before):
             self._sent_notices[call.agent] = sent
 
     async def execute(self, call: Call) -> Answer:

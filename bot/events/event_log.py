@@ -13,7 +13,7 @@ from bot.kernel.event_stream import (
     News,
     Page,
     Topics,
-    cut,
+    first_page,
     needs_a_look,
     reaches,
     wants,
@@ -99,7 +99,7 @@ async def read_page(tx: Tx, actor: Actor, topics: Topics, cursor: Cursor, limit:
     found = await _readable(tx, actor, found)
     # Read the floor last: it may rise during the read.
     missed = cursor < await events.floor(*here)
-    return replace(cut(news, found, limit), missed=missed)
+    return replace(first_page(news, found, limit), missed=missed)
 
 
 async def _readable(tx: Tx, actor: Actor, found: Sequence[Row]) -> list[Row]:
@@ -121,7 +121,7 @@ async def between(tx: Tx, installation_id: int, after: int, head: int) -> News:
     if not rows:
         return News((), head)
     more = len(rows) == SCANNED
-    named = await _named(tx, installation_id, rows)
+    named = await _with_names(tx, installation_id, rows)
     return News(named, rows[-1]["seq"] if more else head, more=more)
 
 
@@ -137,7 +137,7 @@ async def read_news(tx: Tx, installation_id: int, after: int | None) -> News:
     return replace(news, fresh=await freshness.of(tx, installation_id, now), now=now)
 
 
-async def _named(tx: Tx, installation_id: int, rows: Sequence[Row]) -> list[Row]:
+async def _with_names(tx: Tx, installation_id: int, rows: Sequence[Row]) -> list[Row]:
     about = {row["subject"] for row in rows if row["kind"].startswith("task.")}
     where = {row["repository_id"] for row in rows} - {None}
     names = await events.names(tx, installation_id, about)

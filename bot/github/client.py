@@ -25,7 +25,7 @@ from yarl import URL
 from bot.github.outcomes import Meaning, classify
 from bot.github.payloads import at, text, time
 from bot.github.requests import Answer, OutcomeUnknown, TokenRefused, Unreachable
-from bot.redaction import redacted
+from bot.redaction import redact
 from bot.settings import GitHubApp
 from bot.times import SECOND
 from store.engine.database import system_clock
@@ -264,13 +264,13 @@ def _token_in(answer: Answer) -> Token | Answer:
     if outcome.meaning is Meaning.UNKNOWN:
         raise Unreachable(f"no token: GitHub answered {answer.status}")
     if answer.status != 201:
-        raise TokenRefused(answer.status, redacted(text(at(answer.data, "message"))))
+        raise TokenRefused(answer.status, redact(text(at(answer.data, "message"))))
     until = time(at(answer.data, "expires_at")) - TOKEN_MARGIN
     return Token(text(at(answer.data, "token")), until)
 
 
 def _reason(exc: BaseException) -> str:
-    return redacted(f"{type(exc).__name__} {exc}".strip())
+    return redact(f"{type(exc).__name__} {exc}".strip())
 
 
 def _json_or_text(raw: bytes) -> Any:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from bot.times import parsed
+from bot.times import parse
 from store.engine.transaction import Row
 from store.mirror.mirror_rows import version
 
@@ -68,7 +68,7 @@ def maybe_time(value: Json) -> int | None:
         found = value * 1_000_000
     else:
         try:
-            found = parsed(value) if isinstance(value, str) else -1
+            found = parse(value) if isinstance(value, str) else -1
         except (ValueError, OverflowError):
             return None
     return found if 0 <= found < NEVER else None

@@ -39,13 +39,13 @@ class Keys:
         self.former = tuple(Keys(each) for each in former)
 
     @property
-    def known(self) -> tuple["Keys", ...]:
+    def all_keys(self) -> tuple["Keys", ...]:
         """The keys of each secret, the current one first."""
         return (self, *self.former)
 
     def under(self, key_id: str) -> "Keys":
         """The keys of the secret with this id. Raise Broken if it is unknown."""
-        for each in self.known:
+        for each in self.all_keys:
             if each.id == key_id:
                 return each
         raise Broken(
@@ -150,7 +150,7 @@ def _long_enough(secret: str, where: str) -> str:
 async def check(store: Store, keys: Keys) -> None:
     """Bind a new database to the secret. Raise WrongSettings if it is bound to an unknown one."""
     bound = await store.write(lambda tx: key_values.put_if_absent(tx, BOUND, keys.id))
-    if bound not in {each.id for each in keys.known}:
+    if bound not in {each.id for each in keys.all_keys}:
         raise WrongSettings(
             f"The database uses another secret: its key id is {bound}, and yours is {keys.id}. "
             "Set HUBBUB_SECRET_KEY to the secret of the database, or restore the .key file beside "

@@ -139,7 +139,7 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
     here = (row["installation_id"], row["repository_id"])
     required = (await repository_settings.of(tx, *here)).permissions
     if row["verb"] == HELP:
-        return Reply("done", "+1", replies.help_text(OPERATIONS.values(), required.needed))
+        return Reply("done", "+1", replies.help_text(OPERATIONS.values(), required.permission_for))
     asker = actors.person(here[0], login, permission, here[1])
     if asker is None:
         return _refusal(replies.no_permission(login, text))
@@ -147,7 +147,7 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
         return _refusal(replies.too_many_commands(login, int(row["words"][0]), MOST))
     if row["verb"] not in VERBS:
         return _refusal(replies.unknown_command(login, text))
-    needed = required.needed(row["verb"])
+    needed = required.permission_for(row["verb"])
     if not allows(permission, needed):
         raise Refused(
             "forbidden",

@@ -52,7 +52,7 @@ def problems(exc: ValidationError, given: Any, model: type[BaseModel]) -> dict[s
     # If an argument can have one of several types, only the errors inside of it help.
     outer = {place[:n] for place in found for n in range(len(place))}
     words = {
-        _named(place): " or ".join(dict.fromkeys(_reasons(place, errors, model)))
+        _place_name(place): " or ".join(dict.fromkeys(_reasons(place, errors, model)))
         for place, errors in found.items()
         if place not in outer
     }
@@ -84,7 +84,7 @@ def _place(error: ErrorDetails, given: Any) -> Place:
     return tuple(place)
 
 
-def _named(place: Place) -> str:
+def _place_name(place: Place) -> str:
     return ".".join(str(part)[:SHOWN] for part in place)
 
 
@@ -100,7 +100,7 @@ def _reason(place: Place, error: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         known = _model(model, place[:-1])
         nearest = _nearest(place[-1], [*known.model_fields])
-        inside = f"; {_named(place[:-1])} has {parameter_names(known)}" if place[1:] else ""
+        inside = f"; {_place_name(place[:-1])} has {parameter_names(known)}" if place[1:] else ""
         return REASONS[kind] + nearest + inside
     if kind == "list_type":
         short = isinstance(given, str) and len(given) <= SHOWN

@@ -98,7 +98,7 @@ def needs_a_look(actor: Actor, event: Row) -> bool:
     )
 
 
-def cut(news: News, found: Sequence[Row], limit: int) -> Page:
+def first_page(news: News, found: Sequence[Row], limit: int) -> Page:
     """The first `limit` of the events that were selected from the news."""
     if len(found) <= limit:
         return Page(found, news.cursor, more=news.more)
@@ -110,4 +110,4 @@ def page_of_news(actor: Actor, topics: Topics, cursor: int, found: News, limit: 
     mine = [e for e in found.events if e["seq"] > cursor and wants(actor, topics, e)]
     if any(needs_a_look(actor, event) for event in mine):
         return None
-    return cut(found, mine, limit)
+    return first_page(found, mine, limit)

@@ -173,7 +173,7 @@ def operation(
     """
     usual: Presence = "any" if reads_only else "at_work" if reaches_github else "here"
 
-    def made(run: Callable[..., Awaitable[Answer]]) -> Operation:
+    def to_operation(run: Callable[..., Awaitable[Answer]]) -> Operation:
         signature = inspect.signature(run, eval_str=True)
         _ctx, *parameters = signature.parameters.values()
         fields: dict[str, Any] = {
@@ -200,7 +200,7 @@ def operation(
             waitable=waitable,
         )
 
-    return made
+    return to_operation
 
 
 def _invalid(which: Operation, exc: ValidationError, given: Any, name: str) -> Refused:

@@ -63,19 +63,19 @@ class Kind:
     mark_notified: MarkNotified | None = None
 
 
-async def _paused(asker: Asker) -> list[Notice]:
+async def _pause(asker: Asker) -> list[Notice]:
     row = await agents.get(*asker.agent)
     if row is None or row["paused_at"] is None:
         return []
     return [_notice("paused", asker.actor.name, presence.paused_error(row, asker.now).message)]
 
 
-async def _lost(asker: Asker) -> list[Notice]:
+async def _lost_leases(asker: Asker) -> list[Notice]:
     rows = await due_notices.lost_leases(*asker.agent, asker.now - LATELY, MOST)
-    return [await _one_lost(asker, row) for row in rows]
+    return [await _lost_lease(asker, row) for row in rows]
 
 
-async def _one_lost(asker: Asker, lease: LeaseRow) -> Notice:
+async def _lost_lease(asker: Asker, lease: LeaseRow) -> Notice:
     name, task = await _task(asker, lease["task_id"])
     end = "expired" if lease["state"] == "expired" else f"ended: {lease['ended_why']}"
     now = ""
@@ -109,13 +109,13 @@ def _hold_message(name: str, task: FullTask | None) -> str:
     return f"{by} put {name} on hold{why}. You keep your lease. Wait until the hold ends."
 
 
-async def _ending(asker: Asker) -> list[Notice]:
+async def _ending_leases(asker: Asker) -> list[Notice]:
     # Only the lease that ends first, because any call renews all leases.
     rows = await due_notices.ending_leases(*asker.agent, asker.now, 1)
-    return [await _one_ending(asker, row) for row in rows]
+    return [await _ending_lease(asker, row) for row in rows]
 
 
-async def _one_ending(asker: Asker, lease: LeaseRow) -> Notice:
+async def _ending_lease(asker: Asker, lease: LeaseRow) -> Notice:
     name, _ = await _task(asker, lease["task_id"])
     left = span((lease["expires_at"] or 0) - asker.now)
     message = (
@@ -124,12 +124,12 @@ async def _one_ending(asker: Asker, lease: LeaseRow) -> Notice:
     return _notice("lease_ending", name, message)
 
 
-async def _answered(asker: Asker) -> list[Notice]:
+async def _answers(asker: Asker) -> list[Notice]:
     answered = await due_notices.answered_tasks(*asker.agent, MOST)
-    return [await _one_answered(asker, task_id) for task_id in answered]
+    return [await _answer(asker, task_id) for task_id in answered]
 
 
-async def _one_answered(asker: Asker, task_id: str) -> Notice:
+async def _answer(asker: Asker, task_id: str) -> Notice:
     name, _ = await _task(asker, task_id)
     event = await events.newest(*asker.here, task_id, "task.answered")
     who = event["actor"] if event else "Somebody"
@@ -152,14 +152,14 @@ async def _urgent(asker: Asker) -> list[Notice]:
     ]
 
 
-async def _failed(asker: Asker) -> list[Notice]:
+async def _failed_writes(asker: Asker) -> list[Notice]:
     return [
-        _notice("write_failed", row["id"], await _one_failed(asker, row), key=row["id"])
+        _notice("write_failed", row["id"], await _failure_text(asker, row), key=row["id"])
         for row in await writes.refusals(*asker.agent, asker.now - LATELY, MOST)
     ]
 
 
-async def _one_failed(asker: Asker, write: WriteRow) -> str:
+async def _failure_text(asker: Asker, write: WriteRow) -> str:
     where = await mirror_rows.repository_by_id(*asker.here, write["repository_id"])
     number = write["arguments"].get("number")
     on = f" to {where['full_name']}{f'#{number}' if number else ''}" if where else ""
@@ -177,13 +177,13 @@ async def _mark_failed_notified(
 KINDS = {
     each.name: each
     for each in (
-        Kind("paused", _paused),
-        Kind("lease_lost", _lost, due_notices.mark_lost_notified),
+        Kind("paused", _pause),
+        Kind("lease_lost", _lost_leases, due_notices.mark_lost_notified),
         Kind("hold", _on_hold),
-        Kind("lease_ending", _ending),
-        Kind("answered", _answered, due_notices.mark_answered_notified),
+        Kind("lease_ending", _ending_leases),
+        Kind("answered", _answers, due_notices.mark_answered_notified),
         Kind("message", _urgent, mailbox.mark_notified),
-        Kind("write_failed", _failed, _mark_failed_notified),
+        Kind("write_failed", _failed_writes, _mark_failed_notified),
     )
 }
 
@@ -223,7 +223,7 @@ class Unconfirmed:
         return call == self.call and self.times < MOST_TIMES
 
 
-def unconfirmed(
+def to_confirm(
     found: Sequence[Notice], call: str, before: Unconfirmed | None
 ) -> Unconfirmed | None:
     """What to confirm at the next call; None if the answer has no notice that comes once."""

@@ -25,12 +25,12 @@ async def move_with_issue(tx: Tx, installation_id: int, transfer: Transfer) -> N
         new = (transfer.new_repository_id, transfer.new_issue_id, transfer.new_number)
         await tasks.rebind(tx, installation_id, task["id"], *new, transfer.title)
     for row in await mirror_rows.all_comments(tx, installation_id, *old):
-        comment = await located(tx, Mirrored("comments", row))
+        comment = await with_current_place(tx, Mirrored("comments", row))
         await mirror_rows.overwrite(tx, "comments", comment.row)
         await search_index.index(tx, "comments", comment.row)
 
 
-async def located(tx: Tx, comment: Mirrored) -> Mirrored:
+async def with_current_place(tx: Tx, comment: Mirrored) -> Mirrored:
     """The comment with the repository and number that its issue has now."""
     row = comment.row
     place = (row["repository_id"], row["number"])

@@ -63,7 +63,7 @@ async def _put(tx: Tx, keys: Keys, given: Mirrored) -> None:
     if given.table == "issues":
         await _bind_task(tx, keys, cast("IssueRow", given.row))
     if given.table == "comments":
-        given = await transfers.located(tx, given)
+        given = await transfers.with_current_place(tx, given)
     table, row = TABLES[given.table], given.row
     put = await mirror_rows.put(tx, given.table, row)
     if put.tie and table.tie and mirror_rows.has_time(row["version"]):

@@ -59,7 +59,7 @@ async def _load(tx: Tx, channel: Channel, keys: Keys, write: WriteRow) -> Sendin
         write,
         name or "unknown/unknown",
         keys,
-        known=await kinds.KINDS[write["kind"]].know(tx, write),
+        known=await kinds.KINDS[write["kind"]].stored_values(tx, write),
         before=(before and before["result"]) or {},
         bot=await authorship.bot_id(tx),
     )

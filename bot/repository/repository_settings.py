@@ -63,7 +63,7 @@ class Permissions(Group):
     status: Permission = "read"
     why: Permission = "read"
 
-    def needed(self, verb: str) -> Permission:
+    def permission_for(self, verb: str) -> Permission:
         found: Permission = getattr(self, verb)
         return found
 
@@ -98,11 +98,11 @@ GROUPS: dict[tuple[str, ...], type[Group]] = {
 async def of(tx: Tx, installation_id: int, repository_id: int) -> RepositorySettings:
     """The settings in force."""
     row = await settings_files.get(tx, installation_id, repository_id)
-    return loaded(row["settings"]) if row else DEFAULTS
+    return parse(row["settings"]) if row else DEFAULTS
 
 
 @lru_cache(256)
-def loaded(settings: str) -> RepositorySettings:
+def parse(settings: str) -> RepositorySettings:
     return RepositorySettings.model_validate_json(settings)
 
 

@@ -57,7 +57,7 @@ def parse(data: bytes) -> RepositorySettings:
     try:
         return RepositorySettings.model_validate(_read(_text(data), lines))
     except ValidationError as exc:
-        found = sorted(_said(lines, each) for each in exc.errors(include_url=False))
+        found = sorted(_problem_of(lines, each) for each in exc.errors(include_url=False))
         said = [_line(*each) for each in found[:MOST_PROBLEMS]]
         raise Unreadable(*said) from exc
 
@@ -201,7 +201,7 @@ def _scalar(event: Any) -> Any:
 # --- Values to settings --------------------------------------------------------------------------
 
 
-def _said(lines: Lines, error: Any) -> tuple[int, Where, str]:
+def _problem_of(lines: Lines, error: Any) -> tuple[int, Where, str]:
     where = tuple(str(part) for part in error["loc"])
     # A missing key has no line, so take the line of the group that lacks it.
     known = next(lines[where[:n]] for n in range(len(where), -1, -1) if where[:n] in lines)

@@ -177,7 +177,7 @@ def _waiting(waits: Dependencies) -> list[Reason]:
         found.append(
             Reason(
                 code="blocked",
-                why=f"it is blocked by {_listed(waits.blockers)}",
+                why=f"it is blocked by {_name_list(waits.blockers)}",
                 remedy="wait until the issues that block it are closed",
             )
         )
@@ -185,14 +185,14 @@ def _waiting(waits: Dependencies) -> list[Reason]:
         found.append(
             Reason(
                 code="blocked",
-                why=f"it has open sub-issues: {_listed(waits.children)}",
+                why=f"it has open sub-issues: {_name_list(waits.children)}",
                 remedy="wait until its sub-issues are closed",
             )
         )
     return found
 
 
-def _listed(names: Sequence[str]) -> str:
+def _name_list(names: Sequence[str]) -> str:
     more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
     return ", ".join(names[:MOST]) + more
 
@@ -211,7 +211,7 @@ def explanation(
         sentences.append(f"What you can do: {'; '.join(remedies)}.")
     elif waited := [*waits.blockers, *waits.children]:
         sentences = [
-            f"{name} waits for {_listed(waited)}.",
+            f"{name} waits for {_name_list(waited)}.",
             "You can claim it anyway, because a tech-lead or a person may claim a blocked task.",
         ]
     else:
@@ -219,8 +219,8 @@ def explanation(
         sentences = [f"You can claim {name}. {how}."]
     if waits.circle:
         sentences.append(
-            f"It is in a cycle of issues that block each other: {_listed(waits.circle)}. The cycle "
-            "does not block the task, but somebody should remove one of the links."
+            f"It is in a cycle of issues that block each other: {_name_list(waits.circle)}. The "
+            "cycle does not block the task, but somebody should remove one of the links."
         )
     if waits.total:
         sentences.append(f"{waits.done} of its {waits.total} sub-issues are done.")

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.agents.checkpoints import LARGEST, MOST_KEPT
 from bot.agents.hierarchy import DEEPEST, MOST_AGENTS
-from bot.cli.session import shared
+from bot.cli.session import make_shared
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
@@ -404,9 +404,9 @@ async def test_an_agent_is_active_then_idle_then_inactive(town: Town) -> None:
 
 def test_how_long_it_takes_to_be_idle_and_inactive_is_settled_by_settings() -> None:
     given = load_settings(idle_after_s=60, inactive_after_s=120)
-    made = shared(Keys("k" * 32), given)
+    made = make_shared(Keys("k" * 32), given)
     assert (made.idle_after, made.inactive_after) == (60_000_000, 120_000_000)
-    default = shared(Keys("k" * 32), load_settings())
+    default = make_shared(Keys("k" * 32), load_settings())
     assert (default.idle_after, default.inactive_after) == (300_000_000, 3_600_000_000)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.operations.github.conversation import by_relevance, fit, fitted, size, thread_text
+from bot.operations.github.conversation import by_relevance, fit, fit_texts, size, thread_text
 from fixtures.github import Issue, Pull
 from store.engine.transaction import Row, Tx
 from tests.support.story import Agent, Town
@@ -270,7 +270,7 @@ ROWS = st.lists(
 def test_texts_stay_within_the_room(rows: list[Row], room: int) -> None:
     order = by_relevance(rows, {"mallory"}, 3)
     wholes = list(map(thread_text, order))
-    kept = fitted(wholes, room)
+    kept = fit_texts(wholes, room)
     assert size([each.model_dump(mode="json") for each in kept]) <= max(2, room + 1)
     for each, whole in zip(kept, wholes, strict=False):
         assert whole.text.startswith(each.text)

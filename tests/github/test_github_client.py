@@ -18,7 +18,7 @@ from bot.github.client import (
     GitHub,
 )
 from bot.github.requests import Answer, OutcomeUnknown, TokenRefused, Unreachable
-from bot.redaction import redacted
+from bot.redaction import redact
 from fixtures.github import Installation, Issue, Person, Repository, SimulatedGitHub
 from tests.support.story import Clock
 
@@ -357,7 +357,7 @@ async def test_half_an_answer_is_none_and_tells_no_secret(here: Here, reply: byt
 
 def test_secrets_are_cut_from_what_is_told() -> None:
     token = f"ghs_{secrets.token_hex(18)}"
-    assert redacted(f"token {token}, bearer eyJhbGciOi.eyJpYX.c2ln") == "token …, bearer …"
+    assert redact(f"token {token}, bearer eyJhbGciOi.eyJpYX.c2ln") == "token …, bearer …"
 
 
 # --- What is asked for again ----------------------------------------------------------------------

@@ -478,7 +478,7 @@ def test_a_command_takes_by_default_the_permission_that_gives_its_role(verb: str
     enough = [
         each for each in PERMISSIONS if ROLES.index(ROLE_OF_PERMISSION[each]) >= ROLES.index(role)
     ]
-    assert DEFAULTS.permissions.needed(verb) == enough[0]
+    assert DEFAULTS.permissions.permission_for(verb) == enough[0]
 
 
 @pytest.mark.parametrize("verb", [each for each in VERBS if not VERBS[each][0].reads_only])

@@ -36,7 +36,7 @@ async def apply_settings(tx: Tx, _: Keys, r: Reading) -> None:
     if not isinstance(r.data, list):
         payloads.name(at(r.data, "type"), "the type of the settings file")
     row = await settings_files.get(tx, *r.here) or _empty_row(*r.here)
-    before = now = repository_settings.loaded(row["settings"])
+    before = now = repository_settings.parse(row["settings"])
     if row["read_at"] <= r.read_at:  # otherwise a newer read has been applied already
         now = await _apply_file(tx, r, {**row, "read_at": r.read_at}, before)
     await _relabel(tx, r.arguments, r.installation_id, before, now)

@@ -10,8 +10,8 @@ from bot.mirror.webhooks.event import Event
 
 def projects_v2(event: Event) -> Changes:
     value = at(event.payload, "projects_v2")
-    project = board_rows.project(event.installation_id, value, deleted=event.deleted)
-    if event.deleted:
+    project = board_rows.project(event.installation_id, value, deleted=event.is_deletion)
+    if event.is_deletion:
         return Changes((project,))
     fields = reads.board_fields(project.row["number"], project.row["id"])
     return Changes((project,), reads=(fields,))
@@ -25,7 +25,7 @@ def projects_v2_item(event: Event) -> Changes:
         value,
         project_node,
         payloads.text(at(value, "content_node_id"), 100),
-        deleted=event.deleted,
+        deleted=event.is_deletion,
     )
     changed = at(event.payload, "changes", "field_value")
     if at(changed, "field_type") != "single_select" or "to" not in changed:

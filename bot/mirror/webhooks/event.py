@@ -28,7 +28,7 @@ class Event:
         return self.installation_id, self.repository_id
 
     @property
-    def deleted(self) -> bool:
+    def is_deletion(self) -> bool:
         return self.action == "deleted"
 
 

@@ -12,7 +12,9 @@ SEES_MORE = ("created", "unsuspend", "new_permissions_accepted")
 
 
 def installation(event: Event) -> Changes:
-    row = installation_rows.installation(at(event.payload, "installation"), deleted=event.deleted)
+    row = installation_rows.installation(
+        at(event.payload, "installation"), deleted=event.is_deletion
+    )
     wanted = (reads.ALL_REPOSITORIES,) if event.action in SEES_MORE else ()
     return Changes((row, *named_repositories(event, "repositories")), wanted)
 

@@ -14,7 +14,7 @@ from store.tables.mirror import IssueRow
 def issues(event: Event) -> Changes:
     issue = at(event.payload, "issue")
     # The new repository sends its own event about a transferred issue.
-    gone = event.deleted or event.action == "transferred"
+    gone = event.is_deletion or event.action == "transferred"
     row = issue_rows.issue(*event.here, issue, deleted=gone)
     before = at(event.payload, "changes", "body", "from")
     older = {**row.row, "body": payloads.text(before)}
@@ -46,7 +46,7 @@ def issue_comment(event: Event) -> Changes:
     return Changes(
         (
             issue_rows.issue(*event.here, issue),
-            issue_rows.comment(*event.here, on, comment, deleted=event.deleted),
+            issue_rows.comment(*event.here, on, comment, deleted=event.is_deletion),
             *milestone_of(event, issue),
         ),
         texts=command_texts(event, "comment", comment, on, actions=("created", "edited")),
@@ -54,10 +54,10 @@ def issue_comment(event: Event) -> Changes:
 
 
 def label(event: Event) -> Changes:
-    row = issue_rows.label(*event.here, at(event.payload, "label"), deleted=event.deleted)
+    row = issue_rows.label(*event.here, at(event.payload, "label"), deleted=event.is_deletion)
     return Changes((row,), reads=(reads.repository("labels", event.repository_id),))
 
 
 def milestone(event: Event) -> Changes:
     value = at(event.payload, "milestone")
-    return Changes((issue_rows.milestone(*event.here, value, deleted=event.deleted),))
+    return Changes((issue_rows.milestone(*event.here, value, deleted=event.is_deletion),))

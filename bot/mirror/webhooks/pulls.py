@@ -27,7 +27,7 @@ def pull_request_review_comment(event: Event) -> Changes:
     return Changes(
         (
             pull_rows.pull_request(*event.here, pull),
-            pull_rows.review_comment(*event.here, on, comment, deleted=event.deleted),
+            pull_rows.review_comment(*event.here, on, comment, deleted=event.is_deletion),
         ),
         texts=command_texts(event, "review_comment", comment, on, actions=("created", "edited")),
     )

@@ -14,7 +14,7 @@ NOTHING = "0" * 40
 
 def repository(event: Event) -> Changes:
     # `changes_of` takes the row from every event, so a rename needs nothing more.
-    if event.deleted:
+    if event.is_deletion:
         value = at(event.payload, "repository")
         return Changes((installation_rows.repository(event.installation_id, value, deleted=True),))
     if event.action == "transferred":

@@ -44,7 +44,7 @@ async def register_agent(
     here = {"installation_id": ctx.installation_id, "id": agent_id}
     times = {"registered_at": ctx.now, "last_active_at": ctx.now}
     row = await agents.enter(ctx.tx, here | {"name": name, "role": ctx.actor.role} | times)
-    columns = _given(name=name, system_name=system, capabilities=capabilities)
+    columns = _without_none(name=name, system_name=system, capabilities=capabilities)
     columns |= {"role": ctx.actor.role, "last_active_at": ctx.now, "left_at": None}
     await agents.change(ctx.tx, ctx.installation_id, [agent_id], **columns)
     if parent_id is not None:
@@ -54,7 +54,7 @@ async def register_agent(
     return await one_agent(ctx, agent_id)
 
 
-def _given(**columns: Any) -> dict[str, Any]:
+def _without_none(**columns: Any) -> dict[str, Any]:
     """Without what was left out, which stays as it is."""
     return {column: value for column, value in columns.items() if value is not None}
 
@@ -92,7 +92,7 @@ async def update_agent(
 ) -> OneAgent:
     """Change your own entry. What you leave out stays as it is."""
     which = agent_id or ctx.actor.name
-    columns = _given(name=name, system_name=system, capabilities=capabilities)
+    columns = _without_none(name=name, system_name=system, capabilities=capabilities)
     if which != ctx.actor.name:
         await presence.check_presence(ctx.tx, ctx.actor, "at_work")
         own = health is not None or checkpoint is not None

@@ -37,7 +37,7 @@ async def create_context(
             access.MOST_OWNED,
             "Update one of them instead.",
         )
-    made = contents.sized(content)
+    made = contents.bytes_within_limit(content)
     row: ContextRow = {
         "installation_id": ctx.installation_id,
         "id": ids.new("c", ctx.now),
@@ -75,7 +75,7 @@ async def update_context(
             "invalid_arguments",
             f"`content` must be {must}, as in the first version of {context_id}.",
         )
-    made = contents.sized(content)
+    made = contents.bytes_within_limit(content)
     new = await advance(ctx, row, expected_version)
     await versions.keep(ctx, context_id, new["version"], made, note)
     await access.record(ctx, new, "updated", version=new["version"])

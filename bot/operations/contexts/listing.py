@@ -62,7 +62,7 @@ async def _candidates(
     ctx: Context, task_id: str | None, owner: str | None, after: str
 ) -> tuple[list[FullContext], str | None]:
     """Contexts among which those asked for are, by id; and where to go on, if there are more."""
-    if task_id or owner or access.in_charge(ctx.actor):
+    if task_id or owner or access.is_in_charge(ctx.actor):
         rows = await contexts.page(
             ctx.tx, ctx.installation_id, task_id=task_id, owner=owner, after=after, limit=LOOKED_AT
         )

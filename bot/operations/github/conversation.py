@@ -81,7 +81,7 @@ def size(value: Any) -> int:
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-def fitted(texts: Sequence[ThreadText], room: int) -> list[ThreadText]:
+def fit_texts(texts: Sequence[ThreadText], room: int) -> list[ThreadText]:
     """Of texts in their rank, whole, as much as there is room for: in bytes of a JSON list.
 
     First a little of each, as long as that takes no more than half of the room; then more of
@@ -106,7 +106,7 @@ def _cost(each: ThreadText) -> int:
 def _stubs(texts: Sequence[ThreadText], room: int) -> list[ThreadText]:
     kept: list[ThreadText] = []
     for whole in texts:
-        stub = _shortened(whole, STUB)
+        stub = _shorten(whole, STUB)
         room -= _cost(stub)
         if room < 0:
             break
@@ -118,10 +118,10 @@ def _longer(whole: ThreadText, now: ThreadText, more: int) -> ThreadText:
     """With up to so many bytes more."""
     if not now.left_out or more <= 0:
         return now
-    return _shortened(whole, size(now.text) - 2 + more)
+    return _shorten(whole, size(now.text) - 2 + more)
 
 
-def _shortened(whole: ThreadText, longest: int) -> ThreadText:
+def _shorten(whole: ThreadText, longest: int) -> ThreadText:
     text = fit(whole.text, longest)
     left_out = len(whole.text) - len(text)
     if not left_out:

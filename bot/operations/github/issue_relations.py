@@ -20,10 +20,10 @@ async def lost_relations(
         return []
     kept = {each.casefold() for each in wanted}
     present = await relations.targets(ctx.tx, ctx.installation_id, kind, row["id"])
-    return [each for each in _named(present) if each["name"].casefold() not in kept]
+    return [each for each in _with_known_repository(present) if each["name"].casefold() not in kept]
 
 
-def _named(rows: list[Neighbour]) -> list[Row]:
+def _with_known_repository(rows: list[Neighbour]) -> list[Row]:
     """Only issues in known repositories: a caller can name no other, so a list never means one."""
     return [each for each in rows if each["full_name"]]
 
@@ -47,7 +47,7 @@ async def _remove_parents(
     ctx: Context, where: RepositoryRow, row: IssueRow, task: FullTask | None
 ) -> list[Queued]:
     here, target = (ctx.tx, ctx.installation_id), on_issue(where, row["number"])
-    present = _named(await relations.targets(*here, "parent", row["id"]))
+    present = _with_known_repository(await relations.targets(*here, "parent", row["id"]))
     waiting = await writes.waiting(*here, target, "sub_issue")
     parents = {(each["repository_id"], each["number"]) for each in present}
     parents |= {(each["repository_id"], each["arguments"]["number"]) for each in waiting}
@@ -69,7 +69,7 @@ async def set_blockers(
 ) -> list[Queued]:
     """Queue what makes the wanted issues, and no others, block this one."""
     here, target = (ctx.tx, ctx.installation_id), on_issue(where, row["number"])
-    present = _named(await relations.targets(*here, "blocked_by", row["id"]))
+    present = _with_known_repository(await relations.targets(*here, "blocked_by", row["id"]))
     added = await writes.waiting(*here, target, "blocked_by")
     removed = await writes.waiting(*here, target, "blocked_by_removal")
     has = {each["mirrored_id"] for each in present}

@@ -85,7 +85,7 @@ async def github_update_issue(
 ) -> Writes:
     """Change the fields that you pass. A list replaces the whole list."""
     held, where, number = await thread_of(ctx, issue, fence)
-    row = await _mirrored(ctx, where, number, issue)
+    row = await _issue_row(ctx, where, number, issue)
     await check_labels(ctx, where, labels or [])
     lost_parents = await lost_relations(ctx, row, "parent", _parents(parent))
     lost_blockers = await lost_relations(ctx, row, "blocked_by", blocked_by)
@@ -112,7 +112,7 @@ async def github_update_issue(
     return Writes(writes=queued)
 
 
-async def _mirrored(ctx: Context, where: RepositoryRow, number: int, ref: str) -> IssueRow:
+async def _issue_row(ctx: Context, where: RepositoryRow, number: int, ref: str) -> IssueRow:
     row = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None:
         raise Refused(

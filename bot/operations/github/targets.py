@@ -62,7 +62,7 @@ async def thread_of(
                 f"GitHub has not numbered {ref} yet. Wait until its issue is written.",
             )
         return (task if fence is not None else None), await repository_of(ctx, task), task["number"]
-    where, number = await numbered(ctx, ref)
+    where, number = await place_of(ctx, ref)
     here = (ctx.tx, ctx.installation_id, where["id"], number)
     if await mirror_rows.issue(*here) is None and await mirror_rows.pull_request(*here) is None:
         raise Refused(
@@ -71,7 +71,7 @@ async def thread_of(
     return None, where, number
 
 
-async def numbered(ctx: Context, ref: str) -> tuple[RepositoryRow, int]:
+async def place_of(ctx: Context, ref: str) -> tuple[RepositoryRow, int]:
     """`owner/repo#12`, taken apart. Raise Refused."""
     full_name, _, digits = ref.rpartition("#")
     where = await visible_repository(ctx, full_name)
@@ -80,7 +80,7 @@ async def numbered(ctx: Context, ref: str) -> tuple[RepositoryRow, int]:
 
 async def issue_of(ctx: Context, ref: str) -> IssueRow:
     """A mirrored issue. Raise Refused."""
-    where, number = await numbered(ctx, ref)
+    where, number = await place_of(ctx, ref)
     row = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None or row["is_pull_request"]:
         pull = " It is a pull request." if row else ""
@@ -90,7 +90,7 @@ async def issue_of(ctx: Context, ref: str) -> IssueRow:
 
 async def pull_of(ctx: Context, ref: str) -> tuple[RepositoryRow, PullRequestRow]:
     """A mirrored pull request and its repository. Raise Refused."""
-    where, number = await numbered(ctx, ref)
+    where, number = await place_of(ctx, ref)
     row = await mirror_rows.pull_request(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None:
         issue = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)

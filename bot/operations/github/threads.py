@@ -11,7 +11,7 @@ from bot.operations.github.conversation import (
     ThreadText,
     by_relevance,
     fit,
-    fitted,
+    fit_texts,
     size,
     thread_text,
 )
@@ -68,7 +68,7 @@ async def github_get_thread(ctx: Context, task: TaskRef, max_tokens: Tokens = 40
     room = max_tokens * BYTES - SLACK
     frame = await _frame(ctx, where, about, room)
     room -= await _frame_size(ctx, frame)
-    shown = fitted(list(map(thread_text, await _texts(ctx, about, room))), room)
+    shown = fit_texts(list(map(thread_text, await _texts(ctx, about, room))), room)
     total = 1 + await threads.count(ctx.tx, *here)
     in_order = sorted(shown, key=lambda each: (each.kind != "opening", each.written_at))
     return frame.model_copy(update={"texts": in_order, "left_out": total - len(shown)})

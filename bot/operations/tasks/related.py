@@ -112,10 +112,10 @@ async def _pull_requests(ctx: Context, task: FullTask) -> list[PullRequest]:
             rows = [ours, *rows]
     reach = ctx.actor.repositories
     seen = [row for row in rows if reach is None or row["repository_id"] in reach]
-    return [await _shown(ctx, row) for row in seen[:MOST_PULLS]]
+    return [await _pull_request_view(ctx, row) for row in seen[:MOST_PULLS]]
 
 
-async def _shown(ctx: Context, row: NamingPull) -> PullRequest:
+async def _pull_request_view(ctx: Context, row: NamingPull) -> PullRequest:
     here = (ctx.installation_id, row["repository_id"])
     number = row["number"]
     decided = merge_readiness.decision(await pulls.reviews(ctx.tx, *here, number))

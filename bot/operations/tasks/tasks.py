@@ -19,7 +19,7 @@ from bot.repository import repository_settings
 from bot.tasks.capabilities import Capability
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.states import OPEN, STATES
-from bot.times import parsed
+from bot.times import parse
 from store.mirror import mirror_rows
 from store.outbox import writes
 from store.tables.tasks import TaskState
@@ -75,7 +75,7 @@ def _status_reply(answer: TaskAndThread) -> str:
     return replies.task_status(
         state=task.state,
         holder=task.holder,
-        expires_at=parsed(task.lease_expires_at) if task.lease_expires_at else None,
+        expires_at=parse(task.lease_expires_at) if task.lease_expires_at else None,
         progress=task.progress,
         pull_number=task.pull_request,
         note=task.note,

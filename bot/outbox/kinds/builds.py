@@ -38,7 +38,7 @@ def _is_its_check(sending: Sending, entry: Any) -> bool:
     return bool(at(entry, "external_id") == sending.write["id"])
 
 
-async def know_runs(tx: Tx, write: WriteRow) -> dict[str, Any]:
+async def stored_runs(tx: Tx, write: WriteRow) -> dict[str, Any]:
     """The runs that other writes started. None of them can be this write's run."""
     rows = await writes.results(tx, write["installation_id"], write["target"], 100)
     return {"others": [at(row["result"], "run_id") for row in rows if row["id"] != write["id"]]}
@@ -94,7 +94,7 @@ KINDS = {
         "actions: write",
         rest("POST", DISPATCHES, _dispatch_body),
         _run_result,
-        know=know_runs,
+        stored_values=stored_runs,
         look=_look_for_run,
         entries=entries_under("workflow_runs"),
         found=_is_its_run,

@@ -34,7 +34,7 @@ def look_for_comment(sending: Sending) -> Request:
     return Request("GET", f"{path}?since={sending.since()}&per_page=100")
 
 
-async def know_card(tx: Tx, write: WriteRow) -> dict[str, Any]:
+async def stored_card(tx: Tx, write: WriteRow) -> dict[str, Any]:
     """The card's comment, if the task has one already, and the text of the card now."""
     task_id = write["task_id"]
     task = await tasks.get(tx, write["installation_id"], task_id) if task_id else None
@@ -54,7 +54,7 @@ def _look_for_card(sending: Sending) -> Request | None:
     return look_for_comment(sending) if sending.known.get("comment_id") is None else None
 
 
-async def know_comment(tx: Tx, write: WriteRow) -> dict[str, Any]:
+async def stored_comment(tx: Tx, write: WriteRow) -> dict[str, Any]:
     here = (tx, write["installation_id"], write["arguments"]["comment_id"])
     row = await mirror_rows.comment(*here)
     return {"node_id": row["node_id"]} if row and row["node_id"] else {}
@@ -96,7 +96,7 @@ KINDS = {
         graphql(MINIMIZE, _minimize_variables),
         lambda data: {"minimized": at(data, "data", "minimizeComment", "minimizedComment")},
         resource="graphql",
-        know=know_comment,
+        stored_values=stored_comment,
         prepare=_comment_read,
     ),
     "card": Kind(
@@ -104,7 +104,7 @@ KINDS = {
         # Hubbub posts the card once and edits it from then on, because an edit notifies nobody.
         _card_request,
         comment_result,
-        know=know_card,
+        stored_values=stored_card,
         look=_look_for_card,
         overwrites="all",
     ),

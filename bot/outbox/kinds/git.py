@@ -40,7 +40,7 @@ def _path_name(branch: str) -> str:
     return branch.replace("%", "%25").replace("#", "%23").replace("?", "%3F")
 
 
-async def know_base(tx: Tx, write: WriteRow) -> dict[str, Any]:
+async def stored_base(tx: Tx, write: WriteRow) -> dict[str, Any]:
     """The commit of the base branch, if the mirror has it."""
     here = (write["installation_id"], write["repository_id"], write["arguments"]["base"])
     row = await branches.get(tx, *here)
@@ -147,7 +147,7 @@ KINDS = {
         "contents: write",
         _ref_request,
         _ref_result,
-        know=know_base,
+        stored_values=stored_base,
         prepare=_base_read,
         look=_branch_read,
         entries=single_entry,

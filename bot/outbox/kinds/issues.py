@@ -31,7 +31,7 @@ SETS: dict[str, Callable[[Any], str]] = {
 BLOCKED_BY = f"{ONE}/dependencies/blocked_by"
 
 
-async def know_issue(tx: Tx, write: WriteRow) -> dict[str, Any]:
+async def stored_issue(tx: Tx, write: WriteRow) -> dict[str, Any]:
     """The issue of a task, if a webhook has already said that it exists."""
     if write["task_id"] is None:
         return {}
@@ -103,7 +103,7 @@ KINDS = {
         rest("POST", ALL, _issue_body),
         number_result,
         notifies=True,
-        know=know_issue,
+        stored_values=stored_issue,
         look=_look_for_issue,
     ),
     "issue_update": Kind(

@@ -22,7 +22,7 @@ MARGIN = 60 * SECOND
 class Sending:
     """A write with all that its request needs.
 
-    `known` is what `Kind.know` read from the database. `prepared` has GitHub's answers to
+    `known` is what `Kind.stored_values` returned. `prepared` has GitHub's answers to
     `Kind.prepare`, None for a 404. `before` is the result of the write named in `after`. `bot` is
     the id of our bot user, if it is known.
     """
@@ -112,7 +112,7 @@ def entries_under(name: str) -> Callable[[Any], list[Any] | None]:
     return lambda data: list_entries(at(data, name))
 
 
-async def know_nothing(_tx: Tx, _write: WriteRow) -> dict[str, Any]:
+async def nothing_stored(_tx: Tx, _write: WriteRow) -> dict[str, Any]:
     return {}
 
 
@@ -137,7 +137,7 @@ class Kind:
     # Whether it notifies people. Such writes are spaced further apart.
     notifies: bool = False
     # What the request needs from the database.
-    know: Callable[[Tx, WriteRow], Awaitable[dict[str, Any]]] = know_nothing
+    stored_values: Callable[[Tx, WriteRow], Awaitable[dict[str, Any]]] = nothing_stored
     # What the request needs from GitHub. The last read must succeed. The others may answer 404.
     prepare: Callable[[Sending], list[Request]] = lambda _: []
     # Why it may not be sent any more, as things are now.

@@ -61,7 +61,7 @@ def _pull_read(sending: Sending) -> Request:
     return Request("GET", sending.path(ONE))
 
 
-async def know_pull(tx: Tx, write: WriteRow) -> dict[str, Any]:
+async def stored_pull(tx: Tx, write: WriteRow) -> dict[str, Any]:
     here = (write["installation_id"], write["repository_id"], write["arguments"]["number"])
     row = await mirror_rows.pull_request(tx, *here)
     return {"node_id": row["node_id"]} if row and row["node_id"] else {}
@@ -94,7 +94,7 @@ def _is_merged(_sending: Sending, entry: Any) -> bool:
     return at(entry, "merged") is True
 
 
-async def know_merge_rules(tx: Tx, write: WriteRow) -> dict[str, Any]:
+async def stored_merge_rules(tx: Tx, write: WriteRow) -> dict[str, Any]:
     here = (write["installation_id"], write["repository_id"])
     return {"agents_may": (await repository_settings.of(tx, *here)).agents_may_merge}
 
@@ -161,7 +161,7 @@ KINDS = {
         _draft_request,
         _draft_result,
         resource="graphql",
-        know=know_pull,
+        stored_values=stored_pull,
         prepare=_node_id_read,
         look=_pull_read,
         entries=single_entry,
@@ -180,7 +180,7 @@ KINDS = {
         rest("PUT", f"{ONE}/merge", _merge_body),
         _merge_result,
         notifies=True,
-        know=know_merge_rules,
+        stored_values=stored_merge_rules,
         unless=_why_not_allowed,
         look=_pull_read,
         entries=single_entry,
