@@ -15,7 +15,7 @@ Asking: TypeAlias = ServerRequestContext[Any, Any]
 Identified: TypeAlias = Callable[[Asking], Awaitable[Actor]]
 
 
-async def known(identified: Identified, context: Asking) -> Actor:
+async def require_actor(identified: Identified, context: Asking) -> Actor:
     """The actor, for requests whose answer cannot hold a refusal. Raise MCPError."""
     try:
         return await identified(context)

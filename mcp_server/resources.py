@@ -146,7 +146,7 @@ def _for(actor: Actor, *, templates: bool) -> list[Resource]:
     ]
 
 
-def listed(actor: Actor) -> list[types.Resource]:
+def visible_resources(actor: Actor) -> list[types.Resource]:
     return [
         types.Resource(uri=each.uri, name=each.name, description=each.description, mime_type=JSON)
         for each in _for(actor, templates=False)

@@ -13,7 +13,7 @@ from bot.errors import Refused, failure
 from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS
 from mcp_server import resources
-from mcp_server.authentication import Asking, Identified, known
+from mcp_server.authentication import Asking, Identified, require_actor
 from mcp_server.subscriptions import Listening
 from mcp_server.tool_schemas import GLOSSARY, lean
 
@@ -63,7 +63,7 @@ def create_server(
     async def list_tools(
         context: Asking, _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        allowed = operations_of(await known(identified, context))
+        allowed = operations_of(await require_actor(identified, context))
         return types.ListToolsResult(tools=[TOOLS[each.name] for each in allowed])
 
     async def call_tool(
@@ -75,19 +75,21 @@ def create_server(
         context: Asking, _: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
         return types.ListResourcesResult(
-            resources=resources.listed(await known(identified, context))
+            resources=resources.visible_resources(await require_actor(identified, context))
         )
 
     async def list_templates(
         context: Asking, _: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
-        found = resources.templates(await known(identified, context))
+        found = resources.templates(await require_actor(identified, context))
         return types.ListResourceTemplatesResult(resource_templates=found)
 
     async def read_resource(
         context: Asking, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
-        return await resources.read(dispatcher, await known(identified, context), params.uri)
+        return await resources.read(
+            dispatcher, await require_actor(identified, context), params.uri
+        )
 
     server = Server(
         NAME,
@@ -121,7 +123,7 @@ async def _call_tool(
         answer = await dispatcher.call(actor, params.name, params.arguments or {})
     except Refused as exc:
         return result(exc.body(), is_error=True)
-    except Exception as exc:  # noqa: BLE001 - the top: whatever it is, it is logged and answered
+    except Exception as exc:  # noqa: BLE001 - every bug is logged and answered
         return result(failure(exc, tool=params.name).body(), is_error=True)
     return result(answer)
 

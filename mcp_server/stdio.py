@@ -21,7 +21,7 @@ from bot.errors import Refused
 from bot.identity.tokens import Tokens
 from mcp_server.authentication import Asking
 from mcp_server.server import INSTRUCTIONS, NAME, VERSION, create_server, result
-from mcp_server.subscriptions import acknowledge, ended, notify
+from mcp_server.subscriptions import acknowledge, end_message, notify
 
 # Longer than the longest wait_s.
 TIMEOUT_S = 70
@@ -75,7 +75,7 @@ class Forwarding:
         self, _: Asking, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         try:
-            async with _connected(self.url, self.http) as client:
+            async with _connection(self.url, self.http) as client:
                 return await client.call_tool(params.name, params.arguments or {})
         except Refused as exc:
             return result(exc.body(), is_error=True)
@@ -115,20 +115,20 @@ class Forwarding:
             async for each in updates:
                 if isinstance(each, ResourceUpdated):
                     await notify(context, each.uri)
-        return ended(context)
+        return end_message(context)
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[Client]:
         """A client for requests whose answer cannot hold a refusal. Raise MCPError."""
         try:
-            async with _connected(self.url, self.http) as client:
+            async with _connection(self.url, self.http) as client:
                 yield client
         except Refused as exc:
             raise MCPError(types.INTERNAL_ERROR, exc.message, exc.body()) from exc
 
 
 @asynccontextmanager
-async def _connected(url: str, http: httpx2.AsyncClient) -> AsyncIterator[Client]:
+async def _connection(url: str, http: httpx2.AsyncClient) -> AsyncIterator[Client]:
     """A connection for one call. Raise Refused if the server or the token is the problem."""
     try:
         async with Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client:
@@ -143,7 +143,7 @@ async def _error(url: str, http: httpx2.AsyncClient, failed: BaseException) -> B
             "unavailable",
             f"Hubbub at {url} does not answer ({failed}). Check HUBBUB_URL, or try again later.",
         )
-    if isinstance(failed, MCPError) and await _unauthenticated(url, http):
+    if isinstance(failed, MCPError) and await _is_unauthenticated(url, http):
         return Refused(
             "unauthenticated",
             f"Hubbub at {url} does not know the token in HUBBUB_TOKEN, or it was revoked. "
@@ -152,7 +152,7 @@ async def _error(url: str, http: httpx2.AsyncClient, failed: BaseException) -> B
     return failed
 
 
-async def _unauthenticated(url: str, http: httpx2.AsyncClient) -> bool:
+async def _is_unauthenticated(url: str, http: httpx2.AsyncClient) -> bool:
     """Ask by REST, because the client library hides the status of a refused connection."""
     try:
         return (await http.get(f"{url}/api/v1/")).status_code == 401

@@ -21,7 +21,7 @@ from bot.identity.actors import Actor
 from bot.kernel.event_stream import Topics
 from bot.outbox import usage
 from mcp_server import resources
-from mcp_server.authentication import Asking, Identified, known
+from mcp_server.authentication import Asking, Identified, require_actor
 from mcp_server.resources import BUDGET
 from store.engine.transaction import Row, Store, Tx
 
@@ -49,7 +49,7 @@ class Watched:
             frozenset((topic, subject) for topic, subject in self.uris if subject is not None),
         )
 
-    def changed(self, events: Sequence[Row]) -> list[str]:
+    def changed_uris(self, events: Sequence[Row]) -> list[str]:
         """The changed URIs, each once, in the order of the events."""
         found: dict[str, None] = {}
         for event in events:
@@ -59,7 +59,7 @@ class Watched:
         return list(found)
 
 
-async def watched(dispatcher: Dispatcher, actor: Actor, uris: Sequence[str]) -> Watched:
+async def watch_list(dispatcher: Dispatcher, actor: Actor, uris: Sequence[str]) -> Watched:
     """What a stream watches. Raise MCPError for a resource that the actor may not read."""
     if len(uris) > MOST_URIS:
         raise MCPError(
@@ -101,16 +101,16 @@ class Listening:
     async def __call__(
         self, context: Asking, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
-        actor = await known(self.identified, context)
+        actor = await require_actor(self.identified, context)
         wanted = params.notifications
         with self._reserve(actor):
-            found = await watched(self.dispatcher, actor, wanted.resource_subscriptions or [])
+            found = await watch_list(self.dispatcher, actor, wanted.resource_subscriptions or [])
             async with self.dispatcher.waiters.follow(actor, found.topics) as follower:
                 # From this place on, the stream misses no event.
                 await follower.next_page(EVENTS, 0)
-                await acknowledge(context, _agreed(wanted))
+                await acknowledge(context, _supported_filter(wanted))
                 await self._report(context, actor, found, follower)
-        return ended(context)
+        return end_message(context)
 
     @contextmanager
     def _reserve(self, actor: Actor) -> Iterator[None]:
@@ -144,7 +144,7 @@ class Listening:
             page = await follower.next_page(EVENTS, self.look_every_s)
             if not await self._is_authenticated(context):
                 return
-            for uri in found.changed(page.events):
+            for uri in found.changed_uris(page.events):
                 await notify(context, uri)
 
     async def _is_authenticated(self, context: Asking) -> bool:
@@ -155,7 +155,7 @@ class Listening:
         return True
 
 
-def _agreed(wanted: types.SubscriptionFilter) -> types.SubscriptionFilter:
+def _supported_filter(wanted: types.SubscriptionFilter) -> types.SubscriptionFilter:
     """The lists of tools and resources never change for a token, so nothing reports on them."""
     return types.SubscriptionFilter(
         tools_list_changed=wanted.tools_list_changed or None,
@@ -189,6 +189,6 @@ async def notify(context: Asking, uri: str) -> None:
     )
 
 
-def ended(context: Asking) -> types.SubscriptionsListenResult:
+def end_message(context: Asking) -> types.SubscriptionsListenResult:
     """The last message: the stream was ended on purpose."""
     return types.SubscriptionsListenResult(_meta=_meta(context))

@@ -79,7 +79,7 @@ def _lean(part: Any, defs: Schema, shared: Schema) -> Any:
         return [_lean(each, defs, shared) for each in part]
     if not isinstance(part, dict):
         return part
-    part = _inlined(_without_null(part), defs, shared)
+    part = _inline(_without_null(part), defs, shared)
     made = {}
     for name, value in part.items():
         if name in ("properties", "$defs"):
@@ -91,7 +91,7 @@ def _lean(part: Any, defs: Schema, shared: Schema) -> Any:
     return made
 
 
-def _inlined(part: Schema, defs: Schema, shared: Schema) -> Schema:
+def _inline(part: Schema, defs: Schema, shared: Schema) -> Schema:
     """A definition that is used only once stands where it is used."""
     name = str(part.get("$ref", "")).removeprefix("#/$defs/")
     if name not in defs or name in shared:

@@ -36,7 +36,7 @@ class Exchange:
             self._read = self._request.content.at_eof()
             return {"type": "http.request", "body": part, "more_body": not self._read}
         # The body is complete. Wait until the answer is sent or the client is gone.
-        while not self._done.is_set() and self._connected():
+        while not self._done.is_set() and self._is_connected():
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._done.wait()
@@ -44,7 +44,7 @@ class Exchange:
                 continue
         return {"type": "http.disconnect"}
 
-    def _connected(self) -> bool:
+    def _is_connected(self) -> bool:
         transport = self._request.transport
         return transport is not None and not transport.is_closing()
 

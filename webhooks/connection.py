@@ -58,7 +58,7 @@ class Connection:
             await work
         except ConnectionError:
             return
-        except Exception as exc:  # noqa: BLE001 - logged and answered, as on every surface
+        except Exception as exc:  # noqa: BLE001 - every bug is logged and answered
             await self.close(WSCloseCode.INTERNAL_ERROR, failure(exc, path="/ws").code)
 
     def _abort_after(self, seconds: float) -> asyncio.TimerHandle:

@@ -9,7 +9,7 @@ from aiohttp import web
 from bot.errors import Refused
 from bot.github import webhook_payloads
 from webhooks.app_keys import INBOX, METRICS, WEBHOOK_SECRET
-from webhooks.signature import valid
+from webhooks.signature import is_valid
 
 log = structlog.get_logger()
 
@@ -60,7 +60,7 @@ def _check_signature(request: web.Request, body: bytes) -> None:
             "unauthenticated",
             "The header X-Hub-Signature-256 is missing. Set a webhook secret for the App.",
         )
-    if not valid(request.app[WEBHOOK_SECRET], body, signature):
+    if not is_valid(request.app[WEBHOOK_SECRET], body, signature):
         raise Refused(
             "unauthenticated",
             "The signature does not match the body. Set HUBBUB_GITHUB_WEBHOOK_SECRET to the "

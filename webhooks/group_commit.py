@@ -63,7 +63,7 @@ class Inbox:
         try:
             rows = [delivery for delivery, _ in batch]
             await self._store.write(partial(deliveries.receive, arrived=rows))
-        except Exception as exc:  # noqa: BLE001 - each request answers for its own
+        except Exception as exc:  # noqa: BLE001 - each request gets its own error
             if len(batch) > 1 and not isinstance(exc, StoreError):
                 for each in batch:  # one delivery may make the others fail
                     await self._write([each])

@@ -37,7 +37,7 @@ async def _backfills(request: web.Request) -> dict[str, str]:
     """The progress of the running backfills, by repository."""
     try:
         return await request.app[DISPATCHER].store.read(freshness.filling)
-    except Exception:  # noqa: BLE001 - that the database is away is told already
+    except Exception:  # noqa: BLE001 - the answer already says that the database is away
         return {}
 
 

@@ -43,7 +43,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return refusal(
             Refused("bad_request", f"The body cannot be read: {_one_line(exc)}. Send it again.")
         )
-    except Exception as exc:  # noqa: BLE001 - the top: whatever it is, it is logged and answered
+    except Exception as exc:  # noqa: BLE001 - every bug is logged and answered
         return refusal(failure(exc, path=request.path))
 
 

@@ -8,7 +8,7 @@ def sign(secret: str, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def valid(secret: str, body: bytes, signature: str) -> bool:
+def is_valid(secret: str, body: bytes, signature: str) -> bool:
     """Compared in constant time. A header may hold any bytes, which aiohttp escapes."""
     given = signature.encode("utf-8", "surrogateescape")
     return hmac.compare_digest(sign(secret, body).encode(), given)

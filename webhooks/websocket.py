@@ -127,7 +127,7 @@ class Socket:
             )
         except Refused as exc:
             await self._send_error(exc, id=call.id)
-        except Exception as exc:  # noqa: BLE001 - logged and answered, as on every surface
+        except Exception as exc:  # noqa: BLE001 - every bug is logged and answered
             await self._send_error(failure(exc, operation=call.operation), id=call.id)
         else:
             await self.connection.send({"type": "result", "id": call.id, "result": answer})

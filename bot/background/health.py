@@ -14,7 +14,7 @@ async def problems(store: Store, loops: Loops) -> dict[str, str]:
     found = loops.health()
     try:
         late = await store.read(_lag)
-    except Exception as exc:  # noqa: BLE001 - any failure of the database is the answer
+    except Exception as exc:  # noqa: BLE001 - any failure of the database is reported
         return found | {"database": f"{type(exc).__name__}: {exc}"}
     if late > LATE_S:
         found["mirror"] = f"the oldest unprocessed delivery arrived {late:.0f} s ago"

@@ -20,7 +20,7 @@ from store.engine.transaction import Row, Store
 from tests.support.server_process import WEBHOOK_SECRET, signed
 from webhooks.app import create_app
 from webhooks.github import LARGEST
-from webhooks.signature import sign, valid
+from webhooks.signature import is_valid, sign
 
 OWNER = {"login": "acme", "id": 9, "type": "Organization"}
 REPOSITORY = {"id": 5, "full_name": "acme/rocket", "owner": OWNER}
@@ -82,8 +82,8 @@ async def _ready() -> dict[str, str]:
 def test_the_signature_is_the_one_that_github_publishes() -> None:
     published = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
     assert sign("It's a Secret to Everybody", b"Hello, World!") == published
-    assert valid("It's a Secret to Everybody", b"Hello, World!", published)
-    assert not valid("It's a Secret to Everybody", b"Hello, World?", published)
+    assert is_valid("It's a Secret to Everybody", b"Hello, World!", published)
+    assert not is_valid("It's a Secret to Everybody", b"Hello, World?", published)
 
 
 def without(headers: dict[str, str], name: str) -> dict[str, str]:
