@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.github import outcomes, rate_limit_store, rate_limits
+from bot.github import error_entries, outcomes, rate_limit_store, rate_limits
 from bot.github.client import REQUEST_TIMEOUT, GitHub
+from bot.github.error_entries import LIMIT
 from bot.github.outcomes import Outcome
 from bot.github.rate_limits import READ
-from bot.github.requests import Answer, NoAnswer, Request
+from bot.github.requests import GRAPHQL, Answer, NoAnswer, Request
 from bot.times import SECOND
 from store.engine.transaction import Store, Tx
 from store.outbox import sender_leases
@@ -124,5 +125,9 @@ async def _record_answer(tx: Tx, installation_id: int, request: Request, answer:
     else:
         # Its cost was spent before it was sent. The spacing to the next one counts from its answer.
         await sender_leases.record_mutation(tx, installation_id)
-    words = outcomes.message_of(answer)
-    await rate_limit_store.record_answer(tx, installation_id, answer.status, answer.headers, words)
+    words = error_entries.message(answer.data)
+    status = LIMIT if outcomes.says_wait(answer) else answer.status
+    resource = "graphql" if request.path == GRAPHQL else "core"
+    await rate_limit_store.record_answer(
+        tx, installation_id, status, answer.headers, words, resource
+    )

@@ -4,13 +4,13 @@ Writes, reads, backfill and the search for missed deliveries all ask this module
 does about a meaning is a table of its own: `bot.outbox.outcomes` and `bot.fetch.steps`.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.github import rate_limits
+from bot.github import error_entries, rate_limits
+from bot.github.error_entries import LIMIT, OTHER_TYPE, TROUBLE
 from bot.github.payloads import at, text
 from bot.github.requests import Answer, NoAnswer, OutcomeUnknown, TokenRefused
 
@@ -51,13 +51,7 @@ HUNDREDS = {
     4: Meaning.REFUSED,
     5: Meaning.UNKNOWN,
 }
-# GraphQL reports an error in the body, with status 200. This is the status that REST would have.
-STATUS_OF_TYPE = {"NOT_FOUND": 404, "FORBIDDEN": 403, "STALE_DATA": 409}
-OTHER_TYPE = 422
-# An error without a type may be a failure of GitHub itself.
-TROUBLE = re.compile(r"something went wrong|time(d )?out|try (your request )?again", re.IGNORECASE)
-NO_TYPE = 500
-
+OK = 200
 NO_ANSWER = Answer(0, {}, None)
 
 
@@ -91,9 +85,13 @@ class Outcome:
 
 def classify(answer: Answer, fits: Callable[[Any], bool] = lambda _: True) -> Outcome:
     """The meaning of an answer. `fits` tells whether a body is what the request asks for."""
-    status, words = status_of(answer), message_of(answer)
+    status, words = status_of(answer), error_entries.message(answer.data)
+    if status != answer.status == OK and _has_data(answer.data) and fits(answer.data):
+        # GraphQL did what was asked. The errors are about something beside it, such as a field that
+        # the App may not read.
+        return Outcome(Meaning.DONE, words, OK, answer)
     meaning = STATUSES.get(status) or HUNDREDS.get(status // 100, Meaning.UNKNOWN)
-    if rate_limits.is_limit(answer.status, answer.headers, words):
+    if rate_limits.is_limit(status, answer.headers, words):
         meaning = Meaning.LIMITED
     elif meaning is Meaning.DONE and not fits(answer.data):
         meaning = Meaning.MALFORMED
@@ -113,26 +111,31 @@ NO_TURN = Outcome(Meaning.NO_TURN, "another request goes first")
 
 
 def status_of(answer: Answer) -> int:
-    """The answer's status, as REST would have given it."""
-    errors = at(answer.data, "errors")
-    if answer.status != 200 or not isinstance(errors, list) or not errors:
-        return answer.status
-    kind, words = text(at(errors[0], "type")), text(at(errors[0], "message"))
-    if kind:
-        return STATUS_OF_TYPE.get(kind, OTHER_TYPE)
-    return OTHER_TYPE if words and not TROUBLE.search(words) else NO_TYPE
+    """The answer's status, as REST would have given it: GraphQL reports errors with status 200.
+
+    A limit is a 429, whatever GitHub calls it.
+    """
+    listed = _listed(answer) if answer.status == OK else []
+    if TROUBLE in listed:
+        return TROUBLE
+    if says_wait(answer):
+        return LIMIT
+    return next((each for each in listed if each != OTHER_TYPE), (listed or [answer.status])[0])
 
 
-def message_of(answer: Answer) -> str:
-    """GitHub's words: the message, and what it says of each error."""
-    errors = at(answer.data, "errors")
-    each = [
-        text(e) if isinstance(e, str) else " ".join(_words(e))
-        for e in (errors if isinstance(errors, list) else [])
-    ]
-    return " ".join(part for part in (text(at(answer.data, "message")), *each) if part)[:1000]
+def says_wait(answer: Answer) -> bool:
+    """Whether GitHub says in the body that a limit is reached."""
+    if answer.status == OK:
+        return LIMIT in _listed(answer)
+    words = text(at(answer.data, "message"))
+    refused = 400 <= answer.status < 500
+    return refused and (LIMIT in _listed(answer) or error_entries.says_wait(words))
 
 
-def _words(error: Any) -> list[str]:
-    found = (text(at(error, name)) for name in ("type", "code", "message"))
-    return [each for each in found if each]
+def _listed(answer: Answer) -> list[int]:
+    return [each.status for each in error_entries.entries(answer.data)]
+
+
+def _has_data(data: Any) -> bool:
+    found = at(data, "data")
+    return isinstance(found, dict) and any(each is not None for each in found.values())

@@ -28,11 +28,17 @@ async def of(tx: Tx, installation_id: int, sender: Row | None = None) -> Limits:
 
 
 async def record_answer(
-    tx: Tx, installation_id: int, status: int, headers: Mapping[str, str], message: str
+    tx: Tx,
+    installation_id: int,
+    status: int,
+    headers: Mapping[str, str],
+    message: str,
+    resource: str,
 ) -> None:
     """Store what an answer says about the rate limits."""
     known = [_budget(row) for row in await budgets.all_of(tx, installation_id)]
-    for each in rate_limits.changed_budgets(known, status, headers, message, await tx.now()):
+    now = await tx.now()
+    for each in rate_limits.changed_budgets(known, status, headers, message, now, resource):
         await budgets.put(tx, _row(installation_id, each))
 
 

@@ -6,6 +6,8 @@ Source: docs.github.com, "Rate limits for the REST API". Times are microseconds 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 from bot.github import token_buckets
 from bot.github.token_buckets import CONTENT, Cost
@@ -23,9 +25,8 @@ SECONDARY = "secondary"
 # Older GitHub Enterprise Servers call a secondary limit "abuse detection".
 SECONDARY_WORDS = re.compile(r"\bsecondary rate\b|\babuse detection\b", re.IGNORECASE)
 LIMIT_WORDS = re.compile(r"\brate[ _]limit(ed)?\b|\babuse detection\b", re.IGNORECASE)
-GRAPHQL_WORDS = re.compile(
-    r"RATE_LIMITED\b|(API rate limit (already )?exceeded|You have exceeded a secondary rate limit)"
-)
+# A wait that GitHub asks for is at most a day. What claims more is a mistake.
+MOST_WAIT_S = 24 * 3600
 NUMBER = re.compile(r"[0-9]{1,12}")
 
 
@@ -46,14 +47,12 @@ class Budget:
 
 
 def is_limit(status: int, headers: Mapping[str, str], message: str) -> bool:
-    """Whether an answer says wait, rather than no."""
+    """Whether an answer says wait, rather than no.
+
+    `status` is that of `outcomes.status_of`: it is 429 if the body says that a limit is reached.
+    """
     headers = _lower_case(headers)
     mentions_limit = LIMIT_WORDS.search(message) is not None
-    if status == 200:
-        # Only GraphQL reports a limit with status 200, and the message begins with it. Elsewhere
-        # in a message these words may be a quotation of what somebody wrote.
-        graphql = headers.get("x-ratelimit-resource") == "graphql"
-        return graphql and GRAPHQL_WORDS.match(message) is not None
     spent = _number(headers, "x-ratelimit-remaining") == 0
     return status == 429 or (
         status == 403 and (mentions_limit or spent or "retry-after" in headers)
@@ -61,10 +60,18 @@ def is_limit(status: int, headers: Mapping[str, str], message: str) -> bool:
 
 
 def changed_budgets(
-    known: Iterable[Budget], status: int, headers: Mapping[str, str], message: str, now: int
+    known: Iterable[Budget],
+    status: int,
+    headers: Mapping[str, str],
+    message: str,
+    now: int,
+    resource: str = "core",
 ) -> list[Budget]:
-    """The budgets that an answer changes: that of its resource, and the secondary one."""
-    resource = _lower_case(headers).get("x-ratelimit-resource", "core")
+    """The budgets that an answer changes: that of its resource, and the secondary one.
+
+    `resource` is the request's own, for an answer that does not name it.
+    """
+    resource = _lower_case(headers).get("x-ratelimit-resource", resource)
     by_name = {each.resource: each for each in known}
     before = [by_name.get(name, Budget(name)) for name in (resource, SECONDARY)]
     after = [budget_after(each, status, headers, message, now) for each in before]
@@ -81,8 +88,8 @@ def budget_after(
     if not is_limit(status, headers, message):
         return replace(budget, failures=0) if status < 400 else budget
     if budget.resource == SECONDARY:
-        seconds = _number(headers, "retry-after")
-        until = None if seconds is None else now + max(seconds, 1) * SECOND
+        wait = _retry_after(headers, now)
+        until = None if wait is None else now + wait
         return _with_wait(budget, until, now) if _is_secondary_limit(headers, message) else budget
     if _number(headers, "x-ratelimit-remaining") != 0 or SECONDARY_WORDS.search(message):
         return budget
@@ -178,6 +185,29 @@ def _with_counts(budget: Budget, headers: Mapping[str, str]) -> Budget:
         used=_number(headers, "x-ratelimit-used"),
         reset_at=reset * SECOND,
     )
+
+
+def _retry_after(headers: Mapping[str, str], now: int) -> int | None:
+    """How long to wait, in microseconds. None if GitHub does not say, or names a time in the past.
+
+    The header has seconds or a date (RFC 9110, section 10.2.3).
+    """
+    seconds = _number(headers, "retry-after")
+    if seconds is None:
+        until = _date(headers.get("retry-after", ""))
+        if until is None or until <= now:
+            return None
+        seconds = -((now - until) // SECOND)
+    return min(max(seconds, 1), MOST_WAIT_S) * SECOND
+
+
+def _date(value: str) -> int | None:
+    """The microseconds UTC of a date as HTTP writes it; None if it is not one."""
+    try:
+        found = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return int(found.replace(tzinfo=found.tzinfo or UTC).timestamp()) * SECOND
 
 
 def _lower_case(headers: Mapping[str, str]) -> dict[str, str]:

@@ -5,11 +5,18 @@ from typing import Any
 import pytest
 
 from bot.fetch.steps import BACKFILL_PAGE, LATER_READ, LOGGED_DELIVERY, MOST_TRIES, READ, Step, step
-from bot.github.outcomes import Meaning, classify, classify_failure
+from bot.github.outcomes import Meaning, classify, classify_failure, says_wait
 from bot.github.requests import Answer, NoAnswer, OutcomeUnknown, TokenRefused, Unreachable
 
 SPENT = {"x-ratelimit-remaining": "0"}
 GRAPHQL = {"x-ratelimit-resource": "graphql"}
+
+
+BLOCKED = "You have been temporarily blocked from content creation."
+
+
+def too_quickly(**error: Any) -> dict[str, Any]:
+    return {"message": "Validation Failed", "errors": [{"resource": "IssueComment"} | error]}
 
 
 def errors(**error: Any) -> dict[str, Any]:
@@ -47,12 +54,69 @@ def errors(**error: Any) -> dict[str, Any]:
         (200, GRAPHQL, errors(type="STALE_DATA", message="no"), Meaning.REFUSED),
         (200, GRAPHQL, errors(message="Something went wrong"), Meaning.UNKNOWN),
         (200, GRAPHQL, errors(), Meaning.UNKNOWN),
+        # Every spelling of a limit, whatever the headers.
+        (200, {}, errors(type="RATE_LIMITED", message="wait"), Meaning.LIMITED),
+        (200, {}, errors(type="RATE_LIMIT", code="graphql_rate_limit"), Meaning.LIMITED),
+        (200, {}, errors(extensions={"code": "RATE_LIMITED"}, message="wait"), Meaning.LIMITED),
+        (200, {}, errors(message="API rate limit already exceeded for ID 1."), Meaning.LIMITED),
+        (
+            200,
+            {},
+            errors(type="UNPROCESSABLE", message="was submitted too quickly"),
+            Meaning.LIMITED,
+        ),
+        (200, {}, errors(message="path rate limit.md is a folder"), Meaning.REFUSED),
+        # GitHub failed: whether it did what was asked is open.
+        (200, {}, errors(type="SERVICE_UNAVAILABLE", message="Sorry"), Meaning.UNKNOWN),
+        (200, {}, errors(type="INTERNAL", message="Sorry"), Meaning.UNKNOWN),
+        (200, {}, errors(extensions={"code": "INTERNAL_SERVER_ERROR"}), Meaning.UNKNOWN),
+        (200, {}, errors(message="Service unavailable"), Meaning.UNKNOWN),
+        (200, {}, errors(type="INSUFFICIENT_SCOPES", message="no"), Meaning.FORBIDDEN),
+        # The limits on content have words of their own, and no header.
+        (422, {}, too_quickly(message="was submitted too quickly"), Meaning.LIMITED),
+        (422, {}, too_quickly(code="abuse"), Meaning.LIMITED),
+        (422, {}, too_quickly(message="a/was submitted too quickly is no path"), Meaning.REFUSED),
+        (422, {}, {"message": "was submitted too quickly"}, Meaning.LIMITED),
+        (403, {}, {"message": BLOCKED}, Meaning.LIMITED),
+        # Words of a limit in an answer that says yes are a quotation.
+        (200, {}, {"message": "API rate limit exceeded"}, Meaning.DONE),
+        (200, {}, {"message": "was submitted too quickly"}, Meaning.DONE),
     ],
 )
 def test_an_answer_has_one_meaning(
     status: int, headers: dict[str, str], data: Any, meaning: Meaning
 ) -> None:
     assert classify(Answer(status, headers, data)).meaning is meaning
+
+
+LIMIT = {"type": "RATE_LIMITED", "message": "wait"}
+NO = {"type": "NOT_FOUND", "message": "no"}
+INVALID = {"type": "UNPROCESSABLE", "message": "no"}
+FAILED = {"type": "SERVICE_UNAVAILABLE", "message": "sorry"}
+
+
+@pytest.mark.parametrize(
+    ("listed", "meaning"),
+    [
+        ([INVALID, NO], Meaning.ABSENT),
+        ([NO, LIMIT], Meaning.LIMITED),
+        ([INVALID, FAILED], Meaning.UNKNOWN),
+        ([LIMIT, FAILED], Meaning.UNKNOWN),
+    ],
+)
+def test_every_error_of_a_list_counts(listed: list[Any], meaning: Meaning) -> None:
+    answer = Answer(200, {}, {"data": {"made": None}, "errors": listed})
+    assert classify(answer, lambda _: False).meaning is meaning
+    assert says_wait(answer) is (LIMIT in listed)
+
+
+@pytest.mark.parametrize("error", [LIMIT, NO, INVALID, FAILED])
+def test_an_error_beside_data_does_not_undo_what_the_data_shows(error: dict[str, Any]) -> None:
+    answer = Answer(200, {}, {"data": {"made": {"id": 1}}, "errors": [error]})
+    made = classify(answer, lambda data: data["data"]["made"]["id"] == 1)
+    assert (made.meaning, made.status) == (Meaning.DONE, 200)
+    # Data of another shape shows nothing.
+    assert classify(answer, lambda _: False).meaning is not Meaning.DONE
 
 
 def test_a_success_whose_body_does_not_fit_is_malformed() -> None:
