@@ -7,6 +7,7 @@ refused, limited or has an unknown outcome.
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -31,6 +32,13 @@ from bot.times import SECOND
 from store.engine.database import system_clock
 
 API_VERSION = "2026-03-10"
+# Hubbub works with any version from this one on. GitHub Enterprise Server may know only this one.
+OLDEST_API_VERSION = "2022-11-28"
+UNSUPPORTED_VERSION = re.compile(
+    r"\bnot a supported version\b|\bunsupported\b.*\bversion\b|\bversion\b.*\bnot supported\b",
+    re.IGNORECASE,
+)
+NAMED_VERSION = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 USER_AGENT = "hubbub"
 # Seconds for a request in all: getting its token, a redirect and a second try with a new token.
 REQUEST_TIMEOUT = 10
@@ -85,6 +93,7 @@ class GitHub:
             CACHE_SIZE, getsizeof=lambda answer: answer.size + OVERHEAD
         )
         self._token_locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._api_version = API_VERSION
 
     async def request(
         self, installation_id: int, method: str, path: str, body: Any = None
@@ -177,7 +186,13 @@ class GitHub:
     ) -> Answer:
         """Send a request once, and follow one redirect."""
         url = self._url(path)
+        version = self._api_version
         answer = await self._exchange(deadline, method, url, headers, body)
+        other = supported_version(answer, version)
+        if other is not None:
+            # The server did nothing, so it is safe to send the request again.
+            self._api_version = other
+            answer = await self._exchange(deadline, method, url, headers, body)
         if answer.status not in (MOVED_TO_READ if method == "GET" else MOVED):
             return answer
         target = self._target(url, answer.headers.get("Location", ""))
@@ -189,7 +204,7 @@ class GitHub:
         exchange = self._session.request(
             method,
             url,
-            headers={**headers, "X-GitHub-Api-Version": API_VERSION},
+            headers={**headers, "X-GitHub-Api-Version": self._api_version},
             json=body,
             timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT),
             allow_redirects=False,
@@ -243,6 +258,20 @@ def _rsa_key(pem: str) -> RSAPrivateKey:
     if not isinstance(key, RSAPrivateKey):
         raise TypeError("The private key of a GitHub App must be an RSA key.")
     return key
+
+
+def supported_version(answer: Answer, sent: str) -> str | None:
+    """The version to send instead, if the server does not know the one that Hubbub sent.
+
+    GitHub names the versions that it supports. Hubbub takes the newest that it works with. None if
+    the server has no complaint, or supports no version that Hubbub works with.
+    """
+    words = text(at(answer.data, "message"))
+    if answer.status != 400 or not UNSUPPORTED_VERSION.search(words):
+        return None
+    named = set(NAMED_VERSION.findall(words)) - {sent} or {OLDEST_API_VERSION}
+    known = [each for each in named if OLDEST_API_VERSION <= each <= API_VERSION and each != sent]
+    return max(known, default=None)
 
 
 async def _forbid_retries(

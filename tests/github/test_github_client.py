@@ -13,6 +13,7 @@ import pytest
 
 from bot.github.client import (
     API_VERSION,
+    OLDEST_API_VERSION,
     REQUEST_TIMEOUT,
     TOKEN_MARGIN,
     GitHub,
@@ -129,6 +130,34 @@ async def test_an_installation_reads_and_writes_with_the_version_pinned(here: He
     assert answer.headers["x-github-API-version-selected"] == API_VERSION
     assert (await here.comment("Ignition 🚀")).status == 201
     assert here.comments() == ["Ignition 🚀"]
+
+
+async def test_a_server_that_knows_only_an_older_version_is_asked_for_that(here: Here) -> None:
+    here.github.support_versions(OLDEST_API_VERSION)
+    assert (await here.comment("Ignition")).status == 201
+    assert here.comments() == ["Ignition"]
+    answer = await here.request("GET", f"{WEB}/issues/1")
+    assert answer.headers["x-github-API-version-selected"] == OLDEST_API_VERSION
+    assert here.sent() == [("mint", 400), ("mint", 201), ("POST", 201), ("GET", 200)]
+
+
+async def test_a_server_that_knows_a_newer_version_again_after_an_upgrade_is_asked_for_it(
+    here: Here,
+) -> None:
+    here.github.support_versions(OLDEST_API_VERSION)
+    await here.request("GET", f"{WEB}/issues/1")
+    here.github.support_versions(API_VERSION, "2099-01-01")
+    answer = await here.request("GET", f"{WEB}/issues/1")
+    assert answer.headers["x-github-API-version-selected"] == API_VERSION
+
+
+async def test_a_server_without_a_version_that_hubbub_knows_says_so_in_its_answer(
+    here: Here,
+) -> None:
+    here.github.support_versions("2099-01-01")
+    with pytest.raises(TokenRefused, match="not a supported version"):
+        await here.request("GET", f"{WEB}/issues/1")
+    assert here.sent() == [("mint", 400)]
 
 
 async def test_the_app_speaks_for_itself_at_any_hour(here: Here) -> None:
