@@ -96,7 +96,7 @@ async def run(engine: str, url: str, table: Table) -> bool:
             process = start(Path(folder), environment)
             github.app.webhook_url = f"{await listening(process)}/webhooks/github"
             github.install("acme", ["acme/rocket"])
-            await github.delivered()
+            await github.wait_for_deliveries()
             for share in KILLS:
                 await until(lambda s=share: len(pages(github)) >= s * PAGES)  # type: ignore[misc]
                 process.kill()

@@ -161,7 +161,7 @@ class Day:
     async def until(self, at: float) -> None:
         """The server works; time is stepped to what is due next."""
         while True:
-            await self.here.github.delivered()
+            await self.here.github.wait_for_deliveries()
             store, shared = self.here.store, self.here.dispatcher.shared
             if await worker.step(store, shared) or await expiry.step(store):
                 continue

@@ -31,7 +31,7 @@ async def template() -> dict[str, Any]:
         github.install("acme", ["acme/rocket"])
         person = github.person("octocat", {"acme/rocket": "admin"})
         person.open_issue(repository, "Mend it", "Because it smokes. " * 50, labels=["bug"])
-        sent = next(each for each in github.held if each.event == "issues")
+        sent = next(each for each in github.held_deliveries if each.event == "issues")
         found: dict[str, Any] = sent.payload
         return found
 

@@ -71,7 +71,7 @@ async def main() -> int:
             missed = not await whole(here)
             for _ in range(100_000):
                 clock.forward(await repair.step())
-                await here.github.delivered()
+                await here.github.wait_for_deliveries()
                 await here.settle()
                 if not await store.read(missed_deliveries.count) and await whole_when_idle(
                     here, repair

@@ -23,7 +23,7 @@ async def test_backfill_fetches_all_again_with_or_without_a_server(
         async with serving(tmp_path, own_url, github) as server:
             github.app.webhook_url = f"{server.url}/webhooks/github"
             github.install("acme", ["acme/rocket"])
-            await github.delivered()
+            await github.wait_for_deliveries()
             await processed(own_url)
             code, out, err = await hubbub("backfill", folder=tmp_path, **given)
             assert code == 0, err

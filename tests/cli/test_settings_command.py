@@ -21,7 +21,7 @@ async def test_settings_shows_what_is_in_force_and_what_is_wrong_with_the_file(
             github.app.webhook_url = f"{server.url}/webhooks/github"
             github.install("acme", ["acme/rocket"])
             ada.push(repository, "main", {PATH: "lease_s: 5"})
-            await github.delivered()
+            await github.wait_for_deliveries()
             await processed(own_url)
             code, _, err = await hubbub("backfill", folder=tmp_path, **given)
             assert code == 0, err

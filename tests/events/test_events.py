@@ -64,7 +64,7 @@ async def test_a_late_start_of_a_check_does_not_undo_its_end(town: Town) -> None
     town.github.hold_deliveries()
     check = town.github.ci.start_check(town.repository, sha, "lint")
     town.github.ci.finish_check(check)
-    held = [each for each in town.github.held if each.event == "check_run"]
+    held = [each for each in town.github.held_deliveries if each.event == "check_run"]
     for each in reversed(held):
         await town.github.post(each)
         await town.settle()
@@ -105,7 +105,7 @@ async def test_pushes_in_any_order_end_at_the_last_head(town: Town) -> None:
     town.github.hold_deliveries()
     for n in range(2, 5):
         last = town.person.push(town.repository, "topic", {"a": str(n)})
-    for each in reversed(town.github.held):
+    for each in reversed(town.github.held_deliveries):
         await town.github.post(each)
         await town.settle()
     (row,) = await town.rows("SELECT sha FROM refs WHERE installation_id = :i AND name = 'topic'")

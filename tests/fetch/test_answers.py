@@ -38,7 +38,7 @@ def odd(town: Town, path: str, data: Any) -> Odd:
 
 async def go_on_until_asked(town: Town, github: Odd, times: int) -> None:
     while len(github.asked) < times:
-        await town.github.delivered()
+        await town.github.wait_for_deliveries()
         await worker.step(town.store, town.dispatcher.shared)
         wait = await town.sender.step(town.installation.id)
         town.clock.forward(60 if wait is None else wait)

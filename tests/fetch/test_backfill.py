@@ -38,7 +38,7 @@ async def before_hubbub(town: Town) -> None:
     person.review(pull, "changes_requested", "No")
     person.review_comment(pull, "engine.py", 1, "Why?")
     assert commit.sha == pull.head_sha
-    town.github.held.clear()
+    town.github.held_deliveries.clear()
     town.github.release_deliveries()
 
 
@@ -88,7 +88,7 @@ async def test_what_was_deleted_unheard_is_found_missing(town: Town) -> None:
     town.github.hold_deliveries()
     town.person.delete_issue(gone)
     town.person.delete_comment(comment)
-    town.github.held.clear()
+    town.github.held_deliveries.clear()
     town.github.release_deliveries()
     await filled(town)
     assert await of_mirror(town, town.repository) == of_github(town.repository)
@@ -150,7 +150,7 @@ async def test_more_things_of_one_second_than_a_page_holds_are_all_fetched(town:
     town.github.hold_deliveries()
     for n in range(230):
         town.person.open_issue(town.repository, f"Imported {n}")
-    town.github.held.clear()
+    town.github.held_deliveries.clear()
     town.github.release_deliveries()
     await filled(town)
     assert len(await town.mirrored("issues")) == 230

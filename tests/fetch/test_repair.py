@@ -118,7 +118,7 @@ async def test_what_github_has_forgotten_is_read_by_its_time_of_change(town: Tow
     town.github.hold_deliveries()
     town.person.edit_issue(issue, title="After")
     town.person.comment(issue, "Unheard")
-    town.github.held.clear()
+    town.github.held_deliveries.clear()
     town.github.release_deliveries()
     town.clock.forward(5 * 24 * HOUR)
     await mended(town, repair)
@@ -184,7 +184,7 @@ async def test_an_hour_of_pulling_costs_a_call_a_look_and_a_call_a_delivery(
             town.person.comment(issue, f"Comment {said}")
             said += 1
         town.clock.forward(await repair.step())
-        await town.github.delivered()
+        await town.github.wait_for_deliveries()
     spent = town.github.requests[asked:]
     fetched = [r for r in spent if r.route == "/app/hook/deliveries/{delivery_id}"]
     looked = [r for r in spent if r.route == "/app/hook/deliveries"]

@@ -43,7 +43,7 @@ async def rewritten(town: Town) -> None:
     (issue,) = town.repository.issues.values()
     town.clock.forward(2)
     town.person.edit_issue(issue, body="I rewrote all of it")
-    await come_in(town, list(reversed(town.github.held)))
+    await come_in(town, list(reversed(town.github.held_deliveries)))
     town.github.release_deliveries()
 
 
@@ -92,7 +92,7 @@ async def test_a_task_follows_an_issue_closed_while_its_repository_was_away(town
     town.person.close(issue)
     town.clock.forward(2)
     town.github.remove_repositories(town.installation, ["acme/rocket"])
-    held = town.github.held
+    held = town.github.held_deliveries
     await come_in(town, sorted(held, key=lambda each: each.event == "issues"))
     town.github.release_deliveries()
     town.clock.forward(2)
@@ -114,7 +114,7 @@ async def test_an_older_delivery_that_comes_late_changes_nothing_of_its_task(tow
     town.person.close(issue)
     town.clock.forward(60)
     town.person.reopen(issue)
-    closed, reopened = town.github.held
+    closed, reopened = town.github.held_deliveries
     assert (closed.action, reopened.action) == ("closed", "reopened")
     await come_in(town, [reopened, closed])
     assert await tasks(town) == before

@@ -35,7 +35,7 @@ async def until(town: Town, holds: Any) -> None:
     for _ in range(300):
         if holds():
             return
-        await town.github.delivered()
+        await town.github.wait_for_deliveries()
         if not await worker.step(town.store, town.dispatcher.shared):
             town.clock.forward(await town.sender.step(town.installation.id) or 0)
     raise AssertionError("never")
@@ -44,7 +44,7 @@ async def until(town: Town, holds: Any) -> None:
 async def pass_time(town: Town, seconds: float) -> None:
     end = town.clock() + seconds * 1e6
     while town.clock() < end:
-        await town.github.delivered()
+        await town.github.wait_for_deliveries()
         if not await worker.step(town.store, town.dispatcher.shared):
             wait = await town.sender.step(town.installation.id)
             town.clock.forward(min(STEP_S if wait is None else wait, STEP_S))
@@ -298,9 +298,9 @@ async def test_agents_do_not_merge_after_a_person_forbade_it(town: Town) -> None
     town.person.push(town.repository, "main", {".github/hubbub.yml": "agents_may_merge: false\n"})
     await pass_time(town, 2)
     refused = await agent.refused("github_update_pr", pull_request=name, merge="merge")
-    assert (refused.code, pull.merged) == ("forbidden", False)  # the mirror knows
+    assert (refused.code, pull.is_merged) == ("forbidden", False)  # the mirror knows
     await town.settle()
-    assert not pull.merged
+    assert not pull.is_merged
 
 
 async def test_no_pull_request_commits_to_the_default_branch(town: Town) -> None:

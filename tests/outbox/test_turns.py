@@ -98,7 +98,7 @@ async def test_an_agents_flood_leaves_people_their_share(town: Town) -> None:
     assert wait is not None
     town.person.comment(calm, "/status")
     began = town.clock()
-    await town.github.delivered()
+    await town.github.wait_for_deliveries()
     while not any(each.user.type == "Bot" for each in calm.comments):
         while await worker.step(town.store, town.dispatcher.shared):
             pass

@@ -328,11 +328,11 @@ async def test_agents_merge_only_where_the_settings_let_them(town: Town) -> None
     agent = await town.agent("scout")
     name, pull = await opened(town, agent)
     refused = await agent.refused("github_update_pr", pull_request=name, merge="squash")
-    assert (refused.code, pull.merged) == ("forbidden", False)
+    assert (refused.code, pull.is_merged) == ("forbidden", False)
     town.person.push(town.repository, "main", ALLOWED)
     await town.settle()
     await all_sent(agent, town, "github_update_pr", pull_request=name, merge="squash")
-    assert pull.merged
+    assert pull.is_merged
 
 
 async def test_a_merge_of_a_head_that_moved_is_refused_with_the_new_head(town: Town) -> None:
@@ -344,7 +344,7 @@ async def test_a_merge_of_a_head_that_moved_is_refused_with_the_new_head(town: T
     (refused,) = await outcomes(agent, town, "github_update_pr", pull_request=name, merge="merge")
     assert (refused["state"], refused["refusal"]["code"]) == ("refused", "stale_head")
     assert refused["refusal"]["details"]["head"] == head
-    assert not pull.merged
+    assert not pull.is_merged
 
 
 async def test_a_review_comments_on_lines_and_an_answer_joins_its_thread(town: Town) -> None:

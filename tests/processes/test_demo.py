@@ -14,8 +14,8 @@ import pytest
 
 from fixtures import demo
 from fixtures.demo import story
-from fixtures.demo.narration import Telling
-from fixtures.demo.stage import Stage, hubbub, staged, until
+from fixtures.demo.narration import Narration
+from fixtures.demo.stage import Stage, hubbub, open_stage, until
 
 ROOT = Path(__file__).parents[2]
 CHAPTER = re.compile(r'tell\.chapter\(\s*"([^"]+)"')
@@ -25,14 +25,14 @@ SENTENCE = re.compile(r'tell\.(?:held\(|say\([^,]+,) ?"([^"]+)"')
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with staged() as made:
+    async with open_stage() as made:
         yield made
 
 
 @pytest.fixture
 async def lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -> AsyncIterator[list[str]]:
     """What is printed for those who join, as long as it stays up."""
-    tell = Telling()
+    tell = Narration()
     repository, person = await story.open_repository(stage, tell)
     await story.open_issues(stage, tell, repository, person)
     staying = asyncio.create_task(demo.stay(stage, tell, repository, person))

@@ -60,7 +60,7 @@ async def test_fifty_clients_race_for_one_task_at_two_servers_of_one_database(
             github.app.webhook_url = f"{server.url}/webhooks/github"
             installation = github.install("acme", repositories=["acme/rocket"])
             person.open_issue(repository, "Count down", labels=["agent-task"])
-            await github.delivered()
+            await github.wait_for_deliveries()
             await processed(own_url)
             tokens = await server.tokens(installation.id, [f"racer-{n}" for n in range(50)])
             outcomes = await race([server.url, other.url], tokens, "acme/rocket#1")

@@ -131,7 +131,7 @@ class Story:
         return pick((each for each in found if each.owner is self.here.owner), step.which)
 
     def on_the_way(self) -> list[Delivery]:
-        held = self.town.github.held
+        held = self.town.github.held_deliveries
         return [each for each in held if each.status_code is None and each not in self.late]
 
 
@@ -397,7 +397,7 @@ async def arrive(s: Story, step: Step) -> None:
 
 
 async def arrive_again(s: Story, step: Step) -> None:
-    held = s.town.github.held
+    held = s.town.github.held_deliveries
     await s.town.github.post(pick((each for each in held if each.status_code), step.which))
 
 
@@ -568,7 +568,7 @@ async def test_whatever_is_lost_for_good_a_backfill_makes_the_mirror_as_github_i
 
 async def told(town: Town, *order: int) -> None:
     """What is held comes in that order, each processed before the next; then reads are answered."""
-    held = [each for each in town.github.held if each.status_code is None]
+    held = [each for each in town.github.held_deliveries if each.status_code is None]
     for n in order or range(len(held)):
         await town.github.post(held[n])
         await worker.step(town.store, town.dispatcher.shared)
@@ -623,7 +623,9 @@ async def test_a_review_that_changed_twice_within_a_second_is_as_it_was_left(
     (given,) = s.pull(Step("")).reviews
     s.person.edit_review(given, "In other words")
     s.person.dismiss_review(given)
-    edited, dismissed = (n for n, each in enumerate(s.town.github.held) if "review" in each.event)
+    edited, dismissed = (
+        n for n, each in enumerate(s.town.github.held_deliveries) if "review" in each.event
+    )
     await told(s.town, dismissed, edited)
     assert await differences(s) == {}
 

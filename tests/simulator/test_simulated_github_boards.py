@@ -21,11 +21,13 @@ async def acme(openapi: Path | None) -> AsyncIterator[Acme]:
 
 
 def told(acme: Acme) -> list[tuple[str, str | None]]:
-    return [(e.event, e.action) for e in acme.github.held if e.event.startswith("projects")]
+    return [
+        (e.event, e.action) for e in acme.github.held_deliveries if e.event.startswith("projects")
+    ]
 
 
 def last(acme: Acme) -> dict[str, Any]:
-    return acme.github.held[-1].payload
+    return acme.github.held_deliveries[-1].payload
 
 
 async def test_a_change_of_status_says_from_what_to_what(acme: Acme) -> None:
@@ -127,9 +129,9 @@ async def test_what_is_not_there_is_refused(acme: Acme) -> None:
 
 async def test_a_renamed_status_keeps_its_id_and_is_not_told_of(acme: Acme) -> None:
     project = acme.ada.create_project("acme", "Work")
-    before, sent = project.option("Done").id, len(acme.github.held)
+    before, sent = project.option("Done").id, len(acme.github.held_deliveries)
     acme.ada.rename_status(project, "Done", "Finished")
     fields = (await acme.call("GET", f"{BOARDS}/1/fields")).data
     option = fields[3]["options"][2]
     assert (option["id"], option["name"]["raw"]) == (before, "Finished")
-    assert len(acme.github.held) == sent
+    assert len(acme.github.held_deliveries) == sent

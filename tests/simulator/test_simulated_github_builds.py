@@ -22,7 +22,7 @@ async def acme(openapi: Path | None) -> AsyncIterator[Acme]:
 
 
 def told(acme: Acme) -> list[tuple[str, str | None]]:
-    return [(each.event, each.action) for each in acme.github.held]
+    return [(each.event, each.action) for each in acme.github.held_deliveries]
 
 
 async def checks(acme: Acme, ref: str) -> list[Any]:
@@ -43,7 +43,7 @@ async def test_a_check_begins_and_ends_with_its_suite(acme: Acme) -> None:
         ("check_run", "completed"),
         ("check_suite", "completed"),
     ]
-    last = acme.github.held[-1].payload["check_suite"]
+    last = acme.github.held_deliveries[-1].payload["check_suite"]
     assert (last["conclusion"], last["head_branch"]) == ("failure", "fix")
     assert [each["number"] for each in last["pull_requests"]] == [1]
 

@@ -16,7 +16,7 @@ async def test_every_route_answers_as_githubs_description_says(acme: Acme) -> No
         acme.ada.create_milestone(acme.web, "First")
         acme.ada.push(acme.web, "fix", {"a.py": "print()\n"}, "Print nothing")
         acme.ada.comment(acme.ada.open_issue(acme.web, "Look", labels=["agent-task"]), "Now")
-        await acme.github.delivered()
+        await acme.github.wait_for_deliveries()
         for walk in (
             about_the_app,
             about_the_repository,

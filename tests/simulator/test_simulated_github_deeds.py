@@ -20,11 +20,11 @@ async def acme(openapi: Path | None) -> AsyncIterator[Acme]:
 
 
 def told(acme: Acme) -> list[tuple[str, str | None]]:
-    return [(each.event, each.action) for each in acme.github.held]
+    return [(each.event, each.action) for each in acme.github.held_deliveries]
 
 
 def last(acme: Acme) -> dict[str, Any]:
-    return acme.github.held[-1].payload
+    return acme.github.held_deliveries[-1].payload
 
 
 async def test_a_transferred_issue_takes_its_comments_and_leaves_an_address(acme: Acme) -> None:
@@ -37,7 +37,7 @@ async def test_a_transferred_issue_takes_its_comments_and_leaves_an_address(acme
     comment = acme.ada.comment(issue, "Said")
     acme.ada.open_issue(api, "First here")
     made = acme.ada.transfer_issue(issue, api)
-    gone, came = (each.payload for each in acme.github.held[-2:])
+    gone, came = (each.payload for each in acme.github.held_deliveries[-2:])
     assert (gone["action"], gone["repository"]["name"]) == ("transferred", "web")
     assert gone["issue"]["id"] == issue.id
     assert gone["changes"]["new_issue"]["id"] == made.id
@@ -86,7 +86,7 @@ async def test_who_may_do_what_is_told_when_it_changes(acme: Acme) -> None:
     for role in ("read", "read", "write", None):
         acme.github.set_permission("acme/web", "bob", role)
     assert told(acme) == [("member", "added"), ("member", "edited"), ("member", "removed")]
-    edited = acme.github.held[1].payload
+    edited = acme.github.held_deliveries[1].payload
     assert edited["changes"]["permission"] == {"from": "read", "to": "write"}
     assert edited["member"]["login"] == "bob"
 
@@ -125,7 +125,7 @@ async def test_an_account_with_another_name_is_told_of_and_found_by_the_old_one(
 ) -> None:
     acme.github.rename_account("acme", "apex")
     assert told(acme)[-2:] == [("installation_target", "renamed"), ("organization", "renamed")]
-    renamed = acme.github.held[-2].payload
+    renamed = acme.github.held_deliveries[-2].payload
     assert renamed["account"]["login"] == "apex"
     assert renamed["changes"] == {"login": {"from": "acme"}}
     assert renamed["target_type"] == "Organization"

@@ -80,7 +80,7 @@ async def test_a_pull_request_is_drafted_and_made_ready_by_the_id_that_rest_show
         (payload,) = found["data"].values()
         assert payload == {"pullRequest": {"isDraft": draft}}
         assert pull(acme).draft is draft
-    assert [each.action for each in acme.github.held] == [
+    assert [each.action for each in acme.github.held_deliveries] == [
         "converted_to_draft",
         "ready_for_review",
     ]
@@ -89,15 +89,15 @@ async def test_a_pull_request_is_drafted_and_made_ready_by_the_id_that_rest_show
 async def test_a_thread_is_resolved_once_by_the_id_that_its_webhook_shows(acme: Acme) -> None:
     first = acme.ada.review_comment(pull(acme), "a.py", 1, "Why?")
     acme.ada.resolve(first)
-    thread_id = acme.github.held[-1].payload["thread"]["node_id"]
+    thread_id = acme.github.held_deliveries[-1].payload["thread"]["node_id"]
     undone = await asked(acme, UNRESOLVE, id=thread_id)
     assert undone["data"]["unresolveReviewThread"]["thread"] == {"isResolved": False}
-    told = len(acme.github.held)
+    told = len(acme.github.held_deliveries)
     for _ in range(2):
         done = await asked(acme, RESOLVE, id=thread_id)
         thread = done["data"]["resolveReviewThread"]["thread"]
         assert thread == {"id": thread_id, "isResolved": True}
-    assert [each.action for each in acme.github.held[told:]] == ["resolved"]
+    assert [each.action for each in acme.github.held_deliveries[told:]] == ["resolved"]
 
 
 async def test_threads_come_in_pages(acme: Acme) -> None:

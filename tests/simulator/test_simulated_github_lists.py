@@ -23,7 +23,7 @@ async def pages(acme: Acme, path: str) -> list[Answer]:
 async def test_a_seeded_repository_has_a_past_and_sends_nothing(acme: Acme) -> None:
     acme.github.hold_deliveries()
     acme.github.seed(acme.web, issues=300, comments_each=2, pulls=20, seed=3)
-    assert acme.github.held == []
+    assert acme.github.held_deliveries == []
     assert (len(acme.web.issues), len(acme.web.pulls), len(acme.web.comments)) == (300, 20, 640)
     times = [each.updated_at for each in acme.web.threads.values()]
     assert 200 < len(set(times)) < len(times)

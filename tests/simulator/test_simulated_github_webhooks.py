@@ -19,7 +19,7 @@ async def heard(acme: Acme) -> AsyncIterator[Heard]:
 
 async def test_webhooks_carry_githubs_headers_and_a_signature(acme: Acme, heard: Heard) -> None:
     acme.ada.open_issue(acme.web, "Hi")
-    await acme.github.delivered()
+    await acme.github.wait_for_deliveries()
     headers, body = heard[-1]
     secret = acme.github.app.webhook_secret.encode()
     assert headers["X-Hub-Signature-256"] == (
@@ -44,7 +44,7 @@ def test_the_signature_of_githubs_published_example() -> None:
 async def test_what_the_app_does_comes_back_as_its_own_webhook(acme: Acme, heard: Heard) -> None:
     acme.ada.open_issue(acme.web, "Hi")
     await acme.call("POST", "/repos/acme/web/issues/1/comments", {"body": "Hello"})
-    await acme.github.delivered()
+    await acme.github.wait_for_deliveries()
     payload = json.loads(heard[-1][1])
     assert payload["sender"]["login"] == acme.github.app.bot_login
     assert payload["sender"]["type"] == "Bot"
@@ -52,10 +52,10 @@ async def test_what_the_app_does_comes_back_as_its_own_webhook(acme: Acme, heard
 
 
 async def test_a_redelivery_keeps_its_guid(acme: Acme, heard: Heard) -> None:
-    await acme.github.delivered()
+    await acme.github.wait_for_deliveries()
     log = await acme.as_app("GET", "/app/hook/deliveries")
     await acme.as_app("POST", f"/app/hook/deliveries/{log.data[0]['id']}/attempts")
-    await acme.github.delivered()
+    await acme.github.wait_for_deliveries()
     (first, body), (again, same) = heard
     assert first["X-GitHub-Delivery"] == again["X-GitHub-Delivery"]
     assert body == same
@@ -67,21 +67,21 @@ async def test_a_redelivery_keeps_its_guid(acme: Acme, heard: Heard) -> None:
 
 async def test_a_failed_delivery_is_found_by_its_status(acme: Acme) -> None:
     acme.github.app.webhook_url = "http://127.0.0.1:9/nobody"
-    await acme.github.delivered()
+    await acme.github.wait_for_deliveries()
     failed = await acme.as_app("GET", "/app/hook/deliveries?status=failure")
     assert [each["event"] for each in failed.data] == ["installation"]
     assert (await acme.as_app("GET", "/app/hook/deliveries?status=success")).data == []
 
 
 async def test_held_deliveries_go_out_by_hand_and_when_released(acme: Acme, heard: Heard) -> None:
-    await acme.github.delivered()
+    await acme.github.wait_for_deliveries()
     acme.github.hold_deliveries()
     for title in ("One", "Two", "Three"):
         acme.ada.open_issue(acme.web, title)
-    three = acme.github.held[2]
+    three = acme.github.held_deliveries[2]
     assert [await acme.github.post(three) for _ in range(2)] == [202, 202]
     acme.github.release_deliveries()
-    await acme.github.delivered()
+    await acme.github.wait_for_deliveries()
     titles = [json.loads(body)["issue"]["title"] for _, body in heard[1:]]
     assert titles == ["Three", "Three", "One", "Two"]
 
@@ -91,13 +91,13 @@ async def test_a_merge_closes_the_issues_it_fixes(acme: Acme, heard: Heard) -> N
     named = acme.ada.open_issue(acme.web, "Only named")
     acme.ada.push(acme.web, "fix", {"a.py": "1\n"})
     pull = acme.ada.open_pull(acme.web, title="Fix", head="fix", body="Fixes #1, see #2")
-    await acme.github.delivered()
+    await acme.github.wait_for_deliveries()
     heard.clear()
     acme.ada.merge(pull)
-    assert (pull.merged, pull.state) == (True, "closed")
+    assert (pull.is_merged, pull.state) == (True, "closed")
     assert (fixed.state, fixed.state_reason) == ("closed", "completed")
     assert named.state == "open"
-    await acme.github.delivered()
+    await acme.github.wait_for_deliveries()
     told = [(h["X-GitHub-Event"], json.loads(body).get("action")) for h, body in heard]
     assert told == [("push", None), ("pull_request", "closed"), ("issues", "closed")]
     assert json.loads(heard[1][1])["pull_request"]["merged"] is True
@@ -106,12 +106,12 @@ async def test_a_merge_closes_the_issues_it_fixes(acme: Acme, heard: Heard) -> N
 async def test_a_lost_delivery_is_logged_as_failed_and_comes_when_asked_for_again(
     acme: Acme, heard: Heard
 ) -> None:
-    await acme.github.delivered()
+    await acme.github.wait_for_deliveries()
     heard.clear()
     acme.github.lose_deliveries(1)
     acme.ada.open_issue(acme.web, "Lost")
     acme.github.lose_deliveries(0)
-    await acme.github.delivered()
+    await acme.github.wait_for_deliveries()
     assert heard == []
     (lost,) = (await acme.as_app("GET", "/app/hook/deliveries?status=failure")).data
     assert (lost["event"], lost["action"], lost["status_code"]) == ("issues", "opened", 502)
@@ -120,7 +120,7 @@ async def test_a_lost_delivery_is_logged_as_failed_and_comes_when_asked_for_agai
     assert whole["request"]["headers"]["X-GitHub-Event"] == "issues"
     assert whole["request"]["payload"]["issue"]["title"] == "Lost"
     await acme.as_app("POST", f"/app/hook/deliveries/{lost['id']}/attempts")
-    await acme.github.delivered()
+    await acme.github.wait_for_deliveries()
     assert [each[0]["X-GitHub-Delivery"] for each in heard] == [lost["guid"]]
     assert acme.github.violations == []
 
@@ -128,14 +128,14 @@ async def test_a_lost_delivery_is_logged_as_failed_and_comes_when_asked_for_agai
 async def test_the_same_share_with_the_same_seed_loses_the_same_deliveries(
     acme: Acme, heard: Heard
 ) -> None:
-    await acme.github.delivered()
+    await acme.github.wait_for_deliveries()
     fates = []
     for _ in range(2):
         first = len(acme.github.deliveries)
         acme.github.lose_deliveries(0.3, seed=7)
         for _ in range(100):
             acme.ada.open_issue(acme.web, "Perhaps")
-        await acme.github.delivered()
+        await acme.github.wait_for_deliveries()
         fates.append([each.status for each in acme.github.deliveries[first:]])
     assert fates[0] == fates[1]
     assert 15 < fates[0].count("failed to connect to host") < 45

@@ -105,7 +105,7 @@ def _pull(it: Pull) -> tuple[Any, ...]:
         it.user.login,
         it.state,
         it.draft,
-        it.merged,
+        it.is_merged,
         it.head,
         it.head_sha,
         it.base,

@@ -108,7 +108,7 @@ class Town:
     async def settle(self) -> None:
         """Until inbox and outbox are empty; time is stepped to where the sender waits for it."""
         for _ in range(ROUNDS):
-            await self.github.delivered()
+            await self.github.wait_for_deliveries()
             if await worker.step(self.dispatcher.store, self.dispatcher.shared):
                 continue
             wait = await self.sender.step(self.installation.id)
@@ -125,7 +125,7 @@ class Town:
 
     async def heard(self) -> bool:
         """Process a delivery, if one waits; nothing is sent."""
-        await self.github.delivered()
+        await self.github.wait_for_deliveries()
         return bool(await worker.step(self.dispatcher.store, self.dispatcher.shared))
 
     async def die_while_sending(self) -> None:

@@ -142,7 +142,7 @@ async def test_boards_of_before_come_with_the_backfill(town: Town) -> None:
     board = town.person.create_project("acme", "Launch")
     item = town.person.add_to_project(board, issue)
     town.person.set_status(item, "Done")
-    town.github.held.clear()
+    town.github.held_deliveries.clear()
     town.github.release_deliveries()
     await town.begin_backfill()
     await town.settle()
@@ -175,8 +175,8 @@ async def test_comments_go_along_with_their_issue_in_any_order_of_events(town: T
     town.github.hold_deliveries()
     town.person.comment(issue, "Heard late")
     moved = town.person.transfer_issue(issue, elsewhere)
-    late = [each for each in town.github.held if each.event == "issue_comment"]
-    for each in [*reversed(town.github.held), *late]:
+    late = [each for each in town.github.held_deliveries if each.event == "issue_comment"]
+    for each in [*reversed(town.github.held_deliveries), *late]:
         await town.github.post(each)
         await town.settle()
     agent = await town.agent("a")
