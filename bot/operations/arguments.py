@@ -28,10 +28,20 @@ Title: TypeAlias = Annotated[str, Field(min_length=1, max_length=256, descriptio
 Body: TypeAlias = Annotated[str, Field(max_length=60_000, description="Markdown")]
 
 
-def _branch(name: str) -> str:
-    """As `git check-ref-format` has it."""
+# Git takes these for other refs than the branch of that name, such as the default branch.
+NOT_BRANCHES = ("HEAD", "@")
+OTHER_REFS = ("refs/", "heads/")
+
+
+def _branch(given: str) -> str:
+    """The branch's own name, as `git check-ref-format` has it, without `refs/heads/`."""
+    name = given.removeprefix("refs/heads/")
+    if name in NOT_BRANCHES or name.startswith(OTHER_REFS):
+        raise ValueError("pass the branch's own name, such as main")
     parts = name.split("/")
-    wrong = any(not each or each[0] == "." or each.endswith((".lock", ".")) for each in parts)
+    wrong = not name or any(
+        not each or each[0] == "." or each.endswith((".lock", ".")) for each in parts
+    )
     if wrong or ".." in name or "@{" in name or name[0] == "-":
         raise ValueError("not a name that git takes for a branch")
     return name

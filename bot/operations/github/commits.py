@@ -1,6 +1,8 @@
 """Files as agents commit them, without a clone."""
 
 import binascii
+import re
+import unicodedata
 from base64 import b64decode
 from typing import Annotated
 
@@ -22,16 +24,29 @@ from store.tasks.tasks import FullTask
 MOST_CONTENT = 2_000_000
 
 
+# What a file system may take for `.git`: Windows drops dots and spaces at the end and what follows
+# a colon, and knows the short names git~1 and so on; macOS drops characters that show nothing.
+GIT_FOLDER = re.compile(r"(?:\.git|git~[0-9]+)(?:[. ]*|:.*)", re.IGNORECASE)
+
+
 def _check_path(path: str) -> str:
-    if any(part in ("", ".", "..") or part.casefold() == ".git" for part in path.split("/")):
+    if any(part in ("", ".", "..") or _is_git_folder(part) for part in path.split("/")):
         raise ValueError("must be a path in the repository, without empty, . or .. parts or .git")
     return path
+
+
+def _is_git_folder(part: str) -> bool:
+    shown = "".join(each for each in part if unicodedata.category(each) != "Cf")
+    return GIT_FOLDER.fullmatch(shown) is not None
 
 
 Path = Annotated[
     str,
     Field(min_length=1, max_length=1024),
-    Shape(r"^[^\x00]+$", "must be a path in the repository"),
+    Shape(
+        r"^[^\\\x00-\x1f\x7f]+$",
+        "must be a path in the repository with /, without backslashes or control characters",
+    ),
     AfterValidator(_check_path),
 ]
 

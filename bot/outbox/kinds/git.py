@@ -16,7 +16,7 @@ from bot.outbox.kinds.kind import (
     single_entry,
 )
 from store.engine.transaction import Tx
-from store.mirror import branches
+from store.mirror import branches, mirror_rows
 from store.tables.outbox import WriteRow
 
 REFS = "/repos/{repository}/git/refs"
@@ -112,6 +112,18 @@ def _look_for_commit(sending: Sending) -> Request:
     return Request("GET", sending.path(COMPARE) + span)
 
 
+async def know_default_branch(tx: Tx, write: WriteRow) -> dict[str, Any]:
+    where = await mirror_rows.repository_by_id(tx, write["installation_id"], write["repository_id"])
+    return {"default_branch": where["default_branch"]} if where else {}
+
+
+def _default_branch_error(sending: Sending) -> str | None:
+    """The default branch may have changed since the commit was queued."""
+    branch = sending.arguments["branch"]
+    is_default = branch == sending.known.get("default_branch")
+    return f"{branch} is the default branch now" if is_default else None
+
+
 def _comparison_read(sending: Sending) -> list[Request]:
     span = f"{_path_name(sending.arguments['base'])}...{_path_name(sending.arguments['branch'])}"
     return [Request("GET", sending.path(COMPARE) + span)]
@@ -132,6 +144,8 @@ _COMMIT = Kind(
     graphql(COMMIT, _commit_variables),
     _commit_result,
     resource="graphql",
+    know=know_default_branch,
+    unless=_default_branch_error,
     look=_look_for_commit,
     absent=(404,),
     entries=entries_under("commits"),
