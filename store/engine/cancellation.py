@@ -24,6 +24,11 @@ class Shield:
         if not task.cancelled():
             task.exception()  # seen, also when the caller left
 
-    async def drain(self) -> None:
-        if self._running:
-            await asyncio.wait(self._running)
+    async def drain(self, seconds: float) -> None:
+        """Wait for what runs. Cancel what takes longer."""
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)

@@ -11,14 +11,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import sqlalchemy as sa
 from pymysql import err
+from pymysql.constants import CLIENT
 
 from store.engine.database import sqlite_path
 from store.engine.mysql import address, flavour, unreachable
+from store.engine.mysql_pool import NO_TLS
 from store.engine.transaction import StoreError
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
+# How long the server may take to say which schema it has. A migration itself may take longer.
+LOOK_S = 30
 # How long another process may take to migrate.
 LOCK_WAIT_S = 300
 # MySQL's codes for a column and a key that exist, and for one that is dropped.
@@ -62,11 +67,10 @@ def upgrade(url: str, to: str = "head") -> None:
     """Migrate to the newest schema. Blocks; processes that start together take turns."""
     if (path := sqlite_path(url)) and not Path(path).exists():
         _make(Path(path))
-    with _connection(url) as connection:
-        if _revision(connection) == head():
-            return
-        with _migration_lock(url, connection):
-            _upgrade(connection, to)
+    if _stored_revision(url) == head():
+        return
+    with _connection(url) as connection, _migration_lock(url, connection):
+        _upgrade(connection, to)
 
 
 def _make(path: Path) -> None:
@@ -84,8 +88,7 @@ def check(url: str) -> str | None:
     """What is wrong with the schema, or None. Changes nothing."""
     if (path := sqlite_path(url)) and not Path(path).exists():
         return f"there is no file {Path(path).resolve()}; `hubbub migrate` or `serve` makes it"
-    with _connection(url) as connection:
-        found = _revision(connection)
+    found = _stored_revision(url)
     if found == head():
         return None
     return f"the schema is at {found or 'nothing'}, not at {head()}: run `hubbub migrate`"
@@ -101,6 +104,12 @@ def _upgrade(connection: sa.Connection, to: str) -> None:
     command.upgrade(config, to)
 
 
+def _stored_revision(url: str) -> str | None:
+    """The revision of the schema."""
+    with _connection(url, LOOK_S) as connection:
+        return _revision(connection)
+
+
 def _revision(connection: sa.Connection) -> str | None:
     found = None
     if sa.inspect(connection).has_table("alembic_version"):
@@ -114,20 +123,39 @@ def _version(connection: sa.Connection) -> str:
     return str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
 
 
-def engine(url: str) -> sa.Engine:
+class Connection(pymysql.Connection):
+    def _request_authentication(self) -> None:
+        # PyMySQL would go on without TLS, and an attacker in between could ask for that.
+        if self.ssl and not self.server_capabilities & CLIENT.SSL:  # type: ignore[attr-defined]
+            raise err.OperationalError(NO_TLS, "the server does not offer TLS")
+        super()._request_authentication()  # type: ignore[misc]
+
+
+def engine(url: str, answer_s: float | None = None) -> sa.Engine:
+    """`answer_s`: how long a MySQL may take for an answer."""
     if path := sqlite_path(url):
         made = sa.create_engine(f"sqlite:///{path}", poolclass=sa.NullPool)
         sa.event.listen(made, "connect", _no_implicit_transactions)
         sa.event.listen(made, "begin", _begin_immediate)
         return made
     where = address(url)
-    return sa.create_engine(
-        sa.URL.create(
-            "mysql+pymysql", where.user, where.password, where.host, where.port, where.database
-        ),
-        poolclass=sa.NullPool,
-        connect_args={"charset": "utf8mb4", "connect_timeout": 10},
-    )
+
+    def connect() -> Connection:
+        return Connection(
+            host=where.host,
+            port=where.port,
+            user=where.user,
+            password=where.password,
+            database=where.database,
+            ssl=where.ssl(),
+            charset="utf8mb4",
+            connect_timeout=10,
+            read_timeout=answer_s,
+            # A row that is found counts, as SQLAlchemy expects.
+            client_flag=CLIENT.FOUND_ROWS,
+        )
+
+    return sa.create_engine("mysql+pymysql://", poolclass=sa.NullPool, creator=connect)
 
 
 def _no_implicit_transactions(connection: sqlite3.Connection, _: Any) -> None:
@@ -141,8 +169,8 @@ def _begin_immediate(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def _connection(url: str) -> Iterator[sa.Connection]:
-    made = engine(url)
+def _connection(url: str, answer_s: float | None = None) -> Iterator[sa.Connection]:
+    made = engine(url, answer_s)
     try:
         with made.connect() as connection:
             yield connection

@@ -7,7 +7,8 @@ import asyncio
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,24 @@ T = TypeVar("T")
 
 # Another process may hold the file's only write lock for as long as its transaction takes.
 BUSY_TIMEOUT_S = 30
+# At the end: how long transactions that are being run may take.
+CLOSE_S = 5.0
+# The file, its disk or its rights are the reason, whatever was asked.
+OUTAGES = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
 PRAGMAS = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
@@ -51,8 +70,13 @@ def connect(path: str) -> sqlite3.Connection:
             return db
 
 
+def _primary_code(exc: sqlite3.Error) -> int:
+    """SQLite's code, or 0 for an error of Python's module."""
+    return getattr(exc, "sqlite_errorcode", 0) & 0xFF
+
+
 def _busy(exc: sqlite3.OperationalError) -> bool:
-    return exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return _primary_code(exc) == sqlite3.SQLITE_BUSY
 
 
 class SQLiteTx:
@@ -113,33 +137,34 @@ class SQLite:
         self._reader.execute("PRAGMA query_only = ON")
 
     async def close(self) -> None:
-        await self._shield.drain()
+        await self._shield.drain(CLOSE_S)
         self._reader.close()
         self._writer.close()
 
     async def read(self, work: Work[T]) -> T:
         async with self._reading:
-            self._reader.execute("BEGIN")
-            try:
-                return await work(SQLiteTx(self._reader, self._clock))
-            finally:
-                self._reader.execute("COMMIT")
+            with self._outages("read"):
+                self._reader.execute("BEGIN")
+                try:
+                    return await work(SQLiteTx(self._reader, self._clock))
+                finally:
+                    _end(self._reader, "COMMIT")
 
     async def write(self, work: Work[T]) -> T:
         return await self._shield.run(self._write(work))
 
     async def _write(self, work: Work[T]) -> T:
         async with self._writing:
-            await self._begin()
-            tx = SQLiteTx(self._writer, self._clock)
-            try:
-                result = await work(tx)
-                await sequences.number(tx)
-                self._writer.execute("COMMIT")
-            except BaseException:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-                raise
+            with self._outages("write to"):
+                await self._begin()
+                tx = SQLiteTx(self._writer, self._clock)
+                try:
+                    result = await work(tx)
+                    await sequences.number(tx)
+                    self._writer.execute("COMMIT")
+                except BaseException:
+                    _end(self._writer, "ROLLBACK")
+                    raise
         self.bell.ring(tx.rings)
         return result
 
@@ -152,10 +177,25 @@ class SQLite:
                 self._writer.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as exc:
                 if not _busy(exc) or time.monotonic() > give_up:
-                    raise StoreError(
-                        f"Cannot write to the SQLite file {self.path}: {exc}."
-                    ) from exc
+                    raise
                 await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - spreads, hides nothing
                 pause = min(pause * 2, 0.05)
             else:
                 return
+
+    @contextmanager
+    def _outages(self, verb: str) -> Iterator[None]:
+        """Raise StoreError if the reason is the file and not the statement."""
+        try:
+            yield
+        except sqlite3.Error as exc:
+            if _primary_code(exc) not in OUTAGES:
+                raise
+            raise StoreError(f"Cannot {verb} the SQLite file {self.path}: {exc}.") from exc
+
+
+def _end(db: sqlite3.Connection, statement: str) -> None:
+    """End the transaction. A failure of the disk has ended it already, or shows again later."""
+    with suppress(sqlite3.Error):
+        if db.in_transaction:
+            db.execute(statement)

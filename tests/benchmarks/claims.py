@@ -106,7 +106,7 @@ def record(store: Store, sent: list[Sent]) -> None:
     if isinstance(store, SQLite):
         store._writer = RecordingSQLite(store._writer, sent)  # type: ignore[assignment]
     elif isinstance(store, MySQL):
-        store._pool = RecordingPool(store._pool, sent)
+        store._pool = RecordingPool(store._pool, sent)  # type: ignore[assignment]
 
 
 def scripts(sent: list[Sent]) -> Iterator[Script]:

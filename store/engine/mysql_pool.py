@@ -1,0 +1,133 @@
+"""Connections to MySQL. No server that falls silent can make anybody wait without end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import aiomysql
+from pymysql import err
+from pymysql.constants import CLIENT
+
+T = TypeVar("T")
+
+# MySQL's codes: cannot connect, lost in a query, too many connections, no TLS.
+UNREACHABLE = 2003
+SILENT = 2013
+TOO_MANY = 1040
+NO_TLS = 2026
+# A firewall may forget a connection that is idle, so such a connection is tried first.
+IDLE_S = 5.0
+PING_S = 2.0
+# Shorter than the idle time-outs of servers and of what stands between.
+RECYCLE_S = 300.0
+
+
+class Connection(aiomysql.Connection):  # type: ignore[misc]
+    async def connect(self, seconds: float) -> None:
+        """Connect and authenticate."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._connect()
+        except TimeoutError as exc:
+            self.close()
+            why = f"the server did not let Hubbub in within {seconds:g} s"
+            raise err.OperationalError(UNREACHABLE, why) from exc
+        except BaseException:
+            self.close()
+            raise
+
+    async def _request_authentication(self) -> None:
+        # aiomysql would go on without TLS, and an attacker in between could ask for that.
+        if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
+            raise err.OperationalError(NO_TLS, "the server does not offer TLS")
+        await super()._request_authentication()
+
+
+async def answer(statement: Awaitable[T], seconds: float) -> T:
+    """Wait for the answer to a statement. Raise OperationalError if the server is silent."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await statement
+    except TimeoutError as exc:
+        raise err.OperationalError(SILENT, f"no answer within {seconds:g} s") from exc
+
+
+class Pool:
+    """Keeps connections open. The one that was used last is used first.
+
+    `connect_s`: how long a caller waits for a free one, and for a new one to open.
+    """
+
+    def __init__(self, make: Callable[[], Connection], size: int, connect_s: float) -> None:
+        self._make = make
+        self._connect_s = connect_s
+        self._places = asyncio.Semaphore(size)
+        self._idle: list[Connection] = []
+        self._used: set[Connection] = set()
+        self._closing = False
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Any]:
+        await self._take_place()
+        try:
+            connection = await self._idle_or_new()
+            self._used.add(connection)
+            try:
+                yield connection
+            finally:
+                self._used.discard(connection)
+                self._give_back(connection)
+        finally:
+            self._places.release()
+
+    async def _take_place(self) -> None:
+        try:
+            async with asyncio.timeout(self._connect_s):
+                await self._places.acquire()
+        except TimeoutError as exc:
+            why = f"all connections of this process were busy for {self._connect_s:g} s"
+            raise err.OperationalError(TOO_MANY, why) from exc
+
+    async def _idle_or_new(self) -> Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if await self._answers(connection):
+                return connection
+            connection.close()
+            # The others have been idle for longer.
+            self.drop_idle()
+        connection = self._make()
+        await connection.connect(self._connect_s)
+        return connection
+
+    async def _answers(self, connection: Connection) -> bool:
+        idle_s = asyncio.get_running_loop().time() - connection.last_usage
+        if idle_s < IDLE_S:
+            return True
+        if idle_s > RECYCLE_S:
+            return False
+        try:
+            await answer(connection.ping(reconnect=False), PING_S)
+        except (err.MySQLError, OSError, RuntimeError):
+            return False
+        return True
+
+    def _give_back(self, connection: Connection) -> None:
+        if self._closing or connection.closed or connection.get_transaction_status():
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def drop_idle(self) -> None:
+        """Open new connections from now on."""
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+
+    def close(self) -> None:
+        """Close every connection, also one that waits for an answer."""
+        self._closing = True
+        self.drop_idle()
+        for connection in self._used:
+            connection.close()
