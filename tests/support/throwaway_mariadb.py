@@ -5,7 +5,9 @@ The files of tests have a folder beside the server's, in memory where there is r
 
 import contextlib
 import ctypes
+import datetime as dt
 import fcntl
+import ipaddress
 import os
 import shutil
 import signal
@@ -19,7 +21,14 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
 VARIABLE = "HUBBUB_TEST_MYSQL_URL"
+# The file with the certificate of the server that was started here, which signed it itself.
+AUTHORITY = "HUBBUB_TEST_MYSQL_CA"
 PROGRAMS = ("mariadbd", "mariadb-install-db", "my_print_defaults")
 # The programs alone: no service, no system user. my_print_defaults is in the client's package.
 PACKAGES = ("mariadb-server-core", "mariadb-client-core")
@@ -41,6 +50,8 @@ PREFIX = "hubbub-tests-"
 # The folder in it for the files of tests, and the variable by which pytest finds it.
 FILES = "files"
 PYTEST_ROOT = "PYTEST_DEBUG_TEMPROOT"
+CERTIFICATE = "certificate.pem"
+KEY = "key.pem"
 READY = b"ready for connections"
 START_S = 60
 END_S = 20
@@ -79,7 +90,7 @@ def main(command: Sequence[str]) -> int:
             if not found():
                 install()
             with server(folder) as url:
-                return run(command, url, folder)
+                return run(command, url, folder, **{AUTHORITY: str(folder / CERTIFICATE)})
     except NoServer as exc:
         sys.stderr.write(f"The tests need a MariaDB: {exc}. {REMEDY}")
         return 1
@@ -175,7 +186,11 @@ def server(folder: Path) -> Iterator[str]:
         f"--pid-file={folder}/pid",
         # A server that starts clears away what it finds of others' temporary tables.
         f"--tmpdir={folder / 'tmp'}",
+        # Offered to clients that ask for it.
+        f"--ssl-cert={folder / CERTIFICATE}",
+        f"--ssl-key={folder / KEY}",
     )
+    _certify(folder)
     (folder / "tmp").mkdir()
     log = folder / "log"
     with log.open("wb") as out:
@@ -214,6 +229,34 @@ def _fill(common: Sequence[str]) -> None:
         raise NoServer(f"it could not be set up\n{made.stdout}{made.stderr}")
 
 
+def _certify(folder: Path) -> None:
+    """Make a certificate for 127.0.0.1, which only those who are given it accept."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Hubbub's tests")])
+    now = dt.datetime.now(dt.UTC)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / CERTIFICATE).write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / KEY).write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+
+
 def _path_of(program: str) -> str:
     path = shutil.which(program, path=PATH)
     if path is None:
@@ -241,11 +284,11 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(POLL_S)
 
 
-def run(command: Sequence[str], url: str, folder: Path) -> int:
+def run(command: Sequence[str], url: str, folder: Path, **more: str) -> int:
     """Run the command with the server's URL; end it when this process is ended."""
     child = subprocess.Popen(
         command,
-        env=os.environ | {VARIABLE: url, PYTEST_ROOT: str(folder / FILES)},
+        env=os.environ | {VARIABLE: url, PYTEST_ROOT: str(folder / FILES)} | more,
         preexec_fn=_die_with_parent,  # noqa: PLW1509 -- there are no threads here
     )
     try:
