@@ -112,7 +112,7 @@ def _look_for_commit(sending: Sending) -> Request:
     return Request("GET", sending.path(COMPARE) + span)
 
 
-async def know_default_branch(tx: Tx, write: WriteRow) -> dict[str, Any]:
+async def stored_default_branch(tx: Tx, write: WriteRow) -> dict[str, Any]:
     where = await mirror_rows.repository_by_id(tx, write["installation_id"], write["repository_id"])
     return {"default_branch": where["default_branch"]} if where else {}
 
@@ -144,7 +144,7 @@ _COMMIT = Kind(
     graphql(COMMIT, _commit_variables),
     _commit_result,
     resource="graphql",
-    know=know_default_branch,
+    stored_values=stored_default_branch,
     unless=_default_branch_error,
     look=_look_for_commit,
     absent=(404,),
