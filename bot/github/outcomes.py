@@ -115,7 +115,7 @@ def status_of(answer: Answer) -> int:
 
     A limit is a 429, whatever GitHub calls it.
     """
-    listed = _listed(answer) if answer.status == OK else []
+    listed = _error_statuses(answer) if answer.status == OK else []
     if TROUBLE in listed:
         return TROUBLE
     if says_wait(answer):
@@ -126,13 +126,13 @@ def status_of(answer: Answer) -> int:
 def says_wait(answer: Answer) -> bool:
     """Whether GitHub says in the body that a limit is reached."""
     if answer.status == OK:
-        return LIMIT in _listed(answer)
+        return LIMIT in _error_statuses(answer)
     words = text(at(answer.data, "message"))
     refused = 400 <= answer.status < 500
-    return refused and (LIMIT in _listed(answer) or error_entries.says_wait(words))
+    return refused and (LIMIT in _error_statuses(answer) or error_entries.says_wait(words))
 
 
-def _listed(answer: Answer) -> list[int]:
+def _error_statuses(answer: Answer) -> list[int]:
     return [each.status for each in error_entries.entries(answer.data)]
 
 

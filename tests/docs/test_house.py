@@ -1,5 +1,6 @@
 """The house: lock file, Makefile, workflows, manifest, and documents that must not fall behind."""
 
+import ast
 import importlib
 import os
 import pkgutil
@@ -36,6 +37,14 @@ LINK = re.compile(r"\]\((?!https?://)([^)#]+)[^)]*\)")
 REQUIREMENT = re.compile(r"([a-z0-9._-]+)==[\w.+!]+(?: ; [^/@]+)? \\")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
 COMMENT = re.compile(r"    #[^/@]*")
+# `told` hides whether a function reads or writes. `put`, `read`, `run` and `split` are verbs too.
+# Not `feed`, `need`, `seed` and their like, which end as participles do.
+PARTICIPLE = re.compile(
+    r"_?([a-z]+[^e\W]ed|begun|bought|broken|brought|built|caught|chosen|cut|done|drawn|driven|"
+    r"found|given|gone|got|heard|held|hidden|kept|known|left|lost|made|meant|met|paid|said|seen|"
+    r"sent|shown|sold|spent|stuck|taken|taught|thought|told|woken|written)"
+)
+PACKAGES = ("bot", "store", "webhooks", "mcp_server", "fixtures")
 # Events that are told only with a permission that no request of ours needs.
 TOLD_WITH = dict.fromkeys(("member", "membership", "organization", "team"), "members: read")
 # GitHub sends these unasked, and refuses to be asked for them.
@@ -92,8 +101,21 @@ def test_the_root_holds_nothing_else() -> None:
     asked = ["git", "-C", str(ROOT), "ls-tree", "--name-only", "HEAD"]
     listed = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
     files = {"README.md", "LICENSE", "Makefile", "pyproject.toml", "requirements.lock", "app.yml"}
-    packages = {"bot", "store", "webhooks", "mcp_server", "fixtures"}
-    assert set(listed) == files | packages | {".gitignore", ".ci", ".github", "docs", "tests"}
+    assert set(listed) == files | set(PACKAGES) | {".gitignore", ".ci", ".github", "docs", "tests"}
+
+
+def test_no_function_is_named_by_a_bare_participle() -> None:
+    found = {
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and PARTICIPLE.fullmatch(node.name)
+    }
+    assert found == set(), (
+        "a verb says that it changes something; a noun or question, that it reads"
+    )
 
 
 def test_the_app_subscribes_to_the_events_that_the_mirror_handles() -> None:
