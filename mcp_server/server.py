@@ -10,7 +10,7 @@ from mcp.shared.exceptions import MCPError
 
 from bot.dispatch.dispatcher import Dispatcher, operations_of
 from bot.errors import Refused, failure
-from bot.kernel.operation import Operation
+from bot.kernel.operation import LONGEST_KEY, Operation
 from bot.operations import OPERATIONS
 from mcp_server import resources
 from mcp_server.authentication import Asking, Identified, require_actor
@@ -18,6 +18,8 @@ from mcp_server.subscriptions import Listening
 from mcp_server.tool_schemas import GLOSSARY, lean
 
 NAME = "hubbub"
+# In `_meta` of a call, for programs: what the argument `key` is for models.
+KEY_META = "hubbub/key"
 VERSION = version("hubbub")
 INSTRUCTIONS = (
     "Work with other agents and people on GitHub repositories. Call register_agent first; then "
@@ -120,12 +122,24 @@ async def _call_tool(
         )
     try:
         actor = await identified(context)
-        answer = await dispatcher.call(actor, params.name, params.arguments or {})
+        key = _key(params)
+        answer = await dispatcher.call(actor, params.name, params.arguments or {}, key)
     except Refused as exc:
         return result(exc.body(), is_error=True)
     except Exception as exc:  # noqa: BLE001 - every bug is logged and answered
         return result(failure(exc, tool=params.name).body(), is_error=True)
     return result(answer)
+
+
+def _key(params: types.CallToolRequestParams) -> str | None:
+    """The idempotency key of the program that calls. Raise Refused."""
+    key = (params.meta or {}).get(KEY_META)
+    if key is None or (isinstance(key, str) and 0 < len(key) <= LONGEST_KEY):
+        return key
+    raise Refused(
+        "invalid_arguments",
+        f"`{KEY_META}` in `_meta` must be a text of 1 to {LONGEST_KEY} characters.",
+    )
 
 
 def result(content: dict[str, Any], *, is_error: bool = False) -> types.CallToolResult:

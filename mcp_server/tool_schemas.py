@@ -25,14 +25,14 @@ LEFT_OUT = frozenset(
     }
 )
 BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
-# Limits from here on are those of a database column.
-FAR = 2**31 - 1
+# Few calls reach a limit this high.
+FAR = 10_000
 # The server's instructions describe arguments with these names once for all tools.
 GLOSSARY = {
     "key": "a repeated call with it is the same call",
-    "wait_s": "wait up to this long for it",
+    "wait_s": "wait up to this long for it, at most 50",
     "cursor": "next_cursor of the page before",
-    "limit": "at most this many",
+    "limit": "at most this many, up to 100",
     "task": "owner/repo#12 or a task id",
     "fence": "the fence that claim_task returned",
     "repository": "owner/repo",
@@ -40,6 +40,9 @@ GLOSSARY = {
     "priority": "how urgent it is",
     "body": "Markdown",
     "context_id": "the context's id",
+    "agent_id": "an agent's id",
+    "message_id": "the message's id",
+    "label": "a label of the issue",
 }
 # Defaults that say only that the argument is optional.
 NOTHING: tuple[Any, ...] = (None, "", [], {}, False, 0)
@@ -60,6 +63,7 @@ def lean(whole: Schema) -> Schema:
     for name, argument in made["properties"].items():
         if argument.get("description") == GLOSSARY.get(name):
             argument.pop("description", None)
+            argument.pop("maximum", None)
     return {name: value for name, value in made.items() if name != "$defs" or value}
 
 

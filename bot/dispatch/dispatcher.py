@@ -43,8 +43,15 @@ class Dispatcher:
         with self.metrics.measure(name):
             operation = _operation(actor, name)
             arguments = operation.parse(given)
-            key = (operation.reaches_github and getattr(arguments, "key", None)) or request_key
-            call = Call(operation, actor, arguments, key or secrets.token_hex(16), self.shared)
+            key = getattr(arguments, "key", None) or request_key
+            call = Call(
+                operation,
+                actor,
+                arguments,
+                key or secrets.token_hex(16),
+                self.shared,
+                is_keyed=key is not None,
+            )
             await self.executor.begin(call)
             answer = await self._answer(call)
             self.executor.remember_notices(call, answer)

@@ -35,6 +35,8 @@ class Call:
     arguments: BaseModel
     key: str
     shared: Shared
+    # The caller gave the key, and repeats the call with it if the answer is lost.
+    is_keyed: bool = False
     # What the operation wants written after it, also if it only reads or is refused.
     later: list[Work[None]] = field(default_factory=list)
 
@@ -48,7 +50,8 @@ class Call:
 
     @property
     def digest(self) -> str:
-        given = self.arguments.model_dump(mode="json")
+        """The same for a repeat of the call, which may wait for another time."""
+        given = self.arguments.model_dump(mode="json", exclude={"key", "wait_s"})
         return _digest(self.operation.name, self.actor.name, given)
 
     @property
@@ -56,11 +59,13 @@ class Call:
         """The arguments of the operation's function, which gets neither `wait_s` nor `key`."""
         names = type(self.arguments).model_fields
         others = {"wait_s"} if self.operation.waitable else set()
-        others |= {"key"} if self.operation.reaches_github else set()
+        others |= set() if self.operation.reads_only else {"key"}
         return {name: getattr(self.arguments, name) for name in names if name not in others}
 
     def with_arguments(self, **changed: Any) -> "Call":
-        """Another call of the same operation, with some arguments changed."""
+        """The call with some arguments changed, which makes it another call."""
+        if not changed:
+            return self
         arguments = self.arguments.model_copy(update=changed)
         return replace(self, arguments=arguments, key=secrets.token_hex(16))
 
@@ -131,7 +136,7 @@ async def execute(tx: Tx, call: Call) -> Answer:
     """Execute the call. One that writes is executed once for its request key."""
     if call.operation.reads_only:
         return await _run(tx, call)
-    if call.operation.quiet:
+    if call.operation.quiet and not call.is_keyed:
         await presence.check_presence(tx, call.actor, call.operation.presence)
         return await _run(tx, call)
     return await _execute_once(tx, call)
@@ -148,13 +153,17 @@ async def _execute_once(tx: Tx, call: Call) -> Answer:
         return await _repeat_answer(tx, call, before["answer"])
     await presence.check_presence(tx, call.actor, call.operation.presence)
     answer = await _run(tx, call)
+    waitable = call.operation.waitable
+    if waitable is not None and not waitable.has_effect(answer):
+        return answer
     kept: Row = {
         "digest": call.digest,
         "answer": answer.model_dump(mode="json", exclude=dict(answer.sealed)),
     }
     await idempotency.store_result(tx, i, key, kept)
-    sequences.append(tx, "audit", i, _audit_row(call, now))
-    tx.rings.add(f"installation {i}")
+    if not call.operation.quiet:
+        sequences.append(tx, "audit", i, _audit_row(call, now))
+        tx.rings.add(f"installation {i}")
     return answer
 
 

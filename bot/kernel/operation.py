@@ -21,9 +21,12 @@ from bot.kernel.waitable import Waitable
 from store.engine.transaction import Tx, Work
 from store.tables.agents import Role
 
+LONGEST_KEY = 100
 Key: TypeAlias = Annotated[
     str,
-    Field(min_length=1, max_length=100, description="a repeated call with it is the same call"),
+    Field(
+        min_length=1, max_length=LONGEST_KEY, description="a repeated call with it is the same call"
+    ),
 ]
 # An issue's address, as people copy it from their browser.
 ADDRESS = re.compile(r"https?://[^/\s]+/([^/\s]+/[^/\s]+)/(?:issues|pull)/(\d+)(?:[/?#].*)?")
@@ -40,7 +43,7 @@ TaskRef: TypeAlias = Annotated[
 ]
 RepositoryName: TypeAlias = Annotated[str, Field(description="owner/repo", max_length=250)]
 WaitSeconds: TypeAlias = Annotated[
-    float, Field(ge=0, le=50, description="wait up to this long for it")
+    float, Field(ge=0, le=50, description="wait up to this long for it, at most 50")
 ]
 
 # Problems in the message. The details list more.
@@ -138,9 +141,8 @@ class Operation:
     reads_only: bool
     idempotent: bool
     destructive: bool
-    # The operation takes `key`, so that a repeated call is done once.
     reaches_github: bool
-    # Has no audit row and no stored answer: doing it twice is harmless.
+    # Has no audit row, and no stored answer unless the caller gives a key: twice is harmless.
     quiet: bool
     presence: Presence
     slashes: tuple[Slash, ...]
@@ -169,6 +171,8 @@ def operation(
 ) -> Callable[[Callable[..., Awaitable[Answer]]], Operation]:
     """Turn `async def name(ctx, …) -> Answer` into an `Operation`.
 
+    Unless it only reads, it takes `key`, so that a repeated call is done once.
+
     `presence` defaults to `any` if it only reads, to `at_work` if it writes on GitHub, else `here`.
     """
     usual: Presence = "any" if reads_only else "at_work" if reaches_github else "here"
@@ -181,7 +185,7 @@ def operation(
         }
         if waitable:
             fields["wait_s"] = (WaitSeconds, 0)
-        if reaches_github:
+        if not reads_only:
             fields["key"] = (Key | None, None)
         return Operation(
             name=run.__name__,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from bot.errors import Refused
 
-Limit: TypeAlias = Annotated[int, Field(ge=1, le=100, description="at most this many")]
+Limit: TypeAlias = Annotated[int, Field(ge=1, le=100, description="at most this many, up to 100")]
 Cursor: TypeAlias = Annotated[
     str | None, Field(max_length=500, description="next_cursor of the page before")
 ]

@@ -45,6 +45,13 @@ class Waitable(Generic[A]):
         """Whether the caller gets this answer at once."""
         raise NotImplementedError
 
+    def has_effect(self, _answer: A) -> bool:
+        """Whether the call changed something. Only then its key belongs to this answer.
+
+        A call that waits runs again and again with its key, until it changes something.
+        """
+        return True
+
     def wanted_events(self, _answer: A, _actor: Actor) -> EventFilter | None:
         """Which events wake the caller. None: every change in the installation."""
         return None

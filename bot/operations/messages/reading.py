@@ -45,6 +45,9 @@ class _NextMessages(Waitable[Messages]):
     def is_final(self, answer: Messages) -> bool:
         return bool(answer.messages) or isinstance(answer, Listed)
 
+    def has_effect(self, answer: Messages) -> bool:
+        return bool(answer.messages) and not isinstance(answer, Listed)
+
     def wanted_events(self, _answer: Messages, actor: Actor) -> EventFilter:
         def sent_to_me(event: Row) -> bool:
             return event["kind"] == "message.sent" and event["audience"] in (None, actor.name)

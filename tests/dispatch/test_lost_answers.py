@@ -1,0 +1,143 @@
+"""An answer that was lost: the same call with its key is done once, on every surface."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, cast
+
+import pytest
+from mcp_types import RequestParamsMeta
+
+from bot.kernel.operation import Operation
+from bot.operations import OPERATIONS
+from mcp_server.server import KEY_META, TOOLS
+from tests.support.mcp_clients import ERAS, connected_by
+from tests.support.server_in_process import Surface
+from tests.support.story import Town
+
+# Calls an operation with a key, as one surface does. Returns the answer.
+CallWithKey: TypeAlias = Callable[[Surface, str, str, str, dict[str, Any]], Awaitable[Any]]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+def test_a_tool_takes_a_key_unless_it_only_reads(operation: Operation) -> None:
+    schema = TOOLS[operation.name].input_schema
+    assert ("key" in schema["properties"]) == (not operation.reads_only)
+
+
+async def by_argument(
+    surface: Surface, token: str, key: str, operation: str, arguments: dict[str, Any]
+) -> Any:
+    return (await surface.call(token, operation, **arguments, key=key)).data
+
+
+async def by_header(
+    surface: Surface, token: str, key: str, operation: str, arguments: dict[str, Any]
+) -> Any:
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key}
+    path = f"/api/v1/{operation}"
+    return (await surface.send("POST", path, json=arguments, headers=headers)).data
+
+
+async def by_tool(
+    surface: Surface, token: str, key: str, operation: str, arguments: dict[str, Any]
+) -> Any:
+    async with connected_by(surface, token) as client:
+        return (await client.call_tool(operation, {**arguments, "key": key})).structured_content
+
+
+def with_key(key: Any) -> RequestParamsMeta:
+    return cast("RequestParamsMeta", {KEY_META: key})
+
+
+def by_meta(era: str) -> CallWithKey:
+    async def call(
+        surface: Surface, token: str, key: str, operation: str, arguments: dict[str, Any]
+    ) -> Any:
+        async with connected_by(surface, token, era) as client:
+            called = await client.call_tool(operation, arguments, meta=with_key(key))
+        return called.structured_content
+
+    return call
+
+
+SURFACES: dict[str, CallWithKey] = {
+    "argument": by_argument,
+    "header": by_header,
+    "tool": by_tool,
+    **{f"meta, {era}": by_meta(era) for era in ERAS},
+}
+
+
+async def test_a_message_repeated_with_its_key_on_any_surface_is_sent_once(
+    surface: Surface,
+) -> None:
+    token = await surface.token("ada")
+    await surface.call(token, "register_agent", agent_id="ada", name="Ada")
+    given = {"to": "ada", "body": "once"}
+    answers = [await call(surface, token, "k", "send_message", given) for call in SURFACES.values()]
+    sent = await surface.rows("SELECT id FROM messages WHERE installation_id = :i")
+    assert [each["message_id"] for each in answers] == [sent[0]["id"]] * len(SURFACES)
+    assert len(sent) == 1
+
+
+async def test_a_key_for_another_call_is_refused(surface: Surface) -> None:
+    token = await surface.token("ada")
+    await surface.call(token, "register_agent", agent_id="ada", name="Ada")
+    for call in SURFACES.values():
+        await call(surface, token, "k", "send_message", {"to": "ada", "body": "one"})
+        answer = await call(surface, token, "k", "send_message", {"to": "ada", "body": "two"})
+        assert answer["error"]["code"] == "key_reused"
+
+
+@pytest.mark.parametrize("key", ["", "k" * 101, 7])
+async def test_a_key_in_meta_that_is_no_text_is_refused(surface: Surface, key: Any) -> None:
+    token = await surface.token("ada")
+    async with connected_by(surface, token) as client:
+        called = await client.call_tool("list_agents", {}, meta=with_key(key))
+    assert called.structured_content is not None
+    assert called.structured_content["error"]["code"] == "invalid_arguments"
+
+
+async def test_a_repeated_claim_gets_the_same_lease_and_another_key_another(town: Town) -> None:
+    scout = await town.agent("scout")
+    await town.task("one")
+    await town.task("two")
+    first = await scout.call("claim_task", key="a")
+    again = await scout.call("claim_task", key="a")
+    other = await scout.call("claim_task", key="b")
+    assert (again["lease_id"], again["fence"]) == (first["lease_id"], first["fence"])
+    assert other["task"]["id"] != first["task"]["id"]
+
+
+async def test_a_repeated_version_of_a_context_is_no_conflict(town: Town) -> None:
+    scout = await town.agent("scout")
+    made = await scout.call("create_context", name="n", content=1, key="a")
+    assert (await scout.call("create_context", name="n", content=1, key="a"))["context"][
+        "id"
+    ] == made["context"]["id"]
+    change = {"context_id": made["context"]["id"], "content": 2, "expected_version": 1, "key": "b"}
+    versions = [(await scout.call("update_context", **change))["context"]["version"] for _ in "12"]
+    assert versions == [2, 2]
+
+
+async def test_messages_taken_by_a_lost_answer_are_had_again_with_the_key(town: Town) -> None:
+    scout = await town.agent("scout")
+    await scout.call("send_message", to="scout", body="hello")
+    first = await scout.call("get_messages", key="a")
+    assert (await scout.call("get_messages"))["messages"] == []  # hidden for a while
+    again = await scout.call("get_messages", key="a")
+    assert again["messages"] == first["messages"]
+    assert first["messages"]
+
+
+async def test_a_wait_with_a_key_keeps_the_messages_that_end_it(town: Town) -> None:
+    scout = await town.agent("scout")
+    waiting = asyncio.create_task(scout.call("get_messages", wait_s=20, key="a"))
+    async with asyncio.timeout(5):
+        while not town.dispatcher.waiters.waiting:  # noqa: ASYNC110 - a step of the other task
+            await asyncio.sleep(0.001)
+    await scout.call("send_message", to="scout", body="hello")
+    first = await waiting
+    again = await scout.call("get_messages", wait_s=0, key="a")
+    assert [each["body"] for each in first["messages"]] == ["hello"]
+    assert again["messages"] == first["messages"]
