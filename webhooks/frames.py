@@ -7,7 +7,7 @@ from aiohttp import WSMessage, WSMsgType
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bot.errors import Refused
-from bot.kernel import argument_errors
+from bot.kernel import argument_errors, tolerance
 from bot.operations.events import TopicNames
 
 FORMS = (
@@ -48,12 +48,17 @@ def parse(message: WSMessage) -> Subscribe | Call:
     except (ValueError, RecursionError) as exc:
         raise Refused("bad_request", f"The frame is not JSON. {FORMS}") from exc
     try:
-        return FRAME.validate_python(given)
-    except ValidationError as exc:
-        raise Refused("bad_request", f"{_problem(exc, given)}. {FORMS}") from exc
+        return tolerance.validate(FRAME.validate_python, given, _model(given))
+    except tolerance.InvalidArguments as exc:
+        problem = _problem(exc.error, exc.given)
+        raise Refused("bad_request", f"{problem}. {FORMS}") from exc
+
+
+def _model(given: Any) -> type[BaseModel]:
+    return Call if isinstance(given, dict) and given.get("type") == "call" else Subscribe
 
 
 def _problem(exc: ValidationError, given: Any) -> str:
-    model = Call if isinstance(given, dict) and given.get("type") == "call" else Subscribe
+    model = _model(given)
     name, problem = next(iter(argument_errors.problems(exc, given, model).items()))
     return f"{f'`{name}`' if name else 'The frame'} {problem}"

@@ -3,7 +3,7 @@
 import json
 import re
 from difflib import get_close_matches
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -48,7 +48,7 @@ def problems(exc: ValidationError, given: Any, model: type[BaseModel]) -> dict[s
     """
     found: dict[Place, list[ErrorDetails]] = {}
     for each in exc.errors(include_url=False):
-        found.setdefault(_place(each, given), []).append(each)
+        found.setdefault(place_of(each, given), []).append(each)
     # If an argument can have one of several types, only the errors inside of it help.
     outer = {place[:n] for place in found for n in range(len(place))}
     words = {
@@ -71,7 +71,7 @@ def parameter_names(model: type[BaseModel]) -> str:
     return ", ".join(n if each.is_required() else f"{n}?" for n, each in fields) or "nothing"
 
 
-def _place(error: ErrorDetails, given: Any) -> Place:
+def place_of(error: ErrorDetails, given: Any) -> Place:
     """The path of the error, without the names that pydantic adds for each possible type."""
     place: list[str | int] = []
     for part in error["loc"]:
@@ -103,15 +103,38 @@ def _reason(place: Place, error: ErrorDetails, model: type[BaseModel]) -> str:
         inside = f"; {_place_name(place[:-1])} has {parameter_names(known)}" if place[1:] else ""
         return REASONS[kind] + nearest + inside
     if kind == "list_type":
-        short = isinstance(given, str) and len(given) <= SHOWN
-        return (
-            f"must be a list, for example {json.dumps([given])}" if short else "must be a list, […]"
-        )
+        return f"must be a list{_list_hint(_item_type(model, place), given)}"
     if kind == patterns.KIND:
         return error["msg"]
     if kind in REASONS:
         return REASONS[kind].format(**error.get("ctx", {}))
     return "is wrong: " + error["msg"].removeprefix("Value error, ")
+
+
+def _list_hint(item: Any, given: Any) -> str:
+    """What the list should be, as far as the given value shows it."""
+    inner = _within(item)
+    if inner is not None:
+        return f" of objects, each with {parameter_names(inner)}"
+    if not isinstance(given, str) or not 0 < len(given) <= SHOWN:
+        return ""
+    if given.lstrip()[:1] in ("[", "{"):
+        return "; the string is not a JSON list"
+    words = [each.strip() for each in given.split(",")]
+    return f", for example {json.dumps([each for each in words if each], ensure_ascii=False)}"
+
+
+def _item_type(model: type[BaseModel], place: Place) -> Any:
+    """The type of the items of the list at this place."""
+    if not is_field(model, place):
+        return None
+    return _list_item(_model(model, place[:-1]).model_fields[str(place[-1])].annotation)
+
+
+def _list_item(kind: Any) -> Any:
+    if get_origin(kind) is list:
+        return get_args(kind)[0]
+    return next(filter(None, map(_list_item, get_args(kind))), None)
 
 
 def _choices(error: ErrorDetails) -> list[str]:
@@ -129,6 +152,11 @@ def _nearest(given: Any, known: list[str]) -> str:
     """Only for strings: a number may have too many digits to print."""
     near = get_close_matches(given[:SHOWN], known, 1) if isinstance(given, str) else []
     return f" (did you mean {near[0]}?)" if near else ""
+
+
+def is_field(model: type[BaseModel], place: Place) -> bool:
+    """Whether the place is a field of a model, and not an item or a key of data."""
+    return bool(place) and place[-1] in _model(model, place[:-1]).model_fields
 
 
 def _model(model: type[BaseModel], place: Place) -> type[BaseModel]:

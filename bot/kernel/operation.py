@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
-from bot.kernel import argument_errors
+from bot.kernel import argument_errors, tolerance
 from bot.kernel.waitable import Waitable
 from store.engine.transaction import Tx, Work
 from store.tables.agents import Role
@@ -152,9 +152,10 @@ class Operation:
     def parse(self, given: Any, *, name: str | None = None) -> BaseModel:
         """Raise Refused. `name` begins the error; the empty one is for people, who know none."""
         try:
-            return self.arguments.model_validate(given)
-        except ValidationError as exc:
-            raise _invalid(self, exc, given, self.name if name is None else name) from exc
+            return tolerance.validate(self.arguments.model_validate, given, self.arguments)
+        except tolerance.InvalidArguments as exc:
+            name = self.name if name is None else name
+            raise _invalid(self, exc.error, exc.given, name) from exc
 
 
 def operation(

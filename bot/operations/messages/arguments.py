@@ -21,7 +21,9 @@ Recipient: TypeAlias = Annotated[
 ]
 
 
-MessageId: TypeAlias = Annotated[str, Field(max_length=40, description="the message's id")]
+# Not what looks like a list of ids in a string.
+_ID = Shape(r"^[^\s\[{]", "must be a message's id")
+MessageId: TypeAlias = Annotated[str, Field(max_length=40, description="the message's id"), _ID]
 
 
 MessageIds: TypeAlias = Annotated[
