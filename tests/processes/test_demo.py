@@ -18,9 +18,9 @@ from fixtures.demo.narration import Narration
 from fixtures.demo.stage import Stage, hubbub, open_stage, until
 
 ROOT = Path(__file__).parents[2]
-CHAPTER = re.compile(r'tell\.chapter\(\s*"([^"]+)"')
+CHAPTER = re.compile(r'narration\.chapter\(\s*"([^"]+)"')
 # Sentences that never differ; those with times and numbers do.
-SENTENCE = re.compile(r'tell\.(?:held\(|say\([^,]+,) ?"([^"]+)"')
+SENTENCE = re.compile(r'narration\.(?:confirm\(|say\([^,]+,) ?"([^"]+)"')
 
 
 @pytest.fixture
@@ -32,10 +32,10 @@ async def stage() -> AsyncIterator[Stage]:
 @pytest.fixture
 async def lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -> AsyncIterator[list[str]]:
     """What is printed for those who join, as long as it stays up."""
-    tell = Narration()
-    repository, person = await story.open_repository(stage, tell)
-    await story.open_issues(stage, tell, repository, person)
-    staying = asyncio.create_task(demo.stay(stage, tell, repository, person))
+    narration = Narration()
+    repository, person = await story.open_repository(stage, narration)
+    await story.open_issues(stage, narration, repository, person)
+    staying = asyncio.create_task(demo.stay(stage, narration, repository, person))
     printed: list[str] = []
 
     def told() -> bool:
