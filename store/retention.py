@@ -15,7 +15,7 @@ from store.tables.tasks import LeaseRow
 # Rows by their state and the time that their index has beside it.
 SETTLED = {
     "deliveries": "state = 'processed' AND not_before < :before",
-    "commands": "state IN ('done', 'refused', 'ignored', 'expired') AND not_before < :before",
+    "commands": "state IN ('done', 'refused', 'withdrawn', 'expired') AND not_before < :before",
     "pending_reads": "state = 'answered' AND not_before < :before",
     "writes": "state IN ('sent', 'refused', 'dead', 'superseded', 'cancelled') "
     "AND not_before < :before",

@@ -219,6 +219,30 @@ def no_permission(asker: str, text: str) -> str:
     )
 
 
+def permission_unknown(asker: str, text: str) -> str:
+    return refusal(
+        asker,
+        text,
+        "GitHub did not tell Hubbub your permission on this repository within ten minutes. Write "
+        "the command again.",
+    )
+
+
+def overtaken(asker: str, text: str, later: str) -> str:
+    return refusal(
+        asker,
+        text,
+        f"it reached Hubbub late, and {code(later[:200])}, which was written after it, has run. "
+        "Write the command again if you still want it.",
+    )
+
+
+def failure(asker: str, text: str) -> str:
+    return refusal(
+        asker, text, "Hubbub failed several times, and logged why. Tell the person who runs it."
+    )
+
+
 SETTINGS_ISSUE = "`.github/hubbub.yml` cannot be read"
 # The characters that GitHub allows in a person's login.
 LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")

@@ -15,6 +15,7 @@ from bot.mirror import reads
 from bot.times import SECOND
 from store.engine.transaction import Row, Tx
 from store.fetch import pending_reads
+from store.inbox import commands
 from store.mirror import mirror_rows
 from store.tables.fetch import PendingReadRow
 
@@ -150,6 +151,8 @@ async def _apply(
             await kinds.KINDS[read["kind"]].apply(tx, keys, reading)
         else:
             await kinds.apply_absence(tx, read, outcome.status)
+        if read["kind"] in kinds.TEXTS:
+            await commands.wake(tx, *reading.here)
         await pending_reads.mark_answered(tx, read)
         tx.rings.add(f"installation {read['installation_id']}")
 

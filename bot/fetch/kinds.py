@@ -225,6 +225,10 @@ KINDS: dict[str, Kind] = {
 SINGLE = ("issue", "comment", "settings")
 
 
+# These bring texts. A command waits for them if two texts of its source have one time.
+TEXTS = ("issue", "comment", "pull_request", "reviews", "review_comments")
+
+
 async def apply_absence(tx: Tx, read: Row, status: int) -> None:
     """Apply a 404 or 410 to the mirror. A 404 may only mean that the App has no access now."""
     arguments: dict[str, Any] = read["arguments"]

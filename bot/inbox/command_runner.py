@@ -3,7 +3,9 @@
 `find_commands` and `run_command` are called by the worker.
 """
 
+import asyncio
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,13 +16,16 @@ from bot.errors import Refused
 from bot.identity import actors
 from bot.kernel.operation import Operation, Shared, Slash
 from bot.mirror.changes import CommandText
+from bot.mirror.tables import TABLES
 from bot.operations import OPERATIONS
 from bot.repository import repository_settings
 from bot.repository.repository_settings import allows
+from bot.times import SECOND
 from store.engine.transaction import Row, Store, Tx
 from store.fetch import pending_reads
 from store.inbox import commands
 from store.mirror import mirror_rows, permissions
+from store.mirror.mirror_rows import WrittenText
 from store.outbox import writes
 from store.tables.inbox import CommandRow
 from store.tasks import tasks
@@ -28,8 +33,29 @@ from store.tasks import tasks
 # Commands in one text.
 MOST = 10
 # A command that arrives later, by repair, does not run: its author may want something else now.
-LATEST = 24 * 3600 * 1_000_000
-RETRY_AFTER = 30_000_000
+LATEST = 24 * 3600 * SECOND
+RETRY_AFTER = 30 * SECOND
+# So long a command waits for GitHub's answer. The later ones of its issue wait with it.
+PATIENCE = 600 * SECOND
+# After so many failures a command ends.
+MOST_FAILURES = 5
+# Of these the last one written counts: one that comes late does not undo a later one.
+RIVALS = (
+    {"hold", "resume"},
+    {"priority"},
+    {"claim", "release", "assign", "retry", "cancel", "done"},
+    {"block", "unblock"},
+)
+# These are rivals only about the same issue.
+BLOCKERS = RIVALS[-1]
+# Where the mirror has the text of each kind of source.
+SOURCES = {
+    "comment": "comments",
+    "review": "reviews",
+    "review_comment": "review_comments",
+    "issue": "issues",
+    "pull_request": "pull_requests",
+}
 
 VERBS: dict[str, tuple[Operation, Slash]] = {
     slash.verb: (each, slash) for each in OPERATIONS.values() for slash in each.slashes
@@ -45,33 +71,46 @@ REACTABLE = {"comment", "review_comment"}
 def find_commands(written: CommandText) -> list[Row]:
     """The commands of a text as rows: known verbs, and any verb behind `/hubbub`.
 
-    Call it in a thread: a long text takes half a second to parse.
+    Call it in a thread: a long text takes a while to parse.
     """
     if written.by_bot or not written.asker:
         return []
-    before = {each.text for each in slash_commands.find(written.before)}
-    ours = [
-        each
-        for each in slash_commands.find(written.text)
-        if (each.verb in VERBS or each.verb == HELP or each.namespaced) and each.text not in before
-    ]
+    found = slash_commands.find(written.text)
+    before = {each.text for each in slash_commands.find(written.before)} if found else set()
+    new = [each for each in found if each.text not in before]
+    return [_row(written, each, nth) for each, nth in _ours(new)]
+
+
+def _ours(found: Sequence[slash_commands.Found]) -> list[tuple[slash_commands.Found, int]]:
+    """The commands for Hubbub, each with how many before it have the same text.
+
+    The same line twice is two commands. A line that an edit moves is still the same command.
+    """
+    ours = [each for each in found if each.verb in VERBS or each.verb == HELP or each.namespaced]
     if len(ours) > MOST:
         many = slash_commands.Found(TOO_MANY, (str(len(ours)),), 1, f"{len(ours)} commands", False)
-        return [_row(written, many, 0)]
-    seen: dict[str, int] = {}
-    rows = []
-    for each in ours:
-        # The same line twice is two commands. A line that an edit moves is still the same command.
-        nth = seen[each.text] = seen.get(each.text, -1) + 1
-        rows.append(_row(written, each, nth))
-    return rows
+        return [(many, 0)]
+    texts = [each.text for each in ours]
+    return [(each, texts[:n].count(each.text)) for n, each in enumerate(ours)]
+
+
+def _is_written(text: str, which: CommandRow) -> bool:
+    """Whether the command still stands in the text. Call it in a thread."""
+    return any(
+        (_hash(each), nth) == (which["text_hash"], which["nth"])
+        for each, nth in _ours(slash_commands.find(text))
+    )
+
+
+def _hash(found: slash_commands.Found) -> str:
+    return hashlib.sha256(found.text.encode()).hexdigest()
 
 
 def _row(written: CommandText, found: slash_commands.Found, nth: int) -> Row:
     return {
         "source_kind": written.source_kind,
         "source_id": written.source_id,
-        "text_hash": hashlib.sha256(found.text.encode()).hexdigest(),
+        "text_hash": _hash(found),
         "nth": nth,
         "repository_id": written.repository_id,
         "number": written.number,
@@ -93,40 +132,96 @@ class Reply:
     text: str | None = None
 
 
-async def run_command(store: Store, shared: Shared, which: CommandRow) -> None:
-    """Run a waiting command and answer it, or postpone it until its author's permission is known.
+@dataclass(frozen=True)
+class Source:
+    """The text of a command as the mirror has it, and whether the command still stands there."""
 
-    A refused command changes nothing: its transaction is rolled back, and a second one answers.
+    text: WrittenText | None
+    has_command: bool
+
+
+async def run_command(store: Store, shared: Shared, which: CommandRow) -> None:
+    """Run the first waiting command of an issue and answer it, or postpone it.
+
+    It waits until its author's permission is known. A refused command changes nothing: its
+    transaction is rolled back, and a second one answers.
     """
+    text = await store.read(lambda tx: _text_of(tx, which))
+    has_command = text is not None and await asyncio.to_thread(_is_written, text["body"], which)
+    source = Source(text, has_command)
     try:
-        await store.write(lambda tx: _run_and_answer(tx, shared, which))
+        await store.write(lambda tx: _run_and_answer(tx, shared, which, source))
     except Refused as exc:
-        why = exc.message
+        why = replies.refusal(which["asker"], which["text"], exc.message)
         await store.write(lambda tx: _refuse(tx, which, why))
 
 
-async def _run_and_answer(tx: Tx, shared: Shared, which: CommandRow) -> None:
+async def _text_of(tx: Tx, which: CommandRow) -> WrittenText | None:
+    table = SOURCES[which["source_kind"]]
+    return await mirror_rows.written_text(tx, table, which["installation_id"], which["source_id"])
+
+
+async def _run_and_answer(tx: Tx, shared: Shared, which: CommandRow, source: Source) -> None:
     row = await commands.lock(tx, which)
-    if row is None:
-        return
+    if row is None or source.text != await _text_of(tx, row):
+        return  # it changed since then: the next step looks again
     now = await tx.now()
     if row["written_at"] and row["written_at"] < now - LATEST:
         await commands.answer(tx, row, "expired", None)
-        return
+    elif not _is_overdue(row, now) and await _is_text_in_doubt(tx, row, source.text):
+        await commands.put_off(tx, row, now + RETRY_AFTER)
+    elif not source.has_command:
+        await commands.answer(tx, row, "withdrawn", None)
+    else:
+        await _run_or_postpone(tx, shared, row, now)
+
+
+async def _run_or_postpone(tx: Tx, shared: Shared, row: CommandRow, now: int) -> None:
     i, repository_id, asker = row["installation_id"], row["repository_id"], row["asker"]
     permission = await permissions.get(tx, i, repository_id, asker)
-    if permission is None:
+    if permission is not None:
+        await _answer(tx, row, await _run(tx, shared, row, permission))
+    elif _is_overdue(row, now):
+        await _answer(tx, row, _refusal(replies.permission_unknown(asker, row["text"])))
+    else:
         subject = f"{repository_id} {asker.casefold()}"
         arguments = {"repository_id": repository_id, "login": asker}
         await pending_reads.ask(tx, i, "permission", subject, arguments)
         await commands.put_off(tx, row, now + RETRY_AFTER)
-        return
-    await _answer(tx, row, await _run(tx, shared, row, permission))
+
+
+def _is_overdue(row: CommandRow, now: int) -> bool:
+    """Whether it has waited too long for an answer of GitHub."""
+    return row["asked_at"] is not None and row["asked_at"] <= now - PATIENCE
+
+
+async def _is_text_in_doubt(tx: Tx, row: CommandRow, text: WrittenText | None) -> bool:
+    """Whether the text got two contents in one second, and a read will say which one is there."""
+    if text is None or text["updated_at"] != row["written_at"]:
+        return False
+    tie = TABLES[SOURCES[row["source_kind"]]].tie
+    if tie is None or mirror_rows.read_at(text["version"]):
+        return False
+    read = tie({**row, "id": row["source_id"]})
+    return await pending_reads.is_queued(tx, row["installation_id"], read.kind, read.subject)
 
 
 async def _refuse(tx: Tx, which: CommandRow, why: str) -> None:
     if row := await commands.lock(tx, which):
-        await _answer(tx, row, _refusal(replies.refusal(row["asker"], row["text"], why)))
+        await _answer(tx, row, _refusal(why))
+
+
+async def retry_or_give_up(store: Store, which: CommandRow) -> None:
+    """After a bug: try the command again later, and in the end answer that it failed."""
+    failures = which["attempts"] + 1
+
+    async def postpone(tx: Tx) -> None:
+        await commands.mark_failed(tx, which, await tx.now() + failures * RETRY_AFTER)
+
+    await store.write(postpone)
+    if failures >= MOST_FAILURES:
+        why = replies.failure(which["asker"], which["text"])
+        await store.write(lambda tx: _refuse(tx, which, why))
 
 
 def _refusal(text: str) -> Reply:
@@ -153,12 +248,26 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
             "forbidden",
             f"you need the permission {needed} on this repository, and you have {permission}.",
         )
+    if rival := await _later_rival(tx, row):
+        return _refusal(replies.overtaken(login, text, rival["text"]))
     operation, slash = VERBS[row["verb"]]
     arguments = operation.parse(await _arguments(tx, row, operation, slash), name="")
-    # The place of the command: the same command never runs twice.
-    key = f"{row['source_kind']} {row['source_id']} {row['text_hash']} {row['nth']}"
+    # The place of the command and when it was written: the same command never runs twice.
+    place = (row["source_kind"], row["source_id"], row["text_hash"], row["nth"])
+    key = " ".join(map(str, (*place, row["written_at"])))
     result = await execute(tx, Call(operation, asker, arguments, key, shared))
     return Reply("done", "+1", slash.reply(result) if slash.reply else None)
+
+
+async def _later_rival(tx: Tx, row: CommandRow) -> CommandRow | None:
+    """A command that was written later, has run, and would be undone by this one."""
+    rivals = next((each for each in RIVALS if row["verb"] in each), set())
+    if not rivals:
+        return None
+    later = [each for each in await commands.later_commands(tx, row) if each["verb"] in rivals]
+    if rivals is BLOCKERS:
+        later = [each for each in later if each["words"] == row["words"]]
+    return later[0] if later else None
 
 
 async def _arguments(tx: Tx, row: CommandRow, operation: Operation, slash: Slash) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from bot.github import webhook_payloads
 from bot.github.payloads import Malformed
 from bot.identity.keyring import Keys
 from bot.inbox.backpressure import Backpressure
-from bot.inbox.command_runner import RETRY_AFTER, find_commands, run_command
+from bot.inbox.command_runner import find_commands, retry_or_give_up, run_command
 from bot.kernel.operation import Shared
 from bot.mirror import webhooks, writer
 from bot.mirror.changes import Changes
@@ -113,9 +113,4 @@ async def _try_command(store: Store, shared: Shared, row: CommandRow) -> None:
         await run_command(store, shared, row)
     except Exception:  # a bug: the other commands must still run
         log.exception("command failed", verb=row["verb"])
-        pause = (row["attempts"] + 1) * RETRY_AFTER
-
-        async def postpone(tx: Tx) -> None:
-            await commands.put_off(tx, row, await tx.now() + pause)
-
-        await store.write(postpone)
+        await retry_or_give_up(store, row)

@@ -81,6 +81,14 @@ async def due(tx: Tx, installation_id: int, priority: int) -> PendingReadRow | N
     return row and row | {"arguments": json.loads(row["arguments"])}
 
 
+async def is_queued(tx: Tx, installation_id: int, kind: str, subject: str) -> bool:
+    q = (
+        "SELECT state FROM pending_reads WHERE installation_id = :i AND kind = :k AND subject = :s "
+        "AND state = 'queued'"
+    )
+    return await tx.one(q, i=installation_id, k=kind, s=subject) is not None
+
+
 async def waiting(tx: Tx, installation_id: int, priority: int) -> int:
     """How many reads of that priority are queued."""
     row = await tx.one(

@@ -26,6 +26,8 @@ COLUMNS = (
     "received_at",
 )
 KEY = ("installation_id", "source_kind", "source_id", "text_hash", "nth")
+# What changes when a removed line is written again.
+REWRITTEN = ("written_at", "line", "asker", "received_at", "not_before")
 IS_KEY = " AND ".join(f"{k} = :{k}" for k in KEY)
 
 
@@ -33,40 +35,92 @@ def key(row: CommandRow) -> Row:
     return {k: v for k, v in row.items() if k in KEY}
 
 
+# The order in which people wrote. A body is older than the comments of its second.
+ORDER = ("written_at", "is_comment", "source_id", "line", "nth", "received_at", "text_hash")
+BODIES = "('issue', 'pull_request')"
+
+
+def _place(of: str) -> str:
+    """The place of a command in that order, as a row of SQL."""
+    named = (
+        f"CASE WHEN {of}.source_kind IN {BODIES} THEN 0 ELSE 1 END"
+        if each == "is_comment"
+        else f"{of}.{each}"
+        for each in ORDER
+    )
+    return f"({', '.join(named)})"
+
+
+HERE = " AND ".join(
+    f"{{0}}.{column} = c.{column}" for column in ("installation_id", "repository_id", "number")
+)
+# A command waits for older ones of its issue, and for texts that the worker has not read yet.
+FIRST = (
+    f"NOT EXISTS (SELECT 1 FROM commands o WHERE {HERE.format('o')} AND o.state = 'waiting' "
+    f"AND {_place('o')} < {_place('c')}) "
+    f"AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE {HERE.format('d')} "
+    "AND d.state IN ('received', 'failed') AND d.text_at <= c.written_at)"
+)
+
+
 async def add(tx: Tx, rows: Sequence[Row]) -> None:
-    """Store the new commands to run."""
+    """Store the new commands to run, and again those that an edit removed and a later one wrote."""
     now = await tx.now()
     for row in rows:
-        await tx.run(
-            sql.insert_new(tx.dialect, "commands", COLUMNS, KEY),
-            **{
-                **row,
-                "words": json.dumps(row["words"]),
-                "state": "waiting",
-                "not_before": now,
-                "received_at": now,
-            },
+        new = {
+            **row,
+            "words": json.dumps(row["words"]),
+            "state": "waiting",
+            "not_before": now,
+            "received_at": now,
+        }
+        rewritten = await tx.run(
+            "UPDATE commands SET state = 'waiting', written_at = :written_at, line = :line, "
+            "asker = :asker, received_at = :received_at, not_before = :not_before, attempts = 0, "
+            f"asked_at = NULL WHERE {IS_KEY} AND written_at < :written_at",
+            **{name: new[name] for name in (*KEY, *REWRITTEN)},
         )
+        if not rewritten:
+            await tx.run(sql.insert_new(tx.dialect, "commands", COLUMNS, KEY), **new)
     tx.rings.add("inbox")
 
 
 async def due(tx: Tx, limit: int) -> list[CommandRow]:
+    """The first command of each issue, unless it was put off."""
     q = (
-        "SELECT * FROM commands WHERE state = 'waiting' AND not_before <= :now "
-        "ORDER BY received_at, source_id, line LIMIT :n"
+        "SELECT c.* FROM commands c WHERE c.state = 'waiting' AND c.not_before <= :now "
+        f"AND {FIRST} ORDER BY c.received_at LIMIT :n"
     )
     return await tx.all(q, now=await tx.now(), n=limit)
 
 
 async def lock(tx: Tx, which: CommandRow) -> CommandRow | None:
-    """Lock a waiting command and return it."""
+    """Lock a waiting command and return it, if it is still the first of its issue."""
     q = f"SELECT * FROM commands WHERE {IS_KEY} AND state = 'waiting' FOR UPDATE"
-    row = await tx.one(q, **key(which))
-    return row | {"words": json.loads(row["words"])} if row else None
+    row: CommandRow | None = await tx.one(q, **key(which))
+    if row is None or not await _is_first(tx, which):
+        return None
+    return {**row, "words": json.loads(row["words"])}
+
+
+async def _is_first(tx: Tx, which: CommandRow) -> bool:
+    own = " AND ".join(f"c.{k} = :{k}" for k in KEY)
+    q = f"SELECT 1 AS one FROM commands c WHERE {own} AND {FIRST}"
+    return await tx.one(q, **key(which)) is not None
+
+
+async def later_commands(tx: Tx, which: CommandRow) -> list[CommandRow]:
+    """The commands of the same issue that were written later and are done."""
+    q = (
+        f"SELECT o.* FROM commands c JOIN commands o ON {HERE.format('o')} AND o.state = 'done' "
+        f"WHERE {' AND '.join(f'c.{k} = :{k}' for k in KEY)} AND {_place('c')} < {_place('o')}"
+    )
+    rows = await tx.all(q, **key(which))
+    return [row | {"words": json.loads(row["words"])} for row in rows]
 
 
 async def answer(tx: Tx, which: CommandRow, state: str, text: str | None) -> None:
-    """Record the answer. `state`: done, refused, ignored or expired. `text`: the reply."""
+    """Record the answer. `state`: done, refused, withdrawn or expired. `text`: the reply."""
     await tx.run(
         f"UPDATE commands SET state = :state, answer = :text, answered_at = :now WHERE {IS_KEY}",
         state=state,
@@ -77,6 +131,17 @@ async def answer(tx: Tx, which: CommandRow, state: str, text: str | None) -> Non
 
 
 async def put_off(tx: Tx, which: CommandRow, until: int) -> None:
+    """Wait for the author's permission, or for the text, which is being read."""
+    await tx.run(
+        f"UPDATE commands SET not_before = :at, asked_at = COALESCE(asked_at, :now) WHERE {IS_KEY}",
+        at=until,
+        now=await tx.now(),
+        **key(which),
+    )
+
+
+async def mark_failed(tx: Tx, which: CommandRow, until: int) -> None:
+    """Count a failure, and try again later."""
     await tx.run(
         f"UPDATE commands SET not_before = :at, attempts = attempts + 1 WHERE {IS_KEY}",
         at=until,
@@ -85,7 +150,7 @@ async def put_off(tx: Tx, which: CommandRow, until: int) -> None:
 
 
 async def wake(tx: Tx, installation_id: int, repository_id: int) -> None:
-    """Retry the commands that waited for this person's permission."""
+    """Retry the commands that waited for an answer of GitHub about the repository."""
     await tx.run(
         "UPDATE commands SET not_before = :now WHERE installation_id = :i "
         "AND repository_id = :r AND state = 'waiting'",

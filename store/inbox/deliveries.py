@@ -21,6 +21,8 @@ COLUMNS = (
     "not_before",
     "received_at",
     "payload",
+    "number",
+    "text_at",
 )
 KEY = ("installation_id", "guid")
 ZLIB = b"\x78"
@@ -45,12 +47,16 @@ class DeliveryCount(TypedDict):
 
 @dataclass(frozen=True)
 class Delivery:
+    """`number` and `text_at` are those of a text that may have commands."""
+
     installation_id: int
     guid: str
     event: str
     action: str
     repository_id: int | None
     payload: bytes
+    number: int | None = None
+    text_at: int | None = None
 
     @property
     def key(self) -> DeliveryKey:
@@ -72,6 +78,8 @@ async def receive(tx: Tx, arrived: Sequence[Delivery]) -> None:
                 "not_before": now,
                 "received_at": now,
                 "payload": _pack(each.payload),
+                "number": each.number,
+                "text_at": each.text_at,
             }
             for each in sorted(arrived, key=lambda each: (each.installation_id, each.guid))
         ],

@@ -150,6 +150,12 @@ class RepositoryName(TypedDict):
     full_name: str
 
 
+class WrittenText(TypedDict):
+    body: str
+    updated_at: int
+    version: str
+
+
 class IdAndNumber(TypedDict):
     id: int
     number: int
@@ -215,6 +221,15 @@ async def pull_request(
 async def comment(tx: Tx, installation_id: int, comment_id: int) -> CommentRow | None:
     q = "SELECT * FROM comments WHERE installation_id = :i AND id = :id AND deleted = 0"
     return await tx.one(q, i=installation_id, id=comment_id)
+
+
+async def written_text(tx: Tx, table: str, installation_id: int, id_: int) -> WrittenText | None:
+    """The body of a row that GitHub has not deleted."""
+    q = (
+        f"SELECT body, updated_at, version FROM {table} WHERE installation_id = :i AND id = :id "
+        "AND deleted = 0"
+    )
+    return await tx.one(q, i=installation_id, id=id_)
 
 
 async def all_comments(

@@ -19,6 +19,10 @@ class DeliveryRow(TypedDict):
     received_at: int
     processed_at: int | None
     payload: bytes
+    # The issue or pull request of a text that may have commands, and when the text was first
+    # written. NULL for other deliveries.
+    number: int | None
+    text_at: int | None
 
 
 class CommandRow(TypedDict):
@@ -41,6 +45,8 @@ class CommandRow(TypedDict):
     received_at: int
     answered_at: int | None
     answer: str | None
+    # Since when it waits for an answer of GitHub: its author's permission, or its text.
+    asked_at: int | None
 
 
 class LostDeliveryRow(TypedDict):
@@ -64,11 +70,13 @@ TABLES = (
         DeliveryRow,
         Index("ix_deliveries_state", "state", "not_before"),
         Index("ix_deliveries_received", "installation_id", "state", "received_at"),
+        Index("ix_deliveries_number", "installation_id", "repository_id", "number", "state"),
     ),
     Table(
         "commands",
         CommandRow,
         Index("ix_commands_state", "state", "not_before"),
+        Index("ix_commands_number", "installation_id", "repository_id", "state", "number"),
     ),
     Table(
         "lost_deliveries",

@@ -1,6 +1,8 @@
 import pytest
 
-from fixtures.github import Comment
+from bot.inbox import worker
+from fixtures.github import Comment, Delivery, Issue, Person
+from store.inbox import deliveries
 from tests.support.story import Town
 
 
@@ -230,3 +232,235 @@ async def test_no_word_of_a_person_is_taken_for_our_own(town: Town) -> None:
     await town.settle()
     rows = await town.rows("SELECT state FROM commands WHERE installation_id = :i")
     assert {row["state"] for row in rows} == {"refused"}
+
+
+async def is_held(town: Town, issue: Issue) -> bool:
+    (row,) = await town.rows(
+        "SELECT held FROM tasks WHERE installation_id = :i AND number = :n", n=issue.number
+    )
+    return bool(row["held"])
+
+
+async def states(town: Town) -> dict[str, str]:
+    """How each command of the town ended, by its text."""
+    rows = await town.rows("SELECT text, state FROM commands WHERE installation_id = :i")
+    return {row["text"]: row["state"] for row in rows}
+
+
+def deliveries_of(town: Town, event: str = "issue_comment") -> list[Delivery]:
+    return [each for each in town.github.deliveries if each.event == event]
+
+
+async def test_a_command_waits_for_an_older_one_whose_author_is_not_known_yet(town: Town) -> None:
+    issue, other = await town.task(), await town.task("Another")
+    town.person.comment(issue, "/status")
+    await town.settle()
+    newcomer = town.github.person("newbie", permissions={"acme/rocket": "write"})
+    newcomer.comment(issue, "/hold")
+    await town.heard()
+    town.clock.forward(2)
+    town.person.comment(issue, "/resume")
+    town.person.comment(other, "/hold elsewhere")
+    while await town.heard():
+        pass
+    ended = {"/status": "done", "/hold elsewhere": "done"}
+    assert await states(town) == {**ended, "/hold": "waiting", "/resume": "waiting"}
+    assert await is_held(town, other)
+    await town.settle()
+    assert not await is_held(town, issue)
+    assert await states(town) == {**ended, "/hold": "done", "/resume": "done"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("/hold", "/resume"), ("/priority low", "/priority high")]
+)
+async def test_of_a_backlog_the_last_word_written_counts_in_any_order_of_deliveries(
+    town: Town, first: str, second: str
+) -> None:
+    issue = await town.task()
+    town.github.hold_deliveries()
+    town.person.comment(issue, first)
+    town.clock.forward(5)
+    town.person.comment(issue, second)
+    older, newer = (each for each in town.github.held_deliveries if each.event == "issue_comment")
+    for each in (newer, older):
+        await town.github.post(each)
+    await town.settle()
+    (task,) = await town.rows("SELECT held, priority FROM tasks WHERE installation_id = :i")
+    assert (task["held"], task["priority"]) == (0, 1 if "hold" in first else 2)
+
+
+async def test_a_command_waits_for_a_delivery_of_its_issue_that_has_an_older_text(
+    town: Town,
+) -> None:
+    """As if another server processed it, or had failed to."""
+    issue, other = await town.task(), await town.task("Another")
+    town.person.comment(issue, "/help")
+    await town.settle()
+    town.github.hold_deliveries()
+    town.person.comment(issue, "/hold")
+    town.clock.forward(5)
+    town.person.comment(issue, "/resume")
+    town.person.comment(other, "/hold elsewhere")
+    await post_all(town)
+    older = next(each for each in deliveries_of(town) if each.payload["comment"]["body"] == "/hold")
+    await fail(town, older)
+    while await town.heard():
+        pass
+    ended = {"/help": "done", "/hold elsewhere": "done"}
+    assert await states(town) == {**ended, "/resume": "waiting"}
+    town.clock.forward(60)
+    await town.settle()
+    assert await states(town) == {**ended, "/hold": "done", "/resume": "done"}
+    assert not await is_held(town, issue)
+
+
+async def post_all(town: Town) -> None:
+    town.github.release_deliveries()
+    await town.github.wait_for_deliveries()
+
+
+async def fail(town: Town, sent: Delivery) -> None:
+    await town.store.write(
+        lambda tx: deliveries.mark_failed(tx, town.installation.id, sent.guid, "an error")
+    )
+
+
+async def test_comments_of_one_second_run_in_the_order_of_their_ids_and_lines(town: Town) -> None:
+    issue = await town.task()
+    town.github.hold_deliveries()
+    town.person.comment(issue, "/priority high\n/hold first")
+    town.person.comment(issue, "/resume\n/priority low\n/hold second")
+    await post_all(town)
+    await town.settle()
+    rows = await town.rows(
+        "SELECT text FROM commands WHERE installation_id = :i ORDER BY answered_at"
+    )
+    assert [row["text"] for row in rows] == [
+        "/priority high",
+        "/hold first",
+        "/resume",
+        "/priority low",
+        "/hold second",
+    ]
+
+
+async def test_a_permission_that_never_comes_ends_its_command_and_not_the_later_ones(
+    town: Town,
+) -> None:
+    issue = await town.task()
+    town.person.comment(issue, "/status")
+    await town.settle()
+    newcomer = town.github.person("newbie", permissions={"acme/rocket": "write"})
+    town.github.fault("GET", r".*/collaborators/newbie/permission", "500", times=70)
+    held = newcomer.comment(issue, "/hold")
+    town.clock.forward(2)
+    resumed = town.person.comment(issue, "/priority high")
+    await town.settle()
+    for _ in range(5):
+        await town.time_passes(150)
+    assert (reactions(held), reactions(resumed)) == (["confused"], ["+1"])
+    assert said_by_hubbub(issue.comments[-1]) == (
+        "@newbie, Hubbub did not run `/hold`: GitHub did not tell Hubbub your permission on this "
+        "repository within ten minutes. Write the command again."
+    )
+
+
+async def test_a_command_that_comes_late_does_not_undo_one_that_was_written_later(
+    town: Town,
+) -> None:
+    issue = await town.task()
+    town.github.hold_deliveries()
+    late = town.person.comment(issue, "/hold\n/priority high")
+    (lost,) = (each for each in town.github.held_deliveries if each.event == "issue_comment")
+    town.clock.forward(5)
+    town.person.comment(issue, "/resume")
+    (sent,) = (
+        each
+        for each in town.github.held_deliveries
+        if each.event == "issue_comment" and each != lost
+    )
+    await town.github.post(sent)
+    await town.settle()
+    await town.github.post(lost)
+    await town.settle()
+    (task,) = await town.rows("SELECT held, priority FROM tasks WHERE installation_id = :i")
+    assert (task["held"], task["priority"]) == (0, 2)
+    assert sorted(reactions(late)) == ["+1", "confused"]
+    assert said_by_hubbub(issue.comments[-1]) == (
+        "@octocat, Hubbub did not run `/hold`: it reached Hubbub late, and `/resume`, which was "
+        "written after it, has run. Write the command again if you still want it."
+    )
+
+
+async def waiting_command(town: Town, body: str) -> tuple[Issue, Person, Comment]:
+    """A comment with a command that waits for its author's permission."""
+    issue = await town.task()
+    newcomer = town.github.person("newbie", permissions={"acme/rocket": "write"})
+    comment = newcomer.comment(issue, body)
+    await town.heard()
+    town.clock.forward(2)
+    return issue, newcomer, comment
+
+
+async def test_a_command_whose_comment_is_deleted_before_its_turn_does_not_run(town: Town) -> None:
+    issue, newcomer, comment = await waiting_command(town, "/cancel")
+    newcomer.delete_comment(comment)
+    await town.settle()
+    assert await states(town) == {"/cancel": "withdrawn"}
+    assert (issue.state, issue.comments) == ("open", [])
+
+
+async def test_a_command_whose_line_is_gone_before_its_turn_does_not_run(town: Town) -> None:
+    issue, newcomer, comment = await waiting_command(town, "/cancel\n/hold")
+    newcomer.edit_comment(comment, "`/cancel` was wrong.\n/hold")
+    await town.settle()
+    assert await states(town) == {"/cancel": "withdrawn", "/hold": "done"}
+    assert issue.state == "open"
+
+
+async def test_a_line_that_was_removed_and_is_written_again_runs_again(town: Town) -> None:
+    issue = await town.task()
+    comment = town.person.comment(issue, "/hold")
+    await town.settle()
+    for body in ("/resume", "/hold"):
+        town.clock.forward(2)
+        town.person.edit_comment(comment, body)
+        await town.settle()
+    assert await is_held(town, issue)
+
+
+async def test_of_two_texts_of_one_second_a_command_runs_if_github_shows_it(town: Town) -> None:
+    issue = await town.task()
+    for before, after in (("/hold a", "/hold b"), ("/hold d", "/hold c")):
+        comment = town.person.comment(issue, before)
+        town.person.edit_comment(comment, after)
+        await town.settle()
+        await town.time_passes(31)
+    assert await states(town) == {
+        "/hold a": "withdrawn",
+        "/hold b": "done",
+        "/hold c": "done",
+        "/hold d": "withdrawn",
+    }
+
+
+async def test_a_command_that_hubbub_cannot_run_ends_and_not_the_later_ones(town: Town) -> None:
+    issue = await town.task()
+    broken = town.person.comment(issue, "/hold")
+    town.clock.forward(2)
+    fine = town.person.comment(issue, "/priority high")
+    await town.github.wait_for_deliveries()
+    for each in await town.store.read(lambda tx: deliveries.due(tx, 10)):
+        await worker.process(
+            town.store, town.dispatcher.shared.keys, each["installation_id"], each["guid"]
+        )
+    await town.store.write(
+        lambda tx: tx.run(
+            "UPDATE commands SET words = '[[1]]' WHERE installation_id = :i AND verb = 'hold'",
+            i=town.installation.id,
+        )
+    )
+    for _ in range(6):
+        await town.time_passes(300)
+    assert (reactions(broken), reactions(fine)) == (["confused"], ["+1"])

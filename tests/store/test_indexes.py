@@ -14,7 +14,7 @@ from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.engine.transaction import Row, Store, Tx
 from store.fetch import backfills, pending_reads
-from store.inbox import deliveries, missed_deliveries
+from store.inbox import commands, deliveries, missed_deliveries
 from store.inbox.deliveries import Delivery
 from store.messages import dead_letters, due_notices, mailbox, messages
 from store.mirror import freshness, mirror_rows, permissions, pulls, relations, search_index
@@ -35,6 +35,7 @@ NOT_DUE = {"not_before": 2**62}
 FILLED = (
     "repositories",
     "deliveries",
+    "commands",
     "issues",
     "pull_requests",
     "comments",
@@ -61,6 +62,7 @@ FILLED = (
 )
 STATES = {
     "deliveries": ("processed",) * 40 + ("received", "failed", "dead"),
+    "commands": ("done",) * 40 + ("waiting",),
     "tasks": ("completed",) * 20 + ("pending", "in_progress", "in_review"),
     "leases": ("released",) * 20 + ("held",),
     "writes": ("sent",) * 40 + ("queued", "sending", "unknown"),
@@ -135,6 +137,7 @@ def listing(**given: Any) -> Callable[[Tx], Awaitable[Any]]:
 
 
 A_DELIVERY = Delivery(HERE, "new", "issues", "opened", R, b"{}")
+A_COMMAND: Any = row_of(metadata.tables["commands"], 123)
 WORDS = search_index.Query(["w_engine", "w_smoke"])
 PART: Row = {"kind": "parent"} | {
     f"{end}_{column}": value
@@ -147,6 +150,10 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "get": lambda tx: deliveries.get(tx, HERE, "3"),
     "take": lambda tx: deliveries.lock(tx, A_DELIVERY),
     "processed": lambda tx: deliveries.mark_processed(tx, A_DELIVERY, "mirrored"),
+    "commands due": lambda tx: commands.due(tx, 100),
+    "a command": lambda tx: commands.lock(tx, A_COMMAND),
+    "later commands": lambda tx: commands.later_commands(tx, A_COMMAND),
+    "commands awake": lambda tx: commands.wake(tx, HERE, R),
     "fresh": lambda tx: freshness.of(tx, HERE),
     "put": lambda tx: mirror_rows.put(tx, "issues", row_of(metadata.tables["issues"], 3)),
     "lock": lambda tx: mirror_rows.lock_repository(tx, HERE, R),
@@ -295,7 +302,7 @@ def whole_table(step: Row) -> bool:
 
 
 # What the queries call the tables that grow.
-SHORT = {*FILLED, "t", "i", "d", "w", "e", "l", "b", "p", "k", "s", "f"}
+SHORT = {*FILLED, "t", "i", "d", "w", "e", "l", "b", "p", "k", "s", "f", "c", "o"}
 
 
 # What MySQL calls the pages of the parts, and all of them together.
@@ -327,6 +334,8 @@ async def test_dead_letters_are_found_by_receipts_that_are_dead(filled: Store) -
 SORTED = {
     "comments",
     "checks",
+    # What waits.
+    "commands due",
     "agents below",
     "below",
     "held by",

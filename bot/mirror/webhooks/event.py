@@ -58,9 +58,12 @@ def command_texts(
     event: Event, kind: str, value: Json, on: int, actions: tuple[str, ...]
 ) -> tuple[CommandText, ...]:
     """The text, if one of these actions wrote it; the sender may not be the author."""
-    if event.action not in actions:
+    edited = event.action == "edited"
+    if event.action not in actions or (edited and at(event.payload, "changes", "body") is None):
         return ()
     sender = at(event.payload, "sender")
+    created = payloads.time(at(value, "created_at")) or payloads.time(at(value, "submitted_at"))
+    updated = payloads.time(at(value, "updated_at"))
     return (
         CommandText(
             source_kind=kind,
@@ -71,7 +74,6 @@ def command_texts(
             number=on,
             asker=payloads.text(at(sender, "login"), 100),
             by_bot=at(sender, "type") == "Bot" or at(value, "performed_via_github_app") is not None,
-            written_at=payloads.time(at(value, "updated_at"))
-            or payloads.time(at(value, "submitted_at")),
+            written_at=(updated if edited else created) or created,
         ),
     )
