@@ -9,6 +9,7 @@ from functools import partial
 from importlib import metadata
 from typing import Annotated
 
+import structlog
 import typer
 from aiohttp import web
 
@@ -35,6 +36,8 @@ from mcp_server import lazy
 from store.engine.transaction import StoreError
 from store.tables.agents import Role
 from webhooks.app import create_app
+
+log = structlog.get_logger()
 
 # At the end: how long requests that are being answered may take.
 FINISH_S = 10
@@ -68,6 +71,10 @@ def root(
         output.say(f"hubbub {metadata.version('hubbub')}")
     elif context.invoked_subcommand is None:
         output.say(context.get_help())
+    elif context.invoked_subcommand not in ("serve", "doctor"):  # these say it in their own way
+        for name, meant in settings.unknown().items():
+            if meant:
+                output.warn(f"{name} is not a setting. Did you mean {meant}?")
 
 
 @app.command()
@@ -75,7 +82,16 @@ def serve() -> None:
     """Run the server: webhooks, MCP, REST and the writes to GitHub."""
     loaded = settings.load()
     logs.set_up(loaded)
-    asyncio.run(_serve(loaded, settings.github_app(loaded)))
+    for name, meant in settings.unknown().items():
+        tell = log.warning if meant else log.info
+        tell("unknown setting", name=name, did_you_mean=meant)
+    try:
+        asyncio.run(_serve(loaded, settings.github_app(loaded)))
+    except (WrongSettings, StoreError) as exc:
+        if loaded.log_format != "json":
+            raise
+        log.critical("cannot serve", why=str(exc))
+        sys.exit(2)
 
 
 @app.command()

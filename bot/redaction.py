@@ -1,5 +1,6 @@
-"""Removes secrets from texts that are logged or shown."""
+"""Removes secrets and control characters from texts that are logged or shown."""
 
+import json
 import re
 
 # GitHub's tokens, JWTs, our own tokens, and everything after Bearer.
@@ -11,3 +12,15 @@ SECRETS = re.compile(
 
 def redact(text: str) -> str:
     return SECRETS.sub("…", text)
+
+
+def printable(text: str) -> str:
+    r"""The text with what cannot be seen written as in JSON: the escape character is \u001b."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def printable_lines(text: str) -> str:
+    """The same for a text of several lines."""
+    return "\n".join(printable(line) for line in text.split("\n"))

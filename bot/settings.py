@@ -3,6 +3,7 @@
 import re
 import secrets
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -11,7 +12,18 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    SettingsConfigDict,
+)
+
+# As pydantic lists the variables: in lower case.
+PREFIX = "hubbub_"
+# From 0 to 1. Below this, a name is probably another program's, such as HUBBUB_SERVICE_HOST, which
+# Kubernetes sets.
+LIKENESS = 0.75
 
 
 class WrongSettings(Exception):
@@ -179,6 +191,25 @@ def load(**given: Any) -> Settings:
             for e in exc.errors(include_url=False)
         ]
         raise WrongSettings("\n".join(wrong)) from exc
+
+
+def unknown() -> dict[str, str | None]:
+    """The HUBBUB_… names that no setting has, each with the setting that was probably meant."""
+    given = {**EnvSettingsSource(Settings).env_vars, **DotEnvSettingsSource(Settings).env_vars}
+    known = list(Settings.model_fields)
+    names = [name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX)]
+    return {_variable(each): _nearest(each, known) for each in names if each not in known}
+
+
+def _nearest(name: str, known: list[str]) -> str | None:
+    """Also the one setting of which only the beginning or the end was given, such as app_id."""
+    parts = [each for each in known if each.endswith(f"_{name}") or each.startswith(f"{name}_")]
+    near = parts if len(parts) == 1 else get_close_matches(name, known, 1, LIKENESS)
+    return _variable(near[0]) if near else None
+
+
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name}".upper()
 
 
 # By pydantic's type of the error.

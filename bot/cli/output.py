@@ -5,14 +5,16 @@ import sys
 from typing import Any
 
 from bot.errors import Refused
+from bot.redaction import printable_lines
 
 
 def say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 - what the command is for
+    """Print to standard output. Texts from GitHub may contain what a terminal would obey."""
+    print(printable_lines(line), flush=True)  # noqa: T201 - what the command is for
 
 
 def warn(line: str) -> None:
-    print(f"hubbub: {line}", file=sys.stderr)  # noqa: T201
+    print(f"hubbub: {printable_lines(line)}", file=sys.stderr)  # noqa: T201
 
 
 def pretty(value: Any) -> str:
@@ -31,4 +33,4 @@ def _for_terminal(refused: Refused) -> Refused:
 
 
 def show_error(refused: Refused) -> None:
-    print(pretty(_for_terminal(refused).body()), file=sys.stderr)  # noqa: T201
+    print(printable_lines(pretty(_for_terminal(refused).body())), file=sys.stderr)  # noqa: T201

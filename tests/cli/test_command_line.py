@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from bot.cli import output
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.inbox import missed_deliveries
@@ -54,6 +55,51 @@ async def test_a_missing_or_wrong_setting_stops_serve_with_its_name(
     assert (code, out) == (2, "")
     assert named in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("HUBBUB_DATABSE_URL", "HUBBUB_DATABASE_URL"),
+        ("HUBBUB_APP_ID", "HUBBUB_GITHUB_APP_ID"),
+        ("HUBBUB_SECRET", "HUBBUB_SECRET_KEY"),
+    ],
+)
+async def test_a_misspelt_setting_is_named_with_the_one_that_was_meant(
+    url: str, tmp_path: Path, given: str, meant: str
+) -> None:
+    upgrade(url)
+    (tmp_path / ".env").write_text(f"{given}=x\n")
+    words = ("deliveries", "list")
+    code, _, err = await hubbub(*words, folder=tmp_path, **settings(url))
+    assert (code, err) == (0, f"hubbub: {given} is not a setting. Did you mean {meant}?\n")
+    wrong = {"HUBBUB_LOG_FORMAT": "json", "HUBBUB_DATABASE_URL": "sqlite:////nowhere/at/all.db"}
+    stopped = settings(url) | wrong
+    code, _, err = await hubbub("serve", folder=tmp_path, **stopped)
+    line = json.loads(err.splitlines()[0])
+    assert (line["event"], line["name"], line["did_you_mean"]) == ("unknown setting", given, meant)
+
+
+def test_a_command_prints_nothing_that_a_terminal_obeys(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The JSON stays JSON."""
+    title = "\x1b]0;owned\x07 \x9b31m naïve 👩‍🚀"
+    output.say(output.pretty({"title": title}))
+    output.warn(title)
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"title": title}
+    assert [c for c in out + err if not c.isprintable() and c != "\n"] == []
+
+
+async def test_names_that_other_programs_set_are_no_misspelt_settings(
+    url: str, tmp_path: Path
+) -> None:
+    """Kubernetes sets these for a service that is called hubbub."""
+    upgrade(url)
+    others = {"HUBBUB_SERVICE_HOST": "10.0.0.1", "HUBBUB_PORT_8080_TCP": "tcp://10.0.0.1:8080"}
+    code, _, err = await hubbub("deliveries", "list", folder=tmp_path, **settings(url) | others)
+    assert (code, err) == (0, "")
 
 
 async def test_a_port_in_use_stops_serve_with_the_remedy(url: str, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def _run(words: tuple[str, ...], folder: Path, given: dict[str, str]) -> tuple[i
     inherited = dict.fromkeys(name for name in os.environ if name.startswith("HUBBUB_"))
     with (
         contextlib.chdir(folder),
-        _own_logs(),
+        own_logs(),
         CliRunner().isolation(env=inherited | given) as (out, err, _),
     ):
         code = _exit_code(words)
@@ -44,15 +44,17 @@ def _exit_code(words: tuple[str, ...]) -> int:
 
 
 @contextlib.contextmanager
-def _own_logs() -> Iterator[None]:
+def own_logs() -> Iterator[None]:
     """Undo what a command sets up for its process."""
     config, root = structlog.get_config(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, hook = root.handlers[:], root.level, sys.excepthook
     # Otherwise pytest's own handlers would keep the command from adding one.
     root.handlers.clear()
     try:
         yield
     finally:
+        logging.captureWarnings(capture=False)
+        sys.excepthook = hook
         root.handlers[:] = handlers
         root.setLevel(level)
         structlog.configure(**config)
