@@ -15,8 +15,7 @@ from store.engine.migrate import upgrade
 from store.engine.mysql import address, flavour
 from store.engine.transaction import Store
 from tests.support.server_in_process import Surface, serving
-from tests.support.story import Clock, Town
-from tests.support.story import town as open_town
+from tests.support.story import Clock, Workspace, open_workspace
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
@@ -197,9 +196,9 @@ def installation_id() -> int:
 
 
 @pytest.fixture
-async def town(store: Store, clock: Clock, openapi: Path | None) -> AsyncIterator[Town]:
+async def workspace(store: Store, clock: Clock, openapi: Path | None) -> AsyncIterator[Workspace]:
     """On both engines. Exchanges with GitHub are checked where its description is at hand."""
-    async with open_town(store, clock, openapi) as made:
+    async with open_workspace(store, clock, openapi) as made:
         yield made
 
 

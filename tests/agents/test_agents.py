@@ -21,27 +21,27 @@ from store.agents.agents import COLUMNS, WINDOW
 from store.engine import sql
 from tests.support.mcp_clients import ERAS, connected_by
 from tests.support.server_in_process import Surface
-from tests.support.story import Agent, Town
+from tests.support.story import Agent, Workspace
 from webhooks.metrics import Metrics
 
 
-async def below(town: Town, parent: str, agent_id: str) -> Agent:
+async def below(workspace: Workspace, parent: str, agent_id: str) -> Agent:
     """A registered agent with a parent."""
-    agent = Agent(town.dispatcher, Actor(town.installation.id, agent_id, "developer"))
+    agent = Agent(workspace.dispatcher, Actor(workspace.installation.id, agent_id, "developer"))
     await agent.call("register_agent", agent_id=agent_id, name=agent_id, parent_id=parent)
     return agent
 
 
-async def line(town: Town, *names: str) -> list[Agent]:
+async def line(workspace: Workspace, *names: str) -> list[Agent]:
     """Agents, each below the one before it."""
-    made = [await town.agent(names[0])]
+    made = [await workspace.agent(names[0])]
     for parent, name in pairwise(names):
-        made.append(await below(town, parent, name))
+        made.append(await below(workspace, parent, name))
     return made
 
 
-async def told(town: Town, topic: str = "agent") -> list[tuple[str, str, str]]:
-    rows = await town.rows(
+async def agent_events(workspace: Workspace, topic: str = "agent") -> list[tuple[str, str, str]]:
+    rows = await workspace.rows(
         "SELECT kind, subject, actor FROM events WHERE installation_id = :i "
         "AND kind LIKE :topic ORDER BY seq",
         topic=f"{topic}.%",
@@ -49,8 +49,8 @@ async def told(town: Town, topic: str = "agent") -> list[tuple[str, str, str]]:
     return [(row["kind"], row["subject"], row["actor"]) for row in rows]
 
 
-async def claim(town: Town, agent: Agent, **given: Any) -> dict[str, Any]:
-    return await agent.call("claim_task", task=town.name(await town.task()), **given)
+async def claim(workspace: Workspace, agent: Agent, **given: Any) -> dict[str, Any]:
+    return await agent.call("claim_task", task=workspace.name(await workspace.task()), **given)
 
 
 async def status(agent: Agent, agent_id: str) -> str:
@@ -60,8 +60,10 @@ async def status(agent: Agent, agent_id: str) -> str:
 # --- Who they are ---------------------------------------------------------------------------------
 
 
-async def test_registering_again_changes_what_was_said_and_happens_once(town: Town) -> None:
-    agent = await town.agent("scout", "developer", "python")
+async def test_registering_again_changes_what_was_said_and_happens_once(
+    workspace: Workspace,
+) -> None:
+    agent = await workspace.agent("scout", "developer", "python")
     first = (await agent.call("get_agent", agent_id="scout"))["agent"]
     again = await agent.call(
         "register_agent", agent_id="scout", name="Scout", system="codex", capabilities=["go:2"]
@@ -69,78 +71,80 @@ async def test_registering_again_changes_what_was_said_and_happens_once(town: To
     changed = {"name": "Scout", "system": "codex", "capabilities": ["go:2"]}
     changed["last_active_at"] = again["agent"]["last_active_at"]
     assert again["agent"] == first | changed
-    assert await told(town) == [("agent.registered", "scout", "scout")]
+    assert await agent_events(workspace) == [("agent.registered", "scout", "scout")]
 
 
-async def test_of_many_registrations_at_once_one_counts(town: Town) -> None:
-    one = Agent(town.dispatcher, Actor(town.installation.id, "twin", "developer"))
+async def test_of_many_registrations_at_once_one_counts(workspace: Workspace) -> None:
+    one = Agent(workspace.dispatcher, Actor(workspace.installation.id, "twin", "developer"))
     given = {"agent_id": "twin", "name": "twin", "capabilities": ["python:3"]}
     answers = await asyncio.gather(*(one.call("register_agent", **given) for _ in range(20)))
     assert {each["agent"]["registered_at"] for each in answers} == {
         answers[0]["agent"]["registered_at"]
     }
-    assert await told(town) == [("agent.registered", "twin", "twin")]
-    assert len(await town.rows("SELECT id FROM agents WHERE installation_id = :i")) == 1
+    assert await agent_events(workspace) == [("agent.registered", "twin", "twin")]
+    assert len(await workspace.rows("SELECT id FROM agents WHERE installation_id = :i")) == 1
 
 
-async def test_nobody_registers_as_another(town: Town) -> None:
-    agent = await town.agent("scout")
-    refused = await agent.refused("register_agent", agent_id="other", name="Other")
+async def test_nobody_registers_as_another(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
+    refused = await agent.refusal("register_agent", agent_id="other", name="Other")
     assert refused.code == "forbidden"
 
 
-async def test_no_agent_has_an_id_that_messages_take_for_others(town: Town) -> None:
+async def test_no_agent_has_an_id_that_messages_take_for_others(workspace: Workspace) -> None:
     for name in ("everybody", "holder"):
-        agent = Agent(town.dispatcher, Actor(town.installation.id, name, "tech-lead"))
-        refused = await agent.refused("register_agent", agent_id=name, name=name)
+        agent = Agent(workspace.dispatcher, Actor(workspace.installation.id, name, "tech-lead"))
+        refused = await agent.refusal("register_agent", agent_id=name, name=name)
         assert refused.code == "invalid_arguments"
         assert f"{name!r} cannot be an agent's id" in refused.message
     for name in ("every", "holders", "role", "capability"):
-        agent = await town.agent(name)
+        agent = await workspace.agent(name)
         sent = await agent.call("send_message", to=name, body="x")
         assert sent["recipients"] == [name]
 
 
 @pytest.mark.parametrize("wrong", ["Python", "python:0", "python:6", "py thon", "", "a" * 64])
-async def test_a_capability_that_is_no_slug_with_a_level_is_refused(town: Town, wrong: str) -> None:
-    agent = await town.agent("scout", "developer", "go")
+async def test_a_capability_that_is_no_slug_with_a_level_is_refused(
+    workspace: Workspace, wrong: str
+) -> None:
+    agent = await workspace.agent("scout", "developer", "go")
     for operation in ("register_agent", "update_agent"):
         given = {"agent_id": "scout", "capabilities": ["go", wrong]}
         more = {"name": "scout"} if operation == "register_agent" else {}
-        refused = await agent.refused(operation, **given, **more)
+        refused = await agent.refusal(operation, **given, **more)
         assert refused.code == "invalid_arguments"
         assert "capabilities.1" in refused.message
     assert (await agent.call("get_agent", agent_id="scout"))["agent"]["capabilities"] == ["go"]
 
 
-async def test_one_capability_with_two_levels_is_refused_by_name(town: Town) -> None:
-    agent = await town.agent("scout")
-    refused = await agent.refused("update_agent", capabilities=["python:2", "go", "python:3"])
+async def test_one_capability_with_two_levels_is_refused_by_name(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
+    refused = await agent.refusal("update_agent", capabilities=["python:2", "go", "python:3"])
     assert refused.code == "invalid_arguments"
     assert "python:2, python:3 have different levels for one capability" in refused.message
 
 
-async def test_a_level_that_is_needed_is_met_by_those_above(town: Town) -> None:
-    issue = await town.task()
-    lead = await town.agent("lead", "tech-lead")
-    await lead.call("change_task", task=town.name(issue), capabilities=["python:3"])
-    low, high = await town.agent("low", "developer", "python:2"), await town.agent("high")
-    assert (await low.refused("claim_task", task=town.name(issue))).code == "lacks_capability"
+async def test_a_level_that_is_needed_is_met_by_those_above(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    lead = await workspace.agent("lead", "tech-lead")
+    await lead.call("change_task", task=workspace.name(issue), capabilities=["python:3"])
+    low, high = await workspace.agent("low", "developer", "python:2"), await workspace.agent("high")
+    assert (await low.refusal("claim_task", task=workspace.name(issue))).code == "lacks_capability"
     await high.call("update_agent", capabilities=["python:4"])
     assert (await high.call("claim_task"))["task"]["number"] == issue.number
 
 
-async def test_what_one_leaves_out_of_an_update_stays(town: Town) -> None:
-    await town.agent("above")
-    agent = await below(town, "above", "scout")
+async def test_what_one_leaves_out_of_an_update_stays(workspace: Workspace) -> None:
+    await workspace.agent("above")
+    agent = await below(workspace, "above", "scout")
     before = (await agent.call("get_agent", agent_id="scout"))["agent"]
     after = (await agent.call("update_agent", system="codex"))["agent"]
     assert after == before | {"system": "codex", "last_active_at": after["last_active_at"]}
 
 
-async def test_what_one_leaves_out_of_a_registration_stays(town: Town) -> None:
-    await town.agent("above")
-    agent = await below(town, "above", "scout")
+async def test_what_one_leaves_out_of_a_registration_stays(workspace: Workspace) -> None:
+    await workspace.agent("above")
+    agent = await below(workspace, "above", "scout")
     await agent.call("update_agent", system="codex", capabilities=["go:2"])
     before = (await agent.call("get_agent", agent_id="scout"))["agent"]
     again = (await agent.call("register_agent", agent_id="scout", name="Scout"))["agent"]
@@ -154,8 +158,8 @@ async def test_what_one_leaves_out_of_a_registration_stays(town: Town) -> None:
     }
 
 
-async def test_one_that_left_comes_back_as_it_was(town: Town) -> None:
-    top, low = await line(town, "top", "low")
+async def test_one_that_left_comes_back_as_it_was(workspace: Workspace) -> None:
+    top, low = await line(workspace, "top", "low")
     await low.call("update_agent", capabilities=["go"])
     await low.call("manage_agent", agent_id="low", action="unregister")
     back = (await low.call("register_agent", agent_id="low", name="low"))["agent"]
@@ -163,14 +167,16 @@ async def test_one_that_left_comes_back_as_it_was(town: Town) -> None:
     assert (await top.call("manage_agent", agent_id="low", action="pause"))["agents"] == ["low"]
 
 
-async def test_a_tech_lead_changes_others_but_not_what_only_they_can_tell(town: Town) -> None:
-    await town.agent("above")
-    await town.agent("scout")
-    lead, peer = await town.agent("lead", "tech-lead"), await town.agent("peer")
+async def test_a_tech_lead_changes_others_but_not_what_only_they_can_tell(
+    workspace: Workspace,
+) -> None:
+    await workspace.agent("above")
+    await workspace.agent("scout")
+    lead, peer = await workspace.agent("lead", "tech-lead"), await workspace.agent("peer")
     given = {"agent_id": "scout", "name": "Renamed", "capabilities": ["go"], "parent_id": "above"}
-    assert (await peer.refused("update_agent", **given)).code == "forbidden"
+    assert (await peer.refusal("update_agent", **given)).code == "forbidden"
     for own in ({"health": {"cpu_percent": 3}}, {"checkpoint": {"at": 1}}):
-        refused = await lead.refused("update_agent", **given, **own)
+        refused = await lead.refusal("update_agent", **given, **own)
         assert refused.code == "forbidden"
     assert (await lead.call("get_agent", agent_id="scout"))["agent"]["name"] == "scout"
     changed = (await lead.call("update_agent", **given))["agent"]
@@ -181,46 +187,48 @@ async def test_a_tech_lead_changes_others_but_not_what_only_they_can_tell(town: 
     ]
 
 
-async def test_one_that_never_registered_can_update_nothing(town: Town) -> None:
-    nobody = Agent(town.dispatcher, Actor(town.installation.id, "nobody", "tech-lead"))
-    assert (await nobody.refused("update_agent", name="x")).code == "not_registered"
-    refused = await nobody.refused("update_agent", agent_id="ghost", name="x")
+async def test_one_that_never_registered_can_update_nothing(workspace: Workspace) -> None:
+    nobody = Agent(workspace.dispatcher, Actor(workspace.installation.id, "nobody", "tech-lead"))
+    assert (await nobody.refusal("update_agent", name="x")).code == "not_registered"
+    refused = await nobody.refusal("update_agent", agent_id="ghost", name="x")
     assert refused.code == "not_registered"
-    assert (await nobody.refused("get_agent", agent_id="ghost")).code == "unknown_agent"
+    assert (await nobody.refusal("get_agent", agent_id="ghost")).code == "unknown_agent"
 
 
 # --- Who is above whom ----------------------------------------------------------------------------
 
 
-async def test_a_parent_that_is_unknown_or_oneself_is_refused(town: Town) -> None:
-    agent = await town.agent("scout")
-    unknown = await agent.refused("update_agent", parent_id="ghost")
+async def test_a_parent_that_is_unknown_or_oneself_is_refused(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
+    unknown = await agent.refusal("update_agent", parent_id="ghost")
     assert unknown.code == "unknown_agent"
-    own = await agent.refused("register_agent", agent_id="scout", name="scout", parent_id="scout")
+    own = await agent.refusal("register_agent", agent_id="scout", name="scout", parent_id="scout")
     assert (own.code, own.message) == (
         "invalid_arguments",
         "`parent_id`: scout cannot be its own parent.",
     )
-    stranger = Agent(town.dispatcher, Actor(town.installation.id, "new", "developer"))
+    stranger = Agent(workspace.dispatcher, Actor(workspace.installation.id, "new", "developer"))
     given = {"agent_id": "new", "name": "new", "parent_id": "new"}
-    assert (await stranger.refused("register_agent", **given)).code == "invalid_arguments"
-    assert (await agent.refused("get_agent", agent_id="new")).code == "unknown_agent"
+    assert (await stranger.refusal("register_agent", **given)).code == "invalid_arguments"
+    assert (await agent.refusal("get_agent", agent_id="new")).code == "unknown_agent"
 
 
 @pytest.mark.parametrize("depth", [2, 3, 5])
-async def test_a_circle_of_parents_is_refused_at_any_depth(town: Town, depth: int) -> None:
+async def test_a_circle_of_parents_is_refused_at_any_depth(
+    workspace: Workspace, depth: int
+) -> None:
     names = [f"level-{n}" for n in range(depth)]
-    first, *_ = await line(town, *names)
-    refused = await first.refused("update_agent", parent_id=names[-1], name="Changed")
+    first, *_ = await line(workspace, *names)
+    refused = await first.refusal("update_agent", parent_id=names[-1], name="Changed")
     assert refused.code == "invalid_arguments"
     assert f"{names[-1]} is below level-0" in refused.message
     agent = (await first.call("get_agent", agent_id="level-0"))["agent"]
     assert (agent["name"], agent["parent_id"]) == ("level-0", None)
 
 
-async def test_two_that_would_close_a_circle_at_once_do_not(town: Town) -> None:
+async def test_two_that_would_close_a_circle_at_once_do_not(workspace: Workspace) -> None:
     for n in range(5):
-        one, two = await town.agent(f"one-{n}"), await town.agent(f"two-{n}")
+        one, two = await workspace.agent(f"one-{n}"), await workspace.agent(f"two-{n}")
         outcomes = await asyncio.gather(
             one.call("update_agent", parent_id=f"two-{n}"),
             two.call("update_agent", parent_id=f"one-{n}"),
@@ -231,27 +239,31 @@ async def test_two_that_would_close_a_circle_at_once_do_not(town: Town) -> None:
         assert refused.code == "invalid_arguments"
 
 
-async def test_a_new_agent_without_a_parent_has_none_until_it_names_one(town: Town) -> None:
-    await town.agent("top")
-    agent = await town.agent("scout")
+async def test_a_new_agent_without_a_parent_has_none_until_it_names_one(
+    workspace: Workspace,
+) -> None:
+    await workspace.agent("top")
+    agent = await workspace.agent("scout")
     assert (await agent.call("get_agent", agent_id="scout"))["agent"]["parent_id"] is None
     placed = await agent.call("update_agent", parent_id="top")
     assert placed["agent"]["parent_id"] == "top"
 
 
 @pytest.mark.parametrize("parent", ["", "other"])
-async def test_no_agent_leaves_its_parent_of_its_own_accord(town: Town, parent: str) -> None:
-    await town.agent("other")
-    *_, low = await line(town, "top", "low")
+async def test_no_agent_leaves_its_parent_of_its_own_accord(
+    workspace: Workspace, parent: str
+) -> None:
+    await workspace.agent("other")
+    *_, low = await line(workspace, "top", "low")
     calls: list[tuple[str, dict[str, Any]]] = [
         ("update_agent", {"name": "Changed", "parent_id": parent}),
         ("register_agent", {"agent_id": "low", "name": "Changed", "parent_id": parent}),
     ]
     for operation, given in calls:
-        refused = await low.refused(operation, **given)
+        refused = await low.refusal(operation, **given)
         assert (refused.code, refused.details) == ("forbidden", {"parent_id": "top"})
     await low.call("manage_agent", agent_id="low", action="unregister")
-    assert (await low.refused(*calls[1][:1], **calls[1][1])).code == "forbidden"
+    assert (await low.refusal(*calls[1][:1], **calls[1][1])).code == "forbidden"
     kept = {"agent_id": "low", "name": "low", "parent_id": "top"}
     agent = (await low.call("register_agent", **kept))["agent"]
     assert (agent["name"], agent["parent_id"]) == ("low", "top")
@@ -259,11 +271,11 @@ async def test_no_agent_leaves_its_parent_of_its_own_accord(town: Town, parent: 
 
 @pytest.mark.parametrize("who", ["top", "middle", "lead"])
 async def test_a_parent_those_above_it_and_tech_leads_place_a_child_anew(
-    town: Town, who: str
+    workspace: Workspace, who: str
 ) -> None:
-    top, middle, low = await line(town, "top", "middle", "low")
-    await town.agent("other")
-    mover = {"top": top, "middle": middle, "lead": await town.agent("lead", "tech-lead")}[who]
+    top, middle, low = await line(workspace, "top", "middle", "low")
+    await workspace.agent("other")
+    mover = {"top": top, "middle": middle, "lead": await workspace.agent("lead", "tech-lead")}[who]
     placed = await mover.call("update_agent", agent_id="low", parent_id="")
     assert placed["agent"]["parent_id"] is None
     await low.call("update_agent", parent_id="middle")
@@ -271,61 +283,63 @@ async def test_a_parent_those_above_it_and_tech_leads_place_a_child_anew(
     assert placed["agent"]["parent_id"] == "other"
 
 
-async def test_who_is_not_above_an_agent_neither_places_it_nor_changes_more(town: Town) -> None:
-    top, middle, low = await line(town, "top", "middle", "low")
-    peer = await town.agent("peer")
+async def test_who_is_not_above_an_agent_neither_places_it_nor_changes_more(
+    workspace: Workspace,
+) -> None:
+    top, middle, low = await line(workspace, "top", "middle", "low")
+    peer = await workspace.agent("peer")
     for each in (peer, low):
-        refused = await each.refused("update_agent", agent_id="middle", parent_id="peer")
+        refused = await each.refusal("update_agent", agent_id="middle", parent_id="peer")
         assert refused.code == "forbidden"
-    assert (await middle.refused("update_agent", agent_id="peer", parent_id="top")).code == (
+    assert (await middle.refusal("update_agent", agent_id="peer", parent_id="top")).code == (
         "forbidden"
     )
     given = {"agent_id": "low", "parent_id": "", "capabilities": ["go"]}
-    assert (await top.refused("update_agent", **given)).code == "forbidden"
-    assert (await top.refused("update_agent", agent_id="low")).code == "forbidden"
-    assert (await middle.refused("update_agent", agent_id="top", parent_id="low")).code == (
+    assert (await top.refusal("update_agent", **given)).code == "forbidden"
+    assert (await top.refusal("update_agent", agent_id="low")).code == "forbidden"
+    assert (await middle.refusal("update_agent", agent_id="top", parent_id="low")).code == (
         "forbidden"
     )
     assert (await top.call("get_agent", agent_id="low"))["agent"]["parent_id"] == "middle"
 
 
-async def test_a_line_of_parents_has_an_end(town: Town) -> None:
+async def test_a_line_of_parents_has_an_end(workspace: Workspace) -> None:
     names = [f"level-{n}" for n in range(DEEPEST + 1)]
-    *_, last = await line(town, *names[:-1])
-    one = Agent(town.dispatcher, Actor(town.installation.id, names[-1], "developer"))
+    *_, last = await line(workspace, *names[:-1])
+    one = Agent(workspace.dispatcher, Actor(workspace.installation.id, names[-1], "developer"))
     assert (await last.call("get_agent", agent_id=names[-2]))["agent"]["parent_id"] == names[-3]
     await one.call("register_agent", agent_id=names[-1], name="x", parent_id=names[-2])
-    more = Agent(town.dispatcher, Actor(town.installation.id, "more", "developer"))
+    more = Agent(workspace.dispatcher, Actor(workspace.installation.id, "more", "developer"))
     given = {"agent_id": "more", "name": "more", "parent_id": names[-1]}
-    refused = await more.refused("register_agent", **given)
+    refused = await more.refusal("register_agent", **given)
     assert (refused.code, f"has {DEEPEST} agents above it" in refused.message) == (
         "invalid_arguments",
         True,
     )
 
 
-async def test_lines_are_joined_only_while_the_whole_is_not_too_deep(town: Town) -> None:
-    await line(town, *(f"high-{n}" for n in range(DEEPEST - 1)))
-    first, *_ = await line(town, "low-0", "low-1", "low-2")
-    await below(town, "low-0", "beside")
+async def test_lines_are_joined_only_while_the_whole_is_not_too_deep(workspace: Workspace) -> None:
+    await line(workspace, *(f"high-{n}" for n in range(DEEPEST - 1)))
+    first, *_ = await line(workspace, "low-0", "low-1", "low-2")
+    await below(workspace, "low-0", "beside")
     below_the_last = f"high-{DEEPEST - 2}"
     for operation in ("update_agent", "register_agent"):
         given = {"agent_id": "low-0", "name": "low-0", "parent_id": below_the_last}
-        refused = await first.refused(operation, **given)
+        refused = await first.refusal(operation, **given)
         assert refused.code == "invalid_arguments"
         assert f"has {DEEPEST - 2} agents above it and low-0 2 levels below it" in refused.message
     placed = await first.call("update_agent", parent_id=f"high-{DEEPEST - 3}")
     assert placed["agent"]["parent_id"] == f"high-{DEEPEST - 3}"
-    top = Agent(town.dispatcher, Actor(town.installation.id, "high-0", "developer"))
+    top = Agent(workspace.dispatcher, Actor(workspace.installation.id, "high-0", "developer"))
     paused = await top.call("manage_agent", agent_id="low-2", action="pause")
     assert paused["agents"] == ["low-2"]
 
 
-async def test_two_that_join_lines_at_once_make_none_too_deep(town: Town) -> None:
+async def test_two_that_join_lines_at_once_make_none_too_deep(workspace: Workspace) -> None:
     half = DEEPEST // 2
     for n in range(3):
         lines = [[f"{part}-{n}-{each}" for each in range(half)] for part in ("a", "b", "c")]
-        _, b, c = [await line(town, *names) for names in lines]
+        _, b, c = [await line(workspace, *names) for names in lines]
         outcomes = await asyncio.gather(
             b[0].call("update_agent", parent_id=lines[0][-1]),
             c[0].call("update_agent", parent_id=lines[1][-1]),
@@ -336,47 +350,49 @@ async def test_two_that_join_lines_at_once_make_none_too_deep(town: Town) -> Non
         assert f"at most {DEEPEST} are allowed" in refused.message
 
 
-async def test_a_child_whose_parent_left_comes_back_under_another(town: Town) -> None:
-    old, low = await line(town, "orch-1", "low")
-    await town.agent("orch-2")
+async def test_a_child_whose_parent_left_comes_back_under_another(workspace: Workspace) -> None:
+    old, low = await line(workspace, "orch-1", "low")
+    await workspace.agent("orch-2")
     given = {"agent_id": "low", "name": "low", "parent_id": "orch-2"}
-    assert (await low.refused("register_agent", **given)).code == "forbidden"
+    assert (await low.refusal("register_agent", **given)).code == "forbidden"
     await old.call("manage_agent", agent_id="orch-1", action="unregister", with_children=True)
     back = (await low.call("register_agent", **given))["agent"]
     assert (back["parent_id"], back["status"]) == ("orch-2", "active")
-    await town.agent("orch-1")
-    assert (await old.refused("update_agent", agent_id="low", parent_id="orch-1")).code == (
+    await workspace.agent("orch-1")
+    assert (await old.refusal("update_agent", agent_id="low", parent_id="orch-1")).code == (
         "forbidden"
     )
 
 
-async def test_a_child_whose_parent_left_may_have_none(town: Town) -> None:
-    old, low = await line(town, "old", "low")
+async def test_a_child_whose_parent_left_may_have_none(workspace: Workspace) -> None:
+    old, low = await line(workspace, "old", "low")
     await old.call("manage_agent", agent_id="old", action="unregister")
     assert (await low.call("update_agent", parent_id=""))["agent"]["parent_id"] is None
 
 
-async def test_a_child_whose_parent_left_stays_below_those_who_are_there(town: Town) -> None:
-    top, middle, low = await line(town, "top", "middle", "low")
-    other = await town.agent("other")
-    await below(town, "top", "next")
+async def test_a_child_whose_parent_left_stays_below_those_who_are_there(
+    workspace: Workspace,
+) -> None:
+    top, middle, low = await line(workspace, "top", "middle", "low")
+    other = await workspace.agent("other")
+    await below(workspace, "top", "next")
     await middle.call("manage_agent", agent_id="middle", action="unregister")
     for parent in ("other", ""):
-        refused = await low.refused("update_agent", parent_id=parent)
+        refused = await low.refusal("update_agent", parent_id=parent)
         assert (refused.code, refused.details) == ("forbidden", {"parent_id": "middle"})
         assert "top or an agent below it" in refused.message
-    assert (await other.refused("update_agent", agent_id="low", parent_id="next")).code == (
+    assert (await other.refusal("update_agent", agent_id="low", parent_id="next")).code == (
         "forbidden"
     )
     placed = await low.call("register_agent", agent_id="low", name="low", parent_id="next")
     assert placed["agent"]["parent_id"] == "next"
-    assert (await low.refused("update_agent", parent_id="top")).code == "forbidden"
+    assert (await low.refusal("update_agent", parent_id="top")).code == "forbidden"
     assert (await top.call("manage_agent", agent_id="low", action="pause"))["agents"] == ["low"]
 
 
-async def test_a_parent_shows_its_children(town: Town) -> None:
-    top, middle, _ = await line(town, "top", "middle", "bottom")
-    await below(town, "top", "second")
+async def test_a_parent_shows_its_children(workspace: Workspace) -> None:
+    top, middle, _ = await line(workspace, "top", "middle", "bottom")
+    await below(workspace, "top", "second")
     assert (await top.call("get_agent", agent_id="top"))["children"] == ["middle", "second"]
     listed = (await middle.call("list_agents", parent="top"))["agents"]
     assert [each["id"] for each in listed] == ["middle", "second"]
@@ -385,16 +401,16 @@ async def test_a_parent_shows_its_children(town: Town) -> None:
 # --- How they are ---------------------------------------------------------------------------------
 
 
-async def test_an_agent_is_active_then_idle_then_inactive(town: Town) -> None:
-    await town.agent("quiet")
-    other = await town.agent("other")
-    town.clock.forward(299)
+async def test_an_agent_is_active_then_idle_then_inactive(workspace: Workspace) -> None:
+    await workspace.agent("quiet")
+    other = await workspace.agent("other")
+    workspace.clock.forward(299)
     assert await status(other, "quiet") == "active"
-    town.clock.forward(2)
+    workspace.clock.forward(2)
     assert await status(other, "quiet") == "idle"
     found = (await other.call("list_agents", status="idle"))["agents"]
     assert [each["id"] for each in found] == ["quiet"]
-    town.clock.forward(3300)
+    workspace.clock.forward(3300)
     assert await status(other, "quiet") == "inactive"
     found = (await other.call("list_agents", status="inactive"))["agents"]
     assert [each["id"] for each in found] == ["quiet"]
@@ -415,8 +431,8 @@ def test_nobody_is_inactive_before_being_idle() -> None:
         load_settings(idle_after_s=7200)
 
 
-async def test_an_agent_tells_how_it_is(town: Town) -> None:
-    agent, other = await town.agent("scout"), await town.agent("other")
+async def test_an_agent_tells_how_it_is(workspace: Workspace) -> None:
+    agent, other = await workspace.agent("scout"), await workspace.agent("other")
     assert (await other.call("get_agent", agent_id="scout"))["health"] is None
     await agent.call("update_agent", health={"latency_ms": 12.5, "cpu_percent": 80})
     shown = (await other.call("get_agent", agent_id="scout"))["health"]
@@ -442,25 +458,27 @@ async def test_an_agent_tells_how_it_is(town: Town) -> None:
         {"temperature": 40},
     ],
 )
-async def test_health_out_of_bounds_is_refused(town: Town, wrong: dict[str, float]) -> None:
-    agent = await town.agent("scout")
-    refused = await agent.refused("update_agent", health=wrong)
+async def test_health_out_of_bounds_is_refused(
+    workspace: Workspace, wrong: dict[str, float]
+) -> None:
+    agent = await workspace.agent("scout")
+    refused = await agent.refusal("update_agent", health=wrong)
     assert refused.code == "invalid_arguments"
     assert f"health.{next(iter(wrong))}" in refused.message
 
 
-async def test_metrics_tell_how_those_are_that_were_heard_of_lately(town: Town) -> None:
-    early, late = await town.agent("early"), await town.agent("late")
+async def test_metrics_tell_how_those_are_that_were_heard_of_lately(workspace: Workspace) -> None:
+    early, late = await workspace.agent("early"), await workspace.agent("late")
     await early.call("update_agent", health={"cpu_percent": 10})
-    town.clock.forward(3700)
+    workspace.clock.forward(3700)
     await late.call("update_agent", health={"cpu_percent": 90.5, "error_rate": 0})
-    text = (await Metrics().render(town.dispatcher)).decode()
+    text = (await Metrics().render(workspace.dispatcher)).decode()
     found = {
         (sample.name, sample.labels["agent"]): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
         if sample.name.startswith("hubbub_agent_")
-        and sample.labels["installation"] == str(town.installation.id)
+        and sample.labels["installation"] == str(workspace.installation.id)
     }
     assert found == {
         ("hubbub_agent_cpu_percent", "late"): 90.5,
@@ -468,55 +486,57 @@ async def test_metrics_tell_how_those_are_that_were_heard_of_lately(town: Town) 
     }
 
 
-async def test_it_is_counted_how_an_agents_leases_end(town: Town) -> None:
-    agent = await town.agent("scout")
+async def test_it_is_counted_how_an_agents_leases_end(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
     for end in ("completed", "failed"):
-        lease = await claim(town, agent)
+        lease = await claim(workspace, agent)
         given = {"task": lease["task"]["task"], "fence": lease["fence"], "status": end}
         await agent.call("update_task_status", **given)
-    lease = await claim(town, agent)
+    lease = await claim(workspace, agent)
     await agent.call("release_task", task=lease["task"]["task"], fence=lease["fence"])
     for _ in range(2):
-        await claim(town, agent, lease_s=60)
-        await town.time_passes(61)
+        await claim(workspace, agent, lease_s=60)
+        await workspace.time_passes(61)
     found = await agent.call("get_agent", agent_id="scout")
     counted = [found[each] for each in ("completed", "failed", "released", "expired")]
     assert counted == [1, 1, 1, 2]
 
 
-async def test_it_is_counted_what_went_to_github_for_an_agent(town: Town) -> None:
-    agent, issue = await town.agent("scout"), await town.task()
+async def test_it_is_counted_what_went_to_github_for_an_agent(workspace: Workspace) -> None:
+    agent, issue = await workspace.agent("scout"), await workspace.task()
     for n in range(3):
-        await agent.call("github_comment_issue", issue=town.name(issue), body=f"{n}")
+        await agent.call("github_comment_issue", issue=workspace.name(issue), body=f"{n}")
     assert (await agent.call("get_agent", agent_id="scout"))["writes"] == 0
-    await town.settle()
+    await workspace.settle()
     assert (await agent.call("get_agent", agent_id="scout"))["writes"] == 3
 
 
-async def test_an_agent_shows_what_it_holds_within_the_sight_of_who_asks(town: Town) -> None:
-    agent = await town.agent("scout")
-    first, second = await claim(town, agent), await claim(town, agent)
+async def test_an_agent_shows_what_it_holds_within_the_sight_of_who_asks(
+    workspace: Workspace,
+) -> None:
+    agent = await workspace.agent("scout")
+    first, second = await claim(workspace, agent), await claim(workspace, agent)
     names = [each["task"]["task"] for each in (first, second)]
     assert (await agent.call("get_agent", agent_id="scout"))["agent"]["holds"] == names
-    elsewhere = Actor(town.installation.id, "@monalisa", "observer", frozenset({1}))
-    seen = await Agent(town.dispatcher, elsewhere).call("list_agents")
+    elsewhere = Actor(workspace.installation.id, "@monalisa", "observer", frozenset({1}))
+    seen = await Agent(workspace.dispatcher, elsewhere).call("list_agents")
     assert [(each["id"], each["holds"]) for each in seen["agents"]] == [("scout", [])]
     await agent.call("release_task", task=names[0], fence=first["fence"])
     assert (await agent.call("list_agents"))["agents"][0]["holds"] == names[1:]
-    town.clock.forward(901)
-    other = await town.agent("other")
+    workspace.clock.forward(901)
+    other = await workspace.agent("other")
     assert (await other.call("get_agent", agent_id="scout"))["agent"]["holds"] == []
 
 
 # --- Lists ----------------------------------------------------------------------------------------
 
 
-async def test_a_list_is_narrowed_by_what_agents_are(town: Town) -> None:
-    scout = await town.agent("scout", "observer", "python:2")
+async def test_a_list_is_narrowed_by_what_agents_are(workspace: Workspace) -> None:
+    scout = await workspace.agent("scout", "observer", "python:2")
     await scout.call("update_agent", system="codex")
-    await town.agent("expert", "developer", "python:5", "go")
-    await town.agent("novice", "developer", "python")
-    await town.agent("snake", "developer", "pythonic")
+    await workspace.agent("expert", "developer", "python:5", "go")
+    await workspace.agent("novice", "developer", "python")
+    await workspace.agent("snake", "developer", "pythonic")
 
     async def found(**given: Any) -> list[str]:
         answer = await scout.call("list_agents", **given)
@@ -533,10 +553,10 @@ async def test_a_list_is_narrowed_by_what_agents_are(town: Town) -> None:
     assert await found(parent="scout") == []
 
 
-async def test_pages_of_a_list_hold_each_agent_once(town: Town) -> None:
+async def test_pages_of_a_list_hold_each_agent_once(workspace: Workspace) -> None:
     for n in range(7):
-        await town.agent(f"agent-{n}", "developer" if n % 2 else "tester")
-    reader = await town.agent("reader", "observer")
+        await workspace.agent(f"agent-{n}", "developer" if n % 2 else "tester")
+    reader = await workspace.agent("reader", "observer")
     for given in ({}, {"role": "developer"}):
         whole = (await reader.call("list_agents", **given))["agents"]
         pages, cursor = [], None
@@ -549,22 +569,22 @@ async def test_pages_of_a_list_hold_each_agent_once(town: Town) -> None:
         assert [each["id"] for each in pages] == [each["id"] for each in whole]
 
 
-async def test_one_call_looks_at_no_more_than_so_many_agents(town: Town) -> None:
-    reader = await town.agent("a-reader")
+async def test_one_call_looks_at_no_more_than_so_many_agents(workspace: Workspace) -> None:
+    reader = await workspace.agent("a-reader")
     row = {
-        "installation_id": town.installation.id,
+        "installation_id": workspace.installation.id,
         "name": "x",
         "system_name": "",
         "role": "developer",
         "capabilities": "[]",
         "parent_id": None,
-        "registered_at": town.clock(),
-        "last_active_at": town.clock(),
+        "registered_at": workspace.clock(),
+        "last_active_at": workspace.clock(),
     }
     many = [row | {"id": f"b-{n:05}"} for n in range(WINDOW + 50)]
-    await town.store.write(lambda tx: tx.many(sql.insert("agents", COLUMNS), many))
-    here, last = town.installation.id, many[-1]["id"]
-    await town.store.write(lambda tx: agents.change(tx, here, [str(last)], role="tester"))
+    await workspace.store.write(lambda tx: tx.many(sql.insert("agents", COLUMNS), many))
+    here, last = workspace.installation.id, many[-1]["id"]
+    await workspace.store.write(lambda tx: agents.change(tx, here, [str(last)], role="tester"))
     first = await reader.call("list_agents", role="tester")
     assert first["agents"] == []
     second = await reader.call("list_agents", role="tester", cursor=first["next_cursor"])
@@ -575,9 +595,11 @@ async def test_one_call_looks_at_no_more_than_so_many_agents(town: Town) -> None
 # --- Whether they are at work ---------------------------------------------------------------------
 
 
-async def test_a_paused_agent_gives_back_what_it_holds_and_takes_nothing(town: Town) -> None:
-    agent, other = await town.agent("scout"), await town.agent("other")
-    lease = await claim(town, agent)
+async def test_a_paused_agent_gives_back_what_it_holds_and_takes_nothing(
+    workspace: Workspace,
+) -> None:
+    agent, other = await workspace.agent("scout"), await workspace.agent("other")
+    lease = await claim(workspace, agent)
     name = lease["task"]["task"]
     await agent.call("update_task_status", task=name, fence=1, status="in_progress", note="half")
     paused = await agent.call("manage_agent", agent_id="scout", action="pause", note="to sleep")
@@ -588,138 +610,158 @@ async def test_a_paused_agent_gives_back_what_it_holds_and_takes_nothing(town: T
     assert taken["handoff"]["ended"] == "released"
     assert taken["handoff"]["why"] == "paused by scout: to sleep"
     assert taken["handoff"]["note"] == "half"
-    refused = await agent.refused("claim_task")
+    refused = await agent.refusal("claim_task")
     assert refused.code == "agent_paused"
     assert "You paused yourself " in refused.message
     assert refused.details["paused_by"] == "scout"
-    assert await told(town) == [
+    assert await agent_events(workspace) == [
         ("agent.registered", "scout", "scout"),
         ("agent.registered", "other", "other"),
         ("agent.paused", "scout", "scout"),
     ]
 
 
-async def test_a_paused_agent_reads_and_speaks_and_does_not_write_on_github(town: Town) -> None:
-    agent, issue = await town.agent("scout"), await town.task()
-    other = await town.agent("other")
+async def test_a_paused_agent_reads_and_speaks_and_does_not_write_on_github(
+    workspace: Workspace,
+) -> None:
+    agent, issue = await workspace.agent("scout"), await workspace.task()
+    other = await workspace.agent("other")
     await agent.call("manage_agent", agent_id="scout", action="pause")
     await agent.call("list_tasks")
     await agent.call("send_message", to="other", body="I sleep")
     await agent.call("update_agent", health={"cpu_percent": 0}, checkpoint={"at": "page 3"})
     await other.call("send_message", to="scout", body="Good night")
     assert (await agent.call("get_messages"))["messages"][0]["body"] == "Good night"
-    comment = {"issue": town.name(issue), "body": "Awake"}
-    assert (await agent.refused("github_comment_issue", **comment)).code == "agent_paused"
+    comment = {"issue": workspace.name(issue), "body": "Awake"}
+    assert (await agent.refusal("github_comment_issue", **comment)).code == "agent_paused"
     make = {"repository": "acme/rocket", "title": "More"}
-    assert (await agent.refused("create_task", **make)).code == "agent_paused"
-    why = await agent.call("explain_task", task=town.name(issue))
+    assert (await agent.refusal("create_task", **make)).code == "agent_paused"
+    why = await agent.call("explain_task", task=workspace.name(issue))
     assert (why["claimable"], why["reasons"][-1]["code"]) == (False, "agent_paused")
     await agent.call("manage_agent", agent_id="scout", action="resume")
     await agent.call("github_comment_issue", **comment)
-    await agent.call("claim_task", task=town.name(issue))
-    assert [each[0] for each in await told(town)][-2:] == ["agent.paused", "agent.resumed"]
+    await agent.call("claim_task", task=workspace.name(issue))
+    assert [each[0] for each in await agent_events(workspace)][-2:] == [
+        "agent.paused",
+        "agent.resumed",
+    ]
 
 
-async def test_what_is_done_already_is_not_done_again(town: Town) -> None:
-    agent = await town.agent("scout")
+async def test_what_is_done_already_is_not_done_again(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
     for action in ("resume", "pause", "pause", "resume", "resume", "unregister"):
         await agent.call("manage_agent", agent_id="scout", action=action)
     again = {"agent_id": "scout", "action": "unregister"}
-    assert (await agent.refused("manage_agent", **again)).code == "not_registered"
-    lead = Agent(town.dispatcher, Actor(town.installation.id, "lead", "tech-lead"))
+    assert (await agent.refusal("manage_agent", **again)).code == "not_registered"
+    lead = Agent(workspace.dispatcher, Actor(workspace.installation.id, "lead", "tech-lead"))
     assert (await lead.call("manage_agent", **again))["agents"] == []
-    kinds = [each[0] for each in await told(town)]
+    kinds = [each[0] for each in await agent_events(workspace)]
     assert kinds == ["agent.registered", "agent.paused", "agent.resumed", "agent.left"]
 
 
-async def test_one_that_unregistered_still_reads_and_comes_back_by_registering(town: Town) -> None:
-    agent, other = await town.agent("scout", "developer", "python"), await town.agent("other")
-    name = (await claim(town, agent))["task"]["task"]
+async def test_one_that_unregistered_still_reads_and_comes_back_by_registering(
+    workspace: Workspace,
+) -> None:
+    agent, other = (
+        await workspace.agent("scout", "developer", "python"),
+        await workspace.agent("other"),
+    )
+    name = (await claim(workspace, agent))["task"]["task"]
     left = await agent.call("manage_agent", agent_id="scout", action="unregister")
     assert left["released"] == [name]
     assert await status(other, "scout") == "left"
     assert [each["id"] for each in (await other.call("list_agents"))["agents"]] == ["other"]
     gone = (await other.call("list_agents", status="left"))["agents"]
     assert [each["id"] for each in gone] == ["scout"]
-    refused = await agent.refused("claim_task", task=name)
+    refused = await agent.refusal("claim_task", task=name)
     assert refused.code == "not_registered"
     assert "scout was unregistered " in refused.message
-    assert (await agent.refused("update_agent", name="x")).code == "not_registered"
+    assert (await agent.refusal("update_agent", name="x")).code == "not_registered"
     assert (await agent.call("list_tasks"))["tasks"][0]["task"] == name
-    orphan = Agent(town.dispatcher, Actor(town.installation.id, "orphan", "developer"))
+    orphan = Agent(workspace.dispatcher, Actor(workspace.installation.id, "orphan", "developer"))
     given = {"agent_id": "orphan", "name": "orphan", "parent_id": "scout"}
-    assert (await orphan.refused("register_agent", **given)).code == "unknown_agent"
+    assert (await orphan.refusal("register_agent", **given)).code == "unknown_agent"
     await agent.call("register_agent", agent_id="scout", name="scout")
     assert (await agent.call("claim_task", task=name))["fence"] == 2
-    assert [each[0] for each in await told(town)][-2:] == ["agent.left", "agent.registered"]
+    assert [each[0] for each in await agent_events(workspace)][-2:] == [
+        "agent.left",
+        "agent.registered",
+    ]
 
 
-async def test_leaving_and_coming_back_ends_no_pause(town: Town) -> None:
-    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+async def test_leaving_and_coming_back_ends_no_pause(workspace: Workspace) -> None:
+    agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
     await lead.call("manage_agent", agent_id="scout", action="pause")
     await agent.call("manage_agent", agent_id="scout", action="unregister")
     await agent.call("register_agent", agent_id="scout", name="scout")
-    assert (await agent.refused("claim_task")).details["paused_by"] == "lead"
+    assert (await agent.refusal("claim_task")).details["paused_by"] == "lead"
 
 
-async def test_one_that_never_registered_claims_nothing(town: Town) -> None:
-    await town.task()
-    nobody = Agent(town.dispatcher, Actor(town.installation.id, "nobody", "developer"))
-    assert (await nobody.refused("claim_task")).code == "not_registered"
-    refused = await nobody.refused("manage_agent", agent_id="nobody", action="pause")
+async def test_one_that_never_registered_claims_nothing(workspace: Workspace) -> None:
+    await workspace.task()
+    nobody = Agent(workspace.dispatcher, Actor(workspace.installation.id, "nobody", "developer"))
+    assert (await nobody.refusal("claim_task")).code == "not_registered"
+    refused = await nobody.refusal("manage_agent", agent_id="nobody", action="pause")
     assert refused.code == "unknown_agent"
 
 
-async def test_who_paused_it_or_a_tech_lead_resumes_an_agent_and_it_does_not(town: Town) -> None:
-    top, low = await line(town, "top", "low")
-    lead, other = await town.agent("lead", "tech-lead"), await town.agent("other", "tech-lead")
+async def test_who_paused_it_or_a_tech_lead_resumes_an_agent_and_it_does_not(
+    workspace: Workspace,
+) -> None:
+    top, low = await line(workspace, "top", "low")
+    lead, other = (
+        await workspace.agent("lead", "tech-lead"),
+        await workspace.agent("other", "tech-lead"),
+    )
 
     async def manage(who: Agent, action: str, agent_id: str = "low") -> None:
         await who.call("manage_agent", agent_id=agent_id, action=action)
 
     await manage(top, "pause")
-    refused = await low.refused("manage_agent", agent_id="low", action="resume")
+    refused = await low.refusal("manage_agent", agent_id="low", action="resume")
     assert (refused.code, refused.details["paused_by"]) == ("forbidden", "top")
-    assert "top paused you" in (await low.refused("claim_task")).message
+    assert "top paused you" in (await low.refusal("claim_task")).message
     await manage(top, "resume")
     assert await status(low, "low") == "active"
     # A tech-lead's pause takes the place of another's.
     await manage(low, "pause")
     await manage(lead, "pause")
     for each in (top, low):
-        refused = await each.refused("manage_agent", agent_id="low", action="resume")
+        refused = await each.refusal("manage_agent", agent_id="low", action="resume")
         assert (refused.code, refused.details["paused_by"]) == ("forbidden", "lead")
     await manage(other, "resume")
     assert await status(low, "low") == "active"
     await manage(other, "pause", "lead")
-    refused = await lead.refused("manage_agent", agent_id="lead", action="resume")
+    refused = await lead.refusal("manage_agent", agent_id="lead", action="resume")
     assert refused.details["paused_by"] == "other"
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "unregister"])
 async def test_an_agent_manages_itself_and_those_below_it_and_nobody_else(
-    town: Town, action: str
+    workspace: Workspace, action: str
 ) -> None:
-    chain = await line(town, "a", "b", "c", "d", "e")
-    stranger = await town.agent("stranger")
+    chain = await line(workspace, "a", "b", "c", "d", "e")
+    stranger = await workspace.agent("stranger")
     for who, whom in ((chain[1], "a"), (chain[4], "d"), (stranger, "e"), (chain[0], "stranger")):
-        refused = await who.refused("manage_agent", agent_id=whom, action=action)
+        refused = await who.refusal("manage_agent", agent_id=whom, action=action)
         assert (refused.code, "is not below" in refused.message) == ("forbidden", True)
     for whom in ("e", "c", "a"):
         await chain[0].call("manage_agent", agent_id=whom, action=action)
-    lead = await town.agent("lead", "tech-lead")
+    lead = await workspace.agent("lead", "tech-lead")
     await lead.call("manage_agent", agent_id="stranger", action=action)
 
 
-async def test_a_hierarchy_is_stopped_and_resumed_from_the_middle_down(town: Town) -> None:
-    chain = await line(town, "a", "b", "c", "d", "e")
-    side = await below(town, "c", "side")
-    names = [(await claim(town, each))["task"]["task"] for each in (*chain, side)]
+async def test_a_hierarchy_is_stopped_and_resumed_from_the_middle_down(
+    workspace: Workspace,
+) -> None:
+    chain = await line(workspace, "a", "b", "c", "d", "e")
+    side = await below(workspace, "c", "side")
+    names = [(await claim(workspace, each))["task"]["task"] for each in (*chain, side)]
     given = {"agent_id": "c", "with_children": True}
     stopped = await chain[0].call("manage_agent", **given, action="pause", note="wrong plan")
     assert stopped["agents"] == ["c", "d", "e", "side"]
     assert sorted(stopped["released"]) == sorted(names[2:])
-    rows = await town.rows(
+    rows = await workspace.rows(
         "SELECT holder, state, ended_why FROM leases WHERE installation_id = :i ORDER BY holder"
     )
     why = "paused by a: wrong plan"
@@ -731,15 +773,17 @@ async def test_a_hierarchy_is_stopped_and_resumed_from_the_middle_down(town: Tow
         ("e", "revoked", why),
         ("side", "revoked", why),
     ]
-    assert (await chain[4].refused("claim_task")).details["paused_by"] == "a"
+    assert (await chain[4].refusal("claim_task")).details["paused_by"] == "a"
     again = await chain[0].call("manage_agent", **given, action="resume")
     assert again["agents"] == ["c", "d", "e", "side"]
     assert (await chain[4].call("claim_task"))["task"]["task"] in names[2:]
 
 
-async def test_what_a_tech_lead_paused_stays_so_when_a_parent_resumes_all(town: Town) -> None:
-    chain = await line(town, "a", "b", "c")
-    lead = await town.agent("lead", "tech-lead")
+async def test_what_a_tech_lead_paused_stays_so_when_a_parent_resumes_all(
+    workspace: Workspace,
+) -> None:
+    chain = await line(workspace, "a", "b", "c")
+    lead = await workspace.agent("lead", "tech-lead")
     await lead.call("manage_agent", agent_id="b", action="pause")
     await chain[0].call("manage_agent", agent_id="a", action="pause", with_children=True)
     given = {"agent_id": "a", "action": "resume", "with_children": True}
@@ -747,10 +791,12 @@ async def test_what_a_tech_lead_paused_stays_so_when_a_parent_resumes_all(town: 
     assert (await lead.call("manage_agent", **given))["agents"] == ["b"]
 
 
-async def test_a_child_that_claims_while_it_is_stopped_holds_nothing_after(town: Town) -> None:
-    chain = await line(town, "a", "b", "c", "d", "e")
+async def test_a_child_that_claims_while_it_is_stopped_holds_nothing_after(
+    workspace: Workspace,
+) -> None:
+    chain = await line(workspace, "a", "b", "c", "d", "e")
     for _ in range(12):
-        await town.task()
+        await workspace.task()
     for n in range(8):
         outcomes = await asyncio.gather(
             chain[3].call("claim_task"),
@@ -763,59 +809,65 @@ async def test_a_child_that_claims_while_it_is_stopped_holds_nothing_after(town:
         assert [each.code if isinstance(each, Refused) else each for each in failed] == [
             "agent_paused"
         ] * len(failed)
-        held = await town.rows("SELECT id FROM tasks WHERE installation_id = :i AND holder <> ''")
+        held = await workspace.rows(
+            "SELECT id FROM tasks WHERE installation_id = :i AND holder <> ''"
+        )
         assert held == [], n
         await chain[0].call("manage_agent", agent_id="c", action="resume", with_children=True)
 
 
-async def test_more_than_can_be_stopped_at_once_are_refused_and_none_is(town: Town) -> None:
-    top = await town.agent("top")
-    lease = await claim(town, top)
+async def test_more_than_can_be_stopped_at_once_are_refused_and_none_is(
+    workspace: Workspace,
+) -> None:
+    top = await workspace.agent("top")
+    lease = await claim(workspace, top)
     row = {
-        "installation_id": town.installation.id,
+        "installation_id": workspace.installation.id,
         "name": "x",
         "system_name": "",
         "role": "developer",
         "capabilities": "[]",
         "parent_id": "top",
-        "registered_at": town.clock(),
-        "last_active_at": town.clock(),
+        "registered_at": workspace.clock(),
+        "last_active_at": workspace.clock(),
     }
     many = [row | {"id": f"low-{n:04}"} for n in range(MOST_AGENTS)]
     statement = sql.insert("agents", COLUMNS)
-    await town.store.write(lambda tx: tx.many(statement, many[:-1]))
+    await workspace.store.write(lambda tx: tx.many(statement, many[:-1]))
     given = {"agent_id": "top", "action": "pause", "with_children": True}
-    await town.store.write(lambda tx: tx.many(statement, many[-1:]))
-    refused = await top.refused("manage_agent", **given)
+    await workspace.store.write(lambda tx: tx.many(statement, many[-1:]))
+    refused = await top.refusal("manage_agent", **given)
     assert (refused.code, "list_agents with `parent` top" in refused.message) == ("too_large", True)
     assert (await top.call("get_agent", agent_id="top"))["agent"]["holds"] == [
         lease["task"]["task"]
     ]
     await top.call("manage_agent", agent_id="low-0000", action="unregister")
-    here = town.installation.id
-    await town.store.write(lambda tx: agents.change(tx, here, ["low-0000"], parent_id=None))
+    here = workspace.installation.id
+    await workspace.store.write(lambda tx: agents.change(tx, here, ["low-0000"], parent_id=None))
     assert len((await top.call("manage_agent", **given))["agents"]) == MOST_AGENTS
 
 
 # --- What they leave ------------------------------------------------------------------------------
 
 
-async def test_an_agent_resumes_from_its_checkpoint(town: Town) -> None:
-    agent = await town.agent("scout")
+async def test_an_agent_resumes_from_its_checkpoint(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
     assert (await agent.call("get_agent", agent_id="scout"))["checkpoint"] is None
     states: list[Any] = [{"page": 1}, {"seen": ["ü", None, 1.5, True]}, "a text", [], 0]
     for state in states:
         await agent.call("update_agent", checkpoint=state)
         found = (await agent.call("get_agent", agent_id="scout"))["checkpoint"]
         assert (found["state"], found["agent_id"], found["broken"]) == (state, "scout", False)
-    rows = await town.rows("SELECT task_id FROM checkpoints WHERE installation_id = :i")
+    rows = await workspace.rows("SELECT task_id FROM checkpoints WHERE installation_id = :i")
     assert rows == [{"task_id": ""}]
 
 
-async def test_a_checkpoint_is_seen_by_its_agent_those_above_and_tech_leads(town: Town) -> None:
-    top, _, low = await line(town, "top", "middle", "low")
-    lead, peer = await town.agent("lead", "tech-lead"), await town.agent("peer")
-    name = (await claim(town, low))["task"]["task"]
+async def test_a_checkpoint_is_seen_by_its_agent_those_above_and_tech_leads(
+    workspace: Workspace,
+) -> None:
+    top, _, low = await line(workspace, "top", "middle", "low")
+    lead, peer = await workspace.agent("lead", "tech-lead"), await workspace.agent("peer")
+    name = (await claim(workspace, low))["task"]["task"]
     await low.call("update_agent", checkpoint={"own": 1})
     await low.call("update_agent", checkpoint={"of": "the task"}, task=name)
     for each in (low, top, lead):
@@ -824,35 +876,37 @@ async def test_a_checkpoint_is_seen_by_its_agent_those_above_and_tech_leads(town
         found = await each.call("get_agent", agent_id="low", task=name)
         assert found["checkpoint"]["state"] == {"of": "the task"}
     assert (await peer.call("get_agent", agent_id="low"))["checkpoint"] is None
-    assert (await peer.refused("get_agent", agent_id="low", task=name)).code == "forbidden"
+    assert (await peer.refusal("get_agent", agent_id="low", task=name)).code == "forbidden"
     assert (await low.call("get_agent", agent_id="top"))["checkpoint"] is None
 
 
-async def test_the_next_holder_gets_the_last_ones_checkpoint_of_the_task(town: Town) -> None:
-    agent, other = await town.agent("scout"), await town.agent("other")
-    name = (await claim(town, agent, lease_s=60))["task"]["task"]
+async def test_the_next_holder_gets_the_last_ones_checkpoint_of_the_task(
+    workspace: Workspace,
+) -> None:
+    agent, other = await workspace.agent("scout"), await workspace.agent("other")
+    name = (await claim(workspace, agent, lease_s=60))["task"]["task"]
     await agent.call("update_agent", checkpoint={"mine": True})
     await agent.call("update_agent", checkpoint={"step": 4}, task=name)
-    await town.time_passes(61)
+    await workspace.time_passes(61)
     taken = await other.call("claim_task", task=name)
     assert taken["handoff"]["checkpoint"]["state"] == {"step": 4}
-    late = await agent.refused("update_agent", checkpoint={"step": 5}, task=name)
+    late = await agent.refusal("update_agent", checkpoint={"step": 5}, task=name)
     assert (late.code, late.details["holder"]) == ("not_holder", "other")
 
 
-async def test_whose_lease_ran_out_leaves_no_checkpoint_for_the_task(town: Town) -> None:
-    agent = await town.agent("scout")
-    name = (await claim(town, agent, lease_s=60))["task"]["task"]
-    town.clock.forward(61)
-    refused = await agent.refused("update_agent", name="New", checkpoint=1, task=name)
+async def test_whose_lease_ran_out_leaves_no_checkpoint_for_the_task(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
+    name = (await claim(workspace, agent, lease_s=60))["task"]["task"]
+    workspace.clock.forward(61)
+    refused = await agent.refusal("update_agent", name="New", checkpoint=1, task=name)
     assert (refused.code, refused.details["holder"]) == ("not_holder", None)
-    refused = await agent.refused("update_agent", name="New", task=name)
+    refused = await agent.refusal("update_agent", name="New", task=name)
     assert refused.code == "invalid_arguments"
     assert (await agent.call("get_agent", agent_id="scout"))["agent"]["name"] == "scout"
-    assert await town.rows("SELECT task_id FROM checkpoints WHERE installation_id = :i") == []
+    assert await workspace.rows("SELECT task_id FROM checkpoints WHERE installation_id = :i") == []
 
 
-def nested(depth: int) -> Any:
+def nested_list(depth: int) -> Any:
     value: Any = 1
     for _ in range(depth):
         value = [value]
@@ -866,25 +920,25 @@ def nested(depth: int) -> Any:
         {"a": [float("-inf")]},
         {"a": "half of \ud800"},
         {"half of \ud800": 1},
-        nested(101),
-        nested(5000),
+        nested_list(101),
+        nested_list(5000),
         10**5000,
     ],
     ids=["nan", "infinity", "surrogate", "surrogate key", "deep", "very deep", "long number"],
 )
-async def test_what_is_no_json_is_no_checkpoint(town: Town, wrong: Any) -> None:
-    agent = await town.agent("scout")
-    refused = await agent.refused("update_agent", checkpoint=wrong)
+async def test_what_is_no_json_is_no_checkpoint(workspace: Workspace, wrong: Any) -> None:
+    agent = await workspace.agent("scout")
+    refused = await agent.refusal("update_agent", checkpoint=wrong)
     assert refused.code == "invalid_arguments"
     assert "checkpoint" in refused.message
     assert (await agent.call("get_agent", agent_id="scout"))["checkpoint"] is None
 
 
-async def test_a_checkpoint_has_a_size(town: Town) -> None:
-    agent = await town.agent("scout")
+async def test_a_checkpoint_has_a_size(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
     fits = "ü" * (LARGEST // 2 - 1)
     await agent.call("update_agent", checkpoint=fits)
-    refused = await agent.refused("update_agent", checkpoint=f"{fits}x")
+    refused = await agent.refusal("update_agent", checkpoint=f"{fits}x")
     assert (refused.code, refused.details) == (
         "too_large",
         {"size": LARGEST + 1, "largest": LARGEST},
@@ -892,80 +946,80 @@ async def test_a_checkpoint_has_a_size(town: Town) -> None:
     assert (await agent.call("get_agent", agent_id="scout"))["checkpoint"]["state"] == fits
 
 
-async def test_a_checkpoint_is_sealed_and_opens_in_no_other_row(town: Town) -> None:
-    agent, thief = await town.agent("scout"), await town.agent("thief")
+async def test_a_checkpoint_is_sealed_and_opens_in_no_other_row(workspace: Workspace) -> None:
+    agent, thief = await workspace.agent("scout"), await workspace.agent("thief")
     await agent.call("update_agent", checkpoint={"password": "rosebud"})
     await thief.call("update_agent", checkpoint={"nothing": 1})
-    name = (await claim(town, agent))["task"]["task"]
+    name = (await claim(workspace, agent))["task"]["task"]
     await agent.call("update_agent", checkpoint={"password": "rosebud"}, task=name)
     await agent.call("release_task", task=name, fence=1)
     taken = await thief.call("claim_task", task=name)
     assert taken["handoff"]["checkpoint"]["state"] == {"password": "rosebud"}
-    (row,) = await town.rows(
+    (row,) = await workspace.rows(
         "SELECT sealed FROM checkpoints WHERE installation_id = :i AND agent_id = 'scout' "
         "AND task_id = ''"
     )
-    assert row["sealed"][:8] == town.dispatcher.shared.keys.id.encode()
+    assert row["sealed"][:8] == workspace.dispatcher.shared.keys.id.encode()
     assert b"rosebud" not in row["sealed"]
     elsewhere = [
-        *await town.rows("SELECT data AS said FROM audit WHERE installation_id = :i"),
-        *await town.rows("SELECT result AS said FROM requests WHERE installation_id = :i"),
-        *await town.rows("SELECT data AS said FROM events WHERE installation_id = :i"),
+        *await workspace.rows("SELECT data AS said FROM audit WHERE installation_id = :i"),
+        *await workspace.rows("SELECT result AS said FROM requests WHERE installation_id = :i"),
+        *await workspace.rows("SELECT data AS said FROM events WHERE installation_id = :i"),
     ]
     assert elsewhere
     assert [each for each in elsewhere if "rosebud" in str(each["said"])] == []
     q = "UPDATE checkpoints SET sealed = :s WHERE installation_id = :i AND agent_id = 'thief'"
-    here = town.installation.id
-    await town.store.write(lambda tx: tx.run(q, s=row["sealed"], i=here))
+    here = workspace.installation.id
+    await workspace.store.write(lambda tx: tx.run(q, s=row["sealed"], i=here))
     stolen = (await thief.call("get_agent", agent_id="thief"))["checkpoint"]
     assert (stolen["state"], stolen["broken"]) == (None, True)
 
 
-async def test_of_many_checkpoints_the_newest_are_kept(town: Town) -> None:
-    agent = await town.agent("scout")
+async def test_of_many_checkpoints_the_newest_are_kept(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
     columns = ("installation_id", "agent_id", "task_id", "saved_at", "sealed")
-    old = {"installation_id": town.installation.id, "agent_id": "scout", "sealed": b"x"}
+    old = {"installation_id": workspace.installation.id, "agent_id": "scout", "sealed": b"x"}
     rows = [old | {"task_id": f"t_{n}", "saved_at": n} for n in range(MOST_KEPT)]
-    await town.store.write(lambda tx: tx.many(sql.insert("checkpoints", columns), rows))
+    await workspace.store.write(lambda tx: tx.many(sql.insert("checkpoints", columns), rows))
     await agent.call("update_agent", checkpoint=1)
-    kept = await town.rows("SELECT task_id FROM checkpoints WHERE installation_id = :i")
+    kept = await workspace.rows("SELECT task_id FROM checkpoints WHERE installation_id = :i")
     assert {each["task_id"] for each in kept} == {"", *(f"t_{n}" for n in range(1, MOST_KEPT))}
 
 
 # --- For people, and on other surfaces ------------------------------------------------------------
 
 
-async def test_people_see_the_agents_and_what_they_hold_here(town: Town) -> None:
-    issue = await town.task()
-    town.person.comment(issue, "/agents")
-    await town.settle()
+async def test_people_see_the_agents_and_what_they_hold_here(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    workspace.person.comment(issue, "/agents")
+    await workspace.settle()
     assert issue.comments[-1].body.endswith("\nNo agent has registered yet.")
-    scout, _ = await town.agent("scout"), await town.agent("sleeper")
-    await scout.call("claim_task", task=town.name(issue))
-    elsewhere = town.github.repository("acme/lander", private=True)
-    town.github.set_permission("acme/lander", "octocat", "admin")
-    town.github.add_repositories(town.installation, ["acme/lander"])
-    secret = town.person.open_issue(elsewhere, "Secret", labels=["agent-task"])
-    await town.settle()
+    scout, _ = await workspace.agent("scout"), await workspace.agent("sleeper")
+    await scout.call("claim_task", task=workspace.name(issue))
+    elsewhere = workspace.github.repository("acme/lander", private=True)
+    workspace.github.set_permission("acme/lander", "octocat", "admin")
+    workspace.github.add_repositories(workspace.installation, ["acme/lander"])
+    secret = workspace.person.open_issue(elsewhere, "Secret", labels=["agent-task"])
+    await workspace.settle()
     await scout.call("claim_task", task=f"acme/lander#{secret.number}")
     await scout.call("manage_agent", agent_id="scout", action="resume")
-    town.person.comment(issue, "/agents")
-    await town.settle()
+    workspace.person.comment(issue, "/agents")
+    await workspace.settle()
     _, _, shown = issue.comments[-1].body.partition("\n")
     assert shown == (
         "| agent | status | holds |\n"
         "|---|---|---|\n"
-        f"| `scout` | active | `{town.name(issue)}` |\n"
+        f"| `scout` | active | `{workspace.name(issue)}` |\n"
         "| `sleeper` | active |  |"
     )
 
 
-async def test_people_see_fifty_agents_at_most(town: Town) -> None:
-    issue = await town.task()
+async def test_people_see_fifty_agents_at_most(workspace: Workspace) -> None:
+    issue = await workspace.task()
     for n in range(51):
-        await town.agent(f"agent-{n:02}")
-    town.person.comment(issue, "/agents")
-    await town.settle()
+        await workspace.agent(f"agent-{n:02}")
+    workspace.person.comment(issue, "/agents")
+    await workspace.settle()
     body = issue.comments[-1].body
     assert body.count("| `agent-") == 50
     assert body.endswith("These are the first 50; there are more agents.")

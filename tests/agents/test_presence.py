@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.operations import OPERATIONS
-from tests.support.story import Agent, Town
+from tests.support.story import Agent, Workspace
 
 T = "acme/rocket#1"
 FENCED = {"task": T, "fence": 1}
@@ -71,10 +71,10 @@ async def outcome(agent: Agent, operation: str, **given: Any) -> str:
     return "done"
 
 
-async def test_who_has_left_only_reads_has_its_inbox_and_comes_back(town: Town) -> None:
-    lead, other = await town.agent("lead", "tech-lead"), await town.agent("other")
-    issue = await town.task()
-    assert town.name(issue) == T
+async def test_who_has_left_only_reads_has_its_inbox_and_comes_back(workspace: Workspace) -> None:
+    lead, other = await workspace.agent("lead", "tech-lead"), await workspace.agent("other")
+    issue = await workspace.task()
+    assert workspace.name(issue) == T
     await lead.call("manage_agent", agent_id="lead", action="unregister")
     last = CALLS.keys() - {"register_agent"}
     found = {each: await outcome(lead, each, **CALLS[each][1]) for each in last}
@@ -89,11 +89,14 @@ async def test_who_has_left_only_reads_has_its_inbox_and_comes_back(town: Town) 
 
 
 async def test_who_is_paused_neither_works_nor_steers_and_may_message_and_report(
-    town: Town,
+    workspace: Workspace,
 ) -> None:
-    lead, boss = await town.agent("lead", "tech-lead"), await town.agent("boss", "tech-lead")
-    await town.agent("other")
-    await town.task()
+    lead, boss = (
+        await workspace.agent("lead", "tech-lead"),
+        await workspace.agent("boss", "tech-lead"),
+    )
+    await workspace.agent("other")
+    await workspace.task()
     await boss.call("manage_agent", agent_id="lead", action="pause")
     found = {each: await outcome(lead, each, **given) for each, (_, given) in CALLS.items()}
     refused = {each for each, code in found.items() if code == "agent_paused"}
@@ -101,13 +104,17 @@ async def test_who_is_paused_neither_works_nor_steers_and_may_message_and_report
     assert found["send_message"] == found["update_agent"] == found["create_context"] == "done"
 
 
-async def test_what_a_paused_one_may_do_to_itself_it_may_not_do_to_others(town: Town) -> None:
-    lead, scout = await town.agent("lead", "tech-lead"), await town.agent("scout")
-    issue = await town.task()
-    own = await lead.call("github_comment_issue", issue=town.name(issue), body="x")
-    others = await scout.call("github_comment_issue", issue=town.name(issue), body="x")
+async def test_what_a_paused_one_may_do_to_itself_it_may_not_do_to_others(
+    workspace: Workspace,
+) -> None:
+    lead, scout = await workspace.agent("lead", "tech-lead"), await workspace.agent("scout")
+    issue = await workspace.task()
+    own = await lead.call("github_comment_issue", issue=workspace.name(issue), body="x")
+    others = await scout.call("github_comment_issue", issue=workspace.name(issue), body="x")
     child = {"agent_id": "child", "name": "x", "parent_id": "lead"}
-    await Agent(town.dispatcher, replace(scout.actor, name="child")).call("register_agent", **child)
+    await Agent(workspace.dispatcher, replace(scout.actor, name="child")).call(
+        "register_agent", **child
+    )
     await lead.call("manage_agent", agent_id="lead", action="pause")
     steering = (
         ("manage_agent", {"agent_id": "scout", "action": "pause"}),
@@ -124,11 +131,11 @@ async def test_what_a_paused_one_may_do_to_itself_it_may_not_do_to_others(town: 
     assert await outcome(lead, "cancel_write", write_id=others["write_id"]) == "done"
 
 
-async def test_a_leave_whose_answer_was_lost_is_answered_again(town: Town) -> None:
-    scout = await town.agent("scout")
+async def test_a_leave_whose_answer_was_lost_is_answered_again(workspace: Workspace) -> None:
+    scout = await workspace.agent("scout")
     given = {"agent_id": "scout", "action": "unregister"}
     first, again = [
-        await town.dispatcher.call(scout.actor, "manage_agent", given, request_key="k")
+        await workspace.dispatcher.call(scout.actor, "manage_agent", given, request_key="k")
         for _ in range(2)
     ]
     assert first["agents"] == again["agents"] == ["scout"]

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.server_in_process import Surface
-from tests.support.story import Town
+from tests.support.story import Workspace
 from webhooks.metrics import Metrics
 
 
@@ -68,13 +68,13 @@ async def test_metrics_count_calls_by_operation_and_outcome(surface: Surface) ->
     }
 
 
-async def test_metrics_tell_what_is_left_and_what_waits_to_be_written(town: Town) -> None:
-    issue, agent = await town.task(), await town.agent("scout")
-    await agent.call("github_comment_issue", issue=town.name(issue), body="One")
-    await town.settle()
-    await agent.call("github_comment_issue", issue=town.name(issue), body="Two")
-    text = (await Metrics().render(town.dispatcher)).decode()
-    here = str(town.installation.id)
+async def test_metrics_tell_what_is_left_and_what_waits_to_be_written(workspace: Workspace) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    await agent.call("github_comment_issue", issue=workspace.name(issue), body="One")
+    await workspace.settle()
+    await agent.call("github_comment_issue", issue=workspace.name(issue), body="Two")
+    text = (await Metrics().render(workspace.dispatcher)).decode()
+    here = str(workspace.installation.id)
     found = {
         (sample.name, sample.labels.get("resource") or sample.labels.get("author")): sample.value
         for family in text_string_to_metric_families(text)

@@ -6,7 +6,7 @@ from bot.background.retention import DAY, RetentionTimes, step
 from fixtures.github import Issue
 from store.retention import GROWING, SETTLED, drop_leases
 from store.tables import TABLES
-from tests.support.story import Town
+from tests.support.story import Workspace
 
 KEPT = RetentionTimes(deliveries=14 * DAY, history=90 * DAY, grace=30 * DAY)
 
@@ -17,91 +17,94 @@ def store_url(own_url: str) -> str:
     return own_url
 
 
-async def days_pass(town: Town, days: float) -> None:
-    town.clock.forward(days * 24 * 3600)
+async def days_pass(workspace: Workspace, days: float) -> None:
+    workspace.clock.forward(days * 24 * 3600)
     places: dict[int, str] = {}
-    while await step(town.store, KEPT, places):
+    while await step(workspace.store, KEPT, places):
         pass
 
 
-async def count(town: Town, table: str) -> int:
-    (row,) = await town.rows(f"SELECT COUNT(*) AS n FROM {table} WHERE installation_id = :i")
+async def count(workspace: Workspace, table: str) -> int:
+    (row,) = await workspace.rows(f"SELECT COUNT(*) AS n FROM {table} WHERE installation_id = :i")
     return int(row["n"])
 
 
-async def test_processed_deliveries_go_after_their_time(town: Town) -> None:
-    await town.task()
-    await days_pass(town, 13)
-    assert await count(town, "deliveries") > 0
-    await days_pass(town, 2)
-    assert await count(town, "deliveries") == 0
-    assert await count(town, "issues") == 1
+async def test_processed_deliveries_go_after_their_time(workspace: Workspace) -> None:
+    await workspace.task()
+    await days_pass(workspace, 13)
+    assert await count(workspace, "deliveries") > 0
+    await days_pass(workspace, 2)
+    assert await count(workspace, "deliveries") == 0
+    assert await count(workspace, "issues") == 1
 
 
-async def test_a_delivery_that_is_not_in_the_mirror_stays(town: Town) -> None:
-    await town.task()
+async def test_a_delivery_that_is_not_in_the_mirror_stays(workspace: Workspace) -> None:
+    await workspace.task()
     q = "UPDATE deliveries SET state = 'dead' WHERE installation_id = :i AND event = 'issues'"
-    await town.store.write(lambda tx: tx.run(q, i=town.installation.id))
-    await days_pass(town, 200)
+    await workspace.store.write(lambda tx: tx.run(q, i=workspace.installation.id))
+    await days_pass(workspace, 200)
     assert {
         r["state"]
-        for r in await town.rows("SELECT state FROM deliveries WHERE installation_id = :i")
+        for r in await workspace.rows("SELECT state FROM deliveries WHERE installation_id = :i")
     } == {"dead"}
 
 
-async def test_history_goes_after_its_time_and_the_work_stays(town: Town) -> None:
-    issue = await town.task()
-    agent = await town.agent("a")
-    claimed = await agent.call("claim_task", task=town.name(issue))
-    town.person.comment(issue, "/status")
-    await town.settle()
+async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    agent = await workspace.agent("a")
+    claimed = await agent.call("claim_task", task=workspace.name(issue))
+    workspace.person.comment(issue, "/status")
+    await workspace.settle()
     for table in (*SETTLED, "events", "audit"):
-        assert await count(town, table) > 0, table
-    await days_pass(town, 91)
+        assert await count(workspace, table) > 0, table
+    await days_pass(workspace, 91)
     for table in (*SETTLED, "events", "audit"):
-        assert await count(town, table) == 0, table
-    assert await count(town, "leases") == 1
+        assert await count(workspace, table) == 0, table
+    assert await count(workspace, "leases") == 1
     assert (await agent.call("get_task", task=claimed["task"]["id"]))["task"]["number"] == 1
 
 
-async def test_the_young_stay_when_the_old_go(town: Town) -> None:
-    await town.agent("early")
-    town.clock.forward(80 * 24 * 3600)
-    await town.agent("late")
-    await days_pass(town, 20)
+async def test_the_young_stay_when_the_old_go(workspace: Workspace) -> None:
+    await workspace.agent("early")
+    workspace.clock.forward(80 * 24 * 3600)
+    await workspace.agent("late")
+    await days_pass(workspace, 20)
     assert [
         row["actor"]
-        for row in await town.rows("SELECT actor FROM audit WHERE installation_id = :i")
+        for row in await workspace.rows("SELECT actor FROM audit WHERE installation_id = :i")
     ] == ["late"]
 
 
-async def left_by(town: Town, issue: Issue, *names: str) -> list[str]:
+async def left_by(workspace: Workspace, issue: Issue, *names: str) -> list[str]:
     """Each in turn claims the task, leaves a checkpoint, and gives it back: the ids of leases."""
-    where, leases = town.name(issue), []
+    where, leases = workspace.name(issue), []
     for name in names:
-        agent = await town.agent(name)
+        agent = await workspace.agent(name)
         taken = await agent.call("claim_task", task=where)
         leases.append(taken["lease_id"])
         await agent.call("update_agent", task=where, checkpoint={"by": name})
         await agent.call("update_agent", checkpoint={"own": name})
         await agent.call("release_task", task=where, fence=taken["fence"], note=f"{name} is done")
-    await town.settle()
+    await workspace.settle()
     return leases
 
 
-async def kept_leases(town: Town) -> set[str]:
+async def kept_leases(workspace: Workspace) -> set[str]:
     return {
-        row["id"] for row in await town.rows("SELECT id FROM leases WHERE installation_id = :i")
+        row["id"]
+        for row in await workspace.rows("SELECT id FROM leases WHERE installation_id = :i")
     }
 
 
-async def test_of_old_leases_the_last_of_each_task_stays_and_is_handed_on(town: Town) -> None:
-    first, second = await town.task(), await town.task("Paint it")
-    *_, last = await left_by(town, first, "a", "b", "c", "c")
-    (only,) = await left_by(town, second, "a")
-    await days_pass(town, 91)
-    assert await kept_leases(town) == {last, only}
-    left = await town.rows(
+async def test_of_old_leases_the_last_of_each_task_stays_and_is_handed_on(
+    workspace: Workspace,
+) -> None:
+    first, second = await workspace.task(), await workspace.task("Paint it")
+    *_, last = await left_by(workspace, first, "a", "b", "c", "c")
+    (only,) = await left_by(workspace, second, "a")
+    await days_pass(workspace, 91)
+    assert await kept_leases(workspace) == {last, only}
+    left = await workspace.rows(
         "SELECT agent_id, task_id <> '' AS of_task FROM checkpoints WHERE installation_id = :i"
     )
     assert sorted((row["agent_id"], bool(row["of_task"])) for row in left) == [
@@ -111,42 +114,44 @@ async def test_of_old_leases_the_last_of_each_task_stays_and_is_handed_on(town: 
         ("c", False),
         ("c", True),
     ]
-    taken = await (await town.agent("d")).call("claim_task", task=town.name(first))
+    taken = await (await workspace.agent("d")).call("claim_task", task=workspace.name(first))
     assert taken["handoff"]["holder"] == "c"
     assert taken["handoff"]["checkpoint"]["state"] == {"by": "c"}
 
 
-async def test_leases_stay_that_are_young_or_live_or_have_something_to_send(town: Town) -> None:
-    issue = await town.task()
-    _, waits = await left_by(town, issue, "a", "b")
-    town.clock.forward(85 * 24 * 3600)
-    young = await left_by(town, issue, "c", "d")
-    holder = await (await town.agent("e")).call("claim_task", task=town.name(issue))
+async def test_leases_stay_that_are_young_or_live_or_have_something_to_send(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    _, waits = await left_by(workspace, issue, "a", "b")
+    workspace.clock.forward(85 * 24 * 3600)
+    young = await left_by(workspace, issue, "c", "d")
+    holder = await (await workspace.agent("e")).call("claim_task", task=workspace.name(issue))
     q = (
         "UPDATE writes SET state = 'queued', lease_id = :l WHERE installation_id = :i "
         "AND task_id = :t AND seq = (SELECT MAX(seq) FROM (SELECT seq, task_id FROM writes "
         "WHERE installation_id = :i) w WHERE task_id = :t)"
     )
-    given = {"l": waits, "i": town.installation.id, "t": holder["task"]["id"]}
-    assert await town.store.write(lambda tx: tx.run(q, **given)) == 1
-    await days_pass(town, 6)
-    assert await kept_leases(town) == {waits, *young, holder["lease_id"]}
+    given = {"l": waits, "i": workspace.installation.id, "t": holder["task"]["id"]}
+    assert await workspace.store.write(lambda tx: tx.run(q, **given)) == 1
+    await days_pass(workspace, 6)
+    assert await kept_leases(workspace) == {waits, *young, holder["lease_id"]}
 
 
-async def test_leases_are_gone_through_window_after_window(town: Town) -> None:
-    issues = [await town.task(f"{n}") for n in range(3)]
-    last = [(await left_by(town, each, "a", "b"))[-1] for each in issues]
-    town.clock.forward(91 * 24 * 3600)
-    before, place = town.clock() - KEPT.history, ""
+async def test_leases_are_gone_through_window_after_window(workspace: Workspace) -> None:
+    issues = [await workspace.task(f"{n}") for n in range(3)]
+    last = [(await left_by(workspace, each, "a", "b"))[-1] for each in issues]
+    workspace.clock.forward(91 * 24 * 3600)
+    before, place = workspace.clock() - KEPT.history, ""
     seen: list[int] = []
     while place or not seen:
-        dropped, place = await town.store.write(
-            lambda tx, after=place: drop_leases(tx, town.installation.id, after, before, 2)  # type: ignore[misc]
+        dropped, place = await workspace.store.write(
+            lambda tx, after=place: drop_leases(tx, workspace.installation.id, after, before, 2)  # type: ignore[misc]
         )
         seen.append(dropped)
     assert sum(seen) == 3
     assert len(seen) == 4
-    assert await kept_leases(town) == set(last)
+    assert await kept_leases(workspace) == set(last)
 
 
 def test_every_table_that_grows_with_the_days_has_its_rule() -> None:
@@ -157,37 +162,41 @@ def test_every_table_that_grows_with_the_days_has_its_rule() -> None:
 
 
 async def test_a_removed_installation_is_invisible_at_once_and_purged_after_its_grace(
-    town: Town,
+    workspace: Workspace,
 ) -> None:
-    issue = await town.task()
-    agent = await town.agent("a")
-    town.github.uninstall(town.installation)
-    await town.settle()
+    issue = await workspace.task()
+    agent = await workspace.agent("a")
+    workspace.github.uninstall(workspace.installation)
+    await workspace.settle()
     assert (await agent.call("list_tasks", state="any"))["tasks"] == []
-    assert (await agent.refused("get_task", task=town.name(issue))).code == "unknown_repository"
-    await days_pass(town, 29)
-    assert await count(town, "issues") == 1
-    await days_pass(town, 2)
+    assert (
+        await agent.refusal("get_task", task=workspace.name(issue))
+    ).code == "unknown_repository"
+    await days_pass(workspace, 29)
+    assert await count(workspace, "issues") == 1
+    await days_pass(workspace, 2)
     owned = [t.name for t in TABLES.values() if "installation_id" in t.names]
-    left = {table: await count(town, table) for table in owned}
+    left = {table: await count(workspace, table) for table in owned}
     assert {table: n for table, n in left.items() if n} == {}
 
 
-async def test_a_suspended_installation_loses_its_mirror_and_keeps_its_tasks(town: Town) -> None:
-    issue, writer = await town.task(), await town.agent("writer")
+async def test_a_suspended_installation_loses_its_mirror_and_keeps_its_tasks(
+    workspace: Workspace,
+) -> None:
+    issue, writer = await workspace.task(), await workspace.agent("writer")
     known = (await writer.call("create_context", name="Plan", content="All of it"))["context"]
-    town.github.suspend(town.installation)
-    await town.settle()
-    await days_pass(town, 31)
-    assert await count(town, "issues") == 0
-    assert await count(town, "tasks") == 1
-    town.github.unsuspend(town.installation)
-    await town.settle()
-    await town.begin_backfill()
-    await town.settle()
-    agent = await town.agent("a")
+    workspace.github.suspend(workspace.installation)
+    await workspace.settle()
+    await days_pass(workspace, 31)
+    assert await count(workspace, "issues") == 0
+    assert await count(workspace, "tasks") == 1
+    workspace.github.unsuspend(workspace.installation)
+    await workspace.settle()
+    await workspace.begin_backfill()
+    await workspace.settle()
+    agent = await workspace.agent("a")
     (task,) = (await agent.call("list_tasks"))["tasks"]
-    assert task["task"] == town.name(issue)
-    assert await count(town, "issues") == 1
+    assert task["task"] == workspace.name(issue)
+    assert await count(workspace, "issues") == 1
     kept = await writer.call("get_context", context_id=known["id"])
     assert kept["content"] == "All of it"

@@ -65,7 +65,7 @@ async def whole(store: Store, repository: Repository) -> bool:
     }
 
 
-async def left(store: Store) -> int:
+async def queued_parts(store: Store) -> int:
     async def work(tx: Tx) -> Row | None:
         return await tx.one(
             "SELECT (SELECT COUNT(*) FROM backfills WHERE state = 'queued') + (SELECT COUNT(*) "
@@ -105,7 +105,7 @@ async def run(engine: str, url: str, table: Table) -> bool:
                 await listening(process)
             store = await open_store(url)
             end = time.monotonic() + PATIENCE_S
-            while await left(store) and time.monotonic() < end:  # noqa: ASYNC110 - of a process
+            while await queued_parts(store) and time.monotonic() < end:  # noqa: ASYNC110 - of a process
                 await asyncio.sleep(1)
             seconds = time.monotonic() - began
             process.terminate()

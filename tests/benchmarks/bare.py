@@ -17,13 +17,13 @@ from starlette.routing import Mount
 SCHEMA = {"type": "object", "properties": {"task": {"type": "string"}}}
 
 
-async def listed(
+async def list_tools(
     _: ServerRequestContext[Any, Any], __: types.PaginatedRequestParams | None
 ) -> types.ListToolsResult:
     return types.ListToolsResult(tools=[types.Tool(name="nothing", input_schema=SCHEMA)])
 
 
-async def called(
+async def call_tool(
     _: ServerRequestContext[Any, Any], __: types.CallToolRequestParams
 ) -> types.CallToolResult:
     return types.CallToolResult(content=[types.TextContent(text="{}")], structured_content={})
@@ -32,8 +32,8 @@ async def called(
 def application() -> Starlette:
     server = Server(
         "bare",
-        on_list_tools=listed,
-        on_call_tool=called,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
         get_tool_input_schema={"nothing": SCHEMA}.get,
     )
     security = TransportSecuritySettings(allowed_hosts=["127.0.0.1:*"], allowed_origins=[])

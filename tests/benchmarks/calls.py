@@ -51,14 +51,14 @@ TOOLS: dict[str, Arguments] = {
 
 
 @dataclass(frozen=True)
-class Town:
+class Workspace:
     """A seeded installation, and tokens of its agents."""
 
     installation_id: int
     tokens: list[str]
 
 
-async def seeded(url: str, agents: int, tasks: int = TASKS) -> Town:
+async def fill(url: str, agents: int, tasks: int = TASKS) -> Workspace:
     upgrade(url)
     store = await open_store(url)
     dispatcher = Dispatcher(store, Shared(Keys(SECRET)))
@@ -78,10 +78,10 @@ async def seeded(url: str, agents: int, tasks: int = TASKS) -> Town:
     # What is seeded is not indexed meanwhile.
     await store.write(lambda tx: key_values.put(tx, search_index.REACHED, search_index.DONE))
     await store.close()
-    return Town(where, tokens)
+    return Workspace(where, tokens)
 
 
-def called(server: Server, requests: list[list[str]], every_s: float = 0) -> dict[str, Any]:
+def run_callers(server: Server, requests: list[list[str]], every_s: float = 0) -> dict[str, Any]:
     """By callers in a process of their own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "plan.json"
@@ -108,7 +108,7 @@ def server(module: str, address: tuple[str, int], path: str = "/mcp") -> tuple[S
 Measured = tuple[float, float]
 
 
-def measured(
+def measure(
     at: tuple[Server, Process], era: str, tokens: list[str], tool: str, given: Arguments, first: int
 ) -> Measured:
     """Calls a second, and milliseconds of the server's processor for each."""
@@ -118,22 +118,28 @@ def measured(
         [request(where, era, token, tool, given(next(n))) for _ in range(CALLS)] for token in tokens
     ]
     before = process.cpu_times()
-    seconds = float(called(where, requests)["seconds"])
+    seconds = float(run_callers(where, requests)["seconds"])
     after = process.cpu_times()
     spent = after.user + after.system - before.user - before.system
     n_calls = len(tokens) * CALLS
     return n_calls / seconds, 1000 * spent / n_calls
 
 
-def compared(
-    bare: tuple[Server, Process], hubbub: tuple[Server, Process], town: Town, era: str, tool: str
+def compare(
+    bare: tuple[Server, Process],
+    hubbub: tuple[Server, Process],
+    workspace: Workspace,
+    era: str,
+    tool: str,
 ) -> list[str]:
     """Rates and processor time of both, medians of rounds in turns, and their ratios."""
     floors, ours = [], []
     for n in range(ROUNDS):
-        first = 1 + n * len(town.tokens) * CALLS
-        floors.append(measured(bare, era, town.tokens, "nothing", lambda _: {"task": "1"}, first))
-        ours.append(measured(hubbub, era, town.tokens, tool, TOOLS[tool], first))
+        first = 1 + n * len(workspace.tokens) * CALLS
+        floors.append(
+            measure(bare, era, workspace.tokens, "nothing", lambda _: {"task": "1"}, first)
+        )
+        ours.append(measure(hubbub, era, workspace.tokens, tool, TOOLS[tool], first))
     pairs = list(zip(ours, floors, strict=True))
     return [
         f"{median(rate for rate, _ in floors):,.0f}",
@@ -152,17 +158,17 @@ def main() -> None:
         table.add_column(name, justify="right")
     with databases() as urls:
         for engine, url in urls.items():
-            town = asyncio.run(seeded(url, AT_ONCE))
+            workspace = asyncio.run(fill(url, AT_ONCE))
             with (
                 program("tests.benchmarks.bare") as bare,
                 program("bot", "serve", **serve(url)) as hubbub,
             ):
                 at = (server("tests.benchmarks.bare", bare, "/mcp/"), server("serve", hubbub))
                 # The library is loaded beside the first requests.
-                measured(at[1], ERAS[0], town.tokens, "get_budget", lambda _: {}, 1)
+                measure(at[1], ERAS[0], workspace.tokens, "get_budget", lambda _: {}, 1)
                 for era in ERAS:
                     for tool, goals in GOALS.items():
-                        row = compared(*at, town, era, tool)
+                        row = compare(*at, workspace, era, tool)
                         table.add_row(engine, era, tool, *row, f"{goals[engine]}")
     Console(width=120).print(table)
 

@@ -171,7 +171,7 @@ async def claims(url: str, size: int) -> AsyncIterator[Claims]:
     await store.close()
 
 
-async def recorded(url: str, size: int) -> list[Script]:
+async def record_claims(url: str, size: int) -> list[Script]:
     sent: list[Sent] = []
     async with claims(url, size) as each:
         record(each.dispatcher.store, sent)
@@ -186,7 +186,7 @@ async def at_once(worker: Callable[[int], Coroutine[Any, Any, None]]) -> float:
     return time.perf_counter() - began
 
 
-async def contended(url: str, size: int) -> tuple[float, Claims]:
+async def contend(url: str, size: int) -> tuple[float, Claims]:
     async with claims(url, size) as each:
         return await at_once(each.until_none), each
 
@@ -247,14 +247,14 @@ async def _send(connection: Any, script: Script) -> None:
 # --- The figures ---------------------------------------------------------------------------------
 
 
-async def measured(engine: str, size: int) -> tuple[float, float, int, int, int]:
+async def measure(engine: str, size: int) -> tuple[float, float, int, int, int]:
     """Claims a second on the bare driver and by agents; tasks, claims, and how many twice."""
     with databases() as urls:
-        told = await recorded(urls[engine], size)
+        told = await record_claims(urls[engine], size)
     with databases() as urls:
         floor = await bare(urls[engine], size, told)
     with databases() as urls:
-        seconds, found = await contended(urls[engine], size)
+        seconds, found = await contend(urls[engine], size)
     tasks = size // 10 - size // 100
     twice = len(found.tasks) - len(set(found.tasks))
     attempts = len(found.tasks) + found.refused
@@ -271,7 +271,7 @@ async def main() -> int:
         engines = list(urls)
     for engine in engines:
         for size in SIZES:
-            rounds = [await measured(engine, size) for _ in range(ROUNDS)]
+            rounds = [await measure(engine, size) for _ in range(ROUNDS)]
             wrong += sum(twice + abs(tasks - n) for _, _, tasks, n, twice in rounds)
             table.add_row(
                 engine,

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.callers import Server, request
-from tests.benchmarks.calls import called, seeded
+from tests.benchmarks.calls import fill, run_callers
 from tests.benchmarks.processes import databases, program, serve
 
 AGENTS = (100, 500, 1000)
@@ -63,13 +63,17 @@ def main() -> None:
         table.add_column(name, justify="right")
     with databases() as urls:
         for engine, url in urls.items():
-            town = asyncio.run(seeded(url, max(AGENTS), TASKS))
+            workspace = asyncio.run(fill(url, max(AGENTS), TASKS))
             with program("bot", "serve", **serve(url)) as hubbub:
                 server = Server(*hubbub)
                 # The library of MCP is loaded beside the first requests.
-                called(server, [[request(server, "modern", town.tokens[0], "get_budget", {})]])
+                run_callers(
+                    server, [[request(server, "modern", workspace.tokens[0], "get_budget", {})]]
+                )
                 for agents in AGENTS:
-                    done = called(server, plan(server, "modern", town.tokens[:agents]), EVERY_S)
+                    done = run_callers(
+                        server, plan(server, "modern", workspace.tokens[:agents]), EVERY_S
+                    )
                     took = [1000 * each for each in done["took"]]
                     table.add_row(
                         engine,

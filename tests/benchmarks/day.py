@@ -38,7 +38,7 @@ from fixtures.github import Issue, Person, Pull, Repository, Request, SimulatedG
 from fixtures.github.rest.routes import ROUTES
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
-from tests.support.story import PERMISSIONS, Agent, Clock, Town, town
+from tests.support.story import PERMISSIONS, Agent, Clock, Workspace, open_workspace
 
 NAMES = ("rocket", "engine", "tower")
 PEOPLE = ("ada", "grace", "linus")
@@ -100,7 +100,7 @@ class Deed:
 class Day:
     """A life is a generator: what it gives is how many seconds it pauses."""
 
-    here: Town
+    here: Workspace
     plan: Plan
     repositories: list[Repository]
     people: list[Person]
@@ -322,13 +322,13 @@ class Day:
         deeds = (self._ask, self._say, self._label, self._take, self._release, self._drop)
         while True:
             yield dice.uniform(3, 9) * MINUTE
-            if dice.random() < 0.7 and (pull := self._reviewed(person, dice)):
+            if dice.random() < 0.7 and (pull := self._approve_one(person, dice)):
                 yield dice.uniform(0.5, 2) * MINUTE
                 self._merge(person, pull)
             if dice.random() < 0.35:
                 dice.choices(deeds, (6, 6, 3, 1, 1, 1))[0](person, dice)
 
-    def _reviewed(self, person: Person, dice: random.Random) -> Pull | None:
+    def _approve_one(self, person: Person, dice: random.Random) -> Pull | None:
         """One that the person has just approved."""
         ready = [each for each in self.pulls() if each.state == "open" and not self._new(each)]
         if not ready:
@@ -373,12 +373,12 @@ class Day:
             person.add_label(dice.choice(issues), "bug")
             self.happened["label of a person"] += 1
 
-    def _untouched(self) -> list[Issue]:
+    def _silent_issues(self) -> list[Issue]:
         return [each for each in self._open() if not each.comments]
 
     def _take(self, person: Person, dice: random.Random) -> None:
         """By /claim; the person ends it at once by hand."""
-        if issues := self._untouched():
+        if issues := self._silent_issues():
             issue = dice.choice(issues)
             person.comment(issue, "/claim")
             person.close(issue)
@@ -392,7 +392,7 @@ class Day:
             self.happened["command"] += 1
 
     def _drop(self, person: Person, dice: random.Random) -> None:
-        if issues := self._untouched():
+        if issues := self._silent_issues():
             issue = dice.choice(issues)
             person.close(issue, "not_planned")
             self._ends(issue, "cancelled")
@@ -410,7 +410,7 @@ def only(refusal: Refused, *codes: str) -> None:
         raise refusal
 
 
-async def begin(here: Town, plan: Plan) -> Day:
+async def begin(here: Workspace, plan: Plan) -> Day:
     """Three repositories, a board that their settings name, three people, and what is open."""
     github, names = here.github, [f"acme/{each}" for each in NAMES]
     repositories = [here.repository, *(github.repository(each, private=True) for each in names[1:])]
@@ -475,7 +475,7 @@ def kind(each: Request) -> str:
     return f"{each.method} {each.route}"
 
 
-def counted(requests: list[Request]) -> Counted:
+def count_calls(requests: list[Request]) -> Counted:
     calls = [each for each in requests if not is_token(each)]
     reads = sum(map(is_read, calls))
     return Counted(
@@ -557,7 +557,7 @@ class Poller:
 
     _report = _message = _comment
 
-    async def _failed(self, deed: Deed, issue: str) -> None:
+    async def _give_up(self, deed: Deed, issue: str) -> None:
         await self._comment(deed, issue)
         await self.call("DELETE", f"{issue}/labels/held-by-{deed.agent}")
 
@@ -599,7 +599,7 @@ async def poll_through(deeds: list[Deed], agents: list[str], plan: Plan, began: 
             for agent in agents:
                 await poller.poll(agent, minute)
             clock.forward(began + (minute + 1) * MINUTE - clock.now())
-        return counted(github.requests[first:])
+        return count_calls(github.requests[first:])
 
 
 async def _poller(github: SimulatedGitHub, session: aiohttp.ClientSession, clock: Clock) -> Poller:
@@ -637,7 +637,7 @@ def most_within(times: list[float], span: float) -> int:
     return most
 
 
-def broken_limits(here: Town) -> list[str]:
+def broken_limits(here: Workspace) -> list[str]:
     """From GitHub's own records: what it said, and what can be counted in its requests."""
     limits = here.github.limits
     found = [*limits.passed, *limits.hurried]
@@ -653,7 +653,7 @@ def broken_limits(here: Town) -> list[str]:
     return found
 
 
-def doubled(day: Day) -> list[str]:
+def duplicates(day: Day) -> list[str]:
     """Marks of writes that stand twice; texts of the bot without one; a second card."""
     comments = [c for each in day.repositories for c in each.comments.values()]
     bodies = [each.body for each in comments if each.user.login.endswith("[bot]")]
@@ -686,7 +686,7 @@ async def wrong_ends(day: Day) -> list[str]:
     ]
 
 
-async def not_sent(day: Day) -> dict[str, int]:
+async def unsent_writes(day: Day) -> dict[str, int]:
     """Writes by how they ended, but for those that took effect or were outdated."""
     rows = await day.here.rows(
         "SELECT kind, state, COUNT(*) AS n FROM writes WHERE installation_id = :i "
@@ -695,7 +695,7 @@ async def not_sent(day: Day) -> dict[str, int]:
     return {f"{row['kind']} {row['state']}": row["n"] for row in rows}
 
 
-async def sent(day: Day) -> dict[str, int]:
+async def sent_writes(day: Day) -> dict[str, int]:
     """Writes that took effect, by kind."""
     rows = await day.here.rows(
         "SELECT kind, COUNT(*) AS n FROM writes WHERE installation_id = :i AND state = 'sent' "
@@ -795,16 +795,16 @@ async def outcome(day: Day, first: int, delivered: int) -> Outcome:
     github = day.here.github
     times = [each.at for each in github.requests if creates(each)]
     return Outcome(
-        ours=counted(github.requests[first:]),
+        ours=count_calls(github.requests[first:]),
         steady=steady_reads(day),
         completed=sum(each == "completed" for each in day.meant.values()),
         deliveries=len(github.deliveries) - delivered,
         waits=await longest_waits(day),
         overhead=await overhead(day),
         happened=day.happened,
-        sent=await sent(day),
-        unsent=await not_sent(day),
-        broken=broken_limits(day.here) + doubled(day) + await wrong_ends(day),
+        sent=await sent_writes(day),
+        unsent=await unsent_writes(day),
+        broken=broken_limits(day.here) + duplicates(day) + await wrong_ends(day),
         deeds=day.deeds,
         agents=[each.actor.name for each in day.agents],
         began=day.began,
@@ -825,7 +825,7 @@ async def through_hubbub(plan: Plan) -> Outcome:
         upgrade(url)
         store = await open_store(url, clock)
         try:
-            async with town(store, clock, None) as here:
+            async with open_workspace(store, clock, None) as here:
                 day = await begin(here, plan)
                 first, delivered = len(here.github.requests), len(here.github.deliveries)
                 await play(day)
@@ -834,7 +834,7 @@ async def through_hubbub(plan: Plan) -> Outcome:
             await store.close()
 
 
-def compared(found: Outcome, polled: Counted) -> Table:
+def comparison(found: Outcome, polled: Counted) -> Table:
     """Calls to GitHub by kind."""
     table = Table(title=f"Calls to GitHub, {len(found.agents)} agents")
     for name in ("call", "Hubbub", "per completed task", "polling", "ratio"):
@@ -904,7 +904,7 @@ def _share(part: float, whole: float) -> str:
     return f"{100 * part / whole:.2f} %" if whole else "-"
 
 
-def wanted() -> Plan:
+def parse_plan() -> Plan:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, value in vars(Plan()).items():
         parser.add_argument(f"--{name}", type=type(value), default=value)
@@ -912,13 +912,13 @@ def wanted() -> Plan:
 
 
 async def main() -> int:
-    plan, console = wanted(), Console(width=120)
+    plan, console = parse_plan(), Console(width=120)
     began = time.monotonic()
     found = await through_hubbub(plan)
     between = time.monotonic()
     console.print(f"Played in {between - began:.0f} s")
     polled = await poll_through(found.deeds, found.agents, plan, found.began)
-    console.print(compared(found, polled))
+    console.print(comparison(found, polled))
     console.print(figures(found, polled))
     for each in found.broken[:20]:
         console.print(each)

@@ -49,7 +49,7 @@ def rate(address: tuple[str, int], first: int, at_once: int, path: Path) -> floa
     return DELIVERIES / float(done.stdout)
 
 
-async def drained(url: str) -> float:
+async def drain(url: str) -> float:
     """Seconds until the inbox is empty."""
     began = time.perf_counter()
     store = await open_store(url)
@@ -87,7 +87,7 @@ def main() -> None:
                         floors.append(rate(bare, first, at_once, path))
                         rates.append(rate(hubbub, first, at_once, path))
                         first += DELIVERIES
-                        drains.append(DELIVERIES / asyncio.run(drained(url)))
+                        drains.append(DELIVERIES / asyncio.run(drain(url)))
                     ratio = median(r / f for r, f in zip(rates, floors, strict=True))
                     table.add_row(
                         engine,

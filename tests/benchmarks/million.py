@@ -125,7 +125,7 @@ def calls(dispatcher: Dispatcher, installation_id: int, size: int) -> dict[str, 
     }
 
 
-async def compared(url: str) -> list[tuple[str, float, float]]:
+async def compare(url: str) -> list[tuple[str, float, float]]:
     """Of each call: its name, milliseconds at ten thousand and at a million."""
     upgrade(url)
     store = await open_store(url)
@@ -152,7 +152,7 @@ async def compared(url: str) -> list[tuple[str, float, float]]:
 TOKENS: dict[str, str] = {}
 
 
-def started(url: str) -> tuple[float, float]:
+def start(url: str) -> tuple[float, float]:
     """Seconds until the first call is answered, and megabytes resident then."""
     began = time.perf_counter()
     with program("bot", "serve", **serve(url)) as (host, port):
@@ -182,10 +182,10 @@ def main() -> None:
         starts.add_column(name, justify="right")
     with databases() as urls:
         for engine, url in urls.items():
-            for name, small, large in asyncio.run(compared(url)):
+            for name, small, large in asyncio.run(compare(url)):
                 row = (f"{small:.2f}", f"{large:.2f}", f"{small / large:.2f}", f"{GOAL}")
                 table.add_row(engine, name, *row)
-            seconds, megabytes = started(url)
+            seconds, megabytes = start(url)
             starts.add_row(engine, f"{seconds:.1f}", f"{megabytes:.0f}")
     Console().print(table)
     Console().print(starts)

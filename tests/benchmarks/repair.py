@@ -15,7 +15,7 @@ from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.inbox import missed_deliveries
 from tests.support.mirror_oracle import of_github, of_mirror
-from tests.support.story import Clock, Town, town
+from tests.support.story import Clock, Workspace, open_workspace
 
 DELIVERIES = 5000
 LOST = 0.3
@@ -24,7 +24,7 @@ HOUR_S = 3600
 EACH = 5
 
 
-async def an_hour(here: Town) -> None:
+async def an_hour(here: Workspace) -> None:
     stories = DELIVERIES // EACH
     for n in range(stories):
         pause = HOUR_S / stories / EACH
@@ -43,7 +43,7 @@ async def an_hour(here: Town) -> None:
     await here.settle()
 
 
-async def whole(here: Town) -> bool:
+async def whole(here: Workspace) -> bool:
     return await of_mirror(here, here.repository) == of_github(here.repository)
 
 
@@ -53,7 +53,7 @@ async def main() -> int:
         url = f"sqlite:///{Path(folder) / 'repair.db'}"
         upgrade(url)
         store = await open_store(url, clock)
-        async with town(store, clock, None) as here:
+        async with open_workspace(store, clock, None) as here:
             await backfill.begin_missing(here.dispatcher.store)
             await here.settle()
             repair = Repair(
@@ -84,7 +84,7 @@ async def main() -> int:
     return 0 if missed and ended else 1
 
 
-async def whole_when_idle(here: Town, repair: Repair) -> bool:
+async def whole_when_idle(here: Workspace, repair: Repair) -> bool:
     return repair._survey is None and await whole(here)
 
 

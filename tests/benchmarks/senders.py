@@ -50,11 +50,11 @@ class Outcome:
     seconds: float
 
     @property
-    def doubled(self) -> int:
+    def duplicates(self) -> int:
         return sum(each > 1 for each in self.effects)
 
     @property
-    def lost(self) -> int:
+    def losses(self) -> int:
         return sum(each == 0 for each in self.effects)
 
 
@@ -95,7 +95,7 @@ class Place:
     async def rows(self, sql: str) -> list[dict[str, Any]]:
         return await self.store.read(lambda tx: tx.all(sql, i=self.installation.id))
 
-    async def settled(self) -> None:
+    async def settle(self) -> None:
         """Until the mirror has what was there before."""
         here = "WHERE installation_id = :i"
         q = (
@@ -133,7 +133,7 @@ class Place:
                 await asyncio.sleep(LOOK_EVERY_S)
             await asyncio.sleep(self.dice.random() * 2)
 
-    async def ended(self) -> list[str]:
+    async def final_states(self) -> list[str]:
         """Until nothing is under way: the state of each write."""
         q = "SELECT state FROM writes WHERE installation_id = :i ORDER BY seq"
         await self.until(lambda rows: all(row["state"] in writes.FINAL for row in rows), q)
@@ -189,7 +189,7 @@ async def contend(url: str, folder: Path, n: int, kills: int, seed: int, **given
 
         sends = await start()
         place = begin(github, store, random.Random(seed))  # noqa: S311 - a story's dice
-        await place.settled()
+        await place.settle()
         began = time.monotonic()
         for each in range(n):
             await place.queue(each)
@@ -206,7 +206,7 @@ async def contend(url: str, folder: Path, n: int, kills: int, seed: int, **given
         await place.go_on(n * (kills + 1) // (kills + 2))
         await sends.stop()
         await place.taken_over()
-        return outcome(place, kills, await place.ended(), time.monotonic() - began)
+        return outcome(place, kills, await place.final_states(), time.monotonic() - began)
 
 
 def begin(github: SimulatedGitHub, store: Store, dice: random.Random) -> Place:
@@ -242,8 +242,8 @@ def show(found: Outcome) -> None:
     table.add_row("failures of GitHub", str(found.faults))
     table.add_row("kills of the one that sends", str(found.kills))
     table.add_row("takeovers", str(found.takeovers))
-    table.add_row("doubled", str(found.doubled))
-    table.add_row("lost", str(found.lost))
+    table.add_row("doubled", str(found.duplicates))
+    table.add_row("lost", str(found.losses))
     table.add_row("limits passed", str(len(found.limits)))
     table.add_row("seconds", f"{found.seconds:.0f}")
     Console().print(table)
@@ -256,7 +256,7 @@ def main() -> int:
         upgrade(urls["MariaDB"])
         found = asyncio.run(contend(urls["MariaDB"], Path(folder), WRITES, KILLS, seed=1))
     show(found)
-    return 1 if found.doubled or found.lost or found.limits else 0
+    return 1 if found.duplicates or found.losses or found.limits else 0
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ class Waiter:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}
 
-    def heard(self, events: Sequence[Any]) -> None:
+    def note(self, events: Sequence[Any]) -> None:
         now = time.perf_counter()
         for each in events:
             self.woken.setdefault(each["subject"], now)
@@ -106,7 +106,7 @@ async def polling(waiter: Waiter, ask: Ask) -> None:
     pause = random.Random(waiter.token)  # noqa: S311 - spreads, hides nothing
     while True:
         answer = await ask(waiter, given)
-        waiter.heard(answer["events"])
+        waiter.note(answer["events"])
         given |= {"cursor": answer["cursor"], "wait_s": pause.uniform(*WAIT_S)}
         waiter.ready.set()
 
@@ -117,7 +117,7 @@ async def listening(waiter: Waiter) -> None:
         await socket.receive_json()
         waiter.ready.set()
         async for frame in socket:
-            waiter.heard([frame.json()])
+            waiter.note([frame.json()])
 
 
 WAYS: dict[str, Callable[[Waiter], Awaitable[None]]] = {
@@ -164,7 +164,7 @@ async def wakes(waiters: Sequence[Waiter], senders: Sequence[Waiter]) -> list[fl
     return sorted(took)
 
 
-async def measured(tokens: Sequence[str], there: str, here: str, way: str) -> list[float]:
+async def measure(tokens: Sequence[str], there: str, here: str, way: str) -> list[float]:
     """Waiters at one address, senders at the other."""
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=None)
@@ -175,7 +175,7 @@ async def measured(tokens: Sequence[str], there: str, here: str, way: str) -> li
             return await wakes(waiters, senders)
 
 
-async def peopled(url: str) -> list[str]:
+async def add_agents(url: str) -> list[str]:
     """The tokens of the waiters, then of the senders; all in one transaction."""
     names = [f"waiter-{n}" for n in range(WAITERS)] + [f"sender-{n}" for n in range(SENDERS)]
     keys = Keys(SECRET)
@@ -200,7 +200,7 @@ def main() -> None:
     with databases() as found:
         for engine, url in found.items():
             upgrade(url)
-            tokens = asyncio.run(peopled(url))
+            tokens = asyncio.run(add_agents(url))
             with ExitStack() as stack:
                 servers = [
                     "http://{}:{}".format(
@@ -210,9 +210,7 @@ def main() -> None:
                 ]
                 for processes, goal in ((1, 250), (2, 500)):
                     for way in WAYS:
-                        took = asyncio.run(
-                            measured(tokens, servers[0], servers[processes - 1], way)
-                        )
+                        took = asyncio.run(measure(tokens, servers[0], servers[processes - 1], way))
                         row = (took[len(took) // 2], took[-1 - len(took) // 100], took[-1])
                         shown = [engine, way, str(processes), *(f"{ms:.0f}" for ms in row)]
                         Console(stderr=True).print(*shown)

@@ -6,7 +6,7 @@ import aiohttp
 
 from fixtures.github import Request, SimulatedGitHub
 from tests.support.command_line import hubbub
-from tests.support.server_process import processed, serving, settings
+from tests.support.server_process import serving, settings, wait_until_processed
 
 
 def pages(github: SimulatedGitHub) -> list[Request]:
@@ -24,7 +24,7 @@ async def test_backfill_fetches_all_again_with_or_without_a_server(
             github.app.webhook_url = f"{server.url}/webhooks/github"
             github.install("acme", ["acme/rocket"])
             await github.wait_for_deliveries()
-            await processed(own_url)
+            await wait_until_processed(own_url)
             code, out, err = await hubbub("backfill", folder=tmp_path, **given)
             assert code == 0, err
             assert out.rstrip().splitlines()[-1].startswith("acme/rocket: 4")

@@ -26,7 +26,7 @@ from store.engine.transaction import Store, Tx
 from store.identity import sealed_rows
 from tests.support.command_line import hubbub
 from tests.support.server_process import SECRET, environment, settings
-from tests.support.story import Agent, Town
+from tests.support.story import Agent, Workspace
 
 NEW = "the secret that comes after it, as long"
 FORMER, BOTH, ALONE = Keys(SECRET), Keys(NEW, [SECRET]), Keys(NEW)
@@ -51,7 +51,7 @@ def ada(store: Store, of: Keys) -> Agent:
     return Agent(Dispatcher(store, Shared(of)), Actor(INSTALLATION, "ada", "developer"))
 
 
-async def filled(store: Store, contexts: int = 1, checkpoints: int = 1) -> list[str]:
+async def fill(store: Store, contexts: int = 1, checkpoints: int = 1) -> list[str]:
     """Before the change: an agent, its checkpoint, and contexts of two versions."""
     before = ada(store, FORMER)
     await before.call("register_agent", agent_id="ada", name="Ada")
@@ -78,14 +78,14 @@ async def sealed_under(store: Store) -> dict[str, dict[str, int]]:
     return await store.read(work)
 
 
-async def rotated(store: Store, of: Keys, batch: int = 20) -> list[secret_rotation.Batch]:
+async def rotate(store: Store, of: Keys, batch: int = 20) -> list[secret_rotation.Batch]:
     return [each async for each in secret_rotation.reseal(store, of, batch)]
 
 
 async def test_what_the_former_secret_sealed_opens_beside_what_the_new_one_seals(
     own: Store,
 ) -> None:
-    (one,) = await filled(own)
+    (one,) = await fill(own)
     now = ada(own, BOTH)
     assert (await now.call("get_context", context_id=one))["content"] == [0]
     await now.call("update_context", context_id=one, content=["new"], expected_version=2)
@@ -97,7 +97,7 @@ async def test_what_the_former_secret_sealed_opens_beside_what_the_new_one_seals
         "context_versions": {FORMER.id: 2, BOTH.id: 1},
         "checkpoints": {FORMER.id: 1},
     }
-    refused = await ada(own, ALONE).refused("get_context", context_id=one, version=1)
+    refused = await ada(own, ALONE).refusal("get_context", context_id=one, version=1)
     assert refused.code == "context_broken"
     assert "HUBBUB_SECRET_KEY_OLD" in refused.message
 
@@ -108,15 +108,15 @@ async def test_a_batch_that_is_sealed_anew_has_a_size(own: Store) -> None:
     before = ada(own, FORMER)
     for _ in range(n):
         await before.call("create_context", name="noise", content=noise)
-    done = await rotated(own, BOTH)
+    done = await rotate(own, BOTH)
     assert sum(each.resealed for each in done) == n
     assert 1 < len(done) < n
     assert await sealed_under(own) == {"context_versions": {ALONE.id: n}, "checkpoints": {}}
 
 
 async def test_after_rotation_the_former_secret_is_not_needed(own: Store) -> None:
-    made = await filled(own, contexts=3)
-    done = await rotated(own, BOTH, batch=4)
+    made = await fill(own, contexts=3)
+    done = await rotate(own, BOTH, batch=4)
     assert done == [
         secret_rotation.Batch("context_versions", 4, 0),
         secret_rotation.Batch("context_versions", 2, 0),
@@ -131,37 +131,37 @@ async def test_after_rotation_the_former_secret_is_not_needed(own: Store) -> Non
     assert read == [[0], [1], [2]]
     agent = await after.call("get_agent", agent_id="ada")
     assert agent["checkpoint"]["state"] == {"at": "the first line"}
-    assert await rotated(own, BOTH) == []
+    assert await rotate(own, BOTH) == []
 
 
 async def test_a_rotation_that_was_broken_off_goes_on(own: Store) -> None:
-    made = await filled(own, contexts=3)
+    made = await fill(own, contexts=3)
     begun = secret_rotation.reseal(own, BOTH, batch=2)
     assert await anext(begun) == secret_rotation.Batch("context_versions", 2, 0)
     await begun.aclose()
     both = ada(own, BOTH)
     read = [(await both.call("get_context", context_id=one))["content"] for one in made]
     assert read == [[0], [1], [2]]
-    assert sum(each.resealed for each in await rotated(own, BOTH, batch=2)) == 5
+    assert sum(each.resealed for each in await rotate(own, BOTH, batch=2)) == 5
     assert (await sealed_under(own))["context_versions"] == {ALONE.id: 6}
 
 
 async def test_what_cannot_be_opened_stays_and_holds_nothing_up(own: Store) -> None:
-    made = await filled(own, contexts=3)
+    made = await fill(own, contexts=3)
 
     async def damage(tx: Tx) -> None:
         q = "UPDATE context_versions SET sealed = :s WHERE context_id IN :ids AND version = 1"
         await tx.run(q, s=b"no more than this", ids=tuple(made[:2]))
 
     await own.write(damage)
-    done = await rotated(own, BOTH, batch=1)
+    done = await rotate(own, BOTH, batch=1)
     versions = [each for each in done if each.table == "context_versions"]
     assert sorted((each.resealed, each.broken) for each in versions) == [(0, 1)] * 2 + [(1, 0)] * 4
     assert (await sealed_under(own))["context_versions"] == {ALONE.id: 4, FORMER.id: 2}
 
 
 async def test_a_checkpoint_saved_meanwhile_is_not_undone(own: Store) -> None:
-    await filled(own, contexts=2)
+    await fill(own, contexts=2)
     begun = secret_rotation.reseal(own, BOTH, batch=1)
     await anext(begun)
     # By a process that does not know the new secret yet.
@@ -205,18 +205,18 @@ def test_marks_of_each_secret_that_is_known_are_ours() -> None:
     assert markers.find(BOTH, markers.write(BOTH, "task", "t_1"), ours=True) == mine
 
 
-async def test_what_went_out_under_the_former_secret_is_known_again(town: Town) -> None:
-    agent = await town.agent("scout")
+async def test_what_went_out_under_the_former_secret_is_known_again(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
     made = await agent.call("create_task", repository="acme/rocket", title="Under way")
-    town.github.hold_deliveries()
-    await town.die_while_sending()
-    now = Keys(NEW, [town.dispatcher.shared.keys._secret.decode()])
-    town.dispatcher = Dispatcher(town.store, Shared(now), touched=TTLCache(1, 0))
-    town.restart()
+    workspace.github.hold_deliveries()
+    await workspace.die_while_sending()
+    now = Keys(NEW, [workspace.dispatcher.shared.keys._secret.decode()])
+    workspace.dispatcher = Dispatcher(workspace.store, Shared(now), touched=TTLCache(1, 0))
+    workspace.restart()
     # What the former process would have heard is lost: the mark alone tells.
-    await town.settle()
-    assert [issue.title for issue in town.repository.issues.values()] == ["Under way"]
-    tasks = await town.rows("SELECT id, number FROM tasks WHERE installation_id = :i")
+    await workspace.settle()
+    assert [issue.title for issue in workspace.repository.issues.values()] == ["Under way"]
+    tasks = await workspace.rows("SELECT id, number FROM tasks WHERE installation_id = :i")
     assert tasks == [{"id": made["task"]["id"], "number": 1}]
 
 
@@ -258,7 +258,7 @@ def test_several_former_secrets_are_known() -> None:
 async def test_the_command_goes_on_where_it_was_killed_and_says_what_is_left(
     own: Store, url: str, tmp_path: Path
 ) -> None:
-    await filled(own, contexts=60)
+    await fill(own, contexts=60)
     await keyring.check(own, FORMER)
     await own.write(lambda tx: add_token(tx, FORMER, INSTALLATION, "ada", "developer"))
     alone = settings(url) | {"HUBBUB_SECRET_KEY": NEW}

@@ -7,7 +7,7 @@ from bot.repository.repository_settings import DEFAULTS
 from bot.repository.settings_file import PATH
 from fixtures.github import SimulatedGitHub
 from tests.support.command_line import hubbub
-from tests.support.server_process import processed, serving, settings
+from tests.support.server_process import serving, settings, wait_until_processed
 
 
 async def test_settings_shows_what_is_in_force_and_what_is_wrong_with_the_file(
@@ -22,7 +22,7 @@ async def test_settings_shows_what_is_in_force_and_what_is_wrong_with_the_file(
             github.install("acme", ["acme/rocket"])
             ada.push(repository, "main", {PATH: "lease_s: 5"})
             await github.wait_for_deliveries()
-            await processed(own_url)
+            await wait_until_processed(own_url)
             code, _, err = await hubbub("backfill", folder=tmp_path, **given)
             assert code == 0, err
             await server.stop()

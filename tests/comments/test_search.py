@@ -22,56 +22,58 @@ from store.mirror.search_index import Plan, Way
 from store.tables import TABLES
 from tests.conftest import MariaDB
 from tests.support.plans import plan
-from tests.support.story import Agent, Town
+from tests.support.story import Agent, Workspace
 
 
-def open_pull(town: Town, title: str, body: str = "") -> Pull:
-    town.person.push(town.repository, "mend", {"engine.py": "1\n"})
-    return town.person.open_pull(town.repository, title=title, head="mend", body=body)
+def open_pull(workspace: Workspace, title: str, body: str = "") -> Pull:
+    workspace.person.push(workspace.repository, "mend", {"engine.py": "1\n"})
+    return workspace.person.open_pull(workspace.repository, title=title, head="mend", body=body)
 
 
-async def reader(town: Town) -> Agent:
-    return await town.agent("reader", "observer")
+async def reader(workspace: Workspace) -> Agent:
+    return await workspace.agent("reader", "observer")
 
 
-async def found(agent: Agent, query: str, **more: Any) -> list[tuple[str, str]]:
+async def search(agent: Agent, query: str, **more: Any) -> list[tuple[str, str]]:
     """Kinds and numbers."""
     answer = await agent.call("github_search", query=query, **more)
     return [(each["kind"], each["task"].rpartition("#")[2]) for each in answer["results"]]
 
 
-async def test_issues_pulls_comments_and_reviews_are_found_newest_first(town: Town) -> None:
-    person, forward = town.person, town.clock.forward
-    issue = person.open_issue(town.repository, "The fuel gauge sticks", "At a quarter.")
+async def test_issues_pulls_comments_and_reviews_are_found_newest_first(
+    workspace: Workspace,
+) -> None:
+    person, forward = workspace.person, workspace.clock.forward
+    issue = person.open_issue(workspace.repository, "The fuel gauge sticks", "At a quarter.")
     forward(5)
     person.comment(issue, "My **Fuel** gauge, too.")
     forward(5)
-    pull = open_pull(town, "Free the gauge", "Fuel flows again.")
+    pull = open_pull(workspace, "Free the gauge", "Fuel flows again.")
     forward(5)
     person.review(pull, "changes_requested", "Does fuel reach the gauge?")
     forward(5)
     person.review_comment(pull, "engine.py", 1, "gauge: see the fuel line")
-    await town.settle()
-    agent = await reader(town)
-    assert await found(agent, "fuel GAUGE") == [
+    await workspace.settle()
+    agent = await reader(workspace)
+    assert await search(agent, "fuel GAUGE") == [
         ("review_comment", str(pull.number)),
         ("review", str(pull.number)),
         ("pull_request", str(pull.number)),
         ("comment", str(issue.number)),
         ("issue", str(issue.number)),
     ]
-    assert await found(agent, "fuel gauge", kind="issue") == [("issue", str(issue.number))]
-    assert await found(agent, "fuel gauge stuck") == []
+    assert await search(agent, "fuel gauge", kind="issue") == [("issue", str(issue.number))]
+    assert await search(agent, "fuel gauge stuck") == []
 
 
-async def test_a_result_says_where_who_and_whether_to_trust_them(town: Town) -> None:
-    stranger, public = town.github.person("mallory"), town.github.repository("acme/open")
-    town.github.set_permission("acme/open", "octocat", "admin")
-    town.github.add_repositories(town.installation, ["acme/open"])
-    issue = town.person.open_issue(public, "Heat shield", "Tiles fall off.")
+async def test_a_result_says_where_who_and_whether_to_trust_them(workspace: Workspace) -> None:
+    stranger, public = workspace.github.person("mallory"), workspace.github.repository("acme/open")
+    workspace.github.set_permission("acme/open", "octocat", "admin")
+    workspace.github.add_repositories(workspace.installation, ["acme/open"])
+    issue = workspace.person.open_issue(public, "Heat shield", "Tiles fall off.")
     stranger.comment(issue, "See https://evil.example/tiles for the tiles I sell.")
-    await town.settle()
-    answer = await (await reader(town)).call("github_search", query="tiles")
+    await workspace.settle()
+    answer = await (await reader(workspace)).call("github_search", query="tiles")
     comment, opening = answer["results"]
     assert comment == {
         "task": f"acme/open#{issue.number}",
@@ -88,26 +90,26 @@ async def test_a_result_says_where_who_and_whether_to_trust_them(town: Town) -> 
 
 
 async def test_search_narrows_by_repository_state_label_and_author_in_any_letter_case(
-    town: Town,
+    workspace: Workspace,
 ) -> None:
-    other = town.github.repository("acme/Lander")
-    town.github.set_permission("acme/Lander", "octocat", "admin")
-    town.github.add_repositories(town.installation, ["acme/Lander"])
-    hubot = town.github.person("Hubot", permissions={"acme/rocket": "write"})
-    one = town.person.open_issue(town.repository, "engine one", labels=["Bug"])
-    two = hubot.open_issue(town.repository, "engine two", labels=["bug report"])
+    other = workspace.github.repository("acme/Lander")
+    workspace.github.set_permission("acme/Lander", "octocat", "admin")
+    workspace.github.add_repositories(workspace.installation, ["acme/Lander"])
+    hubot = workspace.github.person("Hubot", permissions={"acme/rocket": "write"})
+    one = workspace.person.open_issue(workspace.repository, "engine one", labels=["Bug"])
+    two = hubot.open_issue(workspace.repository, "engine two", labels=["bug report"])
     hubot.comment(one, "which engine?")
-    three = town.person.open_issue(other, "engine three")
-    town.person.close(two)
-    await town.settle()
-    agent = await reader(town)
+    three = workspace.person.open_issue(other, "engine three")
+    workspace.person.close(two)
+    await workspace.settle()
+    agent = await reader(workspace)
 
     async def numbers(**more: Any) -> set[str]:
         answer = await agent.call("github_search", query="engine", **more)
         return {f"{each['kind']} {each['task']}" for each in answer["results"]}
 
-    first, second = f"issue {town.name(one)}", f"issue {town.name(two)}"
-    said, third = f"comment {town.name(one)}", f"issue acme/Lander#{three.number}"
+    first, second = f"issue {workspace.name(one)}", f"issue {workspace.name(two)}"
+    said, third = f"comment {workspace.name(one)}", f"issue acme/Lander#{three.number}"
     assert await numbers() == {first, second, said, third}
     assert await numbers(repository="ACME/lander") == {third}
     assert await numbers(state="closed") == {second}
@@ -117,67 +119,69 @@ async def test_search_narrows_by_repository_state_label_and_author_in_any_letter
     assert await numbers(author="hubot", label="BUG") == {said}
 
 
-async def test_a_pull_request_is_found_once_by_its_newest_text(town: Town) -> None:
-    pull = open_pull(town, "Add parachutes")
-    await town.settle()
-    town.clock.forward(60)
-    town.person.comment(pull, "Nice.")
-    await town.settle()
-    agent = await reader(town)
-    assert await found(agent, "parachutes") == [("pull_request", str(pull.number))]
+async def test_a_pull_request_is_found_once_by_its_newest_text(workspace: Workspace) -> None:
+    pull = open_pull(workspace, "Add parachutes")
+    await workspace.settle()
+    workspace.clock.forward(60)
+    workspace.person.comment(pull, "Nice.")
+    await workspace.settle()
+    agent = await reader(workspace)
+    assert await search(agent, "parachutes") == [("pull_request", str(pull.number))]
 
 
-async def test_an_edited_text_is_found_by_its_new_words_only(town: Town) -> None:
-    issue = town.person.open_issue(town.repository, "Paint it red")
-    comment = town.person.comment(issue, "crimson please")
-    await town.settle()
-    town.clock.forward(60)
-    town.person.edit_comment(comment, "scarlet please")
-    await town.settle()
-    agent = await reader(town)
-    assert await found(agent, "crimson") == []
-    assert await found(agent, "scarlet") == [("comment", str(issue.number))]
+async def test_an_edited_text_is_found_by_its_new_words_only(workspace: Workspace) -> None:
+    issue = workspace.person.open_issue(workspace.repository, "Paint it red")
+    comment = workspace.person.comment(issue, "crimson please")
+    await workspace.settle()
+    workspace.clock.forward(60)
+    workspace.person.edit_comment(comment, "scarlet please")
+    await workspace.settle()
+    agent = await reader(workspace)
+    assert await search(agent, "crimson") == []
+    assert await search(agent, "scarlet") == [("comment", str(issue.number))]
 
 
-async def test_what_was_deleted_is_not_found(town: Town) -> None:
-    issue = town.person.open_issue(town.repository, "Ejection seat")
-    comment = town.person.comment(issue, "ejection is fun")
-    kept = town.person.comment(issue, "ejection hurts")
-    await town.settle()
-    agent = await reader(town)
-    town.person.delete_comment(comment)
-    await town.settle()
-    assert len(await found(agent, "ejection")) == 2
-    town.person.delete_issue(issue)
-    await town.settle()
-    assert await found(agent, "ejection") == []
+async def test_what_was_deleted_is_not_found(workspace: Workspace) -> None:
+    issue = workspace.person.open_issue(workspace.repository, "Ejection seat")
+    comment = workspace.person.comment(issue, "ejection is fun")
+    kept = workspace.person.comment(issue, "ejection hurts")
+    await workspace.settle()
+    agent = await reader(workspace)
+    workspace.person.delete_comment(comment)
+    await workspace.settle()
+    assert len(await search(agent, "ejection")) == 2
+    workspace.person.delete_issue(issue)
+    await workspace.settle()
+    assert await search(agent, "ejection") == []
     assert kept.body == "ejection hurts"
 
 
-async def test_what_a_read_finds_gone_is_not_found(town: Town) -> None:
-    issue = town.person.open_issue(town.repository, "Ejection seat", "Ejection hurts.")
-    await town.settle()
-    town.github.lose_deliveries(1)
-    town.person.delete_issue(issue)
-    here = {"repository_id": town.repository.id, "number": issue.number, "which": issue.number}
-    await town.store.write(
-        lambda tx: pending_reads.ask(tx, town.installation.id, "issue", "x", here)
+async def test_what_a_read_finds_gone_is_not_found(workspace: Workspace) -> None:
+    issue = workspace.person.open_issue(workspace.repository, "Ejection seat", "Ejection hurts.")
+    await workspace.settle()
+    workspace.github.lose_deliveries(1)
+    workspace.person.delete_issue(issue)
+    here = {"repository_id": workspace.repository.id, "number": issue.number, "which": issue.number}
+    await workspace.store.write(
+        lambda tx: pending_reads.ask(tx, workspace.installation.id, "issue", "x", here)
     )
-    await town.settle()
-    assert await town.rows("SELECT doc FROM search_texts WHERE installation_id = :i") == []
-    assert await found(await reader(town), "ejection") == []
+    await workspace.settle()
+    assert await workspace.rows("SELECT doc FROM search_texts WHERE installation_id = :i") == []
+    assert await search(await reader(workspace), "ejection") == []
 
 
-async def test_a_transferred_issue_is_found_where_it_went_with_its_comments(town: Town) -> None:
-    other = town.github.repository("acme/lander")
-    town.github.set_permission("acme/lander", "octocat", "admin")
-    town.github.add_repositories(town.installation, ["acme/lander"])
-    issue = town.person.open_issue(town.repository, "Landing gear")
-    town.person.comment(issue, "The gear is stuck.")
-    await town.settle()
-    moved = town.person.transfer_issue(issue, other)
-    await town.settle()
-    answer = await (await reader(town)).call("github_search", query="gear")
+async def test_a_transferred_issue_is_found_where_it_went_with_its_comments(
+    workspace: Workspace,
+) -> None:
+    other = workspace.github.repository("acme/lander")
+    workspace.github.set_permission("acme/lander", "octocat", "admin")
+    workspace.github.add_repositories(workspace.installation, ["acme/lander"])
+    issue = workspace.person.open_issue(workspace.repository, "Landing gear")
+    workspace.person.comment(issue, "The gear is stuck.")
+    await workspace.settle()
+    moved = workspace.person.transfer_issue(issue, other)
+    await workspace.settle()
+    answer = await (await reader(workspace)).call("github_search", query="gear")
     where = [(each["kind"], each["task"]) for each in answer["results"]]
     assert sorted(where) == [
         ("comment", f"acme/lander#{moved.number}"),
@@ -185,30 +189,30 @@ async def test_a_transferred_issue_is_found_where_it_went_with_its_comments(town
     ]
 
 
-async def test_search_stays_within_reach(town: Town) -> None:
-    issue = await town.task("Secret payload")
-    agent = await reader(town)
+async def test_search_stays_within_reach(workspace: Workspace) -> None:
+    issue = await workspace.task("Secret payload")
+    agent = await reader(workspace)
     for actor in (
         Agent(
-            town.dispatcher,
-            type(agent.actor)(town.installation.id, "reader", "observer", frozenset()),
+            workspace.dispatcher,
+            type(agent.actor)(workspace.installation.id, "reader", "observer", frozenset()),
         ),
-        Agent(town.dispatcher, type(agent.actor)(1, "reader", "observer")),
+        Agent(workspace.dispatcher, type(agent.actor)(1, "reader", "observer")),
     ):
-        assert await found(actor, "payload") == []
-    assert await found(agent, "payload") == [("issue", str(issue.number))]
-    town.github.remove_repositories(town.installation, ["acme/rocket"])
-    await town.settle()
-    assert await found(agent, "payload") == []
+        assert await search(actor, "payload") == []
+    assert await search(agent, "payload") == [("issue", str(issue.number))]
+    workspace.github.remove_repositories(workspace.installation, ["acme/rocket"])
+    await workspace.settle()
+    assert await search(agent, "payload") == []
 
 
-async def test_search_goes_page_by_page_and_ends(town: Town) -> None:
-    issue = town.person.open_issue(town.repository, "Countdown")
+async def test_search_goes_page_by_page_and_ends(workspace: Workspace) -> None:
+    issue = workspace.person.open_issue(workspace.repository, "Countdown")
     for n in range(7):
-        town.person.comment(issue, f"tick number{n}")
-        town.clock.forward(n % 2)
-    await town.settle()
-    agent = await reader(town)
+        workspace.person.comment(issue, f"tick number{n}")
+        workspace.clock.forward(n % 2)
+    await workspace.settle()
+    agent = await reader(workspace)
     snippets, cursor, pages = [], None, 0
     while True:
         page = await agent.call("github_search", query="tick", limit=2, cursor=cursor)
@@ -221,8 +225,8 @@ async def test_search_goes_page_by_page_and_ends(town: Town) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "a of in", "+-*/ \" ' %", "\U0001f680 \u202e", "\x00", "中"])
-async def test_a_query_without_a_word_is_refused(town: Town, query: str) -> None:
-    refused = await (await reader(town)).refused("github_search", query=query)
+async def test_a_query_without_a_word_is_refused(workspace: Workspace, query: str) -> None:
+    refused = await (await reader(workspace)).refusal("github_search", query=query)
     assert (refused.code, "three characters" in refused.message) == ("invalid_arguments", True)
 
 
@@ -247,26 +251,26 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("query", HOSTILE)
-async def test_a_query_is_words_and_nothing_else(town: Town, query: str) -> None:
-    everything = town.person.open_issue(town.repository, "Everything", " ".join(HOSTILE))
-    town.person.open_issue(town.repository, "fuel tank", "w_fuel i_1")
-    await town.settle()
-    agent = await reader(town)
-    found_by = await found(agent, query)
+async def test_a_query_is_words_and_nothing_else(workspace: Workspace, query: str) -> None:
+    everything = workspace.person.open_issue(workspace.repository, "Everything", " ".join(HOSTILE))
+    workspace.person.open_issue(workspace.repository, "fuel tank", "w_fuel i_1")
+    await workspace.settle()
+    agent = await reader(workspace)
+    found_by = await search(agent, query)
     assert found_by[-1:] == [("issue", str(everything.number))]
     wanted = set(search_terms.words(query))
     assert len(found_by) == 1 + (wanted <= set(search_terms.words("fuel tank w_fuel i_1")))
-    assert (await town.rows("SELECT COUNT(*) AS n FROM search_texts WHERE installation_id = :i"))[
-        0
-    ] == {"n": 2}
-
-
-async def test_too_long_a_query_is_refused(town: Town) -> None:
-    agent = await reader(town)
-    for query in ("fuel " * 2000, " ".join(f"word{n}" for n in range(50))):
-        assert (await agent.refused("github_search", query=query)).code == "invalid_arguments"
     assert (
-        await agent.refused("github_search", query="fuel", cursor="bm9uc2Vuc2U")
+        await workspace.rows("SELECT COUNT(*) AS n FROM search_texts WHERE installation_id = :i")
+    )[0] == {"n": 2}
+
+
+async def test_too_long_a_query_is_refused(workspace: Workspace) -> None:
+    agent = await reader(workspace)
+    for query in ("fuel " * 2000, " ".join(f"word{n}" for n in range(50))):
+        assert (await agent.refusal("github_search", query=query)).code == "invalid_arguments"
+    assert (
+        await agent.refusal("github_search", query="fuel", cursor="bm9uc2Vuc2U")
     ).code == "invalid_arguments"
 
 
@@ -465,79 +469,85 @@ INDEX = (
 )
 
 
-async def forget_the_index(town: Town) -> None:
+async def forget_the_index(workspace: Workspace) -> None:
     async def work(tx: Tx) -> None:
-        i = town.installation.id
+        i = workspace.installation.id
         await tx.run("DELETE FROM search_texts WHERE installation_id = :i", i=i)
-        # Where the rows of this town begin.
+        # Where the rows of this workspace begin.
         await key_values.put(tx, search_index.REACHED, f"issues {i - 1} 0")
 
-    await town.store.write(work)
+    await workspace.store.write(work)
 
 
-async def test_a_mirror_that_is_older_than_the_index_is_indexed_in_batches(town: Town) -> None:
-    pull = open_pull(town, "Mend the engine", "It coughs.")
-    town.person.review(pull, "approved", "Runs smoothly.")
-    town.person.review_comment(pull, "engine.py", 1, "Why one?")
+async def test_a_mirror_that_is_older_than_the_index_is_indexed_in_batches(
+    workspace: Workspace,
+) -> None:
+    pull = open_pull(workspace, "Mend the engine", "It coughs.")
+    workspace.person.review(pull, "approved", "Runs smoothly.")
+    workspace.person.review_comment(pull, "engine.py", 1, "Why one?")
     for n in range(5):
-        issue = town.person.open_issue(town.repository, f"Engine {n}")
-        town.person.comment(issue, "Mine as well.")
-        town.person.delete_comment(town.person.comment(issue, "Never mind."))
-    await town.settle()
-    before = await town.rows(INDEX)
-    await forget_the_index(town)
+        issue = workspace.person.open_issue(workspace.repository, f"Engine {n}")
+        workspace.person.comment(issue, "Mine as well.")
+        workspace.person.delete_comment(workspace.person.comment(issue, "Never mind."))
+    await workspace.settle()
+    before = await workspace.rows(INDEX)
+    await forget_the_index(workspace)
     steps = 0
-    while await town.store.write(lambda tx: search_index.catch_up(tx, 3)):
+    while await workspace.store.write(lambda tx: search_index.catch_up(tx, 3)):
         steps += 1
     assert steps > 5
-    assert await town.rows(INDEX) == before
+    assert await workspace.rows(INDEX) == before
     assert len(before) == 3 + 10
 
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_in_whatever_order_deliveries_come_the_index_is_that_of_the_mirror(
-    town: Town, seed: int
+    workspace: Workspace, seed: int
 ) -> None:
-    pull = open_pull(town, "Mend the engine", "It coughs.")
-    await town.settle()
-    town.github.hold_deliveries()
-    town.person.review(pull, "approved", "Runs smoothly.")
-    issue = town.person.open_issue(town.repository, "Engine", labels=["bug"])
-    comment = town.person.comment(issue, "Mine as well.")
-    town.clock.forward(5)
-    town.person.edit_comment(comment, "Not mine.")
-    town.person.close(issue)
-    town.person.comment(pull, "Good.")
-    town.person.delete_comment(town.person.comment(issue, "Never mind."))
-    held = list(town.github.held_deliveries)
+    pull = open_pull(workspace, "Mend the engine", "It coughs.")
+    await workspace.settle()
+    workspace.github.hold_deliveries()
+    workspace.person.review(pull, "approved", "Runs smoothly.")
+    issue = workspace.person.open_issue(workspace.repository, "Engine", labels=["bug"])
+    comment = workspace.person.comment(issue, "Mine as well.")
+    workspace.clock.forward(5)
+    workspace.person.edit_comment(comment, "Not mine.")
+    workspace.person.close(issue)
+    workspace.person.comment(pull, "Good.")
+    workspace.person.delete_comment(workspace.person.comment(issue, "Never mind."))
+    held = list(workspace.github.held_deliveries)
     random.Random(seed).shuffle(held)  # noqa: S311 - an order, not a secret
     for each in held:
-        await town.github.post(each)
-        await worker.step(town.store, town.dispatcher.shared)
-    town.github.release_deliveries()
-    await town.settle()
-    before = await town.rows(INDEX)
+        await workspace.github.post(each)
+        await worker.step(workspace.store, workspace.dispatcher.shared)
+    workspace.github.release_deliveries()
+    await workspace.settle()
+    before = await workspace.rows(INDEX)
     assert len(before) == 5
-    await forget_the_index(town)
-    while await town.store.write(lambda tx: search_index.catch_up(tx, 100)):
+    await forget_the_index(workspace)
+    while await workspace.store.write(lambda tx: search_index.catch_up(tx, 100)):
         pass
-    assert await town.rows(INDEX) == before
+    assert await workspace.rows(INDEX) == before
 
 
-async def test_a_transaction_that_fails_leaves_the_index_as_the_mirror(town: Town) -> None:
-    await town.task("Before")
+async def test_a_transaction_that_fails_leaves_the_index_as_the_mirror(
+    workspace: Workspace,
+) -> None:
+    await workspace.task("Before")
 
     async def work(tx: Tx) -> None:
         (row,) = await tx.all(
-            "SELECT * FROM issues WHERE installation_id = :i", i=town.installation.id
+            "SELECT * FROM issues WHERE installation_id = :i", i=workspace.installation.id
         )
         await search_index.index(tx, "issues", row | {"title": "After"})
-        await tx.run("DELETE FROM search_texts WHERE installation_id = :i", i=town.installation.id)
+        await tx.run(
+            "DELETE FROM search_texts WHERE installation_id = :i", i=workspace.installation.id
+        )
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await town.store.write(work)
-    assert len(await found(await reader(town), "before")) == 1
+        await workspace.store.write(work)
+    assert len(await search(await reader(workspace), "before")) == 1
 
 
 async def test_a_purged_installation_leaves_no_words_on_sqlite(sqlite_file: Path) -> None:
@@ -591,7 +601,7 @@ async def test_search_reads_an_index_in_its_order_and_sorts_nothing_on_sqlite(
     sqlite_file: Path, narrowed: dict[str, Any]
 ) -> None:
     store = await open_store(f"sqlite:///{sqlite_file}")
-    steps = await explained(store, "fts5", search_index.Query(["w_fuel"], **narrowed))
+    steps = await explain(store, "fts5", search_index.Query(["w_fuel"], **narrowed))
     told = [step["detail"] for step in steps]
     assert told[0].startswith("SCAN search_words VIRTUAL TABLE INDEX ")
     assert [each for each in told[1:] if "SCAN " in each or "TEMP" in each] == []
@@ -604,7 +614,7 @@ async def test_search_scans_no_table_on_mysql(
 ) -> None:
     store = await open_store(migrated_mysql_url)
     await fill(store, installation_id, [(f"fuel {n}", n) for n in range(50)])
-    steps = await explained(store, way, search_index.Query(["w_fuel"]), installation_id)
+    steps = await explain(store, way, search_index.Query(["w_fuel"]), installation_id)
     by_table = {step["table"]: (step["type"], step["key"]) for step in steps}
     first = {"fulltext": ("fulltext", "ft_search_texts"), "plain": ("range", "PRIMARY")}
     assert by_table["s"] == first[way]
@@ -612,7 +622,7 @@ async def test_search_scans_no_table_on_mysql(
     await store.close()
 
 
-async def explained(store: Store, way: Way, query: search_index.Query, i: int = 1) -> list[Row]:
+async def explain(store: Store, way: Way, query: search_index.Query, i: int = 1) -> list[Row]:
     sql = search_index._page(query, way)
     words = search_index._words(i, query, way)
     given = {"i": i, "before": search_index.LAST, "floor": 0, "n": 9, **words}

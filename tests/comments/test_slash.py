@@ -15,7 +15,7 @@ def verbs(text: str) -> list[str]:
     return [each.verb for each in find(text)]
 
 
-def found(text: str) -> Found:
+def find_only(text: str) -> Found:
     (only,) = find(text)
     return only
 
@@ -117,7 +117,7 @@ def test_what_is_code_quoted_hidden_or_no_verb_is_no_command(text: str) -> None:
     ],
 )
 def test_words_follow_the_verb_and_quotes_join_them(arguments: str, words: tuple[str, ...]) -> None:
-    assert found(f"/ask {arguments}").words == words
+    assert find_only(f"/ask {arguments}").words == words
 
 
 @pytest.mark.parametrize(
@@ -132,11 +132,11 @@ def test_words_follow_the_verb_and_quotes_join_them(arguments: str, words: tuple
     ],
 )
 def test_a_command_may_name_us(text: str, expected: Found) -> None:
-    assert found(text) == expected
+    assert find_only(text) == expected
 
 
 def test_a_line_is_known_again_whatever_its_spaces_and_its_verbs_case() -> None:
-    one, other = found("/Ask   Ada  'for a  review'"), found("  /ask Ada 'for a review'  ")
+    one, other = find_only("/Ask   Ada  'for a  review'"), find_only("  /ask Ada 'for a review'  ")
     assert one.text == other.text == "/ask Ada 'for a review'"
 
 

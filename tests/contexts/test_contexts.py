@@ -18,10 +18,10 @@ from bot.kernel.operation import Shared
 from bot.operations.contexts.context_snapshots import MOST_RESTORED
 from store.engine.transaction import Row, Store, Tx
 from store.tables.agents import Role
-from tests.support.mcp_clients import ERAS, connected
+from tests.support.mcp_clients import ERAS, connect
 from tests.support.server_in_process import Answer, Surface
 from tests.support.server_process import SECRET
-from tests.support.story import Agent, Town
+from tests.support.story import Agent, Workspace
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def content(who: Agent, context_id: str, **more: Any) -> Any:
 
 
 async def code(who: Agent, operation: str, **arguments: Any) -> str:
-    return (await who.refused(operation, **arguments)).code
+    return (await who.refusal(operation, **arguments)).code
 
 
 async def sees(who: Agent, context_id: str) -> bool:
@@ -124,14 +124,14 @@ async def test_an_update_of_an_old_version_is_told_who_was_quicker(ada: Agent, b
     one = await create(ada)
     await share(ada, one, "bob", "write")
     await update(bob, one, "bob's", 1)
-    refused = await ada.refused(
+    refused = await ada.refusal(
         "update_context", context_id=one, content="ada's", expected_version=1
     )
     newest = (await ada.call("get_context", context_id=one))["version"]
     assert refused.code == "version_conflict"
     assert refused.details == {"version": 2, "author": "bob", "at": newest["at"]}
     assert await content(ada, one) == "bob's"
-    refused = await ada.refused("update_context", context_id=one, content="x", expected_version=9)
+    refused = await ada.refusal("update_context", context_id=one, content="x", expected_version=9)
     assert (refused.code, refused.details["version"]) == ("version_conflict", 2)
 
 
@@ -187,7 +187,7 @@ async def test_a_text_stays_a_text_and_json_stays_json(ada: Agent) -> None:
 # --- What may be kept -----------------------------------------------------------------------------
 
 
-def nested(depth: int) -> Any:
+def nested_list(depth: int) -> Any:
     made: Any = 0
     for n in range(depth):
         made = [made] if n % 2 else {"in": made}
@@ -201,8 +201,8 @@ def nested(depth: int) -> Any:
         ({"a": [float("-inf")]}, "not JSON"),
         ("\ud800", "surrogate"),
         ({"\udfff": 1}, "surrogate"),
-        (nested(101), "more than 100 deep"),
-        (nested(50_000), "more than 100 deep"),
+        (nested_list(101), "more than 100 deep"),
+        (nested_list(50_000), "more than 100 deep"),
         (10**4000, "a number has more than"),
         ([[]] * 1_000_001, "more than 1000000 bytes"),
     ],
@@ -216,14 +216,14 @@ async def test_what_cannot_be_kept_is_refused_with_the_reason(
         ("create_context", {"name": "x"}),
         ("update_context", {"context_id": one, "expected_version": 1}),
     ):
-        refused = await ada.refused(operation, content=given, **more)
+        refused = await ada.refusal(operation, content=given, **more)
         assert refused.code == "invalid_arguments"
         assert said in refused.message
     assert await content(ada, one) == {}
 
 
 async def test_a_hundred_levels_are_kept(ada: Agent) -> None:
-    assert await content(ada, await create(ada, nested(100))) == nested(100)
+    assert await content(ada, await create(ada, nested_list(100))) == nested_list(100)
 
 
 @pytest.mark.parametrize("bad", ["\ud800", "x" * 201, ""])
@@ -278,18 +278,18 @@ async def test_over_http_too_what_cannot_be_kept_is_the_callers_fault(
 @pytest.mark.parametrize("era", ERAS)
 async def test_over_mcp_contents_are_kept_and_refused_alike(surface: Surface, era: str) -> None:
     large = "é\n" * 333_333 + "x"
-    async with connected(surface, era) as client:
+    async with connect(surface, era) as client:
 
         async def call(tool: str, **arguments: Any) -> dict[str, Any]:
             called = await client.call_tool(tool, arguments)
             assert called.structured_content is not None
             return dict(called.structured_content)
 
-        for given in (large, "", None, [1.5, {"é": ["\x00", True]}], nested(60), 2**200):
+        for given in (large, "", None, [1.5, {"é": ["\x00", True]}], nested_list(60), 2**200):
             made = await call("create_context", name="x", content=given)
             read = await call("get_context", context_id=made["context"]["id"])
             assert read["content"] == given
-        for given, said in ((large + "x", "too_large"), (nested(101), "invalid_arguments")):
+        for given, said in ((large + "x", "too_large"), (nested_list(101), "invalid_arguments")):
             refused = await call("create_context", name="x", content=given)
             assert refused["error"]["code"] == said
 
@@ -305,8 +305,8 @@ async def test_what_nobody_shared_is_not_there_for_others(ada: Agent, bob: Agent
         ("share_context", {"to": "bob", "access": "write"}),
         ("restore_context", {"version": 1}),
     ):
-        refused = await bob.refused(operation, context_id=one, **more)
-        made_up = await bob.refused(operation, context_id="c_0", **more)
+        refused = await bob.refusal(operation, context_id=one, **more)
+        made_up = await bob.refusal(operation, context_id="c_0", **more)
         assert refused.code == made_up.code == "unknown_context"
         assert refused.message.replace(one, "c_0") == made_up.message
     assert await code(bob, "snapshot_contexts", name="x", context_ids=[one]) == "unknown_context"
@@ -393,30 +393,32 @@ async def test_another_installation_sees_nothing(dispatcher: Dispatcher, ada: Ag
 # --- With tasks -----------------------------------------------------------------------------------
 
 
-async def test_who_holds_the_task_reads_and_who_gave_it_back_does_not(town: Town) -> None:
-    issue = await town.task()
-    ada, bob, eve = [await town.agent(name) for name in ("ada", "bob", "eve")]
+async def test_who_holds_the_task_reads_and_who_gave_it_back_does_not(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    ada, bob, eve = [await workspace.agent(name) for name in ("ada", "bob", "eve")]
     one = await create(ada)
-    await share(ada, one, f"task:{town.name(issue)}", "write")
+    await share(ada, one, f"task:{workspace.name(issue)}", "write")
     assert not await sees(bob, one)
-    claimed = await bob.call("claim_task", task=town.name(issue))
+    claimed = await bob.call("claim_task", task=workspace.name(issue))
     await update(bob, one, "bob's", 1)
-    await bob.call("release_task", task=town.name(issue), fence=claimed["fence"])
+    await bob.call("release_task", task=workspace.name(issue), fence=claimed["fence"])
     assert not await sees(bob, one)
-    await eve.call("claim_task", task=town.name(issue), lease_s=60)
+    await eve.call("claim_task", task=workspace.name(issue), lease_s=60)
     assert (await sees(eve, one), await sees(bob, one)) == (True, False)
-    town.clock.forward(61)
+    workspace.clock.forward(61)
     assert not await sees(eve, one)
-    await town.time_passes(1)
-    await bob.call("claim_task", task=town.name(issue))
+    await workspace.time_passes(1)
+    await bob.call("claim_task", task=workspace.name(issue))
     assert (await sees(eve, one), await sees(bob, one)) == (False, True)
 
 
-async def test_a_context_of_a_task_is_seen_only_where_its_repository_is(town: Town) -> None:
-    issue = await town.task()
-    ada, lead = await town.agent("ada"), await town.agent("lead", "tech-lead")
-    bound, free = await create(ada, task=town.name(issue)), await create(ada)
-    there = frozenset({town.repository.id})
+async def test_a_context_of_a_task_is_seen_only_where_its_repository_is(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    ada, lead = await workspace.agent("ada"), await workspace.agent("lead", "tech-lead")
+    bound, free = await create(ada, task=workspace.name(issue)), await create(ada)
+    there = frozenset({workspace.repository.id})
     for who, reach, seen in (
         (ada, there, [bound, free]),
         (ada, frozenset({1}), [free]),
@@ -425,31 +427,35 @@ async def test_a_context_of_a_task_is_seen_only_where_its_repository_is(town: To
         (lead, frozenset({1}), []),
     ):
         within = Agent(
-            who.dispatcher, Actor(town.installation.id, who.actor.name, who.actor.role, reach)
+            who.dispatcher, Actor(workspace.installation.id, who.actor.name, who.actor.role, reach)
         )
         assert [one for one in (bound, free) if await sees(within, one)] == seen
-    listed = await ada.call("list_contexts", task=town.name(issue))
-    assert [(c["id"], c["task"]) for c in listed["contexts"]] == [(bound, town.name(issue))]
-    town.github.remove_repositories(town.installation, [town.repository.full_name])
-    await town.settle()
+    listed = await ada.call("list_contexts", task=workspace.name(issue))
+    assert [(c["id"], c["task"]) for c in listed["contexts"]] == [(bound, workspace.name(issue))]
+    workspace.github.remove_repositories(workspace.installation, [workspace.repository.full_name])
+    await workspace.settle()
     assert [await sees(ada, one) for one in (bound, free)] == [False, True]
 
 
-async def test_a_person_sees_what_belongs_to_the_repositories_they_develop(town: Town) -> None:
-    issue = await town.task()
-    ada = await town.agent("ada")
-    bound, free = await create(ada, task=town.name(issue)), await create(ada)
+async def test_a_person_sees_what_belongs_to_the_repositories_they_develop(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    ada = await workspace.agent("ada")
+    bound, free = await create(ada, task=workspace.name(issue)), await create(ada)
     await share(ada, free, "role:observer", "read")
-    here = frozenset({town.repository.id})
+    here = frozenset({workspace.repository.id})
     cases: list[tuple[Role, list[str]]] = [
         ("tester", []),
         ("developer", [bound]),
         ("tech-lead", [bound]),
     ]
     for role, seen in cases:
-        person = Agent(town.dispatcher, Actor(town.installation.id, "@octocat", role, here))
+        person = Agent(
+            workspace.dispatcher, Actor(workspace.installation.id, "@octocat", role, here)
+        )
         assert [one for one in (bound, free) if await sees(person, one)] == seen
-    bob = await town.agent("bob")
+    bob = await workspace.agent("bob")
     await share(person, bound, "bob", "read")
     assert await content(bob, bound) == "first"
 
@@ -527,7 +533,7 @@ async def test_one_call_restores_no_more_than_others_can_wait_for(
     assert [each["version"] for each in restored] == [1] + [3] * (n - 1)
     assert [await content(ada, each) == large for each in made] == [True] * n
     await update(ada, made[0], "changed", 1)
-    refused = await ada.refused("restore_context", **whole)
+    refused = await ada.refusal("restore_context", **whole)
     assert refused.code == "too_large"
     assert refused.details == {"size": n * LARGEST, "largest": MOST_RESTORED}
     assert "Restore one context at a time" in refused.message
@@ -562,7 +568,7 @@ async def test_a_snapshot_of_what_one_sees_no_more_is_restored_one_by_one(
         await update(bob, each, "second", 1)
     await share(ada, theirs, "bob", "none")
     whole = {"snapshot_id": taken["snapshot"]["id"]}
-    refused = await bob.refused("restore_context", **whole)
+    refused = await bob.refusal("restore_context", **whole)
     assert (refused.code, refused.details) == ("forbidden", {"contexts": sorted([own, other])})
     assert "1 of the 3 contexts" in refused.message
     assert theirs not in refused.message
@@ -584,20 +590,20 @@ async def test_what_is_as_the_snapshot_has_it_need_only_be_read(ada: Agent, bob:
     assert await content(bob, own) == "first"
 
 
-async def test_a_task_is_a_name_for_its_contexts(town: Town) -> None:
-    issue = await town.task()
-    ada = await town.agent("ada")
-    name = town.name(issue)
+async def test_a_task_is_a_name_for_its_contexts(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    ada = await workspace.agent("ada")
+    name = workspace.name(issue)
     assert await code(ada, "snapshot_contexts", name="x", task=name) == "unknown_context"
     one, _ = await create(ada, task=name), await create(ada)
     taken = await ada.call("snapshot_contexts", name="x", task=name)
     assert taken["snapshot"]["members"] == {one: 1}
     given = {"task": name, "context_ids": [one]}
     assert await code(ada, "snapshot_contexts", name="x", **given) == "invalid_arguments"
-    (event,) = await town.rows(
+    (event,) = await workspace.rows(
         "SELECT repository_id FROM events WHERE installation_id = :i AND subject = :c", c=one
     )
-    assert event["repository_id"] == town.repository.id
+    assert event["repository_id"] == workspace.repository.id
 
 
 # --- At rest --------------------------------------------------------------------------------------
@@ -648,9 +654,9 @@ async def test_of_a_broken_version_the_last_whole_one_is_served_and_everybody_to
         read = await ada.call("get_context", context_id=one)
         assert (read["content"], read["version"]["version"]) == ("first", 1)
         assert (read["broken"], read["context"]["version"]) == ([3, 2], 3)
-    refused = await ada.refused("get_context", context_id=one, version=3)
+    refused = await ada.refusal("get_context", context_id=one, version=3)
     assert (refused.code, refused.details) == ("context_broken", {"broken": [3], "last_good": 1})
-    refused = await ada.refused("restore_context", context_id=one, version=2)
+    refused = await ada.refusal("restore_context", context_id=one, version=2)
     assert (refused.code, refused.details) == ("context_broken", {"broken": [2], "last_good": 1})
     told = [
         data["version"]
@@ -679,7 +685,7 @@ async def test_a_refusal_alone_tells_of_what_is_broken(dispatcher: Dispatcher, a
     one = await create(ada)
     await update(ada, one, "second", 1)
     await flip(dispatcher, one, 1)
-    refused = await ada.refused("restore_context", context_id=one, version=1)
+    refused = await ada.refusal("restore_context", context_id=one, version=1)
     assert (refused.code, refused.details["last_good"]) == ("context_broken", None)
     assert [kind for kind, _, _ in await events(dispatcher, one)][-1] == "context.broken"
 
@@ -699,7 +705,7 @@ async def test_whatever_was_damaged_is_found(
     one = await create(ada)
     await update(ada, one, "second", 1)
     await change(dispatcher, damage, c=one)
-    refused = await ada.refused("get_context", context_id=one, version=2)
+    refused = await ada.refusal("get_context", context_id=one, version=2)
     assert refused.code == "context_broken"
 
 
@@ -715,7 +721,7 @@ async def test_a_content_opens_in_no_other_place(dispatcher: Dispatcher, ada: Ag
     for there, version in ((one, 2), (other, 1)):
         given = {"sealed": first["sealed"], "checksum": first["checksum"]}
         await change(dispatcher, put, c=there, v=version, **given)
-        refused = await ada.refused("get_context", context_id=there, version=version)
+        refused = await ada.refusal("get_context", context_id=there, version=version)
         assert refused.code == "context_broken"
 
 
@@ -724,7 +730,7 @@ async def test_when_nothing_is_whole_an_update_starts_anew(
 ) -> None:
     one = await create(ada)
     await flip(dispatcher, one, 1)
-    refused = await ada.refused("get_context", context_id=one)
+    refused = await ada.refusal("get_context", context_id=one)
     assert (refused.code, refused.details["last_good"]) == ("context_broken", None)
     await update(ada, one, "anew", 1)
     assert await content(ada, one) == "anew"
@@ -740,7 +746,7 @@ async def test_a_conflict_names_the_newest_version_though_its_row_is_gone(
         dispatcher, f"DELETE FROM context_versions WHERE context_id = :c AND {gone}", c=one
     )
     given = {"context_id": one, "content": "x", "expected_version": 1}
-    refused = await ada.refused("update_context", **given)
+    refused = await ada.refusal("update_context", **given)
     assert refused.code == "version_conflict"
     assert refused.details == {"version": 2, "author": None, "at": None}
     assert f"{one} is at version 2, whose row is gone, not at 1." in refused.message
@@ -759,7 +765,7 @@ async def test_nobody_owns_more_than_a_thousand(
     q = f"INSERT INTO contexts ({columns}) VALUES ({', '.join(f':{name}' for name in row)})"
     copies = [{**row, "id": f"c_{installation_id}_{n}"} for n in range(access.MOST_OWNED - 1)]
     await dispatcher.store.write(lambda tx: tx.many(q, copies))
-    refused = await ada.refused("create_context", name="x", content="x")
+    refused = await ada.refusal("create_context", name="x", content="x")
     assert (refused.code, refused.details) == ("too_many", {"most": 1000})
     await create(bob)
 

@@ -16,7 +16,7 @@ from bot.kernel.pagination import encode
 from bot.operations import OPERATIONS
 from store.engine.transaction import Store, StoreError, Tx, Work
 from tests.support.server_in_process import Surface, serving
-from tests.support.story import Agent, Town
+from tests.support.story import Agent, Workspace
 
 
 class Locked:
@@ -83,7 +83,7 @@ def hostile_arguments(operation: Operation) -> Iterator[dict[str, Any]]:
             yield required | {argument: value}
 
 
-def refused(operation: Operation, arguments: dict[str, Any]) -> Refused | None:
+def refusal(operation: Operation, arguments: dict[str, Any]) -> Refused | None:
     try:
         operation.parse(arguments)
     except Refused as exc:
@@ -95,7 +95,7 @@ def refused(operation: Operation, arguments: dict[str, Any]) -> Refused | None:
 def test_a_value_that_an_argument_does_not_take_is_refused_in_words_that_can_be_sent(
     operation: Operation,
 ) -> None:
-    answers = [refused(operation, each) for each in hostile_arguments(operation)]
+    answers = [refusal(operation, each) for each in hostile_arguments(operation)]
     codes = {each.code for each in answers if each and json.dumps(each.body()).encode()}
     assert codes == {"invalid_arguments"}
 
@@ -108,7 +108,7 @@ async def test_no_value_that_an_argument_takes_is_a_fault_of_ours(
     token = await surface.token("ada", "tech-lead")
     await surface.call(token, "register_agent", agent_id="ada", name="Ada")
     every = list(hostile_arguments(operation))
-    taken = [each for each in every if refused(operation, each) is None]
+    taken = [each for each in every if refusal(operation, each) is None]
     statuses = set()
     for arguments in (*taken, every[-1]):
         body = io.BytesIO(json.dumps(arguments).encode())
@@ -188,55 +188,59 @@ async def test_a_database_that_cannot_be_written_is_said_to_be_unavailable(
 # --- Many at once --------------------------------------------------------------------------------
 
 
-async def test_the_same_call_at_the_same_time_is_done_once_and_answered_alike(town: Town) -> None:
-    agent = await town.agent("planner")
+async def test_the_same_call_at_the_same_time_is_done_once_and_answered_alike(
+    workspace: Workspace,
+) -> None:
+    agent = await workspace.agent("planner")
     given, key = {"to": "planner", "body": "x"}, secrets.token_hex(4)
     answers = await asyncio.gather(
-        *(town.dispatcher.call(agent.actor, "send_message", given, key) for _ in range(5))
+        *(workspace.dispatcher.call(agent.actor, "send_message", given, key) for _ in range(5))
     )
-    (sent,) = await town.rows("SELECT id FROM messages WHERE installation_id = :i")
+    (sent,) = await workspace.rows("SELECT id FROM messages WHERE installation_id = :i")
     assert [each["message_id"] for each in answers] == [sent["id"]] * 5
 
 
-async def test_the_last_of_a_thousand_agents_gets_its_messages(town: Town) -> None:
-    agent = await town.agent("aaa")
+async def test_the_last_of_a_thousand_agents_gets_its_messages(workspace: Workspace) -> None:
+    agent = await workspace.agent("aaa")
 
     async def many(tx: Tx) -> None:
         await tx.many(
             "INSERT INTO agents (installation_id, id, name, system_name, role, capabilities, "
             "registered_at, last_active_at) VALUES (:i, :a, 'x', '', 'developer', '[]', 0, 0)",
-            [{"i": town.installation.id, "a": f"b-{n:04d}"} for n in range(1001)],
+            [{"i": workspace.installation.id, "a": f"b-{n:04d}"} for n in range(1001)],
         )
 
-    await town.store.write(many)
+    await workspace.store.write(many)
     sent = await agent.call("send_message", to="b-1000", body="hello")
     assert sent["recipients"] == ["b-1000"]
-    last = Agent(town.dispatcher, Actor(town.installation.id, "b-1000", "developer"))
+    last = Agent(workspace.dispatcher, Actor(workspace.installation.id, "b-1000", "developer"))
     (message,) = (await last.call("get_messages"))["messages"]
     assert message["id"] == sent["message_id"]
 
 
-async def test_a_call_waits_as_long_as_it_was_told_to_though_much_happens(town: Town) -> None:
-    issue = await town.task()
-    agent = await town.agent("scout")
-    queued = await agent.call("github_comment_issue", issue=town.name(issue), body="x")
+async def test_a_call_waits_as_long_as_it_was_told_to_though_much_happens(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    agent = await workspace.agent("scout")
+    queued = await agent.call("github_comment_issue", issue=workspace.name(issue), body="x")
     loop = asyncio.get_running_loop()
-    topics = {f"installation {town.installation.id}"}
+    topics = {f"installation {workspace.installation.id}"}
     for n in range(20):
-        loop.call_later(n / 50, town.store.bell.ring, topics)
+        loop.call_later(n / 50, workspace.store.bell.ring, topics)
     began = loop.time()
     await agent.call("get_write", write_id=queued["write_id"], wait_s=1)
     assert loop.time() - began >= 0.99  # of a second
 
 
-async def test_a_kept_answer_does_not_show_what_became_invisible(town: Town) -> None:
-    issue = await town.task("Secret plan", "the private text")
-    agent = await town.agent("scout")
-    given = {"task": town.name(issue)}
-    await town.dispatcher.call(agent.actor, "claim_task", given, "key-1")
-    town.github.remove_repositories(town.installation, ["acme/rocket"])
-    await town.settle()
+async def test_a_kept_answer_does_not_show_what_became_invisible(workspace: Workspace) -> None:
+    issue = await workspace.task("Secret plan", "the private text")
+    agent = await workspace.agent("scout")
+    given = {"task": workspace.name(issue)}
+    await workspace.dispatcher.call(agent.actor, "claim_task", given, "key-1")
+    workspace.github.remove_repositories(workspace.installation, ["acme/rocket"])
+    await workspace.settle()
     with pytest.raises(Refused) as refused:
-        await town.dispatcher.call(agent.actor, "claim_task", given, "key-1")
+        await workspace.dispatcher.call(agent.actor, "claim_task", given, "key-1")
     assert refused.value.code == "unknown_task"
     assert "private text" not in json.dumps(refused.value.body())

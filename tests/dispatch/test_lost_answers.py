@@ -12,7 +12,7 @@ from bot.operations import OPERATIONS
 from mcp_server.server import KEY_META, TOOLS
 from tests.support.mcp_clients import ERAS, connected_by
 from tests.support.server_in_process import Surface
-from tests.support.story import Town
+from tests.support.story import Workspace
 
 # Calls an operation with a key, as one surface does. Returns the answer.
 CallWithKey: TypeAlias = Callable[[Surface, str, str, str, dict[str, Any]], Awaitable[Any]]
@@ -98,10 +98,12 @@ async def test_a_key_in_meta_that_is_no_text_is_refused(surface: Surface, key: A
     assert called.structured_content["error"]["code"] == "invalid_arguments"
 
 
-async def test_a_repeated_claim_gets_the_same_lease_and_another_key_another(town: Town) -> None:
-    scout = await town.agent("scout")
-    await town.task("one")
-    await town.task("two")
+async def test_a_repeated_claim_gets_the_same_lease_and_another_key_another(
+    workspace: Workspace,
+) -> None:
+    scout = await workspace.agent("scout")
+    await workspace.task("one")
+    await workspace.task("two")
     first = await scout.call("claim_task", key="a")
     again = await scout.call("claim_task", key="a")
     other = await scout.call("claim_task", key="b")
@@ -109,8 +111,8 @@ async def test_a_repeated_claim_gets_the_same_lease_and_another_key_another(town
     assert other["task"]["id"] != first["task"]["id"]
 
 
-async def test_a_repeated_version_of_a_context_is_no_conflict(town: Town) -> None:
-    scout = await town.agent("scout")
+async def test_a_repeated_version_of_a_context_is_no_conflict(workspace: Workspace) -> None:
+    scout = await workspace.agent("scout")
     made = await scout.call("create_context", name="n", content=1, key="a")
     assert (await scout.call("create_context", name="n", content=1, key="a"))["context"][
         "id"
@@ -120,8 +122,10 @@ async def test_a_repeated_version_of_a_context_is_no_conflict(town: Town) -> Non
     assert versions == [2, 2]
 
 
-async def test_messages_taken_by_a_lost_answer_are_had_again_with_the_key(town: Town) -> None:
-    scout = await town.agent("scout")
+async def test_messages_taken_by_a_lost_answer_are_had_again_with_the_key(
+    workspace: Workspace,
+) -> None:
+    scout = await workspace.agent("scout")
     await scout.call("send_message", to="scout", body="hello")
     first = await scout.call("get_messages", key="a")
     assert (await scout.call("get_messages"))["messages"] == []  # hidden for a while
@@ -130,11 +134,11 @@ async def test_messages_taken_by_a_lost_answer_are_had_again_with_the_key(town: 
     assert first["messages"]
 
 
-async def test_a_wait_with_a_key_keeps_the_messages_that_end_it(town: Town) -> None:
-    scout = await town.agent("scout")
+async def test_a_wait_with_a_key_keeps_the_messages_that_end_it(workspace: Workspace) -> None:
+    scout = await workspace.agent("scout")
     waiting = asyncio.create_task(scout.call("get_messages", wait_s=20, key="a"))
     async with asyncio.timeout(5):
-        while not town.dispatcher.waiters.waiting:  # noqa: ASYNC110 - a step of the other task
+        while not workspace.dispatcher.waiters.waiting:  # noqa: ASYNC110 - a step of the other task
             await asyncio.sleep(0.001)
     await scout.call("send_message", to="scout", body="hello")
     first = await waiting

@@ -4,7 +4,7 @@ import pytest
 
 from bot.tasks.lifecycle import RESERVED_FOR
 from fixtures.github import Comment, Issue, Pull
-from tests.support.story import Agent, Town
+from tests.support.story import Agent, Workspace
 
 
 def card(issue: Issue) -> str:
@@ -16,115 +16,119 @@ def reactions(comment: Comment) -> list[str]:
     return [each.content for each in comment.reactions]
 
 
-async def test_a_reserved_task_is_for_its_agent_alone(town: Town) -> None:
-    issue = await town.task()
-    chosen, other = await town.agent("chosen"), await town.agent("other")
-    town.person.comment(issue, "/assign @chosen")
-    await town.settle()
+async def test_a_reserved_task_is_for_its_agent_alone(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    chosen, other = await workspace.agent("chosen"), await workspace.agent("other")
+    workspace.person.comment(issue, "/assign @chosen")
+    await workspace.settle()
     assert "Reserved for" not in "".join(each.body for each in issue.comments)
-    assert (await other.refused("claim_task", task=town.name(issue))).code == "reserved"
-    assert (await other.refused("claim_task")).code == "nothing_ready"
+    assert (await other.refusal("claim_task", task=workspace.name(issue))).code == "reserved"
+    assert (await other.refusal("claim_task")).code == "nothing_ready"
     task = (await chosen.call("claim_task"))["task"]
     assert (task["holder"], task["assigned_to"]) == ("chosen", None)
 
 
-async def test_a_reservation_that_nobody_takes_up_lapses(town: Town) -> None:
-    issue = await town.task()
-    lead, other = await town.agent("lead", "tech-lead"), await town.agent("other")
-    await town.agent("dead")
-    await lead.call("assign_task", task=town.name(issue), agent_id="dead")
-    await town.time_passes(RESERVED_FOR / 1_000_000 - 60)
-    assert (await other.refused("claim_task")).code == "nothing_ready"
-    await town.time_passes(61)
+async def test_a_reservation_that_nobody_takes_up_lapses(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    lead, other = await workspace.agent("lead", "tech-lead"), await workspace.agent("other")
+    await workspace.agent("dead")
+    await lead.call("assign_task", task=workspace.name(issue), agent_id="dead")
+    await workspace.time_passes(RESERVED_FOR / 1_000_000 - 60)
+    assert (await other.refusal("claim_task")).code == "nothing_ready"
+    await workspace.time_passes(61)
     assert (await other.call("claim_task"))["task"]["number"] == issue.number
 
 
-async def test_a_task_is_reserved_for_nobody_who_could_not_claim_it(town: Town) -> None:
-    issue = town.person.open_issue(town.repository, "Rusty", labels=["agent-task", "needs:rust"])
-    await town.settle()
-    lead, plain = await town.agent("lead", "tech-lead"), await town.agent("plain")
-    here = {"task": town.name(issue)}
-    assert (await lead.refused("assign_task", **here, agent_id="nobody")).code == "unknown_agent"
-    assert (await lead.refused("assign_task", **here, agent_id="plain")).code == "lacks_capability"
-    assert (await plain.refused("assign_task", **here, agent_id="lead")).code == "forbidden"
+async def test_a_task_is_reserved_for_nobody_who_could_not_claim_it(workspace: Workspace) -> None:
+    issue = workspace.person.open_issue(
+        workspace.repository, "Rusty", labels=["agent-task", "needs:rust"]
+    )
+    await workspace.settle()
+    lead, plain = await workspace.agent("lead", "tech-lead"), await workspace.agent("plain")
+    here = {"task": workspace.name(issue)}
+    assert (await lead.refusal("assign_task", **here, agent_id="nobody")).code == "unknown_agent"
+    assert (await lead.refusal("assign_task", **here, agent_id="plain")).code == "lacks_capability"
+    assert (await plain.refusal("assign_task", **here, agent_id="lead")).code == "forbidden"
     assert (await plain.call("get_task", **here))["task"]["state"] == "pending"
 
 
-async def test_a_reservation_is_given_back_by_assigning_to_nobody(town: Town) -> None:
-    issue = await town.task()
-    lead, other = await town.agent("lead", "tech-lead"), await town.agent("other")
-    await lead.call("assign_task", task=town.name(issue), agent_id="lead")
-    await lead.call("assign_task", task=town.name(issue))
+async def test_a_reservation_is_given_back_by_assigning_to_nobody(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    lead, other = await workspace.agent("lead", "tech-lead"), await workspace.agent("other")
+    await lead.call("assign_task", task=workspace.name(issue), agent_id="lead")
+    await lead.call("assign_task", task=workspace.name(issue))
     assert (await other.call("claim_task"))["task"]["number"] == issue.number
 
 
-async def test_a_hold_keeps_the_holder_from_everything_but_telling(town: Town) -> None:
-    issue = await town.task()
-    agent, where = await town.agent("scout"), town.name(issue)
+async def test_a_hold_keeps_the_holder_from_everything_but_telling(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    agent, where = await workspace.agent("scout"), workspace.name(issue)
     fence = (await agent.call("claim_task", task=where, lease_s=60))["fence"]
-    comment = town.person.comment(issue, "/hold the plan changes")
-    await town.settle()
+    comment = workspace.person.comment(issue, "/hold the plan changes")
+    await workspace.settle()
     assert reactions(comment) == ["+1"]
     assert "**On hold** by `@octocat`: `the plan changes`" in card(issue)
     # However long it takes: the lease does not run out.
-    await town.time_passes(3 * 24 * 3600)
+    await workspace.time_passes(3 * 24 * 3600)
     mine = {"task": where, "fence": fence}
-    refused = await agent.refused("update_task_status", **mine, status="completed")
+    refused = await agent.refusal("update_task_status", **mine, status="completed")
     assert (refused.code, refused.details["held_by"]) == ("on_hold", "@octocat")
-    refused = await agent.refused("github_comment_issue", issue=where, fence=fence, body="So?")
+    refused = await agent.refusal("github_comment_issue", issue=where, fence=fence, body="So?")
     assert refused.code == "on_hold"
     # Without a fence neither, nor by another agent.
-    refused = await agent.refused("github_comment_issue", issue=where, body="So?")
+    refused = await agent.refusal("github_comment_issue", issue=where, body="So?")
     assert refused.code == "on_hold"
-    other = await town.agent("other")
-    refused = await other.refused("github_update_issue", issue=where, title="Else")
+    other = await workspace.agent("other")
+    refused = await other.refusal("github_update_issue", issue=where, title="Else")
     assert refused.code == "on_hold"
     told = await agent.call("update_task_status", **mine, status="in_progress", note="I wait")
     assert (told["task"]["held"], told["task"]["note"]) == (True, "I wait")
-    town.person.comment(issue, "/resume")
-    await town.settle()
+    workspace.person.comment(issue, "/resume")
+    await workspace.settle()
     done = await agent.call("update_task_status", **mine, status="completed")
     assert done["task"]["state"] == "completed"
 
 
-async def test_after_a_hold_the_time_of_a_lease_begins_anew(town: Town) -> None:
-    issue = await town.task()
-    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
-    where = town.name(issue)
+async def test_after_a_hold_the_time_of_a_lease_begins_anew(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
+    where = workspace.name(issue)
     await agent.call("claim_task", task=where, lease_s=60)
     await lead.call("change_task", task=where, hold=True)
-    await town.time_passes(3600)
+    await workspace.time_passes(3600)
     await lead.call("change_task", task=where, hold=False)
-    await town.time_passes(50)
+    await workspace.time_passes(50)
     assert (await lead.call("get_task", task=where))["task"]["holder"] == "scout"
-    await town.time_passes(20)
+    await workspace.time_passes(20)
     assert (await lead.call("get_task", task=where))["task"]["holder"] is None
 
 
-async def test_what_was_queued_before_a_hold_waits_for_its_end(town: Town) -> None:
-    issue = await town.task()
-    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
-    where = town.name(issue)
+async def test_what_was_queued_before_a_hold_waits_for_its_end(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
+    where = workspace.name(issue)
     fence = (await agent.call("claim_task", task=where))["fence"]
     await agent.call("github_comment_issue", issue=where, fence=fence, body="Here I go")
     await lead.call("change_task", task=where, hold=True)
-    await town.settle()
+    await workspace.settle()
     assert "Here I go" not in "".join(each.body for each in issue.comments)
     await lead.call("change_task", task=where, hold=False)
-    await town.settle()
+    await workspace.settle()
     assert "Here I go" in "".join(each.body for each in issue.comments)
 
 
-async def test_a_task_on_hold_is_claimed_by_nobody_and_given_back_by_its_holder(town: Town) -> None:
-    issue = await town.task()
-    agent, other = await town.agent("scout"), await town.agent("other")
-    where = town.name(issue)
+async def test_a_task_on_hold_is_claimed_by_nobody_and_given_back_by_its_holder(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    agent, other = await workspace.agent("scout"), await workspace.agent("other")
+    where = workspace.name(issue)
     fence = (await agent.call("claim_task", task=where))["fence"]
-    town.person.comment(issue, "/hold")
-    await town.settle()
+    workspace.person.comment(issue, "/hold")
+    await workspace.settle()
     await agent.call("release_task", task=where, fence=fence)
-    assert (await other.refused("claim_task", task=where)).code == "on_hold"
-    assert (await other.refused("claim_task")).code == "nothing_ready"
+    assert (await other.refusal("claim_task", task=where)).code == "on_hold"
+    assert (await other.refusal("claim_task")).code == "nothing_ready"
 
 
 @pytest.mark.parametrize(
@@ -132,246 +136,258 @@ async def test_a_task_on_hold_is_claimed_by_nobody_and_given_back_by_its_holder(
     [("/cancel not worth it", "cancelled", "not_planned"), ("/done", "completed", "completed")],
 )
 async def test_a_person_ends_a_task_and_its_issue(
-    town: Town, text: str, state: str, reason: str
+    workspace: Workspace, text: str, state: str, reason: str
 ) -> None:
-    issue = await town.task()
-    agent, where = await town.agent("scout"), town.name(issue)
+    issue = await workspace.task()
+    agent, where = await workspace.agent("scout"), workspace.name(issue)
     fence = (await agent.call("claim_task", task=where))["fence"]
-    town.person.comment(issue, text)
-    await town.settle()
+    workspace.person.comment(issue, text)
+    await workspace.settle()
     assert (issue.state, issue.state_reason) == ("closed", reason)
     late = {"task": where, "status": "in_review", "fence": fence}
-    assert (await agent.refused("update_task_status", **late)).code == "stale_fence"
+    assert (await agent.refusal("update_task_status", **late)).code == "stale_fence"
     assert (await agent.call("get_task", task=where))["task"]["state"] == state
-    town.person.comment(issue, "/retry")
-    await town.settle()
+    workspace.person.comment(issue, "/retry")
+    await workspace.settle()
     assert issue.state == "open"
     assert (await agent.call("claim_task"))["fence"] == fence + 1
 
 
-async def test_a_step_that_cannot_be_names_those_that_can(town: Town) -> None:
-    issue = await town.task()
-    lead, where = await town.agent("lead", "tech-lead"), town.name(issue)
-    refused = await lead.refused("change_task", task=where, state="pending")
+async def test_a_step_that_cannot_be_names_those_that_can(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    lead, where = await workspace.agent("lead", "tech-lead"), workspace.name(issue)
+    refused = await lead.refusal("change_task", task=where, state="pending")
     assert refused.code == "illegal_transition"
     await lead.call("change_task", task=where, state="cancelled")
-    refused = await lead.refused("change_task", task=where, state="completed")
+    refused = await lead.refusal("change_task", task=where, state="completed")
     assert (refused.code, refused.details["legal"]) == ("illegal_transition", ["pending"])
-    refused = await lead.refused("change_task", task=where, hold=True)
+    refused = await lead.refusal("change_task", task=where, hold=True)
     assert refused.code == "illegal_transition"
-    assert (await lead.refused("change_task", task=where)).code == "invalid_arguments"
+    assert (await lead.refusal("change_task", task=where)).code == "invalid_arguments"
 
 
-async def test_commands_set_the_priority_and_what_a_task_waits_for(town: Town) -> None:
-    issue, first = await town.task("Second"), await town.task("First")
-    agent = await town.agent("scout")
-    town.person.comment(issue, f"/priority high\n/block #{first.number}")
-    await town.settle()
-    assert (await agent.call("get_task", task=town.name(issue)))["task"]["priority"] == "high"
+async def test_commands_set_the_priority_and_what_a_task_waits_for(workspace: Workspace) -> None:
+    issue, first = await workspace.task("Second"), await workspace.task("First")
+    agent = await workspace.agent("scout")
+    workspace.person.comment(issue, f"/priority high\n/block #{first.number}")
+    await workspace.settle()
+    assert (await agent.call("get_task", task=workspace.name(issue)))["task"]["priority"] == "high"
     assert (await agent.call("claim_task"))["task"]["number"] == first.number
-    town.person.comment(issue, f"/unblock #{first.number}")
-    await town.settle()
+    workspace.person.comment(issue, f"/unblock #{first.number}")
+    await workspace.settle()
     assert (await agent.call("claim_task"))["task"]["number"] == issue.number
-    wrong = town.person.comment(issue, "/priority soon")
-    await town.settle()
+    wrong = workspace.person.comment(issue, "/priority soon")
+    await workspace.settle()
     assert reactions(wrong) == ["confused"]
 
 
-async def test_a_question_waits_for_a_person_and_the_answer_lets_the_work_go_on(town: Town) -> None:
-    issue = await town.task()
-    agent, where = await town.agent("scout"), town.name(issue)
+async def test_a_question_waits_for_a_person_and_the_answer_lets_the_work_go_on(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    agent, where = await workspace.agent("scout"), workspace.name(issue)
     fence = (await agent.call("claim_task", task=where, lease_s=60))["fence"]
     asked = {"task": where, "fence": fence, "status": "in_progress"}
     told = await agent.call("update_task_status", **asked, question="Tabs or spaces?")
     assert told["task"]["question"] == "Tabs or spaces?"
-    await town.settle()
+    await workspace.settle()
     assert any("> Tabs or spaces?" in each.body for each in issue.comments)
-    await town.time_passes(24 * 3600)
-    town.person.publicize(town.repository)
-    town.github.person("monalisa").comment(issue, "Tabs!")
-    await town.settle()
+    await workspace.time_passes(24 * 3600)
+    workspace.person.publicize(workspace.repository)
+    workspace.github.person("monalisa").comment(issue, "Tabs!")
+    await workspace.settle()
     assert (await agent.call("get_task", task=where))["task"]["question"] is not None
-    town.person.comment(issue, "Spaces.")
-    await town.settle()
+    workspace.person.comment(issue, "Spaces.")
+    await workspace.settle()
     task = (await agent.call("get_task", task=where))["task"]
     assert (task["question"], task["holder"]) == (None, "scout")
-    await town.time_passes(61)
+    await workspace.time_passes(61)
     assert (await agent.call("get_task", task=where))["task"]["holder"] is None
 
 
-async def test_whoever_goes_on_without_an_answer_waits_no_more(town: Town) -> None:
-    issue = await town.task()
-    agent, other = await town.agent("scout"), await town.agent("other")
-    where = town.name(issue)
+async def test_whoever_goes_on_without_an_answer_waits_no_more(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    agent, other = await workspace.agent("scout"), await workspace.agent("other")
+    where = workspace.name(issue)
     fence = (await agent.call("claim_task", task=where, lease_s=60))["fence"]
     asked = {"task": where, "fence": fence, "status": "in_progress"}
     await agent.call("update_task_status", **asked, question="Tabs or spaces?")
     await agent.call("update_task_status", **asked, progress=10)
-    await town.time_passes(61)
+    await workspace.time_passes(61)
     assert (await other.call("claim_task", task=where))["fence"] == fence + 1
 
 
-async def test_each_step_leaves_its_event_and_its_audit_row(town: Town) -> None:
-    issue = await town.task()
-    agent, where = await town.agent("scout"), town.name(issue)
+async def test_each_step_leaves_its_event_and_its_audit_row(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    agent, where = await workspace.agent("scout"), workspace.name(issue)
     fence = (await agent.call("claim_task", task=where, lease_s=60))["fence"]
     await agent.call("update_task_status", task=where, fence=fence, status="in_review")
-    town.person.close(issue, "not_planned")
-    await town.settle()
+    workspace.person.close(issue, "not_planned")
+    await workspace.settle()
     steps = ["task.created", "task.claimed", "task.in_review", "task.cancelled"]
     q = "SELECT {what} AS what, actor FROM {table} WHERE installation_id = :i AND subject = :t"
-    (task,) = await town.rows("SELECT id FROM tasks WHERE installation_id = :i")
+    (task,) = await workspace.rows("SELECT id FROM tasks WHERE installation_id = :i")
     for table, what in (("events", "kind"), ("audit", "operation")):
-        rows = await town.rows(f"{q.format(what=what, table=table)} ORDER BY seq", t=task["id"])
+        rows = await workspace.rows(
+            f"{q.format(what=what, table=table)} ORDER BY seq", t=task["id"]
+        )
         assert [row["what"] for row in rows] == steps
         assert [row["actor"] for row in rows][1:] == ["scout", "scout", "hubbub[bot]"]
 
 
-async def proposed(town: Town, agent: Agent, issue: Issue) -> tuple[Pull, int]:
+async def propose(workspace: Workspace, agent: Agent, issue: Issue) -> tuple[Pull, int]:
     """A pull request of the task that its holder says is to be reviewed."""
-    where = town.name(issue)
+    where = workspace.name(issue)
     fence = (await agent.call("claim_task", task=where, lease_s=3600))["fence"]
-    town.person.push(town.repository, "fix", {"a.py": "1\n"}, base="main")
+    workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
     await agent.call("github_create_pr", task=where, fence=fence, head="fix", title="Mend")
-    await town.settle()
+    await workspace.settle()
     await agent.call("update_task_status", task=where, fence=fence, status="in_review")
-    (pull,) = town.repository.pulls.values()
+    (pull,) = workspace.repository.pulls.values()
     return pull, fence
 
 
 @pytest.mark.parametrize("how", ["changes requested", "closed"])
 async def test_a_review_that_says_no_sends_the_task_back_and_its_time_runs(
-    town: Town, how: str
+    workspace: Workspace, how: str
 ) -> None:
-    issue = await town.task()
-    agent, other = await town.agent("scout"), await town.agent("other")
-    reviewer = town.github.person("hubot", permissions={"acme/rocket": "write"})
-    pull, fence = await proposed(town, agent, issue)
-    await town.time_passes(24 * 3600)
+    issue = await workspace.task()
+    agent, other = await workspace.agent("scout"), await workspace.agent("other")
+    reviewer = workspace.github.person("hubot", permissions={"acme/rocket": "write"})
+    pull, fence = await propose(workspace, agent, issue)
+    await workspace.time_passes(24 * 3600)
     if how == "closed":
-        town.person.close(pull)
+        workspace.person.close(pull)
     else:
         reviewer.review(pull, "changes_requested", "Not so.")
-    await town.settle()
-    task = (await agent.call("get_task", task=town.name(issue)))["task"]
+    await workspace.settle()
+    task = (await agent.call("get_task", task=workspace.name(issue)))["task"]
     assert (task["state"], task["holder"]) == ("in_progress", "scout")
     # A dead agent's task is not lost in a review for ever.
-    await town.time_passes(3601)
+    await workspace.time_passes(3601)
     assert (await other.call("claim_task"))["fence"] == fence + 1
 
 
-async def test_a_review_that_agrees_or_comments_leaves_the_task_in_review(town: Town) -> None:
-    issue = await town.task()
-    agent = await town.agent("scout")
-    reviewer = town.github.person("hubot", permissions={"acme/rocket": "write"})
-    pull, _ = await proposed(town, agent, issue)
+async def test_a_review_that_agrees_or_comments_leaves_the_task_in_review(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    agent = await workspace.agent("scout")
+    reviewer = workspace.github.person("hubot", permissions={"acme/rocket": "write"})
+    pull, _ = await propose(workspace, agent, issue)
     reviewer.review(pull, "commented", "Hm.")
     reviewer.review(pull, "approved", "Yes.")
-    await town.settle()
-    task = (await agent.call("get_task", task=town.name(issue)))["task"]
+    await workspace.settle()
+    task = (await agent.call("get_task", task=workspace.name(issue)))["task"]
     assert task["state"] == "in_review"
 
 
 @pytest.mark.parametrize("action", ["pause", "unregister"])
 async def test_what_was_reserved_for_an_agent_that_stops_is_anybodys(
-    town: Town, action: str
+    workspace: Workspace, action: str
 ) -> None:
-    issue = await town.task()
-    lead, other = await town.agent("lead", "tech-lead"), await town.agent("other")
-    chosen = await town.agent("chosen")
-    await lead.call("assign_task", task=town.name(issue), agent_id="chosen")
+    issue = await workspace.task()
+    lead, other = await workspace.agent("lead", "tech-lead"), await workspace.agent("other")
+    chosen = await workspace.agent("chosen")
+    await lead.call("assign_task", task=workspace.name(issue), agent_id="chosen")
     await chosen.call("manage_agent", agent_id="chosen", action=action)
     assert (await other.call("claim_task"))["task"]["number"] == issue.number
 
 
-async def test_a_person_asks_the_holder_who_hears_of_it_with_its_next_call(town: Town) -> None:
-    issue = await town.task()
-    agent = await town.agent("scout")
-    nobody = town.person.comment(issue, "/ask Anybody there?")
-    await town.settle()
+async def test_a_person_asks_the_holder_who_hears_of_it_with_its_next_call(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    agent = await workspace.agent("scout")
+    nobody = workspace.person.comment(issue, "/ask Anybody there?")
+    await workspace.settle()
     assert reactions(nobody) == ["confused"]
-    await agent.call("claim_task", task=town.name(issue))
-    asked = town.person.comment(issue, "/ask How far are you?")
-    await town.settle()
+    await agent.call("claim_task", task=workspace.name(issue))
+    asked = workspace.person.comment(issue, "/ask How far are you?")
+    await workspace.settle()
     assert reactions(asked) == ["+1"]
     told = (await agent.call("list_tasks"))["notices"]
     assert [each["kind"] for each in told] == ["message"]
     (message,) = (await agent.call("get_messages"))["messages"]
     assert (message["sender"], message["body"]) == ("@octocat", "How far are you?")
-    assert message["task"] == town.name(issue)
+    assert message["task"] == workspace.name(issue)
 
 
-async def test_who_leads_takes_a_task_away_by_the_fence_it_saw_or_by_none(town: Town) -> None:
-    issue = await town.task()
-    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
-    where = town.name(issue)
+async def test_who_leads_takes_a_task_away_by_the_fence_it_saw_or_by_none(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
+    where = workspace.name(issue)
     seen = (await agent.call("claim_task", task=where))["fence"]
     await agent.call("release_task", task=where, fence=seen)
-    other = await town.agent("other")
+    other = await workspace.agent("other")
     await other.call("claim_task", task=where)
     # Meant for the one before: that lease is over.
-    refused = await lead.refused("release_task", task=where, fence=seen)
+    refused = await lead.refusal("release_task", task=where, fence=seen)
     assert (refused.code, refused.details["holder"]) == ("stale_fence", "other")
     assert (await lead.call("release_task", task=where))["task"]["holder"] is None
 
 
-async def test_what_a_person_put_on_hold_no_agent_resumes_or_ends(town: Town) -> None:
-    issue = await town.task()
-    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
-    where = town.name(issue)
+async def test_what_a_person_put_on_hold_no_agent_resumes_or_ends(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
+    where = workspace.name(issue)
     await agent.call("claim_task", task=where)
-    town.person.comment(issue, "/hold")
-    await town.settle()
+    workspace.person.comment(issue, "/hold")
+    await workspace.settle()
     for given in ({"hold": False}, {"state": "completed"}, {"state": "cancelled"}):
-        refused = await lead.refused("change_task", task=where, **given)
+        refused = await lead.refusal("change_task", task=where, **given)
         assert (refused.code, refused.details["held_by"]) == ("on_hold", "@octocat")
-    town.person.comment(issue, "/resume")
-    await town.settle()
+    workspace.person.comment(issue, "/resume")
+    await workspace.settle()
     await lead.call("change_task", task=where, hold=True)
     assert not (await lead.call("change_task", task=where, hold=False))["task"]["held"]
 
 
-async def test_a_hold_ends_with_its_task(town: Town) -> None:
-    issue = await town.task()
-    lead, where = await town.agent("lead", "tech-lead"), town.name(issue)
-    town.person.comment(issue, "/hold")
-    await town.settle()
-    town.person.close(issue)
-    await town.settle()
+async def test_a_hold_ends_with_its_task(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    lead, where = await workspace.agent("lead", "tech-lead"), workspace.name(issue)
+    workspace.person.comment(issue, "/hold")
+    await workspace.settle()
+    workspace.person.close(issue)
+    await workspace.settle()
     task = (await lead.call("get_task", task=where))["task"]
     assert (task["state"], task["held"], task["held_by"]) == ("completed", False, None)
-    town.person.reopen(issue)
-    await town.settle()
+    workspace.person.reopen(issue)
+    await workspace.settle()
     assert (await lead.call("claim_task"))["task"]["number"] == issue.number
 
 
-async def test_a_retried_task_begins_anew_behind_those_that_did_not_fail(town: Town) -> None:
-    failed, other = await town.task("Failed"), await town.task("Other")
-    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
-    here = {"task": town.name(failed)}
+async def test_a_retried_task_begins_anew_behind_those_that_did_not_fail(
+    workspace: Workspace,
+) -> None:
+    failed, other = await workspace.task("Failed"), await workspace.task("Other")
+    agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
+    here = {"task": workspace.name(failed)}
     fence = (await agent.call("claim_task", **here))["fence"]
     said = {"progress": 80, "note": "The parser is in the way", "result": "Nothing"}
     await agent.call("update_task_status", **here, fence=fence, status="failed", **said)
     task = (await lead.call("change_task", **here, state="pending"))["task"]
     assert (task["progress"], task["result"]) == (0, None)
     assert task["note"] == "The parser is in the way"
-    await town.settle()
+    await workspace.settle()
     assert (await agent.call("claim_task"))["task"]["number"] == other.number
     assert (await agent.call("claim_task"))["task"]["number"] == failed.number
 
 
-async def test_a_decision_is_written_on_the_labels_that_say_otherwise(town: Town) -> None:
+async def test_a_decision_is_written_on_the_labels_that_say_otherwise(workspace: Workspace) -> None:
     for name in ("priority:high", "Priority: High", "size/large", "size:l", "needs:rust:2"):
-        town.person.create_label(town.repository, name)
+        workspace.person.create_label(workspace.repository, name)
     labels = ["agent-task", "priority:low", "size/s", "needs:go"]
-    issue = town.person.open_issue(town.repository, "Mend it", labels=labels)
-    plain = await town.task("Without such labels")
-    lead = await town.agent("lead", "tech-lead")
+    issue = workspace.person.open_issue(workspace.repository, "Mend it", labels=labels)
+    plain = await workspace.task("Without such labels")
+    lead = await workspace.agent("lead", "tech-lead")
     given = {"priority": "high", "size": "large", "capabilities": ["rust:2"]}
     for each in (issue, plain):
-        await lead.call("change_task", task=town.name(each), **given)
-        await town.settle()
-        task = (await lead.call("get_task", task=town.name(each)))["task"]
+        await lead.call("change_task", task=workspace.name(each), **given)
+        await workspace.settle()
+        task = (await lead.call("get_task", task=workspace.name(each)))["task"]
         assert {name: task[name] for name in given} == given
     assert sorted(each.name for each in issue.labels) == [
         "agent-task",
@@ -382,70 +398,79 @@ async def test_a_decision_is_written_on_the_labels_that_say_otherwise(town: Town
     assert [each.name for each in plain.labels] == ["agent-task"]
 
 
-async def test_a_persons_hold_takes_the_place_of_an_agents(town: Town) -> None:
-    issue = await town.task()
-    lead, where = await town.agent("lead", "tech-lead"), town.name(issue)
+async def test_a_persons_hold_takes_the_place_of_an_agents(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    lead, where = await workspace.agent("lead", "tech-lead"), workspace.name(issue)
     await lead.call("change_task", task=where, hold=True, note="A moment")
-    town.person.comment(issue, "/hold " + "legal must look first, " * 40)
-    await town.settle()
-    assert (await lead.refused("change_task", task=where, hold=False)).code == "on_hold"
+    workspace.person.comment(issue, "/hold " + "legal must look first, " * 40)
+    await workspace.settle()
+    assert (await lead.refusal("change_task", task=where, hold=False)).code == "on_hold"
     held = (await lead.call("change_task", task=where, hold=True, note="Mine"))["task"]
     assert (held["held_by"], held["held_why"][:5]) == ("@octocat", "legal")
 
 
-async def test_a_command_is_no_answer(town: Town) -> None:
-    issue = await town.task()
-    agent, where = await town.agent("scout"), town.name(issue)
+async def test_a_command_is_no_answer(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    agent, where = await workspace.agent("scout"), workspace.name(issue)
     mine = {"task": where, "fence": (await agent.call("claim_task", task=where))["fence"]}
     await agent.call("update_task_status", **mine, status="in_progress", question="Tabs?")
-    await town.settle()
-    town.clock.forward(5)
-    town.person.comment(issue, "/status\n\n/help")
-    await town.settle()
+    await workspace.settle()
+    workspace.clock.forward(5)
+    workspace.person.comment(issue, "/status\n\n/help")
+    await workspace.settle()
     assert (await agent.call("get_task", task=where))["task"]["question"] == "Tabs?"
-    town.person.comment(issue, "/spaces")
-    await town.settle()
+    workspace.person.comment(issue, "/spaces")
+    await workspace.settle()
     assert (await agent.call("get_task", task=where))["task"]["question"] is None
 
 
-async def test_what_is_said_before_the_question_is_there_does_not_answer_it(town: Town) -> None:
-    issue = await town.task()
-    agent, where = await town.agent("scout"), town.name(issue)
+async def test_what_is_said_before_the_question_is_there_does_not_answer_it(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    agent, where = await workspace.agent("scout"), workspace.name(issue)
     mine = {"task": where, "fence": (await agent.call("claim_task", task=where))["fence"]}
-    await town.settle()
+    await workspace.settle()
     await agent.call("update_task_status", **mine, status="in_progress", question="Tabs?")
-    town.clock.forward(5)
-    town.person.comment(issue, "By the way, thanks!")
-    while await town.heard():
+    workspace.clock.forward(5)
+    workspace.person.comment(issue, "By the way, thanks!")
+    while await workspace.process_delivery():
         pass
-    await town.settle()
+    await workspace.settle()
     assert (await agent.call("get_task", task=where))["task"]["question"] == "Tabs?"
-    town.clock.forward(5)
-    town.person.comment(issue, "Spaces.")
-    await town.settle()
+    workspace.clock.forward(5)
+    workspace.person.comment(issue, "Spaces.")
+    await workspace.settle()
     assert (await agent.call("get_task", task=where))["task"]["question"] is None
 
 
-async def test_a_question_that_nobody_gets_to_see_keeps_nothing_waiting(town: Town) -> None:
-    issue = await town.task()
-    agent, where = await town.agent("scout"), town.name(issue)
+async def test_a_question_that_nobody_gets_to_see_keeps_nothing_waiting(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    agent, where = await workspace.agent("scout"), workspace.name(issue)
     mine = {"task": where, "fence": (await agent.call("claim_task", task=where))["fence"]}
-    await town.settle()
+    await workspace.settle()
     await agent.call("update_task_status", **mine, status="in_progress", question="Tabs?")
-    waits = await town.rows(
+    waits = await workspace.rows(
         "SELECT id FROM writes WHERE installation_id = :i AND kind = 'comment' AND state = 'queued'"
     )
     await agent.call("cancel_write", write_id=waits[0]["id"])
     task = (await agent.call("get_task", task=where))["task"]
     assert (task["question"], task["lease_expires_at"] is None) == (None, False)
-    await town.time_passes(1000)
+    await workspace.time_passes(1000)
     assert (await agent.call("get_task", task=where))["task"]["holder"] is None
 
 
-async def test_a_task_is_not_reserved_for_an_agent_whose_role_claims_nothing(town: Town) -> None:
-    issue = await town.task()
-    lead, _ = await town.agent("lead", "tech-lead"), await town.agent("watcher", "observer")
-    refused = await lead.refused("assign_task", task=town.name(issue), agent_id="watcher")
+async def test_a_task_is_not_reserved_for_an_agent_whose_role_claims_nothing(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    lead, _ = (
+        await workspace.agent("lead", "tech-lead"),
+        await workspace.agent("watcher", "observer"),
+    )
+    refused = await lead.refusal("assign_task", task=workspace.name(issue), agent_id="watcher")
     assert (refused.code, "observer" in refused.message) == ("not_claimable", True)
 
 
@@ -461,66 +486,72 @@ async def test_a_task_is_not_reserved_for_an_agent_whose_role_claims_nothing(tow
     ],
 )
 async def test_an_issues_task_is_not_steered_past_its_holder(
-    town: Town, given: dict[str, object]
+    workspace: Workspace, given: dict[str, object]
 ) -> None:
     for name in ("bug", "priority:high"):
-        town.person.create_label(town.repository, name)
-    issue, parent = await town.task(), town.person.open_issue(town.repository, "Parent")
-    agent, other = await town.agent("scout"), await town.agent("other")
-    where = town.name(issue)
+        workspace.person.create_label(workspace.repository, name)
+    issue, parent = (
+        await workspace.task(),
+        workspace.person.open_issue(workspace.repository, "Parent"),
+    )
+    agent, other = await workspace.agent("scout"), await workspace.agent("other")
+    where = workspace.name(issue)
     fence = (await agent.call("claim_task", task=where))["fence"]
-    town.person.add_sub_issue(parent, issue)
-    town.person.block(issue, town.person.open_issue(town.repository, "Blocker"))
-    await town.settle()
-    refused = await other.refused("github_update_issue", issue=where, **given)
+    workspace.person.add_sub_issue(parent, issue)
+    workspace.person.block(issue, workspace.person.open_issue(workspace.repository, "Blocker"))
+    await workspace.settle()
+    refused = await other.refusal("github_update_issue", issue=where, **given)
     assert (refused.code, refused.details["holder"]) == ("not_holder", "scout")
     # What says nothing of the task anybody may change.
     labels = ["agent-task", "bug"]
     await other.call("github_update_issue", issue=where, title="Mend it well", labels=labels)
     await agent.call("github_update_issue", issue=where, fence=fence, **given)
-    lead = await town.agent("lead", "tech-lead")
+    lead = await workspace.agent("lead", "tech-lead")
     await lead.call("github_update_issue", issue=where, **given)
 
 
-async def test_a_task_is_not_freed_of_its_sub_issues_from_their_end(town: Town) -> None:
-    parent, child = await town.task(), town.person.open_issue(town.repository, "A part")
-    other = town.person.open_issue(town.repository, "Another parent")
-    town.person.add_sub_issue(parent, child)
-    await town.settle()
-    agent, where = await town.agent("scout"), town.name(child)
-    assert (await agent.refused("claim_task", task=town.name(parent))).code == "blocked"
-    for there in ("", town.name(other)):
-        refused = await agent.refused("github_update_issue", issue=where, parent=there)
+async def test_a_task_is_not_freed_of_its_sub_issues_from_their_end(workspace: Workspace) -> None:
+    parent, child = (
+        await workspace.task(),
+        workspace.person.open_issue(workspace.repository, "A part"),
+    )
+    other = workspace.person.open_issue(workspace.repository, "Another parent")
+    workspace.person.add_sub_issue(parent, child)
+    await workspace.settle()
+    agent, where = await workspace.agent("scout"), workspace.name(child)
+    assert (await agent.refusal("claim_task", task=workspace.name(parent))).code == "blocked"
+    for there in ("", workspace.name(other)):
+        refused = await agent.refusal("github_update_issue", issue=where, parent=there)
         assert refused.code == "not_holder"
-    lead = await town.agent("lead", "tech-lead")
+    lead = await workspace.agent("lead", "tech-lead")
     await lead.call("github_update_issue", issue=where, parent="")
-    await town.settle()
+    await workspace.settle()
     assert child.parent is None
 
 
-async def test_nobody_commits_to_the_branch_of_a_task_on_hold(town: Town) -> None:
-    issue = await town.task()
-    agent, where = await town.agent("scout"), town.name(issue)
+async def test_nobody_commits_to_the_branch_of_a_task_on_hold(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    agent, where = await workspace.agent("scout"), workspace.name(issue)
     mine = {"task": where, "fence": (await agent.call("claim_task", task=where))["fence"]}
     work = {"message": "Mended", "files": [{"path": "a.py", "content": "1"}]}
     await agent.call("github_commit_files", **mine, branch="mend", **work)
-    town.person.comment(issue, "/hold")
-    await town.settle()
+    workspace.person.comment(issue, "/hold")
+    await workspace.settle()
     here = {"repository": "acme/rocket"}
-    refused = await agent.refused("github_commit_files", **here, branch="mend", **work)
+    refused = await agent.refusal("github_commit_files", **here, branch="mend", **work)
     assert refused.code == "on_hold"
     pull = {"title": "Mend", "head": "mend", "body": "Mended"}
-    assert (await agent.refused("github_create_pr", **here, **pull)).code == "on_hold"
+    assert (await agent.refusal("github_create_pr", **here, **pull)).code == "on_hold"
     await agent.call("github_commit_files", **here, branch="another", **work)
     await agent.call("release_task", **mine)
-    refused = await agent.refused("github_commit_files", **here, branch="mend", **work)
+    refused = await agent.refusal("github_commit_files", **here, branch="mend", **work)
     assert refused.code == "on_hold"
 
 
-async def test_who_ended_a_task_and_why_is_seen(town: Town) -> None:
-    issue = await town.task()
-    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
-    where = town.name(issue)
+async def test_who_ended_a_task_and_why_is_seen(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
+    where = workspace.name(issue)
     mine = {"task": where, "fence": (await agent.call("claim_task", task=where))["fence"]}
     await agent.call("update_task_status", **mine, status="in_progress", note="Half of it")
     changed = await lead.call("change_task", task=where, state="cancelled", note="Not needed")
@@ -529,44 +560,44 @@ async def test_who_ended_a_task_and_why_is_seen(town: Town) -> None:
     assert (await lead.call("get_write", write_id=closes))["kind"] == "issue_update"
     (lost,) = (await agent.call("list_tasks"))["notices"]
     assert "cancelled by lead: Not needed" in lost["message"]
-    await town.settle()
+    await workspace.settle()
     assert "Last decision: `cancelled by lead: Not needed`." in card(issue)
     retried = (await lead.call("change_task", task=where, state="pending"))["task"]
     assert (retried["decision"], retried["note"]) == ("retried by lead", "Half of it")
 
 
 async def test_whoever_loses_a_lease_is_told_and_not_when_it_holds_the_task_anew(
-    town: Town,
+    workspace: Workspace,
 ) -> None:
-    issue, other = await town.task(), await town.task()
-    agent, where = await town.agent("scout"), town.name(issue)
+    issue, other = await workspace.task(), await workspace.task()
+    agent, where = await workspace.agent("scout"), workspace.name(issue)
     await agent.call("claim_task", task=where)
-    town.person.comment(issue, "/done")
-    await town.settle()
+    workspace.person.comment(issue, "/done")
+    await workspace.settle()
     said = (await agent.call("list_tasks"))["notices"]
     assert [(each["kind"], each["subject"]) for each in said] == [("lease_lost", where)]
-    await agent.call("claim_task", task=town.name(other), lease_s=60)
-    await town.time_passes(61)
-    assert (await agent.call("claim_task", task=town.name(other)))["notices"] == []
+    await agent.call("claim_task", task=workspace.name(other), lease_s=60)
+    await workspace.time_passes(61)
+    assert (await agent.call("claim_task", task=workspace.name(other)))["notices"] == []
 
 
-async def test_a_retried_task_does_not_go_on_with_work_that_is_in(town: Town) -> None:
-    issue = await town.task()
-    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
-    mine = {"task": town.name(issue)}
+async def test_a_retried_task_does_not_go_on_with_work_that_is_in(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
+    mine = {"task": workspace.name(issue)}
     mine |= {"fence": (await agent.call("claim_task", **mine))["fence"]}
-    town.person.push(town.repository, "mend", {"a.py": "1\n"}, base="main")
+    workspace.person.push(workspace.repository, "mend", {"a.py": "1\n"}, base="main")
     await agent.call("github_create_pr", **mine, title="Mend", head="mend", body="Mended")
-    await town.settle()
-    town.person.merge(town.repository.pulls[2])
-    await town.settle()
+    await workspace.settle()
+    workspace.person.merge(workspace.repository.pulls[2])
+    await workspace.settle()
     await lead.call("change_task", task=mine["task"], state="pending", note="On Windows too")
     claimed = await agent.call("claim_task")
     assert (claimed["task"]["pull_request"], claimed["handoff"]["branch"]) == (None, None)
     assert claimed["task"]["decision"] == "retried by lead: On Windows too"
 
 
-async def test_a_hold_and_an_end_do_not_go_together(town: Town) -> None:
-    issue, lead = await town.task(), await town.agent("lead", "tech-lead")
-    given = {"task": town.name(issue), "hold": True, "state": "cancelled"}
-    assert (await lead.refused("change_task", **given)).code == "invalid_arguments"
+async def test_a_hold_and_an_end_do_not_go_together(workspace: Workspace) -> None:
+    issue, lead = await workspace.task(), await workspace.agent("lead", "tech-lead")
+    given = {"task": workspace.name(issue), "hold": True, "state": "cancelled"}
+    assert (await lead.refusal("change_task", **given)).code == "invalid_arguments"

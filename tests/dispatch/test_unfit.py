@@ -34,7 +34,7 @@ WRONG: tuple[Any, ...] = (
 )
 
 
-def refused(operation: Operation, given: Any) -> Refused:
+def refusal(operation: Operation, given: Any) -> Refused:
     with pytest.raises(Refused) as caught:
         operation.parse(given)
     return caught.value
@@ -120,11 +120,11 @@ def refused(operation: Operation, given: Any) -> Refused:
     ],
 )
 def test_what_does_not_fit_is_said_in_words(operation: str, given: Any, said: str) -> None:
-    assert refused(OPERATIONS[operation], given).message == f"{operation}: {said}"
+    assert refusal(OPERATIONS[operation], given).message == f"{operation}: {said}"
 
 
 def test_each_that_does_not_fit_is_in_the_details() -> None:
-    found = refused(OPERATIONS["list_agents"], {"limit": 0, "bogus": 1})
+    found = refusal(OPERATIONS["list_agents"], {"limit": 0, "bogus": 1})
     assert found.details["errors"] == [
         {"argument": "limit", "problem": "must be at least 1"},
         {"argument": "bogus", "problem": "is unknown"},
@@ -135,7 +135,7 @@ def test_the_documented_refusal_is_the_one_that_is_given() -> None:
     page = (Path(__file__).parents[2] / "docs/reference/errors.md").read_text()
     samples = map(json.loads, re.findall(r"^```json\n(.+?)^```", page, re.MULTILINE | re.DOTALL))
     [sample] = [each for each in samples if each["error"]["code"] == "invalid_arguments"]
-    assert refused(OPERATIONS["list_agents"], {"limit": 1000, "roles": 1}).body() == sample
+    assert refusal(OPERATIONS["list_agents"], {"limit": 1000, "roles": 1}).body() == sample
 
 
 def refusals(operation: Operation) -> Iterator[tuple[str, str]]:

@@ -238,7 +238,7 @@ def folder_of_server(process: subprocess.Popen[str]) -> Path:
 
 @pytest.fixture
 def needs_mariadbd() -> None:
-    if not throwaway_mariadb.found():
+    if not throwaway_mariadb.is_installed():
         pytest.skip("needs mariadbd on this machine")
 
 

@@ -18,240 +18,264 @@ from fixtures.github import Issue, Repository
 from store.engine.transaction import Row, Tx
 from store.mirror import dependency_cycles, relations
 from store.mirror.dependency_cycles import Edge, _circles
-from tests.support.story import Town
+from tests.support.story import Workspace
 
 
-async def events(town: Town, kind: str) -> list[str]:
+async def events(workspace: Workspace, kind: str) -> list[str]:
     q = "SELECT subject FROM events WHERE installation_id = :i AND kind = :kind ORDER BY seq"
-    rows = await town.rows(q, kind=kind)
+    rows = await workspace.rows(q, kind=kind)
     return [row["subject"] for row in rows]
 
 
-async def task_of(town: Town, number: int) -> dict[str, Any]:
-    looker = await town.agent("looker", "observer")
+async def task_of(workspace: Workspace, number: int) -> dict[str, Any]:
+    looker = await workspace.agent("looker", "observer")
     found = await looker.call("explain_task", task=f"acme/rocket#{number}")
     return dict(found)
 
 
-async def test_a_blocked_task_is_not_offered_and_its_last_blocker_wakes(town: Town) -> None:
-    second, first, other = [await town.task(each) for each in ("Second", "First", "Other")]
-    town.person.block(second, first)
-    town.person.block(second, other)
-    await town.settle()
-    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
-    refused = await agent.refused("claim_task", task=town.name(second))
+async def test_a_blocked_task_is_not_offered_and_its_last_blocker_wakes(
+    workspace: Workspace,
+) -> None:
+    second, first, other = [await workspace.task(each) for each in ("Second", "First", "Other")]
+    workspace.person.block(second, first)
+    workspace.person.block(second, other)
+    await workspace.settle()
+    agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
+    refused = await agent.refusal("claim_task", task=workspace.name(second))
     assert (refused.code, refused.details["holder"]) == ("blocked", None)
-    taken = await lead.call("claim_task", task=town.name(second))
-    await lead.call("release_task", task=town.name(second), fence=taken["fence"])
-    town.person.close(first)
-    await town.settle()
-    assert await events(town, "task.ready") == []
-    town.person.close(other)
-    await town.settle()
-    assert await events(town, "task.ready") == [taken["task"]["id"]]
+    taken = await lead.call("claim_task", task=workspace.name(second))
+    await lead.call("release_task", task=workspace.name(second), fence=taken["fence"])
+    workspace.person.close(first)
+    await workspace.settle()
+    assert await events(workspace, "task.ready") == []
+    workspace.person.close(other)
+    await workspace.settle()
+    assert await events(workspace, "task.ready") == [taken["task"]["id"]]
     assert (await agent.call("claim_task"))["task"]["number"] == second.number
 
 
-async def test_a_blocker_taken_off_wakes_too(town: Town) -> None:
-    second, first = await town.task("Second"), await town.task("First")
-    town.person.block(second, first)
-    await town.settle()
-    town.person.unblock(second, first)
-    await town.settle()
-    assert len(await events(town, "task.ready")) == 1
+async def test_a_blocker_taken_off_wakes_too(workspace: Workspace) -> None:
+    second, first = await workspace.task("Second"), await workspace.task("First")
+    workspace.person.block(second, first)
+    await workspace.settle()
+    workspace.person.unblock(second, first)
+    await workspace.settle()
+    assert len(await events(workspace, "task.ready")) == 1
 
 
-async def test_a_deleted_blocker_wakes_too(town: Town) -> None:
-    second, first = await town.task("Second"), await town.task("First")
-    town.person.block(second, first)
-    await town.settle()
-    waiting = await task_of(town, second.number)
-    town.person.delete_issue(first)
-    await town.settle()
-    assert await events(town, "task.ready") == [waiting["task"]["id"]]
+async def test_a_deleted_blocker_wakes_too(workspace: Workspace) -> None:
+    second, first = await workspace.task("Second"), await workspace.task("First")
+    workspace.person.block(second, first)
+    await workspace.settle()
+    waiting = await task_of(workspace, second.number)
+    workspace.person.delete_issue(first)
+    await workspace.settle()
+    assert await events(workspace, "task.ready") == [waiting["task"]["id"]]
 
 
-async def test_a_blocker_found_deleted_by_a_read_wakes_too(town: Town) -> None:
-    second, first = await town.task("Second"), await town.task("First")
-    town.person.block(second, first)
-    await town.settle()
-    town.github.lose_deliveries(1)
-    town.person.delete_issue(first)
-    town.github.lose_deliveries(0)
-    await ask(town, reads.thread("issue", town.repository.id, first.number))
-    assert len(await events(town, "task.ready")) == 1
+async def test_a_blocker_found_deleted_by_a_read_wakes_too(workspace: Workspace) -> None:
+    second, first = await workspace.task("Second"), await workspace.task("First")
+    workspace.person.block(second, first)
+    await workspace.settle()
+    workspace.github.lose_deliveries(1)
+    workspace.person.delete_issue(first)
+    workspace.github.lose_deliveries(0)
+    await ask(workspace, reads.thread("issue", workspace.repository.id, first.number))
+    assert len(await events(workspace, "task.ready")) == 1
 
 
 async def test_the_last_sub_issue_deleted_wakes_its_parent_and_one_of_two_does_not(
-    town: Town,
+    workspace: Workspace,
 ) -> None:
-    whole, part, rest = [await town.task(each) for each in ("Whole", "Part", "Rest")]
-    town.person.add_sub_issue(whole, part)
-    town.person.add_sub_issue(whole, rest)
-    await town.settle()
-    town.person.delete_issue(part)
-    await town.settle()
-    assert await events(town, "task.ready") == []
-    town.person.delete_issue(rest)
-    await town.settle()
-    assert len(await events(town, "task.ready")) == 1
+    whole, part, rest = [await workspace.task(each) for each in ("Whole", "Part", "Rest")]
+    workspace.person.add_sub_issue(whole, part)
+    workspace.person.add_sub_issue(whole, rest)
+    await workspace.settle()
+    workspace.person.delete_issue(part)
+    await workspace.settle()
+    assert await events(workspace, "task.ready") == []
+    workspace.person.delete_issue(rest)
+    await workspace.settle()
+    assert len(await events(workspace, "task.ready")) == 1
 
 
-async def test_a_blocker_that_goes_to_another_repository_wakes_nobody(town: Town) -> None:
-    there = beside(town, "acme/lander")
-    town.github.add_repositories(town.installation, ["acme/lander"])
-    second, first = await town.task("Second"), await town.task("First")
-    town.person.block(second, first)
-    await town.settle()
-    town.person.transfer_issue(first, there)
-    await town.settle()
-    assert await events(town, "task.ready") == []
-    assert (await task_of(town, second.number))["blocked_by"] != []
+async def test_a_blocker_that_goes_to_another_repository_wakes_nobody(workspace: Workspace) -> None:
+    there = beside(workspace, "acme/lander")
+    workspace.github.add_repositories(workspace.installation, ["acme/lander"])
+    second, first = await workspace.task("Second"), await workspace.task("First")
+    workspace.person.block(second, first)
+    await workspace.settle()
+    workspace.person.transfer_issue(first, there)
+    await workspace.settle()
+    assert await events(workspace, "task.ready") == []
+    assert (await task_of(workspace, second.number))["blocked_by"] != []
 
 
-async def test_a_blocker_that_a_read_takes_off_wakes_too(town: Town) -> None:
-    second, first = await town.task("Second"), await town.task("First")
-    town.person.block(second, first)
-    await town.settle()
-    town.github.lose_deliveries(1)
-    town.person.unblock(second, first)
-    town.github.lose_deliveries(0)
-    await ask(town, reads.relations("blocked_by", town.repository.id, second.number, second.id))
-    assert len(await events(town, "task.ready")) == 1
-    await ask(town, reads.relations("blocked_by", town.repository.id, second.number, second.id))
-    assert len(await events(town, "task.ready")) == 1
+async def test_a_blocker_that_a_read_takes_off_wakes_too(workspace: Workspace) -> None:
+    second, first = await workspace.task("Second"), await workspace.task("First")
+    workspace.person.block(second, first)
+    await workspace.settle()
+    workspace.github.lose_deliveries(1)
+    workspace.person.unblock(second, first)
+    workspace.github.lose_deliveries(0)
+    await ask(
+        workspace, reads.relations("blocked_by", workspace.repository.id, second.number, second.id)
+    )
+    assert len(await events(workspace, "task.ready")) == 1
+    await ask(
+        workspace, reads.relations("blocked_by", workspace.repository.id, second.number, second.id)
+    )
+    assert len(await events(workspace, "task.ready")) == 1
 
 
-async def test_a_sub_issue_that_a_read_takes_off_wakes_its_parent(town: Town) -> None:
-    whole, part = await town.task("Whole"), await town.task("Part")
-    town.person.add_sub_issue(whole, part)
-    await town.settle()
-    town.github.lose_deliveries(1)
-    town.person.remove_sub_issue(part)
-    town.github.lose_deliveries(0)
-    await ask(town, reads.relations("sub_issues", town.repository.id, whole.number, whole.id))
-    assert len(await events(town, "task.ready")) == 1
+async def test_a_sub_issue_that_a_read_takes_off_wakes_its_parent(workspace: Workspace) -> None:
+    whole, part = await workspace.task("Whole"), await workspace.task("Part")
+    workspace.person.add_sub_issue(whole, part)
+    await workspace.settle()
+    workspace.github.lose_deliveries(1)
+    workspace.person.remove_sub_issue(part)
+    workspace.github.lose_deliveries(0)
+    await ask(
+        workspace, reads.relations("sub_issues", workspace.repository.id, whole.number, whole.id)
+    )
+    assert len(await events(workspace, "task.ready")) == 1
 
 
-async def test_what_a_list_of_issues_says_has_no_blockers_is_woken_too(town: Town) -> None:
-    second, first = await town.task("Second"), await town.task("First")
-    whole, part = await town.task("Whole"), await town.task("Part")
-    town.person.block(second, first)
-    town.person.add_sub_issue(whole, part)
-    await town.settle()
-    town.github.lose_deliveries(1)
-    town.person.unblock(second, first)
-    town.person.remove_sub_issue(part)
-    town.github.lose_deliveries(0)
-    here = (town.installation.id, town.repository.id)
-    await town.store.write(lambda tx: backfill.begin(tx, *here))
-    await town.settle()
-    assert len(await events(town, "task.ready")) == 2
+async def test_what_a_list_of_issues_says_has_no_blockers_is_woken_too(
+    workspace: Workspace,
+) -> None:
+    second, first = await workspace.task("Second"), await workspace.task("First")
+    whole, part = await workspace.task("Whole"), await workspace.task("Part")
+    workspace.person.block(second, first)
+    workspace.person.add_sub_issue(whole, part)
+    await workspace.settle()
+    workspace.github.lose_deliveries(1)
+    workspace.person.unblock(second, first)
+    workspace.person.remove_sub_issue(part)
+    workspace.github.lose_deliveries(0)
+    here = (workspace.installation.id, workspace.repository.id)
+    await workspace.store.write(lambda tx: backfill.begin(tx, *here))
+    await workspace.settle()
+    assert len(await events(workspace, "task.ready")) == 2
 
 
-async def test_a_blocker_closed_where_the_app_is_not_wakes_by_its_read(town: Town) -> None:
-    elsewhere = beside(town, "acme/open", private=False)
-    far = town.person.open_issue(elsewhere, "Far")
-    second = await town.task("Second")
-    town.person.block(second, far)
-    await town.settle()
-    assert (await task_of(town, second.number))["blocked_by"] != []
-    town.person.close(far)
-    await ask(town, reads.relations("blocked_by", town.repository.id, second.number, second.id))
-    assert len(await events(town, "task.ready")) == 1
+async def test_a_blocker_closed_where_the_app_is_not_wakes_by_its_read(
+    workspace: Workspace,
+) -> None:
+    elsewhere = beside(workspace, "acme/open", private=False)
+    far = workspace.person.open_issue(elsewhere, "Far")
+    second = await workspace.task("Second")
+    workspace.person.block(second, far)
+    await workspace.settle()
+    assert (await task_of(workspace, second.number))["blocked_by"] != []
+    workspace.person.close(far)
+    await ask(
+        workspace, reads.relations("blocked_by", workspace.repository.id, second.number, second.id)
+    )
+    assert len(await events(workspace, "task.ready")) == 1
 
 
-async def test_a_sub_issue_that_goes_to_another_parent_wakes_the_first(town: Town) -> None:
-    whole, other, part = [await town.task(each) for each in ("Whole", "Other", "Part")]
-    town.person.add_sub_issue(whole, part)
-    await town.settle()
-    waiting = await task_of(town, whole.number)
-    town.person.add_sub_issue(other, part, replace=True)
-    await town.settle()
-    assert await events(town, "task.ready") == [waiting["task"]["id"]]
+async def test_a_sub_issue_that_goes_to_another_parent_wakes_the_first(
+    workspace: Workspace,
+) -> None:
+    whole, other, part = [await workspace.task(each) for each in ("Whole", "Other", "Part")]
+    workspace.person.add_sub_issue(whole, part)
+    await workspace.settle()
+    waiting = await task_of(workspace, whole.number)
+    workspace.person.add_sub_issue(other, part, replace=True)
+    await workspace.settle()
+    assert await events(workspace, "task.ready") == [waiting["task"]["id"]]
 
 
-def beside(town: Town, full_name: str, *, private: bool = True) -> Repository:
+def beside(workspace: Workspace, full_name: str, *, private: bool = True) -> Repository:
     """Another repository of the person's."""
-    there = town.github.repository(full_name, private=private)
-    town.github.set_permission(full_name, town.person.login, "admin")
+    there = workspace.github.repository(full_name, private=private)
+    workspace.github.set_permission(full_name, workspace.person.login, "admin")
     return there
 
 
-async def ask(town: Town, what: reads.Read) -> None:
-    await town.store.write(lambda tx: reads.queue(tx, town.installation.id, what))
-    await town.settle()
+async def ask(workspace: Workspace, what: reads.Read) -> None:
+    await workspace.store.write(lambda tx: reads.queue(tx, workspace.installation.id, what))
+    await workspace.settle()
 
 
-async def test_a_parent_waits_for_its_sub_issues_and_tells_how_many_are_done(town: Town) -> None:
-    whole, part, rest = [await town.task(each) for each in ("Whole", "Part", "Rest")]
-    town.person.add_sub_issue(whole, part)
-    town.person.add_sub_issue(whole, rest)
-    await town.settle()
-    agent, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
-    assert (await agent.refused("claim_task", task=town.name(whole))).code == "blocked"
-    await lead.call("claim_task", task=town.name(whole))
-    fence = (await agent.call("claim_task", task=town.name(part)))["fence"]
-    await agent.call("update_task_status", task=town.name(part), status="completed", fence=fence)
-    await town.settle()
-    explained = await task_of(town, whole.number)
+async def test_a_parent_waits_for_its_sub_issues_and_tells_how_many_are_done(
+    workspace: Workspace,
+) -> None:
+    whole, part, rest = [await workspace.task(each) for each in ("Whole", "Part", "Rest")]
+    workspace.person.add_sub_issue(whole, part)
+    workspace.person.add_sub_issue(whole, rest)
+    await workspace.settle()
+    agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
+    assert (await agent.refusal("claim_task", task=workspace.name(whole))).code == "blocked"
+    await lead.call("claim_task", task=workspace.name(whole))
+    fence = (await agent.call("claim_task", task=workspace.name(part)))["fence"]
+    await agent.call(
+        "update_task_status", task=workspace.name(part), status="completed", fence=fence
+    )
+    await workspace.settle()
+    explained = await task_of(workspace, whole.number)
     assert (explained["sub_issues_done"], explained["sub_issues"]) == (1, 2)
-    assert explained["open_sub_issues"] == [town.name(rest)]
-    await town.time_passes(900)
+    assert explained["open_sub_issues"] == [workspace.name(rest)]
+    await workspace.time_passes(900)
     assert "Sub-issues: 1 of 2 done." in whole.comments[0].body
 
 
-async def test_a_circle_is_told_and_keeps_nobody_until_it_is_broken(town: Town) -> None:
+async def test_a_circle_is_told_and_keeps_nobody_until_it_is_broken(workspace: Workspace) -> None:
     # GitHub refuses circles of blockers alone, but not of a part that waits for its whole.
-    whole, part, first = [await town.task(each) for each in ("Whole", "Part", "First")]
-    town.person.add_sub_issue(whole, part)
-    town.person.block(part, first)
-    await town.settle()
-    agent = await town.agent("scout")
-    assert (await agent.refused("claim_task", task=town.name(whole))).code == "blocked"
-    town.person.block(first, whole)
-    await town.settle()
-    assert len(await events(town, "task.circle")) == 3
-    explained = await task_of(town, whole.number)
-    assert explained["circle"] == [town.name(part)]
+    whole, part, first = [await workspace.task(each) for each in ("Whole", "Part", "First")]
+    workspace.person.add_sub_issue(whole, part)
+    workspace.person.block(part, first)
+    await workspace.settle()
+    agent = await workspace.agent("scout")
+    assert (await agent.refusal("claim_task", task=workspace.name(whole))).code == "blocked"
+    workspace.person.block(first, whole)
+    await workspace.settle()
+    assert len(await events(workspace, "task.circle")) == 3
+    explained = await task_of(workspace, whole.number)
+    assert explained["circle"] == [workspace.name(part)]
     assert "cycle" in explained["text"]
-    claimed = await agent.call("claim_task", task=town.name(whole))
-    await agent.call("release_task", task=town.name(whole), fence=claimed["fence"])
-    town.person.unblock(first, whole)
-    await town.settle()
-    assert (await agent.refused("claim_task", task=town.name(whole))).code == "blocked"
+    claimed = await agent.call("claim_task", task=workspace.name(whole))
+    await agent.call("release_task", task=workspace.name(whole), fence=claimed["fence"])
+    workspace.person.unblock(first, whole)
+    await workspace.settle()
+    assert (await agent.refusal("claim_task", task=workspace.name(whole))).code == "blocked"
 
 
-async def test_a_circle_through_parent_and_blocker_ends_with_a_closed_issue(town: Town) -> None:
-    whole, part, third = [await town.task(each) for each in ("Whole", "Part", "Third")]
-    town.person.add_sub_issue(whole, part)
-    town.person.block(part, third)
-    town.person.block(third, whole)
-    await town.settle()
-    agent = await town.agent("scout")
-    fence = (await agent.call("claim_task", task=town.name(whole)))["fence"]
-    await agent.call("release_task", task=town.name(whole), fence=fence)
-    town.person.close(third)
-    await town.settle()
+async def test_a_circle_through_parent_and_blocker_ends_with_a_closed_issue(
+    workspace: Workspace,
+) -> None:
+    whole, part, third = [await workspace.task(each) for each in ("Whole", "Part", "Third")]
+    workspace.person.add_sub_issue(whole, part)
+    workspace.person.block(part, third)
+    workspace.person.block(third, whole)
+    await workspace.settle()
+    agent = await workspace.agent("scout")
+    fence = (await agent.call("claim_task", task=workspace.name(whole)))["fence"]
+    await agent.call("release_task", task=workspace.name(whole), fence=fence)
+    workspace.person.close(third)
+    await workspace.settle()
     # Now nothing leads back: the parent waits for its open part again.
-    assert (await agent.refused("claim_task", task=town.name(whole))).code == "blocked"
-    town.person.reopen(third)
-    await town.settle()
-    assert (await agent.call("claim_task", task=town.name(whole)))["task"]["state"] == "in_progress"
+    assert (await agent.refusal("claim_task", task=workspace.name(whole))).code == "blocked"
+    workspace.person.reopen(third)
+    await workspace.settle()
+    assert (await agent.call("claim_task", task=workspace.name(whole)))["task"][
+        "state"
+    ] == "in_progress"
 
 
 # SQLite has one writer: there nothing is beside another.
 @pytest.mark.parametrize("store_url", ["mysql"], indirect=True)
 async def test_of_two_that_open_again_beside_each_other_the_later_sees_the_circle_on_mysql(
-    town: Town,
+    workspace: Workspace,
 ) -> None:
-    whole, part = await town.task("Whole"), await town.task("Part")
-    town.person.add_sub_issue(whole, part)
-    town.person.block(part, whole)
-    town.person.close(part)
-    town.person.close(whole)
-    await town.settle()
-    i, both = town.installation.id, asyncio.Barrier(2)
+    whole, part = await workspace.task("Whole"), await workspace.task("Part")
+    workspace.person.add_sub_issue(whole, part)
+    workspace.person.block(part, whole)
+    workspace.person.close(part)
+    workspace.person.close(whole)
+    await workspace.settle()
+    i, both = workspace.installation.id, asyncio.Barrier(2)
 
     async def open_again(issue: Issue) -> set[int]:
         async def work(tx: Tx) -> set[int]:
@@ -260,12 +284,12 @@ async def test_of_two_that_open_again_beside_each_other_the_later_sees_the_circl
             await both.wait()
             return await dependency_cycles.update_cycles(tx, i, (issue.id,))
 
-        return await town.store.write(work)
+        return await workspace.store.write(work)
 
     found = await asyncio.gather(open_again(whole), open_again(part))
     assert sorted(found, key=len) == [set(), {whole.id, part.id}]
     q = "SELECT cyclic FROM relations WHERE installation_id = :i"
-    assert await town.rows(q) == [{"cyclic": 1}] * 2
+    assert await workspace.rows(q) == [{"cyclic": 1}] * 2
 
 
 class Writing:
@@ -284,15 +308,15 @@ class Writing:
 
 
 async def test_the_turn_comes_before_what_is_written_and_only_where_a_circle_may_change(
-    town: Town,
+    workspace: Workspace,
 ) -> None:
-    alone, whole, part = [await town.task(each) for each in ("Alone", "Whole", "Part")]
-    town.person.add_sub_issue(whole, part)
-    await town.settle()
-    i = town.installation.id
+    alone, whole, part = [await workspace.task(each) for each in ("Alone", "Whole", "Part")]
+    workspace.person.add_sub_issue(whole, part)
+    await workspace.settle()
+    i = workspace.installation.id
 
     async def written(issue: Issue, **new: Any) -> list[str]:
-        (row,) = await town.rows(
+        (row,) = await workspace.rows(
             "SELECT * FROM issues WHERE installation_id = :i AND id = :id", id=issue.id
         )
         new |= {"updated_at": row["updated_at"] + SECOND}
@@ -302,11 +326,11 @@ async def test_the_turn_comes_before_what_is_written_and_only_where_a_circle_may
         async def work(tx: Tx) -> list[str]:
             noting = Writing(tx)
             await writer.apply(
-                cast("Tx", noting), town.dispatcher.shared.keys, i, Changes((later,))
+                cast("Tx", noting), workspace.dispatcher.shared.keys, i, Changes((later,))
             )
             return noting.tables
 
-        return await town.store.write(work)
+        return await workspace.store.write(work)
 
     assert (await written(part, state="closed"))[0] == "facts"
     assert (await written(part, state="open"))[0] == "facts"
@@ -319,7 +343,7 @@ async def test_the_turn_comes_before_what_is_written_and_only_where_a_circle_may
 @settings(max_examples=200, deadline=None)
 def test_a_circle_is_where_each_reaches_the_other(pairs: set[tuple[int, int]]) -> None:
     edges = [Edge("blocked_by", a, b, cyclic=False, open=True) for a, b in pairs if a != b]
-    reach = {n: _reached(n, edges) for n in range(8)}
+    reach = {n: _reachable(n, edges) for n in range(8)}
     found = _circles(edges)
     for a in range(8):
         for b in range(8):
@@ -327,7 +351,7 @@ def test_a_circle_is_where_each_reaches_the_other(pairs: set[tuple[int, int]]) -
             assert together == (a != b and a in found and found[a] == found.get(b))
 
 
-def _reached(start: int, edges: list[Edge]) -> set[int]:
+def _reachable(start: int, edges: list[Edge]) -> set[int]:
     seen, ahead = set[int](), {start}
     while ahead:
         ahead = {edge.awaited for edge in edges if edge.waits in ahead} - seen
@@ -335,15 +359,15 @@ def _reached(start: int, edges: list[Edge]) -> set[int]:
     return seen
 
 
-async def test_blockers_that_close_at_once_leave_nobody_waiting(town: Town) -> None:
-    last = await town.task("Last")
-    blockers = [await town.task(f"First {n}") for n in range(5)]
+async def test_blockers_that_close_at_once_leave_nobody_waiting(workspace: Workspace) -> None:
+    last = await workspace.task("Last")
+    blockers = [await workspace.task(f"First {n}") for n in range(5)]
     for each in blockers:
-        town.person.block(last, each)
-    await town.settle()
-    await asyncio.gather(*(asyncio.to_thread(town.person.close, each) for each in blockers))
-    await town.settle()
-    agent = await town.agent("scout")
+        workspace.person.block(last, each)
+    await workspace.settle()
+    await asyncio.gather(*(asyncio.to_thread(workspace.person.close, each) for each in blockers))
+    await workspace.settle()
+    agent = await workspace.agent("scout")
     assert (await agent.call("claim_task"))["task"]["number"] == last.number
 
 
@@ -373,7 +397,9 @@ class Counting:
         await self.tx.many(sql, rows)
 
 
-async def counted(town: Town, work: Callable[[Any], Awaitable[Any]]) -> tuple[int, int]:
+async def count_statements(
+    workspace: Workspace, work: Callable[[Any], Awaitable[Any]]
+) -> tuple[int, int]:
     """How many statements it took, and how many rows it read."""
 
     async def counting(tx: Tx) -> tuple[int, int]:
@@ -381,7 +407,7 @@ async def counted(town: Town, work: Callable[[Any], Awaitable[Any]]) -> tuple[in
         await work(noting)
         return noting.statements, noting.rows
 
-    return await town.store.write(counting)
+    return await workspace.store.write(counting)
 
 
 HUB = 10**9
@@ -400,14 +426,16 @@ def part(number: int) -> Row:
     }
 
 
-async def test_a_thousand_sub_issues_are_settled_in_a_few_statements(town: Town) -> None:
-    parts, i = [part(n) for n in range(1, 1001)], town.installation.id
+async def test_a_thousand_sub_issues_are_settled_in_a_few_statements(workspace: Workspace) -> None:
+    parts, i = [part(n) for n in range(1, 1001)], workspace.installation.id
 
     async def replaced(found: list[Row]) -> tuple[int, int]:
-        return await counted(town, lambda tx: relations.replace(tx, i, "parent", HUB, found))
+        return await count_statements(
+            workspace, lambda tx: relations.replace(tx, i, "parent", HUB, found)
+        )
 
     async def put(relation: Row) -> tuple[int, int]:
-        return await counted(town, lambda tx: relations.put(tx, i, relation))
+        return await count_statements(workspace, lambda tx: relations.put(tx, i, relation))
 
     statements, rows = await replaced(parts)
     assert (statements <= 10, rows <= 1_000) == (True, True)
@@ -417,37 +445,41 @@ async def test_a_thousand_sub_issues_are_settled_in_a_few_statements(town: Town)
     statements, rows = await put(part(1001))
     assert (statements <= 10, rows <= 5) == (True, True)
     gone = (HUB + 1, HUB)
-    statements, rows = await counted(town, lambda tx: relations.remove(tx, i, "parent", *gone))
+    statements, rows = await count_statements(
+        workspace, lambda tx: relations.remove(tx, i, "parent", *gone)
+    )
     assert (statements <= 10, rows <= 5) == (True, True)
     q = "SELECT COUNT(*) AS n FROM relations WHERE installation_id = :i AND target_id = :hub"
-    assert await town.rows(q, hub=HUB) == [{"n": 1000}]
+    assert await workspace.rows(q, hub=HUB) == [{"n": 1000}]
 
 
-async def test_a_circle_among_many_sub_issues_is_found_at_once(town: Town) -> None:
-    parts, i = [part(n) for n in range(1, 101)], town.installation.id
+async def test_a_circle_among_many_sub_issues_is_found_at_once(workspace: Workspace) -> None:
+    parts, i = [part(n) for n in range(1, 101)], workspace.installation.id
     back = {**part(50), "kind": "blocked_by"}
-    await town.store.write(lambda tx: relations.put(tx, i, back))
-    changed = await town.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, parts))
+    await workspace.store.write(lambda tx: relations.put(tx, i, back))
+    changed = await workspace.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, parts))
     assert changed.circled == {HUB, HUB + 50}
-    again = await town.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, parts))
+    again = await workspace.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, parts))
     assert (again.circled, again.kept) == (set(), {HUB})
     q = "SELECT source_id FROM relations WHERE installation_id = :i AND cyclic = 1"
-    assert [row["source_id"] for row in await town.rows(q)] == [HUB + 50, HUB + 50]
+    assert [row["source_id"] for row in await workspace.rows(q)] == [HUB + 50, HUB + 50]
     less = [each for each in parts if each["source_id"] != HUB + 50]
-    await town.store.write(lambda tx: relations.remove(tx, i, "parent", HUB + 50, HUB))
-    await town.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, less))
-    assert await town.rows(q) == []
+    await workspace.store.write(lambda tx: relations.remove(tx, i, "parent", HUB + 50, HUB))
+    await workspace.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, less))
+    assert await workspace.rows(q) == []
 
 
-async def test_a_blocker_that_nobody_can_name_is_no_hindrance_to_another(town: Town) -> None:
-    issue, blocker = await town.task(), await town.task("Blocker")
-    far = town.github.repository("acme/far", private=True)
-    town.github.set_permission("acme/far", "octocat", "admin")
-    town.person.block(issue, by=town.person.open_issue(far, "Far away"))
-    await town.settle()
-    agent = await town.agent("scout")
-    given = {"issue": town.name(issue), "blocked_by": [town.name(blocker)]}
+async def test_a_blocker_that_nobody_can_name_is_no_hindrance_to_another(
+    workspace: Workspace,
+) -> None:
+    issue, blocker = await workspace.task(), await workspace.task("Blocker")
+    far = workspace.github.repository("acme/far", private=True)
+    workspace.github.set_permission("acme/far", "octocat", "admin")
+    workspace.person.block(issue, by=workspace.person.open_issue(far, "Far away"))
+    await workspace.settle()
+    agent = await workspace.agent("scout")
+    given = {"issue": workspace.name(issue), "blocked_by": [workspace.name(blocker)]}
     await agent.call("github_update_issue", **given)
-    await town.settle()
+    await workspace.settle()
     assert blocker in issue.blocked_by
     assert len(issue.blocked_by) == 2

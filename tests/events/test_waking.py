@@ -26,7 +26,7 @@ from store.engine.transaction import Row, Store, Tx
 from store.mirror import mirror_rows
 from store.tables.agents import Role
 from tests.support.server_process import Serving, serving
-from tests.support.story import Agent, Clock, Town
+from tests.support.story import Agent, Clock, Workspace
 
 # Longer than any test may take: whoever is not woken fails by the test's own time-out.
 LONG_S = 50
@@ -79,7 +79,7 @@ async def listening(dispatcher: Dispatcher, n: int = 1) -> None:
             await asyncio.sleep(0.001)
 
 
-async def woken(
+async def wake(
     dispatcher: Dispatcher, waiting: Awaitable[Row], by: Callable[[], Awaitable[None]]
 ) -> Row:
     """What one who waits is answered when something happens."""
@@ -121,7 +121,7 @@ async def test_one_who_waits_is_woken_by_what_happens_in_its_process(
     waiting = agent(dispatcher, installation_id).call(
         "wait_for_events", topics=["agents"], wait_s=LONG_S
     )
-    answer = await woken(dispatcher, waiting, lambda: happens(dispatcher, installation_id))
+    answer = await wake(dispatcher, waiting, lambda: happens(dispatcher, installation_id))
     assert kinds(answer) == ["agent.registered"]
     assert answer["as_of"]
 
@@ -132,7 +132,7 @@ async def test_one_who_waits_is_woken_by_what_happens_in_another_process(
     waiting = agent(dispatcher, installation_id).call(
         "wait_for_events", topics=["agents"], wait_s=LONG_S
     )
-    answer = await woken(dispatcher, waiting, lambda: happens(elsewhere, installation_id))
+    answer = await wake(dispatcher, waiting, lambda: happens(elsewhere, installation_id))
     assert kinds(answer) == ["agent.registered"]
 
 
@@ -146,7 +146,7 @@ async def test_a_message_of_another_process_wakes_its_reader(
     async def write() -> None:
         await writer.call("send_message", to="scout", body="Come here")
 
-    answer = await woken(dispatcher, reader.call("get_messages", wait_s=LONG_S), write)
+    answer = await wake(dispatcher, reader.call("get_messages", wait_s=LONG_S), write)
     assert [each["body"] for each in answer["messages"]] == ["Come here"]
 
 
@@ -175,7 +175,7 @@ async def test_what_does_not_concern_one_wakes_nobody(
         await happens(dispatcher, installation_id, "message.sent", audience="scout", subject="mine")
 
     waiting = scout.call("wait_for_events", topics=["messages"], wait_s=LONG_S)
-    answer = await woken(dispatcher, waiting, much)
+    answer = await wake(dispatcher, waiting, much)
     assert [each["subject"] for each in answer["events"]] == ["mine"]
 
 
@@ -248,25 +248,25 @@ async def test_a_cursor_from_before_what_is_kept_says_that_some_were_missed(
 # --- What people and CI say of a task -------------------------------------------------------------
 
 
-async def test_people_and_ci_are_heard_on_a_task_and_bots_are_not(town: Town) -> None:
-    issue, scout = await town.task(), await town.agent("scout")
-    where = town.name(issue)
+async def test_people_and_ci_are_heard_on_a_task_and_bots_are_not(workspace: Workspace) -> None:
+    issue, scout = await workspace.task(), await workspace.agent("scout")
+    where = workspace.name(issue)
     lease = await scout.call("claim_task", task=where)
     await scout.call("github_commit_files", task=where, fence=lease["fence"], **COMMIT)
     await scout.call("github_create_pr", task=where, fence=lease["fence"], title="x", **BRANCH)
-    await town.settle()
-    (pull,) = town.repository.pulls.values()
+    await workspace.settle()
+    (pull,) = workspace.repository.pulls.values()
     start = await scout.call("wait_for_events", topics=[f"task:{where}"])
-    reviewer = town.github.person("hubot", permissions={"acme/rocket": "write"})
-    town.person.comment(issue, "How far is it?")
+    reviewer = workspace.github.person("hubot", permissions={"acme/rocket": "write"})
+    workspace.person.comment(issue, "How far is it?")
     await scout.call("github_comment_issue", issue=where, body="Half way")
     # Deliveries of one burst are processed side by side, in any order.
-    await town.settle()
+    await workspace.settle()
     reviewer.review(pull, "changes_requested", "No")
-    await town.settle()
-    check = town.github.ci.start_check(town.repository, pull.head_sha, "lint")
-    town.github.ci.finish_check(check, "failure")
-    await town.settle()
+    await workspace.settle()
+    check = workspace.github.ci.start_check(workspace.repository, pull.head_sha, "lint")
+    workspace.github.ci.finish_check(check, "failure")
+    await workspace.settle()
     found = await scout.call("wait_for_events", topics=[f"task:{where}"], cursor=start["cursor"])
     said = [each for each in found["events"] if each["kind"] in SAID]
     assert [(each["kind"], each["actor"], each["task"]) for each in said] == [
@@ -278,19 +278,21 @@ async def test_people_and_ci_are_heard_on_a_task_and_bots_are_not(town: Town) ->
     assert (said[2]["data"]["check"], said[2]["data"]["conclusion"]) == ("lint", "failure")
 
 
-async def test_who_is_woken_by_a_hold_is_told_of_it_by_the_same_answer(town: Town) -> None:
-    issue, scout = await town.task(), await town.agent("scout")
-    await scout.call("claim_task", task=town.name(issue))
-    person = Agent(town.dispatcher, Actor(town.installation.id, "@octocat", "tech-lead"))
+async def test_who_is_woken_by_a_hold_is_told_of_it_by_the_same_answer(
+    workspace: Workspace,
+) -> None:
+    issue, scout = await workspace.task(), await workspace.agent("scout")
+    await scout.call("claim_task", task=workspace.name(issue))
+    person = Agent(workspace.dispatcher, Actor(workspace.installation.id, "@octocat", "tech-lead"))
 
     async def hold() -> None:
-        await person.call("change_task", task=town.name(issue), hold=True, note="Wait")
+        await person.call("change_task", task=workspace.name(issue), hold=True, note="Wait")
 
     waiting = scout.call("wait_for_events", topics=["tasks"], wait_s=LONG_S)
-    answer = await woken(town.dispatcher, waiting, hold)
+    answer = await wake(workspace.dispatcher, waiting, hold)
     assert kinds(answer) == ["task.held"]
     assert [(each["kind"], each["subject"]) for each in answer["notices"]] == [
-        ("hold", town.name(issue))
+        ("hold", workspace.name(issue))
     ]
 
 
@@ -303,20 +305,20 @@ async def test_who_is_woken_by_a_hold_is_told_of_it_by_the_same_answer(town: Tow
     ],
 )
 async def test_who_waited_in_vain_is_told_how_things_are_at_the_end(
-    town: Town, operation: str, given: dict[str, Any]
+    workspace: Workspace, operation: str, given: dict[str, Any]
 ) -> None:
-    issue, scout = await town.task(), await town.agent("scout")
-    await scout.call("claim_task", task=town.name(issue))
-    person = Agent(town.dispatcher, Actor(town.installation.id, "@octocat", "tech-lead"))
+    issue, scout = await workspace.task(), await workspace.agent("scout")
+    await scout.call("claim_task", task=workspace.name(issue))
+    person = Agent(workspace.dispatcher, Actor(workspace.installation.id, "@octocat", "tech-lead"))
 
     async def meanwhile() -> None:
-        town.clock.forward(40)
-        await person.call("change_task", task=town.name(issue), hold=True, note="Wait")
+        workspace.clock.forward(40)
+        await person.call("change_task", task=workspace.name(issue), hold=True, note="Wait")
         if given["wait_s"] == LONG_S:
-            town.dispatcher.waiters.stop()
+            workspace.dispatcher.waiters.stop()
 
-    before = town.clock()
-    answer = await woken(town.dispatcher, scout.call(operation, **given), meanwhile)
+    before = workspace.clock()
+    answer = await wake(workspace.dispatcher, scout.call(operation, **given), meanwhile)
     assert [each["kind"] for each in answer["notices"]] == ["hold"]
     assert answer["as_of"] >= stamp(before + 40 * SECOND)
 
@@ -324,39 +326,43 @@ async def test_who_waited_in_vain_is_told_how_things_are_at_the_end(
 # --- What is not for everybody's eyes -------------------------------------------------------------
 
 
-async def test_events_of_a_repository_out_of_reach_are_not_shown(town: Town) -> None:
-    reader = await town.agent("reader", "observer")
+async def test_events_of_a_repository_out_of_reach_are_not_shown(workspace: Workspace) -> None:
+    reader = await workspace.agent("reader", "observer")
     start = await reader.call("wait_for_events", topics=["tasks"])
-    issue = await town.task()
-    await (await town.agent("scout")).call("claim_task", task=town.name(issue))
+    issue = await workspace.task()
+    await (await workspace.agent("scout")).call("claim_task", task=workspace.name(issue))
     both = {"topics": ["tasks"], "cursor": start["cursor"]}
     seen = await reader.call("wait_for_events", **both)
     assert "task.claimed" in kinds(seen)
-    near = replace(reader.actor, repositories=frozenset({town.repository.id}))
-    assert kinds(await Agent(town.dispatcher, near).call("wait_for_events", **both)) == kinds(seen)
+    near = replace(reader.actor, repositories=frozenset({workspace.repository.id}))
+    assert kinds(await Agent(workspace.dispatcher, near).call("wait_for_events", **both)) == kinds(
+        seen
+    )
     far = replace(reader.actor, repositories=frozenset({1}))
-    assert kinds(await Agent(town.dispatcher, far).call("wait_for_events", **both)) == []
-    refused = await Agent(town.dispatcher, far).refused(
-        "wait_for_events", topics=[f"task:{town.name(issue)}"]
+    assert kinds(await Agent(workspace.dispatcher, far).call("wait_for_events", **both)) == []
+    refused = await Agent(workspace.dispatcher, far).refusal(
+        "wait_for_events", topics=[f"task:{workspace.name(issue)}"]
     )
     assert refused.code == "unknown_task"
-    await town.store.write(
-        lambda tx: mirror_rows.select_repository(tx, town.installation.id, town.repository.id, 0)
+    await workspace.store.write(
+        lambda tx: mirror_rows.select_repository(
+            tx, workspace.installation.id, workspace.repository.id, 0
+        )
     )
     assert kinds(await reader.call("wait_for_events", **both)) == []
 
 
 async def test_what_there_is_not_is_no_topic_and_what_one_may_not_see_is_as_if_not_there(
-    town: Town,
+    workspace: Workspace,
 ) -> None:
-    scout, other = await town.agent("scout"), await town.agent("other")
-    where = town.name(await town.task())
+    scout, other = await workspace.agent("scout"), await workspace.agent("other")
+    where = workspace.name(await workspace.task())
     context = (await other.call("create_context", name="Plan", content="x"))["context"]["id"]
-    far = Agent(town.dispatcher, replace(scout.actor, repositories=frozenset({1})))
+    far = Agent(workspace.dispatcher, replace(scout.actor, repositories=frozenset({1})))
 
     async def said(who: Agent, topic: str) -> tuple[str, str]:
         """With the thing's name cut out, for comparison."""
-        refused = await who.refused("wait_for_events", topics=["tasks", topic], wait_s=LONG_S)
+        refused = await who.refusal("wait_for_events", topics=["tasks", topic], wait_s=LONG_S)
         name = topic.partition(":")[2]
         assert name in refused.message
         return refused.code, refused.message.replace(name, "x")
@@ -377,18 +383,20 @@ async def test_what_there_is_not_is_no_topic_and_what_one_may_not_see_is_as_if_n
     assert (await scout.call("wait_for_events", topics=mine))["events"] == []
 
 
-async def test_one_who_waits_is_not_shown_what_is_out_of_reach(town: Town) -> None:
-    reader = await town.agent("reader", "observer")
-    far = Agent(town.dispatcher, replace(reader.actor, repositories=frozenset({1})))
-    i = town.installation.id
+async def test_one_who_waits_is_not_shown_what_is_out_of_reach(workspace: Workspace) -> None:
+    reader = await workspace.agent("reader", "observer")
+    far = Agent(workspace.dispatcher, replace(reader.actor, repositories=frozenset({1})))
+    i = workspace.installation.id
 
     async def much() -> None:
-        await happens(town.dispatcher, i, "task.claimed", repository_id=town.repository.id)
-        await happens(town.dispatcher, i, "task.claimed", repository_id=1)
-        await happens(town.dispatcher, i, "agent.paused", subject="mine")
+        await happens(
+            workspace.dispatcher, i, "task.claimed", repository_id=workspace.repository.id
+        )
+        await happens(workspace.dispatcher, i, "task.claimed", repository_id=1)
+        await happens(workspace.dispatcher, i, "agent.paused", subject="mine")
 
     waiting = far.call("wait_for_events", topics=["tasks", "agents"], wait_s=LONG_S)
-    answer = await woken(town.dispatcher, waiting, much)
+    answer = await wake(workspace.dispatcher, waiting, much)
     assert [each["subject"] for each in answer["events"]] == ["mine"]
 
 
@@ -511,7 +519,7 @@ async def test_those_who_wait_are_answered_when_the_process_stops(
     waiting = agent(dispatcher, installation_id).call(
         "wait_for_events", topics=["agents"], wait_s=LONG_S
     )
-    assert (await woken(dispatcher, waiting, stop))["events"] == []
+    assert (await wake(dispatcher, waiting, stop))["events"] == []
 
 
 @pytest.mark.parametrize(
@@ -523,11 +531,16 @@ async def test_those_who_wait_are_answered_when_the_process_stops(
     ],
 )
 async def test_one_who_waits_keeps_its_leases(
-    town: Town, operation: str, given: dict[str, Any]
+    workspace: Workspace, operation: str, given: dict[str, Any]
 ) -> None:
-    quick = Dispatcher(town.store, town.dispatcher.shared, look_every_s=0.01, touched=stepped(town))
-    issue, scout = await town.task(), Agent(quick, (await town.agent("scout")).actor)
-    where = town.name(issue)
+    quick = Dispatcher(
+        workspace.store,
+        workspace.dispatcher.shared,
+        look_every_s=0.01,
+        touched=stepped_cache(workspace),
+    )
+    issue, scout = await workspace.task(), Agent(quick, (await workspace.agent("scout")).actor)
+    where = workspace.name(issue)
     await scout.call("claim_task", task=where, lease_s=60)
     if operation == "get_write":
         said = await scout.call("github_comment_issue", issue=where, body="Half way")
@@ -535,58 +548,63 @@ async def test_one_who_waits_keeps_its_leases(
     waiting = asyncio.ensure_future(scout.call(operation, **given, wait_s=LONG_S))
     await listening(quick)
     for _ in range(3):
-        town.clock.forward(40)
-        await renewed(town)
+        workspace.clock.forward(40)
+        await wait_for_renewal(workspace)
         await expiry.step(quick.store)
     quick.waiters.stop()
     await waiting
     assert (await scout.call("get_task", task=where))["task"]["holder"] == "scout"
 
 
-async def test_one_who_is_woken_for_nothing_keeps_its_leases_too(town: Town) -> None:
+async def test_one_who_is_woken_for_nothing_keeps_its_leases_too(workspace: Workspace) -> None:
     """So often, that it never looks by itself."""
     dispatcher = Dispatcher(
-        town.store, town.dispatcher.shared, look_every_s=LONG_S, touched=stepped(town)
+        workspace.store,
+        workspace.dispatcher.shared,
+        look_every_s=LONG_S,
+        touched=stepped_cache(workspace),
     )
-    issue, scout = await town.task(), Agent(dispatcher, (await town.agent("scout")).actor)
-    await scout.call("claim_task", task=town.name(issue), lease_s=60)
+    issue, scout = await workspace.task(), Agent(dispatcher, (await workspace.agent("scout")).actor)
+    await scout.call("claim_task", task=workspace.name(issue), lease_s=60)
     waiting = asyncio.ensure_future(scout.call("get_messages", wait_s=LONG_S))
     await listening(dispatcher)
-    town.clock.forward(40)
-    await happens(dispatcher, town.installation.id, "message.sent")
-    await renewed(town)
+    workspace.clock.forward(40)
+    await happens(dispatcher, workspace.installation.id, "message.sent")
+    await wait_for_renewal(workspace)
     dispatcher.waiters.stop()
     assert (await waiting)["messages"] == []
 
 
-def stepped(town: Town) -> TTLCache[tuple[int, str], None]:
-    """A cache such as every process has of whose call was written down, in the town's time."""
-    usual = Dispatcher(town.store, town.dispatcher.shared).executor.touched
+def stepped_cache(workspace: Workspace) -> TTLCache[tuple[int, str], None]:
+    """A cache such as every process has of whose call was written down, in the workspace's time."""
+    usual = Dispatcher(workspace.store, workspace.dispatcher.shared).executor.touched
     assert isinstance(usual, TTLCache)
-    return TTLCache(usual.maxsize, usual.ttl, timer=town.clock.now)
+    return TTLCache(usual.maxsize, usual.ttl, timer=workspace.clock.now)
 
 
-async def renewed(town: Town) -> None:
+async def wait_for_renewal(workspace: Workspace) -> None:
     """Until the lease was, at this time."""
-    now = town.clock()
+    now = workspace.clock()
     q = "SELECT renewed_at FROM leases WHERE installation_id = :i"
     async with asyncio.timeout(SOON_S):
-        while (await town.rows(q))[0]["renewed_at"] < now:  # noqa: ASYNC110 - as above
+        while (await workspace.rows(q))[0]["renewed_at"] < now:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.001)
 
 
-async def test_one_who_calls_now_and_then_keeps_a_short_lease(town: Town) -> None:
+async def test_one_who_calls_now_and_then_keeps_a_short_lease(workspace: Workspace) -> None:
     """Though not each call is written down."""
-    calm = Dispatcher(town.store, town.dispatcher.shared, touched=stepped(town))
-    issue, scout = await town.task(), Agent(calm, (await town.agent("scout")).actor)
-    await scout.call("claim_task", task=town.name(issue), lease_s=60)
+    calm = Dispatcher(
+        workspace.store, workspace.dispatcher.shared, touched=stepped_cache(workspace)
+    )
+    issue, scout = await workspace.task(), Agent(calm, (await workspace.agent("scout")).actor)
+    await scout.call("claim_task", task=workspace.name(issue), lease_s=60)
     written = []
     for _ in range(12):
-        town.clock.forward(25)
+        workspace.clock.forward(25)
         await expiry.step(calm.store)
         await scout.call("list_tasks")
-        written += await town.rows("SELECT renewed_at FROM leases WHERE installation_id = :i")
-    assert (await scout.call("get_task", task=town.name(issue)))["task"]["holder"] == "scout"
+        written += await workspace.rows("SELECT renewed_at FROM leases WHERE installation_id = :i")
+    assert (await scout.call("get_task", task=workspace.name(issue)))["task"]["holder"] == "scout"
     assert len({row["renewed_at"] for row in written}) == 7
 
 
@@ -604,7 +622,7 @@ async def test_one_who_calls_now_and_then_keeps_a_short_lease(town: Town) -> Non
 async def test_what_makes_no_sense_is_refused(
     dispatcher: Dispatcher, installation_id: int, given: dict[str, Any]
 ) -> None:
-    refused = await agent(dispatcher, installation_id).refused("wait_for_events", **given)
+    refused = await agent(dispatcher, installation_id).refusal("wait_for_events", **given)
     assert refused.code == "invalid_arguments"
 
 

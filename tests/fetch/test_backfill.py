@@ -12,18 +12,18 @@ from tests.support.mirror_oracle import (
     relations_of_github,
     relations_of_mirror,
 )
-from tests.support.story import Town
+from tests.support.story import Workspace
 
 
-async def filled(town: Town) -> None:
-    await town.begin_backfill()
-    await town.settle()
+async def fill(workspace: Workspace) -> None:
+    await workspace.begin_backfill()
+    await workspace.settle()
 
 
-async def before_hubbub(town: Town) -> None:
+async def before_hubbub(workspace: Workspace) -> None:
     """Much happened of which no delivery told."""
-    town.github.hold_deliveries()
-    here, person = town.repository, town.person
+    workspace.github.hold_deliveries()
+    here, person = workspace.repository, workspace.person
     milestone = person.create_milestone(here, "Spring")
     parent = person.open_issue(here, "Build a rocket", "All of it", labels=["agent-task"])
     child = person.open_issue(here, "Mend the engine", labels=["bug"], assignees=["octocat"])
@@ -38,130 +38,144 @@ async def before_hubbub(town: Town) -> None:
     person.review(pull, "changes_requested", "No")
     person.review_comment(pull, "engine.py", 1, "Why?")
     assert commit.sha == pull.head_sha
-    town.github.held_deliveries.clear()
-    town.github.release_deliveries()
+    workspace.github.held_deliveries.clear()
+    workspace.github.release_deliveries()
 
 
-async def test_all_that_was_there_before_hubbub_is_in_the_mirror(town: Town) -> None:
-    await before_hubbub(town)
-    await filled(town)
-    assert await of_mirror(town, town.repository) == of_github(town.repository)
-    assert await relations_of_mirror(town) == relations_of_github(town.github)
-    assert len(await relations_of_mirror(town)) == 2
+async def test_all_that_was_there_before_hubbub_is_in_the_mirror(workspace: Workspace) -> None:
+    await before_hubbub(workspace)
+    await fill(workspace)
+    assert await of_mirror(workspace, workspace.repository) == of_github(workspace.repository)
+    assert await relations_of_mirror(workspace) == relations_of_github(workspace.github)
+    assert len(await relations_of_mirror(workspace)) == 2
 
 
-async def test_labelled_issues_of_the_past_become_tasks(town: Town) -> None:
-    await before_hubbub(town)
-    await filled(town)
-    agent = await town.agent("a")
+async def test_labelled_issues_of_the_past_become_tasks(workspace: Workspace) -> None:
+    await before_hubbub(workspace)
+    await fill(workspace)
+    agent = await workspace.agent("a")
     tasks = (await agent.call("list_tasks"))["tasks"]
     assert [task["title"] for task in tasks] == ["Build a rocket"]
 
 
-async def test_a_backfill_is_done_once(town: Town) -> None:
-    await filled(town)
-    asked = len(town.github.requests)
-    await filled(town)
-    assert len(town.github.requests) == asked
+async def test_a_backfill_is_done_once(workspace: Workspace) -> None:
+    await fill(workspace)
+    asked = len(workspace.github.requests)
+    await fill(workspace)
+    assert len(workspace.github.requests) == asked
 
 
 async def test_a_webhook_that_comes_meanwhile_is_not_overwritten_by_an_older_page(
-    town: Town,
+    workspace: Workspace,
 ) -> None:
-    issue = await town.task("Old title")
-    page = [row for row in await town.mirrored("issues") if row["number"] == issue.number]
-    town.clock.forward(5)
-    town.person.edit_issue(issue, title="New title")
-    await town.settle()
+    issue = await workspace.task("Old title")
+    page = [
+        row for row in await workspace.mirror_content("issues") if row["number"] == issue.number
+    ]
+    workspace.clock.forward(5)
+    workspace.person.edit_issue(issue, title="New title")
+    await workspace.settle()
     # The page was read before the edit and comes in after it.
-    await town.store.write(lambda tx: mirror_rows.put(tx, "issues", page[0]))
-    (row,) = [r for r in await town.mirrored("issues") if r["number"] == issue.number]
+    await workspace.store.write(lambda tx: mirror_rows.put(tx, "issues", page[0]))
+    (row,) = [r for r in await workspace.mirror_content("issues") if r["number"] == issue.number]
     assert row["title"] == "New title"
 
 
-async def test_what_was_deleted_unheard_is_found_missing(town: Town) -> None:
-    gone = await town.task("Deleted unheard")
-    kept = await town.task("Kept")
-    comment = town.person.comment(kept, "Deleted unheard, too")
-    town.person.comment(kept, "Newer")
-    await town.settle()
-    town.github.hold_deliveries()
-    town.person.delete_issue(gone)
-    town.person.delete_comment(comment)
-    town.github.held_deliveries.clear()
-    town.github.release_deliveries()
-    await filled(town)
-    assert await of_mirror(town, town.repository) == of_github(town.repository)
+async def test_what_was_deleted_unheard_is_found_missing(workspace: Workspace) -> None:
+    gone = await workspace.task("Deleted unheard")
+    kept = await workspace.task("Kept")
+    comment = workspace.person.comment(kept, "Deleted unheard, too")
+    workspace.person.comment(kept, "Newer")
+    await workspace.settle()
+    workspace.github.hold_deliveries()
+    workspace.person.delete_issue(gone)
+    workspace.person.delete_comment(comment)
+    workspace.github.held_deliveries.clear()
+    workspace.github.release_deliveries()
+    await fill(workspace)
+    assert await of_mirror(workspace, workspace.repository) == of_github(workspace.repository)
 
 
-async def test_a_repository_removed_and_added_again_is_fetched_again(town: Town) -> None:
-    await filled(town)
-    town.github.remove_repositories(town.installation, ["acme/rocket"])
-    await town.settle()
-    town.person.open_issue(town.repository, "Nobody heard of it")
-    town.github.add_repositories(town.installation, ["acme/rocket"])
-    await town.settle()
-    await filled(town)
-    assert [row["title"] for row in await town.mirrored("issues")] == ["Nobody heard of it"]
+async def test_a_repository_removed_and_added_again_is_fetched_again(workspace: Workspace) -> None:
+    await fill(workspace)
+    workspace.github.remove_repositories(workspace.installation, ["acme/rocket"])
+    await workspace.settle()
+    workspace.person.open_issue(workspace.repository, "Nobody heard of it")
+    workspace.github.add_repositories(workspace.installation, ["acme/rocket"])
+    await workspace.settle()
+    await fill(workspace)
+    assert [row["title"] for row in await workspace.mirror_content("issues")] == [
+        "Nobody heard of it"
+    ]
 
 
-async def test_a_suspended_installation_is_fetched_again_when_it_is_back(town: Town) -> None:
-    await filled(town)
-    town.github.suspend(town.installation)
-    await town.settle()
-    town.person.open_issue(town.repository, "Nobody heard of it")
-    town.github.unsuspend(town.installation)
-    await town.settle()
-    await filled(town)
-    assert [row["title"] for row in await town.mirrored("issues")] == ["Nobody heard of it"]
+async def test_a_suspended_installation_is_fetched_again_when_it_is_back(
+    workspace: Workspace,
+) -> None:
+    await fill(workspace)
+    workspace.github.suspend(workspace.installation)
+    await workspace.settle()
+    workspace.person.open_issue(workspace.repository, "Nobody heard of it")
+    workspace.github.unsuspend(workspace.installation)
+    await workspace.settle()
+    await fill(workspace)
+    assert [row["title"] for row in await workspace.mirror_content("issues")] == [
+        "Nobody heard of it"
+    ]
 
 
 @pytest.mark.parametrize("dies_after", [1, 3, 7])
-async def test_a_backfill_that_dies_goes_on_where_it_was(town: Town, dies_after: int) -> None:
-    town.github.seed(town.repository, issues=950, comments_each=1)
-    await town.begin_backfill()
+async def test_a_backfill_that_dies_goes_on_where_it_was(
+    workspace: Workspace, dies_after: int
+) -> None:
+    workspace.github.seed(workspace.repository, issues=950, comments_each=1)
+    await workspace.begin_backfill()
     for _ in range(dies_after):
-        await town.sender.step(town.installation.id)
-    asked = len(town.github.requests)
-    step = asyncio.create_task(town.sender.step(town.installation.id))
-    while len(town.github.requests) == asked and not step.done():  # noqa: ASYNC110 - HTTP has none
+        await workspace.sender.step(workspace.installation.id)
+    asked = len(workspace.github.requests)
+    step = asyncio.create_task(workspace.sender.step(workspace.installation.id))
+    while len(workspace.github.requests) == asked and not step.done():  # noqa: ASYNC110 - HTTP has none
         await asyncio.sleep(0)
     step.cancel()
     await asyncio.wait([step])
-    await filled(town)
-    assert await of_mirror(town, town.repository) == of_github(town.repository)
+    await fill(workspace)
+    assert await of_mirror(workspace, workspace.repository) == of_github(workspace.repository)
     # 950 issues and 950 comments are 10 pages each; what a death costs is its page.
-    pages = [each for each in town.github.requests if each.path.endswith(("/issues", "/comments"))]
+    pages = [
+        each for each in workspace.github.requests if each.path.endswith(("/issues", "/comments"))
+    ]
     assert len(pages) <= 26
 
 
-async def test_a_backfill_leaves_half_of_the_hour_to_others(town: Town) -> None:
-    town.github.seed(town.repository, issues=950)
-    town.github.limits.core = 20
-    town.github.limits.buckets.clear()
-    began = town.clock()
-    await filled(town)
-    assert await of_mirror(town, town.repository) == of_github(town.repository)
+async def test_a_backfill_leaves_half_of_the_hour_to_others(workspace: Workspace) -> None:
+    workspace.github.seed(workspace.repository, issues=950)
+    workspace.github.limits.core = 20
+    workspace.github.limits.buckets.clear()
+    began = workspace.clock()
+    await fill(workspace)
+    assert await of_mirror(workspace, workspace.repository) == of_github(workspace.repository)
     # Twenty requests or so at ten an hour.
-    assert (town.clock() - began) / 3_600_000_000 > 1
+    assert (workspace.clock() - began) / 3_600_000_000 > 1
 
 
-async def test_more_things_of_one_second_than_a_page_holds_are_all_fetched(town: Town) -> None:
-    town.github.hold_deliveries()
+async def test_more_things_of_one_second_than_a_page_holds_are_all_fetched(
+    workspace: Workspace,
+) -> None:
+    workspace.github.hold_deliveries()
     for n in range(230):
-        town.person.open_issue(town.repository, f"Imported {n}")
-    town.github.held_deliveries.clear()
-    town.github.release_deliveries()
-    await filled(town)
-    assert len(await town.mirrored("issues")) == 230
+        workspace.person.open_issue(workspace.repository, f"Imported {n}")
+    workspace.github.held_deliveries.clear()
+    workspace.github.release_deliveries()
+    await fill(workspace)
+    assert len(await workspace.mirror_content("issues")) == 230
 
 
-async def test_progress_says_what_is_left(town: Town) -> None:
-    town.github.seed(town.repository, issues=350)
-    await town.begin_backfill()
+async def test_progress_says_what_is_left(workspace: Workspace) -> None:
+    workspace.github.seed(workspace.repository, issues=350)
+    await workspace.begin_backfill()
     for _ in range(8):
-        await town.sender.step(town.installation.id)
-    rows = await town.store.read(lambda tx: backfills.progress(tx, town.installation.id))
+        await workspace.sender.step(workspace.installation.id)
+    rows = await workspace.store.read(lambda tx: backfills.progress(tx, workspace.installation.id))
     issues = next(row for row in rows if row["part"] == "issues")
     assert (issues["name"], issues["state"]) == ("acme/rocket", "queued")
     assert 0 < issues["seen"] < 350 <= (issues["expected"] or 0)

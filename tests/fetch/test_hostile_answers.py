@@ -17,7 +17,7 @@ from bot.fetch.missed_deliveries import Repair
 from bot.github.client import GitHub
 from bot.times import SECOND
 from store.inbox import missed_deliveries
-from tests.support.story import Town
+from tests.support.story import Workspace
 
 HTML = b"<!DOCTYPE html><html><body>Unicorn!</body></html>"
 DEEP = b"[" * 200_000
@@ -40,7 +40,7 @@ BAD_THINGS: list[Any] = [
 class Liar:
     """Between Hubbub and GitHub: hands on what it is asked, and of some paths tells lies."""
 
-    town: Town
+    workspace: Workspace
     session: aiohttp.ClientSession
     url: str = ""
     lies: list[tuple[re.Pattern[str], bytes, dict[str, str]]] = field(default_factory=list)
@@ -63,12 +63,12 @@ class Liar:
     async def _handed_on(self, request: web.Request) -> web.Response:
         dropped = ("Host", "Content-Length", "Accept-Encoding")
         headers = {k: v for k, v in request.headers.items() if k not in dropped}
-        where = self.town.github.url + request.path_qs
+        where = self.workspace.github.url + request.path_qs
         body = await request.read()
         async with self.session.request(request.method, where, headers=headers, data=body) as got:
             kept = {k: v for k, v in got.headers.items() if k.lower().startswith("x-")}
             if "Link" in got.headers:
-                kept["Link"] = got.headers["Link"].replace(self.town.github.url, self.url)
+                kept["Link"] = got.headers["Link"].replace(self.workspace.github.url, self.url)
             return web.Response(status=got.status, body=await got.read(), headers=kept)
 
     def count(self, pattern: str) -> int:
@@ -82,57 +82,57 @@ def store_url(own_url: str) -> str:
 
 
 @pytest.fixture
-async def liar(town: Town) -> AsyncIterator[Liar]:
+async def liar(workspace: Workspace) -> AsyncIterator[Liar]:
     async with aiohttp.ClientSession() as session:
-        made = Liar(town, session)
+        made = Liar(workspace, session)
         app = web.Application()
         app.router.add_route("*", "/{anything:.*}", made.answer)
         server = TestServer(app)
         await server.start_server()
         made.url = str(server.make_url("")).rstrip("/")
-        key = town.github.app.private_key
+        key = workspace.github.app.private_key
         client = GitHub(
             session,
             api_url=made.url,
-            app_id=str(town.github.app.id),
+            app_id=str(workspace.github.app.id),
             private_key=key,
-            now=town.clock,
+            now=workspace.clock,
         )
-        town.sender = Sender(town.store, client, keys=town.dispatcher.shared.keys)
+        workspace.sender = Sender(workspace.store, client, keys=workspace.dispatcher.shared.keys)
         yield made
         await server.close()
 
 
-async def fill(town: Town) -> None:
+async def fill(workspace: Workspace) -> None:
     """A backfill, until it is done or given up."""
-    here = (town.installation.id, town.repository.id)
-    await town.store.write(lambda tx: backfill.begin(tx, *here))
+    here = (workspace.installation.id, workspace.repository.id)
+    await workspace.store.write(lambda tx: backfill.begin(tx, *here))
     for _ in range(40):
-        await town.settle()
-        if not await town.rows(
+        await workspace.settle()
+        if not await workspace.rows(
             "SELECT part FROM backfills WHERE installation_id = :i AND state = 'queued'"
         ):
             return
-        town.clock.forward(1000)
+        workspace.clock.forward(1000)
     raise AssertionError("the backfill never ends")
 
 
-async def unheard(town: Town, n: int) -> None:
-    town.github.lose_deliveries(1)
+async def unheard(workspace: Workspace, n: int) -> None:
+    workspace.github.lose_deliveries(1)
     for each in range(n):
-        town.person.open_issue(town.repository, f"Issue {each}")
-    await town.settle()
+        workspace.person.open_issue(workspace.repository, f"Issue {each}")
+    await workspace.settle()
 
 
 @pytest.mark.parametrize("body", NOT_A_LIST, ids=lambda each: repr(each[:12]))
 async def test_a_list_that_is_none_holds_up_nothing_else_and_is_let_go(
-    town: Town, liar: Liar, body: bytes
+    workspace: Workspace, liar: Liar, body: bytes
 ) -> None:
-    await unheard(town, 2)
+    await unheard(workspace, 2)
     liar.tell(r"/pulls\?", body)
-    await fill(town)
-    assert len(await town.mirrored("issues")) == 2
-    (part,) = await town.rows(
+    await fill(workspace)
+    assert len(await workspace.mirror_content("issues")) == 2
+    (part,) = await workspace.rows(
         "SELECT state, error FROM backfills WHERE installation_id = :i AND part = 'pulls'"
     )
     assert part["state"] == "refused"
@@ -140,7 +140,7 @@ async def test_a_list_that_is_none_holds_up_nothing_else_and_is_let_go(
 
 
 async def test_what_makes_no_sense_in_a_list_is_left_out_and_the_rest_comes_in(
-    town: Town, liar: Liar
+    workspace: Workspace, liar: Liar
 ) -> None:
     good = {
         "id": 7_000_000_000,
@@ -154,113 +154,115 @@ async def test_what_makes_no_sense_in_a_list_is_left_out_and_the_rest_comes_in(
         "milestone": {"number": 2**70},
     }
     liar.tell(r"/issues\?", json.dumps([*BAD_THINGS, good, good]).encode())
-    await fill(town)
-    (row,) = await town.mirrored("issues")
+    await fill(workspace)
+    (row,) = await workspace.mirror_content("issues")
     assert (row["number"], row["updated_at"], len(row["title"])) == (90, 0, 1024)
 
 
-async def test_a_time_in_the_future_leads_over_nothing(town: Town, liar: Liar) -> None:
-    await unheard(town, 2)
+async def test_a_time_in_the_future_leads_over_nothing(workspace: Workspace, liar: Liar) -> None:
+    await unheard(workspace, 2)
     thing = {"id": 7_000_000_000, "number": 90, "updated_at": "2099-01-01T00:00:00Z"}
-    path = f"/repos/{town.repository.full_name}/issues?per_page=50"
+    path = f"/repos/{workspace.repository.full_name}/issues?per_page=50"
     link = f'<{liar.url}{path}>; rel="next"'
     liar.tell(r"/issues\?state=all", json.dumps([thing]).encode(), Link=link)
-    await fill(town)
-    assert len(await town.mirrored("issues")) == 3
+    await fill(workspace)
+    assert len(await workspace.mirror_content("issues")) == 3
 
 
 @pytest.mark.parametrize("page", [b"[]", b'[{"id": 7000000000, "number": 90}]'])
-async def test_a_page_that_leads_to_itself_is_the_last(town: Town, liar: Liar, page: bytes) -> None:
+async def test_a_page_that_leads_to_itself_is_the_last(
+    workspace: Workspace, liar: Liar, page: bytes
+) -> None:
     path = "/round?per_page=100"
     liar.tell(r"/pulls\?|/labels|/round", page, Link=f'<{liar.url}{path}>; rel="next"')
-    await fill(town)
+    await fill(workspace)
     assert liar.count("/round") <= 4
 
 
-async def test_pages_that_go_elsewhere_are_not_asked_for(town: Town, liar: Liar) -> None:
+async def test_pages_that_go_elsewhere_are_not_asked_for(workspace: Workspace, liar: Liar) -> None:
     """And what the page before them had is in."""
     thing = {"id": 7_000_000_000, "number": 90}
     away = '<http://127.0.0.1:9/pulls?page=2>; rel="next"'
     liar.tell(r"/pulls\?", json.dumps([thing]).encode(), Link=away)
-    here = (town.installation.id, town.repository.id)
-    await town.store.write(lambda tx: backfill.begin(tx, *here))
-    await town.settle()
-    assert len(await town.mirrored("pull_requests")) == 1
+    here = (workspace.installation.id, workspace.repository.id)
+    await workspace.store.write(lambda tx: backfill.begin(tx, *here))
+    await workspace.settle()
+    assert len(await workspace.mirror_content("pull_requests")) == 1
 
 
-async def test_half_a_list_hides_nothing(town: Town, liar: Liar) -> None:
-    town.person.create_label(town.repository, "kept")
-    await town.settle()
-    there = len(await town.mirrored("labels"))
-    path = f"/repos/{town.repository.full_name}/more"
+async def test_half_a_list_hides_nothing(workspace: Workspace, liar: Liar) -> None:
+    workspace.person.create_label(workspace.repository, "kept")
+    await workspace.settle()
+    there = len(await workspace.mirror_content("labels"))
+    path = f"/repos/{workspace.repository.full_name}/more"
     liar.tell(
         r"/labels", b'[{"id": 7000000000, "name": "x"}]', Link=f'<{liar.url}{path}>; rel="next"'
     )
     liar.tell(r"/more", HTML)
-    await fill(town)
-    assert len(await town.mirrored("labels")) == there
+    await fill(workspace)
+    assert len(await workspace.mirror_content("labels")) == there
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", HTML, b"[]", DEEP])
 async def test_settings_that_cannot_be_read_trouble_nobody(
-    town: Town, liar: Liar, body: bytes
+    workspace: Workspace, liar: Liar, body: bytes
 ) -> None:
     liar.tell(r"/contents/", body if body != b"[]" else b'{"type": 1}')
-    await fill(town)
-    assert not await town.rows("SELECT id FROM writes WHERE installation_id = :i")
+    await fill(workspace)
+    assert not await workspace.rows("SELECT id FROM writes WHERE installation_id = :i")
 
 
 # --- The log of deliveries -----------------------------------------------------------------------
 
 
-def repair_of(town: Town) -> Repair:
+def repair_of(workspace: Workspace) -> Repair:
     return Repair(
-        town.store,
-        town.sender.github,
-        keys=town.dispatcher.shared.keys,
+        workspace.store,
+        workspace.sender.github,
+        keys=workspace.dispatcher.shared.keys,
         fetches=True,
         every_s=300,
     )
 
 
-async def mended(town: Town, repair: Repair, steps: int = 60) -> None:
+async def run_repair(workspace: Workspace, repair: Repair, steps: int = 60) -> None:
     for _ in range(steps):
-        town.clock.forward(await repair.step())
-        await town.settle()
+        workspace.clock.forward(await repair.step())
+        await workspace.settle()
 
 
 @pytest.mark.parametrize("body", [*NOT_A_LIST, json.dumps([*BAD_THINGS]).encode()])
 async def test_a_list_of_installations_that_is_nonsense_stops_no_repair(
-    town: Town, liar: Liar, body: bytes
+    workspace: Workspace, liar: Liar, body: bytes
 ) -> None:
     path = "/app/installations?per_page=100"
     liar.tell(r"/app/installations\?", body, Link=f'<{liar.url}{path}>; rel="next"')
-    await unheard(town, 2)
-    await mended(town, repair_of(town))
-    assert len(await town.mirrored("issues")) == 2
+    await unheard(workspace, 2)
+    await run_repair(workspace, repair_of(workspace))
+    assert len(await workspace.mirror_content("issues")) == 2
     assert liar.count(r"/app/installations\?") <= 2
 
 
 @pytest.mark.parametrize("body", [b'{"request": {"payload": null}}', b"{}", HTML, DEEP, b""])
 async def test_a_delivery_without_a_payload_holds_up_no_other(
-    town: Town, liar: Liar, body: bytes
+    workspace: Workspace, liar: Liar, body: bytes
 ) -> None:
-    await unheard(town, 2)
-    first = min(each.id for each in town.github.deliveries)
-    last = max(each.id for each in town.github.deliveries)
+    await unheard(workspace, 2)
+    first = min(each.id for each in workspace.github.deliveries)
+    last = max(each.id for each in workspace.github.deliveries)
     assert first < last
     liar.tell(rf"/deliveries/{last}$", body)
-    await mended(town, repair_of(town))
-    assert len(await town.mirrored("issues")) == 2
-    assert not await town.store.read(missed_deliveries.count)
+    await run_repair(workspace, repair_of(workspace))
+    assert len(await workspace.mirror_content("issues")) == 2
+    assert not await workspace.store.read(missed_deliveries.count)
 
 
-async def test_a_log_that_leads_to_itself_ends(town: Town, liar: Liar) -> None:
+async def test_a_log_that_leads_to_itself_ends(workspace: Workspace, liar: Liar) -> None:
     entry = {"id": 1, "guid": "g", "delivered_at": "0000-00-00", "installation_id": -1, "event": []}
     link = f'<{liar.url}/app/hook/deliveries?per_page=100>; rel="next"'
     liar.tell(r"/deliveries\?", json.dumps([entry, *BAD_THINGS]).encode(), Link=link)
-    until = town.clock.at + 200 * SECOND
-    repair = repair_of(town)
-    while town.clock.at < until:
-        town.clock.forward(await repair.step())
+    until = workspace.clock.at + 200 * SECOND
+    repair = repair_of(workspace)
+    while workspace.clock.at < until:
+        workspace.clock.forward(await repair.step())
     assert liar.count(r"/deliveries\?") <= 3

@@ -41,7 +41,7 @@ def headers(remaining: int = 4000, resource: str = "core", **more: str) -> dict[
     }
 
 
-def counted(remaining: int, resource: str = "core") -> Budget:
+def budget_with(remaining: int, resource: str = "core") -> Budget:
     return Budget(resource, 5000, remaining, 5000 - remaining, RESET * SECOND)
 
 
@@ -73,10 +73,10 @@ def test_a_limit_is_told_from_a_refusal(
 
 
 def test_every_answer_leaves_what_remains_of_its_resource() -> None:
-    known = [counted(4001), counted(9, "search")]
-    assert changed_budgets(known, 200, headers(4000), "", NOW) == [counted(4000)]
-    assert changed_budgets(known, 404, headers(8, "search"), "", NOW) == [counted(8, "search")]
-    assert changed_budgets([], 200, headers(4999), "", NOW) == [counted(4999)]
+    known = [budget_with(4001), budget_with(9, "search")]
+    assert changed_budgets(known, 200, headers(4000), "", NOW) == [budget_with(4000)]
+    assert changed_budgets(known, 404, headers(8, "search"), "", NOW) == [budget_with(8, "search")]
+    assert changed_budgets([], 200, headers(4999), "", NOW) == [budget_with(4999)]
     assert changed_budgets(known, 502, {}, "", NOW) == []
 
 
@@ -85,7 +85,7 @@ def test_a_spent_resource_is_closed_until_a_second_after_its_reset(
     status: int, resource: str
 ) -> None:
     after = changed_budgets([], status, headers(0, resource), PRIMARY_WORDS, NOW)
-    assert after == [replace(counted(0, resource), blocked_until=(RESET + 1) * SECOND)]
+    assert after == [replace(budget_with(0, resource), blocked_until=(RESET + 1) * SECOND)]
 
 
 def test_a_reset_that_is_over_by_our_clock_closes_for_a_minute() -> None:
@@ -123,13 +123,13 @@ def test_the_last_request_of_an_hour_closes_before_github_has_to_say_so() -> Non
 def test_a_secondary_limit_closes_the_installation_for_as_long_as_it_says(
     given_headers: dict[str, str], wait: int
 ) -> None:
-    after = changed_budgets([counted(4000)], 403, given_headers, SECONDARY_WORDS, NOW)
+    after = changed_budgets([budget_with(4000)], 403, given_headers, SECONDARY_WORDS, NOW)
     assert [(each.resource, each.blocked_until) for each in after] == [(SECONDARY, NOW + wait)]
 
 
 def test_a_secondary_limit_is_told_by_its_words_though_the_resource_is_spent_too() -> None:
     after = changed_budgets([], 403, headers(0), SECONDARY_WORDS, NOW)
-    assert after == [counted(0), Budget(SECONDARY, blocked_until=NOW + FIRST_WAIT, failures=1)]
+    assert after == [budget_with(0), Budget(SECONDARY, blocked_until=NOW + FIRST_WAIT, failures=1)]
 
 
 def test_a_spent_resource_with_a_time_to_wait_closes_both() -> None:
@@ -172,18 +172,18 @@ AGENTS = Cost(mutates=True, reserve=0.2)
         (Limits(last_mutation_at=NOW - SECOND), MUTATION, 0),
         (Limits(last_notified_at=NOW - SECOND), MUTATION, 0),
         (Limits(last_notified_at=NOW - SECOND), COMMENT, 2 * SECOND),
-        (Limits((counted(4000),), last_mutation_at=NOW - SECOND), MUTATION, 0),
+        (Limits((budget_with(4000),), last_mutation_at=NOW - SECOND), MUTATION, 0),
         (Limits((Budget("core", blocked_until=NOW + 5), Budget(SECONDARY))), READ, 5),
         (Limits((Budget("core"), Budget(SECONDARY, blocked_until=NOW + 7))), READ, 7),
         (Limits((Budget(SECONDARY, blocked_until=NOW + 7),), {}, NOW), MUTATION, SECOND),
         (Limits((Budget(SECONDARY, blocked_until=NOW - 7),)), MUTATION, 0),
         # Another resource's limit is its own.
-        (Limits((counted(0, "search"), counted(9, "graphql"))), READ, 0),
-        (Limits((counted(0, "graphql"),)), Cost("graphql"), (RESET + 1) * SECOND - NOW),
+        (Limits((budget_with(0, "search"), budget_with(9, "graphql"))), READ, 0),
+        (Limits((budget_with(0, "graphql"),)), Cost("graphql"), (RESET + 1) * SECOND - NOW),
         # The last fifth of an hour's limit is for people.
-        (Limits((counted(1000),)), AGENTS, (RESET + 1) * SECOND - NOW),
-        (Limits((counted(1001),)), AGENTS, 0),
-        (Limits((counted(1000),)), MUTATION, 0),
+        (Limits((budget_with(1000),)), AGENTS, (RESET + 1) * SECOND - NOW),
+        (Limits((budget_with(1001),)), AGENTS, 0),
+        (Limits((budget_with(1000),)), MUTATION, 0),
     ],
 )
 def test_the_next_request_waits_for_every_limit_that_concerns_it(

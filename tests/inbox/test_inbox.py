@@ -37,12 +37,12 @@ def delivery(installation_id: int, **changed: Any) -> Delivery:
     return Delivery(**{"installation_id": installation_id, "repository_id": None} | given | changed)
 
 
-async def kept(store: Store, installation_id: int) -> set[str]:
+async def stored_guids(store: Store, installation_id: int) -> set[str]:
     q = "SELECT guid FROM deliveries WHERE installation_id = :i"
     return {row["guid"] for row in await store.read(lambda tx: tx.all(q, i=installation_id))}
 
 
-async def sent(surface: Surface, n: int) -> list[int]:
+async def send(surface: Surface, n: int) -> list[int]:
     payload = {"action": "opened", "installation": {"id": surface.installation_id}}
     answers = await asyncio.gather(*(surface.deliver(payload) for _ in range(n)))
     return [answer.status for answer in answers]
@@ -56,7 +56,7 @@ async def test_those_that_wait_go_into_the_next_transaction_together(
     arrived = [delivery(installation_id) for _ in range(50)]
     await asyncio.gather(*(inbox.receive(each) for each in arrived))
     assert counting.written == 1
-    assert await kept(store, installation_id) == {each.guid for each in arrived}
+    assert await stored_guids(store, installation_id) == {each.guid for each in arrived}
 
 
 async def test_fifty_posts_at_once_take_fewer_transactions(
@@ -64,8 +64,8 @@ async def test_fifty_posts_at_once_take_fewer_transactions(
 ) -> None:
     counting = Counting(store)
     async with serving(counting, installation_id) as surface:
-        assert await sent(surface, 50) == [202] * 50
-    assert len(await kept(store, installation_id)) == 50
+        assert await send(surface, 50) == [202] * 50
+    assert len(await stored_guids(store, installation_id)) == 50
     assert counting.written < 50
 
 
@@ -80,7 +80,7 @@ async def test_one_that_the_database_refuses_harms_no_other(
         *(inbox.receive(each) for each in arrived), return_exceptions=True
     )
     assert [outcome is None for outcome in outcomes] == [each is not bad for each in arrived]
-    assert await kept(store, installation_id) == {each.guid for each in good}
+    assert await stored_guids(store, installation_id) == {each.guid for each in good}
 
 
 async def test_while_the_database_is_away_nothing_is_acknowledged(
@@ -89,11 +89,11 @@ async def test_while_the_database_is_away_nothing_is_acknowledged(
     counting = Counting(store)
     async with serving(counting, installation_id) as surface:
         counting.away = True
-        assert await sent(surface, 20) == [503] * 20
+        assert await send(surface, 20) == [503] * 20
         assert counting.written <= 20  # not once more for each
         counting.away = False
-        assert await sent(surface, 20) == [202] * 20
-    assert len(await kept(store, installation_id)) == 20
+        assert await send(surface, 20) == [202] * 20
+    assert len(await stored_guids(store, installation_id)) == 20
 
 
 async def test_one_that_waits_no_longer_is_kept_all_the_same(
@@ -105,4 +105,4 @@ async def test_one_that_waits_no_longer_is_kept_all_the_same(
     await asyncio.sleep(0)
     waiting.cancel()
     await inbox.receive(stays)
-    assert await kept(store, installation_id) == {left.guid, stays.guid}
+    assert await stored_guids(store, installation_id) == {left.guid, stays.guid}

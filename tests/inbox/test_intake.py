@@ -17,7 +17,7 @@ from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from store.engine.transaction import Row, Store
-from tests.support.server_process import WEBHOOK_SECRET, signed
+from tests.support.server_process import WEBHOOK_SECRET, signed_headers
 from webhooks.app import create_app
 from webhooks.github import LARGEST
 from webhooks.signature import is_valid, sign
@@ -47,7 +47,7 @@ class Intake:
     async def deliver(self, event: str, guid: str, **payload: Any) -> int:
         payload = {"installation": {"id": self.installation_id}, **payload}
         body = json.dumps(payload).encode()
-        status, _ = await self.post(body, signed(event, body, guid))
+        status, _ = await self.post(body, signed_headers(event, body, guid))
         return status
 
     async def deliveries(self) -> list[Row]:
@@ -91,7 +91,7 @@ def without(headers: dict[str, str], name: str) -> dict[str, str]:
 
 
 GOOD = b'{"zen": "Keep it logically awesome."}'
-HEADERS = signed("ping", GOOD, "guid-1")
+HEADERS = signed_headers("ping", GOOD, "guid-1")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ HEADERS = signed("ping", GOOD, "guid-1")
         ),
         pytest.param(
             GOOD,
-            signed("ping", GOOD, secret="another"),
+            signed_headers("ping", GOOD, secret="another"),
             (401, "unauthenticated"),
             id="wrongly signed",
         ),
@@ -122,7 +122,7 @@ HEADERS = signed("ping", GOOD, "guid-1")
             GOOD, without(HEADERS, "X-GitHub-Delivery"), (400, "bad_request"), id="no GUID"
         ),
         pytest.param(
-            GOOD, signed("ping", GOOD, "x" * 81), (400, "bad_request"), id="a GUID too long"
+            GOOD, signed_headers("ping", GOOD, "x" * 81), (400, "bad_request"), id="a GUID too long"
         ),
         pytest.param(
             GOOD,
@@ -131,7 +131,7 @@ HEADERS = signed("ping", GOOD, "guid-1")
             id="a form",
         ),
         *(
-            pytest.param(body, signed("ping", body), (400, "bad_request"), id=name)
+            pytest.param(body, signed_headers("ping", body), (400, "bad_request"), id=name)
             for name, body in {
                 "no JSON": b"Hello, World!",
                 "truncated before it was signed": GOOD[:-5],
@@ -154,7 +154,7 @@ async def test_a_body_larger_than_githubs_limit_is_refused_before_it_is_read(
     intake: Intake,
 ) -> None:
     body = b" " * (LARGEST + 1)
-    assert await intake.post(body, signed("ping", body)) == (413, "too_large")
+    assert await intake.post(body, signed_headers("ping", body)) == (413, "too_large")
 
 
 async def test_a_chunked_body_larger_than_githubs_limit_is_refused(intake: Intake) -> None:
@@ -162,7 +162,7 @@ async def test_a_chunked_body_larger_than_githubs_limit_is_refused(intake: Intak
         for _ in range(26):
             yield b" " * 2**20
 
-    headers = signed("ping", b"")
+    headers = signed_headers("ping", b"")
     url = intake.client.make_url("/webhooks/github")
     async with ClientSession() as session:
         try:

@@ -14,7 +14,7 @@ import pytest
 from bot.mirror.webhooks import EVENTS
 from store.engine.database import open_store
 from store.mirror import mirror_rows
-from tests.support.server_process import Serving, post, processed, rows, serving
+from tests.support.server_process import Serving, post, rows, serving, wait_until_processed
 
 INSTALLATION = 4242
 Delivery: TypeAlias = tuple[str, bytes]
@@ -27,7 +27,7 @@ ORDERS: dict[str, Callable[[list[Delivery]], list[Delivery]]] = {
 UNRECORDED = {"installation_target", "issue_dependencies", "projects_v2", "sub_issues"}
 
 
-def recorded(folder: Path) -> list[Delivery]:
+def recorded_deliveries(folder: Path) -> list[Delivery]:
     """Each payload with an installation, as a GitHub App gets it."""
     sent = []
     for file in sorted((folder / "webhooks").glob("*.json")):
@@ -75,13 +75,13 @@ def three_urls(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]
 async def test_any_order_of_the_recorded_payloads_ends_in_the_same_mirror(
     data: Path, three_urls: dict[str, str], tmp_path: Path
 ) -> None:
-    sent = recorded(data)
+    sent = recorded_deliveries(data)
     mirrors = {}
     for order, url in three_urls.items():
         guids = [secrets.token_hex(16) for _ in sent]
         async with serving(tmp_path, url) as server:
             assert await deliver(server, ORDERS[order](sent), guids) == {202}
-            await processed(url)
+            await wait_until_processed(url)
             states = await rows(url, "SELECT state, outcome, event FROM deliveries")
             assert len(states) == len(sent)
             assert {row["state"] for row in states} == {"processed"}
@@ -92,7 +92,7 @@ async def test_any_order_of_the_recorded_payloads_ends_in_the_same_mirror(
 
             # GitHub delivers all of it again, as it does when somebody asks for it.
             assert await deliver(server, ORDERS[order](sent), guids) == {202}
-            await processed(url)
+            await wait_until_processed(url)
             assert len(await rows(url, "SELECT guid FROM deliveries")) == len(sent)
             assert await snapshot(url) == mirrors[order]
             assert await server.stop() == 0

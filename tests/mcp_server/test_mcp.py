@@ -16,7 +16,7 @@ from bot.identity.actors import ROLES
 from bot.operations import OPERATIONS
 from mcp_server.server import TOOLS
 from store.tables.agents import Role
-from tests.support.mcp_clients import ERAS, connected
+from tests.support.mcp_clients import ERAS, connect
 from tests.support.server_in_process import Answer, Surface
 
 TOOLS_FILE = Path(__file__).parents[2] / "fixtures" / "tools.json"
@@ -48,7 +48,7 @@ def test_a_tool_says_what_it_does_and_what_it_takes(tool: Any) -> None:
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("era", ERAS)
 async def test_an_agent_sees_the_tools_of_its_role(surface: Surface, era: str, role: Role) -> None:
-    async with connected(surface, era, role) as client:
+    async with connect(surface, era, role) as client:
         shown = [tool.name for tool in (await client.list_tools()).tools]
     may = [each.name for each in OPERATIONS.values() if ROLES.index(role) >= ROLES.index(each.role)]
     assert shown == may
@@ -56,7 +56,7 @@ async def test_an_agent_sees_the_tools_of_its_role(surface: Surface, era: str, r
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_an_answer_is_structured_and_the_same_as_text(surface: Surface, era: str) -> None:
-    async with connected(surface, era) as client:
+    async with connect(surface, era) as client:
         called = await client.call_tool("register_agent", {"agent_id": "ada", "name": "Ada 🦊"})
     assert not called.is_error
     assert called.structured_content is not None
@@ -79,7 +79,7 @@ async def test_an_answer_is_structured_and_the_same_as_text(surface: Surface, er
 async def test_a_refusal_is_an_error_in_the_same_words_as_on_rest(
     surface: Surface, era: str, role: Role, tool: str, arguments: dict[str, Any], code: str
 ) -> None:
-    async with connected(surface, era, role) as client:
+    async with connect(surface, era, role) as client:
         called = await client.call_tool(tool, arguments)
     over_rest = await surface.call(await surface.token("ada", role), tool, **arguments)
     assert called.is_error
@@ -91,7 +91,7 @@ async def test_a_refusal_is_an_error_in_the_same_words_as_on_rest(
 async def test_a_tool_that_does_not_exist_is_an_error_of_the_protocol(
     surface: Surface, era: str
 ) -> None:
-    async with connected(surface, era) as client:
+    async with connect(surface, era) as client:
         with pytest.raises(MCPError, match="no tool 'make_coffee'") as told:
             await client.call_tool("make_coffee", {})
     assert told.value.code == INVALID_PARAMS

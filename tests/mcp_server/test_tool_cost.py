@@ -15,7 +15,7 @@ from bot.operations import OPERATIONS
 from mcp_server.server import INSTRUCTIONS, TOOLS, WHOLE
 from mcp_server.tool_schemas import GLOSSARY
 from store.tables.agents import Role
-from tests.support.mcp_clients import ERAS, connected
+from tests.support.mcp_clients import ERAS, connect
 from tests.support.server_in_process import Surface
 
 # A token is four characters of the compact JSON of `tools/list`.
@@ -36,7 +36,7 @@ EVERY = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS
 async def test_the_tools_of_a_role_cost_no_more_than_promised(
     surface: Surface, role: Role, era: str
 ) -> None:
-    async with connected(surface, era, role) as client:
+    async with connect(surface, era, role) as client:
         listed = await client.list_tools()
     sent = listed.model_dump(mode="json", by_alias=True, exclude_none=True)
     tokens = len(json.dumps(sent, separators=(",", ":"), ensure_ascii=False)) / 4
@@ -90,7 +90,7 @@ def test_what_an_operation_takes_fits_its_tools_schema(
 async def test_an_argument_that_is_unknown_or_too_long_is_refused_though_the_schema_is_silent(
     surface: Surface, role: Role
 ) -> None:
-    async with connected(surface, "auto", role) as client:
+    async with connect(surface, "auto", role) as client:
         for given_ in ({"agent_id": "ada", "shoe_size": 43}, {"agent_id": "a" * 64}):
             called = await client.call_tool("get_agent", given_)
             assert called.structured_content is not None

@@ -26,7 +26,7 @@ from store.messages import mailbox, messages
 from store.messages.dead_letters import WINDOW
 from store.tables.agents import Role
 from tests.support.server_in_process import Surface
-from tests.support.story import Agent, Clock, Town
+from tests.support.story import Agent, Clock, Workspace
 
 WEEK_S = 7 * 24 * 3600
 
@@ -71,7 +71,7 @@ async def bodies(agent: Agent, **asked: Any) -> list[str]:
     return [each["body"] for each in (await agent.call("get_messages", **asked))["messages"]]
 
 
-async def sent(agent: Agent, to: str, body: str = "x", **more: Any) -> str:
+async def send(agent: Agent, to: str, body: str = "x", **more: Any) -> str:
     return str((await agent.call("send_message", to=to, body=body, **more))["message_id"])
 
 
@@ -121,9 +121,9 @@ async def test_who_has_left_gets_nothing_and_sends_nothing(office: Office) -> No
     await leaves(office, "bob")
     told = await ada.call("send_message", to="everybody", body="x")
     assert told["recipients"] == ["cyd"]
-    refused = await ada.refused("send_message", to="bob", body="x")
+    refused = await ada.refusal("send_message", to="bob", body="x")
     assert (refused.code, "has left" in refused.message) == ("unknown_agent", True)
-    assert (await bob.refused("send_message", to="ada", body="x")).code == "not_registered"
+    assert (await bob.refusal("send_message", to="ada", body="x")).code == "not_registered"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ async def test_who_has_left_gets_nothing_and_sends_nothing(office: Office) -> No
 async def test_a_message_to_nobody_is_refused(office: Office, to: str, code: str) -> None:
     ada = await office.agent("ada")
     await office.agent("bob")
-    assert (await ada.refused("send_message", to=to, body="x")).code == code
+    assert (await ada.refusal("send_message", to=to, body="x")).code == code
     assert await office.rows("SELECT id FROM messages WHERE installation_id = :i") == []
 
 
@@ -150,7 +150,7 @@ async def test_what_is_no_capability_is_said_when_somebody_writes_to_it(
 ) -> None:
     ada = await office.agent("ada")
     await office.agent("bob", "developer", "python:3")
-    refused = await ada.refused("send_message", to=f"capability:{wrong}", body="x")
+    refused = await ada.refusal("send_message", to=f"capability:{wrong}", body="x")
     assert refused.code == "invalid_arguments"
     assert f"{wrong!r} is not a capability" in refused.message
 
@@ -158,14 +158,14 @@ async def test_what_is_no_capability_is_said_when_somebody_writes_to_it(
 async def test_an_unregistered_sender_is_told_to_register(office: Office) -> None:
     await office.agent("bob")
     stranger = Agent(office.dispatcher, Actor(office.installation_id, "stranger", "developer"))
-    assert (await stranger.refused("send_message", to="bob", body="x")).code == "not_registered"
+    assert (await stranger.refusal("send_message", to="bob", body="x")).code == "not_registered"
 
 
 async def test_an_observer_reads_messages_and_sends_none(office: Office) -> None:
     ada, eye = await office.agent("ada"), await office.agent("eye", "observer")
-    await sent(ada, "eye", "look")
+    await send(ada, "eye", "look")
     assert await bodies(eye) == ["look"]
-    assert (await eye.refused("send_message", to="ada", body="x")).code == "forbidden"
+    assert (await eye.refusal("send_message", to="ada", body="x")).code == "forbidden"
 
 
 async def test_a_person_may_send_and_is_named_as_the_sender(office: Office) -> None:
@@ -197,33 +197,33 @@ async def test_two_thousand_agents_are_told_at_once_by_one_event(office: Office)
 
 async def test_a_body_may_have_twenty_thousand_characters(office: Office) -> None:
     ada = await office.agent("ada")
-    await sent(ada, "ada", "é" * 20_000)
-    refused = await ada.refused("send_message", to="ada", body="é" * 20_001)
+    await send(ada, "ada", "é" * 20_000)
+    refused = await ada.refusal("send_message", to="ada", body="é" * 20_001)
     assert refused.code == "invalid_arguments"
-    assert (await ada.refused("send_message", to="ada", body="")).code == "invalid_arguments"
+    assert (await ada.refusal("send_message", to="ada", body="")).code == "invalid_arguments"
     assert await bodies(ada) == ["é" * 20_000]
 
 
 async def test_a_message_lives_from_a_minute_to_thirty_days(office: Office) -> None:
     ada = await office.agent("ada")
     for ttl_s in (60, 30 * 24 * 3600):
-        await sent(ada, "ada", ttl_s=ttl_s)
+        await send(ada, "ada", ttl_s=ttl_s)
     for ttl_s in (59, 30 * 24 * 3600 + 1):
-        refused = await ada.refused("send_message", to="ada", body="x", ttl_s=ttl_s)
+        refused = await ada.refusal("send_message", to="ada", body="x", ttl_s=ttl_s)
         assert refused.code == "invalid_arguments"
 
 
 async def test_who_sends_more_than_sixty_in_a_minute_is_told_when_to_go_on(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
     for _ in range(60):
-        await sent(ada, "ada")
+        await send(ada, "ada")
     office.clock.forward(20)
-    refused = await ada.refused("send_message", to="ada", body="x")
+    refused = await ada.refusal("send_message", to="ada", body="x")
     assert (refused.code, refused.status) == ("rate_limited", 429)
     assert refused.details == {"retry_after_s": 40}
-    await sent(bob, "ada")
+    await send(bob, "ada")
     office.clock.forward(40)
-    await sent(ada, "ada")
+    await send(ada, "ada")
 
 
 async def test_nobody_sends_more_than_six_hundred_in_an_hour(office: Office) -> None:
@@ -237,20 +237,20 @@ async def test_nobody_sends_more_than_six_hundred_in_an_hour(office: Office) -> 
     rows = [row | {"m": f"m_{n}", "at": first + n * 5_000_000} for n in range(600)]
     await office.store.write(lambda tx: tx.many(statement, rows))
     office.clock.forward(3000)
-    refused = await ada.refused("send_message", to="ada", body="x")
+    refused = await ada.refusal("send_message", to="ada", body="x")
     assert (refused.code, refused.details) == ("rate_limited", {"retry_after_s": 600})
     office.clock.forward(600)
-    await sent(ada, "ada")
+    await send(ada, "ada")
 
 
 async def test_a_sender_s_calls_at_once_do_not_pass_the_bound(office: Office) -> None:
     ada = await office.agent("ada")
     for _ in range(55):
-        await sent(ada, "ada")
+        await send(ada, "ada")
 
     async def outcome() -> str:
         try:
-            await sent(ada, "ada")
+            await send(ada, "ada")
         except Exception as exc:  # noqa: BLE001 - whatever it is, it is compared below
             return getattr(exc, "code", repr(exc))
         return "sent"
@@ -275,8 +275,8 @@ async def test_an_inbox_holds_a_thousand_unread_messages_and_no_more(office: Off
     await office.agent("bob")
     await office.agent("cyd")
     await fill(office, "bob", 999)
-    await sent(ada, "bob")
-    refused = await ada.refused("send_message", to="bob", body="x")
+    await send(ada, "bob")
+    refused = await ada.refusal("send_message", to="bob", body="x")
     assert (refused.code, refused.details) == ("inbox_full", {"full": ["bob"]})
     told = await ada.call("send_message", to="everybody", body="x")
     assert (told["recipients"], told["count"], told["full"]) == (["cyd"], 1, ["bob"])
@@ -285,7 +285,7 @@ async def test_an_inbox_holds_a_thousand_unread_messages_and_no_more(office: Off
 async def test_an_answer_hands_out_no_more_than_an_agent_can_take_in(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
     for n in range(7):
-        await sent(ada, "bob", str(n) * 20_000)
+        await send(ada, "bob", str(n) * 20_000)
     assert [each[0] for each in await bodies(bob, limit=100)] == ["0", "1", "2", "3", "4"]
     assert [each[0] for each in await bodies(bob, limit=100)] == ["5", "6"]
 
@@ -303,7 +303,7 @@ async def test_the_inbox_is_by_priority_then_age(office: Office) -> None:
         ("high", "e"),
         ("low", "f"),
     ):
-        await sent(ada, "bob", body, priority=priority)
+        await send(ada, "bob", body, priority=priority)
     assert await bodies(bob, limit=4) == ["c", "e", "b", "d"]
     assert await bodies(bob) == ["a", "f"]
     assert await bodies(bob) == []
@@ -311,7 +311,7 @@ async def test_the_inbox_is_by_priority_then_age(office: Office) -> None:
 
 async def test_a_message_comes_again_after_a_minute_until_it_is_read(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
-    message = await sent(ada, "bob", "once more")
+    message = await send(ada, "bob", "once more")
     assert await bodies(bob) == ["once more"]
     office.clock.forward(59)
     assert await bodies(bob) == []
@@ -325,8 +325,8 @@ async def test_a_message_comes_again_after_a_minute_until_it_is_read(office: Off
 
 async def test_peeking_takes_nothing(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
-    await sent(ada, "bob", "later")
-    await sent(ada, "bob", "first", priority="high")
+    await send(ada, "bob", "later")
+    await send(ada, "bob", "first", priority="high")
     for _ in range(2):
         assert await bodies(bob, state="peek") == ["first", "later"]
     assert await bodies(bob, limit=1) == ["first"]
@@ -336,7 +336,7 @@ async def test_peeking_takes_nothing(office: Office) -> None:
 
 async def test_marking_is_for_many_and_for_as_often_as_one_likes(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
-    ids = [await sent(ada, "bob", str(n)) for n in range(3)]
+    ids = [await send(ada, "bob", str(n)) for n in range(3)]
     for _ in range(2):
         marked = await bob.call("mark_message_read", message_id=ids[:2])
         assert (marked["marked"], marked["unread"]) == (ids[:2], 1)
@@ -349,18 +349,18 @@ async def test_marking_is_for_many_and_for_as_often_as_one_likes(office: Office)
 
 async def test_marking_with_one_unknown_message_marks_none(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
-    mine, others = await sent(ada, "bob"), await sent(ada, "ada")
-    refused = await bob.refused("mark_message_read", message_id=[mine, others])
+    mine, others = await send(ada, "bob"), await send(ada, "ada")
+    refused = await bob.refusal("mark_message_read", message_id=[mine, others])
     assert (refused.code, refused.details) == ("unknown_message", {"unknown": [others]})
     assert len(await bodies(bob)) == 1
     for wrong in ([], ["m"] * 101):
-        refused = await bob.refused("mark_message_read", message_id=wrong)
+        refused = await bob.refusal("mark_message_read", message_id=wrong)
         assert refused.code == "invalid_arguments"
 
 
 async def test_readers_of_one_inbox_at_once_do_not_get_the_same(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
-    ids = [await sent(ada, "bob", str(n)) for n in range(40)]
+    ids = [await send(ada, "bob", str(n)) for n in range(40)]
     handed: list[str] = []
     while len(handed) < len(ids):
         answers = await asyncio.gather(*(bob.call("get_messages", limit=3) for _ in range(8)))
@@ -374,7 +374,7 @@ async def test_what_is_marked_read_while_it_is_handed_out_never_comes_again(
     office: Office,
 ) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
-    ids = [await sent(ada, "bob", str(n)) for n in range(30)]
+    ids = [await send(ada, "bob", str(n)) for n in range(30)]
     for some in (ids[:15], ids[15:]):
         marks = [bob.call("mark_message_read", message_id=each) for each in some]
         gets = [bob.call("get_messages", limit=6) for _ in range(5)]
@@ -391,7 +391,7 @@ async def test_who_waits_is_handed_a_message_as_soon_as_it_is_sent(office: Offic
     ada, bob = await office.agent("ada"), await office.agent("bob")
     waiting = asyncio.create_task(bob.call("get_messages", wait_s=30))
     await asyncio.sleep(0)
-    await sent(ada, "bob", "wake up")
+    await send(ada, "bob", "wake up")
     async with asyncio.timeout(10):
         assert [each["body"] for each in (await waiting)["messages"]] == ["wake up"]
 
@@ -410,8 +410,8 @@ async def test_a_message_that_nobody_reads_in_time_is_a_dead_letter_to_both(
     office: Office,
 ) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
-    message = await sent(ada, "bob", "soon over", ttl_s=60)
-    await sent(ada, "bob", "lasts")
+    message = await send(ada, "bob", "soon over", ttl_s=60)
+    await send(ada, "bob", "lasts")
     await office.time_passes(61)
     assert await bodies(bob) == ["lasts"]
     for who in (ada, bob):
@@ -436,7 +436,7 @@ async def test_a_message_that_nobody_reads_in_time_is_a_dead_letter_to_both(
 
 async def test_what_is_over_is_not_handed_out_though_no_reaper_came_yet(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
-    await sent(ada, "bob", ttl_s=60)
+    await send(ada, "bob", ttl_s=60)
     office.clock.forward(61)
     answer = await bob.call("get_messages")
     assert (answer["messages"], answer["unread"]) == ([], 0)
@@ -446,7 +446,7 @@ async def test_a_message_that_was_handed_out_five_times_in_vain_is_undelivered(
     office: Office,
 ) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
-    message = await sent(ada, "bob", "hear me")
+    message = await send(ada, "bob", "hear me")
     for n in range(1, 6):
         (given,) = (await bob.call("get_messages"))["messages"]
         assert given["attempts"] == n
@@ -462,7 +462,7 @@ async def test_a_message_that_was_handed_out_five_times_in_vain_is_undelivered(
 
 async def test_a_message_does_not_die_in_its_reader_s_hands(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
-    message = await sent(ada, "bob", ttl_s=60)
+    message = await send(ada, "bob", ttl_s=60)
     office.clock.forward(50)
     assert len(await bodies(bob)) == 1
     await office.time_passes(59)
@@ -474,7 +474,7 @@ async def test_a_message_does_not_die_in_its_reader_s_hands(office: Office) -> N
 
 async def test_what_a_late_reader_marks_is_no_dead_letter_any_more(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
-    message = await sent(ada, "bob", ttl_s=60)
+    message = await send(ada, "bob", ttl_s=60)
     await office.time_passes(61)
     await bob.call("mark_message_read", message_id=message)
     assert await bodies(ada, state="dead") == []
@@ -486,7 +486,7 @@ async def test_what_a_late_reader_marks_is_no_dead_letter_any_more(office: Offic
 async def test_a_dead_letter_is_sent_again_to_those_who_did_not_read_it(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
     cyd = await office.agent("cyd")
-    message = await sent(ada, "everybody", "twice", ttl_s=60, priority="high")
+    message = await send(ada, "everybody", "twice", ttl_s=60, priority="high")
     await cyd.call("mark_message_read", message_id=message)
     assert await bodies(bob) == ["twice"]
     await office.time_passes(61)
@@ -508,10 +508,10 @@ async def test_a_dead_letter_is_sent_again_by_its_sender_its_reader_or_a_tech_le
 ) -> None:
     ada, bob, cyd = [await office.agent(name) for name in ("ada", "bob", "cyd")]
     eve, lead = await office.agent("eve"), await office.agent("lead", "tech-lead")
-    first = await sent(ada, "bob", ttl_s=60)
-    both = await sent(cyd, "everybody", ttl_s=60)
+    first = await send(ada, "bob", ttl_s=60)
+    both = await send(cyd, "everybody", ttl_s=60)
     await office.time_passes(61)
-    assert (await eve.refused("resend_message", message_id=first)).code == "unknown_message"
+    assert (await eve.refusal("resend_message", message_id=first)).code == "unknown_message"
     assert (await bob.call("resend_message", message_id=both))["recipients"] == ["bob"]
     assert (await lead.call("resend_message", message_id=first))["recipients"] == ["bob"]
     assert (await cyd.call("resend_message", message_id=both))["recipients"] == [
@@ -519,13 +519,13 @@ async def test_a_dead_letter_is_sent_again_by_its_sender_its_reader_or_a_tech_le
         "eve",
         "lead",
     ]
-    assert (await ada.refused("resend_message", message_id="m_0")).code == "unknown_message"
+    assert (await ada.refusal("resend_message", message_id="m_0")).code == "unknown_message"
 
 
 async def test_what_is_sent_again_to_one_lives_no_shorter_for_others(office: Office) -> None:
     ada, bob = await office.agent("ada", "developer"), await office.agent("bob", "tester", "go")
     cyd = await office.agent("cyd", "tester", "go")
-    message = await sent(ada, "capability:go", ttl_s=30 * 24 * 3600)
+    message = await send(ada, "capability:go", ttl_s=30 * 24 * 3600)
     for _ in range(mailbox.MOST_ATTEMPTS):
         assert await bodies(bob) == ["x"]
         await office.time_passes(61)
@@ -542,22 +542,22 @@ async def test_nothing_is_sent_again_to_who_left_or_is_full(office: Office) -> N
     ada = await office.agent("ada")
     for name in ("bob", "cyd", "dan"):
         await office.agent(name)
-    message = await sent(ada, "everybody", ttl_s=60)
+    message = await send(ada, "everybody", ttl_s=60)
     await office.time_passes(61)
     await leaves(office, "bob")
     await fill(office, "cyd", 1000)
     again = await ada.call("resend_message", message_id=message)
     assert (again["recipients"], again["full"]) == (["dan"], ["cyd"])
-    refused = await ada.refused("resend_message", message_id=message)
+    refused = await ada.refusal("resend_message", message_id=message)
     assert refused.code == "inbox_full"
 
 
 async def test_a_tech_lead_sees_every_dead_letter_and_others_their_own(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
     eve, lead = await office.agent("eve"), await office.agent("lead", "tech-lead")
-    await sent(ada, "bob", "one", ttl_s=60)
-    await sent(bob, "ada", "two", ttl_s=60)
-    await sent(bob, "eve", "three", ttl_s=60)
+    await send(ada, "bob", "one", ttl_s=60)
+    await send(bob, "ada", "two", ttl_s=60)
+    await send(bob, "eve", "three", ttl_s=60)
     await office.time_passes(61)
     assert await bodies(lead, state="dead") == ["three", "two", "one"]
     assert await bodies(ada, state="dead") == ["two", "one"]
@@ -566,8 +566,8 @@ async def test_a_tech_lead_sees_every_dead_letter_and_others_their_own(office: O
 
 async def test_a_page_of_one_s_dead_letters_looks_at_a_thousand_messages(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
-    await sent(ada, "bob", "older", ttl_s=60)
-    await sent(bob, "ada", "to ada", ttl_s=60)
+    await send(ada, "bob", "older", ttl_s=60)
+    await send(bob, "ada", "to ada", ttl_s=60)
     await office.time_passes(61)
     row = {"i": office.installation_id, "who": "ada"}
     statement = (
@@ -580,7 +580,7 @@ async def test_a_page_of_one_s_dead_letters_looks_at_a_thousand_messages(office:
     assert await pages(ada, state="dead") == [["to ada", "older"]]
     await office.store.write(lambda tx: tx.many(statement, read[:2]))
     office.clock.forward(3600)
-    await sent(ada, "bob", "newer", ttl_s=60)
+    await send(ada, "bob", "newer", ttl_s=60)
     await office.time_passes(61)
     assert await pages(ada, state="dead") == [["newer"], ["to ada", "older"]]
     assert await pages(ada, state="dead", limit=1) == [["newer"], ["to ada"], ["older"]]
@@ -589,7 +589,7 @@ async def test_a_page_of_one_s_dead_letters_looks_at_a_thousand_messages(office:
 async def test_a_reader_of_a_dead_letter_does_not_see_who_else_got_it(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
     await office.agent("cyd")
-    await sent(ada, "everybody", ttl_s=60)
+    await send(ada, "everybody", ttl_s=60)
     await office.time_passes(61)
     seen = {}
     for who in (ada, bob):
@@ -601,7 +601,7 @@ async def test_a_reader_of_a_dead_letter_does_not_see_who_else_got_it(office: Of
 async def test_the_reaper_works_in_small_batches(office: Office) -> None:
     ada = await office.agent("ada")
     await crowd(office, 25)
-    await sent(ada, "everybody", ttl_s=60)
+    await send(ada, "everybody", ttl_s=60)
     office.clock.forward(61)
 
     async def dead() -> int:
@@ -627,7 +627,7 @@ async def test_a_reply_continues_the_thread_and_those_who_took_part_read_all_of_
     office: Office,
 ) -> None:
     ada, bob, eve = [await office.agent(name) for name in ("ada", "bob", "eve")]
-    first = await sent(ada, "bob", "one")
+    first = await send(ada, "bob", "one")
     answer = await bob.call("send_message", to="ada", body="two", reply_to=first)
     assert answer["thread_id"] == first
     third = await ada.call("send_message", to="bob", body="three", reply_to=answer["message_id"])
@@ -635,8 +635,8 @@ async def test_a_reply_continues_the_thread_and_those_who_took_part_read_all_of_
     for who in (ada, bob):
         assert await bodies(who, thread_id=first) == ["one", "two", "three"]
     assert await bodies(bob) == ["one", "three"]
-    assert (await eve.refused("get_messages", thread_id=first)).code == "unknown_message"
-    refused = await eve.refused("send_message", to="ada", body="x", reply_to=first)
+    assert (await eve.refusal("get_messages", thread_id=first)).code == "unknown_message"
+    refused = await eve.refusal("send_message", to="ada", body="x", reply_to=first)
     assert refused.code == "unknown_message"
 
 
@@ -651,9 +651,9 @@ async def pages(agent: Agent, **asked: Any) -> list[list[str]]:
 
 async def test_lists_are_paged_from_the_newest_on(office: Office) -> None:
     ada = await office.agent("ada")
-    first = await sent(ada, "ada", "0", ttl_s=60)
+    first = await send(ada, "ada", "0", ttl_s=60)
     for n in range(1, 5):
-        await sent(ada, "ada", str(n), reply_to=first, ttl_s=60)
+        await send(ada, "ada", str(n), reply_to=first, ttl_s=60)
     thread = await pages(ada, thread_id=first, limit=2)
     assert thread == [["3", "4"], ["1", "2"], ["0"]]
     assert await pages(ada, state="sent", limit=2) == [["4", "3"], ["2", "1"], ["0"]]
@@ -665,7 +665,7 @@ async def test_a_sender_sees_what_became_of_what_it_sent(office: Office) -> None
     ada, bob = await office.agent("ada"), await office.agent("bob")
     cyd = await office.agent("cyd")
     await office.agent("dan")
-    message = await sent(ada, "everybody", "all")
+    message = await send(ada, "everybody", "all")
     await bob.call("mark_message_read", message_id=message)
     await cyd.call("get_messages")
     (shown,) = (await ada.call("get_messages", state="sent"))["messages"]
@@ -682,8 +682,8 @@ async def test_a_sender_sees_what_became_of_what_it_sent(office: Office) -> None
 
 async def test_a_message_taken_back_is_gone_for_all_who_did_not_read_it(office: Office) -> None:
     ada, bob, cyd = [await office.agent(name) for name in ("ada", "bob", "cyd")]
-    message = await sent(ada, "everybody", "a secret")
-    await sent(ada, "everybody", "no secret", reply_to=message)
+    message = await send(ada, "everybody", "a secret")
+    await send(ada, "everybody", "no secret", reply_to=message)
     await bob.call("mark_message_read", message_id=message)
     for _ in range(2):
         deleted = await ada.call("delete_message", message_id=message)
@@ -697,20 +697,20 @@ async def test_a_message_taken_back_is_gone_for_all_who_did_not_read_it(office: 
         ]
     await office.time_passes(WEEK_S + 1)
     assert await bodies(cyd, state="dead") == ["no secret"]
-    refused = await ada.refused("resend_message", message_id=message)
+    refused = await ada.refusal("resend_message", message_id=message)
     assert refused.code == "unknown_message"
     await cyd.call("mark_message_read", message_id=message)
 
 
 async def test_a_reader_deletes_a_message_for_itself_alone(office: Office) -> None:
     ada, bob, cyd, eve = [await office.agent(name) for name in ("ada", "bob", "cyd", "eve")]
-    message = await sent(ada, "role:developer", "hello")
+    message = await send(ada, "role:developer", "hello")
     for _ in range(2):
         await bob.call("delete_message", message_id=message)
     assert await bodies(bob) == []
     assert await bodies(cyd) == ["hello"]
-    mine = await sent(ada, "ada", "mine")
-    assert (await eve.refused("delete_message", message_id=mine)).code == "unknown_message"
+    mine = await send(ada, "ada", "mine")
+    assert (await eve.refusal("delete_message", message_id=mine)).code == "unknown_message"
     assert await bodies(ada) == ["mine"]
 
 
@@ -720,7 +720,7 @@ async def test_a_reader_deletes_a_message_for_itself_alone(office: Office) -> No
 async def test_events_tell_whom_they_concern_and_never_the_text(office: Office) -> None:
     ada = await office.agent("ada")
     await office.agent("bob")
-    message = await sent(ada, "bob", "the text", priority="high")
+    message = await send(ada, "bob", "the text", priority="high")
     (event,) = await office.events("message.sent")
     assert (event["subject"], event["actor"], event["audience"]) == (message, "ada", "bob")
     assert event["data"] == {
@@ -736,8 +736,8 @@ async def test_urgent_ones_are_told_of_once_and_not_while_they_are_in_hand(
     office: Office,
 ) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
-    ids = [await sent(ada, "bob", str(n), priority="high") for n in range(3)]
-    await sent(ada, "bob", "calm")
+    ids = [await send(ada, "bob", str(n), priority="high") for n in range(3)]
+    await send(ada, "bob", "calm")
     here = (office.installation_id, "bob")
 
     async def urgent() -> list[str]:
@@ -752,47 +752,49 @@ async def test_urgent_ones_are_told_of_once_and_not_while_they_are_in_hand(
 
 
 async def test_a_message_about_a_task_is_shown_on_its_card_without_another_comment(
-    town: Town,
+    workspace: Workspace,
 ) -> None:
-    issue = await town.task()
-    ada, bob = await town.agent("ada"), await town.agent("bob")
-    await ada.call("claim_task", task=town.name(issue))
-    await town.settle()
+    issue = await workspace.task()
+    ada, bob = await workspace.agent("ada"), await workspace.agent("bob")
+    await ada.call("claim_task", task=workspace.name(issue))
+    await workspace.settle()
     before = len(issue.comments)
-    given = {"to": "bob", "task": town.name(issue), "visibility": "issue"}
-    message = await sent(ada, body="The engine stalls", **given)
-    await town.settle()
-    town.clock.forward(120)
-    await town.settle()
+    given = {"to": "bob", "task": workspace.name(issue), "visibility": "issue"}
+    message = await send(ada, body="The engine stalls", **given)
+    await workspace.settle()
+    workspace.clock.forward(120)
+    await workspace.settle()
     assert len(issue.comments) == before
     assert "The engine stalls" in issue.comments[0].body
     (shown,) = (await bob.call("get_messages"))["messages"]
-    assert shown["task"] == town.name(issue)
-    (task,) = await town.rows("SELECT id FROM tasks WHERE installation_id = :i")
-    here = (town.installation.id, task["id"])
-    rows = await town.store.read(lambda tx: messages.of_task(tx, *here, 5))
+    assert shown["task"] == workspace.name(issue)
+    (task,) = await workspace.rows("SELECT id FROM tasks WHERE installation_id = :i")
+    here = (workspace.installation.id, task["id"])
+    rows = await workspace.store.read(lambda tx: messages.of_task(tx, *here, 5))
     assert [row["body"] for row in rows] == ["The engine stalls"]
     await ada.call("delete_message", message_id=message)
-    town.clock.forward(120)
-    await town.settle()
+    workspace.clock.forward(120)
+    await workspace.settle()
     assert "The engine stalls" not in issue.comments[0].body
-    assert await town.store.read(lambda tx: messages.of_task(tx, *here, 5)) == []
+    assert await workspace.store.read(lambda tx: messages.of_task(tx, *here, 5)) == []
 
 
 async def test_only_what_is_about_a_task_can_be_shown_on_an_issue(office: Office) -> None:
     ada = await office.agent("ada")
-    refused = await ada.refused("send_message", to="ada", body="x", visibility="issue")
+    refused = await ada.refusal("send_message", to="ada", body="x", visibility="issue")
     assert (refused.code, "`task`" in refused.message) == ("invalid_arguments", True)
-    refused = await ada.refused("send_message", to="ada", body="x", task="acme/none#1")
+    refused = await ada.refusal("send_message", to="ada", body="x", task="acme/none#1")
     assert refused.code == "unknown_repository"
 
 
-async def test_a_message_does_not_name_a_task_that_its_reader_may_not_see(town: Town) -> None:
-    issue = await town.task()
-    ada, bob = await town.agent("ada"), await town.agent("bob")
-    await sent(ada, "bob", task=town.name(issue))
-    town.github.remove_repositories(town.installation, ["acme/rocket"])
-    await town.settle()
+async def test_a_message_does_not_name_a_task_that_its_reader_may_not_see(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    ada, bob = await workspace.agent("ada"), await workspace.agent("bob")
+    await send(ada, "bob", task=workspace.name(issue))
+    workspace.github.remove_repositories(workspace.installation, ["acme/rocket"])
+    await workspace.settle()
     (shown,) = (await bob.call("get_messages"))["messages"]
     assert shown["task"] is None
 
@@ -817,9 +819,9 @@ async def test_messages_go_with_their_receipts_when_they_are_history(own_office:
     )
     ada = await office.agent("ada")
     await crowd(office, 300)
-    await sent(ada, "everybody", "old", ttl_s=60)
+    await send(ada, "everybody", "old", ttl_s=60)
     office.clock.forward(80 * 24 * 3600)
-    await sent(ada, "ada", "young", ttl_s=60)
+    await send(ada, "ada", "young", ttl_s=60)
     keeping = RetentionTimes(deliveries=DAY, history=90 * DAY, grace=DAY)
 
     async def days_pass(days: int) -> tuple[list[str], int]:
@@ -862,16 +864,16 @@ async def test_over_rest_and_mcp_a_message_goes_from_one_to_the_other(surface: S
 async def test_calls_at_once_of_one_agent_share_what_is_unread(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
     for n in range(50):
-        await sent(ada, "bob", body=str(n))
+        await send(ada, "bob", body=str(n))
     pages = await asyncio.gather(*(bodies(bob, limit=10) for _ in range(5)))
     assert sorted(int(each) for page in pages for each in page) == list(range(50))
 
 
-async def test_a_paused_agent_writes_on_no_card(town: Town) -> None:
-    issue, agent = await town.task(), await town.agent("scout")
-    lead = await town.agent("lead", "tech-lead")
+async def test_a_paused_agent_writes_on_no_card(workspace: Workspace) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    lead = await workspace.agent("lead", "tech-lead")
     await lead.call("manage_agent", agent_id="scout", action="pause")
-    given = {"to": "lead", "body": "x", "task": town.name(issue)}
-    refused = await agent.refused("send_message", **given, visibility="issue")
+    given = {"to": "lead", "body": "x", "task": workspace.name(issue)}
+    refused = await agent.refusal("send_message", **given, visibility="issue")
     assert refused.code == "agent_paused"
     await agent.call("send_message", **given)

@@ -10,10 +10,10 @@ from store.engine import sql
 from store.engine.transaction import Row, Store, Tx
 from store.messages import due_notices
 from tests.support.plans import plan
-from tests.support.story import Agent, Clock, Town
+from tests.support.story import Agent, Clock, Workspace
 
 
-async def told(agent: Agent, *kinds: str) -> list[tuple[str, str]]:
+async def notice_subjects(agent: Agent, *kinds: str) -> list[tuple[str, str]]:
     """Kind and subject, by a call that is like no other; with `kinds` only those."""
     found = (await agent.call("get_agent", agent_id=agent.actor.name))["notices"]
     return [(each["kind"], each["subject"]) for each in found if not kinds or each["kind"] in kinds]
@@ -25,32 +25,32 @@ async def words(agent: Agent, kind: str) -> str:
     return str(one["message"])
 
 
-async def holding(town: Town, **given: Any) -> tuple[str, Agent, Row]:
+async def holding(workspace: Workspace, **given: Any) -> tuple[str, Agent, Row]:
     """A task, who holds it, and its lease."""
-    issue, agent = await town.task(), await town.agent("scout")
-    where = town.name(issue)
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    where = workspace.name(issue)
     return where, agent, await agent.call("claim_task", task=where, **given)
 
 
-async def test_who_lost_a_lease_by_time_is_told_who_has_the_task_now(town: Town) -> None:
-    where, scout, _ = await holding(town, lease_s=60)
-    other = await town.agent("other")
-    await town.time_passes(61)
+async def test_who_lost_a_lease_by_time_is_told_who_has_the_task_now(workspace: Workspace) -> None:
+    where, scout, _ = await holding(workspace, lease_s=60)
+    other = await workspace.agent("other")
+    await workspace.time_passes(61)
     await other.call("claim_task", task=where)
     said = await words(scout, "lease_lost")
     assert said == (
         f"Your lease on {where} (fence 1) expired. other holds the task now (fence 2). Stop "
         "working on it. Writes that were still queued are dropped."
     )
-    assert await told(scout) == []
-    assert await told(other) == []
+    assert await notice_subjects(scout) == []
+    assert await notice_subjects(other) == []
 
 
-async def test_who_lost_a_lease_to_a_person_is_told_why(town: Town) -> None:
-    where, scout, _ = await holding(town)
-    issue = town.repository.issues[int(where.partition("#")[2])]
-    town.person.close(issue, "not_planned")
-    await town.settle()
+async def test_who_lost_a_lease_to_a_person_is_told_why(workspace: Workspace) -> None:
+    where, scout, _ = await holding(workspace)
+    issue = workspace.repository.issues[int(where.partition("#")[2])]
+    workspace.person.close(issue, "not_planned")
+    await workspace.settle()
     assert await words(scout, "lease_lost") == (
         f"Your lease on {where} (fence 1) ended: the task is cancelled, because the issue was "
         "closed. Nobody holds the task now. Stop working on it. Writes that were still queued "
@@ -58,126 +58,128 @@ async def test_who_lost_a_lease_to_a_person_is_told_why(town: Town) -> None:
     )
 
 
-async def test_a_lease_that_was_given_back_is_no_loss(town: Town) -> None:
-    where, scout, lease = await holding(town)
+async def test_a_lease_that_was_given_back_is_no_loss(workspace: Workspace) -> None:
+    where, scout, lease = await holding(workspace)
     await scout.call("release_task", task=where, fence=lease["fence"])
-    assert await told(scout) == []
+    assert await notice_subjects(scout) == []
 
 
-async def test_a_hold_is_told_for_as_long_as_it_lasts(town: Town) -> None:
-    where, scout, _ = await holding(town)
-    issue = town.repository.issues[int(where.partition("#")[2])]
-    town.person.comment(issue, "/hold until Monday")
-    await town.settle()
+async def test_a_hold_is_told_for_as_long_as_it_lasts(workspace: Workspace) -> None:
+    where, scout, _ = await holding(workspace)
+    issue = workspace.repository.issues[int(where.partition("#")[2])]
+    workspace.person.comment(issue, "/hold until Monday")
+    await workspace.settle()
     for _ in range(4):
-        assert await told(scout) == [("hold", where)]
+        assert await notice_subjects(scout) == [("hold", where)]
     assert await words(scout, "hold") == (
         f"@octocat put {where} on hold: until Monday. You keep your lease. Wait until the hold "
         "ends."
     )
-    town.person.comment(issue, "/resume")
-    await town.settle()
-    assert await told(scout, "hold") == []
+    workspace.person.comment(issue, "/resume")
+    await workspace.settle()
+    assert await notice_subjects(scout, "hold") == []
 
 
-async def test_an_answer_to_a_question_is_told_once(town: Town) -> None:
-    where, scout, lease = await holding(town)
-    issue = town.repository.issues[int(where.partition("#")[2])]
+async def test_an_answer_to_a_question_is_told_once(workspace: Workspace) -> None:
+    where, scout, lease = await holding(workspace)
+    issue = workspace.repository.issues[int(where.partition("#")[2])]
     ask = {"task": where, "fence": lease["fence"], "status": "in_progress"}
     await scout.call("update_task_status", **ask, question="Tabs or spaces?")
-    await town.settle()
-    assert await told(scout) == []
-    town.clock.forward(5)
-    town.person.comment(issue, "Spaces")
-    await town.settle()
+    await workspace.settle()
+    assert await notice_subjects(scout) == []
+    workspace.clock.forward(5)
+    workspace.person.comment(issue, "Spaces")
+    await workspace.settle()
     assert await words(scout, "answered") == (
         f"@octocat answered your question on {where}. Read the answer with github_get_thread, then "
         "continue."
     )
-    assert await told(scout) == []
+    assert await notice_subjects(scout) == []
 
 
-async def test_who_goes_on_without_an_answer_is_told_of_none(town: Town) -> None:
-    where, scout, lease = await holding(town)
+async def test_who_goes_on_without_an_answer_is_told_of_none(workspace: Workspace) -> None:
+    where, scout, lease = await holding(workspace)
     ask = {"task": where, "fence": lease["fence"], "status": "in_progress"}
     await scout.call("update_task_status", **ask, question="Tabs or spaces?")
     await scout.call("update_task_status", **ask, note="Spaces, then")
-    assert await told(scout) == []
+    assert await notice_subjects(scout) == []
 
 
-async def test_only_an_urgent_message_is_told_and_once(town: Town) -> None:
-    scout, other = await town.agent("scout"), await town.agent("other")
+async def test_only_an_urgent_message_is_told_and_once(workspace: Workspace) -> None:
+    scout, other = await workspace.agent("scout"), await workspace.agent("other")
     await other.call("send_message", to="scout", body="By the way", priority="medium")
-    assert await told(scout) == []
+    assert await notice_subjects(scout) == []
     sent = await other.call("send_message", to="scout", body="Stop!", priority="high")
     (notice,) = (await scout.call("list_tasks"))["notices"]
     assert (notice["kind"], notice["subject"]) == ("message", sent["message_id"])
     assert notice["message"] == (
         "other sent you a message of high priority. Read it with get_messages."
     )
-    assert await told(scout) == []
+    assert await notice_subjects(scout) == []
 
 
-async def test_who_is_paused_is_told_so_for_as_long_as_it_is(town: Town) -> None:
-    scout, lead = await town.agent("scout"), await town.agent("lead", "tech-lead")
+async def test_who_is_paused_is_told_so_for_as_long_as_it_is(workspace: Workspace) -> None:
+    scout, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
     await lead.call("manage_agent", agent_id="scout", action="pause")
-    assert await told(scout) == [("paused", "scout")]
-    assert await told(scout) == [("paused", "scout")]
+    assert await notice_subjects(scout) == [("paused", "scout")]
+    assert await notice_subjects(scout) == [("paused", "scout")]
     assert "lead paused you" in await words(scout, "paused")
     await lead.call("manage_agent", agent_id="scout", action="resume")
-    assert await told(scout) == []
+    assert await notice_subjects(scout) == []
 
 
-async def test_a_lease_about_to_end_is_told(town: Town, clock: Clock) -> None:
+async def test_a_lease_about_to_end_is_told(workspace: Workspace, clock: Clock) -> None:
     """Calls renew a lease, but not each: here its time runs while none is written down."""
-    where, scout, _ = await holding(town, lease_s=300)
-    calm = Agent(Dispatcher(town.store, town.dispatcher.shared), scout.actor)
+    where, scout, _ = await holding(workspace, lease_s=300)
+    calm = Agent(Dispatcher(workspace.store, workspace.dispatcher.shared), scout.actor)
     await calm.call("list_tasks")  # written down: from here on it is not for a while
     clock.forward(300 - 40)
-    (kind,) = await told(calm)
+    (kind,) = await notice_subjects(calm)
     assert kind == ("lease_ending", where)
     assert await words(calm, "lease_ending") == (
         f"Your lease on {where} ends in 40 s. Any valid call renews it. Make a call before then."
     )
-    assert await told(scout) == []
+    assert await notice_subjects(scout) == []
 
 
-async def test_the_same_call_again_may_be_a_retry_and_is_told_the_same(town: Town) -> None:
-    scout, other = await town.agent("scout"), await town.agent("other")
+async def test_the_same_call_again_may_be_a_retry_and_is_told_the_same(
+    workspace: Workspace,
+) -> None:
+    scout, other = await workspace.agent("scout"), await workspace.agent("other")
     await other.call("send_message", to="scout", body="Stop!", priority="high")
     heard = [len((await scout.call("list_tasks"))["notices"]) for _ in range(5)]
     assert heard == [1] * notices.MOST_TIMES + [0] * (5 - notices.MOST_TIMES)
 
 
-async def test_of_an_answer_that_a_dead_process_gave_nothing_is_lost(town: Town) -> None:
-    scout, other = await town.agent("scout"), await town.agent("other")
+async def test_of_an_answer_that_a_dead_process_gave_nothing_is_lost(workspace: Workspace) -> None:
+    scout, other = await workspace.agent("scout"), await workspace.agent("other")
     await other.call("send_message", to="scout", body="Stop!", priority="high")
-    elsewhere = Agent(Dispatcher(town.store, town.dispatcher.shared), scout.actor)
-    assert [kind for kind, _ in await told(elsewhere)] == ["message"]
-    assert [kind for kind, _ in await told(scout)] == ["message"]
+    elsewhere = Agent(Dispatcher(workspace.store, workspace.dispatcher.shared), scout.actor)
+    assert [kind for kind, _ in await notice_subjects(elsewhere)] == ["message"]
+    assert [kind for kind, _ in await notice_subjects(scout)] == ["message"]
     assert (await scout.call("list_tasks"))["notices"] == []
     assert (await elsewhere.call("list_tasks"))["notices"] == []
 
 
-async def test_there_are_five_at_most_and_the_most_urgent_come_first(town: Town) -> None:
-    where, scout, _ = await holding(town)
-    issue = town.repository.issues[int(where.partition("#")[2])]
-    other = await town.agent("other")
+async def test_there_are_five_at_most_and_the_most_urgent_come_first(workspace: Workspace) -> None:
+    where, scout, _ = await holding(workspace)
+    issue = workspace.repository.issues[int(where.partition("#")[2])]
+    other = await workspace.agent("other")
     for n in range(7):
         await other.call("send_message", to="scout", body=f"{n}", priority="high")
-    town.person.comment(issue, "/hold")
-    await town.settle()
-    first = [kind for kind, _ in await told(scout)]
+    workspace.person.comment(issue, "/hold")
+    await workspace.settle()
+    first = [kind for kind, _ in await notice_subjects(scout)]
     assert first == ["hold", "message", "message", "message", "message"]
     rest = [each["kind"] for each in (await scout.call("list_tasks"))["notices"]]
     assert rest == ["hold", "message", "message", "message"]
 
 
-async def test_what_is_a_day_old_is_told_no_more(town: Town) -> None:
-    _, scout, _ = await holding(town, lease_s=60)
-    await town.time_passes(61)
-    town.clock.forward(25 * 3600)
-    assert await told(scout, "lease_lost") == []
+async def test_what_is_a_day_old_is_told_no_more(workspace: Workspace) -> None:
+    _, scout, _ = await holding(workspace, lease_s=60)
+    await workspace.time_passes(61)
+    workspace.clock.forward(25 * 3600)
+    assert await notice_subjects(scout, "lease_lost") == []
 
 
 async def test_leases_that_ended_long_ago_are_not_read_at_each_call(
@@ -186,7 +188,7 @@ async def test_leases_that_ended_long_ago_are_not_read_at_each_call(
     """However many an agent had: on SQLite as the plan says it, on MySQL as rows are counted."""
 
     async def fill(tx: Tx) -> None:
-        rows = [ended(installation_id, n, await tx.now()) for n in range(2000)]
+        rows = [ended_lease(installation_id, n, await tx.now()) for n in range(2000)]
         await tx.many(sql.insert("leases", tuple(rows[0])), rows)
 
     async def cost(tx: Tx) -> int:
@@ -206,7 +208,7 @@ async def test_leases_that_ended_long_ago_are_not_read_at_each_call(
     assert "ended_at>?" in of_leases[0]
 
 
-def ended(installation_id: int, n: int, now: int) -> Row:
+def ended_lease(installation_id: int, n: int, now: int) -> Row:
     long_ago = now - 30 * 24 * 3600 * SECOND
     return {
         "installation_id": installation_id,
@@ -232,27 +234,29 @@ async def rows_read(tx: Tx) -> int:
 
 
 async def test_what_there_is_to_tell_is_looked_for_in_one_query_and_people_get_none(
-    town: Town,
+    workspace: Workspace,
 ) -> None:
-    where, scout, _ = await holding(town)
-    person = Actor(town.installation.id, "@octocat", "tech-lead")
-    answer = await town.dispatcher.call(person, "get_task", {"task": where})
+    where, scout, _ = await holding(workspace)
+    person = Actor(workspace.installation.id, "@octocat", "tech-lead")
+    answer = await workspace.dispatcher.call(person, "get_task", {"task": where})
     assert answer["notices"] == []
     assert tuple(due_notices.SIGNS) == tuple(notices.KINDS)
-    assert await told(scout) == []
+    assert await notice_subjects(scout) == []
 
 
-async def test_calls_are_counted(town: Town) -> None:
-    calm = Dispatcher(town.store, town.dispatcher.shared)
-    scout = Agent(calm, (await town.agent("scout")).actor)
-    before = await calls(town)
+async def test_calls_are_counted(workspace: Workspace) -> None:
+    calm = Dispatcher(workspace.store, workspace.dispatcher.shared)
+    scout = Agent(calm, (await workspace.agent("scout")).actor)
+    before = await calls(workspace)
     for _ in range(3):
         await scout.call("list_tasks")
     calm.executor.touched.clear()
     await scout.call("list_tasks")
-    assert await calls(town) == before + 4
+    assert await calls(workspace) == before + 4
 
 
-async def calls(town: Town) -> int:
-    (row,) = await town.rows("SELECT calls FROM agents WHERE installation_id = :i AND id = 'scout'")
+async def calls(workspace: Workspace) -> int:
+    (row,) = await workspace.rows(
+        "SELECT calls FROM agents WHERE installation_id = :i AND id = 'scout'"
+    )
     return int(row["calls"])

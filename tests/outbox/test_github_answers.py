@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.outbox.test_writes import sent
-from tests.support.story import Town
+from tests.outbox.test_writes import send
+from tests.support.story import Workspace
 
 R = {"repository": "acme/rocket"}
 FILE = {"branch": "agent/new", "message": "Mend it", "files": [{"path": "a", "content": "x"}]}
@@ -23,33 +23,37 @@ def store_url(migrated_sqlite_file: Path, tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def commits(town: Town, words: str) -> int:
-    return sum(words in each.message for each in town.repository.commits.values())
+def commits(workspace: Workspace, words: str) -> int:
+    return sum(words in each.message for each in workspace.repository.commits.values())
 
 
-async def waited(town: Town, write: Any) -> float:
+async def waiting_time(workspace: Workspace, write: Any) -> float:
     """The seconds until a write is sent."""
-    began = town.clock()
+    began = workspace.clock()
     await write
-    return (town.clock() - began) / 1e6
+    return (workspace.clock() - began) / 1e6
 
 
 @pytest.mark.parametrize("fault", ["beside", "service_unavailable", "service_unavailable_after"])
-async def test_a_commit_whose_answer_has_errors_is_made_once(town: Town, fault: str) -> None:
-    agent = await town.agent("scout")
-    town.github.fault("POST", r"/graphql$", fault)
-    await sent(agent, town, "github_commit_files", **R, **FILE)
-    assert commits(town, "Mend it") == 1
+async def test_a_commit_whose_answer_has_errors_is_made_once(
+    workspace: Workspace, fault: str
+) -> None:
+    agent = await workspace.agent("scout")
+    workspace.github.fault("POST", r"/graphql$", fault)
+    await send(agent, workspace, "github_commit_files", **R, **FILE)
+    assert commits(workspace, "Mend it") == 1
 
 
 @pytest.mark.parametrize("fault", ["too_quickly", "abuse"])
 async def test_what_was_written_too_quickly_is_written_a_minute_later(
-    town: Town, fault: str
+    workspace: Workspace, fault: str
 ) -> None:
-    issue, agent = await town.task(), await town.agent("scout")
-    town.github.fault("POST", COMMENTS, fault)
-    here = {"issue": town.name(issue), "body": "hello"}
-    assert await waited(town, sent(agent, town, "github_comment_issue", **here)) >= 60
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    workspace.github.fault("POST", COMMENTS, fault)
+    here = {"issue": workspace.name(issue), "body": "hello"}
+    assert (
+        await waiting_time(workspace, send(agent, workspace, "github_comment_issue", **here)) >= 60
+    )
     assert len(issue.comments) == 1
     limits = {x["name"]: x for x in (await agent.call("get_budget"))["buckets"]}
     assert "secondary" in limits

@@ -7,45 +7,47 @@ from typing import Any
 
 import pytest
 
-from tests.support.story import Town
+from tests.support.story import Workspace
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 COMMIT = {"repository": "acme/rocket", "message": "Mend", "files": [{"path": "a", "content": "x"}]}
 
 
-async def test_the_default_branch_is_guarded_by_every_name(town: Town) -> None:
-    agent = await town.agent("scout")
+async def test_the_default_branch_is_guarded_by_every_name(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
     names = ("main", "refs/heads/main", "heads/main", "HEAD", "@", "refs/heads/HEAD", "refs/main")
     codes = [
-        (await agent.refused("github_commit_files", **COMMIT, branch=name)).code for name in names
+        (await agent.refusal("github_commit_files", **COMMIT, branch=name)).code for name in names
     ]
     assert codes == ["forbidden"] * 2 + ["invalid_arguments"] * 5
     same = {"repository": "acme/rocket", "title": "T", "head": "refs/heads/main"}
-    assert (await agent.refused("github_create_pr", **same)).code == "invalid_arguments"
-    await town.settle()
-    assert list(town.repository.branches) == ["main"]
+    assert (await agent.refusal("github_create_pr", **same)).code == "invalid_arguments"
+    await workspace.settle()
+    assert list(workspace.repository.branches) == ["main"]
 
 
-async def test_a_branch_may_be_named_by_its_whole_ref(town: Town) -> None:
-    agent = await town.agent("scout")
+async def test_a_branch_may_be_named_by_its_whole_ref(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
     await agent.call("github_commit_files", **COMMIT, branch="refs/heads/mend")
-    await town.settle()
-    assert sorted(town.repository.branches) == ["main", "mend"]
+    await workspace.settle()
+    assert sorted(workspace.repository.branches) == ["main", "mend"]
 
 
-async def test_a_commit_is_not_sent_to_a_branch_that_became_the_default(town: Town) -> None:
-    agent = await town.agent("scout")
-    town.person.push(town.repository, "next", {"a.py": "1\n"}, base="main")
-    await town.settle()
-    head = town.repository.branches["next"]
+async def test_a_commit_is_not_sent_to_a_branch_that_became_the_default(
+    workspace: Workspace,
+) -> None:
+    agent = await workspace.agent("scout")
+    workspace.person.push(workspace.repository, "next", {"a.py": "1\n"}, base="main")
+    await workspace.settle()
+    head = workspace.repository.branches["next"]
     queued = await agent.call("github_commit_files", **COMMIT, branch="next")
-    town.clock.forward(60)
-    town.person.set_default_branch(town.repository, "next")
-    while await town.heard():
+    workspace.clock.forward(60)
+    workspace.person.set_default_branch(workspace.repository, "next")
+    while await workspace.process_delivery():
         pass
-    await town.settle()
+    await workspace.settle()
     write = await agent.call("get_write", write_id=queued["write_id"])
-    assert (write["state"], town.repository.branches["next"]) == ("refused", head)
+    assert (write["state"], workspace.repository.branches["next"]) == ("refused", head)
     assert write["refusal"]["message"] == "Not sent: next is the default branch now."
 
 
@@ -56,20 +58,20 @@ ODD = (
 )
 
 
-async def test_odd_paths_are_refused(town: Town) -> None:
-    agent = await town.agent("scout")
+async def test_odd_paths_are_refused(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
     here: dict[str, Any] = {"repository": "acme/rocket", "message": "m", "branch": "mend"}
     for path in ODD:
         for files in ({"files": [{"path": path, "content": "x"}]}, {"delete": [path]}):
-            refused = await agent.refused("github_commit_files", **here, **files)
+            refused = await agent.refusal("github_commit_files", **here, **files)
             assert refused.code == "invalid_arguments", path
 
 
-async def test_paths_that_only_resemble_git_are_taken(town: Town) -> None:
-    agent = await town.agent("scout")
+async def test_paths_that_only_resemble_git_are_taken(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
     names = (".gitignore", ".github/CODEOWNERS", "a.git", "legit~1x", "git", "a:b", "é/👩‍🚀.md")
     files = [{"path": path, "content": "x"} for path in names]
     await agent.call("github_commit_files", **COMMIT | {"files": files}, branch="mend")
-    await town.settle()
-    sha = town.repository.branches["mend"]
-    assert set(names) <= town.repository.commits[sha].files.keys()
+    await workspace.settle()
+    sha = workspace.repository.branches["mend"]
+    assert set(names) <= workspace.repository.commits[sha].files.keys()

@@ -10,39 +10,41 @@ from bot.github.requests import Answer
 from bot.outbox.kinds import KINDS
 from bot.outbox.refusals import error_body
 from fixtures.github import Issue
-from tests.support.story import Town
+from tests.support.story import Workspace
 
-Scene = Callable[[Town, Issue], None]
-
-
-def no_permission(town: Town, _: Issue) -> None:
-    granted = {**town.installation.permissions, "issues": "read", "pull_requests": "read"}
-    town.github.accept_permissions(town.installation, granted)
+Scene = Callable[[Workspace, Issue], None]
 
 
-def archived(town: Town, _: Issue) -> None:
-    town.person.archive(town.repository)
+def no_permission(workspace: Workspace, _: Issue) -> None:
+    granted = {**workspace.installation.permissions, "issues": "read", "pull_requests": "read"}
+    workspace.github.accept_permissions(workspace.installation, granted)
 
 
-def deleted(town: Town, issue: Issue) -> None:
-    town.person.delete_issue(issue)
+def archive(workspace: Workspace, _: Issue) -> None:
+    workspace.person.archive(workspace.repository)
+
+
+def delete(workspace: Workspace, issue: Issue) -> None:
+    workspace.person.delete_issue(issue)
 
 
 @pytest.mark.parametrize(
     ("scene", "status", "reason"),
     [
         (no_permission, 403, "missing_permission"),
-        (archived, 403, "archived"),
-        (deleted, 410, "gone"),
+        (archive, 403, "archived"),
+        (delete, 410, "gone"),
     ],
 )
-async def test_a_refusal_says_why(town: Town, scene: Scene, status: int, reason: str) -> None:
-    issue, agent = await town.task(), await town.agent("scout")
-    queued = await agent.call("github_comment_issue", issue=town.name(issue), body="x")
-    town.github.hold_deliveries()
-    scene(town, issue)
-    town.clock.forward(3600)  # a token keeps what it was given
-    await town.settle()
+async def test_a_refusal_says_why(
+    workspace: Workspace, scene: Scene, status: int, reason: str
+) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    queued = await agent.call("github_comment_issue", issue=workspace.name(issue), body="x")
+    workspace.github.hold_deliveries()
+    scene(workspace, issue)
+    workspace.clock.forward(3600)  # a token keeps what it was given
+    await workspace.settle()
     refused = await agent.call("get_write", write_id=queued["write_id"])
     assert (refused["state"], refused["refusal"]["code"]) == ("refused", "github_refused")
     details = refused["refusal"]["details"]
@@ -88,32 +90,34 @@ def test_a_refusal_without_sense_is_still_told(data: Any) -> None:
     assert error["details"]["reason"] == "invalid"
 
 
-async def test_a_wait_is_not_forgotten_by_a_restart(town: Town) -> None:
-    issue, agent = await town.task(), await town.agent("scout")
-    town.github.fault("POST", r"/comments$", "secondary", seconds=600)
-    await agent.call("github_comment_issue", issue=town.name(issue), body="patience")
-    while not any(r.status == 403 for r in town.github.requests):
-        town.clock.forward(await town.sender.step(town.installation.id) or 0)
-    began = town.clock()
-    await town.sender.release()
-    town.restart()
-    await town.settle()
-    assert town.clock() - began >= 599_000_000
+async def test_a_wait_is_not_forgotten_by_a_restart(workspace: Workspace) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    workspace.github.fault("POST", r"/comments$", "secondary", seconds=600)
+    await agent.call("github_comment_issue", issue=workspace.name(issue), body="patience")
+    while not any(r.status == 403 for r in workspace.github.requests):
+        workspace.clock.forward(await workspace.sender.step(workspace.installation.id) or 0)
+    began = workspace.clock()
+    await workspace.sender.release()
+    workspace.restart()
+    await workspace.settle()
+    assert workspace.clock() - began >= 599_000_000
     assert any("patience" in each.body for each in issue.comments)
 
 
-async def test_what_was_spent_of_the_hour_is_not_forgotten_by_a_restart(town: Town) -> None:
-    agent = await town.agent("scout")
+async def test_what_was_spent_of_the_hour_is_not_forgotten_by_a_restart(
+    workspace: Workspace,
+) -> None:
+    agent = await workspace.agent("scout")
     for n in range(30):
         await agent.call("github_create_issue", repository="acme/rocket", title=f"{n}")
-    await town.settle()
-    before = await content_left(town)
-    town.restart()
-    assert await content_left(town) == pytest.approx(before, abs=1)
+    await workspace.settle()
+    before = await content_left(workspace)
+    workspace.restart()
+    assert await content_left(workspace) == pytest.approx(before, abs=1)
 
 
-async def content_left(town: Town) -> int:
-    agent = await town.agent("watcher", "observer")
+async def content_left(workspace: Workspace) -> int:
+    agent = await workspace.agent("watcher", "observer")
     (content,) = [
         each for each in (await agent.call("get_budget"))["buckets"] if each["name"] == "content"
     ]

@@ -8,7 +8,7 @@ from bot.inbox import worker
 from bot.outbox.fairness import LONGEST_STREAK, in_order
 from fixtures.github import Issue
 from store.outbox.writes import NextWrite
-from tests.support.story import Agent, Town
+from tests.support.story import Agent, Workspace
 
 
 def row(seq: int, author: str, lane: int = 1) -> NextWrite:
@@ -57,7 +57,7 @@ def test_two_are_stopped_when_they_only_answered_each_other() -> None:
     assert exchange(["a"] * 2 * EXCHANGES) is None
 
 
-async def spoken(agent: Agent, issue: str, n: int) -> None:
+async def comment_often(agent: Agent, issue: str, n: int) -> None:
     for each in range(n):
         await agent.call("github_comment_issue", issue=issue, body=f"{agent.actor.name} {each}")
 
@@ -66,56 +66,62 @@ def order(issue: Issue) -> list[str]:
     return [each.body.split()[-2] for each in issue.comments if each.user.type == "Bot"]
 
 
-async def test_a_talkative_agent_does_not_hold_up_the_others(town: Town) -> None:
-    issue = await town.task()
-    loud, quiet = await town.agent("loud"), await town.agent("quiet")
-    await spoken(loud, town.name(issue), 20)
-    await spoken(quiet, town.name(issue), 2)
-    await town.settle()
+async def test_a_talkative_agent_does_not_hold_up_the_others(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    loud, quiet = await workspace.agent("loud"), await workspace.agent("quiet")
+    await comment_often(loud, workspace.name(issue), 20)
+    await comment_often(quiet, workspace.name(issue), 2)
+    await workspace.settle()
     # The issue is one target: there they keep the order in which they were asked for.
     assert order(issue) == ["loud"] * 20 + ["quiet"] * 2
-    one, two = await town.task("One"), await town.task("Two")
-    await spoken(loud, town.name(one), 20)
-    await spoken(quiet, town.name(two), 2)
-    posts = len(town.github.requests)
-    await town.settle()
-    said = [r.body["body"].split()[-2] for r in town.github.requests[posts:] if r.method == "POST"]
+    one, two = await workspace.task("One"), await workspace.task("Two")
+    await comment_often(loud, workspace.name(one), 20)
+    await comment_often(quiet, workspace.name(two), 2)
+    posts = len(workspace.github.requests)
+    await workspace.settle()
+    said = [
+        r.body["body"].split()[-2] for r in workspace.github.requests[posts:] if r.method == "POST"
+    ]
     assert said[:4].count("quiet") == 2
 
 
-async def test_an_agents_flood_leaves_people_their_share(town: Town) -> None:
+async def test_an_agents_flood_leaves_people_their_share(workspace: Workspace) -> None:
     """What a person asks for goes out at once, however much agents have queued."""
-    flooded, calm = await town.task("Flooded"), await town.task("Calm")
-    agents = [await town.agent(f"agent-{n}") for n in range(5)]
+    flooded, calm = await workspace.task("Flooded"), await workspace.task("Calm")
+    agents = [await workspace.agent(f"agent-{n}") for n in range(5)]
     for each in agents:
         for n in range(50):
             await each.call(
                 "github_create_issue", repository="acme/rocket", title=f"{each.actor.name} {n}"
             )
     # Until agents have spent what is theirs of the hour.
-    while (wait := await town.sender.step(town.installation.id)) is not None and wait < 10:
-        town.clock.forward(wait)
+    while (
+        wait := await workspace.sender.step(workspace.installation.id)
+    ) is not None and wait < 10:
+        workspace.clock.forward(wait)
     assert wait is not None
-    town.person.comment(calm, "/status")
-    began = town.clock()
-    await town.github.wait_for_deliveries()
+    workspace.person.comment(calm, "/status")
+    began = workspace.clock()
+    await workspace.github.wait_for_deliveries()
     while not any(each.user.type == "Bot" for each in calm.comments):
-        while await worker.step(town.store, town.dispatcher.shared):
+        while await worker.step(workspace.store, workspace.dispatcher.shared):
             pass
-        town.clock.forward(await town.sender.step(town.installation.id) or 0)
-    assert town.clock() - began < 10_000_000
+        workspace.clock.forward(await workspace.sender.step(workspace.installation.id) or 0)
+    assert workspace.clock() - began < 10_000_000
     assert flooded.comments == []
 
 
-async def test_an_answer_to_a_person_waits_for_no_agent_on_the_same_issue(town: Town) -> None:
-    issue = await town.task()
-    agent = await town.agent("chatty")
+async def test_an_answer_to_a_person_waits_for_no_agent_on_the_same_issue(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    agent = await workspace.agent("chatty")
     for n in range(5):
-        await agent.call("github_comment_issue", issue=town.name(issue), body=f"Thought {n}")
-    town.person.comment(issue, "/status")
-    while await town.heard():
+        await agent.call("github_comment_issue", issue=workspace.name(issue), body=f"Thought {n}")
+    workspace.person.comment(issue, "/status")
+    while await workspace.process_delivery():
         pass
-    await town.settle()
+    await workspace.settle()
     said = [each.body for each in issue.comments[1:]]
     (answer,) = [n for n, body in enumerate(said) if "waiting for an agent" in body]
     assert answer < 2

@@ -10,14 +10,14 @@ from tests.benchmarks.day import (
     Plan,
     begin,
     broken_limits,
-    doubled,
+    duplicates,
     most_within,
     play,
     poll_through,
     through_hubbub,
     wrong_ends,
 )
-from tests.support.story import Town
+from tests.support.story import Workspace
 
 PLAN = Plan(agents=2, issues=3, before=2, hours=3)
 
@@ -43,28 +43,28 @@ async def test_the_same_seed_tells_the_same_story_on_sqlite_as_the_benchmark_pla
     assert {kind for _, kind, _ in first} >= {"claim", "report"}
 
 
-async def test_an_effect_that_is_there_twice_is_seen(town: Town) -> None:
-    day = await begin(town, replace(PLAN, issues=1, before=1, hours=0.3))
+async def test_an_effect_that_is_there_twice_is_seen(workspace: Workspace) -> None:
+    day = await begin(workspace, replace(PLAN, issues=1, before=1, hours=0.3))
     await play(day)
     (issue,) = day.issues()
     card = next(each for each in issue.comments if each.user.login.endswith("[bot]"))
-    assert doubled(day) == []
+    assert duplicates(day) == []
     again = day.people[0].comment(issue, card.body)
     again.user = card.user
-    assert any(each.startswith("card of") for each in doubled(day))
+    assert any(each.startswith("card of") for each in duplicates(day))
 
 
-async def test_an_end_that_nobody_meant_is_seen(town: Town) -> None:
-    day = await begin(town, replace(PLAN, issues=1, before=1))
+async def test_an_end_that_nobody_meant_is_seen(workspace: Workspace) -> None:
+    day = await begin(workspace, replace(PLAN, issues=1, before=1))
     (issue,) = day.issues()
     name = f"{issue.repository.full_name}#1"
     assert await wrong_ends(day) == [f"{name}: pending, meant None"]
 
 
-async def test_a_limit_that_was_passed_is_seen(town: Town) -> None:
-    assert broken_limits(town) == []
-    town.github.limits.passed.append("77 at 1: a secondary limit, for 60 s")
-    assert broken_limits(town) == ["77 at 1: a secondary limit, for 60 s"]
+async def test_a_limit_that_was_passed_is_seen(workspace: Workspace) -> None:
+    assert broken_limits(workspace) == []
+    workspace.github.limits.passed.append("77 at 1: a secondary limit, for 60 s")
+    assert broken_limits(workspace) == ["77 at 1: a secondary limit, for 60 s"]
 
 
 @pytest.mark.parametrize(

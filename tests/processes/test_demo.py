@@ -48,7 +48,7 @@ async def lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -> AsyncIterat
     await asyncio.gather(staying, return_exceptions=True)
 
 
-async def pasted(line: str, folder: Path) -> str:
+async def paste(line: str, folder: Path) -> str:
     """What it prints in a terminal somewhere else, where no setting is made."""
     ran = await asyncio.create_subprocess_shell(
         line, cwd=folder, env={"PATH": os.defpath}, stdout=PIPE, stderr=PIPE
@@ -64,20 +64,20 @@ async def test_several_agents_join_the_demo_by_the_lines_it_prints(
     [making] = [line for line in lines if "token create" in line]
     [joining, as_second] = [line for line in lines if "register_agent" in line]
     [claiming] = [line for line in lines if "claim_task" in line]
-    await pasted(joining, tmp_path)
-    token = (await pasted(making, tmp_path)).strip()
+    await paste(joining, tmp_path)
+    token = (await paste(making, tmp_path)).strip()
     as_second, claiming = (
         line.replace("HUBBUB_TOKEN=TOKEN", f"HUBBUB_TOKEN={token}")
         for line in (as_second, claiming)
     )
-    assert json.loads(await pasted(as_second, tmp_path))["agent"]["id"] == "second"
-    assert json.loads(await pasted(claiming, tmp_path))["task"]["task"] == "acme/rocket#3"
+    assert json.loads(await paste(as_second, tmp_path))["agent"]["id"] == "second"
+    assert json.loads(await paste(claiming, tmp_path))["task"]["task"] == "acme/rocket#3"
     listed = as_second.partition(" register_agent")[0] + " list_agents"
-    found = json.loads(await pasted(listed, tmp_path))["agents"]
+    found = json.loads(await paste(listed, tmp_path))["agents"]
     assert {each["id"] for each in found} == {"guest", "second"}
 
 
-async def curled(line: str) -> str:
+async def run_curl(line: str) -> str:
     """What curl prints of it, also where there is none."""
     *options, url = shlex.split(line)[1:]
     data = options[options.index("-d") + 1] if options else None
@@ -88,16 +88,16 @@ async def curled(line: str) -> str:
 
 async def test_one_acts_as_octocat_by_the_lines_it_prints(lines: list[str]) -> None:
     hold, look = (line for line in lines if line.startswith("curl "))
-    await curled(hold)
+    await run_curl(hold)
     for _ in range(100):
-        if "+1" in (said := await curled(look)):
+        if "+1" in (said := await run_curl(look)):
             break
         await asyncio.sleep(0.1)
     assert "--- octocat [hubbub[bot]: +1]\n/hold until Monday" in said
     where = lines[-1].rpartition(" ")[2]
-    assert "acme/rocket#4" in await curled(f"curl -d 'Fuel gauge' {where}/issues")
-    assert (await curled(f"curl {where}/issues/4")).startswith("#4 Fuel gauge (open) agent-task")
-    assert "POST /issues/1 " in await curled(lines[-1].partition(": ")[2])
+    assert "acme/rocket#4" in await run_curl(f"curl -d 'Fuel gauge' {where}/issues")
+    assert (await run_curl(f"curl {where}/issues/4")).startswith("#4 Fuel gauge (open) agent-task")
+    assert "POST /issues/1 " in await run_curl(lines[-1].partition(": ")[2])
     async with aiohttp.request("POST", f"{where}/pulls/4/merge") as refused:
         assert (refused.status, "no open pull request" in await refused.text()) == (404, True)
 

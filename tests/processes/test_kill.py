@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.support.server_process import post, processed, rows, serving
+from tests.support.server_process import post, rows, serving, wait_until_processed
 
 DELIVERIES = 600
 ABREAST = 20
@@ -74,6 +74,6 @@ async def test_every_acknowledged_delivery_survives_a_kill(own_url: str, tmp_pat
     assert DELIVERIES // 3 <= len(acknowledged) < DELIVERIES
 
     async with serving(tmp_path, own_url):
-        await processed(own_url)
+        await wait_until_processed(own_url)
     mirrored = {row["id"] - 1000 for row in await rows(own_url, "SELECT id FROM comments")}
     assert acknowledged <= mirrored

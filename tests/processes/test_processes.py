@@ -37,7 +37,7 @@ async def test_servers_start_and_end_together_on_an_empty_database(
 # --- Told to stop --------------------------------------------------------------------------------
 
 
-async def registered(server: Serving, agent: str) -> None:
+async def register(server: Serving, agent: str) -> None:
     """By this process, so that the server has not heard of the agent yet."""
     store = await open_store(server.database_url)
     dispatcher, actor = (
@@ -69,7 +69,7 @@ async def test_told_to_stop_it_stops_and_answers_those_who_wait(tmp_path: Path) 
     upgrade(url)
     async with serving(tmp_path, url) as server:
         token = await server.token(INSTALLATION, "scout")
-        await registered(server, "scout")
+        await register(server, "scout")
         before = await last_active(server)
         waiting = asyncio.create_task(waits(server, token))
         while await last_active(server) == before:  # noqa: ASYNC110 - of another process

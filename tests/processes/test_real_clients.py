@@ -14,14 +14,14 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from fixtures.github import SimulatedGitHub
-from tests.support.server_process import environment, processed, rows, serving, settings
+from tests.support.server_process import environment, rows, serving, settings, wait_until_processed
 
 ERAS = ("auto", "legacy")
 TLS = ssl.create_default_context()  # making one takes 100 ms
 
 
 @asynccontextmanager
-async def connected(url: str, token: str, era: str = "auto") -> AsyncIterator[Client]:
+async def connect(url: str, token: str, era: str = "auto") -> AsyncIterator[Client]:
     headers = {"Authorization": f"Bearer {token}"}
     async with (
         httpx2.AsyncClient(headers=headers, timeout=60, verify=TLS) as client,
@@ -37,7 +37,7 @@ async def race(urls: list[str], tokens: list[str], task: str) -> list[str]:
     async def one(n: int) -> str:
         # Both eras at each server.
         url = urls[n // 2 % len(urls)]
-        async with connected(url, tokens[n], ERAS[n % 2]) as client:
+        async with connect(url, tokens[n], ERAS[n % 2]) as client:
             await client.call_tool("register_agent", {"agent_id": f"racer-{n}", "name": "Racer"})
             await ready.wait()
             called = await client.call_tool("claim_task", {"task": task})
@@ -61,7 +61,7 @@ async def test_fifty_clients_race_for_one_task_at_two_servers_of_one_database(
             installation = github.install("acme", repositories=["acme/rocket"])
             person.open_issue(repository, "Count down", labels=["agent-task"])
             await github.wait_for_deliveries()
-            await processed(own_url)
+            await wait_until_processed(own_url)
             tokens = await server.tokens(installation.id, [f"racer-{n}" for n in range(50)])
             outcomes = await race([server.url, other.url], tokens, "acme/rocket#1")
             assert sorted(outcomes) == ["already_claimed"] * 49 + ["won"]

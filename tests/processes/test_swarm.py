@@ -12,8 +12,7 @@ from store.engine.database import open_store
 from store.engine.mysql import flavour
 from store.engine.transaction import Tx
 from store.tasks import tasks
-from tests.support.story import Clock
-from tests.support.story import town as open_town
+from tests.support.story import Clock, open_workspace
 from tests.support.swarm import Plan, play
 from tests.support.swarm_oracle import Books, Deed, violations
 
@@ -58,7 +57,7 @@ TASK = {"id": "t_1", "state": "completed", "holder": None, "fence": 1}
 RECEIPT = {"message_id": "m_1", "agent_id": "ada", "state": "read"}
 
 
-def kept(**changed: Any) -> Books:
+def books(**changed: Any) -> Books:
     given: dict[str, Sequence[Any]] = {
         "tasks": [TASK],
         "leases": [lease()],
@@ -71,7 +70,7 @@ def kept(**changed: Any) -> Books:
 
 
 def test_a_story_that_kept_its_promises_has_no_violation() -> None:
-    assert violations(kept(), DEEDS, [1, 2]) == []
+    assert violations(books(), DEEDS, [1, 2]) == []
 
 
 TWICE = [
@@ -90,39 +89,39 @@ BACKWARDS = [
 @pytest.mark.parametrize(
     ("books", "said"),
     [
-        (kept(events=TWICE), "t_1: claimed by eve while ada held it"),
-        (kept(events=BACKWARDS), "t_1: fence 1 after fence 2"),
+        (books(events=TWICE), "t_1: claimed by eve while ada held it"),
+        (books(events=BACKWARDS), "t_1: fence 1 after fence 2"),
         # Another ended what ada held.
         (
-            kept(events=[event(1, "claimed"), event(2, "completed", "eve")]),
+            books(events=[event(1, "claimed"), event(2, "completed", "eve")]),
             "t_1: task.completed by eve while ada held it",
         ),
         (
-            kept(events=[event(1, "claimed"), event(2, "completed"), event(3, "expired")]),
+            books(events=[event(1, "claimed"), event(2, "completed"), event(3, "expired")]),
             "t_1: task.expired by ada while nobody held it",
         ),
-        (kept(events=[event(1, "claimed")]), "t_1: still held by ada"),
+        (books(events=[event(1, "claimed")]), "t_1: still held by ada"),
         # A lease that no claim tells of.
-        (kept(leases=[lease(), lease(2)]), "('t_1', 'ada', 2): 0 claims, 1 leases"),
-        (kept(leases=[lease(ended_at=None)]), "l_1: never ended"),
-        (kept(tasks=[TASK | {"fence": 3}]), "t_1: fence 3 after 1 leases"),
-        (kept(tasks=[TASK | {"state": "pending"}]), "t_1: pending, held by None"),
+        (books(leases=[lease(), lease(2)]), "('t_1', 'ada', 2): 0 claims, 1 leases"),
+        (books(leases=[lease(ended_at=None)]), "l_1: never ended"),
+        (books(tasks=[TASK | {"fence": 3}]), "t_1: fence 3 after 1 leases"),
+        (books(tasks=[TASK | {"state": "pending"}]), "t_1: pending, held by None"),
         # A lost write, and one that was done twice.
         (
-            kept(audit=[audit(CLAIM), audit(SENT)]),
+            books(audit=[audit(CLAIM), audit(SENT)]),
             "('ada', 'update_task_status'): acknowledged 1 times, done 0 times",
         ),
         (
-            kept(audit=[audit(CLAIM), audit(CLAIM), audit(DONE), audit(SENT)]),
+            books(audit=[audit(CLAIM), audit(CLAIM), audit(DONE), audit(SENT)]),
             "('ada', 'claim_task'): acknowledged 1 times, done 2 times",
         ),
-        (kept(leases=[]), "('l_1', 'ada', 1): acknowledged, and there is no such lease"),
-        (kept(receipts=[]), "m_1: acknowledged, and never read by ada"),
+        (books(leases=[]), "('l_1', 'ada', 1): acknowledged, and there is no such lease"),
+        (books(receipts=[]), "m_1: acknowledged, and never read by ada"),
         (
-            kept(receipts=[RECEIPT | {"state": "delivered"}]),
+            books(receipts=[RECEIPT | {"state": "delivered"}]),
             "m_1: acknowledged, and never read by ada",
         ),
-        (kept(messages=[{"id": "m_2"}]), "m_2: a message that nobody sent"),
+        (books(messages=[{"id": "m_2"}]), "m_2: a message that nobody sent"),
     ],
 )
 def test_a_broken_promise_is_seen(books: Books, said: str) -> None:
@@ -131,17 +130,17 @@ def test_a_broken_promise_is_seen(books: Books, said: str) -> None:
 
 def test_a_message_that_comes_after_its_mark_is_seen() -> None:
     again = Deed("ada", "get_messages", {}, {"messages": [{"id": "m_1"}]}, 7, 8)
-    told = violations(kept(), [*DEEDS, again], [1, 2])
+    told = violations(books(), [*DEEDS, again], [1, 2])
     assert told == ["m_1: came to ada after it was marked as read"]
 
 
 def test_a_message_under_way_while_it_is_marked_is_no_violation() -> None:
     abreast = Deed("ada", "get_messages", {}, {"messages": [{"id": "m_1"}]}, 5.5, 8)
-    assert violations(kept(), [*DEEDS, abreast], [1, 2]) == []
+    assert violations(books(), [*DEEDS, abreast], [1, 2]) == []
 
 
 def test_an_event_that_a_cursor_passes_over_is_seen() -> None:
-    assert violations(kept(), DEEDS, [2]) == ["a cursor missed the events [1]"]
+    assert violations(books(), DEEDS, [2]) == ["a cursor missed the events [1]"]
 
 
 # --- What the swarm found -------------------------------------------------------------------------
@@ -152,22 +151,22 @@ async def test_a_claim_does_not_wait_for_one_that_frees_an_overdue_task_on_mysql
 ) -> None:
     """On SQLite writers take turns anyway."""
     store = await open_store(migrated_mysql_url, clock)
-    async with open_town(store, clock, None) as town:
-        await town.task()
-        dead, alive = await town.agent("dead"), await town.agent("alive")
+    async with open_workspace(store, clock, None) as workspace:
+        await workspace.task()
+        dead, alive = await workspace.agent("dead"), await workspace.agent("alive")
         task = (await dead.call("claim_task", lease_s=60))["task"]
         clock.forward(61)
         began, go_on = asyncio.Event(), asyncio.Event()
 
         async def slow(tx: Tx) -> None:
-            await tasks.lock(tx, town.installation.id, task["id"])
+            await tasks.lock(tx, workspace.installation.id, task["id"])
             began.set()
             await go_on.wait()
 
         frees = asyncio.create_task(store.write(slow))
         await began.wait()
         async with asyncio.timeout(4):
-            assert (await alive.refused("claim_task")).code == "nothing_ready"
+            assert (await alive.refusal("claim_task")).code == "nothing_ready"
         go_on.set()
         await frees
         assert (await alive.call("claim_task"))["task"]["id"] == task["id"]

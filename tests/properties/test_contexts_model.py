@@ -89,7 +89,7 @@ class Story:
         return next(each for each in self.documents if each.id == context_id)
 
 
-async def said(who: Agent, operation: str, **arguments: Any) -> Any:
+async def answer_or_code(who: Agent, operation: str, **arguments: Any) -> Any:
     """The answer, or the code of the refusal."""
     try:
         return await who.call(operation, **arguments)
@@ -112,7 +112,7 @@ async def update(s: Story, who: Agent, step: Step) -> None:
     expected = newest if step.other < 4 else step.other
     content = s.content(text=one.text)
     given_ = {"context_id": one.id, "content": content, "expected_version": expected}
-    answer = await said(who, "update_context", **given_)
+    answer = await answer_or_code(who, "update_context", **given_)
     refused = one.refuses(name, "write")
     if refused is None and expected != newest:
         refused = "version_conflict"
@@ -131,7 +131,7 @@ async def race(s: Story, _: Agent, step: Step) -> None:
     same = {"context_id": one.id, "expected_version": len(one.versions)}
     asked = zip(s.agents, contents, strict=True)
     answers = await asyncio.gather(
-        *(said(a, "update_context", content=c, **same) for a, c in asked)
+        *(answer_or_code(a, "update_context", content=c, **same) for a, c in asked)
     )
     able = [n for n, each in enumerate(s.agents) if not one.refuses(each.actor.name, "write")]
     won = [n for n, answer in enumerate(answers) if isinstance(answer, dict)]
@@ -149,7 +149,7 @@ async def share(s: Story, who: Agent, step: Step) -> None:
         return
     to = GRANTEES[step.other % len(GRANTEES)]
     access = ACCESS[step.other % 3]
-    answer = await said(who, "share_context", context_id=one.id, to=to, access=access)
+    answer = await answer_or_code(who, "share_context", context_id=one.id, to=to, access=access)
     refused = one.refuses(who.actor.name, "all")
     if refused is None and to == one.owner:
         refused = "invalid_arguments"
@@ -165,7 +165,7 @@ async def restore(s: Story, who: Agent, step: Step) -> None:
     if (one := s.document(step)) is None:
         return
     version, name = step.other + 1, who.actor.name
-    answer = await said(who, "restore_context", context_id=one.id, version=version)
+    answer = await answer_or_code(who, "restore_context", context_id=one.id, version=version)
     refused = one.refuses(name, "write")
     if refused is None and version > len(one.versions):
         refused = "unknown_context"
@@ -182,7 +182,7 @@ async def snapshot(s: Story, who: Agent, step: Step) -> None:
     if not chosen:
         return
     ids, name = [each.id for each in chosen], who.actor.name
-    answer = await said(who, "snapshot_contexts", name="all", context_ids=ids)
+    answer = await answer_or_code(who, "snapshot_contexts", name="all", context_ids=ids)
     if any(each.refuses(name, "read") for each in chosen):
         assert answer == "unknown_context"
         return
@@ -196,7 +196,7 @@ async def restore_snapshot(s: Story, who: Agent, step: Step) -> None:
         return
     name = who.actor.name
     _, snapshot_id, members = s.snapshots[step.which % len(s.snapshots)]
-    answer = await said(who, "restore_context", snapshot_id=snapshot_id)
+    answer = await answer_or_code(who, "restore_context", snapshot_id=snapshot_id)
     seen = {k: v for k, v in members.items() if not s.of(k).refuses(name, "read")}
     if not seen or any(s.of(each).refuses(name, "write") for each in seen):
         assert answer == ("forbidden" if seen else "unknown_context")
@@ -215,7 +215,7 @@ async def get(s: Story, who: Agent, step: Step) -> None:
         return
     version = step.other or len(one.versions)
     more = {"version": step.other} if step.other else {}
-    answer = await said(who, "get_context", context_id=one.id, **more)
+    answer = await answer_or_code(who, "get_context", context_id=one.id, **more)
     refused = one.refuses(who.actor.name, "read")
     if refused is None and version > len(one.versions):
         refused = "unknown_context"

@@ -41,8 +41,7 @@ from tests.support.mirror_oracle import (
     relations_of_github,
     relations_of_mirror,
 )
-from tests.support.story import Clock, Town
-from tests.support.story import town as open_town
+from tests.support.story import Clock, Workspace, open_workspace
 
 EXAMPLES = int(os.environ.get("HUBBUB_EXAMPLES", "16"))
 T = TypeVar("T")
@@ -73,7 +72,7 @@ def pick(found: Iterable[T], which: int) -> T:
 class Story:
     """`late`: deliveries that come at the very end."""
 
-    town: Town
+    workspace: Workspace
     here: Repository
     there: Repository
     mona: Person
@@ -85,7 +84,7 @@ class Story:
 
     @property
     def person(self) -> Person:
-        return self.town.person
+        return self.workspace.person
 
     @property
     def repositories(self) -> Sequence[Repository]:
@@ -127,11 +126,11 @@ class Story:
         return pick((each for each in self.here.branches if each != "main"), step.which)
 
     def project(self, step: Step) -> Project:
-        found = self.town.github.world.projects
+        found = self.workspace.github.world.projects
         return pick((each for each in found if each.owner is self.here.owner), step.which)
 
     def on_the_way(self) -> list[Delivery]:
-        held = self.town.github.held_deliveries
+        held = self.workspace.github.held_deliveries
         return [each for each in held if each.status_code is None and each not in self.late]
 
 
@@ -159,7 +158,7 @@ def line_comment(s: Story, step: Step) -> None:
 def resolve(s: Story, step: Step) -> None:
     """Nothing orders two of one second, and REST has no threads to ask for."""
     first = s.first_comment(step)
-    s.town.clock.forward(1)
+    s.workspace.clock.forward(1)
     (s.person.unresolve if first.resolved else s.person.resolve)(first)
 
 
@@ -304,7 +303,7 @@ def take_off_board(s: Story, step: Step) -> None:
 
 def start_check(s: Story, step: Step) -> None:
     sha = pick(s.here.branches.values(), step.which)
-    s.town.github.ci.start_check(s.here, sha, pick(("lint", "test"), step.other))
+    s.workspace.github.ci.start_check(s.here, sha, pick(("lint", "test"), step.other))
 
 
 def finish_check(s: Story, step: Step) -> None:
@@ -312,15 +311,15 @@ def finish_check(s: Story, step: Step) -> None:
     jobs = {each.check for run in s.here.workflow_runs.values() for each in run.jobs}
     found = (each for suite in suites for each in suite.runs if each not in jobs)
     check = pick((each for each in found if each.progress.status == "in_progress"), step.which)
-    s.town.github.ci.finish_check(check, pick(CONCLUSIONS, step.other))
+    s.workspace.github.ci.finish_check(check, pick(CONCLUSIONS, step.other))
 
 
 def request_run(s: Story, step: Step) -> None:
-    s.town.github.ci.request_run(s.here, pick(s.here.branches.values(), step.which))
+    s.workspace.github.ci.request_run(s.here, pick(s.here.branches.values(), step.which))
 
 
 def go_on_with_run(s: Story, step: Step) -> None:
-    run, ci = pick(s.here.workflow_runs.values(), step.which), s.town.github.ci
+    run, ci = pick(s.here.workflow_runs.values(), step.which), s.workspace.github.ci
     if run.status == "completed":
         ci.rerun(run)
     elif run.status == "queued":
@@ -393,12 +392,12 @@ PEOPLE: dict[str, Deed] = {
 
 
 async def arrive(s: Story, step: Step) -> None:
-    await s.town.github.post(pick(s.on_the_way(), step.which))
+    await s.workspace.github.post(pick(s.on_the_way(), step.which))
 
 
 async def arrive_again(s: Story, step: Step) -> None:
-    held = s.town.github.held_deliveries
-    await s.town.github.post(pick((each for each in held if each.status_code), step.which))
+    held = s.workspace.github.held_deliveries
+    await s.workspace.github.post(pick((each for each in held if each.status_code), step.which))
 
 
 async def come_late(s: Story, step: Step) -> None:
@@ -406,11 +405,11 @@ async def come_late(s: Story, step: Step) -> None:
 
 
 async def work(s: Story, _: Step) -> None:
-    await worker.step(s.town.store, s.town.dispatcher.shared)
+    await worker.step(s.workspace.store, s.workspace.dispatcher.shared)
 
 
 async def send(s: Story, _: Step) -> None:
-    s.town.clock.forward(await s.town.sender.step(s.town.installation.id) or 0)
+    s.workspace.clock.forward(await s.workspace.sender.step(s.workspace.installation.id) or 0)
 
 
 NETWORK: dict[str, Callable[[Story, Step], Awaitable[None]]] = {
@@ -423,7 +422,7 @@ NETWORK: dict[str, Callable[[Story, Step], Awaitable[None]]] = {
 
 
 async def do(s: Story, step: Step) -> None:
-    s.town.clock.forward(step.wait)
+    s.workspace.clock.forward(step.wait)
     with suppress(NothingThere):
         if step.deed in PEOPLE:
             PEOPLE[step.deed](s, step)
@@ -434,22 +433,22 @@ async def do(s: Story, step: Step) -> None:
 @asynccontextmanager
 async def story(store: Store, clock: Clock) -> AsyncIterator[Story]:
     """Two repositories, known whole; from now on deliveries come when they are let."""
-    async with open_town(store, clock, None) as town:
-        there = town.github.repository("acme/pad")
+    async with open_workspace(store, clock, None) as workspace:
+        there = workspace.github.repository("acme/pad")
         for full_name in ("acme/rocket", "acme/pad"):
-            town.github.set_permission(full_name, "octocat", "admin")
-            town.github.person("mona", permissions={full_name: "write"})
-        town.github.add_repositories(town.installation, ["acme/pad"])
-        await town.settle()
-        while await backfill.begin_missing(town.store):
-            await town.settle()
-        made = Story(town, town.repository, there, town.github.person("mona"))
-        await begun(made)
-        town.github.hold_deliveries()
+            workspace.github.set_permission(full_name, "octocat", "admin")
+            workspace.github.person("mona", permissions={full_name: "write"})
+        workspace.github.add_repositories(workspace.installation, ["acme/pad"])
+        await workspace.settle()
+        while await backfill.begin_missing(workspace.store):
+            await workspace.settle()
+        made = Story(workspace, workspace.repository, there, workspace.github.person("mona"))
+        await begin(made)
+        workspace.github.hold_deliveries()
         yield made
 
 
-async def begun(s: Story) -> None:
+async def begin(s: Story) -> None:
     """There is something of everything."""
     first = s.person.open_issue(s.here, "First", labels=["bug"])
     s.person.open_issue(s.there, "Second", "On the other side")
@@ -459,8 +458,8 @@ async def begun(s: Story) -> None:
     pull = s.person.open_pull(s.here, title="Mend it", head="1-mend", body="Fixes #1")
     s.mona.review_comment(pull, "engine.py", 1, "Why?")
     s.person.add_to_project(s.person.create_project("acme", "Board"), first)
-    await s.town.settle()
-    s.town.clock.forward(60)
+    await s.workspace.settle()
+    s.workspace.clock.forward(60)
 
 
 async def all_arrives(s: Story, order: int) -> None:
@@ -470,21 +469,21 @@ async def all_arrives(s: Story, order: int) -> None:
     if order:
         rest = fate.choices(rest, k=len(rest)) + fate.sample(rest, len(rest)) if rest else []
     for each in (*rest, *reversed(s.late)):
-        await s.town.github.post(each)
+        await s.workspace.github.post(each)
         if order and fate.random() < 0.3:
-            await worker.step(s.town.store, s.town.dispatcher.shared)
+            await worker.step(s.workspace.store, s.workspace.dispatcher.shared)
         if order and fate.random() < 0.1:
             await send(s, Step("send"))
-    await s.town.settle()
+    await s.workspace.settle()
 
 
 async def differences(s: Story) -> dict[str, tuple[set[Any], set[Any]]]:
     """What GitHub has and the mirror lacks, and what the mirror has and GitHub lacks."""
-    pairs = [(boards_of_github(s.town.github), await boards_of_mirror(s.town))]
+    pairs = [(boards_of_github(s.workspace.github), await boards_of_mirror(s.workspace))]
     for each in s.repositories:
-        pairs.append((of_github(each), await of_mirror(s.town, each)))
-        pairs.append((builds_of_github(each), await builds_of_mirror(s.town, each)))
-    relations = (relations_of_github(s.town.github), await relations_of_mirror(s.town))
+        pairs.append((of_github(each), await of_mirror(s.workspace, each)))
+        pairs.append((builds_of_github(each), await builds_of_mirror(s.workspace, each)))
+    relations = (relations_of_github(s.workspace.github), await relations_of_mirror(s.workspace))
     pairs.append(({"relations": set(relations[0])}, {"relations": set(relations[1])}))
     return {
         name: (theirs[name] - ours[name], ours[name] - theirs[name])
@@ -540,15 +539,15 @@ async def most_is_lost(s: Story, order: int) -> None:
     fate = random.Random(order)  # noqa: S311 - a test's dice
     for each in s.on_the_way():
         if fate.random() < 0.3:
-            await s.town.github.post(each)
-    await s.town.settle()
+            await s.workspace.github.post(each)
+    await s.workspace.settle()
     # An empty list says nothing of what was in it.
     for repository in s.repositories:
         s.mona.comment(s.person.open_issue(repository, "Another"), "And another")
-    s.town.clock.forward(60)
-    await s.town.store.write(lambda tx: backfills.forget(tx, s.town.installation.id))
-    await s.town.begin_backfill()
-    await s.town.settle()
+    s.workspace.clock.forward(60)
+    await s.workspace.store.write(lambda tx: backfills.forget(tx, s.workspace.installation.id))
+    await s.workspace.begin_backfill()
+    await s.workspace.settle()
 
 
 @pytest.mark.timeout(max(180, 10 * EXAMPLES))
@@ -566,14 +565,14 @@ async def test_whatever_is_lost_for_good_a_backfill_makes_the_mirror_as_github_i
         assert {name: both for name, both in found.items() if name not in UNFETCHED} == {}
 
 
-async def told(town: Town, *order: int) -> None:
+async def deliver(workspace: Workspace, *order: int) -> None:
     """What is held comes in that order, each processed before the next; then reads are answered."""
-    held = [each for each in town.github.held_deliveries if each.status_code is None]
+    held = [each for each in workspace.github.held_deliveries if each.status_code is None]
     for n in order or range(len(held)):
-        await town.github.post(held[n])
-        await worker.step(town.store, town.dispatcher.shared)
-    town.github.release_deliveries()
-    await town.settle()
+        await workspace.github.post(held[n])
+        await worker.step(workspace.store, workspace.dispatcher.shared)
+    workspace.github.release_deliveries()
+    await workspace.settle()
 
 
 @pytest.fixture
@@ -585,7 +584,7 @@ async def begun_story(store: Store, clock: Clock) -> AsyncIterator[Story]:
 async def test_a_label_that_is_renamed_is_renamed_on_its_issues(begun_story: Story) -> None:
     s = begun_story
     rename_label(s, Step("rename_label"))
-    await told(s.town)
+    await deliver(s.workspace)
     assert await differences(s) == {}
 
 
@@ -594,7 +593,7 @@ async def test_a_label_or_milestone_that_is_deleted_is_on_no_issue(begun_story: 
     create_milestone(s, Step("create_milestone"))
     delete_label(s, Step("delete_label"))
     delete_milestone(s, Step("delete_milestone"))
-    await told(s.town)
+    await deliver(s.workspace)
     assert await differences(s) == {}
 
 
@@ -603,7 +602,7 @@ async def test_boards_and_relations_go_along_with_a_transferred_issue(begun_stor
     add_sub_issue(s, Step("add_sub_issue"))
     block(s, Step("block", 1))
     transfer(s, Step("transfer"))
-    await told(s.town)
+    await deliver(s.workspace)
     assert await differences(s) == {}
 
 
@@ -612,7 +611,7 @@ async def test_an_issue_that_was_transferred_twice_is_where_it_is(begun_story: S
     add_sub_issue(s, Step("add_sub_issue"))
     transfer(s, Step("transfer"))
     transfer(s, Step("transfer", 5))
-    await told(s.town)
+    await deliver(s.workspace)
     assert await differences(s) == {}
 
 
@@ -624,18 +623,18 @@ async def test_a_review_that_changed_twice_within_a_second_is_as_it_was_left(
     s.person.edit_review(given, "In other words")
     s.person.dismiss_review(given)
     edited, dismissed = (
-        n for n, each in enumerate(s.town.github.held_deliveries) if "review" in each.event
+        n for n, each in enumerate(s.workspace.github.held_deliveries) if "review" in each.event
     )
-    await told(s.town, dismissed, edited)
+    await deliver(s.workspace, dismissed, edited)
     assert await differences(s) == {}
 
 
 async def test_a_run_that_begins_anew_within_a_second_is_not_over(begun_story: Story) -> None:
-    s, ci = begun_story, begun_story.town.github.ci
+    s, ci = begun_story, begun_story.workspace.github.ci
     run = ci.request_run(s.here, s.here.branches["main"])
     ci.finish_run(run)
     ci.rerun(run)
-    await told(s.town)
+    await deliver(s.workspace)
     assert await differences(s) == {}
 
 

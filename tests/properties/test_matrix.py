@@ -20,8 +20,7 @@ from bot.times import SECOND
 from store.engine.transaction import Row, Store, Tx
 from store.outbox import sender_leases, writes
 from tests.support.crash_points import Death, Life, mortal
-from tests.support.story import Clock, Town
-from tests.support.story import town as open_town
+from tests.support.story import Clock, Workspace, open_workspace
 from tests.support.write_scenarios import SCENES, Scene, Stage, set_up
 
 # Of real time: only where GitHub keeps silent is it waited for.
@@ -50,19 +49,19 @@ def once(*faults: str) -> Trouble:
     return Trouble(tuple(("WRITE", each, 1) for each in faults))
 
 
-def refused(fault: str) -> Trouble:
+def refusal(fault: str) -> Trouble:
     return Trouble((("WRITE", fault, ALWAYS),), refused=True)
 
 
 TROUBLES = {
     "none": Trouble(),
     # GitHub says no.
-    "403": refused("403"),
-    "404": refused("404"),
-    "410": refused("410"),
-    "422": refused("422"),
-    "locked": refused("locked"),
-    "too long": refused("too_long"),
+    "403": refusal("403"),
+    "404": refusal("404"),
+    "410": refusal("410"),
+    "422": refusal("422"),
+    "locked": refusal("locked"),
+    "too long": refusal("too_long"),
     # It says wait.
     "secondary": once("secondary"),
     "secondary, without retry-after": once("secondary_no_retry_after"),
@@ -120,8 +119,8 @@ class Matrix:
     hasty: GitHub
 
     @property
-    def town(self) -> Town:
-        return self.stage.town
+    def workspace(self) -> Workspace:
+        return self.stage.workspace
 
     async def cell(self, kind: str, trouble: Trouble, after: int | None = None) -> list[Hashable]:
         """Play it, and hold it to what it must come to.
@@ -129,28 +128,30 @@ class Matrix:
         Without a death, say what a death after each step would leave to a successor.
         """
         scene = await SCENES[kind](self.stage)
-        write_id = await self.queued(kind, scene)
+        write_id = await self.queue(kind, scene)
         self.strike(scene, trouble)
         github = self.hasty if trouble.silent else self.patient
-        look = partial(self.left, scene, trouble, write_id) if after is None else None
+        look = partial(self.remains, scene, trouble, write_id) if after is None else None
         life = Life(after, look)
-        sender = mortal(self.town.dispatcher, github, life)
+        sender = mortal(self.workspace.dispatcher, github, life)
         try:
             await self.live(sender, write_id)
         except Death:
-            sender = Sender(self.town.store, github, keys=self.town.dispatcher.shared.keys)
+            sender = Sender(
+                self.workspace.store, github, keys=self.workspace.dispatcher.shared.keys
+            )
             await self.succeed(sender, write_id)
-        await self.town.store.write(lambda tx: sender_leases.release(tx, sender.me))
-        self.town.github._site.faults._asked.clear()
+        await self.workspace.store.write(lambda tx: sender_leases.release(tx, sender.me))
+        self.workspace.github._site.faults._asked.clear()
         if trouble.renamed:
-            self.town.person.rename(self.stage.repository, "rocket")
+            self.workspace.person.rename(self.stage.repository, "rocket")
         await self.judge(scene, trouble, write_id)
         return life.left
 
-    async def left(self, scene: Scene, trouble: Trouble, write_id: str) -> Hashable:
+    async def remains(self, scene: Scene, trouble: Trouble, write_id: str) -> Hashable:
         """All that a successor's work depends on: what is stored, what GitHub has, what fails."""
-        write, github = await self.write(write_id), self.town.github
-        budgets = await self.town.rows("SELECT * FROM budgets WHERE installation_id = :i")
+        write, github = await self.write(write_id), self.workspace.github
+        budgets = await self.workspace.rows("SELECT * FROM budgets WHERE installation_id = :i")
         return (
             *(write[name] for name in ("state", "attempts", "looks", "failures")),
             (write["result"] is None, self.wait_s(write["not_before"])),
@@ -165,13 +166,13 @@ class Matrix:
         )
 
     def wait_s(self, until: float) -> int:
-        return max(0, round((until - self.town.clock.at) / SECOND))
+        return max(0, round((until - self.workspace.clock.at) / SECOND))
 
-    async def queued(self, kind: str, scene: Scene) -> str:
+    async def queue(self, kind: str, scene: Scene) -> str:
         async def work(tx: Tx) -> str:
             return await writes.queue(
                 tx,
-                self.town.installation.id,
+                self.workspace.installation.id,
                 kind=kind,
                 repository_id=self.stage.repository.id,
                 target=scene.target,
@@ -180,37 +181,37 @@ class Matrix:
                 task_id=scene.task_id,
             )
 
-        return await self.town.store.write(work)
+        return await self.workspace.store.write(work)
 
     def strike(self, scene: Scene, trouble: Trouble) -> None:
         for what, fault, times in trouble.strikes:
             asked = ("GET", "") if what == "GET" else (scene.method, scene.path)
-            self.town.github.fault(*asked, fault, times, seconds=LIMIT_S)
+            self.workspace.github.fault(*asked, fault, times, seconds=LIMIT_S)
         if trouble.renamed:
-            self.town.person.rename(self.stage.repository, "missile")
+            self.workspace.person.rename(self.stage.repository, "missile")
 
     async def live(self, sender: Sender, write_id: str) -> None:
         """Step by step until the write has come to its end."""
         for _ in range(MOST_STEPS):
-            wait = await sender.step(self.town.installation.id)
+            wait = await sender.step(self.workspace.installation.id)
             write = await self.write(write_id)
             if write["state"] in writes.FINAL:
                 return
             if wait is None:
-                wait = max(0, write["not_before"] - self.town.clock()) / 1_000_000
-            self.town.clock.forward(wait)
+                wait = max(0, write["not_before"] - self.workspace.clock()) / 1_000_000
+            self.workspace.clock.forward(wait)
         raise AssertionError(f"it does not come to its end: {await self.write(write_id)}")
 
     async def succeed(self, sender: Sender, write_id: str) -> None:
         """Another takes over, not before the dead one's last request has surely ended."""
-        assert await sender.step(self.town.installation.id) == 1
+        assert await sender.step(self.workspace.installation.id) == 1
         timing = Timing()
-        self.town.clock.forward((timing.lease + timing.grace) / 1_000_000)
+        self.workspace.clock.forward((timing.lease + timing.grace) / 1_000_000)
         await self.live(sender, write_id)
 
     async def write(self, write_id: str) -> Row:
         q = "SELECT * FROM writes WHERE installation_id = :i AND id = :w"
-        (row,) = await self.town.rows(q, w=write_id)
+        (row,) = await self.workspace.rows(q, w=write_id)
         return row
 
     async def judge(self, scene: Scene, trouble: Trouble, write_id: str) -> None:
@@ -222,21 +223,21 @@ class Matrix:
 @pytest.fixture
 async def matrix(store: Store, clock: Clock) -> AsyncIterator[Matrix]:
     """Other tests compare all these exchanges with GitHub's description: it takes a while."""
-    async with open_town(store, clock, None) as town, aiohttp.ClientSession() as session:
-        stage = set_up(town)
-        await town.settle()
-        await town.sender.release()
-        town.github.hold_deliveries()
+    async with open_workspace(store, clock, None) as workspace, aiohttp.ClientSession() as session:
+        stage = set_up(workspace)
+        await workspace.settle()
+        await workspace.sender.release()
+        workspace.github.hold_deliveries()
         given: dict[str, Any] = {
-            "api_url": town.github.url,
-            "app_id": str(town.github.app.id),
-            "private_key": town.github.app.private_key,
-            "now": town.clock,
+            "api_url": workspace.github.url,
+            "app_id": str(workspace.github.app.id),
+            "private_key": workspace.github.app.private_key,
+            "now": workspace.clock,
         }
         patient = GitHub(session, **given)
         yield Matrix(stage, patient, GitHub(session, **given, time_out=TIME_OUT_S))
-        assert town.github.limits.passed == []
-        assert town.github.limits.hurried == []
+        assert workspace.github.limits.passed == []
+        assert workspace.github.limits.hurried == []
 
 
 # For each kind: how many troubles concern it, and how many deaths that leave something different
@@ -290,7 +291,7 @@ async def test_a_write_takes_effect_once_or_is_refused_whatever_fails_and_whoeve
             deaths.setdefault(left, (name, after))
     counted = [name for name, _ in deaths.values() if not TROUBLES[name].silent]
     # A database over the wire takes its time: there, one death of four.
-    every = 1 if matrix.town.store.dialect == "sqlite" else 4
+    every = 1 if matrix.workspace.store.dialect == "sqlite" else 4
     failed = []
     for name, after in list(deaths.values())[::every]:
         try:

@@ -169,7 +169,7 @@ class Story:
     agents: dict[str, Agent]
     model: Model
 
-    async def reaped(self) -> None:
+    async def expire(self) -> None:
         while await self.dispatcher.store.write(lambda tx: delivery.expire(tx, 7)):
             pass
 
@@ -181,7 +181,7 @@ async def send(s: Story, step: Step) -> None:
     to, priority = TO[step.which % len(TO)], step.other % 3
     given = {"to": to, "priority": PRIORITIES[priority], "ttl_s": step.ttl_s, "body": "x"}
     if not s.model.may_send(step.who):
-        assert (await s.agents[step.who].refused("send_message", **given)).code == "rate_limited"
+        assert (await s.agents[step.who].refusal("send_message", **given)).code == "rate_limited"
         return
     answer = await s.agents[step.who].call("send_message", **given)
     expected = s.model.send(answer["message_id"], step.who, to, priority, step.ttl_s)
@@ -215,7 +215,7 @@ async def mark(s: Story, step: Step) -> None:
         answer = await s.agents[step.who].call("mark_message_read", **given)
         assert answer["unread"] == len(s.model.unread(step.who))
     else:
-        refused = await s.agents[step.who].refused("mark_message_read", **given)
+        refused = await s.agents[step.who].refusal("mark_message_read", **given)
         assert refused.code == "unknown_message"
 
 
@@ -225,7 +225,7 @@ async def delete(s: Story, step: Step) -> None:
     if s.model.delete(step.who, message):
         await s.agents[step.who].call("delete_message", message_id=message.id)
     else:
-        refused = await s.agents[step.who].refused("delete_message", message_id=message.id)
+        refused = await s.agents[step.who].refusal("delete_message", message_id=message.id)
         assert refused.code == "unknown_message"
 
 
@@ -239,7 +239,7 @@ async def resend(s: Story, step: Step) -> None:
     message = next(m for m in s.model.messages if m.id == chosen)
     expected = s.model.resend(step.who, message)
     if expected is None:
-        refused = await s.agents[step.who].refused("resend_message", message_id=chosen)
+        refused = await s.agents[step.who].refusal("resend_message", message_id=chosen)
         assert refused.code == "unknown_message"
     else:
         answer = await s.agents[step.who].call("resend_message", message_id=chosen)
@@ -247,7 +247,7 @@ async def resend(s: Story, step: Step) -> None:
 
 
 async def reap(s: Story, _: Step) -> None:
-    await s.reaped()
+    await s.expire()
     s.model.reap()
 
 
@@ -325,7 +325,7 @@ STEPS = st.lists(
 )
 
 
-async def begun(store: Store, clock: Clock) -> Story:
+async def begin(store: Store, clock: Clock) -> Story:
     dispatcher = Dispatcher(store, Shared(Keys(secrets.token_hex(32))))
     installation_id = secrets.randbelow(2**52)
     story = Story(dispatcher, clock, {}, Model())
@@ -372,7 +372,7 @@ def _names(data: str) -> list[str]:
 async def test_inboxes_are_as_the_model_says_whatever_agents_do(
     store: Store, clock: Clock, steps: list[Step]
 ) -> None:
-    s = await begun(store, clock)
+    s = await begin(store, clock)
     for step in steps:
         await DEEDS[step.deed](s, step)
     await nothing_is_lost(s)

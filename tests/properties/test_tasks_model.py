@@ -148,7 +148,7 @@ class Story:
     def task(self, step: Step) -> Task:
         return self.model.tasks[step.which % len(self.model.tasks)]
 
-    async def asked(self, who: str, operation: str, **given: Any) -> tuple[str, dict[str, Any]]:
+    async def ask(self, who: str, operation: str, **given: Any) -> tuple[str, dict[str, Any]]:
         """The code of the refusal, or `ok`, and the answer. Any call renews what its agent has."""
         self.model.renew(who)
         try:
@@ -162,7 +162,7 @@ Deed: TypeAlias = Callable[[Story, Step], Awaitable[None]]
 
 async def claim(s: Story, step: Step) -> None:
     task, length = s.task(step), LENGTHS[step.other % 2]
-    code, _ = await s.asked(step.who, "claim_task", task=task.id, lease_s=length)
+    code, _ = await s.ask(step.who, "claim_task", task=task.id, lease_s=length)
     before = deepcopy(s.model.tasks)
     s.model.expire()
     expected = None if task.holder == step.who else s.model.why_not(task, step.who)
@@ -175,7 +175,7 @@ async def claim(s: Story, step: Step) -> None:
 
 async def claim_best(s: Story, step: Step) -> None:
     length = LENGTHS[step.other % 2]
-    code, answer = await s.asked(step.who, "claim_task", lease_s=length)
+    code, answer = await s.ask(step.who, "claim_task", lease_s=length)
     before = deepcopy(s.model.tasks)
     s.model.expire()
     best = s.model.best(step.who)
@@ -194,7 +194,7 @@ async def report(s: Story, step: Step) -> None:
     question = step.other == 4
     fence = max(0, task.fence - (step.other == 5))
     given = {"question": "Why?"} if question else {}
-    code, _ = await s.asked(
+    code, _ = await s.ask(
         step.who, "update_task_status", task=task.id, fence=fence, status=status, **given
     )
     expected = s.model.not_mine(task, step.who, fence)
@@ -217,7 +217,7 @@ async def report(s: Story, step: Step) -> None:
 async def release(s: Story, step: Step) -> None:
     task = s.task(step)
     fence = max(0, task.fence - (step.other == 5))
-    code, _ = await s.asked(step.who, "release_task", task=task.id, fence=fence)
+    code, _ = await s.ask(step.who, "release_task", task=task.id, fence=fence)
     if task.holder is None:
         expected: str | None = "not_holder"
     elif step.who == LEAD != task.holder:
@@ -231,7 +231,7 @@ async def release(s: Story, step: Step) -> None:
 
 async def assign(s: Story, step: Step) -> None:
     task, to = s.task(step), (*AGENTS, None)[step.other % 4]
-    code, _ = await s.asked(LEAD, "assign_task", task=task.id, agent_id=to)
+    code, _ = await s.ask(LEAD, "assign_task", task=task.id, agent_id=to)
     if task.holder is not None:
         assert code == "already_claimed"
     elif to is not None and task.state not in OPEN[:2]:
@@ -246,7 +246,7 @@ async def assign(s: Story, step: Step) -> None:
 
 async def hold(s: Story, step: Step) -> None:
     task, on = s.task(step), step.other % 2 == 0
-    code, _ = await s.asked(LEAD, "change_task", task=task.id, hold=on)
+    code, _ = await s.ask(LEAD, "change_task", task=task.id, hold=on)
     if on and not task.held and task.state not in OPEN:
         assert code == "illegal_transition"
         return
@@ -259,7 +259,7 @@ async def hold(s: Story, step: Step) -> None:
 
 async def end(s: Story, step: Step) -> None:
     task, to = s.task(step), ("pending", "completed", "cancelled")[step.other % 3]
-    code, _ = await s.asked(LEAD, "change_task", task=task.id, state=to)
+    code, _ = await s.ask(LEAD, "change_task", task=task.id, state=to)
     legal = (to == "pending") == (task.state not in OPEN)
     # What it is already it stays.
     assert code == ("ok" if legal or to == task.state != "pending" else "illegal_transition")
@@ -273,13 +273,13 @@ async def prioritise(s: Story, step: Step) -> None:
     task = s.task(step)
     task.priority = step.other % 3
     priority = ("low", "medium", "high")[task.priority]
-    code, _ = await s.asked(LEAD, "change_task", task=task.id, priority=priority)
+    code, _ = await s.ask(LEAD, "change_task", task=task.id, priority=priority)
     assert code == "ok"
 
 
 async def look(s: Story, step: Step) -> None:
     """A call about nothing renews as well."""
-    code, _ = await s.asked(step.who, "list_tasks")
+    code, _ = await s.ask(step.who, "list_tasks")
     assert code == "ok"
 
 
@@ -325,11 +325,11 @@ STEPS = st.lists(
 )
 
 
-async def begun(store: Store, clock: Clock) -> Story:
+async def begin(store: Store, clock: Clock) -> Story:
     # Every call is written down, because the story's time is not that of a cache.
     dispatcher = Dispatcher(store, Shared(Keys(secrets.token_hex(32))), touched=TTLCache(1, 0))
     here = secrets.randbelow(2**52)
-    found = await store.write(lambda tx: seeded(tx, here))
+    found = await store.write(lambda tx: seed(tx, here))
     story = Story(dispatcher, clock, {}, Model(tasks=found))
     for name in (*AGENTS, LEAD):
         role: Role = "tech-lead" if name == LEAD else "developer"
@@ -338,7 +338,7 @@ async def begun(store: Store, clock: Clock) -> Story:
     return story
 
 
-async def seeded(tx: Tx, here: int) -> list[Task]:
+async def seed(tx: Tx, here: int) -> list[Task]:
     """A repository with numbered tasks, the oldest first, whose issues the mirror does not hold."""
     repository = {"id": here, "name": "rocket", "full_name": "acme/rocket", "private": True}
     row = installation_rows.repository(here, repository | {"owner": {"login": "acme", "id": 1}})
@@ -358,7 +358,7 @@ async def seeded(tx: Tx, here: int) -> list[Task]:
     return found
 
 
-async def as_told(s: Story) -> None:
+async def check_model(s: Story) -> None:
     """Each task stands as the model says, and no two leases on one are alive."""
     here = s.agents[LEAD].actor.installation_id
     q = (
@@ -389,7 +389,7 @@ async def as_told(s: Story) -> None:
 async def test_tasks_stand_as_the_model_says_whatever_agents_do(
     store: Store, clock: Clock, steps: list[Step]
 ) -> None:
-    s = await begun(store, clock)
+    s = await begin(store, clock)
     for step in steps:
         await DEEDS[step.deed](s, step)
-        await as_told(s)
+        await check_model(s)

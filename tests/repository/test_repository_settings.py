@@ -29,7 +29,7 @@ from bot.tasks.states import STATES
 from fixtures.github import Issue
 from store.engine import sql
 from store.fetch import pending_reads
-from tests.support.story import Town
+from tests.support.story import Workspace
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 PAGE = (DOCS / "repository-settings.md").read_text()
@@ -38,26 +38,26 @@ KNOWN = ", ".join(Permissions.model_fields)
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
-async def push(town: Town, text: str | None) -> None:
-    town.person.push(town.repository, "main", {PATH: text})
-    await town.settle()
+async def push(workspace: Workspace, text: str | None) -> None:
+    workspace.person.push(workspace.repository, "main", {PATH: text})
+    await workspace.settle()
 
 
-async def read_again(town: Town) -> None:
+async def read_again(workspace: Workspace) -> None:
     """As a second process would, or a backfill."""
-    arguments = {"repository_id": town.repository.id, "committer": "octocat"}
-    i, subject = town.installation.id, str(town.repository.id)
-    await town.store.write(lambda tx: pending_reads.ask(tx, i, "settings", subject, arguments))
-    await town.settle()
+    arguments = {"repository_id": workspace.repository.id, "committer": "octocat"}
+    i, subject = workspace.installation.id, str(workspace.repository.id)
+    await workspace.store.write(lambda tx: pending_reads.ask(tx, i, "settings", subject, arguments))
+    await workspace.settle()
 
 
-async def in_force(town: Town) -> RepositorySettings:
-    here = (town.installation.id, town.repository.id)
-    return await town.store.read(lambda tx: repository_settings.of(tx, *here))
+async def in_force(workspace: Workspace) -> RepositorySettings:
+    here = (workspace.installation.id, workspace.repository.id)
+    return await workspace.store.read(lambda tx: repository_settings.of(tx, *here))
 
 
-def told(town: Town) -> list[Issue]:
-    return [each for each in town.repository.issues.values() if each.title == SETTINGS_ISSUE]
+def settings_issues(workspace: Workspace) -> list[Issue]:
+    return [each for each in workspace.repository.issues.values() if each.title == SETTINGS_ISSUE]
 
 
 def text(issue: Issue) -> str:
@@ -68,95 +68,103 @@ def text(issue: Issue) -> str:
 # --- In force ------------------------------------------------------------------------------------
 
 
-async def test_without_a_file_the_defaults_are_in_force(town: Town) -> None:
-    await read_again(town)
-    assert await in_force(town) == DEFAULTS
-    assert told(town) == []
+async def test_without_a_file_the_defaults_are_in_force(workspace: Workspace) -> None:
+    await read_again(workspace)
+    assert await in_force(workspace) == DEFAULTS
+    assert settings_issues(workspace) == []
 
 
-async def test_a_pushed_file_is_in_force_until_it_is_removed(town: Town) -> None:
-    await push(town, "lease_s: 120\nboard:\n  project: 4\n")
-    found = await in_force(town)
+async def test_a_pushed_file_is_in_force_until_it_is_removed(workspace: Workspace) -> None:
+    await push(workspace, "lease_s: 120\nboard:\n  project: 4\n")
+    found = await in_force(workspace)
     assert (found.lease_s, found.board and found.board.project) == (120, 4)
-    await push(town, None)
-    assert await in_force(town) == DEFAULTS
+    await push(workspace, None)
+    assert await in_force(workspace) == DEFAULTS
 
 
 async def test_a_claim_lasts_as_long_as_the_repository_says_unless_the_agent_does(
-    town: Town,
+    workspace: Workspace,
 ) -> None:
-    await push(town, "lease_s: 120")
-    agent = await town.agent("scout")
+    await push(workspace, "lease_s: 120")
+    agent = await workspace.agent("scout")
     for length, lasts in ({}, 120), ({"lease_s": 600}, 600):
-        issue = await town.task()
-        for arguments in ({"task": town.name(issue)}, {}):
+        issue = await workspace.task()
+        for arguments in ({"task": workspace.name(issue)}, {}):
             await agent.call("claim_task", **arguments, **length)
-            (lease,) = await town.rows(
+            (lease,) = await workspace.rows(
                 "SELECT * FROM leases WHERE installation_id = :i AND state = 'held'"
             )
             assert lease["lease_s"] == lasts
-            await agent.call("release_task", task=town.name(issue), fence=lease["fence"])
-        town.person.close(issue)
-        await town.settle()
+            await agent.call("release_task", task=workspace.name(issue), fence=lease["fence"])
+        workspace.person.close(issue)
+        await workspace.settle()
 
 
 async def test_the_task_label_makes_tasks_whatever_its_case_and_the_old_one_no_more(
-    town: Town,
+    workspace: Workspace,
 ) -> None:
-    town.person.open_issue(town.repository, "Before", labels=["Ready"])
-    kept = await town.task("Kept")
-    town.person.close(town.person.open_issue(town.repository, "Closed", labels=["Ready"]))
-    await push(town, "task_label: ready")
-    town.person.open_issue(town.repository, "After", labels=["Ready"])
-    town.person.open_issue(town.repository, "No more", labels=["agent-task"])
-    await town.settle()
-    agent = await town.agent("scout")
+    workspace.person.open_issue(workspace.repository, "Before", labels=["Ready"])
+    kept = await workspace.task("Kept")
+    workspace.person.close(
+        workspace.person.open_issue(workspace.repository, "Closed", labels=["Ready"])
+    )
+    await push(workspace, "task_label: ready")
+    workspace.person.open_issue(workspace.repository, "After", labels=["Ready"])
+    workspace.person.open_issue(workspace.repository, "No more", labels=["agent-task"])
+    await workspace.settle()
+    agent = await workspace.agent("scout")
     found = (await agent.call("list_tasks"))["tasks"]
     assert sorted(each["title"] for each in found) == ["After", "Before", kept.title]
     made = await agent.call("create_task", repository="acme/rocket", title="Made")
-    await town.settle()
+    await workspace.settle()
     number = (await agent.call("get_task", task=made["task"]["id"]))["task"]["number"]
-    assert [each.name for each in town.repository.issues[number].labels] == ["Ready"]
-    refused = await agent.refused("get_task", task="acme/rocket#999")
+    assert [each.name for each in workspace.repository.issues[number].labels] == ["Ready"]
+    refused = await agent.refusal("get_task", task="acme/rocket#999")
     assert refused.message == (
         "There is no task 'acme/rocket#999' that you can see. Pass owner/repo#12 or a task's id. "
         "list_tasks lists the tasks. The label ready makes an issue a task."
     )
 
 
-async def test_removing_the_file_makes_tasks_of_issues_with_the_default_label(town: Town) -> None:
-    await push(town, "task_label: ready")
-    issue = await town.task()
-    agent = await town.agent("scout")
-    assert (await agent.refused("claim_task")).code == "nothing_ready"
-    await push(town, None)
+async def test_removing_the_file_makes_tasks_of_issues_with_the_default_label(
+    workspace: Workspace,
+) -> None:
+    await push(workspace, "task_label: ready")
+    issue = await workspace.task()
+    agent = await workspace.agent("scout")
+    assert (await agent.refusal("claim_task")).code == "nothing_ready"
+    await push(workspace, None)
     assert (await agent.call("claim_task"))["task"]["number"] == issue.number
 
 
-async def test_more_issues_than_one_look_takes_become_tasks_all_the_same(town: Town) -> None:
-    town.person.open_issue(town.repository, "The first of many", labels=["bulk"])
-    await town.settle()
-    (row,) = await town.rows("SELECT * FROM issues WHERE installation_id = :i")
+async def test_more_issues_than_one_look_takes_become_tasks_all_the_same(
+    workspace: Workspace,
+) -> None:
+    workspace.person.open_issue(workspace.repository, "The first of many", labels=["bulk"])
+    await workspace.settle()
+    (row,) = await workspace.rows("SELECT * FROM issues WHERE installation_id = :i")
     many = [{**row, "id": row["id"] + n, "number": row["number"] + n} for n in range(1, 2 * BATCH)]
     for each in many[1:-1]:
         each["labels"] = "[]"
     many[-2]["labels"] = '["agent-task"]'
     statement = sql.insert("issues", tuple(row))
-    await town.store.write(lambda tx: tx.many(statement, many))
-    await push(town, "task_label: bulk")
+    await workspace.store.write(lambda tx: tx.many(statement, many))
+    await push(workspace, "task_label: bulk")
     tasks = "SELECT number FROM tasks WHERE installation_id = :i ORDER BY number"
-    found = [each["number"] for each in await town.rows(tasks)]
+    found = [each["number"] for each in await workspace.rows(tasks)]
     assert found == [row["number"], many[0]["number"], many[-1]["number"]]
-    await push(town, None)
-    more = [each["number"] for each in await town.rows(tasks)]
+    await push(workspace, None)
+    more = [each["number"] for each in await workspace.rows(tasks)]
     assert more == sorted([*found, many[-2]["number"]])
 
 
-async def test_a_command_takes_the_permission_that_the_repository_sets(town: Town) -> None:
-    await push(town, "permissions:\n  claim: triage\n  release: maintain\n  status: write\n")
-    issue = await town.task()
+async def test_a_command_takes_the_permission_that_the_repository_sets(
+    workspace: Workspace,
+) -> None:
+    await push(workspace, "permissions:\n  claim: triage\n  release: maintain\n  status: write\n")
+    issue = await workspace.task()
     people = {
-        name: town.github.person(f"{name}-er", permissions={"acme/rocket": name})
+        name: workspace.github.person(f"{name}-er", permissions={"acme/rocket": name})
         for name in ("read", "triage", "write", "maintain")
     }
     said: list[str] = []
@@ -170,7 +178,7 @@ async def test_a_command_takes_the_permission_that_the_repository_sets(town: Tow
     ):
         before = len(issue.comments)
         comment = people[who].comment(issue, command)
-        await town.settle()
+        await workspace.settle()
         (reaction,) = [each.content for each in comment.reactions]
         why = [
             reason
@@ -189,11 +197,11 @@ async def test_a_command_takes_the_permission_that_the_repository_sets(town: Tow
     ]
 
 
-async def test_help_tells_the_permissions_in_force(town: Town) -> None:
-    await push(town, "permissions:\n  release: admin\n")
-    issue = await town.task()
-    town.person.comment(issue, "/help")
-    await town.settle()
+async def test_help_tells_the_permissions_in_force(workspace: Workspace) -> None:
+    await push(workspace, "permissions:\n  release: admin\n")
+    issue = await workspace.task()
+    workspace.person.comment(issue, "/help")
+    await workspace.settle()
     rows = re.findall(r"^\| `/(\w+).* \| (\w+) \|$", issue.comments[-1].body, re.MULTILINE)
     told = dict(rows)
     assert told.pop("help") == "everybody"
@@ -203,11 +211,13 @@ async def test_help_tells_the_permissions_in_force(town: Town) -> None:
 # --- What is wrong -------------------------------------------------------------------------------
 
 
-async def test_of_a_wrong_file_nothing_is_taken_and_who_pushed_it_is_told_once(town: Town) -> None:
-    await push(town, "lease_s: 120")
-    await push(town, "task_label: ready\n\nboard: {}\nlease_s: 5\ncolour: red\n")
-    assert await in_force(town) == DEFAULTS.model_copy(update={"lease_s": 120})
-    (issue,) = told(town)
+async def test_of_a_wrong_file_nothing_is_taken_and_who_pushed_it_is_told_once(
+    workspace: Workspace,
+) -> None:
+    await push(workspace, "lease_s: 120")
+    await push(workspace, "task_label: ready\n\nboard: {}\nlease_s: 5\ncolour: red\n")
+    assert await in_force(workspace) == DEFAULTS.model_copy(update={"lease_s": 120})
+    (issue,) = settings_issues(workspace)
     assert issue.user.login == "hubbub[bot]"
     assert issue.labels == []
     mark, _, shown = text(issue).partition("\n")
@@ -222,54 +232,58 @@ async def test_of_a_wrong_file_nothing_is_taken_and_who_pushed_it_is_told_once(t
         "*Repository settings* of Hubbub's documentation (`docs/reference/repository-settings.md`) "
         "describes each setting. Correct the file on the default branch, then close this issue."
     )
-    await read_again(town)
-    assert told(town) == [issue]
-    assert await town.rows("SELECT id FROM tasks WHERE installation_id = :i") == []
+    await read_again(workspace)
+    assert settings_issues(workspace) == [issue]
+    assert await workspace.rows("SELECT id FROM tasks WHERE installation_id = :i") == []
 
 
-async def test_each_wrong_content_is_told_and_a_right_one_is_taken_after_it(town: Town) -> None:
-    await push(town, "lease_s: 1")
-    await push(town, "lease_s: 2")
-    assert len(told(town)) == 2
-    await push(town, "lease_s: 200")
-    assert ((await in_force(town)).lease_s, len(told(town))) == (200, 2)
-    (row,) = await town.rows("SELECT * FROM repository_settings WHERE installation_id = :i")
+async def test_each_wrong_content_is_told_and_a_right_one_is_taken_after_it(
+    workspace: Workspace,
+) -> None:
+    await push(workspace, "lease_s: 1")
+    await push(workspace, "lease_s: 2")
+    assert len(settings_issues(workspace)) == 2
+    await push(workspace, "lease_s: 200")
+    assert ((await in_force(workspace)).lease_s, len(settings_issues(workspace))) == (200, 2)
+    (row,) = await workspace.rows("SELECT * FROM repository_settings WHERE installation_id = :i")
     assert (row["problem"], row["problem_sha"]) == (None, None)
-    await push(town, "lease_s: 2")
-    assert ((await in_force(town)).lease_s, len(told(town))) == (200, 3)
+    await push(workspace, "lease_s: 2")
+    assert ((await in_force(workspace)).lease_s, len(settings_issues(workspace))) == (200, 3)
 
 
-async def test_what_a_file_says_mentions_nobody_and_is_no_markup(town: Town) -> None:
-    await push(town, '"@everyone`<img src=x>`\\L/claim": 1\n')
-    (issue,) = told(town)
+async def test_what_a_file_says_mentions_nobody_and_is_no_markup(workspace: Workspace) -> None:
+    await push(workspace, '"@everyone`<img src=x>`\\L/claim": 1\n')
+    (issue,) = settings_issues(workspace)
     (problem,) = [line for line in text(issue).splitlines() if "everyone" in line]
     assert problem.startswith("- `line 1: @everyone")
     assert problem.count("`") == 2
 
 
-async def test_a_folder_in_the_place_of_the_file_is_told(town: Town) -> None:
-    await push(town, "lease_s: 120")
-    town.person.push(town.repository, "main", {PATH: None, f"{PATH}/a.txt": "lease_s: 60"})
-    await town.settle()
-    (issue,) = told(town)
+async def test_a_folder_in_the_place_of_the_file_is_told(workspace: Workspace) -> None:
+    await push(workspace, "lease_s: 120")
+    workspace.person.push(
+        workspace.repository, "main", {PATH: None, f"{PATH}/a.txt": "lease_s: 60"}
+    )
+    await workspace.settle()
+    (issue,) = settings_issues(workspace)
     assert "- `this path must be a file`" in text(issue)
-    assert (await in_force(town)).lease_s == 120
+    assert (await in_force(workspace)).lease_s == 120
 
 
-async def test_a_file_too_long_is_told(town: Town) -> None:
-    await push(town, "lease_s: 120\n" + "#" * 65_536)
-    (issue,) = told(town)
+async def test_a_file_too_long_is_told(workspace: Workspace) -> None:
+    await push(workspace, "lease_s: 120\n" + "#" * 65_536)
+    (issue,) = settings_issues(workspace)
     assert "- `the file has 65549 bytes; the limit is 65536`" in text(issue)
-    assert await in_force(town) == DEFAULTS
+    assert await in_force(workspace) == DEFAULTS
 
 
 async def test_the_settings_outlive_a_time_in_which_the_app_does_not_see_the_repository(
-    town: Town,
+    workspace: Workspace,
 ) -> None:
-    await push(town, "lease_s: 120")
-    town.installation.repositories.remove(town.repository)
-    await read_again(town)
-    assert (await in_force(town)).lease_s == 120
+    await push(workspace, "lease_s: 120")
+    workspace.installation.repositories.remove(workspace.repository)
+    await read_again(workspace)
+    assert (await in_force(workspace)).lease_s == 120
 
 
 WRONG: dict[str, tuple[bytes, str]] = {

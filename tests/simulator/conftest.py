@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.github_client import Acme, opened
+from tests.support.github_client import Acme, open_acme
 
 
 @pytest.fixture
 async def acme(openapi: Path | None) -> AsyncIterator[Acme]:
-    async with opened(openapi) as found:
+    async with open_acme(openapi) as found:
         yield found

@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from tests.support.github_client import Acme, opened
+from tests.support.github_client import Acme, open_acme
 
 BOARDS = "/orgs/acme/projectsV2"
 
 
 @pytest.fixture
 async def acme(openapi: Path | None) -> AsyncIterator[Acme]:
-    async with opened(openapi) as found:
+    async with open_acme(openapi) as found:
         found.github.hold_deliveries()
         yield found
         assert found.github.violations == []
 
 
-def told(acme: Acme) -> list[tuple[str, str | None]]:
+def board_events(acme: Acme) -> list[tuple[str, str | None]]:
     return [
         (e.event, e.action) for e in acme.github.held_deliveries if e.event.startswith("projects")
     ]
@@ -59,7 +59,7 @@ async def test_a_board_is_told_of_from_its_making_to_its_end(acme: Acme) -> None
     acme.ada.reopen_project(project)
     acme.ada.delete_project(project)
     actions = ["created", "edited", "closed", "reopened", "deleted"]
-    assert told(acme) == [("projects_v2", each) for each in actions]
+    assert board_events(acme) == [("projects_v2", each) for each in actions]
     assert (await acme.call("GET", BOARDS)).data == []
 
 
@@ -75,7 +75,7 @@ async def test_an_item_is_archived_restored_and_deleted(acme: Acme) -> None:
     acme.ada.restore_item(item)
     acme.ada.delete_item(item)
     actions = ["created", "archived", "restored", "deleted"]
-    assert told(acme)[1:] == [("projects_v2_item", each) for each in actions]
+    assert board_events(acme)[1:] == [("projects_v2_item", each) for each in actions]
 
 
 async def test_a_deleted_issue_is_on_no_board(acme: Acme) -> None:
@@ -83,7 +83,7 @@ async def test_a_deleted_issue_is_on_no_board(acme: Acme) -> None:
     issue = acme.ada.open_issue(acme.web, "Task")
     acme.ada.add_to_project(project, issue)
     acme.ada.delete_issue(issue)
-    assert told(acme)[-1] == ("projects_v2_item", "deleted")
+    assert board_events(acme)[-1] == ("projects_v2_item", "deleted")
     assert project.items == {}
 
 

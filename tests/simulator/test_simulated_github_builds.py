@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.github_client import Acme, opened
+from tests.support.github_client import Acme, open_acme
 
 REPO = "/repos/acme/web"
 
 
 @pytest.fixture
 async def acme(openapi: Path | None) -> AsyncIterator[Acme]:
-    async with opened(openapi) as found:
+    async with open_acme(openapi) as found:
         found.ada.push(found.web, "fix", {"a.py": "1\n"})
         found.ada.open_pull(found.web, title="Fix", head="fix")
         found.github.hold_deliveries()
@@ -21,7 +21,7 @@ async def acme(openapi: Path | None) -> AsyncIterator[Acme]:
         assert found.github.violations == []
 
 
-def told(acme: Acme) -> list[tuple[str, str | None]]:
+def held_events(acme: Acme) -> list[tuple[str, str | None]]:
     return [(each.event, each.action) for each in acme.github.held_deliveries]
 
 
@@ -37,7 +37,7 @@ async def test_a_check_begins_and_ends_with_its_suite(acme: Acme) -> None:
     assert await checks(acme, "fix") == [("lint", "in_progress", None)]
     ci.finish_check(check, "failure")
     assert await checks(acme, sha) == [("lint", "completed", "failure")]
-    assert told(acme) == [
+    assert held_events(acme) == [
         ("check_suite", "requested"),
         ("check_run", "created"),
         ("check_run", "completed"),
@@ -59,7 +59,7 @@ async def test_a_workflow_run_goes_through_its_jobs(acme: Acme) -> None:
     shown = (await acme.call("GET", path)).data
     assert (shown["status"], shown["conclusion"]) == ("completed", "failure")
     assert shown["pull_requests"][0]["number"] == 1
-    only = [each for each in told(acme) if each[0].startswith("workflow")]
+    only = [each for each in held_events(acme) if each[0].startswith("workflow")]
     assert only == [
         ("workflow_run", "requested"),
         ("workflow_job", "queued"),
@@ -71,7 +71,7 @@ async def test_a_workflow_run_goes_through_its_jobs(acme: Acme) -> None:
         ("workflow_job", "completed"),
         ("workflow_run", "completed"),
     ]
-    assert told(acme).count(("check_suite", "completed")) == 1
+    assert held_events(acme).count(("check_suite", "completed")) == 1
 
 
 async def test_another_attempt_has_the_same_run_and_new_jobs(acme: Acme) -> None:

@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from tests.support.github_client import Acme, opened
+from tests.support.github_client import Acme, open_acme
 
 REPO = "/repos/acme/web"
 
 
 @pytest.fixture
 async def acme(openapi: Path | None) -> AsyncIterator[Acme]:
-    async with opened(openapi) as found:
+    async with open_acme(openapi) as found:
         found.github.hold_deliveries()
         yield found
         assert found.github.violations == []
 
 
-def told(acme: Acme) -> list[tuple[str, str | None]]:
+def held_events(acme: Acme) -> list[tuple[str, str | None]]:
     return [(each.event, each.action) for each in acme.github.held_deliveries]
 
 
@@ -85,7 +85,7 @@ async def test_who_may_do_what_is_told_when_it_changes(acme: Acme) -> None:
     acme.github.person("bob")
     for role in ("read", "read", "write", None):
         acme.github.set_permission("acme/web", "bob", role)
-    assert told(acme) == [("member", "added"), ("member", "edited"), ("member", "removed")]
+    assert held_events(acme) == [("member", "added"), ("member", "edited"), ("member", "removed")]
     edited = acme.github.held_deliveries[1].payload
     assert edited["changes"]["permission"] == {"from": "read", "to": "write"}
     assert edited["member"]["login"] == "bob"
@@ -99,7 +99,7 @@ async def test_a_team_gives_its_members_what_it_has(acme: Acme) -> None:
     assert (await acme.call("GET", path)).data["role_name"] == "maintain"
     acme.github.leave_team(team, "bob")
     assert (await acme.call("GET", path)).data["role_name"] == "none"
-    assert told(acme) == [
+    assert held_events(acme) == [
         ("team", "created"),
         ("membership", "added"),
         ("team", "added_to_repository"),
@@ -124,7 +124,10 @@ async def test_an_account_with_another_name_is_told_of_and_found_by_the_old_one(
     acme: Acme,
 ) -> None:
     acme.github.rename_account("acme", "apex")
-    assert told(acme)[-2:] == [("installation_target", "renamed"), ("organization", "renamed")]
+    assert held_events(acme)[-2:] == [
+        ("installation_target", "renamed"),
+        ("organization", "renamed"),
+    ]
     renamed = acme.github.held_deliveries[-2].payload
     assert renamed["account"]["login"] == "apex"
     assert renamed["changes"] == {"login": {"from": "acme"}}
@@ -139,7 +142,7 @@ async def test_a_transferred_repository_leaves_the_installation(acme: Acme) -> N
     there = acme.github.install("umbrella", [])
     there.repository_selection = "all"
     acme.ada.transfer_repository(acme.web, "umbrella")
-    assert told(acme)[-3:] == [
+    assert held_events(acme)[-3:] == [
         ("installation_repositories", "removed"),
         ("installation_repositories", "added"),
         ("repository", "transferred"),
@@ -151,7 +154,7 @@ async def test_a_transferred_repository_leaves_the_installation(acme: Acme) -> N
 
 async def test_a_deleted_repository_is_not_found(acme: Acme) -> None:
     acme.ada.delete_repository(acme.web)
-    assert told(acme)[-1] == ("repository", "deleted")
+    assert held_events(acme)[-1] == ("repository", "deleted")
     assert (await acme.call("GET", REPO)).status == 404
     assert (await acme.call("GET", "/installation/repositories")).data["total_count"] == 0
 
@@ -172,7 +175,7 @@ async def test_visibility_changes_what_strangers_see(acme: Acme) -> None:
     assert (await acme.call("GET", path)).data["role_name"] == "read"
     acme.ada.privatize(acme.web)
     assert (await acme.call("GET", path)).data["role_name"] == "none"
-    assert told(acme)[-2:] == [("repository", "publicized"), ("repository", "privatized")]
+    assert held_events(acme)[-2:] == [("repository", "publicized"), ("repository", "privatized")]
     assert last(acme)["repository"]["visibility"] == "private"
 
 
@@ -182,7 +185,7 @@ async def test_a_locked_issue_says_why(acme: Acme) -> None:
     shown = (await acme.call("GET", f"{REPO}/issues/1")).data
     assert (shown["locked"], shown["active_lock_reason"]) == (True, "too heated")
     acme.ada.unlock(issue)
-    assert told(acme)[-2:] == [("issues", "locked"), ("issues", "unlocked")]
+    assert held_events(acme)[-2:] == [("issues", "locked"), ("issues", "unlocked")]
 
 
 async def test_a_pull_request_says_which_files_it_changes(acme: Acme) -> None:
@@ -204,7 +207,7 @@ async def test_a_push_to_the_head_goes_into_the_pull_request(acme: Acme) -> None
     pull = acme.ada.open_pull(acme.web, title="Fix", head="fix")
     before = pull.head_sha
     acme.ada.push(acme.web, "fix", {"b.py": "1\n"})
-    assert told(acme)[-2:] == [("push", None), ("pull_request", "synchronize")]
+    assert held_events(acme)[-2:] == [("push", None), ("pull_request", "synchronize")]
     assert (last(acme)["before"], last(acme)["after"]) == (before, pull.head_sha)
     assert last(acme)["pull_request"]["head"]["sha"] == pull.head_sha
     assert last(acme)["pull_request"]["changed_files"] == 2
@@ -232,11 +235,11 @@ async def test_a_thread_is_resolved_as_a_whole(acme: Acme) -> None:
     first = acme.ada.review_comment(pull, "a.py", 1, "Why?")
     answer = acme.ada.reply(first, "Because")
     acme.ada.resolve(answer)
-    assert told(acme)[-1] == ("pull_request_review_thread", "resolved")
+    assert held_events(acme)[-1] == ("pull_request_review_thread", "resolved")
     assert [each["id"] for each in last(acme)["thread"]["comments"]] == [first.id, answer.id]
     assert first.resolved
     acme.ada.unresolve(first)
-    assert told(acme)[-1] == ("pull_request_review_thread", "unresolved")
+    assert held_events(acme)[-1] == ("pull_request_review_thread", "unresolved")
     assert not first.resolved
 
 
@@ -244,7 +247,7 @@ async def test_a_pull_request_goes_back_to_draft(acme: Acme) -> None:
     acme.ada.push(acme.web, "fix", {"a.py": "1\n"})
     pull = acme.ada.open_pull(acme.web, title="Fix", head="fix")
     acme.ada.convert_to_draft(pull)
-    assert told(acme)[-1] == ("pull_request", "converted_to_draft")
+    assert held_events(acme)[-1] == ("pull_request", "converted_to_draft")
     assert (await acme.call("GET", f"{REPO}/pulls/1")).data["draft"] is True
 
 
@@ -267,7 +270,7 @@ async def test_another_default_branch_is_told_of(acme: Acme) -> None:
 
 async def test_new_permissions_count_from_when_they_are_accepted(acme: Acme) -> None:
     acme.github.accept_permissions(acme.installation, {"metadata": "read"})
-    assert told(acme)[-1] == ("installation", "new_permissions_accepted")
+    assert held_events(acme)[-1] == ("installation", "new_permissions_accepted")
     assert (await acme.call("GET", f"{REPO}/issues")).status == 403
 
 

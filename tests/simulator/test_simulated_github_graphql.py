@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fixtures.github import Pull
-from tests.support.github_client import Acme, opened
+from tests.support.github_client import Acme, open_acme
 
 READY = "mutation($id: ID!) { markPullRequestReadyForReview(input: {pullRequestId: $id}) %s }"
 DRAFT = "mutation($id: ID!) { convertPullRequestToDraft(input: {pullRequestId: $id}) %s }"
@@ -47,7 +47,7 @@ mutation($id: ID!) {
 
 @pytest.fixture
 async def acme(openapi: Path | None) -> AsyncIterator[Acme]:
-    async with opened(openapi) as found:
+    async with open_acme(openapi) as found:
         found.ada.push(found.web, "fix", {"a.py": "1\n"})
         found.ada.open_pull(found.web, title="Fix", head="fix")
         found.github.hold_deliveries()
@@ -59,7 +59,7 @@ def pull(acme: Acme) -> Pull:
     return acme.web.pulls[1]
 
 
-async def asked(acme: Acme, query: str, **variables: object) -> Any:
+async def ask(acme: Acme, query: str, **variables: object) -> Any:
     body = {"query": query, "variables": variables}
     answer = await acme.call("POST", "/graphql", body)
     assert (answer.status, answer.headers["X-RateLimit-Resource"]) == (200, "graphql")
@@ -76,7 +76,7 @@ async def test_a_pull_request_is_drafted_and_made_ready_by_the_id_that_rest_show
 ) -> None:
     pull_id = await node_id(acme, "pulls/1")
     for document, draft in ((DRAFT, True), (READY, False)):
-        found = await asked(acme, document % SHOWN, id=pull_id)
+        found = await ask(acme, document % SHOWN, id=pull_id)
         (payload,) = found["data"].values()
         assert payload == {"pullRequest": {"isDraft": draft}}
         assert pull(acme).draft is draft
@@ -90,11 +90,11 @@ async def test_a_thread_is_resolved_once_by_the_id_that_its_webhook_shows(acme: 
     first = acme.ada.review_comment(pull(acme), "a.py", 1, "Why?")
     acme.ada.resolve(first)
     thread_id = acme.github.held_deliveries[-1].payload["thread"]["node_id"]
-    undone = await asked(acme, UNRESOLVE, id=thread_id)
+    undone = await ask(acme, UNRESOLVE, id=thread_id)
     assert undone["data"]["unresolveReviewThread"]["thread"] == {"isResolved": False}
     told = len(acme.github.held_deliveries)
     for _ in range(2):
-        done = await asked(acme, RESOLVE, id=thread_id)
+        done = await ask(acme, RESOLVE, id=thread_id)
         thread = done["data"]["resolveReviewThread"]["thread"]
         assert thread == {"id": thread_id, "isResolved": True}
     assert [each.action for each in acme.github.held_deliveries[told:]] == ["resolved"]
@@ -107,7 +107,7 @@ async def test_threads_come_in_pages(acme: Acme) -> None:
     shown: list[Any] = []
     page: dict[str, Any] = {"endCursor": None, "hasNextPage": True}
     while page["hasNextPage"]:
-        found = await asked(acme, THREADS, number=1, after=page["endCursor"])
+        found = await ask(acme, THREADS, number=1, after=page["endCursor"])
         threads = found["data"]["repository"]["pullRequest"]["reviewThreads"]
         shown, page = shown + threads["nodes"], threads["pageInfo"]
     said = [[each["body"] for each in thread["comments"]["nodes"]] for thread in shown]
@@ -122,10 +122,10 @@ async def test_nodes_are_found_by_the_ids_that_rest_shows(acme: Acme) -> None:
         await node_id(acme, path)
         for path in ("issues/2", "pulls/1", f"issues/comments/{comment.id}")
     ]
-    done = await asked(acme, MINIMIZE, id=ids[2])
+    done = await ask(acme, MINIMIZE, id=ids[2])
     minimized = {"isMinimized": True, "minimizedReason": "outdated"}
     assert done["data"]["minimizeComment"]["minimizedComment"] == minimized
-    found = await asked(acme, NODES, ids=[*ids, "I_99999999"])
+    found = await ask(acme, NODES, ids=[*ids, "I_99999999"])
     assert found["data"]["nodes"] == [
         {"__typename": "Issue", "title": "Talk"},
         {"__typename": "PullRequest", "draft": False},
@@ -137,7 +137,7 @@ async def test_nodes_are_found_by_the_ids_that_rest_shows(acme: Acme) -> None:
 
 
 async def test_what_is_refused_within_is_null_where_it_was_asked_for(acme: Acme) -> None:
-    found = await asked(acme, THREADS, number=9)
+    found = await ask(acme, THREADS, number=9)
     assert found["data"] == {"repository": {"pullRequest": None}}
     (error,) = found["errors"]
     assert error == {
@@ -150,7 +150,7 @@ async def test_what_is_refused_within_is_null_where_it_was_asked_for(acme: Acme)
 async def test_what_the_app_may_not_do_is_forbidden(acme: Acme) -> None:
     granted = {**acme.installation.permissions, "pull_requests": "read"}
     acme.github.accept_permissions(acme.installation, granted)
-    found = await asked(acme, DRAFT % SHOWN, id=await node_id(acme, "pulls/1"))
+    found = await ask(acme, DRAFT % SHOWN, id=await node_id(acme, "pulls/1"))
     assert found["data"] == {"convertPullRequestToDraft": None}
     (error,) = found["errors"]
     assert (error["type"], error["message"]) == (

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from fixtures.github import Issue, Repository
-from tests.support.github_client import Acme, opened
+from tests.support.github_client import Acme, open_acme
 
 REPO = "/repos/acme/web"
 
 
 @pytest.fixture
 async def acme(openapi: Path | None) -> AsyncIterator[Acme]:
-    async with opened(openapi) as found:
+    async with open_acme(openapi) as found:
         found.github.hold_deliveries()
         yield found
         assert found.github.violations == []
@@ -29,7 +29,7 @@ def other_repository(acme: Acme) -> Repository:
     return made
 
 
-def told(acme: Acme, event: str) -> list[dict[str, Any]]:
+def payloads(acme: Acme, event: str) -> list[dict[str, Any]]:
     return [each.payload for each in acme.github.deliveries if each.event == event]
 
 
@@ -37,7 +37,7 @@ async def test_a_sub_issue_is_told_of_in_both_repositories(acme: Acme) -> None:
     parent = acme.ada.open_issue(acme.web, "Parent")
     child = acme.ada.open_issue(other_repository(acme), "Child")
     acme.ada.add_sub_issue(parent, child)
-    down, up = told(acme, "sub_issues")
+    down, up = payloads(acme, "sub_issues")
     assert (down["action"], down["repository"]["name"]) == ("sub_issue_added", "web")
     assert (up["action"], up["repository"]["name"]) == ("parent_issue_added", "api")
     for payload in (down, up):
@@ -47,7 +47,7 @@ async def test_a_sub_issue_is_told_of_in_both_repositories(acme: Acme) -> None:
     assert down["sub_issue_repo"]["name"] == "api"
     assert up["parent_issue_repo"]["name"] == "web"
     acme.ada.remove_sub_issue(child)
-    actions = [each["action"] for each in told(acme, "sub_issues")[2:]]
+    actions = [each["action"] for each in payloads(acme, "sub_issues")[2:]]
     assert actions == ["sub_issue_removed", "parent_issue_removed"]
 
 
@@ -55,7 +55,7 @@ async def test_a_dependency_is_told_of_in_both_repositories(acme: Acme) -> None:
     blocked = acme.ada.open_issue(acme.web, "Blocked")
     by = acme.ada.open_issue(other_repository(acme), "Blocker")
     acme.ada.block(blocked, by)
-    near, far = told(acme, "issue_dependencies")
+    near, far = payloads(acme, "issue_dependencies")
     assert (near["action"], near["blocking_issue_repo"]["name"]) == ("blocked_by_added", "api")
     assert (far["action"], far["blocked_issue_repo"]["name"]) == ("blocking_added", "web")
     for payload in (near, far):
@@ -66,7 +66,7 @@ async def test_a_dependency_is_told_of_in_both_repositories(acme: Acme) -> None:
     shown = (await acme.call("GET", f"{REPO}/issues/1")).data["issue_dependencies_summary"]
     assert (shown["blocked_by"], shown["total_blocked_by"]) == (0, 1)
     acme.ada.unblock(blocked, by)
-    actions = [each["action"] for each in told(acme, "issue_dependencies")[2:]]
+    actions = [each["action"] for each in payloads(acme, "issue_dependencies")[2:]]
     assert actions == ["blocked_by_removed", "blocking_removed"]
 
 
@@ -78,7 +78,7 @@ def chain(acme: Acme, length: int) -> list[Issue]:
     return issues
 
 
-async def refused(acme: Acme, path: str, **body: object) -> str:
+async def refusal(acme: Acme, path: str, **body: object) -> str:
     answer = await acme.call("POST", f"{REPO}/issues/{path}", body)
     status, message, errors = acme.refusal(answer)
     assert status == 422
@@ -90,13 +90,13 @@ async def test_what_github_refuses_of_sub_issues_is_refused(acme: Acme) -> None:
     top, second, deepest = issues[0], issues[1], issues[-1]
     new = acme.ada.open_issue(acme.web, "New")
     under = "{}/sub_issues".format
-    assert await refused(acme, under(new.number), sub_issue_id=second.id) == (
+    assert await refusal(acme, under(new.number), sub_issue_id=second.id) == (
         "Sub issue may only have one parent"
     )
-    assert "duplicate" in await refused(acme, under(top.number), sub_issue_id=second.id)
-    assert "circular" in await refused(acme, under(deepest.number), sub_issue_id=top.id)
-    assert "8 levels" in await refused(acme, under(deepest.number), sub_issue_id=new.id)
-    assert "not be found" in await refused(acme, under(top.number), sub_issue_id=1)
+    assert "duplicate" in await refusal(acme, under(top.number), sub_issue_id=second.id)
+    assert "circular" in await refusal(acme, under(deepest.number), sub_issue_id=top.id)
+    assert "8 levels" in await refusal(acme, under(deepest.number), sub_issue_id=new.id)
+    assert "not be found" in await refusal(acme, under(top.number), sub_issue_id=1)
     replace = {"sub_issue_id": deepest.id, "replace_parent": True}
     path = f"{REPO}/issues/{new.number}/sub_issues"
     assert (await acme.call("POST", path, replace)).status == 201
@@ -104,7 +104,7 @@ async def test_what_github_refuses_of_sub_issues_is_refused(acme: Acme) -> None:
     for _ in range(99):
         acme.ada.add_sub_issue(new, acme.ada.open_issue(acme.web, "One more"))
     late = acme.ada.open_issue(acme.web, "Too many")
-    assert "100 sub-issues" in await refused(acme, under(new.number), sub_issue_id=late.id)
+    assert "100 sub-issues" in await refusal(acme, under(new.number), sub_issue_id=late.id)
 
 
 async def test_what_github_refuses_of_dependencies_is_refused(acme: Acme) -> None:
@@ -112,13 +112,13 @@ async def test_what_github_refuses_of_dependencies_is_refused(acme: Acme) -> Non
     acme.ada.block(two, one)
     acme.ada.block(three, two)
     by = "{}/dependencies/blocked_by".format
-    assert "already been taken" in await refused(acme, by(2), issue_id=one.id)
-    assert "a cycle" in await refused(acme, by(1), issue_id=three.id)
-    assert "a cycle" in await refused(acme, by(1), issue_id=one.id)
+    assert "already been taken" in await refusal(acme, by(2), issue_id=one.id)
+    assert "a cycle" in await refusal(acme, by(1), issue_id=three.id)
+    assert "a cycle" in await refusal(acme, by(1), issue_id=one.id)
     for _ in range(50):
         acme.ada.block(one, acme.ada.open_issue(acme.web, "Before"))
     late = acme.ada.open_issue(acme.web, "Too many")
-    assert "50 dependencies" in await refused(acme, by(1), issue_id=late.id)
+    assert "50 dependencies" in await refusal(acme, by(1), issue_id=late.id)
 
 
 async def test_what_a_token_does_not_see_is_not_listed(acme: Acme) -> None:

@@ -346,7 +346,7 @@ def label(installation_id: int, n: int, version: int) -> Row:
     return row | {"installation_id": installation_id, "id": n, "repository_id": 1}
 
 
-async def counted(tx: Tx, *names: str) -> list[int]:
+async def statement_counts(tx: Tx, *names: str) -> list[int]:
     """What this connection sent to a MySQL or MariaDB so far."""
     rows = await tx.all("SHOW SESSION STATUS LIKE 'Com%'")
     found = {row["Variable_name"]: row["Value"] for row in rows}
@@ -361,10 +361,10 @@ async def test_an_upsert_costs_one_statement_and_asks_for_no_warnings_on_mysql(
     text = sql.upsert(store.dialect, "labels", LABEL, ("installation_id", "id"), "version")
 
     async def work(tx: Tx) -> list[int]:
-        before = await counted(tx, "Com_insert", "Com_show_warnings")
+        before = await statement_counts(tx, "Com_insert", "Com_show_warnings")
         for n in range(100):
             await tx.run(text, **label(installation_id, n % 50, n))
-        after = await counted(tx, "Com_insert", "Com_show_warnings")
+        after = await statement_counts(tx, "Com_insert", "Com_show_warnings")
         return [b - a for a, b in zip(before, after, strict=True)]
 
     assert await store.write(work) == [100, 0]
@@ -378,9 +378,9 @@ async def test_many_upserts_are_one_statement_and_keep_the_newer_rows_on_mysql(
     text = sql.upsert(store.dialect, "labels", LABEL, ("installation_id", "id"), "version")
 
     async def sent(tx: Tx, rows: Sequence[Row]) -> int:
-        (before,) = await counted(tx, "Com_insert")
+        (before,) = await statement_counts(tx, "Com_insert")
         await tx.many(text, rows)
-        (after,) = await counted(tx, "Com_insert")
+        (after,) = await statement_counts(tx, "Com_insert")
         return after - before
 
     async def work(tx: Tx) -> list[int]:
@@ -422,9 +422,9 @@ async def test_upserts_too_long_for_one_statement_are_several_on_mysql(
     facts = [{"name": f"{installation_id} {n}", "value": "x" * 500} for n in range(4500)]
 
     async def work(tx: Tx) -> int:
-        (before,) = await counted(tx, "Com_insert")
+        (before,) = await statement_counts(tx, "Com_insert")
         await tx.many(text, facts)
-        (after,) = await counted(tx, "Com_insert")
+        (after,) = await statement_counts(tx, "Com_insert")
         return after - before
 
     assert await store.write(work) == 3

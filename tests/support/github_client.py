@@ -81,7 +81,7 @@ class Acme:
 
 
 @asynccontextmanager
-async def opened(openapi: Path | None) -> AsyncIterator[Acme]:
+async def open_acme(openapi: Path | None) -> AsyncIterator[Acme]:
     clock = Clock()
     async with (
         SimulatedGitHub(clock=clock, openapi=openapi) as github,

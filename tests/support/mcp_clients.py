@@ -16,7 +16,7 @@ ERAS = ("auto", "legacy")
 
 
 @asynccontextmanager
-async def connected(
+async def connect(
     surface: Surface, era: str = "auto", role: Role = "developer", agent_id: str = "ada"
 ) -> AsyncIterator[Client]:
     token = await surface.token(agent_id, role)

@@ -9,7 +9,7 @@ from fixtures.github import Issue, Pull, Repository, SimulatedGitHub
 from fixtures.github.commits import change_of
 from fixtures.github.state import CheckRun, Progress
 from store.engine.transaction import Row
-from tests.support.story import Town
+from tests.support.story import Workspace
 
 Said = dict[str, set[tuple[Any, ...]]]
 
@@ -146,18 +146,18 @@ def _values(table: str, rows: Iterable[Row]) -> set[tuple[Any, ...]]:
     return {tuple(row[name] for name in COLUMNS[table]) for row in rows}
 
 
-async def of_mirror(town: Town, repository: Repository) -> Said:
+async def of_mirror(workspace: Workspace, repository: Repository) -> Said:
     async def rows(table: str) -> list[Row]:
-        found = await town.mirrored(table)
+        found = await workspace.mirror_content(table)
         return [row for row in found if row["repository_id"] == repository.id]
 
-    branches = await town.rows(
+    branches = await workspace.rows(
         "SELECT name, sha FROM refs WHERE installation_id = :i AND repository_id = :r",
         r=repository.id,
     )
     issues, pulls = await rows("issues"), await rows("pull_requests")
     there = {row["number"] for row in (*issues, *pulls)}
-    repositories = await town.mirrored("repositories")
+    repositories = await workspace.mirror_content("repositories")
     plain = ("reviews", "review_comments", "labels", "milestones")
     return {
         "repository": _values(
@@ -171,15 +171,15 @@ async def of_mirror(town: Town, repository: Repository) -> Said:
         ),
         **{table: _values(table, await rows(table)) for table in plain},
         "branches": _values("refs", branches),
-        "pull_files": await _files_of_mirror(town, repository, pulls),
+        "pull_files": await _files_of_mirror(workspace, repository, pulls),
     }
 
 
 async def _files_of_mirror(
-    town: Town, repository: Repository, pulls: Sequence[Row]
+    workspace: Workspace, repository: Repository, pulls: Sequence[Row]
 ) -> set[tuple[Any, ...]]:
     """Of those that are open: what the others touch is history."""
-    found = await town.rows(
+    found = await workspace.rows(
         "SELECT number, head_sha, files FROM pull_files WHERE installation_id = :i "
         "AND repository_id = :r",
         r=repository.id,
@@ -246,9 +246,9 @@ def _end(it: Progress) -> tuple[Any, ...]:
     return (it.conclusion, micros(it.completed_at))
 
 
-async def builds_of_mirror(town: Town, repository: Repository) -> Said:
+async def builds_of_mirror(workspace: Workspace, repository: Repository) -> Said:
     async def rows(table: str) -> list[dict[str, Any]]:
-        found = await town.mirrored(table)
+        found = await workspace.mirror_content(table)
         return [row for row in found if row["repository_id"] == repository.id]
 
     end = ("conclusion", "completed_at")
@@ -299,10 +299,13 @@ def _node(it: Issue) -> str:
     return f"PR_{it.pull.id}" if it.pull else f"I_{it.id}"
 
 
-async def boards_of_mirror(town: Town) -> Said:
-    projects = await town.mirrored("projects")
+async def boards_of_mirror(workspace: Workspace) -> Said:
+    projects = await workspace.mirror_content("projects")
     nodes = {row["node_id"]: row["id"] for row in projects}
-    values = {row["item_id"]: row["name"] or None for row in await town.mirrored("project_values")}
+    values = {
+        row["item_id"]: row["name"] or None
+        for row in await workspace.mirror_content("project_values")
+    }
     return {
         "projects": {
             (row["id"], row["number"], row["title"], bool(row["closed"])) for row in projects
@@ -316,7 +319,7 @@ async def boards_of_mirror(town: Town) -> Said:
                 bool(row["archived"]),
                 values.get(row["id"]),
             )
-            for row in await town.mirrored("project_items")
+            for row in await workspace.mirror_content("project_items")
             if row["project_node_id"] in nodes
         },
     }
@@ -335,8 +338,8 @@ def relations_of_github(github: SimulatedGitHub) -> set[tuple[str, int, int]]:
     return parents | blocked
 
 
-async def relations_of_mirror(town: Town) -> set[tuple[str, int, int]]:
-    found = await town.rows(
+async def relations_of_mirror(workspace: Workspace) -> set[tuple[str, int, int]]:
+    found = await workspace.rows(
         "SELECT kind, source_id, target_id FROM relations WHERE installation_id = :i"
     )
     return {(row["kind"], row["source_id"], row["target_id"]) for row in found}

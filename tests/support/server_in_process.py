@@ -81,13 +81,13 @@ class Surface:
         """Sent as GitHub would. `changed`: headers by name, `_` for `-`; None leaves one out."""
         body = json.dumps(payload).encode() if body is None else body
         return await self.send(
-            "POST", "/webhooks/github", data=body, headers=signed(body, **changed)
+            "POST", "/webhooks/github", data=body, headers=signed_headers(body, **changed)
         )
 
     async def rows(self, sql: str, **params: Any) -> list[dict[str, Any]]:
         return await self.store.read(lambda tx: tx.all(sql, i=self.installation_id, **params))
 
-    async def kept(self, guid: str) -> list[dict[str, Any]]:
+    async def stored_deliveries(self, guid: str) -> list[dict[str, Any]]:
         q = "SELECT * FROM deliveries WHERE guid = :guid"
         return await self.store.read(lambda tx: tx.all(q, guid=guid))
 
@@ -97,7 +97,7 @@ def signature(body: bytes) -> str:
     return f"sha256={digest}"
 
 
-def signed(body: bytes, **changed: str | None) -> dict[str, str]:
+def signed_headers(body: bytes, **changed: str | None) -> dict[str, str]:
     headers = {
         "Content-Type": "application/json",
         "X-GitHub-Event": "issues",

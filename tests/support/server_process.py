@@ -124,7 +124,7 @@ async def serving(
     try:
         yield Serving(process, await _address(process), database_url, log)
     except BaseException as exc:
-        exc.add_note(_told(log))
+        exc.add_note(_log_text(log))
         raise
     finally:
         if process.returncode is None:
@@ -132,7 +132,7 @@ async def serving(
         await process.wait()
 
 
-def _told(log: Path) -> str:
+def _log_text(log: Path) -> str:
     return f"{log.name} has:\n{log.read_text()}"
 
 
@@ -144,7 +144,7 @@ async def _address(process: asyncio.subprocess.Process) -> str:
     return line.removeprefix(LISTENING).strip()
 
 
-def signed(
+def signed_headers(
     event: str, body: bytes, guid: str | None = None, secret: str = WEBHOOK_SECRET
 ) -> dict[str, str]:
     """The headers of a delivery."""
@@ -159,7 +159,7 @@ def signed(
 async def post(
     session: aiohttp.ClientSession, url: str, event: str, body: bytes, guid: str | None = None
 ) -> int:
-    headers = signed(event, body, guid)
+    headers = signed_headers(event, body, guid)
     async with session.post(f"{url}/webhooks/github", data=body, headers=headers) as response:
         await response.read()
         return response.status
@@ -172,7 +172,7 @@ async def rows(database_url: str, sql: str, **params: Any) -> list[dict[str, Any
     return found
 
 
-async def processed(database_url: str, timeout_s: float = 60) -> None:
+async def wait_until_processed(database_url: str, timeout_s: float = 60) -> None:
     """Until the inbox is empty."""
     q = "SELECT COUNT(*) AS n FROM deliveries WHERE state IN ('received', 'failed')"
     async with asyncio.timeout(timeout_s):

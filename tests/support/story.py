@@ -1,4 +1,4 @@
-"""A town to tell tests in: GitHub, simulated; Hubbub, in this process; a clock that we step."""
+"""A workspace for tests: simulated GitHub, Hubbub in this process, and a clock that we step."""
 
 import asyncio
 import re
@@ -34,7 +34,7 @@ from webhooks.app import create_app
 # What the App asks for, and no more: what it was not granted is refused here as on GitHub.
 MANIFEST = (Path(__file__).parents[2] / "app.yml").read_text()
 PERMISSIONS = re.findall(r"^  (\w+): (read|write)\b", MANIFEST, re.MULTILINE)
-# More rounds than any story takes: a town that does not come to rest is a bug.
+# More rounds than any story takes: a workspace that does not come to rest is a bug.
 ROUNDS = 500
 
 
@@ -66,7 +66,7 @@ class Agent:
     async def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         return await self.dispatcher.call(self.actor, operation, arguments)
 
-    async def refused(self, operation: str, **arguments: Any) -> Refused:
+    async def refusal(self, operation: str, **arguments: Any) -> Refused:
         try:
             found = await self.call(operation, **arguments)
         except Refused as exc:
@@ -75,7 +75,7 @@ class Agent:
 
 
 @dataclass
-class Town:
+class Workspace:
     github: SimulatedGitHub
     dispatcher: Dispatcher
     sender: Sender
@@ -116,14 +116,14 @@ class Town:
                 self.clock.forward(wait)
             elif wait is None and not await self._wait_for_due():
                 return
-        raise AssertionError("the town does not come to rest")
+        raise AssertionError("the workspace does not come to rest")
 
     async def begin_backfill(self) -> None:
         """Begin what was never fetched; other tests may have left repositories of theirs."""
         while await backfill.begin_missing(self.store):
             pass
 
-    async def heard(self) -> bool:
+    async def process_delivery(self) -> bool:
         """Process a delivery, if one waits; nothing is sent."""
         await self.github.wait_for_deliveries()
         return bool(await worker.step(self.dispatcher.store, self.dispatcher.shared))
@@ -174,10 +174,10 @@ class Town:
         return True
 
     async def rows(self, sql: str, **params: Any) -> list[dict[str, Any]]:
-        """Rows of this town's installation: `:i` in the SQL."""
+        """Rows of this workspace's installation: `:i` in the SQL."""
         return await self.store.read(lambda tx: tx.all(sql, i=self.installation.id, **params))
 
-    async def mirrored(self, table: str) -> list[dict[str, Any]]:
+    async def mirror_content(self, table: str) -> list[dict[str, Any]]:
         found = await self.store.read(
             lambda tx: mirror_rows.content(tx, table, self.installation.id)
         )
@@ -190,14 +190,16 @@ class Town:
 
 
 @asynccontextmanager
-async def town(store: Store, clock: Clock, openapi: Path | None) -> AsyncIterator[Town]:
+async def open_workspace(
+    store: Store, clock: Clock, openapi: Path | None
+) -> AsyncIterator[Workspace]:
     """acme/rocket with the App installed, and octocat, who administers it."""
     first = secrets.randbelow(2**40)
     async with (
         SimulatedGitHub(clock, openapi, first) as github,
         aiohttp.ClientSession() as session,
     ):
-        # Every call is written down, because the town's time is not that of a cache.
+        # Every call is written down, because the workspace's time is not that of a cache.
         dispatcher = Dispatcher(store, Shared(Keys(secrets.token_hex(32))), touched=TTLCache(1, 0))
         app = create_app(
             dispatcher,
@@ -220,7 +222,7 @@ async def town(store: Store, clock: Clock, openapi: Path | None) -> AsyncIterato
         repository = github.repository("acme/rocket", private=True)
         person = github.person("octocat", permissions={"acme/rocket": "admin"})
         installation = github.install("acme", ["acme/rocket"], permissions=dict(PERMISSIONS))
-        made = Town(
+        made = Workspace(
             github,
             dispatcher,
             Sender(dispatcher.store, client, keys=dispatcher.shared.keys),

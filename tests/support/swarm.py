@@ -83,13 +83,13 @@ class Fleet:
     late: int = 0
 
     async def start(self, place: int) -> None:
-        while (server := await self._started(self.urls[place % len(self.urls)])) is None:
+        while (server := await self._start(self.urls[place % len(self.urls)])) is None:
             self.late += 1
         self.logs.append(server.log)
         self.github.app.webhook_url = f"{server.url}/webhooks/github"
         self.up[place] = server
 
-    async def _started(self, url: str) -> Serving | None:
+    async def _start(self, url: str) -> Serving | None:
         """None where it came too late, or its database went away meanwhile."""
         while url in self.closed:  # noqa: ASYNC110 - of another process
             await asyncio.sleep(LOOK_EVERY_S)
@@ -220,7 +220,7 @@ class Agent:
         while True:
             url = await self.swarm.fleet.anybody(self.dice)
             try:
-                status, answer = await self._asked(f"{url}/api/v1/{operation}", given, headers)
+                status, answer = await self._ask(f"{url}/api/v1/{operation}", given, headers)
             except (aiohttp.ClientError, TimeoutError) as exc:
                 self.swarm.again[type(exc).__name__] += 1
                 await asyncio.sleep(self.dice.uniform(0, LOOK_EVERY_S))
@@ -236,7 +236,7 @@ class Agent:
             self.swarm.again[error["code"]] += 1
             await asyncio.sleep(self.dice.uniform(0, 1))
 
-    async def _asked(
+    async def _ask(
         self, url: str, given: dict[str, Any], headers: dict[str, str]
     ) -> tuple[int, dict[str, Any]]:
         async with self.swarm.session.post(url, json=given, headers=headers) as response:
@@ -369,11 +369,13 @@ async def _swarm(folder: Path, urls: Sequence[str], plan: Plan) -> AsyncIterator
         installation = github.install("acme", ["acme/rocket"], permissions=dict(PERMISSIONS))
         names = [f"agent-{n}" for n in range(plan.servers * plan.agents)]
         swarm = Swarm(plan, fleet, store, installation, session, names)
-        await asyncio.gather(_filled(swarm), *(fleet.start(n) for n in range(1, plan.servers)))
+        await asyncio.gather(
+            _wait_for_tasks(swarm), *(fleet.start(n) for n in range(1, plan.servers))
+        )
         yield swarm
 
 
-async def _filled(swarm: Swarm) -> None:
+async def _wait_for_tasks(swarm: Swarm) -> None:
     """Until each issue is a task."""
     q = (
         "SELECT n FROM (SELECT COUNT(*) AS n FROM tasks WHERE installation_id = :i) q "

@@ -69,12 +69,12 @@ def violations(kept: Books, deeds: Sequence[Deed], seen: Sequence[int]) -> list[
     return [
         *held_twice(kept.events),
         *wrong_leases(kept),
-        *unended(kept.tasks),
+        *open_tasks(kept.tasks),
         *lost_or_doubled(kept, deeds),
         *lost_claims(kept, deeds),
         *lost_messages(kept, deeds),
         *delivered_after_read(deeds),
-        *missed(kept.events, seen),
+        *gaps(kept.events, seen),
     ]
 
 
@@ -120,7 +120,7 @@ def wrong_leases(kept: Books) -> Iterator[str]:
             yield f"{each['id']}: fence {each['fence']} after {counted[each['id']]} leases"
 
 
-def unended(tasks: Sequence[Row]) -> Iterator[str]:
+def open_tasks(tasks: Sequence[Row]) -> Iterator[str]:
     for each in tasks:
         if each["state"] != "completed" or each["holder"] is not None:
             yield f"{each['id']}: {each['state']}, held by {each['holder']}"
@@ -186,7 +186,7 @@ def delivered_after_read(deeds: Sequence[Deed]) -> Iterator[str]:
                     yield f"{message['id']}: came to {each.agent} after it was marked as read"
 
 
-def missed(events: Sequence[Row], seen: Sequence[int]) -> Iterator[str]:
+def gaps(events: Sequence[Row], seen: Sequence[int]) -> Iterator[str]:
     """A cursor that follows the order comes by each event once."""
     there = [each["seq"] for each in events]
     if list(seen) != there:

@@ -87,7 +87,7 @@ def main(command: Sequence[str]) -> int:
         with temporary_folder() as folder:
             if given := os.environ.get(VARIABLE):
                 return run(command, given, folder)
-            if not found():
+            if not is_installed():
                 install()
             with server(folder) as url:
                 return run(command, url, folder, **{AUTHORITY: str(folder / CERTIFICATE)})
@@ -103,7 +103,7 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def found() -> bool:
+def is_installed() -> bool:
     return all(shutil.which(each, path=PATH) for each in PROGRAMS)
 
 
@@ -132,7 +132,7 @@ def sweep() -> None:
     for place in {MEMORY, Path(tempfile.gettempdir())}:
         for folder in place.glob(f"{PREFIX}*"):
             # OSError: it is somebody's, or in use.
-            with contextlib.suppress(OSError), _locked(folder):
+            with contextlib.suppress(OSError), _lock(folder):
                 # A folder without content may be waiting for its lock.
                 if any(folder.iterdir()):
                     _kill_server_of(folder)
@@ -149,7 +149,7 @@ def _kill_server_of(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _lock(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, which the system takes back when this process dies."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -165,7 +165,7 @@ def temporary_folder() -> Iterator[Path]:
     roomy = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY if roomy else None))
     try:
-        with _locked(folder):
+        with _lock(folder):
             (folder / FILES).mkdir()
             yield folder
     finally:

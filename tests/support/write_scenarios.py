@@ -7,7 +7,7 @@ from typing import Any
 
 from fixtures.github import Comment, Issue, Project, Pull, Repository
 from store.tasks import tasks
-from tests.support.story import Town
+from tests.support.story import Workspace
 
 NUMBERS = count(1)
 
@@ -27,44 +27,44 @@ class Scene:
 
 @dataclass(frozen=True)
 class Stage:
-    """A town in which one scene after the other is set. No webhook tells of what happens."""
+    """A workspace in which one scene after the other is set. No webhook tells of what happens."""
 
-    town: Town
+    workspace: Workspace
     board: Project
 
     @property
     def repository(self) -> Repository:
-        return self.town.repository
+        return self.workspace.repository
 
     def name(self) -> str:
         return f"scene-{next(NUMBERS)}"
 
     def issue(self) -> Issue:
-        return self.town.person.open_issue(self.repository, self.name())
+        return self.workspace.person.open_issue(self.repository, self.name())
 
     def comment(self) -> Comment:
         """Of the bot's, as it does not matter here."""
-        return self.town.person.comment(self.issue(), "Before")
+        return self.workspace.person.comment(self.issue(), "Before")
 
     def branch(self) -> str:
         """With a commit of its own."""
         name = self.name()
-        self.town.person.push(self.repository, name, {name: "1\n"}, base="main")
+        self.workspace.person.push(self.repository, name, {name: "1\n"}, base="main")
         return name
 
     def pull(self) -> Pull:
         head = self.branch()
-        return self.town.person.open_pull(self.repository, title=head, head=head)
+        return self.workspace.person.open_pull(self.repository, title=head, head=head)
 
 
-def set_up(town: Town) -> Stage:
-    town.github.person("monalisa", permissions={"acme/rocket": "write"})
-    town.github.ci.workflow(town.repository, "agent.yml", inputs=["task"])
-    town.person.create_label(town.repository, "bug")
-    return Stage(town, town.person.create_project("acme", "Work"))
+def set_up(workspace: Workspace) -> Stage:
+    workspace.github.person("monalisa", permissions={"acme/rocket": "write"})
+    workspace.github.ci.workflow(workspace.repository, "agent.yml", inputs=["task"])
+    workspace.person.create_label(workspace.repository, "bug")
+    return Stage(workspace, workspace.person.create_project("acme", "Work"))
 
 
-def _said(comments: list[Any], words: str) -> int:
+def _count(comments: list[Any], words: str) -> int:
     return sum(words in each.body for each in comments)
 
 
@@ -75,7 +75,7 @@ async def comment(stage: Stage) -> Scene:
     issue = stage.issue()
     path = f"/issues/{issue.number}/comments$"
     given = {"number": issue.number, "body": "Hello"}
-    return Scene("POST", path, given, lambda: _said(issue.comments, "Hello"))
+    return Scene("POST", path, given, lambda: _count(issue.comments, "Hello"))
 
 
 async def comment_edit(stage: Stage) -> Scene:
@@ -98,18 +98,18 @@ async def comment_minimize(stage: Stage) -> Scene:
 
 
 async def card(stage: Stage) -> Scene:
-    issue, here = stage.issue(), stage.town.installation.id
+    issue, here = stage.issue(), stage.workspace.installation.id
     values = {
         "repository_id": stage.repository.id,
         "issue_id": issue.id,
         "number": issue.number,
         "title": issue.title,
     }
-    task_id = await stage.town.store.write(lambda tx: tasks.create(tx, here, **values))
+    task_id = await stage.workspace.store.write(lambda tx: tasks.create(tx, here, **values))
     path = f"/issues/{issue.number}/comments$"
     # What it says is settled when it goes out.
     given = {"number": issue.number}
-    return Scene("POST", path, given, lambda: _said(issue.comments, "**Hubbub** ·"), task_id)
+    return Scene("POST", path, given, lambda: _count(issue.comments, "**Hubbub** ·"), task_id)
 
 
 async def reaction(stage: Stage) -> Scene:
@@ -151,7 +151,7 @@ async def sub_issue(stage: Stage) -> Scene:
 
 async def sub_issue_removal(stage: Stage) -> Scene:
     parent, child = stage.issue(), stage.issue()
-    stage.town.person.add_sub_issue(parent, child)
+    stage.workspace.person.add_sub_issue(parent, child)
     path = f"/issues/{parent.number}/sub_issue$"
     given = {"number": parent.number, "sub_issue_id": child.id}
     return Scene("DELETE", path, given, lambda: int(child.parent is None))
@@ -166,7 +166,7 @@ async def blocked_by(stage: Stage) -> Scene:
 
 async def blocked_by_removal(stage: Stage) -> Scene:
     waits, other = stage.issue(), stage.issue()
-    stage.town.person.block(waits, other)
+    stage.workspace.person.block(waits, other)
     path = f"/issues/{waits.number}/dependencies/blocked_by/{other.id}$"
     given = {"number": waits.number, "issue_id": other.id}
     return Scene("DELETE", path, given, lambda: int(other not in waits.blocked_by))
@@ -226,15 +226,15 @@ async def review(stage: Stage) -> Scene:
         "comments": [on_line],
     }
     path = f"/pulls/{it.number}/reviews$"
-    return Scene("POST", path, given, lambda: _said(it.reviews, "Looked"))
+    return Scene("POST", path, given, lambda: _count(it.reviews, "Looked"))
 
 
 async def review_reply(stage: Stage) -> Scene:
     it = stage.pull()
-    first = stage.town.person.review_comment(it, it.head, 1, "Why one?")
+    first = stage.workspace.person.review_comment(it, it.head, 1, "Why one?")
     path = f"/pulls/{it.number}/comments/{first.id}/replies$"
     given = {"number": it.number, "comment_id": first.id, "body": "It is enough"}
-    return Scene("POST", path, given, lambda: _said(it.review_comments, "It is enough"))
+    return Scene("POST", path, given, lambda: _count(it.review_comments, "It is enough"))
 
 
 # --- Git -----------------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ async def board_item(stage: Stage) -> Scene:
 
 async def board_status(stage: Stage) -> Scene:
     it, board = stage.issue(), stage.board
-    item = stage.town.person.add_to_project(board, it)
+    item = stage.workspace.person.add_to_project(board, it)
     path = f"/projectsV2/{board.number}/items/{item.id}$"
     given = {
         "project": board.number,
@@ -333,7 +333,7 @@ async def workflow_dispatch(stage: Stage) -> Scene:
 
 async def workflow_cancel(stage: Stage) -> Scene:
     name = stage.branch()
-    run = stage.town.github.ci.request_run(stage.repository, stage.repository.branches[name])
+    run = stage.workspace.github.ci.request_run(stage.repository, stage.repository.branches[name])
     path = f"/actions/runs/{run.id}/cancel$"
     return Scene("POST", path, {"run_id": run.id}, lambda: int(run.conclusion == "cancelled"))
 

@@ -5,57 +5,59 @@ from typing import Any
 import pytest
 
 from bot.mirror.issue_links import Link, links
-from tests.support.story import Town
+from tests.support.story import Workspace
 
 
-async def around(town: Town, number: int) -> dict[str, Any]:
-    agent = await town.agent("looker", "observer")
-    asked = len(town.github.requests)
+async def around(workspace: Workspace, number: int) -> dict[str, Any]:
+    agent = await workspace.agent("looker", "observer")
+    asked = len(workspace.github.requests)
     found = await agent.call("get_task", task=f"acme/rocket#{number}")
-    assert len(town.github.requests) == asked
+    assert len(workspace.github.requests) == asked
     return dict(found["around"])
 
 
-async def test_a_task_shows_its_parent_its_children_and_its_blockers(town: Town) -> None:
-    whole, part, first = [await town.task(title) for title in ("Whole", "Part", "First")]
-    town.person.add_sub_issue(whole, part)
-    town.person.block(part, first)
-    await town.settle()
-    seen = await around(town, part.number)
+async def test_a_task_shows_its_parent_its_children_and_its_blockers(workspace: Workspace) -> None:
+    whole, part, first = [await workspace.task(title) for title in ("Whole", "Part", "First")]
+    workspace.person.add_sub_issue(whole, part)
+    workspace.person.block(part, first)
+    await workspace.settle()
+    seen = await around(workspace, part.number)
     assert seen["parent"] == {"issue": "acme/rocket#1", "title": "Whole", "state": "open"}
     assert seen["blocked_by"] == [{"issue": "acme/rocket#3", "title": "First", "state": "open"}]
-    assert [each["title"] for each in (await around(town, 1))["sub_issues"]] == ["Part"]
-    town.person.close(first)
-    town.person.remove_sub_issue(part)
-    await town.settle()
-    seen = await around(town, part.number)
+    assert [each["title"] for each in (await around(workspace, 1))["sub_issues"]] == ["Part"]
+    workspace.person.close(first)
+    workspace.person.remove_sub_issue(part)
+    await workspace.settle()
+    seen = await around(workspace, part.number)
     assert (seen["parent"], seen["blocked_by"][0]["state"]) == (None, "closed")
 
 
-async def test_a_blocker_in_a_repository_the_app_does_not_see_is_named(town: Town) -> None:
-    elsewhere = town.github.repository("acme/secret", private=True)
-    town.github.set_permission("acme/secret", "octocat", "admin")
-    far = town.person.open_issue(elsewhere, "Far away")
-    here = await town.task()
-    town.person.block(here, far)
-    await town.settle()
-    assert (await around(town, 1))["blocked_by"] == [
+async def test_a_blocker_in_a_repository_the_app_does_not_see_is_named(
+    workspace: Workspace,
+) -> None:
+    elsewhere = workspace.github.repository("acme/secret", private=True)
+    workspace.github.set_permission("acme/secret", "octocat", "admin")
+    far = workspace.person.open_issue(elsewhere, "Far away")
+    here = await workspace.task()
+    workspace.person.block(here, far)
+    await workspace.settle()
+    assert (await around(workspace, 1))["blocked_by"] == [
         {"issue": "acme/secret#1", "title": None, "state": "open"}
     ]
 
 
-async def test_nothing_is_told_of_an_issue_whose_repository_left(town: Town) -> None:
-    secret = town.github.repository("acme/secret", private=True)
-    town.github.set_permission("acme/secret", "octocat", "admin")
-    town.github.add_repositories(town.installation, ["acme/secret"])
-    await town.settle()
-    issue, other = await town.task(), town.person.open_issue(secret, "Merger")
-    town.person.block(issue, by=other)
-    await town.settle()
-    agent, where = await town.agent("scout"), town.name(issue)
+async def test_nothing_is_told_of_an_issue_whose_repository_left(workspace: Workspace) -> None:
+    secret = workspace.github.repository("acme/secret", private=True)
+    workspace.github.set_permission("acme/secret", "octocat", "admin")
+    workspace.github.add_repositories(workspace.installation, ["acme/secret"])
+    await workspace.settle()
+    issue, other = await workspace.task(), workspace.person.open_issue(secret, "Merger")
+    workspace.person.block(issue, by=other)
+    await workspace.settle()
+    agent, where = await workspace.agent("scout"), workspace.name(issue)
     assert "acme/secret" in str(await agent.call("explain_task", task=where))
-    town.github.remove_repositories(town.installation, ["acme/secret"])
-    await town.settle()
+    workspace.github.remove_repositories(workspace.installation, ["acme/secret"])
+    await workspace.settle()
     told = (
         f"{await agent.call('get_task', task=where)} {await agent.call('explain_task', task=where)}"
     )
@@ -64,10 +66,12 @@ async def test_nothing_is_told_of_an_issue_whose_repository_left(town: Town) -> 
     assert "secret" not in told
 
 
-async def test_a_pull_request_shows_what_it_touches_and_what_it_waits_for(town: Town) -> None:
-    issue = await town.task()
-    here, person, ci = town.repository, town.person, town.github.ci
-    reviewer = town.github.person("hubot", permissions={"acme/rocket": "write"})
+async def test_a_pull_request_shows_what_it_touches_and_what_it_waits_for(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    here, person, ci = workspace.repository, workspace.person, workspace.github.ci
+    reviewer = workspace.github.person("hubot", permissions={"acme/rocket": "write"})
     person.push(here, "mend", {"engine.py": "1\n", "doc.md": "x\n"})
     pull = person.open_pull(here, title="Mend", head="mend", body=f"Fixes #{issue.number}")
     lint = ci.start_check(here, pull.head_sha, "lint")
@@ -75,8 +79,8 @@ async def test_a_pull_request_shows_what_it_touches_and_what_it_waits_for(town: 
     note = reviewer.review_comment(pull, "engine.py", 1, "Why 1?")
     person.resolve(note)
     person.unresolve(note)
-    await town.settle()
-    (seen,) = (await around(town, issue.number))["pull_requests"]
+    await workspace.settle()
+    (seen,) = (await around(workspace, issue.number))["pull_requests"]
     assert seen["pull_request"] == f"acme/rocket#{pull.number}"
     assert sorted(seen["files"]) == ["doc.md", "engine.py"]
     assert seen["review"] == "changes_requested"
@@ -87,110 +91,114 @@ async def test_a_pull_request_shows_what_it_touches_and_what_it_waits_for(town: 
     ]
     ci.finish_check(lint, "failure")
     person.resolve(note)
-    town.clock.forward(1)
+    workspace.clock.forward(1)
     reviewer.review(pull, "approved", "Yes")
-    await town.settle()
-    (seen,) = (await around(town, issue.number))["pull_requests"]
+    await workspace.settle()
+    (seen,) = (await around(workspace, issue.number))["pull_requests"]
     assert (seen["review"], seen["checks_failed"]) == ("approved", ["lint"])
     assert seen["waits_for"] == ["checks failed: lint"]
     person.push(here, "mend", {"more.py": "2\n"})
     check = ci.start_check(here, pull.head_sha, "lint")
     ci.finish_check(check)
-    await town.settle()
-    (seen,) = (await around(town, issue.number))["pull_requests"]
+    await workspace.settle()
+    (seen,) = (await around(workspace, issue.number))["pull_requests"]
     assert (seen["waits_for"], seen["checks_passed"]) == ([], 1)
     assert sorted(seen["files"]) == ["doc.md", "engine.py", "more.py"]
     person.merge(pull)
-    await town.settle()
-    (seen,) = (await around(town, issue.number))["pull_requests"]
+    await workspace.settle()
+    (seen,) = (await around(workspace, issue.number))["pull_requests"]
     assert seen["state"] == "merged"
 
 
-async def test_a_branch_named_for_the_task_links_its_pull_request(town: Town) -> None:
-    issue = await town.task()
-    town.person.push(town.repository, f"agent/{issue.number}-mend", {"a.py": "1\n"})
-    town.person.open_pull(town.repository, title="Mend", head=f"agent/{issue.number}-mend")
-    await town.settle()
-    assert len((await around(town, issue.number))["pull_requests"]) == 1
+async def test_a_branch_named_for_the_task_links_its_pull_request(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    workspace.person.push(workspace.repository, f"agent/{issue.number}-mend", {"a.py": "1\n"})
+    workspace.person.open_pull(
+        workspace.repository, title="Mend", head=f"agent/{issue.number}-mend"
+    )
+    await workspace.settle()
+    assert len((await around(workspace, issue.number))["pull_requests"]) == 1
 
 
-async def test_status_on_a_board_is_known_without_a_call(town: Town) -> None:
-    issue = await town.task()
-    board = town.person.create_project("acme", "Launch")
-    item = town.person.add_to_project(board, issue)
-    await town.settle()
-    asked = len(town.github.requests)
-    town.clock.forward(1)
-    town.person.set_status(item, "In Progress")
-    await town.settle()
-    assert len(town.github.requests) == asked
-    (place,) = (await around(town, issue.number))["boards"]
+async def test_status_on_a_board_is_known_without_a_call(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    board = workspace.person.create_project("acme", "Launch")
+    item = workspace.person.add_to_project(board, issue)
+    await workspace.settle()
+    asked = len(workspace.github.requests)
+    workspace.clock.forward(1)
+    workspace.person.set_status(item, "In Progress")
+    await workspace.settle()
+    assert len(workspace.github.requests) == asked
+    (place,) = (await around(workspace, issue.number))["boards"]
     assert place == {
         "project": board.number,
         "title": "Launch",
         "field": "Status",
         "status": "In Progress",
     }
-    town.person.archive_item(item)
-    await town.settle()
-    assert (await around(town, issue.number))["boards"] == []
+    workspace.person.archive_item(item)
+    await workspace.settle()
+    assert (await around(workspace, issue.number))["boards"] == []
 
 
-async def test_boards_of_before_come_with_the_backfill(town: Town) -> None:
-    issue = await town.task()
-    town.github.hold_deliveries()
-    board = town.person.create_project("acme", "Launch")
-    item = town.person.add_to_project(board, issue)
-    town.person.set_status(item, "Done")
-    town.github.held_deliveries.clear()
-    town.github.release_deliveries()
-    await town.begin_backfill()
-    await town.settle()
-    (place,) = (await around(town, issue.number))["boards"]
+async def test_boards_of_before_come_with_the_backfill(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    workspace.github.hold_deliveries()
+    board = workspace.person.create_project("acme", "Launch")
+    item = workspace.person.add_to_project(board, issue)
+    workspace.person.set_status(item, "Done")
+    workspace.github.held_deliveries.clear()
+    workspace.github.release_deliveries()
+    await workspace.begin_backfill()
+    await workspace.settle()
+    (place,) = (await around(workspace, issue.number))["boards"]
     assert (place["title"], place["status"]) == ("Launch", "Done")
 
 
-async def test_a_task_goes_along_when_its_issue_is_transferred(town: Town) -> None:
-    issue = await town.task("Mend it")
-    elsewhere = town.github.repository("acme/lander", private=True)
-    town.github.set_permission("acme/lander", "octocat", "admin")
-    town.github.add_repositories(town.installation, ["acme/lander"])
-    await town.settle()
-    agent = await town.agent("a")
-    claimed = await agent.call("claim_task", task=town.name(issue))
-    moved = town.person.transfer_issue(issue, elsewhere)
-    await town.settle()
+async def test_a_task_goes_along_when_its_issue_is_transferred(workspace: Workspace) -> None:
+    issue = await workspace.task("Mend it")
+    elsewhere = workspace.github.repository("acme/lander", private=True)
+    workspace.github.set_permission("acme/lander", "octocat", "admin")
+    workspace.github.add_repositories(workspace.installation, ["acme/lander"])
+    await workspace.settle()
+    agent = await workspace.agent("a")
+    claimed = await agent.call("claim_task", task=workspace.name(issue))
+    moved = workspace.person.transfer_issue(issue, elsewhere)
+    await workspace.settle()
     (task,) = (await agent.call("list_tasks", state="any"))["tasks"]
     assert task["task"] == f"acme/lander#{moved.number}"
     assert (task["id"], task["holder"]) == (claimed["task"]["id"], "a")
 
 
-async def test_comments_go_along_with_their_issue_in_any_order_of_events(town: Town) -> None:
-    issue = await town.task("Mend it")
-    elsewhere = town.github.repository("acme/lander", private=True)
-    town.github.set_permission("acme/lander", "octocat", "admin")
-    town.github.add_repositories(town.installation, ["acme/lander"])
-    town.person.comment(issue, "Before")
-    await town.settle()
-    town.github.hold_deliveries()
-    town.person.comment(issue, "Heard late")
-    moved = town.person.transfer_issue(issue, elsewhere)
-    late = [each for each in town.github.held_deliveries if each.event == "issue_comment"]
-    for each in [*reversed(town.github.held_deliveries), *late]:
-        await town.github.post(each)
-        await town.settle()
-    agent = await town.agent("a")
+async def test_comments_go_along_with_their_issue_in_any_order_of_events(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task("Mend it")
+    elsewhere = workspace.github.repository("acme/lander", private=True)
+    workspace.github.set_permission("acme/lander", "octocat", "admin")
+    workspace.github.add_repositories(workspace.installation, ["acme/lander"])
+    workspace.person.comment(issue, "Before")
+    await workspace.settle()
+    workspace.github.hold_deliveries()
+    workspace.person.comment(issue, "Heard late")
+    moved = workspace.person.transfer_issue(issue, elsewhere)
+    late = [each for each in workspace.github.held_deliveries if each.event == "issue_comment"]
+    for each in [*reversed(workspace.github.held_deliveries), *late]:
+        await workspace.github.post(each)
+        await workspace.settle()
+    agent = await workspace.agent("a")
     seen = await agent.call("get_task", task=f"acme/lander#{moved.number}")
     assert [each["text"] for each in seen["comments"]] == ["Before", "Heard late"]
 
 
-async def test_an_issue_transferred_out_of_reach_ends_its_task(town: Town) -> None:
-    issue = await town.task("Mend it")
-    elsewhere = town.github.repository("acme/lander", private=True)
-    town.github.set_permission("acme/lander", "octocat", "admin")
-    town.person.transfer_issue(issue, elsewhere)
-    await town.settle()
-    agent = await town.agent("a")
+async def test_an_issue_transferred_out_of_reach_ends_its_task(workspace: Workspace) -> None:
+    issue = await workspace.task("Mend it")
+    elsewhere = workspace.github.repository("acme/lander", private=True)
+    workspace.github.set_permission("acme/lander", "octocat", "admin")
+    workspace.person.transfer_issue(issue, elsewhere)
+    await workspace.settle()
+    agent = await workspace.agent("a")
     (task,) = (await agent.call("list_tasks", state="any"))["tasks"]
     assert task["state"] == "cancelled"
 
@@ -233,28 +241,30 @@ def test_a_branch_may_be_named_for_an_issue(branch: str, number: int | None) -> 
     assert links("", branch) == ([Link("", number, "branch")] if number else [])
 
 
-async def test_who_left_the_team_is_asked_about_again(town: Town) -> None:
-    issue = await town.task()
-    hubot = town.github.person("hubot", permissions={"acme/rocket": "write"})
-    await town.settle()
+async def test_who_left_the_team_is_asked_about_again(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    hubot = workspace.github.person("hubot", permissions={"acme/rocket": "write"})
+    await workspace.settle()
     hubot.comment(issue, "/claim")
-    await town.settle()
-    town.github.set_permission("acme/rocket", "hubot", None)
-    await town.settle()
-    town.github.set_permission("acme/rocket", "hubot", "read")
+    await workspace.settle()
+    workspace.github.set_permission("acme/rocket", "hubot", None)
+    await workspace.settle()
+    workspace.github.set_permission("acme/rocket", "hubot", "read")
     hubot.comment(issue, "/release")
-    await town.settle()
-    agent = await town.agent("a")
-    task = (await agent.call("get_task", task=town.name(issue)))["task"]
+    await workspace.settle()
+    agent = await workspace.agent("a")
+    task = (await agent.call("get_task", task=workspace.name(issue)))["task"]
     assert task["holder"] == "@hubot"
 
 
-async def test_tasks_are_listed_by_label_and_by_assignee_in_any_letter_case(town: Town) -> None:
-    bug, other = await town.task("A bug"), await town.task("No bug")
-    town.person.add_label(bug, "Bug")
-    town.person.assign(other, "octocat")
-    await town.settle()
-    agent = await town.agent("a")
+async def test_tasks_are_listed_by_label_and_by_assignee_in_any_letter_case(
+    workspace: Workspace,
+) -> None:
+    bug, other = await workspace.task("A bug"), await workspace.task("No bug")
+    workspace.person.add_label(bug, "Bug")
+    workspace.person.assign(other, "octocat")
+    await workspace.settle()
+    agent = await workspace.agent("a")
 
     async def titles(**given: str) -> list[str]:
         return [each["title"] for each in (await agent.call("list_tasks", **given))["tasks"]]
@@ -265,13 +275,13 @@ async def test_tasks_are_listed_by_label_and_by_assignee_in_any_letter_case(town
     assert await titles(assignee="cat") == []
 
 
-async def test_a_task_with_an_open_blocker_is_not_offered(town: Town) -> None:
-    first, second = await town.task("Blocked"), await town.task("Blocker")
-    town.person.block(first, second)
-    await town.settle()
-    agent = await town.agent("a")
+async def test_a_task_with_an_open_blocker_is_not_offered(workspace: Workspace) -> None:
+    first, second = await workspace.task("Blocked"), await workspace.task("Blocker")
+    workspace.person.block(first, second)
+    await workspace.settle()
+    agent = await workspace.agent("a")
     assert (await agent.call("claim_task"))["task"]["title"] == "Blocker"
-    assert (await agent.refused("claim_task")).code == "nothing_ready"
-    town.person.close(second)
-    await town.settle()
+    assert (await agent.refusal("claim_task")).code == "nothing_ready"
+    workspace.person.close(second)
+    await workspace.settle()
     assert (await agent.call("claim_task"))["task"]["title"] == "Blocked"

@@ -30,7 +30,7 @@ MANY = 1000
 
 
 @asynccontextmanager
-async def connected(
+async def connect(
     surface: Surface, token: str, **given: Any
 ) -> AsyncIterator[ClientWebSocketResponse]:
     headers = {"Authorization": f"Bearer {token}"}
@@ -42,7 +42,7 @@ async def frame(opened: ClientWebSocketResponse) -> Any:
     return await opened.receive_json(timeout=SOON_S)
 
 
-async def subscribed(
+async def subscribe(
     opened: ClientWebSocketResponse, *topics: str, cursor: str | None = None
 ) -> Any:
     await opened.send_json({"type": "subscribe", "topics": topics, "cursor": cursor})
@@ -50,8 +50,8 @@ async def subscribed(
 
 
 async def test_a_socket_is_told_what_happens(surface: Surface) -> None:
-    async with connected(surface, await surface.token()) as opened:
-        start = await subscribed(opened, "agents")
+    async with connect(surface, await surface.token()) as opened:
+        start = await subscribe(opened, "agents")
         assert start == {"type": "subscribed", "cursor": start["cursor"], "missed": False}
         await happens(surface.dispatcher, surface.installation_id, "message.sent", audience="other")
         await happens(surface.dispatcher, surface.installation_id, "agent.paused", subject="busy")
@@ -71,8 +71,8 @@ async def test_a_socket_is_told_what_happens(surface: Surface) -> None:
 async def test_after_a_reconnect_nothing_is_lost_and_nothing_comes_twice(surface: Surface) -> None:
     token, cursor, seen = await surface.token(), None, []
     for n in range(5):
-        async with connected(surface, token) as opened:
-            cursor = (await subscribed(opened, "agents", cursor=cursor))["cursor"]
+        async with connect(surface, token) as opened:
+            cursor = (await subscribe(opened, "agents", cursor=cursor))["cursor"]
             for part in (1, 2):
                 await happens(surface.dispatcher, surface.installation_id, subject=f"{n}-{part}")
             # It is cut off before it has read the second.
@@ -86,7 +86,7 @@ async def test_after_a_reconnect_nothing_is_lost_and_nothing_comes_twice(surface
 
 
 async def test_a_call_by_a_frame_is_a_call(surface: Surface) -> None:
-    async with connected(surface, await surface.token("scout")) as opened:
+    async with connect(surface, await surface.token("scout")) as opened:
         await opened.send_json(
             {
                 "type": "call",
@@ -107,7 +107,7 @@ async def test_a_call_by_a_frame_is_a_call(surface: Surface) -> None:
 
 
 async def test_a_call_that_waits_does_not_keep_others_waiting(surface: Surface) -> None:
-    async with connected(surface, await surface.token("scout")) as opened:
+    async with connect(surface, await surface.token("scout")) as opened:
         waiting = {"topics": ["agents"], "wait_s": 50}
         for n in range(server.MOST_CALLS):
             call = {"type": "call", "id": n, "operation": "wait_for_events", "arguments": waiting}
@@ -126,11 +126,11 @@ async def test_a_call_that_waits_does_not_keep_others_waiting(surface: Surface) 
 
 
 async def test_another_subscription_takes_the_place_of_the_first(surface: Surface) -> None:
-    async with connected(surface, await surface.token()) as opened:
-        await subscribed(opened, "agents")
-        assert (await subscribed(opened, "contexts"))["type"] == "subscribed"
+    async with connect(surface, await surface.token()) as opened:
+        await subscribe(opened, "agents")
+        assert (await subscribe(opened, "contexts"))["type"] == "subscribed"
         for topic, code in (("weather", "invalid_arguments"), ("agent:nobody", "unknown_agent")):
-            refused = await subscribed(opened, "agents", topic)
+            refused = await subscribe(opened, "agents", topic)
             assert (refused["type"], refused["error"]["code"]) == ("error", code)
         await happens(surface.dispatcher, surface.installation_id, "agent.paused")
         await happens(surface.dispatcher, surface.installation_id, "context.created", actor="ada")
@@ -153,11 +153,11 @@ async def test_another_subscription_takes_the_place_of_the_first(surface: Surfac
 async def test_a_bad_frame_is_answered_and_three_in_a_row_close_the_socket(
     surface: Surface, bad: str
 ) -> None:
-    async with connected(surface, await surface.token()) as opened:
+    async with connect(surface, await surface.token()) as opened:
         for _ in range(2):
             await opened.send_str(bad)
             assert (await frame(opened))["error"]["code"] == "bad_request"
-        assert (await subscribed(opened, "agents"))["type"] == "subscribed"
+        assert (await subscribe(opened, "agents"))["type"] == "subscribed"
         for _ in range(3):
             await opened.send_str(bad)
             assert (await frame(opened))["error"]["code"] == "bad_request"
@@ -180,7 +180,7 @@ async def test_a_bad_frame_is_answered_and_three_in_a_row_close_the_socket(
     ],
 )
 async def test_what_is_wrong_with_a_frame_is_said(surface: Surface, bad: str, said: str) -> None:
-    async with connected(surface, await surface.token()) as opened:
+    async with connect(surface, await surface.token()) as opened:
         await opened.send_str(bad)
         error = (await frame(opened))["error"]
     assert said in error["message"]
@@ -188,7 +188,7 @@ async def test_what_is_wrong_with_a_frame_is_said(surface: Surface, bad: str, sa
 
 
 async def test_a_frame_that_is_too_large_closes_the_socket(surface: Surface) -> None:
-    async with connected(surface, await surface.token()) as opened:
+    async with connect(surface, await surface.token()) as opened:
         await opened.send_str("x" * (server.LARGEST + 1))
         assert (await opened.receive(timeout=SOON_S)).type is WSMsgType.CLOSE
         assert opened.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
@@ -199,7 +199,7 @@ async def test_a_browser_offers_its_token_as_a_subprotocol(surface: Surface) -> 
     offered = ("hubbub", f"hubbub.bearer.{token}")
     async with surface.client.ws_connect(f"{surface.url}/ws", protocols=offered) as opened:
         assert opened.protocol == "hubbub"
-        assert (await subscribed(opened, "agents"))["type"] == "subscribed"
+        assert (await subscribe(opened, "agents"))["type"] == "subscribed"
 
 
 @pytest.mark.parametrize(
@@ -237,15 +237,15 @@ async def test_a_token_has_so_many_sockets_and_no_more(surface: Surface) -> None
         await surface.client.ws_connect(f"{surface.url}/ws", headers=headers)
     assert refused.value.status == 409
     await asyncio.gather(*(each.close() for each in opened))
-    async with connected(surface, token) as again:
-        assert (await subscribed(again, "agents"))["type"] == "subscribed"
+    async with connect(surface, token) as again:
+        assert (await subscribe(again, "agents"))["type"] == "subscribed"
 
 
 async def test_a_revoked_token_closes_its_socket_and_no_other(surface: Surface) -> None:
     token, other = await surface.token(), await surface.token("other")
-    async with connected(surface, token) as opened, connected(surface, other) as stays:
-        await subscribed(opened, "agents")
-        await subscribed(stays, "agents")
+    async with connect(surface, token) as opened, connect(surface, other) as stays:
+        await subscribe(opened, "agents")
+        await subscribe(stays, "agents")
         await revoke(surface, token)
         closed = await opened.receive(timeout=SOON_S)
         assert (closed.type, closed.data) == (
@@ -259,8 +259,8 @@ async def test_a_revoked_token_closes_its_socket_and_no_other(surface: Surface) 
 async def test_a_slow_reader_gets_everything_in_the_end(surface: Surface) -> None:
     """Much more than the buffers between here and there hold."""
     n, large = 300, "x" * 20_000
-    async with connected(surface, await surface.token()) as opened:
-        await subscribed(opened, "agents")
+    async with connect(surface, await surface.token()) as opened:
+        await subscribe(opened, "agents")
 
         async def many(tx: Any) -> None:
             for each in range(n):
@@ -375,7 +375,7 @@ async def test_a_token_is_looked_after_while_another_socket_will_not_close(
     stubborn = Patience(close_s=NEVER_S, send_s=NEVER_S, look_every_s=0.05)
     async with serving(store, installation_id, stubborn) as surface:
         slow, other = await surface.token("slow"), await surface.token("other")
-        async with deaf(surface, slow), connected(surface, other) as opened:
+        async with deaf(surface, slow), connect(surface, other) as opened:
             await revoke(surface, slow)
             await until(lambda: any(each.ws.closed for each in surface.sockets.open))
             await revoke(surface, other)
@@ -425,7 +425,7 @@ async def test_a_server_that_stops_closes_its_sockets(store: Store, installation
         async with serving(store, installation_id) as surface:
             headers = {"Authorization": f"Bearer {await surface.token()}"}
             opened = await client.ws_connect(f"{surface.url}/ws", headers=headers)
-            await subscribed(opened, "agents")
+            await subscribe(opened, "agents")
             idle = await client.ws_connect(f"{surface.url}/ws", headers=headers)
             reads = [asyncio.create_task(each.receive()) for each in (opened, idle)]
             surface.dispatcher.waiters.stop()
