@@ -22,7 +22,7 @@ async def delete_second(tx: Tx, row: CommentRow, before: CommentRow | None) -> N
         return
     write_id = markers.unverified_id(row["body"], "write")
     write = await writes.get(tx, row["installation_id"], write_id) if write_id else None
-    if write is None or not _made_another(write, row):
+    if write is None or not _has_another_comment(write, row):
         return
     log.warning("one write made two comments", write=write["id"], comment=row["id"])
     await writes.queue(
@@ -37,7 +37,7 @@ async def delete_second(tx: Tx, row: CommentRow, before: CommentRow | None) -> N
     )
 
 
-def _made_another(write: WriteRow, row: CommentRow) -> bool:
+def _has_another_comment(write: WriteRow, row: CommentRow) -> bool:
     """Whether the write made another comment on this issue.
 
     Comments that move with an issue to another repository get new ids, so they do not count.

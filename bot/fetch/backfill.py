@@ -134,14 +134,14 @@ async def begin_missing(store: Store) -> int:
             await begin_owner(tx, installation_id)
         return len(found) + len(owners)
 
-    if not await store.read(_anything_missing):
+    if not await store.read(_is_anything_missing):
         return 0
     count = await store.write(work)
     log.info("backfill started", places=count)
     return count
 
 
-async def _anything_missing(tx: Tx) -> bool:
+async def _is_anything_missing(tx: Tx) -> bool:
     return bool(
         await backfills.repositories_without_backfill(tx, 1)
         or await backfills.owners_without_backfill(tx, 1)

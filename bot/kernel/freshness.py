@@ -45,13 +45,13 @@ async def of(
         why += [
             f"{each['name'] or 'the installation'}: {_deliveries(each['n'])} lost, being fetched"
             for each in await freshness.lost_by_repository(tx, installation_id)
-            if _within(each, reach)
+            if _is_within(each, reach)
         ]
     if row["filling"]:
         why += [
             f"{each['name']}: being fetched, {_share(each)}"
             for each in await backfills.unfinished_repositories(tx, installation_id)
-            if _within(each, reach)
+            if _is_within(each, reach)
         ]
     return Freshness(min([now, *since]), why)
 
@@ -62,7 +62,7 @@ def _unread_since(row: Row, now: int) -> int | None:
     return surveyed if late_after and now - surveyed > late_after else None
 
 
-def _within(row: Row, reach: frozenset[int] | None) -> bool:
+def _is_within(row: Row, reach: frozenset[int] | None) -> bool:
     return reach is None or row["id"] is None or row["id"] in reach
 
 

@@ -121,7 +121,7 @@ async def _update_state(tx: Tx, task: FullTask, row: IssueRow, before: IssueRow 
     was_closed = before is not None and _is_closed(before)
     if closed and not was_closed:
         to = "cancelled" if row["deleted"] else CLOSED_AS.get(row["state_reason"], "completed")
-        if task["state"] in OPEN and (row["deleted"] or not closed_before_retry(row, task)):
+        if task["state"] in OPEN and (row["deleted"] or not was_closed_before_retry(row, task)):
             await lifecycle.move(tx, task, to, BOT, "the issue was closed")
     elif was_closed and not closed and task["state"] not in OPEN:
         await lifecycle.move(tx, task, "pending", BOT, "the issue was reopened")
@@ -129,7 +129,7 @@ async def _update_state(tx: Tx, task: FullTask, row: IssueRow, before: IssueRow 
         await tasks.change(tx, row["installation_id"], task["id"], **retried)
 
 
-def closed_before_retry(row: IssueRow | PullRequestRow, task: FullTask) -> bool:
+def was_closed_before_retry(row: IssueRow | PullRequestRow, task: FullTask) -> bool:
     """Whether the issue, or pull request, was closed before somebody retried the task."""
     return (row["closed_at"] or 0) < (task["retried_at"] or 0)
 

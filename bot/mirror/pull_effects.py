@@ -2,7 +2,7 @@
 
 from bot.identity.actors import BOT, TRUSTED
 from bot.mirror import issue_links, reads
-from bot.mirror.issue_effects import closed_before_retry
+from bot.mirror.issue_effects import was_closed_before_retry
 from bot.tasks import lifecycle, path_overlap
 from bot.tasks.states import OPEN
 from bot.times import SECOND
@@ -48,7 +48,7 @@ async def _complete_tasks(tx: Tx, row: PullRequestRow) -> None:
     installation_id, number = row["installation_id"], row["number"]
     for found in await tasks.of_pull(tx, installation_id, row["repository_id"], number):
         task = await tasks.lock(tx, installation_id, found["id"])
-        if task is not None and task["state"] in OPEN and not closed_before_retry(row, task):
+        if task is not None and task["state"] in OPEN and not was_closed_before_retry(row, task):
             why = f"pull request #{number} was merged"
             await lifecycle.move(tx, task, "completed", BOT, why)
 

@@ -43,11 +43,11 @@ async def place(
     if not found:
         return f"The App cannot see a project {number}."
     fields = await projects.fields(tx, installation_id, found[0]["id"])
-    chosen = next((each for each in fields if _same(each["name"], field)), None)
+    chosen = next((each for each in fields if _is_same(each["name"], field)), None)
     if chosen is None:
         return f"Project {number} has no field {field!r} in the mirror."
     for option in chosen["options"]:
-        if _same(option["name"], status):
+        if _is_same(option["name"], status):
             return Place(
                 project=int(number or 0),
                 project_node_id=found[0]["node_id"],
@@ -59,7 +59,7 @@ async def place(
     return f"{field} in project {number} has no option {status!r}. Its options are {names}."
 
 
-def _same(name: str, other: str) -> bool:
+def _is_same(name: str, other: str) -> bool:
     return name.casefold() == other.casefold()
 
 

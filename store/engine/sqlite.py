@@ -63,7 +63,7 @@ def connect(path: str) -> sqlite3.Connection:
             db.executescript(PRAGMAS)
         except sqlite3.OperationalError as exc:
             db.close()
-            if not _busy(exc) or time.monotonic() > give_up:
+            if not _is_busy(exc) or time.monotonic() > give_up:
                 raise
             time.sleep(0.01)
         else:
@@ -75,7 +75,7 @@ def _primary_code(exc: sqlite3.Error) -> int:
     return getattr(exc, "sqlite_errorcode", 0) & 0xFF
 
 
-def _busy(exc: sqlite3.OperationalError) -> bool:
+def _is_busy(exc: sqlite3.OperationalError) -> bool:
     return _primary_code(exc) == sqlite3.SQLITE_BUSY
 
 
@@ -176,7 +176,7 @@ class SQLite:
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as exc:
-                if not _busy(exc) or time.monotonic() > give_up:
+                if not _is_busy(exc) or time.monotonic() > give_up:
                     raise
                 await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - spreads, hides nothing
                 pause = min(pause * 2, 0.05)

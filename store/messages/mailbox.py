@@ -92,7 +92,7 @@ async def hand_out(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[st
     )
 
 
-async def waiting(tx: Tx, installation_id: int, agent_id: str) -> bool:
+async def has_waiting(tx: Tx, installation_id: int, agent_id: str) -> bool:
     """Whether `due` would return a message."""
     q = f"SELECT message_id FROM receipts WHERE {VISIBLE} LIMIT 1"
     return await tx.one(q, i=installation_id, a=agent_id, now=await tx.now()) is not None

@@ -34,7 +34,7 @@ class Reading:
     def entries(self) -> list[Json]:
         return self.data if isinstance(self.data, list) else []
 
-    def complete(self, found: Sized) -> bool:
+    def is_complete(self, found: Sized) -> bool:
         """Whether a row that `found` lacks is deleted: the list is complete and all of it valid."""
         return self.whole and len(found) == len(self.entries)
 

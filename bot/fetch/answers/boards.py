@@ -24,7 +24,7 @@ async def apply_projects(tx: Tx, keys: Keys, r: Reading) -> None:
     )
     wanted = tuple(reads.board_fields(each.row["number"], each.row["id"]) for each in found)
     await put(tx, keys, r, found, wanted)
-    if not r.complete(found):
+    if not r.is_complete(found):
         return
     there = {each.row["id"] for each in found}
     for row in await projects.projects(tx, r.installation_id):

@@ -116,7 +116,7 @@ async def apply_labels(tx: Tx, keys: Keys, r: Reading) -> None:
 
 async def _hide_missing(tx: Tx, table: str, r: Reading, found: list[Mirrored]) -> list[Any]:
     """Hide the rows that the list lacks, and return them."""
-    if not r.complete(found):
+    if not r.is_complete(found):
         return []
     there = {each.row["id"] for each in found}
     lacking = [

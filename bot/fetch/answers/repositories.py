@@ -27,7 +27,7 @@ async def apply_installation_repositories(tx: Tx, keys: Keys, r: Reading) -> Non
         r, lambda each: installation_rows.repository(r.installation_id, each, read_at=r.read_at)
     )
     await put(tx, keys, r, found)
-    if not r.complete(found):
+    if not r.is_complete(found):
         return
     there = {each.row["id"] for each in found}
     for repository_id in await mirror_rows.repository_ids(tx, r.installation_id):
@@ -49,7 +49,7 @@ async def apply_refs(tx: Tx, _: Keys, r: Reading) -> None:
         if (name := payloads.text(at(each, "ref"))).startswith(BRANCH)
         and (sha := payloads.text(at(each, "object", "sha"), 64))
     }
-    if r.complete(heads):
+    if r.is_complete(heads):
         await branches.replace(tx, *r.here, heads)
 
 

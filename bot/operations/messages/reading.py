@@ -49,15 +49,15 @@ class _NextMessages(Waitable[Messages]):
         return bool(answer.messages) and not isinstance(answer, Listed)
 
     def wanted_events(self, _answer: Messages, actor: Actor) -> EventFilter:
-        def sent_to_me(event: Row) -> bool:
+        def is_to_me(event: Row) -> bool:
             return event["kind"] == "message.sent" and event["audience"] in (None, actor.name)
 
-        return sent_to_me
+        return is_to_me
 
     async def look_again(self, look: Look, _answer: Messages) -> Messages | None:
         """Handing out messages writes, so callers that wait check first without a write."""
         me = look.actor
-        if not await look.check(lambda tx: mailbox.waiting(tx, me.installation_id, me.name)):
+        if not await look.check(lambda tx: mailbox.has_waiting(tx, me.installation_id, me.name)):
             return None
         found: Messages = await look.run()
         return found
