@@ -124,7 +124,7 @@ def migrate() -> None:
 
 @app.command("doctor")
 def check_installation() -> None:
-    """Check the settings, the database, the secret and GitHub."""
+    """Check the settings, the database, the secret, and the App on GitHub."""
     logs.set_up(settings.load())
     sys.exit(asyncio.run(doctor.check_all()))
 

@@ -1,61 +1,168 @@
-"""`hubbub doctor`: a line for each check."""
+"""`hubbub doctor`: a line for each check. It changes nothing."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 
 from bot import settings
+from bot.cli import app_checks
+from bot.cli.app_checks import Finding, wrong
 from bot.cli.output import say
 from bot.cli.session import open_session, safe_url
 from bot.errors import Refused
-from bot.github.client import app_client
+from bot.github.client import GitHub, app_client
 from bot.github.payloads import at, text
-from bot.github.requests import NoAnswer
-from bot.settings import Settings, WrongSettings
+from bot.github.requests import NoAnswer, link
+from bot.identity import keyring
+from bot.settings import GitHubApp, Settings, WrongSettings
+from store.engine import migrate
+from store.engine.database import sqlite_path, system_clock
 from store.engine.transaction import StoreError, Tx
+
+# Of a list of GitHub's, at most so many pages of 100 are read.
+MOST_PAGES = 20
+DELIVERIES = "/app/hook/deliveries"
+
+
+def _deliveries(log: Any, loaded: Settings) -> Finding:
+    return app_checks.deliveries(log, system_clock(), loaded)
+
+
+def _installations(found: Any, _: Settings) -> Finding:
+    return app_checks.installations(found)
+
+
+# What else is looked up on GitHub: the name of the check, a path, and what the answer means.
+LOOKS: tuple[tuple[str, str, Callable[[Any, Settings], Finding]], ...] = (
+    ("webhook", "/app/hook/config", app_checks.hook),
+    ("deliveries", f"{DELIVERIES}?per_page=30", _deliveries),
+    ("installations", "/app/installations?per_page=100", _installations),
+)
 
 
 async def check_all() -> int:
     """A line for each check: 0 when all hold."""
-    loaded = settings.load()
     failed: dict[str, str] = {}
-    for name, check in (
-        ("the App's settings", _check_app),
-        ("database", _check_database),
-        ("GitHub", _check_github),
-    ):
-        try:
-            result = await check(loaded)
-        except (WrongSettings, StoreError, Refused) as exc:
-            why = " ".join(str(exc).splitlines())
-            result = (
-                f"WRONG, for the same reason as {failed[why]}" if why in failed else f"WRONG: {why}"
+    all_right = True
+    async for name, found in _findings(settings.load()):
+        words = found.words
+        if not found.right:
+            all_right = False
+            words = (
+                f"WRONG, for the same reason as {failed[words]}"
+                if words in failed
+                else f"WRONG: {words}"
             )
-            failed.setdefault(why, name)
-        say(f"{name}: {result}")
-    return int(bool(failed))
+            failed.setdefault(found.words, name)
+        say(f"{name}: {words}")
+    return int(not all_right)
 
 
-async def _check_app(loaded: Settings) -> str:
-    return f"App {settings.github_app(loaded).id}, complete"
+async def _findings(loaded: Settings) -> AsyncIterator[tuple[str, Finding]]:
+    yield "names of settings", _names()
+    for name, check in (("the App's settings", _app_settings), ("database", _database)):
+        yield name, await _try(check, loaded)
+    try:
+        app = settings.github_app(loaded)
+    except WrongSettings as exc:
+        yield "GitHub", wrong(_one_line(exc))
+        return
+    async with _github(app) as github:
+        try:
+            registered = await _get(github, app, "/app")
+        except Refused as exc:
+            yield "GitHub", wrong(_one_line(exc))
+            return
+        slug = text(at(registered, "slug"))
+        yield "GitHub", Finding(f"{app.api_url} has the App as {slug}")
+        yield "permissions", app_checks.permissions(registered)
+        yield "events", app_checks.events(registered)
+        for name, path, decide in LOOKS:
+            try:
+                yield name, decide(await _get(github, app, path), loaded)
+            except Refused as exc:
+                yield name, wrong(_one_line(exc))
 
 
-async def _check_database(loaded: Settings) -> str:
+def _names() -> Finding:
+    unknown = settings.unknown()
+    meant = [f"{name} (did you mean {each}?)" for name, each in unknown.items() if each]
+    if meant:
+        return wrong(f"these are not settings: {', '.join(meant)}")
+    others = f"; not settings of Hubbub: {', '.join(unknown)}" if unknown else ""
+    return Finding(f"none is mis-spelt{others}")
+
+
+async def _try(check: Callable[[Settings], Awaitable[Finding]], loaded: Settings) -> Finding:
+    try:
+        return await check(loaded)
+    except (WrongSettings, StoreError) as exc:
+        return wrong(_one_line(exc))
+
+
+async def _app_settings(loaded: Settings) -> Finding:
+    return Finding(f"App {settings.github_app(loaded).id}, complete")
+
+
+async def _database(loaded: Settings) -> Finding:
+    if await asyncio.to_thread(migrate.is_empty, loaded.database_url):
+        return _empty_database(loaded)
     async with open_session(loaded) as session:
         await session.store.read(_one)
-    return f"{safe_url(loaded.database_url)}, newest schema, belongs to this secret"
+    return Finding(f"{safe_url(loaded.database_url)}, newest schema, belongs to this secret")
+
+
+def _empty_database(loaded: Settings) -> Finding:
+    """Before the first `serve`. Raise WrongSettings if it needs a secret that is not set."""
+    path = sqlite_path(loaded.database_url)
+    if path is None or loaded.secret_key:
+        keyring.load(loaded, make=False)
+    if path is not None and not os.access(Path(path).absolute().parent, os.W_OK):
+        return wrong(
+            f"{safe_url(loaded.database_url)} cannot be created: the folder is missing or cannot "
+            "be written to. Set HUBBUB_DATABASE_URL to a file in another folder."
+        )
+    return Finding(
+        f"{safe_url(loaded.database_url)} is empty; the first `hubbub serve` fills it. If you have "
+        "a database already, set HUBBUB_DATABASE_URL to it"
+    )
 
 
 async def _one(tx: Tx) -> None:
     await tx.one("SELECT 1 AS one")
 
 
-async def _check_github(loaded: Settings) -> str:
-    app = settings.github_app(loaded)
+@asynccontextmanager
+async def _github(app: GitHubApp) -> AsyncIterator[GitHub]:
     async with aiohttp.ClientSession() as session:
-        github = app_client(session, app)
+        yield app_client(session, app)
+
+
+async def _get(github: GitHub, app: GitHubApp, path: str) -> Any:
+    """What GitHub has there, all pages of a list. Raise Refused."""
+    found: list[Any] = []
+    for _ in range(MOST_PAGES):
         try:
-            answer = await github.app_request("GET", "/app")
+            answer = await github.app_request("GET", path)
         except NoAnswer as exc:
             raise Refused("unavailable", f"{app.api_url} does not answer: {exc}") from exc
-    if answer.status != 200:
-        raise Refused("unavailable", f"{app.api_url} answers: {text(at(answer.data, 'message'))}")
-    return f"{app.api_url} has the App as {text(at(answer.data, 'slug'))}"
+        if answer.status != 200:
+            why = f"{answer.status} {text(at(answer.data, 'message'))}".strip()
+            raise Refused("unavailable", f"{app.api_url} answers: {why}")
+        if not isinstance(answer.data, list):
+            return answer.data
+        found += answer.data
+        following = link(answer)
+        if following is None or path.startswith(DELIVERIES):
+            break
+        path = following
+    return found
+
+
+def _one_line(exc: Exception) -> str:
+    return " ".join(str(exc).split())

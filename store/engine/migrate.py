@@ -84,6 +84,12 @@ def _make(path: Path) -> None:
         ) from exc
 
 
+def is_empty(url: str) -> bool:
+    """Whether there is no schema yet. Changes nothing."""
+    path = sqlite_path(url)
+    return (path is not None and not Path(path).exists()) or _stored_revision(url) is None
+
+
 def check(url: str) -> str | None:
     """What is wrong with the schema, or None. Changes nothing."""
     if (path := sqlite_path(url)) and not Path(path).exists():

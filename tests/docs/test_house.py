@@ -18,12 +18,10 @@ import pytest
 
 from bot import operations
 from bot.__main__ import app
+from bot.cli import app_requirements
 from bot.errors import CODES
-from bot.fetch.backfill import PARTS
-from bot.fetch.kinds import KINDS as READS
 from bot.inbox.command_runner import HELP, VERBS
 from bot.kernel.operation import Operation
-from bot.mirror.webhooks import EVENTS
 from bot.operations import OPERATIONS
 from bot.outbox.kinds import KINDS as WRITES
 from bot.settings import Settings
@@ -45,10 +43,6 @@ PARTICIPLE = re.compile(
     r"sent|shown|sold|spent|stuck|taken|taught|thought|told|woken|written)"
 )
 PACKAGES = ("bot", "store", "webhooks", "mcp_server", "fixtures")
-# Events that are told only with a permission that no request of ours needs.
-TOLD_WITH = dict.fromkeys(("member", "membership", "organization", "team"), "members: read")
-# GitHub sends these unasked, and refuses to be asked for them.
-UNASKED = {"installation", "installation_repositories", "ping"}
 
 
 def text(path: str) -> str:
@@ -120,17 +114,12 @@ def test_no_function_is_named_by_a_bare_participle() -> None:
 
 def test_the_app_subscribes_to_the_events_that_the_mirror_handles() -> None:
     subscribed = re.findall(r"^  - (\w+)$", text("app.yml"), re.MULTILINE)
-    assert subscribed == sorted(EVENTS.keys() - UNASKED)
+    assert subscribed == app_requirements.events()
 
 
 def test_the_app_asks_for_the_permissions_that_its_requests_need() -> None:
-    granted = [w.permission for w in WRITES.values()] + [r.permission for r in READS.values()]
-    granted += [part.permission for part in PARTS.values()]
-    granted += [TOLD_WITH[name] for name in EVENTS if name in TOLD_WITH]
-    # In this order, so that write is what stays of read and write.
-    needed = dict(each.split(": ") for each in sorted(granted))
     asked = re.findall(r"^  (\w+): (read|write)\b", text("app.yml"), re.MULTILINE)
-    assert dict(asked) == needed
+    assert dict(asked) == app_requirements.permissions()
 
 
 def test_the_guide_to_the_app_names_its_events_and_permissions() -> None:
