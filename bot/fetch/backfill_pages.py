@@ -29,6 +29,8 @@ log = structlog.get_logger()
 CHUNK = 20
 # A part has at most this many pages. A million entries are 10,000 pages; more is an endless list.
 MOST_PAGES = 20_000
+# A page without entries may have a next one. A list with so many more of them is endless.
+MOST_EMPTY_PAGES = 20
 DAY = 24 * 3600 * SECOND
 
 
@@ -163,7 +165,9 @@ def _place(part: BackfillRow, which: Part, page: Reading, following: str | None)
     # A wrong time in the future must not make the backfill skip all that is before it.
     times = [each for each in updated if each <= page.read_at + DAY]
     over = which.newest_first and part["since"] and times and min(times) < part["since"]
-    if following is None or over or part["calls"] >= MOST_PAGES:
+    empty_pages = part["calls"] - part["seen"]
+    endless = part["calls"] >= MOST_PAGES or empty_pages >= MOST_EMPTY_PAGES
+    if following is None or over or endless:
         return Place(max([part["reached"], *times]), None, done=True)
     if which.table and max(times, default=0) > part["reached"]:
         return Place(max(times), None, done=False)

@@ -21,6 +21,8 @@ OVERLAP = 600 * SECOND
 UNDER_WAY = 15 * SECOND
 # No log of three days has more pages. A longer one is endless.
 MOST_PAGES = 5_000
+# A page without entries may have a next one. A log with so many of them in a row is endless.
+MOST_EMPTY_PAGES = 20
 
 
 @dataclass
@@ -34,10 +36,12 @@ class Survey:
     goes_on: bool
     next_page: str | None = f"{LOG}?per_page=100"
     pages: int = 0
+    # How many pages in a row had no entries.
+    empty_pages: int = 0
 
     @property
     def is_too_long(self) -> bool:
-        return self.pages >= MOST_PAGES
+        return self.pages >= MOST_PAGES or self.empty_pages >= MOST_EMPTY_PAGES
 
     def is_under_way(self, row: Row) -> bool:
         return bool(row["delivered_at"] > self.began - UNDER_WAY)

@@ -88,7 +88,7 @@ async def _ask(channel: Channel, read: PendingReadRow, path: str) -> tuple[Outco
         if outcome.meaning is not Meaning.DONE:
             return outcome, False
         entries += kind.entries(outcome.data)
-        following = next_page(outcome.answer, path, kind.items)
+        following = next_page(outcome.answer, path)
         if following is None or page == MOST_PAGES:
             break
         path = following

@@ -42,6 +42,8 @@ ASKING_PACE_S = 1.0
 PATIENCE = (60 * SECOND, 300 * SECOND)
 # Seconds until the next try, after GitHub gave no usable answer.
 AGAIN_S = 30.0
+# The list of installations has at most this many pages of a hundred. A longer one is endless.
+MOST_INSTALLATION_PAGES = 1_000
 UNDER_SURVEY = "deliveries under survey"
 # In pull mode the mirror counts as late after this many intervals and a minute without a survey.
 PULL_IS_LATE = 3
@@ -67,6 +69,7 @@ class Repair(Channel):
     _survey: Survey | None = field(default=None, repr=False)
     # The next page of the list of installations. None after the last one.
     _installations: str | None = "/app/installations?per_page=100"
+    _installation_pages: int = 0
 
     async def step(self) -> float:
         """Make one request, if one is due. Return the seconds until the next step."""
@@ -124,7 +127,11 @@ class Repair(Channel):
             return _delay_after_failure(outcome)
         if outcome.meaning is Meaning.DONE:
             await self.store.write(lambda tx: _apply_installations(tx, self.keys, outcome.data))
-        self._installations = next_page(outcome.answer, path)
+        if outcome.meaning is Meaning.LIMITED:
+            return PACE_S
+        self._installation_pages += 1
+        endless = self._installation_pages >= MOST_INSTALLATION_PAGES
+        self._installations = None if endless else next_page(outcome.answer, path)
         return PACE_S
 
     async def _list_page(self) -> float:
@@ -154,6 +161,7 @@ class Repair(Channel):
             log.info("missed deliveries found", found=news)
         survey.next_page = next_page(outcome.answer, survey.next_page)
         survey.pages += 1
+        survey.empty_pages = 0 if outcome.data else survey.empty_pages + 1
         oldest = min((row["delivered_at"] for row in page if row["delivered_at"]), default=0)
         # In pull mode an earlier survey has seen everything that is older than a known delivery.
         seen_before = self.fetches and survey.goes_on and page and not news

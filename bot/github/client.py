@@ -15,7 +15,8 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import aiohttp
-from cachetools import LRUCache, TLRUCache
+import structlog
+from cachetools import LRUCache, TLRUCache, TTLCache
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gidgethub import sansio
@@ -25,11 +26,14 @@ from yarl import URL
 
 from bot.github.outcomes import Meaning, classify
 from bot.github.payloads import at, text, time
+from bot.github.rate_limits import http_date
 from bot.github.requests import Answer, OutcomeUnknown, TokenRefused, Unreachable
 from bot.redaction import redact
 from bot.settings import GitHubApp
 from bot.times import SECOND
 from store.engine.database import system_clock
+
+log = structlog.get_logger()
 
 API_VERSION = "2026-03-10"
 # Hubbub works with any version from this one on. GitHub Enterprise Server may know only this one.
@@ -50,6 +54,13 @@ LARGEST_CACHED = 100_000
 CACHE_SIZE = 4_000_000
 # About what an answer's headers and its key take, in bytes.
 OVERHEAD = 2_000
+# An answer is at most this long, in bytes as decompressed. The longest that GitHub gives is a page
+# of a hundred comments of 65,536 characters each.
+LONGEST_ANSWER = 32 * 1024**2
+# After GitHub refused a token Hubbub does not ask for it again for this long.
+TOKEN_REFUSED_FOR = 30 * SECOND
+# A smaller difference between GitHub's clock and ours is no reason for a refused JWT, in seconds.
+SMALL_SKEW = 5
 # GitHub redirects when a repository was renamed or moved. After these statuses a request keeps its
 # method, so a write stays a write. After a 302 a client would send a GET.
 MOVED = (301, 307, 308)
@@ -92,6 +103,11 @@ class GitHub:
         self._etag_cache: LRUCache[tuple[str, str], Answer] = LRUCache(
             CACHE_SIZE, getsizeof=lambda answer: answer.size + OVERHEAD
         )
+        self._refusals: TTLCache[int, TokenRefused] = TTLCache(
+            10_000, ttl=TOKEN_REFUSED_FOR, timer=now
+        )
+        # How many seconds GitHub's clock is ahead of ours, as far as it matters to a JWT.
+        self._skew = 0
         self._token_locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._api_version = API_VERSION
 
@@ -151,8 +167,22 @@ class GitHub:
             self._etag_cache[token.value, path] = answer
 
     async def _request_as_app(self, deadline: float, method: str, path: str, body: Any) -> Answer:
-        headers = sansio.create_headers(USER_AGENT, jwt=self._jwt())
-        return await self._send(deadline, method, path, headers, body)
+        """Send a request with a JWT, and once more if it was refused because our clock is wrong."""
+        answer = await self._send(deadline, method, path, self._app_headers(), body)
+        if answer.status == 401 and self._adopt_clock(answer):
+            answer = await self._send(deadline, method, path, self._app_headers(), body)
+        return answer
+
+    def _app_headers(self) -> Mapping[str, str]:
+        return sansio.create_headers(USER_AGENT, jwt=self._jwt())
+
+    def _adopt_clock(self, answer: Answer) -> bool:
+        """Follow GitHub's clock, as its answer shows it. False if ours did not differ."""
+        theirs = http_date(answer.headers.get("Date", ""))
+        if theirs is None:
+            return False
+        before, self._skew = self._skew, (theirs - self._now()) // SECOND
+        return abs(self._skew - before) > SMALL_SKEW
 
     async def _get_token(self, installation_id: int, deadline: float) -> Token | Answer:
         """A token from the cache or a new one, or the answer by which GitHub says wait.
@@ -164,6 +194,8 @@ class GitHub:
             async with asyncio.timeout_at(deadline), lock:
                 if token := self._tokens.get(installation_id):
                     return token
+                if refusal := self._refusals.get(installation_id):
+                    raise TokenRefused(refusal.status, refusal.message)
                 path = f"/app/installations/{installation_id}/access_tokens"
                 answer = await self._request_as_app(deadline, "POST", path, {})
         except (OutcomeUnknown, TimeoutError) as exc:
@@ -171,13 +203,29 @@ class GitHub:
             # the request itself was not sent.
             why = str(exc) or "the request for it took too long"
             raise Unreachable(f"no token: {why}") from exc
-        result = _token_in(answer)
+        try:
+            result = self._token_in(answer)
+        except TokenRefused as refusal:
+            self._refusals[installation_id] = refusal
+            raise
         if isinstance(result, Token):
             self._tokens[installation_id] = result
         return result
 
+    def _token_in(self, answer: Answer) -> Token | Answer:
+        """The token, or the answer if it says wait. Raise Unreachable or TokenRefused."""
+        outcome = classify(answer, _has_token)
+        if outcome.meaning is Meaning.LIMITED:
+            return answer
+        if outcome.meaning in (Meaning.UNKNOWN, Meaning.MALFORMED):
+            raise Unreachable(f"no token: GitHub answered {answer.status}")
+        if outcome.meaning is not Meaning.DONE:
+            raise TokenRefused(answer.status, redact(text(at(answer.data, "message"))))
+        ends_at = time(at(answer.data, "expires_at")) - self._skew * SECOND
+        return Token(text(at(answer.data, "token")), ends_at - TOKEN_MARGIN)
+
     def _jwt(self) -> str:
-        now = self._now() // SECOND
+        now = self._now() // SECOND + self._skew
         claims = {"iat": now - 60, "exp": now + 540, "iss": self._app_id}
         return encode(claims, self._key, algorithm="RS256")
 
@@ -212,7 +260,7 @@ class GitHub:
         )
         try:
             async with asyncio.timeout_at(deadline), exchange as response:
-                raw = await response.read()
+                raw = await _read(response)
                 return Answer(response.status, response.headers, _json_or_text(raw), len(raw))
         except NOT_SENT as exc:
             raise Unreachable(_reason(exc)) from exc
@@ -286,16 +334,20 @@ async def _forbid_retries(
         raise OutcomeUnknown(_reason(exc)) from exc
 
 
-def _token_in(answer: Answer) -> Token | Answer:
-    outcome = classify(answer)
-    if outcome.meaning is Meaning.LIMITED:
-        return answer
-    if outcome.meaning is Meaning.UNKNOWN:
-        raise Unreachable(f"no token: GitHub answered {answer.status}")
-    if answer.status != 201:
-        raise TokenRefused(answer.status, redact(text(at(answer.data, "message"))))
-    until = time(at(answer.data, "expires_at")) - TOKEN_MARGIN
-    return Token(text(at(answer.data, "token")), until)
+def _has_token(data: Any) -> bool:
+    return bool(text(at(data, "token"))) and time(at(data, "expires_at")) > 0
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body. Of one that is too long, nothing: its status still says something."""
+    found = bytearray()
+    async for chunk in response.content.iter_any():
+        found += chunk
+        if len(found) > LONGEST_ANSWER:
+            log.warning("answer too long", status=response.status, path=response.url.path)
+            response.close()
+            return b""
+    return bytes(found)
 
 
 def _reason(exc: BaseException) -> str:

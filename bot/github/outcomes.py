@@ -18,7 +18,8 @@ from bot.github.requests import Answer, NoAnswer, OutcomeUnknown, TokenRefused
 class Meaning(StrEnum):
     # GitHub did what the request asks for.
     DONE = "done"
-    # A status of success, but the body is not what the request asks for. A proxy may have answered.
+    # Not an answer of GitHub's to the request, such as a success whose body is not what the request
+    # asks for, or a redirect elsewhere. A proxy may have answered.
     MALFORMED = "malformed"
     # GitHub says wait. The request was not carried out.
     LIMITED = "limited"
@@ -47,11 +48,15 @@ STATUSES = {
 }
 HUNDREDS = {
     2: Meaning.DONE,
-    3: Meaning.REFUSED,
+    # The client follows a redirect to where GitHub moved a thing. What redirects elsewhere or in a
+    # circle is a server before GitHub, which says nothing about the request.
+    3: Meaning.MALFORMED,
     4: Meaning.REFUSED,
     5: Meaning.UNKNOWN,
 }
 OK = 200
+# A token that GitHub gave before the suspension gets this answer to every request.
+SUSPENDED = "this installation has been suspended"
 NO_ANSWER = Answer(0, {}, None)
 
 
@@ -91,6 +96,8 @@ def classify(answer: Answer, fits: Callable[[Any], bool] = lambda _: True) -> Ou
         # the App may not read.
         return Outcome(Meaning.DONE, words, OK, answer)
     meaning = STATUSES.get(status) or HUNDREDS.get(status // 100, Meaning.UNKNOWN)
+    if status == 403 and words.casefold().startswith(SUSPENDED):
+        return Outcome(Meaning.NO_TOKEN, words, status, answer, token_status=status)
     if rate_limits.is_limit(status, answer.headers, words):
         meaning = Meaning.LIMITED
     elif meaning is Meaning.DONE and not fits(answer.data):

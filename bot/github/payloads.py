@@ -58,6 +58,10 @@ def maybe_number(value: Json) -> int | None:
     return value if good else None
 
 
+def maybe_flag(value: Json) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
 def time(value: Json) -> int:
     return maybe_time(value) or 0
 

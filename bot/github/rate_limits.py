@@ -194,14 +194,14 @@ def _retry_after(headers: Mapping[str, str], now: int) -> int | None:
     """
     seconds = _number(headers, "retry-after")
     if seconds is None:
-        until = _date(headers.get("retry-after", ""))
+        until = http_date(headers.get("retry-after", ""))
         if until is None or until <= now:
             return None
         seconds = -((now - until) // SECOND)
     return min(max(seconds, 1), MOST_WAIT_S) * SECOND
 
 
-def _date(value: str) -> int | None:
+def http_date(value: str) -> int | None:
     """The microseconds UTC of a date as HTTP writes it; None if it is not one."""
     try:
         found = parsedate_to_datetime(value)

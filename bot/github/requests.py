@@ -1,12 +1,14 @@
 """A request to GitHub and its answer as values, and the errors when no answer comes."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.github.payloads import at
-
 GRAPHQL = "/graphql"
+# An address may have commas and semicolons, and so may a parameter in quotes.
+LINK = re.compile(r'<([^<>]*)>((?:"[^"]*"|[^",])*)')
+PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*(?:"([^"]*)"|([^\s;"]*))')
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,18 @@ class TokenRefused(NoAnswer):
 
 
 def link(answer: Answer, rel: str = "next") -> str | None:
-    """The address of the next page of a list, or of its last page."""
-    for part in answer.headers.get("Link", "").split(","):
-        address, _, rest = part.partition(";")
-        if f'rel="{rel}"' in rest:
-            return address.strip(" <>")
+    """The address of the next page of a list, or of its last page (RFC 8288)."""
+    for address, parameters in LINK.findall(answer.headers.get("Link", "")):
+        for name, quoted, bare in PARAMETER.findall(parameters):
+            if name.lower() == "rel" and rel in (quoted or bare).lower().split():
+                return str(address)
     return None
 
 
-def next_page(answer: Answer, here: str, items: str | None = None) -> str | None:
-    """The page after this one; None if this one is empty or its link leads back to itself."""
+def next_page(answer: Answer, here: str) -> str | None:
+    """The page after this one, or None. A page may be empty and yet have a next one.
+
+    None if the link leads back to the page itself: lists do not end where GitHub says so.
+    """
     following = link(answer)
-    page = at(answer.data, items) if items else answer.data
-    return following if page and following != here else None
+    return following if following != here else None

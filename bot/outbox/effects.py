@@ -5,7 +5,7 @@ from typing import Any
 from bot.comments import replies
 from bot.github import rate_limit_store
 from bot.identity.actors import BOT
-from bot.mirror import issue_effects, pull_effects
+from bot.mirror import issue_effects, pull_effects, reads
 from bot.outbox import fairness
 from bot.outbox.outcomes import Cancelled, Dead, Final, PutOff, Refused, Sent
 from bot.tasks import lifecycle
@@ -32,11 +32,24 @@ async def apply(tx: Tx, write: WriteRow, decision: Final) -> None:
         case Cancelled(error):
             await writes.finish(tx, write, "cancelled", error)
         case PutOff():
-            if decision.give_back:
-                await _give_back(tx, write)
-            until = await tx.now() + decision.wait
-            again = {"looks": decision.looks, "failed": int(decision.failed)}
-            await writes.put_off(tx, write, decision.state, until, **again)
+            await _put_off(tx, write, decision)
+
+
+async def _put_off(tx: Tx, write: WriteRow, decision: PutOff) -> None:
+    if decision.give_back:
+        await _give_back(tx, write)
+    until = await tx.now() + decision.wait
+    again = {"looks": decision.looks, "failed": int(decision.failed)}
+    await writes.put_off(tx, write, decision.state, until, why=decision.why, **again)
+    if decision.token_status in (403, 404):
+        await _read_installation(tx, write["installation_id"])
+
+
+async def _read_installation(tx: Tx, installation_id: int) -> None:
+    """The App may be uninstalled or suspended, and the webhook may be lost."""
+    known = await mirror_rows.installation(tx, installation_id)
+    if known is None or known["gone_at"] is None:
+        await reads.queue(tx, installation_id, reads.installation(installation_id, reads.NOW))
 
 
 async def _give_back(tx: Tx, write: WriteRow) -> None:

@@ -7,7 +7,7 @@ more and lead to another one; `bot.outbox.effects.apply` stores the others.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from bot.github.outcomes import Meaning, Outcome
@@ -19,12 +19,15 @@ from store.tables.outbox import WriteRow
 # Hubbub looks this often, this far apart, before it treats a write as missing.
 LOOKS = 2
 LOOK_EVERY = 5 * SECOND
+# How long a look waits that could not be asked for.
+LOOK_AGAIN = 30 * SECOND
 LONGEST_WAIT = 300 * SECOND
 # After about two hours without a clear answer a write is dead, and its author gets a notice.
 MOST_FAILURES = 30
 # Hubbub sends again this often after a 404, because not all of GitHub's servers know a new object
 # at once.
 LAG_TRIES = 2
+NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class PutOff:
     """Back into the queue for `wait` microseconds.
 
     `failed` counts as a failure. `give_back` returns what the request would have cost. `why` is
-    for the log.
+    for the log and for the author. `token_status`: with which GitHub refused a token.
     """
 
     state: Literal["queued", "unknown"]
@@ -65,6 +68,7 @@ class PutOff:
     failed: bool = False
     give_back: bool = False
     why: str = ""
+    token_status: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def decide_look(
     write = sending.write
     results = [kind.result(each) for each in entries if kind.found(sending, each)]
     for result in results:
-        if has_value(result):
+        if is_complete(result):
             return Sent(result)
     if refusal is not None and write["failures"] >= kind.retries:
         return _refuse(kind, sending, refusal)
@@ -131,6 +135,19 @@ def decide_look(
     believed = looks >= LOOKS or refusal is not None
     state: Literal["queued", "unknown"] = "queued" if believed else "unknown"
     return PutOff(state, LOOK_EVERY, looks=looks, failed=refusal is not None)
+
+
+def decide_unlisted(write: WriteRow, outcome: Outcome) -> PutOff | Dead:
+    """What follows when GitHub did not list what a look wants to look through."""
+    if outcome.meaning in (Meaning.LIMITED, Meaning.NO_TURN):
+        return PutOff("unknown", SECOND, looks=write["looks"])
+    asked = outcome.meaning not in (Meaning.NO_TOKEN, Meaning.AWAY)
+    if not asked and outcome.token_status != NOT_FOUND:
+        # Nothing was asked, so nothing failed.
+        looks, status = write["looks"], outcome.token_status
+        return PutOff("unknown", LOOK_AGAIN, looks=looks, why=_why(outcome), token_status=status)
+    why = f"GitHub did not list what Hubbub looked through ({outcome.why})"
+    return fail(write, "unknown", why)
 
 
 def fail(write: WriteRow, state: Literal["queued", "unknown"], why: str) -> PutOff | Dead:
@@ -141,13 +158,17 @@ def fail(write: WriteRow, state: Literal["queued", "unknown"], why: str) -> PutO
         tried = f"Hubbub gave up after {MOST_FAILURES} failures; the last one: {why}."
         effect = " It is not known whether the write took effect." if state == "unknown" else ""
         return Dead({"code": "github_away", "message": tried + effect, "details": {}}, why)
-    wait = min(LOOK_EVERY << min(write["failures"], 6), LONGEST_WAIT)
+    wait = _growing_wait(write["failures"])
     return PutOff(state, wait, looks=write["looks"], failed=True, why=why)
 
 
-def has_value(result: dict[str, Any]) -> bool:
-    """Whether an answer had what its kind keeps first: then it is that kind's answer."""
-    return next(iter(result.values()), None) is not None
+def _growing_wait(tries: int) -> int:
+    return min(LOOK_EVERY << min(tries, 6), LONGEST_WAIT)
+
+
+def is_complete(result: dict[str, Any]) -> bool:
+    """Whether an answer had all that its kind keeps: then it is that kind's answer."""
+    return all(value is not None for name, value in result.items() if name != "url")
 
 
 def _why_unsendable(sending: Sending) -> str | None:
@@ -180,6 +201,19 @@ def _wait_for_github(_: Kind, sending: Sending, outcome: Outcome) -> Decision:
     return PutOff("queued", wait, give_back=True, why=_why(outcome))
 
 
+def _wait_for_token(_: Kind, sending: Sending, outcome: Outcome) -> Decision:
+    """Nothing was carried out. The write goes out when GitHub gives a token, however late.
+
+    If GitHub does not know the installation, the App was uninstalled, and the write ends some day.
+    """
+    if outcome.token_status == NOT_FOUND:
+        again = fail(sending.write, "queued", _why(outcome))
+        return again if isinstance(again, Dead) else replace(again, token_status=NOT_FOUND)
+    wait = _growing_wait(sending.write["attempts"])
+    status = outcome.token_status
+    return PutOff("queued", wait, give_back=True, why=_why(outcome), token_status=status)
+
+
 def _read_again(kind: Kind, sending: Sending, outcome: Outcome) -> Decision:
     """Only a read may have been lost: the write itself was not sent."""
     again = _retry if outcome.has_answer else _wait_for_github
@@ -203,9 +237,17 @@ def _refuse(kind: Kind, sending: Sending, outcome: Outcome) -> Decision:
 
 def _why(outcome: Outcome) -> str:
     if outcome.meaning is Meaning.NO_TOKEN:
-        return f"GitHub gives or accepts no token: {outcome.words}".strip(": ")
+        cause = TOKEN_CAUSES.get(outcome.token_status or outcome.status, "")
+        return f"GitHub gives or accepts no token: {outcome.words}. {cause}".strip()
     return f"GitHub answered {outcome.status}" if outcome.has_answer else outcome.words
 
+
+# By the status with which GitHub refuses a token.
+TOKEN_CAUSES = {
+    401: "The App's private key, its id or this machine's clock is wrong; `hubbub doctor` checks.",
+    403: "An owner of the account lifts the suspension in the settings of the App's installation.",
+    404: "The App may be uninstalled, or HUBBUB_GITHUB_APP_ID names another App.",
+}
 
 Rule: TypeAlias = Callable[[Kind, Sending, Outcome], Decision]
 AFTER_REQUEST: Mapping[Meaning, Rule] = {
@@ -217,7 +259,7 @@ AFTER_REQUEST: Mapping[Meaning, Rule] = {
     Meaning.FORBIDDEN: _look_or_refuse,
     Meaning.REFUSED: _look_or_refuse,
     Meaning.UNKNOWN: _find_out,
-    Meaning.NO_TOKEN: _retry,
+    Meaning.NO_TOKEN: _wait_for_token,
     Meaning.AWAY: _wait_for_github,
     Meaning.NO_TURN: _wait_for_github,
 }
@@ -228,7 +270,7 @@ AFTER_PREPARING: Mapping[Meaning, Rule] = {
     Meaning.FORBIDDEN: _refuse,
     Meaning.REFUSED: _refuse,
     Meaning.UNKNOWN: _read_again,
-    Meaning.NO_TOKEN: _retry,
+    Meaning.NO_TOKEN: _wait_for_token,
     Meaning.AWAY: _wait_for_github,
     Meaning.NO_TURN: _wait_for_github,
 }

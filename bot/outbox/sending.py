@@ -92,7 +92,7 @@ async def _send(channel: Channel, keys: Keys, kind: Kind, sending: Sending) -> D
     outcome = await channel.ask(
         sending.write["installation_id"],
         kind.request(sending),
-        lambda data: outcomes.has_value(kind.result(data)),
+        lambda data: outcomes.is_complete(kind.result(data)),
     )
     await _learn_bot(channel, sending, outcome)
     return outcomes.decide(kind, sending, outcome)
@@ -114,7 +114,7 @@ async def _prepare(
     found: list[Any] = []
     here = sending.write["installation_id"]
     for each in reads:
-        outcome = await channel.ask_next(here, each, lambda d: isinstance(d, dict) and bool(d))
+        outcome = await channel.ask_next(here, each, kind.fits_prepared)
         if outcome.meaning is Meaning.DONE:
             found.append(outcome.data)
         elif outcome.status == 404 and each is not reads[-1]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.github.channel import Channel
-from bot.github.outcomes import Meaning
+from bot.github.outcomes import Meaning, Outcome
 from bot.github.requests import Request, link
 from bot.outbox import outcomes
 from bot.outbox.kinds import Kind, Sending
@@ -23,15 +23,18 @@ async def look(channel: Channel, kind: Kind, sending: Sending, decision: Look) -
     request = kind.look(sending)
     assert request is not None
     entries = await _entries(channel, kind, sending, request)
-    if isinstance(entries, str):
-        return outcomes.fail(sending.write, "unknown", entries)
+    if isinstance(entries, Outcome):
+        return outcomes.decide_unlisted(sending.write, entries)
+    if entries is None:
+        why = f"the list that Hubbub looked through has more than {MOST_PAGES} pages"
+        return outcomes.fail(sending.write, "unknown", why)
     return outcomes.decide_look(kind, sending, entries, decision.refusal)
 
 
 async def _entries(
     channel: Channel, kind: Kind, sending: Sending, request: Request
-) -> list[Any] | str:
-    """All entries of the look's list, or the reason why the list is not complete."""
+) -> list[Any] | Outcome | None:
+    """All entries of the look's list; the outcome if GitHub did not list them; None if too many."""
     entries: list[Any] = []
     here = sending.write["installation_id"]
     ask = channel.ask
@@ -40,12 +43,12 @@ async def _entries(
         if outcome.status in kind.absent:
             return entries
         if outcome.meaning is not Meaning.DONE:
-            return f"GitHub did not list what Hubbub looked through ({outcome.why})"
+            return outcome
         entries += _page(kind, outcome.data) or []
         if (further := link(outcome.answer)) is None:
             return entries
         request, ask = Request("GET", further), channel.ask_next
-    return f"the list that Hubbub looked through has more than {MOST_PAGES} pages"
+    return None
 
 
 def _page(kind: Kind, data: Any) -> list[Any] | None:

@@ -121,6 +121,12 @@ async def installation(tx: Tx, installation_id: int) -> InstallationRow | None:
     return await tx.one(q, i=installation_id)
 
 
+async def is_suspended(tx: Tx, installation_id: int) -> bool:
+    """Whether the installation is known to be suspended: GitHub gives it no token."""
+    found = await installation(tx, installation_id)
+    return found is not None and not found["deleted"] and found["suspended_at"] is not None
+
+
 async def installation_of(tx: Tx, account: str) -> InstallationRow | None:
     """The live installation on an account, by its login in any letter case."""
     q = "SELECT * FROM installations WHERE deleted = 0 ORDER BY installation_id DESC"

@@ -125,7 +125,7 @@ async def supersede(
     sequences.withdraw(tx, "writes", installation_id, {row["id"] for row in pending})
     for row in stored:
         await tx.run(
-            "UPDATE writes SET state = 'superseded', finished_at = :now "
+            "UPDATE writes SET state = 'superseded', finished_at = :now, error = NULL "
             "WHERE installation_id = :i AND id = :w AND state = 'queued'",
             now=await tx.now(),
             i=installation_id,
@@ -167,10 +167,15 @@ async def ahead(tx: Tx, installation_id: int, seq: int | None = None) -> int:
 
 
 async def waiting_installations(tx: Tx) -> list[int]:
-    """The installations with a write or read that is due now."""
+    """The installations with a write or read that is due now.
+
+    The writes of a suspended one wait until the suspension is lifted.
+    """
     now = await tx.now()
     rows = await tx.all(
         "SELECT DISTINCT installation_id FROM writes WHERE state IN :live AND not_before <= :now "
+        "AND installation_id NOT IN (SELECT installation_id FROM installations "
+        "WHERE deleted = 0 AND suspended_at IS NOT NULL) "
         "UNION SELECT DISTINCT installation_id FROM pending_reads WHERE state = 'queued' "
         "AND not_before <= :now "
         "UNION SELECT DISTINCT installation_id FROM backfills WHERE state = 'queued' "
@@ -375,13 +380,15 @@ async def finish(tx: Tx, write: WriteRow, state: str, outcome: dict[str, Any]) -
 
     Returns False and changes nothing if another attempt was made in the meantime.
     """
-    column = "result" if state == "sent" else "error"
+    text = json.dumps(outcome)
     tx.rings.add(f"installation {write['installation_id']}")
     return bool(
         await tx.run(
-            f"UPDATE writes SET state = :state, {column} = :outcome, finished_at = :now {MINE}",
+            "UPDATE writes SET state = :state, result = :result, error = :error, "
+            f"finished_at = :now {MINE}",
             state=state,
-            outcome=json.dumps(outcome),
+            result=text if state == "sent" else None,
+            error=None if state == "sent" else text,
             now=await tx.now(),
             **_mine(write),
         )
@@ -389,13 +396,24 @@ async def finish(tx: Tx, write: WriteRow, state: str, outcome: dict[str, Any]) -
 
 
 async def put_off(
-    tx: Tx, write: WriteRow, state: str, until: int, *, looks: int = 0, failed: int = 0
+    tx: Tx,
+    write: WriteRow,
+    state: str,
+    until: int,
+    *,
+    why: str = "",
+    looks: int = 0,
+    failed: int = 0,
 ) -> None:
-    """Back to queued or unknown, not before `until`; `failed` counts as a failure."""
+    """Back to queued or unknown, not before `until`; `failed` counts as a failure.
+
+    `why` becomes the message of the row's error until the write ends.
+    """
     await tx.run(
-        "UPDATE writes SET state = :state, not_before = :at, looks = :looks, "
+        "UPDATE writes SET state = :state, not_before = :at, looks = :looks, error = :error, "
         f"failures = failures + :failed {MINE}",
         state=state,
+        error=json.dumps({"message": why[:1000]}) if why else None,
         at=until,
         looks=looks,
         failed=failed,

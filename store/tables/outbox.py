@@ -26,6 +26,7 @@ class WriteRow(TypedDict):
     sending_at: int | None
     finished_at: int | None
     result: Json | None
+    # Of a write that waits: the `message` says why.
     error: Json | None
     # 0 for people, 1 for agents and for what the bot shows of them.
     lane: Annotated[int, SMALL, Default("1")]

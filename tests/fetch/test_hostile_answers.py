@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.background.request_scheduler import Sender
 from bot.fetch import backfill
+from bot.fetch.backfill_pages import MOST_EMPTY_PAGES
 from bot.fetch.missed_deliveries import Repair
 from bot.github.client import GitHub
 from bot.times import SECOND
@@ -177,6 +178,24 @@ async def test_a_page_that_leads_to_itself_is_the_last(
     liar.tell(r"/pulls\?|/labels|/round", page, Link=f'<{liar.url}{path}>; rel="next"')
     await fill(workspace)
     assert liar.count("/round") <= 4
+
+
+async def test_an_empty_page_is_not_the_last_if_it_has_a_next_one(
+    workspace: Workspace, liar: Liar
+) -> None:
+    thing = {"id": 7_000_000_000, "number": 90, "name": "far"}
+    liar.tell(r"/further", json.dumps([thing]).encode())
+    liar.tell(r"/pulls\?|/labels", b"[]", Link=f'<{liar.url}/further?a=1,2>; rel="next"')
+    await fill(workspace)
+    assert [row["number"] for row in await workspace.mirror_content("pull_requests")] == [90]
+    assert [row["name"] for row in await workspace.mirror_content("labels")] == ["far"]
+
+
+async def test_empty_pages_without_end_end(workspace: Workspace, liar: Liar) -> None:
+    more = f'<{liar.url}/more?page={{n}}>; rel="next"'
+    liar.tell(r"/pulls\?|/more", b"[]", Link=more)
+    await fill(workspace)
+    assert liar.count("/more") <= MOST_EMPTY_PAGES
 
 
 async def test_pages_that_go_elsewhere_are_not_asked_for(workspace: Workspace, liar: Liar) -> None:

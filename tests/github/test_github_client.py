@@ -1,8 +1,10 @@
 """The boundary with GitHub, against the simulated one, and against sockets that misbehave."""
 
 import asyncio
+import gzip
 import secrets
 import traceback
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ import pytest
 
 from bot.github.client import (
     API_VERSION,
+    LONGEST_ANSWER,
     OLDEST_API_VERSION,
     REQUEST_TIMEOUT,
     TOKEN_MARGIN,
@@ -309,6 +312,55 @@ async def test_a_suspended_installation_gets_no_token(here: Here) -> None:
         await here.comment()
 
 
+async def test_a_refused_token_is_not_asked_for_again_at_once(here: Here) -> None:
+    here.github.suspend(here.installation)
+    for _ in range(5):
+        with pytest.raises(TokenRefused, match="403 This installation has been suspended"):
+            await here.comment()
+        here.clock.forward(5)
+    assert here.sent() == [("mint", 403)]
+    here.github.unsuspend(here.installation)
+    here.clock.forward(30)
+    assert (await here.comment()).status == 201
+
+
+@pytest.mark.parametrize("seconds", [-7200, -600, 90, 7200])
+async def test_a_wrong_clock_of_ours_is_set_by_githubs(here: Here, seconds: int) -> None:
+    """And a token is used until it expires by GitHub's clock."""
+    key, app_id = here.github.app.private_key, here.github.app.id
+    async with aiohttp.ClientSession() as session:
+        client = GitHub(
+            session,
+            api_url=here.github.url,
+            app_id=str(app_id),
+            private_key=key,
+            now=lambda: here.clock() + seconds * 1_000_000,
+        )
+        for _ in range(3):
+            assert (await client.app_request("GET", "/app")).status == 200
+            assert (await client.request(here.installation.id, "GET", WEB)).status == 200
+    assert [status for _, status in here.sent()].count(401) == 1
+    assert here.sent().count(("mint", 201)) == 1
+
+
+async def test_a_jwt_that_is_refused_for_another_reason_is_not_sent_again(here: Here) -> None:
+    async with aiohttp.ClientSession() as session:
+        key = here.github.app.private_key
+        client = client_of(session, here.github.url, here.clock, key, app_id=here.github.app.id)
+        here.github.fault("GET", "/app$", "401", times=9)
+        assert (await client.app_request("GET", "/app")).status == 401
+    assert len(here.sent()) == 1
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"token": "", "expires_at": ""}'])
+async def test_a_token_of_another_shape_is_none(here: Here, body: bytes) -> None:
+    reply = b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    async with client_against(here, reply) as (client, server):
+        with pytest.raises(Unreachable, match="no token: GitHub answered 201"):
+            await client.request(1, "POST", WEB, {})
+        assert len(server.heard) == 1
+
+
 @pytest.mark.parametrize("kind", ["500", "502", "close", "close_after"])
 async def test_without_a_token_nothing_was_sent(here: Here, kind: str) -> None:
     here.github.fault("POST", MINT, kind)
@@ -382,6 +434,18 @@ async def test_half_an_answer_is_none_and_tells_no_secret(here: Here, reply: byt
         (request,) = server.heard
     assert b"bearer eyJ" in request
     assert "eyJ" not in "".join(traceback.format_exception(unknown.value))
+
+
+async def test_a_bomb_leaves_the_status_and_no_body(here: Here) -> None:
+    squeezed = gzip.compress(bytes(4 * LONGEST_ANSWER), 9)
+    head = b"HTTP/1.1 201 Created\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    async with client_against(here, head % len(squeezed) + squeezed) as (client, _):
+        tracemalloc.start()
+        answer = await client.app_request("GET", "/app")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert (answer.status, answer.data) == (201, None)
+    assert peak < 3 * LONGEST_ANSWER
 
 
 def test_secrets_are_cut_from_what_is_told() -> None:

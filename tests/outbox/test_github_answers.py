@@ -57,3 +57,84 @@ async def test_what_was_written_too_quickly_is_written_a_minute_later(
     assert len(issue.comments) == 1
     limits = {x["name"]: x for x in (await agent.call("get_budget"))["buckets"]}
     assert "secondary" in limits
+
+
+# --- No token ------------------------------------------------------------------------------------
+
+
+async def pass_hours(workspace: Workspace, hours: float, every_s: float = 30) -> None:
+    """Worker and sender go on for so long."""
+    end = workspace.clock() + hours * 3600e6
+    while workspace.clock() < end:
+        while await workspace.process_delivery():
+            pass
+        wait = await workspace.sender.step(workspace.installation.id)
+        workspace.clock.forward(every_s if wait is None else min(wait, every_s))
+
+
+def token_requests(workspace: Workspace) -> int:
+    return sum(each.path.endswith("/access_tokens") for each in workspace.github.requests)
+
+
+@pytest.mark.parametrize("webhook", ["comes", "is lost"])
+async def test_a_write_outlasts_a_suspension_and_says_why_it_waits(
+    workspace: Workspace, webhook: str
+) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    queued = await agent.call("github_comment_issue", issue=workspace.name(issue), body="hello")
+    if webhook == "is lost":
+        workspace.github.lose_deliveries(1)
+    workspace.github.suspend(workspace.installation)
+    before = token_requests(workspace)
+    await pass_hours(workspace, 3)
+    waiting = await agent.call("get_write", write_id=queued["write_id"])
+    assert (waiting["state"], "refusal" in waiting) == ("queued", False)
+    assert "suspended" in waiting["waits_because"]
+    # One that is known to be suspended is not asked.
+    assert token_requests(workspace) - before <= 1
+    workspace.github.lose_deliveries(0)
+    workspace.github.unsuspend(workspace.installation)
+    await workspace.settle()
+    done = await agent.call("get_write", write_id=queued["write_id"])
+    assert (done["state"], "waits_because" in done) == ("sent", False)
+    assert len(issue.comments) == 1
+
+
+async def test_a_write_outlasts_hours_in_which_github_accepts_no_token(
+    workspace: Workspace,
+) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    queued = await agent.call("github_comment_issue", issue=workspace.name(issue), body="hello")
+    for path in (COMMENTS, r"/access_tokens$"):
+        workspace.github.fault("POST", path, "401", times=1000)
+    await pass_hours(workspace, 3)
+    waiting = await agent.call("get_write", write_id=queued["write_id"])
+    assert waiting["state"] == "queued"
+    assert "Bad credentials" in waiting["waits_because"]
+    assert "hubbub doctor" in waiting["waits_because"]
+    assert sum(x["writes"] for x in (await agent.call("get_budget"))["spent"]) == 0
+    workspace.github.clear_faults()
+    await workspace.settle()
+    assert (await agent.call("get_write", write_id=queued["write_id"]))["state"] == "sent"
+
+
+async def test_a_look_that_gets_no_token_is_no_failure_of_the_write(workspace: Workspace) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    workspace.github.fault("POST", COMMENTS, "502_after")
+    workspace.github.lose_deliveries(1)
+    queued = await agent.call("github_comment_issue", issue=workspace.name(issue), body="hello")
+    workspace.github.fault("GET", COMMENTS, "401", times=1000)
+    await pass_hours(workspace, 3, every_s=300)
+    waiting = await agent.call("get_write", write_id=queued["write_id"])
+    assert waiting["state"] == "unknown"
+    workspace.github.clear_faults()
+    await workspace.settle()
+    assert (await agent.call("get_write", write_id=queued["write_id"]))["state"] == "sent"
+    assert len(issue.comments) == 1
+
+
+async def test_a_proxy_that_redirects_elsewhere_refuses_nothing(workspace: Workspace) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    workspace.github.fault("POST", COMMENTS, "elsewhere", times=3)
+    await send(agent, workspace, "github_comment_issue", issue=workspace.name(issue), body="hello")
+    assert len(issue.comments) == 1

@@ -48,7 +48,7 @@ def sending(kind: str, **given: Any) -> Sending:
 
 def answer(kind: str, status: int, data: Any = None) -> Outcome:
     return classify(
-        Answer(status, {}, data), lambda data: outcomes.has_value(KINDS[kind].result(data))
+        Answer(status, {}, data), lambda data: outcomes.is_complete(KINDS[kind].result(data))
     )
 
 
@@ -64,7 +64,9 @@ TRIES_AGAIN = (PutOff, "queued", True, False)
 FINDS_OUT = (PutOff, "unknown", True, False)
 WAITS_FOR_GITHUB = (PutOff, "queued", False, True)
 MADE = {"id": 5, "html_url": "https://github.com/x"}
+ISSUE = {"id": 5, "number": 7}
 EXISTS = {"message": "Reference already exists"}
+SUSPENDED = {"message": "This installation has been suspended"}
 NO = {"message": "Validation Failed"}
 
 
@@ -76,10 +78,11 @@ NO = {"message": "Validation Failed"}
         ("comment", {}, answer("comment", 200, "<html>"), FINDS_OUT),
         ("comment", {}, answer("comment", 429), WAITS),
         ("comment", {}, answer("comment", 502), FINDS_OUT),
-        ("comment", {}, answer("comment", 401), TRIES_AGAIN),
+        ("comment", {}, answer("comment", 401), WAITS_FOR_GITHUB),
         ("comment", {}, answer("comment", 422, NO), Refused),
         ("comment", {}, answer("comment", 403), Refused),
-        ("comment", {}, answer("comment", 301), Refused),
+        # A server before GitHub redirects: it says nothing about the effect.
+        ("comment", {}, answer("comment", 301), FINDS_OUT),
         # What was made a moment ago GitHub does not know everywhere yet.
         ("comment", {}, answer("comment", 404), TRIES_AGAIN),
         ("comment", {"failures": LAG_TRIES}, answer("comment", 404), Refused),
@@ -87,9 +90,12 @@ NO = {"message": "Validation Failed"}
         ("comment", {"failures": 99}, classify_failure(Unreachable("down")), WAITS_FOR_GITHUB),
         ("comment", {}, NO_TURN, WAITS_FOR_GITHUB),
         ("comment", {}, classify_failure(OutcomeUnknown("timed out")), FINDS_OUT),
-        ("comment", {}, classify_failure(TokenRefused(403, "suspended")), TRIES_AGAIN),
+        ("comment", {}, classify_failure(TokenRefused(403, "suspended")), WAITS_FOR_GITHUB),
+        ("comment", {}, answer("comment", 403, SUSPENDED), WAITS_FOR_GITHUB),
+        # Nothing was carried out, so nothing failed, for as long as it takes.
+        ("comment", {"failures": 99}, answer("comment", 401), WAITS_FOR_GITHUB),
         # A refused token is no answer to the request, whatever its status.
-        ("comment_delete", {"failures": 9}, classify_failure(TokenRefused(404, "")), TRIES_AGAIN),
+        ("comment_delete", {}, classify_failure(TokenRefused(404, "")), TRIES_AGAIN),
         # Some kinds are done by a status.
         ("comment_delete", {}, answer("comment_delete", 204), Sent),
         ("comment_delete", {}, answer("comment_delete", 410), Sent),
@@ -103,7 +109,6 @@ NO = {"message": "Validation Failed"}
         # A refusal that says how things are now.
         ("merge", {}, answer("merge", 409), Explain),
         # Not for ever: but what was sent just now is looked for first.
-        ("comment", {"failures": MOST_FAILURES}, answer("comment", 401), Dead),
         ("comment", {"failures": MOST_FAILURES}, answer("comment", 502), FINDS_OUT),
         ("comment", {"failures": MOST_FAILURES + LOOKS}, answer("comment", 502), Dead),
     ],
@@ -115,11 +120,39 @@ def test_what_follows_from_an_answer(
 
 
 @pytest.mark.parametrize(
+    ("kind", "status", "data", "expected"),
+    [
+        ("issue", 201, ISSUE, Sent),
+        ("issue", 201, {"id": 5}, FINDS_OUT),
+        ("issue", 201, {"id": "5", "number": "7"}, FINDS_OUT),
+        ("comment", 201, {"id": True}, FINDS_OUT),
+        ("merge", 200, {"merged": True, "sha": "a"}, Sent),
+        ("merge", 200, {"merged": False}, FINDS_OUT),
+        ("comment_delete", 200, "<html>", FINDS_OUT),
+        ("comment_delete", 200, None, FINDS_OUT),
+        ("sub_issue_removal", 200, ISSUE, Sent),
+        ("sub_issue_removal", 200, "<html>", FINDS_OUT),
+        ("blocked_by_removal", 200, {}, FINDS_OUT),
+        ("workflow_cancel", 202, {}, Sent),
+        ("workflow_cancel", 200, "<html>", FINDS_OUT),
+        ("reaction", 200, {"id": "x"}, FINDS_OUT),
+        ("branch", 201, {"object": {"sha": 7}, "ref": "refs/heads/b"}, FINDS_OUT),
+        ("pull_draft", 200, {"data": {}}, FINDS_OUT),
+    ],
+)
+def test_a_success_counts_only_in_the_shape_of_its_kind(
+    kind: str, status: int, data: Any, expected: Any
+) -> None:
+    found = outcomes.decide(KINDS[kind], sending(kind), answer(kind, status, data))
+    assert shape(found) == expected
+
+
+@pytest.mark.parametrize(
     ("outcome", "expected"),
     [
         (answer("merge", 429), WAITS),
         (answer("merge", 502), TRIES_AGAIN),
-        (answer("merge", 401), TRIES_AGAIN),
+        (answer("merge", 401), WAITS_FOR_GITHUB),
         (classify(Answer(200, {}, []), lambda _: False), TRIES_AGAIN),
         (answer("merge", 404), TRIES_AGAIN),
         (answer("merge", 403), Explain),
@@ -131,6 +164,30 @@ def test_what_follows_from_an_answer(
 )
 def test_what_follows_when_a_read_before_the_request_fails(outcome: Outcome, expected: Any) -> None:
     assert shape(outcomes.decide_unprepared(KINDS["merge"], sending("merge"), outcome)) == expected
+
+
+LOOKS_LATER = (PutOff, "unknown", False, False)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (answer("comment", 429), LOOKS_LATER),
+        (NO_TURN, LOOKS_LATER),
+        (answer("comment", 401), LOOKS_LATER),
+        (classify_failure(TokenRefused(403, "suspended")), LOOKS_LATER),
+        (classify_failure(Unreachable("down")), LOOKS_LATER),
+        (answer("comment", 502), FINDS_OUT),
+        (answer("comment", 403), FINDS_OUT),
+    ],
+)
+def test_what_follows_when_a_look_gets_no_list(outcome: Outcome, expected: Any) -> None:
+    write = sending("comment", state="unknown", looks=1).write
+    decision = outcomes.decide_unlisted(write, outcome)
+    assert shape(decision) == expected
+    # A look that was made before still counts.
+    assert isinstance(decision, PutOff)
+    assert decision.looks == 1
 
 
 REFUSAL = answer("branch", 422, EXISTS)

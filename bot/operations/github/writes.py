@@ -13,6 +13,7 @@ from bot.operations.github.writing import Write, write_view
 from bot.outbox import effects, fairness, usage
 from bot.outbox.usage import Bucket
 from bot.times import SECOND, stamp
+from store.mirror import mirror_rows
 from store.outbox import writes
 from store.tables.outbox import WriteRow
 
@@ -35,7 +36,16 @@ async def get_write(ctx: Context, write_id: WriteId) -> Write:
         state = await rate_limit_store.of(ctx.tx, ctx.installation_id)
         soonest = rate_limits.expected_at(state, fairness.cost(row), ahead, ctx.now)
         expected = stamp(max(row["not_before"], soonest))
-    return write_view(row, ahead=ahead, expected_at=expected)
+    view = write_view(row, ahead=ahead, expected_at=expected)
+    if live and await mirror_rows.is_suspended(ctx.tx, ctx.installation_id):
+        view.waits_because = SUSPENDED
+    return view
+
+
+SUSPENDED = (
+    "The App's installation is suspended on GitHub. The write goes out when an owner of the "
+    "account lifts the suspension in the settings of the installation."
+)
 
 
 async def _own_write(ctx: Context, write_id: str) -> WriteRow:

@@ -35,6 +35,11 @@ class Queued(BaseModel):
         description="why GitHub or Hubbub did not do it: code, message, details; absent if none",
         exclude_if=lambda refusal: refusal is None,
     )
+    waits_because: str | None = Field(
+        None,
+        description="why it did not go out yet; absent if it only waits for its turn",
+        exclude_if=lambda waits_because: waits_because is None,
+    )
 
 
 class Write(Answer, Queued):
@@ -60,7 +65,14 @@ async def _current_state(tx: Tx, installation_id: int, write_id: str) -> Row:
     if row is None:
         return {}
     expected = {} if row["state"] in writes.LIVE else {"expected_at": None, "ahead": 0}
-    return {"state": row["state"], "result": row["result"], "refusal": row["error"]} | expected
+    return {"state": row["state"], "result": row["result"], **_error_fields(row)} | expected
+
+
+def _error_fields(row: Row) -> Row:
+    """The row's error: of a write that waits it says why, of another it is the refusal."""
+    if row["state"] in writes.LIVE:
+        return {"refusal": None, "waits_because": row["error"] and row["error"]["message"]}
+    return {"refusal": row["error"], "waits_because": None}
 
 
 async def queue(
@@ -131,7 +143,7 @@ def write_view(row: Row, *, ahead: int = 0, expected_at: str | None = None) -> W
         ahead=ahead,
         expected_at=expected_at,
         result=row["result"],
-        refusal=row["error"],
+        **_error_fields(row),
     )
 
 

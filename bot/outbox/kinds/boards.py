@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bot.github.payloads import at
+from bot.github.payloads import at, maybe_number
 from bot.github.requests import Request
 from bot.outbox.kinds.kind import Kind, Result, Sending, rest
 
@@ -10,7 +10,7 @@ ITEMS = "/orgs/{owner}/projectsV2/{project}/items"
 
 
 def _item_result(data: Any) -> Result:
-    return {"item_id": at(data, "id")}
+    return {"item_id": maybe_number(at(data, "id"))}
 
 
 def _status_request(sending: Sending) -> Request:

@@ -10,10 +10,10 @@ from bot.outbox.kinds.kind import (
     Kind,
     Result,
     Sending,
-    done_result,
     entries_under,
     id_result,
     rest,
+    status_result,
 )
 from store.engine.transaction import Tx
 from store.outbox import writes
@@ -76,7 +76,7 @@ def _is_its_run(sending: Sending, entry: Any) -> bool:
 def _run_result(data: Any) -> Result:
     """The run's id, in the answer to a dispatch or in a run that a look found."""
     return {
-        "run_id": at(data, "workflow_run_id") or at(data, "id"),
+        "run_id": maybe_number(at(data, "workflow_run_id")) or maybe_number(at(data, "id")),
         "url": at(data, "html_url"),
     }
 
@@ -104,8 +104,8 @@ KINDS = {
     "workflow_cancel": Kind(
         "actions: write",
         rest("POST", f"{RUNS}/{{run_id}}/cancel"),
-        done_result,
-        # The run has ended already.
-        done=(409,),
+        status_result,
+        # 409: the run has ended already.
+        done=(202, 409),
     ),
 }

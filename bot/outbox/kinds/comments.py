@@ -3,9 +3,9 @@
 from typing import Any
 
 from bot.comments import card
-from bot.github.payloads import at
+from bot.github.payloads import at, maybe_number, text
 from bot.github.requests import Request
-from bot.outbox.kinds.kind import Kind, Result, Sending, done_result, graphql, rest
+from bot.outbox.kinds.kind import Kind, Result, Sending, graphql, rest, status_result
 from store.engine.transaction import Tx
 from store.mirror import mirror_rows
 from store.tables.outbox import WriteRow
@@ -22,7 +22,7 @@ mutation Minimize($id: ID!, $classifier: ReportedContentClassifiers!) {
 
 
 def comment_result(data: Any) -> Result:
-    return {"comment_id": at(data, "id"), "url": at(data, "html_url")}
+    return {"comment_id": maybe_number(at(data, "id")), "url": at(data, "html_url")}
 
 
 def _body(sending: Sending) -> dict[str, Any]:
@@ -70,6 +70,11 @@ def _minimize_variables(sending: Sending) -> dict[str, Any]:
     return {"id": node_id, "classifier": sending.arguments["classifier"]}
 
 
+def _minimize_result(data: Any) -> Result:
+    found = at(data, "data", "minimizeComment", "minimizedComment")
+    return {"minimized": found if at(found, "isMinimized") is True else None}
+
+
 def _reaction_request(sending: Sending) -> Request:
     arguments = sending.arguments
     paths = {
@@ -90,14 +95,17 @@ KINDS = {
         look=look_for_comment,
     ),
     "comment_edit": Kind("issues: write", rest("PATCH", ONE, _body), comment_result),
-    "comment_delete": Kind("issues: write", rest("DELETE", ONE), done_result, done=(204, 404, 410)),
+    "comment_delete": Kind(
+        "issues: write", rest("DELETE", ONE), status_result, done=(204, 404, 410)
+    ),
     "comment_minimize": Kind(
         "issues: write",
         graphql(MINIMIZE, _minimize_variables),
-        lambda data: {"minimized": at(data, "data", "minimizeComment", "minimizedComment")},
+        _minimize_result,
         resource="graphql",
         stored_values=stored_comment,
         prepare=_comment_read,
+        fits_prepared=lambda data: bool(text(at(data, "node_id"))),
     ),
     "card": Kind(
         "issues: write",
@@ -109,6 +117,8 @@ KINDS = {
         overwrites="all",
     ),
     "reaction": Kind(
-        "issues: write", _reaction_request, lambda data: {"reaction_id": at(data, "id")}
+        "issues: write",
+        _reaction_request,
+        lambda data: {"reaction_id": maybe_number(at(data, "id"))},
     ),
 }

@@ -62,7 +62,11 @@ def _ref_request(sending: Sending) -> Request:
 
 
 def _ref_result(data: Any) -> Result:
-    return {"head": at(data, "object", "sha"), "ref": at(data, "ref")}
+    return {"head": _sha(at(data, "object", "sha")), "ref": at(data, "ref")}
+
+
+def _sha(value: Any) -> str | None:
+    return text(value) or None
 
 
 def expected_head(sending: Sending) -> str:
@@ -102,8 +106,8 @@ def _commit_result(data: Any) -> Result:
     """The commit, in the answer to the mutation or as a look found it."""
     commit = at(data, "data", "createCommitOnBranch", "commit")
     if commit is not None:
-        return {"head": at(commit, "oid"), "url": at(commit, "url")}
-    return {"head": at(data, "sha"), "url": at(data, "html_url")}
+        return {"head": _sha(at(commit, "oid")), "url": at(commit, "url")}
+    return {"head": _sha(at(data, "sha")), "url": at(data, "html_url")}
 
 
 def _look_for_commit(sending: Sending) -> Request:
@@ -163,6 +167,7 @@ KINDS = {
         _ref_result,
         stored_values=stored_base,
         prepare=_base_read,
+        fits_prepared=lambda data: _sha(at(data, "object", "sha")) is not None,
         look=_branch_read,
         entries=single_entry,
         absent=(404,),
@@ -173,5 +178,10 @@ KINDS = {
     "commit": _COMMIT,
     # An empty commit on a branch that has none after its base. GitHub opens no pull request without
     # a commit.
-    "first_commit": replace(_COMMIT, prepare=_comparison_read, needless=_result_if_commits),
+    "first_commit": replace(
+        _COMMIT,
+        prepare=_comparison_read,
+        fits_prepared=lambda data: isinstance(at(data, "commits"), list),
+        needless=_result_if_commits,
+    ),
 }

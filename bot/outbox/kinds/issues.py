@@ -10,10 +10,10 @@ from bot.outbox.kinds.kind import (
     Kind,
     Result,
     Sending,
-    done_result,
     list_entries,
     mentions,
     number_result,
+    object_result,
     rest,
 )
 from store.engine.transaction import Tx
@@ -111,6 +111,8 @@ KINDS = {
         rest("PATCH", ONE, _update_body),
         _update_result,
         prepare=_issue_read,
+        # Without the whole lists the write would remove what others set.
+        fits_prepared=lambda data: all(isinstance(at(data, name), list) for name in SETS),
         overwrites="given",
     ),
     "sub_issue": Kind(
@@ -125,7 +127,7 @@ KINDS = {
     "sub_issue_removal": Kind(
         "issues: write",
         rest("DELETE", f"{ONE}/sub_issue", lambda sending: sending.pick("sub_issue_id")),
-        done_result,
+        object_result,
         notifies=True,
         done=(404, 410),
     ),
@@ -141,7 +143,7 @@ KINDS = {
     "blocked_by_removal": Kind(
         "issues: write",
         rest("DELETE", f"{BLOCKED_BY}/{{issue_id}}"),
-        done_result,
+        object_result,
         notifies=True,
         done=(404, 410),
     ),

@@ -131,6 +131,8 @@ class Kind:
     # The permission that the App needs, as in app.yml.
     permission: str
     request: Asking
+    # What to keep of an answer. A value of None, but for an `url`, means that the answer is not of
+    # the shape that this kind of write gets.
     result: Callable[[Any], Result]
     # The rate limit of GitHub's that it counts against.
     resource: str = "core"
@@ -140,6 +142,8 @@ class Kind:
     stored_values: Callable[[Tx, WriteRow], Awaitable[dict[str, Any]]] = nothing_stored
     # What the request needs from GitHub. The last read must succeed. The others may answer 404.
     prepare: Callable[[Sending], list[Request]] = lambda _: []
+    # Whether an answer to such a read has what the request takes from it.
+    fits_prepared: Callable[[Any], bool] = lambda data: isinstance(data, dict) and bool(data)
     # Why it may not be sent any more, as things are now.
     unless: Callable[[Sending], str | None] = lambda _: None
     # The result, if what `prepare` read shows that the write is not needed.
@@ -184,13 +188,19 @@ def mentions(words: str) -> Callable[[int, Any], bool]:
 
 
 def number_result(data: Any) -> Result:
-    return {"id": at(data, "id"), "number": at(data, "number"), "url": at(data, "html_url")}
+    numbers = {name: maybe_number(at(data, name)) for name in ("id", "number")}
+    return numbers | {"url": at(data, "html_url")}
 
 
 def id_result(data: Any) -> Result:
-    return {"id": at(data, "id"), "url": at(data, "html_url")}
+    return {"id": maybe_number(at(data, "id")), "url": at(data, "html_url")}
 
 
-def done_result(_data: Any) -> Result:
-    """The result of a write whose answer has nothing to keep."""
-    return {"done": True}
+def object_result(data: Any) -> Result:
+    """The result of a write whose answer is an object of which there is nothing to keep."""
+    return {"done": True if maybe_number(at(data, "id")) else None}
+
+
+def status_result(_data: Any) -> Result:
+    """The result of a write that only a status in `done` shows as done."""
+    return {"done": None}

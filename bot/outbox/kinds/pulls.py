@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bot.comments import replies
-from bot.github.payloads import at
+from bot.github.payloads import at, maybe_flag, maybe_number, text
 from bot.github.requests import Request
 from bot.outbox.kinds.kind import (
     Kind,
@@ -82,8 +82,8 @@ def _draft_result(data: Any) -> Result:
     """Whether it is a draft, in the answer to the mutation or as a look found it."""
     for name in ("convertPullRequestToDraft", "markPullRequestReadyForReview"):
         if found := at(data, "data", name, "pullRequest"):
-            return {"draft": at(found, "isDraft")}
-    return {"draft": at(data, "draft")}
+            return {"draft": maybe_flag(at(found, "isDraft"))}
+    return {"draft": maybe_flag(at(data, "draft"))}
 
 
 def _has_its_draft(sending: Sending, entry: Any) -> bool:
@@ -115,7 +115,7 @@ def _merge_body(sending: Sending) -> dict[str, Any]:
 
 def _merge_result(data: Any) -> Result:
     """Whether it is merged, in the answer to the merge or as a look found it."""
-    return {"merged": at(data, "merged")}
+    return {"merged": True if at(data, "merged") is True else None}
 
 
 def _is_not_mergeable(status: int, _data: Any) -> bool:
@@ -163,6 +163,7 @@ KINDS = {
         resource="graphql",
         stored_values=stored_pull,
         prepare=_node_id_read,
+        fits_prepared=lambda data: bool(text(at(data, "node_id"))),
         look=_pull_read,
         entries=single_entry,
         found=_has_its_draft,
@@ -199,7 +200,7 @@ KINDS = {
     "review_reply": Kind(
         "pull_requests: write",
         rest("POST", REPLIES, lambda sending: {"body": sending.body}),
-        lambda data: {"comment_id": at(data, "id"), "url": at(data, "html_url")},
+        lambda data: {"comment_id": maybe_number(at(data, "id")), "url": at(data, "html_url")},
         notifies=True,
         look=_look_for_reply,
     ),
