@@ -7,7 +7,6 @@ from bot.kernel.operation import Context
 from bot.tasks import lifecycle
 from store import events
 from store.agents import agents
-from store.engine.transaction import Row
 from store.tables.agents import AgentRow
 from store.tasks import tasks
 
@@ -198,7 +197,7 @@ async def _change(ctx: Context, ids: list[str], action: Action, note: str | None
     return changed
 
 
-def _columns(ctx: Context, action: Action) -> Row:
+def _columns(ctx: Context, action: Action) -> dict[str, Any]:
     columns: dict[Action, dict[str, Any]] = {
         "pause": {"paused_at": ctx.now, "paused_by": ctx.actor.name},
         "resume": {"paused_at": None, "paused_by": None},

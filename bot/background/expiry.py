@@ -6,7 +6,8 @@ import structlog
 
 from bot.messages import delivery
 from bot.tasks import lifecycle
-from store.engine.transaction import Row, Store, Tx, Work
+from store.engine.transaction import Store, Tx, Work
+from store.tables.tasks import LeaseRow
 from store.tasks import leases, tasks
 from store.tasks.tasks import TaskKey
 
@@ -34,7 +35,7 @@ async def _overdue_reservations(tx: Tx) -> list[TaskKey]:
     return await tasks.reserved_before(tx, await tx.now() - lifecycle.RESERVED_FOR, BATCH)
 
 
-async def _try_to_end(store: Store, row: Row, work: Work[bool]) -> bool:
+async def _try_to_end(store: Store, row: TaskKey | LeaseRow, work: Work[bool]) -> bool:
     try:
         return await store.write(work)
     except Exception:  # a bug: the others must still end

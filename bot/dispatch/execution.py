@@ -192,7 +192,7 @@ async def with_freshness(tx: Tx, actor: Actor, answer: Answer) -> Answer:
     )
 
 
-def _audit_row(call: Call, now: int) -> Row:
+def _audit_row(call: Call, now: int) -> dict[str, Any]:
     """The call without arguments that are encrypted in the database: these have no `repr`."""
     fields = type(call.arguments).model_fields
     shown = {name for name, each in fields.items() if each.repr}

@@ -10,6 +10,7 @@ from bot.kernel import freshness
 from bot.kernel.event_stream import (
     TOPICS,
     Cursor,
+    NamedEvent,
     News,
     Page,
     Topics,
@@ -22,7 +23,8 @@ from bot.tasks import lifecycle
 from store import events
 from store.agents import agents
 from store.engine import sequences
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
+from store.events import LoggedEvent
 
 # One read goes through so many events at most, wanted or not.
 SCANNED = 1000
@@ -102,7 +104,7 @@ async def read_page(tx: Tx, actor: Actor, topics: Topics, cursor: Cursor, limit:
     return replace(first_page(news, found, limit), missed=missed)
 
 
-async def _readable(tx: Tx, actor: Actor, found: Sequence[Row]) -> list[Row]:
+async def _readable(tx: Tx, actor: Actor, found: Sequence[NamedEvent]) -> list[NamedEvent]:
     """The events without those of contexts that the actor may not read."""
     asked = {event["subject"] for event in found if needs_a_look(actor, event)}
     if not asked:
@@ -137,9 +139,9 @@ async def read_news(tx: Tx, installation_id: int, after: int | None) -> News:
     return replace(news, fresh=await freshness.of(tx, installation_id, now), now=now)
 
 
-async def _with_names(tx: Tx, installation_id: int, rows: Sequence[Row]) -> list[Row]:
+async def _with_names(tx: Tx, installation_id: int, rows: Sequence[LoggedEvent]) -> list[NamedEvent]:
     about = {row["subject"] for row in rows if row["kind"].startswith("task.")}
-    where = {row["repository_id"] for row in rows} - {None}
+    where = {row["repository_id"] for row in rows if row["repository_id"] is not None}
     names = await events.names(tx, installation_id, about)
     visible = await events.visible(tx, installation_id, where) | {None}
     return [

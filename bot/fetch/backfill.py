@@ -16,8 +16,9 @@ from bot.fetch.answers.answer import Apply, rows
 from bot.github.payloads import Json, at, maybe_number, time
 from bot.mirror import reads
 from bot.times import SECOND, utc
-from store.engine.transaction import Row, Store, Tx
+from store.engine.transaction import Store, Tx
 from store.fetch import backfills
+from store.tables.fetch import BackfillRow
 
 log = structlog.get_logger()
 
@@ -34,20 +35,20 @@ class Part:
     """A part of a backfill. `path` makes the path of the first page from the part's row."""
 
     permission: str
-    path: Callable[[Row], str]
+    path: Callable[[BackfillRow], str]
     apply: Apply
     # The table, if pages go by time of change. Otherwise Hubbub follows GitHub's links.
     table: str | None = None
     # Whether the newest come first. Then the part ends at the first entry older than `since`.
     newest_first: bool = False
-    reads_for: Callable[[Row, Json, int], list[reads.Read]] = lambda _, __, ___: []
+    reads_for: Callable[[BackfillRow, Json, int], list[reads.Read]] = lambda _, __, ___: []
 
 
-def _since_query(part: Row) -> str:
+def _since_query(part: BackfillRow) -> str:
     return f"&since={utc(part['reached'])}" if part["reached"] else ""
 
 
-def _relation_reads(part: Row, issue: Json, _: int) -> list[reads.Read]:
+def _relation_reads(part: BackfillRow, issue: Json, _: int) -> list[reads.Read]:
     """The reads of an issue's relations, if GitHub says that it has some."""
     number = maybe_number(at(issue, "number"))
     if number is None:
@@ -62,7 +63,7 @@ def _relation_reads(part: Row, issue: Json, _: int) -> list[reads.Read]:
     ]
 
 
-def _pull_reads(part: Row, pull: Json, now: int) -> list[reads.Read]:
+def _pull_reads(part: BackfillRow, pull: Json, now: int) -> list[reads.Read]:
     """The reads of reviews, files and checks, for open or recently changed pull requests."""
     number, sha = maybe_number(at(pull, "number")), at(pull, "head", "sha")
     open_ = at(pull, "state") == "open"
@@ -154,6 +155,10 @@ async def begin_owner(tx: Tx, installation_id: int) -> None:
     One read lists them. When its answer comes, each board becomes a part of its own.
     """
     await backfills.begin(tx, installation_id, 0, (OWNERS,))
-    row = {"installation_id": installation_id, "repository_id": 0, "part": OWNERS}
+    row: backfills.PartKey = {
+        "installation_id": installation_id,
+        "repository_id": 0,
+        "part": OWNERS,
+    }
     await backfills.mark_done(tx, row)
     await reads.queue(tx, installation_id, reads.Read("projects", "", {}, reads.LATER))

@@ -18,9 +18,10 @@ from bot.github.requests import Answer, Request, link, next_page
 from bot.identity.keyring import Keys
 from bot.mirror import reads
 from bot.times import SECOND
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.fetch import backfills
 from store.mirror import mirror_rows, projects
+from store.mirror.mirror_rows import IdAndNumber
 from store.tables.fetch import BackfillRow
 
 log = structlog.get_logger()
@@ -66,11 +67,13 @@ async def _postpone(channel: Channel, part: BackfillRow, next_step: Step, outcom
         await channel.store.write(lambda tx: backfills.mark_failed(tx, part, outcome.why))
 
 
-async def _prepare(tx: Tx, part: BackfillRow) -> tuple[int, tuple[Part, str, Row] | None]:
+async def _prepare(
+    tx: Tx, part: BackfillRow
+) -> tuple[int, tuple[Part, str, reads.Arguments] | None]:
     return await tx.now(), await _next_request(tx, part)
 
 
-async def _next_request(tx: Tx, part: BackfillRow) -> tuple[Part, str, Row] | None:
+async def _next_request(tx: Tx, part: BackfillRow) -> tuple[Part, str, reads.Arguments] | None:
     """The part, the path of its next page and the arguments. None if there is nothing to fetch."""
     here = (part["installation_id"], part["repository_id"])
     if part["part"].startswith(boards.ITEMS):
@@ -83,7 +86,7 @@ async def _next_request(tx: Tx, part: BackfillRow) -> tuple[Part, str, Row] | No
     return which, path, {"repository_id": part["repository_id"]}
 
 
-async def _next_items_page(tx: Tx, part: BackfillRow) -> tuple[Part, str, Row] | None:
+async def _next_items_page(tx: Tx, part: BackfillRow) -> tuple[Part, str, reads.Arguments] | None:
     i = part["installation_id"]
     owner = await mirror_rows.installation(tx, i)
     wanted = int(part["part"].removeprefix(boards.ITEMS))
@@ -192,7 +195,7 @@ async def _queue_missing(
 
 
 FOREVER = 2**62
-MISSED: dict[str, Callable[[int, Row], reads.Read]] = {
+MISSED: dict[str, Callable[[int, IdAndNumber], reads.Read]] = {
     "issues": lambda repository_id, row: reads.thread(
         "issue", repository_id, row["number"], reads.SOON
     ),

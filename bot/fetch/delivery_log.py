@@ -9,7 +9,7 @@ from typing import Any
 from bot.github.payloads import Json, at, maybe_number, text, time
 from bot.github.requests import Request
 from bot.times import SECOND
-from store.engine.transaction import Row
+from store.inbox.missed_deliveries import LoggedDelivery
 from store.tables.inbox import LostDeliveryRow
 
 LOG = "/app/hook/deliveries"
@@ -43,7 +43,7 @@ class Survey:
     def is_too_long(self) -> bool:
         return self.pages >= MOST_PAGES or self.empty_pages >= MOST_EMPTY_PAGES
 
-    def is_under_way(self, row: Row) -> bool:
+    def is_under_way(self, row: LoggedDelivery) -> bool:
         return bool(row["delivered_at"] > self.began - UNDER_WAY)
 
 
@@ -63,7 +63,7 @@ def payload(data: Json) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def entry(value: Json) -> Row | None:
+def entry(value: Json) -> LoggedDelivery | None:
     """An entry of the log as a row of missed deliveries; None if it lacks an id."""
     delivery_id, guid = maybe_number(at(value, "id")), text(at(value, "guid"), 80)
     if delivery_id is None or not guid:

@@ -13,7 +13,7 @@ from bot.github.requests import Request, link, next_page
 from bot.identity.keyring import Keys
 from bot.mirror import reads
 from bot.times import SECOND
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.fetch import pending_reads
 from store.inbox import commands
 from store.mirror import mirror_rows
@@ -62,7 +62,9 @@ async def _locate(channel: Channel, read: PendingReadRow) -> tuple[str | None, P
     return path, {**read, "arguments": arguments}
 
 
-async def _complete_arguments(tx: Tx, kind: kinds.Kind, read: PendingReadRow) -> Row | None:
+async def _complete_arguments(
+    tx: Tx, kind: kinds.Kind, read: PendingReadRow
+) -> reads.Arguments | None:
     i = read["installation_id"]
     known = await mirror_rows.installation(tx, i)
     if known and known["gone_at"] is not None and read["kind"] != "installation":

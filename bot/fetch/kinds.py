@@ -9,25 +9,32 @@ from bot.fetch.answers import boards, issues, pulls, repositories, repository_se
 from bot.fetch.answers.answer import Apply, rows
 from bot.github.payloads import at
 from bot.mirror import issue_effects
+from bot.mirror.reads import Arguments
 from bot.repository.settings_file import PATH
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.inbox import commands
 from store.mirror import branches, mirror_rows, permissions, projects, search_index, transfers
+from store.tables.boards import ProjectRow
+from store.tables.fetch import PendingReadRow
 
-Complete: TypeAlias = Callable[[Tx, int, Row], Coroutine[Any, Any, Row | None]]
+Complete: TypeAlias = Callable[[Tx, int, Arguments], Coroutine[Any, Any, Arguments | None]]
 
 
-async def _same_arguments(_: Tx, __: int, arguments: Row) -> Row | None:
+async def _same_arguments(_: Tx, __: int, arguments: Arguments) -> Arguments | None:
     return arguments
 
 
-async def _unless_transferred(tx: Tx, installation_id: int, arguments: Row) -> Row | None:
+async def _unless_transferred(
+    tx: Tx, installation_id: int, arguments: Arguments
+) -> Arguments | None:
     """The arguments; None for a transferred issue, which is read in its new repository."""
     place = (arguments["repository_id"], arguments["number"])
     return None if await transfers.get(tx, installation_id, place) else arguments
 
 
-async def _organization_arguments(tx: Tx, installation_id: int, arguments: Row) -> Row | None:
+async def _organization_arguments(
+    tx: Tx, installation_id: int, arguments: Arguments
+) -> Arguments | None:
     """With the organization's name. None for a user: GitHub shows Apps no boards of users."""
     found = await mirror_rows.installation(tx, installation_id)
     if found is None or found["account_type"] != "Organization":
@@ -35,7 +42,7 @@ async def _organization_arguments(tx: Tx, installation_id: int, arguments: Row) 
     return {**arguments, "org": found["account"]}
 
 
-async def _item_arguments(tx: Tx, installation_id: int, arguments: Row) -> Row | None:
+async def _item_arguments(tx: Tx, installation_id: int, arguments: Arguments) -> Arguments | None:
     completed = await _organization_arguments(tx, installation_id, arguments)
     project = await projects.project_of_item(tx, installation_id, arguments["item_id"])
     if completed is None or project is None:
@@ -43,7 +50,7 @@ async def _item_arguments(tx: Tx, installation_id: int, arguments: Row) -> Row |
     return {**completed, **await project_arguments(tx, installation_id, project)}
 
 
-async def project_arguments(tx: Tx, installation_id: int, project: Row) -> Row:
+async def project_arguments(tx: Tx, installation_id: int, project: ProjectRow) -> Arguments:
     """The arguments of reads of a project's items. GitHub returns only the `fields` named."""
     known = await projects.fields(tx, installation_id, project["id"])
     selects = [str(row["id"]) for row in known if row["type"] == boards.SELECT]
@@ -65,7 +72,7 @@ class Kind:
     """
 
     permission: str
-    path: Callable[[Row], str]
+    path: Callable[[Arguments], str]
     apply: Apply
     # Whether the answer is a list, or has a list under the name in `items`.
     lists: bool = False
@@ -84,15 +91,15 @@ class Kind:
         return at(data, self.items) if self.items else data
 
 
-def _login_in_path(arguments: Row) -> str:
+def _login_in_path(arguments: Arguments) -> str:
     return quote(arguments["login"], safe="")
 
 
-def _project_path(arguments: Row) -> str:
+def _project_path(arguments: Arguments) -> str:
     return f"/orgs/{arguments['org']}/projectsV2/{arguments['number']}"
 
 
-def fields_query(arguments: Row) -> str:
+def fields_query(arguments: Arguments) -> str:
     return f"fields={arguments['fields']}" if arguments["fields"] else ""
 
 
@@ -229,9 +236,9 @@ SINGLE = ("issue", "comment", "settings")
 TEXTS = ("issue", "comment", "pull_request", "reviews", "review_comments")
 
 
-async def apply_absence(tx: Tx, read: Row, status: int) -> None:
+async def apply_absence(tx: Tx, read: PendingReadRow, status: int) -> None:
     """Apply a 404 or 410 to the mirror. A 404 may only mean that the App has no access now."""
-    arguments: dict[str, Any] = read["arguments"]
+    arguments: Arguments = read["arguments"]
     installation_id = read["installation_id"]
     here = (installation_id, arguments.get("repository_id", 0))
     if read["kind"] == "permission":
@@ -256,7 +263,7 @@ async def _hide_item(tx: Tx, installation_id: int, item_id: int) -> None:
         await mirror_rows.hide(tx, "project_items", row, await tx.now())
 
 
-async def _mark_deleted(tx: Tx, kind: str, here: tuple[int, int], arguments: Row) -> None:
+async def _mark_deleted(tx: Tx, kind: str, here: tuple[int, int], arguments: Arguments) -> None:
     if kind == "comment":
         row = await mirror_rows.comment(tx, here[0], arguments["which"])
         # If its issue was transferred, the comment is in another repository now, and exists.

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from bot.times import parse
 from store.engine.transaction import Row
 from store.mirror.mirror_rows import version
+from store.tables.columns import Authored
 
 Json: TypeAlias = Any
 BIGGEST = 2**63 - 1
@@ -84,7 +85,7 @@ def names(value: Json, of: str) -> str:
     return json.dumps(sorted(found - {""}), ensure_ascii=False)
 
 
-def author(value: Json) -> Row:
+def author(value: Json) -> Authored:
     return {
         "author": text(at(value, "user", "login"), 100),
         "author_id": maybe_number(at(value, "user", "id")) or 0,

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from bot.github import rate_limits, token_buckets
 from bot.github.rate_limits import Budget, Limits
 from bot.github.token_buckets import Cost
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.outbox import budgets, sender_leases
+from store.outbox.budgets import NewBudget
+from store.tables.outbox import BudgetRow, SenderRow
 
 
 async def spend(tx: Tx, installation_id: int, cost: Cost, *, back: bool = False) -> None:
@@ -16,14 +18,14 @@ async def spend(tx: Tx, installation_id: int, cost: Cost, *, back: bool = False)
     await budgets.put_allowances(tx, installation_id, after)
 
 
-async def of(tx: Tx, installation_id: int, sender: Row | None = None) -> Limits:
+async def of(tx: Tx, installation_id: int, sender: SenderRow | None = None) -> Limits:
     """The limits now. `sender` is the row of the sender's lease, if the caller has read it."""
-    row = sender or await sender_leases.get(tx, installation_id) or {}
+    row = sender or await sender_leases.get(tx, installation_id)
     return Limits(
         known=tuple(_budget(each) for each in await budgets.all_of(tx, installation_id)),
         full_at=await budgets.allowances(tx, installation_id),
-        last_mutation_at=row.get("last_mutation_at", 0),
-        last_notified_at=row.get("last_notified_at", 0),
+        last_mutation_at=row["last_mutation_at"] if row else 0,
+        last_notified_at=row["last_notified_at"] if row else 0,
     )
 
 
@@ -42,7 +44,7 @@ async def record_answer(
         await budgets.put(tx, _row(installation_id, each))
 
 
-def _budget(row: Row) -> Budget:
+def _budget(row: BudgetRow) -> Budget:
     return Budget(
         resource=row["resource"],
         limit=row["limit_"],
@@ -54,7 +56,7 @@ def _budget(row: Row) -> Budget:
     )
 
 
-def _row(installation_id: int, known: Budget) -> Row:
+def _row(installation_id: int, known: Budget) -> NewBudget:
     return {
         "installation_id": installation_id,
         "resource": known.resource,

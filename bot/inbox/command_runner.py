@@ -21,9 +21,10 @@ from bot.operations import OPERATIONS
 from bot.repository import repository_settings
 from bot.repository.repository_settings import allows
 from bot.times import SECOND
-from store.engine.transaction import Row, Store, Tx
+from store.engine.transaction import Store, Tx
 from store.fetch import pending_reads
 from store.inbox import commands
+from store.inbox.commands import FoundCommand
 from store.mirror import mirror_rows, permissions
 from store.mirror.mirror_rows import WrittenText
 from store.outbox import writes
@@ -68,7 +69,7 @@ TOO_MANY = "too many"
 REACTABLE = {"comment", "review_comment"}
 
 
-def find_commands(written: CommandText) -> list[Row]:
+def find_commands(written: CommandText) -> list[FoundCommand]:
     """The commands of a text as rows: known verbs, and any verb behind `/hubbub`.
 
     Call it in a thread: a long text takes a while to parse.
@@ -106,7 +107,7 @@ def _hash(found: slash_commands.Found) -> str:
     return hashlib.sha256(found.text.encode()).hexdigest()
 
 
-def _row(written: CommandText, found: slash_commands.Found, nth: int) -> Row:
+def _row(written: CommandText, found: slash_commands.Found, nth: int) -> FoundCommand:
     return {
         "source_kind": written.source_kind,
         "source_id": written.source_id,

@@ -15,8 +15,9 @@ from bot.kernel.operation import Shared
 from bot.mirror import webhooks, writer
 from bot.mirror.changes import Changes
 from bot.mirror.webhooks.event import Event
-from store.engine.transaction import Row, Store, Tx
+from store.engine.transaction import Store, Tx
 from store.inbox import commands, deliveries
+from store.inbox.commands import FoundCommand
 from store.inbox.deliveries import Delivery, DeliveryKey
 from store.tables.inbox import CommandRow
 
@@ -82,8 +83,8 @@ def changes_of(delivery: Delivery, received_at: int) -> Changes | None:
     return webhooks.changes_of(delivery.event, event)
 
 
-async def _find_commands(changes: Changes | None) -> list[Row]:
-    rows: list[Row] = []
+async def _find_commands(changes: Changes | None) -> list[FoundCommand]:
+    rows: list[FoundCommand] = []
     for written in changes.texts if changes else ():
         if slash_commands.may_have_commands(written.text):
             rows += await asyncio.to_thread(find_commands, written)
@@ -95,14 +96,14 @@ async def _apply(
     keys: Keys,
     delivery: Delivery,
     changes: Changes | None,
-    found: Sequence[Row],
+    found: Sequence[FoundCommand],
 ) -> None:
     if not await deliveries.lock(tx, delivery):
         return  # another process has processed it
     i = delivery.installation_id
     if changes is not None:
         await writer.apply(tx, keys, i, changes)
-        await commands.add(tx, [{"installation_id": i, **row} for row in found])
+        await commands.add(tx, i, found)
     outcome = "kept" if changes is None else "mirrored"
     await deliveries.mark_processed(tx, delivery, outcome)
     tx.rings.add(f"installation {i}")

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from bot.identity.actors import Actor
 from bot.kernel import pagination
 from bot.kernel.freshness import Freshness
-from store.engine.transaction import Row
+from store.events import LoggedEvent
 
 # The topics, each with the first part of its events' kinds. That part with a subject, such as
 # task:owner/repo#12, is the topic of one task, message, context or agent.
@@ -19,6 +19,13 @@ TOPICS = {
 }
 
 
+class NamedEvent(LoggedEvent):
+    """An event with its task's name, and whether its repository is visible."""
+
+    task: str | None
+    seen: bool
+
+
 @dataclass(frozen=True)
 class Topics:
     """`kinds`: first parts of kinds. `subjects`: pairs of such a part and a subject."""
@@ -26,7 +33,7 @@ class Topics:
     kinds: frozenset[str]
     subjects: frozenset[tuple[str, str]] = frozenset()
 
-    def include(self, event: Row) -> bool:
+    def include(self, event: NamedEvent) -> bool:
         kind = event["kind"].partition(".")[0]
         return kind in self.kinds or (kind, event["subject"]) in self.subjects
 
@@ -35,11 +42,10 @@ class Topics:
 class News:
     """Events up to `cursor`, read once for all who wait. `more`: there are others after them.
 
-    Each event has `task`, the task's name, and `seen`: whether its repository is visible. `fresh`
-    and `now` are the freshness of the mirror at the time of the read, if there are events.
+    `fresh` and `now` are the freshness of the mirror at the time of the read, if there are events.
     """
 
-    events: Sequence[Row]
+    events: Sequence[NamedEvent]
     cursor: int
     more: bool = False
     fresh: Freshness | None = None
@@ -50,7 +56,7 @@ class News:
 class Page:
     """The events for one actor. `more`: read again at once. `missed`: some were deleted."""
 
-    events: Sequence[Row]
+    events: Sequence[NamedEvent]
     cursor: int
     more: bool = False
     missed: bool = False
@@ -77,7 +83,7 @@ def reaches(actor: Actor, repository_id: int | None) -> bool:
     return actor.repositories is None or repository_id in (None, *actor.repositories)
 
 
-def may_see(actor: Actor, event: Row) -> bool:
+def may_see(actor: Actor, event: NamedEvent) -> bool:
     """Whether the actor may see an event. For contexts, see also `needs_a_look`."""
     there = event["seen"] and reaches(actor, event["repository_id"])
     if event["audience"] is None:
@@ -86,11 +92,11 @@ def may_see(actor: Actor, event: Row) -> bool:
     return event["audience"] == actor.name and (there or not event["kind"].startswith("task."))
 
 
-def wants(actor: Actor, topics: Topics, event: Row) -> bool:
+def wants(actor: Actor, topics: Topics, event: NamedEvent) -> bool:
     return topics.include(event) and may_see(actor, event)
 
 
-def needs_a_look(actor: Actor, event: Row) -> bool:
+def needs_a_look(actor: Actor, event: NamedEvent) -> bool:
     """Whether only the database can say if the actor may see it: who may read a context."""
     return event["kind"].startswith("context.") and actor.name not in (
         event["actor"],
@@ -98,7 +104,7 @@ def needs_a_look(actor: Actor, event: Row) -> bool:
     )
 
 
-def first_page(news: News, found: Sequence[Row], limit: int) -> Page:
+def first_page(news: News, found: Sequence[NamedEvent], limit: int) -> Page:
     """The first `limit` of the events that were selected from the news."""
     if len(found) <= limit:
         return Page(found, news.cursor, more=news.more)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.times import SECOND, stamp
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.fetch import backfills
 from store.fetch.backfills import Unfinished
 from store.mirror import freshness
@@ -56,13 +56,13 @@ async def of(
     return Freshness(min([now, *since]), why)
 
 
-def _unread_since(row: Row, now: int) -> int | None:
+def _unread_since(row: freshness.Behind, now: int) -> int | None:
     """Without webhooks: since when GitHub's log was not read, if that is too long ago."""
     late_after, surveyed = int(row["late_after"] or 0), int(row["surveyed"] or 0)
     return surveyed if late_after and now - surveyed > late_after else None
 
 
-def _is_within(row: Row, reach: frozenset[int] | None) -> bool:
+def _is_within(row: freshness.LostIn | Unfinished, reach: frozenset[int] | None) -> bool:
     return reach is None or row["id"] is None or row["id"] in reach
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from bot.identity.actors import Actor
-from bot.kernel.event_stream import News
-from store.engine.transaction import Row, Work
+from bot.kernel.event_stream import NamedEvent, News
+from store.engine.transaction import Work
 
 A = TypeVar("A")
-EventFilter: TypeAlias = Callable[[Row], bool]
+EventFilter: TypeAlias = Callable[[NamedEvent], bool]
 
 
 class Look(Protocol):

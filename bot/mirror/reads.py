@@ -4,14 +4,40 @@ A constructor here makes the value; `queue` stores it. `bot.fetch.kinds` has the
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.fetch import pending_reads
+from store.mirror.mirror_rows import IdAndNumber
 from store.tables.builds import WorkflowJobRow, WorkflowRunRow
 
 # Priorities: somebody waits for the answer, the mirror may be wrong, a backfill goes on.
 NOW, SOON, LATER = 0, 1, 2
+
+
+class Arguments(TypedDict, total=False):
+    """The arguments of a read. Each kind has some of them."""
+
+    installation_id: int
+    repository_id: int
+    number: int
+    # The id of a comment, a run or a job; otherwise the same as `number`.
+    which: int
+    issue_id: int | None
+    sha: str
+    # Of a branch.
+    name: str
+    login: str
+    item_id: int
+    project_id: int
+    # The project's node id, its owner's login, and the ids of the fields to return.
+    project: str
+    org: str
+    fields: str
+    # The number of the last issue in the batch before.
+    after: int
+    # Who changed the settings file.
+    committer: str
 
 
 @dataclass(frozen=True)
@@ -20,7 +46,7 @@ class Read:
 
     kind: str
     subject: str
-    arguments: dict[str, Any]
+    arguments: Arguments
     priority: int = SOON
 
 
@@ -45,41 +71,41 @@ def repository(kind: str, repository_id: int, priority: int = SOON) -> Read:
 
 def thread(kind: str, repository_id: int, number: int, priority: int = SOON) -> Read:
     """An issue or a pull request, or what belongs to it, such as its reviews."""
-    arguments = {"repository_id": repository_id, "which": number, "number": number}
-    return Read(kind, f"{repository_id} {number}", arguments, priority)
+    return Read(kind, f"{repository_id} {number}", _numbered(repository_id, number), priority)
 
 
 def relations(
     kind: str, repository_id: int, number: int, issue_id: int | None, priority: int = SOON
 ) -> Read:
     """`issue_id` lets the answer be applied before the mirror has the issue."""
-    arguments = {"repository_id": repository_id, "which": number, "number": number}
-    subject = f"{repository_id} {number}"
-    return Read(kind, subject, arguments | {"issue_id": issue_id}, priority)
+    arguments: Arguments = {**_numbered(repository_id, number), "issue_id": issue_id}
+    return Read(kind, f"{repository_id} {number}", arguments, priority)
 
 
-def comment(repository_id: int, row: Row) -> Read:
-    return _by_id("comment", {**row, "repository_id": repository_id}, row["id"])
+def _numbered(repository_id: int, number: int) -> Arguments:
+    return {"repository_id": repository_id, "which": number, "number": number}
+
+
+def comment(repository_id: int, row: IdAndNumber) -> Read:
+    return _by_id("comment", repository_id, row["id"], row["number"])
 
 
 def workflow_run(row: WorkflowRunRow) -> Read:
-    return _by_id("workflow_run", row, row["id"])
+    return _by_id("workflow_run", row["repository_id"], row["id"], row["id"])
 
 
 def workflow_jobs(row: WorkflowJobRow) -> Read:
     """All jobs of the run that this job belongs to."""
-    return _by_id("workflow_jobs", row, row["run_id"])
+    return _by_id("workflow_jobs", row["repository_id"], row["run_id"], row["run_id"])
 
 
-def _by_id(kind: str, row: Row, which: int) -> Read:
-    repository_id = row["repository_id"]
-    number = row.get("number", which)
-    arguments = {"repository_id": repository_id, "which": which, "number": number}
+def _by_id(kind: str, repository_id: int, which: int, number: int) -> Read:
+    arguments: Arguments = {"repository_id": repository_id, "which": which, "number": number}
     return Read(kind, f"{repository_id} {which}", arguments)
 
 
 def checks(repository_id: int, sha: str, priority: int = SOON) -> Read:
-    arguments = {"repository_id": repository_id, "sha": sha}
+    arguments: Arguments = {"repository_id": repository_id, "sha": sha}
     return Read("check_runs", f"{repository_id} {sha}", arguments, priority)
 
 
@@ -92,5 +118,5 @@ def board_item(item_id: int) -> Read:
 
 
 def board_fields(number: int, project_id: int) -> Read:
-    arguments = {"number": number, "project_id": project_id}
+    arguments: Arguments = {"number": number, "project_id": project_id}
     return Read("project_fields", str(number), arguments)

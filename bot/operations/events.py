@@ -9,12 +9,11 @@ from pydantic import BaseModel, Field, SkipValidation
 from bot.events import event_log
 from bot.identity.actors import Actor
 from bot.kernel import event_stream
-from bot.kernel.event_stream import News, Page, Topics
+from bot.kernel.event_stream import NamedEvent, News, Page, Topics
 from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.pagination import Limit
 from bot.kernel.waitable import EventFilter, Look, Waitable
 from bot.times import stamp
-from store.engine.transaction import Row
 
 MOST_TOPICS = 50
 TopicNames: TypeAlias = Annotated[
@@ -53,10 +52,16 @@ class Events(Answer):
     place: Annotated[Place, SkipValidation] = Field(exclude=True)
 
 
-def event_view(event: Row) -> dict[str, Any]:
+def event_view(event: NamedEvent) -> dict[str, Any]:
     """An event as every surface has it."""
-    names = ("kind", "subject", "task", "actor", "data")
-    return {name: event[name] for name in names} | {"at": stamp(event["at"])}
+    return {
+        "kind": event["kind"],
+        "subject": event["subject"],
+        "task": event["task"],
+        "actor": event["actor"],
+        "data": event["data"],
+        "at": stamp(event["at"]),
+    }
 
 
 def _page_fields(page: Page, actor: Actor, topics: Topics) -> dict[str, Any]:

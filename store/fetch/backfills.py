@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from store.engine import sql
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror.mirror_rows import PRESENT, VISIBLE
 from store.tables.fetch import BackfillRow
 
@@ -23,6 +23,12 @@ OF_ONE = "AND b.installation_id = :i"
 class RepositoryKey(TypedDict):
     installation_id: int
     id: int
+
+
+class PartKey(TypedDict):
+    installation_id: int
+    repository_id: int
+    part: str
 
 
 class PartProgress(TypedDict):
@@ -187,7 +193,7 @@ async def advance(
     )
 
 
-async def mark_done(tx: Tx, part: Row) -> None:
+async def mark_done(tx: Tx, part: PartKey) -> None:
     """Mark the part as complete."""
     await _change(tx, part, state="done", finished_at=await tx.now())
 
@@ -210,7 +216,7 @@ async def mark_refused(tx: Tx, part: BackfillRow, error: str) -> None:
     await _change(tx, part, state="refused", error=error[:4000], finished_at=now)
 
 
-async def _change(tx: Tx, part: Row, **values: object) -> None:
+async def _change(tx: Tx, part: PartKey, **values: object) -> None:
     sets = ", ".join(f"{name} = :{name}" for name in values)
     await tx.run(
         f"UPDATE backfills SET {sets} WHERE installation_id = :i AND repository_id = :r "

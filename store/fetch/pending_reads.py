@@ -1,6 +1,7 @@
 """The queue of reads from GitHub. Each subject is queued at most once."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from store.engine import sql
@@ -26,7 +27,7 @@ async def ask(
     installation_id: int,
     kind: str,
     subject: str,
-    arguments: dict[str, Any],
+    arguments: Mapping[str, Any],
     *,
     priority: int = 0,
 ) -> None:
@@ -39,13 +40,13 @@ async def ask(
         "installation_id": installation_id,
         "kind": kind,
         "subject": subject,
-        "arguments": json.dumps(arguments),
+        "arguments": json.dumps(dict(arguments)),
         "state": "queued",
         "not_before": now,
         "asked_at": now,
         "priority": priority,
     }
-    row["arguments"] = json.dumps(await _queued_arguments(tx, row) | arguments)
+    row["arguments"] = json.dumps(await _queued_arguments(tx, row) | dict(arguments))
     again = await tx.run(
         "UPDATE pending_reads SET asked = asked + 1, attempts = 0, "
         "priority = CASE WHEN state = 'queued' AND priority < :priority THEN priority "

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
@@ -29,6 +30,23 @@ KEY = ("installation_id", "source_kind", "source_id", "text_hash", "nth")
 # What changes when a removed line is written again.
 REWRITTEN = ("written_at", "line", "asker", "received_at", "not_before")
 IS_KEY = " AND ".join(f"{k} = :{k}" for k in KEY)
+
+
+class FoundCommand(TypedDict):
+    """A command found in a text, without its state."""
+
+    source_kind: str
+    source_id: int
+    text_hash: str
+    nth: int
+    repository_id: int
+    number: int
+    line: int
+    verb: str
+    words: list[str]
+    text: str
+    asker: str
+    written_at: int
 
 
 def key(row: CommandRow) -> Row:
@@ -63,11 +81,12 @@ FIRST = (
 )
 
 
-async def add(tx: Tx, rows: Sequence[Row]) -> None:
+async def add(tx: Tx, installation_id: int, found: Sequence[FoundCommand]) -> None:
     """Store the new commands to run, and again those that an edit removed and a later one wrote."""
     now = await tx.now()
-    for row in rows:
+    for row in found:
         new = {
+            "installation_id": installation_id,
             **row,
             "words": json.dumps(row["words"]),
             "state": "waiting",

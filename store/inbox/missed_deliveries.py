@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import TypedDict
 
 from store.engine import sql
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.tables.inbox import LostDeliveryRow
 
 KEY = ("installation_id", "guid")
@@ -18,6 +18,18 @@ COLUMNS = (
     "delivered_at",
     "not_before",
 )
+
+
+class LoggedDelivery(TypedDict):
+    """An entry of GitHub's log of deliveries."""
+
+    installation_id: int
+    guid: str
+    delivery_id: int
+    repository_id: int | None
+    event: str
+    action: str
+    delivered_at: int
 
 
 class DeliveryInfo(TypedDict):
@@ -36,7 +48,7 @@ class DeliveryInfo(TypedDict):
     processed_at: int | None
 
 
-async def record(tx: Tx, logged: Sequence[Row], not_before: int) -> int:
+async def record(tx: Tx, logged: Sequence[LoggedDelivery], not_before: int) -> int:
     """Store the deliveries that the inbox lacks. Return how many are new.
 
     `logged`: rows of GitHub's log, with the columns of `lost_deliveries`; several may be attempts
@@ -45,7 +57,7 @@ async def record(tx: Tx, logged: Sequence[Row], not_before: int) -> int:
     news = 0
     rows = sorted(logged, key=lambda row: row["installation_id"])
     for installation_id, group in groupby(rows, key=lambda row: row["installation_id"]):
-        by_guid: dict[str, Row] = {}
+        by_guid: dict[str, LoggedDelivery] = {}
         for row in sorted(group, key=lambda row: row["delivered_at"], reverse=True):
             by_guid[row["guid"]] = row  # the first attempt stays: it says since when
         known = await _known_guids(tx, installation_id, tuple(by_guid))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from store.engine.transaction import Tx
+from store.tables.messages import ReceiptState
 
 COLUMNS = (
     "installation_id",
@@ -25,17 +26,22 @@ NAMES = 1000
 
 
 class Reader(TypedDict):
-    """The state of a message for one reader. `place` counts the readers of that message."""
+    """The state of a message for one reader."""
 
-    message_id: str
     agent_id: str
-    state: str
+    state: ReceiptState
     dead_why: str | None
     read_at: int | None
+
+
+class PlacedReader(Reader):
+    """`place` counts the readers of that message."""
+
+    message_id: str
     place: int
 
 
-async def of(tx: Tx, installation_id: int, ids: Sequence[str], most: int) -> list[Reader]:
+async def of(tx: Tx, installation_id: int, ids: Sequence[str], most: int) -> list[PlacedReader]:
     """At most `most` receipts of each message: dead ones first, read ones last."""
     return await tx.all(
         "SELECT * FROM (SELECT message_id, agent_id, state, dead_why, read_at, "

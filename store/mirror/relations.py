@@ -41,6 +41,18 @@ class Changed:
     kept: set[int]
 
 
+class NewRelation(TypedDict):
+    """A relation as GitHub's answer has it."""
+
+    kind: Kind
+    source_id: int
+    source_name: str
+    source_state: str
+    target_id: int
+    target_name: str
+    target_state: str
+
+
 class Neighbour(TypedDict):
     """The issue at the other end of a relation, from the mirror or from the relation itself.
 

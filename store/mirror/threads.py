@@ -1,6 +1,8 @@
 """The texts of an issue or pull request."""
 
-from store.engine.transaction import Row, Tx
+from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+from store.engine.transaction import Tx
 from store.mirror import search_index
 
 # What orders a thread, by table; the same as `search.written_at`.
@@ -17,11 +19,30 @@ SAYING = {
 }
 
 
+TextKind: TypeAlias = Literal["opening", "comment", "review", "review_comment"]
+
+
+class ThreadRow(TypedDict):
+    """A text of a thread, from any of the tables. The last columns exist in some tables only."""
+
+    kind: TextKind
+    id: int
+    author: str
+    author_association: str
+    body: str
+    updated_at: int
+    created_at: NotRequired[int]
+    submitted_at: NotRequired[int | None]
+    state: NotRequired[str]
+    path: NotRequired[str]
+    line: NotRequired[int | None]
+
+
 async def newest(
     tx: Tx, installation_id: int, repository_id: int, number: int, limit: int
-) -> list[Row]:
+) -> list[ThreadRow]:
     """Up to `limit` of each kind, each with its `kind`, in no order."""
-    found: list[Row] = []
+    found: list[ThreadRow] = []
     for table, kind in search_index.PARTS.items():
         rows = await tx.all(
             f"SELECT * FROM {table} WHERE installation_id = :i AND repository_id = :r "

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from store.engine import sql
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.tables.outbox import BudgetRow
 
 HOUR = 3600 * 1_000_000
@@ -22,6 +22,17 @@ COLUMNS = (
 )
 
 
+class NewBudget(TypedDict):
+    installation_id: int
+    resource: str
+    limit_: int | None
+    remaining: int | None
+    used: int | None
+    reset_at: int | None
+    blocked_until: int
+    failures: int
+
+
 class Spent(TypedDict):
     author: str
     requests: int
@@ -31,7 +42,7 @@ async def all_of(tx: Tx, installation_id: int) -> list[BudgetRow]:
     return await tx.all("SELECT * FROM budgets WHERE installation_id = :i", i=installation_id)
 
 
-async def put(tx: Tx, row: Row) -> None:
+async def put(tx: Tx, row: NewBudget) -> None:
     statement = sql.upsert(tx.dialect, "budgets", COLUMNS, ("installation_id", "resource"))
     await tx.run(statement, **{**row, "recorded_at": await tx.now()})
 

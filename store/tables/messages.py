@@ -1,8 +1,10 @@
 """What agents say to each other."""
 
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, TypeAlias, TypedDict
 
 from store.tables.columns import KEY, SMALL, Default, Flag, Index, Table, Text
+
+ReceiptState: TypeAlias = Literal["pending", "delivered", "read", "dead", "deleted"]
 
 
 class MessageRow(TypedDict):
@@ -26,7 +28,7 @@ class ReceiptRow(TypedDict):
     installation_id: Annotated[int, KEY]
     agent_id: Annotated[str, KEY, Text(64)]
     message_id: Annotated[str, KEY, Text(40)]
-    state: Annotated[str, Text(20)]
+    state: Annotated[ReceiptState, Text(20)]
     priority: Annotated[int, SMALL]
     seq: int
     visible_at: Annotated[int, Default("0")]

@@ -237,7 +237,7 @@ async def test_what_github_has_and_the_inbox_lacks_is_listed_as_lost(
     url: str, tmp_path: Path
 ) -> None:
     upgrade(url)
-    row = {
+    row: missed_deliveries.LoggedDelivery = {
         "installation_id": 5,
         "guid": "0123-lost",
         "delivery_id": 77,

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from bot.operations.github.conversation import by_relevance, fit, fit_texts, size, thread_text
 from fixtures.github import Issue, Pull
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
+from store.mirror.threads import TextKind, ThreadRow
 from tests.support.story import Agent, Workspace
 
 ODD = '🚀 \u202eright to left\u202c \x00\x1b "quoted\\" \n\t naïve 发射 👩‍🚀 '
@@ -242,7 +243,7 @@ async def test_deleted_comments_are_not_in_the_thread_nor_counted(workspace: Wor
 TEXT = st.text(max_size=300) | st.integers(0, 3000).map(lambda n: (ODD * 200)[:n])
 
 
-def row(n: int, kind: str, body: str, author: str, association: str) -> Row:
+def row(n: int, kind: TextKind, body: str, author: str, association: str) -> ThreadRow:
     return {
         "id": n,
         "kind": kind,
@@ -253,12 +254,14 @@ def row(n: int, kind: str, body: str, author: str, association: str) -> Row:
         "path": "a.py",
         "line": n,
         "created_at": 1_800_000_000_000_000 + n * 1_000_000,
+        "updated_at": 1_800_000_000_000_000 + n * 1_000_000,
     }
 
 
+KINDS: tuple[TextKind, ...] = ("comment", "review", "review_comment")
 ROWS = st.lists(
     st.tuples(
-        st.sampled_from(["comment", "review", "review_comment"]),
+        st.sampled_from(KINDS),
         TEXT,
         st.sampled_from(["octocat", "mallory", "robot[bot]"]),
         st.sampled_from(["OWNER", "NONE"]),
@@ -274,7 +277,7 @@ ROWS = st.lists(
 
 @settings(deadline=None)
 @given(ROWS, st.integers(0, 20_000))
-def test_texts_stay_within_the_room(rows: list[Row], room: int) -> None:
+def test_texts_stay_within_the_room(rows: list[ThreadRow], room: int) -> None:
     order = by_relevance(rows, {"mallory"}, 3)
     wholes = list(map(thread_text, order))
     kept = fit_texts(wholes, room)

@@ -10,7 +10,7 @@ from bot.github.payloads import Json, Malformed, Mirrored
 from bot.identity.keyring import Keys
 from bot.mirror import reads, writer
 from bot.mirror.changes import Changes
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 
 log = structlog.get_logger()
 
@@ -20,7 +20,7 @@ class Reading:
     """The answer to a read. `read_at` is when Hubbub sent the request, in microseconds."""
 
     installation_id: int
-    arguments: Row
+    arguments: reads.Arguments
     data: Json
     read_at: int
     # Whether a list was read to its end. Only then is a row deleted that the list lacks.

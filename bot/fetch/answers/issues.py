@@ -1,6 +1,6 @@
 """Apply answers about issues, comments, labels, milestones and relations."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 from bot.fetch.answers.answer import Reading, put, valid_rows
 from bot.github import payloads
@@ -10,9 +10,15 @@ from bot.mirror import issue_effects, reads, silent_changes, writer
 from bot.mirror.changes import Changes, Transfer
 from bot.mirror.rows import issue_rows
 from bot.mirror.webhooks.relations import issue_name, repository_of
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror import dependency_cycles, mirror_rows, relations
-from store.mirror.relations import Kind
+from store.mirror.relations import Kind, NewRelation
+from store.tables.mirror import IssueRow
+
+
+class IdAndState(TypedDict):
+    id: int
+    state: str
 
 
 async def apply_issue(tx: Tx, keys: Keys, r: Reading) -> None:
@@ -27,7 +33,7 @@ async def apply_issue(tx: Tx, keys: Keys, r: Reading) -> None:
         await _record_transfer(tx, keys, r, known)
 
 
-async def _record_transfer(tx: Tx, keys: Keys, r: Reading, known: Row) -> None:
+async def _record_transfer(tx: Tx, keys: Keys, r: Reading, known: IssueRow) -> None:
     updated = max(known["updated_at"], payloads.time(at(r.data, "updated_at")))
     content = {k: v for k, v in known.items() if k not in ("deleted", "version")}
     gone = payloads.with_version("issues", content, updated, deleted=True)
@@ -41,7 +47,7 @@ async def _record_transfer(tx: Tx, keys: Keys, r: Reading, known: Row) -> None:
     await writer.apply(tx, keys, r.installation_id, changes)
 
 
-async def _transfer(tx: Tx, known: Row, new: Json) -> Transfer | None:
+async def _transfer(tx: Tx, known: IssueRow, new: Json) -> Transfer | None:
     there = await mirror_rows.repository(tx, known["installation_id"], repository_of(new))
     if there is None:
         return None
@@ -149,17 +155,17 @@ async def apply_sub_issues(tx: Tx, _: Keys, r: Reading) -> None:
 
 
 async def _replace(
-    tx: Tx, installation_id: int, kind: Kind, issue_id: int, found: list[Row]
+    tx: Tx, installation_id: int, kind: Kind, issue_id: int, found: list[NewRelation]
 ) -> None:
     changed = await relations.replace(tx, installation_id, kind, issue_id, found)
     await issue_effects.update_dependants(tx, installation_id, changed)
 
 
-async def _subject(tx: Tx, r: Reading) -> Row | None:
+async def _subject(tx: Tx, r: Reading) -> IdAndState | None:
     """The issue of the read. Its relations may arrive before the issue itself does."""
     found = await mirror_rows.issue(tx, *r.here, r.arguments["number"])
-    if found is None and r.arguments.get("issue_id"):
-        return {"id": r.arguments["issue_id"], "state": ""}
+    if found is None and (issue_id := r.arguments.get("issue_id")):
+        return {"id": issue_id, "state": ""}
     return found
 
 
@@ -167,7 +173,7 @@ def _issues(r: Reading) -> list[Json]:
     return [each for each in r.entries if payloads.maybe_number(at(each, "id")) is not None]
 
 
-def _relation(kind: str, this: tuple[Row, str], other: Json) -> Row:
+def _relation(kind: Kind, this: tuple[IdAndState, str], other: Json) -> NewRelation:
     issue, name = this
     return {
         "kind": kind,
@@ -180,11 +186,14 @@ def _relation(kind: str, this: tuple[Row, str], other: Json) -> Row:
     }
 
 
-def _inverse(relation: Row) -> Row:
+def _inverse(relation: NewRelation) -> NewRelation:
     """The relation with source and target exchanged."""
-    ends = {"source": "target", "target": "source"}
     return {
-        f"{ends[end]}_{rest}" if end in ends else name: value
-        for name, value in relation.items()
-        for end, _, rest in [name.partition("_")]
+        "kind": relation["kind"],
+        "source_id": relation["target_id"],
+        "source_name": relation["target_name"],
+        "source_state": relation["target_state"],
+        "target_id": relation["source_id"],
+        "target_name": relation["source_name"],
+        "target_state": relation["source_state"],
     }

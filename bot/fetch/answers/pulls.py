@@ -11,8 +11,9 @@ from bot.mirror import reads
 from bot.mirror.rows import check_rows, pull_rows
 from bot.tasks import path_overlap
 from bot.times import SECOND
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.mirror import mirror_rows, pulls
+from store.mirror.pulls import ChangedFile
 
 
 def pull_request(r: Reading) -> list[Mirrored]:
@@ -74,7 +75,7 @@ async def apply_files(tx: Tx, _: Keys, r: Reading) -> None:
     await path_overlap.report_pull_change(tx, pull, before["files"] if before else ())
 
 
-def _file(value: Json) -> Row:
+def _file(value: Json) -> ChangedFile:
     return {
         "path": payloads.text(at(value, "filename"), 1024),
         "status": payloads.text(at(value, "status"), 20),

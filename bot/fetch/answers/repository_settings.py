@@ -18,7 +18,7 @@ from bot.repository import repository_settings, settings_file
 from bot.repository.repository_settings import DEFAULTS, RepositorySettings
 from bot.repository.settings_file import Unreadable
 from bot.tasks import task_labels
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.fetch import pending_reads
 from store.mirror import settings_files
 from store.outbox import writes
@@ -120,7 +120,7 @@ async def _cancel_report(tx: Tx, installation_id: int, repository_id: int) -> No
     await writes.supersede(tx, installation_id, "issue", _report_target(repository_id))
 
 
-async def apply_absence(tx: Tx, installation_id: int, arguments: Row) -> None:
+async def apply_absence(tx: Tx, installation_id: int, arguments: reads.Arguments) -> None:
     """There is no settings file, or no longer: put the defaults in force."""
     here = (installation_id, arguments["repository_id"])
     before = await repository_settings.of(tx, *here)
@@ -131,7 +131,7 @@ async def apply_absence(tx: Tx, installation_id: int, arguments: Row) -> None:
 
 async def _relabel(
     tx: Tx,
-    arguments: Row,
+    arguments: reads.Arguments,
     installation_id: int,
     before: RepositorySettings,
     now: RepositorySettings,
@@ -151,5 +151,5 @@ async def _relabel(
     if len(rows) == BATCH:
         # The read has a subject of its own, so that a push does not start it from the beginning.
         subject = f"{repository_id} label"
-        rest = {"repository_id": repository_id, "after": rows[-1]["number"]}
+        rest: reads.Arguments = {"repository_id": repository_id, "after": rows[-1]["number"]}
         await pending_reads.ask(tx, installation_id, "settings", subject, rest, priority=reads.SOON)

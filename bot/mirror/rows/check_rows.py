@@ -1,5 +1,7 @@
 """CI results of a commit: check runs, workflow runs and their jobs."""
 
+from typing import TypedDict
+
 from bot.github.payloads import (
     Json,
     Mirrored,
@@ -12,6 +14,12 @@ from bot.github.payloads import (
     with_version,
 )
 from store.engine.transaction import Row
+
+
+class CheckState(TypedDict):
+    status: str
+    conclusion: str | None
+
 
 # When two states carry the same second, the one later in a run's life is newer.
 RANKS = {"in_progress": 1, "completed": 2}
@@ -77,7 +85,7 @@ def workflow_job(
     return with_version("workflow_jobs", row, _moment(row), read_at=read_at)
 
 
-def _state(value: Json) -> Row:
+def _state(value: Json) -> CheckState:
     return {
         "status": text(at(value, "status"), 20),
         "conclusion": text(at(value, "conclusion"), 40) or None,

@@ -65,4 +65,4 @@ def _touches_settings(event: Event, name: str) -> bool:
 def _settings(event: Event) -> reads.Read:
     pusher = payloads.text(at(event.payload, "sender", "login"), 100)
     asked = reads.repository("settings", event.repository_id)
-    return reads.Read(asked.kind, asked.subject, asked.arguments | {"committer": pusher})
+    return reads.Read(asked.kind, asked.subject, {**asked.arguments, "committer": pusher})

@@ -11,9 +11,9 @@ from bot.operations.arguments import Body, CommentId, Fence
 from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, thread_of
 from bot.operations.github.writing import Write, write
-from store.engine.transaction import Row
 from store.mirror import mirror_rows
 from store.tables.mirror import CommentRow, RepositoryRow
+from store.tables.outbox import WriteRow
 
 Reaction: TypeAlias = Literal["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"]
 Reason: TypeAlias = Literal["OUTDATED", "RESOLVED", "DUPLICATE", "OFF_TOPIC"]
@@ -95,7 +95,7 @@ async def _comment(
 
 async def _own_comment(
     ctx: Context, where: RepositoryRow, number: int, comment_id: int | None
-) -> tuple[Row, Row]:
+) -> tuple[CommentRow, WriteRow]:
     """One that the actor wrote, and its write; a tech-lead may also take another agent's."""
     row = await _comment(ctx, where, number, comment_id)
     origin = await history.origin(ctx.tx, row)

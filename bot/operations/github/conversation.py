@@ -2,17 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from pydantic import Field
 
 from bot.identity.actors import TRUSTED
 from bot.operations.github.texts import Text
 from bot.times import stamp
-from store.engine.transaction import Row
 from store.mirror.search_index import written_at
+from store.mirror.threads import TextKind, ThreadRow
 
-TextKind: TypeAlias = Literal["opening", "comment", "review", "review_comment"]
 # What each text gets before any gets more, in bytes.
 STUB = 160
 # GitHub's mark of Apps and their kin.
@@ -27,7 +26,7 @@ class ThreadText(Text):
     left_out: int = Field(description="how many characters at the end of the text are left out")
 
 
-def thread_text(row: Row) -> ThreadText:
+def thread_text(row: ThreadRow) -> ThreadText:
     """A row of the mirror with its `kind`, whole."""
     return ThreadText(
         id=row["id"],
@@ -48,7 +47,7 @@ def thread_text(row: Row) -> ThreadText:
 # --- What matters most ----------------------------------------------------------------------------
 
 
-def by_relevance(rows: list[Row], askers: set[str], card: int | None) -> list[Row]:
+def by_relevance(rows: list[ThreadRow], askers: set[str], card: int | None) -> list[ThreadRow]:
     """The most relevant first. `card`: the comment that is ours."""
     newest_first = sorted(rows, key=lambda row: (written_at(row), row["id"]), reverse=True)
     people = [row for row in newest_first if row["kind"] != "opening" and not _is_bot(row)]
@@ -56,7 +55,7 @@ def by_relevance(rows: list[Row], askers: set[str], card: int | None) -> list[Ro
     return sorted(newest_first, key=lambda row: 1 if row is last else _rank(row, askers, card))
 
 
-def _rank(row: Row, askers: set[str], card: int | None) -> int:
+def _rank(row: ThreadRow, askers: set[str], card: int | None) -> int:
     if row["kind"] == "opening":
         return 0
     if row["kind"] == "comment" and row["id"] == card:
@@ -69,7 +68,7 @@ def _rank(row: Row, askers: set[str], card: int | None) -> int:
     return 3 if row["author_association"] in TRUSTED else 4
 
 
-def _is_bot(row: Row) -> bool:
+def _is_bot(row: ThreadRow) -> bool:
     return str(row["author"]).endswith(BOT)
 
 

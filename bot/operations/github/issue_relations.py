@@ -1,10 +1,11 @@
 """The parent and the blockers of an issue."""
 
+from typing import TypedDict, cast
+
 from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.operations.github.targets import issue_of, on_issue
 from bot.operations.github.writing import Queued, queue
-from store.engine.transaction import Row
 from store.mirror import relations
 from store.mirror.relations import Neighbour
 from store.outbox import writes
@@ -12,9 +13,18 @@ from store.tables.mirror import IssueRow, RepositoryRow
 from store.tasks.tasks import FullTask
 
 
+class NamedIssue(TypedDict):
+    """A neighbour that the mirror has, in a repository that the installation covers."""
+
+    name: str
+    mirrored_id: int
+    repository_id: int
+    number: int
+
+
 async def lost_relations(
-    ctx: Context, row: Row, kind: relations.Kind, wanted: list[str] | None
-) -> list[Row]:
+    ctx: Context, row: IssueRow, kind: relations.Kind, wanted: list[str] | None
+) -> list[NamedIssue]:
     """The parents or blockers that the issue has now and that `wanted` leaves out."""
     if wanted is None:
         return []
@@ -23,9 +33,9 @@ async def lost_relations(
     return [each for each in _with_known_repository(present) if each["name"].casefold() not in kept]
 
 
-def _with_known_repository(rows: list[Neighbour]) -> list[Row]:
-    """Only issues in known repositories: a caller can name no other, so a list never means one."""
-    return [each for each in rows if each["full_name"]]
+def _with_known_repository(rows: list[Neighbour]) -> list[NamedIssue]:
+    """The issues in known repositories. A caller can name no others, so a list never means them."""
+    return cast("list[NamedIssue]", [each for each in rows if each["full_name"]])
 
 
 async def set_parent(

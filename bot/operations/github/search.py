@@ -12,9 +12,8 @@ from bot.operations.arguments import Label, Login
 from bot.operations.github.snippets import snippet
 from bot.operations.tasks.access import visible_repository
 from bot.times import stamp
-from store.engine.transaction import Row
 from store.mirror import search_index, search_terms
-from store.mirror.search_index import Kind
+from store.mirror.search_index import HitText, Kind
 
 Words: TypeAlias = Annotated[
     str, Field(max_length=1000, description="words of three characters or more")
@@ -106,7 +105,7 @@ def _position(cursor: str | None) -> int | None:
     return int(place)
 
 
-def _result(row: Row, words: list[str]) -> Found:
+def _result(row: HitText, words: list[str]) -> Found:
     text = row["body"]
     if row["row_id"] == 0:
         text = f"{row['title']}\n{text}"

@@ -4,7 +4,7 @@ from pydantic import BaseModel, Field
 
 from bot.identity.actors import TRUSTED
 from bot.times import stamp
-from store.engine.transaction import Row
+from store.tables.mirror import CommentRow, IssueRow
 
 
 class Text(BaseModel):
@@ -17,7 +17,7 @@ class Text(BaseModel):
     written_at: str
 
 
-def text_view(row: Row, longest: int | None = None) -> Text:
+def text_view(row: IssueRow | CommentRow, longest: int | None = None) -> Text:
     """A row of the mirror that has an author and a body."""
     body = row["body"]
     return Text(

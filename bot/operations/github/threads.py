@@ -17,8 +17,8 @@ from bot.operations.github.conversation import (
 )
 from bot.operations.github.targets import Place
 from bot.operations.tasks.access import visible_repository, visible_task
-from store.engine.transaction import Row
 from store.mirror import mirror_rows, search_index, threads
+from store.mirror.threads import ThreadRow
 from store.tables.mirror import PullRequestRow
 from store.tasks import tasks
 
@@ -91,7 +91,7 @@ async def _repository_and_number(ctx: Context, ref: str) -> tuple[NamedPlace, in
     return {"id": row["repository_id"], "full_name": row["full_name"]}, row["number"]
 
 
-async def _frame(ctx: Context, where: NamedPlace, about: Row, room: int) -> Thread:
+async def _frame(ctx: Context, where: NamedPlace, about: search_index.Thread, room: int) -> Thread:
     """All but the texts; what people may make long gets a share of the room."""
     here = (ctx.installation_id, where["id"], about["number"])
     pull = await mirror_rows.pull_request(ctx.tx, *here) if about["is_pull_request"] else None
@@ -122,10 +122,18 @@ async def _frame_size(ctx: Context, frame: Thread) -> int:
     return size(frame.model_copy(update=fresh.fields(ctx.now)).model_dump(mode="json"))
 
 
-async def _texts(ctx: Context, about: Row, room: int) -> list[Row]:
+async def _texts(ctx: Context, about: search_index.Thread, room: int) -> list[ThreadRow]:
     """The opening and as many others as there may be room for, the most relevant first."""
     here = (ctx.installation_id, about["repository_id"], about["number"])
-    opening = {**about, "kind": "opening"}
+    opening: ThreadRow = {
+        "kind": "opening",
+        "id": about["id"],
+        "author": about["author"],
+        "author_association": about["author_association"],
+        "body": about["body"],
+        "created_at": about["created_at"],
+        "updated_at": about["updated_at"],
+    }
     rows = await threads.newest(ctx.tx, *here, limit=max(1, room // LEAST))
     askers: set[str] = set()
     for kind in search_index.PARTS.values():

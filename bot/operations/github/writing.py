@@ -13,8 +13,9 @@ from bot.operations.tasks.access import on_hold_error
 from bot.outbox import fairness
 from bot.outbox.kinds import KINDS
 from bot.times import stamp
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.outbox import writes
+from store.tables.outbox import WriteRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
@@ -60,7 +61,7 @@ class Writes(Answer):
         return self.model_copy(update={"writes": found})
 
 
-async def _current_state(tx: Tx, installation_id: int, write_id: str) -> Row:
+async def _current_state(tx: Tx, installation_id: int, write_id: str) -> dict[str, Any]:
     row = await writes.get(tx, installation_id, write_id)
     if row is None:
         return {}
@@ -134,7 +135,7 @@ async def _check_not_on_hold(ctx: Context, where: Place, arguments: dict[str, An
             raise on_hold_error(each)
 
 
-def write_view(row: Row, *, ahead: int = 0, expected_at: str | None = None) -> Write:
+def write_view(row: WriteRow, *, ahead: int = 0, expected_at: str | None = None) -> Write:
     """A write as it is now."""
     return Write(
         write_id=row["id"],

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from bot.errors import Refused
 from bot.identity.actors import Actor
+from bot.kernel.event_stream import NamedEvent
 from bot.kernel.operation import Context, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.kernel.waitable import EventFilter, Look, Waitable
@@ -23,7 +24,6 @@ from bot.operations.messages.views import (
     message_view,
     receipt_view,
 )
-from store.engine.transaction import Row
 from store.messages import dead_letters, mailbox, messages, receipts
 from store.tables.messages import MessageRow
 
@@ -49,7 +49,7 @@ class _NextMessages(Waitable[Messages]):
         return bool(answer.messages) and not isinstance(answer, Listed)
 
     def wanted_events(self, _answer: Messages, actor: Actor) -> EventFilter:
-        def is_to_me(event: Row) -> bool:
+        def is_to_me(event: NamedEvent) -> bool:
             return event["kind"] == "message.sent" and event["audience"] in (None, actor.name)
 
         return is_to_me

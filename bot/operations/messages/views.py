@@ -10,8 +10,8 @@ from bot.operations.messages import access
 from bot.tasks import lifecycle
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.times import stamp
-from store.engine.transaction import Row
 from store.messages.mailbox import Letter
+from store.messages.receipts import Reader
 from store.tables.messages import MessageRow
 
 # Receipts shown of one message.
@@ -68,7 +68,7 @@ class Deleted(Answer):
     read_by: list[str] = Field(description="for whom it was too late; at most 20")
 
 
-def receipt_view(row: Row) -> Receipt:
+def receipt_view(row: Reader) -> Receipt:
     return Receipt(
         agent=row["agent_id"],
         state=row["state"],

@@ -26,6 +26,7 @@ from store.agents import agents
 from store.engine.transaction import Row
 from store.mirror import label_names, mirror_rows
 from store.outbox import writes
+from store.tables.agents import AgentRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
@@ -71,7 +72,7 @@ async def assign_task(
     return OneTask(task=task_view(await visible_task(ctx, row["id"])))
 
 
-def _check_could_claim(row: FullTask, agent: Row) -> None:
+def _check_could_claim(row: FullTask, agent: AgentRow) -> None:
     """Raise Refused for an agent that could not claim it."""
     if agent["left_at"] is not None or agent["paused_at"] is not None:
         gone = "has left" if agent["left_at"] is not None else "is paused"
