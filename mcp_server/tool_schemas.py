@@ -29,8 +29,8 @@ BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"
 FAR = 10_000
 # The server's instructions describe arguments with these names once for all tools.
 GLOSSARY = {
-    "key": "a repeated call with it is the same call",
-    "wait_s": "wait up to this long for it, at most 50",
+    "key": "calls with the same key run once",
+    "wait_s": "wait up to this many seconds, at most 50",
     "cursor": "next_cursor of the page before",
     "limit": "at most this many, up to 100",
     "task": "owner/repo#12 or a task id",

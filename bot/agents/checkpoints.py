@@ -21,23 +21,23 @@ from store.tables.agents import CheckpointRow
 log = structlog.get_logger()
 
 PURPOSE = "checkpoints"
-# In bytes of UTF-8.
+# The largest checkpoint, in bytes of UTF-8.
 LARGEST = 60_000
-# Of one agent; of more the oldest are dropped.
+# The most checkpoints of one agent. Beyond that, the oldest are deleted.
 MOST_KEPT = 100
 
 
 class Checkpoint(BaseModel):
-    """What an agent left of its state."""
+    """The stored state of an agent."""
 
     agent_id: str
     saved_at: str
     state: Any
-    broken: bool = Field(description="it was changed since, or its secret is not known any more")
+    broken: bool = Field(description="whether it cannot be decrypted; then `state` is empty")
 
 
 def checked_state(state: Any) -> Any:
-    """A validator: what JSON has, and not too deep."""
+    """Validate that the value is JSON and not nested too deep."""
     _json_bytes(contents.keepable(state))
     return state
 
@@ -48,12 +48,12 @@ def _json_bytes(state: Any) -> bytes:
 
 
 def sealed_for(installation_id: int, agent_id: str, task_id: str) -> str:
-    """What a checkpoint is sealed with: it opens in no other row."""
+    """What a checkpoint is encrypted with, so that it cannot be decrypted in another row."""
     return f"{installation_id} {agent_id} {task_id}"
 
 
 async def save(ctx: Context, task_id: str, state: Any) -> None:
-    """The actor's own, in the place of the one before. Raise Refused."""
+    """Store the actor's checkpoint, replacing the one before. Raise Refused."""
     content = _json_bytes(state)
     if len(content) > LARGEST:
         raise Refused(
@@ -77,7 +77,7 @@ async def save(ctx: Context, task_id: str, state: Any) -> None:
 
 
 async def checkpoint_of(ctx: Context, agent_id: str, task_id: str) -> Checkpoint | None:
-    """What the agent left with a task, or with none by ''. Whoever asks may see it."""
+    """The checkpoint of an agent for a task, or with '' for none. The caller checks the access."""
     row = await checkpoints.get(ctx.tx, ctx.installation_id, agent_id, task_id)
     if row is None:
         return None

@@ -1,4 +1,4 @@
-"""Who is above whom among agents, and what is done with an agent and all below it."""
+"""Parents and children of agents, and actions on an agent together with all agents below it."""
 
 from typing import Any, Literal, TypeAlias
 
@@ -12,15 +12,15 @@ from store.tasks import tasks
 
 Action: TypeAlias = Literal["pause", "resume", "unregister"]
 DONE: dict[Action, str] = {"pause": "paused", "resume": "resumed", "unregister": "left"}
-# Agents above one.
+# The most agents that may be above an agent.
 DEEPEST = 20
-# What one transaction does.
+# The most that one call may change, because it is one transaction.
 MOST_AGENTS = 200
 MOST_TASKS = 300
 
 
 async def check_may_place(ctx: Context, row: AgentRow, parent_id: str) -> None:
-    """Raise Refused for who may not put the agent under this parent, or by '' under none."""
+    """Raise Refused if the actor may not give the agent this parent. '' stands for no parent."""
     above, me = row["parent_id"], ctx.actor.name
     if above == me or ctx.actor.may("tech-lead") or await is_below(ctx, row["id"], me):
         return
@@ -31,7 +31,7 @@ async def check_may_place(ctx: Context, row: AgentRow, parent_id: str) -> None:
 
 
 async def _nearest_present(ctx: Context, above: str | None) -> str | None:
-    """Of a line of parents the first who has not left."""
+    """The nearest agent above that has not left, starting with `above` itself."""
     for _ in range(DEEPEST):
         row = await agents.get(ctx.tx, ctx.installation_id, above) if above else None
         if row is None or row["left_at"] is None:
@@ -41,7 +41,10 @@ async def _nearest_present(ctx: Context, above: str | None) -> str | None:
 
 
 async def _stays_below(ctx: Context, parent_id: str, above: str | None, bound: str | None) -> bool:
-    """Whether an agent may choose this parent itself: whose own has left, among who is there."""
+    """Whether an agent may choose this parent itself, because its own parent has left.
+
+    It must stay below `bound`, the nearest agent above it that has not left.
+    """
     if bound is None:
         return True
     return bound != above and (parent_id == bound or await is_below(ctx, parent_id, bound))
@@ -68,10 +71,10 @@ def _placement_error(row: AgentRow, bound: str | None) -> Refused:
 
 
 async def check_depth(ctx: Context, agent_id: str, parent_id: str) -> None:
-    """Raise Refused for a parent that is the agent itself or below it, or where it gets too deep.
+    """Raise Refused if the parent is the agent itself or below it, or if the tree gets too deep.
 
-    The agent's row is locked before this, and so are all above: of two that would close a circle
-    together, or make a line too long, one finds the other's change.
+    The caller has locked the agent's row. This locks the rows of all agents above it. So if two
+    changes together would make a cycle, or make the tree too deep, the second one sees the first.
     """
     above = await _lock_above(ctx, agent_id, parent_id)
     below = await agents.levels(ctx.tx, ctx.installation_id, agent_id, DEEPEST)
@@ -85,7 +88,7 @@ async def check_depth(ctx: Context, agent_id: str, parent_id: str) -> None:
 
 
 async def _lock_above(ctx: Context, agent_id: str, parent_id: str) -> int:
-    """How many would be above the agent, each locked. Raise Refused where it is one of them."""
+    """Lock the agents that would be above. Return how many. Raise Refused if one is the agent."""
     above, n = parent_id, 0
     while n <= DEEPEST:
         if above == agent_id:
@@ -104,7 +107,7 @@ async def _lock_above(ctx: Context, agent_id: str, parent_id: str) -> int:
 
 
 async def is_below(ctx: Context, agent_id: str, above: str) -> bool:
-    """Whether the one is a child of the other, or a child's child, and so on."""
+    """Whether the agent is a child of the other one, or a child of such a child, and so on."""
     row = await agents.get(ctx.tx, ctx.installation_id, agent_id)
     for _ in range(DEEPEST):
         if row is None or row["parent_id"] is None:
@@ -116,7 +119,7 @@ async def is_below(ctx: Context, agent_id: str, above: str) -> bool:
 
 
 async def subtree(ctx: Context, agent_id: str) -> list[str]:
-    """The agent and all below it. Raise Refused when they are too many."""
+    """The agent and all agents below it. Raise Refused if they are too many."""
     found, level = {agent_id}, [agent_id]
     while level:
         below = await agents.children(ctx.tx, ctx.installation_id, level, MOST_AGENTS + 1)
@@ -125,8 +128,8 @@ async def subtree(ctx: Context, agent_id: str) -> list[str]:
         if len(found) > MOST_AGENTS:
             raise Refused(
                 "too_large",
-                f"{agent_id} and the agents below it are more than {MOST_AGENTS}. Call this for "
-                f"each child; list_agents with `parent` {agent_id} shows them.",
+                f"{agent_id} has {MOST_AGENTS} or more agents below it, too many for one call. "
+                f"Call this for each child; list_agents with `parent` {agent_id} lists them.",
                 most=MOST_AGENTS,
             )
     return sorted(found)
@@ -135,11 +138,11 @@ async def subtree(ctx: Context, agent_id: str) -> list[str]:
 async def manage(
     ctx: Context, agent_id: str, action: Action, note: str | None, *, with_children: bool
 ) -> tuple[list[str], list[str]]:
-    """Whom it changed, and the tasks that were given back. Raise Refused."""
+    """Take the action. Return the changed agents and the released tasks. Raise Refused."""
     changed: list[str] = []
     freed: list[str] = []
-    # Tasks are locked before agents; so what is claimed, and who comes, meanwhile is had by a
-    # second look: from the first on the agents' rows are locked, and none of them claims.
+    # Tasks must be locked before agents, so an agent may claim a task, or get a child, before its
+    # row is locked. The second round finds these: from the first round on the rows are locked.
     for _ in range(2):
         ids = await subtree(ctx, agent_id) if with_children else [agent_id]
         if action != "resume":
@@ -154,14 +157,14 @@ def _why(ctx: Context, action: Action, note: str | None) -> str:
 
 
 async def record(ctx: Context, agent_id: str, what: str, note: str | None = None) -> None:
-    """Its event."""
+    """Append an event of the agent."""
     data = {"note": note} if note else {}
     here = (ctx.tx, ctx.installation_id)
     await events.append(*here, f"agent.{what}", agent_id, ctx.actor.name, data)
 
 
 async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:
-    """Give back what they hold, or have reserved; whoever takes it next finds a hand-off."""
+    """Release the tasks that the agents hold, and end their reservations. Return the released."""
     here = (ctx.tx, ctx.installation_id)
     kept = await tasks.reserved_for(*here, ids, MOST_TASKS + 1)
     task_ids = sorted({*await agents.held_tasks(*here, ids, MOST_TASKS + 1), *kept})
@@ -186,7 +189,7 @@ async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:
 
 
 async def _change(ctx: Context, ids: list[str], action: Action, note: str | None) -> list[str]:
-    """Those whose rows it concerns."""
+    """Change the agents that the action affects. Return them."""
     here = (ctx.tx, ctx.installation_id)
     rows = [row for row in await agents.lock(*here, ids) if _is_affected(ctx, row, action)]
     changed = [row["id"] for row in rows]
@@ -211,12 +214,12 @@ def _is_affected(ctx: Context, row: AgentRow, action: Action) -> bool:
         return row["left_at"] is None
     if action == "resume":
         return row["paused_at"] is not None and may_resume(ctx, row)
-    # A tech-lead's pause takes the place of another's, so that only a tech-lead ends it.
+    # A tech-lead's pause replaces a pause by somebody else, so that only a tech-lead can end it.
     stronger = ctx.actor.may("tech-lead") and ctx.actor.name != row["id"]
     return row["paused_at"] is None or (stronger and row["paused_by"] != ctx.actor.name)
 
 
 def may_resume(ctx: Context, row: AgentRow) -> bool:
-    """Whoever paused it; a tech-lead, but for itself."""
+    """Whether the actor paused the agent, or is a tech-lead and another agent."""
     lead = ctx.actor.may("tech-lead") and ctx.actor.name != row["id"]
     return lead or bool(row["paused_by"] == ctx.actor.name)

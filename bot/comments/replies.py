@@ -84,14 +84,14 @@ def _within_limit(lines: list[str]) -> str:
 
 
 def _ownership(task: FullTask) -> list[str]:
-    """Who holds the task, for whom it is reserved, and who put it on hold."""
+    """Who put the task on hold, who has claimed it, and for whom it is reserved."""
     lines = []
     if task["held"]:
         why = f": {_inline(task['held_why'])}" if task["held_why"] else ""
         by = code(task["held_by"] or "somebody")
         lines.append(f"**On hold** by {by}{why}. `/resume` ends the hold.")
     if task["holder"]:
-        lines.append(f"Held by {code(task['holder'])}.{_lease_end(task['expires_at'])}")
+        lines.append(f"Claimed by {code(task['holder'])}.{_lease_end(task['expires_at'])}")
     elif task["assigned_to"]:
         lines.append(f"Reserved for {code(task['assigned_to'])}.")
     elif task["state"] == "pending" and not task["held"]:
@@ -153,7 +153,7 @@ def task_status(
 ) -> str:
     first = f"This task is **{STATE_WORDS[state]}**."
     if holder:
-        first += f" {code(holder)} holds it.{_lease_end(expires_at)}"
+        first += f" It is claimed by {code(holder)}.{_lease_end(expires_at)}"
     parts = [first]
     if progress:
         parts.append(f"Progress: {progress}%.")
@@ -283,4 +283,4 @@ def agent_table(found: Sequence[tuple[str, str, Sequence[str]]], *, more: bool) 
     rest = (
         ["", f"These are the first {MOST_AGENTS_SHOWN}; there are more agents."] if left_out else []
     )
-    return "\n".join(["| agent | status | holds |", "|---|---|---|", *rows, *rest])
+    return "\n".join(["| agent | status | claimed tasks |", "|---|---|---|", *rows, *rest])

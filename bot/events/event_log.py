@@ -139,7 +139,9 @@ async def read_news(tx: Tx, installation_id: int, after: int | None) -> News:
     return replace(news, fresh=await freshness.of(tx, installation_id, now), now=now)
 
 
-async def _with_names(tx: Tx, installation_id: int, rows: Sequence[LoggedEvent]) -> list[NamedEvent]:
+async def _with_names(
+    tx: Tx, installation_id: int, rows: Sequence[LoggedEvent]
+) -> list[NamedEvent]:
     about = {row["subject"] for row in rows if row["kind"].startswith("task.")}
     where = {row["repository_id"] for row in rows if row["repository_id"] is not None}
     names = await events.names(tx, installation_id, about)

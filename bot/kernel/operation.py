@@ -24,9 +24,7 @@ from store.tables.agents import Role
 LONGEST_KEY = 100
 Key: TypeAlias = Annotated[
     str,
-    Field(
-        min_length=1, max_length=LONGEST_KEY, description="a repeated call with it is the same call"
-    ),
+    Field(min_length=1, max_length=LONGEST_KEY, description="calls with the same key run once"),
 ]
 # An issue's address, as people copy it from their browser.
 ADDRESS = re.compile(r"https?://[^/\s]+/([^/\s]+/[^/\s]+)/(?:issues|pull)/(\d+)(?:[/?#].*)?")
@@ -43,7 +41,7 @@ TaskRef: TypeAlias = Annotated[
 ]
 RepositoryName: TypeAlias = Annotated[str, Field(description="owner/repo", max_length=250)]
 WaitSeconds: TypeAlias = Annotated[
-    float, Field(ge=0, le=50, description="wait up to this long for it, at most 50")
+    float, Field(ge=0, le=50, description="wait up to this many seconds, at most 50")
 ]
 
 # Problems in the message. The details list more.
@@ -54,9 +52,11 @@ class Notice(BaseModel):
     """Something that an agent should know and did not ask for."""
 
     kind: str = Field(
-        description="paused, lease_lost, hold, lease_ending, answered, message, write_failed"
+        description="paused, lease_lost, hold, lease_ending, answered, message or write_failed"
     )
-    subject: str = Field(description="the task, or the id of the message, write or agent")
+    subject: str = Field(
+        description="the task, or the id of the message, write or agent that it is about"
+    )
     message: str
     # Marks the notice as delivered. Not a part of the answer.
     key: str = Field("", exclude=True)
@@ -70,9 +70,11 @@ class Answer(BaseModel):
     # form is that of pydantic's `exclude`.
     sealed: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
-    as_of: str = Field("", description="the mirror holds what GitHub sent up to this time")
-    stale_s: float = Field(0, description="how far the mirror is behind, in seconds")
-    behind: list[str] = Field([], description="what the mirror is known to lack, and why")
+    as_of: str = Field("", description="the answer includes what GitHub sent until this time")
+    stale_s: float = Field(0, description="how many seconds ago `as_of` was")
+    behind: list[str] = Field(
+        [], description="what is known to be missing from the answer's data, and why"
+    )
     notices: list[Notice] = Field([], description="what you should know")
 
     async def as_it_is(self, _tx: Tx, _installation_id: int) -> Self:
@@ -150,7 +152,7 @@ class Operation:
     waitable: Waitable[Any] | None
 
     def parse(self, given: Any, *, name: str | None = None) -> BaseModel:
-        """Raise Refused. `name` begins the error; the empty one is for people, who know none."""
+        """Parse the arguments. Raise Refused. `name` begins the error; it is empty for people."""
         try:
             return tolerance.validate(self.arguments.model_validate, given, self.arguments)
         except tolerance.InvalidArguments as exc:

@@ -50,6 +50,10 @@ async def check_may_send(tx: Tx, actor: Actor) -> None:
             )
 
 
+def _where_agents_are(actor: Actor) -> str:
+    return f"{'`/agents`' if actor.is_person else 'list_agents'} lists the agents."
+
+
 async def readers(tx: Tx, actor: Actor, to: str) -> list[str]:
     """The recipients. A group leaves out the sender. Raise Refused if there are none."""
     i = actor.installation_id
@@ -58,7 +62,7 @@ async def readers(tx: Tx, actor: Actor, to: str) -> list[str]:
         row = await agents.get(tx, i, to)
         if row is None or row["left_at"] is not None:
             gone = "has left" if row else "has not registered in this installation"
-            raise Refused("unknown_agent", f"{to!r} {gone}. list_agents lists the agents.")
+            raise Refused("unknown_agent", f"{to!r} {gone}. {_where_agents_are(actor)}")
         return [to]
     if kind == "capability" and not is_capability(value):
         raise Refused(
@@ -74,7 +78,7 @@ async def readers(tx: Tx, actor: Actor, to: str) -> list[str]:
     if not chosen:
         raise Refused(
             "unknown_agent",
-            f"No other registered agent matches {to!r}. list_agents lists the agents.",
+            f"No other registered agent matches {to!r}. {_where_agents_are(actor)}",
         )
     return chosen
 

@@ -71,18 +71,20 @@ def repository(kind: str, repository_id: int, priority: int = SOON) -> Read:
 
 def thread(kind: str, repository_id: int, number: int, priority: int = SOON) -> Read:
     """An issue or a pull request, or what belongs to it, such as its reviews."""
-    return Read(kind, f"{repository_id} {number}", _numbered(repository_id, number), priority)
+    return Read(
+        kind, f"{repository_id} {number}", _thread_arguments(repository_id, number), priority
+    )
 
 
 def relations(
     kind: str, repository_id: int, number: int, issue_id: int | None, priority: int = SOON
 ) -> Read:
     """`issue_id` lets the answer be applied before the mirror has the issue."""
-    arguments: Arguments = {**_numbered(repository_id, number), "issue_id": issue_id}
+    arguments: Arguments = {**_thread_arguments(repository_id, number), "issue_id": issue_id}
     return Read(kind, f"{repository_id} {number}", arguments, priority)
 
 
-def _numbered(repository_id: int, number: int) -> Arguments:
+def _thread_arguments(repository_id: int, number: int) -> Arguments:
     return {"repository_id": repository_id, "which": number, "number": number}
 
 

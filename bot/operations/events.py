@@ -1,4 +1,4 @@
-"""Waiting for what happens."""
+"""Waiting for events."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,7 @@ TopicNames: TypeAlias = Annotated[
 
 @dataclass(frozen=True)
 class Place:
-    """What is waited for, and from where on."""
+    """The topics of a caller, and the event after which it continues."""
 
     topics: Topics
     at: int
@@ -37,7 +37,9 @@ class Place:
 class Event(BaseModel):
     kind: str = Field(description="for example task.claimed")
     subject: str = Field(description="the id of the task, message, context or agent")
-    task: str | None = Field(description="of a task: owner/repo#12, once GitHub numbered it")
+    task: str | None = Field(
+        description="owner/repo#12, if the event is about a task that GitHub has numbered"
+    )
     actor: str
     at: str
     data: dict[str, Any]
@@ -45,15 +47,17 @@ class Event(BaseModel):
 
 class Events(Answer):
     events: list[Event]
-    cursor: str = Field(description="give it with the next call")
-    more: bool = Field(description="call again at once")
-    missed: bool = Field(description="some since the cursor are kept no longer: look anew")
-    # For who goes on waiting; no part of the answer.
+    cursor: str = Field(description="pass it to the next call")
+    more: bool = Field(description="whether there are more events: call again at once")
+    missed: bool = Field(
+        description="whether events were deleted before you read them: read the state again"
+    )
+    # Only for continuing to wait. It is not a part of the answer.
     place: Annotated[Place, SkipValidation] = Field(exclude=True)
 
 
 def event_view(event: NamedEvent) -> dict[str, Any]:
-    """An event as every surface has it."""
+    """The fields of an event, the same on every surface."""
     return {
         "kind": event["kind"],
         "subject": event["subject"],
@@ -92,7 +96,7 @@ class _NextEvents(Waitable[Events]):
 
 
 def _answer_from_news(look: Look, answer: Events, news: News) -> Events | None:
-    """None: only the database can tell."""
+    """The answer from shared news. None: the database is needed."""
     if look.actor.repositories is not None or news.fresh is None:
         return None  # `behind` in the news names repositories that the actor may not see
     topics = answer.place.topics

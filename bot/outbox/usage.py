@@ -26,7 +26,7 @@ class Bucket(BaseModel):
     limit: int | None
     left: int | None
     reserved: int | None = Field(
-        description="part of the limit that agents leave to people and bookkeeping"
+        description="the part of the limit that is reserved for people and bookkeeping"
     )
     full_at: str | None = Field(description="when the full limit is available again")
     closed_until: str | None = Field(

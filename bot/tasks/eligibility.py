@@ -25,7 +25,7 @@ class Reason(BaseModel):
 
     code: str
     why: str
-    remedy: str = Field(description="what would change that")
+    remedy: str = Field(description="what to do about it")
 
 
 @dataclass(frozen=True)

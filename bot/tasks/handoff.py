@@ -27,16 +27,18 @@ class HandOff(BaseModel):
     """The last lease on the task, and what its holder left."""
 
     holder: str
-    ended: str = Field(description="released, expired, revoked, completed")
+    ended: str = Field(description="how the lease ended: released, expired, revoked or completed")
     why: str | None
     ended_at: str
     note: str | None
     progress: int
     branch: str | None
     pull_request: int | None
-    files: list[str] = Field(description="changed by its pull request, or named by the holder")
-    messages: list[Said] = Field(description="about the task, oldest first")
-    checkpoint: Any = Field(None, description="state that the last holder saved")
+    files: list[str] = Field(
+        description="files that its pull request changes, or paths that the holder named"
+    )
+    messages: list[Said] = Field(description="messages about the task, oldest first")
+    checkpoint: Any = Field(None, description="the state that the last holder stored")
 
 
 async def of(tx: Tx, task: FullTask) -> HandOff | None:

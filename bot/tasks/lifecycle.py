@@ -235,7 +235,7 @@ def illegal_transition(task: FullTask, to: str) -> Refused:
     return Refused(
         "illegal_transition",
         f"{name(task)} is {task['state']} and cannot become {to}. It can become "
-        f"{', '.join(legal)}.",
+        f"{' or '.join(legal)}.",
         state=task["state"],
         legal=list(legal),
     )
@@ -279,8 +279,8 @@ def name(task: FullTask) -> str:
     return f"{task['full_name']}#{task['number']}" if task["number"] else str(task["id"])
 
 
-async def find(tx: Tx, installation_id: int, ref: str) -> FullTask:
-    """A task by `owner/repo#12` or its id. Raise Refused."""
+async def find(tx: Tx, installation_id: int, ref: str, *, for_person: bool = False) -> FullTask:
+    """A task by `owner/repo#12` or its id. Raise Refused, in words for an agent or a person."""
     full_name, sign, number = ref.rpartition("#")
     label = repository_settings.DEFAULTS.task_label
     if sign and number.isdecimal() and len(number) < 16:
@@ -292,12 +292,21 @@ async def find(tx: Tx, installation_id: int, ref: str) -> FullTask:
     else:
         task = await tasks.visible(tx, installation_id, ref)
     if task is None:
-        raise Refused(
-            "unknown_task",
-            f"There is no task {ref!r} that you can see. Pass owner/repo#12 or a task's id. "
-            f"list_tasks lists the tasks. The label {label} makes an issue a task.",
-        )
+        raise unknown_task(ref, label, for_person=for_person)
     return task
+
+
+def unknown_task(ref: str, label: str, *, for_person: bool) -> Refused:
+    if for_person:
+        return Refused(
+            "unknown_task",
+            f"{ref} is not a task. Add the label `{label}` to an issue to make it a task.",
+        )
+    return Refused(
+        "unknown_task",
+        f"There is no task {ref!r} that you can see. Pass owner/repo#12 or a task's id. "
+        f"list_tasks lists the tasks. The label {label} makes an issue a task.",
+    )
 
 
 def unknown_repository(full_name: str) -> Refused:

@@ -32,11 +32,11 @@ WILD = re.compile(r"[*?\[{]")
 class Overlap(BaseModel):
     """A claim, or an open pull request, that touches what you touch."""
 
-    task: str | None = Field(description="of a claim: owner/repo#12")
+    task: str | None = Field(description="the claimed task: owner/repo#12; none for a pull request")
     task_id: str | None = Field(exclude=True, default=None)
     holder: str | None
     pull_request: int | None
-    paths: list[str] = Field(description="their paths")
+    paths: list[str] = Field(description="the paths that the other side touches")
 
 
 class Path(NamedTuple):

@@ -1,8 +1,8 @@
-"""Finds mirrored texts by their words, newest first, alike on every engine.
+"""The full-text search of the mirror. It finds the same texts on every engine, newest first.
 
-A row of `search_texts` is one text that can be found. Its number, `doc`, grows with the time the
-text was written, so that the newest come first without sorting. SQLite's triggers keep the FTS5
-table `search_words` in step; MySQL has a FULLTEXT index, or where it has none, plain matching.
+A row of `search_texts` is one text. Its number `doc` grows with the time at which the text was
+written, so the newest texts come first without sorting. On SQLite, triggers copy the rows into the
+FTS5 table `search_words`. MySQL has a FULLTEXT index; without it, each row is compared.
 """
 
 import json
@@ -17,8 +17,8 @@ from store.tables import TABLES
 from store.tables.columns import Authored, Mirrored
 
 Kind: TypeAlias = Literal["issue", "pull_request", "comment", "review", "review_comment"]
-# What is found in which mirrored table. An issue or a pull request is a thread: one text, of
-# whichever of its two rows is newer.
+# The tables that are searched. An issue or a pull request is a thread. A pull request has a row in
+# both tables of THREADS; its text is that of the newer row.
 THREADS = ("issues", "pull_requests")
 PARTS: dict[str, Kind] = {
     "comments": "comment",
@@ -28,29 +28,31 @@ PARTS: dict[str, Kind] = {
 SEARCHED = (*THREADS, *PARTS)
 COLUMNS = TABLES["search_texts"].names
 KEY = ("installation_id", "doc")
-# Their order within one second.
+# The order of texts that were written in the same second.
 KINDS: tuple[Kind, ...] = ("issue", "pull_request", "comment", "review", "review_comment")
 SECOND = 1_000_000
-# After every `doc`.
+# Greater than every `doc`.
 LAST = 2**63 - 1
 Way: TypeAlias = Literal["fts5", "fulltext", "plain"]
 Plan: TypeAlias = tuple[tuple[Way, int], ...]
-# How a page is found, in rounds: how many of the newest matches (of texts, plainly) each looks at.
+# How a page is found. Each entry is a round, with the number of rows that it looks at: of matching
+# rows, or with `plain` of any rows.
 PLANS: dict[Way, Plan] = {
     "fts5": (("fts5", 2000),) * 5,
     "fulltext": (("fulltext", 0),),
     "plain": (("plain", 2000),) * 5,
 }
-# FULLTEXT finds all matches, however few are asked for. Words that so many of the newest texts
-# have are found sooner, and in bounded time, without it.
+# FULLTEXT always finds all matches, however few the caller needs. If at least COMMON of the NEWEST
+# texts match, `plain` is faster, and its time is bounded.
 NEWEST, COMMON = 500, 10
-# How far `catch_up` is: a table and the key of its last row.
+# The name under which `catch_up` stores its progress (a table and the key of its last row), and
+# the value when it is complete.
 REACHED, DONE = "search index", "done"
 
 
 @dataclass(frozen=True)
 class Query:
-    """`terms`: all must be there. `before`: a `doc`. The rest narrows, where given."""
+    """A search. A text must have all `terms`. `before` is a `doc`. The other fields are filters."""
 
     terms: list[str]
     repository_id: int | None = None
@@ -58,13 +60,13 @@ class Query:
     state: str | None = None
     label: str | None = None
     author: str | None = None
-    # Whereto the actor's reach goes; None: everywhere.
+    # The repositories that the actor may see. None: all.
     reach: frozenset[int] | None = None
     before: int | None = None
 
 
 class Thread(Mirrored, Authored):
-    """An issue or a pull request: what both tables have, of the newer row."""
+    """An issue or a pull request: the columns that both tables have, from the newer row."""
 
     installation_id: int
     id: int
@@ -80,7 +82,7 @@ class Thread(Mirrored, Authored):
 
 
 class Hit(TypedDict):
-    """A place that has the words."""
+    """A text that matches."""
 
     doc: int
     kind: Kind
@@ -91,7 +93,7 @@ class Hit(TypedDict):
 
 
 class HitText(Hit):
-    """What is written there; `title` is that of its issue or pull request."""
+    """A text that matches, with its content. `title` is the title of the issue or pull request."""
 
     title: str
     body: str
@@ -100,11 +102,11 @@ class HitText(Hit):
     written_at: int
 
 
-# --- What can be found ----------------------------------------------------------------------------
+# --- Indexing -------------------------------------------------------------------------------------
 
 
 async def index(tx: Tx, table: str, row: Row) -> None:
-    """A mirrored row is new or gone: what can be found by it follows."""
+    """Update the index after a mirrored row was added, changed or deleted."""
     if table in THREADS:
         await _put(tx, await _known_thread(tx, row), await _thread(tx, row))
     elif table in PARTS:
@@ -126,7 +128,7 @@ async def _known_part(tx: Tx, row: Row, kind: Kind) -> Row | None:
 
 
 async def _thread(tx: Tx, row: Row) -> Row | None:
-    """An issue or a pull request, or None when it is gone."""
+    """The entry of an issue or a pull request. None if it was deleted."""
     newest = await thread(tx, row["installation_id"], row["repository_id"], row["number"])
     if newest is None:
         return None
@@ -137,11 +139,11 @@ async def _thread(tx: Tx, row: Row) -> Row | None:
 
 
 async def thread(tx: Tx, installation_id: int, repository_id: int, number: int) -> Thread | None:
-    """The newer of the two rows that a pull request has, or an issue's only one."""
+    """The newer of the two rows of a pull request, or the only row of an issue."""
     here = {"i": installation_id, "r": repository_id, "n": number}
     q = "SELECT * FROM {} WHERE installation_id = :i AND repository_id = :r AND number = :n"
     rows = [each for table in THREADS for each in await tx.all(q.format(table), **here)]
-    # What is deleted counts most, then the newer one, then that of the pull request.
+    # A deleted row counts most, then the newer row, then the row of the pull request.
     newest = max(rows, key=lambda each: (each["version"][:18], "draft" in each), default=None)
     if newest is None or newest["deleted"]:
         return None
@@ -152,13 +154,13 @@ async def thread(tx: Tx, installation_id: int, repository_id: int, number: int) 
 
 
 def _part(row: Row, kind: Kind) -> Row | None:
-    """A comment or a review; None when it is gone, or has no words to find it by."""
+    """The entry of a comment or a review. None if it was deleted or has no words."""
     found = [] if row["deleted"] else terms(row["body"])
     return _entry(row, kind, row["id"], found) if found else None
 
 
 def _entry(row: Row, kind: Kind, row_id: int, found: list[str]) -> Row:
-    """With spaces at both ends of the terms, for plain matching. `doc` is its place."""
+    """An entry of the index. The terms have a space at both ends, for `plain`."""
     return {
         "installation_id": row["installation_id"],
         "doc": _place(written_at(row), kind, row["id"]),
@@ -174,17 +176,17 @@ def _entry(row: Row, kind: Kind, row_id: int, found: list[str]) -> Row:
 
 
 def written_at(row: Row) -> int:
-    """Of an issue, pull request, comment or review; microseconds."""
+    """When an issue, pull request, comment or review was written, in microseconds."""
     return int(row.get("created_at") or row.get("submitted_at") or row["updated_at"])
 
 
 def _tenant(installation_id: int) -> str:
-    """SQLite has the texts of all installations in one FTS5 table."""
+    """The installation as a term, because SQLite's FTS5 table has the texts of all of them."""
     return f"i_{installation_id}"
 
 
 def _place(at: int, kind: Kind, id_: int) -> int:
-    """By the second; within it by kind, then by what bits of the id there is room for."""
+    """The `doc`: the second, then the kind, then the lowest bits of the id."""
     return (at // SECOND << 30) + (KINDS.index(kind) << 27) + id_ % (1 << 27)
 
 
@@ -200,7 +202,7 @@ async def _put(tx: Tx, known: Row | None, new: Row | None) -> None:
 
 
 async def _free(tx: Tx, new: Row) -> int:
-    """Two texts of one second may want the same place; on SQLite also of two installations."""
+    """A free `doc`. Two texts of one second may have the same, on SQLite in any installations."""
     doc = int(new["doc"])
     q = "SELECT doc FROM search_texts WHERE doc = :doc"
     if tx.dialect != "sqlite":
@@ -211,7 +213,7 @@ async def _free(tx: Tx, new: Row) -> int:
 
 
 async def _change(tx: Tx, known: Row, new: Row) -> None:
-    """Only what differs: the engines would index the same words again."""
+    """Update only the changed columns, because the engines would index the same words again."""
     changed = [name for name in COLUMNS if name not in KEY and new[name] != known[name]]
     if changed:
         sets = ", ".join(f"{name} = :{name}" for name in changed)
@@ -223,11 +225,11 @@ async def _change(tx: Tx, known: Row, new: Row) -> None:
         )
 
 
-# --- What was mirrored before there was an index ------------------------------------------------
+# --- Indexing older rows -------------------------------------------------------------------------
 
 
 async def catch_up(tx: Tx, limit: int) -> int:
-    """Index the next rows of a mirror that is older than the index: how many; 0 when all are."""
+    """Index the next rows that are older than the index. Return how many; 0 if none are left."""
     place = await key_values.get(tx, REACHED) or f"{SEARCHED[0]} 0 0"
     if place == DONE:
         return 0
@@ -236,7 +238,7 @@ async def catch_up(tx: Tx, limit: int) -> int:
     if not rows:
         await key_values.put(tx, REACHED, _next(table))
         return await catch_up(tx, limit)
-    # As whoever changes them does, so that nothing newer is overwritten.
+    # Lock the repositories like every change of the mirror, so that no newer row is overwritten.
     for each in sorted({(row["installation_id"], row["repository_id"]) for row in rows}):
         q = "SELECT id FROM repositories WHERE installation_id = :i AND id = :r FOR UPDATE"
         await tx.one(q, i=each[0], r=each[1])
@@ -250,7 +252,7 @@ async def catch_up(tx: Tx, limit: int) -> int:
 
 
 async def _following(tx: Tx, table: str, installation_id: int, id_: int, limit: int) -> list[Row]:
-    """The next in the order of the key; those of one installation at a time."""
+    """The next rows in the order of the key, all of one installation."""
     q = (
         f"SELECT installation_id, id, repository_id FROM {table} WHERE installation_id = :i "
         "AND id > :id ORDER BY id LIMIT :n"
@@ -269,16 +271,15 @@ def _next(table: str) -> str:
     return f"{SEARCHED[after]} 0 0" if after < len(SEARCHED) else DONE
 
 
-# --- Finding --------------------------------------------------------------------------------------
+# --- Searching ------------------------------------------------------------------------------------
 
 
 async def find(
     tx: Tx, installation_id: int, query: Query, limit: int, plan: Plan | None = None
 ) -> tuple[list[Hit], int | None]:
-    """The texts that have all the words, newest first, and where the next page begins, if any.
+    """The texts that match, newest first, and where the next page begins, if there is one.
 
-    Of each `doc`, `kind`, `repository_id`, `number`, `row_id` and `full_name`. A page is short
-    when very many texts have the words, and few of them pass the filters.
+    A page is short if very many texts have the words, and few of them pass the filters.
     """
     found: list[Hit] = []
     before = query.before if query.before is not None else LAST
@@ -320,7 +321,7 @@ async def _is_common(tx: Tx, installation_id: int, query: Query) -> bool:
 
 
 def _words(installation_id: int, query: Query, way: Way) -> Row:
-    """What the words are called in the statements of this way."""
+    """The words as parameters of the statements."""
     if way == "fts5":
         return {"words": " AND ".join(f'"{t}"' for t in (_tenant(installation_id), *query.terms))}
     if way == "fulltext":
@@ -329,7 +330,7 @@ def _words(installation_id: int, query: Query, way: Way) -> Row:
 
 
 async def _floor(tx: Tx, way: Way, given: Row, scan: int) -> int:
-    """Down to where a round looks, so that it ends soon; 0 when it looks at everything."""
+    """The smallest `doc` that a round looks at, so that it ends soon. 0 if it looks at all."""
     if way == "fulltext":
         return 0
     if way == "fts5":
@@ -344,14 +345,15 @@ async def _floor(tx: Tx, way: Way, given: Row, scan: int) -> int:
     return int(row["doc"]) if row else 0
 
 
-# SQLite joins in the order that CROSS JOIN says: first the texts, in the order of their index.
+# For each way: the source of the rows, and the column with the `doc`. SQLite keeps the order of a
+# CROSS JOIN, so it reads the matches first, in the order of their index.
 SOURCE: dict[Way, tuple[str, str]] = {
     "fts5": (
         "search_words CROSS JOIN search_texts s ON s.doc = search_words.rowid",
         "search_words.rowid",
     ),
     "fulltext": ("search_texts s", "s.doc"),
-    # Else MySQL may sort all texts of the installation by an index that is smaller.
+    # Without the hint MySQL may use a smaller index and sort all texts of the installation.
     "plain": ("search_texts s FORCE INDEX (PRIMARY)", "s.doc"),
 }
 
@@ -365,7 +367,7 @@ def _matching(query: Query, way: Way) -> str:
 
 
 def _page(query: Query, way: Way) -> str:
-    """A thread that is not there hides what was said in it."""
+    """The statement of one page. The texts of a deleted issue or pull request are not found."""
     source, doc = SOURCE[way]
     return (
         "SELECT s.doc, s.kind, s.repository_id, s.number, s.row_id, r.full_name "
@@ -406,11 +408,11 @@ def _filters(query: Query) -> Row:
     return {name: value for name, value in given.items() if value is not None}
 
 
-# --- What was found -------------------------------------------------------------------------------
+# --- The content of hits --------------------------------------------------------------------------
 
 
 async def texts(tx: Tx, installation_id: int, found: list[Hit]) -> list[HitText]:
-    """The same, each with `title`, `body`, `author`, `author_association` and `written_at`."""
+    """The hits with their content. A hit whose text was deleted in the meantime is left out."""
     shown: list[HitText] = []
     threads: dict[tuple[int, int], Thread | None] = {}
     for entry in found:

@@ -1,7 +1,7 @@
-"""Words as search knows them: folded here, so that every engine matches the same ones.
+"""Splits texts into words, and encodes words as terms, so that every engine finds the same texts.
 
-The engines see ASCII terms alone, in which they find neither a stop word nor an operator, nor a
-word too short or too long for them.
+A term has only ASCII characters and a prefix. So the engines find no stop words and no operators in
+it, and no term is too short or too long for them.
 """
 
 import hashlib
@@ -11,19 +11,20 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 SHORTEST = 3
-# Written without spaces between words: Thai to Khmer, kana, Han, Hangul. Found by their pairs.
+# Scripts without spaces between words: Thai to Khmer, kana, Han, Hangul. Each pair of neighbouring
+# characters counts as a word.
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf"
     "\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
 _ASCII_GAPS = re.compile(r"[^a-z0-9]+")
-# InnoDB takes words of up to 84 characters.
+# InnoDB indexes words of at most 84 characters.
 LONGEST = 60
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, in their order."""
-    if text.isascii():  # most are, and it is ten times as quick
+    """The words of a text, in order."""
+    if text.isascii():  # most texts are, and this is ten times as fast
         return [
             word for word in _ASCII_GAPS.sub(" ", text.lower()).split() if len(word) >= SHORTEST
         ]
@@ -31,7 +32,7 @@ def words(text: str) -> list[str]:
 
 
 def fold(text: str) -> str:
-    """Without case and accents; what belongs to no word becomes a space."""
+    """The text without case and accents. Each character outside words becomes a space."""
     return "".join(map(_fold_char, unicodedata.normalize("NFKC", text)))
 
 
@@ -39,7 +40,7 @@ def fold(text: str) -> str:
 def _fold_char(char: str) -> str:
     category = unicodedata.category(char)
     if category == "Cf" or unicodedata.combining(char) or "\ufe00" <= char <= "\ufe0f":
-        return ""  # accents of the letter before, and what nobody sees
+        return ""  # an accent of the letter before, or an invisible character
     if category in ("Mn", "Mc"):
         return char  # the vowels of Indic scripts
     parts = unicodedata.normalize("NFKD", char.casefold())
@@ -64,7 +65,7 @@ def _long_enough(word: str) -> Iterator[str]:
 
 
 def term(word: str) -> str:
-    """What stands for a word in the index."""
+    """The term that stands for a word in the index."""
     code = f"w_{word}" if word.isascii() else f"x_{word.encode().hex()}"
     if len(code) <= LONGEST:
         return code
@@ -72,5 +73,5 @@ def term(word: str) -> str:
 
 
 def terms(text: str) -> list[str]:
-    """Each of the text's terms once."""
+    """The terms of a text, each of them once."""
     return [term(word) for word in dict.fromkeys(words(text))]

@@ -749,7 +749,7 @@ async def test_a_conflict_names_the_newest_version_though_its_row_is_gone(
     refused = await ada.refusal("update_context", **given)
     assert refused.code == "version_conflict"
     assert refused.details == {"version": 2, "author": None, "at": None}
-    assert f"{one} is at version 2, whose row is gone, not at 1." in refused.message
+    assert f"{one} is at version 2, which was deleted, not at 1." in refused.message
     assert (await update(ada, one, "mended", 2))["context"]["version"] == 3
 
 

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from bot.inbox import worker
@@ -142,6 +144,29 @@ async def test_a_person_who_mistypes_a_word_reads_what_to_write(
     await workspace.settle()
     said = said_by_hubbub(issue.comments[-1])
     assert said == f"@octocat, Hubbub did not run `{command}`: {why}"
+
+
+async def test_a_refused_person_reads_what_a_person_can_do_and_no_name_of_a_tool(
+    workspace: Workspace,
+) -> None:
+    plain = workspace.person.open_issue(workspace.repository, "No task")
+    issue = await workspace.task()
+    workspace.person.comment(plain, "/claim")
+    workspace.person.comment(issue, "/assign nobody\n/ask Why?\n/block #99\n/priority\n/retry")
+    await workspace.settle()
+    said = [said_by_hubbub(each) for each in (*plain.comments[1:], *issue.comments[1:])]
+    assert dict(re.findall(r"did not run `(.*)`: (.*)", "\n".join(said))) == {
+        "/claim": "acme/rocket#1 is not a task. Add the label `agent-task` to an issue to make it "
+        "a task.",
+        "/assign nobody": "No agent 'nobody' is registered in this installation. `/agents` lists "
+        "the agents.",
+        "/ask Why?": "Nobody holds acme/rocket#2, so nobody would get the message. Write a comment "
+        "without a command: whoever claims the task can read it.",
+        "/block #99": "Hubbub knows no issue 'acme/rocket#99'. Check the number, and that the App "
+        "is installed on its repository.",
+        "/priority": "A word is missing. `/help` shows each command.",
+        "/retry": "acme/rocket#2 is pending, so there is nothing to retry.",
+    }
 
 
 async def test_a_command_runs_once_however_often_its_delivery_comes(workspace: Workspace) -> None:

@@ -11,7 +11,7 @@ from bot.kernel.patterns import AGENT, Shape
 AgentId: TypeAlias = Annotated[str, AGENT]
 
 
-# '' is to have none.
+# '' stands for no parent.
 Parent: TypeAlias = Annotated[str, Shape(f"^({SLUG})?$", f"{AGENT.words}, or '' for none")]
 
 
@@ -27,6 +27,6 @@ Why: TypeAlias = Annotated[str, Field(max_length=500)]
 State: TypeAlias = Annotated[
     Any,
     AfterValidator(checkpoints.checked_state),
-    # It is sealed where it is kept, and stands nowhere else.
+    # The audit log leaves it out, because the database stores it encrypted.
     Field(repr=False, description="JSON to resume from; with `task`, for its next holder too"),
 ]

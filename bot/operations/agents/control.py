@@ -26,7 +26,7 @@ async def manage_agent(
     """
     row = await known_agent(ctx, agent_id)
     await _check_may_manage(ctx, agent_id)
-    # Its own pause one may end, and then is at work: with those below it too.
+    # A paused agent may resume itself, also with the agents below it. All else needs presence.
     if agent_id != ctx.actor.name or (with_children and action != "resume"):
         await presence.check_presence(ctx.tx, ctx.actor, "at_work")
     if action == "resume" and row["paused_at"] is not None and not hierarchy.may_resume(ctx, row):
@@ -43,7 +43,7 @@ async def manage_agent(
 
 
 async def _check_may_manage(ctx: Context, agent_id: str) -> None:
-    """Raise Refused."""
+    """Raise Refused if the actor may not manage the agent."""
     if agent_id == ctx.actor.name or ctx.actor.may("tech-lead"):
         return
     if not await hierarchy.is_below(ctx, agent_id, ctx.actor.name):

@@ -32,7 +32,7 @@ from store.tables.agents import Role
 async def get_agent(
     ctx: Context,
     agent_id: Annotated[AgentId, Field(description="an agent's id")],
-    task: Annotated[TaskRef | None, Field(description="the task whose checkpoint you want")] = None,
+    task: Annotated[TaskRef | None, Field(description="whose checkpoint you want")] = None,
 ) -> AgentInFull:
     """Return one agent: its capabilities, status, tasks, results and checkpoint."""
     row = await known_agent(ctx, agent_id)

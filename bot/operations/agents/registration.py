@@ -20,7 +20,7 @@ from store.tasks import leases
 @operation(role="observer", idempotent=True, presence="any")
 async def register_agent(
     ctx: Context,
-    agent_id: Annotated[AgentId, Field(description="the agent your token belongs to")],
+    agent_id: Annotated[AgentId, Field(description="your token's agent")],
     name: Annotated[Name, Field(description="a name for people")],
     system: Annotated[System | None, Field(description="claude-code, codex, …")] = None,
     capabilities: Annotated[Capabilities | None, Field(description="what you can do")] = None,
@@ -55,12 +55,12 @@ async def register_agent(
 
 
 def _without_none(**columns: Any) -> dict[str, Any]:
-    """Without what was left out, which stays as it is."""
+    """The columns to change: those with a value."""
     return {column: value for column, value in columns.items() if value is not None}
 
 
 async def _set_parent(ctx: Context, row: AgentRow, parent_id: str) -> None:
-    """Put the agent, whose row is locked, under this parent, or by '' under none. Raise Refused."""
+    """Set the parent; '' stands for none. The caller has locked the row. Raise Refused."""
     if parent_id == (row["parent_id"] or ""):
         return
     await hierarchy.check_may_place(ctx, row, parent_id)
@@ -70,7 +70,7 @@ async def _set_parent(ctx: Context, row: AgentRow, parent_id: str) -> None:
 
 
 async def _check_parent(ctx: Context, agent_id: str, parent_id: str) -> None:
-    """Raise Refused for who cannot be its parent."""
+    """Raise Refused if this agent cannot be the parent."""
     if parent_id != agent_id and (await known_agent(ctx, parent_id))["left_at"] is not None:
         raise Refused("unknown_agent", f"`parent_id`: {parent_id} has left.")
     await hierarchy.check_depth(ctx, agent_id, parent_id)
@@ -79,7 +79,7 @@ async def _check_parent(ctx: Context, agent_id: str, parent_id: str) -> None:
 @operation(role="observer", idempotent=True)
 async def update_agent(
     ctx: Context,
-    agent_id: Annotated[AgentId | None, Field(description="another agent; default: you")] = None,
+    agent_id: Annotated[AgentId | None, Field(description="default: you")] = None,
     name: Annotated[Name | None, Field(description="a name for people")] = None,
     system: Annotated[System | None, Field(description="claude-code, codex, …")] = None,
     capabilities: Annotated[Capabilities | None, Field(description="what you can do")] = None,
@@ -102,7 +102,7 @@ async def update_agent(
             "invalid_arguments",
             "Pass `checkpoint` with `task`: the checkpoint is stored for that task.",
         )
-    # Before the agent's row is locked: tasks come first.
+    # Save it before locking the agent's row, because tasks must be locked before agents.
     if checkpoint is not None:
         await checkpoints.save(ctx, await _held_task_id(ctx, task) if task else "", checkpoint)
     row = await _locked_agent(ctx, which)
@@ -116,7 +116,7 @@ async def update_agent(
 
 
 def _check_may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bool) -> None:
-    """Another agent. Raise Refused."""
+    """Raise Refused if the actor may not change this entry of another agent."""
     if own:
         raise Refused(
             "forbidden",
@@ -131,7 +131,7 @@ def _check_may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bo
 
 
 async def _locked_agent(ctx: Context, agent_id: str) -> AgentRow:
-    """Its row, locked. Raise Refused."""
+    """Lock the agent's row and return it. Raise Refused."""
     for row in await agents.lock(ctx.tx, ctx.installation_id, [agent_id]):
         if row["left_at"] is None:
             return row

@@ -12,7 +12,8 @@ from store.agents import agents
 from store.agents.agents import Status
 from store.tables.agents import AgentRow
 
-# How many of its tasks each agent of a list, and one alone, is shown with; of children.
+# The most tasks that an answer shows of each agent in a list, and of a single agent. The second is
+# also the most children.
 MOST_HELD, MOST_SHOWN = 10, 100
 
 
@@ -41,7 +42,7 @@ class Agent(BaseModel):
     last_active_at: str
     paused_by: str | None
     paused_at: str | None
-    holds: list[str] = Field(description="tasks, the one held longest first")
+    holds: list[str] = Field(description="tasks that it holds, the oldest lease first")
 
 
 class OneAgent(Answer):
@@ -49,17 +50,19 @@ class OneAgent(Answer):
 
 
 class AgentInFull(OneAgent):
-    """An agent with what became of its work. Without its token nobody knows its checkpoint."""
+    """An agent with the results of its work."""
 
-    completed: int = Field(description="tasks")
-    failed: int = Field(description="tasks")
-    expired: int = Field(description="leases that ran out")
-    released: int = Field(description="leases given back")
+    completed: int = Field(description="tasks that it completed")
+    failed: int = Field(description="tasks that it reported as failed")
+    expired: int = Field(description="leases that expired")
+    released: int = Field(description="leases that it released")
     calls: int
-    writes: int = Field(description="requests to GitHub that change something")
+    writes: int = Field(description="its requests that changed something on GitHub")
     children: list[str]
     health: HealthThen | None
-    checkpoint: Checkpoint | None = Field(description="for itself, those above it, and tech-leads")
+    checkpoint: Checkpoint | None = Field(
+        description="only for the agent itself, agents above it, and tech-leads"
+    )
 
 
 class Agents(Answer):
@@ -68,8 +71,8 @@ class Agents(Answer):
 
 
 class Managed(Answer):
-    agents: list[str] = Field(description="whom it changed")
-    released: list[str] = Field(description="the tasks that were given back")
+    agents: list[str] = Field(description="the agents that were changed")
+    released: list[str] = Field(description="the tasks that were released")
 
 
 def _status(ctx: Context, row: AgentRow) -> Status:
@@ -116,7 +119,8 @@ async def known_agent(ctx: Context, agent_id: str) -> AgentRow:
     if row is None:
         raise Refused(
             "unknown_agent",
-            f"No agent {agent_id!r} is registered in this installation. list_agents shows all.",
+            f"No agent {agent_id!r} is registered in this installation. "
+            f"{'`/agents`' if ctx.actor.is_person else 'list_agents'} lists the agents.",
         )
     return row
 

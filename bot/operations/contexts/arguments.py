@@ -8,7 +8,7 @@ from bot.contexts import contents, versions
 from bot.identity.actors import ROLES, SLUG
 from bot.kernel.patterns import Shape
 
-# Not shown in the audit: it is sealed where it is kept.
+# The audit log leaves it out, because the database stores it encrypted.
 Content: TypeAlias = Annotated[
     Any,
     AfterValidator(contents.keepable),

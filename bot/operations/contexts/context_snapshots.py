@@ -21,7 +21,7 @@ from store.tables.contexts import ContextSnapshotRow
 
 MOST_MEMBERS = 100
 MOST_SNAPSHOTS = 1000
-# In bytes: everybody who writes waits until one call has restored them.
+# In bytes. While one call restores versions, all other writes wait.
 MOST_RESTORED = 8_000_000
 
 
@@ -38,7 +38,7 @@ async def restore_context(
     ctx: Context,
     context_id: ContextId | None = None,
     version: Number | None = None,
-    snapshot_id: Annotated[ContextId | None, Field(description="its versions")] = None,
+    snapshot_id: Annotated[ContextId | None, Field(description="restore its versions")] = None,
 ) -> RestoredContexts:
     """Make an old version the newest again, or every version in a snapshot."""
     needs: access.Access = "write"
@@ -59,7 +59,7 @@ async def restore_context(
 
 
 async def _check_size(ctx: Context, wanted: dict[str, int]) -> None:
-    """Raise Refused when that much cannot be restored at once."""
+    """Raise Refused if the versions are too large for one call."""
     here = (ctx.tx, ctx.installation_id)
     rows = await contexts.several(*here, list(wanted))
     changed = {row["id"]: wanted[row["id"]] for row in rows if row["version"] != wanted[row["id"]]}
@@ -77,9 +77,10 @@ async def _check_size(ctx: Context, wanted: dict[str, int]) -> None:
 async def _restore(
     ctx: Context, context_id: str, version: int, needs: access.Access
 ) -> AccessibleContext:
-    """One more version with the content of an old one; the newest itself stays as it is.
+    """Add a version with the content of an old one, unless the old one is the newest.
 
-    What is to change needs to be written, whatever `needs` says of what stays. Raise Refused.
+    Adding needs the access "write". `needs` is the access for a context that stays the same.
+    Raise Refused.
     """
     await access.find(ctx, context_id, needs)
     await contexts.lock(ctx.tx, ctx.installation_id, context_id)

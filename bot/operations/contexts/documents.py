@@ -17,7 +17,7 @@ from store.contexts import contexts
 from store.engine import ids
 from store.tables.contexts import ContextRow
 
-# Of versions that a history shows, and of snapshots' members on a page.
+# The most versions that a history shows.
 HISTORY = 100
 
 
@@ -85,7 +85,7 @@ async def update_context(
 async def advance(
     ctx: Context, row: AccessibleContext, expected: int | None = None
 ) -> AccessibleContext:
-    """The context with its next version's number, which is this transaction's. Raise Refused."""
+    """Reserve the next version's number. Return the context with this number. Raise Refused."""
     here = (ctx.tx, ctx.installation_id, row["id"])
     if not await contexts.advance(*here, ctx.now, expected=expected):
         raise await _conflict_error(ctx, row["id"], expected or 0)
@@ -104,7 +104,7 @@ async def _conflict_error(ctx: Context, context_id: str, expected: int) -> Refus
     rows = await versions.history(ctx, context_id, newest, 1)
     row = rows[0] if rows and rows[0]["version"] == newest else None
     at = stamp(row["at"]) if row else None
-    by = f"by {row['author']} {from_now(row['at'], ctx.now)}" if row else "whose row is gone"
+    by = f"by {row['author']} {from_now(row['at'], ctx.now)}" if row else "which was deleted"
     return Refused(
         "version_conflict",
         f"{context_id} is at version {newest}, {by}, not at {expected}. Read it, merge your "

@@ -18,10 +18,11 @@ from store.contexts import contexts, snapshots
 from store.contexts.contexts import FullContext
 from store.tables.contexts import ContextSnapshotRow
 
+# The most members of snapshots on a page, together.
 MOST_ON_A_PAGE = 500
 
 
-# What a page looks at until it is full: with a filter it may be short.
+# One call looks at this many contexts at most, so a page with a filter may be short.
 LOOKED_AT = 1000
 
 
@@ -30,7 +31,7 @@ async def list_contexts(
     ctx: Context,
     task: TaskRef | None = None,
     owner: Annotated[str, Field(max_length=120, description="an agent's id")] | None = None,
-    prefix: Annotated[str, Field(max_length=200, description="of the name")] = "",
+    prefix: Annotated[str, Field(max_length=200, description="start of the name")] = "",
     snapshots: Annotated[bool, Field(description="your snapshots instead")] = False,  # noqa: FBT002 - an argument by name
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -61,7 +62,7 @@ async def list_contexts(
 async def _candidates(
     ctx: Context, task_id: str | None, owner: str | None, after: str
 ) -> tuple[list[FullContext], str | None]:
-    """Contexts among which those asked for are, by id; and where to go on, if there are more."""
+    """Contexts to filter, in the order of their ids, and where to continue if there are more."""
     if task_id or owner or access.is_in_charge(ctx.actor):
         rows = await contexts.page(
             ctx.tx, ctx.installation_id, task_id=task_id, owner=owner, after=after, limit=LOOKED_AT
@@ -73,7 +74,7 @@ async def _candidates(
 
 
 async def _snapshots(ctx: Context, limit: int, before: str) -> Contexts:
-    """The actor's; of a tech-lead all."""
+    """The actor's snapshots. A tech-lead gets all."""
     whole = ctx.actor.may("tech-lead") and ctx.actor.repositories is None
     author = None if whole else ctx.actor.name
     rows = await snapshots.page(ctx.tx, ctx.installation_id, author, before or "~", limit + 1)

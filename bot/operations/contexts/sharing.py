@@ -47,7 +47,7 @@ async def _grantee(ctx: Context, row: FullContext, to: str) -> str:
         return f"task:{(await visible_task(ctx, named))['id']}"
     if not sign and await agents.get(ctx.tx, ctx.installation_id, to) is None:
         raise Refused(
-            "unknown_agent", f"No agent {to!r} is registered here. list_agents shows all."
+            "unknown_agent", f"No agent {to!r} is registered here. list_agents lists the agents."
         )
     if to == row["owner"]:
         raise Refused("invalid_arguments", f"{to} owns {row['id']} and needs no access.")

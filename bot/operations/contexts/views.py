@@ -17,9 +17,9 @@ class About(BaseModel):
     name: str
     owner: str
     kind: contents.Kind
-    version: int = Field(description="the newest")
+    version: int = Field(description="the number of the newest version")
     task: str | None
-    access: Access = Field(description="what you may do: all is to share it too")
+    access: Access = Field(description="what you may do; `all` includes sharing it")
     created_at: str
     updated_at: str
 
@@ -29,8 +29,8 @@ class Version(BaseModel):
     author: str
     at: str
     note: str
-    checksum: str = Field(description="SHA-256 of the content")
-    size: int = Field(description="bytes")
+    checksum: str = Field(description="the SHA-256 of the content")
+    size: int = Field(description="the size of the content in bytes")
 
 
 class Grant(BaseModel):
@@ -43,7 +43,7 @@ class Snapshot(BaseModel):
     name: str
     author: str
     at: str
-    members: dict[str, int] = Field(description="versions by context")
+    members: dict[str, int] = Field(description="the version of each context, by the context's id")
 
 
 class OneContext(Answer):
@@ -55,10 +55,10 @@ class SharedContext(OneContext):
 
 
 class ReadContext(OneContext):
-    version: Version = Field(description="the one whose content this is")
+    version: Version = Field(description="the version that `content` is from")
     content: Any
-    broken: list[int] = Field(description="newer versions that cannot be read any more")
-    history: list[Version] = Field(description="the newest first")
+    broken: list[int] = Field(description="newer versions that can no longer be read")
+    history: list[Version] = Field(description="versions, newest first")
 
 
 class Contexts(Answer):

@@ -1,4 +1,4 @@
-"""Cards of project boards as agents move them."""
+"""Moving cards on project boards."""
 
 from typing import Annotated
 
@@ -34,7 +34,7 @@ async def github_move_card(
         raise Refused("invalid_arguments", place)
     queued: list[Queued] = []
     for kind, arguments in await board.moves(*here, place, row, of):
-        # What is put there in this very call comes first.
+        # If this call also adds the card, the adding is sent first.
         after = {"after": queued[-1].write_id} if queued else {}
         target = board.target(place, row)
         queued.append(await queue(ctx, kind, where, target, arguments | after, task))

@@ -13,8 +13,8 @@ from bot.operations.tasks.access import visible_repository
 Conclusion = Literal["success", "failure", "neutral", "cancelled", "skipped", "timed_out"]
 Workflow = Annotated[
     str,
-    Field(description="its file's name, as agent.yml"),
-    Shape(r"^[\w.-]{1,200}$", "must be the name of a file in .github/workflows, as agent.yml"),
+    Field(description="its file, such as agent.yml"),
+    Shape(r"^[\w.-]{1,200}$", "must be the name of a file in .github/workflows, such as agent.yml"),
 ]
 Inputs = Annotated[
     dict[Annotated[str, Field(max_length=100)], Annotated[str, Field(max_length=65_000)]],
@@ -29,7 +29,7 @@ async def github_report_check(
     sha: Sha,
     name: Annotated[str, Field(min_length=1, max_length=100, description="the check's name")],
     conclusion: Annotated[
-        Conclusion | None, Field(description="without it the check is in progress")
+        Conclusion | None, Field(description="omit while it is in progress")
     ] = None,
     title: Annotated[str, Field(max_length=250, description="one line")] = "",
     summary: Annotated[str, Field(max_length=60_000, description="Markdown")] = "",

@@ -1,4 +1,4 @@
-"""What agents say on issues and pull requests."""
+"""Comments of agents on issues and pull requests."""
 
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -59,7 +59,7 @@ async def github_comment_issue(
 
 
 def _check_action(action: str, comment_id: int | None, reaction: str | None) -> None:
-    """Whether it was given what its action takes, and nothing else. Raise Refused."""
+    """Raise Refused unless the arguments fit the action."""
     if action in ("edit", "delete", "minimize") and comment_id is None:
         raise Refused("invalid_arguments", f"Pass `comment_id` to {action} a comment.")
     if action == "create" and comment_id is not None:
@@ -89,14 +89,17 @@ async def _comment(
 ) -> CommentRow:
     row = await mirror_rows.comment(ctx.tx, ctx.installation_id, comment_id) if comment_id else None
     if row is None or (row["repository_id"], row["number"]) != (where["id"], number):
-        raise Refused("unknown_comment", f"There is no comment {comment_id} on #{number}.")
+        raise Refused(
+            "unknown_comment",
+            f"There is no comment {comment_id} on #{number}. github_get_thread returns the ids.",
+        )
     return row
 
 
 async def _own_comment(
     ctx: Context, where: RepositoryRow, number: int, comment_id: int | None
 ) -> tuple[CommentRow, WriteRow]:
-    """One that the actor wrote, and its write; a tech-lead may also take another agent's."""
+    """A comment of the actor, and its write. A tech-lead may change those of all agents."""
     row = await _comment(ctx, where, number, comment_id)
     origin = await history.origin(ctx.tx, row)
     mine = origin is not None and origin["author"] == ctx.actor.name

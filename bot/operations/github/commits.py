@@ -1,4 +1,4 @@
-"""Files as agents commit them, without a clone."""
+"""Committing files without a clone."""
 
 import binascii
 import re
@@ -20,7 +20,7 @@ from store.tables.mirror import RepositoryRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
-# Of one commit, in bytes.
+# The largest commit, in bytes.
 MOST_CONTENT = 2_000_000
 
 
@@ -58,7 +58,7 @@ class File(BaseModel):
 
     path: Path
     content: Annotated[str, Field(max_length=MOST_CONTENT)]
-    base64: bool = Field(False, description="content is base64")
+    base64: bool = Field(False, description="whether `content` is base64")
 
 
 @operation(role="developer", reaches_github=True, destructive=True)
@@ -69,10 +69,10 @@ async def github_commit_files(
         str, Field(min_length=1, max_length=10_000, description="the commit message")
     ],
     files: Annotated[
-        list[File], Field(max_length=200, description="files with their whole new content")
+        list[File], Field(max_length=200, description="files with their whole content")
     ] = [],  # noqa: B006 - pydantic copies it
     delete: Annotated[list[Path], Field(max_length=200, description="paths to delete")] = [],  # noqa: B006
-    head: Annotated[Sha, Field(description="the commit you build on; else the newest known")]
+    head: Annotated[Sha, Field(description="the commit you build on; else the newest")]
     | None = None,
     task: TaskRef | None = None,
     fence: Fence | None = None,
@@ -112,7 +112,7 @@ async def _parent_commit(
     base: str | None,
     task: FullTask | None,
 ) -> dict[str, str]:
-    """The head given; or what was queued for the branch before; or its head in the mirror."""
+    """The parent of the commit. If the branch does not exist, queue the write that creates it."""
     here, target = (ctx.tx, ctx.installation_id), on_branch(where, branch)
     if head is not None:
         return {"head": head}

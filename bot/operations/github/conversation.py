@@ -1,4 +1,4 @@
-"""How a long conversation is brought into a small room: decided on values."""
+"""Shortens a long conversation to a size limit: which texts to keep, and how much of each."""
 
 import json
 from collections.abc import Sequence
@@ -12,22 +12,22 @@ from bot.times import stamp
 from store.mirror.search_index import written_at
 from store.mirror.threads import TextKind, ThreadRow
 
-# What each text gets before any gets more, in bytes.
+# The bytes that each text gets first, before any text gets more.
 STUB = 160
-# GitHub's mark of Apps and their kin.
+# GitHub adds this to the logins of Apps.
 BOT = "[bot]"
 
 
 class ThreadText(Text):
     kind: TextKind
-    state: str | None = Field(description="of a review")
-    path: str | None = Field(description="of a comment on a line")
+    state: str | None = Field(description="the verdict of a review")
+    path: str | None = Field(description="the file that a review comment is about")
     line: int | None
-    left_out: int = Field(description="how many characters at the end of the text are left out")
+    left_out: int = Field(description="how many characters were cut from the end of the text")
 
 
 def thread_text(row: ThreadRow) -> ThreadText:
-    """A row of the mirror with its `kind`, whole."""
+    """The whole text of a row."""
     return ThreadText(
         id=row["id"],
         kind=row["kind"],
@@ -44,11 +44,11 @@ def thread_text(row: ThreadRow) -> ThreadText:
     )
 
 
-# --- What matters most ----------------------------------------------------------------------------
+# --- The order ------------------------------------------------------------------------------------
 
 
 def by_relevance(rows: list[ThreadRow], askers: set[str], card: int | None) -> list[ThreadRow]:
-    """The most relevant first. `card`: the comment that is ours."""
+    """The most relevant first. `askers` wrote commands. `card` is the id of Hubbub's card."""
     newest_first = sorted(rows, key=lambda row: (written_at(row), row["id"]), reverse=True)
     people = [row for row in newest_first if row["kind"] != "opening" and not _is_bot(row)]
     last = people[0] if people else None
@@ -72,7 +72,7 @@ def _is_bot(row: ThreadRow) -> bool:
     return str(row["author"]).endswith(BOT)
 
 
-# --- What there is room for -----------------------------------------------------------------------
+# --- The size -------------------------------------------------------------------------------------
 
 
 def size(value: Any) -> int:
@@ -81,12 +81,12 @@ def size(value: Any) -> int:
 
 
 def fit_texts(texts: Sequence[ThreadText], room: int) -> list[ThreadText]:
-    """Of texts in their rank, whole, as much as there is room for: in bytes of a JSON list.
+    """As much of the texts as fits into `room`, in bytes of a JSON list. The first matter most.
 
-    First a little of each, as long as that takes no more than half of the room; then more of
-    each, half of what is left at a time, so that one long text cannot take it all; then all of it.
+    First each text gets a short beginning, until half of the room is used. Then each text in turn
+    gets half of what is left, so that one long text cannot use up the room. Then each gets all.
     """
-    # The first is worth more than half.
+    # If not even the first text fits into half of the room, it gets all of it.
     kept = _stubs(texts, room // 2) or _stubs(texts[:1], room)
     left = room - sum(map(_cost, kept))
     for share in (2, 1):
@@ -98,7 +98,7 @@ def fit_texts(texts: Sequence[ThreadText], room: int) -> list[ThreadText]:
 
 
 def _cost(each: ThreadText) -> int:
-    # With its comma.
+    # One more for the comma in the list.
     return size(each.model_dump(mode="json")) + 1
 
 
@@ -114,7 +114,7 @@ def _stubs(texts: Sequence[ThreadText], room: int) -> list[ThreadText]:
 
 
 def _longer(whole: ThreadText, now: ThreadText, more: int) -> ThreadText:
-    """With up to so many bytes more."""
+    """The text with up to `more` additional bytes."""
     if not now.left_out or more <= 0:
         return now
     return _shorten(whole, size(now.text) - 2 + more)
@@ -129,7 +129,7 @@ def _shorten(whole: ThreadText, longest: int) -> ThreadText:
 
 
 def fit(text: str, longest: int) -> str:
-    """The longest beginning whose JSON takes so many bytes, without its quotes."""
+    """The longest beginning whose JSON has at most `longest` bytes, without the quotes."""
     low, high = 0, min(len(text), longest)
     while low < high:
         middle = (low + high + 1) // 2

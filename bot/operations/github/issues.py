@@ -1,4 +1,4 @@
-"""Issues as agents write them."""
+"""Creating and changing issues."""
 
 import json
 from typing import Annotated, Any, Literal, TypeAlias
@@ -31,11 +31,11 @@ from store.tasks.tasks import FullTask
 
 Labels: TypeAlias = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=50)]],
-    Field(max_length=50, description="labels that the repository has"),
+    Field(max_length=50, description="labels of the repository"),
 ]
 IssueRefs: TypeAlias = Annotated[list[TaskRef], Field(max_length=50)]
-Milestone: TypeAlias = Annotated[str, Field(max_length=256, description="its title; empty: none")]
-IssueType: TypeAlias = Annotated[str, Field(max_length=100, description="its name; empty: none")]
+Milestone: TypeAlias = Annotated[str, Field(max_length=256, description="its title; '' removes it")]
+IssueType: TypeAlias = Annotated[str, Field(max_length=100, description="its name; '' removes it")]
 EVERY_ARGUMENT = "title, body, state, labels, assignees, milestone, type, parent, blocked_by"
 
 
@@ -57,7 +57,7 @@ async def github_create_issue(
         arguments["assignees"] = assignees
     if milestone:
         arguments["milestone"] = await milestone_number(ctx, where, milestone)
-    # A target of its own: no issue waits for another to be created.
+    # The target is unique, so that no issue waits for another one to be created.
     target = f"new issue {ids.new('i', ctx.now)}"
     return await write(ctx, "issue", where, target, arguments)
 
@@ -76,7 +76,7 @@ async def github_update_issue(
     assignees: Logins | None = None,
     milestone: Milestone | None = None,
     type: IssueType | None = None,  # noqa: A002 - GitHub's name for it
-    parent: Annotated[str, Field(max_length=300, description="owner/repo#12; empty: none")]
+    parent: Annotated[str, Field(max_length=300, description="owner/repo#12; '' removes it")]
     | None = None,
     blocked_by: Annotated[
         IssueRefs | None, Field(description="issues that must close first")
@@ -123,7 +123,7 @@ async def _issue_row(ctx: Context, where: RepositoryRow, number: int, ref: str) 
 
 
 def _parents(parent: str | None) -> list[str] | None:
-    """The parents that the issue is to have: an issue has one at most, and '' is none."""
+    """The wanted parents as a list: an issue has at most one, and '' stands for none."""
     if parent is None:
         return None
     return [parent] if parent else []
@@ -132,7 +132,7 @@ def _parents(parent: str | None) -> list[str] | None:
 async def _changes_the_task(
     ctx: Context, where: RepositoryRow, row: IssueRow, wanted: list[str] | None
 ) -> bool:
-    """Whether the labels make the issue a task, make it none, or change the task's fields."""
+    """Whether the labels make the issue a task, end its task, or change the task's fields."""
     if wanted is None:
         return False
     settings = await repository_settings.of(ctx.tx, ctx.installation_id, where["id"])
@@ -142,7 +142,7 @@ async def _changes_the_task(
 
 
 async def _check_may_decide(ctx: Context, issue_id: int | None) -> FullTask | None:
-    """The issue's task if the actor holds it. Raise Refused for an actor that may not decide."""
+    """The issue's task if the actor holds it. Raise Refused if the actor may not change it."""
     task = await tasks.of_issue(ctx.tx, ctx.installation_id, issue_id) if issue_id else None
     if task is None or is_holder(ctx, task):
         return task
@@ -159,7 +159,7 @@ async def _check_may_decide(ctx: Context, issue_id: int | None) -> FullTask | No
 async def _clearable_fields(
     ctx: Context, where: RepositoryRow, milestone: str | None, type_: str | None
 ) -> dict[str, Any]:
-    """Fields that '' clears. Raise Refused for a milestone that is unknown."""
+    """The fields that '' removes. Raise Refused for an unknown milestone."""
     fields: dict[str, Any] = {}
     if milestone is not None:
         fields["milestone"] = await milestone_number(ctx, where, milestone) if milestone else None
@@ -171,7 +171,7 @@ async def _clearable_fields(
 async def _list_changes(
     ctx: Context, where: RepositoryRow, row: Row, **lists: list[str] | None
 ) -> dict[str, Any]:
-    """What to add to and remove from each list that is given, by the list's name."""
+    """What to add to and remove from each list, by the list's name."""
     target = on_issue(where, row["number"])
     waiting = await writes.waiting(ctx.tx, ctx.installation_id, target, UPDATE)
     changes: dict[str, Any] = {}

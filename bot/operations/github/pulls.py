@@ -1,4 +1,4 @@
-"""Pull requests as agents open, change, review and merge them."""
+"""Opening, changing, reviewing and merging pull requests."""
 
 import re
 from typing import Annotated, Any, Literal, TypeAlias
@@ -60,9 +60,9 @@ async def github_create_pr(
 async def _open_branch(
     ctx: Context, where: RepositoryRow, head: str, base: str, title: str, task: FullTask | None
 ) -> list[str]:
-    """The writes that open a branch, if it is missing.
+    """Queue the writes that create the branch, if it is missing.
 
-    With an empty commit: GitHub opens no pull request without one.
+    An empty commit is one of them, because GitHub opens no pull request without a commit.
     """
     here, target = (ctx.tx, ctx.installation_id), on_branch(where, head)
     if await branches.get(*here, where["id"], head):
@@ -78,7 +78,7 @@ async def _open_branch(
 
 
 def _closing(body: str, number: int) -> str:
-    """Name the issue, so that GitHub closes it with the merge."""
+    """The body with the issue's name, so that the merge closes the issue."""
     if re.search(rf"\b(close[sd]?|fix(es|ed)?|resolve[sd]?):? #{number}\b", body, re.IGNORECASE):
         return body
     return f"{body}\n\nCloses #{number}".strip()
@@ -150,7 +150,7 @@ async def _check_may_close(
 async def _merge_arguments(
     ctx: Context, where: RepositoryRow, row: PullRequestRow, how: Merge, sha: str | None
 ) -> dict[str, Any]:
-    """Raise Refused where agents may not."""
+    """Raise Refused if the actor may not merge it."""
     settings = await repository_settings.of(ctx.tx, ctx.installation_id, where["id"])
     if not settings.agents_may_merge and not ctx.actor.is_person:
         raise Refused(
@@ -165,7 +165,7 @@ async def _merge_arguments(
 
 
 class LineComment(BaseModel):
-    """On a line of the changes, or several up to it."""
+    """A comment on one or more lines of the changes."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -185,8 +185,7 @@ async def github_review_pr(
     comments: Annotated[
         list[LineComment], Field(max_length=50, description="comments on lines")
     ] = [],  # noqa: B006
-    reply_to: Annotated[CommentId, Field(description="a review comment to answer instead")]
-    | None = None,
+    reply_to: Annotated[CommentId, Field(description="the review comment to answer")] | None = None,
     sha: Annotated[Sha, Field(description="the head you looked at")] | None = None,
 ) -> Write:
     """Review a pull request with comments on lines, or reply to a review comment.
@@ -220,7 +219,7 @@ async def github_review_pr(
 
 
 async def _is_ours(ctx: Context, pull: PullRequestRow) -> bool:
-    """Opened by the App: all agents have one account on GitHub."""
+    """Whether the App opened it: all agents share one account on GitHub."""
     bot = await authorship.bot_id(ctx.tx)
     return (
         authorship.is_ours(pull["author"], pull["author_id"], bot)

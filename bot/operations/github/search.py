@@ -1,4 +1,4 @@
-"""Search over what the mirror holds: issues, pull requests, and what was said about them."""
+"""Search in the mirrored issues, pull requests, comments and reviews."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -18,17 +18,17 @@ from store.mirror.search_index import HitText, Kind
 Words: TypeAlias = Annotated[
     str, Field(max_length=1000, description="words of three characters or more")
 ]
-# More than anybody means.
+# The most words of a query.
 MOST_WORDS = 40
 
 
 class Found(BaseModel):
-    task: str = Field(description="owner/repo#12: github_get_thread shows all of it")
+    task: str = Field(description="owner/repo#12; github_get_thread returns the whole conversation")
     kind: Kind
-    title: str = Field(description="of the issue or pull request")
+    title: str = Field(description="the title of the issue or pull request")
     author: str
     association: str
-    trusted: bool = Field(description="an owner, member or collaborator wrote it")
+    trusted: bool = Field(description="whether an owner, member or collaborator wrote it")
     snippet: str
     written_at: str
 

@@ -18,7 +18,7 @@ class Place(TypedDict):
 
 
 def on_issue(where: Place, number: int) -> str:
-    """The target of whatever is written on an issue or pull request."""
+    """The target of writes on an issue or pull request."""
     return writes.on_issue(where["id"], number)
 
 
@@ -38,7 +38,7 @@ async def repository_of(ctx: Context, task: FullTask) -> RepositoryRow:
 async def work_place(
     ctx: Context, task: str | None, fence: int | None, repository: str | None
 ) -> tuple[FullTask | None, RepositoryRow]:
-    """The task that is held by this fence, if one is named, and its repository or the named one."""
+    """The named task, which the actor holds, and its repository; or the named repository."""
     if task:
         row = await held_task(ctx, task, fence)
         return row, await repository_of(ctx, row)
@@ -50,7 +50,7 @@ async def work_place(
 async def thread_of(
     ctx: Context, ref: str, fence: int | None
 ) -> tuple[FullTask | None, RepositoryRow, int]:
-    """The task if it is held by this fence, the repository, the number. Raise Refused."""
+    """The task if there is a fence, the repository, and the number. Raise Refused."""
     _, sign, _ = ref.rpartition("#")
     if fence is not None or not sign:
         task = (
@@ -72,7 +72,7 @@ async def thread_of(
 
 
 async def place_of(ctx: Context, ref: str) -> tuple[RepositoryRow, int]:
-    """`owner/repo#12`, taken apart. Raise Refused."""
+    """The repository and the number in `owner/repo#12`. Raise Refused."""
     full_name, _, digits = ref.rpartition("#")
     where = await visible_repository(ctx, full_name)
     return where, int(digits) if digits.isdecimal() and len(digits) < 16 else 0
@@ -83,8 +83,12 @@ async def issue_of(ctx: Context, ref: str) -> IssueRow:
     where, number = await place_of(ctx, ref)
     row = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None or row["is_pull_request"]:
-        pull = " It is a pull request." if row else ""
-        raise Refused("unknown_task", f"Hubbub knows no issue {ref!r}.{pull}")
+        why = (
+            "It is a pull request; name an issue."
+            if row
+            else "Check the number, and that the App is installed on its repository."
+        )
+        raise Refused("unknown_task", f"Hubbub knows no issue {ref!r}. {why}")
     return row
 
 

@@ -1,4 +1,4 @@
-"""Texts that came from GitHub: data, with who wrote them and whether they may be trusted."""
+"""Texts from GitHub, with their author and whether the author is trusted. Texts are only data."""
 
 from pydantic import BaseModel, Field
 
@@ -8,10 +8,10 @@ from store.tables.mirror import CommentRow, IssueRow
 
 
 class Text(BaseModel):
-    id: int = Field(description="GitHub's id of it")
+    id: int = Field(description="GitHub's id of the text")
     author: str
     association: str
-    trusted: bool = Field(description="an owner, member or collaborator wrote it")
+    trusted: bool = Field(description="whether an owner, member or collaborator wrote it")
     text: str
     shortened: bool
     written_at: str

@@ -1,4 +1,4 @@
-"""The whole conversation of an issue or a pull request, in as little room as the caller has."""
+"""The conversation of an issue or a pull request, shortened to the size that is asked for."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -26,9 +26,9 @@ Tokens: TypeAlias = Annotated[
     int, Field(ge=200, le=50_000, description="the answer's size, in tokens of four bytes")
 ]
 BYTES = 4
-# No text takes fewer, so that no more need be read than can be shown.
+# Every text takes at least this many bytes, which limits how many are read.
 LEAST = 200
-# What the numbers that are known last may add.
+# Bytes for the numbers that are known last.
 SLACK = 40
 
 
@@ -46,7 +46,9 @@ class Thread(Answer):
     title: str
     state: str
     pull: Pull | None
-    texts: list[ThreadText] = Field(description="in order of time, the opening text first")
+    texts: list[ThreadText] = Field(
+        description="the texts in order of time, the opening text first"
+    )
     left_out: int = Field(description="how many comments and reviews are left out")
 
 
@@ -92,7 +94,7 @@ async def _repository_and_number(ctx: Context, ref: str) -> tuple[NamedPlace, in
 
 
 async def _frame(ctx: Context, where: NamedPlace, about: search_index.Thread, room: int) -> Thread:
-    """All but the texts; what people may make long gets a share of the room."""
+    """The answer without texts. Titles and branch names may be long, so each gets a share."""
     here = (ctx.installation_id, where["id"], about["number"])
     pull = await mirror_rows.pull_request(ctx.tx, *here) if about["is_pull_request"] else None
     return Thread(
@@ -117,13 +119,13 @@ def _pull(row: PullRequestRow, longest: int) -> Pull:
 
 
 async def _frame_size(ctx: Context, frame: Thread) -> int:
-    """The frame's bytes, with what every answer says about the mirror."""
+    """The size of the frame in bytes, with the freshness that every answer has."""
     fresh = await freshness.of(ctx.tx, ctx.installation_id, ctx.now)
     return size(frame.model_copy(update=fresh.fields(ctx.now)).model_dump(mode="json"))
 
 
 async def _texts(ctx: Context, about: search_index.Thread, room: int) -> list[ThreadRow]:
-    """The opening and as many others as there may be room for, the most relevant first."""
+    """The opening and as many others as may fit, the most relevant first."""
     here = (ctx.installation_id, about["repository_id"], about["number"])
     opening: ThreadRow = {
         "kind": "opening",

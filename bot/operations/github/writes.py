@@ -1,4 +1,4 @@
-"""What became of writes, and what may still be spent on GitHub."""
+"""The state of writes, and what is left of GitHub's limits."""
 
 from typing import Annotated, Any
 
@@ -49,10 +49,13 @@ SUSPENDED = (
 
 
 async def _own_write(ctx: Context, write_id: str) -> WriteRow:
-    """A write of the actor's; of anybody's for a tech-lead. Raise Refused."""
+    """A write of the actor, or for a tech-lead of anybody. Raise Refused."""
     row = await writes.get(ctx.tx, ctx.installation_id, write_id)
     if row is None or not (row["author"] == ctx.actor.name or ctx.actor.may("tech-lead")):
-        raise Refused("unknown_write", f"You have no write {write_id!r}.")
+        raise Refused(
+            "unknown_write",
+            f"You have no write {write_id!r}. Pass the `write_id` of an answer.",
+        )
     return row
 
 
@@ -81,11 +84,11 @@ async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
 
 
 async def _cancel_what_it_needs(ctx: Context, row: WriteRow, why: dict[str, Any]) -> None:
-    """The branch and the first commit that were queued for a pull request along with it."""
+    """Cancel the branch and the first commit that were queued together with the pull request."""
     here, opened = (ctx.tx, ctx.installation_id), row["arguments"].get("opened", [])
     commits = await writes.waiting(*here, row["target"], "commit")
     if {each["arguments"].get("after") for each in commits} & set(opened):
-        return  # somebody builds on them
+        return  # other writes need them
     for write_id in opened:
         if needed := await writes.get(*here, write_id):
             await writes.cancel(ctx.tx, needed, why, told=True)
@@ -104,11 +107,11 @@ class Waiting(BaseModel):
 
 class BudgetNow(Answer):
     buckets: list[Bucket]
-    next_write_at: str = Field(description="when an agent's next write may go out")
+    next_write_at: str = Field(description="when the next write of an agent may be sent")
     queued: int
-    empty_at: str | None = Field(description="when the last of them should have gone out")
+    empty_at: str | None = Field(description="when the last of the waiting writes should be sent")
     waiting: list[Waiting]
-    spent: list[Spender] = Field(description="who wrote most on GitHub in the last 24 hours")
+    spent: list[Spender] = Field(description="who sent the most writes in the last 24 hours")
 
 
 @operation(role="observer", reads_only=True)

@@ -1,4 +1,4 @@
-"""What every operation that writes on GitHub shares: a row of the outbox, answered at once."""
+"""Queues a write for GitHub, and answers at once. Every operation that writes uses it."""
 
 from typing import Any, Literal, Self, TypeAlias
 
@@ -28,12 +28,12 @@ class Queued(BaseModel):
     write_id: str
     kind: str
     state: WriteState
-    ahead: int = Field(description="how many writes go out before this one")
-    expected_at: str | None = Field(description="when it should go out; None once it has")
-    result: dict[str, Any] | None = Field(description="what GitHub made: id, number, url")
+    ahead: int = Field(description="how many writes are sent before this one")
+    expected_at: str | None = Field(description="when it should be sent; null afterwards")
+    result: dict[str, Any] | None = Field(description="what GitHub created: id, number, url")
     refusal: dict[str, Any] | None = Field(
         None,
-        description="why GitHub or Hubbub did not do it: code, message, details; absent if none",
+        description="why GitHub or Hubbub refused it: code, message, details; absent otherwise",
         exclude_if=lambda refusal: refusal is None,
     )
     waits_because: str | None = Field(
@@ -49,7 +49,7 @@ class Write(Answer, Queued):
 
 
 class Writes(Answer):
-    """Several, in the order in which they go out."""
+    """Several writes, in the order in which they are sent."""
 
     writes: list[Queued]
 
@@ -84,9 +84,9 @@ async def queue(
     arguments: dict[str, Any],
     task: FullTask | None = None,
 ) -> Queued:
-    """Queue a write of the actor's. With the task that they hold it is dropped with the lease.
+    """Queue a write of the actor. With a `task`, it is cancelled when the lease is lost.
 
-    Raise Refused for an agent that is not at work, or where another has the task on hold.
+    Raise Refused if the agent is not at work, or if somebody else put the task on hold.
     """
     if not ctx.actor.is_person:
         await presence.check_may_work(ctx.tx, ctx.actor)
@@ -122,7 +122,7 @@ async def queue(
 
 
 async def _check_not_on_hold(ctx: Context, where: Place, arguments: dict[str, Any]) -> None:
-    """Whether the issue's, pull request's or branch's task may be worked on. Raise Refused."""
+    """Raise Refused if somebody else put the task of the issue, pull request or branch on hold."""
     here = (ctx.tx, ctx.installation_id, where["id"])
     found = []
     if isinstance(number := arguments.get("number"), int):
@@ -136,7 +136,7 @@ async def _check_not_on_hold(ctx: Context, where: Place, arguments: dict[str, An
 
 
 def write_view(row: WriteRow, *, ahead: int = 0, expected_at: str | None = None) -> Write:
-    """A write as it is now."""
+    """The answer about a write."""
     return Write(
         write_id=row["id"],
         kind=row["kind"],

@@ -33,7 +33,7 @@ M = TypeVar("M", bound=MessageRow)
 Which: TypeAlias = Literal["unread", "peek", "dead", "sent"]
 
 
-# Characters of text in one answer.
+# The most characters of text in one answer.
 ROOM = 100_000
 
 
@@ -55,7 +55,7 @@ class _NextMessages(Waitable[Messages]):
         return is_to_me
 
     async def look_again(self, look: Look, _answer: Messages) -> Messages | None:
-        """Handing out messages writes, so callers that wait check first without a write."""
+        """Delivering writes to the database, so a waiting caller first checks with a read."""
         me = look.actor
         if not await look.check(lambda tx: mailbox.has_waiting(tx, me.installation_id, me.name)):
             return None
@@ -75,7 +75,7 @@ async def get_messages(
     state: Annotated[
         Which, Field(description="peek: show unread without taking them; dead: expired unread")
     ] = "unread",
-    thread_id: Annotated[MessageId | None, Field(description="that thread instead")] = None,
+    thread_id: Annotated[MessageId | None, Field(description="list this thread instead")] = None,
     cursor: Cursor = None,
 ) -> Messages:
     """Return your unread messages, most urgent first. Each returns until mark_message_read."""
@@ -95,7 +95,7 @@ async def get_messages(
 async def _list_page(
     ctx: Context, state: Which, thread_id: str | None, before: str, limit: int
 ) -> Listed:
-    """A page of a list, the newest first; of a thread, in the order in which it was written."""
+    """A page of a list, newest first, or of a thread, oldest first."""
     me = (ctx.tx, ctx.installation_id, ctx.actor.name)
     end: str | None = None
     if thread_id is not None:
@@ -118,7 +118,7 @@ async def _list_page(
 
 
 async def _dead(ctx: Context, before: str, limit: int) -> tuple[list[MessageRow], str | None]:
-    """Dead letters from or to the actor, and before which id there may be more.
+    """Dead letters from or to the actor, and the id before which there may be more.
 
     A tech-lead sees all.
     """
@@ -133,7 +133,7 @@ async def _dead(ctx: Context, before: str, limit: int) -> tuple[list[MessageRow]
 
 
 async def _receipts(ctx: Context, rows: Sequence[MessageRow]) -> dict[str, list[Receipt]]:
-    """Of others' messages an agent sees its own receipt alone."""
+    """The receipts that the actor may see. Of a message of another agent, that is only its own."""
     found: dict[str, list[Receipt]] = {}
     seen = {row["id"] for row in rows if row["sender"] == ctx.actor.name}
     all_of_them = ctx.actor.may("tech-lead")
@@ -152,7 +152,7 @@ async def _receipts(ctx: Context, rows: Sequence[MessageRow]) -> dict[str, list[
 
 
 def _first_that_fit(rows: Sequence[M]) -> list[M]:
-    """As many from the start as an answer has room for; one at least."""
+    """The first rows, as many as fit into an answer, at least one."""
     taken: list[M] = []
     room = ROOM
     for row in rows:

@@ -29,7 +29,7 @@ from store.tasks.tasks import FullTask
 WEEK_S = 7 * 24 * 3600
 
 
-# How long a card keeps from its last edit to the one for a message.
+# The shortest time between an edit of a card and the next one that shows a message.
 CARD_EVERY = 60 * SECOND
 
 
@@ -51,7 +51,7 @@ async def send_message(
     reply_to: Annotated[MessageId | None, Field(description="continues that thread")] = None,
     priority: Annotated[Priority, Field(description="how urgent it is")] = "medium",
     ttl_s: Annotated[
-        int, Field(ge=60, le=30 * 24 * 3600, description="dead if unread by then")
+        int, Field(ge=60, le=30 * 24 * 3600, description="seconds until it expires")
     ] = WEEK_S,
     visibility: Annotated[
         Literal["agents", "issue"],
@@ -64,7 +64,7 @@ async def send_message(
     if visibility == "issue":
         await _check_may_show(ctx, about)
     if to == HOLDER:
-        to = _holder(about)
+        to = _holder(ctx, about)
     chosen = await delivery.readers(ctx.tx, ctx.actor, to)
     free, full = await delivery.split_by_room(ctx.tx, ctx.installation_id, chosen)
     message_id = ids.new("m", ctx.now)
@@ -90,37 +90,43 @@ async def send_message(
 
 
 async def _check_may_show(ctx: Context, task: FullTask | None) -> None:
-    """On the task's card people read it, as if it were written there. Raise Refused."""
+    """Raise Refused if the message may not appear on the card, which counts as a write."""
     if task is None:
         raise Refused(
             "invalid_arguments",
-            "`visibility` issue needs `task`, on whose card the message appears.",
+            "`visibility` issue needs `task`: the message appears on the card of that task.",
         )
     await presence.check_may_work(ctx.tx, ctx.actor)
 
 
-def _holder(task: FullTask | None) -> str:
-    """The agent that holds the task, or has it reserved. Raise Refused."""
+def _holder(ctx: Context, task: FullTask | None) -> str:
+    """The agent that holds the task, or for which it is reserved. Raise Refused."""
     if task is None:
         raise Refused(
-            "invalid_arguments", "`to` holder needs `task`, whose holder gets the message."
+            "invalid_arguments",
+            "`to` holder needs `task`: the holder of that task gets the message.",
         )
     who = task["holder"] or task["assigned_to"]
     if who is None:
         raise Refused(
             "unknown_agent",
-            f"Nobody holds {lifecycle.name(task)}. Send the message to an agent or a role.",
+            f"Nobody holds {lifecycle.name(task)}, so nobody would get the message. "
+            + (
+                "Write a comment without a command: whoever claims the task can read it."
+                if ctx.actor.is_person
+                else "Send it to an agent or a role."
+            ),
         )
     if who.startswith("@"):
         raise Refused(
             "unknown_agent",
-            f"A person, {who}, holds {lifecycle.name(task)}. Comment on its issue instead.",
+            f"A person, {who}, holds {lifecycle.name(task)}. Comment on its issue to reach them.",
         )
     return str(who)
 
 
 async def _thread(ctx: Context, reply_to: str) -> str:
-    """The thread of a message, for those who took part in it. Raise Refused."""
+    """The thread of a message. Raise Refused unless the actor took part in it."""
     before = await messages.get(ctx.tx, ctx.installation_id, reply_to)
     if before is None or not await access.is_participant(ctx, before["thread_id"]):
         raise access.unknown_error(f"`reply_to`: you sent or got no message {reply_to!r}.")

@@ -14,14 +14,14 @@ from store.messages.mailbox import Letter
 from store.messages.receipts import Reader
 from store.tables.messages import MessageRow
 
-# Receipts shown of one message.
+# The most receipts that an answer shows of one message.
 MOST_RECEIPTS = 20
 
 
 class Receipt(BaseModel):
     agent: str
     state: Literal["pending", "delivered", "read", "dead", "deleted"]
-    why: str | None = Field(description="of a dead one: expired, undelivered")
+    why: str | None = Field(description="why the message is dead: expired or undelivered")
     read_at: str | None
 
 
@@ -35,27 +35,31 @@ class Message(BaseModel):
     body: str
     sent_at: str
     expires_at: str | None
-    deleted: bool = Field(description="its sender took it back")
-    attempts: int = Field(0, description="how often you were handed it")
-    receipts: list[Receipt] = Field([], description="in the lists sent and dead: at most 20")
+    deleted: bool = Field(description="whether the sender withdrew the message")
+    attempts: int = Field(0, description="how often the message was delivered to you")
+    receipts: list[Receipt] = Field(
+        [], description="at most 20; empty except with state sent or dead"
+    )
 
 
 class Messages(Answer):
     messages: list[Message]
-    unread: int = Field(description="those handed out here included")
+    unread: int = Field(description="how many messages you have not read, these included")
     next_cursor: str | None = None
 
 
 class Listed(Messages):
-    """Of these nobody waits for more."""
+    """A list of messages. A caller never waits for more of them."""
 
 
 class Sent(Answer):
     message_id: str
     thread_id: str
-    recipients: list[str] = Field(description="at most 50 of them")
-    count: int = Field(description="how many they are")
-    full: list[str] = Field(description="who was left out because of too many unread messages")
+    recipients: list[str] = Field(description="the agents that get the message, at most 50 of them")
+    count: int = Field(description="how many agents get the message")
+    full: list[str] = Field(
+        description="agents that do not get it, because they have too many unread messages"
+    )
 
 
 class Marked(Answer):
@@ -65,7 +69,7 @@ class Marked(Answer):
 
 class Deleted(Answer):
     message_id: str
-    read_by: list[str] = Field(description="for whom it was too late; at most 20")
+    read_by: list[str] = Field(description="agents that had read it before, at most 20 of them")
 
 
 def receipt_view(row: Reader) -> Receipt:

@@ -12,14 +12,12 @@ from store.tasks.tasks import FullTask
 
 async def visible_task(ctx: Context, ref: str, *, lock: bool = False) -> FullTask:
     """A task within the actor's reach; to change it, lock it. Raise Refused."""
-    row = await lifecycle.find(ctx.tx, ctx.installation_id, ref)
+    row = await lifecycle.find(ctx.tx, ctx.installation_id, ref, for_person=ctx.actor.is_person)
     if lock:
         row = await tasks.lock(ctx.tx, ctx.installation_id, row["id"]) or row
     if ctx.actor.repositories is not None and row["repository_id"] not in ctx.actor.repositories:
-        raise Refused(
-            "unknown_task",
-            f"You may see no task {ref!r}. list_tasks shows the tasks that you may see.",
-        )
+        shows = "" if ctx.actor.is_person else " list_tasks shows the tasks that you may see."
+        raise Refused("unknown_task", f"There is no task {ref!r} that you may see.{shows}")
     return row
 
 
@@ -35,15 +33,15 @@ async def visible_repository(ctx: Context, full_name: str) -> RepositoryRow:
 async def held_task(
     ctx: Context, ref: str, fence: int | None, *, even_on_hold: bool = False
 ) -> FullTask:
-    """A task that the actor holds by this very fence. Raise Refused.
+    """A task that the actor holds with this fence. Raise Refused.
 
-    While it is on hold its holder may only tell, or give it back.
+    While the task is on hold, its holder may only report and release it (`even_on_hold`).
     """
     row = await visible_task(ctx, ref, lock=True)
     holder = None if leases.is_expired(row, ctx.now) else row["holder"]
     if holder != ctx.actor.name:
         code = "stale_fence" if fence is not None and fence <= row["fence"] else "not_holder"
-        now = f"{holder} holds it now" if holder else f"nobody holds it now, {_why_free(row)}"
+        now = f"{holder} holds it now" if holder else f"nobody holds it now, {_why_free(ctx, row)}"
         raise Refused(
             code,
             f"You do not hold {lifecycle.name(row)}: {now}. Nothing was changed.",
@@ -61,14 +59,16 @@ async def held_task(
     return row
 
 
-def _why_free(row: FullTask) -> str:
+def _why_free(ctx: Context, row: FullTask) -> str:
     if row["state"] not in OPEN:
         return f"and it is {row['state']}"
-    return "and it is on hold" if row["held"] else "so claim_task can take it again"
+    if row["held"]:
+        return "and it is on hold"
+    return f"so {'`/claim`' if ctx.actor.is_person else 'claim_task'} can take it again"
 
 
 def check_fence(row: FullTask, fence: int | None) -> None:
-    """Raise Refused for a fence that is not the lease's; none asks for no check."""
+    """Raise Refused unless the fence is that of the lease. None needs no check."""
     if fence is None or fence == row["fence"]:
         return
     whose = f"{row['holder']}'s lease" if row["holder"] else "its last lease"
@@ -82,7 +82,7 @@ def check_fence(row: FullTask, fence: int | None) -> None:
 
 
 def is_holder(ctx: Context, row: FullTask) -> bool:
-    """Whether the actor has the task's lease, and in time."""
+    """Whether the actor has the task's lease, and it has not expired."""
     return row["holder"] == ctx.actor.name and not leases.is_expired(row, ctx.now)
 
 

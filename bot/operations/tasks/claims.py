@@ -50,23 +50,34 @@ class Claimed(OneTask):
     fence: int
     expires_at: str | None
     body: Text | None
-    handoff: HandOff | None = Field(description="what the last holder left")
-    overlaps: list[Overlap] = Field(description="who else touches these paths")
+    handoff: HandOff | None = Field(description="what the last holder left for the next one")
+    overlaps: list[Overlap] = Field(
+        description="claims and pull requests that touch the same paths"
+    )
 
 
 class Explained(Answer):
     task: Task
-    claimable: bool = Field(description="by you, now")
+    claimable: bool = Field(description="whether you can claim it now")
     mine: bool
     text: str
-    reasons: list[Reason] = Field(description="what stands in the way, nearest first")
+    reasons: list[Reason] = Field(
+        description="why you cannot claim it, the most direct reason first"
+    )
     blocked_by: list[str]
     open_sub_issues: list[str]
-    circle: list[str] = Field(description="open issues that wait for each other: nobody waits")
+    circle: list[str] = Field(
+        description="open issues that block each other in a cycle, which blocks nobody"
+    )
     sub_issues_done: int
     sub_issues: int
 
 
+# For an agent that is not at work, by the code of the refusal.
+REMEDIES = {
+    "not_registered": "call register_agent",
+    "agent_paused": "end the pause with manage_agent and `action` resume",
+}
 CLAIM = Slash("claim", "claim this task yourself; your claim does not expire")
 
 
@@ -145,14 +156,14 @@ def _refusal(row: FullTask, standing: list[Reason]) -> Refused:
 
 
 async def _grant(ctx: Context, row: FullTask, lease_s: int | None, paths: list[str]) -> bool:
-    """The task is locked: then comes the agent, in the order of all that lock both."""
+    """Claim the task. Lock it before the agent, like everything that locks both."""
     await presence.check_may_work(ctx.tx, ctx.actor)
     seconds = await _lease_seconds(ctx, row, lease_s)
     return await lifecycle.claim(ctx.tx, row, ctx.actor.name, seconds, paths) is not None
 
 
 async def _expire(ctx: Context, row: FullTask) -> FullTask:
-    """An overdue task, when there were too many to free each."""
+    """Expire the lease of one task. `expire_overdue` expires only some at a time."""
     lease = await leases.get(ctx.tx, ctx.installation_id, row["lease_id"])
     if lease is not None:
         await lifecycle.expire(ctx.tx, lease)
@@ -161,7 +172,7 @@ async def _expire(ctx: Context, row: FullTask) -> FullTask:
 
 async def _lease_seconds(ctx: Context, row: FullTask, lease_s: int | None) -> int | None:
     if ctx.actor.is_person:
-        return None  # they keep what they take until they give it back
+        return None  # a person's lease does not expire
     if lease_s is not None:
         return lease_s
     where = (ctx.installation_id, row["repository_id"])
@@ -174,13 +185,13 @@ async def _own_row(ctx: Context) -> AgentRow | None:
 
 async def expire_overdue(ctx: Context) -> None:
     overdue = await leases.overdue(ctx.tx, 50, ctx.installation_id)
-    # In one order for all, since each locks its task.
+    # Each locks its task, so all callers take them in the same order.
     for lease in sorted(overdue, key=lambda lease: lease["task_id"]):
         await lifecycle.expire(ctx.tx, lease)
 
 
 def _other_ready(n: int) -> str:
-    """Ready tasks that the filters leave out; the count stops at LACKING."""
+    """How many ready tasks do not match the filters. The count stops at LACKING."""
     many = (
         "1 ready task does" if n == 1 else f"{n}{' or more' if n == LACKING else ''} ready tasks do"
     )
@@ -194,7 +205,7 @@ async def _claim_best(
     lease_s: int | None,
     paths: list[str] | None,
 ) -> Claimed:
-    """Page by page, so that those whom others are just taking do not hide one that is free."""
+    """Claim the best ready task. Go page by page, because others may claim the first ones now."""
     here, me = (ctx.tx, ctx.installation_id), ctx.actor.name
     fitting = wanted if has is None else replace(wanted, met=met_by(has))
     last = None
@@ -214,13 +225,13 @@ async def _claim_best(
 
 
 async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) -> Refused:
-    """What the ones need that fit otherwise; or how many there are beside what is wanted."""
+    """The refusal: which capabilities are missing, or how many tasks the filters leave out."""
     here = (ctx.tx, ctx.installation_id, ctx.actor.name)
     fitting = await ready.page(*here, wanted, None, LACKING) if has is not None else []
     missing = sorted(
         {each for row in fitting for each in missing_capabilities(has or (), row["capabilities"])}
     )
-    why = "Each task is done, held, blocked, reserved for another agent, or has no issue number yet"
+    why = "Each task is ended, claimed, on hold, blocked, reserved, or has no issue number yet"
     if missing:
         why = (
             f"The ready tasks need capabilities that you have not registered: {', '.join(missing)}"
@@ -231,8 +242,8 @@ async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) ->
             why = _other_ready(found)
     return Refused(
         "nothing_ready",
-        f"No ready task for you. {why}. explain_task tells about one task; wait_for_events returns "
-        "when a task becomes ready.",
+        f"No ready task for you. {why}. explain_task explains one task. wait_for_events "
+        "returns when a task becomes ready.",
         lacking=missing,
     )
 
@@ -296,7 +307,7 @@ async def release_task(
 
 
 def _may_take_from(ctx: Context, holder: str | None) -> bool:
-    """A tech-lead from anybody, any other person from agents."""
+    """A tech-lead may take a task from anybody, other people from agents."""
     return ctx.actor.may("tech-lead") or (
         ctx.actor.is_person and not (holder or "").startswith("@")
     )
@@ -320,7 +331,7 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
         me = await _own_row(ctx)
         has = me["capabilities"] if me else []
     standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now) + _not_at_work(ctx, me)
-    # What one holds is claimed again, whatever came in the way since.
+    # The holder can always claim its task again.
     return Explained(
         task=task_view(row),
         claimable=mine or not standing,
@@ -336,13 +347,16 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
 
 
 def _not_at_work(ctx: Context, me: AgentRow | None) -> list[Reason]:
-    """What of the actor, not of the task, stands in the way."""
+    """The reasons that are about the actor, not about the task."""
     if not ctx.actor.may("developer"):
+        if ctx.actor.is_person:
+            why = "a claim needs write access to the repository"
+            return [Reason(code="forbidden", why=why, remedy="ask somebody with write access")]
         return [
             Reason(
                 code="forbidden",
                 why=f"{ctx.actor.name} has the role {ctx.actor.role}; a claim needs developer",
-                remedy="a person creates a token with that role",
+                remedy="ask a person for a token with that role",
             )
         ]
     if ctx.actor.is_person:
@@ -350,5 +364,5 @@ def _not_at_work(ctx: Context, me: AgentRow | None) -> list[Reason]:
     try:
         presence.check_at_work(me, ctx.now)
     except Refused as exc:
-        return [Reason(code=exc.code, why=exc.message.rstrip("."), remedy="see there")]
+        return [Reason(code=exc.code, why=exc.message.rstrip("."), remedy=REMEDIES[exc.code])]
     return []

@@ -1,4 +1,4 @@
-"""What people and tech-leads decide about tasks: for whom, when, how urgent, whether at all."""
+"""Decisions of people and tech-leads about tasks: reserve, hold, prioritise, end or retry them."""
 
 import json
 from typing import Annotated, Any, Literal, TypeAlias
@@ -56,16 +56,14 @@ async def assign_task(
     if row["holder"]:
         raise Refused(
             "already_claimed",
-            f"{row['holder']} holds {lifecycle.name(row)}. "
-            + ("Comment `/release`" if ctx.actor.is_person else "Call release_task")
-            + " first.",
+            f"{row['holder']} holds {lifecycle.name(row)}. {_release(ctx)} first.",
             holder=row["holder"],
         )
     if agent_id is None:
         await lifecycle.end_reservation(ctx.tx, row, ctx.actor.name, "freed")
         return OneTask(task=task_view(await visible_task(ctx, row["id"])))
     name = (await known_agent(ctx, agent_id.removeprefix("@")))["id"]
-    # As it is now, and until this is done: nobody pauses it meanwhile.
+    # The lock keeps others from pausing the agent until this is done.
     (agent,) = await agents.lock(ctx.tx, ctx.installation_id, [name])
     _check_could_claim(row, agent)
     await lifecycle.reserve(ctx.tx, row, agent["id"], ctx.actor.name)
@@ -73,7 +71,7 @@ async def assign_task(
 
 
 def _check_could_claim(row: FullTask, agent: AgentRow) -> None:
-    """Raise Refused for an agent that could not claim it."""
+    """Raise Refused if the agent could not claim the task."""
     if agent["left_at"] is not None or agent["paused_at"] is not None:
         gone = "has left" if agent["left_at"] is not None else "is paused"
         raise Refused("not_claimable", f"{agent['id']} {gone} and cannot claim tasks.")
@@ -114,7 +112,7 @@ UNBLOCK = Slash("unblock", "issue #12 no longer blocks this task", ("unblocked_b
 
 
 class Changed(OneTask):
-    writes: list[str] = Field(description="what goes out on GitHub for it: see get_write")
+    writes: list[str] = Field(description="ids of the queued writes; get_write returns one")
 
 
 @operation(
@@ -147,6 +145,8 @@ async def change_task(
     row = await visible_task(ctx, task, lock=True)
     fields = _fields(priority, size, capabilities)
     if not fields and all(each is None for each in (hold, state, blocked_by, unblocked_by)):
+        if ctx.actor.is_person:
+            raise Refused("invalid_arguments", "A word is missing. `/help` shows each command.")
         raise nothing_to_change(
             "hold, priority, size, capabilities, state, blocked_by, unblocked_by"
         )
@@ -167,7 +167,7 @@ async def change_task(
 def _fields(
     priority: Priority | None, size: Size | None, capabilities: list[str] | None
 ) -> dict[str, Any]:
-    """The task's columns for what is given."""
+    """The columns of the task to change."""
     fields: dict[str, Any] = {}
     if priority is not None:
         fields["priority"] = PRIORITIES.index(priority)
@@ -179,9 +179,9 @@ def _fields(
 
 
 def _check_hold(ctx: Context, row: FullTask, *, hold: bool | None, state: Decided | None) -> None:
-    """Raise Refused for a hold on a task that ends, and where a person's hold forbids the change.
+    """Raise Refused for a hold on a task that ends, or if a person's hold forbids the change.
 
-    A person's hold allows an agent to change fields and blockers, not to resume or to end.
+    During a person's hold, an agent may change fields and blockers, but not resume or end the task.
     """
     if hold and state is not None:
         raise Refused(
@@ -202,7 +202,7 @@ async def _set_fields(ctx: Context, row: FullTask, fields: dict[str, Any]) -> li
 
 
 async def _relabel(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[Queued]:
-    """Labels of the issue that say otherwise: people read them, and would be misled."""
+    """Queue a change of the labels that contradict the new values, because people read labels."""
     if not fields:
         return []
     where = await repository_of(ctx, row)
@@ -222,7 +222,7 @@ async def _relabel(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[
 
 
 def _is_held_against(ctx: Context, row: FullTask) -> bool:
-    """A person's hold stands against whatever an agent wants."""
+    """Whether a person's hold forbids the change, because the actor is an agent."""
     return bool(row["held"]) and (row["held_by"] or "").startswith("@") and not ctx.actor.is_person
 
 
@@ -242,7 +242,7 @@ async def _set_hold(ctx: Context, row: FullTask, why: str, *, on: bool) -> None:
 
 
 async def _end_or_retry(ctx: Context, row: FullTask, state: Decided, note: str) -> list[Queued]:
-    """Move the task, and its issue with it. Raise Refused."""
+    """End or retry the task, and close or reopen its issue. Raise Refused."""
     if state == "pending":
         return await _retry(ctx, row, note)
     if row["number"] is None:
@@ -255,8 +255,8 @@ async def _retry(ctx: Context, row: FullTask, note: str) -> list[Queued]:
     if row["state"] in OPEN:
         raise Refused(
             "illegal_transition",
-            f"{lifecycle.name(row)} is {row['state']}, so there is nothing to retry. To take it "
-            "from its holder, call release_task or comment /release.",
+            f"{lifecycle.name(row)} is {row['state']}, so there is nothing to retry."
+            + (f" {_release(ctx)} to take it from {row['holder']}." if row["holder"] else ""),
             state=row["state"],
             legal=[each for each in ("completed", "cancelled") if each != row["state"]],
         )
@@ -266,25 +266,33 @@ async def _retry(ctx: Context, row: FullTask, note: str) -> list[Queued]:
 
 
 async def _cancel_issue_write(ctx: Context, row: FullTask) -> None:
-    """If GitHub opens the issue all the same, the mirror closes it."""
+    """Cancel the write of the issue. If it was sent already, the mirror closes the issue."""
     here = (ctx.tx, ctx.installation_id)
     why = {"code": "cancelled", "message": "The task ended before it had an issue.", "details": {}}
     for each in await writes.waiting(*here, f"task {row['id']}", "issue"):
         await writes.cancel(ctx.tx, each, why, told=each["author"] == ctx.actor.name)
 
 
+def _release(ctx: Context) -> str:
+    return "Comment `/release`" if ctx.actor.is_person else "Call release_task"
+
+
+def _new_task(ctx: Context) -> str:
+    return "Open a new issue." if ctx.actor.is_person else "Call create_task for a new task."
+
+
 async def _reopen_issue(ctx: Context, row: FullTask) -> Queued:
-    """Raise Refused when the task has no issue."""
+    """Queue the write that reopens the issue. Raise Refused if the task has none."""
     where = await repository_of(ctx, row)
     if row["number"] is None:
         raise Refused(
             "no_issue_yet",
-            f"{lifecycle.name(row)} never got an issue. Call create_task for a new task.",
+            f"{lifecycle.name(row)} never got an issue. {_new_task(ctx)}",
         )
     if await mirror_rows.is_deleted(ctx.tx, "issues", ctx.installation_id, row["issue_id"]):
         raise Refused(
             "illegal_transition",
-            f"The issue of {lifecycle.name(row)} was deleted. Call create_task for a new task.",
+            f"The issue of {lifecycle.name(row)} was deleted. {_new_task(ctx)}",
             state=row["state"],
             legal=[],
         )
@@ -294,7 +302,7 @@ async def _reopen_issue(ctx: Context, row: FullTask) -> Queued:
 
 
 async def _change_blocker(ctx: Context, row: FullTask, other: str, kind: str) -> Queued:
-    """Queue it. `other` is owner/repo#12, or #12 in the same repository."""
+    """Queue the change. `other` is owner/repo#12, or #12 for the same repository."""
     if row["number"] is None:
         raise Refused("no_issue_yet", f"GitHub has not numbered {lifecycle.name(row)} yet.")
     if "#" not in other:

@@ -1,4 +1,4 @@
-"""What surrounds a task: its issue's relations, the pull requests about it, its boards."""
+"""Related to a task: other issues, pull requests and boards."""
 
 import json
 from typing import Literal
@@ -13,7 +13,7 @@ from store.mirror.relations import Neighbour
 from store.tables.mirror import IssueRow
 from store.tasks.tasks import FullTask
 
-# How many of each are shown.
+# The most of each that an answer shows.
 MOST = 50
 MOST_PULLS = 10
 
@@ -36,11 +36,13 @@ class PullRequest(BaseModel):
     checks_passed: int
     checks_running: list[str]
     checks_failed: list[str]
-    waits_for: list[str] = Field(description="what stands between it and its merge")
-    files: list[str] = Field(description="what it touches, as of its newest head that was read")
-    changed_files: int = Field(description="as many as were read: a thousand at most")
+    waits_for: list[str] = Field(description="what must happen before it can be merged")
+    files: list[str] = Field(
+        description="the changed files, of the newest head whose files are known"
+    )
+    changed_files: int = Field(description="how many of the changed files are known, at most 1000")
     link: Literal["closes", "branch", "opened"] = Field(
-        description="why it is shown: closing words, its branch's name, or the task's holder"
+        description="its body closes the issue, it has the task's branch, or the holder opened it"
     )
 
 
@@ -63,7 +65,7 @@ class Around(BaseModel):
 
 
 async def surroundings(ctx: Context, task: FullTask, issue: IssueRow | None) -> Around:
-    """All of it from the mirror. `issue`: the task's, if GitHub numbered it."""
+    """Everything related, from the mirror. `issue` is None until GitHub has numbered it."""
     if issue is None:
         return Around()
     i, issue_id = ctx.installation_id, issue["id"]
@@ -89,7 +91,7 @@ async def surroundings(ctx: Context, task: FullTask, issue: IssueRow | None) -> 
 
 
 def _refs(ctx: Context, rows: list[Neighbour]) -> list[IssueRef]:
-    """Of issues out of the actor's reach only that there is one."""
+    """The issues. Of an issue that the actor may not see, only that there is one."""
     reach = ctx.actor.repositories
     return [
         IssueRef(issue=row["name"], title=row["title"], state=row["state"])
@@ -100,7 +102,7 @@ def _refs(ctx: Context, rows: list[Neighbour]) -> list[IssueRef]:
 
 
 async def _pull_requests(ctx: Context, task: FullTask) -> list[PullRequest]:
-    """Those that name the issue, and the one that the task's holder opened."""
+    """The pull requests that name the issue, and the one that the holder opened."""
     here = (ctx.installation_id, task["repository_id"])
     rows = await pulls.naming(ctx.tx, *here, task["full_name"], task["number"])
     own = task["pull_number"]

@@ -15,18 +15,20 @@ from store.tasks.tasks import FullTask
 
 class Task(BaseModel):
     id: str
-    task: str = Field(description="owner/repo#12, or the id while GitHub has not numbered it")
+    task: str = Field(description="owner/repo#12, or the id until GitHub has numbered the issue")
     repository: str
     number: int | None
     title: str
     state: TaskState
-    held: bool
-    held_by: str | None
-    held_why: str | None
+    held: bool = Field(description="whether somebody put it on hold")
+    held_by: str | None = Field(description="who put it on hold")
+    held_why: str | None = Field(description="why it is on hold")
     priority: Priority
     size: Size | None
     capabilities: list[str]
-    holder: str | None = Field(description="an agent's id, or a person's @login")
+    holder: str | None = Field(
+        description="who has claimed it: an agent's id, or a person's @login"
+    )
     fence: int
     lease_expires_at: str | None
     assigned_to: str | None
@@ -34,7 +36,9 @@ class Task(BaseModel):
     note: str | None
     result: str | None
     decision: str | None = Field(description="who ended or retried it, and why")
-    question: str | None = Field(description="what its holder asked people, still unanswered")
+    question: str | None = Field(
+        description="the holder's question to people, until somebody answers"
+    )
     branch: str | None
     pull_request: int | None
     created_at: str
@@ -46,12 +50,12 @@ class OneTask(Answer):
 
 
 class TaskAndThread(OneTask):
-    """A task with what surrounds it and what people wrote about it."""
+    """A task with related issues and pull requests, and with what people wrote about it."""
 
     around: Around
 
     issue: Text | None
-    comments: list[Text] = Field(description="the newest, oldest first")
+    comments: list[Text] = Field(description="the newest comments, in order of time")
 
 
 class Tasks(Answer):
@@ -60,7 +64,7 @@ class Tasks(Answer):
 
 
 class Created(OneTask):
-    write_id: str = Field(description="the issue's write: see get_write")
+    write_id: str = Field(description="the write that creates the issue; get_write returns it")
 
 
 def task_view(row: FullTask) -> Task:
