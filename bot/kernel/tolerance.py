@@ -55,7 +55,7 @@ def _repair(exc: ValidationError, given: Any, model: type[BaseModel]) -> Any:
     changes: dict[Place, Any] = {}
     for each in exc.errors(include_url=False):
         place = argument_errors.place_of(each, given)
-        meant = _meant(each, place, _at(given, place), model)
+        meant = _right_form(each, place, _at(given, place), model)
         if meant is not None:
             changes[place] = meant
     for place, value in changes.items():
@@ -63,7 +63,7 @@ def _repair(exc: ValidationError, given: Any, model: type[BaseModel]) -> Any:
     return given
 
 
-def _meant(error: ErrorDetails, place: Place, value: Any, model: type[BaseModel]) -> Any:
+def _right_form(error: ErrorDetails, place: Place, value: Any, model: type[BaseModel]) -> Any:
     """The value in its right form. None: only the caller knows."""
     if value is None:
         return LEFT_OUT if argument_errors.is_field(model, place) else None
