@@ -69,7 +69,7 @@ async def _current_state(tx: Tx, installation_id: int, write_id: str) -> dict[st
     return {"state": row["state"], "result": row["result"], **_error_fields(row)} | expected
 
 
-def _error_fields(row: Row) -> Row:
+def _error_fields(row: WriteRow) -> dict[str, Any]:
     """The row's error: of a write that waits it says why, of another it is the refusal."""
     if row["state"] in writes.LIVE:
         return {"refusal": None, "waits_because": row["error"] and row["error"]["message"]}
