@@ -251,7 +251,8 @@ async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
             pressure=pressure,
             webhook_secret=github_app.webhook_secret,
             mcp=partial(lazy.serving, dispatcher, tokens, loaded.host, loaded.public_url),
-            ready=partial(health.problems, opened.store, running),
+            ready=health.Readiness(opened.store, running.health).problems,
+            alive=lambda: running.supervisor.given_up,
         )
         runner = web.AppRunner(server, access_log=None, shutdown_timeout=FINISH_S)
         await runner.setup()
@@ -260,6 +261,7 @@ async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
             await _listen(runner, loaded)
             await told.wait()
             dispatcher.waiters.stop()
+            running.stop()
         finally:
             await runner.cleanup()
 

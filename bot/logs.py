@@ -8,26 +8,32 @@ from typing import Any
 
 import structlog
 
+from bot.log_output import Output
 from bot.redaction import printable, printable_lines, redact
 from bot.settings import Settings
+from store.engine.transaction import StoreError
+
+NOTE = "%d lines of the log could not be written"
+NOTE_AS_JSON = '{"level": "warning", "event": "lines of the log could not be written", "lost": %d}'
 
 
 def set_up(settings: Settings) -> None:
     """Log to standard error: our own lines, those of libraries, and what nobody caught."""
     level = getattr(logging, settings.log_level.upper())
     rendering = _as_json() if settings.log_format == "json" else _for_a_terminal()
+    output: Any = Output(sys.stderr, NOTE_AS_JSON if settings.log_format == "json" else NOTE)
     structlog.configure(
         processors=[*_common(), *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(output),
     )
-    _set_up_libraries(level, rendering)
+    _set_up_libraries(level, rendering, output)
     sys.excepthook = _log_uncaught
 
 
-def _set_up_libraries(level: int, rendering: list[Any]) -> None:
+def _set_up_libraries(level: int, rendering: list[Any], output: Any) -> None:
     """Libraries use the standard library's logging. Below warnings they log each request."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*_common(), structlog.stdlib.add_logger_name],
@@ -43,7 +49,15 @@ def _common() -> list[Any]:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _without_traceback_of_outages,
     ]
+
+
+def _without_traceback_of_outages(_: Any, __: str, event: Any) -> Any:
+    """The text of a StoreError says why the database cannot work; the code is not the reason."""
+    given = event.get("exc_info")
+    exc = sys.exc_info()[1] if given is True else given
+    return {**event, "exc_info": None, "error": str(exc)} if isinstance(exc, StoreError) else event
 
 
 def _as_json() -> list[Any]:
@@ -54,7 +68,8 @@ def _as_json() -> list[Any]:
 def _for_a_terminal() -> list[Any]:
     # The default traceback shows local variables, which may hold request bodies and secrets.
     renderer = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        colors=sys.stderr is not None and sys.stderr.isatty(),
+        exception_formatter=structlog.dev.plain_traceback,
     )
     return [structlog.processors.format_exc_info, _printable_values, renderer, _without_secrets]
 

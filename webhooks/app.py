@@ -19,6 +19,7 @@ from webhooks.sockets import SOCKETS, Sockets
 # Opens an ASGI application when the server starts and closes it when the server stops.
 Mount: TypeAlias = Callable[[], AbstractAsyncContextManager[ASGI]]
 Ready: TypeAlias = Callable[[], Awaitable[dict[str, str]]]
+Alive: TypeAlias = Callable[[], dict[str, str]]
 
 
 def create_app(
@@ -29,8 +30,12 @@ def create_app(
     webhook_secret: str,
     mcp: Mount | None,
     ready: Ready,
+    alive: Alive = dict,
 ) -> web.Application:
-    """`mcp` is served at /mcp. `ready` returns the problems that /readyz reports."""
+    """`mcp` is served at /mcp. `ready` returns the problems that /readyz reports.
+
+    `alive` returns those that only a new process can solve, which /healthz reports.
+    """
     app = web.Application(
         middlewares=[middleware.measure, middleware.answer_errors, middleware.authenticate]
     )
@@ -41,6 +46,7 @@ def create_app(
     app[SOCKETS] = sockets = Sockets(tokens)
     app[WEBHOOK_SECRET] = webhook_secret
     app[health.READY] = ready
+    app[health.ALIVE] = alive
     app.router.add_post("/webhooks/github", github.receive)
     app.router.add_get("/api/v1/openapi.json", rest.openapi)
     app.router.add_post("/api/v1/{operation}", rest.call)

@@ -1,5 +1,6 @@
 """`/healthz`, `/readyz`, `/metrics`, and `/`, which lists the addresses."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -7,8 +8,13 @@ from aiohttp import web
 from bot.kernel import freshness
 from webhooks.app_keys import DISPATCHER, METRICS
 from webhooks.metrics import response
+from webhooks.middleware import RETRY_AFTER_S
 
 READY: web.AppKey[Callable[[], Awaitable[dict[str, str]]]] = web.AppKey("ready")
+ALIVE: web.AppKey[Callable[[], dict[str, str]]] = web.AppKey("alive")
+# How long the database may take to tell of the backfills.
+BACKFILLS_S = 2.0
+RETRY = {"Retry-After": str(RETRY_AFTER_S)}
 ABOUT = """Hubbub: AI agents and people on the same GitHub repositories.
 
 POST /webhooks/github       webhook deliveries of GitHub
@@ -20,7 +26,10 @@ GET /metrics                metrics for Prometheus
 """
 
 
-async def alive(_: web.Request) -> web.Response:
+async def alive(request: web.Request) -> web.Response:
+    """Not alive: a loop ended and cannot be started again, so only a new process can help."""
+    if dead := request.app[ALIVE]():
+        return web.json_response({"status": "dead", "problems": dead}, status=503)
     return web.json_response({"status": "alive"})
 
 
@@ -29,14 +38,18 @@ async def ready(request: web.Request) -> web.Response:
     wrong = await request.app[READY]()
     unready = bool(wrong.keys() - {"github"})
     status = "not ready" if unready else "degraded" if wrong else "ready"
-    answer = {"status": status, "problems": wrong, "backfill": await _backfills(request)}
-    return web.json_response(answer, status=503 if unready else 200)
+    backfill = {} if "database" in wrong else await _backfills(request)
+    answer = {"status": status, "problems": wrong, "backfill": backfill}
+    if unready:
+        return web.json_response(answer, status=503, headers=RETRY)
+    return web.json_response(answer)
 
 
 async def _backfills(request: web.Request) -> dict[str, str]:
     """The progress of the running backfills, by repository."""
     try:
-        return await request.app[DISPATCHER].store.read(freshness.filling)
+        async with asyncio.timeout(BACKFILLS_S):
+            return await request.app[DISPATCHER].store.read(freshness.filling)
     except Exception:  # noqa: BLE001 - the answer already says that the database is away
         return {}
 

@@ -1,5 +1,6 @@
 """Around every handler: authentication, the form of errors, and metrics."""
 
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
@@ -13,6 +14,8 @@ Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # These need a token. A webhook has a signature instead.
 GUARDED = ("/api/v1/", "/mcp")
+# After an outage of the database.
+RETRY_AFTER_S = 5
 OPEN = ("/api/v1/openapi.json",)
 
 
@@ -63,8 +66,17 @@ def _one_line(exc: Exception) -> str:
 
 
 def refusal(exc: Refused) -> web.Response:
-    headers = {"WWW-Authenticate": 'Bearer realm="hubbub"'} if exc.status == 401 else None
-    return web.json_response(exc.body(), status=exc.status, headers=headers)
+    return web.json_response(exc.body(), status=exc.status, headers=_headers(exc))
+
+
+def _headers(exc: Refused) -> dict[str, str]:
+    if exc.status == 401:
+        return {"WWW-Authenticate": 'Bearer realm="hubbub"'}
+    if exc.status == 503:
+        return {"Retry-After": str(RETRY_AFTER_S)}
+    if "retry_after_s" in exc.details:
+        return {"Retry-After": str(math.ceil(exc.details["retry_after_s"]))}
+    return {}
 
 
 @web.middleware

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import aiohttp
 import structlog
@@ -11,6 +12,7 @@ import structlog
 from bot.background import expiry, retention
 from bot.background.request_scheduler import Sender
 from bot.background.retention import RetentionTimes
+from bot.background.supervision import Supervisor
 from bot.fetch import backfill
 from bot.fetch.missed_deliveries import EVERY_S as REPAIR_EVERY_S
 from bot.fetch.missed_deliveries import Repair
@@ -19,7 +21,7 @@ from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from bot.settings import GitHubApp
-from store.engine.transaction import Store
+from store.engine.transaction import Store, StoreError
 from store.mirror import search_index
 from store.outbox import writes
 
@@ -34,8 +36,9 @@ FORGET_EVERY_S = 600.0
 INDEX_BATCH = 50
 # Between two batches, so that other writers are not slowed down.
 FORGET_PAUSE_S = 0.1
-# When the process stops: how long a started step may take.
+# When the process stops: how long a started step may take, and how long the release of leases.
 FINISH_S = 10.0
+RELEASE_S = 3.0
 # After a failure: the database may be away.
 PAUSES_S = (1.0, 2.0, 5.0, 15.0, 30.0)
 
@@ -52,8 +55,24 @@ class Loops:
     retention_times: RetentionTimes
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failing: dict[str, str] = field(default_factory=dict)
+    supervisor: Supervisor = field(init=False)
     _sending: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _forgotten: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.supervisor = Supervisor(self.failing)
+
+    def start(self) -> None:
+        for name, step, topic, every_s in (
+            ("worker", self.work, "inbox", WORKER_EVERY_S),
+            ("sender", self.send, "outbox", SENDER_EVERY_S),
+            ("reaper", self.end_expired, "time", REAPER_EVERY_S),
+            ("repair", self.repair_deliveries, "time", SENDER_EVERY_S),
+            ("backfill", self.begin_backfills, "time", BACKFILL_EVERY_S),
+            ("indexer", self.index, "time", FORGET_EVERY_S),
+            ("forgetter", self.drop_old, "time", FORGET_EVERY_S),
+        ):
+            self.supervisor.start(name, partial(self.run, name, step, topic, every_s))
 
     def health(self) -> dict[str, str]:
         """The problems by loop, and `github` if GitHub cannot be used."""
@@ -149,14 +168,28 @@ class Loops:
     async def begin_backfills(self) -> int:
         return await backfill.begin_missing(self.store)
 
-    async def finish(self) -> None:
-        """Start nothing new, and wait for the requests that are being sent."""
+    def stop(self) -> None:
+        """Start nothing new."""
         self.stopping.set()
-        if self._sending:
-            _, late = await asyncio.wait(list(self._sending.values()), timeout=FINISH_S)
-            if late:
-                return  # a request is still running: another process waits until the lease ends
-        await self.sender.release()
+        self.supervisor.stop()
+
+    async def finish(self) -> None:
+        """Wait for what runs, but not for long: the process must end."""
+        self.stop()
+        running = [*self.supervisor.tasks.values(), *self._sending.values()]
+        _, late = await asyncio.wait(running, timeout=FINISH_S)
+        try:
+            async with asyncio.timeout(RELEASE_S):
+                if not self._sending:
+                    await self.sender.release()
+                # Otherwise a request is running: another process waits until the lease ends.
+                if not late:
+                    await self.repair.release()
+        except (StoreError, TimeoutError) as exc:
+            log.warning("leases not released", error=str(exc))
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -174,25 +207,8 @@ async def run_loops(
         repair = Repair(store, github, keys=shared.keys, fetches=pulls, every_s=every_s)
         sender = Sender(store, github, keys=shared.keys)
         loops = Loops(store, shared, pressure, sender, repair, retention_times)
-        started = [
-            asyncio.create_task(loops.run(*each))
-            for each in (
-                ("worker", loops.work, "inbox", WORKER_EVERY_S),
-                ("sender", loops.send, "outbox", SENDER_EVERY_S),
-                ("reaper", loops.end_expired, "time", REAPER_EVERY_S),
-                ("repair", loops.repair_deliveries, "time", SENDER_EVERY_S),
-                ("backfill", loops.begin_backfills, "time", BACKFILL_EVERY_S),
-                ("indexer", loops.index, "time", FORGET_EVERY_S),
-                ("forgetter", loops.drop_old, "time", FORGET_EVERY_S),
-            )
-        ]
+        loops.start()
         try:
             yield loops
         finally:
             await loops.finish()
-            _, late = await asyncio.wait(started, timeout=FINISH_S)
-            if not late:
-                await repair.release()
-            for task in started:
-                task.cancel()
-            await asyncio.gather(*started, return_exceptions=True)

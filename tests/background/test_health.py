@@ -1,10 +1,22 @@
 """What those who run it look at: health, readiness, metrics."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
+import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.server_in_process import Surface
+from bot import logs, settings
+from bot.background.health import Readiness
+from store.engine import key_values
+from store.engine.database import open_store
+from store.engine.migrate import upgrade
+from store.engine.mysql import MySQL, Patience, address
+from store.engine.transaction import Store
+from tests.support.server_in_process import Surface, serving
 from tests.support.story import Workspace
+from tests.support.tcp_proxy import network
 from webhooks.metrics import Metrics
 
 
@@ -31,6 +43,63 @@ async def test_it_says_whether_it_can_work_and_why_not(
     answer = await surface.send("GET", "/readyz")
     assert (answer.status, answer.data["status"]) == (status, said)
     assert answer.data["problems"] == problems
+
+
+async def test_a_database_that_only_answers_reads_is_not_ready_with_sqlite(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
+    upgrade(url)
+    store = await open_store(url)
+    assert await Readiness(store, dict).problems() == {}
+    await store.write(lambda tx: tx.all("PRAGMA query_only = ON"))
+    found = await Readiness(store, lambda: {"github": "away"}).problems()
+    assert found.keys() == {"github", "database"}
+    assert "attempt to write a readonly database" in found["database"]
+    await store.close()
+
+
+async def test_many_who_ask_for_readiness_share_one_write(store: Store) -> None:
+    readiness = Readiness(store, dict)
+    await asyncio.gather(*(readiness.problems() for _ in range(20)))
+    probe = await store.read(lambda tx: key_values.get(tx, "readiness"))
+    await asyncio.gather(*(readiness.problems() for _ in range(20)))
+    assert await store.read(lambda tx: key_values.get(tx, "readiness")) == probe
+
+
+async def test_readiness_does_not_wait_for_a_silent_database_on_mysql(
+    migrated_mysql_url: str,
+) -> None:
+    where = address(migrated_mysql_url)
+    async with network(where.host, where.port) as between:
+        url = migrated_mysql_url.replace(f":{where.port}/", f":{between.port}/")
+        store = await MySQL.open(url, None, patience=Patience(close_s=0.1))
+        between.cut()
+        found = await Readiness(store, dict, probe_s=0.2).problems()
+        assert found == {"database": "no answer within 0.2 s"}
+        await store.close()
+
+
+async def test_an_outage_of_the_database_is_503_and_one_line_in_the_log_with_sqlite(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
+    upgrade(url)
+    store = await open_store(url)
+    logs.set_up(settings.load())
+    try:
+        async with serving(store, 1) as surface:
+            token = await surface.token("ada")
+            await store.write(lambda tx: tx.all("PRAGMA query_only = ON"))
+            call = await surface.call(token, "register_agent", agent_id="ada", name="ada")
+            delivery = await surface.deliver({"installation": {"id": 1}})
+        for answer in (call, delivery):
+            assert (answer.status, answer.code) == (503, "unavailable")
+            assert int(answer.headers["Retry-After"]) > 0
+        written = capsys.readouterr().err
+        assert "attempt to write a readonly database" in written
+        assert "Traceback" not in written
+    finally:
+        structlog.reset_defaults()
+        await store.close()
 
 
 async def test_metrics_count_deliveries_and_rows(surface: Surface) -> None:

@@ -2,11 +2,12 @@
 
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 import pytest
 import structlog
@@ -141,3 +142,53 @@ async def test_serve_that_cannot_start_says_why_as_json(tmp_path: Path) -> None:
         "cannot serve",
         True,
     )
+
+
+# --- A log that cannot be written ----------------------------------------------------------------
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[TextIO, TextIO]]:
+    """Its two ends."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as reader, os.fdopen(writing, "w") as writer:
+        yield reader, writer
+
+
+def log_to(stream: TextIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+    logs.set_up(settings.load(log_format="console"))
+
+
+def test_a_log_whose_reader_is_gone_ends_nothing(
+    pipe: tuple[TextIO, TextIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = pipe
+    log_to(writer, monkeypatch)
+    reader.close()
+    log_failure("x" * 10_000)
+    structlog.get_logger().error("again")
+
+
+def test_a_log_that_nobody_reads_delays_nothing_and_tells_later_what_is_lost(
+    pipe: tuple[TextIO, TextIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = pipe
+    log_to(writer, monkeypatch)
+    log = structlog.get_logger()
+    for _ in range(100):
+        log.error("too much", text="x" * 2000)
+    os.read(reader.fileno(), 1 << 20)
+    log.error("read again")
+    written = os.read(reader.fileno(), 1 << 20).decode()
+    assert "lines of the log could not be written" in written
+    assert "read again" in written
+
+
+def test_a_log_on_a_full_disk_or_a_closed_stream_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        log_to(full, monkeypatch)
+        structlog.get_logger().error("no room")
+    structlog.get_logger().error("closed")

@@ -55,6 +55,8 @@ class Surface:
     installation_id: int
     # What `ready` says is wrong.
     problems: dict[str, str] = field(default_factory=dict)
+    # What `alive` says cannot be mended.
+    dead: dict[str, str] = field(default_factory=dict)
 
     @property
     def store(self) -> Store:
@@ -119,6 +121,7 @@ async def serving(
     dispatcher = Dispatcher(store, Shared(Keys(secrets.token_hex(32))))
     tokens = Tokens(store, dispatcher.shared.keys)
     problems: dict[str, str] = {}
+    dead: dict[str, str] = {}
 
     async def ready() -> dict[str, str]:
         return problems
@@ -131,12 +134,13 @@ async def serving(
         webhook_secret=WEBHOOK_SECRET,
         mcp=partial(http.serving, dispatcher, tokens, hosts),
         ready=ready,
+        alive=lambda: dead,
     )
     app[SOCKETS].patience = patience or Patience()
     server = TestServer(app)
     async with _alive(server), aiohttp.ClientSession() as client:
         url = str(server.make_url("")).rstrip("/")
-        yield Surface(dispatcher, app[SOCKETS], url, client, installation_id, problems)
+        yield Surface(dispatcher, app[SOCKETS], url, client, installation_id, problems, dead)
 
 
 @asynccontextmanager

@@ -105,11 +105,18 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, database_url: str, github: SimulatedGitHub | None = None, **given: str
+    folder: Path,
+    database_url: str,
+    github: SimulatedGitHub | None = None,
+    log: str | None = None,
+    **given: str,
 ) -> AsyncIterator[Serving]:
-    """Started, and gone at the end however the test ends. `given`: more of its environment."""
-    log = folder / f"serve-{secrets.token_hex(4)}.log"
-    with log.open("wb") as out:
+    """Started, and gone at the end however the test ends. `given`: more of its environment.
+
+    `log`: where its standard error goes, if not into a file of the folder.
+    """
+    path = Path(log) if log else folder / f"serve-{secrets.token_hex(4)}.log"
+    with path.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -122,9 +129,9 @@ async def serving(
             stderr=out,
         )
     try:
-        yield Serving(process, await _address(process), database_url, log)
+        yield Serving(process, await _address(process), database_url, path)
     except BaseException as exc:
-        exc.add_note(_log_text(log))
+        exc.add_note(_log_text(path))
         raise
     finally:
         if process.returncode is None:
@@ -133,7 +140,7 @@ async def serving(
 
 
 def _log_text(log: Path) -> str:
-    return f"{log.name} has:\n{log.read_text()}"
+    return f"{log.name} has:\n{log.read_text() if log.is_file() else 'nothing'}"
 
 
 async def _address(process: asyncio.subprocess.Process) -> str:
