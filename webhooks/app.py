@@ -10,10 +10,11 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
 from webhooks import github, health, middleware, rest, websocket
-from webhooks.app_keys import DISPATCHER, INBOX, METRICS, TOKENS, WEBHOOK_SECRET
+from webhooks.app_keys import DISPATCHER, INBOX, METRICS, SIGNATURES, TOKENS, WEBHOOK_SECRET
 from webhooks.asgi import ASGI, handle_by_asgi
 from webhooks.group_commit import Inbox
 from webhooks.metrics import Metrics
+from webhooks.refused_signatures import RefusedSignatures
 from webhooks.sockets import SOCKETS, Sockets
 
 # Opens an ASGI application when the server starts and closes it when the server stops.
@@ -45,6 +46,7 @@ def create_app(
     app[METRICS] = Metrics()
     app[SOCKETS] = sockets = Sockets(tokens)
     app[WEBHOOK_SECRET] = webhook_secret
+    app[SIGNATURES] = RefusedSignatures()
     app[health.READY] = ready
     app[health.ALIVE] = alive
     app.router.add_post("/webhooks/github", github.receive)

@@ -7,10 +7,12 @@ from bot.identity.actors import Actor
 from bot.identity.tokens import Tokens
 from webhooks.group_commit import Inbox
 from webhooks.metrics import Metrics
+from webhooks.refused_signatures import RefusedSignatures
 
 DISPATCHER = web.AppKey("dispatcher", Dispatcher)
 TOKENS = web.AppKey("tokens", Tokens)
 INBOX = web.AppKey("inbox", Inbox)
 METRICS = web.AppKey("metrics", Metrics)
 WEBHOOK_SECRET = web.AppKey("webhook_secret", str)
+SIGNATURES = web.AppKey("signatures", RefusedSignatures)
 ACTOR = web.RequestKey("actor", Actor)

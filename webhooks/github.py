@@ -8,7 +8,8 @@ from aiohttp import web
 
 from bot.errors import Refused
 from bot.github import webhook_payloads
-from webhooks.app_keys import INBOX, METRICS, WEBHOOK_SECRET
+from webhooks.app_keys import INBOX, METRICS, SIGNATURES, WEBHOOK_SECRET
+from webhooks.refused_signatures import REMEDY
 from webhooks.signature import is_valid
 
 log = structlog.get_logger()
@@ -56,15 +57,30 @@ def _too_large() -> Refused:
 def _check_signature(request: web.Request, body: bytes) -> None:
     signature = request.headers.get("X-Hub-Signature-256", "")
     if not signature:
+        _report_refusal(request, "missing")
         raise Refused(
             "unauthenticated",
             "The header X-Hub-Signature-256 is missing. Set a webhook secret for the App.",
         )
     if not is_valid(request.app[WEBHOOK_SECRET], body, signature):
+        _report_refusal(request, "wrong")
         raise Refused(
             "unauthenticated",
             "The signature does not match the body. Set HUBBUB_GITHUB_WEBHOOK_SECRET to the "
             "webhook secret of the App.",
+        )
+    request.app[SIGNATURES].clear()
+
+
+def _report_refusal(request: web.Request, reason: str) -> None:
+    """Count it, and log it now and then. What does not look like a delivery is only counted."""
+    request.app[METRICS].signatures.labels(reason).inc()
+    guid, event = (request.headers.get(f"X-GitHub-{name}", "") for name in ("Delivery", "Event"))
+    if not (GUID.fullmatch(guid) and EVENT.fullmatch(event)):
+        return
+    if (count := request.app[SIGNATURES].record()) is not None:
+        log.warning(
+            "webhook refused", signature=reason, count=count, guid=guid, event_name=event, do=REMEDY
         )
 
 

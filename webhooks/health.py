@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from bot.kernel import freshness
-from webhooks.app_keys import DISPATCHER, METRICS
+from webhooks.app_keys import DISPATCHER, METRICS, SIGNATURES
 from webhooks.metrics import response
 from webhooks.middleware import RETRY_AFTER_S
 
@@ -34,9 +34,11 @@ async def alive(request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """Without GitHub the process is only degraded: reads use the mirror, and writes wait."""
+    """With these problems the process is only degraded: reads use the mirror, and writes wait."""
     wrong = await request.app[READY]()
-    unready = bool(wrong.keys() - {"github"})
+    if refused := request.app[SIGNATURES].problem():
+        wrong = wrong | {"webhooks": refused}
+    unready = bool(wrong.keys() - {"github", "webhooks"})
     status = "not ready" if unready else "degraded" if wrong else "ready"
     backfill = {} if "database" in wrong else await _backfills(request)
     answer = {"status": status, "problems": wrong, "backfill": backfill}

@@ -28,6 +28,12 @@ class Metrics:
             ["event"],
             registry=self.registry,
         )
+        self.signatures = Counter(
+            "hubbub_signatures_refused_total",
+            "Webhook deliveries whose signature was missing or wrong.",
+            ["reason"],
+            registry=self.registry,
+        )
         self.requests = Counter(
             "hubbub_http_requests_total",
             "Answered requests by route and status.",

@@ -18,6 +18,7 @@ from tests.support.server_in_process import Surface, serving
 from tests.support.story import Workspace
 from tests.support.tcp_proxy import network
 from webhooks.metrics import Metrics
+from webhooks.refused_signatures import FORGET_AFTER_S, LOG_EVERY_S, RefusedSignatures
 
 
 async def test_it_says_that_it_lives_and_what_it_is(surface: Surface) -> None:
@@ -116,6 +117,36 @@ async def test_metrics_count_deliveries_and_rows(surface: Surface) -> None:
     assert found["hubbub_http_requests_total", "/webhooks/github", "202"] == 2
     assert found["hubbub_http_requests_total", "/webhooks/github", "401"] == 1
     assert found["hubbub_rows", "deliveries", "received"] >= 2
+
+
+async def test_a_refused_signature_is_told_until_a_right_one_comes(surface: Surface) -> None:
+    await surface.deliver({}, X_Hub_Signature_256="sha256=00")
+    answer = await surface.send("GET", "/readyz")
+    assert (answer.status, answer.data["status"]) == (200, "degraded")
+    assert answer.data["problems"] == {
+        "webhooks": "webhooks are refused (signature); the last one 0 s ago. Set "
+        "HUBBUB_GITHUB_WEBHOOK_SECRET to the webhook secret of the App."
+    }
+    await surface.deliver({"installation": {"id": surface.installation_id}})
+    assert (await surface.send("GET", "/readyz")).data["status"] == "ready"
+    # Anybody can send these.
+    await surface.deliver({}, X_Hub_Signature_256=None, X_GitHub_Delivery=None)
+    assert (await surface.send("GET", "/readyz")).data["status"] == "ready"
+    text = (await surface.send("GET", "/metrics")).data
+    assert 'hubbub_signatures_refused_total{reason="wrong"} 1.0' in text
+    assert 'hubbub_signatures_refused_total{reason="missing"} 1.0' in text
+
+
+def test_refused_signatures_are_logged_once_a_minute_with_their_number() -> None:
+    times = [0.0]
+    refused = RefusedSignatures(now=lambda: times[0])
+    assert [refused.record() for _ in range(3)] == [1, None, None]
+    times[0] = LOG_EVERY_S
+    assert (refused.record(), refused.record()) == (3, None)
+    times[0] += FORGET_AFTER_S
+    assert refused.problem() is not None
+    times[0] += 1
+    assert refused.problem() is None
 
 
 async def test_metrics_count_calls_by_operation_and_outcome(surface: Surface) -> None:
