@@ -19,7 +19,7 @@ from store.fetch import backfills, pending_reads
 from store.fetch.backfills import PartProgress
 from store.mirror.mirror_rows import RepositoryName
 
-# After so many failures in a row of whatever is left, it is GitHub that does not work.
+# After this many failures in a row, of any parts, GitHub itself does not work.
 PATIENCE = 3
 LOOK_EVERY_S = 0.5
 
@@ -51,7 +51,7 @@ async def _watch(store: Store, sender: Sender, chosen: dict[int, RepositoryName]
     with Progress(*columns, console=console) as bars:
         shown: dict[int, TaskID] = {}
         while True:
-            # Whoever holds the lease fetches: this process, or a server that runs.
+            # The process with the lease fetches: this one, or a running server.
             waits = [await sender.step(i) for i in installations]
             rows = [
                 row
@@ -87,7 +87,7 @@ def _show(bars: Progress, shown: dict[int, TaskID], rows: list[PartProgress]) ->
 
 
 def _report(rows: list[PartProgress]) -> int:
-    """What was fetched, a line for each repository; and what was refused."""
+    """A line for each repository with what was fetched, and lines for what was refused."""
     for name in sorted({row["name"] for row in rows}):
         parts = [row for row in rows if row["name"] == name]
         seen, calls = sum(row["seen"] for row in parts), sum(row["calls"] for row in parts)

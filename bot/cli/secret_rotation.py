@@ -1,6 +1,6 @@
-"""A new secret: what the former ones sealed is sealed anew, and the database bound to the new one.
+"""Change of the secret: encrypts everything again, and binds the database to the new secret.
 
-Batch by batch, each a transaction: whoever is killed in between goes on where it was.
+Each batch is a transaction. If the process is killed, the next one continues where it was.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from store.identity import sealed_rows
 from store.identity.sealed_rows import Sealed
 
 BATCH = 20
-# In bytes, of one row at least: whoever writes waits meanwhile, and a row may have a megabyte.
+# Bytes of one batch. Other writers wait for it, and a single row may have a megabyte.
 MOST_BYTES = 2_000_000
 
 
@@ -67,7 +67,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Left:
-    """By key id: rows under secrets that nobody named, by table; and tokens of former ones."""
+    """Rows under unknown secrets, by table and key id; and tokens of former secrets, by key id."""
 
     unknown: dict[str, dict[str, int]]
     tokens: dict[str, int]
@@ -93,7 +93,7 @@ def _step(kind: Kind, keys: Keys, former: Keys, skip: int, batch: int) -> Work[B
 
 
 def _batch(rows: list[Row]) -> list[Row]:
-    """As many from the start as are not too much."""
+    """The first rows, as many as fit into a batch, at least one."""
     ends = accumulate(len(row["sealed"]) for row in rows)
     return [
         row
@@ -114,7 +114,7 @@ async def _reseal_row(tx: Tx, kind: Kind, keys: Keys, former: Keys, row: Row) ->
 
 
 async def bind(store: Store, keys: Keys) -> Left:
-    """The database is the new secret's: what is left to do about the others."""
+    """Bind the database to the new secret. Return what still depends on other secrets."""
 
     async def work(tx: Tx) -> Left:
         await key_values.put(tx, BOUND, keys.id)
@@ -130,7 +130,7 @@ async def bind(store: Store, keys: Keys) -> Left:
 
 
 async def rotate_secret(loaded: Settings) -> int:
-    """Seal everything anew: 1 if something is under a secret that nobody named, or broken."""
+    """Encrypt everything again. Return 1 if something cannot be decrypted."""
     async with open_session(loaded) as session:
         if not session.keys.former:
             raise WrongSettings(

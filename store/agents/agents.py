@@ -97,7 +97,7 @@ async def find_key(tx: Tx, key_id: str) -> AgentKeyRow | None:
 
 async def enter(tx: Tx, row: Row) -> AgentRow:
     """Lock the agent's row and return it. A new agent is added as one that has left."""
-    # Of two calls at once only one finds it away: whoever changes `left_at` first.
+    # If two calls come at once, only the first one to change `left_at` sees that it had left.
     new = sql.insert_new(tx.dialect, "agents", (*COLUMNS, "left_at"), ("installation_id", "id"))
     await tx.run(new, **_encode({**SILENT, **row}), left_at=row["registered_at"])
     (found,) = await lock(tx, row["installation_id"], [row["id"]])

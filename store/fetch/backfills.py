@@ -60,9 +60,9 @@ class Unfinished(TypedDict):
 async def begin(
     tx: Tx, installation_id: int, repository_id: int, parts: Sequence[str], since: int = 0
 ) -> None:
-    """Fetch these, from the beginning or what changed since; what was under way begins anew.
+    """Start these parts, from the beginning or from a time. A part that is under way starts again.
 
-    One that reaches further back already is left to go on.
+    A part that already covers more time continues.
     """
     for part in parts:
         known = await _queued_since(tx, installation_id, repository_id, part)

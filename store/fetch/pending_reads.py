@@ -61,7 +61,7 @@ async def ask(
 
 
 async def _queued_arguments(tx: Tx, row: Row) -> dict[str, Any]:
-    """What the one that waits was asked with: the new asking may know less."""
+    """The arguments of the queued read, because the new request may know fewer."""
     known = await tx.one(
         "SELECT arguments FROM pending_reads WHERE installation_id = :i AND kind = :k "
         "AND subject = :s AND state = 'queued'",

@@ -67,7 +67,7 @@ async def read_by(tx: Tx, installation_id: int, message_id: str, limit: int) -> 
 
 
 async def waiting(tx: Tx, installation_id: int, message_id: str) -> list[str]:
-    """Those who have not read it."""
+    """The agents that have not read the message."""
     rows = await tx.all(
         "SELECT agent_id FROM receipts WHERE installation_id = :i AND message_id = :m "
         "AND state IN ('pending', 'delivered') ORDER BY agent_id",

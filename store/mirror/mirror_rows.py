@@ -168,7 +168,7 @@ class IdAndNumber(TypedDict):
 
 
 async def present_repositories(tx: Tx) -> list[RepositoryName]:
-    """Of all installations: `installation_id`, `id`, `full_name`."""
+    """The repositories of all installations."""
     return await tx.all(
         "SELECT r.installation_id, r.id, r.full_name FROM repositories r "
         f"WHERE {VISIBLE} AND {PRESENT}"
@@ -176,7 +176,7 @@ async def present_repositories(tx: Tx) -> list[RepositoryName]:
 
 
 async def repository(tx: Tx, installation_id: int, full_name: str) -> RepositoryRow | None:
-    """By name, in any letter case; None when it is not there for this installation."""
+    """A repository by name in any letter case. None if the installation does not cover it."""
     q = (
         "SELECT r.* FROM repositories r WHERE r.installation_id = :i AND r.full_name_key = :n "
         f"AND {VISIBLE} AND {PRESENT}"
@@ -197,7 +197,7 @@ async def repository_by_id(
 async def changed_between(
     tx: Tx, table: str, installation_id: int, repository_id: int, after: int, before: int
 ) -> list[IdAndNumber]:
-    """`id` and `number` of what is there and was last changed since `after`, before `before`."""
+    """The rows that are not deleted and were changed from `after` until before `before`."""
     q = (
         f"SELECT id, number FROM {table} WHERE installation_id = :i AND repository_id = :r "
         "AND updated_at >= :after AND updated_at < :before AND deleted = 0"

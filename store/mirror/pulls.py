@@ -107,7 +107,7 @@ async def review(tx: Tx, installation_id: int, review_id: int) -> ReviewRow | No
 async def check_runs(
     tx: Tx, installation_id: int, repository_id: int, head_sha: str
 ) -> list[CheckRunRow]:
-    """Of a commit; the newest of each name last."""
+    """The check runs of a commit; the newest of each name is the last."""
     q = (
         "SELECT * FROM check_runs WHERE installation_id = :i AND repository_id = :r "
         "AND head_sha = :sha AND deleted = 0 ORDER BY id"
@@ -152,7 +152,7 @@ async def open_files(tx: Tx, installation_id: int, repository_id: int) -> list[O
 async def files_if_open(
     tx: Tx, installation_id: int, repository_id: int, number: int
 ) -> list[ChangedFile]:
-    """As `files`, but empty for a pull request that is closed or not read yet."""
+    """Like `files`, but empty for a pull request that is closed or not read yet."""
     row = await tx.one(
         "SELECT f.files FROM pull_requests p JOIN pull_files f "
         "ON f.installation_id = p.installation_id AND f.repository_id = p.repository_id "

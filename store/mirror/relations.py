@@ -72,7 +72,7 @@ class Neighbour(TypedDict):
 
 
 async def put(tx: Tx, installation_id: int, relation: Row) -> Changed:
-    """An issue has one parent: a new one takes the place of another. What is gone has none."""
+    """Put a relation, unless one of its issues is deleted. A new parent replaces the old one."""
     waits, awaited = (relation[f"{end}_id"] for end in dependency_cycles.ENDS[relation["kind"]])
     ends = {"waits": (waits,), "awaited": (awaited,)}
     before = await dependency_cycles.edges(tx, installation_id, relation["kind"], **ends)
@@ -93,7 +93,10 @@ async def replace(
 async def _take_off(
     tx: Tx, installation_id: int, kind: Kind, issue_id: int, lacking: set[int]
 ) -> None:
-    """GitHub lists only what the App may see: of the rest its events are all there is."""
+    """Remove relations that GitHub's list lacks, if the mirror has the issue at the other end.
+
+    The list has only issues that the App may see. Relations to others are known by events alone.
+    """
     waits, awaited = dependency_cycles.ENDS[kind]
     if lacking:
         await tx.run(
@@ -111,7 +114,7 @@ async def _take_off(
 async def _put(
     tx: Tx, installation_id: int, waits: int, found: Sequence[Row], before: list[Edge]
 ) -> Changed:
-    """All of one kind, by which one issue waits; circles are looked for once, however many."""
+    """Put relations of one kind and one issue, and look for cycles once for all of them."""
     living = await _living(tx, installation_id, found)
     if living and living[0]["kind"] == "parent":
         children = [relation["source_id"] for relation in living]
@@ -119,7 +122,7 @@ async def _put(
     if living:
         rows = [{"installation_id": installation_id, **relation} for relation in living]
         await tx.many(sql.upsert(tx.dialect, "relations", COLUMNS, KEY), rows)
-    # A circle by a relation leads from what is awaited back to who waits.
+    # A cycle leads from the awaited issue back to the waiting one.
     starts = {edge.awaited for edge in before}
     starts |= {row[f"{dependency_cycles.ENDS[row['kind']][1]}_id"] for row in living}
     circled = await dependency_cycles.update_cycles(tx, installation_id, starts)
@@ -127,7 +130,7 @@ async def _put(
 
 
 async def _living(tx: Tx, installation_id: int, found: Sequence[Row]) -> list[Row]:
-    """Without those that have an end that is gone; in the order of their key."""
+    """The relations whose issues are not deleted, in the order of their key."""
     ends = {relation[end] for relation in found for end in ("source_id", "target_id")}
     if not ends:
         return []
@@ -141,7 +144,7 @@ async def _living(tx: Tx, installation_id: int, found: Sequence[Row]) -> list[Ro
 async def _leave_parents(
     tx: Tx, installation_id: int, children: Sequence[int], parent: int
 ) -> list[Edge]:
-    """Each parent that they had beside this one, which waits for them no more."""
+    """Remove the other parents of the children. Return these relations."""
     held = await dependency_cycles.edges(tx, installation_id, "parent", awaited=children)
     left = [edge for edge in held if edge.waits != parent]
     if left:

@@ -135,7 +135,7 @@ async def supersede(
 
 
 def _pending(tx: Tx, installation_id: int) -> list[WriteRow]:
-    """What this transaction has queued: no query finds it before the commit."""
+    """The writes that this transaction has queued. No query finds them before the commit."""
     return [decode(row) for row in sequences.pending(tx, "writes", installation_id)]
 
 
@@ -313,7 +313,7 @@ async def mark_notified(tx: Tx, installation_id: int, write_ids: Collection[str]
 
 
 async def cancel(tx: Tx, write: WriteRow, outcome: dict[str, Any], *, told: bool) -> bool:
-    """Only what waits for its turn can be called back. `told`: whether its author knows."""
+    """Cancel a queued write. `told`: whether its author knows. False if it is not queued."""
     tx.rings.add(f"installation {write['installation_id']}")
     now = await tx.now()
     return bool(

@@ -31,7 +31,7 @@ class BackfillRow(TypedDict):
     state: Annotated[str, Text(20)]
     # Only what changed since then; 0 for everything.
     since: Annotated[int, Default("0")]
-    # Where to go on: a time reached, and the link of the next page.
+    # Where to continue: from a time, or with the link of the next page.
     reached: Annotated[int, Default("0")]
     next_page: str | None
     seen: Annotated[int, Default("0")]

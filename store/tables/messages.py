@@ -1,4 +1,4 @@
-"""What agents say to each other."""
+"""Messages between agents."""
 
 from typing import Annotated, Literal, TypeAlias, TypedDict
 

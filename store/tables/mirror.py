@@ -1,4 +1,4 @@
-"""What GitHub says of repositories, issues and pull requests: the mirror."""
+"""The mirror: repositories, issues and pull requests as GitHub has them."""
 
 from typing import Annotated, TypedDict
 
@@ -176,7 +176,7 @@ class RelationRow(TypedDict):
 
 
 class TransferRow(TypedDict):
-    """Where issues went that left their repository: late events still name the old place."""
+    """The new places of transferred issues, because late events still name the old place."""
 
     installation_id: Annotated[int, KEY]
     repository_id: Annotated[int, KEY]
@@ -186,7 +186,7 @@ class TransferRow(TypedDict):
 
 
 class PullLinkRow(TypedDict):
-    """Which issues a pull request says that it closes: derived from its row, replaced with it."""
+    """The issues that a pull request closes, according to its text."""
 
     installation_id: Annotated[int, KEY]
     repository_id: Annotated[int, KEY]
@@ -211,7 +211,7 @@ class PullFilesRow(TypedDict):
 
 
 class RefRow(TypedDict):
-    """Branches: a push must go on from where the branch was, and be later; else a read settles."""
+    """Branches. A push that does not continue from the known commit needs a read."""
 
     installation_id: Annotated[int, KEY]
     repository_id: Annotated[int, KEY]
@@ -221,7 +221,7 @@ class RefRow(TypedDict):
 
 
 class RepositorySettingsRow(TypedDict):
-    """What `.github/hubbub.yml` said when it was last right, and what is wrong with it now."""
+    """The last valid content of `.github/hubbub.yml`, and its problem now, if any."""
 
     installation_id: Annotated[int, KEY]
     repository_id: Annotated[int, KEY]

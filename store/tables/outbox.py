@@ -1,4 +1,4 @@
-"""What goes back to GitHub, and what may still be spent there."""
+"""Writes for GitHub, and the limits on them."""
 
 from typing import Annotated, TypedDict
 

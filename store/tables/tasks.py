@@ -1,4 +1,4 @@
-"""What agents work on: tasks, and the leases by which they are held."""
+"""Tasks, and the leases on them."""
 
 from typing import Annotated, Literal, TypeAlias, TypedDict
 

@@ -34,7 +34,7 @@ FREED = (
 PRIORITIES = (2, 1, 0)
 FREE = f"t.held = 0 AND t.lease_id IS NULL AND t.number IS NOT NULL AND {UNBLOCKED}"
 MET_ON_MYSQL = "(t.capabilities = '[]' OR JSON_CONTAINS(:met, t.capabilities))"
-# All that the task needs is among what is met.
+# The agent has every capability that the task needs.
 MET: dict[sql.Dialect, str] = {
     "sqlite": "(t.capabilities = '[]' OR NOT EXISTS (SELECT 1 FROM json_each(t.capabilities) n "
     "WHERE n.value NOT IN (SELECT m.value FROM json_each(:met) m)))",

@@ -26,7 +26,7 @@ def snippet(text: str, query: list[str]) -> str:
 
 
 def _first(text: str, query: list[str]) -> int:
-    """Where the first of the words begins; 0 when none is seen."""
+    """Where the first of the words begins; 0 if the text has none."""
     either = "|".join(map(re.escape, query))
     if found := re.search(rf"(?<![^\W_])(?:{either})(?![^\W_])", text, re.IGNORECASE):
         return found.start()

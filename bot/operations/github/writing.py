@@ -38,7 +38,7 @@ class Queued(BaseModel):
     )
     waits_because: str | None = Field(
         None,
-        description="why it did not go out yet; absent if it only waits for its turn",
+        description="why it was not sent yet; absent if it only waits for its turn",
         exclude_if=lambda waits_because: waits_because is None,
     )
 
@@ -70,7 +70,7 @@ async def _current_state(tx: Tx, installation_id: int, write_id: str) -> dict[st
 
 
 def _error_fields(row: WriteRow) -> dict[str, Any]:
-    """The row's error: of a write that waits it says why, of another it is the refusal."""
+    """The fields for the row's error: why a write waits, or why it was refused."""
     if row["state"] in writes.LIVE:
         return {"refusal": None, "waits_because": row["error"] and row["error"]["message"]}
     return {"refusal": row["error"], "waits_because": None}

@@ -37,12 +37,12 @@ Paths: TypeAlias = Annotated[
 
 # How many ready tasks are looked at together: mostly the first is free, unless many claim at once.
 PAGES = (8, *(50 for _ in range(20)))
-# Of so many that it cannot do an agent is told what they need.
+# How many unsuitable ready tasks a refusal looks at, to name the missing capabilities.
 LACKING = 50
 
 
 class Claimed(OneTask):
-    """The lease: give `fence` with whatever you do about the task."""
+    """A claim. Pass `fence` with each later call about the task."""
 
     sealed = MappingProxyType({"handoff": {"checkpoint"}})
 

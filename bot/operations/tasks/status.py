@@ -1,4 +1,4 @@
-"""What a task's holder tells of it."""
+"""Reports of a task's holder."""
 
 from typing import Annotated, TypeAlias
 
@@ -57,7 +57,7 @@ async def update_task_status(
     if question is not None:
         await _ask(ctx, row, status, question)
     elif row["question"] and status == "in_progress":
-        # Whoever goes on does not wait any more.
+        # A holder that continues no longer waits for an answer.
         await lifecycle.record_answer(ctx.tx, row, ctx.actor.name)
     elif status == row["state"]:
         await lifecycle.record(ctx.tx, row, lifecycle.PROGRESS, ctx.actor.name, progress=progress)
