@@ -38,11 +38,11 @@ async def lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -> AsyncIterat
     staying = asyncio.create_task(demo.stay(stage, narration, repository, person))
     printed: list[str] = []
 
-    def told() -> bool:
+    def has_all_lines() -> bool:
         printed.extend(capsys.readouterr().out.splitlines())
         return staying.done() or any("All that octocat can do" in line for line in printed)
 
-    assert await until(told)
+    assert await until(has_all_lines)
     yield printed
     staying.cancel()
     await asyncio.gather(staying, return_exceptions=True)
