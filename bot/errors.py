@@ -82,6 +82,8 @@ CODES: dict[str, tuple[int, str]] = {
     ),
     "github_away": (502, "For a write: GitHub gave no clear answer until Hubbub gave up."),
     "too_large": (413, "The request or its content is larger than allowed."),
+    "compressed_body": (415, "The body has a Content-Encoding. Send it without."),
+    "request_timeout": (408, "The body of the request did not arrive in time."),
     "bad_request": (400, "This address does not accept the request."),
     "internal": (500, "A bug in Hubbub. It was logged under `details.reference`."),
     "unavailable": (503, "The database cannot be reached. Try again."),

@@ -12,6 +12,7 @@ from bot.inbox.backpressure import Backpressure
 from webhooks import github, health, middleware, rest, websocket
 from webhooks.app_keys import DISPATCHER, INBOX, METRICS, SIGNATURES, TOKENS, WEBHOOK_SECRET
 from webhooks.asgi import ASGI, handle_by_asgi
+from webhooks.bodies import BODIES, HANDLER_ARGS, Bodies
 from webhooks.group_commit import Inbox
 from webhooks.metrics import Metrics
 from webhooks.refused_signatures import RefusedSignatures
@@ -38,12 +39,14 @@ def create_app(
     `alive` returns those that only a new process can solve, which /healthz reports.
     """
     app = web.Application(
-        middlewares=[middleware.measure, middleware.answer_errors, middleware.authenticate]
+        middlewares=[middleware.measure, middleware.answer_errors, middleware.authenticate],
+        handler_args=HANDLER_ARGS,
     )
     app[DISPATCHER] = dispatcher
     app[TOKENS] = tokens
     app[INBOX] = Inbox(dispatcher.store, pressure)
     app[METRICS] = Metrics()
+    app[BODIES] = Bodies()
     app[SOCKETS] = sockets = Sockets(tokens)
     app[WEBHOOK_SECRET] = webhook_secret
     app[SIGNATURES] = RefusedSignatures()
@@ -73,7 +76,8 @@ def _mount(app: web.Application, mcp: Mount) -> None:
             yield
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        return await handle_by_asgi(running[0], request)
+        body = await request.app[BODIES].read(request, rest.LARGEST)
+        return await handle_by_asgi(running[0], request, body)
 
     app.cleanup_ctx.append(life)
     app.router.add_route("*", "/mcp", handle)

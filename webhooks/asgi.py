@@ -23,8 +23,9 @@ HOP_BY_HOP = frozenset({"connection", "transfer-encoding"})
 class Exchange:
     """One request and its answer, as ASGI sees them."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, body: bytes) -> None:
         self._request = request
+        self._body = body
         self._read = False
         self._done = asyncio.Event()
         self._start: Message = {}
@@ -32,10 +33,9 @@ class Exchange:
 
     async def receive(self) -> Message:
         if not self._read:
-            part = await self._request.content.readany()
-            self._read = self._request.content.at_eof()
-            return {"type": "http.request", "body": part, "more_body": not self._read}
-        # The body is complete. Wait until the answer is sent or the client is gone.
+            self._read = True
+            return {"type": "http.request", "body": self._body, "more_body": False}
+        # Wait until the answer is sent or the client is gone.
         while not self._done.is_set() and self._is_connected():
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
@@ -88,9 +88,9 @@ class Exchange:
         self._done.set()
 
 
-async def handle_by_asgi(app: ASGI, request: web.Request) -> web.StreamResponse:
+async def handle_by_asgi(app: ASGI, request: web.Request, body: bytes) -> web.StreamResponse:
     """Let the application answer. The actor is in the state of the scope."""
-    exchange = Exchange(request)
+    exchange = Exchange(request, body)
     try:
         await app(_scope(request), exchange.receive, exchange.send)
     finally:

@@ -9,6 +9,7 @@ from aiohttp import web
 from bot.errors import Refused
 from bot.github import webhook_payloads
 from webhooks.app_keys import INBOX, METRICS, SIGNATURES, WEBHOOK_SECRET
+from webhooks.bodies import BODIES
 from webhooks.refused_signatures import REMEDY
 from webhooks.signature import is_valid
 
@@ -21,7 +22,7 @@ EVENT = re.compile(r"[a-z0-9_]{1,80}")
 
 
 async def receive(request: web.Request) -> web.Response:
-    body = await _body(request)
+    body = await request.app[BODIES].read_unsigned(request, LARGEST)
     _check_signature(request, body)
     guid = _header(request, "X-GitHub-Delivery", GUID)
     event = _header(request, "X-GitHub-Event", EVENT)
@@ -35,23 +36,6 @@ async def receive(request: web.Request) -> web.Response:
         ) from exc
     request.app[METRICS].deliveries.labels(_label(request, event)).inc()
     return web.json_response({"accepted": guid}, status=202)
-
-
-async def _body(request: web.Request) -> bytes:
-    """The body. Raise Refused if it is larger than GitHub's own limit."""
-    if (request.content_length or 0) > LARGEST:
-        raise _too_large()
-    parts, size = [], 0
-    async for part in request.content.iter_any():
-        size += len(part)
-        if size > LARGEST:
-            raise _too_large()
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _too_large() -> Refused:
-    return Refused("too_large", f"The body is larger than {LARGEST} bytes, GitHub's own limit.")
 
 
 def _check_signature(request: web.Request, body: bytes) -> None:

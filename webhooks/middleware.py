@@ -9,6 +9,7 @@ from aiohttp import web
 
 from bot.errors import Refused, failure
 from webhooks.app_keys import ACTOR, METRICS, TOKENS
+from webhooks.bodies import check_encoding
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -35,6 +36,7 @@ async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give every error the same form. A bug is logged under a reference."""
     try:
+        check_encoding(request)
         return await handler(request)
     except Refused as exc:
         return refusal(exc)
@@ -72,6 +74,8 @@ def refusal(exc: Refused) -> web.Response:
 def _headers(exc: Refused) -> dict[str, str]:
     if exc.status == 401:
         return {"WWW-Authenticate": 'Bearer realm="hubbub"'}
+    if exc.status == 415:
+        return {"Accept-Encoding": "identity"}
     if exc.status == 503:
         return {"Retry-After": str(RETRY_AFTER_S)}
     if "retry_after_s" in exc.details:

@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 from bot.errors import CODES, Refused
 from bot.operations import OPERATIONS
 from webhooks.app_keys import ACTOR, DISPATCHER
+from webhooks.bodies import BODIES
 
 # The limit of /mcp too. A context of one megabyte fits, even if most of it is escaped.
 LARGEST = 4 * 2**20
@@ -25,13 +26,7 @@ async def call(request: web.Request) -> web.Response:
 
 
 async def _arguments(request: web.Request) -> Any:
-    if (request.content_length or 0) > LARGEST:
-        raise Refused("too_large", f"The body is larger than {LARGEST} bytes, which is the limit.")
-    body = await request.content.read(LARGEST + 1)
-    while len(body) <= LARGEST and not request.content.at_eof():
-        body += await request.content.read(LARGEST + 1 - len(body))
-    if len(body) > LARGEST:
-        raise Refused("too_large", f"The body is larger than {LARGEST} bytes, which is the limit.")
+    body = await request.app[BODIES].read(request, LARGEST)
     try:
         given = json.loads(body or b"{}")
     except (ValueError, RecursionError) as exc:

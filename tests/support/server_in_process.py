@@ -23,6 +23,7 @@ from mcp_server import http
 from store.engine.transaction import Store
 from store.tables.agents import Role
 from webhooks.app import create_app
+from webhooks.bodies import BODIES, Bodies
 from webhooks.connection import Patience
 from webhooks.sockets import SOCKETS, Sockets
 
@@ -57,6 +58,7 @@ class Surface:
     problems: dict[str, str] = field(default_factory=dict)
     # What `alive` says cannot be mended.
     dead: dict[str, str] = field(default_factory=dict)
+    bodies: Bodies = field(default_factory=Bodies)
 
     @property
     def store(self) -> Store:
@@ -140,7 +142,9 @@ async def serving(
     server = TestServer(app)
     async with _alive(server), aiohttp.ClientSession() as client:
         url = str(server.make_url("")).rstrip("/")
-        yield Surface(dispatcher, app[SOCKETS], url, client, installation_id, problems, dead)
+        yield Surface(
+            dispatcher, app[SOCKETS], url, client, installation_id, problems, dead, app[BODIES]
+        )
 
 
 @asynccontextmanager

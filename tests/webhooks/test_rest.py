@@ -105,12 +105,6 @@ async def test_arguments_that_do_not_fit_are_refused_with_the_reason(
     assert (answer.status, answer.code) == (status, code)
 
 
-async def test_a_body_that_is_not_compressed_as_it_says_is_refused(surface: Surface) -> None:
-    headers = bearer(await surface.token()) | {"Content-Encoding": "gzip"}
-    answer = await surface.send("POST", "/api/v1/list_agents", data=b"plain", headers=headers)
-    assert (answer.status, answer.code) == (400, "bad_request")
-
-
 async def test_an_unknown_argument_names_those_there_are(surface: Surface) -> None:
     answer = await surface.call(await surface.token(), "list_agents", bogus=1)
     error = answer.data["error"]
