@@ -1,10 +1,13 @@
 """The pages: plain words, and code where they say that it is."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from bot.operations import OPERATIONS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -29,7 +32,7 @@ BANNED = {
     r"in vain": "without an effect",
     r"mend(s|ed|ing)?": "repair, correct",
     r"(un)?sealed": "encrypted",
-    r"is no (harm|error|command|list|resource|delivery|task)": "is not a",
+    r"(?<!there )is no (harm|error|command|list|resource|delivery|task)": "is not a",
     r"(one|who) may not": "you may not",
     r"is (to be|not to be)": "must, must not",
     r"all the same": "anyway",
@@ -50,15 +53,39 @@ def text(page: str) -> str:
     return FENCED.sub("", (ROOT / page).read_text())
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_has_no_phrase_that_readers_stumble_over(page: str) -> None:
-    words = " ".join(text(page).split())
-    found = {
+def stumbling_blocks(words: str) -> dict[str, str]:
+    """The phrases that readers stumble over, with what to write instead."""
+    return {
         match[0]: instead
         for phrase, instead in BANNED.items()
-        for match in re.finditer(rf"\b(?:{phrase})\b", words, re.IGNORECASE)
+        for match in re.finditer(rf"\b(?:{phrase})\b", " ".join(words.split()), re.IGNORECASE)
     }
-    assert found == {}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_no_phrase_that_readers_stumble_over(page: str) -> None:
+    assert stumbling_blocks(text(page)) == {}
+
+
+def test_no_error_and_no_description_has_such_a_phrase() -> None:
+    """The texts in each `Refused(…)`, each `description=` and each docstring of an operation."""
+    words = [each.description for each in OPERATIONS.values()]
+    for path in (ROOT / "bot").glob("**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refused":
+                words += strings(node)
+            if isinstance(node, ast.keyword) and node.arg == "description":
+                words += strings(node)
+    assert len(words) > 500
+    assert stumbling_blocks("\n".join(words)) == {}
+
+
+def strings(node: ast.AST) -> list[str]:
+    return [
+        each.value
+        for each in ast.walk(node)
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -161,7 +161,7 @@ async def test_a_refused_person_reads_what_a_person_can_do_and_no_name_of_a_tool
         "/assign nobody": "No agent 'nobody' is registered in this installation. `/agents` lists "
         "the agents.",
         "/ask Why?": "Nobody holds acme/rocket#2, so nobody would get the message. Write a comment "
-        "without a command: whoever claims the task can read it.",
+        "without a command, for the one that claims the task.",
         "/block #99": "Hubbub knows no issue 'acme/rocket#99'. Check the number, and that the App "
         "is installed on its repository.",
         "/priority": "A word is missing. `/help` shows each command.",

@@ -112,7 +112,7 @@ def _holder(ctx: Context, task: FullTask | None) -> str:
             "unknown_agent",
             f"Nobody holds {lifecycle.name(task)}, so nobody would get the message. "
             + (
-                "Write a comment without a command: whoever claims the task can read it."
+                "Write a comment without a command, for the one that claims the task."
                 if ctx.actor.is_person
                 else "Send it to an agent or a role."
             ),
