@@ -124,7 +124,10 @@ async def begin(tx: Tx, installation_id: int, repository_id: int, since: int = 0
 
 
 async def begin_missing(store: Store) -> int:
-    """Start the backfills of repositories and owners that had none. Return how many."""
+    """Start the backfills of repositories and owners that had none. Return how many.
+
+    Parts that GitHub refused a day ago start again too, because a feature may be on now.
+    """
 
     async def work(tx: Tx) -> int:
         found = await backfills.repositories_without_backfill(tx, 100)
@@ -133,7 +136,10 @@ async def begin_missing(store: Store) -> int:
         owners = await backfills.owners_without_backfill(tx, 100)
         for installation_id in owners:
             await begin_owner(tx, installation_id)
-        return len(found) + len(owners)
+        refused = await backfills.long_refused(tx, 100)
+        for row in refused:
+            await backfills.retry_refused(tx, row["installation_id"], row["id"])
+        return len(found) + len(owners) + len(refused)
 
     if not await store.read(_is_anything_missing):
         return 0
@@ -146,6 +152,7 @@ async def _is_anything_missing(tx: Tx) -> bool:
     return bool(
         await backfills.repositories_without_backfill(tx, 1)
         or await backfills.owners_without_backfill(tx, 1)
+        or await backfills.long_refused(tx, 1)
     )
 
 

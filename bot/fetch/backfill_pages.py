@@ -11,13 +11,14 @@ from bot.fetch.answers import boards
 from bot.fetch.answers.answer import Reading
 from bot.fetch.backfill import PARTS, Part
 from bot.fetch.steps import BACKFILL_PAGE, Step, step
+from bot.github import features
 from bot.github.channel import Channel
 from bot.github.outcomes import Meaning, Outcome
 from bot.github.payloads import Json, at, maybe_number, time
 from bot.github.requests import Answer, Request, link, next_page
 from bot.identity.keyring import Keys
 from bot.mirror import reads
-from bot.times import SECOND
+from bot.times import DAY
 from store.engine.transaction import Tx
 from store.fetch import backfills
 from store.mirror import mirror_rows, projects
@@ -32,7 +33,6 @@ CHUNK = 20
 MOST_PAGES = 20_000
 # A page without entries may have a next one. A list with so many more of them is endless.
 MOST_EMPTY_PAGES = 20
-DAY = 24 * 3600 * SECOND
 
 
 async def fill(channel: Channel, keys: Keys, part: BackfillRow) -> None:
@@ -44,6 +44,8 @@ async def fill(channel: Channel, keys: Keys, part: BackfillRow) -> None:
     request = Request("GET", path)
     outcome = await channel.ask(part["installation_id"], request, lambda d: isinstance(d, list))
     next_step = step(BACKFILL_PAGE, outcome.meaning, part["attempts"])
+    if features.is_off(outcome):
+        next_step = Step.GIVE_UP  # until it is on again
     if next_step is not Step.APPLY:
         return await _postpone(channel, part, next_step, outcome)
     reading = Reading(part["installation_id"], arguments, outcome.data, read_at)

@@ -4,15 +4,17 @@ from dataclasses import replace
 
 import structlog
 
-from bot.fetch import kinds
+from bot.fetch import absence, kinds
+from bot.fetch.absence import Verdict
 from bot.fetch.answers.answer import Reading
 from bot.fetch.steps import LATER_READ, READ, Step, step
+from bot.github import features
 from bot.github.channel import Channel
 from bot.github.outcomes import Meaning, Outcome
 from bot.github.requests import Request, link, next_page
 from bot.identity.keyring import Keys
 from bot.mirror import reads
-from bot.times import SECOND
+from bot.times import DAY, SECOND
 from store.engine.transaction import Tx
 from store.fetch import pending_reads
 from store.inbox import commands
@@ -27,18 +29,22 @@ MOST_PAGES = 10
 
 async def look_up(channel: Channel, keys: Keys, read: PendingReadRow) -> None:
     """Ask GitHub and apply the answer, or store why that failed and when to try again."""
-    read_at = await channel.store.read(lambda tx: tx.now())
+    queued, read_at = read, await channel.store.read(lambda tx: tx.now())
     path, read = await _locate(channel, read)
     if path is None:
         return await _settle(channel, read)
     outcome, is_whole = await _ask(channel, read, path)
+    if features.is_off(outcome):
+        return await _park(channel, read, outcome)
+    if outcome.meaning is Meaning.ABSENT:
+        return await _take_absence(channel, queued, read, read_at, outcome)
     steps = LATER_READ if read["priority"] == reads.LATER else READ
     next_step = step(steps, outcome.meaning, read["attempts"])
     if next_step is not Step.APPLY:
         return await _postpone(channel, read, next_step, outcome)
     reading = Reading(read["installation_id"], read["arguments"], outcome.data, read_at, is_whole)
     try:
-        await _apply(channel, keys, read, reading, outcome)
+        await _apply(channel, keys, read, reading)
     except Exception as exc:  # a bug in a read must not hold up the writes
         log.exception("read not applied", kind=read["kind"], subject=read["subject"])
         bad = Outcome(Meaning.MALFORMED, f"{type(exc).__name__}: {exc}")
@@ -81,8 +87,6 @@ async def _ask(channel: Channel, read: PendingReadRow, path: str) -> tuple[Outco
     """The outcome, with the pages of a list in one answer, and whether the list is complete."""
     i, kind = read["installation_id"], kinds.KINDS[read["kind"]]
     outcome = await channel.ask(i, Request("GET", path), kind.fits)
-    if outcome.status == 404 and read["kind"] in kinds.SINGLE:
-        return await _confirm_absence(channel, read, outcome), True
     if not kind.lists:
         return outcome, True
     entries = []
@@ -99,13 +103,46 @@ async def _ask(channel: Channel, read: PendingReadRow, path: str) -> tuple[Outco
     return replace(outcome, answer=answer), link(answer) is None
 
 
-async def _confirm_absence(channel: Channel, read: PendingReadRow, absent: Outcome) -> Outcome:
-    """Turn a 404 into a 410 if the App can see the repository: then the thing was deleted."""
-    path = f"/repositories/{read['arguments']['repository_id']}"
-    there = await channel.ask_next(read["installation_id"], Request("GET", path))
-    if not there.has_answer or there.meaning is Meaning.LIMITED:
-        return there
-    return replace(absent, status=410) if there.meaning is Meaning.DONE else absent
+async def _take_absence(
+    channel: Channel, queued: PendingReadRow, read: PendingReadRow, read_at: int, absent: Outcome
+) -> None:
+    """GitHub says that the object is not there: believe it, or look again later."""
+    verdict, parent = await absence.judge(channel, read, read_at)
+    if parent is not None and (not parent.has_answer or parent.meaning is Meaning.LIMITED):
+        next_step = step(READ, parent.meaning, read["attempts"])
+        return await _postpone(channel, read, next_step, parent)
+    if verdict is Verdict.DOUBTFUL:
+        until, arguments = absence.next_look(queued, read_at)
+        return await channel.store.write(
+            lambda tx: pending_reads.look_again(tx, queued, until, arguments)
+        )
+    is_blind = verdict is Verdict.BLIND
+    if is_blind and read["kind"] != "permission" and read["attempts"] < absence.MOST_BLIND_LOOKS:
+        return await _retry(channel, read, absent)
+    return await channel.store.write(
+        lambda tx: _apply_absence(tx, read, is_deleted=not is_blind, why=absent.why)
+    )
+
+
+async def _apply_absence(tx: Tx, read: PendingReadRow, *, is_deleted: bool, why: str) -> None:
+    if "repository_id" in read["arguments"]:
+        here = (read["installation_id"], read["arguments"]["repository_id"])
+        await mirror_rows.lock_repository(tx, *here)
+    await kinds.apply_absence(tx, read, is_deleted=is_deleted)
+    if read["kind"] in kinds.TEXTS:
+        await commands.wake(tx, read["installation_id"], read["arguments"]["repository_id"])
+    await pending_reads.mark_answered(tx, read, why)
+    tx.rings.add(f"installation {read['installation_id']}")
+
+
+async def _park(channel: Channel, read: PendingReadRow, outcome: Outcome) -> None:
+    """The feature is off: ask again in a day, or when an event says that it may be on."""
+    log.info("read parked", kind=read["kind"], subject=read["subject"], why=outcome.why)
+
+    async def work(tx: Tx) -> None:
+        await pending_reads.park(tx, read, await tx.now() + DAY, outcome.why)
+
+    await channel.store.write(work)
 
 
 async def _postpone(
@@ -143,16 +180,11 @@ async def _retry(channel: Channel, read: PendingReadRow, outcome: Outcome) -> No
     await channel.store.write(work)
 
 
-async def _apply(
-    channel: Channel, keys: Keys, read: PendingReadRow, reading: Reading, outcome: Outcome
-) -> None:
+async def _apply(channel: Channel, keys: Keys, read: PendingReadRow, reading: Reading) -> None:
     async def work(tx: Tx) -> None:
         if "repository_id" in read["arguments"]:
             await mirror_rows.lock_repository(tx, *reading.here)
-        if outcome.meaning is Meaning.DONE:
-            await kinds.KINDS[read["kind"]].apply(tx, keys, reading)
-        else:
-            await kinds.apply_absence(tx, read, outcome.status)
+        await kinds.KINDS[read["kind"]].apply(tx, keys, reading)
         if read["kind"] in kinds.TEXTS:
             await commands.wake(tx, *reading.here)
         await pending_reads.mark_answered(tx, read)

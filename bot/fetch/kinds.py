@@ -228,33 +228,32 @@ KINDS: dict[str, Kind] = {
         items="repositories",
     ),
 }
-# These may be deleted while their repository exists. After a 404 Hubbub checks which it is.
-SINGLE = ("issue", "comment", "settings")
 
 
 # These bring texts. A command waits for them if two texts of its source have one time.
 TEXTS = ("issue", "comment", "pull_request", "reviews", "review_comments")
 
 
-async def apply_absence(tx: Tx, read: PendingReadRow, status: int) -> None:
-    """Apply a 404 or 410 to the mirror. A 404 may only mean that the App has no access now."""
+async def apply_absence(tx: Tx, read: PendingReadRow, *, is_deleted: bool) -> None:
+    """Apply a 404 or 410 to the mirror. Without `is_deleted`, the App may only lack access now."""
     arguments: Arguments = read["arguments"]
     installation_id = read["installation_id"]
     here = (installation_id, arguments.get("repository_id", 0))
     if read["kind"] == "permission":
         await permissions.put(tx, *here, arguments["login"], "none")
         await commands.wake(tx, *here)
+    elif not is_deleted:
+        return
     elif read["kind"] == "ref":
         await branches.put_answer(tx, *here, arguments["name"], None)
     elif read["kind"] == "installation":
-        await mirror_rows.mark_installation_deleted(tx, installation_id)
+        await mirror_rows.hide_installation(tx, installation_id)
     elif read["kind"] == "project_item":
         await _hide_item(tx, installation_id, arguments["item_id"])
     elif read["kind"] == "settings":
-        if status == 410:
-            await repository_settings.apply_absence(tx, installation_id, arguments)
-    elif status == 410:
-        await _mark_deleted(tx, read["kind"], here, arguments)
+        await repository_settings.apply_absence(tx, installation_id, arguments)
+    else:
+        await _hide_deleted(tx, read["kind"], here, arguments)
 
 
 async def _hide_item(tx: Tx, installation_id: int, item_id: int) -> None:
@@ -263,7 +262,7 @@ async def _hide_item(tx: Tx, installation_id: int, item_id: int) -> None:
         await mirror_rows.hide(tx, "project_items", row, await tx.now())
 
 
-async def _mark_deleted(tx: Tx, kind: str, here: tuple[int, int], arguments: Arguments) -> None:
+async def _hide_deleted(tx: Tx, kind: str, here: tuple[int, int], arguments: Arguments) -> None:
     if kind == "comment":
         row = await mirror_rows.comment(tx, here[0], arguments["which"])
         # If its issue was transferred, the comment is in another repository now, and exists.
@@ -271,6 +270,6 @@ async def _mark_deleted(tx: Tx, kind: str, here: tuple[int, int], arguments: Arg
             await mirror_rows.hide(tx, "comments", row, await tx.now())
             await search_index.index(tx, "comments", row | {"deleted": 1})
     elif kind == "issue" and (issue := await mirror_rows.issue(tx, *here, arguments["number"])):
-        await mirror_rows.mark_deleted(tx, "issues", here[0], issue["id"])
+        await mirror_rows.hide(tx, "issues", issue, await tx.now())
         await search_index.index(tx, "issues", issue)
         await issue_effects.update_task(tx, issue | {"deleted": 1}, issue)

@@ -67,6 +67,8 @@ class Repair(Channel):
     fetches: bool = False
     every_s: float = EVERY_S
     _survey: Survey | None = field(default=None, repr=False)
+    # Whether GitHub knows our credentials as those of the App that this database belongs to.
+    _is_own_app: bool = False
     # The next page of the list of installations. None after the last one.
     _installations: str | None = "/app/installations?per_page=100"
     _installation_pages: int = 0
@@ -74,6 +76,8 @@ class Repair(Channel):
     async def step(self) -> float:
         """Make one request, if one is due. Return the seconds until the next step."""
         turn = await self.store.write(self._next_turn)
+        if (turn.delivery or turn.survey) and not self._is_own_app:
+            return await self._check_app()
         if turn.delivery:
             return await self._recover_safely(turn.delivery)
         if turn.survey and self._installations is not None:
@@ -120,13 +124,35 @@ class Repair(Channel):
         self._survey = Survey(now, max(last - OVERLAP, now - WINDOW), goes_on)
         return due
 
+    async def _check_app(self) -> float:
+        """Ask once, at start, whose credentials we have: another App must not touch our data."""
+        outcome = await self.ask(APP, Request("GET", "/app"), lambda data: isinstance(data, dict))
+        if not outcome.has_answer:
+            return _delay_after_failure(outcome)
+        if outcome.meaning is Meaning.LIMITED:
+            return PACE_S
+        found = maybe_number(at(outcome.data, "id"))
+        owners = await self.store.read(mirror_rows.app_ids)
+        self._is_own_app = outcome.meaning is Meaning.DONE and (
+            found in owners if owners else self.github.is_app(found, 0)
+        )
+        if self._is_own_app:
+            return 0
+        why = f"App {found}, not of {owners}" if found else outcome.why
+        self.trouble = f"GitHub does not accept the credentials as those of our App: {why}"
+        log.warning("wrong credentials of the App", why=why)
+        return AGAIN_S
+
     async def _list_installations(self, path: str) -> float:
         """List the installations once, at start, because older ones are not in the log any more."""
+        read_at = await self.store.read(lambda tx: tx.now())
         outcome = await self.ask(APP, Request("GET", path), _is_list)
         if not outcome.has_answer:
             return _delay_after_failure(outcome)
         if outcome.meaning is Meaning.DONE:
-            await self.store.write(lambda tx: _apply_installations(tx, self.keys, outcome.data))
+            await self.store.write(
+                lambda tx: _apply_installations(tx, self.keys, outcome.data, read_at)
+            )
         if outcome.meaning is Meaning.LIMITED:
             return PACE_S
         self._installation_pages += 1
@@ -234,8 +260,7 @@ class Repair(Channel):
         )
 
 
-async def _apply_installations(tx: Tx, keys: Keys, listed: list[Json]) -> None:
-    read_at = await tx.now()
+async def _apply_installations(tx: Tx, keys: Keys, listed: list[Json], read_at: int) -> None:
     for value in listed:
         if maybe_number(at(value, "id")) is None:
             continue

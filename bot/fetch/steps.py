@@ -26,6 +26,7 @@ Steps = Mapping[Meaning, Step]
 
 READ: Steps = {
     Meaning.DONE: Step.APPLY,
+    # `bot.fetch.absence` decides whether it was deleted.
     Meaning.ABSENT: Step.APPLY,
     Meaning.MALFORMED: Step.RETRY_FEW,
     Meaning.LIMITED: Step.WAIT,
@@ -40,7 +41,8 @@ READ: Steps = {
 LATER_READ: Steps = {**READ, Meaning.FORBIDDEN: Step.GIVE_UP}
 BACKFILL_PAGE: Steps = {
     **READ,
-    Meaning.ABSENT: Step.GIVE_UP,
+    # GitHub's replicas may not know a new repository yet.
+    Meaning.ABSENT: Step.RETRY_FEW,
     Meaning.FORBIDDEN: Step.GIVE_UP,
 }
 # A delivery in GitHub's log. If the log no longer has it or its payload, no retry can get it.

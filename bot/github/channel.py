@@ -1,5 +1,6 @@
 """The channel to GitHub: it sends one request at a time and records the limits in each answer."""
 
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from store.outbox import sender_leases
 
 # The installation id of requests as the App itself. They have a lease and budgets of their own.
 APP = 0
+APP_PATH = re.compile(r"/app(?:/|$)")
 # Microseconds, because clocks and threads may lag.
 MARGIN = 5 * SECOND
 
@@ -86,10 +88,10 @@ class Channel:
     async def request(self, installation_id: int, request: Request) -> Answer:
         """Send a request, and store what the answer says about the limits. Raise NoAnswer."""
         try:
-            # Paths below /app/ need the App's own token. An installation may be suspended.
+            # /app and paths below it need the App's own token. An installation may be suspended.
             answer = await (
                 self.github.app_request(request.method, request.path)
-                if installation_id == APP or request.path.startswith("/app/")
+                if installation_id == APP or APP_PATH.match(request.path)
                 else self.github.request(
                     installation_id, request.method, request.path, request.body
                 )

@@ -133,6 +133,14 @@ class GitHub:
         """Send a request as the App itself. Raise Unreachable or OutcomeUnknown."""
         return await self._request_as_app(self._deadline(), method, path, body)
 
+    def is_app(self, found: Any, owner: int) -> bool:
+        """Whether an id that GitHub gave is that of the App `owner`, or of ours if that is 0.
+
+        Our own may be configured as a client id, which says nothing about the number.
+        """
+        expected = owner or (int(self._app_id) if self._app_id.isdecimal() else found)
+        return found is not None and bool(found == expected)
+
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.time_out
 

@@ -78,6 +78,8 @@ class Changes:
     texts: tuple[CommandText, ...] = ()
     # (repository id, 1 or 0): whether the installation covers it.
     selected: tuple[tuple[int, int], ...] = ()
+    # Repositories in which a feature may have been turned on.
+    changed_features: tuple[int, ...] = ()
     # Issues with the body that they had before an edit.
     earlier: tuple[IssueRow, ...] = ()
     relations_added: tuple[Relation, ...] = ()

@@ -66,7 +66,8 @@ async def _has_moved(tx: Tx, row: IssueRow) -> bool:
 
 
 async def _drop_relations(tx: Tx, row: IssueRow) -> None:
-    if row["deleted"]:
+    """Drop the relations of a deleted issue. One that is only hidden may return."""
+    if row["deleted"] and mirror_rows.is_final(row["version"]):
         await relations.drop(tx, row["installation_id"], row["id"])
 
 

@@ -38,6 +38,10 @@ class Arguments(TypedDict, total=False):
     after: int
     # Who changed the settings file.
     committer: str
+    # When GitHub first said that the thing is not there; which ids a list lacked, and since when.
+    absent_at: int
+    lacked: list[int]
+    lacked_since: int
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from bot.mirror import (
     issue_effects,
     pull_effects,
     reads,
+    repository_effects,
     silent_changes,
 )
 from store.engine.transaction import Tx
@@ -43,6 +44,7 @@ TABLES: dict[str, MirroredTable] = {
     ),
     "repositories": MirroredTable(
         tie=lambda row: reads.repository("repository", row["id"]),
+        effects=(repository_effects.update_absence,),
     ),
     # Every label event queues a read of all labels, so a tie needs none of its own.
     "labels": MirroredTable(stale=silent_changes.after_label),
@@ -53,7 +55,7 @@ TABLES: dict[str, MirroredTable] = {
     "issues": MirroredTable(
         tie=lambda row: reads.thread("issue", row["repository_id"], row["number"]),
         stale=silent_changes.after_issue,
-        effects=(issue_effects.update_task,),
+        effects=(issue_effects.update_task, repository_effects.fetch_after_new_issue),
         searched=True,
     ),
     "comments": MirroredTable(

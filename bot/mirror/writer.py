@@ -6,7 +6,7 @@ from typing import cast
 from bot.comments import authorship, markers
 from bot.github.payloads import Mirrored
 from bot.identity.keyring import Keys
-from bot.mirror import issue_effects, reads, silent_changes, transfers
+from bot.mirror import issue_effects, reads, repository_effects, silent_changes, transfers
 from bot.mirror.changes import Branch, Changes
 from bot.mirror.tables import TABLES, MirroredTable
 from store.engine.transaction import Row, Tx
@@ -66,12 +66,20 @@ async def _put(tx: Tx, keys: Keys, given: Mirrored) -> None:
         given = await transfers.with_current_place(tx, given)
     table, row = TABLES[given.table], given.row
     put = await mirror_rows.put(tx, given.table, row)
-    if put.tie and table.tie and mirror_rows.has_time(row["version"]):
+    is_tie = put.tie and mirror_rows.has_time(row["version"])
+    if table.tie and (is_tie or _may_be_back(given, put.before, won=put.won)):
         await reads.queue(tx, row["installation_id"], table.tie(row))
     if put.won:
         if table.searched:
             await search_index.index(tx, given.table, row)
         await _run_effects(tx, table, row, put.before)
+
+
+def _may_be_back(given: Mirrored, before: Row | None, *, won: bool) -> bool:
+    """Whether GitHub shows something that the mirror hides, so that only a read can decide."""
+    if won or before is None or not before["deleted"] or given.row["deleted"]:
+        return False
+    return given.table == "repositories" or not mirror_rows.is_final(before["version"])
 
 
 async def _run_effects(tx: Tx, table: MirroredTable, row: Row, before: Row | None) -> None:
@@ -97,6 +105,8 @@ async def _put_unguarded(tx: Tx, installation_id: int, changes: Changes) -> None
         await mirror_rows.select_repository(tx, installation_id, repository_id, on)
         if not on:
             await backfills.forget(tx, installation_id, repository_id)
+    for repository_id in changes.changed_features:
+        await repository_effects.fetch_refused_parts(tx, installation_id, repository_id)
     for stale in changes.stale_permissions:
         await permissions.forget(tx, installation_id, stale.repository_id, stale.login)
 

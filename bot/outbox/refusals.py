@@ -39,6 +39,11 @@ WORDS = (
     ),
     ("is locked", "locked", "The conversation is locked; a person must unlock it."),
     ("archived", "archived", "The repository is archived: nothing in it can be changed."),
+    (
+        "disabled",
+        "disabled",
+        "It is turned off, not deleted. An admin turns it on in the repository's settings.",
+    ),
     ("too long", "too_long", "Write a shorter text."),
     ("expected branch to point to", "stale_head", "Read the branch again and commit on its head."),
     ("head branch was modified", "stale_head", "Look at the new commits before you merge."),

@@ -14,7 +14,8 @@ from store.tables.fetch import BackfillRow
 
 KEY = ("installation_id", "repository_id", "part")
 COLUMNS = (*KEY, "state", "since", "reached", "not_before", "started_at")
-# queued → done, or refused when Mark the part as refused by GitHub.
+# queued → done, or refused when GitHub does not let the App have it. That may end without an event.
+REFUSED_FOR = 24 * 3600 * 1_000_000
 BACKOFF_S = (5, 15, 60, 300, 900)
 SECOND = 1_000_000
 OF_ONE = "AND b.installation_id = :i"
@@ -211,9 +212,33 @@ async def mark_failed(tx: Tx, part: BackfillRow, error: str) -> None:
 
 
 async def mark_refused(tx: Tx, part: BackfillRow, error: str) -> None:
-    """GitHub does not let the App have it."""
+    """GitHub does not let the App have it, for now."""
     now = await tx.now()
-    await _change(tx, part, state="refused", error=error[:4000], finished_at=now)
+    again = {"finished_at": now, "not_before": now + REFUSED_FOR}
+    await _change(tx, part, state="refused", error=error[:4000], **again)
+
+
+async def retry_refused(tx: Tx, installation_id: int, repository_id: int) -> int:
+    """Try the refused parts of a repository again. Return how many there were."""
+    tx.rings.add("outbox")
+    return await tx.run(
+        "UPDATE backfills SET state = 'queued', attempts = 0, error = NULL, finished_at = NULL, "
+        "not_before = :now WHERE installation_id = :i AND repository_id = :r "
+        "AND state = 'refused'",
+        now=await tx.now(),
+        i=installation_id,
+        r=repository_id,
+    )
+
+
+async def long_refused(tx: Tx, limit: int) -> list[RepositoryKey]:
+    """Repositories with a part that was refused a day ago."""
+    return await tx.all(
+        "SELECT DISTINCT installation_id, repository_id AS id FROM backfills "
+        "WHERE state = 'refused' AND not_before <= :now LIMIT :n",
+        now=await tx.now(),
+        n=limit,
+    )
 
 
 async def _change(tx: Tx, part: PartKey, **values: object) -> None:

@@ -19,6 +19,8 @@ COLUMNS = (
     "priority",
 )
 KEY = ("installation_id", "kind", "subject")
+# The error of a read that is parked begins with it.
+PARKED = "turned off"
 BACKOFF_S = (5, 15, 60, 300, 900, 3600)
 
 
@@ -30,6 +32,7 @@ async def ask(
     arguments: Mapping[str, Any],
     *,
     priority: int = 0,
+    not_before: int = 0,
 ) -> None:
     """Queue a read, or have the queued one also answer this, the more urgent counting.
 
@@ -42,7 +45,7 @@ async def ask(
         "subject": subject,
         "arguments": json.dumps(dict(arguments)),
         "state": "queued",
-        "not_before": now,
+        "not_before": max(now, not_before),
         "asked_at": now,
         "priority": priority,
     }
@@ -119,6 +122,44 @@ async def mark_failed(tx: Tx, read: PendingReadRow, error: str) -> None:
     """Retry later, with growing delays, because GitHub may be away for a day."""
     wait = BACKOFF_S[min(read["attempts"], len(BACKOFF_S) - 1)]
     await _put_off(tx, read, await tx.now() + wait * 1_000_000, error, 1)
+
+
+async def park(tx: Tx, read: PendingReadRow, until: int, error: str) -> None:
+    """Delay the read, because the feature that it asks about is turned off."""
+    await _put_off(tx, read, until, f"{PARKED}: {error}", 0)
+
+
+async def wake_parked(tx: Tx, installation_id: int, repository_id: int) -> None:
+    """Ask now for what was parked in a repository."""
+    now = await tx.now()
+    # By the columns of an index, as many reads may wait their turn.
+    await tx.run(
+        "UPDATE pending_reads SET not_before = :now WHERE installation_id = :i "
+        "AND state = 'queued' AND priority IN (0, 1, 2) AND not_before > :now "
+        "AND error LIKE :parked AND (subject = :r OR subject LIKE :of)",
+        now=now,
+        i=installation_id,
+        parked=f"{PARKED}: %",
+        r=str(repository_id),
+        of=f"{repository_id} %",
+    )
+    tx.rings.add("outbox")
+
+
+async def look_again(
+    tx: Tx, read: PendingReadRow, until: int, arguments: Mapping[str, Any]
+) -> None:
+    """Delay the read without counting a failure, with other arguments for the next time."""
+    await tx.run(
+        "UPDATE pending_reads SET not_before = :at, arguments = :arguments, error = NULL "
+        "WHERE installation_id = :i AND kind = :k AND subject = :s AND asked = :asked",
+        at=until,
+        arguments=json.dumps(dict(arguments)),
+        i=read["installation_id"],
+        k=read["kind"],
+        s=read["subject"],
+        asked=read["asked"],
+    )
 
 
 async def put_off(tx: Tx, read: PendingReadRow, until: int) -> None:

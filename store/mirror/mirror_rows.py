@@ -73,11 +73,25 @@ async def put(tx: Tx, table: str, row: Mapping[str, Any]) -> Put:
     where = " AND ".join(f"{k} = :{k}" for k in keys)
     before = await tx.one(f"SELECT * FROM {table} WHERE {where}", **{k: row[k] for k in keys})
     old, new = before["version"] if before else "", row["version"]
+    if before is not None and _is_restored(before, row):
+        await overwrite(tx, table, row)
+        return Put(won=True, tie=False, before=before)
     if new > old:
         await tx.run(sql.upsert(tx.dialect, table, names, keys, "version"), **row)
     if before is None:
         return Put(won=True, tie=False, before=None)
     return Put(won=new > old, tie=ties(new, old), before=before)
+
+
+def _is_restored(before: Row, row: Mapping[str, Any]) -> bool:
+    """Whether GitHub shows a repository or an installation again after it was deleted.
+
+    The owner of a repository can restore it. Nothing else that an event reported as deleted can
+    come back.
+    """
+    if "gone_at" not in before or not before["deleted"] or row["deleted"]:
+        return False
+    return read_at(row["version"]) > (before["gone_at"] or 0)
 
 
 async def overwrite(tx: Tx, table: str, row: Mapping[str, Any]) -> None:
@@ -107,6 +121,18 @@ async def mark_gone(tx: Tx, installation_id: int, *, gone: bool) -> None:
     )
 
 
+async def mark_repository_gone(
+    tx: Tx, installation_id: int, repository_id: int, *, gone: bool
+) -> None:
+    """Set since when the repository is deleted, or clear it."""
+    await tx.run(
+        "UPDATE repositories SET gone_at = :at WHERE installation_id = :i AND id = :r",
+        at=await tx.now() if gone else None,
+        i=installation_id,
+        r=repository_id,
+    )
+
+
 async def select_repository(tx: Tx, installation_id: int, repository_id: int, on: int) -> None:
     await tx.run(
         "UPDATE repositories SET selected = :on WHERE installation_id = :i AND id = :r",
@@ -119,6 +145,12 @@ async def select_repository(tx: Tx, installation_id: int, repository_id: int, on
 async def installation(tx: Tx, installation_id: int) -> InstallationRow | None:
     q = "SELECT * FROM installations WHERE installation_id = :i"
     return await tx.one(q, i=installation_id)
+
+
+async def app_ids(tx: Tx) -> list[int]:
+    """The Apps whose installations the database has."""
+    q = "SELECT DISTINCT app_id FROM installations WHERE app_id <> 0 ORDER BY app_id"
+    return [row["app_id"] for row in await tx.all(q)]
 
 
 async def is_suspended(tx: Tx, installation_id: int) -> bool:
@@ -283,36 +315,31 @@ async def is_deleted(tx: Tx, table: str, installation_id: int, id_: int | None) 
     return row is not None and bool(row["deleted"])
 
 
-async def mark_deleted(tx: Tx, table: str, installation_id: int, id_: int) -> None:
-    """Mark a row that GitHub deleted. The content stays, hidden, and nothing restores it."""
-    row = await tx.one(
-        f"SELECT version FROM {table} WHERE installation_id = :i AND id = :id",
-        i=installation_id,
-        id=id_,
-    )
-    if row:
-        await tx.run(
-            f"UPDATE {table} SET deleted = 1, version = :v WHERE installation_id = :i AND id = :id",
-            v="1" + row["version"][1:],
-            i=installation_id,
-            id=id_,
-        )
-
-
-async def mark_installation_deleted(tx: Tx, installation_id: int) -> None:
+async def hide_installation(tx: Tx, installation_id: int) -> None:
+    """Hide an installation that GitHub does not show. It returns when GitHub shows it later."""
     row = await installation(tx, installation_id)
-    if row:
+    if row and not row["deleted"]:
         await tx.run(
             "UPDATE installations SET deleted = 1, version = :v WHERE installation_id = :i",
-            v="1" + row["version"][1:],
+            v=_version_hiding(row, await tx.now()),
             i=installation_id,
         )
         await mark_gone(tx, installation_id, gone=True)
 
 
+def _version_hiding(row: Mapping[str, Any], read_at: int) -> str:
+    """The version of a row that GitHub did not show then. A later answer has a greater one."""
+    return f"{row['version'][:18]}{read_at:017d}{0:016d}"
+
+
+def is_final(guard: str) -> bool:
+    """Whether an event reported the deletion. A row that is only hidden may return."""
+    return guard.startswith("1")
+
+
 async def hide(tx: Tx, table: str, row: Mapping[str, Any], read_at: int) -> bool:
-    """Hide a row that GitHub's list lacks. It returns when a later list has it."""
-    hidden = f"{row['version'][:18]}{read_at:017d}{0:016d}"
+    """Hide a row that GitHub does not show. It returns when GitHub shows it later."""
+    hidden = _version_hiding(row, read_at)
     return bool(
         await tx.run(
             f"UPDATE {table} SET deleted = 1, version = :v WHERE installation_id = :i "
@@ -326,7 +353,10 @@ async def hide(tx: Tx, table: str, row: Mapping[str, Any], read_at: int) -> bool
 
 def snapshot_columns(table: str) -> list[str]:
     """The columns that come from GitHub, by which tests compare mirrors."""
-    local: dict[str, set[str]] = {"repositories": {"selected"}, "installations": {"gone_at"}}
+    local: dict[str, set[str]] = {
+        "repositories": {"selected", "gone_at"},
+        "installations": {"gone_at"},
+    }
     return [c for c in columns(table) if c not in local.get(table, set())]
 
 
@@ -351,6 +381,11 @@ async def present(tx: Tx, table: str, installation_id: int, repository_id: int) 
 
 async def repository_ids(tx: Tx, installation_id: int) -> list[int]:
     q = "SELECT id FROM repositories WHERE installation_id = :i AND deleted = 0"
+    return [row["id"] for row in await tx.all(q, i=installation_id)]
+
+
+async def selected_repository_ids(tx: Tx, installation_id: int) -> list[int]:
+    q = "SELECT id FROM repositories WHERE installation_id = :i AND deleted = 0 AND selected = 1"
     return [row["id"] for row in await tx.all(q, i=installation_id)]
 
 

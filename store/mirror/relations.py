@@ -26,6 +26,9 @@ OTHER = (
     "LEFT JOIN repositories r ON r.installation_id = i.installation_id AND r.id = i.repository_id "
     "AND r.deleted = 0 AND r.selected = 1 "
     "WHERE s.installation_id = :i AND s.kind = :kind AND s.{this}_id = :id "
+    # An issue that is hidden may return, with its relations.
+    "AND NOT EXISTS (SELECT 1 FROM issues g WHERE g.installation_id = s.installation_id "
+    "AND g.id = s.{end}_id AND g.deleted = 1) "
     "ORDER BY s.{end}_id"
 )
 UNSEEN = "an issue out of reach"

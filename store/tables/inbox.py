@@ -38,6 +38,8 @@ class CommandRow(TypedDict):
     words: Json
     text: str
     asker: Annotated[str, Text(100)]
+    # GitHub's id of the asker, whose login may change; 0 if the payload has none.
+    asker_id: Annotated[int, Default("0")]
     state: Annotated[str, Text(20)]
     attempts: Annotated[int, SMALL, Default("0")]
     not_before: int

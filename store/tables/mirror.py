@@ -24,6 +24,8 @@ class InstallationRow(Mirrored):
     repository_selection: Annotated[str, Text(20)]
     permissions: Json
     suspended_at: int | None
+    # The App that is installed; 0 before its own object was seen.
+    app_id: Annotated[int, Default("0")]
     # Since when it is removed or suspended, by our clock. The grace period begins here.
     gone_at: int | None
 
@@ -38,6 +40,8 @@ class RepositoryRow(Mirrored):
     default_branch: Annotated[str, Text(255)]
     # Whether the installation still covers it; `installation_repositories` has no guard.
     selected: Annotated[Flag, Default("1")]
+    # When Hubbub learned that it was deleted, by our clock. A later answer of GitHub restores it.
+    gone_at: int | None
 
 
 class IssueRow(Authored, Mirrored):
@@ -256,6 +260,17 @@ class PermissionRow(TypedDict):
     login_key: Annotated[str, KEY, Text(100)]
     permission: Annotated[str, Text(40)]
     fetched_at: int
+    # Whose it is: after a change of logins another person may have this one. 0: nobody's.
+    person_id: Annotated[int, Default("0")]
+
+
+class PersonRow(TypedDict):
+    """A person by GitHub's id, with the login by which tasks and leases name them now."""
+
+    installation_id: Annotated[int, KEY]
+    id: Annotated[int, KEY]
+    login: Annotated[str, Text(120)]
+    login_key: Annotated[str, Text(120)]
 
 
 TABLES = (
@@ -333,4 +348,9 @@ TABLES = (
         Index("ft_search_texts", "terms", fulltext=True, only="mysql"),
     ),
     Table("permissions", PermissionRow),
+    Table(
+        "people",
+        PersonRow,
+        Index("ix_people_login", "installation_id", "login_key", unique=True),
+    ),
 )

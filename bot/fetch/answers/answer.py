@@ -10,9 +10,14 @@ from bot.github.payloads import Json, Malformed, Mirrored
 from bot.identity.keyring import Keys
 from bot.mirror import reads, writer
 from bot.mirror.changes import Changes
+from bot.times import SECOND
 from store.engine.transaction import Tx
+from store.fetch import pending_reads
 
 log = structlog.get_logger()
+
+# GitHub must say twice that something is not there, this long apart: a replica may lag behind.
+BETWEEN_LOOKS = 60 * SECOND
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,30 @@ def valid_rows(reading: Reading, make: Callable[[Json], Mirrored]) -> list[Mirro
                 "malformed entry left out of a list", why=str(exc), arguments=reading.arguments
             )
     return found
+
+
+async def twice_lacking(tx: Tx, reading: Reading, read: reads.Read, lacking: set[int]) -> set[int]:
+    """Of the ids that a complete list lacks, those that an earlier list lacked too.
+
+    For the others, queue the read of the list once more.
+    """
+    earlier = set(reading.arguments.get("lacked", ()))
+    since = reading.arguments.get("lacked_since", reading.read_at)
+    is_second = reading.read_at - since >= BETWEEN_LOOKS
+    confirmed = lacking & earlier if is_second else set[int]()
+    if doubtful := lacking - confirmed:
+        if is_second or not doubtful <= earlier:
+            since = reading.read_at
+        await pending_reads.ask(
+            tx,
+            reading.installation_id,
+            read.kind,
+            read.subject,
+            {**read.arguments, "lacked": sorted(doubtful), "lacked_since": since},
+            priority=read.priority,
+            not_before=since + BETWEEN_LOOKS,
+        )
+    return confirmed
 
 
 Apply: TypeAlias = Callable[[Tx, Keys, Reading], Awaitable[None]]

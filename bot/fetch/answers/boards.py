@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from bot.fetch.answers.answer import Reading, put, valid_rows
+from bot.fetch.answers.answer import Reading, put, twice_lacking, valid_rows
 from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at, maybe_number
 from bot.identity.keyring import Keys
@@ -27,8 +27,11 @@ async def apply_projects(tx: Tx, keys: Keys, r: Reading) -> None:
     if not r.is_complete(found):
         return
     there = {each.row["id"] for each in found}
-    for row in await projects.projects(tx, r.installation_id):
-        if row["id"] not in there:
+    known = await projects.projects(tx, r.installation_id)
+    lacking = {row["id"] for row in known} - there
+    gone = await twice_lacking(tx, r, reads.ALL_PROJECTS, lacking)
+    for row in known:
+        if row["id"] in gone:
             await mirror_rows.hide(tx, "projects", row, r.read_at)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, TypedDict
 
-from bot.fetch.answers.answer import Reading, put, valid_rows
+from bot.fetch.answers.answer import Reading, put, twice_lacking, valid_rows
 from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at
 from bot.identity.keyring import Keys
@@ -121,14 +121,15 @@ async def apply_labels(tx: Tx, keys: Keys, r: Reading) -> None:
 
 
 async def _hide_missing(tx: Tx, table: str, r: Reading, found: list[Mirrored]) -> list[Any]:
-    """Hide the rows that the list lacks, and return them."""
+    """Hide the rows that this list and an earlier one lack, and return them."""
     if not r.is_complete(found):
         return []
     there = {each.row["id"] for each in found}
-    lacking = [
-        row for row in await mirror_rows.present(tx, table, *r.here) if row["id"] not in there
-    ]
-    return [row for row in lacking if await mirror_rows.hide(tx, table, row, r.read_at)]
+    present = await mirror_rows.present(tx, table, *r.here)
+    lacking = {row["id"] for row in present} - there
+    gone = await twice_lacking(tx, r, reads.repository(table, r.here[1]), lacking)
+    hidden = [row for row in present if row["id"] in gone]
+    return [row for row in hidden if await mirror_rows.hide(tx, table, row, r.read_at)]
 
 
 async def _queue_all(tx: Tx, wanted: list[reads.Read], r: Reading) -> None:

@@ -1,9 +1,10 @@
 """Apply answers about installations, repositories, branches and permissions."""
 
-from bot.fetch.answers.answer import Reading, put, valid_rows
+from bot.fetch.answers.answer import Reading, put, twice_lacking, valid_rows
 from bot.github import payloads
 from bot.github.payloads import Mirrored, at
 from bot.identity.keyring import Keys
+from bot.mirror import reads
 from bot.mirror.rows import installation_rows
 from store.engine.transaction import Tx
 from store.fetch import backfills
@@ -30,11 +31,13 @@ async def apply_installation_repositories(tx: Tx, keys: Keys, r: Reading) -> Non
     if not r.is_complete(found):
         return
     there = {each.row["id"] for each in found}
-    for repository_id in await mirror_rows.repository_ids(tx, r.installation_id):
-        on = int(repository_id in there)
-        await mirror_rows.select_repository(tx, r.installation_id, repository_id, on)
-        if not on:
-            await backfills.forget(tx, r.installation_id, repository_id)
+    known = await mirror_rows.repository_ids(tx, r.installation_id)
+    for repository_id in [each for each in known if each in there]:
+        await mirror_rows.select_repository(tx, r.installation_id, repository_id, 1)
+    lacking = set(await mirror_rows.selected_repository_ids(tx, r.installation_id)) - there
+    for repository_id in sorted(await twice_lacking(tx, r, reads.ALL_REPOSITORIES, lacking)):
+        await mirror_rows.select_repository(tx, r.installation_id, repository_id, 0)
+        await backfills.forget(tx, r.installation_id, repository_id)
 
 
 async def apply_ref(tx: Tx, _: Keys, r: Reading) -> None:

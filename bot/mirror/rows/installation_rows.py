@@ -29,6 +29,7 @@ def installation(value: Json, *, deleted: bool = False, read_at: int = 0) -> Mir
             permissions if isinstance(permissions, dict) else {}, sort_keys=True
         ),
         "suspended_at": suspended,
+        "app_id": maybe_number(at(value, "app_id")) or 0,
     }
     updated = time(at(value, "updated_at"))
     return with_version("installations", row, updated, deleted=deleted, read_at=read_at)

@@ -17,9 +17,8 @@ def repository(event: Event) -> Changes:
     if event.is_deletion:
         value = at(event.payload, "repository")
         return Changes((installation_rows.repository(event.installation_id, value, deleted=True),))
-    if event.action == "transferred":
-        return Changes(reads=(reads.ALL_REPOSITORIES,))
-    return Changes()
+    moved = (reads.ALL_REPOSITORIES,) if event.action == "transferred" else ()
+    return Changes(reads=moved, changed_features=(event.repository_id,))
 
 
 def push(event: Event) -> Changes:

@@ -1,0 +1,31 @@
+"""What a change of a repository means: it was deleted or restored, or a feature may be on again."""
+
+from bot.mirror import reads
+from store.engine.transaction import Tx
+from store.fetch import backfills, pending_reads
+from store.mirror import mirror_rows
+from store.tables.mirror import IssueRow, RepositoryRow
+
+
+async def update_absence(tx: Tx, row: RepositoryRow, before: RepositoryRow | None) -> None:
+    """Mark a deleted repository as gone. Fetch a restored one again: it sent no webhooks."""
+    here = (tx, row["installation_id"], row["id"])
+    was_deleted = before is not None and bool(before["deleted"])
+    if bool(row["deleted"]) == was_deleted:
+        return
+    await mirror_rows.mark_repository_gone(*here, gone=bool(row["deleted"]))
+    if was_deleted:
+        await backfills.forget(*here)
+        await reads.queue(tx, row["installation_id"], reads.ALL_REPOSITORIES)
+
+
+async def fetch_refused_parts(tx: Tx, installation_id: int, repository_id: int) -> None:
+    """Fetch what GitHub refused, because a feature that was off may be on now."""
+    await backfills.retry_refused(tx, installation_id, repository_id)
+    await pending_reads.wake_parked(tx, installation_id, repository_id)
+
+
+async def fetch_after_new_issue(tx: Tx, row: IssueRow, before: IssueRow | None) -> None:
+    """A webhook about a new issue shows that the repository's issues are on."""
+    if before is None and not mirror_rows.read_at(row["version"]):
+        await fetch_refused_parts(tx, row["installation_id"], row["repository_id"])
