@@ -1007,7 +1007,7 @@ async def test_people_see_the_agents_and_what_they_hold_here(workspace: Workspac
     await workspace.settle()
     _, _, shown = issue.comments[-1].body.partition("\n")
     assert shown == (
-        "| agent | status | holds |\n"
+        "| agent | status | claimed tasks |\n"
         "|---|---|---|\n"
         f"| `scout` | active | `{workspace.name(issue)}` |\n"
         "| `sleeper` | active |  |"
