@@ -200,8 +200,10 @@ def confirmation(asker: str, text: str) -> str:
     return f"@{asker}, Hubbub ran {code(text[:200])}."
 
 
-def unknown_command(asker: str, text: str) -> str:
-    return refusal(asker, text, "there is no such command. `/help` lists the commands.")
+def unknown_command(asker: str, text: str, meant: str | None) -> str:
+    question = f" Did you mean `/{meant}`?" if meant else ""
+    why = f"there is no such command.{question} `/help` lists the commands."
+    return refusal(asker, text, why)
 
 
 def too_many_commands(asker: str, found: int, most: int) -> str:

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock, blockquote, list_block
 from markdown_it.rules_inline import StateInline, backtick, html_inline
 from markdown_it.token import Token
 
@@ -13,20 +15,56 @@ from markdown_it.token import Token
 LONGEST = 65_536
 MOST_LINES = 10_000
 LONGEST_OF_COMMANDS = 2_000
+# Lists and quotes in each other are the slowest. After so many tries the parser sees none any more.
+MOST_TRIES = 20_000
 NAMESPACE = "hubbub"
 
-LIKELY = re.compile(r"(?:^|[\r\n]) {0,3}/[A-Za-z]")
-BEGINS = re.compile(r" {0,3}/[A-Za-z]")
-# The verb is a whole word, so that the path `/usr/bin` is not a command.
-VERB = re.compile(r"[a-z][a-z-]*")
-# A quote begins at the start of a word and ends at the end of one, so `don't` is a plain word.
-WORD = re.compile(r"""(?:"([^"]*)"|'([^']*)'|“([^”]*)”)(?=\s|$)|(\S+)""")
+# Phones and copied pages put these around words, and nobody sees them.
+INVISIBLE = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
+LIKELY = re.compile(
+    rf"(?:^|[\r\n]) {{0,3}}(?:[\u00a0{INVISIBLE}][ \u00a0{INVISIBLE}]*)?/[{INVISIBLE}]*[A-Za-z]"
+)
+BEGINS = re.compile(rf" {{0,3}}/[{INVISIBLE}]*[A-Za-z]")
+HIDDEN_BEFORE = re.compile(rf"\A( {{0,3}})[\u00a0{INVISIBLE}][ \u00a0{INVISIBLE}]*(?=/)")
+HIDDEN_AROUND = re.compile(rf"\A[{INVISIBLE}]+|(?<![{INVISIBLE}])[{INVISIBLE}]+\Z")
+# What people write after a verb without meaning anything by it.
+PUNCTUATION = "!.,:;…！。，：；、"  # noqa: RUF001 -- as they type in Chinese
+# The verb is a whole word, so that the path `/usr/bin` is not a command. With a question mark it
+# is no command, but a near miss.
+VERB = re.compile(r"[a-z][a-z-]*\??")
+# A quote begins at the start of a word and ends at the end of one, so `don't` is a plain word. Each
+# alternative ends at the next quotation mark, so the cost is in proportion to the length.
+WORD = re.compile(r"""(?:"([^"]*)"|'([^']*)'|“([^“”]*)”)(?=\s|$)|(\S+)""")
+# Shorter verbs are too similar to other words.
+SHORTEST_NEAR_MISS = 4
+TAG = re.compile(r"<!--|<\?|<!\[CDATA\[|<!|<(/?)([A-Za-z][A-Za-z0-9-]*)([^<>]*)(>?)")
+# What ends each of those that are no tags.
+CLOSERS = {"<!--": "-->", "<?": "?>", "<![CDATA[": "]]>", "<!": ">"}
+# Tags of HTML that nothing closes.
+VOID = frozenset(
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "source",
+        "track",
+        "wbr",
+    ]
+)
 # Marks a line that begins inside code or HTML. The parser leaves no NUL in a text.
 INSIDE = "\0"
 
 # Where a span of code or HTML begins and ends, and whether it is an HTML comment.
 Span: TypeAlias = tuple[int, int, bool]
 Rule: TypeAlias = Callable[[StateInline, bool], bool]
+BlockRule: TypeAlias = Callable[[StateBlock, int, int, bool], bool]
 
 
 @dataclass(frozen=True)
@@ -44,6 +82,16 @@ class Found:
     namespaced: bool
 
 
+@dataclass(frozen=True)
+class Block:
+    """A piece of a text: its first line, and the line after its last one."""
+
+    first: int
+    end: int
+    in_list: bool
+    is_html: bool
+
+
 def may_have_commands(text: str) -> bool:
     """A quick test that saves parsing: most texts have no commands."""
     return LIKELY.search(text) is not None
@@ -51,10 +99,35 @@ def may_have_commands(text: str) -> bool:
 
 def find(text: str) -> list[Found]:
     """The commands of a text in their order, with unknown verbs."""
-    if not may_have_commands(text):
-        return []
+    return list(_commands(text)) if may_have_commands(text) else []
+
+
+# An edit brings the text that the edit before it brought.
+@lru_cache(4)
+def _commands(text: str) -> tuple[Found, ...]:
     lines = _lines(text)
-    return [each for n, shown in _plain(lines) if (each := _command(n + 1, shown))]
+    return tuple(each for n, shown in _plain(lines) if (each := _command(n + 1, shown)))
+
+
+def near_miss(verb: str, known: Collection[str]) -> str | None:
+    """The known verb that somebody meant who wrote this one with a slip or a question mark."""
+    word = verb.rstrip("?")
+    if word in known:
+        return word
+    similar = (each for each in sorted(known) if len(each) >= SHORTEST_NEAR_MISS)
+    return next((each for each in similar if each[0] == word[:1] and _is_slip(word, each)), None)
+
+
+def _is_slip(word: str, verb: str) -> bool:
+    """Whether one letter is wrong, missing or too much, or two neighbours are swapped."""
+    if len(word) == len(verb):
+        wrong = [n for n, pair in enumerate(zip(word, verb, strict=True)) if pair[0] != pair[1]]
+        swapped = len(wrong) == 2 and wrong[1] == wrong[0] + 1
+        return len(wrong) == 1 or (swapped and sorted(word) == sorted(verb))
+    longer, shorter = sorted((word, verb), key=len, reverse=True)
+    if len(longer) != len(shorter) + 1:
+        return False
+    return any(longer[:n] + longer[n + 1 :] == shorter for n in range(len(longer)))
 
 
 def has_only(text: str, verbs: Collection[str]) -> bool:
@@ -70,7 +143,8 @@ def _lines(text: str) -> list[str]:
     seen = text[:LONGEST].replace("\0", "\ufffd").replace("\r\n", "\n").replace("\r", "\n")
     lines = seen.split("\n", MOST_LINES)[:MOST_LINES]
     # The last line may be cut, and half a line may be another command.
-    return lines if len(text) <= LONGEST else lines[:-1]
+    whole = lines if len(text) <= LONGEST else lines[:-1]
+    return [HIDDEN_BEFORE.sub(r"\1", line) for line in whole]
 
 
 def _command(line: int, shown: str) -> Found | None:
@@ -78,20 +152,22 @@ def _command(line: int, shown: str) -> Found | None:
     if not VERB.fullmatch(verb):
         return None
     if verb != NAMESPACE:
-        return Found(verb, _words(arguments), line, _even(f"/{verb}", arguments), namespaced=False)
+        text = f"/{verb} {arguments}".rstrip()
+        return Found(verb, _words(arguments), line, text, namespaced=False)
     named, rest = _split(arguments.removeprefix("/")) if arguments else ("help", "")
-    text = _even(f"/{NAMESPACE} {named}", rest)
+    text = f"/{NAMESPACE} {named} {rest}".rstrip()
     return Found(named, _words(rest), line, text, namespaced=True)
 
 
 def _split(text: str) -> tuple[str, str]:
-    """The first word in lower case, and what follows it."""
-    first, *rest = text.split(maxsplit=1) or [""]
-    return first.lower(), "".join(rest)
+    """The verb in lower case, and the words after it with single spaces."""
+    verb, *words = [word for each in text.split() if (word := _trim(each))] or [""]
+    return _trim(verb.rstrip(PUNCTUATION)).lower(), " ".join(words)
 
 
-def _even(verb: str, arguments: str) -> str:
-    return " ".join([verb, *arguments.split()])
+def _trim(word: str) -> str:
+    """The word without invisible characters at its ends."""
+    return HIDDEN_AROUND.sub("", word)
 
 
 def _words(arguments: str) -> tuple[str, ...]:
@@ -100,13 +176,15 @@ def _words(arguments: str) -> tuple[str, ...]:
 
 def _plain(lines: list[str]) -> Iterator[tuple[int, str]]:
     """The number and the visible text of each line that begins with a slash in plain text."""
-    for first, end, in_list in _texts(MARKDOWN.parse("\n".join(lines))):
-        likely = [n for n in range(first, end) if _begins(lines[n], in_list=in_list)]
+    for block in _blocks(MARKDOWN.parse("\n".join(lines))):
+        within = range(block.first, block.end)
+        likely = [n for n in within if _begins(lines[n], in_list=block.in_list)]
         if not likely:
             continue
-        shown = _visible_lines("\n".join(lines[first:end]))
+        text = lines[block.first : block.end]
+        shown = _lines_outside_tags(text) if block.is_html else _visible_lines("\n".join(text))
         for n in likely:
-            if (line := shown[n - first].lstrip(" ")).startswith("/"):
+            if (line := shown[n - block.first].lstrip(" ")).startswith("/"):
                 yield n, line
 
 
@@ -115,16 +193,56 @@ def _begins(line: str, *, in_list: bool) -> bool:
     return line[:1] == "/" if in_list else BEGINS.match(line) is not None
 
 
-def _texts(tokens: list[Token]) -> Iterator[tuple[int, int, bool]]:
-    """Paragraphs and headings outside quotes: first line, end, and whether in a list."""
+def _blocks(tokens: list[Token]) -> Iterator[Block]:
+    """Paragraphs, headings and blocks of HTML outside quotes."""
     quotes = lists = 0
     for token in tokens:
         if token.type in ("blockquote_open", "blockquote_close"):
             quotes += token.nesting
         elif token.type in ("list_item_open", "list_item_close"):
             lists += token.nesting
-        elif token.type == "inline" and token.map and not quotes:
-            yield token.map[0], token.map[1], lists > 0
+        elif token.type in ("inline", "html_block") and token.map and not quotes:
+            first, end = token.map
+            yield Block(first, end, in_list=lists > 0, is_html=token.type == "html_block")
+
+
+def _lines_outside_tags(lines: list[str]) -> list[str]:
+    """The lines of a block of HTML; INSIDE marks those that begin inside a tag or an element.
+
+    GitHub shows a line after `</details>` or a pasted picture as plain text.
+    """
+    shown, depth, closer = [], 0, ""
+    for line in lines:
+        is_plain = depth == 0 and not closer
+        shown.append(line.partition("<!--")[0] if is_plain else INSIDE)
+        depth, closer = _after_tags(line, depth, closer)
+    return shown
+
+
+def _after_tags(line: str, depth: int, closer: str) -> tuple[int, str]:
+    """How many elements are open after the line, and what ends the tag or comment that goes on."""
+    at = 0
+    while True:
+        if closer:
+            end = line.find(closer, at)
+            if end < 0:
+                return depth, closer
+            at, closer = end + len(closer), ""
+        tag = TAG.search(line, at)
+        if tag is None:
+            return depth, ""
+        at = tag.end()
+        if tag[2] is None:
+            closer = CLOSERS[tag[0]]
+        else:
+            closer = "" if tag[4] else ">"
+            depth = _depth(tag, depth)
+
+
+def _depth(tag: re.Match[str], depth: int) -> int:
+    if tag[2].lower() in VOID or tag[3].endswith("/"):
+        return depth
+    return max(0, depth - 1) if tag[1] else depth + 1
 
 
 def _visible_lines(text: str) -> list[str]:
@@ -155,6 +273,16 @@ def _recording(rule: Rule) -> Rule:
     return recording
 
 
+def _limit(rule: BlockRule) -> BlockRule:
+    """The parser's rule, until it was tried too often in one text."""
+
+    def try_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001 -- the parser's signature
+        state.env["tries"] = tries = state.env.get("tries", 0) + 1
+        return tries <= MOST_TRIES and rule(state, start, end, silent)
+
+    return try_rule
+
+
 def _parser() -> MarkdownIt:
     """A parser of blocks, and of the inline spans that can hide the start of a line.
 
@@ -162,6 +290,10 @@ def _parser() -> MarkdownIt:
     """
     made = MarkdownIt("commonmark", {"maxNesting": 10})
     made.core.ruler.enableOnly(["normalize", "block"])
+    # Which blocks each of them ends, as in the parser.
+    ends = ["paragraph", "reference", "blockquote"]
+    made.block.ruler.at("list", _limit(list_block), {"alt": ends})
+    made.block.ruler.at("blockquote", _limit(blockquote), {"alt": [*ends, "list"]})
     made.inline.ruler.enableOnly(["text", "escape", "backticks", "html_inline"])
     made.inline.ruler2.enableOnly([])
     made.inline.ruler.at("backticks", _recording(backtick))

@@ -5,7 +5,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,12 +66,22 @@ VERBS: dict[str, tuple[Operation, Slash]] = {
 HELP = "help"
 TOO_MANY = "too many"
 
-# Texts that can get a reaction. A review cannot.
-REACTABLE = {"comment", "review_comment"}
+# What people may have meant by a word that is no verb.
+SIMILAR = {*VERBS, HELP, slash_commands.NAMESPACE}
+# The target of a reaction, by the source. A review can get none.
+REACTABLE = {
+    "comment": "comment",
+    "review_comment": "review_comment",
+    "issue": "issue",
+    "pull_request": "issue",
+}
+# Arguments that are no sentences. A full stop after them means nothing.
+NAMES = {"agent_id", "priority", "blocked_by", "unblocked_by"}
+CASELESS = {"agent_id", "priority"}
 
 
 def find_commands(written: CommandText) -> list[FoundCommand]:
-    """The commands of a text as rows: known verbs, and any verb behind `/hubbub`.
+    """The commands of a text as rows: known verbs, any verb behind `/hubbub`, and a near miss.
 
     Call it in a thread: a long text takes a while to parse.
     """
@@ -78,29 +89,45 @@ def find_commands(written: CommandText) -> list[FoundCommand]:
         return []
     found = slash_commands.find(written.text)
     before = {each.text for each in slash_commands.find(written.before)} if found else set()
-    new = [each for each in found if each.text not in before]
-    return [_row(written, each, nth) for each, nth in _ours(new)]
+    new = _ours(each for each in found if each.text not in before)
+    if len(new) > MOST:
+        many = slash_commands.Found(TOO_MANY, (str(len(new)),), 1, f"{len(new)} commands", False)
+        return [_row(written, many, 0)]
+    return [_row(written, each, nth) for each, nth in _with_places(new)]
 
 
-def _ours(found: Sequence[slash_commands.Found]) -> list[tuple[slash_commands.Found, int]]:
-    """The commands for Hubbub, each with how many before it have the same text.
+def _ours(found: Iterable[slash_commands.Found]) -> list[slash_commands.Found]:
+    """The commands for Hubbub. Only the first near miss of a text gets a reply."""
+    ours, has_near_miss = [], False
+    for each in found:
+        if each.verb in VERBS or each.verb == HELP or each.namespaced:
+            ours.append(each)
+        elif not has_near_miss and slash_commands.near_miss(each.verb, SIMILAR):
+            ours.append(each)
+            has_near_miss = True
+    return ours
+
+
+def _with_places(found: Sequence[slash_commands.Found]) -> list[tuple[slash_commands.Found, int]]:
+    """Each with how many before it have the same text.
 
     The same line twice is two commands. A line that an edit moves is still the same command.
     """
-    ours = [each for each in found if each.verb in VERBS or each.verb == HELP or each.namespaced]
-    if len(ours) > MOST:
-        many = slash_commands.Found(TOO_MANY, (str(len(ours)),), 1, f"{len(ours)} commands", False)
-        return [(many, 0)]
-    texts = [each.text for each in ours]
-    return [(each, texts[:n].count(each.text)) for n, each in enumerate(ours)]
+    seen: Counter[str] = Counter()
+    places = []
+    for each in found:
+        places.append((each, seen[each.text]))
+        seen[each.text] += 1
+    return places
 
 
 def _is_written(text: str, which: CommandRow) -> bool:
     """Whether the command still stands in the text. Call it in a thread."""
-    return any(
-        (_hash(each), nth) == (which["text_hash"], which["nth"])
-        for each, nth in _ours(slash_commands.find(text))
-    )
+    found = _ours(slash_commands.find(text))
+    if which["verb"] == TOO_MANY:
+        return len(found) > MOST
+    key = (which["text_hash"], which["nth"])
+    return any((_hash(each), nth) == key for each, nth in _with_places(found))
 
 
 def _hash(found: slash_commands.Found) -> str:
@@ -148,7 +175,11 @@ async def run_command(store: Store, shared: Shared, which: CommandRow) -> None:
     transaction is rolled back, and a second one answers.
     """
     text = await store.read(lambda tx: _text_of(tx, which))
-    has_command = text is not None and await asyncio.to_thread(_is_written, text["body"], which)
+    # A webhook's text of the time of the command is the one in which it was found.
+    has_command = text is not None and (
+        (text["updated_at"] == which["written_at"] and not mirror_rows.read_at(text["version"]))
+        or await asyncio.to_thread(_is_written, text["body"], which)
+    )
     source = Source(text, has_command)
     try:
         await store.write(lambda tx: _run_and_answer(tx, shared, which, source))
@@ -242,7 +273,8 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
     if row["verb"] == TOO_MANY:
         return _refusal(replies.too_many_commands(login, int(row["words"][0]), MOST))
     if row["verb"] not in VERBS:
-        return _refusal(replies.unknown_command(login, text))
+        meant = slash_commands.near_miss(row["verb"], SIMILAR)
+        return _refusal(replies.unknown_command(login, text, meant))
     needed = required.permission_for(row["verb"])
     if not allows(permission, needed):
         raise Refused(
@@ -279,10 +311,16 @@ async def _arguments(tx: Tx, row: CommandRow, operation: Operation, slash: Slash
     filled = dict(zip(slash.arguments[:-1], words, strict=False))
     if rest := words[max(len(slash.arguments) - 1, 0) :]:
         filled[slash.arguments[-1]] = " ".join(rest)
+    filled = {name: _plain(name, value) for name, value in filled.items()}
     about = {}
     if "task" in operation.arguments.model_fields:
         about = {"task": await _task(tx, row)}
     return {**about, **filled, **slash.given}
+
+
+def _plain(name: str, value: str) -> str:
+    plain = value.rstrip(slash_commands.PUNCTUATION) if name in NAMES else value
+    return plain.lower() if name in CASELESS else plain
 
 
 async def _task(tx: Tx, row: CommandRow) -> str:
@@ -311,8 +349,9 @@ async def _answer(tx: Tx, row: CommandRow, reply: Reply) -> None:
             kind="reaction",
             target=f"{row['source_kind']} {row['source_id']}",
             arguments={
-                "source": row["source_kind"],
+                "source": REACTABLE[row["source_kind"]],
                 "comment_id": row["source_id"],
+                "number": row["number"],
                 "content": reply.reaction,
             },
         )

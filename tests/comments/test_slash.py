@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.comments import slash_commands
-from bot.comments.slash_commands import Found, find, may_have_commands
+from bot.comments.slash_commands import Found, find, may_have_commands, near_miss
 
 
 def verbs(text: str) -> list[str]:
@@ -45,6 +45,18 @@ def find_only(text: str) -> Found:
         ("nul \0\n/claim", 2),
         ("| a | b |\n|---|---|\n| 1 | 2 |\n\n/claim", 5),
         ("مرحبا 🚀\n/claim", 2),
+        ("<details>\n\nlog\n\n</details>\n/claim", 6),
+        ('<img src="https://x.test/1.png" />\n/claim', 2),
+        ('<p align="center">\n<img\nsrc="x">\n</p>\n/claim <!-- and\nmore -->', 5),
+        ("\ufeff/claim", 1),
+        ("hello\n\u200b/claim", 2),
+        (" \u200b \u2060/claim", 1),
+        ("/\u200bclaim", 1),
+        ("/claim\u200b", 1),
+        ("/claim \u200e", 1),
+        ("/claim!", 1),
+        ("/Claim.", 1),
+        ("/claim\u200b...", 1),
     ],
 )
 def test_a_command_stands_at_the_start_of_a_line(text: str, line: int) -> None:
@@ -77,6 +89,13 @@ def test_a_command_stands_at_the_start_of_a_line(text: str, line: int) -> None:
         "<!--\n\n/claim\n\n-->",
         "see <!-- a\n/claim\n-->",
         "<div>\n/claim\n</div>",
+        "<p>\n<b>x</b>\n/claim",
+        "</p>\n<p>\n/claim",
+        "<div title='\n/claim\n'>",
+        "<div></div>\n<!--\n/claim\n-->",
+        "> <br>\n> /claim",
+        "```\n\u200b/claim\n```",
+        "> \u200b/claim",
         "<pre>\n\n/claim\n\n</pre>",
         '<a title="\n/claim\n">link</a>',
         "<?php\n/claim\n?>",
@@ -87,7 +106,7 @@ def test_a_command_stands_at_the_start_of_a_line(text: str, line: int) -> None:
         "//claim",
         "/ claim",
         "/usr/bin/env python",
-        "/claim!",
+        "/claim/",
         "/1st",
         "/été",
         "https://x.test\n/a/b",
@@ -114,6 +133,9 @@ def test_what_is_code_quoted_hidden_or_no_verb_is_no_command(text: str) -> None:
         ("high <!-- for the demo -->", ("high",)),
         ("high <!-- for\nthe demo -->", ("high",)),
         ("#12 日本語 🚀", ("#12", "日本語", "🚀")),
+        ("\u200bhigh\u200b \u2060", ("high",)),
+        ("👩\u200d💻 x", ("👩\u200d💻", "x")),  # a joined emoji stays whole
+        ("“one “two words” “", ("“one", "two words", "“")),
     ],
 )
 def test_words_follow_the_verb_and_quotes_join_them(arguments: str, words: tuple[str, ...]) -> None:
@@ -127,12 +149,36 @@ def test_words_follow_the_verb_and_quotes_join_them(arguments: str, words: tuple
         ("/Hubbub  Claim  now", Found("claim", ("now",), 1, "/hubbub claim now", namespaced=True)),
         ("/hubbub /claim", Found("claim", (), 1, "/hubbub claim", namespaced=True)),
         ("/hubbub", Found("help", (), 1, "/hubbub help", namespaced=True)),
+        ("/hubbub: claim, now", Found("claim", ("now",), 1, "/hubbub claim now", namespaced=True)),
         ("/hubbub 42 x", Found("42", ("x",), 1, "/hubbub 42 x", namespaced=True)),
         ("/hubbubs", Found("hubbubs", (), 1, "/hubbubs", namespaced=False)),
     ],
 )
 def test_a_command_may_name_us(text: str, expected: Found) -> None:
     assert find_only(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("verb", "meant"),
+    [
+        ("clam", "claim"),
+        ("cliam", "claim"),
+        ("claimm", "claim"),
+        ("un-block", "unblock"),
+        ("hold?", "hold"),
+        ("hubub", "hubbub"),
+        ("lock", None),
+        ("task", None),
+        ("wy", None),
+        ("usr", None),
+        ("unhold", None),
+        ("rebase", None),
+        ("", None),
+    ],
+)
+def test_a_slip_of_one_letter_is_a_near_miss(verb: str, meant: str | None) -> None:
+    known = ("ask", "block", "claim", "hold", "hubbub", "release", "unblock", "why")
+    assert near_miss(verb, known) == meant
 
 
 def test_a_line_is_known_again_whatever_its_spaces_and_its_verbs_case() -> None:
@@ -186,6 +232,14 @@ HOSTILE = {
     "paragraphs": "/a\n\n",
     "tabs": "\t",
     "lines": "\n",
+    "curly quotes": "“a ",
+    "curly quotes by line": "/a “a\n",
+    "invisible characters": "\u200b",
+    "invisible words": "\u200b\u2060a ",
+    "invisible lines": "\u200b /",
+    "pictures": "<img>\n/a <!-- ",
+    "elements": "<p>\n/a\n",
+    "ends": "</p\n",
 }
 
 
@@ -216,6 +270,14 @@ def test_a_text_twice_as_long_costs_twice_as_much(unit: str) -> None:
         ("/a\n" + unit * n)[:n] for n in (slash_commands.LONGEST // 8, slash_commands.LONGEST // 4)
     )
     assert calls(whole) < 2.5 * calls(half) + 2_000
+
+
+def test_lists_in_lists_cost_no_more_than_other_lines() -> None:
+    """Calls, because times depend on the machine. A million take a quarter of a second."""
+    lists, lines = (
+        ("/a\n" + unit * 9_000)[: slash_commands.LONGEST] for unit in ("- - - a\n", "a\n")
+    )
+    assert calls(lists) < 2 * calls(lines)
 
 
 def test_a_quote_that_goes_on_and_on_costs_in_proportion() -> None:

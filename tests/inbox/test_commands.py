@@ -517,3 +517,89 @@ async def test_a_command_that_hubbub_cannot_run_ends_and_not_the_later_ones(
     for _ in range(6):
         await workspace.time_passes(300)
     assert (reactions(broken), reactions(fine)) == (["confused"], ["+1"])
+
+
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        ("\u200b/hold", "held"),
+        ("/hold!", "held"),
+        ("/Hold.", "held"),
+        ("/hubbub: hold", "held"),
+        ("![shot](https://x.test/a.png)\n<br>\n/hold", "held"),
+        ("/priority High.", "high"),
+    ],
+)
+async def test_small_things_around_a_command_do_not_matter(
+    workspace: Workspace, body: str, state: str
+) -> None:
+    issue = await workspace.task()
+    comment = workspace.person.comment(issue, body)
+    await workspace.settle()
+    (row,) = await workspace.rows("SELECT held, priority FROM tasks WHERE installation_id = :i")
+    assert {"held": row["held"] == 1, "high": row["priority"] == 2}[state]
+    assert reactions(comment) == ["+1"]
+
+
+async def test_an_agents_name_may_be_written_as_people_write_names(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    await workspace.agent("scout")
+    comment = workspace.person.comment(issue, "/assign @Scout.")
+    await workspace.settle()
+    assert reactions(comment) == ["+1"]
+
+
+async def test_the_first_near_miss_of_a_text_gets_one_reply_and_a_path_none(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    comment = workspace.person.comment(issue, "/clam\n/usr/bin\n/relase\n/hold? or not\n/etc")
+    await workspace.settle()
+    (_, reply) = issue.comments
+    assert said_by_hubbub(reply) == (
+        "@octocat, Hubbub did not run `/clam`: there is no such command. Did you mean `/claim`? "
+        "`/help` lists the commands."
+    )
+    assert reactions(comment) == ["confused"]
+
+
+async def test_an_issue_may_begin_with_a_command(workspace: Workspace) -> None:
+    issue = await workspace.task(body="Some day.\n\n/hold until June\n/priority high")
+    (row,) = await workspace.rows("SELECT held, priority FROM tasks WHERE installation_id = :i")
+    assert (row["held"], row["priority"]) == (1, 2)
+    assert [each.content for each in issue.reactions] == ["+1"]
+    workspace.clock.forward(2)
+    workspace.person.edit_issue(issue, title="Another title")
+    workspace.clock.forward(2)
+    workspace.person.edit_issue(issue, body="Now.\n\n/resume\n/priority high")
+    await workspace.settle()
+    assert not await is_held(workspace, issue)
+    assert len(await states(workspace)) == 3
+
+
+async def test_a_comment_comes_after_the_body_of_its_second(workspace: Workspace) -> None:
+    workspace.github.hold_deliveries()
+    issue = workspace.person.open_issue(
+        workspace.repository, "Mend it", "/hold", labels=["agent-task"]
+    )
+    workspace.person.comment(issue, "/resume")
+    await post_all(workspace)
+    await workspace.settle()
+    assert not await is_held(workspace, issue)
+
+
+async def test_a_pull_request_may_begin_with_a_command(workspace: Workspace) -> None:
+    workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
+    pull = workspace.person.open_pull(
+        workspace.repository, "Mend", head="fix", base="main", body="/help"
+    )
+    await workspace.settle()
+    assert "`/claim`" in pull.comments[-1].body
+    assert [each.content for each in pull.issue.reactions] == ["+1"]
+
+
+async def test_an_issue_that_an_agent_opens_has_no_commands(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
+    await agent.call("create_task", repository="acme/rocket", title="Mend it", body="/hold")
+    await workspace.settle()
+    assert await states(workspace) == {}

@@ -77,3 +77,14 @@ def command_texts(
             written_at=(updated if edited else created) or created,
         ),
     )
+
+
+def body_texts(event: Event, kind: str, value: Json) -> tuple[CommandText, ...]:
+    """The text of an issue or pull request, if somebody wrote or edited it.
+
+    An issue that comes from another repository was opened there.
+    """
+    if at(event.payload, "changes", "old_issue") is not None:
+        return ()
+    on = payloads.number(at(value, "number"), f"{kind}.number")
+    return command_texts(event, kind, value, on, actions=("opened", "edited"))

@@ -7,7 +7,7 @@ from bot.github.payloads import at
 from bot.mirror import reads
 from bot.mirror.changes import Changes, Transfer
 from bot.mirror.rows import issue_rows
-from bot.mirror.webhooks.event import Event, command_texts, milestone_of
+from bot.mirror.webhooks.event import Event, body_texts, command_texts, milestone_of
 from store.tables.mirror import IssueRow
 
 
@@ -19,8 +19,12 @@ def issues(event: Event) -> Changes:
     before = at(event.payload, "changes", "body", "from")
     older = {**row.row, "body": payloads.text(before)}
     earlier = (cast("IssueRow", older),) if before else ()
-    transfers = _transfer(event) if event.action == "transferred" else ()
-    return Changes((row, *milestone_of(event, issue)), earlier=earlier, transfers=transfers)
+    return Changes(
+        (row, *milestone_of(event, issue)),
+        earlier=earlier,
+        transfers=_transfer(event) if event.action == "transferred" else (),
+        texts=body_texts(event, "issue", issue),
+    )
 
 
 def _transfer(event: Event) -> tuple[Transfer, ...]:

@@ -4,12 +4,15 @@ from bot.github import payloads
 from bot.github.payloads import at
 from bot.mirror.changes import Changes
 from bot.mirror.rows import pull_rows
-from bot.mirror.webhooks.event import Event, command_texts, milestone_of
+from bot.mirror.webhooks.event import Event, body_texts, command_texts, milestone_of
 
 
 def pull_request(event: Event) -> Changes:
     value = at(event.payload, "pull_request")
-    return Changes((pull_rows.pull_request(*event.here, value), *milestone_of(event, value)))
+    return Changes(
+        (pull_rows.pull_request(*event.here, value), *milestone_of(event, value)),
+        texts=body_texts(event, "pull_request", value),
+    )
 
 
 def pull_request_review(event: Event) -> Changes:
