@@ -49,7 +49,10 @@ CODES: dict[str, tuple[int, str]] = {
     ),
     "loop_stopped": (409, "Two agents only answered each other; `details.between` names them."),
     "stale_head": (409, "For a write: the branch has moved; `details.head` is its current head."),
-    "cancelled": (409, "For a write: it was cancelled before it went out."),
+    "cancelled": (
+        409,
+        "For a write: it was cancelled before it went out. For a call: its caller left too early.",
+    ),
     "not_registered": (409, "The agent must call register_agent first."),
     "agent_paused": (409, "The agent is paused; `details.paused_by` says by whom."),
     "already_claimed": (409, "Somebody holds the task; `details.holder` says who."),

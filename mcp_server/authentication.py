@@ -15,6 +15,11 @@ Asking: TypeAlias = ServerRequestContext[Any, Any]
 Identified: TypeAlias = Callable[[Asking], Awaitable[Actor]]
 
 
+def token_of(authorization: str) -> str:
+    """The token in the header Authorization."""
+    return authorization.partition(" ")[2].strip()
+
+
 async def require_actor(identified: Identified, context: Asking) -> Actor:
     """The actor, for requests whose answer cannot hold a refusal. Raise MCPError."""
     try:

@@ -13,15 +13,20 @@ from mcp.server.transport_security import (
     DEFAULT_MAX_REQUEST_BODY_SIZE,
     TransportSecuritySettings,
 )
+from mcp_types import JSONRPCError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.tokens import Tokens
-from mcp_server.authentication import Asking
+from mcp_server.authentication import Asking, token_of
+from mcp_server.messages import cancelled_request, has_unusable_id, unusable_id_error
+from mcp_server.running_calls import RunningCalls
 from mcp_server.server import create_server
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+CANCELLED = b"notifications/cancelled"
+WITHOUT_CASE = frozenset({b"host", b"origin", b"content-type"})
 VERSION_HEADER = b"mcp-protocol-version"
 MODERN = frozenset(each.encode() for each in MODERN_PROTOCOL_VERSIONS)
 Message: TypeAlias = MutableMapping[str, Any]
@@ -31,7 +36,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 def allowed_hosts(host: str, public_url: str | None) -> list[str]:
     """The allowed values of the header Host. No web page can reach the server by another name."""
-    names = {*LOOPBACK, host}
+    names = {*LOOPBACK, host.lower()}
     if public_url:
         names.add(urlsplit(public_url).hostname or "")
     return sorted(each for name in names if name for each in (name, f"{name}:*"))
@@ -40,7 +45,8 @@ def allowed_hosts(host: str, public_url: str | None) -> list[str]:
 @asynccontextmanager
 async def serving(dispatcher: Dispatcher, tokens: Tokens, hosts: list[str]) -> AsyncIterator[Any]:
     """Start the ASGI application, and stop it at the end."""
-    server = create_server(dispatcher, partial(_actor, tokens))
+    running = RunningCalls()
+    server = create_server(dispatcher, partial(_actor, tokens), running=running)
     streamed = _manager(server, hosts, json_response=False)
     at_once = _manager(server, hosts, json_response=True)
 
@@ -50,10 +56,16 @@ async def serving(dispatcher: Dispatcher, tokens: Tokens, hosts: list[str]) -> A
         That halves the cost of a call. A call that may wait is streamed, because a stream shows
         the client that the server is alive. In the newer protocol the library decides itself.
         """
-        manager = streamed
-        if scope["method"] == "POST" and _version(scope) not in MODERN:
-            body, receive = await _read_body(receive)
-            manager = streamed if _may_wait(body) else at_once
+        manager, scope = streamed, _fold_case(scope)
+        body, receive = await _read_body(receive)
+        if CANCELLED in body and (found := cancelled_request(_message(body))) is not None:
+            running.cancel(_token(scope), found)
+        if _version(scope) not in MODERN:
+            message = _message(body)
+            if has_unusable_id(message):
+                await _refuse(send, unusable_id_error())
+                return
+            manager = streamed if _may_wait(message) else at_once
         await manager.asgi_app(scope, receive, send)
 
     async with streamed.run(), at_once.run():
@@ -81,12 +93,36 @@ def _version(scope: Message) -> bytes | None:
     return next((value for name, value in scope["headers"] if name == VERSION_HEADER), None)
 
 
-def _may_wait(body: bytes) -> bool:
-    """Whether a JSON-RPC message calls a tool with `wait_s`."""
+def _fold_case(scope: Message) -> Message:
+    """The scope with small letters where case has no meaning, because the library compares it."""
+    headers = [
+        (name, value.lower() if name in WITHOUT_CASE else value) for name, value in scope["headers"]
+    ]
+    return {**scope, "headers": headers}
+
+
+def _token(scope: Message) -> str:
+    found = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    return token_of(found.decode("latin-1"))
+
+
+def _message(body: bytes) -> Any:
+    """The message of a request; None if it is not JSON, which the library refuses."""
     try:
-        message = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
-        return False  # the library refuses it
+        return None
+
+
+async def _refuse(send: Send, error: JSONRPCError) -> None:
+    body = error.model_dump_json(by_alias=True, exclude_unset=True).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _may_wait(message: Any) -> bool:
+    """Whether a JSON-RPC message calls a tool with `wait_s`."""
     match message:
         case {"method": "tools/call", "params": {"arguments": {"wait_s": _}}}:
             return True
@@ -111,5 +147,4 @@ async def _read_body(receive: Receive) -> tuple[bytes, Receive]:
 async def _actor(tokens: Tokens, context: Asking) -> Actor:
     """The agent of the request's token, which may have been revoked during the request."""
     assert context.request is not None
-    _, _, token = context.request.headers["authorization"].partition(" ")
-    return await tokens.authenticate(token.strip())
+    return await tokens.authenticate(token_of(context.request.headers["authorization"]))

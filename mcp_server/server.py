@@ -8,12 +8,14 @@ import mcp_types as types
 from mcp.server import Server
 from mcp.shared.exceptions import MCPError
 
+from bot.dispatch.callers import IsGone, never
 from bot.dispatch.dispatcher import Dispatcher, operations_of
 from bot.errors import Refused, failure
 from bot.kernel.operation import LONGEST_KEY, Operation
 from bot.operations import OPERATIONS
 from mcp_server import resources
-from mcp_server.authentication import Asking, Identified, require_actor
+from mcp_server.authentication import Asking, Identified, require_actor, token_of
+from mcp_server.running_calls import RunningCalls
 from mcp_server.subscriptions import Listening
 from mcp_server.tool_schemas import GLOSSARY, lean
 
@@ -60,8 +62,13 @@ TOOLS: dict[str, types.Tool] = {each.name: tool(each) for each in OPERATIONS.val
 
 
 def create_server(
-    dispatcher: Dispatcher, identified: Identified, listening: Listening | None = None
+    dispatcher: Dispatcher,
+    identified: Identified,
+    listening: Listening | None = None,
+    running: RunningCalls | None = None,
 ) -> Server:
+    """`running`: over HTTP, the calls that a client can cancel by another request."""
+
     async def list_tools(
         context: Asking, _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
@@ -71,7 +78,11 @@ def create_server(
     async def call_tool(
         context: Asking, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        return await _call_tool(dispatcher, identified, context, params)
+        if running is None or context.request is None:
+            return await _call_tool(dispatcher, identified, context, params)
+        token = token_of(context.request.headers["authorization"])
+        with running.cancellable(token, context.request_id):
+            return await _call_tool(dispatcher, identified, context, params)
 
     async def list_resources(
         context: Asking, _: types.PaginatedRequestParams | None
@@ -122,13 +133,22 @@ async def _call_tool(
         )
     try:
         actor = await identified(context)
-        key = _key(params)
-        answer = await dispatcher.call(actor, params.name, params.arguments or {}, key)
+        answer = await dispatcher.call(
+            actor, params.name, params.arguments or {}, _key(params), _is_gone(context)
+        )
     except Refused as exc:
         return result(exc.body(), is_error=True)
     except Exception as exc:  # noqa: BLE001 - every bug is logged and answered
         return result(failure(exc, tool=params.name).body(), is_error=True)
     return result(answer)
+
+
+def _is_gone(context: Asking) -> IsGone:
+    """Whether the client closed the connection of the request. The ASGI server knows."""
+    if context.request is None:
+        return never
+    found: IsGone = context.request.scope["state"]["is_gone"]
+    return found
 
 
 def _key(params: types.CallToolRequestParams) -> str | None:

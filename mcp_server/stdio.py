@@ -3,24 +3,25 @@
 With the address of a server it only forwards; then the agent's machine needs no database.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import httpx2
 import mcp_types as types
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server import Server
-from mcp.server.stdio import stdio_server
 from mcp.server.subscriptions import ResourceUpdated
 from mcp.shared.exceptions import MCPError
 
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from bot.identity.tokens import Tokens
+from mcp_server import stdio_transport
 from mcp_server.authentication import Asking
-from mcp_server.server import INSTRUCTIONS, NAME, VERSION, create_server, result
+from mcp_server.server import INSTRUCTIONS, KEY_META, NAME, VERSION, create_server, result
 from mcp_server.subscriptions import acknowledge, end_message, notify
 
 # Longer than the longest wait_s.
@@ -30,18 +31,20 @@ TIMEOUT_S = 70
 async def serve_agent(dispatcher: Dispatcher, tokens: Tokens, token: str) -> None:
     """Serve on the database as one agent. Raise Refused if the token is unknown."""
     await tokens.authenticate(token)
-    await _run(create_server(dispatcher, lambda _: tokens.authenticate(token)))
+    server = create_server(dispatcher, lambda _: tokens.authenticate(token))
+    # At the end of the input, calls that wait are answered with what there is.
+    await _run(server, at_end=dispatcher.waiters.stop)
 
 
 async def bridge(url: str, token: str) -> None:
     """Forward to the server at `url`. Each call makes its own connection."""
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S) as http:
-        await _run(Forwarding(url, http).server())
+        await _run(Forwarding(url, http).server(), at_end=lambda: None)
 
 
-async def _run(server: Server) -> None:
-    async with stdio_server() as (read, write):
+async def _run(server: Server, at_end: Callable[[], None]) -> None:
+    async with stdio_transport.open_streams(at_end) as (read, write):
         await server.run(read, write, server.create_initialization_options())
 
 
@@ -76,7 +79,9 @@ class Forwarding:
     ) -> types.CallToolResult:
         try:
             async with _connection(self.url, self.http) as client:
-                return await client.call_tool(params.name, params.arguments or {})
+                return await client.call_tool(
+                    params.name, params.arguments or {}, meta=_forwarded_meta(params)
+                )
         except Refused as exc:
             return result(exc.body(), is_error=True)
 
@@ -125,6 +130,12 @@ class Forwarding:
                 yield client
         except Refused as exc:
             raise MCPError(types.INTERNAL_ERROR, exc.message, exc.body()) from exc
+
+
+def _forwarded_meta(params: types.CallToolRequestParams) -> types.RequestParamsMeta | None:
+    """The idempotency key. What else is in `_meta` belongs to the protocol of one connection."""
+    key = (params.meta or {}).get(KEY_META)
+    return None if key is None else cast("types.RequestParamsMeta", {KEY_META: key})
 
 
 @asynccontextmanager

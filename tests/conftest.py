@@ -158,6 +158,14 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return made.create()
 
 
+@pytest.fixture
+def sqlite_url(migrated_sqlite_file: Path, tmp_path: Path) -> str:
+    """A migrated database, for tests in which the engine plays no part."""
+    path = tmp_path / "only.db"
+    path.write_bytes(migrated_sqlite_file.read_bytes())
+    return f"sqlite:///{path}"
+
+
 @pytest.fixture(params=["sqlite", "mysql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A migrated database. On MySQL other tests use it too."""

@@ -80,4 +80,5 @@ def _mount(app: web.Application, mcp: Mount) -> None:
         return await handle_by_asgi(running[0], request, body)
 
     app.cleanup_ctx.append(life)
-    app.router.add_route("*", "/mcp", handle)
+    # No GET: the server keeps no sessions, so it could never send anything on that stream.
+    app.router.add_post("/mcp", handle)

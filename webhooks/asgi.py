@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any, TypeAlias
 
 from aiohttp import web
 from multidict import CIMultiDict
 
 from webhooks.app_keys import ACTOR
+from webhooks.disconnects import is_gone
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -36,17 +38,13 @@ class Exchange:
             self._read = True
             return {"type": "http.request", "body": self._body, "more_body": False}
         # Wait until the answer is sent or the client is gone.
-        while not self._done.is_set() and self._is_connected():
+        while not self._done.is_set() and not is_gone(self._request):
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._done.wait()
             except TimeoutError:
                 continue
         return {"type": "http.disconnect"}
-
-    def _is_connected(self) -> bool:
-        transport = self._request.transport
-        return transport is not None and not transport.is_closing()
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -119,5 +117,5 @@ def _scope(request: web.Request) -> dict[str, Any]:
         "headers": [(name.lower(), value) for name, value in request.raw_headers],
         "client": client,
         "server": server,
-        "state": {"actor": request.get(ACTOR)},
+        "state": {"actor": request.get(ACTOR), "is_gone": partial(is_gone, request)},
     }

@@ -14,10 +14,14 @@ from bot.identity.tokens import TOKEN_CACHE_S
 
 @dataclass(frozen=True)
 class Patience:
-    """`send_s`: how long a client may accept no data. `close_s`: how long a close may take."""
+    """`send_s`: how long a client may accept no data. `close_s`: how long a close may take.
+
+    `stop_s`: the same, when the server stops.
+    """
 
     send_s: float = 60.0
     close_s: float = 2.0
+    stop_s: float = 1.0
     look_every_s: float = TOKEN_CACHE_S
 
 
@@ -47,9 +51,9 @@ class Connection:
         finally:
             abort.cancel()
 
-    async def close(self, code: WSCloseCode, reason: str) -> None:
+    async def close(self, code: WSCloseCode, reason: str, within_s: float | None = None) -> None:
         """Close, also if the client does not answer."""
-        self._abort_after(2 * self.patience.close_s)
+        self._abort_after(2 * self.patience.close_s if within_s is None else within_s)
         await self.ws.close(code=code, message=reason.encode())
 
     async def run(self, work: Coroutine[Any, Any, None]) -> None:

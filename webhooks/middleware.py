@@ -43,7 +43,9 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except web.HTTPException as exc:
         if exc.status < 400:
             raise
-        return web.json_response(_http_error(request, exc).body(), status=exc.status)
+        headers = {"Allow": exc.headers["Allow"]} if exc.status == 405 else None
+        body = _http_error(request, exc).body()
+        return web.json_response(body, status=exc.status, headers=headers)
     except (web.RequestPayloadError, ConnectionError) as exc:
         return refusal(
             Refused("bad_request", f"The body cannot be read: {_one_line(exc)}. Send it again.")

@@ -1,6 +1,7 @@
 """`POST /api/v1/<operation>`: the operations, with a JSON object as arguments."""
 
 import json
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from bot.errors import CODES, Refused
 from bot.operations import OPERATIONS
 from webhooks.app_keys import ACTOR, DISPATCHER
 from webhooks.bodies import BODIES
+from webhooks.disconnects import is_gone
 
 # The limit of /mcp too. A context of one megabyte fits, even if most of it is escaped.
 LARGEST = 4 * 2**20
@@ -20,7 +22,7 @@ async def call(request: web.Request) -> web.Response:
     name = request.match_info["operation"]
     key = request.headers.get("Idempotency-Key")
     answer = await request.app[DISPATCHER].call(
-        request[ACTOR], name, await _arguments(request), key
+        request[ACTOR], name, await _arguments(request), key, partial(is_gone, request)
     )
     return web.json_response(answer)
 

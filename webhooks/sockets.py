@@ -61,8 +61,8 @@ class Sockets:
 
     async def close_all(self, _: web.Application) -> None:
         """Close all sockets because the server stops. Clients reconnect."""
-        going = WSCloseCode.GOING_AWAY
-        await asyncio.gather(*(each.close(going, "the server stops") for each in self.open))
+        going, stop_s = WSCloseCode.GOING_AWAY, self.patience.stop_s
+        await asyncio.gather(*(each.close(going, "the server stops", stop_s) for each in self.open))
 
     async def _close_revoked(self) -> None:
         """Close the sockets of revoked tokens, as long as the process lives."""

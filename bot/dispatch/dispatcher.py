@@ -5,6 +5,7 @@ from typing import Any
 
 from cachetools import Cache
 
+from bot.dispatch.callers import Caller, IsGone, never
 from bot.dispatch.execution import AgentKey, Call, Executor
 from bot.dispatch.metrics import CallMetrics
 from bot.dispatch.waiting import LOOK_EVERY_S, LongPoll
@@ -34,11 +35,17 @@ class Dispatcher:
         self._long_poll = LongPoll(self.executor, self.waiters, look_every_s)
 
     async def call(
-        self, actor: Actor, name: str, given: Any, request_key: str | None = None
+        self,
+        actor: Actor,
+        name: str,
+        given: Any,
+        request_key: str | None = None,
+        is_gone: IsGone = never,
     ) -> dict[str, Any]:
         """Call an operation. Return its answer as JSON values. Raise Refused.
 
-        A second call with the same `request_key` gets the answer of the first one.
+        A second call with the same `request_key` gets the answer of the first one. A call whose
+        caller `is_gone` does not begin.
         """
         with self.metrics.measure(name):
             operation = _operation(actor, name)
@@ -51,6 +58,7 @@ class Dispatcher:
                 key or secrets.token_hex(16),
                 self.shared,
                 is_keyed=key is not None,
+                caller=Caller(is_gone),
             )
             await self.executor.begin(call)
             answer = await self._answer(call)

@@ -1,5 +1,6 @@
 """Executes a call: once for its request key, with an audit row, presence, freshness and notices."""
 
+import asyncio
 import hashlib
 import json
 import secrets
@@ -10,6 +11,7 @@ from cachetools import Cache, TTLCache
 from pydantic import BaseModel
 
 from bot.agents import presence
+from bot.dispatch.callers import Caller
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel import freshness
@@ -37,6 +39,7 @@ class Call:
     shared: Shared
     # The caller gave the key, and repeats the call with it if the answer is lost.
     is_keyed: bool = False
+    caller: Caller = field(default_factory=Caller)
     # What the operation wants written after it, also if it only reads or is refused.
     later: list[Work[None]] = field(default_factory=list)
 
@@ -104,10 +107,15 @@ class Executor:
             self._sent_notices[call.agent] = sent
 
     async def execute(self, call: Call) -> Answer:
+        call.caller.check()
         await self.touch(call.actor)
         access = self.store.read if call.operation.reads_only else self.store.write
         try:
             return await access(lambda tx: execute(tx, call))
+        except asyncio.CancelledError:
+            # The transaction goes on if it has begun. It must not begin after this.
+            call.caller.cancelled = True
+            raise
         finally:
             await self._write_later(call.later)
 
@@ -134,6 +142,7 @@ class Executor:
 
 async def execute(tx: Tx, call: Call) -> Answer:
     """Execute the call. One that writes is executed once for its request key."""
+    call.caller.check()
     if call.operation.reads_only:
         return await _run(tx, call)
     if call.operation.quiet and not call.is_keyed:

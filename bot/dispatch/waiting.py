@@ -37,6 +37,7 @@ class LongPoll:
                     return await self._refresh(call, answer)
                 wanted = waitable.wanted_events(answer, call.actor)
                 look = await self._next_look(call, waiter, wanted, left)
+                call.caller.check()
                 found = await waitable.look_again(look, answer)
                 if found is None:
                     # The agent is active, although its call wrote nothing.

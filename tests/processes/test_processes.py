@@ -17,8 +17,38 @@ from store.engine.mysql import Address, address
 from tests.support.server_process import SECRET, Serving, rows, serving
 
 INSTALLATION = 42
-# A proper end takes no longer; the agent's wait would.
-STOP_S = 12
+# An end takes no longer, whatever clients are connected.
+STOP_S = 5
+# Requests of clients that would hold up the end. Each is sent with the token and the rest.
+MCP = "Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n"
+OLDER = f"{MCP}MCP-Protocol-Version: 2025-06-18\r\n"
+NEWER = f"{MCP}MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: subscriptions/listen\r\n"
+WAITING = (
+    '{"jsonrpc": "2.0", "id": 1, "method": "tools/call", '
+    '"params": {"name": "get_messages", "arguments": {"wait_s": 50}}}'
+)
+LISTENING = (
+    '{"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": {"notifications": '
+    '{"resourceSubscriptions": ["hubbub://inbox"]}, "_meta": '
+    '{"io.modelcontextprotocol/protocolVersion": "2026-07-28", '
+    '"io.modelcontextprotocol/clientCapabilities": {}}}}'
+)
+UPGRADE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+# By the first line: the other headers, the body, and how many bytes more were promised.
+CLIENTS: dict[str, tuple[str, str, int]] = {
+    "GET /healthz": ("", "", 0),
+    "GET /mcp": (OLDER, "", 0),
+    "GET /ws": (UPGRADE, "", 0),
+    "POST /api/v1/list_agents": ("", "{", 100),
+    "POST /webhooks/github": ("", "{", 100),
+    "POST /api/v1/get_messages": ("", '{"wait_s": 50}', 0),
+    "POST /mcp": (OLDER, WAITING, 0),
+    "POST /mcp?listen": (NEWER, LISTENING, 0),
+    "POST /mcp?unfinished": (OLDER, "{", 100),
+}
 
 
 async def test_servers_start_and_end_together_on_an_empty_database(
@@ -78,6 +108,37 @@ async def test_told_to_stop_it_stops_and_answers_those_who_wait(tmp_path: Path) 
             assert await server.stop() == 0
         assert await waiting == 200
         assert "Traceback" not in server.log.read_text()
+
+
+async def connect(server: Serving, token: str, line: str) -> asyncio.StreamWriter:
+    """A client that sends its request and then neither reads nor leaves."""
+    headers, body, missing = CLIENTS[line]
+    port = int(server.url.rpartition(":")[2])
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        f"{line} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
+        f"{headers}Content-Length: {len(body) + missing}\r\n\r\n{body}".encode()
+    )
+    await writer.drain()
+    return writer
+
+
+async def test_told_to_stop_it_stops_soon_whatever_clients_are_connected(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
+    upgrade(url)
+    async with serving(tmp_path, url) as server:
+        token = await server.token(INSTALLATION, "scout")
+        await register(server, "scout")
+        before = await last_active(server)
+        clients = [await connect(server, token, line) for line in CLIENTS for _ in "12"]
+        while await last_active(server) == before:  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(0.05)
+        began = asyncio.get_running_loop().time()
+        assert await server.stop() == 0
+        assert asyncio.get_running_loop().time() - began < STOP_S
+        assert "Traceback" not in server.log.read_text()
+        for each in clients:
+            each.close()
 
 
 # --- Connections ---------------------------------------------------------------------------------

@@ -54,11 +54,19 @@ class Surface:
     url: str
     client: aiohttp.ClientSession
     installation_id: int
+    server: TestServer
     # What `ready` says is wrong.
     problems: dict[str, str] = field(default_factory=dict)
     # What `alive` says cannot be mended.
     dead: dict[str, str] = field(default_factory=dict)
     bodies: Bodies = field(default_factory=Bodies)
+
+    @property
+    def connections(self) -> int:
+        """How many connections of clients are open."""
+        assert self.server.runner is not None
+        assert self.server.runner.server is not None
+        return sum(each.connected for each in self.server.runner.server.connections)
 
     @property
     def store(self) -> Store:
@@ -68,7 +76,7 @@ class Surface:
         async with self.client.request(method, self.url + path, **given) as response:
             body = await response.read()
             is_json = response.content_type == "application/json"
-            data = json.loads(body) if is_json else body.decode()
+            data = json.loads(body) if is_json and body else body.decode()
             return Answer(response.status, response.headers, data)
 
     async def token(self, agent_id: str = "ada", role: Role = "developer") -> str:
@@ -139,12 +147,29 @@ async def serving(
         alive=lambda: dead,
     )
     app[SOCKETS].patience = patience or Patience()
-    server = TestServer(app)
+    server = AsServed(app)
     async with _alive(server), aiohttp.ClientSession() as client:
         url = str(server.make_url("")).rstrip("/")
         yield Surface(
-            dispatcher, app[SOCKETS], url, client, installation_id, problems, dead, app[BODIES]
+            dispatcher,
+            app[SOCKETS],
+            url,
+            client,
+            installation_id,
+            server,
+            problems,
+            dead,
+            app[BODIES],
         )
+
+
+class AsServed(TestServer):
+    """As `hubbub serve`, which does not cancel handlers when a client leaves."""
+
+    __test__ = False
+
+    async def _make_runner(self, **given: Any) -> Any:
+        return await super()._make_runner(**given | {"handler_cancellation": False})
 
 
 @asynccontextmanager

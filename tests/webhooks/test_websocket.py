@@ -389,7 +389,7 @@ async def test_a_token_is_looked_after_while_another_socket_will_not_close(
 async def test_a_server_stops_though_a_client_reads_nothing(
     store: Store, installation_id: int
 ) -> None:
-    quick = Patience(close_s=0.1, send_s=NEVER_S)
+    quick = Patience(close_s=0.1, stop_s=0.1, send_s=NEVER_S)
     async with (
         asyncio.timeout(SOON_S),
         AsyncExitStack() as client,

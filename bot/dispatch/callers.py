@@ -1,0 +1,32 @@
+"""Who waits for the answer of a call. A call whose caller is gone is not begun."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bot.errors import Refused
+
+IsGone: TypeAlias = Callable[[], bool]
+
+
+def never() -> bool:
+    """For callers that cannot leave before the answer."""
+    return False
+
+
+@dataclass
+class Caller:
+    """`is_gone`: whether the connection that brought the call is closed."""
+
+    is_gone: IsGone = never
+    # The call was cancelled. What had not begun by then must not begin.
+    cancelled: bool = False
+
+    def check(self) -> None:
+        """Raise Refused if nobody waits for the answer any more."""
+        if self.cancelled or self.is_gone():
+            raise Refused(
+                "cancelled",
+                "The caller closed the connection or cancelled the call before it began. "
+                "Nothing was changed.",
+            )

@@ -1,0 +1,107 @@
+"""Messages over standard input and output, on which no request stays without an answer.
+
+The library drops lines that it cannot read, and cancels what runs when the input ends.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, BinaryIO, Self, cast
+
+import anyio
+from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
+
+from mcp_server import messages
+
+# Runs as long as the client listens, so the end of the input does not wait for it.
+ENDLESS = frozenset({"subscriptions/listen"})
+
+
+@dataclass(eq=False)
+class Output:
+    """The library's stream of answers. It knows which requests have no answer yet."""
+
+    stream: Any = None
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    _pending: set[str] = field(default_factory=set)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def open(self, stream: Any) -> None:
+        self.stream = stream
+        self.opened.set()
+
+    def expect(self, message: Any) -> None:
+        """Note that a request will be answered, or that it was cancelled and will not be."""
+        if isinstance(message, JSONRPCRequest) and message.method not in ENDLESS:
+            self._pending.add(str(message.id))
+        elif isinstance(message, JSONRPCNotification):
+            cancelled = messages.cancelled_request(message.model_dump())
+            self._forget(cancelled)
+
+    async def send(self, item: SessionMessage) -> None:
+        await self.stream.send(item)
+        if isinstance(item.message, JSONRPCResponse | JSONRPCError):
+            self._forget(item.message.id)
+
+    def _forget(self, request_id: Any) -> None:
+        if request_id is not None:
+            self._pending.discard(str(request_id))
+            self._changed.set()
+
+    async def until_answered(self) -> None:
+        while self._pending:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+@dataclass(eq=False)
+class Lines:
+    """The lines that the library can read. The others are answered here."""
+
+    source: BinaryIO
+    output: Output
+    # Called at the end of the input, so that no call waits for something that may not come.
+    at_end: Callable[[], None]
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        await self.output.opened.wait()
+        async for raw in anyio.wrap_file(self.source):
+            line = raw.decode("utf-8", errors="surrogateescape").lstrip("\ufeff")
+            found = messages.read_line(line)
+            if isinstance(found, list):
+                for each in found:
+                    await self.output.send(SessionMessage(each))
+                continue
+            self.output.expect(found)
+            yield line
+        self.at_end()
+        await self.output.until_answered()
+
+
+@asynccontextmanager
+async def open_streams(at_end: Callable[[], None]) -> AsyncIterator[tuple[Any, Output]]:
+    """The streams for `Server.run`."""
+    output = Output()
+    lines = Lines(sys.stdin.buffer, output, at_end)
+    async with stdio_server(stdin=cast("anyio.AsyncFile[str]", lines)) as (read, write):
+        output.open(write)
+        yield read, output

@@ -1,0 +1,183 @@
+"""MCP over standard input and output: each request gets an answer, also at the end of the input.
+
+The engine plays no part, so these tests run on SQLite alone.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp_types import INVALID_REQUEST, PARSE_ERROR, JSONRPCMessage
+
+from bot.identity.keyring import Keys
+from bot.identity.tokens import add_token
+from mcp_server.messages import read_line
+from store.engine.database import open_store
+from store.engine.transaction import Store
+from tests.support.server_in_process import serving
+from tests.support.server_process import SECRET, environment, settings
+
+INSTALLATION = 4711
+END_S = 30
+FIRST = [
+    {
+        "jsonrpc": "2.0",
+        "id": 0,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": {"name": "x", "version": "1"},
+        },
+    },
+    {"jsonrpc": "2.0", "method": "notifications/initialized"},
+]
+
+
+def request(request_id: Any, tool: str, **arguments: Any) -> dict[str, Any]:
+    params = {"name": tool, "arguments": arguments}
+    return {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
+
+
+def answers(line: str) -> list[tuple[Any, int]]:
+    """The id and the code of each error that answers the line."""
+    found = read_line(line)
+    assert isinstance(found, list), found
+    return [(each.id, each.error.code) for each in found]
+
+
+READ = '{"jsonrpc": "2.0", "id": 9, "method": "ping"'
+
+
+# A line, and the id and code of each error that answers it.
+LINES: dict[str, tuple[str, list[tuple[Any, int]]]] = {
+    "half a pair": (READ + r', "params": {"a": "\ud83d"}}', [(9, PARSE_ERROR)]),
+    "half a pair in a name": (
+        READ + r', "params": {"id": 4, "\ude00": [{"id": 5}]}}',
+        [(9, PARSE_ERROR)],
+    ),
+    "no UTF-8": (READ + ', "params": {"a": "\udcff"}}', [(9, PARSE_ERROR)]),
+    "cut off": (READ + ', "params": {"na', [(9, PARSE_ERROR)]),
+    "too deep": (READ + ', "params": {"a": ' + "[" * 100_000, [(9, PARSE_ERROR)]),
+    "a long number": (READ + ', "params": {"a": ' + "9" * 5000 + "}}", [(9, PARSE_ERROR)]),
+    "a raw tab": (READ + ', "params": {"a": "\t"}}', [(9, PARSE_ERROR)]),
+    "params in a list": (READ + ', "params": [1]}', [(9, INVALID_REQUEST)]),
+    "no version": ('{"id": "a", "method": "ping"}', [("a", INVALID_REQUEST)]),
+    "no method": ('{"jsonrpc": "2.0", "id": 9}', [(9, INVALID_REQUEST)]),
+    "a number as method": ('{"jsonrpc": "2.0", "id": 9, "method": 7}', [(9, INVALID_REQUEST)]),
+    "nothing": ("{}", [(None, INVALID_REQUEST)]),
+    "id null": ('{"jsonrpc": "2.0", "id": null, "method": "x"}', [(None, INVALID_REQUEST)]),
+    "id 1.5": ('{"jsonrpc": "2.0", "id": 1.5, "method": "x"}', [(None, INVALID_REQUEST)]),
+    "id true": ('{"id": true, "method": "x", "params": 7}', [(None, INVALID_REQUEST)]),
+    "half a pair as id": (r'{"id": "\ud83d", "method": "x"}', [(None, PARSE_ERROR)]),
+    "a batch": (f"[{READ}}}, {READ}}}]", [(9, INVALID_REQUEST), (9, INVALID_REQUEST)]),
+    "an empty batch": ("[]", [(None, INVALID_REQUEST)]),
+    # Noise, notifications and answers get none.
+    "an empty line": ("", []),
+    "noise": ("npm warn deprecated", []),
+    "a notification": ('{"jsonrpc": "2.0", "method": "notifications/x", "params": 7}', []),
+    "an answer": ('{"jsonrpc": "2.0", "id": 9, "result": 7}', []),
+}
+
+
+@pytest.mark.parametrize(("line", "expected"), LINES.values(), ids=LINES)
+def test_a_request_that_cannot_be_read_is_answered_by_its_id(
+    line: str, expected: list[tuple[Any, int]]
+) -> None:
+    assert answers(line) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        READ + "}",
+        READ + r', "params": {"a": "\ud83d\ude00"}}',
+        '{"jsonrpc": "2.0", "method": "notifications/x"}',
+        '{"jsonrpc": "2.0", "id": null, "error": {"code": 1, "message": "x"}}',
+    ],
+    ids=["request", "whole pair", "notification", "answer"],
+)
+def test_other_messages_are_passed_on(line: str) -> None:
+    assert isinstance(read_line(line), JSONRPCMessage)
+
+
+def test_a_text_that_was_cut_is_said_to_be_cut() -> None:
+    found = read_line(READ + r', "params": {"a": "\ud83d"}}')
+    assert isinstance(found, list)
+    (error,) = found
+    assert "half of a surrogate pair" in error.error.message
+
+
+# --- In a process ---------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def server_of(way: str, store: Store, url: str) -> AsyncIterator[dict[str, str]]:
+    """The settings of `hubbub mcp` for the agent ada."""
+    async with serving(store, INSTALLATION) as surface:
+        token = await surface.token("ada")
+        await surface.call(token, "register_agent", agent_id="ada", name="Ada")
+        if way == "bridge":
+            yield {"HUBBUB_URL": surface.url, "HUBBUB_TOKEN": token}
+            return
+        keys = Keys(SECRET)
+        own = await store.write(lambda tx: add_token(tx, keys, INSTALLATION, "ada", "developer"))
+        yield settings(url) | {"HUBBUB_TOKEN": own}
+
+
+async def talk(given: dict[str, str], folder: Path, lines: list[bytes]) -> list[dict[str, Any]]:
+    """What `hubbub mcp` answers to the lines and the end of the input."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "bot", "mcp"),
+        env=environment(given),
+        cwd=folder,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(END_S):
+            out, _ = await process.communicate(b"".join(each + b"\n" for each in lines))
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0
+    return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.mark.parametrize("way", ["database", "bridge"])
+async def test_everything_asked_before_the_end_of_the_input_is_answered(
+    tmp_path: Path, sqlite_url: str, way: str
+) -> None:
+    store = await open_store(sqlite_url)
+    async with server_of(way, store, sqlite_url) as given:
+        sent = [request(n, "send_message", to="ada", body=str(n)) for n in (1, 2, 3)]
+        messages = [*FIRST, *sent, request(4, "list_agents")]
+        lines = [json.dumps(each).encode() for each in messages]
+        cut = json.dumps(request("cut", "send_message", to="ada", body="\ud83d")).encode()
+        found = await talk(given, tmp_path, [b"\xef\xbb\xbf" + lines[0], *lines[1:], b"noise", cut])
+    by_id = {each["id"]: each for each in found}
+    assert by_id.keys() == {0, 1, 2, 3, 4, "cut"}
+    assert {n for n, each in by_id.items() if "error" in each} == {"cut"}
+    q = "SELECT body FROM messages WHERE installation_id = :i ORDER BY body"
+    rows = await store.read(lambda tx: tx.all(q, i=INSTALLATION))
+    assert [row["body"] for row in rows] == ["1", "2", "3"]
+    await store.close()
+
+
+async def test_a_call_that_waits_is_answered_at_the_end_of_the_input(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    store = await open_store(sqlite_url)
+    async with server_of("database", store, sqlite_url) as given:
+        messages = [*FIRST, request(1, "get_messages", wait_s=50)]
+        found = await talk(given, tmp_path, [json.dumps(each).encode() for each in messages])
+    answer = next(each for each in found if each["id"] == 1)
+    assert answer["result"]["structuredContent"]["messages"] == []
+    await store.close()
