@@ -1,7 +1,11 @@
 """The worker of the inbox: applies each delivery to the mirror, then runs the commands in it."""
 
 import asyncio
+import itertools
+import time
+from collections import Counter, deque
 from collections.abc import Sequence
+from typing import TypeVar
 
 import structlog
 
@@ -22,31 +26,59 @@ from store.inbox.deliveries import Delivery, DeliveryKey
 from store.tables.inbox import CommandRow
 
 log = structlog.get_logger()
+T = TypeVar("T", DeliveryKey, CommandRow)
 
 # Deliveries at once. Deliveries of one repository wait for each other: they lock its row.
 AT_ONCE = 4
 BATCH = 100
 # After so many deliveries the worker pauses if webhooks come in fast.
 SLICE = 20
+# So long a step begins new deliveries, and so long again new commands.
+AT_MOST_S = 1.0
 
 
-async def step(store: Store, shared: Shared, pressure: Backpressure | None = None) -> int:
-    """Process the deliveries and commands that are due. Return how many there were."""
-    due = await store.read(lambda tx: deliveries.due(tx, BATCH))
-    places = asyncio.Semaphore(AT_ONCE)
+async def step(
+    store: Store,
+    shared: Shared,
+    pressure: Backpressure | None = None,
+    *,
+    at_most_s: float = AT_MOST_S,
+) -> int:
+    """Process deliveries and commands that are due. Return how many there were.
 
-    async def one(key: DeliveryKey) -> None:
-        async with places:
+    A step ends early, so that what came in meanwhile gets its turn.
+    """
+    until = time.monotonic() + at_most_s
+    due = deque(in_turns(await store.read(lambda tx: deliveries.due(tx, BATCH))))
+    found = len(due)
+
+    async def process_some() -> None:
+        while due:
+            key = due.popleft()
+            if pressure is not None and len(due) % SLICE == 0:
+                await pressure.wait()
             await process(store, shared.keys, key["installation_id"], key["guid"])
+            if time.monotonic() >= until:
+                return
 
-    for n in range(0, len(due), SLICE):
-        if pressure is not None:
-            await pressure.wait()
-        await asyncio.gather(*(one(key) for key in due[n : n + SLICE]))
-    waiting = await store.read(lambda tx: commands.due(tx, BATCH))
+    await asyncio.gather(*(process_some() for _ in range(AT_ONCE)))
+    waiting = in_turns(await store.read(lambda tx: commands.due(tx, BATCH)))
+    until = time.monotonic() + at_most_s
     for row in waiting:
         await _try_command(store, shared, row)
-    return len(due) + len(waiting)
+        if time.monotonic() >= until:
+            break
+    return found + len(waiting)
+
+
+def in_turns(rows: Sequence[T]) -> list[T]:
+    """One row of each installation, then a second one of each, and so on."""
+    taken: Counter[int] = Counter()
+    rounds = []
+    for row in rows:
+        rounds.append(taken[row["installation_id"]])
+        taken[row["installation_id"]] += 1
+    return [row for _, _, row in sorted(zip(rounds, itertools.count(), rows, strict=False))]
 
 
 async def process(store: Store, keys: Keys, installation_id: int, guid: str) -> None:

@@ -1,7 +1,7 @@
 """Slash commands. Each runs once, however often its text arrives."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypedDict
 
 from store.engine import sql
@@ -105,12 +105,26 @@ async def add(tx: Tx, installation_id: int, found: Sequence[FoundCommand]) -> No
 
 
 async def due(tx: Tx, limit: int) -> list[CommandRow]:
-    """The first command of each issue, unless it was put off."""
+    """The first command of each issue, unless it was put off.
+
+    If one installation has more than the limit, others get half of the places.
+    """
+    found = await _due(tx, limit)
+    if len(found) < limit:
+        return found
+    first = {row["installation_id"] for row in found}
+    others = await _due(tx, limit // 2, but_not=first)
+    return found[: limit - len(others)] + others
+
+
+async def _due(tx: Tx, limit: int, but_not: Collection[int] = ()) -> list[CommandRow]:
+    but = "AND c.installation_id NOT IN :but_not " if but_not else ""
     q = (
         "SELECT c.* FROM commands c WHERE c.state = 'waiting' AND c.not_before <= :now "
-        f"AND {FIRST} ORDER BY c.received_at LIMIT :n"
+        f"{but}AND {FIRST} ORDER BY c.received_at LIMIT :n"
     )
-    return await tx.all(q, now=await tx.now(), n=limit)
+    but_these = {"but_not": tuple(but_not)} if but_not else {}
+    return await tx.all(q, now=await tx.now(), n=limit, **but_these)
 
 
 async def lock(tx: Tx, which: CommandRow) -> CommandRow | None:

@@ -1,7 +1,7 @@
 """The inbox: GitHub's webhook deliveries by GUID, kept long after they are processed."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -103,14 +103,28 @@ async def revive(tx: Tx, installation_id: int, guids: Sequence[str]) -> int:
 
 
 async def due(tx: Tx, limit: int) -> list[DeliveryKey]:
-    """Keys of the deliveries to process: new ones first, oldest first, then failed ones."""
-    q = (
+    """Keys of the deliveries to process: new ones first, oldest first, then failed ones.
+
+    If one installation has more than the limit, others get half of the places.
+    """
+    new = await _due(tx, "received", limit)
+    if len(new) == limit:
+        first = {row["installation_id"] for row in new}
+        others = await _due(tx, "received", limit // 2, but_not=first)
+        return new[: limit - len(others)] + others
+    return new + await _due(tx, "failed", limit - len(new))
+
+
+async def _due(tx: Tx, state: str, limit: int, but_not: Collection[int] = ()) -> list[DeliveryKey]:
+    but = "AND installation_id NOT IN :but_not " if but_not else ""
+    return await tx.all(
         "SELECT installation_id, guid FROM deliveries WHERE state = :state "
-        "AND not_before <= :now ORDER BY not_before LIMIT :n"
+        f"AND not_before <= :now {but}ORDER BY not_before LIMIT :n",
+        state=state,
+        now=await tx.now(),
+        n=limit,
+        **({"but_not": tuple(but_not)} if but_not else {}),
     )
-    now = await tx.now()
-    new = await tx.all(q, state="received", now=now, n=limit)
-    return new + await tx.all(q, state="failed", now=now, n=limit - len(new))
 
 
 async def lock(tx: Tx, which: Delivery) -> bool:

@@ -1,12 +1,21 @@
 """Group commit: what deliveries that come in together cost, and how one fails alone."""
 
 import asyncio
+from collections import Counter
+from functools import partial
 from typing import Any
 
+from bot.identity.keyring import Keys
+from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
+from bot.kernel.operation import Shared
+from store.engine.database import open_store
 from store.engine.transaction import Store, StoreError, Work
+from store.inbox import commands, deliveries
+from store.inbox.commands import FoundCommand
 from store.inbox.deliveries import Delivery
 from tests.support.server_in_process import Surface, new_guid, serving
+from tests.support.story import Clock
 from webhooks.group_commit import Inbox
 
 
@@ -106,3 +115,49 @@ async def test_one_that_waits_no_longer_is_kept_all_the_same(
     waiting.cancel()
     await inbox.receive(stays)
     assert await stored_guids(store, installation_id) == {left.guid, stays.guid}
+
+
+async def test_the_deliveries_of_one_installation_hold_up_those_of_no_other(own_url: str) -> None:
+    store = await open_store(own_url, Clock())
+    many = [delivery(1) for _ in range(worker.BATCH + 20)]
+    for each in (*many, delivery(2), delivery(3), delivery(3)):
+        await store.write(partial(deliveries.receive, arrived=[each]))
+    due = await store.read(lambda tx: deliveries.due(tx, worker.BATCH))
+    assert Counter(key["installation_id"] for key in due) == {1: worker.BATCH - 3, 2: 1, 3: 2}
+    turns = worker.in_turns(due)
+    assert [key["installation_id"] for key in turns[:6]] == [1, 2, 3, 1, 3, 1]
+    assert [key["guid"] for key in turns if key["installation_id"] == 1] == [
+        each.guid for each in many[: worker.BATCH - 3]
+    ]
+    # A step without time takes one for each place, so that it ends after the slowest of them.
+    await worker.step(store, Shared(Keys("00" * 32)), at_most_s=0)
+    left = await store.read(lambda tx: deliveries.due(tx, worker.BATCH))
+    assert Counter(key["installation_id"] for key in left) == {1: worker.BATCH - 1, 3: 1}
+    await store.close()
+
+
+async def test_the_commands_of_one_installation_hold_up_those_of_no_other(own_url: str) -> None:
+    store = await open_store(own_url, Clock())
+    for n in range(worker.BATCH + 20):
+        await store.write(partial(commands.add, installation_id=1, found=[command(n)]))
+    await store.write(partial(commands.add, installation_id=2, found=[command(1)]))
+    due = await store.read(lambda tx: commands.due(tx, worker.BATCH))
+    assert Counter(row["installation_id"] for row in due) == {1: worker.BATCH - 1, 2: 1}
+    await store.close()
+
+
+def command(number: int) -> FoundCommand:
+    return {
+        "source_kind": "comment",
+        "source_id": number,
+        "text_hash": "0" * 64,
+        "nth": 0,
+        "repository_id": 5,
+        "number": number,
+        "line": 1,
+        "verb": "status",
+        "words": [],
+        "text": "/status",
+        "asker": "octocat",
+        "written_at": 1,
+    }
