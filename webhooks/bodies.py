@@ -49,11 +49,11 @@ class Bodies:
         If strangers send too much at once, the largest body is dropped: a large body that hardly
         grows would otherwise keep GitHub's small ones out.
         """
-        with self._counted() as body:
+        with self._count() as body:
             return await self._receive(request, largest, body)
 
     @contextmanager
-    def _counted(self) -> Iterator[_Unsigned]:
+    def _count(self) -> Iterator[_Unsigned]:
         body = _Unsigned()
         self._unsigned.add(body)
         try:
