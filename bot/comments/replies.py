@@ -230,6 +230,15 @@ def permission_unknown(asker: str, text: str) -> str:
     )
 
 
+def login_changed(asker: str, text: str) -> str:
+    return refusal(
+        asker,
+        text,
+        "another person has the login of its author by now. Write the command again under your new "
+        "login.",
+    )
+
+
 def overtaken(asker: str, text: str, later: str) -> str:
     return refusal(
         asker,

@@ -240,7 +240,8 @@ async def apply_absence(tx: Tx, read: PendingReadRow, *, is_deleted: bool) -> No
     installation_id = read["installation_id"]
     here = (installation_id, arguments.get("repository_id", 0))
     if read["kind"] == "permission":
-        await permissions.put(tx, *here, arguments["login"], "none")
+        person_id = arguments.get("person_id", 0)
+        await permissions.put(tx, *here, arguments["login"], "none", person_id)
         await commands.wake(tx, *here)
     elif not is_deleted:
         return

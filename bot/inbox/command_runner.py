@@ -14,7 +14,7 @@ from bot.comments import history, replies, slash_commands
 from bot.comments.limits import MOST_ANSWERS_AN_HOUR, MOST_COMMENTS
 from bot.dispatch.execution import Call, execute
 from bot.errors import Refused
-from bot.identity import actors
+from bot.identity import actors, people
 from bot.kernel.operation import Operation, Shared, Slash
 from bot.mirror.changes import CommandText
 from bot.mirror.tables import TABLES
@@ -147,6 +147,7 @@ def _row(written: CommandText, found: slash_commands.Found, nth: int) -> FoundCo
         "words": list(found.words),
         "text": found.text,
         "asker": written.asker,
+        "asker_id": written.asker_id,
         "written_at": written.written_at,
     }
 
@@ -210,16 +211,30 @@ async def _run_and_answer(tx: Tx, shared: Shared, which: CommandRow, source: Sou
 
 async def _run_or_postpone(tx: Tx, shared: Shared, row: CommandRow, now: int) -> None:
     i, repository_id, asker = row["installation_id"], row["repository_id"], row["asker"]
-    permission = await permissions.get(tx, i, repository_id, asker)
+    person_id = row["asker_id"]
+    permission = await permissions.get(tx, i, repository_id, asker, person_id)
     if permission is not None:
+        if person_id:
+            await people.update_login(tx, i, person_id, asker)
         await _answer(tx, row, await _run(tx, shared, row, permission))
+    elif await _has_lost_login(tx, row):
+        await _answer(tx, row, _refusal(replies.login_changed(asker, row["text"])))
     elif _is_overdue(row, now):
         await _answer(tx, row, _refusal(replies.permission_unknown(asker, row["text"])))
     else:
         subject = f"{repository_id} {asker.casefold()}"
-        arguments = {"repository_id": repository_id, "login": asker}
+        arguments = {"repository_id": repository_id, "login": asker, "person_id": person_id}
         await pending_reads.ask(tx, i, "permission", subject, arguments)
         await commands.put_off(tx, row, now + RETRY_AFTER)
+
+
+async def _has_lost_login(tx: Tx, row: CommandRow) -> bool:
+    """Whether another person has the asker's login by now, whose permission counts for nothing."""
+    if not row["asker_id"] or row["asked_at"] is None:
+        return False
+    here = (row["installation_id"], row["repository_id"])
+    who = (row["asker"], row["asker_id"])
+    return await permissions.is_of_another_person(tx, *here, *who, row["asked_at"])
 
 
 def _is_overdue(row: CommandRow, now: int) -> bool:

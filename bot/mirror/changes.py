@@ -19,6 +19,8 @@ class CommandText:
     repository_id: int
     number: int
     asker: str
+    # 0 if the payload has none.
+    asker_id: int
     by_bot: bool
     written_at: int
 

@@ -28,6 +28,8 @@ class Arguments(TypedDict, total=False):
     # Of a branch.
     name: str
     login: str
+    # The id of the person who asks under that login.
+    person_id: int
     item_id: int
     project_id: int
     # The project's node id, its owner's login, and the ids of the fields to return.

@@ -232,9 +232,9 @@ async def retry_refused(tx: Tx, installation_id: int, repository_id: int) -> int
 
 
 async def long_refused(tx: Tx, limit: int) -> list[RepositoryKey]:
-    """Repositories with a part that was refused a day ago."""
+    """Repositories of parts that were refused a day ago."""
     return await tx.all(
-        "SELECT DISTINCT installation_id, repository_id AS id FROM backfills "
+        "SELECT installation_id, repository_id AS id FROM backfills "
         "WHERE state = 'refused' AND not_before <= :now LIMIT :n",
         now=await tx.now(),
         n=limit,

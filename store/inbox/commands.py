@@ -21,6 +21,7 @@ COLUMNS = (
     "words",
     "text",
     "asker",
+    "asker_id",
     "state",
     "not_before",
     "written_at",
@@ -28,7 +29,7 @@ COLUMNS = (
 )
 KEY = ("installation_id", "source_kind", "source_id", "text_hash", "nth")
 # What changes when a removed line is written again.
-REWRITTEN = ("written_at", "line", "asker", "received_at", "not_before")
+REWRITTEN = ("written_at", "line", "asker", "asker_id", "received_at", "not_before")
 IS_KEY = " AND ".join(f"{k} = :{k}" for k in KEY)
 
 
@@ -46,6 +47,7 @@ class FoundCommand(TypedDict):
     words: list[str]
     text: str
     asker: str
+    asker_id: int
     written_at: int
 
 
@@ -95,7 +97,8 @@ async def add(tx: Tx, installation_id: int, found: Sequence[FoundCommand]) -> No
         }
         rewritten = await tx.run(
             "UPDATE commands SET state = 'waiting', written_at = :written_at, line = :line, "
-            "asker = :asker, received_at = :received_at, not_before = :not_before, attempts = 0, "
+            "asker = :asker, asker_id = :asker_id, received_at = :received_at, "
+            "not_before = :not_before, attempts = 0, "
             f"asked_at = NULL WHERE {IS_KEY} AND written_at < :written_at",
             **{name: new[name] for name in (*KEY, *REWRITTEN)},
         )

@@ -3,26 +3,60 @@
 from store.engine import sql
 from store.engine.transaction import Tx
 
-COLUMNS = ("installation_id", "repository_id", "login_key", "permission", "fetched_at")
+COLUMNS = (
+    "installation_id",
+    "repository_id",
+    "login_key",
+    "permission",
+    "fetched_at",
+    "person_id",
+)
 KEY = ("installation_id", "repository_id", "login_key")
 FRESH = 5 * 60 * 1_000_000
 
 
-async def get(tx: Tx, installation_id: int, repository_id: int, login: str) -> str | None:
-    """GitHub's role name, `none` for a stranger; None when it must be fetched."""
+async def get(
+    tx: Tx, installation_id: int, repository_id: int, login: str, person_id: int
+) -> str | None:
+    """GitHub's role name, `none` for a stranger; None when it must be fetched.
+
+    Somebody else may have had the login a minute ago, so the person's id counts too. It is 0 if
+    the payload did not have it.
+    """
     row = await tx.one(
         "SELECT permission FROM permissions WHERE installation_id = :i AND repository_id = :r "
-        "AND login_key = :l AND fetched_at > :since",
+        "AND login_key = :l AND (person_id = :p OR :p = 0) AND fetched_at > :since",
         i=installation_id,
         r=repository_id,
         l=login.casefold(),
+        p=person_id,
         since=await tx.now() - FRESH,
     )
     return row["permission"] if row else None
 
 
+async def is_of_another_person(
+    tx: Tx, installation_id: int, repository_id: int, login: str, person_id: int, since: int
+) -> bool:
+    """Whether GitHub answered since then that the login is another person's."""
+    row = await tx.one(
+        "SELECT person_id FROM permissions WHERE installation_id = :i AND repository_id = :r "
+        "AND login_key = :l AND fetched_at >= :since",
+        i=installation_id,
+        r=repository_id,
+        l=login.casefold(),
+        since=since,
+    )
+    return row is not None and row["person_id"] != person_id
+
+
 async def put(
-    tx: Tx, installation_id: int, repository_id: int, login: str, permission: str
+    tx: Tx,
+    installation_id: int,
+    repository_id: int,
+    login: str,
+    permission: str,
+    person_id: int,
 ) -> None:
     await tx.run(
         sql.upsert(tx.dialect, "permissions", COLUMNS, KEY),
@@ -31,6 +65,7 @@ async def put(
         login_key=login.casefold(),
         permission=permission,
         fetched_at=await tx.now(),
+        person_id=person_id,
     )
 
 

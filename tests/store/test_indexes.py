@@ -20,7 +20,7 @@ from store.messages import dead_letters, due_notices, mailbox, messages
 from store.mirror import freshness, mirror_rows, permissions, pulls, relations, search_index
 from store.outbox import writes
 from store.tables.schema import metadata
-from store.tasks import leases, ready, tasks
+from store.tasks import holders, leases, ready, tasks
 from store.tasks.ready import Wanted
 from tests.support.plans import plan
 from tests.support.story import Clock
@@ -179,9 +179,12 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "next write": lambda tx: writes.next_of_each(tx, HERE),
     "next read": lambda tx: pending_reads.due(tx, HERE, 0),
     "next page": lambda tx: backfills.due(tx, HERE),
+    "refused parts": lambda tx: backfills.long_refused(tx, 1),
+    "parked reads": lambda tx: pending_reads.wake_parked(tx, HERE, R),
+    "a person's new login": lambda tx: holders.rename(tx, HERE, "@octocat", "@hubot"),
     "waiting": writes.waiting_installations,
     "lost": missed_deliveries.due,
-    "permission": lambda tx: permissions.get(tx, HERE, R, "octocat"),
+    "permission": lambda tx: permissions.get(tx, HERE, R, "octocat", 7),
     "inbox": lambda tx: mailbox.due(tx, HERE, "3", 10),
     "unread": lambda tx: mailbox.unread(tx, HERE, "3"),
     "messages over": lambda tx: dead_letters.lock_expired_receipts(tx, 100),

@@ -61,5 +61,7 @@ async def apply_permission(tx: Tx, _: Keys, r: Reading) -> None:
     # `permission` has the role that it is based on.
     role = payloads.text(at(r.data, "role_name"), 40)
     held = role if role in ROLES else payloads.name(at(r.data, "permission"), "permission", 40)
-    await permissions.put(tx, *r.here, r.arguments["login"], held)
+    # The login may belong to another person by now than to the one who asks.
+    person_id = payloads.maybe_number(at(r.data, "user", "id")) or r.arguments.get("person_id", 0)
+    await permissions.put(tx, *r.here, r.arguments["login"], held, person_id)
     await commands.wake(tx, *r.here)

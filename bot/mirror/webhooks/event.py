@@ -73,6 +73,7 @@ def command_texts(
             repository_id=event.repository_id,
             number=on,
             asker=payloads.text(at(sender, "login"), 100),
+            asker_id=payloads.maybe_number(at(sender, "id")) or 0,
             by_bot=at(sender, "type") == "Bot" or at(value, "performed_via_github_app") is not None,
             written_at=(updated if edited else created) or created,
         ),
