@@ -10,6 +10,7 @@ import aiohttp
 import structlog
 
 from bot.background import expiry, retention
+from bot.background.clock_watch import ClockWatch
 from bot.background.request_scheduler import Sender
 from bot.background.retention import RetentionTimes
 from bot.background.supervision import Supervisor
@@ -33,6 +34,7 @@ SENDER_EVERY_S = 0.5
 REAPER_EVERY_S = 2.0
 BACKFILL_EVERY_S = 2.0
 FORGET_EVERY_S = 600.0
+CLOCK_EVERY_S = 5.0
 INDEX_BATCH = 50
 # Between two batches, so that other writers are not slowed down.
 FORGET_PAUSE_S = 0.1
@@ -56,11 +58,13 @@ class Loops:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failing: dict[str, str] = field(default_factory=dict)
     supervisor: Supervisor = field(init=False)
+    clock: ClockWatch = field(init=False)
     _sending: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _forgotten: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.supervisor = Supervisor(self.failing)
+        self.clock = ClockWatch(self.store)
 
     def start(self) -> None:
         for name, step, topic, every_s in (
@@ -71,6 +75,7 @@ class Loops:
             ("backfill", self.begin_backfills, "time", BACKFILL_EVERY_S),
             ("indexer", self.index, "time", FORGET_EVERY_S),
             ("forgetter", self.drop_old, "time", FORGET_EVERY_S),
+            ("clock", self.clock.step, "time", CLOCK_EVERY_S),
         ):
             self.supervisor.start(name, partial(self.run, name, step, topic, every_s))
 

@@ -1,0 +1,73 @@
+"""Mends stored times after the clock was ahead.
+
+On SQLite the time is that of the machine. If its clock was ahead for a while, everything that was
+stored then lies in the future: waits that never end, leases of processes that are gone.
+"""
+
+from dataclasses import dataclass
+
+from store.engine.transaction import Tx
+
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
+# Another process may have read the clock a moment after this one.
+SLACK = SECOND
+
+
+@dataclass(frozen=True)
+class StoredTime:
+    """`window`: how far after now a right clock puts this time, in SQL. `where`: open rows only."""
+
+    table: str
+    column: str
+    window: str
+    where: str = "1 = 1"
+    # What a time beyond its window counts as.
+    value: str = ":now"
+
+
+def _time(
+    table: str, column: str, window: int = 0, where: str = "1 = 1", value: str = ":now"
+) -> StoredTime:
+    return StoredTime(table, column, str(window), where, value)
+
+
+# The longest back-off of each table. For a time of the past the window is 0.
+TIMES = (
+    _time("senders", "lease_until", 180 * SECOND),
+    _time("senders", "last_mutation_at"),
+    _time("senders", "last_notified_at"),
+    _time("spending", "last_at"),
+    _time("budgets", "blocked_until", 24 * HOUR),
+    _time("allowances", "full_at", 30 * SECOND, "name = 'points'"),
+    _time("allowances", "full_at", HOUR, "name = 'content'"),
+    _time("deliveries", "not_before", 0, "state = 'received'"),
+    _time("deliveries", "not_before", 600 * SECOND, "state = 'failed'"),
+    _time("commands", "not_before", 600 * SECOND, "state = 'waiting'"),
+    _time("lost_deliveries", "not_before", 600 * SECOND),
+    _time("pending_reads", "not_before", HOUR, "state = 'queued'"),
+    _time("backfills", "not_before", HOUR, "state = 'queued'"),
+    _time("backfills", "not_before", 24 * HOUR, "state = 'refused'"),
+    _time("writes", "not_before", 600 * SECOND, "state IN ('queued', 'sending', 'unknown')"),
+    _time("receipts", "visible_at", HOUR, "state IN ('pending', 'delivered')"),
+    # As if the holder had just renewed it.
+    StoredTime(
+        "leases",
+        "expires_at",
+        "lease_s * 1000000",
+        "state = 'held'",
+        ":now + lease_s * 1000000",
+    ),
+    _time("tasks", "assigned_at", 0, "state = 'assigned'"),
+    _time("permissions", "fetched_at"),
+    _time("agents", "last_active_at"),
+)
+
+
+async def mend(tx: Tx, each: StoredTime) -> int:
+    """Bring times that lie beyond their window back. Return how many."""
+    q = (
+        f"UPDATE {each.table} SET {each.column} = {each.value} "
+        f"WHERE {each.where} AND {each.column} > :now + {each.window} + :slack"
+    )
+    return await tx.run(q, now=await tx.now(), slack=SLACK)
