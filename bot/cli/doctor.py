@@ -15,6 +15,7 @@ from bot.cli.app_checks import Finding, wrong
 from bot.cli.output import say
 from bot.cli.session import open_session, safe_url
 from bot.errors import Refused
+from bot.fetch import given_up
 from bot.github.client import GitHub, app_client
 from bot.github.payloads import at, text
 from bot.github.requests import NoAnswer, link
@@ -65,8 +66,13 @@ async def check_all() -> int:
 
 async def _findings(loaded: Settings) -> AsyncIterator[tuple[str, Finding]]:
     yield "names of settings", _names()
-    for name, check in (("the App's settings", _app_settings), ("database", _database)):
+    for name, check in (
+        ("the App's settings", _app_settings),
+        ("database", _database),
+    ):
         yield name, await _try(check, loaded)
+    async for each in _given_up(loaded):
+        yield "reads given up", each
     try:
         app = settings.github_app(loaded)
     except WrongSettings as exc:
@@ -131,6 +137,20 @@ def _empty_database(loaded: Settings) -> Finding:
         f"{safe_url(loaded.database_url)} is empty; the first `hubbub serve` fills it. If you have "
         "a database already, set HUBBUB_DATABASE_URL to it"
     )
+
+
+async def _given_up(loaded: Settings) -> AsyncIterator[Finding]:
+    """What the mirror lacks, if anything. It is no error of the operator's."""
+    try:
+        if await asyncio.to_thread(migrate.is_empty, loaded.database_url):
+            return
+        async with open_session(loaded) as session:
+            found = await session.store.read(given_up.of)
+    except (WrongSettings, StoreError):
+        return  # the line about the database says why
+    listed = [f"{each.what} of {each.where} ({each.why})" for each in (*found.reads, *found.parts)]
+    if listed:
+        yield Finding(f"{', '.join(listed)}; `hubbub backfill --again` tries again")
 
 
 async def _one(tx: Tx) -> None:

@@ -89,6 +89,10 @@ async def _ask(channel: Channel, read: PendingReadRow, path: str) -> tuple[Outco
     outcome = await channel.ask(i, Request("GET", path), kind.fits)
     if not kind.lists:
         return outcome, True
+    if outcome.status == 409 and outcome.meaning is Meaning.ABSENT:
+        # The repository has no commit, so the list of its branches is empty.
+        empty = replace(outcome.answer, data=[])
+        return replace(outcome, meaning=Meaning.DONE, answer=empty), True
     entries = []
     for page in range(1, MOST_PAGES + 1):
         if outcome.meaning is not Meaning.DONE:

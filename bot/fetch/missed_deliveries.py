@@ -12,7 +12,7 @@ import structlog
 
 from bot.fetch import backfill, delivery_log
 from bot.fetch.delivery_log import OVERLAP, WINDOW, Survey
-from bot.fetch.steps import LOGGED_DELIVERY, Step, step
+from bot.fetch.steps import LOGGED_DELIVERY, MOST_TRIES, Step, step
 from bot.github import rate_limit_store, rate_limits, webhook_payloads
 from bot.github.channel import APP, Channel
 from bot.github.outcomes import Meaning, Outcome
@@ -208,7 +208,10 @@ class Repair(Channel):
             return await self._recover(row)
         except Exception as exc:  # a bug in one must not stop the others
             log.exception("missed delivery failed", guid=row["guid"])
-            await self._retry(row, f"{type(exc).__name__}: {exc}")
+            if row["attempts"] < MOST_TRIES[Step.RETRY_FAILURE]:
+                await self._retry(row, f"{type(exc).__name__}: {exc}")
+            else:
+                await self.store.write(lambda tx: _give_up(tx, row))
             return PACE_S
 
     async def _retry(self, row: LostDeliveryRow, why: str) -> None:
@@ -246,7 +249,7 @@ class Repair(Channel):
         next_step = step(LOGGED_DELIVERY, outcome.meaning, row["attempts"])
         if next_step is Step.GIVE_UP:
             await self.store.write(lambda tx: _give_up(tx, row))
-        elif next_step is Step.RETRY:
+        elif next_step not in (Step.APPLY, Step.WAIT):
             await self._retry(row, outcome.why)
         elif payload := delivery_log.payload(outcome.data):
             body = json.dumps(payload).encode()

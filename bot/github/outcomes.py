@@ -29,6 +29,8 @@ class Meaning(StrEnum):
     FORBIDDEN = "forbidden"
     # GitHub says no for another reason.
     REFUSED = "refused"
+    # GitHub has closed the repository for a legal reason. To ask again does not help.
+    BLOCKED = "blocked"
     # The request may or may not have been carried out.
     UNKNOWN = "unknown"
     # GitHub gives no token, or does not accept its own. The request was not carried out.
@@ -45,6 +47,7 @@ STATUSES = {
     403: Meaning.FORBIDDEN,
     404: Meaning.ABSENT,
     410: Meaning.ABSENT,
+    451: Meaning.BLOCKED,
 }
 HUNDREDS = {
     2: Meaning.DONE,
@@ -55,6 +58,8 @@ HUNDREDS = {
     5: Meaning.UNKNOWN,
 }
 OK = 200
+# A repository without a commit has no branch, no file and no commit.
+EMPTY = "git repository is empty"
 # A token that GitHub gave before the suspension gets this answer to every request.
 SUSPENDED = "this installation has been suspended"
 NO_ANSWER = Answer(0, {}, None)
@@ -98,6 +103,8 @@ def classify(answer: Answer, fits: Callable[[Any], bool] = lambda _: True) -> Ou
     meaning = STATUSES.get(status) or HUNDREDS.get(status // 100, Meaning.UNKNOWN)
     if status == 403 and words.casefold().startswith(SUSPENDED):
         return Outcome(Meaning.NO_TOKEN, words, status, answer, token_status=status)
+    if status == 409 and words.casefold().startswith(EMPTY):
+        meaning = Meaning.ABSENT
     if rate_limits.is_limit(status, answer.headers, words):
         meaning = Meaning.LIMITED
     elif meaning is Meaning.DONE and not fits(answer.data):

@@ -6,6 +6,7 @@ decision. `bot.outbox.sending` carries out the first three kinds of decision, wh
 more and lead to another one; `bot.outbox.effects.apply` stores the others.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
@@ -25,8 +26,14 @@ LONGEST_WAIT = 300 * SECOND
 # After about two hours without a clear answer a write is dead, and its author gets a notice.
 MOST_FAILURES = 30
 # Hubbub sends again this often after a 404, because not all of GitHub's servers know a new object
-# at once.
+# at once. The same holds for these words, just after the author made a branch, a commit or another
+# thing with Hubbub.
 LAG_TRIES = 2
+LAG_WORDS = re.compile(
+    r"\b(head|base|sha) invalid\b|no commits between|does not exist|no ref found|no commit found"
+    r"|not part of the pull request|could not resolve|expected branch to point to",
+    re.IGNORECASE,
+)
 NOT_FOUND = 404
 
 
@@ -109,8 +116,11 @@ def begin(kind: Kind, sending: Sending) -> Decision:
 
 def decide(kind: Kind, sending: Sending, outcome: Outcome) -> Decision:
     """What follows from the answer to a write's request."""
-    lags = outcome.status == 404 and sending.write["failures"] < LAG_TRIES
-    if outcome.status in kind.done and outcome.meaning is not Meaning.LIMITED and not lags:
+    if (
+        outcome.status in kind.done
+        and outcome.meaning is not Meaning.LIMITED
+        and not _lags(sending, outcome)
+    ):
         return Sent({"done": True})
     return AFTER_REQUEST[outcome.meaning](kind, sending, outcome)
 
@@ -129,7 +139,7 @@ def decide_look(
     for result in results:
         if is_complete(result):
             return Sent(result)
-    if refusal is not None and write["failures"] >= kind.retries:
+    if refusal is not None and write["failures"] >= kind.retries and not _lags(sending, refusal):
         return _refuse(kind, sending, refusal)
     looks = write["looks"] + 1
     believed = looks >= LOOKS or refusal is not None
@@ -227,12 +237,18 @@ def _look_or_refuse(kind: Kind, sending: Sending, outcome: Outcome) -> Decision:
 
 
 def _refuse(kind: Kind, sending: Sending, outcome: Outcome) -> Decision:
-    """GitHub said no. A 404 is tried again first, because of GitHub's delay."""
-    if outcome.status == 404 and sending.write["failures"] < LAG_TRIES:
+    """GitHub said no. What GitHub may only not know yet is tried again first."""
+    if _lags(sending, outcome):
         return PutOff("queued", LOOK_EVERY, failed=True)
     if kind.explain(sending):
         return Explain(outcome)
     return Refused(refusals.error_body(kind, outcome, {}))
+
+
+def _lags(sending: Sending, outcome: Outcome) -> bool:
+    """Whether GitHub may say no because it does not know yet what was made a moment ago."""
+    words = sending.follows_own and LAG_WORDS.search(outcome.words)
+    return bool(outcome.status == NOT_FOUND or words) and sending.write["failures"] < LAG_TRIES
 
 
 def _why(outcome: Outcome) -> str:
@@ -258,6 +274,7 @@ AFTER_REQUEST: Mapping[Meaning, Rule] = {
     Meaning.ABSENT: _look_or_refuse,
     Meaning.FORBIDDEN: _look_or_refuse,
     Meaning.REFUSED: _look_or_refuse,
+    Meaning.BLOCKED: _look_or_refuse,
     Meaning.UNKNOWN: _find_out,
     Meaning.NO_TOKEN: _wait_for_token,
     Meaning.AWAY: _wait_for_github,
@@ -269,6 +286,7 @@ AFTER_PREPARING: Mapping[Meaning, Rule] = {
     Meaning.ABSENT: _refuse,
     Meaning.FORBIDDEN: _refuse,
     Meaning.REFUSED: _refuse,
+    Meaning.BLOCKED: _refuse,
     Meaning.UNKNOWN: _read_again,
     Meaning.NO_TOKEN: _wait_for_token,
     Meaning.AWAY: _wait_for_github,

@@ -44,6 +44,16 @@ WORDS = (
         "disabled",
         "It is turned off, not deleted. An admin turns it on in the repository's settings.",
     ),
+    (
+        "git repository is empty",
+        "empty_repository",
+        "The repository has no commit yet. A person pushes the first one.",
+    ),
+    (
+        "repository access blocked",
+        "blocked",
+        "GitHub has blocked the repository for a legal reason.",
+    ),
     ("too long", "too_long", "Write a shorter text."),
     ("expected branch to point to", "stale_head", "Read the branch again and commit on its head."),
     ("head branch was modified", "stale_head", "Look at the new commits before you merge."),

@@ -26,6 +26,10 @@ from store.tasks import leases
 
 log = structlog.get_logger()
 
+# These kinds make something that other requests name. GitHub may need so long to know it.
+MAKES = ("branch", "commit", "first_commit", "issue", "pull")
+NOT_KNOWN_YET = 60 * SECOND
+
 
 async def carry_out(channel: Channel, keys: Keys, write: WriteRow) -> None:
     kind = kinds.KINDS[write["kind"]]
@@ -61,6 +65,9 @@ async def _load(tx: Tx, channel: Channel, keys: Keys, write: WriteRow) -> Sendin
         keys,
         known=await kinds.KINDS[write["kind"]].stored_values(tx, write),
         before=(before and before["result"]) or {},
+        follows_own=await writes.has_sent(
+            tx, here, write["author"], MAKES, await tx.now() - NOT_KNOWN_YET
+        ),
         bot=await authorship.bot_id(tx),
     )
 

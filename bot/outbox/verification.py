@@ -40,7 +40,7 @@ async def _entries(
     ask = channel.ask
     for _ in range(MOST_PAGES):
         outcome = await ask(here, request, lambda data: _page(kind, data) is not None)
-        if outcome.status in kind.absent:
+        if kind.absent and outcome.meaning is Meaning.ABSENT:
             return entries
         if outcome.meaning is not Meaning.DONE:
             return outcome

@@ -16,7 +16,8 @@ KEY = ("installation_id", "repository_id", "part")
 COLUMNS = (*KEY, "state", "since", "reached", "not_before", "started_at")
 # queued → done, or refused when GitHub does not let the App have it. That may end without an event.
 REFUSED_FOR = 24 * 3600 * 1_000_000
-BACKOFF_S = (5, 15, 60, 300, 900)
+# The last wait repeats.
+BACKOFF_S = (5, 15, 60, 300, *(900,) * 12, 24 * 3600)
 SECOND = 1_000_000
 OF_ONE = "AND b.installation_id = :i"
 

@@ -21,7 +21,8 @@ COLUMNS = (
 KEY = ("installation_id", "kind", "subject")
 # The error of a read that is parked begins with it.
 PARKED = "turned off"
-BACKOFF_S = (5, 15, 60, 300, 900, 3600)
+# The last wait repeats.
+BACKOFF_S = (5, 15, 60, 300, 900, *(3600,) * 10, 24 * 3600)
 
 
 async def ask(
@@ -160,6 +161,22 @@ async def look_again(
         s=read["subject"],
         asked=read["asked"],
     )
+
+
+async def given_up(tx: Tx, limit: int) -> list[PendingReadRow]:
+    """The newest reads that ended without an answer, in all installations.
+
+    That an object is not there is an answer.
+    """
+    rows: list[PendingReadRow] = await tx.all(
+        "SELECT * FROM pending_reads WHERE state = 'answered' AND error IS NOT NULL "
+        "AND error NOT LIKE :missing AND error NOT LIKE :deleted "
+        "ORDER BY answered_at DESC LIMIT :n",
+        missing="404:%",
+        deleted="410:%",
+        n=limit,
+    )
+    return [{**row, "arguments": json.loads(row["arguments"])} for row in rows]
 
 
 async def put_off(tx: Tx, read: PendingReadRow, until: int) -> None:

@@ -290,6 +290,21 @@ async def authors_since(
     return {row["author"]: row["n"] for row in rows}
 
 
+async def has_sent(
+    tx: Tx, installation_id: int, author: str, kinds: Collection[str], since: int
+) -> bool:
+    """Whether a write of these kinds by this author took effect since then."""
+    row = await tx.one(
+        "SELECT 1 AS found FROM writes WHERE installation_id = :i AND author = :a "
+        "AND state = 'sent' AND finished_at >= :since AND kind IN :k LIMIT 1",
+        i=installation_id,
+        a=author,
+        since=since,
+        k=tuple(kinds),
+    )
+    return row is not None
+
+
 async def refusals(
     tx: Tx, installation_id: int, author: str, since: int, limit: int
 ) -> list[WriteRow]:

@@ -4,6 +4,7 @@ On SQLite: what is checked is GitHub's side.
 """
 
 import os
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -61,6 +62,25 @@ async def test_doctor_is_green_on_a_database_in_use(
     upgrade(f"sqlite:///{tmp_path / 'hubbub.db'}")
     code, lines, _ = await doctor(github, tmp_path, HUBBUB_PUBLIC_URL="https://Hubbub.example.com")
     assert (code, "newest schema" in lines["database"]) == (0, True)
+
+
+async def test_doctor_lists_the_reads_that_were_given_up(
+    github: SimulatedGitHub, tmp_path: Path
+) -> None:
+    upgrade(f"sqlite:///{tmp_path / 'hubbub.db'}")
+    with sqlite3.connect(tmp_path / "hubbub.db") as database:
+        columns = "installation_id, kind, subject, arguments, state, not_before, asked_at, error"
+        database.execute(
+            f"INSERT INTO pending_reads ({columns}) VALUES "
+            "(7, 'labels', '1', '{}', 'answered', 0, 0, '451: Repository access blocked')"
+        )
+    database.close()
+    code, lines, _ = await doctor(github, tmp_path)
+    assert lines["reads given up"] == (
+        "labels of installation 7 (451: Repository access blocked); "
+        "`hubbub backfill --again` tries again"
+    )
+    assert code == 0
 
 
 async def test_doctor_names_what_the_app_lacks(github: SimulatedGitHub, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.fetch.steps import BACKFILL_PAGE, LATER_READ, LOGGED_DELIVERY, MOST_TRIES, READ, Step, step
+from bot.fetch.steps import BACKFILL_PAGE, LATER_READ, LOGGED_DELIVERY, READ, Step, step
 from bot.github.outcomes import Meaning, classify, classify_failure, says_wait
 from bot.github.requests import Answer, NoAnswer, OutcomeUnknown, TokenRefused, Unreachable
 
@@ -35,10 +35,11 @@ def errors(**error: Any) -> dict[str, Any]:
         (403, {}, {"message": "Resource not accessible by integration"}, Meaning.FORBIDDEN),
         (404, {}, {"message": "Not Found"}, Meaning.ABSENT),
         (405, {}, {"message": "Pull Request is not mergeable"}, Meaning.REFUSED),
-        (409, {}, {"message": "Git Repository is empty."}, Meaning.REFUSED),
+        (409, {}, {"message": "Git Repository is empty."}, Meaning.ABSENT),
+        (409, {}, {"message": "Conflict"}, Meaning.REFUSED),
         (410, {}, {"message": "This issue was deleted"}, Meaning.ABSENT),
         (422, {}, {"message": "Validation Failed"}, Meaning.REFUSED),
-        (451, {}, {"message": "Repository access blocked"}, Meaning.REFUSED),
+        (451, {}, {"message": "Repository access blocked"}, Meaning.BLOCKED),
         (500, {}, "<html>", Meaning.UNKNOWN),
         (502, {}, {"message": "Server Error"}, Meaning.UNKNOWN),
         (600, {}, None, Meaning.UNKNOWN),
@@ -159,16 +160,24 @@ def test_each_reader_has_a_step_for_each_meaning(steps: Any) -> None:
     ("steps", "meaning", "attempts", "expected"),
     [
         (READ, Meaning.ABSENT, 0, Step.APPLY),
-        (READ, Meaning.FORBIDDEN, 99, Step.RETRY),
+        (READ, Meaning.FORBIDDEN, 3, Step.RETRY_REFUSAL),
+        (READ, Meaning.FORBIDDEN, 4, Step.GIVE_UP),
+        (READ, Meaning.REFUSED, 99, Step.GIVE_UP),
+        (READ, Meaning.BLOCKED, 0, Step.GIVE_UP),
+        (READ, Meaning.UNKNOWN, 23, Step.RETRY_FAILURE),
+        (READ, Meaning.UNKNOWN, 24, Step.GIVE_UP),
+        (READ, Meaning.AWAY, 999, Step.RETRY),
+        (READ, Meaning.NO_TOKEN, 999, Step.RETRY),
         (LATER_READ, Meaning.FORBIDDEN, 0, Step.GIVE_UP),
-        (READ, Meaning.MALFORMED, MOST_TRIES - 1, Step.RETRY),
-        (READ, Meaning.MALFORMED, MOST_TRIES, Step.GIVE_UP),
+        (READ, Meaning.MALFORMED, 9, Step.RETRY_NONSENSE),
+        (READ, Meaning.MALFORMED, 10, Step.GIVE_UP),
         (READ, Meaning.NO_TURN, 99, Step.WAIT),
-        (BACKFILL_PAGE, Meaning.ABSENT, 0, Step.RETRY),
-        (BACKFILL_PAGE, Meaning.ABSENT, MOST_TRIES, Step.GIVE_UP),
+        (BACKFILL_PAGE, Meaning.ABSENT, 3, Step.RETRY_REFUSAL),
+        (BACKFILL_PAGE, Meaning.ABSENT, 4, Step.GIVE_UP),
         (BACKFILL_PAGE, Meaning.LIMITED, 99, Step.WAIT),
         (LOGGED_DELIVERY, Meaning.MALFORMED, 0, Step.GIVE_UP),
-        (LOGGED_DELIVERY, Meaning.UNKNOWN, 99, Step.RETRY),
+        (BACKFILL_PAGE, Meaning.UNKNOWN, 99, Step.GIVE_UP),
+        (LOGGED_DELIVERY, Meaning.UNKNOWN, 99, Step.GIVE_UP),
     ],
 )
 def test_a_read_goes_on_by_its_table(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.outbox.test_writes import send
+from tests.outbox.test_writes import outcome, send
 from tests.support.story import Workspace
 
 R = {"repository": "acme/rocket"}
@@ -138,3 +138,38 @@ async def test_a_proxy_that_redirects_elsewhere_refuses_nothing(workspace: Works
     workspace.github.fault("POST", COMMENTS, "elsewhere", times=3)
     await send(agent, workspace, "github_comment_issue", issue=workspace.name(issue), body="hello")
     assert len(issue.comments) == 1
+
+
+# --- What was made a moment ago ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["head_invalid", "no_commits", "404"])
+async def test_a_pull_request_of_a_branch_that_github_does_not_know_yet_is_opened(
+    workspace: Workspace, fault: str
+) -> None:
+    agent = await workspace.agent("scout")
+    workspace.github.fault("POST", r"/pulls$", fault, times=2)
+    await send(agent, workspace, "github_create_pr", **R, head="agent/new", title="Mend")
+    assert len(workspace.repository.pulls) == 1
+
+
+async def test_a_refusal_of_what_was_made_a_moment_ago_holds_in_the_end(
+    workspace: Workspace,
+) -> None:
+    agent = await workspace.agent("scout")
+    workspace.github.fault("POST", r"/pulls$", "head_invalid", times=99)
+    here = {**R, "head": "agent/new", "title": "Mend"}
+    refused = await outcome(agent, workspace, "github_create_pr", **here)
+    assert refused["state"] == "refused"
+    assert "head invalid" in refused["refusal"]["message"]
+    asked = [each for each in workspace.github.requests if each.path.endswith("/pulls")]
+    assert len([each for each in asked if each.method == "POST"]) == 3
+
+
+async def test_a_refusal_of_what_was_there_before_holds_at_once(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
+    workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
+    await workspace.settle()
+    workspace.github.fault("POST", r"/pulls$", "head_invalid")
+    refused = await outcome(agent, workspace, "github_create_pr", **R, head="fix", title="x")
+    assert refused["state"] == "refused"

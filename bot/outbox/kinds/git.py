@@ -151,7 +151,7 @@ _COMMIT = Kind(
     stored_values=stored_default_branch,
     unless=_default_branch_error,
     look=_look_for_commit,
-    absent=(404,),
+    absent=True,
     entries=entries_under("commits"),
     found=_has_its_trailer,
     # GitHub answers so too when this same commit has taken effect already.
@@ -170,7 +170,7 @@ KINDS = {
         fits_prepared=lambda data: _sha(at(data, "object", "sha")) is not None,
         look=_branch_read,
         entries=single_entry,
-        absent=(404,),
+        absent=True,
         # Any branch of that name will do, because the write only has to make sure that one exists.
         found=lambda _, __: True,
         already=mentions("reference already exists"),

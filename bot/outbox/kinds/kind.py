@@ -33,6 +33,8 @@ class Sending:
     known: dict[str, Any] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
     prepared: tuple[Any, ...] = ()
+    # Whether the author made something on GitHub a moment ago, which GitHub may not know yet.
+    follows_own: bool = False
     bot: int | None = None
 
     @property
@@ -153,8 +155,8 @@ class Kind:
     look: MayAsk = lambda _: None
     entries: Callable[[Any], list[Any] | None] = list_entries
     found: Callable[[Sending, Any], bool] = Sending.is_mine
-    # The statuses of the look that mean that there is no effect.
-    absent: tuple[int, ...] = ()
+    # Whether there is no effect if GitHub says that what the look asks for is not there.
+    absent: bool = False
     # Whether a refusal says that the effect is there already. Hubbub then looks for it.
     already: Callable[[int, Any], bool] = lambda _status, _data: False
     # How often to send again when a refusal says so but no look finds the effect.
