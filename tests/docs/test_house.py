@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import os
 import pkgutil
 import re
@@ -21,6 +22,7 @@ from bot.__main__ import app
 from bot.cli import app_requirements
 from bot.errors import CODES
 from bot.inbox.command_runner import HELP, VERBS
+from bot.kernel.event_kinds import KINDS
 from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS
 from bot.outbox.kinds import KINDS as WRITES
@@ -166,6 +168,47 @@ def test_every_operation_that_a_module_defines_is_in_the_registry() -> None:
         if isinstance(each, Operation)
     }
     assert found - OPERATIONS.keys() == set(), "list it in bot/operations/__init__.py"
+
+
+# The fields that a client has for the address, and for the kind of transport if it needs one.
+CLIENTS = {
+    "Claude Code": {"url", "type: http"},
+    "Codex": {"url"},
+    "Roo Code": {"url", "type: streamable-http"},
+    "Cline": {"url", "type: streamableHttp"},
+    "Cursor": {"url"},
+    "VS Code": {"url", "type: http"},
+    "Gemini CLI": {"httpUrl"},
+}
+
+
+def test_the_connection_of_each_client_can_be_read_and_names_address_and_token() -> None:
+    page = text("docs/how-to/connect-an-agent.md")
+    sections = re.findall(r"^### (.+)\n(?s:(.*?))(?=^##)", page, re.MULTILINE)
+    blocks = [
+        (name, *block)
+        for name, body in sections
+        for block in re.findall(r"^```(json|toml)\n(?s:(.*?))^```", body, re.MULTILINE)
+    ]
+    assert [name for name, *_ in blocks] == list(CLIENTS)
+    for name, language, block in blocks:
+        read = json.loads(block) if language == "json" else tomllib.loads(block)
+        [servers] = [value for key, value in read.items() if "ervers" in key]
+        server = servers["hubbub"]
+        fields = {key for key, value in server.items() if value == "https://hubbub.example.com/mcp"}
+        kinds = {f"type: {server['type']}"} if "type" in server else set()
+        assert fields | kinds == CLIENTS[name]
+        header = server.get("headers", {}).get("Authorization", "")
+        assert header.startswith("Bearer ") or server.get("bearer_token_env_var") == "HUBBUB_TOKEN"
+
+
+def test_every_kind_of_event_is_documented_with_its_data() -> None:
+    page = text("docs/reference/events.md")
+    documented = re.findall(r"^\| `(\w+\.\w+)` \| (.+) \| (.*) \|$", page, re.MULTILINE)
+    assert documented == [
+        (kind, each.when, ", ".join(f"`{name}`" for name in each.data) or "none")
+        for kind, each in KINDS.items()
+    ]
 
 
 def test_every_error_is_documented_with_its_status_and_meaning() -> None:

@@ -67,9 +67,17 @@ async def happens(
 
 
 async def append(
-    tx: Tx, installation_id: int, kind: str, subject: str = "x", actor: str = "x", **given: Any
+    tx: Tx,
+    installation_id: int,
+    kind: str,
+    *,
+    subject: str = "x",
+    actor: str = "x",
+    note: str | None = None,
+    **given: Any,
 ) -> None:
-    await events.append(tx, installation_id, kind, subject, actor, {"n": 1}, **given)
+    data = {"note": note} if note else {}
+    await events.append(tx, installation_id, kind, subject, actor, data, **given)
 
 
 async def listening(dispatcher: Dispatcher, n: int = 1) -> None:
@@ -101,7 +109,8 @@ async def test_without_a_cursor_one_learns_where_it_begins(
     await happens(dispatcher, installation_id)
     start = await scout.call("wait_for_events", topics=["agents"])
     assert (start["events"], start["more"], start["missed"]) == ([], False, False)
-    await happens(dispatcher, installation_id, "agent.paused", subject="busy", actor="@octocat")
+    paused = {"subject": "busy", "actor": "@octocat", "note": "Rest"}
+    await happens(dispatcher, installation_id, "agent.paused", **paused)
     (event,) = (await scout.call("wait_for_events", topics=["agents"], cursor=start["cursor"]))[
         "events"
     ]
@@ -111,7 +120,7 @@ async def test_without_a_cursor_one_learns_where_it_begins(
         "subject": "busy",
         "task": None,
         "actor": "@octocat",
-        "data": {"n": 1},
+        "data": {"note": "Rest"},
     }
 
 

@@ -1,6 +1,7 @@
 """A workspace for tests: simulated GitHub, Hubbub in this process, and a clock that we step."""
 
 import asyncio
+import json
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -24,6 +25,7 @@ from bot.identity.keyring import Keys
 from bot.identity.tokens import Tokens
 from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
+from bot.kernel import event_kinds
 from bot.kernel.operation import Shared
 from fixtures.github import Installation, Issue, Person, Repository, Request, SimulatedGitHub
 from store.engine.transaction import Store
@@ -183,6 +185,18 @@ class Workspace:
         )
         return [row for row in found if not row["deleted"]]
 
+    async def undocumented_events(self) -> list[tuple[str, list[str]]]:
+        """Kinds of events that the registry lacks, and those with fields that it lacks."""
+        found = await self.rows("SELECT DISTINCT kind, data FROM events WHERE installation_id = :i")
+        fields: dict[str, set[str]] = {}
+        for row in found:
+            fields.setdefault(row["kind"], set()).update(json.loads(row["data"]))
+        return [
+            (kind, sorted(names))
+            for kind, names in fields.items()
+            if kind not in event_kinds.KINDS or not names <= {*event_kinds.KINDS[kind].data}
+        ]
+
     async def time_passes(self, seconds: float) -> None:
         self.clock.forward(seconds)
         await expiry.step(self.dispatcher.store)
@@ -234,6 +248,7 @@ async def open_workspace(
         await made.settle()
         yield made
         await server.close()
+        assert await made.undocumented_events() == [], "see bot/kernel/event_kinds.py"
         assert github.violations == []
         assert github.sent_while_limited == 0
 

@@ -1,0 +1,76 @@
+"""Every kind of event, and the fields that its `data` may have. docs/reference/events.md is equal.
+
+The first part of a kind is its topic, see `bot.kernel.event_stream`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EventKind:
+    """`when` continues "it is recorded when". Fields may be missing if there is nothing to say."""
+
+    when: str
+    data: tuple[str, ...] = ()
+
+
+MESSAGE = ("message", "thread", "sender", "priority", "task")
+END_OF_LEASE = ("holder", "why")
+
+KINDS: dict[str, EventKind] = {
+    "task.created": EventKind("an issue became a task"),
+    "task.ready": EventKind("nothing blocks the task any more", ("why",)),
+    "task.claimed": EventKind("an agent or a person claimed the task", ("fence", "lease")),
+    "task.assigned": EventKind("the task was reserved for an agent", ("to",)),
+    "task.unassigned": EventKind("the reservation ended without a claim", ("to", "why")),
+    "task.progress": EventKind("the holder reported progress", ("progress",)),
+    "task.changed": EventKind(
+        "its priority, size or capabilities changed", ("priority", "size", "capabilities")
+    ),
+    "task.asked": EventKind("the holder asked people a question"),
+    "task.answered": EventKind("somebody answered the question"),
+    "task.unasked": EventKind("the question could not be posted", ("why",)),
+    "task.held": EventKind("somebody put the task on hold", ("why",)),
+    "task.resumed": EventKind("the hold ended"),
+    "task.pull": EventKind("a pull request for the task was opened", ("number",)),
+    "task.in_progress": EventKind("work on the task went on, for example after a review", ("why",)),
+    "task.in_review": EventKind("the task waits for a review", ("why",)),
+    "task.completed": EventKind("the task was completed", ("why",)),
+    "task.failed": EventKind("the task failed", ("why",)),
+    "task.cancelled": EventKind("the task was cancelled", ("why",)),
+    "task.pending": EventKind("an ended task was opened again, or its work was given up", ("why",)),
+    "task.released": EventKind("the holder gave the task back", END_OF_LEASE),
+    "task.revoked": EventKind("somebody else ended the holder's lease", END_OF_LEASE),
+    "task.expired": EventKind("the holder's lease expired", END_OF_LEASE),
+    "task.overlap": EventKind(
+        "another claim or open pull request touches paths of the task; only its holder sees it",
+        ("task", "holder", "pull_request", "paths"),
+    ),
+    "task.circle": EventKind("the task is in a circle of blockers"),
+    "task.commented": EventKind(
+        "somebody commented on the task's issue or pull request", ("comment_id", "association")
+    ),
+    "task.reviewed": EventKind(
+        "somebody reviewed the task's pull request", ("review_id", "pull", "state")
+    ),
+    "task.checked": EventKind(
+        "a check completed on the head of the task's pull request", ("check", "conclusion", "sha")
+    ),
+    "message.sent": EventKind("a message was sent to you", MESSAGE),
+    "message.read": EventKind("a recipient read a message of yours", MESSAGE),
+    "message.dead": EventKind(
+        "a message of yours became a dead letter", (*MESSAGE, "why", "recipients", "count")
+    ),
+    "context.created": EventKind("the context was created", ("version",)),
+    "context.updated": EventKind("the context has a new version", ("version",)),
+    "context.restored": EventKind("an old version became the newest", ("version", "restored")),
+    "context.shared": EventKind("access to the context was given or taken", ("to", "access")),
+    "context.broken": EventKind("a version of the context cannot be read", ("version", "why")),
+    "agent.registered": EventKind("the agent registered, for the first time or after it left"),
+    "agent.paused": EventKind("the agent was paused", ("note",)),
+    "agent.resumed": EventKind("the agent may work again", ("note",)),
+    "agent.left": EventKind("the agent was unregistered", ("note",)),
+    "inbox.changed": EventKind(
+        "the mailbox of an agent changed; it only wakes subscriptions to `hubbub://inbox`"
+    ),
+}
