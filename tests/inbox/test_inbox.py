@@ -159,5 +159,6 @@ def command(number: int) -> FoundCommand:
         "words": [],
         "text": "/status",
         "asker": "octocat",
+        "asker_id": 1,
         "written_at": 1,
     }
