@@ -8,7 +8,7 @@ from urllib.parse import quote
 from bot.fetch.answers import boards, issues, pulls, repositories, repository_settings
 from bot.fetch.answers.answer import Apply, rows
 from bot.github.payloads import at
-from bot.mirror import issue_effects
+from bot.mirror import issue_effects, reads
 from bot.mirror.reads import Arguments
 from bot.repository.settings_file import PATH
 from store.engine.transaction import Tx
@@ -247,6 +247,9 @@ async def apply_absence(tx: Tx, read: PendingReadRow, *, is_deleted: bool) -> No
         return
     elif read["kind"] == "ref":
         await branches.put_answer(tx, *here, arguments["name"], None)
+    elif read["kind"] == "repository":
+        # It was deleted, or taken from the installation. The list of all says which are left.
+        await reads.queue(tx, installation_id, reads.ALL_REPOSITORIES)
     elif read["kind"] == "installation":
         await mirror_rows.hide_installation(tx, installation_id)
     elif read["kind"] == "project_item":

@@ -8,10 +8,9 @@ import re
 
 from bot.github.outcomes import Outcome
 
-STATUSES = (403, 404, 410, 422)
-WORDS = re.compile(
-    r"\b(?:is|are|been|was|were) (?:currently )?(?:disabled|turned off)\b", re.IGNORECASE
-)
+# A message of status 422 may quote what somebody wrote, so its words prove nothing.
+STATUSES = (403, 404, 410)
+WORDS = re.compile(r"\b(?:disabled|turned off|switched off|not enabled)\b", re.IGNORECASE)
 
 
 def is_off(outcome: Outcome) -> bool:

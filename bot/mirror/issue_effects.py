@@ -123,7 +123,8 @@ async def _update_state(tx: Tx, task: FullTask, row: IssueRow, before: IssueRow 
     if closed and not was_closed:
         to = "cancelled" if row["deleted"] else CLOSED_AS.get(row["state_reason"], "completed")
         if task["state"] in OPEN and (row["deleted"] or not was_closed_before_retry(row, task)):
-            await lifecycle.move(tx, task, to, BOT, "the issue was closed")
+            how = "deleted" if row["deleted"] else "closed"
+            await lifecycle.move(tx, task, to, BOT, f"the issue was {how}")
     elif was_closed and not closed and task["state"] not in OPEN:
         await lifecycle.move(tx, task, "pending", BOT, "the issue was reopened")
         retried = {"retried_at": row["updated_at"]}

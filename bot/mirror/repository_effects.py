@@ -19,6 +19,16 @@ async def update_absence(tx: Tx, row: RepositoryRow, before: RepositoryRow | Non
         await reads.queue(tx, row["installation_id"], reads.ALL_REPOSITORIES)
 
 
+async def read_namesakes(tx: Tx, row: RepositoryRow, before: RepositoryRow | None) -> None:
+    """Read other repositories of the same name: they were renamed or deleted without an event."""
+    is_old = before is not None and before["full_name_key"] == row["full_name_key"]
+    if is_old or row["deleted"]:
+        return
+    here = (tx, row["installation_id"])
+    for other in await mirror_rows.namesakes(*here, row["full_name_key"], row["id"]):
+        await reads.queue(*here, reads.repository("repository", other))
+
+
 async def fetch_refused_parts(tx: Tx, installation_id: int, repository_id: int) -> None:
     """Fetch what GitHub refused, because a feature that was off may be on now."""
     await backfills.retry_refused(tx, installation_id, repository_id)

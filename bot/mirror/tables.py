@@ -44,7 +44,7 @@ TABLES: dict[str, MirroredTable] = {
     ),
     "repositories": MirroredTable(
         tie=lambda row: reads.repository("repository", row["id"]),
-        effects=(repository_effects.update_absence,),
+        effects=(repository_effects.update_absence, repository_effects.read_namesakes),
     ),
     # Every label event queues a read of all labels, so a tie needs none of its own.
     "labels": MirroredTable(stale=silent_changes.after_label),

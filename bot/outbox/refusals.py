@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bot.github import features
 from bot.github.outcomes import Outcome
 from bot.outbox.kinds import Kind
 
@@ -9,7 +10,7 @@ from bot.outbox.kinds import Kind
 def error_body(kind: Kind, outcome: Outcome, state: dict[str, Any]) -> dict[str, Any]:
     """The error for a refusal. `state` tells how things are now, as read after the refusal."""
     status, words = outcome.status, outcome.words
-    reason, remedy = _why(status, words.casefold())
+    reason, remedy = OFF if features.is_off(outcome) else _why(status, words.casefold())
     details: dict[str, Any] = {"status": status, "reason": reason, **state}
     if reason == "missing_permission":
         accepted = outcome.answer.headers.get("X-Accepted-GitHub-Permissions")
@@ -31,6 +32,10 @@ def _why(status: int, words: str) -> tuple[str, str]:
     return STATUSES.get(status, ("refused", ""))
 
 
+OFF = (
+    "disabled",
+    "It is turned off, not deleted. An admin turns it on in the repository's settings.",
+)
 WORDS = (
     (
         "not accessible by integration",
@@ -39,11 +44,6 @@ WORDS = (
     ),
     ("is locked", "locked", "The conversation is locked; a person must unlock it."),
     ("archived", "archived", "The repository is archived: nothing in it can be changed."),
-    (
-        "disabled",
-        "disabled",
-        "It is turned off, not deleted. An admin turns it on in the repository's settings.",
-    ),
     (
         "git repository is empty",
         "empty_repository",

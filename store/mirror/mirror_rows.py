@@ -384,6 +384,18 @@ async def repository_ids(tx: Tx, installation_id: int) -> list[int]:
     return [row["id"] for row in await tx.all(q, i=installation_id)]
 
 
+async def namesakes(
+    tx: Tx, installation_id: int, full_name_key: str, repository_id: int
+) -> list[int]:
+    """The other repositories that the mirror has under a name."""
+    q = (
+        "SELECT id FROM repositories WHERE installation_id = :i AND full_name_key = :name "
+        "AND id <> :r AND deleted = 0"
+    )
+    rows = await tx.all(q, i=installation_id, name=full_name_key, r=repository_id)
+    return [row["id"] for row in rows]
+
+
 async def selected_repository_ids(tx: Tx, installation_id: int) -> list[int]:
     q = "SELECT id FROM repositories WHERE installation_id = :i AND deleted = 0 AND selected = 1"
     return [row["id"] for row in await tx.all(q, i=installation_id)]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bot.fetch.steps import BACKFILL_PAGE, LATER_READ, LOGGED_DELIVERY, READ, Step, step
+from bot.github import features
 from bot.github.outcomes import Meaning, classify, classify_failure, says_wait
 from bot.github.requests import Answer, NoAnswer, OutcomeUnknown, TokenRefused, Unreachable
 
@@ -184,3 +185,23 @@ def test_a_read_goes_on_by_its_table(
     steps: Any, meaning: Meaning, attempts: int, expected: Step
 ) -> None:
     assert step(steps, meaning, attempts) is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "expected"),
+    [
+        (410, "Issues are disabled for this repo", True),
+        (410, "Issues has been disabled in this repository.", True),
+        (404, "Projects are disabled for this repository", True),
+        (410, "This issue was deleted", False),
+        (404, "Not Found", False),
+        # It may quote what somebody wrote.
+        (422, "Label disabled already exists", False),
+        (200, "disabled", False),
+    ],
+)
+def test_a_feature_that_is_turned_off_is_told_from_a_deletion(
+    status: int, words: str, *, expected: bool
+) -> None:
+    answer = Answer(status, {}, {"message": words})
+    assert features.is_off(classify(answer)) is expected

@@ -279,6 +279,33 @@ async def test_one_404_for_a_branch_or_a_permission_takes_neither_away(
     assert await state_of(workspace, issue) == "pending"
 
 
+async def test_one_404_for_the_settings_file_keeps_the_settings(workspace: Workspace) -> None:
+    path = ".github/hubbub.yml"
+    workspace.person.push(workspace.repository, "main", {path: "task_label: todo\n"})
+    await workspace.settle()
+    workspace.github.fault("GET", f"/contents/{path}$", "404")
+    await read(workspace, reads.repository("settings", workspace.repository.id))
+    workspace.person.open_issue(workspace.repository, "By its own label", labels=["todo"])
+    await workspace.settle()
+    assert await titles(workspace) == ["By its own label"]
+
+
+async def test_a_repository_with_the_old_name_of_a_renamed_one_is_not_taken_for_it(
+    workspace: Workspace,
+) -> None:
+    issue = await claimed(workspace)
+    workspace.github.hold_deliveries()
+    workspace.person.rename(workspace.repository, "moon")
+    workspace.github.held_deliveries.clear()
+    workspace.github.release_deliveries()
+    other = workspace.github.repository("acme/rocket", private=True)
+    workspace.github.add_repositories(workspace.installation, [other.full_name])
+    await workspace.settle()
+    assert await state_of(workspace, issue) == "in_progress"
+    names = await workspace.mirror_content("repositories")
+    assert sorted(row["full_name"] for row in names) == ["acme/moon", "acme/rocket"]
+
+
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as made:
