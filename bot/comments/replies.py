@@ -225,8 +225,8 @@ def permission_unknown(asker: str, text: str) -> str:
     return refusal(
         asker,
         text,
-        "GitHub did not tell Hubbub your permission on this repository within ten minutes. Write "
-        "the command again.",
+        "GitHub did not tell Hubbub your permission on this repository in time. Write the command "
+        "again.",
     )
 
 

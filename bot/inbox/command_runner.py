@@ -37,8 +37,9 @@ MOST = 10
 # A command that arrives later, by repair, does not run: its author may want something else now.
 LATEST = 24 * 3600 * SECOND
 RETRY_AFTER = 30 * SECOND
-# So long a command waits for GitHub's answer. The later ones of its issue wait with it.
+# So long a command waits for an answer of GitHub: if later ones of its issue wait, and alone.
 PATIENCE = 600 * SECOND
+PATIENCE_ALONE = 3600 * SECOND
 # After so many failures a command ends.
 MOST_FAILURES = 5
 # Of these the last one written counts: one that comes late does not undo a later one.
@@ -201,7 +202,7 @@ async def _run_and_answer(tx: Tx, shared: Shared, which: CommandRow, source: Sou
     now = await tx.now()
     if row["written_at"] and row["written_at"] < now - LATEST:
         await commands.answer(tx, row, "expired", None)
-    elif not _is_overdue(row, now) and await _is_text_in_doubt(tx, row, source.text):
+    elif not await _is_overdue(tx, row) and await _is_text_in_doubt(tx, row, source.text):
         await commands.put_off(tx, row, now + RETRY_AFTER)
     elif not source.has_command:
         await commands.answer(tx, row, "withdrawn", None)
@@ -219,7 +220,7 @@ async def _run_or_postpone(tx: Tx, shared: Shared, row: CommandRow, now: int) ->
         await _answer(tx, row, await _run(tx, shared, row, permission))
     elif await _has_lost_login(tx, row):
         await _answer(tx, row, _refusal(replies.login_changed(asker, row["text"])))
-    elif _is_overdue(row, now):
+    elif await _is_overdue(tx, row):
         await _answer(tx, row, _refusal(replies.permission_unknown(asker, row["text"])))
     else:
         subject = f"{repository_id} {asker.casefold()}"
@@ -237,9 +238,14 @@ async def _has_lost_login(tx: Tx, row: CommandRow) -> bool:
     return await permissions.is_of_another_person(tx, *here, *who, row["asked_at"])
 
 
-def _is_overdue(row: CommandRow, now: int) -> bool:
+async def _is_overdue(tx: Tx, row: CommandRow) -> bool:
     """Whether it has waited too long for an answer of GitHub."""
-    return row["asked_at"] is not None and row["asked_at"] <= now - PATIENCE
+    if row["asked_at"] is None:
+        return False
+    waited = await tx.now() - row["asked_at"]
+    return waited >= PATIENCE_ALONE or (
+        waited >= PATIENCE and await commands.holds_up_others(tx, row)
+    )
 
 
 async def _is_text_in_doubt(tx: Tx, row: CommandRow, text: WrittenText | None) -> bool:

@@ -19,7 +19,7 @@ from bot.kernel.operation import Shared
 from bot.mirror import webhooks, writer
 from bot.mirror.changes import Changes
 from bot.mirror.webhooks.event import Event
-from store.engine.transaction import Store, Tx
+from store.engine.transaction import Store, StoreError, Tx
 from store.inbox import commands, deliveries
 from store.inbox.commands import FoundCommand
 from store.inbox.deliveries import Delivery, DeliveryKey
@@ -144,6 +144,8 @@ async def _apply(
 async def _try_command(store: Store, shared: Shared, row: CommandRow) -> None:
     try:
         await run_command(store, shared, row)
+    except StoreError:
+        raise  # the database is away: that is no failure of this command
     except Exception:  # a bug: the other commands must still run
         log.exception("command failed", verb=row["verb"])
         await retry_or_give_up(store, row)

@@ -145,6 +145,17 @@ async def _is_first(tx: Tx, which: CommandRow) -> bool:
     return await tx.one(q, **key(which)) is not None
 
 
+async def holds_up_others(tx: Tx, which: CommandRow) -> bool:
+    """Whether later commands of its issue wait for this first one."""
+    q = (
+        "SELECT COUNT(*) AS n FROM commands WHERE installation_id = :i AND repository_id = :r "
+        "AND state = 'waiting' AND number = :n"
+    )
+    here = {"i": which["installation_id"], "r": which["repository_id"], "n": which["number"]}
+    row = await tx.one(q, **here)
+    return row is not None and row["n"] > 1
+
+
 async def later_commands(tx: Tx, which: CommandRow) -> list[CommandRow]:
     """The commands of the same issue that were written later and are done."""
     q = (
