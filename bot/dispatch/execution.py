@@ -183,22 +183,29 @@ async def _repeat_answer(tx: Tx, call: Call, kept: Row) -> Answer:
     if task is not None and await tasks.visible(tx, here, task["id"]) is None:
         raise Refused("unknown_task", f"You can no longer see {task['task']}.")
     answer = call.operation.result.model_validate(kept)
-    return await with_freshness(tx, call.actor, await answer.as_it_is(tx, here))
+    return await with_freshness(tx, call, await answer.as_it_is(tx, here))
 
 
 async def _run(tx: Tx, call: Call) -> Answer:
     context = Context(tx, call.actor, await tx.now(), call.shared, call.later)
     answer = await call.operation.run(context, **call.parameters)
-    return await with_freshness(tx, call.actor, answer)
+    return await with_freshness(tx, call, answer)
 
 
-async def with_freshness(tx: Tx, actor: Actor, answer: Answer) -> Answer:
+async def with_freshness(tx: Tx, call: Call, answer: Answer) -> Answer:
     """The answer with the freshness of the mirror and the notices of this moment."""
-    now = await tx.now()
+    now, actor = await tx.now(), call.actor
     fresh = await freshness.of(tx, actor.installation_id, now, actor.repositories)
-    return answer.model_copy(
-        update={**fresh.fields(now), "notices": await notices.current(tx, actor, now)}
-    )
+    found = await notices.current(tx, actor, now, named_tasks(call, answer))
+    return answer.model_copy(update={**fresh.fields(now), "notices": found})
+
+
+def named_tasks(call: Call, answer: Answer) -> set[str]:
+    """The task that the call or its answer is about, by id and by name in small letters."""
+    task = getattr(answer, "task", None)
+    words = {getattr(call.arguments, name, None) for name in ("task", "issue")}
+    words |= {getattr(task, name, None) for name in ("id", "task")}
+    return {each.lower() for each in words if isinstance(each, str)}
 
 
 def _audit_row(call: Call, now: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bot.dispatch.execution import Call, Executor, with_freshness
+from bot.dispatch.execution import Call, Executor, named_tasks, with_freshness
 from bot.events.waiters import Waiter, Waiters
 from bot.identity.actors import Actor
 from bot.kernel.event_stream import News
@@ -57,7 +57,7 @@ class LongPoll:
 
     async def _refresh(self, call: Call, answer: Answer) -> Answer:
         """The answer from the start of the wait, with the freshness and notices of its end."""
-        return await self.executor.store.read(lambda tx: with_freshness(tx, call.actor, answer))
+        return await self.executor.store.read(lambda tx: with_freshness(tx, call, answer))
 
 
 @dataclass(frozen=True)
@@ -86,5 +86,8 @@ class CallLook:
     async def add_notices(self, answer: Answer) -> Answer:
         assert self.news is not None
         now = self.news.now
-        found = await self.executor.store.read(lambda tx: notices.current(tx, self.actor, now))
+        named = named_tasks(self.call, answer)
+        found = await self.executor.store.read(
+            lambda tx: notices.current(tx, self.actor, now, named)
+        )
         return answer.model_copy(update={"notices": found})

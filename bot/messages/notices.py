@@ -5,7 +5,7 @@ it is sure that the answer arrived. A repeat of the same call may be a retry aft
 it gets the same notices again.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -22,7 +22,7 @@ from store.mirror import mirror_rows
 from store.outbox import writes
 from store.tables.columns import Json
 from store.tables.outbox import WriteRow
-from store.tables.tasks import LeaseRow
+from store.tables.tasks import UNKNOWN, LeaseRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
@@ -30,6 +30,8 @@ from store.tasks.tasks import FullTask
 LATELY = 24 * 3600 * SECOND
 # Notices in one answer.
 MOST = 5
+# Leases that are looked through for one notice.
+MOST_LEASES = 20
 # After so many repeats of the same call, its notices count as received.
 MOST_TIMES = 3
 LONGEST = 300
@@ -40,6 +42,8 @@ class Asker:
     tx: Tx
     actor: Actor
     now: int
+    # Tasks that the call or its answer names: the agent knows of them.
+    named: Collection[str] = ()
 
     @property
     def here(self) -> tuple[Tx, int]:
@@ -88,6 +92,39 @@ async def _lost_lease(asker: Asker, lease: LeaseRow) -> Notice:
         stop += " Writes that were still queued are dropped."
     message = f"Your lease on {name} (fence {lease['fence']}) {end}.{now} {stop}"
     return _notice("lease_lost", name, message, key=lease["id"])
+
+
+async def _unconfirmed_leases(asker: Asker) -> list[Notice]:
+    """One notice for all tasks of which the agent may not know that it holds them."""
+    # An agent that claimed a task by its name asks again itself. Only another task misleads it.
+    found = await _unconfirmed(asker, also_named=bool(asker.named))
+    return [_notice("also_held", found[0][0], _also_held(found))] if found else []
+
+
+async def _unconfirmed(asker: Asker, *, also_named: bool) -> list[tuple[str, LeaseRow]]:
+    """Leases whose fence the agent has not used, with their tasks' names."""
+    found = []
+    for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_LEASES):
+        name, _ = await _task(asker, lease["task_id"])
+        is_known = {lease["task_id"], name.lower()} & {*asker.named}
+        if not is_known and (also_named or lease["known"] == UNKNOWN):
+            found.append((name, lease))
+    return found
+
+
+def _also_held(found: Sequence[tuple[str, LeaseRow]]) -> str:
+    which = ", ".join(f"{name} (fence {lease['fence']})" for name, lease in found[:2])
+    more = ", and others" if len(found) > 2 else ""
+    return (
+        f"You also hold {which}{more}. Maybe the answer to the claim did not reach you: you have "
+        "not used the fence yet. Work on it with its fence, or call release_task."
+    )
+
+
+async def also_held(tx: Tx, actor: Actor, now: int) -> str:
+    """A sentence to append: what the agent holds, maybe without knowing it. Empty: nothing."""
+    found = await _unconfirmed(Asker(tx, actor, now), also_named=True)
+    return f" {_also_held(found)}" if found else ""
 
 
 async def _on_hold(asker: Asker) -> list[Notice]:
@@ -179,6 +216,7 @@ KINDS = {
     for each in (
         Kind("paused", _pause),
         Kind("lease_lost", _lost_leases, due_notices.mark_lost_notified),
+        Kind("also_held", _unconfirmed_leases),
         Kind("hold", _on_hold),
         Kind("lease_ending", _ending_leases),
         Kind("answered", _answers, due_notices.mark_answered_notified),
@@ -198,11 +236,14 @@ async def _task(asker: Asker, task_id: str) -> tuple[str, FullTask | None]:
     return (lifecycle.name(task) if task else task_id), task
 
 
-async def current(tx: Tx, actor: Actor, now: int) -> list[Notice]:
-    """The notices for an agent, most urgent first. People get none."""
+async def current(tx: Tx, actor: Actor, now: int, named: Collection[str] = ()) -> list[Notice]:
+    """The notices for an agent, most urgent first. People get none.
+
+    `named`: the tasks that the call or its answer names, by id and by name in small letters.
+    """
     if actor.is_person:
         return []
-    asker = Asker(tx, actor, now)
+    asker = Asker(tx, actor, now, named)
     found: list[Notice] = []
     for kind in await due_notices.due_kinds(*asker.agent, now, now - LATELY):
         if len(found) < MOST:

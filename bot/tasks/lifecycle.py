@@ -15,7 +15,7 @@ from store.engine import sequences
 from store.engine.transaction import Row, Tx
 from store.mirror import mirror_rows, relations
 from store.outbox import writes
-from store.tables.tasks import LeaseRow, TaskRow, TaskState
+from store.tables.tasks import UNKNOWN, LeaseRow, TaskRow, TaskState
 from store.tasks import leases, tasks
 from store.tasks.tasks import FullTask, TaskKey
 
@@ -73,10 +73,16 @@ async def _show_on_parent(tx: Tx, task: FullTask) -> None:
 
 
 async def claim(
-    tx: Tx, task: FullTask, holder: str, lease_s: int | None, paths: Sequence[str] = ()
+    tx: Tx,
+    task: FullTask,
+    holder: str,
+    lease_s: int | None,
+    paths: Sequence[str] = (),
+    known: int = UNKNOWN,
 ) -> LeaseRow | None:
     """Grant a lease. None if somebody was faster or the task cannot be claimed."""
-    lease = await leases.grant(tx, task["installation_id"], task["id"], holder, lease_s, paths)
+    here = (task["installation_id"], task["id"])
+    lease = await leases.grant(tx, *here, holder, lease_s, paths, known)
     if lease:
         await leases.mark_notified(tx, task["installation_id"], task["id"], holder)
         await record(tx, task, "task.claimed", holder, fence=lease["fence"], lease=lease["id"])

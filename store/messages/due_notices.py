@@ -2,7 +2,7 @@
 
 from store.engine.transaction import Tx
 from store.messages.mailbox import HIGH, VISIBLE
-from store.tables.tasks import LeaseRow
+from store.tables.tasks import CONFIRMED, LeaseRow
 
 # A lease is ending when less than this is left: a fifth of it, at least a minute, at most half.
 ENDING = (
@@ -13,12 +13,15 @@ MINE = "installation_id = :i AND holder = :a"
 ENDED = "('expired', 'revoked', 'released', 'completed')"
 LOST = f"{MINE} AND state IN {ENDED} AND told_at IS NULL AND ended_at >= :since"
 ENDS = f"{MINE} AND state = 'held' AND expires_at > :now AND expires_at < :now + {ENDING}"
+# The answer to the claim may have been lost.
+UNCONFIRMED = f"{MINE} AND state = 'held' AND known < {CONFIRMED}"
 HELD_BACK = f"{MINE} AND held = 1"
 # The question was answered; `asked_at` stays until the holder is notified.
 ANSWERED = f"{MINE} AND question IS NULL AND asked_at IS NOT NULL"
 SIGNS = {
     "paused": "agents WHERE installation_id = :i AND id = :a AND paused_at IS NOT NULL",
     "lease_lost": f"leases WHERE {LOST}",
+    "also_held": f"leases WHERE {UNCONFIRMED}",
     "hold": f"tasks WHERE {HELD_BACK}",
     "lease_ending": f"leases WHERE {ENDS}",
     "answered": f"tasks WHERE {ANSWERED}",
@@ -48,6 +51,14 @@ async def lost_leases(
         since=since,
         n=limit,
     )
+
+
+async def unconfirmed_leases(
+    tx: Tx, installation_id: int, agent_id: str, limit: int
+) -> list[LeaseRow]:
+    """Live leases of which the holder may not know, the oldest first."""
+    q = f"SELECT * FROM leases WHERE {UNCONFIRMED} ORDER BY granted_at, id LIMIT :n"
+    return await tx.all(q, i=installation_id, a=agent_id, n=limit)
 
 
 async def ending_leases(

@@ -8,6 +8,10 @@ TaskState: TypeAlias = Literal[
     "pending", "assigned", "in_progress", "in_review", "completed", "failed", "cancelled"
 ]
 
+# What shows that the holder of a lease knows of it, as the answer to the claim may be lost:
+# nothing, that it claimed the task by its name, or that it passed the fence.
+UNKNOWN, NAMED, CONFIRMED = range(3)
+
 
 class TaskRow(TypedDict):
     installation_id: Annotated[int, KEY]
@@ -68,6 +72,8 @@ class LeaseRow(TypedDict):
     paths: Json | None
     # When a notice told the holder that it lost the lease.
     told_at: int | None
+    # One of UNKNOWN, NAMED and CONFIRMED.
+    known: Annotated[int, SMALL, Default("2")]
 
 
 TABLES = (

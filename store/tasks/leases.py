@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from store.engine import ids, sql
 from store.engine.transaction import Tx
-from store.tables.tasks import LeaseRow
+from store.tables.tasks import CONFIRMED, UNKNOWN, LeaseRow
 from store.tasks.tasks import FullTask
 
 COLUMNS = (
@@ -24,6 +24,7 @@ COLUMNS = (
     "ended_why",
     "paths",
     "told_at",
+    "known",
 )
 # While a lease is in one of these states, the writes queued under it may go out.
 PROPER = ("held", "parked", "released", "completed")
@@ -46,6 +47,7 @@ async def grant(
     holder: str,
     lease_s: int | None,
     paths: Sequence[str] = (),
+    known: int = UNKNOWN,
 ) -> LeaseRow | None:
     """Grant a lease if nobody holds the task; otherwise return None. One UPDATE decides.
 
@@ -87,9 +89,20 @@ async def grant(
         "ended_why": None,
         "paths": json.dumps(list(paths)),
         "told_at": None,
+        "known": known,
     }
     await tx.run(sql.insert("leases", COLUMNS), **lease)
     return lease
+
+
+async def confirm(tx: Tx, installation_id: int, lease_id: str) -> None:
+    """Note that the holder knows of the lease, because it passed the fence."""
+    await tx.run(
+        "UPDATE leases SET known = :known WHERE installation_id = :i AND id = :l",
+        known=CONFIRMED,
+        i=installation_id,
+        l=lease_id,
+    )
 
 
 async def get(tx: Tx, installation_id: int, lease_id: str | None) -> LeaseRow | None:

@@ -28,7 +28,7 @@ MEDIUM = 1
 # Everything a task's reader needs: its repository's name stands in its own. Our bookkeeping goes
 # on for a repository that the installation does not cover now.
 ANY = (
-    "SELECT t.*, r.full_name, l.expires_at FROM tasks t "
+    "SELECT t.*, r.full_name, l.expires_at, l.known FROM tasks t "
     "JOIN repositories r ON r.installation_id = t.installation_id AND r.id = t.repository_id "
     "LEFT JOIN leases l ON l.installation_id = t.installation_id AND l.id = t.lease_id "
     "WHERE t.installation_id = :i"
@@ -45,10 +45,11 @@ ALONG: dict[sql.Dialect, str] = {
 
 
 class FullTask(TaskRow):
-    """A task as its readers need it: with its repository's name and when its lease ends."""
+    """A task as its readers need it: with its repository's name and its lease's end and `known`."""
 
     full_name: str
     expires_at: int | None
+    known: int | None
 
 
 class TaskKey(TypedDict):

@@ -145,3 +145,71 @@ async def test_a_wait_with_a_key_keeps_the_messages_that_end_it(workspace: Works
     again = await scout.call("get_messages", wait_s=0, key="a")
     assert [each["body"] for each in first["messages"]] == ["hello"]
     assert again["messages"] == first["messages"]
+
+
+# --- A claim without a key ------------------------------------------------------------------------
+
+
+def also_held(answer: dict[str, Any]) -> list[str]:
+    return [each["message"] for each in answer["notices"] if each["kind"] == "also_held"]
+
+
+async def test_an_agent_is_told_of_a_lease_beside_the_one_it_names_until_it_uses_the_fence(
+    workspace: Workspace,
+) -> None:
+    scout = await workspace.agent("scout")
+    first, second = (
+        workspace.name(await workspace.task("one")),
+        workspace.name(await workspace.task("two")),
+    )
+    lost = await scout.call("claim_task")  # this answer never arrived
+    assert (lost["task"]["task"], also_held(lost)) == (first, [])
+    claimed = await scout.call("claim_task")
+    (told,) = also_held(claimed)
+    assert f"You also hold {first} (fence {lost['fence']})." in told
+    assert claimed["task"]["task"] == second
+    for _ in range(3):
+        await workspace.time_passes(300)
+        assert also_held(await scout.call("get_task", task=second)) == [told]
+    (both,) = also_held(await scout.call("list_agents"))
+    assert first in both
+    assert second in both
+    progress = {"task": second, "fence": claimed["fence"], "status": "in_progress"}
+    assert also_held(await scout.call("update_task_status", **progress)) == [told]
+    assert also_held(await scout.call("get_task", task=first.upper())) == []
+    await scout.call("update_task_status", **progress | {"task": first, "fence": lost["fence"]})
+    assert also_held(await scout.call("list_agents")) == []
+
+
+async def test_a_lease_claimed_by_name_is_told_only_beside_another_task(
+    workspace: Workspace,
+) -> None:
+    scout = await workspace.agent("scout")
+    first = workspace.name(await workspace.task("one"))
+    second = workspace.name(await workspace.task("two"))
+    await scout.call("claim_task", task=first)
+    assert also_held(await scout.call("list_agents")) == []
+    (told,) = also_held(await scout.call("get_task", task=second))
+    assert f"You also hold {first} (fence 1)." in told
+
+
+async def test_an_agent_whose_claims_are_lost_is_told_what_it_holds_when_nothing_is_ready(
+    workspace: Workspace,
+) -> None:
+    scout = await workspace.agent("scout")
+    first = workspace.name(await workspace.task("one"))
+    assert "You also hold" not in (await scout.refusal("claim_task", label="none")).message
+    await scout.call("claim_task")
+    refused = await scout.refusal("claim_task")
+    assert refused.code == "nothing_ready"
+    assert f"You also hold {first} (fence 1)." in refused.message
+
+
+async def test_a_lease_that_ended_is_not_also_held(workspace: Workspace) -> None:
+    scout = await workspace.agent("scout")
+    first = workspace.name(await workspace.task("one"))
+    fence = (await scout.call("claim_task"))["fence"]
+    await scout.call("release_task", task=first, fence=fence)
+    await scout.call("claim_task", task=first)
+    await workspace.time_passes(3600)
+    assert also_held(await scout.call("list_agents")) == []

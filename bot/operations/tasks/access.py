@@ -6,6 +6,7 @@ from bot.tasks import lifecycle
 from bot.tasks.states import OPEN
 from store.mirror import mirror_rows
 from store.tables.mirror import RepositoryRow
+from store.tables.tasks import CONFIRMED
 from store.tasks import leases, tasks
 from store.tasks.tasks import FullTask
 
@@ -54,6 +55,8 @@ async def held_task(
             f"Pass `fence`: claim_task and get_task return it for {lifecycle.name(row)}.",
         )
     check_fence(row, fence)
+    if fence is not None and row["lease_id"] and row["known"] != CONFIRMED:
+        await leases.confirm(ctx.tx, ctx.installation_id, row["lease_id"])
     if row["held"] and not even_on_hold and not ctx.actor.is_person:
         raise on_hold_error(row)
     return row

@@ -11,6 +11,7 @@ from bot.agents import checkpoints, presence
 from bot.comments import replies
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
+from bot.messages import notices
 from bot.operations.arguments import SIZES, Fence, Label, Note, Size
 from bot.operations.github.texts import Text, text_view
 from bot.operations.tasks.access import check_fence, held_task, visible_repository, visible_task
@@ -25,6 +26,7 @@ from bot.times import stamp
 from store.agents import agents
 from store.mirror import mirror_rows
 from store.tables.agents import AgentRow
+from store.tables.tasks import NAMED, UNKNOWN
 from store.tasks import leases, ready, tasks
 from store.tasks.ready import Wanted
 from store.tasks.tasks import FullTask
@@ -137,7 +139,7 @@ async def _claim(
     waits = await eligibility.dependencies(ctx.tx, ctx.actor, row)
     if standing := eligibility.reasons(ctx.actor, row, waits, has, ctx.now):
         raise _refusal(row, standing)
-    if not await _grant(ctx, row, lease_s, paths or []):
+    if not await _grant(ctx, row, lease_s, paths or [], NAMED):
         row = await visible_task(ctx, row["id"])
         raise _refusal(row, eligibility.reasons(ctx.actor, row, waits, None, ctx.now))
     return await _claimed_answer(ctx, row["id"])
@@ -155,11 +157,13 @@ def _refusal(row: FullTask, standing: list[Reason]) -> Refused:
     )
 
 
-async def _grant(ctx: Context, row: FullTask, lease_s: int | None, paths: list[str]) -> bool:
+async def _grant(
+    ctx: Context, row: FullTask, lease_s: int | None, paths: list[str], known: int = UNKNOWN
+) -> bool:
     """Claim the task. Lock it before the agent, like everything that locks both."""
     await presence.check_may_work(ctx.tx, ctx.actor)
     seconds = await _lease_seconds(ctx, row, lease_s)
-    return await lifecycle.claim(ctx.tx, row, ctx.actor.name, seconds, paths) is not None
+    return await lifecycle.claim(ctx.tx, row, ctx.actor.name, seconds, paths, known) is not None
 
 
 async def _expire(ctx: Context, row: FullTask) -> FullTask:
@@ -243,7 +247,7 @@ async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) ->
     return Refused(
         "nothing_ready",
         f"No ready task for you. {why}. explain_task explains one task. wait_for_events "
-        "returns when a task becomes ready.",
+        f"returns when a task becomes ready.{await notices.also_held(ctx.tx, ctx.actor, ctx.now)}",
         lacking=missing,
     )
 
