@@ -127,10 +127,10 @@ class Repair(Channel):
     async def _check_app(self) -> float:
         """Ask once, at start, whose credentials we have: another App must not touch our data."""
         outcome = await self.ask(APP, Request("GET", "/app"), lambda data: isinstance(data, dict))
-        if not outcome.has_answer:
-            return _delay_after_failure(outcome)
         if outcome.meaning is Meaning.LIMITED:
             return PACE_S
+        if not outcome.has_answer or outcome.meaning in (Meaning.UNKNOWN, Meaning.MALFORMED):
+            return _delay_after_failure(outcome)
         found = maybe_number(at(outcome.data, "id"))
         owners = await self.store.read(mirror_rows.app_ids)
         self._is_own_app = outcome.meaning is Meaning.DONE and (

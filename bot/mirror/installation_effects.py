@@ -11,7 +11,10 @@ from store.tables.mirror import InstallationRow
 async def update_absence(tx: Tx, row: InstallationRow, before: InstallationRow | None) -> None:
     """Mark the installation gone or present; once it is back, start its backfill again."""
     gone = row["deleted"] or row["suspended_at"] is not None
-    await mirror_rows.mark_gone(tx, row["installation_id"], gone=bool(gone))
+    # The removal counts from its own time, also after a suspension.
+    is_removed = bool(row["deleted"]) and (before is None or not before["deleted"])
+    here = (tx, row["installation_id"])
+    await mirror_rows.mark_gone(*here, gone=bool(gone), is_news=is_removed)
     if before is None or gone:
         return
     # GitHub sent no webhooks while the App was away, or for what it could not see.

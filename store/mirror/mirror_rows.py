@@ -110,12 +110,16 @@ async def lock_installation(tx: Tx, installation_id: int) -> None:
     await tx.one(q, i=installation_id)
 
 
-async def mark_gone(tx: Tx, installation_id: int, *, gone: bool) -> None:
-    """Set since when the installation is removed or suspended, or clear it."""
+async def mark_gone(tx: Tx, installation_id: int, *, gone: bool, is_news: bool = False) -> None:
+    """Set since when the installation is removed or suspended, or clear it.
+
+    `is_news`: it is gone since now, whatever happened before.
+    """
     await tx.run(
-        "UPDATE installations SET gone_at = CASE WHEN :gone = 0 THEN NULL "
+        "UPDATE installations SET gone_at = CASE WHEN :gone = 0 THEN NULL WHEN :news = 1 THEN :now "
         "ELSE COALESCE(gone_at, :now) END WHERE installation_id = :i",
         gone=int(gone),
+        news=int(is_news),
         now=await tx.now(),
         i=installation_id,
     )

@@ -339,6 +339,18 @@ async def test_wrong_credentials_hide_no_tenant(
     assert await titles(workspace) == ["Mend it"]
 
 
+async def test_a_failure_of_github_is_not_taken_for_wrong_credentials(
+    workspace: Workspace,
+) -> None:
+    repair = Repair(workspace.store, workspace.sender.github, keys=workspace.dispatcher.shared.keys)
+    workspace.github.fault("GET", "^/app$", "500")
+    for _ in range(5):
+        workspace.clock.forward(await repair.step())
+    assert repair.trouble is None
+    assert len(times_of(workspace, "^/app$")) == 2
+    assert times_of(workspace, "^/app/hook/deliveries")
+
+
 async def test_the_credentials_of_another_app_touch_no_data(
     workspace: Workspace, session: aiohttp.ClientSession
 ) -> None:

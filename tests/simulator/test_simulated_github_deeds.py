@@ -295,3 +295,28 @@ async def test_an_issue_takes_2500_comments(acme: Acme) -> None:
     assert [each.status for each in said] == [201, 403]
     words = "Commenting is disabled on issues with more than 2500 comments"
     assert said[1].data["message"] == words
+
+
+async def test_disabled_issues_are_out_of_reach_and_there_again_once_enabled(acme: Acme) -> None:
+    issue = acme.ada.open_issue(acme.web, "Build a rocket")
+    acme.ada.push(acme.web, "fix", {"a.py": "1\n"})
+    pull = acme.ada.open_pull(acme.web, title="Fix", head="fix")
+    paths = [f"{REPO}/issues", f"{REPO}/issues/{issue.number}", f"{REPO}/issues/comments"]
+    acme.ada.disable_issues(acme.web)
+    answers = [await acme.call("GET", path) for path in paths]
+    assert {acme.refusal(each)[:2] for each in answers} == {
+        (410, "Issues are disabled for this repo")
+    }
+    assert (await acme.call("GET", f"{REPO}/issues/{pull.number}/comments")).status == 200
+    assert (await acme.call("GET", REPO)).data["has_issues"] is False
+    acme.ada.enable_issues(acme.web)
+    assert {(await acme.call("GET", path)).status for path in paths} == {200}
+
+
+async def test_a_restored_repository_has_all_that_was_in_it(acme: Acme) -> None:
+    issue = acme.ada.open_issue(acme.web, "Build a rocket")
+    acme.ada.delete_repository(acme.web)
+    assert (await acme.call("GET", f"/repositories/{acme.web.id}")).status == 404
+    acme.github.restore_repository(acme.web)
+    found = await acme.call("GET", f"{REPO}/issues/{issue.number}")
+    assert found.data["id"] == issue.id
