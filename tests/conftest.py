@@ -1,5 +1,6 @@
 """Both engines, and the one clock that a test steps."""
 
+import gc
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -31,6 +32,9 @@ structlog.configure(
     ]
 )
 
+# Rooms of tests that start processes or play long stories.
+LONGEST = {"processes", "properties"}
+
 NEEDS_DATA = f"needs GitHub's descriptions and recorded payloads in {DATA}"
 
 
@@ -47,6 +51,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _needed_data(report: pytest.TestReport) -> bool:
     return isinstance(report.longrepr, tuple) and NEEDS_DATA in report.longrepr[2]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take longest, so that no worker waits for one at the end."""
+    items.sort(key=lambda each: each.path.parent.name not in LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector away from what pytest holds: it would walk through it again and again."""
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import aiomysql
 from pymysql import err
 from pymysql.constants import CLIENT
+from pymysql.protocol import FieldDescriptorPacket, MysqlPacket
 
 T = TypeVar("T")
 
@@ -42,6 +44,17 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]
         if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
             raise err.OperationalError(NO_TLS, "the server does not offer TLS")
         await super()._request_authentication()
+
+    async def _read_packet(self, packet_type: type[MysqlPacket] = MysqlPacket) -> Any:
+        described = packet_type is FieldDescriptorPacket
+        packet = await super()._read_packet(MysqlPacket if described else packet_type)
+        return column(packet.get_all_data(), self.encoding) if described else packet
+
+
+@lru_cache(maxsize=4096)
+def column(described: bytes, encoding: str) -> FieldDescriptorPacket:
+    """The column that a packet describes. Each answer describes its columns again."""
+    return FieldDescriptorPacket(described, encoding)
 
 
 async def answer(statement: Awaitable[T], seconds: float) -> T:
