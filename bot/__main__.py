@@ -250,6 +250,7 @@ async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
             tokens,
             pressure=pressure,
             webhook_secret=github_app.webhook_secret,
+            webhook_secret_old=github_app.webhook_secret_old,
             mcp=partial(lazy.serving, dispatcher, tokens, loaded.host, loaded.public_url),
             ready=health.Readiness(opened.store, running.health).problems,
             alive=lambda: running.supervisor.given_up,

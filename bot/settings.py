@@ -68,6 +68,11 @@ class Settings(BaseSettings):
     github_webhook_secret: SecretStr | None = Field(
         None, description="the secret with which GitHub signs the App's webhooks"
     )
+    github_webhook_secret_old: SecretStr | None = Field(
+        None,
+        description="the webhook secret before it was changed; deliveries signed with it are "
+        "still accepted",
+    )
     github_api_url: str = Field(
         "https://api.github.com",
         description="the address of GitHub's API; for GitHub Enterprise Server https://HOST/api/v3",
@@ -175,6 +180,8 @@ class GitHubApp:
     api_url: str
     # Seconds that a request may take.
     time_out_s: float
+    # The webhook secret before it was changed.
+    webhook_secret_old: str = ""
     # Seconds between two reads of GitHub's log; None if webhooks reach this server.
     pull_every_s: float | None = None
 
@@ -251,6 +258,7 @@ def github_app(settings: Settings) -> GitHubApp:
         webhook_secret=_text(settings.github_webhook_secret) or secrets.token_hex(32),
         api_url=settings.github_api_url,
         time_out_s=settings.github_timeout_s,
+        webhook_secret_old=_text(settings.github_webhook_secret_old),
         pull_every_s=settings.pull_every_s if pulls else None,
     )
 

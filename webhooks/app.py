@@ -10,7 +10,7 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
 from webhooks import github, health, middleware, rest, websocket
-from webhooks.app_keys import DISPATCHER, INBOX, METRICS, SIGNATURES, TOKENS, WEBHOOK_SECRET
+from webhooks.app_keys import DISPATCHER, INBOX, METRICS, SIGNATURES, TOKENS, WEBHOOK_SECRETS
 from webhooks.asgi import ASGI, handle_by_asgi
 from webhooks.bodies import BODIES, HANDLER_ARGS, Bodies
 from webhooks.group_commit import Inbox
@@ -30,6 +30,7 @@ def create_app(
     *,
     pressure: Backpressure,
     webhook_secret: str,
+    webhook_secret_old: str = "",
     mcp: Mount | None,
     ready: Ready,
     alive: Alive = dict,
@@ -48,7 +49,8 @@ def create_app(
     app[METRICS] = Metrics()
     app[BODIES] = Bodies()
     app[SOCKETS] = sockets = Sockets(tokens)
-    app[WEBHOOK_SECRET] = webhook_secret
+    # While GitHub changes to another secret, deliveries may be signed with either.
+    app[WEBHOOK_SECRETS] = tuple(each for each in (webhook_secret, webhook_secret_old) if each)
     app[SIGNATURES] = RefusedSignatures()
     app[health.READY] = ready
     app[health.ALIVE] = alive

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from bot.errors import Refused
 from bot.github import webhook_payloads
-from webhooks.app_keys import INBOX, METRICS, SIGNATURES, WEBHOOK_SECRET
+from webhooks.app_keys import INBOX, METRICS, SIGNATURES, WEBHOOK_SECRETS
 from webhooks.bodies import BODIES
 from webhooks.refused_signatures import REMEDY
 from webhooks.signature import is_valid
@@ -46,7 +46,8 @@ def _check_signature(request: web.Request, body: bytes) -> None:
             "unauthenticated",
             "The header X-Hub-Signature-256 is missing. Set a webhook secret for the App.",
         )
-    if not is_valid(request.app[WEBHOOK_SECRET], body, signature):
+    secrets = request.app[WEBHOOK_SECRETS]
+    if not any(is_valid(each, body, signature) for each in secrets):
         _report_refusal(request, "wrong")
         raise Refused(
             "unauthenticated",

@@ -84,6 +84,24 @@ def place_of(error: ErrorDetails, given: Any) -> Place:
     return tuple(place)
 
 
+# Contents of files and of contexts. They may have any character.
+ANY_CHARACTER = "content"
+
+
+def place_of_nul(value: Any, place: Place = ()) -> str | None:
+    """The path of the first string with a NUL, which GitHub and some databases do not take."""
+    if isinstance(value, str):
+        return _place_name(place) if "\0" in value else None
+    if isinstance(value, BaseModel):
+        value = dict(value)
+    if isinstance(value, dict):
+        inside = [(name, each) for name, each in value.items() if name != ANY_CHARACTER]
+    else:
+        inside = list(enumerate(value)) if isinstance(value, list | tuple) else []
+    found = (place_of_nul(each, (*place, name)) for name, each in inside)
+    return next((each for each in found if each), None)
+
+
 def _place_name(place: Place) -> str:
     return ".".join(str(part)[:SHOWN] for part in place)
 

@@ -154,11 +154,19 @@ class Operation:
 
     def parse(self, given: Any, *, name: str | None = None) -> BaseModel:
         """Parse the arguments. Raise Refused. `name` begins the error; it is empty for people."""
+        name = self.name if name is None else name
         try:
-            return tolerance.validate(self.arguments.model_validate, given, self.arguments)
+            found = tolerance.validate(self.arguments.model_validate, given, self.arguments)
         except tolerance.InvalidArguments as exc:
-            name = self.name if name is None else name
             raise _invalid(self, exc.error, exc.given, name) from exc
+        if not self.reads_only and (place := argument_errors.place_of_nul(found)):
+            why = "must not contain the character NUL (U+0000)"
+            raise Refused(
+                "invalid_arguments",
+                f"{name and f'{name}: '}`{place}` {why}.",
+                errors=[{"argument": place, "problem": why}],
+            )
+        return found
 
 
 def operation(

@@ -8,7 +8,7 @@ from bot.tasks.states import OPEN
 from bot.times import SECOND
 from store import events
 from store.engine.transaction import Tx
-from store.mirror import pulls
+from store.mirror import mirror_rows, pulls
 from store.tables.mirror import PullRequestRow, ReviewRow
 from store.tasks import tasks
 
@@ -37,11 +37,20 @@ async def update_tasks(tx: Tx, row: PullRequestRow, before: PullRequestRow | Non
         await path_overlap.report_pull_change(tx, row, ())
     if row["merged"]:
         # A task may have begun again since the merge, so each merge counts once.
-        if before is None or not before["merged"]:
+        if (before is None or not before["merged"]) and await _is_into_default(tx, row):
             await _complete_tasks(tx, row)
     elif row["state"] == "closed" and row["closed_at"]:
         why = f"pull request #{row['number']} was closed"
         await _send_back(tx, row, row["closed_at"], BOT, why)
+
+
+async def _is_into_default(tx: Tx, row: PullRequestRow) -> bool:
+    """Whether the work reached the default branch.
+
+    Otherwise GitHub leaves the issue open, and so does the task: the work is not done yet.
+    """
+    where = await mirror_rows.repository_by_id(tx, row["installation_id"], row["repository_id"])
+    return where is None or where["default_branch"] in ("", row["base_ref"])
 
 
 async def _complete_tasks(tx: Tx, row: PullRequestRow) -> None:

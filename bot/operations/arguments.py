@@ -6,6 +6,14 @@ from pydantic import AfterValidator, Field
 
 from bot.kernel.patterns import Shape
 
+
+def _check_not_blank(given: str) -> str:
+    if not given.strip():
+        raise ValueError("pass a text that is not blank")
+    return given
+
+
+NOT_BLANK = AfterValidator(_check_not_blank)
 Fence: TypeAlias = Annotated[
     int, Field(ge=0, strict=True, description="the fence that claim_task returned")
 ]
@@ -23,7 +31,9 @@ Logins: TypeAlias = Annotated[
 CommentId: TypeAlias = Annotated[
     int, Field(ge=1, lt=2**63, description="from github_get_thread or get_write")
 ]
-Title: TypeAlias = Annotated[str, Field(min_length=1, max_length=256, description="one line")]
+Title: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=256, description="one line"), NOT_BLANK
+]
 # GitHub takes 65,536 characters; the rest is for what we add.
 Body: TypeAlias = Annotated[str, Field(max_length=60_000, description="Markdown")]
 

@@ -16,6 +16,8 @@ def error_body(kind: Kind, outcome: Outcome, state: dict[str, Any]) -> dict[str,
         accepted = outcome.answer.headers.get("X-Accepted-GitHub-Permissions")
         details["accepted_permissions"] = accepted or kind.permission.replace(": ", "=")
         remedy = f"The App needs the permission {details['accepted_permissions']}. {remedy}"
+    if reason == "branch_in_the_way" and state.get("branches"):
+        remedy += f" There are: {', '.join(f'`{each}`' for each in state['branches'])}."
     if "head" in state:
         remedy += f" The head is {state['head']} now."
     said = f"GitHub refused it ({status}): {words or 'no reason given'}"
@@ -53,6 +55,11 @@ WORDS = (
         "repository access blocked",
         "blocked",
         "GitHub has blocked the repository for a legal reason.",
+    ),
+    (
+        "reference update failed",
+        "branch_in_the_way",
+        "A branch may be in the way: git cannot have `a` beside `a/b`.",
     ),
     ("too long", "too_long", "Write a shorter text."),
     ("expected branch to point to", "stale_head", "Read the branch again and commit on its head."),

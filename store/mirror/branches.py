@@ -15,6 +15,23 @@ async def get(tx: Tx, installation_id: int, repository_id: int, name: str) -> Re
     return await tx.one(q, i=installation_id, r=repository_id, n=name)
 
 
+async def in_the_way(tx: Tx, installation_id: int, repository_id: int, name: str) -> str | None:
+    """A branch that cannot exist beside one of this name: `a` and `a/b` exclude each other."""
+    parts = name.split("/")
+    parents = tuple("/".join(parts[:n]) for n in range(1, len(parts)))
+    row = await tx.one(
+        "SELECT name FROM refs WHERE installation_id = :i AND repository_id = :r "
+        # `0` is the character after `/`.
+        "AND (name IN :parents OR (name >= :first AND name < :after)) ORDER BY name LIMIT 1",
+        i=installation_id,
+        r=repository_id,
+        parents=parents or ("",),
+        first=f"{name}/",
+        after=f"{name}0",
+    )
+    return row["name"] if row else None
+
+
 async def put(
     tx: Tx,
     installation_id: int,

@@ -90,6 +90,29 @@ def without(headers: dict[str, str], name: str) -> dict[str, str]:
     return {k: v for k, v in headers.items() if k != name}
 
 
+async def test_two_secrets_are_valid_while_github_changes_to_another(
+    store: Store, installation_id: int
+) -> None:
+    dispatcher = Dispatcher(store, Shared(Keys("k" * 40)))
+    app = create_app(
+        dispatcher,
+        Tokens(store, dispatcher.shared.keys),
+        pressure=Backpressure(),
+        webhook_secret="new",
+        webhook_secret_old="old",
+        mcp=None,
+        ready=_ready,
+    )
+    async with TestClient(TestServer(app)) as client:
+        answers = {}
+        for secret in ("new", "old", "other", ""):
+            guid = f"guid-{secret}-{installation_id}"
+            headers = signed_headers("ping", GOOD, guid, secret=secret)
+            async with client.post("/webhooks/github", data=GOOD, headers=headers) as response:
+                answers[secret] = response.status
+    assert answers == {"new": 202, "old": 202, "other": 401, "": 401}
+
+
 GOOD = b'{"zen": "Keep it logically awesome."}'
 HEADERS = signed_headers("ping", GOOD, "guid-1")
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from bot.kernel.operation import Context, RepositoryName, operation
 from bot.kernel.patterns import Shape
-from bot.operations.arguments import Branch, Sha
+from bot.operations.arguments import NOT_BLANK, Branch, Sha
 from bot.operations.github.writing import Write, write
 from bot.operations.tasks.access import visible_repository
 
@@ -27,7 +27,9 @@ async def github_report_check(
     ctx: Context,
     repository: RepositoryName,
     sha: Sha,
-    name: Annotated[str, Field(min_length=1, max_length=100, description="the check's name")],
+    name: Annotated[
+        str, Field(min_length=1, max_length=100, description="the check's name"), NOT_BLANK
+    ],
     conclusion: Annotated[
         Conclusion | None, Field(description="omit while it is in progress")
     ] = None,

@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from bot.errors import Refused
 from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
 from bot.kernel.patterns import Shape
-from bot.operations.arguments import Branch, Fence, Sha
-from bot.operations.github.targets import on_branch, work_place
+from bot.operations.arguments import NOT_BLANK, Branch, Fence, Sha
+from bot.operations.github.targets import check_branch_fits, on_branch, work_place
 from bot.operations.github.writing import Write, queue, write
 from store.mirror import branches
 from store.outbox import writes
@@ -66,7 +66,7 @@ async def github_commit_files(
     ctx: Context,
     branch: Annotated[Branch, Field(description="the branch to commit to")],
     message: Annotated[
-        str, Field(min_length=1, max_length=10_000, description="the commit message")
+        str, Field(min_length=1, max_length=10_000, description="the commit message"), NOT_BLANK
     ],
     files: Annotated[
         list[File], Field(max_length=200, description="files with their whole content")
@@ -121,6 +121,7 @@ async def _parent_commit(
             return {"after": before[-1]["id"]}
     if known := await branches.get(*here, where["id"], branch):
         return {"head": known["sha"]}
+    await check_branch_fits(ctx, where, branch)
     opening = {"branch": branch, "base": base or where["default_branch"]}
     opened = await queue(ctx, "branch", where, target, opening, task)
     return {"after": opened.write_id}

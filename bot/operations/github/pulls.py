@@ -3,14 +3,30 @@
 import re
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.comments import authorship, markers, replies
 from bot.errors import Refused
 from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
-from bot.operations.arguments import Body, Branch, CommentId, Fence, Logins, PullRef, Sha, Title
+from bot.operations.arguments import (
+    NOT_BLANK,
+    Body,
+    Branch,
+    CommentId,
+    Fence,
+    Logins,
+    PullRef,
+    Sha,
+    Title,
+)
 from bot.operations.github.comment_limits import admit_comment
-from bot.operations.github.targets import on_branch, on_issue, pull_of, work_place
+from bot.operations.github.targets import (
+    check_branch_fits,
+    on_branch,
+    on_issue,
+    pull_of,
+    work_place,
+)
 from bot.operations.github.writing import Queued, Write, Writes, nothing_to_change, queue, write
 from bot.operations.tasks.access import is_holder
 from bot.repository import repository_settings
@@ -22,6 +38,7 @@ from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
 Merge: TypeAlias = Literal["merge", "squash", "rebase"]
+TEAM = re.compile(r"[A-Za-z0-9_.-]+")
 Verdict: TypeAlias = Literal["APPROVE", "REQUEST_CHANGES", "COMMENT"]
 
 
@@ -69,6 +86,7 @@ async def _open_branch(
         return []
     if await writes.waiting(*here, target, "branch"):
         return []
+    await check_branch_fits(ctx, where, head)
     opening = {"branch": head, "base": base}
     opened = await queue(ctx, "branch", where, target, opening, task)
     first = opening | {"message": f"Begin: {title}", "files": [], "delete": []}
@@ -94,7 +112,7 @@ async def github_update_pr(
         Literal["open", "closed"] | None, Field(description="close or reopen it")
     ] = None,
     draft: Annotated[bool | None, Field(description="false: ready for review")] = None,
-    reviewers: Annotated[Logins | None, Field(description="logins to ask for a review")] = None,
+    reviewers: Annotated[Logins | None, Field(description="logins or org/team to ask")] = None,
     merge: Annotated[Merge | None, Field(description="merge it by this method")] = None,
     sha: Annotated[Sha, Field(description="for merge: the head you looked at")] | None = None,
 ) -> Writes:
@@ -113,7 +131,7 @@ async def github_update_pr(
     if draft is not None:
         changes.append(("pull_draft", number | {"draft": draft}))
     if reviewers:
-        changes.append(("reviewers", number | {"reviewers": reviewers}))
+        changes.append(("reviewers", number | _reviewers(where, reviewers)))
     if merge is not None:
         changes.append(("merge", number | await _merge_arguments(ctx, where, row, merge, sha)))
     if not changes:
@@ -123,6 +141,24 @@ async def github_update_pr(
         await queue(ctx, kind, where, target, args, task) for kind, args in changes
     ]
     return Writes(writes=queued)
+
+
+def _reviewers(where: RepositoryRow, wanted: list[str]) -> dict[str, list[str]]:
+    """GitHub takes people by login and teams by slug. Raise Refused."""
+    owner = where["full_name"].partition("/")[0]
+    teams = [each for each in wanted if "/" in each]
+    for each in teams:
+        organization, _, slug = each.partition("/")
+        if organization.casefold() != owner.casefold() or not TEAM.fullmatch(slug):
+            raise Refused(
+                "invalid_arguments",
+                f"`reviewers` has {each}. Pass a login, or a team of {owner} as {owner}/<slug>.",
+            )
+    found = {
+        "reviewers": [each for each in wanted if "/" not in each],
+        "team_reviewers": [each.partition("/")[2] for each in teams],
+    }
+    return {name: each for name, each in found.items() if each}
 
 
 async def _check_may_close(
@@ -171,9 +207,15 @@ class LineComment(BaseModel):
 
     path: Annotated[str, Field(min_length=1, max_length=1024)]
     line: Annotated[int, Field(ge=1, lt=2**31)]
-    body: Annotated[str, Field(min_length=1, max_length=20_000)]
+    body: Annotated[str, Field(min_length=1, max_length=20_000), NOT_BLANK]
     side: Literal["LEFT", "RIGHT"] = "RIGHT"
     start_line: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+
+    @model_validator(mode="after")
+    def _check_lines(self) -> "LineComment":
+        if self.start_line is not None and self.start_line >= self.line:
+            raise ValueError("pass `start_line` before `line`, or leave it out")
+        return self
 
 
 @operation(role="tester", reaches_github=True)

@@ -5,7 +5,7 @@ from typing import TypedDict
 from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.operations.tasks.access import held_task, visible_repository, visible_task
-from store.mirror import mirror_rows
+from store.mirror import branches, mirror_rows
 from store.outbox import writes
 from store.tables.mirror import IssueRow, PullRequestRow, RepositoryRow
 from store.tasks.tasks import FullTask
@@ -24,6 +24,17 @@ def on_issue(where: Place, number: int) -> str:
 
 def on_branch(where: Place, branch: str) -> str:
     return f"branch {where['id']} {branch}"[:255]
+
+
+async def check_branch_fits(ctx: Context, where: Place, branch: str) -> None:
+    """Git keeps a branch in a file of its name. Raise Refused if a folder would be in its place."""
+    other = await branches.in_the_way(ctx.tx, ctx.installation_id, where["id"], branch)
+    if other is not None:
+        raise Refused(
+            "invalid_arguments",
+            f"The branch `{other}` is in the way of `{branch}`: git cannot have both. Choose "
+            "another name.",
+        )
 
 
 async def repository_of(ctx: Context, task: FullTask) -> RepositoryRow:

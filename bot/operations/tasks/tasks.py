@@ -9,7 +9,7 @@ from bot.comments import replies
 from bot.errors import Refused
 from bot.kernel.operation import Context, RepositoryName, Slash, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
-from bot.operations.arguments import SIZES, Label, Login, Size
+from bot.operations.arguments import NOT_BLANK, SIZES, Label, Login, Size
 from bot.operations.github.texts import text_view
 from bot.operations.tasks import ready
 from bot.operations.tasks.access import visible_repository, visible_task
@@ -35,7 +35,9 @@ COMMENT_LENGTH = 2000
 async def create_task(
     ctx: Context,
     repository: RepositoryName,
-    title: Annotated[str, Field(min_length=1, max_length=256, description="the issue's title")],
+    title: Annotated[
+        str, Field(min_length=1, max_length=256, description="the issue's title"), NOT_BLANK
+    ],
     body: Annotated[str, Field(max_length=60_000, description="Markdown")] = "",
     priority: Annotated[Priority, Field(description="how urgent it is")] = "medium",
     capabilities: Annotated[

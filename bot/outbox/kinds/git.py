@@ -12,6 +12,7 @@ from bot.outbox.kinds.kind import (
     Sending,
     entries_under,
     graphql,
+    list_entries,
     mentions,
     single_entry,
 )
@@ -22,6 +23,9 @@ from store.tables.outbox import WriteRow
 REFS = "/repos/{repository}/git/refs"
 # In these paths GitHub takes the slashes of a branch's name unquoted.
 REF = "/repos/{repository}/git/ref/heads/"
+MATCHING = "/repos/{repository}/git/matching-refs/heads/"
+# How many branches an error lists.
+MOST_BRANCHES = 10
 BRANCH = "/repos/{repository}/branches/"
 COMPARE = "/repos/{repository}/compare/"
 COMMIT = """\
@@ -55,6 +59,17 @@ def _branch_read(sending: Sending) -> Request:
     return _head(sending, sending.arguments["branch"])
 
 
+def _similar_branches_read(sending: Sending) -> Request:
+    """Lists the branches whose names begin as this one does. One of them may be in its way."""
+    first = sending.arguments["branch"].partition("/")[0]
+    return Request("GET", sending.path(MATCHING) + _path_name(first))
+
+
+def _similar_branches(data: Any) -> Result:
+    refs = [text(at(each, "ref")).removeprefix("refs/heads/") for each in list_entries(data) or []]
+    return {"branches": [each for each in refs if each][:MOST_BRANCHES]}
+
+
 def _ref_request(sending: Sending) -> Request:
     ref = f"refs/heads/{sending.arguments['branch']}"
     sha = sending.known.get("sha") or at(sending.prepared[0], "object", "sha")
@@ -76,7 +91,8 @@ def expected_head(sending: Sending) -> str:
 
 def _commit_variables(sending: Sending) -> dict[str, Any]:
     arguments = sending.arguments
-    headline, _, rest_of_it = arguments["message"].partition("\n")
+    # Git takes the first line that is not empty for the headline.
+    headline, _, rest_of_it = arguments["message"].strip().partition("\n")
     trailers = f"{TRAILER}: {sending.write['id']}\nHubbub-Agent: {sending.write['author']}"
     body = f"{rest_of_it.strip()}\n\n{trailers}".strip()
     files = [_file_addition(each) for each in arguments["files"]]
@@ -86,7 +102,7 @@ def _commit_variables(sending: Sending) -> dict[str, Any]:
                 "repositoryNameWithOwner": sending.repository,
                 "branchName": arguments["branch"],
             },
-            "message": {"headline": headline, "body": body},
+            "message": {"headline": headline.strip(), "body": body},
             "expectedHeadOid": expected_head(sending),
             "fileChanges": {
                 "additions": files,
@@ -174,6 +190,8 @@ KINDS = {
         # Any branch of that name will do, because the write only has to make sure that one exists.
         found=lambda _, __: True,
         already=mentions("reference already exists"),
+        explain=_similar_branches_read,
+        state_of=_similar_branches,
     ),
     "commit": _COMMIT,
     # An empty commit on a branch that has none after its base. GitHub opens no pull request without

@@ -140,7 +140,9 @@ def _look_for_reply(sending: Sending) -> Request:
 def _reviewers_result(data: Any) -> Result:
     found = at(data, "requested_reviewers")
     logins = [at(each, "login") for each in found] if isinstance(found, list) else []
-    return number_result(data) | {"reviewers": logins}
+    found = at(data, "requested_teams")
+    teams = [at(each, "slug") for each in found] if isinstance(found, list) else []
+    return number_result(data) | {"reviewers": logins, "teams": teams}
 
 
 KINDS = {

@@ -1,0 +1,189 @@
+"""What GitHub would refuse is refused at once, with the reason; what it takes reaches it.
+
+On SQLite only, because the arguments are checked before the database comes in.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.outbox.test_writes import open_pull, outcome, send, send_all
+from tests.support.story import Workspace
+
+R = {"repository": "acme/rocket"}
+FILE = {"files": [{"path": "a.py", "content": "x"}]}
+
+
+@pytest.fixture
+def store_url(migrated_sqlite_file: Path, tmp_path: Path) -> str:
+    path = tmp_path / "hubbub.db"
+    path.write_bytes(migrated_sqlite_file.read_bytes())
+    return f"sqlite:///{path}"
+
+
+def line_comment(**given: Any) -> list[dict[str, Any]]:
+    return [{"path": "a.py", "line": 5, "body": "why"} | given]
+
+
+@pytest.mark.parametrize(
+    ("operation", "given", "why"),
+    [
+        (
+            "github_create_issue",
+            {**R, "title": " \t"},
+            "`title` is wrong: pass a text that is not blank",
+        ),
+        (
+            "create_task",
+            {**R, "title": "\u00a0"},
+            "`title` is wrong: pass a text that is not blank",
+        ),
+        (
+            "github_create_pr",
+            {**R, "head": "fix", "title": "\n"},
+            "`title` is wrong: pass a text that is not blank",
+        ),
+        (
+            "github_update_issue",
+            {"issue": "acme/rocket#1", "title": " "},
+            "pass a text that is not blank",
+        ),
+        (
+            "github_commit_files",
+            {**R, **FILE, "branch": "b", "message": "\r\n "},
+            "`message` is wrong: pass a text that is not blank",
+        ),
+        (
+            "github_review_pr",
+            {"pull_request": "acme/rocket#2", "comments": line_comment(start_line=5)},
+            "`comments.0` is wrong: pass `start_line` before `line`",
+        ),
+        (
+            "github_review_pr",
+            {"pull_request": "acme/rocket#2", "comments": line_comment(start_line=9)},
+            "`comments.0` is wrong: pass `start_line` before `line`",
+        ),
+        (
+            "github_review_pr",
+            {"pull_request": "acme/rocket#2", "comments": line_comment(body=" ")},
+            "`comments.0.body` is wrong: pass a text that is not blank",
+        ),
+        (
+            "github_comment_issue",
+            {"issue": "acme/rocket#1", "body": "a\0b"},
+            "`body` must not contain the character NUL",
+        ),
+        ("github_create_issue", {**R, "title": "x", "labels": ["a\0"]}, "`labels.0` must not"),
+    ],
+)
+async def test_an_argument_that_github_would_refuse_is_refused_at_once(
+    workspace: Workspace, operation: str, given: dict[str, Any], why: str
+) -> None:
+    agent = await workspace.agent("scout")
+    refused = await agent.refusal(operation, **given)
+    assert refused.code == "invalid_arguments"
+    assert why in str(refused)
+    assert await workspace.rows("SELECT id FROM writes WHERE installation_id = :i") == []
+
+
+async def test_a_file_may_contain_any_character(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
+    files = [{"path": "a.bin", "content": "a\0b"}]
+    made = await send(
+        agent, workspace, "github_commit_files", **R, branch="agent/b", message="m", files=files
+    )
+    assert workspace.repository.commits[made["head"]].files["a.bin"] == "a\0b"
+
+
+@pytest.mark.parametrize("message", ["\n\nMend it", " \r\nMend it\r\n\r\nBecause.", "Mend it"])
+async def test_the_first_line_with_words_is_the_headline(
+    workspace: Workspace, message: str
+) -> None:
+    agent = await workspace.agent("scout")
+    made = await send(
+        agent, workspace, "github_commit_files", **R, **FILE, branch="agent/b", message=message
+    )
+    assert workspace.repository.commits[made["head"]].message.startswith("Mend it\n\n")
+
+
+async def test_a_team_is_asked_for_a_review_by_its_slug(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
+    team = workspace.github.create_team("acme", "Core Team")
+    workspace.github.set_team_permission(team, "acme/rocket", "write")
+    name, pull = await open_pull(workspace, agent)
+    (result,) = await send_all(
+        agent, workspace, "github_update_pr", pull_request=name, reviewers=["Acme/core-team"]
+    )
+    assert (result["reviewers"], result["teams"]) == ([], ["core-team"])
+    assert pull.requested_teams == [team]
+
+
+@pytest.mark.parametrize("team", ["other/core", "acme/", "acme/core/x"])
+async def test_a_team_of_nobody_here_is_refused(workspace: Workspace, team: str) -> None:
+    agent = await workspace.agent("scout")
+    name, _ = await open_pull(workspace, agent)
+    refused = await agent.refusal("github_update_pr", pull_request=name, reviewers=[team])
+    assert "a team of acme as acme/<slug>" in str(refused)
+
+
+@pytest.mark.parametrize(("there", "wanted"), [("release", "release/x"), ("agent/a/b", "agent/a")])
+async def test_a_branch_in_the_way_of_a_new_one_is_named(
+    workspace: Workspace, there: str, wanted: str
+) -> None:
+    agent = await workspace.agent("scout")
+    workspace.person.push(workspace.repository, there, {"a.py": "1\n"}, base="main")
+    await workspace.settle()
+    for operation, given in (
+        ("github_commit_files", {**FILE, "branch": wanted, "message": "m"}),
+        ("github_create_pr", {"head": wanted, "title": "x"}),
+    ):
+        refused = await agent.refusal(operation, **R, **given)
+        assert f"The branch `{there}` is in the way of `{wanted}`" in str(refused)
+
+
+async def test_a_branch_in_the_way_that_only_github_knows_is_named_too(
+    workspace: Workspace,
+) -> None:
+    agent = await workspace.agent("scout")
+    workspace.github.lose_deliveries(1)
+    workspace.person.push(workspace.repository, "release", {"a.py": "1\n"}, base="main")
+    await agent.call("github_commit_files", **R, **FILE, branch="release/x", message="m")
+    await workspace.settle()
+    (row,) = await workspace.rows(
+        "SELECT error FROM writes WHERE installation_id = :i AND kind = 'branch'"
+    )
+    assert "branch_in_the_way" in row["error"]
+    assert "There are: `release`." in row["error"]
+
+
+@pytest.mark.parametrize(("base", "state"), [("main", "completed"), ("part-1", "in_progress")])
+async def test_a_merge_completes_the_task_only_if_it_reaches_the_default_branch(
+    workspace: Workspace, base: str, state: str
+) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    task = workspace.name(issue)
+    fence = (await agent.call("claim_task", task=task))["fence"]
+    workspace.person.push(workspace.repository, "part-1", {"a.py": "1\n"}, base="main")
+    workspace.person.push(workspace.repository, "part-2", {"b.py": "1\n"}, base="part-1")
+    await workspace.settle()
+    given = {"task": task, "fence": fence, "head": "part-2", "base": base, "title": "Part two"}
+    made = await send(agent, workspace, "github_create_pr", **given)
+    workspace.person.merge(workspace.repository.pulls[made["number"]])
+    await workspace.settle()
+    assert (await agent.call("get_task", task=task))["task"]["state"] == state
+
+
+async def test_a_comment_on_several_lines_is_sent(
+    workspace: Workspace,
+) -> None:
+    agent = await workspace.agent("scout")
+    name, _ = await open_pull(workspace, agent)
+    done = await outcome(
+        agent,
+        workspace,
+        "github_review_pr",
+        pull_request=name,
+        comments=[{"path": "a.py", "line": 5, "start_line": 2, "body": "why"}],
+    )
+    assert done["state"] == "sent"
