@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import metadata
 from typing import Annotated
@@ -276,7 +277,9 @@ async def _listen(runner: web.AppRunner, loaded: Settings) -> None:
             "Set HUBBUB_HOST and HUBBUB_PORT to an address of this machine that is free."
         ) from exc
     host, port = runner.addresses[0][:2]
-    output.say(f"Hubbub is listening on http://{f'[{host}]' if ':' in host else host}:{port}")
+    # Whoever started the server may not read this, or keep it on a full disk.
+    with suppress(OSError):
+        output.say(f"Hubbub is listening on http://{f'[{host}]' if ':' in host else host}:{port}")
 
 
 def _told_to_stop() -> asyncio.Event:

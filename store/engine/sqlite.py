@@ -144,6 +144,7 @@ class SQLite:
     async def read(self, work: Work[T]) -> T:
         async with self._reading:
             with self._outages("read"):
+                _roll_back(self._reader)
                 self._reader.execute("BEGIN")
                 try:
                     return await work(SQLiteTx(self._reader, self._clock))
@@ -170,6 +171,7 @@ class SQLite:
 
     async def _begin(self) -> None:
         """Take the file's write lock without blocking the loop while another process has it."""
+        _roll_back(self._writer)
         give_up = time.monotonic() + BUSY_TIMEOUT_S
         pause = 0.001
         while True:
@@ -192,6 +194,12 @@ class SQLite:
             if _primary_code(exc) not in OUTAGES:
                 raise
             raise StoreError(f"Cannot {verb} the SQLite file {self.path}: {exc}.") from exc
+
+
+def _roll_back(db: sqlite3.Connection) -> None:
+    """Roll back a transaction that could not be ended, because the disk failed."""
+    if db.in_transaction:
+        db.execute("ROLLBACK")
 
 
 def _end(db: sqlite3.Connection, statement: str) -> None:

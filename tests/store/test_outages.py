@@ -1,6 +1,7 @@
 """A database that is silent, refuses, or is full: bounded in time, and told apart from bugs."""
 
 import asyncio
+import resource
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -115,6 +116,26 @@ async def test_a_refusal_of_the_server_is_an_outage_on_mysql(
         assert await store.read(_one) == 1
     finally:
         await store.close()
+
+
+async def test_a_disk_that_was_full_for_a_while_loses_nothing_and_needs_no_restart_with_sqlite(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
+    upgrade(url)
+    store = await open_store(url)
+    await store.write(lambda tx: key_values.put(tx, "before", "kept"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(StoreError, match="Cannot write to the SQLite file"):
+            await store.write(lambda tx: key_values.put(tx, "meanwhile", "x" * 100_000))
+        assert await store.read(lambda tx: key_values.get(tx, "before")) == "kept"
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    await store.write(lambda tx: key_values.put(tx, "after", "kept"))
+    assert await store.read(lambda tx: key_values.get(tx, "meanwhile")) is None
+    await store.close()
 
 
 async def test_a_statement_that_is_wrong_is_no_outage(store: Store) -> None:
