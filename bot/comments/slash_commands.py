@@ -26,6 +26,7 @@ LIKELY = re.compile(
 )
 BEGINS = re.compile(rf" {{0,3}}/[{INVISIBLE}]*[A-Za-z]")
 HIDDEN_BEFORE = re.compile(rf"\A( {{0,3}})[\u00a0{INVISIBLE}][ \u00a0{INVISIBLE}]*(?=/)")
+HIDDEN = re.compile(rf"[{INVISIBLE}]")
 HIDDEN_AROUND = re.compile(rf"\A[{INVISIBLE}]+|(?<![{INVISIBLE}])[{INVISIBLE}]+\Z")
 # What people write after a verb without meaning anything by it.
 PUNCTUATION = "!.,:;…！。，：；、"  # noqa: RUF001 -- as they type in Chinese
@@ -162,7 +163,7 @@ def _command(line: int, shown: str) -> Found | None:
 def _split(text: str) -> tuple[str, str]:
     """The verb in lower case, and the words after it with single spaces."""
     verb, *words = [word for each in text.split() if (word := _trim(each))] or [""]
-    return _trim(verb.rstrip(PUNCTUATION)).lower(), " ".join(words)
+    return HIDDEN.sub("", verb).rstrip(PUNCTUATION).lower(), " ".join(words)
 
 
 def _trim(word: str) -> str:

@@ -34,7 +34,7 @@ BATCH = 100
 # After so many deliveries the worker pauses if webhooks come in fast.
 SLICE = 20
 # So long a step begins new deliveries, and so long again new commands.
-AT_MOST_S = 1.0
+AT_MOST_S = 2.0
 
 
 async def step(

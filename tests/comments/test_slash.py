@@ -53,6 +53,7 @@ def find_only(text: str) -> Found:
         (" \u200b \u2060/claim", 1),
         ("/\u200bclaim", 1),
         ("/claim\u200b", 1),
+        ("/cl\u00adaim", 1),
         ("/claim \u200e", 1),
         ("/claim!", 1),
         ("/Claim.", 1),
