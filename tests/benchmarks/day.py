@@ -238,7 +238,7 @@ class Day:
             return
         if fate < 0.10:
             await agent.call("update_task_status", **mine, status="failed", note="It cannot be")
-            self.did(agent, "failed", task)
+            self.did(agent, "give_up", task)
             self.meant.setdefault(task, "failed")
             return
         async for pause in self._commits(agent, mine, task, dice):
