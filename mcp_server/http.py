@@ -20,12 +20,11 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.tokens import Tokens
 from mcp_server.authentication import Asking, token_of
-from mcp_server.messages import cancelled_request, has_unusable_id, unusable_id_error
+from mcp_server.messages import cancelled_request, has_unusable_id, id_of, unusable_id_error
 from mcp_server.running_calls import RunningCalls
 from mcp_server.server import create_server
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-CANCELLED = b"notifications/cancelled"
 WITHOUT_CASE = frozenset({b"host", b"origin", b"content-type"})
 VERSION_HEADER = b"mcp-protocol-version"
 MODERN = frozenset(each.encode() for each in MODERN_PROTOCOL_VERSIONS)
@@ -46,7 +45,7 @@ def allowed_hosts(host: str, public_url: str | None) -> list[str]:
 async def serving(dispatcher: Dispatcher, tokens: Tokens, hosts: list[str]) -> AsyncIterator[Any]:
     """Start the ASGI application, and stop it at the end."""
     running = RunningCalls()
-    server = create_server(dispatcher, partial(_actor, tokens), running=running)
+    server = create_server(dispatcher, partial(_actor, tokens))
     streamed = _manager(server, hosts, json_response=False)
     at_once = _manager(server, hosts, json_response=True)
 
@@ -56,17 +55,19 @@ async def serving(dispatcher: Dispatcher, tokens: Tokens, hosts: list[str]) -> A
         That halves the cost of a call. A call that may wait is streamed, because a stream shows
         the client that the server is alive. In the newer protocol the library decides itself.
         """
-        manager, scope = streamed, _fold_case(scope)
+        manager, token = streamed, _token(scope)
         body, receive = await _read_body(receive)
-        if CANCELLED in body and (found := cancelled_request(_message(body))) is not None:
-            running.cancel(_token(scope), found)
+        message = _message(body)
+        if (cancelled := cancelled_request(message)) is not None:
+            running.cancel(token, cancelled)
         if _version(scope) not in MODERN:
-            message = _message(body)
             if has_unusable_id(message):
                 await _refuse(send, unusable_id_error())
                 return
             manager = streamed if _may_wait(message) else at_once
-        await manager.asgi_app(scope, receive, send)
+        with running.accept(token, id_of(message)) as call:
+            state = {**scope["state"], "call": call}
+            await manager.asgi_app({**_fold_case(scope), "state": state}, receive, send)
 
     async with streamed.run(), at_once.run():
         yield handle

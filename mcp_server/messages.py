@@ -39,6 +39,11 @@ def has_unusable_id(message: Any) -> bool:
     return not _is_id(message["id"])
 
 
+def id_of(message: Any) -> Any:
+    """The id as it is given; None if there is none."""
+    return message.get("id") if isinstance(message, dict) else None
+
+
 def unusable_id_error() -> JSONRPCError:
     return _error(None, INVALID_REQUEST, FORM)
 

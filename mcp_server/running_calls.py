@@ -17,28 +17,47 @@ from mcp.shared.exceptions import MCPError
 CallKey: TypeAlias = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class RunningCalls:
-    _scopes: dict[CallKey, list[anyio.CancelScope]] = field(default_factory=dict)
+@dataclass(eq=False)
+class RunningCall:
+    """A request from its arrival to its answer. It may be cancelled before its call begins."""
+
+    is_cancelled: bool = False
+    _scope: anyio.CancelScope | None = None
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+        if self._scope is not None:
+            self._scope.cancel()
 
     @contextmanager
-    def cancellable(self, token: str, request_id: Any) -> Iterator[None]:
-        """Let the client cancel what runs here. Raise MCPError if it does."""
-        key = (token, str(request_id))
-        with anyio.CancelScope() as scope:
-            scopes = self._scopes.setdefault(key, [])
-            scopes.append(scope)
-            try:
+    def cancellable(self) -> Iterator[None]:
+        """What runs here ends when the client cancels the request. Raise MCPError then."""
+        if not self.is_cancelled:
+            with anyio.CancelScope() as self._scope:
                 yield
-            finally:
-                scopes.remove(scope)
-                if not scopes:
-                    self._scopes.pop(key, None)
-        if scope.cancelled_caught:
+        if self.is_cancelled:
             raise MCPError(REQUEST_CANCELLED, "The client cancelled the request.")
+
+
+@dataclass(frozen=True)
+class RunningCalls:
+    _calls: dict[CallKey, list[RunningCall]] = field(default_factory=dict)
+
+    @contextmanager
+    def accept(self, token: str, request_id: Any) -> Iterator[RunningCall]:
+        """The call of a request that has arrived, until its answer is sent."""
+        key, call = (token, str(request_id)), RunningCall()
+        calls = self._calls.setdefault(key, [])
+        calls.append(call)
+        try:
+            yield call
+        finally:
+            calls.remove(call)
+            if not calls:
+                self._calls.pop(key, None)
 
     def cancel(self, token: str, request_id: Any) -> None:
         """Cancel the call, unless several clients of one token use the same id at this moment."""
-        scopes = self._scopes.get((token, str(request_id)), [])
-        if len(scopes) == 1:
-            scopes[0].cancel()
+        calls = self._calls.get((token, str(request_id)), [])
+        if len(calls) == 1:
+            calls[0].cancel()

@@ -14,8 +14,8 @@ from bot.errors import Refused, failure
 from bot.kernel.operation import LONGEST_KEY, Operation
 from bot.operations import OPERATIONS
 from mcp_server import resources
-from mcp_server.authentication import Asking, Identified, require_actor, token_of
-from mcp_server.running_calls import RunningCalls
+from mcp_server.authentication import Asking, Identified, require_actor
+from mcp_server.running_calls import RunningCall
 from mcp_server.subscriptions import Listening
 from mcp_server.tool_schemas import GLOSSARY, lean
 
@@ -62,13 +62,8 @@ TOOLS: dict[str, types.Tool] = {each.name: tool(each) for each in OPERATIONS.val
 
 
 def create_server(
-    dispatcher: Dispatcher,
-    identified: Identified,
-    listening: Listening | None = None,
-    running: RunningCalls | None = None,
+    dispatcher: Dispatcher, identified: Identified, listening: Listening | None = None
 ) -> Server:
-    """`running`: over HTTP, the calls that a client can cancel by another request."""
-
     async def list_tools(
         context: Asking, _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
@@ -78,10 +73,7 @@ def create_server(
     async def call_tool(
         context: Asking, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        if running is None or context.request is None:
-            return await _call_tool(dispatcher, identified, context, params)
-        token = token_of(context.request.headers["authorization"])
-        with running.cancellable(token, context.request_id):
+        with _running_call(context).cancellable():
             return await _call_tool(dispatcher, identified, context, params)
 
     async def list_resources(
@@ -143,12 +135,20 @@ async def _call_tool(
     return result(answer)
 
 
+def _running_call(context: Asking) -> RunningCall:
+    """The call as HTTP knows it. Over standard input and output the library cancels calls."""
+    if context.request is None:
+        return RunningCall()
+    found: RunningCall = context.request.scope["state"]["call"]
+    return found
+
+
 def _is_gone(context: Asking) -> IsGone:
-    """Whether the client closed the connection of the request. The ASGI server knows."""
+    """Whether the client closed the connection of the request, or cancelled the request."""
     if context.request is None:
         return never
-    found: IsGone = context.request.scope["state"]["is_gone"]
-    return found
+    is_gone, call = context.request.scope["state"]["is_gone"], _running_call(context)
+    return lambda: call.is_cancelled or is_gone()
 
 
 def _key(params: types.CallToolRequestParams) -> str | None:

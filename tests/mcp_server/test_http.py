@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from mcp import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_server.http import allowed_hosts
+from mcp_server.running_calls import RunningCalls
 from store.engine.database import open_store
 from store.engine.transaction import Store, Work
 from tests.support.server_in_process import Answer, Surface, serving
@@ -176,6 +178,15 @@ async def test_a_cancelled_call_ends_and_takes_no_message(server: Surface, era: 
     assert "The client cancelled the request." in json.dumps(ended)
     await server.call(token, "send_message", to="ada", body="later")
     assert await inbox(server, token) == [("later", 1)]
+
+
+def test_a_call_that_was_cancelled_before_it_begins_does_not_begin() -> None:
+    """The library may still be loading when both requests arrive."""
+    running = RunningCalls()
+    with running.accept("token", 77) as call:
+        running.cancel("token", "77")
+        with pytest.raises(MCPError), call.cancellable():
+            pytest.fail("it began")
 
 
 @pytest.mark.parametrize("request_id", [76, "x", None, [77]])
