@@ -54,7 +54,8 @@ async def test_a_socket_is_told_what_happens(surface: Surface) -> None:
         start = await subscribe(opened, "agents")
         assert start == {"type": "subscribed", "cursor": start["cursor"], "missed": False}
         await happens(surface.dispatcher, surface.installation_id, "message.sent", audience="other")
-        await happens(surface.dispatcher, surface.installation_id, "agent.paused", subject="busy")
+        paused = {"subject": "busy", "note": "Rest"}
+        await happens(surface.dispatcher, surface.installation_id, "agent.paused", **paused)
         event = await frame(opened)
         assert event.pop("at").startswith("2027-01-15T")
         assert event.pop("cursor") != start["cursor"]
@@ -64,7 +65,7 @@ async def test_a_socket_is_told_what_happens(surface: Surface) -> None:
             "subject": "busy",
             "task": None,
             "actor": "x",
-            "data": {"n": 1},
+            "data": {"note": "Rest"},
         }
 
 
