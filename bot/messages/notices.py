@@ -97,11 +97,11 @@ async def _lost_lease(asker: Asker, lease: LeaseRow) -> Notice:
 async def _unconfirmed_leases(asker: Asker) -> list[Notice]:
     """One notice for all tasks of which the agent may not know that it holds them."""
     # An agent that claimed a task by its name asks again itself. Only another task misleads it.
-    found = await _unconfirmed(asker, also_named=bool(asker.named))
+    found = await _leases_without_use(asker, also_named=bool(asker.named))
     return [_notice("also_held", found[0][0], _also_held(found))] if found else []
 
 
-async def _unconfirmed(asker: Asker, *, also_named: bool) -> list[tuple[str, LeaseRow]]:
+async def _leases_without_use(asker: Asker, *, also_named: bool) -> list[tuple[str, LeaseRow]]:
     """Leases whose fence the agent has not used, with their tasks' names."""
     found = []
     for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_LEASES):
@@ -123,7 +123,7 @@ def _also_held(found: Sequence[tuple[str, LeaseRow]]) -> str:
 
 async def also_held(tx: Tx, actor: Actor, now: int) -> str:
     """A sentence to append: what the agent holds, maybe without knowing it. Empty: nothing."""
-    found = await _unconfirmed(Asker(tx, actor, now), also_named=True)
+    found = await _leases_without_use(Asker(tx, actor, now), also_named=True)
     return f" {_also_held(found)}" if found else ""
 
 
