@@ -7,6 +7,7 @@ about them. Deliveries may come in any order.
 from bot.github.payloads import Mirrored, with_version
 from bot.mirror.changes import Transfer
 from store.engine.transaction import Row, Tx
+from store.inbox import commands
 from store.mirror import mirror_rows, search_index, transfers
 from store.tasks import tasks
 
@@ -15,11 +16,12 @@ MOST_MOVES = 10
 
 
 async def move_with_issue(tx: Tx, installation_id: int, transfer: Transfer) -> None:
-    """Move the task and the comments, unless the mirror does not cover the new repository."""
+    """Move the task, comments and waiting commands, if the mirror covers the new repository."""
     old = (transfer.repository_id, transfer.number)
     await transfers.put(tx, installation_id, old, (transfer.new_repository_id, transfer.new_number))
     if await mirror_rows.repository_by_id(tx, installation_id, transfer.new_repository_id) is None:
         return
+    await commands.move(tx, installation_id, old, (transfer.new_repository_id, transfer.new_number))
     task = await tasks.of_issue(tx, installation_id, transfer.issue_id)
     if task is not None:
         new = (transfer.new_repository_id, transfer.new_issue_id, transfer.new_number)

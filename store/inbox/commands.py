@@ -206,3 +206,17 @@ async def wake(tx: Tx, installation_id: int, repository_id: int) -> None:
         r=repository_id,
     )
     tx.rings.add("inbox")
+
+
+async def move(tx: Tx, installation_id: int, old: tuple[int, int], new: tuple[int, int]) -> None:
+    """Let the waiting commands of an issue follow it to another repository and number."""
+    await tx.run(
+        "UPDATE commands SET repository_id = :to_repository, number = :to_number, "
+        "not_before = :now, asked_at = NULL WHERE installation_id = :i AND repository_id = :r AND state = 'waiting' AND number = :n",
+        now=await tx.now(),
+        i=installation_id,
+        r=old[0],
+        n=old[1],
+        to_repository=new[0],
+        to_number=new[1],
+    )

@@ -653,3 +653,18 @@ async def test_an_issue_that_moves_does_not_run_its_commands_again(workspace: Wo
     await workspace.settle()
     assert await states(workspace) == {"/hold": "done", "/resume": "done"}
     assert not await is_held(workspace, moved)
+
+
+async def test_a_command_that_waits_follows_its_issue_to_another_repository(
+    workspace: Workspace,
+) -> None:
+    target = workspace.github.repository("acme/launchpad", private=True)
+    workspace.github.set_permission("acme/launchpad", "octocat", "admin")
+    workspace.github.add_repositories(workspace.installation, ["acme/launchpad"])
+    issue = await workspace.task()
+    workspace.person.comment(issue, "/hold")
+    await workspace.process_delivery()
+    moved = workspace.person.transfer_issue(issue, target)
+    await workspace.settle()
+    assert await states(workspace) == {"/hold": "done"}
+    assert await is_held(workspace, moved)
