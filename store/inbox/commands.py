@@ -212,7 +212,8 @@ async def move(tx: Tx, installation_id: int, old: tuple[int, int], new: tuple[in
     """Let the waiting commands of an issue follow it to another repository and number."""
     await tx.run(
         "UPDATE commands SET repository_id = :to_repository, number = :to_number, "
-        "not_before = :now, asked_at = NULL WHERE installation_id = :i AND repository_id = :r AND state = 'waiting' AND number = :n",
+        "not_before = :now, asked_at = NULL "
+        "WHERE installation_id = :i AND repository_id = :r AND state = 'waiting' AND number = :n",
         now=await tx.now(),
         i=installation_id,
         r=old[0],

@@ -9,6 +9,9 @@ from fixtures.github import Comment, Delivery, Issue, Person
 from store.inbox import deliveries
 from tests.support.story import Workspace
 
+# The engine plays no part in what counts as a command.
+ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+
 
 def reactions(comment: Comment) -> list[str]:
     return [each.content for each in comment.reactions]
@@ -97,6 +100,7 @@ def reactions_of(comment: object) -> list[str]:
         "/unheard-of",
     ],
 )
+@ON_SQLITE
 async def test_what_is_no_command_is_left_alone(workspace: Workspace, body: str) -> None:
     issue = await workspace.task()
     comment = workspace.person.comment(issue, body)
@@ -118,6 +122,7 @@ async def test_a_stranger_is_told_once_why_nothing_was_done(workspace: Workspace
     assert (await (await workspace.agent("scout")).call("claim_task"))["task"]["holder"] == "scout"
 
 
+@ON_SQLITE
 async def test_an_unknown_command_that_names_us_is_taught(workspace: Workspace) -> None:
     issue = await workspace.task()
     workspace.person.comment(issue, "/hubbub explode")
@@ -138,6 +143,7 @@ async def test_an_unknown_command_that_names_us_is_taught(workspace: Workspace) 
         ),
     ],
 )
+@ON_SQLITE
 async def test_a_person_who_mistypes_a_word_reads_what_to_write(
     workspace: Workspace, command: str, why: str
 ) -> None:
@@ -262,6 +268,7 @@ async def test_a_command_that_comes_in_a_day_late_is_not_run(workspace: Workspac
     assert (await agent.call("claim_task", task=workspace.name(issue)))["task"]["holder"] == "scout"
 
 
+@ON_SQLITE
 async def test_no_word_of_a_person_is_taken_for_our_own(workspace: Workspace) -> None:
     issue = await workspace.task()
     workspace.person.comment(issue, "/hubbub too-many")
@@ -532,6 +539,7 @@ async def test_a_command_that_hubbub_cannot_run_ends_and_not_the_later_ones(
         ("/priority High.", "high"),
     ],
 )
+@ON_SQLITE
 async def test_small_things_around_a_command_do_not_matter(
     workspace: Workspace, body: str, state: str
 ) -> None:
@@ -543,6 +551,7 @@ async def test_small_things_around_a_command_do_not_matter(
     assert reactions(comment) == ["+1"]
 
 
+@ON_SQLITE
 async def test_an_agents_name_may_be_written_as_people_write_names(workspace: Workspace) -> None:
     issue = await workspace.task()
     await workspace.agent("scout")
@@ -551,6 +560,7 @@ async def test_an_agents_name_may_be_written_as_people_write_names(workspace: Wo
     assert reactions(comment) == ["+1"]
 
 
+@ON_SQLITE
 async def test_the_first_near_miss_of_a_text_gets_one_reply_and_a_path_none(
     workspace: Workspace,
 ) -> None:
@@ -590,6 +600,7 @@ async def test_a_comment_comes_after_the_body_of_its_second(workspace: Workspace
     assert not await is_held(workspace, issue)
 
 
+@ON_SQLITE
 async def test_a_pull_request_may_begin_with_a_command(workspace: Workspace) -> None:
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
     pull = workspace.person.open_pull(
@@ -600,6 +611,7 @@ async def test_a_pull_request_may_begin_with_a_command(workspace: Workspace) -> 
     assert [each.content for each in pull.issue.reactions] == ["+1"]
 
 
+@ON_SQLITE
 async def test_an_issue_that_an_agent_opens_has_no_commands(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
     await agent.call("create_task", repository="acme/rocket", title="Mend it", body="/hold")
@@ -607,6 +619,7 @@ async def test_an_issue_that_an_agent_opens_has_no_commands(workspace: Workspace
     assert await states(workspace) == {}
 
 
+@ON_SQLITE
 async def test_a_command_that_holds_up_no_other_outlasts_an_outage_of_github(
     workspace: Workspace,
 ) -> None:
