@@ -13,7 +13,7 @@ from bot.dispatch.dispatcher import Dispatcher, operations_of
 from bot.errors import Refused, failure
 from bot.kernel.operation import LONGEST_KEY, Operation
 from bot.operations import OPERATIONS
-from mcp_server import resources
+from mcp_server import prompts, resources
 from mcp_server.authentication import Asking, Identified, require_actor
 from mcp_server.running_calls import RunningCall
 from mcp_server.subscriptions import Listening
@@ -96,6 +96,19 @@ def create_server(
             dispatcher, await require_actor(identified, context), params.uri
         )
 
+    async def list_prompts(
+        context: Asking, _: types.PaginatedRequestParams | None
+    ) -> types.ListPromptsResult:
+        return types.ListPromptsResult(
+            prompts=prompts.visible_prompts(await require_actor(identified, context))
+        )
+
+    async def get_prompt(
+        context: Asking, params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult:
+        actor = await require_actor(identified, context)
+        return prompts.get_prompt(actor, params.name, params.arguments or {})
+
     server = Server(
         NAME,
         version=VERSION,
@@ -105,6 +118,8 @@ def create_server(
         on_list_resources=list_resources,
         on_list_resource_templates=list_templates,
         on_read_resource=read_resource,
+        on_list_prompts=list_prompts,
+        on_get_prompt=get_prompt,
         on_subscriptions_listen=listening or Listening(dispatcher, identified),
         get_tool_input_schema=WHOLE.get,
     )

@@ -65,6 +65,8 @@ class Forwarding:
             on_list_resources=self.list_resources,
             on_list_resource_templates=self.list_templates,
             on_read_resource=self.read_resource,
+            on_list_prompts=self.list_prompts,
+            on_get_prompt=self.get_prompt,
             on_subscriptions_listen=self.listen,
         )
 
@@ -102,6 +104,18 @@ class Forwarding:
     ) -> types.ReadResourceResult:
         async with self._client() as client:
             return await client.read_resource(params.uri)
+
+    async def list_prompts(
+        self, _: Asking, params: types.PaginatedRequestParams | None
+    ) -> types.ListPromptsResult:
+        async with self._client() as client:
+            return await client.list_prompts(cursor=params.cursor if params else None)
+
+    async def get_prompt(
+        self, _: Asking, params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult:
+        async with self._client() as client:
+            return await client.get_prompt(params.name, params.arguments)
 
     async def listen(
         self, context: Asking, params: types.SubscriptionsListenRequestParams
