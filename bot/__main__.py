@@ -81,17 +81,17 @@ def root(
 @app.command()
 def serve() -> None:
     """Run the server: webhooks, MCP, REST and the writes to GitHub."""
-    loaded = settings.load()
-    logs.set_up(loaded)
-    for name, meant in settings.unknown().items():
-        tell = log.warning if meant else log.info
-        tell("unknown setting", name=name, did_you_mean=meant)
     try:
+        loaded = settings.load()
+        logs.set_up(loaded)
+        for name, meant in settings.unknown().items():
+            tell = log.warning if meant else log.info
+            tell("unknown setting", name=name, did_you_mean=meant)
         asyncio.run(_serve(loaded, settings.github_app(loaded)))
     except (WrongSettings, StoreError) as exc:
-        if loaded.log_format != "json":
+        if not settings.logs_as_json():
             raise
-        log.critical("cannot serve", why=str(exc))
+        output.warn_as_json("cannot serve", str(exc))
         sys.exit(2)
 
 

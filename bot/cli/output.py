@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.errors import Refused
@@ -15,6 +16,13 @@ def say(line: str) -> None:
 
 def warn(line: str) -> None:
     print(f"hubbub: {printable_lines(line)}", file=sys.stderr)  # noqa: T201
+
+
+def warn_as_json(event: str, why: str) -> None:
+    """As a line of the log, for an error that stops a command before its log is set up."""
+    at = datetime.now(UTC).isoformat()
+    line = {"event": event, "why": why, "level": "critical", "timestamp": at}
+    print(json.dumps(line), file=sys.stderr)  # noqa: T201
 
 
 def pretty(value: Any) -> str:

@@ -132,16 +132,21 @@ def test_a_text_from_outside_cannot_look_like_a_line_of_the_log(
     assert "forged" in written
 
 
-async def test_serve_that_cannot_start_says_why_as_json(tmp_path: Path) -> None:
-    given = serve_settings("sqlite:////nowhere/at/all.db") | {"HUBBUB_LOG_FORMAT": "json"}
-    code, out, err = await hubbub("serve", folder=tmp_path, **given)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HUBBUB_DATABASE_URL", "sqlite:////nowhere/at/all.db"),
+        ("HUBBUB_PORT", "many"),
+        ("HUBBUB_GITHUB_APP_ID", ""),
+    ],
+)
+async def test_serve_that_cannot_start_says_why_as_json(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    given = serve_settings(f"sqlite:///{tmp_path / 'a.db'}") | {name: value}
+    code, out, err = await hubbub("serve", folder=tmp_path, **given, HUBBUB_LOG_FORMAT="json")
     [line] = [json.loads(each) for each in err.splitlines()]
-    assert (code, out, line["event"], "/nowhere/at/all.db" in line["why"]) == (
-        2,
-        "",
-        "cannot serve",
-        True,
-    )
+    assert (code, out, line["event"], name in line["why"]) == (2, "", "cannot serve", True)
 
 
 # --- A log that cannot be written ----------------------------------------------------------------
