@@ -1,6 +1,6 @@
 """Drops old rows, and all rows of an installation that is gone.
 
-Each function drops one small batch and says how many rows that was.
+Each function drops one small batch and returns how many rows it dropped.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,7 +12,7 @@ from store.mirror.mirror_rows import MIRRORED
 from store.tables import TABLES
 from store.tables.tasks import LeaseRow
 
-# Rows by their state and the time that their index has beside it.
+# For each table, the rows that nothing changes any more, by the columns of an index.
 SETTLED = {
     "deliveries": "state = 'processed' AND not_before < :before",
     "commands": "state IN ('done', 'refused', 'withdrawn', 'expired') AND not_before < :before",
@@ -21,7 +21,7 @@ SETTLED = {
     "AND not_before < :before",
     "requests": "at < :before",
 }
-# Rows whose key grows with time, which therefore needs no index of its own.
+# Tables whose key grows with time, so that the time needs no index: the key and the time.
 GROWING = {
     "events": ("seq", "at"),
     "audit": ("seq", "at"),
@@ -29,10 +29,10 @@ GROWING = {
     "workflow_jobs": ("id", "completed_at"),
     "workflow_runs": ("id", "updated_at"),
 }
-# What stays of one that is only suspended: it may come back, and its tasks with it.
-ROOTS = ("installations", "repositories")
-# What else came from GitHub, without a guard of its own.
-UNGUARDED = (
+# Tables that keep the rows of a suspended installation, because it may return with its tasks.
+KEPT_WHILE_SUSPENDED = ("installations", "repositories")
+# Tables with data of GitHub whose rows have no `version`.
+WITHOUT_VERSION = (
     "permissions",
     "project_fields",
     "pull_files",
@@ -67,7 +67,7 @@ async def drop_oldest(tx: Tx, table: str, installation_id: int, before: int, lim
 
 
 async def drop_messages(tx: Tx, installation_id: int, before: int, limit: int) -> int:
-    """Drop the oldest messages that expired by then, after their receipts."""
+    """Drop the oldest messages that expired before a time. Their receipts are dropped first."""
     rows = await tx.all(
         "SELECT id, expires_at FROM messages WHERE installation_id = :i "
         "AND expires_at IS NOT NULL ORDER BY id LIMIT :n",
@@ -90,29 +90,35 @@ async def drop_messages(tx: Tx, installation_id: int, before: int, limit: int) -
 async def drop_leases(
     tx: Tx, installation_id: int, after: str, before: int, limit: int
 ) -> tuple[int, str]:
-    """Of so many leases, oldest first, those that ended before then: how many, and where to go on.
+    """Drop leases that ended before a time. Return how many, and the id to continue after.
 
-    '' when it is time to begin anew. The last one that ended on a task stays, for a hand-off is
-    made of it; so does one under which something has still to go out.
+    It looks at `limit` leases, oldest first. The id is '' when all old leases were looked at. A
+    lease stays if a hand-off or a queued write needs it.
     """
-    window: list[LeaseRow] = await tx.all(
+    looked_at: list[LeaseRow] = await tx.all(
         "SELECT * FROM leases WHERE installation_id = :i AND id > :after ORDER BY id LIMIT :n",
         i=installation_id,
         after=after,
         n=limit,
     )
-    # They sort by when they were granted: after a young one there are no old ones.
-    end = len(window) < limit or window[-1]["granted_at"] >= before
-    place = "" if end else window[-1]["id"]
-    old = [row for row in window if row["ended_at"] is not None and row["ended_at"] < before]
-    needed = (
-        await _needed_leases(tx, installation_id, {row["task_id"] for row in old}) if old else set()
-    )
-    if gone := [row for row in old if row["id"] not in needed]:
+    # Ids grow with the time of the grant, so after a young lease there are no old ones.
+    is_end = len(looked_at) < limit or looked_at[-1]["granted_at"] >= before
+    place = "" if is_end else looked_at[-1]["id"]
+    old = [row for row in looked_at if row["ended_at"] is not None and row["ended_at"] < before]
+    return await _drop_unneeded(tx, installation_id, old), place
+
+
+async def _drop_unneeded(tx: Tx, installation_id: int, old: Sequence[LeaseRow]) -> int:
+    """Drop these leases unless something needs them. Return how many were dropped."""
+    if not old:
+        return 0
+    needed = await _needed_leases(tx, installation_id, {row["task_id"] for row in old})
+    unneeded = [row for row in old if row["id"] not in needed]
+    if unneeded:
         q = "DELETE FROM leases WHERE installation_id = :i AND id IN :ids"
-        await tx.run(q, i=installation_id, ids=tuple(row["id"] for row in gone))
-        await _forget_checkpoints(tx, gone)
-    return len(gone), place
+        await tx.run(q, i=installation_id, ids=tuple(row["id"] for row in unneeded))
+        await _drop_checkpoints(tx, unneeded)
+    return len(unneeded)
 
 
 async def _needed_leases(tx: Tx, installation_id: int, task_ids: Collection[str]) -> set[str]:
@@ -130,16 +136,16 @@ async def _needed_leases(tx: Tx, installation_id: int, task_ids: Collection[str]
     return {row["id"] for row in rows}
 
 
-async def _forget_checkpoints(tx: Tx, gone: Sequence[LeaseRow]) -> None:
-    """Drop the checkpoints of these holders, unless they have another lease on the task."""
+async def _drop_checkpoints(tx: Tx, dropped: Sequence[LeaseRow]) -> None:
+    """Drop the checkpoints of these leases' holders that have no other lease on the task."""
     await tx.run(
         "DELETE FROM checkpoints WHERE installation_id = :i AND agent_id IN :holders "
         "AND task_id IN :tasks AND NOT EXISTS (SELECT 1 FROM leases l WHERE "
         "l.installation_id = :i AND l.task_id = checkpoints.task_id "
         "AND l.holder = checkpoints.agent_id)",
-        i=gone[0]["installation_id"],
-        holders=tuple({row["holder"] for row in gone}),
-        tasks=tuple({row["task_id"] for row in gone}),
+        i=dropped[0]["installation_id"],
+        holders=tuple({row["holder"] for row in dropped}),
+        tasks=tuple({row["task_id"] for row in dropped}),
     )
 
 
@@ -149,7 +155,7 @@ async def installations(tx: Tx) -> list[int]:
 
 
 async def gone_installations(tx: Tx, before: int) -> list[tuple[int, bool]]:
-    """Installations that went before then, and whether for good or only suspended."""
+    """Installations that were removed or suspended before a time, and whether they were removed."""
     rows = await tx.all(
         "SELECT installation_id, deleted FROM installations WHERE gone_at < :before",
         before=before,
@@ -158,7 +164,10 @@ async def gone_installations(tx: Tx, before: int) -> list[tuple[int, bool]]:
 
 
 async def purge(tx: Tx, installation_id: int, limit: int, *, removed: bool) -> int:
-    """Drop the data; of a suspended installation only what came from GitHub. Its row goes last."""
+    """Drop rows of an installation that is gone. Return how many.
+
+    If it is only suspended, rows that came from GitHub are dropped, and its tasks stay.
+    """
     dropped = 0
     for table in _tables(removed=removed):
         statement = sql.delete_some(tx.dialect, table, "installation_id = :i")
@@ -173,6 +182,6 @@ async def purge(tx: Tx, installation_id: int, limit: int, *, removed: bool) -> i
 
 def _tables(*, removed: bool) -> list[str]:
     if not removed:
-        return [name for name in (*MIRRORED, *UNGUARDED) if name not in ROOTS]
+        return [name for name in (*MIRRORED, *WITHOUT_VERSION) if name not in KEPT_WHILE_SUSPENDED]
     owned = [t.name for t in TABLES.values() if "installation_id" in t.names]
     return [name for name in owned if name != "installations"]

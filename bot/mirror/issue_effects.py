@@ -159,8 +159,8 @@ async def bind_issue(
 
 async def update_dependants(tx: Tx, installation_id: int, changed: Changed) -> None:
     """After a change of relations: record new cycles, wake tasks that nothing blocks any more."""
-    await record_cycles(tx, installation_id, changed.circled)
-    for issue_id in sorted(changed.kept):
+    await record_cycles(tx, installation_id, changed.newly_in_cycle)
+    for issue_id in sorted(changed.were_blocked):
         for task in await ready.unblocked_task(tx, installation_id, issue_id):
             await lifecycle.announce_ready(tx, task, "it waits for nothing any more")
 

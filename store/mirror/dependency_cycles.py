@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from store.engine import key_values
 from store.engine.transaction import Row, Tx
 
-# Beyond it a graph is no plan that somebody made; what lies further is looked at from there.
+# How many issues one search visits. A real plan has fewer; the rest is searched when it changes.
 MOST = 2_000
-# Which end of a relation waits, and which it waits for, by kind.
+# By kind of relation: the end that waits, and the end that it waits for.
 ENDS = {"blocked_by": ("source", "target"), "parent": ("target", "source")}
 
 
@@ -35,7 +35,7 @@ WAITS = " UNION ALL ".join(_edges(kind, "waits") for kind in ENDS)
 
 @dataclass(frozen=True)
 class Edge:
-    """`waits` waits for `awaited`, as long as that is open."""
+    """The issue `waits` waits for the issue `awaited` while that is `open`."""
 
     kind: str
     waits: int
@@ -44,13 +44,13 @@ class Edge:
     open: bool
 
     @property
-    def keeps(self) -> bool:
-        """Whether the one may not go on by it."""
+    def is_blocking(self) -> bool:
+        """Whether `waits` is blocked: `awaited` is open, and they are not in one cycle."""
         return self.open and not self.cyclic
 
 
 async def edges(tx: Tx, installation_id: int, kind: str, **ends: Collection[int]) -> list[Edge]:
-    """The relations of a kind whose ends are among `waits`, `awaited` or both."""
+    """The relations of a kind. `ends`: the ids that `waits`, `awaited` or both must be among."""
     if not all(ends.values()):
         return []
     named = {name: tuple(sorted(ids)) for name, ids in ends.items()}
@@ -96,11 +96,11 @@ async def update_cycles(tx: Tx, installation_id: int, starts: Collection[int]) -
     await lock(tx, installation_id)
     reached = await _reachable(tx, installation_id, starts)
     living = {edge.awaited for edge in reached if edge.open}
-    circles = _circles([edge for edge in reached if edge.open and edge.waits in living])
+    cycles = _cycles([edge for edge in reached if edge.open and edge.waits in living])
     newly: set[int] = set()
     for edge in reached:
-        together = circles.get(edge.waits)
-        cyclic = together is not None and together == circles.get(edge.awaited)
+        cycle = cycles.get(edge.waits)
+        cyclic = cycle is not None and cycle == cycles.get(edge.awaited)
         if cyclic != edge.cyclic:
             await _mark(tx, installation_id, edge, cyclic=cyclic)
             newly |= {edge.waits} if cyclic else set()
@@ -129,7 +129,7 @@ async def _reachable(tx: Tx, installation_id: int, starts: Collection[int]) -> l
     return reached
 
 
-def _circles(edges: Iterable[Edge]) -> dict[int, int]:
+def _cycles(edges: Iterable[Edge]) -> dict[int, int]:
     """The cycle of each issue that is in one, by Kosaraju's strong components."""
     onward: dict[int, list[int]] = {}
     back: dict[int, list[int]] = {}
@@ -140,17 +140,17 @@ def _circles(edges: Iterable[Edge]) -> dict[int, int]:
     seen: set[int] = set()
     for node in onward:
         order += _after(node, onward, seen)
-    circles: dict[int, int] = {}
+    cycles: dict[int, int] = {}
     seen = set()
     for node in reversed(order):
         component = _after(node, back, seen)
         if len(component) > 1:
-            circles |= dict.fromkeys(component, node)
-    return circles
+            cycles |= dict.fromkeys(component, node)
+    return cycles
 
 
 def _after(node: int, edges: dict[int, list[int]], seen: set[int]) -> list[int]:
-    """What is reached from the node and was not seen, each after all that it leads to."""
+    """The unseen nodes that can be reached from this node, in post-order."""
     if node in seen:
         return []
     seen.add(node)

@@ -16,13 +16,6 @@ from store.engine.transaction import Row, Tx
 from store.tables import TABLES
 from store.tables.mirror import CommentRow, InstallationRow, IssueRow, PullRequestRow, RepositoryRow
 
-# What has no guard of its own on GitHub: it converges by its read; of threads the last word holds.
-UNGUARDED = {
-    "labels": "the whole row",
-    "repositories": "selected",
-    "review_threads": "the whole row",
-}
-
 
 def version(
     row: Mapping[str, Any], updated_at: int, *, deleted: bool = False, read_at: int = 0
@@ -49,7 +42,7 @@ def read_at(guard: str) -> int:
 
 @dataclass(frozen=True)
 class Put:
-    """The result of `put`. After a `tie` the row must be read from GitHub."""
+    """The result of `put`. `won`: the row was stored. `tie`: it must be read from GitHub."""
 
     won: bool
     tie: bool
@@ -291,7 +284,7 @@ async def newest_comments(
     *,
     deleted: bool = False,
 ) -> list[CommentRow]:
-    """The newest of a thread, oldest first; with `deleted` also those that are gone."""
+    """The newest comments of a thread, oldest first. `deleted`: also deleted ones."""
     which = "" if deleted else "AND deleted = 0 "
     q = (
         "SELECT * FROM comments WHERE installation_id = :i AND repository_id = :r "
@@ -364,7 +357,7 @@ def snapshot_columns(table: str) -> list[str]:
     return [c for c in columns(table) if c not in local.get(table, set())]
 
 
-# The tables whose `version` is the guard; the versions of contexts are something else.
+# The tables whose `version` is the guard. The `version` of a context is only a number.
 MIRRORED: tuple[str, ...] = tuple(
     t.name for t in TABLES.values() if {"version", "deleted"} <= set(t.names)
 )

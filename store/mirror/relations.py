@@ -38,10 +38,10 @@ SOURCES = OTHER.format(end="source", this="target")
 
 @dataclass(frozen=True)
 class Changed:
-    """The issues that are in a cycle now, and those that waited before the change."""
+    """`newly_in_cycle`: issues that the change put into a cycle. `were_blocked`: before it."""
 
-    circled: set[int]
-    kept: set[int]
+    newly_in_cycle: set[int]
+    were_blocked: set[int]
 
 
 class NewRelation(TypedDict):
@@ -96,7 +96,7 @@ async def replace(
 async def _take_off(
     tx: Tx, installation_id: int, kind: Kind, issue_id: int, lacking: set[int]
 ) -> None:
-    """Remove relations that GitHub's list lacks, if the mirror has the issue at the other end.
+    """Remove relations that are not in GitHub's list, if the mirror has the issue at the other end.
 
     The list has only issues that the App may see. Relations to others are known by events alone.
     """
@@ -118,21 +118,21 @@ async def _put(
     tx: Tx, installation_id: int, waits: int, found: Sequence[Row], before: list[Edge]
 ) -> Changed:
     """Put relations of one kind and one issue, and look for cycles once for all of them."""
-    living = await _living(tx, installation_id, found)
-    if living and living[0]["kind"] == "parent":
-        children = [relation["source_id"] for relation in living]
-        before += await _leave_parents(tx, installation_id, children, waits)
-    if living:
-        rows = [{"installation_id": installation_id, **relation} for relation in living]
+    present = await _with_present_issues(tx, installation_id, found)
+    if present and present[0]["kind"] == "parent":
+        children = [relation["source_id"] for relation in present]
+        before += await _remove_other_parents(tx, installation_id, children, waits)
+    if present:
+        rows = [{"installation_id": installation_id, **relation} for relation in present]
         await tx.many(sql.upsert(tx.dialect, "relations", COLUMNS, KEY), rows)
     # A cycle leads from the awaited issue back to the waiting one.
     starts = {edge.awaited for edge in before}
-    starts |= {row[f"{dependency_cycles.ENDS[row['kind']][1]}_id"] for row in living}
-    circled = await dependency_cycles.update_cycles(tx, installation_id, starts)
-    return Changed(circled, {edge.waits for edge in before if edge.keeps})
+    starts |= {row[f"{dependency_cycles.ENDS[row['kind']][1]}_id"] for row in present}
+    newly = await dependency_cycles.update_cycles(tx, installation_id, starts)
+    return Changed(newly, _blocked(before))
 
 
-async def _living(tx: Tx, installation_id: int, found: Sequence[Row]) -> list[Row]:
+async def _with_present_issues(tx: Tx, installation_id: int, found: Sequence[Row]) -> list[Row]:
     """The relations whose issues are not deleted, in the order of their key."""
     ends = {relation[end] for relation in found for end in ("source_id", "target_id")}
     if not ends:
@@ -140,30 +140,30 @@ async def _living(tx: Tx, installation_id: int, found: Sequence[Row]) -> list[Ro
     q = "SELECT id FROM issues WHERE installation_id = :i AND id IN :ends AND deleted = 1"
     rows = await tx.all(q, i=installation_id, ends=tuple(sorted(ends)))
     gone = {row["id"] for row in rows}
-    living = [each for each in found if not {each["source_id"], each["target_id"]} & gone]
-    return sorted(living, key=lambda each: (each["source_id"], each["target_id"]))
+    present = [each for each in found if not {each["source_id"], each["target_id"]} & gone]
+    return sorted(present, key=lambda each: (each["source_id"], each["target_id"]))
 
 
-async def _leave_parents(
+async def _remove_other_parents(
     tx: Tx, installation_id: int, children: Sequence[int], parent: int
 ) -> list[Edge]:
     """Remove the other parents of the children. Return these relations."""
-    held = await dependency_cycles.edges(tx, installation_id, "parent", awaited=children)
-    left = [edge for edge in held if edge.waits != parent]
-    if left:
+    parents = await dependency_cycles.edges(tx, installation_id, "parent", awaited=children)
+    others = [edge for edge in parents if edge.waits != parent]
+    if others:
         await tx.run(
             "DELETE FROM relations WHERE installation_id = :i AND kind = 'parent' "
             "AND source_id IN :children AND target_id <> :parent",
             i=installation_id,
-            children=tuple(sorted({edge.awaited for edge in left})),
+            children=tuple(sorted({edge.awaited for edge in others})),
             parent=parent,
         )
-    return left
+    return others
 
 
 async def drop(tx: Tx, installation_id: int, issue_id: int) -> None:
     """Drop all relations of a deleted issue."""
-    # Who waits by a circle through it waits anew: what it led to is looked at from there.
+    # A cycle through the issue ends, and its other issues block each other again.
     ahead = [
         edge.awaited
         for kind in dependency_cycles.ENDS
@@ -194,23 +194,24 @@ async def remove(
         kind=kind,
         **end,
     )
-    circled = (
-        await dependency_cycles.update_cycles(tx, installation_id, (awaited,))
-        if before
-        else set[int]()
-    )
-    return Changed(circled, {edge.waits for edge in before if edge.keeps})
+    starts = (awaited,) if before else ()
+    newly = await dependency_cycles.update_cycles(tx, installation_id, starts)
+    return Changed(newly, _blocked(before))
+
+
+def _blocked(edges: Sequence[Edge]) -> set[int]:
+    return {edge.waits for edge in edges if edge.is_blocking}
 
 
 async def targets(tx: Tx, installation_id: int, kind: Kind, source_id: int) -> list[Neighbour]:
-    """The blockers, or the parent, of an issue: `name`, `state`, `title` if it may be seen."""
+    """The blockers, or the parent, of an issue."""
     return [
         _with_name(r) for r in await tx.all(TARGETS, i=installation_id, kind=kind, id=source_id)
     ]
 
 
 async def sources(tx: Tx, installation_id: int, kind: Kind, target_id: int) -> list[Neighbour]:
-    """What an issue blocks, or its sub-issues."""
+    """The issues that an issue blocks, or its sub-issues."""
     return [
         _with_name(r) for r in await tx.all(SOURCES, i=installation_id, kind=kind, id=target_id)
     ]
@@ -226,5 +227,5 @@ def _with_name(row: Neighbour) -> Neighbour:
         return row | {"name": f"{row['full_name']}#{row['number']}"}
     if row["mirrored_id"] is None:
         return row | {"name": row["noted"]}
-    # Its repository is covered no more: of what is known of it nothing is told.
+    # The installation no longer covers its repository, so its name and title stay hidden.
     return row | {"name": UNSEEN, "title": None}

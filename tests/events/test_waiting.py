@@ -17,7 +17,7 @@ from bot.times import SECOND
 from fixtures.github import Issue, Repository
 from store.engine.transaction import Row, Tx
 from store.mirror import dependency_cycles, relations
-from store.mirror.dependency_cycles import Edge, _circles
+from store.mirror.dependency_cycles import Edge, _cycles
 from tests.support.story import Workspace
 
 
@@ -344,7 +344,7 @@ async def test_the_turn_comes_before_what_is_written_and_only_where_a_circle_may
 def test_a_circle_is_where_each_reaches_the_other(pairs: set[tuple[int, int]]) -> None:
     edges = [Edge("blocked_by", a, b, cyclic=False, open=True) for a, b in pairs if a != b]
     reach = {n: _reachable(n, edges) for n in range(8)}
-    found = _circles(edges)
+    found = _cycles(edges)
     for a in range(8):
         for b in range(8):
             together = a != b and b in reach[a] and a in reach[b]
@@ -458,9 +458,9 @@ async def test_a_circle_among_many_sub_issues_is_found_at_once(workspace: Worksp
     back = {**part(50), "kind": "blocked_by"}
     await workspace.store.write(lambda tx: relations.put(tx, i, back))
     changed = await workspace.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, parts))
-    assert changed.circled == {HUB, HUB + 50}
+    assert changed.newly_in_cycle == {HUB, HUB + 50}
     again = await workspace.store.write(lambda tx: relations.replace(tx, i, "parent", HUB, parts))
-    assert (again.circled, again.kept) == (set(), {HUB})
+    assert (again.newly_in_cycle, again.were_blocked) == (set(), {HUB})
     q = "SELECT source_id FROM relations WHERE installation_id = :i AND cyclic = 1"
     assert [row["source_id"] for row in await workspace.rows(q)] == [HUB + 50, HUB + 50]
     less = [each for each in parts if each["source_id"] != HUB + 50]
