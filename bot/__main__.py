@@ -26,6 +26,7 @@ from bot.cli import (
     secret_rotation,
     session,
     tokens,
+    writes,
 )
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
@@ -52,6 +53,8 @@ token_commands = typer.Typer(help="Create, list and revoke tokens.", no_args_is_
 delivery_commands = typer.Typer(help="Show and replay webhook deliveries.", no_args_is_help=True)
 app.add_typer(token_commands, name="token")
 app.add_typer(delivery_commands, name="deliveries")
+write_commands = typer.Typer(help="Show and cancel writes for GitHub.", no_args_is_help=True)
+app.add_typer(write_commands, name="writes")
 secret_commands = typer.Typer(help="Change the main secret.", no_args_is_help=True)
 app.add_typer(secret_commands, name="secret")
 
@@ -218,6 +221,52 @@ def deliveries_replay(
 ) -> None:
     """Process dead deliveries again."""
     asyncio.run(deliveries.replay(settings.load(), guid, all_dead=all_dead))
+
+
+InstallationName = Annotated[
+    str, typer.Option("--installation", help="the account's login or the installation's number")
+]
+AgentName = Annotated[str | None, typer.Option("--agent", help="only those of this agent")]
+TaskName = Annotated[
+    str | None, typer.Option("--task", help="only those on this task: owner/repo#12 or its id")
+]
+
+
+@write_commands.command("list")
+def writes_list(
+    installation: InstallationName,
+    agent: AgentName = None,
+    task: TaskName = None,
+    state: Annotated[
+        str | None, typer.Option(help="queued, sent, cancelled, …; default: not ended yet")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest writes of agents."""
+    asyncio.run(
+        writes.list_writes(
+            settings.load(), installation, agent, task, state, limit, as_json=as_json
+        )
+    )
+
+
+@write_commands.command("cancel")
+def writes_cancel(
+    installation: InstallationName,
+    write_id: Annotated[str | None, typer.Argument()] = None,
+    agent: AgentName = None,
+    task: TaskName = None,
+    *,
+    all_of_them: Annotated[bool, typer.Option("--all", help="those of every agent")] = False,
+) -> None:
+    """Cancel a write that is not sent yet, or several."""
+    asyncio.run(
+        writes.cancel_writes(
+            settings.load(), installation, write_id, agent, task, all_of_them=all_of_them
+        )
+    )
 
 
 @app.command("backfill")

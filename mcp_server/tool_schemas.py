@@ -43,6 +43,10 @@ GLOSSARY = {
     "agent_id": "an agent's id",
     "message_id": "the message's id",
     "label": "a label of the issue",
+    "issue": "owner/repo#12 or a task id",
+    "pull_request": "owner/repo#12",
+    "name": "a name for people",
+    "write_id": "the write's id",
 }
 # Defaults that say only that the argument is optional.
 NOTHING: tuple[Any, ...] = (None, "", [], {}, False, 0)
@@ -100,7 +104,9 @@ def _inline(part: Schema, defs: Schema, shared: Schema) -> Schema:
     name = str(part.get("$ref", "")).removeprefix("#/$defs/")
     if name not in defs or name in shared:
         return part
-    return {**defs[name], **{key: value for key, value in part.items() if key != "$ref"}}
+    # The argument's own description says what the objects are for.
+    made = {key: value for key, value in defs[name].items() if key != "description"}
+    return {**made, **{key: value for key, value in part.items() if key != "$ref"}}
 
 
 def _without_null(part: Schema) -> Schema:

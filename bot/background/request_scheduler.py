@@ -10,10 +10,10 @@ from bot.github.channel import Channel
 from bot.github.rate_limits import READ, Limits
 from bot.identity.keyring import Keys
 from bot.mirror import reads
-from bot.outbox import fairness
+from bot.outbox import effects, fairness
 from bot.outbox.kinds import KINDS
-from bot.outbox.outcomes import only_looks
-from bot.outbox.sending import carry_out, fence_error
+from bot.outbox.outcomes import Cancelled, only_looks
+from bot.outbox.sending import carry_out, send_error
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.fetch import backfills, pending_reads
@@ -123,8 +123,8 @@ async def _start_write(tx: Tx, write: WriteRow, now: Now) -> Turn:
     """Record the write as `sending`, with its cost, before it is sent."""
     if only_looks(write):
         return Turn(write=write)
-    if why := await fence_error(tx, write, now.at):
-        await writes.finish(tx, write, "cancelled", why)
+    if why := await send_error(tx, write, now.at):
+        await effects.apply(tx, write, Cancelled(why))
         return Turn(wait_s=0)
     if not await writes.mark_sending(tx, write):
         return Turn(wait_s=0)

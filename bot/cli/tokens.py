@@ -2,10 +2,12 @@
 
 import re
 
+from bot.cli import installations
 from bot.cli.output import say, warn
 from bot.cli.session import open_session
 from bot.identity.actors import NO_AGENTS, SLUG
 from bot.identity.tokens import TOKEN_CACHE_S, add_token
+from bot.outbox import stopped
 from bot.settings import Settings, WrongSettings
 from bot.times import stamp
 from store.agents import agents
@@ -45,20 +47,30 @@ async def list_tokens(loaded: Settings, installation: str) -> None:
 
 async def revoke_token(loaded: Settings, key_id: str) -> None:
     async with open_session(loaded) as session:
-        if not await session.store.write(lambda tx: agents.revoke_key(tx, key_id)):
-            raise WrongSettings(f"There is no token {key_id}. `hubbub token list` shows all.")
+        done = await session.store.write(lambda tx: _revoke(tx, key_id))
     say(f"{key_id} is revoked. Running servers accept it for up to {TOKEN_CACHE_S} s more.")
+    say(done)
+
+
+async def _revoke(tx: Tx, key_id: str) -> str:
+    """Revoke the token. With an agent's last token, cancel what it queued. Return what was done."""
+    row = await agents.key(tx, key_id)
+    if row is None or not await agents.revoke_key(tx, key_id):
+        raise WrongSettings(f"There is no token {key_id}. `hubbub token list` shows all.")
+    agent, here = row["agent_id"], row["installation_id"]
+    if any(each["agent_id"] == agent for each in await agents.keys_of(tx, here)):
+        return (
+            f"{agent} has another token, so its queued writes are still sent. "
+            f"`hubbub writes cancel --installation {here} --agent {agent}` cancels them."
+        )
+    reason = stopped.REVOKED.format(author=agent)
+    n = len(await stopped.cancel_queued(tx, here, [agent], reason))
+    are = "queued write is" if n == 1 else "queued writes are"
+    return f"{agent} has no other token. {n} of its {are} cancelled."
 
 
 async def _installation(tx: Tx, named: str) -> int:
-    if named.isdecimal():
-        if await mirror_rows.installation(tx, int(named)) is None:
-            warn(f"GitHub has sent nothing about installation {named} yet. The token works anyway.")
-        return int(named)
-    row = await mirror_rows.installation_of(tx, named)
-    if row is None:
-        raise WrongSettings(
-            f"Hubbub knows no installation on {named!r}. Install the App there while `hubbub "
-            "serve` runs, or pass the installation's number."
-        )
-    return int(row["installation_id"])
+    found = await installations.find(tx, named)
+    if named.isdecimal() and await mirror_rows.installation(tx, found) is None:
+        warn(f"GitHub has sent nothing about installation {named} yet. The token works anyway.")
+    return found

@@ -62,6 +62,7 @@ OPERATIONS: dict[str, Operation] = {
         search.github_search,
         events.wait_for_events,
         writes.get_write,
+        writes.list_writes,
         writes.cancel_write,
         writes.get_budget,
     )

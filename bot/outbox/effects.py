@@ -30,7 +30,8 @@ async def apply(tx: Tx, write: WriteRow, decision: Final) -> None:
             if await writes.finish(tx, write, "dead", error):
                 await apply_failure(tx, write, why)
         case Cancelled(error):
-            await writes.finish(tx, write, "cancelled", error)
+            if await writes.finish(tx, write, "cancelled", error):
+                await apply_failure(tx, write, error["message"])
         case PutOff():
             await _put_off(tx, write, decision)
 

@@ -14,9 +14,10 @@ from bot.github.outcomes import Meaning, Outcome
 from bot.github.payloads import at, maybe_number
 from bot.github.requests import Request
 from bot.identity.keyring import Keys
-from bot.outbox import effects, kinds, outcomes, refusals, verification
+from bot.outbox import effects, kinds, outcomes, refusals, stopped, verification
 from bot.outbox.kinds import Kind, Sending
 from bot.outbox.outcomes import Cancelled, Decision, Explain, Look, PutOff, Refused, Send, Sent
+from bot.tasks import lifecycle
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.mirror import mirror_rows
@@ -72,6 +73,11 @@ async def _load(tx: Tx, channel: Channel, keys: Keys, write: WriteRow) -> Sendin
     )
 
 
+async def send_error(tx: Tx, write: WriteRow, now: int) -> dict[str, Any] | None:
+    """Why a write must not be sent any more, or None."""
+    return await fence_error(tx, write, now) or await stopped.stop_error(tx, write)
+
+
 async def fence_error(tx: Tx, write: WriteRow, now: int) -> dict[str, Any] | None:
     """Why a fenced write must not be sent any more, or None."""
     if write["lease_id"] is None:
@@ -81,11 +87,7 @@ async def fence_error(tx: Tx, write: WriteRow, now: int) -> dict[str, Any] | Non
     if lease is not None and lease["state"] in leases.PROPER and not overdue:
         return None
     how = "expired" if lease is None or overdue else lease["state"]
-    return {
-        "code": "stale_fence",
-        "message": f"Not sent: the lease it was written under {how} before its turn came.",
-        "details": {"lease_id": write["lease_id"]},
-    }
+    return lifecycle.lost_lease_error(write["lease_id"], how)
 
 
 async def _send(channel: Channel, keys: Keys, kind: Kind, sending: Sending) -> Decision:
@@ -136,9 +138,11 @@ async def _prepare(
 async def _check_again(
     tx: Tx, channel: Channel, keys: Keys, write: WriteRow, prepared: tuple[Any, ...]
 ) -> Sending | Decision:
-    """Whether, after the reads, the leases of this process and of the author still hold."""
-    if (error := await fence_error(tx, write, await tx.now())) is not None:
+    """Whether the write may still go out after the reads."""
+    if (error := await send_error(tx, write, await tx.now())) is not None:
         return Cancelled(error)
+    if await stopped.pause_reason(tx, write):
+        return PutOff("queued", SECOND, give_back=True)
     sending = await _load(tx, channel, keys, write)
     return replace(sending, prepared=prepared) if sending else PutOff("queued", SECOND)
 

@@ -84,6 +84,9 @@ async def claim(
     here = (task["installation_id"], task["id"])
     lease = await leases.grant(tx, *here, holder, lease_s, paths, known)
     if lease:
+        if lease["fence"] > 1:
+            dropped = lost_lease_error(lease["id"], "belongs to a paused agent")
+            await writes.cancel_held_back(tx, task["installation_id"], task["id"], dropped)
         await leases.mark_notified(tx, task["installation_id"], task["id"], holder)
         await record(tx, task, "task.claimed", holder, fence=lease["fence"], lease=lease["id"])
     return lease
@@ -95,10 +98,22 @@ async def end_lease(tx: Tx, task: FullTask, how: str, why: str, to: TaskState, b
     told = by == task["holder"]
     if lease is None or not await leases.end(tx, lease, how, why, to, told=told):
         return False
+    if how not in leases.PROPER:
+        dropped = lost_lease_error(lease["id"], how)
+        await writes.cancel_of_lease(tx, task["installation_id"], task["id"], lease["id"], dropped)
     came_to = "failed" if to == "failed" else how
     if came_to in COUNTED:
         await agents.count(tx, task["installation_id"], lease["holder"], came_to)
     return True
+
+
+def lost_lease_error(lease_id: str, how: str) -> dict[str, Any]:
+    """The error of a write whose lease must not write any more."""
+    return {
+        "code": "stale_fence",
+        "message": f"Not sent: the lease it was written under {how} before its turn came.",
+        "details": {"lease_id": lease_id},
+    }
 
 
 async def reserve(tx: Tx, task: FullTask, agent_id: str, actor: str) -> None:

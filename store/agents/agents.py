@@ -76,6 +76,16 @@ class Report(TypedDict):
     health: dict[str, Any]
 
 
+class Standing(TypedDict):
+    """What decides whether the writes of an agent may go out."""
+
+    paused_at: int | None
+    paused_by: str | None
+    left_at: int | None
+    live_keys: int
+    revoked_keys: int
+
+
 class KeyInfo(TypedDict):
     """A key without its hash."""
 
@@ -303,6 +313,26 @@ async def revoke_key(tx: Tx, key_id: str) -> bool:
             now=await tx.now(),
             id=key_id,
         )
+    )
+
+
+async def key(tx: Tx, key_id: str) -> AgentKeyRow | None:
+    """The key, also if it is revoked."""
+    return await tx.one("SELECT * FROM agent_keys WHERE id = :id", id=key_id)
+
+
+async def standing(tx: Tx, installation_id: int, agent_id: str) -> Standing | None:
+    """None for an agent that never registered, a person and the bot."""
+    keys = (
+        "SELECT COUNT(*) FROM agent_keys k WHERE k.installation_id = a.installation_id "
+        "AND k.agent_id = a.id AND k.revoked_at"
+    )
+    return await tx.one(
+        f"SELECT a.paused_at, a.paused_by, a.left_at, ({keys} IS NULL) AS live_keys, "
+        f"({keys} IS NOT NULL) AS revoked_keys FROM agents a "
+        "WHERE a.installation_id = :i AND a.id = :a",
+        i=installation_id,
+        a=agent_id,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from store.engine import ids, sequences
@@ -16,6 +17,15 @@ ANSWERS = ("comment", "reaction")
 FINAL = ("sent", "refused", "dead", "superseded", "cancelled")
 
 
+def _is_held_back(row: str) -> str:
+    """SQL: whether the write waits because somebody paused its author."""
+    return (
+        f"({row}.state = 'queued' AND EXISTS (SELECT 1 FROM agents a "
+        f"WHERE a.installation_id = {row}.installation_id AND a.id = {row}.author "
+        "AND a.paused_at IS NOT NULL))"
+    )
+
+
 class NextWrite(TypedDict):
     """The oldest write of an author and lane that may go out."""
 
@@ -24,6 +34,11 @@ class NextWrite(TypedDict):
     # Whether it is of a kind that draws on another limit.
     apart: int
     seq: int
+
+
+class _Next(NextWrite):
+    # Whether its lease has ended.
+    ended: int
 
 
 class Spoken(TypedDict):
@@ -191,28 +206,42 @@ async def next_of_each(
 ) -> list[NextWrite]:
     """Of each author and lane, the oldest write that may go out now: `seq`, `author`, `lane`.
 
-    The kinds `apart`, which draw on another limit, have a row of their own. Those of one target go
-    in order, but no answer to a person waits for agents; those of a task's next holder wait for
-    those of the last, and what its holder wrote waits while people hold the task.
+    The kinds `apart`, which draw on another limit, have a row of their own. What an author queued
+    under a lease that ended comes first, because the next holder waits for it. Those of one target
+    go in order, but no answer to a person waits for
+    agents; those of a task's next holder wait for those of the last, and what its holder wrote
+    waits while people hold the task. What a paused agent wrote waits, and nobody waits for it.
     """
-    return await tx.all(
-        "SELECT w.lane, w.author, w.kind IN :apart AS apart, MIN(w.seq) AS seq FROM writes w "
+    found: list[_Next] = await tx.all(
+        "SELECT w.lane, w.author, w.kind IN :apart AS apart, (w.lease_id IS NOT NULL AND EXISTS ("
+        "SELECT 1 FROM leases l WHERE l.installation_id = w.installation_id AND l.id = w.lease_id "
+        "AND l.ended_at IS NOT NULL)) AS ended, MIN(w.seq) AS seq FROM writes w "
         "WHERE w.installation_id = :i "
         "AND w.state IN ('queued', 'unknown') "
-        "AND w.not_before <= :now AND NOT EXISTS (SELECT 1 FROM writes e WHERE "
+        f"AND w.not_before <= :now AND NOT {_is_held_back('w')} "
+        "AND NOT EXISTS (SELECT 1 FROM writes e WHERE "
         "e.installation_id = w.installation_id AND e.target = w.target AND e.state IN :live "
         f"AND e.seq < w.seq AND NOT (w.lane = {PEOPLE} AND w.kind IN :answers "
-        f"AND e.lane = {AGENTS})) AND NOT EXISTS (SELECT 1 FROM writes p WHERE "
+        f"AND e.lane = {AGENTS}) AND NOT {_is_held_back('e')}) "
+        "AND NOT EXISTS (SELECT 1 FROM writes p WHERE "
         "p.installation_id = w.installation_id AND p.task_id = w.task_id AND p.state IN :live "
-        "AND p.lease_id <> w.lease_id AND p.seq < w.seq) AND NOT EXISTS (SELECT 1 FROM tasks t "
+        f"AND p.lease_id <> w.lease_id AND p.seq < w.seq AND NOT {_is_held_back('p')}) "
+        "AND NOT EXISTS (SELECT 1 FROM tasks t "
         "WHERE t.installation_id = w.installation_id AND t.id = w.task_id AND t.held = 1 "
-        "AND w.lease_id IS NOT NULL AND w.state = 'queued') GROUP BY w.lane, w.author, apart",
+        "AND w.lease_id IS NOT NULL AND w.state = 'queued') "
+        "GROUP BY w.lane, w.author, apart, ended",
         i=installation_id,
         live=LIVE,
         apart=tuple(apart) or ("",),
         answers=ANSWERS,
         now=await tx.now(),
     )
+    awaited = {_turn_of(each) for each in found if each["ended"]}
+    return [each for each in found if each["ended"] or _turn_of(each) not in awaited]
+
+
+def _turn_of(row: NextWrite) -> tuple[int, str, int]:
+    return row["lane"], row["author"], row["apart"]
 
 
 async def by_seq(tx: Tx, installation_id: int, seq: int) -> WriteRow | None:
@@ -342,6 +371,99 @@ async def cancel(tx: Tx, write: WriteRow, outcome: dict[str, Any], *, told: bool
             w=write["id"],
         )
     )
+
+
+async def cancel_of_lease(
+    tx: Tx, installation_id: int, task_id: str, lease_id: str, outcome: dict[str, Any]
+) -> None:
+    """Cancel what is queued under a lease that its holder lost."""
+    q = f"{CANCEL} AND task_id = :t AND lease_id = :l"
+    await tx.run(q, **await _cancelling(tx, installation_id, outcome), t=task_id, l=lease_id)
+
+
+async def cancel_held_back(
+    tx: Tx, installation_id: int, task_id: str, outcome: dict[str, Any]
+) -> None:
+    """Cancel what paused agents queued under earlier leases on a task that is claimed now."""
+    q = (
+        f"{CANCEL} AND task_id = :t AND lease_id IS NOT NULL AND EXISTS (SELECT 1 FROM agents a "
+        "WHERE a.installation_id = writes.installation_id AND a.id = writes.author "
+        "AND a.paused_at IS NOT NULL)"
+    )
+    await tx.run(q, **await _cancelling(tx, installation_id, outcome), t=task_id)
+
+
+async def cancel_succeeded(
+    tx: Tx, installation_id: int, authors: Collection[str], outcome: dict[str, Any]
+) -> None:
+    """Cancel what these authors queued under leases on tasks that others hold now."""
+    q = (
+        f"{CANCEL} AND author IN :authors AND lease_id IS NOT NULL AND EXISTS (SELECT 1 "
+        "FROM tasks t WHERE t.installation_id = writes.installation_id AND t.id = writes.task_id "
+        "AND t.lease_id <> writes.lease_id)"
+    )
+    given = await _cancelling(tx, installation_id, outcome)
+    await tx.run(q, **given, authors=tuple(authors))
+
+
+# Its author gets a notice.
+CANCEL = (
+    "UPDATE writes SET state = 'cancelled', error = :error, finished_at = :now "
+    "WHERE installation_id = :i AND state = 'queued'"
+)
+
+
+async def _cancelling(tx: Tx, installation_id: int, outcome: dict[str, Any]) -> Row:
+    tx.rings.add(f"installation {installation_id}")
+    return {"error": json.dumps(outcome), "now": await tx.now(), "i": installation_id}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Filters of writes; None matches all. `authors` None: every agent, nobody else."""
+
+    states: Collection[str]
+    authors: Collection[str] | None = None
+    task_id: str | None = None
+
+
+async def page(
+    tx: Tx, installation_id: int, wanted: Wanted, before: int | None, limit: int
+) -> list[WriteRow]:
+    """The newest writes of those, below the number `before`."""
+    where, given = "", dict[str, Any]()
+    if wanted.authors is None:
+        # Neither a person nor the bot.
+        where += " AND INSTR(author, '@') = 0 AND INSTR(author, '[') = 0"
+    else:
+        where += " AND author IN :authors"
+        given["authors"] = tuple(wanted.authors)
+    if wanted.task_id is not None:
+        where, given["t"] = f"{where} AND task_id = :t", wanted.task_id
+    if before is not None:
+        where, given["before"] = f"{where} AND seq < :before", before
+    rows = await tx.all(
+        f"SELECT * FROM writes WHERE installation_id = :i AND state IN :states{where} "
+        "ORDER BY seq DESC LIMIT :n",
+        i=installation_id,
+        states=tuple(wanted.states),
+        n=limit,
+        **given,
+    )
+    return [decode(row) for row in rows]
+
+
+async def count_of(tx: Tx, installation_id: int, author: str) -> int:
+    """How many writes of the author have not ended."""
+    row = await tx.one(
+        "SELECT COUNT(*) AS n FROM writes WHERE installation_id = :i AND author = :a "
+        "AND state IN :live",
+        i=installation_id,
+        a=author,
+        live=LIVE,
+    )
+    pending = [each for each in _pending(tx, installation_id) if each["author"] == author]
+    return (int(row["n"]) if row else 0) + len(pending)
 
 
 async def queued_by(tx: Tx, installation_id: int) -> list[QueuedBy]:

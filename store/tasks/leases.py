@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from store.engine import ids, sql
 from store.engine.transaction import Tx
@@ -38,6 +38,13 @@ class Touched(TypedDict):
     task_id: str
     number: int | None
     pull_number: int | None
+
+
+class Rate(TypedDict):
+    """How often something happened, and when the first time was."""
+
+    n: int
+    first_at: int
 
 
 async def grant(
@@ -236,6 +243,38 @@ async def previous(tx: Tx, installation_id: int, task_id: str) -> LeaseRow | Non
         "AND state NOT IN ('held', 'parked') ORDER BY fence DESC LIMIT 1"
     )
     return await tx.one(q, i=installation_id, t=task_id)
+
+
+async def granted_since(tx: Tx, installation_id: int, holder: str, since: int) -> Rate:
+    """The leases that an agent got since then."""
+    return await _rate(
+        tx,
+        "SELECT granted_at AS at FROM leases WHERE installation_id = :i AND holder = :h "
+        "AND state IN ('held', 'parked') AND granted_at > :since UNION ALL "
+        "SELECT granted_at AS at FROM leases WHERE installation_id = :i AND holder = :h "
+        "AND state IN ('released', 'completed', 'expired', 'revoked') AND ended_at > :since "
+        "AND granted_at > :since",
+        i=installation_id,
+        h=holder,
+        since=since,
+    )
+
+
+async def released_since(tx: Tx, installation_id: int, holder: str, since: int) -> Rate:
+    """The leases that an agent released itself since then."""
+    return await _rate(
+        tx,
+        "SELECT ended_at AS at FROM leases WHERE installation_id = :i AND holder = :h "
+        "AND state = 'released' AND ended_at > :since",
+        i=installation_id,
+        h=holder,
+        since=since,
+    )
+
+
+async def _rate(tx: Tx, which: str, **given: Any) -> Rate:
+    row = await tx.one(f"SELECT COUNT(*) AS n, MIN(at) AS first_at FROM ({which}) q", **given)
+    return {"n": int(row["n"]), "first_at": row["first_at"] or 0} if row else Rate(n=0, first_at=0)
 
 
 def paths_of(lease: LeaseRow) -> list[str]:

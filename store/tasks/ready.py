@@ -41,6 +41,11 @@ MET: dict[sql.Dialect, str] = {
     "mysql": MET_ON_MYSQL,
     "mariadb": MET_ON_MYSQL,
 }
+# The agent released it itself, and nobody claimed it since.
+GIVEN_BACK = (
+    "EXISTS (SELECT 1 FROM leases g WHERE g.installation_id = t.installation_id "
+    "AND g.task_id = t.id AND g.fence = t.fence AND g.holder = :by AND g.state = 'released')"
+)
 AFTER = (
     " AND (t.failures > :failures OR (t.failures = :failures AND (t.created_at > :created_at "
     "OR (t.created_at = :created_at AND t.id > :id))))"
@@ -60,7 +65,8 @@ class Place(TypedDict):
 class Wanted:
     """The filters of a claim; None matches every task.
 
-    `size`: 0 to 2. `met`: the needs that it meets, each as tasks may name it.
+    `size`: 0 to 2. `met`: the needs that it meets, each as tasks may name it. `given_back`: only
+    the tasks that the agent itself released last, or only the others.
     """
 
     repository_id: int | None = None
@@ -68,13 +74,14 @@ class Wanted:
     capability: str | None = None
     size: int | None = None
     met: Sequence[str] | None = None
+    given_back: bool | None = None
 
 
 async def page(
     tx: Tx, installation_id: int, me: str, wanted: Wanted, after: Place | None, limit: int
 ) -> list[FullTask]:
     """A page of tasks that `me` may claim, best first, after the task `after`."""
-    where, given = _fits(wanted, tx.dialect)
+    where, given = _fits(wanted, tx.dialect, me)
     index = "ix_tasks_best" if wanted.repository_id is None else "ix_tasks_best_in"
     rows = select_along(tx.dialect, index)
     # Of those kept for one agent there are few: they may be sorted.
@@ -111,7 +118,7 @@ def rank(task: Place) -> tuple[int, int, int, str]:
     return (-task["priority"], task["failures"], task["created_at"], task["id"])
 
 
-def _fits(wanted: Wanted, dialect: sql.Dialect) -> tuple[str, dict[str, Any]]:
+def _fits(wanted: Wanted, dialect: sql.Dialect, me: str) -> tuple[str, dict[str, Any]]:
     where, given = FREE, dict[str, Any]()
     if wanted.repository_id is not None:
         where, given["r"] = f"{where} AND t.repository_id = :r", wanted.repository_id
@@ -126,6 +133,9 @@ def _fits(wanted: Wanted, dialect: sql.Dialect) -> tuple[str, dict[str, Any]]:
         given |= {"bare": f'"{slug}"', "levelled": f'"{slug}:'}
     if wanted.met is not None:
         where, given["met"] = f"{where} AND {MET[dialect]}", json.dumps(list(wanted.met))
+    if wanted.given_back is not None:
+        where += f" AND {'' if wanted.given_back else 'NOT '}{GIVEN_BACK}"
+        given["by"] = me
     return where, given
 
 

@@ -10,6 +10,7 @@ from bot.errors import Refused
 from bot.kernel.operation import Context, operation
 from bot.operations.agents.arguments import AgentId, Why
 from bot.operations.agents.views import Managed, known_agent
+from bot.outbox import stopped
 
 
 @operation(role="observer", idempotent=True)
@@ -22,7 +23,7 @@ async def manage_agent(
 ) -> Managed:
     """Pause, resume or unregister yourself, an agent below you, or, as tech-lead, any agent.
 
-    Pause and unregister release its tasks.
+    Pause and unregister release its tasks. Its queued writes wait, or are cancelled.
     """
     row = await known_agent(ctx, agent_id)
     await _check_may_manage(ctx, agent_id)
@@ -39,7 +40,18 @@ async def manage_agent(
     changed, released = await hierarchy.manage(
         ctx, agent_id, action, note, with_children=with_children
     )
-    return Managed(agents=changed, released=released)
+    here = (ctx.tx, ctx.installation_id, changed)
+    held, cancelled = 0, list[str]()
+    if changed and action == "pause":
+        held = await stopped.hold_back(*here)
+    elif changed and action == "unregister":
+        why = f"{ctx.actor.name} unregistered its agent."
+        cancelled = await stopped.cancel_queued(*here, why)
+    elif changed:
+        ctx.tx.rings.add("outbox")
+    return Managed(
+        agents=changed, released=released, writes_held=held, writes_cancelled=len(cancelled)
+    )
 
 
 async def _check_may_manage(ctx: Context, agent_id: str) -> None:

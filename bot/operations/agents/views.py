@@ -73,6 +73,8 @@ class Agents(Answer):
 class Managed(Answer):
     agents: list[str] = Field(description="the agents that were changed")
     released: list[str] = Field(description="the tasks that were released")
+    writes_held: int = Field(0, description="queued writes that wait for the end of the pause")
+    writes_cancelled: int = Field(0, description="queued writes that were cancelled")
 
 
 def _status(ctx: Context, row: AgentRow) -> Status:

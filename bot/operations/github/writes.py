@@ -1,22 +1,32 @@
 """The state of writes, and what is left of GitHub's limits."""
 
-from typing import Annotated, Any
+from collections.abc import Collection
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, Field
 
-from bot.agents import presence
+from bot.agents import hierarchy, presence
 from bot.errors import Refused
 from bot.github import rate_limit_store, rate_limits
-from bot.kernel.operation import Answer, Context, operation
+from bot.kernel.operation import Answer, Context, TaskRef, operation
+from bot.kernel.pagination import Cursor, decode, encode, wrong_cursor
+from bot.kernel.patterns import Shape
 from bot.kernel.waitable import Waitable
-from bot.operations.github.writing import Write, write_view
-from bot.outbox import effects, fairness, usage
+from bot.operations.agents.arguments import AgentId
+from bot.operations.github.writing import Write, WriteState, write_view
+from bot.operations.tasks.access import visible_task
+from bot.outbox import cancellation, fairness, stopped, usage
 from bot.outbox.usage import Bucket
 from bot.times import SECOND, stamp
 from store.mirror import mirror_rows
 from store.outbox import writes
 from store.tables.outbox import WriteRow
 
+State = Annotated[
+    str,
+    Shape(f"^({'|'.join(get_args(WriteState))})$", f"must be {' or '.join(get_args(WriteState))}"),
+    Field(description="default: not ended yet"),
+]
 WriteId = Annotated[str, Field(max_length=40, description="the write's id")]
 
 
@@ -39,6 +49,8 @@ async def get_write(ctx: Context, write_id: WriteId) -> Write:
     view = write_view(row, ahead=ahead, expected_at=expected)
     if live and await mirror_rows.is_suspended(ctx.tx, ctx.installation_id):
         view.waits_because = SUSPENDED
+    elif paused := await stopped.pause_reason(ctx.tx, row):
+        view.waits_because = paused
     return view
 
 
@@ -49,9 +61,9 @@ SUSPENDED = (
 
 
 async def _own_write(ctx: Context, write_id: str) -> WriteRow:
-    """A write of the actor, or for a tech-lead of anybody. Raise Refused."""
+    """A write of the actor or of an agent below it; for a tech-lead any. Raise Refused."""
     row = await writes.get(ctx.tx, ctx.installation_id, write_id)
-    if row is None or not (row["author"] == ctx.actor.name or ctx.actor.may("tech-lead")):
+    if row is None or not await _is_over(ctx, row["author"]):
         raise Refused(
             "unknown_write",
             f"You have no write {write_id!r}. Pass the `write_id` of an answer.",
@@ -59,39 +71,165 @@ async def _own_write(ctx: Context, write_id: str) -> WriteRow:
     return row
 
 
+async def _is_over(ctx: Context, author: str) -> bool:
+    """Whether the actor is the author, an agent above it, or a tech-lead."""
+    if author == ctx.actor.name or ctx.actor.may("tech-lead"):
+        return True
+    return await hierarchy.is_below(ctx, author, ctx.actor.name)
+
+
+class Listed(BaseModel):
+    write_id: str
+    kind: str
+    state: WriteState
+    author: str
+    repository: str | None
+    number: int | None = Field(description="of the issue or pull request")
+    task: str | None = Field(description="the id of the task that it belongs to")
+    queued_at: str
+    why: str | None = Field(description="why it waits, or why it was not sent")
+
+
+ON_A_PAGE = 50
+
+
+class WriteList(Answer):
+    writes: list[Listed]
+    next_cursor: str | None
+
+
+@operation(role="observer", reads_only=True)
+async def list_writes(
+    ctx: Context,
+    agent_id: Annotated[
+        AgentId | None, Field(description="default: you; for tech-leads all")
+    ] = None,
+    task: TaskRef | None = None,
+    state: State | None = None,
+    cursor: Cursor = None,
+) -> WriteList:
+    """List writes for GitHub, newest first, yours or those of agents below you."""
+    states = (state,) if state else writes.LIVE
+    wanted = await _filters(ctx, agent_id, task, states)
+    rows = await writes.page(ctx.tx, ctx.installation_id, wanted, _before(cursor), ON_A_PAGE + 1)
+    end = str(rows[ON_A_PAGE - 1]["seq"]) if len(rows) > ON_A_PAGE else None
+    return WriteList(
+        writes=[await _list_entry(ctx, row) for row in rows[:ON_A_PAGE]],
+        next_cursor=encode(end) if end else None,
+    )
+
+
+async def _filters(
+    ctx: Context, agent_id: str | None, task: str | None, states: Collection[str]
+) -> writes.Wanted:
+    """The filters within the actor's reach. Raise Refused."""
+    authors = [agent_id] if agent_id else None if ctx.actor.may("tech-lead") else [ctx.actor.name]
+    if agent_id and not await _is_over(ctx, agent_id):
+        raise Refused(
+            "forbidden",
+            f"{agent_id} is not below {ctx.actor.name}. Only {agent_id} itself, agents above it "
+            "and tech-leads may see and cancel its writes.",
+        )
+    task_id = (await visible_task(ctx, task))["id"] if task else None
+    return writes.Wanted(states=states, authors=authors, task_id=task_id)
+
+
+def _before(cursor: str | None) -> int | None:
+    place = decode(cursor)
+    if place and not place.isdecimal():
+        raise wrong_cursor()
+    return int(place) if place else None
+
+
+async def _list_entry(ctx: Context, row: WriteRow) -> Listed:
+    where = await mirror_rows.repository_by_id(ctx.tx, ctx.installation_id, row["repository_id"])
+    error = row["error"]
+    return Listed(
+        write_id=row["id"],
+        kind=row["kind"],
+        state=row["state"],
+        author=row["author"],
+        repository=where and where["full_name"],
+        number=row["arguments"].get("number"),
+        task=row["task_id"],
+        queued_at=stamp(row["queued_at"]),
+        why=await stopped.pause_reason(ctx.tx, row) or (error and error["message"]),
+    )
+
+
+class Cancelled(Answer):
+    """What was cancelled. The other fields are those of the one write that the caller named."""
+
+    cancelled: list[str] = Field(description="ids of the writes that are cancelled now")
+    more: bool = Field(False, description="there are more: call again")
+    write_id: str | None = Field(None, exclude_if=lambda write_id: write_id is None)
+    kind: str | None = Field(None, exclude_if=lambda kind: kind is None)
+    state: WriteState | None = Field(None, exclude_if=lambda state: state is None)
+    ahead: int = 0
+    expected_at: str | None = None
+    result: dict[str, Any] | None = None
+    refusal: dict[str, Any] | None = Field(None, exclude_if=lambda refusal: refusal is None)
+
+
+# One call is one transaction.
+MOST_CANCELLED = 200
+
+
 @operation(role="tester", idempotent=True, destructive=True)
-async def cancel_write(ctx: Context, write_id: WriteId) -> Write:
-    """Cancel a write of yours that is not sent yet; for a pull request, its new branch too."""
+async def cancel_write(
+    ctx: Context,
+    write_id: WriteId | None = None,
+    agent_id: Annotated[AgentId | None, Field(description="an agent's id")] = None,
+    task: TaskRef | None = None,
+    all: Annotated[bool, Field(description="all that you may")] = False,  # noqa: A002, FBT002 - an argument by name
+) -> Cancelled:
+    """Cancel a write, or all of an agent or task, if not sent; a new pull request's branch too."""
+    if sum(each is not None for each in (write_id, agent_id or task, all or None)) != 1:
+        raise Refused(
+            "invalid_arguments", "Pass `write_id`; or `agent_id`, `task` or both; or `all` true."
+        )
+    return await _cancel_one(ctx, write_id) if write_id else await _cancel_all(ctx, agent_id, task)
+
+
+async def _cancel_one(ctx: Context, write_id: str) -> Cancelled:
     row = await _own_write(ctx, write_id)
     if row["author"] != ctx.actor.name:
         await presence.check_presence(ctx.tx, ctx.actor, "at_work")
-    reason = f"{ctx.actor.name} cancelled it."
-    why = {"code": "cancelled", "message": reason, "details": {}}
-    if row["state"] != "cancelled" and not await writes.cancel(
-        ctx.tx, row, why, told=row["author"] == ctx.actor.name
-    ):
-        state = row["state"]
+    done: list[str] = []
+    if row["state"] != "cancelled":
+        told = row["author"] == ctx.actor.name
+        done = await cancellation.cancel(ctx.tx, row, _reason(ctx), told=told)
+    row = await _own_write(ctx, write_id)
+    if (state := row["state"]) != "cancelled":
         gone = {"sending": "it is being sent now", "unknown": "GitHub may have it already"}
         raise Refused(
             "too_late",
             f"{write_id} cannot be cancelled: {gone.get(state, f'it is {state}')}.",
             state=state,
         )
-    if row["state"] != "cancelled":
-        await _cancel_what_it_needs(ctx, row, why)
-        await effects.apply_failure(ctx.tx, row, reason)
-    return write_view(await _own_write(ctx, write_id))
+    return Cancelled(
+        cancelled=done,
+        write_id=row["id"],
+        kind=row["kind"],
+        state=state,
+        result=row["result"],
+        refusal=row["error"],
+    )
 
 
-async def _cancel_what_it_needs(ctx: Context, row: WriteRow, why: dict[str, Any]) -> None:
-    """Cancel the branch and the first commit that were queued together with the pull request."""
-    here, opened = (ctx.tx, ctx.installation_id), row["arguments"].get("opened", [])
-    commits = await writes.waiting(*here, row["target"], "commit")
-    if {each["arguments"].get("after") for each in commits} & set(opened):
-        return  # other writes need them
-    for write_id in opened:
-        if needed := await writes.get(*here, write_id):
-            await writes.cancel(ctx.tx, needed, why, told=True)
+def _reason(ctx: Context) -> str:
+    return f"{ctx.actor.name} cancelled it."
+
+
+async def _cancel_all(ctx: Context, agent_id: str | None, task: str | None) -> Cancelled:
+    wanted = await _filters(ctx, agent_id, task, ("queued",))
+    if wanted.authors != [ctx.actor.name]:
+        await presence.check_presence(ctx.tx, ctx.actor, "at_work")
+    rows = await writes.page(ctx.tx, ctx.installation_id, wanted, None, MOST_CANCELLED + 1)
+    done = await cancellation.cancel_each(
+        ctx.tx, rows[:MOST_CANCELLED], _reason(ctx), ctx.actor.name
+    )
+    return Cancelled(cancelled=done, more=len(rows) > MOST_CANCELLED)
 
 
 class Spender(BaseModel):

@@ -12,7 +12,7 @@ from bot.operations.github.targets import Place
 from bot.operations.tasks.access import on_hold_error
 from bot.outbox import fairness
 from bot.outbox.kinds import KINDS
-from bot.times import stamp
+from bot.times import SECOND, stamp
 from store.engine.transaction import Tx
 from store.outbox import writes
 from store.tables.outbox import WriteRow
@@ -90,6 +90,7 @@ async def queue(
     """
     if not ctx.actor.is_person:
         await presence.check_may_work(ctx.tx, ctx.actor)
+        await _check_room(ctx)
         await _check_not_on_hold(ctx, where, arguments)
     lane = writes.PEOPLE if ctx.actor.is_person else writes.AGENTS
     lease_id = task["lease_id"] if task else None
@@ -118,6 +119,25 @@ async def queue(
         ahead=ahead,
         expected_at=stamp(at),
         result=None,
+    )
+
+
+# Writes of one agent that may wait at the same time.
+MOST_QUEUED = 200
+
+
+async def _check_room(ctx: Context) -> None:
+    """Raise Refused if the agent has as many writes in the queue as it may."""
+    if await writes.count_of(ctx.tx, ctx.installation_id, ctx.actor.name) < MOST_QUEUED:
+        return
+    state = await rate_limit_store.of(ctx.tx, ctx.installation_id)
+    room_at = rate_limits.ready_at(state, fairness.cost_of("comment", writes.AGENTS), ctx.now)
+    wait = max(SECOND, room_at - ctx.now)
+    raise Refused(
+        "rate_limited",
+        f"{MOST_QUEUED} writes of {ctx.actor.name} wait for GitHub, which is the limit. Wait until "
+        f"some are sent; list_writes lists them, cancel_write cancels them.",
+        retry_after_s=-(-wait // SECOND),
     )
 
 

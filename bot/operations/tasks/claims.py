@@ -22,7 +22,7 @@ from bot.tasks.capabilities import Capability, meets, met_by, missing_capabiliti
 from bot.tasks.eligibility import Reason
 from bot.tasks.handoff import HandOff
 from bot.tasks.path_overlap import Overlap
-from bot.times import stamp
+from bot.times import SECOND, span, stamp
 from store.agents import agents
 from store.mirror import mirror_rows
 from store.tables.agents import AgentRow
@@ -98,10 +98,10 @@ async def claim_task(
     ] = None,
     paths: Paths | None = None,
 ) -> Claimed:
-    """Claim a task, or the best ready one: highest priority, then fewest failures, then oldest.
+    """Claim a task, or the best ready one: by priority, fewest failures, age.
 
-    Only you work on it until the lease ends; every call renews the lease. Claiming a task that
-    you hold returns your lease.
+    Only you work on it until the lease ends; every call renews it. Claiming your task again
+    returns your lease.
     """
     has = None  # a person can do anything
     if not ctx.actor.is_person:
@@ -162,8 +162,30 @@ async def _grant(
 ) -> bool:
     """Claim the task. Lock it before the agent, like everything that locks both."""
     await presence.check_may_work(ctx.tx, ctx.actor)
+    if not ctx.actor.is_person:
+        since = ctx.now - HOUR
+        got = await leases.granted_since(ctx.tx, ctx.installation_id, ctx.actor.name, since)
+        _check_rate(ctx, got, MOST_CLAIMS, "claimed")
     seconds = await _lease_seconds(ctx, row, lease_s)
     return await lifecycle.claim(ctx.tx, row, ctx.actor.name, seconds, paths, known) is not None
+
+
+HOUR = 3600 * SECOND
+# What one agent may claim, and release, within an hour.
+MOST_CLAIMS, MOST_RELEASES = 300, 60
+
+
+def _check_rate(ctx: Context, found: leases.Rate, most: int, did: str) -> None:
+    """Raise Refused if the agent did it as often within the last hour as it may."""
+    if found["n"] < most:
+        return
+    wait = found["first_at"] + HOUR - ctx.now
+    raise Refused(
+        "rate_limited",
+        f"{ctx.actor.name} {did} {most} tasks within an hour, which is the limit. Continue in "
+        f"{span(wait)}.",
+        retry_after_s=-(-wait // SECOND),
+    )
 
 
 async def _expire(ctx: Context, row: FullTask) -> FullTask:
@@ -209,14 +231,26 @@ async def _claim_best(
     lease_s: int | None,
     paths: list[str] | None,
 ) -> Claimed:
-    """Claim the best ready task. Go page by page, because others may claim the first ones now."""
-    here, me = (ctx.tx, ctx.installation_id), ctx.actor.name
+    """Claim the best ready task."""
     fitting = wanted if has is None else replace(wanted, met=met_by(has))
+    # What the agent gave back itself is offered to others first.
+    for given_back in (False,) if has is None else (False, True):
+        found = await _claim_first(ctx, replace(fitting, given_back=given_back), lease_s, paths)
+        if found is not None:
+            return found
+    raise await _nothing_ready(ctx, wanted, has)
+
+
+async def _claim_first(
+    ctx: Context, fitting: Wanted, lease_s: int | None, paths: list[str] | None
+) -> Claimed | None:
+    """Claim the first of these. Go page by page, because others may claim the first ones now."""
+    here, me = (ctx.tx, ctx.installation_id), ctx.actor.name
     last = None
     for limit in PAGES:
         page = await ready.page(*here, me, fitting, last, limit)
         for row in page:
-            if not _asks_for(row, wanted.capability):
+            if not _asks_for(row, fitting.capability):
                 continue
             if await ready.lock_free(*here, row["id"]) and await _grant(
                 ctx, row, lease_s, paths or []
@@ -225,7 +259,7 @@ async def _claim_best(
         if len(page) < limit:
             break
         last = page[-1]
-    raise await _nothing_ready(ctx, wanted, has)
+    return None
 
 
 async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) -> Refused:
@@ -304,6 +338,10 @@ async def release_task(
     if note is not None:
         await tasks.change(ctx.tx, ctx.installation_id, row["id"], note=note)
     own = row["holder"] == ctx.actor.name
+    if own and not ctx.actor.is_person:
+        since = ctx.now - HOUR
+        gave = await leases.released_since(ctx.tx, ctx.installation_id, ctx.actor.name, since)
+        _check_rate(ctx, gave, MOST_RELEASES, "released")
     how = "released" if own else "revoked"
     why = f"released by {ctx.actor.name}"
     await lifecycle.release(ctx.tx, row, how, why, ctx.actor.name)

@@ -1,0 +1,70 @@
+"""Stopped means stopped: what becomes of the writes of an agent that was paused, left or revoked.
+
+A pause holds them back until it ends. Leaving, and the end of the last token, cancel them.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from bot.outbox import cancellation
+from bot.outbox.cancellation import error_of
+from store.agents import agents
+from store.engine.transaction import Tx
+from store.outbox import writes
+from store.outbox.writes import Wanted
+from store.tables.outbox import WriteRow
+
+
+async def stop_error(tx: Tx, write: WriteRow) -> dict[str, Any] | None:
+    """Why a write must not be sent any more because of its author, or None."""
+    author = write["author"]
+    found = await agents.standing(tx, write["installation_id"], author)
+    if found is None:
+        return None
+    if found["left_at"] is not None:
+        return error_of(f"{author} was unregistered before its turn came.")
+    if found["revoked_keys"] and not found["live_keys"]:
+        return error_of(REVOKED.format(author=author))
+    return None
+
+
+REVOKED = "The token of {author} was revoked before its turn came."
+
+
+async def pause_reason(tx: Tx, write: WriteRow) -> str | None:
+    """Why a write waits, if somebody paused its author."""
+    if write["state"] != "queued":
+        return None
+    found = await agents.standing(tx, write["installation_id"], write["author"])
+    if found is None or found["paused_at"] is None:
+        return None
+    return f"{found['paused_by']} paused {write['author']}. It goes out when the pause ends."
+
+
+async def hold_back(tx: Tx, installation_id: int, paused: Collection[str]) -> int:
+    """Count the writes that a pause of these agents holds back.
+
+    Those on tasks that others hold by now are cancelled, because the others do not wait for them.
+    """
+    succeeded = error_of("Its agent was paused, and another agent holds the task now.")
+    await writes.cancel_succeeded(tx, installation_id, paused, succeeded)
+    return len(await writes.page(tx, installation_id, _queued_by(paused), None, MOST_COUNTED))
+
+
+async def cancel_queued(
+    tx: Tx, installation_id: int, gone: Collection[str], reason: str
+) -> list[str]:
+    """Cancel what these agents queued. Return the ids of the writes."""
+    done: list[str] = []
+    rows = await writes.page(tx, installation_id, _queued_by(gone), None, MOST_COUNTED)
+    for row in rows:
+        done += await cancellation.cancel(tx, row, reason, told=True)
+    return done
+
+
+def _queued_by(authors: Collection[str]) -> Wanted:
+    return Wanted(states=("queued",), authors=authors)
+
+
+# What is queued beyond these is cancelled when its turn comes.
+MOST_COUNTED = 1000
