@@ -20,10 +20,11 @@ HOOK = "https://hubbub.example.com/webhooks/github"
 
 
 @pytest.fixture
-async def github() -> AsyncIterator[SimulatedGitHub]:
-    async with SimulatedGitHub() as made:
+async def github(openapi: Path | None) -> AsyncIterator[SimulatedGitHub]:
+    async with SimulatedGitHub(openapi=openapi) as made:
         made.app.webhook_url = HOOK
         yield made
+        assert made.violations == []
 
 
 async def doctor(
