@@ -93,7 +93,7 @@ async def _next_items_page(tx: Tx, part: BackfillRow) -> tuple[Part, str, reads.
     owner = await mirror_rows.installation(tx, i)
     wanted = int(part["part"].removeprefix(boards.ITEMS))
     found = [p for p in await projects.projects(tx, i) if p["number"] == wanted]
-    if not found or owner is None:
+    if not found or owner is None or owner["gone_at"] is not None:
         return None
     arguments = await kinds.project_arguments(tx, i, found[0])
     path = f"/orgs/{owner['account']}/projectsV2/{wanted}/items?per_page=100"

@@ -84,7 +84,7 @@ def budget_after(
     """The budget after an answer for its resource. Every answer concerns the secondary budget."""
     headers = _lower_case(headers)
     if budget.resource != SECONDARY:
-        budget = _with_counts(budget, headers)
+        budget = _with_counts(budget, headers, now)
     if not is_limit(status, headers, message):
         return replace(budget, failures=0) if status < 400 else budget
     if budget.resource == SECONDARY:
@@ -174,7 +174,7 @@ def _with_wait(budget: Budget, until: int | None, now: int) -> Budget:
     return replace(budget, blocked_until=max(budget.blocked_until, until))
 
 
-def _with_counts(budget: Budget, headers: Mapping[str, str]) -> Budget:
+def _with_counts(budget: Budget, headers: Mapping[str, str], now: int) -> Budget:
     reset = _number(headers, "x-ratelimit-reset")
     if reset is None:
         return budget
@@ -183,7 +183,7 @@ def _with_counts(budget: Budget, headers: Mapping[str, str]) -> Budget:
         limit=_number(headers, "x-ratelimit-limit"),
         remaining=_number(headers, "x-ratelimit-remaining"),
         used=_number(headers, "x-ratelimit-used"),
-        reset_at=reset * SECOND,
+        reset_at=min(reset, now // SECOND + MOST_WAIT_S) * SECOND,
     )
 
 

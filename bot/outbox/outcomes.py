@@ -149,7 +149,7 @@ def decide_look(
 
 def decide_unlisted(write: WriteRow, outcome: Outcome) -> PutOff | Dead:
     """What follows when GitHub did not list what a look wants to look through."""
-    if outcome.meaning in (Meaning.LIMITED, Meaning.NO_TURN):
+    if outcome.meaning is Meaning.NO_TURN:
         return PutOff("unknown", SECOND, looks=write["looks"])
     asked = outcome.meaning not in (Meaning.NO_TOKEN, Meaning.AWAY)
     if not asked and outcome.token_status != NOT_FOUND:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.fetch import backfill, given_up
+from bot.fetch.answers import boards
 from bot.mirror import reads
+from store.fetch import backfills
 from tests.support.story import Workspace
 
 LABELS = r"/labels$"
@@ -82,6 +84,21 @@ async def test_a_read_that_never_gets_an_answer_is_asked_ever_less(
     await queue(workspace, "labels")
     await workspace.settle()
     assert (await workspace.store.read(given_up.of)).reads == []
+
+
+async def test_nothing_is_asked_for_a_suspended_installation(workspace: Workspace) -> None:
+    board = workspace.person.create_project("acme", "Work")
+    await workspace.settle()
+    workspace.github.suspend(workspace.installation)
+    await workspace.settle()
+    workspace.clock.forward(2 * 3600)  # the token has expired
+    i, parts = workspace.installation.id, (f"{boards.ITEMS}{board.number}",)
+    await workspace.store.write(lambda tx: backfills.begin(tx, i, 0, parts))
+    here = (i, workspace.repository.id)
+    await workspace.store.write(lambda tx: backfill.begin(tx, *here))
+    before = len(workspace.github.requests)
+    await pass_days(workspace, 2)
+    assert len(workspace.github.requests) == before
 
 
 @pytest.mark.parametrize("fault", ["451", "500"])

@@ -94,6 +94,12 @@ def test_a_reset_that_is_over_by_our_clock_closes_for_a_minute() -> None:
     assert (after.blocked_until, after.failures) == (late + FIRST_WAIT, 1)
 
 
+def test_a_reset_in_the_far_future_is_a_mistake() -> None:
+    given = headers(0) | {"X-RateLimit-Reset": "999999999999"}
+    (after,) = changed_budgets([], 403, given, PRIMARY_WORDS, NOW)
+    assert after.blocked_until == NOW + (MOST_WAIT_S + 1) * SECOND
+
+
 def test_the_last_request_of_an_hour_closes_before_github_has_to_say_so() -> None:
     (after,) = changed_budgets([], 201, headers(0), "", NOW)
     assert ready_at(Limits((after,)), READ, NOW) == (RESET + 1) * SECOND

@@ -172,7 +172,7 @@ LOOKS_LATER = (PutOff, "unknown", False, False)
 @pytest.mark.parametrize(
     ("outcome", "expected"),
     [
-        (answer("comment", 429), LOOKS_LATER),
+        (answer("comment", 429), FINDS_OUT),
         (NO_TURN, LOOKS_LATER),
         (answer("comment", 401), LOOKS_LATER),
         (classify_failure(TokenRefused(403, "suspended")), LOOKS_LATER),
