@@ -3,7 +3,7 @@
 `source` is the child or the blocked issue, `target` the parent or the blocker.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
@@ -83,13 +83,21 @@ async def put(tx: Tx, installation_id: int, relation: Row) -> Changed:
 
 
 async def replace(
-    tx: Tx, installation_id: int, kind: Kind, issue_id: int, found: Sequence[Row]
+    tx: Tx,
+    installation_id: int,
+    kind: Kind,
+    issue_id: int,
+    found: Sequence[Row],
+    doubtful: Collection[int] = (),
 ) -> Changed:
-    """Replace all that an issue waits for by one kind: its blockers or its sub-issues."""
+    """Replace all that an issue waits for by one kind: its blockers or its sub-issues.
+
+    The `doubtful` ones stay, although they are not among those found.
+    """
     before = await dependency_cycles.edges(tx, installation_id, kind, waits=(issue_id,))
     _, awaited = dependency_cycles.ENDS[kind]
     lacking = {edge.awaited for edge in before} - {relation[f"{awaited}_id"] for relation in found}
-    await _take_off(tx, installation_id, kind, issue_id, lacking)
+    await _take_off(tx, installation_id, kind, issue_id, lacking - set(doubtful))
     return await _put(tx, installation_id, issue_id, found, before)
 
 

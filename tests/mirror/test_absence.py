@@ -263,6 +263,18 @@ async def test_a_list_that_lacks_a_repository_or_a_label_once_hides_neither(
     assert [row["name"] for row in await workspace.mirror_content("labels")] == ["agent-task"]
 
 
+async def test_a_list_that_lacks_a_blocker_once_frees_no_task(workspace: Workspace) -> None:
+    """GitHub's replicas may not have the relation yet that an event has just reported."""
+    blocker, issue = await workspace.task("First"), await workspace.task("Then")
+    workspace.github.fault("GET", "/dependencies/blocked_by$", "unseen")
+    workspace.person.block(issue, blocker)
+    await workspace.settle()
+    agent = await workspace.agent("scout")
+    shown = await agent.call("explain_task", task=workspace.name(issue))
+    assert shown["blocked_by"] == [workspace.name(blocker)]
+    assert len(times_of(workspace, "/dependencies/blocked_by$")) == 2
+
+
 async def test_one_404_for_a_branch_or_a_permission_takes_neither_away(
     workspace: Workspace,
 ) -> None:

@@ -1,5 +1,6 @@
 """Apply answers about issues, comments, labels, milestones and relations."""
 
+from collections.abc import Collection
 from typing import Any, TypedDict
 
 from bot.fetch.answers.answer import Reading, put, twice_lacking, valid_rows
@@ -143,7 +144,8 @@ async def apply_blocked_by(tx: Tx, _: Keys, r: Reading) -> None:
         return
     await dependency_cycles.lock(tx, r.installation_id)
     found = [_relation("blocked_by", (this, ""), each) for each in _issues(r)]
-    await _replace(tx, r.installation_id, "blocked_by", this["id"], found)
+    doubtful = await _doubtful(tx, r, "blocked_by", this["id"])
+    await _replace(tx, r.installation_id, "blocked_by", this["id"], found, doubtful)
 
 
 async def apply_sub_issues(tx: Tx, _: Keys, r: Reading) -> None:
@@ -152,13 +154,34 @@ async def apply_sub_issues(tx: Tx, _: Keys, r: Reading) -> None:
         return
     await dependency_cycles.lock(tx, r.installation_id)
     found = [_inverse(_relation("parent", (this, ""), each)) for each in _issues(r)]
-    await _replace(tx, r.installation_id, "parent", this["id"], found)
+    doubtful = await _doubtful(tx, r, "parent", this["id"])
+    await _replace(tx, r.installation_id, "parent", this["id"], found, doubtful)
+
+
+# The read of all that an issue waits for, by the kind of the relations.
+READS: dict[Kind, str] = {"blocked_by": "blocked_by", "parent": "sub_issues"}
+
+
+async def _doubtful(tx: Tx, r: Reading, kind: Kind, issue_id: int) -> set[int]:
+    """What the issue waits for although this list lacks it. A second list will decide."""
+    edges = await dependency_cycles.edges(tx, r.installation_id, kind, waits=(issue_id,))
+    listed = _issues(r)
+    lacking = {edge.awaited for edge in edges} - {at(each, "id") for each in listed}
+    if not r.is_complete(listed):
+        return lacking
+    read = reads.relations(READS[kind], r.here[1], r.arguments["number"], issue_id)
+    return lacking - await twice_lacking(tx, r, read, lacking)
 
 
 async def _replace(
-    tx: Tx, installation_id: int, kind: Kind, issue_id: int, found: list[NewRelation]
+    tx: Tx,
+    installation_id: int,
+    kind: Kind,
+    issue_id: int,
+    found: list[NewRelation],
+    doubtful: Collection[int] = (),
 ) -> None:
-    changed = await relations.replace(tx, installation_id, kind, issue_id, found)
+    changed = await relations.replace(tx, installation_id, kind, issue_id, found, doubtful)
     await issue_effects.update_dependants(tx, installation_id, changed)
 
 
