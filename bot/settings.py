@@ -200,19 +200,19 @@ def load(**given: Any) -> Settings:
         raise WrongSettings("\n".join(wrong)) from exc
 
 
-def _given() -> dict[str, str | None]:
+def _environment() -> dict[str, str | None]:
     """The variables of `.env` and of the environment, which has priority."""
     return {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
 
 
 def logs_as_json() -> bool:
     """Also when another setting is wrong, so that `load` fails."""
-    return (_given().get(f"{PREFIX}log_format") or "").strip() == "json"
+    return (_environment().get(f"{PREFIX}log_format") or "").strip() == "json"
 
 
 def unknown() -> dict[str, str | None]:
     """The HUBBUB_… names that no setting has, each with the setting that was probably meant."""
-    given = _given()
+    given = _environment()
     known = list(Settings.model_fields)
     names = [name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX)]
     return {_variable(each): _nearest(each, known) for each in names if each not in known}

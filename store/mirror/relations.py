@@ -137,7 +137,7 @@ async def _put(
     starts = {edge.awaited for edge in before}
     starts |= {row[f"{dependency_cycles.ENDS[row['kind']][1]}_id"] for row in present}
     newly = await dependency_cycles.update_cycles(tx, installation_id, starts)
-    return Changed(newly, _blocked(before))
+    return Changed(newly, _blocked_issues(before))
 
 
 async def _with_present_issues(tx: Tx, installation_id: int, found: Sequence[Row]) -> list[Row]:
@@ -204,10 +204,10 @@ async def remove(
     )
     starts = (awaited,) if before else ()
     newly = await dependency_cycles.update_cycles(tx, installation_id, starts)
-    return Changed(newly, _blocked(before))
+    return Changed(newly, _blocked_issues(before))
 
 
-def _blocked(edges: Sequence[Edge]) -> set[int]:
+def _blocked_issues(edges: Sequence[Edge]) -> set[int]:
     return {edge.waits for edge in edges if edge.is_blocking}
 
 
