@@ -3,6 +3,8 @@
 With the address of a server it only forwards; then the agent's machine needs no database.
 """
 
+import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from mcp.shared.exceptions import MCPError
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from bot.identity.tokens import Tokens
+from bot.operations import OPERATIONS
 from mcp_server import stdio_transport
 from mcp_server.authentication import Asking
 from mcp_server.server import INSTRUCTIONS, KEY_META, NAME, VERSION, create_server, result
@@ -26,6 +29,8 @@ from mcp_server.subscriptions import acknowledge, end_message, notify
 
 # Longer than the longest wait_s.
 TIMEOUT_S = 70
+# Before a call is repeated whose answer was lost.
+REPEAT_AFTER_S = 0.5
 
 
 async def serve_agent(dispatcher: Dispatcher, tokens: Tokens, token: str) -> None:
@@ -79,13 +84,24 @@ class Forwarding:
     async def call_tool(
         self, _: Asking, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
+        meta = _forwarded_meta(params)
         try:
-            async with _connection(self.url, self.http) as client:
-                return await client.call_tool(
-                    params.name, params.arguments or {}, meta=_forwarded_meta(params)
-                )
+            return await self._call_tool(params, meta)
+        except Refused as exc:
+            if meta is None or not _is_answer_lost(exc):
+                return result(exc.body(), is_error=True)
+        # Maybe the server did it. The call with the same key is the same call.
+        await asyncio.sleep(REPEAT_AFTER_S)
+        try:
+            return await self._call_tool(params, meta)
         except Refused as exc:
             return result(exc.body(), is_error=True)
+
+    async def _call_tool(
+        self, params: types.CallToolRequestParams, meta: types.RequestParamsMeta | None
+    ) -> types.CallToolResult:
+        async with _connection(self.url, self.http) as client:
+            return await client.call_tool(params.name, params.arguments or {}, meta=meta)
 
     async def list_resources(
         self, _: Asking, params: types.PaginatedRequestParams | None
@@ -147,9 +163,23 @@ class Forwarding:
 
 
 def _forwarded_meta(params: types.CallToolRequestParams) -> types.RequestParamsMeta | None:
-    """The idempotency key. What else is in `_meta` belongs to the protocol of one connection."""
+    """The idempotency key. What else is in `_meta` belongs to the protocol of one connection.
+
+    A call that changes something gets a key here if it has none, so that it can be repeated.
+    """
     key = (params.meta or {}).get(KEY_META)
+    operation = OPERATIONS.get(params.name)
+    if key is None and (operation is None or not (operation.reads_only or operation.quiet)):
+        key = secrets.token_hex(16)
     return None if key is None else cast("types.RequestParamsMeta", {KEY_META: key})
+
+
+def _is_answer_lost(refused: Refused) -> bool:
+    """Whether the connection broke after the request was sent."""
+    cause = refused.__cause__ and _first(refused.__cause__)
+    return isinstance(cause, httpx2.NetworkError | httpx2.RemoteProtocolError) and not isinstance(
+        cause, httpx2.ConnectError
+    )
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ class Dispatcher:
                 arguments,
                 key or secrets.token_hex(16),
                 self.shared,
-                is_keyed=key is not None,
+                is_keyed=bool(key),
                 caller=Caller(is_gone),
             )
             await self.executor.begin(call)

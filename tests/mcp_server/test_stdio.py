@@ -11,15 +11,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+from aiohttp import web  # noqa: TID251 - what stands between a bridge and Hubbub is a server
+from aiohttp.test_utils import RawTestServer
+from mcp import Client
 from mcp_types import INVALID_REQUEST, PARSE_ERROR, JSONRPCMessage
 
 from bot.identity.keyring import Keys
 from bot.identity.tokens import add_token
 from mcp_server.messages import read_line
+from mcp_server.stdio import Forwarding
 from store.engine.database import open_store
 from store.engine.transaction import Store
-from tests.support.server_in_process import serving
+from tests.support.mcp_clients import TLS
+from tests.support.server_in_process import Surface, serving
 from tests.support.server_process import SECRET, environment, settings
 
 INSTALLATION = 4711
@@ -180,4 +186,50 @@ async def test_a_call_that_waits_is_answered_at_the_end_of_the_input(
         found = await talk(given, tmp_path, [json.dumps(each).encode() for each in messages])
     answer = next(each for each in found if each["id"] == 1)
     assert answer["result"]["structuredContent"]["messages"] == []
+    await store.close()
+
+
+# --- Through a connection that breaks -------------------------------------------------------------
+
+
+@asynccontextmanager
+async def losing_answers(surface: Surface, n: int) -> AsyncIterator[str]:
+    """The address of a proxy that loses the answers to the first `n` calls."""
+    calls = 0
+
+    async def forward(request: web.BaseRequest) -> web.StreamResponse:
+        nonlocal calls
+        body = await request.read()
+        headers = {k: v for k, v in request.headers.items() if k not in ("Host", "Content-Length")}
+        where = surface.url + request.path
+        async with surface.client.request(request.method, where, data=body, headers=headers) as got:
+            data = await got.read()
+            calls += b"tools/call" in body
+            if b"tools/call" in body and calls <= n:
+                assert request.transport is not None
+                request.transport.abort()
+            kind = {"Content-Type": got.headers.get("Content-Type", "")}
+            return web.Response(status=got.status, body=data, headers=kind)
+
+    async with RawTestServer(forward) as proxy:
+        yield str(proxy.make_url("")).rstrip("/")
+
+
+@pytest.mark.parametrize(("lost", "expected"), [(1, "message_id"), (2, "error")])
+async def test_a_bridge_repeats_a_call_whose_answer_was_lost_and_it_is_done_once(
+    sqlite_url: str, lost: int, expected: str
+) -> None:
+    store = await open_store(sqlite_url)
+    async with serving(store, INSTALLATION) as surface, losing_answers(surface, lost) as url:
+        token = await surface.token("ada")
+        await surface.call(token, "register_agent", agent_id="ada", name="Ada")
+        headers = {"Authorization": f"Bearer {token}"}
+        async with (
+            httpx2.AsyncClient(headers=headers, verify=TLS) as http,
+            Client(Forwarding(url, http).server()) as client,
+        ):
+            called = await client.call_tool("send_message", {"to": "ada", "body": "x"})
+        assert called.structured_content is not None
+        assert expected in called.structured_content
+        assert len(await surface.rows("SELECT id FROM messages WHERE installation_id = :i")) == 1
     await store.close()
