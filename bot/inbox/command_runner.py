@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +35,10 @@ from store.tasks import tasks
 
 # Commands in one text.
 MOST = 10
+# Long texts are parsed beside the server, and one at a time, so that they take half of its time at
+# most. Short ones take less than a few milliseconds.
+LONG = 2_000
+PARSER = ThreadPoolExecutor(1, thread_name_prefix="parser")
 # A command that arrives later, by repair, does not run: its author may want something else now.
 LATEST = 24 * 3600 * SECOND
 RETRY_AFTER = 30 * SECOND
@@ -81,13 +86,16 @@ NAMES = {"agent_id", "priority", "blocked_by", "unblocked_by"}
 CASELESS = {"agent_id", "priority"}
 
 
-def find_commands(written: CommandText) -> list[FoundCommand]:
-    """The commands of a text as rows: known verbs, any verb behind `/hubbub`, and a near miss.
-
-    Call it in a thread: a long text takes a while to parse.
-    """
-    if written.by_bot or not written.asker:
+async def find_commands(written: CommandText) -> list[FoundCommand]:
+    """The commands of a text as rows: known verbs, any verb behind `/hubbub`, and a near miss."""
+    if written.by_bot or not written.asker or not slash_commands.may_have_commands(written.text):
         return []
+    if len(written.text) + len(written.before) <= LONG:
+        return _commands_in(written)
+    return await asyncio.get_running_loop().run_in_executor(PARSER, _commands_in, written)
+
+
+def _commands_in(written: CommandText) -> list[FoundCommand]:
     found = slash_commands.find(written.text)
     before = {each.text for each in slash_commands.find(written.before)} if found else set()
     new = _ours(each for each in found if each.text not in before)
@@ -122,8 +130,14 @@ def _with_places(found: Sequence[slash_commands.Found]) -> list[tuple[slash_comm
     return places
 
 
-def _is_written(text: str, which: CommandRow) -> bool:
-    """Whether the command still stands in the text. Call it in a thread."""
+async def _is_written(text: str, which: CommandRow) -> bool:
+    """Whether the command still stands in the text."""
+    if len(text) <= LONG:
+        return _has_command(text, which)
+    return await asyncio.get_running_loop().run_in_executor(PARSER, _has_command, text, which)
+
+
+def _has_command(text: str, which: CommandRow) -> bool:
     found = _ours(slash_commands.find(text))
     if which["verb"] == TOO_MANY:
         return len(found) > MOST
@@ -180,7 +194,7 @@ async def run_command(store: Store, shared: Shared, which: CommandRow) -> None:
     # A webhook's text of the time of the command is the one in which it was found.
     has_command = text is not None and (
         (text["updated_at"] == which["written_at"] and not mirror_rows.read_at(text["version"]))
-        or await asyncio.to_thread(_is_written, text["body"], which)
+        or await _is_written(text["body"], which)
     )
     source = Source(text, has_command)
     try:

@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import structlog
 
-from bot.comments import slash_commands
 from bot.github import webhook_payloads
 from bot.github.payloads import Malformed
 from bot.identity.keyring import Keys
@@ -118,8 +117,7 @@ def changes_of(delivery: Delivery, received_at: int) -> Changes | None:
 async def _find_commands(changes: Changes | None) -> list[FoundCommand]:
     rows: list[FoundCommand] = []
     for written in changes.texts if changes else ():
-        if slash_commands.may_have_commands(written.text):
-            rows += await asyncio.to_thread(find_commands, written)
+        rows += await find_commands(written)
     return rows
 
 
