@@ -177,12 +177,10 @@ class MySQLTx:
         connection: Any,
         clock: Callable[[], int] | None,
         dialect: Dialect,
-        statement_s: float,
     ) -> None:
         self.dialect: Dialect = dialect
         self._connection = connection
         self._clock = clock
-        self._statement_s = statement_s
         self._now: int | None = None
         self.numbered: list[Numbered] = []
         self.rings: set[str] = set()
@@ -200,7 +198,7 @@ class MySQLTx:
         sql, params = spread_lists(sql, params)
         cursor = await self._connection.cursor(aiomysql.DictCursor)
         # Always a dict: without parameters PyMySQL would leave the doubled % as it is.
-        await answer(cursor.execute(for_mysql(sql), params), self._statement_s)
+        await cursor.execute(for_mysql(sql), params)
         return cursor
 
     async def all(self, sql: str, **params: Any) -> list[Any]:
@@ -220,9 +218,10 @@ class MySQLTx:
         if ALIAS in sql:
             # aiomysql does not know the alias, and would send a statement for each row.
             for statement in _in_one(cursor, sql, rows):
-                await answer(cursor.execute(statement), self._statement_s)
+                self._connection.touch()
+                await cursor.execute(statement)
         else:
-            await answer(cursor.executemany(for_mysql(sql), list(rows)), self._statement_s)
+            await cursor.executemany(for_mysql(sql), list(rows))
 
 
 def _in_one(cursor: Any, sql: str, rows: Sequence[Row]) -> Iterator[str]:
@@ -278,7 +277,7 @@ class MySQL:
             f"innodb_lock_wait_timeout = 5{server.more}"
         )
         make = partial(Connection, **options, init_command=session)
-        pool = Pool(make, size, patience.connect_s)
+        pool = Pool(make, size, patience.connect_s, patience.statement_s)
         return cls(where, pool, clock, server.dialect, patience)
 
     async def close(self) -> None:
@@ -293,30 +292,35 @@ class MySQL:
         return await self._shield.run(self._tries(lambda: self._write(work)))
 
     async def _read(self, work: Work[T]) -> T:
-        async with self._pool.acquire() as connection:
-            try:
-                return await work(self._tx(connection))
-            except (err.MySQLError, asyncio.CancelledError, OSError, RuntimeError):
-                # A cancelled query leaves its reply unread, so the connection cannot be used again.
-                connection.close()
-                raise
+        connection = await self._pool.take()
+        try:
+            return await work(self._tx(connection))
+        except (err.MySQLError, asyncio.CancelledError, OSError, RuntimeError):
+            # A cancelled query leaves its reply unread, so the connection cannot be used again.
+            connection.close()
+            raise
+        finally:
+            self._pool.give_back(connection)
 
     async def _write(self, work: Work[T]) -> T:
-        async with self._pool.acquire() as connection:
-            try:
-                await answer(connection.begin(), self._patience.statement_s)
-                tx = self._tx(connection)
-                result = await work(tx)
-                await sequences.number(tx)
-                await answer(connection.commit(), self._patience.statement_s)
-            except BaseException:
-                await _roll_back(connection)
-                raise
+        connection = await self._pool.take()
+        try:
+            await connection.begin()
+            tx = self._tx(connection)
+            result = await work(tx)
+            await sequences.number(tx)
+            connection.touch()
+            await connection.commit()
+        except BaseException:
+            await _roll_back(connection)
+            raise
+        finally:
+            self._pool.give_back(connection)
         self.bell.ring(tx.rings)
         return result
 
     def _tx(self, connection: Any) -> MySQLTx:
-        return MySQLTx(connection, self._clock, self.dialect, self._patience.statement_s)
+        return MySQLTx(connection, self._clock, self.dialect)
 
     async def _tries(self, once: Callable[[], Awaitable[T]]) -> T:
         """Raise StoreError if the server cannot do it, whatever was asked."""

@@ -1,8 +1,7 @@
 """Connections to MySQL. No server that falls silent can make anybody wait without end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -39,6 +38,15 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]
             self.close()
             raise
 
+    def touch(self) -> None:
+        """Begin to wait for an answer. `cursor` does this too."""
+        self._last_usage = self._loop.time()
+
+    def abort(self) -> None:
+        """Make everything that waits for this connection fail. `close` would send the rest."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+
     async def _request_authentication(self) -> None:
         # aiomysql would go on without TLS, and an attacker in between could ask for that.
         if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
@@ -69,38 +77,78 @@ async def answer(statement: Awaitable[T], seconds: float) -> T:
 class Pool:
     """Keeps connections open. The one that was used last is used first.
 
-    `connect_s`: how long a caller waits for a free one, and for a new one to open.
+    `connect_s`: how long a caller waits for a free one, and for a new one to open. `statement_s`:
+    how long an answer may take. One timer watches all connections, because a timer for each
+    statement would cost half as much as the statement.
     """
 
-    def __init__(self, make: Callable[[], Connection], size: int, connect_s: float) -> None:
+    def __init__(
+        self, make: Callable[[], Connection], size: int, connect_s: float, statement_s: float
+    ) -> None:
         self._make = make
         self._connect_s = connect_s
+        self._statement_s = statement_s
         self._places = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
         self._used: set[Connection] = set()
+        self._watch: asyncio.TimerHandle | None = None
         self._closing = False
 
-    @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[Any]:
-        await self._take_place()
+    async def take(self) -> Connection:
+        """A connection, which the caller must give back. Raise OperationalError."""
+        if self._places.locked():
+            await self._wait_for_place()
+        else:
+            await self._places.acquire()
         try:
-            connection = await self._idle_or_new()
-            self._used.add(connection)
-            try:
-                yield connection
-            finally:
-                self._used.discard(connection)
-                self._give_back(connection)
-        finally:
+            connection = self._fresh() or await self._idle_or_new()
+        except BaseException:
             self._places.release()
+            raise
+        connection.touch()
+        self._used.add(connection)
+        if self._watch is None:
+            self._start_watch()
+        return connection
 
-    async def _take_place(self) -> None:
+    def give_back(self, connection: Connection) -> None:
+        self._used.discard(connection)
+        self._places.release()
+        if self._closing or connection.closed or connection.get_transaction_status():
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    async def _wait_for_place(self) -> None:
         try:
             async with asyncio.timeout(self._connect_s):
                 await self._places.acquire()
         except TimeoutError as exc:
             why = f"all connections of this process were busy for {self._connect_s:g} s"
             raise err.OperationalError(TOO_MANY, why) from exc
+
+    def _start_watch(self) -> None:
+        period = min(1.0, self._statement_s / 3)
+        self._watch = asyncio.get_running_loop().call_later(period, self._abort_silent)
+
+    def _abort_silent(self) -> None:
+        """Abort connections whose answer takes too long, and look again while any is used."""
+        self._watch = None
+        latest = asyncio.get_running_loop().time() - self._statement_s
+        for connection in self._used:
+            if connection.last_usage < latest:
+                connection.abort()
+        if self._used:
+            self._start_watch()
+
+    def _fresh(self) -> Connection | None:
+        """A connection that was used a moment ago."""
+        if not self._idle or self._idle_s(self._idle[-1]) >= IDLE_S:
+            return None
+        return self._idle.pop()
+
+    def _idle_s(self, connection: Connection) -> float:
+        return float(asyncio.get_running_loop().time() - connection.last_usage)
 
     async def _idle_or_new(self) -> Connection:
         while self._idle:
@@ -115,22 +163,13 @@ class Pool:
         return connection
 
     async def _answers(self, connection: Connection) -> bool:
-        idle_s = asyncio.get_running_loop().time() - connection.last_usage
-        if idle_s < IDLE_S:
-            return True
-        if idle_s > RECYCLE_S:
+        if self._idle_s(connection) > RECYCLE_S:
             return False
         try:
             await answer(connection.ping(reconnect=False), PING_S)
         except (err.MySQLError, OSError, RuntimeError):
             return False
         return True
-
-    def _give_back(self, connection: Connection) -> None:
-        if self._closing or connection.closed or connection.get_transaction_status():
-            connection.close()
-        else:
-            self._idle.append(connection)
 
     def drop_idle(self) -> None:
         """Open new connections from now on."""
@@ -143,4 +182,6 @@ class Pool:
         self._closing = True
         self.drop_idle()
         for connection in self._used:
-            connection.close()
+            connection.abort()
+        if self._watch is not None:
+            self._watch.cancel()

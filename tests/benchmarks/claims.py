@@ -95,10 +95,11 @@ class RecordingMySQL(Recorder):
 
 @dataclass
 class RecordingPool(Recorder):
-    @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[Any]:
-        async with self.inner.acquire() as connection:
-            yield RecordingMySQL(connection, self.sent)
+    async def take(self) -> Any:
+        return RecordingMySQL(await self.inner.take(), self.sent)
+
+    def give_back(self, connection: Any) -> None:
+        self.inner.give_back(connection.inner)
 
 
 def record(store: Store, sent: list[Sent]) -> None:
@@ -222,8 +223,9 @@ async def _bare_mysql(url: str, told: list[Script]) -> float:
 
     async def worker(_: int) -> None:
         for script in waiting:
-            async with pool.acquire() as connection:
-                await _send(connection, script)
+            connection = await pool.take()
+            await _send(connection, script)
+            pool.give_back(connection)
 
     seconds = await at_once(worker)
     await store.close()
