@@ -7,8 +7,8 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import httpx2
 import mcp_types as types
@@ -45,7 +45,8 @@ async def bridge(url: str, token: str) -> None:
     """Forward to the server at `url`. Each call makes its own connection."""
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S) as http:
-        await _run(Forwarding(url, http).server(), at_end=lambda: None)
+        forwarding = Forwarding(url, http)
+        await _run(forwarding.server(), at_end=forwarding.input_ended.set)
 
 
 async def _run(server: Server, at_end: Callable[[], None]) -> None:
@@ -59,6 +60,8 @@ class Forwarding:
 
     url: str
     http: httpx2.AsyncClient
+    # From then on no call waits: its answer is what there is.
+    input_ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def server(self) -> Server:
         return Server(
@@ -100,8 +103,26 @@ class Forwarding:
     async def _call_tool(
         self, params: types.CallToolRequestParams, meta: types.RequestParamsMeta | None
     ) -> types.CallToolResult:
+        arguments = params.arguments or {}
+        if not arguments.get("wait_s"):
+            return await self._send(params.name, arguments, meta)
+        call = asyncio.create_task(self._send(params.name, arguments, meta))
+        end = asyncio.create_task(self.input_ended.wait())
+        try:
+            await asyncio.wait({call, end}, return_when=asyncio.FIRST_COMPLETED)
+            if call.done():
+                return call.result()
+        finally:
+            call.cancel()
+            end.cancel()
+            await asyncio.gather(call, end, return_exceptions=True)
+        return await self._send(params.name, {**arguments, "wait_s": 0}, meta)
+
+    async def _send(
+        self, name: str, arguments: dict[str, Any], meta: types.RequestParamsMeta | None
+    ) -> types.CallToolResult:
         async with _connection(self.url, self.http) as client:
-            return await client.call_tool(params.name, params.arguments or {}, meta=meta)
+            return await client.call_tool(name, arguments, meta=meta)
 
     async def list_resources(
         self, _: Asking, params: types.PaginatedRequestParams | None
