@@ -5,6 +5,9 @@ import pytest
 from fixtures.github import Issue, Person
 from tests.support.story import Workspace
 
+# For tests in which the engine plays no part.
+ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+
 
 async def shown(workspace: Workspace, issue: Issue) -> dict[str, str | None]:
     agent = await workspace.agent("reader", "observer")
@@ -58,6 +61,7 @@ async def test_a_newcomer_under_a_freed_login_inherits_no_task_and_no_hold(
     assert await shown(workspace, issue) == {"holder": None, "held_by": "@lisa"}
 
 
+@ON_SQLITE
 async def test_a_newcomer_under_a_freed_login_inherits_no_permission_for_five_minutes(
     workspace: Workspace, mona: Person
 ) -> None:
@@ -70,6 +74,7 @@ async def test_a_newcomer_under_a_freed_login_inherits_no_permission_for_five_mi
     assert (await shown(workspace, other))["holder"] is None
 
 
+@ON_SQLITE
 async def test_a_command_does_not_run_with_the_permission_of_who_has_the_login_now(
     workspace: Workspace,
 ) -> None:
@@ -85,6 +90,7 @@ async def test_a_command_does_not_run_with_the_permission_of_who_has_the_login_n
     assert len(asked) == 1
 
 
+@ON_SQLITE
 async def test_a_holder_is_the_same_in_any_letter_case(workspace: Workspace, mona: Person) -> None:
     issue = await workspace.task()
     mona.comment(issue, "/claim")

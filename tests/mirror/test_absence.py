@@ -20,6 +20,8 @@ from tests.support.story import Workspace
 
 MINUTE = 60.0
 HOUR = 3600.0
+# For tests in which the engine plays no part.
+ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 INSTALLATION = r"/app/installations/\d+$"
 
 
@@ -80,6 +82,7 @@ async def titles(workspace: Workspace) -> list[str]:
     return sorted(task["title"] for task in (await agent.call("list_tasks"))["tasks"])
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("status", ["404", "410"])
 async def test_one_answer_of_a_late_replica_deletes_no_issue(
     workspace: Workspace, status: str
@@ -107,6 +110,7 @@ async def test_an_issue_whose_deletion_went_unheard_is_gone_after_two_looks(
     workspace.github.release_deliveries()
 
 
+@ON_SQLITE
 async def test_no_answer_counts_while_the_repository_itself_cannot_be_seen(
     workspace: Workspace,
 ) -> None:
@@ -133,6 +137,7 @@ async def test_an_issue_that_github_shows_again_comes_back_with_its_task_and_rel
     assert shown["blocked_by"] == [workspace.name(issue)]
 
 
+@ON_SQLITE
 async def test_an_older_event_about_a_hidden_issue_asks_github_again(workspace: Workspace) -> None:
     issue = await claimed(workspace)
     opened = next(each for each in workspace.github.deliveries if each.event == "issues")
@@ -148,6 +153,7 @@ async def test_an_older_event_about_a_hidden_issue_asks_github_again(workspace: 
     assert await state_of(workspace, issue) == "pending"
 
 
+@ON_SQLITE
 async def test_issues_that_are_turned_off_are_not_deleted(workspace: Workspace) -> None:
     issue = await claimed(workspace)
     workspace.person.disable_issues(workspace.repository)
@@ -174,7 +180,7 @@ async def test_what_was_refused_while_issues_were_off_is_fetched_when_they_are_o
     await workspace.store.write(
         lambda tx: reads.queue(tx, workspace.installation.id, issue_read(issue))
     )
-    await go_on(workspace, 1)
+    await go_on(workspace, 0.2)
     assert await titles(workspace) == []
     workspace.person.enable_issues(workspace.repository)
     if sign == "a new issue":
@@ -191,6 +197,7 @@ async def test_what_was_refused_while_issues_were_off_is_fetched_when_they_are_o
     assert await workspace.rows(parts) == await workspace.rows(waiting) == []
 
 
+@ON_SQLITE
 async def test_a_new_repository_that_a_late_replica_does_not_know_is_fetched(
     workspace: Workspace,
 ) -> None:
@@ -217,6 +224,7 @@ async def test_a_restored_repository_comes_back_with_its_tasks(workspace: Worksp
     assert await backfill.begin_missing(workspace.store)  # it sent no webhooks in the meantime
 
 
+@ON_SQLITE
 async def test_an_event_that_comes_after_the_deletion_restores_no_repository(
     workspace: Workspace,
 ) -> None:
@@ -234,6 +242,7 @@ async def test_an_event_that_comes_after_the_deletion_restores_no_repository(
     workspace.github.release_deliveries()
 
 
+@ON_SQLITE
 async def test_one_404_for_the_installation_hides_no_tenant(workspace: Workspace) -> None:
     await claimed(workspace)
     workspace.github.fault("GET", INSTALLATION, "404")
@@ -251,6 +260,7 @@ async def test_an_installation_that_github_shows_again_comes_back(workspace: Wor
     assert await titles(workspace) == ["Mend it"]
 
 
+@ON_SQLITE
 async def test_a_list_that_lacks_a_repository_or_a_label_once_hides_neither(
     workspace: Workspace,
 ) -> None:
@@ -263,6 +273,7 @@ async def test_a_list_that_lacks_a_repository_or_a_label_once_hides_neither(
     assert [row["name"] for row in await workspace.mirror_content("labels")] == ["agent-task"]
 
 
+@ON_SQLITE
 async def test_a_list_that_lacks_a_blocker_once_frees_no_task(workspace: Workspace) -> None:
     """GitHub's replicas may not have the relation yet that an event has just reported."""
     blocker, issue = await workspace.task("First"), await workspace.task("Then")
@@ -275,6 +286,7 @@ async def test_a_list_that_lacks_a_blocker_once_frees_no_task(workspace: Workspa
     assert len(times_of(workspace, "/dependencies/blocked_by$")) == 2
 
 
+@ON_SQLITE
 async def test_one_404_for_a_branch_or_a_permission_takes_neither_away(
     workspace: Workspace,
 ) -> None:
@@ -291,6 +303,7 @@ async def test_one_404_for_a_branch_or_a_permission_takes_neither_away(
     assert await state_of(workspace, issue) == "pending"
 
 
+@ON_SQLITE
 async def test_one_404_for_the_settings_file_keeps_the_settings(workspace: Workspace) -> None:
     path = ".github/hubbub.yml"
     workspace.person.push(workspace.repository, "main", {path: "task_label: todo\n"})
@@ -302,6 +315,7 @@ async def test_one_404_for_the_settings_file_keeps_the_settings(workspace: Works
     assert await titles(workspace) == ["By its own label"]
 
 
+@ON_SQLITE
 async def test_a_repository_with_the_old_name_of_a_renamed_one_is_not_taken_for_it(
     workspace: Workspace,
 ) -> None:
@@ -335,6 +349,7 @@ def client(workspace: Workspace, session: aiohttp.ClientSession, app_id: int) ->
     )
 
 
+@ON_SQLITE
 async def test_wrong_credentials_hide_no_tenant(
     workspace: Workspace, session: aiohttp.ClientSession
 ) -> None:
@@ -344,13 +359,14 @@ async def test_wrong_credentials_hide_no_tenant(
     await workspace.store.write(
         lambda tx: reads.queue(tx, workspace.installation.id, reads.ALL_REPOSITORIES)
     )
-    await go_on(workspace, 3)
+    await go_on(workspace, 0.5)
     assert await titles(workspace) == ["Mend it"]
     workspace.sender.github = right
-    await go_on(workspace, 2)
+    await go_on(workspace, 0.5)
     assert await titles(workspace) == ["Mend it"]
 
 
+@ON_SQLITE
 async def test_a_failure_of_github_is_not_taken_for_wrong_credentials(
     workspace: Workspace,
 ) -> None:
@@ -363,6 +379,7 @@ async def test_a_failure_of_github_is_not_taken_for_wrong_credentials(
     assert times_of(workspace, "^/app/hook/deliveries")
 
 
+@ON_SQLITE
 async def test_the_credentials_of_another_app_touch_no_data(
     workspace: Workspace, session: aiohttp.ClientSession
 ) -> None:
@@ -380,7 +397,7 @@ async def test_the_credentials_of_another_app_touch_no_data(
     await workspace.store.write(
         lambda tx: reads.queue(tx, workspace.installation.id, reads.ALL_REPOSITORIES)
     )
-    await go_on(workspace, 1)
+    await go_on(workspace, 0.5)
     assert await titles(workspace) == ["Mend it"]
     q = "SELECT app_id FROM installations WHERE installation_id = :strange"
     assert await workspace.rows(q, strange=strange_id) == []
