@@ -42,6 +42,17 @@ ASKING_PACE_S = 1.0
 PATIENCE = (60 * SECOND, 300 * SECOND)
 # Seconds until the next try, after GitHub gave no usable answer.
 AGAIN_S = 30.0
+# GitHub refuses the App or its log. That lasts, so Hubbub asks ever more rarely, at last hourly.
+MOST_AGAIN_S = 3600.0
+LASTING = (
+    # The answer is that of another App.
+    Meaning.DONE,
+    Meaning.FORBIDDEN,
+    Meaning.ABSENT,
+    Meaning.REFUSED,
+    Meaning.BLOCKED,
+    Meaning.NO_TOKEN,
+)
 # The list of installations has at most this many pages of a hundred. A longer one is endless.
 MOST_INSTALLATION_PAGES = 1_000
 UNDER_SURVEY = "deliveries under survey"
@@ -72,6 +83,8 @@ class Repair(Channel):
     # The next page of the list of installations. None after the last one.
     _installations: str | None = "/app/installations?per_page=100"
     _installation_pages: int = 0
+    # How often in a row GitHub refused the App or its log.
+    _refusals: int = 0
 
     async def step(self) -> float:
         """Make one request, if one is due. Return the seconds until the next step."""
@@ -141,7 +154,15 @@ class Repair(Channel):
         why = f"App {found}, not of {owners}" if found else outcome.why
         self.trouble = f"GitHub does not accept the credentials as those of our App: {why}"
         log.warning("wrong credentials of the App", why=why)
-        return AGAIN_S
+        return self._wait_after(outcome)
+
+    def _wait_after(self, outcome: Outcome) -> float:
+        if outcome.meaning is Meaning.MALFORMED:
+            return self.every_s
+        if outcome.meaning not in LASTING:
+            return AGAIN_S
+        self._refusals += 1
+        return min(AGAIN_S * (1 << min(self._refusals - 1, 10)), MOST_AGAIN_S)
 
     async def _list_installations(self, path: str) -> float:
         """List the installations once, at start, because older ones are not in the log any more."""
@@ -171,7 +192,8 @@ class Repair(Channel):
             self._survey = None
             self.trouble = f"GitHub's delivery log: {outcome.status} {outcome.words}"
             log.warning("cannot read GitHub's delivery log", why=self.trouble)
-            return self.every_s if outcome.meaning is Meaning.MALFORMED else AGAIN_S
+            return self._wait_after(outcome)
+        self._refusals = 0
         page = [row for each in outcome.data if (row := delivery_log.entry(each)) is not None]
         arrived = [
             row

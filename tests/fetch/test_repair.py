@@ -244,6 +244,22 @@ async def test_where_no_webhook_gets_in_a_log_that_cannot_be_read_makes_it_stale
     assert (await behind(workspace))["behind"] == []
 
 
+async def test_a_log_that_github_refuses_is_asked_for_ever_more_rarely(
+    workspace: Workspace,
+) -> None:
+    repair = repair_of(workspace)
+    await run_repair(workspace, repair)
+    workspace.github.fault("GET", "/app/hook/deliveries", "404", times=1000)
+    end = workspace.clock() + 24 * HOUR * 1_000_000
+    before = len(workspace.github.requests)
+    while workspace.clock() < end:
+        workspace.clock.forward(await repair.step())
+    assert len(workspace.github.requests) - before <= 24 + 7
+    workspace.github.clear_faults()
+    await run_repair(workspace, repair)
+    assert repair.trouble is None
+
+
 async def test_a_first_backfill_is_not_cut_short_by_a_later_loss(workspace: Workspace) -> None:
     i, r = workspace.installation.id, workspace.repository.id
     workspace.github.seed(workspace.repository, issues=150)

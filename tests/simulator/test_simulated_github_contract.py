@@ -41,6 +41,7 @@ async def test_every_route_answers_as_githubs_description_says(acme: Acme) -> No
 
 async def about_the_app(acme: Acme) -> None:
     assert (await acme.as_app("GET", "/app")).data["slug"] == "hubbub"
+    assert (await acme.as_app("GET", "/app/hook/config")).status == 200
     listed = await acme.as_app("GET", "/app/installations")
     one = f"/app/installations/{acme.installation.id}"
     assert listed.data == [(await acme.as_app("GET", one)).data]
