@@ -31,7 +31,7 @@ async def check_may_send(tx: Tx, actor: Actor) -> None:
     """Raise Refused if the sender has not registered, or sends too much."""
     i = actor.installation_id
     if not actor.is_person:
-        row = await messages.sender(tx, i, actor.name)
+        row = await messages.lock_sender(tx, i, actor.name)
         if row is None or row["left_at"] is not None:
             raise Refused(
                 "not_registered",

@@ -18,8 +18,8 @@ COLUMNS = (
     "created_at",
     "updated_at",
 )
-# With its task's repository. One whose task is not to be seen is not there; of a task that made
-# way for another nothing is left to see or to hide.
+# A context with its task's repository. It is hidden while the repository is hidden. A context whose
+# task was deleted stays visible.
 SELECT = (
     "SELECT c.*, t.repository_id, t.number, r.full_name FROM contexts c "
     "LEFT JOIN tasks t ON t.installation_id = c.installation_id AND t.id = c.task_id "

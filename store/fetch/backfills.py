@@ -1,7 +1,8 @@
 """The backfill of a repository, part by part, and its progress.
 
-A part is a row. What it has fetched and where it goes on are written in one transaction, so a
-kill at any moment loses at most the page under way. `repository_id` 0: its owner's, the boards.
+Each part is a row. The fetched data and the place where the part continues are written in one
+transaction, so a process that is killed loses at most one page. The `repository_id` 0 stands for
+the boards of the account.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ from store.tables.fetch import BackfillRow
 
 KEY = ("installation_id", "repository_id", "part")
 COLUMNS = (*KEY, "state", "since", "reached", "not_before", "started_at")
-# queued → done, or refused when GitHub does not let the App have it. That may end without an event.
+# A queued part becomes done, or refused if GitHub does not let the App read it. No event says when
+# that ends, so a refused part is tried again after this time.
 REFUSED_FOR = 24 * 3600 * 1_000_000
 # The last wait repeats.
 BACKOFF_S = (5, 15, 60, 300, *(900,) * 12, 24 * 3600)
@@ -125,7 +127,7 @@ async def forget(tx: Tx, installation_id: int, repository_id: int | None = None)
 
 
 async def repositories_without_backfill(tx: Tx, limit: int) -> list[RepositoryKey]:
-    """Repositories that are there and were never fetched: `installation_id`, `id`."""
+    """Repositories that the installation covers and whose backfill never began."""
     return await tx.all(
         f"SELECT r.installation_id, r.id FROM repositories r WHERE {VISIBLE} AND {PRESENT} "
         "AND EXISTS (SELECT 1 FROM installations n WHERE n.installation_id = r.installation_id) "
@@ -136,7 +138,7 @@ async def repositories_without_backfill(tx: Tx, limit: int) -> list[RepositoryKe
 
 
 async def owners_without_backfill(tx: Tx, limit: int) -> list[int]:
-    """Installations whose boards were never fetched."""
+    """Installations whose backfill of boards never began."""
     rows = await tx.all(
         "SELECT n.installation_id FROM installations n WHERE n.deleted = 0 "
         "AND n.suspended_at IS NULL AND NOT EXISTS (SELECT 1 FROM backfills b "
@@ -147,7 +149,7 @@ async def owners_without_backfill(tx: Tx, limit: int) -> list[int]:
 
 
 async def due(tx: Tx, installation_id: int) -> BackfillRow | None:
-    """The next part to go on with."""
+    """The part to continue next."""
     q = (
         "SELECT * FROM backfills WHERE installation_id = :i AND state = 'queued' "
         "AND not_before <= :now ORDER BY not_before, repository_id, part LIMIT 1"
@@ -213,7 +215,7 @@ async def mark_failed(tx: Tx, part: BackfillRow, error: str) -> None:
 
 
 async def mark_refused(tx: Tx, part: BackfillRow, error: str) -> None:
-    """GitHub does not let the App have it, for now."""
+    """Record that GitHub does not let the App read this part now."""
     now = await tx.now()
     again = {"finished_at": now, "not_before": now + REFUSED_FOR}
     await _change(tx, part, state="refused", error=error[:4000], **again)
@@ -255,7 +257,7 @@ async def _change(tx: Tx, part: PartKey, **values: object) -> None:
 
 
 async def progress(tx: Tx, installation_id: int | None = None) -> list[PartProgress]:
-    """By repository with something still to fetch or refused, or all of one installation."""
+    """The parts that are queued or refused, or all parts of one installation."""
     where = "b.state <> 'done'" if installation_id is None else "b.installation_id = :i"
     more = {} if installation_id is None else {"i": installation_id}
     return await tx.all(
@@ -271,7 +273,7 @@ async def progress(tx: Tx, installation_id: int | None = None) -> list[PartProgr
 
 
 async def unfinished_repositories(tx: Tx, installation_id: int | None = None) -> list[Unfinished]:
-    """The first repositories that are not whole yet: `name`, `seen`, `expected`."""
+    """The first repositories with queued parts."""
     one, more = ("", {}) if installation_id is None else (OF_ONE, {"i": installation_id})
     return await tx.all(
         "SELECT r.id, r.full_name AS name, SUM(b.seen) AS seen, "

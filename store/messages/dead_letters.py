@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from store.engine.transaction import Tx
+from store.messages import messages
 from store.messages.mailbox import MINE, MOST_ATTEMPTS
-from store.messages.messages import many
 from store.messages.receipts import NAMES
 from store.tables.messages import MessageRow
 
-# So many messages of a sender are looked at for one page of those that died.
+# How many messages of a sender one page of dead letters looks at.
 WINDOW = 1000
 
 
@@ -88,13 +88,13 @@ async def page(tx: Tx, installation_id: int, before: str, limit: int) -> list[Me
     """A page of the dead letters of everybody."""
     rows = await tx.all(
         "SELECT message_id FROM receipts WHERE installation_id = :i AND state = 'dead' "
-        # MariaDB gathers all before it sorts what is DISTINCT.
+        # Not DISTINCT: MariaDB would collect all rows before it sorts them.
         "AND message_id < :before GROUP BY message_id ORDER BY message_id DESC LIMIT :n",
         i=installation_id,
         before=before,
         n=limit,
     )
-    return await many(tx, installation_id, [row["message_id"] for row in rows])
+    return await messages.several(tx, installation_id, [row["message_id"] for row in rows])
 
 
 async def sent_by(
@@ -118,7 +118,7 @@ async def sent_by(
     )
     dead = [row["id"] for row in looked if row["dead"]][:limit]
     end = looked[-1]["id"] if len(looked) == WINDOW else None
-    return await many(tx, installation_id, dead), end
+    return await messages.several(tx, installation_id, dead), end
 
 
 async def addressed_to(
@@ -133,4 +133,4 @@ async def addressed_to(
         before=before,
         n=limit,
     )
-    return await many(tx, installation_id, [row["message_id"] for row in rows])
+    return await messages.several(tx, installation_id, [row["message_id"] for row in rows])

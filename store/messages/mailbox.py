@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from store.engine.transaction import Tx
-from store.messages.messages import many
+from store.messages import messages
 from store.messages.receipts import NAMES, UNREAD
 from store.tables.messages import MessageRow, ReceiptRow
 
@@ -23,34 +23,34 @@ class Letter(MessageRow):
     attempts: int
 
 
-async def due(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Letter]:
+async def lock_due(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Letter]:
     """Lock the messages to deliver for `hand_out`; return them by priority, then age."""
     attempts: dict[str, int] = {}
     seen: list[str] = []
     for _ in range(ROUNDS):
-        found = await _first(tx, installation_id, agent_id, seen, limit - len(attempts))
+        found = await _visible_ids(tx, installation_id, agent_id, seen, limit - len(attempts))
         attempts |= await _lock(tx, installation_id, agent_id, found) if found else {}
         seen += found
         if len(attempts) == limit or not found:
             break
-    return await _with(
+    return await _letters(
         tx, installation_id, {each: attempts[each] for each in seen if each in attempts}
     )
 
 
-async def _with(tx: Tx, installation_id: int, attempts: dict[str, int]) -> list[Letter]:
-    """The messages, in this order, with how often each was handed out."""
-    rows = await many(tx, installation_id, list(attempts))
+async def _letters(tx: Tx, installation_id: int, attempts: dict[str, int]) -> list[Letter]:
+    """The messages in this order. `attempts`: how often each was handed out."""
+    rows = await messages.several(tx, installation_id, list(attempts))
     return [{**row, "attempts": attempts[row["id"]]} for row in rows]
 
 
-async def _first(
+async def _visible_ids(
     tx: Tx, installation_id: int, agent_id: str, seen: list[str], limit: int
 ) -> list[str]:
-    """Find the first without locking; a locking query that sorts would lock all of them."""
-    passed = "AND message_id NOT IN :seen " if seen else ""
+    """The first messages to deliver, without a lock. A query that locks and sorts locks all."""
+    but_seen = "AND message_id NOT IN :seen " if seen else ""
     rows = await tx.all(
-        f"SELECT message_id FROM receipts WHERE {VISIBLE} {passed}"
+        f"SELECT message_id FROM receipts WHERE {VISIBLE} {but_seen}"
         "ORDER BY priority DESC, seq, message_id LIMIT :n",
         i=installation_id,
         a=agent_id,
@@ -78,7 +78,7 @@ async def hand_out(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[st
     """Mark them as delivered and hide them for a while."""
     if not ids:
         return
-    # MySQL assigns from left to right: the end of life goes by the attempts before this one.
+    # MySQL assigns from left to right, so `expires_at` still sees the old number of attempts.
     await tx.run(
         "UPDATE receipts SET expires_at = CASE WHEN attempts >= :last THEN :at "
         "WHEN expires_at < :at THEN :at ELSE expires_at END, "
@@ -93,7 +93,7 @@ async def hand_out(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[st
 
 
 async def has_waiting(tx: Tx, installation_id: int, agent_id: str) -> bool:
-    """Whether `due` would return a message."""
+    """Whether `lock_due` would return a message."""
     q = f"SELECT message_id FROM receipts WHERE {VISIBLE} LIMIT 1"
     return await tx.one(q, i=installation_id, a=agent_id, now=await tx.now()) is not None
 
@@ -106,7 +106,7 @@ async def unread(tx: Tx, installation_id: int, agent_id: str) -> int:
 
 
 async def first_unread(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Letter]:
-    """The unread messages in the order of `due`, without delivering them."""
+    """The unread messages in the order of `lock_due`, without delivering them."""
     found = await tx.all(
         f"SELECT message_id, attempts FROM receipts WHERE {MINE} AND {UNREAD} "
         "ORDER BY priority DESC, seq, message_id LIMIT :n",
@@ -115,7 +115,9 @@ async def first_unread(tx: Tx, installation_id: int, agent_id: str, limit: int) 
         now=await tx.now(),
         n=limit,
     )
-    return await _with(tx, installation_id, {row["message_id"]: row["attempts"] for row in found})
+    return await _letters(
+        tx, installation_id, {row["message_id"]: row["attempts"] for row in found}
+    )
 
 
 async def lock_receipts(
@@ -179,7 +181,7 @@ async def urgent(tx: Tx, installation_id: int, agent_id: str, limit: int) -> lis
         now=await tx.now(),
         n=limit,
     )
-    return await many(tx, installation_id, [row["message_id"] for row in found])
+    return await messages.several(tx, installation_id, [row["message_id"] for row in found])
 
 
 async def mark_notified(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]) -> None:

@@ -46,14 +46,14 @@ class CardMessage(TypedDict):
     sent_at: int
 
 
-async def sender(tx: Tx, installation_id: int, agent_id: str) -> SendingAgent | None:
-    """Lock the row of the agent that sends, so that it sends one message at a time."""
+async def lock_sender(tx: Tx, installation_id: int, agent_id: str) -> SendingAgent | None:
+    """Lock the agent that sends, so that it sends one message at a time, and return it."""
     q = "SELECT id, left_at FROM agents WHERE installation_id = :i AND id = :a FOR UPDATE"
     return await tx.one(q, i=installation_id, a=agent_id)
 
 
 async def listeners(tx: Tx, installation_id: int) -> list[Listener]:
-    """Every agent that has not left: `id`, `role`, `capabilities`."""
+    """Every agent that has not left."""
     q = (
         "SELECT id, role, capabilities FROM agents WHERE installation_id = :i "
         "AND left_at IS NULL ORDER BY id"
@@ -95,7 +95,7 @@ async def get(
     return await tx.one(f"{q} FOR UPDATE" if lock else q, i=installation_id, m=message_id)
 
 
-async def many(tx: Tx, installation_id: int, ids: Sequence[str]) -> list[MessageRow]:
+async def several(tx: Tx, installation_id: int, ids: Sequence[str]) -> list[MessageRow]:
     """These messages, in the order of `ids`."""
     q = "SELECT * FROM messages WHERE installation_id = :i AND id IN :ids"
     found = {row["id"]: row for row in await tx.all(q, i=installation_id, ids=list(ids))}
@@ -123,7 +123,7 @@ async def delete(tx: Tx, installation_id: int, message_id: str) -> None:
 async def sent_by(
     tx: Tx, installation_id: int, who: str, before: str, limit: int
 ) -> list[MessageRow]:
-    """The messages that one sent, newest first."""
+    """The messages that an agent or a person sent, newest first."""
     return await tx.all(
         "SELECT * FROM messages WHERE installation_id = :i AND sender = :who AND id < :before "
         "ORDER BY sent_at DESC, id DESC LIMIT :n",
@@ -168,10 +168,7 @@ async def of_task(tx: Tx, installation_id: int, task_id: str, limit: int) -> lis
 
 
 async def on_card(tx: Tx, installation_id: int, task_id: str, limit: int = 3) -> list[CardMessage]:
-    """The newest messages for the task's card that are neither deleted nor expired.
-
-    Oldest first: `id`, `sender`, `recipient`, `body`, `sent_at`.
-    """
+    """The newest messages for the task's card, oldest first, without deleted and expired ones."""
     q = (
         "SELECT id, sender, recipient, body, sent_at FROM messages WHERE installation_id = :i "
         "AND task_id = :t AND on_card = 1 AND deleted_at IS NULL "

@@ -1,8 +1,8 @@
 """Each recipient's receipt of a message.
 
-It is pending, delivered (handed out, not marked read), read, dead or deleted. Its `expires_at` is
-when it dies unless it is read; while it is in its reader's hands it does not die, and its last
-hand-out ends its life.
+A receipt is pending, delivered (handed out, but not marked as read), read, dead or deleted. An
+unread receipt becomes dead at `expires_at`. Handing a message out moves that time at least to the
+end of its visibility time-out. After the last hand-out the receipt becomes dead at that end.
 """
 
 from collections.abc import Sequence

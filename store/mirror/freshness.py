@@ -4,15 +4,16 @@ from typing import TypedDict
 
 from store.engine.transaction import Tx
 
-# Facts of the repair: when it last read GitHub's log to its end, and, where no webhook gets in, how
-# old that may be (microseconds; 0 where webhooks come).
+# Key values of the repair: when it last read GitHub's log of deliveries to its end, and how old
+# that may be where no webhook arrives (microseconds; 0 where webhooks arrive).
 SURVEYED, LATE_AFTER = "deliveries surveyed at", "deliveries late after"
 
 
 class Behind(TypedDict):
-    """When the oldest delivery came that is not in the mirror, by what keeps it out.
+    """What the mirror lacks.
 
-    Microseconds, or None; `filling` counts the parts still to fetch.
+    `waiting`, `failed`, `dead` and `lost` are when the oldest delivery came that is in that state,
+    in microseconds. `filling` counts the parts of backfills that are not fetched yet.
     """
 
     waiting: int | None
@@ -60,7 +61,7 @@ async def dead_count(tx: Tx, installation_id: int) -> int:
 
 
 async def lost_by_repository(tx: Tx, installation_id: int) -> list[LostIn]:
-    """`id` and `name` (None for what concerns no repository) and `n`."""
+    """How many deliveries are lost, for up to 10 repositories."""
     return await tx.all(
         "SELECT r.id, r.full_name AS name, COUNT(*) AS n FROM lost_deliveries d "
         "LEFT JOIN repositories r "

@@ -12,7 +12,7 @@ FIELDS = ("installation_id", "id", "project_id", "node_id", "name", "type", "opt
 
 
 class OnBoard(TypedDict):
-    """A board that something is on, with its value in one field, if any."""
+    """A board that an issue or pull request is on, with its value in one field, if any."""
 
     number: int
     title: str
@@ -79,7 +79,7 @@ async def replace_fields(
 
 
 async def of_content(tx: Tx, installation_id: int, node_id: str) -> list[OnBoard]:
-    """The boards that an issue or pull request is on: `number`, `title`, `field`, `status`."""
+    """The boards that an issue or pull request is on."""
     q = (
         "SELECT p.number, p.title, f.name AS field, v.name AS status "
         "FROM project_items t JOIN projects p ON p.installation_id = t.installation_id "

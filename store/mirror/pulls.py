@@ -30,7 +30,7 @@ class ChangedFile(TypedDict):
 
 
 class OpenPull(TypedDict):
-    """What an open pull request touches, and whose task it is for, if any."""
+    """The files of an open pull request, and the claimed task that it is for, if any."""
 
     number: int
     files: list[ChangedFile]
@@ -62,7 +62,7 @@ async def put_links(
 async def naming(
     tx: Tx, installation_id: int, repository_id: int, full_name: str, number: int | None
 ) -> list[NamingPull]:
-    """Pull requests that name this issue, newest first: their rows, with `how` and `full_name`."""
+    """The pull requests that name this issue, newest first."""
     q = (
         "SELECT p.*, k.how, r.full_name FROM pull_links k "
         "JOIN pull_requests p ON p.installation_id = k.installation_id "
@@ -84,7 +84,7 @@ async def put_files(tx: Tx, row: PullFilesRow) -> None:
 async def files(
     tx: Tx, installation_id: int, repository_id: int, number: int
 ) -> PullFilesRow | None:
-    """`files`: [{path, status, additions, deletions}] as of `head_sha`; None before the read."""
+    """The files that it changes, as of `head_sha`. None if they were not read yet."""
     q = "SELECT * FROM pull_files WHERE installation_id = :i AND repository_id = :r AND number = :n"
     row = await tx.one(q, i=installation_id, r=repository_id, n=number)
     return row and row | {"files": json.loads(row["files"])}
@@ -116,7 +116,7 @@ async def check_runs(
 
 
 async def unresolved_threads(tx: Tx, installation_id: int, repository_id: int, number: int) -> int:
-    """Comments on lines that nobody resolved; GitHub tells of a thread only when somebody does."""
+    """How many threads nobody resolved. GitHub reports a thread only when somebody resolves it."""
     q = (
         "SELECT COUNT(*) AS n FROM review_comments c WHERE c.installation_id = :i "
         "AND c.repository_id = :r AND c.number = :n AND c.deleted = 0 "
@@ -129,11 +129,8 @@ async def unresolved_threads(tx: Tx, installation_id: int, repository_id: int, n
 
 
 async def open_files(tx: Tx, installation_id: int, repository_id: int) -> list[OpenPull]:
-    """What the newest 30 open pull requests touch: `number`, `files` as in `files`.
-
-    With `task_id`, `task_number` and `holder` if a claimed task belongs to it.
-    """
-    # A cross join: SQLite begins with the pull requests then, in their order.
+    """The files of the newest 30 open pull requests, with the claimed task of each."""
+    # With a CROSS JOIN, SQLite begins with the pull requests, in their order.
     rows = await tx.all(
         "SELECT p.number, f.files, t.id AS task_id, t.number AS task_number, t.holder "
         "FROM pull_requests p CROSS JOIN pull_files f "

@@ -1,4 +1,4 @@
-"""Finds what refers to a label, a milestone or an issue."""
+"""Finds the rows that refer to a label, a milestone or an issue."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -23,7 +23,7 @@ async def threads_with(
     milestone: int | None,
     limit: int,
 ) -> list[tuple[str, int]]:
-    """(issue or pull_request, number) with the label, as JSON has it, or the milestone."""
+    """The kind and number of threads with the label, given as JSON, or with the milestone."""
     by = "labels LIKE :like ESCAPE '!'" if label is not None else "milestone = :milestone"
     where = f"WHERE installation_id = :i AND repository_id = :r AND deleted = 0 AND {by}"
     q = (
@@ -42,7 +42,7 @@ def _like(label: str) -> str:
 async def live_labels(
     tx: Tx, installation_id: int, repository_id: int, names: Sequence[str]
 ) -> int:
-    """How many of the names belong to labels that are there, and never to one that is gone."""
+    """How many of the names belong to existing labels, and to no deleted one."""
     rows = await tx.all(
         "SELECT name, MAX(deleted) AS gone FROM labels WHERE installation_id = :i "
         "AND repository_id = :r AND name IN :names GROUP BY name",
@@ -81,7 +81,7 @@ async def has_moved(tx: Tx, installation_id: int, node_id: str) -> bool:
 
 
 async def neighbours(tx: Tx, installation_id: int, issue_id: int) -> list[RelatedIssue]:
-    """Parents of an issue and what it blocks, if mirrored: `kind`, with the issue's columns."""
+    """The parents of an issue and the issues that it blocks, as far as the mirror has them."""
     q = (
         "SELECT s.kind, n.id, n.repository_id, n.number FROM relations s JOIN issues n "
         "ON n.installation_id = s.installation_id AND n.id = s.{end}_id AND n.deleted = 0 "

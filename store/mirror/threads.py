@@ -5,14 +5,14 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 from store.engine.transaction import Tx
 from store.mirror import search_index
 
-# What orders a thread, by table; the same as `search.written_at`.
+# By table: when a text was written, the same as `search_index.written_at`.
 TIMES = {
     "comments": "created_at",
     "reviews": "COALESCE(submitted_at, updated_at)",
     "review_comments": "created_at",
 }
-# A review that only holds comments on lines says nothing itself.
-SAYING = {
+# By table: the rows that have a text. A review may have only comments on lines.
+HAS_TEXT = {
     "comments": "deleted = 0",
     "reviews": "deleted = 0 AND NOT (body = '' AND state = 'commented')",
     "review_comments": "deleted = 0",
@@ -41,12 +41,12 @@ class ThreadRow(TypedDict):
 async def newest(
     tx: Tx, installation_id: int, repository_id: int, number: int, limit: int
 ) -> list[ThreadRow]:
-    """Up to `limit` of each kind, each with its `kind`, in no order."""
+    """The newest texts: up to `limit` of each kind, in no order."""
     found: list[ThreadRow] = []
     for table, kind in search_index.PARTS.items():
         rows = await tx.all(
             f"SELECT * FROM {table} WHERE installation_id = :i AND repository_id = :r "
-            f"AND number = :n AND {SAYING[table]} ORDER BY {TIMES[table]} DESC, id DESC "
+            f"AND number = :n AND {HAS_TEXT[table]} ORDER BY {TIMES[table]} DESC, id DESC "
             "LIMIT :limit",
             i=installation_id,
             r=repository_id,
@@ -62,7 +62,7 @@ async def count(tx: Tx, installation_id: int, repository_id: int, number: int) -
     for table in search_index.PARTS:
         row = await tx.one(
             f"SELECT COUNT(*) AS n FROM {table} WHERE installation_id = :i "
-            f"AND repository_id = :r AND number = :n AND {SAYING[table]}",
+            f"AND repository_id = :r AND number = :n AND {HAS_TEXT[table]}",
             i=installation_id,
             r=repository_id,
             n=number,

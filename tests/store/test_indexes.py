@@ -185,7 +185,7 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "waiting": writes.waiting_installations,
     "lost": missed_deliveries.due,
     "permission": lambda tx: permissions.get(tx, HERE, R, "octocat", 7),
-    "inbox": lambda tx: mailbox.due(tx, HERE, "3", 10),
+    "inbox": lambda tx: mailbox.lock_due(tx, HERE, "3", 10),
     "unread": lambda tx: mailbox.unread(tx, HERE, "3"),
     "messages over": lambda tx: dead_letters.lock_expired_receipts(tx, 100),
     "urgent messages": lambda tx: mailbox.urgent(tx, HERE, "3", 5),

@@ -81,7 +81,7 @@ async def get_messages(
     """Return your unread messages, most urgent first. Each returns until mark_message_read."""
     me = (ctx.tx, ctx.installation_id, ctx.actor.name)
     if thread_id is None and state == "unread":
-        rows = _first_that_fit(await mailbox.due(*me, limit))
+        rows = _first_that_fit(await mailbox.lock_due(*me, limit))
         await mailbox.hand_out(*me, [row["id"] for row in rows])
         shown = [await letter_view(ctx, {**row, "attempts": row["attempts"] + 1}) for row in rows]
         return Messages(messages=shown, unread=await mailbox.unread(*me))
@@ -185,6 +185,6 @@ async def mark_message_read(
         await delivery.record_mailbox_change(
             ctx.tx, ctx.installation_id, [ctx.actor.name], ctx.actor.name
         )
-    for row in await messages.many(ctx.tx, ctx.installation_id, new) if new else []:
+    for row in await messages.several(ctx.tx, ctx.installation_id, new) if new else []:
         await delivery.notify_sender(ctx.tx, "read", row, ctx.actor.name)
     return Marked(marked=wanted, unread=await mailbox.unread(*me))
