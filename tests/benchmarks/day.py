@@ -640,7 +640,7 @@ def most_within(times: list[float], span: float) -> int:
 def broken_limits(here: Workspace) -> list[str]:
     """From GitHub's own records: what it said, and what can be counted in its requests."""
     limits = here.github.limits
-    found = [*limits.passed, *limits.hurried]
+    found = [*limits.exceeded, *limits.too_fast]
     if here.github.sent_while_limited:
         found.append(f"{here.github.sent_while_limited} sent while limited")
     for held in {each.installation_id for each in here.github.requests} - {None}:

@@ -232,7 +232,7 @@ def outcome(place: Place, kills: int, states: list[str], seconds: float) -> Outc
 def limits(github: SimulatedGitHub) -> list[str]:
     waited = [f"{github.sent_while_limited} requests while told to wait"]
     told = waited if github.sent_while_limited else []
-    return [*github.limits.passed, *github.limits.hurried, *told]
+    return [*github.limits.exceeded, *github.limits.too_fast, *told]
 
 
 def show(found: Outcome) -> None:

@@ -63,7 +63,7 @@ async def test_an_end_that_nobody_meant_is_seen(workspace: Workspace) -> None:
 
 async def test_a_limit_that_was_passed_is_seen(workspace: Workspace) -> None:
     assert broken_limits(workspace) == []
-    workspace.github.limits.passed.append("77 at 1: a secondary limit, for 60 s")
+    workspace.github.limits.exceeded.append("77 at 1: a secondary limit, for 60 s")
     assert broken_limits(workspace) == ["77 at 1: a secondary limit, for 60 s"]
 
 

@@ -236,8 +236,8 @@ async def matrix(store: Store, clock: Clock) -> AsyncIterator[Matrix]:
         }
         patient = GitHub(session, **given)
         yield Matrix(stage, patient, GitHub(session, **given, time_out=TIME_OUT_S))
-        assert workspace.github.limits.passed == []
-        assert workspace.github.limits.hurried == []
+        assert workspace.github.limits.exceeded == []
+        assert workspace.github.limits.too_fast == []
 
 
 # For each kind: how many troubles concern it, and how many deaths that leave something different

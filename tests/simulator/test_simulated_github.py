@@ -447,14 +447,14 @@ async def test_limits_that_are_passed_are_noted(acme: Acme) -> None:
     for n in range(2):
         await acme.call("POST", "/repos/acme/web/issues", {"title": f"{n}"})
     now, who = acme.clock.now(), acme.installation.id
-    assert limits.passed == [f"{who} at {now}: more than 1 content a minute"]
-    assert limits.hurried == [f"{who} at {now}: 0.000 s after the last"]
+    assert limits.exceeded == [f"{who} at {now}: more than 1 content a minute"]
+    assert limits.too_fast == [f"{who} at {now}: 0.000 s after the last"]
     acme.clock.forward(60)
     acme.github.fault("GET", "/issues$", "timeout", times=2)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await asyncio.gather(*(acme.call("GET", "/repos/acme/web/issues") for _ in range(2)))
-    assert limits.passed[1:] == [f"at {acme.clock.now()}: 2 requests at once"]
+    assert limits.exceeded[1:] == [f"at {acme.clock.now()}: 2 requests at once"]
 
 
 # What follows from what

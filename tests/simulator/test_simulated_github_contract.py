@@ -48,6 +48,8 @@ async def about_the_app(acme: Acme) -> None:
     assert (await acme.as_app("GET", f"{REPO}/installation")).data == listed.data[0]
     chosen = await acme.mint(repository_ids=[acme.web.id], permissions={"issues": "read"})
     assert [each["full_name"] for each in chosen.data["repositories"]] == ["acme/web"]
+    config = await acme.as_app("GET", "/app/hook/config")
+    assert config.data["url"] == acme.github.app.webhook_url
     log = await acme.as_app("GET", "/app/hook/deliveries?per_page=2")
     assert [each["status_code"] for each in log.data] == [202, 202]
     delivery = f"/app/hook/deliveries/{log.data[0]['id']}"
