@@ -20,7 +20,13 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.tokens import Tokens
 from mcp_server.authentication import Asking, token_of
-from mcp_server.messages import cancelled_request, has_unusable_id, id_of, unusable_id_error
+from mcp_server.messages import (
+    cancelled_request,
+    decode_arguments,
+    has_unusable_id,
+    id_of,
+    unusable_id_error,
+)
 from mcp_server.running_calls import RunningCalls
 from mcp_server.server import create_server
 
@@ -58,6 +64,8 @@ async def serving(dispatcher: Dispatcher, tokens: Tokens, hosts: list[str]) -> A
         manager, token = streamed, _token(scope)
         body, receive = await _read_body(receive)
         message = _message(body)
+        if (decoded := decode_arguments(message)) is not None:
+            message, receive = decoded, _replay(json.dumps(decoded).encode(), receive)
         if (cancelled := cancelled_request(message)) is not None:
             running.cancel(token, cancelled)
         if _version(scope) not in MODERN:
@@ -143,6 +151,16 @@ async def _read_body(receive: Receive) -> tuple[bytes, Receive]:
         return await receive() if found is None else found
 
     return b"".join(each.get("body", b"") for each in messages), again
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A function that receives this body, and then what the client does."""
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return left.pop() if left else await receive()
+
+    return again
 
 
 async def _actor(tokens: Tokens, context: Asking) -> Actor:

@@ -56,6 +56,19 @@ def cancelled_request(message: Any) -> RequestId | None:
     return None
 
 
+def decode_arguments(message: Any) -> dict[str, Any] | None:
+    """The message with a tool's arguments as an object. None: they did not come as a string."""
+    match message:
+        case {"method": "tools/call", "params": {"arguments": str() as written} as params}:
+            try:
+                found = json.loads(written)
+            except (ValueError, RecursionError):
+                return None
+            if isinstance(found, dict):
+                return {**message, "params": {**params, "arguments": found}}
+    return None
+
+
 def read_line(line: str) -> JSONRPCMessage | list[JSONRPCError]:
     """The message in a line; or what to answer, where the library would drop the line.
 

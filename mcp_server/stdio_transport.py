@@ -4,6 +4,7 @@ The library drops lines that it cannot read, and cancels what runs when the inpu
 """
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -92,7 +93,8 @@ class Lines:
                     await self.output.send(SessionMessage(each))
                 continue
             self.output.expect(found)
-            yield line
+            decoded = messages.decode_arguments(found.model_dump())
+            yield line if decoded is None else json.dumps(decoded)
         self.at_end()
         await self.output.until_answered()
 

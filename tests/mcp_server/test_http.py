@@ -156,6 +156,19 @@ async def test_hosts_origins_and_media_types_have_no_case(
     assert (await post(server, await server.token(), message, {"Host": "Evil.com"})).status == 421
 
 
+@pytest.mark.parametrize("version", [OLDER, NEWER])
+async def test_arguments_that_came_as_json_in_a_string_are_taken(
+    server: Surface, version: dict[str, str]
+) -> None:
+    message = call_of("list_agents")
+    message["params"]["arguments"] = '{"limit": "7", "status": null, "role": "x"}'
+    if version is NEWER:
+        message, version = newer(message)
+    answer = await post(server, await server.token(), message, version)
+    error = answer.data["result"]["structuredContent"]["error"]
+    assert [each["argument"] for each in error["details"]["errors"]] == ["role"]
+
+
 def test_the_address_in_the_settings_has_no_case() -> None:
     assert "hubbub.lan" in allowed_hosts("Hubbub.LAN", None)
 
