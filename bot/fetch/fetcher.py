@@ -36,15 +36,17 @@ async def look_up(channel: Channel, keys: Keys, read: PendingReadRow) -> None:
     outcome, is_whole = await _ask(channel, read, path)
     if features.is_off(outcome):
         return await _park(channel, read, outcome)
-    if outcome.meaning is Meaning.ABSENT:
-        return await _take_absence(channel, queued, read, read_at, outcome)
     steps = LATER_READ if read["priority"] == reads.LATER else READ
     next_step = step(steps, outcome.meaning, read["attempts"])
     if next_step is not Step.APPLY:
         return await _postpone(channel, read, next_step, outcome)
-    reading = Reading(read["installation_id"], read["arguments"], outcome.data, read_at, is_whole)
+    i, arguments = read["installation_id"], read["arguments"]
     try:
-        await _apply(channel, keys, read, reading)
+        if outcome.meaning is Meaning.ABSENT:
+            await _take_absence(channel, queued, read, read_at, outcome)
+        else:
+            reading = Reading(i, arguments, outcome.data, read_at, is_whole)
+            await _apply(channel, keys, read, reading)
     except Exception as exc:  # a bug in a read must not hold up the writes
         log.exception("read not applied", kind=read["kind"], subject=read["subject"])
         bad = Outcome(Meaning.MALFORMED, f"{type(exc).__name__}: {exc}")
@@ -123,12 +125,15 @@ async def _take_absence(
     is_blind = verdict is Verdict.BLIND
     if is_blind and read["kind"] != "permission" and read["attempts"] < absence.MOST_BLIND_LOOKS:
         return await _retry(channel, read, absent)
+    why = absent.why if is_blind else None
     return await channel.store.write(
-        lambda tx: _apply_absence(tx, read, is_deleted=not is_blind, why=absent.why)
+        lambda tx: _apply_absence(tx, read, is_deleted=not is_blind, why=why)
     )
 
 
-async def _apply_absence(tx: Tx, read: PendingReadRow, *, is_deleted: bool, why: str) -> None:
+async def _apply_absence(
+    tx: Tx, read: PendingReadRow, *, is_deleted: bool, why: str | None
+) -> None:
     if "repository_id" in read["arguments"]:
         here = (read["installation_id"], read["arguments"]["repository_id"])
         await mirror_rows.lock_repository(tx, *here)

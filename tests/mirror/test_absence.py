@@ -20,7 +20,7 @@ from tests.support.story import Workspace
 
 MINUTE = 60.0
 HOUR = 3600.0
-# For tests in which the engine plays no part.
+# For tests in which the engine plays no part, and for repair, which needs a database of its own.
 ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 INSTALLATION = r"/app/installations/\d+$"
 
@@ -258,6 +258,19 @@ async def test_an_installation_that_github_shows_again_comes_back(workspace: Wor
     workspace.person.comment(issue, "We are still here.")
     await workspace.settle()
     assert await titles(workspace) == ["Mend it"]
+
+
+@ON_SQLITE
+async def test_an_installation_that_github_lists_again_comes_back(workspace: Workspace) -> None:
+    await claimed(workspace)
+    workspace.github.fault("GET", INSTALLATION, "404", times=2)
+    await read(workspace, reads.installation(workspace.installation.id))
+    assert await titles(workspace) == []
+    repair = Repair(workspace.store, workspace.sender.github, keys=workspace.dispatcher.shared.keys)
+    for _ in range(3):
+        workspace.clock.forward(await repair.step())
+    assert await titles(workspace) == ["Mend it"]
+    await repair.release()
 
 
 @ON_SQLITE
