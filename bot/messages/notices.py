@@ -87,6 +87,8 @@ async def _lost_lease(asker: Asker, lease: LeaseRow) -> Notice:
         now = f" {task['holder']} holds the task now (fence {task['fence']})."
     elif task is not None:
         now = " Nobody holds the task now."
+        if task["stuck_at"]:
+            now += f" It is on hold, because {task['held_why']}."
     stop = "Stop working on it."
     if lease["state"] != "completed":
         stop += " Writes that were still queued are dropped."
@@ -138,6 +140,19 @@ async def _on_hold(asker: Asker) -> list[Notice]:
         which = "1 more of your tasks is" if others == 1 else f"{others} more of your tasks are"
         more = f" At least {which} on hold."
     return [_notice("hold", name, _hold_message(name, task) + more)]
+
+
+async def _stuck_tasks(asker: Asker) -> list[Notice]:
+    """One notice for all, to a tech-lead, who can decide."""
+    stuck = await due_notices.stuck_tasks(*asker.here, asker.now - LATELY, MOST)
+    name, task = await _task(asker, stuck[0])
+    why = (task and task["held_why"]) or "leases on it expired or failed"
+    more = f" The same holds for {len(stuck) - 1} or more others." if len(stuck) > 1 else ""
+    message = (
+        f"{name} is on hold: {why}. No agent gets it until you end the hold with change_task and "
+        f"`hold` false, or cancel it, or a person does so.{more}"
+    )
+    return [_notice("stuck", name, message)]
 
 
 def _hold_message(name: str, task: FullTask | None) -> str:
@@ -222,6 +237,7 @@ KINDS = {
         Kind("answered", _answers, due_notices.mark_answered_notified),
         Kind("message", _urgent, mailbox.mark_notified),
         Kind("write_failed", _failed_writes, _mark_failed_notified),
+        Kind("stuck", _stuck_tasks),
     )
 }
 
@@ -245,7 +261,9 @@ async def current(tx: Tx, actor: Actor, now: int, named: Collection[str] = ()) -
         return []
     asker = Asker(tx, actor, now, named)
     found: list[Notice] = []
-    for kind in await due_notices.due_kinds(*asker.agent, now, now - LATELY):
+    for kind in await due_notices.due_kinds(
+        *asker.agent, now, now - LATELY, leads=actor.may("tech-lead")
+    ):
         if len(found) < MOST:
             found += await KINDS[kind].find(asker)
     return found[:MOST]

@@ -78,6 +78,12 @@ class RepositorySettings(Group):
         le=86_400,
         description="how many seconds a claim lasts if the agent passes no length",
     )
+    max_failures: int = Field(
+        3,
+        ge=1,
+        le=100,
+        description="after so many leases that expired or failed, the task is put on hold",
+    )
     agents_may_merge: bool = Field(
         default=False, description="whether agents may merge pull requests"
     )

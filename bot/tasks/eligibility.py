@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 
-from bot.identity.actors import Actor
+from bot.identity.actors import BOT, Actor
 from bot.tasks import lifecycle
 from bot.tasks.capabilities import missing_capabilities
 from bot.tasks.states import OPEN
@@ -154,6 +154,9 @@ def _people(actor: Actor, task: FullTask) -> list[Reason]:
                 if actor.is_person
                 else "a person can end the hold with /resume"
                 if (task["held_by"] or "@").startswith("@")
+                else "a tech-lead can end the hold with change_task and `hold` false, a person "
+                "with /resume"
+                if task["held_by"] == BOT
                 else "end the hold with change_task and `hold` false, or with /resume",
             )
         )

@@ -30,7 +30,7 @@ COUNTED = frozenset({"completed", "failed", "expired", "released"})
 # A reservation ends after this time, because its agent may be dead.
 RESERVED_FOR = 24 * 3600 * 1_000_000
 RESERVED = ("assigned_to", "assigned_by", "assigned_at")
-HELD = ("held_by", "held_why")
+HELD = ("held_by", "held_why", "stuck_at")
 
 
 async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) -> None:
@@ -204,6 +204,19 @@ async def release(tx: Tx, task: FullTask, how: str, why: str, actor: str) -> Non
     if how == "expired":
         await tasks.change(tx, task["installation_id"], task["id"], failures=task["failures"] + 1)
     await record(tx, task, f"task.{how}", actor, holder=task["holder"], why=why)
+    if how == "expired":
+        await _hold_if_stuck(tx, task["installation_id"], task["id"])
+
+
+async def _hold_if_stuck(tx: Tx, installation_id: int, task_id: str) -> None:
+    """Put a task on hold that nobody got done, each time after so many failures."""
+    task = await tasks.get(tx, installation_id, task_id)
+    if task is None or task["held"]:
+        return
+    settings = await repository_settings.of(tx, installation_id, task["repository_id"])
+    if task["failures"] % settings.max_failures == 0:
+        await tasks.change(tx, installation_id, task_id, stuck_at=await tx.now())
+        await hold(tx, task, BOT, f"{task['failures']} leases on it expired or failed")
 
 
 async def move(tx: Tx, task: FullTask, to: TaskState, actor: str, why: str = "") -> None:

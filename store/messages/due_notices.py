@@ -1,5 +1,7 @@
 """Finds in one query which notices an agent should get with its next answer."""
 
+from collections.abc import Collection
+
 from store.engine.transaction import Tx
 from store.messages.mailbox import HIGH, VISIBLE
 from store.tables.tasks import CONFIRMED, LeaseRow
@@ -28,16 +30,28 @@ SIGNS = {
     "message": f"receipts WHERE {VISIBLE} AND priority = {HIGH} AND told_at IS NULL",
     "write_failed": "writes WHERE installation_id = :i AND author = :a AND told_at IS NULL "
     "AND state IN ('refused', 'dead', 'cancelled') AND finished_at >= :since",
+    "stuck": "tasks WHERE installation_id = :i AND stuck_at >= :since",
 }
-WHICH = "SELECT " + ", ".join(
-    f"EXISTS (SELECT 1 FROM {rest}) AS {kind}" for kind, rest in SIGNS.items()
-)
+# Only for tech-leads.
+OF_LEADS = frozenset({"stuck"})
 
 
-async def due_kinds(tx: Tx, installation_id: int, agent_id: str, now: int, since: int) -> list[str]:
+def _which(kinds: Collection[str]) -> str:
+    return "SELECT " + ", ".join(
+        f"EXISTS (SELECT 1 FROM {SIGNS[each]}) AS {each}" for each in kinds
+    )
+
+
+WHICH, WHICH_OF_LEADS = _which([each for each in SIGNS if each not in OF_LEADS]), _which(SIGNS)
+
+
+async def due_kinds(
+    tx: Tx, installation_id: int, agent_id: str, now: int, since: int, *, leads: bool = False
+) -> list[str]:
     """The kinds of notice that are due. Nothing older than `since` counts."""
-    row = await tx.one(WHICH, i=installation_id, a=agent_id, now=now, since=since)
-    return [kind for kind in SIGNS if row and row[kind]]
+    which = WHICH_OF_LEADS if leads else WHICH
+    row = await tx.one(which, i=installation_id, a=agent_id, now=now, since=since)
+    return [kind for kind in SIGNS if row and row.get(kind)]
 
 
 async def lost_leases(
@@ -77,6 +91,15 @@ async def tasks_on_hold(tx: Tx, installation_id: int, agent_id: str, limit: int)
     """Ids of the agent's tasks that a person put on hold."""
     q = f"SELECT id FROM tasks WHERE {HELD_BACK} ORDER BY id LIMIT :n"
     return [row["id"] for row in await tx.all(q, i=installation_id, a=agent_id, n=limit)]
+
+
+async def stuck_tasks(tx: Tx, installation_id: int, since: int, limit: int) -> list[str]:
+    """Ids of the tasks that Hubbub put on hold since then, because nobody got them done."""
+    q = (
+        "SELECT id FROM tasks WHERE installation_id = :i AND stuck_at >= :since "
+        "ORDER BY stuck_at DESC LIMIT :n"
+    )
+    return [row["id"] for row in await tx.all(q, i=installation_id, since=since, n=limit)]
 
 
 async def answered_tasks(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[str]:

@@ -53,6 +53,8 @@ class TaskRow(TypedDict):
     # The holder's question to people that is not answered yet.
     question: str | None
     asked_at: int | None
+    # When Hubbub put it on hold, because its leases kept expiring or failing.
+    stuck_at: int | None
 
 
 class LeaseRow(TypedDict):
@@ -101,6 +103,7 @@ TABLES = (
         Index("ix_tasks_newest_of", "installation_id", "holder", "state", "created_at", "id"),
         Index("ix_tasks_reserved", "state", "assigned_at"),
         Index("ix_tasks_held", "installation_id", "repository_id", "held"),
+        Index("ix_tasks_stuck", "installation_id", "stuck_at"),
         Index("ix_tasks_number", "installation_id", "repository_id", "number"),
         Index("ix_tasks_pull", "installation_id", "repository_id", "pull_number"),
         Index("ix_tasks_issue", "installation_id", "issue_id", unique=True),

@@ -23,6 +23,7 @@ from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
 from bot.mirror.rows import installation_rows
+from bot.repository.repository_settings import DEFAULTS
 from bot.tasks.lifecycle import RESERVED_FOR
 from store.engine.transaction import Store, Tx
 from store.mirror import mirror_rows
@@ -59,6 +60,7 @@ class Task:
     assigned: str | None = None
     assigned_at: float = 0
     failures: int = 0
+    given_back_by: str | None = None
 
     def free(self, to: str) -> None:
         self.state, self.holder, self.ends_at, self.question = to, None, None, False
@@ -87,6 +89,7 @@ class Model:
             if self.overdue(task):
                 task.free("pending")
                 task.failures += 1
+                task.held = task.held or task.failures % DEFAULTS.max_failures == 0
 
     def lapse(self) -> None:
         for task in self.tasks:
@@ -109,12 +112,17 @@ class Model:
             for task in self.tasks
             if task.holder is None and self.why_not(task, who) is None and task.state in OPEN[:2]
         ]
-        return min(ready, key=lambda task: (-task.priority, task.failures), default=None)
+        return min(
+            ready,
+            key=lambda task: (task.given_back_by == who, -task.priority, task.failures),
+            default=None,
+        )
 
     def claim(self, task: Task, who: str, length: int) -> None:
         if task.holder == who:
             return
         task.state, task.holder, task.assigned = "in_progress", who, None
+        task.given_back_by = None
         task.fence += 1
         task.length, task.ends_at = length, self.now + length
 
@@ -226,6 +234,7 @@ async def release(s: Story, step: Step) -> None:
         expected = s.model.not_mine(task, step.who, fence)
     assert code == (expected or "ok")
     if expected is None:
+        task.given_back_by = step.who if step.who == task.holder else None
         task.free("pending")
 
 

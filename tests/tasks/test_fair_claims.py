@@ -3,7 +3,7 @@
 import pytest
 
 from bot.operations.tasks import claims
-from tests.support.story import Workspace
+from tests.support.story import Agent, Workspace
 
 
 async def test_a_task_that_was_given_back_is_offered_to_others_first(workspace: Workspace) -> None:
@@ -41,4 +41,57 @@ async def test_an_agent_claims_and_releases_only_so_often_within_an_hour(
     await lead.call("release_task", task=name)
     assert (await agent.refusal("claim_task", task=name)).code == "rate_limited"
     workspace.clock.forward(3601)
+    await agent.call("claim_task", task=name)
+
+
+async def let_expire(workspace: Workspace, agent: Agent, task: str) -> None:
+    await agent.call("claim_task", task=task, lease_s=60)
+    await workspace.time_passes(61)
+
+
+async def test_a_task_whose_leases_keep_expiring_is_on_hold_until_somebody_decides(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
+    name, why = workspace.name(issue), "3 leases on it expired or failed"
+    for _ in range(2):
+        await let_expire(workspace, agent, name)
+    assert (await agent.call("explain_task", task=name))["claimable"]
+    await let_expire(workspace, agent, name)
+    assert (await agent.refusal("claim_task")).code == "nothing_ready"
+    refused = await agent.refusal("claim_task", task=name)
+    assert (refused.code, why in refused.message) == ("on_hold", True)
+    told = (await agent.call("explain_task", task=name))["notices"]
+    assert [each["kind"] for each in told] == ["lease_lost"]
+    assert f"It is on hold, because {why}." in told[0]["message"]
+    (notice,) = (await lead.call("list_tasks"))["notices"]
+    assert (notice["kind"], notice["subject"], why in notice["message"]) == ("stuck", name, True)
+    (card,) = issue.comments
+    assert f"**On hold** by `hubbub[bot]`: `{why}`. `/resume` ends the hold." in card.body
+    workspace.person.comment(issue, "/why")
+    await workspace.settle()
+    assert why in issue.comments[-1].body
+    workspace.person.comment(issue, "/resume")
+    await workspace.settle()
+    assert (await lead.call("list_tasks"))["notices"] == []
+    await let_expire(workspace, agent, name)
+    assert (await agent.call("claim_task"))["fence"] == 5
+
+
+async def test_reported_failures_count_and_the_repository_sets_how_many(
+    workspace: Workspace,
+) -> None:
+    workspace.person.push(workspace.repository, "main", {".github/hubbub.yml": "max_failures: 2\n"})
+    await workspace.settle()
+    name, agent = workspace.name(await workspace.task()), await workspace.agent("scout")
+    lead = await workspace.agent("lead", "tech-lead")
+    fence = (await agent.call("claim_task", task=name))["fence"]
+    await agent.call("update_task_status", task=name, fence=fence, status="failed")
+    await lead.call("change_task", task=name, state="pending")
+    await let_expire(workspace, agent, name)
+    assert (await agent.refusal("claim_task", task=name)).code == "on_hold"
+    refused = await lead.refusal("change_task", task=name, state="pending")
+    assert "Pass `hold` false to end the hold." in refused.message
+    await lead.call("change_task", task=name, hold=False)
     await agent.call("claim_task", task=name)

@@ -256,7 +256,8 @@ async def _retry(ctx: Context, row: FullTask, note: str) -> list[Queued]:
         raise Refused(
             "illegal_transition",
             f"{lifecycle.name(row)} is {row['state']}, so there is nothing to retry."
-            + (f" {_release(ctx)} to take it from {row['holder']}." if row["holder"] else ""),
+            + (f" {_release(ctx)} to take it from {row['holder']}." if row["holder"] else "")
+            + (f" {_resume(ctx)} to end the hold." if row["held"] else ""),
             state=row["state"],
             legal=[each for each in ("completed", "cancelled") if each != row["state"]],
         )
@@ -275,6 +276,10 @@ async def _cancel_issue_write(ctx: Context, row: FullTask) -> None:
 
 def _release(ctx: Context) -> str:
     return "Comment `/release`" if ctx.actor.is_person else "Call release_task"
+
+
+def _resume(ctx: Context) -> str:
+    return "Comment `/resume`" if ctx.actor.is_person else "Pass `hold` false"
 
 
 def _new_task(ctx: Context) -> str:
