@@ -132,6 +132,31 @@ LONG = "x" * 65_537
         ),
         (
             "POST",
+            "/repos/acme/web/issues/2/comments",
+            {"body": "a\0b"},
+            (
+                422,
+                "Validation Failed",
+                [{"resource": "IssueComment", "code": "invalid", "field": "body"}],
+            ),
+        ),
+        (
+            "POST",
+            "/repos/acme/web/pulls/3/reviews",
+            {
+                "event": "COMMENT",
+                "comments": [{"path": "a", "line": 2, "start_line": 2, "body": "x"}],
+            },
+            (422, "Unprocessable Entity", ["start_line must precede the end line."]),
+        ),
+        (
+            "POST",
+            "/repos/acme/web/git/refs",
+            {"ref": "refs/heads/fix/more", "sha": "HEAD"},
+            (422, "Reference update failed", None),
+        ),
+        (
+            "POST",
             "/repos/acme/web/labels",
             {"name": "Agent-Task"},
             (
@@ -377,6 +402,11 @@ async def test_a_fault_strikes_once_before_or_after_the_effect(
         ("locked", 403, "Unable to create comment because issue is locked."),
         ("too_long", 422, "Body is too long (maximum is 65536 characters)"),
         ("revoked", 401, "Bad credentials"),
+        ("suspended", 403, "This installation has been suspended"),
+        ("too_quickly", 422, "Validation Failed"),
+        ("abuse", 422, "Validation Failed"),
+        ("409_empty", 409, "Git Repository is empty."),
+        ("451", 451, "Repository access blocked"),
         ("primary_403", 403, "API rate limit exceeded for installation ID"),
         ("429_retry_after", 429, "You have exceeded a secondary rate limit."),
     ],
