@@ -1,4 +1,7 @@
-"""Project boards. The event of a changed Status carries the new value, so no read is needed."""
+"""Project boards. The event of a changed Status usually carries the new value.
+
+Older deliveries and some servers leave it out; then the item is read.
+"""
 
 from bot.github import payloads
 from bot.github.payloads import Json, at
@@ -28,8 +31,10 @@ def projects_v2_item(event: Event) -> Changes:
         deleted=event.is_deletion,
     )
     changed = at(event.payload, "changes", "field_value")
-    if at(changed, "field_type") != "single_select" or "to" not in changed:
+    if at(changed, "field_type") != "single_select":
         return Changes((item,))
+    if "to" not in changed:
+        return Changes((item,), reads=(reads.board_item(item.row["id"]),))
     status = board_rows.value_of(
         event.installation_id,
         item.row["id"],
