@@ -14,7 +14,7 @@ from store.engine.transaction import Tx
 from store.tasks import tasks
 from tests.support.story import Clock, open_workspace
 from tests.support.swarm import Plan, play
-from tests.support.swarm_oracle import Books, Deed, violations
+from tests.support.swarm_oracle import AnsweredCall, StoredRows, violations
 
 PLAN = Plan(servers=2, agents=5, tasks=30, seconds=2, kill_every_s=0.6, pause_s=0.1)
 
@@ -31,12 +31,12 @@ async def test_agents_on_servers_that_are_killed_lose_nothing_and_hold_no_task_t
 
 # --- What the ledger would see --------------------------------------------------------------------
 
-MARK = Deed("ada", "mark_message_read", {"message_id": "m_1"}, {}, 5, 6)
-INBOX = Deed("ada", "get_messages", {}, {"messages": [{"id": "m_1"}]}, 3, 4)
-CLAIM = Deed("ada", "claim_task", {}, {"lease_id": "l_1", "fence": 1}, 1, 2)
-DONE = Deed("ada", "update_task_status", {"status": "completed"}, {}, 2, 3)
-SENT = Deed("eve", "send_message", {}, {"message_id": "m_1", "recipients": ["ada"]}, 1, 2)
-DEEDS = (CLAIM, DONE, SENT, INBOX, MARK)
+MARK = AnsweredCall("ada", "mark_message_read", {"message_id": "m_1"}, {}, 5, 6)
+INBOX = AnsweredCall("ada", "get_messages", {}, {"messages": [{"id": "m_1"}]}, 3, 4)
+CLAIM = AnsweredCall("ada", "claim_task", {}, {"lease_id": "l_1", "fence": 1}, 1, 2)
+DONE = AnsweredCall("ada", "update_task_status", {"status": "completed"}, {}, 2, 3)
+SENT = AnsweredCall("eve", "send_message", {}, {"message_id": "m_1", "recipients": ["ada"]}, 1, 2)
+CALLS = (CLAIM, DONE, SENT, INBOX, MARK)
 
 
 def event(seq: int, kind: str, actor: str = "ada", fence: int = 1) -> dict[str, Any]:
@@ -49,15 +49,15 @@ def lease(fence: int = 1, **changed: Any) -> dict[str, Any]:
     return given | changed
 
 
-def audit(deed: Deed) -> dict[str, Any]:
-    return {"actor": deed.agent, "operation": deed.operation}
+def audit(call: AnsweredCall) -> dict[str, Any]:
+    return {"actor": call.agent, "operation": call.operation}
 
 
 TASK = {"id": "t_1", "state": "completed", "holder": None, "fence": 1}
 RECEIPT = {"message_id": "m_1", "agent_id": "ada", "state": "read"}
 
 
-def books(**changed: Any) -> Books:
+def stored_rows(**changed: Any) -> StoredRows:
     given: dict[str, Sequence[Any]] = {
         "tasks": [TASK],
         "leases": [lease()],
@@ -66,11 +66,11 @@ def books(**changed: Any) -> Books:
         "messages": [{"id": "m_1"}],
         "receipts": [RECEIPT],
     }
-    return Books(**given | changed)
+    return StoredRows(**given | changed)
 
 
 def test_a_story_that_kept_its_promises_has_no_violation() -> None:
-    assert violations(books(), DEEDS, [1, 2]) == []
+    assert violations(stored_rows(), CALLS, [1, 2]) == []
 
 
 TWICE = [
@@ -87,60 +87,60 @@ BACKWARDS = [
 
 
 @pytest.mark.parametrize(
-    ("books", "said"),
+    ("stored_rows", "said"),
     [
-        (books(events=TWICE), "t_1: claimed by eve while ada held it"),
-        (books(events=BACKWARDS), "t_1: fence 1 after fence 2"),
+        (stored_rows(events=TWICE), "t_1: claimed by eve while ada held it"),
+        (stored_rows(events=BACKWARDS), "t_1: fence 1 after fence 2"),
         # Another ended what ada held.
         (
-            books(events=[event(1, "claimed"), event(2, "completed", "eve")]),
+            stored_rows(events=[event(1, "claimed"), event(2, "completed", "eve")]),
             "t_1: task.completed by eve while ada held it",
         ),
         (
-            books(events=[event(1, "claimed"), event(2, "completed"), event(3, "expired")]),
+            stored_rows(events=[event(1, "claimed"), event(2, "completed"), event(3, "expired")]),
             "t_1: task.expired by ada while nobody held it",
         ),
-        (books(events=[event(1, "claimed")]), "t_1: still held by ada"),
+        (stored_rows(events=[event(1, "claimed")]), "t_1: still held by ada"),
         # A lease that no claim tells of.
-        (books(leases=[lease(), lease(2)]), "('t_1', 'ada', 2): 0 claims, 1 leases"),
-        (books(leases=[lease(ended_at=None)]), "l_1: never ended"),
-        (books(tasks=[TASK | {"fence": 3}]), "t_1: fence 3 after 1 leases"),
-        (books(tasks=[TASK | {"state": "pending"}]), "t_1: pending, held by None"),
+        (stored_rows(leases=[lease(), lease(2)]), "('t_1', 'ada', 2): 0 claims, 1 leases"),
+        (stored_rows(leases=[lease(ended_at=None)]), "l_1: never ended"),
+        (stored_rows(tasks=[TASK | {"fence": 3}]), "t_1: fence 3 after 1 leases"),
+        (stored_rows(tasks=[TASK | {"state": "pending"}]), "t_1: pending, held by None"),
         # A lost write, and one that was done twice.
         (
-            books(audit=[audit(CLAIM), audit(SENT)]),
+            stored_rows(audit=[audit(CLAIM), audit(SENT)]),
             "('ada', 'update_task_status'): acknowledged 1 times, done 0 times",
         ),
         (
-            books(audit=[audit(CLAIM), audit(CLAIM), audit(DONE), audit(SENT)]),
+            stored_rows(audit=[audit(CLAIM), audit(CLAIM), audit(DONE), audit(SENT)]),
             "('ada', 'claim_task'): acknowledged 1 times, done 2 times",
         ),
-        (books(leases=[]), "('l_1', 'ada', 1): acknowledged, and there is no such lease"),
-        (books(receipts=[]), "m_1: acknowledged, and never read by ada"),
+        (stored_rows(leases=[]), "('l_1', 'ada', 1): acknowledged, and there is no such lease"),
+        (stored_rows(receipts=[]), "m_1: acknowledged, and never read by ada"),
         (
-            books(receipts=[RECEIPT | {"state": "delivered"}]),
+            stored_rows(receipts=[RECEIPT | {"state": "delivered"}]),
             "m_1: acknowledged, and never read by ada",
         ),
-        (books(messages=[{"id": "m_2"}]), "m_2: a message that nobody sent"),
+        (stored_rows(messages=[{"id": "m_2"}]), "m_2: a message that nobody sent"),
     ],
 )
-def test_a_broken_promise_is_seen(books: Books, said: str) -> None:
-    assert said in violations(books, DEEDS, [each["seq"] for each in books.events])
+def test_a_broken_promise_is_seen(stored_rows: StoredRows, said: str) -> None:
+    assert said in violations(stored_rows, CALLS, [each["seq"] for each in stored_rows.events])
 
 
 def test_a_message_that_comes_after_its_mark_is_seen() -> None:
-    again = Deed("ada", "get_messages", {}, {"messages": [{"id": "m_1"}]}, 7, 8)
-    told = violations(books(), [*DEEDS, again], [1, 2])
+    again = AnsweredCall("ada", "get_messages", {}, {"messages": [{"id": "m_1"}]}, 7, 8)
+    told = violations(stored_rows(), [*CALLS, again], [1, 2])
     assert told == ["m_1: came to ada after it was marked as read"]
 
 
 def test_a_message_under_way_while_it_is_marked_is_no_violation() -> None:
-    abreast = Deed("ada", "get_messages", {}, {"messages": [{"id": "m_1"}]}, 5.5, 8)
-    assert violations(books(), [*DEEDS, abreast], [1, 2]) == []
+    abreast = AnsweredCall("ada", "get_messages", {}, {"messages": [{"id": "m_1"}]}, 5.5, 8)
+    assert violations(stored_rows(), [*CALLS, abreast], [1, 2]) == []
 
 
 def test_an_event_that_a_cursor_passes_over_is_seen() -> None:
-    assert violations(books(), DEEDS, [2]) == ["a cursor missed the events [1]"]
+    assert violations(stored_rows(), CALLS, [2]) == ["a cursor missed the events [1]"]
 
 
 # --- What the swarm found -------------------------------------------------------------------------

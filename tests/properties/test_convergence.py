@@ -530,7 +530,7 @@ UNFETCHED = {
     "check_runs",
     "workflow_runs",
     "workflow_jobs",
-    "settled_threads",
+    "resolved_threads",
 }
 
 

@@ -19,7 +19,7 @@ from bot.outbox.kinds import KINDS, Kind
 from bot.times import SECOND
 from store.engine.transaction import Row, Store, Tx
 from store.outbox import sender_leases, writes
-from tests.support.crash_points import Death, Life, mortal
+from tests.support.crash_points import Crash, CrashPlan, crashing_sender
 from tests.support.story import Clock, Workspace, open_workspace
 from tests.support.write_scenarios import SCENES, Scene, Stage, set_up
 
@@ -132,11 +132,11 @@ class Matrix:
         self.strike(scene, trouble)
         github = self.hasty if trouble.silent else self.patient
         look = partial(self.remains, scene, trouble, write_id) if after is None else None
-        life = Life(after, look)
-        sender = mortal(self.workspace.dispatcher, github, life)
+        crash_plan = CrashPlan(after, look)
+        sender = crashing_sender(self.workspace.dispatcher, github, crash_plan)
         try:
             await self.live(sender, write_id)
-        except Death:
+        except Crash:
             sender = Sender(
                 self.workspace.store, github, keys=self.workspace.dispatcher.shared.keys
             )
@@ -146,7 +146,7 @@ class Matrix:
         if trouble.renamed:
             self.workspace.person.rename(self.stage.repository, "rocket")
         await self.judge(scene, trouble, write_id)
-        return life.left
+        return crash_plan.left
 
     async def remains(self, scene: Scene, trouble: Trouble, write_id: str) -> Hashable:
         """All that a successor's work depends on: what is stored, what GitHub has, what fails."""

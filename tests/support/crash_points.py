@@ -1,8 +1,8 @@
-"""A sender that dies at a step, as by kill -9: nothing of it is left but what it stored and sent.
+"""A sender that crashes at a step, as by kill -9: only what it stored and sent is left.
 
-A step is a transaction or a request. What a sender leaves behind when it dies before a step is
-what it leaves when it dies after the one before, so that each point is one of `after`. A read
-leaves nothing: the point after it is that before it.
+A step is a transaction that writes, or a request. A crash before a step leaves the same as a crash
+after the step before, so each crash point is `after` some number of steps. A transaction that only
+reads leaves nothing, so it is no step.
 """
 
 from collections.abc import Awaitable, Callable, Hashable
@@ -18,15 +18,15 @@ from store.engine.transaction import Store, Work
 T = TypeVar("T")
 
 
-class Death(BaseException):
-    """No `except Exception` outlives it."""
+class Crash(BaseException):
+    """No `except Exception` catches it."""
 
 
 @dataclass
-class Life:
-    """Ends `after` so many steps, or never.
+class CrashPlan:
+    """Crash `after` this many steps, or never.
 
-    `look` says what a death now would leave behind: `left` has it for each step.
+    `look` returns what a crash at this moment would leave. `left` collects that after each step.
     """
 
     after: int | None = None
@@ -42,12 +42,12 @@ class Life:
             if self.look:
                 self.left.append(await self.look())
             if self.steps == self.after:
-                raise Death
+                raise Crash
 
 
 @dataclass
-class MortalStore:
-    life: Life
+class CrashingStore:
+    crash_plan: CrashPlan
     store: Store
 
     def __post_init__(self) -> None:
@@ -57,31 +57,31 @@ class MortalStore:
         return await self.store.read(work)
 
     async def write(self, work: Work[Any]) -> Any:
-        return await self.life.step(self.store.write(work))
+        return await self.crash_plan.step(self.store.write(work))
 
     async def close(self) -> None:
         await self.store.close()
 
 
 @dataclass
-class MortalGitHub:
-    life: Life
+class CrashingGitHub:
+    crash_plan: CrashPlan
     github: GitHub
 
     def __post_init__(self) -> None:
         self.time_out = self.github.time_out
 
     async def request(self, *given: Any) -> Answer:
-        return await self.life.step(self.github.request(*given))
+        return await self.crash_plan.step(self.github.request(*given))
 
     async def app_request(self, *given: Any) -> Answer:
-        return await self.life.step(self.github.app_request(*given))
+        return await self.crash_plan.step(self.github.app_request(*given))
 
 
-def mortal(dispatcher: Dispatcher, github: GitHub, life: Life) -> Sender:
-    """A new process: another `me`, and nothing remembered."""
+def crashing_sender(dispatcher: Dispatcher, github: GitHub, crash_plan: CrashPlan) -> Sender:
+    """The sender of a new process, which remembers nothing and crashes as planned."""
     return Sender(
-        MortalStore(life, dispatcher.store),
-        cast("GitHub", MortalGitHub(life, github)),
+        CrashingStore(crash_plan, dispatcher.store),
+        cast("GitHub", CrashingGitHub(crash_plan, github)),
         keys=dispatcher.shared.keys,
     )

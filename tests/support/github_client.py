@@ -12,13 +12,13 @@ from aiohttp import web
 
 from fixtures.github import Installation, Person, Repository, SimulatedGitHub
 
-# What reached the webhook: headers and body.
-Heard = list[tuple[dict[str, str], bytes]]
+# The headers and the body of each delivery that reached the webhook.
+ReceivedWebhooks = list[tuple[dict[str, str], bytes]]
 
 
 @dataclass
 class Clock:
-    """Seconds UTC; goes on only when told."""
+    """Seconds UTC. It moves only by `forward`."""
 
     at: float = 1_800_000_000
 
@@ -94,12 +94,12 @@ async def open_acme(openapi: Path | None) -> AsyncIterator[Acme]:
 
 
 @asynccontextmanager
-async def listening(acme: Acme) -> AsyncIterator[Heard]:
-    """The App's webhook, which says 202 to everything."""
-    heard: Heard = []
+async def listening(acme: Acme) -> AsyncIterator[ReceivedWebhooks]:
+    """A webhook of the App that answers 202 to everything; yields what it received."""
+    received: ReceivedWebhooks = []
 
     async def accept(request: web.Request) -> web.Response:
-        heard.append((dict(request.headers), await request.read()))
+        received.append((dict(request.headers), await request.read()))
         return web.Response(status=202)
 
     app = web.Application()
@@ -108,5 +108,5 @@ async def listening(acme: Acme) -> AsyncIterator[Heard]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     acme.github.app.webhook_url = "http://{}:{}/hook".format(*runner.addresses[0])
-    yield heard
+    yield received
     await runner.cleanup()

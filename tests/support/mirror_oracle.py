@@ -1,4 +1,4 @@
-"""What the simulated GitHub holds, and what the mirror holds, in the same words."""
+"""The content of the simulated GitHub and of the mirror, in one form, for comparison."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,8 @@ from fixtures.github.state import CheckRun, Progress
 from store.engine.transaction import Row
 from tests.support.story import Workspace
 
-Said = dict[str, set[tuple[Any, ...]]]
+# Rows by kind of object.
+Content = dict[str, set[tuple[Any, ...]]]
 
 
 def names(values: Any) -> str:
@@ -22,13 +23,18 @@ def micros(stamp: str | None) -> int | None:
     return int(datetime.fromisoformat(stamp).timestamp()) * 1_000_000 if stamp else None
 
 
-def of_github(repository: Repository) -> Said:
-    """The state of the simulated GitHub itself: nothing of ours has touched it."""
+def of_github(repository: Repository) -> Content:
+    """The state of the simulated GitHub. It comes from the simulator, not from code under test."""
     threads = list(repository.threads.values())
     pulls = [each.pull for each in threads if each.pull is not None]
     return {
         "repository": {
-            (repository.full_name, repository.private, repository.archived, *default(repository))
+            (
+                repository.full_name,
+                repository.private,
+                repository.archived,
+                repository.default_branch,
+            )
         },
         "issues": {_issue(each) for each in threads if each.pull is None},
         "pull_requests": {_pull(each) for each in pulls},
@@ -66,15 +72,13 @@ def of_github(repository: Repository) -> Said:
             for each in repository.milestones.values()
         },
         "branches": set(repository.branches.items()),
-        "pull_files": {(each.number, each.head_sha, _files(each)) for each in pulls if open_(each)},
+        "pull_files": {
+            (each.number, each.head_sha, _files(each)) for each in pulls if is_open(each)
+        },
     }
 
 
-def default(repository: Repository) -> tuple[str]:
-    return (repository.default_branch,)
-
-
-def open_(pull: Pull) -> bool:
+def is_open(pull: Pull) -> bool:
     return pull.state == "open"
 
 
@@ -118,8 +122,8 @@ def _pull(it: Pull) -> tuple[Any, ...]:
 
 def _files(pull: Pull) -> str:
     change = change_of(pull)
-    said = {"added": change.added, "removed": change.removed, "modified": change.modified}
-    return json.dumps(sorted([path, how] for how, paths in said.items() for path in paths))
+    changed = {"added": change.added, "removed": change.removed, "modified": change.modified}
+    return json.dumps(sorted([path, how] for how, paths in changed.items() for path in paths))
 
 
 # Booleans are 0 and 1 on both engines, which equal False and True.
@@ -146,7 +150,7 @@ def _values(table: str, rows: Iterable[Row]) -> set[tuple[Any, ...]]:
     return {tuple(row[name] for name in COLUMNS[table]) for row in rows}
 
 
-async def of_mirror(workspace: Workspace, repository: Repository) -> Said:
+async def of_mirror(workspace: Workspace, repository: Repository) -> Content:
     async def rows(table: str) -> list[Row]:
         found = await workspace.mirror_content(table)
         return [row for row in found if row["repository_id"] == repository.id]
@@ -178,7 +182,7 @@ async def of_mirror(workspace: Workspace, repository: Repository) -> Said:
 async def _files_of_mirror(
     workspace: Workspace, repository: Repository, pulls: Sequence[Row]
 ) -> set[tuple[Any, ...]]:
-    """Of those that are open: what the others touch is history."""
+    """The files of open pull requests. Hubbub does not update those of closed ones."""
     found = await workspace.rows(
         "SELECT number, head_sha, files FROM pull_files WHERE installation_id = :i "
         "AND repository_id = :r",
@@ -196,8 +200,8 @@ async def _files_of_mirror(
     }
 
 
-def builds_of_github(repository: Repository) -> Said:
-    """What CI said, and which threads are settled: told by webhooks, and not by a backfill."""
+def builds_of_github(repository: Repository) -> Content:
+    """Checks, workflow runs and resolved threads. Webhooks report them; a backfill does not."""
     runs = list(repository.workflow_runs.values())
     checks = {each for suite in repository.check_suites.values() for each in suite.runs}
     checks |= {job.check for run in runs for job in run.jobs}
@@ -228,7 +232,7 @@ def builds_of_github(repository: Repository) -> Said:
             for run in runs
             for each in run.jobs
         },
-        "settled_threads": {
+        "resolved_threads": {
             (each.id, pull.number)
             for pull in repository.pulls.values()
             for each in pull.review_comments
@@ -238,7 +242,7 @@ def builds_of_github(repository: Repository) -> Said:
 
 
 def _check(it: CheckRun) -> tuple[Any, ...]:
-    """That a job's check began, nobody tells: only that it is done."""
+    """GitHub reports the end of a job's check, but not its start."""
     return (it.id, it.suite.head_sha, it.name, *_end(it.progress))
 
 
@@ -246,7 +250,7 @@ def _end(it: Progress) -> tuple[Any, ...]:
     return (it.conclusion, micros(it.completed_at))
 
 
-async def builds_of_mirror(workspace: Workspace, repository: Repository) -> Said:
+async def builds_of_mirror(workspace: Workspace, repository: Repository) -> Content:
     async def rows(table: str) -> list[dict[str, Any]]:
         found = await workspace.mirror_content(table)
         return [row for row in found if row["repository_id"] == repository.id]
@@ -269,7 +273,7 @@ async def builds_of_mirror(workspace: Workspace, repository: Repository) -> Said
         "workflow_jobs": _columns(
             await rows("workflow_jobs"), "id", "run_id", "run_attempt", "name", "status", *end
         ),
-        "settled_threads": {
+        "resolved_threads": {
             (row["comment_id"], row["number"])
             for row in await rows("review_threads")
             if row["resolved"] and row["comment_id"] in comments
@@ -281,7 +285,7 @@ def _columns(rows: Sequence[Row], *names: str) -> set[tuple[Any, ...]]:
     return {tuple(row[name] for name in names) for row in rows}
 
 
-def boards_of_github(github: SimulatedGitHub) -> Said:
+def boards_of_github(github: SimulatedGitHub) -> Content:
     projects = github.world.projects
     return {
         "projects": {
@@ -299,7 +303,7 @@ def _node(it: Issue) -> str:
     return f"PR_{it.pull.id}" if it.pull else f"I_{it.id}"
 
 
-async def boards_of_mirror(workspace: Workspace) -> Said:
+async def boards_of_mirror(workspace: Workspace) -> Content:
     projects = await workspace.mirror_content("projects")
     nodes = {row["node_id"]: row["id"] for row in projects}
     values = {
@@ -310,7 +314,7 @@ async def boards_of_mirror(workspace: Workspace) -> Said:
         "projects": {
             (row["id"], row["number"], row["title"], bool(row["closed"])) for row in projects
         },
-        # What was on a board that is gone is gone with it.
+        # The items of a deleted board are deleted with it.
         "items": {
             (
                 row["id"],

@@ -1,8 +1,6 @@
-"""A server of ours on loopback, without loops: what comes in and what is answered."""
+"""Hubbub's server on loopback, without its background loops."""
 
 import asyncio
-import hashlib
-import hmac
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
@@ -22,12 +20,11 @@ from bot.kernel.operation import Shared
 from mcp_server import http
 from store.engine.transaction import Store
 from store.tables.agents import Role
+from tests.support.server_process import WEBHOOK_SECRET, signed_headers
 from webhooks.app import create_app
 from webhooks.bodies import BODIES, Bodies
 from webhooks.connection import Patience
 from webhooks.sockets import SOCKETS, Sockets
-
-WEBHOOK_SECRET = "It's a Secret to Everybody"
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """Of an error in our shape, and in no other."""
+        """The code of an error. Fail unless the error has exactly the documented fields."""
         assert self.data.keys() == {"error"}
         error = self.data["error"]
         assert error.keys() == {"code", "message", "details"}
@@ -55,9 +52,9 @@ class Surface:
     client: aiohttp.ClientSession
     installation_id: int
     server: TestServer
-    # What `ready` says is wrong.
+    # The problems that /readyz reports.
     problems: dict[str, str] = field(default_factory=dict)
-    # What `alive` says cannot be mended.
+    # The problems that /healthz reports.
     dead: dict[str, str] = field(default_factory=dict)
     bodies: Bodies = field(default_factory=Bodies)
 
@@ -90,32 +87,19 @@ class Surface:
     async def deliver(
         self, payload: Any, *, body: bytes | None = None, **changed: str | None
     ) -> Answer:
-        """Sent as GitHub would. `changed`: headers by name, `_` for `-`; None leaves one out."""
+        """Post a delivery. `changed`: headers by name, with `_` for `-`; None leaves one out."""
         body = json.dumps(payload).encode() if body is None else body
         return await self.send(
-            "POST", "/webhooks/github", data=body, headers=signed_headers(body, **changed)
+            "POST", "/webhooks/github", data=body, headers=_headers(body, changed)
         )
 
     async def rows(self, sql: str, **params: Any) -> list[dict[str, Any]]:
         return await self.store.read(lambda tx: tx.all(sql, i=self.installation_id, **params))
 
-    async def stored_deliveries(self, guid: str) -> list[dict[str, Any]]:
-        q = "SELECT * FROM deliveries WHERE guid = :guid"
-        return await self.store.read(lambda tx: tx.all(q, guid=guid))
 
-
-def signature(body: bytes) -> str:
-    digest = hmac.new(WEBHOOK_SECRET.encode(), body, hashlib.sha256).hexdigest()
-    return f"sha256={digest}"
-
-
-def signed_headers(body: bytes, **changed: str | None) -> dict[str, str]:
-    headers = {
-        "Content-Type": "application/json",
-        "X-GitHub-Event": "issues",
-        "X-GitHub-Delivery": new_guid(),
-        "X-Hub-Signature-256": signature(body),
-    } | {name.replace("_", "-"): value for name, value in changed.items()}
+def _headers(body: bytes, changed: Mapping[str, str | None]) -> dict[str, str]:
+    renamed = {name.replace("_", "-"): value for name, value in changed.items()}
+    headers = signed_headers("issues", body) | renamed
     return {name: value for name, value in headers.items() if value is not None}
 
 
@@ -127,7 +111,7 @@ def new_guid() -> str:
 async def serving(
     store: Store, installation_id: int, patience: Patience | None = None
 ) -> AsyncIterator[Surface]:
-    """`patience`: with clients of sockets, where it is not the usual."""
+    """`patience`: how long WebSockets wait for clients, if not as long as usual."""
     dispatcher = Dispatcher(store, Shared(Keys(secrets.token_hex(32))))
     tokens = Tokens(store, dispatcher.shared.keys)
     problems: dict[str, str] = {}
@@ -147,7 +131,7 @@ async def serving(
         alive=lambda: dead,
     )
     app[SOCKETS].patience = patience or Patience()
-    server = AsServed(app)
+    server = ServerWithoutCancellation(app)
     async with _alive(server), aiohttp.ClientSession() as client:
         url = str(server.make_url("")).rstrip("/")
         yield Surface(
@@ -163,8 +147,8 @@ async def serving(
         )
 
 
-class AsServed(TestServer):
-    """As `hubbub serve`, which does not cancel handlers when a client leaves."""
+class ServerWithoutCancellation(TestServer):
+    """Does not cancel handlers when a client leaves, like `hubbub serve`."""
 
     __test__ = False
 
@@ -174,7 +158,7 @@ class AsServed(TestServer):
 
 @asynccontextmanager
 async def _alive(server: TestServer) -> AsyncIterator[None]:
-    """In a task of its own: a fixture ends in another task than it began in, MCP must not."""
+    """Run the server in one task. MCP needs that, and a fixture may end in another task."""
     up, down = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:

@@ -1,4 +1,4 @@
-"""`hubbub serve` in a process of its own, as a test starts, kills and asks it."""
+"""Starts, calls and kills `hubbub serve` in a process of its own."""
 
 import asyncio
 import os
@@ -38,13 +38,13 @@ def settings(database_url: str, github: SimulatedGitHub | None = None) -> dict[s
         # Recorded payloads are years old.
         "HUBBUB_KEEP_HISTORY_DAYS": "3650",
         "HUBBUB_GITHUB_APP_ID": str(github.app.id) if github else "4711",
-        "HUBBUB_GITHUB_PRIVATE_KEY": github.app.private_key if github else _a_key(),
+        "HUBBUB_GITHUB_PRIVATE_KEY": github.app.private_key if github else _private_key(),
         "HUBBUB_GITHUB_WEBHOOK_SECRET": github.app.webhook_secret if github else WEBHOOK_SECRET,
         "HUBBUB_GITHUB_API_URL": github.url if github else NOWHERE,
     }
 
 
-def _a_key() -> str:
+def _private_key() -> str:
     private, _ = key_pair()
     return private
 
@@ -82,7 +82,7 @@ class Serving:
         self.process.kill()
 
     async def stop(self) -> int:
-        """As an operator would: its exit code."""
+        """Stop it by SIGTERM. Return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return await self.process.wait()
 
@@ -111,9 +111,9 @@ async def serving(
     log: str | None = None,
     **given: str,
 ) -> AsyncIterator[Serving]:
-    """Started, and gone at the end however the test ends. `given`: more of its environment.
+    """Run the server as long as the context lasts. `given`: more environment variables.
 
-    `log`: where its standard error goes, if not into a file of the folder.
+    `log`: the file for its standard error, if not a new one in the folder.
     """
     path = Path(log) if log else folder / f"serve-{secrets.token_hex(4)}.log"
     with path.open("wb") as out:
@@ -180,7 +180,7 @@ async def rows(database_url: str, sql: str, **params: Any) -> list[dict[str, Any
 
 
 async def wait_until_processed(database_url: str, timeout_s: float = 60) -> None:
-    """Until the inbox is empty."""
+    """Wait until the inbox is empty."""
     q = "SELECT COUNT(*) AS n FROM deliveries WHERE state IN ('received', 'failed')"
     async with asyncio.timeout(timeout_s):
         while (await rows(database_url, q))[0]["n"]:  # noqa: ASYNC110 - of another process

@@ -1,10 +1,10 @@
-"""Agents by the dozen on servers that are killed: they claim, report, write to each other, end.
+"""Many agents on servers that are killed: they claim tasks, report, and send each other messages.
 
-An agent asks any server that is up. A call whose answer was lost is made again with its key, so
-that each ends with an answer: `ledger` holds those against the database. Some agents die in the
-middle of a task and come back later, not knowing that it is another's by then. That nobody has to
-wait for real time-outs, time is made to pass for the leases of the dead, and at the end for
-messages whose delivery was lost.
+An agent calls any server that runs. It repeats a call whose answer was lost, with the same key, so
+that each call ends with an answer; `swarm_oracle` compares the answers with the database. Some
+agents die in the middle of a task, and come back when the task belongs to another agent. No agent
+waits for real time-outs: the leases of dead agents expire at once, and at the end undelivered
+messages become due at once.
 """
 
 import asyncio
@@ -28,26 +28,26 @@ from store.engine.database import open_store
 from store.engine.transaction import Store, Tx
 from tests.support.server_process import SECRET, Serving, serving
 from tests.support.story import PERMISSIONS
-from tests.support.swarm_oracle import Deed, books, violations
+from tests.support.swarm_oracle import AnsweredCall, stored_rows, violations
 
-# The shortest there is.
+# The shortest lease that Hubbub grants.
 LEASE_S = 60
-# Longer than any start, and than what a sender's death leaves to wait for.
+# Longer than the start of a server, and than the wait after a sender's death.
 PATIENCE_S = 240
 ANSWER_S = 30
 LOOK_EVERY_S = 0.1
-# Of the tasks claimed, how many their agent dies with, and how many it gives back.
+# The share of claimed tasks whose agent dies, and the share that its agent releases.
 DEATH, RELEASE = 0.08, 0.08
-# How an agent learns that its task is another's by now.
+# Errors by which an agent learns that it no longer holds its task.
 LOST = frozenset({"stale_fence", "not_holder", "illegal_transition"})
-# A server that cannot reach the database; a fault of ours, which `tracebacks` has: asked again.
+# The call is repeated: the server cannot reach the database, or has a bug (see `tracebacks`).
 AWAY = frozenset({"unavailable", "internal"})
 TRACEBACK = "Traceback (most recent call last)"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`agents`: so many for each server. `seconds`: for how long servers are killed."""
+    """`agents`: for each server. `seconds`: how long servers are killed."""
 
     servers: int
     agents: int
@@ -59,7 +59,7 @@ class Plan:
 
 
 class Refusal(Exception):
-    """An answer that is no bug and no success."""
+    """An error in the answer that is not a bug."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -68,7 +68,7 @@ class Refusal(Exception):
 
 @dataclass
 class Fleet:
-    """Servers in their places. Each of `urls` is a way to the one database, taken in turn."""
+    """The servers by place. Each of `urls` is an address of the one database; they take turns."""
 
     folder: Path
     github: SimulatedGitHub
@@ -79,7 +79,7 @@ class Fleet:
     # Where the database is known to be away: no server is started there.
     closed: set[str] = field(default_factory=set)
     kills: int = 0
-    # Starts that were given up.
+    # How many starts took too long.
     late: int = 0
 
     async def start(self, place: int) -> None:
@@ -90,7 +90,7 @@ class Fleet:
         self.up[place] = server
 
     async def _start(self, url: str) -> Serving | None:
-        """None where it came too late, or its database went away meanwhile."""
+        """None if the start took too long, or the database went away during it."""
         while url in self.closed:  # noqa: ASYNC110 - of another process
             await asyncio.sleep(LOOK_EVERY_S)
         try:
@@ -103,7 +103,7 @@ class Fleet:
             return None
 
     async def kill(self, place: int) -> None:
-        """As by kill -9; another one is started in its place."""
+        """Kill the server as by kill -9, and start another one in its place."""
         server = self.up.pop(place)
         server.kill()
         self.kills += 1
@@ -130,7 +130,7 @@ def _last_line(traceback: str) -> str:
 
 @dataclass
 class Swarm:
-    """What its agents share."""
+    """What all agents share."""
 
     plan: Plan
     fleet: Fleet
@@ -138,9 +138,9 @@ class Swarm:
     installation: Installation
     session: aiohttp.ClientSession
     names: list[str]
-    deeds: list[Deed] = field(default_factory=list)
+    calls: list[AnsweredCall] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
-    # Calls that were made again, by what became of them before.
+    # Repeated calls, by the error of the attempt before.
     again: Counter[str] = field(default_factory=Counter)
     seen: list[int] = field(default_factory=list)
     over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -156,13 +156,13 @@ class Swarm:
         await self.store.write(work)
 
     async def until(self, sql: str, **params: Any) -> None:
-        """Until it finds nothing."""
+        """Wait until the query finds nothing."""
         async with asyncio.timeout(PATIENCE_S):
             while await self.rows(sql, **params):  # noqa: ASYNC110 - of other processes
                 await asyncio.sleep(LOOK_EVERY_S)
 
     async def leave(self, agent: str) -> None:
-        """An agent is dead: the time of its leases is over."""
+        """Let the leases of a dead agent expire now."""
         q = (
             "UPDATE leases SET expires_at = :now WHERE installation_id = :i AND holder = :h "
             "AND state = 'held'"
@@ -170,7 +170,7 @@ class Swarm:
         await self.run(q, h=agent)
 
     async def watch(self) -> None:
-        """Follow the events by a cursor, for ever."""
+        """Follow the events by a cursor, endlessly."""
         q = (
             "SELECT seq FROM events WHERE installation_id = :i AND seq > :after "
             "ORDER BY seq LIMIT 1000"
@@ -181,19 +181,19 @@ class Swarm:
             await asyncio.sleep(0.02)
 
     async def disturb(self) -> None:
-        """Servers are killed, now and then, and come back."""
+        """Kill a server from time to time."""
         dice = random.Random(f"{self.plan.seed} kills")  # noqa: S311 - a story's dice
         end = time.monotonic() + self.plan.seconds
         async with asyncio.TaskGroup() as starting:
             while time.monotonic() < end:
                 await asyncio.sleep(dice.uniform(0.5, 1.5) * self.plan.kill_every_s)
-                # One stays, so that there is somebody to be asked.
+                # One server keeps running, so that agents can call it.
                 if len(self.fleet.up) > 1:
                     place = dice.choice(sorted(self.fleet.up))
                     starting.create_task(self.fleet.kill(place))
 
     async def drain(self) -> None:
-        """Messages that were handed out and never arrived come again."""
+        """Make undelivered messages due again until all are read."""
         q = "SELECT message_id FROM receipts WHERE installation_id = :i AND state <> 'read' LIMIT 1"
         again = "UPDATE receipts SET visible_at = 0 WHERE installation_id = :i AND state <> 'read'"
         async with asyncio.timeout(PATIENCE_S):
@@ -211,7 +211,7 @@ class Agent:
     dice: random.Random
 
     async def call(self, operation: str, **given: Any) -> dict[str, Any]:
-        """Ask until there is an answer. Raise Refusal."""
+        """Repeat the call until it is answered. Raise Refusal."""
         headers = {
             "Authorization": f"Bearer {self.token}",
             "Idempotency-Key": secrets.token_hex(16),
@@ -227,8 +227,8 @@ class Agent:
                 began = time.monotonic()
                 continue
             if status == 200:
-                deed = Deed(self.name, operation, given, answer, began, time.monotonic())
-                self.swarm.deeds.append(deed)
+                call = AnsweredCall(self.name, operation, given, answer, began, time.monotonic())
+                self.swarm.calls.append(call)
                 return answer
             error = answer["error"]
             if error["code"] not in AWAY:
@@ -279,7 +279,7 @@ class Agent:
             await self.call("update_task_status", **mine, status="completed")
 
     async def die(self) -> None:
-        """It does nothing for a while, and others go on with what it had."""
+        """Do nothing for a while, so that another agent takes the task over."""
         await self.swarm.leave(self.name)
         self.swarm.refused["died"] += 1
         await asyncio.sleep(self.dice.uniform(1, 4))
@@ -289,7 +289,7 @@ class Agent:
         try:
             await self.call("send_message", to=to, task=task, body="Do you know this part?")
         except Refusal as exc:
-            # It may have to register yet.
+            # The other agent may not have registered yet.
             if exc.code != "unknown_agent":
                 raise
             self.swarm.refused[exc.code] += 1
@@ -299,7 +299,7 @@ class Agent:
             await self.call("mark_message_read", message_id=each["id"])
 
     async def finish(self) -> None:
-        """What is left to read."""
+        """Read the messages that are left."""
         while not self.swarm.drained.is_set():
             await self.read_messages()
             await self.rest()
@@ -327,7 +327,7 @@ Disturb = Callable[[Swarm], Awaitable[None]]
 async def play(
     folder: Path, urls: Sequence[str], plan: Plan, disturb: Disturb | None = None
 ) -> Outcome:
-    """The story, to its end. `disturb`: what else happens while servers are killed."""
+    """Run the whole swarm. `disturb`: what else happens while servers are killed."""
     async with _swarm(folder, urls, plan) as swarm:
         agents = await _agents(swarm)
         began = time.monotonic()
@@ -344,7 +344,7 @@ async def play(
             swarm.over.set()
             await asyncio.gather(*lives)
             await asyncio.gather(swarm.drain(), *(each.finish() for each in agents))
-            await asyncio.sleep(2 * LOOK_EVERY_S)  # the cursor comes by the rest
+            await asyncio.sleep(2 * LOOK_EVERY_S)  # the cursor reads the last events
             watching.cancel()
         return await _outcome(swarm, seconds)
 
@@ -376,7 +376,7 @@ async def _swarm(folder: Path, urls: Sequence[str], plan: Plan) -> AsyncIterator
 
 
 async def _wait_for_tasks(swarm: Swarm) -> None:
-    """Until each issue is a task."""
+    """Wait until each issue is a task."""
     q = (
         "SELECT n FROM (SELECT COUNT(*) AS n FROM tasks WHERE installation_id = :i) q "
         "WHERE n < :tasks"
@@ -397,20 +397,20 @@ async def _agents(swarm: Swarm) -> list[Agent]:
 
 
 async def _outcome(swarm: Swarm, seconds: float) -> Outcome:
-    kept = await books(swarm.store, swarm.installation.id)
-    took = [1000 * (each.ended - each.began) for each in swarm.deeds]
+    stored = await stored_rows(swarm.store, swarm.installation.id)
+    took = [1000 * (each.ended - each.began) for each in swarm.calls]
     hundredths = quantiles(took, n=100)
     return Outcome(
         seconds=seconds,
         kills=swarm.fleet.kills,
         late=swarm.fleet.late,
-        calls=len(swarm.deeds),
+        calls=len(swarm.calls),
         p50_ms=hundredths[49],
         p99_ms=hundredths[98],
-        events=Counter(each["kind"] for each in kept.events),
-        messages=len(kept.messages),
+        events=Counter(each["kind"] for each in stored.events),
+        messages=len(stored.messages),
         refused=swarm.refused,
         again=swarm.again,
-        violations=violations(kept, swarm.deeds, swarm.seen),
+        violations=violations(stored, swarm.calls, swarm.seen),
         tracebacks=swarm.fleet.tracebacks(),
     )

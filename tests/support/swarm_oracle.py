@@ -1,4 +1,4 @@
-"""What agents were answered, held against what the database says happened."""
+"""Compares the answers that agents got with the rows of the database."""
 
 import json
 from collections import Counter, defaultdict
@@ -12,7 +12,7 @@ from store.engine.transaction import Row, Store, Tx
 ENDS = frozenset(
     f"task.{each}" for each in ("released", "expired", "revoked", "completed", "failed")
 )
-# Each leaves one row of the audit, however often it was asked for with the same key.
+# Each appends one row of the audit, however often it is repeated with the same key.
 AUDITED = (
     "register_agent",
     "claim_task",
@@ -23,7 +23,7 @@ AUDITED = (
 
 
 @dataclass(frozen=True)
-class Deed:
+class AnsweredCall:
     """A call that was answered. `began`, `ended`: seconds of one clock."""
 
     agent: str
@@ -35,7 +35,7 @@ class Deed:
 
 
 @dataclass(frozen=True)
-class Books:
+class StoredRows:
     """The rows of an installation, those with a `seq` in its order."""
 
     tasks: Sequence[Row]
@@ -46,13 +46,13 @@ class Books:
     receipts: Sequence[Row]
 
 
-async def books(store: Store, installation_id: int) -> Books:
-    async def work(tx: Tx) -> Books:
+async def stored_rows(store: Store, installation_id: int) -> StoredRows:
+    async def work(tx: Tx) -> StoredRows:
         async def rows(table: str, order: str) -> list[dict[str, Any]]:
             q = f"SELECT * FROM {table} WHERE installation_id = :i ORDER BY {order}"
             return await tx.all(q, i=installation_id)
 
-        return Books(
+        return StoredRows(
             tasks=await rows("tasks", "id"),
             leases=await rows("leases", "task_id, fence"),
             events=await rows("events", "seq"),
@@ -64,22 +64,22 @@ async def books(store: Store, installation_id: int) -> Books:
     return await store.read(work)
 
 
-def violations(kept: Books, deeds: Sequence[Deed], seen: Sequence[int]) -> list[str]:
-    """Whatever broke a promise, a sentence each. `seen`: the events a cursor came by."""
+def violations(stored: StoredRows, calls: Sequence[AnsweredCall], seen: Sequence[int]) -> list[str]:
+    """A sentence for each broken promise. `seen`: the events that a cursor returned."""
     return [
-        *held_twice(kept.events),
-        *wrong_leases(kept),
-        *open_tasks(kept.tasks),
-        *lost_or_doubled(kept, deeds),
-        *lost_claims(kept, deeds),
-        *lost_messages(kept, deeds),
-        *delivered_after_read(deeds),
-        *gaps(kept.events, seen),
+        *held_twice(stored.events),
+        *wrong_leases(stored),
+        *open_tasks(stored.tasks),
+        *lost_or_doubled(stored, calls),
+        *lost_claims(stored, calls),
+        *lost_messages(stored, calls),
+        *delivered_after_read(calls),
+        *gaps(stored.events, seen),
     ]
 
 
 def held_twice(events: Sequence[Row]) -> Iterator[str]:
-    """From a claim to the lease's end nobody else has the task; each fence is higher."""
+    """From a claim to the end of its lease nobody else holds the task; each fence is higher."""
     holders: dict[str, str] = {}
     fences: dict[str, int] = defaultdict(int)
     for each in events:
@@ -101,21 +101,21 @@ def held_twice(events: Sequence[Row]) -> Iterator[str]:
         yield f"{task}: still held by {holder}"
 
 
-def wrong_leases(kept: Books) -> Iterator[str]:
+def wrong_leases(stored: StoredRows) -> Iterator[str]:
     """A lease for each claim, ended once; a task's fence counts its leases."""
     claims = Counter(
         (each["subject"], each["actor"], json.loads(each["data"])["fence"])
-        for each in kept.events
+        for each in stored.events
         if each["kind"] == "task.claimed"
     )
-    leases = Counter((each["task_id"], each["holder"], each["fence"]) for each in kept.leases)
+    leases = Counter((each["task_id"], each["holder"], each["fence"]) for each in stored.leases)
     for lease in (claims - leases) + (leases - claims):
         yield f"{lease}: {claims[lease]} claims, {leases[lease]} leases"
-    for each in kept.leases:
+    for each in stored.leases:
         if each["ended_at"] is None:
             yield f"{each['id']}: never ended"
-    counted = Counter(each["task_id"] for each in kept.leases)
-    for each in kept.tasks:
+    counted = Counter(each["task_id"] for each in stored.leases)
+    for each in stored.tasks:
         if each["fence"] != counted[each["id"]]:
             yield f"{each['id']}: fence {each['fence']} after {counted[each['id']]} leases"
 
@@ -126,60 +126,60 @@ def open_tasks(tasks: Sequence[Row]) -> Iterator[str]:
             yield f"{each['id']}: {each['state']}, held by {each['holder']}"
 
 
-def lost_or_doubled(kept: Books, deeds: Sequence[Deed]) -> Iterator[str]:
-    """What was acknowledged was done once, and nothing else was."""
-    told = Counter((each.agent, each.operation) for each in deeds if each.operation in AUDITED)
+def lost_or_doubled(stored: StoredRows, calls: Sequence[AnsweredCall]) -> Iterator[str]:
+    """Each acknowledged call was executed once, and nothing else was executed."""
+    told = Counter((each.agent, each.operation) for each in calls if each.operation in AUDITED)
     done = Counter(
-        (each["actor"], each["operation"]) for each in kept.audit if each["operation"] in AUDITED
+        (each["actor"], each["operation"]) for each in stored.audit if each["operation"] in AUDITED
     )
     for what in (told - done) + (done - told):
         yield f"{what}: acknowledged {told[what]} times, done {done[what]} times"
-    reports = Counter((each.agent, step(each)) for each in deeds if step(each))
-    steps = Counter((each["actor"], each["kind"]) for each in kept.events)
+    reports = Counter((each.agent, step(each)) for each in calls if step(each))
+    steps = Counter((each["actor"], each["kind"]) for each in stored.events)
     for what, n in reports.items():
         if steps[what] != n:
             yield f"{what}: acknowledged {n} times, {steps[what]} events"
 
 
-def step(deed: Deed) -> str:
-    """The event that a call must have left."""
-    if deed.operation == "release_task":
+def step(call: AnsweredCall) -> str:
+    """The kind of event that a call must have appended."""
+    if call.operation == "release_task":
         return "task.released"
-    if deed.operation == "update_task_status":
-        completed = deed.given["status"] == "completed"
+    if call.operation == "update_task_status":
+        completed = call.given["status"] == "completed"
         return "task.completed" if completed else "task.progress"
-    return "task.claimed" if deed.operation == "claim_task" else ""
+    return "task.claimed" if call.operation == "claim_task" else ""
 
 
-def lost_claims(kept: Books, deeds: Sequence[Deed]) -> Iterator[str]:
-    leases = {(each["id"], each["holder"], each["fence"]) for each in kept.leases}
-    for each in deeds:
+def lost_claims(stored: StoredRows, calls: Sequence[AnsweredCall]) -> Iterator[str]:
+    leases = {(each["id"], each["holder"], each["fence"]) for each in stored.leases}
+    for each in calls:
         if each.operation == "claim_task":
             lease = (each.answer["lease_id"], each.agent, each.answer["fence"])
             if lease not in leases:
                 yield f"{lease}: acknowledged, and there is no such lease"
 
 
-def lost_messages(kept: Books, deeds: Sequence[Deed]) -> Iterator[str]:
-    """Each acknowledged message is there, and was read by whom it is for; no other is there."""
-    read = {(r["message_id"], r["agent_id"]) for r in kept.receipts if r["state"] == "read"}
-    sent = [each.answer for each in deeds if each.operation == "send_message"]
+def lost_messages(stored: StoredRows, calls: Sequence[AnsweredCall]) -> Iterator[str]:
+    """Each acknowledged message was read by its recipients, and there is no other message."""
+    read = {(r["message_id"], r["agent_id"]) for r in stored.receipts if r["state"] == "read"}
+    sent = [each.answer for each in calls if each.operation == "send_message"]
     for each in sent:
         for recipient in each["recipients"]:
             if (each["message_id"], recipient) not in read:
                 yield f"{each['message_id']}: acknowledged, and never read by {recipient}"
-    found = {each["id"] for each in kept.messages} - {each["message_id"] for each in sent}
+    found = {each["id"] for each in stored.messages} - {each["message_id"] for each in sent}
     yield from (f"{each}: a message that nobody sent" for each in found)
 
 
-def delivered_after_read(deeds: Sequence[Deed]) -> Iterator[str]:
+def delivered_after_read(calls: Sequence[AnsweredCall]) -> Iterator[str]:
     """A message does not come again in a call that began after its mark was acknowledged."""
     marked = {
         (each.agent, each.given["message_id"]): each.ended
-        for each in deeds
+        for each in calls
         if each.operation == "mark_message_read"
     }
-    for each in deeds:
+    for each in calls:
         if each.operation == "get_messages":
             for message in each.answer["messages"]:
                 if each.began > marked.get((each.agent, message["id"]), each.began):
@@ -187,7 +187,7 @@ def delivered_after_read(deeds: Sequence[Deed]) -> Iterator[str]:
 
 
 def gaps(events: Sequence[Row], seen: Sequence[int]) -> Iterator[str]:
-    """A cursor that follows the order comes by each event once."""
+    """A cursor that follows the order returns each event once."""
     there = [each["seq"] for each in events]
     if list(seen) != there:
         yield f"a cursor missed the events {sorted(set(there) - set(seen))[:20]}"
