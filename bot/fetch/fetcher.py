@@ -34,7 +34,7 @@ async def look_up(channel: Channel, keys: Keys, read: PendingReadRow) -> None:
     if path is None:
         return await _settle(channel, read)
     outcome, is_whole = await _ask(channel, read, path)
-    if features.is_off(outcome):
+    if "repository_id" in read["arguments"] and features.is_off(outcome):
         return await _park(channel, read, outcome)
     steps = LATER_READ if read["priority"] == reads.LATER else READ
     next_step = step(steps, outcome.meaning, read["attempts"])
