@@ -65,31 +65,45 @@ class Bodies:
     async def _receive(self, request: web.Request, largest: int, body: _Unsigned) -> bytes:
         if (request.content_length or 0) > largest:
             raise _too_large(largest)
+        if request.content.is_eof():
+            # It came with the headers, as most do, so it needs no timer.
+            self._add(body, request.content.read_nowait(), largest)
+        else:
+            await self._receive_parts(request, largest, body)
+        return b"".join(body.parts)
+
+    async def _receive_parts(self, request: web.Request, largest: int, body: _Unsigned) -> None:
         try:
             async with asyncio.timeout(self.seconds):
                 async for part in request.content.iter_any():
-                    self._add(body, part)
-                    if body.size > largest:
-                        raise _too_large(largest)
+                    self._add(body, part, largest)
         except TimeoutError as exc:
             raise Refused(
                 "request_timeout",
                 f"The body did not arrive within {self.seconds:g} s. Send it again.",
             ) from exc
-        return b"".join(body.parts)
+        _check_not_dropped(body)
 
-    def _add(self, body: _Unsigned, part: bytes) -> None:
-        if body.dropped:
-            raise Refused("unavailable", "Too much is being received. Send it again later.")
+    def _add(self, body: _Unsigned, part: bytes, largest: int) -> None:
+        _check_not_dropped(body)
         body.parts.append(part)
         body.size += len(part)
-        if body not in self._unsigned:
-            return
-        self._size += len(part)
+        if body in self._unsigned:
+            self._size += len(part)
+        if body.size > largest:
+            raise _too_large(largest)
         while self._size > self.most_unsigned:
-            largest = max(self._unsigned, key=lambda each: each.size)
-            self._size -= largest.size
-            largest.drop()
+            self._drop_largest()
+
+    def _drop_largest(self) -> None:
+        largest = max(self._unsigned, key=lambda each: each.size)
+        self._size -= largest.size
+        largest.drop()
+
+
+def _check_not_dropped(body: _Unsigned) -> None:
+    if body.dropped:
+        raise Refused("unavailable", "Too much is being received. Send it again later.")
 
 
 def check_encoding(request: web.Request) -> None:

@@ -201,8 +201,10 @@ class Waiters:
         reader = self._readers.get(installation_id)
         if reader is None:
             reader = self._readers[installation_id] = InstallationReader(installation_id)
+        # A task that ended, which none should, is started again by the next caller who waits.
+        if reader.task is None or reader.task.done():
             reader.task = asyncio.create_task(reader.run(self.store))
-        if self._remote is None:
+        if self._remote is None or self._remote.done():
             self._remote = asyncio.create_task(self._watch_others())
         return reader
 

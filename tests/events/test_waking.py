@@ -14,7 +14,7 @@ from cachetools import TTLCache
 from bot.background import expiry
 from bot.dispatch.dispatcher import Dispatcher
 from bot.events import event_log
-from bot.events.waiters import Follower, Waiter
+from bot.events.waiters import Follower, Waiter, Waiters
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.event_stream import News, Topics
@@ -685,3 +685,29 @@ async def test_a_waiter_at_one_server_is_woken_by_a_call_at_another(
                 inbox, heard = await asyncio.gather(*waiting)
     assert [each["body"] for each in inbox["messages"]] == ["Come here"]
     assert kinds(heard) == ["message.sent"]
+
+
+def readers() -> set[asyncio.Task[Any]]:
+    """The tasks that read events for those who wait."""
+    return {
+        task
+        for task in asyncio.all_tasks()
+        if getattr(task.get_coro(), "__qualname__", "").startswith(
+            ("InstallationReader", "Waiters")
+        )
+    }
+
+
+async def test_a_reader_of_events_that_ended_is_started_again_by_the_next_who_waits(
+    store: Store, installation_id: int
+) -> None:
+    waiters = Waiters(store)
+    async with waiters.add(installation_id):
+        ended = readers()
+        assert len(ended) == 2
+        for each in ended:
+            each.cancel()
+        await asyncio.gather(*ended, return_exceptions=True)
+        async with waiters.add(installation_id):
+            assert len(readers()) == 2
+    assert not readers()

@@ -99,3 +99,7 @@ async def test_large_bodies_of_strangers_give_way_to_a_delivery_with_sqlite(
     answers = sorted(answer.status for answer in await asyncio.gather(*strangers))
     assert answers[-1] == 503
     assert set(answers) == {401, 503}
+    # Nothing of them counts any more.
+    surface.bodies.most_unsigned = 2000
+    for _ in range(3):
+        assert (await surface.deliver({"zen": "x" * 1000})).status == 202
