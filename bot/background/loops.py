@@ -191,7 +191,7 @@ class Loops:
                 if not late:
                     await self.repair.release()
         except (StoreError, TimeoutError) as exc:
-            log.warning("leases not released", error=str(exc))
+            log.warning("leases not released", error=repr(exc))
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
