@@ -38,7 +38,7 @@ class Checkpoint(BaseModel):
 
 def checked_state(state: Any) -> Any:
     """Validate that the value is JSON and not nested too deep."""
-    _json_bytes(contents.keepable(state))
+    _json_bytes(contents.validate(state))
     return state
 
 

@@ -34,7 +34,7 @@ class Kind:
 
 
 def _version(row: Row) -> str:
-    return encryption.about(row["installation_id"], row["context_id"], row["version"])
+    return encryption.associated_data(row["installation_id"], row["context_id"], row["version"])
 
 
 def _checkpoint(row: Row) -> str:

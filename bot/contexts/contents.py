@@ -12,14 +12,14 @@ from bot.errors import Refused
 Kind: TypeAlias = Literal["json", "text"]
 # In bytes of UTF-8, before compression.
 LARGEST = 1_000_000
-# Levels of lists and objects.
+# How deep lists and objects may be nested.
 DEEPEST = 100
 # Bits of a number. Python reads at most 4,300 digits.
 LONGEST = 10_000
 
 
-def keepable(content: Any) -> Any:
-    """Validate that the content is JSON in UTF-8, and not too large or too deep."""
+def validate(content: Any) -> Any:
+    """Return the content. Raise if it is not JSON in UTF-8, or is too large or too deep."""
     level, seen = [content], 0
     for _ in range(DEEPEST + 1):
         level = [each for value in level for each in _within(value)]
@@ -27,8 +27,8 @@ def keepable(content: Any) -> Any:
         if not level:
             return content
         if seen > LARGEST:  # each value has at least one byte
-            raise _unfit("it has more than {n} bytes", n=LARGEST)
-    raise _unfit("lists and objects are nested more than {n} deep", n=DEEPEST)
+            raise _invalid("it has more than {n} bytes", n=LARGEST)
+    raise _invalid("lists and objects are nested more than {n} deep", n=DEEPEST)
 
 
 def _within(value: Any) -> Iterator[Any]:
@@ -36,9 +36,9 @@ def _within(value: Any) -> Iterator[Any]:
     if isinstance(value, str):
         _encode(value)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise _unfit("NaN and Infinity are not JSON")
+        raise _invalid("NaN and Infinity are not JSON")
     elif isinstance(value, int) and value.bit_length() > LONGEST:
-        raise _unfit("a number has more than {n} bits", n=LONGEST)
+        raise _invalid("a number has more than {n} bits", n=LONGEST)
     elif isinstance(value, dict):
         yield from value
         yield from value.values()
@@ -50,10 +50,10 @@ def _encode(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as exc:
-        raise _unfit("half of a surrogate pair is not a character") from exc
+        raise _invalid("half of a surrogate pair is not a character") from exc
 
 
-def _unfit(why: Any, **values: int) -> PydanticCustomError:
+def _invalid(why: Any, **values: int) -> PydanticCustomError:
     return PydanticCustomError("content", why, values)
 
 
@@ -72,13 +72,13 @@ def canonical_bytes(content: Any) -> bytes:
 
 def bytes_within_limit(content: Any) -> bytes:
     """The content's bytes. Raise Refused if there are too many."""
-    made = canonical_bytes(content)
-    if len(made) > LARGEST:
+    found = canonical_bytes(content)
+    if len(found) > LARGEST:
         raise Refused(
             "too_large",
-            f"`content` has {len(made)} bytes; the limit is {LARGEST}. Split it into several "
+            f"`content` has {len(found)} bytes; the limit is {LARGEST}. Split it into several "
             "contexts, or commit it to the repository and store its path here.",
-            size=len(made),
+            size=len(found),
             largest=LARGEST,
         )
-    return made
+    return found

@@ -10,7 +10,7 @@ from store.tables.contexts import ContextVersionRow
 PURPOSE = "contexts"
 
 
-def about(installation_id: int, context_id: str, version: int) -> str:
+def associated_data(installation_id: int, context_id: str, version: int) -> str:
     """The associated data. With it, the content can be decrypted in no other row."""
     return f"{installation_id} {context_id} {version}"
 
@@ -27,17 +27,17 @@ class Sealed(TypedDict):
     sealed: bytes
 
 
-def seal(keys: Keys, where: str, pack: bytes) -> Sealed:
-    return {"key_id": keys.id, "sealed": keys.seal(PURPOSE, where, pack)}
+def seal(keys: Keys, associated: str, compressed: bytes) -> Sealed:
+    return {"key_id": keys.id, "sealed": keys.seal(PURPOSE, associated, compressed)}
 
 
-def unseal(keys: Keys, where: str, row: ContextVersionRow) -> tuple[bytes, bytes]:
+def unseal(keys: Keys, associated: str, row: ContextVersionRow) -> tuple[bytes, bytes]:
     """The content, compressed and plain. Raise Broken."""
-    pack = keys.under(row["key_id"]).open(PURPOSE, where, row["sealed"])
+    compressed = keys.under(row["key_id"]).open(PURPOSE, associated, row["sealed"])
     try:
-        content = zlib.decompress(pack)
+        content = zlib.decompress(compressed)
     except zlib.error as exc:
         raise Broken("it cannot be decompressed") from exc
     if hashlib.sha256(content).hexdigest() != row["checksum"]:
         raise Broken("its checksum differs")
-    return pack, content
+    return compressed, content

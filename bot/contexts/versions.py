@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from bot.contexts.contents import Kind
-from bot.contexts.encryption import Sealed, about, compress, seal, unseal
+from bot.contexts.encryption import Sealed, associated_data, compress, seal, unseal
 from bot.errors import Refused
 from bot.identity.keyring import Broken
 from bot.kernel.operation import Context
@@ -24,9 +24,9 @@ log = structlog.get_logger()
 
 MOST_VERSIONS = 10_000
 # How many versions are tried, from the newest, until one can be read.
-LOOKED_BACK = 100
+MOST_TRIED = 100
 # Bytes. Above this size, compression takes much longer than starting work in a thread.
-HEAVY = 50_000
+LARGE = 50_000
 
 
 class Content(Sealed):
@@ -35,11 +35,11 @@ class Content(Sealed):
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadableVersion:
     """A version that can be read. `broken` are newer versions that cannot."""
 
     version: ContextVersionRow
-    packed: bytes
+    compressed: bytes
     content: bytes
     broken: list[int]
 
@@ -48,9 +48,9 @@ class Read:
         return text if kind == "text" else json.loads(text)
 
 
-async def keep(ctx: Context, context_id: str, version: int, content: bytes, note: str) -> None:
+async def add(ctx: Context, context_id: str, version: int, content: bytes, note: str) -> None:
     """Add a version under this number."""
-    where = about(ctx.installation_id, context_id, version)
+    where = associated_data(ctx.installation_id, context_id, version)
 
     def new_version() -> Content:
         return {
@@ -59,21 +59,25 @@ async def keep(ctx: Context, context_id: str, version: int, content: bytes, note
             "size": len(content),
         }
 
-    await _add(ctx, context_id, version, note, await _run_aside(len(content), new_version))
+    await _insert(
+        ctx, context_id, version, note, await _run_in_thread_if_large(len(content), new_version)
+    )
 
 
-async def copy(ctx: Context, context_id: str, version: int, read: Read, note: str) -> None:
+async def add_copy(
+    ctx: Context, context_id: str, version: int, read: ReadableVersion, note: str
+) -> None:
     """Add a version with the content of another one."""
-    where = about(ctx.installation_id, context_id, version)
+    where = associated_data(ctx.installation_id, context_id, version)
     content: Content = {
-        **seal(ctx.shared.keys, where, read.packed),
+        **seal(ctx.shared.keys, where, read.compressed),
         "checksum": read.version["checksum"],
         "size": read.version["size"],
     }
-    await _add(ctx, context_id, version, note, content)
+    await _insert(ctx, context_id, version, note, content)
 
 
-async def _add(ctx: Context, context_id: str, version: int, note: str, content: Content) -> None:
+async def _insert(ctx: Context, context_id: str, version: int, note: str, content: Content) -> None:
     await versions.add(
         ctx.tx,
         {
@@ -88,10 +92,10 @@ async def _add(ctx: Context, context_id: str, version: int, note: str, content: 
     )
 
 
-async def load(ctx: Context, context_id: str, number: int) -> Read:
-    """One version. Report a broken one, then raise Broken."""
+async def load(ctx: Context, context_id: str, number: int) -> ReadableVersion:
+    """Read one version. Report a broken one, then raise Broken."""
     row = await versions.get(ctx.tx, ctx.installation_id, context_id, number)
-    where = about(ctx.installation_id, context_id, number)
+    where = associated_data(ctx.installation_id, context_id, number)
     try:
         return await _open(ctx, where, row)
     except Broken as exc:
@@ -99,18 +103,20 @@ async def load(ctx: Context, context_id: str, number: int) -> Read:
         raise
 
 
-async def _open(ctx: Context, where: str, row: ContextVersionRow | None) -> Read:
+async def _open(ctx: Context, where: str, row: ContextVersionRow | None) -> ReadableVersion:
     """Raise Broken."""
     if row is None:
         raise Broken("its row is missing")
-    pack, content = await _run_aside(row["size"], lambda: unseal(ctx.shared.keys, where, row))
-    return Read(row, pack, content, [])
+    compressed, content = await _run_in_thread_if_large(
+        row["size"], lambda: unseal(ctx.shared.keys, where, row)
+    )
+    return ReadableVersion(row, compressed, content, [])
 
 
-async def newest(ctx: Context, context_id: str, number: int) -> Read:
-    """The version of this number, or the last readable one before it. Raise Refused."""
+async def read_newest(ctx: Context, context_id: str, number: int) -> ReadableVersion:
+    """Read this version, or the last readable one before it. Raise Refused."""
     broken: list[int] = []
-    for each in range(number, max(0, number - LOOKED_BACK), -1):
+    for each in range(number, max(0, number - MOST_TRIED), -1):
         try:
             read = await load(ctx, context_id, each)
         except Broken:
@@ -130,8 +136,8 @@ def unreadable(context_id: str, number: int) -> Refused:
     )
 
 
-async def exactly(ctx: Context, row: FullContext, number: int) -> Read:
-    """Exactly this version. Raise Refused."""
+async def read_exactly(ctx: Context, row: FullContext, number: int) -> ReadableVersion:
+    """Read exactly this version. Raise Refused."""
     if number > row["version"]:
         raise Refused(
             "unknown_context",
@@ -141,7 +147,7 @@ async def exactly(ctx: Context, row: FullContext, number: int) -> Read:
     try:
         return await load(ctx, row["id"], number)
     except Broken as exc:
-        good = await _good_before(ctx, row["id"], number)
+        good = await _readable_before(ctx, row["id"], number)
         advice = f"Read version {good} instead" if good else "No version before it can be read"
         raise Refused(
             "context_broken",
@@ -151,11 +157,11 @@ async def exactly(ctx: Context, row: FullContext, number: int) -> Read:
         ) from exc
 
 
-async def _good_before(ctx: Context, context_id: str, number: int) -> int | None:
+async def _readable_before(ctx: Context, context_id: str, number: int) -> int | None:
     if number == 1:
         return None
     try:
-        return int((await newest(ctx, context_id, number - 1)).version["version"])
+        return int((await read_newest(ctx, context_id, number - 1)).version["version"])
     except Refused:
         return None
 
@@ -177,9 +183,9 @@ def _report_broken(ctx: Context, context_id: str, number: int, why: str) -> None
     ctx.later.append(append_event)
 
 
-async def _run_aside(size: int, work: Any) -> Any:
+async def _run_in_thread_if_large(size: int, work: Any) -> Any:
     """Do work on large contents in a thread, because it would block the event loop."""
-    return await asyncio.to_thread(work) if size > HEAVY else work()
+    return await asyncio.to_thread(work) if size > LARGE else work()
 
 
 async def history(ctx: Context, context_id: str, upto: int, limit: int) -> list[VersionInfo]:
@@ -188,5 +194,5 @@ async def history(ctx: Context, context_id: str, upto: int, limit: int) -> list[
 
 
 async def size(ctx: Context, numbers: dict[str, int]) -> int:
-    """The bytes of these numbers, by context."""
+    """The total size of these versions in bytes. `numbers`: the version of each context."""
     return await versions.size(ctx.tx, ctx.installation_id, numbers)

@@ -15,7 +15,7 @@ from bot.kernel.event_stream import (
     Page,
     Topics,
     first_page,
-    needs_a_look,
+    needs_access_check,
     reaches,
     wants,
 )
@@ -26,18 +26,18 @@ from store.engine import sequences
 from store.engine.transaction import Tx
 from store.events import LoggedEvent
 
-# One read goes through so many events at most, wanted or not.
-SCANNED = 1000
+# How many events one read looks at, whether the caller wants them or not.
+MOST_SCANNED = 1000
 
 
 async def find_topics(tx: Tx, actor: Actor, topics: Sequence[str]) -> Topics:
     """The named topics. Raise Refused for a wrong topic, or for one that the actor may not see."""
     kinds = frozenset(TOPICS[each] for each in topics if each in TOPICS)
     single = [each for each in topics if each not in TOPICS]
-    return Topics(kinds, frozenset([await _single(tx, actor, each) for each in single]))
+    return Topics(kinds, frozenset([await _single_topic(tx, actor, each) for each in single]))
 
 
-async def _single(tx: Tx, actor: Actor, topic: str) -> tuple[str, str]:
+async def _single_topic(tx: Tx, actor: Actor, topic: str) -> tuple[str, str]:
     kind, _, subject = topic.partition(":")
     if kind not in SINGLE or not subject:
         raise Refused(
@@ -106,11 +106,11 @@ async def read_page(tx: Tx, actor: Actor, topics: Topics, cursor: Cursor, limit:
 
 async def _readable(tx: Tx, actor: Actor, found: Sequence[NamedEvent]) -> list[NamedEvent]:
     """The events without those of contexts that the actor may not read."""
-    asked = {event["subject"] for event in found if needs_a_look(actor, event)}
+    asked = {event["subject"] for event in found if needs_access_check(actor, event)}
     if not asked:
         return list(found)
     may = await access.readable_ones(tx, actor, sorted(asked))
-    return [each for each in found if not needs_a_look(actor, each) or each["subject"] in may]
+    return [each for each in found if not needs_access_check(actor, each) or each["subject"] in may]
 
 
 async def _head(tx: Tx, installation_id: int) -> int:
@@ -118,11 +118,11 @@ async def _head(tx: Tx, installation_id: int) -> int:
 
 
 async def between(tx: Tx, installation_id: int, after: int, head: int) -> News:
-    """The next events, as many as one read may go through."""
-    rows = await events.since(tx, installation_id, after, head, SCANNED)
+    """The next events, as many as one read looks at."""
+    rows = await events.since(tx, installation_id, after, head, MOST_SCANNED)
     if not rows:
         return News((), head)
-    more = len(rows) == SCANNED
+    more = len(rows) == MOST_SCANNED
     named = await _with_names(tx, installation_id, rows)
     return News(named, rows[-1]["seq"] if more else head, more=more)
 

@@ -84,7 +84,7 @@ def reaches(actor: Actor, repository_id: int | None) -> bool:
 
 
 def may_see(actor: Actor, event: NamedEvent) -> bool:
-    """Whether the actor may see an event. For contexts, see also `needs_a_look`."""
+    """Whether the actor may see an event. For contexts, see also `needs_access_check`."""
     there = event["seen"] and reaches(actor, event["repository_id"])
     if event["audience"] is None:
         return bool(there)
@@ -96,7 +96,7 @@ def wants(actor: Actor, topics: Topics, event: NamedEvent) -> bool:
     return topics.include(event) and may_see(actor, event)
 
 
-def needs_a_look(actor: Actor, event: NamedEvent) -> bool:
+def needs_access_check(actor: Actor, event: NamedEvent) -> bool:
     """Whether only the database can say if the actor may see it: who may read a context."""
     return event["kind"].startswith("context.") and actor.name not in (
         event["actor"],
@@ -114,6 +114,6 @@ def first_page(news: News, found: Sequence[NamedEvent], limit: int) -> Page:
 def page_of_news(actor: Actor, topics: Topics, cursor: int, found: News, limit: int) -> Page | None:
     """The page of an actor that has read up to `cursor`. None: it needs the database."""
     mine = [e for e in found.events if e["seq"] > cursor and wants(actor, topics, e)]
-    if any(needs_a_look(actor, event) for event in mine):
+    if any(needs_access_check(actor, event) for event in mine):
         return None
     return first_page(found, mine, limit)

@@ -11,7 +11,7 @@ from bot.kernel.patterns import Shape
 # The audit log leaves it out, because the database stores it encrypted.
 Content: TypeAlias = Annotated[
     Any,
-    AfterValidator(contents.keepable),
+    AfterValidator(contents.validate),
     Field(repr=False, description="a text, or any other JSON"),
 ]
 

@@ -87,10 +87,10 @@ async def _restore(
     row = await access.find(ctx, context_id, needs)
     if version == row["version"]:
         return row
-    read = await versions.exactly(ctx, row, version)
+    read = await versions.read_exactly(ctx, row, version)
     new = await advance(ctx, row)
     note = f"version {version} restored"
-    await versions.copy(ctx, context_id, new["version"], read, note)
+    await versions.add_copy(ctx, context_id, new["version"], read, note)
     await access.record(ctx, new, "restored", version=new["version"], restored=version)
     return new
 

@@ -50,7 +50,7 @@ async def create_context(
         "updated_at": ctx.now,
     }
     await contexts.create(ctx.tx, row)
-    await versions.keep(ctx, row["id"], 1, made, note)
+    await versions.add(ctx, row["id"], 1, made, note)
     new = await access.find(ctx, row["id"])
     await access.record(ctx, new, "created", version=1)
     return OneContext(context=context_view(new))
@@ -77,7 +77,7 @@ async def update_context(
         )
     made = contents.bytes_within_limit(content)
     new = await advance(ctx, row, expected_version)
-    await versions.keep(ctx, context_id, new["version"], made, note)
+    await versions.add(ctx, context_id, new["version"], made, note)
     await access.record(ctx, new, "updated", version=new["version"])
     return OneContext(context=context_view(new))
 
@@ -134,9 +134,9 @@ async def get_context(
     if history:
         return await _history(ctx, row, version or row["version"])
     if version is None:
-        read = await versions.newest(ctx, context_id, row["version"])
+        read = await versions.read_newest(ctx, context_id, row["version"])
     else:
-        read = await versions.exactly(ctx, row, version)
+        read = await versions.read_exactly(ctx, row, version)
     return ReadContext(
         context=context_view(row),
         version=version_view(read.version),
