@@ -15,7 +15,7 @@ import pytest
 from fixtures import demo
 from fixtures.demo import story
 from fixtures.demo.narration import Narration
-from fixtures.demo.stage import Stage, hubbub, open_stage, until
+from fixtures.demo.stage import Stage, becomes_true, hubbub, open_stage
 
 ROOT = Path(__file__).parents[2]
 CHAPTER = re.compile(r'narration\.chapter\(\s*"([^"]+)"')
@@ -35,14 +35,14 @@ async def lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -> AsyncIterat
     narration = Narration()
     repository, person = await story.open_repository(stage, narration)
     await story.open_issues(stage, narration, repository, person)
-    staying = asyncio.create_task(demo.stay(stage, narration, repository, person))
+    staying = asyncio.create_task(demo.keep_running(stage, narration, repository, person))
     printed: list[str] = []
 
     def has_all_lines() -> bool:
         printed.extend(capsys.readouterr().out.splitlines())
         return staying.done() or any("All that octocat can do" in line for line in printed)
 
-    assert await until(has_all_lines)
+    assert await becomes_true(has_all_lines)
     yield printed
     staying.cancel()
     await asyncio.gather(staying, return_exceptions=True)
