@@ -2,7 +2,7 @@
 
 import structlog
 
-from bot.comments import authorship, markers
+from bot.comments import authorship, history
 from bot.identity.actors import BOT
 from store.engine.transaction import Tx
 from store.outbox import writes
@@ -20,8 +20,7 @@ async def delete_second(tx: Tx, row: CommentRow, before: CommentRow | None) -> N
     # Nothing is deleted while the bot's id is unknown: the comment may be another App's.
     if bot is None or not authorship.is_ours(row["author"], row["author_id"], bot):
         return
-    write_id = markers.unverified_id(row["body"], "write")
-    write = await writes.get(tx, row["installation_id"], write_id) if write_id else None
+    write = await history.write_named_in(tx, row)
     if write is None or not _has_another_comment(write, row):
         return
     log.warning("one write made two comments", write=write["id"], comment=row["id"])

@@ -36,12 +36,13 @@ def _is_of_a_write(row: CommentRow, bot: int | None) -> bool:
 
 async def origin(tx: Tx, row: CommentRow) -> WriteRow | None:
     """The write that made a mirrored comment; None if Hubbub did not write it."""
-    write = await _write_of(tx, row)
+    write = await write_named_in(tx, row)
     made = write["result"] or {} if write else {}
     return write if made.get("comment_id") == row["id"] else None
 
 
-async def _write_of(tx: Tx, row: CommentRow) -> WriteRow | None:
+async def write_named_in(tx: Tx, row: CommentRow) -> WriteRow | None:
+    """The write that the comment's marker names. Only our bot's comments can be trusted."""
     write_id = markers.unverified_id(row["body"], "write")
     return await writes.get(tx, row["installation_id"], write_id) if write_id else None
 

@@ -30,11 +30,14 @@ class Reason(BaseModel):
 
 @dataclass(frozen=True)
 class Dependencies:
-    """The names of open blockers and sub-issues, and how many sub-issues are done."""
+    """The names of open blockers and sub-issues, and how many sub-issues are done.
+
+    `in_cycle`: those with which the task is in a cycle. They do not block it.
+    """
 
     blockers: Sequence[str] = ()
     children: Sequence[str] = ()
-    circle: Sequence[str] = ()
+    in_cycle: Sequence[str] = ()
     done: int = 0
     total: int = 0
 
@@ -48,7 +51,7 @@ async def dependencies(tx: Tx, actor: Actor, task: FullTask) -> Dependencies:
     return Dependencies(
         blockers=_names(actor, [each for each in blockers if relations.is_blocking(each)]),
         children=_names(actor, [each for each in children if relations.is_blocking(each)]),
-        circle=_names(actor, [each for each in open_ if each["cyclic"]]),
+        in_cycle=_names(actor, [each for each in open_ if each["cyclic"]]),
         done=sum(each["state"] != "open" for each in children),
         total=len(children),
     )
@@ -175,24 +178,19 @@ def _people(actor: Actor, task: FullTask) -> list[Reason]:
 
 
 def _waiting(waits: Dependencies) -> list[Reason]:
-    found = []
-    if waits.blockers:
-        found.append(
-            Reason(
-                code="blocked",
-                why=f"it is blocked by {_name_list(waits.blockers)}",
-                remedy="wait until the issues that block it are closed",
-            )
+    parts = (
+        (waits.blockers, "it is blocked by ", "the issues that block it"),
+        (waits.children, "it has open sub-issues: ", "its sub-issues"),
+    )
+    return [
+        Reason(
+            code="blocked",
+            why=f"{begin}{_name_list(names)}",
+            remedy=f"wait until {awaited} are closed",
         )
-    if waits.children:
-        found.append(
-            Reason(
-                code="blocked",
-                why=f"it has open sub-issues: {_name_list(waits.children)}",
-                remedy="wait until its sub-issues are closed",
-            )
-        )
-    return found
+        for names, begin, awaited in parts
+        if names
+    ]
 
 
 def _name_list(names: Sequence[str]) -> str:
@@ -220,9 +218,9 @@ def explanation(
     else:
         how = "Comment `/claim`" if actor.is_person else "Call claim_task"
         sentences = [f"You can claim {name}. {how}."]
-    if waits.circle:
+    if waits.in_cycle:
         sentences.append(
-            f"It is in a cycle of issues that block each other: {_name_list(waits.circle)}. The "
+            f"It is in a cycle of issues that block each other: {_name_list(waits.in_cycle)}. The "
             "cycle does not block the task, but somebody should remove one of the links."
         )
     if waits.total:

@@ -382,7 +382,7 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
         reasons=standing,
         blocked_by=list(waits.blockers),
         open_sub_issues=list(waits.children),
-        circle=list(waits.circle),
+        circle=list(waits.in_cycle),
         sub_issues_done=waits.done,
         sub_issues=waits.total,
     )
