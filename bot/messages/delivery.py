@@ -17,7 +17,7 @@ from store.messages.dead_letters import Expired
 from store.messages.messages import Listener
 from store.tables.messages import MessageRow
 
-# Seconds, and how many messages one sender may send in them.
+# How many messages one sender may send, by the length of a period in seconds.
 MOST_SENT = {60: 60, 3600: 600}
 # Unread messages that one agent may have.
 MOST_UNREAD = 1000
@@ -54,7 +54,7 @@ def _where_agents_are(actor: Actor) -> str:
     return f"{'`/agents`' if actor.is_person else 'list_agents'} lists the agents."
 
 
-async def readers(tx: Tx, actor: Actor, to: str) -> list[str]:
+async def recipients(tx: Tx, actor: Actor, to: str) -> list[str]:
     """The recipients. A group leaves out the sender. Raise Refused if there are none."""
     i = actor.installation_id
     kind, sign, value = to.partition(":")
@@ -89,7 +89,7 @@ def _is_meant(agent: Listener, kind: str, value: str) -> bool:
     return kind == EVERYBODY or meets(agent["capabilities"], value)
 
 
-async def split_by_room(
+async def split_by_free_space(
     tx: Tx, installation_id: int, chosen: Sequence[str]
 ) -> tuple[list[str], list[str]]:
     """The agents that can get a message, and the full ones. Raise Refused if all are full."""
@@ -163,32 +163,30 @@ def summary(message: MessageRow) -> dict[str, Any]:
 async def expire(tx: Tx, limit: int) -> int:
     """Turn unread, expired messages into dead letters. Return how many, in all installations."""
     rows = await dead_letters.lock_expired_receipts(tx, limit)
-    rows.sort(key=_message)
-    for (installation_id, message_id), group in groupby(rows, _message):
-        of_one = list(group)
+    rows.sort(key=_message_key)
+    for (installation_id, message_id), group in groupby(rows, _message_key):
+        dead = list(group)
         await dead_letters.mark_dead(
-            tx, installation_id, message_id, [row["agent_id"] for row in of_one]
+            tx, installation_id, message_id, [row["agent_id"] for row in dead]
         )
         message = await messages.get(tx, installation_id, message_id)
         if message is not None:
-            await _notify_of_death(tx, message, of_one)
-            await record_mailbox_change(
-                tx, installation_id, [row["agent_id"] for row in of_one], BOT
-            )
+            await _notify_of_death(tx, message, dead)
+            await record_mailbox_change(tx, installation_id, [row["agent_id"] for row in dead], BOT)
     return len(rows)
 
 
-def _message(receipt: Expired) -> tuple[int, str]:
+def _message_key(receipt: Expired) -> tuple[int, str]:
     return receipt["installation_id"], receipt["message_id"]
 
 
 async def _notify_of_death(tx: Tx, message: MessageRow, dead: Sequence[Expired]) -> None:
     for why in ("expired", "undelivered"):
-        names = [row["agent_id"] for row in dead if _why(row) == why]
+        names = [row["agent_id"] for row in dead if _cause_of_death(row) == why]
         if names:
             more = {"why": why, "recipients": names[:MOST_NAMED], "count": len(names)}
             await notify_sender(tx, "dead", message, BOT, **more)
 
 
-def _why(receipt: Expired) -> str:
+def _cause_of_death(receipt: Expired) -> str:
     return "undelivered" if receipt["attempts"] >= mailbox.MOST_ATTEMPTS else "expired"

@@ -3,16 +3,15 @@
 Both sides get an event. Nothing is blocked.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
 
 from pydantic import BaseModel, Field
 
 from bot.identity.actors import BOT
 from bot.tasks import lifecycle
+from bot.tasks.paths import Path, area, paths_from, shared_paths
 from store import events
 from store.engine.transaction import Tx
 from store.mirror import mirror_rows, pulls
@@ -21,12 +20,10 @@ from store.tables.mirror import PullRequestRow
 from store.tasks import leases, tasks
 from store.tasks.tasks import FullTask
 
-# How many overlaps an answer lists, and how many paths of each.
+# How many overlaps an answer lists.
 MOST = 10
-MOST_PATHS = 10
 # How many files of each pull request are compared. Other writers wait during this transaction.
 MOST_FILES = 300
-WILD = re.compile(r"[*?\[{]")
 
 
 class Overlap(BaseModel):
@@ -37,13 +34,6 @@ class Overlap(BaseModel):
     holder: str | None
     pull_request: int | None
     paths: list[str] = Field(description="the paths that the other side touches")
-
-
-class Path(NamedTuple):
-    """A path as its holder wrote it, and its file or folder; "" is the whole repository."""
-
-    written: str
-    target: str
 
 
 @dataclass(frozen=True)
@@ -57,48 +47,9 @@ class Side:
     paths: list[Path]
 
 
-def paths_from(names: Iterable[str]) -> list[Path]:
-    """The paths that holders name. Of a pattern, the part before its first wildcard counts."""
-    return [Path(each, _stem(each)) for each in names]
-
-
-def _stem(path: str) -> str:
-    found = WILD.search(path)
-    plain = path if found is None else path[: found.start()].rpartition("/")[0]
-    return "/".join(part for part in plain.split("/") if part not in ("", "."))
-
-
 def _files(touched: Iterable[ChangedFile]) -> list[Path]:
     """The files of a pull request. A bracket in a file's name is not a pattern."""
     return [Path(each["path"], each["path"]) for each in islice(touched, MOST_FILES)]
-
-
-class Area(NamedTuple):
-    """The files and folders of one side, and all folders that contain them."""
-
-    own: frozenset[str]
-    parents: frozenset[str]
-
-
-def area(paths: Iterable[Path]) -> Area:
-    own = frozenset(each.target for each in paths)
-    return Area(own, frozenset(folder for each in own for folder in _up(each)))
-
-
-def shared_paths(mine: Area, theirs: Iterable[Path]) -> list[str]:
-    """The paths of theirs that lie in one of mine, or that contain one of mine."""
-    shared = (
-        each.written
-        for each in theirs
-        if each.target in mine.parents or not mine.own.isdisjoint(_up(each.target))
-    )
-    return list(islice(dict.fromkeys(shared), MOST_PATHS))
-
-
-def _up(path: str) -> list[str]:
-    """The path and each folder that contains it, up to "", the whole repository."""
-    parts = path.split("/") if path else []
-    return ["/".join(parts[:n]) for n in range(len(parts) + 1)]
 
 
 async def overlaps(tx: Tx, task: FullTask, paths: Sequence[str]) -> list[Overlap]:
@@ -207,10 +158,15 @@ async def report(tx: Tx, task: FullTask, actor: str, found: Sequence[Overlap]) -
     await _append_events(tx, (task["installation_id"], task["repository_id"]), mine, actor, found)
 
 
-async def report_pull_change(tx: Tx, pull: PullRequestRow, was: Iterable[ChangedFile]) -> None:
+async def report_pull_change(
+    tx: Tx, pull: PullRequestRow, files_before: Iterable[ChangedFile]
+) -> None:
     """Report the overlaps that a change of an open pull request's files brings."""
     where = (pull["installation_id"], pull["repository_id"])
-    before, now = _files(was), _files(await pulls.files_if_open(tx, *where, pull["number"]))
+    before, now = (
+        _files(files_before),
+        _files(await pulls.files_if_open(tx, *where, pull["number"])),
+    )
     if before == now or (full_name := await mirror_rows.repository_name(tx, *where)) is None:
         return
     others = [
@@ -219,13 +175,15 @@ async def report_pull_change(tx: Tx, pull: PullRequestRow, was: Iterable[Changed
     held = [each for each in await tasks.of_pull(tx, *where, pull["number"]) if each["lease_id"]]
     for task in held:
         own = paths_from(await paths_of(tx, task))
-        await report(tx, task, BOT, _new(own + before, own + now, others))
+        await report(tx, task, BOT, _new_overlaps(own + before, own + now, others))
     if not held:
         nobody = Overlap(task=None, holder=None, pull_request=pull["number"], paths=[])
-        await _append_events(tx, where, nobody, BOT, _new(before, now, others))
+        await _append_events(tx, where, nobody, BOT, _new_overlaps(before, now, others))
 
 
-def _new(before: Sequence[Path], now: Sequence[Path], others: Sequence[Side]) -> list[Overlap]:
+def _new_overlaps(
+    before: Sequence[Path], now: Sequence[Path], others: Sequence[Side]
+) -> list[Overlap]:
     known = _overlaps_with(before, others)
     return [each for each in _overlaps_with(now, others) if each not in known][:MOST]
 

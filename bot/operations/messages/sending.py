@@ -65,8 +65,8 @@ async def send_message(
         await _check_may_show(ctx, about)
     if to == HOLDER:
         to = _holder(ctx, about)
-    chosen = await delivery.readers(ctx.tx, ctx.actor, to)
-    free, full = await delivery.split_by_room(ctx.tx, ctx.installation_id, chosen)
+    chosen = await delivery.recipients(ctx.tx, ctx.actor, to)
+    free, full = await delivery.split_by_free_space(ctx.tx, ctx.installation_id, chosen)
     message_id = ids.new("m", ctx.now)
     row: MessageRow = {
         "installation_id": ctx.installation_id,
@@ -163,7 +163,7 @@ async def resend_message(ctx: Context, message_id: MessageId) -> Sent:
         dead = [each for each in dead if each == ctx.actor.name]
     if not dead:
         return _sent_answer(row, [])
-    free, full = await delivery.split_by_room(ctx.tx, ctx.installation_id, dead)
+    free, full = await delivery.split_by_free_space(ctx.tx, ctx.installation_id, dead)
     until = ctx.now + WEEK_S * SECOND
     await dead_letters.revive(ctx.tx, ctx.installation_id, message_id, free, until)
     task = await access.task_in_reach(ctx, row["task_id"]) if row["task_id"] else None
