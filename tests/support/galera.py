@@ -1,4 +1,4 @@
-"""Three throwaway nodes of a Galera cluster on loopback, for what is run by hand."""
+"""Three throwaway nodes of a Galera cluster on loopback, for tests that are run by hand."""
 
 import contextlib
 import os
@@ -22,8 +22,8 @@ from tests.support.throwaway_mariadb import (
     PATH,
     SMALL,
     NoServer,
-    _die_with_parent,
-    _path_of,
+    die_with_parent,
+    path_of,
 )
 
 PROVIDERS = (
@@ -39,7 +39,7 @@ REMEDY = (
 START_S = 90
 POLL_S = 0.1
 NODES = 3
-# For the dead to be noticed within seconds.
+# Short, so that the cluster notices a dead node within seconds.
 TIMES = (
     "evs.keepalive_period=PT0.5S",
     "evs.inactive_check_period=PT0.3S",
@@ -61,7 +61,7 @@ class Cluster:
     folder: Path
     provider: Path
     ports: Sequence[Ports]
-    # As root a snapshot cannot be written: the nodes run as this one.
+    # The user of the nodes, because root cannot write a snapshot. None: the user of the tests.
     user: str | None
     running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -73,16 +73,16 @@ class Cluster:
         self.join(node)
 
     def launch(self, node: int, *, first: bool = False) -> None:
-        """In the main thread: the system ends it with the thread that began it."""
+        """Call it in the main thread: the system ends a node with the thread that started it."""
         place = self.folder / str(node)
         for each in (place, place / "data", place / "tmp"):
             each.mkdir(exist_ok=True)
-            self._own(each)
+            self.give_to_user(each)
         with (place / "log").open("ab") as out:
             self.running[node] = self._run([*self._server(node, first=first)], out)
 
     def join(self, node: int) -> None:
-        """Until it has all that the others have."""
+        """Wait until the node has all data of the others."""
         end = time.monotonic() + START_S
         while self.status(node, "wsrep_local_state_comment") != "Synced":
             if self.running[node].poll() is not None or time.monotonic() > end:
@@ -91,7 +91,7 @@ class Cluster:
             time.sleep(POLL_S)
 
     def stop(self, node: int) -> None:
-        """As an operator would."""
+        """Stop the node by SIGTERM."""
         process = self.running.pop(node)
         process.send_signal(signal.SIGTERM)
         process.wait()
@@ -109,9 +109,9 @@ class Cluster:
         """The first node's data; the others copy it."""
         place = self.folder / "0"
         place.mkdir()
-        self._own(place)
+        self.give_to_user(place)
         command = [
-            _path_of("mariadb-install-db"),
+            path_of("mariadb-install-db"),
             "--no-defaults",
             f"--datadir={place}/data",
             "--skip-test-db",
@@ -130,7 +130,7 @@ class Cluster:
             return list(cursor.fetchall())
 
     def status(self, node: int, name: str) -> str:
-        """What a node says of itself; nothing while it cannot be asked."""
+        """The status variable of a node, or "" while the node cannot be reached."""
         try:
             found = self.run(node, f"SHOW GLOBAL STATUS LIKE '{name}'")
         except pymysql.err.MySQLError:
@@ -149,7 +149,7 @@ class Cluster:
             f"gcache.dir={place}/data",
             *TIMES,
         )
-        yield from (_path_of("mariadbd"), "--no-defaults", f"--datadir={place}/data")
+        yield from (path_of("mariadbd"), "--no-defaults", f"--datadir={place}/data")
         yield from (f"--tmpdir={place / 'tmp'}", f"--socket={place}/socket", f"--port={here.sql}")
         yield from ("--bind-address=127.0.0.1", f"--pid-file={place}/pid", *SMALL)
         yield from (each for each in FAST if each != "--skip-log-bin")
@@ -163,7 +163,7 @@ class Cluster:
         yield f"--wsrep-sst-receive-address=127.0.0.1:{here.snapshot}"
         yield f"--wsrep-provider-options={';'.join(options)}"
 
-    def _own(self, path: Path) -> None:
+    def give_to_user(self, path: Path) -> None:
         if self.user:
             shutil.chown(path, self.user)
 
@@ -177,7 +177,7 @@ class Cluster:
             env=os.environ | {"PATH": PATH, "HOME": str(self.folder)},
             user=self.user,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 -- there are no threads here
+            preexec_fn=die_with_parent,  # noqa: PLW1509 -- there are no threads here
         )
 
 
@@ -192,7 +192,7 @@ def cluster() -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="hubbub-galera-", dir=place))
     made = Cluster(folder, provider, _ports(), _nobody())
     try:
-        made._own(folder)
+        made.give_to_user(folder)
         made.install()
         for node in range(NODES):
             made.start(node, first=node == 0)

@@ -33,15 +33,15 @@ from store.mirror import mirror_rows
 from store.tables.agents import Role
 from webhooks.app import create_app
 
-# What the App asks for, and no more: what it was not granted is refused here as on GitHub.
+# The permissions of the App's manifest. The simulated GitHub refuses what they do not cover.
 MANIFEST = (Path(__file__).parents[2] / "app.yml").read_text()
 PERMISSIONS = re.findall(r"^  (\w+): (read|write)\b", MANIFEST, re.MULTILINE)
-# More rounds than any story takes: a workspace that does not come to rest is a bug.
+# More rounds than any test takes. A workspace that never comes to rest is a bug.
 ROUNDS = 500
 
 
 class Clock:
-    """Microseconds UTC; goes on when told, and a little at each look: no two are the same."""
+    """Microseconds UTC. It moves by `forward`, and at each call, so no two are equal."""
 
     def __init__(self) -> None:
         self.at = 1_800_000_000_000_000
@@ -108,7 +108,7 @@ class Workspace:
         return f"{self.repository.full_name}#{issue.number}"
 
     async def settle(self) -> None:
-        """Until inbox and outbox are empty; time is stepped to where the sender waits for it."""
+        """Work until inbox and outbox are empty. The clock moves to when the sender may go on."""
         for _ in range(ROUNDS):
             await self.github.wait_for_deliveries()
             if await worker.step(self.dispatcher.store, self.dispatcher.shared):
@@ -121,17 +121,17 @@ class Workspace:
         raise AssertionError("the workspace does not come to rest")
 
     async def begin_backfill(self) -> None:
-        """Begin what was never fetched; other tests may have left repositories of theirs."""
+        """Begin all missing backfills. Other tests may have left repositories in the database."""
         while await backfill.begin_missing(self.store):
             pass
 
     async def process_delivery(self) -> bool:
-        """Process a delivery, if one waits; nothing is sent."""
+        """Process a delivery, if one waits. Send nothing."""
         await self.github.wait_for_deliveries()
         return bool(await worker.step(self.dispatcher.store, self.dispatcher.shared))
 
     async def die_while_sending(self) -> None:
-        """The sender's process dies when GitHub has its next mutation; another takes over."""
+        """Let the sender's process die after its next mutation, and another one take over."""
         sent = len(self._mutations())
         while (wait := await self._try_to_send(sent)) is not None:
             self.clock.forward(wait)
@@ -213,7 +213,7 @@ async def open_workspace(
         SimulatedGitHub(clock, openapi, first) as github,
         aiohttp.ClientSession() as session,
     ):
-        # Every call is written down, because the workspace's time is not that of a cache.
+        # A cache has its own time, so `touched` remembers nothing, and every call is recorded.
         dispatcher = Dispatcher(store, Shared(Keys(secrets.token_hex(32))), touched=TTLCache(1, 0))
         app = create_app(
             dispatcher,

@@ -195,12 +195,12 @@ def server(folder: Path) -> Iterator[str]:
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [_path_of("mariadbd"), *common, *own, *FAST],
+            [path_of("mariadbd"), *common, *own, *FAST],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             start_new_session=True,  # Ctrl-C is for the tests
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 -- there are no threads here
+            preexec_fn=die_with_parent,  # noqa: PLW1509 -- there are no threads here
         )
     try:
         _wait_until_ready(process, log)
@@ -213,7 +213,7 @@ def server(folder: Path) -> Iterator[str]:
 def _fill(common: Sequence[str]) -> None:
     made = subprocess.run(
         [
-            _path_of("mariadb-install-db"),
+            path_of("mariadb-install-db"),
             *common,
             "--skip-test-db",
             "--skip-name-resolve",
@@ -257,7 +257,7 @@ def _certify(folder: Path) -> None:
     )
 
 
-def _path_of(program: str) -> str:
+def path_of(program: str) -> str:
     path = shutil.which(program, path=PATH)
     if path is None:
         raise NoServer(f"{program} is not on this machine")
@@ -271,7 +271,7 @@ def _free_port() -> int:
         return port
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -289,7 +289,7 @@ def run(command: Sequence[str], url: str, folder: Path, **more: str) -> int:
     child = subprocess.Popen(
         command,
         env=os.environ | {VARIABLE: url, PYTEST_ROOT: str(folder / FILES)} | more,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 -- there are no threads here
+        preexec_fn=die_with_parent,  # noqa: PLW1509 -- there are no threads here
     )
     try:
         return _status(_outcome(child))
