@@ -145,7 +145,7 @@ MOST_AGENTS = 1000
 
 
 async def _healthy(tx: Tx) -> list[Report]:
-    return await agents.reporting(tx, await tx.now() - HOUR, MOST_AGENTS)
+    return await agents.health_reports(tx, await tx.now() - HOUR, MOST_AGENTS)
 
 
 class _Health:

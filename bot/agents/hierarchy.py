@@ -77,7 +77,7 @@ async def check_depth(ctx: Context, agent_id: str, parent_id: str) -> None:
     changes together would make a cycle, or make the tree too deep, the second one sees the first.
     """
     above = await _lock_above(ctx, agent_id, parent_id)
-    below = await agents.levels(ctx.tx, ctx.installation_id, agent_id, DEEPEST)
+    below = await agents.levels_below(ctx.tx, ctx.installation_id, agent_id, DEEPEST)
     if above + below > DEEPEST:
         also = f" and {agent_id} {below} levels below it" if below else ""
         raise Refused(

@@ -10,7 +10,7 @@ from bot.identity.tokens import TOKEN_CACHE_S, add_token
 from bot.outbox import stopped
 from bot.settings import Settings, WrongSettings
 from bot.times import stamp
-from store.agents import agents
+from store.agents import agent_keys
 from store.engine.transaction import Tx
 from store.mirror import mirror_rows
 from store.tables.agents import Role
@@ -40,7 +40,7 @@ async def create_token(loaded: Settings, installation: str, agent: str, role: Ro
 async def list_tokens(loaded: Settings, installation: str) -> None:
     async with open_session(loaded) as session:
         installation_id = await session.store.read(lambda tx: _installation(tx, installation))
-        rows = await session.store.read(lambda tx: agents.keys_of(tx, installation_id))
+        rows = await session.store.read(lambda tx: agent_keys.of_installation(tx, installation_id))
     for row in rows:
         say(f"{row['id']}  {row['agent_id']}  {row['role']}  created {stamp(row['created_at'])}")
 
@@ -54,11 +54,11 @@ async def revoke_token(loaded: Settings, key_id: str) -> None:
 
 async def _revoke(tx: Tx, key_id: str) -> str:
     """Revoke the token. With an agent's last token, cancel what it queued. Return what was done."""
-    row = await agents.key(tx, key_id)
-    if row is None or not await agents.revoke_key(tx, key_id):
+    row = await agent_keys.get(tx, key_id)
+    if row is None or not await agent_keys.revoke(tx, key_id):
         raise WrongSettings(f"There is no token {key_id}. `hubbub token list` shows all.")
     agent, here = row["agent_id"], row["installation_id"]
-    if any(each["agent_id"] == agent for each in await agents.keys_of(tx, here)):
+    if any(each["agent_id"] == agent for each in await agent_keys.of_installation(tx, here)):
         return (
             f"{agent} has another token, so its queued writes are still sent. "
             f"`hubbub writes cancel --installation {here} --agent {agent}` cancels them."

@@ -9,7 +9,7 @@ from cachetools import TTLCache
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.identity.keyring import KEY_ID, Broken, Keys
-from store.agents import agents
+from store.agents import agent_keys
 from store.engine import remote_changes
 from store.engine.transaction import Store, Tx
 
@@ -46,7 +46,7 @@ class Tokens:
 
 async def _actor(tx: Tx, keys: Keys, token: str) -> Actor:
     key_id = _key_id(token)
-    row = await agents.find_key(tx, key_id) if key_id else None
+    row = await agent_keys.find_live(tx, key_id) if key_id else None
     if row is None or not _is_signed(keys, key_id, token, row["hash"]):
         raise Refused("unauthenticated", UNKNOWN_TOKEN)
     return Actor(row["installation_id"], row["agent_id"], row["role"])
@@ -70,7 +70,7 @@ async def add_token(tx: Tx, keys: Keys, installation_id: int, agent_id: str, rol
     """Add a token for the agent and return it. The database keeps only its hash."""
     key_id = f"{keys.id}{secrets.token_hex(6)}"
     token = f"hubbub_{key_id}_{secrets.token_urlsafe(32)}"
-    await agents.add_key(
+    await agent_keys.add(
         tx,
         {
             "id": key_id,

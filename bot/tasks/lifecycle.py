@@ -103,7 +103,7 @@ async def end_lease(tx: Tx, task: FullTask, how: str, why: str, to: TaskState, b
         await writes.cancel_of_lease(tx, task["installation_id"], task["id"], lease["id"], dropped)
     came_to = "failed" if to == "failed" else how
     if came_to in COUNTED:
-        await agents.count(tx, task["installation_id"], lease["holder"], came_to)
+        await agents.count_lease_end(tx, task["installation_id"], lease["holder"], came_to)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Agents and the keys they come with."""
+"""Agents: who is registered, and what is known of each."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 from store.engine import sql
 from store.engine.transaction import Row, Tx
 from store.mirror.mirror_rows import PRESENT, VISIBLE
-from store.tables.agents import AgentKeyRow, AgentRow, Role
+from store.tables.agents import AgentRow
 
 COLUMNS = (
     "installation_id",
@@ -21,7 +21,6 @@ COLUMNS = (
     "registered_at",
     "last_active_at",
 )
-KEY_COLUMNS = ("id", "installation_id", "agent_id", "role", "hash", "created_at")
 
 Status: TypeAlias = Literal["active", "idle", "inactive", "paused", "left"]
 HERE = "left_at IS NULL AND paused_at IS NULL"
@@ -34,8 +33,8 @@ BY_STATUS: dict[Status | None, str] = {
     "paused": "left_at IS NULL AND paused_at IS NOT NULL",
     "left": "left_at IS NOT NULL",
 }
-# The values of an agent that gave only its name.
-SILENT: Row = {"system_name": "", "capabilities": [], "parent_id": None}
+# The values of an agent that registered with only its name.
+DEFAULTS: Row = {"system_name": "", "capabilities": [], "parent_id": None}
 # How many agents are read for one page of matches.
 WINDOW = 1000
 # How many names one statement has.
@@ -86,30 +85,11 @@ class Standing(TypedDict):
     revoked_keys: int
 
 
-class KeyInfo(TypedDict):
-    """A key without its hash."""
-
-    id: str
-    agent_id: str
-    role: Role
-    created_at: int
-
-
-async def add_key(tx: Tx, row: Row) -> None:
-    await tx.run(sql.insert("agent_keys", KEY_COLUMNS), **row)
-
-
-async def find_key(tx: Tx, key_id: str) -> AgentKeyRow | None:
-    """The key, unless it is revoked."""
-    q = "SELECT * FROM agent_keys WHERE id = :id AND revoked_at IS NULL"
-    return await tx.one(q, id=key_id)
-
-
-async def enter(tx: Tx, row: Row) -> AgentRow:
+async def lock_or_add(tx: Tx, row: Row) -> AgentRow:
     """Lock the agent's row and return it. A new agent is added as one that has left."""
     # If two calls come at once, only the first one to change `left_at` sees that it had left.
     new = sql.insert_new(tx.dialect, "agents", (*COLUMNS, "left_at"), ("installation_id", "id"))
-    await tx.run(new, **_encode({**SILENT, **row}), left_at=row["registered_at"])
+    await tx.run(new, **_encode({**DEFAULTS, **row}), left_at=row["registered_at"])
     (found,) = await lock(tx, row["installation_id"], [row["id"]])
     return found
 
@@ -199,17 +179,17 @@ async def children(tx: Tx, installation_id: int, parents: Sequence[str], limit: 
     return [row["id"] for row in rows]
 
 
-async def levels(tx: Tx, installation_id: int, agent_id: str, most: int) -> int:
-    """How many levels of others are below the agent; no more than `most` are looked for."""
+async def levels_below(tx: Tx, installation_id: int, agent_id: str, most: int) -> int:
+    """How many levels of agents are below the agent. It looks for at most `most`."""
     level = [agent_id]
     for n in range(most):
-        level = await _right_below(tx, installation_id, level)
+        level = await _children_of_all(tx, installation_id, level)
         if not level:
             return n
     return most
 
 
-async def _right_below(tx: Tx, installation_id: int, parents: Sequence[str]) -> list[str]:
+async def _children_of_all(tx: Tx, installation_id: int, parents: Sequence[str]) -> list[str]:
     q = "SELECT id FROM agents WHERE installation_id = :i AND parent_id IN :parents"
     found = []
     for n in range(0, len(parents), NAMES):
@@ -235,7 +215,7 @@ async def held_tasks(
 async def holdings(
     tx: Tx, installation_id: int, agent_ids: Sequence[str], each: int
 ) -> list[Holding]:
-    """The tasks they hold, oldest first, at most so many for each."""
+    """The tasks that these agents hold, oldest first. `each`: at most this many for one agent."""
     return await tx.all(
         "SELECT held.holder, t.id, t.number, t.repository_id, r.full_name FROM ("
         "SELECT holder, task_id, ROW_NUMBER() OVER (PARTITION BY holder ORDER BY granted_at, id) "
@@ -263,7 +243,7 @@ async def requests_for(tx: Tx, installation_id: int, agent_id: str) -> int:
     return int(row["n"]) if row else 0
 
 
-async def reporting(tx: Tx, since: int, limit: int) -> list[Report]:
+async def health_reports(tx: Tx, since: int, limit: int) -> list[Report]:
     """Agents of all installations that reported their health and were active since then."""
     rows = await tx.all(
         "SELECT installation_id, id, health FROM agents WHERE last_active_at > :since "
@@ -296,31 +276,6 @@ def _decode(row: AgentRow) -> AgentRow:
     return {**row, "capabilities": json.loads(row["capabilities"]), "health": health}
 
 
-async def keys_of(tx: Tx, installation_id: int) -> list[KeyInfo]:
-    """The live keys by agent, without their hashes."""
-    return await tx.all(
-        "SELECT id, agent_id, role, created_at FROM agent_keys WHERE installation_id = :i "
-        "AND revoked_at IS NULL ORDER BY agent_id, created_at",
-        i=installation_id,
-    )
-
-
-async def revoke_key(tx: Tx, key_id: str) -> bool:
-    """Revoke the key. False if there is none."""
-    return bool(
-        await tx.run(
-            "UPDATE agent_keys SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL",
-            now=await tx.now(),
-            id=key_id,
-        )
-    )
-
-
-async def key(tx: Tx, key_id: str) -> AgentKeyRow | None:
-    """The key, also if it is revoked."""
-    return await tx.one("SELECT * FROM agent_keys WHERE id = :id", id=key_id)
-
-
 async def standing(tx: Tx, installation_id: int, agent_id: str) -> Standing | None:
     """None for an agent that never registered, a person and the bot."""
     keys = (
@@ -336,7 +291,7 @@ async def standing(tx: Tx, installation_id: int, agent_id: str) -> Standing | No
     )
 
 
-async def count(tx: Tx, installation_id: int, agent_id: str, column: str) -> None:
-    """Count how a lease of the agent ended. Tasks and leases are locked before."""
+async def count_lease_end(tx: Tx, installation_id: int, agent_id: str, column: str) -> None:
+    """Count one more lease that ended as the column says. Lock tasks and leases before."""
     q = f"UPDATE agents SET {column} = {column} + 1 WHERE installation_id = :i AND id = :a"
     await tx.run(q, i=installation_id, a=agent_id)

@@ -183,7 +183,7 @@ async def add_agents(url: str) -> list[str]:
     async def work(tx: Tx) -> list[str]:
         now = await tx.now()
         for name in names:
-            await agents.enter(tx, AGENT | {"id": name, "registered_at": now})
+            await agents.lock_or_add(tx, AGENT | {"id": name, "registered_at": now})
         await agents.change(tx, INSTALLATION, names, left_at=None)
         return [await add_token(tx, keys, INSTALLATION, name, "developer") for name in names]
 

@@ -9,7 +9,7 @@ import pytest
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.tokens import add_token
 from bot.operations.github import writing
-from store.agents import agents
+from store.agents import agent_keys
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.outbox import writes
@@ -119,11 +119,11 @@ async def test_the_end_of_an_agents_last_token_stops_its_writes(workspace: Works
     agent = await workspace.agent("scout")
     first, second = [await _token(workspace.dispatcher, agent) for _ in range(2)]
     await queue_issues(agent, 1)
-    await workspace.store.write(lambda tx: agents.revoke_key(tx, first))
+    await workspace.store.write(lambda tx: agent_keys.revoke(tx, first))
     await workspace.settle()
     assert titles(workspace) == {"Junk 0"}
     # A server may accept the token for some seconds more.
-    await workspace.store.write(lambda tx: agents.revoke_key(tx, second))
+    await workspace.store.write(lambda tx: agent_keys.revoke(tx, second))
     await queue_issues(agent, 2)
     await workspace.settle()
     assert titles(workspace) == {"Junk 0"}

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from store import events
-from store.agents import agents
+from store.agents import agent_keys, agents
 from store.agents.agents import Sought
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
@@ -199,12 +199,12 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "in a thread": lambda tx: messages.is_participant(tx, HERE, "3", "3"),
     "messages of a task": lambda tx: messages.of_task(tx, HERE, "3", 10),
     "messages on a card": lambda tx: messages.on_card(tx, HERE, "3"),
-    "key": lambda tx: agents.find_key(tx, "3"),
+    "key": lambda tx: agent_keys.find_live(tx, "3"),
     "agents": lambda tx: agents.page(tx, HERE, Sought(5, 3, role="1"), "3", 20),
     "agents below": lambda tx: agents.page(tx, HERE, Sought(5, 3, parent="3"), "", 20),
     "agents by id": lambda tx: agents.lock(tx, HERE, ["3", "4"]),
     "below": lambda tx: agents.children(tx, HERE, ["3", "4"], 20),
-    "levels below": lambda tx: agents.levels(tx, HERE, "3", 20),
+    "levels below": lambda tx: agents.levels_below(tx, HERE, "3", 20),
     "held by": lambda tx: agents.held_tasks(tx, HERE, ["3", "4"], 20),
     "holdings": lambda tx: agents.holdings(tx, HERE, ["3", "4"], 10),
     "spent by": lambda tx: agents.requests_for(tx, HERE, "3"),

@@ -43,7 +43,7 @@ async def register_agent(
         )
     here = {"installation_id": ctx.installation_id, "id": agent_id}
     times = {"registered_at": ctx.now, "last_active_at": ctx.now}
-    row = await agents.enter(ctx.tx, here | {"name": name, "role": ctx.actor.role} | times)
+    row = await agents.lock_or_add(ctx.tx, here | {"name": name, "role": ctx.actor.role} | times)
     columns = _without_none(name=name, system_name=system, capabilities=capabilities)
     columns |= {"role": ctx.actor.role, "last_active_at": ctx.now, "left_at": None}
     await agents.change(ctx.tx, ctx.installation_id, [agent_id], **columns)
