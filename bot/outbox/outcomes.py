@@ -240,7 +240,7 @@ def _refuse(kind: Kind, sending: Sending, outcome: Outcome) -> Decision:
     """GitHub said no. What GitHub may only not know yet is tried again first."""
     if _lags(sending, outcome):
         return PutOff("queued", LOOK_EVERY, failed=True)
-    if kind.explain(sending):
+    if kind.needs_explaining(outcome.status, outcome.data) and kind.explain(sending):
         return Explain(outcome)
     return Refused(refusals.error_body(kind, outcome, {}))
 

@@ -191,6 +191,7 @@ KINDS = {
         found=lambda _, __: True,
         already=mentions("reference already exists"),
         explain=_similar_branches_read,
+        needs_explaining=mentions("reference update failed"),
         state_of=_similar_branches,
     ),
     "commit": _COMMIT,

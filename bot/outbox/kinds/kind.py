@@ -165,6 +165,8 @@ class Kind:
     done: tuple[int, ...] = ()
     # After a refusal, the read that tells how things are now, for the error's details.
     explain: MayAsk = lambda _: None
+    # Which refusals need that read.
+    needs_explaining: Callable[[int, Any], bool] = lambda _status, _data: True
     # What the error's details say, from the answer to `explain`.
     state_of: Callable[[Any], Result] = lambda _: {}
     # A newer write for the same target replaces queued ones of this kind: `all` of them, or those
