@@ -75,7 +75,9 @@ class Place:
     def done(self) -> int:
         return sum(each() > 0 for each in self.effects)
 
-    async def queue(self, n: int) -> None:
+    async def queue(self) -> None:
+        """Queue the next write."""
+        n = len(self.effects)
         kind, arguments, effects = KINDS[n % len(KINDS)](self, f"write-{n}.")
         self.effects.append(effects)
 
@@ -175,6 +177,8 @@ KINDS = (comment, branch, issue, check_run)
 async def contend(url: str, folder: Path, n: int, kills: int, seed: int, **given: str) -> Outcome:
     """`n` writes. The server that sends is killed again and again; the last is told to stop.
 
+    One write is queued after each of these ends, because a server without work takes no lease.
+
     `given`: more of the servers' environment.
     """
     async with AsyncExitStack() as life:
@@ -191,8 +195,8 @@ async def contend(url: str, folder: Path, n: int, kills: int, seed: int, **given
         place = begin(github, store, random.Random(seed))  # noqa: S311 - a story's dice
         await place.settle()
         began = time.monotonic()
-        for each in range(n):
-            await place.queue(each)
+        for _ in range(n - kills - 1):
+            await place.queue()
         await place.note_holder()
         waits = await start()
         for each in range(1, kills + 1):
@@ -201,10 +205,12 @@ async def contend(url: str, folder: Path, n: int, kills: int, seed: int, **given
             if place.dice.random() < BOTH:
                 waits.kill()
                 waits = await start()
+            await place.queue()
             await place.taken_over()
             sends, waits = waits, await start()
         await place.go_on(n * (kills + 1) // (kills + 2))
         await sends.stop()
+        await place.queue()
         await place.taken_over()
         return outcome(place, kills, await place.final_states(), time.monotonic() - began)
 
