@@ -128,12 +128,21 @@ def ready_at(limits: Limits, cost: Cost, now: int) -> int:
     return max(times)
 
 
-def expected_at(limits: Limits, cost: Cost, ahead: int, now: int) -> int:
-    """When Hubbub expects to send a write that has `ahead` others before it in the queue."""
-    spacing = NOTIFYING_SPACING if cost.notifies else MUTATION_SPACING
+def expected_at(
+    limits: Limits, cost: Cost, ahead: int, now: int, notifying: int | None = None
+) -> int:
+    """When Hubbub expects to send a write that has `ahead` others before it in the queue.
+
+    `notifying`: how many of them notify people; without it all, if this one does.
+    """
+    if notifying is None:
+        notifying = ahead if cost.notifies else 0
+    # After the last that notifies, one that does not need not wait as long.
+    last = 0 if cost.notifies or not notifying else NOTIFYING_SPACING - MUTATION_SPACING
+    spaced = max(ahead * MUTATION_SPACING, notifying * NOTIFYING_SPACING - last)
     content = limits.full_at.get(CONTENT.name, 0)
     return max(
-        ready_at(limits, cost, now) + ahead * spacing,
+        ready_at(limits, cost, now) + spaced,
         CONTENT.ready_at(content, now, ahead + 1, cost.reserve),
     )
 

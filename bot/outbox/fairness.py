@@ -1,11 +1,12 @@
 """Fair queuing: people and bookkeeping write first, then agents in turn. Pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bot.github.rate_limits import READ
 from bot.github.token_buckets import Cost
 from bot.outbox.kinds import KINDS
-from store.outbox.writes import PEOPLE, NextWrite
+from store.outbox.writes import PEOPLE, Line, NextWrite
 from store.tables.outbox import WriteRow
 
 # People and bookkeeping get at most three turns in a row while an agent waits.
@@ -40,6 +41,59 @@ def in_order(
         key=lambda each: (last_turns.get(each["author"], 0), each["seq"]),
     )
     return agents + people if streak >= LONGEST_STREAK else people + agents
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of a write in the queue.
+
+    `before`: writes before it, of its author in the lane of agents, of all in the lane of people.
+    `first_seq`: the number of the author's first write.
+    """
+
+    author: str
+    lane: int
+    before: int
+    first_seq: int
+
+
+def sent_before(
+    place: Place, lines: Sequence[Line], last_turns: Mapping[str, int], streak: int
+) -> int:
+    """How many writes go out before one in this place, if each takes its turn."""
+    under_way = sum(each["n"] for each in lines if each["sending"])
+    lines = [each for each in lines if not each["sending"]]
+    people = sum(each["n"] for each in lines if each["lane"] == PEOPLE)
+    agents = _queues([each for each in lines if each["lane"] != PEOPLE])
+    if place.lane == PEOPLE:
+        turns = (streak + place.before) // LONGEST_STREAK
+        total = sum(n for n, _ in agents.values())
+        return under_way + place.before + min(turns, total)
+    mine = (last_turns.get(place.author, 0), place.first_seq)
+    before = place.before
+    for author, (n, first_seq) in agents.items():
+        if author != place.author:
+            is_earlier = (last_turns.get(author, 0), first_seq) < mine
+            before += min(n, place.before + is_earlier)
+    return under_way + before + min(people, max(0, LONGEST_STREAK * (before + 1) - streak))
+
+
+def _queues(lines: Sequence[Line]) -> dict[str, tuple[int, int]]:
+    """How many writes each author has, and the number of the first."""
+    found: dict[str, tuple[int, int]] = {}
+    for each in lines:
+        n, first = found.get(each["author"], (0, each["first_seq"]))
+        found[each["author"]] = (n + each["n"], min(first, each["first_seq"]))
+    return found
+
+
+def notifying_share(lines: Sequence[Line]) -> float:
+    """The share of the waiting writes that notify people."""
+    total = sum(each["n"] for each in lines)
+    notify = sum(
+        each["n"] for each in lines if each["kind"] in KINDS and KINDS[each["kind"]].notifies
+    )
+    return notify / total if total else 0.0
 
 
 def _seq(row: NextWrite) -> int:

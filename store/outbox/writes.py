@@ -168,17 +168,83 @@ async def get(tx: Tx, installation_id: int, write_id: str) -> WriteRow | None:
     return decode(row) if row else None
 
 
-async def ahead(tx: Tx, installation_id: int, seq: int | None = None) -> int:
-    """How many live writes of the installation go out before this one, or before a new one."""
-    before = "AND seq < :seq" if seq is not None else ""
-    row = await tx.one(
-        "SELECT COUNT(*) AS n FROM writes WHERE installation_id = :i AND state IN :live " + before,
+class Line(TypedDict):
+    """The writes of an author, a lane and a kind that may go out now."""
+
+    author: str
+    lane: int
+    kind: str
+    # Whether they are being sent.
+    sending: int
+    n: int
+    first_seq: int
+
+
+async def lines(tx: Tx, installation_id: int) -> list[Line]:
+    """What may go out now, with what this transaction has queued."""
+    now = await tx.now()
+    stored: list[Line] = await tx.all(
+        "SELECT w.author, w.lane, w.kind, w.state = 'sending' AS sending, COUNT(*) AS n, "
+        "MIN(w.seq) AS first_seq FROM writes w WHERE w.installation_id = :i AND w.state IN :live "
+        f"AND w.not_before <= :now AND NOT {_is_held_back('w')} "
+        "GROUP BY w.author, w.lane, w.kind, sending",
         i=installation_id,
         live=LIVE,
-        **({"seq": seq} if seq is not None else {}),
+        now=now,
     )
-    pending = [r for r in _pending(tx, installation_id) if seq is None or r["seq"] < seq]
-    return len(pending) + (int(row["n"]) if row else 0)
+    pending: list[Line] = [
+        {
+            "author": row["author"],
+            "lane": row["lane"],
+            "kind": row["kind"],
+            "sending": 0,
+            "n": 1,
+            "first_seq": row["seq"],
+        }
+        for row in _pending(tx, installation_id)
+        if row["not_before"] <= now
+    ]
+    return stored + pending
+
+
+async def count_before(
+    tx: Tx, installation_id: int, seq: int, *, lane: int, author: str | None = None
+) -> int:
+    """How many writes of a lane may go out now and were queued before; of one author, if given."""
+    now = await tx.now()
+    own, given = ("AND w.author = :a", {"a": author}) if author is not None else ("", {})
+    row = await tx.one(
+        "SELECT COUNT(*) AS n FROM writes w WHERE w.installation_id = :i "
+        "AND w.state IN ('queued', 'unknown') AND w.seq < :seq AND w.lane = :lane "
+        f"AND w.not_before <= :now AND NOT {_is_held_back('w')} {own}",
+        i=installation_id,
+        seq=seq,
+        lane=lane,
+        now=now,
+        **given,
+    )
+    pending = [
+        each
+        for each in _pending(tx, installation_id)
+        if each["seq"] < seq and each["lane"] == lane and author in (None, each["author"])
+    ]
+    return (int(row["n"]) if row else 0) + len(pending)
+
+
+async def last_before(
+    tx: Tx, installation_id: int, target: str, author: str, seq: int
+) -> WriteRow | None:
+    """The last write of another agent to a target that goes out before this number."""
+    row = await tx.one(
+        "SELECT * FROM writes w WHERE w.installation_id = :i AND w.target = :t "
+        f"AND w.state IN ('queued', 'unknown') AND w.seq < :seq AND w.lane = {AGENTS} "
+        f"AND w.author <> :a AND NOT {_is_held_back('w')} ORDER BY w.seq DESC LIMIT 1",
+        i=installation_id,
+        t=target,
+        seq=seq,
+        a=author,
+    )
+    return decode(row) if row else None
 
 
 async def waiting_installations(tx: Tx) -> list[int]:

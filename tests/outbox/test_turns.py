@@ -1,13 +1,15 @@
 """Whose write goes next, and how much may be said."""
 
+from datetime import datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.comments.limits import EXCHANGES, exchange
 from bot.inbox import worker
-from bot.outbox.fairness import LONGEST_STREAK, in_order
+from bot.outbox.fairness import LONGEST_STREAK, Place, in_order, sent_before
 from fixtures.github import Issue
-from store.outbox.writes import NextWrite
+from store.outbox.writes import AGENTS, PEOPLE, Line, NextWrite
 from tests.support.story import Agent, Workspace
 
 
@@ -125,3 +127,96 @@ async def test_an_answer_to_a_person_waits_for_no_agent_on_the_same_issue(
     said = [each.body for each in issue.comments[1:]]
     (answer,) = [n for n, body in enumerate(said) if "waiting for an agent" in body]
     assert answer < 2
+
+
+def lines(queue: list[tuple[str, int]]) -> list[Line]:
+    made: dict[tuple[str, int], Line] = {}
+    for seq, (author, lane) in enumerate(queue):
+        one: Line = {
+            "author": author,
+            "lane": lane,
+            "kind": "issue",
+            "sending": 0,
+            "n": 0,
+            "first_seq": seq,
+        }
+        made.setdefault((author, lane), one)["n"] += 1
+    return list(made.values())
+
+
+def played(queue: list[tuple[str, int]], last: dict[str, int], streak: int) -> list[int]:
+    """The numbers of the writes in the order in which they are sent."""
+    left, last, sent = list(enumerate(queue)), dict(last), list[int]()
+    while left:
+        first: dict[tuple[str, int], NextWrite] = {}
+        for seq, (author, lane) in left:
+            first.setdefault((author, lane), row(seq, author, lane))
+        turn = in_order(list(first.values()), last, streak)[0]
+        last[turn["author"]] = 1000 + len(sent)
+        streak = streak + 1 if turn["lane"] == PEOPLE else 0
+        sent.append(turn["seq"])
+        left = [each for each in left if each[0] != turn["seq"]]
+    return sent
+
+
+@given(
+    st.lists(
+        st.sampled_from([("a", AGENTS), ("b", AGENTS), ("c", AGENTS), ("@p", PEOPLE)]), min_size=1
+    ),
+    st.dictionaries(st.sampled_from("abc"), st.integers(1, 99)),
+    st.integers(0, LONGEST_STREAK),
+)
+def test_what_is_told_to_go_before_a_write_goes_before_it(
+    queue: list[tuple[str, int]], last: dict[str, int], streak: int
+) -> None:
+    order = played(queue, last, streak)
+    for seq, (author, lane) in enumerate(queue):
+        before = [each for each in queue[:seq] if each[1] == lane]
+        own = before if lane == PEOPLE else [each for each in before if each[0] == author]
+        first = next(n for n, each in enumerate(queue) if each == (author, lane))
+        place = Place(author, lane, len(own), first)
+        assert sent_before(place, lines(queue), last, streak) == order.index(seq)
+
+
+async def test_an_agent_is_told_when_its_fair_turn_comes(workspace: Workspace) -> None:
+    """Not after all that a loud one queued before."""
+    loud, quiet = await workspace.agent("loud"), await workspace.agent("quiet")
+    for n in range(30):
+        await loud.call("github_create_issue", repository="acme/rocket", title=f"Loud {n}")
+    made = await quiet.call("github_create_issue", repository="acme/rocket", title="Quiet")
+    again = await quiet.call("get_write", write_id=made["write_id"])
+    assert [(each["ahead"], each["expected_at"]) for each in (made, again)] == [
+        (1, made["expected_at"])
+    ] * 2
+    last = await loud.call("github_create_issue", repository="acme/rocket", title="Last")
+    assert last["ahead"] == 31
+    await workspace.settle()
+    for each, who in ((made, quiet), (last, loud)):
+        sent_at = await sent(workspace, each["write_id"])
+        assert abs(sent_at - microseconds(each["expected_at"])) <= 4_000_000, who.actor.name
+
+
+async def test_an_agent_is_told_of_what_goes_before_it_on_the_same_issue(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    loud, quiet = await workspace.agent("loud"), await workspace.agent("quiet")
+    await comment_often(loud, workspace.name(issue), 10)
+    here = {"issue": workspace.name(issue), "body": "quiet"}
+    made = await quiet.call("github_comment_issue", **here)
+    assert made["ahead"] == 10
+    await workspace.settle()
+    late = await sent(workspace, made["write_id"]) - microseconds(made["expected_at"])
+    assert abs(late) <= 4_000_000
+
+
+async def sent(workspace: Workspace, write_id: str) -> int:
+    (found,) = await workspace.rows(
+        "SELECT sending_at FROM writes WHERE installation_id = :i AND id = :w", w=write_id
+    )
+    at: int = found["sending_at"]
+    return at
+
+
+def microseconds(stamp: str) -> int:
+    return int(datetime.fromisoformat(stamp).timestamp() * 1_000_000)

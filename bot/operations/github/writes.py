@@ -7,7 +7,6 @@ from pydantic import BaseModel, Field
 
 from bot.agents import hierarchy, presence
 from bot.errors import Refused
-from bot.github import rate_limit_store, rate_limits
 from bot.kernel.operation import Answer, Context, TaskRef, operation
 from bot.kernel.pagination import Cursor, decode, encode, wrong_cursor
 from bot.kernel.patterns import Shape
@@ -15,7 +14,7 @@ from bot.kernel.waitable import Waitable
 from bot.operations.agents.arguments import AgentId
 from bot.operations.github.writing import Write, WriteState, write_view
 from bot.operations.tasks.access import visible_task
-from bot.outbox import cancellation, fairness, stopped, usage
+from bot.outbox import cancellation, forecast, stopped, usage
 from bot.outbox.usage import Bucket
 from bot.times import SECOND, stamp
 from store.mirror import mirror_rows
@@ -40,13 +39,10 @@ async def get_write(ctx: Context, write_id: WriteId) -> Write:
     """Return the state of your write: queued, sent with its result, or refused with a reason."""
     row = await _own_write(ctx, write_id)
     live = row["state"] in writes.LIVE
-    ahead = await writes.ahead(ctx.tx, ctx.installation_id, row["seq"]) if live else 0
-    expected = None
+    view = write_view(row)
     if live:
-        state = await rate_limit_store.of(ctx.tx, ctx.installation_id)
-        soonest = rate_limits.expected_at(state, fairness.cost(row), ahead, ctx.now)
-        expected = stamp(max(row["not_before"], soonest))
-    view = write_view(row, ahead=ahead, expected_at=expected)
+        soonest = await forecast.of(ctx.tx, row)
+        view = write_view(row, ahead=soonest.ahead, expected_at=stamp(soonest.at))
     if live and await mirror_rows.is_suspended(ctx.tx, ctx.installation_id):
         view.waits_because = SUSPENDED
     elif paused := await stopped.pause_reason(ctx.tx, row):

@@ -10,7 +10,7 @@ from bot.github import rate_limit_store, rate_limits
 from bot.kernel.operation import Answer, Context
 from bot.operations.github.targets import Place
 from bot.operations.tasks.access import on_hold_error
-from bot.outbox import fairness
+from bot.outbox import fairness, forecast
 from bot.outbox.kinds import KINDS
 from bot.times import SECOND, stamp
 from store.engine.transaction import Tx
@@ -98,7 +98,9 @@ async def queue(
     if overwrites := KINDS[kind].overwrites:
         named = arguments if overwrites == "given" else None
         await writes.supersede(*here, kind, target, arguments=named, lease_id=lease_id)
-    ahead = await writes.ahead(*here)
+    soonest = await forecast.of_new(
+        *here, kind=kind, author=ctx.actor.name, lane=lane, target=target
+    )
     write_id = await writes.queue(
         *here,
         kind=kind,
@@ -110,14 +112,12 @@ async def queue(
         lease_id=lease_id,
         lane=lane,
     )
-    cost = fairness.cost_of(kind, lane)
-    at = rate_limits.expected_at(await rate_limit_store.of(*here), cost, ahead, ctx.now)
     return Queued(
         write_id=write_id,
         kind=kind,
         state="queued",
-        ahead=ahead,
-        expected_at=stamp(at),
+        ahead=soonest.ahead,
+        expected_at=stamp(soonest.at),
         result=None,
     )
 

@@ -1,0 +1,94 @@
+"""When a write will be sent: how many go out before it, and at what time it has its turn."""
+
+from dataclasses import dataclass
+
+from bot.github import rate_limit_store, rate_limits
+from bot.outbox import fairness
+from bot.outbox.fairness import Place
+from store.engine.transaction import Tx
+from store.outbox import budgets, sender_leases, writes
+from store.outbox.writes import AGENTS, PEOPLE, Line
+from store.tables.outbox import WriteRow
+
+# Above every number of a write.
+NEXT = 2**62
+
+
+@dataclass(frozen=True)
+class Forecast:
+    ahead: int
+    at: int
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What waits now."""
+
+    tx: Tx
+    installation_id: int
+    lines: list[Line]
+    last_turns: dict[str, int]
+    streak: int
+
+    async def place(self, author: str, lane: int, seq: int) -> Place:
+        own = author if lane == AGENTS else None
+        before = await writes.count_before(
+            self.tx, self.installation_id, seq, lane=lane, author=own
+        )
+        firsts = [each["first_seq"] for each in self.lines if each["author"] == author]
+        return Place(author, lane, before, min([seq, *firsts]))
+
+    def ahead(self, place: Place, lines: list[Line] | None = None) -> int:
+        shown = self.lines if lines is None else lines
+        return fairness.sent_before(place, shown, self.last_turns, self.streak)
+
+
+async def of_new(
+    tx: Tx, installation_id: int, *, kind: str, author: str, lane: int, target: str
+) -> Forecast:
+    """For a write that is queued now."""
+    return await _forecast(tx, installation_id, kind, author, lane, target, NEXT)
+
+
+async def of(tx: Tx, write: WriteRow) -> Forecast:
+    """For a write that has not ended."""
+    here = (tx, write["installation_id"], write["kind"], write["author"], write["lane"])
+    found = await _forecast(*here, write["target"], write["seq"])
+    if write["state"] != "sending":
+        return Forecast(found.ahead, max(found.at, write["not_before"]))
+    return Forecast(0, await tx.now())
+
+
+async def _forecast(
+    tx: Tx, installation_id: int, kind: str, author: str, lane: int, target: str, seq: int
+) -> Forecast:
+    queue = await _queue(tx, installation_id, author)
+    place = await queue.place(author, lane, seq)
+    ahead = max(queue.ahead(place), await _ahead_on_target(queue, place, target, seq))
+    notifying = round(ahead * fairness.notifying_share(queue.lines))
+    limits = await rate_limit_store.of(tx, installation_id)
+    cost = fairness.cost_of(kind, lane)
+    now = await tx.now()
+    return Forecast(ahead, rate_limits.expected_at(limits, cost, ahead, now, notifying))
+
+
+async def _queue(tx: Tx, installation_id: int, author: str) -> Queue:
+    here = (tx, installation_id)
+    lines = await writes.lines(*here)
+    authors = sorted({author, *(each["author"] for each in lines)})
+    sender = await sender_leases.get(*here)
+    last = await budgets.last_turns(*here, authors)
+    return Queue(*here, lines, last, sender["streak"] if sender else 0)
+
+
+async def _ahead_on_target(queue: Queue, place: Place, target: str, seq: int) -> int:
+    """How many go out before the write, because writes to one target keep their order."""
+    if place.lane == PEOPLE:
+        return 0
+    here = (queue.tx, queue.installation_id)
+    last = await writes.last_before(*here, target, place.author, seq)
+    if last is None:
+        return 0
+    others = [each for each in queue.lines if each["author"] != place.author]
+    its_place = await queue.place(last["author"], last["lane"], last["seq"])
+    return queue.ahead(its_place, others) + 1 + place.before
