@@ -31,7 +31,7 @@ FAR = 10_000
 GLOSSARY = {
     "key": "calls with the same key run once",
     "wait_s": "wait up to this many seconds, at most 50",
-    "cursor": "next_cursor of the page before",
+    "cursor": "next_cursor of the page before, even a short one",
     "limit": "at most this many, up to 100",
     "task": "owner/repo#12 or a task id",
     "fence": "the fence that claim_task returned",
@@ -47,6 +47,7 @@ GLOSSARY = {
     "pull_request": "owner/repo#12",
     "name": "a name for people",
     "write_id": "the write's id",
+    "max_tokens": "the answer's size, in tokens of four bytes",
 }
 # Defaults that say only that the argument is optional.
 NOTHING: tuple[Any, ...] = (None, "", [], {}, False, 0)

@@ -187,7 +187,8 @@ async def _repeat_answer(tx: Tx, call: Call, kept: Row) -> Answer:
 
 
 async def _run(tx: Tx, call: Call) -> Answer:
-    context = Context(tx, call.actor, await tx.now(), call.shared, call.later)
+    waits = call.operation.waitable is not None and getattr(call.arguments, "wait_s", 0) > 0
+    context = Context(tx, call.actor, await tx.now(), call.shared, call.later, waits=waits)
     answer = await call.operation.run(context, **call.parameters)
     return await with_freshness(tx, call, answer)
 

@@ -105,6 +105,8 @@ class Context:
     shared: Shared
     # Work for after the call, which also happens if the call only reads or is refused.
     later: list[Work[None]] = field(default_factory=list)
+    # The caller passed `wait_s`, so nothing to give is an answer.
+    waits: bool = False
 
     @property
     def installation_id(self) -> int:

@@ -10,7 +10,8 @@ from bot.errors import Refused
 
 Limit: TypeAlias = Annotated[int, Field(ge=1, le=100, description="at most this many, up to 100")]
 Cursor: TypeAlias = Annotated[
-    str | None, Field(max_length=500, description="next_cursor of the page before")
+    str | None,
+    Field(max_length=500, description="next_cursor of the page before, even a short one"),
 ]
 
 

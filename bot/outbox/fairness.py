@@ -47,14 +47,18 @@ def in_order(
 class Place:
     """The place of a write in the queue.
 
-    `before`: writes before it, of its author in the lane of agents, of all in the lane of people.
+    `kinds`: writes before it, of its author in the lane of agents, of all in the lane of people.
     `first_seq`: the number of the author's first write.
     """
 
     author: str
     lane: int
-    before: int
+    kinds: Mapping[str, int]
     first_seq: int
+
+    @property
+    def before(self) -> int:
+        return sum(self.kinds.values())
 
 
 def sent_before(
@@ -87,13 +91,15 @@ def _queues(lines: Sequence[Line]) -> dict[str, tuple[int, int]]:
     return found
 
 
+def notifying(kinds: Mapping[str, int]) -> int:
+    """How many of these writes notify people."""
+    return sum(n for kind, n in kinds.items() if kind in KINDS and KINDS[kind].notifies)
+
+
 def notifying_share(lines: Sequence[Line]) -> float:
     """The share of the waiting writes that notify people."""
     total = sum(each["n"] for each in lines)
-    notify = sum(
-        each["n"] for each in lines if each["kind"] in KINDS and KINDS[each["kind"]].notifies
-    )
-    return notify / total if total else 0.0
+    return sum(notifying({each["kind"]: each["n"]}) for each in lines) / total if total else 0.0
 
 
 def _seq(row: NextWrite) -> int:

@@ -10,8 +10,8 @@ from store.outbox import budgets, sender_leases, writes
 from store.outbox.writes import AGENTS, PEOPLE, Line
 from store.tables.outbox import WriteRow
 
-# Above every number of a write.
-NEXT = 2**62
+# Above every number of a write, also a provisional one.
+NEXT = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,9 @@ class Queue:
 
     async def place(self, author: str, lane: int, seq: int) -> Place:
         own = author if lane == AGENTS else None
-        before = await writes.count_before(
-            self.tx, self.installation_id, seq, lane=lane, author=own
-        )
+        kinds = await writes.kinds_before(self.tx, self.installation_id, seq, lane=lane, author=own)
         firsts = [each["first_seq"] for each in self.lines if each["author"] == author]
-        return Place(author, lane, before, min([seq, *firsts]))
+        return Place(author, lane, kinds, min([seq, *firsts]))
 
     def ahead(self, place: Place, lines: list[Line] | None = None) -> int:
         shown = self.lines if lines is None else lines
@@ -65,7 +63,10 @@ async def _forecast(
     queue = await _queue(tx, installation_id, author)
     place = await queue.place(author, lane, seq)
     ahead = max(queue.ahead(place), await _ahead_on_target(queue, place, target, seq))
-    notifying = round(ahead * fairness.notifying_share(queue.lines))
+    others = [each for each in queue.lines if each["author"] != author]
+    notifying = fairness.notifying(place.kinds) + round(
+        (ahead - place.before) * fairness.notifying_share(others)
+    )
     limits = await rate_limit_store.of(tx, installation_id)
     cost = fairness.cost_of(kind, lane)
     now = await tx.now()

@@ -21,6 +21,7 @@ class Said(BaseModel):
     to: str
     body: str
     sent_at: str
+    shortened: bool = Field(False, exclude_if=lambda shortened: not shortened)
 
 
 class HandOff(BaseModel):

@@ -1,6 +1,7 @@
 """The outbox: every change to make on GitHub, in the order of the requests."""
 
 import json
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -207,28 +208,30 @@ async def lines(tx: Tx, installation_id: int) -> list[Line]:
     return stored + pending
 
 
-async def count_before(
+async def kinds_before(
     tx: Tx, installation_id: int, seq: int, *, lane: int, author: str | None = None
-) -> int:
-    """How many writes of a lane may go out now and were queued before; of one author, if given."""
+) -> Counter[str]:
+    """How many writes of a lane may go out now and were queued before, by kind.
+
+    Only those of one author, if given.
+    """
     now = await tx.now()
     own, given = ("AND w.author = :a", {"a": author}) if author is not None else ("", {})
-    row = await tx.one(
-        "SELECT COUNT(*) AS n FROM writes w WHERE w.installation_id = :i "
+    rows = await tx.all(
+        "SELECT w.kind, COUNT(*) AS n FROM writes w WHERE w.installation_id = :i "
         "AND w.state IN ('queued', 'unknown') AND w.seq < :seq AND w.lane = :lane "
-        f"AND w.not_before <= :now AND NOT {_is_held_back('w')} {own}",
+        f"AND w.not_before <= :now AND NOT {_is_held_back('w')} {own} GROUP BY w.kind",
         i=installation_id,
         seq=seq,
         lane=lane,
         now=now,
         **given,
     )
-    pending = [
-        each
-        for each in _pending(tx, installation_id)
-        if each["seq"] < seq and each["lane"] == lane and author in (None, each["author"])
-    ]
-    return (int(row["n"]) if row else 0) + len(pending)
+    found = Counter({row["kind"]: int(row["n"]) for row in rows})
+    for each in _pending(tx, installation_id):
+        if each["seq"] < seq and each["lane"] == lane and author in (None, each["author"]):
+            found[each["kind"]] += each["not_before"] <= now
+    return found
 
 
 async def last_before(

@@ -174,7 +174,7 @@ def test_what_is_told_to_go_before_a_write_goes_before_it(
         before = [each for each in queue[:seq] if each[1] == lane]
         own = before if lane == PEOPLE else [each for each in before if each[0] == author]
         first = next(n for n, each in enumerate(queue) if each == (author, lane))
-        place = Place(author, lane, len(own), first)
+        place = Place(author, lane, {"issue": len(own)}, first)
         assert sent_before(place, lines(queue), last, streak) == order.index(seq)
 
 

@@ -90,7 +90,7 @@ async def list_agents(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Agents:
-    """List the agents by id. A short page may have a next_cursor."""
+    """List the agents by id."""
     sought = Sought(
         idle=ctx.now - ctx.shared.idle_after,
         inactive=ctx.now - ctx.shared.inactive_after,

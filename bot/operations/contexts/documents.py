@@ -126,6 +126,7 @@ async def get_context(
     history: Annotated[  # noqa: FBT002 - an argument by name
         bool, Field(description="list versions up to this number, not the content")
     ] = False,
+    part: Annotated[int | None, Field(ge=1, description="this part of a long content")] = None,
 ) -> ReadContext:
     """Return the newest or another version of a context with its content."""
     row = await access.find(ctx, context_id)
@@ -137,13 +138,32 @@ async def get_context(
         read = await versions.read_newest(ctx, context_id, row["version"])
     else:
         read = await versions.read_exactly(ctx, row, version)
-    return ReadContext(
+    content = read.value(row["kind"])
+    found = ReadContext(
         context=context_view(row),
         version=version_view(read.version),
-        content=read.value(row["kind"]),
+        content=content,
         broken=read.broken,
         history=[],
     )
+    return found if part is None else _part(found, part)
+
+
+# Characters: about 5,000 tokens.
+PART = 20_000
+
+
+def _part(whole: ReadContext, part: int) -> ReadContext:
+    """The answer with one part of the content, as text. Raise Refused."""
+    text = contents.canonical_bytes(whole.content).decode()
+    parts = max(1, -(-len(text) // PART))
+    if part > parts:
+        raise Refused(
+            "invalid_arguments",
+            f"`part` must be at most {parts}, because the content has {parts} parts.",
+        )
+    content = text[(part - 1) * PART : part * PART]
+    return whole.model_copy(update={"content": content, "part": part, "parts": parts})
 
 
 async def _history(ctx: Context, row: AccessibleContext, upto: int) -> ReadContext:

@@ -59,6 +59,14 @@ class ReadContext(OneContext):
     content: Any
     broken: list[int] = Field(description="newer versions that can no longer be read")
     history: list[Version] = Field(description="versions, newest first")
+    part: int | None = Field(
+        None,
+        description="`content` is this part of the text, or of the JSON as text",
+        exclude_if=lambda part: part is None,
+    )
+    parts: int | None = Field(
+        None, description="how many parts it has", exclude_if=lambda parts: parts is None
+    )
 
 
 class Contexts(Answer):

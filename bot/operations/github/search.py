@@ -54,8 +54,7 @@ async def github_search(
 ) -> FoundTexts:
     """Search issues, pull requests, comments and reviews that have all the words, newest first.
 
-    `state` and `label` are those of the issue or pull request. A short page may have a
-    next_cursor.
+    `state` and `label` are those of the issue or pull request.
     """
     words = _words(query)
     where = await visible_repository(ctx, repository) if repository else None

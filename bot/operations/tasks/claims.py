@@ -5,15 +5,18 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Annotated, TypeAlias
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from bot.agents import checkpoints, presence
 from bot.comments import replies
 from bot.errors import Refused
+from bot.identity.actors import Actor
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
+from bot.kernel.waitable import EventFilter, Look, Waitable
 from bot.messages import notices
 from bot.operations.arguments import SIZES, Fence, Label, Note, Size
 from bot.operations.github.texts import Text, text_view
+from bot.operations.tasks import claim_size
 from bot.operations.tasks.access import check_fence, held_task, visible_repository, visible_task
 from bot.operations.tasks.views import OneTask, Task, task_view
 from bot.repository import repository_settings
@@ -24,6 +27,7 @@ from bot.tasks.handoff import HandOff
 from bot.tasks.path_overlap import Overlap
 from bot.times import SECOND, span, stamp
 from store.agents import agents
+from store.engine.transaction import Tx
 from store.mirror import mirror_rows
 from store.tables.agents import AgentRow
 from store.tables.tasks import NAMED, UNKNOWN
@@ -43,18 +47,34 @@ PAGES = (8, *(50 for _ in range(20)))
 LACKING = 50
 
 
-class Claimed(OneTask):
+class NothingReady(BaseModel):
+    message: str
+    lacking: list[str] = Field(description="capabilities that the ready tasks need")
+
+
+class Claimed(Answer):
     """A claim. Pass `fence` with each later call about the task."""
 
     sealed = MappingProxyType({"handoff": {"checkpoint"}})
 
-    lease_id: str
-    fence: int
+    task: Task | None = Field(description="null if the call waited and nothing became ready")
+    lease_id: str | None
+    fence: int | None
     expires_at: str | None
     body: Text | None
     handoff: HandOff | None = Field(description="what the last holder left for the next one")
     overlaps: list[Overlap] = Field(
         description="claims and pull requests that touch the same paths"
+    )
+    left_out: list[str] = Field(
+        [],
+        description="what was shortened to fit `max_tokens`; claim again with more to get it",
+        exclude_if=lambda left_out: not left_out,
+    )
+    nothing_ready: NothingReady | None = Field(
+        None,
+        description="only after a wait: why there is no task",
+        exclude_if=lambda nothing_ready: nothing_ready is None,
     )
 
 
@@ -83,7 +103,57 @@ REMEDIES = {
 CLAIM = Slash("claim", "claim this task yourself; your claim does not expire")
 
 
-@operation(role="developer", presence="at_work", slashes=(CLAIM,))
+ClaimTokens: TypeAlias = Annotated[
+    int,
+    Field(ge=1000, le=100_000, description="the answer's size, in tokens of four bytes"),
+]
+# After these events a task may be ready that was not before.
+WAKING = frozenset(
+    f"task.{each}"
+    for each in (
+        "created",
+        "changed",
+        "ready",
+        "pending",
+        "released",
+        "revoked",
+        "expired",
+        "resumed",
+        "assigned",
+        "unassigned",
+    )
+)
+
+
+class _NextTask(Waitable[Claimed]):
+    def is_final(self, answer: Claimed) -> bool:
+        return answer.nothing_ready is None
+
+    def has_effect(self, answer: Claimed) -> bool:
+        return answer.nothing_ready is None
+
+    def wanted_events(self, _answer: Claimed, _actor: Actor) -> EventFilter:
+        return lambda event: event["kind"] in WAKING
+
+    async def look_again(self, look: Look, _answer: Claimed) -> Claimed | None:
+        """A claim writes to the database, so a waiting caller first checks with a read."""
+        me = look.actor
+        if not await look.check(lambda tx: _has_some(tx, me)):
+            return None
+        found: Claimed = await look.run()
+        return found
+
+
+async def _has_some(tx: Tx, actor: Actor) -> bool:
+    """Whether a task is ready, without regard to filters and capabilities, or a lease overdue."""
+    here = (tx, actor.installation_id)
+    return bool(
+        await ready.page(*here, actor.name, Wanted(), None, 1)
+        or await leases.overdue(tx, 1, actor.installation_id)
+    )
+
+
+@operation(role="developer", presence="at_work", slashes=(CLAIM,), waitable=_NextTask())
 async def claim_task(
     ctx: Context,
     task: TaskRef | None = None,
@@ -97,6 +167,7 @@ async def claim_task(
         LeaseSeconds | None, Field(description="the lease's length in seconds")
     ] = None,
     paths: Paths | None = None,
+    max_tokens: ClaimTokens = 8000,
 ) -> Claimed:
     """Claim a task, or the best ready one: by priority, fewest failures, age.
 
@@ -114,7 +185,7 @@ async def claim_task(
                 "Pass either `task`, or filters of ready tasks: `repository`, `label`, "
                 "`capability`, `size`.",
             )
-        return await _claim(ctx, task, has, lease_s, paths)
+        return _fit(await _claim(ctx, task, has, lease_s, paths), max_tokens)
     where = await visible_repository(ctx, repository) if repository else None
     wanted = Wanted(
         repository_id=where["id"] if where else None,
@@ -122,7 +193,39 @@ async def claim_task(
         capability=capability,
         size=None if size is None else SIZES.index(size),
     )
-    return await _claim_best(ctx, wanted, has, lease_s, paths)
+    claimed = await _claim_best(ctx, wanted, has, lease_s, paths)
+    if claimed is not None:
+        return _fit(claimed, max_tokens)
+    nothing = await _nothing_ready(ctx, wanted, has)
+    if not ctx.waits:
+        raise Refused("nothing_ready", nothing.message, lacking=nothing.lacking)
+    return Claimed(
+        task=None,
+        lease_id=None,
+        fence=None,
+        expires_at=None,
+        body=None,
+        handoff=None,
+        overlaps=[],
+        nothing_ready=nothing,
+    )
+
+
+def _fit(claimed: Claimed, max_tokens: int) -> Claimed:
+    """The answer in at most so many tokens. What matters most comes first."""
+    assert claimed.task is not None
+    room = claim_size.Room(max_tokens)
+    task = claim_size.fit_task(room, claimed.task)
+    overlaps = claim_size.fit_overlaps(room, claimed.overlaps)
+    handed = claim_size.fit_handoff(room, claimed.handoff)
+    messages = claimed.handoff.messages if claimed.handoff else []
+    # The text of the task gets half of the rest, or all if nothing else needs it.
+    body = claim_size.fit_body(room, claimed.body, 0.5 if messages else 1)
+    if handed is not None:
+        said = claim_size.fit_messages(room, messages)
+        handed = handed.model_copy(update={"messages": said})
+    fitted = {"task": task, "overlaps": overlaps, "handoff": handed, "body": body}
+    return claimed.model_copy(update={**fitted, "left_out": room.left_out})
 
 
 async def _claim(
@@ -230,15 +333,15 @@ async def _claim_best(
     has: list[str] | None,
     lease_s: int | None,
     paths: list[str] | None,
-) -> Claimed:
-    """Claim the best ready task."""
+) -> Claimed | None:
+    """Claim the best ready task. None if there is none."""
     fitting = wanted if has is None else replace(wanted, met=met_by(has))
     # What the agent gave back itself is offered to others first.
     for given_back in (False,) if has is None else (False, True):
         found = await _claim_first(ctx, replace(fitting, given_back=given_back), lease_s, paths)
         if found is not None:
             return found
-    raise await _nothing_ready(ctx, wanted, has)
+    return None
 
 
 async def _claim_first(
@@ -262,8 +365,8 @@ async def _claim_first(
     return None
 
 
-async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) -> Refused:
-    """The refusal: which capabilities are missing, or how many tasks the filters leave out."""
+async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) -> NothingReady:
+    """Why there is none: missing capabilities, or how many tasks the filters leave out."""
     here = (ctx.tx, ctx.installation_id, ctx.actor.name)
     fitting = await ready.page(*here, wanted, None, LACKING) if has is not None else []
     missing = sorted(
@@ -278,9 +381,8 @@ async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) ->
         others = replace(Wanted(), met=None if has is None else met_by(has))
         if found := len(await ready.page(*here, others, None, LACKING)):
             why = _other_ready(found)
-    return Refused(
-        "nothing_ready",
-        f"No ready task for you. {why}. explain_task explains one task. wait_for_events "
+    return NothingReady(
+        message=f"No ready task for you. {why}. explain_task explains one task. wait_for_events "
         f"returns when a task becomes ready.{await notices.also_held(ctx.tx, ctx.actor, ctx.now)}",
         lacking=missing,
     )
