@@ -4,7 +4,7 @@ from typing import Any, Literal, TypeAlias
 
 from bot.errors import Refused
 from bot.kernel.operation import Context
-from bot.tasks import lifecycle
+from bot.tasks import lifecycle, lookup
 from store import events
 from store.agents import agents
 from store.tables.agents import AgentRow
@@ -184,7 +184,7 @@ async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:
             continue
         how = "released" if task["holder"] == ctx.actor.name else "revoked"
         await lifecycle.release(ctx.tx, task, how, why, ctx.actor.name)
-        freed.append(lifecycle.name(task))
+        freed.append(lookup.name(task))
     return freed
 
 

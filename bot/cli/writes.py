@@ -12,7 +12,7 @@ from bot.cli.session import open_session
 from bot.errors import Refused
 from bot.outbox import cancellation, stopped
 from bot.settings import Settings, WrongSettings
-from bot.tasks import lifecycle
+from bot.tasks import lookup
 from bot.times import stamp
 from store.engine.transaction import Tx
 from store.outbox import writes
@@ -68,7 +68,7 @@ async def _filters(
     tx: Tx, installation_id: int, agent: str | None, task: str | None, states: tuple[str, ...]
 ) -> Wanted:
     try:
-        task_id = (await lifecycle.find(tx, installation_id, task))["id"] if task else None
+        task_id = (await lookup.find(tx, installation_id, task))["id"] if task else None
     except Refused as exc:
         raise WrongSettings(f"--task: {exc.message}") from exc
     return Wanted(states=states, authors=[agent] if agent else None, task_id=task_id)

@@ -19,7 +19,7 @@ from bot.kernel.event_stream import (
     reaches,
     wants,
 )
-from bot.tasks import lifecycle
+from bot.tasks import lookup
 from store import events
 from store.agents import agents
 from store.engine import sequences
@@ -55,7 +55,7 @@ async def _task_id(tx: Tx, actor: Actor, ref: str) -> str:
         "list_tasks lists them.",
     )
     try:
-        task = await lifecycle.find(tx, actor.installation_id, ref)
+        task = await lookup.find(tx, actor.installation_id, ref)
     except Refused as exc:
         raise unknown from exc
     if not reaches(actor, task["repository_id"]):

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from bot.agents import presence
 from bot.identity.actors import Actor
 from bot.kernel.operation import Notice
-from bot.tasks import lifecycle
+from bot.tasks import lookup
 from bot.times import SECOND, span
 from store import events
 from store.agents import agents
@@ -249,7 +249,7 @@ def _notice(kind: str, subject: str, message: str, key: str = "") -> Notice:
 async def _task(asker: Asker, task_id: str) -> tuple[str, FullTask | None]:
     """The task with its name. If the agent cannot see its repository now, the name is its id."""
     task = await tasks.visible(*asker.here, task_id)
-    return (lifecycle.name(task) if task else task_id), task
+    return (lookup.name(task) if task else task_id), task
 
 
 async def current(tx: Tx, actor: Actor, now: int, named: Collection[str] = ()) -> list[Notice]:

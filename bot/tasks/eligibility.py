@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, Field
 
 from bot.identity.actors import BOT, Actor
-from bot.tasks import lifecycle
+from bot.tasks import lookup
 from bot.tasks.capabilities import missing_capabilities
 from bot.tasks.states import OPEN
 from bot.times import minute, span
@@ -202,7 +202,7 @@ def explanation(
     actor: Actor, task: FullTask, found: Sequence[Reason], waits: Dependencies, *, mine: bool
 ) -> str:
     """The reasons in a few sentences."""
-    name = lifecycle.name(task)
+    name = lookup.name(task)
     if mine:
         sentences = [f"You hold {name}."]
     elif found:

@@ -7,13 +7,13 @@ from typing import Any
 from bot.errors import Refused
 from bot.identity.actors import BOT
 from bot.repository import repository_settings
-from bot.tasks import publishing
+from bot.tasks import lookup, publishing
 from bot.tasks.states import LEGAL, OPEN
 from store import events
 from store.agents import agents
 from store.engine import sequences
 from store.engine.transaction import Row, Tx
-from store.mirror import mirror_rows, relations
+from store.mirror import relations
 from store.outbox import writes
 from store.tables.tasks import UNKNOWN, LeaseRow, TaskRow, TaskState
 from store.tasks import leases, tasks
@@ -268,7 +268,7 @@ def illegal_transition(task: FullTask, to: str) -> Refused:
     legal = LEGAL[task["state"]]
     return Refused(
         "illegal_transition",
-        f"{name(task)} is {task['state']} and cannot become {to}. It can become "
+        f"{lookup.name(task)} is {task['state']} and cannot become {to}. It can become "
         f"{' or '.join(legal)}.",
         state=task["state"],
         legal=list(legal),
@@ -306,50 +306,3 @@ async def expire_reservation(tx: Tx, which: TaskKey) -> bool:
         return True
     await end_reservation(tx, task, BOT, "the task was not claimed in time")
     return True
-
-
-def name(task: FullTask) -> str:
-    """`owner/repo#12`, or the id while GitHub has not numbered it."""
-    return f"{task['full_name']}#{task['number']}" if task["number"] else str(task["id"])
-
-
-async def find(tx: Tx, installation_id: int, ref: str, *, for_person: bool = False) -> FullTask:
-    """A task by `owner/repo#12` or its id. Raise Refused, in words for an agent or a person."""
-    full_name, sign, number = ref.rpartition("#")
-    label = repository_settings.DEFAULTS.task_label
-    if sign and number.isdecimal() and len(number) < 16:
-        repository = await mirror_rows.repository(tx, installation_id, full_name)
-        if repository is None:
-            raise unknown_repository(full_name)
-        label = (await repository_settings.of(tx, installation_id, repository["id"])).task_label
-        task = await tasks.by_number(tx, installation_id, repository["id"], int(number))
-    else:
-        task = await tasks.visible(tx, installation_id, ref)
-    if task is None:
-        raise unknown_task(ref, label, for_person=for_person)
-    return task
-
-
-def unknown_task(ref: str, label: str, *, for_person: bool) -> Refused:
-    if for_person:
-        return Refused(
-            "unknown_task",
-            f"{ref} is not a task. Add the label `{label}` to an issue to make it a task.",
-        )
-    return Refused(
-        "unknown_task",
-        f"There is no task {ref!r} that you can see. Pass owner/repo#12 or a task's id. "
-        f"list_tasks lists the tasks. The label {label} makes an issue a task.",
-    )
-
-
-def unknown_repository(full_name: str) -> Refused:
-    if not full_name:
-        return Refused(
-            "unknown_repository", "The repository is missing. Pass owner/repo#3, not only #3."
-        )
-    return Refused(
-        "unknown_repository",
-        f"The repository {full_name!r} is unknown. Pass owner/repo of a repository on which the "
-        "App is installed.",
-    )

@@ -10,7 +10,7 @@ from itertools import islice
 from pydantic import BaseModel, Field
 
 from bot.identity.actors import BOT
-from bot.tasks import lifecycle
+from bot.tasks import lifecycle, lookup
 from bot.tasks.paths import Path, area, paths_from, shared_paths
 from store import events
 from store.engine.transaction import Tx
@@ -149,7 +149,7 @@ async def report(tx: Tx, task: FullTask, actor: str, found: Sequence[Overlap]) -
     The actor gets no event, because its answer has the overlaps.
     """
     mine = Overlap(
-        task=lifecycle.name(task),
+        task=lookup.name(task),
         task_id=task["id"],
         holder=task["holder"],
         pull_request=task["pull_number"],

@@ -20,7 +20,7 @@ from bot.operations.github.targets import on_issue, thread_of
 from bot.operations.github.writing import Queued, Write, Writes, nothing_to_change, queue, write
 from bot.operations.tasks.access import is_holder, visible_repository
 from bot.repository import repository_settings
-from bot.tasks import lifecycle, task_labels
+from bot.tasks import lookup, task_labels
 from store.engine import ids
 from store.engine.transaction import Row
 from store.mirror import mirror_rows
@@ -150,7 +150,7 @@ async def _check_may_decide(ctx: Context, issue_id: int | None) -> FullTask | No
         return None
     raise Refused(
         "not_holder",
-        f"{lifecycle.name(task)} is a task. Only its holder or a tech-lead may change its state "
+        f"{lookup.name(task)} is a task. Only its holder or a tech-lead may change its state "
         "or its task labels, or remove its parent, sub-issues or blockers. Nothing was changed.",
         holder=task["holder"],
     )

@@ -30,7 +30,7 @@ from bot.operations.github.targets import (
 from bot.operations.github.writing import Queued, Write, Writes, nothing_to_change, queue, write
 from bot.operations.tasks.access import is_holder
 from bot.repository import repository_settings
-from bot.tasks import lifecycle
+from bot.tasks import lookup
 from store.mirror import branches
 from store.outbox import writes
 from store.tables.mirror import PullRequestRow, RepositoryRow
@@ -177,7 +177,7 @@ async def _check_may_close(
         return None
     raise Refused(
         "not_holder",
-        f"{held[0]['holder']} holds {lifecycle.name(held[0])} and works on #{row['number']}. Only "
+        f"{held[0]['holder']} holds {lookup.name(held[0])} and works on #{row['number']}. Only "
         "the holder or a tech-lead may close it. Nothing was changed.",
         holder=held[0]["holder"],
     )

@@ -18,7 +18,7 @@ from bot.operations.messages.views import (
     Sent,
 )
 from bot.operations.tasks.access import visible_task
-from bot.tasks import lifecycle, publishing
+from bot.tasks import lookup, publishing
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.times import SECOND
 from store.engine import ids
@@ -110,7 +110,7 @@ def _holder(ctx: Context, task: FullTask | None) -> str:
     if who is None:
         raise Refused(
             "unknown_agent",
-            f"Nobody holds {lifecycle.name(task)}, so nobody would get the message. "
+            f"Nobody holds {lookup.name(task)}, so nobody would get the message. "
             + (
                 "Write a comment without a command, for the one that claims the task."
                 if ctx.actor.is_person
@@ -120,7 +120,7 @@ def _holder(ctx: Context, task: FullTask | None) -> str:
     if who.startswith("@"):
         raise Refused(
             "unknown_agent",
-            f"A person, {who}, holds {lifecycle.name(task)}. Comment on its issue to reach them.",
+            f"A person, {who}, holds {lookup.name(task)}. Comment on its issue to reach them.",
         )
     return str(who)
 

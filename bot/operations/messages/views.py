@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Answer, Context
 from bot.operations.messages import access
-from bot.tasks import lifecycle
+from bot.tasks import lookup
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.times import stamp
 from store.messages.mailbox import Letter
@@ -93,7 +93,7 @@ async def message_view(ctx: Context, row: MessageRow, receipts: Sequence[Receipt
         thread_id=row["thread_id"],
         sender=row["sender"],
         to=row["recipient"],
-        task=lifecycle.name(task) if task else None,
+        task=lookup.name(task) if task else None,
         priority=PRIORITIES[row["priority"]],
         body=row["body"],
         sent_at=stamp(row["sent_at"]),

@@ -2,7 +2,7 @@
 
 from bot.errors import Refused
 from bot.kernel.operation import Context
-from bot.tasks import lifecycle
+from bot.tasks import lookup
 from bot.tasks.states import OPEN
 from store.mirror import mirror_rows
 from store.tables.mirror import RepositoryRow
@@ -13,7 +13,7 @@ from store.tasks.tasks import FullTask
 
 async def visible_task(ctx: Context, ref: str, *, lock: bool = False) -> FullTask:
     """A task within the actor's reach; to change it, lock it. Raise Refused."""
-    row = await lifecycle.find(ctx.tx, ctx.installation_id, ref, for_person=ctx.actor.is_person)
+    row = await lookup.find(ctx.tx, ctx.installation_id, ref, for_person=ctx.actor.is_person)
     if lock:
         row = await tasks.lock(ctx.tx, ctx.installation_id, row["id"]) or row
     if ctx.actor.repositories is not None and row["repository_id"] not in ctx.actor.repositories:
@@ -27,7 +27,7 @@ async def visible_repository(ctx: Context, full_name: str) -> RepositoryRow:
     row = await mirror_rows.repository(ctx.tx, ctx.installation_id, full_name)
     out = ctx.actor.repositories is not None and row and row["id"] not in ctx.actor.repositories
     if row is None or out:
-        raise lifecycle.unknown_repository(full_name)
+        raise lookup.unknown_repository(full_name)
     return row
 
 
@@ -45,14 +45,14 @@ async def held_task(
         now = f"{holder} holds it now" if holder else f"nobody holds it now, {_why_free(ctx, row)}"
         raise Refused(
             code,
-            f"You do not hold {lifecycle.name(row)}: {now}. Nothing was changed.",
+            f"You do not hold {lookup.name(row)}: {now}. Nothing was changed.",
             holder=holder,
             fence=row["fence"],
         )
     if not ctx.actor.is_person and fence is None:
         raise Refused(
             "invalid_arguments",
-            f"Pass `fence`: claim_task and get_task return it for {lifecycle.name(row)}.",
+            f"Pass `fence`: claim_task and get_task return it for {lookup.name(row)}.",
         )
     check_fence(row, fence)
     if fence is not None and row["lease_id"] and row["known"] != CONFIRMED:
@@ -77,7 +77,7 @@ def check_fence(row: FullTask, fence: int | None) -> None:
     whose = f"{row['holder']}'s lease" if row["holder"] else "its last lease"
     raise Refused(
         "stale_fence",
-        f"Fence {fence} is wrong: {whose} on {lifecycle.name(row)} has fence {row['fence']}. "
+        f"Fence {fence} is wrong: {whose} on {lookup.name(row)} has fence {row['fence']}. "
         "Nothing was changed.",
         holder=row["holder"],
         fence=row["fence"],
@@ -93,7 +93,7 @@ def on_hold_error(row: FullTask) -> Refused:
     why = f": {row['held_why']}" if row["held_why"] else ""
     return Refused(
         "on_hold",
-        f"{row['held_by']} put {lifecycle.name(row)} on hold{why}. Its holder keeps the lease. "
+        f"{row['held_by']} put {lookup.name(row)} on hold{why}. Its holder keeps the lease. "
         "Wait until the hold ends, or call release_task. Nothing was changed.",
         held_by=row["held_by"],
     )

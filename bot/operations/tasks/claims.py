@@ -20,7 +20,7 @@ from bot.operations.tasks import claim_size
 from bot.operations.tasks.access import check_fence, held_task, visible_repository, visible_task
 from bot.operations.tasks.views import OneTask, Task, task_view
 from bot.repository import repository_settings
-from bot.tasks import eligibility, handoff, lifecycle, path_overlap
+from bot.tasks import eligibility, handoff, lifecycle, lookup, path_overlap
 from bot.tasks.capabilities import Capability, meets, met_by, missing_capabilities
 from bot.tasks.eligibility import Reason
 from bot.tasks.handoff import HandOff
@@ -252,7 +252,7 @@ def _refusal(row: FullTask, standing: list[Reason]) -> Refused:
     first = standing[0]
     return Refused(
         first.code,
-        f"{lifecycle.name(row)} cannot be claimed: {first.why}. What you can do: {first.remedy}.",
+        f"{lookup.name(row)} cannot be claimed: {first.why}. What you can do: {first.remedy}.",
         state=row["state"],
         holder=row["holder"],
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
@@ -432,7 +432,7 @@ async def release_task(
     row = await visible_task(ctx, task, lock=True)
     if row["lease_id"] is None:
         raise Refused(
-            "not_holder", f"Nobody holds {lifecycle.name(row)}, so there is nothing to release."
+            "not_holder", f"Nobody holds {lookup.name(row)}, so there is nothing to release."
         )
     if row["holder"] == ctx.actor.name or not _may_take_from(ctx, row["holder"]):
         row = await held_task(ctx, task, fence, even_on_hold=True)

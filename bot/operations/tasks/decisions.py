@@ -18,7 +18,7 @@ from bot.operations.github.writing import Queued, nothing_to_change, queue
 from bot.operations.tasks.access import on_hold_error, visible_task
 from bot.operations.tasks.status import close_issue
 from bot.operations.tasks.views import OneTask, task_view
-from bot.tasks import lifecycle, task_labels
+from bot.tasks import lifecycle, lookup, task_labels
 from bot.tasks.capabilities import Capability, missing_capabilities
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.states import OPEN
@@ -56,7 +56,7 @@ async def assign_task(
     if row["holder"]:
         raise Refused(
             "already_claimed",
-            f"{row['holder']} holds {lifecycle.name(row)}. {_release(ctx)} first.",
+            f"{row['holder']} holds {lookup.name(row)}. {_release(ctx)} first.",
             holder=row["holder"],
         )
     if agent_id is None:
@@ -83,7 +83,7 @@ def _check_could_claim(row: FullTask, agent: AgentRow) -> None:
     if missing := missing_capabilities(agent["capabilities"], row["capabilities"]):
         raise Refused(
             "lacks_capability",
-            f"{lifecycle.name(row)} needs capabilities that {agent['id']} has not registered: "
+            f"{lookup.name(row)} needs capabilities that {agent['id']} has not registered: "
             f"{', '.join(missing)}.",
             lacking=missing,
         )
@@ -255,7 +255,7 @@ async def _retry(ctx: Context, row: FullTask, note: str) -> list[Queued]:
     if row["state"] in OPEN:
         raise Refused(
             "illegal_transition",
-            f"{lifecycle.name(row)} is {row['state']}, so there is nothing to retry."
+            f"{lookup.name(row)} is {row['state']}, so there is nothing to retry."
             + (f" {_release(ctx)} to take it from {row['holder']}." if row["holder"] else "")
             + (f" {_resume(ctx)} to end the hold." if row["held"] else ""),
             state=row["state"],
@@ -292,12 +292,12 @@ async def _reopen_issue(ctx: Context, row: FullTask) -> Queued:
     if row["number"] is None:
         raise Refused(
             "no_issue_yet",
-            f"{lifecycle.name(row)} never got an issue. {_new_task(ctx)}",
+            f"{lookup.name(row)} never got an issue. {_new_task(ctx)}",
         )
     if await mirror_rows.is_deleted(ctx.tx, "issues", ctx.installation_id, row["issue_id"]):
         raise Refused(
             "illegal_transition",
-            f"The issue of {lifecycle.name(row)} was deleted. {_new_task(ctx)}",
+            f"The issue of {lookup.name(row)} was deleted. {_new_task(ctx)}",
             state=row["state"],
             legal=[],
         )
@@ -309,7 +309,7 @@ async def _reopen_issue(ctx: Context, row: FullTask) -> Queued:
 async def _change_blocker(ctx: Context, row: FullTask, other: str, kind: str) -> Queued:
     """Queue the change. `other` is owner/repo#12, or #12 for the same repository."""
     if row["number"] is None:
-        raise Refused("no_issue_yet", f"GitHub has not numbered {lifecycle.name(row)} yet.")
+        raise Refused("no_issue_yet", f"GitHub has not numbered {lookup.name(row)} yet.")
     if "#" not in other:
         number = other if other.isdecimal() else "12"
         raise Refused(

@@ -6,7 +6,7 @@ from bot.kernel.operation import Answer
 from bot.operations.arguments import SIZES, Size
 from bot.operations.github.texts import Text
 from bot.operations.tasks.related import Around
-from bot.tasks import lifecycle
+from bot.tasks import lookup
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.times import stamp
 from store.tables.tasks import TaskState
@@ -70,7 +70,7 @@ class Created(OneTask):
 def task_view(row: FullTask) -> Task:
     return Task(
         id=row["id"],
-        task=lifecycle.name(row),
+        task=lookup.name(row),
         repository=row["full_name"],
         number=row["number"],
         title=row["title"],
