@@ -1,7 +1,7 @@
-"""Mends stored times after the clock was ahead.
+"""Corrects stored times after the clock was ahead.
 
-On SQLite the time is that of the machine. If its clock was ahead for a while, everything that was
-stored then lies in the future: waits that never end, leases of processes that are gone.
+On SQLite the time is that of the machine. If its clock was ahead for a while, the times stored then
+lie in the future. Then waits do not end, and leases of dead processes do not expire.
 """
 
 from dataclasses import dataclass
@@ -16,13 +16,16 @@ SLACK = SECOND
 
 @dataclass(frozen=True)
 class StoredTime:
-    """`window`: how far after now a right clock puts this time, in SQL. `where`: open rows only."""
+    """A column with times. `where`: the rows to check, in SQL.
+
+    `window`: how far after now the time can lie if the clock is right, in SQL.
+    """
 
     table: str
     column: str
     window: str
     where: str = "1 = 1"
-    # What a time beyond its window counts as.
+    # The time that replaces a time beyond its window, in SQL.
     value: str = ":now"
 
 
@@ -32,7 +35,7 @@ def _time(
     return StoredTime(table, column, str(window), where, value)
 
 
-# The longest back-off of each table. For a time of the past the window is 0.
+# The window is the longest back-off of the table, or 0 for a time that is always in the past.
 TIMES = (
     _time("senders", "lease_until", 180 * SECOND),
     _time("senders", "last_mutation_at"),
@@ -50,7 +53,7 @@ TIMES = (
     _time("backfills", "not_before", 24 * HOUR, "state = 'refused'"),
     _time("writes", "not_before", 600 * SECOND, "state IN ('queued', 'sending', 'unknown')"),
     _time("receipts", "visible_at", HOUR, "state IN ('pending', 'delivered')"),
-    # As if the holder had just renewed it.
+    # The lease gets its full time, as if the holder had just renewed it.
     StoredTime(
         "leases",
         "expires_at",

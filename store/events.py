@@ -32,9 +32,10 @@ async def append(
     audience: str | None = None,
     repository_id: int | None = None,
 ) -> None:
-    """`kind` is `<topic>.<what>`, as task.claimed; `audience` is the only agent to see it.
+    """Append an event. `kind` is `<topic>.<what>`, such as task.claimed.
 
-    An event with a `repository_id` is visible only to those who may see that repository.
+    `audience`: the only agent that sees it. An event with a `repository_id` is visible only to
+    those who may see that repository.
     """
     event = {
         "at": await tx.now(),
@@ -80,7 +81,7 @@ def _floor_key(installation_id: int) -> str:
 
 
 async def floor(tx: Tx, installation_id: int) -> int:
-    """The number up to which old events may have been dropped."""
+    """Old events up to this number may have been deleted."""
     return int(await key_values.get(tx, _floor_key(installation_id)) or 0)
 
 
@@ -89,7 +90,7 @@ async def set_floor(tx: Tx, installation_id: int, upto: int) -> None:
 
 
 async def names(tx: Tx, installation_id: int, task_ids: Collection[str]) -> dict[str, str]:
-    """`owner/repo#12` of those tasks that have a number."""
+    """The names, `owner/repo#12`, of those tasks that have a number."""
     if not task_ids:
         return {}
     rows = await tx.all(
@@ -103,7 +104,7 @@ async def names(tx: Tx, installation_id: int, task_ids: Collection[str]) -> dict
 
 
 async def visible(tx: Tx, installation_id: int, repository_ids: Collection[int]) -> set[int]:
-    """Those whose content may be shown now."""
+    """The repositories among these that the installation covers now."""
     if not repository_ids:
         return set()
     rows = await tx.all(

@@ -21,7 +21,7 @@ from store.engine.transaction import Row, Store, Tx
 from store.outbox import sender_leases, writes
 from tests.support.crash_points import Crash, CrashPlan, crashing_sender
 from tests.support.story import Clock, Workspace, open_workspace
-from tests.support.write_scenarios import SCENES, Scene, Stage, set_up
+from tests.support.write_scenarios import SCENARIOS, Scenario, Stage, set_up
 
 # Of real time: only where GitHub keeps silent is it waited for.
 TIME_OUT_S = 0.05
@@ -127,7 +127,7 @@ class Matrix:
 
         Without a death, say what a death after each step would leave to a successor.
         """
-        scene = await SCENES[kind](self.stage)
+        scene = await SCENARIOS[kind](self.stage)
         write_id = await self.queue(kind, scene)
         self.strike(scene, trouble)
         github = self.hasty if trouble.silent else self.patient
@@ -148,7 +148,7 @@ class Matrix:
         await self.judge(scene, trouble, write_id)
         return crash_plan.left
 
-    async def remains(self, scene: Scene, trouble: Trouble, write_id: str) -> Hashable:
+    async def remains(self, scene: Scenario, trouble: Trouble, write_id: str) -> Hashable:
         """All that a successor's work depends on: what is stored, what GitHub has, what fails."""
         write, github = await self.write(write_id), self.workspace.github
         budgets = await self.workspace.rows("SELECT * FROM budgets WHERE installation_id = :i")
@@ -168,7 +168,7 @@ class Matrix:
     def wait_s(self, until: float) -> int:
         return max(0, round((until - self.workspace.clock.at) / SECOND))
 
-    async def queue(self, kind: str, scene: Scene) -> str:
+    async def queue(self, kind: str, scene: Scenario) -> str:
         async def work(tx: Tx) -> str:
             return await writes.queue(
                 tx,
@@ -183,7 +183,7 @@ class Matrix:
 
         return await self.workspace.store.write(work)
 
-    def strike(self, scene: Scene, trouble: Trouble) -> None:
+    def strike(self, scene: Scenario, trouble: Trouble) -> None:
         for what, fault, times in trouble.strikes:
             asked = ("GET", "") if what == "GET" else (scene.method, scene.path)
             self.workspace.github.fault(*asked, fault, times, seconds=LIMIT_S)
@@ -214,7 +214,7 @@ class Matrix:
         (row,) = await self.workspace.rows(q, w=write_id)
         return row
 
-    async def judge(self, scene: Scene, trouble: Trouble, write_id: str) -> None:
+    async def judge(self, scene: Scenario, trouble: Trouble, write_id: str) -> None:
         write = await self.write(write_id)
         came_to = (write["state"], scene.effects(), write["error"] is None)
         assert came_to == (("refused", 0, False) if trouble.refused else ("sent", 1, True)), write
@@ -274,7 +274,7 @@ CELLS = {
 
 
 def test_each_kind_of_write_has_its_scene_in_the_matrix() -> None:
-    assert set(SCENES) == set(CELLS) == set(KINDS)
+    assert set(SCENARIOS) == set(CELLS) == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)

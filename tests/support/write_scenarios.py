@@ -1,4 +1,4 @@
-"""For each kind of write: what it is to change, what it asks GitHub for, how its effect shows."""
+"""A scenario for each kind of write: its arguments, its request to GitHub, and its effect there."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,21 +13,21 @@ NUMBERS = count(1)
 
 
 @dataclass(frozen=True)
-class Scene:
-    """`path`: of the request that changes something. `effects`: how often it has, on GitHub."""
+class Scenario:
+    """`path`: of the request that changes GitHub. `effects`: how often it took effect on GitHub."""
 
     method: str
     path: str
     arguments: dict[str, Any]
     effects: Callable[[], int]
     task_id: str | None = None
-    # What its target is, where that matters to how it is found.
+    # The target of the write. Some kinds find their effect by it.
     target: str = field(default_factory=lambda: f"scene {next(NUMBERS)}")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A workspace in which one scene after the other is set. No webhook tells of what happens."""
+    """A workspace for many scenarios, one after the other. No webhook reports what happens."""
 
     workspace: Workspace
     board: Project
@@ -43,11 +43,11 @@ class Stage:
         return self.workspace.person.open_issue(self.repository, self.name())
 
     def comment(self) -> Comment:
-        """Of the bot's, as it does not matter here."""
+        """A comment. Its author does not matter here."""
         return self.workspace.person.comment(self.issue(), "Before")
 
     def branch(self) -> str:
-        """With a commit of its own."""
+        """A branch with a commit of its own."""
         name = self.name()
         self.workspace.person.push(self.repository, name, {name: "1\n"}, base="main")
         return name
@@ -71,33 +71,33 @@ def _count(comments: list[Any], words: str) -> int:
 # --- Comments ------------------------------------------------------------------------------------
 
 
-async def comment(stage: Stage) -> Scene:
+async def comment(stage: Stage) -> Scenario:
     issue = stage.issue()
     path = f"/issues/{issue.number}/comments$"
     given = {"number": issue.number, "body": "Hello"}
-    return Scene("POST", path, given, lambda: _count(issue.comments, "Hello"))
+    return Scenario("POST", path, given, lambda: _count(issue.comments, "Hello"))
 
 
-async def comment_edit(stage: Stage) -> Scene:
+async def comment_edit(stage: Stage) -> Scenario:
     it = stage.comment()
     given = {"comment_id": it.id, "body": "After"}
     path = f"/issues/comments/{it.id}$"
-    return Scene("PATCH", path, given, lambda: int("After" in it.body))
+    return Scenario("PATCH", path, given, lambda: int("After" in it.body))
 
 
-async def comment_delete(stage: Stage) -> Scene:
+async def comment_delete(stage: Stage) -> Scenario:
     it = stage.comment()
     path = f"/issues/comments/{it.id}$"
-    return Scene("DELETE", path, {"comment_id": it.id}, lambda: int(it.deleted))
+    return Scenario("DELETE", path, {"comment_id": it.id}, lambda: int(it.deleted))
 
 
-async def comment_minimize(stage: Stage) -> Scene:
+async def comment_minimize(stage: Stage) -> Scenario:
     it = stage.comment()
     given = {"comment_id": it.id, "classifier": "OUTDATED"}
-    return Scene("POST", "/graphql$", given, lambda: int(it.minimized == "outdated"))
+    return Scenario("POST", "/graphql$", given, lambda: int(it.minimized == "outdated"))
 
 
-async def card(stage: Stage) -> Scene:
+async def card(stage: Stage) -> Scenario:
     issue, here = stage.issue(), stage.workspace.installation.id
     values = {
         "repository_id": stage.repository.id,
@@ -107,31 +107,31 @@ async def card(stage: Stage) -> Scene:
     }
     task_id = await stage.workspace.store.write(lambda tx: tasks.create(tx, here, **values))
     path = f"/issues/{issue.number}/comments$"
-    # What it says is settled when it goes out.
+    # The text of a card is made when it is sent.
     given = {"number": issue.number}
-    return Scene("POST", path, given, lambda: _count(issue.comments, "**Hubbub** ·"), task_id)
+    return Scenario("POST", path, given, lambda: _count(issue.comments, "**Hubbub** ·"), task_id)
 
 
-async def reaction(stage: Stage) -> Scene:
+async def reaction(stage: Stage) -> Scenario:
     issue = stage.issue()
     path = f"/issues/{issue.number}/reactions$"
     given = {"source": "issue", "number": issue.number, "content": "eyes"}
-    return Scene("POST", path, given, lambda: len(issue.reactions))
+    return Scenario("POST", path, given, lambda: len(issue.reactions))
 
 
 # --- Issues --------------------------------------------------------------------------------------
 
 
-async def issue(stage: Stage) -> Scene:
+async def issue(stage: Stage) -> Scenario:
     title = stage.name()
 
     def effects() -> int:
         return sum(each.title == title for each in stage.repository.issues.values())
 
-    return Scene("POST", "/issues$", {"title": title, "body": ""}, effects)
+    return Scenario("POST", "/issues$", {"title": title, "body": ""}, effects)
 
 
-async def issue_update(stage: Stage) -> Scene:
+async def issue_update(stage: Stage) -> Scenario:
     it = stage.issue()
     labels = {"add": ["bug"], "remove": []}
     given = {"number": it.number, "title": "After", "labels": labels}
@@ -139,72 +139,72 @@ async def issue_update(stage: Stage) -> Scene:
     def effects() -> int:
         return int((it.title, [each.name for each in it.labels]) == ("After", ["bug"]))
 
-    return Scene("PATCH", f"/issues/{it.number}$", given, effects)
+    return Scenario("PATCH", f"/issues/{it.number}$", given, effects)
 
 
-async def sub_issue(stage: Stage) -> Scene:
+async def sub_issue(stage: Stage) -> Scenario:
     parent, child = stage.issue(), stage.issue()
     path = f"/issues/{parent.number}/sub_issues$"
     given = {"number": parent.number, "sub_issue_id": child.id, "replace_parent": True}
-    return Scene("POST", path, given, lambda: parent.sub_issues.count(child))
+    return Scenario("POST", path, given, lambda: parent.sub_issues.count(child))
 
 
-async def sub_issue_removal(stage: Stage) -> Scene:
+async def sub_issue_removal(stage: Stage) -> Scenario:
     parent, child = stage.issue(), stage.issue()
     stage.workspace.person.add_sub_issue(parent, child)
     path = f"/issues/{parent.number}/sub_issue$"
     given = {"number": parent.number, "sub_issue_id": child.id}
-    return Scene("DELETE", path, given, lambda: int(child.parent is None))
+    return Scenario("DELETE", path, given, lambda: int(child.parent is None))
 
 
-async def blocked_by(stage: Stage) -> Scene:
+async def blocked_by(stage: Stage) -> Scenario:
     waits, other = stage.issue(), stage.issue()
     path = f"/issues/{waits.number}/dependencies/blocked_by$"
     given = {"number": waits.number, "issue_id": other.id}
-    return Scene("POST", path, given, lambda: waits.blocked_by.count(other))
+    return Scenario("POST", path, given, lambda: waits.blocked_by.count(other))
 
 
-async def blocked_by_removal(stage: Stage) -> Scene:
+async def blocked_by_removal(stage: Stage) -> Scenario:
     waits, other = stage.issue(), stage.issue()
     stage.workspace.person.block(waits, other)
     path = f"/issues/{waits.number}/dependencies/blocked_by/{other.id}$"
     given = {"number": waits.number, "issue_id": other.id}
-    return Scene("DELETE", path, given, lambda: int(other not in waits.blocked_by))
+    return Scenario("DELETE", path, given, lambda: int(other not in waits.blocked_by))
 
 
 # --- Pull requests -------------------------------------------------------------------------------
 
 
-async def pull(stage: Stage) -> Scene:
+async def pull(stage: Stage) -> Scenario:
     head = stage.branch()
     given = {"head": head, "base": "main", "title": head, "body": "", "draft": False}
 
     def effects() -> int:
         return sum(each.head == head for each in stage.repository.pulls.values())
 
-    return Scene("POST", "/pulls$", given, effects)
+    return Scenario("POST", "/pulls$", given, effects)
 
 
-async def pull_update(stage: Stage) -> Scene:
+async def pull_update(stage: Stage) -> Scenario:
     it = stage.pull()
     given = {"number": it.number, "title": "After"}
-    return Scene("PATCH", f"/pulls/{it.number}$", given, lambda: int(it.title == "After"))
+    return Scenario("PATCH", f"/pulls/{it.number}$", given, lambda: int(it.title == "After"))
 
 
-async def pull_draft(stage: Stage) -> Scene:
+async def pull_draft(stage: Stage) -> Scenario:
     it = stage.pull()
     given = {"number": it.number, "draft": True}
-    return Scene("POST", "/graphql$", given, lambda: int(it.draft))
+    return Scenario("POST", "/graphql$", given, lambda: int(it.draft))
 
 
-async def reviewers(stage: Stage) -> Scene:
+async def reviewers(stage: Stage) -> Scenario:
     it = stage.pull()
     path = f"/pulls/{it.number}/requested_reviewers$"
     given = {"number": it.number, "reviewers": ["monalisa"]}
-    return Scene("POST", path, given, lambda: len(it.requested_reviewers))
+    return Scenario("POST", path, given, lambda: len(it.requested_reviewers))
 
 
-async def merge(stage: Stage) -> Scene:
+async def merge(stage: Stage) -> Scenario:
     it = stage.pull()
     given = {"number": it.number, "sha": it.head_sha, "merge_method": "merge"}
     words = f"Merge pull request #{it.number} "
@@ -212,10 +212,10 @@ async def merge(stage: Stage) -> Scene:
     def effects() -> int:
         return sum(each.message.startswith(words) for each in stage.repository.commits.values())
 
-    return Scene("PUT", f"/pulls/{it.number}/merge$", given, effects)
+    return Scenario("PUT", f"/pulls/{it.number}/merge$", given, effects)
 
 
-async def review(stage: Stage) -> Scene:
+async def review(stage: Stage) -> Scenario:
     it = stage.pull()
     on_line = {"path": it.head, "line": 1, "body": "Why one?"}
     given = {
@@ -226,24 +226,24 @@ async def review(stage: Stage) -> Scene:
         "comments": [on_line],
     }
     path = f"/pulls/{it.number}/reviews$"
-    return Scene("POST", path, given, lambda: _count(it.reviews, "Looked"))
+    return Scenario("POST", path, given, lambda: _count(it.reviews, "Looked"))
 
 
-async def review_reply(stage: Stage) -> Scene:
+async def review_reply(stage: Stage) -> Scenario:
     it = stage.pull()
     first = stage.workspace.person.review_comment(it, it.head, 1, "Why one?")
     path = f"/pulls/{it.number}/comments/{first.id}/replies$"
     given = {"number": it.number, "comment_id": first.id, "body": "It is enough"}
-    return Scene("POST", path, given, lambda: _count(it.review_comments, "It is enough"))
+    return Scenario("POST", path, given, lambda: _count(it.review_comments, "It is enough"))
 
 
 # --- Git -----------------------------------------------------------------------------------------
 
 
-async def branch(stage: Stage) -> Scene:
+async def branch(stage: Stage) -> Scenario:
     name = stage.name()
     given = {"branch": name, "base": "main"}
-    return Scene("POST", "/git/refs$", given, lambda: int(name in stage.repository.branches))
+    return Scenario("POST", "/git/refs$", given, lambda: int(name in stage.repository.branches))
 
 
 def _commits(stage: Stage, branch: str, words: str) -> int:
@@ -255,7 +255,7 @@ def _commits(stage: Stage, branch: str, words: str) -> int:
     return found
 
 
-async def commit(stage: Stage) -> Scene:
+async def commit(stage: Stage) -> Scenario:
     name = stage.branch()
     given = {
         "branch": name,
@@ -264,16 +264,16 @@ async def commit(stage: Stage) -> Scene:
         "delete": [],
         "head": stage.repository.branches[name],
     }
-    return Scene("POST", "/graphql$", given, lambda: _commits(stage, name, f"Change {name}"))
+    return Scenario("POST", "/graphql$", given, lambda: _commits(stage, name, f"Change {name}"))
 
 
-async def first_commit(stage: Stage) -> Scene:
+async def first_commit(stage: Stage) -> Scenario:
     name, head = stage.name(), stage.repository.branches["main"]
     stage.repository.branches[name] = head
     message = f"Begin: {name}"
     given = {"branch": name, "base": "main", "message": message, "files": [], "delete": []}
     given |= {"head": head}
-    return Scene("POST", "/graphql$", given, lambda: _commits(stage, name, message))
+    return Scenario("POST", "/graphql$", given, lambda: _commits(stage, name, message))
 
 
 # --- Boards and builds ---------------------------------------------------------------------------
@@ -283,14 +283,14 @@ def _items(board: Project, of: Issue) -> list[str | None]:
     return [each.status for each in board.items.values() if each.content is of]
 
 
-async def board_item(stage: Stage) -> Scene:
+async def board_item(stage: Stage) -> Scenario:
     it, board = stage.issue(), stage.board
     path = f"/projectsV2/{board.number}/items$"
     given = {"project": board.number, "type": "Issue", "id": it.id}
-    return Scene("POST", path, given, lambda: len(_items(board, it)))
+    return Scenario("POST", path, given, lambda: len(_items(board, it)))
 
 
-async def board_status(stage: Stage) -> Scene:
+async def board_status(stage: Stage) -> Scenario:
     it, board = stage.issue(), stage.board
     item = stage.workspace.person.add_to_project(board, it)
     path = f"/projectsV2/{board.number}/items/{item.id}$"
@@ -300,10 +300,10 @@ async def board_status(stage: Stage) -> Scene:
         "field_id": board.status_field.id,
         "option_id": board.option("Done").id,
     }
-    return Scene("PATCH", path, given, lambda: _items(board, it).count("Done"))
+    return Scenario("PATCH", path, given, lambda: _items(board, it).count("Done"))
 
 
-async def check_run(stage: Stage) -> Scene:
+async def check_run(stage: Stage) -> Scenario:
     name = stage.branch()
     given = {
         "name": name,
@@ -317,10 +317,10 @@ async def check_run(stage: Stage) -> Scene:
         suites = stage.repository.check_suites.values()
         return sum(run.name == name for suite in suites for run in suite.runs)
 
-    return Scene("POST", "/check-runs$", given, effects)
+    return Scenario("POST", "/check-runs$", given, effects)
 
 
-async def workflow_dispatch(stage: Stage) -> Scene:
+async def workflow_dispatch(stage: Stage) -> Scenario:
     ref = stage.branch()
     given = {"workflow": "agent.yml", "ref": ref, "inputs": {"task": "1"}}
 
@@ -328,17 +328,17 @@ async def workflow_dispatch(stage: Stage) -> Scene:
         runs = stage.repository.workflow_runs.values()
         return sum(each.suite.head_branch == ref for each in runs)
 
-    return Scene("POST", "/dispatches$", given, effects, target="workflow agent.yml")
+    return Scenario("POST", "/dispatches$", given, effects, target="workflow agent.yml")
 
 
-async def workflow_cancel(stage: Stage) -> Scene:
+async def workflow_cancel(stage: Stage) -> Scenario:
     name = stage.branch()
     run = stage.workspace.github.ci.request_run(stage.repository, stage.repository.branches[name])
     path = f"/actions/runs/{run.id}/cancel$"
-    return Scene("POST", path, {"run_id": run.id}, lambda: int(run.conclusion == "cancelled"))
+    return Scenario("POST", path, {"run_id": run.id}, lambda: int(run.conclusion == "cancelled"))
 
 
-SCENES = {
+SCENARIOS = {
     "comment": comment,
     "comment_edit": comment_edit,
     "comment_delete": comment_delete,
