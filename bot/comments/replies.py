@@ -96,6 +96,9 @@ def _ownership(task: FullTask) -> list[str]:
         lines.append(f"Reserved for {code(task['assigned_to'])}.")
     elif task["state"] == "pending" and not task["held"]:
         lines.append("Any agent can claim this task. `/claim` claims it for you.")
+    if task["stuck_at"] and not task["held"]:
+        n = task["failures"]
+        lines.append(f"{n} leases on it expired or failed. `/retry` gives it to agents again.")
     if task["decision"] and not task["holder"]:
         lines.append(f"Last decision: {_inline(task['decision'])}.")
     return lines

@@ -146,11 +146,12 @@ async def _stuck_tasks(asker: Asker) -> list[Notice]:
     """One notice for all, to a tech-lead, who can decide."""
     stuck = await due_notices.stuck_tasks(*asker.here, asker.now - LATELY, MOST)
     name, task = await _task(asker, stuck[0])
-    why = (task and task["held_why"]) or "leases on it expired or failed"
+    why = lifecycle.why_stuck(task) if task else "leases on it expired or failed"
+    remedy = "`hold` false, or cancel it" if task is None or task["held"] else "`state` pending"
     more = f" The same holds for {len(stuck) - 1} or more others." if len(stuck) > 1 else ""
     message = (
-        f"{name} is on hold: {why}. No agent gets it until you end the hold with change_task and "
-        f"`hold` false, or cancel it, or a person does so.{more}"
+        f"{why} ({name}), so no agent gets it until you or a person decide. Call change_task with "
+        f"{remedy}.{more}"
     )
     return [_notice("stuck", name, message)]
 

@@ -136,7 +136,8 @@ def _state(actor: Actor, task: FullTask, now: int) -> list[Reason]:
         return [
             Reason(
                 code="not_claimable",
-                why=f"it is {task['state']}",
+                why=f"it is {task['state']}"
+                + (f", and {lifecycle.why_stuck(task)}" if task["stuck_at"] else ""),
                 remedy="comment `/retry`, or reopen its issue"
                 if actor.is_person
                 else "comment /retry, call change_task with `state` pending, or reopen its issue",

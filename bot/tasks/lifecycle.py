@@ -209,14 +209,23 @@ async def release(tx: Tx, task: FullTask, how: str, why: str, actor: str) -> Non
 
 
 async def _hold_if_stuck(tx: Tx, installation_id: int, task_id: str) -> None:
-    """Put a task on hold that nobody got done, each time after so many failures."""
+    """Put a task on hold that nobody got done."""
     task = await tasks.get(tx, installation_id, task_id)
     if task is None or task["held"]:
         return
-    settings = await repository_settings.of(tx, installation_id, task["repository_id"])
-    if task["failures"] % settings.max_failures == 0:
+    if await _is_stuck_after(tx, task, task["failures"]):
         await tasks.change(tx, installation_id, task_id, stuck_at=await tx.now())
-        await hold(tx, task, BOT, f"{task['failures']} leases on it expired or failed")
+        await hold(tx, task, BOT, why_stuck(task))
+
+
+async def _is_stuck_after(tx: Tx, task: FullTask, failures: int) -> bool:
+    """Whether somebody must decide about the task, each time after so many failures."""
+    settings = await repository_settings.of(tx, task["installation_id"], task["repository_id"])
+    return failures % settings.max_failures == 0
+
+
+def why_stuck(task: FullTask) -> str:
+    return f"{task['failures']} leases on it expired or failed"
 
 
 async def move(tx: Tx, task: FullTask, to: TaskState, actor: str, why: str = "") -> None:
@@ -233,6 +242,8 @@ async def move(tx: Tx, task: FullTask, to: TaskState, actor: str, why: str = "")
     if to in OPEN or not await end_lease(tx, task, how, why_ended, to, actor):
         await tasks.move(tx, task["installation_id"], task["id"], state, to)
     changes = _other_changes(task, to)
+    if to == "failed" and await _is_stuck_after(tx, task, changes["failures"]):
+        changes["stuck_at"] = await tx.now()
     if actor not in (BOT, task["holder"]) and (to not in OPEN or state not in OPEN):
         changes["decision"] = why_ended[:600]
     await tasks.change(tx, task["installation_id"], task["id"], **changes)
@@ -258,7 +269,7 @@ def _other_changes(task: FullTask, to: TaskState) -> dict[str, Any]:
     if to == "failed":
         new["failures"] = task["failures"] + 1
     if task["state"] not in OPEN:
-        new |= {"progress": 0, "result": None}
+        new |= {"progress": 0, "result": None, "stuck_at": None}
     if task["state"] == "completed":  # the work is merged, so a retry starts from nothing
         new |= {"branch": None, "pull_number": None}
     return new

@@ -48,7 +48,7 @@ async def test_a_pause_holds_queued_writes_until_it_ends(workspace: Workspace) -
     await workspace.settle()
     assert titles(workspace) == set()
     held = await agent.call("get_write", write_id=ids[0])
-    assert held["state"] == "queued"
+    assert (held["state"], held["expected_at"]) == ("queued", None)
     assert held["waits_because"] == "lead paused scout. It goes out when the pause ends."
     listed = (await agent.call("list_writes"))["writes"]
     assert [each["write_id"] for each in listed] == ids[::-1]

@@ -66,7 +66,8 @@ async def test_a_task_whose_leases_keep_expiring_is_on_hold_until_somebody_decid
     assert [each["kind"] for each in told] == ["lease_lost"]
     assert f"It is on hold, because {why}." in told[0]["message"]
     (notice,) = (await lead.call("list_tasks"))["notices"]
-    assert (notice["kind"], notice["subject"], why in notice["message"]) == ("stuck", name, True)
+    assert (notice["kind"], notice["subject"]) == ("stuck", name)
+    assert notice["message"].startswith(f"{why} ({name}), so no agent gets it")
     (card,) = issue.comments
     assert f"**On hold** by `hubbub[bot]`: `{why}`. `/resume` ends the hold." in card.body
     workspace.person.comment(issue, "/why")
@@ -94,4 +95,25 @@ async def test_reported_failures_count_and_the_repository_sets_how_many(
     refused = await lead.refusal("change_task", task=name, state="pending")
     assert "Pass `hold` false to end the hold." in refused.message
     await lead.call("change_task", task=name, hold=False)
+    await agent.call("claim_task", task=name)
+
+
+async def test_a_task_that_failed_too_often_says_so_until_it_is_retried(
+    workspace: Workspace,
+) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    name, lead = workspace.name(issue), await workspace.agent("lead", "tech-lead")
+    for n in range(3):
+        if n:
+            await lead.call("change_task", task=name, state="pending")
+        fence = (await agent.call("claim_task", task=name))["fence"]
+        await agent.call("update_task_status", task=name, fence=fence, status="failed")
+    await workspace.settle()
+    why = "3 leases on it expired or failed"
+    assert f"{why}. `/retry` gives it to agents again." in issue.comments[0].body
+    assert why in (await agent.call("explain_task", task=name))["text"]
+    (notice,) = (await lead.call("list_tasks"))["notices"]
+    assert notice["message"].endswith("Call change_task with `state` pending.")
+    await lead.call("change_task", task=name, state="pending")
+    assert (await lead.call("list_tasks"))["notices"] == []
     await agent.call("claim_task", task=name)

@@ -46,7 +46,7 @@ async def get_write(ctx: Context, write_id: WriteId) -> Write:
     if live and await mirror_rows.is_suspended(ctx.tx, ctx.installation_id):
         view.waits_because = SUSPENDED
     elif paused := await stopped.pause_reason(ctx.tx, row):
-        view.waits_because = paused
+        view.waits_because, view.expected_at = paused, None
     return view
 
 
