@@ -12,7 +12,7 @@ from typing import TypeAlias
 from bot.agents import presence
 from bot.identity.actors import Actor
 from bot.kernel.operation import Notice
-from bot.tasks import lookup
+from bot.tasks import lifecycle, lookup
 from bot.times import SECOND, span
 from store import events
 from store.agents import agents

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, Field
 
 from bot.identity.actors import BOT, Actor
-from bot.tasks import lookup
+from bot.tasks import lifecycle, lookup
 from bot.tasks.capabilities import missing_capabilities
 from bot.tasks.states import OPEN
 from bot.times import minute, span
