@@ -33,7 +33,8 @@ class Meaning(StrEnum):
     BLOCKED = "blocked"
     # The request may or may not have been carried out.
     UNKNOWN = "unknown"
-    # GitHub gives no token, or does not accept its own. The request was not carried out.
+    # GitHub gives no token, does not accept its own, or accepts none from this machine. The request
+    # was not carried out.
     NO_TOKEN = "no_token"  # noqa: S105
     # GitHub cannot be reached. The request was not sent.
     AWAY = "away"
@@ -62,6 +63,9 @@ OK = 200
 EMPTY = "git repository is empty"
 # A token that GitHub gave before the suspension gets this answer to every request.
 SUSPENDED = "this installation has been suspended"
+# An organization that accepts requests only from some IP addresses gives this answer to every
+# request from another one, in REST and in GraphQL.
+NOT_ON_ALLOW_LIST = "has an ip allow list enabled"
 NO_ANSWER = Answer(0, {}, None)
 
 
@@ -103,6 +107,8 @@ def classify(answer: Answer, fits: Callable[[Any], bool] = lambda _: True) -> Ou
     meaning = STATUSES.get(status) or HUNDREDS.get(status // 100, Meaning.UNKNOWN)
     if status == 403 and words.casefold().startswith(SUSPENDED):
         return Outcome(Meaning.NO_TOKEN, words, status, answer, token_status=status)
+    if status == 403 and is_shut_out(words):
+        return Outcome(Meaning.NO_TOKEN, words, status, answer)
     if status == 409 and words.casefold().startswith(EMPTY):
         meaning = Meaning.ABSENT
     if rate_limits.is_limit(status, answer.headers, words):
@@ -110,6 +116,11 @@ def classify(answer: Answer, fits: Callable[[Any], bool] = lambda _: True) -> Ou
     elif meaning is Meaning.DONE and not fits(answer.data):
         meaning = Meaning.MALFORMED
     return Outcome(meaning, words, status, answer)
+
+
+def is_shut_out(words: str) -> bool:
+    """Whether the organization accepts no request from this machine's IP address."""
+    return NOT_ON_ALLOW_LIST in words.casefold()
 
 
 def classify_failure(exc: NoAnswer) -> Outcome:

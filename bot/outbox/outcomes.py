@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-from bot.github.outcomes import Meaning, Outcome
+from bot.github.outcomes import Meaning, Outcome, is_shut_out
 from bot.outbox import refusals
 from bot.outbox.kinds import Kind, Sending
 from bot.times import SECOND
@@ -253,6 +253,8 @@ def _lags(sending: Sending, outcome: Outcome) -> bool:
 
 def _why(outcome: Outcome) -> str:
     if outcome.meaning is Meaning.NO_TOKEN:
+        if is_shut_out(outcome.words):
+            return f"{outcome.words} {SHUT_OUT_REMEDY}"
         cause = TOKEN_CAUSES.get(outcome.token_status or outcome.status, "")
         return f"GitHub gives or accepts no token: {outcome.words}. {cause}".strip()
     return f"GitHub answered {outcome.status}" if outcome.has_answer else outcome.words
@@ -264,6 +266,7 @@ TOKEN_CAUSES = {
     403: "An owner of the account lifts the suspension in the settings of the App's installation.",
     404: "The App may be uninstalled, or HUBBUB_GITHUB_APP_ID names another App.",
 }
+SHUT_OUT_REMEDY = "An owner of the organization adds this server's address to its IP allow list."
 
 Rule: TypeAlias = Callable[[Kind, Sending, Outcome], Decision]
 AFTER_REQUEST: Mapping[Meaning, Rule] = {

@@ -101,6 +101,22 @@ async def test_nothing_is_asked_for_a_suspended_installation(workspace: Workspac
     assert len(workspace.github.requests) == before
 
 
+async def test_an_ip_allow_list_without_this_server_ends_no_backfill_and_no_read(
+    workspace: Workspace,
+) -> None:
+    workspace.github.fault("GET", "/repos/acme/rocket/", "allow_list", times=1000)
+    here = (workspace.installation.id, workspace.repository.id)
+    await workspace.store.write(lambda tx: backfill.begin(tx, *here))
+    await queue(workspace, "labels")
+    await pass_days(workspace, 2)
+    assert 0 < requests(workspace, "/rocket/labels") < 100
+    workspace.github.clear_faults()
+    await pass_days(workspace, 2)
+    states = "SELECT DISTINCT state FROM backfills WHERE installation_id = :i"
+    assert await workspace.rows(states) == [{"state": "done"}]
+    assert (await workspace.store.read(given_up.of)).reads == []
+
+
 @pytest.mark.parametrize("fault", ["451", "500"])
 async def test_a_backfill_that_never_gets_an_answer_ends(workspace: Workspace, fault: str) -> None:
     workspace.github.fault("GET", r"/pulls$", fault, times=1000)

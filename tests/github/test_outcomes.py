@@ -14,6 +14,10 @@ GRAPHQL = {"x-ratelimit-resource": "graphql"}
 
 
 BLOCKED = "You have been temporarily blocked from content creation."
+ALLOW_LIST = (
+    "Although you appear to have the correct authorization credentials, the `acme` organization "
+    "has an IP allow list enabled, and your IP address is not permitted to access this resource."
+)
 
 
 def too_quickly(**error: Any) -> dict[str, Any]:
@@ -32,6 +36,8 @@ def errors(**error: Any) -> dict[str, Any]:
         (204, {}, None, Meaning.DONE),
         (301, {}, {}, Meaning.MALFORMED),
         (403, {}, {"message": "This installation has been suspended"}, Meaning.NO_TOKEN),
+        (403, {}, {"message": ALLOW_LIST}, Meaning.NO_TOKEN),
+        (200, {}, {"errors": [{"type": "FORBIDDEN", "message": ALLOW_LIST}]}, Meaning.NO_TOKEN),
         (401, {}, {"message": "Bad credentials"}, Meaning.NO_TOKEN),
         (403, {}, {"message": "Resource not accessible by integration"}, Meaning.FORBIDDEN),
         (404, {}, {"message": "Not Found"}, Meaning.ABSENT),

@@ -118,6 +118,26 @@ async def test_a_write_outlasts_hours_in_which_github_accepts_no_token(
     assert (await agent.call("get_write", write_id=queued["write_id"]))["state"] == "sent"
 
 
+@pytest.mark.parametrize(
+    ("operation", "path"), [("github_comment_issue", COMMENTS), ("github_commit_files", "graphql$")]
+)
+async def test_a_write_outlasts_an_ip_allow_list_without_this_server_and_says_why_it_waits(
+    workspace: Workspace, operation: str, path: str
+) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    comment = {"issue": workspace.name(issue), "body": "hello"}
+    workspace.github.fault("POST", path, "allow_list", times=1000)
+    queued = await agent.call(operation, **(comment if path == COMMENTS else {**R, **FILE}))
+    await pass_hours(workspace, 3)
+    waiting = await agent.call("get_write", write_id=queued["write_id"])
+    assert (waiting["state"], "refusal" in waiting) == ("queued", False)
+    assert "IP allow list" in waiting["waits_because"]
+    assert "suspension" not in waiting["waits_because"]
+    workspace.github.clear_faults()
+    await workspace.settle()
+    assert (await agent.call("get_write", write_id=queued["write_id"]))["state"] == "sent"
+
+
 async def test_a_look_that_gets_no_token_is_no_failure_of_the_write(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     workspace.github.fault("POST", COMMENTS, "502_after")

@@ -403,6 +403,7 @@ async def test_a_fault_strikes_once_before_or_after_the_effect(
         ("too_long", 422, "Body is too long (maximum is 65536 characters)"),
         ("revoked", 401, "Bad credentials"),
         ("suspended", 403, "This installation has been suspended"),
+        ("allow_list", 403, "Although you appear to have the correct authorization credentials"),
         ("too_quickly", 422, "Validation Failed"),
         ("abuse", 422, "Validation Failed"),
         ("409_empty", 409, "Git Repository is empty."),
