@@ -31,6 +31,9 @@ class Queue:
     streak: int
 
     async def place(self, author: str, lane: int, seq: int) -> Place:
+        if lane == PEOPLE and seq == NEXT:
+            people = [each for each in self.lines if each["lane"] == PEOPLE]
+            return Place(author, lane, {"": sum(each["n"] for each in people)}, seq)
         own = author if lane == AGENTS else None
         kinds = await writes.kinds_before(self.tx, self.installation_id, seq, lane=lane, author=own)
         firsts = [each["first_seq"] for each in self.lines if each["author"] == author]

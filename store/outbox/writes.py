@@ -169,6 +169,10 @@ async def get(tx: Tx, installation_id: int, write_id: str) -> WriteRow | None:
     return decode(row) if row else None
 
 
+# Queued writes by which a forecast is made, at most.
+MOST_COUNTED = 5000
+
+
 class Line(TypedDict):
     """The writes of an author, a lane and a kind that may go out now."""
 
@@ -182,15 +186,22 @@ class Line(TypedDict):
 
 
 async def lines(tx: Tx, installation_id: int) -> list[Line]:
-    """What may go out now, with what this transaction has queued."""
+    """What may go out now, with what this transaction has queued. Of more, the oldest count."""
     now = await tx.now()
+    beyond = await tx.one(
+        "SELECT seq FROM writes WHERE installation_id = :i AND state = 'queued' "
+        "ORDER BY seq LIMIT 1 OFFSET :n",
+        i=installation_id,
+        n=MOST_COUNTED,
+    )
     stored: list[Line] = await tx.all(
         "SELECT w.author, w.lane, w.kind, w.state = 'sending' AS sending, COUNT(*) AS n, "
         "MIN(w.seq) AS first_seq FROM writes w WHERE w.installation_id = :i AND w.state IN :live "
-        f"AND w.not_before <= :now AND NOT {_is_held_back('w')} "
+        f"AND w.seq < :beyond AND w.not_before <= :now AND NOT {_is_held_back('w')} "
         "GROUP BY w.author, w.lane, w.kind, sending",
         i=installation_id,
         live=LIVE,
+        beyond=beyond["seq"] if beyond else sequences.UNNUMBERED,
         now=now,
     )
     pending: list[Line] = [
