@@ -1,6 +1,7 @@
 """`/metrics`: counters of this process, and gauges from the database."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -12,8 +13,9 @@ from bot.outbox import usage
 from bot.outbox.usage import Outbox
 from store.agents import agents
 from store.agents.agents import Report
-from store.engine.transaction import Tx
+from store.engine.transaction import Store, Tx
 from store.inbox import backlog
+from webhooks.shared_answer import SharedAnswer
 
 
 class Metrics:
@@ -22,6 +24,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.events: set[str] = set()
+        self._stored: SharedAnswer[bytes] = SharedAnswer()
         self.deliveries = Counter(
             "hubbub_deliveries_received_total",
             "Webhook deliveries that were stored.",
@@ -48,13 +51,20 @@ class Metrics:
         )
 
     async def render(self, dispatcher: Dispatcher) -> bytes:
-        stored = CollectorRegistry()
-        by_state = await dispatcher.store.read(backlog.by_state)
-        stored.register(_Rows(by_state, await dispatcher.store.read(backlog.behind)))
-        stored.register(_Outbox(await dispatcher.store.read(usage.latest)))
-        stored.register(_Health(await dispatcher.store.read(_healthy)))
-        registries = (self.registry, dispatcher.metrics.registry, stored)
-        return b"".join(generate_latest(each) for each in registries)
+        """The counters of this moment, and the gauges of this moment or a little before."""
+        stored = await self._stored.get(partial(_stored, dispatcher.store))
+        registries = (self.registry, dispatcher.metrics.registry)
+        return b"".join(generate_latest(each) for each in registries) + stored
+
+
+async def _stored(store: Store) -> bytes:
+    """The gauges from the database. Counting the rows takes long if there are many."""
+    registry = CollectorRegistry()
+    by_state = await store.read(backlog.by_state)
+    registry.register(_Rows(by_state, await store.read(backlog.behind)))
+    registry.register(_Outbox(await store.read(usage.latest)))
+    registry.register(_Health(await store.read(_healthy)))
+    return generate_latest(registry)
 
 
 BEHIND = {

@@ -1,7 +1,7 @@
 """`POST /api/v1/<operation>`: the operations, with a JSON object as arguments."""
 
 import json
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from aiohttp import web
@@ -41,7 +41,13 @@ async def _arguments(request: web.Request) -> Any:
 
 
 async def openapi(_: web.Request) -> web.Response:
-    return web.json_response(document())
+    return web.json_response(text=_document_text())
+
+
+@cache
+def _document_text() -> str:
+    """Made once, because it takes long and anybody may ask for it."""
+    return json.dumps(document())
 
 
 def document() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What those who run it look at: health, readiness, metrics."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,13 @@ from store.engine import key_values
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.engine.mysql import MySQL, Patience, address
-from store.engine.transaction import Store
+from store.engine.transaction import Store, StoreError
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Workspace
 from tests.support.tcp_proxy import network
 from webhooks.metrics import Metrics
 from webhooks.refused_signatures import FORGET_AFTER_S, LOG_EVERY_S, RefusedSignatures
+from webhooks.shared_answer import TIMES, SharedAnswer
 
 
 async def test_it_says_that_it_lives_and_what_it_is(surface: Surface) -> None:
@@ -186,3 +188,43 @@ async def test_metrics_tell_what_is_left_and_what_waits_to_be_written(workspace:
     assert 0 < found["hubbub_budget_left", "content"] < found["hubbub_budget_limit", "content"]
     assert found["hubbub_budget_reserved", "core"] > 0
     assert found["hubbub_outbox_empty_seconds", None] > 0
+
+
+async def test_metrics_that_take_long_are_made_once_for_many_who_ask() -> None:
+    times, made = [0.0], list[float]()
+
+    async def count_rows() -> int:
+        await asyncio.sleep(0)
+        times[0] += 0.5
+        made.append(times[0])
+        return len(made)
+
+    shared: SharedAnswer[int] = SharedAnswer(now=lambda: times[0])
+    assert await asyncio.gather(*(shared.get(count_rows) for _ in range(100))) == [1] * 100
+    times[0] += TIMES * 0.5 - 0.01
+    assert await shared.get(count_rows) == 1
+    times[0] += 0.01
+    assert await shared.get(count_rows) == 2
+
+
+async def test_metrics_that_could_not_be_made_are_made_again() -> None:
+    times = [0.0]
+
+    async def fail() -> int:
+        raise StoreError("away")
+
+    async def succeed() -> int:
+        return 1
+
+    shared: SharedAnswer[int] = SharedAnswer(now=lambda: times[0])
+    with pytest.raises(StoreError):
+        await shared.get(fail)
+    assert await shared.get(succeed) == 1
+
+
+async def test_strangers_who_ask_for_the_description_take_little_time(surface: Surface) -> None:
+    await surface.send("GET", "/api/v1/openapi.json")
+    before = time.process_time()
+    for _ in range(10):
+        assert (await surface.send("GET", "/api/v1/openapi.json")).status == 200
+    assert time.process_time() - before < 0.3
