@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 from store.engine import key_values, sequences
 from store.engine.transaction import Tx
-from store.mirror.mirror_rows import PRESENT, VISIBLE
+from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.events import EventRow
 
 

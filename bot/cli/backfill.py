@@ -17,7 +17,7 @@ from bot.settings import GitHubApp, Settings
 from store.engine.transaction import Store, Tx
 from store.fetch import backfills, pending_reads
 from store.fetch.backfills import PartProgress
-from store.mirror.mirror_rows import RepositoryName
+from store.mirror.stored_repositories import RepositoryName
 
 # After this many failures in a row, of any parts, GitHub itself does not work.
 PATIENCE = 3

@@ -2,14 +2,14 @@
 
 from bot.settings import WrongSettings
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows
+from store.mirror import stored_installations
 
 
 async def find(tx: Tx, named: str) -> int:
     """The id of an installation, named by its number or its account's login."""
     if named.isdecimal():
         return int(named)
-    row = await mirror_rows.installation_of(tx, named)
+    row = await stored_installations.installation_of(tx, named)
     if row is None:
         raise WrongSettings(
             f"Hubbub knows no installation on {named!r}. Install the App there while `hubbub "

@@ -8,13 +8,13 @@ from bot.repository import repository_settings
 from bot.repository.settings_file import PATH
 from bot.settings import Settings, WrongSettings
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows, settings_files
-from store.mirror.mirror_rows import RepositoryName
+from store.mirror import settings_files, stored_repositories
+from store.mirror.stored_repositories import RepositoryName
 
 
 async def selection(tx: Tx, full_name: str | None) -> list[RepositoryName]:
     """The repository of this name, or all that there are."""
-    present = await mirror_rows.present_repositories(tx)
+    present = await stored_repositories.present_repositories(tx)
     if full_name is None:
         return present
     folded = full_name.casefold()

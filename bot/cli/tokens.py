@@ -12,7 +12,7 @@ from bot.settings import Settings, WrongSettings
 from bot.times import stamp
 from store.agents import agent_keys
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows
+from store.mirror import stored_installations
 from store.tables.agents import Role
 
 
@@ -71,6 +71,6 @@ async def _revoke(tx: Tx, key_id: str) -> str:
 
 async def _installation(tx: Tx, named: str) -> int:
     found = await installations.find(tx, named)
-    if named.isdecimal() and await mirror_rows.installation(tx, found) is None:
+    if named.isdecimal() and await stored_installations.installation(tx, found) is None:
         warn(f"GitHub has sent nothing about installation {named} yet. The token works anyway.")
     return found

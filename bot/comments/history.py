@@ -4,7 +4,7 @@ from bot.comments import authorship, markers
 from bot.comments.limits import HOUR, LATELY, RECENT
 from bot.identity.actors import BOT
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows
+from store.mirror import stored_issues
 from store.outbox import writes
 from store.tables.mirror import CommentRow, RepositoryRow
 from store.tables.outbox import WriteRow
@@ -22,7 +22,7 @@ async def parties(
     ours = await writes.spoken_since(*here, target, COMMENTING, since, RECENT)
     authors = [(each["queued_at"], each["author"]) for each in ours]
     bot = await authorship.bot_id(tx)
-    for row in await mirror_rows.newest_comments(*here, where["id"], number, RECENT):
+    for row in await stored_issues.newest_comments(*here, where["id"], number, RECENT):
         if row["created_at"] >= since and not _is_of_a_write(row, bot):
             person = not row["author"].endswith("[bot]")
             authors.append((row["created_at"], "" if person else row["author"]))

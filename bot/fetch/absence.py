@@ -15,7 +15,7 @@ from bot.github.payloads import at
 from bot.github.requests import Request
 from bot.mirror.reads import Arguments
 from store.engine.transaction import Tx
-from store.mirror import branches, mirror_rows, settings_files
+from store.mirror import branches, settings_files, stored_installations
 from store.tables.fetch import PendingReadRow
 
 # After so many answers that do not even show the parent, Hubbub gives the read up.
@@ -88,7 +88,9 @@ async def _may_lose(tx: Tx, read: PendingReadRow) -> bool:
 
 async def _is_own_app(channel: Channel, installation_id: int, parent: Outcome) -> bool:
     """Whether GitHub knows our credentials as those of the App of this installation."""
-    known = await channel.store.read(lambda tx: mirror_rows.installation(tx, installation_id))
+    known = await channel.store.read(
+        lambda tx: stored_installations.installation(tx, installation_id)
+    )
     owner = known["app_id"] if known else 0
     return channel.github.is_app(at(parent.data, "id"), owner)
 

@@ -21,7 +21,7 @@ from bot.mirror import reads
 from bot.times import DAY
 from store.engine.transaction import Tx
 from store.fetch import backfills
-from store.mirror import mirror_rows, projects
+from store.mirror import mirror_rows, projects, stored_installations, stored_repositories
 from store.mirror.mirror_rows import IdAndNumber
 from store.tables.fetch import BackfillRow
 
@@ -80,8 +80,8 @@ async def _next_request(tx: Tx, part: BackfillRow) -> tuple[Part, str, reads.Arg
     here = (part["installation_id"], part["repository_id"])
     if part["part"].startswith(boards.ITEMS):
         return await _next_items_page(tx, part)
-    name = await mirror_rows.repository_name(tx, *here)
-    if name is None or await mirror_rows.repository_by_id(tx, *here) is None:
+    name = await stored_repositories.repository_name(tx, *here)
+    if name is None or await stored_repositories.repository_by_id(tx, *here) is None:
         return None
     which = PARTS[part["part"]]
     path = part["next_page"] or f"/repos/{name}/{which.path(part)}"
@@ -90,7 +90,7 @@ async def _next_request(tx: Tx, part: BackfillRow) -> tuple[Part, str, reads.Arg
 
 async def _next_items_page(tx: Tx, part: BackfillRow) -> tuple[Part, str, reads.Arguments] | None:
     i = part["installation_id"]
-    owner = await mirror_rows.installation(tx, i)
+    owner = await stored_installations.installation(tx, i)
     wanted = int(part["part"].removeprefix(boards.ITEMS))
     found = [p for p in await projects.projects(tx, i) if p["number"] == wanted]
     if not found or owner is None or owner["gone_at"] is not None:
@@ -148,7 +148,9 @@ async def _apply_page(
 
 async def _apply(tx: Tx, keys: Keys, part: BackfillRow, which: Part, chunk: Reading) -> None:
     if part["repository_id"]:
-        await mirror_rows.lock_repository(tx, part["installation_id"], part["repository_id"])
+        await stored_repositories.lock_repository(
+            tx, part["installation_id"], part["repository_id"]
+        )
     await which.apply(tx, keys, chunk)
     now = await tx.now()
     for each in chunk.entries:

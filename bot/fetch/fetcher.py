@@ -18,7 +18,7 @@ from bot.times import DAY, SECOND
 from store.engine.transaction import Tx
 from store.fetch import pending_reads
 from store.inbox import commands
-from store.mirror import mirror_rows
+from store.mirror import stored_installations, stored_repositories
 from store.tables.fetch import PendingReadRow
 
 log = structlog.get_logger()
@@ -74,7 +74,7 @@ async def _complete_arguments(
     tx: Tx, kind: kinds.Kind, read: PendingReadRow
 ) -> reads.Arguments | None:
     i = read["installation_id"]
-    known = await mirror_rows.installation(tx, i)
+    known = await stored_installations.installation(tx, i)
     if known and known["gone_at"] is not None and read["kind"] != "installation":
         return None  # the App has no access; a backfill follows when it is installed again
     return await kind.complete(tx, i, read["arguments"])
@@ -82,7 +82,7 @@ async def _complete_arguments(
 
 async def _repository_name(channel: Channel, read: PendingReadRow) -> str | None:
     here = (read["installation_id"], read["arguments"]["repository_id"])
-    return await channel.store.read(lambda tx: mirror_rows.repository_name(tx, *here))
+    return await channel.store.read(lambda tx: stored_repositories.repository_name(tx, *here))
 
 
 async def _ask(channel: Channel, read: PendingReadRow, path: str) -> tuple[Outcome, bool]:
@@ -136,7 +136,7 @@ async def _apply_absence(
 ) -> None:
     if "repository_id" in read["arguments"]:
         here = (read["installation_id"], read["arguments"]["repository_id"])
-        await mirror_rows.lock_repository(tx, *here)
+        await stored_repositories.lock_repository(tx, *here)
     await kinds.apply_absence(tx, read, is_deleted=is_deleted)
     if read["kind"] in kinds.TEXTS:
         await commands.wake(tx, read["installation_id"], read["arguments"]["repository_id"])
@@ -192,7 +192,7 @@ async def _retry(channel: Channel, read: PendingReadRow, outcome: Outcome) -> No
 async def _apply(channel: Channel, keys: Keys, read: PendingReadRow, reading: Reading) -> None:
     async def work(tx: Tx) -> None:
         if "repository_id" in read["arguments"]:
-            await mirror_rows.lock_repository(tx, *reading.here)
+            await stored_repositories.lock_repository(tx, *reading.here)
         await kinds.KINDS[read["kind"]].apply(tx, keys, reading)
         if read["kind"] in kinds.TEXTS:
             await commands.wake(tx, *reading.here)

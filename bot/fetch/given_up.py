@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from store.engine.transaction import Tx
 from store.fetch import backfills, pending_reads
-from store.mirror import mirror_rows
+from store.mirror import stored_repositories
 from store.tables.fetch import PendingReadRow
 
 # The newest of each are listed.
@@ -41,5 +41,7 @@ async def of(tx: Tx) -> Lists:
 
 async def _place(tx: Tx, row: PendingReadRow) -> str:
     i, repository_id = row["installation_id"], row["arguments"].get("repository_id")
-    name = await mirror_rows.repository_name(tx, i, repository_id) if repository_id else None
+    name = (
+        await stored_repositories.repository_name(tx, i, repository_id) if repository_id else None
+    )
     return name or f"installation {i}"

@@ -13,7 +13,16 @@ from bot.mirror.reads import Arguments
 from bot.repository.settings_file import PATH
 from store.engine.transaction import Tx
 from store.inbox import commands
-from store.mirror import branches, mirror_rows, permissions, projects, search_index, transfers
+from store.mirror import (
+    branches,
+    mirror_rows,
+    permissions,
+    projects,
+    search_index,
+    stored_installations,
+    stored_issues,
+    transfers,
+)
 from store.tables.boards import ProjectRow
 from store.tables.fetch import PendingReadRow
 
@@ -36,7 +45,7 @@ async def _organization_arguments(
     tx: Tx, installation_id: int, arguments: Arguments
 ) -> Arguments | None:
     """With the organization's name. None for a user: GitHub shows Apps no boards of users."""
-    found = await mirror_rows.installation(tx, installation_id)
+    found = await stored_installations.installation(tx, installation_id)
     if found is None or found["account_type"] != "Organization":
         return None
     return {**arguments, "org": found["account"]}
@@ -251,7 +260,7 @@ async def apply_absence(tx: Tx, read: PendingReadRow, *, is_deleted: bool) -> No
         # It was deleted, or taken from the installation. The list of all says which are left.
         await reads.queue(tx, installation_id, reads.ALL_REPOSITORIES)
     elif read["kind"] == "installation":
-        await mirror_rows.hide_installation(tx, installation_id)
+        await stored_installations.hide_installation(tx, installation_id)
     elif read["kind"] == "project_item":
         await _hide_item(tx, installation_id, arguments["item_id"])
     elif read["kind"] == "settings":
@@ -268,12 +277,12 @@ async def _hide_item(tx: Tx, installation_id: int, item_id: int) -> None:
 
 async def _hide_deleted(tx: Tx, kind: str, here: tuple[int, int], arguments: Arguments) -> None:
     if kind == "comment":
-        row = await mirror_rows.comment(tx, here[0], arguments["which"])
+        row = await stored_issues.comment(tx, here[0], arguments["which"])
         # If its issue was transferred, the comment is in another repository now, and exists.
         if row and row["repository_id"] == here[1]:
             await mirror_rows.hide(tx, "comments", row, await tx.now())
             await search_index.index(tx, "comments", row | {"deleted": 1})
-    elif kind == "issue" and (issue := await mirror_rows.issue(tx, *here, arguments["number"])):
+    elif kind == "issue" and (issue := await stored_issues.issue(tx, *here, arguments["number"])):
         await mirror_rows.hide(tx, "issues", issue, await tx.now())
         await search_index.index(tx, "issues", issue)
         await issue_effects.update_task(tx, issue | {"deleted": 1}, issue)

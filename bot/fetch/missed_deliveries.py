@@ -26,7 +26,7 @@ from bot.times import SECOND
 from store.engine import key_values
 from store.engine.transaction import Tx
 from store.inbox import deliveries, missed_deliveries
-from store.mirror import mirror_rows
+from store.mirror import stored_installations, stored_repositories
 from store.mirror.freshness import LATE_AFTER, SURVEYED
 from store.outbox import sender_leases
 from store.tables.inbox import LostDeliveryRow
@@ -145,7 +145,7 @@ class Repair(Channel):
         if not outcome.has_answer or outcome.meaning in (Meaning.UNKNOWN, Meaning.MALFORMED):
             return _delay_after_failure(outcome)
         found = maybe_number(at(outcome.data, "id"))
-        owners = await self.store.read(mirror_rows.app_ids)
+        owners = await self.store.read(stored_installations.app_ids)
         self._is_own_app = outcome.meaning is Meaning.DONE and (
             found in owners if owners else self.github.is_app(found, 0)
         )
@@ -291,7 +291,7 @@ async def _apply_installations(tx: Tx, keys: Keys, listed: list[Json], read_at: 
             continue
         row = installation_rows.installation(value, read_at=read_at)
         i = row.row["installation_id"]
-        unknown = await mirror_rows.installation(tx, i) is None
+        unknown = await stored_installations.installation(tx, i) is None
         wanted = (reads.ALL_REPOSITORIES,) if unknown else ()
         await writer.apply(tx, keys, i, Changes((row,), reads=wanted))
 
@@ -309,7 +309,7 @@ async def _give_up(tx: Tx, row: LostDeliveryRow) -> None:
     """GitHub no longer has the delivery, so read what changed in its repository since then."""
     log.warning("missed delivery given up", guid=row["guid"], event_name=row["event"])
     i, repository_id = row["installation_id"], row["repository_id"]
-    if repository_id and await mirror_rows.repository_by_id(tx, i, repository_id):
+    if repository_id and await stored_repositories.repository_by_id(tx, i, repository_id):
         await backfill.begin(tx, i, repository_id, row["delivered_at"] - OVERLAP)
     elif i:
         await _queue_reads(tx, i)
@@ -319,10 +319,10 @@ async def _give_up(tx: Tx, row: LostDeliveryRow) -> None:
 async def _read_changes_since(tx: Tx, since: int) -> None:
     """Read all that changed since a time, after a gap that is longer than GitHub's log."""
     log.warning("deliveries are older than GitHub's log, so everything that changed is read")
-    for installation_id in await mirror_rows.present_installations(tx):
+    for installation_id in await stored_installations.present_installations(tx):
         await _queue_reads(tx, installation_id)
         await backfill.begin_owner(tx, installation_id)
-    for row in await mirror_rows.present_repositories(tx):
+    for row in await stored_repositories.present_repositories(tx):
         await backfill.begin(tx, row["installation_id"], row["id"], since)
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from bot.times import parse
 from store.engine.transaction import Row
-from store.mirror.mirror_rows import version
+from store.mirror.version_guard import version
 from store.tables.columns import Authored
 
 Json: TypeAlias = Any

@@ -27,8 +27,8 @@ from store.engine.transaction import Store, Tx
 from store.fetch import pending_reads
 from store.inbox import commands
 from store.inbox.commands import FoundCommand
-from store.mirror import mirror_rows, permissions
-from store.mirror.mirror_rows import WrittenText
+from store.mirror import permissions, stored_issues, stored_repositories, threads, version_guard
+from store.mirror.threads import WrittenText
 from store.outbox import writes
 from store.tables.inbox import CommandRow
 from store.tasks import tasks
@@ -193,7 +193,7 @@ async def run_command(store: Store, shared: Shared, which: CommandRow) -> None:
     text = await store.read(lambda tx: _text_of(tx, which))
     # A webhook's text of the time of the command is the one in which it was found.
     has_command = text is not None and (
-        (text["updated_at"] == which["written_at"] and not mirror_rows.read_at(text["version"]))
+        (text["updated_at"] == which["written_at"] and not version_guard.read_at(text["version"]))
         or await _is_written(text["body"], which)
     )
     source = Source(text, has_command)
@@ -206,7 +206,7 @@ async def run_command(store: Store, shared: Shared, which: CommandRow) -> None:
 
 async def _text_of(tx: Tx, which: CommandRow) -> WrittenText | None:
     table = SOURCES[which["source_kind"]]
-    return await mirror_rows.written_text(tx, table, which["installation_id"], which["source_id"])
+    return await threads.written_text(tx, table, which["installation_id"], which["source_id"])
 
 
 async def _run_and_answer(tx: Tx, shared: Shared, which: CommandRow, source: Source) -> None:
@@ -267,7 +267,7 @@ async def _is_text_in_doubt(tx: Tx, row: CommandRow, text: WrittenText | None) -
     if text is None or text["updated_at"] != row["written_at"]:
         return False
     tie = TABLES[SOURCES[row["source_kind"]]].tie
-    if tie is None or mirror_rows.read_at(text["version"]):
+    if tie is None or version_guard.read_at(text["version"]):
         return False
     read = tie({**row, "id": row["source_id"]})
     return await pending_reads.is_queued(tx, row["installation_id"], read.kind, read.subject)
@@ -364,7 +364,7 @@ async def _task(tx: Tx, row: CommandRow) -> str:
     if await tasks.by_number(tx, *here, row["number"]) is None:
         for task in await tasks.of_pull(tx, *here, row["number"]):
             return str(task["id"])
-    where = await mirror_rows.repository_by_id(tx, *here)
+    where = await stored_repositories.repository_by_id(tx, *here)
     return f"{where['full_name'] if where else '?'}#{row['number']}"
 
 
@@ -407,5 +407,5 @@ async def _may_comment(tx: Tx, row: CommandRow, target: str) -> bool:
     """Above the limit, the answer is only a reaction. Nobody can fill an issue with answers."""
     here = (tx, row["installation_id"])
     lately = await history.bot_answers_last_hour(*here, target)
-    in_all = await mirror_rows.count_comments(*here, row["repository_id"], row["number"])
+    in_all = await stored_issues.count_comments(*here, row["repository_id"], row["number"])
     return lately < MOST_ANSWERS_AN_HOUR and in_all < MOST_COMMENTS

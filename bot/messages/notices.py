@@ -18,7 +18,7 @@ from store import events
 from store.agents import agents
 from store.engine.transaction import Tx
 from store.messages import due_notices, mailbox
-from store.mirror import mirror_rows
+from store.mirror import stored_repositories
 from store.outbox import writes
 from store.tables.columns import Json
 from store.tables.outbox import WriteRow
@@ -213,7 +213,7 @@ async def _failed_writes(asker: Asker) -> list[Notice]:
 
 
 async def _failure_text(asker: Asker, write: WriteRow) -> str:
-    where = await mirror_rows.repository_by_id(*asker.here, write["repository_id"])
+    where = await stored_repositories.repository_by_id(*asker.here, write["repository_id"])
     number = write["arguments"].get("number")
     on = f" to {where['full_name']}{f'#{number}' if number else ''}" if where else ""
     error: Json = write["error"]

@@ -6,7 +6,7 @@ from bot.repository import repository_settings
 from bot.tasks import lifecycle
 from bot.times import SECOND
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows
+from store.mirror import stored_issues
 from store.outbox import writes
 from store.tables.mirror import CommentRow
 from store.tasks import tasks
@@ -25,7 +25,7 @@ async def answer_question(tx: Tx, row: CommentRow, before: CommentRow | None) ->
     # GitHub's times are whole seconds.
     if task is None or not task["question"] or row["created_at"] + SECOND < (task["asked_at"] or 0):
         return
-    issue = await mirror_rows.issue(*here)
+    issue = await stored_issues.issue(*here)
     if slash_commands.has_only(row["body"], VERBS) or await _is_unposted(tx, task):
         return
     its_author = issue is not None and issue["author_id"] == row["author_id"]

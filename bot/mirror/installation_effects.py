@@ -4,7 +4,7 @@ import json
 
 from store.engine.transaction import Tx
 from store.fetch import backfills
-from store.mirror import mirror_rows
+from store.mirror import stored_installations
 from store.tables.mirror import InstallationRow
 
 
@@ -14,7 +14,7 @@ async def update_absence(tx: Tx, row: InstallationRow, before: InstallationRow |
     # The removal counts from its own time, also after a suspension.
     is_removed = bool(row["deleted"]) and (before is None or not before["deleted"])
     here = (tx, row["installation_id"])
-    await mirror_rows.mark_gone(*here, gone=bool(gone), is_news=is_removed)
+    await stored_installations.mark_gone(*here, gone=bool(gone), is_news=is_removed)
     if before is None or gone:
         return
     # GitHub sent no webhooks while the App was away, or for what it could not see.

@@ -8,7 +8,7 @@ from bot.repository import repository_settings
 from bot.tasks import lifecycle, task_labels
 from bot.tasks.states import OPEN
 from store.engine.transaction import Row, Tx
-from store.mirror import dependency_cycles, mirror_rows, relations, transfers
+from store.mirror import dependency_cycles, relations, stored_repositories, transfers, version_guard
 from store.mirror.relations import Changed
 from store.outbox import writes
 from store.tables.mirror import IssueRow, PullRequestRow
@@ -62,12 +62,15 @@ async def _has_moved(tx: Tx, row: IssueRow) -> bool:
     """Whether it went to a repository that the mirror covers."""
     here = (tx, row["installation_id"])
     there = await transfers.get(*here, (row["repository_id"], row["number"]))
-    return there is not None and await mirror_rows.repository_by_id(*here, there[0]) is not None
+    return (
+        there is not None
+        and await stored_repositories.repository_by_id(*here, there[0]) is not None
+    )
 
 
 async def _drop_relations(tx: Tx, row: IssueRow) -> None:
     """Drop the relations of a deleted issue. One that is only hidden may return."""
-    if row["deleted"] and mirror_rows.is_final(row["version"]):
+    if row["deleted"] and version_guard.is_final(row["version"]):
         await relations.drop(tx, row["installation_id"], row["id"])
 
 

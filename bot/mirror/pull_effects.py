@@ -8,7 +8,7 @@ from bot.tasks.states import OPEN
 from bot.times import SECOND
 from store import events
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows, pulls
+from store.mirror import pulls, stored_repositories
 from store.tables.mirror import PullRequestRow, ReviewRow
 from store.tasks import tasks
 
@@ -49,7 +49,9 @@ async def _is_into_default(tx: Tx, row: PullRequestRow) -> bool:
 
     Otherwise GitHub leaves the issue open, and so does the task: the work is not done yet.
     """
-    where = await mirror_rows.repository_by_id(tx, row["installation_id"], row["repository_id"])
+    where = await stored_repositories.repository_by_id(
+        tx, row["installation_id"], row["repository_id"]
+    )
     return where is None or where["default_branch"] in ("", row["base_ref"])
 
 

@@ -3,7 +3,7 @@
 from bot.mirror import reads
 from store.engine.transaction import Tx
 from store.fetch import backfills, pending_reads
-from store.mirror import mirror_rows
+from store.mirror import stored_repositories, version_guard
 from store.tables.mirror import IssueRow, RepositoryRow
 
 
@@ -13,7 +13,7 @@ async def update_absence(tx: Tx, row: RepositoryRow, before: RepositoryRow | Non
     was_deleted = before is not None and bool(before["deleted"])
     if bool(row["deleted"]) == was_deleted:
         return
-    await mirror_rows.mark_repository_gone(*here, gone=bool(row["deleted"]))
+    await stored_repositories.mark_repository_gone(*here, gone=bool(row["deleted"]))
     if was_deleted:
         await backfills.forget(*here)
         await reads.queue(tx, row["installation_id"], reads.ALL_REPOSITORIES)
@@ -25,7 +25,7 @@ async def read_namesakes(tx: Tx, row: RepositoryRow, before: RepositoryRow | Non
     if is_old or row["deleted"]:
         return
     here = (tx, row["installation_id"])
-    for other in await mirror_rows.namesakes(*here, row["full_name_key"], row["id"]):
+    for other in await stored_repositories.namesakes(*here, row["full_name_key"], row["id"]):
         await reads.queue(*here, reads.repository("repository", other))
 
 
@@ -37,5 +37,5 @@ async def fetch_refused_parts(tx: Tx, installation_id: int, repository_id: int) 
 
 async def fetch_after_new_issue(tx: Tx, row: IssueRow, before: IssueRow | None) -> None:
     """A webhook about a new issue shows that the repository's issues are on."""
-    if before is None and not mirror_rows.read_at(row["version"]):
+    if before is None and not version_guard.read_at(row["version"]):
         await fetch_refused_parts(tx, row["installation_id"], row["repository_id"])

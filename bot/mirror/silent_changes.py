@@ -11,7 +11,7 @@ from bot.mirror import reads
 from bot.mirror.changes import Transfer
 from store.engine.transaction import Tx
 from store.fetch import backfills
-from store.mirror import mirror_rows, referrers
+from store.mirror import referrers, version_guard
 from store.tables.boards import ProjectItemRow
 from store.tables.mirror import IssueRow, LabelRow, MilestoneRow, PullRequestRow
 
@@ -24,7 +24,7 @@ NEIGHBOURS = {"parent": "sub_issues", "blocked_by": "blocked_by"}
 
 async def after_label(tx: Tx, row: LabelRow, before: LabelRow | None) -> list[reads.Read]:
     if before is None:
-        new = not mirror_rows.read_at(row["version"])
+        new = not version_guard.read_at(row["version"])
         return await carriers_of_label(tx, row) if new else []
     if before["deleted"] or (before["name"] == row["name"] and not row["deleted"]):
         return []
@@ -55,7 +55,7 @@ async def after_board_item(
     tx: Tx, row: ProjectItemRow, _: ProjectItemRow | None
 ) -> list[reads.Read]:
     """An item whose issue moved shows the new issue by now."""
-    if row["deleted"] or mirror_rows.read_at(row["version"]):
+    if row["deleted"] or version_guard.read_at(row["version"]):
         return []
     left = await referrers.has_moved(tx, row["installation_id"], row["content_node_id"])
     return [reads.board_item(row["id"])] if left else []
@@ -92,7 +92,7 @@ async def _after_thread(
     tx: Tx, kind: str, row: IssueRow | PullRequestRow, before: IssueRow | PullRequestRow | None
 ) -> list[reads.Read]:
     """Read it again if a webhook names a label or milestone that is gone by now."""
-    if mirror_rows.read_at(row["version"]):
+    if version_guard.read_at(row["version"]):
         return []
     again = [reads.thread(kind, row["repository_id"], row["number"])]
     here = (row["installation_id"], row["repository_id"])

@@ -18,6 +18,9 @@ from store.mirror import (
     permissions,
     relations,
     search_index,
+    stored_installations,
+    stored_repositories,
+    version_guard,
 )
 from store.tables.mirror import IssueRow
 
@@ -49,9 +52,9 @@ async def _lock(tx: Tx, installation_id: int, changes: Changes) -> None:
     named |= {row.row["id"] for row in changes.rows if row.table == "repositories"}
     named |= {transfer.new_repository_id for transfer in changes.transfers}
     if any(row.table in BOARDS for row in changes.rows):
-        await mirror_rows.lock_installation(tx, installation_id)
+        await stored_installations.lock_installation(tx, installation_id)
     for repository_id in sorted(named):
-        await mirror_rows.lock_repository(tx, installation_id, repository_id)
+        await stored_repositories.lock_repository(tx, installation_id, repository_id)
     issues = [each.row for each in changes.rows if each.table == "issues"]
     related = bool(changes.relations_added or changes.relations_removed)
     if related or await dependency_cycles.may_change_cycles(tx, installation_id, issues):
@@ -66,7 +69,7 @@ async def _put(tx: Tx, keys: Keys, given: Mirrored) -> None:
         given = await transfers.with_current_place(tx, given)
     table, row = TABLES[given.table], given.row
     put = await mirror_rows.put(tx, given.table, row)
-    is_tie = put.tie and mirror_rows.has_time(row["version"])
+    is_tie = put.tie and version_guard.has_time(row["version"])
     if table.tie and (is_tie or _may_be_back(given, put.before, won=put.won)):
         await reads.queue(tx, row["installation_id"], table.tie(row))
     if put.won:
@@ -79,7 +82,7 @@ def _may_be_back(given: Mirrored, before: Row | None, *, won: bool) -> bool:
     """Whether GitHub shows something that the mirror hides, so that only a read can decide."""
     if won or before is None or not before["deleted"] or given.row["deleted"]:
         return False
-    return given.table == "repositories" or not mirror_rows.is_final(before["version"])
+    return given.table == "repositories" or not version_guard.is_final(before["version"])
 
 
 async def _run_effects(tx: Tx, table: MirroredTable, row: Row, before: Row | None) -> None:
@@ -102,7 +105,7 @@ async def _put_unguarded(tx: Tx, installation_id: int, changes: Changes) -> None
     for branch in changes.branches:
         await _put_branch(tx, installation_id, branch)
     for repository_id, on in changes.selected:
-        await mirror_rows.select_repository(tx, installation_id, repository_id, on)
+        await stored_repositories.select_repository(tx, installation_id, repository_id, on)
         if not on:
             await backfills.forget(tx, installation_id, repository_id)
     for repository_id in changes.changed_features:

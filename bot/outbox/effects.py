@@ -11,7 +11,7 @@ from bot.outbox.outcomes import Cancelled, Dead, Final, PutOff, Refused, Sent
 from bot.tasks import lifecycle
 from bot.tasks.states import OPEN
 from store.engine.transaction import Tx
-from store.mirror import branches, mirror_rows
+from store.mirror import branches, mirror_rows, pulls, stored_installations
 from store.outbox import budgets, writes
 from store.tables.outbox import WriteRow
 from store.tasks import tasks
@@ -48,7 +48,7 @@ async def _put_off(tx: Tx, write: WriteRow, decision: PutOff) -> None:
 
 async def _read_installation(tx: Tx, installation_id: int) -> None:
     """The App may be uninstalled or suspended, and the webhook may be lost."""
-    known = await mirror_rows.installation(tx, installation_id)
+    known = await stored_installations.installation(tx, installation_id)
     if known is None or known["gone_at"] is None:
         await reads.queue(tx, installation_id, reads.installation(installation_id, reads.NOW))
 
@@ -79,7 +79,7 @@ async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None
         if task is not None:
             await lifecycle.record(tx, task, "task.pull", write["author"], number=result["number"])
         here = (installation_id, write["repository_id"], result["number"])
-        if (row := await mirror_rows.pull_request(tx, *here)) is not None:
+        if (row := await pulls.pull_request(tx, *here)) is not None:
             await pull_effects.update_tasks(tx, row, None)
 
 

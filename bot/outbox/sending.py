@@ -20,7 +20,7 @@ from bot.outbox.outcomes import Cancelled, Decision, Explain, Look, PutOff, Refu
 from bot.tasks import lifecycle
 from bot.times import SECOND
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows
+from store.mirror import stored_repositories
 from store.outbox import sender_leases, writes
 from store.tables.outbox import WriteRow
 from store.tasks import leases
@@ -57,7 +57,7 @@ async def _load(tx: Tx, channel: Channel, keys: Keys, write: WriteRow) -> Sendin
     here = write["installation_id"]
     if not await sender_leases.holds(tx, here, channel.me, channel.timing.send_within):
         return None
-    name = await mirror_rows.repository_name(tx, here, write["repository_id"])
+    name = await stored_repositories.repository_name(tx, here, write["repository_id"])
     after = write["arguments"].get("after")
     before = await writes.get(tx, here, after) if after else None
     return Sending(

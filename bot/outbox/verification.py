@@ -9,7 +9,7 @@ from bot.outbox import outcomes
 from bot.outbox.kinds import Kind, Sending
 from bot.outbox.outcomes import Decision, Look, Sent
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows
+from store.mirror import stored_issues
 
 # A look stops after this many pages of a list.
 MOST_PAGES = 10
@@ -63,7 +63,7 @@ async def _echo(tx: Tx, sending: Sending) -> dict[str, Any] | None:
         return None
     here = (write["installation_id"], write["repository_id"], write["arguments"]["number"])
     # A deleted comment counts too, because it shows that the write took effect.
-    for row in await mirror_rows.newest_comments(tx, *here, 100, deleted=True):
+    for row in await stored_issues.newest_comments(tx, *here, 100, deleted=True):
         user = {"login": row["author"], "id": row["author_id"]}
         if sending.is_mine({"body": row["body"], "user": user}):
             return {"comment_id": row["id"], "url": None}

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from bot.times import stamp
 from store.engine.transaction import Tx
 from store.messages import messages
-from store.mirror import mirror_rows, pulls
+from store.mirror import pulls
 from store.tables.tasks import LeaseRow
 from store.tasks import leases
 from store.tasks.tasks import FullTask
@@ -74,7 +74,7 @@ async def _branch(tx: Tx, task: FullTask) -> str | None:
     if task["pull_number"] is None:
         return None
     here = (task["installation_id"], task["repository_id"], task["pull_number"])
-    pull = await mirror_rows.pull_request(tx, *here)
+    pull = await pulls.pull_request(tx, *here)
     return pull["head_ref"] if pull else None
 
 

@@ -3,7 +3,7 @@
 from bot.errors import Refused
 from bot.repository import repository_settings
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows
+from store.mirror import stored_repositories
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
@@ -18,7 +18,7 @@ async def find(tx: Tx, installation_id: int, ref: str, *, for_person: bool = Fal
     full_name, sign, number = ref.rpartition("#")
     label = repository_settings.DEFAULTS.task_label
     if sign and number.isdecimal() and len(number) < 16:
-        repository = await mirror_rows.repository(tx, installation_id, full_name)
+        repository = await stored_repositories.repository(tx, installation_id, full_name)
         if repository is None:
             raise unknown_repository(full_name)
         label = (await repository_settings.of(tx, installation_id, repository["id"])).task_label

@@ -14,7 +14,7 @@ from bot.tasks import lifecycle, lookup
 from bot.tasks.paths import Path, area, paths_from, shared_paths
 from store import events
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows, pulls
+from store.mirror import pulls, stored_repositories
 from store.mirror.pulls import ChangedFile
 from store.tables.mirror import PullRequestRow
 from store.tasks import leases, tasks
@@ -167,7 +167,10 @@ async def report_pull_change(
         _files(files_before),
         _files(await pulls.files_if_open(tx, *where, pull["number"])),
     )
-    if before == now or (full_name := await mirror_rows.repository_name(tx, *where)) is None:
+    if (
+        before == now
+        or (full_name := await stored_repositories.repository_name(tx, *where)) is None
+    ):
         return
     others = [
         each for each in await _sides(tx, *where, full_name) if each.pull_request != pull["number"]

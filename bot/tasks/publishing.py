@@ -4,7 +4,7 @@ from bot.identity.actors import BOT
 from bot.repository import repository_settings
 from bot.tasks import board
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows
+from store.mirror import stored_issues
 from store.outbox import writes
 from store.tasks import tasks
 
@@ -53,7 +53,7 @@ async def show_on_board(tx: Tx, installation_id: int, task_id: str, lane: int) -
     if task is None or task["number"] is None:
         return
     settings = await repository_settings.of(tx, installation_id, task["repository_id"])
-    issue = await mirror_rows.issue(tx, installation_id, task["repository_id"], task["number"])
+    issue = await stored_issues.issue(tx, installation_id, task["repository_id"], task["number"])
     if settings.board is None or issue is None:
         return
     status = board.status_of(settings.board, task["state"])

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
-from store.mirror.mirror_rows import PRESENT, VISIBLE
+from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.agents import AgentRow
 
 COLUMNS = (

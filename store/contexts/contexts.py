@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from store.engine import sql
 from store.engine.transaction import Tx
-from store.mirror.mirror_rows import PRESENT, VISIBLE
+from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.contexts import ContextRow
 
 COLUMNS = (

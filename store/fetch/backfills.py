@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Tx
-from store.mirror.mirror_rows import PRESENT, VISIBLE
+from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.fetch import BackfillRow
 
 KEY = ("installation_id", "repository_id", "part")

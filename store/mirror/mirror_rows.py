@@ -1,43 +1,13 @@
-"""The mirror's rows, and the guard that makes every order of deliveries give one result.
+"""Storing and hiding the mirror's rows, whatever their table."""
 
-A row's `version` is compared as text: deleted, then `updated_at`, then when it was read from
-GitHub (0 for a webhook), then the hash of its content. So a delete is final, a newer change
-wins, at equal times a read settles it, and before that the greater hash holds for now.
-"""
-
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
+from store.mirror import version_guard
 from store.tables import TABLES
-from store.tables.mirror import CommentRow, InstallationRow, IssueRow, PullRequestRow, RepositoryRow
-
-
-def version(
-    row: Mapping[str, Any], updated_at: int, *, deleted: bool = False, read_at: int = 0
-) -> str:
-    content = json.dumps(row, sort_keys=True, ensure_ascii=True, default=str)
-    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
-    return f"{int(deleted)}{updated_at:017d}{read_at:017d}{digest}"
-
-
-def ties(new: str, old: str) -> bool:
-    """Whether a webhook has other content of the same second. A read row never ties."""
-    return new[:18] == old[:18] and read_at(new) == 0 and new[35:] != old[35:]
-
-
-def has_time(guard: str) -> bool:
-    """Whether the row has a time of GitHub. A row seen only inside other events has none."""
-    return int(guard[1:18]) > 0
-
-
-def read_at(guard: str) -> int:
-    """When the row was read from GitHub; 0 if it came by a webhook."""
-    return int(guard[18:35])
 
 
 @dataclass(frozen=True)
@@ -73,7 +43,7 @@ async def put(tx: Tx, table: str, row: Mapping[str, Any]) -> Put:
         await tx.run(sql.upsert(tx.dialect, table, names, keys, "version"), **row)
     if before is None:
         return Put(won=True, tie=False, before=None)
-    return Put(won=new > old, tie=ties(new, old), before=before)
+    return Put(won=new > old, tie=version_guard.ties(new, old), before=before)
 
 
 def _is_restored(before: Row, row: Mapping[str, Any]) -> bool:
@@ -84,7 +54,7 @@ def _is_restored(before: Row, row: Mapping[str, Any]) -> bool:
     """
     if "gone_at" not in before or not before["deleted"] or row["deleted"]:
         return False
-    return read_at(row["version"]) > (before["gone_at"] or 0)
+    return version_guard.read_at(row["version"]) > (before["gone_at"] or 0)
 
 
 async def overwrite(tx: Tx, table: str, row: Mapping[str, Any]) -> None:
@@ -92,135 +62,9 @@ async def overwrite(tx: Tx, table: str, row: Mapping[str, Any]) -> None:
     await tx.run(sql.upsert(tx.dialect, table, tuple(row), key(table)), **row)
 
 
-async def lock_repository(tx: Tx, installation_id: int, repository_id: int) -> None:
-    """Lock the repository, so that changes to its mirror wait for each other."""
-    q = "SELECT id FROM repositories WHERE installation_id = :i AND id = :r FOR UPDATE"
-    await tx.one(q, i=installation_id, r=repository_id)
-
-
-async def lock_installation(tx: Tx, installation_id: int) -> None:
-    q = "SELECT installation_id FROM installations WHERE installation_id = :i FOR UPDATE"
-    await tx.one(q, i=installation_id)
-
-
-async def mark_gone(tx: Tx, installation_id: int, *, gone: bool, is_news: bool = False) -> None:
-    """Set since when the installation is removed or suspended, or clear it.
-
-    `is_news`: it is gone since now, whatever happened before.
-    """
-    await tx.run(
-        "UPDATE installations SET gone_at = CASE WHEN :gone = 0 THEN NULL WHEN :news = 1 THEN :now "
-        "ELSE COALESCE(gone_at, :now) END WHERE installation_id = :i",
-        gone=int(gone),
-        news=int(is_news),
-        now=await tx.now(),
-        i=installation_id,
-    )
-
-
-async def mark_repository_gone(
-    tx: Tx, installation_id: int, repository_id: int, *, gone: bool
-) -> None:
-    """Set since when the repository is deleted, or clear it."""
-    await tx.run(
-        "UPDATE repositories SET gone_at = :at WHERE installation_id = :i AND id = :r",
-        at=await tx.now() if gone else None,
-        i=installation_id,
-        r=repository_id,
-    )
-
-
-async def select_repository(tx: Tx, installation_id: int, repository_id: int, on: int) -> None:
-    await tx.run(
-        "UPDATE repositories SET selected = :on WHERE installation_id = :i AND id = :r",
-        on=on,
-        i=installation_id,
-        r=repository_id,
-    )
-
-
-async def installation(tx: Tx, installation_id: int) -> InstallationRow | None:
-    q = "SELECT * FROM installations WHERE installation_id = :i"
-    return await tx.one(q, i=installation_id)
-
-
-async def app_ids(tx: Tx) -> list[int]:
-    """The Apps whose installations the database has."""
-    q = "SELECT DISTINCT app_id FROM installations WHERE app_id <> 0 ORDER BY app_id"
-    return [row["app_id"] for row in await tx.all(q)]
-
-
-async def is_suspended(tx: Tx, installation_id: int) -> bool:
-    """Whether the installation is known to be suspended: GitHub gives it no token."""
-    found = await installation(tx, installation_id)
-    return found is not None and not found["deleted"] and found["suspended_at"] is not None
-
-
-async def installation_of(tx: Tx, account: str) -> InstallationRow | None:
-    """The live installation on an account, by its login in any letter case."""
-    q = "SELECT * FROM installations WHERE deleted = 0 ORDER BY installation_id DESC"
-    found = [r for r in await tx.all(q) if r["account"].casefold() == account.casefold()]
-    return found[0] if found else None
-
-
-VISIBLE = "r.deleted = 0 AND r.selected = 1"
-PRESENT = (
-    "NOT EXISTS (SELECT 1 FROM installations n WHERE n.installation_id = r.installation_id "
-    "AND (n.deleted = 1 OR n.suspended_at IS NOT NULL))"
-)
-
-
-async def present_installations(tx: Tx) -> list[int]:
-    """The installations that are neither removed nor suspended."""
-    rows = await tx.all(
-        "SELECT installation_id FROM installations WHERE deleted = 0 AND suspended_at IS NULL "
-        "ORDER BY installation_id"
-    )
-    return [row["installation_id"] for row in rows]
-
-
-class RepositoryName(TypedDict):
-    installation_id: int
-    id: int
-    full_name: str
-
-
-class WrittenText(TypedDict):
-    body: str
-    updated_at: int
-    version: str
-
-
 class IdAndNumber(TypedDict):
     id: int
     number: int
-
-
-async def present_repositories(tx: Tx) -> list[RepositoryName]:
-    """The repositories of all installations."""
-    return await tx.all(
-        "SELECT r.installation_id, r.id, r.full_name FROM repositories r "
-        f"WHERE {VISIBLE} AND {PRESENT}"
-    )
-
-
-async def repository(tx: Tx, installation_id: int, full_name: str) -> RepositoryRow | None:
-    """A repository by name in any letter case. None if the installation does not cover it."""
-    q = (
-        "SELECT r.* FROM repositories r WHERE r.installation_id = :i AND r.full_name_key = :n "
-        f"AND {VISIBLE} AND {PRESENT}"
-    )
-    return await tx.one(q, i=installation_id, n=full_name.casefold())
-
-
-async def repository_by_id(
-    tx: Tx, installation_id: int, repository_id: int
-) -> RepositoryRow | None:
-    q = (
-        "SELECT r.* FROM repositories r WHERE r.installation_id = :i AND r.id = :r "
-        f"AND {VISIBLE} AND {PRESENT}"
-    )
-    return await tx.one(q, i=installation_id, r=repository_id)
 
 
 async def changed_between(
@@ -234,77 +78,6 @@ async def changed_between(
     return await tx.all(q, i=installation_id, r=repository_id, after=after, before=before)
 
 
-async def issue(tx: Tx, installation_id: int, repository_id: int, number: int) -> IssueRow | None:
-    """An issue, or a PR's issue, by number."""
-    q = (
-        "SELECT * FROM issues WHERE installation_id = :i AND repository_id = :r "
-        "AND number = :n AND deleted = 0"
-    )
-    return await tx.one(q, i=installation_id, r=repository_id, n=number)
-
-
-async def pull_request(
-    tx: Tx, installation_id: int, repository_id: int, number: int
-) -> PullRequestRow | None:
-    q = (
-        "SELECT * FROM pull_requests WHERE installation_id = :i AND repository_id = :r "
-        "AND number = :n AND deleted = 0"
-    )
-    return await tx.one(q, i=installation_id, r=repository_id, n=number)
-
-
-async def comment(tx: Tx, installation_id: int, comment_id: int) -> CommentRow | None:
-    q = "SELECT * FROM comments WHERE installation_id = :i AND id = :id AND deleted = 0"
-    return await tx.one(q, i=installation_id, id=comment_id)
-
-
-async def written_text(tx: Tx, table: str, installation_id: int, id_: int) -> WrittenText | None:
-    """The body of a row that GitHub has not deleted."""
-    q = (
-        f"SELECT body, updated_at, version FROM {table} WHERE installation_id = :i AND id = :id "
-        "AND deleted = 0"
-    )
-    return await tx.one(q, i=installation_id, id=id_)
-
-
-async def all_comments(
-    tx: Tx, installation_id: int, repository_id: int, number: int
-) -> list[CommentRow]:
-    """All comments, deleted ones too."""
-    q = "SELECT * FROM comments WHERE installation_id = :i AND repository_id = :r AND number = :n"
-    return await tx.all(q, i=installation_id, r=repository_id, n=number)
-
-
-async def newest_comments(
-    tx: Tx,
-    installation_id: int,
-    repository_id: int,
-    number: int,
-    limit: int,
-    *,
-    deleted: bool = False,
-) -> list[CommentRow]:
-    """The newest comments of a thread, oldest first. `deleted`: also deleted ones."""
-    which = "" if deleted else "AND deleted = 0 "
-    q = (
-        "SELECT * FROM comments WHERE installation_id = :i AND repository_id = :r "
-        f"AND number = :n {which}ORDER BY created_at DESC, id DESC LIMIT :limit"
-    )
-    rows = await tx.all(q, i=installation_id, r=repository_id, n=number, limit=limit)
-    return rows[::-1]
-
-
-async def count_comments(tx: Tx, installation_id: int, repository_id: int, number: int) -> int:
-    row = await tx.one(
-        "SELECT COUNT(*) AS n FROM comments WHERE installation_id = :i AND repository_id = :r "
-        "AND number = :n AND deleted = 0",
-        i=installation_id,
-        r=repository_id,
-        n=number,
-    )
-    return int(row["n"]) if row else 0
-
-
 async def is_deleted(tx: Tx, table: str, installation_id: int, id_: int | None) -> bool:
     """Whether GitHub reported it as deleted."""
     q = f"SELECT deleted FROM {table} WHERE installation_id = :i AND id = :id"
@@ -312,31 +85,9 @@ async def is_deleted(tx: Tx, table: str, installation_id: int, id_: int | None) 
     return row is not None and bool(row["deleted"])
 
 
-async def hide_installation(tx: Tx, installation_id: int) -> None:
-    """Hide an installation that GitHub does not show. It returns when GitHub shows it later."""
-    row = await installation(tx, installation_id)
-    if row and not row["deleted"]:
-        await tx.run(
-            "UPDATE installations SET deleted = 1, version = :v WHERE installation_id = :i",
-            v=_version_hiding(row, await tx.now()),
-            i=installation_id,
-        )
-        await mark_gone(tx, installation_id, gone=True)
-
-
-def _version_hiding(row: Mapping[str, Any], read_at: int) -> str:
-    """The version of a row that GitHub did not show then. A later answer has a greater one."""
-    return f"{row['version'][:18]}{read_at:017d}{0:016d}"
-
-
-def is_final(guard: str) -> bool:
-    """Whether an event reported the deletion. A row that is only hidden may return."""
-    return guard.startswith("1")
-
-
 async def hide(tx: Tx, table: str, row: Mapping[str, Any], read_at: int) -> bool:
     """Hide a row that GitHub does not show. It returns when GitHub shows it later."""
-    hidden = _version_hiding(row, read_at)
+    hidden = version_guard.hidden_version(row, read_at)
     return bool(
         await tx.run(
             f"UPDATE {table} SET deleted = 1, version = :v WHERE installation_id = :i "
@@ -374,32 +125,3 @@ async def present(tx: Tx, table: str, installation_id: int, repository_id: int) 
     """The repository's labels or milestones that are not deleted."""
     q = f"SELECT * FROM {table} WHERE installation_id = :i AND repository_id = :r AND deleted = 0"
     return await tx.all(q, i=installation_id, r=repository_id)
-
-
-async def repository_ids(tx: Tx, installation_id: int) -> list[int]:
-    q = "SELECT id FROM repositories WHERE installation_id = :i AND deleted = 0"
-    return [row["id"] for row in await tx.all(q, i=installation_id)]
-
-
-async def namesakes(
-    tx: Tx, installation_id: int, full_name_key: str, repository_id: int
-) -> list[int]:
-    """The other repositories that the mirror has under a name."""
-    q = (
-        "SELECT id FROM repositories WHERE installation_id = :i AND full_name_key = :name "
-        "AND id <> :r AND deleted = 0"
-    )
-    rows = await tx.all(q, i=installation_id, name=full_name_key, r=repository_id)
-    return [row["id"] for row in rows]
-
-
-async def selected_repository_ids(tx: Tx, installation_id: int) -> list[int]:
-    q = "SELECT id FROM repositories WHERE installation_id = :i AND deleted = 0 AND selected = 1"
-    return [row["id"] for row in await tx.all(q, i=installation_id)]
-
-
-async def repository_name(tx: Tx, installation_id: int, repository_id: int) -> str | None:
-    """The current name, also of a repository that the installation no longer covers."""
-    q = "SELECT full_name FROM repositories WHERE installation_id = :i AND id = :r"
-    row = await tx.one(q, i=installation_id, r=repository_id)
-    return row["full_name"] if row else None

@@ -161,3 +161,13 @@ async def files_if_open(
     )
     found: list[ChangedFile] = json.loads(row["files"]) if row else []
     return found
+
+
+async def pull_request(
+    tx: Tx, installation_id: int, repository_id: int, number: int
+) -> PullRequestRow | None:
+    q = (
+        "SELECT * FROM pull_requests WHERE installation_id = :i AND repository_id = :r "
+        "AND number = :n AND deleted = 0"
+    )
+    return await tx.one(q, i=installation_id, r=repository_id, n=number)

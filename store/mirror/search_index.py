@@ -11,8 +11,8 @@ from typing import Literal, TypeAlias, TypedDict
 
 from store.engine import key_values, sql
 from store.engine.transaction import Row, Tx
-from store.mirror.mirror_rows import PRESENT, VISIBLE
 from store.mirror.search_terms import terms
+from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables import TABLES
 from store.tables.columns import Authored, Mirrored
 

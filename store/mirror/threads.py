@@ -81,3 +81,18 @@ async def askers(tx: Tx, installation_id: int, kind: str, ids: list[int]) -> set
         ids=ids,
     )
     return {row["asker"].casefold() for row in rows}
+
+
+class WrittenText(TypedDict):
+    body: str
+    updated_at: int
+    version: str
+
+
+async def written_text(tx: Tx, table: str, installation_id: int, id_: int) -> WrittenText | None:
+    """The body of a row that GitHub has not deleted."""
+    q = (
+        f"SELECT body, updated_at, version FROM {table} WHERE installation_id = :i AND id = :id "
+        "AND deleted = 0"
+    )
+    return await tx.one(q, i=installation_id, id=id_)

@@ -37,7 +37,7 @@ Json: TypeAlias = Any
 
 
 class Mirrored(TypedDict):
-    """The guard of mirrored rows; see `store.mirror.mirror_rows`."""
+    """The guard of mirrored rows; see `store.mirror.version_guard`."""
 
     deleted: Annotated[Flag, Default("0")]
     version: Annotated[str, Text(80)]

@@ -6,7 +6,7 @@ from typing import Any, TypedDict, TypeVar
 
 from store.engine import ids, sql
 from store.engine.transaction import Row, Tx
-from store.mirror.mirror_rows import PRESENT, VISIBLE
+from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.tasks import TaskRow
 
 COLUMNS = (

@@ -23,7 +23,7 @@ from bot.times import SECOND, stamp
 from store import events, retention
 from store.engine.database import open_store
 from store.engine.transaction import Row, Store, Tx
-from store.mirror import mirror_rows
+from store.mirror import stored_repositories
 from store.tables.agents import Role
 from tests.support.server_process import Serving, serving
 from tests.support.story import Agent, Clock, Workspace
@@ -354,7 +354,7 @@ async def test_events_of_a_repository_out_of_reach_are_not_shown(workspace: Work
     )
     assert refused.code == "unknown_task"
     await workspace.store.write(
-        lambda tx: mirror_rows.select_repository(
+        lambda tx: stored_repositories.select_repository(
             tx, workspace.installation.id, workspace.repository.id, 0
         )
     )

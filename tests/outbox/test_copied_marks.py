@@ -4,7 +4,7 @@ from bot.comments import authorship, history, markers
 from bot.operations.github.targets import on_issue
 from fixtures.github import Issue, Person
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows
+from store.mirror import stored_repositories
 from tests.support.story import Workspace
 
 
@@ -78,7 +78,7 @@ async def test_who_copies_a_marker_still_counts_as_somebody_else_in_a_conversati
 
     async def parties(tx: Tx) -> list[str]:
         i = workspace.installation.id
-        where = await mirror_rows.repository_by_id(tx, i, workspace.repository.id)
+        where = await stored_repositories.repository_by_id(tx, i, workspace.repository.id)
         assert where is not None
         target = on_issue(where, issue.number)
         return await history.parties(tx, i, where, issue.number, target)

@@ -17,7 +17,16 @@ from store.fetch import backfills, pending_reads
 from store.inbox import commands, deliveries, missed_deliveries
 from store.inbox.deliveries import Delivery
 from store.messages import dead_letters, due_notices, mailbox, messages
-from store.mirror import freshness, mirror_rows, permissions, pulls, relations, search_index
+from store.mirror import (
+    freshness,
+    mirror_rows,
+    permissions,
+    pulls,
+    relations,
+    search_index,
+    stored_issues,
+    stored_repositories,
+)
 from store.outbox import writes
 from store.tables.schema import metadata
 from store.tasks import holders, leases, ready, tasks
@@ -156,9 +165,9 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "commands awake": lambda tx: commands.wake(tx, HERE, R),
     "fresh": lambda tx: freshness.of(tx, HERE),
     "put": lambda tx: mirror_rows.put(tx, "issues", row_of(metadata.tables["issues"], 3)),
-    "lock": lambda tx: mirror_rows.lock_repository(tx, HERE, R),
-    "issue": lambda tx: mirror_rows.issue(tx, HERE, R, 3),
-    "comments": lambda tx: mirror_rows.newest_comments(tx, HERE, R, 3, 10),
+    "lock": lambda tx: stored_repositories.lock_repository(tx, HERE, R),
+    "issue": lambda tx: stored_issues.issue(tx, HERE, R, 3),
+    "comments": lambda tx: stored_issues.newest_comments(tx, HERE, R, 3, 10),
     "changed": lambda tx: mirror_rows.changed_between(tx, "issues", HERE, R, 5, 50),
     "list open": listing(),
     "list page": listing(after=(100, "t")),

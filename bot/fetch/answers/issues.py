@@ -12,7 +12,13 @@ from bot.mirror.changes import Changes, Transfer
 from bot.mirror.rows import issue_rows
 from bot.mirror.webhooks.relations import issue_name, repository_of
 from store.engine.transaction import Tx
-from store.mirror import dependency_cycles, mirror_rows, relations
+from store.mirror import (
+    dependency_cycles,
+    mirror_rows,
+    relations,
+    stored_issues,
+    stored_repositories,
+)
 from store.mirror.relations import Kind, NewRelation
 from store.tables.mirror import IssueRow
 
@@ -26,7 +32,7 @@ async def apply_issue(tx: Tx, keys: Keys, r: Reading) -> None:
     """Apply an issue. If it was transferred, GitHub redirected the read to its new repository."""
     number = r.arguments["number"]
     row = issue_rows.issue(*r.here, r.data, read_at=r.read_at)
-    known = await mirror_rows.issue(tx, *r.here, number)
+    known = await stored_issues.issue(tx, *r.here, number)
     same = row.row["number"] == number if known is None else known["id"] == row.row["id"]
     if same:
         await put(tx, keys, r, [row])
@@ -49,7 +55,7 @@ async def _record_transfer(tx: Tx, keys: Keys, r: Reading, known: IssueRow) -> N
 
 
 async def _transfer(tx: Tx, known: IssueRow, new: Json) -> Transfer | None:
-    there = await mirror_rows.repository(tx, known["installation_id"], repository_of(new))
+    there = await stored_repositories.repository(tx, known["installation_id"], repository_of(new))
     if there is None:
         return None
     return Transfer(
@@ -187,7 +193,7 @@ async def _replace(
 
 async def _subject(tx: Tx, r: Reading) -> IdAndState | None:
     """The issue of the read. Its relations may arrive before the issue itself does."""
-    found = await mirror_rows.issue(tx, *r.here, r.arguments["number"])
+    found = await stored_issues.issue(tx, *r.here, r.arguments["number"])
     if found is None and (issue_id := r.arguments.get("issue_id")):
         return {"id": issue_id, "state": ""}
     return found

@@ -12,7 +12,7 @@ from bot.mirror.rows import check_rows, pull_rows
 from bot.tasks import path_overlap
 from bot.times import SECOND
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows, pulls
+from store.mirror import pulls
 from store.mirror.pulls import ChangedFile
 
 
@@ -55,7 +55,7 @@ def review_comments(r: Reading) -> list[Mirrored]:
 
 async def apply_files(tx: Tx, _: Keys, r: Reading) -> None:
     number = r.arguments["number"]
-    pull = await mirror_rows.pull_request(tx, *r.here, number)
+    pull = await pulls.pull_request(tx, *r.here, number)
     if pull is None:
         return
     installation_id, repository_id = r.here

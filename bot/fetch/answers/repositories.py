@@ -9,7 +9,7 @@ from bot.mirror.rows import installation_rows
 from store.engine.transaction import Tx
 from store.fetch import backfills
 from store.inbox import commands
-from store.mirror import branches, mirror_rows, permissions
+from store.mirror import branches, permissions, stored_repositories
 
 BRANCH = "refs/heads/"
 ROLES = ("admin", "maintain", "write", "triage", "read")
@@ -31,12 +31,12 @@ async def apply_installation_repositories(tx: Tx, keys: Keys, r: Reading) -> Non
     if not r.is_complete(found):
         return
     there = {each.row["id"] for each in found}
-    known = await mirror_rows.repository_ids(tx, r.installation_id)
+    known = await stored_repositories.repository_ids(tx, r.installation_id)
     for repository_id in [each for each in known if each in there]:
-        await mirror_rows.select_repository(tx, r.installation_id, repository_id, 1)
-    lacking = set(await mirror_rows.selected_repository_ids(tx, r.installation_id)) - there
+        await stored_repositories.select_repository(tx, r.installation_id, repository_id, 1)
+    lacking = set(await stored_repositories.selected_repository_ids(tx, r.installation_id)) - there
     for repository_id in sorted(await twice_lacking(tx, r, reads.ALL_REPOSITORIES, lacking)):
-        await mirror_rows.select_repository(tx, r.installation_id, repository_id, 0)
+        await stored_repositories.select_repository(tx, r.installation_id, repository_id, 0)
         await backfills.forget(tx, r.installation_id, repository_id)
 
 

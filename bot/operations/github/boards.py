@@ -10,7 +10,7 @@ from bot.operations.arguments import Fence
 from bot.operations.github.targets import thread_of
 from bot.operations.github.writing import Queued, Writes, queue
 from bot.tasks import board
-from store.mirror import mirror_rows
+from store.mirror import pulls, stored_issues
 
 
 @operation(role="developer", reaches_github=True, idempotent=True)
@@ -25,9 +25,9 @@ async def github_move_card(
     """Set the Status of an issue or pull request on a board, and add it there if missing."""
     task, where, number = await thread_of(ctx, issue, fence)
     here = (ctx.tx, ctx.installation_id)
-    pull = await mirror_rows.pull_request(*here, where["id"], number)
+    pull = await pulls.pull_request(*here, where["id"], number)
     of: board.Content = "PullRequest" if pull else "Issue"
-    row = pull or await mirror_rows.issue(*here, where["id"], number)
+    row = pull or await stored_issues.issue(*here, where["id"], number)
     assert row is not None
     place = await board.place(*here, where["id"], project, status)
     if isinstance(place, str):

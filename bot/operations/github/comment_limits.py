@@ -5,7 +5,7 @@ from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.operations.github.targets import on_issue
 from bot.tasks import publishing
-from store.mirror import mirror_rows
+from store.mirror import stored_issues
 from store.tables.mirror import RepositoryRow
 from store.tasks import tasks
 
@@ -15,7 +15,7 @@ async def admit_comment(ctx: Context, where: RepositoryRow, number: int) -> None
     here, target = (ctx.tx, ctx.installation_id), on_issue(where, number)
     by = await history.comments_last_hour(*here, target)
     lately, mine = sum(by.values()), by.get(ctx.actor.name, 0)
-    total = await mirror_rows.count_comments(*here, where["id"], number)
+    total = await stored_issues.count_comments(*here, where["id"], number)
     if lately >= limits.MOST_AN_HOUR or mine >= limits.MOST_OF_ONE or total >= limits.MOST_COMMENTS:
         raise Refused(
             "too_many_comments",

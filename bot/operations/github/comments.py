@@ -11,7 +11,7 @@ from bot.operations.arguments import Body, CommentId, Fence
 from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, thread_of
 from bot.operations.github.writing import Write, write
-from store.mirror import mirror_rows
+from store.mirror import stored_issues
 from store.tables.mirror import CommentRow, RepositoryRow
 from store.tables.outbox import WriteRow
 
@@ -87,7 +87,9 @@ async def _reaction_arguments(
 async def _comment(
     ctx: Context, where: RepositoryRow, number: int, comment_id: int | None
 ) -> CommentRow:
-    row = await mirror_rows.comment(ctx.tx, ctx.installation_id, comment_id) if comment_id else None
+    row = (
+        await stored_issues.comment(ctx.tx, ctx.installation_id, comment_id) if comment_id else None
+    )
     if row is None or (row["repository_id"], row["number"]) != (where["id"], number):
         raise Refused(
             "unknown_comment",

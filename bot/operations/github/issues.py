@@ -23,7 +23,7 @@ from bot.repository import repository_settings
 from bot.tasks import lookup, task_labels
 from store.engine import ids
 from store.engine.transaction import Row
-from store.mirror import mirror_rows
+from store.mirror import stored_issues
 from store.outbox import writes
 from store.tables.mirror import IssueRow, RepositoryRow
 from store.tasks import tasks
@@ -113,7 +113,7 @@ async def github_update_issue(
 
 
 async def _issue_row(ctx: Context, where: RepositoryRow, number: int, ref: str) -> IssueRow:
-    row = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)
+    row = await stored_issues.issue(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None:
         raise Refused(
             "unknown_task",

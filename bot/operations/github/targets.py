@@ -5,7 +5,7 @@ from typing import TypedDict
 from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.operations.tasks.access import held_task, visible_repository, visible_task
-from store.mirror import branches, mirror_rows
+from store.mirror import branches, pulls, stored_issues, stored_repositories
 from store.outbox import writes
 from store.tables.mirror import IssueRow, PullRequestRow, RepositoryRow
 from store.tasks.tasks import FullTask
@@ -38,7 +38,9 @@ async def check_branch_fits(ctx: Context, where: Place, branch: str) -> None:
 
 
 async def repository_of(ctx: Context, task: FullTask) -> RepositoryRow:
-    where = await mirror_rows.repository_by_id(ctx.tx, ctx.installation_id, task["repository_id"])
+    where = await stored_repositories.repository_by_id(
+        ctx.tx, ctx.installation_id, task["repository_id"]
+    )
     if where is None:
         raise Refused(
             "unknown_repository", "The App no longer has access to the task's repository."
@@ -75,7 +77,7 @@ async def thread_of(
         return (task if fence is not None else None), await repository_of(ctx, task), task["number"]
     where, number = await place_of(ctx, ref)
     here = (ctx.tx, ctx.installation_id, where["id"], number)
-    if await mirror_rows.issue(*here) is None and await mirror_rows.pull_request(*here) is None:
+    if await stored_issues.issue(*here) is None and await pulls.pull_request(*here) is None:
         raise Refused(
             "unknown_task", f"Hubbub knows no issue or pull request {ref!r}. Pass owner/repo#12."
         )
@@ -92,7 +94,7 @@ async def place_of(ctx: Context, ref: str) -> tuple[RepositoryRow, int]:
 async def issue_of(ctx: Context, ref: str) -> IssueRow:
     """A mirrored issue. Raise Refused."""
     where, number = await place_of(ctx, ref)
-    row = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)
+    row = await stored_issues.issue(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None or row["is_pull_request"]:
         why = (
             "It is a pull request; name an issue."
@@ -106,9 +108,9 @@ async def issue_of(ctx: Context, ref: str) -> IssueRow:
 async def pull_of(ctx: Context, ref: str) -> tuple[RepositoryRow, PullRequestRow]:
     """A mirrored pull request and its repository. Raise Refused."""
     where, number = await place_of(ctx, ref)
-    row = await mirror_rows.pull_request(ctx.tx, ctx.installation_id, where["id"], number)
+    row = await pulls.pull_request(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None:
-        issue = await mirror_rows.issue(ctx.tx, ctx.installation_id, where["id"], number)
+        issue = await stored_issues.issue(ctx.tx, ctx.installation_id, where["id"], number)
         hint = " It is an issue: call github_update_issue." if issue else ""
         raise Refused("unknown_task", f"Hubbub knows no pull request {ref!r}.{hint}")
     return where, row

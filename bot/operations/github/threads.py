@@ -17,7 +17,7 @@ from bot.operations.github.conversation import (
 )
 from bot.operations.github.targets import Place
 from bot.operations.tasks.access import visible_repository, visible_task
-from store.mirror import mirror_rows, search_index, threads
+from store.mirror import pulls, search_index, threads
 from store.mirror.threads import ThreadRow
 from store.tables.mirror import PullRequestRow
 from store.tasks import tasks
@@ -96,7 +96,7 @@ async def _repository_and_number(ctx: Context, ref: str) -> tuple[NamedPlace, in
 async def _frame(ctx: Context, where: NamedPlace, about: search_index.Thread, room: int) -> Thread:
     """The answer without texts. Titles and branch names may be long, so each gets a share."""
     here = (ctx.installation_id, where["id"], about["number"])
-    pull = await mirror_rows.pull_request(ctx.tx, *here) if about["is_pull_request"] else None
+    pull = await pulls.pull_request(ctx.tx, *here) if about["is_pull_request"] else None
     return Thread(
         task=f"{where['full_name']}#{about['number']}",
         kind="pull_request" if about["is_pull_request"] else "issue",

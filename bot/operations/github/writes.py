@@ -17,7 +17,7 @@ from bot.operations.tasks.access import visible_task
 from bot.outbox import cancellation, forecast, stopped, usage
 from bot.outbox.usage import Bucket
 from bot.times import SECOND, stamp
-from store.mirror import mirror_rows
+from store.mirror import stored_installations, stored_repositories
 from store.outbox import writes
 from store.tables.outbox import WriteRow
 
@@ -43,7 +43,7 @@ async def get_write(ctx: Context, write_id: WriteId) -> Write:
     if live:
         soonest = await forecast.of(ctx.tx, row)
         view = write_view(row, ahead=soonest.ahead, expected_at=stamp(soonest.at))
-    if live and await mirror_rows.is_suspended(ctx.tx, ctx.installation_id):
+    if live and await stored_installations.is_suspended(ctx.tx, ctx.installation_id):
         view.waits_because = SUSPENDED
     elif paused := await stopped.pause_reason(ctx.tx, row):
         view.waits_because, view.expected_at = paused, None
@@ -138,7 +138,9 @@ def _before(cursor: str | None) -> int | None:
 
 
 async def _list_entry(ctx: Context, row: WriteRow) -> Listed:
-    where = await mirror_rows.repository_by_id(ctx.tx, ctx.installation_id, row["repository_id"])
+    where = await stored_repositories.repository_by_id(
+        ctx.tx, ctx.installation_id, row["repository_id"]
+    )
     error = row["error"]
     return Listed(
         write_id=row["id"],

@@ -4,7 +4,7 @@ from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.tasks import lookup
 from bot.tasks.states import OPEN
-from store.mirror import mirror_rows
+from store.mirror import stored_repositories
 from store.tables.mirror import RepositoryRow
 from store.tables.tasks import CONFIRMED
 from store.tasks import leases, tasks
@@ -24,7 +24,7 @@ async def visible_task(ctx: Context, ref: str, *, lock: bool = False) -> FullTas
 
 async def visible_repository(ctx: Context, full_name: str) -> RepositoryRow:
     """A repository within the actor's reach. Raise Refused."""
-    row = await mirror_rows.repository(ctx.tx, ctx.installation_id, full_name)
+    row = await stored_repositories.repository(ctx.tx, ctx.installation_id, full_name)
     out = ctx.actor.repositories is not None and row and row["id"] not in ctx.actor.repositories
     if row is None or out:
         raise lookup.unknown_repository(full_name)

@@ -28,7 +28,7 @@ from bot.tasks.path_overlap import Overlap
 from bot.times import SECOND, span, stamp
 from store.agents import agents
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows
+from store.mirror import stored_issues
 from store.tables.agents import AgentRow
 from store.tables.tasks import NAMED, UNKNOWN
 from store.tasks import leases, ready, tasks
@@ -397,7 +397,7 @@ async def _claimed_answer(
 ) -> Claimed:
     """`before`: the paths that its holder named until now, if it is claimed again."""
     row = await visible_task(ctx, task_id)
-    issue = await mirror_rows.issue(
+    issue = await stored_issues.issue(
         ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
     )
     handed = await handoff.of(ctx.tx, row)

@@ -24,7 +24,7 @@ from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.states import OPEN
 from store.agents import agents
 from store.engine.transaction import Row
-from store.mirror import label_names, mirror_rows
+from store.mirror import label_names, mirror_rows, stored_issues
 from store.outbox import writes
 from store.tables.agents import AgentRow
 from store.tasks import tasks
@@ -207,7 +207,7 @@ async def _relabel(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[
         return []
     where = await repository_of(ctx, row)
     here = (ctx.tx, ctx.installation_id)
-    issue = await mirror_rows.issue(*here, row["repository_id"], row["number"] or 0)
+    issue = await stored_issues.issue(*here, row["repository_id"], row["number"] or 0)
     if issue is None:
         return []
     now = json.loads(issue["labels"])

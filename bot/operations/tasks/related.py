@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Context
 from bot.tasks import merge_readiness
-from store.mirror import mirror_rows, projects, pulls, relations
+from store.mirror import projects, pulls, relations
 from store.mirror.pulls import NamingPull
 from store.mirror.relations import Neighbour
 from store.tables.mirror import IssueRow
@@ -108,7 +108,7 @@ async def _pull_requests(ctx: Context, task: FullTask) -> list[PullRequest]:
     own = task["pull_number"]
     named = {(row["repository_id"], row["number"]) for row in rows}
     if own and (task["repository_id"], own) not in named:
-        opened = await mirror_rows.pull_request(ctx.tx, *here, own)
+        opened = await pulls.pull_request(ctx.tx, *here, own)
         if opened:
             ours: NamingPull = {**opened, "full_name": task["full_name"], "how": "opened"}
             rows = [ours, *rows]

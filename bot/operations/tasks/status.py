@@ -15,7 +15,7 @@ from bot.operations.tasks.access import held_task, visible_task
 from bot.operations.tasks.views import OneTask, task_view
 from bot.tasks import lifecycle
 from bot.tasks.states import REPORTED
-from store.mirror import mirror_rows
+from store.mirror import stored_issues
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
@@ -86,7 +86,7 @@ async def _ask(ctx: Context, row: FullTask, status: str, question: str) -> None:
 
 async def close_issue(ctx: Context, row: FullTask, reason: str) -> list[Queued]:
     """With the task; `reason` is GitHub's: completed or not_planned."""
-    issue = await mirror_rows.issue(
+    issue = await stored_issues.issue(
         ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
     )
     if issue is None or issue["state"] == "closed":

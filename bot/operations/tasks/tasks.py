@@ -20,7 +20,7 @@ from bot.tasks.capabilities import Capability
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.states import OPEN, STATES
 from bot.times import parse
-from store.mirror import mirror_rows
+from store.mirror import stored_issues
 from store.outbox import writes
 from store.tables.tasks import TaskState
 from store.tasks import tasks
@@ -98,8 +98,8 @@ async def get_task(ctx: Context, task: TaskRef) -> TaskAndThread:
     issue, comments = None, []
     if row["number"]:
         where = (ctx.installation_id, row["repository_id"], row["number"])
-        issue = await mirror_rows.issue(ctx.tx, *where)
-        comments = await mirror_rows.newest_comments(ctx.tx, *where, COMMENTS)
+        issue = await stored_issues.issue(ctx.tx, *where)
+        comments = await stored_issues.newest_comments(ctx.tx, *where, COMMENTS)
     return TaskAndThread(
         task=task_view(row),
         around=await surroundings(ctx, row, issue),

@@ -7,7 +7,7 @@ from bot.github.payloads import at, maybe_number, text
 from bot.github.requests import Request
 from bot.outbox.kinds.kind import Kind, Result, Sending, graphql, rest, status_result
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows
+from store.mirror import stored_issues
 from store.tables.outbox import WriteRow
 from store.tasks import tasks
 
@@ -56,7 +56,7 @@ def _look_for_card(sending: Sending) -> Request | None:
 
 async def stored_comment(tx: Tx, write: WriteRow) -> dict[str, Any]:
     here = (tx, write["installation_id"], write["arguments"]["comment_id"])
-    row = await mirror_rows.comment(*here)
+    row = await stored_issues.comment(*here)
     return {"node_id": row["node_id"]} if row and row["node_id"] else {}
 
 

@@ -17,7 +17,7 @@ from bot.outbox.kinds.kind import (
     single_entry,
 )
 from store.engine.transaction import Tx
-from store.mirror import branches, mirror_rows
+from store.mirror import branches, stored_repositories
 from store.tables.outbox import WriteRow
 
 REFS = "/repos/{repository}/git/refs"
@@ -133,7 +133,9 @@ def _look_for_commit(sending: Sending) -> Request:
 
 
 async def stored_default_branch(tx: Tx, write: WriteRow) -> dict[str, Any]:
-    where = await mirror_rows.repository_by_id(tx, write["installation_id"], write["repository_id"])
+    where = await stored_repositories.repository_by_id(
+        tx, write["installation_id"], write["repository_id"]
+    )
     return {"default_branch": where["default_branch"]} if where else {}
 
 

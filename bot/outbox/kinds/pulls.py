@@ -19,7 +19,7 @@ from bot.outbox.kinds.kind import (
 )
 from bot.repository import repository_settings
 from store.engine.transaction import Tx
-from store.mirror import mirror_rows
+from store.mirror import pulls
 from store.tables.outbox import WriteRow
 
 ALL = "/repos/{repository}/pulls"
@@ -63,7 +63,7 @@ def _pull_read(sending: Sending) -> Request:
 
 async def stored_pull(tx: Tx, write: WriteRow) -> dict[str, Any]:
     here = (write["installation_id"], write["repository_id"], write["arguments"]["number"])
-    row = await mirror_rows.pull_request(tx, *here)
+    row = await pulls.pull_request(tx, *here)
     return {"node_id": row["node_id"]} if row and row["node_id"] else {}
 
 

@@ -1,0 +1,56 @@
+"""Issues and their comments."""
+
+from store.engine.transaction import Tx
+from store.tables.mirror import CommentRow, IssueRow
+
+
+async def issue(tx: Tx, installation_id: int, repository_id: int, number: int) -> IssueRow | None:
+    """An issue, or a PR's issue, by number."""
+    q = (
+        "SELECT * FROM issues WHERE installation_id = :i AND repository_id = :r "
+        "AND number = :n AND deleted = 0"
+    )
+    return await tx.one(q, i=installation_id, r=repository_id, n=number)
+
+
+async def comment(tx: Tx, installation_id: int, comment_id: int) -> CommentRow | None:
+    q = "SELECT * FROM comments WHERE installation_id = :i AND id = :id AND deleted = 0"
+    return await tx.one(q, i=installation_id, id=comment_id)
+
+
+async def all_comments(
+    tx: Tx, installation_id: int, repository_id: int, number: int
+) -> list[CommentRow]:
+    """All comments, deleted ones too."""
+    q = "SELECT * FROM comments WHERE installation_id = :i AND repository_id = :r AND number = :n"
+    return await tx.all(q, i=installation_id, r=repository_id, n=number)
+
+
+async def newest_comments(
+    tx: Tx,
+    installation_id: int,
+    repository_id: int,
+    number: int,
+    limit: int,
+    *,
+    deleted: bool = False,
+) -> list[CommentRow]:
+    """The newest comments of a thread, oldest first. `deleted`: also deleted ones."""
+    which = "" if deleted else "AND deleted = 0 "
+    q = (
+        "SELECT * FROM comments WHERE installation_id = :i AND repository_id = :r "
+        f"AND number = :n {which}ORDER BY created_at DESC, id DESC LIMIT :limit"
+    )
+    rows = await tx.all(q, i=installation_id, r=repository_id, n=number, limit=limit)
+    return rows[::-1]
+
+
+async def count_comments(tx: Tx, installation_id: int, repository_id: int, number: int) -> int:
+    row = await tx.one(
+        "SELECT COUNT(*) AS n FROM comments WHERE installation_id = :i AND repository_id = :r "
+        "AND number = :n AND deleted = 0",
+        i=installation_id,
+        r=repository_id,
+        n=number,
+    )
+    return int(row["n"]) if row else 0

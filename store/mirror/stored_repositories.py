@@ -1,0 +1,104 @@
+"""The repositories that the mirror has."""
+
+from typing import TypedDict
+
+from store.engine.transaction import Tx
+from store.tables.mirror import RepositoryRow
+
+
+async def lock_repository(tx: Tx, installation_id: int, repository_id: int) -> None:
+    """Lock the repository, so that changes to its mirror wait for each other."""
+    q = "SELECT id FROM repositories WHERE installation_id = :i AND id = :r FOR UPDATE"
+    await tx.one(q, i=installation_id, r=repository_id)
+
+
+async def mark_repository_gone(
+    tx: Tx, installation_id: int, repository_id: int, *, gone: bool
+) -> None:
+    """Set since when the repository is deleted, or clear it."""
+    await tx.run(
+        "UPDATE repositories SET gone_at = :at WHERE installation_id = :i AND id = :r",
+        at=await tx.now() if gone else None,
+        i=installation_id,
+        r=repository_id,
+    )
+
+
+async def select_repository(tx: Tx, installation_id: int, repository_id: int, on: int) -> None:
+    await tx.run(
+        "UPDATE repositories SET selected = :on WHERE installation_id = :i AND id = :r",
+        on=on,
+        i=installation_id,
+        r=repository_id,
+    )
+
+
+# Conditions on a row of `repositories` that a query names `r`: the installation covers it, and
+# GitHub serves the installation.
+VISIBLE = "r.deleted = 0 AND r.selected = 1"
+PRESENT = (
+    "NOT EXISTS (SELECT 1 FROM installations n WHERE n.installation_id = r.installation_id "
+    "AND (n.deleted = 1 OR n.suspended_at IS NOT NULL))"
+)
+
+
+class RepositoryName(TypedDict):
+    installation_id: int
+    id: int
+    full_name: str
+
+
+async def present_repositories(tx: Tx) -> list[RepositoryName]:
+    """The repositories of all installations."""
+    return await tx.all(
+        "SELECT r.installation_id, r.id, r.full_name FROM repositories r "
+        f"WHERE {VISIBLE} AND {PRESENT}"
+    )
+
+
+async def repository(tx: Tx, installation_id: int, full_name: str) -> RepositoryRow | None:
+    """A repository by name in any letter case. None if the installation does not cover it."""
+    q = (
+        "SELECT r.* FROM repositories r WHERE r.installation_id = :i AND r.full_name_key = :n "
+        f"AND {VISIBLE} AND {PRESENT}"
+    )
+    return await tx.one(q, i=installation_id, n=full_name.casefold())
+
+
+async def repository_by_id(
+    tx: Tx, installation_id: int, repository_id: int
+) -> RepositoryRow | None:
+    q = (
+        "SELECT r.* FROM repositories r WHERE r.installation_id = :i AND r.id = :r "
+        f"AND {VISIBLE} AND {PRESENT}"
+    )
+    return await tx.one(q, i=installation_id, r=repository_id)
+
+
+async def repository_ids(tx: Tx, installation_id: int) -> list[int]:
+    q = "SELECT id FROM repositories WHERE installation_id = :i AND deleted = 0"
+    return [row["id"] for row in await tx.all(q, i=installation_id)]
+
+
+async def namesakes(
+    tx: Tx, installation_id: int, full_name_key: str, repository_id: int
+) -> list[int]:
+    """The other repositories that the mirror has under a name."""
+    q = (
+        "SELECT id FROM repositories WHERE installation_id = :i AND full_name_key = :name "
+        "AND id <> :r AND deleted = 0"
+    )
+    rows = await tx.all(q, i=installation_id, name=full_name_key, r=repository_id)
+    return [row["id"] for row in rows]
+
+
+async def selected_repository_ids(tx: Tx, installation_id: int) -> list[int]:
+    q = "SELECT id FROM repositories WHERE installation_id = :i AND deleted = 0 AND selected = 1"
+    return [row["id"] for row in await tx.all(q, i=installation_id)]
+
+
+async def repository_name(tx: Tx, installation_id: int, repository_id: int) -> str | None:
+    """The current name, also of a repository that the installation no longer covers."""
+    q = "SELECT full_name FROM repositories WHERE installation_id = :i AND id = :r"
+    row = await tx.one(q, i=installation_id, r=repository_id)
+    return row["full_name"] if row else None
