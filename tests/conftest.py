@@ -13,7 +13,8 @@ import structlog
 
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
-from store.engine.mysql import address, flavour
+from store.engine.mysql_address import address
+from store.engine.mysql_session import flavour
 from store.engine.transaction import Store
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Clock, Workspace, open_workspace

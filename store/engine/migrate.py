@@ -17,8 +17,10 @@ from pymysql import err
 from pymysql.constants import CLIENT
 
 from store.engine.database import sqlite_path
-from store.engine.mysql import address, flavour, unreachable
+from store.engine.mysql_address import address
+from store.engine.mysql_errors import unreachable
 from store.engine.mysql_pool import NO_TLS
+from store.engine.mysql_session import flavour
 from store.engine.transaction import StoreError
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"

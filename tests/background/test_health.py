@@ -13,7 +13,8 @@ from bot.background.health import Readiness
 from store.engine import key_values
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
-from store.engine.mysql import MySQL, Patience, address
+from store.engine.mysql import MySQL, Patience
+from store.engine.mysql_address import address
 from store.engine.transaction import Store, StoreError
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Workspace

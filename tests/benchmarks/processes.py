@@ -73,7 +73,8 @@ def databases() -> Iterator[dict[str, str]]:
         if not server:
             yield made
             return
-        from store.engine.mysql import address, flavour  # noqa: PLC0415 - as above
+        from store.engine.mysql_address import address  # noqa: PLC0415 - as above
+        from store.engine.mysql_session import flavour  # noqa: PLC0415 - as above
 
         where, name = address(f"{server}/mysql"), f"hubbub_bench_{secrets.token_hex(4)}"
         connection = pymysql.connect(

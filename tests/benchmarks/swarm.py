@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from store.engine.migrate import upgrade
-from store.engine.mysql import address
+from store.engine.mysql_address import address
 from tests.benchmarks.processes import databases
 from tests.support.swarm import Outcome, Plan, play
 

@@ -13,7 +13,7 @@ from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
-from store.engine.mysql import Address, address
+from store.engine.mysql_address import Address, address
 from tests.support.server_process import SECRET, Serving, rows, serving
 
 INSTALLATION = 42

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from store.engine.database import open_store
-from store.engine.mysql import flavour
+from store.engine.mysql_session import flavour
 from store.engine.transaction import Tx
 from store.tasks import tasks
 from tests.support.story import Clock, open_workspace

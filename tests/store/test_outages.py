@@ -11,7 +11,8 @@ import pytest
 from store.engine import key_values
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
-from store.engine.mysql import MySQL, Patience, address
+from store.engine.mysql import MySQL, Patience
+from store.engine.mysql_address import address
 from store.engine.transaction import Store, StoreError, Tx
 from tests.support.tcp_proxy import Network, network
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from store.engine import sequences, sql
 from store.engine.database import open_store
 from store.engine.migrate import MIGRATIONS, check, engine, head, upgrade
-from store.engine.mysql import address, flavour
+from store.engine.mysql_address import address
+from store.engine.mysql_session import flavour
 from store.engine.transaction import Row, Store, StoreError, Tx, Work
 from store.tables.schema import metadata
 from tests.conftest import MariaDB

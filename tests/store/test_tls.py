@@ -8,7 +8,7 @@ import pytest
 
 from store.engine.database import open_store
 from store.engine.migrate import check
-from store.engine.mysql import address
+from store.engine.mysql_address import address
 from store.engine.transaction import StoreError, Tx
 from tests.support.tcp_proxy import network
 from tests.support.throwaway_mariadb import AUTHORITY

@@ -5,7 +5,7 @@ import sys
 
 import pymysql
 
-from store.engine.mysql import address
+from store.engine.mysql_address import address
 from store.engine.transaction import StoreError
 
 VARIABLE = "HUBBUB_TEST_MYSQL_URL"

@@ -1,0 +1,98 @@
+"""What Hubbub sets for each connection. MySQL and MariaDB name some of it differently."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pymysql.constants import CLIENT, FIELD_TYPE
+from pymysql.converters import conversions
+
+from store.engine.mysql_address import Address
+from store.engine.mysql_pool import Connection, answer
+from store.engine.sql import Dialect
+
+SQL_MODE = (
+    "STRICT_ALL_TABLES,PIPES_AS_CONCAT,ANSI_QUOTES,ERROR_FOR_DIVISION_BY_ZERO,"
+    "NO_ENGINE_SUBSTITUTION"
+)
+# The server's own limit, in seconds.
+STATEMENT_S = 15
+# The server closes a connection that is idle for longer. The pool closes its own before.
+WAIT_TIMEOUT = ", wait_timeout = 600"
+
+
+def _number(text: str) -> int | float:
+    return float(text) if "." in text else int(text)
+
+
+# SUM() of integers is DECIMAL.
+CONVERSIONS = conversions | {FIELD_TYPE.NEWDECIMAL: _number, FIELD_TYPE.DECIMAL: _number}
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """What MySQL and MariaDB name differently. `more`: additional session settings."""
+
+    dialect: Dialect
+    collation: str
+    isolation: str
+    more: str = ""
+
+
+def flavour(version: str, *, galera: bool = False) -> Flavour:
+    # A binary collation without padding: 'a' <> 'a ', as on SQLite.
+    if "MariaDB" in version:
+        # The server ends a statement that we no longer wait for, and a transaction whose client
+        # is gone without a word and whose locks everybody else waits for.
+        more = f", max_statement_time = {STATEMENT_S}, idle_transaction_timeout = {STATEMENT_S}"
+        # A node of Galera would answer without what was committed on another a moment ago.
+        more += ", wsrep_sync_wait = 1" if galera else ""
+        return Flavour("mariadb", "utf8mb4_nopad_bin", "tx_isolation", f"{more}{WAIT_TIMEOUT}")
+    # TiDB does not resolve the row alias of an upsert (pingcap/tidb issue 70814), and Vitess
+    # before 20 refuses it (vitessio/vitess pull request 15790).
+    if "TiDB" in version or "Vitess" in version:
+        return Flavour("mariadb", "utf8mb4_0900_bin", "transaction_isolation")
+    more = f", max_execution_time = {STATEMENT_S * 1000}{WAIT_TIMEOUT}"
+    return Flavour("mysql", "utf8mb4_0900_bin", "transaction_isolation", more)
+
+
+def settings(server: Flavour) -> str:
+    """The statement that a connection runs first."""
+    return (
+        f"SET {server.isolation} = 'READ-COMMITTED', time_zone = '+00:00', "
+        f"collation_connection = {server.collation}, sql_mode = '{SQL_MODE}', "
+        f"innodb_lock_wait_timeout = 5{server.more}"
+    )
+
+
+def options(where: Address) -> dict[str, Any]:
+    return {
+        "host": where.host,
+        "port": where.port,
+        "user": where.user,
+        "password": where.password,
+        "db": where.database,
+        "charset": "utf8mb4",
+        "autocommit": True,
+        "ssl": where.ssl(),
+        "conv": CONVERSIONS,
+        # An UPDATE to the same value counts as a row, as on SQLite.
+        "client_flag": CLIENT.FOUND_ROWS,
+    }
+
+
+async def server_flavour(options: dict[str, Any], connect_s: float, statement_s: float) -> Flavour:
+    """Connect, and ask the server what it is."""
+    connection = Connection(**options)
+    try:
+        await connection.connect(connect_s)
+        version = await _first(connection, "SELECT VERSION()", statement_s)
+        wsrep = await _first(connection, "SHOW GLOBAL VARIABLES LIKE 'wsrep_on'", statement_s)
+        return flavour(str(version[0]), galera=bool(wsrep) and wsrep[1] == "ON")
+    finally:
+        connection.close()
+
+
+async def _first(connection: Connection, statement: str, statement_s: float) -> Any:
+    cursor = await connection.cursor()
+    await answer(cursor.execute(statement), statement_s)
+    return await cursor.fetchone()
