@@ -32,6 +32,10 @@ from mcp_server.server import create_server
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 WITHOUT_CASE = frozenset({b"host", b"origin", b"content-type"})
+ACCEPT = b"accept"
+BOTH = b"application/json, text/event-stream"
+AS_JSON = frozenset({"application/json", "application/*", "*/*"})
+AS_STREAM = frozenset({"text/event-stream", "text/*", "*/*"})
 VERSION_HEADER = b"mcp-protocol-version"
 MODERN = frozenset(each.encode() for each in MODERN_PROTOCOL_VERSIONS)
 Message: TypeAlias = MutableMapping[str, Any]
@@ -61,21 +65,20 @@ async def serving(dispatcher: Dispatcher, tokens: Tokens, hosts: list[str]) -> A
         That halves the cost of a call. A call that may wait is streamed, because a stream shows
         the client that the server is alive. In the newer protocol the library decides itself.
         """
-        manager, token = streamed, _token(scope)
+        token = _token(scope)
         body, receive = await _read_body(receive)
         message = _message(body)
         if (decoded := decode_arguments(message)) is not None:
             message, receive = decoded, _replay(json.dumps(decoded).encode(), receive)
         if (cancelled := cancelled_request(message)) is not None:
             running.cancel(token, cancelled)
-        if _version(scope) not in MODERN:
-            if has_unusable_id(message):
-                await _refuse(send, unusable_id_error())
-                return
-            manager = streamed if _may_wait(message) else at_once
+        if _version(scope) not in MODERN and has_unusable_id(message):
+            await _refuse(send, unusable_id_error())
+            return
+        manager = streamed if _is_streamed(scope, message) else at_once
         with running.accept(token, id_of(message)) as call:
             state = {**scope["state"], "call": call}
-            await manager.asgi_app({**_fold_case(scope), "state": state}, receive, send)
+            await manager.asgi_app({**_for_library(scope), "state": state}, receive, send)
 
     async with streamed.run(), at_once.run():
         yield handle
@@ -102,12 +105,32 @@ def _version(scope: Message) -> bytes | None:
     return next((value for name, value in scope["headers"] if name == VERSION_HEADER), None)
 
 
-def _fold_case(scope: Message) -> Message:
-    """The scope with small letters where case has no meaning, because the library compares it."""
+def _for_library(scope: Message) -> Message:
+    """The scope in the form that the library compares.
+
+    Where case has no meaning, it has small letters. A client that accepts one form of answer seems
+    to accept both: it gets the one that it accepts, and the library would refuse it.
+    """
     headers = [
         (name, value.lower() if name in WITHOUT_CASE else value) for name, value in scope["headers"]
     ]
+    if _media_types(scope) & (AS_JSON | AS_STREAM):
+        headers = [(ACCEPT, BOTH), *(each for each in headers if each[0] != ACCEPT)]
     return {**scope, "headers": headers}
+
+
+def _media_types(scope: Message) -> set[str]:
+    """What the client accepts as an answer: anything, if it does not say (RFC 9110, 12.5.1)."""
+    given = b",".join(value for name, value in scope["headers"] if name == ACCEPT)
+    named = {each.partition(";")[0].strip() for each in given.decode("latin-1").lower().split(",")}
+    return named - {""} or {"*/*"}
+
+
+def _is_streamed(scope: Message, message: Any) -> bool:
+    types = _media_types(scope)
+    if not (types & AS_JSON and types & AS_STREAM):
+        return bool(types & AS_STREAM)
+    return _version(scope) in MODERN or _may_wait(message)
 
 
 def _token(scope: Message) -> str:

@@ -83,4 +83,6 @@ def _mount(app: web.Application, mcp: Mount) -> None:
 
     app.cleanup_ctx.append(life)
     # No GET: the server keeps no sessions, so it could never send anything on that stream.
-    app.router.add_post("/mcp", handle)
+    for path in ("/mcp", "/mcp/"):
+        # Both, because many clients do not follow a redirect from one to the other.
+        app.router.add_post(path, handle)

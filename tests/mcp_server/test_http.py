@@ -156,6 +156,50 @@ async def test_hosts_origins_and_media_types_have_no_case(
     assert (await post(server, await server.token(), message, {"Host": "Evil.com"})).status == 421
 
 
+@pytest.mark.parametrize(
+    ("version", "accept", "waits", "content_type"),
+    [
+        (OLDER, None, {}, "application/json"),
+        (OLDER, None, {"wait_s": 0}, "text/event-stream"),
+        (OLDER, "application/*;q=0.5", {"wait_s": 0}, "application/json"),
+        (OLDER, "text/event-stream", {}, "text/event-stream"),
+        (NEWER, "application/json", {"wait_s": 0}, "application/json"),
+        (NEWER, None, {"wait_s": 0}, "application/json"),
+    ],
+)
+async def test_a_client_gets_the_form_of_answer_that_it_accepts(
+    server: Surface,
+    version: dict[str, str],
+    accept: str | None,
+    waits: dict[str, int],
+    content_type: str,
+) -> None:
+    message = call_of("get_messages", **waits)
+    if version is NEWER:
+        message, version = newer(message)
+    headers = bearer(await registered(server)) | version
+    del headers["Accept"]
+    headers |= {} if accept is None else {"Accept": accept}
+    async with server.client.post(
+        f"{server.url}/mcp", json=message, headers=headers, skip_auto_headers={"Accept"}
+    ) as response:
+        assert (response.status, response.content_type) == (200, content_type)
+        assert '"messages"' in await response.text()
+
+
+async def test_nothing_is_answered_in_a_form_that_the_client_does_not_accept(
+    server: Surface,
+) -> None:
+    message, html = call_of("list_agents"), {"Accept": "text/html"}
+    assert (await post(server, await server.token(), message, OLDER | html)).status == 406
+
+
+async def test_a_slash_at_the_end_of_the_address_does_not_matter(server: Surface) -> None:
+    headers = ASKED | OLDER | bearer(await server.token())
+    answer = await server.send("POST", "/mcp/", json=call_of("list_agents"), headers=headers)
+    assert answer.data["result"]["structuredContent"]["agents"] == []
+
+
 @pytest.mark.parametrize("version", [OLDER, NEWER])
 async def test_arguments_that_came_as_json_in_a_string_are_taken(
     server: Surface, version: dict[str, str]
