@@ -8,7 +8,7 @@ from bot.outbox.fairness import Place
 from store.engine.transaction import Tx
 from store.outbox import budgets, sender_leases, writes
 from store.outbox.writes import AGENTS, PEOPLE, Line
-from store.tables.outbox import WriteRow
+from store.tables.outbox import SenderRow, WriteRow
 
 # Above every number of a write, also a provisional one.
 NEXT = 2**63 - 1
@@ -28,7 +28,7 @@ class Queue:
     installation_id: int
     lines: list[Line]
     last_turns: dict[str, int]
-    streak: int
+    sender: SenderRow | None
 
     async def place(self, author: str, lane: int, seq: int) -> Place:
         if lane == PEOPLE and seq == NEXT:
@@ -41,7 +41,8 @@ class Queue:
 
     def ahead(self, place: Place, lines: list[Line] | None = None) -> int:
         shown = self.lines if lines is None else lines
-        return fairness.sent_before(place, shown, self.last_turns, self.streak)
+        streak = self.sender["streak"] if self.sender else 0
+        return fairness.sent_before(place, shown, self.last_turns, streak)
 
 
 async def of_new(
@@ -70,7 +71,7 @@ async def _forecast(
     notifying = fairness.notifying(place.kinds) + round(
         (ahead - place.before) * fairness.notifying_share(others)
     )
-    limits = await rate_limit_store.of(tx, installation_id)
+    limits = await rate_limit_store.of(tx, installation_id, queue.sender)
     cost = fairness.cost_of(kind, lane)
     now = await tx.now()
     return Forecast(ahead, rate_limits.expected_at(limits, cost, ahead, now, notifying))
@@ -80,9 +81,8 @@ async def _queue(tx: Tx, installation_id: int, author: str) -> Queue:
     here = (tx, installation_id)
     lines = await writes.lines(*here)
     authors = sorted({author, *(each["author"] for each in lines)})
-    sender = await sender_leases.get(*here)
     last = await budgets.last_turns(*here, authors)
-    return Queue(*here, lines, last, sender["streak"] if sender else 0)
+    return Queue(*here, lines, last, await sender_leases.get(*here))
 
 
 async def _ahead_on_target(queue: Queue, place: Place, target: str, seq: int) -> int:
