@@ -24,7 +24,7 @@ from bot.kernel.operation import Shared
 from bot.settings import GitHubApp
 from store.engine.transaction import Store, StoreError
 from store.mirror import search_index
-from store.outbox import writes
+from store.outbox import write_order
 
 log = structlog.get_logger()
 
@@ -142,7 +142,7 @@ class Loops:
 
     async def send(self) -> int:
         """Start a task for each installation that has something to send."""
-        waiting = await self.store.read(writes.waiting_installations)
+        waiting = await self.store.read(write_order.waiting_installations)
         for installation_id in waiting:
             if installation_id not in self._sending:
                 task = asyncio.create_task(self._drain(installation_id))

@@ -18,7 +18,7 @@ from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.fetch import backfills, pending_reads
 from store.mirror import stored_installations
-from store.outbox import budgets, sender_leases, writes
+from store.outbox import budgets, sender_leases, write_order, writes
 from store.tables.fetch import BackfillRow, PendingReadRow
 from store.tables.outbox import WriteRow
 
@@ -101,7 +101,7 @@ class Sender(Channel):
 
 async def _next_write(tx: Tx, now: Now) -> tuple[WriteRow | None, int]:
     """The next write, and when it may be sent. If none may now, it is the one that is due first."""
-    first = await writes.next_of_each(tx, now.installation_id, fairness.ON_GRAPHQL)
+    first = await write_order.next_of_each(tx, now.installation_id, fairness.ON_GRAPHQL)
     if not first or await stored_installations.is_suspended(tx, now.installation_id):
         return None, now.at
     authors = {each["author"] for each in first}

@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.outbox import effects
 from store.engine.transaction import Tx
-from store.outbox import writes
+from store.outbox import write_cancellation, writes
 from store.tables.outbox import WriteRow
 
 
@@ -19,7 +19,7 @@ async def cancel(tx: Tx, row: WriteRow, reason: str, *, told: bool) -> list[str]
     `told`: its author gets no notice.
     """
     why = error_of(reason)
-    if not await writes.cancel(tx, row, why, told=told):
+    if not await write_cancellation.cancel(tx, row, why, told=told):
         return []
     needed = await _cancel_what_it_needs(tx, row, why)
     await effects.apply_failure(tx, row, reason)
@@ -47,4 +47,8 @@ async def _cancel_what_it_needs(tx: Tx, row: WriteRow, why: dict[str, Any]) -> l
     if {each["arguments"].get("after") for each in commits} & set(opened):
         return []  # other writes need them
     found = [await writes.get(*here, write_id) for write_id in opened]
-    return [each["id"] for each in found if each and await writes.cancel(tx, each, why, told=True)]
+    return [
+        each["id"]
+        for each in found
+        if each and await write_cancellation.cancel(tx, each, why, told=True)
+    ]

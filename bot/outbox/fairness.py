@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from bot.github.rate_limits import READ
 from bot.github.token_buckets import Cost
 from bot.outbox.kinds import KINDS
-from store.outbox.writes import PEOPLE, Line, NextWrite
+from store.outbox.write_order import Line, NextWrite
+from store.outbox.writes import PEOPLE
 from store.tables.outbox import WriteRow
 
 # People and bookkeeping get at most three turns in a row while an agent waits.

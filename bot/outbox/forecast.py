@@ -6,8 +6,9 @@ from bot.github import rate_limit_store, rate_limits
 from bot.outbox import fairness
 from bot.outbox.fairness import Place
 from store.engine.transaction import Tx
-from store.outbox import budgets, sender_leases, writes
-from store.outbox.writes import AGENTS, PEOPLE, Line
+from store.outbox import budgets, sender_leases, write_order
+from store.outbox.write_order import Line
+from store.outbox.writes import AGENTS, PEOPLE
 from store.tables.outbox import SenderRow, WriteRow
 
 # Above every number of a write, also a provisional one.
@@ -35,7 +36,9 @@ class Queue:
             people = [each for each in self.lines if each["lane"] == PEOPLE]
             return Place(author, lane, {"": sum(each["n"] for each in people)}, seq)
         own = author if lane == AGENTS else None
-        kinds = await writes.kinds_before(self.tx, self.installation_id, seq, lane=lane, author=own)
+        kinds = await write_order.kinds_before(
+            self.tx, self.installation_id, seq, lane=lane, author=own
+        )
         firsts = [each["first_seq"] for each in self.lines if each["author"] == author]
         return Place(author, lane, kinds, min([seq, *firsts]))
 
@@ -79,7 +82,7 @@ async def _forecast(
 
 async def _queue(tx: Tx, installation_id: int, author: str) -> Queue:
     here = (tx, installation_id)
-    lines = await writes.lines(*here)
+    lines = await write_order.lines(*here)
     authors = sorted({author, *(each["author"] for each in lines)})
     last = await budgets.last_turns(*here, authors)
     return Queue(*here, lines, last, await sender_leases.get(*here))
@@ -90,7 +93,7 @@ async def _ahead_on_target(queue: Queue, place: Place, target: str, seq: int) ->
     if place.lane == PEOPLE:
         return 0
     here = (queue.tx, queue.installation_id)
-    last = await writes.last_before(*here, target, place.author, seq)
+    last = await write_order.last_before(*here, target, place.author, seq)
     if last is None:
         return 0
     others = [each for each in queue.lines if each["author"] != place.author]

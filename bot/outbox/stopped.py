@@ -10,7 +10,7 @@ from bot.outbox import cancellation
 from bot.outbox.cancellation import error_of
 from store.agents import agents
 from store.engine.transaction import Tx
-from store.outbox import writes
+from store.outbox import write_cancellation, writes
 from store.outbox.writes import Wanted
 from store.tables.outbox import WriteRow
 
@@ -47,7 +47,7 @@ async def hold_back(tx: Tx, installation_id: int, paused: Collection[str]) -> in
     Those on tasks that others hold by now are cancelled, because the others do not wait for them.
     """
     succeeded = error_of("Its agent was paused, and another agent holds the task now.")
-    await writes.cancel_succeeded(tx, installation_id, paused, succeeded)
+    await write_cancellation.cancel_succeeded(tx, installation_id, paused, succeeded)
     return len(await writes.page(tx, installation_id, _queued_by(paused), None, MOST_COUNTED))
 
 

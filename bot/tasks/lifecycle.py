@@ -14,7 +14,7 @@ from store.agents import agents
 from store.engine import sequences
 from store.engine.transaction import Row, Tx
 from store.mirror import relations
-from store.outbox import writes
+from store.outbox import write_cancellation, writes
 from store.tables.tasks import UNKNOWN, LeaseRow, TaskRow, TaskState
 from store.tasks import leases, tasks
 from store.tasks.tasks import FullTask, TaskKey
@@ -86,7 +86,9 @@ async def claim(
     if lease:
         if lease["fence"] > 1:
             dropped = lost_lease_error(lease["id"], "belongs to a paused agent")
-            await writes.cancel_held_back(tx, task["installation_id"], task["id"], dropped)
+            await write_cancellation.cancel_held_back(
+                tx, task["installation_id"], task["id"], dropped
+            )
         await leases.mark_notified(tx, task["installation_id"], task["id"], holder)
         await record(tx, task, "task.claimed", holder, fence=lease["fence"], lease=lease["id"])
     return lease
@@ -100,7 +102,9 @@ async def end_lease(tx: Tx, task: FullTask, how: str, why: str, to: TaskState, b
         return False
     if how not in leases.PROPER:
         dropped = lost_lease_error(lease["id"], how)
-        await writes.cancel_of_lease(tx, task["installation_id"], task["id"], lease["id"], dropped)
+        await write_cancellation.cancel_of_lease(
+            tx, task["installation_id"], task["id"], lease["id"], dropped
+        )
     came_to = "failed" if to == "failed" else how
     if came_to in COUNTED:
         await agents.count_lease_end(tx, task["installation_id"], lease["holder"], came_to)

@@ -1,7 +1,6 @@
 """The outbox: every change to make on GitHub, in the order of the requests."""
 
 import json
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -13,33 +12,7 @@ from store.tables.outbox import WriteRow
 LIVE = ("queued", "sending", "unknown")
 # Whose writes go first, and the rest.
 PEOPLE, AGENTS = 0, 1
-# Kinds that answer people. They do not depend on what agents write in the same place.
-ANSWERS = ("comment", "reaction")
 FINAL = ("sent", "refused", "dead", "superseded", "cancelled")
-
-
-def _is_held_back(row: str) -> str:
-    """SQL: whether the write waits because somebody paused its author."""
-    return (
-        f"({row}.state = 'queued' AND EXISTS (SELECT 1 FROM agents a "
-        f"WHERE a.installation_id = {row}.installation_id AND a.id = {row}.author "
-        "AND a.paused_at IS NOT NULL))"
-    )
-
-
-class NextWrite(TypedDict):
-    """The oldest write of an author and lane that may go out."""
-
-    lane: int
-    author: str
-    # Whether it is of a kind that draws on another limit.
-    apart: int
-    seq: int
-
-
-class _Next(NextWrite):
-    # Whether its lease has ended.
-    ended: int
 
 
 class Spoken(TypedDict):
@@ -137,7 +110,7 @@ async def supersede(
     )
     rows = [decode(row) for row in await tx.all(q, i=installation_id, t=target, k=kind)]
     stored = [row for row in rows if is_outdated(row)]
-    pending = [row for row in _pending(tx, installation_id) if is_outdated(row)]
+    pending = [row for row in queued_in(tx, installation_id) if is_outdated(row)]
     sequences.withdraw(tx, "writes", installation_id, {row["id"] for row in pending})
     for row in stored:
         await tx.run(
@@ -150,178 +123,23 @@ async def supersede(
     return min((row["not_before"] for row in stored + pending), default=None)
 
 
-def _pending(tx: Tx, installation_id: int) -> list[WriteRow]:
+def queued_in(tx: Tx, installation_id: int) -> list[WriteRow]:
     """The writes that this transaction has queued. No query finds them before the commit."""
     return [decode(row) for row in sequences.pending(tx, "writes", installation_id)]
 
 
 def _pending_on(tx: Tx, installation_id: int, target: str, kind: str) -> list[WriteRow]:
-    rows = _pending(tx, installation_id)
+    rows = queued_in(tx, installation_id)
     return [row for row in rows if (row["target"], row["kind"]) == (target, kind)]
 
 
 async def get(tx: Tx, installation_id: int, write_id: str) -> WriteRow | None:
-    for pending in _pending(tx, installation_id):
+    for pending in queued_in(tx, installation_id):
         if pending["id"] == write_id:
             return pending
     q = "SELECT * FROM writes WHERE installation_id = :i AND id = :w"
     row = await tx.one(q, i=installation_id, w=write_id)
     return decode(row) if row else None
-
-
-# Queued writes by which a forecast is made, at most.
-MOST_COUNTED = 5000
-
-
-class Line(TypedDict):
-    """The writes of an author, a lane and a kind that may go out now."""
-
-    author: str
-    lane: int
-    kind: str
-    # Whether they are being sent.
-    sending: int
-    n: int
-    first_seq: int
-
-
-async def lines(tx: Tx, installation_id: int) -> list[Line]:
-    """What may go out now, with what this transaction has queued. Of more, the oldest count."""
-    now = await tx.now()
-    beyond = await tx.one(
-        "SELECT seq FROM writes WHERE installation_id = :i AND state = 'queued' "
-        "ORDER BY seq LIMIT 1 OFFSET :n",
-        i=installation_id,
-        n=MOST_COUNTED,
-    )
-    stored: list[Line] = await tx.all(
-        "SELECT w.author, w.lane, w.kind, w.state = 'sending' AS sending, COUNT(*) AS n, "
-        "MIN(w.seq) AS first_seq FROM writes w WHERE w.installation_id = :i AND w.state IN :live "
-        f"AND w.seq < :beyond AND w.not_before <= :now AND NOT {_is_held_back('w')} "
-        "GROUP BY w.author, w.lane, w.kind, sending",
-        i=installation_id,
-        live=LIVE,
-        beyond=beyond["seq"] if beyond else sequences.UNNUMBERED,
-        now=now,
-    )
-    pending: list[Line] = [
-        {
-            "author": row["author"],
-            "lane": row["lane"],
-            "kind": row["kind"],
-            "sending": 0,
-            "n": 1,
-            "first_seq": row["seq"],
-        }
-        for row in _pending(tx, installation_id)
-        if row["not_before"] <= now
-    ]
-    return stored + pending
-
-
-async def kinds_before(
-    tx: Tx, installation_id: int, seq: int, *, lane: int, author: str | None = None
-) -> Counter[str]:
-    """How many writes of a lane may go out now and were queued before, by kind.
-
-    Only those of one author, if given.
-    """
-    now = await tx.now()
-    own, given = ("AND w.author = :a", {"a": author}) if author is not None else ("", {})
-    rows = await tx.all(
-        "SELECT w.kind, COUNT(*) AS n FROM writes w WHERE w.installation_id = :i "
-        "AND w.state IN ('queued', 'unknown') AND w.seq < :seq AND w.lane = :lane "
-        f"AND w.not_before <= :now AND NOT {_is_held_back('w')} {own} GROUP BY w.kind",
-        i=installation_id,
-        seq=seq,
-        lane=lane,
-        now=now,
-        **given,
-    )
-    found = Counter({row["kind"]: int(row["n"]) for row in rows})
-    for each in _pending(tx, installation_id):
-        if each["seq"] < seq and each["lane"] == lane and author in (None, each["author"]):
-            found[each["kind"]] += each["not_before"] <= now
-    return found
-
-
-async def last_before(
-    tx: Tx, installation_id: int, target: str, author: str, seq: int
-) -> WriteRow | None:
-    """The last write of another agent to a target that goes out before this number."""
-    row = await tx.one(
-        "SELECT * FROM writes w WHERE w.installation_id = :i AND w.target = :t "
-        f"AND w.state IN ('queued', 'unknown') AND w.seq < :seq AND w.lane = {AGENTS} "
-        f"AND w.author <> :a AND NOT {_is_held_back('w')} ORDER BY w.seq DESC LIMIT 1",
-        i=installation_id,
-        t=target,
-        seq=seq,
-        a=author,
-    )
-    return decode(row) if row else None
-
-
-async def waiting_installations(tx: Tx) -> list[int]:
-    """The installations with a write or read that is due now.
-
-    The writes of a suspended one wait until the suspension is lifted.
-    """
-    now = await tx.now()
-    rows = await tx.all(
-        "SELECT DISTINCT installation_id FROM writes WHERE state IN :live AND not_before <= :now "
-        "AND installation_id NOT IN (SELECT installation_id FROM installations "
-        "WHERE deleted = 0 AND suspended_at IS NOT NULL) "
-        "UNION SELECT DISTINCT installation_id FROM pending_reads WHERE state = 'queued' "
-        "AND not_before <= :now "
-        "UNION SELECT DISTINCT installation_id FROM backfills WHERE state = 'queued' "
-        "AND not_before <= :now",
-        live=LIVE,
-        now=now,
-    )
-    return sorted(r["installation_id"] for r in rows)
-
-
-async def next_of_each(
-    tx: Tx, installation_id: int, apart: Collection[str] = ()
-) -> list[NextWrite]:
-    """Of each author and lane, the oldest write that may go out now: `seq`, `author`, `lane`.
-
-    The kinds `apart`, which draw on another limit, have a row of their own. What an author queued
-    under a lease that ended comes first, because the next holder waits for it. Those of one target
-    go in order, but no answer to a person waits for
-    agents; those of a task's next holder wait for those of the last, and what its holder wrote
-    waits while people hold the task. What a paused agent wrote waits, and nobody waits for it.
-    """
-    found: list[_Next] = await tx.all(
-        "SELECT w.lane, w.author, w.kind IN :apart AS apart, (w.lease_id IS NOT NULL AND EXISTS ("
-        "SELECT 1 FROM leases l WHERE l.installation_id = w.installation_id AND l.id = w.lease_id "
-        "AND l.ended_at IS NOT NULL)) AS ended, MIN(w.seq) AS seq FROM writes w "
-        "WHERE w.installation_id = :i "
-        "AND w.state IN ('queued', 'unknown') "
-        f"AND w.not_before <= :now AND NOT {_is_held_back('w')} "
-        "AND NOT EXISTS (SELECT 1 FROM writes e WHERE "
-        "e.installation_id = w.installation_id AND e.target = w.target AND e.state IN :live "
-        f"AND e.seq < w.seq AND NOT (w.lane = {PEOPLE} AND w.kind IN :answers "
-        f"AND e.lane = {AGENTS}) AND NOT {_is_held_back('e')}) "
-        "AND NOT EXISTS (SELECT 1 FROM writes p WHERE "
-        "p.installation_id = w.installation_id AND p.task_id = w.task_id AND p.state IN :live "
-        f"AND p.lease_id <> w.lease_id AND p.seq < w.seq AND NOT {_is_held_back('p')}) "
-        "AND NOT EXISTS (SELECT 1 FROM tasks t "
-        "WHERE t.installation_id = w.installation_id AND t.id = w.task_id AND t.held = 1 "
-        "AND w.lease_id IS NOT NULL AND w.state = 'queued') "
-        "GROUP BY w.lane, w.author, apart, ended",
-        i=installation_id,
-        live=LIVE,
-        apart=tuple(apart) or ("",),
-        answers=ANSWERS,
-        now=await tx.now(),
-    )
-    awaited = {_turn_of(each) for each in found if each["ended"]}
-    return [each for each in found if each["ended"] or _turn_of(each) not in awaited]
-
-
-def _turn_of(row: NextWrite) -> tuple[int, str, int]:
-    return row["lane"], row["author"], row["apart"]
 
 
 async def by_seq(tx: Tx, installation_id: int, seq: int) -> WriteRow | None:
@@ -436,68 +254,6 @@ async def mark_notified(tx: Tx, installation_id: int, write_ids: Collection[str]
     await tx.run(q, now=await tx.now(), i=installation_id, ids=tuple(write_ids))
 
 
-async def cancel(tx: Tx, write: WriteRow, outcome: dict[str, Any], *, told: bool) -> bool:
-    """Cancel a queued write. `told`: whether its author knows. False if it is not queued."""
-    tx.rings.add(f"installation {write['installation_id']}")
-    now = await tx.now()
-    return bool(
-        await tx.run(
-            "UPDATE writes SET state = 'cancelled', error = :error, finished_at = :now, "
-            "told_at = :told WHERE installation_id = :i AND id = :w AND state = 'queued'",
-            error=json.dumps(outcome),
-            now=now,
-            told=now if told else None,
-            i=write["installation_id"],
-            w=write["id"],
-        )
-    )
-
-
-async def cancel_of_lease(
-    tx: Tx, installation_id: int, task_id: str, lease_id: str, outcome: dict[str, Any]
-) -> None:
-    """Cancel what is queued under a lease that its holder lost."""
-    q = f"{CANCEL} AND task_id = :t AND lease_id = :l"
-    await tx.run(q, **await _cancelling(tx, installation_id, outcome), t=task_id, l=lease_id)
-
-
-async def cancel_held_back(
-    tx: Tx, installation_id: int, task_id: str, outcome: dict[str, Any]
-) -> None:
-    """Cancel what paused agents queued under earlier leases on a task that is claimed now."""
-    q = (
-        f"{CANCEL} AND task_id = :t AND lease_id IS NOT NULL AND EXISTS (SELECT 1 FROM agents a "
-        "WHERE a.installation_id = writes.installation_id AND a.id = writes.author "
-        "AND a.paused_at IS NOT NULL)"
-    )
-    await tx.run(q, **await _cancelling(tx, installation_id, outcome), t=task_id)
-
-
-async def cancel_succeeded(
-    tx: Tx, installation_id: int, authors: Collection[str], outcome: dict[str, Any]
-) -> None:
-    """Cancel what these authors queued under leases on tasks that others hold now."""
-    q = (
-        f"{CANCEL} AND author IN :authors AND lease_id IS NOT NULL AND EXISTS (SELECT 1 "
-        "FROM tasks t WHERE t.installation_id = writes.installation_id AND t.id = writes.task_id "
-        "AND t.lease_id <> writes.lease_id)"
-    )
-    given = await _cancelling(tx, installation_id, outcome)
-    await tx.run(q, **given, authors=tuple(authors))
-
-
-# Its author gets a notice.
-CANCEL = (
-    "UPDATE writes SET state = 'cancelled', error = :error, finished_at = :now "
-    "WHERE installation_id = :i AND state = 'queued'"
-)
-
-
-async def _cancelling(tx: Tx, installation_id: int, outcome: dict[str, Any]) -> Row:
-    tx.rings.add(f"installation {installation_id}")
-    return {"error": json.dumps(outcome), "now": await tx.now(), "i": installation_id}
-
-
 @dataclass(frozen=True)
 class Wanted:
     """Filters of writes; None matches all. `authors` None: every agent, nobody else."""
@@ -542,7 +298,7 @@ async def count_of(tx: Tx, installation_id: int, author: str) -> int:
         a=author,
         live=LIVE,
     )
-    pending = [each for each in _pending(tx, installation_id) if each["author"] == author]
+    pending = [each for each in queued_in(tx, installation_id) if each["author"] == author]
     return (int(row["n"]) if row else 0) + len(pending)
 
 

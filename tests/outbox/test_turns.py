@@ -9,7 +9,8 @@ from bot.comments.limits import EXCHANGES, exchange
 from bot.inbox import worker
 from bot.outbox.fairness import LONGEST_STREAK, Place, in_order, sent_before
 from fixtures.github import Issue
-from store.outbox.writes import AGENTS, PEOPLE, Line, NextWrite
+from store.outbox.write_order import Line, NextWrite
+from store.outbox.writes import AGENTS, PEOPLE
 from tests.support.story import Agent, Workspace
 
 

@@ -20,6 +20,7 @@ from store.messages import dead_letters, due_notices, mailbox, messages
 from store.mirror import (
     freshness,
     mirror_rows,
+    people,
     permissions,
     pulls,
     relations,
@@ -27,7 +28,7 @@ from store.mirror import (
     stored_issues,
     stored_repositories,
 )
-from store.outbox import writes
+from store.outbox import write_cancellation, write_order, writes
 from store.tables.schema import metadata
 from store.tasks import holders, leases, ready, tasks
 from store.tasks.ready import Wanted
@@ -185,13 +186,30 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "overdue": lambda tx: leases.overdue(tx, 100),
     "renew": lambda tx: leases.renew(tx, HERE, "3", 10),
     "what to tell": lambda tx: due_notices.due_kinds(tx, HERE, "3", 10, 5),
-    "next write": lambda tx: writes.next_of_each(tx, HERE),
+    "next write": lambda tx: write_order.next_of_each(tx, HERE),
     "next read": lambda tx: pending_reads.due(tx, HERE, 0),
     "next page": lambda tx: backfills.due(tx, HERE),
     "refused parts": lambda tx: backfills.long_refused(tx, 1),
     "parked reads": lambda tx: pending_reads.wake_parked(tx, HERE, R),
     "a person's new login": lambda tx: holders.rename(tx, HERE, "@octocat", "@hubot"),
-    "waiting": writes.waiting_installations,
+    "waiting": write_order.waiting_installations,
+    "what may go out": lambda tx: write_order.lines(tx, HERE),
+    "writes before": lambda tx: write_order.kinds_before(tx, HERE, 9, lane=1, author="3"),
+    "the last write before": lambda tx: write_order.last_before(tx, HERE, "3", "4", 9),
+    "an agent's writes": lambda tx: writes.page(tx, HERE, writes.Wanted(writes.LIVE, ["3"]), 9, 50),
+    "how many writes of one": lambda tx: writes.count_of(tx, HERE, "3"),
+    "a write lately": lambda tx: writes.has_sent(tx, HERE, "3", ["comment"], 5),
+    "failed writes": lambda tx: writes.refusals(tx, HERE, "3", 5, 5),
+    "writes of a lost lease": lambda tx: write_cancellation.cancel_of_lease(tx, HERE, "3", "3", {}),
+    "writes held back": lambda tx: write_cancellation.cancel_held_back(tx, HERE, "3", {}),
+    "writes that others do": lambda tx: write_cancellation.cancel_succeeded(tx, HERE, ["3"], {}),
+    "a person of a login": lambda tx: people.with_login(tx, HERE, "octocat"),
+    "claims of an hour": lambda tx: leases.granted_since(tx, HERE, "3", 5),
+    "releases of an hour": lambda tx: leases.released_since(tx, HERE, "3", 5),
+    "leases that may be unknown": lambda tx: due_notices.unconfirmed_leases(tx, HERE, "3", 5),
+    "stuck tasks": lambda tx: due_notices.stuck_tasks(tx, HERE, 5, 5),
+    "a command that holds up": lambda tx: commands.holds_up_others(tx, A_COMMAND),
+    "commands that move": lambda tx: commands.move(tx, HERE, (R, 3), (R, 4)),
     "lost": missed_deliveries.due,
     "permission": lambda tx: permissions.get(tx, HERE, R, "octocat", 7),
     "inbox": lambda tx: mailbox.lock_due(tx, HERE, "3", 10),
@@ -348,6 +366,12 @@ SORTED = {
     "checks",
     # What waits.
     "commands due",
+    "what may go out",
+    "writes before",
+    "the last write before",
+    "an agent's writes",
+    "failed writes",
+    "leases that may be unknown",
     "agents below",
     "below",
     "held by",

@@ -25,7 +25,7 @@ from bot.tasks.states import OPEN
 from store.agents import agents
 from store.engine.transaction import Row
 from store.mirror import label_names, mirror_rows, stored_issues
-from store.outbox import writes
+from store.outbox import write_cancellation, writes
 from store.tables.agents import AgentRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
@@ -271,7 +271,7 @@ async def _cancel_issue_write(ctx: Context, row: FullTask) -> None:
     here = (ctx.tx, ctx.installation_id)
     why = {"code": "cancelled", "message": "The task ended before it had an issue.", "details": {}}
     for each in await writes.waiting(*here, f"task {row['id']}", "issue"):
-        await writes.cancel(ctx.tx, each, why, told=each["author"] == ctx.actor.name)
+        await write_cancellation.cancel(ctx.tx, each, why, told=each["author"] == ctx.actor.name)
 
 
 def _release(ctx: Context) -> str:
