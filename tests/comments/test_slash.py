@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.comments import slash_commands
+from bot.comments import markdown_lines
 from bot.comments.slash_commands import Found, find, may_have_commands, near_miss
 
 
@@ -197,11 +197,11 @@ def test_commands_come_in_the_order_of_their_lines() -> None:
 
 
 def test_no_more_is_examined_than_a_comment_can_hold() -> None:
-    assert find("a" * slash_commands.LONGEST + "\n/claim") == []
-    assert find("\n" * slash_commands.MOST_LINES + "/claim") == []
-    assert find("a\n" + "/" + "a" * slash_commands.LONGEST) == []
-    assert len(find("/claim\n" * 20_000)) == slash_commands.LONGEST // len("/claim\n")
-    assert len(find("/a\n" * 20_000)) == slash_commands.MOST_LINES
+    assert find("a" * markdown_lines.LONGEST + "\n/claim") == []
+    assert find("\n" * markdown_lines.MOST_LINES + "/claim") == []
+    assert find("a\n" + "/" + "a" * markdown_lines.LONGEST) == []
+    assert len(find("/claim\n" * 20_000)) == markdown_lines.LONGEST // len("/claim\n")
+    assert len(find("/a\n" * 20_000)) == markdown_lines.MOST_LINES
 
 
 # What costs a parser dear: each is repeated up to the length of a comment.
@@ -268,7 +268,7 @@ def calls(text: str) -> int:
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE)
 def test_a_text_twice_as_long_costs_twice_as_much(unit: str) -> None:
     half, whole = (
-        ("/a\n" + unit * n)[:n] for n in (slash_commands.LONGEST // 8, slash_commands.LONGEST // 4)
+        ("/a\n" + unit * n)[:n] for n in (markdown_lines.LONGEST // 8, markdown_lines.LONGEST // 4)
     )
     assert calls(whole) < 2.5 * calls(half) + 2_000
 
@@ -276,7 +276,7 @@ def test_a_text_twice_as_long_costs_twice_as_much(unit: str) -> None:
 def test_lists_in_lists_cost_no_more_than_other_lines() -> None:
     """Calls, because times depend on the machine. A million take a quarter of a second."""
     lists, lines = (
-        ("/a\n" + unit * 9_000)[: slash_commands.LONGEST] for unit in ("- - - a\n", "a\n")
+        ("/a\n" + unit * 9_000)[: markdown_lines.LONGEST] for unit in ("- - - a\n", "a\n")
     )
     assert calls(lists) < 2 * calls(lines)
 
