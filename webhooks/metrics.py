@@ -52,12 +52,12 @@ class Metrics:
 
     async def render(self, dispatcher: Dispatcher) -> bytes:
         """The counters of this moment, and the gauges of this moment or a little before."""
-        stored = await self._stored.get(partial(_stored, dispatcher.store))
+        stored = await self._stored.get(partial(_gauges, dispatcher.store))
         registries = (self.registry, dispatcher.metrics.registry)
         return b"".join(generate_latest(each) for each in registries) + stored
 
 
-async def _stored(store: Store) -> bytes:
+async def _gauges(store: Store) -> bytes:
     """The gauges from the database. Counting the rows takes long if there are many."""
     registry = CollectorRegistry()
     by_state = await store.read(backlog.by_state)
