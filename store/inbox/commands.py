@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
+from store.inbox.fair_batch import fair_batch
 from store.tables.inbox import CommandRow
 
 COLUMNS = (
@@ -108,19 +110,11 @@ async def add(tx: Tx, installation_id: int, found: Sequence[FoundCommand]) -> No
 
 
 async def due(tx: Tx, limit: int) -> list[CommandRow]:
-    """The first command of each issue, unless it was put off.
-
-    If one installation has more than the limit, others get half of the places.
-    """
-    found = await _due(tx, limit)
-    if len(found) < limit:
-        return found
-    first = {row["installation_id"] for row in found}
-    others = await _due(tx, limit // 2, but_not=first)
-    return found[: limit - len(others)] + others
+    """The first command of each issue, unless it was put off. No installation takes all places."""
+    return await fair_batch(limit, partial(_due, tx))
 
 
-async def _due(tx: Tx, limit: int, but_not: Collection[int] = ()) -> list[CommandRow]:
+async def _due(tx: Tx, limit: int, but_not: Collection[int]) -> list[CommandRow]:
     but = "AND c.installation_id NOT IN :but_not " if but_not else ""
     q = (
         "SELECT c.* FROM commands c WHERE c.state = 'waiting' AND c.not_before <= :now "

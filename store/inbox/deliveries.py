@@ -3,11 +3,13 @@
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Tx
 from store.inbox import missed_deliveries
+from store.inbox.fair_batch import fair_batch
 from store.inbox.missed_deliveries import DeliveryInfo
 from store.tables.inbox import DeliveryRow
 
@@ -105,14 +107,10 @@ async def revive(tx: Tx, installation_id: int, guids: Sequence[str]) -> int:
 async def due(tx: Tx, limit: int) -> list[DeliveryKey]:
     """Keys of the deliveries to process: new ones first, oldest first, then failed ones.
 
-    If one installation has more than the limit, others get half of the places.
+    No installation takes all places with new ones.
     """
-    new = await _due(tx, "received", limit)
-    if len(new) == limit:
-        first = {row["installation_id"] for row in new}
-        others = await _due(tx, "received", limit // 2, but_not=first)
-        return new[: limit - len(others)] + others
-    return new + await _due(tx, "failed", limit - len(new))
+    new = await fair_batch(limit, partial(_due, tx, "received"))
+    return new if len(new) == limit else new + await _due(tx, "failed", limit - len(new))
 
 
 async def _due(tx: Tx, state: str, limit: int, but_not: Collection[int] = ()) -> list[DeliveryKey]:
