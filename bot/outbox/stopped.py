@@ -8,7 +8,9 @@ from typing import Any
 
 from bot.outbox import cancellation
 from bot.outbox.cancellation import error_of
+from store import events
 from store.agents import agents
+from store.agents.agents import Standing
 from store.engine.transaction import Tx
 from store.outbox import write_cancellation, writes
 from store.outbox.writes import Wanted
@@ -17,15 +19,25 @@ from store.tables.outbox import WriteRow
 
 async def stop_error(tx: Tx, write: WriteRow) -> dict[str, Any] | None:
     """Why a write must not be sent any more because of its author, or None."""
-    author = write["author"]
-    found = await agents.standing(tx, write["installation_id"], author)
+    author, here = write["author"], (tx, write["installation_id"])
+    found = await agents.standing(*here, author)
     if found is None:
         return None
-    if found["left_at"] is not None:
+    left = await events.newest(*here, author, "agent.left")
+    # One that came back does not get back what it had queued before.
+    if found["left_at"] is not None or (left is not None and left["at"] > write["queued_at"]):
         return error_of(f"{author} was unregistered before its turn came.")
-    if found["revoked_keys"] and not found["live_keys"]:
+    if _has_lost_tokens(found, write["queued_at"]):
         return error_of(REVOKED.format(author=author))
     return None
+
+
+def _has_lost_tokens(found: Standing, since: int) -> bool:
+    """Whether the agent has no valid token, or had none at a moment since then."""
+    revoked_at, live_since = found["revoked_at"], found["live_since"]
+    if revoked_at is None:
+        return False
+    return live_since is None or live_since > revoked_at > since
 
 
 REVOKED = "The token of {author} was revoked before its turn came."

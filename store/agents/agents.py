@@ -81,8 +81,9 @@ class Standing(TypedDict):
     paused_at: int | None
     paused_by: str | None
     left_at: int | None
-    live_keys: int
-    revoked_keys: int
+    # Since when it has had valid tokens, and when its last invalid one was revoked.
+    live_since: int | None
+    revoked_at: int | None
 
 
 async def lock_or_add(tx: Tx, row: Row) -> AgentRow:
@@ -279,13 +280,14 @@ def _decode(row: AgentRow) -> AgentRow:
 async def standing(tx: Tx, installation_id: int, agent_id: str) -> Standing | None:
     """None for an agent that never registered, a person and the bot."""
     keys = (
-        "SELECT COUNT(*) FROM agent_keys k WHERE k.installation_id = a.installation_id "
+        "FROM agent_keys k WHERE k.installation_id = a.installation_id "
         "AND k.agent_id = a.id AND k.revoked_at"
     )
     return await tx.one(
-        f"SELECT a.paused_at, a.paused_by, a.left_at, ({keys} IS NULL) AS live_keys, "
-        f"({keys} IS NOT NULL) AS revoked_keys FROM agents a "
-        "WHERE a.installation_id = :i AND a.id = :a",
+        "SELECT a.paused_at, a.paused_by, a.left_at, "
+        f"(SELECT MIN(k.created_at) {keys} IS NULL) AS live_since, "
+        f"(SELECT MAX(k.revoked_at) {keys} IS NOT NULL) AS revoked_at "
+        "FROM agents a WHERE a.installation_id = :i AND a.id = :a",
         i=installation_id,
         a=agent_id,
     )

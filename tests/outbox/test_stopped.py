@@ -80,6 +80,7 @@ async def test_a_write_that_is_looked_for_when_its_author_is_stopped_is_not_sent
         )
     )
     assert (await manage(lead, "scout", "unregister"))["writes_cancelled"] == 0
+    await agent.call("register_agent", agent_id="scout", name="scout")
     await workspace.settle()
     assert (titles(workspace), await states(workspace, "scout")) == (set(), ["cancelled"])
 
@@ -128,6 +129,10 @@ async def test_the_end_of_an_agents_last_token_stops_its_writes(workspace: Works
     await workspace.settle()
     assert titles(workspace) == {"Junk 0"}
     assert await states(workspace, "scout") == ["sent", "cancelled", "cancelled"]
+    await _token(workspace.dispatcher, agent)
+    await queue_issues(agent, 2)
+    await workspace.settle()
+    assert titles(workspace) == {"Junk 0", "Junk 1"}
 
 
 async def _token(dispatcher: Dispatcher, agent: Agent) -> str:
