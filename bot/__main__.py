@@ -37,6 +37,7 @@ from bot.settings import GitHubApp, Settings, WrongSettings
 from mcp_server import lazy
 from store.engine.transaction import StoreError
 from store.tables.agents import Role
+from webhooks import listener
 from webhooks.app import create_app
 
 log = structlog.get_logger()
@@ -305,11 +306,17 @@ async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
             ready=health.Readiness(opened.store, running.health).problems,
             alive=lambda: running.supervisor.given_up,
         )
-        runner = web.AppRunner(server, access_log=None, shutdown_timeout=FINISH_S)
+        server[listener.CONNECTIONS].most = listener.raise_file_limit()
+        runner = web.AppRunner(
+            server,
+            access_log=None,
+            shutdown_timeout=FINISH_S,
+            keepalive_timeout=listener.KEEPALIVE_S,
+        )
         await runner.setup()
         told = _told_to_stop()
         try:
-            await _listen(runner, loaded)
+            await _listen(runner, loaded, server[listener.CONNECTIONS])
             await told.wait()
             dispatcher.waiters.stop()
             running.stop()
@@ -317,9 +324,11 @@ async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
             await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, loaded: Settings) -> None:
+async def _listen(
+    runner: web.AppRunner, loaded: Settings, connections: listener.Connections
+) -> None:
     try:
-        await web.TCPSite(runner, loaded.host, loaded.port).start()
+        await listener.Listener(runner, loaded.host, loaded.port, connections).start()
     except OSError as exc:
         raise WrongSettings(
             f"Cannot listen on {loaded.host}:{loaded.port}: {os.strerror(exc.errno or 0)}. "

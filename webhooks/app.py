@@ -14,6 +14,7 @@ from webhooks.app_keys import DISPATCHER, INBOX, METRICS, SIGNATURES, TOKENS, WE
 from webhooks.asgi import ASGI, handle_by_asgi
 from webhooks.bodies import BODIES, HANDLER_ARGS, Bodies
 from webhooks.group_commit import Inbox
+from webhooks.listener import CONNECTIONS, Connections
 from webhooks.metrics import Metrics
 from webhooks.refused_signatures import RefusedSignatures
 from webhooks.sockets import SOCKETS, Sockets
@@ -48,6 +49,7 @@ def create_app(
     app[INBOX] = Inbox(dispatcher.store, pressure)
     app[METRICS] = Metrics()
     app[BODIES] = Bodies()
+    app[CONNECTIONS] = Connections()
     app[SOCKETS] = sockets = Sockets(tokens)
     # While GitHub changes to another secret, deliveries may be signed with either.
     app[WEBHOOK_SECRETS] = tuple(each for each in (webhook_secret, webhook_secret_old) if each)

@@ -10,6 +10,7 @@ from bot.errors import Refused
 from bot.github import webhook_payloads
 from webhooks.app_keys import INBOX, METRICS, SIGNATURES, WEBHOOK_SECRETS
 from webhooks.bodies import BODIES
+from webhooks.listener import CONNECTIONS
 from webhooks.refused_signatures import REMEDY
 from webhooks.signature import is_valid
 
@@ -28,7 +29,8 @@ async def receive(request: web.Request) -> web.Response:
     event = _header(request, "X-GitHub-Event", EVENT)
     delivery = webhook_payloads.delivery(guid, event, body, _payload(request, body))
     try:
-        await request.app[INBOX].receive(delivery)
+        with request.app[CONNECTIONS].mark_known(request):
+            await request.app[INBOX].receive(delivery)
     except Exception as exc:
         log.exception("delivery not stored", guid=guid)
         raise Refused(

@@ -10,6 +10,7 @@ from aiohttp import web
 from bot.errors import Refused, failure
 from webhooks.app_keys import ACTOR, METRICS, TOKENS
 from webhooks.bodies import check_encoding
+from webhooks.listener import CONNECTIONS
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -89,6 +90,8 @@ def _headers(exc: Refused) -> dict[str, str]:
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path.startswith(GUARDED) and request.path not in OPEN:
         request[ACTOR] = await request.app[TOKENS].authenticate(bearer(request))
+        with request.app[CONNECTIONS].mark_known(request):
+            return await handler(request)
     return await handler(request)
 
 

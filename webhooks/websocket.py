@@ -21,6 +21,7 @@ from webhooks import frames, middleware
 from webhooks.app_keys import DISPATCHER, TOKENS
 from webhooks.connection import Connection
 from webhooks.frames import Call, Subscribe
+from webhooks.listener import CONNECTIONS
 from webhooks.sockets import SOCKETS
 
 LARGEST = 64 * 1024
@@ -49,7 +50,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
     )
     if not ws.can_prepare(request):
         raise Refused("bad_request", "/ws is a WebSocket. Send an upgrade request.")
-    with sockets.reserve(token):
+    with sockets.reserve(token), request.app[CONNECTIONS].mark_known(request):
         await ws.prepare(request)
         connection = Connection(ws, request, sockets.patience)
         with sockets.add(connection, token):
