@@ -13,7 +13,8 @@ from bot.github import webhook_payloads
 from bot.github.payloads import Malformed
 from bot.identity.keyring import Keys
 from bot.inbox.backpressure import Backpressure
-from bot.inbox.command_runner import find_commands, retry_or_give_up, run_command
+from bot.inbox.command_finder import find_commands
+from bot.inbox.command_runner import retry_or_give_up, run_command
 from bot.kernel.operation import Shared
 from bot.mirror import webhooks, writer
 from bot.mirror.changes import Changes

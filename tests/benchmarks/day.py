@@ -32,7 +32,7 @@ from bot.fetch import backfill
 from bot.fetch.missed_deliveries import Repair
 from bot.github.client import GitHub
 from bot.inbox import worker
-from bot.inbox.command_runner import VERBS
+from bot.inbox.command_finder import VERBS
 from bot.times import SECOND
 from fixtures.github import Issue, Person, Pull, Repository, Request, SimulatedGitHub
 from fixtures.github.rest.routes import ROUTES

@@ -21,7 +21,7 @@ from bot import operations
 from bot.__main__ import app
 from bot.cli import app_requirements
 from bot.errors import CODES
-from bot.inbox.command_runner import HELP, VERBS
+from bot.inbox.command_finder import HELP, VERBS
 from bot.kernel.event_kinds import KINDS
 from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS

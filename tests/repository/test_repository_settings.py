@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from bot.comments.replies import SETTINGS_ISSUE
 from bot.fetch.answers.repository_settings import BATCH
 from bot.identity.actors import ROLE_OF_PERMISSION, ROLES
-from bot.inbox.command_runner import VERBS
+from bot.inbox.command_finder import VERBS
 from bot.repository import repository_settings
 from bot.repository.repository_settings import (
     DEFAULTS,
