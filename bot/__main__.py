@@ -361,6 +361,7 @@ async def _mcp(loaded: Settings) -> None:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run a command. `words` are those of the command line, if none are given."""
+    output.escape_unencodable()
     try:
         app(words, prog_name="hubbub")
     except (WrongSettings, StoreError) as exc:

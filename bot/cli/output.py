@@ -1,5 +1,7 @@
 """What commands print."""
 
+import codecs
+import io
 import json
 import sys
 from datetime import UTC, datetime
@@ -7,6 +9,22 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.redaction import printable_lines
+
+# The name of `_as_in_json`.
+ESCAPES = "hubbub_json_escapes"
+
+
+def escape_unencodable() -> None:
+    """Write what the output's encoding lacks, such as an emoji on Windows, as JSON's escapes."""
+    codecs.register_error(ESCAPES, _as_in_json)
+    for each in (sys.stdout, sys.stderr):
+        if isinstance(each, io.TextIOWrapper):
+            each.reconfigure(errors=ESCAPES)
+
+
+def _as_in_json(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def say(line: str) -> None:

@@ -277,6 +277,21 @@ async def test_doctor_says_once_what_two_checks_stumble_over(url: str, tmp_path:
     assert out.splitlines()[-1] == "GitHub: WRONG, for the same reason as the App's settings"
 
 
+async def test_an_answer_stays_json_where_the_output_cannot_hold_every_character(
+    url: str, tmp_path: Path
+) -> None:
+    upgrade(url)
+    given = settings(url) | {"HUBBUB_TOKEN": await token(url, tmp_path)}
+    given |= {"PYTHONIOENCODING": "ascii"}
+    words = ("register_agent", "agent_id=ada", "name=Zoë 🚀")
+    code, out, err = await hubbub_process("call", *words, folder=tmp_path, **given)
+    assert (code, err) == (0, "")
+    assert json.loads(out)["agent"]["name"] == "Zoë 🚀"
+    code, out, err = await hubbub_process("call", "get_agent", "id=🚀", folder=tmp_path, **given)
+    assert (code, out) == (1, "")
+    assert json.loads(err)["error"]["code"] == "invalid_arguments"
+
+
 @pytest.mark.parametrize(
     "words",
     [("doctor",), ("deliveries", "list"), ("token", "create", "--installation=5", "--agent=a")],
