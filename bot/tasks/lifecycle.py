@@ -20,13 +20,15 @@ from store.tasks import leases, tasks
 from store.tasks.tasks import FullTask, TaskKey
 
 PROGRESS = "task.progress"
-# What the card does not show at once. Progress waits 15 minutes after the last edit. A pull request
-# waits two minutes, because the holder's next report follows soon and both fit in one edit.
-CALM = {PROGRESS: {"every": 900_000_000}, "task.pull": {"delay": 120_000_000}}
-# Neither card nor board shows these. A new task gets on the board with its first claim.
-UNSHOWN = frozenset({"task.created", "task.changed"})
-# The ends of a lease that are counted for its holder.
-COUNTED = frozenset({"completed", "failed", "expired", "released"})
+# By event: how long the edit of the card waits. Progress waits 15 minutes after the last edit. A
+# pull request waits two minutes, because the holder's next report follows soon and both fit in
+# one edit.
+CARD_DELAYS = {PROGRESS: {"every": 900_000_000}, "task.pull": {"delay": 120_000_000}}
+# These events change neither the card nor the board. A new task gets on the board with its first
+# claim.
+NOT_ON_CARD = frozenset({"task.created", "task.changed"})
+# The outcomes of leases that are counted for each agent.
+COUNTED_OUTCOMES = frozenset({"completed", "failed", "expired", "released"})
 # A reservation ends after this time, because its agent may be dead.
 RESERVED_FOR = 24 * 3600 * 1_000_000
 RESERVED = ("assigned_to", "assigned_by", "assigned_at")
@@ -40,12 +42,12 @@ async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) 
     await events.append(tx, installation_id, kind, task["id"], actor, data, repository_id=where)
     done = {"at": await tx.now(), "actor": actor, "operation": kind, "subject": task["id"]}
     sequences.append(tx, "audit", installation_id, done | {"data": json.dumps(data)})
-    if kind in UNSHOWN:
+    if kind in NOT_ON_CARD:
         return
     # The effect of what a person did goes out first.
     lane = writes.PEOPLE if actor.startswith("@") else writes.AGENTS
-    await publishing.show(tx, installation_id, task["id"], lane=lane, **CALM.get(kind, {}))
-    if kind not in CALM:
+    await publishing.show(tx, installation_id, task["id"], lane=lane, **CARD_DELAYS.get(kind, {}))
+    if kind not in CARD_DELAYS:
         await publishing.show_on_board(tx, installation_id, task["id"], lane)
         await _show_on_parent(tx, task)
 
@@ -59,7 +61,7 @@ async def announce_ready(tx: Tx, task: TaskRow, why: str) -> None:
 
 async def show_soon(tx: Tx, installation_id: int, task_id: str) -> None:
     """Queue an edit of the card that is not urgent."""
-    await publishing.show(tx, installation_id, task_id, **CALM[PROGRESS])
+    await publishing.show(tx, installation_id, task_id, **CARD_DELAYS[PROGRESS])
 
 
 async def _show_on_parent(tx: Tx, task: FullTask) -> None:
@@ -97,17 +99,17 @@ async def claim(
 async def end_lease(tx: Tx, task: FullTask, how: str, why: str, to: TaskState, by: str) -> bool:
     """End the task's live lease. Return whether it had one."""
     lease = await _lease(tx, task)
-    told = by == task["holder"]
-    if lease is None or not await leases.end(tx, lease, how, why, to, told=told):
+    knows = by == task["holder"]
+    if lease is None or not await leases.end(tx, lease, how, why, to, holder_knows=knows):
         return False
     if how not in leases.PROPER:
         dropped = lost_lease_error(lease["id"], how)
         await write_cancellation.cancel_of_lease(
             tx, task["installation_id"], task["id"], lease["id"], dropped
         )
-    came_to = "failed" if to == "failed" else how
-    if came_to in COUNTED:
-        await agents.count_lease_end(tx, task["installation_id"], lease["holder"], came_to)
+    outcome = "failed" if to == "failed" else how
+    if outcome in COUNTED_OUTCOMES:
+        await agents.count_lease_end(tx, task["installation_id"], lease["holder"], outcome)
     return True
 
 

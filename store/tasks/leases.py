@@ -1,4 +1,4 @@
-"""Leases: who holds a task, until when. A lease ends only by a change of its row."""
+"""Leases: who holds a task, and until when. A lease ends only by a change of its row."""
 
 import json
 from collections.abc import Sequence
@@ -103,7 +103,7 @@ async def grant(
 
 
 async def confirm(tx: Tx, installation_id: int, lease_id: str) -> None:
-    """Note that the holder knows of the lease, because it passed the fence."""
+    """Record that the holder knows about the lease, because it passed the fence."""
     await tx.run(
         "UPDATE leases SET known = :known WHERE installation_id = :i AND id = :l",
         known=CONFIRMED,
@@ -118,11 +118,12 @@ async def get(tx: Tx, installation_id: int, lease_id: str | None) -> LeaseRow | 
 
 
 async def end(
-    tx: Tx, lease: LeaseRow, state: str, why: str, to: str, *, told: bool = False
+    tx: Tx, lease: LeaseRow, state: str, why: str, to: str, *, holder_knows: bool = False
 ) -> bool:
     """End a live lease as released, completed, expired or revoked; the task goes to state `to`.
 
-    `told`: whether its holder knows. False, and nothing changes, when it had ended before.
+    `holder_knows`: the holder needs no notice. Return False and change nothing if the lease had
+    ended before.
     """
     now = await tx.now()
     ended = await tx.run(
@@ -131,7 +132,7 @@ async def end(
         state=state,
         now=now,
         why=why[:200],
-        told=now if told else None,
+        told=now if holder_knows else None,
         i=lease["installation_id"],
         l=lease["id"],
     )
@@ -224,7 +225,7 @@ async def set_paths(tx: Tx, installation_id: int, lease_id: str, paths: Sequence
 
 
 async def with_paths(tx: Tx, installation_id: int, repository_id: int) -> list[Touched]:
-    """The live leases in a repository whose holders named paths: with `task_id`, `number`."""
+    """The live leases in a repository whose holders named paths, with their tasks."""
     rows = await tx.all(
         "SELECT l.holder, l.paths, t.id AS task_id, t.number, t.pull_number FROM leases l "
         "JOIN tasks t ON t.installation_id = l.installation_id AND t.id = l.task_id "

@@ -12,8 +12,9 @@ from store.mirror.relations import Neighbour
 from store.tables.tasks import TaskRow
 from store.tasks.tasks import LABELLED, SELECT, FullTask, decode, select_along
 
-# An open blocker or sub-issue keeps a task from being ready; of one that the mirror lacks its
-# noted state holds. In a circle nobody waits.
+# A task is not ready while a blocker or a sub-issue is open. If the mirror does not have that
+# issue, the state that the relation recorded counts. Issues that block each other in a cycle do
+# not wait.
 OPEN = (
     "NOT EXISTS (SELECT 1 FROM relations b LEFT JOIN issues i "
     "ON i.installation_id = b.installation_id AND i.id = b.{awaited}_id "
@@ -30,18 +31,18 @@ FREED = (
     "SELECT t.* FROM tasks t WHERE t.installation_id = :i AND t.state IN ('pending', 'assigned') "
     f"AND {UNBLOCKED} AND t.issue_id "
 )
-# From the most urgent.
+# The most urgent first.
 PRIORITIES = (2, 1, 0)
 FREE = f"t.held = 0 AND t.lease_id IS NULL AND t.number IS NOT NULL AND {UNBLOCKED}"
 MET_ON_MYSQL = "(t.capabilities = '[]' OR JSON_CONTAINS(:met, t.capabilities))"
-# The agent has every capability that the task needs.
+# Tasks that need no capability that the agent lacks.
 MET: dict[sql.Dialect, str] = {
     "sqlite": "(t.capabilities = '[]' OR NOT EXISTS (SELECT 1 FROM json_each(t.capabilities) n "
     "WHERE n.value NOT IN (SELECT m.value FROM json_each(:met) m)))",
     "mysql": MET_ON_MYSQL,
     "mariadb": MET_ON_MYSQL,
 }
-# The agent released it itself, and nobody claimed it since.
+# Tasks that the agent released itself and that nobody has claimed since.
 GIVEN_BACK = (
     "EXISTS (SELECT 1 FROM leases g WHERE g.installation_id = t.installation_id "
     "AND g.task_id = t.id AND g.fence = t.fence AND g.holder = :by AND g.state = 'released')"
@@ -65,8 +66,9 @@ class Place(TypedDict):
 class Wanted:
     """The filters of a claim; None matches every task.
 
-    `size`: 0 to 2. `met`: the needs that it meets, each as tasks may name it. `given_back`: only
-    the tasks that the agent itself released last, or only the others.
+    `size`: 0 to 2. `met`: the capabilities that the agent has, in each form that a task may use.
+    `given_back`: True for only the tasks that the agent itself released last, False for only the
+    others.
     """
 
     repository_id: int | None = None
@@ -84,7 +86,7 @@ async def page(
     where, given = _fits(wanted, tx.dialect, me)
     index = "ix_tasks_best" if wanted.repository_id is None else "ix_tasks_best_in"
     rows = select_along(tx.dialect, index)
-    # Of those kept for one agent there are few: they may be sorted.
+    # Few tasks are reserved for one agent, so the database may sort them.
     mine = f"{SELECT} AND t.state = 'assigned' AND t.assigned_to = :me AND {where}"
     found: list[FullTask] = [
         row
@@ -127,7 +129,7 @@ def _fits(wanted: Wanted, dialect: sql.Dialect, me: str) -> tuple[str, dict[str,
     if wanted.size is not None:
         where, given["size"] = f"{where} AND t.size = :size", wanted.size
     if wanted.capability is not None:
-        # With or without a level: which is enough is not for SQL to say.
+        # The task may name a level. SQL does not decide whether the agent's level is enough.
         slug = wanted.capability.partition(":")[0]
         where += " AND (INSTR(t.capabilities, :bare) > 0 OR INSTR(t.capabilities, :levelled) > 0)"
         given |= {"bare": f'"{slug}"', "levelled": f'"{slug}:'}
@@ -151,13 +153,13 @@ async def lock_free(tx: Tx, installation_id: int, task_id: str) -> bool:
 async def waiting_for(
     tx: Tx, installation_id: int, issue_id: int
 ) -> tuple[list[Neighbour], list[Neighbour]]:
-    """All that an issue waits for: its blockers and its sub-issues."""
+    """The blockers and the sub-issues of an issue."""
     blockers = await relations.targets(tx, installation_id, "blocked_by", issue_id)
     return blockers, await relations.sources(tx, installation_id, "parent", issue_id)
 
 
 async def unblocked_by(tx: Tx, installation_id: int, issue_id: int) -> list[TaskRow]:
-    """Tasks that waited for this issue and are ready now."""
+    """Tasks that waited for this issue and that nothing blocks now."""
     edges = [
         edge
         for kind in dependency_cycles.ENDS

@@ -25,17 +25,18 @@ COLUMNS = (
 )
 T = TypeVar("T", bound=TaskRow)
 MEDIUM = 1
-# Everything a task's reader needs: its repository's name stands in its own. Our bookkeeping goes
-# on for a repository that the installation does not cover now.
+# A task with the name of its repository and the end of its lease. Hubbub's own bookkeeping also
+# needs the tasks of repositories that the installation does not cover at the moment.
 ANY = (
     "SELECT t.*, r.full_name, l.expires_at, l.known FROM tasks t "
     "JOIN repositories r ON r.installation_id = t.installation_id AND r.id = t.repository_id "
     "LEFT JOIN leases l ON l.installation_id = t.installation_id AND l.id = t.lease_id "
     "WHERE t.installation_id = :i"
 )
-# What actors may see.
+# The tasks that actors may see.
 SELECT = f"{ANY} AND {VISIBLE} AND {PRESENT}"
-# Tasks first, along an index: left to itself MySQL begins with the few repositories, and sorts.
+# This makes the database read the tasks first, in the order of an index. Without it MySQL starts
+# with the few repositories, and then sorts all their tasks.
 ALONG_ON_MYSQL = "tasks t FORCE INDEX ({index}) STRAIGHT_JOIN"
 ALONG: dict[sql.Dialect, str] = {
     "sqlite": "tasks t INDEXED BY {index} CROSS JOIN",
@@ -45,7 +46,7 @@ ALONG: dict[sql.Dialect, str] = {
 
 
 class FullTask(TaskRow):
-    """A task as its readers need it: with its repository's name and its lease's end and `known`."""
+    """A task with the name of its repository, and `expires_at` and `known` of its live lease."""
 
     full_name: str
     expires_at: int | None
@@ -93,7 +94,8 @@ async def visible(tx: Tx, installation_id: int, task_id: str) -> FullTask | None
 async def lock(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
     """Lock the task until this transaction ends, and return it.
 
-    Every change of a task or its lease locks it first, so what it reads stays true.
+    Whatever changes a task or its lease locks the task first. So nobody else changes what this
+    transaction has read.
     """
     q = "SELECT id FROM tasks WHERE installation_id = :i AND id = :t FOR UPDATE"
     await tx.one(q, i=installation_id, t=task_id)
@@ -101,7 +103,7 @@ async def lock(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
 
 
 async def is_locked_elsewhere(tx: Tx, installation_id: int, task_id: str) -> bool:
-    """Whether another transaction has locked the task. If not, it is locked as by `locked`."""
+    """Whether another transaction has locked the task. If not, lock it as `lock` does."""
     q = "SELECT id FROM tasks WHERE installation_id = :i AND id = :t FOR UPDATE SKIP LOCKED"
     if await tx.one(q, i=installation_id, t=task_id) is not None:
         return False
@@ -128,7 +130,7 @@ async def of_pull(tx: Tx, installation_id: int, repository_id: int, number: int)
 async def on_hold_for_branch(
     tx: Tx, installation_id: int, repository_id: int, branch: str
 ) -> list[FullTask]:
-    """Tasks on hold whose own branch, or whose pull request's branch, this is."""
+    """Tasks on hold that have this branch, or whose pull request has it."""
     rows = await tx.all(
         f"{ANY} AND t.repository_id = :r AND t.held = 1 AND (t.branch = :b "
         "OR EXISTS (SELECT 1 FROM pull_requests p WHERE p.installation_id = t.installation_id "
@@ -142,7 +144,7 @@ async def on_hold_for_branch(
 
 
 async def of_head(tx: Tx, installation_id: int, repository_id: int, sha: str) -> list[FullTask]:
-    """Tasks at work whose pull request's head is this commit."""
+    """Tasks in progress or in review whose pull request has this commit as its head."""
     rows = await tx.all(
         f"{ANY} AND t.repository_id = :r AND t.state IN ('in_progress', 'in_review') "
         "AND EXISTS (SELECT 1 FROM pull_requests p WHERE p.installation_id = t.installation_id "
@@ -160,10 +162,10 @@ async def bind(
 ) -> bool:
     """Bind the task to its issue. False if the task already has one.
 
-    If the issue got another task by its label in the meantime, that one is dropped unless it was
-    claimed.
+    If the issue got another task by its label in the meantime, delete that one. If somebody has
+    claimed it, return False.
     """
-    if not await _makes_way(tx, installation_id, task_id, issue_id):
+    if not await _replace_unclaimed(tx, installation_id, task_id, issue_id):
         return False
     return bool(
         await tx.run(
@@ -179,8 +181,8 @@ async def bind(
     )
 
 
-async def _makes_way(tx: Tx, installation_id: int, task_id: str, issue_id: int) -> bool:
-    """Whether the issue is free for this task. An unclaimed task of the issue is dropped."""
+async def _replace_unclaimed(tx: Tx, installation_id: int, task_id: str, issue_id: int) -> bool:
+    """Delete the other task of the issue, if any. False if somebody has claimed it."""
     other = await of_issue(tx, installation_id, issue_id)
     if other is None or other["id"] == task_id:
         return True
@@ -201,7 +203,7 @@ async def rebind(
     title: str,
 ) -> bool:
     """Move the task with its issue. False if a claimed task already exists there."""
-    if not await _makes_way(tx, installation_id, task_id, issue_id):
+    if not await _replace_unclaimed(tx, installation_id, task_id, issue_id):
         return False
     await change(
         tx,
@@ -211,7 +213,8 @@ async def rebind(
         issue_id=issue_id,
         number=number,
         title=title,
-        # These stay where they are: another may have the number there.
+        # The pull request and the branch stay in the old repository. In the new one another pull
+        # request may have the same number.
         pull_number=None,
         branch=None,
     )
@@ -245,7 +248,7 @@ async def move(tx: Tx, installation_id: int, task_id: str, old: str, new: str) -
     )
 
 
-# By the value of one row: of an EXISTS MySQL makes a list of all issues so labelled, and sorts.
+# A subquery for one value, because for an EXISTS MySQL lists and sorts all issues with the label.
 LABELLED = (
     " AND (SELECT INSTR(x.labels, :label) FROM search_texts x "
     "WHERE x.installation_id = t.installation_id AND x.repository_id = t.repository_id "
@@ -269,7 +272,10 @@ async def page(
     after: tuple[int, str] | None,
     limit: int,
 ) -> list[FullTask]:
-    """A page of tasks, newest first. `label` and `assignee` are the issue's; case is ignored."""
+    """A page of tasks, newest first.
+
+    `label` and `assignee` are those of the issue, in any letter case.
+    """
     index, where, more = "ix_tasks_newest", "", dict[str, Any]()
     if repository_id is not None:
         index, where = "ix_tasks_newest_in", " AND t.repository_id = :r"
