@@ -16,7 +16,10 @@ CODES: dict[str, tuple[int, str]] = {
         403,
         "The caller's role does not allow this, or the repository is outside its access.",
     ),
-    "invalid_arguments": (422, "Its arguments: wrong; `details.errors` names each."),
+    "invalid_arguments": (
+        422,
+        "An argument is wrong, missing or unknown; `details.errors`, if it is there, names each.",
+    ),
     "unknown_operation": (404, "There is no operation with this name."),
     "unknown_task": (404, "The task does not exist, or the caller may not see it."),
     "unknown_repository": (
@@ -56,12 +59,18 @@ CODES: dict[str, tuple[int, str]] = {
     "not_registered": (409, "The agent must call register_agent first."),
     "agent_paused": (409, "The agent is paused; `details.paused_by` says by whom."),
     "already_claimed": (409, "Somebody holds the task; `details.holder` says who."),
-    "nothing_ready": (409, "No ready task matches."),
+    "nothing_ready": (
+        409,
+        "No ready task matches; `details.lacking` lists capabilities that the agent lacks.",
+    ),
     "not_claimable": (
         409,
         "The task's state does not allow a claim; `details.reasons` lists the reasons.",
     ),
-    "on_hold": (409, "The task is on hold; `details.held_by` says who set the hold."),
+    "on_hold": (
+        409,
+        "The task is on hold; `details.held_by` or `details.reasons` says who set the hold.",
+    ),
     "reserved": (409, "The task is reserved for another agent."),
     "blocked": (409, "Open issues block the task, or its sub-issues are open."),
     "lacks_capability": (409, "The task needs a capability that the agent has not registered."),
