@@ -16,7 +16,7 @@ from bot.operations.github import (
     writes,
 )
 from bot.operations.messages import reading, sending
-from bot.operations.tasks import claims, decisions, status, tasks
+from bot.operations.tasks import claims, decisions, explanation, release, status, tasks
 
 OPERATIONS: dict[str, Operation] = {
     each.name: each
@@ -30,11 +30,11 @@ OPERATIONS: dict[str, Operation] = {
         decisions.assign_task,
         decisions.change_task,
         claims.claim_task,
-        claims.release_task,
+        release.release_task,
         status.update_task_status,
         tasks.get_task,
         tasks.list_tasks,
-        claims.explain_task,
+        explanation.explain_task,
         sending.send_message,
         reading.get_messages,
         reading.mark_message_read,

@@ -1,4 +1,4 @@
-"""Tasks claimed by lease, given back, and why they can or cannot be had."""
+"""Claiming a task: the named one, or the best that is ready."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,30 +8,28 @@ from typing import Annotated, TypeAlias
 from pydantic import BaseModel, Field
 
 from bot.agents import checkpoints, presence
-from bot.comments import replies
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
 from bot.kernel.waitable import EventFilter, Look, Waitable
 from bot.messages import notices
-from bot.operations.arguments import SIZES, Fence, Label, Note, Size
+from bot.operations.arguments import SIZES, Label, Size
 from bot.operations.github.texts import Text, text_view
-from bot.operations.tasks import claim_size
-from bot.operations.tasks.access import check_fence, held_task, visible_repository, visible_task
-from bot.operations.tasks.views import OneTask, Task, task_view
+from bot.operations.tasks import claim_size, hourly_limits
+from bot.operations.tasks.access import visible_repository, visible_task
+from bot.operations.tasks.views import Task, task_view
 from bot.repository import repository_settings
 from bot.tasks import eligibility, handoff, lifecycle, lookup, path_overlap
 from bot.tasks.capabilities import Capability, meets, met_by, missing_capabilities
 from bot.tasks.eligibility import Reason
 from bot.tasks.handoff import HandOff
 from bot.tasks.path_overlap import Overlap
-from bot.times import SECOND, span, stamp
+from bot.times import stamp
 from store.agents import agents
 from store.engine.transaction import Tx
 from store.mirror import stored_issues
-from store.tables.agents import AgentRow
 from store.tables.tasks import NAMED, UNKNOWN
-from store.tasks import leases, ready, tasks
+from store.tasks import leases, ready
 from store.tasks.ready import Wanted
 from store.tasks.tasks import FullTask
 
@@ -78,28 +76,6 @@ class Claimed(Answer):
     )
 
 
-class Explained(Answer):
-    task: Task
-    claimable: bool = Field(description="whether you can claim it now")
-    mine: bool
-    text: str
-    reasons: list[Reason] = Field(
-        description="why you cannot claim it, the most direct reason first"
-    )
-    blocked_by: list[str]
-    open_sub_issues: list[str]
-    circle: list[str] = Field(
-        description="open issues that block each other in a cycle, which blocks nobody"
-    )
-    sub_issues_done: int
-    sub_issues: int
-
-
-# For an agent that is not at work, by the code of the refusal.
-REMEDIES = {
-    "not_registered": "call register_agent",
-    "agent_paused": "end the pause with manage_agent and `action` resume",
-}
 CLAIM = Slash("claim", "claim this task yourself; your claim does not expire")
 
 
@@ -176,7 +152,8 @@ async def claim_task(
     """
     has = None  # a person can do anything
     if not ctx.actor.is_person:
-        has = presence.check_at_work(await _own_row(ctx), ctx.now)["capabilities"]
+        me = await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
+        has = presence.check_at_work(me, ctx.now)["capabilities"]
     await expire_overdue(ctx)
     if task is not None:
         if any((repository, label, capability, size)):
@@ -199,6 +176,10 @@ async def claim_task(
     nothing = await _nothing_ready(ctx, wanted, has)
     if not ctx.waits:
         raise Refused("nothing_ready", nothing.message, lacking=nothing.lacking)
+    return _without_task(nothing)
+
+
+def _without_task(nothing: NothingReady) -> Claimed:
     return Claimed(
         task=None,
         lease_id=None,
@@ -265,30 +246,9 @@ async def _grant(
 ) -> bool:
     """Claim the task. Lock it before the agent, like everything that locks both."""
     await presence.check_may_work(ctx.tx, ctx.actor)
-    if not ctx.actor.is_person:
-        since = ctx.now - HOUR
-        got = await leases.granted_since(ctx.tx, ctx.installation_id, ctx.actor.name, since)
-        _check_rate(ctx, got, MOST_CLAIMS, "claimed")
+    await hourly_limits.check_claims(ctx)
     seconds = await _lease_seconds(ctx, row, lease_s)
     return await lifecycle.claim(ctx.tx, row, ctx.actor.name, seconds, paths, known) is not None
-
-
-HOUR = 3600 * SECOND
-# What one agent may claim, and release, within an hour.
-MOST_CLAIMS, MOST_RELEASES = 300, 60
-
-
-def _check_rate(ctx: Context, found: leases.Rate, most: int, did: str) -> None:
-    """Raise Refused if the agent did it as often within the last hour as it may."""
-    if found["n"] < most:
-        return
-    wait = found["first_at"] + HOUR - ctx.now
-    raise Refused(
-        "rate_limited",
-        f"{ctx.actor.name} {did} {most} tasks within an hour, which is the limit. Continue in "
-        f"{span(wait)}.",
-        retry_after_s=-(-wait // SECOND),
-    )
 
 
 async def _expire(ctx: Context, row: FullTask) -> FullTask:
@@ -306,10 +266,6 @@ async def _lease_seconds(ctx: Context, row: FullTask, lease_s: int | None) -> in
         return lease_s
     where = (ctx.installation_id, row["repository_id"])
     return (await repository_settings.of(ctx.tx, *where)).lease_s
-
-
-async def _own_row(ctx: Context) -> AgentRow | None:
-    return await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
 
 
 async def expire_overdue(ctx: Context) -> None:
@@ -413,100 +369,3 @@ async def _claimed_answer(
         handoff=handed,
         overlaps=await path_overlap.report_claim(ctx.tx, row, ctx.actor.name, before),
     )
-
-
-RELEASE = Slash("release", "release this task, or take it from the agent that holds it", ("note",))
-
-
-@operation(role="developer", presence="at_work", slashes=(RELEASE,))
-async def release_task(
-    ctx: Context,
-    task: TaskRef,
-    fence: Fence | None = None,
-    note: Annotated[Note | None, Field(description="for the next holder")] = None,
-) -> OneTask:
-    """Give a task back unfinished.
-
-    A tech-lead can take it from any holder, a person from an agent.
-    """
-    row = await visible_task(ctx, task, lock=True)
-    if row["lease_id"] is None:
-        raise Refused(
-            "not_holder", f"Nobody holds {lookup.name(row)}, so there is nothing to release."
-        )
-    if row["holder"] == ctx.actor.name or not _may_take_from(ctx, row["holder"]):
-        row = await held_task(ctx, task, fence, even_on_hold=True)
-    check_fence(row, fence)
-    if note is not None:
-        await tasks.change(ctx.tx, ctx.installation_id, row["id"], note=note)
-    own = row["holder"] == ctx.actor.name
-    if own and not ctx.actor.is_person:
-        since = ctx.now - HOUR
-        gave = await leases.released_since(ctx.tx, ctx.installation_id, ctx.actor.name, since)
-        _check_rate(ctx, gave, MOST_RELEASES, "released")
-    how = "released" if own else "revoked"
-    why = f"released by {ctx.actor.name}"
-    await lifecycle.release(ctx.tx, row, how, why, ctx.actor.name)
-    return OneTask(task=task_view(await visible_task(ctx, row["id"])))
-
-
-def _may_take_from(ctx: Context, holder: str | None) -> bool:
-    """A tech-lead may take a task from anybody, other people from agents."""
-    return ctx.actor.may("tech-lead") or (
-        ctx.actor.is_person and not (holder or "").startswith("@")
-    )
-
-
-def _why_reply(answer: Explained) -> str:
-    return replies.without_mentions(answer.text)
-
-
-WHY = Slash("why", "say why this task can or cannot be claimed", reply=_why_reply)
-
-
-@operation(role="observer", reads_only=True, slashes=(WHY,))
-async def explain_task(ctx: Context, task: TaskRef) -> Explained:
-    """Explain why you can or cannot claim a task."""
-    row = eligibility.without_expired_lease(await visible_task(ctx, task), ctx.now)
-    waits = await eligibility.dependencies(ctx.tx, ctx.actor, row)
-    mine = row["holder"] == ctx.actor.name
-    has, me = None, None  # a person can do anything
-    if not ctx.actor.is_person:
-        me = await _own_row(ctx)
-        has = me["capabilities"] if me else []
-    standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now) + _not_at_work(ctx, me)
-    # The holder can always claim its task again.
-    return Explained(
-        task=task_view(row),
-        claimable=mine or not standing,
-        mine=mine,
-        text=eligibility.explanation(ctx.actor, row, standing, waits, mine=mine),
-        reasons=standing,
-        blocked_by=list(waits.blockers),
-        open_sub_issues=list(waits.children),
-        circle=list(waits.in_cycle),
-        sub_issues_done=waits.done,
-        sub_issues=waits.total,
-    )
-
-
-def _not_at_work(ctx: Context, me: AgentRow | None) -> list[Reason]:
-    """The reasons that are about the actor, not about the task."""
-    if not ctx.actor.may("developer"):
-        if ctx.actor.is_person:
-            why = "a claim needs write access to the repository"
-            return [Reason(code="forbidden", why=why, remedy="ask somebody with write access")]
-        return [
-            Reason(
-                code="forbidden",
-                why=f"{ctx.actor.name} has the role {ctx.actor.role}; a claim needs developer",
-                remedy="ask a person for a token with that role",
-            )
-        ]
-    if ctx.actor.is_person:
-        return []
-    try:
-        presence.check_at_work(me, ctx.now)
-    except Refused as exc:
-        return [Reason(code=exc.code, why=exc.message.rstrip("."), remedy=REMEDIES[exc.code])]
-    return []

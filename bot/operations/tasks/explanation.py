@@ -1,0 +1,92 @@
+"""Why an actor can or cannot claim a task."""
+
+from pydantic import Field
+
+from bot.agents import presence
+from bot.comments import replies
+from bot.errors import Refused
+from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
+from bot.operations.tasks.access import visible_task
+from bot.operations.tasks.views import Task, task_view
+from bot.tasks import eligibility
+from bot.tasks.eligibility import Reason
+from store.agents import agents
+from store.tables.agents import AgentRow
+
+# For an agent that is not at work, by the code of the refusal.
+REMEDIES = {
+    "not_registered": "call register_agent",
+    "agent_paused": "end the pause with manage_agent and `action` resume",
+}
+
+
+class Explained(Answer):
+    task: Task
+    claimable: bool = Field(description="whether you can claim it now")
+    mine: bool
+    text: str
+    reasons: list[Reason] = Field(
+        description="why you cannot claim it, the most direct reason first"
+    )
+    blocked_by: list[str]
+    open_sub_issues: list[str]
+    circle: list[str] = Field(
+        description="open issues that block each other in a cycle, which blocks nobody"
+    )
+    sub_issues_done: int
+    sub_issues: int
+
+
+def _why_reply(answer: Explained) -> str:
+    return replies.without_mentions(answer.text)
+
+
+WHY = Slash("why", "say why this task can or cannot be claimed", reply=_why_reply)
+
+
+@operation(role="observer", reads_only=True, slashes=(WHY,))
+async def explain_task(ctx: Context, task: TaskRef) -> Explained:
+    """Explain why you can or cannot claim a task."""
+    row = eligibility.without_expired_lease(await visible_task(ctx, task), ctx.now)
+    waits = await eligibility.dependencies(ctx.tx, ctx.actor, row)
+    mine = row["holder"] == ctx.actor.name
+    has, me = None, None  # a person can do anything
+    if not ctx.actor.is_person:
+        me = await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
+        has = me["capabilities"] if me else []
+    standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now) + _not_at_work(ctx, me)
+    # The holder can always claim its task again.
+    return Explained(
+        task=task_view(row),
+        claimable=mine or not standing,
+        mine=mine,
+        text=eligibility.explanation(ctx.actor, row, standing, waits, mine=mine),
+        reasons=standing,
+        blocked_by=list(waits.blockers),
+        open_sub_issues=list(waits.children),
+        circle=list(waits.in_cycle),
+        sub_issues_done=waits.done,
+        sub_issues=waits.total,
+    )
+
+
+def _not_at_work(ctx: Context, me: AgentRow | None) -> list[Reason]:
+    """The reasons that are about the actor, not about the task."""
+    if not ctx.actor.may("developer"):
+        if ctx.actor.is_person:
+            why = "a claim needs write access to the repository"
+            return [Reason(code="forbidden", why=why, remedy="ask somebody with write access")]
+        return [
+            Reason(
+                code="forbidden",
+                why=f"{ctx.actor.name} has the role {ctx.actor.role}; a claim needs developer",
+                remedy="ask a person for a token with that role",
+            )
+        ]
+    if ctx.actor.is_person:
+        return []
+    try:
+        presence.check_at_work(me, ctx.now)
+    except Refused as exc:
+        return [Reason(code=exc.code, why=exc.message.rstrip("."), remedy=REMEDIES[exc.code])]
+    return []

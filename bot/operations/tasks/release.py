@@ -1,0 +1,53 @@
+"""Giving a task back before it is done, or taking it from its holder."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from bot.errors import Refused
+from bot.kernel.operation import Context, Slash, TaskRef, operation
+from bot.operations.arguments import Fence, Note
+from bot.operations.tasks import hourly_limits
+from bot.operations.tasks.access import check_fence, held_task, visible_task
+from bot.operations.tasks.views import OneTask, task_view
+from bot.tasks import lifecycle, lookup
+from store.tasks import tasks
+
+RELEASE = Slash("release", "release this task, or take it from the agent that holds it", ("note",))
+
+
+@operation(role="developer", presence="at_work", slashes=(RELEASE,))
+async def release_task(
+    ctx: Context,
+    task: TaskRef,
+    fence: Fence | None = None,
+    note: Annotated[Note | None, Field(description="for the next holder")] = None,
+) -> OneTask:
+    """Give a task back unfinished.
+
+    A tech-lead can take it from any holder, a person from an agent.
+    """
+    row = await visible_task(ctx, task, lock=True)
+    if row["lease_id"] is None:
+        raise Refused(
+            "not_holder", f"Nobody holds {lookup.name(row)}, so there is nothing to release."
+        )
+    if row["holder"] == ctx.actor.name or not _may_take_from(ctx, row["holder"]):
+        row = await held_task(ctx, task, fence, even_on_hold=True)
+    check_fence(row, fence)
+    if note is not None:
+        await tasks.change(ctx.tx, ctx.installation_id, row["id"], note=note)
+    own = row["holder"] == ctx.actor.name
+    if own:
+        await hourly_limits.check_releases(ctx)
+    how = "released" if own else "revoked"
+    why = f"released by {ctx.actor.name}"
+    await lifecycle.release(ctx.tx, row, how, why, ctx.actor.name)
+    return OneTask(task=task_view(await visible_task(ctx, row["id"])))
+
+
+def _may_take_from(ctx: Context, holder: str | None) -> bool:
+    """A tech-lead may take a task from anybody, other people from agents."""
+    return ctx.actor.may("tech-lead") or (
+        ctx.actor.is_person and not (holder or "").startswith("@")
+    )
