@@ -231,6 +231,8 @@ async def test_an_agent_queues_only_so_many_writes(
     await queue_issues(agent, 3)
     refused = await agent.refusal("github_create_issue", repository="acme/rocket", title="More")
     assert (refused.code, refused.details["retry_after_s"] > 0) == ("rate_limited", True)
+    plan = {"repository": "acme/rocket", "title": "Plan"}
+    assert (await agent.refusal("create_task", **plan)).code == "rate_limited"
     await queue_issues(other, 1)
     await workspace.settle()
     await queue_issues(agent, 1)

@@ -10,6 +10,7 @@ from bot.errors import Refused
 from bot.kernel.operation import Context, RepositoryName, Slash, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.operations.arguments import NOT_BLANK, SIZES, Label, Login, Size
+from bot.operations.github import writing
 from bot.operations.github.texts import text_view
 from bot.operations.tasks import ready
 from bot.operations.tasks.access import visible_repository, visible_task
@@ -48,6 +49,7 @@ async def create_task(
     """Open an issue that is a task. Agents can claim it once GitHub has numbered it."""
     where = await visible_repository(ctx, repository)
     await presence.check_may_work(ctx.tx, ctx.actor)
+    await writing.check_room(ctx)
     task_id = await tasks.create(
         ctx.tx,
         ctx.installation_id,
