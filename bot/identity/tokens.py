@@ -33,6 +33,8 @@ class Tokens:
         """The agent that this token belongs to. Raise Refused `unauthenticated`."""
         if actor := self._actors.get(token):
             return actor
+        if not token.isascii():  # no token of ours; the database might not take such a text
+            raise Refused("unauthenticated", UNKNOWN_TOKEN)
         actor = await self._store.read(lambda tx: _actor(tx, self._keys, token))
         self._actors[token] = actor
         return actor

@@ -227,6 +227,18 @@ async def test_what_asks_for_no_upgrade_is_told_so(surface: Surface) -> None:
     assert (answer.status, answer.code) == (400, "bad_request")
 
 
+async def test_a_token_of_odd_bytes_is_refused(surface: Surface) -> None:
+    url = URL(surface.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(
+        b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        b"Sec-WebSocket-Protocol: hubbub, hubbub.bearer.hubbub_\xff\xe9_x\r\n\r\n"
+    )
+    assert (await reader.readline()).startswith(b"HTTP/1.1 401")
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_a_token_has_so_many_sockets_and_no_more(surface: Surface) -> None:
     token = await surface.token()
     headers = {"Authorization": f"Bearer {token}"}
