@@ -16,6 +16,8 @@ from webhooks.signature import is_valid
 
 log = structlog.get_logger()
 
+# As a caller, beside the agents.
+GITHUB = "github"
 # GitHub sends nothing larger.
 LARGEST = 25 * 2**20
 GUID = re.compile(r"[A-Za-z0-9-]{1,80}")
@@ -29,7 +31,7 @@ async def receive(request: web.Request) -> web.Response:
     event = _header(request, "X-GitHub-Event", EVENT)
     delivery = webhook_payloads.delivery(guid, event, body, _payload(request, body))
     try:
-        with request.app[CONNECTIONS].mark_known(request):
+        with request.app[CONNECTIONS].mark_known(request, GITHUB):
             await request.app[INBOX].receive(delivery)
     except Exception as exc:
         log.exception("delivery not stored", guid=guid)

@@ -6,7 +6,8 @@ the process may open, and then nobody else gets in.
 
 import asyncio
 import resource
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -26,38 +27,45 @@ class Connections:
 
     most: int = MOST
     _unknown: dict[asyncio.Transport, None] = field(default_factory=dict)
-    _known: set[asyncio.Transport] = field(default_factory=set)
+    # The caller of the running request of each.
+    _known: dict[asyncio.Transport, Hashable] = field(default_factory=dict)
 
     def add(self, connection: asyncio.Transport) -> None:
-        """Add a new connection. If there are too many, drop the oldest one of an unknown caller.
+        """Add a new connection. If there are too many, drop another one.
 
         So a delivery of GitHub gets in, however many strangers connect.
         """
-        self._unknown[connection] = None
-        if self._has_too_many():
+        if len(self._unknown) + len(self._known) >= self.most:
             self._forget_closed()
-        if self._has_too_many():
-            oldest = next(iter(self._unknown))
-            del self._unknown[oldest]
-            oldest.abort()
+        if len(self._unknown) + len(self._known) >= self.most:
+            self._drop_one()
+        self._unknown[connection] = None
 
     @contextmanager
-    def mark_known(self, request: web.Request) -> Iterator[None]:
-        """The caller of the request is known: the connection is not dropped until the answer."""
+    def mark_known(self, request: web.Request, caller: Hashable) -> Iterator[None]:
+        """Until the answer to this request, connections of unknown callers are dropped first."""
         connection = request.transport
         if connection is None:
             yield
             return
         self._unknown.pop(connection, None)
-        self._known.add(connection)
+        self._known[connection] = caller
         try:
             yield
         finally:
-            self._known.discard(connection)
-            self._unknown[connection] = None
+            if self._known.pop(connection, None) is not None:
+                self._unknown[connection] = None
 
-    def _has_too_many(self) -> bool:
-        return len(self._unknown) + len(self._known) > self.most
+    def _drop_one(self) -> None:
+        """The oldest of an unknown caller, or else of the caller that has the most."""
+        if self._unknown:
+            dropped = next(iter(self._unknown))
+            del self._unknown[dropped]
+        else:
+            ((greediest, _),) = Counter(self._known.values()).most_common(1)
+            dropped = next(each for each, caller in self._known.items() if caller == greediest)
+            del self._known[dropped]
+        dropped.abort()
 
     def _forget_closed(self) -> None:
         for closed in [each for each in self._unknown if each.is_closing()]:

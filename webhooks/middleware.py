@@ -89,8 +89,9 @@ def _headers(exc: Refused) -> dict[str, str]:
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path.startswith(GUARDED) and request.path not in OPEN:
-        request[ACTOR] = await request.app[TOKENS].authenticate(bearer(request))
-        with request.app[CONNECTIONS].mark_known(request):
+        request[ACTOR] = actor = await request.app[TOKENS].authenticate(bearer(request))
+        caller = (actor.installation_id, actor.name)
+        with request.app[CONNECTIONS].mark_known(request, caller):
             return await handler(request)
     return await handler(request)
 

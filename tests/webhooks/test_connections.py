@@ -5,7 +5,7 @@ On SQLite only: the connections do not reach the database.
 
 import asyncio
 import resource
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -74,6 +74,20 @@ async def listening(surface: Surface) -> AsyncIterator[Port]:
     await site.stop()
 
 
+async def until(so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not so():  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0)
+
+
+def wait_for_events(token: str) -> bytes:
+    body = b'{"topics": ["tasks"], "wait_s": 50}'
+    return (
+        f"POST /api/v1/wait_for_events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
 async def test_known_callers_get_in_and_stay_however_many_strangers_connect_with_sqlite(
     surface: Surface,
 ) -> None:
@@ -85,9 +99,7 @@ async def test_known_callers_get_in_and_stay_however_many_strangers_connect_with
         waiting = asyncio.create_task(
             surface.client.post(f"{url}/api/v1/get_messages", json={"wait_s": 50}, headers=headers)
         )
-        async with asyncio.timeout(5):
-            while not surface.dispatcher.waiters.waiting:  # noqa: ASYNC110 - no event tells of it
-                await asyncio.sleep(0)
+        await until(lambda: surface.dispatcher.waiters.waiting == 1)
         first = [await port.connect(), await port.connect(UNFINISHED)]
         for _ in range(4 * LIMIT):
             await port.connect()
@@ -100,6 +112,20 @@ async def test_known_callers_get_in_and_stay_however_many_strangers_connect_with
         surface.dispatcher.waiters.stop()
         async with await waiting as answered:
             assert answered.status == 200
+
+
+async def test_the_agent_with_the_most_calls_gives_way_to_others_with_sqlite(
+    surface: Surface,
+) -> None:
+    ada, bob = [await surface.token(each) for each in ("ada", "bob")]
+    async with listening(surface) as port:
+        calls = [await port.connect(wait_for_events(each)) for each in (ada, bob, *[ada] * LIMIT)]
+        await until(lambda: surface.dispatcher.waiters.waiting >= LIMIT)
+        assert await calls[0].end() == b""
+        late = await port.connect(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert (await late.end()).startswith(b"HTTP/1.1 200")
+        surface.dispatcher.waiters.stop()
+        assert (await calls[1].reader.readline()).startswith(b"HTTP/1.1 200")
 
 
 async def test_connections_that_ended_make_room_with_sqlite(surface: Surface) -> None:
