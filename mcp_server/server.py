@@ -1,6 +1,7 @@
 """The MCP server: every operation is a tool, without code of its own."""
 
 import json
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -11,6 +12,7 @@ from mcp.shared.exceptions import MCPError
 from bot.dispatch.callers import IsGone, never
 from bot.dispatch.dispatcher import Dispatcher, operations_of
 from bot.errors import Refused, failure
+from bot.identity.actors import Actor
 from bot.kernel.operation import LONGEST_KEY, Operation
 from bot.operations import OPERATIONS
 from mcp_server import prompts, resources
@@ -61,65 +63,73 @@ WHOLE: dict[str, dict[str, Any]] = {
 TOOLS: dict[str, types.Tool] = {each.name: tool(each) for each in OPERATIONS.values()}
 
 
-def create_server(
-    dispatcher: Dispatcher, identified: Identified, listening: Listening | None = None
-) -> Server:
+@dataclass(frozen=True)
+class Handlers:
+    """Answers the requests of MCP from this process."""
+
+    dispatcher: Dispatcher
+    identified: Identified
+
     async def list_tools(
-        context: Asking, _: types.PaginatedRequestParams | None
+        self, context: Asking, _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        allowed = operations_of(await require_actor(identified, context))
+        allowed = operations_of(await self._actor(context))
         return types.ListToolsResult(tools=[TOOLS[each.name] for each in allowed])
 
     async def call_tool(
-        context: Asking, params: types.CallToolRequestParams
+        self, context: Asking, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         with _running_call(context).cancellable():
-            return await _call_tool(dispatcher, identified, context, params)
+            return await _call_tool(self.dispatcher, self.identified, context, params)
 
     async def list_resources(
-        context: Asking, _: types.PaginatedRequestParams | None
+        self, context: Asking, _: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
-        return types.ListResourcesResult(
-            resources=resources.visible_resources(await require_actor(identified, context))
-        )
+        found = resources.visible_resources(await self._actor(context))
+        return types.ListResourcesResult(resources=found)
 
     async def list_templates(
-        context: Asking, _: types.PaginatedRequestParams | None
+        self, context: Asking, _: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
-        found = resources.templates(await require_actor(identified, context))
+        found = resources.templates(await self._actor(context))
         return types.ListResourceTemplatesResult(resource_templates=found)
 
     async def read_resource(
-        context: Asking, params: types.ReadResourceRequestParams
+        self, context: Asking, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
-        return await resources.read(
-            dispatcher, await require_actor(identified, context), params.uri
-        )
+        return await resources.read(self.dispatcher, await self._actor(context), params.uri)
 
     async def list_prompts(
-        context: Asking, _: types.PaginatedRequestParams | None
+        self, context: Asking, _: types.PaginatedRequestParams | None
     ) -> types.ListPromptsResult:
-        return types.ListPromptsResult(
-            prompts=prompts.visible_prompts(await require_actor(identified, context))
-        )
+        found = prompts.visible_prompts(await self._actor(context))
+        return types.ListPromptsResult(prompts=found)
 
     async def get_prompt(
-        context: Asking, params: types.GetPromptRequestParams
+        self, context: Asking, params: types.GetPromptRequestParams
     ) -> types.GetPromptResult:
-        actor = await require_actor(identified, context)
+        actor = await self._actor(context)
         return prompts.get_prompt(actor, params.name, params.arguments or {})
 
+    async def _actor(self, context: Asking) -> Actor:
+        return await require_actor(self.identified, context)
+
+
+def create_server(
+    dispatcher: Dispatcher, identified: Identified, listening: Listening | None = None
+) -> Server:
+    handlers = Handlers(dispatcher, identified)
     server = Server(
         NAME,
         version=VERSION,
         instructions=INSTRUCTIONS,
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
-        on_list_resources=list_resources,
-        on_list_resource_templates=list_templates,
-        on_read_resource=read_resource,
-        on_list_prompts=list_prompts,
-        on_get_prompt=get_prompt,
+        on_list_tools=handlers.list_tools,
+        on_call_tool=handlers.call_tool,
+        on_list_resources=handlers.list_resources,
+        on_list_resource_templates=handlers.list_templates,
+        on_read_resource=handlers.read_resource,
+        on_list_prompts=handlers.list_prompts,
+        on_get_prompt=handlers.get_prompt,
         on_subscriptions_listen=listening or Listening(dispatcher, identified),
         get_tool_input_schema=WHOLE.get,
     )
