@@ -22,6 +22,7 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from bot.identity.tokens import Tokens
 from bot.operations import OPERATIONS
+from bot.proxies import proxy_for
 from mcp_server import stdio_transport
 from mcp_server.authentication import Asking
 from mcp_server.server import INSTRUCTIONS, KEY_META, NAME, VERSION, create_server, result
@@ -44,7 +45,9 @@ async def serve_agent(dispatcher: Dispatcher, tokens: Tokens, token: str) -> Non
 async def bridge(url: str, token: str) -> None:
     """Forward to the server at `url`. Each call makes its own connection."""
     headers = {"Authorization": f"Bearer {token}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S) as http:
+    # The library would ask a proxy also for a server on this machine.
+    mounts = {} if proxy_for(url) else dict.fromkeys(("http://", "https://"))
+    async with httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S, mounts=mounts) as http:
         forwarding = Forwarding(url, http)
         await _run(forwarding.server(), at_end=forwarding.input_ended.set)
 

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-import aiohttp
 import structlog
 
 from bot.background import expiry, retention
@@ -17,7 +16,7 @@ from bot.background.supervision import Supervisor
 from bot.fetch import backfill
 from bot.fetch.missed_deliveries import EVERY_S as REPAIR_EVERY_S
 from bot.fetch.missed_deliveries import Repair
-from bot.github.client import app_client
+from bot.github.client import open_client
 from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
@@ -205,8 +204,7 @@ async def run_loops(
     app: GitHubApp,
     retention_times: RetentionTimes,
 ) -> AsyncIterator[Loops]:
-    async with aiohttp.ClientSession() as session:
-        github = app_client(session, app)
+    async with open_client(app) as github:
         pulls = app.pull_every_s is not None
         every_s = app.pull_every_s or REPAIR_EVERY_S
         repair = Repair(store, github, keys=shared.keys, fetches=pulls, every_s=every_s)

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import aiohttp
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
@@ -11,7 +10,7 @@ from bot.cli import repositories
 from bot.cli.output import say, warn
 from bot.cli.session import open_session
 from bot.fetch import backfill
-from bot.github.client import app_client
+from bot.github.client import open_client
 from bot.mirror import reads
 from bot.settings import GitHubApp, Settings
 from store.engine.transaction import Store, Tx
@@ -26,8 +25,8 @@ LOOK_EVERY_S = 0.5
 
 async def watch(loaded: Settings, app: GitHubApp, repository: str | None, *, again: bool) -> int:
     """Until all is fetched: 0, or 1 when GitHub does not give it."""
-    async with open_session(loaded) as session, aiohttp.ClientSession() as http:
-        store, github = session.store, app_client(http, app)
+    async with open_session(loaded) as session, open_client(app) as github:
+        store = session.store
         chosen = await store.read(lambda tx: repositories.selection(tx, repository))
         if again:
             await store.write(lambda tx: _begin(tx, chosen))

@@ -11,6 +11,7 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from bot.identity.tokens import Tokens
 from bot.operations import OPERATIONS
+from bot.proxies import proxy_for
 from bot.settings import Settings, WrongSettings
 
 REST_TIMEOUT_S = 70
@@ -72,10 +73,10 @@ async def _call_server(
 ) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {secret}"}
     limit = aiohttp.ClientTimeout(total=REST_TIMEOUT_S)
-    where = f"{url}/api/v1/{operation}"
+    where, proxy = f"{url}/api/v1/{operation}", proxy_for(url)
     try:
         async with (
-            aiohttp.ClientSession(headers=headers, timeout=limit) as session,
+            aiohttp.ClientSession(headers=headers, timeout=limit, proxy=proxy) as session,
             session.post(where, json=given) as response,
         ):
             body = await response.text(errors="replace")

@@ -3,11 +3,8 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-
-import aiohttp
 
 from bot import settings
 from bot.cli import app_checks
@@ -16,7 +13,7 @@ from bot.cli.output import say
 from bot.cli.session import open_session, safe_url
 from bot.errors import Refused
 from bot.fetch import given_up
-from bot.github.client import GitHub, app_client
+from bot.github.client import GitHub, open_client
 from bot.github.payloads import at, text
 from bot.github.requests import NoAnswer, link
 from bot.identity import keyring
@@ -78,7 +75,7 @@ async def _findings(loaded: Settings) -> AsyncIterator[tuple[str, Finding]]:
     except WrongSettings as exc:
         yield "GitHub", wrong(_one_line(exc))
         return
-    async with _github(app) as github:
+    async with open_client(app) as github:
         try:
             registered = await _get(github, app, "/app")
         except Refused as exc:
@@ -155,12 +152,6 @@ async def _given_up(loaded: Settings) -> AsyncIterator[Finding]:
 
 async def _one(tx: Tx) -> None:
     await tx.one("SELECT 1 AS one")
-
-
-@asynccontextmanager
-async def _github(app: GitHubApp) -> AsyncIterator[GitHub]:
-    async with aiohttp.ClientSession() as session:
-        yield app_client(session, app)
 
 
 async def _get(github: GitHub, app: GitHubApp, path: str) -> Any:

@@ -8,7 +8,8 @@ refused, limited or has an unknown outcome.
 import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -28,6 +29,7 @@ from bot.github.outcomes import Meaning, classify
 from bot.github.payloads import at, text, time
 from bot.github.rate_limits import http_date
 from bot.github.requests import Answer, OutcomeUnknown, TokenRefused, Unreachable
+from bot.proxies import proxy_for
 from bot.redaction import redact
 from bot.settings import GitHubApp
 from bot.times import SECOND
@@ -66,7 +68,13 @@ SMALL_SKEW = 5
 MOVED = (301, 307, 308)
 MOVED_TO_READ = (*MOVED, 302)
 # aiohttp raises these before it has sent a byte of the request.
-NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+NOT_SENT = (
+    aiohttp.ClientConnectorError,
+    # The proxy opened no tunnel to GitHub.
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
 
 
 @dataclass(frozen=True)
@@ -296,15 +304,17 @@ class GitHub:
             return None
 
 
-def app_client(session: aiohttp.ClientSession, app: GitHubApp) -> GitHub:
-    return GitHub(
-        session,
-        api_url=app.api_url,
-        app_id=app.id,
-        private_key=app.private_key,
-        now=system_clock,
-        time_out=app.time_out_s,
-    )
+@asynccontextmanager
+async def open_client(app: GitHubApp) -> AsyncIterator[GitHub]:
+    async with aiohttp.ClientSession(proxy=proxy_for(app.api_url)) as session:
+        yield GitHub(
+            session,
+            api_url=app.api_url,
+            app_id=app.id,
+            private_key=app.private_key,
+            now=system_clock,
+            time_out=app.time_out_s,
+        )
 
 
 @cache

@@ -130,7 +130,9 @@ async def server_of(way: str, store: Store, url: str) -> AsyncIterator[dict[str,
         token = await surface.token("ada")
         await surface.call(token, "register_agent", agent_id="ada", name="Ada")
         if way == "bridge":
-            yield {"HUBBUB_URL": surface.url, "HUBBUB_TOKEN": token}
+            # No proxy is asked for a server on this machine.
+            away = {"http_proxy": "http://127.0.0.1:9"}
+            yield away | {"HUBBUB_URL": surface.url, "HUBBUB_TOKEN": token}
             return
         keys = Keys(SECRET)
         own = await store.write(lambda tx: add_token(tx, keys, INSTALLATION, "ada", "developer"))
