@@ -13,6 +13,7 @@ from bot.dispatch.callers import IsGone, never
 from bot.dispatch.dispatcher import Dispatcher, operations_of
 from bot.errors import Refused, failure
 from bot.identity.actors import Actor
+from bot.kernel import argument_errors
 from bot.kernel.operation import LONGEST_KEY, Operation
 from bot.operations import OPERATIONS
 from mcp_server import prompts, resources
@@ -145,8 +146,10 @@ async def _call_tool(
     params: types.CallToolRequestParams,
 ) -> types.CallToolResult:
     if params.name not in OPERATIONS:
+        meant = argument_errors.nearest(params.name, list(OPERATIONS))
         raise MCPError(
-            types.INVALID_PARAMS, f"There is no tool {params.name!r}. tools/list lists them."
+            types.INVALID_PARAMS,
+            f"There is no tool {params.name!r}{meant}. tools/list lists them.",
         )
     try:
         actor = await identified(context)

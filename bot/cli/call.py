@@ -38,9 +38,7 @@ def arguments_of(operation: str, words: list[str]) -> dict[str, Any]:
     for word in words:
         name, sign, value = word.partition("=")
         if not sign:
-            raise WrongSettings(
-                f"{word!r} is not an argument. Write key=value, for example limit=5."
-            )
+            raise WrongSettings(f"{word!r} has no value. Write key=value, for example limit=5.")
         given[name] = value if known and _takes_text(known.arguments, name) else _value(value)
     return given
 

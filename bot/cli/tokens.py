@@ -56,7 +56,10 @@ async def _revoke(tx: Tx, key_id: str) -> str:
     """Revoke the token. With an agent's last token, cancel what it queued. Return what was done."""
     row = await agent_keys.get(tx, key_id)
     if row is None or not await agent_keys.revoke(tx, key_id):
-        raise WrongSettings(f"There is no token {key_id}. `hubbub token list` shows all.")
+        raise WrongSettings(
+            f"There is no token {key_id}. `hubbub token list --installation …` lists those of an "
+            "account."
+        )
     agent, here = row["agent_id"], row["installation_id"]
     if any(each["agent_id"] == agent for each in await agent_keys.of_installation(tx, here)):
         return (

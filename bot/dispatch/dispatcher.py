@@ -12,6 +12,7 @@ from bot.dispatch.waiting import LOOK_EVERY_S, LongPoll
 from bot.errors import Refused
 from bot.events.waiters import Waiters
 from bot.identity.actors import Actor
+from bot.kernel import argument_errors
 from bot.kernel.operation import Answer, Operation, Shared
 from bot.operations import OPERATIONS
 from store.engine.transaction import Store
@@ -81,10 +82,12 @@ def _operation(actor: Actor, name: str) -> Operation:
     """Raise Refused if it does not exist or the actor may not call it."""
     operation = OPERATIONS.get(name)
     if operation is None:
+        known = [each.name for each in operations_of(actor)]
         raise Refused(
             "unknown_operation",
-            f"There is no operation {name!r}. `details.operations` lists those you may call.",
-            operations=[each.name for each in operations_of(actor)],
+            f"There is no operation {name!r}{argument_errors.nearest(name, known)}. "
+            "`details.operations` lists those you may call.",
+            operations=known,
         )
     if not actor.may(operation.role):
         raise Refused(

@@ -109,7 +109,7 @@ def _place_name(place: Place) -> str:
 def _reasons(place: Place, errors: list[ErrorDetails], model: type[BaseModel]) -> list[str]:
     chosen = [name for each in errors for name in _choices(each)]
     if chosen:
-        return [f"must be {_either(chosen)}{_nearest(errors[0]['input'], chosen)}"]
+        return [f"must be {_either(chosen)}{nearest(errors[0]['input'], chosen)}"]
     return [_reason(place, each, model) for each in errors]
 
 
@@ -117,16 +117,22 @@ def _reason(place: Place, error: ErrorDetails, model: type[BaseModel]) -> str:
     kind, given = error["type"], error["input"]
     if kind == "extra_forbidden":
         known = _model(model, place[:-1])
-        nearest = _nearest(place[-1], [*known.model_fields])
+        meant = nearest(place[-1], [*known.model_fields])
         inside = f"; {_place_name(place[:-1])} has {parameter_names(known)}" if place[1:] else ""
-        return REASONS[kind] + nearest + inside
+        return REASONS[kind] + meant + inside
     if kind == "list_type":
         return f"must be a list{_list_hint(_item_type(model, place), given)}"
     if kind == patterns.KIND:
         return error["msg"]
     if kind in REASONS:
-        return REASONS[kind].format(**error.get("ctx", {}))
+        limits = {name: _plain(value) for name, value in error.get("ctx", {}).items()}
+        return REASONS[kind].format(**limits)
     return "is wrong: " + error["msg"].removeprefix("Value error, ")
+
+
+def _plain(limit: Any) -> Any:
+    """50 for 50.0."""
+    return int(limit) if isinstance(limit, float) and limit.is_integer() else limit
 
 
 def _list_hint(item: Any, given: Any) -> str:
@@ -166,8 +172,8 @@ def _either(names: list[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
-def _nearest(given: Any, known: list[str]) -> str:
-    """Only for strings: a number may have too many digits to print."""
+def nearest(given: Any, known: list[str]) -> str:
+    """A question with the likeliest name, or ''. A number may have too many digits to print."""
     near = get_close_matches(given[:SHOWN], known, 1) if isinstance(given, str) else []
     return f" (did you mean {near[0]}?)" if near else ""
 

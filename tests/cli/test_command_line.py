@@ -196,6 +196,9 @@ async def test_a_call_says_how_its_arguments_are_written(url: str, tmp_path: Pat
         1,
         'claim_task: `paths` must be a list, for example ["src"].',
     )
+    words = ("call", "claim_task", "paths")
+    code, _, err = await hubbub(*words, folder=tmp_path, **settings(url) | given)
+    assert (code, "'paths' has no value. Write key=value" in err) == (2, True)
 
 
 async def test_a_token_for_an_account_that_nobody_knows_is_not_made(

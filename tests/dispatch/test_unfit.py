@@ -98,6 +98,7 @@ def refusal(operation: Operation, given: Any) -> Refused:
         ),
         ("mark_message_read", {"message_id": [7]}, "`message_id.0` must be a string."),
         ("list_agents", {"limit": 1000}, "`limit` must be at most 100."),
+        ("get_messages", {"wait_s": 99}, "`wait_s` must be at most 50."),
         (
             "list_agents",
             {"limit": 0, "status": "away"},

@@ -92,8 +92,10 @@ async def test_a_tool_that_does_not_exist_is_an_error_of_the_protocol(
     surface: Surface, era: str
 ) -> None:
     async with connect(surface, era) as client:
-        with pytest.raises(MCPError, match="no tool 'make_coffee'") as told:
-            await client.call_tool("make_coffee", {})
+        with pytest.raises(
+            MCPError, match=r"no tool 'claim_tsk' \(did you mean claim_task\?\)"
+        ) as told:
+            await client.call_tool("claim_tsk", {})
     assert told.value.code == INVALID_PARAMS
 
 

@@ -114,10 +114,19 @@ async def test_an_unknown_argument_names_those_there_are(surface: Surface) -> No
     assert [each["argument"] for each in error["details"]["errors"]] == ["bogus"]
 
 
-async def test_an_unknown_operation_names_those_there_are(surface: Surface) -> None:
-    answer = await surface.call(await surface.token(), "make_coffee")
+async def test_an_unknown_operation_names_those_there_are_and_the_likeliest(
+    surface: Surface,
+) -> None:
+    token = await surface.token()
+    answer = await surface.call(token, "make_coffee")
     assert (answer.status, answer.code) == (404, "unknown_operation")
     assert "list_agents" in answer.data["error"]["details"]["operations"]
+    assert "did you mean" not in answer.data["error"]["message"]
+    answer = await surface.call(token, "claim_tsk")
+    assert (
+        "There is no operation 'claim_tsk' (did you mean claim_task?)."
+        in (answer.data["error"]["message"])
+    )
 
 
 @pytest.mark.parametrize(
