@@ -142,7 +142,8 @@ class Connection(pymysql.Connection):
 def engine(url: str, answer_s: float | None = None) -> sa.Engine:
     """`answer_s`: how long a MySQL may take for an answer."""
     if path := sqlite_path(url):
-        made = sa.create_engine(f"sqlite:///{path}", poolclass=sa.NullPool)
+        # A URL in a text would be decoded: % and ? are letters of a path here.
+        made = sa.create_engine(sa.URL.create("sqlite", database=path), poolclass=sa.NullPool)
         sa.event.listen(made, "connect", _no_implicit_transactions)
         sa.event.listen(made, "begin", _begin_immediate)
         return made

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -272,6 +273,17 @@ async def test_a_killed_connection_is_replaced_and_the_work_done_once_on_mysql(
     await store.write(work)
     assert await fact(store, name) == "done"
     await store.close()
+
+
+@pytest.mark.parametrize("folder", ["feature%2Fx", "c# and what?"])
+async def test_a_path_is_taken_letter_by_letter_on_sqlite(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    url = f"sqlite:///{tmp_path / folder / 'hubbub.db'}"
+    upgrade(url)
+    store = await open_store(url)
+    assert await store.read(lambda tx: tx.all("SELECT id FROM tasks")) == []
+    await store.close()
+    assert os.listdir(tmp_path) == [folder]  # noqa: PTH208 - a test's folder
 
 
 async def test_two_processes_share_one_sqlite_file(tmp_path: Path) -> None:
