@@ -209,14 +209,16 @@ def deliveries_list(
 
 
 @delivery_commands.command("show")
-def deliveries_show(guid: str) -> None:
+def deliveries_show(
+    guid: Annotated[str, typer.Argument(help="GitHub's id of the delivery")],
+) -> None:
     """Show one delivery with its payload."""
     asyncio.run(deliveries.show_delivery(settings.load(), guid))
 
 
 @delivery_commands.command("replay")
 def deliveries_replay(
-    guid: Annotated[str | None, typer.Argument()] = None,
+    guid: Annotated[str | None, typer.Argument(help="GitHub's id of the delivery")] = None,
     *,
     all_dead: Annotated[bool, typer.Option("--all", help="every dead delivery")] = False,
 ) -> None:
@@ -256,7 +258,7 @@ def writes_list(
 @write_commands.command("cancel")
 def writes_cancel(
     installation: InstallationName,
-    write_id: Annotated[str | None, typer.Argument()] = None,
+    write_id: Annotated[str | None, typer.Argument(help="its id, from the list")] = None,
     agent: AgentName = None,
     task: TaskName = None,
     *,

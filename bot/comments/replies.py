@@ -177,13 +177,13 @@ def help_text(operations: Iterable[Operation], needed: Callable[[str], str]) -> 
     rows.append("| `/help` | list the commands | everybody |")
     return "\n".join(
         [
-            "Write a command at the start of a line, in a comment on an issue or pull request.",
+            "Write a command at the start of a line, in an issue, a pull request or a comment.",
             "",
             "| command | what it does | minimum permission |",
             "|---|---|---|",
             *rows,
             "",
-            "The permission is your permission on this repository.",
+            "The minimum permission is the one that you need on this repository.",
         ]
     )
 
