@@ -6,6 +6,7 @@ import aiohttp
 
 from fixtures.github import Request, SimulatedGitHub
 from tests.support.command_line import hubbub
+from tests.support.engines import OWN_ON_SQLITE
 from tests.support.server_process import serving, settings, wait_until_processed
 
 
@@ -42,6 +43,7 @@ async def test_backfill_fetches_all_again_with_or_without_a_server(
         assert len(pages(github)) == 2 * asked
 
 
+@OWN_ON_SQLITE
 async def test_backfill_of_a_repository_nobody_knows_is_refused(
     own_url: str, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from fixtures.github import SimulatedGitHub
 from store.engine.migrate import upgrade
 from tests.support.command_line import hubbub
+from tests.support.engines import ON_SQLITE
 from tests.support.server_in_process import Surface
 from tests.support.server_process import settings
 
@@ -133,7 +134,7 @@ async def test_doctor_says_what_each_account_has_not_granted(
     assert lines["installations"].startswith("WRONG: beta has not granted contents: write.")
 
 
-@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@ON_SQLITE
 async def test_doctor_tells_of_deliveries_that_failed(
     github: SimulatedGitHub, surface: Surface, tmp_path: Path
 ) -> None:

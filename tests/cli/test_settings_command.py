@@ -7,9 +7,11 @@ from bot.repository.repository_settings import DEFAULTS
 from bot.repository.settings_file import PATH
 from fixtures.github import SimulatedGitHub
 from tests.support.command_line import hubbub
+from tests.support.engines import OWN_ON_SQLITE
 from tests.support.server_process import serving, settings, wait_until_processed
 
 
+@OWN_ON_SQLITE
 async def test_settings_shows_what_is_in_force_and_what_is_wrong_with_the_file(
     own_url: str, tmp_path: Path
 ) -> None:

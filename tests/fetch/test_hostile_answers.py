@@ -18,6 +18,7 @@ from bot.fetch.missed_deliveries import Repair
 from bot.github.client import GitHub
 from bot.times import SECOND
 from store.inbox import missed_deliveries
+from tests.support.engines import OWN_ON_SQLITE
 from tests.support.story import Workspace
 
 HTML = b"<!DOCTYPE html><html><body>Unicorn!</body></html>"
@@ -222,6 +223,7 @@ async def test_half_a_list_hides_nothing(workspace: Workspace, liar: Liar) -> No
     assert len(await workspace.mirror_content("labels")) == there
 
 
+@OWN_ON_SQLITE
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", HTML, b"[]", DEEP])
 async def test_settings_that_cannot_be_read_trouble_nobody(
     workspace: Workspace, liar: Liar, body: bytes

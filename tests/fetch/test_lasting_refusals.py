@@ -3,25 +3,20 @@
 On SQLite only, because the tables of steps decide; other tests try the queue on both engines.
 """
 
-from pathlib import Path
-
 import pytest
 
 from bot.fetch import backfill, given_up
 from bot.fetch.answers import boards
 from bot.mirror import reads
 from store.fetch import backfills
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
 
 LABELS = r"/labels$"
 DAY = 24 * 3600
 
 
-@pytest.fixture
-def store_url(migrated_sqlite_file: Path, tmp_path: Path) -> str:
-    path = tmp_path / "hubbub.db"
-    path.write_bytes(migrated_sqlite_file.read_bytes())
-    return f"sqlite:///{path}"
+pytestmark = ON_SQLITE
 
 
 async def queue(workspace: Workspace, kind: str) -> None:

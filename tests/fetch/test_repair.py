@@ -8,6 +8,7 @@ from bot.fetch import backfill
 from bot.fetch.missed_deliveries import Repair
 from store.engine.transaction import Tx
 from store.inbox import missed_deliveries
+from tests.support.engines import OWN_ON_SQLITE
 from tests.support.mirror_oracle import (
     of_github,
     of_mirror,
@@ -137,6 +138,7 @@ async def test_nothing_is_asked_for_that_arrived(workspace: Workspace) -> None:
     assert asked == []
 
 
+@OWN_ON_SQLITE
 @pytest.mark.parametrize("deliveries", [3, 250])
 async def test_behind_a_firewall_every_delivery_is_fetched(
     workspace: Workspace, deliveries: int
@@ -173,6 +175,7 @@ async def test_two_processes_do_not_ask_twice(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize(("every_s", "looks"), [(10, 360), (60, 60)])
+@OWN_ON_SQLITE
 async def test_an_hour_of_pulling_costs_a_call_a_look_and_a_call_a_delivery(
     workspace: Workspace, every_s: int, looks: int
 ) -> None:
@@ -210,6 +213,7 @@ async def test_an_installation_that_went_unheard_is_found_gone(workspace: Worksp
     assert (await agent.call("list_tasks", state="any"))["tasks"] == []
 
 
+@OWN_ON_SQLITE
 async def test_a_look_that_was_cut_short_loses_nothing(workspace: Workspace) -> None:
     repair = repair_of(workspace, fetches=True)
     await run_repair(workspace, repair)

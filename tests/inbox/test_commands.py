@@ -7,10 +7,8 @@ import pytest
 from bot.inbox import worker
 from fixtures.github import Comment, Delivery, Issue, Person
 from store.inbox import deliveries
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
-
-# The engine plays no part in what counts as a command.
-ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
 
 def reactions(comment: Comment) -> list[str]:

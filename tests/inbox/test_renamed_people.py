@@ -3,10 +3,8 @@
 import pytest
 
 from fixtures.github import Issue, Person
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
-
-# For tests in which the engine plays no part.
-ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
 
 async def shown(workspace: Workspace, issue: Issue) -> dict[str, str | None]:

@@ -16,12 +16,11 @@ from bot.github.client import GitHub
 from bot.inbox import worker
 from bot.mirror import reads
 from fixtures.github import Issue
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
 
 MINUTE = 60.0
 HOUR = 3600.0
-# For tests in which the engine plays no part, and for repair, which needs a database of its own.
-ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 INSTALLATION = r"/app/installations/\d+$"
 
 

@@ -5,11 +5,10 @@ On SQLite only: the arguments are refused before anything is stored.
 
 from typing import Any
 
-import pytest
-
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
 
-pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+pytestmark = ON_SQLITE
 COMMIT = {"repository": "acme/rocket", "message": "Mend", "files": [{"path": "a", "content": "x"}]}
 
 

@@ -9,6 +9,7 @@ from bot.errors import Refused
 from bot.github.requests import Answer, OutcomeUnknown, Unreachable
 from bot.inbox import worker
 from tests.outbox.test_writes import open_pull, outcome, send
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
 
 R = {"repository": "acme/rocket"}
@@ -61,6 +62,7 @@ async def test_a_path_with_the_words_rate_limit_closes_nothing(workspace: Worksp
     assert (got["state"], set(closed)) == ("refused", {None})
 
 
+@ON_SQLITE
 async def test_progress_of_four_agents_starves_no_fifth(workspace: Workspace) -> None:
     other, good = await workspace.task("Other"), await workspace.agent("good")
     work = []
@@ -77,6 +79,7 @@ async def test_progress_of_four_agents_starves_no_fifth(workspace: Workspace) ->
     assert any("hello" in each.body for each in other.comments)  # after 20 minutes
 
 
+@ON_SQLITE
 async def test_a_quoted_task_mark_deletes_no_task(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
     await agent.call("create_task", **R, title="One")
@@ -87,6 +90,7 @@ async def test_a_quoted_task_mark_deletes_no_task(workspace: Workspace) -> None:
     await agent.call("get_task", task=two["task"]["id"])
 
 
+@ON_SQLITE
 async def test_a_quoted_task_mark_keeps_no_issue_from_being_a_task(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
     await agent.call("create_task", **R, title="One")
@@ -352,6 +356,7 @@ async def test_a_branch_that_was_deleted_since_is_opened_again(workspace: Worksp
     await send(agent, workspace, "github_create_pr", **R, head="agent/new", title="x")
 
 
+@ON_SQLITE
 async def test_what_was_not_sent_spends_nothing(workspace: Workspace) -> None:
     pairs = [(await workspace.agent(f"a{n}"), await workspace.task(f"{n}")) for n in range(12)]
 

@@ -11,6 +11,7 @@ from bot.outbox.fairness import LONGEST_STREAK, Place, in_order, sent_before
 from fixtures.github import Issue
 from store.outbox.write_order import Line, NextWrite
 from store.outbox.writes import AGENTS, PEOPLE
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 
@@ -88,6 +89,7 @@ async def test_a_talkative_agent_does_not_hold_up_the_others(workspace: Workspac
     assert said[:4].count("quiet") == 2
 
 
+@ON_SQLITE
 async def test_an_agents_flood_leaves_people_their_share(workspace: Workspace) -> None:
     """What a person asks for goes out at once, however much agents have queued."""
     flooded, calm = await workspace.task("Flooded"), await workspace.task("Calm")
