@@ -7,7 +7,7 @@ from bot.github.payloads import at, maybe_number, text
 from bot.github.requests import Request
 from bot.outbox.kinds.kind import Kind, Result, Sending, graphql, rest, status_result
 from store.engine.transaction import Tx
-from store.mirror import stored_issues
+from store.mirror import mirror_rows, stored_issues
 from store.tables.outbox import WriteRow
 from store.tasks import tasks
 
@@ -35,12 +35,15 @@ def look_for_comment(sending: Sending) -> Request:
 
 
 async def stored_card(tx: Tx, write: WriteRow) -> dict[str, Any]:
-    """The card's comment, if the task has one already, and the text of the card now."""
-    task_id = write["task_id"]
-    task = await tasks.get(tx, write["installation_id"], task_id) if task_id else None
-    return (
-        {"comment_id": task["card_comment_id"], "text": await card.text(tx, task)} if task else {}
-    )
+    """The card's comment, if the task has one that nobody deleted, and the card's text now."""
+    i, task_id = write["installation_id"], write["task_id"]
+    task = await tasks.get(tx, i, task_id) if task_id else None
+    if task is None:
+        return {}
+    comment_id = task["card_comment_id"]
+    if await mirror_rows.is_deleted(tx, "comments", i, comment_id):
+        comment_id = None
+    return {"comment_id": comment_id, "text": await card.text(tx, task)}
 
 
 def _card_request(sending: Sending) -> Request:
