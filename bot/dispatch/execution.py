@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from bot.agents import presence
 from bot.dispatch.callers import Caller
+from bot.dispatch.turns import Turns
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel import freshness
@@ -23,6 +24,10 @@ from store.engine import idempotency, sequences
 from store.engine.transaction import Row, Store, Tx, Work
 from store.tasks import leases, tasks
 
+# Calls that are executed at once. Without a limit, a thousand calls of one agent would go before
+# every other one, and a thousand of one installation would take all connections to the database.
+MOST_OF_AGENT = 4
+MOST_OF_INSTALLATION = 8
 # The activity of an agent is written, and its leases are renewed, at most this often.
 TOUCH_EVERY_S = 30
 AgentKey = tuple[int, str]
@@ -86,6 +91,8 @@ class Executor:
         self.touched = TTLCache(10_000, TOUCH_EVERY_S) if touched is None else touched
         # How many calls each agent made since its activity was written.
         self._calls: Cache[AgentKey, int] = TTLCache(10_000, 3600)
+        self._agent_turns = Turns(MOST_OF_AGENT)
+        self._installation_turns = Turns(MOST_OF_INSTALLATION)
         # Notices in the last answer to each agent. Its next call shows that the answer arrived.
         self._sent_notices: Cache[AgentKey, Unconfirmed] = TTLCache(10_000, 3600)
 
@@ -107,6 +114,15 @@ class Executor:
             self._sent_notices[call.agent] = sent
 
     async def execute(self, call: Call) -> Answer:
+        """Execute the call when it is its turn among those of its agent and its installation."""
+        installation_id, _ = call.agent
+        async with (
+            self._agent_turns.take(call.agent),
+            self._installation_turns.take(installation_id),
+        ):
+            return await self._execute(call)
+
+    async def _execute(self, call: Call) -> Answer:
         call.caller.check()
         await self.touch(call.actor)
         access = self.store.read if call.operation.reads_only else self.store.write
