@@ -1,27 +1,33 @@
 """What those who run it look at: health, readiness, metrics."""
 
 import asyncio
+import re
 import time
 from pathlib import Path
 
 import pytest
 import structlog
+from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot import logs, settings
 from bot.background.health import Readiness
+from bot.operations.agents.views import Health
 from store.engine import key_values
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.engine.mysql import MySQL, Patience
 from store.engine.mysql_address import address
 from store.engine.transaction import Store, StoreError
+from tests.support.engines import ON_SQLITE
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Workspace
 from tests.support.tcp_proxy import network
 from webhooks.metrics import Metrics
 from webhooks.refused_signatures import FORGET_AFTER_S, LOG_EVERY_S, RefusedSignatures
 from webhooks.shared_answer import TIMES, SharedAnswer
+
+METRICS_PAGE = (Path(__file__).parents[2] / "docs/reference/metrics.md").read_text()
 
 
 async def test_it_says_that_it_lives_and_what_it_is(surface: Surface) -> None:
@@ -120,6 +126,38 @@ async def test_metrics_count_deliveries_and_rows(surface: Surface) -> None:
     assert found["hubbub_http_requests_total", "/webhooks/github", "202"] == 2
     assert found["hubbub_http_requests_total", "/webhooks/github", "401"] == 1
     assert found["hubbub_rows", "deliveries", "received"] >= 2
+
+
+@ON_SQLITE
+async def test_every_metric_is_documented_with_its_kind_and_labels(workspace: Workspace) -> None:
+    agent = await workspace.agent("ada")
+    await agent.call("update_agent", health=dict.fromkeys(Health.model_fields, 1))
+    issue = workspace.name(await workspace.task())
+    await agent.call("github_comment_issue", issue=issue, body="sent")
+    await workspace.settle()
+    await agent.call("github_comment_issue", issue=issue, body="waits")
+    async with serving(workspace.store, workspace.installation.id) as surface:
+        await surface.deliver({"installation": {"id": workspace.installation.id}})
+        await surface.deliver({}, X_Hub_Signature_256=None)
+        await surface.call(await surface.token(), "list_tasks")
+        answer = (await surface.send("GET", "/metrics")).data
+    found = {
+        (name_of(family), family.type, *sorted(labels_of(family)))
+        for family in text_string_to_metric_families(answer)
+        if not family.name.endswith("_created")
+    }
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|", METRICS_PAGE, re.MULTILINE)
+    documented = [(name, kind, *sorted(re.findall(r"`(\w+)`", of))) for name, kind, of in rows]
+    assert sorted(documented) == sorted(found)
+
+
+def name_of(family: Metric) -> str:
+    return f"{family.name}_total" if family.type == "counter" else family.name
+
+
+def labels_of(family: Metric) -> set[str]:
+    """The labels of a family, without the bounds of a histogram."""
+    return {label for sample in family.samples for label in sample.labels} - {"le"}
 
 
 async def test_a_refused_signature_is_told_until_a_right_one_comes(surface: Surface) -> None:
