@@ -20,7 +20,7 @@ from store.engine.database import sqlite_path
 from store.engine.mysql_address import address
 from store.engine.mysql_errors import unreachable
 from store.engine.mysql_pool import NO_TLS
-from store.engine.mysql_session import flavour
+from store.engine.mysql_session import flavour, migration_settings
 from store.engine.transaction import StoreError
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
@@ -150,7 +150,7 @@ def engine(url: str, answer_s: float | None = None) -> sa.Engine:
     where = address(url)
 
     def connect() -> Connection:
-        return Connection(
+        made = Connection(
             host=where.host,
             port=where.port,
             user=where.user,
@@ -163,6 +163,8 @@ def engine(url: str, answer_s: float | None = None) -> sa.Engine:
             # A row that is found counts, as SQLAlchemy expects.
             client_flag=CLIENT.FOUND_ROWS,
         )
+        made.query(migration_settings(str(made.server_version)))  # type: ignore[attr-defined]
+        return made
 
     return sa.create_engine("mysql+pymysql://", poolclass=sa.NullPool, creator=connect)
 

@@ -18,6 +18,8 @@ SQL_MODE = (
 STATEMENT_S = 15
 # The server closes a connection that is idle for longer. The pool closes its own before.
 WAIT_TIMEOUT = ", wait_timeout = 600"
+# With safe updates the server refuses an UPDATE or DELETE that uses no key.
+UNSAFE_UPDATES = ", sql_safe_updates = 0"
 
 
 def _number(text: str) -> int | float:
@@ -44,14 +46,15 @@ def flavour(version: str, *, galera: bool = False) -> Flavour:
         # The server ends a statement that we no longer wait for, and a transaction whose client
         # is gone without a word and whose locks everybody else waits for.
         more = f", max_statement_time = {STATEMENT_S}, idle_transaction_timeout = {STATEMENT_S}"
+        more += WAIT_TIMEOUT + UNSAFE_UPDATES
         # A node of Galera would answer without what was committed on another a moment ago.
         more += ", wsrep_sync_wait = 1" if galera else ""
-        return Flavour("mariadb", "utf8mb4_nopad_bin", "tx_isolation", f"{more}{WAIT_TIMEOUT}")
+        return Flavour("mariadb", "utf8mb4_nopad_bin", "tx_isolation", more)
     # TiDB does not resolve the row alias of an upsert (pingcap/tidb issue 70814), and Vitess
     # before 20 refuses it (vitessio/vitess pull request 15790).
     if "TiDB" in version or "Vitess" in version:
         return Flavour("mariadb", "utf8mb4_0900_bin", "transaction_isolation")
-    more = f", max_execution_time = {STATEMENT_S * 1000}{WAIT_TIMEOUT}"
+    more = f", max_execution_time = {STATEMENT_S * 1000}{WAIT_TIMEOUT}{UNSAFE_UPDATES}"
     return Flavour("mysql", "utf8mb4_0900_bin", "transaction_isolation", more)
 
 
@@ -62,6 +65,15 @@ def settings(server: Flavour) -> str:
         f"collation_connection = {server.collation}, sql_mode = '{SQL_MODE}', "
         f"innodb_lock_wait_timeout = 5{server.more}"
     )
+
+
+def migration_settings(version: str) -> str:
+    """The same for a migration, whose statements may take long.
+
+    Tables that do not name their engine, such as Alembic's, must have transactions too.
+    """
+    more = f"{UNSAFE_UPDATES}, default_storage_engine = InnoDB"
+    return f"SET sql_mode = '{SQL_MODE}'{more if flavour(version).more else ''}"
 
 
 def options(where: Address) -> dict[str, Any]:

@@ -1,0 +1,42 @@
+"""What the administrator of a MariaDB set for all sessions changes nothing in Hubbub's.
+
+On a server of its own, because such a setting holds for everybody who connects.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from store.engine.database import open_store
+from store.engine.migrate import check, upgrade
+from store.engine.transaction import Tx
+from tests.conftest import MariaDB
+from tests.support import throwaway_mariadb
+
+
+@pytest.fixture
+def own_server() -> Iterator[MariaDB]:
+    if not throwaway_mariadb.is_installed():
+        pytest.skip("needs mariadbd on this machine")
+    with throwaway_mariadb.temporary_folder() as folder, throwaway_mariadb.server(folder) as url:
+        yield MariaDB(url.rstrip("/"))
+
+
+async def test_the_defaults_of_a_server_do_not_matter_on_mysql(own_server: MariaDB) -> None:
+    own_server.execute(
+        "SET GLOBAL sql_safe_updates = 1",
+        "SET GLOBAL sql_mode = 'ORACLE'",
+        "SET GLOBAL default_storage_engine = 'MyISAM'",
+    )
+    url = own_server.create()
+    upgrade(url)
+    assert check(url) is None
+    engines = "SELECT DISTINCT engine FROM information_schema.tables WHERE table_schema LIKE"
+    assert own_server.execute(f"{engines} 'hubbub%'") == (("InnoDB",),)
+
+    async def work(tx: Tx) -> int:
+        return await tx.run("UPDATE agents SET name = name || '!'")
+
+    store = await open_store(url)
+    assert await store.write(work) == 0
+    await store.close()
