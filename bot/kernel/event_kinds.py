@@ -46,7 +46,7 @@ KINDS: dict[str, EventKind] = {
         "another claim or open pull request touches paths of the task; only its holder sees it",
         ("task", "holder", "pull_request", "paths"),
     ),
-    "task.circle": EventKind("the task is in a circle of blockers"),
+    "task.circle": EventKind("the task is in a cycle of blockers"),
     "task.commented": EventKind(
         "somebody commented on the task's issue or pull request", ("comment_id", "association")
     ),
