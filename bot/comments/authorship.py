@@ -19,10 +19,15 @@ async def record_bot(tx: Tx, user_id: int) -> None:
     await key_values.put_if_absent(tx, BOT_ID, str(user_id))
 
 
+def is_bot(login: str) -> bool:
+    """Whether the login is that of an App: GitHub adds this to it, and no person's login has it."""
+    return login.endswith("[bot]")
+
+
 def is_ours(author: str, author_id: int | None, bot: int | None) -> bool:
-    """Whether our bot is the author. No person's login can end in `[bot]`.
+    """Whether our bot is the author.
 
     Until its id is known, any bot counts. GitHub's answer to the first write has the id, so until
     then there are no markers that another App could have copied.
     """
-    return author.endswith("[bot]") and bot in (None, author_id)
+    return is_bot(author) and bot in (None, author_id)

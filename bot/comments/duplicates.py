@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 async def delete_second(tx: Tx, row: CommentRow, before: CommentRow | None) -> None:
     """Queue the deletion of a new comment if its write already made another one there."""
-    if before is not None or row["deleted"]:
+    if before is not None or row["deleted"] or not authorship.is_bot(row["author"]):
         return
     bot = await authorship.bot_id(tx)
     # Nothing is deleted while the bot's id is unknown: the comment may be another App's.

@@ -24,7 +24,7 @@ async def parties(
     bot = await authorship.bot_id(tx)
     for row in await stored_issues.newest_comments(*here, where["id"], number, RECENT):
         if row["created_at"] >= since and not _is_of_a_write(row, bot):
-            person = not row["author"].endswith("[bot]")
+            person = not authorship.is_bot(row["author"])
             authors.append((row["created_at"], "" if person else row["author"]))
     return [who for _, who in sorted(authors, reverse=True) if who != BOT]
 

@@ -107,9 +107,11 @@ async def _leases_without_use(asker: Asker, *, also_named: bool) -> list[tuple[s
     """Leases whose fence the agent has not used, with their tasks' names."""
     found = []
     for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_LEASES):
+        may_mislead = also_named or lease["known"] == UNKNOWN
+        if not may_mislead or lease["task_id"] in asker.named:
+            continue
         name, _ = await _task(asker, lease["task_id"])
-        is_known = {lease["task_id"], name.lower()} & {*asker.named}
-        if not is_known and (also_named or lease["known"] == UNKNOWN):
+        if name.lower() not in asker.named:
             found.append((name, lease))
     return found
 

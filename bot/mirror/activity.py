@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from bot.comments import authorship
 from bot.times import SECOND
 from store import events
 from store.engine.transaction import Tx
@@ -50,7 +51,7 @@ async def _append_words(
     data: dict[str, object],
 ) -> None:
     """Only for a person's new words: an edit is no news, and a bot's words may be our own."""
-    if before is not None or row.get("deleted") or row["author"].endswith("[bot]"):
+    if before is not None or row.get("deleted") or authorship.is_bot(row["author"]):
         return
     if not await _is_recent(tx, at):
         return

@@ -1,6 +1,6 @@
 """What a new comment means for a task: it may answer the question that the holder asked."""
 
-from bot.comments import replies, slash_commands
+from bot.comments import authorship, replies, slash_commands
 from bot.identity.actors import TRUSTED
 from bot.repository import repository_settings
 from bot.tasks import lifecycle
@@ -18,7 +18,7 @@ VERBS = frozenset({*repository_settings.Permissions.model_fields, "help"})
 
 async def answer_question(tx: Tx, row: CommentRow, before: CommentRow | None) -> None:
     """End the wait for an answer when the issue's author or a member of the repository comments."""
-    if before is not None or row["deleted"] or row["author"].endswith("[bot]"):
+    if before is not None or row["deleted"] or authorship.is_bot(row["author"]):
         return
     here = (tx, row["installation_id"], row["repository_id"], row["number"])
     task = await tasks.by_number(*here)

@@ -136,7 +136,7 @@ async def _bind_task(tx: Tx, keys: Keys, issue: IssueRow) -> None:
 
     Older bodies count too, because a person may have edited the marker away at once.
     """
-    if not issue["author"].endswith("[bot]"):
+    if not authorship.is_bot(issue["author"]):
         return
     bot = await authorship.bot_id(tx)
     ours = authorship.is_ours(issue["author"], issue["author_id"], bot)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from bot.comments import authorship
 from bot.identity.actors import TRUSTED
 from bot.operations.github.texts import Text
 from bot.times import stamp
@@ -14,8 +15,6 @@ from store.mirror.threads import TextKind, ThreadRow
 
 # The bytes that each text gets first, before any text gets more.
 STUB = 160
-# GitHub adds this to the logins of Apps.
-BOT = "[bot]"
 
 
 class ThreadText(Text):
@@ -69,7 +68,7 @@ def _rank(row: ThreadRow, askers: set[str], card: int | None) -> int:
 
 
 def _is_bot(row: ThreadRow) -> bool:
-    return str(row["author"]).endswith(BOT)
+    return authorship.is_bot(str(row["author"]))
 
 
 # --- The size -------------------------------------------------------------------------------------
