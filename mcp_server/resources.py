@@ -120,7 +120,7 @@ async def answer(dispatcher: Dispatcher, actor: Actor, where: Address) -> Answer
         return await dispatcher.call(actor, where.resource.operation, where.arguments)
     except Refused as exc:
         raise _refusal(where.uri, exc) from exc
-    except Exception as exc:
+    except Exception as exc:  # every bug is logged and answered
         raise _refusal(where.uri, failure(exc, resource=where.uri)) from exc
 
 

@@ -33,7 +33,7 @@ async def receive(request: web.Request) -> web.Response:
     try:
         with request.app[CONNECTIONS].mark_known(request, GITHUB):
             await request.app[INBOX].receive(delivery)
-    except Exception as exc:
+    except Exception as exc:  # whatever it is, GitHub must not take it as stored
         log.exception("delivery not stored", guid=guid)
         raise Refused(
             "unavailable", "The delivery could not be stored. Redeliver it later."

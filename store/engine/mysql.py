@@ -106,7 +106,7 @@ class MySQL:
             await sequences.number(tx)
             connection.touch()
             await connection.commit()
-        except BaseException:
+        except BaseException:  # also a cancellation: nothing may stay open
             await _roll_back(connection)
             raise
         finally:

@@ -34,7 +34,7 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]
             self.close()
             why = f"the server did not let Hubbub in within {seconds:g} s"
             raise err.OperationalError(UNREACHABLE, why) from exc
-        except BaseException:
+        except BaseException:  # also a cancellation: a half-open connection is of no use
             self.close()
             raise
 
@@ -102,7 +102,7 @@ class Pool:
             await self._places.acquire()
         try:
             connection = self._fresh() or await self._idle_or_new()
-        except BaseException:
+        except BaseException:  # also a cancellation: the place must not be lost
             self._places.release()
             raise
         connection.touch()

@@ -163,7 +163,7 @@ class SQLite:
                     result = await work(tx)
                     await sequences.number(tx)
                     self._writer.execute("COMMIT")
-                except BaseException:
+                except BaseException:  # also a cancellation: nothing may stay open
                     _end(self._writer, "ROLLBACK")
                     raise
         self.bell.ring(tx.rings)
