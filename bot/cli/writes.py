@@ -43,9 +43,9 @@ async def list_writes(
     async def find(tx: Tx) -> list[dict[str, Any]]:
         here = await installations.find(tx, installation)
         wanted = await _filters(tx, here, agent, task, states)
-        return [
-            await _table_row(tx, row) for row in await writes.page(tx, here, wanted, None, limit)
-        ]
+        found = await writes.page(tx, here, wanted, None, limit)
+        paused = await stopped.pause_reasons(tx, found)
+        return [_table_row(row, paused.get(row["id"])) for row in found]
 
     async with open_session(loaded) as session:
         rows = await session.store.read(find)
@@ -74,7 +74,7 @@ async def _filters(
     return Wanted(states=states, authors=[agent] if agent else None, task_id=task_id)
 
 
-async def _table_row(tx: Tx, row: WriteRow) -> dict[str, Any]:
+def _table_row(row: WriteRow, paused: str | None) -> dict[str, Any]:
     error = row["error"]
     return {
         "write_id": row["id"],
@@ -83,7 +83,7 @@ async def _table_row(tx: Tx, row: WriteRow) -> dict[str, Any]:
         "kind": row["kind"],
         "number": row["arguments"].get("number"),
         "state": row["state"],
-        "why": await stopped.pause_reason(tx, row) or (error and error["message"]),
+        "why": paused or (error and error["message"]),
     }
 
 

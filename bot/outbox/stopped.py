@@ -53,6 +53,16 @@ async def pause_reason(tx: Tx, write: WriteRow) -> str | None:
     return f"{found['paused_by']} paused {write['author']}. It goes out when the pause ends."
 
 
+async def pause_reasons(tx: Tx, rows: Collection[WriteRow]) -> dict[str, str]:
+    """The same for many writes of one installation, by their id. Each author is read once."""
+    of_authors: dict[str, str | None] = {}
+    for row in rows:
+        if row["state"] == "queued" and row["author"] not in of_authors:
+            of_authors[row["author"]] = await pause_reason(tx, row)
+    waiting = {row["id"]: of_authors[row["author"]] for row in rows if row["state"] == "queued"}
+    return {write_id: why for write_id, why in waiting.items() if why is not None}
+
+
 async def hold_back(tx: Tx, installation_id: int, paused: Collection[str]) -> int:
     """Count the writes that a pause of these agents holds back.
 

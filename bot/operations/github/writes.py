@@ -19,6 +19,7 @@ from bot.outbox.usage import Bucket
 from bot.times import SECOND, stamp
 from store.mirror import stored_installations, stored_repositories
 from store.outbox import writes
+from store.tables.mirror import RepositoryRow
 from store.tables.outbox import WriteRow
 
 State = Annotated[
@@ -110,7 +111,7 @@ async def list_writes(
     rows = await writes.page(ctx.tx, ctx.installation_id, wanted, _before(cursor), ON_A_PAGE + 1)
     end = str(rows[ON_A_PAGE - 1]["seq"]) if len(rows) > ON_A_PAGE else None
     return WriteList(
-        writes=[await _list_entry(ctx, row) for row in rows[:ON_A_PAGE]],
+        writes=await _list_entries(ctx, rows[:ON_A_PAGE]),
         next_cursor=encode(end) if end else None,
     )
 
@@ -137,10 +138,19 @@ def _before(cursor: str | None) -> int | None:
     return int(place) if place else None
 
 
-async def _list_entry(ctx: Context, row: WriteRow) -> Listed:
-    where = await stored_repositories.repository_by_id(
-        ctx.tx, ctx.installation_id, row["repository_id"]
-    )
+async def _list_entries(ctx: Context, rows: list[WriteRow]) -> list[Listed]:
+    here = (ctx.tx, ctx.installation_id)
+    paused = await stopped.pause_reasons(ctx.tx, rows)
+    repositories = {
+        id_: await stored_repositories.repository_by_id(*here, id_)
+        for id_ in {row["repository_id"] for row in rows}
+    }
+    return [
+        _list_entry(row, repositories[row["repository_id"]], paused.get(row["id"])) for row in rows
+    ]
+
+
+def _list_entry(row: WriteRow, where: RepositoryRow | None, paused: str | None) -> Listed:
     error = row["error"]
     return Listed(
         write_id=row["id"],
@@ -151,7 +161,7 @@ async def _list_entry(ctx: Context, row: WriteRow) -> Listed:
         number=row["arguments"].get("number"),
         task=row["task_id"],
         queued_at=stamp(row["queued_at"]),
-        why=await stopped.pause_reason(ctx.tx, row) or (error and error["message"]),
+        why=paused or (error and error["message"]),
     )
 
 
