@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.log_output import Output
 from bot.redaction import printable, printable_lines, redact
@@ -41,7 +42,17 @@ def _set_up_libraries(level: int, rendering: list[Any], output: Any) -> None:
         )
     )
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler])
+    logging.getLogger("aiohttp.server").addFilter(_is_worth_an_error)
     logging.captureWarnings(capture=True)
+
+
+def _is_worth_an_error(record: logging.LogRecord) -> bool:
+    """Not if a client sent what is not HTTP, because any port scanner does, and gets a 400."""
+    exc = record.exc_info[1] if record.exc_info else None
+    if not isinstance(exc, HttpProcessingError):
+        return True
+    structlog.get_logger().debug("not HTTP", why=str(exc))
+    return False
 
 
 def _common() -> list[Any]:

@@ -1,5 +1,6 @@
 """What the log may never hold, and the form of its lines."""
 
+import asyncio
 import json
 import logging
 import os
@@ -11,6 +12,8 @@ from typing import Literal, TextIO
 
 import pytest
 import structlog
+from aiohttp import web  # noqa: TID251 - any server of aiohttp logs alike
+from aiohttp.test_utils import RawTestServer
 
 from bot import logs, settings
 from tests.support.command_line import hubbub, own_logs
@@ -130,6 +133,31 @@ def test_a_text_from_outside_cannot_look_like_a_line_of_the_log(
     written = capsys.readouterr().err
     assert [line for line in written.splitlines() if line.startswith("2020-01-01")] == []
     assert "forged" in written
+
+
+async def fail(_: web.BaseRequest) -> web.StreamResponse:
+    raise ValueError("a bug in a handler")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "logged"),
+    [
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"400", False),
+        (b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"400", False),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"500", True),
+    ],
+)
+async def test_a_client_that_does_not_speak_http_leaves_no_traceback(
+    capsys: pytest.CaptureFixture[str], sent: bytes, status: bytes, *, logged: bool
+) -> None:
+    with own_logs():  # without pytest's handlers
+        logs.set_up(settings.load())
+        async with RawTestServer(fail) as server:
+            reader, writer = await asyncio.open_connection(server.host, server.port)
+            writer.write(sent)
+            assert (await reader.readline()).split()[1] == status
+            writer.close()
+    assert ("Error handling request" in capsys.readouterr().err) is logged
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,8 @@ def own_logs() -> Iterator[None]:
     """Undo what a command sets up for its process."""
     config, root = structlog.get_config(), logging.getLogger()
     handlers, level, hook = root.handlers[:], root.level, sys.excepthook
+    server = logging.getLogger("aiohttp.server")
+    filters = server.filters[:]
     # Otherwise pytest's own handlers would keep the command from adding one.
     root.handlers.clear()
     try:
@@ -56,5 +58,6 @@ def own_logs() -> Iterator[None]:
         logging.captureWarnings(capture=False)
         sys.excepthook = hook
         root.handlers[:] = handlers
+        server.filters[:] = filters
         root.setLevel(level)
         structlog.configure(**config)
