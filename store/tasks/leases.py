@@ -56,37 +56,21 @@ async def grant(
     paths: Sequence[str] = (),
     known: int = UNKNOWN,
 ) -> LeaseRow | None:
-    """Grant a lease if nobody holds the task; otherwise return None. One UPDATE decides.
+    """Grant a lease if nobody holds the task; otherwise return None.
 
     A lease with `lease_s` None never expires. `paths` are the files the holder plans to touch.
     """
     now = await tx.now()
     lease_id = ids.new("l", now)
-    took = await tx.run(
-        "UPDATE tasks SET lease_id = :l, holder = :h, fence = fence + 1, state = 'in_progress', "
-        "assigned_to = NULL, assigned_by = NULL, assigned_at = NULL, updated_at = :now "
-        "WHERE installation_id = :i AND id = :t "
-        "AND lease_id IS NULL AND held = 0 AND state IN ('pending', 'assigned') "
-        "AND (assigned_to IS NULL OR assigned_to = :h)",
-        l=lease_id,
-        h=holder,
-        now=now,
-        i=installation_id,
-        t=task_id,
-    )
-    if not took:
+    fence = await _take_task(tx, installation_id, task_id, holder, lease_id)
+    if fence is None:
         return None
-    task = await tx.one(
-        "SELECT fence FROM tasks WHERE installation_id = :i AND id = :t",
-        i=installation_id,
-        t=task_id,
-    )
     lease: LeaseRow = {
         "installation_id": installation_id,
         "id": lease_id,
         "task_id": task_id,
         "holder": holder,
-        "fence": task["fence"] if task else 0,
+        "fence": fence,
         "state": "held",
         "lease_s": lease_s or 0,
         "expires_at": None if lease_s is None else now + lease_s * 1_000_000,
@@ -100,6 +84,32 @@ async def grant(
     }
     await tx.run(sql.insert("leases", COLUMNS), **lease)
     return lease
+
+
+async def _take_task(
+    tx: Tx, installation_id: int, task_id: str, holder: str, lease_id: str
+) -> int | None:
+    """Let the holder have the task, and return its new fence. One UPDATE decides who gets it."""
+    took = await tx.run(
+        "UPDATE tasks SET lease_id = :l, holder = :h, fence = fence + 1, state = 'in_progress', "
+        "assigned_to = NULL, assigned_by = NULL, assigned_at = NULL, updated_at = :now "
+        "WHERE installation_id = :i AND id = :t "
+        "AND lease_id IS NULL AND held = 0 AND state IN ('pending', 'assigned') "
+        "AND (assigned_to IS NULL OR assigned_to = :h)",
+        l=lease_id,
+        h=holder,
+        now=await tx.now(),
+        i=installation_id,
+        t=task_id,
+    )
+    if not took:
+        return None
+    task = await tx.one(
+        "SELECT fence FROM tasks WHERE installation_id = :i AND id = :t",
+        i=installation_id,
+        t=task_id,
+    )
+    return task["fence"] if task else 0
 
 
 async def confirm(tx: Tx, installation_id: int, lease_id: str) -> None:

@@ -1,3 +1,5 @@
+"""Slash commands of people, from the comment to its effect and its answer."""
+
 import asyncio
 import re
 from functools import partial
@@ -5,13 +7,13 @@ from functools import partial
 import pytest
 
 from bot.inbox import worker
-from fixtures.github import Comment, Delivery, Issue, Person
+from fixtures.github import Comment, Delivery, Issue, Person, ReviewComment
 from store.inbox import deliveries
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
 
 
-def reactions(comment: Comment) -> list[str]:
+def reactions(comment: Comment | ReviewComment) -> list[str]:
     return [each.content for each in comment.reactions]
 
 
@@ -78,11 +80,7 @@ async def test_commands_work_in_reviews_and_review_comments_of_a_pull_request(
     assert "/claim" in pull.comments[-1].body
     inline = workspace.person.review_comment(pull, "a.py", 1, "/help")
     await workspace.settle()
-    assert reactions_of(inline) == ["+1"]
-
-
-def reactions_of(comment: object) -> list[str]:
-    return [each.content for each in comment.reactions]  # type: ignore[attr-defined]
+    assert reactions(inline) == ["+1"]
 
 
 @pytest.mark.parametrize(
