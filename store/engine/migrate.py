@@ -46,8 +46,21 @@ def run_statements(revision: str) -> None:
     connection = op.get_bind()
     dialect = "sqlite" if connection.dialect.name == "sqlite" else "mysql"
     collation = "" if dialect == "sqlite" else flavour(_version(connection)).collation
+    table_options = "" if dialect == "sqlite" else _engine_options(connection)
     for each in statements(revision, dialect):
-        run_statement(connection, each.replace("{collation}", collation))
+        text = each.replace("{collation}", collation).replace("ENGINE=InnoDB", table_options)
+        run_statement(connection, text)
+
+
+def _engine_options(connection: sa.Connection) -> str:
+    """The engine of a table, with the row format if the server's default has too short keys.
+
+    In the formats COMPACT and REDUNDANT a column of a key has 767 bytes at most.
+    """
+    asked = "SHOW VARIABLES LIKE 'innodb_default_row_format'"
+    found = connection.exec_driver_sql(asked).first()
+    is_dynamic = found is None or str(found[1]).lower() == "dynamic"
+    return "ENGINE=InnoDB" if is_dynamic else "ENGINE=InnoDB ROW_FORMAT=DYNAMIC"
 
 
 def run_statement(connection: sa.Connection, statement: str) -> None:

@@ -27,6 +27,7 @@ async def test_the_defaults_of_a_server_do_not_matter_on_mysql(own_server: Maria
         "SET GLOBAL sql_safe_updates = 1",
         "SET GLOBAL sql_mode = 'ORACLE'",
         "SET GLOBAL default_storage_engine = 'MyISAM'",
+        "SET GLOBAL innodb_default_row_format = 'compact'",
     )
     url = own_server.create()
     upgrade(url)
