@@ -18,7 +18,7 @@ from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.fetch import backfills, pending_reads
 from store.mirror import stored_installations
-from store.outbox import budgets, sender_leases, write_order, writes
+from store.outbox import budgets, sender_leases, write_attempts, write_order, writes
 from store.tables.fetch import BackfillRow, PendingReadRow
 from store.tables.outbox import WriteRow
 
@@ -81,7 +81,7 @@ class Sender(Channel):
         if lease is None:
             return Turn(wait_s=1)
         # Only one process sends for an installation: what is still `sending` was interrupted.
-        await writes.mark_interrupted(tx, installation_id)
+        await write_attempts.mark_interrupted(tx, installation_id)
         state = await rate_limit_store.of(tx, installation_id, lease)
         now = Now(installation_id, await tx.now(), state, lease["streak"])
         read = await pending_reads.due(tx, installation_id, reads.NOW)
@@ -126,7 +126,7 @@ async def _start_write(tx: Tx, write: WriteRow, now: Now) -> Turn:
     if why := await send_error(tx, write, now.at):
         await effects.apply(tx, write, Cancelled(why))
         return Turn(wait_s=0)
-    if not await writes.mark_sending(tx, write):
+    if not await write_attempts.mark_sending(tx, write):
         return Turn(wait_s=0)
     here = (tx, now.installation_id)
     await sender_leases.record_mutation(*here, notifies=KINDS[write["kind"]].notifies)

@@ -15,8 +15,8 @@ from bot.settings import Settings, WrongSettings
 from bot.tasks import lookup
 from bot.times import stamp
 from store.engine.transaction import Tx
-from store.outbox import writes
-from store.outbox.writes import Wanted
+from store.outbox import write_history, writes
+from store.outbox.write_history import Wanted
 from store.tables.outbox import WriteRow
 
 COLUMNS = ("write_id", "queued_at", "author", "kind", "number", "state", "why")
@@ -43,7 +43,7 @@ async def list_writes(
     async def find(tx: Tx) -> list[dict[str, Any]]:
         here = await installations.find(tx, installation)
         wanted = await _filters(tx, here, agent, task, states)
-        found = await writes.page(tx, here, wanted, None, limit)
+        found = await write_history.page(tx, here, wanted, None, limit)
         paused = await stopped.pause_reasons(tx, found)
         return [_table_row(row, paused.get(row["id"])) for row in found]
 
@@ -116,11 +116,11 @@ async def _cancel_one(tx: Tx, installation_id: int, write_id: str) -> int:
     row = await writes.get(tx, installation_id, write_id)
     if row is None:
         raise WrongSettings(f"There is no write {write_id}. `hubbub writes list` lists them.")
-    if done := await cancellation.cancel(tx, row, OPERATOR, told=False):
+    if done := await cancellation.cancel(tx, row, OPERATOR, author_knows=False):
         return len(done)
     raise WrongSettings(f"{write_id} cannot be cancelled, because it is {row['state']}.")
 
 
 async def _cancel_some(tx: Tx, installation_id: int, wanted: Wanted) -> int:
-    rows = await writes.page(tx, installation_id, wanted, None, AT_ONCE)
+    rows = await write_history.page(tx, installation_id, wanted, None, AT_ONCE)
     return len(await cancellation.cancel_each(tx, rows, OPERATOR, None))

@@ -5,7 +5,7 @@ from bot.comments.limits import HOUR, LATELY, RECENT
 from bot.identity.actors import BOT
 from store.engine.transaction import Tx
 from store.mirror import stored_issues
-from store.outbox import writes
+from store.outbox import write_history, writes
 from store.tables.mirror import CommentRow, RepositoryRow
 from store.tables.outbox import WriteRow
 
@@ -19,7 +19,7 @@ async def parties(
     """The recent authors, newest first, without the bot. A person is an empty string."""
     since = await tx.now() - LATELY
     here = (tx, installation_id)
-    ours = await writes.spoken_since(*here, target, COMMENTING, since, RECENT)
+    ours = await write_history.recent_authors(*here, target, COMMENTING, since, RECENT)
     authors = [(each["queued_at"], each["author"]) for each in ours]
     bot = await authorship.bot_id(tx)
     for row in await stored_issues.newest_comments(*here, where["id"], number, RECENT):
@@ -50,11 +50,13 @@ async def write_named_in(tx: Tx, row: CommentRow) -> WriteRow | None:
 async def comments_last_hour(tx: Tx, installation_id: int, target: str) -> dict[str, int]:
     """How many comments each agent wrote on an issue, without the bot."""
     since = await tx.now() - HOUR
-    by = await writes.authors_since(tx, installation_id, target, COMMENTING, since)
+    by = await write_history.counts_by_author(tx, installation_id, target, COMMENTING, since)
     return {name: n for name, n in by.items() if name != BOT}
 
 
 async def bot_answers_last_hour(tx: Tx, installation_id: int, target: str) -> int:
     """How many comments the bot wrote on an issue."""
-    by = await writes.authors_since(tx, installation_id, target, COMMENTING, await tx.now() - HOUR)
+    by = await write_history.counts_by_author(
+        tx, installation_id, target, COMMENTING, await tx.now() - HOUR
+    )
     return by.get(BOT, 0)

@@ -19,7 +19,7 @@ from store.agents import agents
 from store.engine.transaction import Tx
 from store.messages import due_notices, mailbox
 from store.mirror import stored_repositories
-from store.outbox import writes
+from store.outbox import write_history
 from store.tables.columns import Json
 from store.tables.outbox import WriteRow
 from store.tables.tasks import UNKNOWN, LeaseRow
@@ -210,7 +210,7 @@ async def _urgent(asker: Asker) -> list[Notice]:
 async def _failed_writes(asker: Asker) -> list[Notice]:
     return [
         _notice("write_failed", row["id"], await _failure_text(asker, row), key=row["id"])
-        for row in await writes.refusals(*asker.agent, asker.now - LATELY, MOST)
+        for row in await write_history.refusals(*asker.agent, asker.now - LATELY, MOST)
     ]
 
 
@@ -225,7 +225,7 @@ async def _failure_text(asker: Asker, write: WriteRow) -> str:
 async def _mark_failed_notified(
     tx: Tx, installation_id: int, _agent_id: str, ids: list[str]
 ) -> None:
-    await writes.mark_notified(tx, installation_id, ids)
+    await write_history.mark_notified(tx, installation_id, ids)
 
 
 # From the most urgent to the least.

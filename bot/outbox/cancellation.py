@@ -13,13 +13,13 @@ def error_of(reason: str) -> dict[str, Any]:
     return {"code": "cancelled", "message": reason, "details": {}}
 
 
-async def cancel(tx: Tx, row: WriteRow, reason: str, *, told: bool) -> list[str]:
+async def cancel(tx: Tx, row: WriteRow, reason: str, *, author_knows: bool) -> list[str]:
     """Cancel a queued write and what it needs. Return the ids; none if it is not queued.
 
-    `told`: its author gets no notice.
+    `author_knows`: its author gets no notice.
     """
     why = error_of(reason)
-    if not await write_cancellation.cancel(tx, row, why, told=told):
+    if not await write_cancellation.cancel(tx, row, why, author_knows=author_knows):
         return []
     needed = await _cancel_what_it_needs(tx, row, why)
     await effects.apply_failure(tx, row, reason)
@@ -34,8 +34,10 @@ async def cancel_each(tx: Tx, rows: Sequence[WriteRow], reason: str, by: str | N
         author = row["author"]
         n = sum(each["author"] == author for each in rows) - 1
         others = f" {n} more of yours were cancelled too; list_writes lists them." if n else ""
-        told = author in notified
-        done += await cancel(tx, row, reason + ("" if told else others), told=told)
+        author_knows = author in notified
+        done += await cancel(
+            tx, row, reason + ("" if author_knows else others), author_knows=author_knows
+        )
         notified.add(author)
     return done
 
@@ -50,5 +52,5 @@ async def _cancel_what_it_needs(tx: Tx, row: WriteRow, why: dict[str, Any]) -> l
     return [
         each["id"]
         for each in found
-        if each and await write_cancellation.cancel(tx, each, why, told=True)
+        if each and await write_cancellation.cancel(tx, each, why, author_knows=True)
     ]

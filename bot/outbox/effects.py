@@ -12,7 +12,7 @@ from bot.tasks import lifecycle
 from bot.tasks.states import OPEN
 from store.engine.transaction import Tx
 from store.mirror import branches, mirror_rows, pulls, stored_installations
-from store.outbox import budgets, writes
+from store.outbox import budgets, write_attempts, writes
 from store.tables.outbox import WriteRow
 from store.tasks import tasks
 
@@ -21,16 +21,16 @@ async def apply(tx: Tx, write: WriteRow, decision: Final) -> None:
     """Store the decision about a write. Do nothing if another attempt was made since."""
     match decision:
         case Sent(result):
-            if await writes.finish(tx, write, "sent", result):
+            if await write_attempts.finish(tx, write, "sent", result):
                 await apply_success(tx, write, result)
         case Refused(error):
-            if await writes.finish(tx, write, "refused", error):
+            if await write_attempts.finish(tx, write, "refused", error):
                 await apply_failure(tx, write, error["message"])
         case Dead(error, why):
-            if await writes.finish(tx, write, "dead", error):
+            if await write_attempts.finish(tx, write, "dead", error):
                 await apply_failure(tx, write, why)
         case Cancelled(error):
-            if await writes.finish(tx, write, "cancelled", error):
+            if await write_attempts.finish(tx, write, "cancelled", error):
                 await apply_failure(tx, write, error["message"])
         case PutOff():
             await _put_off(tx, write, decision)
@@ -41,7 +41,7 @@ async def _put_off(tx: Tx, write: WriteRow, decision: PutOff) -> None:
         await _give_back(tx, write)
     until = await tx.now() + decision.wait
     again = {"looks": decision.looks, "failed": int(decision.failed)}
-    await writes.put_off(tx, write, decision.state, until, why=decision.why, **again)
+    await write_attempts.put_off(tx, write, decision.state, until, why=decision.why, **again)
     if decision.token_status in (403, 404):
         await _read_installation(tx, write["installation_id"])
 

@@ -21,7 +21,7 @@ from bot.tasks import lifecycle
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.mirror import stored_repositories
-from store.outbox import sender_leases, writes
+from store.outbox import sender_leases, write_history, writes
 from store.tables.outbox import WriteRow
 from store.tasks import leases
 
@@ -66,7 +66,7 @@ async def _load(tx: Tx, channel: Channel, keys: Keys, write: WriteRow) -> Sendin
         keys,
         known=await kinds.KINDS[write["kind"]].stored_values(tx, write),
         before=(before and before["result"]) or {},
-        follows_own=await writes.has_sent(
+        follows_own=await write_history.has_sent(
             tx, here, write["author"], MAKES, await tx.now() - NOT_KNOWN_YET
         ),
         bot=await authorship.bot_id(tx),

@@ -12,8 +12,8 @@ from store import events
 from store.agents import agents
 from store.agents.agents import Standing
 from store.engine.transaction import Tx
-from store.outbox import write_cancellation, writes
-from store.outbox.writes import Wanted
+from store.outbox import write_cancellation, write_history
+from store.outbox.write_history import Wanted
 from store.tables.outbox import WriteRow
 
 
@@ -70,7 +70,9 @@ async def hold_back(tx: Tx, installation_id: int, paused: Collection[str]) -> in
     """
     succeeded = error_of("Its agent was paused, and another agent holds the task now.")
     await write_cancellation.cancel_succeeded(tx, installation_id, paused, succeeded)
-    return len(await writes.page(tx, installation_id, _queued_by(paused), None, MOST_COUNTED))
+    return len(
+        await write_history.page(tx, installation_id, _queued_by(paused), None, MOST_COUNTED)
+    )
 
 
 async def cancel_queued(
@@ -78,9 +80,9 @@ async def cancel_queued(
 ) -> list[str]:
     """Cancel what these agents queued. Return the ids of the writes."""
     done: list[str] = []
-    rows = await writes.page(tx, installation_id, _queued_by(gone), None, MOST_COUNTED)
+    rows = await write_history.page(tx, installation_id, _queued_by(gone), None, MOST_COUNTED)
     for row in rows:
-        done += await cancellation.cancel(tx, row, reason, told=True)
+        done += await cancellation.cancel(tx, row, reason, author_knows=True)
     return done
 
 

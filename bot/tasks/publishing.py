@@ -5,7 +5,7 @@ from bot.repository import repository_settings
 from bot.tasks import board
 from store.engine.transaction import Tx
 from store.mirror import stored_issues
-from store.outbox import writes
+from store.outbox import write_history, writes
 from store.tasks import tasks
 
 
@@ -28,7 +28,7 @@ async def show(
         return  # a task gets its card with the first claim
     target = f"card {task_id}"
     was_due = await writes.supersede(tx, installation_id, "card", target)
-    last = await writes.results(tx, installation_id, target, 1) if every else []
+    last = await write_history.results(tx, installation_id, target, 1) if every else []
     written_at = last[0]["finished_at"] if last else None
     next_at = await tx.now() + delay if written_at is None else written_at + every
     # The replaced edit may have been more urgent.

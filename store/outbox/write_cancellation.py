@@ -4,18 +4,15 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from store.engine.transaction import Row, Tx
+from store.engine.transaction import Tx
 from store.tables.outbox import WriteRow
 
-# Its author gets a notice.
-CANCEL = (
-    "UPDATE writes SET state = 'cancelled', error = :error, finished_at = :now "
-    "WHERE installation_id = :i AND state = 'queued'"
-)
 
+async def cancel(tx: Tx, write: WriteRow, outcome: dict[str, Any], *, author_knows: bool) -> bool:
+    """Cancel a queued write. Return False if it is not queued.
 
-async def cancel(tx: Tx, write: WriteRow, outcome: dict[str, Any], *, told: bool) -> bool:
-    """Cancel a queued write. `told`: whether its author knows. False if it is not queued."""
+    `author_knows`: the author needs no notice.
+    """
     tx.rings.add(f"installation {write['installation_id']}")
     now = await tx.now()
     return bool(
@@ -24,7 +21,7 @@ async def cancel(tx: Tx, write: WriteRow, outcome: dict[str, Any], *, told: bool
             "told_at = :told WHERE installation_id = :i AND id = :w AND state = 'queued'",
             error=json.dumps(outcome),
             now=now,
-            told=now if told else None,
+            told=now if author_knows else None,
             i=write["installation_id"],
             w=write["id"],
         )
@@ -34,36 +31,45 @@ async def cancel(tx: Tx, write: WriteRow, outcome: dict[str, Any], *, told: bool
 async def cancel_of_lease(
     tx: Tx, installation_id: int, task_id: str, lease_id: str, outcome: dict[str, Any]
 ) -> None:
-    """Cancel what is queued under a lease that its holder lost."""
-    q = f"{CANCEL} AND task_id = :t AND lease_id = :l"
-    await tx.run(q, **await _cancelling(tx, installation_id, outcome), t=task_id, l=lease_id)
+    """Cancel the writes queued under a lease that its holder lost."""
+    where = "task_id = :t AND lease_id = :l"
+    await _cancel_where(tx, installation_id, where, outcome, t=task_id, l=lease_id)
 
 
 async def cancel_held_back(
     tx: Tx, installation_id: int, task_id: str, outcome: dict[str, Any]
 ) -> None:
-    """Cancel what paused agents queued under earlier leases on a task that is claimed now."""
-    q = (
-        f"{CANCEL} AND task_id = :t AND lease_id IS NOT NULL AND EXISTS (SELECT 1 FROM agents a "
+    """Cancel the writes that paused agents queued under earlier leases on a task claimed now."""
+    where = (
+        "task_id = :t AND lease_id IS NOT NULL AND EXISTS (SELECT 1 FROM agents a "
         "WHERE a.installation_id = writes.installation_id AND a.id = writes.author "
         "AND a.paused_at IS NOT NULL)"
     )
-    await tx.run(q, **await _cancelling(tx, installation_id, outcome), t=task_id)
+    await _cancel_where(tx, installation_id, where, outcome, t=task_id)
 
 
 async def cancel_succeeded(
     tx: Tx, installation_id: int, authors: Collection[str], outcome: dict[str, Any]
 ) -> None:
-    """Cancel what these authors queued under leases on tasks that others hold now."""
-    q = (
-        f"{CANCEL} AND author IN :authors AND lease_id IS NOT NULL AND EXISTS (SELECT 1 "
+    """Cancel the writes of these authors under leases on tasks that others hold now."""
+    where = (
+        "author IN :authors AND lease_id IS NOT NULL AND EXISTS (SELECT 1 "
         "FROM tasks t WHERE t.installation_id = writes.installation_id AND t.id = writes.task_id "
         "AND t.lease_id <> writes.lease_id)"
     )
-    given = await _cancelling(tx, installation_id, outcome)
-    await tx.run(q, **given, authors=tuple(authors))
+    await _cancel_where(tx, installation_id, where, outcome, authors=tuple(authors))
 
 
-async def _cancelling(tx: Tx, installation_id: int, outcome: dict[str, Any]) -> Row:
+async def _cancel_where(
+    tx: Tx, installation_id: int, where: str, outcome: dict[str, Any], **values: Any
+) -> None:
+    """Cancel the queued writes that match. `told_at` stays empty, so their authors get notices."""
     tx.rings.add(f"installation {installation_id}")
-    return {"error": json.dumps(outcome), "now": await tx.now(), "i": installation_id}
+    await tx.run(
+        "UPDATE writes SET state = 'cancelled', error = :error, finished_at = :now "
+        f"WHERE installation_id = :i AND state = 'queued' AND {where}",
+        error=json.dumps(outcome),
+        now=await tx.now(),
+        i=installation_id,
+        **values,
+    )

@@ -28,7 +28,7 @@ from store.mirror import (
     stored_issues,
     stored_repositories,
 )
-from store.outbox import write_cancellation, write_order, writes
+from store.outbox import write_cancellation, write_history, write_order, writes
 from store.tables.schema import metadata
 from store.tasks import holders, leases, ready, tasks
 from store.tasks.ready import Wanted
@@ -196,10 +196,12 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "what may go out": lambda tx: write_order.lines(tx, HERE),
     "writes before": lambda tx: write_order.kinds_before(tx, HERE, 9, lane=1, author="3"),
     "the last write before": lambda tx: write_order.last_before(tx, HERE, "3", "4", 9),
-    "an agent's writes": lambda tx: writes.page(tx, HERE, writes.Wanted(writes.LIVE, ["3"]), 9, 50),
+    "an agent's writes": lambda tx: write_history.page(
+        tx, HERE, write_history.Wanted(writes.LIVE, ["3"]), 9, 50
+    ),
     "how many writes of one": lambda tx: writes.count_of(tx, HERE, "3"),
-    "a write lately": lambda tx: writes.has_sent(tx, HERE, "3", ["comment"], 5),
-    "failed writes": lambda tx: writes.refusals(tx, HERE, "3", 5, 5),
+    "a write lately": lambda tx: write_history.has_sent(tx, HERE, "3", ["comment"], 5),
+    "failed writes": lambda tx: write_history.refusals(tx, HERE, "3", 5, 5),
     "writes of a lost lease": lambda tx: write_cancellation.cancel_of_lease(tx, HERE, "3", "3", {}),
     "writes held back": lambda tx: write_cancellation.cancel_held_back(tx, HERE, "3", {}),
     "writes that others do": lambda tx: write_cancellation.cancel_succeeded(tx, HERE, ["3"], {}),

@@ -18,7 +18,7 @@ from bot.outbox import cancellation, forecast, stopped, usage
 from bot.outbox.usage import Bucket
 from bot.times import SECOND, stamp
 from store.mirror import stored_installations, stored_repositories
-from store.outbox import writes
+from store.outbox import write_history, writes
 from store.tables.mirror import RepositoryRow
 from store.tables.outbox import WriteRow
 
@@ -108,7 +108,9 @@ async def list_writes(
     """List writes for GitHub, newest first, yours or those of agents below you."""
     states = (state,) if state else writes.LIVE
     wanted = await _filters(ctx, agent_id, task, states)
-    rows = await writes.page(ctx.tx, ctx.installation_id, wanted, _before(cursor), ON_A_PAGE + 1)
+    rows = await write_history.page(
+        ctx.tx, ctx.installation_id, wanted, _before(cursor), ON_A_PAGE + 1
+    )
     end = str(rows[ON_A_PAGE - 1]["seq"]) if len(rows) > ON_A_PAGE else None
     return WriteList(
         writes=await _list_entries(ctx, rows[:ON_A_PAGE]),
@@ -118,7 +120,7 @@ async def list_writes(
 
 async def _filters(
     ctx: Context, agent_id: str | None, task: str | None, states: Collection[str]
-) -> writes.Wanted:
+) -> write_history.Wanted:
     """The filters within the actor's reach. Raise Refused."""
     authors = [agent_id] if agent_id else None if ctx.actor.may("tech-lead") else [ctx.actor.name]
     if agent_id and not await _is_over(ctx, agent_id):
@@ -128,7 +130,7 @@ async def _filters(
             "and tech-leads may see and cancel its writes.",
         )
     task_id = (await visible_task(ctx, task))["id"] if task else None
-    return writes.Wanted(states=states, authors=authors, task_id=task_id)
+    return write_history.Wanted(states=states, authors=authors, task_id=task_id)
 
 
 def _before(cursor: str | None) -> int | None:
@@ -205,8 +207,8 @@ async def _cancel_one(ctx: Context, write_id: str) -> Cancelled:
         await presence.check_presence(ctx.tx, ctx.actor, "at_work")
     done: list[str] = []
     if row["state"] != "cancelled":
-        told = row["author"] == ctx.actor.name
-        done = await cancellation.cancel(ctx.tx, row, _reason(ctx), told=told)
+        author_knows = row["author"] == ctx.actor.name
+        done = await cancellation.cancel(ctx.tx, row, _reason(ctx), author_knows=author_knows)
     row = await _own_write(ctx, write_id)
     if (state := row["state"]) != "cancelled":
         gone = {"sending": "it is being sent now", "unknown": "GitHub may have it already"}
@@ -233,7 +235,7 @@ async def _cancel_all(ctx: Context, agent_id: str | None, task: str | None) -> C
     wanted = await _filters(ctx, agent_id, task, ("queued",))
     if wanted.authors != [ctx.actor.name]:
         await presence.check_presence(ctx.tx, ctx.actor, "at_work")
-    rows = await writes.page(ctx.tx, ctx.installation_id, wanted, None, MOST_CANCELLED + 1)
+    rows = await write_history.page(ctx.tx, ctx.installation_id, wanted, None, MOST_CANCELLED + 1)
     done = await cancellation.cancel_each(
         ctx.tx, rows[:MOST_CANCELLED], _reason(ctx), ctx.actor.name
     )

@@ -271,7 +271,9 @@ async def _cancel_issue_write(ctx: Context, row: FullTask) -> None:
     here = (ctx.tx, ctx.installation_id)
     why = {"code": "cancelled", "message": "The task ended before it had an issue.", "details": {}}
     for each in await writes.waiting(*here, f"task {row['id']}", "issue"):
-        await write_cancellation.cancel(ctx.tx, each, why, told=each["author"] == ctx.actor.name)
+        await write_cancellation.cancel(
+            ctx.tx, each, why, author_knows=each["author"] == ctx.actor.name
+        )
 
 
 def _release(ctx: Context) -> str:

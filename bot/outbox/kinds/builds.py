@@ -16,7 +16,7 @@ from bot.outbox.kinds.kind import (
     status_result,
 )
 from store.engine.transaction import Tx
-from store.outbox import writes
+from store.outbox import write_history
 from store.tables.outbox import WriteRow
 
 CHECKS = "/repos/{repository}/check-runs"
@@ -40,7 +40,7 @@ def _is_its_check(sending: Sending, entry: Any) -> bool:
 
 async def stored_runs(tx: Tx, write: WriteRow) -> dict[str, Any]:
     """The runs that other writes started. None of them can be this write's run."""
-    rows = await writes.results(tx, write["installation_id"], write["target"], 100)
+    rows = await write_history.results(tx, write["installation_id"], write["target"], 100)
     return {"others": [at(row["result"], "run_id") for row in rows if row["id"] != write["id"]]}
 
 

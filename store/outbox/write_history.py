@@ -1,0 +1,131 @@
+"""Lists of writes: what took effect, what failed, who wrote how much."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from store.engine.transaction import Tx
+from store.outbox.writes import LIVE, decode
+from store.tables.outbox import WriteRow
+
+
+class AuthorAndTime(TypedDict):
+    author: str
+    queued_at: int
+
+
+async def results(tx: Tx, installation_id: int, target: str, limit: int) -> list[WriteRow]:
+    """The newest writes to a target that took effect."""
+    q = (
+        "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state = 'sent' "
+        "ORDER BY seq DESC LIMIT :n"
+    )
+    return [decode(row) for row in await tx.all(q, i=installation_id, t=target, n=limit)]
+
+
+async def recent_authors(
+    tx: Tx, installation_id: int, target: str, kinds: Collection[str], since: int, limit: int
+) -> list[AuthorAndTime]:
+    """Who queued the newest writes of these kinds to a target, and when."""
+    return await tx.all(
+        "SELECT author, queued_at FROM writes WHERE installation_id = :i AND target = :t "
+        "AND state IN :counted AND kind IN :k AND queued_at >= :since "
+        "ORDER BY seq DESC LIMIT :n",
+        i=installation_id,
+        t=target,
+        counted=(*LIVE, "sent"),
+        k=tuple(kinds),
+        since=since,
+        n=limit,
+    )
+
+
+async def counts_by_author(
+    tx: Tx, installation_id: int, target: str, kinds: Collection[str], since: int
+) -> dict[str, int]:
+    """How many writes of these kinds each author queued for a target since then."""
+    rows = await tx.all(
+        "SELECT author, COUNT(*) AS n FROM writes WHERE installation_id = :i AND target = :t "
+        "AND state IN :counted AND kind IN :k AND queued_at >= :since GROUP BY author",
+        i=installation_id,
+        t=target,
+        counted=(*LIVE, "sent"),
+        k=tuple(kinds),
+        since=since,
+    )
+    return {row["author"]: row["n"] for row in rows}
+
+
+async def has_sent(
+    tx: Tx, installation_id: int, author: str, kinds: Collection[str], since: int
+) -> bool:
+    """Whether a write of these kinds by this author took effect since then."""
+    row = await tx.one(
+        "SELECT 1 AS found FROM writes WHERE installation_id = :i AND author = :a "
+        "AND state = 'sent' AND finished_at >= :since AND kind IN :k LIMIT 1",
+        i=installation_id,
+        a=author,
+        since=since,
+        k=tuple(kinds),
+    )
+    return row is not None
+
+
+async def refusals(
+    tx: Tx, installation_id: int, author: str, since: int, limit: int
+) -> list[WriteRow]:
+    """Writes that failed for good and whose author has not been notified."""
+    rows = await tx.all(
+        "SELECT * FROM writes WHERE installation_id = :i AND author = :a AND state IN :ended "
+        "AND finished_at >= :since AND told_at IS NULL ORDER BY finished_at LIMIT :n",
+        i=installation_id,
+        a=author,
+        ended=("refused", "dead", "cancelled"),
+        since=since,
+        n=limit,
+    )
+    return [decode(row) for row in rows]
+
+
+async def mark_notified(tx: Tx, installation_id: int, write_ids: Collection[str]) -> None:
+    """Record that the author knows how these writes ended."""
+    q = "UPDATE writes SET told_at = :now WHERE installation_id = :i AND id IN :ids"
+    await tx.run(q, now=await tx.now(), i=installation_id, ids=tuple(write_ids))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Filters of writes. `task_id` None matches all.
+
+    `authors` None matches the writes of all agents, but not those of people and of the bot.
+    """
+
+    states: Collection[str]
+    authors: Collection[str] | None = None
+    task_id: str | None = None
+
+
+async def page(
+    tx: Tx, installation_id: int, wanted: Wanted, before: int | None, limit: int
+) -> list[WriteRow]:
+    """The newest writes that match, with numbers below `before`."""
+    where, given = "", dict[str, Any]()
+    if wanted.authors is None:
+        # Logins of people begin with @, and the bot's name has a bracket.
+        where += " AND INSTR(author, '@') = 0 AND INSTR(author, '[') = 0"
+    else:
+        where += " AND author IN :authors"
+        given["authors"] = tuple(wanted.authors)
+    if wanted.task_id is not None:
+        where, given["t"] = f"{where} AND task_id = :t", wanted.task_id
+    if before is not None:
+        where, given["before"] = f"{where} AND seq < :before", before
+    rows = await tx.all(
+        f"SELECT * FROM writes WHERE installation_id = :i AND state IN :states{where} "
+        "ORDER BY seq DESC LIMIT :n",
+        i=installation_id,
+        states=tuple(wanted.states),
+        n=limit,
+        **given,
+    )
+    return [decode(row) for row in rows]
