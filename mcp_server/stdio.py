@@ -20,9 +20,9 @@ from mcp.shared.exceptions import MCPError
 
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
+from bot.github.proxies import proxy_for
 from bot.identity.tokens import Tokens
 from bot.operations import OPERATIONS
-from bot.proxies import proxy_for
 from mcp_server import stdio_transport
 from mcp_server.authentication import Asking
 from mcp_server.server import INSTRUCTIONS, KEY_META, NAME, VERSION, create_server, result

@@ -9,9 +9,9 @@ import aiohttp
 from bot.cli.session import open_session
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
+from bot.github.proxies import proxy_for
 from bot.identity.tokens import Tokens
 from bot.operations import OPERATIONS
-from bot.proxies import proxy_for
 from bot.settings import Settings, WrongSettings
 
 REST_TIMEOUT_S = 70

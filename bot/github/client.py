@@ -27,9 +27,9 @@ from yarl import URL
 
 from bot.github.outcomes import Meaning, classify
 from bot.github.payloads import at, text, time
+from bot.github.proxies import proxy_for
 from bot.github.rate_limits import http_date
 from bot.github.requests import Answer, OutcomeUnknown, TokenRefused, Unreachable
-from bot.proxies import proxy_for
 from bot.redaction import redact
 from bot.settings import GitHubApp
 from bot.times import SECOND

@@ -8,8 +8,8 @@ from aiohttp import web  # noqa: TID251 - a proxy is a server
 from aiohttp.test_utils import RawTestServer
 
 from bot.github.client import open_client
+from bot.github.proxies import proxy_for
 from bot.github.requests import Unreachable
-from bot.proxies import proxy_for
 from bot.settings import GitHubApp
 from fixtures.github.app import key_pair
 from store.engine.migrate import upgrade

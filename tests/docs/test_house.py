@@ -311,3 +311,8 @@ def test_a_server_that_is_given_is_used() -> None:
     with beside_mariadb(WAITING, given="mysql://root@db.example/") as process:
         assert process.communicate()[0] == "mysql://root@db.example/\n"
     assert process.returncode == 0
+
+
+def test_only_a_few_modules_of_bot_are_in_no_room() -> None:
+    modules = {path.stem for path in (ROOT / "bot").glob("*.py")}
+    assert modules == {"__init__", "__main__", "errors", "redaction", "settings", "times"}

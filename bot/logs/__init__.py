@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
 
-from bot.log_output import Output
+from bot.logs.output import Output
 from bot.redaction import printable, printable_lines, redact
 from bot.settings import Settings
 from store.engine.transaction import StoreError
