@@ -63,26 +63,43 @@ BODIES = "('issue', 'pull_request')"
 
 
 def _place(of: str) -> str:
-    """The place of a command in that order, as a row of SQL."""
+    """The columns of that order."""
     named = (
         f"CASE WHEN {of}.source_kind IN {BODIES} THEN 0 ELSE 1 END"
         if each == "is_comment"
         else f"{of}.{each}"
         for each in ORDER
     )
-    return f"({', '.join(named)})"
+    return ", ".join(named)
 
 
-HERE = " AND ".join(
-    f"{{0}}.{column} = c.{column}" for column in ("installation_id", "repository_id", "number")
-)
+def _same_issue(one: str, other: str) -> str:
+    columns = ("installation_id", "repository_id", "number")
+    return " AND ".join(f"{one}.{column} = {other}.{column}" for column in columns)
+
+
 # A command waits for older ones of its issue, and for texts that the worker has not read yet.
-FIRST = (
-    f"NOT EXISTS (SELECT 1 FROM commands o WHERE {HERE.format('o')} AND o.state = 'waiting' "
-    f"AND {_place('o')} < {_place('c')}) "
-    f"AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE {HERE.format('d')} "
-    "AND d.state IN ('received', 'failed') AND d.text_at <= c.written_at)"
+HAS_OLDER = (
+    f"EXISTS (SELECT 1 FROM commands o WHERE {_same_issue('o', 'c')} AND o.state = 'waiting' "
+    f"AND ({_place('o')}) < ({_place('c')}))"
 )
+
+
+def _has_unread(of: str) -> str:
+    return (
+        f"EXISTS (SELECT 1 FROM deliveries d WHERE {_same_issue('d', of)} "
+        f"AND d.state IN ('received', 'failed') AND d.text_at <= {of}.written_at)"
+    )
+
+
+# Those that wait, each with its place among those of its issue. To look for an older one of each
+# would take the square of their number. The plus keeps SQLite from walking through the commands of
+# all issues, which would save it to sort these.
+WAITING = (
+    "SELECT w.*, ROW_NUMBER() OVER (PARTITION BY +w.installation_id, w.repository_id, w.number "
+    f"ORDER BY {_place('w')}) AS place FROM commands w WHERE w.state = 'waiting'"
+)
+ROW = ", ".join(f"waiting.{column}" for column in CommandRow.__annotations__)
 
 
 async def add(tx: Tx, installation_id: int, found: Sequence[FoundCommand]) -> None:
@@ -115,10 +132,10 @@ async def due(tx: Tx, limit: int) -> list[CommandRow]:
 
 
 async def _due(tx: Tx, limit: int, but_not: Collection[int]) -> list[CommandRow]:
-    but = "AND c.installation_id NOT IN :but_not " if but_not else ""
+    but = " AND w.installation_id NOT IN :but_not" if but_not else ""
     q = (
-        "SELECT c.* FROM commands c WHERE c.state = 'waiting' AND c.not_before <= :now "
-        f"{but}AND {FIRST} ORDER BY c.received_at LIMIT :n"
+        f"SELECT {ROW} FROM ({WAITING}{but}) waiting WHERE place = 1 AND not_before <= :now "
+        f"AND NOT {_has_unread('waiting')} ORDER BY received_at LIMIT :n"
     )
     but_these = {"but_not": tuple(but_not)} if but_not else {}
     return await tx.all(q, now=await tx.now(), n=limit, **but_these)
@@ -135,7 +152,10 @@ async def lock(tx: Tx, which: CommandRow) -> CommandRow | None:
 
 async def _is_first(tx: Tx, which: CommandRow) -> bool:
     own = " AND ".join(f"c.{k} = :{k}" for k in KEY)
-    q = f"SELECT 1 AS one FROM commands c WHERE {own} AND {FIRST}"
+    q = (
+        f"SELECT 1 AS one FROM commands c WHERE {own} AND NOT {HAS_OLDER} "
+        f"AND NOT {_has_unread('c')}"
+    )
     return await tx.one(q, **key(which)) is not None
 
 
@@ -153,8 +173,9 @@ async def holds_up_others(tx: Tx, which: CommandRow) -> bool:
 async def later_commands(tx: Tx, which: CommandRow) -> list[CommandRow]:
     """The commands of the same issue that were written later and are done."""
     q = (
-        f"SELECT o.* FROM commands c JOIN commands o ON {HERE.format('o')} AND o.state = 'done' "
-        f"WHERE {' AND '.join(f'c.{k} = :{k}' for k in KEY)} AND {_place('c')} < {_place('o')}"
+        f"SELECT o.* FROM commands c JOIN commands o ON {_same_issue('o', 'c')} "
+        f"WHERE {' AND '.join(f'c.{k} = :{k}' for k in KEY)} AND o.state = 'done' "
+        f"AND ({_place('c')}) < ({_place('o')})"
     )
     rows = await tx.all(q, **key(which))
     return [row | {"words": json.loads(row["words"])} for row in rows]

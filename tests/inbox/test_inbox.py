@@ -1,8 +1,10 @@
 """Group commit: what deliveries that come in together cost, and how one fails alone."""
 
 import asyncio
+import time
 from collections import Counter
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from bot.identity.keyring import Keys
@@ -10,6 +12,7 @@ from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from store.engine.database import open_store
+from store.engine.migrate import upgrade
 from store.engine.transaction import Store, StoreError, Work
 from store.inbox import commands, deliveries
 from store.inbox.commands import FoundCommand
@@ -143,6 +146,25 @@ async def test_the_commands_of_one_installation_hold_up_those_of_no_other(own_ur
     await store.write(partial(commands.add, installation_id=2, found=[command(1)]))
     due = await store.read(lambda tx: commands.due(tx, worker.BATCH))
     assert Counter(row["installation_id"] for row in due) == {1: worker.BATCH - 1, 2: 1}
+    await store.close()
+
+
+async def test_many_commands_that_wait_on_one_issue_take_little_time_with_sqlite(
+    tmp_path: Path,
+) -> None:
+    """On SQLite only: there the server does nothing else meanwhile."""
+    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
+    upgrade(url)
+    store = await open_store(url, Clock())
+    # The order that is worst for an index: the oldest is found last.
+    found: list[FoundCommand] = [
+        {**command(n), "number": 7, "written_at": 3000 - n} for n in range(3000)
+    ]
+    await store.write(partial(commands.add, installation_id=1, found=found))
+    before = time.process_time()
+    (due,) = await store.read(lambda tx: commands.due(tx, worker.BATCH))
+    assert time.process_time() - before < 0.5
+    assert due["source_id"] == 2999
     await store.close()
 
 
