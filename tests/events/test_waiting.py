@@ -80,7 +80,7 @@ async def test_a_blocker_found_deleted_by_a_read_wakes_too(workspace: Workspace)
     workspace.github.lose_deliveries(1)
     workspace.person.delete_issue(first)
     workspace.github.lose_deliveries(0)
-    await ask(workspace, reads.thread("issue", workspace.repository.id, first.number))
+    await workspace.read(reads.thread("issue", workspace.repository.id, first.number))
     assert len(await events(workspace, "task.ready")) == 1
 
 
@@ -118,13 +118,9 @@ async def test_a_blocker_that_a_read_takes_off_wakes_too(workspace: Workspace) -
     workspace.github.lose_deliveries(1)
     workspace.person.unblock(second, first)
     workspace.github.lose_deliveries(0)
-    await ask(
-        workspace, reads.relations("blocked_by", workspace.repository.id, second.number, second.id)
-    )
+    await read_relations(workspace, "blocked_by", second)
     assert len(await events(workspace, "task.ready")) == 1
-    await ask(
-        workspace, reads.relations("blocked_by", workspace.repository.id, second.number, second.id)
-    )
+    await read_relations(workspace, "blocked_by", second)
     assert len(await events(workspace, "task.ready")) == 1
 
 
@@ -135,9 +131,7 @@ async def test_a_sub_issue_that_a_read_takes_off_wakes_its_parent(workspace: Wor
     workspace.github.lose_deliveries(1)
     workspace.person.remove_sub_issue(part)
     workspace.github.lose_deliveries(0)
-    await ask(
-        workspace, reads.relations("sub_issues", workspace.repository.id, whole.number, whole.id)
-    )
+    await read_relations(workspace, "sub_issues", whole)
     assert len(await events(workspace, "task.ready")) == 1
 
 
@@ -169,9 +163,7 @@ async def test_a_blocker_closed_where_the_app_is_not_wakes_by_its_read(
     await workspace.settle()
     assert (await task_of(workspace, second.number))["blocked_by"] != []
     workspace.person.close(far)
-    await ask(
-        workspace, reads.relations("blocked_by", workspace.repository.id, second.number, second.id)
-    )
+    await read_relations(workspace, "blocked_by", second)
     assert len(await events(workspace, "task.ready")) == 1
 
 
@@ -194,9 +186,9 @@ def beside(workspace: Workspace, full_name: str, *, private: bool = True) -> Rep
     return there
 
 
-async def ask(workspace: Workspace, what: reads.Read) -> None:
-    await workspace.store.write(lambda tx: reads.queue(tx, workspace.installation.id, what))
-    await workspace.settle()
+async def read_relations(workspace: Workspace, kind: str, issue: Issue) -> None:
+    here = (workspace.repository.id, issue.number, issue.id)
+    await workspace.read(reads.relations(kind, *here))
 
 
 async def test_a_parent_waits_for_its_sub_issues_and_tells_how_many_are_done(

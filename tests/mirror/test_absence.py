@@ -24,12 +24,6 @@ HOUR = 3600.0
 INSTALLATION = r"/app/installations/\d+$"
 
 
-async def read(workspace: Workspace, wanted: reads.Read) -> None:
-    """Queue a read and let it come to its end."""
-    await workspace.store.write(lambda tx: reads.queue(tx, workspace.installation.id, wanted))
-    await workspace.settle()
-
-
 def issue_read(issue: Issue) -> reads.Read:
     return reads.thread("issue", issue.repository.id, issue.number)
 
@@ -71,7 +65,7 @@ async def claimed(workspace: Workspace, title: str = "Mend it") -> Issue:
 async def hide(workspace: Workspace, issue: Issue) -> None:
     """Let GitHub say twice that it is not there, and twice more when the card's event comes."""
     workspace.github.fault("GET", rf"/issues/{issue.number}$", "404", times=4)
-    await read(workspace, issue_read(issue))
+    await workspace.read(issue_read(issue))
     assert issue.id not in {row["id"] for row in await workspace.mirror_content("issues")}
 
 
@@ -89,7 +83,7 @@ async def test_one_answer_of_a_late_replica_deletes_no_issue(
     issue = await claimed(workspace)
     earlier = len(times_of(workspace, rf"/issues/{issue.number}$"))
     workspace.github.fault("GET", rf"/issues/{issue.number}$", status)
-    await read(workspace, issue_read(issue))
+    await workspace.read(issue_read(issue))
     assert await state_of(workspace, issue) == "in_progress"
     first, second = times_of(workspace, rf"/issues/{issue.number}$")[earlier:]
     assert second - first >= MINUTE
@@ -102,7 +96,7 @@ async def test_an_issue_whose_deletion_went_unheard_is_gone_after_two_looks(
     workspace.github.hold_deliveries()
     workspace.person.delete_issue(issue)
     earlier = len(times_of(workspace, rf"/issues/{issue.number}$"))
-    await read(workspace, issue_read(issue))
+    await workspace.read(issue_read(issue))
     rows = await workspace.rows("SELECT state, lease_id FROM tasks WHERE installation_id = :i")
     assert rows == [{"state": "cancelled", "lease_id": None}]
     first, second = times_of(workspace, rf"/issues/{issue.number}$")[earlier:]
@@ -118,7 +112,7 @@ async def test_no_answer_counts_while_the_repository_itself_cannot_be_seen(
     issue = await claimed(workspace)
     workspace.github.fault("GET", rf"/issues/{issue.number}$", "404", times=9)
     workspace.github.fault("GET", rf"/repositories/{workspace.repository.id}$", "404", times=9)
-    await read(workspace, issue_read(issue))
+    await workspace.read(issue_read(issue))
     assert await state_of(workspace, issue) == "in_progress"
 
 
@@ -158,7 +152,7 @@ async def test_an_older_event_about_a_hidden_issue_asks_github_again(workspace: 
 async def test_issues_that_are_turned_off_are_not_deleted(workspace: Workspace) -> None:
     issue = await claimed(workspace)
     workspace.person.disable_issues(workspace.repository)
-    await read(workspace, issue_read(issue))
+    await workspace.read(issue_read(issue))
     assert await state_of(workspace, issue) == "in_progress"
     agent = await workspace.agent("ada")
     sent = await agent.call("github_comment_issue", issue=workspace.name(issue), body="Hello")
@@ -247,14 +241,14 @@ async def test_an_event_that_comes_after_the_deletion_restores_no_repository(
 async def test_one_404_for_the_installation_hides_no_tenant(workspace: Workspace) -> None:
     await claimed(workspace)
     workspace.github.fault("GET", INSTALLATION, "404")
-    await read(workspace, reads.installation(workspace.installation.id))
+    await workspace.read(reads.installation(workspace.installation.id))
     assert await titles(workspace) == ["Mend it"]
 
 
 async def test_an_installation_that_github_shows_again_comes_back(workspace: Workspace) -> None:
     issue = await claimed(workspace)
     workspace.github.fault("GET", INSTALLATION, "404", times=2)
-    await read(workspace, reads.installation(workspace.installation.id))
+    await workspace.read(reads.installation(workspace.installation.id))
     assert await titles(workspace) == []
     workspace.person.comment(issue, "We are still here.")
     await workspace.settle()
@@ -265,7 +259,7 @@ async def test_an_installation_that_github_shows_again_comes_back(workspace: Wor
 async def test_an_installation_that_github_lists_again_comes_back(workspace: Workspace) -> None:
     await claimed(workspace)
     workspace.github.fault("GET", INSTALLATION, "404", times=2)
-    await read(workspace, reads.installation(workspace.installation.id))
+    await workspace.read(reads.installation(workspace.installation.id))
     assert await titles(workspace) == []
     repair = Repair(workspace.store, workspace.sender.github, keys=workspace.dispatcher.shared.keys)
     for _ in range(3):
@@ -281,8 +275,8 @@ async def test_a_list_that_lacks_a_repository_or_a_label_once_hides_neither(
     await claimed(workspace)
     workspace.github.fault("GET", "/installation/repositories$", "unseen")
     workspace.github.fault("GET", "/labels$", "unseen")
-    await read(workspace, reads.ALL_REPOSITORIES)
-    await read(workspace, reads.repository("labels", workspace.repository.id))
+    await workspace.read(reads.ALL_REPOSITORIES)
+    await workspace.read(reads.repository("labels", workspace.repository.id))
     assert await titles(workspace) == ["Mend it"]
     assert [row["name"] for row in await workspace.mirror_content("labels")] == ["agent-task"]
 
@@ -309,7 +303,7 @@ async def test_one_404_for_a_branch_or_a_permission_takes_neither_away(
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
     await workspace.settle()
     workspace.github.fault("GET", "/git/ref/heads/fix$", "404")
-    await read(workspace, reads.branch(workspace.repository.id, "fix"))
+    await workspace.read(reads.branch(workspace.repository.id, "fix"))
     names = "SELECT name FROM refs WHERE installation_id = :i AND name = 'fix'"
     assert await workspace.rows(names) == [{"name": "fix"}]
     workspace.github.fault("GET", "/collaborators/octocat/permission$", "404")
@@ -324,7 +318,7 @@ async def test_one_404_for_the_settings_file_keeps_the_settings(workspace: Works
     workspace.person.push(workspace.repository, "main", {path: "task_label: todo\n"})
     await workspace.settle()
     workspace.github.fault("GET", f"/contents/{path}$", "404")
-    await read(workspace, reads.repository("settings", workspace.repository.id))
+    await workspace.read(reads.repository("settings", workspace.repository.id))
     workspace.person.open_issue(workspace.repository, "By its own label", labels=["todo"])
     await workspace.settle()
     assert await titles(workspace) == ["By its own label"]

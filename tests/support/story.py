@@ -27,6 +27,7 @@ from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel import event_kinds
 from bot.kernel.operation import Shared
+from bot.mirror import reads
 from fixtures.github import Installation, Issue, Person, Repository, Request, SimulatedGitHub
 from store.engine.transaction import Store
 from store.mirror import mirror_rows
@@ -124,6 +125,11 @@ class Workspace:
         """Begin all missing backfills. Other tests may have left repositories in the database."""
         while await backfill.begin_missing(self.store):
             pass
+
+    async def read(self, wanted: reads.Read) -> None:
+        """Queue a read and let it come to its end."""
+        await self.store.write(lambda tx: reads.queue(tx, self.installation.id, wanted))
+        await self.settle()
 
     async def process_delivery(self) -> bool:
         """Process a delivery, if one waits. Send nothing."""

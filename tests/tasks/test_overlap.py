@@ -95,8 +95,7 @@ async def test_a_pull_request_after_the_others_claim_is_told_to_both_once(
     assert "`bob` on #2 touches the same paths: `src/a.py`" in card(one)
     # Read again, and with a push that changes nothing of it.
     again = reads.thread("pull_files", workspace.repository.id, pull.number)
-    await workspace.store.write(lambda tx: reads.queue(tx, workspace.installation.id, again))
-    await workspace.settle()
+    await workspace.read(again)
     workspace.person.push(
         workspace.repository, f"of-{one.number}", {"src/a.py": "2\n", "far.py": "1\n"}
     )
