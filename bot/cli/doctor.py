@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from bot import settings
 from bot.cli import app_checks
@@ -35,11 +36,12 @@ def _installations(found: Any, _: Settings) -> Finding:
     return app_checks.installations(found)
 
 
-# What else is looked up on GitHub: the name of the check, a path, and what the answer means.
-LOOKS: tuple[tuple[str, str, Callable[[Any, Settings], Finding]], ...] = (
-    ("webhook", "/app/hook/config", app_checks.hook),
-    ("deliveries", f"{DELIVERIES}?per_page=30", _deliveries),
-    ("installations", "/app/installations?per_page=100", _installations),
+# What else is looked up on GitHub: the name of the check, a path, the JSON type of GitHub's answer,
+# and what the answer means.
+LOOKS: tuple[tuple[str, str, type, Callable[[Any, Settings], Finding]], ...] = (
+    ("webhook", "/app/hook/config", dict, app_checks.hook),
+    ("deliveries", f"{DELIVERIES}?per_page=30", list, _deliveries),
+    ("installations", "/app/installations?per_page=100", list, _installations),
 )
 
 
@@ -77,7 +79,7 @@ async def _findings(loaded: Settings) -> AsyncIterator[tuple[str, Finding]]:
         return
     async with open_client(app) as github:
         try:
-            registered = await _get(github, app, "/app")
+            registered = await _get(github, app, "/app", dict)
         except Refused as exc:
             yield "GitHub", wrong(_one_line(exc))
             return
@@ -85,9 +87,9 @@ async def _findings(loaded: Settings) -> AsyncIterator[tuple[str, Finding]]:
         yield "GitHub", Finding(f"{app.api_url} has the App as {slug}")
         yield "permissions", app_checks.permissions(registered)
         yield "events", app_checks.events(registered)
-        for name, path, decide in LOOKS:
+        for name, path, shape, decide in LOOKS:
             try:
-                yield name, decide(await _get(github, app, path), loaded)
+                yield name, decide(await _get(github, app, path, shape), loaded)
             except Refused as exc:
                 yield name, wrong(_one_line(exc))
 
@@ -154,8 +156,8 @@ async def _one(tx: Tx) -> None:
     await tx.one("SELECT 1 AS one")
 
 
-async def _get(github: GitHub, app: GitHubApp, path: str) -> Any:
-    """What GitHub has there, all pages of a list. Raise Refused."""
+async def _get(github: GitHub, app: GitHubApp, path: str, shape: type) -> Any:
+    """What GitHub has there, all pages of a list. Raise Refused if it is not of that JSON type."""
     found: list[Any] = []
     for _ in range(MOST_PAGES):
         try:
@@ -165,6 +167,12 @@ async def _get(github: GitHub, app: GitHubApp, path: str) -> Any:
         if answer.status != 200:
             why = f"{answer.status} {text(at(answer.data, 'message'))}".strip()
             raise Refused("unavailable", f"{app.api_url} answers: {why}")
+        if not isinstance(answer.data, shape):
+            raise Refused(
+                "unavailable",
+                f"{app.api_url} answers {urlsplit(path).path} with something else than GitHub "
+                "does. Check HUBBUB_GITHUB_API_URL, and whether a proxy answers for GitHub.",
+            )
         if not isinstance(answer.data, list):
             return answer.data
         found += answer.data

@@ -7,8 +7,11 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web  # noqa: TID251 - what answers instead of GitHub is a server
+from aiohttp.test_utils import TestServer
 
 from fixtures.github import SimulatedGitHub
 from store.engine.migrate import upgrade
@@ -152,6 +155,44 @@ async def test_doctor_tells_of_deliveries_that_failed(
     _, lines, _ = await doctor(github, tmp_path)
     assert " and got 202. Of the last 2, 1 got 401" in lines["deliveries"]
     assert not lines["deliveries"].startswith("WRONG")
+
+
+@pytest.mark.parametrize(
+    ("answers", "wrong"),
+    [
+        ({"/app": []}, ["GitHub"]),
+        (
+            {
+                "/app": {"slug": "hubbub"},
+                "/app/hook/config": [],
+                "/app/hook/deliveries": {"message": "Sign in"},
+                "/app/installations": {"message": "Sign in"},
+            },
+            ["webhook", "deliveries", "installations"],
+        ),
+    ],
+    ids=["the App is a list", "objects for lists"],
+)
+async def test_doctor_names_each_answer_that_github_would_not_give(
+    tmp_path: Path, answers: dict[str, Any], wrong: list[str]
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response(answers[request.path])
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app) as server:
+        here = str(server.make_url("")).rstrip("/")
+        given = settings(f"sqlite:///{tmp_path / 'hubbub.db'}")
+        code, out, err = await hubbub(
+            "doctor", folder=tmp_path, **given | {"HUBBUB_GITHUB_API_URL": here}
+        )
+    lines = dict(line.split(": ", 1) for line in out.splitlines())
+    assert (code, err) == (1, "")
+    assert [
+        name for name, words in lines.items() if "something else than GitHub does" in words
+    ] == (wrong)
+    assert [name for name, words in lines.items() if "for the same reason" in words] == []
 
 
 async def test_doctor_names_a_misspelt_setting(github: SimulatedGitHub, tmp_path: Path) -> None:
