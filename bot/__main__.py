@@ -114,6 +114,7 @@ def demo(
 @app.command()
 def mcp() -> None:
     """Serve MCP on stdio for the agent whose token is in HUBBUB_TOKEN."""
+    output.check_open()
     loaded = settings.load()
     logs.set_up(loaded)
     asyncio.run(_mcp(loaded))
@@ -372,6 +373,9 @@ def main(words: Sequence[str] | None = None) -> None:
     except Refused as exc:
         output.show_error(exc)
         sys.exit(1)
+    except output.OutputFailed as exc:
+        output.show_lost_output(exc)
+        sys.exit(os.EX_IOERR)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 import codecs
 import io
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from typing import Any
 
 from bot.errors import Refused
 from bot.redaction import printable_lines
+from bot.settings import WrongSettings
 
 # The name of `_as_in_json`.
 ESCAPES = "hubbub_json_escapes"
@@ -27,9 +29,39 @@ def _as_in_json(error: UnicodeError) -> tuple[str, int]:
     return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
+class OutputFailed(OSError):
+    """Standard output took no more, for example because the disk is full."""
+
+
 def say(line: str) -> None:
-    """Print to standard output. Texts from GitHub may contain what a terminal would obey."""
-    print(printable_lines(line), flush=True)  # noqa: T201 - what the command is for
+    """Print to standard output. Texts from GitHub may contain what a terminal would obey.
+
+    Raise OutputFailed.
+    """
+    try:
+        print(printable_lines(line), flush=True)  # noqa: T201 - what the command is for
+    except OSError as exc:
+        raise OutputFailed(exc.errno, exc.strerror) from exc
+
+
+def show_lost_output(failed: OutputFailed) -> None:
+    """Tell on standard error that the output is incomplete, and drop the rest of it."""
+    warn(
+        f"cannot write to standard output: {failed.strerror}. Only the output is lost: what the "
+        "command did is done."
+    )
+    # Python writes the rest at its exit, and would fail once more.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def check_open() -> None:
+    """Raise WrongSettings unless a client can talk through standard input and output."""
+    for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
+        if stream is None:
+            raise WrongSettings(
+                f"Standard {name} is closed. An MCP client starts `hubbub mcp` and talks to it "
+                "through standard input and output."
+            )
 
 
 def warn(line: str) -> None:

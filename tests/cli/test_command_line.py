@@ -295,6 +295,34 @@ async def test_an_answer_stays_json_where_the_output_cannot_hold_every_character
     assert json.loads(err)["error"]["code"] == "invalid_arguments"
 
 
+async def test_an_answer_that_cannot_be_written_says_so_in_a_line(url: str, tmp_path: Path) -> None:
+    upgrade(url)
+    given = settings(url) | {"HUBBUB_TOKEN": await token(url, tmp_path)}
+    words = ("call", "register_agent", "agent_id=ada", "name=Ada")
+    code, _, err = await hubbub_process(*words, folder=tmp_path, redirect=">/dev/full", **given)
+    assert code == os.EX_IOERR
+    assert err == (
+        "hubbub: cannot write to standard output: No space left on device. Only the output is "
+        "lost: what the command did is done.\n"
+    )
+    _, found, _ = await call(url, tmp_path, "get_agent", "agent_id=ada", **given)
+    assert found["agent"]["name"] == "Ada"
+
+
+@pytest.mark.parametrize(("redirect", "name"), [("<&-", "input"), (">&-", "output")])
+async def test_mcp_says_in_a_line_that_its_input_or_output_is_closed(
+    url: str, tmp_path: Path, redirect: str, name: str
+) -> None:
+    upgrade(url)
+    given = settings(url) | {"HUBBUB_TOKEN": await token(url, tmp_path)}
+    code, _, err = await hubbub_process("mcp", folder=tmp_path, redirect=redirect, **given)
+    assert code == 2
+    assert err == (
+        f"hubbub: Standard {name} is closed. An MCP client starts `hubbub mcp` and talks to it "
+        "through standard input and output.\n"
+    )
+
+
 @pytest.mark.parametrize(
     "words",
     [("doctor",), ("deliveries", "list"), ("token", "create", "--installation=5", "--agent=a")],

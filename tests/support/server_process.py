@@ -54,9 +54,18 @@ def environment(given: dict[str, str]) -> dict[str, str]:
     return kept | given | {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "error"}
 
 
-async def hubbub_process(*arguments: str, folder: Path, **given: str) -> tuple[int, str, str]:
-    """Run a command in a process of its own: exit code, standard output, standard error."""
+async def hubbub_process(
+    *arguments: str, folder: Path, redirect: str = "", **given: str
+) -> tuple[int, str, str]:
+    """Run a command in a process of its own: exit code, standard output, standard error.
+
+    `redirect` is the shell's, such as `>/dev/full`.
+    """
     process = await asyncio.create_subprocess_exec(
+        "/bin/sh",
+        "-c",
+        f'exec "$@" {redirect}',
+        "sh",
         sys.executable,
         "-m",
         "bot",
