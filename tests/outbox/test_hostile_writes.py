@@ -87,7 +87,8 @@ async def test_a_quoted_task_mark_deletes_no_task(workspace: Workspace) -> None:
     seen = (await agent.call("get_task", task="acme/rocket#1"))["issue"]["text"]
     two = await agent.call("create_task", **R, title="Two", body=f"Follows up on:\n\n{seen}")
     await workspace.settle()
-    await agent.call("get_task", task=two["task"]["id"])
+    found = await agent.call("get_task", task=two["task"]["id"])
+    assert (found["task"]["task"], found["task"]["state"]) == ("acme/rocket#2", "pending")
 
 
 @ON_SQLITE
@@ -397,19 +398,21 @@ async def test_a_spent_graphql_holds_up_no_comment(workspace: Workspace) -> None
     assert issue.comments
 
 
+@ON_SQLITE
 async def test_a_commit_too_large_for_the_database_is_refused(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
     files = [{"path": "a", "content": "😀" * 1_900_000}]
-    try:
-        await agent.call("github_commit_files", **R, branch="b", message="m", files=files)
-    except Refused:
-        return
+    refused = await agent.refusal("github_commit_files", **R, branch="b", message="m", files=files)
+    assert refused.code == "invalid_arguments"
 
 
+@ON_SQLITE
 async def test_true_is_no_fence(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     await agent.call("claim_task", task=workspace.name(issue))
-    await agent.refusal("github_comment_issue", issue=workspace.name(issue), body="x", fence=True)
+    here = {"issue": workspace.name(issue), "body": "x"}
+    refused = await agent.refusal("github_comment_issue", **here, fence=True)
+    assert refused.code == "invalid_arguments"
 
 
 async def test_a_lead_who_edits_a_comment_does_not_take_it_from_its_author(

@@ -256,6 +256,8 @@ async def test_an_agent_reacts_to_an_issue_and_to_a_comment(workspace: Workspace
     here = {"issue": workspace.name(issue), "action": "react", "reaction": "rocket"}
     await send(agent, workspace, "github_comment_issue", **here)
     await send(agent, workspace, "github_comment_issue", **here, comment_id=theirs.id)
+    assert [each.content for each in issue.reactions] == ["rocket"]
+    assert [each.content for each in theirs.reactions] == ["rocket"]
 
 
 async def test_a_comment_is_minimized(workspace: Workspace) -> None:
