@@ -24,7 +24,7 @@ FORM = (
 )
 CUT = "A text was cut inside of a character and has half of a surrogate pair. Send the whole."
 BATCH = "Batches are not supported. Send one message at a time."
-# What a line is made of, as far as its nesting is concerned.
+# The parts of a line that decide how deep something is nested: texts, and brackets.
 TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|[\[\]{}]')
 ID = re.compile(r'\s*:\s*("(?:[^"\\]|\\.)*"|-?\d{1,300}(?![\d.eE]))')
 

@@ -16,7 +16,7 @@ from webhooks.signature import is_valid
 
 log = structlog.get_logger()
 
-# As a caller, beside the agents.
+# The name of GitHub as a caller.
 GITHUB = "github"
 # GitHub sends nothing larger.
 LARGEST = 25 * 2**20

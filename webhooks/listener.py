@@ -16,7 +16,7 @@ from aiohttp import web
 # A connection without a request is closed after this time. Proxies keep theirs for 60 s.
 KEEPALIVE_S = 75.0
 MOST = 4000
-# Open files beside the connections of clients: the database, GitHub, the log.
+# Open files other than the connections of clients: the database, GitHub, the log.
 OTHER_FILES = 200
 FEWEST = 16
 

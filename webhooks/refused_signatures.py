@@ -13,7 +13,7 @@ REMEDY = "Set HUBBUB_GITHUB_WEBHOOK_SECRET to the webhook secret of the App."
 
 @dataclass
 class RefusedSignatures:
-    """Of this process. A delivery with a right signature ends the problem."""
+    """The refusals of this process. A delivery with a right signature ends the problem."""
 
     now: Callable[[], float] = time.monotonic
     last_at: float | None = None

@@ -15,7 +15,7 @@ from webhooks.connection import Connection, Patience
 
 log = structlog.get_logger()
 
-# Of one token.
+# The sockets of one token, at most.
 MOST_SOCKETS = 20
 
 

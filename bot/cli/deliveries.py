@@ -14,7 +14,7 @@ from bot.times import stamp
 from store.engine.transaction import Row, Tx
 from store.inbox import deliveries, missed_deliveries
 
-# Of deliveries: in GitHub's log, and not in the inbox.
+# The state of deliveries that are in GitHub's log, and not in the inbox.
 LOST = "lost"
 ROW = ("guid", "received_at", "event", "action", "state", "outcome", "attempts", "error")
 

@@ -23,7 +23,7 @@ from store.engine import migrate
 from store.engine.database import sqlite_path, system_clock
 from store.engine.transaction import StoreError, Tx
 
-# Of a list of GitHub's, at most so many pages of 100 are read.
+# `doctor` reads at most this many pages of 100 of a list.
 MOST_PAGES = 20
 DELIVERIES = "/app/hook/deliveries"
 

@@ -101,7 +101,7 @@ def classify(answer: Answer, fits: Callable[[Any], bool] = lambda _: True) -> Ou
     """The meaning of an answer. `fits` tells whether a body is what the request asks for."""
     status, words = status_of(answer), error_entries.message(answer.data)
     if status != answer.status == OK and _has_data(answer.data) and fits(answer.data):
-        # GraphQL did what was asked. The errors are about something beside it, such as a field that
+        # GraphQL did what was asked. The errors are about something else, such as a field that
         # the App may not read.
         return Outcome(Meaning.DONE, words, OK, answer)
     meaning = STATUSES.get(status) or HUNDREDS.get(status // 100, Meaning.UNKNOWN)

@@ -15,8 +15,8 @@ from store.tables.inbox import CommandRow
 
 # Commands in one text.
 MOST = 10
-# Long texts are parsed beside the server, and one at a time, so that they take half of its time at
-# most. Short ones take less than a few milliseconds.
+# Texts longer than this are parsed in a thread, one at a time, so that they take at most half of
+# the server's time. Shorter ones take a few milliseconds.
 LONG = 2_000
 PARSER = ThreadPoolExecutor(1, thread_name_prefix="parser")
 

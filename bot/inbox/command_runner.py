@@ -32,7 +32,7 @@ PATIENCE = 600 * SECOND
 PATIENCE_ALONE = 3600 * SECOND
 # After so many failures a command ends.
 MOST_FAILURES = 5
-# Of these the last one written counts: one that comes late does not undo a later one.
+# In each group the last command written counts. One that comes late does not undo a later one.
 RIVALS = (
     {"hold", "resume"},
     {"priority"},

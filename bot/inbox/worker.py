@@ -33,7 +33,7 @@ AT_ONCE = 4
 BATCH = 100
 # After so many deliveries the worker pauses if webhooks come in fast.
 SLICE = 20
-# So long a step begins new deliveries, and so long again new commands.
+# How long a step begins new deliveries, and then how long it begins new commands.
 AT_MOST_S = 2.0
 
 

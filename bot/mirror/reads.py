@@ -25,7 +25,7 @@ class Arguments(TypedDict, total=False):
     which: int
     issue_id: int | None
     sha: str
-    # Of a branch.
+    # The name of a branch.
     name: str
     login: str
     # The id of the person who asks under that login.

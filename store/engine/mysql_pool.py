@@ -1,4 +1,4 @@
-"""Connections to MySQL. No server that falls silent can make anybody wait without end."""
+"""Connections to MySQL. A server that falls silent makes nobody wait for ever."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ NO_TLS = 2026
 # A firewall may forget a connection that is idle, so such a connection is tried first.
 IDLE_S = 5.0
 PING_S = 2.0
-# Shorter than the idle time-outs of servers and of what stands between.
+# Shorter than the idle time-outs of servers, proxies and firewalls.
 RECYCLE_S = 300.0
 
 

@@ -27,7 +27,7 @@ class ContextVersionRow(TypedDict):
     at: int
     note: Annotated[str, Text(500), Default("''")]
     checksum: Annotated[str, Text(64)]
-    # Of the content, in bytes of UTF-8.
+    # The size of the content, in bytes of UTF-8.
     size: int
     # Which secret it is sealed under.
     key_id: Annotated[str, Text(20)]

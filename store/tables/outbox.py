@@ -26,7 +26,7 @@ class WriteRow(TypedDict):
     sending_at: int | None
     finished_at: int | None
     result: Json | None
-    # Of a write that waits: the `message` says why.
+    # While the write waits, its `message` says why.
     error: Json | None
     # 0 for people, 1 for agents and for what the bot shows of them.
     lane: Annotated[int, SMALL, Default("1")]
@@ -51,7 +51,7 @@ class SenderRow(TypedDict):
     holder: Annotated[str, Text(80)]
     lease_until: int
     last_mutation_at: Annotated[int, Default("0")]
-    # Of those that notify people.
+    # When the last write that notifies people was sent.
     last_notified_at: Annotated[int, Default("0")]
     # How many turns in a row went to people.
     streak: Annotated[int, SMALL, Default("0")]

@@ -58,7 +58,7 @@ def valid_rows(reading: Reading, make: Callable[[Json], Mirrored]) -> list[Mirro
 
 
 async def twice_lacking(tx: Tx, reading: Reading, read: reads.Read, lacking: set[int]) -> set[int]:
-    """Of the ids that a complete list lacks, those that an earlier list lacked too.
+    """The ids that a complete list lacks, and that an earlier list lacked too.
 
     For the others, queue the read of the list once more.
     """
