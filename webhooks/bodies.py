@@ -1,4 +1,4 @@
-"""The bodies of requests: bounded in size and time, and never decompressed."""
+"""The bodies and headers of requests: bounded in size and time, and never decompressed."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,8 +9,9 @@ from aiohttp import web
 
 from bot.errors import Refused
 
-# aiohttp would decompress a body before any handler runs: a megabyte becomes a gigabyte.
-HANDLER_ARGS = {"auto_decompress": False}
+# aiohttp would decompress a body before any handler runs: a megabyte becomes a gigabyte. By default
+# it also keeps a megabyte of headers for each request that a stranger does not finish.
+HANDLER_ARGS = {"auto_decompress": False, "max_headers": 64, "max_field_size": 4096}
 # How long a body may take to arrive.
 BODY_S = 30.0
 # Deliveries whose signature is not checked yet, all together. GitHub sends at most 25 MiB at once,

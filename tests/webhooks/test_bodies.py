@@ -103,3 +103,19 @@ async def test_large_bodies_of_strangers_give_way_to_a_delivery_with_sqlite(
     surface.bodies.most_unsigned = 2000
     for _ in range(3):
         assert (await surface.deliver({"zen": "x" * 1000})).status == 202
+
+
+@pytest.mark.parametrize(("headers", "status"), [(40, 202), (80, 400)])
+async def test_only_so_many_headers_are_taken_with_sqlite(
+    surface: Surface, headers: int, status: int
+) -> None:
+    given = {f"X_Given_{n}": "x" * 1000 for n in range(headers)}
+    assert (await surface.deliver({"installation": {"id": 1}}, **given)).status == status
+
+
+@pytest.mark.parametrize(("length", "status"), [(3000, 202), (5000, 400)])
+async def test_no_longer_header_is_taken_with_sqlite(
+    surface: Surface, length: int, status: int
+) -> None:
+    delivered = await surface.deliver({"installation": {"id": 1}}, Cookie="x" * length)
+    assert delivered.status == status
