@@ -8,6 +8,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -109,7 +110,7 @@ async def test_large_bodies_of_strangers_give_way_to_a_delivery_with_sqlite(
 async def test_only_so_many_headers_are_taken_with_sqlite(
     surface: Surface, headers: int, status: int
 ) -> None:
-    given = {f"X_Given_{n}": "x" * 1000 for n in range(headers)}
+    given: dict[str, Any] = {f"X_Given_{n}": "x" * 1000 for n in range(headers)}
     assert (await surface.deliver({"installation": {"id": 1}}, **given)).status == status
 
 
