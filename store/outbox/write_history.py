@@ -97,12 +97,15 @@ async def mark_notified(tx: Tx, installation_id: int, write_ids: Collection[str]
 class Wanted:
     """Filters of writes. `task_id` None matches all.
 
+    `task_targets` are the task's issue and pull request. Writes on them that were queued without
+    the task's fence belong to it too.
     `authors` None matches the writes of all agents, but not those of people and of the bot.
     """
 
     states: Collection[str]
     authors: Collection[str] | None = None
     task_id: str | None = None
+    task_targets: Collection[str] = ()
 
 
 async def page(
@@ -117,7 +120,10 @@ async def page(
         where += " AND author IN :authors"
         given["authors"] = tuple(wanted.authors)
     if wanted.task_id is not None:
-        where, given["t"] = f"{where} AND task_id = :t", wanted.task_id
+        on_it = " OR target IN :targets" if wanted.task_targets else ""
+        where, given["t"] = f"{where} AND (task_id = :t{on_it})", wanted.task_id
+        if wanted.task_targets:
+            given["targets"] = tuple(wanted.task_targets)
     if before is not None:
         where, given["before"] = f"{where} AND seq < :before", before
     rows = await tx.all(

@@ -18,6 +18,9 @@ from tests.support.server_process import settings
 from tests.support.story import Agent, Workspace
 
 
+FILE = {"files": [{"path": "a", "content": "b"}]}
+
+
 async def queue_issues(agent: Agent, n: int = 3) -> list[str]:
     queued = [
         await agent.call("github_create_issue", repository="acme/rocket", title=f"Junk {each}")
@@ -221,6 +224,31 @@ async def test_a_tech_lead_cancels_the_writes_of_an_agent_a_task_or_all(
     assert len((await lead.call("cancel_write", all=True))["cancelled"]) == 1
     await workspace.settle()
     assert titles(workspace) == {issue.title}
+
+
+async def test_a_task_finds_the_writes_on_its_issue_and_pull_request_made_without_its_fence(
+    workspace: Workspace,
+) -> None:
+    issue, other = await workspace.task(), await workspace.task("Other")
+    agent = await workspace.agent("scout")
+    name = workspace.name(issue)
+    claimed = await agent.call("claim_task", task=name)
+    work = {"task": name, "fence": claimed["fence"]}
+    await agent.call("github_commit_files", **work, **FILE, branch="agent/x", message="Mend it")
+    await agent.call("github_create_pr", **work, head="agent/x", title="Mend it")
+    await workspace.settle()
+    (pull,) = workspace.repository.pulls.values()
+    wanted = [
+        (await agent.call("github_comment_issue", issue=each, body="Look"))["write_id"]
+        for each in (name, f"acme/rocket#{pull.number}")
+    ]
+    await agent.call("github_comment_issue", issue=workspace.name(other), body="Look")
+    listed = (await agent.call("list_writes", task=name))["writes"]
+    assert {each["write_id"] for each in listed if each["kind"] == "comment"} == set(wanted)
+    cancelled = (await agent.call("cancel_write", task=name))["cancelled"]
+    assert set(wanted) <= set(cancelled)
+    (left,) = (await agent.call("list_writes"))["writes"]
+    assert left["number"] == other.number
 
 
 async def test_an_agent_queues_only_so_many_writes(

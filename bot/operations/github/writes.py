@@ -129,8 +129,16 @@ async def _filters(
             f"{agent_id} is not below {ctx.actor.name}. Only {agent_id} itself, agents above it "
             "and tech-leads may see and cancel its writes.",
         )
-    task_id = (await visible_task(ctx, task))["id"] if task else None
-    return write_history.Wanted(states=states, authors=authors, task_id=task_id)
+    if task is None:
+        return write_history.Wanted(states=states, authors=authors)
+    row = await visible_task(ctx, task)
+    numbers = [each for each in (row["number"], row["pull_number"]) if each]
+    return write_history.Wanted(
+        states=states,
+        authors=authors,
+        task_id=row["id"],
+        task_targets=[writes.on_issue(row["repository_id"], each) for each in numbers],
+    )
 
 
 def _before(cursor: str | None) -> int | None:
