@@ -71,7 +71,7 @@ def installation(installation_id: int, priority: int = SOON) -> Read:
 
 
 def repository(kind: str, repository_id: int, priority: int = SOON) -> Read:
-    """`kind`: repository, labels, milestones or settings."""
+    """`kind`: repository, labels, milestones, refs or settings."""
     return Read(kind, str(repository_id), {"repository_id": repository_id}, priority)
 
 

@@ -1,7 +1,5 @@
 """The heads of branches, from pushes and from reads."""
 
-from collections.abc import Mapping
-
 from store.engine import sql
 from store.engine.transaction import Tx
 from store.tables.mirror import RefRow
@@ -64,13 +62,6 @@ async def put_answer(
     await put(tx, installation_id, repository_id, name, sha, pushed_at)
 
 
-async def replace(
-    tx: Tx, installation_id: int, repository_id: int, heads: Mapping[str, str]
-) -> None:
-    """Replace all branches of the repository."""
+async def names(tx: Tx, installation_id: int, repository_id: int) -> set[str]:
     q = "SELECT name FROM refs WHERE installation_id = :i AND repository_id = :r"
-    for row in await tx.all(q, i=installation_id, r=repository_id):
-        if row["name"] not in heads:
-            await put(tx, installation_id, repository_id, row["name"], None)
-    for name, sha in heads.items():
-        await put_answer(tx, installation_id, repository_id, name, sha)
+    return {row["name"] for row in await tx.all(q, i=installation_id, r=repository_id)}

@@ -282,6 +282,21 @@ async def test_a_list_that_lacks_a_repository_or_a_label_once_hides_neither(
 
 
 @ON_SQLITE
+async def test_a_branch_is_gone_when_two_lists_lack_it_and_not_before(workspace: Workspace) -> None:
+    workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
+    workspace.person.push(workspace.repository, "done", {"a.py": "2\n"}, base="main")
+    await workspace.settle()
+    workspace.github.lose_deliveries(1)
+    workspace.person.delete_branch(workspace.repository, "done")
+    workspace.github.fault("GET", "/git/matching-refs/heads$", "unseen")
+    await workspace.read(reads.repository("refs", workspace.repository.id))
+    names = "SELECT name FROM refs WHERE installation_id = :i ORDER BY name"
+    assert [row["name"] for row in await workspace.rows(names)] == ["fix", "main"]
+    first, second = times_of(workspace, "/git/matching-refs/heads$")
+    assert second - first >= MINUTE
+
+
+@ON_SQLITE
 async def test_a_list_that_lacks_a_blocker_once_frees_no_task(workspace: Workspace) -> None:
     """GitHub's replicas may not have the relation yet that an event has just reported."""
     blocker, issue = await workspace.task("First"), await workspace.task("Then")

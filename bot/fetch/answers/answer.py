@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sized
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import structlog
 
@@ -57,15 +57,19 @@ def valid_rows(reading: Reading, make: Callable[[Json], Mirrored]) -> list[Mirro
     return found
 
 
-async def twice_lacking(tx: Tx, reading: Reading, read: reads.Read, lacking: set[int]) -> set[int]:
-    """The ids that a complete list lacks, and that an earlier list lacked too.
+# What identifies a row in a list: GitHub's id, or the name of a branch.
+Id = TypeVar("Id", int, str)
+
+
+async def twice_lacking(tx: Tx, reading: Reading, read: reads.Read, lacking: set[Id]) -> set[Id]:
+    """The rows that a complete list lacks, and that an earlier list lacked too.
 
     For the others, queue the read of the list once more.
     """
     earlier = set(reading.arguments.get("lacked", ()))
     since = reading.arguments.get("lacked_since", reading.read_at)
     is_second = reading.read_at - since >= BETWEEN_LOOKS
-    confirmed = lacking & earlier if is_second else set[int]()
+    confirmed = lacking & earlier if is_second else set[Id]()
     if doubtful := lacking - confirmed:
         if is_second or not doubtful <= earlier:
             since = reading.read_at

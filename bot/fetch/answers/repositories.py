@@ -52,8 +52,13 @@ async def apply_refs(tx: Tx, _: Keys, r: Reading) -> None:
         if (name := payloads.text(at(each, "ref"))).startswith(BRANCH)
         and (sha := payloads.text(at(each, "object", "sha"), 64))
     }
-    if r.is_complete(heads):
-        await branches.replace(tx, *r.here, heads)
+    for name, sha in heads.items():
+        await branches.put_answer(tx, *r.here, name, sha)
+    if not r.is_complete(heads):
+        return
+    lacking = await branches.names(tx, *r.here) - heads.keys()
+    for name in await twice_lacking(tx, r, reads.repository("refs", r.here[1]), lacking):
+        await branches.put_answer(tx, *r.here, name, None)
 
 
 async def apply_permission(tx: Tx, _: Keys, r: Reading) -> None:
