@@ -113,7 +113,7 @@ class _Outbox:
         )
         waiting = GaugeMetricFamily(
             "hubbub_outbox_waiting",
-            "Writes that wait, by author.",
+            "Writes that wait, by author, without those that a pause holds.",
             labels=["installation", "author"],
         )
         empty = GaugeMetricFamily(

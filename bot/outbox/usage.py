@@ -10,8 +10,8 @@ from bot.github.token_buckets import ALLOWANCES, Cost
 from bot.outbox import fairness
 from bot.times import SECOND, stamp
 from store.engine.transaction import Tx
-from store.outbox import budgets, sender_leases, writes
-from store.outbox.writes import QueuedBy
+from store.outbox import budgets, sender_leases, write_order
+from store.outbox.write_order import QueuedBy
 
 DAY = 24 * 3600 * SECOND
 MOST_SPENDERS = 20
@@ -36,13 +36,17 @@ class Bucket(BaseModel):
 
 @dataclass(frozen=True)
 class Outbox:
-    """`rows` counts waiting writes by author and kind. At `next_at` an agent may write again."""
+    """`rows` counts waiting writes by author and kind. At `next_at` an agent may write again.
+
+    They can go out; `paused` more cannot, because their authors are paused.
+    """
 
     installation_id: int
     buckets: list[Bucket]
     next_at: int
     empty_in_s: float
     rows: list[QueuedBy]
+    paused: int
     spent: dict[str, int]
 
     @property
@@ -56,7 +60,8 @@ class Outbox:
 async def of(tx: Tx, installation_id: int) -> Outbox:
     now = await tx.now()
     limits = await rate_limit_store.of(tx, installation_id)
-    rows = await writes.queued_by(tx, installation_id)
+    queued = await write_order.queued_by(tx, installation_id)
+    rows = [each for each in queued if not each["paused"]]
     n = sum(each["n"] for each in rows)
     empty_at = rate_limits.expected_at(limits, AGENTS, n - 1, now) if n else now
     spent = await budgets.top_spenders(tx, installation_id, now - DAY, MOST_SPENDERS)
@@ -66,6 +71,7 @@ async def of(tx: Tx, installation_id: int) -> Outbox:
         next_at=rate_limits.ready_at(limits, AGENTS, now),
         empty_in_s=(empty_at - now) / SECOND,
         rows=rows,
+        paused=sum(each["n"] for each in queued if each["paused"]),
         spent={each["author"]: int(each["requests"]) for each in spent},
     )
 

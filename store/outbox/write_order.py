@@ -24,6 +24,17 @@ def _is_held_back(row: str) -> str:
     )
 
 
+class QueuedBy(TypedDict):
+    """How many writes of a kind an author has in the queue."""
+
+    author: str
+    kind: str
+    lane: int
+    # Whether they wait because somebody paused the author.
+    paused: int
+    n: int
+
+
 class NextWrite(TypedDict):
     """The oldest write of an author and lane that may go out."""
 
@@ -49,6 +60,17 @@ class Line(TypedDict):
     sending: int
     n: int
     first_seq: int
+
+
+async def queued_by(tx: Tx, installation_id: int) -> list[QueuedBy]:
+    """How many writes have not ended, by author, kind, lane and whether a pause holds them."""
+    return await tx.all(
+        f"SELECT w.author, w.kind, w.lane, {_is_held_back('w')} AS paused, COUNT(*) AS n "
+        "FROM writes w WHERE w.installation_id = :i AND w.state IN :live "
+        "GROUP BY w.author, w.kind, w.lane, paused ORDER BY w.author, w.kind",
+        i=installation_id,
+        live=LIVE,
+    )
 
 
 async def lines(tx: Tx, installation_id: int) -> list[Line]:

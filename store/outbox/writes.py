@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection
-from typing import Any, TypedDict
+from typing import Any
 
 from store.engine import ids, sequences
 from store.engine.transaction import Tx
@@ -12,15 +12,6 @@ LIVE = ("queued", "sending", "unknown")
 # The lanes. Writes of people and of bookkeeping go first.
 PEOPLE, AGENTS = 0, 1
 FINAL = ("sent", "refused", "dead", "superseded", "cancelled")
-
-
-class QueuedBy(TypedDict):
-    """How many writes of a kind an author has in the queue."""
-
-    author: str
-    kind: str
-    lane: int
-    n: int
 
 
 async def queue(
@@ -182,16 +173,6 @@ async def count_of(tx: Tx, installation_id: int, author: str) -> int:
     )
     pending = [each for each in queued_in(tx, installation_id) if each["author"] == author]
     return (int(row["n"]) if row else 0) + len(pending)
-
-
-async def queued_by(tx: Tx, installation_id: int) -> list[QueuedBy]:
-    """How many writes have not ended, by author, kind and lane."""
-    return await tx.all(
-        "SELECT author, kind, lane, COUNT(*) AS n FROM writes WHERE installation_id = :i "
-        "AND state IN :live GROUP BY author, kind, lane ORDER BY author, kind",
-        i=installation_id,
-        live=LIVE,
-    )
 
 
 def decode(row: WriteRow) -> WriteRow:

@@ -61,6 +61,21 @@ async def test_a_pause_holds_queued_writes_until_it_ends(workspace: Workspace) -
     assert titles(workspace) == {"Junk 0", "Junk 1", "Junk 2"}
 
 
+async def test_the_budget_counts_what_a_pause_holds_apart(workspace: Workspace) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    lead = await workspace.agent("lead", "tech-lead")
+    await queue_issues(agent)
+    await manage(lead, "scout", "pause")
+    budget = await lead.call("get_budget")
+    assert (budget["queued"], budget["paused"], budget["waiting"]) == (0, 3, [])
+    assert budget["empty_at"] is None
+    await lead.call("github_comment_issue", issue=workspace.name(issue), body="Now")
+    budget = await lead.call("get_budget")
+    assert budget["waiting"] == [{"author": "lead", "kind": "comment", "n": 1}]
+    assert (budget["queued"], budget["paused"]) == (1, 3)
+    assert budget["empty_at"] == budget["next_write_at"]
+
+
 async def test_nobody_waits_for_what_a_pause_holds(workspace: Workspace) -> None:
     issue, lead = await workspace.task(), await workspace.agent("lead", "tech-lead")
     agent, other = await workspace.agent("scout"), await workspace.agent("other")

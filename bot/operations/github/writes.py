@@ -265,6 +265,7 @@ class BudgetNow(Answer):
     buckets: list[Bucket]
     next_write_at: str = Field(description="when the next write of an agent may be sent")
     queued: int
+    paused: int = Field(description="more writes, which wait because their author is paused")
     empty_at: str | None = Field(description="when the last of the waiting writes should be sent")
     waiting: list[Waiting]
     spent: list[Spender] = Field(description="who sent the most writes in the last 24 hours")
@@ -281,6 +282,7 @@ async def get_budget(ctx: Context) -> BudgetNow:
         buckets=now.buckets,
         next_write_at=stamp(now.next_at),
         queued=sum(each["n"] for each in now.rows),
+        paused=now.paused,
         empty_at=stamp(ctx.now + int(now.empty_in_s * SECOND)) if now.rows else None,
         waiting=[
             Waiting(author=each["author"], kind=each["kind"], n=each["n"]) for each in now.rows[:50]
