@@ -17,7 +17,6 @@ from tests.support.command_line import hubbub
 from tests.support.server_process import settings
 from tests.support.story import Agent, Workspace
 
-
 FILE = {"files": [{"path": "a", "content": "b"}]}
 
 
