@@ -7,6 +7,8 @@ from store.engine import key_values
 from store.engine.transaction import Tx
 
 BOT_ID = "github bot"
+# GitHub shows texts of deleted accounts as those of this user, and answers without a user.
+GHOST = "ghost"
 
 
 async def bot_id(tx: Tx) -> int | None:
@@ -17,6 +19,11 @@ async def bot_id(tx: Tx) -> int | None:
 
 async def record_bot(tx: Tx, user_id: int) -> None:
     await key_values.put_if_absent(tx, BOT_ID, str(user_id))
+
+
+def shown_author(login: str) -> str:
+    """The author as GitHub's pages show them."""
+    return login or GHOST
 
 
 def is_bot(login: str) -> bool:

@@ -58,7 +58,7 @@ async def _append_words(
     here = (tx, row["installation_id"], row["repository_id"], row["number"])
     task = await tasks.by_number(*here)
     found = [task] if task else await tasks.of_pull(*here)
-    await _append(tx, found, kind, f"@{row['author']}", data)
+    await _append(tx, found, kind, f"@{authorship.shown_author(row['author'])}", data)
 
 
 async def _is_recent(tx: Tx, at: int) -> bool:

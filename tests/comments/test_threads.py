@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.fetch import backfill
 from bot.operations.github.conversation import by_relevance, fit, fit_texts, size, thread_text
 from fixtures.github import Issue, Pull
 from store.engine.transaction import Tx
 from store.mirror.threads import TextKind, ThreadRow
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 ODD = '🚀 \u202eright to left\u202c \x00\x1b "quoted\\" \n\t naïve 发射 👩‍🚀 '
@@ -96,6 +98,26 @@ async def test_each_text_says_who_wrote_it_and_whether_to_trust_them(workspace: 
         ("mallory", "NONE", False),
     ]
     assert (thread["kind"], thread["pull"]) == ("issue", None)
+
+
+@ON_SQLITE
+async def test_what_a_deleted_account_wrote_is_by_ghost_as_on_github(workspace: Workspace) -> None:
+    """On SQLite only, because the engine plays no part."""
+    issue = await workspace.task()
+    leaver = workspace.github.person("mallory", permissions={"acme/rocket": "read"})
+    workspace.github.lose_deliveries(1)
+    leaver.comment(issue, "Farewell, all of you.")
+    workspace.github.set_permission("acme/rocket", "mallory", None)
+    leaver.account.deleted = True
+    here = (workspace.installation.id, workspace.repository.id)
+    await workspace.store.write(lambda tx: backfill.begin(tx, *here))
+    await workspace.settle()
+    agent = await reader(workspace)
+    thread = await agent.call("github_get_thread", task=workspace.name(issue))
+    shown = [(each["author"], each["trusted"]) for each in thread["texts"]]
+    assert shown == [("octocat", True), ("ghost", False)]
+    (found,) = (await agent.call("github_search", query="farewell"))["results"]
+    assert found["author"] == "ghost"
 
 
 async def test_a_thread_is_found_by_its_tasks_id(workspace: Workspace) -> None:

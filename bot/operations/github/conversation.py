@@ -30,7 +30,7 @@ def thread_text(row: ThreadRow) -> ThreadText:
     return ThreadText(
         id=row["id"],
         kind=row["kind"],
-        author=row["author"],
+        author=authorship.shown_author(row["author"]),
         association=row["author_association"],
         trusted=row["author_association"] in TRUSTED,
         text=row["body"],

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
+from bot.comments import authorship
 from bot.errors import Refused
 from bot.identity.actors import TRUSTED
 from bot.kernel.operation import Answer, Context, RepositoryName, operation
@@ -112,7 +113,7 @@ def _result(row: HitText, words: list[str]) -> Found:
         task=f"{row['full_name']}#{row['number']}",
         kind=row["kind"],
         title=row["title"],
-        author=row["author"],
+        author=authorship.shown_author(row["author"]),
         association=row["author_association"],
         trusted=row["author_association"] in TRUSTED,
         snippet=snippet(text, words),

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, Field
 
+from bot.comments import authorship
 from bot.identity.actors import TRUSTED
 from bot.times import stamp
 from store.tables.mirror import CommentRow, IssueRow
@@ -22,7 +23,7 @@ def text_view(row: IssueRow | CommentRow, longest: int | None = None) -> Text:
     body = row["body"]
     return Text(
         id=row["id"],
-        author=row["author"],
+        author=authorship.shown_author(row["author"]),
         association=row["author_association"],
         trusted=row["author_association"] in TRUSTED,
         text=body[:longest],
