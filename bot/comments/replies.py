@@ -133,8 +133,8 @@ def without_mentions(text: str) -> str:
 
 
 def _inline(text: str) -> str:
-    """Somebody's words inside a sentence by Hubbub."""
-    return code(" ".join(text.split())[:300])
+    """Somebody's words inside a sentence by Hubbub, which has its own full stop."""
+    return code(" ".join(text.split())[:300].removesuffix("."))
 
 
 def with_author(body: str, author: str) -> str:

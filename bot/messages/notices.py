@@ -12,6 +12,7 @@ from typing import TypeAlias
 from bot.agents import presence
 from bot.identity.actors import Actor
 from bot.kernel.operation import Notice
+from bot.kernel.sentences import with_full_stop
 from bot.tasks import lifecycle, lookup
 from bot.times import SECOND, span
 from store import events
@@ -88,11 +89,12 @@ async def _lost_lease(asker: Asker, lease: LeaseRow) -> Notice:
     elif task is not None:
         now = " Nobody holds the task now."
         if task["stuck_at"]:
-            now += f" It is on hold, because {task['held_why']}."
+            now += with_full_stop(f" It is on hold, because {task['held_why']}")
     stop = "Stop working on it."
     if lease["state"] != "completed":
         stop += " Writes that were still queued are dropped."
-    message = f"Your lease on {name} (fence {lease['fence']}) {end}.{now} {stop}"
+    message = with_full_stop(f"Your lease on {name} (fence {lease['fence']}) {end}")
+    message += f"{now} {stop}"
     return _notice("lease_lost", name, message, key=lease["id"])
 
 
@@ -161,7 +163,8 @@ async def _stuck_tasks(asker: Asker) -> list[Notice]:
 def _hold_message(name: str, task: FullTask | None) -> str:
     by = (task and task["held_by"]) or "A person"
     why = f": {task['held_why']}" if task and task["held_why"] else ""
-    return f"{by} put {name} on hold{why}. You keep your lease. Wait until the hold ends."
+    what = with_full_stop(f"{by} put {name} on hold{why}")
+    return f"{what} You keep your lease. Wait until the hold ends."
 
 
 async def _ending_leases(asker: Asker) -> list[Notice]:

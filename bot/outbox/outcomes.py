@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from bot.github.outcomes import Meaning, Outcome, is_shut_out
+from bot.kernel.sentences import with_full_stop
 from bot.outbox import refusals
 from bot.outbox.kinds import Kind, Sending
 from bot.times import SECOND
@@ -109,7 +110,8 @@ def begin(kind: Kind, sending: Sending) -> Decision:
         # A kind without a look does no harm when it is sent twice.
         return Look() if kind.look(sending) else PutOff("queued", LOOK_EVERY)
     if why := _why_unsendable(sending) or kind.unless(sending):
-        error = {"code": "github_refused", "message": f"Not sent: {why}.", "details": {}}
+        message = with_full_stop(f"Not sent: {why}")
+        error = {"code": "github_refused", "message": message, "details": {}}
         return Refused(error)
     return Send()
 
@@ -165,7 +167,8 @@ def fail(write: WriteRow, state: Literal["queued", "unknown"], why: str) -> PutO
     # Hubbub looks for the effect of a write that it just sent, however often the write failed.
     was_looked_for = state != "unknown" or only_looks(write)
     if write["failures"] >= MOST_FAILURES + (0 if was_looked_for else LOOKS):
-        tried = f"Hubbub gave up after {MOST_FAILURES} failures; the last one: {why}."
+        last = with_full_stop(f"the last one: {why}")
+        tried = f"Hubbub gave up after {MOST_FAILURES} failures; {last}"
         effect = " It is not known whether the write took effect." if state == "unknown" else ""
         return Dead({"code": "github_away", "message": tried + effect, "details": {}}, why)
     wait = _growing_wait(write["failures"])
@@ -256,7 +259,8 @@ def _why(outcome: Outcome) -> str:
         if is_shut_out(outcome.words):
             return f"{outcome.words} {SHUT_OUT_REMEDY}"
         cause = TOKEN_CAUSES.get(outcome.token_status or outcome.status, "")
-        return f"GitHub gives or accepts no token: {outcome.words}. {cause}".strip()
+        said = with_full_stop(f"GitHub gives or accepts no token: {outcome.words}")
+        return f"{said} {cause}".strip()
     return f"GitHub answered {outcome.status}" if outcome.has_answer else outcome.words
 
 

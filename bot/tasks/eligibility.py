@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 
-from bot.identity.actors import BOT, Actor
+from bot.identity.actors import Actor
+from bot.kernel.sentences import with_full_stop
 from bot.tasks import lifecycle, lookup
 from bot.tasks.capabilities import missing_capabilities
 from bot.tasks.states import OPEN
@@ -154,14 +155,7 @@ def _people(actor: Actor, task: FullTask) -> list[Reason]:
             Reason(
                 code="on_hold",
                 why=f"{task['held_by'] or 'a person'} put it on hold{why}",
-                remedy="comment `/resume` to end the hold"
-                if actor.is_person
-                else "a person can end the hold with /resume"
-                if (task["held_by"] or "@").startswith("@")
-                else "a tech-lead can end the hold with change_task and `hold` false, a person "
-                "with /resume"
-                if task["held_by"] == BOT
-                else "end the hold with change_task and `hold` false, or with /resume",
+                remedy=end_of_hold(actor, task),
             )
         )
     if task["assigned_to"] not in (None, actor.name):
@@ -176,6 +170,17 @@ def _people(actor: Actor, task: FullTask) -> list[Reason]:
             )
         )
     return found
+
+
+def end_of_hold(actor: Actor, task: FullTask) -> str:
+    """How the hold can be ended. Only people end a person's hold."""
+    if actor.is_person:
+        return "comment `/resume` to end the hold"
+    if (task["held_by"] or "@").startswith("@"):
+        return "a person can end the hold with /resume"
+    if actor.may("tech-lead"):
+        return "end the hold with change_task and `hold` false"
+    return "a tech-lead can end the hold with change_task and `hold` false, a person with /resume"
 
 
 def _waiting(waits: Dependencies) -> list[Reason]:
@@ -207,8 +212,8 @@ def explanation(
     if mine:
         sentences = [f"You hold {name}."]
     elif found:
-        sentences = [f"You cannot claim {name}: {found[0].why}."]
-        sentences += [f"Also, {each.why}." for each in found[1:]]
+        sentences = [with_full_stop(f"You cannot claim {name}: {found[0].why}")]
+        sentences += [with_full_stop(f"Also, {each.why}") for each in found[1:]]
         remedies = dict.fromkeys(each.remedy for each in found)
         sentences.append(f"What you can do: {'; '.join(remedies)}.")
     elif waited := [*waits.blockers, *waits.children]:

@@ -89,6 +89,35 @@ async def test_a_hold_keeps_the_holder_from_everything_but_telling(workspace: Wo
     assert done["task"]["state"] == "completed"
 
 
+async def test_the_refusal_of_a_hold_speaks_of_the_lease_only_to_the_holder(
+    workspace: Workspace,
+) -> None:
+    issue, where = await workspace.task(), "acme/rocket#1"
+    scout, other = await workspace.agent("scout"), await workspace.agent("other")
+    lead = await workspace.agent("lead", "tech-lead")
+    fence = (await scout.call("claim_task", task=where))["fence"]
+    await lead.call("change_task", task=where, hold=True, note="The design changes.")
+    begin = f"lead put {where} on hold: The design changes."
+    comment = {"issue": where, "body": "Look"}
+    assert (await scout.refusal("github_comment_issue", **comment, fence=fence)).message == (
+        f"{begin} You keep your lease. Wait until the hold ends, or call release_task. "
+        "Nothing was changed."
+    )
+    await scout.call("release_task", task=where, fence=fence)
+    for agent in (scout, other):
+        assert (await agent.refusal("github_comment_issue", **comment)).message == (
+            f"{begin} What you can do: a tech-lead can end the hold with change_task and `hold` "
+            "false, a person with /resume. Nothing was changed."
+        )
+    await lead.call("change_task", task=where, hold=False)
+    workspace.person.comment(issue, "/hold I think")
+    await workspace.settle()
+    assert (await other.refusal("github_comment_issue", **comment)).message == (
+        f"@octocat put {where} on hold: I think. What you can do: a person can end the hold with "
+        "/resume. Nothing was changed."
+    )
+
+
 async def test_after_a_hold_the_time_of_a_lease_begins_anew(workspace: Workspace) -> None:
     issue = await workspace.task()
     agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")

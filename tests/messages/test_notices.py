@@ -58,6 +58,25 @@ async def test_who_lost_a_lease_to_a_person_is_told_why(workspace: Workspace) ->
     )
 
 
+async def test_a_reason_that_ends_with_a_full_stop_gets_no_second_one(workspace: Workspace) -> None:
+    where, scout, _ = await holding(workspace)
+    lead, other = await workspace.agent("lead", "tech-lead"), await workspace.agent("other")
+    await lead.call("change_task", task=where, hold=True, note="I think.")
+    await workspace.settle()
+    (card, *_) = workspace.repository.issues[1].comments
+    texts = [
+        await words(scout, "hold"),
+        (await other.refusal("claim_task", task=where)).message,
+        (await other.call("explain_task", task=where))["text"],
+        card.body,
+    ]
+    await lead.call("change_task", task=where, hold=False)
+    await lead.call("change_task", task=where, state="cancelled", note="Wait 60 seconds.")
+    texts += [await words(scout, "lease_lost")]
+    assert [each for each in texts if ".." in each or ".`." in each] == []
+    assert "Wait 60 seconds. Nobody" in texts[-1]
+
+
 async def test_a_lease_that_was_given_back_is_no_loss(workspace: Workspace) -> None:
     where, scout, lease = await holding(workspace)
     await scout.call("release_task", task=where, fence=lease["fence"])

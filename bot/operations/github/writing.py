@@ -154,7 +154,7 @@ async def _check_not_on_hold(ctx: Context, where: Place, arguments: dict[str, An
         found = await tasks.on_hold_for_branch(*here, branch)
     for each in found:
         if each["held"] and each["held_by"] != ctx.actor.name:
-            raise on_hold_error(each)
+            raise on_hold_error(ctx, each)
 
 
 def write_view(row: WriteRow, *, ahead: int = 0, expected_at: str | None = None) -> Write:

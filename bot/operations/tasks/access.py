@@ -2,7 +2,8 @@
 
 from bot.errors import Refused
 from bot.kernel.operation import Context
-from bot.tasks import lookup
+from bot.kernel.sentences import with_full_stop
+from bot.tasks import eligibility, lookup
 from bot.tasks.states import OPEN
 from store.mirror import stored_repositories
 from store.tables.mirror import RepositoryRow
@@ -58,7 +59,7 @@ async def held_task(
     if fence is not None and row["lease_id"] and row["known"] != CONFIRMED:
         await leases.confirm(ctx.tx, ctx.installation_id, row["lease_id"])
     if row["held"] and not even_on_hold and not ctx.actor.is_person:
-        raise on_hold_error(row)
+        raise on_hold_error(ctx, row)
     return row
 
 
@@ -89,11 +90,15 @@ def is_holder(ctx: Context, row: FullTask) -> bool:
     return row["holder"] == ctx.actor.name and not leases.is_expired(row, ctx.now)
 
 
-def on_hold_error(row: FullTask) -> Refused:
+def on_hold_error(ctx: Context, row: FullTask) -> Refused:
     why = f": {row['held_why']}" if row["held_why"] else ""
+    what = f"{row['held_by'] or 'A person'} put {lookup.name(row)} on hold{why}"
+    if is_holder(ctx, row):
+        remedy = "You keep your lease. Wait until the hold ends, or call release_task."
+    else:
+        remedy = f"What you can do: {eligibility.end_of_hold(ctx.actor, row)}."
     return Refused(
         "on_hold",
-        f"{row['held_by']} put {lookup.name(row)} on hold{why}. Its holder keeps the lease. "
-        "Wait until the hold ends, or call release_task. Nothing was changed.",
+        f"{with_full_stop(what)} {remedy} Nothing was changed.",
         held_by=row["held_by"],
     )

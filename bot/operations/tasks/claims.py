@@ -11,6 +11,7 @@ from bot.agents import checkpoints, presence
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
+from bot.kernel.sentences import with_full_stop
 from bot.kernel.waitable import EventFilter, Look, Waitable
 from bot.messages import notices
 from bot.operations.arguments import SIZES, Label, Size
@@ -231,9 +232,10 @@ async def _claim(
 
 def _refusal(row: FullTask, standing: list[Reason]) -> Refused:
     first = standing[0]
+    why = with_full_stop(f"{lookup.name(row)} cannot be claimed: {first.why}")
     return Refused(
         first.code,
-        f"{lookup.name(row)} cannot be claimed: {first.why}. What you can do: {first.remedy}.",
+        f"{why} What you can do: {first.remedy}.",
         state=row["state"],
         holder=row["holder"],
         expires_at=row["expires_at"] and stamp(row["expires_at"]),

@@ -189,7 +189,7 @@ def _check_hold(ctx: Context, row: FullTask, *, hold: bool | None, state: Decide
             "Pass `hold` or `state`, not both: a task's hold ends with the task.",
         )
     if (hold is False or state is not None) and _is_held_against(ctx, row):
-        raise on_hold_error(row)
+        raise on_hold_error(ctx, row)
 
 
 async def _set_fields(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[Queued]:
