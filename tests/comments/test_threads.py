@@ -312,6 +312,19 @@ def test_texts_stay_within_the_room(rows: list[ThreadRow], room: int) -> None:
         assert kept == wholes
 
 
+def test_a_text_that_just_becomes_whole_stays_within_the_room() -> None:
+    """It then says false instead of true, which is one byte more."""
+    # Of characters with many bytes, so that a few bytes of the room stay when the opening is full.
+    rows = [
+        row(0, "opening", ODD * 20, "octocat", "NONE"),
+        row(1, "comment", ODD * 5, "octocat", "OWNER"),
+    ]
+    wholes = list(map(thread_text, rows))
+    for room in range(1500, 2500):
+        kept = fit_texts(wholes, room)
+        assert size([each.model_dump(mode="json") for each in kept]) <= room + 1
+
+
 @given(st.text(), st.integers(0, 200))
 def test_fit_takes_as_much_as_there_is_room_for(text: str, longest: int) -> None:
     cut = fit(text, longest)

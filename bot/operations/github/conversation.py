@@ -116,7 +116,8 @@ def _longer(whole: ThreadText, now: ThreadText, more: int) -> ThreadText:
     """The text with up to `more` additional bytes."""
     if not now.left_out or more <= 0:
         return now
-    return _shorten(whole, size(now.text) - 2 + more)
+    # A text that becomes whole says false instead of true in `shortened`: one byte more.
+    return _shorten(whole, size(now.text) - 2 + more - 1)
 
 
 def _shorten(whole: ThreadText, longest: int) -> ThreadText:
