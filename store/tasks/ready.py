@@ -29,7 +29,7 @@ UNBLOCKED = (
 )
 FREED = (
     "SELECT t.* FROM tasks t WHERE t.installation_id = :i AND t.state IN ('pending', 'assigned') "
-    f"AND {UNBLOCKED} AND t.issue_id "
+    f"AND t.held = 0 AND {UNBLOCKED} AND t.issue_id "
 )
 # The most urgent first.
 PRIORITIES = (2, 1, 0)
@@ -159,7 +159,7 @@ async def waiting_for(
 
 
 async def unblocked_by(tx: Tx, installation_id: int, issue_id: int) -> list[TaskRow]:
-    """Tasks that waited for this issue and that nothing blocks now."""
+    """Tasks that waited for this issue and that nothing blocks now, except those on hold."""
     edges = [
         edge
         for kind in dependency_cycles.ENDS
@@ -172,5 +172,5 @@ async def unblocked_by(tx: Tx, installation_id: int, issue_id: int) -> list[Task
 
 
 async def unblocked_task(tx: Tx, installation_id: int, issue_id: int) -> list[TaskRow]:
-    """The task of an issue, if nothing blocks it."""
+    """The task of an issue, if nothing blocks it and it is not on hold."""
     return decode(await tx.all(f"{FREED}= :issue", i=installation_id, issue=issue_id))

@@ -63,6 +63,25 @@ async def test_a_blocker_taken_off_wakes_too(workspace: Workspace) -> None:
     assert len(await events(workspace, "task.ready")) == 1
 
 
+async def test_a_task_on_hold_is_not_ready_when_its_blocker_goes(workspace: Workspace) -> None:
+    second, first = await workspace.task("Second"), await workspace.task("First")
+    third, other = await workspace.task("Third"), await workspace.task("Other")
+    workspace.person.block(second, first)
+    workspace.person.block(third, other)
+    workspace.person.comment(second, "/hold")
+    workspace.person.comment(third, "/hold")
+    await workspace.settle()
+    workspace.person.close(first)
+    workspace.person.unblock(third, other)
+    await workspace.settle()
+    assert await events(workspace, "task.ready") == []
+    workspace.person.comment(second, "/resume")
+    await workspace.settle()
+    scout = await workspace.agent("scout")
+    assert len(await events(workspace, "task.resumed")) == 1
+    assert (await scout.call("claim_task", task=workspace.name(second)))["fence"] == 1
+
+
 async def test_a_deleted_blocker_wakes_too(workspace: Workspace) -> None:
     second, first = await workspace.task("Second"), await workspace.task("First")
     workspace.person.block(second, first)
