@@ -119,6 +119,24 @@ async def test_a_team_is_asked_for_a_review_by_its_slug(workspace: Workspace) ->
     assert pull.requested_teams == [team]
 
 
+async def test_an_agent_is_no_reviewer_on_github_but_a_person_with_its_name_is(
+    workspace: Workspace,
+) -> None:
+    agent, _ = await workspace.agent("scout"), await workspace.agent("bob")
+    name, _ = await open_pull(workspace, agent)
+    asked = {"pull_request": name, "reviewers": ["Bob"]}
+    refused = await agent.refusal("github_update_pr", title="Not changed", **asked)
+    assert (refused.code, refused.message) == (
+        "invalid_arguments",
+        "Bob is an agent. Ask it with send_message.",
+    )
+    assert (await agent.call("list_writes"))["writes"] == []
+    bob = workspace.github.person("bob", permissions={"acme/rocket": "write"})
+    bob.comment(await workspace.task(), "/hold")
+    await workspace.settle()
+    assert (await agent.call("github_update_pr", **asked))["writes"]
+
+
 @pytest.mark.parametrize("team", ["other/core", "acme/", "acme/core/x"])
 async def test_a_team_of_nobody_here_is_refused(workspace: Workspace, team: str) -> None:
     agent = await workspace.agent("scout")

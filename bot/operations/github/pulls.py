@@ -31,7 +31,8 @@ from bot.operations.github.writing import Queued, Write, Writes, nothing_to_chan
 from bot.operations.tasks.access import is_holder
 from bot.repository import repository_settings
 from bot.tasks import lookup
-from store.mirror import branches
+from store.agents import agents
+from store.mirror import branches, people
 from store.outbox import writes
 from store.tables.mirror import PullRequestRow, RepositoryRow
 from store.tasks import tasks
@@ -131,6 +132,7 @@ async def github_update_pr(
     if draft is not None:
         changes.append(("pull_draft", number | {"draft": draft}))
     if reviewers:
+        await _check_not_agents(ctx, reviewers)
         changes.append(("reviewers", number | _reviewers(where, reviewers)))
     if merge is not None:
         changes.append(("merge", number | await _merge_arguments(ctx, where, row, merge, sha)))
@@ -141,6 +143,16 @@ async def github_update_pr(
         await queue(ctx, kind, where, target, args, task) for kind, args in changes
     ]
     return Writes(writes=queued)
+
+
+async def _check_not_agents(ctx: Context, wanted: list[str]) -> None:
+    """Raise Refused for the id of an agent, unless a person is known by this login."""
+    here = (ctx.tx, ctx.installation_id)
+    for each in wanted:
+        agent = await agents.get(*here, each.casefold())
+        if agent is None or agent["left_at"] or await people.with_login(*here, each):
+            continue
+        raise Refused("invalid_arguments", f"{each} is an agent. Ask it with send_message.")
 
 
 def _reviewers(where: RepositoryRow, wanted: list[str]) -> dict[str, list[str]]:
