@@ -328,6 +328,25 @@ async def test_one_404_for_a_branch_or_a_permission_takes_neither_away(
 
 
 @ON_SQLITE
+async def test_a_permission_that_never_comes_is_asked_for_as_long_as_the_command_waits(
+    workspace: Workspace,
+) -> None:
+    """The command asks again after the read was given up, but no longer than an hour."""
+    issue = await workspace.task()
+    path = "/collaborators/hubot/permission$"
+    workspace.github.fault("GET", path, "403", times=10_000)
+    person = workspace.github.person("hubot", permissions={"acme/rocket": "write"})
+    person.comment(issue, "/hold")
+    await go_on(workspace, 1.5)
+    asked = len(times_of(workspace, path))
+    assert 0 < asked <= 70
+    states = await workspace.rows("SELECT state FROM commands WHERE installation_id = :i")
+    assert states == [{"state": "refused"}]
+    await go_on(workspace, 6)
+    assert len(times_of(workspace, path)) == asked
+
+
+@ON_SQLITE
 async def test_one_404_for_the_settings_file_keeps_the_settings(workspace: Workspace) -> None:
     path = ".github/hubbub.yml"
     workspace.person.push(workspace.repository, "main", {path: "task_label: todo\n"})
