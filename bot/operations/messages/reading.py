@@ -73,12 +73,12 @@ async def get_messages(
     ctx: Context,
     limit: Limit = 20,
     state: Annotated[
-        Which, Field(description="peek: show unread without taking them; dead: expired unread")
+        Which, Field(description="peek: unread, not taken; dead: expired unread")
     ] = "unread",
     thread_id: Annotated[MessageId | None, Field(description="list this thread instead")] = None,
     cursor: Cursor = None,
 ) -> Messages:
-    """Return your unread messages, most urgent first. Each returns until mark_message_read."""
+    """Return unread messages, most urgent first; each again in a minute until mark_message_read."""
     me = (ctx.tx, ctx.installation_id, ctx.actor.name)
     if thread_id is None and state == "unread":
         rows = _first_that_fit(await mailbox.lock_due(*me, limit))
