@@ -5,6 +5,7 @@ import hashlib
 import json
 import secrets
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from cachetools import Cache, TTLCache
@@ -206,7 +207,18 @@ async def _run(tx: Tx, call: Call) -> Answer:
     waits = call.operation.waitable is not None and getattr(call.arguments, "wait_s", 0) > 0
     context = Context(tx, call.actor, await tx.now(), call.shared, call.later, waits=waits)
     answer = await call.operation.run(context, **call.parameters)
+    if call.operation.reads_only and not call.actor.is_person:
+        await _confirm_named_leases_later(context, call)
     return await with_freshness(tx, call, answer)
+
+
+async def _confirm_named_leases_later(ctx: Context, call: Call) -> None:
+    """A holder that reads about its task knows of its lease, so `also_held` stops."""
+    named = _named_in_arguments(call)
+    here = (ctx.tx, ctx.actor, ctx.now, named)
+    for lease_id in await notices.unconfirmed_leases_of(*here) if named else ():
+        confirm = partial(leases.confirm, installation_id=ctx.installation_id, lease_id=lease_id)
+        ctx.later.append(confirm)
 
 
 async def with_freshness(tx: Tx, call: Call, answer: Answer) -> Answer:
@@ -220,8 +232,12 @@ async def with_freshness(tx: Tx, call: Call, answer: Answer) -> Answer:
 def named_tasks(call: Call, answer: Answer) -> set[str]:
     """The task that the call or its answer is about, by id and by name in small letters."""
     task = getattr(answer, "task", None)
-    words = {getattr(call.arguments, name, None) for name in ("task", "issue")}
-    words |= {getattr(task, name, None) for name in ("id", "task")}
+    words = {getattr(task, name, None) for name in ("id", "task")}
+    return _named_in_arguments(call) | {each.lower() for each in words if isinstance(each, str)}
+
+
+def _named_in_arguments(call: Call) -> set[str]:
+    words = (getattr(call.arguments, name, None) for name in ("task", "issue"))
     return {each.lower() for each in words if isinstance(each, str)}
 
 

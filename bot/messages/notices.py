@@ -118,6 +118,18 @@ async def _leases_without_use(asker: Asker, *, also_named: bool) -> list[tuple[s
     return found
 
 
+async def unconfirmed_leases_of(
+    tx: Tx, actor: Actor, now: int, named: Collection[str]
+) -> list[str]:
+    """The ids of leases on these tasks of which the agent may not know."""
+    asker = Asker(tx, actor, now)
+    return [
+        lease["id"]
+        for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_LEASES)
+        if lease["task_id"] in named or (await _task(asker, lease["task_id"]))[0].lower() in named
+    ]
+
+
 def _also_held(found: Sequence[tuple[str, LeaseRow]]) -> str:
     which = ", ".join(f"{name} (fence {lease['fence']})" for name, lease in found[:2])
     more = ", and others" if len(found) > 2 else ""

@@ -168,16 +168,29 @@ async def test_an_agent_is_told_of_a_lease_beside_the_one_it_names_until_it_uses
     (told,) = also_held(claimed)
     assert f"You also hold {first} (fence {lost['fence']})." in told
     assert claimed["task"]["task"] == second
-    for _ in range(3):
-        await workspace.time_passes(300)
-        assert also_held(await scout.call("get_task", task=second)) == [told]
     (both,) = also_held(await scout.call("list_agents"))
     assert first in both
     assert second in both
+    for _ in range(3):
+        await workspace.time_passes(300)
+        assert also_held(await scout.call("get_task", task=second)) == [told]
+    assert also_held(await scout.call("list_agents")) == [told]
     progress = {"task": second, "fence": claimed["fence"], "status": "in_progress"}
     assert also_held(await scout.call("update_task_status", **progress)) == [told]
-    assert also_held(await scout.call("get_task", task=first.upper())) == []
     await scout.call("update_task_status", **progress | {"task": first, "fence": lost["fence"]})
+    assert also_held(await scout.call("list_agents")) == []
+
+
+@pytest.mark.parametrize("read", ["get_task", "github_get_thread"])
+async def test_a_holder_who_reads_its_task_knows_of_the_lease(
+    workspace: Workspace, read: str
+) -> None:
+    scout, other = await workspace.agent("scout"), await workspace.agent("other")
+    first = workspace.name(await workspace.task("one"))
+    await scout.call("claim_task")
+    await other.call(read, task=first)
+    assert len(also_held(await scout.call("list_agents"))) == 1
+    assert also_held(await scout.call(read, task=first.upper())) == []
     assert also_held(await scout.call("list_agents")) == []
 
 
