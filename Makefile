@@ -18,16 +18,17 @@ demo: $(STAMP) ## watch three agents and a person work on a simulated GitHub (AR
 	@echo "Playing the demo against a simulated GitHub on this machine"
 	@$(BIN)/hubbub demo $(ARGS)
 
+# Three workers for two cores, because some tests wait for processes.
 # A test that runs on one engine only says so in its name; those that need none run with each.
 ONE_ENGINE = $(if $(ENGINE),-k 'not $(filter-out $(ENGINE),sqlite mysql)')
 
 test: $(STAMP) ## run the tests on SQLite and MariaDB (TESTS=tests/room/test_x.py runs some, ENGINE=sqlite those without mysql)
 	@echo "Testing on SQLite and on a MariaDB"
-	@$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m pytest -n 2 --dist worksteal $(ONE_ENGINE) $(TESTS)
+	@$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m pytest -n 3 --dist worksteal $(ONE_ENGINE) $(TESTS)
 
 test-mysql: $(STAMP) ## run the tests of the database on the MySQL that HUBBUB_TEST_MYSQL_URL names
 	@$(BIN)/python -m tests.support.given_mysql
-	@$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m pytest -n 2 --dist worksteal -k mysql $(TESTS)
+	@$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m pytest -n 3 --dist worksteal -k mysql $(TESTS)
 
 lint: $(STAMP) ## check style, types, imports, workflows and the lock file
 	@echo "Checking with ruff, mypy, import-linter and zizmor"
