@@ -30,6 +30,12 @@ from webhooks.shared_answer import TIMES, SharedAnswer
 METRICS_PAGE = (Path(__file__).parents[2] / "docs/reference/metrics.md").read_text()
 
 
+@pytest.fixture
+def store_url(own_url: str) -> str:
+    """A database of its own, because metrics show only the installations that wrote last."""
+    return own_url
+
+
 async def test_it_says_that_it_lives_and_what_it_is(surface: Surface) -> None:
     assert (await surface.send("GET", "/healthz")).data == {"status": "alive"}
     about = await surface.send("GET", "/")
