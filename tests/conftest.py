@@ -140,7 +140,8 @@ class MariaDB:
         return made
 
     def drop(self) -> None:
-        self.execute(*(f"DROP DATABASE IF EXISTS {name}" for name in self.made))
+        if self.made:
+            self.execute(*(f"DROP DATABASE IF EXISTS {name}" for name in self.made))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 import base64
 from typing import Any
 
+import pytest
+
 from fixtures.github.rest.routes import ROUTES
 from tests.support.github_client import Acme, listening
 
@@ -195,6 +197,7 @@ async def about_files(acme: Acme) -> None:
     assert [each["name"] for each in folder.data] == ["hubbub.yml"]
 
 
+@pytest.mark.usefixtures("data")
 async def test_a_request_that_github_does_not_describe_is_noted(acme: Acme) -> None:
     await acme.call("POST", "/repos/acme/web/issues", {"title": "Hi", "colour": "red"})
     await acme.call("GET", "/repos/acme/web/issues?sorted=yes&state=shut")

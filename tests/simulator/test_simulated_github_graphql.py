@@ -174,6 +174,7 @@ async def test_a_fault_strikes_a_document_too(acme: Acme, kind: str, status: int
         assert answer.headers["X-RateLimit-Remaining"] == "0"
 
 
+@pytest.mark.usefixtures("data")
 async def test_a_document_that_githubs_schema_does_not_take_is_noted(acme: Acme) -> None:
     found = await acme.call("POST", "/graphql", {"query": "{ rateLimit { cost(of: 1) } }"})
     assert found.status == 200
