@@ -338,7 +338,7 @@ async def _listen(
             "Set HUBBUB_HOST and HUBBUB_PORT to an address of this machine that is free."
         ) from exc
     host, port = runner.addresses[0][:2]
-    # Whoever started the server may not read this, or keep it on a full disk.
+    # The program that started the server may not read this, or keep it on a full disk.
     with suppress(OSError):
         output.say(f"Hubbub is listening on http://{f'[{host}]' if ':' in host else host}:{port}")
 

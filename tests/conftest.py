@@ -232,3 +232,12 @@ async def surface(store: Store, installation_id: int) -> AsyncIterator[Surface]:
     """Hubbub's server in this process, on both engines."""
     async with serving(store, installation_id) as made:
         yield made
+
+
+@pytest.fixture
+async def sqlite_surface(sqlite_url: str) -> AsyncIterator[Surface]:
+    """Hubbub's server in this process, with the real time, where the engine plays no part."""
+    opened = await open_store(sqlite_url)
+    async with serving(opened, 1) as made:
+        yield made
+    await opened.close()

@@ -12,21 +12,14 @@ from typing import Any
 
 import pytest
 
-from store.engine.database import open_store
-from store.engine.migrate import upgrade
-from tests.support.server_in_process import Surface, serving
+from tests.support.server_in_process import Surface
 
 MANY = 2**20
 
 
 @pytest.fixture
-async def surface(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Surface]:
-    url = f"sqlite:///{tmp_path_factory.mktemp('bodies') / 'hubbub.db'}"
-    upgrade(url)
-    store = await open_store(url)
-    async with serving(store, 1) as made:
-        yield made
-    await store.close()
+def surface(sqlite_surface: Surface) -> Surface:
+    return sqlite_surface
 
 
 @cache

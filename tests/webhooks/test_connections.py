@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from store.engine.database import open_store
-from store.engine.migrate import upgrade
-from tests.support.server_in_process import Surface, serving
+from tests.support.server_in_process import Surface
 from tests.support.server_process import signed_headers
 from webhooks.listener import CONNECTIONS, MOST, OTHER_FILES, Listener, raise_file_limit
 
@@ -22,13 +20,8 @@ UNFINISHED = b"POST /webhooks/github HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Leng
 
 
 @pytest.fixture
-async def surface(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Surface]:
-    url = f"sqlite:///{tmp_path_factory.mktemp('connections') / 'hubbub.db'}"
-    upgrade(url)
-    store = await open_store(url)
-    async with serving(store, 1) as made:
-        yield made
-    await store.close()
+def surface(sqlite_surface: Surface) -> Surface:
+    return sqlite_surface
 
 
 @dataclass

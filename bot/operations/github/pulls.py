@@ -178,7 +178,7 @@ async def _check_may_close(
 ) -> FullTask | None:
     """The task of a pull request, if the actor holds it: what it closes is dropped with the lease.
 
-    A closed one sends its task back: raise Refused for whoever neither holds it nor leads.
+    A closed one sends its task back: raise Refused for an actor who neither holds it nor leads.
     """
     found = await tasks.of_pull(ctx.tx, ctx.installation_id, where["id"], row["number"])
     held = [each for each in found if each["holder"]]
