@@ -20,10 +20,10 @@ from tests.support.server_in_process import Surface
 
 # A token is four characters of the compact JSON of `tools/list`.
 MOST_TOKENS: dict[Role, int] = {
-    "observer": 2500,
-    "tester": 4500,
-    "developer": 6000,
-    "tech-lead": 6500,
+    "observer": 3000,
+    "tester": 5500,
+    "developer": 7000,
+    "tech-lead": 7600,
 }
 MOST_INSTRUCTIONS = 250
 # Of an argument's description.
