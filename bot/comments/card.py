@@ -1,7 +1,7 @@
 """The card of a task: the status comment that people read on its issue."""
 
-from bot.comments import replies
-from bot.comments.replies import CardContext
+from bot.comments import card_text
+from bot.comments.card_text import CardContext
 from bot.tasks import path_overlap
 from store.engine.transaction import Tx
 from store.messages import messages
@@ -32,4 +32,4 @@ async def text(tx: Tx, task: FullTask) -> str:
         overlaps=await path_overlap.overlaps(tx, task, paths),
         messages=await messages.on_card(*here, task["id"]),
     )
-    return replies.card(task, context)
+    return card_text.text(task, context)

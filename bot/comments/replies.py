@@ -1,14 +1,10 @@
-"""Every sentence that Hubbub writes on GitHub."""
+"""Every sentence that Hubbub writes on GitHub, but for those of the card."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from bot.kernel.operation import Operation, Slash
-from bot.tasks.path_overlap import Overlap
 from bot.times import minute
-from store.messages.messages import CardMessage
-from store.tasks.tasks import FullTask
 
 AT = re.compile(r"@(?=\w)")
 STATE_WORDS = {
@@ -27,95 +23,9 @@ def code(text: str) -> str:
     return f"`{text.replace('`', chr(0x2BC)).strip()}`"
 
 
-@dataclass(frozen=True)
-class CardContext:
-    """What a card shows that is not in the task's own row."""
-
-    blockers: Sequence[str] = ()
-    done: int = 0
-    total: int = 0
-    overlaps: Sequence[Overlap] = ()
-    # Only the messages whose sender wants people to see them.
-    messages: Sequence[CardMessage] = ()
-
-
-# GitHub accepts 65,536 characters; the marker that Hubbub adds must fit too.
-LONGEST_CARD = 60_000
-LONGEST_PATH = 200
-
-
-def card(task: FullTask, context: CardContext) -> str:
-    """The one comment that shows people the state of a task; Hubbub edits it in place."""
-    lines = [f"**Hubbub** · {STATE_WORDS[task['state']]}", *_ownership(task)]
-    if context.blockers:
-        lines.append(f"Blocked by {', '.join(context.blockers[:10])}.")
-    if context.total:
-        lines.append(f"Sub-issues: {context.done} of {context.total} done.")
-    if task["pull_number"]:
-        lines.append(f"Pull request: #{task['pull_number']}.")
-    if task["progress"]:
-        lines.append(f"Progress: {task['progress']}%.")
-    if task["loop_between"]:
-        two = " and ".join(code(each) for each in task["loop_between"].split(" and "))
-        lines.append(
-            f"Hubbub stopped comments by {two} here, because they only answered each other. "
-            "A comment by anybody else lets them continue."
-        )
-    if task["question"]:
-        lines.append("The holder has a question, and waits for an answer in a comment here:")
-        lines.append(block_quote(task["question"]))
-    if task["note"]:
-        lines.append(block_quote(task["note"]))
-    lines += [_overlap(each) for each in context.overlaps]
-    lines += [
-        f"{code(each['sender'])} to {code(each['recipient'])}:\n\n{block_quote(each['body'])}"
-        for each in context.messages
-    ]
-    return _within_limit(lines)
-
-
-def _within_limit(lines: list[str]) -> str:
-    """The lines as one comment. A line that would make it too long for GitHub is left out."""
-    kept: list[str] = []
-    for each in lines:
-        if sum(map(len, kept)) + 2 * len(kept) + len(each) <= LONGEST_CARD:
-            kept.append(each)
-    return "\n\n".join(kept)
-
-
-def _ownership(task: FullTask) -> list[str]:
-    """Who put the task on hold, who has claimed it, and for whom it is reserved."""
-    lines = []
-    if task["held"]:
-        why = f": {_inline(task['held_why'])}" if task["held_why"] else ""
-        by = code(task["held_by"] or "somebody")
-        lines.append(f"**On hold** by {by}{why}. `/resume` ends the hold.")
-    if task["holder"]:
-        lines.append(f"Claimed by {code(task['holder'])}.{_lease_end(task['expires_at'])}")
-    elif task["assigned_to"]:
-        lines.append(f"Reserved for {code(task['assigned_to'])}.")
-    elif task["state"] == "pending" and not task["held"]:
-        lines.append("Any agent can claim this task. `/claim` claims it for you.")
-    if task["stuck_at"] and not task["held"]:
-        n = task["failures"]
-        lines.append(f"{n} leases on it expired or failed. `/retry` gives it to agents again.")
-    if task["decision"] and not task["holder"]:
-        lines.append(f"Last decision: {_inline(task['decision'])}.")
-    return lines
-
-
-def _lease_end(expires_at: int | None) -> str:
+def lease_end(expires_at: int | None) -> str:
     """People read a comment much later, so it has an absolute time."""
     return f" The lease ends at {minute(expires_at)} unless renewed." if expires_at else ""
-
-
-def _overlap(found: Overlap) -> str:
-    if found.task is None:
-        other = f"Pull request #{found.pull_request}"
-    else:
-        other = f"{code(found.holder or '')} on #{found.task.rpartition('#')[2]}"
-    paths = ", ".join(code(each[:LONGEST_PATH]) for each in found.paths)
-    return f"{other} touches the same paths: {paths}."
 
 
 # Agents share one GitHub account, and GitHub does not let an account review its own pull requests.
@@ -132,7 +42,7 @@ def without_mentions(text: str) -> str:
     return AT.sub("@\u2060", text)
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
     """Somebody's words inside a sentence by Hubbub, which has its own full stop."""
     return code(" ".join(text.split())[:300].removesuffix("."))
 
@@ -156,7 +66,7 @@ def task_status(
 ) -> str:
     first = f"This task is **{STATE_WORDS[state]}**."
     if holder:
-        first += f" It is claimed by {code(holder)}.{_lease_end(expires_at)}"
+        first += f" It is claimed by {code(holder)}.{lease_end(expires_at)}"
     parts = [first]
     if progress:
         parts.append(f"Progress: {progress}%.")
