@@ -38,6 +38,7 @@ OFF = (
     "disabled",
     "It is turned off, not deleted. An admin turns it on in the repository's settings.",
 )
+BESIDE_DIFF = ("not_in_diff", "Comment only on lines that github_get_diff shows.")
 WORDS = (
     (
         "not accessible by integration",
@@ -64,6 +65,19 @@ WORDS = (
     ("too long", "too_long", "Write a shorter text."),
     ("expected branch to point to", "stale_head", "Read the branch again and commit on its head."),
     ("head branch was modified", "stale_head", "Look at the new commits before you merge."),
+    ("must be part of the diff", *BESIDE_DIFF),
+    ("line could not be resolved", *BESIDE_DIFF),
+    ("path could not be resolved", *BESIDE_DIFF),
+    (
+        "not part of the pull request",
+        "stale_head",
+        "Read the pull request with github_get_diff and pass the `sha` of its head.",
+    ),
+    (
+        "only be requested from collaborators",
+        "no_collaborator",
+        "Pass an agent by its id (list_agents), or a person with access to the repository.",
+    ),
     ("no commits between", "no_commits", "Commit to the branch first."),
     ("not mergeable", "not_mergeable", "get_task says what it waits for."),
 )

@@ -196,12 +196,15 @@ async def test_a_comment_on_several_lines_is_sent(
     workspace: Workspace,
 ) -> None:
     agent = await workspace.agent("scout")
-    name, _ = await open_pull(workspace, agent)
+    name, pull = await open_pull(workspace, agent, content="1\n2\n3\n")
     done = await outcome(
         agent,
         workspace,
         "github_review_pr",
         pull_request=name,
-        comments=[{"path": "a.py", "line": 5, "start_line": 2, "body": "why"}],
+        comments=[{"path": "a.py", "line": 3, "start_line": 2, "body": "why"}],
     )
     assert done["state"] == "sent"
+    (comment,) = pull.review_comments
+    assert (comment.start_line, comment.line) == (2, 3)
+    assert comment.diff_hunk == "@@ -0,0 +1,3 @@\n+1\n+2\n+3"

@@ -332,8 +332,10 @@ async def test_whoever_goads_the_bot_gets_reactions_and_no_flood_of_answers(
 # --- Pull requests -------------------------------------------------------------------------------
 
 
-async def open_pull(workspace: Workspace, agent: Agent, head: str = "fix") -> tuple[str, Any]:
-    workspace.person.push(workspace.repository, head, {"a.py": "1\n"}, base="main")
+async def open_pull(
+    workspace: Workspace, agent: Agent, head: str = "fix", content: str = "1\n"
+) -> tuple[str, Any]:
+    workspace.person.push(workspace.repository, head, {"a.py": content}, base="main")
     await workspace.settle()
     result = await send(
         agent, workspace, "github_create_pr", repository="acme/rocket", head=head, title="Mend it"
