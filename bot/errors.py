@@ -61,7 +61,7 @@ CODES: dict[str, tuple[int, str]] = {
     "already_claimed": (409, "Somebody holds the task; `details.holder` says who."),
     "nothing_ready": (
         409,
-        "No ready task matches; `details.lacking` lists capabilities that the agent lacks.",
+        "No ready task matches; `details.lacking` names missing capabilities; wait from `events_cursor`.",
     ),
     "not_claimable": (
         409,

@@ -19,7 +19,7 @@ END_OF_LEASE = ("holder", "why")
 
 KINDS: dict[str, EventKind] = {
     "task.created": EventKind("an issue became a task"),
-    "task.ready": EventKind("nothing blocks the task any more, and it is not on hold", ("why",)),
+    "task.ready": EventKind("the task can be claimed now", ("why", "to")),
     "task.claimed": EventKind("an agent or a person claimed the task", ("fence", "lease")),
     "task.assigned": EventKind("the task was reserved for an agent", ("to",)),
     "task.unassigned": EventKind("the reservation ended without a claim", ("to", "why")),

@@ -89,7 +89,12 @@ async def _create_task(tx: Tx, row: IssueRow) -> None:
     )
     task = await tasks.get(tx, row["installation_id"], task_id)
     if task is not None:
-        await lifecycle.record(tx, task, "task.created", BOT)
+        await _announce_new(tx, task, BOT)
+
+
+async def _announce_new(tx: Tx, task: FullTask, actor: str) -> None:
+    await lifecycle.record(tx, task, "task.created", actor)
+    await lifecycle.announce_if_ready(tx, task["installation_id"], task["id"], "it is new")
 
 
 async def _has_task_label(tx: Tx, row: IssueRow) -> bool:
@@ -116,7 +121,16 @@ async def _update_labels(tx: Tx, task: FullTask, row: IssueRow, before: IssueRow
     new = {name: value for name, value in changed.items() if has[name] != value}
     if new:
         await tasks.change(tx, task["installation_id"], task["id"], **tasks.encode(new))
-        await lifecycle.record(tx, task, "task.changed", BOT, **new)
+        await lifecycle.record_change(tx, task, BOT, new)
+    if not new.keys() & lifecycle.MATCHED and _has_new_label(before, row):
+        here = (tx, task["installation_id"], task["id"])
+        await lifecycle.announce_if_ready(*here, "it has a new label")
+
+
+def _has_new_label(before: IssueRow, row: IssueRow) -> bool:
+    """Whether claims that ask for a label may find the task now. They never ask for a priority."""
+    new = set(json.loads(row["labels"])) - set(json.loads(before["labels"]))
+    return any("priority" not in task_labels.task_fields([each]) for each in new)
 
 
 async def _update_state(tx: Tx, task: FullTask, row: IssueRow, before: IssueRow | None) -> None:
@@ -147,7 +161,11 @@ async def bind_issue(
     if not await tasks.bind(*here, task_id, repository_id, issue_id, number):
         return
     task = await tasks.get(*here, task_id)
-    if task is not None and task["state"] not in OPEN:
+    if task is None:
+        return
+    creation = await writes.newest(*here, f"task {task_id}", "issue")
+    await _announce_new(tx, task, creation["author"] if creation else BOT)
+    if task["state"] not in OPEN:
         completed = task["state"] == "completed"
         reason = "completed" if completed else "not_planned"
         await writes.queue(

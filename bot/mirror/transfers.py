@@ -6,6 +6,7 @@ about them. Deliveries may come in any order.
 
 from bot.github.payloads import Mirrored, with_version
 from bot.mirror.changes import Transfer
+from bot.tasks import lifecycle
 from store.engine.transaction import Row, Tx
 from store.inbox import commands
 from store.mirror import (
@@ -36,6 +37,7 @@ async def move_with_issue(tx: Tx, installation_id: int, transfer: Transfer) -> N
     if task is not None:
         new = (transfer.new_repository_id, transfer.new_issue_id, transfer.new_number)
         await tasks.rebind(tx, installation_id, task["id"], *new, transfer.title)
+        await lifecycle.announce_if_ready(tx, installation_id, task["id"], "its issue moved here")
     for row in await stored_issues.all_comments(tx, installation_id, *old):
         comment = await with_current_place(tx, Mirrored("comments", row))
         await mirror_rows.overwrite(tx, "comments", comment.row)

@@ -1,6 +1,6 @@
 """Types of arguments that several operations take."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
@@ -18,8 +18,6 @@ Fence: TypeAlias = Annotated[
     int, Field(ge=0, strict=True, description="the fence that claim_task returned")
 ]
 Note: TypeAlias = Annotated[str, Field(max_length=4000)]
-Size: TypeAlias = Literal["small", "medium", "large"]
-SIZES: tuple[Size, ...] = ("small", "medium", "large")
 Label: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=255, description="a label of the issue")
 ]

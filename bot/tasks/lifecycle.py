@@ -8,6 +8,8 @@ from bot.errors import Refused
 from bot.identity.actors import BOT
 from bot.repository import repository_settings
 from bot.tasks import lookup, publishing
+from bot.tasks.priorities import PRIORITIES
+from bot.tasks.sizes import SIZES
 from bot.tasks.states import LEGAL, OPEN
 from store import events
 from store.agents import agents
@@ -16,7 +18,7 @@ from store.engine.transaction import Row, Tx
 from store.mirror import relations
 from store.outbox import write_cancellation, writes
 from store.tables.tasks import UNKNOWN, LeaseRow, TaskRow, TaskState
-from store.tasks import leases, tasks
+from store.tasks import leases, ready, tasks
 from store.tasks.tasks import FullTask, TaskKey
 
 PROGRESS = "task.progress"
@@ -31,6 +33,10 @@ NOT_ON_CARD = frozenset({"task.created", "task.changed"})
 COUNTED_OUTCOMES = frozenset({"completed", "failed", "expired", "released"})
 # A reservation ends after this time, because its agent may be dead.
 RESERVED_FOR = 24 * 3600 * 1_000_000
+# For columns with numbers: the names of the values.
+NAMES: dict[str, Sequence[str]] = {"priority": PRIORITIES, "size": SIZES}
+# A change of these may make the task ready for others.
+MATCHED = frozenset({"size", "capabilities"})
 RESERVED = ("assigned_to", "assigned_by", "assigned_at")
 HELD = ("held_by", "held_why", "stuck_at")
 
@@ -52,11 +58,31 @@ async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) 
         await _show_on_parent(tx, task)
 
 
+async def record_change(tx: Tx, task: FullTask, actor: str, changed: Row) -> None:
+    """Record new values of the task's columns, as people call them."""
+    await record(tx, task, "task.changed", actor, **{k: _as_word(k, v) for k, v in changed.items()})
+    if changed.keys() & MATCHED:
+        await announce_if_ready(tx, task["installation_id"], task["id"], "it needs something else")
+
+
+def _as_word(column: str, value: Any) -> object:
+    return NAMES[column][value] if column in NAMES else value
+
+
 async def announce_ready(tx: Tx, task: TaskRow, why: str) -> None:
-    """Tell agents that wait for work that nothing blocks the task now. Its card does not change."""
+    """Tell agents that wait for work that the task can be claimed now. Its card does not change.
+
+    Its actor is always Hubbub: one may have made a task ready oneself, and wait for a ready one.
+    """
     i, where = task["installation_id"], task["repository_id"]
-    data = {"why": why}
+    data = {"why": why} | ({"to": task["assigned_to"]} if task["assigned_to"] else {})
     await events.append(tx, i, "task.ready", task["id"], BOT, data, repository_id=where)
+
+
+async def announce_if_ready(tx: Tx, installation_id: int, task_id: str, why: str) -> None:
+    """After whatever may have made the task ready: announce it if somebody could claim it now."""
+    if task := await ready.claimable(tx, installation_id, task_id):
+        await announce_ready(tx, task, why)
 
 
 async def show_soon(tx: Tx, installation_id: int, task_id: str) -> None:
@@ -140,6 +166,7 @@ async def end_reservation(tx: Tx, task: FullTask, actor: str, why: str) -> None:
     none = dict.fromkeys(RESERVED)
     await tasks.change(tx, task["installation_id"], task["id"], state="pending", **none)
     await record(tx, task, "task.unassigned", actor, to=task["assigned_to"], why=why)
+    await announce_if_ready(tx, task["installation_id"], task["id"], "its reservation ended")
 
 
 async def hold(tx: Tx, task: FullTask, actor: str, why: str) -> None:
@@ -157,6 +184,7 @@ async def resume(tx: Tx, task: FullTask, actor: str) -> None:
     await _unpark(tx, {**task, "held": 0})
     tx.rings.add("outbox")
     await record(tx, task, "task.resumed", actor)
+    await announce_if_ready(tx, task["installation_id"], task["id"], "its hold ended")
 
 
 async def ask_people(tx: Tx, task: FullTask, question: str, actor: str) -> None:
@@ -212,6 +240,7 @@ async def release(tx: Tx, task: FullTask, how: str, why: str, actor: str) -> Non
     await record(tx, task, f"task.{how}", actor, holder=task["holder"], why=why)
     if how == "expired":
         await _hold_if_stuck(tx, task["installation_id"], task["id"])
+    await announce_if_ready(tx, task["installation_id"], task["id"], why)
 
 
 async def _hold_if_stuck(tx: Tx, installation_id: int, task_id: str) -> None:
@@ -257,6 +286,8 @@ async def move(tx: Tx, task: FullTask, to: TaskState, actor: str, why: str = "")
         tx.rings.add("outbox")
     await _fit_lease(tx, task, to)
     await record(tx, task, f"task.{to}", actor, why=why)
+    if to == "pending":
+        await announce_if_ready(tx, task["installation_id"], task["id"], "it is pending again")
 
 
 def _end_reason(to: TaskState, actor: str, why: str) -> str:

@@ -158,6 +158,13 @@ async def waiting_for(
     return blockers, await relations.sources(tx, installation_id, "parent", issue_id)
 
 
+async def claimable(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
+    """The task, if somebody could claim it now."""
+    q = f"{SELECT} AND t.id = :t AND t.state IN ('pending', 'assigned') AND {FREE}"
+    row = await tx.one(q, i=installation_id, t=task_id)
+    return decode([row])[0] if row else None
+
+
 async def unblocked_by(tx: Tx, installation_id: int, issue_id: int) -> list[TaskRow]:
     """Tasks that waited for this issue and that nothing blocks now, except those on hold."""
     edges = [

@@ -45,7 +45,8 @@ async def test_after_a_wait_nothing_ready_is_an_answer_and_without_one_an_error(
     assert (answer["task"], answer["lease_id"], answer["fence"]) == (None, None, None)
     refused = await agent.refusal("claim_task")
     assert refused.code == "nothing_ready"
-    assert answer["nothing_ready"] == {"message": refused.message, "lacking": []}
+    assert refused.details.keys() == {"lacking", "events_cursor"}
+    assert answer["nothing_ready"] == {"message": refused.message, **refused.details}
     # The key still belongs to no claim.
     await workspace.task()
     assert (await agent.call("claim_task", wait_s=0.01, key="k"))["fence"] == 1

@@ -6,10 +6,11 @@ from pydantic import Field
 
 from bot.agents import checkpoints, hierarchy, presence
 from bot.errors import Refused
+from bot.events import event_log
 from bot.identity.actors import NO_AGENTS
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.operations.agents.arguments import AgentId, Name, Parent, State, System
-from bot.operations.agents.views import Health, OneAgent, known_agent, one_agent
+from bot.operations.agents.views import Health, OneAgent, Registered, known_agent, one_agent
 from bot.operations.tasks.access import visible_task
 from bot.tasks.capabilities import Capabilities
 from store.agents import agents
@@ -27,7 +28,7 @@ async def register_agent(
     parent_id: Annotated[
         Parent | None, Field(description="the agent above you; '' for none")
     ] = None,
-) -> OneAgent:
+) -> Registered:
     """Register yourself. Call this first, and again when your capabilities change."""
     if agent_id != ctx.actor.name:
         raise Refused(
@@ -41,6 +42,7 @@ async def register_agent(
             f"`agent_id`: {agent_id!r} cannot be an agent's id, because {why}. Ask the operator of "
             "Hubbub for a token with another id.",
         )
+    now = await event_log.cursor_now(ctx.tx, ctx.installation_id)
     here = {"installation_id": ctx.installation_id, "id": agent_id}
     times = {"registered_at": ctx.now, "last_active_at": ctx.now}
     row = await agents.lock_or_add(ctx.tx, here | {"name": name, "role": ctx.actor.role} | times)
@@ -51,7 +53,8 @@ async def register_agent(
         await _set_parent(ctx, row, parent_id)
     if row["left_at"] is not None:
         await hierarchy.record(ctx, agent_id, "registered")
-    return await one_agent(ctx, agent_id)
+    registered = await one_agent(ctx, agent_id)
+    return Registered(agent=registered.agent, events_cursor=now)
 
 
 def _without_none(**columns: Any) -> dict[str, Any]:

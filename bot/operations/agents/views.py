@@ -49,6 +49,10 @@ class OneAgent(Answer):
     agent: Agent
 
 
+class Registered(OneAgent):
+    events_cursor: str = Field(description="wait_for_events continues from it")
+
+
 class AgentInFull(OneAgent):
     """An agent with the results of its work."""
 

@@ -9,12 +9,13 @@ from pydantic import BaseModel, Field
 
 from bot.agents import checkpoints, presence
 from bot.errors import Refused
+from bot.events import event_log
 from bot.identity.actors import Actor
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
 from bot.kernel.sentences import with_full_stop
 from bot.kernel.waitable import EventFilter, Look, Waitable
 from bot.messages import notices
-from bot.operations.arguments import SIZES, Label, Size
+from bot.operations.arguments import Label
 from bot.operations.github.texts import Text, text_view
 from bot.operations.tasks import claim_size, hourly_limits
 from bot.operations.tasks.access import visible_repository, visible_task
@@ -25,6 +26,7 @@ from bot.tasks.capabilities import Capability, meets, met_by, missing_capabiliti
 from bot.tasks.eligibility import Reason
 from bot.tasks.handoff import HandOff
 from bot.tasks.path_overlap import Overlap
+from bot.tasks.sizes import SIZES, Size
 from bot.times import stamp
 from store.agents import agents
 from store.engine.transaction import Tx
@@ -49,6 +51,7 @@ LACKING = 50
 class NothingReady(BaseModel):
     message: str
     lacking: list[str] = Field(description="capabilities that the ready tasks need")
+    events_cursor: str = Field(description="pass it to wait_for_events as `cursor`")
 
 
 class Claimed(Answer):
@@ -171,12 +174,13 @@ async def claim_task(
         capability=capability,
         size=None if size is None else SIZES.index(size),
     )
+    now = await event_log.cursor_now(ctx.tx, ctx.installation_id)
     claimed = await _claim_best(ctx, wanted, has, lease_s, paths)
     if claimed is not None:
         return _fit(claimed, max_tokens)
-    nothing = await _nothing_ready(ctx, wanted, has)
+    nothing = await _nothing_ready(ctx, wanted, has, now)
     if not ctx.waits:
-        raise Refused("nothing_ready", nothing.message, lacking=nothing.lacking)
+        raise Refused("nothing_ready", **nothing.model_dump())
     return _without_task(nothing)
 
 
@@ -323,7 +327,9 @@ async def _claim_first(
     return None
 
 
-async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) -> NothingReady:
+async def _nothing_ready(
+    ctx: Context, wanted: Wanted, has: list[str] | None, events_cursor: str
+) -> NothingReady:
     """Why there is none: missing capabilities, or how many tasks the filters leave out."""
     here = (ctx.tx, ctx.installation_id, ctx.actor.name)
     fitting = await ready.page(*here, wanted, None, LACKING) if has is not None else []
@@ -341,8 +347,10 @@ async def _nothing_ready(ctx: Context, wanted: Wanted, has: list[str] | None) ->
             why = _other_ready(found)
     return NothingReady(
         message=f"No ready task for you. {why}. explain_task explains one task. wait_for_events "
-        f"returns when a task becomes ready.{await notices.also_held(ctx.tx, ctx.actor, ctx.now)}",
+        "with `topics` tasks and `events_cursor` as its `cursor` returns when a task becomes "
+        f"ready.{await notices.also_held(ctx.tx, ctx.actor, ctx.now)}",
         lacking=missing,
+        events_cursor=events_cursor,
     )
 
 

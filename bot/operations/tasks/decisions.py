@@ -11,7 +11,7 @@ from bot.identity.actors import SLUG, Actor
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.kernel.patterns import AGENT, Shape
 from bot.operations.agents.views import known_agent
-from bot.operations.arguments import SIZES, Note, Size
+from bot.operations.arguments import Note
 from bot.operations.github.issue_fields import UPDATE, list_change
 from bot.operations.github.targets import issue_of, on_issue, repository_of
 from bot.operations.github.writing import Queued, nothing_to_change, queue
@@ -21,6 +21,7 @@ from bot.operations.tasks.views import OneTask, task_view
 from bot.tasks import lifecycle, lookup, task_labels
 from bot.tasks.capabilities import Capability, missing_capabilities
 from bot.tasks.priorities import PRIORITIES, Priority
+from bot.tasks.sizes import SIZES, Size
 from bot.tasks.states import OPEN
 from store.agents import agents
 from store.engine.transaction import Row
@@ -197,7 +198,7 @@ async def _set_fields(ctx: Context, row: FullTask, fields: dict[str, Any]) -> li
     has: Row = row
     if changed := {name: value for name, value in fields.items() if has[name] != value}:
         await tasks.change(ctx.tx, ctx.installation_id, row["id"], **tasks.encode(changed))
-        await lifecycle.record(ctx.tx, row, "task.changed", ctx.actor.name, **changed)
+        await lifecycle.record_change(ctx.tx, row, ctx.actor.name, changed)
     return queued
 
 

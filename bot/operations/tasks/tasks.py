@@ -7,9 +7,10 @@ from pydantic import Field
 from bot.agents import presence
 from bot.comments import replies
 from bot.errors import Refused
+from bot.events import event_log
 from bot.kernel.operation import Context, RepositoryName, Slash, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
-from bot.operations.arguments import NOT_BLANK, SIZES, Label, Login, Size
+from bot.operations.arguments import NOT_BLANK, Label, Login
 from bot.operations.github import writing
 from bot.operations.github.texts import text_view
 from bot.operations.tasks import ready
@@ -19,6 +20,7 @@ from bot.operations.tasks.views import Created, TaskAndThread, Tasks, task_view
 from bot.repository import repository_settings
 from bot.tasks.capabilities import Capability
 from bot.tasks.priorities import PRIORITIES, Priority
+from bot.tasks.sizes import SIZES, Size
 from bot.tasks.states import OPEN, STATES
 from bot.times import parse
 from store.mirror import stored_issues
@@ -126,6 +128,7 @@ async def list_tasks(
     cursor: Cursor = None,
 ) -> Tasks:
     """List tasks, newest first. `ready` lists those that can be claimed, best first."""
+    now = await event_log.cursor_now(ctx.tx, ctx.installation_id)
     where = await visible_repository(ctx, repository) if repository else None
     if state == "ready":
         if holder or assignee:
@@ -135,7 +138,8 @@ async def list_tasks(
             )
         wanted = Wanted(repository_id=where["id"] if where else None, label=label)
         rows, following = await ready.page(ctx, wanted, limit, cursor)
-        return Tasks(tasks=[task_view(row) for row in rows], next_cursor=following)
+        shown = [task_view(row) for row in rows]
+        return Tasks(tasks=shown, next_cursor=following, events_cursor=now)
     groups: dict[str, tuple[TaskState, ...]] = {"open": OPEN, "any": STATES}
     rows = await tasks.page(
         ctx.tx,
@@ -153,6 +157,7 @@ async def list_tasks(
     return Tasks(
         tasks=[task_view(row) for row in page],
         next_cursor=encode(f"{page[-1]['created_at']} {page[-1]['id']}") if more else None,
+        events_cursor=now,
     )
 
 

@@ -3,11 +3,11 @@
 from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Answer
-from bot.operations.arguments import SIZES, Size
 from bot.operations.github.texts import Text
 from bot.operations.tasks.related import Around
 from bot.tasks import lookup
 from bot.tasks.priorities import PRIORITIES, Priority
+from bot.tasks.sizes import SIZES, Size
 from bot.times import stamp
 from store.tables.tasks import TaskState
 from store.tasks.tasks import FullTask
@@ -61,6 +61,7 @@ class TaskAndThread(OneTask):
 class Tasks(Answer):
     tasks: list[Task]
     next_cursor: str | None
+    events_cursor: str = Field(description="wait_for_events continues from it")
 
 
 class Created(OneTask):
