@@ -61,7 +61,7 @@ CODES: dict[str, tuple[int, str]] = {
     "already_claimed": (409, "Somebody holds the task; `details.holder` says who."),
     "nothing_ready": (
         409,
-        "No ready task matches; `details.lacking` names missing capabilities; wait from `events_cursor`.",
+        "No ready task matches; `details.lacking` says what you lack, `events_cursor` is to wait.",
     ),
     "not_claimable": (
         409,
