@@ -3,6 +3,8 @@
 import json
 import re
 
+from bot import secret_formats
+
 # GitHub's tokens, JWTs, our own tokens, and everything after Bearer.
 SECRETS = re.compile(
     r"gh[a-z]_[A-Za-z0-9_.\-]+|github_pat_\w+|eyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_.\-]+"
@@ -11,7 +13,7 @@ SECRETS = re.compile(
 
 
 def redact(text: str) -> str:
-    return SECRETS.sub("…", text)
+    return secret_formats.mask(SECRETS.sub("…", text))[0]
 
 
 def printable(text: str) -> str:

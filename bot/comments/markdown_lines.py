@@ -1,8 +1,10 @@
 """Finds lines of Markdown that begin with a slash in plain text, never in code, quotes or HTML."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TypeAlias
 
 from markdown_it import MarkdownIt
@@ -16,6 +18,7 @@ MOST_LINES = 10_000
 # Lists and quotes in each other are the slowest. After so many tries the parser sees none any more.
 MOST_TRIES = 20_000
 
+LINE_END = re.compile(r"\r\n|\r|\n")
 # Phones and copied pages put these around words, and nobody sees them.
 INVISIBLE = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 BEGINS = re.compile(rf" {{0,3}}/[{INVISIBLE}]*[A-Za-z]")
@@ -84,6 +87,51 @@ def slash_lines(text: str) -> Iterator[tuple[int, str]]:
         for n in likely:
             if (line := shown[n - block.first].lstrip(" ")).startswith("/"):
                 yield n + 1, line
+
+
+def code_ranges(text: str) -> list[tuple[int, int]]:
+    """Where the text has code: the first position of each block or span, and the one after it."""
+    starts, lines = _raw_lines(text)
+    found = []
+    for token in MARKDOWN.parse("\n".join(lines)):
+        if token.map is None:
+            continue
+        first, end = token.map
+        if token.type in ("fence", "code_block"):
+            found.append((starts[first], starts[min(end, len(lines))]))
+        elif token.type == "inline":
+            found += _inline_code(starts[first:end], lines[first:end])
+    return found
+
+
+def _raw_lines(text: str) -> tuple[list[int], list[str]]:
+    """Where each line begins, and the end; and the lines, up to the limits."""
+    lines, starts, at = [], [], 0
+    for each in LINE_END.finditer(text, 0, LONGEST):
+        lines.append(text[at : each.start()])
+        starts.append(at)
+        at = each.end()
+        if len(lines) == MOST_LINES:
+            return [*starts, at], lines
+    return [*starts, at, min(len(text), LONGEST)], [*lines, text[at:LONGEST]]
+
+
+def _inline_code(starts: list[int], lines: list[str]) -> Iterator[tuple[int, int]]:
+    """The code spans of a block. One with a pipe may stand in two cells of a table."""
+    written = "\n".join(lines)
+    if "`" not in written:
+        return
+    spans: list[Span] = []
+    MARKDOWN.inline.parse(written, MARKDOWN, {"spans": spans}, [])
+    begins = list(accumulate((len(each) + 1 for each in lines), initial=0))
+
+    def in_text(at: int) -> int:
+        line = bisect_right(begins, at, hi=len(lines)) - 1
+        return starts[line] + at - begins[line]
+
+    for start, end, _ in spans:
+        if written[start] == "`" and "|" not in written[start:end]:
+            yield in_text(start), in_text(end)
 
 
 def _begins(line: str, *, in_list: bool) -> bool:

@@ -1,0 +1,155 @@
+"""The forms of tokens and keys: finds them in texts and files, and masks them in texts.
+
+Every search is linear in the length of the text. A text without the beginning of a secret costs
+little more than a look for these beginnings.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+MASK = "[secret removed]"
+# Fewer different characters are a placeholder, such as ghp_xxxxxxxx.
+LEAST_DIFFERENT = 6
+# What may not stand before a secret. Hashes and pictures in Base64 contain every short text.
+LEFT = r"(?<![A-Za-z0-9/+])"
+WORD = r"[A-Za-z0-9_-]"
+# For forms that look far ahead: otherwise each of many beginnings in one word looks to its end.
+WORD_LEFT = r"(?<![A-Za-z0-9/+_-])"
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of secrets. `name` has its article. Each text of the form contains a `hint`."""
+
+    name: str
+    hints: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+
+@dataclass(frozen=True)
+class Secret:
+    """Where a secret is in a text."""
+
+    name: str
+    start: int
+    end: int
+
+
+def _form(name: str, *hints: str, pattern: str, left: str = LEFT) -> Form:
+    # Each form takes what follows without a gap, so that nothing of a longer one stays.
+    return Form(name, hints, re.compile(f"{left}(?:{pattern}){WORD}*"))
+
+
+FORMS = (
+    _form(
+        "a GitHub token",
+        *(f"gh{each}_" for each in "pousr"),
+        pattern=rf"gh[pousr]_{WORD}{{30,}}(?:\.{WORD}+)*",
+        left=r"(?<![A-Za-z0-9])",
+    ),
+    _form("a GitHub token", "github_pat_", pattern=r"github_pat_\w{22,}", left=""),
+    _form(
+        "a Hubbub token",
+        "hubbub_",
+        pattern=rf"hubbub_[0-9a-f]{{20}}_{WORD}{{20,}}",
+        left=r"(?<![A-Za-z0-9])",
+    ),
+    _form(
+        "an AWS key",
+        "AKIA",
+        "ASIA",
+        # AWS uses keys that end with EXAMPLE in its documentation.
+        pattern=r"(?:AKIA|ASIA)(?![A-Z0-9]{9}EXAMPLE)[A-Z0-9]{16}",
+    ),
+    _form(
+        "an AWS key",
+        "secret_access_key",
+        "SECRET_ACCESS_KEY",
+        pattern=r"""(?:secret_access_key|SECRET_ACCESS_KEY)["']?\s{0,9}[=:]\s{0,9}["']?"""
+        r"(?![A-Za-z0-9/+]{30}EXAMPLEKEY)[A-Za-z0-9/+]{40}",
+        left="",
+    ),
+    _form("a Slack token", "xox", "xapp-", pattern=rf"(?:xox[abeoprs]|xapp)-{WORD}{{20,}}"),
+    _form(
+        "a Slack webhook",
+        "hooks.slack.com/services/T",
+        pattern=r"hooks\.slack\.com/services/T\w{6,}/B\w{6,}/\w{16,}",
+        left="",
+    ),
+    _form("an Anthropic key", "sk-ant-", pattern=rf"sk-ant-{WORD}{{20,}}"),
+    _form(
+        "an OpenAI key",
+        "sk-",
+        # A slug has no digits and capitals together.
+        pattern=rf"sk-(?={WORD}*[0-9])(?={WORD}*[A-Z]){WORD}{{32,}}",
+        left=WORD_LEFT,
+    ),
+    _form("a Google key", "AIza", pattern=rf"AIza{WORD}{{35}}"),
+    _form("a Google key", "GOCSPX-", pattern=rf"GOCSPX-{WORD}{{24,}}"),
+    _form("a Stripe key", "_live_", "_test_", pattern=r"[sr]k_(?:live|test)_[A-Za-z0-9]{16,}"),
+    _form("an npm token", "npm_", pattern=r"npm_[A-Za-z0-9]{36}"),
+    _form("a PyPI token", "pypi-", pattern=rf"pypi-{WORD}{{50,}}"),
+    _form("a GitLab token", "glpat-", pattern=rf"glpat-{WORD}{{20,}}"),
+    _form("a Hugging Face token", "hf_", pattern=r"hf_[A-Za-z0-9]{34}"),
+    _form("a SendGrid key", "SG.", pattern=rf"SG\.{WORD}{{22}}\.{WORD}{{43}}"),
+    # The header and the claims both begin with {" in Base64.
+    _form(
+        "a JSON web token",
+        "eyJ",
+        pattern=rf"eyJ{WORD}{{10,}}\.eyJ{WORD}{{10,}}\.{WORD}{{10,}}",
+        left=WORD_LEFT,
+    ),
+)
+BEGIN = "-----BEGIN "
+KEY_BEGINS = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+# A line of a key. A block without one is a placeholder, or somebody writes about keys.
+KEY_LINE = re.compile(r"[A-Za-z0-9+/=]{40,}")
+
+
+def mask(text: str) -> tuple[str, list[str]]:
+    """The text with each secret masked, and the names of what was found."""
+    names: list[str] = []
+    for form in (None, *FORMS):
+        pieces, at = [], 0
+        for each in _all_of(form, text):
+            pieces += [text[at : each.start], MASK]
+            names.append(each.name)
+            at = each.end
+        text = "".join([*pieces, text[at:]]) if pieces else text
+    return text, list(dict.fromkeys(names))
+
+
+def first(text: str) -> Secret | None:
+    """The first secret in a text."""
+    firsts = (next(_all_of(form, text), None) for form in (None, *FORMS))
+    return min((each for each in firsts if each), key=lambda each: each.start, default=None)
+
+
+def _all_of(form: Form | None, text: str) -> Iterator[Secret]:
+    """The secrets of a form. Private keys have no form of their own: None stands for them."""
+    if form is None:
+        yield from _private_keys(text)
+    elif any(hint in text for hint in form.hints):
+        for match in form.pattern.finditer(text):
+            if len(set(match[0])) >= LEAST_DIFFERENT + len(set(match[0][:4])):
+                yield Secret(form.name, *match.span())
+
+
+def _private_keys(text: str) -> Iterator[Secret]:
+    at = 0
+    while (begin := text.find(BEGIN, at)) >= 0:
+        header = KEY_BEGINS.match(text, begin)
+        at = header.end() if header else begin + len(BEGIN)
+        if header is None:
+            continue
+        # The next line of dashes ends the key, or begins another one.
+        dashes = text.find("-----", at)
+        last = len(text) if dashes < 0 else dashes
+        lines = [each.end() for each in KEY_LINE.finditer(text, at, last)]
+        if not lines:
+            continue
+        closing = KEY_ENDS.match(text, last)
+        at = closing.end() if closing else lines[-1]
+        yield Secret("a private key", begin, at)
