@@ -185,6 +185,12 @@ async def about_git(acme: Acme) -> None:
     assert (await acme.call("PATCH", f"{refs}/heads/side", {"sha": head})).status == 200
     assert (await acme.call("DELETE", f"{refs}/heads/side")).status == 204
     assert (await acme.call("GET", f"{REPO}/branches/main")).data["commit"]["sha"] == head
+    one = await acme.call("GET", f"{REPO}/commits/main")
+    assert (one.data["sha"], len(one.data["files"])) == (head, 1)
+    tree = await acme.call("GET", f"{REPO}/git/trees/{one.data['commit']['tree']['sha']}")
+    assert [each["path"] for each in tree.data["tree"]] == ["README.md", "a.py"]
+    blob = await acme.call("GET", f"{REPO}/git/blobs/{tree.data['tree'][1]['sha']}")
+    assert base64.b64decode(blob.data["content"]) == b"print()\n"
 
 
 async def about_files(acme: Acme) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from fixtures.github import Issue, Pull, Repository, SimulatedGitHub
-from fixtures.github.commits import change_of
+from fixtures.github.commits import file_changes_of
 from fixtures.github.state import CheckRun, Progress
 from store.engine.transaction import Row
 from tests.support.story import Workspace
@@ -121,9 +121,7 @@ def _pull(it: Pull) -> tuple[Any, ...]:
 
 
 def _files(pull: Pull) -> str:
-    change = change_of(pull)
-    changed = {"added": change.added, "removed": change.removed, "modified": change.modified}
-    return json.dumps(sorted([path, how] for how, paths in changed.items() for path in paths))
+    return json.dumps(sorted([each.path, each.status] for each in file_changes_of(pull)))
 
 
 # Booleans are 0 and 1 on both engines, which equal False and True.

@@ -1,0 +1,100 @@
+"""Folders, files and diffs of the simulated GitHub."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from fixtures.github.git_objects import EXECUTABLE, LINK, SUBMODULE, Special
+from tests.support.github_client import Acme
+
+REPO = "/repos/acme/web"
+LONG = "".join(f"line {n}\n" for n in range(30))
+
+
+async def test_trees_and_blobs_have_the_shas_that_git_gives_them(
+    acme: Acme, tmp_path: Path
+) -> None:
+    files = {"a.txt": "a\n", "a/b.py": "b\n", "a/c/d.py": "d\n", "run": Special("x", EXECUTABLE)}
+    acme.ada.push(acme.web, "fix", {"README.md": None, **files})
+
+    def git(*words: str) -> str:
+        made = subprocess.run(
+            ["git", "-C", tmp_path, *words], check=True, capture_output=True, text=True
+        )
+        return made.stdout.strip()
+
+    git("init", "-q")
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    (tmp_path / "run").chmod(0o755)
+    git("add", "-A")
+    commit = await acme.call("GET", f"{REPO}/commits/fix")
+    assert commit.data["commit"]["tree"]["sha"] == git("write-tree")
+    tree = await acme.call("GET", f"{REPO}/git/trees/fix?recursive=1")
+    shown = {(each["mode"], each["sha"], each["path"]) for each in tree.data["tree"]}
+    listed = git(
+        "ls-tree", "-r", "-t", "--format=%(objectmode) %(objectname) %(path)", git("write-tree")
+    )
+    assert shown == {tuple(line.split(" ", 2)) for line in listed.splitlines()}
+
+
+async def test_links_and_submodules_are_in_a_tree_and_a_long_one_is_cut(acme: Acme) -> None:
+    acme.ada.push(
+        acme.web, "fix", {"link": Special("a", LINK), "sub": Special("0" * 39 + "1", SUBMODULE)}
+    )
+    tree = await acme.call("GET", f"{REPO}/git/trees/fix?recursive=1")
+    shown = [(each["path"], each["type"], each["mode"]) for each in tree.data["tree"]]
+    assert shown == [
+        ("README.md", "blob", "100644"),
+        ("link", "blob", "120000"),
+        ("sub", "commit", "160000"),
+    ]
+    acme.web.tree_limit = 2
+    cut = await acme.call("GET", f"{REPO}/git/trees/fix?recursive=1")
+    assert (cut.data["truncated"], len(cut.data["tree"])) == (True, 2)
+
+
+async def test_a_comparison_has_patches_with_hunks_and_knows_renamed_files(acme: Acme) -> None:
+    acme.ada.push(acme.web, "main", {"old.txt": LONG, "gone.txt": "x\n", "logo.png": "\0a"})
+    changed = LONG.replace("line 2\n", "line two\n").replace("line 25\n", "line 25\nmore\n")
+    acme.ada.push(
+        acme.web,
+        "fix",
+        {"old.txt": None, "new.txt": changed, "gone.txt": None, "add.txt": "1", "logo.png": "\0b"},
+    )
+    compared = await acme.call("GET", f"{REPO}/compare/main...fix?per_page=1")
+    files = {each["filename"]: each for each in compared.data["files"]}
+    assert {name: each["status"] for name, each in files.items()} == {
+        "add.txt": "added",
+        "gone.txt": "removed",
+        "logo.png": "modified",
+        "new.txt": "renamed",
+    }
+    assert "patch" not in files["logo.png"]
+    assert files["add.txt"]["patch"] == "@@ -0,0 +1 @@\n+1\n\\ No newline at end of file"
+    assert files["gone.txt"]["patch"] == "@@ -1 +0,0 @@\n-x"
+    renamed = files["new.txt"]
+    assert (renamed["previous_filename"], renamed["additions"], renamed["deletions"]) == (
+        "old.txt",
+        2,
+        1,
+    )
+    headers = [line for line in renamed["patch"].splitlines() if line.startswith("@@")]
+    assert headers == ["@@ -1,6 +1,6 @@", "@@ -24,6 +24,7 @@"]
+
+
+async def test_what_is_not_there_is_refused_in_githubs_words(acme: Acme) -> None:
+    async def refusal(path: str) -> tuple[int, Any]:
+        answer = await acme.call("GET", f"{REPO}/{path}")
+        return answer.status, answer.data["message"]
+
+    none = "f" * 40
+    assert await refusal("commits/none") == (422, "No commit found for SHA: none")
+    assert await refusal(f"git/trees/{none}") == (404, "Not Found")
+    assert await refusal(f"git/blobs/{none}") == (404, "Not Found")
+    assert await refusal("compare/main...none") == (404, "Not Found")
+    acme.web.commits.clear()
+    acme.web.branches.clear()
+    for path in ("commits/main", f"git/trees/{none}", f"git/blobs/{none}"):
+        assert await refusal(path) == (409, "Git Repository is empty.")
