@@ -117,7 +117,7 @@ def unknown(uri: str, message: str, **more: Any) -> MCPError:
 async def answer(dispatcher: Dispatcher, actor: Actor, where: Address) -> Answer:
     """The answer of the resource's operation for this actor. Raise MCPError."""
     try:
-        return await dispatcher.call(actor, where.resource.operation, where.arguments)
+        return await dispatcher.call(actor, where.resource.operation, where.arguments, lean=True)
     except Refused as exc:
         raise _refusal(where.uri, exc) from exc
     except Exception as exc:  # every bug is logged and answered

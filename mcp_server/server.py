@@ -154,7 +154,7 @@ async def _call_tool(
     try:
         actor = await identified(context)
         answer = await dispatcher.call(
-            actor, params.name, params.arguments or {}, _key(params), _is_gone(context)
+            actor, params.name, params.arguments or {}, _key(params), _is_gone(context), lean=True
         )
     except Refused as exc:
         return result(exc.body(), is_error=True)

@@ -42,11 +42,13 @@ class Dispatcher:
         given: Any,
         request_key: str | None = None,
         is_gone: IsGone = never,
+        *,
+        lean: bool = False,
     ) -> dict[str, Any]:
         """Call an operation. Return its answer as JSON values. Raise Refused.
 
         A second call with the same `request_key` gets the answer of the first one. A call whose
-        caller `is_gone` does not begin.
+        caller `is_gone` does not begin. A `lean` answer lacks nulls and what has its default.
         """
         with self.metrics.measure(name):
             operation = _operation(actor, name)
@@ -64,7 +66,7 @@ class Dispatcher:
             await self.executor.begin(call)
             answer = await self._answer(call)
             self.executor.remember_notices(call, answer)
-            return answer.model_dump(mode="json")
+            return answer.model_dump(mode="json", exclude_none=lean, exclude_defaults=lean)
 
     async def _answer(self, call: Call) -> Answer:
         waitable = call.operation.waitable

@@ -38,7 +38,7 @@ class Event(BaseModel):
     kind: str = Field(description="for example task.claimed")
     subject: str = Field(description="the id of the task, message, context or agent")
     task: str | None = Field(
-        description="owner/repo#12, if the event is about a task that GitHub has numbered"
+        None, description="owner/repo#12, if the event is about a task that GitHub has numbered"
     )
     actor: str
     at: str
@@ -48,9 +48,9 @@ class Event(BaseModel):
 class Events(Answer):
     events: list[Event]
     cursor: str = Field(description="pass it to the next call")
-    more: bool = Field(description="whether there are more events: call again at once")
+    more: bool = Field(False, description="whether there are more events: call again at once")
     missed: bool = Field(
-        description="whether events were deleted before you read them: read the state again"
+        False, description="whether events were deleted before you read them: read the state again"
     )
     # Only for continuing to wait. It is not a part of the answer.
     place: Annotated[Place, SkipValidation] = Field(exclude=True)

@@ -23,14 +23,14 @@ class Bucket(BaseModel):
     """A rate limit of GitHub's on this installation, or one of ours that stays below GitHub's."""
 
     name: str
-    limit: int | None
-    left: int | None
+    limit: int | None = None
+    left: int | None = None
     reserved: int | None = Field(
-        description="the part of the limit that is reserved for people and bookkeeping"
+        None, description="the part of the limit that is reserved for people and bookkeeping"
     )
-    full_at: str | None = Field(description="when the full limit is available again")
+    full_at: str | None = Field(None, description="when the full limit is available again")
     closed_until: str | None = Field(
-        description="no requests before this time, because GitHub said wait"
+        None, description="no requests before this time, because GitHub said wait"
     )
 
 

@@ -29,16 +29,16 @@ class HandOff(BaseModel):
 
     holder: str
     ended: str = Field(description="how the lease ended: released, expired, revoked or completed")
-    why: str | None
+    why: str | None = None
     ended_at: str
-    note: str | None
-    progress: int
-    branch: str | None
-    pull_request: int | None
+    note: str | None = None
+    progress: int = 0
+    branch: str | None = None
+    pull_request: int | None = None
     files: list[str] = Field(
-        description="files that its pull request changes, or paths that the holder named"
+        [], description="files that its pull request changes, or paths that the holder named"
     )
-    messages: list[Said] = Field(description="messages about the task, oldest first")
+    messages: list[Said] = Field([], description="messages about the task, oldest first")
     checkpoint: Any = Field(None, description="the state that the last holder stored")
 
 

@@ -29,11 +29,13 @@ MOST_FILES = 300
 class Overlap(BaseModel):
     """A claim, or an open pull request, that touches what you touch."""
 
-    task: str | None = Field(description="the claimed task: owner/repo#12; none for a pull request")
+    task: str | None = Field(
+        None, description="the claimed task: owner/repo#12; none for a pull request"
+    )
     task_id: str | None = Field(exclude=True, default=None)
-    holder: str | None
-    pull_request: int | None
-    paths: list[str] = Field(description="the paths that the other side touches")
+    holder: str | None = None
+    pull_request: int | None = None
+    paths: list[str] = Field([], description="the paths that the other side touches")
 
 
 @dataclass(frozen=True)

@@ -505,7 +505,7 @@ async def test_it_is_counted_how_an_agents_leases_end(workspace: Workspace) -> N
 async def test_it_is_counted_what_went_to_github_for_an_agent(workspace: Workspace) -> None:
     agent, issue = await workspace.agent("scout"), await workspace.task()
     for n in range(3):
-        await agent.call("github_comment_issue", issue=workspace.name(issue), body=f"{n}")
+        await agent.write("github_comment_issue", issue=workspace.name(issue), body=f"{n}")
     assert (await agent.call("get_agent", agent_id="scout"))["writes"] == 0
     await workspace.settle()
     assert (await agent.call("get_agent", agent_id="scout"))["writes"] == 3
@@ -639,7 +639,7 @@ async def test_a_paused_agent_reads_and_speaks_and_does_not_write_on_github(
     why = await agent.call("explain_task", task=workspace.name(issue))
     assert (why["claimable"], why["reasons"][-1]["code"]) == (False, "agent_paused")
     await agent.call("manage_agent", agent_id="scout", action="resume")
-    await agent.call("github_comment_issue", **comment)
+    await agent.write("github_comment_issue", **comment)
     await agent.call("claim_task", task=workspace.name(issue))
     assert [each[0] for each in await agent_events(workspace)][-2:] == [
         "agent.paused",

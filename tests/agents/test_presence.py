@@ -109,8 +109,8 @@ async def test_what_a_paused_one_may_do_to_itself_it_may_not_do_to_others(
 ) -> None:
     lead, scout = await workspace.agent("lead", "tech-lead"), await workspace.agent("scout")
     issue = await workspace.task()
-    own = await lead.call("github_comment_issue", issue=workspace.name(issue), body="x")
-    others = await scout.call("github_comment_issue", issue=workspace.name(issue), body="x")
+    own = await lead.write("github_comment_issue", issue=workspace.name(issue), body="x")
+    others = await scout.write("github_comment_issue", issue=workspace.name(issue), body="x")
     child = {"agent_id": "child", "name": "x", "parent_id": "lead"}
     await Agent(workspace.dispatcher, replace(scout.actor, name="child")).call(
         "register_agent", **child

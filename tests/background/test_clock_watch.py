@@ -22,9 +22,9 @@ async def test_work_goes_on_after_a_clock_that_was_a_day_ahead(workspace: Worksp
     issue, agent = await workspace.task(), await workspace.agent("scout")
     workspace.clock.forward(DAY)
     await agent.call("claim_task", task=workspace.name(issue), lease_s=600)
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="sent ahead")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="sent ahead")
     await workspace.settle()
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="queued ahead")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="queued ahead")
     workspace.person.comment(issue, "/status")
     await workspace.github.wait_for_deliveries()
     # The process that sent is gone, and its lease seems to last for a day.
@@ -35,7 +35,7 @@ async def test_work_goes_on_after_a_clock_that_was_a_day_ahead(workspace: Worksp
     now = workspace.clock()
     (lease,) = await workspace.rows("SELECT * FROM leases WHERE installation_id = :i")
     assert now < lease["expires_at"] <= now + 600_000_000
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="queued now")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="queued now")
     await workspace.settle()
     assert workspace.clock() - now < 300_000_000
     written = "\n".join(each.body for each in issue.comments)
@@ -60,7 +60,7 @@ async def test_a_clock_that_is_set_back_while_the_server_runs_is_noticed(
 async def test_times_within_their_window_stay(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     await agent.call("claim_task", task=workspace.name(issue), lease_s=600)
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="hello")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="hello")
     await workspace.settle()
     tables = sorted({each.table for each in TIMES})
 

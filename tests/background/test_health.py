@@ -139,9 +139,9 @@ async def test_every_metric_is_documented_with_its_kind_and_labels(workspace: Wo
     agent = await workspace.agent("ada")
     await agent.call("update_agent", health=dict.fromkeys(Health.model_fields, 1))
     issue = workspace.name(await workspace.task())
-    await agent.call("github_comment_issue", issue=issue, body="sent")
+    await agent.write("github_comment_issue", issue=issue, body="sent")
     await workspace.settle()
-    await agent.call("github_comment_issue", issue=issue, body="waits")
+    await agent.write("github_comment_issue", issue=issue, body="waits")
     async with serving(workspace.store, workspace.installation.id) as surface:
         await surface.deliver({"installation": {"id": workspace.installation.id}})
         await surface.deliver({}, X_Hub_Signature_256=None)
@@ -217,9 +217,9 @@ async def test_metrics_count_calls_by_operation_and_outcome(surface: Surface) ->
 
 async def test_metrics_tell_what_is_left_and_what_waits_to_be_written(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="One")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="One")
     await workspace.settle()
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="Two")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="Two")
     text = (await Metrics().render(workspace.dispatcher)).decode()
     here = str(workspace.installation.id)
     found = {

@@ -274,7 +274,7 @@ class Day:
         if dice.random() < 0.5:
             body = self.text("I found the cause")
             asked = {"issue": mine["task"], "fence": mine["fence"], "body": body}
-            await agent.call("github_comment_issue", **asked)
+            await agent.write("github_comment_issue", **asked)
             self.did(agent, "comment", task)
 
     async def _commits(
@@ -283,7 +283,7 @@ class Day:
         branch = f"task-{task[1]}-{mine['fence']}"
         for _ in range(dice.randint(1, 2)):
             file = {"path": f"src/{branch}-{next(self._number)}.py", "content": "print(1)\n"}
-            await agent.call(
+            await agent.write(
                 "github_commit_files",
                 **mine,
                 branch=branch,
@@ -293,7 +293,7 @@ class Day:
             self.did(agent, "commit", task, branch)
             yield dice.uniform(2, 6) * MINUTE
         title = self.text("Mend it")
-        await agent.call("github_create_pr", **mine, head=branch, title=title)
+        await agent.write("github_create_pr", **mine, head=branch, title=title)
         self.did(agent, "pull", task, branch)
         yield MINUTE
 

@@ -223,13 +223,13 @@ async def test_a_call_waits_as_long_as_it_was_told_to_though_much_happens(
 ) -> None:
     issue = await workspace.task()
     agent = await workspace.agent("scout")
-    queued = await agent.call("github_comment_issue", issue=workspace.name(issue), body="x")
+    queued = await agent.write("github_comment_issue", issue=workspace.name(issue), body="x")
     loop = asyncio.get_running_loop()
     topics = {f"installation {workspace.installation.id}"}
     for n in range(20):
         loop.call_later(n / 50, workspace.store.bell.ring, topics)
     began = loop.time()
-    await agent.call("get_write", write_id=queued["write_id"], wait_s=1)
+    await agent.write("get_write", write_id=queued["write_id"], wait_s=1)
     assert loop.time() - began >= 0.99  # of a second
 
 

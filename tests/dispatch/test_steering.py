@@ -137,7 +137,7 @@ async def test_what_was_queued_before_a_hold_waits_for_its_end(workspace: Worksp
     agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
     where = workspace.name(issue)
     fence = (await agent.call("claim_task", task=where))["fence"]
-    await agent.call("github_comment_issue", issue=where, fence=fence, body="Here I go")
+    await agent.write("github_comment_issue", issue=where, fence=fence, body="Here I go")
     await lead.call("change_task", task=where, hold=True)
     await workspace.settle()
     assert "Here I go" not in "".join(each.body for each in issue.comments)
@@ -272,7 +272,7 @@ async def propose(workspace: Workspace, agent: Agent, issue: Issue) -> tuple[Pul
     where = workspace.name(issue)
     fence = (await agent.call("claim_task", task=where, lease_s=3600))["fence"]
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
-    await agent.call("github_create_pr", task=where, fence=fence, head="fix", title="Mend")
+    await agent.write("github_create_pr", task=where, fence=fence, head="fix", title="Mend")
     await workspace.settle()
     await agent.call("update_task_status", task=where, fence=fence, status="in_review")
     (pull,) = workspace.repository.pulls.values()
@@ -566,7 +566,7 @@ async def test_nobody_commits_to_the_branch_of_a_task_on_hold(workspace: Workspa
     agent, where = await workspace.agent("scout"), workspace.name(issue)
     mine = {"task": where, "fence": (await agent.call("claim_task", task=where))["fence"]}
     work = {"message": "Mended", "files": [{"path": "a.py", "content": "1"}]}
-    await agent.call("github_commit_files", **mine, branch="mend", **work)
+    await agent.write("github_commit_files", **mine, branch="mend", **work)
     workspace.person.comment(issue, "/hold")
     await workspace.settle()
     here = {"repository": "acme/rocket"}
@@ -574,7 +574,7 @@ async def test_nobody_commits_to_the_branch_of_a_task_on_hold(workspace: Workspa
     assert refused.code == "on_hold"
     pull = {"title": "Mend", "head": "mend", "body": "Mended"}
     assert (await agent.refusal("github_create_pr", **here, **pull)).code == "on_hold"
-    await agent.call("github_commit_files", **here, branch="another", **work)
+    await agent.write("github_commit_files", **here, branch="another", **work)
     await agent.call("release_task", **mine)
     refused = await agent.refusal("github_commit_files", **here, branch="mend", **work)
     assert refused.code == "on_hold"
@@ -589,7 +589,7 @@ async def test_who_ended_a_task_and_why_is_seen(workspace: Workspace) -> None:
     changed = await lead.call("change_task", task=where, state="cancelled", note="Not needed")
     assert changed["task"]["decision"] == "cancelled by lead: Not needed"
     (closes,) = changed["writes"]
-    assert (await lead.call("get_write", write_id=closes))["kind"] == "issue_update"
+    assert (await lead.write("get_write", write_id=closes))["kind"] == "issue_update"
     (lost,) = (await agent.call("list_tasks"))["notices"]
     assert "cancelled by lead: Not needed" in lost["message"]
     await workspace.settle()
@@ -619,7 +619,7 @@ async def test_a_retried_task_does_not_go_on_with_work_that_is_in(workspace: Wor
     mine = {"task": workspace.name(issue)}
     mine |= {"fence": (await agent.call("claim_task", **mine))["fence"]}
     workspace.person.push(workspace.repository, "mend", {"a.py": "1\n"}, base="main")
-    await agent.call("github_create_pr", **mine, title="Mend", head="mend", body="Mended")
+    await agent.write("github_create_pr", **mine, title="Mend", head="mend", body="Mended")
     await workspace.settle()
     workspace.person.merge(workspace.repository.pulls[2])
     await workspace.settle()

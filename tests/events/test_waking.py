@@ -261,14 +261,14 @@ async def test_people_and_ci_are_heard_on_a_task_and_bots_are_not(workspace: Wor
     issue, scout = await workspace.task(), await workspace.agent("scout")
     where = workspace.name(issue)
     lease = await scout.call("claim_task", task=where)
-    await scout.call("github_commit_files", task=where, fence=lease["fence"], **COMMIT)
-    await scout.call("github_create_pr", task=where, fence=lease["fence"], title="x", **BRANCH)
+    await scout.write("github_commit_files", task=where, fence=lease["fence"], **COMMIT)
+    await scout.write("github_create_pr", task=where, fence=lease["fence"], title="x", **BRANCH)
     await workspace.settle()
     (pull,) = workspace.repository.pulls.values()
     start = await scout.call("wait_for_events", topics=[f"task:{where}"])
     reviewer = workspace.github.person("hubot", permissions={"acme/rocket": "write"})
     workspace.person.comment(issue, "How far is it?")
-    await scout.call("github_comment_issue", issue=where, body="Half way")
+    await scout.write("github_comment_issue", issue=where, body="Half way")
     # Deliveries of one burst are processed side by side, in any order.
     await workspace.settle()
     reviewer.review(pull, "changes_requested", "No")
@@ -552,7 +552,7 @@ async def test_one_who_waits_keeps_its_leases(
     where = workspace.name(issue)
     await scout.call("claim_task", task=where, lease_s=60)
     if operation == "get_write":
-        said = await scout.call("github_comment_issue", issue=where, body="Half way")
+        said = await scout.write("github_comment_issue", issue=where, body="Half way")
         given = {"write_id": said["write_id"]}
     waiting = asyncio.ensure_future(scout.call(operation, **given, wait_s=LONG_S))
     await listening(quick)

@@ -64,7 +64,7 @@ async def test_an_answer_that_cannot_be_read_holds_up_no_write(workspace: Worksp
     await workspace.store.write(
         lambda tx: pending_reads.ask(tx, workspace.installation.id, "issue", "x", here)
     )
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="goes out")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="goes out")
     await go_on_until_asked(workspace, github, 3)
     assert sum("goes out" in comment.body for comment in issue.comments) == 1
 

@@ -205,7 +205,7 @@ async def test_an_installation_that_went_unheard_is_found_gone(workspace: Worksp
     agent = await workspace.agent("a")
     workspace.github.lose_deliveries(1)
     workspace.github.uninstall(workspace.installation)
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="Still there?")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="Still there?")
     workspace.person.comment(issue, "Nobody hears this")
     q = "UPDATE pending_reads SET state = 'queued' WHERE installation_id = :i"
     await workspace.store.write(lambda tx: tx.run(q, i=workspace.installation.id))

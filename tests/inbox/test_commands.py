@@ -70,7 +70,7 @@ async def test_commands_work_in_reviews_and_review_comments_of_a_pull_request(
     agent = await workspace.agent("scout")
     fence = (await agent.call("claim_task", task=workspace.name(issue)))["fence"]
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
-    await agent.call(
+    await agent.write(
         "github_create_pr", task=workspace.name(issue), fence=fence, head="fix", title="Mend"
     )
     await workspace.settle()
@@ -219,7 +219,7 @@ async def test_ten_thousand_commands_in_a_comment_run_none_and_get_one_reply(
 async def test_the_bot_does_not_obey_itself_or_another_bot(workspace: Workspace) -> None:
     issue = await workspace.task()
     agent = await workspace.agent("scout")
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="/claim")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="/claim")
     await workspace.settle()
     assert len(issue.comments) == 1
     task = (await agent.call("get_task", task=workspace.name(issue)))["task"]

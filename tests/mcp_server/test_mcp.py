@@ -65,6 +65,34 @@ async def test_an_answer_is_structured_and_the_same_as_text(surface: Surface, er
     assert json.loads(text.text) == called.structured_content  # type: ignore[union-attr]
 
 
+async def test_an_mcp_answer_is_the_rest_answer_without_nulls_and_defaults(
+    surface: Surface,
+) -> None:
+    token = await surface.token("ada", "tech-lead")
+    made = await surface.call(token, "create_context", name="x", content={"none": None, "no": []})
+    reads: list[tuple[str, dict[str, Any]]] = [
+        ("list_agents", {}),
+        ("list_tasks", {}),
+        ("get_messages", {}),
+        ("get_budget", {}),
+        ("list_contexts", {}),
+        ("get_context", {"context_id": made.data["context"]["id"]}),
+    ]
+    async with connect(surface, role="tech-lead") as client:
+        for name, arguments in reads:
+            called = await client.call_tool(name, arguments)
+            whole = (await surface.call(token, name, **arguments)).data
+            lean = called.structured_content
+            assert lean is not None
+            assert [key for key, value in lean.items() if value is None] == []
+            again = OPERATIONS[name].result.model_validate(lean).model_dump(mode="json")
+            assert _without_times(again) == _without_times(whole)
+
+
+def _without_times(answer: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in answer.items() if k not in ("as_of", "stale_s", "empty_at")}
+
+
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize(
     ("role", "tool", "arguments", "code"),

@@ -386,7 +386,7 @@ async def test_a_budget_that_is_spent_is_told(workspace: Workspace) -> None:
     issue = await workspace.task()
     agent = await workspace.agent("ada")
     async with watching(workspace, Token(agent.actor), BUDGET) as updates:
-        await agent.call("github_comment_issue", issue=workspace.name(issue), body="On it")
+        await agent.write("github_comment_issue", issue=workspace.name(issue), body="On it")
         assert await next_uris(updates) == [BUDGET]
 
 

@@ -155,9 +155,9 @@ async def test_issues_that_are_turned_off_are_not_deleted(workspace: Workspace) 
     await workspace.read(issue_read(issue))
     assert await state_of(workspace, issue) == "in_progress"
     agent = await workspace.agent("ada")
-    sent = await agent.call("github_comment_issue", issue=workspace.name(issue), body="Hello")
+    sent = await agent.write("github_comment_issue", issue=workspace.name(issue), body="Hello")
     await workspace.settle()
-    write = await agent.call("get_write", write_id=sent["write_id"])
+    write = await agent.write("get_write", write_id=sent["write_id"])
     assert write["refusal"]["details"]["reason"] == "disabled"
     assert "It is turned off, not deleted." in write["refusal"]["message"]
 

@@ -17,7 +17,7 @@ def other_app(workspace: Workspace) -> Person:
 async def comment_of_an_agent(workspace: Workspace, issue: Issue) -> str:
     """Its text on GitHub, which begins with the marker."""
     agent = await workspace.agent("scout")
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="Mine")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="Mine")
     await workspace.settle()
     (comment,) = [each for each in issue.comments if each.body.endswith("Mine")]
     return comment.body
@@ -62,7 +62,7 @@ async def test_an_agent_may_approve_the_pull_request_of_another_app(workspace: W
     await workspace.settle()
     agent = await workspace.agent("critic")
     name = f"acme/rocket#{pull.number}"
-    await agent.call("github_review_pr", pull_request=name, event="APPROVE")
+    await agent.write("github_review_pr", pull_request=name, event="APPROVE")
     await workspace.settle()
     assert [each.state for each in pull.reviews] == ["approved"]
 

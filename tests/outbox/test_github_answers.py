@@ -81,13 +81,13 @@ async def test_a_write_outlasts_a_suspension_and_says_why_it_waits(
     workspace: Workspace, webhook: str
 ) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
-    queued = await agent.call("github_comment_issue", issue=workspace.name(issue), body="hello")
+    queued = await agent.write("github_comment_issue", issue=workspace.name(issue), body="hello")
     if webhook == "is lost":
         workspace.github.lose_deliveries(1)
     workspace.github.suspend(workspace.installation)
     before = token_requests(workspace)
     await pass_hours(workspace, 3)
-    waiting = await agent.call("get_write", write_id=queued["write_id"])
+    waiting = await agent.write("get_write", write_id=queued["write_id"])
     assert (waiting["state"], "refusal" in waiting) == ("queued", False)
     assert "suspended" in waiting["waits_because"]
     # One that is known to be suspended is not asked.
@@ -95,7 +95,7 @@ async def test_a_write_outlasts_a_suspension_and_says_why_it_waits(
     workspace.github.lose_deliveries(0)
     workspace.github.unsuspend(workspace.installation)
     await workspace.settle()
-    done = await agent.call("get_write", write_id=queued["write_id"])
+    done = await agent.write("get_write", write_id=queued["write_id"])
     assert (done["state"], "waits_because" in done) == ("sent", False)
     assert len(issue.comments) == 1
 
@@ -104,18 +104,18 @@ async def test_a_write_outlasts_hours_in_which_github_accepts_no_token(
     workspace: Workspace,
 ) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
-    queued = await agent.call("github_comment_issue", issue=workspace.name(issue), body="hello")
+    queued = await agent.write("github_comment_issue", issue=workspace.name(issue), body="hello")
     for path in (COMMENTS, r"/access_tokens$"):
         workspace.github.fault("POST", path, "401", times=1000)
     await pass_hours(workspace, 3)
-    waiting = await agent.call("get_write", write_id=queued["write_id"])
+    waiting = await agent.write("get_write", write_id=queued["write_id"])
     assert waiting["state"] == "queued"
     assert "Bad credentials" in waiting["waits_because"]
     assert "hubbub doctor" in waiting["waits_because"]
     assert sum(x["writes"] for x in (await agent.call("get_budget"))["spent"]) == 0
     workspace.github.clear_faults()
     await workspace.settle()
-    assert (await agent.call("get_write", write_id=queued["write_id"]))["state"] == "sent"
+    assert (await agent.write("get_write", write_id=queued["write_id"]))["state"] == "sent"
 
 
 @pytest.mark.parametrize(
@@ -127,29 +127,29 @@ async def test_a_write_outlasts_an_ip_allow_list_without_this_server_and_says_wh
     issue, agent = await workspace.task(), await workspace.agent("scout")
     comment = {"issue": workspace.name(issue), "body": "hello"}
     workspace.github.fault("POST", path, "allow_list", times=1000)
-    queued = await agent.call(operation, **(comment if path == COMMENTS else {**R, **FILE}))
+    queued = await agent.write(operation, **(comment if path == COMMENTS else {**R, **FILE}))
     await pass_hours(workspace, 3)
-    waiting = await agent.call("get_write", write_id=queued["write_id"])
+    waiting = await agent.write("get_write", write_id=queued["write_id"])
     assert (waiting["state"], "refusal" in waiting) == ("queued", False)
     assert "IP allow list" in waiting["waits_because"]
     assert "suspension" not in waiting["waits_because"]
     workspace.github.clear_faults()
     await workspace.settle()
-    assert (await agent.call("get_write", write_id=queued["write_id"]))["state"] == "sent"
+    assert (await agent.write("get_write", write_id=queued["write_id"]))["state"] == "sent"
 
 
 async def test_a_look_that_gets_no_token_is_no_failure_of_the_write(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     workspace.github.fault("POST", COMMENTS, "502_after")
     workspace.github.lose_deliveries(1)
-    queued = await agent.call("github_comment_issue", issue=workspace.name(issue), body="hello")
+    queued = await agent.write("github_comment_issue", issue=workspace.name(issue), body="hello")
     workspace.github.fault("GET", COMMENTS, "401", times=1000)
     await pass_hours(workspace, 3, every_s=300)
-    waiting = await agent.call("get_write", write_id=queued["write_id"])
+    waiting = await agent.write("get_write", write_id=queued["write_id"])
     assert waiting["state"] == "unknown"
     workspace.github.clear_faults()
     await workspace.settle()
-    assert (await agent.call("get_write", write_id=queued["write_id"]))["state"] == "sent"
+    assert (await agent.write("get_write", write_id=queued["write_id"]))["state"] == "sent"
     assert len(issue.comments) == 1
 
 

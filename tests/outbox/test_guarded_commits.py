@@ -27,7 +27,7 @@ async def test_the_default_branch_is_guarded_by_every_name(workspace: Workspace)
 
 async def test_a_branch_may_be_named_by_its_whole_ref(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
-    await agent.call("github_commit_files", **COMMIT, branch="refs/heads/mend")
+    await agent.write("github_commit_files", **COMMIT, branch="refs/heads/mend")
     await workspace.settle()
     assert sorted(workspace.repository.branches) == ["main", "mend"]
 
@@ -39,13 +39,13 @@ async def test_a_commit_is_not_sent_to_a_branch_that_became_the_default(
     workspace.person.push(workspace.repository, "next", {"a.py": "1\n"}, base="main")
     await workspace.settle()
     head = workspace.repository.branches["next"]
-    queued = await agent.call("github_commit_files", **COMMIT, branch="next")
+    queued = await agent.write("github_commit_files", **COMMIT, branch="next")
     workspace.clock.forward(60)
     workspace.person.set_default_branch(workspace.repository, "next")
     while await workspace.process_delivery():
         pass
     await workspace.settle()
-    write = await agent.call("get_write", write_id=queued["write_id"])
+    write = await agent.write("get_write", write_id=queued["write_id"])
     assert (write["state"], workspace.repository.branches["next"]) == ("refused", head)
     assert write["refusal"]["message"] == "Not sent: next is the default branch now."
 
@@ -70,7 +70,7 @@ async def test_paths_that_only_resemble_git_are_taken(workspace: Workspace) -> N
     agent = await workspace.agent("scout")
     names = (".gitignore", ".github/CODEOWNERS", "a.git", "legit~1x", "git", "a:b", "é/👩‍🚀.md")
     files = [{"path": path, "content": "x"} for path in names]
-    await agent.call("github_commit_files", **COMMIT | {"files": files}, branch="mend")
+    await agent.write("github_commit_files", **COMMIT | {"files": files}, branch="mend")
     await workspace.settle()
     sha = workspace.repository.branches["mend"]
     assert set(names) <= workspace.repository.commits[sha].files.keys()

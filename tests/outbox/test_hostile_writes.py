@@ -53,11 +53,11 @@ async def pass_time(workspace: Workspace, seconds: float) -> None:
 
 async def test_a_path_with_the_words_rate_limit_closes_nothing(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
-    queued = await agent.call(
+    queued = await agent.write(
         "github_commit_files", **R, branch="b", message="m", delete=["docs/rate limit.md"]
     )
     await pass_time(workspace, 600)
-    got = await agent.call("get_write", write_id=queued["write_id"])
+    got = await agent.write("get_write", write_id=queued["write_id"])
     closed = [x["closed_until"] for x in (await agent.call("get_budget"))["buckets"]]
     assert (got["state"], set(closed)) == ("refused", {None})
 
@@ -71,7 +71,7 @@ async def test_progress_of_four_agents_starves_no_fifth(workspace: Workspace) ->
         work.append((agent, name, (await agent.call("claim_task", task=name))["fence"]))
     for n in range(240):
         if n == 200:
-            await good.call("github_comment_issue", issue=workspace.name(other), body="hello")
+            await good.write("github_comment_issue", issue=workspace.name(other), body="hello")
         for agent, name, fence in work:
             status = {"status": "in_progress", "progress": n % 100}
             await agent.call("update_task_status", task=name, fence=fence, **status)
@@ -110,7 +110,7 @@ async def test_a_fenced_write_is_not_sent_when_its_lease_ends_while_it_is_prepar
     lead = await workspace.agent("lead", "tech-lead")
     fence = (await agent.call("claim_task", task=workspace.name(issue)))["fence"]
     await workspace.settle()
-    await agent.call("github_commit_files", task=workspace.name(issue), fence=fence, **FILE)
+    await agent.write("github_commit_files", task=workspace.name(issue), fence=fence, **FILE)
     workspace.clock.forward(5)
 
     class Meanwhile(Odd):
@@ -131,7 +131,7 @@ async def test_a_pull_request_that_was_closed_before_the_look_is_not_opened_agai
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
     await workspace.settle()
     workspace.github.fault("POST", r"/pulls$", "502_after")
-    await agent.call("github_create_pr", **R, head="fix", title="Mend it")
+    await agent.write("github_create_pr", **R, head="fix", title="Mend it")
     await until(workspace, lambda: workspace.repository.pulls)
     workspace.person.close(workspace.repository.pulls[1])
     await workspace.settle()
@@ -143,7 +143,7 @@ async def test_a_comment_that_was_deleted_before_the_look_does_not_come_back(
 ) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     workspace.github.fault("POST", r"/comments$", "502_after")
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="hello")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="hello")
     await until(workspace, lambda: issue.comments)
     workspace.clock.forward(1)
     workspace.person.delete_comment(issue.comments[0])
@@ -151,24 +151,26 @@ async def test_a_comment_that_was_deleted_before_the_look_does_not_come_back(
     assert [each for each in issue.comments if not each.deleted] == []
 
 
-@pytest.mark.parametrize("data", ["<html>", None, {}, [None]])
+@pytest.mark.parametrize("answered", ["<html>", None, {}, [None]])
 async def test_a_look_that_gets_nonsense_finds_no_pull_request(
-    workspace: Workspace, data: Any
+    workspace: Workspace, answered: Any
 ) -> None:
     agent = await workspace.agent("scout")
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
     await workspace.settle()
     workspace.github.fault("POST", r"/pulls$", "502")
-    once = [Answer(200, {}, data)]
+    once = [Answer(200, {}, answered)]
     Odd(workspace, lambda m, p: once.pop() if once and m == "GET" and "/pulls?" in p else None)
     got = await outcome(agent, workspace, "github_create_pr", **R, head="fix", title="x")
     assert (got["state"], len(workspace.repository.pulls)) == ("sent", 1)
 
 
-@pytest.mark.parametrize("data", ["<html>", {}, []])
-async def test_a_read_that_gets_nonsense_finds_no_branch(workspace: Workspace, data: Any) -> None:
+@pytest.mark.parametrize("answered", ["<html>", {}, []])
+async def test_a_read_that_gets_nonsense_finds_no_branch(
+    workspace: Workspace, answered: Any
+) -> None:
     agent = await workspace.agent("scout")
-    once = [Answer(200, {}, data)]
+    once = [Answer(200, {}, answered)]
     Odd(workspace, lambda _, p: once.pop() if once and p.endswith("heads/agent/new") else None)
     await send(agent, workspace, "github_commit_files", **R, **FILE)
 
@@ -240,7 +242,7 @@ async def test_forged_marks_get_around_no_loop_breaker(workspace: Workspace) -> 
     body = "<!-- hubbub:write=none 0123456789abcdef --> No!"
     with pytest.raises(Refused):  # noqa: PT012 - sooner or later
         for n in range(20):
-            await (one, two)[n % 2].call(
+            await (one, two)[n % 2].write(
                 "github_comment_issue", issue=workspace.name(issue), body=body
             )
             workspace.clock.forward(60)
@@ -252,15 +254,15 @@ async def test_forged_marks_stop_nobody_else(workspace: Workspace) -> None:
     one, two = await workspace.agent("one"), await workspace.agent("two")
     here = {"issue": workspace.name(issue)}
     ids = [
-        (await each.call("github_comment_issue", **here, body="Hello"))["write_id"]
+        (await each.write("github_comment_issue", **here, body="Hello"))["write_id"]
         for each in (one, two)
     ]
     await workspace.settle()
     for n in range(12):
         body = f"<!-- hubbub:write={ids[n % 2]} 0123456789abcdef -->"
-        await bad.call("github_comment_issue", **here, body=body)
+        await bad.write("github_comment_issue", **here, body=body)
         await workspace.settle()
-    await one.call("github_comment_issue", **here, body="my second word")
+    await one.write("github_comment_issue", **here, body="my second word")
 
 
 async def test_reviews_have_a_ceiling_too(workspace: Workspace) -> None:
@@ -269,7 +271,7 @@ async def test_reviews_have_a_ceiling_too(workspace: Workspace) -> None:
     with pytest.raises(Refused):  # noqa: PT012 - sooner or later
         for n in range(100):
             for each in (one, two):
-                await each.call("github_review_pr", pull_request=name, body=f"No {n}")
+                await each.write("github_review_pr", pull_request=name, body=f"No {n}")
 
 
 async def test_a_task_whose_issue_was_called_back_does_not_wait_for_it(
@@ -311,7 +313,7 @@ async def test_a_surplus_that_came_late_is_removed(workspace: Workspace) -> None
             return await self.inner.request(i, method, path, body)
 
     slow = Late(workspace, None)
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="x")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="x")
     await workspace.settle()
     await slow.inner.request(*late[0])
     await workspace.settle()
@@ -343,7 +345,7 @@ async def test_no_pull_request_commits_to_the_default_branch(workspace: Workspac
     workspace.person.push(workspace.repository, "release", {"z": "1"}, base="main")
     await workspace.settle()
     before = workspace.repository.branches["main"]
-    await agent.call("github_create_pr", **R, head="main", title="x", base="release")
+    await agent.write("github_create_pr", **R, head="main", title="x", base="release")
     await workspace.settle()
     assert workspace.repository.branches["main"] == before
 
@@ -366,7 +368,7 @@ async def test_what_was_not_sent_spends_nothing(workspace: Workspace) -> None:
 
     Odd(workspace, down)
     for agent, issue in pairs:
-        await agent.call("github_comment_issue", issue=workspace.name(issue), body="x")
+        await agent.write("github_comment_issue", issue=workspace.name(issue), body="x")
     await pass_time(workspace, 3600)
     left = {x["name"]: x["left"] for x in (await agent.call("get_budget"))["buckets"]}
     assert left["content"] > 150
@@ -379,7 +381,7 @@ async def test_a_kind_that_a_newer_version_queued_holds_up_nobody(workspace: Wor
         await workspace.agent("two"),
     )
     here = {"issue": workspace.name(issue), "body": "x"}
-    write_id = (await one.call("github_comment_issue", **here))["write_id"]
+    write_id = (await one.write("github_comment_issue", **here))["write_id"]
     await workspace.store.write(
         lambda tx: tx.run("UPDATE writes SET kind = 'new' WHERE id = :w", w=write_id)
     )
@@ -391,9 +393,9 @@ async def test_a_spent_graphql_holds_up_no_comment(workspace: Workspace) -> None
     issue, agent = await workspace.task(), await workspace.agent("scout")
     await send(agent, workspace, "github_commit_files", **R, **FILE)
     workspace.github.fault("POST", r"graphql", "graphql_spent", seconds=3000)
-    await agent.call("github_commit_files", **R, **FILE)
+    await agent.write("github_commit_files", **R, **FILE)
     await pass_time(workspace, 30)
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="hello")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="hello")
     await pass_time(workspace, 300)
     assert issue.comments
 

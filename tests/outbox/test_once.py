@@ -84,7 +84,7 @@ async def holder(workspace: Workspace, lease_s: int = 900) -> tuple[Agent, Issue
 
 async def comment(workspace: Workspace, agent: Agent, issue: Issue, body: str, **more: Any) -> str:
     """Queued: the write's id."""
-    queued = await agent.call(
+    queued = await agent.write(
         "github_comment_issue", issue=workspace.name(issue), body=body, **more
     )
     return str(queued["write_id"])
@@ -227,7 +227,7 @@ async def test_a_pull_request_of_unknown_outcome_is_found_after_the_lease_ended(
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
     await workspace.settle()
     workspace.github.fault("POST", r"/pulls$", "close_after")
-    await agent.call(
+    await agent.write(
         "github_create_pr", task=workspace.name(issue), fence=fence, head="fix", title="Mend it"
     )
     workspace.clock.forward(2)
@@ -268,7 +268,7 @@ async def test_writes_of_different_targets_go_out_in_the_order_they_were_queued(
     agent = await workspace.agent("scout")
     for n, issue in enumerate((second, first, second)):
         await comment(workspace, agent, issue, f"comment {n}")
-        await agent.call("github_create_issue", repository="acme/rocket", title=f"issue {n}")
+        await agent.write("github_create_issue", repository="acme/rocket", title=f"issue {n}")
     await workspace.settle()
     sent = [
         r.body.get("title") or r.body["body"] for r in posts(workspace, r"/issues(/\d+/comments)?$")
@@ -298,7 +298,7 @@ async def test_the_next_holders_writes_queue_behind_those_of_the_last(workspace:
     await comment(workspace, first, issue, "farewell", fence=fence)
     await first.call("release_task", task=workspace.name(issue), fence=fence)
     new = (await second.call("claim_task", task=workspace.name(issue)))["fence"]
-    await second.call(
+    await second.write(
         "github_create_pr", task=workspace.name(issue), fence=new, head="fix", title="Mend it"
     )
     await workspace.settle()

@@ -23,12 +23,12 @@ def count_comments(issue: Issue, words: str) -> int:
 
 async def test_a_comment_says_which_agent_wrote_it(workspace: Workspace) -> None:
     agent, issue, fence = await holder(workspace)
-    queued = await agent.call(
+    queued = await agent.write(
         "github_comment_issue", issue=workspace.name(issue), body="Hello 🦑", fence=fence
     )
     assert (queued["state"], queued["ahead"]) == ("queued", 0)
     await workspace.settle()
-    sent = await agent.call("get_write", write_id=queued["write_id"])
+    sent = await agent.write("get_write", write_id=queued["write_id"])
     assert sent["state"] == "sent"
     (comment,) = [c for c in issue.comments if c.id == sent["result"]["comment_id"]]
     assert comment.body.endswith("-->\n<sub>`scout` via Hubbub</sub>\n\nHello 🦑")
@@ -59,7 +59,7 @@ async def test_a_write_whose_outcome_is_unknown_takes_effect_once(
         ),
     }
     operation, arguments = calls[kind]
-    queued = await agent.call(operation, **arguments)
+    queued = await agent.write(operation, **arguments)
     await workspace.settle()
     effects = {
         "comment": count_comments(issue, "once only"),
@@ -67,7 +67,7 @@ async def test_a_write_whose_outcome_is_unknown_takes_effect_once(
         "pull": sum(p.title == "once only" for p in workspace.repository.pulls.values()),
     }
     assert effects[kind] == 1
-    assert (await agent.call("get_write", write_id=queued["write_id"]))["state"] == "sent"
+    assert (await agent.write("get_write", write_id=queued["write_id"]))["state"] == "sent"
 
 
 def issues(workspace: Workspace) -> list[Issue]:
@@ -81,7 +81,7 @@ async def test_when_github_says_wait_nothing_is_sent_until_then(
     agent, issue, _ = await holder(workspace)
     workspace.github.fault("POST", r"/comments$", fault)
     began = workspace.clock()
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="patience")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="patience")
     await workspace.settle()
     assert count_comments(issue, "patience") == 1
     assert workspace.clock() - began >= 60_000_000
@@ -91,11 +91,11 @@ async def test_when_github_says_wait_nothing_is_sent_until_then(
 async def test_what_github_refuses_comes_back_to_the_agent(workspace: Workspace) -> None:
     agent, issue, _ = await holder(workspace)
     workspace.person.delete_issue(issue)
-    queued = await agent.call(
+    queued = await agent.write(
         "github_create_pr", repository="acme/rocket", head="main", base="old", title="x"
     )
     await workspace.settle()
-    refused = await agent.call("get_write", write_id=queued["write_id"])
+    refused = await agent.write("get_write", write_id=queued["write_id"])
     assert refused["state"] == "refused"
     assert refused["refusal"]["code"] == "github_refused"
     assert refused["refusal"]["details"]["status"] == 422
@@ -104,7 +104,7 @@ async def test_what_github_refuses_comes_back_to_the_agent(workspace: Workspace)
 async def test_writes_are_a_second_apart(workspace: Workspace) -> None:
     agent, issue, _ = await holder(workspace)
     for n in range(5):
-        await agent.call("github_comment_issue", issue=workspace.name(issue), body=f"number {n}")
+        await agent.write("github_comment_issue", issue=workspace.name(issue), body=f"number {n}")
     await workspace.settle()
     sent = [r.at for r in workspace.github.requests if r.method == "POST" and "/comments" in r.path]
     assert all(b - a >= 1 for a, b in pairwise(sent))
@@ -115,20 +115,20 @@ async def test_a_fenced_write_is_not_sent_after_its_lease_was_taken_away(
     workspace: Workspace,
 ) -> None:
     agent, issue, fence = await holder(workspace)
-    queued = await agent.call(
+    queued = await agent.write(
         "github_comment_issue", issue=workspace.name(issue), body="too late", fence=fence
     )
     lead = await workspace.agent("lead", "tech-lead")
     await lead.call("release_task", task=workspace.name(issue))
     await workspace.settle()
     assert count_comments(issue, "too late") == 0
-    told = await agent.call("get_write", write_id=queued["write_id"])
+    told = await agent.write("get_write", write_id=queued["write_id"])
     assert (told["state"], told["refusal"]["code"]) == ("cancelled", "stale_fence")
 
 
 async def test_what_was_queued_before_a_proper_release_still_goes_out(workspace: Workspace) -> None:
     agent, issue, fence = await holder(workspace)
-    await agent.call(
+    await agent.write(
         "github_comment_issue", issue=workspace.name(issue), body="farewell", fence=fence
     )
     await agent.call("release_task", task=workspace.name(issue), fence=fence)
@@ -140,7 +140,7 @@ async def test_a_fenced_write_is_not_sent_after_its_lease_ran_out_unnoticed(
     workspace: Workspace,
 ) -> None:
     agent, issue, fence = await holder(workspace)
-    await agent.call(
+    await agent.write(
         "github_comment_issue", issue=workspace.name(issue), body="too late", fence=fence
     )
     workspace.clock.forward(901)
@@ -184,7 +184,7 @@ async def test_a_pull_request_names_its_issue_and_its_merge_completes_the_task(
 ) -> None:
     agent, issue, fence = await holder(workspace)
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
-    await agent.call(
+    await agent.write(
         "github_create_pr", task=workspace.name(issue), fence=fence, head="fix", title="Mend it"
     )
     await workspace.settle()
@@ -206,22 +206,22 @@ async def test_an_open_pull_request_of_the_branch_is_adopted(workspace: Workspac
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
     pull = workspace.person.open_pull(workspace.repository, title="By hand", head="fix")
     await workspace.settle()
-    queued = await agent.call(
+    queued = await agent.write(
         "github_create_pr", task=workspace.name(issue), fence=fence, head="fix", title="Mend it"
     )
     await workspace.settle()
-    sent = await agent.call("get_write", write_id=queued["write_id"])
+    sent = await agent.write("get_write", write_id=queued["write_id"])
     assert (sent["state"], sent["result"]["number"]) == ("sent", pull.number)
 
 
 async def test_a_token_is_minted_once_and_again_before_it_expires(workspace: Workspace) -> None:
     agent, issue, _ = await holder(workspace)
     for _ in range(3):
-        await agent.call("github_comment_issue", issue=workspace.name(issue), body="x")
+        await agent.write("github_comment_issue", issue=workspace.name(issue), body="x")
         await workspace.settle()
     assert count_tokens(workspace) == 1
     workspace.clock.forward(59 * 60)
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="y")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="y")
     await workspace.settle()
     assert count_tokens(workspace) == 2
 
@@ -233,7 +233,7 @@ def count_tokens(workspace: Workspace) -> int:
 async def test_an_agents_write_is_no_other_agents_business(workspace: Workspace) -> None:
     agent, issue, _ = await holder(workspace)
     other = await workspace.agent("other")
-    queued = await agent.call("github_comment_issue", issue=workspace.name(issue), body="x")
+    queued = await agent.write("github_comment_issue", issue=workspace.name(issue), body="x")
     refused = await other.refusal("get_write", write_id=queued["write_id"])
     assert refused.code == "unknown_write"
 
@@ -283,7 +283,7 @@ async def test_a_successor_waits_until_the_dead_senders_last_request_is_over(
 ) -> None:
     agent, issue, _ = await holder(workspace)
     for body in ("once only", "and then this"):
-        await agent.call("github_comment_issue", issue=workspace.name(issue), body=body)
+        await agent.write("github_comment_issue", issue=workspace.name(issue), body=body)
     await workspace.die_while_sending()
     died, before = workspace.clock(), len(workspace.github.requests)
     await workspace.settle()

@@ -40,12 +40,12 @@ async def test_a_refusal_says_why(
     workspace: Workspace, scene: Scene, status: int, reason: str
 ) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
-    queued = await agent.call("github_comment_issue", issue=workspace.name(issue), body="x")
+    queued = await agent.write("github_comment_issue", issue=workspace.name(issue), body="x")
     workspace.github.hold_deliveries()
     scene(workspace, issue)
     workspace.clock.forward(3600)  # a token keeps what it was given
     await workspace.settle()
-    refused = await agent.call("get_write", write_id=queued["write_id"])
+    refused = await agent.write("get_write", write_id=queued["write_id"])
     assert (refused["state"], refused["refusal"]["code"]) == ("refused", "github_refused")
     details = refused["refusal"]["details"]
     assert (details["status"], details["reason"]) == (status, reason)
@@ -93,7 +93,7 @@ def test_a_refusal_without_sense_is_still_told(data: Any) -> None:
 async def test_a_wait_is_not_forgotten_by_a_restart(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     workspace.github.fault("POST", r"/comments$", "secondary", seconds=600)
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="patience")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="patience")
     while not any(r.status == 403 for r in workspace.github.requests):
         workspace.clock.forward(await workspace.sender.step(workspace.installation.id) or 0)
     began = workspace.clock()
@@ -109,7 +109,7 @@ async def test_what_was_spent_of_the_hour_is_not_forgotten_by_a_restart(
 ) -> None:
     agent = await workspace.agent("scout")
     for n in range(30):
-        await agent.call("github_create_issue", repository="acme/rocket", title=f"{n}")
+        await agent.write("github_create_issue", repository="acme/rocket", title=f"{n}")
     await workspace.settle()
     before = await content_left(workspace)
     workspace.restart()

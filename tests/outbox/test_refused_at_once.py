@@ -166,7 +166,7 @@ async def test_a_branch_in_the_way_that_only_github_knows_is_named_too(
     agent = await workspace.agent("scout")
     workspace.github.lose_deliveries(1)
     workspace.person.push(workspace.repository, "release", {"a.py": "1\n"}, base="main")
-    await agent.call("github_commit_files", **R, **FILE, branch="release/x", message="m")
+    await agent.write("github_commit_files", **R, **FILE, branch="release/x", message="m")
     await workspace.settle()
     (row,) = await workspace.rows(
         "SELECT error FROM writes WHERE installation_id = :i AND kind = 'branch'"

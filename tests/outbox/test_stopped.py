@@ -22,7 +22,7 @@ FILE = {"files": [{"path": "a", "content": "b"}]}
 
 async def queue_issues(agent: Agent, n: int = 3) -> list[str]:
     queued = [
-        await agent.call("github_create_issue", repository="acme/rocket", title=f"Junk {each}")
+        await agent.write("github_create_issue", repository="acme/rocket", title=f"Junk {each}")
         for each in range(n)
     ]
     return [each["write_id"] for each in queued]
@@ -49,7 +49,7 @@ async def test_a_pause_holds_queued_writes_until_it_ends(workspace: Workspace) -
     assert (await manage(lead, "scout", "pause"))["writes_held"] == 3
     await workspace.settle()
     assert titles(workspace) == set()
-    held = await agent.call("get_write", write_id=ids[0])
+    held = await agent.write("get_write", write_id=ids[0])
     assert (held["state"], held["expected_at"]) == ("queued", None)
     assert held["waits_because"] == "lead paused scout. It goes out when the pause ends."
     listed = (await agent.call("list_writes"))["writes"]
@@ -68,7 +68,7 @@ async def test_the_budget_counts_what_a_pause_holds_apart(workspace: Workspace) 
     budget = await lead.call("get_budget")
     assert (budget["queued"], budget["paused"], budget["waiting"]) == (0, 3, [])
     assert budget["empty_at"] is None
-    await lead.call("github_comment_issue", issue=workspace.name(issue), body="Now")
+    await lead.write("github_comment_issue", issue=workspace.name(issue), body="Now")
     budget = await lead.call("get_budget")
     assert budget["waiting"] == [{"author": "lead", "kind": "comment", "n": 1}]
     assert (budget["queued"], budget["paused"]) == (1, 3)
@@ -79,7 +79,7 @@ async def test_nobody_waits_for_what_a_pause_holds(workspace: Workspace) -> None
     issue, lead = await workspace.task(), await workspace.agent("lead", "tech-lead")
     agent, other = await workspace.agent("scout"), await workspace.agent("other")
     for each in (agent, other):
-        await each.call("github_comment_issue", issue=workspace.name(issue), body=each.actor.name)
+        await each.write("github_comment_issue", issue=workspace.name(issue), body=each.actor.name)
     await manage(lead, "scout", "pause")
     await workspace.settle()
     assert [each.body.split()[-1] for each in issue.comments] == ["other"]
@@ -117,7 +117,7 @@ async def test_leaving_cancels_what_was_queued_and_those_above_read_which(
         listed = (await each.call("list_writes", **which))["writes"]
         assert [each["write_id"] for each in listed] == ids[::-1]
         assert {each["why"] for each in listed} == {"boss unregistered its agent."}
-        assert (await each.call("get_write", write_id=ids[0]))["state"] == "cancelled"
+        assert (await each.write("get_write", write_id=ids[0]))["state"] == "cancelled"
     refused = await stranger.refusal("list_writes", agent_id="scout")
     assert refused.code == "forbidden"
 
@@ -248,15 +248,15 @@ async def test_a_task_finds_the_writes_on_its_issue_and_pull_request_made_withou
     name = workspace.name(issue)
     claimed = await agent.call("claim_task", task=name)
     work = {"task": name, "fence": claimed["fence"]}
-    await agent.call("github_commit_files", **work, **FILE, branch="agent/x", message="Mend it")
-    await agent.call("github_create_pr", **work, head="agent/x", title="Mend it")
+    await agent.write("github_commit_files", **work, **FILE, branch="agent/x", message="Mend it")
+    await agent.write("github_create_pr", **work, head="agent/x", title="Mend it")
     await workspace.settle()
     (pull,) = workspace.repository.pulls.values()
     wanted = [
-        (await agent.call("github_comment_issue", issue=each, body="Look"))["write_id"]
+        (await agent.write("github_comment_issue", issue=each, body="Look"))["write_id"]
         for each in (name, f"acme/rocket#{pull.number}")
     ]
-    await agent.call("github_comment_issue", issue=workspace.name(other), body="Look")
+    await agent.write("github_comment_issue", issue=workspace.name(other), body="Look")
     listed = (await agent.call("list_writes", task=name))["writes"]
     assert {each["write_id"] for each in listed if each["kind"] == "comment"} == set(wanted)
     cancelled = (await agent.call("cancel_write", task=name))["cancelled"]

@@ -63,7 +63,7 @@ def test_two_are_stopped_when_they_only_answered_each_other() -> None:
 
 async def comment_often(agent: Agent, issue: str, n: int) -> None:
     for each in range(n):
-        await agent.call("github_comment_issue", issue=issue, body=f"{agent.actor.name} {each}")
+        await agent.write("github_comment_issue", issue=issue, body=f"{agent.actor.name} {each}")
 
 
 def order(issue: Issue) -> list[str]:
@@ -96,7 +96,7 @@ async def test_an_agents_flood_leaves_people_their_share(workspace: Workspace) -
     agents = [await workspace.agent(f"agent-{n}") for n in range(5)]
     for each in agents:
         for n in range(50):
-            await each.call(
+            await each.write(
                 "github_create_issue", repository="acme/rocket", title=f"{each.actor.name} {n}"
             )
     # Until agents have spent what is theirs of the hour.
@@ -122,7 +122,7 @@ async def test_an_answer_to_a_person_waits_for_no_agent_on_the_same_issue(
     issue = await workspace.task()
     agent = await workspace.agent("chatty")
     for n in range(5):
-        await agent.call("github_comment_issue", issue=workspace.name(issue), body=f"Thought {n}")
+        await agent.write("github_comment_issue", issue=workspace.name(issue), body=f"Thought {n}")
     workspace.person.comment(issue, "/status")
     while await workspace.process_delivery():
         pass
@@ -185,13 +185,13 @@ async def test_an_agent_is_told_when_its_fair_turn_comes(workspace: Workspace) -
     """Not after all that a loud one queued before."""
     loud, quiet = await workspace.agent("loud"), await workspace.agent("quiet")
     for n in range(30):
-        await loud.call("github_create_issue", repository="acme/rocket", title=f"Loud {n}")
-    made = await quiet.call("github_create_issue", repository="acme/rocket", title="Quiet")
-    again = await quiet.call("get_write", write_id=made["write_id"])
+        await loud.write("github_create_issue", repository="acme/rocket", title=f"Loud {n}")
+    made = await quiet.write("github_create_issue", repository="acme/rocket", title="Quiet")
+    again = await quiet.write("get_write", write_id=made["write_id"])
     assert [(each["ahead"], each["expected_at"]) for each in (made, again)] == [
         (1, made["expected_at"])
     ] * 2
-    last = await loud.call("github_create_issue", repository="acme/rocket", title="Last")
+    last = await loud.write("github_create_issue", repository="acme/rocket", title="Last")
     assert last["ahead"] == 31
     await workspace.settle()
     for each, who in ((made, quiet), (last, loud)):
@@ -206,7 +206,7 @@ async def test_an_agent_is_told_of_what_goes_before_it_on_the_same_issue(
     loud, quiet = await workspace.agent("loud"), await workspace.agent("quiet")
     await comment_often(loud, workspace.name(issue), 10)
     here = {"issue": workspace.name(issue), "body": "quiet"}
-    made = await quiet.call("github_comment_issue", **here)
+    made = await quiet.write("github_comment_issue", **here)
     assert made["ahead"] == 10
     await workspace.settle()
     late = await sent(workspace, made["write_id"]) - microseconds(made["expected_at"])

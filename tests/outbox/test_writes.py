@@ -12,9 +12,9 @@ async def outcome(
     agent: Agent, workspace: Workspace, operation: str, **arguments: Any
 ) -> dict[str, Any]:
     """What became of one write."""
-    queued = await agent.call(operation, **arguments)
+    queued = await agent.write(operation, **arguments)
     await workspace.settle()
-    return await agent.call("get_write", write_id=queued["write_id"])
+    return await agent.write("get_write", write_id=queued["write_id"])
 
 
 async def outcomes(
@@ -24,7 +24,7 @@ async def outcomes(
     queued = await agent.call(operation, **arguments)
     await workspace.settle()
     ids = [each["write_id"] for each in queued["writes"]]
-    return [await agent.call("get_write", write_id=each) for each in ids]
+    return [await agent.write("get_write", write_id=each) for each in ids]
 
 
 async def send(agent: Agent, workspace: Workspace, operation: str, **arguments: Any) -> Any:
@@ -135,7 +135,7 @@ async def test_what_is_written_twice_before_it_goes_out_is_written_once(
         ids.append(queued["writes"][0]["write_id"])
     await workspace.settle()
     assert (issue.title, posts(workspace)) == ("Three", before + 1)
-    states = [(await agent.call("get_write", write_id=each))["state"] for each in ids]
+    states = [(await agent.write("get_write", write_id=each))["state"] for each in ids]
     assert states == ["superseded", "superseded", "sent"]
 
 
@@ -282,7 +282,7 @@ async def test_two_agents_who_only_answer_each_other_are_stopped_until_a_person_
     await one.call("claim_task", task=workspace.name(issue))
     for n in range(6):
         for each in (one, two):
-            await each.call("github_comment_issue", issue=workspace.name(issue), body=f"No, {n}!")
+            await each.write("github_comment_issue", issue=workspace.name(issue), body=f"No, {n}!")
             workspace.clock.forward(60)
             await workspace.settle()
     for each in (one, two):
@@ -293,10 +293,10 @@ async def test_two_agents_who_only_answer_each_other_are_stopped_until_a_person_
     card = issue.comments[0]
     assert "only answered each other" in card.body
     third = await workspace.agent("third")
-    await third.call("github_comment_issue", issue=workspace.name(issue), body="Calm down")
+    await third.write("github_comment_issue", issue=workspace.name(issue), body="Calm down")
     workspace.person.comment(issue, "Thank you")
     await workspace.settle()
-    await one.call("github_comment_issue", issue=workspace.name(issue), body="Sorry")
+    await one.write("github_comment_issue", issue=workspace.name(issue), body="Sorry")
     await workspace.settle()
     assert "only answered each other" not in card.body
 
@@ -306,15 +306,15 @@ async def test_an_issue_takes_only_so_many_comments_of_agents_in_an_hour(
 ) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     for n in range(30):
-        await agent.call("github_comment_issue", issue=workspace.name(issue), body=f"{n}")
+        await agent.write("github_comment_issue", issue=workspace.name(issue), body=f"{n}")
     refused = await agent.refusal("github_comment_issue", issue=workspace.name(issue), body="31")
     assert refused.code == "too_many_comments"
     # One agent's flood shuts nobody else out.
     other = await workspace.agent("other")
-    await other.call("github_comment_issue", issue=workspace.name(issue), body="Enough")
+    await other.write("github_comment_issue", issue=workspace.name(issue), body="Enough")
     await workspace.settle()
     workspace.clock.forward(3600)
-    await agent.call("github_comment_issue", issue=workspace.name(issue), body="32")
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="32")
 
 
 async def test_whoever_goads_the_bot_gets_reactions_and_no_flood_of_answers(
@@ -463,7 +463,7 @@ async def test_files_are_committed_to_a_branch_that_is_opened_for_them(
 async def test_commits_queued_one_after_the_other_build_on_each_other(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
     for n in range(3):
-        await agent.call(
+        await agent.write(
             "github_commit_files",
             repository="acme/rocket",
             branch="fix",
@@ -557,7 +557,7 @@ async def test_a_branch_that_was_pushed_a_moment_ago_gets_no_empty_commit(
 
 async def test_what_builds_on_a_write_that_was_refused_is_not_sent(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
-    queued = await agent.call(
+    queued = await agent.write(
         "github_commit_files",
         repository="acme/rocket",
         branch="fix",
@@ -566,7 +566,7 @@ async def test_what_builds_on_a_write_that_was_refused_is_not_sent(workspace: Wo
         files=[{"path": "a", "content": "x"}],
     )
     await workspace.settle()
-    refused = await agent.call("get_write", write_id=queued["write_id"])
+    refused = await agent.write("get_write", write_id=queued["write_id"])
     assert refused["state"] == "refused"
     assert "did not take effect" in refused["refusal"]["message"]
 
@@ -657,9 +657,9 @@ async def test_the_same_key_of_the_same_agent_is_the_same_write(workspace: Works
         await workspace.agent("other"),
     )
     given = {"issue": workspace.name(issue), "body": "once only", "key": "k1"}
-    first = await agent.call("github_comment_issue", **given)
-    again = await agent.call("github_comment_issue", **given)
-    theirs = await other.call("github_comment_issue", **given)
+    first = await agent.write("github_comment_issue", **given)
+    again = await agent.write("github_comment_issue", **given)
+    theirs = await other.write("github_comment_issue", **given)
     assert first["write_id"] == again["write_id"] != theirs["write_id"]
     refused = await agent.refusal("github_comment_issue", **given | {"body": "other"})
     assert refused.code == "key_reused"
@@ -673,14 +673,14 @@ async def test_a_write_that_has_not_gone_out_is_called_back(workspace: Workspace
         await workspace.agent("scout"),
         await workspace.agent("other"),
     )
-    queued = await agent.call("github_comment_issue", issue=workspace.name(issue), body="Wait")
+    queued = await agent.write("github_comment_issue", issue=workspace.name(issue), body="Wait")
     which = {"write_id": queued["write_id"]}
     assert (await other.refusal("cancel_write", **which)).code == "unknown_write"
-    assert (await agent.call("cancel_write", **which))["state"] == "cancelled"
-    assert (await agent.call("cancel_write", **which))["state"] == "cancelled"
+    assert (await agent.call("cancel_write", **which))["writes"][0]["state"] == "cancelled"
+    assert (await agent.call("cancel_write", **which))["writes"][0]["state"] == "cancelled"
     await workspace.settle()
     assert issue.comments == []
-    gone = await agent.call("github_comment_issue", issue=workspace.name(issue), body="Now")
+    gone = await agent.write("github_comment_issue", issue=workspace.name(issue), body="Now")
     await workspace.settle()
     late = await agent.refusal("cancel_write", write_id=gone["write_id"])
     assert late.code == "too_late"
@@ -689,7 +689,7 @@ async def test_a_write_that_has_not_gone_out_is_called_back(workspace: Workspace
 async def test_a_refusal_reaches_its_author_unasked_and_once(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     workspace.github.fault("POST", r"/comments$", "422")
-    queued = await agent.call("github_comment_issue", issue=workspace.name(issue), body="x")
+    queued = await agent.write("github_comment_issue", issue=workspace.name(issue), body="x")
     await workspace.settle()
     other = await workspace.agent("other")
     assert (await other.call("list_tasks"))["notices"] == []
@@ -702,7 +702,7 @@ async def test_a_refusal_reaches_its_author_unasked_and_once(workspace: Workspac
 async def test_the_budget_says_what_is_left_and_who_spent_it(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     for n in range(3):
-        await agent.call("github_comment_issue", issue=workspace.name(issue), body=f"{n}")
+        await agent.write("github_comment_issue", issue=workspace.name(issue), body=f"{n}")
     waiting = await agent.call("get_budget")
     assert waiting["queued"] == 3
     assert waiting["waiting"] == [{"author": "scout", "kind": "comment", "n": 3}]
@@ -719,7 +719,7 @@ async def test_the_budget_says_what_is_left_and_who_spent_it(workspace: Workspac
 async def test_a_write_says_when_it_should_go_out(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     at = [
-        (await agent.call("github_comment_issue", issue=workspace.name(issue), body=f"{n}"))
+        (await agent.write("github_comment_issue", issue=workspace.name(issue), body=f"{n}"))
         for n in range(4)
     ]
     assert [each["ahead"] for each in at] == [0, 1, 2, 3]
@@ -737,7 +737,7 @@ async def test_several_writes_of_one_call_say_at_once_when_each_goes_out(
     queued = await agent.call(
         "github_update_issue", issue=workspace.name(issue), title="New title", blocked_by=blockers
     )
-    later = [await agent.call("get_write", write_id=w["write_id"]) for w in queued["writes"]]
+    later = [await agent.write("get_write", write_id=w["write_id"]) for w in queued["writes"]]
     assert [each["ahead"] for each in queued["writes"]] == [0, 1, 2]
     assert len({each["expected_at"] for each in queued["writes"]}) == 3
     for name in ("kind", "state", "ahead", "expected_at"):
@@ -747,7 +747,7 @@ async def test_several_writes_of_one_call_say_at_once_when_each_goes_out(
 async def test_a_pull_request_that_is_called_back_opens_no_branch(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
     given = {"repository": "acme/rocket", "head": "agent/new", "title": "x"}
-    queued = await agent.call("github_create_pr", **given)
+    queued = await agent.write("github_create_pr", **given)
     await agent.call("cancel_write", write_id=queued["write_id"])
     await workspace.settle()
     assert "agent/new" not in workspace.repository.branches
@@ -759,21 +759,21 @@ async def test_a_branch_that_a_commit_builds_on_stays_when_its_pull_request_is_c
     agent = await workspace.agent("scout")
     here = {"repository": "acme/rocket"}
     files = [{"path": "a", "content": "x"}]
-    committed = await agent.call(
+    committed = await agent.write(
         "github_commit_files", **here, branch="agent/new", message="x", files=files
     )
-    queued = await agent.call("github_create_pr", **here, head="agent/new", title="x")
+    queued = await agent.write("github_create_pr", **here, head="agent/new", title="x")
     await agent.call("cancel_write", write_id=queued["write_id"])
     await workspace.settle()
-    done = await agent.call("get_write", write_id=committed["write_id"])
+    done = await agent.write("get_write", write_id=committed["write_id"])
     assert done["state"] == "sent"
 
 
 async def test_nobodys_issue_waits_for_anothers(workspace: Workspace) -> None:
     loud, quiet = await workspace.agent("loud"), await workspace.agent("quiet")
     for n in range(10):
-        await loud.call("github_create_issue", repository="acme/rocket", title=f"loud {n}")
-    await quiet.call("github_create_issue", repository="acme/rocket", title="quiet")
+        await loud.write("github_create_issue", repository="acme/rocket", title=f"loud {n}")
+    await quiet.write("github_create_issue", repository="acme/rocket", title="quiet")
     await workspace.settle()
     titles = [each.title for each in workspace.repository.issues.values()]
     assert titles.index("quiet") < 3
@@ -791,7 +791,7 @@ async def test_a_404_of_a_moment_ago_deletes_nothing_for_good(workspace: Workspa
 async def test_whose_write_a_lead_called_back_is_told(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     lead = await workspace.agent("lead", "tech-lead")
-    queued = await agent.call("github_comment_issue", issue=workspace.name(issue), body="x")
+    queued = await agent.write("github_comment_issue", issue=workspace.name(issue), body="x")
     await lead.call("cancel_write", write_id=queued["write_id"])
     (notice,) = (await agent.call("list_tasks"))["notices"]
     assert "lead cancelled it" in notice["message"]

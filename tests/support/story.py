@@ -69,6 +69,11 @@ class Agent:
     async def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         return await self.dispatcher.call(self.actor, operation, arguments)
 
+    async def write(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Call an operation that answers with one write. Return the write."""
+        (one,) = (await self.call(operation, **arguments))["writes"]
+        return dict(one)
+
     async def refusal(self, operation: str, **arguments: Any) -> Refused:
         try:
             found = await self.call(operation, **arguments)

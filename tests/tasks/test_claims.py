@@ -227,7 +227,7 @@ async def test_after_a_death_the_pull_request_and_its_files_are_handed_on(
     where = workspace.name(issue)
     fence = (await dead.call("claim_task", task=where, lease_s=3600))["fence"]
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
-    await dead.call("github_create_pr", task=where, fence=fence, head="fix", title="Mend")
+    await dead.write("github_create_pr", task=where, fence=fence, head="fix", title="Mend")
     await workspace.settle()
     await workspace.time_passes(3601)
     left = (await heir.call("claim_task", task=where))["handoff"]

@@ -20,7 +20,7 @@ async def open_pull(workspace: Workspace, agent: Agent, issue: Issue) -> Pull:
     mine = {"task": workspace.name(issue)}
     mine |= {"fence": (await agent.call("claim_task", **mine))["fence"]}
     workspace.person.push(workspace.repository, "mend", {"a.py": "1\n"}, base="main")
-    await agent.call("github_create_pr", **mine, title="Mend", head="mend", body="Mended")
+    await agent.write("github_create_pr", **mine, title="Mend", head="mend", body="Mended")
     await workspace.settle()
     (pull,) = workspace.repository.pulls.values()
     return pull
@@ -203,7 +203,7 @@ async def test_an_issue_that_github_refuses_to_an_ended_task_ends_its_write(
     await lead.call("change_task", task=made["task"]["id"], state="cancelled")
     workspace.github.fault("POST", "/issues$", "422", times=9)
     await workspace.settle()
-    assert (await agent.call("get_write", write_id=made["write_id"]))["state"] in (
+    assert (await agent.write("get_write", write_id=made["write_id"]))["state"] in (
         "refused",
         "cancelled",
     )

@@ -43,7 +43,7 @@ async def open_pull(
     changed: dict[str, str | None] = dict.fromkeys(files.values(), "1\n")
     workspace.person.push(workspace.repository, head, changed, base="main")
     given_ = {"task": workspace.name(issue), "fence": fence, "head": head, "title": "Mend"}
-    await agent.call("github_create_pr", **given_)
+    await agent.write("github_create_pr", **given_)
     await workspace.settle()
     (pull,) = [each for each in workspace.repository.pulls.values() if each.head == head]
     return pull

@@ -13,7 +13,7 @@ async def propose(
     where = workspace.name(issue)
     fence = (await agent.call("claim_task", task=where, lease_s=3600))["fence"]
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
-    await agent.call("github_create_pr", task=where, fence=fence, head="fix", title="Mend")
+    await agent.write("github_create_pr", task=where, fence=fence, head="fix", title="Mend")
     await workspace.settle()
     (pull,) = workspace.repository.pulls.values()
     return pull, {"task": where, "fence": fence}

@@ -35,14 +35,14 @@ class Agent(BaseModel):
     name: str
     system: str
     role: str
-    capabilities: list[str]
+    capabilities: list[str] = Field([])
     status: Status
-    parent_id: str | None
+    parent_id: str | None = None
     registered_at: str
     last_active_at: str
-    paused_by: str | None
-    paused_at: str | None
-    holds: list[str] = Field(description="tasks that it holds, the oldest lease first")
+    paused_by: str | None = None
+    paused_at: str | None = None
+    holds: list[str] = Field([], description="tasks that it holds, the oldest lease first")
 
 
 class OneAgent(Answer):
@@ -62,21 +62,21 @@ class AgentInFull(OneAgent):
     released: int = Field(description="leases that it released")
     calls: int
     writes: int = Field(description="its requests that changed something on GitHub")
-    children: list[str]
-    health: HealthThen | None
+    children: list[str] = Field([])
+    health: HealthThen | None = None
     checkpoint: Checkpoint | None = Field(
-        description="only for the agent itself, agents above it, and tech-leads"
+        None, description="only for the agent itself, agents above it, and tech-leads"
     )
 
 
 class Agents(Answer):
     agents: list[Agent]
-    next_cursor: str | None
+    next_cursor: str | None = None
 
 
 class Managed(Answer):
     agents: list[str] = Field(description="the agents that were changed")
-    released: list[str] = Field(description="the tasks that were released")
+    released: list[str] = Field([], description="the tasks that were released")
     writes_held: int = Field(0, description="queued writes that wait for the end of the pause")
     writes_cancelled: int = Field(0, description="queued writes that were cancelled")
 

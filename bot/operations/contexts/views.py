@@ -18,7 +18,7 @@ class About(BaseModel):
     owner: str
     kind: contents.Kind
     version: int = Field(description="the number of the newest version")
-    task: str | None
+    task: str | None = None
     access: Access = Field(description="what you may do; `all` includes sharing it")
     created_at: str
     updated_at: str
@@ -28,7 +28,7 @@ class Version(BaseModel):
     version: int
     author: str
     at: str
-    note: str
+    note: str = ""
     checksum: str = Field(description="the SHA-256 of the content")
     size: int = Field(description="the size of the content in bytes")
 
@@ -51,14 +51,14 @@ class OneContext(Answer):
 
 
 class SharedContext(OneContext):
-    grants: list[Grant]
+    grants: list[Grant] = Field([])
 
 
 class ReadContext(OneContext):
     version: Version = Field(description="the version that `content` is from")
     content: Any
-    broken: list[int] = Field(description="newer versions that can no longer be read")
-    history: list[Version] = Field(description="versions, newest first")
+    broken: list[int] = Field([], description="newer versions that can no longer be read")
+    history: list[Version] = Field([], description="versions, newest first")
     part: int | None = Field(
         None,
         description="`content` is this part of the text, or of the JSON as text",
@@ -71,8 +71,8 @@ class ReadContext(OneContext):
 
 class Contexts(Answer):
     contexts: list[About]
-    snapshots: list[Snapshot]
-    next_cursor: str | None
+    snapshots: list[Snapshot] = Field([])
+    next_cursor: str | None = None
 
 
 def context_view(row: AccessibleContext) -> About:

@@ -7,7 +7,7 @@ from pydantic import Field
 from bot.kernel.operation import Context, RepositoryName, operation
 from bot.kernel.patterns import Shape
 from bot.operations.arguments import NOT_BLANK, Branch, Sha
-from bot.operations.github.writing import Write, write
+from bot.operations.github.writing import Writes, write
 from bot.operations.tasks.access import visible_repository
 
 Conclusion = Literal["success", "failure", "neutral", "cancelled", "skipped", "timed_out"]
@@ -36,7 +36,7 @@ async def github_report_check(
     ] = None,
     title: Annotated[str, Field(max_length=250, description="one line")] = "",
     summary: Annotated[str, Field(max_length=60_000, description="Markdown")] = "",
-) -> Write:
+) -> Writes:
     """Report the result of a check on a commit."""
     where = await visible_repository(ctx, repository)
     arguments: dict[str, Any] = {
@@ -57,7 +57,7 @@ async def github_run_workflow(
     workflow: Workflow,
     ref: Annotated[Branch | None, Field(description="default: the default branch")] = None,
     inputs: Annotated[Inputs, Field(description="inputs of workflow_dispatch")] = {},  # noqa: B006 - pydantic copies it
-) -> Write:
+) -> Writes:
     """Start a workflow that has workflow_dispatch. The result has the run's id."""
     where = await visible_repository(ctx, repository)
     arguments = {"workflow": workflow, "ref": ref or where["default_branch"], "inputs": inputs}
@@ -71,7 +71,7 @@ async def github_cancel_workflow(
     ctx: Context,
     repository: RepositoryName,
     run_id: Annotated[int, Field(ge=1, lt=2**63, description="the run's id")],
-) -> Write:
+) -> Writes:
     """Cancel a workflow run. A run that has ended stays as it is."""
     where = await visible_repository(ctx, repository)
     return await write(

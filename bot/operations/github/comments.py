@@ -10,7 +10,7 @@ from bot.kernel.operation import Context, TaskRef, operation
 from bot.operations.arguments import Body, CommentId, Fence
 from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, thread_of
-from bot.operations.github.writing import Write, write
+from bot.operations.github.writing import Writes, write
 from store.mirror import stored_issues
 from store.tables.mirror import CommentRow, RepositoryRow
 from store.tables.outbox import WriteRow
@@ -31,7 +31,7 @@ async def github_comment_issue(
     reaction: Annotated[Reaction | None, Field(description="for react")] = None,
     reason: Annotated[Reason, Field(description="for minimize")] = "OUTDATED",
     fence: Fence | None = None,
-) -> Write:
+) -> Writes:
     """Comment on an issue or pull request, react, or edit, delete or minimize your own comment.
 
     With a fence, the comment is dropped if your lease expires before it is sent.

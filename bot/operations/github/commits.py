@@ -13,7 +13,7 @@ from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
 from bot.kernel.patterns import Shape
 from bot.operations.arguments import NOT_BLANK, Branch, Fence, Sha
 from bot.operations.github.targets import check_branch_fits, on_branch, work_place
-from bot.operations.github.writing import Write, queue, write
+from bot.operations.github.writing import Writes, queue, write
 from store.mirror import branches
 from store.outbox import writes
 from store.tables.mirror import RepositoryRow
@@ -79,7 +79,7 @@ async def github_commit_files(
     repository: RepositoryName | None = None,
     base: Annotated[Branch, Field(description="where a new branch starts; else the default")]
     | None = None,
-) -> Write:
+) -> Writes:
     """Commit several files to a branch, created if missing.
 
     If the branch moved meanwhile nothing is committed, and the error has the new head.

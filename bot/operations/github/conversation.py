@@ -19,10 +19,10 @@ STUB = 160
 
 class ThreadText(Text):
     kind: TextKind
-    state: str | None = Field(description="the verdict of a review")
-    path: str | None = Field(description="the file that a review comment is about")
-    line: int | None
-    left_out: int = Field(description="how many characters were cut from the end of the text")
+    state: str | None = Field(None, description="the verdict of a review")
+    path: str | None = Field(None, description="the file that a review comment is about")
+    line: int | None = None
+    left_out: int = Field(0, description="how many characters were cut from the end of the text")
 
 
 def thread_text(row: ThreadRow) -> ThreadText:

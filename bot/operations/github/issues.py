@@ -17,7 +17,7 @@ from bot.operations.github.issue_fields import (
 )
 from bot.operations.github.issue_relations import lost_relations, set_blockers, set_parent
 from bot.operations.github.targets import on_issue, thread_of
-from bot.operations.github.writing import Queued, Write, Writes, nothing_to_change, queue, write
+from bot.operations.github.writing import Queued, Writes, nothing_to_change, queue, write
 from bot.operations.tasks.access import is_holder, visible_repository
 from bot.repository import repository_settings
 from bot.tasks import lookup, task_labels
@@ -48,7 +48,7 @@ async def github_create_issue(
     labels: Labels = [],  # noqa: B006 - pydantic copies it
     assignees: Logins = [],  # noqa: B006
     milestone: Milestone | None = None,
-) -> Write:
+) -> Writes:
     """Open an issue. For work by agents, call create_task instead."""
     where = await visible_repository(ctx, repository)
     arguments: dict[str, Any] = {"title": title, "body": body, "labels": labels}

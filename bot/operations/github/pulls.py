@@ -27,7 +27,7 @@ from bot.operations.github.targets import (
     pull_of,
     work_place,
 )
-from bot.operations.github.writing import Queued, Write, Writes, nothing_to_change, queue, write
+from bot.operations.github.writing import Queued, Writes, nothing_to_change, queue, write
 from bot.operations.tasks.access import is_holder
 from bot.repository import repository_settings
 from bot.tasks import lookup
@@ -54,7 +54,7 @@ async def github_create_pr(
     base: Annotated[Branch | None, Field(description="default: the default branch")] = None,
     body: Body = "",
     draft: Annotated[bool, Field(description="true: not ready for review")] = False,  # noqa: FBT002 - callers name their arguments
-) -> Write:
+) -> Writes:
     """Open a pull request for a task that you hold, or in a repository.
 
     Its merge closes the task's issue. If the branch has an open pull request, that one is used.
@@ -241,7 +241,7 @@ async def github_review_pr(
     ] = [],  # noqa: B006
     reply_to: Annotated[CommentId, Field(description="the review comment to answer")] | None = None,
     sha: Annotated[Sha, Field(description="the head you looked at")] | None = None,
-) -> Write:
+) -> Writes:
     """Review a pull request with comments on lines, or reply to a review comment.
 
     On an agent's pull request the verdict is text, because GitHub does not

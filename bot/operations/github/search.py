@@ -36,7 +36,7 @@ class Found(BaseModel):
 
 class FoundTexts(Answer):
     results: list[Found]
-    next_cursor: str | None
+    next_cursor: str | None = None
 
 
 @operation(role="observer", reads_only=True)

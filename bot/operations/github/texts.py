@@ -14,7 +14,7 @@ class Text(BaseModel):
     association: str
     trusted: bool = Field(description="whether an owner, member or collaborator wrote it")
     text: str
-    shortened: bool
+    shortened: bool = False
     written_at: str
 
 

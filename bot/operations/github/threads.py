@@ -33,8 +33,8 @@ SLACK = 40
 
 
 class Pull(BaseModel):
-    draft: bool
-    merged: bool
+    draft: bool = False
+    merged: bool = False
     head: str
     head_sha: str
     base: str
@@ -45,11 +45,11 @@ class Thread(Answer):
     kind: Literal["issue", "pull_request"]
     title: str
     state: str
-    pull: Pull | None
+    pull: Pull | None = None
     texts: list[ThreadText] = Field(
         description="the texts in order of time, the opening text first"
     )
-    left_out: int = Field(description="how many comments and reviews are left out")
+    left_out: int = Field(0, description="how many comments and reviews are left out")
 
 
 @operation(role="observer", reads_only=True)

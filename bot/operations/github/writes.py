@@ -1,7 +1,7 @@
 """The state of writes, and what is left of GitHub's limits."""
 
 from collections.abc import Collection
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 from pydantic import BaseModel, Field
 
@@ -12,7 +12,7 @@ from bot.kernel.pagination import Cursor, decode, encode, wrong_cursor
 from bot.kernel.patterns import Shape
 from bot.kernel.waitable import Waitable
 from bot.operations.agents.arguments import AgentId
-from bot.operations.github.writing import Write, WriteState, write_view
+from bot.operations.github.writing import Queued, Writes, WriteState, write_view
 from bot.operations.tasks.access import visible_task
 from bot.outbox import cancellation, forecast, stopped, usage
 from bot.outbox.usage import Bucket
@@ -30,15 +30,18 @@ State = Annotated[
 WriteId = Annotated[str, Field(max_length=40, description="the write's id")]
 
 
-class _Outcome(Waitable[Write]):
-    def is_final(self, answer: Write) -> bool:
-        return answer.state in writes.FINAL
+class _Outcome(Waitable[Writes]):
+    def is_final(self, answer: Writes) -> bool:
+        return all(each.state in writes.FINAL for each in answer.writes)
 
 
 @operation(role="observer", reads_only=True, waitable=_Outcome())
-async def get_write(ctx: Context, write_id: WriteId) -> Write:
+async def get_write(ctx: Context, write_id: WriteId) -> Writes:
     """Return the state of your write: queued, sent with its result, or refused with a reason."""
-    row = await _own_write(ctx, write_id)
+    return Writes(writes=[await _write_now(ctx, await _own_write(ctx, write_id))])
+
+
+async def _write_now(ctx: Context, row: WriteRow) -> Queued:
     live = row["state"] in writes.LIVE
     view = write_view(row)
     if live:
@@ -80,11 +83,11 @@ class Listed(BaseModel):
     kind: str
     state: WriteState
     author: str
-    repository: str | None
-    number: int | None = Field(description="of the issue or pull request")
-    task: str | None = Field(description="the id of the task that it belongs to")
+    repository: str | None = None
+    number: int | None = Field(None, description="of the issue or pull request")
+    task: str | None = Field(None, description="the id of the task that it belongs to")
     queued_at: str
-    why: str | None = Field(description="why it waits, or why it was not sent")
+    why: str | None = Field(None, description="why it waits, or why it was not sent")
 
 
 ON_A_PAGE = 50
@@ -92,7 +95,7 @@ ON_A_PAGE = 50
 
 class WriteList(Answer):
     writes: list[Listed]
-    next_cursor: str | None
+    next_cursor: str | None = None
 
 
 @operation(role="observer", reads_only=True)
@@ -176,17 +179,9 @@ def _list_entry(row: WriteRow, where: RepositoryRow | None, paused: str | None) 
 
 
 class Cancelled(Answer):
-    """What was cancelled. The other fields are those of the one write that the caller named."""
-
     cancelled: list[str] = Field(description="ids of the writes that are cancelled now")
     more: bool = Field(False, description="there are more: call again")
-    write_id: str | None = Field(None, exclude_if=lambda write_id: write_id is None)
-    kind: str | None = Field(None, exclude_if=lambda kind: kind is None)
-    state: WriteState | None = Field(None, exclude_if=lambda state: state is None)
-    ahead: int = 0
-    expected_at: str | None = None
-    result: dict[str, Any] | None = None
-    refusal: dict[str, Any] | None = Field(None, exclude_if=lambda refusal: refusal is None)
+    writes: list[Queued] = Field([], description="the one write that the caller named")
 
 
 # One call is one transaction.
@@ -225,14 +220,7 @@ async def _cancel_one(ctx: Context, write_id: str) -> Cancelled:
             f"{write_id} cannot be cancelled: {gone.get(state, f'it is {state}')}.",
             state=state,
         )
-    return Cancelled(
-        cancelled=done,
-        write_id=row["id"],
-        kind=row["kind"],
-        state=state,
-        result=row["result"],
-        refusal=row["error"],
-    )
+    return Cancelled(cancelled=done, writes=[write_view(row)])
 
 
 def _reason(ctx: Context) -> str:
@@ -266,7 +254,9 @@ class BudgetNow(Answer):
     next_write_at: str = Field(description="when the next write of an agent may be sent")
     queued: int
     paused: int = Field(description="more writes, which wait because their author is paused")
-    empty_at: str | None = Field(description="when the last of the waiting writes should be sent")
+    empty_at: str | None = Field(
+        None, description="when the last of the waiting writes should be sent"
+    )
     waiting: list[Waiting]
     spent: list[Spender] = Field(description="who sent the most writes in the last 24 hours")
 

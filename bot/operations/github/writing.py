@@ -28,9 +28,9 @@ class Queued(BaseModel):
     write_id: str
     kind: str
     state: WriteState
-    ahead: int = Field(description="how many writes are sent before this one")
-    expected_at: str | None = Field(description="when it should be sent; null afterwards")
-    result: dict[str, Any] | None = Field(description="what GitHub created: id, number, url")
+    ahead: int = Field(0, description="how many writes are sent before this one")
+    expected_at: str | None = Field(None, description="when it should be sent; null afterwards")
+    result: dict[str, Any] | None = Field(None, description="what GitHub created: id, number, url")
     refusal: dict[str, Any] | None = Field(
         None,
         description="why GitHub or Hubbub refused it: code, message, details; absent otherwise",
@@ -43,13 +43,8 @@ class Queued(BaseModel):
     )
 
 
-class Write(Answer, Queued):
-    async def as_it_is(self, tx: Tx, installation_id: int) -> Self:
-        return self.model_copy(update=await _current_state(tx, installation_id, self.write_id))
-
-
 class Writes(Answer):
-    """Several writes, in the order in which they are sent."""
+    """One or several writes, in the order in which they are sent."""
 
     writes: list[Queued]
 
@@ -157,9 +152,9 @@ async def _check_not_on_hold(ctx: Context, where: Place, arguments: dict[str, An
             raise on_hold_error(ctx, each)
 
 
-def write_view(row: WriteRow, *, ahead: int = 0, expected_at: str | None = None) -> Write:
-    """The answer about a write."""
-    return Write(
+def write_view(row: WriteRow, *, ahead: int = 0, expected_at: str | None = None) -> Queued:
+    """What an answer shows of a write."""
+    return Queued(
         write_id=row["id"],
         kind=row["kind"],
         state=row["state"],
@@ -177,9 +172,9 @@ async def write(
     target: str,
     arguments: dict[str, Any],
     task: FullTask | None = None,
-) -> Write:
-    one = await queue(ctx, kind, where, target, arguments, task)
-    return Write(**one.model_dump())
+) -> Writes:
+    """Queue one write, and answer with it."""
+    return Writes(writes=[await queue(ctx, kind, where, target, arguments, task)])
 
 
 def nothing_to_change(arguments: str) -> Refused:

@@ -21,8 +21,8 @@ MOST_RECEIPTS = 20
 class Receipt(BaseModel):
     agent: str
     state: Literal["pending", "delivered", "read", "dead", "deleted"]
-    why: str | None = Field(description="why the message is dead: expired or undelivered")
-    read_at: str | None
+    why: str | None = Field(None, description="why the message is dead: expired or undelivered")
+    read_at: str | None = None
 
 
 class Message(BaseModel):
@@ -30,12 +30,12 @@ class Message(BaseModel):
     thread_id: str
     sender: str
     to: str
-    task: str | None
-    priority: Priority
+    task: str | None = None
+    priority: Priority = "medium"
     body: str
     sent_at: str
-    expires_at: str | None
-    deleted: bool = Field(description="whether the sender withdrew the message")
+    expires_at: str | None = None
+    deleted: bool = Field(False, description="whether the sender withdrew the message")
     attempts: int = Field(0, description="how often the message was delivered to you")
     receipts: list[Receipt] = Field(
         [], description="at most 20; empty except with state sent or dead"
@@ -58,7 +58,7 @@ class Sent(Answer):
     recipients: list[str] = Field(description="the agents that get the message, at most 50 of them")
     count: int = Field(description="how many agents get the message")
     full: list[str] = Field(
-        description="agents that do not get it, because they have too many unread messages"
+        [], description="agents that do not get it, because they have too many unread messages"
     )
 
 
@@ -69,7 +69,7 @@ class Marked(Answer):
 
 class Deleted(Answer):
     message_id: str
-    read_by: list[str] = Field(description="agents that had read it before, at most 20 of them")
+    read_by: list[str] = Field([], description="agents that had read it before, at most 20 of them")
 
 
 def receipt_view(row: Reader) -> Receipt:

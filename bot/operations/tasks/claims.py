@@ -50,7 +50,7 @@ LACKING = 50
 
 class NothingReady(BaseModel):
     message: str
-    lacking: list[str] = Field(description="capabilities that the ready tasks need")
+    lacking: list[str] = Field([], description="capabilities that the ready tasks need")
     events_cursor: str = Field(description="pass it to wait_for_events as `cursor`")
 
 
@@ -59,14 +59,14 @@ class Claimed(Answer):
 
     sealed = MappingProxyType({"handoff": {"checkpoint"}})
 
-    task: Task | None = Field(description="null if the call waited and nothing became ready")
-    lease_id: str | None
-    fence: int | None
-    expires_at: str | None
-    body: Text | None
-    handoff: HandOff | None = Field(description="what the last holder left for the next one")
+    task: Task | None = Field(None, description="null if the call waited and nothing became ready")
+    lease_id: str | None = None
+    fence: int | None = None
+    expires_at: str | None = None
+    body: Text | None = None
+    handoff: HandOff | None = Field(None, description="what the last holder left for the next one")
     overlaps: list[Overlap] = Field(
-        description="claims and pull requests that touch the same paths"
+        [], description="claims and pull requests that touch the same paths"
     )
     left_out: list[str] = Field(
         [],

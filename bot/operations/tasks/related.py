@@ -20,7 +20,7 @@ MOST_PULLS = 10
 
 class IssueRef(BaseModel):
     issue: str = Field(description="owner/repo#12")
-    title: str | None
+    title: str | None = None
     state: str
 
 
@@ -28,17 +28,17 @@ class PullRequest(BaseModel):
     pull_request: str = Field(description="owner/repo#12")
     title: str
     state: Literal["open", "closed", "merged"]
-    draft: bool
+    draft: bool = False
     head: str
     head_sha: str
     base: str
     review: merge_readiness.Decision
-    checks_passed: int
-    checks_running: list[str]
-    checks_failed: list[str]
-    waits_for: list[str] = Field(description="what must happen before it can be merged")
+    checks_passed: int = 0
+    checks_running: list[str] = []
+    checks_failed: list[str] = []
+    waits_for: list[str] = Field([], description="what must happen before it can be merged")
     files: list[str] = Field(
-        description="the changed files, of the newest head whose files are known"
+        [], description="the changed files, of the newest head whose files are known"
     )
     changed_files: int = Field(description="how many of the changed files are known, at most 1000")
     link: Literal["closes", "branch", "opened"] = Field(
@@ -49,8 +49,8 @@ class PullRequest(BaseModel):
 class BoardPlace(BaseModel):
     project: int
     title: str
-    field: str | None
-    status: str | None
+    field: str | None = None
+    status: str | None = None
 
 
 class Around(BaseModel):

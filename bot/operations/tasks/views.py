@@ -17,30 +17,30 @@ class Task(BaseModel):
     id: str
     task: str = Field(description="owner/repo#12, or the id until GitHub has numbered the issue")
     repository: str
-    number: int | None
+    number: int | None = None
     title: str
     state: TaskState
-    held: bool = Field(description="whether somebody put it on hold")
-    held_by: str | None = Field(description="who put it on hold")
-    held_why: str | None = Field(description="why it is on hold")
-    priority: Priority
-    size: Size | None
-    capabilities: list[str]
+    held: bool = Field(False, description="whether somebody put it on hold")
+    held_by: str | None = Field(None, description="who put it on hold")
+    held_why: str | None = Field(None, description="why it is on hold")
+    priority: Priority = "medium"
+    size: Size | None = None
+    capabilities: list[str] = []
     holder: str | None = Field(
-        description="who has claimed it: an agent's id, or a person's @login"
+        None, description="who has claimed it: an agent's id, or a person's @login"
     )
     fence: int
-    lease_expires_at: str | None
-    assigned_to: str | None
-    progress: int
-    note: str | None
-    result: str | None
-    decision: str | None = Field(description="who ended or retried it, and why")
+    lease_expires_at: str | None = None
+    assigned_to: str | None = None
+    progress: int = 0
+    note: str | None = None
+    result: str | None = None
+    decision: str | None = Field(None, description="who ended or retried it, and why")
     question: str | None = Field(
-        description="the holder's question to people, until somebody answers"
+        None, description="the holder's question to people, until somebody answers"
     )
-    branch: str | None
-    pull_request: int | None
+    branch: str | None = None
+    pull_request: int | None = None
     created_at: str
     updated_at: str
 
@@ -54,13 +54,13 @@ class TaskAndThread(OneTask):
 
     around: Around
 
-    issue: Text | None
-    comments: list[Text] = Field(description="the newest comments, in order of time")
+    issue: Text | None = None
+    comments: list[Text] = Field([], description="the newest comments, in order of time")
 
 
 class Tasks(Answer):
     tasks: list[Task]
-    next_cursor: str | None
+    next_cursor: str | None = None
     events_cursor: str = Field(description="wait_for_events continues from it")
 
 
