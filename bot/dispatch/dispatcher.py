@@ -3,10 +3,8 @@
 import secrets
 from typing import Any
 
-from cachetools import Cache
-
 from bot.dispatch.callers import Caller, IsGone, never
-from bot.dispatch.execution import AgentKey, Call, Executor
+from bot.dispatch.execution import Call, Executor, Touched
 from bot.dispatch.metrics import CallMetrics
 from bot.dispatch.waiting import LOOK_EVERY_S, LongPoll
 from bot.errors import Refused
@@ -24,7 +22,7 @@ class Dispatcher:
         store: Store,
         shared: Shared,
         *,
-        touched: Cache[AgentKey, None] | None = None,
+        touched: Touched | None = None,
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         """`touched` and `look_every_s`: see `Executor` and `LongPoll`."""

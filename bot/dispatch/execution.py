@@ -4,11 +4,13 @@ import asyncio
 import hashlib
 import json
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
-from cachetools import Cache, TTLCache
+from cachetools import Cache, TLRUCache, TTLCache
 from pydantic import BaseModel
 
 from bot.agents import presence
@@ -29,9 +31,16 @@ from store.tasks import leases, tasks
 # every other one, and a thousand of one installation would take all connections to the database.
 MOST_OF_AGENT = 4
 MOST_OF_INSTALLATION = 8
-# The activity of an agent is written, and its leases are renewed, at most this often.
-TOUCH_EVERY_S = 30
+# The activity of an agent is written, and its leases are renewed, at most this often. An agent with
+# a short lease has it renewed after a quarter of its time.
+TOUCH_EVERY_S, SHARE = 30.0, 4
 AgentKey = tuple[int, str]
+# The agents whose activity was written just now, with the seconds until the next time.
+Touched: TypeAlias = Cache[AgentKey, float]
+
+
+def touched_agents(timer: Callable[[], float] = time.monotonic) -> Touched:
+    return TLRUCache(10_000, lambda _agent, seconds, now: now + seconds, timer)
 
 
 @dataclass(frozen=True)
@@ -86,10 +95,9 @@ def _digest(*parts: Any) -> str:
 class Executor:
     """Executes calls in transactions, and records which agents are active."""
 
-    def __init__(self, store: Store, touched: Cache[AgentKey, None] | None = None) -> None:
-        """`touched`: the agents whose activity was written less than TOUCH_EVERY_S ago."""
+    def __init__(self, store: Store, touched: Touched | None = None) -> None:
         self.store = store
-        self.touched = TTLCache(10_000, TOUCH_EVERY_S) if touched is None else touched
+        self.touched = touched_agents() if touched is None else touched
         # How many calls each agent made since its activity was written.
         self._calls: Cache[AgentKey, int] = TTLCache(10_000, 3600)
         self._agent_turns = Turns(MOST_OF_AGENT)
@@ -134,6 +142,9 @@ class Executor:
             call.caller.cancelled = True
             raise
         finally:
+            if "lease_s" in type(call.arguments).model_fields:
+                # The new lease may be shorter than those before.
+                self.touched.pop(call.agent, None)
             await self._write_later(call.later)
 
     async def _write_later(self, later: list[Work[None]]) -> None:
@@ -147,14 +158,15 @@ class Executor:
         if actor.is_person or agent in self.touched:
             return
 
-        async def work(tx: Tx) -> None:
+        async def work(tx: Tx) -> float:
             now = await tx.now()
-            await leases.renew(tx, *agent, now)
+            renewed = await leases.renew(tx, *agent, now)
             await agents.touch(tx, *agent, now, calls)
+            shortest = await leases.shortest_s(tx, *agent) if renewed else None
+            return min(TOUCH_EVERY_S, shortest / SHARE) if shortest else TOUCH_EVERY_S
 
         calls = self._calls.pop(agent, 0)
-        await self.store.write(work)
-        self.touched[agent] = None
+        self.touched[agent] = await self.store.write(work)
 
 
 async def execute(tx: Tx, call: Call) -> Answer:

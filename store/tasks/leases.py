@@ -224,6 +224,17 @@ async def renew(tx: Tx, installation_id: int, holder: str, now: int) -> int:
     )
 
 
+async def shortest_s(tx: Tx, installation_id: int, holder: str) -> int | None:
+    """The seconds of the shortest lease of the holder that can expire, if it has one."""
+    row = await tx.one(
+        "SELECT MIN(lease_s) AS s FROM leases WHERE installation_id = :i AND holder = :h "
+        "AND state = 'held' AND lease_s > 0",
+        i=installation_id,
+        h=holder,
+    )
+    return row["s"] if row else None
+
+
 async def set_paths(tx: Tx, installation_id: int, lease_id: str, paths: Sequence[str]) -> None:
     """Replace the paths that the holder plans to touch."""
     await tx.run(

@@ -9,10 +9,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from cachetools import TTLCache
 
 from bot.background import expiry
 from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.execution import Touched, touched_agents
 from bot.events import event_log
 from bot.events.waiters import Follower, Waiter, Waiters
 from bot.identity.actors import Actor
@@ -584,11 +584,9 @@ async def test_one_who_is_woken_for_nothing_keeps_its_leases_too(workspace: Work
     assert (await waiting)["messages"] == []
 
 
-def stepped_cache(workspace: Workspace) -> TTLCache[tuple[int, str], None]:
+def stepped_cache(workspace: Workspace) -> Touched:
     """A cache such as every process has of whose call was written down, in the workspace's time."""
-    usual = Dispatcher(workspace.store, workspace.dispatcher.shared).executor.touched
-    assert isinstance(usual, TTLCache)
-    return TTLCache(usual.maxsize, usual.ttl, timer=workspace.clock.now)
+    return touched_agents(workspace.clock.now)
 
 
 async def wait_for_renewal(workspace: Workspace) -> None:
@@ -606,7 +604,7 @@ async def test_one_who_calls_now_and_then_keeps_a_short_lease(workspace: Workspa
         workspace.store, workspace.dispatcher.shared, touched=stepped_cache(workspace)
     )
     issue, scout = await workspace.task(), Agent(calm, (await workspace.agent("scout")).actor)
-    await scout.call("claim_task", task=workspace.name(issue), lease_s=60)
+    await scout.call("claim_task", task=workspace.name(issue), lease_s=120)
     written = []
     for _ in range(12):
         workspace.clock.forward(25)
@@ -614,7 +612,23 @@ async def test_one_who_calls_now_and_then_keeps_a_short_lease(workspace: Workspa
         await scout.call("list_tasks")
         written += await workspace.rows("SELECT renewed_at FROM leases WHERE installation_id = :i")
     assert (await scout.call("get_task", task=workspace.name(issue)))["task"]["holder"] == "scout"
-    assert len({row["renewed_at"] for row in written}) == 7
+    assert len({row["renewed_at"] for row in written}) == 6
+
+
+async def test_a_lease_of_a_minute_lasts_three_quarters_of_it_after_any_call(
+    workspace: Workspace,
+) -> None:
+    calm = Dispatcher(
+        workspace.store, workspace.dispatcher.shared, touched=stepped_cache(workspace)
+    )
+    issue, scout = await workspace.task(), Agent(calm, (await workspace.agent("scout")).actor)
+    await scout.call("list_tasks")  # before the claim, its next call was due in half a minute
+    await scout.call("claim_task", task=workspace.name(issue), lease_s=60)
+    for pause in (29, 44, 14, 45):
+        await scout.call("list_tasks")
+        workspace.clock.forward(pause)
+        await expiry.step(calm.store)
+    assert (await scout.call("get_task", task=workspace.name(issue)))["task"]["holder"] == "scout"
 
 
 @pytest.mark.parametrize(
