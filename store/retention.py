@@ -20,6 +20,7 @@ SETTLED = {
     "writes": "state IN ('sent', 'refused', 'dead', 'superseded', 'cancelled') "
     "AND not_before < :before",
     "requests": "at < :before",
+    "notices": "created_at < :before",
 }
 # Tables whose key grows with time, so that the time needs no index: the key and the time.
 GROWING = {

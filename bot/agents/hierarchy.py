@@ -3,9 +3,10 @@
 from typing import Any, Literal, TypeAlias
 
 from bot.errors import Refused
+from bot.kernel import event_recorder
+from bot.kernel.notice_rules import Happening
 from bot.kernel.operation import Context
 from bot.tasks import lifecycle, lookup
-from store import events
 from store.agents import agents
 from store.tables.agents import AgentRow
 from store.tasks import tasks
@@ -159,8 +160,8 @@ def _why(ctx: Context, action: Action, note: str | None) -> str:
 async def record(ctx: Context, agent_id: str, what: str, note: str | None = None) -> None:
     """Append an event of the agent."""
     data = {"note": note} if note else {}
-    here = (ctx.tx, ctx.installation_id)
-    await events.append(*here, f"agent.{what}", agent_id, ctx.actor.name, data)
+    event = Happening(f"agent.{what}", agent_id, agent_id, ctx.actor.name, data)
+    await event_recorder.append(ctx.tx, ctx.installation_id, event)
 
 
 async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:

@@ -40,7 +40,7 @@ KINDS: dict[str, EventKind] = {
     "task.cancelled": EventKind("the task was cancelled", ("why",)),
     "task.pending": EventKind("an ended task was opened again, or its work was given up", ("why",)),
     "task.released": EventKind("the holder gave the task back", END_OF_LEASE),
-    "task.revoked": EventKind("somebody else ended the holder's lease", END_OF_LEASE),
+    "task.revoked": EventKind("somebody else ended the holder's lease", (*END_OF_LEASE, "note")),
     "task.expired": EventKind("the holder's lease expired", END_OF_LEASE),
     "task.overlap": EventKind(
         "another claim or open pull request touches paths of the task; only its holder sees it",
@@ -48,7 +48,8 @@ KINDS: dict[str, EventKind] = {
     ),
     "task.circle": EventKind("the task is in a cycle of blockers"),
     "task.commented": EventKind(
-        "somebody commented on the task's issue or pull request", ("comment_id", "association")
+        "somebody commented on the task's issue or pull request",
+        ("comment_id", "association", "pull"),
     ),
     "task.reviewed": EventKind(
         "somebody reviewed the task's pull request", ("review_id", "pull", "state")
@@ -71,6 +72,7 @@ KINDS: dict[str, EventKind] = {
     "agent.resumed": EventKind("the agent may work again", ("note",)),
     "agent.left": EventKind("the agent was unregistered", ("note",)),
     "inbox.changed": EventKind(
-        "the mailbox of an agent changed; it only wakes subscriptions to `hubbub://inbox`"
+        "the mailbox of an agent changed, or it has a new notice; it only wakes the agent's "
+        "waiting calls and subscriptions to `hubbub://inbox`"
     ),
 }

@@ -52,8 +52,8 @@ class Notice(BaseModel):
     """Something that an agent should know and did not ask for."""
 
     kind: str = Field(
-        description="paused, lease_lost, also_held, hold, lease_ending, answered, message, "
-        "write_failed or stuck"
+        description="for example hold, review, comment or lease_lost; docs/reference/events.md "
+        "has all"
     )
     subject: str = Field(
         description="the task, or the id of the message, write or agent that it is about"

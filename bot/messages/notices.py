@@ -1,27 +1,32 @@
 """Notices: what an agent should know now, attached to the answer of whichever operation it calls.
 
-Some notices come once. Hubbub marks them as received when the agent calls again, because only then
-it is sure that the answer arrived. A repeat of the same call may be a retry after a lost answer, so
-it gets the same notices again.
+What happened is stored as rows, see `bot.kernel.notice_rules`. Other notices follow from the state
+of the database, and some of these are repeated as long as they are true.
+
+A notice that comes once is marked as received when the agent calls again, because only then it is
+sure that the answer arrived. A repeat of the same call may be a retry after a lost answer, so it
+gets the same notices again.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bot.agents import presence
 from bot.identity.actors import Actor
+from bot.kernel.event_stream import reaches
+from bot.kernel.notice_rules import LONGEST
 from bot.kernel.operation import Notice
 from bot.kernel.sentences import with_full_stop
 from bot.tasks import lifecycle, lookup
 from bot.times import SECOND, span
-from store import events
-from store.agents import agents
 from store.engine.transaction import Tx
-from store.messages import due_notices, mailbox
+from store.messages import due_notices, mailbox, stored_notices
+from store.messages.stored_notices import Group
 from store.mirror import stored_repositories
 from store.outbox import write_history
 from store.tables.columns import Json
+from store.tables.messages import NoticeRow
 from store.tables.outbox import WriteRow
 from store.tables.tasks import UNKNOWN, LeaseRow
 from store.tasks import tasks
@@ -31,11 +36,35 @@ from store.tasks.tasks import FullTask
 LATELY = 24 * 3600 * SECOND
 # Notices in one answer.
 MOST = 5
-# Leases that are looked through for one notice.
-MOST_LEASES = 20
+# Leases, messages or writes that are looked through for one notice.
+MOST_ROWS = 20
 # After so many repeats of the same call, its notices count as received.
-MOST_TIMES = 3
-LONGEST = 300
+MOST_TIMES = 2
+# From the most urgent to the least.
+URGENCY = (
+    "paused",
+    "unregistered",
+    "lease_lost",
+    "also_held",
+    "hold",
+    "completed",
+    "lease_ending",
+    "answered",
+    "message",
+    "review",
+    "sent_back",
+    "check_failed",
+    "write_failed",
+    "review_request",
+    "assigned",
+    "unassigned",
+    "resumed",
+    "hold_ended",
+    "comment",
+    "stuck",
+)
+# Several notices of one of these kinds on one task become one. Of the others the newest counts.
+PLURALS = {"comment": "comments", "review": "reviews", "check_failed": "failed checks"}
 
 
 @dataclass(frozen=True)
@@ -56,46 +85,47 @@ class Asker:
 
 
 Find: TypeAlias = Callable[[Asker], Awaitable[list[Notice]]]
-MarkNotified: TypeAlias = Callable[[Tx, int, str, list[str]], Awaitable[None]]
+MarkNotified: TypeAlias = Callable[[Tx, int, str, Notice], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind without `mark_notified` is repeated in every answer as long as it is true."""
+class Source:
+    """A source without `mark_notified` repeats its notices as long as they are true."""
 
-    name: str
     find: Find
     mark_notified: MarkNotified | None = None
 
 
-async def _pause(asker: Asker) -> list[Notice]:
-    row = await agents.get(*asker.agent)
-    if row is None or row["paused_at"] is None:
-        return []
-    return [_notice("paused", asker.actor.name, presence.paused_error(row, asker.now).message)]
+async def _happenings(asker: Asker) -> list[Notice]:
+    groups = await stored_notices.unseen(*asker.agent, asker.now - LATELY)
+    groups.sort(key=lambda group: (_rank(group["kind"]), group["last"]))
+    rows = await stored_notices.several(*asker.agent, [each["last"] for each in groups[:MOST]])
+    newest = {row["seq"]: row for row in rows}
+    found = [await _stored_notice(asker, each, newest[each["last"]]) for each in groups[:MOST]]
+    return [each for each in found if each is not None]
 
 
-async def _lost_leases(asker: Asker) -> list[Notice]:
-    rows = await due_notices.lost_leases(*asker.agent, asker.now - LATELY, MOST)
-    return [await _lost_lease(asker, row) for row in rows]
+async def _stored_notice(asker: Asker, group: Group, row: NoticeRow) -> Notice | None:
+    """None if the agent may not see the repository now."""
+    name, task = row["subject"], None
+    if row["repository_id"] is not None:
+        name, task = await _task(asker, row["subject"])
+        if task is None or not reaches(asker.actor, task["repository_id"]):
+            return None
+    message = row["message"]
+    if row["kind"] == "lease_lost" and task is not None:
+        message += _state_after_loss(task)
+    elif group["n"] > 1 and row["kind"] in PLURALS:
+        message = f"{group['n']} {PLURALS[row['kind']]} on {name}. The newest: {message}"
+    return _notice(row["kind"], name, message, key=f"{row['seq']} {row['subject']}")
 
 
-async def _lost_lease(asker: Asker, lease: LeaseRow) -> Notice:
-    name, task = await _task(asker, lease["task_id"])
-    end = "expired" if lease["state"] == "expired" else f"ended: {lease['ended_why']}"
-    now = ""
-    if task is not None and task["holder"]:
-        now = f" {task['holder']} holds the task now (fence {task['fence']})."
-    elif task is not None:
-        now = " Nobody holds the task now."
-        if task["stuck_at"]:
-            now += with_full_stop(f" It is on hold, because {task['held_why']}")
-    stop = "Stop working on it."
-    if lease["state"] != "completed":
-        stop += " Writes that were still queued are dropped."
-    message = with_full_stop(f"Your lease on {name} (fence {lease['fence']}) {end}")
-    message += f"{now} {stop}"
-    return _notice("lease_lost", name, message, key=lease["id"])
+def _state_after_loss(task: FullTask) -> str:
+    if task["holder"]:
+        return f" {task['holder']} holds the task now (fence {task['fence']})."
+    if task["stuck_at"]:
+        return with_full_stop(f" It is on hold, because {task['held_why']}")
+    return " Nobody holds the task now."
 
 
 async def _unconfirmed_leases(asker: Asker) -> list[Notice]:
@@ -108,7 +138,7 @@ async def _unconfirmed_leases(asker: Asker) -> list[Notice]:
 async def _leases_without_use(asker: Asker, *, also_named: bool) -> list[tuple[str, LeaseRow]]:
     """Leases whose fence the agent has not used, with their tasks' names."""
     found = []
-    for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_LEASES):
+    for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_ROWS):
         may_mislead = also_named or lease["known"] == UNKNOWN
         if not may_mislead or lease["task_id"] in asker.named:
             continue
@@ -125,7 +155,7 @@ async def unconfirmed_leases_of(
     asker = Asker(tx, actor, now)
     return [
         lease["id"]
-        for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_LEASES)
+        for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_ROWS)
         if lease["task_id"] in named or (await _task(asker, lease["task_id"]))[0].lower() in named
     ]
 
@@ -145,19 +175,6 @@ async def also_held(tx: Tx, actor: Actor, now: int) -> str:
     return f" {_also_held(found)}" if found else ""
 
 
-async def _on_hold(asker: Asker) -> list[Notice]:
-    """One notice for all holds. A notice for each would leave no room for others."""
-    held = await due_notices.tasks_on_hold(*asker.agent, MOST)
-    if not held:
-        return []
-    name, task = await _task(asker, held[0])
-    more = ""
-    if others := len(held) - 1:
-        which = "1 more of your tasks is" if others == 1 else f"{others} more of your tasks are"
-        more = f" At least {which} on hold."
-    return [_notice("hold", name, _hold_message(name, task) + more)]
-
-
 async def _stuck_tasks(asker: Asker) -> list[Notice]:
     """One notice for all, to a tech-lead, who can decide."""
     stuck = await due_notices.stuck_tasks(*asker.here, asker.now - LATELY, MOST)
@@ -170,13 +187,6 @@ async def _stuck_tasks(asker: Asker) -> list[Notice]:
         f"{remedy}.{more}"
     )
     return [_notice("stuck", name, message)]
-
-
-def _hold_message(name: str, task: FullTask | None) -> str:
-    by = (task and task["held_by"]) or "A person"
-    why = f": {task['held_why']}" if task and task["held_why"] else ""
-    what = with_full_stop(f"{by} put {name} on hold{why}")
-    return f"{what} You keep your lease. Wait until the hold ends."
 
 
 async def _ending_leases(asker: Asker) -> list[Notice]:
@@ -194,39 +204,40 @@ async def _ending_lease(asker: Asker, lease: LeaseRow) -> Notice:
     return _notice("lease_ending", name, message)
 
 
-async def _answers(asker: Asker) -> list[Notice]:
-    answered = await due_notices.answered_tasks(*asker.agent, MOST)
-    return [await _answer(asker, task_id) for task_id in answered]
-
-
-async def _answer(asker: Asker, task_id: str) -> Notice:
-    name, _ = await _task(asker, task_id)
-    event = await events.newest(*asker.here, task_id, "task.answered")
-    who = event["actor"] if event else "Somebody"
-    message = (
-        f"{who} answered your question on {name}. Read the answer with github_get_thread, then "
-        "continue."
-    )
-    return _notice("answered", name, message, key=task_id)
-
-
-async def _urgent(asker: Asker) -> list[Notice]:
-    return [
-        _notice(
-            "message",
-            row["id"],
-            f"{row['sender']} sent you a message of high priority. Read it with get_messages.",
-            key=row["id"],
+async def _messages(asker: Asker) -> list[Notice]:
+    """One notice for all."""
+    rows = await mailbox.messages_to_announce(*asker.agent, MOST_ROWS)
+    if not rows:
+        return []
+    sender, high = rows[-1]["sender"], sum(row["priority"] == mailbox.HIGH for row in rows)
+    urgent = " of high priority" if high else ""
+    message = f"{sender} sent you a message{urgent}. Read it with get_messages."
+    if len(rows) > 1:
+        urgent = f", {high}{urgent}" if high else ""
+        message = (
+            f"{len(rows)} unread messages{urgent}, the newest by {sender}. Read them with "
+            "get_messages."
         )
-        for row in await mailbox.urgent(*asker.agent, MOST)
-    ]
+    return [_notice("message", rows[-1]["id"], message, key=_key(row["id"] for row in rows))]
 
 
 async def _failed_writes(asker: Asker) -> list[Notice]:
-    return [
-        _notice("write_failed", row["id"], await _failure_text(asker, row), key=row["id"])
-        for row in await write_history.refusals(*asker.agent, asker.now - LATELY, MOST)
-    ]
+    """One notice for all that failed for the same reason."""
+    alike: dict[str, list[WriteRow]] = defaultdict(list)
+    for row in await write_history.refusals(*asker.agent, asker.now - LATELY, MOST_ROWS):
+        alike[(row["error"] or {}).get("code", "")].append(row)
+    return [await _failure(asker, rows) for rows in list(alike.values())[:MOST]]
+
+
+async def _failure(asker: Asker, rows: Sequence[WriteRow]) -> Notice:
+    message = await _failure_text(asker, rows[-1])
+    if len(rows) > 1:
+        message = f"{len(rows)} of your writes failed; list_writes has them. The last: {message}"
+    return _notice("write_failed", rows[-1]["id"], message, key=_key(row["id"] for row in rows))
+
+
+def _key(ids: Iterable[str]) -> str:
+    return " ".join(ids)
 
 
 async def _failure_text(asker: Asker, write: WriteRow) -> str:
@@ -237,27 +248,52 @@ async def _failure_text(asker: Asker, write: WriteRow) -> str:
     return f"Your write ({write['kind']}){on} failed: {error['message']}"
 
 
-async def _mark_failed_notified(
-    tx: Tx, installation_id: int, _agent_id: str, ids: list[str]
-) -> None:
-    await write_history.mark_notified(tx, installation_id, ids)
+async def _mark_seen(tx: Tx, installation_id: int, agent_id: str, received: Notice) -> None:
+    last, _, subject = received.key.partition(" ")
+    here = (tx, installation_id, agent_id)
+    await stored_notices.mark_seen(*here, [received.kind], subject, int(last))
 
 
-# From the most urgent to the least.
-KINDS = {
-    each.name: each
-    for each in (
-        Kind("paused", _pause),
-        Kind("lease_lost", _lost_leases, due_notices.mark_lost_notified),
-        Kind("also_held", _unconfirmed_leases),
-        Kind("hold", _on_hold),
-        Kind("lease_ending", _ending_leases),
-        Kind("answered", _answers, due_notices.mark_answered_notified),
-        Kind("message", _urgent, mailbox.mark_notified),
-        Kind("write_failed", _failed_writes, _mark_failed_notified),
-        Kind("stuck", _stuck_tasks),
-    )
+async def _mark_announced(tx: Tx, installation_id: int, agent_id: str, received: Notice) -> None:
+    await mailbox.mark_notified(tx, installation_id, agent_id, received.key.split())
+    await _keep(tx, installation_id, agent_id, received)
+
+
+async def _mark_failures(tx: Tx, installation_id: int, agent_id: str, received: Notice) -> None:
+    await write_history.mark_notified(tx, installation_id, received.key.split())
+    await _keep(tx, installation_id, agent_id, received)
+
+
+async def _keep(tx: Tx, installation_id: int, agent_id: str, received: Notice) -> None:
+    """Store a notice that the agent has seen, so that it can read it again."""
+    row = {
+        "agent_id": agent_id,
+        "kind": received.kind,
+        "subject": received.subject,
+        "message": received.message,
+        "repository_id": None,
+        "seen_at": await tx.now(),
+    }
+    await stored_notices.add(tx, installation_id, [row])
+
+
+# By the names of `due_notices.SIGNS`, which is also their kind, except for those stored.
+SOURCES = {
+    "stored": Source(_happenings, _mark_seen),
+    "also_held": Source(_unconfirmed_leases),
+    "lease_ending": Source(_ending_leases),
+    "message": Source(_messages, _mark_announced),
+    "write_failed": Source(_failed_writes, _mark_failures),
+    "stuck": Source(_stuck_tasks),
 }
+
+
+def _source(kind: str) -> Source:
+    return SOURCES.get(kind, SOURCES["stored"])
+
+
+def _rank(kind: str) -> int:
+    return URGENCY.index(kind)
 
 
 def _notice(kind: str, subject: str, message: str, key: str = "") -> Notice:
@@ -282,9 +318,8 @@ async def current(tx: Tx, actor: Actor, now: int, named: Collection[str] = ()) -
     for kind in await due_notices.due_kinds(
         *asker.agent, now, now - LATELY, leads=actor.may("tech-lead")
     ):
-        if len(found) < MOST:
-            found += await KINDS[kind].find(asker)
-    return found[:MOST]
+        found += await SOURCES[kind].find(asker)
+    return sorted(found, key=lambda each: _rank(each.kind))[:MOST]
 
 
 @dataclass(frozen=True)
@@ -304,14 +339,15 @@ def to_confirm(
     found: Sequence[Notice], call: str, before: Unconfirmed | None
 ) -> Unconfirmed | None:
     """What to confirm at the next call; None if the answer has no notice that comes once."""
-    once = [each for each in found if KINDS[each.kind].mark_notified]
+    once = [each for each in found if _source(each.kind).mark_notified]
     if not once:
         return None
     return Unconfirmed(call, once, before.times + 1 if before and before.call == call else 1)
 
 
 async def mark_notified(tx: Tx, actor: Actor, received: Sequence[Notice]) -> None:
-    for kind in KINDS.values():
-        ids = [each.key for each in received if each.kind == kind.name]
-        if ids and kind.mark_notified:
-            await kind.mark_notified(tx, actor.installation_id, actor.name, ids)
+    here = (tx, actor.installation_id, actor.name)
+    for each in received:
+        if mark := _source(each.kind).mark_notified:
+            await mark(*here, each)
+    await stored_notices.drop_old(*here)

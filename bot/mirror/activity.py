@@ -1,15 +1,15 @@
 """Appends events when people or CI act on a task's issue or pull request, for those who wait."""
 
-from collections.abc import Iterable
-
-from bot.comments import authorship
+from bot.comments import authorship, slash_commands
+from bot.identity.actors import TRUSTED
+from bot.mirror.comment_effects import VERBS
+from bot.tasks import task_events
 from bot.times import SECOND
-from store import events
 from store.engine.transaction import Tx
+from store.outbox import write_history
 from store.tables.builds import CheckRunRow
 from store.tables.mirror import CommentRow, ReviewRow
 from store.tasks import tasks
-from store.tasks.tasks import FullTask
 
 # A backfill also brings older comments, reviews and checks: those are no news.
 RECENT = 3600 * SECOND
@@ -17,13 +17,44 @@ RECENT = 3600 * SECOND
 
 async def append_commented(tx: Tx, row: CommentRow, before: CommentRow | None) -> None:
     """For a comment on the task's issue, or in its pull request's conversation."""
-    data = {"comment_id": row["id"], "association": row["author_association"]}
-    await _append_words(tx, "task.commented", row, before, row["created_at"], data)
+    if not _is_new(row, before) or not await _is_recent(tx, row["created_at"]):
+        return
+    data: dict[str, object] = {"comment_id": row["id"], "association": row["author_association"]}
+    # A command has notices of its own, if it does something.
+    spoken = row["author_association"] in TRUSTED and not _is_command(row["body"])
+    here = (tx, row["installation_id"], row["repository_id"], row["number"])
+    actor = f"@{authorship.shown_author(row['author'])}"
+    await append_comment(*here, actor, data, row["body"] if spoken else None)
+
+
+async def append_comment(
+    tx: Tx,
+    installation_id: int,
+    repository_id: int,
+    number: int,
+    actor: str,
+    data: dict[str, object],
+    quote: str | None,
+) -> None:
+    """For a comment on an issue or pull request. `quote`: its text, if its author is trusted."""
+    here = (tx, installation_id, repository_id, number)
+    if task := await tasks.by_number(*here):
+        await task_events.append(tx, task, "task.commented", actor, data, quote=quote)
+        return
+    data = {**data, "pull": number}
+    for task in await tasks.of_pull(*here):
+        await task_events.append(tx, task, "task.commented", actor, data, quote=quote)
 
 
 async def append_reviewed(tx: Tx, row: ReviewRow, before: ReviewRow | None) -> None:
+    if not _is_new(row, before) or not await _is_recent(tx, row["submitted_at"] or 0):
+        return
     data = {"review_id": row["id"], "pull": row["number"], "state": row["state"]}
-    await _append_words(tx, "task.reviewed", row, before, row["submitted_at"] or 0, data)
+    here = (tx, row["installation_id"], row["repository_id"], row["number"])
+    actor = f"@{authorship.shown_author(row['author'])}"
+    quote = row["body"] if row["author_association"] in TRUSTED else None
+    for task in await tasks.of_pull(*here):
+        await task_events.append(tx, task, "task.reviewed", actor, data, quote=quote)
 
 
 async def append_checked(tx: Tx, row: CheckRunRow, before: CheckRunRow | None) -> None:
@@ -39,36 +70,26 @@ async def append_checked(tx: Tx, row: CheckRunRow, before: CheckRunRow | None) -
         "sha": row["head_sha"],
     }
     found = await tasks.of_head(*here, row["head_sha"])
-    await _append(tx, found, "task.checked", row["app"], data)
+    actor = await _reporter(tx, row) if found else ""
+    for task in found:
+        await task_events.append(tx, task, "task.checked", actor, data)
 
 
-async def _append_words(
-    tx: Tx,
-    kind: str,
-    row: CommentRow | ReviewRow,
-    before: CommentRow | ReviewRow | None,
-    at: int,
-    data: dict[str, object],
-) -> None:
-    """Only for a person's new words: an edit is no news, and a bot's words may be our own."""
-    if before is not None or row.get("deleted") or authorship.is_bot(row["author"]):
-        return
-    if not await _is_recent(tx, at):
-        return
-    here = (tx, row["installation_id"], row["repository_id"], row["number"])
-    task = await tasks.by_number(*here)
-    found = [task] if task else await tasks.of_pull(*here)
-    await _append(tx, found, kind, f"@{authorship.shown_author(row['author'])}", data)
+async def _reporter(tx: Tx, row: CheckRunRow) -> str:
+    """The agent that reported the check through Hubbub, or else the App that did."""
+    target = f"check {row['repository_id']} {row['head_sha']} {row['name']}"
+    reports = await write_history.results(tx, row["installation_id"], target, 1)
+    return reports[0]["author"] if reports else row["app"]
+
+
+def _is_new(row: CommentRow | ReviewRow, before: CommentRow | ReviewRow | None) -> bool:
+    """Whether it is a person's new words: an edit is no news, and a bot's words may be our own."""
+    return before is None and not row.get("deleted") and not authorship.is_bot(row["author"])
+
+
+def _is_command(body: str) -> bool:
+    return "/" in body and slash_commands.has_only(body, VERBS)
 
 
 async def _is_recent(tx: Tx, at: int) -> bool:
     return at > await tx.now() - RECENT
-
-
-async def _append(
-    tx: Tx, found: Iterable[FullTask], kind: str, actor: str, data: dict[str, object]
-) -> None:
-    for task in found:
-        here = (tx, task["installation_id"])
-        where = task["repository_id"]
-        await events.append(*here, kind, task["id"], actor, data, repository_id=where)

@@ -6,8 +6,9 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.identity.actors import BOT
+from bot.kernel.notice_rules import ENDED_BY_CLAIM
 from bot.repository import repository_settings
-from bot.tasks import lookup, publishing
+from bot.tasks import lookup, publishing, task_events
 from bot.tasks.priorities import PRIORITIES
 from bot.tasks.sizes import SIZES
 from bot.tasks.states import LEGAL, OPEN
@@ -15,6 +16,7 @@ from store import events
 from store.agents import agents
 from store.engine import sequences
 from store.engine.transaction import Row, Tx
+from store.messages import stored_notices
 from store.mirror import relations
 from store.outbox import write_cancellation, writes
 from store.tables.tasks import UNKNOWN, LeaseRow, TaskRow, TaskState
@@ -44,8 +46,7 @@ HELD = ("held_by", "held_why", "stuck_at")
 async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) -> None:
     """Record a step of the task: its event and audit row. Queue its card and place on the board."""
     installation_id = task["installation_id"]
-    where = task["repository_id"]
-    await events.append(tx, installation_id, kind, task["id"], actor, data, repository_id=where)
+    await task_events.append(tx, task, kind, actor, data)
     done = {"at": await tx.now(), "actor": actor, "operation": kind, "subject": task["id"]}
     sequences.append(tx, "audit", installation_id, done | {"data": json.dumps(data)})
     if kind in NOT_ON_CARD:
@@ -117,16 +118,22 @@ async def claim(
             await write_cancellation.cancel_held_back(
                 tx, task["installation_id"], task["id"], dropped
             )
-        await leases.mark_notified(tx, task["installation_id"], task["id"], holder)
+        await stored_notices.mark_seen(
+            tx,
+            task["installation_id"],
+            holder,
+            ENDED_BY_CLAIM,
+            task["id"],
+            sequences.UNNUMBERED,
+        )
         await record(tx, task, "task.claimed", holder, fence=lease["fence"], lease=lease["id"])
     return lease
 
 
-async def end_lease(tx: Tx, task: FullTask, how: str, why: str, to: TaskState, by: str) -> bool:
+async def end_lease(tx: Tx, task: FullTask, how: str, why: str, to: TaskState) -> bool:
     """End the task's live lease. Return whether it had one."""
     lease = await _lease(tx, task)
-    knows = by == task["holder"]
-    if lease is None or not await leases.end(tx, lease, how, why, to, holder_knows=knows):
+    if lease is None or not await leases.end(tx, lease, how, why, to):
         return False
     if how not in leases.PROPER:
         dropped = lost_lease_error(lease["id"], how)
@@ -198,9 +205,7 @@ async def ask_people(tx: Tx, task: FullTask, question: str, actor: str) -> None:
 
 async def record_answer(tx: Tx, task: FullTask, actor: str) -> None:
     """End the wait for an answer. The lease gets its full time again."""
-    none: dict[str, None] = {"question": None}
-    if actor == task["holder"]:
-        none["asked_at"] = None  # otherwise it stays until the holder got a notice
+    none: Row = {"question": None, "asked_at": None}
     await tasks.change(tx, task["installation_id"], task["id"], **none)
     await _unpark(tx, {**task, "question": None})
     await record(tx, task, "task.answered", actor)
@@ -231,13 +236,19 @@ async def _unpark(tx: Tx, task: FullTask) -> None:
         await leases.unpark(tx, lease)
 
 
-async def release(tx: Tx, task: FullTask, how: str, why: str, actor: str) -> None:
-    """Make the task pending. `how` is released (by its holder), revoked or expired."""
-    if not await end_lease(tx, task, how, why, "pending", actor):
+async def release(
+    tx: Tx, task: FullTask, how: str, why: str, actor: str, note: str | None = None
+) -> None:
+    """Make the task pending. `how` is released (by its holder), revoked or expired.
+
+    `note`: what the holder reads beside the reason, if somebody else ended its lease.
+    """
+    if not await end_lease(tx, task, how, why, "pending"):
         return
     if how == "expired":
         await tasks.change(tx, task["installation_id"], task["id"], failures=task["failures"] + 1)
-    await record(tx, task, f"task.{how}", actor, holder=task["holder"], why=why)
+    said = {"note": note} if note else {}
+    await record(tx, task, f"task.{how}", actor, holder=task["holder"], why=why, **said)
     if how == "expired":
         await _hold_if_stuck(tx, task["installation_id"], task["id"])
     await announce_if_ready(tx, task["installation_id"], task["id"], why)
@@ -274,7 +285,7 @@ async def move(tx: Tx, task: FullTask, to: TaskState, actor: str, why: str = "")
     # The holder's queued writes still go out after an end that the holder worked towards.
     how = "revoked" if to == "cancelled" and actor != task["holder"] else "completed"
     why_ended = _end_reason(to, actor, why)
-    if to in OPEN or not await end_lease(tx, task, how, why_ended, to, actor):
+    if to in OPEN or not await end_lease(tx, task, how, why_ended, to):
         await tasks.move(tx, task["installation_id"], task["id"], state, to)
     changes = _other_changes(task, to)
     if to == "failed" and await _is_stuck_after(tx, task, changes["failures"]):

@@ -12,9 +12,11 @@ VISIBILITY = 60_000_000
 MOST_ATTEMPTS = 5
 # How often to skip messages that other calls have locked.
 ROUNDS = 5
-HIGH = 2
+MEDIUM, HIGH = 1, 2
 MINE = "installation_id = :i AND agent_id = :a"
 VISIBLE = f"{MINE} AND {UNREAD} AND visible_at <= :now"
+# Messages that no call delivered and no notice named. Those of low priority get no notice.
+UNTOLD = f"{VISIBLE} AND priority >= {MEDIUM} AND attempts = 0 AND told_at IS NULL"
 
 
 class Letter(MessageRow):
@@ -171,11 +173,12 @@ async def full(tx: Tx, installation_id: int, agents: Sequence[str], most: int) -
     return sorted(found)
 
 
-async def urgent(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[MessageRow]:
-    """Unread messages of high priority, not delivered and not notified yet."""
+async def messages_to_announce(
+    tx: Tx, installation_id: int, agent_id: str, limit: int
+) -> list[MessageRow]:
+    """Unread messages that no call delivered and no notice named, the oldest first."""
     found = await tx.all(
-        f"SELECT message_id FROM receipts WHERE {VISIBLE} AND priority = {HIGH} "
-        "AND told_at IS NULL ORDER BY seq LIMIT :n",
+        f"SELECT message_id FROM receipts WHERE {UNTOLD} ORDER BY seq LIMIT :n",
         i=installation_id,
         a=agent_id,
         now=await tx.now(),

@@ -1,4 +1,4 @@
-"""Messages between agents."""
+"""Messages between agents, and notices to them."""
 
 from typing import Annotated, Literal, TypeAlias, TypedDict
 
@@ -43,6 +43,23 @@ class ReceiptRow(TypedDict):
     told_at: int | None
 
 
+class NoticeRow(TypedDict):
+    """What an agent should know about something that happened, in words."""
+
+    installation_id: Annotated[int, KEY]
+    agent_id: Annotated[str, KEY, Text(64)]
+    seq: Annotated[int, KEY]
+    kind: Annotated[str, Text(40)]
+    # The id of the task, message, write or agent that it is about.
+    subject: Annotated[str, Text(120)]
+    message: str
+    # Only an agent that may see this repository gets it. None: every agent.
+    repository_id: int | None
+    created_at: int
+    # When the agent made its next call after an answer with the notice.
+    seen_at: int | None
+
+
 TABLES = (
     Table(
         "messages",
@@ -58,5 +75,11 @@ TABLES = (
         Index("ix_receipts_message", "installation_id", "message_id"),
         Index("ix_receipts_expiry", "state", "expires_at"),
         Index("ix_receipts_state", "installation_id", "state", "message_id"),
+    ),
+    Table(
+        "notices",
+        NoticeRow,
+        Index("ix_notices_unseen", "installation_id", "agent_id", "seen_at", "created_at"),
+        Index("ix_notices_age", "created_at"),
     ),
 )

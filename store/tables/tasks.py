@@ -72,8 +72,6 @@ class LeaseRow(TypedDict):
     ended_why: Annotated[str | None, Text(200)]
     # The paths that the holder plans to touch; overlaps are found by them.
     paths: Json | None
-    # When a notice told the holder that it lost the lease.
-    told_at: int | None
     # One of UNKNOWN, NAMED and CONFIRMED.
     known: Annotated[int, SMALL, Default("2")]
 

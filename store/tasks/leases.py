@@ -23,7 +23,6 @@ COLUMNS = (
     "ended_at",
     "ended_why",
     "paths",
-    "told_at",
     "known",
 )
 # While a lease is in one of these states, the writes queued under it may go out.
@@ -79,7 +78,6 @@ async def grant(
         "ended_at": None,
         "ended_why": None,
         "paths": json.dumps(list(paths)),
-        "told_at": None,
         "known": known,
     }
     await tx.run(sql.insert("leases", COLUMNS), **lease)
@@ -127,22 +125,18 @@ async def get(tx: Tx, installation_id: int, lease_id: str | None) -> LeaseRow | 
     return await tx.one(q, i=installation_id, l=lease_id)
 
 
-async def end(
-    tx: Tx, lease: LeaseRow, state: str, why: str, to: str, *, holder_knows: bool = False
-) -> bool:
+async def end(tx: Tx, lease: LeaseRow, state: str, why: str, to: str) -> bool:
     """End a live lease as released, completed, expired or revoked; the task goes to state `to`.
 
-    `holder_knows`: the holder needs no notice. Return False and change nothing if the lease had
-    ended before.
+    Return False and change nothing if the lease had ended before.
     """
     now = await tx.now()
     ended = await tx.run(
-        "UPDATE leases SET state = :state, ended_at = :now, ended_why = :why, told_at = :told "
+        "UPDATE leases SET state = :state, ended_at = :now, ended_why = :why "
         "WHERE installation_id = :i AND id = :l AND state IN ('held', 'parked')",
         state=state,
         now=now,
         why=why[:200],
-        told=now if holder_knows else None,
         i=lease["installation_id"],
         l=lease["id"],
     )
@@ -181,18 +175,6 @@ async def unpark(tx: Tx, lease: LeaseRow) -> None:
         now=now,
         i=lease["installation_id"],
         l=lease["id"],
-    )
-
-
-async def mark_notified(tx: Tx, installation_id: int, task_id: str, holder: str) -> None:
-    """Mark the holder's earlier leases on the task as notified, because it holds the task again."""
-    await tx.run(
-        "UPDATE leases SET told_at = :now WHERE installation_id = :i AND task_id = :t "
-        "AND holder = :h AND ended_at IS NOT NULL AND told_at IS NULL",
-        now=await tx.now(),
-        i=installation_id,
-        t=task_id,
-        h=holder,
     )
 
 

@@ -54,6 +54,7 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
     agent = await workspace.agent("a")
     claimed = await agent.call("claim_task", task=workspace.name(issue))
     workspace.person.comment(issue, "/status")
+    workspace.person.comment(issue, "Mind the gap")
     await workspace.settle()
     for table in (*SETTLED, "events", "audit"):
         assert await count(workspace, table) > 0, table

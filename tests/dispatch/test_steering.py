@@ -598,7 +598,7 @@ async def test_who_ended_a_task_and_why_is_seen(workspace: Workspace) -> None:
     assert (retried["decision"], retried["note"]) == ("retried by lead", "Half of it")
 
 
-async def test_whoever_loses_a_lease_is_told_and_not_when_it_holds_the_task_anew(
+async def test_whoever_loses_a_task_is_told_and_not_when_it_holds_it_anew(
     workspace: Workspace,
 ) -> None:
     issue, other = await workspace.task(), await workspace.task()
@@ -607,7 +607,7 @@ async def test_whoever_loses_a_lease_is_told_and_not_when_it_holds_the_task_anew
     workspace.person.comment(issue, "/done")
     await workspace.settle()
     said = (await agent.call("list_tasks"))["notices"]
-    assert [(each["kind"], each["subject"]) for each in said] == [("lease_lost", where)]
+    assert [(each["kind"], each["subject"]) for each in said] == [("completed", where)]
     await agent.call("claim_task", task=workspace.name(other), lease_s=60)
     await workspace.time_passes(61)
     assert (await agent.call("claim_task", task=workspace.name(other)))["notices"] == []

@@ -732,23 +732,23 @@ async def test_events_tell_whom_they_concern_and_never_the_text(office: Office) 
     }
 
 
-async def test_urgent_ones_are_told_of_once_and_not_while_they_are_in_hand(
+async def test_those_of_low_priority_or_delivered_get_no_notice(
     office: Office,
 ) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
     ids = [await send(ada, "bob", str(n), priority="high") for n in range(3)]
-    await send(ada, "bob", "calm")
+    await send(ada, "bob", "calm", priority="low")
     here = (office.installation_id, "bob")
 
-    async def urgent() -> list[str]:
-        rows = await office.store.read(lambda tx: mailbox.urgent(tx, *here, 5))
+    async def unannounced() -> list[str]:
+        rows = await office.store.read(lambda tx: mailbox.messages_to_announce(tx, *here, 5))
         return [row["id"] for row in rows]
 
-    assert await urgent() == ids
+    assert await unannounced() == ids
     await office.store.write(lambda tx: mailbox.mark_notified(tx, *here, ids[:1]))
-    assert await urgent() == ids[1:]
+    assert await unannounced() == ids[1:]
     await bob.call("get_messages", limit=2)
-    assert await urgent() == ids[2:]
+    assert await unannounced() == ids[2:]
 
 
 async def test_a_message_about_a_task_is_shown_on_its_card_without_another_comment(

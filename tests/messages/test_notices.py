@@ -39,8 +39,8 @@ async def test_who_lost_a_lease_by_time_is_told_who_has_the_task_now(workspace: 
     await other.call("claim_task", task=where)
     said = await words(scout, "lease_lost")
     assert said == (
-        f"Your lease on {where} (fence 1) expired. other holds the task now (fence 2). Stop "
-        "working on it. Writes that were still queued are dropped."
+        f"Your lease on {where} (fence 1) expired. Stop working on it. Writes that were still "
+        "queued are dropped. other holds the task now (fence 2)."
     )
     assert await notice_subjects(scout) == []
     assert await notice_subjects(other) == []
@@ -53,8 +53,8 @@ async def test_who_lost_a_lease_to_a_person_is_told_why(workspace: Workspace) ->
     await workspace.settle()
     assert await words(scout, "lease_lost") == (
         f"Your lease on {where} (fence 1) ended: the task is cancelled, because the issue was "
-        "closed. Nobody holds the task now. Stop working on it. Writes that were still queued "
-        "are dropped."
+        "closed. Stop working on it. Writes that were still queued are dropped. Nobody holds the "
+        "task now."
     )
 
 
@@ -74,7 +74,7 @@ async def test_a_reason_that_ends_with_a_full_stop_gets_no_second_one(workspace:
     await lead.call("change_task", task=where, state="cancelled", note="Wait 60 seconds.")
     texts += [await words(scout, "lease_lost")]
     assert [each for each in texts if ".." in each or ".`." in each] == []
-    assert "Wait 60 seconds. Nobody" in texts[-1]
+    assert "Wait 60 seconds. Stop" in texts[-1]
 
 
 async def test_a_lease_that_was_given_back_is_no_loss(workspace: Workspace) -> None:
@@ -83,20 +83,32 @@ async def test_a_lease_that_was_given_back_is_no_loss(workspace: Workspace) -> N
     assert await notice_subjects(scout) == []
 
 
-async def test_a_hold_is_told_for_as_long_as_it_lasts(workspace: Workspace) -> None:
+async def test_a_hold_is_told_once_when_it_begins_and_once_when_it_ends(
+    workspace: Workspace,
+) -> None:
     where, scout, _ = await holding(workspace)
     issue = workspace.repository.issues[int(where.partition("#")[2])]
     workspace.person.comment(issue, "/hold until Monday")
     await workspace.settle()
-    for _ in range(4):
-        assert await notice_subjects(scout) == [("hold", where)]
     assert await words(scout, "hold") == (
-        f"@octocat put {where} on hold: until Monday. You keep your lease. Wait until the hold "
-        "ends."
+        f"@octocat put {where} on hold: until Monday. You keep your lease. Until the hold ends you "
+        "may answer, comment and ask, but not commit, merge or report progress."
     )
+    assert await notice_subjects(scout) == []
     workspace.person.comment(issue, "/resume")
     await workspace.settle()
-    assert await notice_subjects(scout, "hold") == []
+    assert await words(scout, "hold_ended") == f"@octocat ended the hold of {where}. Continue."
+    assert await notice_subjects(scout) == []
+
+
+async def test_a_hold_that_ended_before_the_next_call_is_only_told_as_ended(
+    workspace: Workspace,
+) -> None:
+    where, scout, _ = await holding(workspace)
+    lead = await workspace.agent("lead", "tech-lead")
+    await lead.call("change_task", task=where, hold=True)
+    await lead.call("change_task", task=where, hold=False)
+    assert await notice_subjects(scout) == [("hold_ended", where)]
 
 
 async def test_an_answer_to_a_question_is_told_once(workspace: Workspace) -> None:
@@ -124,9 +136,11 @@ async def test_who_goes_on_without_an_answer_is_told_of_none(workspace: Workspac
     assert await notice_subjects(scout) == []
 
 
-async def test_only_an_urgent_message_is_told_and_once(workspace: Workspace) -> None:
+async def test_messages_are_told_once_in_one_notice_and_those_of_low_priority_never(
+    workspace: Workspace,
+) -> None:
     scout, other = await workspace.agent("scout"), await workspace.agent("other")
-    await other.call("send_message", to="scout", body="By the way", priority="medium")
+    await other.call("send_message", to="scout", body="By the way", priority="low")
     assert await notice_subjects(scout) == []
     sent = await other.call("send_message", to="scout", body="Stop!", priority="high")
     (notice,) = (await scout.call("list_tasks"))["notices"]
@@ -135,15 +149,32 @@ async def test_only_an_urgent_message_is_told_and_once(workspace: Workspace) -> 
         "other sent you a message of high priority. Read it with get_messages."
     )
     assert await notice_subjects(scout) == []
+    await other.call("send_message", to="scout", body="Go on", priority="high")
+    await other.call("send_message", to="scout", body="Please")
+    assert await words(scout, "message") == (
+        "2 unread messages, 1 of high priority, the newest by other. Read them with get_messages."
+    )
+    assert await notice_subjects(scout) == []
 
 
-async def test_who_is_paused_is_told_so_for_as_long_as_it_is(workspace: Workspace) -> None:
+async def test_a_pause_is_told_once_with_its_reason_and_so_is_its_end(workspace: Workspace) -> None:
     scout, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
-    await lead.call("manage_agent", agent_id="scout", action="pause")
-    assert await notice_subjects(scout) == [("paused", "scout")]
-    assert await notice_subjects(scout) == [("paused", "scout")]
-    assert "lead paused you" in await words(scout, "paused")
-    await lead.call("manage_agent", agent_id="scout", action="resume")
+    await lead.call("manage_agent", agent_id="scout", action="pause", note="Too many commits")
+    assert await words(scout, "paused") == (
+        "lead paused you: Too many commits. You may read, send messages and report, but not claim "
+        "tasks, decide about them or write on GitHub. Wait until the pause ends."
+    )
+    assert await notice_subjects(scout) == []
+    await lead.call("manage_agent", agent_id="scout", action="resume", note="Small ones")
+    assert await words(scout, "resumed") == (
+        "lead ended your pause: Small ones. You may work again."
+    )
+    assert await notice_subjects(scout) == []
+
+
+async def test_who_pauses_itself_gets_no_notice_of_it(workspace: Workspace) -> None:
+    scout = await workspace.agent("scout")
+    await scout.call("manage_agent", agent_id="scout", action="pause")
     assert await notice_subjects(scout) == []
 
 
@@ -181,17 +212,19 @@ async def test_of_an_answer_that_a_dead_process_gave_nothing_is_lost(workspace: 
 
 
 async def test_there_are_five_at_most_and_the_most_urgent_come_first(workspace: Workspace) -> None:
-    where, scout, _ = await holding(workspace)
-    issue = workspace.repository.issues[int(where.partition("#")[2])]
-    other = await workspace.agent("other")
-    for n in range(7):
-        await other.call("send_message", to="scout", body=f"{n}", priority="high")
-    workspace.person.comment(issue, "/hold")
-    await workspace.settle()
+    scout, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
+    names = [workspace.name(await workspace.task(f"{n}")) for n in range(6)]
+    for name in names[:3]:
+        await scout.call("claim_task", task=name)
+    for name in names[3:]:
+        await lead.call("assign_task", task=name, agent_id="scout")
+    await lead.call("change_task", task=names[0], hold=True)
+    await lead.call("change_task", task=names[1], state="cancelled")
+    await lead.call("send_message", to="scout", body="Stop!", priority="high")
     first = [kind for kind, _ in await notice_subjects(scout)]
-    assert first == ["hold", "message", "message", "message", "message"]
+    assert first == ["lease_lost", "hold", "message", "assigned", "assigned"]
     rest = [each["kind"] for each in (await scout.call("list_tasks"))["notices"]]
-    assert rest == ["hold", "message", "message", "message"]
+    assert rest == ["assigned"]
 
 
 async def test_what_is_a_day_old_is_told_no_more(workspace: Workspace) -> None:
@@ -223,8 +256,8 @@ async def test_leases_that_ended_long_ago_are_not_read_at_each_call(
     given = {"i": installation_id, "a": "scout", "now": 0, "since": 0}
     steps = await store.read(lambda tx: plan(tx, due_notices.WHICH, **given))
     of_leases = [each["detail"] for each in steps if "leases" in each["detail"]]
-    assert len(of_leases) == 3
-    assert "ended_at>?" in of_leases[0]
+    assert of_leases
+    assert all("state=?" in each for each in of_leases)
 
 
 def ended_lease(installation_id: int, n: int, now: int) -> Row:
@@ -259,7 +292,7 @@ async def test_what_there_is_to_tell_is_looked_for_in_one_query_and_people_get_n
     person = Actor(workspace.installation.id, "@octocat", "tech-lead")
     answer = await workspace.dispatcher.call(person, "get_task", {"task": where})
     assert answer["notices"] == []
-    assert tuple(due_notices.SIGNS) == tuple(notices.KINDS)
+    assert tuple(due_notices.SIGNS) == tuple(notices.SOURCES)
     assert await notice_subjects(scout) == []
 
 

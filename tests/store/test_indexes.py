@@ -16,7 +16,7 @@ from store.engine.transaction import Row, Store, Tx
 from store.fetch import backfills, pending_reads
 from store.inbox import commands, deliveries, missed_deliveries
 from store.inbox.deliveries import Delivery
-from store.messages import dead_letters, due_notices, mailbox, messages
+from store.messages import dead_letters, due_notices, mailbox, messages, stored_notices
 from store.mirror import (
     freshness,
     mirror_rows,
@@ -56,6 +56,7 @@ FILLED = (
     "pending_reads",
     "messages",
     "receipts",
+    "notices",
     "relations",
     "pull_links",
     "check_runs",
@@ -217,7 +218,11 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "inbox": lambda tx: mailbox.lock_due(tx, HERE, "3", 10),
     "unread": lambda tx: mailbox.unread(tx, HERE, "3"),
     "messages over": lambda tx: dead_letters.lock_expired_receipts(tx, 100),
-    "urgent messages": lambda tx: mailbox.urgent(tx, HERE, "3", 5),
+    "messages to announce": lambda tx: mailbox.messages_to_announce(tx, HERE, "3", 5),
+    "unseen notices": lambda tx: stored_notices.unseen(tx, HERE, "3", 5),
+    "newest notices": lambda tx: stored_notices.newest(tx, HERE, "3", 50),
+    "notices to mark": lambda tx: stored_notices.mark_seen(tx, HERE, "3", ("hold",), "3", 9),
+    "old notices": lambda tx: stored_notices.drop_old(tx, HERE, "3"),
     "mark read": lambda tx: mailbox.mark_read(tx, HERE, "3", ["3", "6"]),
     "how much one sent": lambda tx: messages.sent_nth(tx, HERE, "3", 60),
     "sent": lambda tx: messages.sent_by(tx, HERE, "3", "9", 20),
@@ -383,7 +388,8 @@ SORTED = {
     "next write",
     "next page",
     "inbox",
-    "urgent messages",
+    "messages to announce",
+    "unseen notices",
     "dead letters",
     # SQLite: those of one microsecond.
     "sent",

@@ -42,7 +42,8 @@ async def release_task(
         await hourly_limits.check_releases(ctx)
     how = "released" if own else "revoked"
     why = f"released by {ctx.actor.name}"
-    await lifecycle.release(ctx.tx, row, how, why, ctx.actor.name)
+    said = None if own else note
+    await lifecycle.release(ctx.tx, row, how, why, ctx.actor.name, said)
     return OneTask(task=task_view(await visible_task(ctx, row["id"])))
 
 

@@ -1,0 +1,274 @@
+"""Which events agents get notices of, who gets them, and in which words. Pure functions."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from bot.identity.actors import BOT
+from bot.kernel.sentences import with_full_stop
+
+# Characters of a notice, and of the text that it quotes.
+LONGEST, LONGEST_QUOTE = 300, 120
+FAILED = frozenset({"failure", "timed_out", "action_required", "startup_failure"})
+HIDDEN = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
+READ_THREAD = "Read it with github_get_thread."
+STOP = "Stop working on it. Writes that were still queued are dropped."
+
+
+@dataclass(frozen=True)
+class Happening:
+    """An event about a task or an agent, with what its notices say beside its data.
+
+    `holder`, `reserved_for`, `fence` and `pull` are those of the task before the event.
+    """
+
+    kind: str
+    subject: str
+    # `owner/repo#12`; of an event about an agent, its id.
+    name: str
+    actor: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    repository_id: int | None = None
+    holder: str | None = None
+    reserved_for: str | None = None
+    fence: int = 0
+    pull: int | None = None
+    # The text that somebody wrote, if a notice may quote it.
+    quote: str | None = None
+
+    @property
+    def who(self) -> str:
+        return "Hubbub" if self.actor == BOT else self.actor
+
+    @property
+    def why(self) -> str:
+        """The reason that somebody gave, with a colon before it."""
+        said = self.data.get("note") or self.data.get("why")
+        return f": {said}" if said else ""
+
+    def pull_name(self) -> str:
+        number = self.data.get("pull") or self.pull
+        return f"{self.name.partition('#')[0]}#{number}" if number else f"for {self.name}"
+
+
+Readers: TypeAlias = Callable[[Happening], Iterable[str | None]]
+Words: TypeAlias = Callable[[Happening], str | None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A notice of the kind `notice` to agents. `words` None: there is nothing to say."""
+
+    notice: str
+    to: Readers
+    words: Words
+
+
+def quotation(text: str | None) -> str:
+    """The start of a text on one line, with a colon before it."""
+    words = " ".join(HIDDEN.sub("", text or "").split())
+    cut = words if len(words) <= LONGEST_QUOTE else f"{words[: LONGEST_QUOTE - 1]}…"
+    return f': "{cut}"' if cut else ""
+
+
+def _holder(event: Happening) -> list[str | None]:
+    return [event.holder]
+
+
+def _holder_or_reserved(event: Happening) -> list[str | None]:
+    return [event.holder or event.reserved_for]
+
+
+def _addressee(event: Happening) -> list[str | None]:
+    return [event.data.get("to")]
+
+
+def _previous_addressee(event: Happening) -> list[str | None]:
+    """The agent for which the task was reserved until now."""
+    return [event.reserved_for] if event.reserved_for != event.data.get("to") else []
+
+
+def _itself(event: Happening) -> list[str | None]:
+    return [event.subject]
+
+
+def _comment(event: Happening) -> str | None:
+    if event.quote is None:
+        return None
+    where = event.pull_name() if event.data.get("pull") else event.name
+    what = with_full_stop(f"{event.who} commented on {where}{quotation(event.quote)}")
+    return f"{what} {READ_THREAD}"
+
+
+VERDICTS = {
+    "approved": "approved",
+    "approve": "approved",
+    "changes_requested": "requested changes on",
+    "request_changes": "requested changes on",
+    "dismissed": "dismissed a review of",
+}
+
+
+def _review(event: Happening) -> str:
+    did = VERDICTS.get(str(event.data.get("state")).lower(), "reviewed")
+    said = quotation(event.quote or event.data.get("body"))
+    what = with_full_stop(f"{event.who} {did} your pull request {event.pull_name()}{said}")
+    return f"{what} {READ_THREAD}"
+
+
+def _review_request(event: Happening) -> str:
+    return f"{event.who} asks you to review {event.pull_name()}. Answer with github_review_pr."
+
+
+def _failed_check(event: Happening) -> str | None:
+    conclusion = event.data.get("conclusion")
+    if conclusion not in FAILED:
+        return None
+    return (
+        f"The check {event.data.get('check')} ended with {conclusion} on the head of your pull "
+        f"request {event.pull_name()}. get_task shows its checks."
+    )
+
+
+def _answer(event: Happening) -> str:
+    said = quotation(event.quote or event.data.get("text"))
+    what = with_full_stop(f"{event.who} answered your question on {event.name}{said}")
+    return f"{what} Read the answer with github_get_thread, then continue."
+
+
+def _hold(event: Happening) -> str:
+    until = (
+        "You keep your lease. Until the hold ends you may answer, comment and ask, but not commit, "
+        "merge or report progress."
+        if event.holder
+        else "You can claim it when the hold ends."
+    )
+    return f"{with_full_stop(f'{event.who} put {event.name} on hold{event.why}')} {until}"
+
+
+def _end_of_hold(event: Happening) -> str:
+    then = "Continue." if event.holder else "Claim it with claim_task."
+    return f"{event.who} ended the hold of {event.name}. {then}"
+
+
+def _reservation(event: Happening) -> str:
+    return f"{event.who} reserved {event.name} for you, for a day. Claim it with claim_task."
+
+
+def _other_reservation(event: Happening) -> str:
+    return f"{event.who} reserved {event.name} for {event.data.get('to')} instead of you."
+
+
+def _end_of_reservation(event: Happening) -> str:
+    return with_full_stop(f"{event.name} is no longer reserved for you{event.why}")
+
+
+def _completion(event: Happening) -> str:
+    why = str(event.data.get("why") or "")
+    by = "" if event.actor == BOT else f" by {event.who}"
+    if why.startswith("pull request") and why.endswith("was merged"):
+        return f"Your {why}{by}; {event.name} is completed."
+    if event.actor == BOT:
+        return with_full_stop(f"{event.name} is completed, because {why}")
+    return with_full_stop(f"{event.who} completed {event.name}{event.why}")
+
+
+def _return_to_work(event: Happening) -> str:
+    return with_full_stop(f"{event.name} is in_progress again{event.why}")
+
+
+def _expiry(event: Happening) -> str:
+    return f"Your lease on {event.name} (fence {event.fence}) expired. {STOP}"
+
+
+def _revocation(event: Happening) -> str:
+    note = event.data.get("note")
+    why = f"{event.data.get('why')}{': ' if note else ''}{note or ''}"
+    ended = with_full_stop(f"Your lease on {event.name} (fence {event.fence}) ended: {why}")
+    return f"{ended} {STOP}"
+
+
+def _end(event: Happening) -> str:
+    state = event.kind.partition(".")[2]
+    why = f"{state} by {event.who}{event.why}"
+    if event.actor == BOT:
+        why = f"the task is {state}, because {event.data.get('why')}"
+    ended = with_full_stop(f"Your lease on {event.name} (fence {event.fence}) ended: {why}")
+    return f"{ended} {STOP}"
+
+
+def _pause(event: Happening) -> str:
+    return (
+        f"{with_full_stop(f'{event.who} paused you{event.why}')} You may read, send messages and "
+        "report, but not claim tasks, decide about them or write on GitHub. Wait until the pause "
+        "ends."
+    )
+
+
+def _end_of_pause(event: Happening) -> str:
+    return f"{with_full_stop(f'{event.who} ended your pause{event.why}')} You may work again."
+
+
+def _removal(event: Happening) -> str:
+    ended = with_full_stop(f"{event.who} unregistered you{event.why}")
+    return f"{ended} Call register_agent to come back."
+
+
+# By the kind of event.
+RULES: dict[str, tuple[Rule, ...]] = {
+    "task.commented": (Rule("comment", _holder, _comment),),
+    "task.reviewed": (Rule("review", _holder, _review),),
+    "task.review_requested": (Rule("review_request", _addressee, _review_request),),
+    "task.checked": (Rule("check_failed", _holder, _failed_check),),
+    "task.answered": (Rule("answered", _holder, _answer),),
+    "task.held": (Rule("hold", _holder_or_reserved, _hold),),
+    "task.resumed": (Rule("hold_ended", _holder_or_reserved, _end_of_hold),),
+    "task.assigned": (
+        Rule("assigned", _addressee, _reservation),
+        Rule("unassigned", _previous_addressee, _other_reservation),
+    ),
+    "task.unassigned": (Rule("unassigned", _addressee, _end_of_reservation),),
+    "task.in_progress": (Rule("sent_back", _holder, _return_to_work),),
+    "task.completed": (Rule("completed", _holder, _completion),),
+    "task.cancelled": (Rule("lease_lost", _holder, _end),),
+    "task.failed": (Rule("lease_lost", _holder, _end),),
+    "task.revoked": (Rule("lease_lost", _holder, _revocation),),
+    "task.expired": (Rule("lease_lost", _holder, _expiry),),
+    "agent.paused": (Rule("paused", _itself, _pause),),
+    "agent.resumed": (Rule("resumed", _itself, _end_of_pause),),
+    "agent.left": (Rule("unregistered", _itself, _removal),),
+}
+# A notice that says less of the same than another one of its transaction is left out.
+COVERED_BY = {"comment": "answered", "sent_back": "review"}
+# Unseen notices about the same subject that a newer one of another kind makes pointless.
+REPLACES = {
+    "hold_ended": ("hold",),
+    "resumed": ("paused",),
+    "assigned": ("unassigned",),
+    "unassigned": ("assigned",),
+    "lease_lost": ("hold", "hold_ended", "sent_back"),
+}
+# Those about a task that a claim of it makes pointless.
+ENDED_BY_CLAIM = ("lease_lost", "assigned", "unassigned")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A notice for one agent."""
+
+    agent_id: str
+    kind: str
+    message: str
+
+
+def drafts(event: Happening) -> list[Draft]:
+    """The notices of an event. Nobody gets a notice of its own act, and people get none."""
+    found = []
+    for rule in RULES.get(event.kind, ()):
+        message = rule.words(event)
+        readers = {each for each in rule.to(event) if each} - {event.actor, BOT}
+        if message is not None:
+            cut = message if len(message) <= LONGEST else f"{message[: LONGEST - 1]}…"
+            found += [Draft(each, rule.notice, cut) for each in readers if not each.startswith("@")]
+    return found

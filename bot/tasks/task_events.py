@@ -1,0 +1,39 @@
+"""Appends the events of tasks. Their holders get the notices that follow from them."""
+
+from collections.abc import Mapping
+
+from bot.kernel import event_recorder
+from bot.kernel.notice_rules import Happening
+from bot.tasks import lookup
+from store.engine.transaction import Tx
+from store.tasks.tasks import FullTask
+
+
+async def append(
+    tx: Tx,
+    task: FullTask,
+    kind: str,
+    actor: str,
+    data: Mapping[str, object],
+    *,
+    audience: str | None = None,
+    quote: str | None = None,
+) -> None:
+    """Append an event of the task. `task` is the row before the change.
+
+    `quote`: what somebody wrote, if a notice may show it.
+    """
+    event = Happening(
+        kind=kind,
+        subject=task["id"],
+        name=lookup.name(task),
+        actor=actor,
+        data=data,
+        repository_id=task["repository_id"],
+        holder=task["holder"],
+        reserved_for=task["assigned_to"],
+        fence=task["fence"],
+        pull=task["pull_number"],
+        quote=quote,
+    )
+    await event_recorder.append(tx, task["installation_id"], event, audience=audience)

@@ -1,0 +1,95 @@
+"""Notices of what happened, one row for each agent. An agent gets them with its next answers."""
+
+from collections.abc import Collection, Sequence
+from typing import TypedDict
+
+from store.engine import sequences
+from store.engine.transaction import Row, Tx
+from store.tables.messages import NoticeRow
+
+MINE = "installation_id = :i AND agent_id = :a"
+UNSEEN = f"{MINE} AND seen_at IS NULL AND created_at >= :since"
+# Notices of one agent that are kept once it has seen them.
+KEPT = 50
+
+
+class Group(TypedDict):
+    """The unseen notices of one kind about one subject. `last` is the number of the newest."""
+
+    kind: str
+    subject: str
+    n: int
+    last: int
+
+
+async def add(tx: Tx, installation_id: int, rows: Sequence[Row]) -> None:
+    """Add notices. Each row has agent_id, kind, subject, message, repository_id and seen_at."""
+    now = await tx.now()
+    for row in rows:
+        sequences.append(tx, "notices", installation_id, {**row, "created_at": now})
+
+
+def new_kinds(tx: Tx, installation_id: int, agent_id: str, subject: str) -> set[str]:
+    """The kinds of notice about the subject that this transaction adds for the agent."""
+    return {
+        row["kind"]
+        for row in sequences.pending(tx, "notices", installation_id)
+        if (row["agent_id"], row["subject"]) == (agent_id, subject)
+    }
+
+
+async def unseen(tx: Tx, installation_id: int, agent_id: str, since: int) -> list[Group]:
+    """The agent's unseen notices, by kind and subject."""
+    return await tx.all(
+        "SELECT kind, subject, COUNT(*) AS n, MAX(seq) AS last FROM notices "
+        f"WHERE {UNSEEN} GROUP BY kind, subject",
+        i=installation_id,
+        a=agent_id,
+        since=since,
+    )
+
+
+async def several(
+    tx: Tx, installation_id: int, agent_id: str, numbers: Collection[int]
+) -> list[NoticeRow]:
+    q = f"SELECT * FROM notices WHERE {MINE} AND seq IN :seqs"
+    return await tx.all(q, i=installation_id, a=agent_id, seqs=tuple(numbers))
+
+
+async def newest(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[NoticeRow]:
+    """The agent's newest notices, seen or not, the newest first."""
+    q = f"SELECT * FROM notices WHERE {MINE} ORDER BY seq DESC LIMIT :n"
+    return await tx.all(q, i=installation_id, a=agent_id, n=limit)
+
+
+async def mark_seen(
+    tx: Tx, installation_id: int, agent_id: str, kinds: Collection[str], subject: str, last: int
+) -> None:
+    """Mark the notices of these kinds about the subject as seen, up to a number."""
+    await tx.run(
+        f"UPDATE notices SET seen_at = :now WHERE {MINE} AND seen_at IS NULL AND kind IN :k "
+        "AND subject = :s AND seq <= :last",
+        now=await tx.now(),
+        i=installation_id,
+        a=agent_id,
+        k=tuple(kinds),
+        s=subject,
+        last=last,
+    )
+
+
+async def drop_old(tx: Tx, installation_id: int, agent_id: str) -> None:
+    """Drop what the agent has seen, except the newest notices."""
+    kept = await tx.all(
+        f"SELECT seq FROM notices WHERE {MINE} ORDER BY seq DESC LIMIT 1 OFFSET :n",
+        i=installation_id,
+        a=agent_id,
+        n=KEPT,
+    )
+    if kept:
+        await tx.run(
+            f"DELETE FROM notices WHERE {MINE} AND seq <= :s AND seen_at IS NOT NULL",
+            i=installation_id,
+            a=agent_id,
+            s=kept[0]["seq"],
+        )
