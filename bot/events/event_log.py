@@ -34,54 +34,64 @@ async def find_topics(tx: Tx, actor: Actor, topics: Sequence[str]) -> Topics:
     """The named topics. Raise Refused for a wrong topic, or for one that the actor may not see."""
     kinds = frozenset(TOPICS[each] for each in topics if each in TOPICS)
     single = [each for each in topics if each not in TOPICS]
-    return Topics(kinds, frozenset([await _single_topic(tx, actor, each) for each in single]))
+    subjects = [each for topic in single for each in await _single_topic(tx, actor, topic)]
+    return Topics(kinds, frozenset(subjects))
 
 
-async def _single_topic(tx: Tx, actor: Actor, topic: str) -> tuple[str, str]:
+async def _single_topic(tx: Tx, actor: Actor, topic: str) -> list[tuple[str, str]]:
     kind, _, subject = topic.partition(":")
+    if not subject and "#" in topic:
+        kind, subject = "task", topic
     if kind not in SINGLE or not subject:
         raise Refused(
             "invalid_arguments",
             f"There is no topic {topic!r}. Pass {', '.join(TOPICS)}, or the topic of one object: "
             "task:owner/repo#12, context:<id>, agent:<id>.",
         )
-    return kind, await SINGLE[kind](tx, actor, subject)
+    return [(kind, each) for each in await SINGLE[kind](tx, actor, subject)]
 
 
-async def _task_id(tx: Tx, actor: Actor, ref: str) -> str:
-    unknown = Refused(
-        "unknown_task",
-        f"There is no task {ref!r} that you may see. Pass owner/repo#12 or a task's id; "
-        "list_tasks lists them.",
-    )
+async def _task_ids(tx: Tx, actor: Actor, ref: str) -> list[str]:
+    """The task of an issue, or the tasks of a pull request."""
     try:
-        task = await lookup.find(tx, actor.installation_id, ref)
+        found = [await lookup.find(tx, actor.installation_id, ref)]
     except Refused as exc:
-        raise unknown from exc
-    if not reaches(actor, task["repository_id"]):
-        raise unknown
-    return str(task["id"])
+        if exc.code != "unknown_task":
+            raise _unknown_task(ref) from exc
+        found = await lookup.of_pull(tx, actor.installation_id, ref)
+    seen = [str(task["id"]) for task in found if reaches(actor, task["repository_id"])]
+    if not seen:
+        raise _unknown_task(ref)
+    return seen
 
 
-async def _context_id(tx: Tx, actor: Actor, context_id: str) -> str:
+def _unknown_task(ref: str) -> Refused:
+    return Refused(
+        "unknown_task",
+        f"There is no task {ref!r} that you may see, nor a pull request of one. Pass "
+        "owner/repo#12 or a task's id; list_tasks lists them.",
+    )
+
+
+async def _context_id(tx: Tx, actor: Actor, context_id: str) -> list[str]:
     if not await access.readable_ones(tx, actor, [context_id]):
         raise access.unknown(context_id)
-    return context_id
+    return [context_id]
 
 
-async def _agent_id(tx: Tx, actor: Actor, agent_id: str) -> str:
+async def _agent_id(tx: Tx, actor: Actor, agent_id: str) -> list[str]:
     if await agents.get(tx, actor.installation_id, agent_id) is None:
         raise Refused(
             "unknown_agent",
             f"No agent {agent_id!r} has registered. list_agents lists the agents; the topic "
             "`agents` has new ones.",
         )
-    return agent_id
+    return [agent_id]
 
 
-# For the topics of one object: the function that finds its id.
-SINGLE: dict[str, Callable[[Tx, Actor, str], Awaitable[str]]] = {
-    "task": _task_id,
+# For the topics of one object: the function that finds its id. A pull request may have two tasks.
+SINGLE: dict[str, Callable[[Tx, Actor, str], Awaitable[list[str]]]] = {
+    "task": _task_ids,
     "context": _context_id,
     "agent": _agent_id,
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from bot.identity.actors import Actor
 from bot.kernel import pagination
@@ -19,6 +19,11 @@ TOPICS = {
 }
 
 
+# What a reader does not get of its topics. `own`: its own acts, except those on an object that it
+# names, whose whole story it reads. `no news`: what need not wake it, its own acts and receipts.
+LeaveOut: TypeAlias = Literal["nothing", "own", "no news"]
+
+
 class NamedEvent(LoggedEvent):
     """An event with its task's name, and whether its repository is visible."""
 
@@ -32,10 +37,20 @@ class Topics:
 
     kinds: frozenset[str]
     subjects: frozenset[tuple[str, str]] = frozenset()
+    leave_out: LeaveOut = "nothing"
 
     def include(self, event: NamedEvent) -> bool:
         kind = event["kind"].partition(".")[0]
         return kind in self.kinds or (kind, event["subject"]) in self.subjects
+
+    def has_news(self, event: NamedEvent, me: str) -> bool:
+        """Whether the event tells the reader something that it has not done itself."""
+        if self.leave_out == "nothing":
+            return True
+        if self.leave_out == "own":
+            names_it = (event["kind"].partition(".")[0], event["subject"]) in self.subjects
+            return names_it or event["actor"] != me
+        return event["actor"] != me and event["kind"] != "message.read"
 
 
 @dataclass(frozen=True)
@@ -93,7 +108,7 @@ def may_see(actor: Actor, event: NamedEvent) -> bool:
 
 
 def wants(actor: Actor, topics: Topics, event: NamedEvent) -> bool:
-    return topics.include(event) and may_see(actor, event)
+    return topics.include(event) and topics.has_news(event, actor.name) and may_see(actor, event)
 
 
 def needs_access_check(actor: Actor, event: NamedEvent) -> bool:

@@ -1,6 +1,6 @@
 """Waiting for events."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, TypeAlias
 
@@ -21,7 +21,7 @@ TopicNames: TypeAlias = Annotated[
     Field(
         min_length=1,
         max_length=MOST_TOPICS,
-        description="tasks, messages, contexts, agents, or one: task:owner/repo#12",
+        description="tasks, messages, contexts, agents, or one task or pull request: owner/repo#12",
     ),
 ]
 
@@ -119,8 +119,9 @@ async def wait_for_events(
     ] = None,
     limit: Limit = 50,
 ) -> Events:
-    """Return the events since `cursor`, in order. If there are none, wait up to `wait_s`."""
-    wanted = await event_log.find_topics(ctx.tx, ctx.actor, topics)
+    """Return what others did since `cursor`, in order. If nothing, wait up to `wait_s`."""
+    found = await event_log.find_topics(ctx.tx, ctx.actor, topics)
+    wanted = replace(found, leave_out="no news" if ctx.waits else "own")
     place = event_stream.parse_cursor(ctx.installation_id, cursor)
     page = await event_log.read_page(ctx.tx, ctx.actor, wanted, place, limit)
     return Events(**_page_fields(page, ctx.actor, wanted))

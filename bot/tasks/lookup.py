@@ -7,17 +7,29 @@ from store.mirror import stored_repositories
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
+# GitHub's numbers have fewer digits, and the database takes no number that is much longer.
+LONGEST_NUMBER = 15
+
 
 def name(task: FullTask) -> str:
     """`owner/repo#12`, or the id while GitHub has not numbered it."""
     return f"{task['full_name']}#{task['number']}" if task["number"] else str(task["id"])
 
 
+async def of_pull(tx: Tx, installation_id: int, ref: str) -> list[FullTask]:
+    """The tasks of the pull request `owner/repo#7`."""
+    full_name, _, number = ref.rpartition("#")
+    repository = await stored_repositories.repository(tx, installation_id, full_name)
+    if repository is None or not number.isdecimal() or len(number) > LONGEST_NUMBER:
+        return []
+    return await tasks.of_pull(tx, installation_id, repository["id"], int(number))
+
+
 async def find(tx: Tx, installation_id: int, ref: str, *, for_person: bool = False) -> FullTask:
     """A task by `owner/repo#12` or its id. Raise Refused, in words for an agent or a person."""
     full_name, sign, number = ref.rpartition("#")
     label = repository_settings.DEFAULTS.task_label
-    if sign and number.isdecimal() and len(number) < 16:
+    if sign and number.isdecimal() and len(number) <= LONGEST_NUMBER:
         repository = await stored_repositories.repository(tx, installation_id, full_name)
         if repository is None:
             raise unknown_repository(full_name)
