@@ -34,6 +34,7 @@ GROWING = {
 KEPT_WHILE_SUSPENDED = ("installations", "repositories")
 # Tables with data of GitHub whose rows have no `version`.
 WITHOUT_VERSION = (
+    "code_objects",
     "permissions",
     "project_fields",
     "pull_files",

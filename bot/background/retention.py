@@ -10,13 +10,17 @@ from bot.times import SECOND
 from store import retention
 from store.engine.transaction import Store, Tx
 from store.fetch import backfills
+from store.mirror import code_objects
 
 log = structlog.get_logger()
 
 BATCH = 200
+DAY = 24 * 3600 * SECOND
 # Leases that one step looks at. Most old ones stay, because the last lease of a task is kept.
 LEASES = 500
-DAY = 24 * 3600 * SECOND
+# What is kept of the code of one installation, in compressed bytes. The loop drops the rest every
+# ten minutes, so for a short time there may be more.
+MOST_CODE = 256 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class RetentionTimes:
     deliveries: int
     history: int
     grace: int
+    # Since code was used last.
+    code: int = 30 * DAY
     # How long a client can repeat a call and get the same answer.
     requests: int = DAY
 
@@ -56,6 +62,15 @@ async def step(store: Store, times: RetentionTimes, places: dict[int, str]) -> i
     for installation_id in await store.read(retention.installations):
         dropped += await _drop_history(store, installation_id, now - times.history)
         dropped += await _drop_leases(store, installation_id, now - times.history, places)
+        dropped += await store.write(
+            partial(
+                code_objects.drop_unused,
+                installation_id=installation_id,
+                most=MOST_CODE,
+                before=now - times.code,
+                limit=BATCH,
+            )
+        )
     return dropped + await _purge_removed(store, now - times.grace)
 
 

@@ -23,6 +23,8 @@ from store.tables.fetch import PendingReadRow
 
 log = structlog.get_logger()
 
+# With these answers GitHub says no.
+REFUSALS = (Meaning.ABSENT, Meaning.REFUSED, Meaning.FORBIDDEN, Meaning.BLOCKED)
 # A read stops after this many pages of a list.
 MOST_PAGES = 10
 
@@ -36,6 +38,8 @@ async def look_up(channel: Channel, keys: Keys, read: PendingReadRow) -> None:
     outcome, is_whole = await _ask(channel, read, path)
     if "repository_id" in read["arguments"] and features.is_off(outcome):
         return await _park(channel, read, outcome)
+    if kinds.KINDS[read["kind"]].for_callers and outcome.meaning in REFUSALS:
+        return await _tell_callers(channel, read, outcome.why)
     steps = LATER_READ if read["priority"] == reads.LATER else READ
     next_step = step(steps, outcome.meaning, read["attempts"])
     if next_step is not Step.APPLY:
@@ -170,6 +174,16 @@ async def _settle(channel: Channel, read: PendingReadRow, why: str | None = None
     if why:
         log.warning("read given up", kind=read["kind"], subject=read["subject"], why=why)
     await channel.store.write(lambda tx: pending_reads.mark_answered(tx, read, why))
+
+
+async def _tell_callers(channel: Channel, read: PendingReadRow, why: str) -> None:
+    """End the read. Those who wait for it find the reason in its row."""
+
+    async def work(tx: Tx) -> None:
+        await pending_reads.mark_answered(tx, read, why)
+        tx.rings.add(f"installation {read['installation_id']}")
+
+    await channel.store.write(work)
 
 
 async def _put_off(tx: Tx, read: PendingReadRow) -> None:

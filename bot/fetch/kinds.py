@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from bot.fetch.answers import boards, issues, pulls, repositories, repository_settings
+from bot.fetch.answers import boards, code, issues, pulls, repositories, repository_settings
 from bot.fetch.answers.answer import Apply, rows
 from bot.github.payloads import at
 from bot.mirror import issue_effects, reads
@@ -87,6 +87,8 @@ class Kind:
     lists: bool = False
     items: str | None = None
     complete: Complete = _same_arguments
+    # Only callers want it, so GitHub's refusal is their answer, and is not asked for again.
+    for_callers: bool = False
 
     def fits(self, data: Any) -> bool:
         """Whether the body of an answer has the list that this kind of read needs."""
@@ -98,6 +100,11 @@ class Kind:
 
     def _list_in(self, data: Any) -> Any:
         return at(data, self.items) if self.items else data
+
+
+def _tree_path(arguments: Arguments) -> str:
+    whole = "" if arguments["flat"] else "?recursive=1"
+    return f"git/trees/{arguments['sha']}{whole}"
 
 
 def _login_in_path(arguments: Arguments) -> str:
@@ -195,6 +202,23 @@ KINDS: dict[str, Kind] = {
     ),
     "refs": Kind(
         "contents: read", lambda _: "git/matching-refs/heads", repositories.apply_refs, lists=True
+    ),
+    "commit": Kind(
+        "contents: read",
+        # One file in place of three hundred, as only the commit itself is kept.
+        lambda a: f"commits/{quote(a['name'])}?per_page=1",
+        code.apply_commit,
+        for_callers=True,
+    ),
+    "tree": Kind("contents: read", _tree_path, code.apply_tree, for_callers=True),
+    "blob": Kind(
+        "contents: read", lambda a: f"git/blobs/{a['sha']}", code.apply_blob, for_callers=True
+    ),
+    "comparison": Kind(
+        "contents: read",
+        lambda a: f"compare/{a['base']}...{a['head']}?per_page=1",
+        code.apply_comparison,
+        for_callers=True,
     ),
     "settings": Kind(
         "contents: read", lambda _: f"contents/{PATH}", repository_settings.apply_settings

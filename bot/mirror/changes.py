@@ -53,6 +53,15 @@ class Branch:
 
 
 @dataclass(frozen=True)
+class PushedCommit:
+    """A commit that a push brought, with the SHA of its root folder."""
+
+    repository_id: int
+    sha: str
+    tree: str
+
+
+@dataclass(frozen=True)
 class Transfer:
     """An issue that went to another repository, where it has a new id and number."""
 
@@ -87,5 +96,6 @@ class Changes:
     relations_added: tuple[Relation, ...] = ()
     relations_removed: tuple[Relation, ...] = ()
     branches: tuple[Branch, ...] = ()
+    commits: tuple[PushedCommit, ...] = ()
     transfers: tuple[Transfer, ...] = ()
     stale_permissions: tuple[StalePermissions, ...] = ()

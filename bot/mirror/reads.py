@@ -3,9 +3,11 @@
 A constructor here makes the value; `queue` stores it. `bot.fetch.kinds` has the requests.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
+from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.fetch import pending_reads
 from store.mirror.mirror_rows import IdAndNumber
@@ -25,8 +27,13 @@ class Arguments(TypedDict, total=False):
     which: int
     issue_id: int | None
     sha: str
-    # The name of a branch.
+    # The name of a branch; for the read of a commit, any name of it.
     name: str
+    # Two commits to compare.
+    base: str
+    head: str
+    # A folder without what is in its folders.
+    flat: bool
     login: str
     # The id of the person who asks under that login.
     person_id: int
@@ -58,6 +65,29 @@ class Read:
 
 ALL_REPOSITORIES = Read("installation_repositories", "", {})
 ALL_PROJECTS = Read("projects", "", {})
+
+
+# Between two reads of one asker that are queued together, so that others get their turn.
+ASKER_PACE = SECOND // 10
+
+
+async def queue_for(tx: Tx, installation_id: int, asker: str, wanted: Sequence[Read]) -> None:
+    """Queue what somebody waits for, unless it is queued already."""
+    n = await pending_reads.count_of(tx, installation_id, SOON, asker)
+    for read in wanted:
+        if await pending_reads.is_queued(tx, installation_id, read.kind, read.subject):
+            continue
+        await pending_reads.ask(
+            tx,
+            installation_id,
+            read.kind,
+            read.subject,
+            read.arguments,
+            priority=SOON,
+            not_before=await tx.now() + n * ASKER_PACE,
+            asker=asker,
+        )
+        n += 1
 
 
 async def queue(tx: Tx, installation_id: int, read: Read) -> None:
@@ -128,3 +158,27 @@ def board_item(item_id: int) -> Read:
 def board_fields(number: int, project_id: int) -> Read:
     arguments: Arguments = {"number": number, "project_id": project_id}
     return Read("project_fields", str(number), arguments)
+
+
+def commit(repository_id: int, name: str) -> Read:
+    """A commit by its SHA, a branch or a tag."""
+    return Read("commit", f"{repository_id} {name}", {"repository_id": repository_id, "name": name})
+
+
+def tree(repository_id: int, sha: str, *, of_commit: bool = False, flat: bool = False) -> Read:
+    """A folder by its SHA, or the root by a commit's. `flat`: without what is in its folders."""
+    arguments: Arguments = {"repository_id": repository_id, "sha": sha, "flat": flat}
+    if of_commit:
+        arguments["head"] = sha
+    return Read("tree", f"{repository_id} {sha}", arguments)
+
+
+def blob(repository_id: int, sha: str) -> Read:
+    """A file's content."""
+    return Read("blob", f"{repository_id} {sha}", {"repository_id": repository_id, "sha": sha})
+
+
+def comparison(repository_id: int, base: str, head: str) -> Read:
+    """What `head` changes since it left `base`. Both are SHAs."""
+    arguments: Arguments = {"repository_id": repository_id, "base": base, "head": head}
+    return Read("comparison", f"{repository_id} {base}...{head}", arguments)

@@ -6,7 +6,7 @@ from typing import cast
 from bot.comments import authorship, markers
 from bot.github.payloads import Mirrored
 from bot.identity.keyring import Keys
-from bot.mirror import issue_effects, reads, repository_effects, silent_changes, transfers
+from bot.mirror import code, issue_effects, reads, repository_effects, silent_changes, transfers
 from bot.mirror.changes import Branch, Changes
 from bot.mirror.tables import TABLES, MirroredTable
 from store.engine.transaction import Row, Tx
@@ -104,6 +104,9 @@ async def _put_unguarded(tx: Tx, installation_id: int, changes: Changes) -> None
         await issue_effects.update_dependants(tx, installation_id, changed)
     for branch in changes.branches:
         await _put_branch(tx, installation_id, branch)
+    for commit in changes.commits:
+        here = (installation_id, commit.repository_id)
+        await code.put_commit(tx, here, commit.sha, commit.tree)
     for repository_id, on in changes.selected:
         await stored_repositories.select_repository(tx, installation_id, repository_id, on)
         if not on:

@@ -5,7 +5,7 @@ from typing import Any
 from bot.comments import replies
 from bot.github import rate_limit_store
 from bot.identity.actors import BOT
-from bot.mirror import issue_effects, pull_effects, reads
+from bot.mirror import issue_effects, own_commits, pull_effects, reads
 from bot.outbox import fairness
 from bot.outbox.outcomes import Cancelled, Dead, Final, PutOff, Refused, Sent
 from bot.tasks import lifecycle
@@ -64,7 +64,10 @@ async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None
     """Update the mirror and the task after a write took effect."""
     installation_id, task_id = write["installation_id"], write["task_id"]
     if "branch" in write["arguments"]:
-        await _move_branch(tx, write, result["head"])
+        parent = await _head_before(tx, write)
+        await _move_branch(tx, write, parent, result["head"])
+        if write["kind"] == "commit":
+            await own_commits.keep(tx, write, parent)
     if task_id is None:
         return
     if write["kind"] == "card":
@@ -83,14 +86,20 @@ async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None
             await pull_effects.update_tasks(tx, row, None)
 
 
-async def _move_branch(tx: Tx, write: WriteRow, head: str) -> None:
+async def _head_before(tx: Tx, write: WriteRow) -> str | None:
+    """The commit that the write built on."""
+    given, i = write["arguments"], write["installation_id"]
+    before = await writes.get(tx, i, given["after"]) if "after" in given else None
+    head: str | None = given.get("head") or (before and (before["result"] or {}).get("head"))
+    return head
+
+
+async def _move_branch(tx: Tx, write: WriteRow, was: str | None, head: str) -> None:
     """Move the branch in the mirror, as the next commit may come before the webhook does.
 
     Leave it if the branch has another head by now.
     """
     given, here = write["arguments"], (write["installation_id"], write["repository_id"])
-    before = await writes.get(tx, here[0], given["after"]) if "after" in given else None
-    was = given.get("head") or (before and (before["result"] or {}).get("head"))
     known = await branches.get(tx, *here, given["branch"])
     if known is None or known["sha"] == was:
         await branches.put_answer(tx, *here, given["branch"], head)

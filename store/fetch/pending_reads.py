@@ -17,6 +17,7 @@ COLUMNS = (
     "not_before",
     "asked_at",
     "priority",
+    "asker",
 )
 KEY = ("installation_id", "kind", "subject")
 # The error of a read that is parked begins with it.
@@ -34,10 +35,11 @@ async def ask(
     *,
     priority: int = 0,
     not_before: int = 0,
+    asker: str = "",
 ) -> None:
     """Queue a read, or have the queued one also answer this, the more urgent counting.
 
-    `priority`: 0 somebody waits, 1 the mirror is unsure, 2 it fills up.
+    `priority`: 0 somebody waits, 1 the mirror is unsure, 2 it fills up. `asker`: who wants it.
     """
     now = await tx.now()
     row = {
@@ -49,13 +51,14 @@ async def ask(
         "not_before": max(now, not_before),
         "asked_at": now,
         "priority": priority,
+        "asker": asker,
     }
     row["arguments"] = json.dumps(await _queued_arguments(tx, row) | dict(arguments))
     again = await tx.run(
         "UPDATE pending_reads SET asked = asked + 1, attempts = 0, "
         "priority = CASE WHEN state = 'queued' AND priority < :priority THEN priority "
         "ELSE :priority END, state = 'queued', arguments = :arguments, "
-        "asked_at = :asked_at, not_before = :not_before "
+        "asked_at = :asked_at, not_before = :not_before, asker = :asker "
         "WHERE installation_id = :installation_id AND kind = :kind AND subject = :subject",
         **{k: v for k, v in row.items() if k != "state"},
     )
@@ -92,6 +95,25 @@ async def is_queued(tx: Tx, installation_id: int, kind: str, subject: str) -> bo
         "AND state = 'queued'"
     )
     return await tx.one(q, i=installation_id, k=kind, s=subject) is not None
+
+
+async def get(tx: Tx, installation_id: int, kind: str, subject: str) -> PendingReadRow | None:
+    """The read, queued or answered, with the error of its last try."""
+    q = "SELECT * FROM pending_reads WHERE installation_id = :i AND kind = :k AND subject = :s"
+    row = await tx.one(q, i=installation_id, k=kind, s=subject)
+    return row and row | {"arguments": json.loads(row["arguments"])}
+
+
+async def count_of(tx: Tx, installation_id: int, priority: int, asker: str) -> int:
+    """How many reads of that priority are queued for somebody."""
+    row = await tx.one(
+        "SELECT COUNT(*) AS n FROM pending_reads WHERE installation_id = :i "
+        "AND state = 'queued' AND priority = :p AND asker = :a",
+        i=installation_id,
+        p=priority,
+        a=asker,
+    )
+    return int(row["n"]) if row else 0
 
 
 async def waiting(tx: Tx, installation_id: int, priority: int) -> int:
@@ -166,11 +188,11 @@ async def look_again(
 async def given_up(tx: Tx, limit: int) -> list[PendingReadRow]:
     """The newest reads that ended without an answer, in all installations.
 
-    That an object is not there is an answer.
+    That an object is not there is an answer. Who asked for a read learns by itself how it ended.
     """
     rows: list[PendingReadRow] = await tx.all(
         "SELECT * FROM pending_reads WHERE state = 'answered' AND error IS NOT NULL "
-        "AND error NOT LIKE :missing AND error NOT LIKE :deleted "
+        "AND error NOT LIKE :missing AND error NOT LIKE :deleted AND asker = '' "
         "ORDER BY answered_at DESC LIMIT :n",
         missing="404:%",
         deleted="410:%",

@@ -8,6 +8,7 @@ from store.tables import (
     agents,
     boards,
     builds,
+    code,
     contexts,
     engine,
     events,
@@ -23,6 +24,7 @@ from store.tables.columns import Table
 ROOMS = (
     mirror,
     builds,
+    code,
     boards,
     inbox,
     fetch,

@@ -20,6 +20,8 @@ class PendingReadRow(TypedDict):
     answered_at: int | None
     # 0 somebody waits, 1 the mirror is unsure, 2 backfill.
     priority: Annotated[int, SMALL, Default("0")]
+    # The agent or person who waits for it; empty for what the mirror needs.
+    asker: Annotated[str, Text(120), Default("''")]
 
 
 class BackfillRow(TypedDict):

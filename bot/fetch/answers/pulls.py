@@ -3,11 +3,12 @@
 import json
 
 from bot.fetch.answers.answer import Reading, put, valid_rows
+from bot.fetch.answers.code import file_diff
 from bot.fetch.answers.issues import number_at
 from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at
 from bot.identity.keyring import Keys
-from bot.mirror import reads
+from bot.mirror import code, reads
 from bot.mirror.rows import check_rows, pull_rows
 from bot.tasks import path_overlap
 from bot.times import SECOND
@@ -73,6 +74,16 @@ async def apply_files(tx: Tx, _: Keys, r: Reading) -> None:
         },
     )
     await path_overlap.report_pull_change(tx, pull, before["files"] if before else ())
+    key = code.pull_key(number, pull["base_ref"], _head_of(r) or pull["head_sha"])
+    files = [file_diff(each) for each in r.entries]
+    await code.put_diff(tx, r.here, key, {"files": files, "whole": r.whole, "merge_base": None})
+
+
+def _head_of(r: Reading) -> str | None:
+    """The head whose changes GitHub lists. A push may have come since the mirror's row."""
+    address = payloads.text(at(r.entries[0], "contents_url")) if r.entries else ""
+    _, _, head = address.rpartition("?ref=")
+    return head if len(head) in (40, 64) else None
 
 
 def _file(value: Json) -> ChangedFile:

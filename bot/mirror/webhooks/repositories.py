@@ -3,7 +3,7 @@
 from bot.github import payloads
 from bot.github.payloads import at
 from bot.mirror import reads
-from bot.mirror.changes import Branch, Changes
+from bot.mirror.changes import Branch, Changes, PushedCommit
 from bot.mirror.rows import installation_rows
 from bot.mirror.webhooks.event import Event, as_list
 from bot.repository.settings_file import PATH
@@ -32,7 +32,14 @@ def push(event: Event) -> Changes:
     pushed_at = payloads.time(at(event.payload, "repository", "pushed_at"))
     branch = Branch(event.repository_id, name, before, None if gone else after, pushed_at)
     wanted = (_settings(event),) if not gone and _touches_settings(event, name) else ()
-    return Changes(branches=(branch,), reads=wanted)
+    return Changes(branches=(branch,), reads=wanted, commits=_pushed_commits(event))
+
+
+def _pushed_commits(event: Event) -> tuple[PushedCommit, ...]:
+    """The new head. The others are seldom read."""
+    head = at(event.payload, "head_commit")
+    sha, tree = (payloads.text(at(head, name), 64) for name in ("id", "tree_id"))
+    return (PushedCommit(event.repository_id, sha, tree),) if sha and tree else ()
 
 
 def create(_: Event) -> Changes:
