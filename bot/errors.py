@@ -87,6 +87,10 @@ CODES: dict[str, tuple[int, str]] = {
     ),
     "too_many": (409, "A limit on the number is reached; `details.most` is the limit."),
     "no_issue_yet": (409, "GitHub has not given the task's issue a number yet."),
+    "relations_pending": (
+        409,
+        "GitHub does not have all relations of the task yet; the message names the write.",
+    ),
     "key_reused": (409, "The idempotency key was used for another call."),
     "github_refused": (
         502,

@@ -16,7 +16,7 @@ from bot.operations.github import (
     writes,
 )
 from bot.operations.messages import reading, sending
-from bot.operations.tasks import claims, decisions, explanation, release, status, tasks
+from bot.operations.tasks import claims, creation, decisions, explanation, release, status, tasks
 
 OPERATIONS: dict[str, Operation] = {
     each.name: each
@@ -27,6 +27,7 @@ OPERATIONS: dict[str, Operation] = {
         directory.list_agents,
         control.manage_agent,
         tasks.create_task,
+        creation.create_tasks,
         decisions.assign_task,
         decisions.change_task,
         claims.claim_task,

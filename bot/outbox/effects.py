@@ -6,7 +6,7 @@ from bot.comments import replies
 from bot.github import rate_limit_store
 from bot.identity.actors import BOT
 from bot.mirror import issue_effects, own_commits, pull_effects, reads
-from bot.outbox import fairness
+from bot.outbox import fairness, relation_effects
 from bot.outbox.outcomes import Cancelled, Dead, Final, PutOff, Refused, Sent
 from bot.tasks import lifecycle
 from bot.tasks.states import OPEN
@@ -19,6 +19,7 @@ from store.tasks import tasks
 
 async def apply(tx: Tx, write: WriteRow, decision: Final) -> None:
     """Store the decision about a write. Do nothing if another attempt was made since."""
+    await relation_effects.lock(tx, write)
     match decision:
         case Sent(result):
             if await write_attempts.finish(tx, write, "sent", result):
@@ -68,6 +69,7 @@ async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None
         await _move_branch(tx, write, parent, result["head"])
         if write["kind"] == "commit":
             await own_commits.keep(tx, write, parent)
+    await relation_effects.apply_success(tx, write)
     if task_id is None:
         return
     if write["kind"] == "card":
@@ -107,6 +109,7 @@ async def _move_branch(tx: Tx, write: WriteRow, was: str | None, head: str) -> N
 
 async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:
     """Update the task after a write was refused, cancelled or given up."""
+    await relation_effects.apply_failure(tx, write, why)
     installation_id, task_id = write["installation_id"], write["task_id"]
     task = await tasks.lock(tx, installation_id, task_id) if task_id else None
     if task is None:

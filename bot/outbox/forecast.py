@@ -1,8 +1,11 @@
 """When a write will be sent: how many go out before it, and at what time it has its turn."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from bot.github import rate_limit_store, rate_limits
+from bot.github.rate_limits import Limits
 from bot.outbox import fairness
 from bot.outbox.fairness import Place
 from store.engine.transaction import Tx
@@ -64,19 +67,39 @@ async def of(tx: Tx, write: WriteRow) -> Forecast:
     return Forecast(0, await tx.now())
 
 
+async def of_series(
+    tx: Tx, installation_id: int, *, kinds: Sequence[str], author: str, lane: int
+) -> list[Forecast]:
+    """For writes that are queued now, in this order, to targets on which nothing else waits."""
+    queue = await _queue(tx, installation_id, author)
+    place = await queue.place(author, lane, NEXT)
+    limits, now = await rate_limit_store.of(tx, installation_id, queue.sender), await tx.now()
+    found: list[Forecast] = []
+    for kind in kinds:
+        found.append(_at_place(queue, place, kind, queue.ahead(place), limits, now))
+        place = replace(place, kinds=Counter(place.kinds) + Counter([kind]))
+    return found
+
+
 async def _forecast(
     tx: Tx, installation_id: int, kind: str, author: str, lane: int, target: str, seq: int
 ) -> Forecast:
     queue = await _queue(tx, installation_id, author)
     place = await queue.place(author, lane, seq)
     ahead = max(queue.ahead(place), await _ahead_on_target(queue, place, target, seq))
-    others = [each for each in queue.lines if each["author"] != author]
+    limits = await rate_limit_store.of(tx, installation_id, queue.sender)
+    return _at_place(queue, place, kind, ahead, limits, await tx.now())
+
+
+def _at_place(
+    queue: Queue, place: Place, kind: str, ahead: int, limits: Limits, now: int
+) -> Forecast:
+    """When a write of this kind goes out in this place, after so many others."""
+    others = [each for each in queue.lines if each["author"] != place.author]
     notifying = fairness.notifying(place.kinds) + round(
         (ahead - place.before) * fairness.notifying_share(others)
     )
-    limits = await rate_limit_store.of(tx, installation_id, queue.sender)
-    cost = fairness.cost_of(kind, lane)
-    now = await tx.now()
+    cost = fairness.cost_of(kind, place.lane)
     return Forecast(ahead, rate_limits.expected_at(limits, cost, ahead, now, notifying))
 
 

@@ -113,6 +113,8 @@ def begin(kind: Kind, sending: Sending) -> Decision:
         message = with_full_stop(f"Not sent: {why}")
         error = {"code": "github_refused", "message": message, "details": {}}
         return Refused(error)
+    if lacking := kind.lacks(sending):
+        return PutOff("queued", LOOK_EVERY, give_back=True, why=lacking)
     return Send()
 
 

@@ -14,7 +14,7 @@ from bot.times import minute, span
 from store.engine.transaction import Tx
 from store.mirror import relations
 from store.mirror.relations import Neighbour
-from store.tasks import leases, ready
+from store.tasks import leases, planned_relations, ready
 from store.tasks.tasks import FullTask
 
 # How many blockers or sub-issues a text names.
@@ -41,11 +41,14 @@ class Dependencies:
     in_cycle: Sequence[str] = ()
     done: int = 0
     total: int = 0
+    # The writes that will make its relations on GitHub.
+    planned: Sequence[str] = ()
 
 
 async def dependencies(tx: Tx, actor: Actor, task: FullTask) -> Dependencies:
+    planned = await planned_relations.writes_of(tx, task["installation_id"], task["id"])
     if task["issue_id"] is None:
-        return Dependencies()
+        return Dependencies(planned=planned)
     here = (tx, task["installation_id"], task["issue_id"])
     blockers, children = await ready.waiting_for(*here)
     open_ = [each for each in (*blockers, *children) if each["state"] == "open"]
@@ -55,6 +58,7 @@ async def dependencies(tx: Tx, actor: Actor, task: FullTask) -> Dependencies:
         in_cycle=_names(actor, [each for each in open_ if each["cyclic"]]),
         done=sum(each["state"] != "open" for each in children),
         total=len(children),
+        planned=planned,
     )
 
 
@@ -99,7 +103,7 @@ def reasons(
         )
     # A tech-lead or a person may claim a blocked task.
     leads = actor.is_person or actor.may("tech-lead")
-    found += [] if leads else _waiting(waits)
+    found += [] if leads else [*_pending_relations(actor, waits), *_waiting(waits)]
     if has is not None and (missing := missing_capabilities(has, task["capabilities"])):
         found.append(
             Reason(
@@ -181,6 +185,20 @@ def end_of_hold(actor: Actor, task: FullTask) -> str:
     if actor.may("tech-lead"):
         return "end the hold with change_task and `hold` false"
     return "a tech-lead can end the hold with change_task and `hold` false, a person with /resume"
+
+
+def _pending_relations(actor: Actor, waits: Dependencies) -> list[Reason]:
+    if not waits.planned:
+        return []
+    return [
+        Reason(
+            code="relations_pending",
+            why="GitHub does not have all its relations to other issues yet",
+            remedy="wait until Hubbub has made them"
+            if actor.is_person
+            else f"wait for the write {waits.planned[-1]}",
+        )
+    ]
 
 
 def _waiting(waits: Dependencies) -> list[Reason]:

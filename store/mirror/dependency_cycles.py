@@ -94,7 +94,7 @@ async def update_cycles(tx: Tx, installation_id: int, starts: Collection[int]) -
     if not starts:
         return set()
     await lock(tx, installation_id)
-    reached = await _reachable(tx, installation_id, starts)
+    reached = await reachable(tx, installation_id, starts)
     living = {edge.awaited for edge in reached if edge.open}
     cycles = _cycles([edge for edge in reached if edge.open and edge.waits in living])
     newly: set[int] = set()
@@ -117,7 +117,7 @@ async def has_dependencies(tx: Tx, installation_id: int, issue_ids: Collection[i
     return await tx.one(both, i=installation_id, ids=sorted(issue_ids)) is not None
 
 
-async def _reachable(tx: Tx, installation_id: int, starts: Collection[int]) -> list[Edge]:
+async def reachable(tx: Tx, installation_id: int, starts: Collection[int]) -> list[Edge]:
     """All that these issues wait for, directly or not. It contains every cycle through them."""
     reached: list[Edge] = []
     seen, ahead = set(starts), set(starts)

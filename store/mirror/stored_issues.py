@@ -13,6 +13,11 @@ async def issue(tx: Tx, installation_id: int, repository_id: int, number: int) -
     return await tx.one(q, i=installation_id, r=repository_id, n=number)
 
 
+async def by_id(tx: Tx, installation_id: int, issue_id: int) -> IssueRow | None:
+    q = "SELECT * FROM issues WHERE installation_id = :i AND id = :id AND deleted = 0"
+    return await tx.one(q, i=installation_id, id=issue_id)
+
+
 async def comment(tx: Tx, installation_id: int, comment_id: int) -> CommentRow | None:
     q = "SELECT * FROM comments WHERE installation_id = :i AND id = :id AND deleted = 0"
     return await tx.one(q, i=installation_id, id=comment_id)

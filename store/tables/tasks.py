@@ -55,6 +55,8 @@ class TaskRow(TypedDict):
     asked_at: int | None
     # When Hubbub put it on hold, because its leases kept expiring or failing.
     stuck_at: int | None
+    # Who held the task last, or holds it.
+    last_holder: Annotated[str | None, Text(120)]
 
 
 class LeaseRow(TypedDict):
@@ -74,6 +76,14 @@ class LeaseRow(TypedDict):
     paths: Json | None
     # One of UNKNOWN, NAMED and CONFIRMED.
     known: Annotated[int, SMALL, Default("2")]
+
+
+class PlannedRelationRow(TypedDict):
+    """A relation of the task that GitHub does not have yet. The write `write_id` makes it."""
+
+    installation_id: Annotated[int, KEY]
+    task_id: Annotated[str, KEY, Text(40)]
+    write_id: Annotated[str, KEY, Text(40)]
 
 
 TABLES = (
@@ -99,6 +109,7 @@ TABLES = (
             "ix_tasks_newest_in", "installation_id", "repository_id", "state", "created_at", "id"
         ),
         Index("ix_tasks_newest_of", "installation_id", "holder", "state", "created_at", "id"),
+        Index("ix_tasks_last_of", "installation_id", "last_holder", "state", "created_at", "id"),
         Index("ix_tasks_reserved", "state", "assigned_at"),
         Index("ix_tasks_held", "installation_id", "repository_id", "held"),
         Index("ix_tasks_stuck", "installation_id", "stuck_at"),
@@ -113,5 +124,10 @@ TABLES = (
         Index("ix_leases_holder", "installation_id", "holder", "state", "ended_at"),
         Index("ix_leases_task", "installation_id", "task_id", "fence"),
         Index("ix_leases_live", "installation_id", "state", "task_id"),
+    ),
+    Table(
+        "planned_relations",
+        PlannedRelationRow,
+        Index("ix_planned_relations_write", "installation_id", "write_id"),
     ),
 )

@@ -89,7 +89,8 @@ async def _take_task(
 ) -> int | None:
     """Let the holder have the task, and return its new fence. One UPDATE decides who gets it."""
     took = await tx.run(
-        "UPDATE tasks SET lease_id = :l, holder = :h, fence = fence + 1, state = 'in_progress', "
+        "UPDATE tasks SET lease_id = :l, holder = :h, last_holder = :h, fence = fence + 1, "
+        "state = 'in_progress', "
         "assigned_to = NULL, assigned_by = NULL, assigned_at = NULL, updated_at = :now "
         "WHERE installation_id = :i AND id = :t "
         "AND lease_id IS NULL AND held = 0 AND state IN ('pending', 'assigned') "

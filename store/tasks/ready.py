@@ -22,11 +22,17 @@ OPEN = (
     "AND b.{waits}_id = t.issue_id AND COALESCE(i.deleted, 0) = 0 "
     "AND COALESCE(i.state, b.{awaited}_state) = 'open')"
 )
-UNBLOCKED = (
+RELATED = (
     OPEN.format(kind="blocked_by", waits="source", awaited="target")
     + " AND "
     + OPEN.format(kind="parent", waits="target", awaited="source")
 )
+# Nor is it ready while GitHub lacks one of its relations, which may be to an open issue.
+UNPLANNED = (
+    "NOT EXISTS (SELECT 1 FROM planned_relations p WHERE p.installation_id = t.installation_id "
+    "AND p.task_id = t.id)"
+)
+UNBLOCKED = f"{RELATED} AND {UNPLANNED}"
 FREED = (
     "SELECT t.* FROM tasks t WHERE t.installation_id = :i AND t.state IN ('pending', 'assigned') "
     f"AND t.held = 0 AND {UNBLOCKED} AND t.issue_id "

@@ -35,6 +35,10 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "claim_task": (AT_WORK, {}),
     "release_task": (AT_WORK, {"task": T}),
     "create_task": (AT_WORK, {"repository": "acme/rocket", "title": "x"}),
+    "create_tasks": (
+        AT_WORK,
+        {"repository": "acme/rocket", "tasks": [{"id": "a", "title": "y"}]},
+    ),
     "assign_task": (AT_WORK, {"task": T, "agent_id": "other"}),
     "change_task": (AT_WORK, {"task": T, "priority": "high"}),
     # Writing on GitHub.

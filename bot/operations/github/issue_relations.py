@@ -6,10 +6,12 @@ from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.operations.github.targets import issue_of, on_issue
 from bot.operations.github.writing import Queued, queue
+from bot.tasks import lookup
 from store.mirror import relations
 from store.mirror.relations import Neighbour
 from store.outbox import writes
 from store.tables.mirror import IssueRow, RepositoryRow
+from store.tasks import planned_relations
 from store.tasks.tasks import FullTask
 
 
@@ -36,6 +38,19 @@ async def lost_relations(
 def _with_known_repository(rows: list[Neighbour]) -> list[NamedIssue]:
     """The issues in known repositories. A caller can name no others, so a list never means them."""
     return cast("list[NamedIssue]", [each for each in rows if each["full_name"]])
+
+
+async def check_no_planned(ctx: Context, task: FullTask | None) -> None:
+    """Raise Refused while relations of the task are still being made, so that none gets lost."""
+    if task is None:
+        return
+    planned = await planned_relations.writes_of(ctx.tx, ctx.installation_id, task["id"])
+    if planned:
+        raise Refused(
+            "relations_pending",
+            f"GitHub does not have all relations of {lookup.name(task)} yet. Wait for the write "
+            f"{planned[-1]}, then change them.",
+        )
 
 
 async def set_parent(

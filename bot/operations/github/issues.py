@@ -15,7 +15,12 @@ from bot.operations.github.issue_fields import (
     milestone_number,
     state_fields,
 )
-from bot.operations.github.issue_relations import lost_relations, set_blockers, set_parent
+from bot.operations.github.issue_relations import (
+    check_no_planned,
+    lost_relations,
+    set_blockers,
+    set_parent,
+)
 from bot.operations.github.targets import on_issue, thread_of
 from bot.operations.github.writing import Queued, Writes, nothing_to_change, queue, write
 from bot.operations.tasks.access import is_holder, visible_repository
@@ -87,6 +92,9 @@ async def github_update_issue(
     held, where, number = await thread_of(ctx, issue, fence)
     row = await _issue_row(ctx, where, number, issue)
     await check_labels(ctx, where, labels or [])
+    if parent is not None or blocked_by is not None:
+        of_issue = await tasks.of_issue(ctx.tx, ctx.installation_id, row["id"])
+        await check_no_planned(ctx, of_issue)
     lost_parents = await lost_relations(ctx, row, "parent", _parents(parent))
     lost_blockers = await lost_relations(ctx, row, "blocked_by", blocked_by)
     decides = bool(state or lost_parents or lost_blockers)

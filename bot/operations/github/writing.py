@@ -86,7 +86,7 @@ async def queue(
     if not ctx.actor.is_person:
         await presence.check_may_work(ctx.tx, ctx.actor)
         await check_room(ctx)
-        await _check_not_on_hold(ctx, where, arguments)
+        await check_not_on_hold(ctx, where, arguments)
     lane = writes.PEOPLE if ctx.actor.is_person else writes.AGENTS
     lease_id = task["lease_id"] if task else None
     here = (ctx.tx, ctx.installation_id)
@@ -121,24 +121,26 @@ async def queue(
 MOST_QUEUED = 200
 
 
-async def check_room(ctx: Context) -> None:
-    """Raise Refused if the agent has as many writes in the queue as it may."""
+async def check_room(ctx: Context, more: int = 1) -> None:
+    """Raise Refused if the agent would have more writes in the queue than it may."""
     if ctx.actor.is_person:
         return
-    if await writes.count_of(ctx.tx, ctx.installation_id, ctx.actor.name) < MOST_QUEUED:
+    queued = await writes.count_of(ctx.tx, ctx.installation_id, ctx.actor.name)
+    if queued + more <= MOST_QUEUED:
         return
     state = await rate_limit_store.of(ctx.tx, ctx.installation_id)
     room_at = rate_limits.ready_at(state, fairness.cost_of("comment", writes.AGENTS), ctx.now)
     wait = max(SECOND, room_at - ctx.now)
+    adds = f", and this adds {more}" if more > 1 else ""
     raise Refused(
         "rate_limited",
-        f"{MOST_QUEUED} writes of {ctx.actor.name} wait for GitHub, which is the limit. Wait until "
-        f"some are sent; list_writes lists them, cancel_write cancels them.",
+        f"{queued} writes of {ctx.actor.name} wait for GitHub{adds}; the limit is {MOST_QUEUED}. "
+        f"Wait until some are sent; list_writes lists them, cancel_write cancels them.",
         retry_after_s=-(-wait // SECOND),
     )
 
 
-async def _check_not_on_hold(ctx: Context, where: Place, arguments: dict[str, Any]) -> None:
+async def check_not_on_hold(ctx: Context, where: Place, arguments: dict[str, Any]) -> None:
     """Raise Refused if somebody else put the task of the issue, pull request or branch on hold."""
     here = (ctx.tx, ctx.installation_id, where["id"])
     found = []

@@ -13,6 +13,7 @@ from bot.kernel.patterns import AGENT, Shape
 from bot.operations.agents.views import known_agent
 from bot.operations.arguments import Note
 from bot.operations.github.issue_fields import UPDATE, list_change
+from bot.operations.github.issue_relations import check_no_planned
 from bot.operations.github.targets import issue_of, on_issue, repository_of
 from bot.operations.github.writing import Queued, nothing_to_change, queue
 from bot.operations.tasks.access import on_hold_error, visible_task
@@ -325,5 +326,7 @@ async def _change_blocker(ctx: Context, row: FullTask, other: str, kind: str) ->
     if issue["id"] == row["issue_id"]:
         raise Refused("invalid_arguments", "An issue cannot block itself.")
     where = await repository_of(ctx, row)
+    if kind == "blocked_by_removal":
+        await check_no_planned(ctx, row)
     arguments = {"number": row["number"], "issue_id": issue["id"]}
     return await queue(ctx, kind, where, on_issue(where, row["number"]), arguments)

@@ -4,27 +4,24 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bot.agents import presence
 from bot.comments import replies
 from bot.errors import Refused
 from bot.events import event_log
 from bot.kernel.operation import Context, RepositoryName, Slash, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
-from bot.operations.arguments import NOT_BLANK, Label, Login
-from bot.operations.github import writing
+from bot.operations.arguments import Label, Login, Title
 from bot.operations.github.texts import text_view
-from bot.operations.tasks import ready
+from bot.operations.tasks import planning, ready
 from bot.operations.tasks.access import visible_repository, visible_task
+from bot.operations.tasks.planning import PlannedTask
 from bot.operations.tasks.related import surroundings
 from bot.operations.tasks.views import Created, TaskAndThread, Tasks, task_view
-from bot.repository import repository_settings
 from bot.tasks.capabilities import Capability
-from bot.tasks.priorities import PRIORITIES, Priority
-from bot.tasks.sizes import SIZES, Size
+from bot.tasks.priorities import Priority
+from bot.tasks.sizes import Size
 from bot.tasks.states import OPEN, STATES
 from bot.times import parse
 from store.mirror import stored_issues
-from store.outbox import writes
 from store.tables.tasks import TaskState
 from store.tasks import tasks
 from store.tasks.ready import Wanted
@@ -38,42 +35,37 @@ COMMENT_LENGTH = 2000
 async def create_task(
     ctx: Context,
     repository: RepositoryName,
-    title: Annotated[
-        str, Field(min_length=1, max_length=256, description="the issue's title"), NOT_BLANK
-    ],
+    title: Title,
     body: Annotated[str, Field(max_length=60_000, description="Markdown")] = "",
     priority: Annotated[Priority, Field(description="how urgent it is")] = "medium",
     capabilities: Annotated[
         list[Capability], Field(max_length=20, description="what the task needs")
     ] = [],  # noqa: B006 - pydantic copies it
     size: Annotated[Size | None, Field(description="how much work it is")] = None,
+    labels: planning.Labels = [],  # noqa: B006
+    blocked_by: planning.Blockers = [],  # noqa: B006
+    parent: Annotated[TaskRef | None, Field(description="makes it a sub-issue")] = None,
 ) -> Created:
-    """Open an issue that is a task. Agents can claim it once GitHub has numbered it."""
+    """Open an issue that is a task. Agents can claim it once GitHub has it."""
     where = await visible_repository(ctx, repository)
-    await presence.check_may_work(ctx.tx, ctx.actor)
-    await writing.check_room(ctx)
-    task_id = await tasks.create(
-        ctx.tx,
-        ctx.installation_id,
-        repository_id=where["id"],
+    its = PlannedTask(
+        id=title[:40],
         title=title,
-        priority=PRIORITIES.index(priority),
-        capabilities=sorted(set(capabilities)),
-        size=None if size is None else SIZES.index(size),
+        body=body,
+        priority=priority,
+        size=size,
+        capabilities=capabilities,
+        labels=labels,
+        blocked_by=blocked_by,
+        parent=parent,
     )
-    settings = await repository_settings.of(ctx.tx, ctx.installation_id, where["id"])
-    label = settings.task_label
-    write_id = await writes.queue(
-        ctx.tx,
-        ctx.installation_id,
-        kind="issue",
-        repository_id=where["id"],
-        target=f"task {task_id}",
-        arguments={"title": title, "body": body, "labels": [label], "task_id": task_id},
-        author=ctx.actor.name,
-        task_id=task_id,
+    (made,) = (await planning.make(ctx, where, {its.id: its})).values()
+    return Created(
+        task=task_view(await visible_task(ctx, made.task_id)),
+        write_id=made.write_id,
+        relation_writes=made.relation_writes,
+        hint=planning.PARENT_WAITS if parent else None,
     )
-    return Created(task=task_view(await visible_task(ctx, task_id)), write_id=write_id)
 
 
 def _status_reply(answer: TaskAndThread) -> str:

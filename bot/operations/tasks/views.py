@@ -66,6 +66,14 @@ class Tasks(Answer):
 
 class Created(OneTask):
     write_id: str = Field(description="the write that creates the issue; get_write returns it")
+    relation_writes: list[str] = Field(
+        [],
+        description="the writes that add its parent and blockers",
+        exclude_if=lambda relation_writes: not relation_writes,
+    )
+    hint: str | None = Field(
+        None, description="what follows from the relations", exclude_if=lambda hint: hint is None
+    )
 
 
 def task_view(row: FullTask) -> Task:

@@ -16,6 +16,7 @@ from bot.outbox.kinds.kind import (
     object_result,
     rest,
 )
+from bot.tasks.states import OPEN
 from store.engine.transaction import Tx
 from store.tables.outbox import WriteRow
 from store.tasks import tasks
@@ -39,6 +40,46 @@ async def stored_issue(tx: Tx, write: WriteRow) -> dict[str, Any]:
     if task is None or not task["issue_id"]:
         return {}
     return {"echo": {"id": task["issue_id"], "number": task["number"], "url": None}}
+
+
+# By kind: what the request calls the issue at the other end.
+OTHER_END = {"sub_issue": "sub_issue_id", "blocked_by": "issue_id"}
+
+
+async def stored_ends(tx: Tx, write: WriteRow) -> dict[str, Any]:
+    """The issues of a planned relation, which names tasks: `number_of`, `issue_of`.
+
+    `gone`: a task that gets no issue any more. `lacking`: one that has none yet.
+    """
+    known: dict[str, Any] = {}
+    for name in ("number_of", "issue_of"):
+        if (task_id := write["arguments"].get(name)) is None:
+            continue
+        task = await tasks.get(tx, write["installation_id"], task_id)
+        if task is not None and task["issue_id"] is not None:
+            at_number = name == "number_of"
+            field = "number" if at_number else OTHER_END[write["kind"]]
+            known[field] = task["number"] if at_number else task["issue_id"]
+        elif task is None or task["state"] not in OPEN:
+            known["gone"] = task["title"] if task else task_id
+        else:
+            known["lacking"] = task["title"]
+    return known
+
+
+def _gone_end(sending: Sending) -> str | None:
+    gone = sending.known.get("gone")
+    return None if gone is None else f"the task {gone!r} ended before it had an issue"
+
+
+def _lacking_end(sending: Sending) -> str | None:
+    lacking = sending.known.get("lacking")
+    return None if lacking is None else f"GitHub has not created the issue {lacking!r} yet."
+
+
+def _other_end(sending: Sending) -> Any:
+    name = OTHER_END[sending.write["kind"]]
+    return sending.known.get(name, sending.arguments.get(name))
 
 
 def _issue_body(sending: Sending) -> dict[str, Any]:
@@ -86,15 +127,15 @@ def _update_result(data: Any) -> Result:
 
 
 def _is_its_child(sending: Sending, entry: Any) -> bool:
-    return bool(at(entry, "id") == sending.arguments["sub_issue_id"])
+    return bool(at(entry, "id") == _other_end(sending))
 
 
 def _is_its_blocker(sending: Sending, entry: Any) -> bool:
-    return bool(at(entry, "id") == sending.arguments["issue_id"])
+    return bool(at(entry, "id") == _other_end(sending))
 
 
 def _child_body(sending: Sending) -> dict[str, Any]:
-    return sending.pick("sub_issue_id", "replace_parent")
+    return {"sub_issue_id": _other_end(sending)} | sending.pick("replace_parent")
 
 
 KINDS = {
@@ -120,6 +161,9 @@ KINDS = {
         rest("POST", SUB_ISSUES, _child_body),
         number_result,
         notifies=True,
+        stored_values=stored_ends,
+        unless=_gone_end,
+        lacks=_lacking_end,
         look=lambda sending: Request("GET", sending.path(SUB_ISSUES) + "?per_page=100"),
         found=_is_its_child,
         already=mentions("sub issue"),
@@ -133,9 +177,12 @@ KINDS = {
     ),
     "blocked_by": Kind(
         "issues: write",
-        rest("POST", BLOCKED_BY, lambda sending: sending.pick("issue_id")),
+        rest("POST", BLOCKED_BY, lambda sending: {"issue_id": _other_end(sending)}),
         number_result,
         notifies=True,
+        stored_values=stored_ends,
+        unless=_gone_end,
+        lacks=_lacking_end,
         look=lambda sending: Request("GET", sending.path(BLOCKED_BY) + "?per_page=100"),
         found=_is_its_blocker,
         already=mentions("already been taken"),

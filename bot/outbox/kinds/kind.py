@@ -148,6 +148,8 @@ class Kind:
     fits_prepared: Callable[[Any], bool] = lambda data: isinstance(data, dict) and bool(data)
     # Why it may not be sent any more, as things are now.
     unless: Callable[[Sending], str | None] = lambda _: None
+    # What it needs and GitHub does not have yet. The write waits for it.
+    lacks: Callable[[Sending], str | None] = lambda _: None
     # The result, if what `prepare` read shows that the write is not needed.
     needless: Callable[[Sending], Result | None] = lambda _: None
     # How to look for the effect: the request, the entries in its answer (None if it is malformed),

@@ -1,0 +1,62 @@
+"""Creating the tasks of a plan in one call."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from bot.errors import Refused
+from bot.kernel.operation import Answer, Context, RepositoryName, operation
+from bot.operations.tasks import planning
+from bot.operations.tasks.access import visible_repository
+from bot.operations.tasks.planning import PlannedTask
+from bot.times import stamp
+
+
+class CreatedTask(BaseModel):
+    id: str = Field(description="the task's name in the call")
+    task: str = Field(description="its id; owner/repo#12 names it once GitHub has numbered it")
+    writes: list[str] = Field(description="the writes of the issue and then of its relations")
+    expected_at: str = Field(description="when the last of them should be sent")
+
+
+class CreatedTasks(Answer):
+    tasks: list[CreatedTask]
+    hint: str | None = Field(
+        None, description="what follows from the relations", exclude_if=lambda hint: hint is None
+    )
+
+
+@operation(role="developer", reaches_github=True)
+async def create_tasks(
+    ctx: Context,
+    repository: RepositoryName,
+    tasks: Annotated[
+        list[PlannedTask],
+        Field(
+            min_length=1,
+            max_length=50,
+            description="blocked_by and parent may name an `id` of this call",
+        ),
+    ],
+) -> CreatedTasks:
+    """Create all tasks of a plan, or none."""
+    where = await visible_repository(ctx, repository)
+    given = {each.id: each for each in tasks}
+    if len(given) < len(tasks):
+        ids = [each.id for each in tasks]
+        twice = next(each for each in ids if ids.count(each) > 1)
+        raise Refused("invalid_arguments", f"Two tasks have the `id` {twice!r}. Rename one.")
+    made = await planning.make(ctx, where, given)
+    parents = any(each.parent for each in tasks)
+    return CreatedTasks(
+        tasks=[
+            CreatedTask(
+                id=name,
+                task=each.task_id,
+                writes=[each.write_id, *each.relation_writes],
+                expected_at=stamp(each.expected_at),
+            )
+            for name, each in made.items()
+        ],
+        hint=planning.PARENT_WAITS if parents else None,
+    )
