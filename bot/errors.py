@@ -45,6 +45,10 @@ CODES: dict[str, tuple[int, str]] = {
         409,
         "The recipient has too many unread messages; `details.full` names the recipients.",
     ),
+    "secret_in_commit": (
+        422,
+        "A file has a token or key; `details.path` and `details.line` say where.",
+    ),
     "too_late": (409, "The write has gone out already, or may have."),
     "too_many_comments": (
         409,

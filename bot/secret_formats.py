@@ -7,6 +7,7 @@ little more than a look for these beginnings.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 MASK = "[secret removed]"
 # Fewer different characters are a placeholder, such as ghp_xxxxxxxx.
@@ -119,6 +120,17 @@ def mask(text: str) -> tuple[str, list[str]]:
             at = each.end
         text = "".join([*pieces, text[at:]]) if pieces else text
     return text, list(dict.fromkeys(names))
+
+
+def mask_all(value: Any) -> Any:
+    """A JSON value with the secrets in its texts masked."""
+    if isinstance(value, str):
+        return mask(value)[0]
+    if isinstance(value, list):
+        return [mask_all(each) for each in value]
+    if isinstance(value, dict):
+        return {name: mask_all(each) for name, each in value.items()}
+    return value
 
 
 def first(text: str) -> Secret | None:

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from bot import secret_formats
 from bot.kernel.operation import Operation, Slash
 from bot.times import minute
 
-AT = re.compile(r"@(?=\w)")
+# An address of e-mail mentions nobody.
+AT = re.compile(r"(?<![A-Za-z0-9])@(?=\w)")
 STATE_WORDS = {
     "pending": "waiting for an agent",
     "assigned": "reserved",
@@ -33,8 +35,13 @@ VERDICTS = {"APPROVE": "**Approved.**", "REQUEST_CHANGES": "**Changes requested.
 
 
 def block_quote(text: str) -> str:
-    """An agent's words inside a comment by Hubbub. A slash command in a quote does not run."""
-    return "\n".join(f"> {line}" for line in without_mentions(text[:2000]).splitlines())
+    """Somebody's words inside a comment by Hubbub, without mentions and secrets."""
+    return quote(without_mentions(secret_formats.mask(text)[0]))
+
+
+def quote(text: str) -> str:
+    """The first lines of a text. A slash command in a quote does not run."""
+    return "\n".join(f"> {line}" for line in text[:2000].splitlines())
 
 
 def without_mentions(text: str) -> str:
@@ -44,7 +51,8 @@ def without_mentions(text: str) -> str:
 
 def inline(text: str) -> str:
     """Somebody's words inside a sentence by Hubbub, which has its own full stop."""
-    return code(" ".join(text.split())[:300].removesuffix("."))
+    masked, _ = secret_formats.mask(text)
+    return code(" ".join(masked.split())[:300].removesuffix("."))
 
 
 def with_author(body: str, author: str) -> str:
@@ -185,10 +193,10 @@ def settings_problems(committer: str, problems: Iterable[str]) -> str:
 
 
 def question_comment(question: str) -> str:
-    """A holder's question to people."""
+    """A holder's question to people. It may mention those whom the task knows."""
     return (
         "**Question.** The agent is waiting. It continues when somebody answers here.\n\n"
-        f"{block_quote(question)}"
+        f"{quote(question)}"
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from cachetools import Cache, TLRUCache, TTLCache
 from pydantic import BaseModel
 
+from bot import secret_formats
 from bot.agents import presence
 from bot.dispatch.callers import Caller
 from bot.dispatch.turns import Turns
@@ -261,7 +262,8 @@ def _audit_row(call: Call, now: int) -> dict[str, Any]:
     given = {k: v for k, v in dumped.items() if v is not None}
     named = (given.get(each) for each in ("task", "repository", "agent_id", "context_id"))
     subject = next((each for each in named if each), "")
-    kept = {k: v if len(str(v)) <= 500 else f"{len(str(v))} characters" for k, v in given.items()}
+    short = {k: v if len(str(v)) <= 500 else f"{len(str(v))} characters" for k, v in given.items()}
+    kept = secret_formats.mask_all(short)
     return {
         "at": now,
         "actor": call.actor.name,

@@ -1,6 +1,6 @@
 """What a new comment means for a task: it may answer the question that the holder asked."""
 
-from bot.comments import authorship, replies, slash_commands
+from bot.comments import authorship, slash_commands
 from bot.identity.actors import TRUSTED
 from bot.repository import repository_settings
 from bot.tasks import lifecycle
@@ -38,7 +38,7 @@ async def _is_unposted(tx: Tx, task: FullTask) -> bool:
     """Whether the comment with the question still waits in the outbox."""
     target = writes.on_issue(task["repository_id"], task["number"] or 0)
     waiting = await writes.waiting(tx, task["installation_id"], target, "comment")
-    question = replies.question_comment(task["question"] or "")
     return any(
-        each["state"] == "queued" and each["arguments"].get("body") == question for each in waiting
+        each["state"] == "queued" and each["arguments"].get("question") == task["question"]
+        for each in waiting
     )

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from bot.comments import replies
 from bot.github import rate_limit_store
 from bot.identity.actors import BOT
 from bot.mirror import issue_effects, own_commits, pull_effects, reads
@@ -118,9 +117,7 @@ async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:
     if write["kind"] == "issue" and task["number"] is None and task["state"] in OPEN:
         await tasks.change(tx, installation_id, task_id, note=f"It has no issue: {why}")
         await lifecycle.move(tx, task, "failed", BOT, "its issue could not be made")
-    if task["question"] and write["arguments"].get("body") == replies.question_comment(
-        task["question"]
-    ):
+    if task["question"] and write["arguments"].get("question") == task["question"]:
         await lifecycle.withdraw_question(tx, task, why)
     card = task["card_comment_id"]
     if write["kind"] == "card" and await mirror_rows.is_deleted(

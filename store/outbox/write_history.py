@@ -1,5 +1,6 @@
 """Lists of writes: what took effect, what failed, who wrote how much."""
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -69,6 +70,19 @@ async def has_sent(
         k=tuple(kinds),
     )
     return row is not None
+
+
+async def asked_reviewers(tx: Tx, installation_id: int, target: str) -> set[str]:
+    """Folded logins of people whom agents asked for a review of this pull request."""
+    rows = await tx.all(
+        "SELECT arguments FROM writes WHERE installation_id = :i AND target = :t "
+        "AND state IN :counted AND kind = 'reviewers' ORDER BY seq DESC LIMIT 20",
+        i=installation_id,
+        t=target,
+        counted=(*LIVE, "sent"),
+    )
+    named = [json.loads(row["arguments"]).get("reviewers", []) for row in rows]
+    return {login.casefold() for each in named for login in each}
 
 
 async def refusals(

@@ -8,6 +8,7 @@ from bot.agents import presence
 from bot.errors import Refused
 from bot.github import rate_limit_store, rate_limits
 from bot.kernel.operation import Answer, Context
+from bot.operations.github import clean_texts
 from bot.operations.github.targets import Place
 from bot.operations.tasks.access import on_hold_error
 from bot.outbox import fairness, forecast
@@ -40,6 +41,11 @@ class Queued(BaseModel):
         None,
         description="why it was not sent yet; absent if it only waits for its turn",
         exclude_if=lambda waits_because: waits_because is None,
+    )
+    cleaned: list[str] = Field(
+        [],
+        description="what was changed in your texts before they are posted",
+        exclude_if=lambda cleaned: not cleaned,
     )
 
 
@@ -83,10 +89,12 @@ async def queue(
 
     Raise Refused if the agent is not at work, or if somebody else put the task on hold.
     """
+    cleaned: list[str] = []
     if not ctx.actor.is_person:
         await presence.check_may_work(ctx.tx, ctx.actor)
         await check_room(ctx)
         await check_not_on_hold(ctx, where, arguments)
+        arguments, cleaned = await clean_texts.clean(ctx, where, arguments, task)
     lane = writes.PEOPLE if ctx.actor.is_person else writes.AGENTS
     lease_id = task["lease_id"] if task else None
     here = (ctx.tx, ctx.installation_id)
@@ -114,6 +122,7 @@ async def queue(
         ahead=soonest.ahead,
         expected_at=stamp(soonest.at),
         result=None,
+        cleaned=cleaned,
     )
 
 

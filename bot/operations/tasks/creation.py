@@ -17,6 +17,11 @@ class CreatedTask(BaseModel):
     task: str = Field(description="its id; owner/repo#12 names it once GitHub has numbered it")
     writes: list[str] = Field(description="the writes of the issue and then of its relations")
     expected_at: str = Field(description="when the last of them should be sent")
+    cleaned: list[str] = Field(
+        [],
+        description="what was changed in its texts before they are posted",
+        exclude_if=lambda cleaned: not cleaned,
+    )
 
 
 class CreatedTasks(Answer):
@@ -55,6 +60,7 @@ async def create_tasks(
                 task=each.task_id,
                 writes=[each.write_id, *each.relation_writes],
                 expected_at=stamp(each.expected_at),
+                cleaned=each.cleaned,
             )
             for name, each in made.items()
         ],

@@ -12,6 +12,7 @@ from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.kernel.patterns import AGENT, Shape
 from bot.operations.agents.views import known_agent
 from bot.operations.arguments import Note
+from bot.operations.github import clean_texts
 from bot.operations.github.issue_fields import UPDATE, list_change
 from bot.operations.github.issue_relations import check_no_planned
 from bot.operations.github.targets import issue_of, on_issue, repository_of
@@ -145,6 +146,8 @@ async def change_task(
 ) -> Changed:
     """Put a task on hold, change its priority, end it, or retry it."""
     row = await visible_task(ctx, task, lock=True)
+    texts, cleaned = clean_texts.for_card({"note": note})
+    why = texts.get("note", "")
     fields = _fields(priority, size, capabilities)
     if not fields and all(each is None for each in (hold, state, blocked_by, unblocked_by)):
         if ctx.actor.is_person:
@@ -155,15 +158,16 @@ async def change_task(
     _check_hold(ctx, row, hold=hold, state=state)
     queued = await _set_fields(ctx, row, fields)
     if hold is not None:
-        await _set_hold(ctx, row, note or "", on=hold)
+        await _set_hold(ctx, row, why, on=hold)
     if state is not None:
-        queued += await _end_or_retry(ctx, await visible_task(ctx, row["id"]), state, note or "")
+        queued += await _end_or_retry(ctx, await visible_task(ctx, row["id"]), state, why)
     if blocked_by is not None:
         queued.append(await _change_blocker(ctx, row, blocked_by, "blocked_by"))
     if unblocked_by is not None:
         queued.append(await _change_blocker(ctx, row, unblocked_by, "blocked_by_removal"))
     ids = [each.write_id for each in queued]
-    return Changed(task=task_view(await visible_task(ctx, row["id"])), writes=ids)
+    changed = task_view(await visible_task(ctx, row["id"]))
+    return Changed(task=changed, writes=ids, cleaned=cleaned)
 
 
 def _fields(

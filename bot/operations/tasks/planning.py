@@ -10,7 +10,7 @@ from bot.agents import presence
 from bot.errors import Refused
 from bot.kernel.operation import Context, TaskRef
 from bot.operations.arguments import NOT_BLANK
-from bot.operations.github import writing
+from bot.operations.github import clean_texts, writing
 from bot.operations.github.issue_fields import check_labels
 from bot.operations.github.targets import Place, issue_of
 from bot.operations.tasks.access import visible_task
@@ -78,6 +78,7 @@ class Made:
     task_id: str
     write_id: str
     relation_writes: list[str] = field(default_factory=list)
+    cleaned: list[str] = field(default_factory=list)
     expected_at: int = 0
 
 
@@ -296,11 +297,13 @@ async def _queue(plan: Plan, steps: Sequence[Link]) -> dict[str, Made]:
 
 async def _queue_issue(plan: Plan, key: str) -> Made:
     ctx, each, where = plan.ctx, plan.given[key], plan.where
+    given = {"title": each.title, "body": each.body, "labels": each.labels}
+    texts, cleaned = await clean_texts.clean(ctx, where, given)
     task_id = await tasks.create(
         ctx.tx,
         ctx.installation_id,
         repository_id=where["id"],
-        title=each.title,
+        title=texts["title"],
         **_fields(each),
     )
     settings = await repository_settings.of(ctx.tx, ctx.installation_id, where["id"])
@@ -311,11 +314,11 @@ async def _queue_issue(plan: Plan, key: str) -> Made:
         kind="issue",
         repository_id=where["id"],
         target=f"task {task_id}",
-        arguments={"title": each.title, "body": each.body, "labels": labels, "task_id": task_id},
+        arguments={**texts, "labels": labels, "task_id": task_id},
         author=ctx.actor.name,
         task_id=task_id,
     )
-    return Made(task_id, write_id)
+    return Made(task_id, write_id, cleaned=cleaned)
 
 
 def _fields(each: PlannedTask) -> dict[str, Any]:

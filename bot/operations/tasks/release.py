@@ -7,6 +7,7 @@ from pydantic import Field
 from bot.errors import Refused
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.operations.arguments import Fence, Note
+from bot.operations.github import clean_texts
 from bot.operations.tasks import hourly_limits
 from bot.operations.tasks.access import check_fence, held_task, visible_task
 from bot.operations.tasks.views import OneTask, task_view
@@ -35,16 +36,17 @@ async def release_task(
     if row["holder"] == ctx.actor.name or not _may_take_from(ctx, row["holder"]):
         row = await held_task(ctx, task, fence, even_on_hold=True)
     check_fence(row, fence)
-    if note is not None:
-        await tasks.change(ctx.tx, ctx.installation_id, row["id"], note=note)
+    texts, cleaned = clean_texts.for_card({"note": note})
+    if texts:
+        await tasks.change(ctx.tx, ctx.installation_id, row["id"], **texts)
     own = row["holder"] == ctx.actor.name
     if own:
         await hourly_limits.check_releases(ctx)
     how = "released" if own else "revoked"
     why = f"released by {ctx.actor.name}"
-    said = None if own else note
+    said = None if own else texts.get("note")
     await lifecycle.release(ctx.tx, row, how, why, ctx.actor.name, said)
-    return OneTask(task=task_view(await visible_task(ctx, row["id"])))
+    return OneTask(task=task_view(await visible_task(ctx, row["id"])), cleaned=cleaned)
 
 
 def _may_take_from(ctx: Context, holder: str | None) -> bool:

@@ -8,6 +8,7 @@ from bot.comments import replies
 from bot.errors import Refused
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.operations.arguments import Fence, Note
+from bot.operations.github import clean_texts
 from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, repository_of
 from bot.operations.github.writing import Queued, queue
@@ -15,6 +16,7 @@ from bot.operations.tasks.access import held_task, visible_task
 from bot.operations.tasks.views import OneTask, task_view
 from bot.tasks import lifecycle
 from bot.tasks.states import REPORTED
+from store.engine.transaction import Row
 from store.mirror import stored_issues
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
@@ -48,14 +50,14 @@ async def update_task_status(
     row = await held_task(ctx, task, fence, even_on_hold=True)
     if row["state"] != status or question is not None:
         row = await held_task(ctx, task, fence)
-    said = {"progress": progress, "note": note, "result": result}
-    if status == "completed" and progress is None:
-        said["progress"] = 100
-    changes = {k: v for k, v in said.items() if v is not None}
+    texts, cleaned = clean_texts.for_card({"note": note, "result": result, "question": question})
+    question = texts.pop("question", None)
+    now = 100 if status == "completed" and progress is None else progress
+    changes: Row = {**texts} if now is None else {**texts, "progress": now}
     if changes:
         await tasks.change(ctx.tx, ctx.installation_id, row["id"], **changes)
     if question is not None:
-        await _ask(ctx, row, status, question)
+        cleaned += await _ask(ctx, row, status, question)
     elif row["question"] and status == "in_progress":
         # A holder that continues no longer waits for an answer.
         await lifecycle.record_answer(ctx.tx, row, ctx.actor.name)
@@ -66,10 +68,11 @@ async def update_task_status(
         await lifecycle.move(ctx.tx, await visible_task(ctx, row["id"]), status, ctx.actor.name)
     if status == "completed":
         await close_issue(ctx, row, "completed")
-    return OneTask(task=task_view(await visible_task(ctx, row["id"])))
+    return OneTask(task=task_view(await visible_task(ctx, row["id"])), cleaned=cleaned)
 
 
-async def _ask(ctx: Context, row: FullTask, status: str, question: str) -> None:
+async def _ask(ctx: Context, row: FullTask, status: str, question: str) -> list[str]:
+    """Ask people in a comment. Return what was cleaned in it. Raise Refused."""
     if status not in ("in_progress", "in_review"):
         raise Refused(
             "invalid_arguments",
@@ -79,9 +82,12 @@ async def _ask(ctx: Context, row: FullTask, status: str, question: str) -> None:
     where = await repository_of(ctx, row)
     number = row["number"] or 0
     await admit_comment(ctx, where, number)
-    arguments = {"number": number, "body": replies.question_comment(question)}
-    await queue(ctx, "comment", where, on_issue(where, number), arguments, row)
+    # The body may be cleaned, so the question stands beside it.
+    body = replies.question_comment(question)
+    arguments = {"number": number, "body": body, "question": question}
+    queued = await queue(ctx, "comment", where, on_issue(where, number), arguments, row)
     await lifecycle.ask_people(ctx.tx, row, question, ctx.actor.name)
+    return queued.cleaned
 
 
 async def close_issue(ctx: Context, row: FullTask, reason: str) -> list[Queued]:

@@ -65,6 +65,7 @@ async def create_task(
         write_id=made.write_id,
         relation_writes=made.relation_writes,
         hint=planning.PARENT_WAITS if parent else None,
+        cleaned=made.cleaned,
     )
 
 

@@ -47,6 +47,11 @@ class Task(BaseModel):
 
 class OneTask(Answer):
     task: Task
+    cleaned: list[str] = Field(
+        [],
+        description="what was changed in your texts before people read them",
+        exclude_if=lambda cleaned: not cleaned,
+    )
 
 
 class TaskAndThread(OneTask):

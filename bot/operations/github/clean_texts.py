@@ -1,0 +1,149 @@
+"""Cleans the texts of a write, and refuses secrets in files."""
+
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from bot import secret_formats
+from bot.comments import cleaning
+from bot.comments.cleaning import Cleaned
+from bot.errors import Refused
+from bot.kernel.operation import Context
+from bot.operations.github.targets import Place, on_issue
+from store.mirror import thread_people
+from store.outbox import write_history
+from store.tasks import tasks
+from store.tasks.tasks import FullTask
+
+Clean: TypeAlias = Callable[[str, set[str]], Cleaned]
+
+
+def _name(text: str, _known: set[str]) -> Cleaned:
+    return cleaning.note(text)
+
+
+# How each argument of a write is cleaned that people read on GitHub.
+TEXTS: dict[str, Clean] = {
+    "title": cleaning.title,
+    "body": cleaning.markdown,
+    "message": cleaning.message,
+    "summary": cleaning.markdown,
+    "name": _name,
+}
+# Arguments with texts inside, such as the comments of a review and the output of a check.
+NESTED = ("comments", "output")
+# Arguments that name branches and labels, which cannot be changed without another meaning.
+NAMES = ("branch", "head", "labels")
+
+
+async def clean(
+    ctx: Context, where: Place, arguments: dict[str, Any], task: FullTask | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """The arguments of a write with clean texts, and what was cleaned. Raise Refused."""
+    for name in NAMES:
+        _check_name(name, arguments.get(name))
+    check_files(arguments.get("files", []))
+    known = set()
+    if any(cleaning.has_mentions(each) for each in _texts(arguments)):
+        known = await people_known(ctx, where, arguments, task)
+    found: list[str] = []
+    made = {name: _clean_value(name, value, known, found) for name, value in arguments.items()}
+    return made, list(dict.fromkeys(found))
+
+
+def _texts(value: Any, name: str = "") -> list[str]:
+    """The texts in the arguments of a write."""
+    if isinstance(value, str):
+        return [value] if name in TEXTS else []
+    if isinstance(value, list) and name in NESTED:
+        return [text for each in value for text in _texts(each)]
+    if isinstance(value, dict) and name in ("", *NESTED):
+        return [text for key, each in value.items() for text in _texts(each, key)]
+    return []
+
+
+def _clean_value(name: str, value: Any, known: set[str], found: list[str]) -> Any:
+    """The value with clean texts. Append to `found` what was cleaned, and where."""
+    if isinstance(value, str) and name in TEXTS:
+        cleaned = TEXTS[name](value, known)
+        found += [f"{each} in {name}" for each in cleaned.found]
+        return cleaned.text
+    if name in NESTED and isinstance(value, list):
+        return [_clean_value(name, each, known, found) for each in value]
+    if name in NESTED and isinstance(value, Mapping):
+        return {key: _clean_value(key, each, known, found) for key, each in value.items()}
+    return value
+
+
+async def people_known(
+    ctx: Context, where: Place, arguments: dict[str, Any], task: FullTask | None
+) -> set[str]:
+    """Folded logins of people who may be mentioned.
+
+    These are who takes part in the thread of the issue and its pull request, who was asked for a
+    review, and who may decide in the repository.
+    """
+    here = (ctx.tx, ctx.installation_id, where["id"])
+    number = arguments.get("number")
+    related = [task] if task else await _tasks_of(ctx, where, number)
+    numbers = {number} | {each for row in related for each in (row["number"], row["pull_number"])}
+    shown = [each for each in numbers if isinstance(each, int)]
+    known = await thread_people.participants(*here, shown)
+    known |= await thread_people.deciders(*here)
+    for each in shown:
+        known |= await write_history.asked_reviewers(*here[:2], on_issue(where, each))
+    for row in related:
+        names = (row["holder"], row["assigned_by"], row["held_by"])
+        known |= {each[1:].casefold() for each in names if each and each.startswith("@")}
+    given = arguments.get("assignees", [])
+    return known | {each.casefold() for each in given if isinstance(each, str)}
+
+
+async def _tasks_of(ctx: Context, where: Place, number: Any) -> list[FullTask]:
+    """The tasks of an issue or pull request."""
+    if not isinstance(number, int):
+        return []
+    here = (ctx.tx, ctx.installation_id, where["id"], number)
+    one = await tasks.by_number(*here)
+    return [one] if one else await tasks.of_pull(*here)
+
+
+def for_card(given: dict[str, str | None]) -> tuple[dict[str, str], list[str]]:
+    """Texts that Hubbub quotes on a card, those that are given, and what was cleaned in them."""
+    cleaned = {name: cleaning.note(text) for name, text in given.items() if text is not None}
+    found = [f"{each} in {name}" for name, one in cleaned.items() for each in one.found]
+    return {name: one.text for name, one in cleaned.items()}, found
+
+
+def _check_name(argument: str, value: Any) -> None:
+    """Raise Refused for a secret in the name of a branch or of a new label."""
+    added = value.get("add") if isinstance(value, dict) else value
+    if secret := secret_formats.first(added if isinstance(added, str) else repr(added)):
+        raise Refused("invalid_arguments", f"`{argument}` has {secret.name}: leave it out.")
+
+
+def check_files(files: list[dict[str, Any]]) -> None:
+    """Raise Refused for a secret in a file or its path, without the secret."""
+    for file in files:
+        for place, text in (("path", file["path"]), ("content", _content(file))):
+            if secret := secret_formats.first(text):
+                line = text.count("\n", 0, secret.start) + 1
+                raise _secret_error(file["path"], place, line, secret.name)
+
+
+def _content(file: dict[str, Any]) -> str:
+    content: str = file["content"]
+    # Latin-1 takes every byte. What is no text has no secret of these forms.
+    return b64decode(content).decode("latin-1") if file["base64"] else content
+
+
+def _secret_error(path: str, place: str, line: int, name: str) -> Refused:
+    if place == "path":
+        return Refused("secret_in_commit", f"A path in `files` has {name}. Nothing was committed.")
+    return Refused(
+        "secret_in_commit",
+        f"{path} has {name} in line {line}. Nothing was committed. Read it from the environment, "
+        "or write a placeholder such as xxxx.",
+        path=path,
+        line=line,
+    )
