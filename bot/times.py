@@ -9,11 +9,7 @@ UNITS = ((86_400, "days"), (3600, "h"), (60, "min"))
 
 
 def stamp(at: int) -> str:
-    return datetime.fromtimestamp(at / SECOND, UTC).isoformat(timespec="milliseconds")
-
-
-def utc(at: int) -> str:
-    """The format that GitHub accepts: whole seconds, rounded down."""
+    """The format that GitHub has: whole seconds, rounded down, as in 2026-11-21T15:42:00Z."""
     return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

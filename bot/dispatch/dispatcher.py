@@ -46,7 +46,7 @@ class Dispatcher:
         """Call an operation. Return its answer as JSON values. Raise Refused.
 
         A second call with the same `request_key` gets the answer of the first one. A call whose
-        caller `is_gone` does not begin. A `lean` answer lacks nulls and what has its default.
+        caller `is_gone` does not begin. A `lean` answer is for models.
         """
         with self.metrics.measure(name):
             operation = _operation(actor, name)
@@ -64,13 +64,19 @@ class Dispatcher:
             await self.executor.begin(call)
             answer = await self._answer(call)
             self.executor.remember_notices(call, answer)
-            return answer.model_dump(mode="json", exclude_none=lean, exclude_defaults=lean)
+            return _lean(answer) if lean else answer.model_dump(mode="json")
 
     async def _answer(self, call: Call) -> Answer:
         waitable = call.operation.waitable
         if waitable and (wait_s := getattr(call.arguments, "wait_s", 0)):
             return await self._long_poll.wait(call, waitable, wait_s)
         return await self.executor.execute(call)
+
+
+def _lean(answer: Answer) -> dict[str, Any]:
+    return answer.lean().model_dump(
+        mode="json", exclude_none=True, exclude_defaults=True, exclude=dict(answer.aside)
+    )
 
 
 def operations_of(actor: Actor) -> list[Operation]:

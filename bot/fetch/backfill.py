@@ -15,7 +15,7 @@ from bot.fetch.answers import issues, pulls
 from bot.fetch.answers.answer import Apply, rows
 from bot.github.payloads import Json, at, maybe_number, time
 from bot.mirror import reads
-from bot.times import SECOND, utc
+from bot.times import SECOND, stamp
 from store.engine.transaction import Store, Tx
 from store.fetch import backfills
 from store.tables.fetch import BackfillRow
@@ -45,7 +45,7 @@ class Part:
 
 
 def _since_query(part: BackfillRow) -> str:
-    return f"&since={utc(part['reached'])}" if part["reached"] else ""
+    return f"&since={stamp(part['reached'])}" if part["reached"] else ""
 
 
 def _relation_reads(part: BackfillRow, issue: Json, _: int) -> list[reads.Read]:

@@ -75,7 +75,7 @@ def commentable_lines(patch: str) -> dict[Side, set[int]]:
     }
 
 
-def numbered(hunk: Hunk) -> list[str]:
+def numbered_lines(hunk: Hunk) -> list[str]:
     """The hunk as text. Each line has its numbers before it: `old|new text`.
 
     An added line has `+` for its old number, a removed line `-` for its new one.

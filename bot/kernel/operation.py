@@ -71,12 +71,19 @@ class Answer(BaseModel):
     # form is that of pydantic's `exclude`.
     sealed: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
+    # Fields that models do not need, so that MCP leaves them out. The form is the same.
+    aside: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+
     as_of: str = Field("", description="the answer includes what GitHub sent until this time")
     stale_s: float = Field(0, description="how many seconds ago `as_of` was")
     behind: list[str] = Field(
         [], description="what is known to be missing from the answer's data, and why"
     )
     notices: list[Notice] = Field([], description="what you should know")
+
+    def lean(self) -> Self:
+        """The answer for models, which pay for each character: without what is said twice."""
+        return self
 
     async def as_it_is(self, _tx: Tx, _installation_id: int) -> Self:
         """The stored answer with its newest state, for a repeated call."""

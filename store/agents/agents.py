@@ -1,14 +1,14 @@
 """Agents: who is registered, and what is known of each."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
 from store.mirror.stored_repositories import PRESENT, VISIBLE
-from store.tables.agents import AgentRow
+from store.tables.agents import AgentRow, Role
 
 COLUMNS = (
     "installation_id",
@@ -99,6 +99,13 @@ async def get(tx: Tx, installation_id: int, agent_id: str) -> AgentRow | None:
     q = "SELECT * FROM agents WHERE installation_id = :i AND id = :a"
     row = await tx.one(q, i=installation_id, a=agent_id)
     return _decode(row) if row else None
+
+
+async def roles(tx: Tx, installation_id: int, agent_ids: Collection[str]) -> dict[str, Role]:
+    """The roles of these agents, by id."""
+    q = "SELECT id, role FROM agents WHERE installation_id = :i AND id IN :ids"
+    rows = await tx.all(q, i=installation_id, ids=sorted(agent_ids))
+    return {row["id"]: row["role"] for row in rows}
 
 
 async def lock(tx: Tx, installation_id: int, agent_ids: Sequence[str]) -> list[AgentRow]:

@@ -28,6 +28,7 @@ class ThreadRow(TypedDict):
     kind: TextKind
     id: int
     author: str
+    author_id: int
     author_association: str
     body: str
     updated_at: int

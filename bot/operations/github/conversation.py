@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
 
 from bot.comments import authorship
-from bot.identity.actors import TRUSTED
-from bot.operations.github.texts import Text
+from bot.operations.github.texts import Reading, Text
 from bot.times import stamp
 from store.mirror.search_index import written_at
 from store.mirror.threads import TextKind, ThreadRow
@@ -25,15 +25,22 @@ class ThreadText(Text):
     left_out: int = Field(0, description="how many characters were cut from the end of the text")
 
 
-def thread_text(row: ThreadRow) -> ThreadText:
-    """The whole text of a row."""
+@dataclass(frozen=True)
+class Entry:
+    row: ThreadRow
+    read: Reading
+
+
+def thread_text(entry: Entry) -> ThreadText:
+    """The whole text of an entry."""
+    row, read = entry.row, entry.read
     return ThreadText(
         id=row["id"],
         kind=row["kind"],
-        author=authorship.shown_author(row["author"]),
-        association=row["author_association"],
-        trusted=row["author_association"] in TRUSTED,
-        text=row["body"],
+        author=read.author,
+        association=read.association,
+        trusted=read.trusted,
+        text=read.text,
         shortened=False,
         written_at=stamp(written_at(row)),
         state=row["state"] if row["kind"] == "review" else None,
@@ -46,29 +53,31 @@ def thread_text(row: ThreadRow) -> ThreadText:
 # --- The order ------------------------------------------------------------------------------------
 
 
-def by_relevance(rows: list[ThreadRow], askers: set[str], card: int | None) -> list[ThreadRow]:
-    """The most relevant first. `askers` wrote commands. `card` is the id of Hubbub's card."""
-    newest_first = sorted(rows, key=lambda row: (written_at(row), row["id"]), reverse=True)
-    people = [row for row in newest_first if row["kind"] != "opening" and not _is_bot(row)]
-    last = people[0] if people else None
-    return sorted(newest_first, key=lambda row: 1 if row is last else _rank(row, askers, card))
+def by_relevance(entries: Sequence[Entry], askers: set[str]) -> list[Entry]:
+    """The most relevant first. `askers` wrote commands."""
+    newest_first = sorted(
+        entries, key=lambda each: (written_at(each.row), each.row["id"]), reverse=True
+    )
+    words = [each for each in newest_first if each.row["kind"] != "opening" and not _is_bot(each)]
+    last = words[0] if words else None
+    return sorted(newest_first, key=lambda each: 1 if each is last else _rank(each, askers))
 
 
-def _rank(row: ThreadRow, askers: set[str], card: int | None) -> int:
+def _rank(entry: Entry, askers: set[str]) -> int:
+    row, read = entry.row, entry.read
     if row["kind"] == "opening":
         return 0
-    if row["kind"] == "comment" and row["id"] == card:
-        return 6
-    if _is_bot(row):
+    if _is_bot(entry):
         return 5
     wants_changes = row["kind"] == "review" and row["state"] == "changes_requested"
-    if wants_changes or row["author"].casefold() in askers:
+    if wants_changes or read.author.casefold() in askers:
         return 2
-    return 3 if row["author_association"] in TRUSTED else 4
+    return 3 if read.trusted else 4
 
 
-def _is_bot(row: ThreadRow) -> bool:
-    return authorship.is_bot(str(row["author"]))
+def _is_bot(entry: Entry) -> bool:
+    """Whether another App wrote it. What agents wrote counts as theirs."""
+    return authorship.is_bot(entry.read.author)
 
 
 # --- The size -------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from bot.errors import Refused
 from bot.kernel import freshness
 from bot.kernel.operation import Answer, Context, TaskRef, operation
 from bot.operations.github.conversation import (
+    Entry,
     ThreadText,
     by_relevance,
     fit,
@@ -16,11 +17,11 @@ from bot.operations.github.conversation import (
     thread_text,
 )
 from bot.operations.github.targets import Place
+from bot.operations.github.texts import readings
 from bot.operations.tasks.access import visible_repository, visible_task
 from store.mirror import pulls, search_index, threads
 from store.mirror.threads import ThreadRow
 from store.tables.mirror import PullRequestRow
-from store.tasks import tasks
 
 Tokens: TypeAlias = Annotated[
     int, Field(ge=200, le=50_000, description="the answer's size, in tokens of four bytes")
@@ -70,8 +71,9 @@ async def github_get_thread(ctx: Context, task: TaskRef, max_tokens: Tokens = 40
     room = max_tokens * BYTES - SLACK
     frame = await _frame(ctx, where, about, room)
     room -= await _frame_size(ctx, frame)
-    shown = fit_texts(list(map(thread_text, await _texts(ctx, about, room))), room)
-    total = 1 + await threads.count(ctx.tx, *here)
+    entries, of_hubbub = await _texts(ctx, about, room)
+    shown = fit_texts(list(map(thread_text, entries)), room)
+    total = 1 + await threads.count(ctx.tx, *here) - of_hubbub
     in_order = sorted(shown, key=lambda each: (each.kind != "opening", each.written_at))
     return frame.model_copy(update={"texts": in_order, "left_out": total - len(shown)})
 
@@ -124,13 +126,17 @@ async def _frame_size(ctx: Context, frame: Thread) -> int:
     return size(frame.model_copy(update=fresh.fields(ctx.now)).model_dump(mode="json"))
 
 
-async def _texts(ctx: Context, about: search_index.Thread, room: int) -> list[ThreadRow]:
-    """The opening and as many others as may fit, the most relevant first."""
+async def _texts(ctx: Context, about: search_index.Thread, room: int) -> tuple[list[Entry], int]:
+    """The opening and as many others as may fit, the most relevant first.
+
+    Cards, and answers of Hubbub to commands, are not among them. Also how many of these there are.
+    """
     here = (ctx.installation_id, about["repository_id"], about["number"])
     opening: ThreadRow = {
         "kind": "opening",
         "id": about["id"],
         "author": about["author"],
+        "author_id": about["author_id"],
         "author_association": about["author_association"],
         "body": about["body"],
         "created_at": about["created_at"],
@@ -142,5 +148,9 @@ async def _texts(ctx: Context, about: search_index.Thread, room: int) -> list[Th
         ids = [row["id"] for row in rows if row["kind"] == kind]
         if ids:
             askers |= await threads.askers(ctx.tx, ctx.installation_id, kind, ids)
-    task = await tasks.by_number(ctx.tx, *here)
-    return by_relevance([opening, *rows], askers, task["card_comment_id"] if task else None)
+    every = [opening, *rows]
+    entries = [
+        Entry(row, read) for row, read in zip(every, await readings(ctx, every), strict=True)
+    ]
+    kept = [each for each in entries if each.row is opening or not each.read.by_hubbub]
+    return by_relevance(kept, askers), len(entries) - len(kept)

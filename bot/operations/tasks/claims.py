@@ -16,7 +16,7 @@ from bot.kernel.sentences import with_full_stop
 from bot.kernel.waitable import EventFilter, Look, Waitable
 from bot.messages import notices
 from bot.operations.arguments import Label
-from bot.operations.github.texts import Text, text_view
+from bot.operations.github.texts import Text, body_view
 from bot.operations.tasks import claim_size, hourly_limits
 from bot.operations.tasks.access import visible_repository, visible_task
 from bot.operations.tasks.views import Task, task_view
@@ -375,7 +375,7 @@ async def _claimed_answer(
         lease_id=row["lease_id"],
         fence=row["fence"],
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
-        body=text_view(issue) if issue else None,
+        body=await body_view(ctx, issue),
         handoff=handed,
         overlaps=await path_overlap.report_claim(ctx.tx, row, ctx.actor.name, before),
     )

@@ -10,7 +10,7 @@ from bot.events import event_log
 from bot.kernel.operation import Context, RepositoryName, Slash, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.operations.arguments import Label, Login, Title
-from bot.operations.github.texts import text_view
+from bot.operations.github.texts import Text, readings, text_view
 from bot.operations.tasks import planning, ready
 from bot.operations.tasks.access import visible_repository, visible_task
 from bot.operations.tasks.planning import PlannedTask
@@ -22,13 +22,15 @@ from bot.tasks.sizes import Size
 from bot.tasks.states import OPEN, STATES
 from bot.times import parse
 from store.mirror import stored_issues
+from store.tables.mirror import IssueRow
 from store.tables.tasks import TaskState
 from store.tasks import tasks
 from store.tasks.ready import Wanted
+from store.tasks.tasks import FullTask
 
-# How many of a thread's comments get_task shows, and how much of each.
-COMMENTS = 10
-COMMENT_LENGTH = 2000
+# How many of a thread's comments get_task reads, how many it shows, and how much of each.
+READ, COMMENTS = 20, 10
+COMMENT_LENGTH = 200
 
 
 @operation(role="developer", reaches_github=True)
@@ -92,17 +94,31 @@ async def get_task(ctx: Context, task: TaskRef) -> TaskAndThread:
     member or collaborator wrote a text.
     """
     row = await visible_task(ctx, task)
-    issue, comments = None, []
-    if row["number"]:
-        where = (ctx.installation_id, row["repository_id"], row["number"])
-        issue = await stored_issues.issue(ctx.tx, *where)
-        comments = await stored_issues.newest_comments(ctx.tx, *where, COMMENTS)
+    issue, opening, comments = await _issue_and_comments(ctx, row)
     return TaskAndThread(
         task=task_view(row),
         around=await surroundings(ctx, row, issue),
-        issue=text_view(issue) if issue else None,
-        comments=[text_view(each, COMMENT_LENGTH) for each in comments],
+        issue=opening,
+        comments=comments,
     )
+
+
+async def _issue_and_comments(
+    ctx: Context, row: FullTask
+) -> tuple[IssueRow | None, Text | None, list[Text]]:
+    """The task's issue, its text, and the newest comments without those of Hubbub itself."""
+    here = (ctx.installation_id, row["repository_id"], row["number"] or 0)
+    issue = await stored_issues.issue(ctx.tx, *here)
+    if issue is None:
+        return None, None, []
+    comments = await stored_issues.newest_comments(ctx.tx, *here, READ)
+    opening, *said = await readings(ctx, [issue, *comments])
+    shown = [
+        text_view(each, read, COMMENT_LENGTH)
+        for each, read in zip(comments, said, strict=True)
+        if not read.by_hubbub
+    ]
+    return issue, text_view(issue, opening), shown[-COMMENTS:]
 
 
 @operation(role="observer", reads_only=True)

@@ -1,0 +1,29 @@
+"""What Hubbub posted on GitHub, without what it put around an agent's words."""
+
+import re
+from dataclasses import dataclass
+
+from bot.comments import authorship, markers
+
+# The line with which `replies.with_author` begins.
+AUTHOR = re.compile(r"<sub>`([^`\n]+)` via Hubbub</sub>\n\n")
+
+
+@dataclass(frozen=True)
+class Posted:
+    """`agent`: who wrote it; None for words of Hubbub itself, such as a card."""
+
+    agent: str | None
+    text: str
+
+
+def posted_text(author: str, author_id: int, body: str, bot: int | None) -> Posted | None:
+    """None for a text that Hubbub did not post. `bot`: see `authorship.bot_id`."""
+    if not authorship.is_ours(author, author_id, bot):
+        return None
+    head = markers.HEAD.match(body)
+    if head is None:
+        return None
+    rest = body[head.end() :]
+    line = AUTHOR.match(rest)
+    return Posted(line[1], rest[line.end() :]) if line else Posted(None, rest)
