@@ -1,4 +1,4 @@
-from bot.github.patches import commentable_lines, hunks, numbered
+from bot.github.patches import commentable_lines, hunks, numbered_lines
 
 PATCH = """\
 @@ -1,3 +1,4 @@ def start():
@@ -15,7 +15,7 @@ PATCH = """\
 
 def test_each_line_of_a_patch_has_its_numbers_on_both_sides() -> None:
     first, second = hunks(PATCH)
-    assert numbered(first) == [
+    assert numbered_lines(first) == [
         "@@ -1,3 +1,4 @@ def start():",
         "1|1 import engine",
         "2|- engine.go()",
@@ -23,7 +23,7 @@ def test_each_line_of_a_patch_has_its_numbers_on_both_sides() -> None:
         "+|3 engine.go()",
         '3|4 print("up")',
     ]
-    assert numbered(second) == ["@@ -20,2 +21,1 @@", "20|- old", "21|21 last"]
+    assert numbered_lines(second) == ["@@ -20,2 +21,1 @@", "20|- old", "21|21 last"]
 
 
 def test_a_review_comment_may_stand_on_the_lines_of_the_hunks_of_either_side() -> None:
