@@ -35,6 +35,7 @@ CODES: dict[str, tuple[int, str]] = {
         404,
         "The context, version or snapshot does not exist, or the caller may not read it.",
     ),
+    "unknown_ref": (404, "The repository has no such branch, tag or commit."),
     "unknown_write": (404, "The write does not exist, or it belongs to another agent."),
     "unknown_comment": (404, "There is no such comment on this issue or pull request."),
     "rate_limited": (
@@ -98,7 +99,7 @@ CODES: dict[str, tuple[int, str]] = {
     "key_reused": (409, "The idempotency key was used for another call."),
     "github_refused": (
         502,
-        "For a write: GitHub refused it; the message contains GitHub's reason.",
+        "For a write, or code to read: GitHub refused it; the message contains GitHub's reason.",
     ),
     "github_away": (502, "For a write: GitHub gave no clear answer until Hubbub gave up."),
     "too_large": (413, "The request or its content is larger than allowed."),

@@ -13,6 +13,15 @@ async def get(tx: Tx, installation_id: int, repository_id: int, name: str) -> Re
     return await tx.one(q, i=installation_id, r=repository_id, n=name)
 
 
+async def has_head(tx: Tx, installation_id: int, repository_id: int, sha: str) -> bool:
+    """Whether the commit is the head of a branch."""
+    q = (
+        "SELECT name FROM refs WHERE installation_id = :i AND repository_id = :r AND sha = :s "
+        "LIMIT 1"
+    )
+    return await tx.one(q, i=installation_id, r=repository_id, s=sha) is not None
+
+
 async def in_the_way(tx: Tx, installation_id: int, repository_id: int, name: str) -> str | None:
     """A branch that cannot exist beside one of this name: `a` and `a/b` exclude each other."""
     parts = name.split("/")

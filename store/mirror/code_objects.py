@@ -86,6 +86,19 @@ async def named_at(tx: Tx, here: Here, name: str) -> tuple[str, int] | None:
     return (zlib.decompress(row["content"]).decode(), row["used_at"]) if row else None
 
 
+async def need_mark(tx: Tx, here: Here, kind: Kind, ids: Collection[str]) -> bool:
+    """Whether one of these was not marked as used for a while."""
+    q = (
+        "SELECT 1 AS one FROM code_objects WHERE installation_id = :i AND repository_id = :r "
+        "AND kind = :k AND id IN :ids AND used_at < :before LIMIT 1"
+    )
+    before = await tx.now() - MARK_EVERY
+    for some in _batches(ids):
+        if await tx.one(q, i=here[0], r=here[1], k=kind, ids=some, before=before):
+            return True
+    return False
+
+
 async def mark_used(tx: Tx, here: Here, kind: Kind, ids: Collection[str]) -> None:
     """Keep these longer than others, because somebody used them."""
     now = await tx.now()

@@ -1,0 +1,1 @@
+"""Reading the code of repositories: files, folders and diffs."""

@@ -1,0 +1,133 @@
+"""Which repository and which commit the arguments of a call name."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from bot.errors import Refused
+from bot.kernel.operation import Context
+from bot.mirror import reads
+from bot.operations.arguments import Branch
+from bot.operations.code.lookup import EMPTY, Lookup, refuse
+from bot.operations.github.targets import repository_of
+from bot.operations.tasks.access import visible_repository, visible_task
+from bot.times import SECOND
+from store.mirror import branches, code_objects, pulls
+from store.tables.mirror import PullRequestRow, RepositoryRow
+
+Ref: TypeAlias = Annotated[Branch, Field(description="branch, tag or commit")]
+WHOLE_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+# A tag, or a branch that the mirror lacks, names the same commit for so long.
+NAME_LASTS = 60 * SECOND
+# GitHub's statuses for a name that no commit has.
+NO_SUCH_NAME = ("404", "422")
+
+
+@dataclass(frozen=True)
+class Target:
+    """`branch` is that of the task or pull request, or the default branch."""
+
+    where: RepositoryRow
+    branch: str
+    pull: PullRequestRow | None = None
+    is_task: bool = True
+
+
+@dataclass(frozen=True)
+class Commit:
+    """`trusted`: it is on a branch or has a tag, so who made it may write to the repository.
+
+    `head`: what the branch has now, if that is another commit.
+    """
+
+    sha: str
+    trusted: bool
+    head: str | None = None
+
+
+async def target(ctx: Context, task: str | None, repository: str | None) -> Target:
+    """What `task` (an issue or pull request) or `repository` names. Raise Refused."""
+    if (task is None) == (repository is None):
+        raise Refused("invalid_arguments", "Pass `task` or `repository`, and not both.")
+    if task is None:
+        assert repository is not None
+        where = await visible_repository(ctx, repository)
+        return Target(where, where["default_branch"], is_task=False)
+    name, sign, number = task.rpartition("#")
+    if sign and number.isascii() and number.isdecimal() and len(number) < 16:
+        where = await visible_repository(ctx, name)
+        pull = await pulls.pull_request(ctx.tx, ctx.installation_id, where["id"], int(number))
+        if pull is not None:
+            return Target(where, pull["head_ref"], pull)
+    return await _of_task(ctx, task)
+
+
+async def _of_task(ctx: Context, ref: str) -> Target:
+    row = await visible_task(ctx, ref)
+    where = await repository_of(ctx, row)
+    here = (ctx.tx, ctx.installation_id, where["id"])
+    if row["pull_number"]:
+        pull = await pulls.pull_request(*here, row["pull_number"])
+        if pull is not None:
+            return Target(where, pull["head_ref"], pull)
+    has_branch = row["branch"] and await branches.get(*here, row["branch"])
+    return Target(where, row["branch"] if has_branch and row["branch"] else where["default_branch"])
+
+
+async def commit(
+    look: Lookup, wanted: Target, ref: str | None, pinned: str | None = None
+) -> Commit | None:
+    """The commit. None if GitHub must be asked first. Raise Refused if there is none.
+
+    `pinned`: the commit that the page before showed, whatever the name means by now.
+    """
+    now = await _head(look, wanted, ref)
+    sha = pinned or (ref if ref and WHOLE_SHA.fullmatch(ref) else None)
+    if sha is None:
+        return await _by_name(look, wanted, ref, now)
+    trusted = await branches.has_head(look.ctx.tx, *look.here, sha)
+    # Only a commit that is known, or was read as one, is a commit of this repository.
+    if not trusted and sha != now and not await look.is_known(sha):
+        await _ask(look, sha)
+        return None
+    return Commit(sha, trusted=trusted, head=now if now != sha else None)
+
+
+async def _head(look: Lookup, wanted: Target, ref: str | None) -> str | None:
+    """The head of the branch or pull request that the caller means. None if that is no branch."""
+    if wanted.pull is not None and (ref is None or WHOLE_SHA.fullmatch(ref)):
+        return wanted.pull["head_sha"]
+    named = ref if ref and not WHOLE_SHA.fullmatch(ref) else wanted.branch
+    if ref and named is not ref and not wanted.is_task:
+        return None
+    row = await branches.get(look.ctx.tx, *look.here, named)
+    return row["sha"] if row else None
+
+
+async def _by_name(
+    look: Lookup, wanted: Target, ref: str | None, head: str | None
+) -> Commit | None:
+    if head is not None:
+        return Commit(head, trusted=await branches.has_head(look.ctx.tx, *look.here, head))
+    name = ref or wanted.branch
+    named = await code_objects.named_at(look.ctx.tx, look.here, name)
+    if named is not None and look.ctx.now - named[1] < NAME_LASTS:
+        return Commit(named[0], trusted=True)
+    await _ask(look, name)
+    return None
+
+
+async def _ask(look: Lookup, name: str) -> None:
+    """Have the name read. Raise Refused if GitHub knows none."""
+    why = await look.want(reads.commit(look.where["id"], name))
+    if why is None:
+        return
+    if why.startswith(NO_SUCH_NAME) and EMPTY not in why.casefold():
+        raise Refused(
+            "unknown_ref",
+            f"{look.where['full_name']} has no branch, tag or commit `{name}`. The default branch "
+            f"is `{look.where['default_branch']}`.",
+        )
+    refuse(look.where, why)
