@@ -27,8 +27,8 @@ KINDS: dict[str, EventKind] = {
     "task.changed": EventKind(
         "its priority, size or capabilities changed", ("priority", "size", "capabilities")
     ),
-    "task.asked": EventKind("the holder asked people a question"),
-    "task.answered": EventKind("somebody answered the question"),
+    "task.asked": EventKind("the holder asked people a question", ("question",)),
+    "task.answered": EventKind("somebody answered the question", ("text",)),
     "task.unasked": EventKind("the question could not be posted", ("why",)),
     "task.held": EventKind("somebody put the task on hold", ("why",)),
     "task.resumed": EventKind("the hold ended"),

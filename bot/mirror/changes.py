@@ -83,6 +83,15 @@ class StalePermissions:
 
 
 @dataclass(frozen=True)
+class Sender:
+    """Who caused a webhook, and its action."""
+
+    login: str
+    id: int
+    did: str
+
+
+@dataclass(frozen=True)
 class Changes:
     rows: tuple[Mirrored, ...] = ()
     reads: tuple[Read, ...] = ()
@@ -99,3 +108,5 @@ class Changes:
     commits: tuple[PushedCommit, ...] = ()
     transfers: tuple[Transfer, ...] = ()
     stale_permissions: tuple[StalePermissions, ...] = ()
+    # Who changed the issue or the pull request that the webhook is about.
+    sender: Sender | None = None

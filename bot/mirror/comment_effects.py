@@ -31,7 +31,8 @@ async def answer_question(tx: Tx, row: CommentRow, before: CommentRow | None) ->
     its_author = issue is not None and issue["author_id"] == row["author_id"]
     if its_author or row["author_association"] in TRUSTED:
         task = await tasks.lock(tx, row["installation_id"], task["id"]) or task
-        await lifecycle.record_answer(tx, task, f"@{authorship.shown_author(row['author'])}")
+        who = f"@{authorship.shown_author(row['author'])}"
+        await lifecycle.record_answer(tx, task, who, row["body"])
 
 
 async def _is_unposted(tx: Tx, task: FullTask) -> bool:

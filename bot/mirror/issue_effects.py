@@ -4,6 +4,8 @@ import json
 from collections.abc import Collection
 
 from bot.identity.actors import BOT
+from bot.mirror.attribution import actor_of
+from bot.mirror.changes import Sender
 from bot.repository import repository_settings
 from bot.tasks import lifecycle, task_labels
 from bot.tasks.states import OPEN
@@ -19,8 +21,13 @@ from store.tasks.tasks import FullTask
 # GitHub's `state_reason` of a closed issue, to the task's state; any other means completed.
 CLOSED_AS: dict[str | None, TaskState] = {"not_planned": "cancelled", "duplicate": "cancelled"}
 
+# The actions of the webhooks that tell of a changed label, and of an issue's end.
+LABELLING, CLOSING = ("labeled", "unlabeled"), ("closed", "deleted", "transferred")
 
-async def update_task(tx: Tx, row: IssueRow, before: IssueRow | None) -> None:
+
+async def update_task(
+    tx: Tx, row: IssueRow, before: IssueRow | None, sender: Sender | None = None
+) -> None:
     """Bring the issue's task in line with the issue, or create one for it."""
     # The lock comes first: a claim or an update under way must end before the task is read.
     task = await tasks.of_issue(tx, row["installation_id"], row["id"])
@@ -29,12 +36,12 @@ async def update_task(tx: Tx, row: IssueRow, before: IssueRow | None) -> None:
     await _wake_dependants(tx, row, before)
     await _drop_relations(tx, row)
     if task is None:
-        await _create_task(tx, row)
+        await _create_task(tx, row, sender)
         return
     # The state comes last: its event and the card must show the new title and labels.
     await _update_title(tx, task, row)
-    await _update_labels(tx, task, row, before)
-    await _update_state(tx, task, row, before)
+    await _update_labels(tx, task, row, before, sender)
+    await _update_state(tx, task, row, before, sender)
 
 
 def _is_closed(row: IssueRow) -> bool:
@@ -74,7 +81,7 @@ async def _drop_relations(tx: Tx, row: IssueRow) -> None:
         await relations.drop(tx, row["installation_id"], row["id"])
 
 
-async def _create_task(tx: Tx, row: IssueRow) -> None:
+async def _create_task(tx: Tx, row: IssueRow, sender: Sender | None) -> None:
     """Create the task of an open issue that carries the repository's task label."""
     if _is_closed(row) or not await _has_task_label(tx, row):
         return
@@ -89,7 +96,7 @@ async def _create_task(tx: Tx, row: IssueRow) -> None:
     )
     task = await tasks.get(tx, row["installation_id"], task_id)
     if task is not None:
-        await _announce_new(tx, task, BOT)
+        await _announce_new(tx, task, await actor_of(tx, row, sender, ("opened", *LABELLING)))
 
 
 async def _announce_new(tx: Tx, task: FullTask, actor: str) -> None:
@@ -110,7 +117,9 @@ async def _update_title(tx: Tx, task: FullTask, row: IssueRow) -> None:
         await tasks.change(tx, row["installation_id"], task["id"], **changed)
 
 
-async def _update_labels(tx: Tx, task: FullTask, row: IssueRow, before: IssueRow | None) -> None:
+async def _update_labels(
+    tx: Tx, task: FullTask, row: IssueRow, before: IssueRow | None, sender: Sender | None
+) -> None:
     """Take priority, size and capabilities from labels that somebody added or removed."""
     if before is None or before["labels"] == row["labels"]:
         return
@@ -121,7 +130,8 @@ async def _update_labels(tx: Tx, task: FullTask, row: IssueRow, before: IssueRow
     new = {name: value for name, value in changed.items() if has[name] != value}
     if new:
         await tasks.change(tx, task["installation_id"], task["id"], **tasks.encode(new))
-        await lifecycle.record_change(tx, task, BOT, new)
+        actor = await actor_of(tx, row, sender, LABELLING)
+        await lifecycle.record_change(tx, task, actor, new)
     if not new.keys() & lifecycle.MATCHED and _has_new_label(before, row):
         here = (tx, task["installation_id"], task["id"])
         await lifecycle.announce_if_ready(*here, "it has a new label")
@@ -133,7 +143,9 @@ def _has_new_label(before: IssueRow, row: IssueRow) -> bool:
     return any("priority" not in task_labels.task_fields([each]) for each in new)
 
 
-async def _update_state(tx: Tx, task: FullTask, row: IssueRow, before: IssueRow | None) -> None:
+async def _update_state(
+    tx: Tx, task: FullTask, row: IssueRow, before: IssueRow | None, sender: Sender | None
+) -> None:
     """End the task of an issue that was closed or deleted; reopen that of a reopened one."""
     closed = _is_closed(row)
     was_closed = before is not None and _is_closed(before)
@@ -141,9 +153,11 @@ async def _update_state(tx: Tx, task: FullTask, row: IssueRow, before: IssueRow 
         to = "cancelled" if row["deleted"] else CLOSED_AS.get(row["state_reason"], "completed")
         if task["state"] in OPEN and (row["deleted"] or not was_closed_before_retry(row, task)):
             how = "deleted" if row["deleted"] else "closed"
-            await lifecycle.move(tx, task, to, BOT, f"the issue was {how}")
+            actor = await actor_of(tx, row, sender, CLOSING, task["pull_number"])
+            await lifecycle.move(tx, task, to, actor, f"the issue was {how}")
     elif was_closed and not closed and task["state"] not in OPEN:
-        await lifecycle.move(tx, task, "pending", BOT, "the issue was reopened")
+        actor = await actor_of(tx, row, sender, ("reopened",))
+        await lifecycle.move(tx, task, "pending", actor, "the issue was reopened")
         retried = {"retried_at": row["updated_at"]}
         await tasks.change(tx, row["installation_id"], task["id"], **retried)
 

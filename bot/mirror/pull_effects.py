@@ -1,7 +1,9 @@
 """What a changed pull request, or a review of it, means for the tasks that it is about."""
 
-from bot.identity.actors import BOT, TRUSTED
+from bot.identity.actors import TRUSTED
 from bot.mirror import issue_links, reads
+from bot.mirror.attribution import actor_of
+from bot.mirror.changes import Sender
 from bot.mirror.issue_effects import was_closed_before_retry
 from bot.tasks import lifecycle, path_overlap
 from bot.tasks.states import OPEN
@@ -31,17 +33,20 @@ async def queue_files_read(tx: Tx, row: PullRequestRow, before: PullRequestRow |
         await reads.queue(tx, row["installation_id"], read)
 
 
-async def update_tasks(tx: Tx, row: PullRequestRow, before: PullRequestRow | None) -> None:
+async def update_tasks(
+    tx: Tx, row: PullRequestRow, before: PullRequestRow | None, sender: Sender | None = None
+) -> None:
     """Complete the tasks of a merged pull request; send those of a closed one back."""
     if before is None or before["state"] != row["state"]:
         await path_overlap.report_pull_change(tx, row, ())
     if row["merged"]:
         # A task may have begun again since the merge, so each merge counts once.
         if (before is None or not before["merged"]) and await _is_into_default(tx, row):
-            await _complete_tasks(tx, row)
+            await _complete_tasks(tx, row, await actor_of(tx, row, sender, ("closed",)))
     elif row["state"] == "closed" and row["closed_at"]:
         why = f"pull request #{row['number']} was closed"
-        await _send_back(tx, row, row["closed_at"], BOT, why)
+        actor = await actor_of(tx, row, sender, ("closed",))
+        await _send_back(tx, row, row["closed_at"], actor, why)
 
 
 async def _is_into_default(tx: Tx, row: PullRequestRow) -> bool:
@@ -55,13 +60,13 @@ async def _is_into_default(tx: Tx, row: PullRequestRow) -> bool:
     return where is None or where["default_branch"] in ("", row["base_ref"])
 
 
-async def _complete_tasks(tx: Tx, row: PullRequestRow) -> None:
+async def _complete_tasks(tx: Tx, row: PullRequestRow, actor: str) -> None:
     installation_id, number = row["installation_id"], row["number"]
     for found in await tasks.of_pull(tx, installation_id, row["repository_id"], number):
         task = await tasks.lock(tx, installation_id, found["id"])
         if task is not None and task["state"] in OPEN and not was_closed_before_retry(row, task):
             why = f"pull request #{number} was merged"
-            await lifecycle.move(tx, task, "completed", BOT, why)
+            await lifecycle.move(tx, task, "completed", actor, why)
 
 
 async def apply_review(tx: Tx, row: ReviewRow, before: ReviewRow | None) -> None:

@@ -15,11 +15,14 @@ from bot.mirror import (
     repository_effects,
     silent_changes,
 )
+from bot.mirror.changes import Sender
 from store.engine.transaction import Tx
 
 # Each gets the row as it is now, and the row that it replaced. The table's name gives their type,
 # which mypy cannot follow, so each function declares it.
 Effect: TypeAlias = Callable[[Tx, Any, Any], Awaitable[None]]
+# One that also gets who made the change, if a webhook says it.
+Act: TypeAlias = Callable[[Tx, Any, Any, Sender | None], Awaitable[None]]
 Stale: TypeAlias = Callable[[Tx, Any, Any], Awaitable[list[reads.Read]]]
 
 
@@ -28,12 +31,13 @@ class MirroredTable:
     """`tie` is the read that decides between two contents of one second.
 
     `stale` names rows that GitHub changed along with this one without a webhook. `effects` run in
-    their order. `searched` says whether the full-text search finds its rows.
+    their order, then `acts`. `searched` says whether the full-text search finds its rows.
     """
 
     tie: Callable[[Any], reads.Read] | None = None
     stale: Stale | None = None
     effects: tuple[Effect, ...] = ()
+    acts: tuple[Act, ...] = ()
     searched: bool = False
 
 
@@ -55,7 +59,8 @@ TABLES: dict[str, MirroredTable] = {
     "issues": MirroredTable(
         tie=lambda row: reads.thread("issue", row["repository_id"], row["number"]),
         stale=silent_changes.after_issue,
-        effects=(issue_effects.update_task, repository_effects.fetch_after_new_issue),
+        effects=(repository_effects.fetch_after_new_issue,),
+        acts=(issue_effects.update_task,),
         searched=True,
     ),
     "comments": MirroredTable(
@@ -73,8 +78,8 @@ TABLES: dict[str, MirroredTable] = {
         effects=(
             pull_effects.put_issue_links,
             pull_effects.queue_files_read,
-            pull_effects.update_tasks,
         ),
+        acts=(pull_effects.update_tasks,),
         searched=True,
     ),
     "reviews": MirroredTable(

@@ -7,7 +7,7 @@ from bot.comments import authorship, markers
 from bot.github.payloads import Mirrored
 from bot.identity.keyring import Keys
 from bot.mirror import code, issue_effects, reads, repository_effects, silent_changes, transfers
-from bot.mirror.changes import Branch, Changes
+from bot.mirror.changes import Branch, Changes, Sender
 from bot.mirror.tables import TABLES, MirroredTable
 from store.engine.transaction import Row, Tx
 from store.fetch import backfills
@@ -36,7 +36,7 @@ async def apply(tx: Tx, keys: Keys, installation_id: int, changes: Changes) -> N
     for transfer in changes.transfers:
         await transfers.move_with_issue(tx, installation_id, transfer)
     for mirrored in changes.rows:
-        await _put(tx, keys, mirrored)
+        await _put(tx, keys, mirrored, changes.sender)
     await _put_unguarded(tx, installation_id, changes)
     moved = [read for each in changes.transfers for read in silent_changes.after_transfer(each)]
     for read in (*changes.reads, *moved):
@@ -61,7 +61,7 @@ async def _lock(tx: Tx, installation_id: int, changes: Changes) -> None:
         await dependency_cycles.lock(tx, installation_id)
 
 
-async def _put(tx: Tx, keys: Keys, given: Mirrored) -> None:
+async def _put(tx: Tx, keys: Keys, given: Mirrored, sender: Sender | None) -> None:
     """Put one row; if it is newer than what the mirror had, do what its table says."""
     if given.table == "issues":
         await _bind_task(tx, keys, cast("IssueRow", given.row))
@@ -75,7 +75,7 @@ async def _put(tx: Tx, keys: Keys, given: Mirrored) -> None:
     if put.won:
         if table.searched:
             await search_index.index(tx, given.table, row)
-        await _run_effects(tx, table, row, put.before)
+        await _run_effects(tx, table, row, put.before, sender)
 
 
 def _may_be_back(given: Mirrored, before: Row | None, *, won: bool) -> bool:
@@ -85,12 +85,16 @@ def _may_be_back(given: Mirrored, before: Row | None, *, won: bool) -> bool:
     return given.table == "repositories" or not version_guard.is_final(before["version"])
 
 
-async def _run_effects(tx: Tx, table: MirroredTable, row: Row, before: Row | None) -> None:
+async def _run_effects(
+    tx: Tx, table: MirroredTable, row: Row, before: Row | None, sender: Sender | None
+) -> None:
     if table.stale is not None:
         for read in await table.stale(tx, row, before):
             await reads.queue(tx, row["installation_id"], read)
     for effect in table.effects:
         await effect(tx, row, before)
+    for act in table.acts:
+        await act(tx, row, before, sender)
 
 
 async def _put_unguarded(tx: Tx, installation_id: int, changes: Changes) -> None:

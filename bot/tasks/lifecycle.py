@@ -7,6 +7,7 @@ from typing import Any
 from bot.errors import Refused
 from bot.identity.actors import BOT
 from bot.kernel.notice_rules import ENDED_BY_CLAIM
+from bot.kernel.sentences import shorten
 from bot.repository import repository_settings
 from bot.tasks import lookup, publishing, task_events
 from bot.tasks.priorities import PRIORITIES
@@ -200,15 +201,16 @@ async def ask_people(tx: Tx, task: FullTask, question: str, actor: str) -> None:
     here = (tx, task["installation_id"], task["id"])
     await tasks.change(*here, question=question, asked_at=now)
     await _park(tx, task)
-    await record(tx, task, "task.asked", actor)
+    await record(tx, task, "task.asked", actor, question=shorten(question))
 
 
-async def record_answer(tx: Tx, task: FullTask, actor: str) -> None:
+async def record_answer(tx: Tx, task: FullTask, actor: str, text: str = "") -> None:
     """End the wait for an answer. The lease gets its full time again."""
     none: Row = {"question": None, "asked_at": None}
     await tasks.change(tx, task["installation_id"], task["id"], **none)
     await _unpark(tx, {**task, "question": None})
-    await record(tx, task, "task.answered", actor)
+    said = {"text": shorten(text)} if text else {}
+    await record(tx, task, "task.answered", actor, **said)
 
 
 async def withdraw_question(tx: Tx, task: FullTask, why: str) -> None:

@@ -52,8 +52,8 @@ async def test_who_lost_a_lease_to_a_person_is_told_why(workspace: Workspace) ->
     workspace.person.close(issue, "not_planned")
     await workspace.settle()
     assert await words(scout, "lease_lost") == (
-        f"Your lease on {where} (fence 1) ended: the task is cancelled, because the issue was "
-        "closed. Stop working on it. Writes that were still queued are dropped. Nobody holds the "
+        f"Your lease on {where} (fence 1) ended: cancelled by @octocat: the issue was closed. "
+        "Stop working on it. Writes that were still queued are dropped. Nobody holds the "
         "task now."
     )
 
@@ -122,8 +122,8 @@ async def test_an_answer_to_a_question_is_told_once(workspace: Workspace) -> Non
     workspace.person.comment(issue, "Spaces")
     await workspace.settle()
     assert await words(scout, "answered") == (
-        f"@octocat answered your question on {where}. Read the answer with github_get_thread, then "
-        "continue."
+        f'@octocat answered your question on {where}: "Spaces". Read the answer with '
+        "github_get_thread, then continue."
     )
     assert await notice_subjects(scout) == []
 

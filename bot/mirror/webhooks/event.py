@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at
-from bot.mirror.changes import Changes, CommandText
+from bot.mirror.changes import Changes, CommandText, Sender
 from bot.mirror.rows import installation_rows, issue_rows
 
 
@@ -78,6 +78,12 @@ def command_texts(
             written_at=(updated if edited else created) or created,
         ),
     )
+
+
+def sender_of(event: Event) -> Sender:
+    sender = at(event.payload, "sender")
+    login = payloads.text(at(sender, "login"), 100)
+    return Sender(login, payloads.maybe_number(at(sender, "id")) or 0, event.action)
 
 
 def body_texts(event: Event, kind: str, value: Json) -> tuple[CommandText, ...]:

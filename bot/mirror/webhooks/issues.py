@@ -7,7 +7,13 @@ from bot.github.payloads import at
 from bot.mirror import reads
 from bot.mirror.changes import Changes, Transfer
 from bot.mirror.rows import issue_rows
-from bot.mirror.webhooks.event import Event, body_texts, command_texts, milestone_of
+from bot.mirror.webhooks.event import (
+    Event,
+    body_texts,
+    command_texts,
+    milestone_of,
+    sender_of,
+)
 from store.tables.mirror import IssueRow
 
 
@@ -24,6 +30,7 @@ def issues(event: Event) -> Changes:
         earlier=earlier,
         transfers=_transfer(event) if event.action == "transferred" else (),
         texts=body_texts(event, "issue", issue),
+        sender=sender_of(event),
     )
 
 

@@ -4,7 +4,13 @@ from bot.github import payloads
 from bot.github.payloads import at
 from bot.mirror.changes import Changes
 from bot.mirror.rows import pull_rows
-from bot.mirror.webhooks.event import Event, body_texts, command_texts, milestone_of
+from bot.mirror.webhooks.event import (
+    Event,
+    body_texts,
+    command_texts,
+    milestone_of,
+    sender_of,
+)
 
 
 def pull_request(event: Event) -> Changes:
@@ -12,6 +18,7 @@ def pull_request(event: Event) -> Changes:
     return Changes(
         (pull_rows.pull_request(*event.here, value), *milestone_of(event, value)),
         texts=body_texts(event, "pull_request", value),
+        sender=sender_of(event),
     )
 
 
