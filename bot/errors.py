@@ -119,15 +119,16 @@ class Refused(Exception):
         self.code = code
         self.message = message
         self.details = details
+        # What the caller should know beside the error.
+        self.notices: list[dict[str, Any]] = []
 
     @property
     def status(self) -> int:
         return CODES[self.code][0]
 
     def body(self) -> dict[str, Any]:
-        return {
-            "error": {"code": self.code, "message": self.message, "details": self.details},
-        }
+        error = {"code": self.code, "message": self.message, "details": self.details}
+        return {"error": error, "notices": self.notices} if self.notices else {"error": error}
 
 
 def failure(exc: Exception, **where: str) -> Refused:

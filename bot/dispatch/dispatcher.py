@@ -4,7 +4,7 @@ import secrets
 from typing import Any
 
 from bot.dispatch.callers import Caller, IsGone, never
-from bot.dispatch.execution import Call, Executor, Touched
+from bot.dispatch.execution import Call, Executor, Touched, digest
 from bot.dispatch.metrics import CallMetrics
 from bot.dispatch.waiting import LOOK_EVERY_S, LongPoll
 from bot.errors import Refused
@@ -49,22 +49,34 @@ class Dispatcher:
         caller `is_gone` does not begin. A `lean` answer is for models.
         """
         with self.metrics.measure(name):
-            operation = _operation(actor, name)
-            arguments = operation.parse(given)
-            key = getattr(arguments, "key", None) or request_key
-            call = Call(
-                operation,
-                actor,
-                arguments,
-                key or secrets.token_hex(16),
-                self.shared,
-                is_keyed=bool(key),
-                caller=Caller(is_gone),
-            )
-            await self.executor.begin(call)
-            answer = await self._answer(call)
-            self.executor.remember_notices(call, answer)
+            sent, call = self.executor.sent_notices, None
+            try:
+                call = self._parse(actor, name, given, request_key, is_gone)
+                self.executor.count(call)
+                await sent.confirm(actor, call.digest)
+                answer = await self._answer(call)
+            except Refused as exc:
+                await sent.add_to(exc, actor, call.digest if call else digest(name, repr(given)))
+                raise
+            sent.remember(actor, call.digest, answer.notices)
             return _lean(answer) if lean else answer.model_dump(mode="json")
+
+    def _parse(
+        self, actor: Actor, name: str, given: Any, request_key: str | None, is_gone: IsGone
+    ) -> Call:
+        """The call. Raise Refused."""
+        operation = _operation(actor, name)
+        arguments = operation.parse(given)
+        key = getattr(arguments, "key", None) or request_key
+        return Call(
+            operation,
+            actor,
+            arguments,
+            key or secrets.token_hex(16),
+            self.shared,
+            is_keyed=bool(key),
+            caller=Caller(is_gone),
+        )
 
     async def _answer(self, call: Call) -> Answer:
         waitable = call.operation.waitable

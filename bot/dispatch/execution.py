@@ -16,13 +16,13 @@ from pydantic import BaseModel
 from bot import secret_formats
 from bot.agents import presence
 from bot.dispatch.callers import Caller
+from bot.dispatch.sent_notices import SentNotices
 from bot.dispatch.turns import Turns
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel import freshness
 from bot.kernel.operation import Answer, Context, Operation, Shared
 from bot.messages import notices
-from bot.messages.notices import Unconfirmed
 from store.agents import agents
 from store.engine import idempotency, sequences
 from store.engine.transaction import Row, Store, Tx, Work
@@ -65,13 +65,13 @@ class Call:
 
     @property
     def request_key(self) -> str:
-        return _digest("request key", self.actor.name, self.key)
+        return digest("request key", self.actor.name, self.key)
 
     @property
     def digest(self) -> str:
         """The same for a repeat of the call, which may wait for another time."""
         given = self.arguments.model_dump(mode="json", exclude={"key", "wait_s"})
-        return _digest(self.operation.name, self.actor.name, given)
+        return digest(self.operation.name, self.actor.name, given)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class Call:
         return replace(self, arguments=arguments, key=secrets.token_hex(16))
 
 
-def _digest(*parts: Any) -> str:
+def digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -103,25 +103,12 @@ class Executor:
         self._calls: Cache[AgentKey, int] = TTLCache(10_000, 3600)
         self._agent_turns = Turns(MOST_OF_AGENT)
         self._installation_turns = Turns(MOST_OF_INSTALLATION)
-        # Notices in the last answer to each agent. Its next call shows that the answer arrived.
-        self._sent_notices: Cache[AgentKey, Unconfirmed] = TTLCache(10_000, 3600)
+        self.sent_notices = SentNotices(store)
 
-    async def begin(self, call: Call) -> None:
-        """Count the call, and mark the notices of the answer before it."""
-        if call.actor.is_person:
-            return
-        self._calls[call.agent] = self._calls.get(call.agent, 0) + 1
-        sent = self._sent_notices.get(call.agent)
-        if sent is not None and not sent.may_be_retried_by(call.digest):
-            await self.store.write(lambda tx: notices.mark_notified(tx, call.actor, sent.notices))
-            self._sent_notices.pop(call.agent, None)
-
-    def remember_notices(self, call: Call, answer: Answer) -> None:
-        if not answer.notices:
-            return
-        before = self._sent_notices.get(call.agent)
-        if sent := notices.to_confirm(answer.notices, call.digest, before):
-            self._sent_notices[call.agent] = sent
+    def count(self, call: Call) -> None:
+        """Count the call of an agent."""
+        if not call.actor.is_person:
+            self._calls[call.agent] = self._calls.get(call.agent, 0) + 1
 
     async def execute(self, call: Call) -> Answer:
         """Execute the call when it is its turn among those of its agent and its installation."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from bot.dispatch.execution import Call, Executor, named_tasks, with_freshness
 from bot.events.waiters import Waiter, Waiters
 from bot.identity.actors import Actor
-from bot.kernel.event_stream import News
+from bot.kernel.event_stream import NamedEvent, News
 from bot.kernel.operation import Answer
 from bot.kernel.waitable import EventFilter, Waitable
 from bot.messages import notices
@@ -17,6 +17,23 @@ from store.engine.transaction import Work
 
 # How often a waiting call looks without an event: some answers change by time alone.
 LOOK_EVERY_S = 5.0
+
+
+def _is_notice(actor: Actor, event: NamedEvent) -> bool:
+    """Whether the event may come with a notice for the agent."""
+    mine = event["audience"] == actor.name or (
+        event["kind"] == "message.sent" and event["audience"] is None
+    )
+    return (
+        mine and event["kind"] in ("inbox.changed", "message.sent") and event["actor"] != actor.name
+    )
+
+
+def _with_notices(wanted: EventFilter | None, actor: Actor) -> EventFilter | None:
+    """The filter that lets the notices of an agent pass, too."""
+    if wanted is None or actor.is_person:
+        return wanted
+    return lambda event: wanted(event) or _is_notice(actor, event)
 
 
 @dataclass(frozen=True)
@@ -31,20 +48,25 @@ class LongPoll:
         end = time() + wait_s
         async with self.waiters.add(call.actor.installation_id) as waiter:
             answer = await self.executor.execute(call)
-            while not waitable.is_final(answer):
+            while not waitable.is_final(answer) and not self._has_news(call, answer):
                 left = end - time()
                 if left <= 0 or self.waiters.stopping:
                     return await self._refresh(call, answer)
-                wanted = waitable.wanted_events(answer, call.actor)
+                wanted = _with_notices(waitable.wanted_events(answer, call.actor), call.actor)
                 look = await self._next_look(call, waiter, wanted, left)
                 call.caller.check()
                 found = await waitable.look_again(look, answer)
                 if found is None:
                     # The agent is active, although its call wrote nothing.
                     await self.executor.touch(call.actor)
-                else:
-                    answer = found
+                    if look.may_have_notices:
+                        found = await self._refresh(call, answer)
+                answer = found or answer
         return answer
+
+    def _has_news(self, call: Call, answer: Answer) -> bool:
+        """Whether the agent should know something now, whatever it waits for."""
+        return self.executor.sent_notices.has_new(call.actor, answer.notices)
 
     async def _next_look(
         self, call: Call, waiter: Waiter, wanted: EventFilter | None, left: float
@@ -72,6 +94,13 @@ class CallLook:
     @property
     def actor(self) -> Actor:
         return self.call.actor
+
+    @property
+    def may_have_notices(self) -> bool:
+        """Whether the agent may have a notice that it had not when it began to wait."""
+        if self.timed_out or self.actor.is_person:
+            return False
+        return self.news is None or any(_is_notice(self.actor, each) for each in self.news.events)
 
     @property
     def arguments(self) -> BaseModel:

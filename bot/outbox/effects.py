@@ -4,7 +4,8 @@ from typing import Any
 
 from bot.github import rate_limit_store
 from bot.identity.actors import BOT
-from bot.mirror import issue_effects, own_commits, pull_effects, reads
+from bot.kernel import event_recorder
+from bot.mirror import activity, issue_effects, own_commits, pull_effects, reads
 from bot.outbox import fairness, relation_effects
 from bot.outbox.outcomes import Cancelled, Dead, Final, PutOff, Refused, Sent
 from bot.tasks import lifecycle
@@ -24,16 +25,25 @@ async def apply(tx: Tx, write: WriteRow, decision: Final) -> None:
             if await write_attempts.finish(tx, write, "sent", result):
                 await apply_success(tx, write, result)
         case Refused(error):
-            if await write_attempts.finish(tx, write, "refused", error):
-                await apply_failure(tx, write, error["message"])
+            await _fail(tx, write, "refused", error, error["message"])
         case Dead(error, why):
-            if await write_attempts.finish(tx, write, "dead", error):
-                await apply_failure(tx, write, why)
+            await _fail(tx, write, "dead", error, why)
         case Cancelled(error):
-            if await write_attempts.finish(tx, write, "cancelled", error):
-                await apply_failure(tx, write, error["message"])
+            await _fail(tx, write, "cancelled", error, error["message"])
         case PutOff():
             await _put_off(tx, write, decision)
+
+
+async def _fail(tx: Tx, write: WriteRow, state: str, error: dict[str, Any], why: str) -> None:
+    if not await write_attempts.finish(tx, write, state, error):
+        return
+    await apply_failure(tx, write, why)
+    if _is_by_agent(write):
+        await event_recorder.wake(tx, write["installation_id"], write["author"], BOT)
+
+
+def _is_by_agent(write: WriteRow) -> bool:
+    return write["author"] != BOT and not write["author"].startswith("@")
 
 
 async def _put_off(tx: Tx, write: WriteRow, decision: PutOff) -> None:
@@ -69,6 +79,8 @@ async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None
         if write["kind"] == "commit":
             await own_commits.keep(tx, write, parent)
     await relation_effects.apply_success(tx, write)
+    if write["kind"] == "comment" and _is_by_agent(write):
+        await _append_comment(tx, write, result)
     if task_id is None:
         return
     if write["kind"] == "card":
@@ -93,6 +105,15 @@ async def _head_before(tx: Tx, write: WriteRow) -> str | None:
     before = await writes.get(tx, i, given["after"]) if "after" in given else None
     head: str | None = given.get("head") or (before and (before["result"] or {}).get("head"))
     return head
+
+
+async def _append_comment(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None:
+    """Report an agent's comment. Its webhook is by the App, so it reports nothing."""
+    given = write["arguments"]
+    here = (tx, write["installation_id"], write["repository_id"], given["number"])
+    if "question" not in given:
+        data = {"comment_id": result["comment_id"]}
+        await activity.append_comment(*here, write["author"], data, given["body"])
 
 
 async def _move_branch(tx: Tx, write: WriteRow, was: str | None, head: str) -> None:

@@ -257,7 +257,7 @@ async def test_a_cursor_from_before_what_is_kept_says_that_some_were_missed(
 # --- What people and CI say of a task -------------------------------------------------------------
 
 
-async def test_people_and_ci_are_heard_on_a_task_and_bots_are_not(workspace: Workspace) -> None:
+async def test_people_agents_and_ci_are_heard_on_a_task(workspace: Workspace) -> None:
     issue, scout = await workspace.task(), await workspace.agent("scout")
     where = workspace.name(issue)
     lease = await scout.call("claim_task", task=where)
@@ -280,11 +280,12 @@ async def test_people_and_ci_are_heard_on_a_task_and_bots_are_not(workspace: Wor
     said = [each for each in found["events"] if each["kind"] in SAID]
     assert [(each["kind"], each["actor"], each["task"]) for each in said] == [
         ("task.commented", "@octocat", where),
+        ("task.commented", "scout", where),
         ("task.reviewed", "@hubot", where),
-        ("task.checked", said[2]["actor"], where),
+        ("task.checked", said[3]["actor"], where),
     ]
-    assert said[1]["data"]["state"] == "changes_requested"
-    assert (said[2]["data"]["check"], said[2]["data"]["conclusion"]) == ("lint", "failure")
+    assert said[2]["data"]["state"] == "changes_requested"
+    assert (said[3]["data"]["check"], said[3]["data"]["conclusion"]) == ("lint", "failure")
 
 
 async def test_who_is_woken_by_a_hold_is_told_of_it_by_the_same_answer(

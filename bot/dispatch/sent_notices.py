@@ -1,0 +1,64 @@
+"""Which notices were in the last answer to each agent. Its next call shows that it got them."""
+
+from collections.abc import Sequence
+
+from cachetools import Cache, TTLCache
+
+from bot.errors import Refused
+from bot.identity.actors import Actor
+from bot.kernel.operation import Notice
+from bot.messages import notices
+from bot.messages.notices import Unconfirmed
+from store.engine.transaction import Store, StoreError, Tx
+
+# Errors that have no notices: the caller is gone, or the server has too much to do.
+WITHOUT_NOTICES = frozenset({"cancelled", "rate_limited"})
+
+
+class SentNotices:
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._last: Cache[tuple[int, str], Unconfirmed] = TTLCache(10_000, 3600)
+
+    async def confirm(self, actor: Actor, call: str) -> None:
+        """Mark the notices of the last answer as received, as the agent makes another call.
+
+        `call`: what the same call has again, which may be a retry after a lost answer.
+        """
+        agent = _key(actor)
+        sent = self._last.get(agent)
+        if sent is not None and not sent.may_be_retried_by(call):
+            await self.store.write(lambda tx: notices.mark_notified(tx, actor, sent.notices))
+            self._last.pop(agent, None)
+
+    def remember(self, actor: Actor, call: str, found: Sequence[Notice]) -> None:
+        """Remember what goes out with the answer of this call."""
+        agent = _key(actor)
+        if sent := notices.to_confirm(found, call, self._last.get(agent)):
+            self._last[agent] = sent
+
+    def has_new(self, actor: Actor, found: Sequence[Notice]) -> bool:
+        """Whether a notice that comes once was not in the answer before."""
+        sent = self._last.get(_key(actor))
+        before = {(each.kind, each.key) for each in sent.notices} if sent else set()
+        return any(each.key and (each.kind, each.key) not in before for each in found)
+
+    async def add_to(self, refused: Refused, actor: Actor, call: str) -> None:
+        """Let the error carry the agent's notices, as an answer does."""
+        if actor.is_person or refused.status >= 500 or refused.code in WITHOUT_NOTICES:
+            return
+
+        async def find(tx: Tx) -> list[Notice]:
+            return await notices.current(tx, actor, await tx.now())
+
+        try:
+            await self.confirm(actor, call)
+            found = await self.store.read(find)
+        except StoreError:
+            return  # the error itself matters more
+        self.remember(actor, call, found)
+        refused.notices = [each.model_dump() for each in found]
+
+
+def _key(actor: Actor) -> tuple[int, str]:
+    return actor.installation_id, actor.name
