@@ -42,8 +42,10 @@ async def test_what_hubbub_does_on_github_for_somebody_is_theirs(workspace: Work
     here = {"issue": workspace.name(issue)}
     workspace.person.add_label(other, "priority:high")
     await workspace.settle()
+    workspace.clock.forward(2)
     await lead.call("github_update_issue", **here, labels=["agent-task", "priority:high"])
     await workspace.settle()
+    workspace.clock.forward(2)
     await lead.call("github_update_issue", **here, state="completed")
     await workspace.settle()
     workspace.person.comment(other, "/done")
