@@ -16,7 +16,7 @@ from bot.operations.code import places
 from bot.operations.code.files import CodePath
 from bot.operations.code.lookup import CodeAnswer, Lookup, WhenRead
 from bot.operations.code.places import Ref, Target
-from bot.operations.code.sizes import BYTES, Tokens, cut_lines, size
+from bot.operations.code.sizes import Tokens, cut_lines, room_for, size
 from store.mirror import branches
 from store.tables.mirror import PullRequestRow
 
@@ -43,7 +43,7 @@ class DiffAnswer(CodeAnswer):
     base: str | None = Field(None, description="the SHA that the changes are compared with")
     head: str | None = Field(None, description="the SHA that has the changes")
     trusted: bool = Field(
-        True, description="false: a fork's or any commit, made by nobody who may write here"
+        True, description="false: not known to come from somebody who may write here"
     )
     files: list[FileChange] = Field([], description="the changed files, by path")
     note: str | None = Field(None, description="what is missing, or where changes are")
@@ -85,7 +85,7 @@ async def github_get_diff(
         return answer
     files = [each for each in found["files"] if not paths or _is_in(each, paths)]
     start = _position(cursor, compared.key)
-    shown, end = _fill(files, start, max_tokens * BYTES)
+    shown, end = _fill(files, start, room_for(max_tokens))
     update = {
         "base": compared.base or found["merge_base"],
         "head": compared.head,

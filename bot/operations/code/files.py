@@ -14,7 +14,7 @@ from bot.mirror.code import MOST_BLOB
 from bot.operations.code import places
 from bot.operations.code.lookup import CodeAnswer, Lookup, WhenRead
 from bot.operations.code.places import Commit, Ref
-from bot.operations.code.sizes import BYTES, Tokens, cut_lines, size
+from bot.operations.code.sizes import Tokens, cut_lines, room_for, size
 
 # Files of a folder that one call reads.
 MOST_FILES = 50
@@ -71,7 +71,7 @@ async def github_list_files(
         return answer.model_copy(update={"pending": await look.pending()})
     if not found.is_folder:
         return answer.model_copy(update={"files": [_line(path, found)]})
-    room = max_tokens * BYTES
+    room = room_for(max_tokens)
     inside = [Item(path, each) for each in await look.folder(found.sha) or ()][start:]
     shown = _first(inside, room)
     lines = await _file_lines(look, shown, room)
@@ -176,7 +176,7 @@ class FileText(BaseModel):
 
 class FileTexts(CommitAnswer):
     trusted: bool = Field(
-        True, description="false: a fork's or any commit, made by nobody who may write here"
+        True, description="false: not known to come from somebody who may write here"
     )
     files: list[FileText] = Field([], description="the files, in the order of `paths`")
     left_out: list[str] = Field([], description="paths that did not fit; ask for them again")
@@ -205,7 +205,7 @@ async def github_read_files(
     if at is None:
         return answer.model_copy(update={"pending": await look.pending()})
     found = [item for path in dict.fromkeys(paths) for item in await _files_at(look, at, path)]
-    reading = Reading(look, max_tokens * BYTES)
+    reading = Reading(look, room_for(max_tokens))
     for item in found:
         await reading.add(item, start_line if item is found[0] else 1)
     update = {

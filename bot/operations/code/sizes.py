@@ -7,9 +7,11 @@ from pydantic import Field
 
 from bot.operations.github.conversation import fit, size
 
-__all__ = ["BYTES", "Cut", "Tokens", "cut_lines", "fit", "size"]
+__all__ = ["Cut", "Tokens", "cut_lines", "fit", "room_for", "size"]
 
 BYTES = 4
+# What an answer has beside its files, in bytes.
+OVERHEAD = 300
 Tokens: TypeAlias = Annotated[
     int, Field(ge=200, le=50_000, description="the answer's size, in tokens of four bytes")
 ]
@@ -23,6 +25,11 @@ class Cut:
     lines: int
     next_line: int | None
     note: str | None = None
+
+
+def room_for(max_tokens: int) -> int:
+    """The bytes that the files of an answer may take."""
+    return max_tokens * BYTES - OVERHEAD
 
 
 def cut_lines(text: str, start_line: int, room: int) -> Cut:
