@@ -58,6 +58,8 @@ class Call:
     caller: Caller = field(default_factory=Caller)
     # What the operation wants written after it, also if it only reads or is refused.
     later: list[Work[None]] = field(default_factory=list)
+    # When the text of a command was written.
+    written_at: int | None = None
 
     @property
     def agent(self) -> AgentKey:
@@ -205,7 +207,15 @@ async def _repeat_answer(tx: Tx, call: Call, kept: Row) -> Answer:
 
 async def _run(tx: Tx, call: Call) -> Answer:
     waits = call.operation.waitable is not None and getattr(call.arguments, "wait_s", 0) > 0
-    context = Context(tx, call.actor, await tx.now(), call.shared, call.later, waits=waits)
+    context = Context(
+        tx,
+        call.actor,
+        await tx.now(),
+        call.shared,
+        call.later,
+        waits=waits,
+        written_at=call.written_at,
+    )
     answer = await call.operation.run(context, **call.parameters)
     if call.operation.reads_only and not call.actor.is_person:
         await _confirm_named_leases_later(context, call)

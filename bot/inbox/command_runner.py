@@ -217,7 +217,9 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
     # The place of the command and when it was written: the same command never runs twice.
     place = (row["source_kind"], row["source_id"], row["text_hash"], row["nth"])
     key = " ".join(map(str, (*place, row["written_at"])))
-    result = await execute(tx, Call(operation, asker, arguments, key, shared))
+    written_at = row["written_at"] or None
+    call = Call(operation, asker, arguments, key, shared, written_at=written_at)
+    result = await execute(tx, call)
     return Reply("done", "+1", slash.reply(result) if slash.reply else None)
 
 

@@ -114,10 +114,17 @@ class Context:
     later: list[Work[None]] = field(default_factory=list)
     # The caller passed `wait_s`, so nothing to give is an answer.
     waits: bool = False
+    # When the text of a command was written, in GitHub's time.
+    written_at: int | None = None
 
     @property
     def installation_id(self) -> int:
         return self.actor.installation_id
+
+    @property
+    def decided_at(self) -> int:
+        """When the caller decided this. A command may run much later than it was written."""
+        return self.now if self.written_at is None else self.written_at
 
 
 # What the calling agent must be: `here`: not unregistered; `at_work`: also not paused.

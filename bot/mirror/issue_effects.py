@@ -2,18 +2,29 @@
 
 import json
 from collections.abc import Collection
+from typing import Literal
 
+from bot.comments import authorship
 from bot.identity.actors import BOT
 from bot.mirror.attribution import actor_of
 from bot.mirror.changes import Sender
 from bot.repository import repository_settings
-from bot.tasks import lifecycle, task_labels
+from bot.tasks import issue_state, lifecycle, task_labels
 from bot.tasks.states import OPEN
+from bot.times import SECOND
 from store.engine.transaction import Row, Tx
-from store.mirror import dependency_cycles, relations, stored_repositories, transfers, version_guard
+from store.mirror import (
+    dependency_cycles,
+    relations,
+    stored_issues,
+    stored_repositories,
+    transfers,
+    version_guard,
+)
 from store.mirror.relations import Changed
 from store.outbox import writes
 from store.tables.mirror import IssueRow, PullRequestRow
+from store.tables.outbox import WriteRow
 from store.tables.tasks import TaskState
 from store.tasks import ready, tasks
 from store.tasks.tasks import FullTask
@@ -23,6 +34,7 @@ CLOSED_AS: dict[str | None, TaskState] = {"not_planned": "cancelled", "duplicate
 
 # The actions of the webhooks that tell of a changed label, and of an issue's end.
 LABELLING, CLOSING = ("labeled", "unlabeled"), ("closed", "deleted", "transferred")
+REOPENING = ("reopened",)
 
 
 async def update_task(
@@ -123,11 +135,13 @@ async def _update_labels(
     """Take priority, size and capabilities from labels that somebody added or removed."""
     if before is None or before["labels"] == row["labels"]:
         return
-    changed = task_labels.changed_task_fields(
-        json.loads(before["labels"]), json.loads(row["labels"])
-    )
+    now = json.loads(row["labels"])
+    changed = task_labels.changed_task_fields(json.loads(before["labels"]), now)
     has: Row = task
-    new = {name: value for name, value in changed.items() if has[name] != value}
+    # What a write under way changes again is no decision: it may be the effect of an outrun one.
+    coming = await issue_state.coming_labels(tx, row)
+    later = task_labels.changed_task_fields(now, issue_state.labels_after(now, coming))
+    new = {n: value for n, value in changed.items() if has[n] != value and n not in later}
     if new:
         await tasks.change(tx, task["installation_id"], task["id"], **tasks.encode(new))
         actor = await actor_of(tx, row, sender, LABELLING)
@@ -149,21 +163,76 @@ async def _update_state(
     """End the task of an issue that was closed or deleted; reopen that of a reopened one."""
     closed = _is_closed(row)
     was_closed = before is not None and _is_closed(before)
-    if closed and not was_closed:
-        to = "cancelled" if row["deleted"] else CLOSED_AS.get(row["state_reason"], "completed")
-        if task["state"] in OPEN and (row["deleted"] or not was_closed_before_retry(row, task)):
-            how = "deleted" if row["deleted"] else "closed"
-            actor = await actor_of(tx, row, sender, CLOSING, task["pull_number"])
-            await lifecycle.move(tx, task, to, actor, f"the issue was {how}")
-    elif was_closed and not closed and task["state"] not in OPEN:
-        actor = await actor_of(tx, row, sender, ("reopened",))
-        await lifecycle.move(tx, task, "pending", actor, "the issue was reopened")
-        retried = {"retried_at": row["updated_at"]}
-        await tasks.change(tx, row["installation_id"], task["id"], **retried)
+    did = CLOSING if closed else REOPENING
+    agrees = closed == (task["state"] not in OPEN)
+    if closed == was_closed and (agrees or not await issue_state.was_undone(tx, task, row)):
+        return
+    at = (row["closed_at"] if closed else None) or row["updated_at"]
+    by_hand = sender is not None and sender.did in did and not authorship.is_bot(sender.login)
+    by = None if by_hand else await issue_state.cause(tx, row, at)
+    outrun = not row["deleted"] and await issue_state.is_outrun(tx, task, row, at, by)
+    if not agrees and outrun:
+        await issue_state.follow(tx, task, at=at)
+        return
+    if not agrees:
+        actor = await actor_of(tx, row, sender, did, task["pull_number"])
+        await _move_with_issue(tx, task, row, actor, at)
+    if by is None and not row["deleted"]:
+        await _record_decision(tx, task, "ended_at" if closed else "retried_at", at)
+        await _withdraw_decisions(tx, task, at + SECOND)
 
 
-def was_closed_before_retry(row: IssueRow | PullRequestRow, task: FullTask) -> bool:
-    """Whether the issue, or pull request, was closed before somebody retried the task."""
+async def _move_with_issue(tx: Tx, task: FullTask, row: IssueRow, actor: str, at: int) -> None:
+    """End or reopen the task as its issue was."""
+    to, how = CLOSED_AS.get(row["state_reason"], "completed"), "closed"
+    if row["deleted"]:
+        to, how = "cancelled", "deleted"
+    elif row["state"] == "open":
+        to, how = "pending", "reopened"
+    await lifecycle.move(tx, task, to, actor, f"the issue was {how}", at=at)
+    if to == "pending":
+        await tasks.change(tx, task["installation_id"], task["id"], retried_at=at)
+
+
+async def _record_decision(
+    tx: Tx, task: FullTask, when: Literal["ended_at", "retried_at"], at: int
+) -> None:
+    """Record the time of a decision, unless a newer one is known."""
+    if at > (task[when] or 0):
+        await tasks.change(tx, task["installation_id"], task["id"], **{when: at})
+
+
+async def _withdraw_decisions(tx: Tx, task: FullTask, before: int) -> None:
+    """What a person did by hand stands against older decisions that wait in the outbox."""
+    here = (tx, task["installation_id"])
+    number = task["number"] or 0
+    where = (task["repository_id"], number)
+    newer = await issue_state.withdraw_queued(*here, *where, before=before)
+    moved = await tasks.get(*here, task["id"])
+    if moved is not None and not newer:
+        await issue_state.follow(tx, moved)
+
+
+async def apply_sent_state(tx: Tx, write: WriteRow) -> None:
+    """Move the task with a change of its issue's state that took effect.
+
+    GitHub sends no webhook if the issue had this state already.
+    """
+    number, state = write["arguments"]["number"], issue_state.state_of(write)
+    here = (tx, write["installation_id"], write["repository_id"], number)
+    issue, task = await stored_issues.issue(*here), await tasks.by_number(*here)
+    if issue is None or task is None or (state == "open") == (task["state"] in OPEN):
+        return
+    task = await tasks.lock(tx, write["installation_id"], task["id"]) or task
+    reason = write["arguments"].get("state_reason")
+    changed: IssueRow = {**issue, "state": state, "state_reason": reason}
+    if await issue_state.is_outrun(tx, task, changed, write["queued_at"], write):
+        return
+    await _move_with_issue(tx, task, changed, write["author"], write["queued_at"])
+
+
+def was_closed_before_retry(row: PullRequestRow, task: FullTask) -> bool:
+    """Whether the pull request was closed before somebody retried the task."""
     return (row["closed_at"] or 0) < (task["retried_at"] or 0)
 
 
@@ -180,16 +249,7 @@ async def bind_issue(
     creation = await writes.newest(*here, f"task {task_id}", "issue")
     await _announce_new(tx, task, creation["author"] if creation else BOT)
     if task["state"] not in OPEN:
-        completed = task["state"] == "completed"
-        reason = "completed" if completed else "not_planned"
-        await writes.queue(
-            *here,
-            kind="issue_update",
-            repository_id=repository_id,
-            target=writes.on_issue(repository_id, number),
-            arguments={"number": number, "state": "closed", "state_reason": reason},
-            author=BOT,
-        )
+        await issue_state.close_new(tx, task)
 
 
 async def update_dependants(tx: Tx, installation_id: int, changed: Changed) -> None:

@@ -22,7 +22,7 @@ async def cancel(tx: Tx, row: WriteRow, reason: str, *, author_knows: bool) -> l
     if not await write_cancellation.cancel(tx, row, why, author_knows=author_knows):
         return []
     needed = await _cancel_what_it_needs(tx, row, why)
-    await effects.apply_failure(tx, row, reason)
+    await effects.apply_cancellation(tx, row, reason)
     return [row["id"], *needed]
 
 

@@ -8,11 +8,11 @@ from bot.kernel import event_recorder
 from bot.mirror import activity, issue_effects, own_commits, pull_effects, reads
 from bot.outbox import fairness, relation_effects
 from bot.outbox.outcomes import Cancelled, Dead, Final, PutOff, Refused, Sent
-from bot.tasks import lifecycle
+from bot.tasks import issue_state, lifecycle, publishing
 from bot.tasks.states import OPEN
 from store.engine.transaction import Tx
 from store.mirror import branches, mirror_rows, pulls, stored_installations
-from store.outbox import budgets, write_attempts, writes
+from store.outbox import budgets, issue_changes, write_attempts, writes
 from store.tables.outbox import WriteRow
 from store.tasks import tasks
 
@@ -37,7 +37,8 @@ async def apply(tx: Tx, write: WriteRow, decision: Final) -> None:
 async def _fail(tx: Tx, write: WriteRow, state: str, error: dict[str, Any], why: str) -> None:
     if not await write_attempts.finish(tx, write, state, error):
         return
-    await apply_failure(tx, write, why)
+    apply_end = apply_cancellation if state == "cancelled" else apply_failure
+    await apply_end(tx, write, why)
     if _is_by_agent(write):
         await event_recorder.wake(tx, write["installation_id"], write["author"], BOT)
 
@@ -81,6 +82,8 @@ async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None
     await relation_effects.apply_success(tx, write)
     if write["kind"] == "comment" and _is_by_agent(write):
         await _append_comment(tx, write, result)
+    if write["kind"] == "issue_update" and "state" in write["arguments"]:
+        await issue_effects.apply_sent_state(tx, write)
     if task_id is None:
         return
     if write["kind"] == "card":
@@ -125,6 +128,18 @@ async def _move_branch(tx: Tx, write: WriteRow, was: str | None, head: str) -> N
     known = await branches.get(tx, *here, given["branch"])
     if known is None or known["sha"] == was:
         await branches.put_answer(tx, *here, given["branch"], head)
+
+
+async def apply_cancellation(tx: Tx, write: WriteRow, why: str) -> None:
+    """Update the task. What shows its state is queued again by the bot, because the state stays."""
+    await apply_failure(tx, write, why)
+    here = (tx, write["installation_id"])
+    number = write["arguments"].get("number")
+    if write["kind"] == issue_changes.KIND and number is not None:
+        if task := await tasks.by_number(*here, write["repository_id"], number):
+            await issue_state.follow(tx, task)
+    elif write["kind"] in ("board_item", "board_status") and write["task_id"] is not None:
+        await publishing.show_on_board(*here, write["task_id"], writes.AGENTS)
 
 
 async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:

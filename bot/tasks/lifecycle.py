@@ -276,8 +276,13 @@ def why_stuck(task: FullTask) -> str:
     return f"{task['failures']} leases on it expired or failed"
 
 
-async def move(tx: Tx, task: FullTask, to: TaskState, actor: str, why: str = "") -> None:
-    """Take the task to another state. Raise Refused if the transition is not allowed."""
+async def move(
+    tx: Tx, task: FullTask, to: TaskState, actor: str, why: str = "", *, at: int | None = None
+) -> None:
+    """Take the task to another state. Raise Refused if the transition is not allowed.
+
+    `at`: when this was decided, if not now.
+    """
     state: TaskState = task["state"]
     if to == state:
         return
@@ -290,6 +295,8 @@ async def move(tx: Tx, task: FullTask, to: TaskState, actor: str, why: str = "")
     if to in OPEN or not await end_lease(tx, task, how, why_ended, to):
         await tasks.move(tx, task["installation_id"], task["id"], state, to)
     changes = _other_changes(task, to)
+    if to not in OPEN:
+        changes["ended_at"] = await tx.now() if at is None else at
     if to == "failed" and await _is_stuck_after(tx, task, changes["failures"]):
         changes["stuck_at"] = await tx.now()
     if actor not in (BOT, task["holder"]) and (to not in OPEN or state not in OPEN):

@@ -42,6 +42,17 @@ def withdraw(tx: Tx, table: str, installation_id: int, ids: Collection[str]) -> 
     ]
 
 
+def change(tx: Tx, table: str, installation_id: int, id_: str, values: Row) -> None:
+    """Change columns of a pending row."""
+    here = (table, installation_id, id_)
+    tx.numbered = [
+        Numbered(installation_id, table, {**each.row, **values})
+        if (each.table, each.installation_id, each.row.get("id")) == here
+        else each
+        for each in tx.numbered
+    ]
+
+
 async def number(tx: Tx) -> None:
     """Number and insert the pending rows; the engines call this before a commit.
 

@@ -57,6 +57,8 @@ class TaskRow(TypedDict):
     stuck_at: int | None
     # Who held the task last, or holds it.
     last_holder: Annotated[str | None, Text(120)]
+    # When somebody decided to end the task. An issue that was reopened before stays ended.
+    ended_at: int | None
 
 
 class LeaseRow(TypedDict):

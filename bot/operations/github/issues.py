@@ -25,7 +25,8 @@ from bot.operations.github.targets import on_issue, thread_of
 from bot.operations.github.writing import Queued, Writes, nothing_to_change, queue, write
 from bot.operations.tasks.access import is_holder, visible_repository
 from bot.repository import repository_settings
-from bot.tasks import lookup, task_labels
+from bot.tasks import issue_state, lifecycle, lookup, task_labels
+from bot.tasks.states import OPEN
 from store.engine import ids
 from store.engine.transaction import Row
 from store.mirror import stored_issues
@@ -108,6 +109,9 @@ async def github_update_issue(
     fields |= state_fields(state) | await _clearable_fields(ctx, where, milestone, type)
     fields |= await _list_changes(ctx, where, row, labels=labels, assignees=assignees)
     queued: list[Queued] = []
+    if state is not None:
+        await _decide(ctx, row["id"], state)
+        await issue_state.withdraw_queued(ctx.tx, ctx.installation_id, where["id"], number)
     if fields:
         arguments = {"number": number, **fields}
         queued.append(await queue(ctx, UPDATE, where, on_issue(where, number), arguments, task))
@@ -162,6 +166,19 @@ async def _check_may_decide(ctx: Context, issue_id: int | None) -> FullTask | No
         "or its task labels, or remove its parent, sub-issues or blockers. Nothing was changed.",
         holder=task["holder"],
     )
+
+
+async def _decide(ctx: Context, issue_id: int, state: str) -> None:
+    """Move the issue's task at once: the webhook of the change may come after a later decision."""
+    task = await tasks.of_issue(ctx.tx, ctx.installation_id, issue_id)
+    task = task and await tasks.lock(ctx.tx, ctx.installation_id, task["id"])
+    if task is None:
+        return
+    if (task["state"] in OPEN) != (state == "open"):
+        to = issue_state.STATES[state]
+        await lifecycle.move(ctx.tx, task, to, ctx.actor.name, at=ctx.decided_at)
+    when = "retried_at" if state == "open" else "ended_at"
+    await tasks.change(ctx.tx, ctx.installation_id, task["id"], **{when: ctx.decided_at})
 
 
 async def _clearable_fields(

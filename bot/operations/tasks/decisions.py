@@ -20,11 +20,12 @@ from bot.operations.github.writing import Queued, nothing_to_change, queue
 from bot.operations.tasks.access import on_hold_error, visible_task
 from bot.operations.tasks.status import close_issue
 from bot.operations.tasks.views import OneTask, task_view
-from bot.tasks import lifecycle, lookup, task_labels
+from bot.tasks import issue_state, lifecycle, lookup, task_labels
 from bot.tasks.capabilities import Capability, missing_capabilities
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.sizes import SIZES, Size
 from bot.tasks.states import OPEN
+from bot.times import SECOND
 from store.agents import agents
 from store.engine.transaction import Row
 from store.mirror import label_names, mirror_rows, stored_issues
@@ -36,6 +37,8 @@ from store.tasks.tasks import FullTask
 Assignee: TypeAlias = Annotated[
     str, Field(max_length=64, description="an agent's id"), Shape(f"^@?{SLUG}$", AGENT.words)
 ]
+# How much later than its command a decision must be to stand against it: clocks differ.
+CLOCKS_DIFFER = 5 * SECOND
 Decided: TypeAlias = Literal["pending", "completed", "cancelled"]
 
 ASSIGN = Slash(
@@ -217,13 +220,13 @@ async def _relabel(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[
     if issue is None:
         return []
     now = json.loads(issue["labels"])
+    coming = await issue_state.coming_labels(ctx.tx, issue)
+    after = issue_state.labels_after(now, coming)
     known = await label_names.labels(*here, row["repository_id"])
-    if (wanted := task_labels.labels_for(now, fields, known.values())) == now:
+    if (wanted := task_labels.labels_for(after, fields, known.values())) == after:
         return []
     target = on_issue(where, issue["number"])
-    waiting = await writes.waiting(*here, target, UPDATE)
-    changes = [each["arguments"].get("labels") for each in waiting]
-    change = list_change(now, wanted, [each for each in changes if each])
+    change = list_change(now, wanted, coming)
     return [await queue(ctx, UPDATE, where, target, {"number": row["number"], "labels": change})]
 
 
@@ -253,8 +256,22 @@ async def _end_or_retry(ctx: Context, row: FullTask, state: Decided, note: str) 
         return await _retry(ctx, row, note)
     if row["number"] is None:
         await _cancel_issue_write(ctx, row)
-    await lifecycle.move(ctx.tx, row, state, ctx.actor.name, note)
+    _check_not_outrun(ctx, row)
+    await lifecycle.move(ctx.tx, row, state, ctx.actor.name, note, at=ctx.decided_at)
+    if row["state"] == state:  # the decision stands, and is newer than a reopening before it
+        await tasks.change(ctx.tx, ctx.installation_id, row["id"], ended_at=ctx.decided_at)
     return await close_issue(ctx, row, "completed" if state == "completed" else "not_planned")
+
+
+def _check_not_outrun(ctx: Context, row: FullTask) -> None:
+    """Raise Refused for a command if the task ended, or began again, after it was written."""
+    since = max(row["ended_at"] or 0, row["retried_at"] or 0)
+    if ctx.decided_at + CLOCKS_DIFFER < since:
+        raise Refused(
+            "too_late",
+            f"{lookup.name(row)} was ended or reopened after the command was written. Write it "
+            "again if you still want it.",
+        )
 
 
 async def _retry(ctx: Context, row: FullTask, note: str) -> list[Queued]:
@@ -267,9 +284,10 @@ async def _retry(ctx: Context, row: FullTask, note: str) -> list[Queued]:
             state=row["state"],
             legal=[each for each in ("completed", "cancelled") if each != row["state"]],
         )
+    _check_not_outrun(ctx, row)
     reopened = await _reopen_issue(ctx, row)
     await lifecycle.move(ctx.tx, row, "pending", ctx.actor.name, note)
-    return [reopened]
+    return reopened
 
 
 async def _cancel_issue_write(ctx: Context, row: FullTask) -> None:
@@ -294,7 +312,7 @@ def _new_task(ctx: Context) -> str:
     return "Open a new issue." if ctx.actor.is_person else "Call create_task for a new task."
 
 
-async def _reopen_issue(ctx: Context, row: FullTask) -> Queued:
+async def _reopen_issue(ctx: Context, row: FullTask) -> list[Queued]:
     """Queue the write that reopens the issue. Raise Refused if the task has none."""
     where = await repository_of(ctx, row)
     if row["number"] is None:
@@ -309,9 +327,14 @@ async def _reopen_issue(ctx: Context, row: FullTask) -> Queued:
             state=row["state"],
             legal=[],
         )
-    await tasks.change(ctx.tx, ctx.installation_id, row["id"], retried_at=ctx.now)
+    await tasks.change(ctx.tx, ctx.installation_id, row["id"], retried_at=ctx.decided_at)
+    here = (ctx.tx, ctx.installation_id)
+    await issue_state.withdraw_queued(*here, where["id"], row["number"])
+    issue = await stored_issues.issue(*here, where["id"], row["number"])
+    if issue is not None and not await issue_state.needs_change(ctx.tx, issue, "open"):
+        return []
     arguments = {"number": row["number"], "state": "open", "state_reason": "reopened"}
-    return await queue(ctx, UPDATE, where, on_issue(where, row["number"]), arguments)
+    return [await queue(ctx, UPDATE, where, on_issue(where, row["number"]), arguments)]
 
 
 async def _change_blocker(ctx: Context, row: FullTask, other: str, kind: str) -> Queued:

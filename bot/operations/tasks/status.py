@@ -14,7 +14,7 @@ from bot.operations.github.targets import on_issue, repository_of
 from bot.operations.github.writing import Queued, queue
 from bot.operations.tasks.access import held_task, visible_task
 from bot.operations.tasks.views import OneTask, task_view
-from bot.tasks import lifecycle
+from bot.tasks import issue_state, lifecycle
 from bot.tasks.states import REPORTED
 from store.engine.transaction import Row
 from store.mirror import stored_issues
@@ -95,7 +95,12 @@ async def close_issue(ctx: Context, row: FullTask, reason: str) -> list[Queued]:
     issue = await stored_issues.issue(
         ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
     )
-    if issue is None or issue["state"] == "closed":
+    if issue is None:
+        return []
+    await issue_state.withdraw_queued(
+        ctx.tx, ctx.installation_id, row["repository_id"], issue["number"]
+    )
+    if not await issue_state.needs_change(ctx.tx, issue, "closed"):
         return []
     where = await repository_of(ctx, row)
     arguments = {"number": row["number"], "state": "closed", "state_reason": reason}

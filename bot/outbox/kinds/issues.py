@@ -16,6 +16,7 @@ from bot.outbox.kinds.kind import (
     object_result,
     rest,
 )
+from bot.tasks import issue_state
 from bot.tasks.states import OPEN
 from store.engine.transaction import Tx
 from store.tables.outbox import WriteRow
@@ -108,16 +109,10 @@ def _update_body(sending: Sending) -> dict[str, Any]:
     for name, of_each in SETS.items():
         if name in sending.arguments:
             now = list_entries(at(sending.prepared[0], name)) or []
-            fields[name] = names_after([of_each(each) for each in now], sending.arguments[name])
+            fields[name] = issue_state.names_after(
+                [of_each(each) for each in now], sending.arguments[name]
+            )
     return fields
-
-
-def names_after(now: list[str], change: dict[str, list[str]]) -> list[str]:
-    """The names with `add` and without `remove`. GitHub ignores their case."""
-    gone = {each.casefold() for each in change["remove"]}
-    kept = [each for each in now if each.casefold() not in gone]
-    there = {each.casefold() for each in kept}
-    return kept + [each for each in change["add"] if each.casefold() not in there]
 
 
 def _update_result(data: Any) -> Result:
