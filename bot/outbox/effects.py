@@ -93,13 +93,19 @@ async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None
         await issue_effects.bind_issue(tx, installation_id, task_id, *here)
         tx.rings.add(f"installation {installation_id}")
     elif write["kind"] == "pull":
-        await tasks.change(tx, installation_id, task_id, pull_number=result["number"])
-        task = await tasks.get(tx, installation_id, task_id)
-        if task is not None:
-            await lifecycle.record(tx, task, "task.pull", write["author"], number=result["number"])
-        here = (installation_id, write["repository_id"], result["number"])
-        if (row := await pulls.pull_request(tx, *here)) is not None:
-            await pull_effects.update_tasks(tx, row, None)
+        await _link_pull(tx, write, task_id, result["number"])
+
+
+async def _link_pull(tx: Tx, write: WriteRow, task_id: str, number: int) -> None:
+    """The task has a pull request now. It may have been merged already."""
+    installation_id = write["installation_id"]
+    await tasks.change(tx, installation_id, task_id, pull_number=number)
+    task = await tasks.get(tx, installation_id, task_id)
+    if task is not None:
+        await lifecycle.record(tx, task, "task.pull", write["author"], number=number)
+    here = (installation_id, write["repository_id"], number)
+    if (row := await pulls.pull_request(tx, *here)) is not None:
+        await pull_effects.update_tasks(tx, row, None)
 
 
 async def _head_before(tx: Tx, write: WriteRow) -> str | None:

@@ -11,6 +11,15 @@ from store.tables.outbox import WriteRow
 
 # Kinds that answer people. They do not depend on what agents write in the same place.
 ANSWERS = ("comment", "reaction")
+# The words of a task's holder, which it may write while people hold the task.
+WORDS = (
+    "comment",
+    "comment_edit",
+    "comment_delete",
+    "comment_minimize",
+    "reaction",
+    "review_reply",
+)
 # Queued writes by which a forecast is made, at most.
 MOST_COUNTED = 5000
 
@@ -21,6 +30,15 @@ def _is_held_back(row: str) -> str:
         f"({row}.state = 'queued' AND EXISTS (SELECT 1 FROM agents a "
         f"WHERE a.installation_id = {row}.installation_id AND a.id = {row}.author "
         "AND a.paused_at IS NOT NULL))"
+    )
+
+
+def _is_stopped_by_hold(row: str) -> str:
+    """SQL: whether the write waits because its task is on hold."""
+    return (
+        f"({row}.lease_id IS NOT NULL AND {row}.state = 'queued' AND {row}.kind NOT IN :words "
+        f"AND EXISTS (SELECT 1 FROM tasks t WHERE t.installation_id = {row}.installation_id "
+        f"AND t.id = {row}.task_id AND t.held = 1))"
     )
 
 
@@ -159,7 +177,7 @@ async def next_of_each(
       for it.
     - Writes to one target go in order, but no answer to a person waits for agents.
     - Writes of a task's next holder wait for those of the last one. What the holder wrote waits
-      while people hold the task.
+      while people hold the task, but for its words, and nobody waits for it.
     - What a paused agent wrote waits, and nobody waits for it.
     """
     found: list[_Next] = await tx.all(
@@ -172,18 +190,17 @@ async def next_of_each(
         "AND NOT EXISTS (SELECT 1 FROM writes e WHERE "
         "e.installation_id = w.installation_id AND e.target = w.target AND e.state IN :live "
         f"AND e.seq < w.seq AND NOT (w.lane = {PEOPLE} AND w.kind IN :answers "
-        f"AND e.lane = {AGENTS}) AND NOT {_is_held_back('e')}) "
+        f"AND e.lane = {AGENTS}) AND NOT {_is_held_back('e')} AND NOT {_is_stopped_by_hold('e')}) "
         "AND NOT EXISTS (SELECT 1 FROM writes p WHERE "
         "p.installation_id = w.installation_id AND p.task_id = w.task_id AND p.state IN :live "
         f"AND p.lease_id <> w.lease_id AND p.seq < w.seq AND NOT {_is_held_back('p')}) "
-        "AND NOT EXISTS (SELECT 1 FROM tasks t "
-        "WHERE t.installation_id = w.installation_id AND t.id = w.task_id AND t.held = 1 "
-        "AND w.lease_id IS NOT NULL AND w.state = 'queued') "
+        f"AND NOT {_is_stopped_by_hold('w')} "
         "GROUP BY w.lane, w.author, apart, ended",
         i=installation_id,
         live=LIVE,
         apart=tuple(apart) or ("",),
         answers=ANSWERS,
+        words=WORDS,
         now=await tx.now(),
     )
     awaited = {_turn_of(each) for each in found if each["ended"]}

@@ -60,7 +60,7 @@ async def test_a_reservation_is_given_back_by_assigning_to_nobody(workspace: Wor
     assert (await other.call("claim_task"))["task"]["number"] == issue.number
 
 
-async def test_a_hold_keeps_the_holder_from_everything_but_telling(workspace: Workspace) -> None:
+async def test_a_hold_stops_the_holders_work_and_not_its_words(workspace: Workspace) -> None:
     issue = await workspace.task()
     agent, where = await workspace.agent("scout"), workspace.name(issue)
     fence = (await agent.call("claim_task", task=where, lease_s=60))["fence"]
@@ -73,16 +73,25 @@ async def test_a_hold_keeps_the_holder_from_everything_but_telling(workspace: Wo
     mine = {"task": where, "fence": fence}
     refused = await agent.refusal("update_task_status", **mine, status="completed")
     assert (refused.code, refused.details["held_by"]) == ("on_hold", "@octocat")
-    refused = await agent.refusal("github_comment_issue", issue=where, fence=fence, body="So?")
+    refused = await agent.refusal("update_task_status", **mine, status="in_progress", progress=50)
     assert refused.code == "on_hold"
-    # Without a fence neither, nor by another agent.
-    refused = await agent.refusal("github_comment_issue", issue=where, body="So?")
-    assert refused.code == "on_hold"
+    work = {"branch": "mend", "message": "M", "files": [{"path": "a.py", "content": "1"}]}
+    assert (await agent.refusal("github_commit_files", **mine, **work)).code == "on_hold"
     other = await workspace.agent("other")
-    refused = await other.refusal("github_update_issue", issue=where, title="Else")
-    assert refused.code == "on_hold"
-    told = await agent.call("update_task_status", **mine, status="in_progress", note="I wait")
+    for name, given in (("update", {"title": "Else"}), ("comment", {"body": "So?"})):
+        refused = await other.refusal(f"github_{name}_issue", issue=where, **given)
+        assert refused.code == "on_hold"
+    # Its words go out during the hold, with a fence and without.
+    await agent.call("github_comment_issue", issue=where, fence=fence, body="Which plan?")
+    await agent.call("github_comment_issue", issue=where, body="I can wait.")
+    asked = {"status": "in_progress", "question": "New plan?"}
+    told = await agent.call("update_task_status", **mine, **asked, note="I wait")
     assert (told["task"]["held"], told["task"]["note"]) == (True, "I wait")
+    # The same question again is not asked twice.
+    await agent.call("update_task_status", **mine, **asked)
+    await workspace.settle()
+    said = "".join(each.body for each in issue.comments if "**Hubbub** ·" not in each.body)
+    assert [said.count(each) for each in ("Which plan?", "I can wait.", "New plan?")] == [1, 1, 1]
     workspace.person.comment(issue, "/resume")
     await workspace.settle()
     done = await agent.call("update_task_status", **mine, status="completed")
@@ -99,9 +108,11 @@ async def test_the_refusal_of_a_hold_speaks_of_the_lease_only_to_the_holder(
     await lead.call("change_task", task=where, hold=True, note="The design changes.")
     begin = f"lead put {where} on hold: The design changes."
     comment = {"issue": where, "body": "Look"}
-    assert (await scout.refusal("github_comment_issue", **comment, fence=fence)).message == (
-        f"{begin} You keep your lease. Wait until the hold ends, or call release_task. "
-        "Nothing was changed."
+    report = {"task": where, "fence": fence, "status": "in_review"}
+    assert (await scout.refusal("update_task_status", **report)).message == (
+        f"{begin} You keep your lease, and may comment, ask with `question`, leave a `note`, send "
+        "messages, or call release_task. The rest must wait until the hold ends. Nothing was "
+        "changed."
     )
     await scout.call("release_task", task=where, fence=fence)
     for agent in (scout, other):
@@ -137,13 +148,14 @@ async def test_what_was_queued_before_a_hold_waits_for_its_end(workspace: Worksp
     agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
     where = workspace.name(issue)
     fence = (await agent.call("claim_task", task=where))["fence"]
-    await agent.write("github_comment_issue", issue=where, fence=fence, body="Here I go")
+    await agent.write("github_update_issue", issue=where, fence=fence, title="Mended")
     await lead.call("change_task", task=where, hold=True)
+    await agent.write("github_comment_issue", issue=where, fence=fence, body="Why?")
     await workspace.settle()
-    assert "Here I go" not in "".join(each.body for each in issue.comments)
+    assert (issue.title, "Why?" in issue.comments[-1].body) == ("Mend it", True)
     await lead.call("change_task", task=where, hold=False)
     await workspace.settle()
-    assert "Here I go" in "".join(each.body for each in issue.comments)
+    assert issue.title == "Mended"
 
 
 async def test_a_task_on_hold_is_claimed_by_nobody_and_given_back_by_its_holder(

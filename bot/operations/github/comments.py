@@ -37,7 +37,7 @@ async def github_comment_issue(
     With a fence, the comment is dropped if your lease expires before it is sent.
     """
     _check_action(action, comment_id, reaction)
-    task, where, number = await thread_of(ctx, issue, fence)
+    task, where, number = await thread_of(ctx, issue, fence, even_on_hold=True)
     target = on_issue(where, number)
     if action in ("create", "edit") and not body.strip():
         raise Refused("invalid_arguments", f"Pass `body` to {action} a comment.")

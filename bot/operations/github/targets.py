@@ -61,13 +61,15 @@ async def work_place(
 
 
 async def thread_of(
-    ctx: Context, ref: str, fence: int | None
+    ctx: Context, ref: str, fence: int | None, *, even_on_hold: bool = False
 ) -> tuple[FullTask | None, RepositoryRow, int]:
     """The task if there is a fence, the repository, and the number. Raise Refused."""
     _, sign, _ = ref.rpartition("#")
     if fence is not None or not sign:
         task = (
-            await held_task(ctx, ref, fence) if fence is not None else await visible_task(ctx, ref)
+            await held_task(ctx, ref, fence, even_on_hold=even_on_hold)
+            if fence is not None
+            else await visible_task(ctx, ref)
         )
         if task["number"] is None:
             raise Refused(

@@ -10,7 +10,7 @@ from bot.github import rate_limit_store, rate_limits
 from bot.kernel.operation import Answer, Context
 from bot.operations.github import clean_texts
 from bot.operations.github.targets import Place
-from bot.operations.tasks.access import on_hold_error
+from bot.operations.tasks import holds
 from bot.outbox import fairness, forecast
 from bot.outbox.kinds import KINDS
 from bot.times import SECOND, stamp
@@ -93,7 +93,7 @@ async def queue(
     if not ctx.actor.is_person:
         await presence.check_may_work(ctx.tx, ctx.actor)
         await check_room(ctx)
-        await check_not_on_hold(ctx, where, arguments)
+        await check_not_on_hold(ctx, where, arguments, kind)
         arguments, cleaned = await clean_texts.clean(ctx, where, arguments, task)
     lane = writes.PEOPLE if ctx.actor.is_person else writes.AGENTS
     lease_id = task["lease_id"] if task else None
@@ -149,8 +149,13 @@ async def check_room(ctx: Context, more: int = 1) -> None:
     )
 
 
-async def check_not_on_hold(ctx: Context, where: Place, arguments: dict[str, Any]) -> None:
-    """Raise Refused if somebody else put the task of the issue, pull request or branch on hold."""
+async def check_not_on_hold(
+    ctx: Context, where: Place, arguments: dict[str, Any], kind: str = ""
+) -> None:
+    """Raise Refused if somebody else put the task of the issue, pull request or branch on hold.
+
+    Words of the task's holder may go out even then: `kind` is the kind of the write.
+    """
     here = (ctx.tx, ctx.installation_id, where["id"])
     found = []
     if isinstance(number := arguments.get("number"), int):
@@ -159,8 +164,7 @@ async def check_not_on_hold(ctx: Context, where: Place, arguments: dict[str, Any
     elif branch := arguments.get("branch") or arguments.get("head"):
         found = await tasks.on_hold_for_branch(*here, branch)
     for each in found:
-        if each["held"] and each["held_by"] != ctx.actor.name:
-            raise on_hold_error(ctx, each)
+        holds.check_write(ctx, each, kind)
 
 
 def write_view(row: WriteRow, *, ahead: int = 0, expected_at: str | None = None) -> Queued:

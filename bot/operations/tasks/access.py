@@ -37,7 +37,7 @@ async def held_task(
 ) -> FullTask:
     """A task that the actor holds with this fence. Raise Refused.
 
-    While the task is on hold, its holder may only report and release it (`even_on_hold`).
+    `bot.operations.tasks.holds` says what its holder may do on hold (`even_on_hold`).
     """
     row = await visible_task(ctx, ref, lock=True)
     holder = None if leases.is_expired(row, ctx.now) else row["holder"]
@@ -94,7 +94,10 @@ def on_hold_error(ctx: Context, row: FullTask) -> Refused:
     why = f": {row['held_why']}" if row["held_why"] else ""
     what = f"{row['held_by'] or 'A person'} put {lookup.name(row)} on hold{why}"
     if is_holder(ctx, row):
-        remedy = "You keep your lease. Wait until the hold ends, or call release_task."
+        remedy = (
+            "You keep your lease, and may comment, ask with `question`, leave a `note`, send "
+            "messages, or call release_task. The rest must wait until the hold ends."
+        )
     else:
         remedy = f"What you can do: {eligibility.end_of_hold(ctx.actor, row)}."
     return Refused(

@@ -12,6 +12,7 @@ from bot.operations.github import clean_texts
 from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, repository_of
 from bot.operations.github.writing import Queued, queue
+from bot.operations.tasks import holds
 from bot.operations.tasks.access import held_task, visible_task
 from bot.operations.tasks.views import OneTask, task_view
 from bot.tasks import issue_state, lifecycle
@@ -48,8 +49,8 @@ async def update_task_status(
     up.
     """
     row = await held_task(ctx, task, fence, even_on_hold=True)
-    if row["state"] != status or question is not None:
-        row = await held_task(ctx, task, fence)
+    given = {"progress": progress, "note": note, "result": result, "question": question}
+    holds.check_report(ctx, row, status, {name for name, each in given.items() if each is not None})
     texts, cleaned = clean_texts.for_card({"note": note, "result": result, "question": question})
     question = texts.pop("question", None)
     now = 100 if status == "completed" and progress is None else progress
@@ -79,6 +80,8 @@ async def _ask(ctx: Context, row: FullTask, status: str, question: str) -> list[
             f"A task that is {status} has no holder to wait for the answer. Pass `question` with "
             "`status` in_progress or in_review.",
         )
+    if row["question"] == question:
+        return []  # it stands there already
     where = await repository_of(ctx, row)
     number = row["number"] or 0
     await admit_comment(ctx, where, number)

@@ -1,0 +1,37 @@
+"""What a hold on a task stops: work stops, words go on.
+
+| during a hold | the holder | others |
+|---|---|---|
+| comment on the issue or pull request, react, reply | may | stopped |
+| ask people (`question`), leave a note | may | stopped |
+| report progress, a result or another state | stopped | stopped |
+| commit, change the issue or pull request, merge, review | stopped | stopped |
+| claim | stopped | stopped |
+| release | may | a tech-lead and people may |
+
+Messages and reading are not about a task's state, so a hold does not stop them.
+"""
+
+from bot.kernel.operation import Context
+from bot.operations.tasks.access import is_holder, on_hold_error
+from store.outbox.write_order import WORDS
+from store.tasks.tasks import FullTask
+
+# What the holder may report while its task is on hold, by argument of update_task_status.
+REPORTED = ("note", "question")
+
+
+def check_write(ctx: Context, row: FullTask, kind: str) -> None:
+    """Raise Refused if a hold of somebody else stops this kind of write."""
+    if not row["held"] or row["held_by"] == ctx.actor.name:
+        return
+    if not (kind in WORDS and is_holder(ctx, row)):
+        raise on_hold_error(ctx, row)
+
+
+def check_report(ctx: Context, row: FullTask, status: str, said: set[str]) -> None:
+    """Raise Refused if a hold stops this report. `said`: the arguments that it has."""
+    if not row["held"] or ctx.actor.is_person:
+        return
+    if status != row["state"] or said - set(REPORTED):
+        raise on_hold_error(ctx, row)
