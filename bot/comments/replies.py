@@ -10,6 +10,7 @@ from bot.times import minute
 # An address of e-mail mentions nobody.
 AT = re.compile(r"(?<![A-Za-z0-9])@(?=\w)")
 STATE_WORDS = {
+    "blocked": "waiting for other issues",
     "pending": "waiting for an agent",
     "assigned": "reserved",
     "in_progress": "in progress",

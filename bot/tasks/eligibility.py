@@ -53,16 +53,16 @@ async def dependencies(tx: Tx, actor: Actor, task: FullTask) -> Dependencies:
     blockers, children = await ready.waiting_for(*here)
     open_ = [each for each in (*blockers, *children) if each["state"] == "open"]
     return Dependencies(
-        blockers=_names(actor, [each for each in blockers if relations.is_blocking(each)]),
-        children=_names(actor, [each for each in children if relations.is_blocking(each)]),
-        in_cycle=_names(actor, [each for each in open_ if each["cyclic"]]),
+        blockers=names(actor, [each for each in blockers if relations.is_blocking(each)]),
+        children=names(actor, [each for each in children if relations.is_blocking(each)]),
+        in_cycle=names(actor, [each for each in open_ if each["cyclic"]]),
         done=sum(each["state"] != "open" for each in children),
         total=len(children),
         planned=planned,
     )
 
 
-def _names(actor: Actor, rows: Sequence[Neighbour]) -> list[str]:
+def names(actor: Actor, rows: Sequence[Neighbour]) -> list[str]:
     """Names of issues. For an issue that the actor cannot see, only that there is one."""
     reach = actor.repositories
     return [

@@ -175,6 +175,17 @@ def _conditions(sought: Sought) -> tuple[list[str], dict[str, Any]]:
     return where, given
 
 
+async def at_work(tx: Tx, installation_id: int, limit: int) -> list[AgentRow]:
+    """Agents that are registered and not paused, by id."""
+    rows = await tx.all(
+        "SELECT * FROM agents WHERE installation_id = :i AND left_at IS NULL "
+        "AND paused_at IS NULL ORDER BY id LIMIT :n",
+        i=installation_id,
+        n=limit,
+    )
+    return [_decode(row) for row in rows]
+
+
 async def children(tx: Tx, installation_id: int, parents: Sequence[str], limit: int) -> list[str]:
     """Ids of the direct children, including agents that have left."""
     rows = await tx.all(

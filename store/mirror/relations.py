@@ -225,6 +225,29 @@ async def sources(tx: Tx, installation_id: int, kind: Kind, target_id: int) -> l
     ]
 
 
+class Awaited(Neighbour):
+    """What the issue `waits_id` waits for."""
+
+    waits_id: int
+
+
+async def awaited_by(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> list[Awaited]:
+    """The open blockers and sub-issues that keep these issues waiting."""
+    if not issue_ids:
+        return []
+    found: list[Awaited] = []
+    for kind, statement, this in (("blocked_by", TARGETS, "source"), ("parent", SOURCES, "target")):
+        q = statement.replace("SELECT ", f"SELECT s.{this}_id AS waits_id, ", 1)
+        q = q.replace(f"s.{this}_id = :id", f"s.{this}_id IN :ids")
+        # For several issues the database would have to sort.
+        q = q.partition("ORDER BY")[0]
+        rows = await tx.all(q, i=installation_id, kind=kind, ids=tuple(sorted(issue_ids)))
+        found += [{**_with_name(row), "waits_id": row["waits_id"]} for row in rows]
+    return sorted(
+        filter(is_blocking, found), key=lambda each: (each["waits_id"], each["number"] or 0)
+    )
+
+
 def is_blocking(row: Neighbour) -> bool:
     """Whether this issue blocks the one that waits for it: it is open and not in a cycle."""
     return bool(row["state"] == "open" and not row["cyclic"])

@@ -1,6 +1,6 @@
 """Relations that a task will have on GitHub. It cannot be claimed before it has them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from store.engine import sql
 from store.engine.transaction import Tx
@@ -28,15 +28,23 @@ async def writes_of(tx: Tx, installation_id: int, task_id: str) -> list[str]:
     return [row["write_id"] for row in rows]
 
 
-async def waiting_for(tx: Tx, installation_id: int, write_id: str) -> list[str]:
-    """The tasks that wait for the write."""
+async def waiting_among(tx: Tx, installation_id: int, task_ids: Collection[str]) -> set[str]:
+    """Those of the tasks that wait for a relation."""
+    if not task_ids:
+        return set()
     rows = await tx.all(
-        "SELECT task_id FROM planned_relations WHERE installation_id = :i AND write_id = :w "
-        "ORDER BY task_id",
+        "SELECT DISTINCT task_id FROM planned_relations WHERE installation_id = :i "
+        "AND task_id IN :tasks",
         i=installation_id,
-        w=write_id,
+        tasks=tuple(task_ids),
     )
-    return [row["task_id"] for row in rows]
+    return {row["task_id"] for row in rows}
+
+
+async def waiting_for(tx: Tx, installation_id: int, write_id: str) -> list[str]:
+    """The tasks that wait for the write, in a fixed order."""
+    q = "SELECT task_id FROM planned_relations WHERE installation_id = :i AND write_id = :w"
+    return sorted(row["task_id"] for row in await tx.all(q, i=installation_id, w=write_id))
 
 
 async def remove(tx: Tx, installation_id: int, write_id: str) -> None:

@@ -10,29 +10,9 @@ from store.engine.transaction import Tx
 from store.mirror import dependency_cycles, relations
 from store.mirror.relations import Neighbour
 from store.tables.tasks import TaskRow
+from store.tasks.blocking import UNBLOCKED
 from store.tasks.tasks import LABELLED, SELECT, FullTask, decode, select_along
 
-# A task is not ready while a blocker or a sub-issue is open. If the mirror does not have that
-# issue, the state that the relation recorded counts. Issues that block each other in a cycle do
-# not wait.
-OPEN = (
-    "NOT EXISTS (SELECT 1 FROM relations b LEFT JOIN issues i "
-    "ON i.installation_id = b.installation_id AND i.id = b.{awaited}_id "
-    "WHERE b.installation_id = t.installation_id AND b.kind = '{kind}' AND b.cyclic = 0 "
-    "AND b.{waits}_id = t.issue_id AND COALESCE(i.deleted, 0) = 0 "
-    "AND COALESCE(i.state, b.{awaited}_state) = 'open')"
-)
-RELATED = (
-    OPEN.format(kind="blocked_by", waits="source", awaited="target")
-    + " AND "
-    + OPEN.format(kind="parent", waits="target", awaited="source")
-)
-# Nor is it ready while GitHub lacks one of its relations, which may be to an open issue.
-UNPLANNED = (
-    "NOT EXISTS (SELECT 1 FROM planned_relations p WHERE p.installation_id = t.installation_id "
-    "AND p.task_id = t.id)"
-)
-UNBLOCKED = f"{RELATED} AND {UNPLANNED}"
 FREED = (
     "SELECT t.* FROM tasks t WHERE t.installation_id = :i AND t.state IN ('pending', 'assigned') "
     f"AND t.held = 0 AND {UNBLOCKED} AND t.issue_id "
@@ -74,7 +54,7 @@ class Wanted:
 
     `size`: 0 to 2. `met`: the capabilities that the agent has, in each form that a task may use.
     `given_back`: True for only the tasks that the agent itself released last, False for only the
-    others.
+    others. `anybody`: what any agent may claim, also tasks that are reserved for others.
     """
 
     repository_id: int | None = None
@@ -83,6 +63,7 @@ class Wanted:
     size: int | None = None
     met: Sequence[str] | None = None
     given_back: bool | None = None
+    anybody: bool = False
 
 
 async def page(
@@ -92,13 +73,13 @@ async def page(
     where, given = _fits(wanted, tx.dialect, me)
     index = "ix_tasks_best" if wanted.repository_id is None else "ix_tasks_best_in"
     rows = select_along(tx.dialect, index)
-    # Few tasks are reserved for one agent, so the database may sort them.
-    mine = f"{SELECT} AND t.state = 'assigned' AND t.assigned_to = :me AND {where}"
-    found: list[FullTask] = [
-        row
-        for row in await tx.all(mine, i=installation_id, me=me, **given)
-        if after is None or rank(row) > rank(after)
-    ]
+    states = ("pending", "assigned") if wanted.anybody else ("pending",)
+    found: list[FullTask] = []
+    if not wanted.anybody:
+        # Few tasks are reserved for one agent, so the database may sort them.
+        mine = f"{SELECT} AND t.state = 'assigned' AND t.assigned_to = :me AND {where}"
+        reserved = await tx.all(mine, i=installation_id, me=me, **given)
+        found = [row for row in reserved if after is None or rank(row) > rank(after)]
     for priority in PRIORITIES:
         if after is not None and priority > after["priority"]:
             continue
@@ -111,11 +92,12 @@ async def page(
                 "created_at": after["created_at"],
                 "id": after["id"],
             }
-        q = (
-            f"{rows} AND t.state = 'pending' AND t.priority = {priority} AND {here} "
-            "ORDER BY t.failures, t.created_at, t.id LIMIT :n"
-        )
-        found += await tx.all(q, i=installation_id, n=limit, **more)
+        for state in states:
+            q = (
+                f"{rows} AND t.state = '{state}' AND t.priority = {priority} AND {here} "
+                "ORDER BY t.failures, t.created_at, t.id LIMIT :n"
+            )
+            found += await tx.all(q, i=installation_id, n=limit, **more)
         if sum(row["priority"] >= priority for row in found) >= limit:
             break
     return decode(sorted(found, key=rank)[:limit])

@@ -8,6 +8,7 @@ from store.engine import ids, sql
 from store.engine.transaction import Row, Tx
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.tasks import TaskRow
+from store.tasks.blocking import UNBLOCKED
 
 COLUMNS = (
     "installation_id",
@@ -24,6 +25,8 @@ COLUMNS = (
     "updated_at",
 )
 T = TypeVar("T", bound=TaskRow)
+# The states without a holder, in which the last one counts.
+ENDED = ("completed", "failed", "cancelled")
 MEDIUM = 1
 # A task with the name of its repository and the end of its lease. Hubbub's own bookkeeping also
 # needs the tasks of repositories that the installation does not cover at the moment.
@@ -267,6 +270,7 @@ async def page(
     states: tuple[str, ...],
     repository_id: int | None,
     holder: str | None,
+    blocked: bool | None = None,
     label: str | None = None,
     assignee: str | None = None,
     after: tuple[int, str] | None,
@@ -274,26 +278,44 @@ async def page(
 ) -> list[FullTask]:
     """A page of tasks, newest first.
 
-    `label` and `assignee` are those of the issue, in any letter case.
+    `label` and `assignee` are those of the issue, in any letter case. `holder`: of an ended task
+    the last one. `blocked`: only tasks that wait for others, or only those that do not.
     """
-    index, where, more = "ix_tasks_newest", "", dict[str, Any]()
+    where, more = "", dict[str, Any]()
     if repository_id is not None:
-        index, where = "ix_tasks_newest_in", " AND t.repository_id = :r"
-        more["r"] = repository_id
+        where, more["r"] = " AND t.repository_id = :r", repository_id
     if holder is not None:
-        index, where = "ix_tasks_newest_of", f"{where} AND t.holder = :h"
         more["h"] = holder
     if label is not None:
         where, more["label"] = where + LABELLED, f"\n{label.casefold()}\n"
     if assignee is not None:
         where, more["assignee"] = where + ASSIGNED, json.dumps(assignee.casefold())
+    if blocked is not None:
+        where += f" AND {'NOT ' if blocked else ''}({UNBLOCKED})"
     if after is not None:
         where += " AND t.created_at <= :at AND (t.created_at < :at OR t.id < :id)"
         more |= {"at": after[0], "id": after[1]}
     named = {f"state_{n}": state for n, state in enumerate(states)}
-    parts = [f"t.state = :{name}{where}" for name in named]
-    q = select_union(tx.dialect, index, parts, "created_at DESC, id DESC")
+    parts = [
+        (_index(state, repository_id, holder), f"t.state = :{name}{_held_by(state, holder)}{where}")
+        for name, state in named.items()
+    ]
+    q = select_union(tx.dialect, parts, "created_at DESC, id DESC")
     return decode(await tx.all(q, i=installation_id, n=limit, **named, **more))
+
+
+def _held_by(state: str, holder: str | None) -> str:
+    """An ended task has no holder any more, but a last one."""
+    if holder is None:
+        return ""
+    return f" AND t.{'last_holder' if state in ENDED else 'holder'} = :h"
+
+
+def _index(state: str, repository_id: int | None, holder: str | None) -> str:
+    """The index in whose order the tasks are read."""
+    if holder is not None:
+        return "ix_tasks_last_of" if state in ENDED else "ix_tasks_newest_of"
+    return "ix_tasks_newest" if repository_id is None else "ix_tasks_newest_in"
 
 
 def select_along(dialect: sql.Dialect, index: str) -> str:
@@ -301,17 +323,17 @@ def select_along(dialect: sql.Dialect, index: str) -> str:
     return SELECT.replace("tasks t JOIN", ALONG[dialect].format(index=index), 1)
 
 
-def select_union(dialect: sql.Dialect, index: str, parts: list[str], order: str) -> str:
-    """SQL for the first `:n` rows that match one of the parts.
+def select_union(dialect: sql.Dialect, parts: list[tuple[str, str]], order: str) -> str:
+    """SQL for the first `:n` rows that match one of the parts: an index and a condition.
 
-    Each part fixes the first columns of the index and reads it in order. One condition over
+    Each part fixes the first columns of its index and reads it in order. One condition over
     several states would make the database read and sort all rows.
     """
     inner = ", ".join(f"t.{each}" for each in order.split(", "))
-    select = select_along(dialect, index)
     one = [
-        f"SELECT * FROM ({select} AND {part} ORDER BY {inner} LIMIT :n) part_{n}"
-        for n, part in enumerate(parts)
+        f"SELECT * FROM ({select_along(dialect, index)} AND {part} ORDER BY {inner} LIMIT :n) "
+        f"part_{n}"
+        for n, (index, part) in enumerate(parts)
     ]
     return f"{' UNION ALL '.join(one)} ORDER BY {order} LIMIT :n"
 

@@ -30,7 +30,7 @@ from store.mirror import (
 )
 from store.outbox import write_cancellation, write_history, write_order, writes
 from store.tables.schema import metadata
-from store.tasks import holders, leases, ready, tasks
+from store.tasks import holders, leases, planned_relations, ready, tasks
 from store.tasks.ready import Wanted
 from tests.support.plans import plan
 from tests.support.story import Clock
@@ -58,6 +58,7 @@ FILLED = (
     "receipts",
     "notices",
     "relations",
+    "planned_relations",
     "pull_links",
     "check_runs",
     "review_threads",
@@ -175,11 +176,18 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "list page": listing(after=(100, "t")),
     "list of a repository": listing(repository_id=R),
     "list of a holder": listing(holder="3"),
+    "list of an ended task's last holder": listing(holder="3", states=("completed", "failed")),
+    "list of blocked ones": listing(states=("pending", "assigned"), blocked=True),
+    "what a page waits for": lambda tx: relations.awaited_by(tx, HERE, {3, 4}),
+    "whose relations are planned": lambda tx: planned_relations.waiting_among(tx, HERE, ["3"]),
+    "planned relations of a task": lambda tx: planned_relations.writes_of(tx, HERE, "3"),
+    "tasks that wait for a write": lambda tx: planned_relations.waiting_for(tx, HERE, "3"),
     "list of a state": listing(states=("completed",)),
     "list, far down": listing(states=tuple(STATES["tasks"][19:]), after=(30, "t")),
     "list of a label": listing(label="bug"),
     "list of an assignee": listing(assignee="octocat"),
     "ready": lambda tx: ready.page(tx, HERE, "a", Wanted(), None, 20),
+    "ready for anybody": lambda tx: ready.page(tx, HERE, "a", Wanted(anybody=True), None, 20),
     "ready here": lambda tx: ready.page(tx, HERE, "a", Wanted(R), None, 20),
     "by number": lambda tx: tasks.by_number(tx, HERE, R, 3),
     "of issue": lambda tx: tasks.of_issue(tx, HERE, 3),

@@ -7,11 +7,13 @@ from bot.comments import replies
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
 from bot.operations.tasks.access import visible_task
+from bot.operations.tasks.blockers import CLAIMABLE, PLANNED
 from bot.operations.tasks.views import Task, task_view
 from bot.tasks import eligibility
-from bot.tasks.eligibility import Reason
+from bot.tasks.eligibility import Dependencies, Reason
 from store.agents import agents
 from store.tables.agents import AgentRow
+from store.tasks.tasks import FullTask
 
 # For an agent that is not at work, by the code of the refusal.
 REMEDIES = {
@@ -57,7 +59,7 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now) + _not_at_work(ctx, me)
     # The holder can always claim its task again.
     return Explained(
-        task=task_view(row),
+        task=task_view(row, _blocked_by(row, waits)),
         claimable=mine or not standing,
         mine=mine,
         text=eligibility.explanation(ctx.actor, row, standing, waits, mine=mine),
@@ -68,6 +70,12 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
         sub_issues_done=waits.done,
         sub_issues=waits.total,
     )
+
+
+def _blocked_by(row: FullTask, waits: Dependencies) -> list[str]:
+    if row["state"] not in CLAIMABLE:
+        return []
+    return [*waits.blockers, *waits.children, *([PLANNED] if waits.planned else [])]
 
 
 def _not_at_work(ctx: Context, me: AgentRow | None) -> list[Reason]:

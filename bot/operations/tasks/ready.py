@@ -1,24 +1,89 @@
 """The ready tasks, best first, as claim_task would take them."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.agents import presence
 from bot.errors import Refused
+from bot.identity.actors import ROLES
 from bot.kernel.operation import Context
 from bot.kernel.pagination import decode, encode
+from bot.operations.tasks import hourly_limits
+from bot.operations.tasks.views import Task, task_view
+from bot.tasks.capabilities import met_by, missing_capabilities
+from store.agents import agents
+from store.tables.agents import AgentRow
 from store.tasks import ready
 from store.tasks.ready import Place, Wanted
 from store.tasks.tasks import FullTask
 
+# Agents whose capabilities are compared with those that a ready task needs, and named for it.
+MOST_AGENTS, MOST_NAMED = 500, 5
+
 
 async def page(
     ctx: Context, wanted: Wanted, limit: int, cursor: str | None
-) -> tuple[list[FullTask], str | None]:
-    """A page, and the cursor of the next. Raise Refused for a cursor of something else."""
+) -> tuple[list[Task], str | None, str | None]:
+    """A page, the cursor of the next, and why the agent can claim none of them now.
+
+    Raise Refused for a cursor of something else.
+    """
+    me = await _me(ctx)
+    # Who steers or only looks sees what anybody can claim, and who can.
+    by_itself = me is not None and ctx.actor.may("developer") and not ctx.actor.may("tech-lead")
+    met = met_by(me["capabilities"]) if me and by_itself else None
+    wanted = replace(wanted, met=met, anybody=not by_itself)
     here = (ctx.tx, ctx.installation_id, ctx.actor.name)
     rows = await ready.page(*here, wanted, _after(cursor), limit + 1)
-    if len(rows) <= limit:
-        return rows, None
-    last = rows[limit - 1]
-    place = (last["priority"], last["failures"], last["created_at"], last["id"])
-    return rows[:limit], encode(" ".join(map(str, place)))
+    following = None
+    if len(rows) > limit:
+        last = rows[limit - 1]
+        place = (last["priority"], last["failures"], last["created_at"], last["id"])
+        rows, following = rows[:limit], encode(" ".join(map(str, place)))
+    if by_itself:
+        return [task_view(row) for row in rows], following, await _no_claim(ctx, me)
+    who = await _ready_for(ctx, rows)
+    shown = [task_view(row).model_copy(update={"ready_for": who[row["id"]]}) for row in rows]
+    return shown, following, None
+
+
+async def _me(ctx: Context) -> AgentRow | None:
+    if ctx.actor.is_person:
+        return None
+    return await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
+
+
+async def _no_claim(ctx: Context, me: AgentRow | None) -> str | None:
+    """Why the agent can claim nothing now, whatever is ready."""
+    try:
+        presence.check_at_work(me, ctx.now)
+        await hourly_limits.check_claims(ctx)
+    except Refused as exc:
+        return exc.message
+    return None
+
+
+async def _ready_for(ctx: Context, rows: Sequence[FullTask]) -> dict[str, str | None]:
+    """The agents that can claim each task. None if every agent can."""
+    found = dict[str, str | None]()
+    needs_some = any(row["capabilities"] and not row["assigned_to"] for row in rows)
+    able = await agents.at_work(ctx.tx, ctx.installation_id, MOST_AGENTS) if needs_some else []
+    developers = [each for each in able if ROLES.index(each["role"]) >= ROLES.index("developer")]
+    for row in rows:
+        found[row["id"]] = row["assigned_to"]
+        if row["capabilities"] and not row["assigned_to"]:
+            found[row["id"]] = _able(developers, row["capabilities"])
+    return found
+
+
+def _able(developers: Sequence[AgentRow], needs: Sequence[str]) -> str:
+    names = [
+        each["id"] for each in developers if not missing_capabilities(each["capabilities"], needs)
+    ]
+    if not names:
+        return f"nobody: no agent has {', '.join(needs)}"
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def _after(cursor: str | None) -> Place | None:

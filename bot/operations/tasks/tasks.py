@@ -13,6 +13,7 @@ from bot.operations.arguments import Label, Login, Title
 from bot.operations.github.texts import Text, readings, text_view
 from bot.operations.tasks import planning, ready
 from bot.operations.tasks.access import visible_repository, visible_task
+from bot.operations.tasks.blockers import blockers
 from bot.operations.tasks.planning import PlannedTask
 from bot.operations.tasks.related import surroundings
 from bot.operations.tasks.views import Created, TaskAndThread, Tasks, task_view
@@ -31,6 +32,12 @@ from store.tasks.tasks import FullTask
 # How many of a thread's comments get_task reads, how many it shows, and how much of each.
 READ, COMMENTS = 20, 10
 COMMENT_LENGTH = 200
+# By the name of a group, the states that `list_tasks` then lists.
+GROUPS: dict[str, tuple[TaskState, ...]] = {
+    "open": OPEN,
+    "any": STATES,
+    "blocked": ("pending", "assigned"),
+}
 
 
 @operation(role="developer", reaches_github=True)
@@ -96,7 +103,7 @@ async def get_task(ctx: Context, task: TaskRef) -> TaskAndThread:
     row = await visible_task(ctx, task)
     issue, opening, comments = await _issue_and_comments(ctx, row)
     return TaskAndThread(
-        task=task_view(row),
+        task=task_view(row, (await blockers(ctx, [row])).get(row["id"], ())),
         around=await surroundings(ctx, row, issue),
         issue=opening,
         comments=comments,
@@ -125,8 +132,8 @@ async def _issue_and_comments(
 async def list_tasks(
     ctx: Context,
     state: Annotated[
-        TaskState | Literal["ready", "open", "any"],
-        Field(description="ready: claimable now; open: not ended"),
+        TaskState | Literal["ready", "blocked", "open", "any"],
+        Field(description="ready: you can claim it now; open: not ended"),
     ] = "open",
     repository: RepositoryName | None = None,
     holder: Annotated[str, Field(max_length=120, description="an agent's id or @login")]
@@ -136,7 +143,7 @@ async def list_tasks(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Tasks:
-    """List tasks, newest first. `ready` lists those that can be claimed, best first."""
+    """List tasks, newest first; `ready` ones best first."""
     now = await event_log.cursor_now(ctx.tx, ctx.installation_id)
     where = await visible_repository(ctx, repository) if repository else None
     if state == "ready":
@@ -146,14 +153,14 @@ async def list_tasks(
                 "`state` ready cannot be combined with `holder` or `assignee`: leave them out.",
             )
         wanted = Wanted(repository_id=where["id"] if where else None, label=label)
-        rows, following = await ready.page(ctx, wanted, limit, cursor)
-        shown = [task_view(row) for row in rows]
-        return Tasks(tasks=shown, next_cursor=following, events_cursor=now)
-    groups: dict[str, tuple[TaskState, ...]] = {"open": OPEN, "any": STATES}
+        shown, following, hint = await ready.page(ctx, wanted, limit, cursor)
+        return Tasks(tasks=shown, next_cursor=following, events_cursor=now, hint=hint)
     rows = await tasks.page(
         ctx.tx,
         ctx.installation_id,
-        states=groups.get(state) or (state,),
+        states=GROUPS.get(state) or (state,),
+        # What waits for others is `blocked`, and not also `pending` or `assigned`.
+        blocked={"blocked": True, "pending": False, "assigned": False}.get(state),
         repository_id=where["id"] if where else None,
         holder=holder,
         label=label,
@@ -163,8 +170,9 @@ async def list_tasks(
     )
     page = rows[:limit]
     more = len(rows) > limit
+    waits = await blockers(ctx, page)
     return Tasks(
-        tasks=[task_view(row) for row in page],
+        tasks=[task_view(row, waits.get(row["id"], ())) for row in page],
         next_cursor=encode(f"{page[-1]['created_at']} {page[-1]['id']}") if more else None,
         events_cursor=now,
     )

@@ -1,5 +1,8 @@
 """What answers show of tasks."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Answer
@@ -10,7 +13,7 @@ from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.sizes import SIZES, Size
 from bot.times import stamp
 from store.tables.tasks import TaskState
-from store.tasks.tasks import FullTask
+from store.tasks.tasks import ENDED, FullTask
 
 
 class Task(BaseModel):
@@ -19,7 +22,15 @@ class Task(BaseModel):
     repository: str
     number: int | None = None
     title: str
-    state: TaskState
+    state: TaskState | Literal["blocked"]
+    blocked_by: list[str] = Field(
+        [], description="the open issues that it waits for", exclude_if=lambda names: not names
+    )
+    ready_for: str | None = Field(
+        None,
+        description="the agents that can claim it; absent if every agent can, or only you",
+        exclude_if=lambda who: who is None,
+    )
     held: bool = Field(False, description="whether somebody put it on hold")
     held_by: str | None = Field(None, description="who put it on hold")
     held_why: str | None = Field(None, description="why it is on hold")
@@ -28,6 +39,9 @@ class Task(BaseModel):
     capabilities: list[str] = []
     holder: str | None = Field(
         None, description="who has claimed it: an agent's id, or a person's @login"
+    )
+    last_holder: str | None = Field(
+        None, description="of an ended task", exclude_if=lambda holder: holder is None
     )
     fence: int
     lease_expires_at: str | None = None
@@ -67,6 +81,11 @@ class Tasks(Answer):
     tasks: list[Task]
     next_cursor: str | None = None
     events_cursor: str = Field(description="wait_for_events continues from it")
+    hint: str | None = Field(
+        None,
+        description="why you can claim none of the ready tasks now",
+        exclude_if=lambda hint: hint is None,
+    )
 
 
 class Created(OneTask):
@@ -81,14 +100,17 @@ class Created(OneTask):
     )
 
 
-def task_view(row: FullTask) -> Task:
+def task_view(row: FullTask, blocked_by: Sequence[str] = ()) -> Task:
+    """`blocked_by`: what it waits for, where the answer says so."""
     return Task(
         id=row["id"],
         task=lookup.name(row),
         repository=row["full_name"],
         number=row["number"],
         title=row["title"],
-        state=row["state"],
+        state="blocked" if blocked_by else row["state"],
+        blocked_by=list(blocked_by),
+        last_holder=row["last_holder"] if row["state"] in ENDED else None,
         held=bool(row["held"]),
         held_by=row["held_by"],
         held_why=row["held_why"],
