@@ -1,5 +1,6 @@
 """The texts of an issue or pull request."""
 
+from collections.abc import Collection
 from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from store.engine.transaction import Tx
@@ -37,6 +38,9 @@ class ThreadRow(TypedDict):
     state: NotRequired[str]
     path: NotRequired[str]
     line: NotRequired[int | None]
+    diff_hunk: NotRequired[str]
+    review_id: NotRequired[int | None]
+    in_reply_to_id: NotRequired[int | None]
 
 
 async def newest(
@@ -97,3 +101,47 @@ async def written_text(tx: Tx, table: str, installation_id: int, id_: int) -> Wr
         "AND deleted = 0"
     )
     return await tx.one(q, i=installation_id, id=id_)
+
+
+async def resolved_threads(tx: Tx, installation_id: int, repository_id: int, number: int) -> set[int]:
+    """The first comments of the review threads that somebody resolved."""
+    q = (
+        "SELECT comment_id FROM review_threads WHERE installation_id = :i "
+        "AND repository_id = :r AND number = :n AND resolved = 1 AND deleted = 0"
+    )
+    rows = await tx.all(q, i=installation_id, r=repository_id, n=number)
+    return {row["comment_id"] for row in rows}
+
+
+async def node_ids(
+    tx: Tx, installation_id: int, repository_id: int, number: int, first_comments: Collection[int]
+) -> dict[int, str]:
+    """The node ids of these threads by their first comments, as far as the mirror knows them."""
+    rows = await tx.all(
+        "SELECT comment_id, node_id FROM review_threads WHERE installation_id = :i "
+        "AND repository_id = :r AND number = :n AND comment_id IN :ids AND deleted = 0",
+        i=installation_id,
+        r=repository_id,
+        n=number,
+        ids=tuple(first_comments),
+    )
+    return {row["comment_id"]: row["node_id"] for row in rows}
+
+
+class ThreadComment(TypedDict):
+    id: int
+    in_reply_to_id: int | None
+
+
+async def review_comments(
+    tx: Tx, installation_id: int, repository_id: int, number: int, comment_ids: Collection[int]
+) -> list[ThreadComment]:
+    """Those of the comments that are on lines of this pull request."""
+    return await tx.all(
+        "SELECT id, in_reply_to_id FROM review_comments WHERE installation_id = :i "
+        "AND repository_id = :r AND number = :n AND id IN :ids AND deleted = 0",
+        i=installation_id,
+        r=repository_id,
+        n=number,
+        ids=tuple(comment_ids),
+    )

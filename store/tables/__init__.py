@@ -18,6 +18,7 @@ from store.tables import (
     mirror,
     outbox,
     tasks,
+    verdicts,
 )
 from store.tables.columns import Table
 
@@ -31,6 +32,7 @@ ROOMS = (
     outbox,
     agents,
     tasks,
+    verdicts,
     messages,
     contexts,
     events,

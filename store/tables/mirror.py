@@ -121,6 +121,8 @@ class ReviewCommentRow(Authored, Mirrored):
     in_reply_to_id: int | None
     path: Annotated[str, Text(1024)]
     line: int | None
+    # The end of the diff down to the line.
+    diff_hunk: Annotated[str, Text(700), Default("''")]
     commit_id: Annotated[str, Text(64)]
     body: str
     via_app_id: int | None

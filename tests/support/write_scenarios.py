@@ -237,6 +237,16 @@ async def review_reply(stage: Stage) -> Scenario:
     return Scenario("POST", path, given, lambda: _count(it.review_comments, "It is enough"))
 
 
+async def resolve_threads(stage: Stage) -> Scenario:
+    it, person = stage.pull(), stage.workspace.person
+    first = person.review_comment(it, it.head, 1, "Why one?")
+    # So the mirror knows the thread's id, and the only request to GraphQL is the mutation.
+    person.resolve(first)
+    person.unresolve(first)
+    given = {"number": it.number, "threads": [first.id]}
+    return Scenario("POST", "/graphql$", given, lambda: int(first.resolved))
+
+
 # --- Git -----------------------------------------------------------------------------------------
 
 
@@ -358,6 +368,7 @@ SCENARIOS = {
     "merge": merge,
     "review": review,
     "review_reply": review_reply,
+    "resolve_threads": resolve_threads,
     "branch": branch,
     "commit": commit,
     "first_commit": first_commit,

@@ -94,6 +94,7 @@ def review_comment(
         "in_reply_to_id": maybe_number(at(value, "in_reply_to_id")),
         "path": text(at(value, "path"), 1024),
         "line": maybe_number(at(value, "line")),
+        "diff_hunk": hunk_end(text(at(value, "diff_hunk"))),
         "commit_id": text(at(value, "commit_id"), 64),
         "body": text(at(value, "body")),
         **author(value),
@@ -102,6 +103,18 @@ def review_comment(
         "updated_at": updated,
     }
     return with_version("review_comments", row, updated, deleted=deleted, read_at=read_at)
+
+
+# Characters of the diff that a review comment is shown with.
+LONGEST_HUNK = 600
+
+
+def hunk_end(hunk: str) -> str:
+    """The last lines of a hunk, because the comment stands on the last one."""
+    if len(hunk) <= LONGEST_HUNK:
+        return hunk
+    _, _, whole_lines = hunk[-LONGEST_HUNK:].partition("\n")
+    return whole_lines or hunk[-LONGEST_HUNK:]
 
 
 def review_thread(

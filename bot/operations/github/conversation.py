@@ -1,7 +1,7 @@
 """Shortens a long conversation to a size limit: which texts to keep, and how much of each."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,9 @@ class ThreadText(Text):
     state: str | None = Field(None, description="the verdict of a review")
     path: str | None = Field(None, description="the file that a review comment is about")
     line: int | None = None
+    thread: int | None = Field(None, description="the first comment of its review thread")
+    resolved: bool | None = Field(None, description="whether somebody resolved the thread")
+    hunk: str | None = Field(None, description="the end of the diff that the thread is about")
     left_out: int = Field(0, description="how many characters were cut from the end of the text")
 
 
@@ -31,9 +34,12 @@ class Entry:
     read: Reading
 
 
-def thread_text(entry: Entry) -> ThreadText:
-    """The whole text of an entry."""
+def thread_text(entry: Entry, resolved: Collection[int] = ()) -> ThreadText:
+    """The whole text of an entry. `resolved`: the first comments of the resolved threads."""
     row, read = entry.row, entry.read
+    on_line = row["kind"] == "review_comment"
+    thread = (row.get("in_reply_to_id") or row["id"]) if on_line else None
+    is_first = thread == row["id"] and on_line
     return ThreadText(
         id=row["id"],
         kind=row["kind"],
@@ -46,6 +52,9 @@ def thread_text(entry: Entry) -> ThreadText:
         state=row["state"] if row["kind"] == "review" else None,
         path=row.get("path"),
         line=row.get("line"),
+        thread=thread,
+        resolved=thread in resolved if is_first else None,
+        hunk=row.get("diff_hunk") or None if is_first else None,
         left_out=0,
     )
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from bot.errors import Refused
 from bot.kernel import freshness
 from bot.kernel.operation import Answer, Context, TaskRef, operation
+from bot.operations.github import thread_order
 from bot.operations.github.conversation import (
     Entry,
     ThreadText,
@@ -72,9 +73,11 @@ async def github_get_thread(ctx: Context, task: TaskRef, max_tokens: Tokens = 40
     frame = await _frame(ctx, where, about, room)
     room -= await _frame_size(ctx, frame)
     entries, of_hubbub = await _texts(ctx, about, room)
-    shown = fit_texts(list(map(thread_text, entries)), room)
+    resolved = await threads.resolved_threads(ctx.tx, *here)
+    shown = fit_texts([thread_text(each, resolved) for each in entries], room)
     total = 1 + await threads.count(ctx.tx, *here) - of_hubbub
-    in_order = sorted(shown, key=lambda each: (each.kind != "opening", each.written_at))
+    places = thread_order.places(each.row for each in entries)
+    in_order = sorted(shown, key=lambda each: places[each.kind, each.id])
     return frame.model_copy(update={"texts": in_order, "left_out": total - len(shown)})
 
 

@@ -1,6 +1,6 @@
 """Every kind of write: what to send, what to keep of the answer, how to look for its effect."""
 
-from bot.outbox.kinds import boards, builds, comments, git, issues, pulls
+from bot.outbox.kinds import boards, builds, comments, git, issues, pulls, threads
 from bot.outbox.kinds.kind import Kind, Sending
 
 __all__ = ["KINDS", "Kind", "Sending"]
@@ -9,6 +9,7 @@ KINDS: dict[str, Kind] = {
     **comments.KINDS,
     **issues.KINDS,
     **pulls.KINDS,
+    **threads.KINDS,
     **git.KINDS,
     **boards.KINDS,
     **builds.KINDS,
