@@ -56,7 +56,8 @@ CODES: dict[str, tuple[int, str]] = {
         "Agents have written as many comments on the issue as the limit allows.",
     ),
     "loop_stopped": (409, "Two agents only answered each other; `details.between` names them."),
-    "stale_head": (409, "For a write: the branch has moved; `details.head` is its current head."),
+    "own_work": (409, "The agent worked on the pull request, so it cannot decide about it."),
+    "stale_head": (409, "The branch has moved; `details.head` is its current head."),
     "cancelled": (
         409,
         "For a write: it was cancelled before it went out. For a call: its caller left too early.",

@@ -26,6 +26,7 @@ SETTLED = {
 GROWING = {
     "events": ("seq", "at"),
     "audit": ("seq", "at"),
+    "verdicts": ("write_id", "at"),
     "check_runs": ("id", "completed_at"),
     "workflow_jobs": ("id", "completed_at"),
     "workflow_runs": ("id", "updated_at"),

@@ -2,10 +2,11 @@
 
 from bot.comments import card_text
 from bot.comments.card_text import CardContext
-from bot.tasks import path_overlap
+from bot.tasks import path_overlap, verdicts
+from bot.tasks.verdicts import Verdict
 from store.engine.transaction import Tx
 from store.messages import messages
-from store.mirror import relations
+from store.mirror import pulls, relations
 from store.tasks import leases, ready
 from store.tasks.tasks import FullTask
 
@@ -30,6 +31,14 @@ async def text(tx: Tx, task: FullTask) -> str:
         done=sum(each["state"] != "open" for each in children),
         total=len(children),
         overlaps=await path_overlap.overlaps(tx, task, paths),
+        verdicts=await _verdicts(tx, task),
         messages=await messages.on_card(*here, task["id"]),
     )
     return card_text.text(task, context)
+
+
+async def _verdicts(tx: Tx, task: FullTask) -> list[Verdict]:
+    """Those on its pull request, as long as it is open."""
+    here = (tx, task["installation_id"], task["repository_id"])
+    pull = await pulls.pull_request(*here, task["pull_number"]) if task["pull_number"] else None
+    return await verdicts.of_pull(tx, pull) if pull and pull["state"] == "open" else []

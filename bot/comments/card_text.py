@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bot.comments.replies import STATE_WORDS, block_quote, code, inline, lease_end
 from bot.tasks.path_overlap import Overlap
+from bot.tasks.verdicts import Said, Verdict, who
 from store.messages.messages import CardMessage
 from store.tasks.tasks import FullTask
 
@@ -17,6 +18,8 @@ class CardContext:
     done: int = 0
     total: int = 0
     overlaps: Sequence[Overlap] = ()
+    # Of the task's open pull request.
+    verdicts: Sequence[Verdict] = ()
     # Only the messages whose sender wants people to see them.
     messages: Sequence[CardMessage] = ()
 
@@ -34,7 +37,8 @@ def text(task: FullTask, context: CardContext) -> str:
     if context.total:
         lines.append(f"Sub-issues: {context.done} of {context.total} done.")
     if task["pull_number"]:
-        lines.append(f"Pull request: #{task['pull_number']}.")
+        reviewed = reviews(context.verdicts)
+        lines.append(f"Pull request: #{task['pull_number']}.{reviewed and f' {reviewed}'}")
     if task["progress"]:
         lines.append(f"Progress: {task['progress']}%.")
     if task["loop_between"]:
@@ -54,6 +58,27 @@ def text(task: FullTask, context: CardContext) -> str:
         for each in context.messages
     ]
     return _within_limit(lines)
+
+
+def reviews(found: Sequence[Verdict]) -> str:
+    """One sentence: who approved the pull request, and who requested changes."""
+    parts = [
+        _deciders(found, "approved", "approved by"),
+        _deciders(found, "changes_requested", "changes requested by"),
+    ]
+    sentence = "; ".join(each for each in parts if each)
+    return f"{sentence[0].upper()}{sentence[1:]}." if sentence else ""
+
+
+MOST_DECIDERS = 10
+
+
+def _deciders(found: Sequence[Verdict], verdict: Said, words: str) -> str:
+    deciders = [
+        f"{code(each.by)}{' (before the last push)' if each.outdated else ''}"
+        for each in who(found, verdict)[-MOST_DECIDERS:]
+    ]
+    return f"{words} {', '.join(deciders)}" if deciders else ""
 
 
 def _within_limit(lines: list[str]) -> str:

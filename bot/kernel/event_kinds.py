@@ -52,7 +52,8 @@ KINDS: dict[str, EventKind] = {
         ("comment_id", "association", "pull"),
     ),
     "task.reviewed": EventKind(
-        "somebody reviewed the task's pull request", ("review_id", "pull", "state")
+        "somebody reviewed the task's pull request",
+        ("review_id", "pull", "state", "body", "write_id"),
     ),
     "task.checked": EventKind(
         "a check completed on the head of the task's pull request", ("check", "conclusion", "sha")

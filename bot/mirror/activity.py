@@ -8,11 +8,13 @@ from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.outbox import write_history
 from store.tables.builds import CheckRunRow
-from store.tables.mirror import CommentRow, ReviewRow
+from store.tables.mirror import CommentRow, PullRequestRow, ReviewRow
 from store.tasks import tasks
 
 # A backfill also brings older comments, reviews and checks: those are no news.
 RECENT = 3600 * SECOND
+# Characters of a review's text that its event has.
+EXCERPT = 200
 
 
 async def append_commented(tx: Tx, row: CommentRow, before: CommentRow | None) -> None:
@@ -49,12 +51,40 @@ async def append_comment(
 async def append_reviewed(tx: Tx, row: ReviewRow, before: ReviewRow | None) -> None:
     if not _is_new(row, before) or not await _is_recent(tx, row["submitted_at"] or 0):
         return
-    data = {"review_id": row["id"], "pull": row["number"], "state": row["state"]}
+    data: dict[str, object] = {
+        "review_id": row["id"],
+        "pull": row["number"],
+        "state": row["state"],
+    }
+    quote = row["body"] if row["author_association"] in TRUSTED else None
     here = (tx, row["installation_id"], row["repository_id"], row["number"])
     actor = f"@{authorship.shown_author(row['author'])}"
-    quote = row["body"] if row["author_association"] in TRUSTED else None
-    for task in await tasks.of_pull(*here):
-        await task_events.append(tx, task, "task.reviewed", actor, data, quote=quote)
+    await _append_review(*here, actor, data, quote)
+
+
+async def append_verdict(
+    tx: Tx, pull: PullRequestRow, actor: str, state: str, body: str, write_id: str
+) -> None:
+    """For the review of an agent, as soon as it is queued. Its echo is a bot's, and no news."""
+    data: dict[str, object] = {"pull": pull["number"], "state": state, "write_id": write_id}
+    here = (tx, pull["installation_id"], pull["repository_id"], pull["number"])
+    await _append_review(*here, actor, data, body)
+
+
+async def _append_review(
+    tx: Tx,
+    installation_id: int,
+    repository_id: int,
+    number: int,
+    actor: str,
+    data: dict[str, object],
+    quote: str | None,
+) -> None:
+    """`quote`: the text of the review, if its author is trusted."""
+    excerpt = {"body": quote[:EXCERPT]} if quote else {}
+    for task in await tasks.of_pull(tx, installation_id, repository_id, number):
+        given = {**data, **excerpt}
+        await task_events.append(tx, task, "task.reviewed", actor, given, quote=quote)
 
 
 async def append_checked(tx: Tx, row: CheckRunRow, before: CheckRunRow | None) -> None:

@@ -5,14 +5,18 @@ from bot.mirror import issue_links, reads
 from bot.mirror.attribution import actor_of
 from bot.mirror.changes import Sender
 from bot.mirror.issue_effects import was_closed_before_retry
-from bot.tasks import lifecycle, path_overlap
+from bot.tasks import lifecycle, path_overlap, publishing, verdicts
 from bot.tasks.states import OPEN
 from bot.times import SECOND
 from store import events
 from store.engine.transaction import Tx
 from store.mirror import pulls, stored_repositories
 from store.tables.mirror import PullRequestRow, ReviewRow
+from store.tables.tasks import TaskState
 from store.tasks import tasks
+
+# How long the edit of a card waits after a verdict, because others may follow.
+VERDICT_DELAY = 60 * SECOND
 
 
 async def put_issue_links(tx: Tx, row: PullRequestRow, _: PullRequestRow | None) -> None:
@@ -39,6 +43,8 @@ async def update_tasks(
     """Complete the tasks of a merged pull request; send those of a closed one back."""
     if before is None or before["state"] != row["state"]:
         await path_overlap.report_pull_change(tx, row, ())
+    if before is not None and before["head_sha"] != row["head_sha"]:
+        await _show_outdated(tx, row)
     if row["merged"]:
         # A task may have begun again since the merge, so each merge counts once.
         if (before is None or not before["merged"]) and await _is_into_default(tx, row):
@@ -46,7 +52,7 @@ async def update_tasks(
     elif row["state"] == "closed" and row["closed_at"]:
         why = f"pull request #{row['number']} was closed"
         actor = await actor_of(tx, row, sender, ("closed",))
-        await _send_back(tx, row, row["closed_at"], actor, why)
+        await send_back(tx, row, row["closed_at"], actor, why)
 
 
 async def _is_into_default(tx: Tx, row: PullRequestRow) -> bool:
@@ -70,27 +76,44 @@ async def _complete_tasks(tx: Tx, row: PullRequestRow, actor: str) -> None:
 
 
 async def apply_review(tx: Tx, row: ReviewRow, before: ReviewRow | None) -> None:
-    """Send the task back when a member of the repository requests changes."""
-    wanted = row["state"] == "changes_requested" and row["author_association"] in TRUSTED
-    if before is not None or row["deleted"] or not wanted:
+    """Show it on the card; send the task back when a member of the repository requests changes."""
+    if row["deleted"] or row["author_association"] not in TRUSTED:
+        return
+    is_new = before is None or before["state"] != row["state"]
+    if is_new and row["state"] != "commented":
+        await show_verdicts(tx, row)
+    if before is not None or row["state"] != "changes_requested":
         return
     why = f"changes were requested on #{row['number']}"
-    await _send_back(tx, row, row["submitted_at"] or 0, f"@{row['author']}", why)
+    await send_back(tx, row, row["submitted_at"] or 0, f"@{row['author']}", why)
 
 
-async def _send_back(
-    tx: Tx, row: PullRequestRow | ReviewRow, at: int, actor: str, why: str
-) -> None:
+async def show_verdicts(tx: Tx, row: PullRequestRow | ReviewRow) -> None:
+    """Update the cards of its tasks, which say who approved and who requested changes."""
+    here = (tx, row["installation_id"])
+    for task in await tasks.of_pull(*here, row["repository_id"], row["number"]):
+        await publishing.show(*here, task["id"], delay=VERDICT_DELAY)
+
+
+async def _show_outdated(tx: Tx, row: PullRequestRow) -> None:
+    """After a push, the verdicts so far are about an older head."""
+    if await verdicts.of_pull(tx, row):
+        await show_verdicts(tx, row)
+
+
+async def send_back(tx: Tx, row: PullRequestRow | ReviewRow, at: int, actor: str, why: str) -> None:
     """Move tasks from in_review back to in_progress; the lease's time runs again.
 
-    A review or close that is older than the step to in_review changes nothing.
+    A task that nobody holds any more becomes pending. A review or close that is older than the step
+    to in_review changes nothing.
     """
     here = (tx, row["installation_id"], row["repository_id"], row["number"])
     for found in await tasks.of_pull(*here):
         task = await tasks.lock(tx, row["installation_id"], found["id"])
-        if task is None or task["state"] != "in_review" or task["lease_id"] is None:
+        if task is None or task["state"] != "in_review":
             continue
         # Take the time from the event: a question or a hold may have parked the lease earlier.
         step = await events.newest(tx, row["installation_id"], task["id"], "task.in_review")
         if step is None or at + SECOND >= step["at"]:
-            await lifecycle.move(tx, task, "in_progress", actor, why)
+            to: TaskState = "in_progress" if task["lease_id"] else "pending"
+            await lifecycle.move(tx, task, to, actor, why)

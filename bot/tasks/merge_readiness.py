@@ -1,17 +1,13 @@
-"""Whether a pull request can be merged: its reviews, checks and blockers. Pure functions."""
+"""Whether a pull request can be merged: its checks, and what it waits for. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from bot.tasks.verdicts import Verdict, who
 from store.tables.builds import CheckRunRow
-from store.tables.mirror import PullRequestRow, ReviewRow
+from store.tables.mirror import PullRequestRow
 
-Decision = Literal["approved", "changes_requested", "none"]
-# The authors whose reviews count. GitHub counts those with write access.
-COUNTS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 PASSED = frozenset({"success", "neutral", "skipped"})
-DECIDES = ("approved", "changes_requested", "dismissed")
 
 
 @dataclass(frozen=True)
@@ -19,18 +15,6 @@ class Checks:
     passed: int
     running: list[str]
     failed: list[str]
-
-
-def decision(reviews: Sequence[ReviewRow]) -> Decision:
-    """Each reviewer's last decision counts; a comment changes nothing. Reviews: oldest first."""
-    last: dict[int, str] = {}
-    for review in reviews:
-        if review["state"] in DECIDES and review["author_association"] in COUNTS:
-            last[review["author_id"]] = review["state"]
-    decisions = set(last.values())
-    if "changes_requested" in decisions:
-        return "changes_requested"
-    return "approved" if "approved" in decisions else "none"
 
 
 def checks(runs: Sequence[CheckRunRow]) -> Checks:
@@ -42,15 +26,17 @@ def checks(runs: Sequence[CheckRunRow]) -> Checks:
     return Checks(len(done) - len(failed), running, failed)
 
 
-def waits_for(pull: PullRequestRow, decided: Decision, found: Checks, unresolved: int) -> list[str]:
+def waits_for(
+    pull: PullRequestRow, said: Sequence[Verdict], found: Checks, unresolved: int
+) -> list[str]:
     """What an open pull request still needs before its merge, according to the mirror."""
     if pull["state"] != "open":
         return []
     waits = []
     if pull["draft"]:
         waits.append("it is a draft")
-    if decided == "changes_requested":
-        waits.append("a reviewer asked for changes")
+    if asked := who(said, "changes_requested"):
+        waits.append(f"changes were requested by {', '.join(each.by for each in asked[:5])}")
     if found.failed:
         waits.append(f"checks failed: {', '.join(found.failed[:10])}")
     if found.running:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
@@ -13,6 +13,8 @@ LINK_KEY = ("installation_id", "repository_id", "pull_number", "issue_repository
 LINK = (*LINK_KEY, "how")
 FILES_KEY = ("installation_id", "repository_id", "number")
 FILES = (*FILES_KEY, "head_sha", "files", "whole", "read_at")
+
+Side: TypeAlias = Literal["LEFT", "RIGHT"]
 
 
 class NamingPull(PullRequestRow):
@@ -27,6 +29,8 @@ class ChangedFile(TypedDict):
     status: str
     additions: int
     deletions: int
+    # The first and last lines of each hunk, by the side of the diff. Absent if GitHub has no patch.
+    lines: NotRequired[dict[Side, list[tuple[int, int]]]]
 
 
 class OpenPull(TypedDict):

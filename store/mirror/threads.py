@@ -103,7 +103,9 @@ async def written_text(tx: Tx, table: str, installation_id: int, id_: int) -> Wr
     return await tx.one(q, i=installation_id, id=id_)
 
 
-async def resolved_threads(tx: Tx, installation_id: int, repository_id: int, number: int) -> set[int]:
+async def resolved_threads(
+    tx: Tx, installation_id: int, repository_id: int, number: int
+) -> set[int]:
     """The first comments of the review threads that somebody resolved."""
     q = (
         "SELECT comment_id FROM review_threads WHERE installation_id = :i "

@@ -57,6 +57,19 @@ async def counts_by_author(
     return {row["author"]: row["n"] for row in rows}
 
 
+async def authors(tx: Tx, installation_id: int, target: str, kinds: Collection[str]) -> set[str]:
+    """Who queued writes of these kinds to a target that took effect or may still do so."""
+    rows = await tx.all(
+        "SELECT DISTINCT author FROM writes WHERE installation_id = :i AND target = :t "
+        "AND state IN :counted AND kind IN :k",
+        i=installation_id,
+        t=target,
+        counted=(*LIVE, "sent"),
+        k=tuple(kinds),
+    )
+    return {row["author"] for row in rows}
+
+
 async def has_sent(
     tx: Tx, installation_id: int, author: str, kinds: Collection[str], since: int
 ) -> bool:

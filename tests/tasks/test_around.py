@@ -85,7 +85,7 @@ async def test_a_pull_request_shows_what_it_touches_and_what_it_waits_for(
     assert sorted(seen["files"]) == ["doc.md", "engine.py"]
     assert seen["review"] == "changes_requested"
     assert seen["waits_for"] == [
-        "a reviewer asked for changes",
+        "changes were requested by @hubot",
         "checks are running: lint",
         "1 review thread is unresolved",
     ]

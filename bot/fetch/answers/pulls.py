@@ -5,7 +5,8 @@ import json
 from bot.fetch.answers.answer import Reading, put, valid_rows
 from bot.fetch.answers.code import file_diff
 from bot.fetch.answers.issues import number_at
-from bot.github import payloads
+from bot.github import patches, payloads
+from bot.github.patches import Hunk
 from bot.github.payloads import Json, Mirrored, at
 from bot.identity.keyring import Keys
 from bot.mirror import code, reads
@@ -14,7 +15,7 @@ from bot.tasks import path_overlap
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.mirror import pulls
-from store.mirror.pulls import ChangedFile
+from store.mirror.pulls import ChangedFile, Side
 
 
 def pull_request(r: Reading) -> list[Mirrored]:
@@ -86,12 +87,31 @@ def _head_of(r: Reading) -> str | None:
     return head if len(head) in (40, 64) else None
 
 
+# Hunks of one file whose lines are kept. With more, a review's lines are only checked by GitHub.
+MOST_HUNKS = 200
+
+
 def _file(value: Json) -> ChangedFile:
-    return {
+    file: ChangedFile = {
         "path": payloads.text(at(value, "filename"), 1024),
         "status": payloads.text(at(value, "status"), 20),
         "additions": payloads.maybe_number(at(value, "additions")) or 0,
         "deletions": payloads.maybe_number(at(value, "deletions")) or 0,
+    }
+    found = patches.hunks(payloads.text(at(value, "patch")))
+    if 0 < len(found) <= MOST_HUNKS:
+        file["lines"] = _lines(found)
+    return file
+
+
+def _lines(found: list[Hunk]) -> dict[Side, list[tuple[int, int]]]:
+    """The first and last lines of the hunks on both sides of the diff."""
+    sides: dict[Side, list[list[int]]] = {
+        "LEFT": [[each.old for each in hunk.lines if each.old is not None] for hunk in found],
+        "RIGHT": [[each.new for each in hunk.lines if each.new is not None] for hunk in found],
+    }
+    return {
+        side: [(each[0], each[-1]) for each in numbers if each] for side, numbers in sides.items()
     }
 
 

@@ -1,25 +1,21 @@
-"""Opening, changing, reviewing and merging pull requests."""
+"""Opening, changing and merging pull requests."""
 
 import re
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
-from bot.comments import authorship, markers, replies
 from bot.errors import Refused
 from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.arguments import (
-    NOT_BLANK,
     Body,
     Branch,
-    CommentId,
     Fence,
     Logins,
     PullRef,
     Sha,
     Title,
 )
-from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import (
     check_branch_fits,
     on_branch,
@@ -40,7 +36,6 @@ from store.tasks.tasks import FullTask
 
 Merge: TypeAlias = Literal["merge", "squash", "rebase"]
 TEAM = re.compile(r"[A-Za-z0-9_.-]+")
-Verdict: TypeAlias = Literal["APPROVE", "REQUEST_CHANGES", "COMMENT"]
 
 
 @operation(role="developer", reaches_github=True)
@@ -210,72 +205,3 @@ async def _merge_arguments(
         raise Refused("invalid_arguments", f"#{row['number']} is not open, so it cannot be merged.")
     by_agent = not ctx.actor.is_person
     return {"sha": sha or row["head_sha"], "merge_method": how, "by_agent": by_agent}
-
-
-class LineComment(BaseModel):
-    """A comment on one or more lines of the changes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    path: Annotated[str, Field(min_length=1, max_length=1024)]
-    line: Annotated[int, Field(ge=1, lt=2**31)]
-    body: Annotated[str, Field(min_length=1, max_length=20_000), NOT_BLANK]
-    side: Literal["LEFT", "RIGHT"] = "RIGHT"
-    start_line: Annotated[int, Field(ge=1, lt=2**31)] | None = None
-
-    @model_validator(mode="after")
-    def _check_lines(self) -> "LineComment":
-        if self.start_line is not None and self.start_line >= self.line:
-            raise ValueError("pass `start_line` before `line`, or leave it out")
-        return self
-
-
-@operation(role="tester", reaches_github=True)
-async def github_review_pr(
-    ctx: Context,
-    pull_request: PullRef,
-    body: Body = "",
-    event: Annotated[Verdict, Field(description="your verdict")] = "COMMENT",
-    comments: Annotated[
-        list[LineComment], Field(max_length=50, description="comments on lines")
-    ] = [],  # noqa: B006
-    reply_to: Annotated[CommentId, Field(description="the review comment to answer")] | None = None,
-    sha: Annotated[Sha, Field(description="the head you looked at")] | None = None,
-) -> Writes:
-    """Review a pull request with comments on lines, or reply to a review comment.
-
-    On an agent's pull request the verdict is text, because GitHub does not
-    let an account approve its own pull request.
-    """
-    where, row = await pull_of(ctx, pull_request)
-    target = on_issue(where, row["number"])
-    if reply_to is not None:
-        if not body.strip() or comments or event != "COMMENT":
-            raise Refused(
-                "invalid_arguments", "With `reply_to` pass `body`, and no `comments` or `event`."
-            )
-        await admit_comment(ctx, where, row["number"])
-        answered = {"number": row["number"], "comment_id": reply_to, "body": body}
-        return await write(ctx, "review_reply", where, target, answered)
-    if not (body.strip() or comments or event == "APPROVE"):
-        raise Refused("invalid_arguments", "Pass `body`, `comments`, or `event` APPROVE.")
-    await admit_comment(ctx, where, row["number"])
-    if event != "COMMENT" and await _is_ours(ctx, row):
-        body, event = f"{replies.VERDICTS[event]}\n\n{body}".strip(), "COMMENT"
-    arguments = {
-        "number": row["number"],
-        "event": event,
-        "commit_id": sha or row["head_sha"],
-        "body": body,
-        "comments": [each.model_dump(exclude_none=True) for each in comments],
-    }
-    return await write(ctx, "review", where, target, arguments)
-
-
-async def _is_ours(ctx: Context, pull: PullRequestRow) -> bool:
-    """Whether the App opened it: all agents share one account on GitHub."""
-    bot = await authorship.bot_id(ctx.tx)
-    return (
-        authorship.is_ours(pull["author"], pull["author_id"], bot)
-        and markers.unverified_id(pull["body"], "write") is not None
-    )

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Context
-from bot.tasks import merge_readiness
+from bot.tasks import merge_readiness, verdicts
 from store.mirror import projects, pulls, relations
 from store.mirror.pulls import NamingPull
 from store.mirror.relations import Neighbour
@@ -24,6 +24,13 @@ class IssueRef(BaseModel):
     state: str
 
 
+class Review(BaseModel):
+    by: str
+    verdict: verdicts.Said
+    head: str = Field(description="the commit that the reviewer looked at")
+    outdated: bool = Field(description="whether commits were pushed since")
+
+
 class PullRequest(BaseModel):
     pull_request: str = Field(description="owner/repo#12")
     title: str
@@ -32,7 +39,8 @@ class PullRequest(BaseModel):
     head: str
     head_sha: str
     base: str
-    review: merge_readiness.Decision
+    review: verdicts.Decision
+    reviews: list[Review] = Field([], description="the last verdict of each reviewer")
     checks_passed: int = 0
     checks_running: list[str] = []
     checks_failed: list[str] = []
@@ -120,7 +128,7 @@ async def _pull_requests(ctx: Context, task: FullTask) -> list[PullRequest]:
 async def _pull_request_view(ctx: Context, row: NamingPull) -> PullRequest:
     here = (ctx.installation_id, row["repository_id"])
     number = row["number"]
-    decided = merge_readiness.decision(await pulls.reviews(ctx.tx, *here, number))
+    said = await verdicts.of_pull(ctx.tx, row)
     found = merge_readiness.checks(await pulls.check_runs(ctx.tx, *here, row["head_sha"]))
     unresolved = await pulls.unresolved_threads(ctx.tx, *here, number)
     touched = await pulls.files(ctx.tx, *here, number)
@@ -133,11 +141,15 @@ async def _pull_request_view(ctx: Context, row: NamingPull) -> PullRequest:
         head=row["head_ref"],
         head_sha=row["head_sha"],
         base=row["base_ref"],
-        review=decided,
+        review=verdicts.decision(said),
+        reviews=[
+            Review(by=each.by, verdict=each.verdict, head=each.head, outdated=each.outdated)
+            for each in said[-MOST:]
+        ],
         checks_passed=found.passed,
         checks_running=found.running,
         checks_failed=found.failed,
-        waits_for=merge_readiness.waits_for(row, decided, found, unresolved),
+        waits_for=merge_readiness.waits_for(row, said, found, unresolved),
         files=files[:MOST],
         changed_files=len(files),
         link=row["how"],

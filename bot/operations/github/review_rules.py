@@ -1,0 +1,131 @@
+"""What a review may say: whose verdict counts, on which head, and on which lines."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bot.errors import Refused
+from bot.identity.actors import ROLES
+from bot.kernel.operation import Context
+from bot.operations.arguments import NOT_BLANK
+from bot.operations.github.targets import on_branch
+from store.messages import messages
+from store.mirror import branches, pulls
+from store.mirror.pulls import ChangedFile
+from store.outbox import write_history
+from store.tables.mirror import PullFilesRow, PullRequestRow
+from store.tasks import tasks
+
+Event: TypeAlias = Literal["APPROVE", "REQUEST_CHANGES", "COMMENT"]
+# The kinds of write that make a pull request.
+MAKING = ("pull", "commit", "first_commit")
+# How many reviewers, files or ranges of lines an error names.
+MOST_NAMED = 5
+
+
+class LineComment(BaseModel):
+    """A comment on one or more lines of the changes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Annotated[str, Field(min_length=1, max_length=1024)]
+    line: Annotated[int, Field(ge=1, lt=2**31)]
+    body: Annotated[str, Field(min_length=1, max_length=20_000), NOT_BLANK]
+    side: Literal["LEFT", "RIGHT"] = "RIGHT"
+    start_line: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+
+    @model_validator(mode="after")
+    def _check_lines(self) -> "LineComment":
+        if self.start_line is not None and self.start_line >= self.line:
+            raise ValueError("pass `start_line` before `line`, or leave it out")
+        return self
+
+
+async def check_verdict(ctx: Context, pull: PullRequestRow, event: Event, head: str) -> None:
+    """Raise Refused for a verdict on a closed or an own pull request, or on an old head."""
+    if event == "COMMENT":
+        return
+    number = pull["number"]
+    if pull["state"] != "open":
+        how = "merged" if pull["merged"] else "closed"
+        raise Refused(
+            "invalid_arguments",
+            f"#{number} is {how}, so it takes no verdict. Pass `event` COMMENT.",
+        )
+    makers = await _makers(ctx, pull)
+    if ctx.actor.name in makers:
+        raise Refused(
+            "own_work",
+            f"You worked on #{number}, so you cannot approve it or request changes. "
+            f"{await _who_can(ctx, makers)}",
+        )
+    await _check_head(ctx, pull, head)
+
+
+async def _makers(ctx: Context, pull: PullRequestRow) -> set[str]:
+    """Who opened it, committed to its branch with Hubbub, or holds its task."""
+    target = on_branch({"id": pull["repository_id"]}, pull["head_ref"])
+    found = await write_history.authors(ctx.tx, ctx.installation_id, target, MAKING)
+    here = (ctx.tx, ctx.installation_id, pull["repository_id"], pull["number"])
+    held = {each["holder"] for each in await tasks.of_pull(*here) if each["holder"]}
+    return {*found, *held, f"@{pull['author']}"}
+
+
+async def _who_can(ctx: Context, makers: set[str]) -> str:
+    others = [
+        each["id"]
+        for each in await messages.listeners(ctx.tx, ctx.installation_id)
+        if each["id"] not in makers and ROLES.index(each["role"]) >= ROLES.index("tester")
+    ]
+    if not others:
+        return "Ask a person to review it."
+    return f"Ask another with github_update_pr `reviewers`: {', '.join(others[:MOST_NAMED])}."
+
+
+async def _check_head(ctx: Context, pull: PullRequestRow, head: str) -> None:
+    here = (ctx.tx, ctx.installation_id, pull["repository_id"])
+    branch = await branches.get(*here, pull["head_ref"])
+    # An own commit moves the branch in the mirror before the pull request's webhook comes.
+    if head in (pull["head_sha"], branch and branch["sha"]):
+        return
+    raise Refused(
+        "stale_head",
+        f"The head of #{pull['number']} is {pull['head_sha']} now, not {head}. Read it with "
+        "github_get_diff, then pass its `sha`.",
+        head=pull["head_sha"],
+    )
+
+
+# --- Lines ----------------------------------------------------------------------------------------
+
+
+async def check_lines(
+    ctx: Context, pull: PullRequestRow, head: str, comments: Sequence[LineComment]
+) -> None:
+    """Raise Refused for a comment beside the changes, as far as the mirror knows them."""
+    here = (ctx.tx, ctx.installation_id, pull["repository_id"])
+    known = await pulls.files(*here, pull["number"]) if comments else None
+    if known is None or known["head_sha"] != head:
+        return  # GitHub checks it when the review is sent
+    for place, comment in enumerate(comments):
+        if why := line_error(known, comment):
+            raise Refused("invalid_arguments", f"`comments.{place}`: {why}.")
+
+
+def line_error(known: PullFilesRow, comment: LineComment) -> str | None:
+    """Why a comment is beside the changes. None if it is not, or if that is not known."""
+    files: list[ChangedFile] = known["files"]
+    file = next((each for each in files if each["path"] == comment.path), None)
+    if file is None:
+        named = ", ".join(each["path"] for each in files[:MOST_NAMED])
+        return f"{comment.path} is not changed; changed are {named}" if known["whole"] else None
+    ranges = file.get("lines")
+    if ranges is None:
+        return None
+    shown = ranges[comment.side]
+    for line in (comment.line, comment.start_line):
+        if line is not None and not any(first <= line <= last for first, last in shown):
+            found = ", ".join(f"{first}-{last}" for first, last in shown[:MOST_NAMED]) or "none"
+            return f"line {line} of {comment.path} is not in the diff; {comment.side} has {found}"
+    return None

@@ -1,0 +1,99 @@
+"""Who approved a pull request or requested changes: agents through Hubbub, people on GitHub."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from store.engine.transaction import Tx
+from store.mirror import pulls
+from store.tables.mirror import PullRequestRow, ReviewRow
+from store.tasks import verdicts
+from store.tasks.verdicts import PostedVerdict
+
+Said: TypeAlias = Literal["approved", "changes_requested", "commented"]
+Decision: TypeAlias = Literal["approved", "changes_requested", "none"]
+# The authors whose reviews count. GitHub counts those with write access.
+COUNTS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The last decision of one reviewer: an agent's id, or a person's @login."""
+
+    by: str
+    verdict: Said
+    head: str
+    # Whether commits were pushed since.
+    outdated: bool
+    at: int
+
+    @property
+    def is_persons(self) -> bool:
+        return self.by.startswith("@")
+
+
+async def of_pull(tx: Tx, pull: PullRequestRow) -> list[Verdict]:
+    """The verdicts on a pull request, the oldest first."""
+    here = (tx, pull["installation_id"], pull["repository_id"], pull["number"])
+    by_agents = await verdicts.of_pull(*here)
+    on_github = await pulls.reviews(*here)
+    dismissed = {row["id"] for row in on_github if row["state"] == "dismissed"}
+    ours = {each["review_id"] for each in by_agents}
+    theirs = [row for row in on_github if row["id"] not in ours]
+    found = latest_of_agents(by_agents, dismissed, pull["head_sha"])
+    found += latest_of_people(theirs, pull["head_sha"])
+    return sorted(found, key=lambda each: each.at)
+
+
+def latest_of_agents(
+    rows: Sequence[PostedVerdict], dismissed: Collection[int], head: str
+) -> list[Verdict]:
+    """Each agent's last decision. `dismissed`: reviews that a person dismissed. Oldest first."""
+    found: dict[str, Verdict] = {}
+    for row in rows:
+        verdict = _verdict_of(row["verdict"])
+        if verdict is None or row["review_id"] in dismissed:
+            continue
+        if verdict == "commented" and row["reviewer"] in found:
+            continue
+        found[row["reviewer"]] = Verdict(
+            row["reviewer"], verdict, row["head_sha"], row["head_sha"] != head, row["at"]
+        )
+    return list(found.values())
+
+
+def latest_of_people(rows: Sequence[ReviewRow], head: str) -> list[Verdict]:
+    """The last decision of each person whose review counts. A comment decides nothing."""
+    found: dict[int, Verdict] = {}
+    for row in rows:
+        if row["author_association"] not in COUNTS:
+            continue
+        if row["state"] == "dismissed":
+            found.pop(row["author_id"], None)
+        elif (verdict := _verdict_of(row["state"])) not in (None, "commented"):
+            assert verdict is not None
+            name = f"@{row['author'] or 'ghost'}"
+            at, outdated = row["submitted_at"] or 0, row["commit_id"] != head
+            found[row["author_id"]] = Verdict(name, verdict, row["commit_id"], outdated, at)
+    return list(found.values())
+
+
+def _verdict_of(state: str) -> Said | None:
+    return next((each for each in get_args(Said) if each == state), None)
+
+
+def decision(found: Sequence[Verdict]) -> Decision:
+    """What the reviewers decided together.
+
+    An agent's approval counts only for the head that it names, a person's as GitHub counts it.
+    Requested changes count until the same reviewer decides again.
+    """
+    if any(each.verdict == "changes_requested" for each in found):
+        return "changes_requested"
+    approvals = [each for each in found if each.verdict == "approved"]
+    counts = any(each.is_persons or not each.outdated for each in approvals)
+    return "approved" if counts else "none"
+
+
+def who(found: Sequence[Verdict], verdict: Said) -> list[Verdict]:
+    return [each for each in found if each.verdict == verdict]

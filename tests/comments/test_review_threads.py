@@ -1,0 +1,81 @@
+"""Review threads: their order, the code that they are about, and resolving them."""
+
+from typing import Any
+
+from bot.mirror.rows.pull_rows import hunk_end
+from tests.support.story import Agent, Workspace
+
+TWO_LINES = {"files": [{"path": "a.py", "content": "1\n2\n"}]}
+
+
+async def reviewed(workspace: Workspace) -> tuple[Agent, str, list[dict[str, Any]]]:
+    """The author of a pull request that was reviewed, its name, and the review's two threads."""
+    maker, ann = await workspace.agent("maker"), await workspace.agent("ann", "tester")
+    here = {"repository": "acme/rocket"}
+    await maker.call("github_commit_files", **here, **TWO_LINES, branch="fix", message="m")
+    await maker.call("github_create_pr", **here, head="fix", title="Mend it")
+    await workspace.settle()
+    (pull,) = workspace.repository.pulls.values()
+    name = f"acme/rocket#{pull.number}"
+    comments = [{"path": "a.py", "line": n, "body": f"Why {n}?"} for n in (1, 2)]
+    await ann.call("github_review_pr", pull_request=name, body="Not yet", comments=comments)
+    await workspace.settle()
+    return maker, name, (await maker.call("github_get_thread", task=name))["texts"][2:]
+
+
+async def test_the_comments_of_a_review_follow_it_with_the_code_that_they_are_about(
+    workspace: Workspace,
+) -> None:
+    maker, name, (one, two) = await reviewed(workspace)
+    await maker.call("github_review_pr", pull_request=name, reply_to=one["id"], body="Because")
+    await workspace.settle()
+    texts = (await maker.call("github_get_thread", task=name))["texts"]
+    shown = [
+        (each["kind"], each["text"].rpartition("\n")[2], each["thread"], each["hunk"])
+        for each in texts
+    ]
+    assert shown[1:] == [
+        ("review", "Not yet", None, None),
+        ("review_comment", "Why 1?", one["id"], "@@ -0,0 +1,2 @@\n+1"),
+        ("review_comment", "Why 2?", two["id"], "@@ -0,0 +1,2 @@\n+1\n+2"),
+        ("review_comment", "Because", one["id"], None),
+    ]
+
+
+async def test_a_thread_is_resolved_by_any_of_its_comments_also_along_with_an_answer(
+    workspace: Workspace,
+) -> None:
+    maker, name, (one, two) = await reviewed(workspace)
+    here = {"pull_request": name}
+    answer = await maker.write("github_review_pr", **here, reply_to=two["id"], body="Because")
+    await workspace.settle()
+    reply = await maker.write("get_write", write_id=answer["write_id"])
+    await maker.call("github_review_pr", **here, resolve=[reply["result"]["comment_id"]])
+    await workspace.settle()
+
+    async def resolved() -> list[bool | None]:
+        texts = (await maker.call("github_get_thread", task=name))["texts"]
+        return [each["resolved"] for each in texts[2:]]
+
+    assert await resolved() == [False, True, None]
+    both = {"reply_to": one["id"], "body": "Because", "resolve": [one["id"], two["id"]]}
+    made = await maker.call("github_review_pr", **here, **both)
+    await workspace.settle()
+    assert await resolved() == [True, True, None, None]
+    write = await maker.write("get_write", write_id=made["writes"][0]["write_id"])
+    assert (write["state"], write["result"]) == ("sent", {"resolved": 2})
+
+
+async def test_a_comment_that_is_not_on_the_pull_request_resolves_nothing(
+    workspace: Workspace,
+) -> None:
+    maker, name, _ = await reviewed(workspace)
+    refused = await maker.refusal("github_review_pr", pull_request=name, resolve=[7])
+    assert (refused.code, "no review comment 7" in refused.message) == ("unknown_comment", True)
+
+
+def test_of_a_long_hunk_the_last_whole_lines_are_kept() -> None:
+    lines = [f"+line {n:03}" for n in range(100)]
+    kept = hunk_end("\n".join(["@@ -0,0 +1,100 @@", *lines]))
+    assert kept == "\n".join(lines[-60:])
+    assert hunk_end("x" * 700) == "x" * 600

@@ -1,0 +1,253 @@
+"""Agents share one GitHub account, so Hubbub keeps who approved and who requested changes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from fixtures.github import Pull
+from tests.support.story import Agent, Workspace
+
+FILES = {"files": [{"path": "a.py", "content": "1\n2\n3\n"}]}
+
+
+@dataclass
+class Proposal:
+    """A task in review, with the pull request of its holder."""
+
+    workspace: Workspace
+    maker: Agent
+    pull: Pull
+    mine: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return f"acme/rocket#{self.pull.number}"
+
+    @property
+    def given(self) -> dict[str, str]:
+        return {"pull_request": self.name}
+
+    async def push(self) -> None:
+        self.workspace.person.push(self.workspace.repository, "fix", {"b.py": "1\n"})
+        await self.workspace.settle()
+
+    async def task(self) -> dict[str, Any]:
+        found = await self.maker.call("get_task", task=self.mine["task"])
+        task: dict[str, Any] = found["task"]
+        (task["pull"],) = found["around"]["pull_requests"]
+        return task
+
+    async def reviews(self) -> list[tuple[str, str, bool]]:
+        found = (await self.task())["pull"]["reviews"]
+        return [(each["by"], each["verdict"], each["outdated"]) for each in found]
+
+    def card(self) -> str:
+        issue = self.workspace.repository.threads[int(self.mine["task"].rpartition("#")[2])]
+        return issue.comments[0].body
+
+
+@pytest.fixture
+async def proposal(workspace: Workspace) -> Proposal:
+    maker = await workspace.agent("maker")
+    where = workspace.name(await workspace.task())
+    fence = (await maker.call("claim_task", task=where, lease_s=3600))["fence"]
+    mine = {"task": where, "fence": fence}
+    await maker.call("github_commit_files", **mine, **FILES, branch="fix", message="Mend it")
+    await maker.call("github_create_pr", **mine, head="fix", title="Mend it")
+    await workspace.settle()
+    await maker.call("update_task_status", **mine, status="in_review")
+    await workspace.settle()
+    (pull,) = workspace.repository.pulls.values()
+    return Proposal(workspace, maker, pull, mine)
+
+
+async def test_an_approval_counts_for_its_head_and_is_outdated_by_the_next_push(
+    proposal: Proposal,
+) -> None:
+    ann = await proposal.workspace.agent("ann", "tester")
+    await ann.call("github_review_pr", **proposal.given, event="APPROVE")
+    pull = (await proposal.task())["pull"]
+    assert pull["review"] == "approved"
+    assert pull["reviews"] == [
+        {
+            "by": "ann",
+            "verdict": "approved",
+            "head": proposal.pull.head_sha,
+            "outdated": False,
+        }
+    ]
+    await proposal.workspace.settle()
+    assert "Approved by `ann`." in proposal.card()
+    await proposal.push()
+    assert (await proposal.task())["pull"]["review"] == "none"
+    assert await proposal.reviews() == [("ann", "approved", True)]
+    assert "Approved by `ann` (before the last push)." in proposal.card()
+
+
+async def test_the_last_verdict_of_each_reviewer_counts_whether_agent_or_person(
+    proposal: Proposal,
+) -> None:
+    workspace = proposal.workspace
+    ann = await workspace.agent("ann", "tester")
+    hubot = workspace.github.person("hubot", permissions={"acme/rocket": "write"})
+    await ann.call("github_review_pr", **proposal.given, event="REQUEST_CHANGES", body="No")
+    await workspace.settle()
+    workspace.clock.forward(1)
+    review = hubot.review(proposal.pull, "approved", "Yes")
+    await workspace.settle()
+    assert (await proposal.task())["pull"]["review"] == "changes_requested"
+    assert "Approved by `@hubot`; changes requested by `ann`." in proposal.card()
+    await ann.call("github_review_pr", **proposal.given, event="APPROVE")
+    await ann.call("github_review_pr", **proposal.given, body="By the way")
+    await workspace.settle()
+    assert await proposal.reviews() == [("@hubot", "approved", False), ("ann", "approved", False)]
+    workspace.clock.forward(1)
+    workspace.person.dismiss_review(review)
+    await workspace.settle()
+    assert await proposal.reviews() == [("ann", "approved", False)]
+
+
+async def test_who_worked_on_a_pull_request_cannot_decide_about_it(proposal: Proposal) -> None:
+    helper = await proposal.workspace.agent("helper")
+    await proposal.workspace.agent("ann", "tester")
+    await proposal.workspace.agent("watcher", "observer")
+    more = {"files": [{"path": "b.py", "content": "1\n"}]}
+    here = {"repository": "acme/rocket", "branch": "fix", "message": "More"}
+    await helper.call("github_commit_files", **here, **more)
+    await proposal.workspace.settle()
+    for each in (proposal.maker, helper):
+        refused = await each.refusal("github_review_pr", **proposal.given, event="APPROVE")
+        assert refused.code == "own_work"
+        assert refused.message == (
+            f"You worked on #{proposal.pull.number}, so you cannot approve it or request changes. "
+            "Ask another with github_update_pr `reviewers`: ann."
+        )
+    await helper.call("github_review_pr", **proposal.given, body="I think it is fine.")
+    assert await proposal.reviews() == [("helper", "commented", False)]
+
+
+async def test_a_verdict_on_another_head_than_the_pull_requests_is_refused(
+    proposal: Proposal,
+) -> None:
+    ann = await proposal.workspace.agent("ann", "tester")
+    seen = proposal.pull.head_sha
+    await proposal.push()
+    given = proposal.given | {"event": "APPROVE", "sha": seen}
+    refused = await ann.refusal("github_review_pr", **given)
+    assert (refused.code, refused.details) == ("stale_head", {"head": proposal.pull.head_sha})
+    assert "Read it with github_get_diff" in refused.message
+    await ann.call("github_review_pr", **given | {"sha": proposal.pull.head_sha})
+    assert await proposal.reviews() == [("ann", "approved", False)]
+
+
+async def test_a_merged_pull_request_takes_comments_but_no_verdict(proposal: Proposal) -> None:
+    ann = await proposal.workspace.agent("ann", "tester")
+    proposal.workspace.person.merge(proposal.pull)
+    await proposal.workspace.settle()
+    refused = await ann.refusal("github_review_pr", **proposal.given, event="APPROVE")
+    assert "is merged, so it takes no verdict" in refused.message
+    await ann.call("github_review_pr", **proposal.given, body="Well done")
+    await proposal.workspace.settle()
+    assert len(proposal.pull.reviews) == 1
+
+
+async def test_changes_that_an_agent_requests_send_the_task_back_at_once_and_say_why(
+    proposal: Proposal,
+) -> None:
+    ann = await proposal.workspace.agent("ann", "tester")
+    cursor = (await proposal.maker.call("wait_for_events", topics=["tasks"]))["cursor"]
+    no = {"event": "REQUEST_CHANGES", "body": f"It leaks. {'x' * 300}"}
+    queued = await ann.write("github_review_pr", **proposal.given, **no)
+    task = await proposal.task()
+    assert (task["state"], task["holder"]) == ("in_progress", "maker")
+    # Its lease ends again, so the holder must work.
+    assert task["lease_expires_at"] is not None
+    found = await proposal.maker.call("wait_for_events", topics=["tasks"], cursor=cursor)
+    reviewed, sent_back = found["events"]
+    assert (reviewed["kind"], reviewed["actor"]) == ("task.reviewed", "ann")
+    assert reviewed["data"] == {
+        "pull": proposal.pull.number,
+        "state": "changes_requested",
+        "body": no["body"][:200],
+        "write_id": queued["write_id"],
+    }
+    assert (sent_back["kind"], sent_back["actor"], sent_back["data"]) == (
+        "task.in_progress",
+        "ann",
+        {"why": f"ann requested changes on #{proposal.pull.number}"},
+    )
+
+
+async def test_a_verdict_counts_no_more_when_its_review_is_not_posted(proposal: Proposal) -> None:
+    ann = await proposal.workspace.agent("ann", "tester")
+    queued = await ann.write("github_review_pr", **proposal.given, event="APPROVE")
+    assert await proposal.reviews() == [("ann", "approved", False)]
+    await ann.call("cancel_write", write_id=queued["write_id"])
+    assert await proposal.reviews() == []
+
+
+async def test_a_person_may_dismiss_an_agents_approval_of_a_persons_pull_request(
+    workspace: Workspace,
+) -> None:
+    issue, ann = await workspace.task(), await workspace.agent("ann", "tester")
+    workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
+    body = f"Closes #{issue.number}"
+    pull = workspace.person.open_pull(workspace.repository, title="T", head="fix", body=body)
+    await workspace.settle()
+    name = f"acme/rocket#{pull.number}"
+    await ann.call("github_review_pr", pull_request=name, event="APPROVE")
+    await workspace.settle()
+
+    async def decision() -> str:
+        found = await ann.call("get_task", task=workspace.name(issue))
+        decided: str = found["around"]["pull_requests"][0]["review"]
+        return decided
+
+    assert await decision() == "approved"
+    workspace.clock.forward(1)
+    workspace.person.dismiss_review(pull.reviews[0])
+    await workspace.settle()
+    assert await decision() == "none"
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ({"path": "a.py", "line": 9}, "line 9 of a.py is not in the diff; RIGHT has 1-3"),
+        (
+            {"path": "a.py", "line": 1, "side": "LEFT"},
+            "line 1 of a.py is not in the diff; LEFT has none",
+        ),
+        ({"path": "z.py", "line": 1}, "z.py is not changed; changed are a.py"),
+    ],
+)
+async def test_a_comment_beside_the_changes_is_refused_with_the_lines_that_there_are(
+    proposal: Proposal, line: dict[str, Any], why: str
+) -> None:
+    ann = await proposal.workspace.agent("ann", "tester")
+    refused = await ann.refusal(
+        "github_review_pr", **proposal.given, comments=[line | {"body": "why"}]
+    )
+    assert (refused.code, refused.message) == ("invalid_arguments", f"`comments.0`: {why}.")
+
+
+async def test_a_comment_on_changes_that_the_mirror_lacks_is_checked_by_github(
+    proposal: Proposal,
+) -> None:
+    ann = await proposal.workspace.agent("ann", "tester")
+    workspace = proposal.workspace
+    workspace.person.push(workspace.repository, "fix", {"b.py": "1\n"})
+    while await workspace.process_delivery():
+        pass  # the read of the changed files has not been sent yet
+    queued = await ann.write(
+        "github_review_pr",
+        **proposal.given,
+        event="APPROVE",
+        comments=[{"path": "b.py", "line": 7, "body": "why"}],
+    )
+    await workspace.settle()
+    refusal = (await ann.write("get_write", write_id=queued["write_id"]))["refusal"]
+    assert refusal["details"]["reason"] == "not_in_diff"
+    assert "Comment only on lines that github_get_diff shows." in refusal["message"]
+    assert await proposal.reviews() == []
