@@ -1,14 +1,19 @@
 """Finds a task by what callers call it, and names it for them."""
 
+from collections.abc import Collection
+
 from bot.errors import Refused
 from bot.repository import repository_settings
 from store.engine.transaction import Tx
-from store.mirror import stored_repositories
+from store.mirror import pulls, stored_repositories
+from store.tables.mirror import RepositoryRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
 # GitHub's numbers have fewer digits, and the database takes no number that is much longer.
 LONGEST_NUMBER = 15
+# Tasks that an error names.
+MOST_NAMED = 5
 
 
 def name(task: FullTask) -> str:
@@ -25,8 +30,19 @@ async def of_pull(tx: Tx, installation_id: int, ref: str) -> list[FullTask]:
     return await tasks.of_pull(tx, installation_id, repository["id"], int(number))
 
 
-async def find(tx: Tx, installation_id: int, ref: str, *, for_person: bool = False) -> FullTask:
-    """A task by `owner/repo#12` or its id. Raise Refused, in words for an agent or a person."""
+async def find(
+    tx: Tx,
+    installation_id: int,
+    ref: str,
+    *,
+    for_person: bool = False,
+    reach: Collection[int] | None = None,
+) -> FullTask:
+    """A task by its id, or by `owner/repo#12` of its issue or pull request.
+
+    Raise Refused, in words for an agent or a person. `reach`: the repositories whose pull requests
+    the caller may know of; None is all.
+    """
     full_name, sign, number = ref.rpartition("#")
     label = repository_settings.DEFAULTS.task_label
     if sign and number.isdecimal() and len(number) <= LONGEST_NUMBER:
@@ -35,11 +51,38 @@ async def find(tx: Tx, installation_id: int, ref: str, *, for_person: bool = Fal
             raise unknown_repository(full_name)
         label = (await repository_settings.of(tx, installation_id, repository["id"])).task_label
         task = await tasks.by_number(tx, installation_id, repository["id"], int(number))
+        if task is None and (reach is None or repository["id"] in reach):
+            task = await _task_of_pull(tx, repository, int(number))
     else:
         task = await tasks.visible(tx, installation_id, ref)
     if task is None:
         raise unknown_task(ref, label, for_person=for_person)
     return task
+
+
+async def _task_of_pull(tx: Tx, where: RepositoryRow, number: int) -> FullTask | None:
+    """The task of a pull request. None if there is no such pull request. Raise Refused."""
+    here = (tx, where["installation_id"], where["id"])
+    if await pulls.pull_request(*here, number) is None:
+        return None
+    found = await tasks.of_pull(*here, number)
+    if not found:
+        linked = await pulls.linked_issues(*here, where["full_name"], number)
+        by_link = [await tasks.by_number(*here, each) for each in linked]
+        found = [each for each in by_link if each]
+    ref = f"{where['full_name']}#{number}"
+    if not found:
+        raise Refused(
+            "unknown_task",
+            f"{ref} is a pull request that belongs to no task. Its text can name the issue of "
+            "one: Closes #12.",
+        )
+    if len(found) > 1:
+        names = ", ".join(map(name, found[:MOST_NAMED]))
+        raise Refused(
+            "unknown_task", f"{ref} is a pull request of several tasks: {names}. Pass one of them."
+        )
+    return found[0]
 
 
 def unknown_task(ref: str, label: str, *, for_person: bool) -> Refused:

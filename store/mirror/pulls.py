@@ -81,6 +81,23 @@ async def naming(
     return await tx.all(q, i=installation_id, n=number, r=repository_id, name=name)
 
 
+async def linked_issues(
+    tx: Tx, installation_id: int, repository_id: int, full_name: str, number: int
+) -> list[int]:
+    """The issues of its own repository that its text closes, or else that its branch names."""
+    rows = await tx.all(
+        "SELECT issue_number, how FROM pull_links WHERE installation_id = :i "
+        "AND repository_id = :r AND pull_number = :n AND issue_repository IN ('', :name) "
+        "ORDER BY issue_number",
+        i=installation_id,
+        r=repository_id,
+        n=number,
+        name=full_name.casefold(),
+    )
+    closed = [row["issue_number"] for row in rows if row["how"] == "closes"]
+    return closed or [row["issue_number"] for row in rows]
+
+
 async def put_files(tx: Tx, row: PullFilesRow) -> None:
     await tx.run(sql.upsert(tx.dialect, "pull_files", FILES, FILES_KEY), **row)
 

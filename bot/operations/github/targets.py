@@ -63,27 +63,28 @@ async def work_place(
 async def thread_of(
     ctx: Context, ref: str, fence: int | None, *, even_on_hold: bool = False
 ) -> tuple[FullTask | None, RepositoryRow, int]:
-    """The task if there is a fence, the repository, and the number. Raise Refused."""
-    _, sign, _ = ref.rpartition("#")
-    if fence is not None or not sign:
-        task = (
-            await held_task(ctx, ref, fence, even_on_hold=even_on_hold)
-            if fence is not None
-            else await visible_task(ctx, ref)
-        )
-        if task["number"] is None:
+    """The task if there is a fence, the repository, and the number. Raise Refused.
+
+    The number is that of the pull request if `ref` names one, not that of its task.
+    """
+    task = None
+    if fence is not None:
+        task = await held_task(ctx, ref, fence, even_on_hold=even_on_hold)
+    if "#" not in ref:
+        named = task or await visible_task(ctx, ref)
+        if named["number"] is None:
             raise Refused(
                 "no_issue_yet",
                 f"GitHub has not numbered {ref} yet. Wait until its issue is written.",
             )
-        return (task if fence is not None else None), await repository_of(ctx, task), task["number"]
+        return task, await repository_of(ctx, named), named["number"]
     where, number = await place_of(ctx, ref)
     here = (ctx.tx, ctx.installation_id, where["id"], number)
     if await stored_issues.issue(*here) is None and await pulls.pull_request(*here) is None:
         raise Refused(
             "unknown_task", f"Hubbub knows no issue or pull request {ref!r}. Pass owner/repo#12."
         )
-    return None, where, number
+    return task, where, number
 
 
 async def place_of(ctx: Context, ref: str) -> tuple[RepositoryRow, int]:

@@ -14,7 +14,13 @@ from store.tasks.tasks import FullTask
 
 async def visible_task(ctx: Context, ref: str, *, lock: bool = False) -> FullTask:
     """A task within the actor's reach; to change it, lock it. Raise Refused."""
-    row = await lookup.find(ctx.tx, ctx.installation_id, ref, for_person=ctx.actor.is_person)
+    row = await lookup.find(
+        ctx.tx,
+        ctx.installation_id,
+        ref,
+        for_person=ctx.actor.is_person,
+        reach=ctx.actor.repositories,
+    )
     if lock:
         row = await tasks.lock(ctx.tx, ctx.installation_id, row["id"]) or row
     if ctx.actor.repositories is not None and row["repository_id"] not in ctx.actor.repositories:
