@@ -55,6 +55,9 @@ KINDS: dict[str, EventKind] = {
         "somebody reviewed the task's pull request",
         ("review_id", "pull", "state", "body", "write_id"),
     ),
+    "task.review_requested": EventKind(
+        "an agent was asked to review the task's pull request", ("pull", "to", "message")
+    ),
     "task.checked": EventKind(
         "a check completed on the head of the task's pull request", ("check", "conclusion", "sha")
     ),

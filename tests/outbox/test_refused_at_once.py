@@ -125,12 +125,8 @@ async def test_an_agent_is_no_reviewer_on_github_but_a_person_with_its_name_is(
     agent, _ = await workspace.agent("scout"), await workspace.agent("bob")
     name, _ = await open_pull(workspace, agent)
     asked = {"pull_request": name, "reviewers": ["Bob"]}
-    refused = await agent.refusal("github_update_pr", title="Not changed", **asked)
-    assert (refused.code, refused.message) == (
-        "invalid_arguments",
-        "Bob is an agent. Ask it with send_message.",
-    )
-    assert (await agent.call("list_writes"))["writes"] == []
+    answer = await agent.call("github_update_pr", **asked)
+    assert (answer["asked"], answer["writes"]) == (["bob"], [])
     bob = workspace.github.person("bob", permissions={"acme/rocket": "write"})
     bob.comment(await workspace.task(), "/hold")
     await workspace.settle()

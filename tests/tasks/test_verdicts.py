@@ -251,3 +251,45 @@ async def test_a_comment_on_changes_that_the_mirror_lacks_is_checked_by_github(
     assert refusal["details"]["reason"] == "not_in_diff"
     assert "Comment only on lines that github_get_diff shows." in refusal["message"]
     assert await proposal.reviews() == []
+
+
+async def test_an_agent_is_asked_for_a_review_by_its_id_with_a_message_and_an_event(
+    proposal: Proposal,
+) -> None:
+    workspace = proposal.workspace
+    ann = await workspace.agent("ann", "tester")
+    workspace.github.person("monalisa", permissions={"acme/rocket": "write"})
+    cursor = (await ann.call("wait_for_events", topics=["tasks"]))["cursor"]
+    answer = await proposal.maker.call(
+        "github_update_pr", **proposal.given, reviewers=["ann", "monalisa"]
+    )
+    assert answer["asked"] == ["ann"]
+    await workspace.settle()
+    assert [each.login for each in proposal.pull.requested_reviewers] == ["monalisa"]
+    (message,) = (await ann.call("get_messages"))["messages"]
+    assert (message["sender"], message["priority"]) == ("maker", "low")
+    assert message["body"].startswith(f"Please review {proposal.name}: Mend it.")
+    (event,) = (await ann.call("wait_for_events", topics=["tasks"], cursor=cursor))["events"]
+    assert (event["kind"], event["actor"], event["data"]) == (
+        "task.review_requested",
+        "maker",
+        {"pull": proposal.pull.number, "to": "ann", "message": message["id"]},
+    )
+    for wanted, code in (("maker", "own_work"), ("gone", "unknown_agent")):
+        gone = await workspace.agent("gone")
+        await gone.call("manage_agent", agent_id="gone", action="unregister")
+        refused = await proposal.maker.refusal(
+            "github_update_pr", **proposal.given, reviewers=[wanted]
+        )
+        assert refused.code == code
+
+
+async def test_the_refusal_of_a_reviewer_without_access_names_agents_as_the_way(
+    proposal: Proposal,
+) -> None:
+    given = proposal.given | {"reviewers": ["stranger"]}
+    queued = await proposal.maker.write("github_update_pr", **given)
+    await proposal.workspace.settle()
+    refusal = (await proposal.maker.write("get_write", write_id=queued["write_id"]))["refusal"]
+    assert refusal["details"]["reason"] == "no_collaborator"
+    assert "Pass an agent by its id (list_agents)" in refusal["message"]

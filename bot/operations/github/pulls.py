@@ -16,6 +16,7 @@ from bot.operations.arguments import (
     Sha,
     Title,
 )
+from bot.operations.github import review_requests
 from bot.operations.github.targets import (
     check_branch_fits,
     on_branch,
@@ -27,8 +28,7 @@ from bot.operations.github.writing import Queued, Writes, nothing_to_change, que
 from bot.operations.tasks.access import is_holder
 from bot.repository import repository_settings
 from bot.tasks import lookup
-from store.agents import agents
-from store.mirror import branches, people
+from store.mirror import branches
 from store.outbox import writes
 from store.tables.mirror import PullRequestRow, RepositoryRow
 from store.tasks import tasks
@@ -98,6 +98,10 @@ def _closing(body: str, number: int) -> str:
     return f"{body}\n\nCloses #{number}".strip()
 
 
+class PullChange(Writes):
+    asked: list[str] = Field([], description="agents that got a message")
+
+
 @operation(role="developer", reaches_github=True, idempotent=True, destructive=True)
 async def github_update_pr(
     ctx: Context,
@@ -108,10 +112,12 @@ async def github_update_pr(
         Literal["open", "closed"] | None, Field(description="close or reopen it")
     ] = None,
     draft: Annotated[bool | None, Field(description="false: ready for review")] = None,
-    reviewers: Annotated[Logins | None, Field(description="logins or org/team to ask")] = None,
+    reviewers: Annotated[
+        Logins | None, Field(description="agents, logins or org/team to ask")
+    ] = None,
     merge: Annotated[Merge | None, Field(description="merge it by this method")] = None,
     sha: Annotated[Sha, Field(description="for merge: the head you looked at")] | None = None,
-) -> Writes:
+) -> PullChange:
     """Change the fields that you pass, ask for reviews, or merge.
 
     Agents may merge where the repository's settings allow it.
@@ -126,28 +132,20 @@ async def github_update_pr(
         changes.append(("pull_update", number | fields))
     if draft is not None:
         changes.append(("pull_draft", number | {"draft": draft}))
-    if reviewers:
-        await _check_not_agents(ctx, reviewers)
-        changes.append(("reviewers", number | _reviewers(where, reviewers)))
+    asked, on_github = await review_requests.split(ctx, reviewers or [])
+    if on_github:
+        changes.append(("reviewers", number | _reviewers(where, on_github)))
     if merge is not None:
         changes.append(("merge", number | await _merge_arguments(ctx, where, row, merge, sha)))
-    if not changes:
+    if asked:
+        await review_requests.ask(ctx, where, row, asked)
+    elif not changes:
         raise nothing_to_change("title, body, state, draft, reviewers, merge")
     target = on_issue(where, row["number"])
     queued: list[Queued] = [
         await queue(ctx, kind, where, target, args, task) for kind, args in changes
     ]
-    return Writes(writes=queued)
-
-
-async def _check_not_agents(ctx: Context, wanted: list[str]) -> None:
-    """Raise Refused for the id of an agent, unless a person is known by this login."""
-    here = (ctx.tx, ctx.installation_id)
-    for each in wanted:
-        agent = await agents.get(*here, each.casefold())
-        if agent is None or agent["left_at"] or await people.with_login(*here, each):
-            continue
-        raise Refused("invalid_arguments", f"{each} is an agent. Ask it with send_message.")
+    return PullChange(writes=queued, asked=asked)
 
 
 def _reviewers(where: RepositoryRow, wanted: list[str]) -> dict[str, list[str]]:

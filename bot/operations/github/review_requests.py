@@ -1,0 +1,53 @@
+"""Asking for a review: people and teams on GitHub, agents by a message."""
+
+from bot.errors import Refused
+from bot.kernel.operation import Context
+from bot.messages import delivery, posting
+from bot.tasks import task_events
+from store.agents import agents
+from store.mirror import people
+from store.tables.mirror import PullRequestRow, RepositoryRow
+from store.tasks import tasks
+
+
+async def split(ctx: Context, wanted: list[str]) -> tuple[list[str], list[str]]:
+    """The agents among the reviewers, and the others. Raise Refused.
+
+    A person has the name of an agent if Hubbub knows a person by this login.
+    """
+    ids, others = [], []
+    for each in wanted:
+        row = await agents.get(ctx.tx, ctx.installation_id, each.casefold())
+        if row is None or await people.with_login(ctx.tx, ctx.installation_id, each):
+            others.append(each)
+            continue
+        if row["left_at"]:
+            raise Refused("unknown_agent", f"{each} has left. list_agents lists the agents.")
+        if row["id"] == ctx.actor.name:
+            raise Refused("own_work", "You cannot ask yourself for a review. Ask another agent.")
+        ids.append(row["id"])
+    return ids, others
+
+
+async def ask(ctx: Context, where: RepositoryRow, pull: PullRequestRow, ids: list[str]) -> None:
+    """Send each agent a message, and record the request on the tasks of the pull request."""
+    await delivery.check_may_send(ctx.tx, ctx.actor)
+    name = f"{where['full_name']}#{pull['number']}"
+    found = await tasks.of_pull(ctx.tx, ctx.installation_id, where["id"], pull["number"])
+    body = (
+        f"Please review {name}: {pull['title']}. Read it with github_get_diff, then call "
+        "github_review_pr with your verdict."
+    )
+    for each in ids:
+        message_id = await posting.post(
+            ctx.tx,
+            ctx.actor,
+            each,
+            body,
+            task=found[0] if found else None,
+            # The event of a task brings a notice of its own.
+            priority="low" if found else "high",
+        )
+        data = {"pull": pull["number"], "to": each, "message": message_id}
+        for task in found:
+            await task_events.append(ctx.tx, task, "task.review_requested", ctx.actor.name, data)
