@@ -18,6 +18,9 @@ def error_body(kind: Kind, outcome: Outcome, state: dict[str, Any]) -> dict[str,
         remedy = f"The App needs the permission {details['accepted_permissions']}. {remedy}"
     if reason == "branch_in_the_way" and state.get("branches"):
         remedy += f" There are: {', '.join(f'`{each}`' for each in state['branches'])}."
+    if reason == "not_mergeable" and state.get("mergeable_state") == "dirty":
+        reason, remedy = "merge_conflict", _end_of_conflict(state)
+        details["reason"] = reason
     if "head" in state:
         remedy += f" The head is {state['head']} now."
     said = f"GitHub refused it ({status}): {words or 'no reason given'}"
@@ -34,9 +37,31 @@ def _why(status: int, words: str) -> tuple[str, str]:
     return STATUSES.get(status, ("refused", ""))
 
 
+def _end_of_conflict(state: dict[str, Any]) -> str:
+    """A commit by the API has one parent, so only a new branch can follow both sides."""
+    base, branch = state.get("base"), state.get("branch")
+    return (
+        f"Both sides changed the same lines. github_get_diff with `base` {branch} and `head` "
+        f"{base} shows what {base} changed meanwhile. Commit the combined files to a new branch, "
+        f"which starts at {base}, and open a pull request from it; or ask a person to resolve it."
+    )
+
+
 OFF = (
     "disabled",
     "It is turned off, not deleted. An admin turns it on in the repository's settings.",
+)
+COMMIT_AGAIN = (
+    "github_get_diff shows what came, with `base` your old head and `head` the branch. Commit on "
+    "the new head, with these changes in your files."
+)
+MERGE_AGAIN = (
+    "github_get_diff shows the new commits, with `base` the head that you looked at. Then merge "
+    "with the new `sha`."
+)
+NOTHING_NEW = (
+    "The branch has nothing that its base lacks. Commit to it with github_commit_files first; "
+    "github_get_diff compares the two."
 )
 BESIDE_DIFF = ("not_in_diff", "Comment only on lines that github_get_diff shows.")
 WORDS = (
@@ -63,8 +88,8 @@ WORDS = (
         "A branch may be in the way: git cannot have `a` beside `a/b`.",
     ),
     ("too long", "too_long", "Write a shorter text."),
-    ("expected branch to point to", "stale_head", "Read the branch again and commit on its head."),
-    ("head branch was modified", "stale_head", "Look at the new commits before you merge."),
+    ("expected branch to point to", "stale_head", COMMIT_AGAIN),
+    ("head branch was modified", "stale_head", MERGE_AGAIN),
     ("must be part of the diff", *BESIDE_DIFF),
     ("line could not be resolved", *BESIDE_DIFF),
     ("path could not be resolved", *BESIDE_DIFF),
@@ -78,8 +103,9 @@ WORDS = (
         "no_collaborator",
         "Pass an agent by its id (list_agents), or a person with access to the repository.",
     ),
-    ("no commits between", "no_commits", "Commit to the branch first."),
+    ("no commits between", "no_commits", NOTHING_NEW),
     ("not mergeable", "not_mergeable", "get_task says what it waits for."),
+    ("merge conflict", "not_mergeable", "get_task says what it waits for."),
 )
 STATUSES = {
     403: ("forbidden", ""),

@@ -123,6 +123,16 @@ def _is_not_mergeable(status: int, _data: Any) -> bool:
     return status == 405
 
 
+def _state_of_pull(data: Any) -> Result:
+    return {
+        "head": at(data, "head", "sha"),
+        "state": at(data, "state"),
+        "mergeable_state": at(data, "mergeable_state"),
+        "branch": at(data, "head", "ref"),
+        "base": at(data, "base", "ref"),
+    }
+
+
 def _review_body(sending: Sending) -> dict[str, Any]:
     author = sending.write["author"]
     comments = [
@@ -190,7 +200,7 @@ KINDS = {
         found=_is_merged,
         already=_is_not_mergeable,
         explain=_pull_read,
-        state_of=lambda data: {"head": at(data, "head", "sha"), "state": at(data, "state")},
+        state_of=_state_of_pull,
     ),
     "review": Kind(
         "pull_requests: write",
