@@ -56,10 +56,10 @@ RESOURCES = (
     Resource(
         uri="hubbub://inbox",
         name="inbox",
-        description="Your unread messages; to look does not take them.",
+        description="Your unread messages, not taken, and your last notices.",
         operation="get_messages",
         topics=("message", "inbox"),
-        arguments=lambda _: {"state": "peek"},
+        arguments=lambda _: {"state": "notices", "limit": 50},
     ),
     Resource(
         uri="hubbub://tasks/ready",

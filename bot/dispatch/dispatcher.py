@@ -56,7 +56,7 @@ class Dispatcher:
                 await sent.confirm(actor, call.digest)
                 answer = await self._answer(call)
             except Refused as exc:
-                await sent.add_to(exc, actor, call.digest if call else digest(name, repr(given)))
+                await sent.add_to(exc, actor, call.digest if call else digest(name, exc.message))
                 raise
             sent.remember(actor, call.digest, answer.notices)
             return _lean(answer) if lean else answer.model_dump(mode="json")

@@ -20,6 +20,7 @@ from bot.kernel.operation import Notice
 from bot.kernel.sentences import with_full_stop
 from bot.tasks import lifecycle, lookup
 from bot.times import SECOND, span
+from store import events
 from store.engine.transaction import Tx
 from store.messages import due_notices, mailbox, stored_notices
 from store.messages.stored_notices import Group
@@ -320,6 +321,21 @@ async def current(tx: Tx, actor: Actor, now: int, named: Collection[str] = ()) -
     ):
         found += await SOURCES[kind].find(asker)
     return sorted(found, key=lambda each: _rank(each.kind))[:MOST]
+
+
+async def past(tx: Tx, actor: Actor, limit: int) -> list[NoticeRow]:
+    """The newest notices that the agent may see, with the names of their tasks as subjects."""
+    here = (tx, actor.installation_id)
+    rows = await stored_notices.newest(*here, actor.name, limit)
+    about = [row for row in rows if row["repository_id"] is not None]
+    names = await events.names(*here, {row["subject"] for row in about})
+    visible = await events.visible(*here, {row["repository_id"] or 0 for row in about})
+    return [
+        {**row, "subject": names.get(row["subject"], row["subject"])}
+        for row in rows
+        if row["repository_id"] is None
+        or (row["repository_id"] in visible and reaches(actor, row["repository_id"]))
+    ]
 
 
 @dataclass(frozen=True)

@@ -49,10 +49,10 @@ async def test_who_lost_a_lease_by_time_is_told_who_has_the_task_now(workspace: 
 async def test_who_lost_a_lease_to_a_person_is_told_why(workspace: Workspace) -> None:
     where, scout, _ = await holding(workspace)
     issue = workspace.repository.issues[int(where.partition("#")[2])]
-    workspace.person.close(issue, "not_planned")
+    workspace.person.comment(issue, "/cancel it is done elsewhere")
     await workspace.settle()
     assert await words(scout, "lease_lost") == (
-        f"Your lease on {where} (fence 1) ended: cancelled by @octocat: the issue was closed. "
+        f"Your lease on {where} (fence 1) ended: cancelled by @octocat: it is done elsewhere. "
         "Stop working on it. Writes that were still queued are dropped. Nobody holds the "
         "task now."
     )
@@ -225,6 +225,39 @@ async def test_there_are_five_at_most_and_the_most_urgent_come_first(workspace: 
     assert first == ["lease_lost", "hold", "message", "assigned", "assigned"]
     rest = [each["kind"] for each in (await scout.call("list_tasks"))["notices"]]
     assert rest == ["assigned"]
+
+
+async def test_the_last_fifty_notices_can_be_read_again_and_older_ones_go(
+    workspace: Workspace,
+) -> None:
+    where, scout, _ = await holding(workspace)
+    lead = await workspace.agent("lead", "tech-lead")
+    await lead.call("send_message", to="scout", body="Hello", priority="high")
+    await scout.call("list_tasks")
+    for n in range(30):
+        await lead.call("change_task", task=where, hold=True, note=f"{n}")
+        await lead.call("change_task", task=where, hold=False)
+        await scout.call("list_agents")
+        await scout.call("list_tasks")
+    past = (await scout.call("get_messages", state="notices", limit=50))["past_notices"]
+    assert (len(past), past[0]["kind"], past[0]["subject"]) == (50, "hold_ended", where)
+    assert "on hold: 29" in past[1]["message"]
+    assert all(each["seen"] for each in past)
+    rows = await workspace.rows("SELECT * FROM notices WHERE installation_id = :i")
+    assert len(rows) == 50
+    few = (await scout.call("get_messages", state="notices", limit=2))["past_notices"]
+    assert few == past[:2]
+    assert (await lead.call("get_messages", state="notices"))["past_notices"] == []
+
+
+async def test_a_message_is_among_the_notices_that_can_be_read_again(workspace: Workspace) -> None:
+    scout, other = await workspace.agent("scout"), await workspace.agent("other")
+    await other.call("send_message", to="scout", body="Stop!", priority="high")
+    for _ in range(2):
+        await scout.call("list_agents", limit=9)
+    await scout.call("list_tasks")
+    (past,) = (await scout.call("get_messages", state="notices"))["past_notices"]
+    assert (past["kind"], past["seen"]) == ("message", True)
 
 
 async def test_what_is_a_day_old_is_told_no_more(workspace: Workspace) -> None:

@@ -11,7 +11,7 @@ from bot.kernel.event_stream import NamedEvent
 from bot.kernel.operation import Context, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.kernel.waitable import EventFilter, Look, Waitable
-from bot.messages import delivery
+from bot.messages import delivery, notices
 from bot.operations.messages import access
 from bot.operations.messages.arguments import MessageId, MessageIds
 from bot.operations.messages.views import (
@@ -19,18 +19,20 @@ from bot.operations.messages.views import (
     Listed,
     Marked,
     Messages,
+    PastNotice,
     Receipt,
     letter_view,
     message_view,
     receipt_view,
 )
-from store.messages import dead_letters, mailbox, messages, receipts
+from bot.times import stamp
+from store.messages import dead_letters, mailbox, messages, receipts, stored_notices
 from store.tables.messages import MessageRow
 
 M = TypeVar("M", bound=MessageRow)
 
 
-Which: TypeAlias = Literal["unread", "peek", "dead", "sent"]
+Which: TypeAlias = Literal["unread", "peek", "dead", "sent", "notices"]
 
 
 # The most characters of text in one answer.
@@ -73,7 +75,8 @@ async def get_messages(
     ctx: Context,
     limit: Limit = 20,
     state: Annotated[
-        Which, Field(description="peek: unread, not taken; dead: expired unread")
+        Which,
+        Field(description="peek: not taken; dead: expired unread; notices: peek and old notices"),
     ] = "unread",
     thread_id: Annotated[MessageId | None, Field(description="list this thread instead")] = None,
     cursor: Cursor = None,
@@ -85,11 +88,26 @@ async def get_messages(
         await mailbox.hand_out(*me, [row["id"] for row in rows])
         shown = [await letter_view(ctx, {**row, "attempts": row["attempts"] + 1}) for row in rows]
         return Messages(messages=shown, unread=await mailbox.unread(*me))
-    if thread_id is None and state == "peek":
+    if thread_id is None and state in ("peek", "notices"):
         rows = _first_that_fit(await mailbox.first_unread(*me, limit))
         shown = [await letter_view(ctx, row) for row in rows]
-        return Listed(messages=shown, unread=await mailbox.unread(*me))
+        past = await _past_notices(ctx, limit) if state == "notices" else []
+        return Listed(messages=shown, unread=await mailbox.unread(*me), past_notices=past)
     return await _list_page(ctx, state, thread_id, decode(cursor) or NEWEST, limit)
+
+
+async def _past_notices(ctx: Context, limit: int) -> list[PastNotice]:
+    found = await notices.past(ctx.tx, ctx.actor, min(limit, stored_notices.KEPT))
+    return [
+        PastNotice(
+            kind=row["kind"],
+            subject=row["subject"],
+            message=row["message"],
+            at=stamp(row["created_at"]),
+            seen=row["seen_at"] is not None,
+        )
+        for row in found
+    ]
 
 
 async def _list_page(

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from bot.kernel.operation import Answer, Context
+from bot.kernel.operation import Answer, Context, Notice
 from bot.operations.messages import access
 from bot.tasks import lookup
 from bot.tasks.priorities import PRIORITIES, Priority
@@ -48,8 +48,15 @@ class Messages(Answer):
     next_cursor: str | None = None
 
 
+class PastNotice(Notice):
+    at: str
+    seen: bool = Field(description="whether an answer brought it to you")
+
+
 class Listed(Messages):
     """A list of messages. A caller never waits for more of them."""
+
+    past_notices: list[PastNotice] = Field([], description="with state notices: the newest first")
 
 
 class Sent(Answer):
