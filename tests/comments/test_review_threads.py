@@ -42,6 +42,22 @@ async def test_the_comments_of_a_review_follow_it_with_the_code_that_they_are_ab
     ]
 
 
+async def test_the_event_of_a_review_without_text_has_its_first_comment_and_no_secret(
+    workspace: Workspace,
+) -> None:
+    maker, name, _ = await reviewed(workspace)
+    task = workspace.name(await workspace.task())
+    fence = (await maker.call("claim_task", task=task))["fence"]
+    await maker.call("github_create_pr", task=task, fence=fence, head="fix", title="Again")
+    await workspace.settle()
+    critic = await workspace.agent("critic", "tester")
+    cursor = (await maker.call("wait_for_events", topics=["tasks"]))["cursor"]
+    comment = {"path": "a.py", "line": 1, "body": "Not ghp_aB3dE5gH7jK9mN1pQ3sT5vW7xY9zA1cD3eF5"}
+    await critic.call("github_review_pr", pull_request=name, comments=[comment])
+    (event,) = (await maker.call("wait_for_events", topics=["tasks"], cursor=cursor))["events"]
+    assert (event["kind"], event["data"]["body"]) == ("task.reviewed", "Not [secret removed]")
+
+
 async def test_a_thread_is_resolved_by_any_of_its_comments_also_along_with_an_answer(
     workspace: Workspace,
 ) -> None:

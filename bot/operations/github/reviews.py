@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bot.comments import authorship, markers, replies
+from bot.comments import authorship, cleaning, markers, replies
 from bot.errors import Refused
 from bot.kernel.operation import Context, operation
 from bot.mirror import activity, pull_effects
@@ -111,12 +111,13 @@ async def _review(
         "comments": [each.model_dump(exclude_none=True) for each in comments],
     }
     queued = await queue(ctx, "review", where, on_issue(where, row["number"]), arguments)
-    await _record(ctx, row, SAID[event], head, body, queued.write_id)
+    first = body.strip() or (comments[0].body if comments else "")
+    await _record(ctx, row, SAID[event], head, cleaning.note(first).text, queued.write_id)
     return queued
 
 
 async def _record(
-    ctx: Context, row: PullRequestRow, verdict: Said, head: str, body: str, write_id: str
+    ctx: Context, row: PullRequestRow, verdict: Said, head: str, quote: str, write_id: str
 ) -> None:
     """Store the verdict, which counts at once, and tell those who work on the task."""
     await verdicts.add(
@@ -132,7 +133,7 @@ async def _record(
             "at": ctx.now,
         },
     )
-    await activity.append_verdict(ctx.tx, row, ctx.actor.name, verdict, body, write_id)
+    await activity.append_verdict(ctx.tx, row, ctx.actor.name, verdict, quote, write_id)
     if verdict == "changes_requested":
         why = f"{ctx.actor.name} requested changes on #{row['number']}"
         await pull_effects.send_back(ctx.tx, row, ctx.now, ctx.actor.name, why)
