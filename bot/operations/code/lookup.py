@@ -8,13 +8,15 @@ from typing import NoReturn
 from pydantic import Field
 
 from bot.errors import Refused
+from bot.github import rate_limit_store, rate_limits
 from bot.github.git_objects import Entry, load
+from bot.github.rate_limits import READ
 from bot.kernel.operation import Answer, Context
 from bot.kernel.waitable import Waitable
 from bot.mirror import code, reads
 from bot.mirror.code import Diff
 from bot.mirror.reads import Read
-from bot.times import SECOND
+from bot.times import SECOND, stamp
 from store.engine.transaction import Tx
 from store.fetch import pending_reads
 from store.mirror import code_objects
@@ -27,6 +29,8 @@ REFUSED_FOR = 60 * SECOND
 MOST_READS = 20
 # About how long a read takes, in seconds.
 READ_S = 0.3
+# A caller is told why it waits longer than this.
+LONG_WAIT = 10 * SECOND
 EMPTY = "git repository is empty"
 
 
@@ -129,10 +133,19 @@ class Lookup:
             await reads.queue_for(tx, ctx.installation_id, ctx.actor.name, wanted)
 
         ctx.later.append(queue)
+        return await self._why_late() or (
+            f"It is being read from GitHub. Ask again in {1 + round(len(self.missing) * READ_S)} "
+            "s, or pass `wait_s`."
+        )
+
+    async def _why_late(self) -> str | None:
+        tx, i = self.ctx.tx, self.ctx.installation_id
+        open_at = rate_limits.ready_at(await rate_limit_store.of(tx, i), READ, self.ctx.now)
+        if open_at - self.ctx.now > LONG_WAIT:
+            return f"GitHub's limit is used up. It is read after {stamp(open_at)}; ask again then."
         if self.trouble:
             return f"GitHub did not answer yet ({self.trouble}). Ask again in a minute."
-        after = 1 + round(len(self.missing) * READ_S)
-        return f"It is being read from GitHub. Ask again in {after} s, or pass `wait_s`."
+        return None
 
 
 def refuse(where: RepositoryRow, why: str) -> NoReturn:
