@@ -81,6 +81,14 @@ CODES: dict[str, tuple[int, str]] = {
     "blocked": (409, "Open issues block the task, or its sub-issues are open."),
     "lacks_capability": (409, "The task needs a capability that the agent has not registered."),
     "not_holder": (409, "The caller does not hold this task."),
+    "pull_request_exists": (
+        409,
+        "The task has another open pull request, which `details` names.",
+    ),
+    "no_pull_request": (
+        409,
+        "The task has no pull request to review, and the report has no note that says why.",
+    ),
     "stale_fence": (409, "The lease has ended; `details.holder` says who holds the task now."),
     "illegal_transition": (
         409,

@@ -84,6 +84,12 @@ class RepositorySettings(Group):
         le=100,
         description="after so many leases that expired or failed, the task is put on hold",
     )
+    max_claims: int = Field(
+        3,
+        ge=1,
+        le=1000,
+        description="how many tasks an agent may work on at once; those in review do not count",
+    )
     agents_may_merge: bool = Field(
         default=False, description="whether agents may merge pull requests"
     )

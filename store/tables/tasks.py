@@ -117,6 +117,7 @@ TABLES = (
         Index("ix_tasks_stuck", "installation_id", "stuck_at"),
         Index("ix_tasks_number", "installation_id", "repository_id", "number"),
         Index("ix_tasks_pull", "installation_id", "repository_id", "pull_number"),
+        Index("ix_tasks_branch", "installation_id", "repository_id", "branch"),
         Index("ix_tasks_issue", "installation_id", "issue_id", unique=True),
     ),
     Table(

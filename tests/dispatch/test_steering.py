@@ -262,7 +262,8 @@ async def test_each_step_leaves_its_event_and_its_audit_row(workspace: Workspace
     issue = await workspace.task()
     agent, where = await workspace.agent("scout"), workspace.name(issue)
     fence = (await agent.call("claim_task", task=where, lease_s=60))["fence"]
-    await agent.call("update_task_status", task=where, fence=fence, status="in_review")
+    report = {"task": where, "fence": fence, "status": "in_review", "note": "Look"}
+    await agent.call("update_task_status", **report)
     workspace.person.close(issue, "not_planned")
     await workspace.settle()
     steps = ["task.created", "task.claimed", "task.in_review", "task.cancelled"]

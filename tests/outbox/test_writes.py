@@ -153,7 +153,7 @@ async def test_what_may_be_dropped_with_its_lease_outdates_no_others_change(
     workspace: Workspace,
 ) -> None:
     issue = await workspace.task()
-    first, second = await workspace.agent("first"), await workspace.agent("second")
+    first, second = await workspace.agent("first", "tech-lead"), await workspace.agent("second")
     fence = (await second.call("claim_task", task=workspace.name(issue)))["fence"]
     await workspace.settle()
     await first.call("github_update_issue", issue=workspace.name(issue), title="Kept")

@@ -106,6 +106,11 @@ class Model:
             return "on_hold"
         return "reserved" if task.assigned not in (None, who) else None
 
+    def has_room(self, who: str) -> bool:
+        """Whether it may claim one more: what waits for people does not count."""
+        running = [each for each in self.tasks if each.holder == who and each.ends_at is not None]
+        return len(running) < DEFAULTS.max_claims
+
     def best(self, who: str) -> Task | None:
         ready = [
             task
@@ -174,6 +179,8 @@ async def claim(s: Story, step: Step) -> None:
     before = deepcopy(s.model.tasks)
     s.model.expire()
     expected = None if task.holder == step.who else s.model.why_not(task, step.who)
+    if expected is None and task.holder is None and not s.model.has_room(step.who):
+        expected = "too_many"
     assert code == (expected or "ok")
     if expected is None:
         s.model.claim(task, step.who, length)
@@ -187,8 +194,9 @@ async def claim_best(s: Story, step: Step) -> None:
     before = deepcopy(s.model.tasks)
     s.model.expire()
     best = s.model.best(step.who)
-    assert code == ("ok" if best else "nothing_ready")
-    if best is None:
+    full = not s.model.has_room(step.who)
+    assert code == ("nothing_ready" if best is None else "too_many" if full else "ok")
+    if best is None or full:
         s.model.tasks = before
     else:
         assert answer["task"]["id"] == best.id
@@ -201,7 +209,7 @@ async def report(s: Story, step: Step) -> None:
     status = ("in_progress", "in_review", "completed", "failed", "in_progress")[step.other % 5]
     question = step.other == 4
     fence = max(0, task.fence - (step.other == 5))
-    given = {"question": "Why?"} if question else {}
+    given = {"question": "Why?"} if question else {"note": "It has no pull request"}
     code, _ = await s.ask(
         step.who, "update_task_status", task=task.id, fence=fence, status=status, **given
     )

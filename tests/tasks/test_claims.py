@@ -301,3 +301,21 @@ async def test_a_task_is_named_by_its_address_too(workspace: Workspace) -> None:
         assert (await agent.call("get_task", task=address))["task"]["task"] == workspace.name(issue)
     refused = await agent.refusal("get_task", task="#3")
     assert (refused.code, "owner/repo#3" in refused.message) == ("unknown_repository", True)
+
+
+async def test_an_agent_works_on_three_tasks_at_once_and_those_in_review_do_not_count(
+    workspace: Workspace,
+) -> None:
+    names = [workspace.name(await workspace.task(f"Task {n}")) for n in range(4)]
+    agent = await workspace.agent("scout")
+    claims = [await agent.call("claim_task", task=each) for each in names[:3]]
+    refused = await agent.refusal("claim_task")
+    assert (refused.code, refused.details) == ("too_many", {"most": 3, "tasks": names[:3]})
+    assert (await agent.call("claim_task", task=names[0]))["fence"] == claims[0]["fence"]
+    report = {"task": names[0], "fence": claims[0]["fence"], "status": "in_review"}
+    await agent.call("update_task_status", **report, note="Look at the issue")
+    assert (await agent.call("claim_task"))["task"]["task"] == names[3]
+    settings: dict[str, str | None] = {".github/hubbub.yml": "max_claims: 4\n"}
+    workspace.person.push(workspace.repository, "main", settings)
+    await workspace.task("Task 5")
+    await agent.call("claim_task")

@@ -165,9 +165,8 @@ async def test_a_task_in_review_keeps_its_lease_however_long_the_review_takes(
     issue = await workspace.task()
     agent, other = await workspace.agent("scout"), await workspace.agent("other")
     fence = (await agent.call("claim_task", task=workspace.name(issue), lease_s=60))["fence"]
-    await agent.call(
-        "update_task_status", task=workspace.name(issue), status="in_review", fence=fence
-    )
+    report = {"task": workspace.name(issue), "status": "in_review", "note": "Look at the plan"}
+    await agent.call("update_task_status", **report, fence=fence)
     await workspace.time_passes(3 * 24 * 3600)
     assert (await other.refusal("claim_task", task=workspace.name(issue))).code == "already_claimed"
 

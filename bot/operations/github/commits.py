@@ -14,6 +14,7 @@ from bot.kernel.patterns import Shape
 from bot.operations.arguments import NOT_BLANK, Branch, Fence, Sha
 from bot.operations.github.targets import check_branch_fits, on_branch, work_place
 from bot.operations.github.writing import Writes, queue, write
+from bot.operations.tasks import ownership
 from store.mirror import branches
 from store.outbox import writes
 from store.tables.mirror import RepositoryRow
@@ -85,6 +86,8 @@ async def github_commit_files(
     If the branch moved meanwhile nothing is committed, and the error has the new head.
     """
     row, where = await work_place(ctx, task, fence, repository)
+    owned = await ownership.task_of_branch(ctx, where, branch)
+    row = row or owned
     _check_files(files, delete)
     if branch == where["default_branch"]:
         raise Refused(

@@ -23,6 +23,7 @@ from bot.operations.github.issue_relations import (
 )
 from bot.operations.github.targets import on_issue, thread_of
 from bot.operations.github.writing import Queued, Writes, nothing_to_change, queue, write
+from bot.operations.tasks import ownership
 from bot.operations.tasks.access import is_holder, visible_repository
 from bot.repository import repository_settings
 from bot.tasks import issue_state, lifecycle, lookup, task_labels
@@ -100,9 +101,9 @@ async def github_update_issue(
     lost_blockers = await lost_relations(ctx, row, "blocked_by", blocked_by)
     decides = bool(state or lost_parents or lost_blockers)
     decides = decides or await _changes_the_task(ctx, where, row, labels)
-    task = held or (await _check_may_decide(ctx, row["id"]) if decides else None)
+    task = held or await _check_may_change(ctx, row["id"], decides=decides)
     for each in lost_parents:  # a parent's task no longer waits for this issue
-        parents_task = await _check_may_decide(ctx, each["mirrored_id"])
+        parents_task = await _check_may_change(ctx, each["mirrored_id"], decides=True)
         task = task or parents_task
     texts: dict[str, Any] = {"title": title, "body": body}
     fields = {name: text for name, text in texts.items() if text is not None}
@@ -153,12 +154,19 @@ async def _changes_the_task(
     return was_task != is_task or task_labels.task_fields(wanted) != task_labels.task_fields(now)
 
 
-async def _check_may_decide(ctx: Context, issue_id: int | None) -> FullTask | None:
-    """The issue's task if the actor holds it. Raise Refused if the actor may not change it."""
+async def _check_may_change(
+    ctx: Context, issue_id: int | None, *, decides: bool
+) -> FullTask | None:
+    """The issue's task if the actor holds it. Raise Refused if the actor may not change it.
+
+    Nobody else changes the issue of a task that is held. If nobody holds it, `decides` still needs
+    a holder or a tech-lead.
+    """
     task = await tasks.of_issue(ctx.tx, ctx.installation_id, issue_id) if issue_id else None
     if task is None or is_holder(ctx, task):
         return task
-    if ctx.actor.may("tech-lead"):
+    ownership.check_not_held(ctx, task)
+    if ctx.actor.may("tech-lead") or not decides:
         return None
     raise Refused(
         "not_holder",

@@ -16,7 +16,7 @@ from bot.operations.arguments import (
     Sha,
     Title,
 )
-from bot.operations.github import review_requests
+from bot.operations.github import review_requests, second_pulls
 from bot.operations.github.targets import (
     check_branch_fits,
     on_branch,
@@ -25,9 +25,8 @@ from bot.operations.github.targets import (
     work_place,
 )
 from bot.operations.github.writing import Queued, Writes, nothing_to_change, queue, write
-from bot.operations.tasks.access import is_holder
+from bot.operations.tasks import ownership
 from bot.repository import repository_settings
-from bot.tasks import lookup
 from store.mirror import branches
 from store.outbox import writes
 from store.tables.mirror import PullRequestRow, RepositoryRow
@@ -49,6 +48,7 @@ async def github_create_pr(
     base: Annotated[Branch | None, Field(description="default: the default branch")] = None,
     body: Body = "",
     draft: Annotated[bool, Field(description="true: not ready for review")] = False,  # noqa: FBT002 - callers name their arguments
+    replace: Annotated[bool, Field(description="close the task's other one")] = False,  # noqa: FBT002
 ) -> Writes:
     """Open a pull request for a task that you hold, or in a repository.
 
@@ -56,18 +56,22 @@ async def github_create_pr(
     """
     row, where = await work_place(ctx, task, fence, repository)
     base = base or where["default_branch"]
+    if head == base:
+        raise Refused("invalid_arguments", f"`head` and `base` are both {head}: pass two branches.")
+    owned = await ownership.task_of_branch(ctx, where, head)
+    row, replaced = row or owned, list[Queued]()
     if row:
         assert row["number"] is not None, "only a task with an issue can be held"
         body = _closing(body, row["number"])
+        replaced = await second_pulls.make_room(ctx, where, row, head, base, replace=replace)
         await tasks.change(ctx.tx, ctx.installation_id, row["id"], branch=head)
-    if head == base:
-        raise Refused("invalid_arguments", f"`head` and `base` are both {head}: pass two branches.")
     known = head == where["default_branch"]
     opened = [] if known else await _open_branch(ctx, where, head, base, title, row)
     arguments = {"head": head, "base": base, "title": title, "body": body, "draft": draft}
     if opened:
         arguments["opened"] = opened
-    return await write(ctx, "pull", where, on_branch(where, head), arguments, row)
+    made = await queue(ctx, "pull", where, on_branch(where, head), arguments, row)
+    return Writes(writes=[*replaced, made])
 
 
 async def _open_branch(
@@ -127,7 +131,7 @@ async def github_update_pr(
     given = {"title": title, "body": body, "state": state}
     fields = {name: value for name, value in given.items() if value is not None}
     changes: list[tuple[str, dict[str, Any]]] = []
-    task = await _check_may_close(ctx, where, row) if state == "closed" else None
+    task = await ownership.task_of_pull(ctx, where, row)
     if fields:
         changes.append(("pull_update", number | fields))
     if draft is not None:
@@ -164,28 +168,6 @@ def _reviewers(where: RepositoryRow, wanted: list[str]) -> dict[str, list[str]]:
         "team_reviewers": [each.partition("/")[2] for each in teams],
     }
     return {name: each for name, each in found.items() if each}
-
-
-async def _check_may_close(
-    ctx: Context, where: RepositoryRow, row: PullRequestRow
-) -> FullTask | None:
-    """The task of a pull request, if the actor holds it: what it closes is dropped with the lease.
-
-    A closed one sends its task back: raise Refused for an actor who neither holds it nor leads.
-    """
-    found = await tasks.of_pull(ctx.tx, ctx.installation_id, where["id"], row["number"])
-    held = [each for each in found if each["holder"]]
-    for task in held:
-        if is_holder(ctx, task):
-            return task
-    if not held or ctx.actor.may("tech-lead"):
-        return None
-    raise Refused(
-        "not_holder",
-        f"{held[0]['holder']} holds {lookup.name(held[0])} and works on #{row['number']}. Only "
-        "the holder or a tech-lead may close it. Nothing was changed.",
-        holder=held[0]["holder"],
-    )
 
 
 async def _merge_arguments(

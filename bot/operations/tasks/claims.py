@@ -17,7 +17,7 @@ from bot.kernel.waitable import EventFilter, Look, Waitable
 from bot.messages import notices
 from bot.operations.arguments import Label
 from bot.operations.github.texts import Text, body_view
-from bot.operations.tasks import claim_size, hourly_limits
+from bot.operations.tasks import claim_size, hourly_limits, open_claims
 from bot.operations.tasks.access import visible_repository, visible_task
 from bot.operations.tasks.views import Task, task_view
 from bot.repository import repository_settings
@@ -252,6 +252,7 @@ async def _grant(
 ) -> bool:
     """Claim the task. Lock it before the agent, like everything that locks both."""
     await presence.check_may_work(ctx.tx, ctx.actor)
+    await open_claims.check_room(ctx, row)
     await hourly_limits.check_claims(ctx)
     seconds = await _lease_seconds(ctx, row, lease_s)
     return await lifecycle.claim(ctx.tx, row, ctx.actor.name, seconds, paths, known) is not None

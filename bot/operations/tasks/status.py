@@ -8,14 +8,14 @@ from bot.comments import replies
 from bot.errors import Refused
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.operations.arguments import Fence, Note
-from bot.operations.github import clean_texts
+from bot.operations.github import clean_texts, second_pulls
 from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, repository_of
 from bot.operations.github.writing import Queued, queue
 from bot.operations.tasks import holds
 from bot.operations.tasks.access import held_task, visible_task
 from bot.operations.tasks.views import OneTask, task_view
-from bot.tasks import issue_state, lifecycle
+from bot.tasks import issue_state, lifecycle, lookup
 from bot.tasks.states import REPORTED
 from store.engine.transaction import Row
 from store.mirror import stored_issues
@@ -51,6 +51,8 @@ async def update_task_status(
     row = await held_task(ctx, task, fence, even_on_hold=True)
     given = {"progress": progress, "note": note, "result": result, "question": question}
     holds.check_report(ctx, row, status, {name for name, each in given.items() if each is not None})
+    if status == "in_review" and row["state"] != status and not (question or (note or "").strip()):
+        await _check_has_pull(ctx, row)
     texts, cleaned = clean_texts.for_card({"note": note, "result": result, "question": question})
     question = texts.pop("question", None)
     now = 100 if status == "completed" and progress is None else progress
@@ -70,6 +72,16 @@ async def update_task_status(
     if status == "completed":
         await close_issue(ctx, row, "completed")
     return OneTask(task=task_view(await visible_task(ctx, row["id"])), cleaned=cleaned)
+
+
+async def _check_has_pull(ctx: Context, row: FullTask) -> None:
+    """Raise Refused if there is nothing to review."""
+    if await second_pulls.of_task(ctx, row) is None:
+        raise Refused(
+            "no_pull_request",
+            f"{lookup.name(row)} has no open pull request. Call github_create_pr first, or pass "
+            "`note` with what to review instead. Nothing was changed.",
+        )
 
 
 async def _ask(ctx: Context, row: FullTask, status: str, question: str) -> list[str]:
