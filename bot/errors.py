@@ -100,6 +100,10 @@ CODES: dict[str, tuple[int, str]] = {
         "The version cannot be decrypted; `details.last_good` is a version that can.",
     ),
     "too_many": (409, "A limit on the number is reached; `details.most` is the limit."),
+    "duplicate_task": (
+        409,
+        "A task of the last day has the same words in its title; `details.task` names it.",
+    ),
     "no_issue_yet": (409, "GitHub has not given the task's issue a number yet."),
     "relations_pending": (
         409,

@@ -201,6 +201,14 @@ def question_comment(question: str) -> str:
     )
 
 
+def orphaned_pull(issue_number: int) -> str:
+    """For the open pull request of a cancelled task."""
+    return (
+        f"The task of this pull request, #{issue_number}, was cancelled. Close it, or comment "
+        f"`/retry` on #{issue_number}."
+    )
+
+
 MOST_AGENTS_SHOWN = 50
 
 

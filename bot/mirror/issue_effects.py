@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection
 from typing import Literal
 
-from bot.comments import authorship
+from bot.comments import authorship, orphaned_pulls
 from bot.identity.actors import BOT
 from bot.mirror.attribution import actor_of
 from bot.mirror.changes import Sender
@@ -190,6 +190,8 @@ async def _move_with_issue(tx: Tx, task: FullTask, row: IssueRow, actor: str, at
     elif row["state"] == "open":
         to, how = "pending", "reopened"
     await lifecycle.move(tx, task, to, actor, f"the issue was {how}", at=at)
+    if how == "closed" and to == "cancelled":
+        await orphaned_pulls.flag(tx, task)
     if to == "pending":
         await tasks.change(tx, task["installation_id"], task["id"], retried_at=at)
 

@@ -8,14 +8,16 @@ from bot.comments import history
 from bot.errors import Refused
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.operations.arguments import Body, CommentId, Fence
+from bot.operations.github import same_comment
 from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, thread_of
-from bot.operations.github.writing import Writes, write
+from bot.operations.github.writing import Writes, write, write_view
 from store.mirror import stored_issues
 from store.tables.mirror import CommentRow, RepositoryRow
 from store.tables.outbox import WriteRow
 
 Reaction: TypeAlias = Literal["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"]
+SAME = "your last comment here is the same, so there is no second one"
 Reason: TypeAlias = Literal["OUTDATED", "RESOLVED", "DUPLICATE", "OFF_TOPIC"]
 
 
@@ -42,6 +44,9 @@ async def github_comment_issue(
     if action in ("create", "edit") and not body.strip():
         raise Refused("invalid_arguments", f"Pass `body` to {action} a comment.")
     if action == "create":
+        if first := await same_comment.before(ctx, where, number, body):
+            again = {"cleaned": [SAME]}
+            return Writes(writes=[write_view(first).model_copy(update=again)])
         await admit_comment(ctx, where, number)
         arguments = {"number": number, "body": body}
         return await write(ctx, "comment", where, target, arguments, task)

@@ -24,7 +24,7 @@ from bot.operations.github.targets import (
     pull_of,
     work_place,
 )
-from bot.operations.github.writing import Queued, Writes, nothing_to_change, queue, write
+from bot.operations.github.writing import Queued, Writes, nothing_to_change, queue
 from bot.operations.tasks import ownership
 from bot.repository import repository_settings
 from store.mirror import branches

@@ -8,7 +8,7 @@ from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, RepositoryName, operation
 from bot.operations.tasks import planning
 from bot.operations.tasks.access import visible_repository
-from bot.operations.tasks.planning import PlannedTask
+from bot.operations.tasks.planning import DuplicateOk, PlannedTask
 from bot.times import stamp
 
 
@@ -43,6 +43,7 @@ async def create_tasks(
             description="blocked_by and parent may name an `id` of this call",
         ),
     ],
+    duplicate_ok: DuplicateOk = False,  # noqa: FBT002 - callers name their arguments
 ) -> CreatedTasks:
     """Create all tasks of a plan, or none."""
     where = await visible_repository(ctx, repository)
@@ -51,7 +52,7 @@ async def create_tasks(
         ids = [each.id for each in tasks]
         twice = next(each for each in ids if ids.count(each) > 1)
         raise Refused("invalid_arguments", f"Two tasks have the `id` {twice!r}. Rename one.")
-    made = await planning.make(ctx, where, given)
+    made = await planning.make(ctx, where, given, duplicate_ok=duplicate_ok)
     parents = any(each.parent for each in tasks)
     return CreatedTasks(
         tasks=[

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
+from bot.comments import orphaned_pulls
 from bot.comments.replies import code
 from bot.errors import Refused
 from bot.identity.actors import SLUG, Actor
@@ -260,6 +261,8 @@ async def _end_or_retry(ctx: Context, row: FullTask, state: Decided, note: str) 
     await lifecycle.move(ctx.tx, row, state, ctx.actor.name, note, at=ctx.decided_at)
     if row["state"] == state:  # the decision stands, and is newer than a reopening before it
         await tasks.change(ctx.tx, ctx.installation_id, row["id"], ended_at=ctx.decided_at)
+    if state == "cancelled":
+        await orphaned_pulls.flag(ctx.tx, row)
     return await close_issue(ctx, row, "completed" if state == "completed" else "not_planned")
 
 

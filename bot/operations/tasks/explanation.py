@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from bot.agents import presence
-from bot.comments import replies
+from bot.comments import orphaned_pulls, replies
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
 from bot.operations.tasks.access import visible_task
@@ -57,12 +57,15 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
         me = await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
         has = me["capabilities"] if me else []
     standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now) + _not_at_work(ctx, me)
+    text = eligibility.explanation(ctx.actor, row, standing, waits, mine=mine)
+    if row["state"] == "cancelled" and (pull := await orphaned_pulls.open_pull(ctx.tx, row)):
+        text += f" Its pull request #{pull} is still open."
     # The holder can always claim its task again.
     return Explained(
         task=task_view(row, _blocked_by(row, waits)),
         claimable=mine or not standing,
         mine=mine,
-        text=eligibility.explanation(ctx.actor, row, standing, waits, mine=mine),
+        text=text,
         reasons=standing,
         blocked_by=list(waits.blockers),
         open_sub_issues=list(waits.children),

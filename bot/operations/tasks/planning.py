@@ -13,6 +13,7 @@ from bot.operations.arguments import NOT_BLANK
 from bot.operations.github import clean_texts, writing
 from bot.operations.github.issue_fields import check_labels
 from bot.operations.github.targets import Place, issue_of
+from bot.operations.tasks import like_tasks
 from bot.operations.tasks.access import visible_task
 from bot.outbox import forecast
 from bot.repository import repository_settings
@@ -39,6 +40,8 @@ Blockers: TypeAlias = Annotated[
     list[TaskRef],
     Field(max_length=MOST_DEPENDENCIES, description="what must close first"),
 ]
+
+DuplicateOk: TypeAlias = Annotated[bool, Field(description="even if one has such a title")]
 
 
 class PlannedTask(BaseModel):
@@ -107,13 +110,18 @@ class Plan:
 
 
 async def make(
-    ctx: Context, where: RepositoryRow, given: Mapping[str, PlannedTask]
+    ctx: Context, where: RepositoryRow, given: Mapping[str, PlannedTask], *, duplicate_ok: bool
 ) -> dict[str, Made]:
-    """Make these tasks, by their names in the call. Raise Refused, before anything is queued."""
+    """Make these tasks, by their names in the call. Raise Refused, before anything is queued.
+
+    `duplicate_ok`: also those with the title of a task that was made today.
+    """
     plan = Plan(ctx, where, given)
     await presence.check_may_work(ctx.tx, ctx.actor)
     await _find_ends(plan)
     _check_like_titles(plan)
+    if not duplicate_ok:
+        await like_tasks.check_new(ctx, where, [each.title for each in given.values()])
     await check_labels(ctx, where, [label for each in given.values() for label in each.labels])
     await _check_cycles(plan)
     await _check_limits(plan)

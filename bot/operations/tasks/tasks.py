@@ -54,6 +54,7 @@ async def create_task(
     labels: planning.Labels = [],  # noqa: B006
     blocked_by: planning.Blockers = [],  # noqa: B006
     parent: Annotated[TaskRef | None, Field(description="makes it a sub-issue")] = None,
+    duplicate_ok: planning.DuplicateOk = False,  # noqa: FBT002 - callers name their arguments
 ) -> Created:
     """Open an issue that is a task. Agents can claim it once GitHub has it."""
     where = await visible_repository(ctx, repository)
@@ -68,7 +69,7 @@ async def create_task(
         blocked_by=blocked_by,
         parent=parent,
     )
-    (made,) = (await planning.make(ctx, where, {its.id: its})).values()
+    made = (await planning.make(ctx, where, {its.id: its}, duplicate_ok=duplicate_ok))[its.id]
     return Created(
         task=task_view(await visible_task(ctx, made.task_id)),
         write_id=made.write_id,

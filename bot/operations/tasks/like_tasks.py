@@ -1,0 +1,42 @@
+"""Refuses a task that somebody made already today, as two confused agents would."""
+
+from collections.abc import Collection
+
+from bot.errors import Refused
+from bot.kernel.operation import Context
+from bot.tasks import like_titles, lookup
+from bot.tasks.states import STATES
+from bot.times import SECOND
+from store.tables.mirror import RepositoryRow
+from store.tasks import tasks
+
+DAY = 24 * 3600 * SECOND
+# How many of the repository's newest tasks are compared.
+MOST_COMPARED = 300
+# A cancelled task may be made again, better.
+COMPARED = tuple(each for each in STATES if each != "cancelled")
+
+
+async def check_new(ctx: Context, where: RepositoryRow, titles: Collection[str]) -> None:
+    """Raise Refused if a task of the last day has the words of one of these titles."""
+    rows = await tasks.page(
+        ctx.tx,
+        ctx.installation_id,
+        states=COMPARED,
+        repository_id=where["id"],
+        holder=None,
+        after=None,
+        limit=MOST_COMPARED,
+    )
+    recent = [each for each in rows if each["created_at"] >= ctx.now - DAY]
+    known = {like_titles.words(each["title"]): each for each in recent}
+    for title in titles:
+        if other := known.get(like_titles.words(title)):
+            raise Refused(
+                "duplicate_task",
+                f"{lookup.name(other)} was made within a day, has the same words in its title "
+                f"({other['title']!r}), and is {other['state']}. If {title!r} is other work, pass "
+                "`duplicate_ok` true. Nothing was created.",
+                task=lookup.name(other),
+                state=other["state"],
+            )
