@@ -334,9 +334,7 @@ async def test_while_github_is_away_the_answer_says_so_and_the_read_goes_on(
 
 
 @ON_SQLITE
-async def test_an_answer_says_when_reading_takes_long_because_of_a_limit_or_a_suspension(
-    workspace: Workspace, ada: Agent
-) -> None:
+async def test_an_answer_says_when_a_limit_makes_it_late(workspace: Workspace, ada: Agent) -> None:
     workspace.github.exhaust(workspace.installation, seconds=1800)
     await ada.call("github_list_files", **HERE)
     await workspace.sender.step(workspace.installation.id)
@@ -346,12 +344,6 @@ async def test_an_answer_says_when_reading_takes_long_because_of_a_limit_or_a_su
     )
     await workspace.settle()
     assert (await ada.call("github_list_files", **HERE))["pending"] is None
-    workspace.github.suspend(workspace.installation)
-    await workspace.settle()
-    answer = await ada.call("github_read_files", paths=["README.md"], **HERE)
-    assert answer["pending"] == (
-        "The App's installation is suspended on GitHub, so nothing is read."
-    )
 
 
 @ON_SQLITE
