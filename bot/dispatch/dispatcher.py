@@ -1,10 +1,12 @@
 """Where every surface calls operations: which one, may the actor call it, and its answer."""
 
+import asyncio
 import secrets
 from typing import Any
 
 from bot.dispatch.callers import Caller, IsGone, never
 from bot.dispatch.execution import Call, Executor, Touched, digest
+from bot.dispatch.handovers import Handovers
 from bot.dispatch.metrics import CallMetrics
 from bot.dispatch.waiting import LOOK_EVERY_S, LongPoll
 from bot.errors import Refused
@@ -31,6 +33,7 @@ class Dispatcher:
         self.metrics = CallMetrics(OPERATIONS)
         self.waiters = Waiters(store)
         self.executor = Executor(store, touched)
+        self._handovers = Handovers(store)
         self._long_poll = LongPoll(self.executor, self.waiters, look_every_s)
 
     async def call(
@@ -54,6 +57,7 @@ class Dispatcher:
                 call = self._parse(actor, name, given, request_key, is_gone)
                 self.executor.count(call)
                 await sent.confirm(actor, call.digest)
+                await self._handovers.confirm(actor)
                 answer = await self._answer(call)
             except Refused as exc:
                 await sent.add_to(exc, actor, call.digest if call else digest(name, exc.message))
@@ -79,6 +83,17 @@ class Dispatcher:
         )
 
     async def _answer(self, call: Call) -> Answer:
+        """The answer. What it hands over is taken back if nobody waits for it any more."""
+        try:
+            answer = await self._answer_or_wait(call)
+        except asyncio.CancelledError:
+            call.caller.cancelled = True
+            await self._handovers.end(call.actor, call.caller, call.handovers)
+            raise
+        await self._handovers.end(call.actor, call.caller, call.handovers)
+        return answer
+
+    async def _answer_or_wait(self, call: Call) -> Answer:
         waitable = call.operation.waitable
         if waitable and (wait_s := getattr(call.arguments, "wait_s", 0)):
             return await self._long_poll.wait(call, waitable, wait_s)

@@ -21,7 +21,7 @@ from bot.dispatch.turns import Turns
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel import freshness
-from bot.kernel.operation import Answer, Context, Operation, Shared
+from bot.kernel.operation import Answer, Context, Handover, Operation, Shared
 from bot.messages import notices
 from store.agents import agents
 from store.engine import idempotency, sequences
@@ -60,6 +60,8 @@ class Call:
     later: list[Work[None]] = field(default_factory=list)
     # When the text of a command was written.
     written_at: int | None = None
+    # What the answer hands over.
+    handovers: list[Handover] = field(default_factory=list)
 
     @property
     def agent(self) -> AgentKey:
@@ -166,7 +168,10 @@ async def execute(tx: Tx, call: Call) -> Answer:
         return await _run(tx, call)
     if call.operation.quiet and not call.is_keyed:
         await presence.check_presence(tx, call.actor, call.operation.presence)
-        return await _run(tx, call)
+        answer = await _run(tx, call)
+        # Roll back if the caller left in the meantime: it would not get what is handed over.
+        call.caller.check()
+        return answer
     return await _execute_once(tx, call)
 
 
@@ -207,12 +212,14 @@ async def _repeat_answer(tx: Tx, call: Call, kept: Row) -> Answer:
 
 async def _run(tx: Tx, call: Call) -> Answer:
     waits = call.operation.waitable is not None and getattr(call.arguments, "wait_s", 0) > 0
+    call.handovers.clear()  # the transaction may be repeated
     context = Context(
         tx,
         call.actor,
         await tx.now(),
         call.shared,
         call.later,
+        call.handovers,
         waits=waits,
         written_at=call.written_at,
     )

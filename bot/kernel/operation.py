@@ -103,6 +103,14 @@ class Shared:
 
 
 @dataclass(frozen=True)
+class Handover:
+    """What to write when the caller got what the answer hands over, and when nobody got it."""
+
+    confirm: Work[None]
+    take_back: Work[None]
+
+
+@dataclass(frozen=True)
 class Context:
     """What an operation gets. `now`: microseconds UTC, the same in the whole transaction."""
 
@@ -112,6 +120,7 @@ class Context:
     shared: Shared
     # Work for after the call, which also happens if the call only reads or is refused.
     later: list[Work[None]] = field(default_factory=list)
+    handovers: list[Handover] = field(default_factory=list)
     # The caller passed `wait_s`, so nothing to give is an answer.
     waits: bool = False
     # When the text of a command was written, in GitHub's time.

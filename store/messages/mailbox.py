@@ -1,8 +1,9 @@
 """The messages of one agent: deliver, mark as read, delete."""
 
 from collections.abc import Sequence
+from typing import TypedDict
 
-from store.engine.transaction import Tx
+from store.engine.transaction import Row, Tx
 from store.messages import messages
 from store.messages.receipts import NAMES, UNREAD
 from store.tables.messages import MessageRow, ReceiptRow
@@ -19,31 +20,47 @@ VISIBLE = f"{MINE} AND {UNREAD} AND visible_at <= :now"
 UNTOLD = f"{VISIBLE} AND priority >= {MEDIUM} AND attempts = 0 AND told_at IS NULL"
 
 
-class Letter(MessageRow):
-    """A message with how often it was handed out to one reader."""
+class Copy(TypedDict):
+    """How often a message was handed out to one reader, and when it dies unread."""
 
     attempts: int
+    dies_at: int | None
+
+
+class Letter(MessageRow, Copy):
+    """A message as one reader gets it."""
+
+
+class Counts(TypedDict):
+    """How many messages are unread, and how many of these wait to be handed out again.
+
+    `visible_at`: when the first of these is handed out again.
+    """
+
+    unread: int
+    hidden: int
+    visible_at: int | None
 
 
 async def lock_due(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Letter]:
     """Lock the messages to deliver for `hand_out`; return them by priority, then age."""
-    attempts: dict[str, int] = {}
+    locked: dict[str, Copy] = {}
     seen: list[str] = []
     for _ in range(ROUNDS):
-        found = await _visible_ids(tx, installation_id, agent_id, seen, limit - len(attempts))
-        attempts |= await _lock(tx, installation_id, agent_id, found) if found else {}
+        found = await _visible_ids(tx, installation_id, agent_id, seen, limit - len(locked))
+        locked |= await _lock(tx, installation_id, agent_id, found) if found else {}
         seen += found
-        if len(attempts) == limit or not found:
+        if len(locked) == limit or not found:
             break
     return await _letters(
-        tx, installation_id, {each: attempts[each] for each in seen if each in attempts}
+        tx, installation_id, {each: locked[each] for each in seen if each in locked}
     )
 
 
-async def _letters(tx: Tx, installation_id: int, attempts: dict[str, int]) -> list[Letter]:
-    """The messages in this order. `attempts`: how often each was handed out."""
-    rows = await messages.several(tx, installation_id, list(attempts))
-    return [{**row, "attempts": attempts[row["id"]]} for row in rows]
+async def _letters(tx: Tx, installation_id: int, copies: dict[str, Copy]) -> list[Letter]:
+    """The messages in this order."""
+    rows = await messages.several(tx, installation_id, list(copies))
+    return [{**row, **copies[row["id"]]} for row in rows]
 
 
 async def _visible_ids(
@@ -63,35 +80,70 @@ async def _visible_ids(
     return [row["message_id"] for row in rows]
 
 
-async def _lock(tx: Tx, installation_id: int, agent_id: str, ids: list[str]) -> dict[str, int]:
-    """Lock the receipts that no other call of the agent holds; return their attempts."""
+async def _lock(tx: Tx, installation_id: int, agent_id: str, ids: list[str]) -> dict[str, Copy]:
+    """Lock the receipts that no other call of the agent holds, and return what they say."""
     rows = await tx.all(
-        f"SELECT message_id, attempts FROM receipts WHERE {VISIBLE} AND message_id IN :ids "
-        "FOR UPDATE SKIP LOCKED",
+        f"SELECT message_id, attempts, expires_at FROM receipts WHERE {VISIBLE} "
+        "AND message_id IN :ids FOR UPDATE SKIP LOCKED",
         i=installation_id,
         a=agent_id,
         now=await tx.now(),
         ids=ids,
     )
-    return {row["message_id"]: row["attempts"] for row in rows}
+    return {row["message_id"]: _copy(row) for row in rows}
 
 
-async def hand_out(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]) -> None:
-    """Mark them as delivered and hide them for a while."""
+def _copy(row: Row) -> Copy:
+    return {"attempts": row["attempts"], "dies_at": row["expires_at"]}
+
+
+async def hand_out(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]) -> int:
+    """Hide them for a while, and return until when. They are delivered when the answer arrived."""
+    at = await tx.now() + VISIBILITY
     if not ids:
-        return
+        return at
     # MySQL assigns from left to right, so `expires_at` still sees the old number of attempts.
     await tx.run(
         "UPDATE receipts SET expires_at = CASE WHEN attempts >= :last THEN :at "
         "WHEN expires_at < :at THEN :at ELSE expires_at END, "
-        "state = 'delivered', visible_at = :at, attempts = attempts + 1 "
+        "visible_at = :at, attempts = attempts + 1 "
         f"WHERE {MINE} AND message_id IN :ids AND state IN ('pending', 'delivered')",
         last=MOST_ATTEMPTS - 1,
-        at=await tx.now() + VISIBILITY,
+        at=at,
         i=installation_id,
         a=agent_id,
         ids=list(ids),
     )
+    return at
+
+
+async def mark_delivered(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]) -> None:
+    """Mark that the reader got the answer with these messages."""
+    await tx.run(
+        f"UPDATE receipts SET state = 'delivered' WHERE {MINE} AND message_id IN :ids "
+        "AND state = 'pending'",
+        i=installation_id,
+        a=agent_id,
+        ids=list(ids),
+    )
+
+
+async def take_back(
+    tx: Tx, installation_id: int, agent_id: str, letters: Sequence[Letter], until: int
+) -> None:
+    """Undo the `hand_out` that hid them `until` then, because nobody got the answer."""
+    for each in letters:
+        await tx.run(
+            "UPDATE receipts SET visible_at = 0, attempts = :before, expires_at = :dies "
+            f"WHERE {MINE} AND message_id = :m AND visible_at = :until "
+            "AND state IN ('pending', 'delivered')",
+            before=each["attempts"],
+            dies=each["dies_at"],
+            until=until,
+            i=installation_id,
+            a=agent_id,
+            m=each["id"],
+        )
 
 
 async def has_waiting(tx: Tx, installation_id: int, agent_id: str) -> bool:
@@ -102,24 +154,32 @@ async def has_waiting(tx: Tx, installation_id: int, agent_id: str) -> bool:
 
 async def unread(tx: Tx, installation_id: int, agent_id: str) -> int:
     """How many are unread, including delivered ones."""
-    q = f"SELECT COUNT(*) AS n FROM receipts WHERE {MINE} AND {UNREAD}"
-    row = await tx.one(q, i=installation_id, a=agent_id, now=await tx.now())
-    return int(row["n"]) if row else 0
+    return (await counts(tx, installation_id, agent_id))["unread"]
+
+
+async def counts(tx: Tx, installation_id: int, agent_id: str) -> Counts:
+    row: Counts | None = await tx.one(
+        "SELECT COUNT(*) AS unread, MIN(CASE WHEN visible_at > :now THEN visible_at END) AS "
+        "visible_at, COUNT(CASE WHEN visible_at > :now THEN 1 END) AS hidden "
+        f"FROM receipts WHERE {MINE} AND {UNREAD}",
+        i=installation_id,
+        a=agent_id,
+        now=await tx.now(),
+    )
+    return row or Counts(unread=0, hidden=0, visible_at=None)
 
 
 async def first_unread(tx: Tx, installation_id: int, agent_id: str, limit: int) -> list[Letter]:
     """The unread messages in the order of `lock_due`, without delivering them."""
     found = await tx.all(
-        f"SELECT message_id, attempts FROM receipts WHERE {MINE} AND {UNREAD} "
+        f"SELECT message_id, attempts, expires_at FROM receipts WHERE {MINE} AND {UNREAD} "
         "ORDER BY priority DESC, seq, message_id LIMIT :n",
         i=installation_id,
         a=agent_id,
         now=await tx.now(),
         n=limit,
     )
-    return await _letters(
-        tx, installation_id, {row["message_id"]: row["attempts"] for row in found}
-    )
+    return await _letters(tx, installation_id, {row["message_id"]: _copy(row) for row in found})
 
 
 async def lock_receipts(

@@ -1,8 +1,9 @@
 """Each recipient's receipt of a message.
 
-A receipt is pending, delivered (handed out, but not marked as read), read, dead or deleted. An
-unread receipt becomes dead at `expires_at`. Handing a message out moves that time at least to the
-end of its visibility time-out. After the last hand-out the receipt becomes dead at that end.
+A receipt is pending, delivered (the reader got it, but has not marked it as read), read, dead or
+deleted. An unread receipt becomes dead at `expires_at`. Handing a message out moves that time at
+least to the end of its visibility time-out. After the last hand-out the receipt becomes dead at
+that end.
 """
 
 from collections.abc import Sequence

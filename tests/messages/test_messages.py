@@ -668,12 +668,17 @@ async def test_a_sender_sees_what_became_of_what_it_sent(office: Office) -> None
     message = await send(ada, "everybody", "all")
     await bob.call("mark_message_read", message_id=message)
     await cyd.call("get_messages")
+    became = {"bob": "read", "cyd": "pending", "dan": "pending"}
     (shown,) = (await ada.call("get_messages", state="sent"))["messages"]
+    assert {each["agent"]: each["state"] for each in shown["receipts"]} == became
+    await cyd.call("list_agents")  # now it is sure that the answer before arrived
+    (shown,) = (await ada.call("get_messages", thread_id=message))["messages"]
     assert {each["agent"]: each["state"] for each in shown["receipts"]} == {
-        "bob": "read",
+        **became,
         "cyd": "delivered",
-        "dan": "pending",
     }
+    (shown,) = (await bob.call("get_messages", thread_id=message))["messages"]
+    assert shown["receipts"] == []
     assert await bodies(bob, state="sent") == []
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel.event_stream import NamedEvent
-from bot.kernel.operation import Context, operation
+from bot.kernel.operation import Context, Handover, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.kernel.waitable import EventFilter, Look, Waitable
 from bot.messages import delivery, notices
@@ -84,10 +84,7 @@ async def get_messages(
     """Return unread messages, most urgent first; each again in a minute until mark_message_read."""
     me = (ctx.tx, ctx.installation_id, ctx.actor.name)
     if thread_id is None and state == "unread":
-        rows = _first_that_fit(await mailbox.lock_due(*me, limit))
-        await mailbox.hand_out(*me, [row["id"] for row in rows])
-        shown = [await letter_view(ctx, {**row, "attempts": row["attempts"] + 1}) for row in rows]
-        return Messages(messages=shown, unread=await mailbox.unread(*me))
+        return await _hand_out(ctx, limit)
     if thread_id is None and state in ("peek", "notices"):
         rows = _first_that_fit(await mailbox.first_unread(*me, limit))
         shown = [await letter_view(ctx, row) for row in rows]
@@ -110,6 +107,31 @@ async def _past_notices(ctx: Context, limit: int) -> list[PastNotice]:
     ]
 
 
+async def _hand_out(ctx: Context, limit: int) -> Messages:
+    """The next unread messages. The agent's other calls do not get them within a minute."""
+    me = (ctx.tx, ctx.installation_id, ctx.actor.name)
+    rows = _first_that_fit(await mailbox.lock_due(*me, limit))
+    ids = [row["id"] for row in rows]
+    until = await mailbox.hand_out(*me, ids)
+    if rows:
+        whose = (ctx.installation_id, ctx.actor.name)
+        handover = Handover(
+            confirm=lambda tx: mailbox.mark_delivered(tx, *whose, ids),
+            take_back=lambda tx: mailbox.take_back(tx, *whose, rows, until),
+        )
+        ctx.handovers.append(handover)
+    shown = [await letter_view(ctx, {**row, "attempts": row["attempts"] + 1}) for row in rows]
+    found = await mailbox.counts(*me)
+    # Those of this answer are hidden too, the last of all.
+    hidden = found["hidden"] - len(rows)
+    return Messages(
+        messages=shown,
+        unread=found["unread"],
+        hidden=hidden,
+        hidden_until=stamp(found["visible_at"]) if hidden and found["visible_at"] else None,
+    )
+
+
 async def _list_page(
     ctx: Context, state: Which, thread_id: str | None, before: str, limit: int
 ) -> Listed:
@@ -126,7 +148,9 @@ async def _list_page(
         rows, end = await _dead(ctx, before, limit + 1)
     page = _first_that_fit(rows[:limit])
     last = page[-1]["id"] if len(page) < len(rows) else end
-    receipts = {} if thread_id is not None else await _receipts(ctx, page)
+    # In a thread, only those of the actor's own messages say something new.
+    own = [row for row in page if row["sender"] == ctx.actor.name]
+    receipts = await _receipts(ctx, page if thread_id is None else own)
     shown = [await message_view(ctx, row, receipts.get(row["id"], [])) for row in page]
     return Listed(
         messages=shown if thread_id is None else shown[::-1],

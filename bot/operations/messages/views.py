@@ -37,14 +37,14 @@ class Message(BaseModel):
     expires_at: str | None = None
     deleted: bool = Field(False, description="whether the sender withdrew the message")
     attempts: int = Field(0, description="how often the message was delivered to you")
-    receipts: list[Receipt] = Field(
-        [], description="at most 20; empty except with state sent or dead"
-    )
+    receipts: list[Receipt] = Field([], description="at most 20; in a thread, of your own messages")
 
 
 class Messages(Answer):
     messages: list[Message]
     unread: int = Field(description="how many messages you have not read, these included")
+    hidden: int = Field(0, description="how many of them came before and will come again")
+    hidden_until: str | None = Field(None, description="when the first of these comes again")
     next_cursor: str | None = None
 
 
