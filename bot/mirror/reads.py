@@ -12,6 +12,7 @@ from store.engine.transaction import Tx
 from store.fetch import pending_reads
 from store.mirror.mirror_rows import IdAndNumber
 from store.tables.builds import WorkflowJobRow, WorkflowRunRow
+from store.tables.fetch import PendingReadRow
 
 # Priorities: somebody waits for the answer, the mirror may be wrong, a backfill goes on.
 NOW, SOON, LATER = 0, 1, 2
@@ -71,11 +72,14 @@ ALL_PROJECTS = Read("projects", "", {})
 ASKER_PACE = SECOND // 10
 
 
-async def queue_for(tx: Tx, installation_id: int, asker: str, wanted: Sequence[Read]) -> None:
-    """Queue what somebody waits for, unless it is queued already."""
+async def queue_for(
+    tx: Tx, installation_id: int, asker: str, wanted: Sequence[Read], since: int
+) -> None:
+    """Queue what somebody found missing at `since`, unless it is queued or answered by now."""
     n = await pending_reads.count_of(tx, installation_id, SOON, asker)
     for read in wanted:
-        if await pending_reads.is_queued(tx, installation_id, read.kind, read.subject):
+        row = await pending_reads.get(tx, installation_id, read.kind, read.subject)
+        if row and (_is_under_way(row) or (row["answered_at"] or 0) >= since):
             continue
         await pending_reads.ask(
             tx,
@@ -88,6 +92,11 @@ async def queue_for(tx: Tx, installation_id: int, asker: str, wanted: Sequence[R
             asker=asker,
         )
         n += 1
+
+
+def _is_under_way(row: PendingReadRow) -> bool:
+    """Whether it is queued, and not only for a backfill."""
+    return row["state"] == "queued" and row["priority"] <= SOON
 
 
 async def queue(tx: Tx, installation_id: int, read: Read) -> None:

@@ -195,13 +195,20 @@ async def test_a_long_diff_is_read_in_pages_until_a_new_commit_comes(
 
 
 @ON_SQLITE
-async def test_a_head_that_no_branch_has_is_not_trusted(workspace: Workspace, ada: Agent) -> None:
-    """As the head of a fork, which is in no branch of this repository."""
+@pytest.mark.parametrize(("association", "trusted"), [("MEMBER", True), ("NONE", False)])
+async def test_the_head_of_a_fork_is_trusted_as_its_author_is(
+    workspace: Workspace, ada: Agent, association: str, *, trusted: bool
+) -> None:
+    """The head of a fork's pull request is on no branch of the repository."""
     pull = await open_pull(workspace)
-    await workspace.store.write(lambda tx: tx.run("DELETE FROM refs WHERE name = 'mend'"))
-    assert (await ada.call("github_get_diff", task=name(pull)))["trusted"] is False
+    for statement in (
+        "DELETE FROM refs WHERE name = 'mend'",
+        f"UPDATE pull_requests SET author_association = '{association}'",
+    ):
+        await workspace.store.write(lambda tx, q=statement: tx.run(q))  # type: ignore[misc]
+    assert (await ada.call("github_get_diff", task=name(pull)))["trusted"] is trusted
     answer = await read(workspace, ada, "github_read_files", paths=["long.txt"], task=name(pull))
-    assert answer["trusted"] is False
+    assert answer["trusted"] is trusted
 
 
 @ON_SQLITE

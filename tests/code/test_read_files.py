@@ -347,6 +347,19 @@ async def test_an_answer_says_when_a_limit_makes_it_late(workspace: Workspace, a
 
 
 @ON_SQLITE
+async def test_a_file_that_github_refuses_is_said_at_its_path(
+    workspace: Workspace, ada: Agent
+) -> None:
+    await read(workspace, ada, "github_list_files", **HERE)
+    workspace.github.fault("GET", "/git/blobs/", "404")
+    paths = ["README.md", "docs/use.md"]
+    answer = await read(workspace, ada, "github_read_files", paths=paths, **HERE)
+    refused, read_one = answer["files"]
+    assert refused["note"].startswith("GitHub refused to show this part of acme/rocket (404")
+    assert read_one["text"] == "# Use\n"
+
+
+@ON_SQLITE
 async def test_an_agent_that_reads_much_lets_others_read_between(
     workspace: Workspace, ada: Agent
 ) -> None:

@@ -17,7 +17,6 @@ from bot.operations.code.files import CodePath
 from bot.operations.code.lookup import CodeAnswer, Lookup, WhenRead
 from bot.operations.code.places import Ref, Target
 from bot.operations.code.sizes import Tokens, cut_lines, room_for, size
-from store.mirror import branches
 from store.tables.mirror import PullRequestRow
 
 # What one file of an answer takes beside its path and hunks, in bytes.
@@ -102,7 +101,7 @@ async def _comparison(
 ) -> Compared | None:
     """What to compare. None if a name must be read first. Raise Refused."""
     if wanted.pull is not None and base is None and head is None:
-        return await _pull_diff(look, wanted.pull)
+        return await _pull_diff(look, wanted, wanted.pull)
     default = look.where["default_branch"]
     if head is None and wanted.pull is None and wanted.branch == default:
         raise Refused(
@@ -123,15 +122,14 @@ async def _comparison(
     )
 
 
-async def _pull_diff(look: Lookup, pull: PullRequestRow) -> Compared:
+async def _pull_diff(look: Lookup, wanted: Target, pull: PullRequestRow) -> Compared:
     """The list of a pull request's files, which GitHub also keeps after the merge."""
-    here = (look.ctx.tx, *look.here)
     return Compared(
         code.pull_key(pull["number"], pull["base_ref"], pull["head_sha"]),
         reads.thread("pull_files", look.where["id"], pull["number"]),
         None,
         pull["head_sha"],
-        await branches.has_head(*here, pull["head_sha"]),
+        await places.is_trusted(look, wanted, pull["head_sha"]),
     )
 
 

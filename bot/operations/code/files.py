@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from bot.errors import Refused
 from bot.github.git_objects import FOLDER, LINK, SUBMODULE, Entry, is_text
 from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
 from bot.kernel.pagination import Cursor, decode, encode, wrong_cursor
@@ -254,7 +255,11 @@ class Reading:
         if note := _why_not(item.entry):
             self.files.append(FileText(path=item.path, note=note))
             return
-        content = await self.look.blob(item.entry.sha)
+        try:
+            content = await self.look.blob(item.entry.sha)
+        except Refused as exc:
+            self.files.append(FileText(path=item.path, note=str(exc)))
+            return
         if content is None:
             # What it will take is known, so that no file is read that does not fit.
             self.room -= item.entry.size

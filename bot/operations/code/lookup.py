@@ -70,7 +70,7 @@ class Lookup:
         if row and row["state"] == "answered" and row["error"]:
             if self.ctx.now - (row["answered_at"] or 0) < REFUSED_FOR:
                 return row["error"]
-        elif row and row["state"] == "queued" and row["error"]:
+        elif row and row["state"] == "queued" and row["attempts"]:
             self.trouble = row["error"]
         self.missing.append(read)
         return None
@@ -130,7 +130,7 @@ class Lookup:
         wanted = self.missing[:MOST_READS]
 
         async def queue(tx: Tx) -> None:
-            await reads.queue_for(tx, ctx.installation_id, ctx.actor.name, wanted)
+            await reads.queue_for(tx, ctx.installation_id, ctx.actor.name, wanted, ctx.now)
 
         ctx.later.append(queue)
         return await self._why_late() or (

@@ -6,7 +6,9 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
+from bot.comments import authorship
 from bot.errors import Refused
+from bot.identity.actors import TRUSTED
 from bot.kernel.operation import Context
 from bot.mirror import reads
 from bot.operations.arguments import Branch
@@ -87,7 +89,7 @@ async def commit(
     sha = pinned or (ref if ref and WHOLE_SHA.fullmatch(ref) else None)
     if sha is None:
         return await _by_name(look, wanted, ref, now)
-    trusted = await branches.has_head(look.ctx.tx, *look.here, sha)
+    trusted = await is_trusted(look, wanted, sha)
     # Only a commit that is known, or was read as one, is a commit of this repository.
     if not trusted and sha != now and not await look.is_known(sha):
         await _ask(look, sha)
@@ -110,13 +112,25 @@ async def _by_name(
     look: Lookup, wanted: Target, ref: str | None, head: str | None
 ) -> Commit | None:
     if head is not None:
-        return Commit(head, trusted=await branches.has_head(look.ctx.tx, *look.here, head))
+        return Commit(head, trusted=await is_trusted(look, wanted, head))
     name = ref or wanted.branch
     named = await code_objects.named_at(look.ctx.tx, look.here, name)
     if named is not None and look.ctx.now - named[1] < NAME_LASTS:
         return Commit(named[0], trusted=True)
     await _ask(look, name)
     return None
+
+
+async def is_trusted(look: Lookup, wanted: Target, sha: str) -> bool:
+    """Whether a branch has it as its head, or it is the head of a trusted author's pull request."""
+    pull = wanted.pull
+    if await branches.has_head(look.ctx.tx, *look.here, sha):
+        return True
+    if pull is None or pull["head_sha"] != sha:
+        return False
+    bot = await authorship.bot_id(look.ctx.tx)
+    is_ours = authorship.is_ours(pull["author"], pull["author_id"], bot)
+    return is_ours or pull["author_association"] in TRUSTED
 
 
 async def _ask(look: Lookup, name: str) -> None:
