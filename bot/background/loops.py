@@ -13,6 +13,7 @@ from bot.background.clock_watch import ClockWatch
 from bot.background.request_scheduler import Sender
 from bot.background.retention import RetentionTimes
 from bot.background.supervision import Supervisor
+from bot.comments import posted_texts
 from bot.fetch import backfill
 from bot.fetch.missed_deliveries import EVERY_S as REPAIR_EVERY_S
 from bot.fetch.missed_deliveries import Repair
@@ -21,7 +22,7 @@ from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from bot.settings import GitHubApp
-from store.engine.transaction import Store, StoreError
+from store.engine.transaction import Store, StoreError, Tx
 from store.mirror import search_index
 from store.outbox import write_order
 
@@ -128,7 +129,11 @@ class Loops:
 
     async def index(self) -> int:
         """Index mirror rows that have no entry in the search index yet."""
-        indexed = await self.store.write(lambda tx: search_index.catch_up(tx, INDEX_BATCH))
+
+        async def catch_up(tx: Tx) -> int:
+            return await search_index.catch_up(tx, INDEX_BATCH, await posted_texts.reader(tx))
+
+        indexed = await self.store.write(catch_up)
         if indexed:
             await self._pause(FORGET_PAUSE_S)
         return indexed

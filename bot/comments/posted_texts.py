@@ -4,6 +4,9 @@ import re
 from dataclasses import dataclass
 
 from bot.comments import authorship, markers
+from store.engine.transaction import Row, Tx
+from store.mirror import search_index
+from store.mirror.search_index import Reader, Written
 
 # The line with which `replies.with_author` begins.
 AUTHOR = re.compile(r"<sub>`([^`\n]+)` via Hubbub</sub>\n\n")
@@ -27,3 +30,19 @@ def posted_text(author: str, author_id: int, body: str, bot: int | None) -> Post
     rest = body[head.end() :]
     line = AUTHOR.match(rest)
     return Posted(line[1], rest[line.end() :]) if line else Posted(None, rest)
+
+
+async def reader_of(tx: Tx, row: Row) -> Reader:
+    """The reader of a row. What people wrote stands as it is."""
+    return await reader(tx) if authorship.is_bot(row["author"]) else search_index.as_it_stands
+
+
+async def reader(tx: Tx) -> Reader:
+    """Reads a row for the search: without Hubbub's marks, and with the agent as the author."""
+    bot = await authorship.bot_id(tx)
+
+    def read(row: Row) -> Written:
+        found = posted_text(row["author"], row["author_id"], row["body"], bot)
+        return Written(found.agent or "", found.text) if found else Written("", row["body"])
+
+    return read

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+from bot.comments import posted_texts
 from bot.fetch.answers import boards, code, issues, pulls, repositories, repository_settings
 from bot.fetch.answers.answer import Apply, rows
 from bot.github.payloads import at
@@ -308,5 +309,5 @@ async def _hide_deleted(tx: Tx, kind: str, here: tuple[int, int], arguments: Arg
             await search_index.index(tx, "comments", row | {"deleted": 1})
     elif kind == "issue" and (issue := await stored_issues.issue(tx, *here, arguments["number"])):
         await mirror_rows.hide(tx, "issues", issue, await tx.now())
-        await search_index.index(tx, "issues", issue)
+        await search_index.index(tx, "issues", issue, await posted_texts.reader_of(tx, issue))
         await issue_effects.update_task(tx, issue | {"deleted": 1}, issue)

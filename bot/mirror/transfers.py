@@ -4,6 +4,7 @@ The issue gets a new id and number there. Its comments keep their ids, and GitHu
 about them. Deliveries may come in any order.
 """
 
+from bot.comments import posted_texts
 from bot.github.payloads import Mirrored, with_version
 from bot.mirror.changes import Transfer
 from bot.tasks import lifecycle
@@ -41,7 +42,9 @@ async def move_with_issue(tx: Tx, installation_id: int, transfer: Transfer) -> N
     for row in await stored_issues.all_comments(tx, installation_id, *old):
         comment = await with_current_place(tx, Mirrored("comments", row))
         await mirror_rows.overwrite(tx, "comments", comment.row)
-        await search_index.index(tx, "comments", comment.row)
+        await search_index.index(
+            tx, "comments", comment.row, await posted_texts.reader_of(tx, comment.row)
+        )
 
 
 async def with_current_place(tx: Tx, comment: Mirrored) -> Mirrored:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import cast
 
-from bot.comments import authorship, markers
+from bot.comments import authorship, markers, posted_texts
 from bot.github.payloads import Mirrored
 from bot.identity.keyring import Keys
 from bot.mirror import code, issue_effects, reads, repository_effects, silent_changes, transfers
@@ -74,7 +74,7 @@ async def _put(tx: Tx, keys: Keys, given: Mirrored, sender: Sender | None) -> No
         await reads.queue(tx, row["installation_id"], table.tie(row))
     if put.won:
         if table.searched:
-            await search_index.index(tx, given.table, row)
+            await search_index.index(tx, given.table, row, await posted_texts.reader_of(tx, row))
         await _run_effects(tx, table, row, put.before, sender)
 
 

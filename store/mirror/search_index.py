@@ -6,6 +6,7 @@ FTS5 table `search_words`. MySQL has a FULLTEXT index; without it, each row is c
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypedDict
 
@@ -65,6 +66,22 @@ class Query:
     before: int | None = None
 
 
+@dataclass(frozen=True)
+class Written:
+    """What a text says, without what Hubbub put around it. `agent`: who had it posted, or ''."""
+
+    agent: str
+    text: str
+
+
+# Reads a row that has a body. Hubbub's marks are known only above the store.
+Reader: TypeAlias = Callable[[Row], Written]
+
+
+def as_it_stands(row: Row) -> Written:
+    return Written("", row["body"])
+
+
 class Thread(Mirrored, Authored):
     """An issue or a pull request: the columns that both tables have, from the newer row."""
 
@@ -98,6 +115,7 @@ class HitText(Hit):
     title: str
     body: str
     author: str
+    author_id: int
     author_association: str
     written_at: int
 
@@ -105,13 +123,13 @@ class HitText(Hit):
 # --- Indexing -------------------------------------------------------------------------------------
 
 
-async def index(tx: Tx, table: str, row: Row) -> None:
+async def index(tx: Tx, table: str, row: Row, read: Reader = as_it_stands) -> None:
     """Update the index after a mirrored row was added, changed or deleted."""
     if table in THREADS:
-        await _put(tx, await _known_thread(tx, row), await _thread(tx, row))
+        await _put(tx, await _known_thread(tx, row), await _thread(tx, row, read))
     elif table in PARTS:
         kind = PARTS[table]
-        await _put(tx, await _known_part(tx, row, kind), _part(row, kind))
+        await _put(tx, await _known_part(tx, row, kind), _part(row, kind, read))
 
 
 async def _known_thread(tx: Tx, row: Row) -> Row | None:
@@ -127,7 +145,7 @@ async def _known_part(tx: Tx, row: Row, kind: Kind) -> Row | None:
     return await tx.one(q, i=row["installation_id"], id=row["id"], kind=kind)
 
 
-async def _thread(tx: Tx, row: Row) -> Row | None:
+async def _thread(tx: Tx, row: Row, read: Reader) -> Row | None:
     """The entry of an issue or a pull request. None if it was deleted."""
     newest = await thread(tx, row["installation_id"], row["repository_id"], row["number"])
     if newest is None:
@@ -135,7 +153,9 @@ async def _thread(tx: Tx, row: Row) -> Row | None:
     names = [name.casefold() for name in json.loads(newest["labels"])]
     more = {"state": newest["state"], "labels": "".join(f"\n{name}" for name in names) + "\n"}
     kind: Kind = "pull_request" if newest["is_pull_request"] else "issue"
-    return {**_entry(newest, kind, 0, terms(f"{newest['title']}\n{newest['body']}")), **more}
+    written = read({**newest})
+    found = terms(f"{newest['title']}\n{written.text}")
+    return {**_entry(newest, kind, 0, found, written.agent), **more}
 
 
 async def thread(tx: Tx, installation_id: int, repository_id: int, number: int) -> Thread | None:
@@ -153,13 +173,14 @@ async def thread(tx: Tx, installation_id: int, repository_id: int, number: int) 
     return found
 
 
-def _part(row: Row, kind: Kind) -> Row | None:
+def _part(row: Row, kind: Kind, read: Reader) -> Row | None:
     """The entry of a comment or a review. None if it was deleted or has no words."""
-    found = [] if row["deleted"] else terms(row["body"])
-    return _entry(row, kind, row["id"], found) if found else None
+    written = read(row)
+    found = [] if row["deleted"] else terms(written.text)
+    return _entry(row, kind, row["id"], found, written.agent) if found else None
 
 
-def _entry(row: Row, kind: Kind, row_id: int, found: list[str]) -> Row:
+def _entry(row: Row, kind: Kind, row_id: int, found: list[str], agent: str) -> Row:
     """An entry of the index. The terms have a space at both ends, for `plain`."""
     return {
         "installation_id": row["installation_id"],
@@ -169,6 +190,7 @@ def _entry(row: Row, kind: Kind, row_id: int, found: list[str]) -> Row:
         "number": row["number"],
         "row_id": row_id,
         "author_key": row["author"].casefold(),
+        "agent_key": agent.casefold(),
         "state": "",
         "labels": "",
         "terms": f" {' '.join([_tenant(row['installation_id']), *found])} ",
@@ -228,7 +250,7 @@ async def _change(tx: Tx, known: Row, new: Row) -> None:
 # --- Indexing older rows -------------------------------------------------------------------------
 
 
-async def catch_up(tx: Tx, limit: int) -> int:
+async def catch_up(tx: Tx, limit: int, read: Reader = as_it_stands) -> int:
     """Index the next rows that are older than the index. Return how many; 0 if none are left."""
     place = await key_values.get(tx, REACHED) or f"{SEARCHED[0]} 0 0"
     if place == DONE:
@@ -237,7 +259,7 @@ async def catch_up(tx: Tx, limit: int) -> int:
     rows = await _following(tx, table, int(installation_id), int(id_), limit)
     if not rows:
         await key_values.put(tx, REACHED, _next(table))
-        return await catch_up(tx, limit)
+        return await catch_up(tx, limit, read)
     # Lock the repositories like every change of the mirror, so that no newer row is overwritten.
     for each in sorted({(row["installation_id"], row["repository_id"]) for row in rows}):
         q = "SELECT id FROM repositories WHERE installation_id = :i AND id = :r FOR UPDATE"
@@ -246,7 +268,7 @@ async def catch_up(tx: Tx, limit: int) -> int:
         q = f"SELECT * FROM {table} WHERE installation_id = :i AND id = :id"
         now = await tx.one(q, i=row["installation_id"], id=row["id"])
         if now is not None:
-            await index(tx, table, now)
+            await index(tx, table, now, read)
     await key_values.put(tx, REACHED, f"{table} {rows[-1]['installation_id']} {rows[-1]['id']}")
     return len(rows)
 
@@ -386,7 +408,7 @@ FILTERS = {
     "kind": "s.kind = :kind",
     "state": "t.state = :state",
     "label": "INSTR(t.labels, :label) > 0",
-    "author": "s.author_key = :author",
+    "author": "(s.author_key = :author OR s.agent_key = :author)",
     "reach": "s.repository_id IN :reach",
 }
 
@@ -429,6 +451,7 @@ async def texts(tx: Tx, installation_id: int, found: list[Hit]) -> list[HitText]
                 "title": about["title"],
                 "body": text["body"],
                 "author": text["author"],
+                "author_id": text["author_id"],
                 "author_association": text["author_association"],
                 "written_at": written_at(text),
             }

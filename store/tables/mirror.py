@@ -254,6 +254,8 @@ class SearchTextRow(TypedDict):
     state: Annotated[str, Text(20)]
     labels: str
     terms: Annotated[str, TERMS]
+    # The agent for which Hubbub posted it, or ''.
+    agent_key: Annotated[str, Text(120), Default("''")]
 
 
 class PermissionRow(TypedDict):

@@ -4,13 +4,12 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
-from bot.comments import authorship
 from bot.errors import Refused
-from bot.identity.actors import TRUSTED
 from bot.kernel.operation import Answer, Context, RepositoryName, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
-from bot.operations.arguments import Label, Login
+from bot.operations.arguments import Label
 from bot.operations.github.snippets import snippet
+from bot.operations.github.texts import Reading, readings
 from bot.operations.tasks.access import visible_repository
 from bot.times import stamp
 from store.mirror import search_index, search_terms
@@ -26,10 +25,11 @@ MOST_WORDS = 40
 class Found(BaseModel):
     task: str = Field(description="owner/repo#12; github_get_thread returns the whole conversation")
     kind: Kind
+    comment_id: int | None = Field(None, description="of a comment or a review")
     title: str = Field(description="the title of the issue or pull request")
-    author: str
-    association: str
-    trusted: bool = Field(description="whether an owner, member or collaborator wrote it")
+    author: str = Field(description="a GitHub login, or an agent's id")
+    association: str = Field(description="GitHub's word, or AGENT for an agent of yours")
+    trusted: bool
     snippet: str
     written_at: str
 
@@ -49,7 +49,10 @@ async def github_search(
         Literal["open", "closed"] | None, Field(description="only in this state")
     ] = None,
     label: Label | None = None,
-    author: Login | None = None,
+    author: Annotated[
+        str, Field(min_length=1, max_length=100, description="a GitHub login or an agent's id")
+    ]
+    | None = None,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> FoundTexts:
@@ -72,7 +75,10 @@ async def github_search(
     rows, before = await search_index.find(ctx.tx, ctx.installation_id, asked, limit)
     texts = await search_index.texts(ctx.tx, ctx.installation_id, rows)
     return FoundTexts(
-        results=[_result(row, words) for row in texts],
+        results=[
+            _result(row, read, words)
+            for row, read in zip(texts, await readings(ctx, texts), strict=True)
+        ],
         next_cursor=None if before is None else encode(str(before)),
     )
 
@@ -105,17 +111,18 @@ def _position(cursor: str | None) -> int | None:
     return int(place)
 
 
-def _result(row: HitText, words: list[str]) -> Found:
-    text = row["body"]
+def _result(row: HitText, read: Reading, words: list[str]) -> Found:
+    text = read.text
     if row["row_id"] == 0:
         text = f"{row['title']}\n{text}"
     return Found(
         task=f"{row['full_name']}#{row['number']}",
         kind=row["kind"],
+        comment_id=row["row_id"] or None,
         title=row["title"],
-        author=authorship.shown_author(row["author"]),
-        association=row["author_association"],
-        trusted=row["author_association"] in TRUSTED,
+        author=read.author,
+        association=read.association,
+        trusted=read.trusted,
         snippet=snippet(text, words),
         written_at=stamp(row["written_at"]),
     )
