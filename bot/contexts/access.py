@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
 from bot.errors import Refused
-from bot.identity.actors import ROLES, Actor
+from bot.identity.actors import EVERYBODY, ROLES, Actor
 from bot.kernel.operation import Context
 from store import events
 from store.contexts import contexts, grants
@@ -13,8 +13,8 @@ from store.contexts.grants import Grant
 from store.engine.transaction import Tx
 
 # From the least access to the most.
-Access: TypeAlias = Literal["none", "read", "write", "all"]
-ACCESS: tuple[Access, ...] = ("none", "read", "write", "all")
+Access: TypeAlias = Literal["none", "read", "write", "share"]
+ACCESS: tuple[Access, ...] = ("none", "read", "write", "share")
 
 
 class AccessibleContext(FullContext):
@@ -35,12 +35,22 @@ def task_of(row: FullContext) -> str | None:
 def _grantees(actor: Actor, held: Iterable[str]) -> list[str]:
     """All names by which a context can be shared with the actor."""
     roles = [f"role:{role}" for role in ROLES if actor.may(role)]
-    return [actor.name, *roles, *(f"task:{task_id}" for task_id in held)]
+    return [actor.name, EVERYBODY, *roles, *(f"task:{task_id}" for task_id in held)]
 
 
 def is_in_charge(actor: Actor) -> bool:
     """Whether the actor has all access to contexts of other owners too."""
     return actor.may("tech-lead") or (actor.is_person and actor.may("developer"))
+
+
+def _is_group(grantee: str) -> bool:
+    return grantee == EVERYBODY or grantee.startswith("role:")
+
+
+def readers(row: FullContext, granted: Iterable[Grant]) -> list[str]:
+    """Who can read a context, in the words with which it is shared."""
+    people = [f"people with write access to {row['full_name']}"] if row["full_name"] else []
+    return [row["owner"], "role:tech-lead", *people, *(g["grantee"] for g in granted)]
 
 
 def access_to(actor: Actor, row: FullContext, granted: Iterable[Grant]) -> Access:
@@ -54,10 +64,8 @@ def access_to(actor: Actor, row: FullContext, granted: Iterable[Grant]) -> Acces
         return "none"
     by_role = reach is None or where is not None
     if row["owner"] == actor.name or (by_role and is_in_charge(actor)):
-        return "all"
-    counted: list[Access] = [
-        g["access"] for g in granted if by_role or not g["grantee"].startswith("role:")
-    ]
+        return "share"
+    counted: list[Access] = [g["access"] for g in granted if by_role or not _is_group(g["grantee"])]
     return max(["none", *counted], key=ACCESS.index)
 
 
@@ -112,7 +120,7 @@ async def find(ctx: Context, context_id: str, needs: Access = "read") -> Accessi
     if ACCESS.index(access) < ACCESS.index(needs):
         raise Refused(
             "forbidden",
-            f"You may {access} {context_id}, but not {'share' if needs == 'all' else 'change'} it. "
+            f"You may {access} {context_id}, but not {needs if needs == 'share' else 'change'} it. "
             f"Ask its owner, {row['owner']}.",
             owner=row["owner"],
         )

@@ -62,7 +62,9 @@ async def recipients(tx: Tx, actor: Actor, to: str) -> list[str]:
         row = await agents.get(tx, i, to)
         if row is None or row["left_at"] is not None:
             gone = "has left" if row else "has not registered in this installation"
-            raise Refused("unknown_agent", f"{to!r} {gone}. {_where_agents_are(actor)}")
+            where = _where_agents_are(actor)
+            all_of_them = f"For all of them pass {EVERYBODY}."
+            raise Refused("unknown_agent", f"{to!r} {gone}. {where} {all_of_them}")
         return [to]
     if kind == "capability" and not is_capability(value):
         raise Refused(

@@ -373,6 +373,35 @@ async def test_with_whom_nothing_can_be_shared_is_said(ada: Agent, to: str, said
     )
 
 
+async def test_create_context_names_who_can_read_it_and_no_others_can(
+    dispatcher: Dispatcher, installation_id: int, ada: Agent, bob: Agent
+) -> None:
+    lead = await agent(dispatcher, installation_id, "lead", "tech-lead")
+    made = await ada.call("create_context", name="Plan", content="x")
+    assert made["readable_by"] == ["ada", "role:tech-lead"]
+    assert made["context"]["access"] == "share"
+    one = made["context"]["id"]
+    assert [await sees(each, one) for each in (ada, lead, bob)] == [True, True, False]
+
+
+async def test_everybody_is_every_agent_as_it_is_for_messages(
+    dispatcher: Dispatcher, installation_id: int, ada: Agent, bob: Agent
+) -> None:
+    eye = await agent(dispatcher, installation_id, "eye", "observer")
+    one = await create(ada)
+    shared = await share(ada, one, "everybody", "read")
+    assert shared["readable_by"] == ["ada", "role:tech-lead", "everybody"]
+    assert [await sees(each, one) for each in (bob, eye)] == [True, True]
+    for operation, given in (
+        ("share_context", {"context_id": one, "access": "read"}),
+        ("send_message", {"body": "x"}),
+    ):
+        refused = await ada.refusal(operation, to="all", **given)
+        assert "For all of them pass everybody." in refused.message
+    await share(ada, one, "everybody", "none")
+    assert not await sees(bob, one)
+
+
 async def test_an_observer_reads_what_is_shared_and_creates_nothing(
     dispatcher: Dispatcher, installation_id: int, ada: Agent
 ) -> None:

@@ -26,8 +26,8 @@ from tests.support.story import Agent
 
 EXAMPLES = int(os.environ.get("HUBBUB_EXAMPLES", "16"))
 WHO: list[tuple[str, Role]] = [("ada", "developer"), ("bob", "tester"), ("cleo", "tech-lead")]
-GRANTEES = ("ada", "bob", "cleo", "role:tester", "role:developer")
-ACCESS = ("none", "read", "write", "all")
+GRANTEES = ("ada", "bob", "cleo", "everybody", "role:tester", "role:developer")
+ACCESS = ("none", "read", "write", "share")
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,13 @@ class Document:
     def may(self, name: str) -> str:
         role = dict(WHO)[name]
         if name == self.owner or role == "tech-lead":
-            return "all"
-        names = [name, "role:tester", *(["role:developer"] if role == "developer" else [])]
+            return "share"
+        names = [
+            name,
+            "everybody",
+            "role:tester",
+            *(["role:developer"] if role == "developer" else []),
+        ]
         return max((self.grants.get(each, "none") for each in names), key=ACCESS.index)
 
     def refuses(self, name: str, needs: str) -> str | None:
@@ -150,7 +155,7 @@ async def share(s: Story, who: Agent, step: Step) -> None:
     to = GRANTEES[step.other % len(GRANTEES)]
     access = ACCESS[step.other % 3]
     answer = await answer_or_code(who, "share_context", context_id=one.id, to=to, access=access)
-    refused = one.refuses(who.actor.name, "all")
+    refused = one.refuses(who.actor.name, "share")
     if refused is None and to == one.owner:
         refused = "invalid_arguments"
     if refused is not None:

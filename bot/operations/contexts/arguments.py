@@ -5,7 +5,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AfterValidator, Field
 
 from bot.contexts import contents, versions
-from bot.identity.actors import ROLES, SLUG
+from bot.identity.actors import EVERYBODY, ROLES, SLUG
 from bot.kernel.patterns import Shape
 
 # The audit log leaves it out, because the database stores it encrypted.
@@ -36,10 +36,11 @@ Grantee: TypeAlias = Annotated[
     str,
     Field(
         max_length=320,
-        description="an agent's id, role:developer, or task:owner/repo#12 for its holder",
+        description="an agent's id, role:developer, everybody, or task:owner/repo#12",
     ),
     Shape(
-        rf"^(role:({'|'.join(ROLES)})|task:\S+|{SLUG})$",
-        f"must be an agent's id, role: and one of {', '.join(ROLES)}, or task:owner/repo#12",
+        rf"^({EVERYBODY}|role:({'|'.join(ROLES)})|task:\S+|{SLUG})$",
+        f"must be an agent's id, role: and one of {', '.join(ROLES)}, everybody, or "
+        "task:owner/repo#12",
     ),
 ]

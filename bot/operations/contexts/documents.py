@@ -10,7 +10,13 @@ from bot.contexts.snapshots import version_in
 from bot.errors import Refused
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.operations.contexts.arguments import Content, ContextId, Name, Number, Remark
-from bot.operations.contexts.views import OneContext, ReadContext, context_view, version_view
+from bot.operations.contexts.views import (
+    CreatedContext,
+    OneContext,
+    ReadContext,
+    context_view,
+    version_view,
+)
 from bot.operations.tasks.access import visible_task
 from bot.times import from_now, stamp
 from store.contexts import contexts
@@ -28,8 +34,8 @@ async def create_context(
     content: Content,
     task: TaskRef | None = None,
     note: Remark = "",
-) -> OneContext:
-    """Store a document of up to 1 MB. Only you can read it until share_context."""
+) -> CreatedContext:
+    """Store a document of up to 1 MB. You and tech-leads can read it; share_context adds others."""
     bound = await visible_task(ctx, task) if task else None
     if await contexts.count_owned(ctx.tx, ctx.installation_id, ctx.actor.name) >= access.MOST_OWNED:
         raise access.too_many_error(
@@ -53,7 +59,7 @@ async def create_context(
     await versions.add(ctx, row["id"], 1, made, note)
     new = await access.find(ctx, row["id"])
     await access.record(ctx, new, "created", version=1)
-    return OneContext(context=context_view(new))
+    return CreatedContext(context=context_view(new), readable_by=access.readers(new, []))
 
 
 @operation(role="tester")

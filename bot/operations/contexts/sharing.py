@@ -6,6 +6,7 @@ from pydantic import Field
 
 from bot.contexts import access
 from bot.errors import Refused
+from bot.identity.actors import EVERYBODY
 from bot.kernel.operation import Context, operation
 from bot.operations.contexts.arguments import ContextId, Grantee
 from bot.operations.contexts.views import Grant, SharedContext, context_view
@@ -29,7 +30,7 @@ async def share_context(
 async def _share(
     ctx: Context, context_id: str, to: str, level: Literal["read", "write", "none"]
 ) -> SharedContext:
-    row = await access.find(ctx, context_id, "all")
+    row = await access.find(ctx, context_id, "share")
     grantee = await _grantee(ctx, row, to)
     here = (ctx.tx, ctx.installation_id, context_id)
     if level == "none":
@@ -37,17 +38,25 @@ async def _share(
     else:
         await _grant(ctx, context_id, grantee, level)
     await access.record(ctx, row, "shared", to=grantee, access=level)
-    granted = [Grant(to=g["grantee"], access=g["access"]) for g in await grants.of(*here)]
-    return SharedContext(context=context_view(row), grants=granted)
+    found = await grants.of(*here)
+    return SharedContext(
+        context=context_view(row),
+        grants=[Grant(to=g["grantee"], access=g["access"]) for g in found],
+        readable_by=access.readers(row, found),
+    )
 
 
 async def _grantee(ctx: Context, row: FullContext, to: str) -> str:
     kind, sign, named = to.partition(":")
     if sign and kind == "task":
         return f"task:{(await visible_task(ctx, named))['id']}"
+    if to == EVERYBODY:
+        return to
     if not sign and await agents.get(ctx.tx, ctx.installation_id, to) is None:
         raise Refused(
-            "unknown_agent", f"No agent {to!r} is registered here. list_agents lists the agents."
+            "unknown_agent",
+            f"No agent {to!r} is registered here. list_agents lists the agents. For all of them "
+            f"pass {EVERYBODY}.",
         )
     if to == row["owner"]:
         raise Refused("invalid_arguments", f"{to} owns {row['id']} and needs no access.")

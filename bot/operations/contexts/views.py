@@ -19,7 +19,7 @@ class About(BaseModel):
     kind: contents.Kind
     version: int = Field(description="the number of the newest version")
     task: str | None = None
-    access: Access = Field(description="what you may do; `all` includes sharing it")
+    access: Access = Field(description="what you may do; share includes read and write")
     created_at: str
     updated_at: str
 
@@ -50,7 +50,11 @@ class OneContext(Answer):
     context: About
 
 
-class SharedContext(OneContext):
+class CreatedContext(OneContext):
+    readable_by: list[str] = Field(description="who can read it: agents, roles, people")
+
+
+class SharedContext(CreatedContext):
     grants: list[Grant] = Field([])
 
 
