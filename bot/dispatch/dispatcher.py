@@ -62,7 +62,8 @@ class Dispatcher:
             except Refused as exc:
                 await sent.add_to(exc, actor, call.digest if call else digest(name, exc.message))
                 raise
-            sent.remember(actor, call.digest, answer.notices)
+            shown = sent.to_send(actor, call.digest, answer.notices)
+            answer = answer.model_copy(update={"notices": shown})
             return _lean(answer) if lean else answer.model_dump(mode="json")
 
     def _parse(

@@ -1,6 +1,7 @@
 """Which notices were in the last answer to each agent. Its next call shows that it got them."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from cachetools import Cache, TTLCache
 
@@ -15,10 +16,19 @@ from store.engine.transaction import Store, StoreError, Tx
 WITHOUT_NOTICES = frozenset({"cancelled", "rate_limited"})
 
 
+# A notice that may be repeated comes again after so many seconds, if it is still true.
+REPEAT_AFTER_S = 600
+AgentKey: TypeAlias = tuple[int, str]
+
+
 class SentNotices:
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._last: Cache[tuple[int, str], Unconfirmed] = TTLCache(10_000, 3600)
+        self._last: Cache[AgentKey, Unconfirmed] = TTLCache(10_000, 3600)
+        # What was sent lately of the notices that no row remembers.
+        self._repeated: Cache[tuple[AgentKey, str, str], Unconfirmed] = TTLCache(
+            50_000, REPEAT_AFTER_S
+        )
 
     async def confirm(self, actor: Actor, call: str) -> None:
         """Mark the notices of the last answer as received, as the agent makes another call.
@@ -31,17 +41,29 @@ class SentNotices:
             await self.store.write(lambda tx: notices.mark_notified(tx, actor, sent.notices))
             self._last.pop(agent, None)
 
-    def remember(self, actor: Actor, call: str, found: Sequence[Notice]) -> None:
-        """Remember what goes out with the answer of this call."""
-        agent = _key(actor)
-        if sent := notices.to_confirm(found, call, self._last.get(agent)):
-            self._last[agent] = sent
+    def to_send(self, actor: Actor, call: str, found: Sequence[Notice]) -> list[Notice]:
+        """What goes out with the answer of this call, without what the agent has seen already."""
+        chosen = [each for each in found if not self._is_repeat(actor, call, each)]
+        for each in chosen:
+            if not notices.comes_once(each):
+                place = (_key(actor), each.kind, each.key)
+                self._repeated[place] = notices.sent_again([each], call, self._repeated.get(place))
+        if once := [each for each in chosen if notices.comes_once(each)]:
+            agent = _key(actor)
+            self._last[agent] = notices.sent_again(once, call, self._last.get(agent))
+        return chosen
+
+    def _is_repeat(self, actor: Actor, call: str, notice: Notice) -> bool:
+        sent = self._repeated.get((_key(actor), notice.kind, notice.key))
+        return sent is not None and not sent.may_be_retried_by(call)
 
     def has_new(self, actor: Actor, found: Sequence[Notice]) -> bool:
         """Whether a notice that comes once was not in the answer before."""
         sent = self._last.get(_key(actor))
         before = {(each.kind, each.key) for each in sent.notices} if sent else set()
-        return any(each.key and (each.kind, each.key) not in before for each in found)
+        return any(
+            notices.comes_once(each) and (each.kind, each.key) not in before for each in found
+        )
 
     async def add_to(self, refused: Refused, actor: Actor, call: str) -> None:
         """Let the error carry the agent's notices, as an answer does."""
@@ -56,9 +78,8 @@ class SentNotices:
             found = await self.store.read(find)
         except StoreError:
             return  # the error itself matters more
-        self.remember(actor, call, found)
-        refused.notices = [each.model_dump() for each in found]
+        refused.notices = [each.model_dump() for each in self.to_send(actor, call, found)]
 
 
-def _key(actor: Actor) -> tuple[int, str]:
+def _key(actor: Actor) -> AgentKey:
     return actor.installation_id, actor.name

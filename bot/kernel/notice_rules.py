@@ -118,7 +118,10 @@ def _review(event: Happening) -> str:
 
 
 def _review_request(event: Happening) -> str:
-    return f"{event.who} asks you to review {event.pull_name()}. Answer with github_review_pr."
+    return (
+        f"{event.who} asks you to review {event.pull_name()}. Read it with github_get_diff, then "
+        "call github_review_pr."
+    )
 
 
 def _failed_check(event: Happening) -> str | None:

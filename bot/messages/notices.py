@@ -1,11 +1,12 @@
 """Notices: what an agent should know now, attached to the answer of whichever operation it calls.
 
 What happened is stored as rows, see `bot.kernel.notice_rules`. Other notices follow from the state
-of the database, and some of these are repeated as long as they are true.
+of the database. Some of these are true for a while, and `bot.dispatch.sent_notices` repeats them
+only after some minutes.
 
-A notice that comes once is marked as received when the agent calls again, because only then it is
-sure that the answer arrived. A repeat of the same call may be a retry after a lost answer, so it
-gets the same notices again.
+A notice is marked as received when the agent calls again, because only then it is sure that the
+answer arrived. A repeat of the same call may be a retry after a lost answer, so it gets the same
+notices again.
 """
 
 from collections import defaultdict
@@ -91,7 +92,7 @@ MarkNotified: TypeAlias = Callable[[Tx, int, str, Notice], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Source:
-    """A source without `mark_notified` repeats its notices as long as they are true."""
+    """A source without `mark_notified` has its notices as long as they are true."""
 
     find: Find
     mark_notified: MarkNotified | None = None
@@ -133,7 +134,8 @@ async def _unconfirmed_leases(asker: Asker) -> list[Notice]:
     """One notice for all tasks of which the agent may not know that it holds them."""
     # An agent that claimed a task by its name asks again itself. Only another task misleads it.
     found = await _leases_without_use(asker, also_named=bool(asker.named))
-    return [_notice("also_held", found[0][0], _also_held(found))] if found else []
+    key = _key(lease["id"] for _, lease in found)
+    return [_notice("also_held", found[0][0], _also_held(found), key)] if found else []
 
 
 async def _leases_without_use(asker: Asker, *, also_named: bool) -> list[tuple[str, LeaseRow]]:
@@ -187,7 +189,7 @@ async def _stuck_tasks(asker: Asker) -> list[Notice]:
         f"{why} ({name}), so no agent gets it until you or a person decide. Call change_task with "
         f"{remedy}.{more}"
     )
-    return [_notice("stuck", name, message)]
+    return [_notice("stuck", name, message, key=_key(stuck))]
 
 
 async def _ending_leases(asker: Asker) -> list[Notice]:
@@ -202,7 +204,7 @@ async def _ending_lease(asker: Asker, lease: LeaseRow) -> Notice:
     message = (
         f"Your lease on {name} ends in {left}. Any valid call renews it. Make a call before then."
     )
-    return _notice("lease_ending", name, message)
+    return _notice("lease_ending", name, message, key=f"{lease['id']} {lease['expires_at']}")
 
 
 async def _messages(asker: Asker) -> list[Notice]:
@@ -340,7 +342,7 @@ async def past(tx: Tx, actor: Actor, limit: int) -> list[NoticeRow]:
 
 @dataclass(frozen=True)
 class Unconfirmed:
-    """Notices that come once, in an answer that may be lost. `call` is the digest of the call."""
+    """Notices in an answer that may be lost. `call` is the digest of the call."""
 
     call: str
     notices: Sequence[Notice]
@@ -351,14 +353,14 @@ class Unconfirmed:
         return call == self.call and self.times < MOST_TIMES
 
 
-def to_confirm(
-    found: Sequence[Notice], call: str, before: Unconfirmed | None
-) -> Unconfirmed | None:
-    """What to confirm at the next call; None if the answer has no notice that comes once."""
-    once = [each for each in found if _source(each.kind).mark_notified]
-    if not once:
-        return None
-    return Unconfirmed(call, once, before.times + 1 if before and before.call == call else 1)
+def comes_once(notice: Notice) -> bool:
+    """Whether a row remembers that the agent got it."""
+    return _source(notice.kind).mark_notified is not None
+
+
+def sent_again(found: Sequence[Notice], call: str, before: Unconfirmed | None) -> Unconfirmed:
+    """What to confirm at the next call. `before`: what was sent with the answer before."""
+    return Unconfirmed(call, found, before.times + 1 if before and before.call == call else 1)
 
 
 async def mark_notified(tx: Tx, actor: Actor, received: Sequence[Notice]) -> None:

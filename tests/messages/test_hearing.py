@@ -296,3 +296,22 @@ async def test_people_get_no_notices(workspace: Workspace) -> None:
     workspace.person.comment(issue, "/hold")
     await workspace.settle()
     assert await workspace.rows("SELECT * FROM notices WHERE installation_id = :i") == []
+
+
+async def test_the_review_of_an_agent_and_its_request_are_told(workspace: Workspace) -> None:
+    _, scout, pull = await with_pull(workspace)
+    other, name = await workspace.agent("other"), f"acme/rocket#{pull.number}"
+    await scout.call("github_update_pr", pull_request=name, reviewers=["other"])
+    assert await words(other, "review_request") == (
+        f"scout asks you to review {name}. Read it with github_get_diff, then call "
+        "github_review_pr."
+    )
+    await other.call(
+        "github_review_pr", pull_request=name, event="REQUEST_CHANGES", body="Add a test"
+    )
+    assert await words(scout, "review") == (
+        f'other requested changes on your pull request {name}: "Add a test". Read it with '
+        "github_get_thread."
+    )
+    assert await notice_subjects(scout) == []
+    assert await notice_subjects(other) == []

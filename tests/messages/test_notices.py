@@ -184,11 +184,12 @@ async def test_a_lease_about_to_end_is_told(workspace: Workspace, clock: Clock) 
     calm = Agent(Dispatcher(workspace.store, workspace.dispatcher.shared), scout.actor)
     await calm.call("list_tasks")  # written down: from here on it is not for a while
     clock.forward(300 - 40)
-    (kind,) = await notice_subjects(calm)
-    assert kind == ("lease_ending", where)
-    assert await words(calm, "lease_ending") == (
+    (notice,) = (await calm.call("list_tasks"))["notices"]
+    assert (notice["kind"], notice["subject"]) == ("lease_ending", where)
+    assert notice["message"] == (
         f"Your lease on {where} ends in 40 s. Any valid call renews it. Make a call before then."
     )
+    assert await notice_subjects(calm) == []
     assert await notice_subjects(scout) == []
 
 

@@ -59,12 +59,12 @@ async def test_a_task_whose_leases_keep_expiring_is_on_hold_until_somebody_decid
         await let_expire(workspace, agent, name)
     assert (await agent.call("explain_task", task=name))["claimable"]
     await let_expire(workspace, agent, name)
-    assert (await agent.refusal("claim_task")).code == "nothing_ready"
+    refused = await agent.refusal("claim_task")
+    assert refused.code == "nothing_ready"
+    assert [each["kind"] for each in refused.notices] == ["lease_lost"]
+    assert f"It is on hold, because {why}." in refused.notices[0]["message"]
     refused = await agent.refusal("claim_task", task=name)
     assert (refused.code, why in refused.message) == ("on_hold", True)
-    told = (await agent.call("explain_task", task=name))["notices"]
-    assert [each["kind"] for each in told] == ["lease_lost"]
-    assert f"It is on hold, because {why}." in told[0]["message"]
     (notice,) = (await lead.call("list_tasks"))["notices"]
     assert (notice["kind"], notice["subject"]) == ("stuck", name)
     assert notice["message"].startswith(f"{why} ({name}), so no agent gets it")
