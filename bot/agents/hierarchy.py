@@ -2,14 +2,13 @@
 
 from typing import Any, Literal, TypeAlias
 
+from bot.agents import given_tasks
 from bot.errors import Refused
 from bot.kernel import event_recorder
 from bot.kernel.notice_rules import Happening
 from bot.kernel.operation import Context
-from bot.tasks import lifecycle, lookup
 from store.agents import agents
 from store.tables.agents import AgentRow
-from store.tasks import tasks
 
 Action: TypeAlias = Literal["pause", "resume", "unregister"]
 DONE: dict[Action, str] = {"pause": "paused", "resume": "resumed", "unregister": "left"}
@@ -147,7 +146,7 @@ async def manage(
     for _ in range(2):
         ids = await subtree(ctx, agent_id) if with_children else [agent_id]
         if action != "resume":
-            freed += await _release(ctx, ids, _why(ctx, action, note))
+            freed += await _release(ctx, ids, action, _why(ctx, action, note))
         changed += await _change(ctx, ids, action, note)
     return changed, freed
 
@@ -164,11 +163,10 @@ async def record(ctx: Context, agent_id: str, what: str, note: str | None = None
     await event_recorder.append(ctx.tx, ctx.installation_id, event)
 
 
-async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:
-    """Release the tasks that the agents hold, and end their reservations. Return the released."""
+async def _release(ctx: Context, ids: list[str], action: Action, why: str) -> list[str]:
+    """Release what the agents hold, and end their reservations. Return the released tasks."""
     here = (ctx.tx, ctx.installation_id)
-    kept = await tasks.reserved_for(*here, ids, MOST_TASKS + 1)
-    task_ids = sorted({*await agents.held_tasks(*here, ids, MOST_TASKS + 1), *kept})
+    task_ids = await given_tasks.of(*here, ids, MOST_TASKS + 1)
     if len(task_ids) > MOST_TASKS:
         raise Refused(
             "too_large",
@@ -176,17 +174,10 @@ async def _release(ctx: Context, ids: list[str], why: str) -> list[str]:
             "some tasks first.",
             most=MOST_TASKS,
         )
-    freed = []
-    for task_id in task_ids:
-        task = await tasks.lock(*here, task_id)
-        if task is not None and task["assigned_to"] in ids:
-            await lifecycle.end_reservation(ctx.tx, task, ctx.actor.name, why)
-        if task is None or task["holder"] not in ids:
-            continue
-        how = "released" if task["holder"] == ctx.actor.name else "revoked"
-        await lifecycle.release(ctx.tx, task, how, why, ctx.actor.name)
-        freed.append(lookup.name(task))
-    return freed
+    but_reviews = action == "pause"
+    return await given_tasks.release(
+        *here, task_ids, ids, ctx.actor.name, why, but_reviews=but_reviews
+    )
 
 
 async def _change(ctx: Context, ids: list[str], action: Action, note: str | None) -> list[str]:

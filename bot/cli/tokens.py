@@ -2,15 +2,19 @@
 
 import re
 
+from bot.agents import given_tasks
+from bot.agents.hierarchy import MOST_TASKS
 from bot.cli import installations
 from bot.cli.output import say, warn
 from bot.cli.session import open_session
-from bot.identity.actors import NO_AGENTS, SLUG
+from bot.identity.actors import BOT, NO_AGENTS, SLUG
 from bot.identity.tokens import TOKEN_CACHE_S, add_token
+from bot.kernel import event_recorder
+from bot.kernel.notice_rules import Happening
 from bot.outbox import stopped
 from bot.settings import Settings, WrongSettings
 from bot.times import stamp
-from store.agents import agent_keys
+from store.agents import agent_keys, agents
 from store.engine.transaction import Tx
 from store.mirror import stored_installations
 from store.tables.agents import Role
@@ -47,12 +51,12 @@ async def list_tokens(loaded: Settings, installation: str) -> None:
 
 async def revoke_token(loaded: Settings, key_id: str) -> None:
     async with open_session(loaded) as session:
-        done = await session.store.write(lambda tx: _revoke(tx, key_id))
+        done = await session.store.write(lambda tx: revoke(tx, key_id))
     say(f"{key_id} is revoked. Running servers accept it for up to {TOKEN_CACHE_S} s more.")
     say(done)
 
 
-async def _revoke(tx: Tx, key_id: str) -> str:
+async def revoke(tx: Tx, key_id: str) -> str:
     """Revoke the token. With an agent's last token, cancel what it queued. Return what was done."""
     row = await agent_keys.get(tx, key_id)
     if row is None or not await agent_keys.revoke(tx, key_id):
@@ -66,10 +70,27 @@ async def _revoke(tx: Tx, key_id: str) -> str:
             f"{agent} has another token, so its queued writes are still sent. "
             f"`hubbub writes cancel --installation {here} --agent {agent}` cancels them."
         )
+    freed = await _release_tasks(tx, here, agent)
     reason = stopped.REVOKED.format(author=agent)
     n = len(await stopped.cancel_queued(tx, here, [agent], reason))
     are = "queued write is" if n == 1 else "queued writes are"
-    return f"{agent} has no other token. {n} of its {are} cancelled."
+    done = f"{agent} has no other token. {n} of its {are} cancelled."
+    return f"{done} Released: {', '.join(freed)}." if freed else done
+
+
+async def _release_tasks(tx: Tx, installation_id: int, agent: str) -> list[str]:
+    """Release what the agent holds, but not what is in review. Tell those who wait."""
+    here = (tx, installation_id)
+    row = await agents.get(*here, agent)
+    if row is None:
+        return []
+    task_ids = (await given_tasks.of(*here, [agent], MOST_TASKS))[:MOST_TASKS]
+    why = "its token was revoked"
+    freed = await given_tasks.release(*here, task_ids, [agent], BOT, why, but_reviews=True)
+    data = {"parent": row["parent_id"], "released": freed}
+    said = {name: value for name, value in data.items() if value}
+    await event_recorder.append(*here, Happening("agent.revoked", agent, agent, BOT, said))
+    return freed
 
 
 async def _installation(tx: Tx, named: str) -> int:

@@ -75,6 +75,7 @@ KINDS: dict[str, EventKind] = {
     "agent.paused": EventKind("the agent was paused", ("note",)),
     "agent.resumed": EventKind("the agent may work again", ("note",)),
     "agent.left": EventKind("the agent was unregistered", ("note",)),
+    "agent.revoked": EventKind("the agent's last token was revoked", ("parent", "released")),
     "inbox.changed": EventKind(
         "the mailbox of an agent changed, or it has a new notice; it only wakes the agent's "
         "waiting calls and subscriptions to `hubbub://inbox`"
