@@ -55,12 +55,15 @@ def paused_error(row: AgentRow, now: int) -> Refused:
     own = by == row["id"]
     since = row["paused_at"] or 0
     who = "You paused yourself" if own else f"{by} paused you"
-    ends = "" if own else f", called by {by} or a tech-lead"
+    ends = (
+        "manage_agent with `action` resume ends the pause."
+        if own
+        else f"Ask {by} to end the pause."
+    )
     return Refused(
         "agent_paused",
         f"{who} {from_now(since, now)}. You may read, send messages and report, but not "
-        "claim tasks, decide about them or write on GitHub. manage_agent with `action` resume ends "
-        f"the pause{ends}.",
+        f"claim tasks, decide about them or write on GitHub. {ends}",
         paused_by=by,
         paused_at=stamp(since),
     )

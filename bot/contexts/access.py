@@ -101,7 +101,7 @@ def unknown(context_id: str) -> Refused:
     return Refused(
         "unknown_context",
         f"There is no context {context_id!r} that you may read. list_contexts lists yours. Its "
-        "owner can share it with you with share_context.",
+        "owner can share it with you.",
     )
 
 

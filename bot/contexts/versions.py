@@ -129,8 +129,8 @@ async def read_newest(ctx: Context, context_id: str, number: int) -> ReadableVer
 def unreadable(context_id: str, number: int) -> Refused:
     return Refused(
         "context_broken",
-        f"No version of {context_id} up to {number} can be read. The log has the reason. Write new "
-        "content with update_context.",
+        f"No version of {context_id} up to {number} can be read. The log has the reason. Somebody "
+        "who may write it must give it new content.",
         broken=[number],
         last_good=None,
     )

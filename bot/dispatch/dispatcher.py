@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from typing import Any
 
+from bot.agents import tech_leads
 from bot.dispatch.callers import Caller, IsGone, never
 from bot.dispatch.execution import Call, Executor, Touched, digest
 from bot.dispatch.handovers import Handovers
@@ -60,6 +61,7 @@ class Dispatcher:
                 await self._handovers.confirm(actor)
                 answer = await self._answer(call)
             except Refused as exc:
+                await tech_leads.name_in(exc, self.executor.store, actor)
                 await sent.add_to(exc, actor, call.digest if call else digest(name, exc.message))
                 raise
             shown = sent.to_send(actor, call.digest, answer.notices)

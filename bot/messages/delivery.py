@@ -6,6 +6,7 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.identity.actors import BOT, EVERYBODY, Actor
+from bot.kernel import remedies
 from bot.tasks.capabilities import HIGHEST, is_capability, meets
 from bot.tasks.priorities import PRIORITIES
 from bot.times import SECOND, span
@@ -51,7 +52,7 @@ async def check_may_send(tx: Tx, actor: Actor) -> None:
 
 
 def _where_agents_are(actor: Actor) -> str:
-    return f"{'`/agents`' if actor.is_person else 'list_agents'} lists the agents."
+    return f"{remedies.by(actor, person='`/agents`', agent='list_agents')} lists the agents."
 
 
 async def recipients(tx: Tx, actor: Actor, to: str) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, Field
 
 from bot.identity.actors import Actor
+from bot.kernel import remedies
 from bot.kernel.sentences import with_full_stop
 from bot.tasks import lifecycle, lookup
 from bot.tasks.capabilities import missing_capabilities
@@ -98,7 +99,11 @@ def reasons(
             Reason(
                 code="no_issue_yet",
                 why="its issue has no number yet, because GitHub has not created it",
-                remedy="wait for the write of the issue with get_write",
+                remedy=remedies.by(
+                    actor,
+                    person="wait until GitHub has created it",
+                    agent="wait for the write of the issue with get_write",
+                ),
             )
         )
     # A tech-lead or a person may claim a blocked task.
@@ -110,7 +115,11 @@ def reasons(
                 code="lacks_capability",
                 why=f"it needs the capability {', '.join(missing)}, and {actor.name} has not "
                 "registered it",
-                remedy="if you have the capability, register it with update_agent",
+                remedy=remedies.by(
+                    actor,
+                    person="claim it yourself",
+                    agent="if you have the capability, register it with update_agent",
+                ),
             )
         )
     return found
@@ -131,10 +140,13 @@ def _state(actor: Actor, task: FullTask, now: int) -> list[Reason]:
             Reason(
                 code="already_claimed",
                 why=f"{task['holder']} holds it{end}",
-                remedy="comment `/release` to take it back, or wait until it is released"
-                if actor.is_person
-                else "claim another task with claim_task without `task`, or wait until this one "
-                "is released",
+                remedy=remedies.by(
+                    actor,
+                    person="comment `/release` to take it back, or wait until it is released",
+                    developer="claim another task with claim_task without `task`, or wait until "
+                    "this one is released",
+                    agent="wait until it is released",
+                ),
             )
         ]
     if task["state"] not in OPEN:
@@ -143,9 +155,12 @@ def _state(actor: Actor, task: FullTask, now: int) -> list[Reason]:
                 code="not_claimable",
                 why=f"it is {task['state']}"
                 + (f", and {lifecycle.why_stuck(task)}" if task["stuck_at"] else ""),
-                remedy="comment `/retry`, or reopen its issue"
-                if actor.is_person
-                else "comment /retry, call change_task with `state` pending, or reopen its issue",
+                remedy=remedies.by(
+                    actor,
+                    person="comment `/retry`, or reopen its issue",
+                    lead="call change_task with `state` pending",
+                    agent="ask a tech-lead or a person to retry it",
+                ),
             )
         ]
     return []
@@ -167,10 +182,14 @@ def _people(actor: Actor, task: FullTask) -> list[Reason]:
             Reason(
                 code="reserved",
                 why=f"it is reserved for {task['assigned_to']}",
-                remedy="comment `/assign` to end the reservation, or wait: it ends after a day"
-                if actor.is_person
-                else "reserve it for another agent with assign_task or /assign, or wait: a "
-                "reservation ends after a day",
+                remedy=remedies.by(
+                    actor,
+                    person="comment `/assign` to end the reservation, or wait: it ends after a day",
+                    lead="reserve it for another agent with assign_task, or wait: a reservation "
+                    "ends after a day",
+                    agent="ask a tech-lead to reserve it for you, or wait: a reservation ends "
+                    "after a day",
+                ),
             )
         )
     return found
@@ -178,13 +197,14 @@ def _people(actor: Actor, task: FullTask) -> list[Reason]:
 
 def end_of_hold(actor: Actor, task: FullTask) -> str:
     """How the hold can be ended. Only people end a person's hold."""
-    if actor.is_person:
-        return "comment `/resume` to end the hold"
-    if (task["held_by"] or "@").startswith("@"):
-        return "a person can end the hold with /resume"
-    if actor.may("tech-lead"):
-        return "end the hold with change_task and `hold` false"
-    return "a tech-lead can end the hold with change_task and `hold` false, a person with /resume"
+    by_person = (task["held_by"] or "@").startswith("@")
+    ask = f"ask {task['held_by'] or 'a person'} to end the hold"
+    return remedies.by(
+        actor,
+        person="comment `/resume` to end the hold",
+        lead=ask if by_person else "end the hold with change_task and `hold` false",
+        agent=ask if by_person else "ask a tech-lead or a person to end the hold",
+    )
 
 
 def _pending_relations(actor: Actor, waits: Dependencies) -> list[Reason]:
@@ -232,16 +252,18 @@ def explanation(
     elif found:
         sentences = [with_full_stop(f"You cannot claim {name}: {found[0].why}")]
         sentences += [with_full_stop(f"Also, {each.why}") for each in found[1:]]
-        remedies = dict.fromkeys(each.remedy for each in found)
-        sentences.append(f"What you can do: {'; '.join(remedies)}.")
+        can_do = dict.fromkeys(each.remedy for each in found)
+        sentences.append(f"What you can do: {'; '.join(can_do)}.")
     elif waited := [*waits.blockers, *waits.children]:
         sentences = [
             f"{name} waits for {_name_list(waited)}.",
             "You can claim it anyway, because a tech-lead or a person may claim a blocked task.",
         ]
     else:
-        how = "Comment `/claim`" if actor.is_person else "Call claim_task"
-        sentences = [f"You can claim {name}. {how}."]
+        how = remedies.by(
+            actor, person=" Comment `/claim`.", developer=" Call claim_task.", agent=""
+        )
+        sentences = [f"You can claim {name}.{how}"]
     if waits.in_cycle:
         sentences.append(
             f"It is in a cycle of issues that block each other: {_name_list(waits.in_cycle)}. The "

@@ -108,6 +108,15 @@ async def roles(tx: Tx, installation_id: int, agent_ids: Collection[str]) -> dic
     return {row["id"]: row["role"] for row in rows}
 
 
+async def of_role(tx: Tx, installation_id: int, role: Role, limit: int) -> list[str]:
+    """The agents with this role that are here, the most active first."""
+    q = (
+        f"SELECT id FROM agents WHERE installation_id = :i AND role = :role AND {HERE} "
+        "ORDER BY last_active_at DESC, id LIMIT :n"
+    )
+    return [row["id"] for row in await tx.all(q, i=installation_id, role=role, n=limit)]
+
+
 async def lock(tx: Tx, installation_id: int, agent_ids: Sequence[str]) -> list[AgentRow]:
     """Lock the agents that exist, in order of id, and return them.
 

@@ -78,9 +78,8 @@ async def test_a_hold_stops_the_holders_work_and_not_its_words(workspace: Worksp
     work = {"branch": "mend", "message": "M", "files": [{"path": "a.py", "content": "1"}]}
     assert (await agent.refusal("github_commit_files", **mine, **work)).code == "on_hold"
     other = await workspace.agent("other")
-    for name, given in (("update", {"title": "Else"}), ("comment", {"body": "So?"})):
-        refused = await other.refusal(f"github_{name}_issue", issue=where, **given)
-        assert refused.code == "on_hold"
+    refused = await other.refusal("github_comment_issue", issue=where, body="So?")
+    assert refused.code == "on_hold"
     # Its words go out during the hold, with a fence and without.
     await agent.call("github_comment_issue", issue=where, fence=fence, body="Which plan?")
     await agent.call("github_comment_issue", issue=where, body="I can wait.")
@@ -117,15 +116,15 @@ async def test_the_refusal_of_a_hold_speaks_of_the_lease_only_to_the_holder(
     await scout.call("release_task", task=where, fence=fence)
     for agent in (scout, other):
         assert (await agent.refusal("github_comment_issue", **comment)).message == (
-            f"{begin} What you can do: a tech-lead can end the hold with change_task and `hold` "
-            "false, a person with /resume. Nothing was changed."
+            f"{begin} What you can do: ask a tech-lead or a person to end the hold. Nothing was "
+            "changed. Tech-leads: lead."
         )
     await lead.call("change_task", task=where, hold=False)
     workspace.person.comment(issue, "/hold I think")
     await workspace.settle()
     assert (await other.refusal("github_comment_issue", **comment)).message == (
-        f"@octocat put {where} on hold: I think. What you can do: a person can end the hold with "
-        "/resume. Nothing was changed."
+        f"@octocat put {where} on hold: I think. What you can do: ask @octocat to end the hold. "
+        "Nothing was changed."
     )
 
 
@@ -277,7 +276,7 @@ async def test_each_step_leaves_its_event_and_its_audit_row(workspace: Workspace
             f"{q.format(what=what, table=table)} ORDER BY seq", t=task["id"]
         )
         assert [row["what"] for row in rows] == steps
-        assert [row["actor"] for row in rows][1:] == ["scout", "scout", "hubbub[bot]"]
+        assert [row["actor"] for row in rows][1:] == ["scout", "scout", "@octocat"]
 
 
 async def propose(workspace: Workspace, agent: Agent, issue: Issue) -> tuple[Pull, int]:
@@ -590,7 +589,7 @@ async def test_nobody_commits_to_the_branch_of_a_task_on_hold(workspace: Workspa
     await agent.write("github_commit_files", **here, branch="another", **work)
     await agent.call("release_task", **mine)
     refused = await agent.refusal("github_commit_files", **here, branch="mend", **work)
-    assert refused.code == "on_hold"
+    assert refused.code == "not_holder"
 
 
 async def test_who_ended_a_task_and_why_is_seen(workspace: Workspace) -> None:

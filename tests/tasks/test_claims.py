@@ -159,10 +159,9 @@ async def test_a_claim_that_cannot_be_says_all_that_stands_in_the_way(workspace:
     assert explained["text"] == (
         f"You cannot claim {where}: lead put it on hold: wait for the design. Also, it is "
         f"reserved for lead. Also, it is blocked by {workspace.name(first)}. "
-        "What you can do: a tech-lead can end the hold with "
-        "change_task and `hold` false, a person with /resume; reserve it for another agent with "
-        "assign_task or /assign, or wait: a reservation ends after a day; wait until the issues "
-        "that block it are closed."
+        "What you can do: ask a tech-lead or a person to end the hold; ask a tech-lead to reserve "
+        "it for you, or wait: a reservation ends after a day; wait until the issues that block it "
+        "are closed. Tech-leads: lead."
     )
 
 

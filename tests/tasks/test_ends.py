@@ -1,7 +1,5 @@
 """What ends a task, what does not, and what may begin it again."""
 
-import pytest
-
 from fixtures.github import Issue, Pull, Repository
 from tests.support.story import Agent, Workspace
 
@@ -149,10 +147,22 @@ async def test_a_pull_request_is_not_closed_past_its_tasks_holder(workspace: Wor
     await agent.call("github_update_pr", **here)
 
 
-@pytest.mark.parametrize("given", [{"state": "completed"}, {"blocked_by": []}])
-async def test_what_its_holder_steers_by_the_issue_is_dropped_with_the_lease(
-    workspace: Workspace, given: dict[str, object]
+async def test_a_holder_that_closes_its_issue_completes_its_task_at_once(
+    workspace: Workspace,
 ) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    where = workspace.name(issue)
+    fence = (await agent.call("claim_task", task=where))["fence"]
+    await agent.call("github_update_issue", issue=where, fence=fence, state="completed")
+    assert await stands(workspace, issue) == ("completed", None)
+    await workspace.settle()
+    assert (issue.state, await stands(workspace, issue)) == ("closed", ("completed", None))
+
+
+async def test_what_its_holder_steers_by_the_issue_is_dropped_with_the_lease(
+    workspace: Workspace,
+) -> None:
+    given: dict[str, object] = {"blocked_by": []}
     issue, blocker = (
         await workspace.task(),
         workspace.person.open_issue(workspace.repository, "Blocker"),

@@ -61,7 +61,7 @@ async def _checkpoint(ctx: Context, agent_id: str, task: str | None) -> Checkpoi
         raise Refused(
             "forbidden",
             f"Only {agent_id} itself, agents above it and tech-leads may read its checkpoints. "
-            "claim_task returns the checkpoint of a task's last holder.",
+            "A claim returns the checkpoint of the task's last holder.",
         )
     task_id = (await visible_task(ctx, task))["id"] if task else ""
     return await checkpoints.checkpoint_of(ctx, agent_id, task_id)

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bot.agents.checkpoints import Checkpoint
 from bot.errors import Refused
+from bot.kernel import remedies
 from bot.kernel.operation import Answer, Context
 from bot.times import stamp
 from store.agents import agents
@@ -126,7 +127,7 @@ async def known_agent(ctx: Context, agent_id: str) -> AgentRow:
         raise Refused(
             "unknown_agent",
             f"No agent {agent_id!r} is registered in this installation. "
-            f"{'`/agents`' if ctx.actor.is_person else 'list_agents'} lists the agents.",
+            f"{remedies.by(ctx.actor, person='`/agents`', agent='list_agents')} lists the agents.",
         )
     return row
 

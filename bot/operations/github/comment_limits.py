@@ -2,6 +2,7 @@
 
 from bot.comments import history, limits
 from bot.errors import Refused
+from bot.kernel import remedies
 from bot.kernel.operation import Context
 from bot.operations.github.targets import on_issue
 from bot.tasks import publishing
@@ -21,8 +22,14 @@ async def admit_comment(ctx: Context, where: RepositoryRow, number: int) -> None
             "too_many_comments",
             f"#{number} got {lately} comments of agents in the last hour and has {total} in all. "
             f"At most {limits.MOST_AN_HOUR} an hour are allowed, {limits.MOST_OF_ONE} of one "
-            f"agent, and {limits.MOST_COMMENTS} in all. Report progress with "
-            "update_task_status, which edits the card. Write to other agents with send_message.",
+            f"agent, and {limits.MOST_COMMENTS} in all. "
+            + remedies.by(
+                ctx.actor,
+                person="",
+                developer="Report progress with update_task_status, which edits the card. ",
+                agent="",
+            )
+            + "Write to other agents with send_message.",
             in_the_last_hour=lately,
             in_all=total,
         )

@@ -3,6 +3,7 @@
 from typing import TypedDict
 
 from bot.errors import Refused
+from bot.kernel import remedies
 from bot.kernel.operation import Context
 from bot.operations.tasks.access import held_task, visible_repository, visible_task
 from store.mirror import branches, pulls, stored_issues, stored_repositories
@@ -114,6 +115,7 @@ async def pull_of(ctx: Context, ref: str) -> tuple[RepositoryRow, PullRequestRow
     row = await pulls.pull_request(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None:
         issue = await stored_issues.issue(ctx.tx, ctx.installation_id, where["id"], number)
-        hint = " It is an issue: call github_update_issue." if issue else ""
+        call = remedies.by(ctx.actor, person="", developer=": call github_update_issue", agent="")
+        hint = f" It is an issue{call}." if issue else ""
         raise Refused("unknown_task", f"Hubbub knows no pull request {ref!r}.{hint}")
     return where, row

@@ -1,6 +1,7 @@
 """Which tasks and repositories an actor reaches, and whether it holds a task."""
 
 from bot.errors import Refused
+from bot.kernel import remedies
 from bot.kernel.operation import Context
 from bot.kernel.sentences import with_full_stop
 from bot.tasks import eligibility, lookup
@@ -24,7 +25,9 @@ async def visible_task(ctx: Context, ref: str, *, lock: bool = False) -> FullTas
     if lock:
         row = await tasks.lock(ctx.tx, ctx.installation_id, row["id"]) or row
     if ctx.actor.repositories is not None and row["repository_id"] not in ctx.actor.repositories:
-        shows = "" if ctx.actor.is_person else " list_tasks shows the tasks that you may see."
+        shows = remedies.by(
+            ctx.actor, person="", agent=" list_tasks shows the tasks that you may see."
+        )
         raise Refused("unknown_task", f"There is no task {ref!r} that you may see.{shows}")
     return row
 
@@ -74,7 +77,8 @@ def _why_free(ctx: Context, row: FullTask) -> str:
         return f"and it is {row['state']}"
     if row["held"]:
         return "and it is on hold"
-    return f"so {'`/claim`' if ctx.actor.is_person else 'claim_task'} can take it again"
+    how = remedies.by(ctx.actor, person="`/claim`", developer="claim_task", agent="somebody")
+    return f"so {how} can take it again"
 
 
 def check_fence(row: FullTask, fence: int | None) -> None:

@@ -9,6 +9,7 @@ from bot.comments import orphaned_pulls
 from bot.comments.replies import code
 from bot.errors import Refused
 from bot.identity.actors import SLUG, Actor
+from bot.kernel import remedies
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.kernel.patterns import AGENT, Shape
 from bot.operations.agents.views import known_agent
@@ -304,15 +305,17 @@ async def _cancel_issue_write(ctx: Context, row: FullTask) -> None:
 
 
 def _release(ctx: Context) -> str:
-    return "Comment `/release`" if ctx.actor.is_person else "Call release_task"
+    return remedies.by(ctx.actor, person="Comment `/release`", agent="Call release_task")
 
 
 def _resume(ctx: Context) -> str:
-    return "Comment `/resume`" if ctx.actor.is_person else "Pass `hold` false"
+    return remedies.by(ctx.actor, person="Comment `/resume`", agent="Pass `hold` false")
 
 
 def _new_task(ctx: Context) -> str:
-    return "Open a new issue." if ctx.actor.is_person else "Call create_task for a new task."
+    return remedies.by(
+        ctx.actor, person="Open a new issue.", agent="Call create_task for a new task."
+    )
 
 
 async def _reopen_issue(ctx: Context, row: FullTask) -> list[Queued]:

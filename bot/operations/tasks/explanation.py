@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from bot.agents import presence
+from bot.agents import presence, tech_leads
 from bot.comments import orphaned_pulls, replies
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
@@ -15,11 +15,14 @@ from store.agents import agents
 from store.tables.agents import AgentRow
 from store.tasks.tasks import FullTask
 
-# For an agent that is not at work, by the code of the refusal.
-REMEDIES = {
-    "not_registered": "call register_agent",
-    "agent_paused": "end the pause with manage_agent and `action` resume",
-}
+
+def _remedy(exc: Refused, me: str) -> str:
+    """What an agent can do that is not at work."""
+    if exc.code == "not_registered":
+        return "call register_agent"
+    by = exc.details["paused_by"]
+    own = "end the pause with manage_agent and `action` resume"
+    return own if by == me else f"ask {by} to end the pause"
 
 
 class Explained(Answer):
@@ -65,7 +68,7 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
         task=task_view(row, _blocked_by(row, waits)),
         claimable=mine or not standing,
         mine=mine,
-        text=text,
+        text=await tech_leads.with_names(ctx.tx, ctx.actor, text),
         reasons=standing,
         blocked_by=list(waits.blockers),
         open_sub_issues=list(waits.children),
@@ -99,5 +102,7 @@ def _not_at_work(ctx: Context, me: AgentRow | None) -> list[Reason]:
     try:
         presence.check_at_work(me, ctx.now)
     except Refused as exc:
-        return [Reason(code=exc.code, why=exc.message.rstrip("."), remedy=REMEDIES[exc.code])]
+        return [
+            Reason(code=exc.code, why=exc.message.rstrip("."), remedy=_remedy(exc, ctx.actor.name))
+        ]
     return []
