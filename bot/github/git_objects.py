@@ -4,13 +4,20 @@ An object's SHA follows from its content, so an object that Hubbub makes is the 
 """
 
 import hashlib
-from collections import deque
+import re
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
-from bot.github.payloads import Json, at, maybe_number, text
+from bot.github.payloads import BIGGEST, Json, at, text
 
 FOLDER, FILE, LINK, SUBMODULE = "040000", "100644", "120000", "160000"
+EXECUTABLE, GROUP_WRITABLE = "100755", "100664"
+MODES = frozenset({FOLDER, FILE, LINK, SUBMODULE, EXECUTABLE, GROUP_WRITABLE})
+HEX = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+# Entries of one list that are looked at, so that a huge repository holds nobody up.
+MOST_ENTRIES = 20_000
 # Git takes a file for binary if one of so many first bytes is zero.
 LOOKED_AT = 8000
 
@@ -101,21 +108,37 @@ def _by_folder(data: Json) -> tuple[dict[str, list[Entry]], dict[str, str]]:
     """
     inside: dict[str, list[Entry]] = {"": []}
     shas: dict[str, str] = {}
-    listed = at(data, "tree")
-    for each in listed if isinstance(listed, list) else []:
-        path, sha = text(at(each, "path")), text(at(each, "sha"), 64)
-        mode = text(at(each, "mode"), 6)
-        if path and _is_hex(sha) and mode:
-            folder, _, name = path.rpartition("/")
-            entry = Entry(name, mode, sha, maybe_number(at(each, "size")) or 0)
-            inside.setdefault(folder, []).append(entry)
-            if entry.is_folder:
-                shas[path] = sha
+    for each in _nearest(at(data, "tree")):
+        path, mode, sha = text(each["path"]), each["mode"], each["sha"]
+        folder, _, name = path.rpartition("/")
+        inside.setdefault(folder, []).append(Entry(name, mode, sha, each.get("size") or 0))
+        if mode == FOLDER:
+            shas[path] = sha
     return inside, shas
 
 
-def _is_hex(sha: str) -> bool:
-    return len(sha) in (40, 64) and not set(sha) - set("0123456789abcdef")
+def _nearest(listed: Json) -> list[dict[str, Json]]:
+    """The entries that have the shape of one, without the deepest levels if they are too many.
+
+    A level is left out whole, so that each folder has all of its entries or none.
+    """
+    found = [each for each in listed if _is_entry(each)] if isinstance(listed, list) else []
+    if len(found) <= MOST_ENTRIES:
+        return found
+    levels = Counter(each["path"].count("/") for each in found)
+    sums = accumulate(levels[n] for n in range(max(levels) + 1))
+    kept = max(1, sum(total <= MOST_ENTRIES for total in sums))
+    return [each for each in found if each["path"].count("/") < kept]
+
+
+def _is_entry(value: Json) -> bool:
+    if not isinstance(value, dict):
+        return False
+    path, mode, sha = value.get("path"), value.get("mode"), value.get("sha")
+    named = isinstance(path, str) and path != "" and isinstance(mode, str) and mode in MODES
+    size = value.get("size")
+    sized = size is None or (isinstance(size, int) and 0 <= size <= BIGGEST)
+    return named and sized and isinstance(sha, str) and HEX.fullmatch(sha) is not None
 
 
 # --- Folders as Hubbub keeps them ----------------------------------------------------------------

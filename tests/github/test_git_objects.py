@@ -3,6 +3,7 @@ from typing import Any
 from bot.github.git_objects import (
     FILE,
     FOLDER,
+    MOST_ENTRIES,
     Entry,
     blob_sha,
     dump,
@@ -69,3 +70,20 @@ def test_a_file_with_a_zero_byte_or_in_another_encoding_is_no_text() -> None:
     assert is_text("naïve 🚀\n".encode())
     assert not is_text(b"a\0b")
     assert not is_text("naïve".encode("latin-1"))
+
+
+def test_of_a_huge_list_the_deepest_folders_are_left_for_later() -> None:
+    many = [Entry(f"{n}.py", FILE, HELLO, 6) for n in range(MOST_ENTRIES)]
+    deep = [(f"a/many/{each.name}", FILE, HELLO) for each in many]
+    upper = [Entry("b.py", FILE, HELLO, 6), Entry("many", FOLDER, tree_sha(many))]
+    near = (("a", FOLDER, tree_sha(upper)), ("a/b.py", FILE, HELLO))
+    found = listing(listed(*near, ("a/many", FOLDER, tree_sha(many)), *deep), most=10)
+    assert found.folders.keys() == {found.root, tree_sha(upper)}
+
+
+def test_entries_without_the_shape_of_one_are_ignored() -> None:
+    wrong = [None, {"path": "x"}, {"path": 1, "mode": FILE, "sha": HELLO}, {"sha": "zz"}]
+    found = listing({"tree": [*wrong, {"path": "a", "mode": FILE, "sha": HELLO}]}, most=10)
+    assert found.root is not None
+    assert found.folders[found.root] == [Entry("a", FILE, HELLO)]
+    assert listing({"tree": "none"}, most=10).root == tree_sha([])
