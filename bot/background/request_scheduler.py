@@ -8,6 +8,7 @@ from bot.fetch.fetcher import look_up
 from bot.github import rate_limit_store, rate_limits
 from bot.github.channel import Channel
 from bot.github.rate_limits import READ, Limits
+from bot.identity.actors import BOT
 from bot.identity.keyring import Keys
 from bot.mirror import reads
 from bot.outbox import effects, fairness
@@ -21,6 +22,9 @@ from store.mirror import stored_installations
 from store.outbox import budgets, sender_leases, write_attempts, write_order, writes
 from store.tables.fetch import BackfillRow, PendingReadRow
 from store.tables.outbox import WriteRow
+
+# When to ask again whether the bot may show something, if nothing else happens meanwhile.
+OWN_AGAIN = 30 * SECOND
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,15 @@ class Sender(Channel):
 
 async def _next_write(tx: Tx, now: Now) -> tuple[WriteRow | None, int]:
     """The next write, and when it may be sent. If none may now, it is the one that is due first."""
-    first = await write_order.next_of_each(tx, now.installation_id, fairness.ON_GRAPHQL)
+    first = await write_order.next_of_each(
+        tx, now.installation_id, fairness.ON_GRAPHQL, fairness.SHOWS
+    )
     if not first or await stored_installations.is_suspended(tx, now.installation_id):
         return None, now.at
     authors = {each["author"] for each in first}
+    own, total = await budgets.spent_this_hour(tx, now.installation_id, BOT)
+    is_short = rate_limits.is_short(now.limits, now.at)
+    yields = fairness.yields(own, total, others_wait=authors != {BOT}, is_short=is_short)
     last = await budgets.last_turns(tx, now.installation_id, sorted(authors))
     soonest: tuple[WriteRow | None, int] = (None, now.at)
     for each in fairness.in_order(first, last, now.streak):
@@ -112,6 +121,8 @@ async def _next_write(tx: Tx, now: Now) -> tuple[WriteRow | None, int]:
         if write is None or write["kind"] not in KINDS:
             continue  # a process of a newer version sends it
         ready = rate_limits.ready_at(now.limits, fairness.cost(write), now.at)
+        if yields and fairness.is_own(write):
+            ready = max(ready, now.at + OWN_AGAIN)
         if soonest[0] is None or ready < soonest[1]:
             soonest = (write, ready)
         if ready <= now.at:
@@ -125,6 +136,9 @@ async def _start_write(tx: Tx, write: WriteRow, now: Now) -> Turn:
         return Turn(write=write)
     if why := await send_error(tx, write, now.at):
         await effects.apply(tx, write, Cancelled(why))
+        return Turn(wait_s=0)
+    if await KINDS[write["kind"]].changes_nothing(tx, write):
+        await write_attempts.finish(tx, write, "superseded", {})
         return Turn(wait_s=0)
     if not await write_attempts.mark_sending(tx, write):
         return Turn(wait_s=0)

@@ -3,6 +3,7 @@
 from bot.comments import card_text
 from bot.comments.card_text import CardContext
 from bot.tasks import path_overlap, verdicts
+from bot.tasks.states import OPEN
 from bot.tasks.verdicts import Verdict
 from store.engine.transaction import Tx
 from store.messages import messages
@@ -16,11 +17,22 @@ async def text(tx: Tx, task: FullTask) -> str:
 
     It names no issue of another repository, because some readers of the card may not see that one.
     """
+    return card_text.text(task, await _context(tx, task), await tx.now())
+
+
+async def digest(tx: Tx, task: FullTask) -> str:
+    """A short hash of what people act on."""
+    return card_text.digest(task, await _context(tx, task))
+
+
+async def _context(tx: Tx, task: FullTask) -> CardContext:
+    if task["state"] not in OPEN:
+        return await _result_context(tx, task)
     here = (tx, task["installation_id"])
     blockers, children = await ready.waiting_for(*here, task["issue_id"] or 0)
     lease = await leases.get(*here, task["lease_id"]) if task["lease_id"] else None
     paths = leases.paths_of(lease) if lease else []
-    context = CardContext(
+    return CardContext(
         blockers=[
             f"#{each['number']}"
             if each["repository_id"] == task["repository_id"]
@@ -34,7 +46,6 @@ async def text(tx: Tx, task: FullTask) -> str:
         verdicts=await _verdicts(tx, task),
         messages=await messages.on_card(*here, task["id"]),
     )
-    return card_text.text(task, context)
 
 
 async def _verdicts(tx: Tx, task: FullTask) -> list[Verdict]:
@@ -42,3 +53,17 @@ async def _verdicts(tx: Tx, task: FullTask) -> list[Verdict]:
     here = (tx, task["installation_id"], task["repository_id"])
     pull = await pulls.pull_request(*here, task["pull_number"]) if task["pull_number"] else None
     return await verdicts.of_pull(tx, pull) if pull and pull["state"] == "open" else []
+
+
+async def _result_context(tx: Tx, task: FullTask) -> CardContext:
+    here = (tx, task["installation_id"])
+    last = await leases.previous(*here, task["id"])
+    if last and last["state"] != "completed":
+        last = None  # it ended before the task did
+    number = task["pull_number"]
+    pull = await pulls.pull_request(*here, task["repository_id"], number) if number else None
+    return CardContext(
+        last_holder=last["holder"] if last else None,
+        ended_at=last["ended_at"] if last else None,
+        merged=pull is not None and pull["merged_at"] is not None,
+    )

@@ -1,11 +1,14 @@
 """The sentences of the card: the one comment that shows people the state of a task."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.comments.replies import STATE_WORDS, block_quote, code, inline, lease_end
 from bot.tasks.path_overlap import Overlap
+from bot.tasks.states import OPEN
 from bot.tasks.verdicts import Said, Verdict, who
+from bot.times import minute
 from store.messages.messages import CardMessage
 from store.tasks.tasks import FullTask
 
@@ -22,6 +25,10 @@ class CardContext:
     verdicts: Sequence[Verdict] = ()
     # Only the messages whose sender wants people to see them.
     messages: Sequence[CardMessage] = ()
+    # Who held an ended task last, and when its lease ended.
+    last_holder: str | None = None
+    ended_at: int | None = None
+    merged: bool = False
 
 
 # GitHub accepts 65,536 characters; the marker that Hubbub adds must fit too.
@@ -29,18 +36,28 @@ LONGEST_CARD = 60_000
 LONGEST_PATH = 200
 
 
-def text(task: FullTask, context: CardContext) -> str:
+def text(task: FullTask, context: CardContext, as_of: int) -> str:
     """The card: Hubbub edits it in place."""
-    lines = [f"**Hubbub** · {STATE_WORDS[task['state']]}", *_ownership(task)]
+    lines = [*_what_people_act_on(task, context), *_what_changes_often(task, context)]
+    return _within_limit([*lines, f"<sub>As of {minute(as_of)}.</sub>"])
+
+
+def digest(task: FullTask, context: CardContext) -> str:
+    """A short hash of what people act on. Hubbub edits the card at once only when it changed."""
+    lines = _what_people_act_on({**task, "expires_at": None}, context)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _what_people_act_on(task: FullTask, context: CardContext) -> list[str]:
+    head = f"**Hubbub** · {STATE_WORDS[task['state']]}"
+    if task["state"] not in OPEN:
+        return [head, *_result(task, context)]
+    lines = [head, *_ownership(task)]
     if context.blockers:
         lines.append(f"Blocked by {', '.join(context.blockers[:10])}.")
-    if context.total:
-        lines.append(f"Sub-issues: {context.done} of {context.total} done.")
     if task["pull_number"]:
         reviewed = reviews(context.verdicts)
         lines.append(f"Pull request: #{task['pull_number']}.{reviewed and f' {reviewed}'}")
-    if task["progress"]:
-        lines.append(f"Progress: {task['progress']}%.")
     if task["loop_between"]:
         two = " and ".join(code(each) for each in task["loop_between"].split(" and "))
         lines.append(
@@ -50,14 +67,46 @@ def text(task: FullTask, context: CardContext) -> str:
     if task["question"]:
         lines.append("The holder has a question, and waits for an answer in a comment here:")
         lines.append(block_quote(task["question"]))
-    if task["note"]:
-        lines.append(block_quote(task["note"]))
-    lines += [_overlap(each) for each in context.overlaps]
     lines += [
         f"{code(each['sender'])} to {code(each['recipient'])}:\n\n{block_quote(each['body'])}"
         for each in context.messages
     ]
-    return _within_limit(lines)
+    return lines
+
+
+def _what_changes_often(task: FullTask, context: CardContext) -> list[str]:
+    """What the holder of now reported, and what others do beside it."""
+    if task["state"] not in OPEN:
+        return []
+    lines = []
+    if context.total:
+        lines.append(f"Sub-issues: {context.done} of {context.total} done.")
+    if is_current_report(task):
+        lines += [f"Progress: {task['progress']}%."] if task["progress"] else []
+        lines += [block_quote(task["note"])] if task["note"] else []
+    return lines + [_overlap(each) for each in context.overlaps]
+
+
+def is_current_report(task: FullTask) -> bool:
+    """Whether the holder of now reported note and progress, not somebody before."""
+    return task["lease_id"] is not None and task["reported_under"] == task["lease_id"]
+
+
+def _result(task: FullTask, context: CardContext) -> list[str]:
+    """How a task ended: by whom, with which pull request, when."""
+    by = f" by {code(context.last_holder)}" if context.last_holder else ""
+    when = f" on {minute(context.ended_at)}" if context.ended_at else ""
+    lines = [f"{task['state'].capitalize()}{by}{when}."] if by or when else []
+    if task["pull_number"]:
+        how = ", merged" if context.merged else ""
+        lines.append(f"Pull request: #{task['pull_number']}{how}.")
+    if task["decision"]:
+        lines.append(f"Last decision: {inline(task['decision'])}.")
+    if task["state"] == "failed" and task["note"]:
+        lines.append(block_quote(task["note"]))
+    if task["result"]:
+        lines.append(block_quote(task["result"]))
+    return lines
 
 
 def reviews(found: Sequence[Verdict]) -> str:

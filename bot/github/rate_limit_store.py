@@ -29,6 +29,11 @@ async def of(tx: Tx, installation_id: int, sender: SenderRow | None = None) -> L
     )
 
 
+async def is_short(tx: Tx, installation_id: int) -> bool:
+    """Whether less than half of the limits is left."""
+    return rate_limits.is_short(await of(tx, installation_id), await tx.now())
+
+
 async def record_answer(
     tx: Tx,
     installation_id: int,

@@ -17,6 +17,8 @@ from bot.times import SECOND
 # three seconds between mutations that notify people.
 MUTATION_SPACING = SECOND
 NOTIFYING_SPACING = 3 * SECOND
+# A wait that an answer explains.
+LONG_WAIT = 10 * SECOND
 # When GitHub says wait but not how long, it asks for a minute at least, then exponentially more.
 FIRST_WAIT = 60 * SECOND
 LONGEST_WAIT = 3600 * SECOND
@@ -144,6 +146,25 @@ def expected_at(
     return max(
         ready_at(limits, cost, now) + spaced,
         CONTENT.ready_at(content, now, ahead + 1, cost.reserve),
+    )
+
+
+def waits_for_content(limits: Limits, cost: Cost, ahead: int, now: int) -> bool:
+    """Whether the allowance for content lets the write wait longer than the spacing would."""
+    content = limits.full_at.get(CONTENT.name, 0)
+    spaced = now + (ahead + 1) * NOTIFYING_SPACING + LONG_WAIT
+    return CONTENT.ready_at(content, now, ahead + 1, cost.reserve) > spaced
+
+
+def is_short(limits: Limits, now: int) -> bool:
+    """Whether less than half is left of the allowance for content, or of a limit of GitHub's."""
+    content = CONTENT.remaining(limits.full_at.get(CONTENT.name, 0), now)
+    return content < CONTENT.most / 2 or any(
+        each.limit is not None
+        and each.remaining is not None
+        and (each.reset_at or 0) > now
+        and each.remaining < each.limit / 2
+        for each in limits.known
     )
 
 

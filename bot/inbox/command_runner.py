@@ -273,7 +273,11 @@ async def _answer(tx: Tx, row: CommandRow, reply: Reply) -> None:
         "author": actors.BOT,
         "lane": writes.PEOPLE,
     }
-    if row["source_kind"] in REACTABLE:
+    target = writes.on_issue(row["repository_id"], row["number"])
+    replied = reply.text is not None and await _may_comment(tx, row, target)
+    # A reply below a command that was done says so itself. That on a line of code is elsewhere.
+    says_so = replied and reply.state == "done" and row["source_kind"] != "review_comment"
+    if row["source_kind"] in REACTABLE and not says_so:
         await writes.queue(
             tx,
             **on,
@@ -286,10 +290,10 @@ async def _answer(tx: Tx, row: CommandRow, reply: Reply) -> None:
                 "content": reply.reaction,
             },
         )
-    elif reply.text is None:
+    elif reply.text is None and await _may_comment(tx, row, target):
+        replied = True
         reply = replace(reply, text=replies.confirmation(row["asker"], row["text"]))
-    target = writes.on_issue(row["repository_id"], row["number"])
-    if reply.text is not None and await _may_comment(tx, row, target):
+    if replied:
         await writes.queue(
             tx,
             **on,

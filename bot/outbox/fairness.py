@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bot.github.rate_limits import READ
 from bot.github.token_buckets import Cost
+from bot.identity.actors import BOT
 from bot.outbox.kinds import KINDS
 from store.outbox.write_order import Line, NextWrite
 from store.outbox.writes import PEOPLE
@@ -14,6 +15,12 @@ from store.tables.outbox import WriteRow
 LONGEST_STREAK = 3
 # Agents leave this share of every budget to people and bookkeeping.
 RESERVE = 0.2
+# The bot's own writes are at most this share of an hour's writes while others wait.
+OWN_SHARE = 0.2
+# While the budget is short, others will wait soon in an hour with so many writes of theirs.
+BUSY_HOUR = 10
+# The kinds by which the bot shows something that nobody asked for.
+SHOWS = ("card", "board_item", "board_status", "comment_minimize")
 # The cost of a request that nobody waits for.
 SPARE = Cost(reserve=RESERVE)
 # The kinds that use GraphQL. When its limit is spent, only these wait.
@@ -30,6 +37,17 @@ def cost_of(name: str, lane: int) -> Cost:
     kind = KINDS[name]
     reserve = 0 if lane == PEOPLE else RESERVE
     return Cost(kind.resource, mutates=True, notifies=kind.notifies, reserve=reserve)
+
+
+def is_own(write: WriteRow) -> bool:
+    """Whether the bot shows what agents did. What people did, and a result, is in their lane."""
+    return write["author"] == BOT and write["lane"] != PEOPLE and write["kind"] in SHOWS
+
+
+def yields(own: int, total: int, *, others_wait: bool, is_short: bool) -> bool:
+    """Whether what the bot shows must wait, after `own` of the hour's `total` writes were its."""
+    is_busy = others_wait or (is_short and total - own >= BUSY_HOUR)
+    return is_busy and own + 1 > OWN_SHARE * (total + 1)
 
 
 def in_order(

@@ -22,6 +22,14 @@ NEXT = 2**63 - 1
 class Forecast:
     ahead: int
     at: int
+    # Why it waits longer than its place in the queue explains.
+    why: str | None = None
+
+
+FEW_LEFT = (
+    "The hour's allowance of GitHub for changes is nearly used up, so that about one write goes "
+    "out every 11 s, and those of people go first. get_budget shows what is left."
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ async def of(tx: Tx, write: WriteRow) -> Forecast:
     here = (tx, write["installation_id"], write["kind"], write["author"], write["lane"])
     found = await _forecast(*here, write["target"], write["seq"])
     if write["state"] != "sending":
-        return Forecast(found.ahead, max(found.at, write["not_before"]))
+        return replace(found, at=max(found.at, write["not_before"]))
     return Forecast(0, await tx.now())
 
 
@@ -100,7 +108,9 @@ def _at_place(
         (ahead - place.before) * fairness.notifying_share(others)
     )
     cost = fairness.cost_of(kind, place.lane)
-    return Forecast(ahead, rate_limits.expected_at(limits, cost, ahead, now, notifying))
+    at = rate_limits.expected_at(limits, cost, ahead, now, notifying)
+    is_short = rate_limits.waits_for_content(limits, cost, ahead, now)
+    return Forecast(ahead, at, FEW_LEFT if is_short else None)
 
 
 async def _queue(tx: Tx, installation_id: int, author: str) -> Queue:

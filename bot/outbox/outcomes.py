@@ -194,8 +194,8 @@ def _why_unsendable(sending: Sending) -> str | None:
     return f"the write that it builds on, {after}, did not take effect"
 
 
-def _take_result(kind: Kind, _: Sending, outcome: Outcome) -> Decision:
-    return Sent(kind.result(outcome.data))
+def _take_result(kind: Kind, sending: Sending, outcome: Outcome) -> Decision:
+    return Sent(kind.result(outcome.data) | kind.keeps(sending))
 
 
 def _wait(_: Kind, __: Sending, ___: Outcome) -> Decision:

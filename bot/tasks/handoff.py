@@ -8,11 +8,13 @@ from bot.times import stamp
 from store.engine.transaction import Tx
 from store.messages import messages
 from store.mirror import pulls
+from store.outbox import write_history
 from store.tables.tasks import LeaseRow
 from store.tasks import leases
 from store.tasks.tasks import FullTask
 
 MOST_FILES = 50
+MOST_COMMITS = 50
 MOST_MESSAGES = 10
 
 
@@ -79,8 +81,10 @@ async def _branch(tx: Tx, task: FullTask) -> str | None:
 
 
 async def _files(tx: Tx, task: FullTask, last: LeaseRow) -> list[str]:
+    """What was changed, on the pull request and by commits; without both, what was announced."""
+    i, found = task["installation_id"], dict[str, None]()
     if task["pull_number"] is not None:
-        here = (task["installation_id"], task["repository_id"], task["pull_number"])
-        if touched := await pulls.files(tx, *here):
-            return [each["path"] for each in touched["files"]][:MOST_FILES]
-    return leases.paths_of(last)[:MOST_FILES]
+        touched = await pulls.files(tx, i, task["repository_id"], task["pull_number"])
+        found |= dict.fromkeys(each["path"] for each in touched["files"]) if touched else {}
+    found |= dict.fromkeys(await write_history.paths_of_commits(tx, i, task["id"], MOST_COMMITS))
+    return list(found or dict.fromkeys(leases.paths_of(last)))[:MOST_FILES]

@@ -1,12 +1,28 @@
-"""Shows a task on GitHub: queues its card and its Status on the project board."""
+"""Shows a task on GitHub: queues its card and its Status on the project board.
 
+Each edit is a request that an agent cannot make, so an edit must be worth it. A card is edited when
+what people act on changed, and then shows all the rest too.
+"""
+
+from bot.github import rate_limit_store
 from bot.identity.actors import BOT
 from bot.repository import repository_settings
 from bot.tasks import board
+from bot.tasks.states import OPEN
+from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.mirror import stored_issues
 from store.outbox import write_history, writes
+from store.tables.outbox import WriteRow
 from store.tasks import tasks
+from store.tasks.tasks import FullTask
+
+# What agents do is shown together with what follows within this time.
+SOON = 10 * SECOND
+# How a task ended is shown within 15 seconds, together with what GitHub tells of it.
+RESULT_SOON = 5 * SECOND
+# While the budget is short, a card is edited at most this often, but for its result.
+EVERY_WHEN_SHORT = 60 * SECOND
 
 
 async def show(
@@ -16,34 +32,75 @@ async def show(
     *,
     lane: int = writes.AGENTS,
     every: int = 0,
-    delay: int = 0,
+    delay: int = SOON,
+    spacing: int = 0,
 ) -> None:
     """Queue an edit of the card. It replaces a queued one; its text is made when it is sent.
 
-    An edit that is not urgent waits, in microseconds: `every` after the last edit, or `delay` from
-    now.
+    An edit waits `delay`, or not at all for what a person did, and until `spacing` after the last
+    edit. It is dropped when its turn comes and nothing that people act on has changed.
+
+    With `every` it shows a note or progress: it goes out so many microseconds after the last edit,
+    unless the budget is short.
     """
     task = await tasks.get(tx, installation_id, task_id)
-    if task is None or task["number"] is None or not task["fence"]:
-        return  # a task gets its card with the first claim
+    if task is None or task["number"] is None or not _is_shown(task, lane):
+        return
     target = f"card {task_id}"
-    was_due = await writes.supersede(tx, installation_id, "card", target)
-    last = await write_history.results(tx, installation_id, target, 1) if every else []
-    written_at = last[0]["finished_at"] if last else None
-    next_at = await tx.now() + delay if written_at is None else written_at + every
+    live = await writes.waiting(tx, installation_id, target, "card")
+    queued = [each for each in live if each["state"] == "queued" and not _is_minor(each)]
+    is_short = await rate_limit_store.is_short(tx, installation_id)
+    last = next(iter(await write_history.results(tx, installation_id, target, 1)), None)
+    now = await tx.now()
+    if every:
+        if not queued and not is_short:
+            await _queue_card(tx, task, lane, _after(last, every, now), every=every)
+        return
+    if task["state"] not in OPEN:
+        await _queue_card(tx, task, writes.PEOPLE, now + RESULT_SOON)
+        return
+    lane = min([lane, *(each["lane"] for each in queued)])
+    due = now if lane == writes.PEOPLE else now + delay
+    if spacing and last is not None:
+        due = max(due, _after(last, spacing, now))
+    if is_short:
+        lane, due = writes.AGENTS, max(due, _after(last, EVERY_WHEN_SHORT, now) if last else 0)
     # The replaced edit may have been more urgent.
-    next_at = next_at if was_due is None else min(next_at, was_due)
+    await _queue_card(tx, task, lane, min([due, *(each["not_before"] for each in queued)]))
+
+
+def _is_shown(task: FullTask, lane: int) -> bool:
+    """Whether the task has a card: since its first claim, or since a person did something to it."""
+    if task["fence"] or task["card_comment_id"]:
+        return True
+    return lane == writes.PEOPLE and task["state"] in OPEN
+
+
+def _is_minor(write: WriteRow) -> bool:
+    """Whether an edit of a card was queued for a note or progress alone."""
+    return "every" in write["arguments"]
+
+
+def _after(last: WriteRow | None, span: int, now: int) -> int:
+    """The time `span` after the last edit; `span` from now if there is none."""
+    return now + span if last is None else (last["finished_at"] or now) + span
+
+
+async def _queue_card(tx: Tx, task: FullTask, lane: int, due: int, *, every: int = 0) -> None:
+    where, target = task["installation_id"], f"card {task['id']}"
+    await writes.supersede(tx, where, "card", target)
+    more = ({"every": every} if every else {}) | ({} if task["state"] in OPEN else {"final": True})
     await writes.queue(
         tx,
-        installation_id,
+        where,
         kind="card",
         repository_id=task["repository_id"],
         target=target,
-        arguments={"task_id": task_id, "number": task["number"]},
+        arguments={"task_id": task["id"], "number": task["number"], **more},
         author=BOT,
-        task_id=task_id,
+        task_id=task["id"],
         lane=lane,
-        wait=max(0, next_at - await tx.now()),
+        wait=max(0, due - await tx.now()),
     )
 
 
@@ -77,4 +134,5 @@ async def show_on_board(tx: Tx, installation_id: int, task_id: str, lane: int) -
             author=BOT,
             task_id=task_id,
             lane=lane,
+            wait=0 if lane == writes.PEOPLE else SOON,
         )

@@ -88,6 +88,18 @@ async def last_turns(tx: Tx, installation_id: int, authors: Sequence[str]) -> di
     return {row["author"]: row["at"] for row in rows}
 
 
+async def spent_this_hour(tx: Tx, installation_id: int, author: str) -> tuple[int, int]:
+    """The mutations of an author, and those of all, since the last full hour."""
+    row = await tx.one(
+        "SELECT SUM(CASE WHEN author = :a THEN requests ELSE 0 END) AS own, "
+        "SUM(requests) AS total FROM spending WHERE installation_id = :i AND hour = :h",
+        a=author,
+        i=installation_id,
+        h=await tx.now() // HOUR,
+    )
+    return (int(row["own"] or 0), int(row["total"] or 0)) if row else (0, 0)
+
+
 async def top_spenders(tx: Tx, installation_id: int, since: int, limit: int) -> list[Spent]:
     """The authors with the most requests since then."""
     return await tx.all(

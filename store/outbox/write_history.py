@@ -24,6 +24,19 @@ async def results(tx: Tx, installation_id: int, target: str, limit: int) -> list
     return [decode(row) for row in await tx.all(q, i=installation_id, t=target, n=limit)]
 
 
+async def paths_of_commits(tx: Tx, installation_id: int, task_id: str, limit: int) -> list[str]:
+    """The paths that the newest commits for a task changed, in the order of the commits."""
+    rows = await tx.all(
+        "SELECT result FROM writes WHERE installation_id = :i AND task_id = :t "
+        "AND state = 'sent' AND kind = 'commit' ORDER BY seq DESC LIMIT :n",
+        i=installation_id,
+        t=task_id,
+        n=limit,
+    )
+    kept = [json.loads(row["result"]).get("paths", []) for row in reversed(rows)]
+    return list(dict.fromkeys(path for paths in kept for path in paths))
+
+
 async def recent_authors(
     tx: Tx, installation_id: int, target: str, kinds: Collection[str], since: int, limit: int
 ) -> list[AuthorAndTime]:

@@ -58,7 +58,7 @@ class NextWrite(TypedDict):
 
     lane: int
     author: str
-    # Whether it is of a kind that draws on another limit.
+    # 1: of a kind that draws on another limit, 2: of a kind that waits for others.
     apart: int
     seq: int
 
@@ -168,11 +168,12 @@ async def last_before(
 
 
 async def next_of_each(
-    tx: Tx, installation_id: int, apart: Collection[str] = ()
+    tx: Tx, installation_id: int, apart: Collection[str] = (), waiting: Collection[str] = ()
 ) -> list[NextWrite]:
     """Of each author and lane, the oldest write that may go out now: `seq`, `author`, `lane`.
 
-    - The kinds `apart`, which draw on another limit, have a row of their own.
+    - The kinds `apart`, which draw on another limit, have a row of their own, and so have the
+      kinds that are `waiting` for others, in the lane of agents.
     - What an author queued under a lease that ended comes first, because the next holder waits
       for it.
     - Writes to one target go in order, but no answer to a person waits for agents.
@@ -181,7 +182,9 @@ async def next_of_each(
     - What a paused agent wrote waits, and nobody waits for it.
     """
     found: list[_Next] = await tx.all(
-        "SELECT w.lane, w.author, w.kind IN :apart AS apart, (w.lease_id IS NOT NULL AND EXISTS ("
+        "SELECT w.lane, w.author, CASE WHEN w.kind IN :apart THEN 1 "
+        f"WHEN w.lane = {AGENTS} AND w.kind IN :waiting THEN 2 ELSE 0 END AS apart, "
+        "(w.lease_id IS NOT NULL AND EXISTS ("
         "SELECT 1 FROM leases l WHERE l.installation_id = w.installation_id AND l.id = w.lease_id "
         "AND l.ended_at IS NOT NULL)) AS ended, MIN(w.seq) AS seq FROM writes w "
         "WHERE w.installation_id = :i "
@@ -199,6 +202,7 @@ async def next_of_each(
         i=installation_id,
         live=LIVE,
         apart=tuple(apart) or ("",),
+        waiting=tuple(waiting) or ("",),
         answers=ANSWERS,
         words=WORDS,
         now=await tx.now(),

@@ -59,6 +59,8 @@ class TaskRow(TypedDict):
     last_holder: Annotated[str | None, Text(120)]
     # When somebody decided to end the task. An issue that was reopened before stays ended.
     ended_at: int | None
+    # The lease under which note and progress were reported last.
+    reported_under: Annotated[str | None, Text(40)]
 
 
 class LeaseRow(TypedDict):

@@ -172,7 +172,7 @@ async def test_a_card_that_somebody_deleted_comes_back_with_the_next_change(
     workspace.person.delete_comment(issue.comments[0])
     await workspace.settle()
     here = {"task": workspace.name(issue), "fence": fence}
-    await agent.call("update_task_status", **here, status="completed", note="All is done")
+    await agent.call("update_task_status", **here, status="completed", result="All is done")
     await workspace.settle()
     (card,) = [c for c in issue.comments if not c.deleted]
     assert "All is done" in card.body

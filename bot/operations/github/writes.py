@@ -47,6 +47,7 @@ async def _write_now(ctx: Context, row: WriteRow) -> Queued:
     if live:
         soonest = await forecast.of(ctx.tx, row)
         view = write_view(row, ahead=soonest.ahead, expected_at=stamp(soonest.at))
+        view.waits_because = view.waits_because or soonest.why
     if live and await stored_installations.is_suspended(ctx.tx, ctx.installation_id):
         view.waits_because = SUSPENDED
     elif paused := await stopped.pause_reason(ctx.tx, row):

@@ -67,7 +67,13 @@ async def _current_state(tx: Tx, installation_id: int, write_id: str) -> dict[st
     if row is None:
         return {}
     expected = {} if row["state"] in writes.LIVE else {"expected_at": None, "ahead": 0}
-    return {"state": row["state"], "result": row["result"], **_error_fields(row)} | expected
+    return {"state": row["state"], "result": _result(row), **_error_fields(row)} | expected
+
+
+def _result(row: WriteRow) -> dict[str, Any] | None:
+    """Without what Hubbub keeps for itself: what a commit changed, and what a card showed."""
+    found: dict[str, Any] | None = row["result"]
+    return found and {name: found[name] for name in found if name not in ("paths", "shown")}
 
 
 def _error_fields(row: WriteRow) -> dict[str, Any]:
@@ -123,6 +129,7 @@ async def queue(
         expected_at=stamp(soonest.at),
         result=None,
         cleaned=cleaned,
+        waits_because=soonest.why,
     )
 
 
@@ -175,7 +182,7 @@ def write_view(row: WriteRow, *, ahead: int = 0, expected_at: str | None = None)
         state=row["state"],
         ahead=ahead,
         expected_at=expected_at,
-        result=row["result"],
+        result=_result(row),
         **_error_fields(row),
     )
 

@@ -58,6 +58,7 @@ async def update_task_status(
     now = 100 if status == "completed" and progress is None else progress
     changes: Row = {**texts} if now is None else {**texts, "progress": now}
     if changes:
+        changes = {**changes, "reported_under": row["lease_id"]}
         await tasks.change(ctx.tx, ctx.installation_id, row["id"], **changes)
     if question is not None:
         cleaned += await _ask(ctx, row, status, question)

@@ -3,11 +3,13 @@
 from typing import Any
 
 from bot.comments import card
+from bot.github import rate_limit_store
 from bot.github.payloads import at, maybe_number, text
 from bot.github.requests import Request
 from bot.outbox.kinds.kind import Kind, Result, Sending, graphql, rest, status_result
 from store.engine.transaction import Tx
 from store.mirror import mirror_rows, stored_issues
+from store.outbox import write_history
 from store.tables.outbox import WriteRow
 from store.tasks import tasks
 
@@ -43,7 +45,23 @@ async def stored_card(tx: Tx, write: WriteRow) -> dict[str, Any]:
     comment_id = task["card_comment_id"]
     if await mirror_rows.is_deleted(tx, "comments", i, comment_id):
         comment_id = None
-    return {"comment_id": comment_id, "text": await card.text(tx, task)}
+    shown = await card.digest(tx, task)
+    return {"comment_id": comment_id, "text": await card.text(tx, task), "shown": shown}
+
+
+async def is_shown_already(tx: Tx, write: WriteRow) -> bool:
+    """Whether an edit of a card has nothing new that people act on, nor a note that is due."""
+    here = (tx, write["installation_id"])
+    task = await tasks.get(*here, write["task_id"]) if write["task_id"] else None
+    last = next(iter(await write_history.results(*here, write["target"], 1)), None)
+    if task is None or last is None or last["result"] is None or write["state"] != "queued":
+        return False
+    comment_id = task["card_comment_id"]
+    if comment_id is None or await mirror_rows.is_deleted(tx, "comments", here[1], comment_id):
+        return False
+    if last["result"].get("shown") != await card.digest(tx, task):
+        return False
+    return "every" not in write["arguments"] or await rate_limit_store.is_short(*here)
 
 
 def _card_request(sending: Sending) -> Request:
@@ -116,6 +134,8 @@ KINDS = {
         _card_request,
         comment_result,
         stored_values=stored_card,
+        keeps=lambda sending: {"shown": sending.known.get("shown")},
+        changes_nothing=is_shown_already,
         look=_look_for_card,
         overwrites="all",
     ),

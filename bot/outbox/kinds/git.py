@@ -26,6 +26,8 @@ REF = "/repos/{repository}/git/ref/heads/"
 MATCHING = "/repos/{repository}/git/matching-refs/heads/"
 # How many branches an error lists.
 MOST_BRANCHES = 10
+# How many paths of a commit are kept.
+MOST_PATHS = 50
 BRANCH = "/repos/{repository}/branches/"
 COMPARE = "/repos/{repository}/compare/"
 COMMIT = """\
@@ -126,6 +128,13 @@ def _commit_result(data: Any) -> Result:
     return {"head": _sha(at(data, "sha")), "url": at(data, "html_url")}
 
 
+def _changed_paths(sending: Sending) -> Result:
+    """For the hand-off to the next holder. The files themselves may be deleted by then."""
+    arguments = sending.arguments
+    paths = [each["path"] for each in arguments["files"]] + arguments["delete"]
+    return {"paths": paths[:MOST_PATHS]}
+
+
 def _look_for_commit(sending: Sending) -> Request:
     """Lists the branch's commits after the one that this commit was meant to build on."""
     span = f"{expected_head(sending)}...{_path_name(sending.arguments['branch'])}"
@@ -165,6 +174,7 @@ _COMMIT = Kind(
     "contents: write",
     graphql(COMMIT, _commit_variables),
     _commit_result,
+    keeps=_changed_paths,
     resource="graphql",
     stored_values=stored_default_branch,
     unless=_default_branch_error,

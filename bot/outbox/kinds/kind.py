@@ -114,6 +114,10 @@ def entries_under(name: str) -> Callable[[Any], list[Any] | None]:
     return lambda data: list_entries(at(data, name))
 
 
+async def always_changes(_tx: Tx, _write: WriteRow) -> bool:
+    return False
+
+
 async def nothing_stored(_tx: Tx, _write: WriteRow) -> dict[str, Any]:
     return {}
 
@@ -136,12 +140,16 @@ class Kind:
     # What to keep of an answer. A value of None, but for an `url`, means that the answer is not of
     # the shape that this kind of write gets.
     result: Callable[[Any], Result]
+    # What to keep of the request besides.
+    keeps: Callable[[Sending], Result] = lambda _: {}
     # The rate limit of GitHub's that it counts against.
     resource: str = "core"
     # Whether it notifies people. Such writes are spaced further apart.
     notifies: bool = False
     # What the request needs from the database.
     stored_values: Callable[[Tx, WriteRow], Awaitable[dict[str, Any]]] = nothing_stored
+    # Whether it would change nothing as things are now, so that it is dropped instead of sent.
+    changes_nothing: Callable[[Tx, WriteRow], Awaitable[bool]] = always_changes
     # What the request needs from GitHub. The last read must succeed. The others may answer 404.
     prepare: Callable[[Sending], list[Request]] = lambda _: []
     # Whether an answer to such a read has what the request takes from it.
