@@ -97,13 +97,14 @@ def _result(task: FullTask, context: CardContext) -> list[str]:
     by = f" by {code(context.last_holder)}" if context.last_holder else ""
     when = f" on {minute(context.ended_at)}" if context.ended_at else ""
     lines = [f"{task['state'].capitalize()}{by}{when}."] if by or when else []
+    if (decision := task["decision"] or "").startswith(task["state"]):
+        lines.append(f"Last decision: {inline(decision)}.")
     if task["pull_number"]:
         how = ", merged" if context.merged else ""
         lines.append(f"Pull request: #{task['pull_number']}{how}.")
-    if task["decision"]:
-        lines.append(f"Last decision: {inline(task['decision'])}.")
-    if task["state"] == "failed" and task["note"]:
-        lines.append(block_quote(task["note"]))
+    if task["state"] == "failed":
+        lines += [_stuck(task)] if task["stuck_at"] else []
+        lines += [block_quote(task["note"])] if task["note"] else []
     if task["result"]:
         lines.append(block_quote(task["result"]))
     return lines
@@ -130,6 +131,11 @@ def _deciders(found: Sequence[Verdict], verdict: Said, words: str) -> str:
     return f"{words} {', '.join(deciders)}" if deciders else ""
 
 
+def _stuck(task: FullTask) -> str:
+    n = task["failures"]
+    return f"{n} leases on it expired or failed. `/retry` gives it to agents again."
+
+
 def _within_limit(lines: list[str]) -> str:
     """The lines as one comment. A line that would make it too long for GitHub is left out."""
     kept: list[str] = []
@@ -153,8 +159,7 @@ def _ownership(task: FullTask) -> list[str]:
     elif task["state"] == "pending" and not task["held"]:
         lines.append("Any agent can claim this task. `/claim` claims it for you.")
     if task["stuck_at"] and not task["held"]:
-        n = task["failures"]
-        lines.append(f"{n} leases on it expired or failed. `/retry` gives it to agents again.")
+        lines.append(_stuck(task))
     if task["decision"] and not task["holder"]:
         lines.append(f"Last decision: {inline(task['decision'])}.")
     return lines

@@ -21,7 +21,7 @@ async def test_a_reserved_task_is_for_its_agent_alone(workspace: Workspace) -> N
     chosen, other = await workspace.agent("chosen"), await workspace.agent("other")
     workspace.person.comment(issue, "/assign @chosen")
     await workspace.settle()
-    assert "Reserved for" not in "".join(each.body for each in issue.comments)
+    assert "Reserved for `chosen`." in card(issue)
     assert (await other.refusal("claim_task", task=workspace.name(issue))).code == "reserved"
     assert (await other.refusal("claim_task")).code == "nothing_ready"
     task = (await chosen.call("claim_task"))["task"]
