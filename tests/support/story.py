@@ -163,6 +163,8 @@ class Workspace:
                 await asyncio.wait([step])
                 return None
             await asyncio.sleep(0)
+        if step.result() is None:
+            assert await self._wait_for_due(), "nothing is left to send"
         return step.result() or 0
 
     def _mutations(self) -> list[Request]:
