@@ -103,7 +103,7 @@ def _result(task: FullTask, context: CardContext) -> list[str]:
         how = ", merged" if context.merged else ""
         lines.append(f"Pull request: #{task['pull_number']}{how}.")
     if task["state"] == "failed":
-        lines += [_stuck(task)] if task["stuck_at"] else []
+        lines += [_failures_line(task)] if task["stuck_at"] else []
         lines += [block_quote(task["note"])] if task["note"] else []
     if task["result"]:
         lines.append(block_quote(task["result"]))
@@ -131,7 +131,7 @@ def _deciders(found: Sequence[Verdict], verdict: Said, words: str) -> str:
     return f"{words} {', '.join(deciders)}" if deciders else ""
 
 
-def _stuck(task: FullTask) -> str:
+def _failures_line(task: FullTask) -> str:
     n = task["failures"]
     return f"{n} leases on it expired or failed. `/retry` gives it to agents again."
 
@@ -159,7 +159,7 @@ def _ownership(task: FullTask) -> list[str]:
     elif task["state"] == "pending" and not task["held"]:
         lines.append("Any agent can claim this task. `/claim` claims it for you.")
     if task["stuck_at"] and not task["held"]:
-        lines.append(_stuck(task))
+        lines.append(_failures_line(task))
     if task["decision"] and not task["holder"]:
         lines.append(f"Last decision: {inline(task['decision'])}.")
     return lines

@@ -210,6 +210,7 @@ async def test_the_card_of_a_finished_task_shows_the_result_only(workspace: Work
     wanted = [
         r"\*\*Hubbub\*\* · completed",
         rf"Completed by `scout` on {at}\.",
+        rf"Last decision: `completed by @octocat: pull request #{pull.number} was merged`\.",
         rf"Pull request: #{pull.number}, merged\.",
         rf"<sub>As of {at}\.</sub>",
     ]
