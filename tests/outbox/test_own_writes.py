@@ -110,7 +110,7 @@ async def test_while_the_budget_is_short_a_card_is_edited_once_a_minute(
     await shorten_budget(workspace)
     for n in range(8):
         status = "in_review" if n % 2 else "in_progress"
-        await agent.call("update_task_status", **mine, status=status)
+        await agent.call("update_task_status", **mine, status=status, note="No code is needed")
         await work_for(workspace, 15)
     times = [each.at for each in edits(workspace)]
     assert 1 <= len(times) <= 2
@@ -136,11 +136,11 @@ async def test_a_result_is_shown_within_15_seconds_however_short_the_budget_is(
 
 
 async def test_while_others_wait_the_bot_takes_at_most_a_fifth(workspace: Workspace) -> None:
-    agents = [await workspace.agent(f"agent-{n}") for n in range(3)]
+    agents = [await workspace.agent(f"agent-{n}") for n in range(5)]
     issues = [await workspace.task(f"Mend {n}") for n in range(15)]
     first = len(mutations(workspace))
     for n, issue in enumerate(issues):
-        agent = agents[n % 3]
+        agent = agents[n % 5]
         await claim(workspace, agent, issue)
         for k in range(4):
             await agent.call(
