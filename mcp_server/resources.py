@@ -64,7 +64,7 @@ RESOURCES = (
     Resource(
         uri="hubbub://tasks/ready",
         name="ready tasks",
-        description="Tasks that may be claimed, by whoever can do them.",
+        description="Tasks that you can claim now, the best first.",
         operation="list_tasks",
         topics=("task",),
         arguments=lambda _: {"state": "ready", "limit": 100},

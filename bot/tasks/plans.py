@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+PARENT_WAITS = "A parent cannot be claimed until all its sub-issues are closed."
 # GitHub's limits on an issue's relations.
 MOST_SUB_ISSUES, MOST_LEVELS, MOST_DEPENDENCIES = 100, 8, 50
 

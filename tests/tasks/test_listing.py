@@ -87,6 +87,18 @@ async def test_an_agent_that_can_claim_nothing_now_is_told_so_with_what_is_ready
     assert "paused" in (await dev.call("list_tasks", state="ready"))["hint"]
 
 
+async def test_an_agent_at_its_limit_of_open_claims_is_told_so_with_what_is_ready(
+    workspace: Workspace,
+) -> None:
+    dev = await workspace.agent("dev")
+    for _ in range(4):
+        await workspace.task()
+    for _ in range(3):
+        assert (await dev.call("list_tasks", state="ready")).get("hint") is None
+        await dev.call("claim_task")
+    assert "the limit is 3 at once" in (await dev.call("list_tasks", state="ready"))["hint"]
+
+
 async def test_who_completed_a_task_still_finds_it_by_its_name(workspace: Workspace) -> None:
     dev = await workspace.agent("dev")
     done, given_back = await workspace.task("Done"), await workspace.task("Given back")

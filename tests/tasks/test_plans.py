@@ -344,3 +344,12 @@ async def test_relations_cannot_be_changed_while_they_are_being_made(workspace: 
     await lead.call("change_task", task=name, unblocked_by="#1")
     await workspace.settle()
     assert issues(workspace)["Sail"].blocked_by == []
+
+
+async def test_who_makes_an_issue_a_parent_is_told_that_it_waits(workspace: Workspace) -> None:
+    lead = await workspace.agent("lead", "tech-lead")
+    epic, part = await workspace.task("Epic"), await workspace.task("Part")
+    moved = await lead.call(
+        "github_update_issue", issue=workspace.name(part), parent=workspace.name(epic)
+    )
+    assert "cannot be claimed until all its sub-issues are closed" in moved["hint"]

@@ -26,7 +26,7 @@ from bot.operations.github.writing import Queued, Writes, nothing_to_change, que
 from bot.operations.tasks import ownership
 from bot.operations.tasks.access import is_holder, visible_repository
 from bot.repository import repository_settings
-from bot.tasks import issue_state, lifecycle, lookup, task_labels
+from bot.tasks import issue_state, lifecycle, lookup, plans, task_labels
 from bot.tasks.states import OPEN
 from store.engine import ids
 from store.engine.transaction import Row
@@ -122,7 +122,7 @@ async def github_update_issue(
         queued += await set_blockers(ctx, where, row, blocked_by, task)
     if not queued:
         raise nothing_to_change(EVERY_ARGUMENT)
-    return Writes(writes=queued)
+    return Writes(writes=queued, hint=plans.PARENT_WAITS if parent else None)
 
 
 async def _issue_row(ctx: Context, where: RepositoryRow, number: int, ref: str) -> IssueRow:

@@ -53,6 +53,11 @@ class Writes(Answer):
     """One or several writes, in the order in which they are sent."""
 
     writes: list[Queued]
+    hint: str | None = Field(
+        None,
+        description="what follows from the change",
+        exclude_if=lambda hint: hint is None,
+    )
 
     async def as_it_is(self, tx: Tx, installation_id: int) -> Self:
         found = [

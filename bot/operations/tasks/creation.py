@@ -9,6 +9,7 @@ from bot.kernel.operation import Answer, Context, RepositoryName, operation
 from bot.operations.tasks import planning
 from bot.operations.tasks.access import visible_repository
 from bot.operations.tasks.planning import DuplicateOk, PlannedTask
+from bot.tasks import plans
 from bot.times import stamp
 
 
@@ -65,5 +66,5 @@ async def create_tasks(
             )
             for name, each in made.items()
         ],
-        hint=planning.PARENT_WAITS if parents else None,
+        hint=plans.PARENT_WAITS if parents else None,
     )

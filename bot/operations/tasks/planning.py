@@ -28,8 +28,6 @@ from store.tables.mirror import RepositoryRow
 from store.tasks import planned_relations, tasks
 from store.tasks.tasks import FullTask
 
-PARENT_WAITS = "A parent cannot be claimed until all its sub-issues are closed."
-
 # Every agent pays for a description, and those of create_task say the same.
 UNDESCRIBED = WithJsonSchema({"type": "string"})
 LabelName: TypeAlias = Annotated[str, Field(min_length=1, max_length=50)]
@@ -37,7 +35,7 @@ Labels: TypeAlias = Annotated[
     list[LabelName], Field(max_length=50, description="labels of the repository")
 ]
 Blockers: TypeAlias = Annotated[
-    list[TaskRef],
+    list[Annotated[TaskRef, UNDESCRIBED]],
     Field(max_length=MOST_DEPENDENCIES, description="what must close first"),
 ]
 

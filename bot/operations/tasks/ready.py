@@ -8,7 +8,7 @@ from bot.errors import Refused
 from bot.identity.actors import ROLES
 from bot.kernel.operation import Context
 from bot.kernel.pagination import decode, encode
-from bot.operations.tasks import hourly_limits
+from bot.operations.tasks import hourly_limits, open_claims
 from bot.operations.tasks.views import Task, task_view
 from bot.tasks.capabilities import met_by, missing_capabilities
 from store.agents import agents
@@ -41,7 +41,7 @@ async def page(
         place = (last["priority"], last["failures"], last["created_at"], last["id"])
         rows, following = rows[:limit], encode(" ".join(map(str, place)))
     if by_itself:
-        return [task_view(row) for row in rows], following, await _no_claim(ctx, me)
+        return [task_view(row) for row in rows], following, await _no_claim(ctx, me, rows)
     who = await _ready_for(ctx, rows)
     shown = [task_view(row).model_copy(update={"ready_for": who[row["id"]]}) for row in rows]
     return shown, following, None
@@ -53,11 +53,13 @@ async def _me(ctx: Context) -> AgentRow | None:
     return await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
 
 
-async def _no_claim(ctx: Context, me: AgentRow | None) -> str | None:
+async def _no_claim(ctx: Context, me: AgentRow | None, rows: Sequence[FullTask]) -> str | None:
     """Why the agent can claim nothing now, whatever is ready."""
     try:
         presence.check_at_work(me, ctx.now)
         await hourly_limits.check_claims(ctx)
+        if rows:
+            await open_claims.check_room(ctx, rows[0])
     except Refused as exc:
         return exc.message
     return None

@@ -17,6 +17,7 @@ from bot.operations.tasks.blockers import blockers
 from bot.operations.tasks.planning import PlannedTask
 from bot.operations.tasks.related import surroundings
 from bot.operations.tasks.views import Created, TaskAndThread, Tasks, task_view
+from bot.tasks import plans
 from bot.tasks.capabilities import Capability
 from bot.tasks.priorities import Priority
 from bot.tasks.sizes import Size
@@ -74,7 +75,7 @@ async def create_task(
         task=task_view(await visible_task(ctx, made.task_id)),
         write_id=made.write_id,
         relation_writes=made.relation_writes,
-        hint=planning.PARENT_WAITS if parent else None,
+        hint=plans.PARENT_WAITS if parent else None,
         cleaned=made.cleaned,
     )
 
