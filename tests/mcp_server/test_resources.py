@@ -84,7 +84,7 @@ async def test_a_task_is_read_as_get_task_gives_it(
     assert found["issue"].keys() >= {"author", "trusted"}
     assert asked.structured_content is not None
     for each in ("task", "issue", "around", "comments"):
-        assert found[each] == asked.structured_content[each]
+        assert found.get(each) == asked.structured_content.get(each)
 
 
 @pytest.mark.parametrize("era", ERAS)
