@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.identity.actors import Actor
-from fixtures.github.git_objects import LINK, SUBMODULE, Special
+from fixtures.github.git_objects import EXECUTABLE, LINK, SUBMODULE, Special
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
@@ -240,6 +240,22 @@ async def test_what_agents_commit_is_known_without_a_request(
     found = await ada.call("github_read_files", paths=paths, ref="mend", **HERE)
     assert [each["text"] for each in found["files"]] == ["SIZE = 4\n", "print(4)\n"]
     assert len(workspace.github.requests) == requests
+
+
+@ON_SQLITE
+async def test_what_github_makes_of_an_executable_file_is_read_and_not_guessed(
+    workspace: Workspace, ada: Agent
+) -> None:
+    workspace.person.push(workspace.repository, "main", {"run": Special("1\n", EXECUTABLE)})
+    await workspace.settle()
+    await read(workspace, ada, "github_list_files", **HERE)
+    bob = await workspace.agent("bob")
+    files = [{"path": "run", "content": "22\n"}]
+    await bob.call("github_commit_files", branch="mend", message="Run", files=files, **HERE)
+    await workspace.settle()
+    assert (await ada.call("github_list_files", ref="mend", **HERE))["pending"]
+    listed = await read(workspace, ada, "github_list_files", ref="mend", **HERE)
+    assert "run 3" in listed["files"]
 
 
 @ON_SQLITE

@@ -96,5 +96,6 @@ async def test_what_is_not_there_is_refused_in_githubs_words(acme: Acme) -> None
     assert await refusal("compare/main...none") == (404, "Not Found")
     acme.web.commits.clear()
     acme.web.branches.clear()
+    assert await refusal("contents/README.md") == (404, "This repository is empty.")
     for path in ("commits/main", f"git/trees/{none}", f"git/blobs/{none}"):
         assert await refusal(path) == (409, "Git Repository is empty.")

@@ -201,6 +201,9 @@ async def about_files(acme: Acme) -> None:
     assert base64.b64decode(read.data["content"]) == b"x: 1\n"
     folder = await acme.call("GET", f"{REPO}/contents/.github")
     assert [each["name"] for each in folder.data] == ["hubbub.yml"]
+    root = await acme.call("GET", f"{REPO}/contents/?ref=main")
+    kinds = {each["name"]: each["type"] for each in root.data}
+    assert kinds == {".github": "dir", "README.md": "file", "a.py": "file"}
 
 
 @pytest.mark.usefixtures("data")
