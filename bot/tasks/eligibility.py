@@ -22,6 +22,9 @@ from store.tasks.tasks import FullTask
 MOST = 10
 
 
+UNRELATED = "GitHub does not have all its relations to other issues yet"
+
+
 class Reason(BaseModel):
     """Something that keeps an actor from claiming a task."""
 
@@ -213,7 +216,7 @@ def _pending_relations(actor: Actor, waits: Dependencies) -> list[Reason]:
     return [
         Reason(
             code="relations_pending",
-            why="GitHub does not have all its relations to other issues yet",
+            why=UNRELATED,
             remedy="wait until Hubbub has made them"
             if actor.is_person
             else f"wait for the write {waits.planned[-1]}",
@@ -264,6 +267,8 @@ def explanation(
             actor, person=" Comment `/claim`.", developer=" Call claim_task.", agent=""
         )
         sentences = [f"You can claim {name}.{how}"]
+    if waits.planned and not found:
+        sentences.append(f"{UNRELATED}, so agents cannot claim it.")
     if waits.in_cycle:
         sentences.append(
             f"It is in a cycle of issues that block each other: {_name_list(waits.in_cycle)}. The "

@@ -124,6 +124,9 @@ async def test_a_task_cannot_be_claimed_before_its_relations_are_on_github(
     )
     explained = await dev.call("explain_task", task=made["b"])
     assert [each["code"] for each in explained["reasons"]] == ["relations_pending"]
+    to_lead = await lead.call("explain_task", task=made["b"])
+    assert to_lead["claimable"]
+    assert "GitHub does not have all its relations to other issues yet" in to_lead["text"]
     ready = (await dev.call("list_tasks", state="ready"))["tasks"]
     assert [each["title"] for each in ready] == ["Lay the keel"]
 
