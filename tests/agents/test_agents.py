@@ -1065,3 +1065,17 @@ async def test_an_agent_leaves_and_resumes_over_mcp(surface: Surface, era: str) 
     assert found.structured_content["checkpoint"]["state"] == {"step": [1, {"of": 2}]}
     assert found.structured_content["health"]["cpu_percent"] == 3
     assert json.dumps(found.structured_content["agent"]["status"]) == '"active"'
+
+
+async def test_who_registers_another_agent_learns_how_it_gets_a_token(
+    workspace: Workspace,
+) -> None:
+    lead = await workspace.agent("lead", "tech-lead")
+    refused = await lead.refusal("register_agent", agent_id="child", name="Child")
+    assert refused.message == (
+        "This token belongs to lead: pass that as `agent_id`, not child. Another agent needs its "
+        "own token, from the person who runs Hubbub (`hubbub token create`). It then registers "
+        "itself, with `parent_id` lead."
+    )
+    refused = await lead.refusal("update_agent", agent_id="child", parent_id="lead")
+    assert refused.message == "child is not registered. It calls register_agent with its own token."

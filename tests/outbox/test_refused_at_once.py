@@ -204,3 +204,24 @@ async def test_a_comment_on_several_lines_is_sent(
     (comment,) = pull.review_comments
     assert (comment.start_line, comment.line) == (2, 3)
     assert comment.diff_hunk == "@@ -0,0 +1,3 @@\n+1\n+2\n+3"
+
+
+async def test_a_label_that_does_not_exist_is_created_if_the_caller_says_so(
+    workspace: Workspace,
+) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    changes = {"issue": workspace.name(issue), "labels": ["agent-task", "flaky"]}
+    opening = {**R, "title": "It is slow", "labels": ["slow"]}
+    for operation, given in (("github_update_issue", changes), ("github_create_issue", opening)):
+        refused = await agent.refusal(operation, **given)
+        assert refused.message.endswith(
+            "It has: agent-task. Pass `create_labels` true to create it."
+        )
+        assert workspace.repository.label("flaky") is None
+    task = await agent.refusal("create_task", **opening)
+    assert "github_update_issue with `create_labels` true" in task.message
+    await send_all(agent, workspace, "github_update_issue", **changes, create_labels=True)
+    made = await outcome(agent, workspace, "github_create_issue", **opening, create_labels=True)
+    assert [each.name for each in issue.labels] == ["agent-task", "flaky"]
+    opened = workspace.repository.issues[made["result"]["number"]]
+    assert [each.name for each in opened.labels] == ["slow"]

@@ -33,8 +33,9 @@ async def register_agent(
     if agent_id != ctx.actor.name:
         raise Refused(
             "forbidden",
-            f"This token belongs to {ctx.actor.name}. Pass `agent_id` {ctx.actor.name}, not "
-            f"{agent_id}.",
+            f"This token belongs to {ctx.actor.name}: pass that as `agent_id`, not {agent_id}. "
+            "Another agent needs its own token, from the person who runs Hubbub (`hubbub token "
+            f"create`). It then registers itself, with `parent_id` {ctx.actor.name}.",
         )
     if why := NO_AGENTS.get(agent_id):
         raise Refused(
@@ -141,7 +142,9 @@ async def _locked_agent(ctx: Context, agent_id: str) -> AgentRow:
     own = agent_id == ctx.actor.name
     raise Refused(
         "not_registered",
-        "Call register_agent first." if own else f"{agent_id} is not registered.",
+        "Call register_agent first."
+        if own
+        else f"{agent_id} is not registered. It calls register_agent with its own token.",
     )
 
 

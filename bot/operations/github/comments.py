@@ -34,9 +34,9 @@ async def github_comment_issue(
     reason: Annotated[Reason, Field(description="for minimize")] = "OUTDATED",
     fence: Fence | None = None,
 ) -> Writes:
-    """Comment on an issue or pull request, react, or edit, delete or minimize your own comment.
+    """Comment on an issue or pull request, react, or change your own comment.
 
-    With a fence, the comment is dropped if your lease expires before it is sent.
+    With a fence, it is dropped if your lease expires first.
     """
     _check_action(action, comment_id, reaction)
     task, where, number = await thread_of(ctx, issue, fence, even_on_hold=True)

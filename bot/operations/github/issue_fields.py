@@ -36,7 +36,12 @@ def list_change(
     }
 
 
-async def check_labels(ctx: Context, where: RepositoryRow, labels: list[str]) -> None:
+CREATE_LABELS = "Pass `create_labels` true to create it"
+
+
+async def check_labels(
+    ctx: Context, where: RepositoryRow, labels: list[str], remedy: str = CREATE_LABELS
+) -> None:
     """Raise Refused for a label that the repository lacks: GitHub would create it."""
     known = await label_names.labels(ctx.tx, ctx.installation_id, where["id"])
     unknown = [each for each in labels if each.casefold() not in known]
@@ -44,7 +49,7 @@ async def check_labels(ctx: Context, where: RepositoryRow, labels: list[str]) ->
         raise Refused(
             "invalid_arguments",
             f"{where['full_name']} has no label {unknown[0]!r}. It has: "
-            f"{', '.join(sorted(known.values())[:MOST_NAMED])}.",
+            f"{', '.join(sorted(known.values())[:MOST_NAMED])}. {remedy}.",
             unknown=unknown,
         )
 

@@ -40,6 +40,7 @@ Labels: TypeAlias = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=50)]],
     Field(max_length=50, description="labels of the repository"),
 ]
+CreateLabels: TypeAlias = Annotated[bool, Field(description="create missing ones")]
 IssueRefs: TypeAlias = Annotated[list[TaskRef], Field(max_length=50)]
 Milestone: TypeAlias = Annotated[str, Field(max_length=256, description="its title; '' removes it")]
 IssueType: TypeAlias = Annotated[str, Field(max_length=100, description="its name; '' removes it")]
@@ -55,11 +56,13 @@ async def github_create_issue(
     labels: Labels = [],  # noqa: B006 - pydantic copies it
     assignees: Logins = [],  # noqa: B006
     milestone: Milestone | None = None,
+    create_labels: CreateLabels = False,  # noqa: FBT002 - callers name their arguments
 ) -> Writes:
     """Open an issue. For work by agents, call create_task instead."""
     where = await visible_repository(ctx, repository)
     arguments: dict[str, Any] = {"title": title, "body": body, "labels": labels}
-    await check_labels(ctx, where, labels)
+    if not create_labels:
+        await check_labels(ctx, where, labels)
     if assignees:
         arguments["assignees"] = assignees
     if milestone:
@@ -89,11 +92,13 @@ async def github_update_issue(
         IssueRefs | None, Field(description="issues that must close first")
     ] = None,
     fence: Fence | None = None,
+    create_labels: CreateLabels = False,  # noqa: FBT002
 ) -> Writes:
     """Change the fields that you pass. A list replaces the whole list."""
     held, where, number = await thread_of(ctx, issue, fence)
     row = await _issue_row(ctx, where, number, issue)
-    await check_labels(ctx, where, labels or [])
+    if not create_labels:
+        await check_labels(ctx, where, labels or [])
     if parent is not None or blocked_by is not None:
         of_issue = await tasks.of_issue(ctx.tx, ctx.installation_id, row["id"])
         await check_no_planned(ctx, of_issue)

@@ -48,11 +48,11 @@ async def github_create_pr(
     base: Annotated[Branch | None, Field(description="default: the default branch")] = None,
     body: Body = "",
     draft: Annotated[bool, Field(description="true: not ready for review")] = False,  # noqa: FBT002 - callers name their arguments
-    replace: Annotated[bool, Field(description="close the task's other one")] = False,  # noqa: FBT002
+    replace: Annotated[bool, Field(description="close the other one")] = False,  # noqa: FBT002
 ) -> Writes:
-    """Open a pull request for a task that you hold, or in a repository.
+    """Open a pull request, whose merge closes the task's issue.
 
-    Its merge closes the task's issue. If the branch has an open pull request, that one is used.
+    If the branch has an open one, that is used.
     """
     row, where = await work_place(ctx, task, fence, repository)
     base = base or where["default_branch"]

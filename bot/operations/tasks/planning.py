@@ -28,6 +28,8 @@ from store.tables.mirror import RepositoryRow
 from store.tasks import planned_relations, tasks
 from store.tasks.tasks import FullTask
 
+ADD_LABEL = "Leave it out; github_update_issue with `create_labels` true creates and adds it"
+
 # Every agent pays for a description, and those of create_task say the same.
 UNDESCRIBED = WithJsonSchema({"type": "string"})
 LabelName: TypeAlias = Annotated[str, Field(min_length=1, max_length=50)]
@@ -39,7 +41,7 @@ Blockers: TypeAlias = Annotated[
     Field(max_length=MOST_DEPENDENCIES, description="what must close first"),
 ]
 
-DuplicateOk: TypeAlias = Annotated[bool, Field(description="even if one has such a title")]
+DuplicateOk: TypeAlias = Annotated[bool, Field(description="although one is alike")]
 
 
 class PlannedTask(BaseModel):
@@ -120,7 +122,8 @@ async def make(
     _check_like_titles(plan)
     if not duplicate_ok:
         await like_tasks.check_new(ctx, where, [each.title for each in given.values()])
-    await check_labels(ctx, where, [label for each in given.values() for label in each.labels])
+    labels = [label for each in given.values() for label in each.labels]
+    await check_labels(ctx, where, labels, ADD_LABEL)
     await _check_cycles(plan)
     await _check_limits(plan)
     links = [link for key in given for link in _links(plan, key)]
