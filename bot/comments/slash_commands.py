@@ -7,7 +7,10 @@ from functools import lru_cache
 
 from bot.comments import markdown_lines
 from bot.comments.markdown_lines import INVISIBLE
+from bot.repository import repository_settings
 
+# Hubbub's commands. A comment that begins with another slash may be an answer to a question.
+OF_HUBBUB = frozenset({*repository_settings.Permissions.model_fields, "help"})
 LONGEST_OF_COMMANDS = 2_000
 NAMESPACE = "hubbub"
 LIKELY = re.compile(
@@ -80,12 +83,12 @@ def _is_slip(word: str, verb: str) -> bool:
     return any(longer[:n] + longer[n + 1 :] == shorter for n in range(len(longer)))
 
 
-def has_only(text: str, verbs: Collection[str]) -> bool:
-    """Whether a text has nothing but commands with these verbs. False for a long text."""
+def is_for_hubbub(text: str) -> bool:
+    """Whether a text is nothing but commands of Hubbub. False for a long text."""
     if len(text) > LONGEST_OF_COMMANDS or not may_have_commands(text):
         return False
     filled = {n for n, line in enumerate(markdown_lines.source_lines(text), 1) if line.strip()}
-    return filled <= {each.line for each in find(text) if each.namespaced or each.verb in verbs}
+    return filled <= {each.line for each in find(text) if each.namespaced or each.verb in OF_HUBBUB}
 
 
 def _command(line: int, shown: str) -> Found | None:

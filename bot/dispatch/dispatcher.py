@@ -66,7 +66,7 @@ class Dispatcher:
                 raise
             shown = sent.to_send(actor, call.digest, answer.notices)
             answer = answer.model_copy(update={"notices": shown})
-            return _lean(answer) if lean else answer.model_dump(mode="json")
+            return _lean(call.operation, answer) if lean else answer.model_dump(mode="json")
 
     def _parse(
         self, actor: Actor, name: str, given: Any, request_key: str | None, is_gone: IsGone
@@ -103,9 +103,17 @@ class Dispatcher:
         return await self.executor.execute(call)
 
 
-def _lean(answer: Answer) -> dict[str, Any]:
+# A mirror that is behind by less is up to date for who writes.
+FRESH_S = 5
+
+
+def _lean(operation: Operation, answer: Answer) -> dict[str, Any]:
+    """The answer as JSON values without nulls, defaults, and what models do not need."""
+    omitted: dict[str, Any] = dict(answer.omitted)
+    if not operation.reads_only and not answer.behind and answer.stale_s < FRESH_S:
+        omitted |= {"as_of": True, "stale_s": True}
     return answer.lean().model_dump(
-        mode="json", exclude_none=True, exclude_defaults=True, exclude=dict(answer.aside)
+        mode="json", exclude_none=True, exclude_defaults=True, exclude=omitted
     )
 
 

@@ -24,6 +24,10 @@ TOPICS = {
 LeaveOut: TypeAlias = Literal["nothing", "own", "no news"]
 
 
+# These come often and are for nobody to act on: only the topic of the one task has them.
+MINOR = frozenset({"task.progress"})
+
+
 class NamedEvent(LoggedEvent):
     """An event with its task's name, and whether its repository is visible."""
 
@@ -41,7 +45,8 @@ class Topics:
 
     def include(self, event: NamedEvent) -> bool:
         kind = event["kind"].partition(".")[0]
-        return kind in self.kinds or (kind, event["subject"]) in self.subjects
+        of_all = kind in self.kinds and event["kind"] not in MINOR
+        return of_all or (kind, event["subject"]) in self.subjects
 
     def has_news(self, event: NamedEvent, me: str) -> bool:
         """Whether the event tells the reader something that it has not done itself."""

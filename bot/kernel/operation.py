@@ -72,7 +72,7 @@ class Answer(BaseModel):
     sealed: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     # Fields that models do not need, so that MCP leaves them out. The form is the same.
-    aside: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    omitted: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     as_of: str = Field("", description="the answer includes what GitHub sent until this time")
     stale_s: float = Field(0, description="how many seconds ago `as_of` was")

@@ -2,7 +2,6 @@
 
 from bot.comments import authorship, slash_commands
 from bot.identity.actors import TRUSTED
-from bot.mirror.comment_effects import VERBS
 from bot.tasks import task_events
 from bot.times import SECOND
 from store.engine.transaction import Tx
@@ -18,12 +17,16 @@ EXCERPT = 200
 
 
 async def append_commented(tx: Tx, row: CommentRow, before: CommentRow | None) -> None:
-    """For a comment on the task's issue, or in its pull request's conversation."""
-    if not _is_new(row, before) or not await _is_recent(tx, row["created_at"]):
+    """For a comment on the task's issue, or in its pull request's conversation.
+
+    A comment that is only commands is for Hubbub. What a command does has events of its own.
+    """
+    if not _is_new(row, before) or slash_commands.is_for_hubbub(row["body"]):
+        return
+    if not await _is_recent(tx, row["created_at"]):
         return
     data: dict[str, object] = {"comment_id": row["id"], "association": row["author_association"]}
-    # A command has notices of its own, if it does something.
-    spoken = row["author_association"] in TRUSTED and not _is_command(row["body"])
+    spoken = row["author_association"] in TRUSTED
     here = (tx, row["installation_id"], row["repository_id"], row["number"])
     actor = f"@{authorship.shown_author(row['author'])}"
     await append_comment(*here, actor, data, row["body"] if spoken else None)
@@ -115,10 +118,6 @@ async def _reporter(tx: Tx, row: CheckRunRow) -> str:
 def _is_new(row: CommentRow | ReviewRow, before: CommentRow | ReviewRow | None) -> bool:
     """Whether it is a person's new words: an edit is no news, and a bot's words may be our own."""
     return before is None and not row.get("deleted") and not authorship.is_bot(row["author"])
-
-
-def _is_command(body: str) -> bool:
-    return "/" in body and slash_commands.has_only(body, VERBS)
 
 
 async def _is_recent(tx: Tx, at: int) -> bool:

@@ -2,7 +2,6 @@
 
 from bot.comments import authorship, slash_commands
 from bot.identity.actors import TRUSTED
-from bot.repository import repository_settings
 from bot.tasks import lifecycle
 from bot.times import SECOND
 from store.engine.transaction import Tx
@@ -11,9 +10,6 @@ from store.outbox import writes
 from store.tables.mirror import CommentRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
-
-# Hubbub's commands. A comment that begins with another slash may be an answer.
-VERBS = frozenset({*repository_settings.Permissions.model_fields, "help"})
 
 
 async def answer_question(tx: Tx, row: CommentRow, before: CommentRow | None) -> None:
@@ -26,7 +22,7 @@ async def answer_question(tx: Tx, row: CommentRow, before: CommentRow | None) ->
     if task is None or not task["question"] or row["created_at"] + SECOND < (task["asked_at"] or 0):
         return
     issue = await stored_issues.issue(*here)
-    if slash_commands.has_only(row["body"], VERBS) or await _is_unposted(tx, task):
+    if slash_commands.is_for_hubbub(row["body"]) or await _is_unposted(tx, task):
         return
     its_author = issue is not None and issue["author_id"] == row["author_id"]
     if its_author or row["author_association"] in TRUSTED:

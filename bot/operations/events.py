@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, TypeAlias
+from types import MappingProxyType
+from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import BaseModel, Field, SkipValidation
 
@@ -36,16 +37,28 @@ class Place:
 
 class Event(BaseModel):
     kind: str = Field(description="for example task.claimed")
-    subject: str = Field(description="the id of the task, message, context or agent")
+    subject: str = Field("", description="the id of the task, message, context or agent")
     task: str | None = Field(
         None, description="owner/repo#12, if the event is about a task that GitHub has numbered"
     )
     actor: str
     at: str
-    data: dict[str, Any]
+    data: dict[str, Any] = {}
+
+    def lean(self) -> Self:
+        """Without what its fields say twice."""
+        said = (None, self.subject, self.task)
+        data = {
+            name: each
+            for name, each in self.data.items()
+            if each not in said and name not in ("lease", "association")
+        }
+        return self.model_copy(update={"subject": "" if self.task else self.subject, "data": data})
 
 
 class Events(Answer):
+    omitted = MappingProxyType({"events": {"__all__": {"at"}}})
+
     events: list[Event]
     cursor: str = Field(description="pass it to the next call")
     more: bool = Field(False, description="whether there are more events: call again at once")
@@ -54,6 +67,9 @@ class Events(Answer):
     )
     # Only for continuing to wait. It is not a part of the answer.
     place: Annotated[Place, SkipValidation] = Field(exclude=True)
+
+    def lean(self) -> Self:
+        return self.model_copy(update={"events": [each.lean() for each in self.events]})
 
 
 def event_view(event: NamedEvent) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What answers show of agents."""
 
+from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -34,7 +35,7 @@ class HealthThen(Health):
 class Agent(BaseModel):
     id: str
     name: str
-    system: str
+    system: str = ""
     role: str
     capabilities: list[str] = Field([])
     status: Status
@@ -71,6 +72,8 @@ class AgentInFull(OneAgent):
 
 
 class Agents(Answer):
+    omitted = MappingProxyType({"agents": {"__all__": {"registered_at", "paused_at"}}})
+
     agents: list[Agent]
     next_cursor: str | None = None
 

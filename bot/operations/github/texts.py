@@ -23,7 +23,7 @@ MAY_WRITE = ROLES.index("developer")
 class Text(BaseModel):
     id: int = Field(description="GitHub's id of the text")
     author: str = Field(description="a GitHub login, or an agent's id")
-    association: str = Field(description="GitHub's word, or AGENT for an agent of yours")
+    association: str = Field(AGENT, description="GitHub's word, or AGENT for one of your agents")
     trusted: bool = Field(
         description="whether an owner, member or collaborator wrote it, or an agent that may "
         "write to the repository"

@@ -48,6 +48,11 @@ class Queued(BaseModel):
         exclude_if=lambda cleaned: not cleaned,
     )
 
+    def lean(self) -> Self:
+        """Without the address of what GitHub created: its number or id is enough for models."""
+        named = {k: v for k, v in (self.result or {}).items() if k != "url"}
+        return self.model_copy(update={"result": named}) if named else self
+
 
 class Writes(Answer):
     """One or several writes, in the order in which they are sent."""
@@ -58,6 +63,9 @@ class Writes(Answer):
         description="what follows from the change",
         exclude_if=lambda hint: hint is None,
     )
+
+    def lean(self) -> Self:
+        return self.model_copy(update={"writes": [each.lean() for each in self.writes]})
 
     async def as_it_is(self, tx: Tx, installation_id: int) -> Self:
         found = [

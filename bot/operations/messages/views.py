@@ -1,7 +1,8 @@
 """What answers show of messages."""
 
 from collections.abc import Sequence
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, Self
 
 from pydantic import BaseModel, Field
 
@@ -27,7 +28,7 @@ class Receipt(BaseModel):
 
 class Message(BaseModel):
     id: str
-    thread_id: str
+    thread_id: str = ""
     sender: str
     to: str
     task: str | None = None
@@ -39,13 +40,24 @@ class Message(BaseModel):
     attempts: int = Field(0, description="how often the message was delivered to you")
     receipts: list[Receipt] = Field([], description="at most 20; in a thread, of your own messages")
 
+    def lean(self) -> Self:
+        """Without what is so of most messages: the first of its thread, delivered once."""
+        usual = {"thread_id": "" if self.thread_id == self.id else self.thread_id}
+        attempts = 0 if self.attempts == 1 else self.attempts
+        return self.model_copy(update={**usual, "attempts": attempts})
+
 
 class Messages(Answer):
+    omitted = MappingProxyType({"messages": {"__all__": {"expires_at"}}})
+
     messages: list[Message]
     unread: int = Field(description="how many messages you have not read, these included")
     hidden: int = Field(0, description="how many of them came before and will come again")
     hidden_until: str | None = Field(None, description="when the first of these comes again")
     next_cursor: str | None = None
+
+    def lean(self) -> Self:
+        return self.model_copy(update={"messages": [each.lean() for each in self.messages]})
 
 
 class PastNotice(Notice):
@@ -61,12 +73,20 @@ class Listed(Messages):
 
 class Sent(Answer):
     message_id: str
-    thread_id: str
-    recipients: list[str] = Field(description="the agents that get the message, at most 50 of them")
+    thread_id: str = ""
+    recipients: list[str] = Field(
+        [], description="the agents that get the message, at most 50 of them"
+    )
     count: int = Field(description="how many agents get the message")
     full: list[str] = Field(
         [], description="agents that do not get it, because they have too many unread messages"
     )
+
+    def lean(self) -> Self:
+        """For one recipient, whom the sender named, without the recipients."""
+        first = "" if self.thread_id == self.message_id else self.thread_id
+        who = [] if self.count == 1 else self.recipients
+        return self.model_copy(update={"thread_id": first, "recipients": who})
 
 
 class Marked(Answer):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Annotated, TypeAlias
+from typing import Annotated, Self, TypeAlias
 
 from pydantic import BaseModel, Field
 
@@ -54,10 +54,26 @@ class NothingReady(BaseModel):
     events_cursor: str = Field(description="pass it to wait_for_events as `cursor`")
 
 
+# What the claim's own fields and the hand-off say.
+TOLD = frozenset(
+    [
+        "id",
+        "repository",
+        "number",
+        "fence",
+        "holder",
+        "lease_expires_at",
+        "created_at",
+        "updated_at",
+    ]
+)
+
+
 class Claimed(Answer):
     """A claim. Pass `fence` with each later call about the task."""
 
     sealed = MappingProxyType({"handoff": {"checkpoint"}})
+    omitted = MappingProxyType({"task": TOLD, "lease_id": True})
 
     task: Task | None = Field(None, description="null if the call waited and nothing became ready")
     lease_id: str | None = None
@@ -78,6 +94,13 @@ class Claimed(Answer):
         description="only after a wait: why there is no task",
         exclude_if=lambda nothing_ready: nothing_ready is None,
     )
+
+    def lean(self) -> Self:
+        """The note, the progress and the branch stand in the hand-off, if there is one."""
+        if self.task is None or self.handoff is None:
+            return self
+        said = {"note": None, "progress": 0, "branch": None, "pull_request": None}
+        return self.model_copy(update={"task": self.task.model_copy(update=said)})
 
 
 CLAIM = Slash("claim", "claim this task yourself; your claim does not expire")

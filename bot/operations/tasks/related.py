@@ -28,18 +28,18 @@ class Review(BaseModel):
     by: str
     verdict: verdicts.Said
     head: str = Field(description="the commit that the reviewer looked at")
-    outdated: bool = Field(description="whether commits were pushed since")
+    outdated: bool = Field(False, description="whether commits were pushed since")
 
 
 class PullRequest(BaseModel):
     pull_request: str = Field(description="owner/repo#12")
-    title: str
+    title: str = ""
     state: Literal["open", "closed", "merged"]
     draft: bool = False
     head: str
     head_sha: str
     base: str
-    review: verdicts.Decision
+    review: verdicts.Decision = "none"
     reviews: list[Review] = Field([], description="the last verdict of each reviewer")
     checks_passed: int = 0
     checks_running: list[str] = []
@@ -50,7 +50,8 @@ class PullRequest(BaseModel):
     )
     changed_files: int = Field(description="how many of the changed files are known, at most 1000")
     link: Literal["closes", "branch", "opened"] = Field(
-        description="its body closes the issue, it has the task's branch, or the holder opened it"
+        "closes",
+        description="its body closes the issue, it has the task's branch, or the holder opened it",
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bot.comments import replies
+from bot.comments import replies, slash_commands
 from bot.errors import Refused
 from bot.events import event_log
 from bot.kernel.operation import Context, RepositoryName, Slash, TaskRef, operation
@@ -115,7 +115,7 @@ async def get_task(ctx: Context, task: TaskRef) -> TaskAndThread:
 async def _issue_and_comments(
     ctx: Context, row: FullTask
 ) -> tuple[IssueRow | None, Text | None, list[Text]]:
-    """The task's issue, its text, and the newest comments without those of Hubbub itself."""
+    """The task's issue, its text, and the newest comments without those of and for Hubbub."""
     here = (ctx.installation_id, row["repository_id"], row["number"] or 0)
     issue = await stored_issues.issue(ctx.tx, *here)
     if issue is None:
@@ -125,7 +125,7 @@ async def _issue_and_comments(
     shown = [
         text_view(each, read, COMMENT_LENGTH)
         for each, read in zip(comments, said, strict=True)
-        if not read.by_hubbub
+        if not read.by_hubbub and not slash_commands.is_for_hubbub(read.text)
     ]
     return issue, text_view(issue, opening), shown[-COMMENTS:]
 

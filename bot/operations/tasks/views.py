@@ -1,7 +1,8 @@
 """What answers show of tasks."""
 
 from collections.abc import Sequence
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, Self
 
 from pydantic import BaseModel, Field
 
@@ -59,7 +60,29 @@ class Task(BaseModel):
     updated_at: str
 
 
+# What the caller of an operation about one task knows already.
+KNOWN = frozenset(
+    [
+        "id",
+        "repository",
+        "number",
+        "title",
+        "size",
+        "capabilities",
+        "note",
+        "result",
+        "progress",
+        "branch",
+        "question",
+        "created_at",
+        "updated_at",
+    ]
+)
+
+
 class OneTask(Answer):
+    omitted = MappingProxyType({"task": KNOWN})
+
     task: Task
     cleaned: list[str] = Field(
         [],
@@ -71,10 +94,27 @@ class OneTask(Answer):
 class TaskAndThread(OneTask):
     """A task with related issues and pull requests, and with what people wrote about it."""
 
+    omitted = MappingProxyType(
+        {
+            "task": {"id", "repository", "number", "created_at"},
+            "around": {"pull_requests": {"__all__": {"changed_files"}}},
+        }
+    )
+
     around: Around
 
     issue: Text | None = None
     comments: list[Text] = Field([], description="the newest comments, in order of time")
+
+    def lean(self) -> Self:
+        """Without the titles of pull requests that have the title of the task."""
+        shown = [
+            each.model_copy(update={"title": ""}) if each.title == self.task.title else each
+            for each in self.around.pull_requests
+        ]
+        return self.model_copy(
+            update={"around": self.around.model_copy(update={"pull_requests": shown})}
+        )
 
 
 class Tasks(Answer):
