@@ -114,10 +114,12 @@ def unknown(uri: str, message: str, **more: Any) -> MCPError:
     return MCPError(types.INVALID_PARAMS, message, {"uri": uri, **more})
 
 
-async def answer(dispatcher: Dispatcher, actor: Actor, where: Address) -> Answer:
+async def answer(
+    dispatcher: Dispatcher, actor: Actor, where: Address, *, lean: bool = False
+) -> Answer:
     """The answer of the resource's operation for this actor. Raise MCPError."""
     try:
-        return await dispatcher.call(actor, where.resource.operation, where.arguments, lean=True)
+        return await dispatcher.call(actor, where.resource.operation, where.arguments, lean=lean)
     except Refused as exc:
         raise _refusal(where.uri, exc) from exc
     except Exception as exc:  # every bug is logged and answered
@@ -131,7 +133,7 @@ def _refusal(uri: str, refused: Refused) -> MCPError:
 
 
 async def read(dispatcher: Dispatcher, actor: Actor, uri: str) -> types.ReadResourceResult:
-    found = await answer(dispatcher, actor, address(uri))
+    found = await answer(dispatcher, actor, address(uri), lean=True)
     text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
     return types.ReadResourceResult(
         contents=[types.TextResourceContents(uri=uri, mime_type=JSON, text=text)]
