@@ -1,5 +1,6 @@
 """What reaches an agent unasked, in the middle of its run."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from bot.dispatch.dispatcher import Dispatcher
@@ -7,7 +8,7 @@ from bot.identity.actors import Actor
 from bot.messages import notices
 from bot.times import SECOND
 from store.engine import sql
-from store.engine.transaction import Row, Store, Tx
+from store.engine.transaction import Numbered, Row, Store, Tx
 from store.messages import due_notices
 from tests.support.plans import plan
 from tests.support.story import Agent, Clock, Workspace
@@ -328,6 +329,41 @@ async def test_what_there_is_to_tell_is_looked_for_in_one_query_and_people_get_n
     assert answer["notices"] == []
     assert tuple(due_notices.SIGNS) == tuple(notices.SOURCES)
     assert await notice_subjects(scout) == []
+
+    other = await workspace.agent("other")
+
+    async def cost(tx: Tx) -> int:
+        asked = Asked(tx)
+        assert await notices.current(asked, other.actor, await tx.now()) == []
+        return asked.times
+
+    assert await workspace.store.read(cost) == 1
+
+
+class Asked:
+    """A transaction in which only `one` is called; it counts how often."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.tx, self.dialect = tx, tx.dialect
+        self.numbered: list[Numbered] = []
+        self.rings: set[str] = set()
+        self.times = 0
+
+    async def one(self, sql: str, **params: Any) -> Any:
+        self.times += 1
+        return await self.tx.one(sql, **params)
+
+    async def now(self) -> int:
+        return await self.tx.now()
+
+    async def all(self, sql: str, **_: Any) -> list[Any]:
+        raise AssertionError(sql)
+
+    async def run(self, sql: str, **_: Any) -> int:
+        raise AssertionError(sql)
+
+    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+        raise AssertionError(sql, rows)
 
 
 async def test_calls_are_counted(workspace: Workspace) -> None:
