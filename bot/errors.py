@@ -85,6 +85,10 @@ CODES: dict[str, tuple[int, str]] = {
         409,
         "The task has another open pull request, which `details` names.",
     ),
+    "pull_request_open": (
+        409,
+        "The task has an open pull request, which `details` names, so it is not completed.",
+    ),
     "no_pull_request": (
         409,
         "The task has no pull request to review, and the report has no note that says why.",

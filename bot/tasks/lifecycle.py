@@ -310,6 +310,16 @@ async def move(
         await announce_if_ready(tx, task["installation_id"], task["id"], "it is pending again")
 
 
+async def undo_completion(tx: Tx, task: FullTask, actor: str) -> None:
+    """Make a task pending that was completed by mistake. Its holder's work stays."""
+    here = (tx, task["installation_id"])
+    await tasks.move(*here, task["id"], "completed", "pending")
+    last = await events.newest(*here, task["id"], PROGRESS)
+    said = json.loads(last["data"]).get("progress") if last else None
+    await tasks.change(*here, task["id"], progress=said or 0)
+    await record(tx, task, "task.pending", actor, why="it was completed by mistake")
+
+
 def _end_reason(to: TaskState, actor: str, why: str) -> str:
     """Who ended or retried the task and why, for its last holder and for the card."""
     if actor == BOT:

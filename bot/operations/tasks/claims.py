@@ -17,7 +17,7 @@ from bot.kernel.waitable import EventFilter, Look, Waitable
 from bot.messages import notices
 from bot.operations.arguments import Label
 from bot.operations.github.texts import Text, body_view
-from bot.operations.tasks import claim_size, hourly_limits, open_claims
+from bot.operations.tasks import claim_size, hourly_limits, open_claims, take_back
 from bot.operations.tasks.access import visible_repository, visible_task
 from bot.operations.tasks.views import Task, task_view
 from bot.repository import repository_settings
@@ -79,6 +79,7 @@ class Claimed(Answer):
     lease_id: str | None = None
     fence: int | None = None
     expires_at: str | None = None
+    resumed: bool = Field(False, description="whether you took back what you ended just now")
     body: Text | None = None
     handoff: HandOff | None = Field(None, description="what the last holder left for the next one")
     overlaps: list[Overlap] = Field(
@@ -248,13 +249,17 @@ async def _claim(
         if paths is not None and row["lease_id"]:
             await leases.set_paths(ctx.tx, ctx.installation_id, row["lease_id"], paths)
         return await _claimed_answer(ctx, row["id"], before)
+    resumed = await take_back.is_open_to(ctx, row)
+    if resumed:
+        row = await take_back.reopen(ctx, row)
     waits = await eligibility.dependencies(ctx.tx, ctx.actor, row)
     if standing := eligibility.reasons(ctx.actor, row, waits, has, ctx.now):
         raise _refusal(row, standing)
     if not await _grant(ctx, row, lease_s, paths or [], NAMED):
         row = await visible_task(ctx, row["id"])
         raise _refusal(row, eligibility.reasons(ctx.actor, row, waits, None, ctx.now))
-    return await _claimed_answer(ctx, row["id"])
+    claimed = await _claimed_answer(ctx, row["id"])
+    return claimed.model_copy(update={"resumed": resumed})
 
 
 def _refusal(row: FullTask, standing: list[Reason]) -> Refused:

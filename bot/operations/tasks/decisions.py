@@ -289,7 +289,7 @@ async def _retry(ctx: Context, row: FullTask, note: str) -> list[Queued]:
             legal=[each for each in ("completed", "cancelled") if each != row["state"]],
         )
     _check_not_outrun(ctx, row)
-    reopened = await _reopen_issue(ctx, row)
+    reopened = await reopen_issue(ctx, row)
     await lifecycle.move(ctx.tx, row, "pending", ctx.actor.name, note)
     return reopened
 
@@ -318,7 +318,7 @@ def _new_task(ctx: Context) -> str:
     )
 
 
-async def _reopen_issue(ctx: Context, row: FullTask) -> list[Queued]:
+async def reopen_issue(ctx: Context, row: FullTask) -> list[Queued]:
     """Queue the write that reopens the issue. Raise Refused if the task has none."""
     where = await repository_of(ctx, row)
     if row["number"] is None:

@@ -51,6 +51,8 @@ async def update_task_status(
     row = await held_task(ctx, task, fence, even_on_hold=True)
     given = {"progress": progress, "note": note, "result": result, "question": question}
     holds.check_report(ctx, row, status, {name for name, each in given.items() if each is not None})
+    if status == "completed":
+        await _check_has_no_open_pull(ctx, row)
     if status == "in_review" and row["state"] != status and not (question or (note or "").strip()):
         await _check_has_pull(ctx, row)
     texts, cleaned = clean_texts.for_card({"note": note, "result": result, "question": question})
@@ -73,6 +75,22 @@ async def update_task_status(
     if status == "completed":
         await close_issue(ctx, row, "completed")
     return OneTask(task=task_view(await visible_task(ctx, row["id"])), cleaned=cleaned)
+
+
+async def _check_has_no_open_pull(ctx: Context, row: FullTask) -> None:
+    """Raise Refused while the task's work waits to be merged."""
+    pull = await second_pulls.of_task(ctx, row)
+    if pull is None:
+        return
+    which = f"#{pull.number}" if pull.number else f"queued as {pull.write_id}"
+    raise Refused(
+        "pull_request_open",
+        f"The pull request of {lookup.name(row)}, {which}, is not merged. Report in_review: its "
+        "merge completes the task. If its work is not wanted, close it with github_update_pr, or "
+        "cancel_write while it is queued. Nothing was changed.",
+        pull_request=pull.number,
+        write_id=pull.write_id,
+    )
 
 
 async def _check_has_pull(ctx: Context, row: FullTask) -> None:

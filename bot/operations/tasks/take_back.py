@@ -1,0 +1,54 @@
+"""An agent takes back a task that it completed or released by mistake."""
+
+from bot.kernel.operation import Context
+from bot.operations.tasks.access import visible_task
+from bot.operations.tasks.decisions import reopen_issue
+from bot.tasks import issue_state, lifecycle
+from bot.times import SECOND
+from store import events
+from store.mirror import pulls, stored_issues
+from store.tasks import leases
+from store.tasks.tasks import FullTask
+
+# Afterwards others may have seen the end, and built on it.
+WITHIN = 600 * SECOND
+MISTAKES = {"completed": "completed", "released": "pending"}
+
+
+async def is_open_to(ctx: Context, row: FullTask) -> bool:
+    """Whether the actor ended its lease on the task just now, and nothing happened since."""
+    last = await leases.previous(ctx.tx, ctx.installation_id, row["id"])
+    if ctx.actor.is_person or last is None or last["holder"] != ctx.actor.name:
+        return False
+    is_last = row["lease_id"] is None and last["fence"] == row["fence"]
+    if not is_last or (last["ended_at"] or 0) <= ctx.now - WITHIN:
+        return False
+    if MISTAKES.get(last["state"]) != row["state"]:
+        return False
+    return row["state"] != "completed" or await _is_by_mistake(ctx, row)
+
+
+async def _is_by_mistake(ctx: Context, row: FullTask) -> bool:
+    """Whether the actor itself completed the task, and nobody closed its issue or merged."""
+    here = (ctx.tx, ctx.installation_id)
+    end = await events.newest(*here, row["id"], "task.completed")
+    if end is None or end["actor"] != ctx.actor.name:
+        return False
+    if row["pull_number"] is not None:
+        pull = await pulls.pull_request(*here, row["repository_id"], row["pull_number"])
+        if pull is not None and pull["merged"]:
+            return False
+    issue = await stored_issues.issue(*here, row["repository_id"], row["number"] or 0)
+    if issue is None or issue["deleted"]:
+        return False
+    closed_at = issue["closed_at"]
+    return closed_at is None or await issue_state.cause(ctx.tx, issue, closed_at) is not None
+
+
+async def reopen(ctx: Context, row: FullTask) -> FullTask:
+    """Make a completed task pending, with all that its holder left, and reopen its issue."""
+    if row["state"] != "completed":
+        return row
+    await reopen_issue(ctx, row)
+    await lifecycle.undo_completion(ctx.tx, row, ctx.actor.name)
+    return await visible_task(ctx, row["id"])
