@@ -547,12 +547,18 @@ async def test_an_issues_task_is_not_steered_past_its_holder(
     await workspace.settle()
     refused = await other.refusal("github_update_issue", issue=where, **given)
     assert (refused.code, refused.details["holder"]) == ("not_holder", "scout")
-    # What says nothing of the task anybody may change.
-    labels = ["agent-task", "bug"]
-    await other.call("github_update_issue", issue=where, title="Mend it well", labels=labels)
+    others = {"issue": where, "title": "Mend it well", "labels": ["agent-task", "bug"]}
+    assert (await other.refusal("github_update_issue", **others)).code == "not_holder"
     await agent.call("github_update_issue", issue=where, fence=fence, **given)
     lead = await workspace.agent("lead", "tech-lead")
     await lead.call("github_update_issue", issue=where, **given)
+
+
+async def test_what_says_nothing_of_a_free_task_anybody_may_change(workspace: Workspace) -> None:
+    workspace.person.create_label(workspace.repository, "bug")
+    issue, other = await workspace.task(), await workspace.agent("other")
+    more = {"title": "Mend it well", "labels": ["agent-task", "bug"]}
+    await other.call("github_update_issue", issue=workspace.name(issue), **more)
 
 
 async def test_a_task_is_not_freed_of_its_sub_issues_from_their_end(workspace: Workspace) -> None:
@@ -590,7 +596,7 @@ async def test_nobody_commits_to_the_branch_of_a_task_on_hold(workspace: Workspa
     await agent.write("github_commit_files", **here, branch="another", **work)
     await agent.call("release_task", **mine)
     refused = await agent.refusal("github_commit_files", **here, branch="mend", **work)
-    assert refused.code == "not_holder"
+    assert refused.code == "on_hold"
 
 
 async def test_who_ended_a_task_and_why_is_seen(workspace: Workspace) -> None:

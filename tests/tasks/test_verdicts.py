@@ -109,7 +109,7 @@ async def test_the_last_verdict_of_each_reviewer_counts_whether_agent_or_person(
 
 
 async def test_who_worked_on_a_pull_request_cannot_decide_about_it(proposal: Proposal) -> None:
-    helper = await proposal.workspace.agent("helper")
+    helper = await proposal.workspace.agent("helper", "tech-lead")
     await proposal.workspace.agent("ann", "tester")
     await proposal.workspace.agent("watcher", "observer")
     more = {"files": [{"path": "b.py", "content": "1\n"}]}
