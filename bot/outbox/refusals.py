@@ -90,6 +90,18 @@ WORDS = (
     ("too long", "too_long", "Write a shorter text."),
     ("expected branch to point to", "stale_head", COMMIT_AGAIN),
     ("head branch was modified", "stale_head", MERGE_AGAIN),
+    # The mirror may not know a branch that was pushed a moment ago, so GitHub decides.
+    (
+        "head invalid",
+        "unknown_branch",
+        "The branch does not exist. github_commit_files creates it with its first commit.",
+    ),
+    ("base invalid", "unknown_branch", "The branch does not exist. Pass another `base`."),
+    (
+        "object does not exist",
+        "unknown_commit",
+        "Pass as `head` a commit of the repository, or leave it out.",
+    ),
     ("must be part of the diff", *BESIDE_DIFF),
     ("line could not be resolved", *BESIDE_DIFF),
     ("path could not be resolved", *BESIDE_DIFF),

@@ -28,7 +28,7 @@ from store.tasks import leases
 log = structlog.get_logger()
 
 # These kinds make something that other requests name. GitHub may need so long to know it.
-MAKES = ("branch", "commit", "first_commit", "issue", "pull")
+MAKES = ("branch", "commit", "issue", "pull")
 NOT_KNOWN_YET = 60 * SECOND
 
 

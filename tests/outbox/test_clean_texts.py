@@ -78,6 +78,7 @@ async def test_people_whom_the_task_knows_are_mentioned(workspace: Workspace) ->
     }
     issue = people["author"].open_issue(workspace.repository, "Mend", "", labels=["agent-task"])
     people["talker"].comment(issue, "I saw it too.")
+    workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
     people["decider"].comment(workspace.person.open_issue(workspace.repository, "x", ""), "/why")
     await workspace.settle()
     agent = await workspace.agent("scout")

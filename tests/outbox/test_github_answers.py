@@ -163,11 +163,19 @@ async def test_a_proxy_that_redirects_elsewhere_refuses_nothing(workspace: Works
 # --- What was made a moment ago ------------------------------------------------------------------
 
 
+COMMIT = {
+    "branch": "agent/new",
+    "message": "m",
+    "files": [{"path": "a.py", "content": "1"}],
+}
+
+
 @pytest.mark.parametrize("fault", ["head_invalid", "no_commits", "404"])
 async def test_a_pull_request_of_a_branch_that_github_does_not_know_yet_is_opened(
     workspace: Workspace, fault: str
 ) -> None:
     agent = await workspace.agent("scout")
+    await agent.write("github_commit_files", **R, **COMMIT)
     workspace.github.fault("POST", r"/pulls$", fault, times=2)
     await send(agent, workspace, "github_create_pr", **R, head="agent/new", title="Mend")
     assert len(workspace.repository.pulls) == 1
@@ -177,6 +185,7 @@ async def test_a_refusal_of_what_was_made_a_moment_ago_holds_in_the_end(
     workspace: Workspace,
 ) -> None:
     agent = await workspace.agent("scout")
+    await agent.write("github_commit_files", **R, **COMMIT)
     workspace.github.fault("POST", r"/pulls$", "head_invalid", times=99)
     here = {**R, "head": "agent/new", "title": "Mend"}
     refused = await outcome(agent, workspace, "github_create_pr", **here)

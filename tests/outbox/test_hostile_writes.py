@@ -352,10 +352,14 @@ async def test_no_pull_request_commits_to_the_default_branch(workspace: Workspac
 
 async def test_a_branch_that_was_deleted_since_is_opened_again(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
+    commit = {**R, "branch": "agent/new", "message": "m"}
+    one, two = ([{"path": "a.py", "content": each}] for each in "12")
+    await agent.write("github_commit_files", **commit, files=one)
     made = await send(agent, workspace, "github_create_pr", **R, head="agent/new", title="x")
     workspace.person.close(workspace.repository.pulls[made["number"]])
     workspace.person.delete_branch(workspace.repository, "agent/new")
     await workspace.settle()
+    await agent.write("github_commit_files", **commit, files=two)
     await send(agent, workspace, "github_create_pr", **R, head="agent/new", title="x")
 
 

@@ -148,12 +148,9 @@ async def test_a_branch_in_the_way_of_a_new_one_is_named(
     agent = await workspace.agent("scout")
     workspace.person.push(workspace.repository, there, {"a.py": "1\n"}, base="main")
     await workspace.settle()
-    for operation, given in (
-        ("github_commit_files", {**FILE, "branch": wanted, "message": "m"}),
-        ("github_create_pr", {"head": wanted, "title": "x"}),
-    ):
-        refused = await agent.refusal(operation, **R, **given)
-        assert f"The branch `{there}` is in the way of `{wanted}`" in str(refused)
+    given = {**R, **FILE, "branch": wanted, "message": "m"}
+    refused = await agent.refusal("github_commit_files", **given)
+    assert f"The branch `{there}` is in the way of `{wanted}`" in str(refused)
 
 
 async def test_a_branch_in_the_way_that_only_github_knows_is_named_too(

@@ -525,34 +525,36 @@ async def test_a_commit_that_should_not_be_is_refused_at_once(
     assert await workspace.rows("SELECT id FROM writes WHERE installation_id = :i") == []
 
 
-async def test_a_pull_request_opens_the_branch_that_is_missing(workspace: Workspace) -> None:
-    issue, agent = await workspace.task(), await workspace.agent("scout")
-    fence = (await agent.call("claim_task", task=workspace.name(issue)))["fence"]
-    result = await send(
-        agent,
-        workspace,
-        "github_create_pr",
-        task=workspace.name(issue),
-        fence=fence,
-        head="agent/new",
-        title="Mend it",
-        draft=True,
-    )
-    assert workspace.repository.pulls[result["number"]].draft
-    assert workspace.repository.branches["agent/new"] != workspace.repository.branches["main"]
-
-
-async def test_a_branch_that_was_pushed_a_moment_ago_gets_no_empty_commit(
+async def test_a_pull_request_of_a_branch_that_does_not_exist_is_refused_with_what_creates_it(
     workspace: Workspace,
 ) -> None:
     agent = await workspace.agent("scout")
-    workspace.github.hold_deliveries()
-    workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
-    pushed = workspace.repository.branches["fix"]
-    await send(
-        agent, workspace, "github_create_pr", repository="acme/rocket", head="fix", title="x"
+    given = {"repository": "acme/rocket", "head": "agent/new", "title": "Mend it"}
+    refused = (await outcome(agent, workspace, "github_create_pr", **given))["refusal"]
+    assert refused["details"]["reason"] == "unknown_branch"
+    assert "The branch does not exist. github_commit_files creates it" in refused["message"]
+    assert "agent/new" not in workspace.repository.branches
+    await agent.write(
+        "github_commit_files",
+        repository="acme/rocket",
+        branch="agent/new",
+        message="m",
+        files=[{"path": "a", "content": "x"}],
     )
-    assert workspace.repository.branches["fix"] == pushed
+    result = await send(agent, workspace, "github_create_pr", **given)
+    assert result["number"] in workspace.repository.pulls
+
+
+async def test_a_commit_that_builds_on_a_certain_one_begins_a_new_branch_there(
+    workspace: Workspace,
+) -> None:
+    agent, before = await workspace.agent("scout"), workspace.repository.branches["main"]
+    workspace.person.push(workspace.repository, "main", {"later.py": "1\n"})
+    await workspace.settle()
+    given = {"repository": "acme/rocket", "branch": "agent/old", "head": before, "message": "m"}
+    files = [{"path": "a.py", "content": "x"}]
+    made = await send(agent, workspace, "github_commit_files", **given, files=files)
+    assert workspace.repository.commits[made["head"]].parents == (before,)
 
 
 async def test_what_builds_on_a_write_that_was_refused_is_not_sent(workspace: Workspace) -> None:
@@ -742,15 +744,6 @@ async def test_several_writes_of_one_call_say_at_once_when_each_goes_out(
     assert len({each["expected_at"] for each in queued["writes"]}) == 3
     for name in ("kind", "state", "ahead", "expected_at"):
         assert [each[name] for each in queued["writes"]] == [each[name] for each in later]
-
-
-async def test_a_pull_request_that_is_called_back_opens_no_branch(workspace: Workspace) -> None:
-    agent = await workspace.agent("scout")
-    given = {"repository": "acme/rocket", "head": "agent/new", "title": "x"}
-    queued = await agent.write("github_create_pr", **given)
-    await agent.call("cancel_write", write_id=queued["write_id"])
-    await workspace.settle()
-    assert "agent/new" not in workspace.repository.branches
 
 
 async def test_a_branch_that_a_commit_builds_on_stays_when_its_pull_request_is_called_back(

@@ -238,11 +238,8 @@ async def review_reply(stage: Stage) -> Scenario:
 
 
 async def resolve_threads(stage: Stage) -> Scenario:
-    it, person = stage.pull(), stage.workspace.person
-    first = person.review_comment(it, it.head, 1, "Why one?")
-    # So the mirror knows the thread's id, and the only request to GraphQL is the mutation.
-    person.resolve(first)
-    person.unresolve(first)
+    it = stage.pull()
+    first = stage.workspace.person.review_comment(it, it.head, 1, "Why one?")
     given = {"number": it.number, "threads": [first.id]}
     return Scenario("POST", "/graphql$", given, lambda: int(first.resolved))
 
@@ -275,15 +272,6 @@ async def commit(stage: Stage) -> Scenario:
         "head": stage.repository.branches[name],
     }
     return Scenario("POST", "/graphql$", given, lambda: _commits(stage, name, f"Change {name}"))
-
-
-async def first_commit(stage: Stage) -> Scenario:
-    name, head = stage.name(), stage.repository.branches["main"]
-    stage.repository.branches[name] = head
-    message = f"Begin: {name}"
-    given = {"branch": name, "base": "main", "message": message, "files": [], "delete": []}
-    given |= {"head": head}
-    return Scenario("POST", "/graphql$", given, lambda: _commits(stage, name, message))
 
 
 # --- Boards and builds ---------------------------------------------------------------------------
@@ -371,7 +359,6 @@ SCENARIOS = {
     "resolve_threads": resolve_threads,
     "branch": branch,
     "commit": commit,
-    "first_commit": first_commit,
     "board_item": board_item,
     "board_status": board_status,
     "check_run": check_run,

@@ -117,16 +117,19 @@ async def _parent_commit(
 ) -> dict[str, str]:
     """The parent of the commit. If the branch does not exist, queue the write that creates it."""
     here, target = (ctx.tx, ctx.installation_id), on_branch(where, branch)
-    if head is not None:
+    known = await branches.get(*here, where["id"], branch)
+    if head is not None and known:
         return {"head": head}
-    for kind in ("commit", "first_commit", "branch"):
+    for kind in ("commit", "branch"):
         if before := await writes.waiting(*here, target, kind):
-            return {"after": before[-1]["id"]}
-    if known := await branches.get(*here, where["id"], branch):
+            return {"head": head} if head else {"after": before[-1]["id"]}
+    if known:
         return {"head": known["sha"]}
     await check_branch_fits(ctx, where, branch)
     opening = {"branch": branch, "base": base or where["default_branch"]}
-    opened = await queue(ctx, "branch", where, target, opening, task)
+    # A commit that builds on a certain one begins a branch there.
+    start = {"sha": head} if head else {}
+    opened = await queue(ctx, "branch", where, target, opening | start, task)
     return {"after": opened.write_id}
 
 

@@ -18,7 +18,6 @@ from bot.operations.arguments import (
 )
 from bot.operations.github import review_requests, second_pulls
 from bot.operations.github.targets import (
-    check_branch_fits,
     on_branch,
     on_issue,
     pull_of,
@@ -27,11 +26,8 @@ from bot.operations.github.targets import (
 from bot.operations.github.writing import Queued, Writes, nothing_to_change, queue
 from bot.operations.tasks import ownership
 from bot.repository import repository_settings
-from store.mirror import branches
-from store.outbox import writes
 from store.tables.mirror import PullRequestRow, RepositoryRow
 from store.tasks import tasks
-from store.tasks.tasks import FullTask
 
 Merge: TypeAlias = Literal["merge", "squash", "rebase"]
 TEAM = re.compile(r"[A-Za-z0-9_.-]+")
@@ -40,7 +36,7 @@ TEAM = re.compile(r"[A-Za-z0-9_.-]+")
 @operation(role="developer", reaches_github=True)
 async def github_create_pr(
     ctx: Context,
-    head: Annotated[Branch, Field(description="the branch with your commits; created if missing")],
+    head: Annotated[Branch, Field(description="the branch with your commits")],
     title: Title,
     task: TaskRef | None = None,
     fence: Fence | None = None,
@@ -65,34 +61,9 @@ async def github_create_pr(
         body = _closing(body, row["number"])
         replaced = await second_pulls.make_room(ctx, where, row, head, base, replace=replace)
         await tasks.change(ctx.tx, ctx.installation_id, row["id"], branch=head)
-    known = head == where["default_branch"]
-    opened = [] if known else await _open_branch(ctx, where, head, base, title, row)
     arguments = {"head": head, "base": base, "title": title, "body": body, "draft": draft}
-    if opened:
-        arguments["opened"] = opened
     made = await queue(ctx, "pull", where, on_branch(where, head), arguments, row)
     return Writes(writes=[*replaced, made])
-
-
-async def _open_branch(
-    ctx: Context, where: RepositoryRow, head: str, base: str, title: str, task: FullTask | None
-) -> list[str]:
-    """Queue the writes that create the branch, if it is missing.
-
-    An empty commit is one of them, because GitHub opens no pull request without a commit.
-    """
-    here, target = (ctx.tx, ctx.installation_id), on_branch(where, head)
-    if await branches.get(*here, where["id"], head):
-        return []
-    if await writes.waiting(*here, target, "branch"):
-        return []
-    await check_branch_fits(ctx, where, head)
-    opening = {"branch": head, "base": base}
-    opened = await queue(ctx, "branch", where, target, opening, task)
-    first = opening | {"message": f"Begin: {title}", "files": [], "delete": []}
-    first["after"] = opened.write_id
-    begun = await queue(ctx, "first_commit", where, target, first, task)
-    return [opened.write_id, begun.write_id]
 
 
 def _closing(body: str, number: int) -> str:

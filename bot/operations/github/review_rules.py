@@ -19,7 +19,7 @@ from store.tasks import tasks
 
 Event: TypeAlias = Literal["APPROVE", "REQUEST_CHANGES", "COMMENT"]
 # The kinds of write that make a pull request.
-MAKING = ("pull", "commit", "first_commit")
+MAKING = ("pull", "commit")
 # How many reviewers, files or ranges of lines an error names.
 MOST_NAMED = 5
 

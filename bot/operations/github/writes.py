@@ -197,7 +197,7 @@ async def cancel_write(
     task: TaskRef | None = None,
     all: Annotated[bool, Field(description="all that you may")] = False,  # noqa: A002, FBT002 - an argument by name
 ) -> Cancelled:
-    """Cancel a write, or all of an agent or task, if not sent; a new pull request's branch too."""
+    """Cancel a write, or all of an agent or task, if not sent."""
     if sum(each is not None for each in (write_id, agent_id or task, all or None)) != 1:
         raise Refused(
             "invalid_arguments", "Pass `write_id`; or `agent_id`, `task` or both; or `all` true."

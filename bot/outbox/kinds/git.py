@@ -1,7 +1,6 @@
 """Branches and commits."""
 
 from base64 import b64encode
-from dataclasses import replace
 from typing import Any
 
 from bot.github.payloads import at, text
@@ -54,7 +53,11 @@ async def stored_base(tx: Tx, write: WriteRow) -> dict[str, Any]:
 
 
 def _base_read(sending: Sending) -> list[Request]:
-    return [] if "sha" in sending.known else [_head(sending, sending.arguments["base"])]
+    return (
+        []
+        if "sha" in sending.arguments or "sha" in sending.known
+        else [_head(sending, sending.arguments["base"])]
+    )
 
 
 def _branch_read(sending: Sending) -> Request:
@@ -74,7 +77,8 @@ def _similar_branches(data: Any) -> Result:
 
 def _ref_request(sending: Sending) -> Request:
     ref = f"refs/heads/{sending.arguments['branch']}"
-    sha = sending.known.get("sha") or at(sending.prepared[0], "object", "sha")
+    given = sending.arguments.get("sha") or sending.known.get("sha")
+    sha = given or at(sending.prepared[0], "object", "sha")
     return Request("POST", sending.path(REFS), {"ref": ref, "sha": sha})
 
 
@@ -155,39 +159,10 @@ def _default_branch_error(sending: Sending) -> str | None:
     return f"{branch} is the default branch now" if is_default else None
 
 
-def _comparison_read(sending: Sending) -> list[Request]:
-    span = f"{_path_name(sending.arguments['base'])}...{_path_name(sending.arguments['branch'])}"
-    return [Request("GET", sending.path(COMPARE) + span)]
-
-
-def _result_if_commits(sending: Sending) -> Result | None:
-    return sending.before if at(sending.prepared[0], "commits") else None
-
-
 def _has_its_trailer(sending: Sending, entry: Any) -> bool:
     return f"{TRAILER}: {sending.write['id']}" in text(at(entry, "commit", "message")).splitlines()
 
 
-# GitHub compares `expectedHeadOid` itself, so a commit lands on the head that its author saw, or
-# GitHub refuses it.
-_COMMIT = Kind(
-    "contents: write",
-    graphql(COMMIT, _commit_variables),
-    _commit_result,
-    keeps=_changed_paths,
-    resource="graphql",
-    stored_values=stored_default_branch,
-    unless=_default_branch_error,
-    look=_look_for_commit,
-    absent=True,
-    entries=entries_under("commits"),
-    found=_has_its_trailer,
-    # GitHub answers so too when this same commit has taken effect already.
-    already=mentions("expected branch to point to"),
-    retries=0,
-    explain=_branch_read,
-    state_of=lambda data: {"head": at(data, "object", "sha")},
-)
 KINDS = {
     "branch": Kind(
         "contents: write",
@@ -206,13 +181,24 @@ KINDS = {
         needs_explaining=mentions("reference update failed"),
         state_of=_similar_branches,
     ),
-    "commit": _COMMIT,
-    # An empty commit on a branch that has none after its base. GitHub opens no pull request without
-    # a commit.
-    "first_commit": replace(
-        _COMMIT,
-        prepare=_comparison_read,
-        fits_prepared=lambda data: isinstance(at(data, "commits"), list),
-        needless=_result_if_commits,
+    # GitHub compares `expectedHeadOid` itself, so a commit lands on the head that its author saw,
+    # or GitHub refuses it.
+    "commit": Kind(
+        "contents: write",
+        graphql(COMMIT, _commit_variables),
+        _commit_result,
+        keeps=_changed_paths,
+        resource="graphql",
+        stored_values=stored_default_branch,
+        unless=_default_branch_error,
+        look=_look_for_commit,
+        absent=True,
+        entries=entries_under("commits"),
+        found=_has_its_trailer,
+        # GitHub answers so too when this same commit has taken effect already.
+        already=mentions("expected branch to point to"),
+        retries=0,
+        explain=_branch_read,
+        state_of=lambda data: {"head": at(data, "object", "sha")},
     ),
 }
