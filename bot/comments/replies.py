@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from bot import secret_formats
 from bot.kernel.operation import Operation, Slash
+from bot.repository.repository_settings import Permission, allows
 from bot.times import minute
 
 # An address of e-mail mentions nobody.
@@ -64,53 +66,84 @@ def with_author(body: str, author: str) -> str:
     return f"<sub>{code(author)} via Hubbub</sub>\n\n{body}"
 
 
-def task_status(
-    *,
-    state: str,
-    holder: str | None,
-    expires_at: int | None,
-    progress: int,
-    pull_number: int | None,
-    note: str | None,
-) -> str:
-    first = f"This task is **{STATE_WORDS[state]}**."
-    if holder:
-        first += f" It is claimed by {code(holder)}.{lease_end(expires_at)}"
+def with_short_names(text: str, full_name: str) -> str:
+    """Issues of this repository as `#12`, as people write them there."""
+    return re.sub(rf"(?<![\w./-]){re.escape(full_name)}(?=#\d)", "", text, flags=re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Status:
+    """What `/status` shows."""
+
+    state: str
+    priority: str
+    holder: str | None = None
+    expires_at: int | None = None
+    reserved_for: str | None = None
+    held_by: str | None = None
+    held_why: str | None = None
+    blocked_by: Sequence[str] = ()
+    progress: int = 0
+    pull_number: int | None = None
+    question: str | None = None
+    note: str | None = None
+
+
+def task_status(shown: Status) -> str:
+    first = f"This task is **{STATE_WORDS[shown.state]}**. Its priority is {shown.priority}."
+    if shown.holder:
+        first += f" It is claimed by {code(shown.holder)}.{lease_end(shown.expires_at)}"
+    if shown.reserved_for:
+        first += f" It is reserved for {code(shown.reserved_for)}."
     parts = [first]
-    if progress:
-        parts.append(f"Progress: {progress}%.")
-    if pull_number:
-        parts.append(f"Pull request: #{pull_number}.")
-    if note:
-        parts.append("Last note:\n\n" + block_quote(note))
+    if shown.held_by:
+        why = f": {inline(shown.held_why)}" if shown.held_why else ""
+        parts.append(f"**On hold** by {code(shown.held_by)}{why}. `/resume` ends the hold.")
+    if shown.blocked_by:
+        parts.append(f"It waits for {', '.join(shown.blocked_by)}.")
+    if shown.progress:
+        parts.append(f"Progress: {shown.progress}%.")
+    if shown.pull_number:
+        parts.append(f"Pull request: #{shown.pull_number}.")
+    if shown.question:
+        parts.append("The holder waits for an answer:\n\n" + block_quote(shown.question))
+    if shown.note:
+        parts.append("Last note:\n\n" + block_quote(shown.note))
     return "\n\n".join(parts)
 
 
-def help_text(operations: Iterable[Operation], needed: Callable[[str], str]) -> str:
-    """The table of commands. `needed` gives the permission that a verb takes."""
-    rows = [
-        f"| {code(usage(slash))} | {slash.help} | {needed(slash.verb)} |"
-        for each in operations
-        for slash in each.slashes
-    ]
-    rows.append("| `/help` | list the commands | everybody |")
+def help_text(
+    operations: Iterable[Operation], needed: Callable[[str], Permission], permission: str
+) -> str:
+    """The commands that a person with this permission may write.
+
+    `needed` gives the permission that a verb takes.
+    """
+    slashes = [slash for each in operations for slash in each.slashes]
+    mine = [each for each in slashes if allows(permission, needed(each.verb))]
+    rest = [f"`/{each.verb}` ({needed(each.verb)})" for each in slashes if each not in mine]
+    rows = [f"| {code(usage(each))} | {each.help} |" for each in mine]
+    more = f" With a higher permission also {', '.join(rest)}." if rest else ""
+    where = "at the start of a line, in an issue, a pull request or a comment"
     return "\n".join(
         [
-            "Write a command at the start of a line, in an issue, a pull request or a comment.",
+            f"Write a command {where}. `<word>` must be there, `[word]` may.",
             "",
-            "| command | what it does | minimum permission |",
-            "|---|---|---|",
+            "| command | what it does |",
+            "|---|---|",
             *rows,
+            "| `/help` | list the commands |",
             "",
-            "The minimum permission is the one that you need on this repository.",
+            f"You have the permission {permission} on this repository.{more}",
         ]
     )
 
 
 def usage(slash: Slash) -> str:
-    if slash.shown:
-        return f"/{slash.verb} {slash.shown}"
-    return " ".join([f"/{slash.verb}", *(f"[{name}]" for name in slash.arguments)])
+    *first, last = [*slash.arguments] or [""]
+    shown = [*first, slash.shown or last]
+    form = "<{}>" if slash.required else "[{}]"
+    return " ".join([f"/{slash.verb}", *(form.format(each) for each in shown if each)])
 
 
 def refusal(asker: str, text: str, why: str) -> str:

@@ -1,13 +1,14 @@
 """Runs the stored slash commands: each runs once, as an operation, and is answered."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from bot.comments import history, replies, slash_commands
-from bot.comments.limits import MOST_ANSWERS_AN_HOUR, MOST_COMMENTS
+from bot.comments import replies, slash_commands
 from bot.dispatch.execution import Call, execute
 from bot.errors import Refused
 from bot.identity import actors, people
+from bot.inbox import command_answers
+from bot.inbox.command_answers import Reply
 from bot.inbox.command_finder import HELP, MOST, SIMILAR, TOO_MANY, VERBS, is_written
 from bot.kernel.operation import Operation, Shared, Slash
 from bot.mirror.tables import TABLES
@@ -18,9 +19,8 @@ from bot.times import SECOND
 from store.engine.transaction import Store, Tx
 from store.fetch import pending_reads
 from store.inbox import commands
-from store.mirror import permissions, stored_issues, stored_repositories, threads, version_guard
+from store.mirror import permissions, stored_repositories, threads, version_guard
 from store.mirror.threads import WrittenText
-from store.outbox import writes
 from store.tables.inbox import CommandRow
 from store.tasks import tasks
 
@@ -49,25 +49,9 @@ SOURCES = {
     "issue": "issues",
     "pull_request": "pull_requests",
 }
-# The target of a reaction, by the source. A review can get none.
-REACTABLE = {
-    "comment": "comment",
-    "review_comment": "review_comment",
-    "issue": "issue",
-    "pull_request": "issue",
-}
 # Arguments that are no sentences. A full stop after them means nothing.
 NAMES = {"agent_id", "priority", "blocked_by", "unblocked_by"}
 CASELESS = {"agent_id", "priority"}
-
-
-@dataclass(frozen=True)
-class Reply:
-    """How a command ended. `text` is for a comment; without it the answer is only a reaction."""
-
-    state: str
-    reaction: str
-    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,11 +109,14 @@ async def _run_or_postpone(tx: Tx, shared: Shared, row: CommandRow, now: int) ->
     if permission is not None:
         if person_id:
             await people.update_login(tx, i, person_id, asker)
-        await _answer(tx, row, await _run(tx, shared, row, permission))
+        await command_answers.answer(tx, row, await _run(tx, shared, row, permission))
     elif await _has_lost_login(tx, row):
-        await _answer(tx, row, _refusal(replies.login_changed(asker, row["text"])))
+        refusal = _refusal(replies.login_changed(asker, row["text"]))
+        await command_answers.answer(tx, row, refusal)
     elif await _is_overdue(tx, row):
-        await _answer(tx, row, _refusal(replies.permission_unknown(asker, row["text"])))
+        await command_answers.answer(
+            tx, row, _refusal(replies.permission_unknown(asker, row["text"]))
+        )
     else:
         subject = f"{repository_id} {asker.casefold()}"
         arguments = {"repository_id": repository_id, "login": asker, "person_id": person_id}
@@ -169,7 +156,7 @@ async def _is_text_in_doubt(tx: Tx, row: CommandRow, text: WrittenText | None) -
 
 async def _refuse(tx: Tx, which: CommandRow, why: str) -> None:
     if row := await commands.lock(tx, which):
-        await _answer(tx, row, _refusal(why))
+        await command_answers.answer(tx, row, _refusal(why))
 
 
 async def retry_or_give_up(store: Store, which: CommandRow) -> None:
@@ -195,7 +182,8 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
     here = (row["installation_id"], row["repository_id"])
     required = (await repository_settings.of(tx, *here)).permissions
     if row["verb"] == HELP:
-        return Reply("done", "+1", replies.help_text(OPERATIONS.values(), required.permission_for))
+        text = replies.help_text(OPERATIONS.values(), required.permission_for, permission)
+        return Reply("done", "+1", text)
     asker = actors.person(here[0], login, permission, here[1])
     if asker is None:
         return _refusal(replies.no_permission(login, text))
@@ -239,6 +227,9 @@ async def _arguments(tx: Tx, row: CommandRow, operation: Operation, slash: Slash
     words: list[str] = row["words"]
     if words and not slash.arguments:
         raise Refused("invalid_arguments", f"{replies.code(replies.usage(slash))} takes no words.")
+    if slash.required and not words:
+        how = replies.code(replies.usage(slash))
+        raise Refused("invalid_arguments", f"a word is missing. Write {how}: {slash.help}.")
     filled = dict(zip(slash.arguments[:-1], words, strict=False))
     if rest := words[max(len(slash.arguments) - 1, 0) :]:
         filled[slash.arguments[-1]] = " ".join(rest)
@@ -262,50 +253,3 @@ async def _task(tx: Tx, row: CommandRow) -> str:
             return str(task["id"])
     where = await stored_repositories.repository_by_id(tx, *here)
     return f"{where['full_name'] if where else '?'}#{row['number']}"
-
-
-async def _answer(tx: Tx, row: CommandRow, reply: Reply) -> None:
-    """Queue the reaction, and a comment if the reply has a text."""
-    await commands.answer(tx, row, reply.state, reply.text)
-    on: dict[str, Any] = {
-        "installation_id": row["installation_id"],
-        "repository_id": row["repository_id"],
-        "author": actors.BOT,
-        "lane": writes.PEOPLE,
-    }
-    target = writes.on_issue(row["repository_id"], row["number"])
-    replied = reply.text is not None and await _may_comment(tx, row, target)
-    # A reply below a command that was done says so itself. That on a line of code is elsewhere.
-    says_so = replied and reply.state == "done" and row["source_kind"] != "review_comment"
-    if row["source_kind"] in REACTABLE and not says_so:
-        await writes.queue(
-            tx,
-            **on,
-            kind="reaction",
-            target=f"{row['source_kind']} {row['source_id']}",
-            arguments={
-                "source": REACTABLE[row["source_kind"]],
-                "comment_id": row["source_id"],
-                "number": row["number"],
-                "content": reply.reaction,
-            },
-        )
-    elif reply.text is None and await _may_comment(tx, row, target):
-        replied = True
-        reply = replace(reply, text=replies.confirmation(row["asker"], row["text"]))
-    if replied:
-        await writes.queue(
-            tx,
-            **on,
-            kind="comment",
-            target=target,
-            arguments={"number": row["number"], "body": reply.text},
-        )
-
-
-async def _may_comment(tx: Tx, row: CommandRow, target: str) -> bool:
-    """Above the limit, the answer is only a reaction. Nobody can fill an issue with answers."""
-    here = (tx, row["installation_id"])
-    lately = await history.bot_answers_last_hour(*here, target)
-    in_all = await stored_issues.count_comments(*here, row["repository_id"], row["number"])
-    return lately < MOST_ANSWERS_AN_HOUR and in_all < MOST_COMMENTS

@@ -146,16 +146,17 @@ class Slash:
 
     The task is the issue of the comment. The words become `arguments` in order, and the last
     argument gets all that remain. The verb itself means the arguments `given`. `reply` makes the
-    comment that answers; without it the answer is a reaction. `shown` are the arguments as people
-    read them; without it they are the names in brackets.
+    comment that answers; without it the answer is a reaction. `shown` is what people read instead
+    of the last argument's name. `required`: it needs a word.
     """
 
     verb: str
     help: str
     arguments: tuple[str, ...] = ()
     given: Mapping[str, Any] = field(default_factory=dict)
-    reply: Callable[[Any], str] | None = None
+    reply: Callable[[Any], str | None] | None = None
     shown: str | None = None
+    required: bool = False
 
 
 @dataclass(frozen=True)

@@ -264,6 +264,7 @@ async def test_each_step_leaves_its_event_and_its_audit_row(workspace: Workspace
     fence = (await agent.call("claim_task", task=where, lease_s=60))["fence"]
     report = {"task": where, "fence": fence, "status": "in_review", "note": "Look"}
     await agent.call("update_task_status", **report)
+    workspace.clock.forward(2)
     workspace.person.close(issue, "not_planned")
     await workspace.settle()
     steps = ["task.created", "task.claimed", "task.in_review", "task.cancelled"]

@@ -56,7 +56,9 @@ async def test_status_answers_with_a_comment_and_help_lists_every_command(
     issue = await workspace.task()
     workspace.person.comment(issue, "/status")
     await workspace.settle()
-    assert said_by_hubbub(issue.comments[-1]) == "This task is **waiting for an agent**."
+    assert said_by_hubbub(issue.comments[-1]) == (
+        "This task is **waiting for an agent**. Its priority is medium."
+    )
     workspace.person.comment(issue, "/help")
     await workspace.settle()
     for verb in ("/claim", "/release", "/status", "/help"):
@@ -159,17 +161,17 @@ async def test_a_refused_person_reads_what_a_person_can_do_and_no_name_of_a_tool
     workspace.person.comment(issue, "/assign nobody\n/ask Why?\n/block #99\n/priority\n/retry")
     await workspace.settle()
     said = [said_by_hubbub(each) for each in (*plain.comments[1:], *issue.comments[1:])]
-    assert dict(re.findall(r"did not run `(.*)`: (.*)", "\n".join(said))) == {
-        "/claim": "acme/rocket#1 is not a task. Add the label `agent-task` to an issue to make it "
-        "a task.",
+    assert dict(re.findall(r"did not run `(.*?)`: (.*)", "\n".join(said))) == {
+        "/claim": "#1 is not a task. Add the label `agent-task` to an issue to make it a task.",
         "/assign nobody": "No agent 'nobody' is registered in this installation. `/agents` lists "
         "the agents.",
-        "/ask Why?": "Nobody holds acme/rocket#2, so nobody would get the message. Write a comment "
+        "/ask Why?": "Nobody holds #2, so nobody would get the message. Write a comment "
         "without a command, for the one that claims the task.",
-        "/block #99": "Hubbub knows no issue 'acme/rocket#99'. Check the number, and that the App "
-        "is installed on its repository.",
-        "/priority": "A word is missing. `/help` shows each command.",
-        "/retry": "acme/rocket#2 is pending, so there is nothing to retry.",
+        "/block #99": "Hubbub knows no issue '#99'. Check the number, and that the App is "
+        "installed on its repository.",
+        "/priority": "a word is missing. Write `/priority <priority>`: set the priority: low, "
+        "medium or high.",
+        "/retry": "#2 is pending, so there is nothing to retry.",
     }
 
 

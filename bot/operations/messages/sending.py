@@ -37,7 +37,8 @@ ASK = Slash(
     "ask",
     "send a message of high priority to the agent that holds this task or has it reserved",
     ("body",),
-    shown="[text]",
+    shown="text",
+    required=True,
     given={"to": HOLDER, "priority": "high"},
 )
 

@@ -47,7 +47,7 @@ ASSIGN = Slash(
     "assign",
     "reserve this task for an agent; without an agent, end the reservation",
     ("agent_id",),
-    shown="[agent]",
+    shown="agent",
 )
 
 
@@ -98,8 +98,14 @@ def _check_could_claim(row: FullTask, agent: AgentRow) -> None:
 
 
 HOLD = Slash("hold", "put this task on hold until `/resume`", ("note",), given={"hold": True})
-RESUME = Slash("resume", "end the hold", given={"hold": False})
-PRIORITY = Slash("priority", "set the priority: low, medium or high", ("priority",))
+
+
+def _resume_reply(changed: "Changed") -> str | None:
+    return None if changed.was_held else f"{changed.task.task} is not on hold."
+
+
+RESUME = Slash("resume", "end the hold", given={"hold": False}, reply=_resume_reply)
+PRIORITY = Slash("priority", "set the priority: low, medium or high", ("priority",), required=True)
 RETRY = Slash(
     "retry", "make an ended task pending again, and reopen its issue", given={"state": "pending"}
 )
@@ -115,12 +121,20 @@ DONE = Slash(
     ("note",),
     given={"state": "completed"},
 )
-BLOCK = Slash("block", "issue #12 blocks this task", ("blocked_by",), shown="#12")
-UNBLOCK = Slash("unblock", "issue #12 no longer blocks this task", ("unblocked_by",), shown="#12")
+BLOCK = Slash("block", "issue #12 blocks this task", ("blocked_by",), shown="#12", required=True)
+UNBLOCK = Slash(
+    "unblock",
+    "issue #12 no longer blocks this task",
+    ("unblocked_by",),
+    shown="#12",
+    required=True,
+)
 
 
 class Changed(OneTask):
     writes: list[str] = Field(description="ids of the queued writes; get_write returns one")
+    # For the reply to a command, and no part of the answer.
+    was_held: bool = Field(True, exclude=True)
 
 
 @operation(
@@ -172,7 +186,7 @@ async def change_task(
         queued.append(await _change_blocker(ctx, row, unblocked_by, "blocked_by_removal"))
     ids = [each.write_id for each in queued]
     changed = task_view(await visible_task(ctx, row["id"]))
-    return Changed(task=changed, writes=ids, cleaned=cleaned)
+    return Changed(task=changed, writes=ids, cleaned=cleaned, was_held=bool(row["held"]))
 
 
 def _fields(

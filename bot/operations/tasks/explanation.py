@@ -43,7 +43,12 @@ class Explained(Answer):
 
 
 def _why_reply(answer: Explained) -> str:
-    return replies.without_mentions(answer.text)
+    waits = (*answer.blocked_by, *answer.open_sub_issues)
+    unsaid = [each for each in waits if each not in answer.text]
+    text = f"{answer.text} Its priority is {answer.task.priority}."
+    if unsaid:
+        text += f" It waits for {', '.join(unsaid)}."
+    return replies.without_mentions(text)
 
 
 WHY = Slash("why", "say why this task can or cannot be claimed", reply=_why_reply)

@@ -83,12 +83,20 @@ async def create_task(
 def _status_reply(answer: TaskAndThread) -> str:
     task = answer.task
     return replies.task_status(
-        state=task.state,
-        holder=task.holder,
-        expires_at=parse(task.lease_expires_at) if task.lease_expires_at else None,
-        progress=task.progress,
-        pull_number=task.pull_request,
-        note=task.note,
+        replies.Status(
+            state=task.state,
+            priority=task.priority,
+            holder=task.holder,
+            expires_at=parse(task.lease_expires_at) if task.lease_expires_at else None,
+            reserved_for=task.assigned_to,
+            held_by=(task.held_by or "somebody") if task.held else None,
+            held_why=task.held_why,
+            blocked_by=task.blocked_by,
+            progress=task.progress,
+            pull_number=task.pull_request,
+            question=task.question,
+            note=task.note,
+        )
     )
 
 

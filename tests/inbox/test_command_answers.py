@@ -1,0 +1,101 @@
+"""What people read after a command: in their words, once, and only as long as it is true."""
+
+from fixtures.github import Comment, Issue
+from tests.support.engines import ON_SQLITE
+from tests.support.story import Workspace
+
+
+def said(issue: Issue) -> list[str]:
+    """The replies to commands, without their hidden marker and the card."""
+    bodies = [each.body.partition("\n")[2] for each in by_hubbub(issue)]
+    return [each for each in bodies if "**Hubbub** ·" not in each]
+
+
+def by_hubbub(issue: Issue) -> list[Comment]:
+    return [each for each in issue.comments if each.body.startswith("<!-- hubbub:")]
+
+
+async def test_status_and_why_show_priority_hold_and_blockers_by_their_numbers(
+    workspace: Workspace,
+) -> None:
+    issue, blocker = await workspace.task(), await workspace.task("Before it")
+    workspace.person.block(issue, blocker)
+    workspace.person.comment(issue, "/priority high\n/hold the plan changes")
+    await workspace.settle()
+    workspace.person.comment(issue, "/status")
+    await workspace.settle()
+    workspace.person.comment(issue, "/why")
+    await workspace.settle()
+    status, why = said(issue)
+    assert status == (
+        "This task is **waiting for other issues**. Its priority is high.\n\n"
+        "**On hold** by `@octocat`: `the plan changes`. `/resume` ends the hold.\n\n"
+        f"It waits for #{blocker.number}."
+    )
+    assert why == (
+        f"You cannot claim #{issue.number}: @\u2060octocat put it on hold: the plan changes. What "
+        f"you can do: comment `/resume` to end the hold. Its priority is high. It waits for "
+        f"#{blocker.number}."
+    )
+
+
+@ON_SQLITE
+async def test_help_shows_what_a_person_may_write_and_which_words_must_be_there(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    helper = workspace.github.person("helper", permissions={"acme/rocket": "triage"})
+    helper.comment(issue, "/help")
+    await workspace.settle()
+    workspace.person.comment(issue, "/help")
+    await workspace.settle()
+    triage, admin = said(issue)
+    assert "| `/ask <text>` |" in triage
+    assert "| `/hold" not in triage
+    assert "You have the permission triage on this repository. With a higher permission" in triage
+    for usage in ("/priority <priority>", "/block <#12>", "/assign [agent]", "/hold [note]"):
+        assert f"| `{usage}` |" in admin
+    assert "higher permission" not in admin
+
+
+async def test_the_wrong_commands_of_one_comment_get_one_reply(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    workspace.person.comment(issue, "/priority soon\n/block 7\n/resume\n/hubbub explode")
+    await workspace.settle()
+    (reply,) = said(issue)
+    for command in ("/priority soon", "/block 7", "/hubbub explode"):
+        assert f"did not run `{command}`" in reply
+    assert f"#{issue.number} is not on hold." in reply
+
+
+async def test_a_newer_reply_minimizes_the_older_one_of_its_kind(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    for command in ("/status", "/why", "/status", "/status"):
+        workspace.person.comment(issue, command)
+        await workspace.settle()
+    await workspace.time_passes(120)
+    assert [each.minimized for each in by_hubbub(issue)] == ["outdated", None, "outdated", None]
+    # What people wrote stays.
+    people = [each for each in issue.comments if each not in by_hubbub(issue)]
+    assert [each.minimized for each in people] == [None] * 4
+
+
+@ON_SQLITE
+async def test_nothing_is_minimized_while_the_limits_are_short(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    workspace.person.comment(issue, "/status")
+    await workspace.settle()
+    await workspace.store.write(
+        lambda tx: tx.run(
+            "UPDATE budgets SET remaining = 100, limit_ = 5000, reset_at = :at "
+            "WHERE installation_id = :i",
+            i=workspace.installation.id,
+            at=workspace.clock() + 3600 * 1_000_000,
+        )
+    )
+    workspace.person.comment(issue, "/status")
+    await workspace.settle()
+    found = await workspace.rows(
+        "SELECT id FROM writes WHERE installation_id = :i AND kind = 'comment_minimize'"
+    )
+    assert (len(said(issue)), found) == (2, [])
