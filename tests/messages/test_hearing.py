@@ -315,3 +315,28 @@ async def test_the_review_of_an_agent_and_its_request_are_told(workspace: Worksp
     )
     assert await notice_subjects(scout) == []
     assert await notice_subjects(other) == []
+
+
+async def test_a_closed_pull_request_that_sends_the_task_back_is_told(workspace: Workspace) -> None:
+    where, scout, pull = await with_pull(workspace)
+    fence = (await scout.call("get_task", task=where))["task"]["fence"]
+    await scout.call("update_task_status", task=where, fence=fence, status="in_review")
+    workspace.clock.forward(5)
+    workspace.person.close(pull)
+    await workspace.settle()
+    assert await words(scout, "sent_back") == (
+        f"{where} is in_progress again: pull request #{pull.number} was closed."
+    )
+
+
+async def test_whom_a_lead_unregisters_is_told_how_to_come_back(workspace: Workspace) -> None:
+    where, scout, _ = await holding(workspace)
+    lead = await workspace.agent("lead", "tech-lead")
+    await lead.call("manage_agent", agent_id="scout", action="unregister", note="Two of you")
+    refused = await scout.refusal("claim_task", task=where)
+    said = {each["kind"]: each["message"] for each in refused.notices}
+    assert said.keys() == {"unregistered", "lease_lost"}
+    assert said["unregistered"] == (
+        "lead unregistered you: Two of you. Call register_agent to come back."
+    )
+    assert "unregistered by lead: Two of you" in said["lease_lost"]
