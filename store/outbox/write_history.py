@@ -102,7 +102,7 @@ async def asked_reviewers(tx: Tx, installation_id: int, target: str) -> set[str]
     """Folded logins of people whom agents asked for a review of this pull request."""
     rows = await tx.all(
         "SELECT arguments FROM writes WHERE installation_id = :i AND target = :t "
-        "AND state IN :counted AND kind = 'reviewers' ORDER BY seq DESC LIMIT 20",
+        "AND state IN :counted AND kind = 'reviewers' LIMIT 100",
         i=installation_id,
         t=target,
         counted=(*LIVE, "sent"),

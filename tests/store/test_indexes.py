@@ -27,10 +27,11 @@ from store.mirror import (
     search_index,
     stored_issues,
     stored_repositories,
+    thread_people,
 )
-from store.outbox import write_cancellation, write_history, write_order, writes
+from store.outbox import pull_writes, write_cancellation, write_history, write_order, writes
 from store.tables.schema import metadata
-from store.tasks import holders, leases, planned_relations, ready, tasks
+from store.tasks import holders, leases, open_claims, planned_relations, ready, task_branches, tasks
 from store.tasks.ready import Wanted
 from tests.support.plans import plan
 from tests.support.story import Clock
@@ -266,6 +267,12 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "checks": lambda tx: pulls.check_runs(tx, HERE, R, "3"),
     "threads": lambda tx: pulls.unresolved_threads(tx, HERE, R, 3),
     "search": lambda tx: search_index.find(tx, HERE, WORDS, 20),
+    "whose a branch is": lambda tx: task_branches.open_tasks(tx, HERE, R, "3"),
+    "what one works on": lambda tx: open_claims.of_holder(tx, HERE, "3", 3),
+    "the pull request of a task": lambda tx: pull_writes.newest_of_task(tx, HERE, "3"),
+    "who takes part": lambda tx: thread_people.participants(tx, HERE, R, [3, 4]),
+    "who may decide": lambda tx: thread_people.deciders(tx, HERE, R),
+    "who was asked": lambda tx: write_history.asked_reviewers(tx, HERE, "3"),
 }
 
 
