@@ -608,7 +608,7 @@ async def test_who_ended_a_task_and_why_is_seen(workspace: Workspace) -> None:
     await agent.call("update_task_status", **mine, status="in_progress", note="Half of it")
     changed = await lead.call("change_task", task=where, state="cancelled", note="Not needed")
     assert changed["task"]["decision"] == "cancelled by lead: Not needed"
-    (closes,) = changed["writes"]
+    closes = changed["writes"][0]["write_id"]
     assert (await lead.write("get_write", write_id=closes))["kind"] == "issue_update"
     (lost,) = (await agent.call("list_tasks"))["notices"]
     assert "cancelled by lead: Not needed" in lost["message"]

@@ -166,7 +166,7 @@ async def test_a_task_goes_along_when_its_issue_is_transferred(workspace: Worksp
     claimed = await agent.call("claim_task", task=workspace.name(issue))
     moved = workspace.person.transfer_issue(issue, elsewhere)
     await workspace.settle()
-    (task,) = (await agent.call("list_tasks", state="any"))["tasks"]
+    (task,) = (await agent.call("list_tasks", state="any", detail="full"))["tasks"]
     assert task["task"] == f"acme/lander#{moved.number}"
     assert (task["id"], task["holder"]) == (claimed["task"]["id"], "a")
 
@@ -199,7 +199,7 @@ async def test_an_issue_transferred_out_of_reach_ends_its_task(workspace: Worksp
     workspace.person.transfer_issue(issue, elsewhere)
     await workspace.settle()
     agent = await workspace.agent("a")
-    (task,) = (await agent.call("list_tasks", state="any"))["tasks"]
+    (task,) = (await agent.call("list_tasks", state="any", detail="full"))["tasks"]
     assert task["state"] == "cancelled"
 
 

@@ -213,7 +213,7 @@ async def test_an_issue_that_github_refuses_to_an_ended_task_ends_its_write(
     await lead.call("change_task", task=made["task"]["id"], state="cancelled")
     workspace.github.fault("POST", "/issues$", "422", times=9)
     await workspace.settle()
-    assert (await agent.write("get_write", write_id=made["write_id"]))["state"] in (
+    assert (await agent.write("get_write", write_id=made["writes"][0]["write_id"]))["state"] in (
         "refused",
         "cancelled",
     )

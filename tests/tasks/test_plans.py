@@ -152,7 +152,7 @@ async def test_a_parent_waits_for_sub_issues_that_are_only_queued(workspace: Wor
     epic = await workspace.task("Epic")
     made = await lead.call("create_task", repository=R, title="Part", parent=f"#{epic.number}")
     assert "until all its sub-issues are closed" in made["hint"]
-    assert len(made["relation_writes"]) == 1
+    assert [each["kind"] for each in made["writes"]] == ["issue", "sub_issue"]
     assert (await dev.refusal("claim_task", task=workspace.name(epic))).code == "relations_pending"
     await workspace.settle()
     assert epic.sub_issues == [issues(workspace)["Part"]]

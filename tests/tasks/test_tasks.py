@@ -184,7 +184,7 @@ async def test_a_task_made_by_an_agent_is_one_issue_and_one_task(workspace: Work
     assert [label.name for label in issue.labels] == ["agent-task"]
     (task,) = await workspace.rows("SELECT id, number FROM tasks WHERE installation_id = :i")
     assert task == {"id": made["task"]["id"], "number": issue.number}
-    sent = await agent.write("get_write", write_id=made["write_id"])
+    sent = await agent.write("get_write", write_id=made["writes"][0]["write_id"])
     assert (sent["state"], sent["result"]["number"]) == ("sent", issue.number)
 
 

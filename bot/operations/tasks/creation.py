@@ -6,18 +6,17 @@ from pydantic import BaseModel, Field
 
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, RepositoryName, operation
+from bot.operations.github.writing import Queued
 from bot.operations.tasks import planning
 from bot.operations.tasks.access import visible_repository
 from bot.operations.tasks.planning import DuplicateOk, PlannedTask
 from bot.tasks import plans
-from bot.times import stamp
 
 
 class CreatedTask(BaseModel):
     id: str = Field(description="the task's name in the call")
     task: str = Field(description="its id; owner/repo#12 names it once GitHub has numbered it")
-    writes: list[str] = Field(description="the writes of the issue and then of its relations")
-    expected_at: str = Field(description="when the last of them should be sent")
+    writes: list[Queued] = Field(description="the write of the issue, then of its relations")
     cleaned: list[str] = Field(
         [],
         description="what was changed in its texts before they are posted",
@@ -60,8 +59,7 @@ async def create_tasks(
             CreatedTask(
                 id=name,
                 task=each.task_id,
-                writes=[each.write_id, *each.relation_writes],
-                expected_at=stamp(each.expected_at),
+                writes=each.writes,
                 cleaned=each.cleaned,
             )
             for name, each in made.items()

@@ -132,7 +132,7 @@ UNBLOCK = Slash(
 
 
 class Changed(OneTask):
-    writes: list[str] = Field(description="ids of the queued writes; get_write returns one")
+    writes: list[Queued] = Field([])
     # For the reply to a command, and no part of the answer.
     was_held: bool = Field(True, exclude=True)
 
@@ -184,9 +184,8 @@ async def change_task(
         queued.append(await _change_blocker(ctx, row, blocked_by, "blocked_by"))
     if unblocked_by is not None:
         queued.append(await _change_blocker(ctx, row, unblocked_by, "blocked_by_removal"))
-    ids = [each.write_id for each in queued]
     changed = task_view(await visible_task(ctx, row["id"]))
-    return Changed(task=changed, writes=ids, cleaned=cleaned, was_held=bool(row["held"]))
+    return Changed(task=changed, writes=queued, cleaned=cleaned, was_held=bool(row["held"]))
 
 
 def _fields(

@@ -13,6 +13,7 @@ from bot.operations.arguments import NOT_BLANK
 from bot.operations.github import clean_texts, writing
 from bot.operations.github.issue_fields import check_labels
 from bot.operations.github.targets import Place, issue_of
+from bot.operations.github.writing import Queued
 from bot.operations.tasks import like_tasks
 from bot.operations.tasks.access import visible_task
 from bot.outbox import forecast
@@ -22,6 +23,7 @@ from bot.tasks.capabilities import Capability
 from bot.tasks.plans import MOST_DEPENDENCIES, MOST_LEVELS, MOST_SUB_ISSUES, Relations
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.sizes import SIZES, Size
+from bot.times import stamp
 from store.mirror import dependency_cycles, relations
 from store.outbox import writes
 from store.tables.mirror import RepositoryRow
@@ -76,13 +78,11 @@ class End:
 
 @dataclass
 class Made:
-    """`expected_at`: when the last of its writes goes out."""
+    """A task with the writes of its issue and of its relations."""
 
     task_id: str
-    write_id: str
-    relation_writes: list[str] = field(default_factory=list)
+    writes: list[Queued] = field(default_factory=list)
     cleaned: list[str] = field(default_factory=list)
-    expected_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -297,14 +297,23 @@ async def _queue(plan: Plan, steps: Sequence[Link]) -> dict[str, Made]:
     made: dict[str, Made] = {}
     for step, its in zip(steps, soonest, strict=True):
         if step.kind == "issue":
-            made[step.key] = await _queue_issue(plan, step.key)
+            made[step.key], write_id = await _queue_issue(plan, step.key)
         else:
-            made[step.key].relation_writes.append(await _queue_relation(plan, step, made))
-        made[step.key].expected_at = its.at
+            write_id = await _queue_relation(plan, step, made)
+        made[step.key].writes.append(
+            Queued(
+                write_id=write_id,
+                kind=step.kind,
+                state="queued",
+                ahead=its.ahead,
+                expected_at=stamp(its.at),
+            )
+        )
     return {key: made[key] for key in plan.given}
 
 
-async def _queue_issue(plan: Plan, key: str) -> Made:
+async def _queue_issue(plan: Plan, key: str) -> tuple[Made, str]:
+    """The task, and the id of the write that opens its issue."""
     ctx, each, where = plan.ctx, plan.given[key], plan.where
     given = {"title": each.title, "body": each.body, "labels": each.labels}
     texts, cleaned = await clean_texts.clean(ctx, where, given)
@@ -327,7 +336,7 @@ async def _queue_issue(plan: Plan, key: str) -> Made:
         author=ctx.actor.name,
         task_id=task_id,
     )
-    return Made(task_id, write_id, cleaned=cleaned)
+    return Made(task_id, cleaned=cleaned), write_id
 
 
 def _fields(each: PlannedTask) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from bot.operations.tasks.access import visible_repository, visible_task
 from bot.operations.tasks.blockers import blockers
 from bot.operations.tasks.planning import PlannedTask
 from bot.operations.tasks.related import surroundings
-from bot.operations.tasks.views import Created, TaskAndThread, Tasks, task_view
+from bot.operations.tasks.views import Created, Detail, TaskAndThread, Tasks, in_detail, task_view
 from bot.tasks import plans
 from bot.tasks.capabilities import Capability
 from bot.tasks.priorities import Priority
@@ -73,8 +73,7 @@ async def create_task(
     made = (await planning.make(ctx, where, {its.id: its}, duplicate_ok=duplicate_ok))[its.id]
     return Created(
         task=task_view(await visible_task(ctx, made.task_id)),
-        write_id=made.write_id,
-        relation_writes=made.relation_writes,
+        writes=made.writes,
         hint=plans.PARENT_WAITS if parent else None,
         cleaned=made.cleaned,
     )
@@ -150,6 +149,7 @@ async def list_tasks(
     | None = None,
     label: Label | None = None,
     assignee: Login | None = None,
+    detail: Annotated[Detail, Field(description="full: all fields")] = "line",
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Tasks:
@@ -163,7 +163,8 @@ async def list_tasks(
                 "`state` ready cannot be combined with `holder` or `assignee`: leave them out.",
             )
         wanted = Wanted(repository_id=where["id"] if where else None, label=label)
-        shown, following, hint = await ready.page(ctx, wanted, limit, cursor)
+        found, following, hint = await ready.page(ctx, wanted, limit, cursor)
+        shown = in_detail(found, detail)
         return Tasks(tasks=shown, next_cursor=following, events_cursor=now, hint=hint)
     rows = await tasks.page(
         ctx.tx,
@@ -182,7 +183,7 @@ async def list_tasks(
     more = len(rows) > limit
     waits = await blockers(ctx, page)
     return Tasks(
-        tasks=[task_view(row, waits.get(row["id"], ())) for row in page],
+        tasks=in_detail([task_view(row, waits.get(row["id"], ())) for row in page], detail),
         next_cursor=encode(f"{page[-1]['created_at']} {page[-1]['id']}") if more else None,
         events_cursor=now,
     )

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import Literal, Self, TypeAlias
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from bot.kernel.operation import Answer
 from bot.operations.github.texts import Text
+from bot.operations.github.writing import Queued
 from bot.operations.tasks.related import Around
 from bot.tasks import lookup
 from bot.tasks.priorities import PRIORITIES, Priority
@@ -117,8 +118,45 @@ class TaskAndThread(OneTask):
         )
 
 
+# The longest title of a line.
+LONGEST_TITLE = 80
+
+
+class TaskLine(BaseModel):
+    """A task in a list: what decides whether to look at it. get_task has the rest."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: str = Field(description="owner/repo#12, or the id until GitHub has numbered the issue")
+    title: str = Field(description="at most 80 characters of it")
+    state: TaskState | Literal["blocked"]
+    blocked_by: list[str] = []
+    ready_for: str | None = None
+    held: bool = False
+    priority: Priority = "medium"
+    capabilities: list[str] = []
+    holder: str | None = None
+    last_holder: str | None = None
+    assigned_to: str | None = None
+    pull_request: int | None = None
+
+
+Detail: TypeAlias = Literal["line", "full"]
+
+
+def in_detail(tasks: Sequence[Task], detail: Detail) -> list[TaskLine] | list[Task]:
+    return list(tasks) if detail == "full" else [_line(each) for each in tasks]
+
+
+def _line(task: Task) -> TaskLine:
+    fields = task.model_dump(include=set(TaskLine.model_fields))
+    if len(task.title) > LONGEST_TITLE:
+        fields["title"] = f"{task.title[: LONGEST_TITLE - 1]}…"
+    return TaskLine(**fields)
+
+
 class Tasks(Answer):
-    tasks: list[Task]
+    tasks: list[TaskLine] | list[Task]
     next_cursor: str | None = None
     events_cursor: str = Field(description="wait_for_events continues from it")
     hint: str | None = Field(
@@ -129,11 +167,8 @@ class Tasks(Answer):
 
 
 class Created(OneTask):
-    write_id: str = Field(description="the write that creates the issue; get_write returns it")
-    relation_writes: list[str] = Field(
-        [],
-        description="the writes that add its parent and blockers",
-        exclude_if=lambda relation_writes: not relation_writes,
+    writes: list[Queued] = Field(
+        description="the write of the issue, then those of its parent and blockers"
     )
     hint: str | None = Field(
         None, description="what follows from the relations", exclude_if=lambda hint: hint is None
