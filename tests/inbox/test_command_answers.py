@@ -1,5 +1,9 @@
 """What people read after a command: in their words, once, and only as long as it is true."""
 
+import re
+
+from bot.inbox.command_finder import VERBS
+from bot.operations import OPERATIONS
 from fixtures.github import Comment, Issue
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
@@ -66,6 +70,30 @@ async def test_the_wrong_commands_of_one_comment_get_one_reply(workspace: Worksp
     for command in ("/priority soon", "/block 7", "/hubbub explode"):
         assert f"did not run `{command}`" in reply
     assert f"#{issue.number} is not on hold." in reply
+
+
+@ON_SQLITE
+async def test_no_reply_to_a_person_names_an_operation(workspace: Workspace) -> None:
+    """Every command, with and without words, on tasks in each state and on an issue without one."""
+    agent = await workspace.agent("scout")
+    plain = workspace.person.open_issue(workspace.repository, "No task")
+    free, ended, claimed, held = [await workspace.task(str(n)) for n in range(4)]
+    await agent.call("claim_task", task=workspace.name(claimed))
+    workspace.person.comment(ended, "/cancel")
+    workspace.person.comment(held, "/hold")
+    await workspace.settle()
+    reader = workspace.github.person("reader", permissions={"acme/rocket": "read"})
+    asked = [f"/{verb} {words}".strip() for verb in (*VERBS, "help") for words in ("", "x y")]
+    issues = (plain, free, ended, claimed, held)
+    for issue in issues:
+        for first in range(0, len(asked), 8):
+            workspace.person.comment(issue, "\n".join(asked[first : first + 8]))
+        reader.comment(issue, "\n".join(asked[:8]))
+        await workspace.settle()
+    replies = "\n".join(reply for issue in issues for reply in said(issue))
+    assert len(replies) > 10_000
+    assert re.findall(rf"\b({'|'.join(OPERATIONS)})\b", replies) == []
+    assert re.findall(r"acme/rocket#\d", replies) == []
 
 
 async def test_a_newer_reply_minimizes_the_older_one_of_its_kind(workspace: Workspace) -> None:

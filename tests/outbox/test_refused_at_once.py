@@ -133,6 +133,23 @@ async def test_an_agent_is_no_reviewer_on_github_but_a_person_with_its_name_is(
     assert (await agent.call("github_update_pr", **asked))["writes"]
 
 
+async def test_an_agent_is_no_assignee_on_github(workspace: Workspace) -> None:
+    agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
+    issue = await workspace.task()
+    why = "scout is an agent, and GitHub assigns issues to people."
+    update = {"issue": workspace.name(issue), "assignees": ["scout"]}
+    for who, how in (
+        (agent, "Ask a tech-lead to reserve the task for it. Tech-leads: lead."),
+        (lead, "Reserve the task for it with assign_task."),
+    ):
+        create = {"repository": "acme/rocket", "title": "More", "assignees": ["@Scout"]}
+        refused = await who.refusal("github_create_issue", **create)
+        assert refused.message == f"@S{why[1:]} {how}"
+    await agent.call("claim_task", task=workspace.name(issue))
+    assert (await agent.refusal("github_update_issue", **update)).message.startswith(why)
+    assert (await agent.call("list_writes"))["writes"] == []
+
+
 @pytest.mark.parametrize("team", ["other/core", "acme/", "acme/core/x"])
 async def test_a_team_of_nobody_here_is_refused(workspace: Workspace, team: str) -> None:
     agent = await workspace.agent("scout")

@@ -1,8 +1,10 @@
 """Fields of an issue as GitHub takes them: its state, labels, assignees and milestone."""
 
 from bot.errors import Refused
+from bot.kernel import remedies
 from bot.kernel.operation import Context
-from store.mirror import label_names
+from store.agents import agents
+from store.mirror import label_names, people
 from store.tables.mirror import RepositoryRow
 
 UPDATE = "issue_update"
@@ -51,6 +53,24 @@ async def check_labels(
             f"{where['full_name']} has no label {unknown[0]!r}. It has: "
             f"{', '.join(sorted(known.values())[:MOST_NAMED])}. {remedy}.",
             unknown=unknown,
+        )
+
+
+async def check_assignees(ctx: Context, logins: list[str]) -> None:
+    """Raise Refused for the id of an agent, unless a person is known by this login."""
+    here = (ctx.tx, ctx.installation_id)
+    for each in logins:
+        agent = await agents.get(*here, each.removeprefix("@").casefold())
+        if agent is None or agent["left_at"] or await people.with_login(*here, each):
+            continue
+        how = remedies.by(
+            ctx.actor,
+            person="Reserve the task for it with `/assign`.",
+            lead="Reserve the task for it with assign_task.",
+            agent="Ask a tech-lead to reserve the task for it.",
+        )
+        raise Refused(
+            "invalid_arguments", f"{each} is an agent, and GitHub assigns issues to people. {how}"
         )
 
 

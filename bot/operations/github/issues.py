@@ -10,6 +10,7 @@ from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.arguments import Body, Fence, Logins, Title
 from bot.operations.github.issue_fields import (
     UPDATE,
+    check_assignees,
     check_labels,
     list_change,
     milestone_number,
@@ -63,6 +64,7 @@ async def github_create_issue(
     arguments: dict[str, Any] = {"title": title, "body": body, "labels": labels}
     if not create_labels:
         await check_labels(ctx, where, labels)
+    await check_assignees(ctx, assignees)
     if assignees:
         arguments["assignees"] = assignees
     if milestone:
@@ -99,6 +101,8 @@ async def github_update_issue(
     row = await _issue_row(ctx, where, number, issue)
     if not create_labels:
         await check_labels(ctx, where, labels or [])
+    there = json.loads(row["assignees"])
+    await check_assignees(ctx, [each for each in assignees or [] if each not in there])
     if parent is not None or blocked_by is not None:
         of_issue = await tasks.of_issue(ctx.tx, ctx.installation_id, row["id"])
         await check_no_planned(ctx, of_issue)
