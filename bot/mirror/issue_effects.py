@@ -257,13 +257,15 @@ async def bind_issue(
 async def update_dependants(tx: Tx, installation_id: int, changed: Changed) -> None:
     """After a change of relations: record new cycles, wake tasks that nothing blocks any more."""
     await record_cycles(tx, installation_id, changed.newly_in_cycle)
-    for issue_id in sorted(changed.were_blocked):
+    for issue_id in sorted(changed.were_blocked - changed.newly_in_cycle):
         for task in await ready.unblocked_task(tx, installation_id, issue_id):
             await lifecycle.announce_ready(tx, task, "it waits for nothing any more")
 
 
 async def record_cycles(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> None:
-    """Record on each task that its issue is part of a dependency cycle now."""
+    """Record on each task that its issue is part of a dependency cycle now, which blocks nobody."""
     for issue_id in sorted(issue_ids):
         if task := await tasks.of_issue(tx, installation_id, issue_id):
             await lifecycle.record(tx, task, "task.circle", BOT)
+            here = (tx, installation_id, task["id"])
+            await lifecycle.announce_if_ready(*here, "its blockers are in a cycle with it")

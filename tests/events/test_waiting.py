@@ -245,6 +245,7 @@ async def test_a_circle_is_told_and_keeps_nobody_until_it_is_broken(workspace: W
     workspace.person.block(first, whole)
     await workspace.settle()
     assert len(await events(workspace, "task.circle")) == 3
+    assert len(await events(workspace, "task.ready")) == 3
     explained = await task_of(workspace, whole.number)
     assert explained["circle"] == [workspace.name(part)]
     assert "cycle" in explained["text"]
