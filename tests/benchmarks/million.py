@@ -21,6 +21,8 @@ from bot.kernel.operation import Shared
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.engine.transaction import Store, Tx
+from store.mirror import settings_files
+from store.tables.mirror import RepositorySettingsRow
 from tests.benchmarks.processes import SECRET, databases, program, serve
 
 SIZES = (10_000, 1_000_000)
@@ -61,6 +63,17 @@ TASKS = (
     "FROM ({count}) q"
 )
 
+# Agents that measure claims do nothing else.
+SETTINGS: RepositorySettingsRow = {
+    "installation_id": 0,
+    "repository_id": 0,
+    "settings": '{"max_claims": 1000}',
+    "sha": "",
+    "problem": None,
+    "problem_sha": None,
+    "read_at": 0,
+}
+
 
 async def seed(store: Store, installation_id: int, size: int) -> None:
     count = COUNT.format(size=size)
@@ -71,6 +84,9 @@ async def seed(store: Store, installation_id: int, size: int) -> None:
         await tx.run(INSTALLATION, i=installation_id)
         for r in range(REPOSITORIES):
             await tx.run(REPOSITORY, i=installation_id, r=r, name=f"acme/r{r}")
+            await settings_files.put(
+                tx, {**SETTINGS, "installation_id": installation_id, "repository_id": r}
+            )
         for q in (ISSUES, TASKS):
             made = q.format(repositories=REPOSITORIES, count=count)
             if tx.dialect == "sqlite":

@@ -131,6 +131,8 @@ async def test_a_task_whose_lease_ran_out_can_be_claimed_though_many_ran_out(
     workspace: Workspace,
 ) -> None:
     agent, other = await workspace.agent("scout"), await workspace.agent("other")
+    settings: dict[str, str | None] = {".github/hubbub.yml": "max_claims: 60\n"}
+    workspace.person.push(workspace.repository, "main", settings)
     issues = [await workspace.task(f"Task {n}") for n in range(52)]
     for issue in issues:
         await agent.call("claim_task", task=workspace.name(issue), lease_s=60)
