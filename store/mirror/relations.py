@@ -231,21 +231,27 @@ class Awaited(Neighbour):
     waits_id: int
 
 
+def _awaited(kind: Kind, statement: str, this: str) -> str:
+    """SQL for what several issues wait for. Without the order, for which it would have to sort."""
+    q = statement.replace("SELECT ", f"SELECT s.{this}_id AS waits_id, ", 1)
+    q = q.replace(f"s.{this}_id = :id", f"s.{this}_id IN :ids").replace(":kind", f"'{kind}'")
+    return q.partition("ORDER BY")[0]
+
+
+AWAITED = " UNION ALL ".join(
+    (_awaited("blocked_by", TARGETS, "source"), _awaited("parent", SOURCES, "target"))
+)
+
+
 async def awaited_by(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> list[Awaited]:
     """The open blockers and sub-issues that keep these issues waiting."""
     if not issue_ids:
         return []
-    found: list[Awaited] = []
-    for kind, statement, this in (("blocked_by", TARGETS, "source"), ("parent", SOURCES, "target")):
-        q = statement.replace("SELECT ", f"SELECT s.{this}_id AS waits_id, ", 1)
-        q = q.replace(f"s.{this}_id = :id", f"s.{this}_id IN :ids")
-        # For several issues the database would have to sort.
-        q = q.partition("ORDER BY")[0]
-        rows = await tx.all(q, i=installation_id, kind=kind, ids=tuple(sorted(issue_ids)))
-        found += [{**_with_name(row), "waits_id": row["waits_id"]} for row in rows]
-    return sorted(
-        filter(is_blocking, found), key=lambda each: (each["waits_id"], each["number"] or 0)
-    )
+    rows = await tx.all(AWAITED, i=installation_id, ids=tuple(sorted(issue_ids)))
+    found: list[Awaited] = [
+        {**_with_name(row), "waits_id": row["waits_id"]} for row in rows if is_blocking(row)
+    ]
+    return sorted(found, key=lambda each: (each["waits_id"], each["number"] or 0))
 
 
 def is_blocking(row: Neighbour) -> bool:
