@@ -151,6 +151,8 @@ async def apply_cancellation(tx: Tx, write: WriteRow, why: str) -> None:
 async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:
     """Update the task after a write was refused, cancelled or given up."""
     await relation_effects.apply_failure(tx, write, why)
+    if write["kind"] == "review":
+        await _show_without_verdict(tx, write)
     installation_id, task_id = write["installation_id"], write["task_id"]
     task = await tasks.lock(tx, installation_id, task_id) if task_id else None
     if task is None:
@@ -168,3 +170,10 @@ async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:
         # Somebody deleted the card, so the next change posts a new one. A 404 alone is no proof:
         # the App may have been unable to see the comment for a while.
         await tasks.change(tx, installation_id, task_id, card_comment_id=None)
+
+
+async def _show_without_verdict(tx: Tx, write: WriteRow) -> None:
+    """The verdict of a review that was not posted does not count, so the card loses it."""
+    here = (write["installation_id"], write["repository_id"], write["arguments"]["number"])
+    if (row := await pulls.pull_request(tx, *here)) is not None:
+        await pull_effects.show_verdicts(tx, row)

@@ -187,6 +187,23 @@ async def test_a_verdict_counts_no_more_when_its_review_is_not_posted(proposal: 
     assert await proposal.reviews() == []
 
 
+async def test_the_card_loses_the_verdict_of_an_agent_that_leaves_before_its_review_is_posted(
+    proposal: Proposal,
+) -> None:
+    workspace = proposal.workspace
+    ann, lead = await workspace.agent("ann", "tester"), await workspace.agent("lead", "tech-lead")
+    await ann.write("github_review_pr", **proposal.given, event="APPROVE")
+    await lead.call("manage_agent", agent_id="ann", action="pause")
+    await workspace.settle()
+    await workspace.time_passes(120)
+    assert "Approved by `ann`." in proposal.card()
+    await lead.call("manage_agent", agent_id="ann", action="unregister")
+    await workspace.settle()
+    await workspace.time_passes(120)
+    assert await proposal.reviews() == []
+    assert "Approved" not in proposal.card()
+
+
 async def test_a_person_may_dismiss_an_agents_approval_of_a_persons_pull_request(
     workspace: Workspace,
 ) -> None:
