@@ -79,6 +79,9 @@ async def test_an_approval_counts_for_its_head_and_is_outdated_by_the_next_push(
     ]
     await proposal.workspace.settle()
     assert "Approved by `ann`." in proposal.card()
+    # GitHub has only a comment by the App.
+    texts = (await ann.call("github_get_thread", task=proposal.name))["texts"]
+    assert [(each["author"], each["state"]) for each in texts[1:]] == [("ann", "approved")]
     await proposal.push()
     assert (await proposal.task())["pull"]["review"] == "none"
     assert await proposal.reviews() == [("ann", "approved", True)]

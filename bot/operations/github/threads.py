@@ -23,6 +23,7 @@ from bot.operations.tasks.access import visible_repository, visible_task
 from store.mirror import pulls, search_index, threads
 from store.mirror.threads import ThreadRow
 from store.tables.mirror import PullRequestRow
+from store.tasks import verdicts
 
 Tokens: TypeAlias = Annotated[
     int, Field(ge=200, le=50_000, description="the answer's size, in tokens of four bytes")
@@ -146,6 +147,8 @@ async def _texts(ctx: Context, about: search_index.Thread, room: int) -> tuple[l
         "updated_at": about["updated_at"],
     }
     rows = await threads.newest(ctx.tx, *here, limit=max(1, room // LEAST))
+    if about["is_pull_request"]:
+        rows = await _with_verdicts(ctx, here, rows)
     askers: set[str] = set()
     for kind in search_index.PARTS.values():
         ids = [row["id"] for row in rows if row["kind"] == kind]
@@ -157,3 +160,15 @@ async def _texts(ctx: Context, about: search_index.Thread, room: int) -> tuple[l
     ]
     kept = [each for each in entries if each.row is opening or not each.read.by_hubbub]
     return by_relevance(kept, askers), len(entries) - len(kept)
+
+
+async def _with_verdicts(
+    ctx: Context, here: tuple[int, int, int], rows: list[ThreadRow]
+) -> list[ThreadRow]:
+    """The texts; a review of an agent has its verdict, of which GitHub only knows a comment."""
+    given = await verdicts.of_pull(ctx.tx, *here)
+    posted = {each["review_id"]: each["verdict"] for each in given}
+    return [
+        {**row, "state": posted.get(row["id"], row["state"])} if row["kind"] == "review" else row
+        for row in rows
+    ]
