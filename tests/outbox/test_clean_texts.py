@@ -159,3 +159,17 @@ async def test_a_commits_message_is_cleaned(workspace: Workspace) -> None:
     commit = workspace.repository.commits[made["head"]]
     assert commit.message.startswith(f"Mend it, @{JOINER}stranger\n\nwith {MASK}")
     assert commit.files["a.py"] == "x = '@stranger'\n"
+
+
+async def test_a_message_on_the_card_is_masked_there_and_not_between_agents(
+    workspace: Workspace,
+) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    other, name = await workspace.agent("other"), workspace.name(issue)
+    await agent.call("claim_task", task=name)
+    body = f"Use {SECRET}, @stranger"
+    await agent.call("send_message", to="other", body=body, task=name, visibility="issue")
+    await workspace.settle()
+    (card,) = [each.body for each in issue.comments if "**Hubbub**" in each.body]
+    assert f"> Use {MASK}, @{JOINER}stranger" in card
+    assert (await other.call("get_messages"))["messages"][0]["body"] == body

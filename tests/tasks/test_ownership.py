@@ -38,6 +38,8 @@ async def test_only_the_holder_changes_the_branch_the_pull_request_and_the_issue
         ("github_create_pr", {**R, "head": "fix", "base": "other", "title": "Mine"}),
         ("github_update_issue", {"issue": mine["task"], "title": "Mine"}),
         ("github_update_pr", {"pull_request": pull, "title": "Mine"}),
+        ("github_move_card", {"issue": mine["task"], "status": "Done"}),
+        ("github_move_card", {"issue": pull, "status": "Done"}),
     ):
         refused = await other.refusal(operation, **given)
         assert (refused.code, refused.details["holder"]) == ("not_holder", "scout"), operation

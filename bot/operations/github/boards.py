@@ -9,8 +9,10 @@ from bot.kernel.operation import Context, TaskRef, operation
 from bot.operations.arguments import Fence
 from bot.operations.github.targets import thread_of
 from bot.operations.github.writing import Queued, Writes, queue
+from bot.operations.tasks import ownership
 from bot.tasks import board
 from store.mirror import pulls, stored_issues
+from store.tasks import tasks
 
 
 @operation(role="developer", reaches_github=True, idempotent=True)
@@ -26,6 +28,10 @@ async def github_move_card(
     task, where, number = await thread_of(ctx, issue, fence)
     here = (ctx.tx, ctx.installation_id)
     pull = await pulls.pull_request(*here, where["id"], number)
+    if pull:
+        await ownership.task_of_pull(ctx, where, pull)
+    elif owned := await tasks.by_number(*here, where["id"], number):
+        ownership.check_not_held(ctx, owned)
     of: board.Content = "PullRequest" if pull else "Issue"
     row = pull or await stored_issues.issue(*here, where["id"], number)
     assert row is not None
