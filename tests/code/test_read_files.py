@@ -99,6 +99,10 @@ async def test_files_are_listed_folder_by_folder_as_far_as_there_is_room(
     assert below["files"] == ["src/parts/bolt.py 9"]
     one = await read(workspace, ada, "github_list_files", path="docs/use.md", **HERE)
     assert one["files"] == ["docs/use.md 6"]
+    missing = await ada.refusal("github_list_files", path="docs/none", **HERE)
+    assert str(missing) == (
+        f"`path`: there is no docs/none in commit {workspace.repository.branches['main']}."
+    )
     many = {f"many/{n:03}.txt": str(n) for n in range(100)}
     workspace.person.push(workspace.repository, "main", many)
     await workspace.settle()

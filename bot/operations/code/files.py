@@ -19,6 +19,8 @@ from bot.operations.code.sizes import Tokens, cut_lines, room_for, size
 
 # Files of a folder that one call reads.
 MOST_FILES = 50
+# Folders that are loaded together.
+AT_ONCE = 100
 # What one file of an answer takes beside its text, in bytes.
 FRAME = 60
 
@@ -70,6 +72,8 @@ async def github_list_files(
     found = await _entry(look, at, path) if at else None
     if found is None or at is None:
         return answer.model_copy(update={"pending": await look.pending()})
+    if found is NOTHING:
+        raise Refused("invalid_arguments", f"`path`: there is no {path} in commit {at.sha}.")
     if not found.is_folder:
         return answer.model_copy(update={"files": [_line(path, found)]})
     room = room_for(max_tokens)
@@ -129,24 +133,36 @@ def _first(items: list[Item], room: int) -> list[Item]:
 async def _file_lines(look: Lookup, items: list[Item], room: int) -> list[str]:
     """The lines of the files. Folders are opened level by level, as long as there is room."""
     room -= sum(each.cost for each in items)
-    closed = list(items)
-    opened: list[Item] = []
+    shown = {each.path: each for each in items}
     level = [each for each in items if each.entry.is_folder]
-    while level and room > 0:
-        folders = await look.folders([each.entry.sha for each in level])
-        below: list[Item] = []
-        for each in level:
+    while level:
+        level, room = await _open_folders(look, level, shown, room)
+    return [_line(path, each.entry) for path, each in sorted(shown.items())]
+
+
+async def _open_folders(
+    look: Lookup, level: list[Item], shown: dict[str, Item], room: int
+) -> tuple[list[Item], int]:
+    """Replace folders in `shown` by what is in them: the folders in these, and the room left.
+
+    It ends when of some folders none fits, so that a wide level is not loaded in vain.
+    """
+    below: list[Item] = []
+    for start in range(0, len(level), AT_ONCE):
+        some = level[start : start + AT_ONCE]
+        folders = await look.folders([each.entry.sha for each in some])
+        opened = False
+        for each in some:
             inside = [Item(each.path, entry) for entry in folders.get(each.entry.sha, ())]
             more = sum(item.cost for item in inside) - each.cost
             if inside and more <= room:
-                room -= more
-                opened.append(each)
-                closed += inside
+                opened, room = True, room - more
+                del shown[each.path]
+                shown |= {item.path: item for item in inside}
                 below += [item for item in inside if item.entry.is_folder]
-        level = below
-    gone = set(map(id, opened))
-    shown = sorted((each for each in closed if id(each) not in gone), key=lambda each: each.path)
-    return [_line(each.path, each.entry) for each in shown]
+        if not opened:
+            break
+    return below, room
 
 
 async def _entry(look: Lookup, at: Commit, path: str) -> Entry | None:
