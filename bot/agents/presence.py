@@ -1,9 +1,13 @@
 """Whether an agent is registered and at work, paused, or gone."""
 
+import json
+
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel.operation import Presence
+from bot.kernel.sentences import with_full_stop
 from bot.times import from_now, stamp
+from store import events
 from store.agents import agents
 from store.engine.transaction import Tx
 from store.tables.agents import AgentRow
@@ -16,7 +20,7 @@ async def check_may_work(tx: Tx, actor: Actor) -> None:
     """
     if not actor.is_person:
         found = await agents.lock(tx, actor.installation_id, [actor.name])
-        check_at_work(found[0] if found else None, await tx.now())
+        await check_at_work(tx, found[0] if found else None, await tx.now())
 
 
 async def check_presence(tx: Tx, actor: Actor, presence: Presence) -> None:
@@ -28,18 +32,18 @@ async def check_presence(tx: Tx, actor: Actor, presence: Presence) -> None:
         return
     row = await agents.get(tx, actor.installation_id, actor.name)
     if row is not None:
-        _check_present(row, presence, await tx.now())
+        await _check_present(tx, row, presence, await tx.now())
 
 
-def check_at_work(row: AgentRow | None, now: int) -> AgentRow:
+async def check_at_work(tx: Tx, row: AgentRow | None, now: int) -> AgentRow:
     """The agent. Raise Refused as `check_may_work` does."""
     if row is None:
         raise Refused("not_registered", "Call register_agent first.")
-    _check_present(row, "at_work", now)
+    await _check_present(tx, row, "at_work", now)
     return row
 
 
-def _check_present(row: AgentRow, presence: Presence, now: int) -> None:
+async def _check_present(tx: Tx, row: AgentRow, presence: Presence, now: int) -> None:
     if row["left_at"] is not None:
         raise Refused(
             "not_registered",
@@ -47,14 +51,22 @@ def _check_present(row: AgentRow, presence: Presence, now: int) -> None:
             "come back.",
         )
     if row["paused_at"] is not None and presence == "at_work":
-        raise paused_error(row, now)
+        raise _paused_error(row, now, await _pause_note(tx, row))
 
 
-def paused_error(row: AgentRow, now: int) -> Refused:
+async def _pause_note(tx: Tx, row: AgentRow) -> str | None:
+    """The reason that somebody gave for the pause."""
+    event = await events.newest(tx, row["installation_id"], row["id"], "agent.paused")
+    note: str | None = json.loads(event["data"]).get("note") if event else None
+    return note
+
+
+def _paused_error(row: AgentRow, now: int, note: str | None) -> Refused:
     by = row["paused_by"]
     own = by == row["id"]
     since = row["paused_at"] or 0
     who = "You paused yourself" if own else f"{by} paused you"
+    why = f": {note}" if note else ""
     ends = (
         "manage_agent with `action` resume ends the pause."
         if own
@@ -62,8 +74,8 @@ def paused_error(row: AgentRow, now: int) -> Refused:
     )
     return Refused(
         "agent_paused",
-        f"{who} {from_now(since, now)}. You may read, send messages and report, but not "
-        f"claim tasks, decide about them or write on GitHub. {ends}",
+        f"{with_full_stop(f'{who} {from_now(since, now)}{why}')} You may read, send messages and "
+        f"report, but not claim tasks, decide about them or write on GitHub. {ends}",
         paused_by=by,
         paused_at=stamp(since),
     )

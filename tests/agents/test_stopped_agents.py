@@ -32,10 +32,11 @@ async def standing(workspace: Workspace, *names: str) -> list[tuple[str, str | N
 
 
 async def test_a_pause_leaves_what_is_in_review_where_it_is(workspace: Workspace) -> None:
-    _, proposed, running = await at_work(workspace)
+    scout, proposed, running = await at_work(workspace)
     lead = await workspace.agent("lead", "tech-lead")
     paused = await lead.call("manage_agent", agent_id="scout", action="pause", note="Too fast")
     assert paused["released"] == [running]
+    assert ": Too fast. You may read" in (await scout.refusal("claim_task")).message
     assert await standing(workspace, proposed, running) == [
         ("in_review", "scout"),
         ("pending", None),

@@ -176,12 +176,12 @@ async def claim_task(
     """Claim a task, or the best ready one: by priority, fewest failures, age.
 
     Only you work on it until the lease ends; every call renews it. Claiming your task again
-    returns your lease.
+    returns your lease, or takes back what you ended just now.
     """
     has = None  # a person can do anything
     if not ctx.actor.is_person:
         me = await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
-        has = presence.check_at_work(me, ctx.now)["capabilities"]
+        has = (await presence.check_at_work(ctx.tx, me, ctx.now))["capabilities"]
     await expire_overdue(ctx)
     if task is not None:
         if any((repository, label, capability, size)):

@@ -64,7 +64,8 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     if not ctx.actor.is_person:
         me = await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
         has = me["capabilities"] if me else []
-    standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now) + _not_at_work(ctx, me)
+    standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now)
+    standing += await _not_at_work(ctx, me)
     text = eligibility.explanation(ctx.actor, row, standing, waits, mine=mine)
     if row["state"] == "cancelled" and (pull := await orphaned_pulls.open_pull(ctx.tx, row)):
         text += f" Its pull request #{pull} is still open."
@@ -89,7 +90,7 @@ def _blocked_by(row: FullTask, waits: Dependencies) -> list[str]:
     return [*waits.blockers, *waits.children, *([PLANNED] if waits.planned else [])]
 
 
-def _not_at_work(ctx: Context, me: AgentRow | None) -> list[Reason]:
+async def _not_at_work(ctx: Context, me: AgentRow | None) -> list[Reason]:
     """The reasons that are about the actor, not about the task."""
     if not ctx.actor.may("developer"):
         if ctx.actor.is_person:
@@ -105,7 +106,7 @@ def _not_at_work(ctx: Context, me: AgentRow | None) -> list[Reason]:
     if ctx.actor.is_person:
         return []
     try:
-        presence.check_at_work(me, ctx.now)
+        await presence.check_at_work(ctx.tx, me, ctx.now)
     except Refused as exc:
         return [
             Reason(code=exc.code, why=exc.message.rstrip("."), remedy=_remedy(exc, ctx.actor.name))

@@ -56,7 +56,7 @@ async def _me(ctx: Context) -> AgentRow | None:
 async def _no_claim(ctx: Context, me: AgentRow | None, rows: Sequence[FullTask]) -> str | None:
     """Why the agent can claim nothing now, whatever is ready."""
     try:
-        presence.check_at_work(me, ctx.now)
+        await presence.check_at_work(ctx.tx, me, ctx.now)
         await hourly_limits.check_claims(ctx)
         if rows:
             await open_claims.check_room(ctx, rows[0])
