@@ -220,3 +220,18 @@ async def state_of(workspace: Workspace, issue: Issue) -> str:
         "SELECT state FROM tasks WHERE installation_id = :i AND number = :n", n=issue.number
     )
     return str(row["state"])
+
+
+async def test_a_tasks_place_on_the_board_is_written_again_when_its_write_is_cancelled(
+    workspace: Workspace,
+) -> None:
+    project = workspace.person.create_project("acme", "Work", ["Todo", "In Progress", "Done"])
+    settings = {".github/hubbub.yml": f"board:\n  project: {project.number}\n"}
+    workspace.person.push(workspace.repository, "main", settings)
+    issue = await workspace.task()
+    agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
+    await agent.call("claim_task", task=workspace.name(issue))
+    await lead.call("cancel_write", all=True)
+    await workspace.settle()
+    (item,) = [each for each in project.items.values() if each.content is issue]
+    assert item.status == "In Progress"
