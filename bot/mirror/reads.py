@@ -70,6 +70,8 @@ ALL_PROJECTS = Read("projects", "", {})
 
 # Between two reads of one asker that are queued together, so that others get their turn.
 ASKER_PACE = SECOND // 10
+# An answer may miss what is wanted, for example if a pull request got a new head meanwhile.
+AGAIN_AFTER = 5 * SECOND
 
 
 async def queue_for(
@@ -79,7 +81,8 @@ async def queue_for(
     n = await pending_reads.count_of(tx, installation_id, SOON, asker)
     for read in wanted:
         row = await pending_reads.get(tx, installation_id, read.kind, read.subject)
-        if row and (_is_under_way(row) or (row["answered_at"] or 0) >= since):
+        answered_at = (row and row["answered_at"]) or 0
+        if (row and _is_under_way(row)) or answered_at >= since:
             continue
         await pending_reads.ask(
             tx,
@@ -88,7 +91,7 @@ async def queue_for(
             read.subject,
             read.arguments,
             priority=SOON,
-            not_before=await tx.now() + n * ASKER_PACE,
+            not_before=max(await tx.now() + n * ASKER_PACE, answered_at + AGAIN_AFTER),
             asker=asker,
         )
         n += 1

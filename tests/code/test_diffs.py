@@ -212,6 +212,26 @@ async def test_the_head_of_a_fork_is_trusted_as_its_author_is(
 
 
 @ON_SQLITE
+async def test_an_answer_for_a_new_head_is_not_asked_for_in_a_tight_loop(
+    workspace: Workspace, ada: Agent
+) -> None:
+    pull = await open_pull(workspace)
+    workspace.github.hold_deliveries()
+    workspace.person.push(workspace.repository, "mend", {"a.py": "2\n"})
+    await workspace.store.write(lambda tx: tx.run("DELETE FROM code_objects"))
+    before, start = len(workspace.github.requests), workspace.clock.at
+    for _ in range(3):
+        assert (await ada.call("github_get_diff", task=name(pull)))["pending"]
+        await workspace.settle()
+    assert len(workspace.github.requests) == before + 3
+    assert workspace.clock.at - start >= 2 * 5_000_000
+    workspace.github.release_deliveries()
+    await workspace.settle()
+    shown = await ada.call("github_get_diff", task=name(pull))
+    assert (shown["head"], len(shown["files"])) == (workspace.repository.branches["mend"], 2)
+
+
+@ON_SQLITE
 async def test_a_call_that_waits_gets_its_answer_as_soon_as_github_has_answered(
     workspace: Workspace, ada: Agent
 ) -> None:
