@@ -8,6 +8,7 @@ import pytest
 
 from fixtures.github import Issue
 from store.engine.database import open_store
+from store.engine.transaction import Tx
 from tests.support.mcp_clients import connect
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Agent, Clock, Workspace, open_workspace
@@ -96,7 +97,7 @@ async def test_each_task_of_a_plan_says_when_the_last_of_its_writes_goes_out(
     lead = await workspace.agent("lead", "tech-lead")
     began = workspace.clock.at
     made = await lead.call("create_tasks", repository=R, tasks=CHAIN)
-    first, second = (each["expected_at"] for each in made["tasks"])
+    first, second = (each["writes"][-1]["expected_at"] for each in made["tasks"])
     assert first < second
     await workspace.settle()
     took = await workspace.rows(
@@ -224,6 +225,23 @@ async def test_a_blocker_whose_issue_github_refuses_puts_the_waiting_task_on_hol
         ("failed", False),
         ("pending", True),
     ]
+
+
+async def test_a_relation_to_a_task_that_will_get_no_issue_does_not_wait_forever(
+    workspace: Workspace,
+) -> None:
+    lead = await workspace.agent("lead", "tech-lead")
+    made = await make(lead, CHAIN)
+
+    async def lose_the_issue(tx: Tx) -> None:
+        q = "UPDATE writes SET state = 'sent' WHERE installation_id = :i AND target = :t"
+        await tx.run(q, i=workspace.installation.id, t=f"task {made['a']}")
+
+    await workspace.store.write(lose_the_issue)
+    await workspace.settle()
+    held = (await lead.call("get_task", task=made["b"]))["task"]
+    assert held["held"]
+    assert "the task 'Lay the keel' got no issue" in held["held_why"]
 
 
 async def test_a_process_that_dies_at_any_write_of_a_plan_leaves_it_whole_for_the_next(

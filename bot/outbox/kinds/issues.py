@@ -19,8 +19,10 @@ from bot.outbox.kinds.kind import (
 from bot.tasks import issue_state
 from bot.tasks.states import OPEN
 from store.engine.transaction import Tx
+from store.outbox import writes
 from store.tables.outbox import WriteRow
 from store.tasks import tasks
+from store.tasks.tasks import FullTask
 
 ALL = "/repos/{repository}/issues"
 ONE = "/repos/{repository}/issues/{number}"
@@ -61,16 +63,24 @@ async def stored_ends(tx: Tx, write: WriteRow) -> dict[str, Any]:
             at_number = name == "number_of"
             field = "number" if at_number else OTHER_END[write["kind"]]
             known[field] = task["number"] if at_number else task["issue_id"]
-        elif task is None or task["state"] not in OPEN:
-            known["gone"] = task["title"] if task else task_id
-        else:
+        elif task is not None and await _gets_an_issue(tx, task):
             known["lacking"] = task["title"]
+        else:
+            known["gone"] = task["title"] if task else task_id
     return known
+
+
+async def _gets_an_issue(tx: Tx, task: FullTask) -> bool:
+    """Whether the write that creates the task's issue may still be sent."""
+    here = (tx, task["installation_id"])
+    return task["state"] in OPEN and bool(
+        await writes.waiting(*here, f"task {task['id']}", "issue")
+    )
 
 
 def _gone_end(sending: Sending) -> str | None:
     gone = sending.known.get("gone")
-    return None if gone is None else f"the task {gone!r} ended before it had an issue"
+    return None if gone is None else f"the task {gone!r} got no issue"
 
 
 def _lacking_end(sending: Sending) -> str | None:
