@@ -1,10 +1,13 @@
 """What reaches an agent unasked, in the middle of its run."""
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
+from bot.kernel import event_kinds, notice_rules
 from bot.messages import notices
 from bot.times import SECOND
 from store.engine import sql
@@ -382,3 +385,12 @@ async def calls(workspace: Workspace) -> int:
         "SELECT calls FROM agents WHERE installation_id = :i AND id = 'scout'"
     )
     return int(row["calls"])
+
+
+def test_each_kind_of_notice_has_its_place_among_the_others_and_in_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/events.md").read_text()
+    table = page.partition("## Notices")[2]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == notices.URGENCY
+    made = {rule.notice for rules in notice_rules.RULES.values() for rule in rules}
+    assert made | (notices.SOURCES.keys() - {"stored"}) == set(notices.URGENCY)
+    assert notice_rules.RULES.keys() <= event_kinds.KINDS.keys()
