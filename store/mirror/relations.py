@@ -231,7 +231,7 @@ class Awaited(Neighbour):
     waits_id: int
 
 
-def _awaited(kind: Kind, statement: str, this: str) -> str:
+def _waits_query(kind: Kind, statement: str, this: str) -> str:
     """SQL for what several issues wait for. Without the order, for which it would have to sort."""
     q = statement.replace("SELECT ", f"SELECT s.{this}_id AS waits_id, ", 1)
     q = q.replace(f"s.{this}_id = :id", f"s.{this}_id IN :ids").replace(":kind", f"'{kind}'")
@@ -239,7 +239,7 @@ def _awaited(kind: Kind, statement: str, this: str) -> str:
 
 
 AWAITED = " UNION ALL ".join(
-    (_awaited("blocked_by", TARGETS, "source"), _awaited("parent", SOURCES, "target"))
+    (_waits_query("blocked_by", TARGETS, "source"), _waits_query("parent", SOURCES, "target"))
 )
 
 

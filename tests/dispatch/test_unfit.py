@@ -48,7 +48,7 @@ def refusal(operation: Operation, given: Any) -> Refused:
             {"state": "done"},
             (
                 "`state` must be pending, assigned, in_progress, in_review, completed, failed, "
-                "cancelled, ready, open or any."
+                "cancelled, ready, blocked, open or any."
             ),
         ),
         (
@@ -56,7 +56,7 @@ def refusal(operation: Operation, given: Any) -> Refused:
             {"state": "in_progres"},
             (
                 "`state` must be pending, assigned, in_progress, in_review, completed, failed, "
-                "cancelled, ready, open or any (did you mean in_progress?)."
+                "cancelled, ready, blocked, open or any (did you mean in_progress?)."
             ),
         ),
         (
