@@ -1009,7 +1009,7 @@ async def test_people_see_the_agents_and_what_they_hold_here(workspace: Workspac
     assert shown == (
         "| agent | status | claimed tasks |\n"
         "|---|---|---|\n"
-        f"| `scout` | active | `{workspace.name(issue)}` |\n"
+        f"| `scout` | active | `#{issue.number}` |\n"
         "| `sleeper` | active |  |"
     )
 
