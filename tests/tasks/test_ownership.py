@@ -92,6 +92,9 @@ async def test_a_second_pull_request_of_a_task_is_refused_or_replaces_the_first(
     # The same branch has the same pull request.
     again = await send(scout, workspace, "github_create_pr", **mine, head="fix", title="Fix")
     assert pull.endswith(f"#{again['number']}")
+    refused = await scout.refusal("github_create_pr", **other, replace=True)
+    assert "The branch better does not exist" in refused.message
+    await scout.call("github_commit_files", **mine, **FILE, branch="better")
     await send_replacement(workspace, scout, other)
     first, second = workspace.repository.pulls.values()
     assert (first.issue.state, second.issue.state) == ("closed", "open")

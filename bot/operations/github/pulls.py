@@ -26,6 +26,8 @@ from bot.operations.github.targets import (
 from bot.operations.github.writing import Queued, Writes, nothing_to_change, queue
 from bot.operations.tasks import ownership
 from bot.repository import repository_settings
+from store.mirror import branches
+from store.outbox import writes
 from store.tables.mirror import PullRequestRow, RepositoryRow
 from store.tasks import tasks
 
@@ -60,10 +62,29 @@ async def github_create_pr(
         assert row["number"] is not None, "only a task with an issue can be held"
         body = _closing(body, row["number"])
         replaced = await second_pulls.make_room(ctx, where, row, head, base, replace=replace)
+        if replaced:
+            await _check_branch_exists(ctx, where, head)
         await tasks.change(ctx.tx, ctx.installation_id, row["id"], branch=head)
     arguments = {"head": head, "base": base, "title": title, "body": body, "draft": draft}
     made = await queue(ctx, "pull", where, on_branch(where, head), arguments, row)
     return Writes(writes=[*replaced, made])
+
+
+async def _check_branch_exists(ctx: Context, where: RepositoryRow, head: str) -> None:
+    """Raise Refused unless the branch exists, or a queued commit creates it.
+
+    Elsewhere GitHub decides, because the mirror may not know what was pushed a moment ago. But a
+    pull request is not closed for one that GitHub would refuse.
+    """
+    here = (ctx.tx, ctx.installation_id)
+    known = await branches.get(*here, where["id"], head)
+    if known or await writes.waiting(*here, on_branch(where, head), "commit"):
+        return
+    raise Refused(
+        "invalid_arguments",
+        f"The branch {head} does not exist. Commit to it with github_commit_files first. If you "
+        "pushed it a moment ago, call again in a few seconds. Nothing was changed.",
+    )
 
 
 def _closing(body: str, number: int) -> str:
