@@ -50,7 +50,10 @@ CODES: dict[str, tuple[int, str]] = {
         422,
         "A file has a token or key; `details.path` and `details.line` say where.",
     ),
-    "too_late": (409, "The write has gone out already, or may have."),
+    "too_late": (
+        409,
+        "The write has gone out already, or may have; or the task changed after the command.",
+    ),
     "too_many_comments": (
         409,
         "Agents have written as many comments on the issue as the limit allows.",

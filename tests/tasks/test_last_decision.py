@@ -12,6 +12,7 @@ import pytest
 from bot.errors import Refused
 from bot.tasks.states import OPEN
 from fixtures.github import Issue
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 # What somebody decides, and whether the issue is open afterwards.
@@ -113,6 +114,7 @@ async def test_of_decisions_that_arrive_together_the_last_one_wins(workspace: Wo
     await check_last_decisions(workspace, decided)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("order", ["in order", "backwards"])
 async def test_the_webhook_of_an_outrun_change_moves_nothing_however_late_it_comes(
     workspace: Workspace, order: str
