@@ -1,7 +1,7 @@
 """Fair queuing: people and bookkeeping write first, then agents in turn. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.github.rate_limits import READ
 from bot.github.token_buckets import Cost
@@ -21,6 +21,8 @@ OWN_SHARE = 0.2
 BUSY_HOUR = 10
 # The kinds by which the bot shows something that nobody asked for.
 SHOWS = ("card", "board_item", "board_status", "comment_minimize")
+# What the bot shows unasked leaves this share to people and agents.
+OWN_RESERVE = 0.35
 # The cost of a request that nobody waits for.
 SPARE = Cost(reserve=RESERVE)
 # The kinds that use GraphQL. When its limit is spent, only these wait.
@@ -29,7 +31,10 @@ ON_GRAPHQL = tuple(name for name, kind in KINDS.items() if kind.resource == "gra
 
 def cost(write: WriteRow) -> Cost:
     """The cost of a write's next request: only a read, if the write's outcome is unknown."""
-    return READ if write["state"] == "unknown" else cost_of(write["kind"], write["lane"])
+    if write["state"] == "unknown":
+        return READ
+    found = cost_of(write["kind"], write["lane"])
+    return replace(found, reserve=OWN_RESERVE) if is_own(write) else found
 
 
 def cost_of(name: str, lane: int) -> Cost:

@@ -168,6 +168,20 @@ def test_the_bot_waits_when_a_fifth_of_a_busy_hour_is_used_up() -> None:
 
 
 @ON_SQLITE
+async def test_the_last_third_of_the_budget_is_left_to_others(workspace: Workspace) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    full_at = workspace.clock() + 1400 * SECOND  # 55 of 180 are left
+    here = workspace.installation.id
+    await workspace.store.write(lambda tx: budgets.put_allowances(tx, here, {"content": full_at}))
+    await claim(workspace, agent, issue)
+    await agent.write("github_comment_issue", issue=workspace.name(issue), body="Hello")
+    await work_for(workspace, 75)
+    assert [CARD in each.body for each in issue.comments] == [False], "only the agent's comment"
+    await work_for(workspace, 60)
+    assert "Claimed by `scout`." in card(issue), "some have flowed in"
+
+
+@ON_SQLITE
 async def test_a_waiting_task_has_a_card_when_a_person_did_something_to_it(
     workspace: Workspace,
 ) -> None:
