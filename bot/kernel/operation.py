@@ -73,6 +73,8 @@ class Answer(BaseModel):
 
     # Fields that models do not need, so that MCP leaves them out. The form is the same.
     omitted: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    # Whether it shows what the mirror holds of GitHub, so that models must know how old that is.
+    of_mirror: ClassVar[bool] = True
 
     as_of: str = Field("", description="the answer includes what GitHub sent until this time")
     stale_s: float = Field(0, description="how many seconds ago `as_of` was")

@@ -35,6 +35,12 @@ class Place:
     at: int
 
 
+# What models do not need of an event's data: fields, with the value that they have usually.
+ANY = object()
+OF_MESSAGES = (("task", ANY), ("priority", "medium"))
+OF_TASKS = (("lease", ANY), ("association", ANY))
+
+
 class Event(BaseModel):
     kind: str = Field(description="for example task.claimed")
     subject: str = Field("", description="the id of the task, message, context or agent")
@@ -47,16 +53,19 @@ class Event(BaseModel):
 
     def lean(self) -> Self:
         """Without what its fields say twice."""
-        said = (None, self.subject, self.task)
+        said = (None, "", self.subject, self.task, self.actor)
+        of_message = self.kind.startswith("message.")
+        unneeded = OF_MESSAGES if of_message else OF_TASKS
         data = {
             name: each
             for name, each in self.data.items()
-            if each not in said and name not in ("lease", "association")
+            if each not in said and (name, each) not in unneeded and (name, ANY) not in unneeded
         }
         return self.model_copy(update={"subject": "" if self.task else self.subject, "data": data})
 
 
 class Events(Answer):
+    of_mirror = False
     omitted = MappingProxyType({"events": {"__all__": {"at"}}})
 
     events: list[Event]

@@ -1,7 +1,7 @@
 """What answers show of agents."""
 
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,20 +34,28 @@ class HealthThen(Health):
 
 class Agent(BaseModel):
     id: str
-    name: str
+    name: str = ""
     system: str = ""
     role: str
     capabilities: list[str] = Field([])
     status: Status
     parent_id: str | None = None
     registered_at: str
-    last_active_at: str
+    last_active_at: str = ""
     paused_by: str | None = None
     paused_at: str | None = None
     holds: list[str] = Field([], description="tasks that it holds, the oldest lease first")
 
+    def lean(self) -> Self:
+        """Without a name like the id, and when one was active that is so now."""
+        same = self.name.casefold() == self.id
+        seen = "" if self.status == "active" else self.last_active_at
+        return self.model_copy(update={"name": "" if same else self.name, "last_active_at": seen})
+
 
 class OneAgent(Answer):
+    of_mirror = False
+
     agent: Agent
 
 
@@ -72,13 +80,19 @@ class AgentInFull(OneAgent):
 
 
 class Agents(Answer):
+    of_mirror = False
     omitted = MappingProxyType({"agents": {"__all__": {"registered_at", "paused_at"}}})
 
     agents: list[Agent]
     next_cursor: str | None = None
 
+    def lean(self) -> Self:
+        return self.model_copy(update={"agents": [each.lean() for each in self.agents]})
+
 
 class Managed(Answer):
+    of_mirror = False
+
     agents: list[str] = Field(description="the agents that were changed")
     released: list[str] = Field([], description="the tasks that were released")
     writes_held: int = Field(0, description="queued writes that wait for the end of the pause")

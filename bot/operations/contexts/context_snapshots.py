@@ -26,10 +26,14 @@ MOST_RESTORED = 8_000_000
 
 
 class RestoredContexts(Answer):
+    of_mirror = False
+
     contexts: list[About]
 
 
 class OneSnapshot(Answer):
+    of_mirror = False
+
     snapshot: Snapshot
 
 

@@ -47,6 +47,8 @@ class Snapshot(BaseModel):
 
 
 class OneContext(Answer):
+    of_mirror = False
+
     context: About
 
 
@@ -74,6 +76,8 @@ class ReadContext(OneContext):
 
 
 class Contexts(Answer):
+    of_mirror = False
+
     contexts: list[About]
     snapshots: list[Snapshot] = Field([])
     next_cursor: str | None = None

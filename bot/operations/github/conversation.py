@@ -18,7 +18,7 @@ STUB = 160
 
 
 class ThreadText(Text):
-    kind: TextKind
+    kind: TextKind = "comment"
     state: str | None = Field(None, description="the verdict of a review")
     path: str | None = Field(None, description="the file that a review comment is about")
     line: int | None = None

@@ -9,7 +9,7 @@ from bot.kernel.operation import Answer, Context, RepositoryName, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.operations.arguments import Label
 from bot.operations.github.snippets import snippet
-from bot.operations.github.texts import Reading, readings
+from bot.operations.github.texts import AGENT, Reading, readings
 from bot.operations.tasks.access import visible_repository
 from bot.times import stamp
 from store.mirror import search_index, search_terms
@@ -28,7 +28,7 @@ class Found(BaseModel):
     comment_id: int | None = Field(None, description="of a comment or a review")
     title: str = Field(description="the title of the issue or pull request")
     author: str = Field(description="a GitHub login, or an agent's id")
-    association: str = Field(description="GitHub's word, or AGENT for an agent of yours")
+    association: str = Field(AGENT, description="GitHub's word, or AGENT for an agent of yours")
     trusted: bool
     snippet: str
     written_at: str

@@ -95,6 +95,8 @@ ON_A_PAGE = 50
 
 
 class WriteList(Answer):
+    of_mirror = False
+
     writes: list[Listed]
     next_cursor: str | None = None
 
@@ -180,6 +182,8 @@ def _list_entry(row: WriteRow, where: RepositoryRow | None, paused: str | None) 
 
 
 class Cancelled(Answer):
+    of_mirror = False
+
     cancelled: list[str] = Field(description="ids of the writes that are cancelled now")
     more: bool = Field(False, description="there are more: call again")
     writes: list[Queued] = Field([], description="the one write that the caller named")
@@ -251,6 +255,8 @@ class Waiting(BaseModel):
 
 
 class BudgetNow(Answer):
+    of_mirror = False
+
     buckets: list[Bucket]
     next_write_at: str = Field(description="when the next write of an agent may be sent")
     queued: int

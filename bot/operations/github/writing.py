@@ -57,6 +57,8 @@ class Queued(BaseModel):
 class Writes(Answer):
     """One or several writes, in the order in which they are sent."""
 
+    of_mirror = False
+
     writes: list[Queued]
     hint: str | None = Field(
         None,

@@ -48,6 +48,7 @@ class Message(BaseModel):
 
 
 class Messages(Answer):
+    of_mirror = False
     omitted = MappingProxyType({"messages": {"__all__": {"expires_at"}}})
 
     messages: list[Message]
@@ -72,6 +73,8 @@ class Listed(Messages):
 
 
 class Sent(Answer):
+    of_mirror = False
+
     message_id: str
     thread_id: str = ""
     recipients: list[str] = Field(
@@ -90,11 +93,15 @@ class Sent(Answer):
 
 
 class Marked(Answer):
+    of_mirror = False
+
     marked: list[str]
     unread: int
 
 
 class Deleted(Answer):
+    of_mirror = False
+
     message_id: str
     read_by: list[str] = Field([], description="agents that had read it before, at most 20 of them")
 

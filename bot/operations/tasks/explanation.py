@@ -1,5 +1,7 @@
 """Why an actor can or cannot claim a task."""
 
+from types import MappingProxyType
+
 from pydantic import Field
 
 from bot.agents import presence, tech_leads
@@ -8,7 +10,7 @@ from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
 from bot.operations.tasks.access import visible_task
 from bot.operations.tasks.blockers import CLAIMABLE, PLANNED
-from bot.operations.tasks.views import Task, task_view
+from bot.operations.tasks.views import KNOWN, Task, task_view
 from bot.tasks import eligibility
 from bot.tasks.eligibility import Dependencies, Reason
 from store.agents import agents
@@ -26,20 +28,23 @@ def _remedy(exc: Refused, me: str) -> str:
 
 
 class Explained(Answer):
+    # `text` says the reasons in one sentence.
+    omitted = MappingProxyType({"task": KNOWN, "reasons": {"__all__": {"why", "remedy"}}})
+
     task: Task
     claimable: bool = Field(description="whether you can claim it now")
-    mine: bool
+    mine: bool = False
     text: str
     reasons: list[Reason] = Field(
-        description="why you cannot claim it, the most direct reason first"
+        [], description="why you cannot claim it, the most direct reason first"
     )
-    blocked_by: list[str]
-    open_sub_issues: list[str]
+    blocked_by: list[str] = Field([])
+    open_sub_issues: list[str] = Field([])
     circle: list[str] = Field(
-        description="open issues that block each other in a cycle, which blocks nobody"
+        [], description="open issues that block each other in a cycle, which blocks nobody"
     )
-    sub_issues_done: int
-    sub_issues: int
+    sub_issues_done: int = 0
+    sub_issues: int = 0
 
 
 def _why_reply(answer: Explained) -> str:

@@ -1,7 +1,7 @@
 """Related to a task: other issues, pull requests and boards."""
 
 import json
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, Field
 
@@ -27,7 +27,7 @@ class IssueRef(BaseModel):
 class Review(BaseModel):
     by: str
     verdict: verdicts.Said
-    head: str = Field(description="the commit that the reviewer looked at")
+    head: str = Field("", description="the commit that the reviewer looked at")
     outdated: bool = Field(False, description="whether commits were pushed since")
 
 
@@ -53,6 +53,15 @@ class PullRequest(BaseModel):
         "closes",
         description="its body closes the issue, it has the task's branch, or the holder opened it",
     )
+
+    def lean(self, title: str) -> Self:
+        """Without the task's title, and the head of reviews of the newest commit."""
+        reviews = [
+            each.model_copy(update={"head": ""}) if each.head == self.head_sha else each
+            for each in self.reviews
+        ]
+        own = "" if self.title == title else self.title
+        return self.model_copy(update={"title": own, "reviews": reviews})
 
 
 class BoardPlace(BaseModel):

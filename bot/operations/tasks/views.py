@@ -108,11 +108,7 @@ class TaskAndThread(OneTask):
     comments: list[Text] = Field([], description="the newest comments, in order of time")
 
     def lean(self) -> Self:
-        """Without the titles of pull requests that have the title of the task."""
-        shown = [
-            each.model_copy(update={"title": ""}) if each.title == self.task.title else each
-            for each in self.around.pull_requests
-        ]
+        shown = [each.lean(self.task.title) for each in self.around.pull_requests]
         return self.model_copy(
             update={"around": self.around.model_copy(update={"pull_requests": shown})}
         )
