@@ -43,7 +43,7 @@ async def test_a_like_task_within_a_day_is_refused_unless_it_is_meant(workspace:
     await other.call("create_task", **again, duplicate_ok=True)
     lead = await workspace.agent("lead", "tech-lead")
     for each in (await lead.call("list_tasks"))["tasks"]:
-        await lead.call("change_task", task=each["id"], state="cancelled")
+        await lead.call("change_task", task=each["task"], state="cancelled")
     await other.call("create_task", **again)
     assert first["state"] == "pending"
     workspace.clock.forward(DAY + 1)
