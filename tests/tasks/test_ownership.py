@@ -94,8 +94,17 @@ async def test_a_second_pull_request_of_a_task_is_refused_or_replaces_the_first(
     assert pull.endswith(f"#{again['number']}")
     refused = await scout.refusal("github_create_pr", **other, replace=True)
     assert "The branch better does not exist" in refused.message
-    await scout.call("github_commit_files", **mine, **FILE, branch="better")
-    await send_replacement(workspace, scout, other)
+    await send(scout, workspace, "github_commit_files", **mine, **FILE, branch="better")
+    # The first one stays open if GitHub does not open the second.
+    workspace.github.lose_deliveries(1)
+    workspace.person.delete_branch(workspace.repository, "better")
+    kinds = await replace_pull(workspace, scout, other)
+    assert kinds == {"pull": "refused", "comment": "refused", "pull_update": "refused"}
+    assert [each.issue.state for each in workspace.repository.pulls.values()] == ["open"]
+    workspace.person.push(workspace.repository, "better", {"b.py": "1\n"}, base="main")
+    await workspace.settle()
+    kinds = await replace_pull(workspace, scout, other)
+    assert kinds == {"pull": "sent", "comment": "sent", "pull_update": "sent"}
     first, second = workspace.repository.pulls.values()
     assert (first.issue.state, second.issue.state) == ("closed", "open")
     assert (first.issue.comments[-1].body or "").endswith(
@@ -105,10 +114,12 @@ async def test_a_second_pull_request_of_a_task_is_refused_or_replaces_the_first(
     assert (task["state"], task["pull_request"]) == ("in_review", second.issue.number)
 
 
-async def send_replacement(workspace: Workspace, agent: Agent, given: dict[str, Any]) -> None:
+async def replace_pull(workspace: Workspace, agent: Agent, given: dict[str, Any]) -> dict[str, str]:
+    """What became of each of the writes."""
     queued = (await agent.call("github_create_pr", **given, replace=True))["writes"]
-    assert [each["kind"] for each in queued] == ["comment", "pull_update", "pull"]
     await workspace.settle()
+    ended = [await agent.write("get_write", write_id=each["write_id"]) for each in queued]
+    return {each["kind"]: each["state"] for each in ended}
 
 
 async def test_a_pull_request_that_is_queued_counts_too(workspace: Workspace) -> None:

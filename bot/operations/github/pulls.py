@@ -57,17 +57,20 @@ async def github_create_pr(
     if head == base:
         raise Refused("invalid_arguments", f"`head` and `base` are both {head}: pass two branches.")
     owned = await ownership.task_of_branch(ctx, where, head)
-    row, replaced = row or owned, list[Queued]()
+    row, replaced = row or owned, None
     if row:
         assert row["number"] is not None, "only a task with an issue can be held"
         body = _closing(body, row["number"])
-        replaced = await second_pulls.make_room(ctx, where, row, head, base, replace=replace)
-        if replaced:
+        replaced = await second_pulls.to_replace(ctx, row, head, base, replace=replace)
+        if replaced is not None:
             await _check_branch_exists(ctx, where, head)
         await tasks.change(ctx.tx, ctx.installation_id, row["id"], branch=head)
     arguments = {"head": head, "base": base, "title": title, "body": body, "draft": draft}
     made = await queue(ctx, "pull", where, on_branch(where, head), arguments, row)
-    return Writes(writes=[*replaced, made])
+    if row is None or replaced is None:
+        return Writes(writes=[made])
+    closing = await second_pulls.close(ctx, where, row, replaced, head, made)
+    return Writes(writes=[made, *closing])
 
 
 async def _check_branch_exists(ctx: Context, where: RepositoryRow, head: str) -> None:

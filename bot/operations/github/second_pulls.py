@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 from bot.errors import Refused
 from bot.kernel.operation import Context
-from bot.operations.github.targets import on_issue
+from bot.operations.github.targets import on_branch
 from bot.operations.github.writing import Queued, queue
 from bot.tasks import lookup
 from store.mirror import pulls
 from store.outbox import pull_writes, writes
 from store.tables.mirror import RepositoryRow
-from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
 
@@ -41,25 +40,33 @@ async def of_task(ctx: Context, task: FullTask) -> OpenPull | None:
     return OpenPull(row["number"], None, row["head_ref"], row["base_ref"])
 
 
-async def make_room(
-    ctx: Context, where: RepositoryRow, task: FullTask, head: str, base: str, *, replace: bool
-) -> list[Queued]:
-    """Queue the writes that close the task's other pull request. Raise Refused without `replace`.
+async def to_replace(
+    ctx: Context, task: FullTask, head: str, base: str, *, replace: bool
+) -> int | None:
+    """The number of the pull request that one from this branch replaces.
 
-    One for the same branches is no other one.
+    One for the same branches is no other one. Raise Refused without `replace`.
     """
     other = await of_task(ctx, task)
     if other is None or (other.head, other.base) == (head, base):
-        return []
+        return None
     if other.number is None or not replace:
         raise _exists(task, other)
-    # It is not the task's any more, so its end does not send the task back.
-    await tasks.change(ctx.tx, ctx.installation_id, task["id"], pull_number=None)
-    target, number = on_issue(where, other.number), {"number": other.number}
+    return other.number
+
+
+async def close(
+    ctx: Context, where: RepositoryRow, task: FullTask, number: int, head: str, opening: Queued
+) -> list[Queued]:
+    """Queue the writes that close a pull request once the one that replaces it is open.
+
+    They have the target of the opening, so that they follow it. If that is refused, so are they.
+    """
+    target, here = on_branch(where, head), {"number": number, "after": opening.write_id}
     why = f"Replaced by a pull request from `{head}`."
     return [
-        await queue(ctx, "comment", where, target, number | {"body": why}, task),
-        await queue(ctx, "pull_update", where, target, number | {"state": "closed"}, task),
+        await queue(ctx, "comment", where, target, here | {"body": why}, task),
+        await queue(ctx, "pull_update", where, target, here | {"state": "closed"}, task),
     ]
 
 
