@@ -279,7 +279,7 @@ async def test_a_task_whose_issue_was_called_back_does_not_wait_for_it(
 ) -> None:
     agent = await workspace.agent("scout")
     made = await agent.call("create_task", **R, title="New")
-    await agent.call("cancel_write", write_id=made["write_id"])
+    await agent.call("cancel_write", write_id=made["writes"][0]["write_id"])
     task = (await agent.call("get_task", task=made["task"]["id"]))["task"]
     assert task["state"] in ("failed", "cancelled")
 

@@ -345,6 +345,6 @@ async def test_a_task_whose_issue_github_refuses_has_failed(workspace: Workspace
     workspace.github.fault("POST", r"/issues$", "422")
     made = await agent.call("create_task", repository="acme/rocket", title="x")
     await workspace.settle()
-    assert await state_of(workspace, made["write_id"]) == "refused"
+    assert await state_of(workspace, made["writes"][0]["write_id"]) == "refused"
     task = (await agent.call("get_task", task=made["task"]["id"]))["task"]
     assert task["state"] == "failed"
