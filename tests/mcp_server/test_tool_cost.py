@@ -20,10 +20,10 @@ from tests.support.server_in_process import Surface
 
 # A token is four characters of the compact JSON of `tools/list`.
 MOST_TOKENS: dict[Role, int] = {
-    "observer": 3000,
-    "tester": 5500,
-    "developer": 7000,
-    "tech-lead": 7600,
+    "observer": 2850,
+    "tester": 4600,
+    "developer": 6800,
+    "tech-lead": 7300,
 }
 MOST_INSTRUCTIONS = 250
 # Of an argument's description.
