@@ -3,6 +3,7 @@
 What a schema leaves out is still checked by `parse`, which says what to pass instead.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, TypeAlias
@@ -49,6 +50,8 @@ GLOSSARY = {
     "write_id": "the write's id",
     "max_tokens": "the answer's size, in tokens of four bytes",
 }
+# What a filter does is clear from its name.
+FILTER = re.compile(r"only (in )?this \w+")
 # Defaults that say only that the argument is optional.
 NOTHING: tuple[Any, ...] = (None, "", [], {}, False, 0)
 
@@ -69,6 +72,8 @@ def lean(whole: Schema) -> Schema:
         if argument.get("description") == GLOSSARY.get(name):
             argument.pop("description", None)
             argument.pop("maximum", None)
+        if FILTER.fullmatch(argument.get("description", "")):
+            argument.pop("description")
     return {name: value for name, value in made.items() if name != "$defs" or value}
 
 
