@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bot.comments.replies import STATE_WORDS, block_quote, code, inline, lease_end
 from bot.tasks.path_overlap import Overlap
 from bot.tasks.states import OPEN
-from bot.tasks.verdicts import Said, Verdict, who
+from bot.tasks.verdicts import ReviewState, Verdict, with_state
 from bot.times import minute
 from store.messages.messages import CardMessage
 from store.tasks.tasks import FullTask
@@ -34,6 +34,8 @@ class CardContext:
 # GitHub accepts 65,536 characters; the marker that Hubbub adds must fit too.
 LONGEST_CARD = 60_000
 LONGEST_PATH = 200
+# How many reviewers the card names for each verdict.
+MOST_DECIDERS = 10
 
 
 def text(task: FullTask, context: CardContext, as_of: int) -> str:
@@ -56,7 +58,7 @@ def _what_people_act_on(task: FullTask, context: CardContext) -> list[str]:
     if context.blockers:
         lines.append(f"Blocked by {', '.join(context.blockers[:10])}.")
     if task["pull_number"]:
-        reviewed = reviews(context.verdicts)
+        reviewed = _reviews(context.verdicts)
         lines.append(f"Pull request: #{task['pull_number']}.{reviewed and f' {reviewed}'}")
     if task["loop_between"]:
         two = " and ".join(code(each) for each in task["loop_between"].split(" and "))
@@ -110,7 +112,7 @@ def _result(task: FullTask, context: CardContext) -> list[str]:
     return lines
 
 
-def reviews(found: Sequence[Verdict]) -> str:
+def _reviews(found: Sequence[Verdict]) -> str:
     """One sentence: who approved the pull request, and who requested changes."""
     parts = [
         _deciders(found, "approved", "approved by"),
@@ -120,13 +122,10 @@ def reviews(found: Sequence[Verdict]) -> str:
     return f"{sentence[0].upper()}{sentence[1:]}." if sentence else ""
 
 
-MOST_DECIDERS = 10
-
-
-def _deciders(found: Sequence[Verdict], verdict: Said, words: str) -> str:
+def _deciders(found: Sequence[Verdict], verdict: ReviewState, words: str) -> str:
     deciders = [
         f"{code(each.by)}{' (before the last push)' if each.outdated else ''}"
-        for each in who(found, verdict)[-MOST_DECIDERS:]
+        for each in with_state(found, verdict)[-MOST_DECIDERS:]
     ]
     return f"{words} {', '.join(deciders)}" if deciders else ""
 

@@ -1,15 +1,11 @@
-"""Parses the patch of a file, as GitHub gives it, into hunks with line numbers of both sides. Pure.
-
-`commentable_lines` tells which lines a review comment may stand on. The patches of a pull request
-are in `store.mirror.comparisons`.
-"""
+"""Parses the patch of a file into hunks with the line numbers of both sides. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
-Side: TypeAlias = Literal["LEFT", "RIGHT"]
+from store.mirror.pulls import Side
+
 HEADER = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@(.*)")
 ADDED, REMOVED, CONTEXT = "+", "-", " "
 
@@ -66,12 +62,17 @@ def _lines(header: str, body: list[str]) -> Iterator[Line]:
         new += sign in (ADDED, CONTEXT)
 
 
-def commentable_lines(patch: str) -> dict[Side, set[int]]:
-    """The lines that GitHub takes a review comment on: those in a hunk, by the side of the diff."""
-    lines = [each for hunk in hunks(patch) for each in hunk.lines]
+def line_ranges(found: Sequence[Hunk]) -> dict[Side, list[tuple[int, int]]]:
+    """The first and last line of each hunk, by the side of the diff.
+
+    GitHub takes review comments only on these lines.
+    """
+    sides: dict[Side, list[list[int]]] = {
+        "LEFT": [[each.old for each in hunk.lines if each.old is not None] for hunk in found],
+        "RIGHT": [[each.new for each in hunk.lines if each.new is not None] for hunk in found],
+    }
     return {
-        "LEFT": {each.old for each in lines if each.old is not None},
-        "RIGHT": {each.new for each in lines if each.new is not None},
+        side: [(each[0], each[-1]) for each in numbers if each] for side, numbers in sides.items()
     }
 
 

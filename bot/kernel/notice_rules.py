@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from bot.identity.actors import BOT
-from bot.kernel.sentences import with_full_stop
+from bot.kernel.sentences import shorten, with_full_stop
 
 # Characters of a notice, and of the text that it quotes.
 LONGEST, LONGEST_QUOTE = 300, 120
@@ -68,8 +68,7 @@ class Rule:
 def quotation(text: str | None) -> str:
     """The start of a text on one line, with a colon before it."""
     words = " ".join(HIDDEN.sub("", text or "").split())
-    cut = words if len(words) <= LONGEST_QUOTE else f"{words[: LONGEST_QUOTE - 1]}…"
-    return f': "{cut}"' if cut else ""
+    return f': "{shorten(words, LONGEST_QUOTE)}"' if words else ""
 
 
 def _holder(event: Happening) -> list[str | None]:
@@ -103,9 +102,7 @@ def _comment(event: Happening) -> str | None:
 
 VERDICTS = {
     "approved": "approved",
-    "approve": "approved",
     "changes_requested": "requested changes on",
-    "request_changes": "requested changes on",
     "dismissed": "dismissed a review of",
 }
 
@@ -272,6 +269,6 @@ def drafts(event: Happening) -> list[Draft]:
         message = rule.words(event)
         readers = {each for each in rule.to(event) if each} - {event.actor, BOT}
         if message is not None:
-            cut = message if len(message) <= LONGEST else f"{message[: LONGEST - 1]}…"
+            cut = shorten(message, LONGEST)
             found += [Draft(each, rule.notice, cut) for each in readers if not each.startswith("@")]
     return found

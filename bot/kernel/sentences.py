@@ -1,4 +1,4 @@
-"""Puts texts of others, which may end with a full stop, into sentences by Hubbub."""
+"""Fits texts of others into sentences by Hubbub: their full stop, and their length."""
 
 ENDS = (".", "!", "?", "…")
 
@@ -13,6 +13,6 @@ def with_full_stop(text: str) -> str:
 SHOWN = 200
 
 
-def shorten(text: str) -> str:
-    """The start of the text."""
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+def shorten(text: str, longest: int = SHOWN) -> str:
+    """The text, or its beginning with an ellipsis, in at most `longest` characters."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

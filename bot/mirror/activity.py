@@ -2,6 +2,7 @@
 
 from bot.comments import authorship, slash_commands
 from bot.identity.actors import TRUSTED
+from bot.kernel.sentences import shorten
 from bot.tasks import task_events
 from bot.times import SECOND
 from store.engine.transaction import Tx
@@ -12,8 +13,6 @@ from store.tasks import tasks
 
 # A backfill also brings older comments, reviews and checks: those are no news.
 RECENT = 3600 * SECOND
-# Characters of a review's text that its event has.
-EXCERPT = 200
 
 
 async def append_commented(tx: Tx, row: CommentRow, before: CommentRow | None) -> None:
@@ -26,10 +25,8 @@ async def append_commented(tx: Tx, row: CommentRow, before: CommentRow | None) -
     if not await _is_recent(tx, row["created_at"]):
         return
     data: dict[str, object] = {"comment_id": row["id"], "association": row["author_association"]}
-    spoken = row["author_association"] in TRUSTED
     here = (tx, row["installation_id"], row["repository_id"], row["number"])
-    actor = f"@{authorship.shown_author(row['author'])}"
-    await append_comment(*here, actor, data, row["body"] if spoken else None)
+    await append_comment(*here, _author(row), data, _quotable(row))
 
 
 async def append_comment(
@@ -59,10 +56,8 @@ async def append_reviewed(tx: Tx, row: ReviewRow, before: ReviewRow | None) -> N
         "pull": row["number"],
         "state": row["state"],
     }
-    quote = row["body"] if row["author_association"] in TRUSTED else None
     here = (tx, row["installation_id"], row["repository_id"], row["number"])
-    actor = f"@{authorship.shown_author(row['author'])}"
-    await _append_review(*here, actor, data, quote)
+    await _append_review(*here, _author(row), data, _quotable(row))
 
 
 async def append_verdict(
@@ -84,7 +79,7 @@ async def _append_review(
     quote: str | None,
 ) -> None:
     """`quote`: the text of the review, if its author is trusted."""
-    excerpt = {"body": quote[:EXCERPT]} if quote else {}
+    excerpt = {"body": shorten(quote)} if quote else {}
     for task in await tasks.of_pull(tx, installation_id, repository_id, number):
         given = {**data, **excerpt}
         await task_events.append(tx, task, "task.reviewed", actor, given, quote=quote)
@@ -118,6 +113,15 @@ async def _reporter(tx: Tx, row: CheckRunRow) -> str:
 def _is_new(row: CommentRow | ReviewRow, before: CommentRow | ReviewRow | None) -> bool:
     """Whether it is a person's new words: an edit is no news, and a bot's words may be our own."""
     return before is None and not row.get("deleted") and not authorship.is_bot(row["author"])
+
+
+def _author(row: CommentRow | ReviewRow) -> str:
+    return f"@{authorship.shown_author(row['author'])}"
+
+
+def _quotable(row: CommentRow | ReviewRow) -> str | None:
+    """Its text, if the author is trusted."""
+    return row["body"] if row["author_association"] in TRUSTED else None
 
 
 async def _is_recent(tx: Tx, at: int) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.tasks.verdicts import Verdict, who
+from bot.tasks.verdicts import Verdict, with_state
 from store.tables.builds import CheckRunRow
 from store.tables.mirror import PullRequestRow
 
@@ -35,7 +35,7 @@ def waits_for(
     waits = []
     if pull["draft"]:
         waits.append("it is a draft")
-    if asked := who(said, "changes_requested"):
+    if asked := with_state(said, "changes_requested"):
         waits.append(f"changes were requested by {', '.join(each.by for each in asked[:5])}")
     if found.failed:
         waits.append(f"checks failed: {', '.join(found.failed[:10])}")

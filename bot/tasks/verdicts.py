@@ -4,16 +4,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+from bot.identity.actors import TRUSTED
 from store.engine.transaction import Tx
 from store.mirror import pulls
 from store.tables.mirror import PullRequestRow, ReviewRow
 from store.tasks import verdicts
 from store.tasks.verdicts import PostedVerdict
 
-Said: TypeAlias = Literal["approved", "changes_requested", "commented"]
+# What GitHub calls the state of a review.
+ReviewState: TypeAlias = Literal["approved", "changes_requested", "commented"]
 Decision: TypeAlias = Literal["approved", "changes_requested", "none"]
-# The authors whose reviews count. GitHub counts those with write access.
-COUNTS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Verdict:
     """The last decision of one reviewer: an agent's id, or a person's @login."""
 
     by: str
-    verdict: Said
+    verdict: ReviewState
     head: str
     # Whether commits were pushed since.
     outdated: bool
@@ -63,10 +63,13 @@ def latest_of_agents(
 
 
 def latest_of_people(rows: Sequence[ReviewRow], head: str) -> list[Verdict]:
-    """The last decision of each person whose review counts. A comment decides nothing."""
+    """The last decision of each person who may write here, as GitHub counts them.
+
+    A comment decides nothing.
+    """
     found: dict[int, Verdict] = {}
     for row in rows:
-        if row["author_association"] not in COUNTS:
+        if row["author_association"] not in TRUSTED:
             continue
         if row["state"] == "dismissed":
             found.pop(row["author_id"], None)
@@ -78,8 +81,8 @@ def latest_of_people(rows: Sequence[ReviewRow], head: str) -> list[Verdict]:
     return list(found.values())
 
 
-def _verdict_of(state: str) -> Said | None:
-    return next((each for each in get_args(Said) if each == state), None)
+def _verdict_of(state: str) -> ReviewState | None:
+    return next((each for each in get_args(ReviewState) if each == state), None)
 
 
 def decision(found: Sequence[Verdict]) -> Decision:
@@ -95,5 +98,5 @@ def decision(found: Sequence[Verdict]) -> Decision:
     return "approved" if counts else "none"
 
 
-def who(found: Sequence[Verdict], verdict: Said) -> list[Verdict]:
+def with_state(found: Sequence[Verdict], verdict: ReviewState) -> list[Verdict]:
     return [each for each in found if each.verdict == verdict]

@@ -1,4 +1,4 @@
-from bot.github.patches import commentable_lines, hunks, numbered_lines
+from bot.github.patches import hunks, line_ranges, numbered_lines
 
 PATCH = """\
 @@ -1,3 +1,4 @@ def start():
@@ -27,15 +27,12 @@ def test_each_line_of_a_patch_has_its_numbers_on_both_sides() -> None:
 
 
 def test_a_review_comment_may_stand_on_the_lines_of_the_hunks_of_either_side() -> None:
-    assert commentable_lines(PATCH) == {
-        "LEFT": {1, 2, 3, 20, 21},
-        "RIGHT": {1, 2, 3, 4, 21},
-    }
+    assert line_ranges(hunks(PATCH)) == {"LEFT": [(1, 3), (20, 21)], "RIGHT": [(1, 4), (21, 21)]}
 
 
 def test_a_new_file_and_a_patch_without_a_hunk_are_read_too() -> None:
-    assert commentable_lines("@@ -0,0 +1 @@\n+only") == {"LEFT": set(), "RIGHT": {1}}
-    assert commentable_lines("") == {"LEFT": set(), "RIGHT": set()}
+    assert line_ranges(hunks("@@ -0,0 +1 @@\n+only")) == {"LEFT": [], "RIGHT": [(1, 1)]}
+    assert line_ranges(hunks("")) == {"LEFT": [], "RIGHT": []}
     assert hunks("Binary files differ") == []
 
 

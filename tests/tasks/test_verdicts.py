@@ -172,7 +172,7 @@ async def test_changes_that_an_agent_requests_send_the_task_back_at_once_and_say
     assert reviewed["data"] == {
         "pull": proposal.pull.number,
         "state": "changes_requested",
-        "body": no["body"][:200],
+        "body": f"{no['body'][:199]}…",
         "write_id": queued["write_id"],
     }
     assert (sent_back["kind"], sent_back["actor"], sent_back["data"]) == (

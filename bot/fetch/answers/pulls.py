@@ -6,7 +6,6 @@ from bot.fetch.answers.answer import Reading, put, valid_rows
 from bot.fetch.answers.code import file_diff
 from bot.fetch.answers.issues import number_at
 from bot.github import patches, payloads
-from bot.github.patches import Hunk
 from bot.github.payloads import Json, Mirrored, at
 from bot.identity.keyring import Keys
 from bot.mirror import code, reads
@@ -15,7 +14,7 @@ from bot.tasks import path_overlap
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.mirror import pulls
-from store.mirror.pulls import ChangedFile, Side
+from store.mirror.pulls import ChangedFile
 
 
 def pull_request(r: Reading) -> list[Mirrored]:
@@ -100,19 +99,8 @@ def _file(value: Json) -> ChangedFile:
     }
     found = patches.hunks(payloads.text(at(value, "patch")))
     if 0 < len(found) <= MOST_HUNKS:
-        file["lines"] = _lines(found)
+        file["lines"] = patches.line_ranges(found)
     return file
-
-
-def _lines(found: list[Hunk]) -> dict[Side, list[tuple[int, int]]]:
-    """The first and last lines of the hunks on both sides of the diff."""
-    sides: dict[Side, list[list[int]]] = {
-        "LEFT": [[each.old for each in hunk.lines if each.old is not None] for hunk in found],
-        "RIGHT": [[each.new for each in hunk.lines if each.new is not None] for hunk in found],
-    }
-    return {
-        side: [(each[0], each[-1]) for each in numbers if each] for side, numbers in sides.items()
-    }
 
 
 def check_runs(r: Reading) -> list[Mirrored]:

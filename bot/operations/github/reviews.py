@@ -13,12 +13,12 @@ from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.review_rules import Event, LineComment, check_lines, check_verdict
 from bot.operations.github.targets import on_issue, pull_of
 from bot.operations.github.writing import Queued, Writes, queue
-from bot.tasks.verdicts import Said
+from bot.tasks.verdicts import ReviewState
 from store.mirror import threads
 from store.tables.mirror import PullRequestRow, RepositoryRow
 from store.tasks import verdicts
 
-SAID: dict[Event, Said] = {
+STATES: dict[Event, ReviewState] = {
     "APPROVE": "approved",
     "REQUEST_CHANGES": "changes_requested",
     "COMMENT": "commented",
@@ -112,12 +112,12 @@ async def _review(
     }
     queued = await queue(ctx, "review", where, on_issue(where, row["number"]), arguments)
     first = body.strip() or (comments[0].body if comments else "")
-    await _record(ctx, row, SAID[event], head, cleaning.note(first).text, queued.write_id)
+    await _record(ctx, row, STATES[event], head, cleaning.note(first).text, queued.write_id)
     return queued
 
 
 async def _record(
-    ctx: Context, row: PullRequestRow, verdict: Said, head: str, quote: str, write_id: str
+    ctx: Context, row: PullRequestRow, verdict: ReviewState, head: str, quote: str, write_id: str
 ) -> None:
     """Store the verdict, which counts at once, and tell those who work on the task."""
     await verdicts.add(

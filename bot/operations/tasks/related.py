@@ -26,7 +26,7 @@ class IssueRef(BaseModel):
 
 class Review(BaseModel):
     by: str
-    verdict: verdicts.Said
+    verdict: verdicts.ReviewState
     head: str = Field("", description="the commit that the reviewer looked at")
     outdated: bool = Field(False, description="whether commits were pushed since")
 

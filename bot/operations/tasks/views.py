@@ -7,6 +7,7 @@ from typing import Literal, Self, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.kernel.operation import Answer
+from bot.kernel.sentences import shorten
 from bot.operations.github.texts import Text
 from bot.operations.github.writing import Queued
 from bot.operations.tasks.related import Around
@@ -146,9 +147,7 @@ def in_detail(tasks: Sequence[Task], detail: Detail) -> list[TaskLine] | list[Ta
 
 def _line(task: Task) -> TaskLine:
     fields = task.model_dump(include=set(TaskLine.model_fields))
-    if len(task.title) > LONGEST_TITLE:
-        fields["title"] = f"{task.title[: LONGEST_TITLE - 1]}…"
-    return TaskLine(**fields)
+    return TaskLine(**{**fields, "title": shorten(task.title, LONGEST_TITLE)})
 
 
 class Tasks(Answer):
