@@ -2,12 +2,12 @@
 
 from bot.comments import card_text
 from bot.comments.card_text import CardContext
-from bot.tasks import path_overlap, verdicts
+from bot.tasks import lookup, path_overlap, verdicts
 from bot.tasks.states import OPEN
 from bot.tasks.verdicts import Verdict
 from store.engine.transaction import Tx
 from store.messages import messages
-from store.mirror import pulls, relations
+from store.mirror import relations
 from store.tasks import leases, ready
 from store.tasks.tasks import FullTask
 
@@ -50,8 +50,7 @@ async def _context(tx: Tx, task: FullTask) -> CardContext:
 
 async def _verdicts(tx: Tx, task: FullTask) -> list[Verdict]:
     """Those on its pull request, as long as it is open."""
-    here = (tx, task["installation_id"], task["repository_id"])
-    pull = await pulls.pull_request(*here, task["pull_number"]) if task["pull_number"] else None
+    pull = await lookup.pull_request(tx, task)
     return await verdicts.of_pull(tx, pull) if pull and pull["state"] == "open" else []
 
 
@@ -60,8 +59,7 @@ async def _result_context(tx: Tx, task: FullTask) -> CardContext:
     last = await leases.previous(*here, task["id"])
     if last and last["state"] != "completed":
         last = None  # it ended before the task did
-    number = task["pull_number"]
-    pull = await pulls.pull_request(*here, task["repository_id"], number) if number else None
+    pull = await lookup.pull_request(tx, task)
     return CardContext(
         last_holder=last["holder"] if last else None,
         ended_at=last["ended_at"] if last else None,

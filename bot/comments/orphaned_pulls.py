@@ -2,8 +2,8 @@
 
 from bot.comments import replies
 from bot.identity.actors import BOT
+from bot.tasks import lookup
 from store.engine.transaction import Tx
-from store.mirror import pulls
 from store.outbox import writes
 from store.tasks.tasks import FullTask
 
@@ -31,8 +31,5 @@ async def flag(tx: Tx, task: FullTask) -> None:
 
 async def open_pull(tx: Tx, task: FullTask) -> int | None:
     """The number of the task's open pull request."""
-    if task["pull_number"] is None:
-        return None
-    here = (task["installation_id"], task["repository_id"], task["pull_number"])
-    row = await pulls.pull_request(tx, *here)
+    row = await lookup.pull_request(tx, task)
     return row["number"] if row and row["state"] == "open" else None

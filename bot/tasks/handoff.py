@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from bot.tasks import lookup
 from bot.times import stamp
 from store.engine.transaction import Tx
 from store.messages import messages
@@ -73,10 +74,7 @@ async def of(tx: Tx, task: FullTask) -> HandOff | None:
 
 
 async def _branch(tx: Tx, task: FullTask) -> str | None:
-    if task["pull_number"] is None:
-        return None
-    here = (task["installation_id"], task["repository_id"], task["pull_number"])
-    pull = await pulls.pull_request(tx, *here)
+    pull = await lookup.pull_request(tx, task)
     return pull["head_ref"] if pull else None
 
 

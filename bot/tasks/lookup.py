@@ -6,7 +6,7 @@ from bot.errors import Refused
 from bot.repository import repository_settings
 from store.engine.transaction import Tx
 from store.mirror import pulls, stored_repositories
-from store.tables.mirror import RepositoryRow
+from store.tables.mirror import PullRequestRow, RepositoryRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
@@ -21,13 +21,31 @@ def name(task: FullTask) -> str:
     return f"{task['full_name']}#{task['number']}" if task["number"] else str(task["id"])
 
 
+def parse(ref: str) -> tuple[str, int] | None:
+    """The repository's name and the number in `owner/repo#12`. None for a task's id."""
+    full_name, sign, number = ref.rpartition("#")
+    if sign and number.isascii() and number.isdecimal() and len(number) <= LONGEST_NUMBER:
+        return full_name, int(number)
+    return None
+
+
+async def pull_request(tx: Tx, task: FullTask) -> PullRequestRow | None:
+    """The task's pull request, open or not, if the mirror has it."""
+    if task["pull_number"] is None:
+        return None
+    here = (task["installation_id"], task["repository_id"], task["pull_number"])
+    return await pulls.pull_request(tx, *here)
+
+
 async def of_pull(tx: Tx, installation_id: int, ref: str) -> list[FullTask]:
     """The tasks of the pull request `owner/repo#7`."""
-    full_name, _, number = ref.rpartition("#")
-    repository = await stored_repositories.repository(tx, installation_id, full_name)
-    if repository is None or not number.isdecimal() or len(number) > LONGEST_NUMBER:
+    if (named := parse(ref)) is None:
         return []
-    return await tasks.of_pull(tx, installation_id, repository["id"], int(number))
+    full_name, number = named
+    repository = await stored_repositories.repository(tx, installation_id, full_name)
+    if repository is None:
+        return []
+    return await tasks.of_pull(tx, installation_id, repository["id"], number)
 
 
 async def find(
@@ -43,16 +61,16 @@ async def find(
     Raise Refused, in words for an agent or a person. `reach`: the repositories whose pull requests
     the caller may know of; None is all.
     """
-    full_name, sign, number = ref.rpartition("#")
     label = repository_settings.DEFAULTS.task_label
-    if sign and number.isdecimal() and len(number) <= LONGEST_NUMBER:
+    if named := parse(ref):
+        full_name, number = named
         repository = await stored_repositories.repository(tx, installation_id, full_name)
         if repository is None:
             raise unknown_repository(full_name)
         label = (await repository_settings.of(tx, installation_id, repository["id"])).task_label
-        task = await tasks.by_number(tx, installation_id, repository["id"], int(number))
+        task = await tasks.by_number(tx, installation_id, repository["id"], number)
         if task is None and (reach is None or repository["id"] in reach):
-            task = await _task_of_pull(tx, repository, int(number))
+            task = await _task_of_pull(tx, repository, number)
     else:
         task = await tasks.visible(tx, installation_id, ref)
     if task is None:

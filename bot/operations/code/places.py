@@ -15,6 +15,7 @@ from bot.operations.arguments import Branch
 from bot.operations.code.lookup import EMPTY, Lookup, refuse
 from bot.operations.github.targets import repository_of
 from bot.operations.tasks.access import visible_repository, visible_task
+from bot.tasks import lookup
 from bot.times import SECOND
 from store.mirror import branches, code_objects, pulls
 from store.tables.mirror import PullRequestRow, RepositoryRow
@@ -57,10 +58,10 @@ async def target(ctx: Context, task: str | None, repository: str | None) -> Targ
         assert repository is not None
         where = await visible_repository(ctx, repository)
         return Target(where, where["default_branch"], is_task=False)
-    name, sign, number = task.rpartition("#")
-    if sign and number.isascii() and number.isdecimal() and len(number) < 16:
+    if named := lookup.parse(task):
+        name, number = named
         where = await visible_repository(ctx, name)
-        pull = await pulls.pull_request(ctx.tx, ctx.installation_id, where["id"], int(number))
+        pull = await pulls.pull_request(ctx.tx, ctx.installation_id, where["id"], number)
         if pull is not None:
             return Target(where, pull["head_ref"], pull)
     return await _of_task(ctx, task)
@@ -69,13 +70,13 @@ async def target(ctx: Context, task: str | None, repository: str | None) -> Targ
 async def _of_task(ctx: Context, ref: str) -> Target:
     row = await visible_task(ctx, ref)
     where = await repository_of(ctx, row)
-    here = (ctx.tx, ctx.installation_id, where["id"])
-    if row["pull_number"]:
-        pull = await pulls.pull_request(*here, row["pull_number"])
-        if pull is not None:
-            return Target(where, pull["head_ref"], pull)
-    has_branch = row["branch"] and await branches.get(*here, row["branch"])
-    return Target(where, row["branch"] if has_branch and row["branch"] else where["default_branch"])
+    if pull := await lookup.pull_request(ctx.tx, row):
+        return Target(where, pull["head_ref"], pull)
+    if (branch := row["branch"]) and await branches.get(
+        ctx.tx, ctx.installation_id, where["id"], branch
+    ):
+        return Target(where, branch)
+    return Target(where, where["default_branch"])
 
 
 async def commit(

@@ -7,7 +7,6 @@ from bot.kernel.operation import Context
 from bot.operations.github.targets import on_branch
 from bot.operations.github.writing import Queued, queue
 from bot.tasks import lookup
-from store.mirror import pulls
 from store.outbox import pull_writes, writes
 from store.tables.mirror import RepositoryRow
 from store.tasks.tasks import FullTask
@@ -32,7 +31,7 @@ async def of_task(ctx: Context, task: FullTask) -> OpenPull | None:
         return OpenPull(None, opening["id"], made["head"], made["base"])
     if task["pull_number"] is None:
         return None
-    row = await pulls.pull_request(*here, task["repository_id"], task["pull_number"])
+    row = await lookup.pull_request(ctx.tx, task)
     if row is None:  # GitHub has just opened it
         return OpenPull(task["pull_number"], None, made.get("head", ""), made.get("base", ""))
     if row["state"] != "open":

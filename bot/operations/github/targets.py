@@ -6,6 +6,7 @@ from bot.errors import Refused
 from bot.kernel import remedies
 from bot.kernel.operation import Context
 from bot.operations.tasks.access import held_task, visible_repository, visible_task
+from bot.tasks import lookup
 from store.mirror import branches, pulls, stored_issues, stored_repositories
 from store.outbox import writes
 from store.tables.mirror import IssueRow, PullRequestRow, RepositoryRow
@@ -90,9 +91,8 @@ async def thread_of(
 
 async def place_of(ctx: Context, ref: str) -> tuple[RepositoryRow, int]:
     """The repository and the number in `owner/repo#12`. Raise Refused."""
-    full_name, _, digits = ref.rpartition("#")
-    where = await visible_repository(ctx, full_name)
-    return where, int(digits) if digits.isdecimal() and len(digits) < 16 else 0
+    full_name, number = lookup.parse(ref) or (ref.rpartition("#")[0], 0)
+    return await visible_repository(ctx, full_name), number
 
 
 async def issue_of(ctx: Context, ref: str) -> IssueRow:

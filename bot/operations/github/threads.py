@@ -20,6 +20,7 @@ from bot.operations.github.conversation import (
 from bot.operations.github.targets import Place
 from bot.operations.github.texts import readings
 from bot.operations.tasks.access import visible_repository, visible_task
+from bot.tasks import lookup
 from store.mirror import pulls, search_index, threads
 from store.mirror.threads import ThreadRow
 from store.tables.mirror import PullRequestRow
@@ -90,9 +91,9 @@ class NamedPlace(Place):
 
 async def _repository_and_number(ctx: Context, ref: str) -> tuple[NamedPlace, int]:
     """The repository and the number. Raise Refused."""
-    full_name, sign, number = ref.rpartition("#")
-    if sign and number.isdecimal() and len(number) < 16:
-        return await visible_repository(ctx, full_name), int(number)
+    if named := lookup.parse(ref):
+        full_name, number = named
+        return await visible_repository(ctx, full_name), number
     row = await visible_task(ctx, ref)
     if row["number"] is None:
         raise Refused("no_issue_yet", f"GitHub has not numbered {ref} yet, so it has no thread.")

@@ -3,10 +3,10 @@
 from bot.kernel.operation import Context
 from bot.operations.tasks.access import visible_task
 from bot.operations.tasks.decisions import reopen_issue
-from bot.tasks import issue_state, lifecycle
+from bot.tasks import issue_state, lifecycle, lookup
 from bot.times import SECOND
 from store import events
-from store.mirror import pulls, stored_issues
+from store.mirror import stored_issues
 from store.tasks import leases
 from store.tasks.tasks import FullTask
 
@@ -34,10 +34,9 @@ async def _is_by_mistake(ctx: Context, row: FullTask) -> bool:
     end = await events.newest(*here, row["id"], "task.completed")
     if end is None or end["actor"] != ctx.actor.name:
         return False
-    if row["pull_number"] is not None:
-        pull = await pulls.pull_request(*here, row["repository_id"], row["pull_number"])
-        if pull is not None and pull["merged"]:
-            return False
+    pull = await lookup.pull_request(ctx.tx, row)
+    if pull is not None and pull["merged"]:
+        return False
     issue = await stored_issues.issue(*here, row["repository_id"], row["number"] or 0)
     if issue is None or issue["deleted"]:
         return False
