@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bot.identity.actors import Actor
+from bot.operations.code import places
 from fixtures.github.git_objects import EXECUTABLE, LINK, SUBMODULE, Special
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
@@ -270,7 +271,10 @@ async def test_a_tag_a_short_sha_and_a_whole_one_name_a_commit(
     workspace.repository.tags["v1"] = old
     workspace.person.push(workspace.repository, "main", {"README.md": "# New\n"})
     await workspace.settle()
-    for ref, trusted in (("v1", True), (old, False), (old[:8], True)):
+    new = workspace.repository.branches["main"]
+    assert (await read(workspace, ada, "github_list_files", ref=new[:8], **HERE))["commit"] == new
+    # A short SHA may be that of a fork's commit, as a whole one may.
+    for ref, trusted in (("v1", True), (old, False), (old[:8], False)):
         answer = await read(
             workspace, ada, "github_read_files", paths=["README.md"], ref=ref, **HERE
         )
@@ -279,6 +283,10 @@ async def test_a_tag_a_short_sha_and_a_whole_one_name_a_commit(
             trusted,
             "# Rocket\n",
         )
+    for ref in ("pull/7/head", "refs/pull/7/merge", old.upper(), f"v1-3-g{old[:7]}"):
+        assert places.OF_ANYBODY.fullmatch(ref), ref
+    for ref in ("main", "feature/pull/7", "v1.0-beta", "refs/heads/fix"):
+        assert not places.OF_ANYBODY.fullmatch(ref), ref
     blob = "ce013625030ba8dba906f756967f9e9ca394464a"
     for ref in ("none", "f" * 40, blob):
         await ada.call("github_list_files", ref=ref, **HERE)

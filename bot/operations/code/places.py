@@ -24,6 +24,9 @@ Ref: TypeAlias = Annotated[Branch, Field(description="branch, tag or commit")]
 WHOLE_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # A tag, or a branch that the mirror lacks, names the same commit for so long.
 NAME_LASTS = 60 * SECOND
+# A shortened SHA, a SHA in capitals, the output of `git describe`, and the ref of a pull request.
+# They may lead to the commit of a fork, which shares its objects with the repository.
+OF_ANYBODY = re.compile(r"(?:.*-g)?[0-9a-fA-F]{4,64}|(?:refs/)?pull/.*")
 # GitHub's statuses for a name that no commit has.
 NO_SUCH_NAME = ("404", "422")
 
@@ -117,7 +120,9 @@ async def _by_name(
     name = ref or wanted.branch
     named = await code_objects.named_at(look.ctx.tx, look.here, name)
     if named is not None and look.ctx.now - named[1] < NAME_LASTS:
-        return Commit(named[0], trusted=True)
+        # A tag, or a branch that the mirror lacks, was made by somebody who may write here.
+        trusted = not OF_ANYBODY.fullmatch(name) or await is_trusted(look, wanted, named[0])
+        return Commit(named[0], trusted=trusted)
     await _ask(look, name)
     return None
 
