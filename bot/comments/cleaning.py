@@ -17,7 +17,7 @@ WORD_JOINER = "\u2060"
 SLASH = "&#47;"
 # GitHub's own way to find mentions, with the ways to write @ in HTML. No address of e-mail.
 MENTION = re.compile(
-    r"(?<![A-Za-z0-9])(@|&#0*64;|&#[xX]0*40;|&commat;)"
+    r"(?<![A-Za-z0-9])(@|&#0*64(?:;|(?![0-9;]))|&#[xX]0*40(?:;|(?![0-9A-Fa-f;]))|&commat;)"
     r"(?:(?=&[#A-Za-z])|([A-Za-z0-9_][A-Za-z0-9_-]*)(/?))"
 )
 # An address that GitHub makes a link, up to what may end it. There is no mention in a link.
@@ -25,6 +25,9 @@ LINK = re.compile(
     r"(?<![A-Za-z])https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::[0-9]+)?"
     r"[/?#][\w/.%+=&?#;:,!$@-]*"
 )
+# The first word of a line that is a command to some bot, and no path.
+HIDDEN = markdown_lines.INVISIBLE
+COMMAND = re.compile(rf"[\u00a0{HIDDEN}]*/[{HIDDEN}]*[A-Za-z][\w{HIDDEN}-]*(?![\w/-])")
 # All but tab and the ends of lines. Titles have these neither.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 BREAK = re.compile(r"[\t\r\n\u2028\u2029]+")
@@ -42,9 +45,23 @@ class Cleaned:
 
 def markdown(text: str, known: Collection[str] = ()) -> Cleaned:
     """A text that GitHub renders. `known`: folded logins of people who may be mentioned."""
+    return _markdown(text, known, is_parsed=True)
+
+
+def unparsed_markdown(text: str, known: Collection[str] = ()) -> Cleaned:
+    """A text that would take too long to parse. What is in its code is cleaned too."""
+    return _markdown(text, known, is_parsed=False)
+
+
+def weight(text: str) -> int:
+    """How long it takes to parse a text: about 10 ms for a thousand."""
+    return sum(map(text.count, "\n\r`"))
+
+
+def _markdown(text: str, known: Collection[str], *, is_parsed: bool) -> Cleaned:
     text, found = _printable(text)
-    text, mentions = _without_mentions(text, known, is_markdown=True)
-    text, commands = _without_commands(text)
+    text, mentions = _without_mentions(text, known, is_markdown=is_parsed)
+    text, commands = _without_commands(text, is_parsed=is_parsed)
     return Cleaned(text, [*found, *mentions, *commands])
 
 
@@ -117,17 +134,22 @@ def _outside(
             yield each
 
 
-def _without_commands(text: str) -> tuple[str, list[str]]:
+def _without_commands(text: str, *, is_parsed: bool) -> tuple[str, list[str]]:
     """The text without slash commands. Other bots read commands of anybody, so of ours too."""
-    lines = {each.line for each in slash_commands.find(text)}
-    if not lines:
+    if not slash_commands.may_have_commands(text):
         return text, []
+    lines, parsed = set(), 0
+    if is_parsed:
+        lines = {n for n, line in markdown_lines.slash_lines(text) if COMMAND.match(line)}
+        parsed = len(markdown_lines.source_lines(text))
     pieces, at = [], 0
     for n, end in enumerate(_line_ends(text), 1):
         line = text[at:end]
-        pieces.append(line.replace("/", SLASH, 1) if n in lines else line)
+        is_command = n in lines or (n > parsed and COMMAND.match(line.lstrip(" ")))
+        pieces.append(line.replace("/", SLASH, 1) if is_command else line)
         at = end
-    return "".join(pieces), ["a slash command"]
+    clean = "".join(pieces)
+    return clean, ["a slash command"] if clean != text else []
 
 
 def _line_ends(text: str) -> Iterator[int]:

@@ -44,6 +44,8 @@ VOID = frozenset(
         "wbr",
     ]
 )
+# A footnote of GitHub, which the parser does not know. What is in it is indented, and no code.
+FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:")
 # Marks a line that begins inside code or HTML. The parser leaves no NUL in a text.
 INSIDE = "\0"
 
@@ -90,10 +92,17 @@ def slash_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def code_ranges(text: str) -> list[tuple[int, int]]:
-    """Where the text has code: the first position of each block or span, and the one after it."""
+    """Where the text has code: the first position of each block or span, and the one after it.
+
+    Nothing counts as code in a text that GitHub may parse in another way.
+    """
     starts, lines = _raw_lines(text)
+    state: dict[str, int] = {}
+    tokens = MARKDOWN.parse("\n".join(lines), state)
+    if state.get("tries", 0) > MOST_TRIES or FOOTNOTE.search(text):
+        return []
     found = []
-    for token in MARKDOWN.parse("\n".join(lines)):
+    for token in tokens:
         if token.map is None:
             continue
         first, end = token.map
@@ -240,7 +249,9 @@ def _parser() -> MarkdownIt:
     ends = ["paragraph", "reference", "blockquote"]
     made.block.ruler.at("list", _limit(list_block), {"alt": ends})
     made.block.ruler.at("blockquote", _limit(blockquote), {"alt": [*ends, "list"]})
-    made.inline.ruler.enableOnly(["text", "escape", "backticks", "html_inline"])
+    made.inline.ruler.enableOnly(["text", "escape", "backticks", "autolink", "html_inline"])
+    # GitHub links every scheme, and a backtick in such a link begins no code.
+    made.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005
     made.inline.ruler2.enableOnly([])
     made.inline.ruler.at("backticks", _recording(backtick))
     made.inline.ruler.at("html_inline", _recording(html_inline))

@@ -49,6 +49,7 @@ def secrets() -> st.SearchStrategy[str]:
     )
 
 
+TWO = ["a mention of dave", "a mention of zoe"]
 FRAGMENTS = (
     *(
         "@octocat",
@@ -197,6 +198,18 @@ def test_a_text_without_any_of_these_is_unchanged(text: str) -> None:
             "key\n[secret removed]",
             ["a private key"],
         ),
+        ("&#64dave and &#x40zoe", f"&#64{JOINER}dave and &#x40{JOINER}zoe", TWO),
+        # A link begins before the code, and code in a footnote is indented twice.
+        ("<https://a.b/`>@dave`", f"<https://a.b/`>@{JOINER}dave`", TWO[:1]),
+        ("a[^1]\n\n[^1]: b\n\n    @dave", f"a[^1]\n\n[^1]: b\n\n    @{JOINER}dave", TWO[:1]),
+        # The parser has stopped looking for lists, and then for anything.
+        (
+            "> a\n" * 9000 + "\n- a\n\n    @dave",
+            "> a\n" * 9000 + f"\n- a\n\n    @{JOINER}dave",
+            TWO[:1],
+        ),
+        ("\n" * 10_001 + "/merge", "\n" * 10_001 + "&#47;merge", ["a slash command"]),
+        ("/test-e2e all\n/usr/bin", "&#47;test-e2e all\n/usr/bin", ["a slash command"]),
         (
             "curl -H 'Authorization: Bearer ghs_aB3dE5gH7jK9mN1pQ3sT5vW7xY9zA1cD3eF5'.",
             "curl -H 'Authorization: Bearer [secret removed]'.",
@@ -216,6 +229,14 @@ def test_a_title_has_one_line_and_a_commits_message_has_no_code() -> None:
     assert cleaning.message("Mend `@dave`\n\n/hold\n").text == f"Mend `@{JOINER}dave`\n\n/hold\n"
 
 
+def test_a_text_that_is_too_long_to_parse_is_cleaned_in_its_code_too() -> None:
+    heavy = "```\n@dave\n/hold\n```\n"
+    assert cleaning.markdown(heavy).found == []
+    cleaned = cleaning.unparsed_markdown(heavy, {"octocat"})
+    assert cleaned.text == f"```\n@{JOINER}dave\n&#47;hold\n```\n"
+    assert cleaned.found == ["a mention of dave", "a slash command"]
+
+
 @pytest.mark.parametrize(
     "piece",
     [
@@ -228,6 +249,9 @@ def test_a_hostile_text_is_cleaned_in_bounded_time(piece: str) -> None:
     began = time.process_time()
     cleaning.markdown(text)
     assert time.process_time() - began < 2
+    began = time.process_time()
+    cleaning.unparsed_markdown(text)
+    assert time.process_time() - began < 0.5
 
 
 def test_the_first_secret_of_a_file_is_found_where_it_is() -> None:

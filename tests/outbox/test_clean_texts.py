@@ -173,3 +173,19 @@ async def test_a_message_on_the_card_is_masked_there_and_not_between_agents(
     (card,) = [each.body for each in issue.comments if "**Hubbub**" in each.body]
     assert f"> Use {MASK}, @{JOINER}stranger" in card
     assert (await other.call("get_messages"))["messages"][0]["body"] == body
+
+
+async def test_texts_that_would_hold_up_others_are_cleaned_without_parsing_them(
+    workspace: Workspace,
+) -> None:
+    """Each alone is parsed, so what is in its code stays. A megabyte of them took seconds."""
+    ada = await workspace.agent("ada")
+    body = "`@dave`\n" * 1500
+    plan = [{"id": str(n), "title": f"Part {n}", "body": body} for n in range(2)]
+    await ada.call("create_task", repository="acme/rocket", title="Whole", body=body)
+    await ada.call("create_tasks", repository="acme/rocket", tasks=plan)
+    await workspace.settle()
+    bodies = {each.title: str(each.body) for each in workspace.repository.issues.values()}
+    assert bodies["Whole"].count("`@dave`") == 1500
+    for n in range(2):
+        assert bodies[f"Part {n}"].count(f"`@{JOINER}dave`") == 1500

@@ -30,6 +30,10 @@ TEXTS: dict[str, Clean] = {
     "summary": cleaning.markdown,
     "name": _name,
 }
+# Instead of TEXTS, if all texts of a call are heavier than this together.
+UNPARSED: dict[str, Clean] = {**TEXTS, "body": cleaning.unparsed_markdown}
+UNPARSED["summary"] = cleaning.unparsed_markdown
+MOST_PARSED = 8000
 # Arguments with texts inside, such as the comments of a review and the output of a check.
 NESTED = ("comments", "output")
 # Arguments that name branches and labels, which cannot be changed without another meaning.
@@ -37,17 +41,28 @@ NAMES = ("branch", "head", "labels")
 
 
 async def clean(
-    ctx: Context, where: Place, arguments: dict[str, Any], task: FullTask | None = None
+    ctx: Context,
+    where: Place,
+    arguments: dict[str, Any],
+    task: FullTask | None = None,
+    *,
+    of_call: int = 0,
 ) -> tuple[dict[str, Any], list[str]]:
-    """The arguments of a write with clean texts, and what was cleaned. Raise Refused."""
+    """The arguments of a write with clean texts, and what was cleaned. Raise Refused.
+
+    `of_call`: the weight of all texts of the call, if others are cleaned apart from these.
+    """
     for name in NAMES:
         _check_name(name, arguments.get(name))
     check_files(arguments.get("files", []))
     known = set()
-    if any(cleaning.has_mentions(each) for each in _texts(arguments)):
+    texts = _texts(arguments)
+    if any(cleaning.has_mentions(each) for each in texts):
         known = await people_known(ctx, where, arguments, task)
     found: list[str] = []
-    made = {name: _clean_value(name, value, known, found) for name, value in arguments.items()}
+    is_heavy = max(of_call, sum(map(cleaning.weight, texts))) > MOST_PARSED
+    ways = UNPARSED if is_heavy else TEXTS
+    made = {n: _clean_value(n, value, known, found, ways) for n, value in arguments.items()}
     return made, list(dict.fromkeys(found))
 
 
@@ -62,16 +77,18 @@ def _texts(value: Any, name: str = "") -> list[str]:
     return []
 
 
-def _clean_value(name: str, value: Any, known: set[str], found: list[str]) -> Any:
+def _clean_value(
+    name: str, value: Any, known: set[str], found: list[str], ways: dict[str, Clean]
+) -> Any:
     """The value with clean texts. Append to `found` what was cleaned, and where."""
-    if isinstance(value, str) and name in TEXTS:
-        cleaned = TEXTS[name](value, known)
+    if isinstance(value, str) and name in ways:
+        cleaned = ways[name](value, known)
         found += [f"{each} in {name}" for each in cleaned.found]
         return cleaned.text
     if name in NESTED and isinstance(value, list):
-        return [_clean_value(name, each, known, found) for each in value]
+        return [_clean_value(name, each, known, found, ways) for each in value]
     if name in NESTED and isinstance(value, Mapping):
-        return {key: _clean_value(key, each, known, found) for key, each in value.items()}
+        return {key: _clean_value(key, each, known, found, ways) for key, each in value.items()}
     return value
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from bot.agents import presence
+from bot.comments import cleaning
 from bot.errors import Refused
 from bot.kernel.operation import Context, TaskRef
 from bot.operations.arguments import NOT_BLANK
@@ -103,6 +105,11 @@ class Plan:
     given: Mapping[str, PlannedTask]
     relations: dict[str, Relations] = field(default_factory=dict)
     ends: dict[str, End] = field(default_factory=dict)
+
+    @cached_property
+    def weight(self) -> int:
+        """How long it takes to clean its texts."""
+        return sum(cleaning.weight(each.body) for each in self.given.values())
 
     def name(self, key: str) -> str:
         end = self.ends.get(key)
@@ -316,7 +323,7 @@ async def _queue_issue(plan: Plan, key: str) -> tuple[Made, str]:
     """The task, and the id of the write that opens its issue."""
     ctx, each, where = plan.ctx, plan.given[key], plan.where
     given = {"title": each.title, "body": each.body, "labels": each.labels}
-    texts, cleaned = await clean_texts.clean(ctx, where, given)
+    texts, cleaned = await clean_texts.clean(ctx, where, given, of_call=plan.weight)
     task_id = await tasks.create(
         ctx.tx,
         ctx.installation_id,
