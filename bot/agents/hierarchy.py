@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, TypeAlias
 
-from bot.agents import given_tasks
+from bot.agents import agent_tasks
 from bot.errors import Refused
 from bot.kernel import event_recorder
 from bot.kernel.notice_rules import Happening
@@ -166,7 +166,7 @@ async def record(ctx: Context, agent_id: str, what: str, note: str | None = None
 async def _release(ctx: Context, ids: list[str], action: Action, why: str) -> list[str]:
     """Release what the agents hold, and end their reservations. Return the released tasks."""
     here = (ctx.tx, ctx.installation_id)
-    task_ids = await given_tasks.of(*here, ids, MOST_TASKS + 1)
+    task_ids = await agent_tasks.of(*here, ids, MOST_TASKS + 1)
     if len(task_ids) > MOST_TASKS:
         raise Refused(
             "too_large",
@@ -174,9 +174,9 @@ async def _release(ctx: Context, ids: list[str], action: Action, why: str) -> li
             "some tasks first.",
             most=MOST_TASKS,
         )
-    but_reviews = action == "pause"
-    return await given_tasks.release(
-        *here, task_ids, ids, ctx.actor.name, why, but_reviews=but_reviews
+    except_in_review = action == "pause"
+    return await agent_tasks.release(
+        *here, task_ids, ids, ctx.actor.name, why, except_in_review=except_in_review
     )
 
 

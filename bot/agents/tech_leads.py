@@ -12,7 +12,7 @@ from store.engine.transaction import Store, StoreError, Tx
 MOST = 5
 
 
-async def name_in(refused: Refused, store: Store, actor: Actor) -> None:
+async def add_names(refused: Refused, store: Store, actor: Actor) -> None:
     """Add the names to the message of a refusal that needs them."""
     if _needs_names(refused.message, actor):
         with contextlib.suppress(StoreError):  # the error itself matters more

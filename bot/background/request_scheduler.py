@@ -24,7 +24,7 @@ from store.tables.fetch import BackfillRow, PendingReadRow
 from store.tables.outbox import WriteRow
 
 # When to ask again whether the bot may show something, if nothing else happens meanwhile.
-OWN_AGAIN = 30 * SECOND
+LOOK_AGAIN_AFTER = 30 * SECOND
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ async def _next_write(tx: Tx, now: Now) -> tuple[WriteRow | None, int]:
     authors = {each["author"] for each in first}
     own, total = await budgets.spent_this_hour(tx, now.installation_id, BOT)
     is_short = rate_limits.is_short(now.limits, now.at)
-    yields = fairness.yields(own, total, others_wait=authors != {BOT}, is_short=is_short)
+    must_wait = fairness.must_wait(own, total, others_wait=authors != {BOT}, is_short=is_short)
     last = await budgets.last_turns(tx, now.installation_id, sorted(authors))
     soonest: tuple[WriteRow | None, int] = (None, now.at)
     for each in fairness.in_order(first, last, now.streak):
@@ -121,8 +121,8 @@ async def _next_write(tx: Tx, now: Now) -> tuple[WriteRow | None, int]:
         if write is None or write["kind"] not in KINDS:
             continue  # a process of a newer version sends it
         ready = rate_limits.ready_at(now.limits, fairness.cost(write), now.at)
-        if yields and fairness.is_own(write):
-            ready = max(ready, now.at + OWN_AGAIN)
+        if must_wait and fairness.is_own(write):
+            ready = max(ready, now.at + LOOK_AGAIN_AFTER)
         if soonest[0] is None or ready < soonest[1]:
             soonest = (write, ready)
         if ready <= now.at:

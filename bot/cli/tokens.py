@@ -2,7 +2,7 @@
 
 import re
 
-from bot.agents import given_tasks
+from bot.agents import agent_tasks
 from bot.agents.hierarchy import MOST_TASKS
 from bot.cli import installations
 from bot.cli.output import say, warn
@@ -84,9 +84,9 @@ async def _release_tasks(tx: Tx, installation_id: int, agent: str) -> list[str]:
     row = await agents.get(*here, agent)
     if row is None:
         return []
-    task_ids = (await given_tasks.of(*here, [agent], MOST_TASKS))[:MOST_TASKS]
+    task_ids = (await agent_tasks.of(*here, [agent], MOST_TASKS))[:MOST_TASKS]
     why = "its token was revoked"
-    freed = await given_tasks.release(*here, task_ids, [agent], BOT, why, but_reviews=True)
+    freed = await agent_tasks.release(*here, task_ids, [agent], BOT, why, except_in_review=True)
     data = {"parent": row["parent_id"], "released": freed}
     said = {name: value for name, value in data.items() if value}
     await event_recorder.append(*here, Happening("agent.revoked", agent, agent, BOT, said))

@@ -61,10 +61,10 @@ class Dispatcher:
                 await self._handovers.confirm(actor)
                 answer = await self._answer(call)
             except Refused as exc:
-                await tech_leads.name_in(exc, self.executor.store, actor)
+                await tech_leads.add_names(exc, self.executor.store, actor)
                 await sent.add_to(exc, actor, call.digest if call else digest(name, exc.message))
                 raise
-            shown = sent.to_send(actor, call.digest, answer.notices)
+            shown = sent.select_and_remember(actor, call.digest, answer.notices)
             answer = answer.model_copy(update={"notices": shown})
             return _lean(call.operation, answer) if lean else answer.model_dump(mode="json")
 

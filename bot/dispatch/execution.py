@@ -19,7 +19,7 @@ from bot.dispatch.callers import Caller
 from bot.dispatch.sent_notices import SentNotices
 from bot.dispatch.turns import Turns
 from bot.errors import Refused
-from bot.identity.actors import Actor
+from bot.identity.actors import Actor, ActorKey
 from bot.kernel import freshness
 from bot.kernel.operation import Answer, Context, Handover, Operation, Shared
 from bot.messages import notices
@@ -34,10 +34,10 @@ MOST_OF_AGENT = 4
 MOST_OF_INSTALLATION = 8
 # The activity of an agent is written, and its leases are renewed, at most this often. An agent with
 # a short lease has it renewed after a quarter of its time.
-TOUCH_EVERY_S, SHARE = 30.0, 4
-AgentKey = tuple[int, str]
+TOUCH_EVERY_S = 30.0
+SHARE_OF_LEASE = 4
 # The agents whose activity was written just now, with the seconds until the next time.
-Touched: TypeAlias = Cache[AgentKey, float]
+Touched: TypeAlias = Cache[ActorKey, float]
 
 
 def touched_agents(timer: Callable[[], float] = time.monotonic) -> Touched:
@@ -62,10 +62,6 @@ class Call:
     written_at: int | None = None
     # What the answer hands over.
     handovers: list[Handover] = field(default_factory=list)
-
-    @property
-    def agent(self) -> AgentKey:
-        return self.actor.installation_id, self.actor.name
 
     @property
     def request_key(self) -> str:
@@ -104,7 +100,7 @@ class Executor:
         self.store = store
         self.touched = touched_agents() if touched is None else touched
         # How many calls each agent made since its activity was written.
-        self._calls: Cache[AgentKey, int] = TTLCache(10_000, 3600)
+        self._calls: Cache[ActorKey, int] = TTLCache(10_000, 3600)
         self._agent_turns = Turns(MOST_OF_AGENT)
         self._installation_turns = Turns(MOST_OF_INSTALLATION)
         self.sent_notices = SentNotices(store)
@@ -112,13 +108,13 @@ class Executor:
     def count(self, call: Call) -> None:
         """Count the call of an agent."""
         if not call.actor.is_person:
-            self._calls[call.agent] = self._calls.get(call.agent, 0) + 1
+            self._calls[call.actor.key] = self._calls.get(call.actor.key, 0) + 1
 
     async def execute(self, call: Call) -> Answer:
         """Execute the call when it is its turn among those of its agent and its installation."""
-        installation_id, _ = call.agent
+        installation_id, _ = call.actor.key
         async with (
-            self._agent_turns.take(call.agent),
+            self._agent_turns.take(call.actor.key),
             self._installation_turns.take(installation_id),
         ):
             return await self._execute(call)
@@ -136,7 +132,7 @@ class Executor:
         finally:
             if "lease_s" in type(call.arguments).model_fields:
                 # The new lease may be shorter than those before.
-                self.touched.pop(call.agent, None)
+                self.touched.pop(call.actor.key, None)
             await self._write_later(call.later)
 
     async def _write_later(self, later: list[Work[None]]) -> None:
@@ -146,7 +142,7 @@ class Executor:
 
     async def touch(self, actor: Actor) -> None:
         """Write that the agent is active and renew its leases, unless this was done just now."""
-        agent = (actor.installation_id, actor.name)
+        agent = actor.key
         if actor.is_person or agent in self.touched:
             return
 
@@ -155,7 +151,7 @@ class Executor:
             renewed = await leases.renew(tx, *agent, now)
             await agents.touch(tx, *agent, now, calls)
             shortest = await leases.shortest_s(tx, *agent) if renewed else None
-            return min(TOUCH_EVERY_S, shortest / SHARE) if shortest else TOUCH_EVERY_S
+            return min(TOUCH_EVERY_S, shortest / SHARE_OF_LEASE) if shortest else TOUCH_EVERY_S
 
         calls = self._calls.pop(agent, 0)
         self.touched[agent] = await self.store.write(work)

@@ -3,7 +3,7 @@
 from cachetools import Cache, TTLCache
 
 from bot.dispatch.callers import Caller
-from bot.identity.actors import Actor
+from bot.identity.actors import Actor, ActorKey
 from bot.kernel.operation import Handover
 from store.engine.transaction import Store, Tx
 
@@ -14,11 +14,11 @@ KEPT_S = 3600
 class Handovers:
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._sent: Cache[tuple[int, str], list[Handover]] = TTLCache(10_000, KEPT_S)
+        self._sent: Cache[ActorKey, list[Handover]] = TTLCache(10_000, KEPT_S)
 
     async def confirm(self, actor: Actor) -> None:
         """Mark what the answers before handed over as received."""
-        if received := self._sent.pop((actor.installation_id, actor.name), None):
+        if received := self._sent.pop(actor.key, None):
             await self.store.write(lambda tx: _confirm_all(tx, received))
 
     async def end(self, actor: Actor, caller: Caller, made: list[Handover]) -> None:
@@ -28,7 +28,7 @@ class Handovers:
         if caller.cancelled or caller.is_gone():
             await self.store.write(lambda tx: _take_all_back(tx, made))
         else:
-            self._sent.setdefault((actor.installation_id, actor.name), []).extend(made)
+            self._sent.setdefault(actor.key, []).extend(made)
 
 
 async def _confirm_all(tx: Tx, received: list[Handover]) -> None:

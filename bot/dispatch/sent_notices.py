@@ -1,12 +1,11 @@
 """Which notices were in the last answer to each agent. Its next call shows that it got them."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 from cachetools import Cache, TTLCache
 
 from bot.errors import Refused
-from bot.identity.actors import Actor
+from bot.identity.actors import Actor, ActorKey
 from bot.kernel.operation import Notice
 from bot.messages import notices
 from bot.messages.notices import Unconfirmed
@@ -14,19 +13,16 @@ from store.engine.transaction import Store, StoreError, Tx
 
 # Errors that have no notices: the caller is gone, or the server has too much to do.
 WITHOUT_NOTICES = frozenset({"cancelled", "rate_limited"})
-
-
 # A notice that may be repeated comes again after so many seconds, if it is still true.
 REPEAT_AFTER_S = 600
-AgentKey: TypeAlias = tuple[int, str]
 
 
 class SentNotices:
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._last: Cache[AgentKey, Unconfirmed] = TTLCache(10_000, 3600)
+        self._last: Cache[ActorKey, Unconfirmed] = TTLCache(10_000, 3600)
         # What was sent lately of the notices that no row remembers.
-        self._repeated: Cache[tuple[AgentKey, str, str], Unconfirmed] = TTLCache(
+        self._repeated: Cache[tuple[ActorKey, str, str], Unconfirmed] = TTLCache(
             50_000, REPEAT_AFTER_S
         )
 
@@ -35,31 +31,34 @@ class SentNotices:
 
         `call`: what the same call has again, which may be a retry after a lost answer.
         """
-        agent = _key(actor)
+        agent = actor.key
         sent = self._last.get(agent)
         if sent is not None and not sent.may_be_retried_by(call):
             await self.store.write(lambda tx: notices.mark_notified(tx, actor, sent.notices))
             self._last.pop(agent, None)
 
-    def to_send(self, actor: Actor, call: str, found: Sequence[Notice]) -> list[Notice]:
-        """What goes out with the answer of this call, without what the agent has seen already."""
+    def select_and_remember(self, actor: Actor, call: str, found: Sequence[Notice]) -> list[Notice]:
+        """What goes out with the answer of this call, without what the agent has seen already.
+
+        Remember it for `confirm`.
+        """
         chosen = [each for each in found if not self._is_repeat(actor, call, each)]
         for each in chosen:
             if not notices.comes_once(each):
-                place = (_key(actor), each.kind, each.key)
+                place = (actor.key, each.kind, each.key)
                 self._repeated[place] = notices.sent_again([each], call, self._repeated.get(place))
         if once := [each for each in chosen if notices.comes_once(each)]:
-            agent = _key(actor)
+            agent = actor.key
             self._last[agent] = notices.sent_again(once, call, self._last.get(agent))
         return chosen
 
     def _is_repeat(self, actor: Actor, call: str, notice: Notice) -> bool:
-        sent = self._repeated.get((_key(actor), notice.kind, notice.key))
+        sent = self._repeated.get((actor.key, notice.kind, notice.key))
         return sent is not None and not sent.may_be_retried_by(call)
 
     def has_new(self, actor: Actor, found: Sequence[Notice]) -> bool:
         """Whether a notice that comes once was not in the answer before."""
-        sent = self._last.get(_key(actor))
+        sent = self._last.get(actor.key)
         before = {(each.kind, each.key) for each in sent.notices} if sent else set()
         return any(
             notices.comes_once(each) and (each.kind, each.key) not in before for each in found
@@ -78,8 +77,6 @@ class SentNotices:
             found = await self.store.read(find)
         except StoreError:
             return  # the error itself matters more
-        refused.notices = [each.model_dump() for each in self.to_send(actor, call, found)]
-
-
-def _key(actor: Actor) -> AgentKey:
-    return actor.installation_id, actor.name
+        refused.notices = [
+            each.model_dump() for each in self.select_and_remember(actor, call, found)
+        ]

@@ -1,7 +1,7 @@
 """Actors: agents and people, with their roles."""
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import TypeAlias, get_args
 
 from store.tables.agents import Role
 
@@ -31,6 +31,9 @@ NO_AGENTS = {
     HOLDER: "a message to it is for whoever holds the task",
 }
 
+# The installation and the name, which tell actors apart.
+ActorKey: TypeAlias = tuple[int, str]
+
 
 @dataclass(frozen=True)
 class Actor:
@@ -40,6 +43,10 @@ class Actor:
     name: str
     role: Role
     repositories: frozenset[int] | None = None
+
+    @property
+    def key(self) -> ActorKey:
+        return self.installation_id, self.name
 
     @property
     def is_person(self) -> bool:

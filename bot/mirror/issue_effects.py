@@ -138,7 +138,7 @@ async def _update_labels(
     now = json.loads(row["labels"])
     changed = task_labels.changed_task_fields(json.loads(before["labels"]), now)
     has: Row = task
-    # What a write under way changes again is no decision: it may be the effect of an outrun one.
+    # What a write under way changes again is no decision: it may be the effect of a superseded one.
     coming = await issue_state.coming_labels(tx, row)
     later = task_labels.changed_task_fields(now, issue_state.labels_after(now, coming))
     new = {n: value for n, value in changed.items() if has[n] != value and n not in later}
@@ -170,8 +170,8 @@ async def _update_state(
     at = (row["closed_at"] if closed else None) or row["updated_at"]
     by_hand = sender is not None and sender.did in did and not authorship.is_bot(sender.login)
     by = None if by_hand else await issue_state.cause(tx, row, at)
-    outrun = not row["deleted"] and await issue_state.is_outrun(tx, task, row, at, by)
-    if not agrees and outrun:
+    is_superseded = not row["deleted"] and await issue_state.is_superseded(tx, task, row, at, by)
+    if not agrees and is_superseded:
         await issue_state.follow(tx, task, at=at)
         return
     if not agrees:
@@ -228,7 +228,7 @@ async def apply_sent_state(tx: Tx, write: WriteRow) -> None:
     task = await tasks.lock(tx, write["installation_id"], task["id"]) or task
     reason = write["arguments"].get("state_reason")
     changed: IssueRow = {**issue, "state": state, "state_reason": reason}
-    if await issue_state.is_outrun(tx, task, changed, write["queued_at"], write):
+    if await issue_state.is_superseded(tx, task, changed, write["queued_at"], write):
         return
     await _move_with_issue(tx, task, changed, write["author"], write["queued_at"])
 

@@ -49,8 +49,8 @@ def is_own(write: WriteRow) -> bool:
     return write["author"] == BOT and write["lane"] != PEOPLE and write["kind"] in SHOWS
 
 
-def yields(own: int, total: int, *, others_wait: bool, is_short: bool) -> bool:
-    """Whether what the bot shows must wait, after `own` of the hour's `total` writes were its."""
+def must_wait(own: int, total: int, *, others_wait: bool, is_short: bool) -> bool:
+    """Whether what the bot shows unasked must wait. `own` of the hour's `total` writes are its."""
     is_busy = others_wait or (is_short and total - own >= BUSY_HOUR)
     return is_busy and own + 1 > OWN_SHARE * (total + 1)
 

@@ -2,7 +2,7 @@
 
 Decisions come from commands, operations and people who close or reopen the issue by hand. Hubbub
 carries out the first two by writes. A later decision takes the place of a queued write and follows
-one that is being sent. The webhook of a write that a later decision outran is no decision.
+one that is being sent. The webhook of a write that a later decision superseded is no decision.
 """
 
 from typing import Literal
@@ -156,7 +156,9 @@ async def was_undone(tx: Tx, task: FullTask, issue: IssueRow) -> bool:
     )
 
 
-async def is_outrun(tx: Tx, task: FullTask, issue: IssueRow, at: int, by: WriteRow | None) -> bool:
+async def is_superseded(
+    tx: Tx, task: FullTask, issue: IssueRow, at: int, by: WriteRow | None
+) -> bool:
     """Whether a later decision stands against the issue's change of state at this time.
 
     `by`: the write of ours that made the change.
@@ -171,7 +173,7 @@ async def is_outrun(tx: Tx, task: FullTask, issue: IssueRow, at: int, by: WriteR
 async def follow(tx: Tx, task: FullTask, *, at: int | None = None) -> None:
     """Bring the issue in line with its task, unless a write that does so is under way.
 
-    `at`: when the mirror's state is from, if an outrun change has just brought it.
+    `at`: when the mirror's state is from, if a superseded change has just brought it.
     """
     wanted, number = wanted_state(task), task["number"]
     if wanted is None or number is None:

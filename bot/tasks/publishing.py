@@ -89,7 +89,7 @@ def _after(last: WriteRow | None, span: int, now: int) -> int:
 async def _queue_card(tx: Tx, task: FullTask, lane: int, due: int, *, every: int = 0) -> None:
     where, target = task["installation_id"], f"card {task['id']}"
     await writes.supersede(tx, where, "card", target)
-    more = ({"every": every} if every else {}) | ({} if task["state"] in OPEN else {"final": True})
+    more = {"every": every} if every else {}
     await writes.queue(
         tx,
         where,

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from store.engine.transaction import Tx
-from store.messages.mailbox import UNTOLD
+from store.messages.mailbox import UNANNOUNCED
 from store.messages.stored_notices import UNSEEN
 from store.tables.tasks import CONFIRMED, LeaseRow
 
@@ -21,7 +21,7 @@ SIGNS = {
     "stored": f"notices WHERE {UNSEEN}",
     "also_held": f"leases WHERE {UNCONFIRMED}",
     "lease_ending": f"leases WHERE {ENDS}",
-    "message": f"receipts WHERE {UNTOLD}",
+    "message": f"receipts WHERE {UNANNOUNCED}",
     "write_failed": "writes WHERE installation_id = :i AND author = :a AND told_at IS NULL "
     "AND state IN ('refused', 'dead', 'cancelled') AND finished_at >= :since",
     "stuck": "tasks WHERE installation_id = :i AND stuck_at >= :since",

@@ -17,7 +17,7 @@ MEDIUM, HIGH = 1, 2
 MINE = "installation_id = :i AND agent_id = :a"
 VISIBLE = f"{MINE} AND {UNREAD} AND visible_at <= :now"
 # Messages that no call delivered and no notice named. Those of low priority get no notice.
-UNTOLD = f"{VISIBLE} AND priority >= {MEDIUM} AND attempts = 0 AND told_at IS NULL"
+UNANNOUNCED = f"{VISIBLE} AND priority >= {MEDIUM} AND attempts = 0 AND told_at IS NULL"
 
 
 class Copy(TypedDict):
@@ -238,7 +238,7 @@ async def messages_to_announce(
 ) -> list[MessageRow]:
     """Unread messages that no call delivered and no notice named, the oldest first."""
     found = await tx.all(
-        f"SELECT message_id FROM receipts WHERE {UNTOLD} ORDER BY seq LIMIT :n",
+        f"SELECT message_id FROM receipts WHERE {UNANNOUNCED} ORDER BY seq LIMIT :n",
         i=installation_id,
         a=agent_id,
         now=await tx.now(),

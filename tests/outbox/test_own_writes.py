@@ -3,7 +3,7 @@
 import re
 from itertools import pairwise
 
-from bot.outbox.fairness import yields
+from bot.outbox.fairness import must_wait
 from bot.times import SECOND
 from fixtures.github import Issue, Request
 from store.outbox import budgets
@@ -160,11 +160,11 @@ def is_card(request: Request) -> bool:
 
 def test_the_bot_waits_when_a_fifth_of_a_busy_hour_is_used_up() -> None:
     calm = {"others_wait": False, "is_short": False}
-    assert not yields(9, 9, **calm)
-    assert not yields(3, 10, others_wait=False, is_short=True)
-    assert yields(3, 13, others_wait=False, is_short=True)
+    assert not must_wait(9, 9, **calm)
+    assert not must_wait(3, 10, others_wait=False, is_short=True)
+    assert must_wait(3, 13, others_wait=False, is_short=True)
     for own, total, waits in ((0, 0, True), (0, 4, False), (1, 8, True), (1, 9, False)):
-        assert yields(own, total, others_wait=True, is_short=False) is waits, (own, total)
+        assert must_wait(own, total, others_wait=True, is_short=False) is waits, (own, total)
 
 
 @ON_SQLITE

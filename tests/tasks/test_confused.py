@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.tasks import like_titles
+from bot.tasks import title_words
 from fixtures.github import Issue
 from tests.support.story import Agent, Workspace
 from tests.tasks.test_ownership import claim, open_pull
@@ -25,7 +25,7 @@ FLAG = "The task of this pull request, #1, was cancelled. Close it, or comment `
     ],
 )
 def test_titles_are_alike_if_they_have_the_same_words(one: str, other: str, alike: bool) -> None:  # noqa: FBT001
-    assert (like_titles.words(one) == like_titles.words(other)) is alike
+    assert (title_words.of(one) == title_words.of(other)) is alike
 
 
 async def test_a_like_task_within_a_day_is_refused_unless_it_is_meant(workspace: Workspace) -> None:

@@ -116,7 +116,7 @@ async def test_of_decisions_that_arrive_together_the_last_one_wins(workspace: Wo
 
 @ON_SQLITE
 @pytest.mark.parametrize("order", ["in order", "backwards"])
-async def test_the_webhook_of_an_outrun_change_moves_nothing_however_late_it_comes(
+async def test_the_webhook_of_a_superseded_change_moves_nothing_however_late_it_comes(
     workspace: Workspace, order: str
 ) -> None:
     """Each decision is sent to GitHub before the next one, and its webhooks come after all."""

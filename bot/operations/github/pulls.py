@@ -16,7 +16,7 @@ from bot.operations.arguments import (
     Sha,
     Title,
 )
-from bot.operations.github import review_requests, second_pulls
+from bot.operations.github import open_pulls, review_requests
 from bot.operations.github.targets import (
     on_branch,
     on_issue,
@@ -61,7 +61,7 @@ async def github_create_pr(
     if row:
         assert row["number"] is not None, "only a task with an issue can be held"
         body = _closing(body, row["number"])
-        replaced = await second_pulls.to_replace(ctx, row, head, base, replace=replace)
+        replaced = await open_pulls.to_replace(ctx, row, head, base, replace=replace)
         if replaced is not None:
             await _check_branch_exists(ctx, where, head)
         await tasks.change(ctx.tx, ctx.installation_id, row["id"], branch=head)
@@ -69,7 +69,7 @@ async def github_create_pr(
     made = await queue(ctx, "pull", where, on_branch(where, head), arguments, row)
     if row is None or replaced is None:
         return Writes(writes=[made])
-    closing = await second_pulls.close(ctx, where, row, replaced, head, made)
+    closing = await open_pulls.close(ctx, where, row, replaced, head, made)
     return Writes(writes=[made, *closing])
 
 

@@ -249,7 +249,7 @@ async def _claim(
         if paths is not None and row["lease_id"]:
             await leases.set_paths(ctx.tx, ctx.installation_id, row["lease_id"], paths)
         return await _claimed_answer(ctx, row["id"], before)
-    resumed = await take_back.is_open_to(ctx, row)
+    resumed = await take_back.is_possible(ctx, row)
     if resumed:
         row = await take_back.reopen(ctx, row)
     waits = await eligibility.dependencies(ctx.tx, ctx.actor, row)

@@ -271,7 +271,7 @@ async def _end_or_retry(ctx: Context, row: FullTask, state: Decided, note: str) 
         return await _retry(ctx, row, note)
     if row["number"] is None:
         await _cancel_issue_write(ctx, row)
-    _check_not_outrun(ctx, row)
+    _check_not_superseded(ctx, row)
     await lifecycle.move(ctx.tx, row, state, ctx.actor.name, note, at=ctx.decided_at)
     if row["state"] == state:  # the decision stands, and is newer than a reopening before it
         await tasks.change(ctx.tx, ctx.installation_id, row["id"], ended_at=ctx.decided_at)
@@ -280,7 +280,7 @@ async def _end_or_retry(ctx: Context, row: FullTask, state: Decided, note: str) 
     return await close_issue(ctx, row, "completed" if state == "completed" else "not_planned")
 
 
-def _check_not_outrun(ctx: Context, row: FullTask) -> None:
+def _check_not_superseded(ctx: Context, row: FullTask) -> None:
     """Raise Refused for a command if the task ended, or began again, after it was written."""
     since = max(row["ended_at"] or 0, row["retried_at"] or 0)
     if ctx.decided_at + CLOCKS_DIFFER < since:
@@ -301,7 +301,7 @@ async def _retry(ctx: Context, row: FullTask, note: str) -> list[Queued]:
             state=row["state"],
             legal=[each for each in ("completed", "cancelled") if each != row["state"]],
         )
-    _check_not_outrun(ctx, row)
+    _check_not_superseded(ctx, row)
     reopened = await reopen_issue(ctx, row)
     await lifecycle.move(ctx.tx, row, "pending", ctx.actor.name, note)
     return reopened

@@ -16,7 +16,7 @@ from bot.operations.github import clean_texts, writing
 from bot.operations.github.issue_fields import check_labels
 from bot.operations.github.targets import Place, issue_of
 from bot.operations.github.writing import Queued
-from bot.operations.tasks import like_tasks
+from bot.operations.tasks import duplicate_tasks
 from bot.operations.tasks.access import visible_task
 from bot.outbox import forecast
 from bot.repository import repository_settings
@@ -126,9 +126,9 @@ async def make(
     plan = Plan(ctx, where, given)
     await presence.check_may_work(ctx.tx, ctx.actor)
     await _find_ends(plan)
-    _check_like_titles(plan)
+    _check_titles_differ(plan)
     if not duplicate_ok:
-        await like_tasks.check_new(ctx, where, [each.title for each in given.values()])
+        await duplicate_tasks.check_new(ctx, where, [each.title for each in given.values()])
     labels = [label for each in given.values() for label in each.labels]
     await check_labels(ctx, where, labels, ADD_LABEL)
     await _check_cycles(plan)
@@ -200,7 +200,7 @@ def _end_of(task: FullTask) -> End:
     )
 
 
-def _check_like_titles(plan: Plan) -> None:
+def _check_titles_differ(plan: Plan) -> None:
     seen: dict[str, str] = {}
     for key, each in plan.given.items():
         folded = " ".join(each.title.casefold().split())

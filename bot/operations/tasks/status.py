@@ -8,7 +8,7 @@ from bot.comments import replies
 from bot.errors import Refused
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.operations.arguments import Fence, Note
-from bot.operations.github import clean_texts, second_pulls
+from bot.operations.github import clean_texts, open_pulls
 from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, repository_of
 from bot.operations.github.writing import Queued, queue
@@ -79,7 +79,7 @@ async def update_task_status(
 
 async def _check_has_no_open_pull(ctx: Context, row: FullTask) -> None:
     """Raise Refused while the task's work waits to be merged."""
-    pull = await second_pulls.of_task(ctx, row)
+    pull = await open_pulls.of_task(ctx, row)
     if pull is None:
         return
     which = f"#{pull.number}" if pull.number else f"queued as {pull.write_id}"
@@ -95,7 +95,7 @@ async def _check_has_no_open_pull(ctx: Context, row: FullTask) -> None:
 
 async def _check_has_pull(ctx: Context, row: FullTask) -> None:
     """Raise Refused if there is nothing to review."""
-    if await second_pulls.of_task(ctx, row) is None:
+    if await open_pulls.of_task(ctx, row) is None:
         raise Refused(
             "no_pull_request",
             f"{lookup.name(row)} has no open pull request. Call github_create_pr first, or pass "

@@ -15,7 +15,7 @@ WITHIN = 600 * SECOND
 MISTAKES = {"completed": "completed", "released": "pending"}
 
 
-async def is_open_to(ctx: Context, row: FullTask) -> bool:
+async def is_possible(ctx: Context, row: FullTask) -> bool:
     """Whether the actor ended its lease on the task just now, and nothing happened since."""
     last = await leases.previous(ctx.tx, ctx.installation_id, row["id"])
     if ctx.actor.is_person or last is None or last["holder"] != ctx.actor.name:

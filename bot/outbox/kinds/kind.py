@@ -114,7 +114,7 @@ def entries_under(name: str) -> Callable[[Any], list[Any] | None]:
     return lambda data: list_entries(at(data, name))
 
 
-async def always_changes(_tx: Tx, _write: WriteRow) -> bool:
+async def never(_tx: Tx, _write: WriteRow) -> bool:
     return False
 
 
@@ -149,7 +149,7 @@ class Kind:
     # What the request needs from the database.
     stored_values: Callable[[Tx, WriteRow], Awaitable[dict[str, Any]]] = nothing_stored
     # Whether it would change nothing as things are now, so that it is dropped instead of sent.
-    changes_nothing: Callable[[Tx, WriteRow], Awaitable[bool]] = always_changes
+    changes_nothing: Callable[[Tx, WriteRow], Awaitable[bool]] = never
     # What the request needs from GitHub. The last read must succeed. The others may answer 404.
     prepare: Callable[[Sending], list[Request]] = lambda _: []
     # Whether an answer to such a read has what the request takes from it.

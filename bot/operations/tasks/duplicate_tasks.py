@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from bot.errors import Refused
 from bot.kernel.operation import Context
-from bot.tasks import like_titles, lookup
+from bot.tasks import lookup, title_words
 from bot.tasks.states import STATES
 from bot.times import SECOND
 from store.tables.mirror import RepositoryRow
@@ -29,9 +29,9 @@ async def check_new(ctx: Context, where: RepositoryRow, titles: Collection[str])
         limit=MOST_COMPARED,
     )
     recent = [each for each in rows if each["created_at"] >= ctx.now - DAY]
-    known = {like_titles.words(each["title"]): each for each in recent}
+    known = {title_words.of(each["title"]): each for each in recent}
     for title in titles:
-        if other := known.get(like_titles.words(title)):
+        if other := known.get(title_words.of(title)):
             raise Refused(
                 "duplicate_task",
                 f"{lookup.name(other)} was made within a day, has the same words in its title "

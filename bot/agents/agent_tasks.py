@@ -23,11 +23,11 @@ async def release(
     actor: str,
     why: str,
     *,
-    but_reviews: bool,
+    except_in_review: bool,
 ) -> list[str]:
     """Release these tasks and end their reservations. Return the names of the released ones.
 
-    `but_reviews`: a task in review stays with its holder, because others have the next word.
+    `except_in_review`: a task in review stays with its holder, because others have the next word.
     """
     freed = []
     for task_id in task_ids:
@@ -36,7 +36,7 @@ async def release(
             await lifecycle.end_reservation(tx, task, actor, why)
         if task is None or task["holder"] not in agent_ids:
             continue
-        if but_reviews and task["state"] == "in_review":
+        if except_in_review and task["state"] == "in_review":
             continue
         how = "released" if task["holder"] == actor else "revoked"
         await lifecycle.release(tx, task, how, why, actor)

@@ -1,4 +1,4 @@
-"""Whether two titles mean the same task: they have the same words."""
+"""The words of a title. Two titles with the same words mean the same task."""
 
 import re
 
@@ -7,7 +7,7 @@ WORD = re.compile(r"\w+")
 SMALL = frozenset(("a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "the", "to"))
 
 
-def words(title: str) -> tuple[str, ...]:
+def of(title: str) -> tuple[str, ...]:
     """The words of a title in alphabetical order, without letter case, punctuation, small words."""
     found = WORD.findall(title.casefold())
     telling = [each for each in found if each not in SMALL]
