@@ -19,10 +19,21 @@ MOST_INSTALLATIONS = 100
 AGENTS = Cost(mutates=True, notifies=True, reserve=fairness.RESERVE)
 
 
+# What the limits count, by name.
+ABOUT = {
+    "core": "REST requests an hour",
+    "graphql": "GraphQL points an hour",
+    SECONDARY: "GitHub's limit on bursts, of which it reports only that it was reached",
+    "content": "writes; it keeps below GitHub's 80 a minute and 500 an hour",
+    "points": "5 for a write and 1 for a read; it keeps below GitHub's 900 a minute",
+}
+
+
 class Bucket(BaseModel):
     """A rate limit of GitHub's on this installation, or one of ours that stays below GitHub's."""
 
     name: str
+    about: str = Field(description="what it counts")
     limit: int | None = None
     left: int | None = None
     reserved: int | None = Field(
@@ -86,6 +97,7 @@ def buckets(limits: Limits, now: int) -> list[Bucket]:
     reported = [
         Bucket(
             name=each.resource,
+            about=ABOUT.get(each.resource, "GitHub's limit of this name"),
             limit=each.limit,
             left=each.limit if (each.reset_at or 0) < now else each.remaining,
             reserved=None if each.limit is None else int(each.limit * fairness.RESERVE),
@@ -102,6 +114,7 @@ def buckets(limits: Limits, now: int) -> list[Bucket]:
         ours.append(
             Bucket(
                 name=each.name,
+                about=ABOUT[each.name],
                 limit=each.most,
                 left=int(each.remaining(full_at, now)),
                 reserved=int(each.most * fairness.RESERVE),

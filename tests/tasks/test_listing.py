@@ -109,3 +109,20 @@ async def test_who_completed_a_task_still_finds_it_by_its_name(workspace: Worksp
     (found,) = (await dev.call("list_tasks", holder="dev", state="any"))["tasks"]
     assert (found["title"], found["last_holder"], found["holder"]) == ("Done", "dev", None)
     assert (await dev.call("list_tasks", holder="dev"))["tasks"] == []
+
+
+async def test_a_list_cuts_long_texts_and_a_line_has_only_what_says_which_task_to_look_at(
+    workspace: Workspace,
+) -> None:
+    """get_task has the whole texts."""
+    issue, scout = await workspace.task("Mend " + "the pump " * 20), await workspace.agent("scout")
+    where = workspace.name(issue)
+    fence = (await scout.call("claim_task", task=where))["fence"]
+    report = {"task": where, "fence": fence, "status": "in_progress", "note": "n" * 900}
+    await scout.call("update_task_status", **report)
+    (line,) = (await scout.call("list_tasks"))["tasks"]
+    assert (line["task"], len(line["title"]), line["holder"]) == (where, 80, "scout")
+    assert "note" not in line
+    (whole,) = (await scout.call("list_tasks", detail="full"))["tasks"]
+    assert (len(whole["title"]), len(whole["note"])) == (len(issue.title), 200)
+    assert len((await scout.call("get_task", task=where))["task"]["note"]) == 900

@@ -177,8 +177,16 @@ def _list_entry(row: WriteRow, where: RepositoryRow | None, paused: str | None) 
         number=row["arguments"].get("number"),
         task=row["task_id"],
         queued_at=stamp(row["queued_at"]),
-        why=paused or (error and error["message"]),
+        why=_shortened(paused or (error and error["message"])),
     )
+
+
+# get_write has the whole text.
+LONGEST_WHY = 200
+
+
+def _shortened(why: str | None) -> str | None:
+    return why if why is None or len(why) <= LONGEST_WHY else f"{why[: LONGEST_WHY - 1]}…"
 
 
 class Cancelled(Answer):
@@ -270,9 +278,9 @@ class BudgetNow(Answer):
 
 @operation(role="observer", reads_only=True)
 async def get_budget(ctx: Context) -> BudgetNow:
-    """Return what is left of GitHub's limits and who used it.
+    """Return what is left of GitHub's limits, who used it, and when the queue should be empty.
 
-    Also what is queued, and when the queue should be empty.
+    `reserved` is left to people and bookkeeping.
     """
     now = await usage.of(ctx.tx, ctx.installation_id)
     return BudgetNow(

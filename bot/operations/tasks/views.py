@@ -117,6 +117,8 @@ class TaskAndThread(OneTask):
 
 # The longest title of a line.
 LONGEST_TITLE = 80
+# The longest text of a task in a list. get_task has the whole.
+LONGEST_TEXT = 200
 
 
 class TaskLine(BaseModel):
@@ -141,8 +143,19 @@ class TaskLine(BaseModel):
 Detail: TypeAlias = Literal["line", "full"]
 
 
-def in_detail(tasks: Sequence[Task], detail: Detail) -> list[TaskLine] | list[Task]:
-    return list(tasks) if detail == "full" else [_line(each) for each in tasks]
+def in_detail(tasks: Sequence[Task], detail: Detail) -> list[TaskLine | Task]:
+    return [_cut(each) if detail == "full" else _line(each) for each in tasks]
+
+
+def _cut(task: Task) -> Task:
+    texts = {name: getattr(task, name) for name in ("note", "result", "question", "held_why")}
+    return task.model_copy(
+        update={
+            name: f"{text[: LONGEST_TEXT - 1]}…"
+            for name, text in texts.items()
+            if text and len(text) > LONGEST_TEXT
+        }
+    )
 
 
 def _line(task: Task) -> TaskLine:
@@ -151,7 +164,7 @@ def _line(task: Task) -> TaskLine:
 
 
 class Tasks(Answer):
-    tasks: list[TaskLine] | list[Task]
+    tasks: list[TaskLine | Task]
     next_cursor: str | None = None
     events_cursor: str = Field(description="wait_for_events continues from it")
     hint: str | None = Field(
