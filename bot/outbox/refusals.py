@@ -103,6 +103,11 @@ WORDS = (
         "Pass as `head` a commit of the repository, or leave it out.",
     ),
     ("must be part of the diff", *BESIDE_DIFF),
+    (
+        "part of the same hunk",
+        "not_in_diff",
+        "Let `start_line` and `line` be in one hunk of github_get_diff.",
+    ),
     ("line could not be resolved", *BESIDE_DIFF),
     ("path could not be resolved", *BESIDE_DIFF),
     (

@@ -48,11 +48,17 @@ async def of_pull(tx: Tx, pull: PullRequestRow) -> list[Verdict]:
 def latest_of_agents(
     rows: Sequence[PostedVerdict], dismissed: Collection[int], head: str
 ) -> list[Verdict]:
-    """Each agent's last decision. `dismissed`: reviews that a person dismissed. Oldest first."""
+    """Each agent's last decision. `dismissed`: reviews that a person dismissed. Oldest first.
+
+    An approval does not come back when the requested changes that followed it are dismissed.
+    """
     found: dict[str, Verdict] = {}
     for row in rows:
         verdict = _verdict_of(row["verdict"])
-        if verdict is None or row["review_id"] in dismissed:
+        if verdict is None:
+            continue
+        if row["review_id"] in dismissed:
+            found.pop(row["reviewer"], None)
             continue
         if verdict == "commented" and row["reviewer"] in found:
             continue

@@ -11,9 +11,12 @@ TEN = "".join(f"{n}\n" for n in range(1, 11))
 
 
 def open_pull(acme: Acme) -> Pull:
-    """It changes the last of ten lines, and adds a file."""
-    acme.ada.push(acme.web, "main", {"a.py": TEN})
-    acme.ada.push(acme.web, "fix", {"a.py": f"{TEN}11\n", "b.py": "1\n"}, base="main")
+    """It adds a line after ten, adds a file, and changes two lines of another one."""
+    apart = "".join(f"{n}\n" for n in range(30))
+    acme.ada.push(acme.web, "main", {"a.py": TEN, "d.py": apart})
+    changed = apart.replace("\n5\n", "\nfive\n").replace("\n25\n", "\ntwenty-five\n")
+    files = {"a.py": f"{TEN}11\n", "b.py": "1\n", "d.py": changed}
+    acme.ada.push(acme.web, "fix", files, base="main")
     return acme.ada.open_pull(acme.web, "Mend", head="fix")
 
 
@@ -35,6 +38,10 @@ def line(path: str, number: int, **more: Any) -> dict[str, Any]:
         (
             line("a.py", 11, start_line=2),
             "Pull request review thread start line must be part of the diff",
+        ),
+        (
+            line("d.py", 26, start_line=6),
+            "Pull request review thread start line must be part of the same hunk as the line.",
         ),
         (
             line("a.py", 11, side="LEFT"),

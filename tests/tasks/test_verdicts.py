@@ -207,20 +207,27 @@ async def test_the_card_loses_the_verdict_of_an_agent_that_leaves_before_its_rev
     assert "Approved" not in proposal.card()
 
 
-async def test_a_person_may_dismiss_an_agents_approval_of_a_persons_pull_request(
-    workspace: Workspace,
-) -> None:
-    issue, ann = await workspace.task(), await workspace.agent("ann", "tester")
+async def persons_pull(workspace: Workspace) -> tuple[str, Pull]:
+    """A task, and the pull request of a person that closes its issue."""
+    issue = await workspace.task()
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
     body = f"Closes #{issue.number}"
     pull = workspace.person.open_pull(workspace.repository, title="T", head="fix", body=body)
     await workspace.settle()
+    return workspace.name(issue), pull
+
+
+async def test_a_person_may_dismiss_an_agents_approval_of_a_persons_pull_request(
+    workspace: Workspace,
+) -> None:
+    ann = await workspace.agent("ann", "tester")
+    where, pull = await persons_pull(workspace)
     name = f"acme/rocket#{pull.number}"
     await ann.call("github_review_pr", pull_request=name, event="APPROVE")
     await workspace.settle()
 
     async def decision() -> str:
-        found = await ann.call("get_task", task=workspace.name(issue))
+        found = await ann.call("get_task", task=where)
         decided: str = found["around"]["pull_requests"][0]["review"]
         return decided
 
@@ -229,6 +236,22 @@ async def test_a_person_may_dismiss_an_agents_approval_of_a_persons_pull_request
     workspace.person.dismiss_review(pull.reviews[0])
     await workspace.settle()
     assert await decision() == "none"
+
+
+async def test_an_approval_does_not_come_back_when_later_requested_changes_are_dismissed(
+    workspace: Workspace,
+) -> None:
+    ann = await workspace.agent("ann", "tester")
+    where, pull = await persons_pull(workspace)
+    given = {"pull_request": f"acme/rocket#{pull.number}"}
+    for event in ("APPROVE", "REQUEST_CHANGES"):
+        await ann.call("github_review_pr", **given, event=event, body="Look")
+        await workspace.settle()
+        workspace.clock.forward(1)
+    workspace.person.dismiss_review(pull.reviews[1])
+    await workspace.settle()
+    found = await ann.call("get_task", task=where)
+    assert found["around"]["pull_requests"][0]["review"] == "none"
 
 
 @pytest.mark.parametrize(
@@ -250,6 +273,26 @@ async def test_a_comment_beside_the_changes_is_refused_with_the_lines_that_there
         "github_review_pr", **proposal.given, comments=[line | {"body": "why"}]
     )
     assert (refused.code, refused.message) == ("invalid_arguments", f"`comments.0`: {why}.")
+
+
+async def test_a_comment_across_two_parts_of_the_diff_is_refused(workspace: Workspace) -> None:
+    ann = await workspace.agent("ann", "tester")
+    old = "".join(f"{n}\n" for n in range(1, 31))
+    new = old.replace("\n5\n", "\nfive\n").replace("\n25\n", "\ntwenty-five\n")
+    workspace.person.push(workspace.repository, "main", {"a.py": old})
+    workspace.person.push(workspace.repository, "fix", {"a.py": new}, base="main")
+    pull = workspace.person.open_pull(workspace.repository, title="T", head="fix")
+    await workspace.settle()
+    across = {"path": "a.py", "start_line": 5, "line": 25, "body": "why"}
+    given = {"pull_request": f"acme/rocket#{pull.number}"}
+    refused = await ann.refusal("github_review_pr", **given, comments=[across])
+    assert str(refused) == (
+        "`comments.0`: `start_line` and `line` must be in one part of the diff; "
+        "RIGHT of a.py has 2-8, 22-28."
+    )
+    await ann.call("github_review_pr", **given, comments=[across | {"line": 7}])
+    await workspace.settle()
+    assert [each.start_line for each in pull.review_comments] == [5]
 
 
 async def test_a_comment_on_changes_that_the_mirror_lacks_is_checked_by_github(

@@ -124,8 +124,15 @@ def line_error(known: PullFilesRow, comment: LineComment) -> str | None:
     if ranges is None:
         return None
     shown = ranges[comment.side]
-    for line in (comment.line, comment.start_line):
-        if line is not None and not any(first <= line <= last for first, last in shown):
-            found = ", ".join(f"{first}-{last}" for first, last in shown[:MOST_NAMED]) or "none"
+    found = ", ".join(f"{first}-{last}" for first, last in shown[:MOST_NAMED]) or "none"
+    lines = [each for each in (comment.line, comment.start_line) if each is not None]
+    for line in lines:
+        if not any(first <= line <= last for first, last in shown):
             return f"line {line} of {comment.path} is not in the diff; {comment.side} has {found}"
+    # GitHub takes no comment that spans two hunks, also if no line is between them.
+    if not any(first <= min(lines) and max(lines) <= last for first, last in shown):
+        return (
+            "`start_line` and `line` must be in one part of the diff; "
+            f"{comment.side} of {comment.path} has {found}"
+        )
     return None
