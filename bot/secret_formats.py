@@ -12,11 +12,19 @@ from typing import Any
 MASK = "[secret removed]"
 # Fewer different characters are a placeholder, such as ghp_xxxxxxxx.
 LEAST_DIFFERENT = 6
+
+
+def _behind(kept: str) -> str:
+    r"""None of these characters stands before a secret, but an escape such as \n or %3D may."""
+    return rf"(?:(?<![{kept}])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{{2}}))"
+
+
 # What may not stand before a secret. Hashes and pictures in Base64 contain every short text.
-LEFT = r"(?<![A-Za-z0-9/+])"
+LEFT = _behind("A-Za-z0-9/+")
 WORD = r"[A-Za-z0-9_-]"
 # For forms that look far ahead: otherwise each of many beginnings in one word looks to its end.
-WORD_LEFT = r"(?<![A-Za-z0-9/+_-])"
+WORD_LEFT = _behind("A-Za-z0-9/+_-")
+LETTER_LEFT = _behind("A-Za-z0-9")
 
 
 @dataclass(frozen=True)
@@ -47,14 +55,20 @@ FORMS = (
         "a GitHub token",
         *(f"gh{each}_" for each in "pousr"),
         pattern=rf"gh[pousr]_{WORD}{{30,}}(?:\.{WORD}+)*",
-        left=r"(?<![A-Za-z0-9])",
+        left=LETTER_LEFT,
     ),
     _form("a GitHub token", "github_pat_", pattern=r"github_pat_\w{22,}", left=""),
+    # `x-access-token:` and a token in Base64: the header that CI gives to git.
+    _form(
+        "a GitHub token",
+        "eC1hY2Nlc3MtdG9rZW46",
+        pattern=r"eC1hY2Nlc3MtdG9rZW46[A-Za-z0-9+/]{30,}={0,2}",
+    ),
     _form(
         "a Hubbub token",
         "hubbub_",
         pattern=rf"hubbub_[0-9a-f]{{20}}_{WORD}{{20,}}",
-        left=r"(?<![A-Za-z0-9])",
+        left=LETTER_LEFT,
     ),
     _form(
         "an AWS key",

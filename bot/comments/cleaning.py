@@ -22,7 +22,7 @@ MENTION = re.compile(
 )
 # An address that GitHub makes a link, up to what may end it. There is no mention in a link.
 LINK = re.compile(
-    r"(?<![A-Za-z])https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::[0-9]+)?"
+    r"(?:(?<![A-Za-z])https?://|(?<![^\s*_~(])www\.)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::[0-9]+)?"
     r"[/?#][\w/.%+=&?#;:,!$@-]*"
 )
 # The first word of a line that is a command to some bot, and no path.

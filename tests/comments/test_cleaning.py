@@ -2,6 +2,7 @@
 
 import string
 import time
+from base64 import b64encode
 from collections.abc import Callable
 
 import pytest
@@ -16,6 +17,9 @@ JOINER = cleaning.WORD_JOINER
 LETTERS = string.ascii_letters + string.digits
 CAPITALS = string.ascii_uppercase + string.digits
 PEM = "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"] * 3)
+
+# What `git config --list` shows after a checkout in CI.
+BASIC = b64encode(b"x-access-token:ghs_aB3dE5gH7jK9mN1pQ3sT5vW7xY9zA1cD3eF5").decode()
 
 
 def code(alphabet: str, size: int) -> st.SearchStrategy[str]:
@@ -149,6 +153,7 @@ def test_no_line_of_a_clean_text_is_a_command(text: str) -> None:
         "Text\r\n\r\n    @dave\r\n",
         "> a `multi\n> line @dave` quote",
         "See https://x.example/@dave/post and [it](https://x.example/@dave).",
+        "It is at www.npmjs.com/package/@types/node and www.x.example/?by=@dave.",
         "Run /usr/bin/env and docs/README, then type /hold.",
         "> /hold\n\n    /hold\n\n- [ ] 1/2",
         "At 5 @ 3, `sk-` and ghp_ begin tokens; AKIA too.",
@@ -189,6 +194,11 @@ def test_a_text_without_any_of_these_is_unchanged(text: str) -> None:
             f"[x](https://x.example/)@{JOINER}dave",
             ["a mention of dave"],
         ),
+        (
+            "1www.x.example/@dave",  # no link on GitHub
+            f"1www.x.example/@{JOINER}dave",
+            ["a mention of dave"],
+        ),
         ("/hold", "&#47;hold", ["a slash command"]),
         ("a\r\n  /claim it\r\nb", "a\r\n  &#47;claim it\r\nb", ["a slash command"]),
         ("</details>\n/approve", "</details>\n&#47;approve", ["a slash command"]),
@@ -213,6 +223,21 @@ def test_a_text_without_any_of_these_is_unchanged(text: str) -> None:
         (
             "curl -H 'Authorization: Bearer ghs_aB3dE5gH7jK9mN1pQ3sT5vW7xY9zA1cD3eF5'.",
             "curl -H 'Authorization: Bearer [secret removed]'.",
+            ["a GitHub token"],
+        ),
+        (
+            r'{"log": "token:\nghs_aB3dE5gH7jK9mN1pQ3sT5vW7xY9zA1cD3eF5"}',
+            r'{"log": "token:\n[secret removed]"}',
+            ["a GitHub token"],
+        ),
+        (
+            "/login?key%3Dsk_live_aB3dE5gH7jK9mN1pQ3sT5&x",
+            "/login?key%3D[secret removed]&x",
+            ["a Stripe key"],
+        ),
+        (
+            f"extraheader = AUTHORIZATION: basic {BASIC}\n",
+            "extraheader = AUTHORIZATION: basic [secret removed]\n",
             ["a GitHub token"],
         ),
     ],
