@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fixtures.github import Pull
+from fixtures.github.changes import git
 from tests.code.test_read_files import HERE, read
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
@@ -253,3 +254,21 @@ async def test_of_too_many_files_github_lists_the_first(workspace: Workspace, ad
     await workspace.settle()
     shown = await diff(workspace, ada, head="mend", paths=["many/299.txt"], **HERE)
     assert shown["note"] == "GitHub lists only the first 300 files. Compare smaller steps."
+
+
+@ON_SQLITE
+async def test_branches_that_were_begun_apart_cannot_be_compared(
+    workspace: Workspace, ada: Agent
+) -> None:
+    repository, person = workspace.repository, workspace.person
+    files = {"index.html": "1\n"}
+    apart = git.add_commit(person.world, person.actor, repository, files, (), "Begin")
+    git.create_branch(person.world, person.actor, repository, "pages", apart.sha)
+    await workspace.settle()
+    assert (await ada.call("github_get_diff", head="pages", **HERE))["pending"]
+    await workspace.settle()
+    refused = await ada.refusal("github_get_diff", head="pages", **HERE)
+    assert str(refused) == (
+        "`base` and `head` have no commit in common, so there is no comparison. Read the files "
+        "with github_read_files."
+    )

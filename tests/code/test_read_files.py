@@ -17,6 +17,7 @@ FILES = {
     "README.md": "# Rocket\n",
 }
 HERE = {"repository": "acme/rocket"}
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 12345\n"
 
 
 @pytest.fixture
@@ -133,6 +134,7 @@ async def test_what_is_no_text_is_said_for_each_path(workspace: Workspace, ada: 
         "link": Special("src/engine.py", LINK),
         "vendor": Special("a" * 40, SUBMODULE),
         "big.txt": "x" * (1024**2 + 1),
+        "model.bin": POINTER,
     }
     workspace.person.push(workspace.repository, "main", odd)
     await workspace.settle()
@@ -147,6 +149,7 @@ async def test_what_is_no_text_is_said_for_each_path(workspace: Workspace, ada: 
             None,
             "Too large: 1048577 bytes. Hubbub reads files of up to 1048576 bytes.",
         ),
+        "model.bin": (POINTER, "A pointer of Git LFS: the file itself is not in the repository."),
         "none.py": (
             None,
             "There is no such file in this commit; github_list_files shows what there is.",

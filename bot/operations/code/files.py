@@ -19,6 +19,8 @@ from bot.operations.code.sizes import Tokens, cut_lines, room_for, size
 
 # Files of a folder that one call reads.
 MOST_FILES = 50
+# How a file begins that stands for one in Git LFS.
+LFS = b"version https://git-lfs.github.com/spec/"
 # Folders that are loaded together.
 AT_ONCE = 100
 # What one file of an answer takes beside its text, in bytes.
@@ -302,6 +304,8 @@ def _file_text(item: Item, content: bytes, start_line: int, room: int) -> FileTe
         return FileText(path=item.path, note=f"Not text in UTF-8: {len(content)} bytes.")
     cut = cut_lines(content.decode(), start_line, room)
     note = "A link: the text is where it leads." if item.entry.mode == LINK else cut.note
+    if content.startswith(LFS):
+        note = "A pointer of Git LFS: the file itself is not in the repository."
     return FileText(
         path=item.path, text=cut.text, lines=cut.lines, next_line=cut.next_line, note=note
     )

@@ -32,6 +32,8 @@ READ_S = 0.3
 # A caller is told why it waits longer than this.
 LONG_WAIT = 10 * SECOND
 EMPTY = "git repository is empty"
+# In the answer to a comparison of branches that were begun apart.
+UNRELATED = "no common ancestor"
 
 
 class CodeAnswer(Answer):
@@ -152,6 +154,12 @@ def refuse(where: RepositoryRow, why: str) -> NoReturn:
     """Raise Refused with what GitHub answered to a read."""
     if EMPTY in why.casefold():
         raise Refused("unknown_ref", f"{where['full_name']} has no commit yet.")
+    if UNRELATED in why.casefold():
+        raise Refused(
+            "github_refused",
+            "`base` and `head` have no commit in common, so there is no comparison. Read the files "
+            "with github_read_files.",
+        )
     raise Refused(
         "github_refused",
         f"GitHub refused to show this part of {where['full_name']} ({why}). It may be gone since "
