@@ -231,8 +231,8 @@ def test_a_text_without_any_of_these_is_unchanged(text: str) -> None:
             ["a GitHub token"],
         ),
         (
-            "/login?key%3Dsk_live_aB3dE5gH7jK9mN1pQ3sT5&x",
-            "/login?key%3D[secret removed]&x",
+            "At x/login?key%3Dsk_live_aB3dE5gH7jK9mN1pQ3sT5&x",
+            "At x/login?key%3D[secret removed]&x",
             ["a Stripe key"],
         ),
         (

@@ -90,6 +90,21 @@ async def test_a_comment_that_is_not_on_the_pull_request_resolves_nothing(
     assert (refused.code, "no review comment 7" in refused.message) == ("unknown_comment", True)
 
 
+async def test_without_the_permission_to_write_contents_no_thread_is_resolved_and_it_is_said(
+    workspace: Workspace,
+) -> None:
+    """GitHub asks for more than for a review: https://github.com/github/gh-aw/issues/35726."""
+    maker, name, (one, _) = await reviewed(workspace)
+    granted = {**workspace.installation.permissions, "contents": "read"}
+    workspace.github.accept_permissions(workspace.installation, granted)
+    workspace.clock.forward(3600)  # a token keeps what it was given
+    made = await maker.write("github_review_pr", pull_request=name, resolve=[one["id"]])
+    await workspace.settle()
+    refused = (await maker.write("get_write", write_id=made["write_id"]))["refusal"]
+    assert refused["details"]["reason"] == "missing_permission"
+    assert "contents=write" in refused["message"]
+
+
 def test_of_a_long_hunk_the_last_whole_lines_are_kept() -> None:
     lines = [f"+line {n:03}" for n in range(100)]
     kept = hunk_end("\n".join(["@@ -0,0 +1,100 @@", *lines]))

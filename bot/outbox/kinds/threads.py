@@ -70,7 +70,8 @@ def _resolve_result(data: Any) -> Result:
 
 KINDS = {
     "resolve_threads": Kind(
-        "pull_requests: write",
+        # GitHub asks for more than for the review itself: https://github.com/github/gh-aw/issues/35726
+        "contents: write",
         _resolve_request,
         _resolve_result,
         resource="graphql",
