@@ -177,7 +177,7 @@ def _list_entry(row: WriteRow, where: RepositoryRow | None, paused: str | None) 
         number=row["arguments"].get("number"),
         task=row["task_id"],
         queued_at=stamp(row["queued_at"]),
-        why=_shortened(paused or (error and error["message"])),
+        why=_beginning(paused or (error and error["message"])),
     )
 
 
@@ -185,7 +185,7 @@ def _list_entry(row: WriteRow, where: RepositoryRow | None, paused: str | None) 
 LONGEST_WHY = 200
 
 
-def _shortened(why: str | None) -> str | None:
+def _beginning(why: str | None) -> str | None:
     return why if why is None or len(why) <= LONGEST_WHY else f"{why[: LONGEST_WHY - 1]}…"
 
 

@@ -144,10 +144,10 @@ Detail: TypeAlias = Literal["line", "full"]
 
 
 def in_detail(tasks: Sequence[Task], detail: Detail) -> list[TaskLine | Task]:
-    return [_cut(each) if detail == "full" else _line(each) for each in tasks]
+    return [_with_short_texts(each) if detail == "full" else _line(each) for each in tasks]
 
 
-def _cut(task: Task) -> Task:
+def _with_short_texts(task: Task) -> Task:
     texts = {name: getattr(task, name) for name in ("note", "result", "question", "held_why")}
     return task.model_copy(
         update={
