@@ -9,7 +9,7 @@ from bot.identity.actors import BOT
 from bot.mirror.attribution import actor_of
 from bot.mirror.changes import Sender
 from bot.repository import repository_settings
-from bot.tasks import issue_state, lifecycle, task_labels
+from bot.tasks import issue_state, label_changes, lifecycle, task_labels
 from bot.tasks.states import OPEN
 from bot.times import SECOND
 from store.engine.transaction import Row, Tx
@@ -139,8 +139,8 @@ async def _update_labels(
     changed = task_labels.changed_task_fields(json.loads(before["labels"]), now)
     has: Row = task
     # What a write under way changes again is no decision: it may be the effect of a superseded one.
-    coming = await issue_state.coming_labels(tx, row)
-    later = task_labels.changed_task_fields(now, issue_state.labels_after(now, coming))
+    coming = await label_changes.coming_labels(tx, row)
+    later = task_labels.changed_task_fields(now, label_changes.labels_after(now, coming))
     new = {n: value for n, value in changed.items() if has[n] != value and n not in later}
     if new:
         await tasks.change(tx, task["installation_id"], task["id"], **tasks.encode(new))

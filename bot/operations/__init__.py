@@ -3,7 +3,7 @@
 from bot.kernel.operation import Operation
 from bot.operations import events
 from bot.operations.agents import control, directory, registration
-from bot.operations.code import diffs, files
+from bot.operations.code import diffs, file_lists, files
 from bot.operations.contexts import context_snapshots, documents, listing, sharing
 from bot.operations.github import (
     boards,
@@ -61,7 +61,7 @@ OPERATIONS: dict[str, Operation] = {
         builds.github_report_check,
         builds.github_run_workflow,
         builds.github_cancel_workflow,
-        files.github_list_files,
+        file_lists.github_list_files,
         files.github_read_files,
         diffs.github_get_diff,
         threads.github_get_thread,

@@ -10,12 +10,11 @@ from bot.identity.actors import TRUSTED
 from bot.operations.github.conversation import (
     Entry,
     by_relevance,
-    fit,
     fit_texts,
-    size,
     thread_text,
 )
 from bot.operations.github.texts import Reading
+from bot.operations.token_sizes import fit, size
 from fixtures.github import Issue, Pull
 from store.engine.transaction import Tx
 from store.mirror.threads import TextKind, ThreadRow

@@ -1,188 +1,28 @@
-"""Listing and reading files of a commit."""
+"""Reading files of a commit."""
 
 from collections import deque
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, TypeAlias
+from dataclasses import replace
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from bot.errors import Refused
-from bot.github.git_objects import FOLDER, LINK, SUBMODULE, Entry, is_text
+from bot.github.git_objects import LINK, SUBMODULE, Entry, is_text
 from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
-from bot.kernel.pagination import Cursor, decode, encode, wrong_cursor
-from bot.kernel.patterns import Shape
 from bot.mirror.code import MOST_BLOB
 from bot.operations.code import places
-from bot.operations.code.lookup import CodeAnswer, Lookup, WhenRead
+from bot.operations.code.entries import CodePath, CommitAnswer, Item, at_path, frame
+from bot.operations.code.lookup import Lookup, WhenRead
 from bot.operations.code.places import Commit, Ref
-from bot.operations.code.sizes import Tokens, cut_lines, room_for, size
+from bot.operations.code.sizes import cut_lines, room_for
+from bot.operations.token_sizes import Tokens, size
 
 # Files of a folder that one call reads.
 MOST_FILES = 50
 # How a file begins that stands for one in Git LFS.
 LFS = b"version https://git-lfs.github.com/spec/"
-# Folders that are loaded together.
-AT_ONCE = 100
 # What one file of an answer takes beside its text, in bytes.
 FRAME = 60
-
-
-def _path(given: str) -> str:
-    """The path without what means the folder itself. A path goes down only."""
-    parts = [each for each in given.split("/") if each not in ("", ".")]
-    if ".." in parts:
-        raise ValueError("must not have .. in it")
-    return "/".join(parts)
-
-
-CodePath: TypeAlias = Annotated[
-    str,
-    Field(max_length=1024),
-    Shape(r"^[^\x00-\x1f\x7f]*$", "must have no control characters"),
-    AfterValidator(_path),
-]
-
-
-class CommitAnswer(CodeAnswer):
-    commit: str | None = Field(None, description="the SHA of the commit that is shown")
-    head: str | None = Field(None, description="the branch's head now, if it is another commit")
-
-
-class FileList(CommitAnswer):
-    files: list[str] = Field(
-        [], description="path and bytes of each file; `folder/` has more files, pass it as `path`"
-    )
-    next_cursor: str | None = None
-
-
-@operation(role="observer", reads_only=True, reaches_github=True, waitable=WhenRead())
-async def github_list_files(
-    ctx: Context,
-    task: TaskRef | None = None,
-    repository: RepositoryName | None = None,
-    ref: Ref | None = None,
-    path: Annotated[CodePath, Field(description="a folder")] = "",
-    max_tokens: Tokens = 2000,
-    cursor: Cursor = None,
-) -> FileList:
-    """List files of a repository, or of a task's or pull request's branch."""
-    wanted = await places.target(ctx, task, repository)
-    look = Lookup(ctx, wanted.where)
-    pinned, start = _position(cursor)
-    at = await places.commit(look, wanted, ref, pinned)
-    answer = FileList(**await _frame(look, at))
-    found = await _entry(look, at, path) if at else None
-    if found is None or at is None:
-        return answer.model_copy(update={"pending": await look.pending()})
-    if found is NOTHING:
-        raise Refused("invalid_arguments", f"`path`: there is no {path} in commit {at.sha}.")
-    if not found.is_folder:
-        return answer.model_copy(update={"files": [_line(path, found)]})
-    room = room_for(max_tokens)
-    inside = [Item(path, each) for each in await look.folder(found.sha) or ()][start:]
-    shown = _first(inside, room)
-    lines = await _file_lines(look, shown, room)
-    end = start + len(shown)
-    more = encode(f"{at.sha} {end}") if len(shown) < len(inside) else None
-    update = {"files": lines, "next_cursor": more, "pending": await look.pending()}
-    return answer.model_copy(update=update)
-
-
-def _position(cursor: str | None) -> tuple[str | None, int]:
-    sha, _, place = decode(cursor).partition(" ")
-    if cursor and not (places.WHOLE_SHA.fullmatch(sha) and place.isascii() and place.isdecimal()):
-        raise wrong_cursor()
-    return (sha, int(place[:9])) if cursor else (None, 0)
-
-
-async def _frame(look: Lookup, at: Commit | None) -> dict[str, Any]:
-    named = {"commit": at.sha, "head": at.head} if at else {}
-    return {"repository": look.where["full_name"], **named}
-
-
-@dataclass(frozen=True)
-class Item:
-    """An entry of the folder at a path."""
-
-    folder: str
-    entry: Entry
-
-    @property
-    def path(self) -> str:
-        return f"{self.folder}/{self.entry.name}".lstrip("/")
-
-    @property
-    def cost(self) -> int:
-        return size(_line(self.path, self.entry)) + 1
-
-
-def _line(path: str, entry: Entry) -> str:
-    ends = {FOLDER: "/", LINK: " link", SUBMODULE: f" submodule {entry.sha}"}
-    return path + ends.get(entry.mode, f" {entry.size}")
-
-
-def _first(items: list[Item], room: int) -> list[Item]:
-    """As many as fit, and one at least."""
-    shown: list[Item] = []
-    for each in items:
-        room -= each.cost
-        if room < 0 and shown:
-            break
-        shown.append(each)
-    return shown
-
-
-async def _file_lines(look: Lookup, items: list[Item], room: int) -> list[str]:
-    """The lines of the files. Folders are opened level by level, as long as there is room."""
-    room -= sum(each.cost for each in items)
-    shown = {each.path: each for each in items}
-    level = [each for each in items if each.entry.is_folder]
-    while level:
-        level, room = await _open_folders(look, level, shown, room)
-    return [_line(path, each.entry) for path, each in sorted(shown.items())]
-
-
-async def _open_folders(
-    look: Lookup, level: list[Item], shown: dict[str, Item], room: int
-) -> tuple[list[Item], int]:
-    """Replace folders in `shown` by what is in them: the folders in these, and the room left.
-
-    It ends when of some folders none fits, so that a wide level is not loaded in vain.
-    """
-    below: list[Item] = []
-    for start in range(0, len(level), AT_ONCE):
-        some = level[start : start + AT_ONCE]
-        folders = await look.folders([each.entry.sha for each in some])
-        opened = False
-        for each in some:
-            inside = [Item(each.path, entry) for entry in folders.get(each.entry.sha, ())]
-            more = sum(item.cost for item in inside) - each.cost
-            if inside and more <= room:
-                opened, room = True, room - more
-                del shown[each.path]
-                shown |= {item.path: item for item in inside}
-                below += [item for item in inside if item.entry.is_folder]
-        if not opened:
-            break
-    return below, room
-
-
-async def _entry(look: Lookup, at: Commit, path: str) -> Entry | None:
-    """What is at the path: None if it must be read first. `Entry` without SHA: nothing is there."""
-    root = await look.root(at.sha)
-    found = Entry("", FOLDER, root) if root else None
-    for name in path.split("/") if path else ():
-        folder = await look.folder(found.sha) if found and found.is_folder else None
-        if found is None or (found.is_folder and folder is None):
-            return None
-        found = next((each for each in folder or () if each.name == name), NOTHING)
-    return found
-
-
-NOTHING = Entry("", "", "")
-
-
-# --- Reading -------------------------------------------------------------------------------------
 
 
 class FileText(BaseModel):
@@ -220,7 +60,7 @@ async def github_read_files(
     wanted = await places.target(ctx, task, repository)
     look = Lookup(ctx, wanted.where)
     at = await places.commit(look, wanted, ref)
-    answer = FileTexts(**await _frame(look, at))
+    answer = FileTexts(**frame(look, at))
     if at is None:
         return answer.model_copy(update={"pending": await look.pending()})
     found = [item for path in dict.fromkeys(paths) for item in await _files_at(look, at, path)]
@@ -238,7 +78,7 @@ async def github_read_files(
 
 async def _files_at(look: Lookup, at: Commit, path: str) -> list[Item]:
     """The file at a path, or the files in and below a folder, the nearest first."""
-    found = await _entry(look, at, path)
+    found = await at_path(look, at, path)
     if found is None:
         return []
     folder, _, name = path.rpartition("/")
@@ -290,7 +130,7 @@ class Reading:
 
 
 def _why_not(entry: Entry) -> str | None:
-    if entry is NOTHING or not entry.sha:
+    if not entry.sha:
         return "There is no such file in this commit; github_list_files shows what there is."
     if entry.mode == SUBMODULE:
         return f"A submodule: commit {entry.sha} of another repository."

@@ -1,20 +1,11 @@
 """Cuts texts to the size that a caller asks for. Pure."""
 
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
 
-from pydantic import Field
+from bot.operations.token_sizes import BYTES, fit, size
 
-from bot.operations.github.conversation import fit, size
-
-__all__ = ["Cut", "Tokens", "cut_lines", "fit", "room_for", "size"]
-
-BYTES = 4
 # What an answer has beside its files, in bytes.
 OVERHEAD = 300
-Tokens: TypeAlias = Annotated[
-    int, Field(ge=200, le=50_000, description="the answer's size, in tokens of four bytes")
-]
 
 
 @dataclass(frozen=True)

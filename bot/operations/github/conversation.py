@@ -1,14 +1,13 @@
 """Shortens a long conversation to a size limit: which texts to keep, and how much of each."""
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import Field
 
 from bot.comments import authorship
 from bot.operations.github.texts import Reading, Text
+from bot.operations.token_sizes import fit, size
 from bot.times import stamp
 from store.mirror.search_index import written_at
 from store.mirror.threads import TextKind, ThreadRow
@@ -92,11 +91,6 @@ def _is_bot(entry: Entry) -> bool:
 # --- The size -------------------------------------------------------------------------------------
 
 
-def size(value: Any) -> int:
-    """Bytes of compact JSON, as surfaces send it."""
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
-
-
 def fit_texts(texts: Sequence[ThreadText], room: int) -> list[ThreadText]:
     """As much of the texts as fits into `room`, in bytes of a JSON list. The first matter most.
 
@@ -144,15 +138,3 @@ def _shorten(whole: ThreadText, longest: int) -> ThreadText:
     if not left_out:
         return whole
     return whole.model_copy(update={"text": text, "shortened": True, "left_out": left_out})
-
-
-def fit(text: str, longest: int) -> str:
-    """The longest beginning whose JSON has at most `longest` bytes, without the quotes."""
-    low, high = 0, min(len(text), longest)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if size(text[:middle]) - 2 <= longest:
-            low = middle
-        else:
-            high = middle - 1
-    return text[:low]

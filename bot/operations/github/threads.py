@@ -1,6 +1,6 @@
 """The conversation of an issue or a pull request, shortened to the size that is asked for."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -12,24 +12,19 @@ from bot.operations.github.conversation import (
     Entry,
     ThreadText,
     by_relevance,
-    fit,
     fit_texts,
-    size,
     thread_text,
 )
 from bot.operations.github.targets import Place
 from bot.operations.github.texts import readings
 from bot.operations.tasks.access import visible_repository, visible_task
+from bot.operations.token_sizes import BYTES, Tokens, fit, size
 from bot.tasks import lookup
 from store.mirror import pulls, search_index, threads
 from store.mirror.threads import ThreadRow
 from store.tables.mirror import PullRequestRow
 from store.tasks import verdicts
 
-Tokens: TypeAlias = Annotated[
-    int, Field(ge=200, le=50_000, description="the answer's size, in tokens of four bytes")
-]
-BYTES = 4
 # Every text takes at least this many bytes, which limits how many are read.
 LEAST = 200
 # Bytes for the numbers that are known last.

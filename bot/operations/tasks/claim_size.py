@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from bot.operations.github.conversation import fit, size
 from bot.operations.github.texts import Text
 from bot.operations.tasks.views import Task
+from bot.operations.token_sizes import BYTES, fit, size
 from bot.tasks.handoff import HandOff, Said
 from bot.tasks.path_overlap import Overlap
 
 T = TypeVar("T")
 
-# A token is four bytes of compact JSON.
-BYTES = 4
 # For notices and freshness, which are added last, and for the list of what was left out.
 SLACK = 2800
 # What small parts may take of the room: notes, the result, lists of files.

@@ -9,7 +9,7 @@ from bot.kernel.operation import Answer, Context, RepositoryName, operation
 from bot.operations.github.writing import Queued
 from bot.operations.tasks import planning
 from bot.operations.tasks.access import visible_repository
-from bot.operations.tasks.planning import DuplicateOk, PlannedTask
+from bot.operations.tasks.planned_tasks import DuplicateOk, PlannedTask
 from bot.tasks import plans
 
 

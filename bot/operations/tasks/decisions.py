@@ -22,7 +22,7 @@ from bot.operations.github.writing import Queued, nothing_to_change, queue
 from bot.operations.tasks.access import on_hold_error, visible_task
 from bot.operations.tasks.status import close_issue
 from bot.operations.tasks.views import OneTask, task_view
-from bot.tasks import issue_state, lifecycle, lookup, task_labels
+from bot.tasks import issue_state, label_changes, lifecycle, lookup, task_labels
 from bot.tasks.capabilities import Capability, missing_capabilities
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.sizes import SIZES, Size
@@ -235,8 +235,8 @@ async def _relabel(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[
     if issue is None:
         return []
     now = json.loads(issue["labels"])
-    coming = await issue_state.coming_labels(ctx.tx, issue)
-    after = issue_state.labels_after(now, coming)
+    coming = await label_changes.coming_labels(ctx.tx, issue)
+    after = label_changes.labels_after(now, coming)
     known = await label_names.labels(*here, row["repository_id"])
     if (wanted := task_labels.labels_for(after, fields, known.values())) == after:
         return []

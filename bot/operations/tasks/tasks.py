@@ -14,7 +14,7 @@ from bot.operations.github.texts import Text, readings, text_view
 from bot.operations.tasks import planning, ready
 from bot.operations.tasks.access import visible_repository, visible_task
 from bot.operations.tasks.blockers import blockers
-from bot.operations.tasks.planning import PlannedTask
+from bot.operations.tasks.planned_tasks import Blockers, DuplicateOk, Labels, PlannedTask
 from bot.operations.tasks.related import surroundings
 from bot.operations.tasks.views import Created, Detail, TaskAndThread, Tasks, in_detail, task_view
 from bot.tasks import plans
@@ -52,10 +52,10 @@ async def create_task(
         list[Capability], Field(max_length=20, description="what the task needs")
     ] = [],  # noqa: B006 - pydantic copies it
     size: Annotated[Size | None, Field(description="how much work it is")] = None,
-    labels: planning.Labels = [],  # noqa: B006
-    blocked_by: planning.Blockers = [],  # noqa: B006
+    labels: Labels = [],  # noqa: B006
+    blocked_by: Blockers = [],  # noqa: B006
     parent: Annotated[TaskRef | None, Field(description="makes it a sub-issue")] = None,
-    duplicate_ok: planning.DuplicateOk = False,  # noqa: FBT002 - callers name their arguments
+    duplicate_ok: DuplicateOk = False,  # noqa: FBT002 - callers name their arguments
 ) -> Created:
     """Open an issue that is a task. Agents can claim it once GitHub has it."""
     where = await visible_repository(ctx, repository)

@@ -16,7 +16,7 @@ from bot.outbox.kinds.kind import (
     object_result,
     rest,
 )
-from bot.tasks import issue_state
+from bot.tasks import label_changes
 from bot.tasks.states import OPEN
 from store.engine.transaction import Tx
 from store.outbox import writes
@@ -119,7 +119,7 @@ def _update_body(sending: Sending) -> dict[str, Any]:
     for name, of_each in SETS.items():
         if name in sending.arguments:
             now = list_entries(at(sending.prepared[0], name)) or []
-            fields[name] = issue_state.names_after(
+            fields[name] = label_changes.names_after(
                 [of_each(each) for each in now], sending.arguments[name]
             )
     return fields
