@@ -4,9 +4,14 @@ from typing import Any
 
 import pytest
 
+from bot.github import git_objects
+from bot.github.git_objects import FILE, FOLDER, Entry
 from bot.identity.actors import Actor
+from bot.mirror import code
 from bot.operations.code import places
 from fixtures.github.git_objects import EXECUTABLE, LINK, SUBMODULE, Special
+from store.engine.transaction import Tx
+from store.mirror import code_objects
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
@@ -414,3 +419,58 @@ async def test_an_agent_that_reads_much_lets_others_read_between(
     place = next(n for n, path in enumerate(blobs) if sha in path)
     assert place <= 2, "after what was due before it, and before most of the others"
     assert len(blobs) == 21
+
+
+async def keep_folder(workspace: Workspace, name: str, contents: list[bytes]) -> None:
+    """A folder of files that Hubbub has read: 0, 1, 2 and so on."""
+    here = (workspace.installation.id, workspace.repository.id)
+    shas = [git_objects.blob_sha(each) for each in contents]
+    files = [Entry(str(n), FILE, sha, len(contents[n])) for n, sha in enumerate(shas)]
+    root = [Entry(name, FOLDER, git_objects.tree_sha(files))]
+    commit = workspace.repository.branches["main"]
+
+    async def put(tx: Tx) -> None:
+        await code.put_blobs(tx, here, contents)
+        folders = {git_objects.tree_sha(each): each for each in (root, files)}
+        await code.put_folders(tx, here, folders)
+        sha = git_objects.tree_sha(root).encode()
+        await code_objects.put(tx, here, "commit", commit, sha)
+
+    await workspace.store.write(put)
+
+
+@ON_SQLITE
+async def test_a_call_says_which_files_of_a_folder_it_left_out(
+    workspace: Workspace, ada: Agent
+) -> None:
+    await keep_folder(workspace, "many", [f"{n}\n".encode() for n in range(53)])
+    answer = await ada.call("github_read_files", paths=["many"], **HERE)
+    assert (len(answer["files"]), answer["pending"]) == (50, None)
+    shown = {each["path"] for each in answer["files"]}
+    assert {*shown, *answer["left_out"]} == {f"many/{n}" for n in range(53)}
+    rest = await ada.call("github_read_files", paths=answer["left_out"], **HERE)
+    assert (len(rest["files"]), rest["left_out"]) == (3, [])
+
+
+@ON_SQLITE
+async def test_a_folder_of_large_binary_files_is_not_looked_through_in_one_call(
+    workspace: Workspace, ada: Agent
+) -> None:
+    """Such files take no room in an answer. A thousand of them held up all others for seconds."""
+    await keep_folder(workspace, "pictures", [bytes([n]) + bytes(1024**2 - 1) for n in range(12)])
+    answer = await ada.call("github_read_files", paths=["pictures"], **HERE)
+    assert (len(answer["files"]), len(answer["left_out"])) == (8, 4)
+
+
+@ON_SQLITE
+async def test_of_a_wide_folder_a_call_reads_no_more_than_it_says(
+    workspace: Workspace, ada: Agent
+) -> None:
+    wide = {f"wide/{n:03}/a.txt": f"{n}\n" for n in range(150)}
+    workspace.person.push(workspace.repository, "main", wide)
+    await workspace.settle()
+    for _ in range(2):
+        await ada.call("github_list_files", **HERE)
+        await workspace.settle()
+    answer = await ada.call("github_read_files", paths=["wide"], **HERE)
+    assert answer["pending"].startswith("It is being read from GitHub. Ask again in 7 s")

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import replace
+from itertools import chain, islice
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -17,8 +18,13 @@ from bot.operations.code.places import Commit, Ref
 from bot.operations.code.sizes import cut_lines, room_for
 from bot.operations.token_sizes import Tokens, size
 
-# Files of a folder that one call reads.
+# Files of a folder that one call reads, and folders in it that the call opens to find them.
 MOST_FILES = 50
+MOST_OPENED = 100
+# The bytes that one call looks at, because a file that is no text takes no room in the answer.
+MOST_BYTES = 8 * 1024**2
+# The paths that an answer names of those that did not fit.
+MOST_LEFT_OUT = 50
 # How a file begins that stands for one in Git LFS.
 LFS = b"version https://git-lfs.github.com/spec/"
 # What one file of an answer takes beside its text, in bytes.
@@ -63,37 +69,49 @@ async def github_read_files(
     answer = FileTexts(**frame(look, at))
     if at is None:
         return answer.model_copy(update={"pending": await look.pending()})
-    found = [item for path in dict.fromkeys(paths) for item in await _files_at(look, at, path)]
+    found: list[Item] = []
+    unopened: list[str] = []
+    for path in dict.fromkeys(paths):
+        files, others = await _files_at(look, at, path)
+        found += files
+        unopened += others
     reading = Reading(look, room_for(max_tokens))
     for item in found:
         await reading.add(item, start_line if item is found[0] else 1)
     update = {
         "files": reading.files,
-        "left_out": reading.left_out,
+        "left_out": [*reading.left_out, *unopened][:MOST_LEFT_OUT],
         "trusted": at.trusted,
         "pending": await look.pending(),
     }
     return answer.model_copy(update=update)
 
 
-async def _files_at(look: Lookup, at: Commit, path: str) -> list[Item]:
-    """The file at a path, or the files in and below a folder, the nearest first."""
+async def _files_at(look: Lookup, at: Commit, path: str) -> tuple[list[Item], list[str]]:
+    """The file at a path, or the nearest files in and below a folder; and what is left out."""
     found = await at_path(look, at, path)
     if found is None:
-        return []
+        return [], []
     folder, _, name = path.rpartition("/")
     if not found.is_folder:
-        return [Item(folder, replace(found, name=name))]
+        return [Item(folder, replace(found, name=name))], []
     files: list[Item] = []
     waiting = deque([Item(path, each) for each in await look.folder(found.sha) or ()])
-    while waiting and len(files) <= MOST_FILES:
+    rest: list[Item] = []
+    opened = 0
+    while waiting and len(files) < MOST_FILES:
         item = waiting.popleft()
-        if item.entry.is_folder:
+        if not item.entry.is_folder:
+            files.append(item)
+        elif opened < MOST_OPENED and look.has_room:
+            opened += 1
             inside = await look.folder(item.entry.sha) or ()
             waiting.extend(Item(item.path, each) for each in inside)
         else:
-            files.append(item)
-    return files
+            rest.append(item)
+    # What is missing is read first, and then there is another look.
+    some = () if look.missing else islice(chain(waiting, rest), MOST_LEFT_OUT)
+    return files, [f"{each.path}/" if each.entry.is_folder else each.path for each in some]
 
 
 class Reading:
@@ -102,11 +120,12 @@ class Reading:
     def __init__(self, look: Lookup, room: int) -> None:
         self.look = look
         self.room = room
+        self.bytes = MOST_BYTES
         self.files: list[FileText] = []
         self.left_out: list[str] = []
 
     async def add(self, item: Item, start_line: int) -> None:
-        if self.room <= 0 and self.files:
+        if min(self.room, self.bytes) <= 0 and self.files:
             self.left_out.append(item.path)
             return
         self.room -= FRAME + size(item.path)
@@ -122,6 +141,7 @@ class Reading:
             # What it will take is known, so that no file is read that does not fit.
             self.room -= item.entry.size
             return
+        self.bytes -= len(content)
         shown = _file_text(item, content, start_line, self.room)
         self.room -= size(shown.text or "")
         if shown.next_line is not None:

@@ -64,6 +64,11 @@ class Lookup:
     def here(self) -> Here:
         return self.ctx.installation_id, self.where["id"]
 
+    @property
+    def has_room(self) -> bool:
+        """Whether this call queues what else is missing."""
+        return len(self.missing) < MOST_READS
+
     async def want(self, read: Read) -> str | None:
         """Have something read. If GitHub refused that a moment ago, return its words instead."""
         row = await pending_reads.get(
@@ -136,7 +141,7 @@ class Lookup:
 
         ctx.later.append(queue)
         return await self._why_late() or (
-            f"It is being read from GitHub. Ask again in {1 + round(len(self.missing) * READ_S)} "
+            f"It is being read from GitHub. Ask again in {1 + round(len(wanted) * READ_S)} "
             "s, or pass `wait_s`."
         )
 
