@@ -24,7 +24,7 @@ async def put_issue_links(tx: Tx, row: PullRequestRow, _: PullRequestRow | None)
     here = (row["installation_id"], row["repository_id"], row["number"])
     links = [
         {"issue_repository": link.repository, "issue_number": link.number, "how": link.how}
-        for link in issue_links.links(row["body"], row["head_ref"])
+        for link in issue_links.links(row["body"], row["head_ref"].rpartition(":")[2])
     ]
     await pulls.put_links(tx, *here, links)
 

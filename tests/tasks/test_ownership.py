@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from fixtures.github import Issue
+from fixtures.github.traffic_log import pack
 from tests.outbox.test_writes import send
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 R = {"repository": "acme/rocket"}
@@ -144,3 +146,27 @@ async def test_in_review_needs_a_pull_request_or_a_reason(
     refused = await scout.refusal("update_task_status", **report, note=note)
     assert refused.code == "no_pull_request"
     await scout.call("update_task_status", **report, note="The plan is in the issue.")
+
+
+@ON_SQLITE
+async def test_a_branch_of_a_fork_is_not_the_branch_of_the_same_name(workspace: Workspace) -> None:
+    issue, scout = await workspace.task(), await workspace.agent("scout")
+    other = await workspace.agent("other")
+    mine = await claim(workspace, scout, issue)
+    await send(scout, workspace, "github_commit_files", **mine, **FILE, branch="patch-1")
+    workspace.github.hold_deliveries()
+    pull = workspace.person.open_pull(workspace.repository, "Fix", head="patch-1")
+    (opened,) = [each for each in workspace.github.held_deliveries if each.action == "opened"]
+    shown = opened.payload
+    fork = {"sha": "f" * 40, "user": {"login": "dave"}, "repo": None}
+    shown["pull_request"]["head"] |= fork
+    opened.packed = pack(shown)
+    workspace.github.release_deliveries()
+    await workspace.settle()
+    name = f"acme/rocket#{pull.number}"
+    thread = await other.call("github_get_thread", task=name)
+    assert (thread["pull"]["head"], thread["pull"]["head_sha"]) == ("dave:patch-1", "f" * 40)
+    stale = {"pull_request": name, "event": "APPROVE", "sha": pull.head_sha}
+    assert (await scout.refusal("github_review_pr", **stale)).code == "stale_head"
+    await scout.call("github_review_pr", **stale | {"sha": "f" * 40})
+    await other.call("github_update_pr", pull_request=name, title="Fix it")

@@ -32,7 +32,7 @@ def pull_request(
         "state": text(at(value, "state"), 20) or "open",
         "draft": int(bool(at(value, "draft"))),
         "merged": int(merged_at is not None),
-        "head_ref": text(at(value, "head", "ref"), 255),
+        "head_ref": head_ref(value),
         "head_sha": text(at(value, "head", "sha"), 64),
         "base_ref": text(at(value, "base", "ref"), 255),
         **author(value),
@@ -46,6 +46,18 @@ def pull_request(
         "node_id": text(at(value, "node_id"), 100),
     }
     return with_version("pull_requests", row, updated, read_at=read_at)
+
+
+def head_ref(value: Json) -> str:
+    """The branch, or `owner:branch` for a branch of a fork, which is none of the repository.
+
+    No branch has a colon in its name. GitHub shows no repository if the fork was deleted.
+    """
+    branch = text(at(value, "head", "ref"), 255)
+    if at(value, "head", "repo", "id") == at(value, "base", "repo", "id"):
+        return branch
+    owner = text(at(value, "head", "user", "login")) or "ghost"
+    return f"{owner}:{branch}"[:255]
 
 
 def review(
