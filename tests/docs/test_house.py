@@ -25,6 +25,7 @@ from bot.inbox.command_finder import HELP, VERBS
 from bot.kernel.event_kinds import KINDS
 from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS
+from bot.outbox import refusals
 from bot.outbox.kinds import KINDS as WRITES
 from bot.settings import Settings
 from tests.support import throwaway_mariadb
@@ -217,6 +218,14 @@ def test_every_error_is_documented_with_its_status_and_meaning() -> None:
     assert documented == [
         (code, str(status), when.removesuffix(".")) for code, (status, when) in CODES.items()
     ]
+
+
+def test_every_reason_of_a_refusal_by_github_is_documented() -> None:
+    page = text("docs/reference/errors.md")
+    reasons = {reason for _, reason, _ in refusals.WORDS}
+    reasons |= {reason for reason, _ in refusals.STATUSES.values()}
+    missing = {each for each in reasons | {refusals.OFF[0]} if f"`{each}`" not in page}
+    assert missing == set()
 
 
 def test_every_command_of_the_command_line_is_documented() -> None:
