@@ -1,10 +1,10 @@
 """Fits texts of others into sentences by Hubbub: their full stop, and their length."""
 
-ENDS = (".", "!", "?", "…")
+ENDS = tuple(f"{end}{quote}" for end in ".!?…" for quote in ("", '"'))
 
 
 def with_full_stop(text: str) -> str:
-    """The text, ended by one full stop unless it ends as a sentence does."""
+    """The text, ended by one full stop unless it or its quotation ends as a sentence does."""
     text = text.rstrip()
     return text if text.endswith(ENDS) else f"{text}."
 

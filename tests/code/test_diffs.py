@@ -143,6 +143,8 @@ async def test_two_commits_are_compared_from_their_merge_base_and_read_once(
     assert len(workspace.github.requests) == requests
     since = await diff(workspace, ada, base=seen, head="mend", **HERE)
     assert [each["hunks"] for each in since["files"]] == ["@@ -1 +1,2 @@\n1|1 1\n+|2 2"]
+    refused = await ada.refusal("github_get_diff", **HERE)
+    assert "a branch, tag or commit to compare with main" in refused.message
     same = await diff(workspace, ada, base="mend", head="mend", **HERE)
     assert (same["files"], same["note"]) == ([], "There is no difference.")
 

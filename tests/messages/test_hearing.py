@@ -64,7 +64,7 @@ async def test_a_comment_of_a_collaborator_is_told_and_a_strangers_is_not(
     workspace.person.comment(issue_of(workspace, where), "<!-- x -->Use\nspaces.")
     await workspace.settle()
     assert await words(scout, "comment") == (
-        f'@octocat commented on {where}: "Use spaces.". Read it with github_get_thread.'
+        f'@octocat commented on {where}: "Use spaces." Read it with github_get_thread.'
     )
     assert await notice_subjects(scout) == []
 

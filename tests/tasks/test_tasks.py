@@ -106,6 +106,7 @@ async def test_a_report_with_an_earlier_fence_of_ones_own_changes_nothing(
         "update_task_status", task=workspace.name(issue), status="completed", fence=old
     )
     assert (refused.code, refused.details["fence"]) == ("stale_fence", new)
+    assert f"your lease on {workspace.name(issue)} has fence {new}" in refused.message
     assert (await agent.call("get_task", task=workspace.name(issue)))["task"][
         "state"
     ] == "in_progress"

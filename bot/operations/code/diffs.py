@@ -107,7 +107,8 @@ async def _comparison(
     if head is None and wanted.pull is None and wanted.branch == default:
         raise Refused(
             "invalid_arguments",
-            "Pass `head`: a branch, tag or commit. There is no pull request and no branch yet.",
+            f"Pass `head`: a branch, tag or commit to compare with {default}. A task needs no "
+            "`head` once it has a branch or a pull request.",
         )
     before = base or (wanted.pull["base_ref"] if wanted.pull else default)
     one = await places.commit(look, Target(look.where, before), before)

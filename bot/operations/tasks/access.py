@@ -64,7 +64,7 @@ async def held_task(
             "invalid_arguments",
             f"Pass `fence`: claim_task and get_task return it for {lookup.name(row)}.",
         )
-    check_fence(row, fence)
+    check_fence(ctx, row, fence)
     if fence is not None and row["lease_id"] and row["known"] != CONFIRMED:
         await leases.confirm(ctx.tx, ctx.installation_id, row["lease_id"])
     if row["held"] and not even_on_hold and not ctx.actor.is_person:
@@ -81,15 +81,17 @@ def _why_free(ctx: Context, row: FullTask) -> str:
     return f"so {how} can take it again"
 
 
-def check_fence(row: FullTask, fence: int | None) -> None:
+def check_fence(ctx: Context, row: FullTask, fence: int | None) -> None:
     """Raise Refused unless the fence is that of the lease. None needs no check."""
     if fence is None or fence == row["fence"]:
         return
-    whose = f"{row['holder']}'s lease" if row["holder"] else "its last lease"
+    whose, remedy = f"{row['holder']}'s lease" if row["holder"] else "its last lease", ""
+    if row["holder"] == ctx.actor.name:
+        whose, remedy = "your lease", "Pass that, if the claim was yours. "
     raise Refused(
         "stale_fence",
         f"Fence {fence} is wrong: {whose} on {lookup.name(row)} has fence {row['fence']}. "
-        "Nothing was changed.",
+        f"{remedy}Nothing was changed.",
         holder=row["holder"],
         fence=row["fence"],
     )

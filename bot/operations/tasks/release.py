@@ -35,7 +35,7 @@ async def release_task(
         )
     if row["holder"] == ctx.actor.name or not _may_take_from(ctx, row["holder"]):
         row = await held_task(ctx, task, fence, even_on_hold=True)
-    check_fence(row, fence)
+    check_fence(ctx, row, fence)
     texts, cleaned = clean_texts.for_card({"note": note})
     if texts:
         await tasks.change(ctx.tx, ctx.installation_id, row["id"], **texts)
