@@ -99,6 +99,15 @@ def test_the_code_that_a_page_names_is_there(page: str) -> None:
     assert lost == []
 
 
+def test_every_function_that_how_it_works_names_is_there() -> None:
+    named = set(re.findall(r"\(`(\w+)`\)", text("docs/explanation/how-it-works.md")))
+    packages = ("bot", "store", "webhooks", "mcp_server")
+    sources = [each.read_text() for name in packages for each in (ROOT / name).rglob("*.py")]
+    defined = set(re.findall(r"\b(?:def|class) (\w+)", "\n".join(sources)))
+    assert len(named) > 30
+    assert named - defined == set()
+
+
 def test_how_it_works_lists_every_room_from_top_to_bottom() -> None:
     page = text("docs/explanation/how-it-works.md")
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
