@@ -1,8 +1,10 @@
 """Review threads: their order, the code that they are about, and resolving them."""
 
+from dataclasses import replace
 from typing import Any
 
 from bot.mirror.rows.pull_rows import hunk_end
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 TWO_LINES = {"files": [{"path": "a.py", "content": "1\n2\n"}]}
@@ -80,6 +82,34 @@ async def test_a_thread_is_resolved_by_any_of_its_comments_also_along_with_an_an
     assert await resolved() == [True, True, None, None]
     write = await maker.write("get_write", write_id=made["writes"][0]["write_id"])
     assert (write["state"], write["result"]) == ("sent", {"resolved": 2})
+
+
+async def test_a_thread_whose_first_comment_was_deleted_is_resolved_by_another(
+    workspace: Workspace,
+) -> None:
+    maker, name, _ = await reviewed(workspace)
+    (pull,) = workspace.repository.pulls.values()
+    reply = workspace.person.reply(pull.review_comments[0], "Because")
+    workspace.person.delete_review_comment(pull.review_comments[0])
+    await workspace.settle()
+    made = await maker.write("github_review_pr", pull_request=name, resolve=[reply.id])
+    await workspace.settle()
+    write = await maker.write("get_write", write_id=made["write_id"])
+    assert (write["state"], write["result"]) == ("sent", {"resolved": 1})
+    assert pull.review_comments[0].resolved
+
+
+@ON_SQLITE
+async def test_the_newest_of_more_threads_than_github_lists_at_once_is_resolved(
+    workspace: Workspace,
+) -> None:
+    maker, name, (_, two) = await reviewed(workspace)
+    (pull,) = workspace.repository.pulls.values()
+    older = [replace(pull.review_comments[0], id=n) for n in range(1, 101)]
+    pull.review_comments[:0] = older
+    await maker.call("github_review_pr", pull_request=name, resolve=[two["id"]])
+    await workspace.settle()
+    assert [each.id for each in pull.review_comments if each.resolved] == [two["id"]]
 
 
 async def test_a_comment_that_is_not_on_the_pull_request_resolves_nothing(

@@ -83,7 +83,9 @@ async def _resolve(
             "github_get_thread returns the ids as `thread`.",
         )
     first = sorted({each["in_reply_to_id"] or each["id"] for each in found})
-    arguments = {"number": row["number"], "threads": first}
+    # If the first comment was deleted, GitHub finds the thread by the one that was named.
+    others = sorted({each["id"] for each in found} - {*first})
+    arguments = {"number": row["number"], "threads": first, "comments": others}
     return await queue(ctx, "resolve_threads", where, on_issue(where, row["number"]), arguments)
 
 

@@ -9,17 +9,18 @@ from store.engine.transaction import Tx
 from store.mirror import threads
 from store.tables.outbox import WriteRow
 
-# A comment's thread is known by its first comment, because REST has no threads.
-THREADS = """\
-query Threads($owner: String!, $name: String!, $number: Int!) {
-  repository(owner: $owner, name: $name) {
-    pullRequest(number: $number) {
-      reviewThreads(first: 100) {
-        nodes { id isResolved comments(first: 1) { nodes { fullDatabaseId } } }
-      }
-    }
-  }
-}"""
+# A thread is known by its comments, because REST has no threads. Its first one may be deleted.
+# GitHub lists a hundred threads at once, so the newest are asked for besides.
+SHOWN = "nodes { id comments(first: 50) { nodes { fullDatabaseId } } }"
+THREADS = f"""\
+query Threads($owner: String!, $name: String!, $number: Int!) {{
+  repository(owner: $owner, name: $name) {{
+    pullRequest(number: $number) {{
+      oldest: reviewThreads(first: 100) {{ {SHOWN} }}
+      newest: reviewThreads(last: 100) {{ {SHOWN} }}
+    }}
+  }}
+}}"""
 RESOLVE = "t{n}: resolveReviewThread(input: {{threadId: $t{n}}}) {{ thread {{ id isResolved }} }}"
 
 
@@ -39,8 +40,9 @@ def _threads_read(sending: Sending) -> list[Request]:
 
 
 def _read_threads(data: Any) -> list[Any] | None:
-    found = at(data, "data", "repository", "pullRequest", "reviewThreads", "nodes")
-    return list_entries(found)
+    pull = at(data, "data", "repository", "pullRequest")
+    ends = [list_entries(at(pull, end, "nodes")) for end in ("oldest", "newest")]
+    return [each for found in ends if found for each in found] if None not in ends else None
 
 
 def _node_ids(sending: Sending) -> list[str]:
@@ -49,8 +51,8 @@ def _node_ids(sending: Sending) -> list[str]:
     for thread in (_read_threads(sending.prepared[0]) or []) if sending.prepared else []:
         for comment in list_entries(at(thread, "comments", "nodes")) or []:
             found[int(at(comment, "fullDatabaseId") or 0)] = at(thread, "id")
-    wanted: list[int] = sending.arguments["threads"]
-    return [found[each] for each in wanted if each in found]
+    wanted: list[int] = [*sending.arguments["threads"], *sending.arguments.get("comments", ())]
+    return list(dict.fromkeys(found[each] for each in wanted if each in found))
 
 
 def _resolve_request(sending: Sending) -> Request:
