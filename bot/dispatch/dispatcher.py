@@ -110,8 +110,8 @@ FRESH_S = 5
 def _lean(operation: Operation, answer: Answer) -> dict[str, Any]:
     """The answer as JSON values without nulls, defaults, and what models do not need."""
     omitted: dict[str, Any] = dict(answer.omitted)
-    asked = operation.reads_only and answer.of_mirror
-    if not asked and not answer.behind and answer.stale_s < FRESH_S:
+    shows_mirror = operation.reads_only and answer.of_mirror
+    if not shows_mirror and not answer.behind and answer.stale_s < FRESH_S:
         omitted |= {"as_of": True, "stale_s": True}
     return answer.lean().model_dump(
         mode="json", exclude_none=True, exclude_defaults=True, exclude=omitted

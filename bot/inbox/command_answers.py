@@ -119,7 +119,9 @@ async def _has_spare_budget(tx: Tx, installation_id: int) -> bool:
     now = await tx.now()
     costs = [fairness.cost_of(kind, writes.AGENTS) for kind in ("comment", "comment_minimize")]
     # The distance between two writes is no shortage.
-    return all(rate_limits.ready_at(limits, each, now) <= now + 10 * SECOND for each in costs)
+    return all(
+        rate_limits.ready_at(limits, each, now) <= now + rate_limits.LONG_WAIT for each in costs
+    )
 
 
 async def _queue(

@@ -35,12 +35,6 @@ class Place:
     at: int
 
 
-# What models do not need of an event's data: fields, with the value that they have usually.
-ANY = object()
-OF_MESSAGES = (("task", ANY), ("priority", "medium"))
-OF_TASKS = (("lease", ANY), ("association", ANY))
-
-
 class Event(BaseModel):
     kind: str = Field(description="for example task.claimed")
     subject: str = Field("", description="the id of the task, message, context or agent")
@@ -54,14 +48,18 @@ class Event(BaseModel):
     def lean(self) -> Self:
         """Without what its fields say twice."""
         said = (None, "", self.subject, self.task, self.actor)
-        of_message = self.kind.startswith("message.")
-        unneeded = OF_MESSAGES if of_message else OF_TASKS
         data = {
             name: each
             for name, each in self.data.items()
-            if each not in said and (name, each) not in unneeded and (name, ANY) not in unneeded
+            if each not in said and not self._is_unneeded(name, each)
         }
         return self.model_copy(update={"subject": "" if self.task else self.subject, "data": data})
+
+    def _is_unneeded(self, name: str, value: object) -> bool:
+        """Whether models do not need this field of the data."""
+        if self.kind.startswith("message."):
+            return name == "task" or (name, value) == ("priority", "medium")
+        return name in ("lease", "association")
 
 
 class Events(Answer):

@@ -6,6 +6,7 @@ from bot.identity.actors import BOT
 from bot.mirror import issue_effects
 from bot.outbox.kinds.issues import OTHER_END
 from bot.tasks import lifecycle, lookup
+from bot.tasks.states import CLAIMABLE
 from store.engine.transaction import Tx
 from store.mirror import dependency_cycles, relations, stored_issues, stored_repositories
 from store.mirror.relations import Kind, NewRelation
@@ -74,7 +75,7 @@ async def _is_awaited_over(tx: Tx, write: WriteRow) -> bool:
 
 async def _hold(tx: Tx, write: WriteRow, task_id: str, why: str) -> None:
     task = await tasks.lock(tx, write["installation_id"], task_id)
-    if task is None or task["held"] or task["state"] not in ("pending", "assigned"):
+    if task is None or task["held"] or task["state"] not in CLAIMABLE:
         return
     end = await _issue_end(tx, write)
     to = f"to {end.name} " if end else ""

@@ -217,9 +217,11 @@ def _pending_relations(actor: Actor, waits: Dependencies) -> list[Reason]:
         Reason(
             code="relations_pending",
             why=UNRELATED,
-            remedy="wait until Hubbub has made them"
-            if actor.is_person
-            else f"wait for the write {waits.planned[-1]}",
+            remedy=remedies.by(
+                actor,
+                person="wait until Hubbub has made them",
+                agent=f"wait for the write {waits.planned[-1]}",
+            ),
         )
     ]
 

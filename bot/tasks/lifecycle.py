@@ -12,7 +12,7 @@ from bot.repository import repository_settings
 from bot.tasks import lookup, publishing, task_events
 from bot.tasks.priorities import PRIORITIES
 from bot.tasks.sizes import SIZES
-from bot.tasks.states import LEGAL, OPEN
+from bot.tasks.states import CLAIMABLE, LEGAL, OPEN
 from store import events
 from store.agents import agents
 from store.engine import sequences
@@ -159,7 +159,7 @@ def lost_lease_error(lease_id: str, how: str) -> dict[str, Any]:
 async def reserve(tx: Tx, task: FullTask, agent_id: str, actor: str) -> None:
     """Reserve the task for one agent, without a lease. Raise Refused."""
     state: TaskState = task["state"]
-    if state not in ("pending", "assigned"):
+    if state not in CLAIMABLE:
         raise illegal_transition(task, "assigned")
     now = await tx.now()
     given = {"assigned_to": agent_id, "assigned_by": actor, "assigned_at": now}

@@ -17,5 +17,7 @@ LEGAL: dict[TaskState, tuple[TaskState, ...]] = {
     "cancelled": ("pending",),
 }
 OPEN: tuple[TaskState, ...] = ("pending", "assigned", "in_progress", "in_review")
+# In these somebody can claim the task, if nothing else is in the way.
+CLAIMABLE: tuple[TaskState, ...] = ("pending", "assigned")
 # What the holder may report by update_task_status.
 REPORTED = Literal["in_progress", "in_review", "completed", "failed"]

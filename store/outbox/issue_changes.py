@@ -1,4 +1,4 @@
-"""The writes that close or reopen an issue: queued, under way, or sent."""
+"""The writes that change an issue, such as its state: queued, under way, or sent."""
 
 import json
 from collections.abc import Collection

@@ -2,9 +2,7 @@
 
 from store.engine.transaction import Tx
 from store.tasks import tasks
-from store.tasks.tasks import ANY, FullTask
-
-OPEN = ("pending", "assigned", "in_progress", "in_review")
+from store.tasks.tasks import ANY, ENDED, FullTask
 
 
 async def open_tasks(
@@ -22,4 +20,4 @@ async def open_tasks(
     for head in heads:
         of_head = await tasks.of_pull(tx, installation_id, repository_id, head["number"])
         found |= {row["id"]: row for row in of_head}
-    return [row for row in found.values() if row["state"] in OPEN]
+    return [row for row in found.values() if row["state"] not in ENDED]

@@ -14,9 +14,9 @@ from bot.mirror import code, reads
 from bot.mirror.code import Diff, FileDiff
 from bot.operations.code import places
 from bot.operations.code.entries import CodePath
+from bot.operations.code.line_cuts import cut_lines, room_for
 from bot.operations.code.lookup import CodeAnswer, Lookup, WhenRead
 from bot.operations.code.places import Ref, Target
-from bot.operations.code.sizes import cut_lines, room_for
 from bot.operations.token_sizes import Tokens, size
 from store.tables.mirror import PullRequestRow
 

@@ -9,9 +9,9 @@ from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
 from bot.kernel.pagination import Cursor, decode, encode, wrong_cursor
 from bot.operations.code import places
 from bot.operations.code.entries import NOTHING, CodePath, CommitAnswer, Item, at_path, frame, line
+from bot.operations.code.line_cuts import room_for
 from bot.operations.code.lookup import Lookup, WhenRead
 from bot.operations.code.places import Ref
-from bot.operations.code.sizes import room_for
 from bot.operations.token_sizes import Tokens
 
 # Folders that are loaded together.

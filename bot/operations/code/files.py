@@ -13,9 +13,9 @@ from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
 from bot.mirror.code import MOST_BLOB
 from bot.operations.code import places
 from bot.operations.code.entries import CodePath, CommitAnswer, Item, at_path, frame
+from bot.operations.code.line_cuts import cut_lines, room_for
 from bot.operations.code.lookup import Lookup, WhenRead
 from bot.operations.code.places import Commit, Ref
-from bot.operations.code.sizes import cut_lines, room_for
 from bot.operations.token_sizes import Tokens, size
 
 # Files of a folder that one call reads, and folders in it that the call opens to find them.

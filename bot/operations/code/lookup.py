@@ -10,7 +10,7 @@ from pydantic import Field
 from bot.errors import Refused
 from bot.github import rate_limit_store, rate_limits
 from bot.github.git_objects import Entry, load
-from bot.github.rate_limits import READ
+from bot.github.rate_limits import LONG_WAIT, READ
 from bot.kernel.operation import Answer, Context
 from bot.kernel.waitable import Waitable
 from bot.mirror import code, reads
@@ -29,8 +29,6 @@ REFUSED_FOR = 60 * SECOND
 MOST_READS = 20
 # About how long a read takes, in seconds.
 READ_S = 0.3
-# A caller is told why it waits longer than this.
-LONG_WAIT = 10 * SECOND
 EMPTY = "git repository is empty"
 # In the answer to a comparison of branches that were begun apart.
 UNRELATED = "no common ancestor"

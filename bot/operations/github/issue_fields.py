@@ -7,7 +7,6 @@ from store.agents import agents
 from store.mirror import label_names, people
 from store.tables.mirror import RepositoryRow
 
-UPDATE = "issue_update"
 # An error names no more of the labels or milestones that there are.
 MOST_NAMED = 50
 

@@ -9,7 +9,6 @@ from bot.errors import Refused
 from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.arguments import Body, Fence, Logins, Title
 from bot.operations.github.issue_fields import (
-    UPDATE,
     check_assignees,
     check_labels,
     list_change,
@@ -32,7 +31,7 @@ from bot.tasks.states import OPEN
 from store.engine import ids
 from store.engine.transaction import Row
 from store.mirror import stored_issues
-from store.outbox import writes
+from store.outbox import issue_changes, writes
 from store.tables.mirror import IssueRow, RepositoryRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
@@ -124,7 +123,9 @@ async def github_update_issue(
         await issue_state.withdraw_queued(ctx.tx, ctx.installation_id, where["id"], number)
     if fields:
         arguments = {"number": number, **fields}
-        queued.append(await queue(ctx, UPDATE, where, on_issue(where, number), arguments, task))
+        queued.append(
+            await queue(ctx, issue_changes.KIND, where, on_issue(where, number), arguments, task)
+        )
     if parent is not None:
         queued += await set_parent(ctx, where, row, parent, task)
     if blocked_by is not None:
@@ -215,7 +216,7 @@ async def _list_changes(
 ) -> dict[str, Any]:
     """What to add to and remove from each list, by the list's name."""
     target = on_issue(where, row["number"])
-    waiting = await writes.waiting(ctx.tx, ctx.installation_id, target, UPDATE)
+    waiting = await writes.waiting(ctx.tx, ctx.installation_id, target, issue_changes.KIND)
     changes: dict[str, Any] = {}
     for name, wanted in lists.items():
         if wanted is not None:

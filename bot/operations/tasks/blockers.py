@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 from bot.kernel.operation import Context
 from bot.tasks import eligibility
+from bot.tasks.states import CLAIMABLE
 from store.mirror import relations
 from store.mirror.relations import Awaited
 from store.tasks import planned_relations
 from store.tasks.tasks import FullTask
 
-# In these states a task can be blocked.
-CLAIMABLE = ("pending", "assigned")
 # How many issues a line names.
 MOST = 5
 PLANNED = "relations that GitHub does not have yet"

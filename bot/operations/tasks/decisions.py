@@ -15,7 +15,7 @@ from bot.kernel.patterns import AGENT, Shape
 from bot.operations.agents.views import known_agent
 from bot.operations.arguments import Note
 from bot.operations.github import clean_texts
-from bot.operations.github.issue_fields import UPDATE, list_change
+from bot.operations.github.issue_fields import list_change
 from bot.operations.github.issue_relations import check_no_planned
 from bot.operations.github.targets import issue_of, on_issue, repository_of
 from bot.operations.github.writing import Queued, nothing_to_change, queue
@@ -31,7 +31,7 @@ from bot.times import SECOND
 from store.agents import agents
 from store.engine.transaction import Row
 from store.mirror import label_names, mirror_rows, stored_issues
-from store.outbox import write_cancellation, writes
+from store.outbox import issue_changes, write_cancellation, writes
 from store.tables.agents import AgentRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
@@ -242,7 +242,11 @@ async def _relabel(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[
         return []
     target = on_issue(where, issue["number"])
     change = list_change(now, wanted, coming)
-    return [await queue(ctx, UPDATE, where, target, {"number": row["number"], "labels": change})]
+    return [
+        await queue(
+            ctx, issue_changes.KIND, where, target, {"number": row["number"], "labels": change}
+        )
+    ]
 
 
 def _is_held_against(ctx: Context, row: FullTask) -> bool:
@@ -353,7 +357,7 @@ async def reopen_issue(ctx: Context, row: FullTask) -> list[Queued]:
     if issue is not None and not await issue_state.needs_change(ctx.tx, issue, "open"):
         return []
     arguments = {"number": row["number"], "state": "open", "state_reason": "reopened"}
-    return [await queue(ctx, UPDATE, where, on_issue(where, row["number"]), arguments)]
+    return [await queue(ctx, issue_changes.KIND, where, on_issue(where, row["number"]), arguments)]
 
 
 async def _change_blocker(ctx: Context, row: FullTask, other: str, kind: str) -> Queued:

@@ -9,10 +9,11 @@ from bot.comments import orphaned_pulls, replies
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
 from bot.operations.tasks.access import visible_task
-from bot.operations.tasks.blockers import CLAIMABLE, PLANNED
+from bot.operations.tasks.blockers import PLANNED
 from bot.operations.tasks.views import KNOWN, Task, task_view
 from bot.tasks import eligibility
 from bot.tasks.eligibility import Dependencies, Reason
+from bot.tasks.states import CLAIMABLE
 from store.agents import agents
 from store.tables.agents import AgentRow
 from store.tasks.tasks import FullTask

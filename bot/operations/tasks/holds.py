@@ -21,8 +21,8 @@ from store.tasks.tasks import FullTask
 REPORTED = ("note", "question")
 
 
-def check_write(ctx: Context, row: FullTask, kind: str) -> None:
-    """Raise Refused if a hold of somebody else stops this kind of write."""
+def check_write(ctx: Context, row: FullTask, kind: str = "") -> None:
+    """Raise Refused if a hold of somebody else stops this kind of write, or any work on it."""
     if not row["held"] or row["held_by"] == ctx.actor.name:
         return
     if not (kind in WORDS and is_holder(ctx, row)):

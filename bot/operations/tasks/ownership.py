@@ -6,7 +6,8 @@ tech-lead and people may, and everybody may comment and review.
 
 from bot.errors import Refused
 from bot.kernel.operation import Context
-from bot.operations.tasks.access import is_holder, on_hold_error
+from bot.operations.tasks import holds
+from bot.operations.tasks.access import is_holder
 from bot.tasks import lookup
 from store.tables.mirror import PullRequestRow, RepositoryRow
 from store.tasks import leases, task_branches, tasks
@@ -22,7 +23,7 @@ async def task_of_branch(ctx: Context, where: RepositoryRow, branch: str) -> Ful
     if mine := _first_held(ctx, found):
         return mine
     if found and not _leads(ctx):
-        _check_not_on_hold(ctx, found[0])
+        holds.check_write(ctx, found[0])
         raise _branch_error(ctx, found[0], branch)
     return None
 
@@ -45,7 +46,7 @@ def check_not_held(ctx: Context, task: FullTask, what: str = "") -> None:
     holder = task["holder"]
     if holder is None or is_holder(ctx, task) or _leads(ctx):
         return
-    _check_not_on_hold(ctx, task)
+    holds.check_write(ctx, task)  # the first thing to know
     if holder == ctx.actor.name:
         why = f"Your lease on {lookup.name(task)} has expired. {what}Call claim_task again."
     else:
@@ -54,12 +55,6 @@ def check_not_held(ctx: Context, task: FullTask, what: str = "") -> None:
             f"it. You may comment with github_comment_issue{_or_write_to(holder)}."
         )
     raise Refused("not_holder", f"{why} Nothing was changed.", holder=holder)
-
-
-def _check_not_on_hold(ctx: Context, task: FullTask) -> None:
-    """Raise Refused if somebody else put the task on hold, which is the first thing to know."""
-    if task["held"] and task["held_by"] != ctx.actor.name:
-        raise on_hold_error(ctx, task)
 
 
 def _branch_error(ctx: Context, task: FullTask, branch: str) -> Refused:

@@ -21,7 +21,7 @@ from bot.tasks import plans
 from bot.tasks.capabilities import Capability
 from bot.tasks.priorities import Priority
 from bot.tasks.sizes import Size
-from bot.tasks.states import OPEN, STATES
+from bot.tasks.states import CLAIMABLE, OPEN, STATES
 from bot.times import parse
 from store.mirror import stored_issues
 from store.tables.mirror import IssueRow
@@ -37,7 +37,7 @@ COMMENT_LENGTH = 200
 GROUPS: dict[str, tuple[TaskState, ...]] = {
     "open": OPEN,
     "any": STATES,
-    "blocked": ("pending", "assigned"),
+    "blocked": CLAIMABLE,
 }
 
 
