@@ -274,7 +274,7 @@ WRONG: list[tuple[list[dict[str, Any]], str, str]] = [
         "'a' and 'b' have the same title",
     ),
     # A name that nothing has.
-    ([CHAIN[1], {"id": "c", "title": "x"}], "unknown_task", "There is no task 'a'"),
+    ([CHAIN[1], {"id": "c", "title": "x"}], "unknown_task", "a task's id, or an `id` of this call"),
     # An issue that does not exist.
     ([{"id": "c", "title": "x", "parent": "#99"}], "unknown_task", "acme/rocket#99"),
     # A cycle of blockers.

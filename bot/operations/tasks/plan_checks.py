@@ -108,10 +108,8 @@ async def _known_task(plan: Plan, ref: str) -> FullTask:
     try:
         return await visible_task(plan.ctx, ref)
     except Refused as exc:
-        names = ", an `id` of this call" if len(plan.given) > 1 else ""
-        raise Refused(
-            exc.code, f"There is no task {ref!r}. Pass owner/repo#12, a task's id{names}."
-        ) from exc
+        names = "a task's id, or an `id` of this call" if len(plan.given) > 1 else "or a task's id"
+        raise Refused(exc.code, f"There is no task {ref!r}. Pass owner/repo#12, {names}.") from exc
 
 
 def _end_of(task: FullTask) -> End:
