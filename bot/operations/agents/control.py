@@ -23,7 +23,8 @@ async def manage_agent(
 ) -> Managed:
     """Pause, resume or unregister yourself, an agent below you, or, as tech-lead, any agent.
 
-    Both release its tasks, a pause not those in review. Its writes wait, or are cancelled.
+    Pause and unregister release its tasks, but a pause keeps those in review. Its writes
+    wait, or are cancelled.
     """
     row = await known_agent(ctx, agent_id)
     await _check_may_manage(ctx, agent_id)

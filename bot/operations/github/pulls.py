@@ -46,7 +46,7 @@ async def github_create_pr(
     base: Annotated[Branch | None, Field(description="default: the default branch")] = None,
     body: Body = "",
     draft: Annotated[bool, Field(description="true: not ready for review")] = False,  # noqa: FBT002 - callers name their arguments
-    replace: Annotated[bool, Field(description="close the other one")] = False,  # noqa: FBT002
+    replace: Annotated[bool, Field(description="close the task's other one")] = False,  # noqa: FBT002
 ) -> Writes:
     """Open a pull request, whose merge closes the task's issue.
 

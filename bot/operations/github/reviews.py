@@ -36,7 +36,7 @@ async def github_review_pr(
     ] = [],  # noqa: B006
     reply_to: Annotated[CommentId, Field(description="the review comment to answer")] | None = None,
     resolve: Annotated[
-        list[CommentId], Field(max_length=20, description="threads to resolve")
+        list[CommentId], Field(max_length=20, description="ids of threads to resolve")
     ] = [],  # noqa: B006
     sha: Annotated[Sha, Field(description="the head you looked at")] | None = None,
 ) -> Writes:

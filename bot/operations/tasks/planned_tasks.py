@@ -22,7 +22,7 @@ Blockers: TypeAlias = Annotated[
     Field(max_length=MOST_DEPENDENCIES, description="what must close first"),
 ]
 
-DuplicateOk: TypeAlias = Annotated[bool, Field(description="although one is alike")]
+DuplicateOk: TypeAlias = Annotated[bool, Field(description="even if a recent one has this title")]
 
 
 class PlannedTask(BaseModel):
