@@ -70,7 +70,7 @@ CODES: dict[str, tuple[int, str]] = {
     "already_claimed": (409, "Somebody holds the task; `details.holder` says who."),
     "nothing_ready": (
         409,
-        "No ready task matches; `details.lacking` says what you lack, `events_cursor` is to wait.",
+        "No ready task matches; `details` has what you lack, and the cursor for wait_for_events.",
     ),
     "not_claimable": (
         409,

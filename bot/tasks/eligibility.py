@@ -20,9 +20,7 @@ from store.tasks.tasks import FullTask
 
 # How many blockers or sub-issues a text names.
 MOST = 10
-
-
-UNRELATED = "GitHub does not have all its relations to other issues yet"
+RELATIONS_PENDING = "GitHub does not have all its relations to other issues yet"
 
 
 class Reason(BaseModel):
@@ -216,7 +214,7 @@ def _pending_relations(actor: Actor, waits: Dependencies) -> list[Reason]:
     return [
         Reason(
             code="relations_pending",
-            why=UNRELATED,
+            why=RELATIONS_PENDING,
             remedy=remedies.by(
                 actor,
                 person="wait until Hubbub has made them",
@@ -270,7 +268,7 @@ def explanation(
         )
         sentences = [f"You can claim {name}.{how}"]
     if waits.planned and not found:
-        sentences.append(f"{UNRELATED}, so agents cannot claim it.")
+        sentences.append(f"{RELATIONS_PENDING}, so agents cannot claim it.")
     if waits.in_cycle:
         sentences.append(
             f"It is in a cycle of issues that block each other: {_name_list(waits.in_cycle)}. The "

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ ONLY_FOR_LEADS = {("bot/messages/notices.py", "change_task")}
 FOR_PEOPLE = ("bot/comments/", "bot/inbox/", "bot/outbox/kinds/")
 
 
-def texts() -> Iterator[tuple[str, str, str | None]]:
+@cache
+def texts() -> list[tuple[str, str, str | None]]:
     """Each string of the code: its module, itself, and for whom `remedies.by` keeps it."""
+    found = []
     for path in sorted(BOT.rglob("*.py")):
         tree = ast.parse(path.read_text())
         audience = {
@@ -42,7 +45,8 @@ def texts() -> Iterator[tuple[str, str, str | None]]:
                 continue
             if isinstance(each.value, str):
                 module = str(path.relative_to(BOT.parent))
-                yield module, each.value, audience.get(id(each))
+                found.append((module, each.value, audience.get(id(each))))
+    return found
 
 
 def _no_text(node: ast.AST) -> Iterator[ast.AST]:

@@ -31,7 +31,7 @@ MOST_READS = 20
 READ_S = 0.3
 EMPTY = "git repository is empty"
 # In the answer to a comparison of branches that were begun apart.
-UNRELATED = "no common ancestor"
+NO_COMMON_ANCESTOR = "no common ancestor"
 
 
 class CodeAnswer(Answer):
@@ -157,7 +157,7 @@ def refuse(where: RepositoryRow, why: str) -> NoReturn:
     """Raise Refused with what GitHub answered to a read."""
     if EMPTY in why.casefold():
         raise Refused("unknown_ref", f"{where['full_name']} has no commit yet.")
-    if UNRELATED in why.casefold():
+    if NO_COMMON_ANCESTOR in why.casefold():
         raise Refused(
             "github_refused",
             "`base` and `head` have no commit in common, so there is no comparison. Read the files "
