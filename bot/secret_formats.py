@@ -5,7 +5,7 @@ little more than a look for these beginnings.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,9 @@ class Secret:
     name: str
     start: int
     end: int
+
+    def part_of(self, text: str) -> str:
+        return text[self.start : self.end]
 
 
 def _form(name: str, *hints: str, pattern: str, left: str = LEFT) -> Form:
@@ -147,10 +150,18 @@ def mask_all(value: Any) -> Any:
     return value
 
 
-def first(text: str) -> Secret | None:
-    """The first secret in a text."""
-    firsts = (next(_all_of(form, text), None) for form in (None, *FORMS))
+def first(text: str, known: Collection[str] = ()) -> Secret | None:
+    """The first secret in a text that is not among those that are known."""
+    firsts = (
+        next((each for each in _all_of(form, text) if each.part_of(text) not in known), None)
+        for form in (None, *FORMS)
+    )
     return min((each for each in firsts if each), key=lambda each: each.start, default=None)
+
+
+def texts(text: str) -> set[str]:
+    """All secrets in a text."""
+    return {each.part_of(text) for form in (None, *FORMS) for each in _all_of(form, text)}
 
 
 def _all_of(form: Form | None, text: str) -> Iterator[Secret]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.outbox.test_writes import open_pull, send, send_all
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
 
 JOINER = "\u2060"
@@ -147,6 +148,38 @@ async def test_a_commit_with_a_secret_is_refused_and_the_secret_is_not_repeated(
     assert SECRET not in json.dumps(refused.body())
     assert await workspace.rows("SELECT id FROM writes WHERE installation_id = :i") == []
     assert await is_nowhere_in_the_database(workspace, SECRET)
+
+
+@ON_SQLITE
+async def test_a_commit_may_keep_a_secret_that_its_file_has_and_add_none(
+    workspace: Workspace,
+) -> None:
+    """A test of masking has tokens, and nobody could change it."""
+    workspace.person.push(workspace.repository, "fix", {"tests/mask.py": f"T = '{SECRET}'\n"})
+    await workspace.settle()
+    agent = await workspace.agent("scout")
+    given = {**R, "branch": "fix", "message": "m"}
+
+    def files(text: str, path: str = "tests/mask.py") -> dict[str, Any]:
+        return {**given, "files": [{"path": path, "content": text}]}
+
+    kept = f"# Masks\nT = '{SECRET}'\n"
+    unread = await agent.refusal("github_commit_files", **files(kept))
+    assert "call github_read_files first" in unread.message
+    for _ in range(3):
+        await agent.call("github_read_files", **R, ref="fix", paths=["tests/mask.py"])
+        await workspace.settle()
+    new = await agent.refusal("github_commit_files", **files(f"{kept}U = '{SECRET}x'\n"))
+    assert "in line 3" in new.message
+    other = await agent.refusal("github_commit_files", **files(kept, "other.py"))
+    assert other.code == "secret_in_commit"
+    await agent.call("github_commit_files", **files(kept))
+    await workspace.settle()
+    head = workspace.repository.branches["fix"]
+    assert workspace.repository.commits[head].files["tests/mask.py"] == kept
+    audit = await workspace.rows("SELECT * FROM audit WHERE installation_id = :i")
+    assert audit
+    assert SECRET not in json.dumps(audit, default=str)
 
 
 async def test_a_commits_message_is_cleaned(workspace: Workspace) -> None:

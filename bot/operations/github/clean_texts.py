@@ -9,6 +9,7 @@ from bot.comments import cleaning
 from bot.comments.cleaning import Cleaned
 from bot.errors import Refused
 from bot.kernel.operation import Context
+from bot.operations.github import committed_secrets
 from bot.operations.github.targets import Place, on_issue
 from store.mirror import thread_people
 from store.outbox import write_history
@@ -54,7 +55,7 @@ async def clean(
     """
     for name in NAMES:
         _check_name(name, arguments.get(name))
-    check_files(arguments.get("files", []))
+    await _check_files(ctx, where, arguments)
     known = set()
     texts = _texts(arguments)
     if any(cleaning.has_mentions(each) for each in texts):
@@ -139,13 +140,20 @@ def _check_name(argument: str, value: Any) -> None:
         raise Refused("invalid_arguments", f"`{argument}` has {secret.name}: leave it out.")
 
 
-def check_files(files: list[dict[str, Any]]) -> None:
-    """Raise Refused for a secret in a file or its path, without the secret."""
-    for file in files:
-        for place, text in (("path", file["path"]), ("content", _content(file))):
-            if secret := secret_formats.first(text):
-                line = text.count("\n", 0, secret.start) + 1
-                raise _secret_error(file["path"], place, line, secret.name)
+async def _check_files(ctx: Context, where: Place, arguments: dict[str, Any]) -> None:
+    """Raise Refused for a new secret in a file or its path, without the secret."""
+    texts = [
+        (file["path"], place, text)
+        for file in arguments.get("files", [])
+        for place, text in (("path", file["path"]), ("content", _content(file)))
+    ]
+    if not any(secret_formats.first(text) for _, _, text in texts):
+        return
+    known = await committed_secrets.of_files(ctx, where, arguments)
+    for path, place, text in texts:
+        if secret := secret_formats.first(text, known):
+            line = text.count("\n", 0, secret.start) + 1
+            raise _secret_error(path, place, line, secret.name)
 
 
 def _content(file: dict[str, Any]) -> str:
@@ -160,7 +168,8 @@ def _secret_error(path: str, place: str, line: int, name: str) -> Refused:
     return Refused(
         "secret_in_commit",
         f"{path} has {name} in line {line}. Nothing was committed. Read it from the environment, "
-        "or write a placeholder such as xxxx.",
+        "or write a placeholder such as xxxx. If the file has it already, call github_read_files "
+        "first.",
         path=path,
         line=line,
     )
