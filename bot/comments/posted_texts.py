@@ -25,11 +25,13 @@ def posted_text(author: str, author_id: int, body: str, bot: int | None) -> Post
     if not authorship.is_ours(author, author_id, bot):
         return None
     head = markers.HEAD.match(body)
-    if head is None:
+    # The comments on lines have no mark of their own: that of their review stands for them.
+    if head is None and bot is None:
         return None
-    rest = body[head.end() :]
-    line = AUTHOR.match(rest)
-    return Posted(line[1], rest[line.end() :]) if line else Posted(None, rest)
+    rest = body[head.end() :] if head else body
+    if line := AUTHOR.match(rest):
+        return Posted(line[1], rest[line.end() :])
+    return Posted(None, rest) if head else None
 
 
 async def reader_of(tx: Tx, row: Row) -> Reader:

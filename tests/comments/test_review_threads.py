@@ -60,6 +60,19 @@ async def test_the_event_of_a_review_without_text_has_its_first_comment_and_no_s
     assert (event["kind"], event["data"]["body"]) == ("task.reviewed", "Not [secret removed]")
 
 
+async def test_a_comment_of_a_review_has_the_agent_as_its_author(workspace: Workspace) -> None:
+    maker, name, _ = await reviewed(workspace)
+    critic = await workspace.agent("critic", "tester")
+    comment = {"path": "a.py", "line": 1, "body": "Which unit?"}
+    await critic.call("github_review_pr", pull_request=name, comments=[comment])
+    await workspace.settle()
+    seen = (await maker.call("github_get_thread", task=name))["texts"][-1]
+    shown = [seen[each] for each in ("author", "association", "trusted", "text")]
+    assert shown == ["critic", "AGENT", False, "Which unit?"]
+    (hit,) = (await maker.call("github_search", query="unit", author="critic"))["results"]
+    assert (hit["author"], hit["snippet"]) == ("critic", "Which unit?")
+
+
 async def test_a_thread_is_resolved_by_any_of_its_comments_also_along_with_an_answer(
     workspace: Workspace,
 ) -> None:
