@@ -126,8 +126,9 @@ def _failed_check(event: Happening) -> str | None:
     if conclusion not in FAILED:
         return None
     return (
-        f"The check {event.data.get('check')} ended with {conclusion} on the head of your pull "
-        f"request {event.pull_name()}. get_task shows its checks."
+        f"The check {event.data.get('check')} ended with {conclusion} on commit "
+        f"{str(event.data.get('sha'))[:7]} of your pull request {event.pull_name()}. get_task shows "
+        "its checks."
     )
 
 

@@ -141,7 +141,11 @@ async def test_only_a_failed_check_is_told(workspace: Workspace) -> None:
     await workspace.settle()
     (notice,) = (await scout.call("list_tasks"))["notices"]
     assert (notice["kind"], notice["subject"]) == ("check_failed", where)
-    assert notice["message"].startswith("The check tests ended with failure on the head of your")
+    # A push may have come since, so it names the commit.
+    assert notice["message"] == (
+        f"The check tests ended with failure on commit {pull.head_sha[:7]} of your pull request "
+        f"acme/rocket#{pull.number}. get_task shows its checks."
+    )
 
 
 async def test_a_failed_check_that_the_holder_reported_itself_is_not_told(
