@@ -349,6 +349,18 @@ async def test_a_cycle_by_way_of_existing_issues_is_refused(workspace: Workspace
     assert "'Part' → acme/rocket#2 → acme/rocket#1 → 'Part'" in refused.message
 
 
+async def test_a_cycle_by_way_of_another_plan_that_is_still_queued_is_refused(
+    workspace: Workspace,
+) -> None:
+    ada, bob = await workspace.agent("ada"), await workspace.agent("bob")
+    bow, stern = [workspace.name(await workspace.task(each)) for each in ("Bow", "Stern")]
+    await make(ada, [{"id": "a", "title": "Keel", "blocked_by": [bow], "parent": stern}])
+    plan = [{"id": "b", "title": "Sail", "blocked_by": [stern], "parent": bow}]
+    refused = await bob.refusal("create_tasks", repository=R, tasks=plan)
+    assert f"'b' → {stern} → {bow} → 'b'" in refused.message
+    await make(bob, [{"id": "b", "title": "Sail", "parent": bow}])
+
+
 async def test_relations_cannot_be_changed_while_they_are_being_made(workspace: Workspace) -> None:
     lead = await workspace.agent("lead", "tech-lead")
     made = await make(lead, CHAIN)

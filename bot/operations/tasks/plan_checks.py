@@ -15,7 +15,8 @@ from bot.operations.tasks.access import visible_task
 from bot.operations.tasks.planned_tasks import PlannedTask
 from bot.tasks import lookup, plans
 from bot.tasks.plans import MOST_DEPENDENCIES, MOST_LEVELS, MOST_SUB_ISSUES, Relations
-from store.mirror import dependency_cycles, relations
+from store.mirror import dependency_cycles, relations, stored_issues
+from store.outbox import queued_relations
 from store.tables.mirror import RepositoryRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
@@ -137,9 +138,12 @@ def _check_titles_differ(plan: Plan) -> None:
 
 
 async def _check_cycles(plan: Plan) -> None:
-    """Raise Refused if tasks would wait for each other, also by way of existing issues."""
+    """Raise Refused if tasks would wait for each other, also by way of what exists or is queued."""
     edges = plans.waits(plan.relations)
     ids = {end.issue_id for end in plan.ends.values() if end.issue_id}
+    for waits, awaited in await _queued_relations(plan) if plan.ends else ():
+        edges.add((waits, awaited))
+        ids |= {int(each.split()[1]) for each in (waits, awaited) if each.startswith("issue ")}
     for edge in await dependency_cycles.reachable(plan.ctx.tx, plan.ctx.installation_id, ids):
         if edge.open:
             edges.add((f"issue {edge.waits}", f"issue {edge.awaited}"))
@@ -150,6 +154,30 @@ async def _check_cycles(plan: Plan) -> None:
             f"These would wait for each other: {' → '.join(path)}. A task waits for what "
             "`blocked_by` names, and a parent for its sub-issues. Leave one relation out.",
         )
+
+
+async def _queued_relations(plan: Plan) -> list[tuple[str, str]]:
+    """The relations of other plans that GitHub does not have yet: who waits, and for whom."""
+    here = (plan.ctx.tx, plan.ctx.installation_id)
+    found = []
+    for write in await queued_relations.planned(*here):
+        given = write["arguments"]
+        if task_id := given.get("number_of"):
+            waits = await _key_of_task(plan, task_id)
+        else:
+            issue = await stored_issues.issue(*here, write["repository_id"], given["number"])
+            waits = issue and f"issue {issue['id']}"
+        if task_id := given.get("issue_of"):
+            awaited = await _key_of_task(plan, task_id)
+        else:
+            awaited = f"issue {given['issue_id']}"
+        found += [(waits, awaited)] if waits and awaited else []
+    return found
+
+
+async def _key_of_task(plan: Plan, task_id: str) -> str | None:
+    task = await tasks.get(plan.ctx.tx, plan.ctx.installation_id, task_id)
+    return task and _end_of(task).key
 
 
 async def _check_limits(plan: Plan) -> None:
