@@ -127,8 +127,8 @@ def _failed_check(event: Happening) -> str | None:
         return None
     return (
         f"The check {event.data.get('check')} ended with {conclusion} on commit "
-        f"{str(event.data.get('sha'))[:7]} of your pull request {event.pull_name()}. get_task shows "
-        "its checks."
+        f"{str(event.data.get('sha'))[:7]} of your pull request {event.pull_name()}. get_task "
+        "shows its checks."
     )
 
 
