@@ -25,10 +25,9 @@ from store.tasks import leases, ready, tasks
 from store.tasks.tasks import FullTask, TaskKey
 
 PROGRESS = "task.progress"
-# By event: how long the edit of the card waits. Progress waits 15 minutes after the last edit. A
-# pull request waits two minutes, because the holder's next report follows soon and both fit in
-# one edit.
-CARD_DELAYS = {PROGRESS: {"every": 900_000_000}, "task.pull": {"delay": 120_000_000}}
+PULL = "task.pull"
+# The holder's next report follows soon after a pull request, and both fit in one edit of the card.
+PULL_DELAY = 120_000_000
 # These events change neither the card nor the board. A new task gets on the board with its first
 # claim.
 NOT_ON_CARD = frozenset({"task.created", "task.changed"})
@@ -54,8 +53,12 @@ async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) 
         return
     # The effect of what a person did goes out first.
     lane = writes.PEOPLE if actor.startswith("@") else writes.AGENTS
-    await publishing.show(tx, installation_id, task["id"], lane=lane, **CARD_DELAYS.get(kind, {}))
-    if kind not in CARD_DELAYS:
+    if kind == PROGRESS:
+        await publishing.show_report(tx, installation_id, task["id"], lane=lane)
+    elif kind == PULL:
+        await publishing.show(tx, installation_id, task["id"], lane=lane, delay=PULL_DELAY)
+    else:
+        await publishing.show(tx, installation_id, task["id"], lane=lane)
         await publishing.show_on_board(tx, installation_id, task["id"], lane)
         await _show_on_parent(tx, task)
 
@@ -87,11 +90,6 @@ async def announce_if_ready(tx: Tx, installation_id: int, task_id: str, why: str
         await announce_ready(tx, task, why)
 
 
-async def show_soon(tx: Tx, installation_id: int, task_id: str) -> None:
-    """Queue an edit of the card that is not urgent."""
-    await publishing.show(tx, installation_id, task_id, **CARD_DELAYS[PROGRESS])
-
-
 async def _show_on_parent(tx: Tx, task: FullTask) -> None:
     """Update the parent's card, which counts finished sub-issues. That is not urgent."""
     here = (tx, task["installation_id"])
@@ -99,7 +97,7 @@ async def _show_on_parent(tx: Tx, task: FullTask) -> None:
     for each in parents:
         parent = await tasks.of_issue(*here, each["mirrored_id"]) if each["mirrored_id"] else None
         if parent is not None:
-            await show_soon(*here, parent["id"])
+            await publishing.show_report(*here, parent["id"])
 
 
 async def claim(

@@ -10,7 +10,7 @@ from itertools import islice
 from pydantic import BaseModel, Field
 
 from bot.identity.actors import BOT
-from bot.tasks import lifecycle, lookup
+from bot.tasks import lookup, publishing
 from bot.tasks.paths import Path, area, paths_from, shared_paths
 from store import events
 from store.engine.transaction import Tx
@@ -201,7 +201,7 @@ async def _append_events(
         await _append_event(tx, where, mine, actor, each)
     both = {side.task_id for each in found for side in (mine, each)}
     for task_id in sorted(each for each in both if each is not None):
-        await lifecycle.show_soon(tx, where[0], task_id)
+        await publishing.show_report(tx, where[0], task_id)
 
 
 async def _append_event(

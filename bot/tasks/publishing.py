@@ -23,6 +23,8 @@ SOON = 10 * SECOND
 RESULT_SOON = 5 * SECOND
 # While the budget is short, a card is edited at most this often, but for its result.
 EVERY_WHEN_SHORT = 60 * SECOND
+# A note or progress alone is shown at most this often.
+REPORT_EVERY = 900 * SECOND
 
 
 async def show(
@@ -31,7 +33,6 @@ async def show(
     task_id: str,
     *,
     lane: int = writes.AGENTS,
-    every: int = 0,
     delay: int = SOON,
     spacing: int = 0,
 ) -> None:
@@ -39,34 +40,62 @@ async def show(
 
     An edit waits `delay`, or not at all for what a person did, and until `spacing` after the last
     edit. It is dropped when its turn comes and nothing that people act on has changed.
-
-    With `every` it shows a note or progress: it goes out so many microseconds after the last edit,
-    unless the budget is short.
     """
-    task = await tasks.get(tx, installation_id, task_id)
-    if task is None or task["number"] is None or not _is_shown(task, lane):
+    task = await _shown_task(tx, installation_id, task_id, lane)
+    if task is None:
         return
-    target = f"card {task_id}"
-    live = await writes.waiting(tx, installation_id, target, "card")
-    queued = [each for each in live if each["state"] == "queued" and not _is_minor(each)]
-    is_short = await rate_limit_store.is_short(tx, installation_id)
-    last = next(iter(await write_history.results(tx, installation_id, target, 1)), None)
     now = await tx.now()
-    if every:
-        if not queued and not is_short:
-            await _queue_card(tx, task, lane, _after(last, every, now), every=every)
-        return
     if task["state"] not in OPEN:
         await _queue_card(tx, task, writes.PEOPLE, now + RESULT_SOON)
         return
+    queued, last = await _queued_edits(tx, task), await _last_edit(tx, task)
     lane = min([lane, *(each["lane"] for each in queued)])
     due = now if lane == writes.PEOPLE else now + delay
     if spacing and last is not None:
         due = max(due, _after(last, spacing, now))
-    if is_short:
+    if await rate_limit_store.is_short(tx, installation_id):
         lane, due = writes.AGENTS, max(due, _after(last, EVERY_WHEN_SHORT, now) if last else 0)
     # The replaced edit may have been more urgent.
     await _queue_card(tx, task, lane, min([due, *(each["not_before"] for each in queued)]))
+
+
+async def show_report(
+    tx: Tx, installation_id: int, task_id: str, *, lane: int = writes.AGENTS
+) -> None:
+    """Queue an edit of the card for what nobody acts on, unless another edit is queued.
+
+    That is a note or progress, or what others do beside the task.
+
+    It goes out REPORT_EVERY after the last edit, and not while the budget is short.
+    """
+    task = await _shown_task(tx, installation_id, task_id, lane)
+    if task is None or await _queued_edits(tx, task):
+        return
+    if await rate_limit_store.is_short(tx, installation_id):
+        return
+    due = _after(await _last_edit(tx, task), REPORT_EVERY, await tx.now())
+    await _queue_card(tx, task, lane, due, every=REPORT_EVERY)
+
+
+async def _shown_task(tx: Tx, installation_id: int, task_id: str, lane: int) -> FullTask | None:
+    """The task, if it has a card or gets one now."""
+    task = await tasks.get(tx, installation_id, task_id)
+    return task if task and task["number"] is not None and _is_shown(task, lane) else None
+
+
+def _target(task: FullTask) -> str:
+    return f"card {task['id']}"
+
+
+async def _queued_edits(tx: Tx, task: FullTask) -> list[WriteRow]:
+    """The edits that wait, but not those for a note or progress alone."""
+    live = await writes.waiting(tx, task["installation_id"], _target(task), "card")
+    return [each for each in live if each["state"] == "queued" and not _is_minor(each)]
+
+
+async def _last_edit(tx: Tx, task: FullTask) -> WriteRow | None:
+    found = await write_history.results(tx, task["installation_id"], _target(task), 1)
+    return found[0] if found else None
 
 
 def _is_shown(task: FullTask, lane: int) -> bool:
@@ -87,7 +116,7 @@ def _after(last: WriteRow | None, span: int, now: int) -> int:
 
 
 async def _queue_card(tx: Tx, task: FullTask, lane: int, due: int, *, every: int = 0) -> None:
-    where, target = task["installation_id"], f"card {task['id']}"
+    where, target = task["installation_id"], _target(task)
     await writes.supersede(tx, where, "card", target)
     more = {"every": every} if every else {}
     await writes.queue(

@@ -98,10 +98,7 @@ async def github_update_issue(
     """Change the fields that you pass. A list replaces the whole list."""
     held, where, number = await thread_of(ctx, issue, fence)
     row = await _issue_row(ctx, where, number, issue)
-    if not create_labels:
-        await check_labels(ctx, where, labels or [])
-    there = json.loads(row["assignees"])
-    await check_assignees(ctx, [each for each in assignees or [] if each not in there])
+    await _check_names(ctx, where, row, labels if not create_labels else None, assignees)
     if parent is not None or blocked_by is not None:
         of_issue = await tasks.of_issue(ctx.tx, ctx.installation_id, row["id"])
         await check_no_planned(ctx, of_issue)
@@ -119,8 +116,7 @@ async def github_update_issue(
     fields |= await _list_changes(ctx, where, row, labels=labels, assignees=assignees)
     queued: list[Queued] = []
     if state is not None:
-        await _decide(ctx, row["id"], state)
-        await issue_state.withdraw_queued(ctx.tx, ctx.installation_id, where["id"], number)
+        await _decide(ctx, row, state)
     if fields:
         arguments = {"number": number, **fields}
         queued.append(
@@ -133,6 +129,19 @@ async def github_update_issue(
     if not queued:
         raise nothing_to_change(EVERY_ARGUMENT)
     return Writes(writes=queued, hint=plans.PARENT_WAITS if parent else None)
+
+
+async def _check_names(
+    ctx: Context,
+    where: RepositoryRow,
+    row: IssueRow,
+    labels: list[str] | None,
+    assignees: list[str] | None,
+) -> None:
+    """Raise Refused for labels that the repository lacks, and for new assignees that are agents."""
+    await check_labels(ctx, where, labels or [])
+    there = json.loads(row["assignees"])
+    await check_assignees(ctx, [each for each in assignees or [] if each not in there])
 
 
 async def _issue_row(ctx: Context, where: RepositoryRow, number: int, ref: str) -> IssueRow:
@@ -186,9 +195,11 @@ async def _check_may_change(
     )
 
 
-async def _decide(ctx: Context, issue_id: int, state: str) -> None:
+async def _decide(ctx: Context, issue: IssueRow, state: str) -> None:
     """Move the issue's task at once: the webhook of the change may come after a later decision."""
-    task = await tasks.of_issue(ctx.tx, ctx.installation_id, issue_id)
+    here = (ctx.tx, ctx.installation_id)
+    await issue_state.withdraw_queued(*here, issue["repository_id"], issue["number"])
+    task = await tasks.of_issue(*here, issue["id"])
     task = task and await tasks.lock(ctx.tx, ctx.installation_id, task["id"])
     if task is None:
         return
