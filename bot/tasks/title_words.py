@@ -2,7 +2,8 @@
 
 import re
 
-WORD = re.compile(r"\w+")
+# C, C++ and C# are three languages.
+WORD = re.compile(r"\w+[+#]*")
 # Words that say nothing about the task.
 SMALL = frozenset(("a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "the", "to"))
 
