@@ -421,6 +421,18 @@ async def test_an_agent_that_reads_much_lets_others_read_between(
     assert len(blobs) == 21
 
 
+@ON_SQLITE
+async def test_the_sha_of_an_annotated_tag_leads_to_its_commit(
+    workspace: Workspace, ada: Agent
+) -> None:
+    """GitHub answers with the commit, which has another SHA. Hubbub asked for it again and again."""
+    head, tag = workspace.repository.branches["main"], "7a" * 20
+    here = (workspace.installation.id, workspace.repository.id)
+    await workspace.store.write(lambda tx: code.put_name(tx, here, tag, head))
+    answer = await read(workspace, ada, "github_list_files", ref=tag, **HERE)
+    assert (answer["commit"], answer["files"][0]) == (head, "README.md 9")
+
+
 async def keep_folder(workspace: Workspace, name: str, contents: list[bytes]) -> None:
     """A folder of files that Hubbub has read: 0, 1, 2 and so on."""
     here = (workspace.installation.id, workspace.repository.id)

@@ -96,8 +96,8 @@ async def commit(
     trusted = await is_trusted(look, wanted, sha)
     # Only a commit that is known, or was read as one, is a commit of this repository.
     if not trusted and sha != now and not await look.is_known(sha):
-        await _ask(look, sha)
-        return None
+        # It may be the SHA of an annotated tag, for which GitHub names the commit.
+        return await _by_name(look, wanted, sha, None)
     return Commit(sha, trusted=trusted, head=now if now != sha else None)
 
 
