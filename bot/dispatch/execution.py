@@ -22,7 +22,7 @@ from bot.errors import Refused
 from bot.identity.actors import Actor, ActorKey
 from bot.kernel import freshness
 from bot.kernel.operation import Answer, Context, Handover, Operation, Shared
-from bot.messages import notices
+from bot.messages import notices, unconfirmed_claims
 from store.agents import agents
 from store.engine import idempotency, sequences
 from store.engine.transaction import Row, Store, Tx, Work
@@ -229,7 +229,7 @@ async def _confirm_named_leases_later(ctx: Context, call: Call) -> None:
     """A holder that reads about its task knows of its lease, so `also_held` stops."""
     named = _named_in_arguments(call)
     here = (ctx.tx, ctx.actor, ctx.now, named)
-    for lease_id in await notices.unconfirmed_leases_of(*here) if named else ():
+    for lease_id in await unconfirmed_claims.leases_of(*here) if named else ():
         confirm = partial(leases.confirm, installation_id=ctx.installation_id, lease_id=lease_id)
         ctx.later.append(confirm)
 

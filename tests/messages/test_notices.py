@@ -8,7 +8,7 @@ from typing import Any
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.kernel import event_kinds, notice_rules
-from bot.messages import notices
+from bot.messages import notice_parts, notice_sources, notices
 from bot.times import SECOND
 from store.engine import sql
 from store.engine.transaction import Numbered, Row, Store, Tx
@@ -283,7 +283,9 @@ async def test_leases_that_ended_long_ago_are_not_read_at_each_call(
 
     async def cost(tx: Tx) -> int:
         now, before = await tx.now(), await rows_read(tx)
-        which = await due_notices.due_kinds(tx, installation_id, "scout", now, now - notices.LATELY)
+        which = await due_notices.due_kinds(
+            tx, installation_id, "scout", now, now - notice_parts.LATELY
+        )
         assert which == []
         return await rows_read(tx) - before
 
@@ -330,7 +332,7 @@ async def test_what_there_is_to_tell_is_looked_for_in_one_query_and_people_get_n
     person = Actor(workspace.installation.id, "@octocat", "tech-lead")
     answer = await workspace.dispatcher.call(person, "get_task", {"task": where})
     assert answer["notices"] == []
-    assert tuple(due_notices.SIGNS) == tuple(notices.SOURCES)
+    assert tuple(due_notices.SIGNS) == tuple(notice_sources.SOURCES)
     assert await notice_subjects(scout) == []
 
     other = await workspace.agent("other")
@@ -390,7 +392,7 @@ async def calls(workspace: Workspace) -> int:
 def test_each_kind_of_notice_has_its_place_among_the_others_and_in_the_docs() -> None:
     page = (Path(__file__).parents[2] / "docs/reference/events.md").read_text()
     table = page.partition("## Notices")[2]
-    assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == notices.URGENCY
+    assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == notice_parts.URGENCY
     made = {rule.notice for rules in notice_rules.RULES.values() for rule in rules}
-    assert made | (notices.SOURCES.keys() - {"stored"}) == set(notices.URGENCY)
+    assert made | (notice_sources.SOURCES.keys() - {"stored"}) == set(notice_parts.URGENCY)
     assert notice_rules.RULES.keys() <= event_kinds.KINDS.keys()

@@ -14,7 +14,7 @@ from bot.identity.actors import Actor
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
 from bot.kernel.sentences import with_full_stop
 from bot.kernel.waitable import EventFilter, Look, Waitable
-from bot.messages import notices
+from bot.messages import unconfirmed_claims
 from bot.operations.arguments import Label
 from bot.operations.github.texts import Text, body_view
 from bot.operations.tasks import claim_size, hourly_limits, open_claims, take_back
@@ -377,7 +377,7 @@ async def _nothing_ready(
     return NothingReady(
         message=f"No ready task for you. {why}. explain_task explains one task. wait_for_events "
         "with `topics` tasks and `events_cursor` as its `cursor` returns when a task becomes "
-        f"ready.{await notices.also_held(ctx.tx, ctx.actor, ctx.now)}",
+        f"ready.{await unconfirmed_claims.also_held(ctx.tx, ctx.actor, ctx.now)}",
         lacking=missing,
         events_cursor=events_cursor,
     )

@@ -1,0 +1,78 @@
+"""What all sources of notices need: for whom a notice is, how urgent it is, and its parts."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from bot.identity.actors import Actor
+from bot.kernel.notice_rules import LONGEST
+from bot.kernel.operation import Notice
+from bot.tasks import lookup
+from bot.times import SECOND
+from store.engine.transaction import Tx
+from store.tasks import tasks
+from store.tasks.tasks import FullTask
+
+# A notice about something older than this is not sent.
+LATELY = 24 * 3600 * SECOND
+# Notices in one answer.
+MOST = 5
+# Leases, messages or writes that are looked through for one notice.
+MOST_ROWS = 20
+# From the most urgent to the least.
+URGENCY = (
+    "paused",
+    "unregistered",
+    "lease_lost",
+    "also_held",
+    "hold",
+    "completed",
+    "lease_ending",
+    "answered",
+    "message",
+    "review",
+    "sent_back",
+    "check_failed",
+    "write_failed",
+    "review_request",
+    "assigned",
+    "unassigned",
+    "resumed",
+    "hold_ended",
+    "comment",
+    "stuck",
+)
+
+
+@dataclass(frozen=True)
+class Asker:
+    tx: Tx
+    actor: Actor
+    now: int
+    # Tasks that the call or its answer names: the agent knows of them.
+    named: Collection[str] = ()
+
+    @property
+    def here(self) -> tuple[Tx, int]:
+        return self.tx, self.actor.installation_id
+
+    @property
+    def agent(self) -> tuple[Tx, int, str]:
+        return self.tx, self.actor.installation_id, self.actor.name
+
+
+def rank(kind: str) -> int:
+    return URGENCY.index(kind)
+
+
+def notice(kind: str, subject: str, message: str, key: str = "") -> Notice:
+    return Notice(kind=kind, subject=subject, message=message[:LONGEST], key=key)
+
+
+def key_of(ids: Iterable[str]) -> str:
+    return " ".join(ids)
+
+
+async def named_task(asker: Asker, task_id: str) -> tuple[str, FullTask | None]:
+    """The task with its name. If the agent cannot see its repository now, the name is its id."""
+    task = await tasks.visible(*asker.here, task_id)
+    return (lookup.name(task) if task else task_id), task

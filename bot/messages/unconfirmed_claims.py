@@ -1,0 +1,58 @@
+"""Tasks of which an agent may not know that it holds them: the answer to its claim may be lost."""
+
+from collections.abc import Collection, Sequence
+
+from bot.identity.actors import Actor
+from bot.kernel.operation import Notice
+from bot.messages import notice_parts
+from bot.messages.notice_parts import MOST_ROWS, Asker
+from store.engine.transaction import Tx
+from store.messages import due_notices
+from store.tables.tasks import UNKNOWN, LeaseRow
+
+
+async def find(asker: Asker) -> list[Notice]:
+    """One notice for all tasks of which the agent may not know that it holds them."""
+    # An agent that claimed a task by its name asks again itself. Only another task misleads it.
+    found = await _leases_without_use(asker, also_named=bool(asker.named))
+    key = notice_parts.key_of(lease["id"] for _, lease in found)
+    return [notice_parts.notice("also_held", found[0][0], _also_held(found), key)] if found else []
+
+
+async def _leases_without_use(asker: Asker, *, also_named: bool) -> list[tuple[str, LeaseRow]]:
+    """Leases whose fence the agent has not used, with their tasks' names."""
+    found = []
+    for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_ROWS):
+        may_mislead = also_named or lease["known"] == UNKNOWN
+        if not may_mislead or lease["task_id"] in asker.named:
+            continue
+        name, _ = await notice_parts.named_task(asker, lease["task_id"])
+        if name.lower() not in asker.named:
+            found.append((name, lease))
+    return found
+
+
+async def leases_of(tx: Tx, actor: Actor, now: int, named: Collection[str]) -> list[str]:
+    """The ids of leases on these tasks of which the agent may not know."""
+    asker = Asker(tx, actor, now)
+    return [
+        lease["id"]
+        for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_ROWS)
+        if lease["task_id"] in named
+        or (await notice_parts.named_task(asker, lease["task_id"]))[0].lower() in named
+    ]
+
+
+def _also_held(found: Sequence[tuple[str, LeaseRow]]) -> str:
+    which = ", ".join(f"{name} (fence {lease['fence']})" for name, lease in found[:2])
+    more = ", and others" if len(found) > 2 else ""
+    return (
+        f"You also hold {which}{more}. Maybe the answer to the claim did not reach you: you have "
+        "not used the fence yet. Work on it with its fence, or call release_task."
+    )
+
+
+async def also_held(tx: Tx, actor: Actor, now: int) -> str:
+    """A sentence to append: what the agent holds, maybe without knowing it. Empty: nothing."""
+    found = await _leases_without_use(Asker(tx, actor, now), also_named=True)
+    return f" {_also_held(found)}" if found else ""
