@@ -425,7 +425,7 @@ async def test_an_agent_that_reads_much_lets_others_read_between(
 async def test_the_sha_of_an_annotated_tag_leads_to_its_commit(
     workspace: Workspace, ada: Agent
 ) -> None:
-    """GitHub answers with the commit, which has another SHA. Hubbub asked for it again and again."""
+    """GitHub answers with the commit, which has another SHA. Hubbub asked again and again."""
     head, tag = workspace.repository.branches["main"], "7a" * 20
     here = (workspace.installation.id, workspace.repository.id)
     await workspace.store.write(lambda tx: code.put_name(tx, here, tag, head))
