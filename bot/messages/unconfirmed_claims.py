@@ -6,15 +6,22 @@ from bot.identity.actors import Actor
 from bot.kernel.operation import Notice
 from bot.messages import notice_parts
 from bot.messages.notice_parts import MOST_ROWS, Asker
+from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.messages import due_notices
 from store.tables.tasks import UNKNOWN, LeaseRow
+
+# For so long after a claim an agent may read and wait before it uses the fence.
+UNUSED = 60 * SECOND
 
 
 async def find(asker: Asker) -> list[Notice]:
     """One notice for all tasks of which the agent may not know that it holds them."""
     # An agent that claimed a task by its name asks again itself. Only another task misleads it.
     found = await _leases_without_use(asker, also_named=bool(asker.named))
+    if not asker.named:
+        # An agent that got the answer uses the fence soon. The next claim is told at once.
+        found = [each for each in found if each[1]["granted_at"] <= asker.now - UNUSED]
     key = notice_parts.key_of(lease["id"] for _, lease in found)
     return [notice_parts.notice("also_held", found[0][0], _also_held(found), key)] if found else []
 

@@ -174,6 +174,9 @@ async def test_an_agent_is_told_of_a_lease_beside_the_one_it_names_until_it_uses
     (told,) = also_held(claimed)
     assert f"You also hold {first} (fence {lost['fence']})." in told
     assert claimed["task"]["task"] == second
+    # An agent that got the answer may read for a minute before it uses the fence.
+    assert also_held(await elsewhere(workspace, scout).call("list_agents")) == []
+    workspace.clock.forward(61)
     (both,) = also_held(await scout.call("list_agents"))
     assert first in both
     assert second in both
@@ -193,6 +196,7 @@ async def test_a_holder_who_reads_its_task_knows_of_the_lease(
     first = workspace.name(await workspace.task("one"))
     await scout.call("claim_task")
     await other.call(read, task=first)
+    workspace.clock.forward(61)
     assert len(also_held(await scout.call("list_agents"))) == 1
     assert also_held(await scout.call(read, task=first.upper())) == []
     assert also_held(await elsewhere(workspace, scout).call("list_agents")) == []
