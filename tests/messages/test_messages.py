@@ -756,6 +756,15 @@ async def test_those_of_low_priority_or_delivered_get_no_notice(
     assert await unannounced() == ids[2:]
 
 
+async def test_secrets_in_messages_are_masked_before_anybody_reads_them(office: Office) -> None:
+    ada, bob = await office.agent("ada"), await office.agent("bob")
+    token = "gho_aB3dE5gH7jK9mN1pQ3sT5vW7xY9zA1cD3eF5"
+    sent = await ada.call("send_message", to="bob", body=f"Use {token} and @octocat, /claim it")
+    assert sent["cleaned"] == ["a GitHub token in body"]
+    assert await bodies(bob) == ["Use [secret removed] and @octocat, /claim it"]
+    assert "cleaned" not in await ada.call("send_message", to="bob", body="ghp_xxxxxxxx")
+
+
 async def test_a_message_about_a_task_is_shown_on_its_card_without_another_comment(
     workspace: Workspace,
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from bot import secret_formats
 from bot.agents import presence
 from bot.errors import Refused
 from bot.identity.actors import HOLDER
@@ -69,6 +70,8 @@ async def send_message(
     chosen = await delivery.recipients(ctx.tx, ctx.actor, to)
     free, full = await delivery.split_by_free_space(ctx.tx, ctx.installation_id, chosen)
     message_id = ids.new("m", ctx.now)
+    # Hand-offs and cards repeat messages, so a secret would spread.
+    text, secrets = secret_formats.mask(body)
     row: MessageRow = {
         "installation_id": ctx.installation_id,
         "id": message_id,
@@ -78,7 +81,7 @@ async def send_message(
         "recipient": to,
         "task_id": about and about["id"],
         "priority": PRIORITIES.index(priority),
-        "body": body,
+        "body": text,
         "sent_at": ctx.now,
         "expires_at": ctx.now + ttl_s * SECOND,
         "on_card": int(visibility == "issue"),
@@ -87,7 +90,8 @@ async def send_message(
     await messages.send(ctx.tx, ctx.installation_id, row, free)
     await delivery.notify(ctx.tx, row, free, about["repository_id"] if about else None)
     await _show_on_card(ctx, row)
-    return _sent_answer(row, free, full)
+    cleaned = [f"{each} in body" for each in secrets]
+    return _sent_answer(row, free, full).model_copy(update={"cleaned": cleaned})
 
 
 async def _check_may_show(ctx: Context, task: FullTask | None) -> None:

@@ -84,6 +84,11 @@ class Sent(Answer):
     full: list[str] = Field(
         [], description="agents that do not get it, because they have too many unread messages"
     )
+    cleaned: list[str] = Field(
+        [],
+        description="secrets that were masked in the text",
+        exclude_if=lambda cleaned: not cleaned,
+    )
 
     def lean(self) -> Self:
         """For one recipient, whom the sender named, without the recipients."""
