@@ -84,6 +84,20 @@ async def folders(tx: Tx, here: Here, shas: Sequence[str]) -> dict[str, list[Ent
     return {sha: git_objects.load(content) for sha, content in found.items()}
 
 
+async def file_at(tx: Tx, here: Here, commit: str, path: str) -> bytes | None:
+    """The file at a path of a commit, if all that leads to it is there."""
+    *names, name = path.split("/")
+    at = await root_of(tx, here, commit)
+    for each in names:
+        at = _sha_in(await folder(tx, here, at), each) if at else None
+    file = _sha_in(await folder(tx, here, at), name) if at else None
+    return await code_objects.get(tx, here, "blob", file) if file else None
+
+
+def _sha_in(entries: Iterable[Entry] | None, name: str) -> str | None:
+    return next((each.sha for each in entries or () if each.name == name), None)
+
+
 async def diff(tx: Tx, here: Here, key: str) -> Diff | None:
     found = await code_objects.get(tx, here, "diff", key)
     if found is None:

@@ -32,8 +32,7 @@ TEXTS: dict[str, Clean] = {
     "name": _name,
 }
 # Instead of TEXTS, if all texts of a call are heavier than this together.
-UNPARSED: dict[str, Clean] = {**TEXTS, "body": cleaning.unparsed_markdown}
-UNPARSED["summary"] = cleaning.unparsed_markdown
+UNPARSED: dict[str, Clean] = TEXTS | dict.fromkeys(("body", "summary"), cleaning.unparsed_markdown)
 MOST_PARSED = 8000
 # Arguments with texts inside, such as the comments of a review and the output of a check.
 NESTED = ("comments", "output")

@@ -3,11 +3,10 @@
 from typing import Any
 
 from bot import secret_formats
-from bot.github.git_objects import Entry
 from bot.kernel.operation import Context
 from bot.mirror import code
 from bot.operations.github.targets import Place
-from store.mirror import branches, code_objects, stored_repositories
+from store.mirror import branches, stored_repositories
 
 # Files of a commit that are compared with what is there.
 MOST = 20
@@ -22,7 +21,7 @@ async def of_files(ctx: Context, where: Place, arguments: dict[str, Any]) -> set
     found: set[str] = set()
     for commit in await _commits(ctx, where, arguments):
         for path in paths[:MOST]:
-            content = await _content(ctx, where, commit, path)
+            content = await code.file_at(ctx.tx, (ctx.installation_id, where["id"]), commit, path)
             found |= secret_formats.texts(content.decode("latin-1")) if content else set()
     return found
 
@@ -34,17 +33,3 @@ async def _commits(ctx: Context, where: Place, arguments: dict[str, Any]) -> lis
     rows = [await branches.get(*here, name) for name in names if name]
     shas = [arguments.get("head"), *(row["sha"] for row in rows if row)]
     return list(dict.fromkeys(each for each in shas if each))
-
-
-async def _content(ctx: Context, where: Place, commit: str, path: str) -> bytes | None:
-    here = (ctx.installation_id, where["id"])
-    *folders, name = path.split("/")
-    at = await code.root_of(ctx.tx, here, commit)
-    for each in folders:
-        at = _sha(await code.folder(ctx.tx, here, at), each) if at else None
-    file = _sha(await code.folder(ctx.tx, here, at), name) if at else None
-    return await code_objects.get(ctx.tx, here, "blob", file) if file else None
-
-
-def _sha(entries: list[Entry] | None, name: str) -> str | None:
-    return next((each.sha for each in entries or () if each.name == name), None)
