@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from store.mirror.pulls import Side
 
-HEADER = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@(.*)")
+HEADER = re.compile(r"@@ -(\d{1,9})(?:,\d{1,9})? \+(\d{1,9})(?:,\d{1,9})? @@(.*)")
 ADDED, REMOVED, CONTEXT = "+", "-", " "
 
 

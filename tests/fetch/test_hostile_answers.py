@@ -12,6 +12,7 @@ from aiohttp import web  # noqa: TID251 - who stands between Hubbub and GitHub i
 from aiohttp.test_utils import TestServer
 
 from bot.background.request_scheduler import Sender
+from bot.errors import Refused
 from bot.fetch import backfill
 from bot.fetch.backfill_pages import MOST_EMPTY_PAGES
 from bot.fetch.missed_deliveries import Repair
@@ -19,7 +20,7 @@ from bot.github.client import GitHub
 from bot.times import SECOND
 from store.inbox import missed_deliveries
 from tests.support.engines import OWN_ON_SQLITE
-from tests.support.story import Workspace
+from tests.support.story import Agent, Workspace
 
 HTML = b"<!DOCTYPE html><html><body>Unicorn!</body></html>"
 DEEP = b"[" * 200_000
@@ -287,3 +288,48 @@ async def test_a_log_that_leads_to_itself_ends(workspace: Workspace, liar: Liar)
     while workspace.clock.at < until:
         workspace.clock.forward(await repair.step())
     assert liar.count(r"/deliveries\?") <= 3
+
+
+NO_CODE: list[tuple[str, Any]] = [
+    ("/git/|/commits/", {"sha": "a" * 40, "commit": {"tree": {"sha": "b" * 40}}, "tree": "none"}),
+    ("/git/|/commits/", []),
+    ("/git/blobs/", {"content": "é"}),
+    ("/git/blobs/", {"content": "QQ=="}),
+    ("/compare/", {"files": [None, {"filename": "a.txt", "patch": f"@@ -{'9' * 5000} +1 @@"}]}),
+]
+
+
+@pytest.mark.parametrize(("path", "lie"), NO_CODE)
+async def test_code_that_makes_no_sense_is_not_kept_and_can_be_read_later(
+    workspace: Workspace, liar: Liar, path: str, lie: object
+) -> None:
+    ada = await workspace.agent("ada")
+    workspace.person.push(workspace.repository, "main", {"a.txt": "1\n"})
+    workspace.person.push(workspace.repository, "fix", {"a.txt": "2\n"})
+    await workspace.settle()
+    here = {"repository": workspace.repository.full_name}
+    liar.tell(path, json.dumps(lie).encode())
+    for _ in range(3):
+        found = {
+            await outcome_of(ada, "github_read_files", paths=["a.txt"], ref="v1", **here),
+            await outcome_of(ada, "github_read_files", paths=["a.txt"], **here),
+            await outcome_of(ada, "github_get_diff", head="fix", **here),
+        }
+        assert found <= {"", "github_refused", "unknown_ref"}
+        await workspace.settle()
+    liar.lies.clear()
+    workspace.clock.forward(3600)
+    await workspace.settle()
+    for _ in range(4):
+        answer = await ada.call("github_read_files", paths=["a.txt"], **here)
+        await workspace.settle()
+    assert [each["text"] for each in answer["files"]] == ["1\n"]
+
+
+async def outcome_of(agent: Agent, operation: str, **given: Any) -> str:
+    """The code of the refusal. A failure of Hubbub's own is none."""
+    try:
+        await agent.call(operation, **given)
+    except Refused as refused:
+        return refused.code
+    return ""

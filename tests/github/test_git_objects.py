@@ -83,6 +83,7 @@ def test_of_a_huge_list_the_deepest_folders_are_left_for_later() -> None:
 
 def test_entries_without_the_shape_of_one_are_ignored() -> None:
     wrong = [None, {"path": "x"}, {"path": 1, "mode": FILE, "sha": HELLO}, {"sha": "zz"}]
+    wrong += [{"path": "a\0b", "mode": FILE, "sha": HELLO}]
     found = listing({"tree": [*wrong, {"path": "a", "mode": FILE, "sha": HELLO}]}, most=10)
     assert found.root is not None
     assert found.folders[found.root] == [Entry("a", FILE, HELLO)]

@@ -34,6 +34,7 @@ def test_a_new_file_and_a_patch_without_a_hunk_are_read_too() -> None:
     assert line_ranges(hunks("@@ -0,0 +1 @@\n+only")) == {"LEFT": [], "RIGHT": [(1, 1)]}
     assert line_ranges(hunks("")) == {"LEFT": [], "RIGHT": []}
     assert hunks("Binary files differ") == []
+    assert hunks(f"@@ -{'9' * 5000} +1 @@\n+no line has such a number") == []
 
 
 def test_a_changed_line_that_looks_like_a_header_stays_a_line() -> None:

@@ -1,6 +1,5 @@
 """Keep answers about code: commits, folders, files and diffs."""
 
-import binascii
 from base64 import b64decode
 
 from bot.fetch.answers.answer import Reading
@@ -28,6 +27,8 @@ async def apply_commit(tx: Tx, _: Keys, r: Reading) -> None:
 async def apply_tree(tx: Tx, _: Keys, r: Reading) -> None:
     """Keep the folders. Of a list that GitHub cut short, ask again for the first folder alone."""
     sha, commit, flat = r.arguments["sha"], r.arguments.get("head"), r.arguments["flat"]
+    if not isinstance(at(r.data, "tree"), list):
+        raise Malformed("the folder must be a list")
     found = git_objects.listing(r.data, MOST_FOLDERS, None if commit else sha, flat=flat)
     await code.put_folders(tx, r.here, found.folders)
     if found.root is None:
@@ -40,7 +41,7 @@ async def apply_tree(tx: Tx, _: Keys, r: Reading) -> None:
 async def apply_blob(tx: Tx, _: Keys, r: Reading) -> None:
     try:
         content = b64decode(payloads.text(at(r.data, "content")))
-    except binascii.Error as exc:
+    except ValueError as exc:  # of which binascii.Error is one
         raise Malformed("the file's content must be base64") from exc
     if git_objects.blob_sha(content) != r.arguments["sha"]:
         raise Malformed("the file's content must have the SHA that was asked for")
