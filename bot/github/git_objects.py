@@ -136,10 +136,11 @@ def _is_entry(value: Json) -> bool:
         return False
     path, mode, sha = value.get("path"), value.get("mode"), value.get("sha")
     # No name has a zero byte, which ends an entry in what Hubbub keeps.
-    named = isinstance(path, str) and path != "" and "\0" not in path and isinstance(mode, str) and mode in MODES
+    named = isinstance(path, str) and path != "" and "\0" not in path
+    moded = isinstance(mode, str) and mode in MODES
     size = value.get("size")
     sized = size is None or (isinstance(size, int) and 0 <= size <= BIGGEST)
-    return named and sized and isinstance(sha, str) and HEX.fullmatch(sha) is not None
+    return named and moded and sized and isinstance(sha, str) and HEX.fullmatch(sha) is not None
 
 
 # --- Folders as Hubbub keeps them ----------------------------------------------------------------
