@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from bot.github.outcomes import Meaning, Outcome, is_shut_out
 from bot.kernel.sentences import with_full_stop
-from bot.outbox import refusals
+from bot.outbox import predecessors, refusals
 from bot.outbox.kinds import Kind, Sending
 from bot.times import SECOND
 from store.tables.outbox import WriteRow
@@ -110,7 +110,7 @@ def begin(kind: Kind, sending: Sending) -> Decision:
         # A kind without a look does no harm when it is sent twice.
         return Look() if kind.look(sending) else PutOff("queued", LOOK_EVERY)
     if why := _why_unsendable(sending) or kind.unless(sending):
-        message = with_full_stop(f"Not sent: {why}")
+        message = with_full_stop(f"{predecessors.NOT_SENT}{why}")
         error = {"code": "github_refused", "message": message, "details": {}}
         return Refused(error)
     if lacking := kind.lacks(sending):
@@ -191,7 +191,7 @@ def _why_unsendable(sending: Sending) -> str | None:
     after = sending.arguments.get("after")
     if after is None or sending.before:
         return None
-    return f"the write that it builds on, {after}, did not take effect"
+    return predecessors.obstacle(after, sending.predecessor)
 
 
 def _take_result(kind: Kind, sending: Sending, outcome: Outcome) -> Decision:

@@ -21,6 +21,8 @@ def error_body(kind: Kind, outcome: Outcome, state: dict[str, Any]) -> dict[str,
     if reason == "not_mergeable" and state.get("mergeable_state") == "dirty":
         reason, remedy = "merge_conflict", _end_of_conflict(state)
         details["reason"] = reason
+    if status == 404 and kind.absent_remedy:
+        remedy = kind.absent_remedy
     if "head" in state:
         remedy += f" The head is {state['head']} now."
     said = f"GitHub refused it ({status}): {words or 'no reason given'}"
@@ -100,7 +102,7 @@ WORDS = (
     (
         "object does not exist",
         "unknown_commit",
-        "Pass as `head` a commit of the repository, or leave it out.",
+        "Pass as `head` or `base` a commit of the repository, or leave it out.",
     ),
     ("must be part of the diff", *BESIDE_DIFF),
     (

@@ -66,6 +66,7 @@ async def _load(tx: Tx, channel: Channel, keys: Keys, write: WriteRow) -> Sendin
         keys,
         known=await kinds.KINDS[write["kind"]].stored_values(tx, write),
         before=(before and before["result"]) or {},
+        predecessor=before,
         follows_own=await write_history.has_sent(
             tx, here, write["author"], MAKES, await tx.now() - NOT_KNOWN_YET
         ),

@@ -570,7 +570,8 @@ async def test_what_builds_on_a_write_that_was_refused_is_not_sent(workspace: Wo
     await workspace.settle()
     refused = await agent.write("get_write", write_id=queued["write_id"])
     assert refused["state"] == "refused"
-    assert "did not take effect" in refused["refusal"]["message"]
+    message = refused["refusal"]["message"]
+    assert message.startswith("Not sent: the branch `fix` could not be created, because GitHub")
 
 
 # --- Boards --------------------------------------------------------------------------------------

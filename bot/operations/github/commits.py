@@ -23,6 +23,8 @@ from store.tasks.tasks import FullTask
 
 # The largest commit, in bytes.
 MOST_CONTENT = 2_000_000
+# GitHub takes no branch with a name of this form.
+SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 # What a file system may take for `.git`: Windows drops dots and spaces at the end and what follows
@@ -78,7 +80,9 @@ async def github_commit_files(
     task: TaskRef | None = None,
     fence: Fence | None = None,
     repository: RepositoryName | None = None,
-    base: Annotated[Branch, Field(description="where a new branch starts; else the default")]
+    base: Annotated[
+        Branch, Field(description="branch or SHA where a new branch starts; else the default")
+    ]
     | None = None,
 ) -> Writes:
     """Commit several files to a branch, created if missing.
@@ -128,9 +132,29 @@ async def _parent_commit(
     await check_branch_fits(ctx, where, branch)
     opening = {"branch": branch, "base": base or where["default_branch"]}
     # A commit that builds on a certain one begins a branch there.
-    start = {"sha": head} if head else {}
+    sha = head or (base if base and SHA.fullmatch(base) else None)
+    if base and not sha:
+        await _check_base_exists(ctx, where, base)
+    start = {"sha": sha} if sha else {}
     opened = await queue(ctx, "branch", where, target, opening | start, task)
     return {"after": opened.write_id}
+
+
+async def _check_base_exists(ctx: Context, where: RepositoryRow, base: str) -> None:
+    """Raise Refused if the mirror knows the repository's branches, but not this one."""
+    here = (ctx.tx, ctx.installation_id)
+    if await branches.get(*here, where["id"], base):
+        return
+    for kind in ("commit", "branch"):
+        if await writes.waiting(*here, on_branch(where, base), kind):
+            return
+    if await branches.get(*here, where["id"], where["default_branch"]) is None:
+        return  # GitHub checks it when the branch is created
+    raise Refused(
+        "invalid_arguments",
+        f"There is no branch `{base}`, as far as Hubbub knows. Pass another `base`, or a commit's "
+        "SHA. If it was pushed a moment ago, call again in a few seconds.",
+    )
 
 
 def _check_files(files: list[File], delete: list[str]) -> None:

@@ -177,6 +177,7 @@ KINDS = {
         # Any branch of that name will do, because the write only has to make sure that one exists.
         found=lambda _, __: True,
         already=mentions("reference already exists"),
+        absent_remedy="The base branch may not exist. Pass another `base`.",
         explain=_similar_branches_read,
         needs_explaining=mentions("reference update failed"),
         state_of=_similar_branches,

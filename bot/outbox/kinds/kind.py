@@ -23,8 +23,8 @@ class Sending:
     """A write with all that its request needs.
 
     `known` is what `Kind.stored_values` returned. `prepared` has GitHub's answers to
-    `Kind.prepare`, None for a 404. `before` is the result of the write named in `after`. `bot` is
-    the id of our bot user, if it is known.
+    `Kind.prepare`, None for a 404. `predecessor` is the write named in `after`, and `before` is its
+    result. `bot` is the id of our bot user, if it is known.
     """
 
     write: WriteRow
@@ -32,6 +32,7 @@ class Sending:
     keys: Keys
     known: dict[str, Any] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
+    predecessor: WriteRow | None = None
     prepared: tuple[Any, ...] = ()
     # Whether the author made something on GitHub a moment ago, which GitHub may not know yet.
     follows_own: bool = False
@@ -169,6 +170,8 @@ class Kind:
     absent: bool = False
     # Whether a refusal says that the effect is there already. Hubbub then looks for it.
     already: Callable[[int, Any], bool] = lambda _status, _data: False
+    # What to do about a 404.
+    absent_remedy: str = ""
     # How often to send again when a refusal says so but no look finds the effect.
     retries: int = 3
     # The statuses that mean success although the answer has no result.
