@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bot import secret_formats
+from bot.comments import cleaning
 from bot.kernel.operation import Operation, Slash
 from bot.repository.repository_settings import Permission, allows
 from bot.times import minute
 
-# An address of e-mail mentions nobody.
-AT = re.compile(r"(?<![A-Za-z0-9])@(?=\w)")
 STATE_WORDS = {
     "blocked": "waiting for other issues",
     "pending": "waiting for an agent",
@@ -39,17 +38,12 @@ VERDICTS = {"APPROVE": "**Approved.**", "REQUEST_CHANGES": "**Changes requested.
 
 def block_quote(text: str) -> str:
     """Somebody's words inside a comment by Hubbub, without mentions and secrets."""
-    return quote(without_mentions(secret_formats.mask(text)[0]))
+    return quote(cleaning.message(text).text)
 
 
 def quote(text: str) -> str:
     """The first lines of a text. A slash command in a quote does not run."""
     return "\n".join(f"> {line}" for line in text[:2000].splitlines())
-
-
-def without_mentions(text: str) -> str:
-    """A word joiner after each `@` keeps GitHub from notifying the people and teams named."""
-    return AT.sub("@\u2060", text)
 
 
 def inline(text: str) -> str:

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from pydantic import Field
 
 from bot.agents import presence, tech_leads
-from bot.comments import orphaned_pulls, replies
+from bot.comments import cleaning, orphaned_pulls
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
 from bot.operations.tasks.access import visible_task
@@ -54,7 +54,7 @@ def _why_reply(answer: Explained) -> str:
     text = f"{answer.text} Its priority is {answer.task.priority}."
     if unsaid:
         text += f" It waits for {', '.join(unsaid)}."
-    return replies.without_mentions(text)
+    return cleaning.message(text).text
 
 
 WHY = Slash("why", "say why this task can or cannot be claimed", reply=_why_reply)
