@@ -1,15 +1,7 @@
 """What a hold on a task stops: work stops, words go on.
 
-| during a hold | the holder | others |
-|---|---|---|
-| comment on the issue or pull request, react, reply | may | stopped |
-| ask people (`question`), leave a note | may | stopped |
-| report progress, a result or another state | stopped | stopped |
-| commit, change the issue or pull request, merge, review | stopped | stopped |
-| claim | stopped | stopped |
-| release | may | a tech-lead and people may |
-
-Messages and reading are not about a task's state, so a hold does not stop them.
+Messages and reading are not about a task's state, so a hold does not stop them. The table of what
+the holder and others may do is in docs/reference/tasks.md.
 """
 
 from bot.kernel.operation import Context
