@@ -6,6 +6,7 @@ from store import events
 from store.engine import sequences
 from store.engine.transaction import Tx
 from store.messages import stored_notices
+from store.messages.stored_notices import NewNotice
 
 
 async def append(
@@ -32,7 +33,7 @@ async def _add(tx: Tx, installation_id: int, event: Happening, draft: Draft) -> 
         return
     if replaced := REPLACES.get(draft.kind):
         await stored_notices.mark_seen(*here, replaced, event.subject, sequences.UNNUMBERED)
-    row = {
+    notice: NewNotice = {
         "agent_id": draft.agent_id,
         "kind": draft.kind,
         "subject": event.subject,
@@ -40,7 +41,7 @@ async def _add(tx: Tx, installation_id: int, event: Happening, draft: Draft) -> 
         "repository_id": event.repository_id,
         "seen_at": None,
     }
-    await stored_notices.add(tx, installation_id, [row])
+    await stored_notices.add(tx, installation_id, notice)
     await wake(tx, installation_id, draft.agent_id, event.actor)
 
 

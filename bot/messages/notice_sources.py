@@ -14,7 +14,7 @@ from bot.tasks import lifecycle
 from bot.times import span
 from store.engine.transaction import Tx
 from store.messages import due_notices, mailbox, stored_notices
-from store.messages.stored_notices import Group
+from store.messages.stored_notices import Group, NewNotice
 from store.mirror import stored_repositories
 from store.outbox import write_history
 from store.tables.columns import Json
@@ -166,7 +166,7 @@ async def _mark_failures(tx: Tx, installation_id: int, agent_id: str, received: 
 
 async def _keep(tx: Tx, installation_id: int, agent_id: str, received: Notice) -> None:
     """Store a notice that the agent has seen, so that it can read it again."""
-    row = {
+    notice: NewNotice = {
         "agent_id": agent_id,
         "kind": received.kind,
         "subject": received.subject,
@@ -174,7 +174,7 @@ async def _keep(tx: Tx, installation_id: int, agent_id: str, received: Notice) -
         "repository_id": None,
         "seen_at": await tx.now(),
     }
-    await stored_notices.add(tx, installation_id, [row])
+    await stored_notices.add(tx, installation_id, notice)
 
 
 # By the names of `due_notices.SIGNS`, which is also their kind, except for those stored.

@@ -1,6 +1,6 @@
 """Notices of what happened, one row for each agent. An agent gets them with its next answers."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TypedDict
 
 from store.engine import sequences
@@ -13,6 +13,17 @@ UNSEEN = f"{MINE} AND seen_at IS NULL AND created_at >= :since"
 KEPT = 50
 
 
+class NewNotice(TypedDict):
+    """A notice for an agent, without its number and time. See `NoticeRow`."""
+
+    agent_id: str
+    kind: str
+    subject: str
+    message: str
+    repository_id: int | None
+    seen_at: int | None
+
+
 class Group(TypedDict):
     """The unseen notices of one kind about one subject. `last` is the number of the newest."""
 
@@ -22,11 +33,9 @@ class Group(TypedDict):
     last: int
 
 
-async def add(tx: Tx, installation_id: int, rows: Sequence[Row]) -> None:
-    """Add notices. Each row has agent_id, kind, subject, message, repository_id and seen_at."""
-    now = await tx.now()
-    for row in rows:
-        sequences.append(tx, "notices", installation_id, {**row, "created_at": now})
+async def add(tx: Tx, installation_id: int, notice: NewNotice) -> None:
+    row: Row = {**notice, "created_at": await tx.now()}
+    sequences.append(tx, "notices", installation_id, row)
 
 
 def new_kinds(tx: Tx, installation_id: int, agent_id: str, subject: str) -> set[str]:
