@@ -148,6 +148,27 @@ async def test_without_the_permission_to_write_contents_no_thread_is_resolved_an
     assert "contents=write" in refused["message"]
 
 
+@ON_SQLITE
+async def test_a_thread_shows_the_last_300_characters_of_its_hunk_and_only_once(
+    workspace: Workspace,
+) -> None:
+    maker, ann = await workspace.agent("maker"), await workspace.agent("ann", "tester")
+    content = "".join(f"line {n:03}\n" for n in range(100))
+    here, files = {"repository": "acme/rocket"}, [{"path": "a.py", "content": content}]
+    await maker.call("github_commit_files", **here, files=files, branch="fix", message="m")
+    await maker.call("github_create_pr", **here, head="fix", title="Mend it")
+    await workspace.settle()
+    name = f"acme/rocket#{next(iter(workspace.repository.pulls))}"
+    comments = [{"path": "a.py", "line": 100, "body": "Why?"}]
+    await ann.call("github_review_pr", pull_request=name, body="Hm", comments=comments)
+    await workspace.settle()
+    first = (await maker.call("github_get_thread", task=name))["texts"][-1]["id"]
+    await maker.call("github_review_pr", pull_request=name, reply_to=first, body="So")
+    await workspace.settle()
+    hunks = [each["hunk"] for each in (await maker.call("github_get_thread", task=name))["texts"]]
+    assert hunks[-2:] == ["\n".join(f"+line {n:03}" for n in range(70, 100)), None]
+
+
 def test_of_a_long_hunk_the_last_whole_lines_are_kept() -> None:
     lines = [f"+line {n:03}" for n in range(100)]
     kept = hunk_end("\n".join(["@@ -0,0 +1,100 @@", *lines]))

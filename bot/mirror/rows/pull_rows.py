@@ -117,16 +117,16 @@ def review_comment(
     return with_version("review_comments", row, updated, deleted=deleted, read_at=read_at)
 
 
-# Characters of the diff that a review comment is shown with.
+# Characters of the diff that are kept with a review comment.
 LONGEST_HUNK = 600
 
 
-def hunk_end(hunk: str) -> str:
+def hunk_end(hunk: str, longest: int = LONGEST_HUNK) -> str:
     """The last lines of a hunk, because the comment stands on the last one."""
-    if len(hunk) <= LONGEST_HUNK:
+    if len(hunk) <= longest:
         return hunk
-    _, _, whole_lines = hunk[-LONGEST_HUNK:].partition("\n")
-    return whole_lines or hunk[-LONGEST_HUNK:]
+    _, _, whole_lines = hunk[-longest:].partition("\n")
+    return whole_lines or hunk[-longest:]
 
 
 def review_thread(

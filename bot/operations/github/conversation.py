@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from bot.comments import authorship
+from bot.mirror.rows.pull_rows import hunk_end
 from bot.operations.github.texts import Reading, Text
 from bot.operations.token_sizes import fit, size
 from bot.times import stamp
@@ -14,6 +15,8 @@ from store.mirror.threads import TextKind, ThreadRow
 
 # The bytes that each text gets first, before any text gets more.
 STUB = 160
+# Characters of a hunk that an answer shows.
+MOST_HUNK = 300
 
 
 class ThreadText(Text):
@@ -53,7 +56,7 @@ def thread_text(entry: Entry, resolved: Collection[int] = ()) -> ThreadText:
         line=row.get("line"),
         thread=thread,
         resolved=thread in resolved if is_first else None,
-        hunk=row.get("diff_hunk") or None if is_first else None,
+        hunk=hunk_end(row.get("diff_hunk") or "", MOST_HUNK) or None if is_first else None,
         left_out=0,
     )
 
