@@ -60,6 +60,21 @@ async def test_the_event_of_a_review_without_text_has_its_first_comment_and_no_s
     assert (event["kind"], event["data"]["body"]) == ("task.reviewed", "Not [secret removed]")
 
 
+@ON_SQLITE
+async def test_an_agent_reacts_to_a_review_comment(workspace: Workspace) -> None:
+    maker, name, (one, _) = await reviewed(workspace)
+    given: dict[str, Any] = {"issue": name, "action": "react", "reaction": "+1"}
+    await maker.write("github_comment_issue", **given, comment_id=one["id"])
+    await workspace.settle()
+    comment = workspace.repository.review_comments[one["id"]]
+    assert [each.content for each in comment.reactions] == ["+1"]
+    refused = await maker.refusal("github_comment_issue", **given, comment_id=1)
+    assert refused.code == "unknown_comment"
+    edit = {**given, "action": "edit", "reaction": None, "body": "No"}
+    refused = await maker.refusal("github_comment_issue", **edit, comment_id=one["id"])
+    assert "github_review_pr `reply_to`" in str(refused)
+
+
 async def test_a_comment_of_a_review_has_the_agent_as_its_author(workspace: Workspace) -> None:
     maker, name, _ = await reviewed(workspace)
     critic = await workspace.agent("critic", "tester")

@@ -12,7 +12,7 @@ from bot.operations.github import same_comment
 from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, thread_of
 from bot.operations.github.writing import Writes, write, write_view
-from store.mirror import stored_issues
+from store.mirror import stored_issues, threads
 from store.tables.mirror import CommentRow, RepositoryRow
 from store.tables.outbox import WriteRow
 
@@ -85,8 +85,17 @@ async def _reaction_arguments(
         raise Refused("invalid_arguments", "Pass `reaction` with `action` react.")
     if comment_id is None:
         return {"source": "issue", "number": number, "content": reaction}
-    await _comment(ctx, where, number, comment_id)
-    return {"source": "comment", "comment_id": comment_id, "content": reaction}
+    source = "review_comment"
+    if not await _is_on_line(ctx, where, number, comment_id):
+        source = "comment"
+        await _comment(ctx, where, number, comment_id)
+    return {"source": source, "comment_id": comment_id, "content": reaction}
+
+
+async def _is_on_line(ctx: Context, where: RepositoryRow, number: int, comment_id: int) -> bool:
+    """Whether it is a comment of a review, on a line of this pull request."""
+    here = (ctx.tx, ctx.installation_id, where["id"], number)
+    return bool(await threads.review_comments(*here, [comment_id]))
 
 
 async def _comment(
@@ -96,6 +105,12 @@ async def _comment(
         await stored_issues.comment(ctx.tx, ctx.installation_id, comment_id) if comment_id else None
     )
     if row is None or (row["repository_id"], row["number"]) != (where["id"], number):
+        if comment_id and await _is_on_line(ctx, where, number, comment_id):
+            raise Refused(
+                "unknown_comment",
+                f"Comment {comment_id} is on a line. You can react to it, or answer it with "
+                "github_review_pr `reply_to`, but not change it.",
+            )
         raise Refused(
             "unknown_comment",
             f"There is no comment {comment_id} on #{number}. github_get_thread returns the ids.",
