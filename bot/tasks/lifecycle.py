@@ -292,7 +292,7 @@ async def move(
     why_ended = _end_reason(to, actor, why)
     if to in OPEN or not await end_lease(tx, task, how, why_ended, to):
         await tasks.move(tx, task["installation_id"], task["id"], state, to)
-    changes = _other_changes(task, to)
+    changes = _other_changes(task, to) | await _work_to_drop(tx, task)
     if to not in OPEN:
         changes["ended_at"] = await tx.now() if at is None else at
     if to == "failed" and await _is_stuck_after(tx, task, changes["failures"]):
@@ -335,9 +335,17 @@ def _other_changes(task: FullTask, to: TaskState) -> dict[str, Any]:
         new["failures"] = task["failures"] + 1
     if task["state"] not in OPEN:
         new |= {"progress": 0, "result": None, "stuck_at": None}
-    if task["state"] == "completed":  # the work is merged, so a retry starts from nothing
-        new |= {"branch": None, "pull_number": None}
     return new
+
+
+async def _work_to_drop(tx: Tx, task: FullTask) -> Row:
+    """The columns of work that is over, because a retry of a completed task starts from nothing.
+
+    An open pull request stays the task's, and its merge completes the task.
+    """
+    pull = await lookup.pull_request(tx, task) if task["state"] == "completed" else None
+    is_over = pull is not None and pull["state"] != "open"
+    return {"branch": None, "pull_number": None} if is_over else {}
 
 
 def illegal_transition(task: FullTask, to: str) -> Refused:

@@ -649,6 +649,29 @@ async def test_a_retried_task_does_not_go_on_with_work_that_is_in(workspace: Wor
     assert claimed["task"]["decision"] == "retried by lead: On Windows too"
 
 
+@pytest.mark.parametrize("end", ["/done", "/cancel"])
+async def test_a_retried_task_keeps_its_open_pull_request_whose_merge_completes_it(
+    workspace: Workspace, end: str
+) -> None:
+    issue = await workspace.task()
+    agent, heir = await workspace.agent("scout"), await workspace.agent("heir")
+    mine = {"task": workspace.name(issue)}
+    mine |= {"fence": (await agent.call("claim_task", **mine))["fence"]}
+    workspace.person.push(workspace.repository, "mend", {"a.py": "1\n"}, base="main")
+    await agent.write("github_create_pr", **mine, title="Mend", head="mend", body="Mended")
+    await workspace.settle()
+    for each in (end, "/retry"):
+        workspace.person.comment(issue, each)
+        await workspace.settle()
+    left = (await heir.call("claim_task", task=mine["task"]))["handoff"]
+    assert (left["pull_request"], left["branch"]) == (2, "mend")
+    workspace.person.merge(workspace.repository.pulls[2])
+    await workspace.settle()
+    found = await heir.call("get_task", task=mine["task"])
+    assert found["task"]["state"] == "completed"
+    assert "pull request #2 was merged" in found["notices"][0]["message"]
+
+
 async def test_a_hold_and_an_end_do_not_go_together(workspace: Workspace) -> None:
     issue, lead = await workspace.task(), await workspace.agent("lead", "tech-lead")
     given = {"task": workspace.name(issue), "hold": True, "state": "cancelled"}
