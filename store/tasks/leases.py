@@ -218,6 +218,21 @@ async def shortest_s(tx: Tx, installation_id: int, holder: str) -> int | None:
     return row["s"] if row else None
 
 
+async def set_length(tx: Tx, installation_id: int, lease_id: str, lease_s: int) -> None:
+    """Give a live lease this many seconds from now. A parked one gets them when it goes on."""
+    now = await tx.now()
+    await tx.run(
+        "UPDATE leases SET lease_s = :s, renewed_at = :now, expires_at = "
+        "CASE WHEN state = 'held' THEN :ends ELSE NULL END "
+        "WHERE installation_id = :i AND id = :l AND state IN ('held', 'parked')",
+        s=lease_s,
+        now=now,
+        ends=now + lease_s * 1_000_000,
+        i=installation_id,
+        l=lease_id,
+    )
+
+
 async def set_paths(tx: Tx, installation_id: int, lease_id: str, paths: Sequence[str]) -> None:
     """Replace the paths that the holder plans to touch."""
     await tx.run(

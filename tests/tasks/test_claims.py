@@ -218,6 +218,24 @@ async def test_the_next_holder_gets_what_the_last_one_left(workspace: Workspace)
     assert [each["body"] for each in left["messages"]] == ["Mind the limits."]
 
 
+async def test_a_holder_that_claims_again_with_another_length_gets_it(workspace: Workspace) -> None:
+    where, agent = workspace.name(await workspace.task()), await workspace.agent("scout")
+    first = await agent.call("claim_task", task=where, lease_s=60)
+    again = await agent.call("claim_task", task=where, lease_s=3600)
+    assert again["lease_id"] == first["lease_id"]
+    await workspace.time_passes(3500)
+    assert (await agent.call("get_task", task=where))["task"]["holder"] == "scout"
+    # A parked lease does not run. Its new length counts when it goes on.
+    mine = {"task": where, "fence": first["fence"]}
+    await agent.call("update_task_status", **mine, status="in_review", note="Look at it")
+    parked = await agent.call("claim_task", task=where, lease_s=60)
+    assert parked["expires_at"] is None
+    await workspace.time_passes(3600)
+    await agent.call("update_task_status", **mine, status="in_progress")
+    await workspace.time_passes(61)
+    assert (await agent.call("get_task", task=where))["task"]["holder"] is None
+
+
 async def test_a_hand_off_names_what_was_committed_rather_than_what_was_announced(
     workspace: Workspace,
 ) -> None:

@@ -245,10 +245,7 @@ async def _claim(
     if leases.is_expired(row, ctx.now):
         row = await _expire(ctx, row)
     if row["holder"] == ctx.actor.name:
-        before = await path_overlap.paths_of(ctx.tx, row)
-        if paths is not None and row["lease_id"]:
-            await leases.set_paths(ctx.tx, ctx.installation_id, row["lease_id"], paths)
-        return await _claimed_answer(ctx, row["id"], before)
+        return await _claim_again(ctx, row, lease_s, paths)
     resumed = await take_back.is_possible(ctx, row)
     if resumed:
         row = await take_back.reopen(ctx, row)
@@ -260,6 +257,19 @@ async def _claim(
         raise _refusal(row, eligibility.reasons(ctx.actor, row, waits, None, ctx.now))
     claimed = await _claimed_answer(ctx, row["id"])
     return claimed.model_copy(update={"resumed": resumed})
+
+
+async def _claim_again(
+    ctx: Context, row: FullTask, lease_s: int | None, paths: list[str] | None
+) -> Claimed:
+    """The same lease, with the length and the paths that are passed."""
+    before = await path_overlap.paths_of(ctx.tx, row)
+    here = (ctx.tx, ctx.installation_id, row["lease_id"] or "")
+    if lease_s is not None and not ctx.actor.is_person:
+        await leases.set_length(*here, lease_s)
+    if paths is not None:
+        await leases.set_paths(*here, paths)
+    return await _claimed_answer(ctx, row["id"], before)
 
 
 def _refusal(row: FullTask, standing: list[Reason]) -> Refused:
