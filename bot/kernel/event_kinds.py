@@ -15,6 +15,7 @@ class EventKind:
 
 
 MESSAGE = ("message", "thread", "sender", "priority", "task")
+ENDED = ("why", "progress_before")
 END_OF_LEASE = ("holder", "why")
 
 KINDS: dict[str, EventKind] = {
@@ -35,8 +36,8 @@ KINDS: dict[str, EventKind] = {
     "task.pull": EventKind("a pull request for the task was opened", ("number",)),
     "task.in_progress": EventKind("work on the task went on, for example after a review", ("why",)),
     "task.in_review": EventKind("the task waits for a review", ("why",)),
-    "task.completed": EventKind("the task was completed", ("why",)),
-    "task.failed": EventKind("the task failed", ("why",)),
+    "task.completed": EventKind("the task was completed", ENDED),
+    "task.failed": EventKind("the task failed", ENDED),
     "task.cancelled": EventKind("the task was cancelled", ("why",)),
     "task.pending": EventKind("an ended task was opened again, or its work was given up", ("why",)),
     "task.released": EventKind("the holder gave the task back", END_OF_LEASE),

@@ -26,6 +26,8 @@ from store.tasks.tasks import FullTask, TaskKey
 
 PROGRESS = "task.progress"
 PULL = "task.pull"
+# What an event of the end of a task has, to undo it.
+BEFORE = "progress_before"
 # The holder's next report follows soon after a pull request, and both fit in one edit of the card.
 PULL_DELAY = 120_000_000
 # These events change neither the card nor the board. A new task gets on the board with its first
@@ -275,11 +277,18 @@ def why_stuck(task: FullTask) -> str:
 
 
 async def move(
-    tx: Tx, task: FullTask, to: TaskState, actor: str, why: str = "", *, at: int | None = None
+    tx: Tx,
+    task: FullTask,
+    to: TaskState,
+    actor: str,
+    why: str = "",
+    *,
+    at: int | None = None,
+    progress_before: int | None = None,
 ) -> None:
     """Take the task to another state. Raise Refused if the transition is not allowed.
 
-    `at`: when this was decided, if not now.
+    `at`: when this was decided, if not now. `progress_before`: what the same report changed.
     """
     state: TaskState = task["state"]
     if to == state:
@@ -303,19 +312,26 @@ async def move(
     if task["held"]:
         tx.rings.add("outbox")
     await _fit_lease(tx, task, to)
-    await record(tx, task, f"task.{to}", actor, why=why)
+    before = {} if progress_before is None else {BEFORE: progress_before}
+    await record(tx, task, f"task.{to}", actor, why=why, **before)
     if to == "pending":
         await announce_if_ready(tx, task["installation_id"], task["id"], "it is pending again")
 
 
-async def undo_completion(tx: Tx, task: FullTask, actor: str) -> None:
-    """Make a task pending that was completed by mistake. Its holder's work stays."""
-    here = (tx, task["installation_id"])
-    await tasks.move(*here, task["id"], "completed", "pending")
-    last = await events.newest(*here, task["id"], PROGRESS)
-    said = json.loads(last["data"]).get("progress") if last else None
-    await tasks.change(*here, task["id"], progress=said or 0)
-    await record(tx, task, "task.pending", actor, why="it was completed by mistake")
+async def undo_end(tx: Tx, task: FullTask, actor: str) -> None:
+    """Make a task pending that its holder completed or failed by mistake. Its work stays.
+
+    What was reported with the end goes: the progress is again what it was before.
+    """
+    here, state = (tx, task["installation_id"]), task["state"]
+    end = await events.newest(*here, task["id"], f"task.{state}")
+    said = json.loads(end["data"]) if end else {}
+    before: Row = {"progress": said.get(BEFORE, task["progress"]), "result": None}
+    if state == "failed":
+        before |= {"failures": max(0, task["failures"] - 1), "stuck_at": None}
+    await tasks.move(*here, task["id"], state, "pending")
+    await tasks.change(*here, task["id"], **before)
+    await record(tx, task, "task.pending", actor, why=f"it was {state} by mistake")
 
 
 def _end_reason(to: TaskState, actor: str, why: str) -> str:
@@ -338,7 +354,7 @@ def _other_changes(task: FullTask, to: TaskState) -> dict[str, Any]:
     return new
 
 
-async def _work_to_drop(tx: Tx, task: FullTask) -> Row:
+async def _work_to_drop(tx: Tx, task: FullTask) -> dict[str, Any]:
     """The columns of work that is over, because a retry of a completed task starts from nothing.
 
     An open pull request stays the task's, and its merge completes the task.

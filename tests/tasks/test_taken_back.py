@@ -12,24 +12,26 @@ from tests.support.story import Agent, Workspace
 async def ended(
     workspace: Workspace, how: str, *, settle: bool = True
 ) -> tuple[Agent, Issue, dict[str, Any]]:
-    """A task on which an agent worked, and which it completed or released."""
+    """A task on which an agent worked, and which it completed, failed or released."""
     issue, scout = await workspace.task(), await workspace.agent("scout")
     here = {"task": workspace.name(issue)}
     mine = here | {"fence": (await scout.call("claim_task", **here))["fence"]}
     report = {"progress": 60, "note": "Half of it", "status": "in_progress"}
     await scout.call("update_task_status", **mine, **report)
+    await scout.call("update_task_status", **mine, status="in_progress", note="Half of it")
     await scout.call("update_agent", **here, checkpoint={"step": 3})
-    if how == "completed":
-        await scout.call("update_task_status", **mine, status="completed")
-    else:
+    if how == "released":
         await scout.call("release_task", **mine)
+    else:
+        await scout.call("update_task_status", **mine, status=how, progress=90, result="Oh no")
     if settle:
         await workspace.settle()
     return scout, issue, here
 
 
 @pytest.mark.parametrize(
-    ("how", "settle"), [("completed", True), ("completed", False), ("released", True)]
+    ("how", "settle"),
+    [("completed", True), ("completed", False), ("failed", True), ("released", True)],
 )
 async def test_what_one_ended_by_mistake_one_takes_back_with_ones_work(
     workspace: Workspace, how: str, *, settle: bool
@@ -40,6 +42,9 @@ async def test_what_one_ended_by_mistake_one_takes_back_with_ones_work(
     assert (taken["resumed"], taken["fence"]) == (True, 2)
     assert (taken["task"]["state"], taken["task"]["holder"]) == ("in_progress", "scout")
     assert (taken["task"]["progress"], taken["task"]["note"]) == (60, "Half of it")
+    assert taken["task"]["result"] is None
+    (row,) = await workspace.rows("SELECT failures, stuck_at FROM tasks WHERE installation_id = :i")
+    assert row == {"failures": 0, "stuck_at": None}
     assert taken["handoff"]["checkpoint"]["state"] == {"step": 3}
     await workspace.settle()
     assert issue.state == "open"

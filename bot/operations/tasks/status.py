@@ -16,7 +16,7 @@ from bot.operations.tasks import holds
 from bot.operations.tasks.access import held_task, visible_task
 from bot.operations.tasks.views import OneTask, task_view
 from bot.tasks import issue_state, lifecycle, lookup
-from bot.tasks.states import REPORTED
+from bot.tasks.states import OPEN, REPORTED
 from store.engine.transaction import Row
 from store.mirror import stored_issues
 from store.tasks import tasks
@@ -71,7 +71,10 @@ async def update_task_status(
         await lifecycle.record(ctx.tx, row, lifecycle.PROGRESS, ctx.actor.name, progress=progress)
     if status != row["state"]:
         # As it is now: a question asked or answered parks a lease, or does not.
-        await lifecycle.move(ctx.tx, await visible_task(ctx, row["id"]), status, ctx.actor.name)
+        asked = await visible_task(ctx, row["id"])
+        is_end = status not in OPEN and asked["progress"] != row["progress"]
+        before = row["progress"] if is_end else None
+        await lifecycle.move(ctx.tx, asked, status, ctx.actor.name, progress_before=before)
     if status == "completed":
         await close_issue(ctx, row, "completed")
     return OneTask(task=task_view(await visible_task(ctx, row["id"])), cleaned=cleaned)

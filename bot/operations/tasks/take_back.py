@@ -1,9 +1,10 @@
-"""An agent takes back a task that it completed or released by mistake."""
+"""An agent takes back a task that it completed, failed or released by mistake."""
 
 from bot.kernel.operation import Context
 from bot.operations.tasks.access import visible_task
 from bot.operations.tasks.decisions import reopen_issue
 from bot.tasks import issue_state, lifecycle, lookup
+from bot.tasks.states import OPEN
 from bot.times import SECOND
 from store import events
 from store.mirror import stored_issues
@@ -12,7 +13,8 @@ from store.tasks.tasks import FullTask
 
 # Afterwards others may have seen the end, and built on it.
 WITHIN = 600 * SECOND
-MISTAKES = {"completed": "completed", "released": "pending"}
+# How the lease ended, and the state that the task has since.
+MISTAKES = frozenset({("completed", "completed"), ("completed", "failed"), ("released", "pending")})
 
 
 async def is_possible(ctx: Context, row: FullTask) -> bool:
@@ -23,15 +25,15 @@ async def is_possible(ctx: Context, row: FullTask) -> bool:
     is_last = row["lease_id"] is None and last["fence"] == row["fence"]
     if not is_last or (last["ended_at"] or 0) <= ctx.now - WITHIN:
         return False
-    if MISTAKES.get(last["state"]) != row["state"]:
+    if (last["state"], row["state"]) not in MISTAKES:
         return False
-    return row["state"] != "completed" or await _is_by_mistake(ctx, row)
+    return row["state"] in OPEN or await _is_by_mistake(ctx, row)
 
 
 async def _is_by_mistake(ctx: Context, row: FullTask) -> bool:
-    """Whether the actor itself completed the task, and nobody closed its issue or merged."""
+    """Whether the actor itself ended the task, and nobody closed its issue or merged."""
     here = (ctx.tx, ctx.installation_id)
-    end = await events.newest(*here, row["id"], "task.completed")
+    end = await events.newest(*here, row["id"], f"task.{row['state']}")
     if end is None or end["actor"] != ctx.actor.name:
         return False
     pull = await lookup.pull_request(ctx.tx, row)
@@ -45,9 +47,9 @@ async def _is_by_mistake(ctx: Context, row: FullTask) -> bool:
 
 
 async def reopen(ctx: Context, row: FullTask) -> FullTask:
-    """Make a completed task pending, with all that its holder left, and reopen its issue."""
-    if row["state"] != "completed":
+    """Make an ended task pending, with all that its holder left, and reopen its issue."""
+    if row["state"] in OPEN:
         return row
     await reopen_issue(ctx, row)
-    await lifecycle.undo_completion(ctx.tx, row, ctx.actor.name)
+    await lifecycle.undo_end(ctx.tx, row, ctx.actor.name)
     return await visible_task(ctx, row["id"])
