@@ -326,7 +326,7 @@ async def undo_end(tx: Tx, task: FullTask, actor: str) -> None:
     here, state = (tx, task["installation_id"]), task["state"]
     end = await events.newest(*here, task["id"], f"task.{state}")
     said = json.loads(end["data"]) if end else {}
-    before: Row = {"progress": said.get(BEFORE, task["progress"]), "result": None}
+    before: dict[str, Any] = {"progress": said.get(BEFORE, task["progress"]), "result": None}
     if state == "failed":
         before |= {"failures": max(0, task["failures"] - 1), "stuck_at": None}
     await tasks.move(*here, task["id"], state, "pending")
