@@ -7,7 +7,7 @@ from bot.fetch.backfill_pages import fill
 from bot.fetch.fetcher import look_up
 from bot.github import rate_limit_store, rate_limits
 from bot.github.channel import Channel
-from bot.github.rate_limits import READ, Limits
+from bot.github.rate_limits import AGENTS_READ, READ, Limits
 from bot.identity.actors import BOT
 from bot.identity.keyring import Keys
 from bot.mirror import reads
@@ -95,12 +95,24 @@ class Sender(Channel):
         if write and ready <= now.at:
             return await _start_write(tx, write, now)
         # Writes are spaced. Reads use the time between two writes.
-        soon = None if read else await pending_reads.due(tx, installation_id, reads.SOON)
-        if soon and now.open_at <= now.at:
+        soon, soon_at = (None, now.at) if read else await _next_read(tx, now)
+        if soon and soon_at <= now.at:
             return Turn(read=soon)
-        waits = [now.open_at] if read or soon else []
+        waits = [now.open_at if read else soon_at] if read or soon else []
         waits += [ready] if write else []
         return await _spare(tx, now, waits)
+
+
+async def _next_read(tx: Tx, now: Now) -> tuple[PendingReadRow | None, int]:
+    """The next read that is not urgent, and when it may be sent. Agents' reads leave a reserve."""
+    first = await pending_reads.due(tx, now.installation_id, reads.SOON)
+    if first is None or not first["asker"]:
+        return first, now.open_at
+    agents_at = rate_limits.ready_at(now.limits, AGENTS_READ, now.at)
+    if agents_at <= now.at:
+        return first, agents_at
+    ours = await pending_reads.due(tx, now.installation_id, reads.SOON, of_agents=False)
+    return (ours, now.open_at) if ours else (first, agents_at)
 
 
 async def _next_write(tx: Tx, now: Now) -> tuple[WriteRow | None, int]:

@@ -115,6 +115,8 @@ class Limits:
 
 
 READ = Cost()
+# A read that an agent caused leaves this share of the limit to people, bookkeeping and writes.
+AGENTS_READ = Cost(reserve=0.35)
 
 
 def ready_at(limits: Limits, cost: Cost, now: int) -> int:

@@ -22,6 +22,7 @@ COLUMNS = (
 KEY = ("installation_id", "kind", "subject")
 # The error of a read that is parked begins with it.
 PARKED = "turned off"
+AND_OURS = "AND asker = '' "
 # The last wait repeats.
 BACKOFF_S = (5, 15, 60, 300, 900, *(3600,) * 10, 24 * 3600)
 
@@ -79,11 +80,14 @@ async def _queued_arguments(tx: Tx, row: Row) -> dict[str, Any]:
     return json.loads(known["arguments"]) if known else {}
 
 
-async def due(tx: Tx, installation_id: int, priority: int) -> PendingReadRow | None:
-    """The next read of that priority."""
+async def due(
+    tx: Tx, installation_id: int, priority: int, *, of_agents: bool = True
+) -> PendingReadRow | None:
+    """The next read of that priority. `of_agents`: also one that an agent asked for."""
     q = (
         "SELECT * FROM pending_reads WHERE installation_id = :i AND state = 'queued' "
-        "AND priority = :p AND not_before <= :now ORDER BY not_before LIMIT 1"
+        f"AND priority = :p AND not_before <= :now {'' if of_agents else AND_OURS}"
+        "ORDER BY not_before LIMIT 1"
     )
     row = await tx.one(q, now=await tx.now(), i=installation_id, p=priority)
     return row and row | {"arguments": json.loads(row["arguments"])}

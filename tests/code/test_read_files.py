@@ -486,3 +486,31 @@ async def test_of_a_wide_folder_a_call_reads_no_more_than_it_says(
         await workspace.settle()
     answer = await ada.call("github_read_files", paths=["wide"], **HERE)
     assert answer["pending"].startswith("It is being read from GitHub. Ask again in 7 s")
+
+
+@ON_SQLITE
+async def test_reading_code_leaves_a_third_of_the_limit_to_people_and_writes(
+    workspace: Workspace, ada: Agent
+) -> None:
+    """One agent could spend all of it by reading, and then no command and no write went out."""
+    await ada.call("github_list_files", **HERE)
+    await workspace.settle()
+    bucket = workspace.github.world.limits.bucket(workspace.installation.id, workspace.clock.now())
+    bucket.used = bucket.limit * 66 // 100
+    writer = await workspace.agent("writer")
+    issue = await workspace.task()
+    await ada.call("github_read_files", paths=["README.md"], **HERE)
+    await workspace.sender.step(workspace.installation.id)
+    late = await ada.call("github_read_files", paths=["docs/use.md"], **HERE)
+    assert late["pending"].startswith("GitHub's limit is used up")
+    await writer.write("github_comment_issue", issue=workspace.name(issue), body="Half done")
+    began = workspace.clock.now()
+    for _ in range(10):
+        workspace.clock.forward(await workspace.sender.step(workspace.installation.id) or 0)
+        if issue.comments:
+            break
+    assert workspace.clock.now() - began < 60
+    assert (await ada.call("github_read_files", paths=["docs/use.md"], **HERE))["pending"]
+    await workspace.settle()
+    answer = await ada.call("github_read_files", paths=["docs/use.md"], **HERE)
+    assert answer["files"][0]["text"] == "# Use\n"

@@ -10,7 +10,7 @@ from pydantic import Field
 from bot.errors import Refused
 from bot.github import rate_limit_store, rate_limits
 from bot.github.git_objects import Entry, load
-from bot.github.rate_limits import LONG_WAIT, READ
+from bot.github.rate_limits import AGENTS_READ, LONG_WAIT
 from bot.kernel.operation import Answer, Context
 from bot.kernel.waitable import Waitable
 from bot.mirror import code, reads
@@ -145,7 +145,7 @@ class Lookup:
 
     async def _why_late(self) -> str | None:
         tx, i = self.ctx.tx, self.ctx.installation_id
-        open_at = rate_limits.ready_at(await rate_limit_store.of(tx, i), READ, self.ctx.now)
+        open_at = rate_limits.ready_at(await rate_limit_store.of(tx, i), AGENTS_READ, self.ctx.now)
         if open_at - self.ctx.now > LONG_WAIT:
             return f"GitHub's limit is used up. It is read after {stamp(open_at)}; ask again then."
         if self.trouble:
