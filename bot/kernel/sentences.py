@@ -1,5 +1,7 @@
 """Fits texts of others into sentences by Hubbub: their full stop, and their length."""
 
+import re
+
 ENDS = tuple(f"{end}{quote}" for end in ".!?…" for quote in ("", '"'))
 
 
@@ -16,3 +18,17 @@ SHOWN = 200
 def shorten(text: str, longest: int = SHOWN) -> str:
     """The text, or its beginning with an ellipsis, in at most `longest` characters."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+# What ends a sentence. A full stop in a name or a path is followed by no space.
+END_OF_SENTENCE = re.compile(r"[.!?…][\"`)]?(?= |$)")
+
+
+def whole_sentences(text: str, longest: int, more: str = "") -> str:
+    """The text, or those of its first sentences that fit, followed by `more`."""
+    if len(text) <= longest:
+        return text
+    room = longest - (len(more) + 1 if more else 0)
+    ends = [each.end() for each in END_OF_SENTENCE.finditer(text) if each.end() <= room]
+    kept = text[: ends[-1]] if ends else shorten(text, room)
+    return f"{kept} {more}".rstrip()

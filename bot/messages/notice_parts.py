@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bot.identity.actors import Actor
 from bot.kernel.notice_rules import LONGEST
 from bot.kernel.operation import Notice
+from bot.kernel.sentences import whole_sentences
 from bot.tasks import lookup
 from bot.times import SECOND
 from store.engine.transaction import Tx
@@ -64,8 +65,10 @@ def rank(kind: str) -> int:
     return URGENCY.index(kind)
 
 
-def notice(kind: str, subject: str, message: str, key: str = "") -> Notice:
-    return Notice(kind=kind, subject=subject, message=message[:LONGEST], key=key)
+def notice(kind: str, subject: str, message: str, key: str = "", more: str = "") -> Notice:
+    """`more`: where to read the rest of a message that is too long."""
+    cut = whole_sentences(message, LONGEST, more)
+    return Notice(kind=kind, subject=subject, message=cut, key=key)
 
 
 def key_of(ids: Iterable[str]) -> str:

@@ -135,9 +135,9 @@ async def _failure(asker: Asker, rows: Sequence[WriteRow]) -> Notice:
     message = await _failure_text(asker, rows[-1])
     if len(rows) > 1:
         message = f"{len(rows)} of your writes failed; list_writes has them. The last: {message}"
-    return notice_parts.notice(
-        "write_failed", rows[-1]["id"], message, key=notice_parts.key_of(row["id"] for row in rows)
-    )
+    key = notice_parts.key_of(row["id"] for row in rows)
+    rest = "get_write has the rest."
+    return notice_parts.notice("write_failed", rows[-1]["id"], message, key, rest)
 
 
 async def _failure_text(asker: Asker, write: WriteRow) -> str:

@@ -7,12 +7,13 @@ from typing import Any
 
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
-from bot.kernel import event_kinds, notice_rules
+from bot.kernel import event_kinds, notice_rules, sentences
 from bot.messages import notice_parts, notice_sources, notices
 from bot.times import SECOND
 from store.engine import sql
 from store.engine.transaction import Numbered, Row, Store, Tx
 from store.messages import due_notices
+from tests.support.engines import ON_SQLITE
 from tests.support.plans import plan
 from tests.support.story import Agent, Clock, Workspace
 
@@ -396,3 +397,25 @@ def test_each_kind_of_notice_has_its_place_among_the_others_and_in_the_docs() ->
     made = {rule.notice for rules in notice_rules.RULES.values() for rule in rules}
     assert made | (notice_sources.SOURCES.keys() - {"stored"}) == set(notice_parts.URGENCY)
     assert notice_rules.RULES.keys() <= event_kinds.KINDS.keys()
+
+
+@ON_SQLITE
+async def test_the_notice_of_a_failed_write_ends_with_a_sentence(workspace: Workspace) -> None:
+    scout = await workspace.agent("scout")
+    workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
+    await workspace.settle()
+    given = {"repository": "acme/rocket", "message": "m", "branch": "fix"}
+    old = workspace.repository.branches["main"]
+    file = {"path": "a", "content": "x"}
+    await scout.call("github_commit_files", **given, head=old, files=[file])
+    await workspace.settle()
+    said = await words(scout, "write_failed")
+    assert len(said) <= notice_rules.LONGEST
+    assert said.endswith("the branch. get_write has the rest.")
+
+
+def test_a_long_text_is_cut_at_the_end_of_a_sentence() -> None:
+    assert sentences.whole_sentences("One. Two. Three.", 10) == "One. Two."
+    assert sentences.whole_sentences("One. Two. Three.", 14, "More.") == "One. More."
+    assert sentences.whole_sentences("One. Two.", 9, "More.") == "One. Two."
+    assert sentences.whole_sentences("a.b is wrong", 8) == "a.b is …"
