@@ -8,6 +8,8 @@ from store.engine.transaction import Row, Tx
 from store.mirror import search_index
 from store.mirror.search_index import Reader, Written
 
+# What `cleaning` writes for a slash that would begin a command. GitHub shows it as a slash.
+SLASH = re.compile(r"(?<![^\s>])&#47;(?=[a-z])", re.IGNORECASE)
 # The line with which `replies.with_author` begins.
 AUTHOR = re.compile(r"<sub>`([^`\n]+)` via Hubbub</sub>\n\n")
 
@@ -30,7 +32,7 @@ def posted_text(author: str, author_id: int, body: str, bot: int | None) -> Post
         return None
     rest = body[head.end() :] if head else body
     if line := AUTHOR.match(rest):
-        return Posted(line[1], rest[line.end() :])
+        return Posted(line[1], SLASH.sub("/", rest[line.end() :]))
     return Posted(None, rest) if head else None
 
 

@@ -19,7 +19,7 @@ class Freshness:
 
     def fields(self, now: int) -> dict[str, Any]:
         """The fields of every answer that say so."""
-        stale_s = (now - self.at) / SECOND
+        stale_s = round((now - self.at) / SECOND, 1)
         return {"as_of": stamp(self.at), "stale_s": stale_s, "behind": self.behind}
 
 

@@ -273,6 +273,18 @@ async def test_what_an_agent_wrote_has_the_agent_as_its_author(workspace: Worksp
     ]
 
 
+async def test_a_slash_that_begins_a_line_is_read_as_its_author_wrote_it(
+    workspace: Workspace,
+) -> None:
+    issue, scout = await workspace.task(), await workspace.agent("scout")
+    said = "/done is what I would write."
+    await scout.call("github_comment_issue", issue=workspace.name(issue), body=said)
+    await workspace.settle()
+    assert said not in issue.comments[-1].body
+    thread = await scout.call("github_get_thread", task=workspace.name(issue))
+    assert [each["text"] for each in thread["texts"][1:]] == [said]
+
+
 async def test_cards_and_answers_to_commands_are_not_part_of_the_conversation(
     workspace: Workspace,
 ) -> None:
