@@ -5,7 +5,7 @@ from store.outbox.writes import decode
 from store.tables.outbox import WriteRow
 
 
-async def planned(tx: Tx, installation_id: int) -> list[WriteRow]:
+async def awaited_writes(tx: Tx, installation_id: int) -> list[WriteRow]:
     """Those for which a task waits, in a fixed order."""
     rows = await tx.all(
         "SELECT * FROM writes WHERE installation_id = :i AND id IN "

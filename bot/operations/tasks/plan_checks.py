@@ -160,7 +160,7 @@ async def _queued_relations(plan: Plan) -> list[tuple[str, str]]:
     """The relations of other plans that GitHub does not have yet: who waits, and for whom."""
     here = (plan.ctx.tx, plan.ctx.installation_id)
     found = []
-    for write in await queued_relations.planned(*here):
+    for write in await queued_relations.awaited_writes(*here):
         given = write["arguments"]
         if task_id := given.get("number_of"):
             waits = await _key_of_task(plan, task_id)
