@@ -109,10 +109,11 @@ async def test_the_refusal_of_a_hold_speaks_of_the_lease_only_to_the_holder(
     comment = {"issue": where, "body": "Look"}
     report = {"task": where, "fence": fence, "status": "in_review"}
     assert (await scout.refusal("update_task_status", **report)).message == (
-        f"{begin} You keep your lease, and may comment, ask with `question`, leave a `note`, send "
-        "messages, or call release_task. The rest must wait until the hold ends. Nothing was "
-        "changed."
+        f"{begin} You keep your lease, and may comment, send messages, call release_task, or pass "
+        "a `question` or `note` with `status` in_progress. The rest must wait until the hold ends. "
+        "Nothing was changed."
     )
+    await scout.call("update_task_status", **report | {"status": "in_progress"}, note="I wait")
     await scout.call("release_task", task=where, fence=fence)
     for agent in (scout, other):
         assert (await agent.refusal("github_comment_issue", **comment)).message == (

@@ -182,6 +182,26 @@ async def test_changes_that_an_agent_requests_send_the_task_back_at_once_and_say
     )
 
 
+async def test_who_asks_for_review_of_a_head_with_requested_changes_is_told_what_to_do(
+    proposal: Proposal,
+) -> None:
+    ann = await proposal.workspace.agent("ann", "tester")
+    await ann.call("github_review_pr", **proposal.given, event="REQUEST_CHANGES", body="No")
+    report, maker = {**proposal.mine, "status": "in_review"}, proposal.maker
+    asked = await maker.call("update_task_status", **report)
+    assert asked["task"]["state"] == "in_review"
+    assert asked["hint"] == (
+        f"ann requested changes on {proposal.pull.head_sha[:7]}, which is still the head of "
+        f"#{proposal.pull.number}. Push a commit, or answer with github_comment_issue and ask "
+        "again with github_update_pr `reviewers`."
+    )
+    # A commit that is queued answers the request.
+    await maker.call("update_task_status", **proposal.mine, status="in_progress")
+    more = {"files": [{"path": "b.py", "content": "1\n"}], "branch": "fix", "message": "More"}
+    await maker.call("github_commit_files", **proposal.mine, **more)
+    assert "hint" not in await maker.call("update_task_status", **report)
+
+
 async def test_a_verdict_counts_no_more_when_its_review_is_not_posted(proposal: Proposal) -> None:
     ann = await proposal.workspace.agent("ann", "tester")
     queued = await ann.write("github_review_pr", **proposal.given, event="APPROVE")

@@ -107,8 +107,9 @@ def on_hold_error(ctx: Context, row: FullTask) -> Refused:
     what = f"{row['held_by'] or 'A person'} put {lookup.name(row)} on hold{why}"
     if is_holder(ctx, row):
         remedy = (
-            "You keep your lease, and may comment, ask with `question`, leave a `note`, send "
-            "messages, or call release_task. The rest must wait until the hold ends."
+            "You keep your lease, and may comment, send messages, call release_task, or pass a "
+            f"`question` or `note` with `status` {row['state']}. The rest must wait until the hold "
+            "ends."
         )
     else:
         remedy = f"What you can do: {eligibility.end_of_hold(ctx.actor, row)}."

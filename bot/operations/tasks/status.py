@@ -12,7 +12,7 @@ from bot.operations.github import clean_texts, open_pulls
 from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, repository_of
 from bot.operations.github.writing import Queued, queue
-from bot.operations.tasks import holds
+from bot.operations.tasks import holds, requested_changes
 from bot.operations.tasks.access import held_task, visible_task
 from bot.operations.tasks.views import OneTask, task_view
 from bot.tasks import issue_state, lifecycle, lookup
@@ -32,6 +32,12 @@ Question: TypeAlias = Annotated[
 ]
 
 
+class Reported(OneTask):
+    hint: str | None = Field(
+        None, description="why its review waits for you", exclude_if=lambda hint: hint is None
+    )
+
+
 @operation(role="developer")
 async def update_task_status(
     ctx: Context,
@@ -42,7 +48,7 @@ async def update_task_status(
     note: Annotated[Note | None, Field(description="what people read on the card")] = None,
     result: Annotated[str, Field(max_length=20_000, description="the outcome")] | None = None,
     question: Question | None = None,
-) -> OneTask:
+) -> Reported:
     """Report how far you are.
 
     in_review: your lease does not expire. completed closes the issue. failed gives the task
@@ -77,7 +83,10 @@ async def update_task_status(
         await lifecycle.move(ctx.tx, asked, status, ctx.actor.name, progress_before=before)
     if status == "completed":
         await close_issue(ctx, row, "completed")
-    return OneTask(task=task_view(await visible_task(ctx, row["id"])), cleaned=cleaned)
+    begins_review = status == "in_review" and row["state"] != status
+    hint = await requested_changes.hint(ctx, row) if begins_review else None
+    shown = task_view(await visible_task(ctx, row["id"]))
+    return Reported(task=shown, cleaned=cleaned, hint=hint)
 
 
 async def _check_has_no_open_pull(ctx: Context, row: FullTask) -> None:
