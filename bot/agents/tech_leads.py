@@ -23,7 +23,7 @@ async def with_names(tx: Tx, actor: Actor, text: str) -> str:
     """The text, with a sentence that names the tech-leads if it sends the actor to one."""
     if not _needs_names(text, actor):
         return text
-    found = await agents.of_role(tx, actor.installation_id, "tech-lead", MOST)
+    found = await agents.of_roles(tx, actor.installation_id, ("tech-lead",), MOST)
     names = (
         f"Tech-leads: {', '.join(found)}" if found else "No tech-lead is registered: ask a person"
     )

@@ -108,13 +108,16 @@ async def roles(tx: Tx, installation_id: int, agent_ids: Collection[str]) -> dic
     return {row["id"]: row["role"] for row in rows}
 
 
-async def of_role(tx: Tx, installation_id: int, role: Role, limit: int) -> list[str]:
-    """The agents with this role that are here, the most active first."""
+async def of_roles(
+    tx: Tx, installation_id: int, roles: Sequence[Role], limit: int, active_since: int = 0
+) -> list[str]:
+    """The agents with one of these roles that are here, the most active first."""
     q = (
-        f"SELECT id FROM agents WHERE installation_id = :i AND role = :role AND {HERE} "
-        "ORDER BY last_active_at DESC, id LIMIT :n"
+        f"SELECT id FROM agents WHERE installation_id = :i AND role IN :roles AND {HERE} "
+        "AND last_active_at >= :since ORDER BY last_active_at DESC, id LIMIT :n"
     )
-    return [row["id"] for row in await tx.all(q, i=installation_id, role=role, n=limit)]
+    given = {"i": installation_id, "roles": tuple(roles), "since": active_since, "n": limit}
+    return [row["id"] for row in await tx.all(q, **given)]
 
 
 async def lock(tx: Tx, installation_id: int, agent_ids: Sequence[str]) -> list[AgentRow]:

@@ -8,6 +8,7 @@ import pytest
 from fixtures.github import Pull
 from tests.support.story import Agent, Workspace
 
+FIX = {"branch": "fix", "message": "More"}
 FILES = {"files": [{"path": "a.py", "content": "1\n2\n3\n"}]}
 
 
@@ -365,6 +366,28 @@ async def test_an_agent_is_asked_for_a_review_by_its_id_with_a_message_and_an_ev
             "github_update_pr", **proposal.given, reviewers=[wanted]
         )
         assert refused.code == code
+
+
+async def test_an_agent_that_worked_on_a_pull_request_is_not_asked_to_review_it(
+    proposal: Proposal,
+) -> None:
+    workspace = proposal.workspace
+    bob = await workspace.agent("bob", "tech-lead")
+    await workspace.agent("away")
+    workspace.clock.forward(24 * 3600)
+    await workspace.agent("ann")
+    more = {"files": [{"path": "b.py", "content": "1\n"}]}
+    await bob.call("github_commit_files", repository="acme/rocket", **more, **FIX)
+    await workspace.settle()
+    lead = await workspace.agent("lead", "tech-lead")
+    refused = await lead.refusal("github_update_pr", **proposal.given, reviewers=["ann", "bob"])
+    assert (refused.code, refused.message) == (
+        "own_work",
+        (
+            f"bob worked on #{proposal.pull.number}, so bob cannot approve it. Nobody was asked. Ask "
+            "another with github_update_pr `reviewers`: ann."
+        ),
+    )
 
 
 async def test_the_refusal_of_a_reviewer_without_access_names_agents_as_the_way(

@@ -3,6 +3,7 @@
 from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.messages import delivery, posting
+from bot.operations.github import review_rules
 from bot.tasks import task_events
 from store.agents import agents
 from store.mirror import people
@@ -31,6 +32,7 @@ async def split(ctx: Context, wanted: list[str]) -> tuple[list[str], list[str]]:
 
 async def ask(ctx: Context, where: RepositoryRow, pull: PullRequestRow, ids: list[str]) -> None:
     """Send each agent a message, and record the request on the tasks of the pull request."""
+    await _check_independent(ctx, pull, ids)
     await delivery.check_may_send(ctx.tx, ctx.actor)
     name = f"{where['full_name']}#{pull['number']}"
     found = await tasks.of_pull(ctx.tx, ctx.installation_id, where["id"], pull["number"])
@@ -51,3 +53,14 @@ async def ask(ctx: Context, where: RepositoryRow, pull: PullRequestRow, ids: lis
         data = {"pull": pull["number"], "to": each, "message": message_id}
         for task in found:
             await task_events.append(ctx.tx, task, "task.review_requested", ctx.actor.name, data)
+
+
+async def _check_independent(ctx: Context, pull: PullRequestRow, ids: list[str]) -> None:
+    """Raise Refused for an agent that worked on it, whose verdict would be refused later."""
+    makers = await review_rules.makers(ctx, pull)
+    if own := next((each for each in ids if each in makers), None):
+        raise Refused(
+            "own_work",
+            f"{own} worked on #{pull['number']}, so {own} cannot approve it. Nobody was asked. "
+            f"{await review_rules.who_can(ctx, makers | {ctx.actor.name})}",
+        )

@@ -1,6 +1,6 @@
 """What a review may say: whose verdict counts, on which head, and on which lines."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,7 +10,7 @@ from bot.identity.actors import ROLES
 from bot.kernel.operation import Context
 from bot.operations.arguments import NOT_BLANK
 from bot.operations.github.targets import on_branch
-from store.messages import messages
+from store.agents import agents
 from store.mirror import branches, pulls
 from store.mirror.pulls import ChangedFile
 from store.outbox import write_history
@@ -20,6 +20,8 @@ from store.tasks import tasks
 Event: TypeAlias = Literal["APPROVE", "REQUEST_CHANGES", "COMMENT"]
 # The kinds of write that make a pull request.
 MAKING = ("pull", "commit")
+# Roles that may decide about a pull request.
+REVIEWERS = ROLES[ROLES.index("tester") :]
 # How many reviewers, files or ranges of lines an error names.
 MOST_NAMED = 5
 
@@ -53,17 +55,17 @@ async def check_verdict(ctx: Context, pull: PullRequestRow, event: Event, head: 
             "invalid_arguments",
             f"#{number} is {how}, so it takes no verdict. Pass `event` COMMENT.",
         )
-    makers = await _makers(ctx, pull)
-    if ctx.actor.name in makers:
+    found = await makers(ctx, pull)
+    if ctx.actor.name in found:
         raise Refused(
             "own_work",
             f"You worked on #{number}, so you cannot approve it or request changes. "
-            f"{await _who_can(ctx, makers)}",
+            f"{await who_can(ctx, found)}",
         )
     await _check_head(ctx, pull, head)
 
 
-async def _makers(ctx: Context, pull: PullRequestRow) -> set[str]:
+async def makers(ctx: Context, pull: PullRequestRow) -> set[str]:
     """Who opened it, committed to its branch with Hubbub, or holds its task."""
     target = on_branch({"id": pull["repository_id"]}, pull["head_ref"])
     found = await write_history.authors(ctx.tx, ctx.installation_id, target, MAKING)
@@ -72,11 +74,12 @@ async def _makers(ctx: Context, pull: PullRequestRow) -> set[str]:
     return {*found, *held, f"@{pull['author']}"}
 
 
-async def _who_can(ctx: Context, makers: set[str]) -> str:
-    others = [
-        each["id"]
-        for each in await messages.listeners(ctx.tx, ctx.installation_id)
-        if each["id"] not in makers and ROLES.index(each["role"]) >= ROLES.index("tester")
+async def who_can(ctx: Context, excluded: Collection[str]) -> str:
+    """Which agents may decide: those that are active now, or else the last that were."""
+    here = (ctx.tx, ctx.installation_id, REVIEWERS, MOST_NAMED + len(excluded))
+    active = await agents.of_roles(*here, active_since=ctx.now - ctx.shared.idle_after)
+    others = [each for each in active if each not in excluded] or [
+        each for each in await agents.of_roles(*here) if each not in excluded
     ]
     if not others:
         return "Ask a person to review it."
