@@ -1,15 +1,18 @@
 """The hand-off: what the next holder of a task should know about the work of the last one."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from bot.tasks import lookup
+from bot import secret_formats
+from bot.tasks import lookup, verdicts
 from bot.times import stamp
 from store.engine.transaction import Tx
 from store.messages import messages
 from store.mirror import pulls
 from store.outbox import write_history
+from store.tables.mirror import PullRequestRow
 from store.tables.tasks import LeaseRow
 from store.tasks import leases
 from store.tasks.tasks import FullTask
@@ -17,6 +20,7 @@ from store.tasks.tasks import FullTask
 MOST_FILES = 50
 MOST_COMMITS = 50
 MOST_MESSAGES = 10
+MOST_REVIEWERS = 10
 
 
 class Said(BaseModel):
@@ -41,6 +45,12 @@ class HandOff(BaseModel):
     files: list[str] = Field(
         [], description="files that its pull request changes, or paths that the holder named"
     )
+    changes_requested_by: list[str] = Field(
+        [], description="whose requested changes stand", exclude_if=lambda names: not names
+    )
+    unresolved_threads: int = Field(
+        0, description="of its pull request", exclude_if=lambda threads: not threads
+    )
     messages: list[Said] = Field([], description="messages about the task, oldest first")
     checkpoint: Any = Field(None, description="the state that the last holder stored")
 
@@ -51,6 +61,7 @@ async def of(tx: Tx, task: FullTask) -> HandOff | None:
     last = await leases.previous(tx, i, task["id"])
     if last is None:
         return None
+    pull = await lookup.pull_request(tx, task)
     return HandOff(
         holder=last["holder"],
         ended=last["state"],
@@ -58,31 +69,60 @@ async def of(tx: Tx, task: FullTask) -> HandOff | None:
         ended_at=stamp(last["ended_at"] or last["renewed_at"]),
         note=task["note"],
         progress=task["progress"],
-        branch=task["branch"] or await _branch(tx, task),
+        branch=task["branch"] or (pull["head_ref"] if pull else None),
         pull_request=task["pull_number"],
-        files=await _files(tx, task, last),
-        messages=[
-            Said(
-                sender=row["sender"],
-                to=row["recipient"],
-                body=row["body"],
-                sent_at=stamp(row["sent_at"]),
-            )
-            for row in await messages.of_task(tx, i, task["id"], MOST_MESSAGES)
-        ],
+        files=await _files(tx, task, pull, last),
+        messages=await _messages(tx, task),
+        **await _open_review(tx, pull),
     )
 
 
-async def _branch(tx: Tx, task: FullTask) -> str | None:
-    pull = await lookup.pull_request(tx, task)
-    return pull["head_ref"] if pull else None
+async def _messages(tx: Tx, task: FullTask) -> list[Said]:
+    here = (tx, task["installation_id"], task["id"])
+    return [
+        Said(
+            sender=row["sender"],
+            to=row["recipient"],
+            # Messages of earlier releases may have secrets.
+            body=secret_formats.mask(row["body"])[0],
+            sent_at=stamp(row["sent_at"]),
+        )
+        for row in await messages.for_next_holder(*here, MOST_MESSAGES)
+    ]
 
 
-async def _files(tx: Tx, task: FullTask, last: LeaseRow) -> list[str]:
+async def _open_review(tx: Tx, pull: PullRequestRow | None) -> dict[str, Any]:
+    """What reviewers of the open pull request still wait for."""
+    if pull is None or pull["state"] != "open":
+        return {}
+    here = (tx, pull["installation_id"], pull["repository_id"], pull["number"])
+    given = verdicts.with_state(await verdicts.of_pull(tx, pull), "changes_requested")
+    return {
+        "changes_requested_by": [each.by for each in given][:MOST_REVIEWERS],
+        "unresolved_threads": await pulls.unresolved_threads(*here),
+    }
+
+
+async def _files(tx: Tx, task: FullTask, pull: PullRequestRow | None, last: LeaseRow) -> list[str]:
     """What was changed, on the pull request and by commits; without both, what was announced."""
-    i, found = task["installation_id"], dict[str, None]()
+    i, of_pull, is_current = task["installation_id"], list[str](), False
     if task["pull_number"] is not None:
         touched = await pulls.files(tx, i, task["repository_id"], task["pull_number"])
-        found |= dict.fromkeys(each["path"] for each in touched["files"]) if touched else {}
-    found |= dict.fromkeys(await write_history.paths_of_commits(tx, i, task["id"], MOST_COMMITS))
-    return list(found or dict.fromkeys(leases.paths_of(last)))[:MOST_FILES]
+        if touched:
+            of_pull = [each["path"] for each in touched["files"]]
+            is_current = pull is not None and pull["head_sha"] == touched["head_sha"]
+    commits = await write_history.paths_of_commits(tx, i, task["id"], MOST_COMMITS)
+    found = changed_files(of_pull, commits, is_current=is_current)
+    return (found or leases.paths_of(last))[:MOST_FILES]
+
+
+def changed_files(
+    of_pull: Sequence[str], commits: Mapping[str, bool], *, is_current: bool
+) -> list[str]:
+    """The changed files, without those that a later commit deleted.
+
+    `is_current`: the pull request's files are those of its head, so all of them count.
+    """
+    changed = dict.fromkeys([*of_pull, *commits])
+    kept = set(of_pull) if is_current else set()
+    return [path for path in changed if path in kept or commits.get(path, True)]

@@ -158,11 +158,18 @@ async def thread(
     )
 
 
-async def of_task(tx: Tx, installation_id: int, task_id: str, limit: int) -> list[MessageRow]:
-    """The newest messages about a task that were not deleted, oldest first."""
+async def for_next_holder(
+    tx: Tx, installation_id: int, task_id: str, limit: int
+) -> list[MessageRow]:
+    """The newest messages about a task, oldest first, without deleted ones.
+
+    Only those by or to who holds or held it, or to a group: everybody, a role or a capability.
+    """
+    holders = "(SELECT l.holder FROM leases l WHERE l.installation_id = :i AND l.task_id = :t)"
     q = (
         "SELECT * FROM messages WHERE installation_id = :i AND task_id = :t "
-        "AND deleted_at IS NULL ORDER BY seq DESC LIMIT :n"
+        "AND deleted_at IS NULL AND (recipient = 'everybody' OR INSTR(recipient, ':') > 0 "
+        f"OR recipient IN {holders} OR sender IN {holders}) ORDER BY seq DESC LIMIT :n"
     )
     return (await tx.all(q, i=installation_id, t=task_id, n=limit))[::-1]
 

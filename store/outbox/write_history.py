@@ -24,8 +24,13 @@ async def results(tx: Tx, installation_id: int, target: str, limit: int) -> list
     return [decode(row) for row in await tx.all(q, i=installation_id, t=target, n=limit)]
 
 
-async def paths_of_commits(tx: Tx, installation_id: int, task_id: str, limit: int) -> list[str]:
-    """The paths that the newest commits for a task changed, in the order of the commits."""
+async def paths_of_commits(
+    tx: Tx, installation_id: int, task_id: str, limit: int
+) -> dict[str, bool]:
+    """The paths that the newest commits for a task changed, in the order of the commits.
+
+    The value says whether the file is there after the last of them.
+    """
     rows = await tx.all(
         "SELECT result FROM writes WHERE installation_id = :i AND task_id = :t "
         "AND state = 'sent' AND kind = 'commit' ORDER BY seq DESC LIMIT :n",
@@ -33,8 +38,13 @@ async def paths_of_commits(tx: Tx, installation_id: int, task_id: str, limit: in
         t=task_id,
         n=limit,
     )
-    kept = [json.loads(row["result"]).get("paths", []) for row in reversed(rows)]
-    return list(dict.fromkeys(path for paths in kept for path in paths))
+    found: dict[str, bool] = {}
+    for row in reversed(rows):
+        result = json.loads(row["result"])
+        deleted = result.get("deleted", [])
+        found |= dict.fromkeys(result.get("paths", []), True)
+        found |= dict.fromkeys(deleted, False)
+    return found
 
 
 async def recent_authors(

@@ -784,13 +784,13 @@ async def test_a_message_about_a_task_is_shown_on_its_card_without_another_comme
     assert shown["task"] == workspace.name(issue)
     (task,) = await workspace.rows("SELECT id FROM tasks WHERE installation_id = :i")
     here = (workspace.installation.id, task["id"])
-    rows = await workspace.store.read(lambda tx: messages.of_task(tx, *here, 5))
+    rows = await workspace.store.read(lambda tx: messages.for_next_holder(tx, *here, 5))
     assert [row["body"] for row in rows] == ["The engine stalls"]
     await ada.call("delete_message", message_id=message)
     workspace.clock.forward(120)
     await workspace.settle()
     assert "The engine stalls" not in issue.comments[0].body
-    assert await workspace.store.read(lambda tx: messages.of_task(tx, *here, 5)) == []
+    assert await workspace.store.read(lambda tx: messages.for_next_holder(tx, *here, 5)) == []
 
 
 async def test_only_what_is_about_a_task_can_be_shown_on_an_issue(office: Office) -> None:

@@ -240,7 +240,7 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "all dead letters": lambda tx: dead_letters.page(tx, HERE, "9", 20),
     "thread": lambda tx: messages.thread(tx, HERE, "3", "9", 20),
     "in a thread": lambda tx: messages.is_participant(tx, HERE, "3", "3"),
-    "messages of a task": lambda tx: messages.of_task(tx, HERE, "3", 10),
+    "messages of a task": lambda tx: messages.for_next_holder(tx, HERE, "3", 10),
     "messages on a card": lambda tx: messages.on_card(tx, HERE, "3"),
     "key": lambda tx: agent_keys.find_live(tx, "3"),
     "agents": lambda tx: agents.page(tx, HERE, Sought(5, 3, role="1"), "3", 20),

@@ -236,27 +236,6 @@ async def test_a_holder_that_claims_again_with_another_length_gets_it(workspace:
     assert (await agent.call("get_task", task=where))["task"]["holder"] is None
 
 
-async def test_a_hand_off_names_what_was_committed_rather_than_what_was_announced(
-    workspace: Workspace,
-) -> None:
-    issue = await workspace.task()
-    first, second = await workspace.agent("first"), await workspace.agent("second")
-    where = workspace.name(issue)
-    taken = await first.call("claim_task", task=where, paths=["src/api"])
-    mine = {"task": where, "fence": taken["fence"]}
-    for path in ("engine.py", "tank.py", "engine.py"):
-        file = {"path": path, "content": "print(1)\n"}
-        queued = await first.write(
-            "github_commit_files", **mine, branch="fix", message="Mend", files=[file]
-        )
-        await workspace.settle()
-    sent = await first.write("get_write", write_id=queued["write_id"])
-    assert "paths" not in sent["result"]
-    await first.call("release_task", **mine)
-    left = (await second.call("claim_task", task=where))["handoff"]
-    assert left["files"] == ["engine.py", "tank.py"]
-
-
 async def test_after_a_death_the_pull_request_and_its_files_are_handed_on(
     workspace: Workspace,
 ) -> None:

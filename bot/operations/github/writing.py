@@ -85,10 +85,14 @@ async def _current_state(tx: Tx, installation_id: int, write_id: str) -> dict[st
     return {"state": row["state"], "result": _result(row), **_error_fields(row)} | expected
 
 
+# Fields of results that Hubbub keeps for itself.
+INTERNAL = frozenset({"paths", "deleted", "shown"})
+
+
 def _result(row: WriteRow) -> dict[str, Any] | None:
     """Without what Hubbub keeps for itself: what a commit changed, and what a card showed."""
     found: dict[str, Any] | None = row["result"]
-    return found and {name: found[name] for name in found if name not in ("paths", "shown")}
+    return found and {name: found[name] for name in found if name not in INTERNAL}
 
 
 def _error_fields(row: WriteRow) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def _changed_paths(sending: Sending) -> Result:
     """For the hand-off to the next holder. The files themselves may be deleted by then."""
     arguments = sending.arguments
     paths = [each["path"] for each in arguments["files"]] + arguments["delete"]
-    return {"paths": paths[:MOST_PATHS]}
+    return {"paths": paths[:MOST_PATHS], "deleted": arguments["delete"][:MOST_PATHS]}
 
 
 def _look_for_commit(sending: Sending) -> Request:
