@@ -35,6 +35,13 @@ REASONS = {kind: f"must be {words}" for words, kinds in MUST.items() for kind in
     "too_short": "must not be empty",
     "too_long": "must have at most {max_length} entries",
 }
+# What agents call the same thing. The operations name each argument for what they take.
+SYNONYMS = (
+    ("task", "issue", "pull_request", "pull", "number"),
+    ("body", "text", "comment", "message"),
+    ("repository", "repo"),
+    ("agent_id", "agent", "name"),
+)
 NAMES = frozenset({"missing", "extra_forbidden"})
 # Characters of a name or a value in a message.
 SHOWN = 80
@@ -117,7 +124,7 @@ def _reason(place: Place, error: ErrorDetails, model: type[BaseModel]) -> str:
     kind, given = error["type"], error["input"]
     if kind == "extra_forbidden":
         known = _model(model, place[:-1])
-        meant = nearest(place[-1], [*known.model_fields])
+        meant = _likeliest(place[-1], [*known.model_fields])
         inside = f"; {_place_name(place[:-1])} has {parameter_names(known)}" if place[1:] else ""
         return REASONS[kind] + meant + inside
     if kind == "list_type":
@@ -176,6 +183,13 @@ def nearest(given: Any, known: list[str]) -> str:
     """A question with the likeliest name, or ''. A number may have too many digits to print."""
     near = get_close_matches(given[:SHOWN], known, 1) if isinstance(given, str) else []
     return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _likeliest(given: Any, known: list[str]) -> str:
+    """A question with the argument of another name for the same thing, or with a similar name."""
+    same = next((names for names in SYNONYMS if given in names), ())
+    other = [name for name in known if name in same]
+    return f" (did you mean {other[0]}?)" if other else nearest(given, known)
 
 
 def is_field(model: type[BaseModel], place: Place) -> bool:

@@ -64,8 +64,8 @@ async def recipients(tx: Tx, actor: Actor, to: str) -> list[str]:
         if row is None or row["left_at"] is not None:
             gone = "has left" if row else "has not registered in this installation"
             where = _where_agents_are(actor)
-            all_of_them = f"For all of them pass {EVERYBODY}."
-            raise Refused("unknown_agent", f"{to!r} {gone}. {where} {all_of_them}")
+            others = f"For all of them pass {EVERYBODY}, for people call github_comment_issue."
+            raise Refused("unknown_agent", f"{to!r} {gone}. {where} {others}")
         return [to]
     if kind == "capability" and not is_capability(value):
         raise Refused(

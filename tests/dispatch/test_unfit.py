@@ -21,7 +21,7 @@ CAPABILITY = (
 )
 TO = (
     "must be one of these: an agent's id, role: and one of observer, tester, developer, tech-lead, "
-    "capability: and a slug, everybody, or holder; people read comments"
+    "capability: and a slug, everybody, or holder; for people call github_comment_issue"
 )
 # What only the library would say: its own words, kinds, and patterns.
 INTERNAL = re.compile(
@@ -68,6 +68,22 @@ def refusal(operation: Operation, given: Any) -> Refused:
             ),
         ),
         ("get_task", {}, "`task` is missing. Its arguments: task."),
+        (
+            "get_task",
+            {"pull_request": "a/b#1"},
+            (
+                "`task` is missing; `pull_request` is unknown (did you mean task?). "
+                "Its arguments: task."
+            ),
+        ),
+        (
+            "github_comment_issue",
+            {"issue": "a/b#1", "text": "Hello"},
+            (
+                "`text` is unknown (did you mean body?). Its arguments: issue, body?, action?, "
+                "comment_id?, reaction?, reason?, fence?, key?."
+            ),
+        ),
         ("update_agent", {"capabilities": ["Python 3"]}, f"`capabilities.0` {CAPABILITY}."),
         ("update_agent", {"capabilities": ["python:9"]}, f"`capabilities.0` {CAPABILITY}."),
         (

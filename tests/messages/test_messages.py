@@ -756,6 +756,13 @@ async def test_those_of_low_priority_or_delivered_get_no_notice(
     assert await unannounced() == ids[2:]
 
 
+async def test_who_writes_to_a_person_is_sent_to_comments(office: Office) -> None:
+    ada = await office.agent("ada", "tester")
+    for to in ("octocat", "@octocat"):
+        refused = await ada.refusal("send_message", to=to, body="Look")
+        assert "for people call github_comment_issue" in refused.message
+
+
 async def test_secrets_in_messages_are_masked_before_anybody_reads_them(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
     token = "gho_aB3dE5gH7jK9mN1pQ3sT5vW7xY9zA1cD3eF5"

@@ -388,6 +388,12 @@ async def test_an_agent_that_worked_on_a_pull_request_is_not_asked_to_review_it(
     )
 
 
+async def test_who_reviews_an_issue_is_sent_to_comments(proposal: Proposal) -> None:
+    ann = await proposal.workspace.agent("ann", "tester")
+    refused = await ann.refusal("github_review_pr", pull_request=proposal.mine["task"], body="Hm")
+    assert refused.message.endswith("It is an issue. github_comment_issue comments on it.")
+
+
 async def test_the_refusal_of_a_reviewer_without_access_names_agents_as_the_way(
     proposal: Proposal,
 ) -> None:

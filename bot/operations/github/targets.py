@@ -115,7 +115,9 @@ async def pull_of(ctx: Context, ref: str) -> tuple[RepositoryRow, PullRequestRow
     row = await pulls.pull_request(ctx.tx, ctx.installation_id, where["id"], number)
     if row is None:
         issue = await stored_issues.issue(ctx.tx, ctx.installation_id, where["id"], number)
-        call = remedies.by(ctx.actor, person="", developer=": call github_update_issue", agent="")
-        hint = f" It is an issue{call}." if issue else ""
+        comment = " github_comment_issue comments on it."
+        change = " github_comment_issue comments on it, github_update_issue changes it."
+        calls = remedies.by(ctx.actor, person="", developer=change, agent=comment)
+        hint = f" It is an issue.{calls}" if issue else ""
         raise Refused("unknown_task", f"Hubbub knows no pull request {ref!r}.{hint}")
     return where, row

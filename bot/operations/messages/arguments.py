@@ -16,7 +16,7 @@ Recipient: TypeAlias = Annotated[
     Shape(
         rf"^({EVERYBODY}|role:({'|'.join(ROLES)})|capability:\S+|{SLUG})$",
         f"must be one of these: an agent's id, role: and one of {', '.join(ROLES)}, capability: "
-        "and a slug, everybody, or holder; people read comments",
+        "and a slug, everybody, or holder; for people call github_comment_issue",
     ),
 ]
 
