@@ -556,6 +556,29 @@ async def test_an_issues_task_is_not_steered_past_its_holder(
     await lead.call("github_update_issue", issue=where, **given)
 
 
+async def test_who_created_a_task_may_cancel_it_until_somebody_claims_it(
+    workspace: Workspace,
+) -> None:
+    ada, bob = await workspace.agent("ada"), await workspace.agent("bob")
+    made = [
+        (await ada.call("create_task", repository="acme/rocket", title=each))["task"]["id"]
+        for each in ("Paint the hull", "Fill the tank")
+    ]
+    await workspace.settle()
+    names = [(await ada.call("get_task", task=each))["task"]["task"] for each in made]
+    cancel = {"state": "not_planned"}
+    assert (await bob.refusal("github_update_issue", issue=names[0], **cancel)).code == "not_holder"
+    done = {"issue": names[0], "state": "completed"}
+    assert (await ada.refusal("github_update_issue", **done)).code == "not_holder"
+    await ada.call("github_update_issue", issue=names[0], **cancel)
+    await workspace.settle()
+    assert (await ada.call("get_task", task=names[0]))["task"]["state"] == "cancelled"
+    assert workspace.repository.issues[1].state_reason == "not_planned"
+    fence = (await bob.call("claim_task", task=names[1]))["fence"]
+    await bob.call("release_task", task=names[1], fence=fence)
+    assert (await ada.refusal("github_update_issue", issue=names[1], **cancel)).code == "not_holder"
+
+
 async def test_what_says_nothing_of_a_free_task_anybody_may_change(workspace: Workspace) -> None:
     workspace.person.create_label(workspace.repository, "bug")
     issue, other = await workspace.task(), await workspace.agent("other")

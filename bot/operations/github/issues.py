@@ -23,7 +23,7 @@ from bot.operations.github.issue_relations import (
 )
 from bot.operations.github.targets import on_issue, thread_of
 from bot.operations.github.writing import Queued, Writes, nothing_to_change, queue, write
-from bot.operations.tasks import ownership
+from bot.operations.tasks import creators, ownership
 from bot.operations.tasks.access import is_holder, visible_repository
 from bot.repository import repository_settings
 from bot.tasks import issue_state, lifecycle, lookup, plans, task_labels
@@ -104,8 +104,9 @@ async def github_update_issue(
         await check_no_planned(ctx, of_issue)
     lost_parents = await lost_relations(ctx, row, "parent", _parents(parent))
     lost_blockers = await lost_relations(ctx, row, "blocked_by", blocked_by)
-    decides = bool(state or lost_parents or lost_blockers)
-    decides = decides or await _changes_the_task(ctx, where, row, labels)
+    decides = await _decides(
+        ctx, where, row, state, labels, loses=bool(lost_parents or lost_blockers)
+    )
     task = held or await _check_may_change(ctx, row["id"], decides=decides)
     for each in lost_parents:  # a parent's task no longer waits for this issue
         parents_task = await _check_may_change(ctx, each["mirrored_id"], decides=True)
@@ -171,6 +172,26 @@ async def _changes_the_task(
     now = json.loads(row["labels"])
     was_task, is_task = (task_labels.has_label(each, settings.task_label) for each in (now, wanted))
     return was_task != is_task or task_labels.task_fields(wanted) != task_labels.task_fields(now)
+
+
+async def _decides(
+    ctx: Context,
+    where: RepositoryRow,
+    issue: IssueRow,
+    state: str | None,
+    labels: list[str] | None,
+    *,
+    loses: bool,
+) -> bool:
+    """Whether the change is for the task's holder or a tech-lead. `loses`: relations of the issue.
+
+    Who created the task may cancel it, until somebody claims it.
+    """
+    if loses or await _changes_the_task(ctx, where, issue, labels):
+        return True
+    if state == "not_planned":
+        return not await creators.may_cancel(ctx, issue["id"])
+    return state is not None
 
 
 async def _check_may_change(
