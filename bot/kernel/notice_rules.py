@@ -20,7 +20,8 @@ STOP = "Stop working on it. Writes that were still queued are dropped."
 class Happening:
     """An event about a task or an agent, with what its notices say beside its data.
 
-    `holder`, `reserved_for`, `fence` and `pull` are those of the task before the event.
+    `holder`, `last_holder`, `reserved_for`, `fence`, `pull` and `has_ended` are those of the task
+    before the event.
     """
 
     kind: str
@@ -31,9 +32,11 @@ class Happening:
     data: Mapping[str, Any] = field(default_factory=dict)
     repository_id: int | None = None
     holder: str | None = None
+    last_holder: str | None = None
     reserved_for: str | None = None
     fence: int = 0
     pull: int | None = None
+    has_ended: bool = False
     # The text that somebody wrote, if a notice may quote it.
     quote: str | None = None
 
@@ -73,6 +76,10 @@ def quotation(text: str | None) -> str:
 
 def _holder(event: Happening) -> list[str | None]:
     return [event.holder]
+
+
+def _last_holder(event: Happening) -> list[str | None]:
+    return [event.last_holder]
 
 
 def _holder_or_reserved(event: Happening) -> list[str | None]:
@@ -179,6 +186,13 @@ def _return_to_work(event: Happening) -> str:
     return with_full_stop(f"{event.name} is in_progress again{event.why}")
 
 
+def _retry(event: Happening) -> str | None:
+    if not event.has_ended:
+        return None
+    again = with_full_stop(f"{event.who} made {event.name} pending again{event.why}")
+    return f"{again} You can claim it with claim_task."
+
+
 def _expiry(event: Happening) -> str:
     return f"Your lease on {event.name} (fence {event.fence}) expired. {STOP}"
 
@@ -231,6 +245,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "task.unassigned": (Rule("unassigned", _addressee, _end_of_reservation),),
     "task.in_progress": (Rule("sent_back", _holder, _return_to_work),),
+    "task.pending": (Rule("retried", _last_holder, _retry),),
     "task.completed": (Rule("completed", _holder, _completion),),
     "task.cancelled": (Rule("lease_lost", _holder, _end),),
     "task.failed": (Rule("lease_lost", _holder, _end),),
@@ -249,9 +264,10 @@ REPLACES = {
     "assigned": ("unassigned",),
     "unassigned": ("assigned",),
     "lease_lost": ("hold", "hold_ended", "sent_back"),
+    "retried": ("completed",),
 }
 # Those about a task that a claim of it makes pointless.
-ENDED_BY_CLAIM = ("lease_lost", "assigned", "unassigned")
+ENDED_BY_CLAIM = ("lease_lost", "assigned", "unassigned", "retried")
 
 
 @dataclass(frozen=True)

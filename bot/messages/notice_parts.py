@@ -36,6 +36,7 @@ URGENCY = (
     "write_failed",
     "review_request",
     "assigned",
+    "retried",
     "unassigned",
     "resumed",
     "hold_ended",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from bot.kernel import event_recorder
 from bot.kernel.notice_rules import Happening
 from bot.tasks import lookup
+from bot.tasks.states import OPEN
 from store.engine.transaction import Tx
 from store.tasks.tasks import FullTask
 
@@ -31,9 +32,11 @@ async def append(
         data=data,
         repository_id=task["repository_id"],
         holder=task["holder"],
+        last_holder=task["last_holder"],
         reserved_for=task["assigned_to"],
         fence=task["fence"],
         pull=task["pull_number"],
+        has_ended=task["state"] not in OPEN,
         quote=quote,
     )
     await event_recorder.append(tx, task["installation_id"], event, audience=audience)

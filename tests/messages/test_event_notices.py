@@ -168,6 +168,23 @@ async def test_a_merge_completes_the_task_and_is_no_loss(workspace: Workspace) -
     assert await notice_subjects(scout) == []
 
 
+async def test_a_retry_is_told_to_the_last_holder_alone_until_it_claims_again(
+    workspace: Workspace,
+) -> None:
+    where, scout, _ = await holding(workspace)
+    other, lead = await workspace.agent("other"), await workspace.agent("lead", "tech-lead")
+    await lead.call("change_task", task=where, state="completed")
+    await lead.call("change_task", task=where, state="pending", note="On Windows too")
+    assert await notice_subjects(other) == []
+    # That somebody completed it is no news any more.
+    assert await words(scout, "retried") == (
+        f"lead made {where} pending again: On Windows too. You can claim it with claim_task."
+    )
+    await lead.call("change_task", task=where, state="cancelled")
+    await lead.call("change_task", task=where, state="pending")
+    assert kinds(await scout.call("claim_task", task=where)) == []
+
+
 async def test_a_person_who_takes_the_task_is_named_with_the_reason(workspace: Workspace) -> None:
     where, scout, _ = await holding(workspace)
     workspace.person.comment(issue_of(workspace, where), "/release Ada knows the parser")
