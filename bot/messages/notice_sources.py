@@ -179,7 +179,7 @@ async def _keep(tx: Tx, installation_id: int, agent_id: str, received: Notice) -
 
 # By the names of `due_notices.SIGNS`, which is also their kind, except for those stored.
 SOURCES = {
-    "stored": Source(_happenings, _mark_seen),
+    "recorded": Source(_happenings, _mark_seen),
     "also_held": Source(unconfirmed_claims.find),
     "lease_ending": Source(_ending_leases),
     "message": Source(_messages, _mark_announced),
@@ -189,4 +189,4 @@ SOURCES = {
 
 
 def source_of(kind: str) -> Source:
-    return SOURCES.get(kind, SOURCES["stored"])
+    return SOURCES.get(kind, SOURCES["recorded"])

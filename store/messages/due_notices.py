@@ -18,7 +18,7 @@ ENDS = f"{MINE} AND state = 'held' AND expires_at > :now AND expires_at < :now +
 UNCONFIRMED = f"{MINE} AND state = 'held' AND known < {CONFIRMED}"
 SIGNS = {
     # What happened, see `store.messages.stored_notices`.
-    "stored": f"notices WHERE {UNSEEN}",
+    "recorded": f"notices WHERE {UNSEEN}",
     "also_held": f"leases WHERE {UNCONFIRMED}",
     "lease_ending": f"leases WHERE {ENDS}",
     "message": f"receipts WHERE {UNANNOUNCED}",
