@@ -1,8 +1,10 @@
 """Finds a task by what callers call it, and names it for them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from bot.errors import Refused
+from bot.identity.actors import Actor
+from bot.kernel.event_stream import reaches
 from bot.repository import repository_settings
 from store.engine.transaction import Tx
 from store.mirror import pulls, stored_repositories
@@ -19,6 +21,12 @@ MOST_NAMED = 5
 def name(task: FullTask) -> str:
     """`owner/repo#12`, or the id while GitHub has not numbered it."""
     return f"{task['full_name']}#{task['number']}" if task["number"] else str(task["id"])
+
+
+async def names(tx: Tx, actor: Actor, task_ids: Iterable[str]) -> dict[str, str]:
+    """The names by id of those tasks that the actor may see."""
+    found = [await tasks.visible(tx, actor.installation_id, each) for each in set(task_ids)]
+    return {row["id"]: name(row) for row in found if row and reaches(actor, row["repository_id"])}
 
 
 def parse(ref: str) -> tuple[str, int] | None:

@@ -397,7 +397,7 @@ async def test_everybody_is_every_agent_as_it_is_for_messages(
         ("send_message", {"body": "x"}),
     ):
         refused = await ada.refusal(operation, to="all", **given)
-        assert "For all of them pass everybody." in refused.message
+        assert "For all of them pass everybody" in refused.message
     await share(ada, one, "everybody", "none")
     assert not await sees(bob, one)
 
@@ -426,7 +426,10 @@ async def test_who_holds_the_task_reads_and_who_gave_it_back_does_not(workspace:
     issue = await workspace.task()
     ada, bob, eve = [await workspace.agent(name) for name in ("ada", "bob", "eve")]
     one = await create(ada)
-    await share(ada, one, f"task:{workspace.name(issue)}", "write")
+    to = f"task:{workspace.name(issue)}"
+    shared = await share(ada, one, to, "write")
+    assert shared["grants"] == [{"to": to, "access": "write"}]
+    assert to in shared["readable_by"]
     assert not await sees(bob, one)
     claimed = await bob.call("claim_task", task=workspace.name(issue))
     await update(bob, one, "bob's", 1)

@@ -259,6 +259,8 @@ async def test_a_task_finds_the_writes_on_its_issue_and_pull_request_made_withou
     await agent.write("github_comment_issue", issue=workspace.name(other), body="Look")
     listed = (await agent.call("list_writes", task=name))["writes"]
     assert {each["write_id"] for each in listed if each["kind"] == "comment"} == set(wanted)
+    ended = (await agent.call("list_writes", task=name, state="sent"))["writes"]
+    assert {each["task"] for each in ended} == {name}
     cancelled = (await agent.call("cancel_write", task=name))["cancelled"]
     assert set(wanted) <= set(cancelled)
     (left,) = (await agent.call("list_writes"))["writes"]

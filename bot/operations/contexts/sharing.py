@@ -1,5 +1,6 @@
 """Sharing a context with others."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -11,9 +12,13 @@ from bot.kernel.operation import Context, operation
 from bot.operations.contexts.arguments import ContextId, Grantee
 from bot.operations.contexts.views import Grant, SharedContext, context_view
 from bot.operations.tasks.access import visible_task
+from bot.tasks import lookup
 from store.agents import agents
 from store.contexts import contexts, grants
 from store.contexts.contexts import FullContext
+
+# Stands before the task in a grant to its holder.
+TASK = "task:"
 
 
 @operation(role="tester", idempotent=True)
@@ -38,7 +43,7 @@ async def _share(
     else:
         await _grant(ctx, context_id, grantee, level)
     await access.record(ctx, row, "shared", to=grantee, access=level)
-    found = await grants.of(*here)
+    found = await _with_names(ctx, await grants.of(*here))
     return SharedContext(
         context=context_view(row),
         grants=[Grant(to=g["grantee"], access=g["access"]) for g in found],
@@ -46,10 +51,19 @@ async def _share(
     )
 
 
+async def _with_names(ctx: Context, found: Sequence[grants.Grant]) -> list[grants.Grant]:
+    """The grants, with the names of tasks instead of their ids."""
+    ids = {each["grantee"]: each["grantee"].removeprefix(TASK) for each in found}
+    of_tasks = [id_ for grantee, id_ in ids.items() if grantee != id_]
+    names = await lookup.names(ctx.tx, ctx.actor, of_tasks)
+    shown = {grantee: f"{TASK}{names[id_]}" for grantee, id_ in ids.items() if id_ in names}
+    return [{**each, "grantee": shown.get(each["grantee"], each["grantee"])} for each in found]
+
+
 async def _grantee(ctx: Context, row: FullContext, to: str) -> str:
     kind, sign, named = to.partition(":")
     if sign and kind == "task":
-        return f"task:{(await visible_task(ctx, named))['id']}"
+        return f"{TASK}{(await visible_task(ctx, named))['id']}"
     if to == EVERYBODY:
         return to
     if not sign and await agents.get(ctx.tx, ctx.installation_id, to) is None:

@@ -1,6 +1,6 @@
 """The state of writes, and what is left of GitHub's limits."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated, get_args
 
 from pydantic import BaseModel, Field
@@ -16,6 +16,7 @@ from bot.operations.github.writing import Queued, Writes, WriteState, write_view
 from bot.operations.tasks.access import visible_task
 from bot.outbox import cancellation, forecast, stopped, usage
 from bot.outbox.usage import Bucket
+from bot.tasks import lookup
 from bot.times import SECOND, stamp
 from store.mirror import stored_installations, stored_repositories
 from store.outbox import write_history, writes
@@ -86,7 +87,7 @@ class Listed(BaseModel):
     author: str
     repository: str | None = None
     number: int | None = Field(None, description="of the issue or pull request")
-    task: str | None = Field(None, description="the id of the task that it belongs to")
+    task: str | None = Field(None, description="the task that it belongs to")
     queued_at: str
     why: str | None = Field(None, description="why it waits, or why it was not sent")
 
@@ -161,12 +162,17 @@ async def _list_entries(ctx: Context, rows: list[WriteRow]) -> list[Listed]:
         id_: await stored_repositories.repository_by_id(*here, id_)
         for id_ in {row["repository_id"] for row in rows}
     }
+    of_tasks = [row["task_id"] for row in rows if row["task_id"]]
+    names = await lookup.names(ctx.tx, ctx.actor, of_tasks)
     return [
-        _list_entry(row, repositories[row["repository_id"]], paused.get(row["id"])) for row in rows
+        _list_entry(row, repositories[row["repository_id"]], names, paused.get(row["id"]))
+        for row in rows
     ]
 
 
-def _list_entry(row: WriteRow, where: RepositoryRow | None, paused: str | None) -> Listed:
+def _list_entry(
+    row: WriteRow, where: RepositoryRow | None, names: Mapping[str, str], paused: str | None
+) -> Listed:
     error = row["error"]
     return Listed(
         write_id=row["id"],
@@ -175,7 +181,7 @@ def _list_entry(row: WriteRow, where: RepositoryRow | None, paused: str | None) 
         author=row["author"],
         repository=where and where["full_name"],
         number=row["arguments"].get("number"),
-        task=row["task_id"],
+        task=row["task_id"] and names.get(row["task_id"], row["task_id"]),
         queued_at=stamp(row["queued_at"]),
         why=_beginning(paused or (error and error["message"])),
     )
