@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.comments.replies import STATE_WORDS, block_quote, code, inline, lease_end
+from bot.tasks import task_decisions
 from bot.tasks.path_overlap import Overlap
 from bot.tasks.states import OPEN
 from bot.tasks.verdicts import ReviewState, Verdict, with_state
@@ -23,11 +24,10 @@ class CardContext:
     overlaps: Sequence[Overlap] = ()
     # Of the task's open pull request.
     verdicts: Sequence[Verdict] = ()
-    # Only the messages whose sender wants people to see them.
+    # Only those whose sender wants people to see them; of an ended task, those since its end.
     messages: Sequence[CardMessage] = ()
-    # Who held an ended task last, and when its lease ended.
+    # Who held an ended task last.
     last_holder: str | None = None
-    ended_at: int | None = None
     merged: bool = False
 
 
@@ -69,11 +69,14 @@ def _what_people_act_on(task: FullTask, context: CardContext) -> list[str]:
     if task["question"]:
         lines.append("The holder has a question, and waits for an answer in a comment here:")
         lines.append(block_quote(task["question"]))
-    lines += [
+    return [*lines, *_messages(context)]
+
+
+def _messages(context: CardContext) -> list[str]:
+    return [
         f"{code(each['sender'])} to {code(each['recipient'])}:\n\n{block_quote(each['body'])}"
         for each in context.messages
     ]
-    return lines
 
 
 def _what_changes_often(task: FullTask, context: CardContext) -> list[str]:
@@ -96,11 +99,7 @@ def is_current_report(task: FullTask) -> bool:
 
 def _result(task: FullTask, context: CardContext) -> list[str]:
     """How a task ended: by whom, with which pull request, when."""
-    by = f" by {code(context.last_holder)}" if context.last_holder else ""
-    when = f" on {minute(context.ended_at)}" if context.ended_at else ""
-    lines = [f"{task['state'].capitalize()}{by}{when}."] if by or when else []
-    if (decision := task["decision"] or "").startswith(task["state"]):
-        lines.append(f"Last decision: {inline(decision)}.")
+    lines = _ending(task, context)
     if task["pull_number"]:
         how = ", merged" if context.merged else ""
         lines.append(f"Pull request: #{task['pull_number']}{how}.")
@@ -109,6 +108,19 @@ def _result(task: FullTask, context: CardContext) -> list[str]:
         lines += [block_quote(task["note"])] if task["note"] else []
     if task["result"]:
         lines.append(block_quote(task["result"]))
+    return [*lines, *_messages(context)]
+
+
+def _ending(task: FullTask, context: CardContext) -> list[str]:
+    """Who ended the task, when and why, and who held it last if that is another."""
+    end = task_decisions.ending(task)
+    who = end.by if end else context.last_holder
+    by = f" by {code(who)}" if who else ""
+    when = f" on {minute(task['ended_at'])}" if task["ended_at"] else ""
+    why = f": {inline(end.why)}" if end and end.why else ""
+    lines = [f"{task['state'].capitalize()}{by}{when}{why}."]
+    if context.last_holder not in (None, who):
+        lines.append(f"{code(context.last_holder or '')} held it last.")
     return lines
 
 

@@ -9,7 +9,7 @@ from bot.identity.actors import BOT
 from bot.kernel.notice_rules import ENDED_BY_CLAIM
 from bot.kernel.sentences import shorten
 from bot.repository import repository_settings
-from bot.tasks import lookup, publishing, task_events
+from bot.tasks import lookup, publishing, task_decisions, task_events
 from bot.tasks.priorities import PRIORITIES
 from bot.tasks.sizes import SIZES
 from bot.tasks.states import CLAIMABLE, LEGAL, OPEN
@@ -41,6 +41,7 @@ RESERVED_FOR = 24 * 3600 * 1_000_000
 NAMES: dict[str, Sequence[str]] = {"priority": PRIORITIES, "size": SIZES}
 # A change of these may make the task ready for others.
 MATCHED = frozenset({"size", "capabilities"})
+LONGEST_DECISION = 600
 RESERVED = ("assigned_to", "assigned_by", "assigned_at")
 HELD = ("held_by", "held_why", "stuck_at")
 
@@ -249,6 +250,10 @@ async def release(
         return
     if how == "expired":
         await tasks.change(tx, task["installation_id"], task["id"], failures=task["failures"] + 1)
+    if how == "revoked" and actor != BOT:
+        taken = task_decisions.of_taking(task["holder"] or "", actor, note)
+        here = (tx, task["installation_id"], task["id"])
+        await tasks.change(*here, decision=taken[:LONGEST_DECISION])
     said = {"note": note} if note else {}
     await record(tx, task, f"task.{how}", actor, holder=task["holder"], why=why, **said)
     if how == "expired":
@@ -306,8 +311,7 @@ async def move(
         changes["ended_at"] = await tx.now() if at is None else at
     if to == "failed" and await _is_stuck_after(tx, task, changes["failures"]):
         changes["stuck_at"] = await tx.now()
-    if actor not in (BOT, task["holder"]) and (to not in OPEN or state not in OPEN):
-        changes["decision"] = why_ended[:600]
+    changes |= _decision(task, to, actor, why)
     await tasks.change(tx, task["installation_id"], task["id"], **changes)
     if task["held"]:
         tx.rings.add("outbox")
@@ -335,11 +339,18 @@ async def undo_end(tx: Tx, task: FullTask, actor: str) -> None:
 
 
 def _end_reason(to: TaskState, actor: str, why: str) -> str:
-    """Who ended or retried the task and why, for its last holder and for the card."""
+    """Who ended or retried the task and why, for its last holder."""
     if actor == BOT:
         return f"the task is {to}, because {why}"
-    what = "retried" if to == "pending" else to
-    return f"{what} by {actor}{': ' if why else ''}{why}"
+    return task_decisions.of_move(to, actor, why)
+
+
+def _decision(task: FullTask, to: TaskState, actor: str, why: str) -> Row:
+    """The column with the last decision, if the move is one. A holder's end takes its place."""
+    if to in OPEN and task["state"] in OPEN:
+        return {}
+    own = actor == task["holder"]
+    return {"decision": None if own else task_decisions.of_move(to, actor, why)[:LONGEST_DECISION]}
 
 
 def _other_changes(task: FullTask, to: TaskState) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class TaskRow(TypedDict):
     held_why: Annotated[str | None, Text(500)]
     assigned_by: Annotated[str | None, Text(120)]
     assigned_at: int | None
-    # The decision of somebody other than the holder to end or retry the task.
+    # The last decision of somebody other than the holder: it ended, retried or took the task.
     decision: Annotated[str | None, Text(600)]
     # When somebody retried the task. What was closed before does not end it.
     retried_at: int | None

@@ -1,5 +1,7 @@
 """What people and tech-leads decide, and what their agents can still do."""
 
+import re
+
 import pytest
 
 from bot.tasks.lifecycle import RESERVED_FOR
@@ -637,7 +639,7 @@ async def test_who_ended_a_task_and_why_is_seen(workspace: Workspace) -> None:
     (lost,) = (await agent.call("list_tasks"))["notices"]
     assert "cancelled by lead: Not needed" in lost["message"]
     await workspace.settle()
-    assert "Last decision: `cancelled by lead: Not needed`." in card(issue)
+    assert re.search(r"Cancelled by `lead` on .* UTC: `Not needed`\.", card(issue))
     retried = (await lead.call("change_task", task=where, state="pending"))["task"]
     assert (retried["decision"], retried["note"]) == ("retried by lead", "Half of it")
 

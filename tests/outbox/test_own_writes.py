@@ -223,8 +223,8 @@ async def test_the_card_of_a_finished_task_shows_the_result_only(workspace: Work
     at = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"
     wanted = [
         r"\*\*Hubbub\*\* · completed",
-        rf"Completed by `scout` on {at}\.",
-        rf"Last decision: `completed by @octocat: pull request #{pull.number} was merged`\.",
+        rf"Completed by `@octocat` on {at}: `pull request #{pull.number} was merged`\.",
+        r"`scout` held it last\.",
         rf"Pull request: #{pull.number}, merged\.",
         rf"<sub>As of {at}\.</sub>",
     ]
