@@ -7,7 +7,7 @@ what people act on changed, and then shows all the rest too.
 from bot.github import rate_limit_store
 from bot.identity.actors import BOT
 from bot.repository import repository_settings
-from bot.tasks import board
+from bot.tasks import board, task_decisions
 from bot.tasks.states import OPEN
 from bot.times import SECOND
 from store.engine.transaction import Tx
@@ -35,13 +35,16 @@ async def show(
     lane: int = writes.AGENTS,
     delay: int = SOON,
     spacing: int = 0,
+    makes_card: bool = False,
 ) -> None:
     """Queue an edit of the card. It replaces a queued one; its text is made when it is sent.
 
     An edit waits `delay`, or not at all for what a person did, and until `spacing` after the last
     edit. It is dropped when its turn comes and nothing that people act on has changed.
+
+    `makes_card`: the task gets a card now, if it has none.
     """
-    task = await _shown_task(tx, installation_id, task_id, lane)
+    task = await _shown_task(tx, installation_id, task_id, lane, makes_card=makes_card)
     if task is None:
         return
     now = await tx.now()
@@ -77,10 +80,14 @@ async def show_report(
     await _queue_card(tx, task, lane, due, every=REPORT_EVERY)
 
 
-async def _shown_task(tx: Tx, installation_id: int, task_id: str, lane: int) -> FullTask | None:
+async def _shown_task(
+    tx: Tx, installation_id: int, task_id: str, lane: int, *, makes_card: bool = False
+) -> FullTask | None:
     """The task, if it has a card or gets one now."""
     task = await tasks.get(tx, installation_id, task_id)
-    return task if task and task["number"] is not None and _is_shown(task, lane) else None
+    if task is None or task["number"] is None:
+        return None
+    return task if makes_card or _is_shown(task, lane) else None
 
 
 def _target(task: FullTask) -> str:
@@ -99,10 +106,15 @@ async def _last_edit(tx: Tx, task: FullTask) -> WriteRow | None:
 
 
 def _is_shown(task: FullTask, lane: int) -> bool:
-    """Whether the task has a card: since its first claim, or since a person did something to it."""
+    """Whether the task has a card: since its first claim, or since a person did something to it.
+
+    GitHub shows an end by an agent only as one by the App, so the card says who it was.
+    """
     if task["fence"] or task["card_comment_id"]:
         return True
-    return lane == writes.PEOPLE and task["state"] in OPEN
+    if task["state"] in OPEN:
+        return lane == writes.PEOPLE
+    return task_decisions.is_ended_by_agent(task)
 
 
 def _is_minor(write: WriteRow) -> bool:

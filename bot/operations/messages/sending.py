@@ -140,7 +140,8 @@ async def _thread(ctx: Context, reply_to: str) -> str:
 
 async def _show_on_card(ctx: Context, message: MessageRow) -> None:
     if message["on_card"] and message["task_id"]:
-        await publishing.show(ctx.tx, ctx.installation_id, message["task_id"], spacing=CARD_EVERY)
+        here = (ctx.tx, ctx.installation_id, message["task_id"])
+        await publishing.show(*here, spacing=CARD_EVERY, makes_card=True)
 
 
 def _sent_answer(row: MessageRow, readers: Sequence[str], full: Sequence[str] = ()) -> Sent:
