@@ -177,8 +177,10 @@ async def test_a_retry_is_told_to_the_last_holder_alone_until_it_claims_again(
     await lead.call("change_task", task=where, state="pending", note="On Windows too")
     assert await notice_subjects(other) == []
     # That somebody completed it is no news any more.
-    assert await words(scout, "retried") == (
-        f"lead made {where} pending again: On Windows too. You can claim it with claim_task."
+    (told,) = (await scout.call("list_tasks"))["notices"]
+    assert (told["kind"], told["message"]) == (
+        "retried",
+        f"lead made {where} pending again: On Windows too. You can claim it with claim_task.",
     )
     await lead.call("change_task", task=where, state="cancelled")
     await lead.call("change_task", task=where, state="pending")
