@@ -395,7 +395,7 @@ def test_each_kind_of_notice_has_its_place_among_the_others_and_in_the_docs() ->
     table = page.partition("## Notices")[2]
     assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == notice_parts.URGENCY
     made = {rule.notice for rules in notice_rules.RULES.values() for rule in rules}
-    assert made | (notice_sources.SOURCES.keys() - {"stored"}) == set(notice_parts.URGENCY)
+    assert made | (notice_sources.SOURCES.keys() - {"recorded"}) == set(notice_parts.URGENCY)
     assert notice_rules.RULES.keys() <= event_kinds.KINDS.keys()
 
 
