@@ -194,6 +194,7 @@ async def _move_with_issue(tx: Tx, task: FullTask, row: IssueRow, actor: str, at
         await orphaned_pulls.flag(tx, task)
     if to == "pending":
         await tasks.change(tx, task["installation_id"], task["id"], retried_at=at)
+        await orphaned_pulls.withdraw(tx, task)
 
 
 async def _record_decision(

@@ -1,5 +1,6 @@
 """What a changed pull request, or a review of it, means for the tasks that it is about."""
 
+from bot.comments import orphaned_pulls
 from bot.identity.actors import TRUSTED
 from bot.mirror import issue_links, reads
 from bot.mirror.attribution import actor_of
@@ -43,6 +44,8 @@ async def update_tasks(
     """Complete the tasks of a merged pull request; send those of a closed one back."""
     if before is None or before["state"] != row["state"]:
         await path_overlap.report_pull_change(tx, row, ())
+    if before is not None and (before["state"], row["state"]) == ("open", "closed"):
+        await _withdraw_flags(tx, row)
     if before is not None and before["head_sha"] != row["head_sha"]:
         await _show_outdated(tx, row)
     if row["merged"]:
@@ -53,6 +56,13 @@ async def update_tasks(
         why = f"pull request #{row['number']} was closed"
         actor = await actor_of(tx, row, sender, ("closed",))
         await send_back(tx, row, row["closed_at"], actor, why)
+
+
+async def _withdraw_flags(tx: Tx, row: PullRequestRow) -> None:
+    """Once a pull request is closed or merged, it no longer matters that its task was cancelled."""
+    here = (tx, row["installation_id"])
+    for task in await tasks.of_pull(*here, row["repository_id"], row["number"]):
+        await orphaned_pulls.withdraw(tx, task)
 
 
 async def _is_into_default(tx: Tx, row: PullRequestRow) -> bool:

@@ -3,7 +3,8 @@
 import pytest
 
 from bot.tasks import title_words
-from fixtures.github import Issue
+from fixtures.github import Comment, Issue
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 from tests.tasks.test_ownership import claim, open_pull
 
@@ -95,7 +96,7 @@ async def test_the_same_comment_later_or_after_somebody_elses_is_a_new_one(
 
 
 @pytest.mark.parametrize("how", ["command", "close"])
-async def test_the_pull_request_of_a_cancelled_task_is_flagged_once(
+async def test_the_pull_request_of_a_cancelled_task_is_flagged_until_its_retry(
     workspace: Workspace, how: str
 ) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
@@ -109,7 +110,39 @@ async def test_the_pull_request_of_a_cancelled_task_is_flagged_once(
         await workspace.settle()
         why = (await agent.call("explain_task", task=workspace.name(issue)))["text"]
         assert f"Its pull request #{pull.issue.number} is still open." in why
+        assert [each.minimized for each in flags(pull.issue)][-1] is None
         workspace.person.comment(issue, "/retry")
         await workspace.settle()
-    assert [each.body.partition("\n")[2] for each in pull.issue.comments] == [FLAG]
+    assert [each.minimized for each in flags(pull.issue)] == ["outdated", "outdated"]
     assert pull.issue.state == "open"
+
+
+@ON_SQLITE
+async def test_a_flag_is_outdated_once_the_pull_request_is_merged(workspace: Workspace) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    await open_pull(workspace, agent, await claim(workspace, agent, issue), "fix")
+    (pull,) = workspace.repository.pulls.values()
+    workspace.person.comment(issue, "/cancel")
+    await workspace.settle()
+    assert [each.minimized for each in flags(pull.issue)] == [None]
+    workspace.person.merge(pull)
+    await workspace.settle()
+    assert [each.minimized for each in flags(pull.issue)] == ["outdated"]
+
+
+@ON_SQLITE
+async def test_a_flag_that_waits_when_the_task_is_retried_is_not_posted(
+    workspace: Workspace,
+) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    lead = await workspace.agent("lead", "tech-lead")
+    await open_pull(workspace, agent, await claim(workspace, agent, issue), "fix")
+    (pull,) = workspace.repository.pulls.values()
+    for state in ("cancelled", "pending"):
+        await lead.call("change_task", task=workspace.name(issue), state=state)
+    await workspace.settle()
+    assert flags(pull.issue) == []
+
+
+def flags(issue: Issue) -> list[Comment]:
+    return [each for each in issue.comments if FLAG in each.body]

@@ -308,6 +308,7 @@ async def _retry(ctx: Context, row: FullTask, note: str) -> list[Queued]:
     _check_not_superseded(ctx, row)
     reopened = await reopen_issue(ctx, row)
     await lifecycle.move(ctx.tx, row, "pending", ctx.actor.name, note)
+    await orphaned_pulls.withdraw(ctx.tx, row)
     return reopened
 
 
