@@ -250,14 +250,18 @@ def explanation(
 ) -> str:
     """The reasons in a few sentences."""
     name = lookup.name(task)
+    waited = [*waits.blockers, *waits.children] if task["state"] in OPEN else []
     if mine:
         sentences = [f"You hold {name}."]
     elif found:
         sentences = [with_full_stop(f"You cannot claim {name}: {found[0].why}")]
         sentences += [with_full_stop(f"Also, {each.why}") for each in found[1:]]
+        # That stops no tech-lead or person, but after the other reasons it is the next question.
+        if waited and all(each.code != "blocked" for each in found):
+            sentences.append(f"It also waits for {_name_list(waited)}.")
         can_do = dict.fromkeys(each.remedy for each in found)
         sentences.append(f"What you can do: {'; '.join(can_do)}.")
-    elif waited := [*waits.blockers, *waits.children]:
+    elif waited:
         sentences = [
             f"{name} waits for {_name_list(waited)}.",
             "You can claim it anyway, because a tech-lead or a person may claim a blocked task.",

@@ -37,9 +37,9 @@ async def test_status_and_why_show_priority_hold_and_blockers_by_their_numbers(
         f"It waits for #{blocker.number}."
     )
     assert why == (
-        f"You cannot claim #{issue.number}: @\u2060octocat put it on hold: the plan changes. What "
-        f"you can do: comment `/resume` to end the hold. Its priority is high. It waits for "
-        f"#{blocker.number}."
+        f"You cannot claim #{issue.number}: @\u2060octocat put it on hold: the plan changes. It "
+        f"also waits for #{blocker.number}. What you can do: comment `/resume` to end the hold. "
+        "Its priority is high."
     )
 
 

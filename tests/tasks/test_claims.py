@@ -163,6 +163,11 @@ async def test_a_claim_that_cannot_be_says_all_that_stands_in_the_way(workspace:
         "it for you, or wait: a reservation ends after a day; wait until the issues that block it "
         "are closed. Tech-leads: lead."
     )
+    await lead.call("assign_task", task=where)
+    assert (await lead.call("explain_task", task=where))["text"] == (
+        f"You cannot claim {where}: lead put it on hold: wait for the design. It also waits for "
+        f"{workspace.name(first)}. What you can do: end the hold with change_task and `hold` false."
+    )
 
 
 async def test_what_is_free_is_explained_so_and_what_one_holds_too(workspace: Workspace) -> None:
