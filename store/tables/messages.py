@@ -67,6 +67,7 @@ TABLES = (
         Index("ix_messages_sender", "installation_id", "sender", "sent_at"),
         Index("ix_messages_task", "installation_id", "task_id", "seq"),
         Index("ix_messages_thread", "installation_id", "thread_id", "seq"),
+        Index("ix_messages_recipient", "installation_id", "recipient", "seq"),
     ),
     Table(
         "receipts",

@@ -25,6 +25,7 @@ from store.engine.transaction import Row, Store, Tx
 from store.messages import mailbox, messages
 from store.messages.dead_letters import WINDOW
 from store.tables.agents import Role
+from tests.support.engines import ON_SQLITE
 from tests.support.server_in_process import Surface
 from tests.support.story import Agent, Clock, Workspace
 
@@ -113,6 +114,45 @@ async def test_a_message_reaches_a_role_a_capability_or_everybody_but_its_sender
     }
     found = {to: (await ada.call("send_message", to=to, body="x"))["recipients"] for to in expected}
     assert found == expected
+
+
+async def test_a_message_to_a_group_reaches_agents_that_register_while_it_is_valid(
+    office: Office,
+) -> None:
+    ada = await office.agent("ada", "developer", "python:3")
+    await office.agent("bob", "developer", "python:3")
+    for to in ("everybody", "role:developer", "capability:python:3", "bob"):
+        await send(ada, to, f"to {to}")
+    await send(ada, "everybody", "too old", ttl_s=60)
+    withdrawn = await send(ada, "everybody", "withdrawn")
+    await ada.call("delete_message", message_id=withdrawn)
+    await office.time_passes(61)
+    cyd = await office.agent("cyd", "developer", "python:4")
+    dan = await office.agent("dan", "observer", "python:2")
+    found = (await cyd.call("get_messages"))["messages"]
+    assert [each["body"] for each in found] == [
+        "to everybody",
+        "to role:developer",
+        "to capability:python:3",
+    ]
+    assert await bodies(dan) == ["to everybody"]
+    await cyd.call("mark_message_read", message_id=[each["id"] for each in found])
+    await leaves(office, "cyd")
+    await send(ada, "everybody", "meanwhile")
+    cyd = await office.agent("cyd", "developer", "python:4")
+    assert await bodies(cyd) == ["meanwhile"]
+    assert await bodies(await office.agent("ada")) == []
+
+
+@ON_SQLITE
+async def test_an_agent_that_registers_gets_the_newest_20_messages_to_everybody(
+    office: Office,
+) -> None:
+    ada, _ = await office.agent("ada"), await office.agent("bob")
+    for n in range(21):
+        await send(ada, "everybody", f"{n}")
+    cyd = await office.agent("cyd")
+    assert await bodies(cyd) == [f"{n}" for n in range(1, 21)]
 
 
 async def test_who_has_left_gets_nothing_and_sends_nothing(office: Office) -> None:

@@ -17,7 +17,14 @@ from store.engine.transaction import Row, Store, Tx
 from store.fetch import backfills, pending_reads
 from store.inbox import commands, deliveries, missed_deliveries
 from store.inbox.deliveries import Delivery
-from store.messages import dead_letters, due_notices, mailbox, messages, stored_notices
+from store.messages import (
+    dead_letters,
+    due_notices,
+    late_readers,
+    mailbox,
+    messages,
+    stored_notices,
+)
 from store.mirror import (
     freshness,
     mirror_rows,
@@ -242,6 +249,9 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "thread": lambda tx: messages.thread(tx, HERE, "3", "9", 20),
     "in a thread": lambda tx: messages.is_participant(tx, HERE, "3", "3"),
     "messages of a task": lambda tx: messages.for_next_holder(tx, HERE, "3", 10),
+    "messages before one came": lambda tx: late_readers.earlier_messages(
+        tx, HERE, "3", ["3", "4"], 1, 20
+    ),
     "messages on a card": lambda tx: messages.on_card(tx, HERE, "3"),
     "key": lambda tx: agent_keys.find_live(tx, "3"),
     "agents": lambda tx: agents.page(tx, HERE, Sought(5, 3, role="1"), "3", 20),
@@ -459,6 +469,8 @@ SORTED = {
     "messages to announce",
     "unseen notices",
     "dead letters",
+    # Once for each agent.
+    "messages before one came",
     # SQLite: those of one microsecond.
     "sent",
     "sent in vain",

@@ -9,6 +9,7 @@ from bot.errors import Refused
 from bot.events import event_log
 from bot.identity.actors import NO_AGENTS
 from bot.kernel.operation import Context, TaskRef, operation
+from bot.messages import newcomers
 from bot.operations.agents.arguments import AgentId, Name, Parent, State, System
 from bot.operations.agents.views import Health, OneAgent, Registered, known_agent, one_agent
 from bot.operations.tasks.access import visible_task
@@ -54,6 +55,9 @@ async def register_agent(
         await _set_parent(ctx, row, parent_id)
     if row["left_at"] is not None:
         await hierarchy.record(ctx, agent_id, "registered")
+        has = row["capabilities"] if capabilities is None else capabilities
+        where, role = ctx.installation_id, ctx.actor.role
+        await newcomers.deliver_missed(ctx.tx, where, agent_id, role, has)
     registered = await one_agent(ctx, agent_id)
     return Registered(agent=registered.agent, events_cursor=now)
 

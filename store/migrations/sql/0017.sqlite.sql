@@ -1,0 +1,1 @@
+CREATE INDEX ix_messages_recipient ON messages (installation_id, recipient, seq);
