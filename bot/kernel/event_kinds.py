@@ -62,6 +62,9 @@ KINDS: dict[str, EventKind] = {
     "task.checked": EventKind(
         "a check completed on the head of the task's pull request", ("check", "conclusion", "sha")
     ),
+    "task.pushed": EventKind(
+        "somebody else than the holder pushed to the task's branch", ("branch", "head")
+    ),
     "message.sent": EventKind("a message was sent to you", MESSAGE),
     "message.read": EventKind("a recipient read a message of yours", MESSAGE),
     "message.dead": EventKind(

@@ -139,6 +139,14 @@ def _failed_check(event: Happening) -> str | None:
     )
 
 
+def _push(event: Happening) -> str:
+    branch, head = event.data.get("branch"), str(event.data.get("head"))[:7]
+    return (
+        f"{event.who} pushed to {branch}, the branch of {event.name}. Its head is {head} now. "
+        "github_get_diff with `base` your last commit shows what came."
+    )
+
+
 def _answer(event: Happening) -> str:
     said = quotation(event.quote or event.data.get("text"))
     what = with_full_stop(f"{event.who} answered your question on {event.name}{said}")
@@ -236,6 +244,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "task.reviewed": (Rule("review", _holder, _review),),
     "task.review_requested": (Rule("review_request", _addressee, _review_request),),
     "task.checked": (Rule("check_failed", _holder, _failed_check),),
+    "task.pushed": (Rule("pushed", _holder, _push),),
     "task.answered": (Rule("answered", _holder, _answer),),
     "task.held": (Rule("hold", _holder_or_reserved, _hold),),
     "task.resumed": (Rule("hold_ended", _holder_or_reserved, _end_of_hold),),

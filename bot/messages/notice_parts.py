@@ -33,6 +33,7 @@ URGENCY = (
     "review",
     "sent_back",
     "check_failed",
+    "pushed",
     "write_failed",
     "review_request",
     "assigned",

@@ -50,6 +50,9 @@ class Branch:
     before: str
     sha: str | None
     pushed_at: int
+    # Who pushed.
+    by: str
+    by_id: int
 
 
 @dataclass(frozen=True)

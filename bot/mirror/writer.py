@@ -6,7 +6,15 @@ from typing import cast
 from bot.comments import authorship, markers, posted_texts
 from bot.github.payloads import Mirrored
 from bot.identity.keyring import Keys
-from bot.mirror import code, issue_effects, reads, repository_effects, silent_changes, transfers
+from bot.mirror import (
+    code,
+    issue_effects,
+    pushes,
+    reads,
+    repository_effects,
+    silent_changes,
+    transfers,
+)
 from bot.mirror.changes import Branch, Changes, Sender
 from bot.mirror.tables import TABLES, MirroredTable
 from store.engine.transaction import Row, Tx
@@ -136,6 +144,7 @@ async def _put_branch(tx: Tx, installation_id: int, branch: Branch) -> None:
         await reads.queue(tx, installation_id, reads.branch(branch.repository_id, branch.name))
     if known is None or branch.pushed_at >= known["pushed_at"]:
         await branches.put(tx, *here, branch.sha, branch.pushed_at)
+        await pushes.append_push(tx, installation_id, branch)
 
 
 async def _bind_task(tx: Tx, keys: Keys, issue: IssueRow) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from bot.github import rate_limit_store
 from bot.identity.actors import BOT
 from bot.kernel import event_recorder
-from bot.mirror import activity, issue_effects, own_commits, pull_effects, reads
+from bot.mirror import activity, issue_effects, own_commits, pull_effects, pushes, reads
 from bot.outbox import fairness, relation_effects
 from bot.outbox.outcomes import Cancelled, Dead, Final, PutOff, Refused, Sent
 from bot.tasks import issue_state, lifecycle, publishing
@@ -79,6 +79,7 @@ async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None
         await _move_branch(tx, write, parent, result["head"])
         if write["kind"] == "commit":
             await own_commits.keep(tx, write, parent)
+            await pushes.append_commit(tx, write, result["head"])
     await relation_effects.apply_success(tx, write)
     if write["kind"] == "comment" and _is_by_agent(write):
         await _append_comment(tx, write, result)

@@ -264,6 +264,31 @@ async def test_a_message_of_high_or_medium_priority_ends_each_wait_and_a_low_one
     assert (kinds(answer), answer["events"]) == (["message"], [])
 
 
+async def test_the_holder_hears_of_commits_of_others_to_its_branch_and_not_of_its_own(
+    workspace: Workspace,
+) -> None:
+    where, scout, _ = await with_pull(workspace)
+    assert "pushed" not in kinds(await scout.call("list_agents", limit=1))
+    workspace.person.push(workspace.repository, BRANCH["head"], {"b.py": "1\n"})
+    await workspace.settle()
+    (notice,) = (await scout.call("list_agents", limit=2))["notices"]
+    head = workspace.repository.branches[BRANCH["head"]]
+    assert notice["kind"] == "pushed"
+    assert notice["message"] == (
+        f"@octocat pushed to mend, the branch of {where}. Its head is {head[:7]} now. "
+        "github_get_diff with `base` your last commit shows what came."
+    )
+    lead = await workspace.agent("lead", "tech-lead")
+    cursor = (await scout.call("wait_for_events", topics=["tasks"]))["cursor"]
+    await lead.call("github_commit_files", repository="acme/rocket", **WORK)
+    await workspace.settle()
+    answer = await scout.call("wait_for_events", topics=["tasks"], cursor=cursor)
+    (event,) = answer["events"]
+    head = workspace.repository.branches[BRANCH["head"]]
+    assert (event["kind"], event["actor"]) == ("task.pushed", "lead")
+    assert event["data"] == {"branch": BRANCH["head"], "head": head}
+
+
 async def test_a_write_that_failed_ends_the_wait_of_its_author(workspace: Workspace) -> None:
     _, scout, _ = await with_pull(workspace)
     await scout.call("github_comment_issue", issue="acme/rocket#1", body="Hello")

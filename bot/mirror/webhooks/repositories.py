@@ -30,7 +30,10 @@ def push(event: Event) -> Changes:
     after = payloads.text(at(event.payload, "after"), 64)
     gone = after in ("", NOTHING)
     pushed_at = payloads.time(at(event.payload, "repository", "pushed_at"))
-    branch = Branch(event.repository_id, name, before, None if gone else after, pushed_at)
+    by = payloads.text(at(event.payload, "sender", "login"), 100)
+    by_id = payloads.maybe_number(at(event.payload, "sender", "id")) or 0
+    head = None if gone else after
+    branch = Branch(event.repository_id, name, before, head, pushed_at, by, by_id)
     wanted = (_settings(event),) if not gone and _touches_settings(event, name) else ()
     return Changes(branches=(branch,), reads=wanted, commits=_pushed_commits(event))
 
