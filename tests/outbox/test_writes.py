@@ -87,7 +87,9 @@ async def test_an_issue_is_changed_by_one_request(workspace: Workspace) -> None:
         assignees=["octocat"],
         state="not_planned",
     )
-    assert posts(workspace) == before + 1
+    # The other one is the card, which says who ended the task.
+    assert posts(workspace) == before + 2
+    assert len([each for each in workspace.github.requests if each.method == "PATCH"]) == 1
     assert (issue.title, issue.state, issue.state_reason) == (
         "Mend the leak",
         "closed",
