@@ -48,7 +48,7 @@ class Happening:
     def why(self) -> str:
         """The reason that somebody gave, with a colon before it."""
         said = self.data.get("note") or self.data.get("why")
-        return f": {said}" if said else ""
+        return f": {shorten(str(said), LONGEST_QUOTE)}" if said else ""
 
     def pull_name(self) -> str:
         number = self.data.get("pull") or self.pull
@@ -206,8 +206,8 @@ def _expiry(event: Happening) -> str:
 
 
 def _revocation(event: Happening) -> str:
-    note = event.data.get("note")
-    why = f"{event.data.get('why')}{': ' if note else ''}{note or ''}"
+    note = shorten(str(event.data.get("note") or ""), LONGEST_QUOTE)
+    why = f"{event.data.get('why')}{': ' if note else ''}{note}"
     ended = with_full_stop(f"Your lease on {event.name} (fence {event.fence}) ended: {why}")
     return f"{ended} {STOP}"
 

@@ -419,3 +419,11 @@ def test_a_long_text_is_cut_at_the_end_of_a_sentence() -> None:
     assert sentences.whole_sentences("One. Two. Three.", 14, "More.") == "One. More."
     assert sentences.whole_sentences("One. Two.", 9, "More.") == "One. Two."
     assert sentences.whole_sentences("a.b is wrong", 8) == "a.b is …"
+
+
+def test_a_long_reason_leaves_room_for_what_to_do() -> None:
+    data = {"why": "revoked by lead", "note": "y" * 500}
+    for kind in ("task.revoked", "task.cancelled", "task.held"):
+        event = notice_rules.Happening(kind, "t_0", "acme/rocket#1", "lead", data, holder="scout")
+        (draft,) = notice_rules.drafts(event)
+        assert not draft.message.endswith("…"), kind
