@@ -44,6 +44,7 @@ async def test_the_comments_of_a_review_follow_it_with_the_code_that_they_are_ab
     ]
 
 
+@ON_SQLITE
 async def test_the_event_of_a_review_without_text_has_its_first_comment_and_no_secret(
     workspace: Workspace,
 ) -> None:
@@ -75,6 +76,7 @@ async def test_an_agent_reacts_to_a_review_comment(workspace: Workspace) -> None
     assert "github_review_pr `reply_to`" in str(refused)
 
 
+@ON_SQLITE
 async def test_a_comment_of_a_review_has_the_agent_as_its_author(workspace: Workspace) -> None:
     maker, name, _ = await reviewed(workspace)
     critic = await workspace.agent("critic", "tester")
@@ -112,6 +114,7 @@ async def test_a_thread_is_resolved_by_any_of_its_comments_also_along_with_an_an
     assert (write["state"], write["result"]) == ("sent", {"resolved": 2})
 
 
+@ON_SQLITE
 async def test_a_thread_whose_first_comment_was_deleted_is_resolved_by_another(
     workspace: Workspace,
 ) -> None:
@@ -140,6 +143,7 @@ async def test_the_newest_of_more_threads_than_github_lists_at_once_is_resolved(
     assert [each.id for each in pull.review_comments if each.resolved] == [two["id"]]
 
 
+@ON_SQLITE
 async def test_a_comment_that_is_not_on_the_pull_request_resolves_nothing(
     workspace: Workspace,
 ) -> None:
@@ -148,6 +152,7 @@ async def test_a_comment_that_is_not_on_the_pull_request_resolves_nothing(
     assert (refused.code, "no review comment 7" in refused.message) == ("unknown_comment", True)
 
 
+@ON_SQLITE
 async def test_without_the_permission_to_write_contents_no_thread_is_resolved_and_it_is_said(
     workspace: Workspace,
 ) -> None:

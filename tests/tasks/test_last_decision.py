@@ -142,6 +142,7 @@ async def post_comments(workspace: Workspace) -> None:
             await workspace.github.post(each)
 
 
+@ON_SQLITE
 async def test_retry_and_done_in_one_comment_end_the_task(workspace: Workspace) -> None:
     issue = await workspace.task()
     workspace.person.comment(issue, "/done")
@@ -154,6 +155,7 @@ async def test_retry_and_done_in_one_comment_end_the_task(workspace: Workspace) 
     assert len(state_changes(workspace)) == sent
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("how", ["all", "by its author's end"])
 async def test_a_decision_stands_on_github_too_when_its_write_is_cancelled(
     workspace: Workspace, how: str
@@ -224,6 +226,7 @@ async def state_of(workspace: Workspace, issue: Issue) -> str:
     return str(row["state"])
 
 
+@ON_SQLITE
 async def test_a_tasks_place_on_the_board_is_written_again_when_its_write_is_cancelled(
     workspace: Workspace,
 ) -> None:

@@ -51,6 +51,7 @@ async def test_only_the_holder_changes_the_branch_the_pull_request_and_the_issue
     await lead.call("github_commit_files", **R, **FILE, branch="fix")
 
 
+@ON_SQLITE
 async def test_the_holder_need_not_name_its_task_and_loses_the_write_with_the_lease(
     workspace: Workspace,
 ) -> None:
@@ -64,6 +65,7 @@ async def test_the_holder_need_not_name_its_task_and_loses_the_write_with_the_le
     assert (await scout.write("get_write", write_id=queued["write_id"]))["state"] == "cancelled"
 
 
+@ON_SQLITE
 async def test_the_branch_of_a_free_task_needs_a_claim_first(workspace: Workspace) -> None:
     issue, scout = await workspace.task(), await workspace.agent("scout")
     mine = await claim(workspace, scout, issue)
@@ -137,6 +139,7 @@ async def test_a_pull_request_that_is_queued_counts_too(workspace: Workspace) ->
     await scout.call("github_create_pr", **mine, head="better", title="Better")
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("note", [None, " "])
 async def test_in_review_needs_a_pull_request_or_a_reason(
     workspace: Workspace, note: str | None

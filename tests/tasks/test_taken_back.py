@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fixtures.github import Issue
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 
@@ -55,18 +56,21 @@ async def test_what_one_ended_by_mistake_one_takes_back_with_ones_work(
     assert changes == (["closed", "open"] if how == "completed" and settle else [])
 
 
+@ON_SQLITE
 async def test_after_ten_minutes_a_completed_task_stays_so(workspace: Workspace) -> None:
     scout, _, here = await ended(workspace, "completed")
     workspace.clock.forward(601)
     assert (await scout.refusal("claim_task", **here)).code == "not_claimable"
 
 
+@ON_SQLITE
 async def test_another_agent_does_not_take_back_what_it_did_not_end(workspace: Workspace) -> None:
     _, _, here = await ended(workspace, "completed")
     other = await workspace.agent("other")
     assert (await other.refusal("claim_task", **here)).code == "not_claimable"
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("what", ["a person completed it", "a person closed it", "a retry"])
 async def test_nobody_takes_back_what_something_happened_to(
     workspace: Workspace, what: str
@@ -90,6 +94,7 @@ async def test_nobody_takes_back_what_something_happened_to(
     assert refused.code == ("already_claimed" if what == "a retry" else "not_claimable")
 
 
+@ON_SQLITE
 async def test_a_task_with_an_open_pull_request_is_not_completed(workspace: Workspace) -> None:
     issue, scout = await workspace.task(), await workspace.agent("scout")
     here = {"task": workspace.name(issue)}
@@ -108,6 +113,7 @@ async def test_a_task_with_an_open_pull_request_is_not_completed(workspace: Work
     assert (await scout.call("get_task", **here))["task"]["state"] == "completed"
 
 
+@ON_SQLITE
 async def test_a_task_whose_pull_request_was_closed_is_completed(workspace: Workspace) -> None:
     issue, scout = await workspace.task(), await workspace.agent("scout")
     here = {"task": workspace.name(issue)}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fixtures.github import Pull
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 FIX = {"branch": "fix", "message": "More"}
@@ -131,6 +132,7 @@ async def test_who_worked_on_a_pull_request_cannot_decide_about_it(proposal: Pro
     assert await proposal.reviews() == [("helper", "commented", False)]
 
 
+@ON_SQLITE
 async def test_a_verdict_on_another_head_than_the_pull_requests_is_refused(
     proposal: Proposal,
 ) -> None:
@@ -145,6 +147,7 @@ async def test_a_verdict_on_another_head_than_the_pull_requests_is_refused(
     assert await proposal.reviews() == [("ann", "approved", False)]
 
 
+@ON_SQLITE
 async def test_a_merged_pull_request_takes_comments_but_no_verdict(proposal: Proposal) -> None:
     ann = await proposal.workspace.agent("ann", "tester")
     proposal.workspace.person.merge(proposal.pull)
@@ -156,6 +159,7 @@ async def test_a_merged_pull_request_takes_comments_but_no_verdict(proposal: Pro
     assert len(proposal.pull.reviews) == 1
 
 
+@ON_SQLITE
 async def test_changes_that_an_agent_requests_send_the_task_back_at_once_and_say_why(
     proposal: Proposal,
 ) -> None:
@@ -183,6 +187,7 @@ async def test_changes_that_an_agent_requests_send_the_task_back_at_once_and_say
     )
 
 
+@ON_SQLITE
 async def test_who_asks_for_review_of_a_head_with_requested_changes_is_told_what_to_do(
     proposal: Proposal,
 ) -> None:
@@ -211,6 +216,7 @@ async def test_a_verdict_counts_no_more_when_its_review_is_not_posted(proposal: 
     assert await proposal.reviews() == []
 
 
+@ON_SQLITE
 async def test_the_card_loses_the_verdict_of_an_agent_that_leaves_before_its_review_is_posted(
     proposal: Proposal,
 ) -> None:
@@ -238,6 +244,7 @@ async def persons_pull(workspace: Workspace) -> tuple[str, Pull]:
     return workspace.name(issue), pull
 
 
+@ON_SQLITE
 async def test_a_person_may_dismiss_an_agents_approval_of_a_persons_pull_request(
     workspace: Workspace,
 ) -> None:
@@ -259,6 +266,7 @@ async def test_a_person_may_dismiss_an_agents_approval_of_a_persons_pull_request
     assert await decision() == "none"
 
 
+@ON_SQLITE
 async def test_an_approval_does_not_come_back_when_later_requested_changes_are_dismissed(
     workspace: Workspace,
 ) -> None:
@@ -275,6 +283,7 @@ async def test_an_approval_does_not_come_back_when_later_requested_changes_are_d
     assert found["around"]["pull_requests"][0]["review"] == "none"
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("line", "why"),
     [
@@ -296,6 +305,7 @@ async def test_a_comment_beside_the_changes_is_refused_with_the_lines_that_there
     assert (refused.code, refused.message) == ("invalid_arguments", f"`comments.0`: {why}.")
 
 
+@ON_SQLITE
 async def test_a_comment_across_two_parts_of_the_diff_is_refused(workspace: Workspace) -> None:
     ann = await workspace.agent("ann", "tester")
     old = "".join(f"{n}\n" for n in range(1, 31))
@@ -316,6 +326,7 @@ async def test_a_comment_across_two_parts_of_the_diff_is_refused(workspace: Work
     assert [each.start_line for each in pull.review_comments] == [5]
 
 
+@ON_SQLITE
 async def test_a_comment_on_changes_that_the_mirror_lacks_is_checked_by_github(
     proposal: Proposal,
 ) -> None:
@@ -337,6 +348,7 @@ async def test_a_comment_on_changes_that_the_mirror_lacks_is_checked_by_github(
     assert await proposal.reviews() == []
 
 
+@ON_SQLITE
 async def test_an_agent_is_asked_for_a_review_by_its_id_with_a_message_and_an_event(
     proposal: Proposal,
 ) -> None:
@@ -388,12 +400,14 @@ async def test_an_agent_that_worked_on_a_pull_request_is_not_asked_to_review_it(
     )
 
 
+@ON_SQLITE
 async def test_who_reviews_an_issue_is_sent_to_comments(proposal: Proposal) -> None:
     ann = await proposal.workspace.agent("ann", "tester")
     refused = await ann.refusal("github_review_pr", pull_request=proposal.mine["task"], body="Hm")
     assert refused.message.endswith("It is an issue. github_comment_issue comments on it.")
 
 
+@ON_SQLITE
 async def test_the_refusal_of_a_reviewer_without_access_names_agents_as_the_way(
     proposal: Proposal,
 ) -> None:
