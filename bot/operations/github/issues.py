@@ -100,8 +100,7 @@ async def github_update_issue(
     row = await _issue_row(ctx, where, number, issue)
     await _check_names(ctx, where, row, labels if not create_labels else None, assignees)
     if parent is not None or blocked_by is not None:
-        of_issue = await tasks.of_issue(ctx.tx, ctx.installation_id, row["id"])
-        await check_no_planned(ctx, of_issue)
+        await _check_no_planned(ctx, row)
     lost_parents = await lost_relations(ctx, row, "parent", _parents(parent))
     lost_blockers = await lost_relations(ctx, row, "blocked_by", blocked_by)
     decides = await _decides(
@@ -130,6 +129,11 @@ async def github_update_issue(
     if not queued:
         raise nothing_to_change(EVERY_ARGUMENT)
     return Writes(writes=queued, hint=plans.PARENT_WAITS if parent else None)
+
+
+async def _check_no_planned(ctx: Context, row: IssueRow) -> None:
+    """Raise Refused while relations of the issue's task are still being made."""
+    await check_no_planned(ctx, await tasks.of_issue(ctx.tx, ctx.installation_id, row["id"]))
 
 
 async def _check_names(
