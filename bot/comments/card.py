@@ -56,11 +56,10 @@ async def _verdicts(tx: Tx, task: FullTask) -> list[Verdict]:
 
 async def _result_context(tx: Tx, task: FullTask) -> CardContext:
     here = (tx, task["installation_id"])
-    last = await leases.previous(*here, task["id"])
     pull = await lookup.pull_request(tx, task)
     shown = await messages.on_card(*here, task["id"])
     return CardContext(
-        last_holder=last["holder"] if last else None,
+        last_holder=task["last_holder"],
         merged=pull is not None and pull["merged_at"] is not None,
         messages=[each for each in shown if each["sent_at"] >= (task["ended_at"] or 0)],
     )

@@ -1,7 +1,7 @@
 """The writes that open pull requests for tasks."""
 
 from store.engine.transaction import Tx
-from store.outbox.writes import LIVE, decode, queued_in
+from store.outbox.writes import COUNTED, decode, queued_in
 from store.tables.outbox import WriteRow
 
 
@@ -16,7 +16,7 @@ async def newest_of_task(tx: Tx, installation_id: int, task_id: str) -> WriteRow
         "AND kind = 'pull'",
         i=installation_id,
         t=task_id,
-        s=(*LIVE, "sent"),
+        s=COUNTED,
     )
     newest = max(rows, key=lambda row: row["seq"], default=None)
     return decode(newest) if newest else None

@@ -3,7 +3,7 @@
 import json
 
 from store.engine.transaction import Tx
-from store.outbox.writes import LIVE, decode
+from store.outbox.writes import COUNTED, decode
 from store.tables.outbox import WriteRow
 
 # Older replies stay as they are.
@@ -30,7 +30,7 @@ async def newest(tx: Tx, installation_id: int, target: str, author: str) -> list
         "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state IN :s "
         "AND kind = 'comment' AND author = :a ORDER BY seq DESC LIMIT :n"
     )
-    rows = await tx.all(q, i=installation_id, t=target, s=(*LIVE, "sent"), a=author, n=MOST)
+    rows = await tx.all(q, i=installation_id, t=target, s=COUNTED, a=author, n=MOST)
     return [decode(row) for row in rows]
 
 
@@ -40,5 +40,5 @@ async def hidden_comment_ids(tx: Tx, installation_id: int, target: str) -> set[i
         "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state IN :s "
         "AND kind = 'comment_minimize' ORDER BY seq DESC LIMIT :n"
     )
-    rows = await tx.all(q, i=installation_id, t=target, s=(*LIVE, "sent"), n=MOST)
+    rows = await tx.all(q, i=installation_id, t=target, s=COUNTED, n=MOST)
     return {decode(row)["arguments"]["comment_id"] for row in rows}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from store.engine.transaction import Tx
-from store.outbox.writes import LIVE, decode
+from store.outbox.writes import COUNTED, decode
 from store.tables.outbox import WriteRow
 
 
@@ -57,7 +57,7 @@ async def recent_authors(
         "ORDER BY seq DESC LIMIT :n",
         i=installation_id,
         t=target,
-        counted=(*LIVE, "sent"),
+        counted=COUNTED,
         k=tuple(kinds),
         since=since,
         n=limit,
@@ -73,7 +73,7 @@ async def counts_by_author(
         "AND state IN :counted AND kind IN :k AND queued_at >= :since GROUP BY author",
         i=installation_id,
         t=target,
-        counted=(*LIVE, "sent"),
+        counted=COUNTED,
         k=tuple(kinds),
         since=since,
     )
@@ -87,7 +87,7 @@ async def authors(tx: Tx, installation_id: int, target: str, kinds: Collection[s
         "AND state IN :counted AND kind IN :k",
         i=installation_id,
         t=target,
-        counted=(*LIVE, "sent"),
+        counted=COUNTED,
         k=tuple(kinds),
     )
     return {row["author"] for row in rows}
@@ -115,7 +115,7 @@ async def asked_reviewers(tx: Tx, installation_id: int, target: str) -> set[str]
         "AND state IN :counted AND kind = 'reviewers' LIMIT 100",
         i=installation_id,
         t=target,
-        counted=(*LIVE, "sent"),
+        counted=COUNTED,
     )
     named = [json.loads(row["arguments"]).get("reviewers", []) for row in rows]
     return {login.casefold() for each in named for login in each}

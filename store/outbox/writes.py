@@ -9,6 +9,8 @@ from store.engine.transaction import Tx
 from store.tables.outbox import WriteRow
 
 LIVE = ("queued", "sending", "unknown")
+# Those that took effect, or may still do so.
+COUNTED = (*LIVE, "sent")
 # The lanes. Writes of people and of bookkeeping go first.
 PEOPLE, AGENTS = 0, 1
 FINAL = ("sent", "refused", "dead", "superseded", "cancelled")
@@ -158,7 +160,7 @@ async def newest(tx: Tx, installation_id: int, target: str, kind: str) -> WriteR
         "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state IN :s "
         "AND kind = :k ORDER BY seq DESC LIMIT 1"
     )
-    row = await tx.one(q, i=installation_id, t=target, s=(*LIVE, "sent"), k=kind)
+    row = await tx.one(q, i=installation_id, t=target, s=COUNTED, k=kind)
     return decode(row) if row else None
 
 

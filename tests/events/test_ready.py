@@ -1,4 +1,4 @@
-"""Whoever waits for work hears of every task that can be claimed now, and only of those."""
+"""Callers that wait for work hear of every task that can be claimed now, and only of those."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

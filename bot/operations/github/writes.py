@@ -10,6 +10,7 @@ from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, TaskRef, operation
 from bot.kernel.pagination import Cursor, decode, encode, wrong_cursor
 from bot.kernel.patterns import Shape
+from bot.kernel.sentences import shorten
 from bot.kernel.waitable import Waitable
 from bot.operations.agents.arguments import AgentId
 from bot.operations.github.writing import Queued, Writes, WriteState, write_view
@@ -174,6 +175,8 @@ def _list_entry(
     row: WriteRow, where: RepositoryRow | None, names: Mapping[str, str], paused: str | None
 ) -> Listed:
     error = row["error"]
+    # get_write has the whole text.
+    why = paused or (error and error["message"])
     return Listed(
         write_id=row["id"],
         kind=row["kind"],
@@ -183,16 +186,8 @@ def _list_entry(
         number=row["arguments"].get("number"),
         task=row["task_id"] and names.get(row["task_id"], row["task_id"]),
         queued_at=stamp(row["queued_at"]),
-        why=_beginning(paused or (error and error["message"])),
+        why=why and shorten(why),
     )
-
-
-# get_write has the whole text.
-LONGEST_WHY = 200
-
-
-def _beginning(why: str | None) -> str | None:
-    return why if why is None or len(why) <= LONGEST_WHY else f"{why[: LONGEST_WHY - 1]}…"
 
 
 class Cancelled(Answer):

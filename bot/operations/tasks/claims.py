@@ -290,9 +290,13 @@ async def _grant(
 ) -> bool:
     """Claim the task. Lock it before the agent, like everything that locks both."""
     await presence.check_may_work(ctx.tx, ctx.actor)
-    await open_claims.check_room(ctx, row)
+    seconds = None  # a person's lease does not expire
+    if not ctx.actor.is_person:
+        where = (ctx.installation_id, row["repository_id"])
+        settings = await repository_settings.of(ctx.tx, *where)
+        await open_claims.check_room(ctx, settings.max_claims)
+        seconds = lease_s or settings.lease_s
     await hourly_limits.check_claims(ctx)
-    seconds = await _lease_seconds(ctx, row, lease_s)
     return await lifecycle.claim(ctx.tx, row, ctx.actor.name, seconds, paths, known) is not None
 
 
@@ -302,15 +306,6 @@ async def _expire(ctx: Context, row: FullTask) -> FullTask:
     if lease is not None:
         await lifecycle.expire(ctx.tx, lease)
     return await visible_task(ctx, row["id"])
-
-
-async def _lease_seconds(ctx: Context, row: FullTask, lease_s: int | None) -> int | None:
-    if ctx.actor.is_person:
-        return None  # a person's lease does not expire
-    if lease_s is not None:
-        return lease_s
-    where = (ctx.installation_id, row["repository_id"])
-    return (await repository_settings.of(ctx.tx, *where)).lease_s
 
 
 async def expire_overdue(ctx: Context) -> None:

@@ -10,6 +10,7 @@ from bot.kernel.operation import Context
 from bot.kernel.pagination import decode, encode
 from bot.operations.tasks import hourly_limits, open_claims
 from bot.operations.tasks.views import Task, task_view
+from bot.repository import repository_settings
 from bot.tasks.capabilities import met_by, missing_capabilities
 from store.agents import agents
 from store.tables.agents import AgentRow
@@ -59,7 +60,9 @@ async def _no_claim(ctx: Context, me: AgentRow | None, rows: Sequence[FullTask])
         await presence.check_at_work(ctx.tx, me, ctx.now)
         await hourly_limits.check_claims(ctx)
         if rows:
-            await open_claims.check_room(ctx, rows[0])
+            where = (ctx.installation_id, rows[0]["repository_id"])
+            settings = await repository_settings.of(ctx.tx, *where)
+            await open_claims.check_room(ctx, settings.max_claims)
     except Refused as exc:
         return exc.message
     return None

@@ -19,11 +19,13 @@ MISTAKES = frozenset({("completed", "completed"), ("completed", "failed"), ("rel
 
 async def is_possible(ctx: Context, row: FullTask) -> bool:
     """Whether the actor ended its lease on the task just now, and nothing happened since."""
-    last = await leases.previous(ctx.tx, ctx.installation_id, row["id"])
-    if ctx.actor.is_person or last is None or last["holder"] != ctx.actor.name:
+    was_mine = row["lease_id"] is None and row["last_holder"] == ctx.actor.name
+    if ctx.actor.is_person or not was_mine:
         return False
-    is_last = row["lease_id"] is None and last["fence"] == row["fence"]
-    if not is_last or (last["ended_at"] or 0) <= ctx.now - WITHIN:
+    last = await leases.previous(ctx.tx, ctx.installation_id, row["id"])
+    if last is None or last["fence"] != row["fence"]:
+        return False
+    if (last["ended_at"] or 0) <= ctx.now - WITHIN:
         return False
     if (last["state"], row["state"]) not in MISTAKES:
         return False

@@ -117,8 +117,6 @@ class TaskAndThread(OneTask):
 
 # The longest title of a line.
 LONGEST_TITLE = 80
-# The longest text of a task in a list. get_task has the whole.
-LONGEST_TEXT = 200
 
 
 class TaskLine(BaseModel):
@@ -149,13 +147,7 @@ def in_detail(tasks: Sequence[Task], detail: Detail) -> list[TaskLine | Task]:
 
 def _with_short_texts(task: Task) -> Task:
     texts = {name: getattr(task, name) for name in ("note", "result", "question", "held_why")}
-    return task.model_copy(
-        update={
-            name: f"{text[: LONGEST_TEXT - 1]}…"
-            for name, text in texts.items()
-            if text and len(text) > LONGEST_TEXT
-        }
-    )
+    return task.model_copy(update={name: text and shorten(text) for name, text in texts.items()})
 
 
 def _line(task: Task) -> TaskLine:
