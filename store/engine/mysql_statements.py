@@ -11,6 +11,9 @@ from store.engine.transaction import Numbered, Row
 # The length of one statement of many rows, far below `max_allowed_packet`. aiomysql has a similar
 # limit for `executemany`.
 STATEMENT_CHARACTERS = 1_000_000
+# The answer to the UPDATE itself has the new number, where the driver has the id of an insert:
+# https://dev.mysql.com/doc/refman/8.4/en/information-functions.html#function_last-insert-id
+ADVANCE = "UPDATE heads SET seq = LAST_INSERT_ID(seq + :n) WHERE installation_id = :i"
 
 
 class MySQLTx:
@@ -54,6 +57,10 @@ class MySQLTx:
     async def run(self, sql: str, **params: Any) -> int:
         cursor = await self._execute(sql, params)
         return int(cursor.rowcount)
+
+    async def advance(self, installation_id: int, n: int) -> int | None:
+        cursor = await self._execute(ADVANCE, {"i": installation_id, "n": n})
+        return int(cursor.lastrowid) if cursor.rowcount else None
 
     async def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         cursor = await self._connection.cursor()

@@ -68,18 +68,16 @@ async def number(tx: Tx) -> None:
 
 
 async def _number(tx: Tx, installation_id: int, rows: Sequence[Numbered]) -> None:
-    bump = "UPDATE heads SET seq = seq + :n WHERE installation_id = :i"
     n = len(rows) or 1
-    if not await tx.run(bump, n=n, i=installation_id):
+    last = await tx.advance(installation_id, n)
+    if last is None:
         await tx.run(
             sql.insert_new(tx.dialect, "heads", ("installation_id", "seq"), ("installation_id",)),
             installation_id=installation_id,
             seq=0,
         )
-        await tx.run(bump, n=n, i=installation_id)
-    if not rows:
-        return
-    first = (await of(tx, [installation_id]))[installation_id] - n + 1
+        last = await tx.advance(installation_id, n) or n
+    first = last - n + 1
     # Other transactions of the installation wait for this lock, so insert by table, not by row.
     alike: dict[tuple[str, tuple[str, ...]], list[Row]] = defaultdict(list)
     for seq, each in enumerate(rows, first):
