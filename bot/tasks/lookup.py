@@ -63,26 +63,43 @@ async def find(
     *,
     for_person: bool = False,
     reach: Collection[int] | None = None,
+    lock: bool = False,
 ) -> FullTask:
-    """A task by its id, or by `owner/repo#12` of its issue or pull request.
+    """A task by its id, or by `owner/repo#12` of its issue or pull request; to change it, lock it.
 
     Raise Refused, in words for an agent or a person. `reach`: the repositories whose pull requests
     the caller may know of; None is all.
     """
-    label = repository_settings.DEFAULTS.task_label
-    if named := parse(ref):
-        full_name, number = named
-        repository = await stored_repositories.repository(tx, installation_id, full_name)
-        if repository is None:
-            raise unknown_repository(full_name)
-        label = (await repository_settings.of(tx, installation_id, repository["id"])).task_label
-        task = await tasks.by_number(tx, installation_id, repository["id"], number)
-        if task is None and (reach is None or repository["id"] in reach):
-            task = await _task_of_pull(tx, repository, number)
-    else:
-        task = await tasks.visible(tx, installation_id, ref)
+    task = await _by_ref(tx, installation_id, ref, lock=lock)
+    if task is not None:
+        return task
+    task = await _by_pull(tx, installation_id, ref, reach, for_person=for_person)
+    return await tasks.lock(tx, installation_id, task["id"]) or task if lock else task
+
+
+async def _by_ref(tx: Tx, installation_id: int, ref: str, *, lock: bool) -> FullTask | None:
+    here, named = (tx, installation_id), parse(ref)
+    if not lock:
+        return await (tasks.by_name(*here, *named) if named else tasks.visible(*here, ref))
+    task_id = await (tasks.id_by_name(*here, *named) if named else tasks.visible_id(*here, ref))
+    return await tasks.lock(*here, task_id) if task_id else None
+
+
+async def _by_pull(
+    tx: Tx, installation_id: int, ref: str, reach: Collection[int] | None, *, for_person: bool
+) -> FullTask:
+    """The task of the pull request `owner/repo#12`. Raise Refused if there is none."""
+    if (named := parse(ref)) is None:
+        raise unknown_task(ref, repository_settings.DEFAULTS.task_label, for_person=for_person)
+    full_name, number = named
+    repository = await stored_repositories.repository(tx, installation_id, full_name)
+    if repository is None:
+        raise unknown_repository(full_name)
+    may_know = reach is None or repository["id"] in reach
+    task = await _task_of_pull(tx, repository, number) if may_know else None
     if task is None:
-        raise unknown_task(ref, label, for_person=for_person)
+        settings = await repository_settings.of(tx, installation_id, repository["id"])
+        raise unknown_task(ref, settings.task_label, for_person=for_person)
     return task
 
 

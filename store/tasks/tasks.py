@@ -30,14 +30,27 @@ ENDED = ("completed", "failed", "cancelled")
 MEDIUM = 1
 # A task with the name of its repository and the end of its lease. Hubbub's own bookkeeping also
 # needs the tasks of repositories that the installation does not cover at the moment.
+ITS_REPOSITORY = "r.installation_id = t.installation_id AND r.id = t.repository_id"
+ITS_LEASE = "l.installation_id = t.installation_id AND l.id = t.lease_id"
 ANY = (
     "SELECT t.*, r.full_name, l.expires_at, l.known FROM tasks t "
-    "JOIN repositories r ON r.installation_id = t.installation_id AND r.id = t.repository_id "
-    "LEFT JOIN leases l ON l.installation_id = t.installation_id AND l.id = t.lease_id "
+    f"JOIN repositories r ON {ITS_REPOSITORY} LEFT JOIN leases l ON {ITS_LEASE} "
     "WHERE t.installation_id = :i"
 )
 # The tasks that actors may see.
 SELECT = f"{ANY} AND {VISIBLE} AND {PRESENT}"
+VISIBLE_IDS = (
+    f"SELECT t.id FROM tasks t JOIN repositories r ON {ITS_REPOSITORY} "
+    f"WHERE t.installation_id = :i AND {VISIBLE} AND {PRESENT}"
+)
+NAMED = "r.full_name_key = :name AND t.number = :n"
+# The columns of a `FullTask` without a join: FOR UPDATE would also lock what is joined. It locks
+# nothing that a subquery in the columns reads, and reads that after it got its lock.
+COLUMNS_TO_LOCK = (
+    f"t.*, (SELECT r.full_name FROM repositories r WHERE {ITS_REPOSITORY}) AS full_name, "
+    f"(SELECT l.expires_at FROM leases l WHERE {ITS_LEASE}) AS expires_at, "
+    f"(SELECT l.known FROM leases l WHERE {ITS_LEASE}) AS known"
+)
 # This makes the database read the tasks first, in the order of an index. Without it MySQL starts
 # with the few repositories, and then sorts all their tasks.
 ALONG_ON_MYSQL = "tasks t FORCE INDEX ({index}) STRAIGHT_JOIN"
@@ -94,15 +107,23 @@ async def visible(tx: Tx, installation_id: int, task_id: str) -> FullTask | None
     return _one(await tx.one(f"{SELECT} AND t.id = :t", i=installation_id, t=task_id))
 
 
+async def visible_id(tx: Tx, installation_id: int, task_id: str) -> str | None:
+    """The id itself, if actors may see the task. For a caller that locks it next."""
+    row = await tx.one(f"{VISIBLE_IDS} AND t.id = :t", i=installation_id, t=task_id)
+    return row["id"] if row else None
+
+
 async def lock(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
     """Lock the task until this transaction ends, and return it.
 
     Whatever changes a task or its lease locks the task first. So nobody else changes what this
     transaction has read.
     """
-    q = "SELECT id FROM tasks WHERE installation_id = :i AND id = :t FOR UPDATE"
-    await tx.one(q, i=installation_id, t=task_id)
-    return await get(tx, installation_id, task_id)
+    q = (
+        f"SELECT {COLUMNS_TO_LOCK} FROM tasks t "
+        "WHERE t.installation_id = :i AND t.id = :t FOR UPDATE"
+    )
+    return _one(await tx.one(q, i=installation_id, t=task_id))
 
 
 async def is_locked_elsewhere(tx: Tx, installation_id: int, task_id: str) -> bool:
@@ -122,6 +143,19 @@ async def by_number(
 ) -> FullTask | None:
     q = f"{SELECT} AND t.repository_id = :r AND t.number = :n"
     return _one(await tx.one(q, i=installation_id, r=repository_id, n=number))
+
+
+async def by_name(tx: Tx, installation_id: int, full_name: str, number: int) -> FullTask | None:
+    """The task `full_name#number`. The name may be in any letter case."""
+    q, name = f"{SELECT} AND {NAMED}", full_name.casefold()
+    return _one(await tx.one(q, i=installation_id, name=name, n=number))
+
+
+async def id_by_name(tx: Tx, installation_id: int, full_name: str, number: int) -> str | None:
+    """The id of the same, for a caller that locks it next."""
+    q = f"{VISIBLE_IDS} AND {NAMED}"
+    row = await tx.one(q, i=installation_id, name=full_name.casefold(), n=number)
+    return row["id"] if row else None
 
 
 async def of_pull(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[FullTask]:

@@ -9,7 +9,7 @@ from bot.tasks.states import OPEN
 from store.mirror import stored_repositories
 from store.tables.mirror import RepositoryRow
 from store.tables.tasks import CONFIRMED
-from store.tasks import leases, tasks
+from store.tasks import leases
 from store.tasks.tasks import FullTask
 
 
@@ -21,9 +21,8 @@ async def visible_task(ctx: Context, ref: str, *, lock: bool = False) -> FullTas
         ref,
         for_person=ctx.actor.is_person,
         reach=ctx.actor.repositories,
+        lock=lock,
     )
-    if lock:
-        row = await tasks.lock(ctx.tx, ctx.installation_id, row["id"]) or row
     if ctx.actor.repositories is not None and row["repository_id"] not in ctx.actor.repositories:
         shows = remedies.by(
             ctx.actor, person="", agent=" list_tasks shows the tasks that you may see."
