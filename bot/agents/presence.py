@@ -1,6 +1,7 @@
 """Whether an agent is registered and at work, paused, or gone."""
 
 import json
+from typing import TypeVar
 
 from bot.errors import Refused
 from bot.identity.actors import Actor
@@ -11,6 +12,8 @@ from store import events
 from store.agents import agents
 from store.engine.transaction import Tx
 from store.tables.agents import AgentRow
+
+T = TypeVar("T", bound=AgentRow)
 
 
 async def check_may_work(tx: Tx, actor: Actor) -> None:
@@ -35,7 +38,7 @@ async def check_presence(tx: Tx, actor: Actor, presence: Presence) -> None:
         await _check_present(tx, row, presence, await tx.now())
 
 
-async def check_at_work(tx: Tx, row: AgentRow | None, now: int) -> AgentRow:
+async def check_at_work(tx: Tx, row: T | None, now: int) -> T:
     """The agent. Raise Refused as `check_may_work` does."""
     if row is None:
         raise Refused("not_registered", "Call register_agent first.")

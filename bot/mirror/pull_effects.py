@@ -102,7 +102,7 @@ async def show_verdicts(tx: Tx, row: PullRequestRow | ReviewRow) -> None:
     """Update the cards of its tasks, which say who approved and who requested changes."""
     here = (tx, row["installation_id"])
     for task in await tasks.of_pull(*here, row["repository_id"], row["number"]):
-        await publishing.show(*here, task["id"], delay=VERDICT_DELAY)
+        await publishing.show(tx, task, delay=VERDICT_DELAY)
 
 
 async def _show_outdated(tx: Tx, row: PullRequestRow) -> None:

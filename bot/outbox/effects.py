@@ -146,7 +146,9 @@ async def apply_cancellation(tx: Tx, write: WriteRow, why: str) -> None:
         if task := await tasks.by_number(*here, write["repository_id"], number):
             await issue_state.follow(tx, task)
     elif write["kind"] in ("board_item", "board_status") and write["task_id"] is not None:
-        await publishing.show_on_board(*here, write["task_id"], writes.AGENTS)
+        shown = await tasks.get(*here, write["task_id"])
+        if shown is not None:
+            await publishing.show_on_board(tx, shown, writes.AGENTS)
 
 
 async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:

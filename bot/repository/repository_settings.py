@@ -110,7 +110,12 @@ GROUPS: dict[tuple[str, ...], type[Group]] = {
 async def of(tx: Tx, installation_id: int, repository_id: int) -> RepositorySettings:
     """The settings in force."""
     row = await settings_files.get(tx, installation_id, repository_id)
-    return parse(row["settings"]) if row else DEFAULTS
+    return parse_or_default(row["settings"] if row else None)
+
+
+def parse_or_default(settings: str | None) -> RepositorySettings:
+    """`settings`: the column of the repository's row, if it has one."""
+    return DEFAULTS if settings is None else parse(settings)
 
 
 @lru_cache(256)

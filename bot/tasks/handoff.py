@@ -57,6 +57,8 @@ class HandOff(BaseModel):
 
 async def of(tx: Tx, task: FullTask) -> HandOff | None:
     """None if nobody held the task before."""
+    if task["lease_id"] and task["fence"] == 1:
+        return None
     i = task["installation_id"]
     last = await leases.previous(tx, i, task["id"])
     if last is None:

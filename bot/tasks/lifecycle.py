@@ -22,6 +22,7 @@ from store.mirror import relations
 from store.outbox import write_cancellation, writes
 from store.tables.tasks import UNKNOWN, LeaseRow, TaskRow, TaskState
 from store.tasks import leases, ready, tasks
+from store.tasks.claim_facts import ClaimFacts
 from store.tasks.tasks import FullTask, TaskKey
 
 PROGRESS = "task.progress"
@@ -47,23 +48,37 @@ HELD = ("held_by", "held_why", "stuck_at")
 
 
 async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) -> None:
-    """Record a step of the task: its event and audit row. Queue its card and place on the board."""
-    installation_id = task["installation_id"]
-    await task_events.append(tx, task, kind, actor, data)
-    done = {"at": await tx.now(), "actor": actor, "operation": kind, "subject": task["id"]}
-    sequences.append(tx, "audit", installation_id, done | {"data": json.dumps(data)})
+    """Record a step of the task: its event and audit row. Queue its card and place on the board.
+
+    `task` is the row before the step.
+    """
+    await _append(tx, task, kind, actor, data)
     if kind in NOT_ON_CARD:
         return
-    # The effect of what a person did goes out first.
-    lane = writes.PEOPLE if actor.startswith("@") else writes.AGENTS
+    lane = _lane(actor)
     if kind == PROGRESS:
-        await publishing.show_report(tx, installation_id, task["id"], lane=lane)
-    elif kind == PULL:
-        await publishing.show(tx, installation_id, task["id"], lane=lane, delay=PULL_DELAY)
+        await publishing.show_report(tx, task, lane=lane)
+        return
+    now = await tasks.get(tx, task["installation_id"], task["id"])
+    if now is None:
+        return
+    if kind == PULL:
+        await publishing.show(tx, now, lane=lane, delay=PULL_DELAY)
     else:
-        await publishing.show(tx, installation_id, task["id"], lane=lane)
-        await publishing.show_on_board(tx, installation_id, task["id"], lane)
-        await _show_on_parent(tx, task)
+        await publishing.show(tx, now, lane=lane)
+        await publishing.show_on_board(tx, now, lane)
+        await _show_on_parent(tx, now)
+
+
+async def _append(tx: Tx, task: FullTask, kind: str, actor: str, data: Row) -> None:
+    await task_events.append(tx, task, kind, actor, data)
+    done = {"at": await tx.now(), "actor": actor, "operation": kind, "subject": task["id"]}
+    sequences.append(tx, "audit", task["installation_id"], done | {"data": json.dumps(data)})
+
+
+def _lane(actor: str) -> int:
+    """The effect of what a person did goes out first."""
+    return writes.PEOPLE if actor.startswith("@") else writes.AGENTS
 
 
 async def record_change(tx: Tx, task: FullTask, actor: str, changed: Row) -> None:
@@ -95,41 +110,52 @@ async def announce_if_ready(tx: Tx, installation_id: int, task_id: str, why: str
 
 async def _show_on_parent(tx: Tx, task: FullTask) -> None:
     """Update the parent's card, which counts finished sub-issues. That is not urgent."""
+    if task["issue_id"] is None:
+        return
     here = (tx, task["installation_id"])
-    parents = await relations.targets(*here, "parent", task["issue_id"] or 0)
+    parents = await relations.targets(*here, "parent", task["issue_id"])
     for each in parents:
         parent = await tasks.of_issue(*here, each["mirrored_id"]) if each["mirrored_id"] else None
         if parent is not None:
-            await publishing.show_report(*here, parent["id"])
+            await publishing.show_report(tx, parent)
 
 
 async def claim(
     tx: Tx,
     task: FullTask,
+    facts: ClaimFacts,
     holder: str,
     lease_s: int | None,
     paths: Sequence[str] = (),
     known: int = UNKNOWN,
-) -> LeaseRow | None:
-    """Grant a lease. None if somebody was faster or the task cannot be claimed."""
-    here = (task["installation_id"], task["id"])
-    lease = await leases.grant(tx, *here, holder, lease_s, paths, known)
-    if lease:
-        if lease["fence"] > 1:
-            dropped = lost_lease_error(lease["id"], "belongs to a paused agent")
-            await write_cancellation.cancel_held_back(
-                tx, task["installation_id"], task["id"], dropped
-            )
-        await stored_notices.mark_seen(
-            tx,
-            task["installation_id"],
-            holder,
-            ENDED_BY_CLAIM,
-            task["id"],
-            sequences.UNNUMBERED,
-        )
-        await record(tx, task, "task.claimed", holder, fence=lease["fence"], lease=lease["id"])
-    return lease
+) -> FullTask | None:
+    """Grant a lease: the task as it is now. None if somebody was faster or it cannot be claimed.
+
+    `task` is locked, and `facts` were read afterwards.
+    """
+    claimed = await leases.grant(tx, task, holder, lease_s, paths, known)
+    if claimed is None:
+        return None
+    here, lease_id, fence = (tx, task["installation_id"]), claimed["lease_id"], claimed["fence"]
+    if fence > 1:
+        dropped = lost_lease_error(lease_id or "", "belongs to a paused agent")
+        await write_cancellation.cancel_held_back(*here, task["id"], dropped)
+    if facts["has_notices"]:
+        kinds, last = ENDED_BY_CLAIM, sequences.UNNUMBERED
+        await stored_notices.mark_seen(*here, holder, kinds, task["id"], last)
+    data = {"fence": fence, "lease": lease_id}
+    await _append(tx, task, "task.claimed", holder, data)
+    await _show_claim(tx, claimed, facts, _lane(holder))
+    return claimed
+
+
+async def _show_claim(tx: Tx, task: FullTask, facts: ClaimFacts, lane: int) -> None:
+    """What `record` shows, without reading again what is known."""
+    await publishing.show(tx, task, lane=lane, has_edits=bool(facts["has_edits"]))
+    settings = repository_settings.parse_or_default(facts["settings"])
+    await publishing.show_on_board(tx, task, lane, settings)
+    if facts["has_relations"]:
+        await _show_on_parent(tx, task)
 
 
 async def end_lease(tx: Tx, task: FullTask, how: str, why: str, to: TaskState) -> bool:

@@ -61,18 +61,22 @@ async def overlaps(tx: Tx, task: FullTask, paths: Sequence[str]) -> list[Overlap
 
 
 async def report_claim(
-    tx: Tx, task: FullTask, actor: str, before: Sequence[str] | None = None
+    tx: Tx,
+    task: FullTask,
+    actor: str,
+    paths: Sequence[str],
+    before: Sequence[str] | None = None,
 ) -> list[Overlap]:
     """The overlaps of a claim. The other sides get an event of those that are new.
 
-    `before`: the paths that the holder named until now. Their overlaps are already known.
+    `paths`: those that the holder names now. `before`: until now; their overlaps are known.
     """
-    paths, proposed = await paths_of(tx, task), await _pull_paths(tx, task)
+    proposed = await _pull_paths(tx, task)
     if not (paths or proposed):
         return []
     others = await _others(tx, task)
     now = _overlaps_with(paths_from(paths) + proposed, others)[:MOST]
-    if before != paths:
+    if before is None or list(before) != list(paths):
         known = [] if before is None else _overlaps_with(paths_from(before) + proposed, others)
         await report(tx, task, actor, [each for each in now if each not in known])
     return now
@@ -201,7 +205,8 @@ async def _append_events(
         await _append_event(tx, where, mine, actor, each)
     both = {side.task_id for each in found for side in (mine, each)}
     for task_id in sorted(each for each in both if each is not None):
-        await publishing.show_report(tx, where[0], task_id)
+        if task := await tasks.get(tx, where[0], task_id):
+            await publishing.show_report(tx, task)
 
 
 async def _append_event(

@@ -4,17 +4,20 @@ Each edit is a request that an agent cannot make, so an edit must be worth it. A
 what people act on changed, and then shows all the rest too.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from bot.github import rate_limit_store
 from bot.identity.actors import BOT
 from bot.repository import repository_settings
+from bot.repository.repository_settings import RepositorySettings
 from bot.tasks import board, task_decisions
 from bot.tasks.states import OPEN
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.mirror import stored_issues
-from store.outbox import write_history, writes
+from store.outbox import writes
 from store.tables.outbox import WriteRow
-from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
 # What agents do is shown together with what follows within this time.
@@ -29,80 +32,77 @@ REPORT_EVERY = 900 * SECOND
 
 async def show(
     tx: Tx,
-    installation_id: int,
-    task_id: str,
+    task: FullTask,
     *,
     lane: int = writes.AGENTS,
     delay: int = SOON,
     spacing: int = 0,
     makes_card: bool = False,
+    has_edits: bool = True,
 ) -> None:
     """Queue an edit of the card. It replaces a queued one; its text is made when it is sent.
 
     An edit waits `delay`, or not at all for what a person did, and until `spacing` after the last
     edit. It is dropped when its turn comes and nothing that people act on has changed.
 
-    `makes_card`: the task gets a card now, if it has none.
+    `task`: its row as it is now. `makes_card`: the task gets a card now, if it has none.
+    `has_edits`: False if the caller knows that the database has no edit of the card.
     """
-    task = await _shown_task(tx, installation_id, task_id, lane, makes_card=makes_card)
-    if task is None:
+    if not (task["number"] and (makes_card or _is_shown(task, lane))):
         return
-    now = await tx.now()
+    now, edits = await tx.now(), await _edits_of(tx, task, stored=has_edits)
     if task["state"] not in OPEN:
-        await _queue_card(tx, task, writes.PEOPLE, now + RESULT_SOON)
+        await _queue_card(tx, task, edits, writes.PEOPLE, now + RESULT_SOON)
         return
-    queued, last = await _queued_edits(tx, task), await _last_edit(tx, task)
-    lane = min([lane, *(each["lane"] for each in queued)])
+    urgent, last = [each for each in edits.queued if not _is_minor(each)], edits.last
+    lane = min([lane, *(each["lane"] for each in urgent)])
     due = now if lane == writes.PEOPLE else now + delay
     if spacing and last is not None:
         due = max(due, _after(last, spacing, now))
-    if await rate_limit_store.is_short(tx, installation_id):
+    may_wait = last is not None or lane == writes.PEOPLE
+    if may_wait and await rate_limit_store.is_short(tx, task["installation_id"]):
         lane, due = writes.AGENTS, max(due, _after(last, EVERY_WHEN_SHORT, now) if last else 0)
     # The replaced edit may have been more urgent.
-    await _queue_card(tx, task, lane, min([due, *(each["not_before"] for each in queued)]))
+    due = min([due, *(each["not_before"] for each in urgent)])
+    await _queue_card(tx, task, edits, lane, due)
 
 
-async def show_report(
-    tx: Tx, installation_id: int, task_id: str, *, lane: int = writes.AGENTS
-) -> None:
+async def show_report(tx: Tx, task: FullTask, *, lane: int = writes.AGENTS) -> None:
     """Queue an edit of the card for what nobody acts on, unless another edit is queued.
 
     That is a note or progress, or what others do beside the task.
 
     It goes out REPORT_EVERY after the last edit, and not while the budget is short.
     """
-    task = await _shown_task(tx, installation_id, task_id, lane)
-    if task is None or await _queued_edits(tx, task):
+    if not (task["number"] and _is_shown(task, lane)):
         return
-    if await rate_limit_store.is_short(tx, installation_id):
+    edits = await _edits_of(tx, task)
+    if any(not _is_minor(each) for each in edits.queued):
         return
-    due = _after(await _last_edit(tx, task), REPORT_EVERY, await tx.now())
-    await _queue_card(tx, task, lane, due, every=REPORT_EVERY)
+    if await rate_limit_store.is_short(tx, task["installation_id"]):
+        return
+    due = _after(edits.last, REPORT_EVERY, await tx.now())
+    await _queue_card(tx, task, edits, lane, due, every=REPORT_EVERY)
 
 
-async def _shown_task(
-    tx: Tx, installation_id: int, task_id: str, lane: int, *, makes_card: bool = False
-) -> FullTask | None:
-    """The task, if it has a card or gets one now."""
-    task = await tasks.get(tx, installation_id, task_id)
-    if task is None or task["number"] is None:
-        return None
-    return task if makes_card or _is_shown(task, lane) else None
+@dataclass(frozen=True)
+class _Edits:
+    """The edits of a card that wait, and the last one that went out."""
+
+    queued: Sequence[WriteRow]
+    last: WriteRow | None
 
 
-def _target(task: FullTask) -> str:
-    return f"card {task['id']}"
+async def _edits_of(tx: Tx, task: FullTask, *, stored: bool = True) -> _Edits:
+    """`stored`: whether the database may have some, beside those of this transaction."""
+    here = (tx, task["installation_id"], card_target(task["id"]), "card")
+    live, last = await writes.edits(*here) if stored else (writes.pending_on(*here), None)
+    return _Edits([each for each in live if each["state"] == "queued"], last)
 
 
-async def _queued_edits(tx: Tx, task: FullTask) -> list[WriteRow]:
-    """The edits that wait, but not those for a note or progress alone."""
-    live = await writes.waiting(tx, task["installation_id"], _target(task), "card")
-    return [each for each in live if each["state"] == "queued" and not _is_minor(each)]
-
-
-async def _last_edit(tx: Tx, task: FullTask) -> WriteRow | None:
-    found = await write_history.results(tx, task["installation_id"], _target(task), 1)
-    return found[0] if found else None
+def card_target(task_id: str) -> str:
+    """The target of the writes of a task's card."""
+    return f"card {task_id}"
 
 
 def _is_shown(task: FullTask, lane: int) -> bool:
@@ -127,16 +127,18 @@ def _after(last: WriteRow | None, span: int, now: int) -> int:
     return now + span if last is None else (last["finished_at"] or now) + span
 
 
-async def _queue_card(tx: Tx, task: FullTask, lane: int, due: int, *, every: int = 0) -> None:
-    where, target = task["installation_id"], _target(task)
-    await writes.supersede(tx, where, "card", target)
+async def _queue_card(
+    tx: Tx, task: FullTask, edits: _Edits, lane: int, due: int, *, every: int = 0
+) -> None:
+    where = task["installation_id"]
+    await writes.supersede_these(tx, where, edits.queued)
     more = {"every": every} if every else {}
     await writes.queue(
         tx,
         where,
         kind="card",
         repository_id=task["repository_id"],
-        target=target,
+        target=card_target(task["id"]),
         arguments={"task_id": task["id"], "number": task["number"], **more},
         author=BOT,
         task_id=task["id"],
@@ -145,14 +147,22 @@ async def _queue_card(tx: Tx, task: FullTask, lane: int, due: int, *, every: int
     )
 
 
-async def show_on_board(tx: Tx, installation_id: int, task_id: str, lane: int) -> None:
-    """Queue the Status of the task's state, if the repository's settings name a board."""
-    task = await tasks.get(tx, installation_id, task_id)
-    if task is None or task["number"] is None:
+async def show_on_board(
+    tx: Tx, task: FullTask, lane: int, settings: RepositorySettings | None = None
+) -> None:
+    """Queue the Status of the task's state, if the repository's settings name a board.
+
+    `task`: its row as it is now. `settings`: those of its repository, if the caller has read them.
+    """
+    if task["number"] is None:
         return
-    settings = await repository_settings.of(tx, installation_id, task["repository_id"])
+    installation_id, task_id = task["installation_id"], task["id"]
+    if settings is None:
+        settings = await repository_settings.of(tx, installation_id, task["repository_id"])
+    if settings.board is None:
+        return
     issue = await stored_issues.issue(tx, installation_id, task["repository_id"], task["number"])
-    if settings.board is None or issue is None:
+    if issue is None:
         return
     status = board.status_of(settings.board, task["state"])
     place = await board.place(tx, installation_id, task["repository_id"], None, status)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
@@ -22,6 +22,7 @@ COLUMNS = (
     "last_active_at",
 )
 
+T = TypeVar("T", bound=AgentRow)
 Status: TypeAlias = Literal["active", "idle", "inactive", "paused", "left"]
 HERE = "left_at IS NULL AND paused_at IS NULL"
 # None: every agent that has not left.
@@ -98,7 +99,7 @@ async def lock_or_add(tx: Tx, row: Row) -> AgentRow:
 async def get(tx: Tx, installation_id: int, agent_id: str) -> AgentRow | None:
     q = "SELECT * FROM agents WHERE installation_id = :i AND id = :a"
     row = await tx.one(q, i=installation_id, a=agent_id)
-    return _decode(row) if row else None
+    return decode(row) if row else None
 
 
 async def roles(tx: Tx, installation_id: int, agent_ids: Collection[str]) -> dict[str, Role]:
@@ -126,7 +127,7 @@ async def lock(tx: Tx, installation_id: int, agent_ids: Sequence[str]) -> list[A
     Tasks are locked first, then leases, then agents.
     """
     q = "SELECT * FROM agents WHERE installation_id = :i AND id IN :ids ORDER BY id FOR UPDATE"
-    return [_decode(r) for r in await tx.all(q, i=installation_id, ids=tuple(agent_ids))]
+    return [decode(r) for r in await tx.all(q, i=installation_id, ids=tuple(agent_ids))]
 
 
 async def change(tx: Tx, installation_id: int, agent_ids: Sequence[str], **values: Any) -> None:
@@ -153,7 +154,7 @@ async def page(
         n=limit + 1,
         **given,
     )
-    found = [_decode(row) for row in rows[:limit]]
+    found = [decode(row) for row in rows[:limit]]
     return found, found[-1]["id"] if len(rows) > limit else end
 
 
@@ -195,7 +196,7 @@ async def at_work(tx: Tx, installation_id: int, limit: int) -> list[AgentRow]:
         i=installation_id,
         n=limit,
     )
-    return [_decode(row) for row in rows]
+    return [decode(row) for row in rows]
 
 
 async def children(tx: Tx, installation_id: int, parents: Sequence[str], limit: int) -> list[str]:
@@ -302,9 +303,10 @@ def _encode(values: Row) -> Row:
     return {**values, **as_json}
 
 
-def _decode(row: AgentRow) -> AgentRow:
-    health = row["health"] and json.loads(row["health"])
-    return {**row, "capabilities": json.loads(row["capabilities"]), "health": health}
+def decode(row: T) -> T:
+    row["health"] = row["health"] and json.loads(row["health"])
+    row["capabilities"] = json.loads(row["capabilities"])
+    return row
 
 
 async def standing(tx: Tx, installation_id: int, agent_id: str) -> Standing | None:

@@ -1,7 +1,7 @@
 """The outbox: a queue of changes to make on GitHub, in the order of the requests."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from store.engine import ids, sequences
@@ -96,11 +96,19 @@ async def supersede(
         "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state = 'queued' "
         "AND kind = :k"
     )
-    rows = [decode(row) for row in await tx.all(q, i=installation_id, t=target, k=kind)]
-    stored = [row for row in rows if is_outdated(row)]
-    pending = [row for row in queued_in(tx, installation_id) if is_outdated(row)]
-    sequences.withdraw(tx, "writes", installation_id, {row["id"] for row in pending})
-    for row in stored:
+    stored = [decode(row) for row in await tx.all(q, i=installation_id, t=target, k=kind)]
+    known = [row for row in stored + queued_in(tx, installation_id) if is_outdated(row)]
+    await supersede_these(tx, installation_id, known)
+    return min((row["not_before"] for row in known), default=None)
+
+
+async def supersede_these(tx: Tx, installation_id: int, rows: Sequence[WriteRow]) -> None:
+    """The same for queued writes that the caller has read; some may be of this transaction."""
+    pending = {row["id"] for row in queued_in(tx, installation_id)}
+    sequences.withdraw(tx, "writes", installation_id, pending & {row["id"] for row in rows})
+    for row in rows:
+        if row["id"] in pending:
+            continue
         await tx.run(
             "UPDATE writes SET state = 'superseded', finished_at = :now, error = NULL "
             "WHERE installation_id = :i AND id = :w AND state = 'queued'",
@@ -108,7 +116,6 @@ async def supersede(
             i=installation_id,
             w=row["id"],
         )
-    return min((row["not_before"] for row in stored + pending), default=None)
 
 
 def queued_in(tx: Tx, installation_id: int) -> list[WriteRow]:
@@ -116,7 +123,8 @@ def queued_in(tx: Tx, installation_id: int) -> list[WriteRow]:
     return [decode(row) for row in sequences.pending(tx, "writes", installation_id)]
 
 
-def _pending_on(tx: Tx, installation_id: int, target: str, kind: str) -> list[WriteRow]:
+def pending_on(tx: Tx, installation_id: int, target: str, kind: str) -> list[WriteRow]:
+    """Those of `queued_in` of a kind to a target."""
     rows = queued_in(tx, installation_id)
     return [row for row in rows if (row["target"], row["kind"]) == (target, kind)]
 
@@ -149,12 +157,31 @@ async def waiting(tx: Tx, installation_id: int, target: str, kind: str) -> list[
         "AND kind = :k ORDER BY seq"
     )
     rows = await tx.all(q, i=installation_id, t=target, live=LIVE, k=kind)
-    return [decode(row) for row in rows] + _pending_on(tx, installation_id, target, kind)
+    return [decode(row) for row in rows] + pending_on(tx, installation_id, target, kind)
+
+
+async def edits(
+    tx: Tx, installation_id: int, target: str, kind: str
+) -> tuple[list[WriteRow], WriteRow | None]:
+    """The writes of a kind to a target that have not ended, as in `waiting`; the last sent one."""
+    here = "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND kind = :k"
+    last = f"SELECT * FROM ({here} AND state = 'sent' ORDER BY seq DESC LIMIT 1) last_one"
+    rows = await tx.all(
+        f"{here} AND state IN :live UNION ALL {last}",
+        i=installation_id,
+        t=target,
+        k=kind,
+        live=LIVE,
+    )
+    found = [decode(row) for row in sorted(rows, key=lambda row: row["seq"])]
+    sent = [row for row in found if row["state"] == "sent"]
+    live = [row for row in found if row["state"] != "sent"]
+    return live + pending_on(tx, installation_id, target, kind), sent[0] if sent else None
 
 
 async def newest(tx: Tx, installation_id: int, target: str, kind: str) -> WriteRow | None:
     """The newest write of a kind to a target that took effect or may still do so."""
-    if pending := _pending_on(tx, installation_id, target, kind):
+    if pending := pending_on(tx, installation_id, target, kind):
         return pending[-1]
     q = (
         "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state IN :s "

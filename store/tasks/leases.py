@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 from store.engine import ids, sql
 from store.engine.transaction import Tx
-from store.tables.tasks import CONFIRMED, UNKNOWN, LeaseRow
+from store.tables.tasks import CONFIRMED, UNKNOWN, LeaseRow, TaskState
 from store.tasks.tasks import FullTask
 
 COLUMNS = (
@@ -48,26 +48,25 @@ class Rate(TypedDict):
 
 async def grant(
     tx: Tx,
-    installation_id: int,
-    task_id: str,
+    task: FullTask,
     holder: str,
     lease_s: int | None,
     paths: Sequence[str] = (),
     known: int = UNKNOWN,
-) -> LeaseRow | None:
-    """Grant a lease if nobody holds the task; otherwise return None.
+) -> FullTask | None:
+    """Grant a lease on a locked task: its row now. None if it cannot be claimed as it is.
 
     A lease with `lease_s` None never expires. `paths` are the files the holder plans to touch.
     """
     now = await tx.now()
     lease_id = ids.new("l", now)
-    fence = await _take_task(tx, installation_id, task_id, holder, lease_id)
-    if fence is None:
+    fence = task["fence"] + 1
+    if not await _take_task(tx, task, holder, lease_id, fence):
         return None
     lease: LeaseRow = {
-        "installation_id": installation_id,
+        "installation_id": task["installation_id"],
         "id": lease_id,
-        "task_id": task_id,
+        "task_id": task["id"],
         "holder": holder,
         "fence": fence,
         "state": "held",
@@ -81,34 +80,56 @@ async def grant(
         "known": known,
     }
     await tx.run(sql.insert("leases", COLUMNS), **lease)
-    return lease
+    return {
+        **task,
+        **_taken(holder, lease_id, fence, now),
+        "expires_at": lease["expires_at"],
+        "known": known,
+    }
 
 
-async def _take_task(
-    tx: Tx, installation_id: int, task_id: str, holder: str, lease_id: str
-) -> int | None:
-    """Let the holder have the task, and return its new fence. One UPDATE decides who gets it."""
+class _Taken(TypedDict):
+    """The columns of a task that a claim sets."""
+
+    lease_id: str
+    holder: str
+    last_holder: str
+    fence: int
+    state: TaskState
+    assigned_to: None
+    assigned_by: None
+    assigned_at: None
+    updated_at: int
+
+
+def _taken(holder: str, lease_id: str, fence: int, now: int) -> _Taken:
+    return {
+        "lease_id": lease_id,
+        "holder": holder,
+        "last_holder": holder,
+        "fence": fence,
+        "state": "in_progress",
+        "assigned_to": None,
+        "assigned_by": None,
+        "assigned_at": None,
+        "updated_at": now,
+    }
+
+
+async def _take_task(tx: Tx, task: FullTask, holder: str, lease_id: str, fence: int) -> bool:
+    """Let the holder have the task with its next fence. One UPDATE decides who gets it."""
+    taken = _taken(holder, lease_id, fence, await tx.now())
     took = await tx.run(
-        "UPDATE tasks SET lease_id = :l, holder = :h, last_holder = :h, fence = fence + 1, "
-        "state = 'in_progress', "
-        "assigned_to = NULL, assigned_by = NULL, assigned_at = NULL, updated_at = :now "
-        "WHERE installation_id = :i AND id = :t "
+        f"UPDATE tasks SET {', '.join(f'{column} = :{column}' for column in taken)} "
+        "WHERE installation_id = :i AND id = :t AND fence = :before "
         "AND lease_id IS NULL AND held = 0 AND state IN ('pending', 'assigned') "
-        "AND (assigned_to IS NULL OR assigned_to = :h)",
-        l=lease_id,
-        h=holder,
-        now=await tx.now(),
-        i=installation_id,
-        t=task_id,
+        "AND (assigned_to IS NULL OR assigned_to = :holder)",
+        **taken,
+        i=task["installation_id"],
+        t=task["id"],
+        before=task["fence"],
     )
-    if not took:
-        return None
-    task = await tx.one(
-        "SELECT fence FROM tasks WHERE installation_id = :i AND id = :t",
-        i=installation_id,
-        t=task_id,
-    )
-    return task["fence"] if task else 0
+    return bool(took)
 
 
 async def confirm(tx: Tx, installation_id: int, lease_id: str) -> None:

@@ -11,7 +11,14 @@ from store.mirror import dependency_cycles, relations
 from store.mirror.relations import Neighbour
 from store.tables.tasks import TaskRow
 from store.tasks.blocking import UNBLOCKED
-from store.tasks.tasks import LABELLED, SELECT, FullTask, decode, select_along
+from store.tasks.tasks import (
+    COLUMNS_TO_LOCK,
+    LABELLED,
+    SELECT,
+    FullTask,
+    decode,
+    select_along,
+)
 
 FREED = (
     "SELECT t.* FROM tasks t WHERE t.installation_id = :i AND t.state IN ('pending', 'assigned') "
@@ -129,13 +136,14 @@ def _fits(wanted: Wanted, dialect: sql.Dialect, me: str) -> tuple[str, dict[str,
     return where, given
 
 
-async def lock_free(tx: Tx, installation_id: int, task_id: str) -> bool:
-    """Lock the task if nobody holds it. False if another transaction has locked it."""
+async def lock_free(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
+    """Lock the task if nobody holds it. None if somebody does, or has locked it now."""
     q = (
-        "SELECT id FROM tasks WHERE installation_id = :i AND id = :t AND lease_id IS NULL "
-        "FOR UPDATE SKIP LOCKED"
+        f"SELECT {COLUMNS_TO_LOCK} FROM tasks t WHERE t.installation_id = :i AND t.id = :t "
+        "AND t.lease_id IS NULL FOR UPDATE SKIP LOCKED"
     )
-    return await tx.one(q, i=installation_id, t=task_id) is not None
+    row = await tx.one(q, i=installation_id, t=task_id)
+    return decode([row])[0] if row else None
 
 
 async def waiting_for(

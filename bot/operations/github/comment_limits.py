@@ -60,4 +60,4 @@ async def _mark_exchange(
     task = await tasks.by_number(ctx.tx, ctx.installation_id, where["id"], number)
     if task is not None and task["loop_between"] != between:
         await tasks.change(ctx.tx, ctx.installation_id, task["id"], loop_between=between)
-        await publishing.show(ctx.tx, ctx.installation_id, task["id"])
+        await publishing.show(ctx.tx, {**task, "loop_between": between})

@@ -12,7 +12,6 @@ from bot.identity.actors import ROLES, TRUSTED
 from bot.kernel.operation import Context
 from bot.times import stamp
 from store.agents import agents
-from store.tables.mirror import CommentRow, IssueRow
 
 # What GitHub's `author_association` is for people.
 AGENT = "AGENT"
@@ -40,6 +39,11 @@ class WrittenRow(TypedDict):
     author_id: int
     author_association: str
     body: str
+
+
+class DatedRow(WrittenRow):
+    id: int
+    created_at: int
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def _reading(row: WrittenRow, ours: Posted | None, writers: Collection[str]) -> 
     )
 
 
-def text_view(row: IssueRow | CommentRow, read: Reading, longest: int | None = None) -> Text:
+def text_view(row: DatedRow, read: Reading, longest: int | None = None) -> Text:
     return Text(
         id=row["id"],
         author=read.author,
@@ -87,9 +91,9 @@ def text_view(row: IssueRow | CommentRow, read: Reading, longest: int | None = N
     )
 
 
-async def body_view(ctx: Context, issue: IssueRow | None) -> Text | None:
+async def body_view(ctx: Context, first: DatedRow | None) -> Text | None:
     """The first text of an issue."""
-    if issue is None:
+    if first is None:
         return None
-    (read,) = await readings(ctx, [issue])
-    return text_view(issue, read)
+    (read,) = await readings(ctx, [first])
+    return text_view(first, read)

@@ -25,6 +25,7 @@ from bot.times import SECOND
 from store.engine import ids
 from store.messages import dead_letters, mailbox, messages, receipts
 from store.tables.messages import MessageRow
+from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
 WEEK_S = 7 * 24 * 3600
@@ -140,8 +141,9 @@ async def _thread(ctx: Context, reply_to: str) -> str:
 
 async def _show_on_card(ctx: Context, message: MessageRow) -> None:
     if message["on_card"] and message["task_id"]:
-        here = (ctx.tx, ctx.installation_id, message["task_id"])
-        await publishing.show(*here, spacing=CARD_EVERY, makes_card=True)
+        task = await tasks.get(ctx.tx, ctx.installation_id, message["task_id"])
+        if task is not None:
+            await publishing.show(ctx.tx, task, spacing=CARD_EVERY, makes_card=True)
 
 
 def _sent_answer(row: MessageRow, readers: Sequence[str], full: Sequence[str] = ()) -> Sent:

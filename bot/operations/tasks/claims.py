@@ -21,18 +21,18 @@ from bot.operations.tasks import claim_size, hourly_limits, open_claims, take_ba
 from bot.operations.tasks.access import visible_repository, visible_task
 from bot.operations.tasks.views import Task, task_view
 from bot.repository import repository_settings
-from bot.tasks import eligibility, handoff, lifecycle, lookup, path_overlap
+from bot.tasks import eligibility, handoff, lifecycle, lookup, path_overlap, publishing
 from bot.tasks.capabilities import Capability, meets, met_by, missing_capabilities
-from bot.tasks.eligibility import Reason
+from bot.tasks.eligibility import Dependencies, Reason
 from bot.tasks.handoff import HandOff
 from bot.tasks.path_overlap import Overlap
 from bot.tasks.sizes import SIZES, Size
 from bot.times import stamp
-from store.agents import agents
+from store.agents import claimants
 from store.engine.transaction import Tx
-from store.mirror import stored_issues
 from store.tables.tasks import NAMED, UNKNOWN
-from store.tasks import leases, ready
+from store.tasks import claim_facts, leases, ready
+from store.tasks.claim_facts import ClaimFacts
 from store.tasks.ready import Wanted
 from store.tasks.tasks import FullTask
 
@@ -178,11 +178,7 @@ async def claim_task(
     Only you work on it until the lease ends; every call renews it. Claiming your task again
     returns your lease, or takes back what you ended just now.
     """
-    has = None  # a person can do anything
-    if not ctx.actor.is_person:
-        me = await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
-        has = (await presence.check_at_work(ctx.tx, me, ctx.now))["capabilities"]
-    await expire_overdue(ctx)
+    has = await _begin(ctx)
     if task is not None:
         if any((repository, label, capability, size)):
             raise Refused(
@@ -206,6 +202,22 @@ async def claim_task(
     if not ctx.waits:
         raise Refused("nothing_ready", **nothing.model_dump())
     return _without_task(nothing)
+
+
+async def _begin(ctx: Context) -> list[str] | None:
+    """The capabilities of the claimer; None for a person, who can do anything. Raise Refused.
+
+    Leases that are overdue end first, because their tasks may be claimed too.
+    """
+    if ctx.actor.is_person:
+        await expire_overdue(ctx)
+        return None
+    found = await claimants.get(ctx.tx, ctx.installation_id, ctx.actor.name)
+    me = await presence.check_at_work(ctx.tx, found, ctx.now)
+    if me["overdue"]:
+        await expire_overdue(ctx)
+    capabilities: list[str] = me["capabilities"]
+    return capabilities
 
 
 def _without_task(nothing: NothingReady) -> Claimed:
@@ -249,14 +261,23 @@ async def _claim(
     resumed = await take_back.is_possible(ctx, row)
     if resumed:
         row = await take_back.reopen(ctx, row)
-    waits = await eligibility.dependencies(ctx.tx, ctx.actor, row)
+    facts = await _facts(ctx, row)
+    waits = Dependencies()
+    if facts["has_relations"]:
+        waits = await eligibility.dependencies(ctx.tx, ctx.actor, row)
     if standing := eligibility.reasons(ctx.actor, row, waits, has, ctx.now):
         raise _refusal(row, standing)
-    if not await _grant(ctx, row, lease_s, paths or [], NAMED):
+    got = await _grant(ctx, row, facts, lease_s, paths or [], NAMED)
+    if got is None:
         row = await visible_task(ctx, row["id"])
         raise _refusal(row, eligibility.reasons(ctx.actor, row, waits, None, ctx.now))
-    claimed = await _claimed_answer(ctx, row["id"])
+    claimed = await _claimed_answer(ctx, got, facts, paths or [])
     return claimed.model_copy(update={"resumed": resumed})
+
+
+async def _facts(ctx: Context, row: FullTask) -> ClaimFacts:
+    """What the claim needs to know beside the task, which is locked."""
+    return await claim_facts.of(ctx.tx, row, ctx.actor.name, publishing.card_target(row["id"]))
 
 
 async def _claim_again(
@@ -264,12 +285,14 @@ async def _claim_again(
 ) -> Claimed:
     """The same lease, with the length and the paths that are passed."""
     before = await path_overlap.paths_of(ctx.tx, row)
+    now = before if paths is None else paths
     here = (ctx.tx, ctx.installation_id, row["lease_id"] or "")
     if lease_s is not None and not ctx.actor.is_person:
         await leases.set_length(*here, lease_s)
     if paths is not None:
         await leases.set_paths(*here, paths)
-    return await _claimed_answer(ctx, row["id"], before)
+    row = await visible_task(ctx, row["id"])
+    return await _claimed_answer(ctx, row, await _facts(ctx, row), now, before)
 
 
 def _refusal(row: FullTask, standing: list[Reason]) -> Refused:
@@ -286,18 +309,31 @@ def _refusal(row: FullTask, standing: list[Reason]) -> Refused:
 
 
 async def _grant(
-    ctx: Context, row: FullTask, lease_s: int | None, paths: list[str], known: int = UNKNOWN
-) -> bool:
-    """Claim the task. Lock it before the agent, like everything that locks both."""
-    await presence.check_may_work(ctx.tx, ctx.actor)
+    ctx: Context,
+    row: FullTask,
+    facts: ClaimFacts,
+    lease_s: int | None,
+    paths: list[str],
+    known: int = UNKNOWN,
+) -> FullTask | None:
+    """Claim the task: its row now. It is locked before the agent, like in all that locks both."""
     seconds = None  # a person's lease does not expire
     if not ctx.actor.is_person:
-        where = (ctx.installation_id, row["repository_id"])
-        settings = await repository_settings.of(ctx.tx, *where)
-        await open_claims.check_room(ctx, settings.max_claims)
+        settings = repository_settings.parse_or_default(facts["settings"])
+        await _lock_claimer(ctx, settings.max_claims)
         seconds = lease_s or settings.lease_s
-    await hourly_limits.check_claims(ctx)
-    return await lifecycle.claim(ctx.tx, row, ctx.actor.name, seconds, paths, known) is not None
+    return await lifecycle.claim(ctx.tx, row, facts, ctx.actor.name, seconds, paths, known)
+
+
+async def _lock_claimer(ctx: Context, max_claims: int) -> None:
+    """Raise Refused if the agent is not at work, or has as much as it may have."""
+    since = hourly_limits.since(ctx)
+    found = await claimants.lock(ctx.tx, ctx.installation_id, ctx.actor.name, since)
+    me = await presence.check_at_work(ctx.tx, found, ctx.now)
+    if me["works_on"] >= max_claims:
+        await open_claims.check_room(ctx, max_claims)
+    if me["claims"] >= hourly_limits.MOST_CLAIMS:
+        await hourly_limits.check_claims(ctx)
 
 
 async def _expire(ctx: Context, row: FullTask) -> FullTask:
@@ -351,14 +387,24 @@ async def _claim_first(
         for row in page:
             if not _asks_for(row, fitting.capability):
                 continue
-            if await ready.lock_free(*here, row["id"]) and await _grant(
-                ctx, row, lease_s, paths or []
-            ):
-                return await _claimed_answer(ctx, row["id"])
+            if claimed := await _claim_if_free(ctx, row["id"], lease_s, paths or []):
+                return claimed
         if len(page) < limit:
             break
         last = page[-1]
     return None
+
+
+async def _claim_if_free(
+    ctx: Context, task_id: str, lease_s: int | None, paths: list[str]
+) -> Claimed | None:
+    """Claim the task. None if somebody else claims it now."""
+    row = await ready.lock_free(ctx.tx, ctx.installation_id, task_id)
+    if row is None:
+        return None
+    facts = await _facts(ctx, row)
+    got = await _grant(ctx, row, facts, lease_s, paths)
+    return got and await _claimed_answer(ctx, got, facts, paths)
 
 
 async def _nothing_ready(
@@ -393,23 +439,23 @@ def _asks_for(row: FullTask, capability: str | None) -> bool:
 
 
 async def _claimed_answer(
-    ctx: Context, task_id: str, before: Sequence[str] | None = None
+    ctx: Context,
+    row: FullTask,
+    facts: ClaimFacts,
+    paths: Sequence[str],
+    before: Sequence[str] | None = None,
 ) -> Claimed:
-    """`before`: the paths that its holder named until now, if it is claimed again."""
-    row = await visible_task(ctx, task_id)
-    issue = await stored_issues.issue(
-        ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0
-    )
+    """`row`: the task with its lease on `paths`. `before`: the paths before, if claimed again."""
     handed = await handoff.of(ctx.tx, row)
     if handed is not None:
-        left = await checkpoints.checkpoint_of(ctx, handed.holder, task_id)
+        left = await checkpoints.checkpoint_of(ctx, handed.holder, row["id"])
         handed = handed.model_copy(update={"checkpoint": left and left.model_dump()})
     return Claimed(
         task=task_view(row),
         lease_id=row["lease_id"],
         fence=row["fence"],
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
-        body=await body_view(ctx, issue),
+        body=await body_view(ctx, facts["text"]),
         handoff=handed,
-        overlaps=await path_overlap.report_claim(ctx.tx, row, ctx.actor.name, before),
+        overlaps=await path_overlap.report_claim(ctx.tx, row, ctx.actor.name, paths, before),
     )

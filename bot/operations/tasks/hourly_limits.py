@@ -10,19 +10,24 @@ HOUR = 3600 * SECOND
 MOST_CLAIMS, MOST_RELEASES = 300, 60
 
 
+def since(ctx: Context) -> int:
+    """When the hour began that counts now."""
+    return ctx.now - HOUR
+
+
 async def check_claims(ctx: Context) -> None:
     """Raise Refused if the agent claimed as many tasks as it may. A person may claim any."""
     if not ctx.actor.is_person:
-        since = ctx.now - HOUR
-        found = await leases.granted_since(ctx.tx, ctx.installation_id, ctx.actor.name, since)
+        mine = (ctx.installation_id, ctx.actor.name, since(ctx))
+        found = await leases.granted_since(ctx.tx, *mine)
         _check_rate(ctx, found, MOST_CLAIMS, "claimed")
 
 
 async def check_releases(ctx: Context) -> None:
     """Raise Refused if the agent released as many tasks as it may. A person may release any."""
     if not ctx.actor.is_person:
-        since = ctx.now - HOUR
-        found = await leases.released_since(ctx.tx, ctx.installation_id, ctx.actor.name, since)
+        mine = (ctx.installation_id, ctx.actor.name, since(ctx))
+        found = await leases.released_since(ctx.tx, *mine)
         _check_rate(ctx, found, MOST_RELEASES, "released")
 
 

@@ -1,0 +1,54 @@
+"""The agent that claims a task: what it is and has, read with what its claim asks first."""
+
+from store.agents.agents import decode
+from store.engine.transaction import Tx
+from store.tables.agents import AgentRow
+
+# The open tasks of the agent `a` whose leases run. A parked lease waits for people.
+WORKS_ON = (
+    "(SELECT COUNT(*) FROM tasks t JOIN leases l ON l.installation_id = t.installation_id "
+    "AND l.id = t.lease_id WHERE t.installation_id = a.installation_id AND t.holder = a.id "
+    "AND t.state = 'in_progress' AND l.state = 'held')"
+)
+# The leases that it got since `:since`, by the two parts of an index.
+HELD_OF_IT = "FROM leases h WHERE h.installation_id = a.installation_id AND h.holder = a.id"
+GOT = (
+    f"((SELECT COUNT(*) {HELD_OF_IT} AND h.state IN ('held', 'parked') "
+    f"AND h.granted_at > :since) + (SELECT COUNT(*) {HELD_OF_IT} "
+    "AND h.state IN ('released', 'completed', 'expired', 'revoked') AND h.ended_at > :since "
+    "AND h.granted_at > :since))"
+)
+OVERDUE = (
+    "EXISTS (SELECT 1 FROM leases l WHERE l.installation_id = a.installation_id "
+    "AND l.state = 'held' AND l.expires_at <= :now)"
+)
+HERE = "FROM agents a WHERE a.installation_id = :i AND a.id = :a"
+
+
+class Applicant(AgentRow):
+    """`overdue`: whether a lease of the installation has expired and nobody has ended it yet."""
+
+    overdue: int
+
+
+class Claimant(AgentRow):
+    """`works_on`: on how many tasks it works. `claims`: how many it got since a time."""
+
+    works_on: int
+    claims: int
+
+
+async def get(tx: Tx, installation_id: int, agent_id: str) -> Applicant | None:
+    q = f"SELECT a.*, {OVERDUE} AS overdue {HERE}"
+    row = await tx.one(q, i=installation_id, a=agent_id, now=await tx.now())
+    return decode(row) if row else None
+
+
+async def lock(tx: Tx, installation_id: int, agent_id: str, since: int) -> Claimant | None:
+    """Lock the agent until the end of the transaction: nobody pauses it, nor does it claim more.
+
+    The counts depend on the agent's row, so the database reads them after it got the lock.
+    """
+    q = f"SELECT a.*, {WORKS_ON} AS works_on, {GOT} AS claims {HERE} FOR UPDATE"
+    row = await tx.one(q, i=installation_id, a=agent_id, since=since)
+    return decode(row) if row else None

@@ -1,0 +1,74 @@
+"""What a claim needs to know beside the task, in one statement."""
+
+from typing import Any, TypedDict
+
+from store.engine.transaction import Tx
+from store.tasks.tasks import FullTask
+
+# Relations that keep a task waiting, or that show it on the card of its parent.
+RELATIONS = " OR ".join(
+    f"EXISTS (SELECT 1 FROM relations b WHERE b.installation_id = t.installation_id "
+    f"AND b.kind = '{kind}' AND b.{end}_id = t.issue_id)"
+    for kind, end in (("blocked_by", "source"), ("parent", "source"), ("parent", "target"))
+)
+PLANNED = (
+    "EXISTS (SELECT 1 FROM planned_relations p WHERE p.installation_id = t.installation_id "
+    "AND p.task_id = t.id)"
+)
+NOTICES = (
+    "EXISTS (SELECT 1 FROM notices n WHERE n.installation_id = t.installation_id "
+    "AND n.agent_id = :me AND n.seen_at IS NULL AND n.subject = t.id)"
+)
+EDITS = (
+    "EXISTS (SELECT 1 FROM writes w WHERE w.installation_id = t.installation_id "
+    "AND w.target = :card)"
+)
+TEXT = ("id", "author", "author_id", "author_association", "body", "created_at")
+QUERY = (
+    f"SELECT {', '.join(f'i.{column}' for column in TEXT)}, s.settings, "
+    f"({RELATIONS} OR {PLANNED}) AS has_relations, {NOTICES} AS has_notices, {EDITS} AS has_edits "
+    "FROM tasks t "
+    "LEFT JOIN issues i ON i.installation_id = t.installation_id "
+    "AND i.repository_id = t.repository_id AND i.number = t.number AND i.deleted = 0 "
+    "LEFT JOIN repository_settings s ON s.installation_id = t.installation_id "
+    "AND s.repository_id = t.repository_id "
+    "WHERE t.installation_id = :i AND t.id = :t"
+)
+
+
+class FirstText(TypedDict):
+    """The first text of an issue, with its author."""
+
+    id: int
+    author: str
+    author_id: int
+    author_association: str
+    body: str
+    created_at: int
+
+
+class ClaimFacts(TypedDict):
+    """`text`: the first text of its issue, if the mirror has it. `settings`: of its repository.
+
+    `has_relations`: whether it may wait for others, or has a parent. `has_notices`: whether the
+    claimer has unseen notices about it. `has_edits`: whether its card was ever written.
+    """
+
+    text: FirstText | None
+    settings: str | None
+    has_relations: int
+    has_notices: int
+    has_edits: int
+
+
+async def of(tx: Tx, task: FullTask, me: str, card: str) -> ClaimFacts:
+    """For a claim by `me`. `card`: the target of the writes of the task's card."""
+    row: Any = await tx.one(QUERY, i=task["installation_id"], t=task["id"], me=me, card=card)
+    text: Any = {column: row[column] for column in TEXT}
+    return {
+        "text": None if text["id"] is None else text,
+        "settings": row["settings"],
+        "has_relations": row["has_relations"],
+        "has_notices": row["has_notices"],
+        "has_edits": row["has_edits"],
+    }
