@@ -1,49 +1,24 @@
-"""The `hubbub` command: its commands, and the parts of the server put together."""
+"""The `hubbub` command: its commands.
+
+Each imports what it needs when it runs, because agents start `call` and `mcp` all day.
+"""
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from functools import partial
 from importlib import metadata
 from typing import Annotated
 
-import structlog
 import typer
-from aiohttp import web
 
-from bot import logs, settings
-from bot.background import health, loops, retention
-from bot.cli import (
-    backfill,
-    call,
-    deliveries,
-    doctor,
-    output,
-    repositories,
-    secret_rotation,
-    session,
-    tokens,
-    writes,
-)
-from bot.dispatch.dispatcher import Dispatcher
+from bot import settings
+from bot.cli import output
 from bot.errors import Refused
 from bot.identity.actors import ROLES
-from bot.identity.tokens import Tokens
-from bot.inbox.backpressure import Backpressure
-from bot.settings import GitHubApp, Settings, WrongSettings
-from mcp_server import lazy
+from bot.settings import WrongSettings
 from store.engine.transaction import StoreError
 from store.tables.agents import Role
-from webhooks import listener
-from webhooks.app import create_app
-
-log = structlog.get_logger()
-
-# At the end: how long requests that are being answered may take. aiohttp waits twice as long.
-FINISH_S = 1.0
 
 app = typer.Typer(
     help="AI agents and people on the same GitHub repositories.",
@@ -85,13 +60,14 @@ def root(
 @app.command()
 def serve() -> None:
     """Run the server: webhooks, MCP, REST and the writes to GitHub."""
+    from bot import logs
+    from bot.cli import server
+
     try:
         loaded = settings.load()
         logs.set_up(loaded)
-        for name, meant in settings.unknown().items():
-            tell = log.warning if meant else log.info
-            tell("unknown setting", name=name, did_you_mean=meant)
-        asyncio.run(_serve(loaded, settings.github_app(loaded)))
+        logs.tell_unknown_settings()
+        asyncio.run(server.serve(loaded, settings.github_app(loaded)))
     except (WrongSettings, StoreError) as exc:
         if not settings.logs_as_json():
             raise
@@ -106,7 +82,7 @@ def demo(
     pull: Annotated[bool, typer.Option(help="run as behind a firewall, without webhooks")] = False,
 ) -> None:
     """Watch three agents and a person work on a simulated GitHub."""
-    from fixtures import demo as story  # noqa: PLC0415 - only this command pays for it
+    from fixtures import demo as story
 
     sys.exit(story.main(keep=keep, pull=pull))
 
@@ -114,15 +90,20 @@ def demo(
 @app.command()
 def mcp() -> None:
     """Serve MCP on stdio for the agent whose token is in HUBBUB_TOKEN."""
+    from bot import logs
+    from bot.cli import stdio
+
     output.check_open()
     loaded = settings.load()
     logs.set_up(loaded)
-    asyncio.run(_mcp(loaded))
+    asyncio.run(stdio.serve_stdio(loaded))
 
 
 @app.command()
 def migrate() -> None:
     """Upgrade the database to the newest schema."""
+    from bot.cli import session
+
     loaded = settings.load()
     session.migrate_database(loaded)
     output.say(f"{session.safe_url(loaded.database_url)} has the newest schema.")
@@ -131,6 +112,9 @@ def migrate() -> None:
 @app.command("doctor")
 def check_installation() -> None:
     """Check the settings, the database, the secret, and the App on GitHub."""
+    from bot import logs
+    from bot.cli import doctor
+
     logs.set_up(settings.load())
     sys.exit(asyncio.run(doctor.check_all()))
 
@@ -144,6 +128,8 @@ def token_create(
     role: Annotated[str, typer.Option(help=", ".join(ROLES))] = "developer",
 ) -> None:
     """Create a token for an agent and print it. It is never shown again."""
+    from bot.cli import tokens
+
     if role not in ROLES:
         raise WrongSettings(f"--role is {role!r}; it must be one of {', '.join(ROLES)}.")
     known: Role = role
@@ -157,6 +143,8 @@ def token_list(
     ],
 ) -> None:
     """List the tokens of an installation: id, agent and role."""
+    from bot.cli import tokens
+
     asyncio.run(tokens.list_tokens(settings.load(), installation))
 
 
@@ -165,6 +153,8 @@ def token_revoke(
     key_id: Annotated[str, typer.Argument(help="the first part of the token, after hubbub_")],
 ) -> None:
     """Revoke a token."""
+    from bot.cli import tokens
+
     asyncio.run(tokens.revoke_token(settings.load(), key_id))
 
 
@@ -174,6 +164,8 @@ def secret_rotate() -> None:
 
     It was encrypted with a key in HUBBUB_SECRET_KEY_OLD.
     """
+    from bot.cli import secret_rotation
+
     sys.exit(asyncio.run(secret_rotation.rotate_secret(settings.load())))
 
 
@@ -183,13 +175,17 @@ def call_operation(
     arguments: Annotated[list[str] | None, typer.Argument(help=KEY_VALUE)] = None,
 ) -> None:
     """Call an operation with HUBBUB_TOKEN, at HUBBUB_URL or on the database."""
-    given = call.arguments_of(operation, arguments or [])
-    output.say(output.pretty(asyncio.run(call.call_operation(settings.load(), operation, given))))
+    from bot.cli import call
+
+    given = call.arguments_of(arguments or [])
+    output.say(output.pretty(call.call_operation(settings.load(), operation, given)))
 
 
 @app.command("settings")
 def settings_of_repository(repository: Annotated[str, typer.Argument(help="owner/repo")]) -> None:
     """Show a repository's settings, and the errors in its .github/hubbub.yml."""
+    from bot.cli import repositories
+
     sys.exit(asyncio.run(repositories.show_settings(settings.load(), repository)))
 
 
@@ -204,6 +200,8 @@ def deliveries_list(
     as_json: AsJson = False,
 ) -> None:
     """List the newest deliveries, or count them by event."""
+    from bot.cli import deliveries
+
     asyncio.run(
         deliveries.list_deliveries(settings.load(), state, limit, counts=counts, as_json=as_json)
     )
@@ -214,6 +212,8 @@ def deliveries_show(
     guid: Annotated[str, typer.Argument(help="GitHub's id of the delivery")],
 ) -> None:
     """Show one delivery with its payload."""
+    from bot.cli import deliveries
+
     asyncio.run(deliveries.show_delivery(settings.load(), guid))
 
 
@@ -224,6 +224,8 @@ def deliveries_replay(
     all_dead: Annotated[bool, typer.Option("--all", help="every dead delivery")] = False,
 ) -> None:
     """Process dead deliveries again."""
+    from bot.cli import deliveries
+
     asyncio.run(deliveries.replay(settings.load(), guid, all_dead=all_dead))
 
 
@@ -249,6 +251,8 @@ def writes_list(
     as_json: AsJson = False,
 ) -> None:
     """List the newest writes of agents."""
+    from bot.cli import writes
+
     asyncio.run(
         writes.list_writes(
             settings.load(), installation, agent, task, state, limit, as_json=as_json
@@ -266,6 +270,8 @@ def writes_cancel(
     all_of_them: Annotated[bool, typer.Option("--all", help="those of every agent")] = False,
 ) -> None:
     """Cancel a write that is not sent yet, or several."""
+    from bot.cli import writes
+
     asyncio.run(
         writes.cancel_writes(
             settings.load(), installation, write_id, agent, task, all_of_them=all_of_them
@@ -285,81 +291,13 @@ def watch_backfill(
 
     After Ctrl-C, `serve` continues in the background.
     """
+    from bot import logs
+    from bot.cli import backfill
+
     loaded = settings.load()
     logs.set_up(loaded)
     github_app = settings.github_app(loaded)
     sys.exit(asyncio.run(backfill.watch(loaded, github_app, repository, again=again)))
-
-
-async def _serve(loaded: Settings, github_app: GitHubApp) -> None:
-    times, pressure = retention.retention_times(loaded), Backpressure()
-    async with (
-        session.open_session(loaded, make=True, app=github_app) as opened,
-        loops.run_loops(opened.store, opened.shared, pressure, github_app, times) as running,
-    ):
-        tokens = Tokens(opened.store, opened.keys)
-        dispatcher = Dispatcher(opened.store, opened.shared)
-        server = create_app(
-            dispatcher,
-            tokens,
-            pressure=pressure,
-            webhook_secret=github_app.webhook_secret,
-            webhook_secret_old=github_app.webhook_secret_old,
-            mcp=partial(lazy.serving, dispatcher, tokens, loaded.host, loaded.public_url),
-            ready=health.Readiness(opened.store, running.health).problems,
-            alive=lambda: running.supervisor.given_up,
-        )
-        server[listener.CONNECTIONS].most = listener.raise_file_limit()
-        runner = web.AppRunner(
-            server,
-            access_log=None,
-            shutdown_timeout=FINISH_S,
-            keepalive_timeout=listener.KEEPALIVE_S,
-        )
-        await runner.setup()
-        told = _told_to_stop()
-        try:
-            await _listen(runner, loaded, server[listener.CONNECTIONS])
-            await told.wait()
-            dispatcher.waiters.stop()
-            running.stop()
-        finally:
-            await runner.cleanup()
-
-
-async def _listen(
-    runner: web.AppRunner, loaded: Settings, connections: listener.Connections
-) -> None:
-    try:
-        await listener.Listener(runner, loaded.host, loaded.port, connections).start()
-    except OSError as exc:
-        raise WrongSettings(
-            f"Cannot listen on {loaded.host}:{loaded.port}: {os.strerror(exc.errno or 0)}. "
-            "Set HUBBUB_HOST and HUBBUB_PORT to an address of this machine that is free."
-        ) from exc
-    host, port = runner.addresses[0][:2]
-    # The program that started the server may not read this, or keep it on a full disk.
-    with suppress(OSError):
-        output.say(f"Hubbub is listening on http://{f'[{host}]' if ':' in host else host}:{port}")
-
-
-def _told_to_stop() -> asyncio.Event:
-    told = asyncio.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(each, told.set)
-    return told
-
-
-async def _mcp(loaded: Settings) -> None:
-    from mcp_server import stdio  # noqa: PLC0415 - only this command pays for it
-
-    secret = call.token_of(loaded)
-    if loaded.url:
-        await stdio.bridge(loaded.url, secret)
-        return
-    async with session.open_session(loaded, remote=True) as opened:
-        tokens = Tokens(opened.store, opened.keys)
-        await stdio.serve_agent(Dispatcher(opened.store, opened.shared), tokens, secret)
 
 
 def main(words: Sequence[str] | None = None) -> None:

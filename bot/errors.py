@@ -3,11 +3,7 @@
 import secrets
 from typing import Any
 
-import structlog
-
 from store.engine.transaction import StoreError
-
-log = structlog.get_logger()
 
 # code: (HTTP status, when)
 CODES: dict[str, tuple[int, str]] = {
@@ -153,6 +149,9 @@ class Refused(Exception):
 
 def failure(exc: Exception, **where: str) -> Refused:
     """The error for a failure that the caller did not cause. The log has the details."""
+    import structlog  # noqa: PLC0415 - slow to load, and `hubbub call` never comes here
+
+    log = structlog.get_logger()
     if isinstance(exc, StoreError):
         log.warning("database away", error=str(exc), **where)
         return Refused("unavailable", "The database cannot be reached. Try again.")

@@ -7,6 +7,7 @@ little more than a look for these beginnings.
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 MASK = "[secret removed]"
@@ -33,7 +34,12 @@ class Form:
 
     name: str
     hints: tuple[str, ...]
-    pattern: re.Pattern[str]
+    expression: str
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when a text has a hint: for all forms it takes longer than a short command."""
+        return re.compile(self.expression)
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Secret:
 
 def _form(name: str, *hints: str, pattern: str, left: str = LEFT) -> Form:
     # Each form takes what follows without a gap, so that nothing of a longer one stays.
-    return Form(name, hints, re.compile(f"{left}(?:{pattern}){WORD}*"))
+    return Form(name, hints, f"{left}(?:{pattern}){WORD}*")
 
 
 FORMS = (

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
@@ -279,6 +277,12 @@ def _text(secret: SecretStr | None) -> str:
 
 def _pem(value: str) -> str:
     """The PEM text. The value is that text, maybe with escaped line ends, or a file's path."""
+    # Slow to load, and agents' commands have no private key.
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+        load_pem_private_key,
+    )
+
     text = value.replace("\\n", "\n")
     try:
         if "-----BEGIN" not in text:

@@ -1,20 +1,31 @@
-"""`hubbub call`: one operation, at a server or on the database."""
+"""`hubbub call`: one operation, at a server or on the database.
 
+Agents start it for every call of a script. At a server it needs only the standard library.
+"""
+
+import asyncio
 import json
 import re
+from http.client import HTTPException, HTTPResponse, InvalidURL
 from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
-import aiohttp
-
-from bot.cli.session import open_session
-from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from bot.github.proxies import proxy_for
-from bot.identity.tokens import Tokens
-from bot.operations import OPERATIONS
 from bot.settings import Settings, WrongSettings
 
+# Seconds without a byte. Longer than the longest wait_s.
 REST_TIMEOUT_S = 70
+# The values of these arguments are JSON, and all others are texts: a title may be 4711. This table
+# is here because it takes a second to load the operations.
+JSON_ARGUMENTS = """
+all assignees blocked_by capabilities checkpoint comment_id comments content context_ids
+create_labels delete draft duplicate_ok expected_version fence files health history hold
+inputs labels lease_s limit max_tokens part paths progress project replace reply_to resolve
+reviewers run_id snapshots start_line tasks topics ttl_s version wait_s with_children
+"""
 
 
 def token_of(loaded: Settings) -> str:
@@ -31,22 +42,15 @@ def token_of(loaded: Settings) -> str:
     )
 
 
-def arguments_of(operation: str, words: list[str]) -> dict[str, Any]:
-    """`key=value` words. A value is JSON, unless the argument takes a text."""
-    known = OPERATIONS.get(operation)
+def arguments_of(words: list[str]) -> dict[str, Any]:
+    """The values of `key=value` words."""
     given: dict[str, Any] = {}
     for word in words:
         name, sign, value = word.partition("=")
         if not sign:
             raise WrongSettings(f"{word!r} has no value. Write key=value, for example limit=5.")
-        given[name] = value if known and _takes_text(known.arguments, name) else _value(value)
+        given[name] = _value(value) if name in JSON_ARGUMENTS.split() else value
     return given
-
-
-def _takes_text(arguments: Any, name: str) -> bool:
-    schema = arguments.model_json_schema()["properties"].get(name, {})
-    kinds = [schema, *schema.get("anyOf", [])]
-    return any(each.get("type") == "string" for each in kinds)
 
 
 def _value(written: str) -> Any:
@@ -56,45 +60,67 @@ def _value(written: str) -> Any:
         return written
 
 
-async def call_operation(loaded: Settings, operation: str, given: dict[str, Any]) -> dict[str, Any]:
+def call_operation(loaded: Settings, operation: str, given: dict[str, Any]) -> dict[str, Any]:
     """Call it at HUBBUB_URL if that is set, else on the database. Raise Refused."""
     secret = token_of(loaded)
     if loaded.url:
-        return await _call_server(loaded.url, secret, operation, given)
-    async with open_session(loaded, remote=True) as session:
-        actor = await Tokens(session.store, session.keys).authenticate(secret)
-        return await Dispatcher(session.store, session.shared).call(actor, operation, given)
+        return _call_server(loaded.url, secret, operation, given)
+    from bot.cli import call_on_database  # noqa: PLC0415 - loads all operations
+
+    return asyncio.run(call_on_database.call_operation(loaded, secret, operation, given))
 
 
-async def _call_server(
-    url: str, secret: str, operation: str, given: dict[str, Any]
-) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {secret}"}
-    limit = aiohttp.ClientTimeout(total=REST_TIMEOUT_S)
-    where, proxy = f"{url}/api/v1/{operation}", proxy_for(url)
+def _call_server(url: str, secret: str, operation: str, given: dict[str, Any]) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
     try:
-        async with (
-            aiohttp.ClientSession(headers=headers, timeout=limit, proxy=proxy) as session,
-            session.post(where, json=given) as response,
-        ):
-            body = await response.text(errors="replace")
-    except aiohttp.InvalidURL as exc:
+        request = Request(  # noqa: S310 - the settings accept only http and https
+            f"{url}/api/v1/{quote(operation, safe='')}", json.dumps(given).encode(), headers
+        )
+        with _send(request) as response:
+            body = response.read().decode("utf-8", "replace")
+    except (InvalidURL, ValueError) as exc:
         raise WrongSettings(
             f"HUBBUB_URL is {url!r}, which is not the address of a server."
         ) from exc
-    except aiohttp.ClientConnectionError as exc:
-        raise Refused(
+    except (OSError, HTTPException) as exc:
+        raise _no_answer(url, exc) from exc
+    return _answer(url, response, body)
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """Another address may belong to somebody else, who would get the token."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _send(request: Request) -> HTTPResponse | HTTPError:
+    proxy = proxy_for(request.full_url)
+    opener = build_opener(ProxyHandler({request.type: proxy} if proxy else {}), _NoRedirect)
+    try:
+        response: HTTPResponse = opener.open(request, timeout=REST_TIMEOUT_S)
+    except HTTPError as exc:
+        return exc
+    return response
+
+
+def _no_answer(url: str, exc: OSError | HTTPException) -> Refused:
+    cause = exc.reason if isinstance(exc, URLError) else exc
+    if isinstance(cause, OSError) and not isinstance(cause, TimeoutError):
+        return Refused(
             "unavailable",
             f"Cannot connect to {url}. Check HUBBUB_URL, and that `hubbub serve` runs there.",
-        ) from exc
-    except (aiohttp.ClientError, TimeoutError) as exc:
-        raise Refused("unavailable", f"The server at {url} did not answer in time.") from exc
-    answer = _value(body)
+        )
+    return Refused("unavailable", f"The server at {url} did not answer in time.")
+
+
+def _answer(url: str, response: HTTPResponse | HTTPError, body: str) -> dict[str, Any]:
+    answer, status = _value(body), response.status or 0
     if not isinstance(answer, dict):
-        what = f"{response.status}, {response.content_type}"
+        what = f"{status}, {response.headers.get_content_type()}"
         raise Refused(
             "unavailable", f"The server at {url} is not Hubbub ({what}). Check HUBBUB_URL."
         )
-    if isinstance(error := answer.get("error"), dict) and response.status >= 400:
+    if isinstance(error := answer.get("error"), dict) and status >= 400:
         raise Refused(error["code"], error["message"], **error["details"])
     return answer

@@ -19,7 +19,7 @@ from bot.github.payloads import at, text
 from bot.github.requests import NoAnswer, link
 from bot.identity import keyring
 from bot.settings import GitHubApp, Settings, WrongSettings
-from store.engine import migrate
+from store.engine import schema_version
 from store.engine.database import sqlite_path, system_clock
 from store.engine.transaction import StoreError, Tx
 
@@ -115,7 +115,7 @@ async def _app_settings(loaded: Settings) -> Finding:
 
 
 async def _database(loaded: Settings) -> Finding:
-    if await asyncio.to_thread(migrate.is_empty, loaded.database_url):
+    if await asyncio.to_thread(schema_version.is_empty, loaded.database_url):
         return _empty_database(loaded)
     async with open_session(loaded) as session:
         await session.store.read(_one)
@@ -141,7 +141,7 @@ def _empty_database(loaded: Settings) -> Finding:
 async def _given_up(loaded: Settings) -> AsyncIterator[Finding]:
     """What the mirror lacks, if anything. It is no error of the operator's."""
     try:
-        if await asyncio.to_thread(migrate.is_empty, loaded.database_url):
+        if await asyncio.to_thread(schema_version.is_empty, loaded.database_url):
             return
         async with open_session(loaded) as session:
             found = await session.store.read(given_up.of)

@@ -10,7 +10,7 @@ from bot.identity import keyring
 from bot.kernel.operation import Shared
 from bot.settings import GitHubApp, Settings, WrongSettings
 from bot.times import SECOND
-from store.engine import key_values, migrate
+from store.engine import key_values, schema_version
 from store.engine.database import open_store
 from store.engine.transaction import Store, StoreError
 
@@ -38,7 +38,15 @@ def safe_url(url: str) -> str:
 def migrate_database(loaded: Settings) -> None:
     """Create the secret and the tables, or upgrade the tables."""
     keyring.load(loaded, make=True)
-    migrate.upgrade(loaded.database_url)
+    _upgrade(loaded.database_url)
+
+
+def _upgrade(url: str) -> None:
+    if schema_version.is_newest(url):
+        return
+    from store.engine import migrate  # noqa: PLC0415 - loads SQLAlchemy and Alembic
+
+    migrate.upgrade(url)
 
 
 @asynccontextmanager
@@ -53,7 +61,7 @@ async def open_session(
         await asyncio.to_thread(_check_database, loaded, remote=remote)
     known = keyring.load(loaded, make=make)
     if make:
-        await asyncio.to_thread(migrate.upgrade, loaded.database_url)
+        await asyncio.to_thread(_upgrade, loaded.database_url)
     store = await open_store(loaded.database_url)
     try:
         await keyring.check(store, known)
@@ -80,7 +88,7 @@ async def _bind(store: Store, app: GitHubApp) -> None:
 
 
 def _check_database(loaded: Settings, *, remote: bool) -> None:
-    if not (wrong := migrate.check(loaded.database_url)):
+    if not (wrong := schema_version.check(loaded.database_url)):
         return
     problem = f"The database {safe_url(loaded.database_url)} cannot be used: {wrong}."
     if remote:

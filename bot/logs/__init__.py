@@ -11,7 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.logs.output import Output
 from bot.redaction import printable, printable_lines, redact
-from bot.settings import Settings
+from bot.settings import Settings, unknown
 from store.engine.transaction import StoreError
 
 NOTE = "%d lines of the log could not be written"
@@ -30,6 +30,13 @@ def set_up(settings: Settings) -> None:
     )
     _set_up_libraries(level, rendering, output)
     sys.excepthook = _log_uncaught
+
+
+def tell_unknown_settings() -> None:
+    log = structlog.get_logger()
+    for name, meant in unknown().items():
+        tell = log.warning if meant else log.info
+        tell("unknown setting", name=name, did_you_mean=meant)
 
 
 def _set_up_libraries(level: int, rendering: list[Any], output: Any) -> None:

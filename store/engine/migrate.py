@@ -11,21 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pymysql
 import sqlalchemy as sa
+from alembic import command, op
+from alembic.config import Config
 from pymysql import err
-from pymysql.constants import CLIENT
 
+from store.engine import schema_version
 from store.engine.database import sqlite_path
 from store.engine.mysql_address import address
 from store.engine.mysql_errors import unreachable
-from store.engine.mysql_pool import NO_TLS
-from store.engine.mysql_session import flavour, migration_settings
+from store.engine.mysql_session import flavour
 from store.engine.transaction import StoreError
 
-MIGRATIONS = Path(__file__).parents[1] / "migrations"
-# How long the server may take to say which schema it has. A migration itself may take longer.
-LOOK_S = 30
 # How long another process may take to migrate.
 LOCK_WAIT_S = 300
 # MySQL's codes for a column and a key that exist, and for one that is dropped.
@@ -35,14 +32,12 @@ OPTIONAL = "-- Optional\n"
 
 
 def statements(revision: str, dialect: str) -> list[str]:
-    text = (MIGRATIONS / "sql" / f"{revision}.{dialect}.sql").read_text()
+    text = (schema_version.MIGRATIONS / "sql" / f"{revision}.{dialect}.sql").read_text()
     return [each.strip() for each in text.split(";\n") if each.strip()]
 
 
 def run_statements(revision: str) -> None:
     """For a revision's `upgrade()`."""
-    from alembic import op  # noqa: PLC0415 - slow to load, and seldom needed
-
     connection = op.get_bind()
     dialect = "sqlite" if connection.dialect.name == "sqlite" else "mysql"
     collation = "" if dialect == "sqlite" else flavour(_version(connection)).collation
@@ -73,17 +68,10 @@ def run_statement(connection: sa.Connection, statement: str) -> None:
             raise
 
 
-def head() -> str:
-    """The newest revision."""
-    return max(path.name.partition(".")[0] for path in (MIGRATIONS / "sql").glob("*.sql"))
-
-
 def upgrade(url: str, to: str = "head") -> None:
     """Migrate to the newest schema. Blocks; processes that start together take turns."""
     if (path := sqlite_path(url)) and not Path(path).exists():
         _make(Path(path))
-    if _stored_revision(url) == head():
-        return
     with _connection(url) as connection, _migration_lock(url, connection):
         _upgrade(connection, to)
 
@@ -99,61 +87,18 @@ def _make(path: Path) -> None:
         ) from exc
 
 
-def is_empty(url: str) -> bool:
-    """Whether there is no schema yet. Changes nothing."""
-    path = sqlite_path(url)
-    return (path is not None and not Path(path).exists()) or _stored_revision(url) is None
-
-
-def check(url: str) -> str | None:
-    """What is wrong with the schema, or None. Changes nothing."""
-    if (path := sqlite_path(url)) and not Path(path).exists():
-        return f"there is no file {Path(path).resolve()}; `hubbub migrate` or `serve` makes it"
-    found = _stored_revision(url)
-    if found == head():
-        return None
-    return f"the schema is at {found or 'nothing'}, not at {head()}: run `hubbub migrate`"
-
-
 def _upgrade(connection: sa.Connection, to: str) -> None:
-    from alembic import command  # noqa: PLC0415 - as above
-    from alembic.config import Config  # noqa: PLC0415 - as above
-
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(schema_version.MIGRATIONS))
     config.attributes["connection"] = connection
     command.upgrade(config, to)
-
-
-def _stored_revision(url: str) -> str | None:
-    """The revision of the schema."""
-    with _connection(url, LOOK_S) as connection:
-        return _revision(connection)
-
-
-def _revision(connection: sa.Connection) -> str | None:
-    found = None
-    if sa.inspect(connection).has_table("alembic_version"):
-        row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
-        found = str(row[0]) if row else None
-    connection.rollback()
-    return found
 
 
 def _version(connection: sa.Connection) -> str:
     return str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
 
 
-class Connection(pymysql.Connection):
-    def _request_authentication(self) -> None:
-        # PyMySQL would go on without TLS, and an attacker in between could ask for that.
-        if self.ssl and not self.server_capabilities & CLIENT.SSL:  # type: ignore[attr-defined]
-            raise err.OperationalError(NO_TLS, "the server does not offer TLS")
-        super()._request_authentication()  # type: ignore[misc]
-
-
-def engine(url: str, answer_s: float | None = None) -> sa.Engine:
-    """`answer_s`: how long a MySQL may take for an answer."""
+def engine(url: str) -> sa.Engine:
     if path := sqlite_path(url):
         # A URL in a text would be decoded: % and ? are letters of a path here.
         made = sa.create_engine(sa.URL.create("sqlite", database=path), poolclass=sa.NullPool)
@@ -162,24 +107,9 @@ def engine(url: str, answer_s: float | None = None) -> sa.Engine:
         return made
     where = address(url)
 
-    def connect() -> Connection:
-        made = Connection(
-            host=where.host,
-            port=where.port,
-            user=where.user,
-            password=where.password,
-            database=where.database,
-            ssl=where.ssl(),
-            charset="utf8mb4",
-            connect_timeout=10,
-            read_timeout=answer_s,
-            # A row that is found counts, as SQLAlchemy expects.
-            client_flag=CLIENT.FOUND_ROWS,
-        )
-        made.query(migration_settings(str(made.server_version)))  # type: ignore[attr-defined]
-        return made
-
-    return sa.create_engine("mysql+pymysql://", poolclass=sa.NullPool, creator=connect)
+    return sa.create_engine(
+        "mysql+pymysql://", poolclass=sa.NullPool, creator=lambda: schema_version.connect(where)
+    )
 
 
 def _no_implicit_transactions(connection: sqlite3.Connection, _: Any) -> None:
@@ -193,8 +123,8 @@ def _begin_immediate(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def _connection(url: str, answer_s: float | None = None) -> Iterator[sa.Connection]:
-    made = engine(url, answer_s)
+def _connection(url: str) -> Iterator[sa.Connection]:
+    made = engine(url)
     try:
         with made.connect() as connection:
             yield connection

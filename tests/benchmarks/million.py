@@ -1,29 +1,25 @@
-"""A million issues that are tasks: lists and single tasks, against ten thousand; start, memory."""
+"""A million issues that are tasks: lists and single tasks, against ten thousand."""
 
 import asyncio
-import json
 import secrets
 import time
-import urllib.request
 from collections.abc import Awaitable, Callable
 from statistics import median
 from typing import Any
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
-from bot.identity.tokens import add_token
 from bot.kernel.operation import Shared
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.engine.transaction import Store, Tx
 from store.mirror import settings_files
 from store.tables.mirror import RepositorySettingsRow
-from tests.benchmarks.processes import SECRET, databases, program, serve
+from tests.benchmarks.processes import SECRET, databases
 
 SIZES = (10_000, 1_000_000)
 CALLS = 300
@@ -157,54 +153,20 @@ async def compare(url: str) -> list[tuple[str, float, float]]:
             await each[name](1)
         of_small, of_large = await took(small[name], large[name])
         found.append((name, of_small, of_large))
-    token = await store.write(
-        lambda tx: add_token(tx, dispatcher.shared.keys, made[SIZES[1]], "bench", "observer")
-    )
     await store.close()
-    TOKENS[url] = token
     return found
-
-
-TOKENS: dict[str, str] = {}
-
-
-def start(url: str) -> tuple[float, float]:
-    """Seconds until the first call is answered, and megabytes resident then."""
-    began = time.perf_counter()
-    with program("bot", "serve", **serve(url)) as (host, port):
-        request = urllib.request.Request(
-            f"http://{host}:{port}/api/v1/list_tasks",
-            data=json.dumps({}).encode(),
-            headers={"Authorization": f"Bearer {TOKENS[url]}", "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request) as response:  # noqa: S310 - our own server
-            assert response.status == 200
-        seconds = time.perf_counter() - began
-        child = next(
-            each for each in psutil.Process().children(recursive=True) if "serve" in each.cmdline()
-        )
-        for n in range(200):
-            with urllib.request.urlopen(request) as response:  # noqa: S310 - our own server
-                assert response.status == 200, n
-        return seconds, child.memory_info().rss / 2**20
 
 
 def main() -> None:
     table = Table(title="A million tasks against ten thousand (ms, median)")
     for name in ("engine", "call", "10,000", "1,000,000", "ratio", "at least"):
         table.add_column(name, justify="right")
-    starts = Table(title="Start with a million tasks (goal: 2 s, 200 MB)")
-    for name in ("engine", "first answer, s", "resident, MB"):
-        starts.add_column(name, justify="right")
     with databases() as urls:
         for engine, url in urls.items():
             for name, small, large in asyncio.run(compare(url)):
                 row = (f"{small:.2f}", f"{large:.2f}", f"{small / large:.2f}", f"{GOAL}")
                 table.add_row(engine, name, *row)
-            seconds, megabytes = start(url)
-            starts.add_row(engine, f"{seconds:.1f}", f"{megabytes:.0f}")
     Console().print(table)
-    Console().print(starts)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -197,9 +195,3 @@ async def test_what_is_no_message_is_refused_by_the_protocol(surface: Surface, b
     answer = await surface.send("POST", "/mcp", data=body, headers=given)
     assert answer.status == 400
     assert answer.data["error"]["code"] in {PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS}
-
-
-def test_what_is_slow_to_load_is_loaded_when_it_is_needed() -> None:
-    code = "import bot.__main__, sys; print({'alembic', 'mcp', 'mcp_types'} & sys.modules.keys())"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "set()"

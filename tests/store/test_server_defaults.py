@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from store.engine.database import open_store
-from store.engine.migrate import check, upgrade
+from store.engine.migrate import upgrade
+from store.engine.schema_version import check
 from store.engine.transaction import Tx
 from tests.conftest import MariaDB
 from tests.support import throwaway_mariadb

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from store.engine import sequences, sql
 from store.engine.database import open_store
-from store.engine.migrate import MIGRATIONS, check, engine, head, upgrade
+from store.engine.migrate import engine, upgrade
 from store.engine.mysql_address import address
 from store.engine.mysql_session import flavour
+from store.engine.schema_version import MIGRATIONS, check, newest
 from store.engine.transaction import Row, Store, StoreError, Tx, Work
 from store.tables.schema import metadata
 from tests.conftest import MariaDB
@@ -144,7 +145,7 @@ def test_a_database_without_schema_says_what_to_type(empty_url: str) -> None:
 
 
 def test_the_newest_revision_is_alembics() -> None:
-    assert head() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    assert newest() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 async def test_a_failed_transaction_leaves_nothing(store: Store, installation_id: int) -> None:

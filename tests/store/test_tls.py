@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from store.engine.database import open_store
-from store.engine.migrate import check
 from store.engine.mysql_address import address
+from store.engine.schema_version import check
 from store.engine.transaction import StoreError, Tx
 from tests.support.tcp_proxy import network
 from tests.support.throwaway_mariadb import AUTHORITY

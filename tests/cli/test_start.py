@@ -1,0 +1,77 @@
+"""A command loads only the libraries that it needs, because agents start `call` and `mcp` all day.
+
+The engine plays no part in this, so these tests run on SQLite alone.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.cli.call import JSON_ARGUMENTS
+from bot.operations import OPERATIONS
+from store.engine.migrate import upgrade
+from tests.support.server_process import NOWHERE, hubbub_process, serving, settings
+
+# Python then writes a line to standard error for each module that it loads.
+REPORT: dict[str, Any] = {"PYTHONPROFILEIMPORTTIME": "1"}
+MIGRATIONS = {"alembic", "sqlalchemy", "mako"}
+SIMULATOR = {"fixtures", "graphql"}
+TESTS_AND_DOCS = {"pytest", "sphinx", "hypothesis"}
+SERVER = {"aiohttp", "aiomysql", "pymysql", "cryptography", "jwt", "markdown_it", "mcp"}
+SERVER |= {"prometheus_client", "rich", "starlette", "structlog", "webhooks", "yaml"}
+
+
+def loaded(log: str) -> set[str]:
+    """The packages in a report of Python about its imports."""
+    lines = [line for line in log.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    made = f"sqlite:///{tmp_path / 'hubbub.db'}"
+    upgrade(made)
+    return made
+
+
+async def test_a_call_at_a_server_loads_neither_the_operations_nor_an_http_library(
+    tmp_path: Path,
+) -> None:
+    given = {"HUBBUB_TOKEN": "x", "HUBBUB_URL": NOWHERE} | REPORT
+    code, _, err = await hubbub_process("call", "list_agents", folder=tmp_path, **given)
+    assert (code, "Cannot connect" in err) == (1, True)
+    assert loaded(err) & (SERVER | MIGRATIONS | SIMULATOR | TESTS_AND_DOCS) == set()
+    assert "bot.operations" not in err
+
+
+async def test_a_call_on_the_database_loads_no_server_and_no_migrations(
+    url: str, tmp_path: Path
+) -> None:
+    given = settings(url) | {"HUBBUB_TOKEN": "hubbub_0123_nobodys"} | REPORT
+    code, _, err = await hubbub_process("call", "list_agents", folder=tmp_path, **given)
+    assert (code, "does not know the token" in err) == (1, True)
+    unneeded = {"mcp", "mcp_types", "starlette", "webhooks"}
+    assert loaded(err) & (unneeded | MIGRATIONS | SIMULATOR | TESTS_AND_DOCS) == set()
+
+
+async def test_serve_on_a_current_schema_loads_no_migrations(url: str, tmp_path: Path) -> None:
+    async with serving(tmp_path, url, **REPORT) as server:
+        assert await server.stop() == 0
+    packages = loaded(server.log.read_text())
+    assert packages >= {"aiohttp", "webhooks"}
+    assert packages & (MIGRATIONS | SIMULATOR | TESTS_AND_DOCS) == set()
+
+
+def test_the_command_line_knows_which_arguments_are_json() -> None:
+    def takes_text(schema: dict[str, Any]) -> bool:
+        kinds = [schema, *schema.get("anyOf", [])]
+        return any(each.get("type") == "string" for each in kinds)
+
+    json_names = {
+        name
+        for operation in OPERATIONS.values()
+        for name, schema in operation.arguments.model_json_schema()["properties"].items()
+        if not takes_text(schema)
+    }
+    assert set(JSON_ARGUMENTS.split()) == json_names
