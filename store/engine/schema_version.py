@@ -30,19 +30,19 @@ def newest() -> str:
 
 
 def is_newest(url: str) -> bool:
-    return _has_file(url) and stored(url) == newest()
+    return _has_file(url) and revision(url) == newest()
 
 
 def is_empty(url: str) -> bool:
     """Whether there is no schema yet. Changes nothing."""
-    return not _has_file(url) or stored(url) is None
+    return not _has_file(url) or revision(url) is None
 
 
 def check(url: str) -> str | None:
     """What is wrong with the schema, or None. Changes nothing."""
     if (path := sqlite_path(url)) and not _has_file(url):
         return f"there is no file {Path(path).resolve()}; `hubbub migrate` or `serve` makes it"
-    found = stored(url)
+    found = revision(url)
     if found == newest():
         return None
     return f"the schema is at {found or 'nothing'}, not at {newest()}: run `hubbub migrate`"
@@ -53,7 +53,7 @@ def _has_file(url: str) -> bool:
     return path is None or Path(path).exists()
 
 
-def stored(url: str) -> str | None:
+def revision(url: str) -> str | None:
     """The revision of the schema, or None if there is none. A SQLite file must exist."""
     path = sqlite_path(url)
     return _stored_in_file(url, path) if path else _stored_on_server(address(url))
