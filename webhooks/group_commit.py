@@ -12,8 +12,6 @@ from store.inbox.deliveries import Delivery
 # A larger batch would hold the lock of the writer too long, and MySQL limits a packet.
 MOST_AT_ONCE = 200
 MOST_BYTES = 4 * 2**20
-# If so many wait at once, the worker pauses.
-CROWD = 4
 
 
 class Inbox:
@@ -26,6 +24,7 @@ class Inbox:
     async def receive(self, delivery: Delivery) -> None:
         """Return once the delivery is durable. Raise what the store raises."""
         kept = asyncio.get_running_loop().create_future()
+        self._pressure.report_arrival()
         self._waiting.append((delivery, kept))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
@@ -46,8 +45,6 @@ class Inbox:
         while seen < len(self._waiting) < MOST_AT_ONCE:
             seen = len(self._waiting)
             await asyncio.sleep(0)
-        if len(self._waiting) >= CROWD:
-            self._pressure.report_busy()
 
     def _next(self) -> list[tuple[Delivery, asyncio.Future[None]]]:
         size = taken = 0

@@ -308,6 +308,7 @@ async def _hide_deleted(tx: Tx, kind: str, here: tuple[int, int], arguments: Arg
             await mirror_rows.hide(tx, "comments", row, await tx.now())
             await search_index.index(tx, "comments", row | {"deleted": 1})
     elif kind == "issue" and (issue := await stored_issues.issue(tx, *here, arguments["number"])):
-        await mirror_rows.hide(tx, "issues", issue, await tx.now())
-        await search_index.index(tx, "issues", issue, await posted_texts.reader_of(tx, issue))
+        hidden = await mirror_rows.hide(tx, "issues", issue, await tx.now())
+        now = issue | {"deleted": int(hidden)}
+        await search_index.index(tx, "issues", now, await posted_texts.reader_of(tx, issue))
         await issue_effects.update_task(tx, issue | {"deleted": 1}, issue)

@@ -3,8 +3,8 @@
 from bot.mirror import reads
 from store.engine.transaction import Tx
 from store.fetch import backfills, pending_reads
-from store.mirror import stored_repositories, version_guard
-from store.tables.mirror import IssueRow, RepositoryRow
+from store.mirror import stored_repositories
+from store.tables.mirror import RepositoryRow
 
 
 async def update_absence(tx: Tx, row: RepositoryRow, before: RepositoryRow | None) -> None:
@@ -33,9 +33,3 @@ async def fetch_refused_parts(tx: Tx, installation_id: int, repository_id: int) 
     """Fetch what GitHub refused, because a feature that was off may be on now."""
     await backfills.retry_refused(tx, installation_id, repository_id)
     await pending_reads.wake_parked(tx, installation_id, repository_id)
-
-
-async def fetch_after_new_issue(tx: Tx, row: IssueRow, before: IssueRow | None) -> None:
-    """A webhook about a new issue shows that the repository's issues are on."""
-    if before is None and not version_guard.read_at(row["version"]):
-        await fetch_refused_parts(tx, row["installation_id"], row["repository_id"])

@@ -24,6 +24,8 @@ Effect: TypeAlias = Callable[[Tx, Any, Any], Awaitable[None]]
 # One that also gets who made the change, if a webhook says it.
 Act: TypeAlias = Callable[[Tx, Any, Any, Sender | None], Awaitable[None]]
 Stale: TypeAlias = Callable[[Tx, Any, Any], Awaitable[list[reads.Read]]]
+# One that gets an installation and a repository.
+Growth: TypeAlias = Callable[[Tx, int, int], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,15 @@ class MirroredTable:
     """`tie` is the read that decides between two contents of one second.
 
     `stale` names rows that GitHub changed along with this one without a webhook. `effects` run in
-    their order, then `acts`. `searched` says whether the full-text search finds its rows.
+    their order, then `acts`. `grown` runs last, once for each repository that webhooks brought new
+    rows of. `searched` says whether the full-text search finds its rows.
     """
 
     tie: Callable[[Any], reads.Read] | None = None
     stale: Stale | None = None
     effects: tuple[Effect, ...] = ()
     acts: tuple[Act, ...] = ()
+    grown: Growth | None = None
     searched: bool = False
 
 
@@ -59,8 +63,9 @@ TABLES: dict[str, MirroredTable] = {
     "issues": MirroredTable(
         tie=lambda row: reads.thread("issue", row["repository_id"], row["number"]),
         stale=silent_changes.after_issue,
-        effects=(repository_effects.fetch_after_new_issue,),
         acts=(issue_effects.update_task,),
+        # A webhook about a new issue shows that the repository's issues are on.
+        grown=repository_effects.fetch_refused_parts,
         searched=True,
     ),
     "comments": MirroredTable(

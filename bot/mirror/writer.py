@@ -1,7 +1,9 @@
 """Applies what a delivery or an answer of GitHub says to the mirror, with all that follows."""
 
-from dataclasses import asdict
-from typing import cast
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TypeAlias, cast
 
 from bot.comments import authorship, markers, posted_texts
 from bot.github.payloads import Mirrored
@@ -36,54 +38,127 @@ from store.tables.mirror import IssueRow
 BOARDS = ("projects", "project_items", "project_values")
 
 
-async def apply(tx: Tx, keys: Keys, installation_id: int, changes: Changes) -> None:
-    """Apply everything but `changes.texts`: the caller stores the commands in them."""
-    await _lock(tx, installation_id, changes)
+# The place of a row: its table and its key.
+Place: TypeAlias = tuple[str, tuple[object, ...]]
+
+
+@dataclass
+class Progress:
+    """What one call of `apply` has read and put so far.
+
+    `before`: rows that the mirror has, by place. The lock keeps others from changing them. `seen`:
+    the contents that were put, by place and version. `grown`: the tables and repositories that
+    webhooks brought new rows of.
+    """
+
+    before: dict[Place, Row | None]
+    seen: set[tuple[Place, str]] = field(default_factory=set)
+    grown: set[tuple[str, int]] = field(default_factory=set)
+
+
+async def apply(tx: Tx, keys: Keys, installation_id: int, *all_changes: Changes) -> None:
+    """Apply everything but their `texts`: the caller stores the commands in them."""
+    await _lock(tx, installation_id, all_changes)
+    progress = Progress(await _rows_before(tx, installation_id, all_changes))
+    for changes in all_changes:
+        await _apply(tx, keys, installation_id, changes, progress)
+    for table, repository_id in sorted(progress.grown):
+        if grown := TABLES[table].grown:
+            await grown(tx, installation_id, repository_id)
+
+
+async def _rows_before(
+    tx: Tx, installation_id: int, all_changes: Sequence[Changes]
+) -> dict[Place, Row | None]:
+    """The rows of the mirror that several deliveries change, read by one query for each table.
+
+    A transfer moves rows, so the rows of one are read when their turn comes.
+    """
+    if len(all_changes) < 2 or any(each.transfers for each in all_changes):
+        return {}
+    ids: dict[str, set[int]] = defaultdict(set)
+    for given in (row for changes in all_changes for row in changes.rows):
+        if mirror_rows.key(given.table) == ("installation_id", "id"):
+            ids[given.table].add(given.row["id"])
+    found: dict[Place, Row | None] = {}
+    for table, wanted in ids.items():
+        found |= {(table, (installation_id, each)): None for each in wanted}
+        for row in await mirror_rows.by_id(tx, table, installation_id, wanted):
+            found[table, (installation_id, row["id"])] = row
+    return found
+
+
+async def _apply(
+    tx: Tx, keys: Keys, installation_id: int, changes: Changes, progress: Progress
+) -> None:
     for row in changes.earlier:
         await _bind_task(tx, keys, row)
     for transfer in changes.transfers:
         await transfers.move_with_issue(tx, installation_id, transfer)
     for mirrored in changes.rows:
-        await _put(tx, keys, mirrored, changes.sender)
+        # Deliveries of one repository all show it. The same content again never changes anything.
+        if (this := (_place(mirrored), mirrored.row["version"])) not in progress.seen:
+            progress.seen.add(this)
+            await _put(tx, keys, mirrored, changes.sender, progress)
     await _put_unguarded(tx, installation_id, changes)
     moved = [read for each in changes.transfers for read in silent_changes.after_transfer(each)]
     for read in (*changes.reads, *moved):
         await reads.queue(tx, installation_id, read)
 
 
-async def _lock(tx: Tx, installation_id: int, changes: Changes) -> None:
+def _place(given: Mirrored) -> Place:
+    return given.table, tuple(given.row[name] for name in mirror_rows.key(given.table))
+
+
+async def _lock(tx: Tx, installation_id: int, all_changes: Sequence[Changes]) -> None:
     """Let transactions on one repository, on boards or on dependencies take turns.
 
     Every transaction locks in this order, so that two of them cannot block each other.
     """
-    named = {row.row["repository_id"] for row in changes.rows if "repository_id" in row.row}
-    named |= {row.row["id"] for row in changes.rows if row.table == "repositories"}
-    named |= {transfer.new_repository_id for transfer in changes.transfers}
-    if any(row.table in BOARDS for row in changes.rows):
+    rows = [row for changes in all_changes for row in changes.rows]
+    named = {row.row["repository_id"] for row in rows if "repository_id" in row.row}
+    named |= {row.row["id"] for row in rows if row.table == "repositories"}
+    named |= {each.new_repository_id for changes in all_changes for each in changes.transfers}
+    if any(row.table in BOARDS for row in rows):
         await stored_installations.lock_installation(tx, installation_id)
     for repository_id in sorted(named):
         await stored_repositories.lock_repository(tx, installation_id, repository_id)
-    issues = [each.row for each in changes.rows if each.table == "issues"]
-    related = bool(changes.relations_added or changes.relations_removed)
+    issues = [each.row for each in rows if each.table == "issues"]
+    related = any(each.relations_added or each.relations_removed for each in all_changes)
     if related or await dependency_cycles.may_change_cycles(tx, installation_id, issues):
         await dependency_cycles.lock(tx, installation_id)
 
 
-async def _put(tx: Tx, keys: Keys, given: Mirrored, sender: Sender | None) -> None:
+async def _put(
+    tx: Tx, keys: Keys, given: Mirrored, sender: Sender | None, progress: Progress
+) -> None:
     """Put one row; if it is newer than what the mirror had, do what its table says."""
     if given.table == "issues":
         await _bind_task(tx, keys, cast("IssueRow", given.row))
     if given.table == "comments":
         given = await transfers.with_current_place(tx, given)
     table, row = TABLES[given.table], given.row
-    put = await mirror_rows.put(tx, given.table, row)
+    put = await _put_row(tx, given, progress)
     is_tie = put.tie and version_guard.has_time(row["version"])
     if table.tie and (is_tie or _may_be_back(given, put.before, won=put.won)):
         await reads.queue(tx, row["installation_id"], table.tie(row))
     if put.won:
+        if put.before is None and not version_guard.read_at(row["version"]) and table.grown:
+            progress.grown.add((given.table, row["repository_id"]))
         if table.searched:
             await search_index.index(tx, given.table, row, await posted_texts.reader_of(tx, row))
         await _run_effects(tx, table, row, put.before, sender)
+
+
+async def _put_row(tx: Tx, given: Mirrored, progress: Progress) -> mirror_rows.Put:
+    place = _place(given)
+    if place not in progress.before:
+        return await mirror_rows.put(tx, given.table, given.row)
+    before = progress.before[place]
+    put = await mirror_rows.put_over(tx, given.table, given.row, before)
+    if put.won:
+        progress.before[place] = {**(before or {}), **given.row}
+    return put
 
 
 def _may_be_back(given: Mirrored, before: Row | None, *, won: bool) -> bool:

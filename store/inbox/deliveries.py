@@ -1,7 +1,7 @@
 """The inbox: GitHub's webhook deliveries by GUID, kept long after they are processed."""
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypedDict
@@ -37,6 +37,14 @@ BACKOFF_S = (1, 5, 30, 120, 600)
 class DeliveryKey(TypedDict):
     installation_id: int
     guid: str
+
+
+class DueDelivery(DeliveryKey):
+    """`size`: the bytes of the stored payload."""
+
+    repository_id: int | None
+    state: str
+    size: int
 
 
 class DeliveryCount(TypedDict):
@@ -79,7 +87,7 @@ async def receive(tx: Tx, arrived: Sequence[Delivery]) -> None:
                 "state": "received",
                 "not_before": now,
                 "received_at": now,
-                "payload": _pack(each.payload),
+                "payload": _as_received(each.payload),
                 "number": each.number,
                 "text_at": each.text_at,
             }
@@ -104,8 +112,8 @@ async def revive(tx: Tx, installation_id: int, guids: Sequence[str]) -> int:
     )
 
 
-async def due(tx: Tx, limit: int) -> list[DeliveryKey]:
-    """Keys of the deliveries to process: new ones first, oldest first, then failed ones.
+async def due(tx: Tx, limit: int) -> list[DueDelivery]:
+    """The deliveries to process: new ones first, oldest first, then failed ones.
 
     No installation takes all places with new ones.
     """
@@ -113,10 +121,11 @@ async def due(tx: Tx, limit: int) -> list[DeliveryKey]:
     return new if len(new) == limit else new + await _due(tx, "failed", limit - len(new))
 
 
-async def _due(tx: Tx, state: str, limit: int, but_not: Collection[int] = ()) -> list[DeliveryKey]:
+async def _due(tx: Tx, state: str, limit: int, but_not: Collection[int] = ()) -> list[DueDelivery]:
     but = "AND installation_id NOT IN :but_not " if but_not else ""
     return await tx.all(
-        "SELECT installation_id, guid FROM deliveries WHERE state = :state "
+        "SELECT installation_id, guid, repository_id, state, LENGTH(payload) AS size "
+        "FROM deliveries WHERE state = :state "
         f"AND not_before <= :now {but}ORDER BY not_before LIMIT :n",
         state=state,
         now=await tx.now(),
@@ -125,14 +134,29 @@ async def _due(tx: Tx, state: str, limit: int, but_not: Collection[int] = ()) ->
     )
 
 
-async def lock(tx: Tx, which: Delivery) -> bool:
-    """Lock a delivery for processing. False if it was processed already."""
-    row = await tx.one(
-        "SELECT guid FROM deliveries WHERE installation_id = :installation_id AND guid = :guid "
+async def lock(tx: Tx, installation_id: int, guids: Sequence[str]) -> set[str]:
+    """Lock deliveries for processing. Return those that were not processed yet."""
+    rows = await tx.all(
+        "SELECT guid FROM deliveries WHERE installation_id = :i AND guid IN :guids "
         "AND state IN ('received', 'failed') FOR UPDATE",
-        **which.key,
+        i=installation_id,
+        guids=tuple(guids),
     )
-    return row is not None
+    return {row["guid"] for row in rows}
+
+
+async def unprocessed(
+    tx: Tx, installation_id: int, guids: Sequence[str]
+) -> list[tuple[DeliveryRow, Delivery]]:
+    """Those of the deliveries that were not processed yet, in the order of `guids`."""
+    rows = await tx.all(
+        "SELECT * FROM deliveries WHERE installation_id = :i AND guid IN :guids "
+        "AND state IN ('received', 'failed')",
+        i=installation_id,
+        guids=tuple(guids),
+    )
+    by_guid = {row["guid"]: row for row in rows}
+    return [(by_guid[guid], _delivery(by_guid[guid])) for guid in guids if guid in by_guid]
 
 
 async def get(tx: Tx, installation_id: int, guid: str) -> tuple[DeliveryRow, Delivery] | None:
@@ -141,16 +165,25 @@ async def get(tx: Tx, installation_id: int, guid: str) -> tuple[DeliveryRow, Del
     return (row, _delivery(row)) if row else None
 
 
-async def mark_processed(tx: Tx, which: Delivery, outcome: str) -> None:
-    """`outcome`: mirrored, kept (we do nothing with such an event), or malformed."""
+async def mark_processed(
+    tx: Tx, installation_id: int, outcome: str, packed: Mapping[str, bytes]
+) -> None:
+    """`outcome`: mirrored, kept (we do nothing with such an event), or malformed.
+
+    `packed`: by GUID, the payloads as `pack` returns them.
+    """
+    payloads = {f"payload_{n}": payload for n, payload in enumerate(packed.values())}
+    guids = {f"guid_{n}": guid for n, guid in enumerate(packed)}
+    cases = " ".join(f"WHEN :guid_{n} THEN :payload_{n}" for n in range(len(packed)))
     await tx.run(
         "UPDATE deliveries SET state = 'processed', outcome = :outcome, error = NULL, "
-        "payload = :payload, processed_at = :now "
-        "WHERE installation_id = :installation_id AND guid = :guid",
+        f"payload = CASE guid {cases} END, processed_at = :now "
+        f"WHERE installation_id = :i AND guid IN ({', '.join(f':{each}' for each in guids)})",
         outcome=outcome,
-        payload=zlib.compress(which.payload, 1),
         now=await tx.now(),
-        **which.key,
+        i=installation_id,
+        **guids,
+        **payloads,
     )
 
 
@@ -222,9 +255,14 @@ def _delivery(row: DeliveryRow) -> Delivery:
     )
 
 
-def _pack(payload: bytes) -> bytes:
-    """The payload as stored: uncompressed, unless it is too large for a packet."""
-    return payload if len(payload) < LARGE else zlib.compress(payload, 1)
+def _as_received(payload: bytes) -> bytes:
+    """The payload as stored first: uncompressed, unless it is too large for a packet."""
+    return payload if len(payload) < LARGE else pack(payload)
+
+
+def pack(payload: bytes) -> bytes:
+    """The payload as it is kept: compressed."""
+    return zlib.compress(payload, 1)
 
 
 def _unpack(payload: bytes) -> bytes:

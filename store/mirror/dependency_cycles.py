@@ -84,9 +84,13 @@ async def may_change_cycles(tx: Tx, installation_id: int, issues: Sequence[Row])
         i=installation_id,
         ids=sorted({row["id"] for row in issues}),
     )
-    now = {row["id"] for row in issues if row["state"] == "open" and not row["deleted"]}
-    other = now ^ {row["id"] for row in rows}
+    known = {row["id"] for row in rows}
+    other = {row["id"] for row in issues if _is_open(row) != (row["id"] in known)}
     return bool(other) and await has_dependencies(tx, installation_id, other)
+
+
+def _is_open(issue: Row) -> bool:
+    return issue["state"] == "open" and not issue["deleted"]
 
 
 async def update_cycles(tx: Tx, installation_id: int, starts: Collection[int]) -> set[int]:

@@ -1,6 +1,6 @@
 """Storing and hiding the mirror's rows, whatever their table."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -32,18 +32,28 @@ async def put(tx: Tx, table: str, row: Mapping[str, Any]) -> Put:
 
     The caller has locked the row of the repository or installation.
     """
-    names, keys = tuple(row), key(table)
+    keys = key(table)
     where = " AND ".join(f"{k} = :{k}" for k in keys)
     before = await tx.one(f"SELECT * FROM {table} WHERE {where}", **{k: row[k] for k in keys})
+    return await put_over(tx, table, row, before)
+
+
+async def put_over(tx: Tx, table: str, row: Mapping[str, Any], before: Row | None) -> Put:
+    """Do the same over a row that the caller has read under this lock."""
     old, new = before["version"] if before else "", row["version"]
     if before is not None and _is_restored(before, row):
         await overwrite(tx, table, row)
         return Put(won=True, tie=False, before=before)
     if new > old:
-        await tx.run(sql.upsert(tx.dialect, table, names, keys, "version"), **row)
+        await tx.run(sql.upsert(tx.dialect, table, tuple(row), key(table), "version"), **row)
     if before is None:
         return Put(won=True, tie=False, before=None)
     return Put(won=new > old, tie=version_guard.ties(new, old), before=before)
+
+
+async def by_id(tx: Tx, table: str, installation_id: int, ids: Collection[int]) -> list[Row]:
+    q = f"SELECT * FROM {table} WHERE installation_id = :i AND id IN :ids"
+    return await tx.all(q, i=installation_id, ids=tuple(sorted(ids)))
 
 
 def _is_restored(before: Row, row: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ FTS5 table `search_words`. MySQL has a FULLTEXT index; without it, each row is c
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict, cast
 
 from store.engine import key_values, sql
 from store.engine.transaction import Row, Tx
@@ -124,30 +124,29 @@ class HitText(Hit):
 
 
 async def index(tx: Tx, table: str, row: Row, read: Reader = as_it_stands) -> None:
-    """Update the index after a mirrored row was added, changed or deleted."""
+    """Update the index after a mirrored row was added, changed or deleted. `row`: as it is now."""
     if table in THREADS:
-        await _put(tx, await _known_thread(tx, row), await _thread(tx, row, read))
+        await _put(tx, OF_THREAD, _thread_key(row), await _thread(tx, row, read))
     elif table in PARTS:
         kind = PARTS[table]
-        await _put(tx, await _known_part(tx, row, kind), _part(row, kind, read))
+        part = {"i": row["installation_id"], "id": row["id"], "kind": kind}
+        await _put(tx, OF_PART, part, _part(row, kind, read))
 
 
-async def _known_thread(tx: Tx, row: Row) -> Row | None:
-    q = (
-        "SELECT * FROM search_texts WHERE installation_id = :i AND repository_id = :r "
-        "AND number = :n AND row_id = 0"
-    )
-    return await tx.one(q, i=row["installation_id"], r=row["repository_id"], n=row["number"])
+OF_THREAD = "installation_id = :i AND repository_id = :r AND number = :n AND row_id = 0"
+OF_PART = "installation_id = :i AND row_id = :id AND kind = :kind"
 
 
-async def _known_part(tx: Tx, row: Row, kind: Kind) -> Row | None:
-    q = "SELECT * FROM search_texts WHERE installation_id = :i AND row_id = :id AND kind = :kind"
-    return await tx.one(q, i=row["installation_id"], id=row["id"], kind=kind)
+def _thread_key(row: Row) -> Row:
+    return {"i": row["installation_id"], "r": row["repository_id"], "n": row["number"]}
 
 
 async def _thread(tx: Tx, row: Row, read: Reader) -> Row | None:
     """The entry of an issue or a pull request. None if it was deleted."""
-    newest = await thread(tx, row["installation_id"], row["repository_id"], row["number"])
+    if row.get("is_pull_request", 1):
+        newest = await thread(tx, row["installation_id"], row["repository_id"], row["number"])
+    else:  # the only row of its number
+        newest = None if row["deleted"] else cast("Thread", row)
     if newest is None:
         return None
     names = [name.casefold() for name in json.loads(newest["labels"])]
@@ -212,23 +211,40 @@ def _place(at: int, kind: Kind, id_: int) -> int:
     return (at // SECOND << 30) + (KINDS.index(kind) << 27) + id_ % (1 << 27)
 
 
-async def _put(tx: Tx, known: Row | None, new: Row | None) -> None:
+async def _put(tx: Tx, is_known: str, key: Row, new: Row | None) -> None:
+    """`is_known`: a condition with the parameters `key`, for the entry that the row has."""
+    known, taken = await _entries(tx, is_known, key, new)
     if known is not None and (new is None or known["doc"] >> 30 != new["doc"] >> 30):
         q = "DELETE FROM search_texts WHERE installation_id = :i AND doc = :doc"
         await tx.run(q, i=known["installation_id"], doc=known["doc"])
         known = None
     if new is not None and known is None:
-        await tx.run(sql.insert("search_texts", COLUMNS), **{**new, "doc": await _free(tx, new)})
+        doc = await _free(tx, new) if taken else new["doc"]
+        await tx.run(sql.insert("search_texts", COLUMNS), **{**new, "doc": doc})
     elif new is not None and known is not None:
         await _change(tx, known, new)
 
 
+async def _entries(tx: Tx, is_known: str, key: Row, new: Row | None) -> tuple[Row | None, bool]:
+    """The entry that the row has, and whether some entry has the `doc` of the new one."""
+    q = f"SELECT s.*, 1 AS known FROM search_texts s WHERE {is_known}"
+    if new is None:
+        return await tx.one(q, **key), False
+    taken = f"SELECT s.*, 0 AS known FROM search_texts s WHERE {_has_doc(tx)}"
+    rows = await tx.all(f"{q} UNION ALL {taken}", **key, doc=new["doc"])
+    known = next((row for row in rows if row["known"]), None)
+    return known, any(not row["known"] for row in rows)
+
+
+def _has_doc(tx: Tx) -> str:
+    """The condition for a `doc`. On SQLite it is unique in all installations together."""
+    return "doc = :doc" if tx.dialect == "sqlite" else "installation_id = :i AND doc = :doc"
+
+
 async def _free(tx: Tx, new: Row) -> int:
-    """A free `doc`. Two texts of one second may have the same, on SQLite in any installations."""
+    """A free `doc`, because texts of one second may have the same."""
     doc = int(new["doc"])
-    q = "SELECT doc FROM search_texts WHERE doc = :doc"
-    if tx.dialect != "sqlite":
-        q = f"{q} AND installation_id = :i"
+    q = f"SELECT doc FROM search_texts WHERE {_has_doc(tx)}"
     while await tx.one(q, i=new["installation_id"], doc=doc):
         doc += 1
     return doc

@@ -1,7 +1,7 @@
 """Tasks, and the one pointer on each that names its live lease."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypedDict, TypeVar
 
 from store.engine import ids, sql
@@ -162,6 +162,21 @@ async def of_pull(tx: Tx, installation_id: int, repository_id: int, number: int)
     q = f"{ANY} AND t.repository_id = :r AND t.pull_number = :n"
     rows = await tx.all(q, i=installation_id, r=repository_id, n=number)
     return decode(rows)
+
+
+async def threads_with_task(
+    tx: Tx, installation_id: int, repository_id: int, numbers: Collection[int]
+) -> set[int]:
+    """Which of these issues and pull requests have a task."""
+    if not numbers:
+        return set()
+    q = (
+        "SELECT number AS n FROM tasks WHERE installation_id = :i AND repository_id = :r "
+        "AND number IN :numbers UNION ALL SELECT pull_number FROM tasks "
+        "WHERE installation_id = :i AND repository_id = :r AND pull_number IN :numbers"
+    )
+    rows = await tx.all(q, i=installation_id, r=repository_id, numbers=tuple(sorted(numbers)))
+    return {row["n"] for row in rows}
 
 
 async def on_hold_for_branch(

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from bot.inbox import worker
+from bot.inbox import processing, worker
 from fixtures.github import Comment, Delivery, Issue, Person, ReviewComment
 from store.inbox import deliveries
 from tests.support.engines import ON_SQLITE
@@ -512,8 +512,11 @@ async def test_a_command_that_hubbub_cannot_run_ends_and_not_the_later_ones(
     fine = workspace.person.comment(issue, "/priority high")
     await workspace.github.wait_for_deliveries()
     for each in await workspace.store.read(lambda tx: deliveries.due(tx, 10)):
-        await worker.process(
-            workspace.store, workspace.dispatcher.shared.keys, each["installation_id"], each["guid"]
+        await processing.process(
+            workspace.store,
+            workspace.dispatcher.shared.keys,
+            each["installation_id"],
+            [each["guid"]],
         )
     await workspace.store.write(
         lambda tx: tx.run(

@@ -169,8 +169,12 @@ HOT: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "receive": lambda tx: deliveries.receive(tx, [A_DELIVERY]),
     "due": lambda tx: deliveries.due(tx, 100),
     "get": lambda tx: deliveries.get(tx, HERE, "3"),
-    "take": lambda tx: deliveries.lock(tx, A_DELIVERY),
-    "processed": lambda tx: deliveries.mark_processed(tx, A_DELIVERY, "mirrored"),
+    "take": lambda tx: deliveries.lock(tx, HERE, ["3", "4"]),
+    "unprocessed": lambda tx: deliveries.unprocessed(tx, HERE, ["3", "4"]),
+    "processed": lambda tx: deliveries.mark_processed(
+        tx, HERE, "mirrored", {"3": b"{}", "4": b"{}"}
+    ),
+    "with task": lambda tx: tasks.threads_with_task(tx, HERE, R, [3, 4]),
     "commands due": lambda tx: commands.due(tx, 100),
     "a command": lambda tx: commands.lock(tx, A_COMMAND),
     "later commands": lambda tx: commands.later_commands(tx, A_COMMAND),
