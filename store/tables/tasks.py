@@ -115,6 +115,7 @@ TABLES = (
         Index("ix_tasks_newest_of", "installation_id", "holder", "state", "created_at", "id"),
         Index("ix_tasks_last_of", "installation_id", "last_holder", "state", "created_at", "id"),
         Index("ix_tasks_reserved", "state", "assigned_at"),
+        Index("ix_tasks_reserved_for", "installation_id", "assigned_to"),
         Index("ix_tasks_held", "installation_id", "repository_id", "held"),
         Index("ix_tasks_stuck", "installation_id", "stuck_at"),
         Index("ix_tasks_number", "installation_id", "repository_id", "number"),

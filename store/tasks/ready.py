@@ -9,15 +9,18 @@ from store.engine import sql
 from store.engine.transaction import Tx
 from store.mirror import dependency_cycles, relations
 from store.mirror.relations import Neighbour
+from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.tasks import TaskRow
 from store.tasks.blocking import UNBLOCKED
 from store.tasks.tasks import (
+    ANY,
     COLUMNS_TO_LOCK,
+    ITS_REPOSITORY,
     LABELLED,
     SELECT,
     FullTask,
     decode,
-    select_along,
+    select_union,
 )
 
 FREED = (
@@ -45,6 +48,14 @@ AFTER = (
     "OR (t.created_at = :created_at AND t.id > :id))))"
 )
 
+AFTER_ALL = f" AND (t.priority < :priority OR (t.priority = :priority{AFTER}))"
+ORDER = "priority DESC, failures, created_at, id"
+CANDIDATES = (
+    "SELECT t.id, t.priority, t.failures, t.created_at, t.capabilities FROM tasks t "
+    f"JOIN repositories r ON {ITS_REPOSITORY} "
+    f"WHERE t.installation_id = :i AND {VISIBLE} AND {PRESENT}"
+)
+
 
 class Place(TypedDict):
     """The columns of a task that decide its place in the order."""
@@ -53,6 +64,12 @@ class Place(TypedDict):
     failures: int
     created_at: int
     id: str
+
+
+class Candidate(Place):
+    """A task that may be claimed, and the capabilities that it needs."""
+
+    capabilities: list[str]
 
 
 @dataclass(frozen=True)
@@ -77,37 +94,50 @@ async def page(
     tx: Tx, installation_id: int, me: str, wanted: Wanted, after: Place | None, limit: int
 ) -> list[FullTask]:
     """A page of tasks that `me` may claim, best first, after the task `after`."""
-    where, given = _fits(wanted, tx.dialect, me)
+    best, given = _best(tx.dialect, wanted, me, after)
+    q = ANY.replace("FROM tasks t ", f"FROM ({best}) best JOIN tasks t ON t.id = best.id ", 1)
+    rows = await tx.all(q, i=installation_id, n=limit, **given)
+    return decode(sorted(rows, key=rank))
+
+
+async def candidates(
+    tx: Tx, installation_id: int, me: str, wanted: Wanted, after: Place | None, limit: int
+) -> list[Candidate]:
+    """The same tasks for a claim, which locks a task and reads it then."""
+    q, given = _best(tx.dialect, wanted, me, after)
+    return decode(await tx.all(q, i=installation_id, n=limit, **given))
+
+
+def _best(
+    dialect: sql.Dialect, wanted: Wanted, me: str, after: Place | None
+) -> tuple[str, dict[str, Any]]:
+    """SQL for the first `:n` tasks.
+
+    Each part reads an index in order, as far as it needs to. An index has the priorities in the
+    wrong direction, so there is one part for each.
+    """
+    where, given = _fits(wanted, dialect, me)
+    if after is not None:
+        given |= {
+            "priority": after["priority"],
+            "failures": after["failures"],
+            "created_at": after["created_at"],
+            "id": after["id"],
+        }
     index = "ix_tasks_best" if wanted.repository_id is None else "ix_tasks_best_in"
-    rows = select_along(tx.dialect, index)
-    states = ("pending", "assigned") if wanted.anybody else ("pending",)
-    found: list[FullTask] = []
+    parts: list[tuple[str, str]] = []
     if not wanted.anybody:
-        # Few tasks are reserved for one agent, so the database may sort them.
-        mine = f"{SELECT} AND t.state = 'assigned' AND t.assigned_to = :me AND {where}"
-        reserved = await tx.all(mine, i=installation_id, me=me, **given)
-        found = [row for row in reserved if after is None or rank(row) > rank(after)]
+        mine = f"t.state = 'assigned' AND t.assigned_to = :me AND {where}"
+        parts.append(("ix_tasks_reserved_for", mine + (AFTER_ALL if after else "")))
+        given["me"] = me
     for priority in PRIORITIES:
         if after is not None and priority > after["priority"]:
             continue
-        here, more = where, given
-        if after is not None and priority == after["priority"]:
-            here += AFTER
-            more = {
-                **given,
-                "failures": after["failures"],
-                "created_at": after["created_at"],
-                "id": after["id"],
-            }
-        for state in states:
-            q = (
-                f"{rows} AND t.state = '{state}' AND t.priority = {priority} AND {here} "
-                "ORDER BY t.failures, t.created_at, t.id LIMIT :n"
-            )
-            found += await tx.all(q, i=installation_id, n=limit, **more)
-        if sum(row["priority"] >= priority for row in found) >= limit:
-            break
-    return decode(sorted(found, key=rank)[:limit])
+        rest = AFTER if after is not None and priority == after["priority"] else ""
+        for state in ("pending", "assigned") if wanted.anybody else ("pending",):
+            here = f"t.state = '{state}' AND t.priority = {priority} AND {where}{rest}"
+            parts.append((index, here))
+    return select_union(dialect, parts, ORDER, CANDIDATES), given
 
 
 def rank(task: Place) -> tuple[int, int, int, str]:

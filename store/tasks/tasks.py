@@ -24,7 +24,7 @@ COLUMNS = (
     "created_at",
     "updated_at",
 )
-T = TypeVar("T", bound=TaskRow)
+T = TypeVar("T", bound="WithCapabilities")
 # The states without a holder, in which the last one counts.
 ENDED = ("completed", "failed", "cancelled")
 MEDIUM = 1
@@ -59,6 +59,10 @@ ALONG: dict[sql.Dialect, str] = {
     "mysql": ALONG_ON_MYSQL,
     "mariadb": ALONG_ON_MYSQL,
 }
+
+
+class WithCapabilities(TypedDict):
+    capabilities: Any
 
 
 class FullTask(TaskRow):
@@ -367,21 +371,25 @@ def _index(state: str, repository_id: int | None, holder: str | None) -> str:
     return "ix_tasks_newest" if repository_id is None else "ix_tasks_newest_in"
 
 
-def select_along(dialect: sql.Dialect, index: str) -> str:
-    """SQL for the visible tasks, read in the order of an index."""
-    return SELECT.replace("tasks t JOIN", ALONG[dialect].format(index=index), 1)
+def select_along(dialect: sql.Dialect, index: str, select: str) -> str:
+    """The SQL of a SELECT of tasks, read in the order of an index."""
+    return select.replace("tasks t JOIN", ALONG[dialect].format(index=index), 1)
 
 
-def select_union(dialect: sql.Dialect, parts: list[tuple[str, str]], order: str) -> str:
-    """SQL for the first `:n` rows that match one of the parts: an index and a condition.
+def select_union(
+    dialect: sql.Dialect, parts: list[tuple[str, str]], order: str, select: str = SELECT
+) -> str:
+    """SQL for the first `:n` rows of the SELECT that match one of the parts.
+
+    A part is an index and a condition.
 
     Each part fixes the first columns of its index and reads it in order. One condition over
     several states would make the database read and sort all rows.
     """
     inner = ", ".join(f"t.{each}" for each in order.split(", "))
     one = [
-        f"SELECT * FROM ({select_along(dialect, index)} AND {part} ORDER BY {inner} LIMIT :n) "
-        f"part_{n}"
+        f"SELECT * FROM ({select_along(dialect, index, select)} AND {part} "
+        f"ORDER BY {inner} LIMIT :n) part_{n}"
         for n, (index, part) in enumerate(parts)
     ]
     return f"{' UNION ALL '.join(one)} ORDER BY {order} LIMIT :n"

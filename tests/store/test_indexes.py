@@ -473,6 +473,9 @@ SORTED = {
     "messages to announce",
     "unseen notices",
     "dead letters",
+    # Those that are reserved for one agent.
+    "ready",
+    "ready here",
     # Once for each agent.
     "messages before one came",
     # SQLite: those of one microsecond.

@@ -33,7 +33,7 @@ from store.engine.transaction import Tx
 from store.tables.tasks import NAMED, UNKNOWN
 from store.tasks import claim_facts, leases, ready
 from store.tasks.claim_facts import ClaimFacts
-from store.tasks.ready import Wanted
+from store.tasks.ready import Candidate, Wanted
 from store.tasks.tasks import FullTask
 
 LeaseSeconds: TypeAlias = Annotated[int, Field(ge=60, le=86_400)]
@@ -43,7 +43,7 @@ Paths: TypeAlias = Annotated[
 ]
 
 # How many ready tasks are looked at together: mostly the first is free, unless many claim at once.
-PAGES = (8, *(50 for _ in range(20)))
+PAGES = (2, 8, *(50 for _ in range(20)))
 # How many unsuitable ready tasks a refusal looks at, to name the missing capabilities.
 LACKING = 50
 
@@ -152,7 +152,7 @@ async def _has_some(tx: Tx, actor: Actor) -> bool:
     """Whether a task is ready, without regard to filters and capabilities, or a lease overdue."""
     here = (tx, actor.installation_id)
     return bool(
-        await ready.page(*here, actor.name, Wanted(), None, 1)
+        await ready.candidates(*here, actor.name, Wanted(), None, 1)
         or await leases.overdue(tx, 1, actor.installation_id)
     )
 
@@ -383,7 +383,7 @@ async def _claim_first(
     here, me = (ctx.tx, ctx.installation_id), ctx.actor.name
     last = None
     for limit in PAGES:
-        page = await ready.page(*here, me, fitting, last, limit)
+        page = await ready.candidates(*here, me, fitting, last, limit)
         for row in page:
             if not _asks_for(row, fitting.capability):
                 continue
@@ -412,7 +412,7 @@ async def _nothing_ready(
 ) -> NothingReady:
     """Why there is none: missing capabilities, or how many tasks the filters leave out."""
     here = (ctx.tx, ctx.installation_id, ctx.actor.name)
-    fitting = await ready.page(*here, wanted, None, LACKING) if has is not None else []
+    fitting = await ready.candidates(*here, wanted, None, LACKING) if has is not None else []
     missing = sorted(
         {each for row in fitting for each in missing_capabilities(has or (), row["capabilities"])}
     )
@@ -423,7 +423,7 @@ async def _nothing_ready(
         )
     elif wanted != Wanted():
         others = replace(Wanted(), met=None if has is None else met_by(has))
-        if found := len(await ready.page(*here, others, None, LACKING)):
+        if found := len(await ready.candidates(*here, others, None, LACKING)):
             why = _other_ready(found)
     return NothingReady(
         message=f"No ready task for you. {why}. explain_task explains one task. wait_for_events "
@@ -434,7 +434,7 @@ async def _nothing_ready(
     )
 
 
-def _asks_for(row: FullTask, capability: str | None) -> bool:
+def _asks_for(row: Candidate, capability: str | None) -> bool:
     return capability is None or any(meets([each], capability) for each in row["capabilities"])
 
 
