@@ -8,6 +8,7 @@ from store.engine import sql
 from store.engine.transaction import Tx
 
 COLUMNS = ("installation_id", "request_key", "at", "result")
+KEY = ("installation_id", "request_key")
 
 
 async def begin(tx: Tx, installation_id: int, key: str, now: int) -> dict[str, Any] | None:
@@ -15,13 +16,15 @@ async def begin(tx: Tx, installation_id: int, key: str, now: int) -> dict[str, A
 
     Two calls at once with one key wait for each other on its row.
     """
-    await tx.run(
-        sql.insert_new(tx.dialect, "requests", COLUMNS, ("installation_id", "request_key")),
+    inserted = await tx.run(
+        sql.insert_new(tx.dialect, "requests", COLUMNS, KEY, counter="at"),
         installation_id=installation_id,
         request_key=key,
         at=now,
         result="",
     )
+    if inserted == 1:
+        return None
     q = "SELECT result FROM requests WHERE installation_id = :i AND request_key = :k FOR UPDATE"
     row = await tx.one(q, i=installation_id, k=key)
     return json.loads(row["result"]) if row and row["result"] else None

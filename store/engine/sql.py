@@ -76,14 +76,24 @@ def delete_some(dialect: Dialect, table: str, where: str) -> str:
 
 
 @lru_cache(512)
-def insert_new(dialect: Dialect, table: str, columns: Sequence[str], key: Sequence[str]) -> str:
+def insert_new(
+    dialect: Dialect,
+    table: str,
+    columns: Sequence[str],
+    key: Sequence[str],
+    counter: str | None = None,
+) -> str:
     """Insert, or leave the row that has this key as it is.
 
     INSERT IGNORE would also swallow values that do not fit, so it is not used.
+
+    MySQL counts one row also if the row was there. With a `counter`, a column with a number that
+    may grow, it counts two then, so that one means on every engine that the row is new.
     """
     if dialect == "sqlite":
         return f"{insert(table, columns)} ON CONFLICT ({', '.join(key)}) DO NOTHING"
-    return f"{insert(table, columns)} ON DUPLICATE KEY UPDATE {key[0]} = {table}.{key[0]}"
+    column, more = (counter, " + 1") if counter else (key[0], "")
+    return f"{insert(table, columns)} ON DUPLICATE KEY UPDATE {column} = {table}.{column}{more}"
 
 
 # MySQL's name for the row that an upsert would insert. MariaDB has only VALUES() for it. MySQL
