@@ -17,6 +17,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from store.engine.mysql_address import names_mysql
+
 # As pydantic lists the variables: in lower case.
 PREFIX = "hubbub_"
 # From 0 to 1. Below this, a name is probably another program's, such as HUBBUB_SERVICE_HOST, which
@@ -39,7 +41,8 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         "sqlite:///hubbub.db",
-        description="sqlite:///file.db or mysql://user:password@host:3306/name",
+        description="sqlite:///file.db or mysql://user:password@host:3306/name; "
+        "mysql+asyncmy:// is a faster driver",
     )
     secret_key: SecretStr | None = Field(
         None,
@@ -123,7 +126,7 @@ class Settings(BaseSettings):
         file = value.removeprefix("sqlite:///")
         if value.startswith("sqlite:///") and file and file != ":memory:":
             return value
-        if value.startswith("mysql://"):
+        if names_mysql(value):
             try:
                 port_of = urlsplit(value).port
             except ValueError as exc:

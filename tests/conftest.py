@@ -36,6 +36,9 @@ structlog.configure(
 # Rooms of tests that start processes or play long stories.
 LONGEST = {"processes", "properties"}
 
+# The schemes of an address on MySQL, each for a driver. `mysql` is that of the test server.
+DRIVERS = ["mysql", "mysql+asyncmy"]
+
 NEEDS_DATA = f"needs GitHub's descriptions and recorded payloads in {DATA}"
 
 
@@ -152,11 +155,21 @@ def mariadb(mysql_server: str) -> Iterator[MariaDB]:
 
 
 @pytest.fixture(scope="session")
-def migrated_mysql_url(mariadb: MariaDB) -> str:
+def migrated_mysql(mariadb: MariaDB) -> str:
     """One migrated database for the tests of this worker: each uses installations of its own."""
     url = mariadb.create()
     upgrade(url)
     return url
+
+
+@pytest.fixture
+def migrated_mysql_url(migrated_mysql: str, request: pytest.FixtureRequest) -> str:
+    """The address of it, whose scheme may be given: it names the driver."""
+    return with_scheme(migrated_mysql, getattr(request, "param", None))
+
+
+def with_scheme(url: str, scheme: str | None) -> str:
+    return url if scheme is None else f"{scheme}://{url.partition('://')[2]}"
 
 
 @pytest.fixture(scope="session")
@@ -191,7 +204,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         path = tmp_path / "hubbub.db"
         path.write_bytes(source.read_bytes())
         return f"sqlite:///{path}"
-    url: str = request.getfixturevalue("migrated_mysql_url")
+    url: str = request.getfixturevalue("migrated_mysql")
     return url
 
 
@@ -204,7 +217,7 @@ def own_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         path.write_bytes(source.read_bytes())
         return f"sqlite:///{path}"
     made: MariaDB = request.getfixturevalue("mariadb")
-    return made.copy(request.getfixturevalue("migrated_mysql_url"))
+    return made.copy(request.getfixturevalue("migrated_mysql"))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from bot.identity import keyring
 from bot.settings import GitHubApp, Settings, WrongSettings
 from store.engine import schema_version
 from store.engine.database import sqlite_path, system_clock
+from store.engine.mysql_address import address, names_mysql
 from store.engine.transaction import StoreError, Tx
 
 # `doctor` reads at most this many pages of 100 of a list.
@@ -119,7 +120,9 @@ async def _database(loaded: Settings) -> Finding:
         return _empty_database(loaded)
     async with open_session(loaded) as session:
         await session.store.read(_one)
-    return Finding(f"{safe_url(loaded.database_url)}, newest schema, belongs to this secret")
+    url = loaded.database_url
+    by = f" by {address(url).driver}" if names_mysql(url) else ""
+    return Finding(f"{safe_url(url)}{by}, newest schema, belongs to this secret")
 
 
 def _empty_database(loaded: Settings) -> Finding:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from store.engine.mysql import MySQL
+from store.engine.mysql_address import names_mysql
 from store.engine.sqlite import SQLite
 from store.engine.transaction import Store, StoreError
 
@@ -24,7 +25,7 @@ async def open_store(url: str, clock: Callable[[], int] | None = None) -> Store:
     """
     if path := sqlite_path(url):
         return SQLite(path, clock or system_clock)
-    if url.startswith("mysql://"):
+    if names_mysql(url):
         return await MySQL.open(url, clock)
     raise StoreError(
         f"HUBBUB_DATABASE_URL is {url.split('://', maxsplit=1)[0]}://…, but must be "

@@ -1,17 +1,19 @@
-"""MySQL 8 and MariaDB from 10.6, by aiomysql."""
+"""MySQL 8 and MariaDB from 10.6."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pymysql import err
 
-from store.engine import mysql_errors, mysql_retries, mysql_session, sequences
+from store.engine import mysql_drivers, mysql_errors, mysql_retries, mysql_session
 from store.engine.cancellation import Shield
 from store.engine.mysql_address import Address, address
-from store.engine.mysql_pool import Connection, Pool
+from store.engine.mysql_connection import Connection
+from store.engine.mysql_pool import Pool
+from store.engine.mysql_session import Flavour
 from store.engine.mysql_statements import MySQLTx
 from store.engine.sql import Dialect
 from store.engine.transaction import Work
@@ -44,14 +46,15 @@ class MySQL:
         where: Address,
         pool: Pool,
         clock: Callable[[], int] | None,
-        dialect: Dialect,
+        server: Flavour,
         patience: Patience,
     ) -> None:
-        self.dialect: Dialect = dialect
+        self.dialect: Dialect = server.dialect
         self.bell = Bell()
         self._where = where
         self._pool = pool
         self._clock = clock
+        self._together = server.together
         self._patience = patience
         self._shield = Shield()
 
@@ -64,16 +67,17 @@ class MySQL:
         patience: Patience = PATIENCE,
     ) -> "MySQL":
         where = address(url)
-        options = mysql_session.options(where)
+        driver = mysql_drivers.driver(where.driver)
+        connection = partial(driver.connection, **mysql_session.options(where, driver))
         try:
             server = await mysql_session.server_flavour(
-                options, patience.connect_s, patience.statement_s
+                connection(), patience.connect_s, patience.statement_s
             )
         except (err.MySQLError, OSError) as exc:
             raise mysql_errors.unreachable(where, exc) from exc
-        make = partial(Connection, **options, init_command=mysql_session.settings(server))
+        make = partial(connection, init_command=mysql_session.settings(server))
         pool = Pool(make, size, patience.connect_s, patience.statement_s)
-        return cls(where, pool, clock, server.dialect, patience)
+        return cls(where, pool, clock, server, patience)
 
     async def close(self) -> None:
         """Close within seconds, even if the server is silent."""
@@ -89,7 +93,7 @@ class MySQL:
     async def _read(self, work: Work[T]) -> T:
         connection = await self._pool.take()
         try:
-            return await work(self._tx(connection))
+            return await work(MySQLTx(connection, self._clock, self.dialect))
         except (err.MySQLError, asyncio.CancelledError, OSError, RuntimeError):
             # A cancelled query leaves its reply unread, so the connection cannot be used again.
             connection.close()
@@ -99,13 +103,10 @@ class MySQL:
 
     async def _write(self, work: Work[T]) -> T:
         connection = await self._pool.take()
+        tx = MySQLTx(connection, self._clock, self.dialect, writes=True, together=self._together)
         try:
-            await connection.begin()
-            tx = self._tx(connection)
             result = await work(tx)
-            await sequences.number(tx)
-            connection.touch()
-            await connection.commit()
+            await tx.commit()
         except BaseException:  # also a cancellation: nothing may stay open
             await _roll_back(connection)
             raise
@@ -114,17 +115,14 @@ class MySQL:
         self.bell.ring(tx.rings)
         return result
 
-    def _tx(self, connection: Any) -> MySQLTx:
-        return MySQLTx(connection, self._clock, self.dialect)
-
     async def _tries(self, once: Callable[[], Awaitable[T]]) -> T:
         return await mysql_retries.retry(once, self._where, self._pool, self._patience.try_s)
 
 
-async def _roll_back(connection: Any) -> None:
+async def _roll_back(connection: Connection) -> None:
     """Roll back. A lock wait time-out rolls back only its statement."""
     try:
         async with asyncio.timeout(5):
-            await asyncio.shield(connection.rollback())
+            await asyncio.shield(connection.run("ROLLBACK"))
     except (err.MySQLError, TimeoutError, OSError, RuntimeError):
         connection.close()

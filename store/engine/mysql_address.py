@@ -7,12 +7,15 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from store.engine.transaction import StoreError
 
+# The scheme of an address names the driver, as SQLAlchemy's does.
+DRIVERS = {"mysql": "aiomysql", "mysql+aiomysql": "aiomysql", "mysql+asyncmy": "asyncmy"}
 # `verify`: the certificate must be valid for the host. `required`: any certificate will do.
 TLS = ("verify", "required", "off")
 
 
 @dataclass(frozen=True)
 class Address:
+    driver: str
     host: str
     port: int
     user: str
@@ -30,6 +33,10 @@ class Address:
         return context
 
 
+def names_mysql(url: str) -> bool:
+    return urlsplit(url).scheme in DRIVERS
+
+
 def address(url: str) -> Address:
     """`mysql://user:password@host:3306/name?tls=verify`, percent-encoded where it must be."""
     parts = urlsplit(url)
@@ -40,6 +47,7 @@ def address(url: str) -> Address:
             f"{'the host' if not parts.hostname else 'the name of the database'} is missing."
         )
     return Address(
+        driver=DRIVERS[parts.scheme],
         host=parts.hostname,
         port=parts.port or 3306,
         user=unquote(parts.username or "root"),

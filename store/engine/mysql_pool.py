@@ -1,77 +1,17 @@
 """Connections to MySQL. A server that falls silent makes nobody wait for ever."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import lru_cache
-from typing import Any, TypeVar
+from collections.abc import Callable
 
-import aiomysql
 from pymysql import err
-from pymysql.constants import CLIENT
-from pymysql.protocol import FieldDescriptorPacket, MysqlPacket
 
-T = TypeVar("T")
+from store.engine.mysql_connection import TOO_MANY, Connection, answer
 
-# MySQL's codes: cannot connect, lost in a query, too many connections, no TLS.
-UNREACHABLE = 2003
-SILENT = 2013
-TOO_MANY = 1040
-NO_TLS = 2026
 # A firewall may forget a connection that is idle, so such a connection is tried first.
 IDLE_S = 5.0
 PING_S = 2.0
 # Shorter than the idle time-outs of servers, proxies and firewalls.
 RECYCLE_S = 300.0
-
-
-class Connection(aiomysql.Connection):  # type: ignore[misc]
-    async def connect(self, seconds: float) -> None:
-        """Connect and authenticate."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._connect()
-        except TimeoutError as exc:
-            self.close()
-            why = f"the server did not let Hubbub in within {seconds:g} s"
-            raise err.OperationalError(UNREACHABLE, why) from exc
-        except BaseException:  # also a cancellation: a half-open connection is of no use
-            self.close()
-            raise
-
-    def touch(self) -> None:
-        """Begin to wait for an answer. `cursor` does this too."""
-        self._last_usage = self._loop.time()
-
-    def abort(self) -> None:
-        """Make everything that waits for this connection fail. `close` would send the rest."""
-        if self._writer is not None:
-            self._writer.transport.abort()
-
-    async def _request_authentication(self) -> None:
-        # aiomysql would go on without TLS, and an attacker in between could ask for that.
-        if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
-            raise err.OperationalError(NO_TLS, "the server does not offer TLS")
-        await super()._request_authentication()
-
-    async def _read_packet(self, packet_type: type[MysqlPacket] = MysqlPacket) -> Any:
-        described = packet_type is FieldDescriptorPacket
-        packet = await super()._read_packet(MysqlPacket if described else packet_type)
-        return column(packet.get_all_data(), self.encoding) if described else packet
-
-
-@lru_cache(maxsize=4096)
-def column(described: bytes, encoding: str) -> FieldDescriptorPacket:
-    """The column that a packet describes. Each answer describes its columns again."""
-    return FieldDescriptorPacket(described, encoding)
-
-
-async def answer(statement: Awaitable[T], seconds: float) -> T:
-    """Wait for the answer to a statement. Raise OperationalError if the server is silent."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await statement
-    except TimeoutError as exc:
-        raise err.OperationalError(SILENT, f"no answer within {seconds:g} s") from exc
 
 
 class Pool:
@@ -114,7 +54,7 @@ class Pool:
     def give_back(self, connection: Connection) -> None:
         self._used.discard(connection)
         self._places.release()
-        if self._closing or connection.closed or connection.get_transaction_status():
+        if self._closing or connection.is_closed() or connection.in_transaction():
             connection.close()
         else:
             self._idle.append(connection)
@@ -148,7 +88,7 @@ class Pool:
         return self._idle.pop()
 
     def _idle_s(self, connection: Connection) -> float:
-        return float(asyncio.get_running_loop().time() - connection.last_usage)
+        return asyncio.get_running_loop().time() - connection.last_usage
 
     async def _idle_or_new(self) -> Connection:
         while self._idle:
@@ -159,7 +99,7 @@ class Pool:
             # The others have been idle for longer.
             self.drop_idle()
         connection = self._make()
-        await connection.connect(self._connect_s)
+        await connection.open(self._connect_s)
         return connection
 
     async def _answers(self, connection: Connection) -> bool:

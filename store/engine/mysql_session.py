@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pymysql.constants import CLIENT, FIELD_TYPE
-from pymysql.converters import conversions
 
 from store.engine.mysql_address import Address
-from store.engine.mysql_pool import Connection, answer
+from store.engine.mysql_connection import Connection, answer
+from store.engine.mysql_drivers import Driver
 from store.engine.sql import Dialect
 
 SQL_MODE = (
@@ -27,17 +27,22 @@ def _number(text: str) -> int | float:
 
 
 # SUM() of integers is DECIMAL.
-CONVERSIONS = conversions | {FIELD_TYPE.NEWDECIMAL: _number, FIELD_TYPE.DECIMAL: _number}
+NUMBERS = {FIELD_TYPE.NEWDECIMAL: _number, FIELD_TYPE.DECIMAL: _number}
 
 
 @dataclass(frozen=True)
 class Flavour:
-    """What MySQL and MariaDB name differently. `more`: additional session settings."""
+    """What MySQL and MariaDB name differently. `more`: additional session settings.
+
+    `together`: whether several statements may go in one packet, and LAST_INSERT_ID(n) keeps a
+    number from one to the next.
+    """
 
     dialect: Dialect
     collation: str
     isolation: str
     more: str = ""
+    together: bool = True
 
 
 def flavour(version: str, *, galera: bool = False) -> Flavour:
@@ -53,7 +58,7 @@ def flavour(version: str, *, galera: bool = False) -> Flavour:
     # TiDB does not resolve the row alias of an upsert (pingcap/tidb issue 70814), and Vitess
     # before 20 refuses it (vitessio/vitess pull request 15790).
     if "TiDB" in version or "Vitess" in version:
-        return Flavour("mariadb", "utf8mb4_0900_bin", "transaction_isolation")
+        return Flavour("mariadb", "utf8mb4_0900_bin", "transaction_isolation", together=False)
     more = f", max_execution_time = {STATEMENT_S * 1000}{WAIT_TIMEOUT}{UNSAFE_UPDATES}"
     return Flavour("mysql", "utf8mb4_0900_bin", "transaction_isolation", more)
 
@@ -76,7 +81,7 @@ def migration_settings(version: str) -> str:
     return f"SET sql_mode = '{SQL_MODE}'{more if flavour(version).more else ''}"
 
 
-def options(where: Address) -> dict[str, Any]:
+def options(where: Address, driver: Driver) -> dict[str, Any]:
     return {
         "host": where.host,
         "port": where.port,
@@ -86,17 +91,16 @@ def options(where: Address) -> dict[str, Any]:
         "charset": "utf8mb4",
         "autocommit": True,
         "ssl": where.ssl(),
-        "conv": CONVERSIONS,
+        "conv": driver.conversions | NUMBERS,
         # An UPDATE to the same value counts as a row, as on SQLite.
         "client_flag": CLIENT.FOUND_ROWS,
     }
 
 
-async def server_flavour(options: dict[str, Any], connect_s: float, statement_s: float) -> Flavour:
+async def server_flavour(connection: Connection, connect_s: float, statement_s: float) -> Flavour:
     """Connect, and ask the server what it is."""
-    connection = Connection(**options)
     try:
-        await connection.connect(connect_s)
+        await connection.open(connect_s)
         version = await _first(connection, "SELECT VERSION()", statement_s)
         wsrep = await _first(connection, "SHOW GLOBAL VARIABLES LIKE 'wsrep_on'", statement_s)
         return flavour(str(version[0]), galera=bool(wsrep) and wsrep[1] == "ON")
@@ -105,6 +109,5 @@ async def server_flavour(options: dict[str, Any], connect_s: float, statement_s:
 
 
 async def _first(connection: Connection, statement: str, statement_s: float) -> Any:
-    cursor = await connection.cursor()
-    await answer(cursor.execute(statement), statement_s)
-    return await cursor.fetchone()
+    found = await answer(connection.run(statement), statement_s)
+    return found.rows[0] if found.rows else ()

@@ -1,31 +1,46 @@
 """A transaction's statements on MySQL."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import aiomysql
-
-from store.engine.sql import ALIAS, Dialect, for_mysql, of_many_rows, spread_lists
+from store.engine import sequences
+from store.engine.mysql_connection import Answer, Connection
+from store.engine.sql import Dialect, for_mysql, insert, of_many_rows, spread_lists
 from store.engine.transaction import Numbered, Row
 
-# The length of one statement of many rows, far below `max_allowed_packet`. aiomysql has a similar
-# limit for `executemany`.
-STATEMENT_CHARACTERS = 1_000_000
-# The answer to the UPDATE itself has the new number, where the driver has the id of an insert:
-# https://dev.mysql.com/doc/refman/8.4/en/information-functions.html#function_last-insert-id
-ADVANCE = "UPDATE heads SET seq = LAST_INSERT_ID(seq + :n) WHERE installation_id = :i"
+# The length of one statement of many rows, and of several statements in one packet: far below
+# `max_allowed_packet`.
+PACKET_CHARACTERS = 1_000_000
+NOW = "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED) AS now"
+# LAST_INSERT_ID(x) is x, and LAST_INSERT_ID() is x for the statements that follow.
+ADVANCE = (
+    "INSERT INTO heads (installation_id, seq) VALUES (:i, LAST_INSERT_ID(:n)) "
+    "ON DUPLICATE KEY UPDATE seq = LAST_INSERT_ID(heads.seq + :n)"
+)
 
 
 class MySQLTx:
+    """`writes`: whether this is a transaction, or each statement for itself.
+
+    `together`: the server takes several statements in one packet. BEGIN then goes with the first
+    statement, and COMMIT with those that number the new rows. So a head is locked only while the
+    server works, and not while messages travel.
+    """
+
     def __init__(
         self,
-        connection: Any,
+        connection: Connection,
         clock: Callable[[], int] | None,
         dialect: Dialect,
+        *,
+        writes: bool = False,
+        together: bool = True,
     ) -> None:
         self.dialect: Dialect = dialect
         self._connection = connection
         self._clock = clock
+        self._together = together
+        self._must_begin = writes
         self._now: int | None = None
         self.numbered: list[Numbered] = []
         self.rings: set[str] = set()
@@ -35,55 +50,90 @@ class MySQLTx:
         if self._now is None and self._clock:
             self._now = self._clock()
         elif self._now is None:
-            row = await self.one("SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED) AS now")
+            row = await self.one(NOW)
             self._now = int(row["now"]) if row else 0
         return self._now
 
-    async def _execute(self, sql: str, params: Row) -> Any:
-        sql, params = spread_lists(sql, params)
-        cursor = await self._connection.cursor(aiomysql.DictCursor)
-        # Always a dict: without parameters PyMySQL would leave the doubled % as it is.
-        await cursor.execute(for_mysql(sql), params)
-        return cursor
-
     async def all(self, sql: str, **params: Any) -> list[Any]:
-        cursor = await self._execute(sql, params)
-        return list(await cursor.fetchall())
+        answer = await self._run(self._statement(sql, params))
+        names = [column[0] for column in answer.description or ()]
+        return [dict(zip(names, row, strict=False)) for row in answer.rows or ()]
 
     async def one(self, sql: str, **params: Any) -> Any | None:
-        cursor = await self._execute(sql, params)
-        return await cursor.fetchone()
+        answer = await self._run(self._statement(sql, params))
+        if not answer.rows:
+            return None
+        return {
+            column[0]: value
+            for column, value in zip(answer.description, answer.rows[0], strict=False)
+        }
 
     async def run(self, sql: str, **params: Any) -> int:
-        cursor = await self._execute(sql, params)
-        return int(cursor.rowcount)
-
-    async def advance(self, installation_id: int, n: int) -> int | None:
-        cursor = await self._execute(ADVANCE, {"i": installation_id, "n": n})
-        return int(cursor.lastrowid) if cursor.rowcount else None
+        answer = await self._run(self._statement(sql, params))
+        return int(answer.affected_rows)
 
     async def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        cursor = await self._connection.cursor()
-        if ALIAS in sql:
-            # aiomysql does not know the alias, and would send a statement for each row.
-            for statement in _in_one(cursor, sql, rows):
-                self._connection.touch()
-                await cursor.execute(statement)
+        for statement in _of_many(sql, [self._literals(row) for row in rows]):
+            await self._run(statement)
+
+    async def commit(self) -> None:
+        """Number the rows that wait for it, and commit."""
+        if self._together:
+            numbering = list(self._numbering())
+            if self._must_begin and not numbering:
+                return
+            for packet in _packets([*numbering, "COMMIT"]):
+                await self._run(*packet)
         else:
-            await cursor.executemany(for_mysql(sql), list(rows))
+            await sequences.number(self)
+            await self._run("COMMIT")
+
+    def _numbering(self) -> Iterator[str]:
+        for installation_id, rows in sequences.by_installation(self):
+            yield self._statement(ADVANCE, {"i": installation_id, "n": len(rows) or 1})
+            for (table, columns), found in sequences.alike(rows).items():
+                numbered = [
+                    self._literals(row) | {"seq": f"LAST_INSERT_ID()-{before_last}"}
+                    for before_last, row in found
+                ]
+                yield from _of_many(insert(table, columns), numbered)
+
+    async def _run(self, *statements: str) -> Answer:
+        if self._must_begin:
+            self._must_begin = False
+            if self._together:
+                statements = ("BEGIN", *statements)
+            else:
+                await self._connection.run("BEGIN")
+        return await self._connection.run(*statements)
+
+    def _statement(self, sql: str, params: Row) -> str:
+        """The statement with its values in it."""
+        sql, params = spread_lists(sql, params)
+        # Always formatted: `for_mysql` doubles each %.
+        return for_mysql(sql) % self._literals(params)
+
+    def _literals(self, row: Row) -> dict[str, str]:
+        literal = self._connection.literal
+        return {name: literal(value) for name, value in row.items()}
 
 
-def _in_one(cursor: Any, sql: str, rows: Sequence[Row]) -> Iterator[str]:
-    """Insert the rows in as few statements as possible, with their values written in."""
+def _of_many(sql: str, rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """Insert the rows in as few statements as possible."""
     before, marks, after = of_many_rows(sql)
-    written: list[str] = []
+    for packet in _packets(for_mysql(marks) % row for row in rows):
+        yield before + ",".join(packet) + after
+
+
+def _packets(texts: Iterable[str]) -> Iterator[list[str]]:
+    """The texts in as few groups as have a moderate length."""
+    packet: list[str] = []
     characters = 0
-    for row in rows:
-        values = cursor.mogrify(for_mysql(marks), row)
-        if written and characters + len(values) > STATEMENT_CHARACTERS:
-            yield before + ",".join(written) + after
-            written, characters = [], 0
-        written.append(values)
-        characters += len(values)
-    if written:
-        yield before + ",".join(written) + after
+    for each in texts:
+        if packet and characters + len(each) > PACKET_CHARACTERS:
+            yield packet
+            packet, characters = [], 0
+        packet.append(each)
+        characters += len(each)
+    if packet:
+        yield packet

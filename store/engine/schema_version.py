@@ -10,8 +10,8 @@ from pymysql.constants import CLIENT
 
 from store.engine.database import sqlite_path
 from store.engine.mysql_address import Address, address
+from store.engine.mysql_connection import NO_TLS
 from store.engine.mysql_errors import unreachable
-from store.engine.mysql_pool import NO_TLS
 from store.engine.mysql_session import migration_settings
 from store.engine.transaction import StoreError
 

@@ -16,6 +16,7 @@ from store.engine.transaction import Numbered, Row, Tx
 
 # Greater than every number that was given, so that pending rows sort after all others.
 UNNUMBERED = 1 << 62
+FIRST = "INSERT INTO heads (installation_id, seq) VALUES (:i, :n)"
 
 
 def append(tx: Tx, table: str, installation_id: int, row: Row) -> None:
@@ -53,38 +54,49 @@ def change(tx: Tx, table: str, installation_id: int, id_: str, values: Row) -> N
     ]
 
 
-async def number(tx: Tx) -> None:
-    """Number and insert the pending rows; the engines call this before a commit.
-
-    It locks installations in sorted order, which prevents deadlocks.
+def by_installation(tx: Tx) -> list[tuple[int, list[Numbered]]]:
+    """The pending rows of each installation, in sorted order, which prevents deadlocks.
 
     A wake-up without rows also advances the head, so that other processes notice it.
     """
     rows = sorted(tx.numbered, key=lambda n: n.installation_id)
     groups = {i: list(group) for i, group in groupby(rows, key=lambda n: n.installation_id)}
-    for installation_id in sorted(groups.keys() | wakeups.installations(tx.rings)):
-        await _number(tx, installation_id, groups.get(installation_id, []))
+    every = sorted(groups.keys() | wakeups.installations(tx.rings))
+    return [(installation_id, groups.get(installation_id, [])) for installation_id in every]
+
+
+def alike(
+    rows: Sequence[Numbered],
+) -> dict[tuple[str, tuple[str, ...]], list[tuple[int, Row]]]:
+    """The rows by table and columns, with `seq` as last column, each with how many follow it.
+
+    Other transactions of the installation wait for its head, so they are inserted together.
+    """
+    found: dict[tuple[str, tuple[str, ...]], list[tuple[int, Row]]] = defaultdict(list)
+    for n, each in enumerate(rows, 1):
+        found[each.table, (*each.row, "seq")].append((len(rows) - n, each.row))
+    return found
+
+
+async def number(tx: Tx) -> None:
+    """Number and insert the pending rows; the engines call this before a commit."""
+    for installation_id, rows in by_installation(tx):
+        last = await _advance(tx, installation_id, len(rows) or 1)
+        for (table, columns), found in alike(rows).items():
+            numbered = [{**row, "seq": last - before_last} for before_last, row in found]
+            await tx.many(sql.insert(table, columns), numbered)
     tx.numbered.clear()
 
 
-async def _number(tx: Tx, installation_id: int, rows: Sequence[Numbered]) -> None:
-    n = len(rows) or 1
-    last = await tx.advance(installation_id, n)
-    if last is None:
-        await tx.run(
-            sql.insert_new(tx.dialect, "heads", ("installation_id", "seq"), ("installation_id",)),
-            installation_id=installation_id,
-            seq=0,
-        )
-        last = await tx.advance(installation_id, n) or n
-    first = last - n + 1
-    # Other transactions of the installation wait for this lock, so insert by table, not by row.
-    alike: dict[tuple[str, tuple[str, ...]], list[Row]] = defaultdict(list)
-    for seq, each in enumerate(rows, first):
-        row = {**each.row, "seq": seq}
-        alike[each.table, tuple(row)].append(row)
-    for (name, columns), numbered in alike.items():
-        await tx.many(sql.insert(name, columns), numbered)
+async def _advance(tx: Tx, installation_id: int, n: int) -> int:
+    """Advance the head of an installation. Return its new number."""
+    here = {"i": installation_id, "n": n}
+    if tx.dialect == "sqlite":
+        advance = f"{FIRST} ON CONFLICT (installation_id) DO UPDATE SET seq = seq + :n"
+        row = await tx.one(f"{advance} RETURNING seq", **here)
+        return int(row["seq"]) if row else n
+    await tx.run(f"{FIRST} ON DUPLICATE KEY UPDATE seq = heads.seq + :n", **here)
+    return (await of(tx, [installation_id]))[installation_id]
 
 
 async def of(tx: Tx, installation_ids: Sequence[int]) -> dict[int, int]:

@@ -50,11 +50,11 @@ def _expand(sql: str, sizes: tuple[tuple[str, int], ...]) -> str:
     return TOKEN.sub(one, sql)
 
 
-def spread_lists(sql: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def spread_lists(sql: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """`IN :ids` with a list becomes `IN (:ids_0,:ids_1)`."""
     lists = {k: v for k, v in params.items() if isinstance(v, list | tuple)}
     if not lists:
-        return sql, dict(params)
+        return sql, params
     flat = {f"{k}_{i}": item for k, v in lists.items() for i, item in enumerate(v)}
     rest = {k: v for k, v in params.items() if k not in lists}
     return _expand(sql, tuple((k, len(v)) for k, v in lists.items())), flat | rest
@@ -129,9 +129,15 @@ def upsert(
     return f"{insert(table, columns)}{alias}ON DUPLICATE KEY UPDATE {update}"
 
 
+# The text before the values of an INSERT, the values, the rest.
+VALUES = re.compile(r"(.*? VALUES )(\([^()]*\))(.*)", re.DOTALL)
+
+
 @lru_cache(512)
 def of_many_rows(sql: str) -> tuple[str, str, str]:
-    """Split an upsert with the alias: the text before the row, the row's parameters, the rest."""
-    before, values, after = sql.partition(" VALUES ")
-    row, alias, rest = after.partition(ALIAS)
-    return before + values, row, alias + rest
+    """Split an INSERT of one row: the text before the row, the row's parameters, the rest."""
+    found = VALUES.fullmatch(sql)
+    if found is None:
+        raise ValueError(f"many rows need INSERT … VALUES (:a, :b) …, not {sql}")
+    before, row, rest = found.groups()
+    return for_mysql(before) % {}, row, for_mysql(rest) % {}

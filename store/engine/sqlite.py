@@ -40,7 +40,6 @@ OUTAGES = frozenset(
         sqlite3.SQLITE_NOTADB,
     }
 )
-ADVANCE = "UPDATE heads SET seq = seq + :n WHERE installation_id = :i RETURNING seq"
 PRAGMAS = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
@@ -110,10 +109,6 @@ class SQLiteTx:
 
     async def run(self, sql: str, **params: Any) -> int:
         return self._execute(sql, params).rowcount
-
-    async def advance(self, installation_id: int, n: int) -> int | None:
-        row = await self.one(ADVANCE, i=installation_id, n=n)
-        return row["seq"] if row else None
 
     async def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         self._db.executemany(for_sqlite(sql), rows)

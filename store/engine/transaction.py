@@ -43,9 +43,6 @@ class Tx(Protocol):
     async def run(self, sql: str, **params: Any) -> int:
         """Run a statement: the number of rows it matched, changed or not."""
 
-    async def advance(self, installation_id: int, n: int) -> int | None:
-        """Add `n` to the head of an installation: its new number. None if it has no head yet."""
-
     async def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run one INSERT for each of the rows."""
 

@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from fixtures.github import SimulatedGitHub
 from store.engine.migrate import upgrade
+from tests.conftest import MariaDB, with_scheme
 from tests.support.command_line import hubbub
 from tests.support.engines import ON_SQLITE
 from tests.support.server_in_process import Surface
@@ -67,6 +68,23 @@ async def test_doctor_is_green_on_a_database_in_use(
     upgrade(f"sqlite:///{tmp_path / 'hubbub.db'}")
     code, lines, _ = await doctor(github, tmp_path, HUBBUB_PUBLIC_URL="https://Hubbub.example.com")
     assert (code, "newest schema" in lines["database"]) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "driver"), [("mysql", "aiomysql"), ("mysql+asyncmy", "asyncmy")]
+)
+async def test_doctor_names_the_driver_on_mysql(
+    github: SimulatedGitHub,
+    tmp_path: Path,
+    mariadb: MariaDB,
+    migrated_mysql: str,
+    scheme: str,
+    driver: str,
+) -> None:
+    url = with_scheme(mariadb.copy(migrated_mysql), scheme)
+    given = {"HUBBUB_DATABASE_URL": url, "HUBBUB_SECRET_KEY": "s" * 32}
+    _, lines, _ = await doctor(github, tmp_path, **given)
+    assert lines["database"] == f"{url} by {driver}, newest schema, belongs to this secret"
 
 
 async def test_doctor_lists_the_reads_that_were_given_up(

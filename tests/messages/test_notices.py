@@ -368,9 +368,6 @@ class Asked:
     async def run(self, sql: str, **_: Any) -> int:
         raise AssertionError(sql)
 
-    async def advance(self, installation_id: int, n: int) -> int | None:
-        raise AssertionError(installation_id, n)
-
     async def many(self, sql: str, rows: Sequence[Row]) -> None:
         raise AssertionError(sql, rows)
 

@@ -10,7 +10,8 @@ from pymysql.constants import CLIENT
 class Network:
     """`forget`: open connections never answer again, new ones work. `cut`: nothing answers.
 
-    `without_tls`: an attacker in between says that the server does not offer TLS.
+    `without_tls`: an attacker in between says that the server does not offer TLS. `questions`:
+    how often something was sent to the server.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -22,6 +23,7 @@ class Network:
         self._writers: list[asyncio.StreamWriter] = []
         self.port = 0
         self.without_tls = False
+        self.questions = 0
 
     def forget(self) -> None:
         self._lost |= self._open
@@ -36,7 +38,7 @@ class Network:
         writer.write(self._greeting(await there.read(65536)))
         self._writers += [writer, back]
         for source, sink in ((reader, back), (there, writer)):
-            task = asyncio.create_task(self._carry(me, source, sink))
+            task = asyncio.create_task(self._carry(me, source, sink, is_question=sink is back))
             self._tasks.add(task)
 
     def _greeting(self, packet: bytes) -> bytes:
@@ -48,10 +50,16 @@ class Network:
         return bytes(changed)
 
     async def _carry(
-        self, me: object, source: asyncio.StreamReader, sink: asyncio.StreamWriter
+        self,
+        me: object,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        *,
+        is_question: bool,
     ) -> None:
         try:
             while data := await source.read(65536):
+                self.questions += is_question
                 if not (self._cut or me in self._lost):
                     sink.write(data)
         except ConnectionError:
