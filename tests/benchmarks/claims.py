@@ -1,14 +1,20 @@
-"""Claims by 200 workers at once, against the same statements on the bare driver.
+"""Claims by 200 workers at once, and claims at a million tasks.
+
+The first table is against the same statements on the bare driver.
 
 Claims are made one after the other first, and what they send to the database is written down by
 transaction. On another database with the same rows 200 workers then send those, by the driver
 alone; on a third, 200 agents claim.
+
+The second table is a claim of the best task by one agent after the other, at several sizes, with
+and without the statistics of the engine. Sizes by argument leave out the first table:
+`python -m tests.benchmarks.claims 1000 20000`.
 """
 
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import median
@@ -34,6 +40,10 @@ from tests.benchmarks.processes import SECRET, databases
 WORKERS, ROUNDS, GOAL = 200, 3, 0.7
 # Of the tasks that are seeded nine of a hundred are ready.
 SIZES = (1_000, 10_000)
+GROWN = (1_000, 20_000, 200_000, 1_000_000)
+GROWTH_GOAL = 0.8
+# Claims at each size. An agent may claim 300 tasks an hour.
+CLAIMS, OF_ONE = 80, 20
 INSTALLATION = 1
 POOL = 10
 BEGIN, COMMIT, ROLLBACK = "BEGIN", "COMMIT", "ROLLBACK"
@@ -128,14 +138,15 @@ class Claims:
     """What the agents were told."""
 
     dispatcher: Dispatcher
+    installation: int = INSTALLATION
     tasks: list[str] = field(default_factory=list)
     refused: int = 0
 
     def actor(self, n: int) -> Actor:
-        return Actor(INSTALLATION, f"agent-{n}", "developer")
+        return Actor(self.installation, f"agent-{n}", "developer")
 
-    async def register(self) -> None:
-        for n in range(WORKERS):
+    async def register(self, agents: int = WORKERS) -> None:
+        for n in range(agents):
             given = {"agent_id": f"agent-{n}", "name": "Bench"}
             await self.dispatcher.call(self.actor(n), "register_agent", given)
 
@@ -263,7 +274,41 @@ async def measure(engine: str, size: int) -> tuple[float, float, int, int, int]:
     return len(told) / floor, attempts / seconds, tasks, len(found.tasks), twice
 
 
-async def main() -> int:
+async def grow(url: str, sizes: Sequence[int], *, analyze: bool) -> list[float]:
+    """Milliseconds of a claim at each size, the median; in turns, so that all meet one machine."""
+    upgrade(url)
+    store = await open_store(url)
+    here = Dispatcher(store, Shared(Keys(SECRET)))
+    tenants = [Claims(here, installation) for installation in range(1, len(sizes) + 1)]
+    for each, size in zip(tenants, sizes, strict=True):
+        await seed(store, each.installation, size, analyze=analyze)
+        await each.register(CLAIMS // OF_ONE)
+    spent: list[list[float]] = [[] for _ in sizes]
+    for n in range(CLAIMS):
+        for each, times in zip(tenants, spent, strict=True):
+            began = time.perf_counter()
+            assert await each.claim(n // OF_ONE)
+            times.append(time.perf_counter() - began)
+    await store.close()
+    return [median(times) * 1000 for times in spent]
+
+
+async def show_growth(sizes: Sequence[int]) -> None:
+    table = Table(title="claim_task of the best task, at several numbers of tasks (ms, median)")
+    names = ("engine", "statistics", *(f"{size:,}" for size in sizes), "ratio", "at least")
+    for name in names:
+        table.add_column(name, justify="right")
+    for analyze in (True, False):
+        with databases() as urls:
+            for engine, url in urls.items():
+                found = await grow(url, sizes, analyze=analyze)
+                ratio = (f"{found[0] / found[-1]:.2f}", str(GROWTH_GOAL))
+                shown = (f"{each:.2f}" for each in found)
+                table.add_row(engine, "yes" if analyze else "no", *shown, *ratio)
+    Console().print(table)
+
+
+async def show_contention() -> int:
     table = Table(title=f"claim_task a second, by {WORKERS} workers at once until no task is left")
     names = ("engine", "tasks", "bare driver", "hubbub", "ratio", "at least", "claimed twice")
     for name in names:
@@ -288,5 +333,11 @@ async def main() -> int:
     return 1 if wrong else 0
 
 
+async def main(sizes: Sequence[int]) -> int:
+    wrong = 0 if sizes else await show_contention()
+    await show_growth(sizes or GROWN)
+    return wrong
+
+
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(asyncio.run(main([int(each) for each in sys.argv[1:]])))
