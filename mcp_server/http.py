@@ -1,8 +1,9 @@
-"""MCP over Streamable HTTP, for both protocol eras, as an ASGI application."""
+"""MCP over Streamable HTTP, for both protocol eras: the short way, and an ASGI application."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from mcp.server.transport_security import (
 from mcp_types import JSONRPCError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from bot.dispatch.callers import IsGone
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.tokens import Tokens
@@ -27,20 +29,22 @@ from mcp_server.messages import (
     id_of,
     unusable_id_error,
 )
+from mcp_server.plain_calls import AS_JSON, AS_STREAM, Allowed, Headers, media_types
 from mcp_server.running_calls import RunningCalls
 from mcp_server.server import create_server
+from mcp_server.short_way import ShortWay
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 WITHOUT_CASE = frozenset({b"host", b"origin", b"content-type"})
 ACCEPT = b"accept"
 BOTH = b"application/json, text/event-stream"
-AS_JSON = frozenset({"application/json", "application/*", "*/*"})
-AS_STREAM = frozenset({"text/event-stream", "text/*", "*/*"})
 VERSION_HEADER = b"mcp-protocol-version"
 MODERN = frozenset(each.encode() for each in MODERN_PROTOCOL_VERSIONS)
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Handle: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
+ShortAnswer: TypeAlias = Callable[[Headers, bytes, Actor, IsGone], Awaitable[bytes | None]]
 
 
 def allowed_hosts(host: str, public_url: str | None) -> list[str]:
@@ -51,13 +55,32 @@ def allowed_hosts(host: str, public_url: str | None) -> list[str]:
     return sorted(each for name in names if name for each in (name, f"{name}:*"))
 
 
+@dataclass(frozen=True)
+class Endpoint:
+    """What answers at /mcp. `answer` takes plain calls, and `handle` takes every request."""
+
+    answer: ShortAnswer
+    handle: Handle
+
+
+async def _by_library(_: Headers, __: bytes, ___: Actor, ____: IsGone) -> None:
+    """For comparison: no call is plain."""
+
+
 @asynccontextmanager
-async def serving(dispatcher: Dispatcher, tokens: Tokens, hosts: list[str]) -> AsyncIterator[Any]:
-    """Start the ASGI application, and stop it at the end."""
+async def serving(
+    dispatcher: Dispatcher, tokens: Tokens, hosts: list[str], *, shortens: bool = True
+) -> AsyncIterator[Endpoint]:
+    """Start the handlers of /mcp, and stop them at the end. `shortens`: by the short way."""
     running = RunningCalls()
     server = create_server(dispatcher, partial(_actor, tokens))
-    streamed = _manager(server, hosts, json_response=False)
-    at_once = _manager(server, hosts, json_response=True)
+    origins = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
+    security = TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins)
+    streamed = _manager(server, security, json_response=False)
+    at_once = _manager(server, security, json_response=True)
+    short = ShortWay(
+        dispatcher, running, Allowed.of(hosts), Allowed.of(origins), server.server_info_stamp
+    )
 
     async def handle(scope: Message, receive: Receive, send: Send) -> None:
         """Answer in one piece where the older protocol would stream a single answer.
@@ -81,23 +104,18 @@ async def serving(dispatcher: Dispatcher, tokens: Tokens, hosts: list[str]) -> A
             await manager.asgi_app({**_for_library(scope), "state": state}, receive, send)
 
     async with streamed.run(), at_once.run():
-        yield handle
+        yield Endpoint(short.answer if shortens else _by_library, handle)
 
 
 def _manager(
-    server: Server, hosts: list[str], *, json_response: bool
+    server: Server, security: TransportSecuritySettings, *, json_response: bool
 ) -> StreamableHTTPSessionManager:
     return StreamableHTTPSessionManager(
         app=server,
         json_response=json_response,
         # Also for older clients, so that any process can answer any request.
         stateless=True,
-        security_settings=TransportSecuritySettings(
-            allowed_hosts=hosts,
-            allowed_origins=[
-                f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")
-            ],
-        ),
+        security_settings=security,
     )
 
 
@@ -114,20 +132,18 @@ def _for_library(scope: Message) -> Message:
     headers = [
         (name, value.lower() if name in WITHOUT_CASE else value) for name, value in scope["headers"]
     ]
-    if _media_types(scope) & (AS_JSON | AS_STREAM):
+    if _answer_types(scope) & (AS_JSON | AS_STREAM):
         headers = [(ACCEPT, BOTH), *(each for each in headers if each[0] != ACCEPT)]
     return {**scope, "headers": headers}
 
 
-def _media_types(scope: Message) -> set[str]:
-    """What the client accepts as an answer: anything, if it does not say (RFC 9110, 12.5.1)."""
+def _answer_types(scope: Message) -> frozenset[str]:
     given = b",".join(value for name, value in scope["headers"] if name == ACCEPT)
-    named = {each.partition(";")[0].strip() for each in given.decode("latin-1").lower().split(",")}
-    return named - {""} or {"*/*"}
+    return media_types(given.decode("latin-1"))
 
 
 def _is_streamed(scope: Message, message: Any) -> bool:
-    types = _media_types(scope)
+    types = _answer_types(scope)
     if not (types & AS_JSON and types & AS_STREAM):
         return bool(types & AS_STREAM)
     return _version(scope) in MODERN or _may_wait(message)

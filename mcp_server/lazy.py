@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -10,11 +11,34 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.tokens import Tokens
 
 
+@dataclass(frozen=True)
+class Loading:
+    """The handlers of `mcp_server.http`. Early requests wait until they are loaded."""
+
+    loaded: asyncio.Future[Any]
+    life: asyncio.Task[None]
+
+    async def answer(self, *given: Any) -> bytes | None:
+        endpoint = await self._endpoint()
+        body: bytes | None = await endpoint.answer(*given)
+        return body
+
+    async def handle(self, *given: Any) -> None:
+        await (await self._endpoint()).handle(*given)
+
+    async def _endpoint(self) -> Any:
+        if not self.loaded.done():
+            await asyncio.wait([self.loaded, self.life], return_when=asyncio.FIRST_COMPLETED)
+        if self.life.done():
+            await self.life  # raises why it could not be loaded: a bug
+        return self.loaded.result()
+
+
 @asynccontextmanager
 async def serving(
     dispatcher: Dispatcher, tokens: Tokens, host: str, public_url: str | None
-) -> AsyncIterator[Any]:
-    """The ASGI application of `mcp_server.http`. Early requests wait until it is loaded."""
+) -> AsyncIterator[Loading]:
+    """Load and start the handlers of /mcp, and stop them at the end."""
     loaded: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     over = asyncio.Event()
 
@@ -23,19 +47,13 @@ async def serving(
         http = await asyncio.to_thread(import_module, "mcp_server.http")
         async with http.serving(
             dispatcher, tokens, http.allowed_hosts(host, public_url)
-        ) as application:
-            loaded.set_result(application)
+        ) as endpoint:
+            loaded.set_result(endpoint)
             await over.wait()
-
-    async def handle(scope: Any, receive: Any, send: Any) -> None:
-        await asyncio.wait([loaded, life], return_when=asyncio.FIRST_COMPLETED)
-        if life.done():
-            await life  # raises why it could not be loaded: a bug
-        await loaded.result()(scope, receive, send)
 
     life = asyncio.create_task(live())
     try:
-        yield handle
+        yield Loading(loaded, life)
     finally:
         over.set()
         await life

@@ -1,6 +1,5 @@
 """The MCP resources. Each is the answer of an operation."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
 from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.replies import Reply
 from bot.errors import Refused, failure
 from bot.identity.actors import Actor
 from bot.operations import OPERATIONS
@@ -114,12 +114,10 @@ def unknown(uri: str, message: str, **more: Any) -> MCPError:
     return MCPError(types.INVALID_PARAMS, message, {"uri": uri, **more})
 
 
-async def answer(
-    dispatcher: Dispatcher, actor: Actor, where: Address, *, lean: bool = False
-) -> Answer:
-    """The answer of the resource's operation for this actor. Raise MCPError."""
+async def reply(dispatcher: Dispatcher, actor: Actor, where: Address) -> Reply:
+    """The reply of the resource's operation to this actor. Raise MCPError."""
     try:
-        return await dispatcher.call(actor, where.resource.operation, where.arguments, lean=lean)
+        return await dispatcher.reply(actor, where.resource.operation, where.arguments)
     except Refused as exc:
         raise _refusal(where.uri, exc) from exc
     except Exception as exc:  # every bug is logged and answered
@@ -133,8 +131,7 @@ def _refusal(uri: str, refused: Refused) -> MCPError:
 
 
 async def read(dispatcher: Dispatcher, actor: Actor, uri: str) -> types.ReadResourceResult:
-    found = await answer(dispatcher, actor, address(uri), lean=True)
-    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    text = (await reply(dispatcher, actor, address(uri))).lean_json()
     return types.ReadResourceResult(
         contents=[types.TextResourceContents(uri=uri, mime_type=JSON, text=text)]
     )

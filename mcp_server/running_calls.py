@@ -4,12 +4,12 @@ Over HTTP the notification is a request of its own, and the server has no sessio
 the id of the cancelled request find the call.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-import anyio
 from mcp.server.streamable_http import REQUEST_CANCELLED
 from mcp.shared.exceptions import MCPError
 
@@ -22,19 +22,29 @@ class RunningCall:
     """A request from its arrival to its answer. It may be cancelled before its call begins."""
 
     is_cancelled: bool = False
-    _scope: anyio.CancelScope | None = None
+    _task: asyncio.Task[Any] | None = None
 
     def cancel(self) -> None:
+        if self._task is not None and not self.is_cancelled:
+            self._task.cancel()
         self.is_cancelled = True
-        if self._scope is not None:
-            self._scope.cancel()
 
     @contextmanager
     def cancellable(self) -> Iterator[None]:
         """What runs here ends when the client cancels the request. Raise MCPError then."""
         if not self.is_cancelled:
-            with anyio.CancelScope() as self._scope:
+            self._task = task = asyncio.current_task()
+            assert task is not None
+            try:
                 yield
+            except asyncio.CancelledError:
+                # More than one cancellation: the server stops at the same time.
+                if not self.is_cancelled or task.cancelling() > 1:
+                    raise
+            finally:
+                self._task = None
+                if self.is_cancelled:
+                    task.uncancel()
         if self.is_cancelled:
             raise MCPError(REQUEST_CANCELLED, "The client cancelled the request.")
 

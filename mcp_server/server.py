@@ -11,20 +11,19 @@ from mcp.shared.exceptions import MCPError
 
 from bot.dispatch.callers import IsGone, never
 from bot.dispatch.dispatcher import Dispatcher, operations_of
-from bot.errors import Refused, failure
+from bot.dispatch.replies import Reply
 from bot.identity.actors import Actor
 from bot.kernel import argument_errors
-from bot.kernel.operation import LONGEST_KEY, Operation
+from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS
-from mcp_server import prompts, resources
+from mcp_server import prompts, resources, tool_answers
 from mcp_server.authentication import Asking, Identified, require_actor
 from mcp_server.running_calls import RunningCall
 from mcp_server.subscriptions import Listening
+from mcp_server.tool_answers import ToolAnswer
 from mcp_server.tool_schemas import GLOSSARY, lean
 
 NAME = "hubbub"
-# In `_meta` of a call, for programs: what the argument `key` is for models.
-KEY_META = "hubbub/key"
 VERSION = version("hubbub")
 INSTRUCTIONS = (
     "Work with agents and people on GitHub repositories. Call register_agent first; then "
@@ -151,16 +150,22 @@ async def _call_tool(
             types.INVALID_PARAMS,
             f"There is no tool {params.name!r}{meant}. tools/list lists them.",
         )
-    try:
-        actor = await identified(context)
-        answer = await dispatcher.call(
-            actor, params.name, params.arguments or {}, _key(params), _is_gone(context), lean=True
+
+    async def reply() -> Reply:
+        actor, key = await identified(context), tool_answers.key(params.meta)
+        return await dispatcher.reply(
+            actor, params.name, params.arguments or {}, key, _is_gone(context)
         )
-    except Refused as exc:
-        return result(exc.body(), is_error=True)
-    except Exception as exc:  # noqa: BLE001 - every bug is logged and answered
-        return result(failure(exc, tool=params.name).body(), is_error=True)
-    return result(answer)
+
+    return result(await tool_answers.answer(params.name, reply()))
+
+
+def result(answer: ToolAnswer) -> types.CallToolResult:
+    return types.CallToolResult(
+        content=[types.TextContent(text=answer.text)],
+        structured_content=json.loads(answer.text),
+        is_error=answer.is_error,
+    )
 
 
 def _running_call(context: Asking) -> RunningCall:
@@ -177,22 +182,3 @@ def _is_gone(context: Asking) -> IsGone:
         return never
     is_gone, call = context.request.scope["state"]["is_gone"], _running_call(context)
     return lambda: call.is_cancelled or is_gone()
-
-
-def _key(params: types.CallToolRequestParams) -> str | None:
-    """The idempotency key of the program that calls. Raise Refused."""
-    key = (params.meta or {}).get(KEY_META)
-    if key is None or (isinstance(key, str) and 0 < len(key) <= LONGEST_KEY):
-        return key
-    raise Refused(
-        "invalid_arguments",
-        f"`{KEY_META}` in `_meta` must be a text of 1 to {LONGEST_KEY} characters.",
-    )
-
-
-def result(content: dict[str, Any], *, is_error: bool = False) -> types.CallToolResult:
-    """The content as structure, and as text for clients that read only text."""
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return types.CallToolResult(
-        content=[types.TextContent(text=text)], structured_content=content, is_error=is_error
-    )

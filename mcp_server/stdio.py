@@ -25,8 +25,9 @@ from bot.identity.tokens import Tokens
 from bot.operations import OPERATIONS
 from mcp_server import stdio_transport
 from mcp_server.authentication import Asking
-from mcp_server.server import INSTRUCTIONS, KEY_META, NAME, VERSION, create_server, result
+from mcp_server.server import INSTRUCTIONS, NAME, VERSION, create_server, result
 from mcp_server.subscriptions import acknowledge, end_message, notify
+from mcp_server.tool_answers import KEY_META, refusal
 
 # Longer than the longest wait_s.
 TIMEOUT_S = 70
@@ -95,13 +96,13 @@ class Forwarding:
             return await self._call_tool(params, meta)
         except Refused as exc:
             if meta is None or not _is_answer_lost(exc):
-                return result(exc.body(), is_error=True)
+                return result(refusal(exc))
         # Maybe the server did it. The call with the same key is the same call.
         await asyncio.sleep(REPEAT_AFTER_S)
         try:
             return await self._call_tool(params, meta)
         except Refused as exc:
-            return result(exc.body(), is_error=True)
+            return result(refusal(exc))
 
     async def _call_tool(
         self, params: types.CallToolRequestParams, meta: types.RequestParamsMeta | None

@@ -69,9 +69,9 @@ async def watch_list(dispatcher: Dispatcher, actor: Actor, uris: Sequence[str]) 
     found: dict[tuple[str, str | None], list[str]] = {}
     for uri in dict.fromkeys(uris):
         where = resources.address(uri)
-        answer = await resources.answer(dispatcher, actor, where)
+        reply = await resources.reply(dispatcher, actor, where)
         resource = where.resource
-        subject = resource.subject and resource.subject(answer)
+        subject = resource.subject and resource.subject(reply.values())
         for topic in resource.topics:
             found.setdefault((topic, subject), []).append(uri)
     return Watched(found, BUDGET.uri in uris)

@@ -1,7 +1,6 @@
 """The HTTP server: webhooks, operations by REST, WebSocket and MCP, health."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
 
 from aiohttp import web
@@ -11,16 +10,14 @@ from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
 from webhooks import github, health, middleware, rest, websocket
 from webhooks.app_keys import DISPATCHER, INBOX, METRICS, SIGNATURES, TOKENS, WEBHOOK_SECRETS
-from webhooks.asgi import ASGI, handle_by_asgi
 from webhooks.bodies import BODIES, HANDLER_ARGS, Bodies
 from webhooks.group_commit import Inbox
 from webhooks.listener import CONNECTIONS, Connections
+from webhooks.mcp import MCP, Mount, respond
 from webhooks.metrics import Metrics
 from webhooks.refused_signatures import RefusedSignatures
 from webhooks.sockets import SOCKETS, Sockets
 
-# Opens an ASGI application when the server starts and closes it when the server stops.
-Mount: TypeAlias = Callable[[], AbstractAsyncContextManager[ASGI]]
 Ready: TypeAlias = Callable[[], Awaitable[dict[str, str]]]
 Alive: TypeAlias = Callable[[], dict[str, str]]
 
@@ -72,7 +69,7 @@ def create_app(
 
 
 def _mount(app: web.Application, mcp: Mount) -> None:
-    running: list[ASGI] = []
+    running: list[MCP] = []
 
     async def life(_: web.Application) -> AsyncIterator[None]:
         async with mcp() as handler:
@@ -80,8 +77,7 @@ def _mount(app: web.Application, mcp: Mount) -> None:
             yield
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        body = await request.app[BODIES].read(request, rest.LARGEST)
-        return await handle_by_asgi(running[0], request, body)
+        return await respond(running[0], request)
 
     app.cleanup_ctx.append(life)
     # No GET: the server keeps no sessions, so it could never send anything on that stream.

@@ -21,10 +21,10 @@ REFS = "#/components/schemas/{model}"
 async def call(request: web.Request) -> web.Response:
     name = request.match_info["operation"]
     key = request.headers.get("Idempotency-Key")
-    answer = await request.app[DISPATCHER].call(
+    reply = await request.app[DISPATCHER].reply(
         request[ACTOR], name, await _arguments(request), key, partial(is_gone, request)
     )
-    return web.json_response(answer)
+    return web.json_response(text=reply.json())
 
 
 async def _arguments(request: web.Request) -> Any:

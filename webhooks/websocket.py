@@ -124,7 +124,7 @@ class Socket:
 
     async def _call(self, call: Call) -> None:
         try:
-            answer = await self.dispatcher.call(
+            reply = await self.dispatcher.reply(
                 self.actor, call.operation, call.arguments, call.key
             )
         except Refused as exc:
@@ -132,7 +132,7 @@ class Socket:
         except Exception as exc:  # noqa: BLE001 - every bug is logged and answered
             await self._send_error(failure(exc, operation=call.operation), id=call.id)
         else:
-            await self.connection.send({"type": "result", "id": call.id, "result": answer})
+            await self.connection.send({"type": "result", "id": call.id, "result": reply.values()})
 
     async def _subscribe(self, frame: Subscribe) -> None:
         """Replace the subscription, unless the new one is refused."""

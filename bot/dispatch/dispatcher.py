@@ -9,6 +9,7 @@ from bot.dispatch.callers import Caller, IsGone, never
 from bot.dispatch.execution import Call, Executor, Touched, digest
 from bot.dispatch.handovers import Handovers
 from bot.dispatch.metrics import CallMetrics
+from bot.dispatch.replies import Reply
 from bot.dispatch.waiting import LOOK_EVERY_S, LongPoll
 from bot.errors import Refused
 from bot.events.waiters import Waiters
@@ -44,13 +45,22 @@ class Dispatcher:
         given: Any,
         request_key: str | None = None,
         is_gone: IsGone = never,
-        *,
-        lean: bool = False,
     ) -> dict[str, Any]:
-        """Call an operation. Return its answer as JSON values. Raise Refused.
+        """What `reply` replies, as values of JSON. Raise Refused."""
+        return (await self.reply(actor, name, given, request_key, is_gone)).values()
+
+    async def reply(
+        self,
+        actor: Actor,
+        name: str,
+        given: Any,
+        request_key: str | None = None,
+        is_gone: IsGone = never,
+    ) -> Reply:
+        """Call an operation. Raise Refused.
 
         A second call with the same `request_key` gets the answer of the first one. A call whose
-        caller `is_gone` does not begin. A `lean` answer is for models.
+        caller `is_gone` does not begin.
         """
         with self.metrics.measure(name):
             sent, call = self.executor.sent_notices, None
@@ -65,8 +75,9 @@ class Dispatcher:
                 await sent.add_to(exc, actor, call.digest if call else digest(name, exc.message))
                 raise
             shown = sent.select_and_remember(actor, call.digest, answer.notices)
-            answer = answer.model_copy(update={"notices": shown})
-            return _lean(call.operation, answer) if lean else answer.model_dump(mode="json")
+            if shown != answer.notices:
+                answer = answer.model_copy(update={"notices": shown})
+            return Reply(call.operation, answer)
 
     def _parse(
         self, actor: Actor, name: str, given: Any, request_key: str | None, is_gone: IsGone
@@ -101,21 +112,6 @@ class Dispatcher:
         if waitable and (wait_s := getattr(call.arguments, "wait_s", 0)):
             return await self._long_poll.wait(call, waitable, wait_s)
         return await self.executor.execute(call)
-
-
-# A mirror that is behind by less is up to date for who writes.
-FRESH_S = 5
-
-
-def _lean(operation: Operation, answer: Answer) -> dict[str, Any]:
-    """The answer as JSON values without nulls, defaults, and what models do not need."""
-    omitted: dict[str, Any] = dict(answer.omitted)
-    shows_mirror = operation.reads_only and answer.of_mirror
-    if not shows_mirror and not answer.behind and answer.stale_s < FRESH_S:
-        omitted |= {"as_of": True, "stale_s": True}
-    return answer.lean().model_dump(
-        mode="json", exclude_none=True, exclude_defaults=True, exclude=omitted
-    )
 
 
 def operations_of(actor: Actor) -> list[Operation]:

@@ -10,7 +10,8 @@ from mcp_types import RequestParamsMeta
 from bot.dispatch.dispatcher import Dispatcher
 from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS
-from mcp_server.server import KEY_META, TOOLS
+from mcp_server.server import TOOLS
+from mcp_server.tool_answers import KEY_META
 from tests.support.mcp_clients import ERAS, connected_by
 from tests.support.server_in_process import Surface
 from tests.support.story import Agent, Workspace

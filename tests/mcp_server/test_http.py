@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from mcp import MCPError
+from mcp.server.streamable_http import REQUEST_CANCELLED
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_server.http import allowed_hosts
@@ -235,6 +236,26 @@ async def test_a_cancelled_call_ends_and_takes_no_message(server: Surface, era: 
     assert "The client cancelled the request." in json.dumps(ended)
     await server.call(token, "send_message", to="ada", body="later")
     assert await inbox(server, token) == [("later", 1)]
+
+
+@pytest.mark.parametrize("era", ["older", "newer"])
+async def test_a_call_that_is_cancelled_before_its_transaction_changes_nothing(
+    server: Surface, gate: Gate, era: str
+) -> None:
+    token = await registered(server)
+    message, headers = call_of("send_message", 77, to="ada", body="x"), OLDER
+    if era == "newer":
+        message, headers = newer(message)
+    gate.opened.clear()
+    request = asyncio.create_task(post(server, token, message, headers))
+    async with asyncio.timeout(SOON_S):
+        while not gate.waiting:  # noqa: ASYNC110 - steps of the server
+            await asyncio.sleep(0.001)
+        await post(server, token, cancellation(77), headers)
+        ended = (await request).data
+    assert (ended["id"], ended["error"]["code"]) == (77, REQUEST_CANCELLED)
+    gate.opened.set()
+    assert await inbox(server, token) == []
 
 
 def test_a_call_that_was_cancelled_before_it_begins_does_not_begin() -> None:

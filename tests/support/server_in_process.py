@@ -3,8 +3,8 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -24,6 +24,7 @@ from tests.support.server_process import WEBHOOK_SECRET, signed_headers
 from webhooks.app import create_app
 from webhooks.bodies import BODIES, Bodies
 from webhooks.connection import Patience
+from webhooks.mcp import MCP
 from webhooks.sockets import SOCKETS, Sockets
 
 
@@ -109,10 +110,18 @@ def new_guid() -> str:
 
 @asynccontextmanager
 async def serving(
-    store: Store, installation_id: int, patience: Patience | None = None
+    store: Store,
+    installation_id: int,
+    patience: Patience | None = None,
+    *,
+    keys: Keys | None = None,
+    mcp: Callable[[Dispatcher, Tokens, list[str]], AbstractAsyncContextManager[MCP]] = http.serving,
 ) -> AsyncIterator[Surface]:
-    """`patience`: how long WebSockets wait for clients, if not as long as usual."""
-    dispatcher = Dispatcher(store, Shared(Keys(secrets.token_hex(32))))
+    """`patience`: how long WebSockets wait for clients, if not as long as usual.
+
+    Servers with the same `keys` know the same tokens. `mcp` handles /mcp.
+    """
+    dispatcher = Dispatcher(store, Shared(keys or Keys(secrets.token_hex(32))))
     tokens = Tokens(store, dispatcher.shared.keys)
     problems: dict[str, str] = {}
     dead: dict[str, str] = {}
@@ -126,7 +135,7 @@ async def serving(
         tokens,
         pressure=Backpressure(),
         webhook_secret=WEBHOOK_SECRET,
-        mcp=partial(http.serving, dispatcher, tokens, hosts),
+        mcp=partial(mcp, dispatcher, tokens, hosts),
         ready=ready,
         alive=lambda: dead,
     )

@@ -1,0 +1,42 @@
+"""`POST /mcp`: plain calls by the short way, all other requests by the MCP library."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Protocol, TypeAlias
+
+from aiohttp import web
+
+from bot.dispatch.callers import IsGone
+from bot.identity.actors import Actor
+from webhooks.app_keys import ACTOR
+from webhooks.asgi import ASGI, handle_by_asgi
+from webhooks.bodies import BODIES
+from webhooks.disconnects import is_gone
+from webhooks.rest import LARGEST
+
+# The body of the answer to a plain call, from headers and body of the request. None: it is another
+# request.
+Answer: TypeAlias = Callable[[Mapping[str, str], bytes, Actor, IsGone], Awaitable[bytes | None]]
+
+
+class MCP(Protocol):
+    """`answer` takes plain calls, and `handle` takes every request."""
+
+    @property
+    def answer(self) -> Answer: ...
+
+    @property
+    def handle(self) -> ASGI: ...
+
+
+# Opens it when the server starts and closes it when the server stops.
+Mount: TypeAlias = Callable[[], AbstractAsyncContextManager[MCP]]
+
+
+async def respond(mcp: MCP, request: web.Request) -> web.StreamResponse:
+    body = await request.app[BODIES].read(request, LARGEST)
+    answer = await mcp.answer(request.headers, body, request[ACTOR], partial(is_gone, request))
+    if answer is None:
+        return await handle_by_asgi(mcp.handle, request, body)
+    return web.Response(body=answer, content_type="application/json")
