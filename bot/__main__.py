@@ -58,16 +58,29 @@ def root(
 
 
 @app.command()
-def serve() -> None:
+def serve(
+    processes: Annotated[
+        int | None, typer.Option(help="how many, with MySQL; default: HUBBUB_PROCESSES")
+    ] = None,
+) -> None:
     """Run the server: webhooks, MCP, REST and the writes to GitHub."""
     from bot import logs
-    from bot.cli import server
+    from bot.cli.inheritance import inheritance
+    from bot.cli.processes import check, run
 
     try:
-        loaded = settings.load()
+        given = {} if processes is None else {"processes": processes}
+        loaded, inherited = settings.load(**given), inheritance()
         logs.set_up(loaded)
-        logs.tell_unknown_settings()
-        asyncio.run(server.serve(loaded, settings.github_app(loaded)))
+        if not inherited:
+            logs.tell_unknown_settings()
+            check(loaded)
+        github_app = settings.github_app(loaded)
+        if loaded.processes > 1 and not inherited:
+            sys.exit(asyncio.run(run(loaded)))
+        from bot.cli import server
+
+        asyncio.run(server.serve(loaded, github_app, inherited))
     except (WrongSettings, StoreError) as exc:
         if not settings.logs_as_json():
             raise

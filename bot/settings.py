@@ -62,6 +62,9 @@ class Settings(BaseSettings):
         "127.0.0.1", description="the address to listen on"
     )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, description="the port to listen on")
+    processes: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="with MySQL: how many processes of `serve` answer on this port"
+    )
     github_app_id: str | None = Field(None, description="the App's id, from its settings page")
     github_private_key: SecretStr | None = Field(
         None, description="the App's private key: the PEM text, or the path of the file"

@@ -6,6 +6,7 @@ the process may open, and then nobody else gets in.
 
 import asyncio
 import resource
+import socket
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ MOST = 4000
 # Open files other than the connections of clients: the database, GitHub, the log.
 OTHER_FILES = 200
 FEWEST = 16
+# Connections that no process has accepted yet.
+BACKLOG = 128
 
 
 @dataclass(eq=False)
@@ -112,6 +115,32 @@ class Listener(web.BaseSite):
         self._server = await asyncio.get_running_loop().create_server(
             lambda: _Door(server, self._connections), self._host, self._port
         )
+
+
+class Inherited(web.BaseSite):
+    """Accepts connections on a port that other processes accept on too."""
+
+    def __init__(
+        self, runner: web.BaseRunner, port: socket.socket, connections: Connections
+    ) -> None:
+        super().__init__(runner)
+        self._port = port
+        self._connections = connections
+
+    @property
+    def name(self) -> str:
+        host, port = self._port.getsockname()[:2]
+        return f"http://{host}:{port}"
+
+    async def start(self) -> None:
+        await super().start()
+        server = self._runner.server
+        assert server is not None
+        # The loop accepts so many at once. More would be taken from processes with less to do.
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: _Door(server, self._connections), sock=self._port, backlog=1
+        )
+        self._port.listen(BACKLOG)
 
 
 def raise_file_limit() -> int:

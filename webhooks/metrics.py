@@ -1,5 +1,6 @@
-"""`/metrics`: counters of this process, and gauges from the database."""
+"""`/metrics`: counters of this server, and gauges from the database."""
 
+import os
 from collections.abc import Iterable
 from functools import partial
 
@@ -7,6 +8,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from bot.dispatch.dispatcher import Dispatcher
 from bot.outbox import usage
@@ -53,8 +55,15 @@ class Metrics:
     async def render(self, dispatcher: Dispatcher) -> bytes:
         """The counters of this moment, and the gauges of this moment or a little before."""
         stored = await self._stored.get(partial(_gauges, dispatcher.store))
-        registries = (self.registry, dispatcher.metrics.registry)
-        return b"".join(generate_latest(each) for each in registries) + stored
+        return b"".join(generate_latest(each) for each in self._counters(dispatcher)) + stored
+
+    def _counters(self, dispatcher: Dispatcher) -> list[CollectorRegistry]:
+        """Those of this process. With `--processes`, the sums of all, which are in a folder."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return [self.registry, dispatcher.metrics.registry]
+        sums = CollectorRegistry()
+        MultiProcessCollector(sums)  # type: ignore[no-untyped-call]
+        return [sums]
 
 
 async def _gauges(store: Store) -> bytes:

@@ -28,6 +28,8 @@ class Supervisor:
     failing: dict[str, str]
     pauses_s: Sequence[float] = PAUSES_S
     given_up: dict[str, str] = field(default_factory=dict)
+    # Called when a task is given up.
+    when_given_up: Callable[[], None] | None = None
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _ends: Counter[str] = field(default_factory=Counter)
     _stopping: bool = False
@@ -58,6 +60,8 @@ class Supervisor:
         if n >= len(self.pauses_s):
             self.given_up[name] = self.failing[name]
             log.error("loop ended too often", loop=name, why=why)
+            if self.when_given_up:
+                self.when_given_up()
             return
         log.error("loop ended, started again", loop=name, why=why)
         self.start(name, work, self.pauses_s[n])

@@ -1,19 +1,17 @@
 """`hubbub serve`: the parts of the server put together."""
 
 import asyncio
-import os
-import signal
-from contextlib import suppress
 from functools import partial
 
 from aiohttp import web
 
 from bot.background import health, loops, retention
-from bot.cli import output, session
+from bot.cli import listening, session
+from bot.cli.inheritance import Inheritance
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
-from bot.settings import GitHubApp, Settings, WrongSettings
+from bot.settings import GitHubApp, Settings
 from mcp_server import lazy
 from webhooks import listener
 from webhooks.app import create_app
@@ -22,7 +20,9 @@ from webhooks.app import create_app
 FINISH_S = 1.0
 
 
-async def serve(loaded: Settings, github_app: GitHubApp) -> None:
+async def serve(
+    loaded: Settings, github_app: GitHubApp, inherited: Inheritance | None = None
+) -> None:
     times, pressure = retention.retention_times(loaded), Backpressure()
     async with (
         session.open_session(loaded, make=True, app=github_app) as opened,
@@ -48,9 +48,9 @@ async def serve(loaded: Settings, github_app: GitHubApp) -> None:
             keepalive_timeout=listener.KEEPALIVE_S,
         )
         await runner.setup()
-        told = _told_to_stop()
+        told = _end(running, inherited)
         try:
-            await _listen(runner, loaded, server[listener.CONNECTIONS])
+            await _listen(runner, loaded, server[listener.CONNECTIONS], inherited)
             await told.wait()
             dispatcher.waiters.stop()
             running.stop()
@@ -59,23 +59,28 @@ async def serve(loaded: Settings, github_app: GitHubApp) -> None:
 
 
 async def _listen(
-    runner: web.AppRunner, loaded: Settings, connections: listener.Connections
+    runner: web.AppRunner,
+    loaded: Settings,
+    connections: listener.Connections,
+    inherited: Inheritance | None,
 ) -> None:
+    if inherited:
+        for port in inherited.ports:
+            await listener.Inherited(runner, port, connections).start()
+        inherited.report_listening()
+        return
     try:
         await listener.Listener(runner, loaded.host, loaded.port, connections).start()
     except OSError as exc:
-        raise WrongSettings(
-            f"Cannot listen on {loaded.host}:{loaded.port}: {os.strerror(exc.errno or 0)}. "
-            "Set HUBBUB_HOST and HUBBUB_PORT to an address of this machine that is free."
-        ) from exc
-    host, port = runner.addresses[0][:2]
-    # The program that started the server may not read this, or keep it on a full disk.
-    with suppress(OSError):
-        output.say(f"Hubbub is listening on http://{f'[{host}]' if ':' in host else host}:{port}")
+        raise listening.cannot_listen(loaded, exc) from exc
+    listening.say_address(runner.addresses[0])
 
 
-def _told_to_stop() -> asyncio.Event:
-    told = asyncio.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(each, told.set)
+def _end(running: loops.Loops, inherited: Inheritance | None) -> asyncio.Event:
+    """Set when the process shall end."""
+    told = listening.stop_signal()
+    if inherited:
+        inherited.end_with_parent(told)
+        # Only a new process can help, and the parent starts one.
+        running.supervisor.when_given_up = told.set
     return told

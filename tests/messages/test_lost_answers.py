@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 
+from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from tests.support.story import Agent, Workspace
 
@@ -57,6 +58,22 @@ async def test_a_call_that_is_cancelled_at_any_moment_hides_nothing(workspace: W
         assert found == [1]
         await bob.call("mark_message_read", message_id=message)
     assert cancelled > 1
+
+
+async def test_a_message_that_one_process_handed_out_can_be_marked_read_through_another(
+    workspace: Workspace,
+) -> None:
+    """No process knows what another one has just answered, so nothing may depend on it."""
+    ada, bob = await correspondents(workspace)
+    elsewhere = Agent(Dispatcher(workspace.store, workspace.dispatcher.shared), bob.actor)
+    first = (await ada.call("send_message", to="bob", body="First"))["message_id"]
+    await ada.call("send_message", to="bob", body="Second")
+    assert await attempts(bob) == [1, 1]
+    await elsewhere.call("mark_message_read", message_id=first)
+    workspace.clock.forward(61)
+    again = await elsewhere.call("get_messages")
+    assert [(each["body"], each["attempts"]) for each in again["messages"]] == [("Second", 2)]
+    assert await attempts(bob) == []
 
 
 async def test_an_answer_says_what_it_does_not_show_and_until_when(workspace: Workspace) -> None:

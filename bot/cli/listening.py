@@ -1,0 +1,33 @@
+"""What one server and the parent of several have in common: the port, and the signal to stop."""
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from typing import Any
+
+from bot.cli import output
+from bot.settings import Settings, WrongSettings
+
+
+def cannot_listen(loaded: Settings, exc: OSError) -> WrongSettings:
+    return WrongSettings(
+        f"Cannot listen on {loaded.host}:{loaded.port}: {os.strerror(exc.errno or 0)}. "
+        "Set HUBBUB_HOST and HUBBUB_PORT to an address of this machine that is free."
+    )
+
+
+def say_address(address: Any) -> None:
+    """`address`: of the first socket. Its port may differ from the setting, which may be 0."""
+    host, port = address[:2]
+    # The program that started the server may not read this, or keep it on a full disk.
+    with suppress(OSError):
+        output.say(f"Hubbub is listening on http://{f'[{host}]' if ':' in host else host}:{port}")
+
+
+def stop_signal() -> asyncio.Event:
+    """Set when the process gets SIGTERM or SIGINT."""
+    told = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, told.set)
+    return told
