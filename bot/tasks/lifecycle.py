@@ -160,17 +160,15 @@ async def _show_claim(tx: Tx, task: FullTask, facts: ClaimFacts, lane: int) -> N
 
 async def end_lease(tx: Tx, task: FullTask, how: str, why: str, to: TaskState) -> bool:
     """End the task's live lease. Return whether it had one."""
-    lease = await _lease(tx, task)
-    if lease is None or not await leases.end(tx, lease, how, why, to):
+    here, lease_id = (tx, task["installation_id"]), task["lease_id"]
+    if lease_id is None or not await leases.end(*here, task["id"], lease_id, how, why, to):
         return False
     if how not in leases.PROPER:
-        dropped = lost_lease_error(lease["id"], how)
-        await write_cancellation.cancel_of_lease(
-            tx, task["installation_id"], task["id"], lease["id"], dropped
-        )
+        dropped = lost_lease_error(lease_id, how)
+        await write_cancellation.cancel_of_lease(*here, task["id"], lease_id, dropped)
     outcome = "failed" if to == "failed" else how
     if outcome in COUNTED_OUTCOMES:
-        await agents.count_lease_end(tx, task["installation_id"], lease["holder"], outcome)
+        await agents.count_lease_end(*here, task["holder"] or "", outcome)
     return True
 
 
@@ -432,7 +430,8 @@ async def expire(tx: Tx, lease: LeaseRow) -> bool:
     if task is not None and task["lease_id"] == lease["id"]:
         await release(tx, task, "expired", "the lease expired", BOT)
     else:
-        await leases.end(tx, lease, "expired", "the lease expired", "pending")
+        which = (lease["installation_id"], lease["task_id"], lease["id"])
+        await leases.end(tx, *which, "expired", "the lease expired", "pending")
     return True
 
 

@@ -147,8 +147,10 @@ async def get(tx: Tx, installation_id: int, lease_id: str | None) -> LeaseRow | 
     return await tx.one(q, i=installation_id, l=lease_id)
 
 
-async def end(tx: Tx, lease: LeaseRow, state: str, why: str, to: str) -> bool:
-    """End a live lease as released, completed, expired or revoked; the task goes to state `to`.
+async def end(
+    tx: Tx, installation_id: int, task_id: str, lease_id: str, state: str, why: str, to: str
+) -> bool:
+    """End a live lease as released, completed, expired or revoked; its task goes to state `to`.
 
     Return False and change nothing if the lease had ended before.
     """
@@ -159,8 +161,8 @@ async def end(tx: Tx, lease: LeaseRow, state: str, why: str, to: str) -> bool:
         state=state,
         now=now,
         why=why[:200],
-        i=lease["installation_id"],
-        l=lease["id"],
+        i=installation_id,
+        l=lease_id,
     )
     if ended:
         await tx.run(
@@ -169,9 +171,9 @@ async def end(tx: Tx, lease: LeaseRow, state: str, why: str, to: str) -> bool:
             "WHERE installation_id = :i AND id = :t AND lease_id = :l",
             to=to,
             now=now,
-            i=lease["installation_id"],
-            t=lease["task_id"],
-            l=lease["id"],
+            i=installation_id,
+            t=task_id,
+            l=lease_id,
         )
     return bool(ended)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar, cast
 
 from store.engine import ids, sql
 from store.engine.transaction import Row, Tx
@@ -287,6 +287,12 @@ async def change(tx: Tx, installation_id: int, task_id: str, **values: Any) -> N
         t=task_id,
         **values,
     )
+
+
+async def change_row(tx: Tx, task: FullTask, **values: Any) -> FullTask:
+    """Set columns of a task that the caller has locked. Return its row now."""
+    await change(tx, task["installation_id"], task["id"], **values)
+    return cast("FullTask", {**task, **values, "updated_at": await tx.now()})
 
 
 async def move(tx: Tx, installation_id: int, task_id: str, old: str, new: str) -> bool:

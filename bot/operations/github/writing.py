@@ -118,7 +118,10 @@ async def queue(
     if not ctx.actor.is_person:
         await presence.check_may_work(ctx.tx, ctx.actor)
         await check_room(ctx)
-        await check_not_on_hold(ctx, where, arguments, kind)
+        if task is None or not _is_about(task, where, arguments):
+            await check_not_on_hold(ctx, where, arguments, kind)
+        else:
+            holds.check_write(ctx, task, kind)
         arguments, cleaned = await clean_texts.clean(ctx, where, arguments, task)
     lane = writes.PEOPLE if ctx.actor.is_person else writes.AGENTS
     lease_id = task["lease_id"] if task else None
@@ -150,6 +153,12 @@ async def queue(
         cleaned=cleaned,
         waits_because=soonest.why,
     )
+
+
+def _is_about(task: FullTask, where: Place, arguments: dict[str, Any]) -> bool:
+    """Whether the write is on the issue of the task itself."""
+    number = arguments.get("number")
+    return number is not None and (task["repository_id"], task["number"]) == (where["id"], number)
 
 
 # Writes of one agent that may wait at the same time.

@@ -48,6 +48,14 @@ async def held_task(
     `bot.operations.tasks.holds` says what its holder may do on hold (`even_on_hold`).
     """
     row = await visible_task(ctx, ref, lock=True)
+    await check_held(ctx, row, fence, even_on_hold=even_on_hold)
+    return row
+
+
+async def check_held(
+    ctx: Context, row: FullTask, fence: int | None, *, even_on_hold: bool = False
+) -> None:
+    """Raise Refused unless the actor holds the locked task, as `held_task` does."""
     holder = None if leases.is_expired(row, ctx.now) else row["holder"]
     if holder != ctx.actor.name:
         code = "stale_fence" if fence is not None and fence <= row["fence"] else "not_holder"
@@ -68,7 +76,6 @@ async def held_task(
         await leases.confirm(ctx.tx, ctx.installation_id, row["lease_id"])
     if row["held"] and not even_on_hold and not ctx.actor.is_person:
         raise on_hold_error(ctx, row)
-    return row
 
 
 def _why_free(ctx: Context, row: FullTask) -> str:

@@ -9,7 +9,7 @@ from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.operations.arguments import Fence, Note
 from bot.operations.github import clean_texts
 from bot.operations.tasks import hourly_limits
-from bot.operations.tasks.access import check_fence, held_task, visible_task
+from bot.operations.tasks.access import check_fence, check_held, visible_task
 from bot.operations.tasks.views import OneTask, task_view
 from bot.tasks import lifecycle, lookup
 from store.tasks import tasks
@@ -34,7 +34,7 @@ async def release_task(
             "not_holder", f"Nobody holds {lookup.name(row)}, so there is nothing to release."
         )
     if row["holder"] == ctx.actor.name or not _may_take_from(ctx, row["holder"]):
-        row = await held_task(ctx, task, fence, even_on_hold=True)
+        await check_held(ctx, row, fence, even_on_hold=True)
     check_fence(ctx, row, fence)
     texts, cleaned = clean_texts.for_card({"note": note})
     if texts:

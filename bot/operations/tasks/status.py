@@ -65,28 +65,31 @@ async def update_task_status(
     question = texts.pop("question", None)
     now = 100 if status == "completed" and progress is None else progress
     changes: Row = {**texts} if now is None else {**texts, "progress": now}
+    after = row
     if changes:
         changes = {**changes, "reported_under": row["lease_id"]}
-        await tasks.change(ctx.tx, ctx.installation_id, row["id"], **changes)
+        after = await tasks.change_row(ctx.tx, row, **changes)
+    is_answered = bool(row["question"]) and status == "in_progress"
     if question is not None:
         cleaned += await _ask(ctx, row, status, question)
-    elif row["question"] and status == "in_progress":
+    elif is_answered:
         # A holder that continues no longer waits for an answer.
         await lifecycle.record_answer(ctx.tx, row, ctx.actor.name)
     elif status == row["state"]:
         await lifecycle.record(ctx.tx, row, lifecycle.PROGRESS, ctx.actor.name, progress=progress)
+    if question is not None or is_answered:
+        # That parks its lease, or does not.
+        after = await visible_task(ctx, row["id"])
     if status != row["state"]:
-        # As it is now: a question asked or answered parks a lease, or does not.
-        asked = await visible_task(ctx, row["id"])
-        is_end = status not in OPEN and asked["progress"] != row["progress"]
+        is_end = status not in OPEN and after["progress"] != row["progress"]
         before = row["progress"] if is_end else None
-        await lifecycle.move(ctx.tx, asked, status, ctx.actor.name, progress_before=before)
+        await lifecycle.move(ctx.tx, after, status, ctx.actor.name, progress_before=before)
+        after = await visible_task(ctx, row["id"])
     if status == "completed":
         await close_issue(ctx, row, "completed")
     begins_review = status == "in_review" and row["state"] != status
     hint = await requested_changes.hint(ctx, row) if begins_review else None
-    shown = task_view(await visible_task(ctx, row["id"]))
-    return Reported(task=shown, cleaned=cleaned, hint=hint)
+    return Reported(task=task_view(after), cleaned=cleaned, hint=hint)
 
 
 async def _check_has_no_open_pull(ctx: Context, row: FullTask) -> None:
