@@ -29,6 +29,7 @@ from bot.tasks.path_overlap import Overlap
 from bot.tasks.sizes import SIZES, Size
 from bot.times import stamp
 from store.agents import claimants
+from store.agents.claimants import Applicant
 from store.engine.transaction import Tx
 from store.tables.tasks import NAMED, UNKNOWN
 from store.tasks import claim_facts, leases, ready
@@ -178,7 +179,8 @@ async def claim_task(
     Only you work on it until the lease ends; every call renews it. Claiming your task again
     returns your lease, or takes back what you ended just now.
     """
-    has = await _begin(ctx)
+    me = await _begin(ctx)
+    has = me and me["capabilities"]
     if task is not None:
         if any((repository, label, capability, size)):
             raise Refused(
@@ -195,7 +197,7 @@ async def claim_task(
         size=None if size is None else SIZES.index(size),
     )
     now = await event_log.cursor_now(ctx.tx, ctx.installation_id)
-    claimed = await _claim_best(ctx, wanted, has, lease_s, paths)
+    claimed = await _claim_best(ctx, wanted, me, lease_s, paths)
     if claimed is not None:
         return _fit(claimed, max_tokens)
     nothing = await _nothing_ready(ctx, wanted, has, now)
@@ -204,8 +206,8 @@ async def claim_task(
     return _without_task(nothing)
 
 
-async def _begin(ctx: Context) -> list[str] | None:
-    """The capabilities of the claimer; None for a person, who can do anything. Raise Refused.
+async def _begin(ctx: Context) -> Applicant | None:
+    """The agent that claims; None for a person, who can do anything. Raise Refused.
 
     Leases that are overdue end first, because their tasks may be claimed too.
     """
@@ -216,8 +218,7 @@ async def _begin(ctx: Context) -> list[str] | None:
     me = await presence.check_at_work(ctx.tx, found, ctx.now)
     if me["overdue"]:
         await expire_overdue(ctx)
-    capabilities: list[str] = me["capabilities"]
-    return capabilities
+    return me
 
 
 def _without_task(nothing: NothingReady) -> Claimed:
@@ -362,14 +363,18 @@ def _other_ready(n: int) -> str:
 async def _claim_best(
     ctx: Context,
     wanted: Wanted,
-    has: list[str] | None,
+    me: Applicant | None,
     lease_s: int | None,
     paths: list[str] | None,
 ) -> Claimed | None:
     """Claim the best ready task. None if there is none."""
-    fitting = wanted if has is None else replace(wanted, met=met_by(has))
+    if me is None:
+        return await _claim_first(ctx, wanted, lease_s, paths)
+    fitting = replace(wanted, met=met_by(me["capabilities"]))
+    if not me["released"]:
+        return await _claim_first(ctx, fitting, lease_s, paths)
     # What the agent gave back itself is offered to others first.
-    for given_back in (False,) if has is None else (False, True):
+    for given_back in (False, True):
         found = await _claim_first(ctx, replace(fitting, given_back=given_back), lease_s, paths)
         if found is not None:
             return found
