@@ -48,8 +48,11 @@ class Bodies:
         """The body of a caller who is not known yet. Raise Refused.
 
         If strangers send too much at once, the largest body is dropped: a large body that hardly
-        grows would otherwise keep GitHub's small ones out.
+        grows would otherwise keep GitHub's small ones out. One that came with its headers, as most
+        do, never waits here.
         """
+        if request.content.is_eof():
+            return await self.read(request, largest)
         with self._count() as body:
             return await self._receive(request, largest, body)
 

@@ -25,20 +25,21 @@ EVENT = re.compile(r"[a-z0-9_]{1,80}")
 
 
 async def receive(request: web.Request) -> web.Response:
-    body = await request.app[BODIES].read_unsigned(request, LARGEST)
+    app = request.app
+    body = await app[BODIES].read_unsigned(request, LARGEST)
     _check_signature(request, body)
     guid = _header(request, "X-GitHub-Delivery", GUID)
     event = _header(request, "X-GitHub-Event", EVENT)
     delivery = webhook_payloads.delivery(guid, event, body, _payload(request, body))
     try:
-        with request.app[CONNECTIONS].mark_known(request, GITHUB):
-            await request.app[INBOX].receive(delivery)
+        with app[CONNECTIONS].mark_known(request, GITHUB):
+            await app[INBOX].receive(delivery)
     except Exception as exc:  # whatever it is, GitHub must not take it as stored
         log.exception("delivery not stored", guid=guid)
         raise Refused(
             "unavailable", "The delivery could not be stored. Redeliver it later."
         ) from exc
-    request.app[METRICS].deliveries.labels(_label(request, event)).inc()
+    app[METRICS].count_delivery(event)
     return web.json_response({"accepted": guid}, status=202)
 
 
@@ -95,12 +96,3 @@ def _payload(request: web.Request, body: bytes) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise Refused("bad_request", "The body must be a JSON object.")
     return payload
-
-
-def _label(request: web.Request, event: str) -> str:
-    """The label for the metrics. New names are limited, because each label costs memory."""
-    seen = request.app[METRICS].events
-    if event in seen or len(seen) < 100:
-        seen.add(event)
-        return event
-    return "other"

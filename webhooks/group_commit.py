@@ -40,8 +40,11 @@ class Inbox:
             self._writing = None
 
     async def _gather(self) -> None:
-        """Wait for deliveries that are just being received, so that one commit stores them all."""
-        seen = 0
+        """Wait for deliveries that are just being received, so that one commit stores them all.
+
+        One that is alone is stored at once.
+        """
+        seen = 1
         while seen < len(self._waiting) < MOST_AT_ONCE:
             seen = len(self._waiting)
             await asyncio.sleep(0)

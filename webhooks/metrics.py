@@ -19,6 +19,9 @@ from store.engine.transaction import Store, Tx
 from store.inbox import backlog
 from webhooks.shared_answer import SharedAnswer
 
+# Names of webhook events that have a label of their own.
+MOST_EVENTS = 100
+
 
 class Metrics:
     """The registry is our own, because the library's is global."""
@@ -51,6 +54,12 @@ class Metrics:
             ["route"],
             registry=self.registry,
         )
+
+    def count_delivery(self, event: str) -> None:
+        """Count a stored delivery. New names are limited, because each label costs memory."""
+        label = event if event in self.events or len(self.events) < MOST_EVENTS else "other"
+        self.events.add(label)
+        self.deliveries.labels(label).inc()
 
     async def render(self, dispatcher: Dispatcher) -> bytes:
         """The counters of this moment, and the gauges of this moment or a little before."""

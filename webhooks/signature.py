@@ -1,11 +1,10 @@
 """GitHub's signature: HMAC-SHA256 over the raw body, in X-Hub-Signature-256."""
 
-import hashlib
 import hmac
 
 
 def sign(secret: str, body: bytes) -> str:
-    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
 
 
 def is_valid(secret: str, body: bytes, signature: str) -> bool:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from pydantic_core import from_json
+import orjson
 
 from bot.github.payloads import at, maybe_number, maybe_time, text
 from store.inbox.deliveries import Delivery
@@ -23,9 +23,9 @@ WRITING = {"opened", "created", "submitted", "edited", "deleted"}
 def json_of(body: bytes) -> Any:
     """The JSON of a body. Raise ValueError or RecursionError."""
     try:
-        return from_json(body)
+        return orjson.loads(body)
     except ValueError:
-        # pydantic's parser is stricter: it refuses lone surrogates, which GitHub may send.
+        # orjson is stricter: it refuses lone surrogates, which GitHub may send.
         return json.loads(body)
 
 

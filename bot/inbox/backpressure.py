@@ -2,33 +2,42 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 # Webhooks are many while each comes so soon after the one before.
 CLOSE_S = 0.025
 # The worker waits this long after the last of many webhooks, and never longer than AT_MOST_S.
 QUIET_S = 0.05
-AT_MOST_S = 0.25
+AT_MOST_S = 0.4
 # Then it may work this long before it waits again, so that it has a share of the time.
-WORK_S = 0.025
+WORK_S = 0.02
 
 
+@dataclass
 class Backpressure:
     """The webhook handler reports each webhook; the worker waits while many come in."""
 
-    def __init__(self) -> None:
-        self._arrived_at = self._busy_at = self._work_until = 0.0
+    now: Callable[[], float] = time.monotonic
+    _arrived_at: float = -CLOSE_S
+    _busy_at: float = -QUIET_S
+    _work_until: float = 0.0
 
     def report_arrival(self) -> None:
-        now = time.monotonic()
+        now = self.now()
         if now - self._arrived_at < CLOSE_S:
             self._busy_at = now
         self._arrived_at = now
 
+    def is_busy(self) -> bool:
+        """Whether many webhooks came in just now."""
+        return self.now() - self._busy_at < QUIET_S
+
     async def wait(self) -> None:
         """Wait while many webhooks come in, unless the worker has waited just before."""
-        if time.monotonic() < self._work_until:
+        if self.now() < self._work_until:
             return
-        until = time.monotonic() + AT_MOST_S
-        while self._busy_at + QUIET_S > time.monotonic() < until:  # noqa: ASYNC110 - cheap
+        until = self.now() + AT_MOST_S
+        while self.is_busy() and self.now() < until:  # noqa: ASYNC110 - cheap
             await asyncio.sleep(QUIET_S)
-        self._work_until = time.monotonic() + WORK_S
+        self._work_until = self.now() + WORK_S

@@ -15,7 +15,7 @@ from bot.mirror import webhooks, writer
 from bot.mirror.changes import Changes
 from bot.mirror.webhooks.event import Event
 from store.engine.transaction import Store, Tx
-from store.inbox import commands, deliveries
+from store.inbox import commands, deliveries, missed_deliveries
 from store.inbox.commands import FoundCommand
 from store.inbox.deliveries import Delivery
 from store.tables.inbox import DeliveryRow
@@ -99,6 +99,7 @@ async def _runs(
 
 async def _apply(tx: Tx, keys: Keys, installation_id: int, batch: Sequence[Prepared]) -> None:
     guids = [each.delivery.guid for each in batch]
+    await missed_deliveries.remove(tx, installation_id, guids)
     locked = await deliveries.lock(tx, installation_id, guids)
     # Another process may have processed some.
     mine = [each for each in batch if each.delivery.guid in locked]

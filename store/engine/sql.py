@@ -96,6 +96,35 @@ def insert_new(
     return f"{insert(table, columns)} ON DUPLICATE KEY UPDATE {column} = {table}.{column}{more}"
 
 
+@lru_cache(512)
+def insert_or_renew(
+    dialect: Dialect,
+    table: str,
+    columns: Sequence[str],
+    key: Sequence[str],
+    renewed: Sequence[str],
+    old: tuple[str, str],
+) -> str:
+    """Insert, or renew some columns of the row that has this key, if it has an `old` value.
+
+    `old`: the column that decides, which is renewed too, and its value.
+    """
+    decides, value = old
+    rest = [column for column in renewed if column != decides]
+    is_old = f"{table}.{decides} = '{value}'"
+    if dialect == "sqlite":
+        sets = ", ".join(f"{column} = excluded.{column}" for column in (*rest, decides))
+        conflict = f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sets} WHERE {is_old}"
+        return f"{insert(table, columns)} {conflict}"
+    new, alias = ("VALUES({})", " ") if dialect == "mariadb" else ("new.{}", ALIAS)
+    # Both engines assign from left to right, so the column that decides comes last.
+    sets = ", ".join(
+        f"{column} = IF({is_old}, {new.format(column)}, {table}.{column})"
+        for column in (*rest, decides)
+    )
+    return f"{insert(table, columns)}{alias}ON DUPLICATE KEY UPDATE {sets}"
+
+
 # MySQL's name for the row that an upsert would insert. MariaDB has only VALUES() for it. MySQL
 # deprecates VALUES() and counts a warning for each statement that uses it. The driver then asks
 # for the warning's text, which costs a second round trip.

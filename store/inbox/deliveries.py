@@ -8,7 +8,6 @@ from typing import TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Tx
-from store.inbox import missed_deliveries
 from store.inbox.fair_batch import fair_batch
 from store.inbox.missed_deliveries import DeliveryInfo
 from store.tables.inbox import DeliveryRow
@@ -19,7 +18,6 @@ COLUMNS = (
     "event",
     "action",
     "repository_id",
-    "state",
     "not_before",
     "received_at",
     "payload",
@@ -27,6 +25,9 @@ COLUMNS = (
     "text_at",
 )
 KEY = ("installation_id", "guid")
+# What changes, with `not_before`, when a dead delivery is retried.
+RENEWED = ("attempts", "error", "state")
+DEAD = ("state", "dead")
 ZLIB = b"\x78"
 LARGE = 100_000
 STATES = ("received", "processed", "failed", "dead")
@@ -77,27 +78,28 @@ async def receive(tx: Tx, arrived: Sequence[Delivery]) -> None:
     """Store new deliveries. A dead delivery that comes again is retried."""
     now = await tx.now()
     await tx.many(
-        sql.insert_new(tx.dialect, "deliveries", COLUMNS, KEY),
+        sql.insert_or_renew(
+            tx.dialect, "deliveries", (*COLUMNS, *RENEWED), KEY, (*RENEWED, "not_before"), DEAD
+        ),
         [
             {
                 **each.key,
                 "event": each.event,
                 "action": each.action,
                 "repository_id": each.repository_id,
-                "state": "received",
-                "not_before": now,
                 "received_at": now,
                 "payload": _as_received(each.payload),
                 "number": each.number,
                 "text_at": each.text_at,
+                "state": "received",
+                "not_before": now,
+                "attempts": 0,
+                "error": None,
             }
             for each in sorted(arrived, key=lambda each: (each.installation_id, each.guid))
         ],
     )
-    for installation_id in sorted({each.installation_id for each in arrived}):
-        guids = [each.guid for each in arrived if each.installation_id == installation_id]
-        await revive(tx, installation_id, guids)
-        await missed_deliveries.remove(tx, installation_id, guids)
+    tx.rings.add("inbox")
 
 
 async def revive(tx: Tx, installation_id: int, guids: Sequence[str]) -> int:

@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.identity.keyring import Keys
-from bot.inbox import worker
+from bot.inbox import backpressure, worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from store.engine.database import open_store
@@ -118,6 +120,64 @@ async def test_one_that_waits_no_longer_is_kept_all_the_same(
     waiting.cancel()
     await inbox.receive(stays)
     assert await stored_guids(store, installation_id) == {left.guid, stays.guid}
+
+
+class Seconds:
+    def __init__(self) -> None:
+        self.at = 100.0
+
+    def __call__(self) -> float:
+        return self.at
+
+    def forward(self, seconds: float) -> None:
+        self.at += seconds
+
+
+@pytest.mark.parametrize(
+    ("gaps", "busy"),
+    [
+        pytest.param([], False, id="one"),
+        pytest.param([0.01], True, id="two at once"),
+        pytest.param([0.03, 0.03, 0.03], False, id="one after the other"),
+        pytest.param([0.03, 0.001], True, id="two of several at once"),
+    ],
+)
+def test_the_worker_waits_only_while_webhooks_come_close_together(
+    gaps: list[float],
+    busy: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    clock = Seconds()
+    pressure = Backpressure(clock)
+    pressure.report_arrival()
+    for gap in gaps:
+        clock.forward(gap)
+        pressure.report_arrival()
+    assert pressure.is_busy() is busy
+    clock.forward(2 * backpressure.QUIET_S)
+    assert not pressure.is_busy()
+
+
+async def test_the_worker_gets_its_share_while_webhooks_never_stop() -> None:
+    clock = Seconds()
+    pressure = Backpressure(clock)
+
+    async def arrive() -> None:
+        while True:
+            clock.forward(0.1)
+            for _ in range(2):
+                pressure.report_arrival()
+            await asyncio.sleep(0)
+
+    arriving = asyncio.create_task(arrive())
+    await asyncio.sleep(0)
+    began = clock.at
+    async with asyncio.timeout(5):
+        await pressure.wait()
+    assert clock.at - began >= backpressure.AT_MOST_S
+    arriving.cancel()
+    pressure.report_arrival()
+    async with asyncio.timeout(1):
+        await pressure.wait()  # its share is not used up yet
 
 
 async def test_the_deliveries_of_one_installation_hold_up_those_of_no_other(own_url: str) -> None:
