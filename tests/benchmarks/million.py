@@ -20,44 +20,58 @@ from store.engine.transaction import Store, Tx
 from store.mirror import settings_files
 from store.tables.mirror import RepositorySettingsRow
 from tests.benchmarks.processes import SECRET, databases
+from tests.support.tenant import Expressions, insert
 
 SIZES = (10_000, 1_000_000)
 CALLS = 300
 GOAL = 0.8
 AT = 1_800_000_000_000_000
 REPOSITORIES = 10
+# Each repository has as many issues; `k` is the number of a row, see `tests.support.tenant`.
+PLACE = f"k % {REPOSITORIES}"
+INSTALLATION: Expressions = {
+    "account": "'acme'",
+    "account_id": "1",
+    "account_type": "'Organization'",
+    "repository_selection": "'all'",
+    "permissions": "'{}'",
+    "version": "'0'",
+}
+REPOSITORY: Expressions = {
+    "id": PLACE,
+    "full_name": f"'acme/r' || {PLACE}",
+    "full_name_key": f"'acme/r' || {PLACE}",
+    "default_branch": "'main'",
+    "version": "'0'",
+}
 # Every tenth task is open; of those every tenth is held by somebody.
-COUNT = (
-    "WITH RECURSIVE n (k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < {size}) "
-    "SELECT k FROM n"
-)
-# What the servers call their limit to it.
-RECURSION = {"mysql": "cte_max_recursion_depth", "mariadb": "max_recursive_iterations"}
-INSTALLATION = (
-    "INSERT INTO installations (installation_id, account, account_id, account_type, "
-    "repository_selection, permissions, version) VALUES (:i, 'acme', 1, 'Organization', 'all', "
-    "'{}', '0')"
-)
-REPOSITORY = (
-    "INSERT INTO repositories (installation_id, id, full_name, full_name_key, private, archived, "
-    "default_branch, version) VALUES (:i, :r, :name, :name, 0, 0, 'main', '0')"
-)
-ISSUES = (
-    "INSERT INTO issues (installation_id, id, repository_id, number, is_pull_request, title, "
-    "body, state, author, author_association, labels, assignees, locked, created_at, updated_at, "
-    "version) "
-    "SELECT :i, k, k % {repositories}, k, 0, 'Mend it', 'It smokes, and nobody knows why.', "
-    "CASE WHEN k % 10 = 0 THEN 'open' ELSE 'closed' END, 'octocat', 'NONE', :labels, "
-    "'[]', 0, :at + k, :at + k, '0' FROM ({count}) q"
-)
-TASKS = (
-    "INSERT INTO tasks (installation_id, id, repository_id, issue_id, number, title, state, "
-    "priority, capabilities, holder, created_at, updated_at) "
-    "SELECT :i, CONCAT('t_', k), k % {repositories}, k, k, 'Mend it', "
-    "CASE WHEN k % 100 = 0 THEN 'in_progress' WHEN k % 10 = 0 THEN 'pending' ELSE 'completed' END, "
-    "k % 3, '[]', CASE WHEN k % 100 = 0 THEN CONCAT('agent-', k % 3) END, :at + k, :at + k "
-    "FROM ({count}) q"
-)
+ISSUES: Expressions = {
+    "id": "k",
+    "repository_id": PLACE,
+    "number": "k",
+    "title": "'Mend it'",
+    "body": "'It smokes, and nobody knows why.'",
+    "state": "CASE WHEN k % 10 = 0 THEN 'open' ELSE 'closed' END",
+    "author": "'octocat'",
+    "author_association": "'NONE'",
+    "labels": """'["agent-task"]'""",
+    "created_at": ":at + k",
+    "updated_at": ":at + k",
+    "version": "'0'",
+}
+TASKS: Expressions = {
+    "id": "'t_' || k",
+    "repository_id": PLACE,
+    "issue_id": "k",
+    "number": "k",
+    "title": "'Mend it'",
+    "state": "CASE WHEN k % 100 = 0 THEN 'in_progress' WHEN k % 10 = 0 THEN 'pending' "
+    "ELSE 'completed' END",
+    "priority": "k % 3",
+    "holder": "CASE WHEN k % 100 = 0 THEN 'agent-' || (k % 3) END",
+    "created_at": ":at + k",
+    "updated_at": ":at + k",
+}
 
 # Agents that measure claims do nothing else.
 SETTINGS: RepositorySettingsRow = {
@@ -72,24 +86,17 @@ SETTINGS: RepositorySettingsRow = {
 
 
 async def seed(store: Store, installation_id: int, size: int, *, analyze: bool = True) -> None:
-    count = COUNT.format(size=size)
+    here = {"i": installation_id, "at": AT}
 
     async def work(tx: Tx) -> None:
-        if tx.dialect != "sqlite":
-            await tx.run(f"SET {RECURSION[tx.dialect]} = 2000000")
-        await tx.run(INSTALLATION, i=installation_id)
+        await insert(tx, "installations", INSTALLATION, 1, **here)
+        await insert(tx, "repositories", REPOSITORY, REPOSITORIES, **here)
         for r in range(REPOSITORIES):
-            await tx.run(REPOSITORY, i=installation_id, r=r, name=f"acme/r{r}")
             await settings_files.put(
                 tx, {**SETTINGS, "installation_id": installation_id, "repository_id": r}
             )
-        for q in (ISSUES, TASKS):
-            made = q.format(repositories=REPOSITORIES, count=count)
-            if tx.dialect == "sqlite":
-                made = made.replace("CONCAT('t_', k)", "'t_' || k")
-                made = made.replace("CONCAT('agent-', k % 3)", "'agent-' || (k % 3)")
-            given = {"labels": '["agent-task"]'} if q is ISSUES else {}
-            await tx.run(made, i=installation_id, at=AT, **given)
+        await insert(tx, "issues", ISSUES, size, **here)
+        await insert(tx, "tasks", TASKS, size, **here)
         if not analyze:
             return
         await tx.run("ANALYZE tasks" if tx.dialect == "sqlite" else "ANALYZE TABLE tasks")
