@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fixtures.github import Issue, Pull
-from fixtures.github.contract import Contract, load
+from fixtures.github.contract import contract_of
 from tests.support.github_client import Acme
 
 # Recorded, and otherwise here.
@@ -82,7 +82,7 @@ async def test_the_parts_of_payloads_are_as_githubs_description_has_them(
     acme: Acme, data: Path
 ) -> None:
     """Those too that nobody has recorded, such as sub_issues and projects_v2."""
-    contract = Contract(load(data / "github-openapi.json.gz"))
+    contract = contract_of(data / "github-openapi.json.gz")
     live_a_day(acme)
     first = {(each.event, each.action): each for each in acme.github.deliveries}
     wrong = {
