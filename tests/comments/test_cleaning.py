@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot import secret_formats
 from bot.comments import cleaning, slash_commands
 from bot.comments.cleaning import Cleaned
+from tests.support.repeats import examples
 
 JOINER = cleaning.WORD_JOINER
 LETTERS = string.ascii_letters + string.digits
@@ -120,7 +121,7 @@ WAYS: tuple[Clean, ...] = (
 
 
 @given(TEXTS, st.sampled_from(WAYS))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_a_clean_text_is_not_changed_again(text: str, clean: Clean) -> None:
     once = clean(text)
     assert clean(once.text) == Cleaned(once.text, [])
@@ -128,7 +129,7 @@ def test_a_clean_text_is_not_changed_again(text: str, clean: Clean) -> None:
 
 
 @given(TEXTS, secrets(), TEXTS, st.sampled_from(WAYS))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @example("x", "AKIA0123456789ABCDEF", "ghp_", cleaning.note)
 def test_no_secret_survives(before: str, secret: str, after: str, clean: Clean) -> None:
     cleaned = clean(f"{before} {secret} {after}")
@@ -139,7 +140,7 @@ def test_no_secret_survives(before: str, secret: str, after: str, clean: Clean) 
 
 
 @given(TEXTS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_no_line_of_a_clean_text_is_a_command(text: str) -> None:
     assert slash_commands.find(cleaning.markdown(text).text) == []
 

@@ -1,5 +1,6 @@
 import json
 import random
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,21 @@ from store.mirror import search_index, search_terms
 from store.mirror.search_index import Plan, Way
 from store.tables import TABLES
 from tests.conftest import MariaDB
+from tests.support.engines import ON_SQLITE
 from tests.support.plans import plan
-from tests.support.story import Agent, Workspace
+from tests.support.repeats import examples
+from tests.support.story import Agent, Clock, Workspace, open_workspace
+
+
+@pytest.fixture
+async def own_workspace(
+    own_url: str, clock: Clock, openapi: Path | None
+) -> AsyncIterator[Workspace]:
+    """With a database of its own: the index catches up with the rows of all installations."""
+    opened = await open_store(own_url, clock)
+    async with open_workspace(opened, clock, openapi) as made:
+        yield made
+    await opened.close()
 
 
 def open_pull(workspace: Workspace, title: str, body: str = "") -> Pull:
@@ -153,8 +167,9 @@ async def results(agent: Agent, query: str, **more: Any) -> list[dict[str, Any]]
 
 
 async def test_texts_that_were_indexed_without_their_agents_are_indexed_again(
-    workspace: Workspace,
+    own_workspace: Workspace,
 ) -> None:
+    workspace = own_workspace
     bob = await workspace.agent("bob")
     await bob.call("create_task", repository="acme/rocket", title="Engine")
     await workspace.settle()
@@ -281,6 +296,7 @@ async def test_search_goes_page_by_page_and_ends(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "a of in", "+-*/ \" ' %", "\U0001f680 \u202e", "\x00", "中"])
+@ON_SQLITE
 async def test_a_query_without_a_word_is_refused(workspace: Workspace, query: str) -> None:
     refused = await (await reader(workspace)).refusal("github_search", query=query)
     assert (refused.code, "three characters" in refused.message) == ("invalid_arguments", True)
@@ -321,6 +337,7 @@ async def test_a_query_is_words_and_nothing_else(workspace: Workspace, query: st
     )[0] == {"n": 2}
 
 
+@ON_SQLITE
 async def test_too_long_a_query_is_refused(workspace: Workspace) -> None:
     agent = await reader(workspace)
     for query in ("fuel " * 2000, " ".join(f"word{n}" for n in range(50))):
@@ -464,8 +481,8 @@ async def ids(store: Store, installation_id: int, query: list[str], plan: Plan |
 
 
 # As they are; such that each page takes several rounds; the index alone; no index.
-ON_SQLITE: tuple[Plan | None, ...] = (None, (("fts5", 2),) * 2)
-ON_MYSQL: tuple[Plan | None, ...] = (
+PLANS_ON_SQLITE: tuple[Plan | None, ...] = (None, (("fts5", 2),) * 2)
+PLANS_ON_MYSQL: tuple[Plan | None, ...] = (
     None,
     (("plain", 1), ("fulltext", 0)),
     (("fulltext", 0),),
@@ -480,7 +497,7 @@ def sqlite_file(migrated_sqlite_file: Path, tmp_path: Path) -> Path:
     return path
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 async def test_sqlite_mysql_and_plain_matching_find_the_same(
     migrated_mysql_url: str, sqlite_file: Path, installation_id: int, data: st.DataObject
@@ -502,7 +519,7 @@ async def test_sqlite_mysql_and_plain_matching_find_the_same(
                 if set(query) <= set(search_terms.terms(body))
             ]
             for store in (mysql, sqlite):
-                for way in ON_SQLITE if store is sqlite else ON_MYSQL:
+                for way in PLANS_ON_SQLITE if store is sqlite else PLANS_ON_MYSQL:
                     assert await ids(store, installation_id, query, way) == expected
     finally:
         await mysql.close()
@@ -536,8 +553,9 @@ async def forget_the_index(workspace: Workspace) -> None:
 
 
 async def test_a_mirror_that_is_older_than_the_index_is_indexed_in_batches(
-    workspace: Workspace,
+    own_workspace: Workspace,
 ) -> None:
+    workspace = own_workspace
     pull = open_pull(workspace, "Mend the engine", "It coughs.")
     workspace.person.review(pull, "approved", "Runs smoothly.")
     workspace.person.review_comment(pull, "engine.py", 1, "Why one?")
@@ -556,10 +574,11 @@ async def test_a_mirror_that_is_older_than_the_index_is_indexed_in_batches(
     assert len(before) == 3 + 10
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(examples(1)))
 async def test_in_whatever_order_deliveries_come_the_index_is_that_of_the_mirror(
-    workspace: Workspace, seed: int
+    own_workspace: Workspace, seed: int
 ) -> None:
+    workspace = own_workspace
     pull = open_pull(workspace, "Mend the engine", "It coughs.")
     await workspace.settle()
     workspace.github.hold_deliveries()

@@ -18,6 +18,7 @@ from fixtures.github import Issue, Repository
 from store.engine.transaction import Row, Tx
 from store.mirror import dependency_cycles, relations
 from store.mirror.dependency_cycles import Edge, _cycles
+from tests.support.repeats import examples
 from tests.support.story import Workspace
 
 
@@ -354,7 +355,7 @@ async def test_the_turn_comes_before_what_is_written_and_only_where_a_circle_may
 
 
 @given(st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=24))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_a_circle_is_where_each_reaches_the_other(pairs: set[tuple[int, int]]) -> None:
     edges = [Edge("blocked_by", a, b, cyclic=False, open=True) for a, b in pairs if a != b]
     reach = {n: _reachable(n, edges) for n in range(8)}

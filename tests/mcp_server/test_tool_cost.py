@@ -15,7 +15,9 @@ from bot.operations import OPERATIONS
 from mcp_server.server import INSTRUCTIONS, TOOLS, WHOLE
 from mcp_server.tool_schemas import GLOSSARY
 from store.tables.agents import Role
+from tests.support.engines import ON_SQLITE
 from tests.support.mcp_clients import ERAS, connect
+from tests.support.repeats import examples
 from tests.support.server_in_process import Surface
 
 # A token is four characters of the compact JSON of `tools/list`.
@@ -33,6 +35,7 @@ EVERY = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS
 
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("role", ROLES)
+@ON_SQLITE
 async def test_the_tools_of_a_role_cost_no_more_than_promised(
     surface: Surface, role: Role, era: str
 ) -> None:
@@ -75,7 +78,7 @@ def test_every_argument_is_described_in_at_most_a_dozen_words(operation: Operati
 
 
 @EVERY
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(data=st.data())
 def test_what_an_operation_takes_fits_its_tools_schema(
     operation: Operation, data: st.DataObject
@@ -87,6 +90,7 @@ def test_what_an_operation_takes_fits_its_tools_schema(
 
 
 @pytest.mark.parametrize("role", ROLES)
+@ON_SQLITE
 async def test_an_argument_that_is_unknown_or_too_long_is_refused_though_the_schema_is_silent(
     surface: Surface, role: Role
 ) -> None:

@@ -5,7 +5,6 @@ HUBBUB_EXAMPLES sets how many stories there are.
 """
 
 import asyncio
-import os
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -22,9 +21,10 @@ from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
 from store.engine.transaction import Store
 from store.tables.agents import Role
+from tests.support.repeats import examples
 from tests.support.story import Agent
 
-EXAMPLES = int(os.environ.get("HUBBUB_EXAMPLES", "16"))
+EXAMPLES = examples(8)
 WHO: list[tuple[str, Role]] = [("ada", "developer"), ("bob", "tester"), ("cleo", "tech-lead")]
 GRANTEES = ("ada", "bob", "cleo", "everybody", "role:tester", "role:developer")
 ACCESS = ("none", "read", "write", "share")

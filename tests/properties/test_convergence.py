@@ -5,7 +5,6 @@ cannot be done (a comment to edit where there is none) are passed over, so that 
 to the few that matter. HUBBUB_EXAMPLES sets how many histories there are.
 """
 
-import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -41,9 +40,10 @@ from tests.support.mirror_oracle import (
     relations_of_github,
     relations_of_mirror,
 )
+from tests.support.repeats import examples
 from tests.support.story import Clock, Workspace, open_workspace
 
-EXAMPLES = int(os.environ.get("HUBBUB_EXAMPLES", "16"))
+EXAMPLES = examples(8)
 T = TypeVar("T")
 
 

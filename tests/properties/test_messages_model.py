@@ -5,7 +5,6 @@ and the reaper comes when it likes. HUBBUB_EXAMPLES sets how many stories there 
 """
 
 import json
-import os
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -21,10 +20,11 @@ from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
 from bot.messages import delivery
 from store.engine.transaction import Store
+from tests.support.repeats import examples
 from tests.support.story import Agent, Clock
 
 WEEK_S = 7 * 24 * 3600
-EXAMPLES = int(os.environ.get("HUBBUB_EXAMPLES", "16"))
+EXAMPLES = examples(8)
 AGENTS = ("ada", "bob", "cyd")
 PRIORITIES = ("low", "medium", "high")
 TO = (*AGENTS, "everybody", "role:tester")

@@ -4,7 +4,6 @@ Hypothesis tells the story: claims, reports, questions, releases, holds, reserva
 time passes and the reaper comes when it likes. HUBBUB_EXAMPLES sets how many stories there are.
 """
 
-import os
 import secrets
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
@@ -29,9 +28,10 @@ from store.engine.transaction import Store, Tx
 from store.mirror import mirror_rows
 from store.tables.agents import Role
 from store.tasks import tasks
+from tests.support.repeats import examples
 from tests.support.story import Agent, Clock
 
-EXAMPLES = int(os.environ.get("HUBBUB_EXAMPLES", "40"))
+EXAMPLES = examples(20)
 AGENTS = ("ada", "bob", "cyd")
 LEAD = "lead"
 LENGTHS = (60, 600)

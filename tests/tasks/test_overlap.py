@@ -13,6 +13,7 @@ from store.engine import sql
 from store.engine.transaction import Tx
 from store.mirror import mirror_rows
 from store.mirror.pulls import FILES
+from tests.support.repeats import examples
 from tests.support.story import Agent, Workspace
 
 
@@ -240,7 +241,7 @@ parts = st.lists(st.sampled_from(["a", "b", "ab"]), max_size=3).map("/".join)
 
 @given(st.lists(parts, max_size=4), st.lists(parts, max_size=8))
 @example(["a"], ["ab", "a/b", ""])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_paths_meet_where_one_lies_in_the_other(mine: list[str], theirs: list[str]) -> None:
     def lies_in(one: str, other: str) -> bool:
         return other in ("", one) or one.startswith(f"{other}/")
