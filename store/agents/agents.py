@@ -146,8 +146,10 @@ async def page(
     where, given = _conditions(sought)
     if end is not None:
         where, given["end"] = [*where, "id <= :end"], end
+    index = "ix_agents_parent" if sought.parent else "PRIMARY"
     rows = await tx.all(
-        f"SELECT * FROM agents WHERE installation_id = :i AND id > :after "
+        f"SELECT * FROM {sql.by_index(tx.dialect, 'agents', index)} "
+        "WHERE installation_id = :i AND id > :after "
         f"AND {' AND '.join(where)} ORDER BY id LIMIT :n",
         i=installation_id,
         after=after,
@@ -202,8 +204,8 @@ async def at_work(tx: Tx, installation_id: int, limit: int) -> list[AgentRow]:
 async def children(tx: Tx, installation_id: int, parents: Sequence[str], limit: int) -> list[str]:
     """Ids of the direct children, including agents that have left."""
     rows = await tx.all(
-        "SELECT id FROM agents WHERE installation_id = :i AND parent_id IN :parents "
-        "ORDER BY id LIMIT :n",
+        f"SELECT id FROM {sql.by_index(tx.dialect, 'agents', 'ix_agents_parent')} "
+        "WHERE installation_id = :i AND parent_id IN :parents ORDER BY id LIMIT :n",
         i=installation_id,
         parents=tuple(parents),
         n=limit,
@@ -235,7 +237,8 @@ async def held_tasks(
 ) -> list[str]:
     """The ids of the tasks that any of them holds, in the order in which tasks are locked."""
     rows = await tx.all(
-        "SELECT task_id FROM leases WHERE installation_id = :i AND holder IN :holders "
+        f"SELECT task_id FROM {sql.by_index(tx.dialect, 'leases', 'ix_leases_holder')} "
+        "WHERE installation_id = :i AND holder IN :holders "
         "AND state IN ('held', 'parked') ORDER BY task_id LIMIT :n",
         i=installation_id,
         holders=tuple(agent_ids),
@@ -251,9 +254,10 @@ async def holdings(
     return await tx.all(
         "SELECT held.holder, t.id, t.number, t.repository_id, r.full_name FROM ("
         "SELECT holder, task_id, ROW_NUMBER() OVER (PARTITION BY holder ORDER BY granted_at, id) "
-        "AS place FROM leases WHERE installation_id = :i AND holder IN :holders "
+        f"AS place FROM {sql.by_index(tx.dialect, 'leases', 'ix_leases_holder')} "
+        "WHERE installation_id = :i AND holder IN :holders "
         "AND state IN ('held', 'parked') AND (expires_at IS NULL OR expires_at > :now)) held "
-        "JOIN tasks t ON t.installation_id = :i AND t.id = held.task_id "
+        f"{sql.IN_ORDER[tx.dialect]} tasks t ON t.installation_id = :i AND t.id = held.task_id "
         "JOIN repositories r ON r.installation_id = :i AND r.id = t.repository_id "
         f"WHERE held.place <= :each AND {VISIBLE} AND {PRESENT} "
         "ORDER BY held.holder, held.place",

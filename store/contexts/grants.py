@@ -58,7 +58,8 @@ async def to_grantees(
 ) -> list[GrantOn]:
     """The grants of these contexts to these grantees."""
     return await tx.all(
-        "SELECT context_id, grantee, access FROM context_grants WHERE installation_id = :i "
+        "SELECT context_id, grantee, access FROM "
+        f"{sql.by_index(tx.dialect, 'context_grants', 'PRIMARY')} WHERE installation_id = :i "
         "AND context_id IN :ids AND grantee IN :who",
         i=installation_id,
         ids=tuple(context_ids),
@@ -70,14 +71,15 @@ async def granted_ids(
     tx: Tx, installation_id: int, grantees: Sequence[str], after: str, limit: int
 ) -> list[str]:
     """Ids of the contexts that are shared with these grantees."""
-    rows = await tx.all(
-        "SELECT DISTINCT context_id FROM context_grants WHERE installation_id = :i "
-        "AND grantee IN :who AND context_id > :after ORDER BY context_id LIMIT :n",
-        i=installation_id,
-        who=tuple(grantees),
-        after=after,
-        n=limit,
+    named = {f"grantee_{n}": grantee for n, grantee in enumerate(grantees)}
+    # The first of each grantee, in the order of the index. A DISTINCT over several reads all.
+    parts = (
+        "SELECT * FROM (SELECT context_id FROM context_grants WHERE installation_id = :i "
+        f"AND grantee = :{name} AND context_id > :after ORDER BY context_id LIMIT :n) part_{name}"
+        for name in named
     )
+    q = f"{' UNION '.join(parts)} ORDER BY context_id LIMIT :n"
+    rows = await tx.all(q, i=installation_id, after=after, n=limit, **named)
     return [row["context_id"] for row in rows]
 
 

@@ -76,6 +76,27 @@ def delete_some(dialect: Dialect, table: str, where: str) -> str:
 
 
 @lru_cache(512)
+def by_index(dialect: Dialect, table: str, index: str) -> str:
+    """A table of FROM or UPDATE, with its alias if it has one, that is read by this index only.
+
+    Without it an engine guesses, and SQLite has no statistics to guess by. A wrong guess reads all
+    rows of an installation. PRIMARY is the primary key.
+    """
+    if dialect != "sqlite":
+        return f"{table} FORCE INDEX ({index})"
+    name, *_ = table.split()
+    return f"{table} INDEXED BY {f'sqlite_autoindex_{name}_1' if index == 'PRIMARY' else index}"
+
+
+# Joins two tables in the order in which they are written.
+IN_ORDER: dict[Dialect, str] = {
+    "sqlite": "CROSS JOIN",
+    "mysql": "STRAIGHT_JOIN",
+    "mariadb": "STRAIGHT_JOIN",
+}
+
+
+@lru_cache(512)
 def insert_new(
     dialect: Dialect,
     table: str,

@@ -126,12 +126,18 @@ async def forget(tx: Tx, installation_id: int, repository_id: int | None = None)
     await tx.run(f"DELETE FROM backfills WHERE {where}", i=installation_id, **more)
 
 
+def _parts_of_repository(tx: Tx) -> str:
+    """SQL: the parts `b`, read by their repository."""
+    return sql.by_index(tx.dialect, "backfills b", "PRIMARY")
+
+
 async def repositories_without_backfill(tx: Tx, limit: int) -> list[RepositoryKey]:
     """Repositories that the installation covers and whose backfill never began."""
     return await tx.all(
         f"SELECT r.installation_id, r.id FROM repositories r WHERE {VISIBLE} AND {PRESENT} "
         "AND EXISTS (SELECT 1 FROM installations n WHERE n.installation_id = r.installation_id) "
-        "AND NOT EXISTS (SELECT 1 FROM backfills b WHERE b.installation_id = r.installation_id "
+        f"AND NOT EXISTS (SELECT 1 FROM {_parts_of_repository(tx)} "
+        "WHERE b.installation_id = r.installation_id "
         "AND b.repository_id = r.id) LIMIT :n",
         n=limit,
     )
@@ -141,7 +147,7 @@ async def owners_without_backfill(tx: Tx, limit: int) -> list[int]:
     """Installations whose backfill of boards never began."""
     rows = await tx.all(
         "SELECT n.installation_id FROM installations n WHERE n.deleted = 0 "
-        "AND n.suspended_at IS NULL AND NOT EXISTS (SELECT 1 FROM backfills b "
+        f"AND n.suspended_at IS NULL AND NOT EXISTS (SELECT 1 FROM {_parts_of_repository(tx)} "
         "WHERE b.installation_id = n.installation_id AND b.repository_id = 0) LIMIT :n",
         n=limit,
     )

@@ -235,7 +235,8 @@ async def counts(tx: Tx) -> list[DeliveryCount]:
 
 async def oldest(tx: Tx) -> int | None:
     """When the oldest delivery that is not in the mirror yet came in, of all installations."""
-    q = "SELECT MIN(received_at) AS at FROM deliveries WHERE state IN ('received', 'failed')"
+    by_state = sql.by_index(tx.dialect, "deliveries", "ix_deliveries_state")
+    q = f"SELECT MIN(received_at) AS at FROM {by_state} WHERE state IN ('received', 'failed')"
     row = await tx.one(q)
     return row["at"] if row else None
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TypedDict
 
+from store.engine import sql
 from store.engine.transaction import Tx
 from store.messages import messages
 from store.messages.mailbox import MINE, MOST_ATTEMPTS
@@ -50,8 +51,9 @@ async def mark_dead(tx: Tx, installation_id: int, message_id: str, agents: Seque
 
 async def lock_dead_readers(tx: Tx, installation_id: int, message_id: str) -> list[str]:
     """Lock the message's dead receipts and return their readers, without agents that have left."""
+    of_message = sql.by_index(tx.dialect, "receipts r", "ix_receipts_message")
     rows = await tx.all(
-        "SELECT r.agent_id FROM receipts r WHERE r.installation_id = :i AND r.message_id = :m "
+        f"SELECT r.agent_id FROM {of_message} WHERE r.installation_id = :i AND r.message_id = :m "
         "AND r.state = 'dead' AND EXISTS (SELECT 1 FROM agents a WHERE a.installation_id = "
         "r.installation_id AND a.id = r.agent_id AND a.left_at IS NULL) "
         "ORDER BY r.agent_id FOR UPDATE",
@@ -106,19 +108,31 @@ async def sent_by(
 
     It reads the sender's messages, because the dead letters of all may be many.
     """
-    looked = await tx.all(
-        "SELECT m.id, EXISTS (SELECT 1 FROM receipts r WHERE r.installation_id = "
-        "m.installation_id AND r.state = 'dead' AND r.message_id = m.id) AS dead "
-        "FROM messages m WHERE m.installation_id = :i AND m.sender = :who AND m.id < :before "
-        "ORDER BY m.sent_at DESC, m.id DESC LIMIT :n",
+    rows = await tx.all(
+        f"SELECT id FROM {sql.by_index(tx.dialect, 'messages', 'ix_messages_sender')} "
+        "WHERE installation_id = :i AND sender = :who AND id < :before "
+        "ORDER BY sent_at DESC, id DESC LIMIT :n",
         i=installation_id,
         who=who,
         before=before,
         n=WINDOW,
     )
-    dead = [row["id"] for row in looked if row["dead"]][:limit]
-    end = looked[-1]["id"] if len(looked) == WINDOW else None
-    return await messages.several(tx, installation_id, dead), end
+    looked = [row["id"] for row in rows]
+    dead = await _dead_among(tx, installation_id, looked)
+    found = [each for each in looked if each in dead][:limit]
+    end = looked[-1] if len(looked) == WINDOW else None
+    return await messages.several(tx, installation_id, found), end
+
+
+async def _dead_among(tx: Tx, installation_id: int, message_ids: Sequence[str]) -> set[str]:
+    """Those of the messages that are a dead letter of somebody."""
+    rows = await tx.all(
+        f"SELECT message_id FROM {sql.by_index(tx.dialect, 'receipts', 'ix_receipts_state')} "
+        "WHERE installation_id = :i AND state = 'dead' AND message_id IN :ids",
+        i=installation_id,
+        ids=list(message_ids),
+    )
+    return {row["message_id"] for row in rows}
 
 
 async def addressed_to(

@@ -1,7 +1,8 @@
 """Finds in one query which notices an agent should get with its next answer."""
 
-from collections.abc import Collection
+from functools import cache
 
+from store.engine import sql
 from store.engine.transaction import Tx
 from store.messages.mailbox import UNANNOUNCED
 from store.messages.stored_notices import UNSEEN
@@ -19,8 +20,8 @@ UNCONFIRMED = f"{MINE} AND state = 'held' AND known < {CONFIRMED}"
 SIGNS = {
     # What happened, see `store.messages.stored_notices`.
     "recorded": f"notices WHERE {UNSEEN}",
-    "also_held": f"leases WHERE {UNCONFIRMED}",
-    "lease_ending": f"leases WHERE {ENDS}",
+    "also_held": f"{{leases}} WHERE {UNCONFIRMED}",
+    "lease_ending": f"{{leases}} WHERE {ENDS}",
     "message": f"receipts WHERE {UNANNOUNCED}",
     "write_failed": "writes WHERE installation_id = :i AND author = :a AND told_at IS NULL "
     "AND state IN ('refused', 'dead', 'cancelled') AND finished_at >= :since",
@@ -30,20 +31,25 @@ SIGNS = {
 OF_LEADS = frozenset({"stuck"})
 
 
-def _which(kinds: Collection[str]) -> str:
+def _leases_of_holder(dialect: sql.Dialect) -> str:
+    return sql.by_index(dialect, "leases", "ix_leases_holder")
+
+
+@cache
+def _which(dialect: sql.Dialect, *, leads: bool) -> str:
+    leases = _leases_of_holder(dialect)
     return "SELECT " + ", ".join(
-        f"EXISTS (SELECT 1 FROM {SIGNS[each]}) AS {each}" for each in kinds
+        f"EXISTS (SELECT 1 FROM {sign.format(leases=leases)}) AS {kind}"
+        for kind, sign in SIGNS.items()
+        if leads or kind not in OF_LEADS
     )
-
-
-WHICH, WHICH_OF_LEADS = _which([each for each in SIGNS if each not in OF_LEADS]), _which(SIGNS)
 
 
 async def due_kinds(
     tx: Tx, installation_id: int, agent_id: str, now: int, since: int, *, leads: bool = False
 ) -> list[str]:
     """The names of SIGNS that are due. Nothing older than `since` counts."""
-    which = WHICH_OF_LEADS if leads else WHICH
+    which = _which(tx.dialect, leads=leads)
     row = await tx.one(which, i=installation_id, a=agent_id, now=now, since=since)
     return [kind for kind in SIGNS if row and row.get(kind)]
 
@@ -52,7 +58,8 @@ async def unconfirmed_leases(
     tx: Tx, installation_id: int, agent_id: str, limit: int
 ) -> list[LeaseRow]:
     """Live leases of which the holder may not know, the oldest first."""
-    q = f"SELECT * FROM leases WHERE {UNCONFIRMED} ORDER BY granted_at, id LIMIT :n"
+    leases = _leases_of_holder(tx.dialect)
+    q = f"SELECT * FROM {leases} WHERE {UNCONFIRMED} ORDER BY granted_at, id LIMIT :n"
     return await tx.all(q, i=installation_id, a=agent_id, n=limit)
 
 
@@ -60,7 +67,7 @@ async def ending_leases(
     tx: Tx, installation_id: int, agent_id: str, now: int, limit: int
 ) -> list[LeaseRow]:
     return await tx.all(
-        f"SELECT * FROM leases WHERE {ENDS} ORDER BY expires_at LIMIT :n",
+        f"SELECT * FROM {_leases_of_holder(tx.dialect)} WHERE {ENDS} ORDER BY expires_at LIMIT :n",
         i=installation_id,
         a=agent_id,
         now=now,

@@ -125,7 +125,8 @@ async def sent_by(
 ) -> list[MessageRow]:
     """The messages that an agent or a person sent, newest first."""
     return await tx.all(
-        "SELECT * FROM messages WHERE installation_id = :i AND sender = :who AND id < :before "
+        f"SELECT * FROM {sql.by_index(tx.dialect, 'messages', 'ix_messages_sender')} "
+        "WHERE installation_id = :i AND sender = :who AND id < :before "
         "ORDER BY sent_at DESC, id DESC LIMIT :n",
         i=installation_id,
         who=who,
@@ -137,10 +138,10 @@ async def sent_by(
 async def is_participant(tx: Tx, installation_id: int, thread_id: str, who: str) -> bool:
     """Whether `who` sent or received a message of the thread."""
     q = (
-        "SELECT 1 AS yes FROM messages m WHERE m.installation_id = :i AND m.thread_id = :t "
-        "AND (m.sender = :who OR EXISTS (SELECT 1 FROM receipts r WHERE "
-        "r.installation_id = m.installation_id AND r.agent_id = :who AND r.message_id = m.id)) "
-        "LIMIT 1"
+        "SELECT 1 AS yes FROM messages m LEFT JOIN receipts r "
+        "ON r.installation_id = m.installation_id AND r.agent_id = :who AND r.message_id = m.id "
+        "WHERE m.installation_id = :i AND m.thread_id = :t "
+        "AND (m.sender = :who OR r.message_id IS NOT NULL) LIMIT 1"
     )
     return await tx.one(q, i=installation_id, t=thread_id, who=who) is not None
 
@@ -149,7 +150,8 @@ async def thread(
     tx: Tx, installation_id: int, thread_id: str, before: str, limit: int
 ) -> list[MessageRow]:
     return await tx.all(
-        "SELECT * FROM messages WHERE installation_id = :i AND thread_id = :t AND id < :before "
+        f"SELECT * FROM {sql.by_index(tx.dialect, 'messages', 'ix_messages_thread')} "
+        "WHERE installation_id = :i AND thread_id = :t AND id < :before "
         "ORDER BY seq DESC, id DESC LIMIT :n",
         i=installation_id,
         t=thread_id,

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import TypedDict
 
-from store.engine import sequences
+from store.engine import sequences, sql
 from store.engine.transaction import Row, Tx
 from store.tables.messages import NoticeRow
 
@@ -76,7 +76,8 @@ async def mark_seen(
 ) -> None:
     """Mark the notices of these kinds about the subject as seen, up to a number."""
     await tx.run(
-        f"UPDATE notices SET seen_at = :now WHERE {MINE} AND seen_at IS NULL AND kind IN :k "
+        f"UPDATE {sql.by_index(tx.dialect, 'notices', 'ix_notices_unseen')} "
+        f"SET seen_at = :now WHERE {MINE} AND seen_at IS NULL AND kind IN :k "
         "AND subject = :s AND seq <= :last",
         now=await tx.now(),
         i=installation_id,

@@ -130,7 +130,8 @@ async def check_runs(
 ) -> list[CheckRunRow]:
     """The check runs of a commit; the newest of each name is the last."""
     q = (
-        "SELECT * FROM check_runs WHERE installation_id = :i AND repository_id = :r "
+        f"SELECT * FROM {sql.by_index(tx.dialect, 'check_runs', 'ix_check_runs_head')} "
+        "WHERE installation_id = :i AND repository_id = :r "
         "AND head_sha = :sha AND deleted = 0 ORDER BY id"
     )
     return await tx.all(q, i=installation_id, r=repository_id, sha=head_sha)

@@ -15,7 +15,8 @@ from store.mirror.dependency_cycles import Edge
 Kind = Literal["parent", "blocked_by"]
 KEY = ("installation_id", "kind", "source_id", "target_id")
 COLUMNS = (*KEY, "source_name", "source_state", "target_name", "target_state")
-# Prefer the mirrored issue to the copy that is stored with the relation.
+# Prefer the mirrored issue to the copy that is stored with the relation. The + keeps SQLite from
+# reading all relations in this order, to save the sorting of a few.
 OTHER = (
     "SELECT COALESCE(i.state, s.{end}_state) AS state, i.title, i.id AS mirrored_id, "
     "i.repository_id, COALESCE(r.full_name, '') AS full_name, i.number, s.{end}_name AS noted, "
@@ -29,7 +30,7 @@ OTHER = (
     # An issue that is hidden may return, with its relations.
     "AND NOT EXISTS (SELECT 1 FROM issues g WHERE g.installation_id = s.installation_id "
     "AND g.id = s.{end}_id AND g.deleted = 1) "
-    "ORDER BY s.{end}_id"
+    "ORDER BY +s.{end}_id"
 )
 UNSEEN = "an issue out of reach"
 TARGETS = OTHER.format(end="target", this="source")

@@ -1,5 +1,6 @@
 """Issues and their comments."""
 
+from store.engine import sql
 from store.engine.transaction import Tx
 from store.tables.mirror import CommentRow, IssueRow
 
@@ -42,8 +43,9 @@ async def newest_comments(
 ) -> list[CommentRow]:
     """The newest comments of a thread, oldest first. `deleted`: also deleted ones."""
     which = "" if deleted else "AND deleted = 0 "
+    of_thread = sql.by_index(tx.dialect, "comments", "ix_comments_number")
     q = (
-        "SELECT * FROM comments WHERE installation_id = :i AND repository_id = :r "
+        f"SELECT * FROM {of_thread} WHERE installation_id = :i AND repository_id = :r "
         f"AND number = :n {which}ORDER BY created_at DESC, id DESC LIMIT :limit"
     )
     rows = await tx.all(q, i=installation_id, r=repository_id, n=number, limit=limit)

@@ -21,6 +21,9 @@ COLUMNS = (
     "recorded_at",
 )
 
+# Authors that one statement looks up.
+AT_ONCE = 100
+
 
 class NewBudget(TypedDict):
     installation_id: int
@@ -79,13 +82,18 @@ async def spend(tx: Tx, installation_id: int, author: str, n: int = 1) -> None:
 
 async def last_turns(tx: Tx, installation_id: int, authors: Sequence[str]) -> dict[str, int]:
     """When each author last had a turn; authors without a turn are left out."""
-    rows = await tx.all(
-        "SELECT author, MAX(last_at) AS at FROM spending WHERE installation_id = :i "
-        "AND author IN :authors GROUP BY author",
-        i=installation_id,
-        authors=tuple(authors),
-    )
-    return {row["author"]: row["at"] for row in rows}
+    found: dict[str, int] = {}
+    for n in range(0, len(authors), AT_ONCE):
+        some = {f"author_{m}": author for m, author in enumerate(authors[n : n + AT_ONCE])}
+        # Of one author the index gives the last row. A GROUP BY would read all rows of each.
+        parts = (
+            f"SELECT :{name} AS author, MAX(last_at) AS at FROM spending "
+            f"WHERE installation_id = :i AND author = :{name}"
+            for name in some
+        )
+        rows = await tx.all(" UNION ALL ".join(parts), i=installation_id, **some)
+        found |= {row["author"]: row["at"] for row in rows if row["at"] is not None}
+    return found
 
 
 async def spent_this_hour(tx: Tx, installation_id: int, author: str) -> tuple[int, int]:
@@ -103,7 +111,8 @@ async def spent_this_hour(tx: Tx, installation_id: int, author: str) -> tuple[in
 async def top_spenders(tx: Tx, installation_id: int, since: int, limit: int) -> list[Spent]:
     """The authors with the most requests since then."""
     return await tx.all(
-        "SELECT author, SUM(requests) AS requests FROM spending WHERE installation_id = :i "
+        "SELECT author, SUM(requests) AS requests FROM "
+        f"{sql.by_index(tx.dialect, 'spending', 'PRIMARY')} WHERE installation_id = :i "
         "AND hour >= :h GROUP BY author ORDER BY requests DESC, author LIMIT :n",
         i=installation_id,
         h=since // HOUR,

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from store.engine import sql
 from store.engine.transaction import Tx
 from store.outbox.writes import COUNTED, decode
 from store.tables.outbox import WriteRow
@@ -15,10 +16,16 @@ class AuthorAndTime(TypedDict):
     queued_at: int
 
 
+def _on_target(tx: Tx) -> str:
+    """SQL: the writes, read by their target."""
+    return sql.by_index(tx.dialect, "writes", "ix_writes_target")
+
+
 async def results(tx: Tx, installation_id: int, target: str, limit: int) -> list[WriteRow]:
     """The newest writes to a target that took effect."""
     q = (
-        "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state = 'sent' "
+        f"SELECT * FROM {_on_target(tx)} "
+        "WHERE installation_id = :i AND target = :t AND state = 'sent' "
         "ORDER BY seq DESC LIMIT :n"
     )
     return [decode(row) for row in await tx.all(q, i=installation_id, t=target, n=limit)]
@@ -52,7 +59,8 @@ async def recent_authors(
 ) -> list[AuthorAndTime]:
     """Who queued the newest writes of these kinds to a target, and when."""
     return await tx.all(
-        "SELECT author, queued_at FROM writes WHERE installation_id = :i AND target = :t "
+        f"SELECT author, queued_at FROM {_on_target(tx)} "
+        "WHERE installation_id = :i AND target = :t "
         "AND state IN :counted AND kind IN :k AND queued_at >= :since "
         "ORDER BY seq DESC LIMIT :n",
         i=installation_id,
@@ -69,7 +77,8 @@ async def counts_by_author(
 ) -> dict[str, int]:
     """How many writes of these kinds each author queued for a target since then."""
     rows = await tx.all(
-        "SELECT author, COUNT(*) AS n FROM writes WHERE installation_id = :i AND target = :t "
+        f"SELECT author, COUNT(*) AS n FROM {_on_target(tx)} "
+        "WHERE installation_id = :i AND target = :t "
         "AND state IN :counted AND kind IN :k AND queued_at >= :since GROUP BY author",
         i=installation_id,
         t=target,
@@ -83,7 +92,7 @@ async def counts_by_author(
 async def authors(tx: Tx, installation_id: int, target: str, kinds: Collection[str]) -> set[str]:
     """Who queued writes of these kinds to a target that took effect or may still do so."""
     rows = await tx.all(
-        "SELECT DISTINCT author FROM writes WHERE installation_id = :i AND target = :t "
+        f"SELECT DISTINCT author FROM {_on_target(tx)} WHERE installation_id = :i AND target = :t "
         "AND state IN :counted AND kind IN :k",
         i=installation_id,
         t=target,
@@ -111,7 +120,7 @@ async def has_sent(
 async def asked_reviewers(tx: Tx, installation_id: int, target: str) -> set[str]:
     """Folded logins of people whom agents asked for a review of this pull request."""
     rows = await tx.all(
-        "SELECT arguments FROM writes WHERE installation_id = :i AND target = :t "
+        f"SELECT arguments FROM {_on_target(tx)} WHERE installation_id = :i AND target = :t "
         "AND state IN :counted AND kind = 'reviewers' LIMIT 100",
         i=installation_id,
         t=target,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 from typing import TypedDict
 
-from store.engine import sequences
+from store.engine import sequences, sql
 from store.engine.transaction import Tx
 from store.outbox.writes import AGENTS, LIVE, PEOPLE, decode, queued_in
 from store.tables.outbox import WriteRow
@@ -40,6 +40,11 @@ def _is_stopped_by_hold(row: str) -> str:
         f"AND EXISTS (SELECT 1 FROM tasks t WHERE t.installation_id = {row}.installation_id "
         f"AND t.id = {row}.task_id AND t.held = 1))"
     )
+
+
+def _queue(tx: Tx) -> str:
+    """SQL: the writes `w`, read by their installation and state."""
+    return sql.by_index(tx.dialect, "writes w", "ix_writes_queue")
 
 
 class QueuedBy(TypedDict):
@@ -84,7 +89,7 @@ async def queued_by(tx: Tx, installation_id: int) -> list[QueuedBy]:
     """How many writes have not ended, by author, kind, lane and whether a pause holds them."""
     return await tx.all(
         f"SELECT w.author, w.kind, w.lane, {_is_held_back('w')} AS paused, COUNT(*) AS n "
-        "FROM writes w WHERE w.installation_id = :i AND w.state IN :live "
+        f"FROM {_queue(tx)} WHERE w.installation_id = :i AND w.state IN :live "
         "GROUP BY w.author, w.kind, w.lane, paused ORDER BY w.author, w.kind",
         i=installation_id,
         live=LIVE,
@@ -102,7 +107,8 @@ async def lines(tx: Tx, installation_id: int) -> list[Line]:
     )
     stored: list[Line] = await tx.all(
         "SELECT w.author, w.lane, w.kind, w.state = 'sending' AS sending, COUNT(*) AS n, "
-        "MIN(w.seq) AS first_seq FROM writes w WHERE w.installation_id = :i AND w.state IN :live "
+        f"MIN(w.seq) AS first_seq FROM {_queue(tx)} WHERE w.installation_id = :i "
+        "AND w.state IN :live "
         f"AND w.seq < :beyond AND w.not_before <= :now AND NOT {_is_held_back('w')} "
         "GROUP BY w.author, w.lane, w.kind, sending",
         i=installation_id,
@@ -135,7 +141,7 @@ async def kinds_before(
     now = await tx.now()
     own, given = ("AND w.author = :a", {"a": author}) if author is not None else ("", {})
     rows = await tx.all(
-        "SELECT w.kind, COUNT(*) AS n FROM writes w WHERE w.installation_id = :i "
+        f"SELECT w.kind, COUNT(*) AS n FROM {_queue(tx)} WHERE w.installation_id = :i "
         "AND w.state IN ('queued', 'unknown') AND w.seq < :seq AND w.lane = :lane "
         f"AND w.not_before <= :now AND NOT {_is_held_back('w')} {own} GROUP BY w.kind",
         i=installation_id,
@@ -181,20 +187,22 @@ async def next_of_each(
       while people hold the task, but for its words, and nobody waits for it.
     - What a paused agent wrote waits, and nobody waits for it.
     """
+    on_target = sql.by_index(tx.dialect, "writes e", "ix_writes_target")
+    of_task = sql.by_index(tx.dialect, "writes p", "ix_writes_task")
     found: list[_Next] = await tx.all(
         "SELECT w.lane, w.author, CASE WHEN w.kind IN :apart THEN 1 "
         f"WHEN w.lane = {AGENTS} AND w.kind IN :waiting THEN 2 ELSE 0 END AS apart, "
         "(w.lease_id IS NOT NULL AND EXISTS ("
         "SELECT 1 FROM leases l WHERE l.installation_id = w.installation_id AND l.id = w.lease_id "
-        "AND l.ended_at IS NOT NULL)) AS ended, MIN(w.seq) AS seq FROM writes w "
+        f"AND l.ended_at IS NOT NULL)) AS ended, MIN(w.seq) AS seq FROM {_queue(tx)} "
         "WHERE w.installation_id = :i "
         "AND w.state IN ('queued', 'unknown') "
         f"AND w.not_before <= :now AND NOT {_is_held_back('w')} "
-        "AND NOT EXISTS (SELECT 1 FROM writes e WHERE "
+        f"AND NOT EXISTS (SELECT 1 FROM {on_target} WHERE "
         "e.installation_id = w.installation_id AND e.target = w.target AND e.state IN :live "
         f"AND e.seq < w.seq AND NOT (w.lane = {PEOPLE} AND w.kind IN :answers "
         f"AND e.lane = {AGENTS}) AND NOT {_is_held_back('e')} AND NOT {_is_stopped_by_hold('e')}) "
-        "AND NOT EXISTS (SELECT 1 FROM writes p WHERE "
+        f"AND NOT EXISTS (SELECT 1 FROM {of_task} WHERE "
         "p.installation_id = w.installation_id AND p.task_id = w.task_id AND p.state IN :live "
         f"AND p.lease_id <> w.lease_id AND p.seq < w.seq AND NOT {_is_held_back('p')}) "
         f"AND NOT {_is_stopped_by_hold('w')} "

@@ -295,6 +295,8 @@ TABLES = (
         PullRequestRow,
         Index("ix_pull_requests_number", "installation_id", "repository_id", "number"),
         Index("ix_pull_requests_open", "installation_id", "repository_id", "state", "number"),
+        Index("ix_pull_requests_branch", "installation_id", "repository_id", "head_ref"),
+        Index("ix_pull_requests_head", "installation_id", "repository_id", "head_sha"),
     ),
     Table(
         "comments",

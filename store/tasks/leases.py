@@ -221,8 +221,9 @@ async def overdue(tx: Tx, limit: int, installation_id: int | None = None) -> lis
 
 async def renew(tx: Tx, installation_id: int, holder: str, now: int) -> int:
     """Renew all live leases of the holder. A lease that ended or expired stays ended."""
+    of_holder = sql.by_index(tx.dialect, "leases", "ix_leases_holder")
     return await tx.run(
-        "UPDATE leases SET expires_at = :now + lease_s * 1000000, renewed_at = :now "
+        f"UPDATE {of_holder} SET expires_at = :now + lease_s * 1000000, renewed_at = :now "
         "WHERE installation_id = :i AND holder = :h AND state = 'held' AND expires_at > :now",
         now=now,
         i=installation_id,

@@ -43,7 +43,8 @@ async def waiting_among(tx: Tx, installation_id: int, task_ids: Collection[str])
 
 async def waiting_for(tx: Tx, installation_id: int, write_id: str) -> list[str]:
     """The tasks that wait for the write, in a fixed order."""
-    q = "SELECT task_id FROM planned_relations WHERE installation_id = :i AND write_id = :w"
+    of_write = sql.by_index(tx.dialect, "planned_relations", "ix_planned_relations_write")
+    q = f"SELECT task_id FROM {of_write} WHERE installation_id = :i AND write_id = :w"
     return sorted(row["task_id"] for row in await tx.all(q, i=installation_id, w=write_id))
 
 

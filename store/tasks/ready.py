@@ -11,7 +11,7 @@ from store.mirror import dependency_cycles, relations
 from store.mirror.relations import Neighbour
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.tasks import TaskRow
-from store.tasks.blocking import UNBLOCKED
+from store.tasks.blocking import unblocked
 from store.tasks.tasks import (
     ANY,
     COLUMNS_TO_LOCK,
@@ -23,13 +23,9 @@ from store.tasks.tasks import (
     select_union,
 )
 
-FREED = (
-    "SELECT t.* FROM tasks t WHERE t.installation_id = :i AND t.state IN ('pending', 'assigned') "
-    f"AND t.held = 0 AND {UNBLOCKED} AND t.issue_id "
-)
 # The most urgent first.
 PRIORITIES = (2, 1, 0)
-FREE = f"t.held = 0 AND t.lease_id IS NULL AND t.number IS NOT NULL AND {UNBLOCKED}"
+FREE = "t.held = 0 AND t.lease_id IS NULL AND t.number IS NOT NULL"
 MET_ON_MYSQL = "(t.capabilities = '[]' OR JSON_CONTAINS(:met, t.capabilities))"
 # Tasks that need no capability that the agent lacks.
 MET: dict[sql.Dialect, str] = {
@@ -40,7 +36,7 @@ MET: dict[sql.Dialect, str] = {
 }
 # Tasks that the agent released itself and that nobody has claimed since.
 GIVEN_BACK = (
-    "EXISTS (SELECT 1 FROM leases g WHERE g.installation_id = t.installation_id "
+    "EXISTS (SELECT 1 FROM {leases} WHERE g.installation_id = t.installation_id "
     "AND g.task_id = t.id AND g.fence = t.fence AND g.holder = :by AND g.state = 'released')"
 )
 AFTER = (
@@ -146,7 +142,7 @@ def rank(task: Place) -> tuple[int, int, int, str]:
 
 
 def _fits(wanted: Wanted, dialect: sql.Dialect, me: str) -> tuple[str, dict[str, Any]]:
-    where, given = FREE, dict[str, Any]()
+    where, given = f"{FREE} AND {unblocked(dialect)}", dict[str, Any]()
     if wanted.repository_id is not None:
         where, given["r"] = f"{where} AND t.repository_id = :r", wanted.repository_id
     if wanted.label is not None:
@@ -161,7 +157,8 @@ def _fits(wanted: Wanted, dialect: sql.Dialect, me: str) -> tuple[str, dict[str,
     if wanted.met is not None:
         where, given["met"] = f"{where} AND {MET[dialect]}", json.dumps(list(wanted.met))
     if wanted.given_back is not None:
-        where += f" AND {'' if wanted.given_back else 'NOT '}{GIVEN_BACK}"
+        given_back = GIVEN_BACK.format(leases=sql.by_index(dialect, "leases g", "ix_leases_task"))
+        where += f" AND {'' if wanted.given_back else 'NOT '}{given_back}"
         given["by"] = me
     return where, given
 
@@ -187,6 +184,7 @@ async def waiting_for(
 async def claimable(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
     """The task, if somebody could claim it now."""
     q = f"{SELECT} AND t.id = :t AND t.state IN ('pending', 'assigned') AND {FREE}"
+    q += f" AND {unblocked(tx.dialect)}"
     row = await tx.one(q, i=installation_id, t=task_id)
     return decode([row])[0] if row else None
 
@@ -201,9 +199,20 @@ async def unblocked_by(tx: Tx, installation_id: int, issue_id: int) -> list[Task
     if not edges:
         return []
     waited = sorted({edge.waits for edge in edges})
-    return decode(await tx.all(f"{FREED}IN :waited", i=installation_id, waited=waited))
+    q = f"{_freed(tx.dialect)} AND t.issue_id IN :waited"
+    return decode(await tx.all(q, i=installation_id, waited=waited))
 
 
 async def unblocked_task(tx: Tx, installation_id: int, issue_id: int) -> list[TaskRow]:
     """The task of an issue, if nothing blocks it and it is not on hold."""
-    return decode(await tx.all(f"{FREED}= :issue", i=installation_id, issue=issue_id))
+    q = f"{_freed(tx.dialect)} AND t.issue_id = :issue"
+    return decode(await tx.all(q, i=installation_id, issue=issue_id))
+
+
+def _freed(dialect: sql.Dialect) -> str:
+    """SQL for tasks, found by their issues, that wait for nothing and are not on hold."""
+    of_issue = sql.by_index(dialect, "tasks t", "ix_tasks_issue")
+    return (
+        f"SELECT t.* FROM {of_issue} WHERE t.installation_id = :i "
+        f"AND t.state IN ('pending', 'assigned') AND t.held = 0 AND {unblocked(dialect)}"
+    )

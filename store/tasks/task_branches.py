@@ -1,5 +1,6 @@
 """Whose work a branch is."""
 
+from store.engine import sql
 from store.engine.transaction import Tx
 from store.tasks import tasks
 from store.tasks.tasks import ANY, ENDED, FullTask
@@ -12,8 +13,9 @@ async def open_tasks(
     here = {"i": installation_id, "r": repository_id, "b": branch}
     rows = await tx.all(f"{ANY} AND t.repository_id = :r AND t.branch = :b", **here)
     found = {row["id"]: row for row in tasks.decode(rows)}
+    of_branch = sql.by_index(tx.dialect, "pull_requests", "ix_pull_requests_branch")
     heads = await tx.all(
-        "SELECT number FROM pull_requests WHERE installation_id = :i AND repository_id = :r "
+        f"SELECT number FROM {of_branch} WHERE installation_id = :i AND repository_id = :r "
         "AND state = 'open' AND head_ref = :b AND deleted = 0 LIMIT 10",
         **here,
     )

@@ -7,8 +7,8 @@ from typing import Any, TypedDict, TypeVar, cast
 from store.engine import ids, sql
 from store.engine.transaction import Row, Tx
 from store.mirror.stored_repositories import PRESENT, VISIBLE
-from store.tables.tasks import TaskRow
-from store.tasks.blocking import UNBLOCKED
+from store.tables.tasks import TaskRow, TaskState
+from store.tasks.blocking import unblocked
 
 COLUMNS = (
     "installation_id",
@@ -149,15 +149,23 @@ async def by_number(
     return _one(await tx.one(q, i=installation_id, r=repository_id, n=number))
 
 
+def _named(dialect: sql.Dialect, select: str) -> str:
+    """The same SQL for tasks, but it finds the repository by its name, and then the task in it."""
+    repository = sql.by_index(dialect, "repositories r", "ix_repositories_full_name")
+    task = sql.by_index(dialect, "tasks t", "ix_tasks_number")
+    joined = f"{repository} {sql.IN_ORDER[dialect]} {task}"
+    return select.replace("tasks t JOIN repositories r", joined, 1)
+
+
 async def by_name(tx: Tx, installation_id: int, full_name: str, number: int) -> FullTask | None:
     """The task `full_name#number`. The name may be in any letter case."""
-    q, name = f"{SELECT} AND {NAMED}", full_name.casefold()
+    q, name = f"{_named(tx.dialect, SELECT)} AND {NAMED}", full_name.casefold()
     return _one(await tx.one(q, i=installation_id, name=name, n=number))
 
 
 async def id_by_name(tx: Tx, installation_id: int, full_name: str, number: int) -> str | None:
     """The id of the same, for a caller that locks it next."""
-    q = f"{VISIBLE_IDS} AND {NAMED}"
+    q = f"{_named(tx.dialect, VISIBLE_IDS)} AND {NAMED}"
     row = await tx.one(q, i=installation_id, name=full_name.casefold(), n=number)
     return row["id"] if row else None
 
@@ -201,16 +209,20 @@ async def on_hold_for_branch(
 
 async def of_head(tx: Tx, installation_id: int, repository_id: int, sha: str) -> list[FullTask]:
     """Tasks in progress or in review whose pull request has this commit as its head."""
-    rows = await tx.all(
-        f"{ANY} AND t.repository_id = :r AND t.state IN ('in_progress', 'in_review') "
-        "AND EXISTS (SELECT 1 FROM pull_requests p WHERE p.installation_id = t.installation_id "
-        "AND p.repository_id = t.repository_id AND p.number = t.pull_number "
-        "AND p.head_sha = :sha AND p.deleted = 0)",
+    by_head = sql.by_index(tx.dialect, "pull_requests", "ix_pull_requests_head")
+    pulls = await tx.all(
+        f"SELECT number FROM {by_head} WHERE installation_id = :i AND repository_id = :r "
+        "AND head_sha = :sha AND deleted = 0",
         i=installation_id,
         r=repository_id,
         sha=sha,
     )
-    return decode(rows)
+    found = [
+        task
+        for pull in pulls
+        for task in await of_pull(tx, installation_id, repository_id, pull["number"])
+    ]
+    return [task for task in found if task["state"] in ("in_progress", "in_review")]
 
 
 async def bind(
@@ -350,7 +362,7 @@ async def page(
     if assignee is not None:
         where, more["assignee"] = where + ASSIGNED, json.dumps(assignee.casefold())
     if blocked is not None:
-        where += f" AND {'NOT ' if blocked else ''}({UNBLOCKED})"
+        where += f" AND {'NOT ' if blocked else ''}({unblocked(tx.dialect)})"
     if after is not None:
         where += " AND t.created_at <= :at AND (t.created_at < :at OR t.id < :id)"
         more |= {"at": after[0], "id": after[1]}
@@ -361,6 +373,44 @@ async def page(
     ]
     q = select_union(tx.dialect, parts, "created_at DESC, id DESC")
     return decode(await tx.all(q, i=installation_id, n=limit, **named, **more))
+
+
+class MadeTask(TypedDict):
+    """What shows whether a new task would be a second one."""
+
+    id: str
+    number: int | None
+    title: str
+    state: TaskState
+    created_at: int
+
+
+async def made_since(
+    tx: Tx,
+    installation_id: int,
+    repository_id: int,
+    states: Sequence[TaskState],
+    since: int,
+    limit: int,
+) -> list[MadeTask]:
+    """The newest tasks of a repository that were made since then, newest first."""
+    named = {f"state_{n}": state for n, state in enumerate(states)}
+    newest = sql.by_index(tx.dialect, "tasks", "ix_tasks_newest_in")
+    # Each part reads the index in its order, and nothing older.
+    parts = (
+        f"SELECT * FROM (SELECT id, number, title, state, created_at FROM {newest} "
+        f"WHERE installation_id = :i AND repository_id = :r AND state = :{name} "
+        f"AND created_at >= :since ORDER BY created_at DESC, id DESC LIMIT :n) part_{name}"
+        for name in named
+    )
+    return await tx.all(
+        f"{' UNION ALL '.join(parts)} ORDER BY created_at DESC, id DESC LIMIT :n",
+        i=installation_id,
+        r=repository_id,
+        since=since,
+        n=limit,
+        **named,
+    )
 
 
 def _held_by(state: str, holder: str | None) -> str:
@@ -432,8 +482,9 @@ async def reserved_for(
     tx: Tx, installation_id: int, agent_ids: Sequence[str], limit: int
 ) -> list[str]:
     """Ids of the tasks that are reserved for these agents."""
+    reserved = sql.by_index(tx.dialect, "tasks", "ix_tasks_reserved_for")
     rows = await tx.all(
-        "SELECT id FROM tasks WHERE installation_id = :i AND state = 'assigned' "
+        f"SELECT id FROM {reserved} WHERE installation_id = :i AND state = 'assigned' "
         "AND assigned_to IN :agents LIMIT :n",
         i=installation_id,
         agents=tuple(agent_ids),

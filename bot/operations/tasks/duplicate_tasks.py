@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from bot.errors import Refused
 from bot.kernel.operation import Context
-from bot.tasks import lookup, title_words
+from bot.tasks import title_words
 from bot.tasks.states import STATES
 from bot.times import SECOND
 from store.tables.mirror import RepositoryRow
@@ -19,24 +19,18 @@ COMPARED = tuple(each for each in STATES if each != "cancelled")
 
 async def check_new(ctx: Context, where: RepositoryRow, titles: Collection[str]) -> None:
     """Raise Refused if a task of the last day has the words of one of these titles."""
-    rows = await tasks.page(
-        ctx.tx,
-        ctx.installation_id,
-        states=COMPARED,
-        repository_id=where["id"],
-        holder=None,
-        after=None,
-        limit=MOST_COMPARED,
+    recent = await tasks.made_since(
+        ctx.tx, ctx.installation_id, where["id"], COMPARED, ctx.now - DAY, MOST_COMPARED
     )
-    recent = [each for each in rows if each["created_at"] >= ctx.now - DAY]
     known = {title_words.of(each["title"]): each for each in recent}
     for title in titles:
         if other := known.get(title_words.of(title)):
+            name = f"{where['full_name']}#{other['number']}" if other["number"] else other["id"]
             raise Refused(
                 "duplicate_task",
-                f"{lookup.name(other)} was made within a day, has the same words in its title "
+                f"{name} was made within a day, has the same words in its title "
                 f"({other['title']!r}), and is {other['state']}. If {title!r} is other work, pass "
                 "`duplicate_ok` true. Nothing was created.",
-                task=lookup.name(other),
+                task=name,
                 state=other["state"],
             )

@@ -1,0 +1,153 @@
+"""Counts how much of the tables each statement visits."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from store.engine import sequences
+from store.engine.transaction import Numbered, Store, Tx, Work
+from store.engine.wakeups import Bell
+
+T = TypeVar("T")
+
+# An index condition that MariaDB checks inside the storage engine hides rows from `Handler_read`.
+HIDDEN, SHOWN = "Handler_icp_attempts", "Handler_icp_match"
+# SQLite takes about so many steps of its virtual machine for a row that it visits.
+STEPS_OF_A_ROW = 10
+
+
+@dataclass
+class Visits:
+    """The statements in order, each with the rows that it visited."""
+
+    statements: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        return sum(rows for _, rows in self.statements)
+
+
+class Rolled(Exception):
+    """Ends a transaction, so that nothing changes."""
+
+
+class CountingTx:
+    """A transaction that notes what each statement visits."""
+
+    def __init__(self, tx: Tx, visits: Visits) -> None:
+        self.tx = tx
+        self.visits = visits
+        self.dialect = tx.dialect
+        self._sqlite = getattr(tx, "_db", None)
+        self._steps = 0
+        self._handled = 0
+
+    @property
+    def numbered(self) -> list[Numbered]:
+        return self.tx.numbered
+
+    @numbered.setter
+    def numbered(self, rows: list[Numbered]) -> None:
+        self.tx.numbered = rows
+
+    @property
+    def rings(self) -> set[str]:
+        return self.tx.rings
+
+    @rings.setter
+    def rings(self, topics: set[str]) -> None:
+        self.tx.rings = topics
+
+    async def begin(self) -> None:
+        if self._sqlite is not None:
+            self._sqlite.set_progress_handler(self._step, 1)
+        else:
+            self._handled = await self._handler_reads()
+
+    def end(self) -> None:
+        if self._sqlite is not None:
+            self._sqlite.set_progress_handler(None, 1)
+
+    def _step(self) -> int:
+        self._steps += 1
+        return 0
+
+    async def _handler_reads(self) -> int:
+        # To show the counts does not change them.
+        rows = await self.tx.all("SHOW SESSION STATUS LIKE 'Handler%'")
+        found = {row["Variable_name"]: int(row["Value"]) for row in rows}
+        read = sum(n for name, n in found.items() if name.startswith("Handler_read"))
+        return read + found.get(HIDDEN, 0) - found.get(SHOWN, 0)
+
+    async def _note(self, sql: str) -> None:
+        if self._sqlite is not None:
+            rows, self._steps = self._steps // STEPS_OF_A_ROW, 0
+        else:
+            handled = await self._handler_reads()
+            rows, self._handled = handled - self._handled, handled
+        self.visits.statements.append((sql, rows))
+
+    async def now(self) -> int:
+        return await self.tx.now()
+
+    async def all(self, sql: str, **params: Any) -> list[Any]:
+        found = await self.tx.all(sql, **params)
+        await self._note(sql)
+        return found
+
+    async def one(self, sql: str, **params: Any) -> Any | None:
+        found = await self.tx.one(sql, **params)
+        await self._note(sql)
+        return found
+
+    async def run(self, sql: str, **params: Any) -> int:
+        found = await self.tx.run(sql, **params)
+        await self._note(sql)
+        return found
+
+    async def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        await self.tx.many(sql, rows)
+        await self._note(sql)
+
+
+class CountingStore:
+    """A store that counts while it has `visits`. Then it also rolls every transaction back."""
+
+    def __init__(self, store: Store) -> None:
+        self.inner = store
+        self.dialect = store.dialect
+        self.bell: Bell = store.bell
+        self.visits: Visits | None = None
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+    async def read(self, work: Work[T]) -> T:
+        if self.visits is None:
+            return await self.inner.read(work)
+        return await self.inner.read(lambda tx: self._counted(tx, work))
+
+    async def write(self, work: Work[T]) -> T:
+        if self.visits is None:
+            return await self.inner.write(work)
+        answers: list[T] = []
+
+        async def rolled_back(tx: Tx) -> None:
+            answers.append(await self._counted(tx, work))
+            raise Rolled
+
+        with suppress(Rolled):
+            await self.inner.write(rolled_back)
+        return answers[-1]
+
+    async def _counted(self, tx: Tx, work: Work[T]) -> T:
+        assert self.visits is not None
+        counting = CountingTx(tx, self.visits)
+        await counting.begin()
+        try:
+            answer = await work(counting)
+            await sequences.number(counting)
+        finally:
+            counting.end()
+        return answer
