@@ -1,17 +1,18 @@
 """Decides which request goes to GitHub next, for one installation at a time."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.fetch import backfill
 from bot.fetch.backfill_pages import fill
 from bot.fetch.fetcher import look_up
-from bot.github import rate_limit_store, rate_limits
+from bot.github import rate_limit_store, rate_limits, token_buckets
 from bot.github.channel import Channel
 from bot.github.rate_limits import AGENTS_READ, READ, Limits
 from bot.identity.actors import BOT
 from bot.identity.keyring import Keys
 from bot.mirror import reads
-from bot.outbox import effects, fairness
+from bot.outbox import effects, fairness, joint_requests
+from bot.outbox.joint_requests import Part
 from bot.outbox.kinds import KINDS
 from bot.outbox.outcomes import Cancelled, only_looks
 from bot.outbox.sending import carry_out, send_error
@@ -25,6 +26,8 @@ from store.tables.outbox import WriteRow
 
 # When to ask again whether the bot may show something, if nothing else happens meanwhile.
 LOOK_AGAIN_AFTER = 30 * SECOND
+# So long after GitHub refused a shared request, Hubbub sends no other.
+ALONE_FOR = 3600 * SECOND
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Turn:
 
     read: PendingReadRow | None = None
     write: WriteRow | None = None
+    # The write and those that share its request.
+    parts: tuple[Part, ...] = ()
     # A part of a backfill, of which the next page is fetched.
     page: BackfillRow | None = None
     wait_s: float | None = None
@@ -59,17 +64,55 @@ class Now:
         return max(rate_limits.ready_at(self.limits, fairness.SPARE, self.at), share)
 
 
+@dataclass(frozen=True)
+class Share:
+    """The bot's part of the hour's writes, and what decides whether it must wait for others."""
+
+    own: int
+    total: int
+    others_wait: bool
+    is_short: bool
+
+    def may_show(self, more: int = 0) -> bool:
+        """Whether the bot may show something unasked, after so many more writes of its own."""
+        return not fairness.must_wait(
+            self.own + more,
+            self.total + more,
+            others_wait=self.others_wait,
+            is_short=self.is_short,
+        )
+
+
+NO_SHARE = Share(0, 0, others_wait=False, is_short=False)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The next write, and when it may be sent."""
+
+    write: WriteRow | None = None
+    ready: int = 0
+    share: Share = NO_SHARE
+
+
+NOTHING = Chosen()
+
+
 @dataclass
 class Sender(Channel):
     """Sends urgent reads first, then writes, and other reads between the writes."""
 
     keys: Keys = field(kw_only=True)
+    # GitHub refused a shared request, so each write goes out alone until then.
+    alone_until: int = 0
 
     async def step(self, installation_id: int) -> float | None:
         """Send a request if one is due. Return in how many seconds to call again; None: no more."""
         turn = await self.store.write(lambda tx: self._turn(tx, installation_id))
         if turn.read:
             await look_up(self, self.keys, turn.read)
+        elif turn.parts:
+            await self._carry_out_jointly(turn.parts)
         elif turn.write:
             await carry_out(self, self.keys, turn.write)
         elif turn.page:
@@ -77,6 +120,10 @@ class Sender(Channel):
         if turn.page or (turn.read and turn.read["priority"] == reads.LATER):
             return backfill.PACE_S
         return 0 if turn.read or turn.write else turn.wait_s
+
+    async def _carry_out_jointly(self, parts: tuple[Part, ...]) -> None:
+        if not await joint_requests.carry_out(self, parts):
+            self.alone_until = await self.store.read(lambda tx: tx.now()) + ALONE_FOR
 
     async def _turn(self, tx: Tx, installation_id: int) -> Turn:
         lease = await sender_leases.acquire(
@@ -91,15 +138,16 @@ class Sender(Channel):
         read = await pending_reads.due(tx, installation_id, reads.NOW)
         if read and now.open_at <= now.at:
             return Turn(read=read)
-        write, ready = (None, now.at) if read else await _next_write(tx, now)
-        if write and ready <= now.at:
-            return await _start_write(tx, write, now)
+        chosen = NOTHING if read else await _next_write(tx, now)
+        if chosen.write and chosen.ready <= now.at:
+            keys = self.keys if now.at >= self.alone_until else None
+            return await _start_write(tx, keys, chosen, now)
         # Writes are spaced. Reads use the time between two writes.
         soon, soon_at = (None, now.at) if read else await _next_read(tx, now)
         if soon and soon_at <= now.at:
             return Turn(read=soon)
         waits = [now.open_at if read else soon_at] if read or soon else []
-        waits += [ready] if write else []
+        waits += [chosen.ready] if chosen.write else []
         return await _spare(tx, now, waits)
 
 
@@ -115,35 +163,40 @@ async def _next_read(tx: Tx, now: Now) -> tuple[PendingReadRow | None, int]:
     return (ours, now.open_at) if ours else (first, agents_at)
 
 
-async def _next_write(tx: Tx, now: Now) -> tuple[WriteRow | None, int]:
-    """The next write, and when it may be sent. If none may now, it is the one that is due first."""
+async def _next_write(tx: Tx, now: Now) -> Chosen:
+    """The next write. If none may be sent now, it is the one that is due first."""
     first = await write_order.next_of_each(
         tx, now.installation_id, fairness.ON_GRAPHQL, fairness.SHOWS
     )
     if not first or await stored_installations.is_suspended(tx, now.installation_id):
-        return None, now.at
+        return NOTHING
     authors = {each["author"] for each in first}
     own, total = await budgets.spent_this_hour(tx, now.installation_id, BOT)
     is_short = rate_limits.is_short(now.limits, now.at)
-    must_wait = fairness.must_wait(own, total, others_wait=authors != {BOT}, is_short=is_short)
+    share = Share(own, total, others_wait=authors != {BOT}, is_short=is_short)
     last = await budgets.last_turns(tx, now.installation_id, sorted(authors))
-    soonest: tuple[WriteRow | None, int] = (None, now.at)
+    soonest = NOTHING
     for each in fairness.in_order(first, last, now.streak):
         write = await writes.by_seq(tx, now.installation_id, each["seq"])
         if write is None or write["kind"] not in KINDS:
             continue  # a process of a newer version sends it
         ready = rate_limits.ready_at(now.limits, fairness.cost(write), now.at)
-        if must_wait and fairness.is_own(write):
+        if fairness.is_own(write) and not share.may_show():
             ready = max(ready, now.at + LOOK_AGAIN_AFTER)
-        if soonest[0] is None or ready < soonest[1]:
-            soonest = (write, ready)
+        if soonest.write is None or ready < soonest.ready:
+            soonest = Chosen(write, ready, share)
         if ready <= now.at:
             break
     return soonest
 
 
-async def _start_write(tx: Tx, write: WriteRow, now: Now) -> Turn:
-    """Record the write as `sending`, with its cost, before it is sent."""
+async def _start_write(tx: Tx, keys: Keys | None, chosen: Chosen, now: Now) -> Turn:
+    """Record the write as `sending`, with its cost, before it is sent, and what goes along.
+
+    Without `keys` nothing goes along.
+    """
+    write = chosen.write
+    assert write is not None
     if only_looks(write):
         return Turn(write=write)
     if why := await send_error(tx, write, now.at):
@@ -152,20 +205,67 @@ async def _start_write(tx: Tx, write: WriteRow, now: Now) -> Turn:
     if await KINDS[write["kind"]].changes_nothing(tx, write):
         await write_attempts.finish(tx, write, "superseded", {})
         return Turn(wait_s=0)
-    if not await write_attempts.mark_sending(tx, write):
+    if (sent := await _mark_sending(tx, write, now)) is None:
         return Turn(wait_s=0)
+    streak = now.streak + 1 if write["lane"] == writes.PEOPLE else 0
+    await sender_leases.record_turn(tx, now.installation_id, streak)
+    if keys is None or not joint_requests.may_share(write, now.limits, now.at):
+        return Turn(write=sent)
+    return Turn(write=sent, parts=await _parts(tx, keys, sent, now, chosen.share))
+
+
+async def _mark_sending(tx: Tx, write: WriteRow, now: Now) -> WriteRow | None:
+    """Mark a write as sending, and spend its cost. None if it was cancelled."""
+    if not await write_attempts.mark_sending(tx, write):
+        return None
     here = (tx, now.installation_id)
     await sender_leases.record_mutation(*here, notifies=KINDS[write["kind"]].notifies)
-    await sender_leases.record_turn(*here, now.streak + 1 if write["lane"] == writes.PEOPLE else 0)
     await rate_limit_store.spend(*here, fairness.cost(write))
     await budgets.spend(*here, write["author"])
-    sent: WriteRow = {
-        **write,
-        "sending_at": now.at,
-        "attempts": write["attempts"] + 1,
-        "looks": 0,
-    }
-    return Turn(write=sent)
+    return {**write, "sending_at": now.at, "attempts": write["attempts"] + 1, "looks": 0}
+
+
+async def _parts(tx: Tx, keys: Keys, first: WriteRow, now: Now, share: Share) -> tuple[Part, ...]:
+    """The write and those that share its request, marked as sending. Empty if none does."""
+    leading = await joint_requests.part(tx, keys, first)
+    if leading is None:
+        return ()
+    found = [leading]
+    limits = _after(replace(now.limits, last_mutation_at=0), first, now)
+    for each in await joint_requests.candidates(tx, now.installation_id, now.at):
+        if len(found) == joint_requests.MOST or not _has_room(limits, each, now):
+            break
+        if fairness.is_own(each) and not share.may_show(len(found)):
+            continue
+        if not _may_join(each, found):
+            continue
+        if await KINDS[each["kind"]].changes_nothing(tx, each):
+            continue
+        joining = await joint_requests.part(tx, keys, each)
+        sent = await _mark_sending(tx, each, now) if joining else None
+        if joining and sent:
+            found.append(joining.of(sent))
+            limits = _after(limits, each, now)
+    return tuple(found) if len(found) > 1 else ()
+
+
+def _after(limits: Limits, write: WriteRow, now: Now) -> Limits:
+    """The limits after this write."""
+    spent = token_buckets.allowances_after(limits.full_at, fairness.cost(write), now.at)
+    return replace(limits, full_at={**limits.full_at, **spent})
+
+
+def _has_room(limits: Limits, write: WriteRow, now: Now) -> bool:
+    """Whether the limits allow one mutation more in the same request."""
+    cost = replace(fairness.cost(write), resource=joint_requests.COST.resource, notifies=False)
+    return rate_limits.ready_at(limits, cost, now.at) <= now.at
+
+
+def _may_join(write: WriteRow, parts: list[Part]) -> bool:
+    """At most one write of a request notifies people, because those are spaced further apart."""
+    return not KINDS[write["kind"]].notifies or not any(
+        KINDS[each.write["kind"]].notifies for each in parts
+    )
 
 
 async def _spare(tx: Tx, now: Now, waits: list[int]) -> Turn:

@@ -45,10 +45,14 @@ TROUBLE_WORDS = re.compile(
 
 @dataclass(frozen=True)
 class Entry:
-    """One error. `types` are its type and its codes, in capital letters."""
+    """One error. `types` are its type and its codes, in capital letters.
+
+    `field` is the field of a GraphQL document that it is about, or empty.
+    """
 
     types: tuple[str, ...]
     words: str
+    field: str = ""
 
     @property
     def status(self) -> int:
@@ -75,7 +79,9 @@ def entries(data: Any) -> list[Entry]:
 def _entry(error: Any) -> Entry:
     named = [at(error, "type"), at(error, "code"), at(error, "extensions", "code")]
     types = tuple(text(each).strip().upper() for each in named if text(each).strip())
-    return Entry(types, text(at(error, "message")) or text(error))
+    path = at(error, "path")
+    field = text(path[0]) if isinstance(path, list) and path else ""
+    return Entry(types, text(at(error, "message")) or text(error), field)
 
 
 def message(data: Any) -> str:

@@ -57,6 +57,12 @@ async def _load(tx: Tx, channel: Channel, keys: Keys, write: WriteRow) -> Sendin
     here = write["installation_id"]
     if not await sender_leases.holds(tx, here, channel.me, channel.timing.send_within):
         return None
+    return await of(tx, keys, write)
+
+
+async def of(tx: Tx, keys: Keys, write: WriteRow) -> Sending:
+    """The write with all that its request needs from the database."""
+    here = write["installation_id"]
     name = await stored_repositories.repository_name(tx, here, write["repository_id"])
     after = write["arguments"].get("after")
     before = await writes.get(tx, here, after) if after else None

@@ -185,5 +185,12 @@ async def show_on_board(
             author=BOT,
             task_id=task_id,
             lane=lane,
-            wait=0 if lane == writes.PEOPLE else SOON,
+            # As long as the card's edit for the same step waits, so that they share a request.
+            wait=_status_wait(task, lane),
         )
+
+
+def _status_wait(task: FullTask, lane: int) -> int:
+    if task["state"] not in OPEN:
+        return RESULT_SOON
+    return 0 if lane == writes.PEOPLE else SOON

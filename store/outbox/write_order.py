@@ -22,6 +22,8 @@ WORDS = (
 )
 # Queued writes by which a forecast is made, at most.
 MOST_COUNTED = 5000
+# Writes that may share a request, at most.
+MOST_FIRST = 50
 
 
 def _is_held_back(row: str) -> str:
@@ -217,6 +219,30 @@ async def next_of_each(
     )
     awaited = {_turn_of(each) for each in found if each["ended"]}
     return [each for each in found if each["ended"] or _turn_of(each) not in awaited]
+
+
+async def first_attempts(
+    tx: Tx, installation_id: int, author: str, kinds: Collection[str], until: int
+) -> list[WriteRow]:
+    """The author's writes of these kinds that were never sent and may go out until then.
+
+    No other write to the same target goes before them.
+    """
+    rows = await tx.all(
+        "SELECT w.* FROM writes w WHERE w.installation_id = :i AND w.author = :a "
+        "AND w.state = 'queued' AND w.attempts = 0 AND w.kind IN :kinds "
+        "AND w.lease_id IS NULL AND w.not_before <= :until "
+        "AND NOT EXISTS (SELECT 1 FROM writes e WHERE e.installation_id = w.installation_id "
+        "AND e.target = w.target AND e.state IN :live AND e.seq < w.seq) "
+        "ORDER BY w.lane, w.seq LIMIT :n",
+        i=installation_id,
+        a=author,
+        kinds=tuple(kinds),
+        until=until,
+        live=LIVE,
+        n=MOST_FIRST,
+    )
+    return [decode(row) for row in rows]
 
 
 def _turn_of(row: NextWrite) -> tuple[int, str, int]:

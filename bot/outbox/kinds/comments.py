@@ -6,7 +6,16 @@ from bot.comments import card
 from bot.github import rate_limit_store
 from bot.github.payloads import at, maybe_number, text
 from bot.github.requests import Request
-from bot.outbox.kinds.kind import Kind, Result, Sending, graphql, rest, status_result
+from bot.outbox.kinds.kind import (
+    Kind,
+    Mutation,
+    Result,
+    Sending,
+    big_number,
+    graphql,
+    rest,
+    status_result,
+)
 from store.engine.transaction import Tx
 from store.mirror import mirror_rows, stored_issues
 from store.outbox import write_history
@@ -64,8 +73,12 @@ async def is_shown_already(tx: Tx, write: WriteRow) -> bool:
     return "every" not in write["arguments"] or await rate_limit_store.is_short(*here)
 
 
+def _card_body(sending: Sending) -> str:
+    return f"{sending.marker}\n{sending.known.get('text', '')}"
+
+
 def _card_request(sending: Sending) -> Request:
-    body = {"body": f"{sending.marker}\n{sending.known.get('text', '')}"}
+    body = {"body": _card_body(sending)}
     if sending.known.get("comment_id") is None:
         return Request("POST", sending.path(CREATE), body)
     return Request("PATCH", sending.path(ONE), body)
@@ -92,8 +105,7 @@ def _minimize_variables(sending: Sending) -> dict[str, Any]:
 
 
 def _minimize_result(data: Any) -> Result:
-    found = at(data, "data", "minimizeComment", "minimizedComment")
-    return {"minimized": found if at(found, "isMinimized") is True else None}
+    return _minimize_answer(at(data, "data", "minimizeComment", "minimizedComment"))
 
 
 def _reaction_request(sending: Sending) -> Request:
@@ -107,12 +119,108 @@ def _reaction_request(sending: Sending) -> Request:
     return Request("POST", path, {"content": arguments["content"]})
 
 
+async def _add_comment(tx: Tx, sending: Sending) -> Mutation | None:
+    """For an issue. The mirror's node id of a pull request's issue may be that of either."""
+    return await _new_comment(tx, sending, sending.body)
+
+
+async def _new_comment(tx: Tx, sending: Sending, body: str) -> Mutation | None:
+    write = sending.write
+    here = (tx, write["installation_id"], write["repository_id"], sending.arguments["number"])
+    issue = await stored_issues.issue(*here)
+    # The answer to the first text shows the id of our bot user. Only REST's has it.
+    if issue is None or issue["is_pull_request"] or not issue["node_id"] or sending.bot is None:
+        return None
+    return Mutation(
+        "addComment",
+        {"subjectId": issue["node_id"], "body": body},
+        "commentEdge { node { fullDatabaseId url } }",
+        lambda data: _comment_in(at(data, "commentEdge", "node")),
+    )
+
+
+def _comment_in(data: Any) -> Result:
+    return {"comment_id": big_number(at(data, "fullDatabaseId")), "url": at(data, "url")}
+
+
+async def _show_card(tx: Tx, sending: Sending) -> Mutation | None:
+    body, comment_id = _card_body(sending), sending.known.get("comment_id")
+    if comment_id is None:
+        return await _new_comment(tx, sending, body)
+    stored = await stored_issues.comment(tx, sending.write["installation_id"], comment_id)
+    if stored is None or not stored["node_id"]:
+        return None
+    return Mutation(
+        "updateIssueComment",
+        {"id": stored["node_id"], "body": body},
+        "issueComment { fullDatabaseId url }",
+        lambda data: _comment_in(at(data, "issueComment")),
+    )
+
+
+async def _react(tx: Tx, sending: Sending) -> Mutation | None:
+    subject = await _reaction_subject(tx, sending)
+    if not subject:
+        return None
+    return Mutation(
+        "addReaction",
+        {"subjectId": subject, "content": REACTIONS[sending.arguments["content"]]},
+        "reaction { databaseId }",
+        lambda data: {"reaction_id": maybe_number(at(data, "reaction", "databaseId"))},
+    )
+
+
+async def _reaction_subject(tx: Tx, sending: Sending) -> str | None:
+    """The node id of the comment or issue, if the mirror has it."""
+    write, arguments = sending.write, sending.arguments
+    if arguments["source"] == "comment":
+        comment = await stored_issues.comment(tx, write["installation_id"], arguments["comment_id"])
+        return comment and comment["node_id"]
+    if arguments["source"] != "issue":
+        return None
+    here = (write["installation_id"], write["repository_id"], arguments["number"])
+    issue = await stored_issues.issue(tx, *here)
+    return issue["node_id"] if issue and not issue["is_pull_request"] else None
+
+
+async def _minimize(_tx: Tx, sending: Sending) -> Mutation | None:
+    if "node_id" not in sending.known:
+        return None
+    variables = {
+        "subjectId": sending.known["node_id"],
+        "classifier": sending.arguments["classifier"],
+    }
+    return Mutation(
+        "minimizeComment",
+        variables,
+        "minimizedComment { isMinimized minimizedReason }",
+        lambda data: _minimize_answer(at(data, "minimizedComment")),
+    )
+
+
+def _minimize_answer(found: Any) -> Result:
+    return {"minimized": found if at(found, "isMinimized") is True else None}
+
+
+# Reactions as REST and as GraphQL name them.
+REACTIONS = {
+    "+1": "THUMBS_UP",
+    "-1": "THUMBS_DOWN",
+    "laugh": "LAUGH",
+    "confused": "CONFUSED",
+    "heart": "HEART",
+    "hooray": "HOORAY",
+    "rocket": "ROCKET",
+    "eyes": "EYES",
+}
+
 KINDS = {
     "comment": Kind(
         "issues: write",
         rest("POST", CREATE, _body),
         comment_result,
         notifies=True,
+        mutation=_add_comment,
         look=look_for_comment,
     ),
     "comment_edit": Kind("issues: write", rest("PATCH", ONE, _body), comment_result),
@@ -127,6 +235,7 @@ KINDS = {
         stored_values=stored_comment,
         prepare=_comment_read,
         fits_prepared=lambda data: bool(text(at(data, "node_id"))),
+        mutation=_minimize,
     ),
     "card": Kind(
         "issues: write",
@@ -136,6 +245,7 @@ KINDS = {
         stored_values=stored_card,
         keeps=lambda sending: {"shown": sending.known.get("shown")},
         changes_nothing=is_shown_already,
+        mutation=_show_card,
         look=_look_for_card,
         overwrites="all",
     ),
@@ -143,5 +253,6 @@ KINDS = {
         "issues: write",
         _reaction_request,
         lambda data: {"reaction_id": maybe_number(at(data, "id"))},
+        mutation=_react,
     ),
 }

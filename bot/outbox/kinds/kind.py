@@ -88,6 +88,24 @@ class Sending:
 Result: TypeAlias = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Mutation:
+    """A write as a mutation of GraphQL. One request can carry several of them.
+
+    `selection` is what GitHub answers, and `result` is what Hubbub keeps of that, as `Kind.result`.
+    """
+
+    name: str
+    input: dict[str, Any]
+    selection: str
+    result: Callable[[Any], Result]
+
+    @property
+    def input_type(self) -> str:
+        """All of GitHub's mutations name the type of their input like this."""
+        return f"{self.name[0].upper()}{self.name[1:]}Input"
+
+
 def rest(method: str, path: str, body: Callable[[Sending], Any] = lambda _: None) -> "Asking":
     """Makes a REST request. The arguments fill in `path`."""
     return lambda sending: Request(method, sending.path(path), body(sending))
@@ -121,6 +139,10 @@ async def never(_tx: Tx, _write: WriteRow) -> bool:
 
 async def nothing_stored(_tx: Tx, _write: WriteRow) -> dict[str, Any]:
     return {}
+
+
+async def only_rest(_tx: Tx, _sending: Sending) -> Mutation | None:
+    return None
 
 
 Asking: TypeAlias = Callable[[Sending], Request]
@@ -161,6 +183,9 @@ class Kind:
     lacks: Callable[[Sending], str | None] = lambda _: None
     # The result, if what `prepare` read shows that the write is not needed.
     needless: Callable[[Sending], Result | None] = lambda _: None
+    # The same write as a mutation of GraphQL, which can share a request with others. None if the
+    # mirror lacks an id that it needs.
+    mutation: Callable[[Tx, Sending], Awaitable[Mutation | None]] = only_rest
     # How to look for the effect: the request, the entries in its answer (None if it is malformed),
     # and whether an entry is the effect of this write. The first such entry counts.
     look: MayAsk = lambda _: None
@@ -207,6 +232,12 @@ def mentions(words: str) -> Callable[[int, Any], bool]:
 def number_result(data: Any) -> Result:
     numbers = {name: maybe_number(at(data, name)) for name in ("id", "number")}
     return numbers | {"url": at(data, "html_url")}
+
+
+def big_number(value: Any) -> int | None:
+    """A `fullDatabaseId`, which GraphQL writes as a text of digits."""
+    words = text(value)
+    return maybe_number(int(words)) if words.isdecimal() and words.isascii() else None
 
 
 def id_result(data: Any) -> Result:
