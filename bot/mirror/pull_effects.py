@@ -1,8 +1,10 @@
 """What a changed pull request, or a review of it, means for the tasks that it is about."""
 
+import json
+
 from bot.comments import orphaned_pulls
 from bot.identity.actors import TRUSTED
-from bot.mirror import issue_links, reads
+from bot.mirror import issue_links, own_changes, reads
 from bot.mirror.attribution import actor_of
 from bot.mirror.changes import Sender
 from bot.mirror.issue_effects import was_closed_before_retry
@@ -30,12 +32,39 @@ async def put_issue_links(tx: Tx, row: PullRequestRow, _: PullRequestRow | None)
     await pulls.put_links(tx, *here, links)
 
 
-async def queue_files_read(tx: Tx, row: PullRequestRow, before: PullRequestRow | None) -> None:
-    """Have the changed files read again after a push, or a change of the base branch."""
+async def update_files(tx: Tx, row: PullRequestRow, before: PullRequestRow | None) -> None:
+    """After a push, or a change of the base branch, list the changed files or have them read."""
     known = before and (before["head_sha"], before["base_ref"])
-    if row["state"] == "open" and (row["head_sha"], row["base_ref"]) != known:
+    if row["state"] != "open" or (row["head_sha"], row["base_ref"]) == known:
+        return
+    if not await _put_own_files(tx, row):
         read = reads.thread("pull_files", row["repository_id"], row["number"])
         await reads.queue(tx, row["installation_id"], read)
+
+
+async def _put_own_files(tx: Tx, row: PullRequestRow) -> bool:
+    """For a task's pull request with commits through Hubbub alone, the paths are known."""
+    here = (row["installation_id"], row["repository_id"])
+    if not await tasks.of_pull(tx, *here, row["number"]):
+        return False
+    if (files := await own_changes.files(tx, row)) is None:
+        return False
+    stored = await pulls.files(tx, *here, row["number"])
+    await pulls.put_files(
+        tx,
+        {
+            "installation_id": here[0],
+            "repository_id": here[1],
+            "number": row["number"],
+            "head_sha": row["head_sha"],
+            "files": json.dumps(files),
+            # A review's lines are checked by GitHub then.
+            "whole": 0,
+            "read_at": await tx.now(),
+        },
+    )
+    await path_overlap.report_pull_change(tx, row, stored["files"] if stored else ())
+    return True
 
 
 async def update_tasks(

@@ -82,7 +82,7 @@ TABLES: dict[str, MirroredTable] = {
         stale=silent_changes.after_pull,
         effects=(
             pull_effects.put_issue_links,
-            pull_effects.queue_files_read,
+            pull_effects.update_files,
         ),
         acts=(pull_effects.update_tasks,),
         searched=True,

@@ -150,6 +150,11 @@ def on_issue(repository_id: int, number: int) -> str:
     return f"issue {repository_id}#{number}"
 
 
+def on_branch(repository_id: int, branch: str) -> str:
+    """The target of writes on a branch."""
+    return f"branch {repository_id} {branch}"[:255]
+
+
 async def waiting(tx: Tx, installation_id: int, target: str, kind: str) -> list[WriteRow]:
     """The writes of a kind to a target that have not ended, the oldest first."""
     q = (

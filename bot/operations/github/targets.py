@@ -25,7 +25,7 @@ def on_issue(where: Place, number: int) -> str:
 
 
 def on_branch(where: Place, branch: str) -> str:
-    return f"branch {where['id']} {branch}"[:255]
+    return writes.on_branch(where["id"], branch)
 
 
 async def check_branch_fits(ctx: Context, where: Place, branch: str) -> None:

@@ -171,6 +171,8 @@ KINDS = {
         stored_values=stored_base,
         prepare=_base_read,
         fits_prepared=lambda data: _sha(at(data, "object", "sha")) is not None,
+        # A branch that a look finds may have been there before, with commits of others.
+        keeps=lambda _: {"new": True},
         look=_branch_read,
         entries=single_entry,
         absent=True,
