@@ -1,13 +1,16 @@
-"""Ids of our own: a letter for the kind, then time and chance, so that they sort by age."""
+"""Ids of our own: a letter for the kind, then time, a count and chance, so that they sort by age."""
 
+import itertools
 import secrets
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+# Ids of one transaction have one time, and the count keeps them in order.
+MADE = itertools.count(secrets.randbits(23))
 
 
 def new(kind: str, now: int) -> str:
     """`kind` is one letter; `now` in microseconds. 20 characters after the underscore."""
-    number = (now << 40) | secrets.randbits(40)
+    number = (now << 40) | (next(MADE) % (1 << 24) << 16) | secrets.randbits(16)
     digits = []
     for _ in range(20):
         number, low = divmod(number, 32)

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.engine import sequences, sql
+from store.engine import ids, sequences, sql
 from store.engine.database import open_store
 from store.engine.migrate import engine, upgrade
 from store.engine.mysql_address import address
@@ -67,6 +67,11 @@ def shape(url: str) -> dict[str, Any]:
             found = {t: sorted(x.strip(", ") for x in s.split("\n")) for t, s in told.items()}
     made.dispose()
     return {k: v for k, v in found.items() if k not in ("alembic_version", "migration_lock")}
+
+
+def test_ids_of_one_moment_sort_in_the_order_in_which_they_were_made() -> None:
+    made = [ids.new("t", 1_800_000_000_000_000) for _ in range(50)]
+    assert sorted(set(made)) == made
 
 
 def test_migrations_build_the_tables_as_defined(
