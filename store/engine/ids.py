@@ -1,4 +1,4 @@
-"""Ids of our own: a letter for the kind, then time, a count and chance, so that they sort by age."""
+"""Ids of our own that sort by age: a letter for the kind, then time, a count and chance."""
 
 import itertools
 import secrets
