@@ -74,8 +74,8 @@ class Dispatcher:
                 await tech_leads.add_names(exc, self.executor.store, actor)
                 await sent.add_to(exc, actor, call.digest if call else digest(name, exc.message))
                 raise
-            shown = sent.select_and_remember(actor, call.digest, answer.notices)
-            if shown != answer.notices:
+            if answer.notices:
+                shown = sent.select_and_remember(actor, call.digest, answer.notices)
                 answer = answer.model_copy(update={"notices": shown})
             return Reply(call.operation, answer)
 

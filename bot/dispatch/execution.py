@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 from cachetools import Cache, TLRUCache, TTLCache
@@ -67,7 +67,7 @@ class Call:
     def request_key(self) -> str:
         return digest("request key", self.actor.name, self.key)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The same for a repeat of the call, which may wait for another time."""
         given = self.arguments.model_dump(mode="json", exclude={"key", "wait_s"})
