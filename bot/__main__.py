@@ -103,13 +103,21 @@ def demo(
 @app.command()
 def mcp() -> None:
     """Serve MCP on stdio for the agent whose token is in HUBBUB_TOKEN."""
-    from bot import logs
-    from bot.cli import stdio
+    from bot.cli import call
 
     output.check_open()
     loaded = settings.load()
+    token = call.token_of(loaded)
+    if loaded.url:
+        from mcp_server import bridge
+
+        asyncio.run(bridge.run(loaded.url, token))
+        return
+    from bot import logs
+    from bot.cli import stdio
+
     logs.set_up(loaded)
-    asyncio.run(stdio.serve_stdio(loaded))
+    asyncio.run(stdio.serve_stdio(loaded, token))
 
 
 @app.command()

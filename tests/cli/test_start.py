@@ -45,6 +45,17 @@ async def test_a_call_at_a_server_loads_neither_the_operations_nor_an_http_libra
     assert "bot.operations" not in err
 
 
+async def test_mcp_at_a_server_loads_neither_the_operations_nor_the_mcp_library(
+    tmp_path: Path,
+) -> None:
+    given = {"HUBBUB_TOKEN": "x", "HUBBUB_URL": NOWHERE} | REPORT
+    code, _, err = await hubbub_process("mcp", folder=tmp_path, **given)
+    assert code == 0
+    unneeded = SERVER - {"aiohttp"}
+    assert loaded(err) & (unneeded | MIGRATIONS | SIMULATOR | TESTS_AND_DOCS) == set()
+    assert "bot.operations" not in err
+
+
 async def test_a_call_on_the_database_loads_no_server_and_no_migrations(
     url: str, tmp_path: Path
 ) -> None:

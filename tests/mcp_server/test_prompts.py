@@ -5,18 +5,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
-from mcp import Client, MCPError
+from mcp import MCPError
 from mcp_types import INVALID_PARAMS
 
 from bot.identity.actors import ROLES, Actor
 from bot.operations import OPERATIONS
 from mcp_server.prompts import PROMPTS, get_prompt, visible_prompts
-from mcp_server.stdio import Forwarding
 from store.engine.database import open_store
 from store.tables.agents import Role
-from tests.support.mcp_clients import ERAS, TLS, connect
+from tests.support.mcp_clients import ERAS, bridged, connect
 from tests.support.server_in_process import Surface, serving
 
 INSTALLATION = 4711
@@ -60,13 +58,15 @@ async def test_an_agent_sees_the_prompts_that_its_role_can_carry_out(
 
 
 async def test_the_prompts_are_there_through_a_bridge_too(server: Surface) -> None:
-    headers = {"Authorization": f"Bearer {await server.token('ada')}"}
-    async with (
-        httpx2.AsyncClient(headers=headers, verify=TLS) as http,
-        Client(Forwarding(server.url, http).server()) as client,
-    ):
-        assert [each.name for each in (await client.list_prompts()).prompts] == [*PROMPTS]
-        assert "as ada" in text_of(await client.get_prompt("claim-next"))
+    params = {"name": "claim-next"}
+    listed, got = await bridged(
+        server.url,
+        await server.token("ada"),
+        {"jsonrpc": "2.0", "id": 1, "method": "prompts/list"},
+        {"jsonrpc": "2.0", "id": 2, "method": "prompts/get", "params": params},
+    )
+    assert [each["name"] for each in listed["result"]["prompts"]] == [*PROMPTS]
+    assert "as ada" in got["result"]["messages"][0]["content"]["text"]
 
 
 @pytest.mark.parametrize("name", PROMPTS)

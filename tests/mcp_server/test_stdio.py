@@ -11,27 +11,28 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from aiohttp import web  # noqa: TID251 - what stands between a bridge and Hubbub is a server
 from aiohttp.test_utils import RawTestServer
-from mcp import Client
+from mcp.shared.inbound import encode_header_value
 from mcp_types import INVALID_REQUEST, PARSE_ERROR, JSONRPCMessage
 
 from bot.identity.keyring import Keys
 from bot.identity.tokens import add_token
+from bot.operations import OPERATIONS
+from mcp_server.forwarded_messages import VERSION, WITHOUT_KEY, Events, headers, with_key
 from mcp_server.messages import read_line
-from mcp_server.stdio import Forwarding
+from mcp_server.tool_answers import KEY_META
 from store.engine.database import open_store
 from store.engine.transaction import Store
-from tests.support.mcp_clients import TLS
+from tests.support.mcp_clients import bridged
 from tests.support.server_in_process import Surface, serving
 from tests.support.server_process import SECRET, environment, settings
 
 INSTALLATION = 4711
 # Less than a call may wait.
 END_S = 40
-FIRST = [
+FIRST: list[dict[str, Any]] = [
     {
         "jsonrpc": "2.0",
         "id": 0,
@@ -218,13 +219,94 @@ async def test_a_bridge_repeats_a_call_whose_answer_was_lost_and_it_is_done_once
     async with serving(store, INSTALLATION) as surface, losing_answers(surface, lost) as url:
         token = await surface.token("ada")
         await surface.call(token, "register_agent", agent_id="ada", name="Ada")
-        headers = {"Authorization": f"Bearer {token}"}
-        async with (
-            httpx2.AsyncClient(headers=headers, verify=TLS) as http,
-            Client(Forwarding(url, http).server()) as client,
-        ):
-            called = await client.call_tool("send_message", {"to": "ada", "body": "x"})
-        assert called.structured_content is not None
-        assert expected in called.structured_content
+        _, called = await bridged(
+            url, token, *FIRST, request(1, "send_message", to="ada", body="x")
+        )
+        assert expected in called["result"]["structuredContent"]
         assert len(await surface.rows("SELECT id FROM messages WHERE installation_id = :i")) == 1
     await store.close()
+
+
+@pytest.mark.parametrize(
+    ("token", "code"), [("nobodys", "unauthenticated"), ("", "unauthenticated")]
+)
+async def test_a_bridge_says_in_each_answer_that_the_token_is_unknown(
+    sqlite_url: str, token: str, code: str
+) -> None:
+    store = await open_store(sqlite_url)
+    async with serving(store, INSTALLATION) as surface:
+        called, listed = await bridged(
+            surface.url,
+            token,
+            request(1, "list_tasks"),
+            {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
+        )
+    assert called["result"]["isError"]
+    assert called["result"]["structuredContent"]["error"]["code"] == code
+    assert listed["error"]["data"]["error"]["code"] == code
+    await store.close()
+
+
+async def test_a_bridge_without_a_server_answers_a_call_at_once() -> None:
+    (called,) = await bridged("http://127.0.0.1:9", "x", request("a", "list_tasks"))
+    assert called["id"] == "a"
+    assert called["result"]["structuredContent"]["error"]["code"] == "unavailable"
+
+
+async def test_a_bridge_answers_no_call_that_the_client_cancelled(sqlite_url: str) -> None:
+    store = await open_store(sqlite_url)
+    async with serving(store, INSTALLATION) as surface:
+        token = await surface.token("ada")
+        cancelled = {"method": "notifications/cancelled", "params": {"requestId": "1"}}
+        waits = request(1, "wait_for_events", topics=["agents"], wait_s=50)
+        async with asyncio.timeout(END_S):
+            assert await bridged(surface.url, token, waits, {"jsonrpc": "2.0", **cancelled}) == []
+    await store.close()
+
+
+async def test_a_client_that_starts_before_its_server_waits_for_it(
+    unused_tcp_port: int,
+) -> None:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        sent = await request.json()
+        result = {"protocolVersion": "2025-06-18"}
+        return web.json_response({"jsonrpc": "2.0", "id": sent["id"], "result": result})
+
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    starting = asyncio.create_task(bridged(url, "x", *FIRST))
+    # A refused connection is reported at once.
+    done, _ = await asyncio.wait([starting], timeout=0.3)
+    assert not done
+    async with RawTestServer(answer, port=unused_tcp_port), asyncio.timeout(END_S):
+        (found,) = await starting
+    assert found["result"] == {"protocolVersion": "2025-06-18"}
+
+
+# --- What a bridge sends --------------------------------------------------------------------------
+
+
+def test_a_bridge_gives_a_key_to_each_call_whose_answer_is_kept() -> None:
+    assert {name for name, each in OPERATIONS.items() if each.quiet} == WITHOUT_KEY
+    keyed = with_key(request(1, "send_message"))
+    assert keyed["params"]["_meta"][KEY_META]
+    assert with_key(keyed) == keyed
+    assert with_key(request(1, "get_messages")) == request(1, "get_messages")
+
+
+@pytest.mark.parametrize("name", ["list_tasks", "", " x", "naïve", "=?base64?eA==?=", "a b"])
+def test_a_bridge_writes_headers_as_the_library_does(name: str) -> None:
+    sent = request(1, name)
+    sent["params"]["_meta"] = {VERSION: "2026-07-28"}
+    assert headers(sent, None) == {
+        "MCP-Protocol-Version": "2026-07-28",
+        "Mcp-Method": "tools/call",
+        "Mcp-Name": encode_header_value(name),
+    }
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_a_stream_is_read_in_parts_of_any_size(size: int) -> None:
+    stream = ': ping\r\n\r\nevent: message\ndata: {"a":\ndata: "é"}\n\ndata:\n\ndata: 2\r\n\r\n'
+    whole, events = stream.encode(), Events()
+    parts = [whole[at : at + size] for at in range(0, len(whole), size)]
+    assert [each for part in parts for each in events.messages(part)] == [{"a": "é"}, 2]

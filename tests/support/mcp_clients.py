@@ -1,13 +1,16 @@
 """MCP clients of both eras of the protocol, at a server of a test."""
 
+import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from mcp_server import bridge
 from store.tables.agents import Role
 from tests.support.server_in_process import Surface
 
@@ -32,3 +35,15 @@ async def connected_by(surface: Surface, token: str, era: str = "auto") -> Async
         Client(streamable_http_client(f"{surface.url}/mcp", http_client=http), mode=era) as client,
     ):
         yield client
+
+
+async def bridged(url: str, token: str, *sent: dict[str, Any]) -> list[dict[str, Any]]:
+    """What `hubbub mcp` at a server answers, in the order of the ids."""
+
+    async def lines() -> AsyncIterator[str]:
+        for each in sent:
+            yield json.dumps(each)
+
+    answers: list[dict[str, Any]] = []
+    await bridge.forward(url, token, lines(), answers.append)
+    return sorted(answers, key=lambda each: str(each["id"]))
