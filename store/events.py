@@ -1,10 +1,9 @@
 """The event log of an installation, in order. New events wake the callers that wait."""
 
-import json
 from collections.abc import Collection, Mapping
 from typing import Any, TypedDict
 
-from store.engine import key_values, sequences
+from store.engine import json_text, key_values, sequences
 from store.engine.transaction import Tx
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.events import EventRow
@@ -42,7 +41,7 @@ async def append(
         "kind": kind,
         "subject": subject,
         "actor": actor,
-        "data": json.dumps(dict(data)),
+        "data": json_text.text(dict(data)),
         "audience": audience,
         "repository_id": repository_id,
     }
@@ -62,7 +61,7 @@ async def since(
         upto=upto,
         n=limit,
     )
-    return [row | {"data": json.loads(row["data"])} for row in rows]
+    return [row | {"data": json_text.value(row["data"])} for row in rows]
 
 
 async def newest(tx: Tx, installation_id: int, subject: str, kind: str) -> EventRow | None:

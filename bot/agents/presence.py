@@ -1,6 +1,5 @@
 """Whether an agent is registered and at work, paused, or gone."""
 
-import json
 from typing import TypeVar
 
 from bot.errors import Refused
@@ -10,6 +9,7 @@ from bot.kernel.sentences import with_full_stop
 from bot.times import from_now, stamp
 from store import events
 from store.agents import agents
+from store.engine import json_text
 from store.engine.transaction import Tx
 from store.tables.agents import AgentRow
 
@@ -60,7 +60,7 @@ async def _check_present(tx: Tx, row: AgentRow, presence: Presence, now: int) ->
 async def _pause_note(tx: Tx, row: AgentRow) -> str | None:
     """The reason that somebody gave for the pause."""
     event = await events.newest(tx, row["installation_id"], row["id"], "agent.paused")
-    note: str | None = json.loads(event["data"]).get("note") if event else None
+    note: str | None = json_text.value(event["data"]).get("note") if event else None
     return note
 
 

@@ -24,7 +24,7 @@ from bot.kernel import freshness
 from bot.kernel.operation import Answer, Context, Handover, Operation, Shared
 from bot.messages import notices, unconfirmed_claims
 from store.agents import agents
-from store.engine import idempotency, sequences
+from store.engine import idempotency, json_text, sequences
 from store.engine.transaction import Row, Store, Tx, Work
 from store.tasks import leases, tasks
 
@@ -269,5 +269,5 @@ def _audit_row(call: Call, now: int) -> dict[str, Any]:
         "actor": call.actor.name,
         "operation": call.operation.name,
         "subject": str(subject)[:120],
-        "data": json.dumps(kept),
+        "data": json_text.text(kept),
     }

@@ -6,7 +6,6 @@ refused, limited or has an unknown outcome.
 """
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -25,6 +24,7 @@ from jwt import encode
 from multidict import CIMultiDict
 from yarl import URL
 
+from bot.github import webhook_payloads
 from bot.github.outcomes import Meaning, classify
 from bot.github.payloads import at, text, time
 from bot.github.proxies import proxy_for
@@ -374,6 +374,6 @@ def _reason(exc: BaseException) -> str:
 
 def _json_or_text(raw: bytes) -> Any:
     try:
-        return json.loads(raw) if raw else None
+        return webhook_payloads.json_of(raw) if raw else None
     except (ValueError, RecursionError):
         return raw.decode(errors="replace")

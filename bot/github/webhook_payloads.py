@@ -21,11 +21,14 @@ WRITING = {"opened", "created", "submitted", "edited", "deleted"}
 
 
 def json_of(body: bytes) -> Any:
-    """The JSON of a body. Raise ValueError or RecursionError."""
+    """The JSON of a body. Raise ValueError or RecursionError.
+
+    An integer of more than 64 bits may be a float. Neither is an id, or fits into a column.
+    """
     try:
         return orjson.loads(body)
     except ValueError:
-        # orjson is stricter: it refuses lone surrogates, which GitHub may send.
+        # orjson refuses lone surrogates and 1e400, which GitHub may pass on from somebody.
         return json.loads(body)
 
 

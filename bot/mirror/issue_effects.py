@@ -1,6 +1,5 @@
 """What a changed issue means for tasks: create, rename, end or reopen one, wake its dependants."""
 
-import json
 from collections.abc import Collection
 from typing import Literal
 
@@ -12,6 +11,7 @@ from bot.repository import repository_settings
 from bot.tasks import issue_state, label_changes, lifecycle, task_labels
 from bot.tasks.states import OPEN
 from bot.times import SECOND
+from store.engine import json_text
 from store.engine.transaction import Row, Tx
 from store.mirror import (
     dependency_cycles,
@@ -104,7 +104,7 @@ async def _create_task(tx: Tx, row: IssueRow, sender: Sender | None) -> None:
         issue_id=row["id"],
         number=row["number"],
         title=row["title"],
-        **task_labels.task_fields(json.loads(row["labels"])),
+        **task_labels.task_fields(json_text.value(row["labels"])),
     )
     task = await tasks.get(tx, row["installation_id"], task_id)
     if task is not None:
@@ -120,7 +120,7 @@ async def _has_task_label(tx: Tx, row: IssueRow) -> bool:
     if row["is_pull_request"] or row["labels"] == "[]":
         return False
     settings = await repository_settings.of(tx, row["installation_id"], row["repository_id"])
-    return task_labels.has_label(json.loads(row["labels"]), settings.task_label)
+    return task_labels.has_label(json_text.value(row["labels"]), settings.task_label)
 
 
 async def _update_title(tx: Tx, task: FullTask, row: IssueRow) -> None:
@@ -135,8 +135,8 @@ async def _update_labels(
     """Take priority, size and capabilities from labels that somebody added or removed."""
     if before is None or before["labels"] == row["labels"]:
         return
-    now = json.loads(row["labels"])
-    changed = task_labels.changed_task_fields(json.loads(before["labels"]), now)
+    now = json_text.value(row["labels"])
+    changed = task_labels.changed_task_fields(json_text.value(before["labels"]), now)
     has: Row = task
     # What a write under way changes again is no decision: it may be the effect of a superseded one.
     coming = await label_changes.coming_labels(tx, row)
@@ -153,7 +153,7 @@ async def _update_labels(
 
 def _has_new_label(before: IssueRow, row: IssueRow) -> bool:
     """Whether claims that ask for a label may find the task now. They never ask for a priority."""
-    new = set(json.loads(row["labels"])) - set(json.loads(before["labels"]))
+    new = set(json_text.value(row["labels"])) - set(json_text.value(before["labels"]))
     return any("priority" not in task_labels.task_fields([each]) for each in new)
 
 

@@ -1,6 +1,5 @@
 """The steps of a task. Each records its event and queues the card in the step's transaction."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from bot.tasks.sizes import SIZES
 from bot.tasks.states import CLAIMABLE, LEGAL, OPEN
 from store import events
 from store.agents import agents
-from store.engine import sequences
+from store.engine import json_text, sequences
 from store.engine.transaction import Row, Tx
 from store.messages import stored_notices
 from store.mirror import relations
@@ -73,7 +72,7 @@ async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) 
 async def _append(tx: Tx, task: FullTask, kind: str, actor: str, data: Row) -> None:
     await task_events.append(tx, task, kind, actor, data)
     done = {"at": await tx.now(), "actor": actor, "operation": kind, "subject": task["id"]}
-    sequences.append(tx, "audit", task["installation_id"], done | {"data": json.dumps(data)})
+    sequences.append(tx, "audit", task["installation_id"], done | {"data": json_text.text(data)})
 
 
 def _lane(actor: str) -> int:
@@ -353,7 +352,7 @@ async def undo_end(tx: Tx, task: FullTask, actor: str) -> None:
     """
     here, state = (tx, task["installation_id"]), task["state"]
     end = await events.newest(*here, task["id"], f"task.{state}")
-    said = json.loads(end["data"]) if end else {}
+    said = json_text.value(end["data"]) if end else {}
     before: dict[str, Any] = {"progress": said.get(BEFORE, task["progress"]), "result": None}
     if state == "failed":
         before |= {"failures": max(0, task["failures"] - 1), "stuck_at": None}

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
-from store.engine import sql
+from store.engine import json_text, sql
 from store.engine.transaction import Row, Tx
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.agents import AgentRow, Role
@@ -287,7 +287,7 @@ async def health_reports(tx: Tx, since: int, limit: int) -> list[Report]:
         since=since,
         n=limit,
     )
-    return [row | {"health": json.loads(row["health"])} for row in rows]
+    return [row | {"health": json_text.value(row["health"])} for row in rows]
 
 
 async def touch(tx: Tx, installation_id: int, agent_id: str, now: int, calls: int) -> None:
@@ -308,8 +308,8 @@ def _encode(values: Row) -> Row:
 
 
 def decode(row: T) -> T:
-    row["health"] = row["health"] and json.loads(row["health"])
-    row["capabilities"] = json.loads(row["capabilities"])
+    row["health"] = row["health"] and json_text.value(row["health"])
+    row["capabilities"] = json_text.value(row["capabilities"])
     return row
 
 

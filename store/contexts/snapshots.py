@@ -1,8 +1,6 @@
 """Snapshots of contexts: the versions that several had at one moment."""
 
-import json
-
-from store.engine import sql
+from store.engine import json_text, sql
 from store.engine.transaction import Tx
 from store.tables.contexts import ContextSnapshotRow
 
@@ -11,7 +9,7 @@ COLUMNS = ("installation_id", "id", "name", "author", "at", "members")
 
 async def add(tx: Tx, row: ContextSnapshotRow) -> None:
     """`members`: versions by context id."""
-    row = row | {"members": json.dumps(row["members"])}
+    row = row | {"members": json_text.text(row["members"])}
     await tx.run(sql.insert("context_snapshots", COLUMNS), **row)
 
 
@@ -45,4 +43,4 @@ async def count(tx: Tx, installation_id: int, author: str) -> int:
 
 
 def _decode(row: ContextSnapshotRow) -> ContextSnapshotRow:
-    return {**row, "members": json.loads(row["members"])}
+    return {**row, "members": json_text.value(row["members"])}

@@ -1,10 +1,9 @@
 """The versions of contexts. They are only added, and their content is sealed."""
 
-import json
 from collections.abc import Mapping
 from typing import TypedDict
 
-from store.engine import sql
+from store.engine import json_text, sql
 from store.engine.transaction import Tx
 from store.tables.contexts import ContextVersionRow
 
@@ -84,4 +83,4 @@ async def broken_versions(tx: Tx, installation_id: int, context_id: str) -> set[
         i=installation_id,
         c=context_id,
     )
-    return {json.loads(row["data"])["version"] for row in rows}
+    return {json_text.value(row["data"])["version"] for row in rows}

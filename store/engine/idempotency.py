@@ -1,10 +1,9 @@
 """The answers of committed mutations, so that a repeated request is not executed twice."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from store.engine import sql
+from store.engine import json_text, sql
 from store.engine.transaction import Tx
 
 COLUMNS = ("installation_id", "request_key", "at", "result")
@@ -27,7 +26,7 @@ async def begin(tx: Tx, installation_id: int, key: str, now: int) -> dict[str, A
         return None
     q = "SELECT result FROM requests WHERE installation_id = :i AND request_key = :k FOR UPDATE"
     row = await tx.one(q, i=installation_id, k=key)
-    return json.loads(row["result"]) if row and row["result"] else None
+    return json_text.value(row["result"]) if row and row["result"] else None
 
 
 async def store_result(tx: Tx, installation_id: int, key: str, result: Mapping[str, Any]) -> None:
@@ -35,5 +34,5 @@ async def store_result(tx: Tx, installation_id: int, key: str, result: Mapping[s
         "UPDATE requests SET result = :result WHERE installation_id = :i AND request_key = :k",
         i=installation_id,
         k=key,
-        result=json.dumps(result),
+        result=json_text.text(result),
     )

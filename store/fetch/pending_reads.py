@@ -1,10 +1,9 @@
 """The queue of reads from GitHub. Each subject is queued at most once."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from store.engine import sql
+from store.engine import json_text, sql
 from store.engine.transaction import Row, Tx
 from store.tables.fetch import PendingReadRow
 
@@ -47,14 +46,14 @@ async def ask(
         "installation_id": installation_id,
         "kind": kind,
         "subject": subject,
-        "arguments": json.dumps(dict(arguments)),
+        "arguments": json_text.text(dict(arguments)),
         "state": "queued",
         "not_before": max(now, not_before),
         "asked_at": now,
         "priority": priority,
         "asker": asker,
     }
-    row["arguments"] = json.dumps(await _queued_arguments(tx, row) | dict(arguments))
+    row["arguments"] = json_text.text(await _queued_arguments(tx, row) | dict(arguments))
     again = await tx.run(
         "UPDATE pending_reads SET asked = asked + 1, attempts = 0, "
         "priority = CASE WHEN state = 'queued' AND priority < :priority THEN priority "
@@ -77,7 +76,7 @@ async def _queued_arguments(tx: Tx, row: Row) -> dict[str, Any]:
         k=row["kind"],
         s=row["subject"],
     )
-    return json.loads(known["arguments"]) if known else {}
+    return json_text.value(known["arguments"]) if known else {}
 
 
 async def due(
@@ -90,7 +89,7 @@ async def due(
         "ORDER BY not_before LIMIT 1"
     )
     row = await tx.one(q, now=await tx.now(), i=installation_id, p=priority)
-    return row and row | {"arguments": json.loads(row["arguments"])}
+    return row and row | {"arguments": json_text.value(row["arguments"])}
 
 
 async def is_queued(tx: Tx, installation_id: int, kind: str, subject: str) -> bool:
@@ -105,7 +104,7 @@ async def get(tx: Tx, installation_id: int, kind: str, subject: str) -> PendingR
     """The read, queued or answered, with the error of its last try."""
     q = "SELECT * FROM pending_reads WHERE installation_id = :i AND kind = :k AND subject = :s"
     row = await tx.one(q, i=installation_id, k=kind, s=subject)
-    return row and row | {"arguments": json.loads(row["arguments"])}
+    return row and row | {"arguments": json_text.value(row["arguments"])}
 
 
 async def count_of(tx: Tx, installation_id: int, priority: int, asker: str) -> int:
@@ -181,7 +180,7 @@ async def look_again(
         "UPDATE pending_reads SET not_before = :at, arguments = :arguments, error = NULL "
         "WHERE installation_id = :i AND kind = :k AND subject = :s AND asked = :asked",
         at=until,
-        arguments=json.dumps(dict(arguments)),
+        arguments=json_text.text(dict(arguments)),
         i=read["installation_id"],
         k=read["kind"],
         s=read["subject"],
@@ -202,7 +201,7 @@ async def given_up(tx: Tx, limit: int) -> list[PendingReadRow]:
         deleted="410:%",
         n=limit,
     )
-    return [{**row, "arguments": json.loads(row["arguments"])} for row in rows]
+    return [{**row, "arguments": json_text.value(row["arguments"])} for row in rows]
 
 
 async def put_off(tx: Tx, read: PendingReadRow, until: int) -> None:

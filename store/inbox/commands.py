@@ -1,11 +1,10 @@
 """Slash commands. Each runs once, however often its text arrives."""
 
-import json
 from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TypedDict
 
-from store.engine import sql
+from store.engine import json_text, sql
 from store.engine.transaction import Row, Tx
 from store.inbox.fair_batch import fair_batch
 from store.tables.inbox import CommandRow
@@ -109,7 +108,7 @@ async def add(tx: Tx, installation_id: int, found: Sequence[FoundCommand]) -> No
         new = {
             "installation_id": installation_id,
             **row,
-            "words": json.dumps(row["words"]),
+            "words": json_text.text(row["words"]),
             "state": "waiting",
             "not_before": now,
             "received_at": now,
@@ -147,7 +146,7 @@ async def lock(tx: Tx, which: CommandRow) -> CommandRow | None:
     row: CommandRow | None = await tx.one(q, **key(which))
     if row is None or not await _is_first(tx, which):
         return None
-    return {**row, "words": json.loads(row["words"])}
+    return {**row, "words": json_text.value(row["words"])}
 
 
 async def _is_first(tx: Tx, which: CommandRow) -> bool:
@@ -178,7 +177,7 @@ async def later_commands(tx: Tx, which: CommandRow) -> list[CommandRow]:
         f"AND ({_place('c')}) < ({_place('o')})"
     )
     rows = await tx.all(q, **key(which))
-    return [row | {"words": json.loads(row["words"])} for row in rows]
+    return [row | {"words": json_text.value(row["words"])} for row in rows]
 
 
 async def answer(tx: Tx, which: CommandRow, state: str, text: str | None) -> None:

@@ -1,10 +1,9 @@
 """Messages between agents. Receipts hold the state of a message for each reader."""
 
-import json
 from collections.abc import Sequence
 from typing import TypedDict
 
-from store.engine import sql
+from store.engine import json_text, sql
 from store.engine.transaction import Row, Tx
 from store.messages import receipts
 from store.tables.messages import MessageRow
@@ -59,7 +58,7 @@ async def listeners(tx: Tx, installation_id: int) -> list[Listener]:
         "AND left_at IS NULL ORDER BY id"
     )
     rows = await tx.all(q, i=installation_id)
-    return [row | {"capabilities": json.loads(row["capabilities"])} for row in rows]
+    return [row | {"capabilities": json_text.value(row["capabilities"])} for row in rows]
 
 
 async def sent_nth(tx: Tx, installation_id: int, who: str, nth: int) -> int:

@@ -1,10 +1,9 @@
 """Boards: projects, their fields, their items with Status."""
 
-import json
 from collections.abc import Sequence
 from typing import TypedDict
 
-from store.engine import sql
+from store.engine import json_text, sql
 from store.engine.transaction import Row, Tx
 from store.tables.boards import ProjectFieldRow, ProjectItemRow, ProjectRow, ProjectValueRow
 
@@ -64,7 +63,7 @@ async def project_of_item(tx: Tx, installation_id: int, item_id: int) -> Project
 async def fields(tx: Tx, installation_id: int, project_id: int) -> list[ProjectFieldRow]:
     q = "SELECT * FROM project_fields WHERE installation_id = :i AND project_id = :p ORDER BY id"
     rows = await tx.all(q, i=installation_id, p=project_id)
-    return [row | {"options": json.loads(row["options"])} for row in rows]
+    return [row | {"options": json_text.value(row["options"])} for row in rows]
 
 
 async def replace_fields(

@@ -1,10 +1,9 @@
 """Links, files, reviews and checks of pull requests."""
 
-import json
 from collections.abc import Sequence
 from typing import Literal, NotRequired, TypeAlias, TypedDict
 
-from store.engine import sql
+from store.engine import json_text, sql
 from store.engine.transaction import Row, Tx
 from store.tables.builds import CheckRunRow
 from store.tables.mirror import PullFilesRow, PullRequestRow, ReviewRow
@@ -108,7 +107,7 @@ async def files(
     """The files that it changes, as of `head_sha`. None if they were not read yet."""
     q = "SELECT * FROM pull_files WHERE installation_id = :i AND repository_id = :r AND number = :n"
     row = await tx.one(q, i=installation_id, r=repository_id, n=number)
-    return row and row | {"files": json.loads(row["files"])}
+    return row and row | {"files": json_text.value(row["files"])}
 
 
 async def reviews(tx: Tx, installation_id: int, repository_id: int, number: int) -> list[ReviewRow]:
@@ -165,7 +164,7 @@ async def open_files(tx: Tx, installation_id: int, repository_id: int) -> list[O
         i=installation_id,
         r=repository_id,
     )
-    return [row | {"files": json.loads(row["files"])} for row in rows]
+    return [row | {"files": json_text.value(row["files"])} for row in rows]
 
 
 async def files_if_open(
@@ -181,7 +180,7 @@ async def files_if_open(
         r=repository_id,
         n=number,
     )
-    found: list[ChangedFile] = json.loads(row["files"]) if row else []
+    found: list[ChangedFile] = json_text.value(row["files"]) if row else []
     return found
 
 

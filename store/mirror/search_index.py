@@ -5,12 +5,11 @@ written, so the newest texts come first without sorting. On SQLite, triggers cop
 FTS5 table `search_words`. MySQL has a FULLTEXT index; without it, each row is compared.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypedDict, cast
 
-from store.engine import key_values, sql
+from store.engine import json_text, key_values, sql
 from store.engine.transaction import Row, Tx
 from store.mirror.search_terms import terms
 from store.mirror.stored_repositories import PRESENT, VISIBLE
@@ -149,7 +148,7 @@ async def _thread(tx: Tx, row: Row, read: Reader) -> Row | None:
         newest = None if row["deleted"] else cast("Thread", row)
     if newest is None:
         return None
-    names = [name.casefold() for name in json.loads(newest["labels"])]
+    names = [name.casefold() for name in json_text.value(newest["labels"])]
     more = {"state": newest["state"], "labels": "".join(f"\n{name}" for name in names) + "\n"}
     kind: Kind = "pull_request" if newest["is_pull_request"] else "issue"
     written = read({**newest})

@@ -1,8 +1,8 @@
 """Who takes part in the threads of issues and pull requests, or decides in their repository."""
 
-import json
 from collections.abc import Collection
 
+from store.engine import json_text
 from store.engine.transaction import Tx
 
 # Who may answer for a repository, by GitHub's permissions.
@@ -31,7 +31,7 @@ async def participants(
         **given,
     )
     found = {row["author"] for row in authors}
-    found |= {login for row in assigned for login in json.loads(row["assignees"])}
+    found |= {login for row in assigned for login in json_text.value(row["assignees"])}
     return {each.casefold() for each in found}
 
 

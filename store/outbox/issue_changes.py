@@ -1,10 +1,9 @@
 """The writes that change an issue, such as its state: queued, under way, or sent."""
 
-import json
 from collections.abc import Collection
 from typing import Any
 
-from store.engine import sequences
+from store.engine import json_text, sequences
 from store.engine.transaction import Tx
 from store.outbox.writes import LIVE, decode, queued_in
 from store.tables.outbox import WriteRow
@@ -47,7 +46,7 @@ async def withdraw_state(tx: Tx, rows: Collection[WriteRow]) -> None:
         elif row["arguments"].keys() <= STATE_ONLY:
             await _set(tx, row, "state = 'superseded', finished_at = :v", await tx.now())
         else:
-            await _set(tx, row, "arguments = :v", json.dumps(others, ensure_ascii=False))
+            await _set(tx, row, "arguments = :v", json_text.text(others))
 
 
 def _withdraw_pending(tx: Tx, row: WriteRow, others: dict[str, Any]) -> None:
@@ -55,7 +54,7 @@ def _withdraw_pending(tx: Tx, row: WriteRow, others: dict[str, Any]) -> None:
     if row["arguments"].keys() <= STATE_ONLY:
         sequences.withdraw(tx, "writes", row["installation_id"], {row["id"]})
         return
-    changed = {"arguments": json.dumps(others, ensure_ascii=False)}
+    changed = {"arguments": json_text.text(others)}
     sequences.change(tx, "writes", row["installation_id"], row["id"], changed)
 
 

@@ -1,7 +1,6 @@
 """Replies to commands: those that wait in the outbox, and those that stand on an issue."""
 
-import json
-
+from store.engine import json_text
 from store.engine.transaction import Tx
 from store.outbox.writes import COUNTED, decode
 from store.tables.outbox import WriteRow
@@ -17,7 +16,7 @@ async def append_to_queued(tx: Tx, row: WriteRow, body: str) -> bool:
         await tx.run(
             "UPDATE writes SET arguments = :arguments WHERE installation_id = :i AND id = :w "
             "AND state = 'queued'",
-            arguments=json.dumps(arguments, ensure_ascii=False),
+            arguments=json_text.text(arguments),
             i=row["installation_id"],
             w=row["id"],
         )

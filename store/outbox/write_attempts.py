@@ -1,8 +1,8 @@
 """The attempts to send a write, and how it ends."""
 
-import json
 from typing import Any
 
+from store.engine import json_text
 from store.engine.transaction import Row, Tx
 from store.outbox.writes import LIVE
 from store.tables.outbox import WriteRow
@@ -49,7 +49,7 @@ async def finish(tx: Tx, write: WriteRow, state: str, outcome: dict[str, Any]) -
 
     Return False and change nothing if another attempt began in the meantime.
     """
-    text = json.dumps(outcome)
+    text = json_text.text(outcome)
     tx.rings.add(f"installation {write['installation_id']}")
     return bool(
         await tx.run(
@@ -83,7 +83,7 @@ async def put_off(
         "UPDATE writes SET state = :state, not_before = :at, looks = :looks, error = :error, "
         f"failures = failures + :failed {SAME_ATTEMPT}",
         state=state,
-        error=json.dumps({"message": why[:1000]}) if why else None,
+        error=json_text.text({"message": why[:1000]}) if why else None,
         at=until,
         looks=looks,
         failed=failed,

@@ -1,9 +1,9 @@
 """Cancelling queued writes: one, or all that nobody waits for any more."""
 
-import json
 from collections.abc import Collection
 from typing import Any
 
+from store.engine import json_text
 from store.engine.transaction import Tx
 from store.tables.outbox import WriteRow
 
@@ -19,7 +19,7 @@ async def cancel(tx: Tx, write: WriteRow, outcome: dict[str, Any], *, author_kno
         await tx.run(
             "UPDATE writes SET state = 'cancelled', error = :error, finished_at = :now, "
             "told_at = :told WHERE installation_id = :i AND id = :w AND state = 'queued'",
-            error=json.dumps(outcome),
+            error=json_text.text(outcome),
             now=now,
             told=now if author_knows else None,
             i=write["installation_id"],
@@ -68,7 +68,7 @@ async def _cancel_where(
     await tx.run(
         "UPDATE writes SET state = 'cancelled', error = :error, finished_at = :now "
         f"WHERE installation_id = :i AND state = 'queued' AND {where}",
-        error=json.dumps(outcome),
+        error=json_text.text(outcome),
         now=await tx.now(),
         i=installation_id,
         **values,

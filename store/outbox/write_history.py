@@ -1,11 +1,10 @@
 """Lists of writes: what took effect, what failed, who wrote how much."""
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from store.engine import sql
+from store.engine import json_text, sql
 from store.engine.transaction import Tx
 from store.outbox.writes import COUNTED, decode
 from store.tables.outbox import WriteRow
@@ -47,7 +46,7 @@ async def paths_of_commits(
     )
     found: dict[str, bool] = {}
     for row in reversed(rows):
-        result = json.loads(row["result"])
+        result = json_text.value(row["result"])
         deleted = result.get("deleted", [])
         found |= dict.fromkeys(result.get("paths", []), True)
         found |= dict.fromkeys(deleted, False)
@@ -126,7 +125,7 @@ async def asked_reviewers(tx: Tx, installation_id: int, target: str) -> set[str]
         t=target,
         counted=COUNTED,
     )
-    named = [json.loads(row["arguments"]).get("reviewers", []) for row in rows]
+    named = [json_text.value(row["arguments"]).get("reviewers", []) for row in rows]
     return {login.casefold() for each in named for login in each}
 
 

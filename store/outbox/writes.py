@@ -1,10 +1,9 @@
 """The outbox: a queue of changes to make on GitHub, in the order of the requests."""
 
-import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from store.engine import ids, sequences
+from store.engine import ids, json_text, sequences
 from store.engine.transaction import Tx
 from store.tables.outbox import WriteRow
 
@@ -47,7 +46,7 @@ async def queue(
             "repository_id": repository_id,
             "target": target,
             # UTF-8, because an escape would take six bytes for one letter.
-            "arguments": json.dumps(arguments, ensure_ascii=False),
+            "arguments": json_text.text(arguments),
             "author": author,
             "task_id": task_id,
             "lease_id": lease_id,
@@ -213,7 +212,7 @@ def decode(row: WriteRow) -> WriteRow:
     """The write with its JSON columns parsed."""
     return {
         **row,
-        "arguments": json.loads(row["arguments"]),
-        "result": row["result"] and json.loads(row["result"]),
-        "error": row["error"] and json.loads(row["error"]),
+        "arguments": json_text.value(row["arguments"]),
+        "result": row["result"] and json_text.value(row["result"]),
+        "error": row["error"] and json_text.value(row["error"]),
     }

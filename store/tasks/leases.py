@@ -1,10 +1,9 @@
 """Leases: who holds a task, and until when. A lease ends only by a change of its row."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
-from store.engine import ids, sql
+from store.engine import ids, json_text, sql
 from store.engine.transaction import Tx
 from store.tables.tasks import CONFIRMED, UNKNOWN, LeaseRow, TaskState
 from store.tasks.tasks import FullTask
@@ -76,7 +75,7 @@ async def grant(
         "renewed_at": now,
         "ended_at": None,
         "ended_why": None,
-        "paths": json.dumps(list(paths)),
+        "paths": json_text.text(list(paths)),
         "known": known,
     }
     await tx.run(sql.insert("leases", COLUMNS), **lease)
@@ -261,7 +260,7 @@ async def set_paths(tx: Tx, installation_id: int, lease_id: str, paths: Sequence
     """Replace the paths that the holder plans to touch."""
     await tx.run(
         "UPDATE leases SET paths = :paths WHERE installation_id = :i AND id = :l",
-        paths=json.dumps(list(paths)),
+        paths=json_text.text(list(paths)),
         i=installation_id,
         l=lease_id,
     )
@@ -277,7 +276,7 @@ async def with_paths(tx: Tx, installation_id: int, repository_id: int) -> list[T
         i=installation_id,
         r=repository_id,
     )
-    return [row | {"paths": json.loads(row["paths"])} for row in rows]
+    return [row | {"paths": json_text.value(row["paths"])} for row in rows]
 
 
 async def previous(tx: Tx, installation_id: int, task_id: str) -> LeaseRow | None:
@@ -323,5 +322,5 @@ async def _rate(tx: Tx, which: str, **given: Any) -> Rate:
 
 def paths_of(lease: LeaseRow) -> list[str]:
     """The paths that the holder plans to touch."""
-    found: list[str] = json.loads(lease["paths"] or "[]")
+    found: list[str] = json_text.value(lease["paths"] or "[]")
     return found

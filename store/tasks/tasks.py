@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any, TypedDict, TypeVar, cast
 
-from store.engine import ids, sql
+from store.engine import ids, json_text, sql
 from store.engine.transaction import Row, Tx
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.tasks import TaskRow, TaskState
@@ -460,7 +460,7 @@ def encode(values: Row) -> Row:
 
 def decode(rows: list[T]) -> list[T]:
     for row in rows:
-        row["capabilities"] = json.loads(row["capabilities"])
+        row["capabilities"] = json_text.value(row["capabilities"])
     return rows
 
 

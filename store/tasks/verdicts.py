@@ -1,8 +1,6 @@
 """What agents decided about pull requests, by the reviews that they queued."""
 
-import json
-
-from store.engine import sql
+from store.engine import json_text, sql
 from store.engine.transaction import Tx
 from store.tables.verdicts import VerdictRow
 
@@ -46,5 +44,5 @@ async def of_pull(
 
 
 def _review_id(result: str | None) -> int | None:
-    found: int | None = json.loads(result).get("id") if result else None
+    found: int | None = json_text.value(result).get("id") if result else None
     return found

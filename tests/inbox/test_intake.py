@@ -17,6 +17,7 @@ from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from store.engine.transaction import Row, Store
+from tests.support.engines import ON_SQLITE
 from tests.support.server_process import WEBHOOK_SECRET, signed_headers
 from webhooks.app import create_app
 from webhooks.github import LARGEST
@@ -261,6 +262,36 @@ async def test_any_text_is_mirrored_as_it_is(intake: Intake, text: str | None) -
     q = "SELECT body FROM issues WHERE installation_id = :i"
     (row,) = await intake.dispatcher.store.read(lambda tx: tx.all(q, i=intake.installation_id))
     assert row["body"] == (text or "").encode("utf-8", "replace").decode()
+
+
+HOSTILE = {
+    "too large for a float": b"1e400",
+    "no number": b"NaN",
+    "half a pair": b'"\\ud800"',
+    "70 bits": b"1180591620717411303424",
+    "300 deep": b"[" * 300 + b"]" * 300,
+}
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+@ON_SQLITE
+async def test_a_value_that_somebody_had_github_pass_on_disturbs_no_delivery(
+    intake: Intake, value: bytes
+) -> None:
+    given = {"installation": {"id": intake.installation_id}, "repository": REPOSITORY}
+    opened = {"action": "opened", "issue": issue(odd="<>", comments="<>"), "odd": "<>"}
+    body = json.dumps({**given, **opened}).encode().replace(b'"<>"', value)
+    assert await intake.post(body, signed_headers("issues", body, "odd")) == (202, "odd")
+    assert [row["outcome"] for row in await intake.deliveries()] == ["mirrored"]
+
+
+@ON_SQLITE
+async def test_an_id_of_70_bits_is_malformed_and_holds_up_nothing(intake: Intake) -> None:
+    odd = {"action": "opened", "issue": issue(id=2**70), "repository": REPOSITORY}
+    assert await intake.deliver("issues", "a", **odd) == 202
+    assert await intake.deliver("issues", "b", **odd | {"issue": issue()}) == 202
+    outcomes = {row["guid"]: row["outcome"] for row in await intake.deliveries()}
+    assert outcomes == {"a": "malformed", "b": "mirrored"}
 
 
 async def test_a_repository_never_seen_before_is_mirrored_with_its_first_event(

@@ -1,12 +1,12 @@
 """Related to a task: other issues, pull requests and boards."""
 
-import json
 from typing import Literal, Self
 
 from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Context
 from bot.tasks import merge_readiness, verdicts
+from store.engine import json_text
 from store.mirror import projects, pulls, relations
 from store.mirror.pulls import NamingPull
 from store.mirror.relations import Neighbour
@@ -89,8 +89,8 @@ async def surroundings(ctx: Context, task: FullTask, issue: IssueRow | None) -> 
     i, issue_id = ctx.installation_id, issue["id"]
     parents = await relations.targets(ctx.tx, i, "parent", issue_id)
     return Around(
-        labels=json.loads(issue["labels"]),
-        assignees=json.loads(issue["assignees"]),
+        labels=json_text.value(issue["labels"]),
+        assignees=json_text.value(issue["assignees"]),
         milestone=issue["milestone"],
         parent=_refs(ctx, parents)[0] if _refs(ctx, parents) else None,
         sub_issues=_refs(ctx, await relations.sources(ctx.tx, i, "parent", issue_id)),
