@@ -1,9 +1,11 @@
 """Which task a claim gives, and why another one cannot be had."""
 
+import asyncio
 import re
 
 import pytest
 
+from bot.errors import Refused
 from bot.tasks.task_labels import changed_task_fields, task_fields
 from store.engine.transaction import Tx
 from store.tasks import tasks
@@ -54,6 +56,31 @@ async def test_a_claim_can_ask_for_a_kind_of_task(
     await workspace.settle()
     number = await offered_number(workspace, **wanted)
     assert workspace.repository.issues[number].title == title
+
+
+async def test_a_claim_and_a_report_answer_with_the_task_as_it_is_stored(
+    workspace: Workspace,
+) -> None:
+    scout, issue = await workspace.agent("scout"), await workspace.task()
+    lead = await workspace.agent("lead", "tech-lead")
+    await lead.call("assign_task", task=workspace.name(issue), agent_id="scout")
+    claimed = (await scout.call("claim_task"))["task"]
+    assert claimed == (await scout.call("get_task", task=claimed["id"]))["task"]
+    given = {"task": claimed["id"], "fence": 1, "status": "in_progress", "progress": 30}
+    reported = (await scout.call("update_task_status", **given))["task"]
+    assert reported == (await scout.call("get_task", task=claimed["id"]))["task"]
+
+
+async def test_agents_claim_no_more_than_they_may_hold_when_they_claim_at_once(
+    workspace: Workspace,
+) -> None:
+    for n in range(6):
+        await workspace.task(f"Task {n}")
+    scout = await workspace.agent("scout")
+    claims = (scout.call("claim_task") for _ in range(6))
+    answers = await asyncio.gather(*claims, return_exceptions=True)
+    refused = [each for each in answers if isinstance(each, Refused)]
+    assert [each.code for each in refused] == ["too_many"] * 3
 
 
 async def test_a_task_beyond_an_agents_level_is_not_offered_and_not_given(
