@@ -227,12 +227,13 @@ async def _mark_sending(tx: Tx, write: WriteRow, now: Now) -> WriteRow | None:
 
 async def _parts(tx: Tx, keys: Keys, first: WriteRow, now: Now, share: Share) -> tuple[Part, ...]:
     """The write and those that share its request, marked as sending. Empty if none does."""
-    leading = await joint_requests.part(tx, keys, first)
+    candidates = await joint_requests.candidates(tx, now.installation_id, now.at)
+    leading = await joint_requests.part(tx, keys, first) if candidates else None
     if leading is None:
         return ()
     found = [leading]
     limits = _after(replace(now.limits, last_mutation_at=0), first, now)
-    for each in await joint_requests.candidates(tx, now.installation_id, now.at):
+    for each in candidates:
         if len(found) == joint_requests.MOST or not _has_room(limits, each, now):
             break
         if fairness.is_own(each) and not share.may_show(len(found)):

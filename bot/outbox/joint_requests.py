@@ -19,7 +19,7 @@ from bot.github.requests import GRAPHQL, Request
 from bot.github.token_buckets import Cost
 from bot.identity.actors import BOT
 from bot.identity.keyring import Keys
-from bot.outbox import effects, outcomes, sending
+from bot.outbox import effects, fairness, outcomes, sending
 from bot.outbox.kinds import KINDS, Sending
 from bot.outbox.kinds.kind import Kind, Mutation
 from bot.outbox.outcomes import Dead, Final, PutOff, Sent
@@ -33,7 +33,8 @@ MOST = 8
 # An edit of a card for a note alone goes along when it is due within this time.
 SOON = 300 * SECOND
 JOINABLE = tuple(name for name, kind in KINDS.items() if kind.mutation is not Kind.mutation)
-COST = Cost("graphql", mutates=True)
+# Agents commit by GraphQL too, so the bot leaves them their part of its limit.
+COST = Cost("graphql", mutates=True, reserve=fairness.OWN_RESERVE)
 # The request was not carried out, or it is not known whether it was. This holds for all its parts.
 OF_ALL = (
     Meaning.MALFORMED,

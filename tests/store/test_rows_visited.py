@@ -12,8 +12,10 @@ import pytest
 from bot.background import expiry, retention
 from bot.background.retention import DAY, RetentionTimes
 from bot.fetch import backfill
+from bot.identity.actors import BOT
 from bot.inbox import processing, worker
 from bot.operations import OPERATIONS
+from bot.outbox.joint_requests import JOINABLE
 from fixtures.github import Issue, Pull
 from store import events
 from store.agents import agent_keys, agents
@@ -360,6 +362,9 @@ QUERIES: dict[str, Query] = {
     "leases that may be unknown": lambda tx, s: due_notices.unconfirmed_leases(tx, s.i, "me", 5),
     "leases that end": lambda tx, s: due_notices.ending_leases(tx, s.i, "me", s.at, 5),
     "the next write of each": lambda tx, s: write_order.next_of_each(tx, s.i),
+    "the bot's writes that go along": lambda tx, s: write_order.first_attempts(
+        tx, s.i, BOT, JOINABLE, s.at
+    ),
     "writes before": lambda tx, s: write_order.kinds_before(tx, s.i, s.seq, lane=1, author="me"),
     "the last write before": lambda tx, s: write_order.last_before(
         tx, s.i, s.tenant.target, "me", s.seq
