@@ -28,7 +28,8 @@ GOAL = 0.8
 AT = 1_800_000_000_000_000
 REPOSITORIES = 10
 # Each repository has as many issues; `k` is the number of a row, see `tests.support.tenant`.
-PLACE = f"k % {REPOSITORIES}"
+# In brackets, because `||` binds tighter than `%`.
+PLACE = f"(k % {REPOSITORIES})"
 INSTALLATION: Expressions = {
     "account": "'acme'",
     "account_id": "1",
