@@ -19,6 +19,7 @@ from bot.settings import load as load_settings
 from store.agents import agents
 from store.agents.agents import COLUMNS, WINDOW
 from store.engine import sql
+from tests.support.engines import ON_SQLITE
 from tests.support.mcp_clients import ERAS, connected_by
 from tests.support.server_in_process import Surface
 from tests.support.story import Agent, Workspace
@@ -85,12 +86,14 @@ async def test_of_many_registrations_at_once_one_counts(workspace: Workspace) ->
     assert len(await workspace.rows("SELECT id FROM agents WHERE installation_id = :i")) == 1
 
 
+@ON_SQLITE
 async def test_nobody_registers_as_another(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
     refused = await agent.refusal("register_agent", agent_id="other", name="Other")
     assert refused.code == "forbidden"
 
 
+@ON_SQLITE
 async def test_no_agent_has_an_id_that_messages_take_for_others(workspace: Workspace) -> None:
     for name in ("everybody", "holder"):
         agent = Agent(workspace.dispatcher, Actor(workspace.installation.id, name, "tech-lead"))
@@ -104,6 +107,7 @@ async def test_no_agent_has_an_id_that_messages_take_for_others(workspace: Works
 
 
 @pytest.mark.parametrize("wrong", ["Python", "python:0", "python:6", "py thon", "", "a" * 64])
+@ON_SQLITE
 async def test_a_capability_that_is_no_slug_with_a_level_is_refused(
     workspace: Workspace, wrong: str
 ) -> None:
@@ -117,6 +121,7 @@ async def test_a_capability_that_is_no_slug_with_a_level_is_refused(
     assert (await agent.call("get_agent", agent_id="scout"))["agent"]["capabilities"] == ["go"]
 
 
+@ON_SQLITE
 async def test_one_capability_with_two_levels_is_refused_by_name(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
     refused = await agent.refusal("update_agent", capabilities=["python:2", "go", "python:3"])
@@ -458,6 +463,7 @@ async def test_an_agent_tells_how_it_is(workspace: Workspace) -> None:
         {"temperature": 40},
     ],
 )
+@ON_SQLITE
 async def test_health_out_of_bounds_is_refused(
     workspace: Workspace, wrong: dict[str, float]
 ) -> None:
@@ -926,6 +932,7 @@ def nested_list(depth: int) -> Any:
     ],
     ids=["nan", "infinity", "surrogate", "surrogate key", "deep", "very deep", "long number"],
 )
+@ON_SQLITE
 async def test_what_is_no_json_is_no_checkpoint(workspace: Workspace, wrong: Any) -> None:
     agent = await workspace.agent("scout")
     refused = await agent.refusal("update_agent", checkpoint=wrong)
@@ -1025,6 +1032,7 @@ async def test_people_see_fifty_agents_at_most(workspace: Workspace) -> None:
     assert body.endswith("These are the first 50; there are more agents.")
 
 
+@ON_SQLITE
 async def test_a_pause_is_told_over_rest(surface: Surface) -> None:
     token = await surface.token("ada")
     await surface.call(token, "register_agent", agent_id="ada", name="Ada")
@@ -1036,6 +1044,7 @@ async def test_a_pause_is_told_over_rest(surface: Surface) -> None:
     assert (wrong.status, wrong.code) == (422, "invalid_arguments")
 
 
+@ON_SQLITE
 async def test_json_that_no_other_program_reads_is_refused_over_rest(surface: Surface) -> None:
     token = await surface.token("ada")
     await surface.call(token, "register_agent", agent_id="ada", name="Ada")
@@ -1048,6 +1057,7 @@ async def test_json_that_no_other_program_reads_is_refused_over_rest(surface: Su
 
 
 @pytest.mark.parametrize("era", ERAS)
+@ON_SQLITE
 async def test_an_agent_leaves_and_resumes_over_mcp(surface: Surface, era: str) -> None:
     token = await surface.token("ada")
     async with connected_by(surface, token, era) as client:
@@ -1067,6 +1077,7 @@ async def test_an_agent_leaves_and_resumes_over_mcp(surface: Surface, era: str) 
     assert json.dumps(found.structured_content["agent"]["status"]) == '"active"'
 
 
+@ON_SQLITE
 async def test_who_registers_another_agent_learns_how_it_gets_a_token(
     workspace: Workspace,
 ) -> None:

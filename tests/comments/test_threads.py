@@ -174,6 +174,7 @@ async def test_changes_asked_for_and_commands_outlast_the_chatter(workspace: Wor
 
 
 @pytest.mark.parametrize("max_tokens", [200, 201, 333, 1000, 4000, 20_000, 50_000])
+@ON_SQLITE
 async def test_a_thread_never_takes_more_than_asked(workspace: Workspace, max_tokens: int) -> None:
     title = (ODD.replace("\n", " ") * 20)[:256].strip()
     issue = workspace.person.open_issue(workspace.repository, title, (ODD * 3000)[:65_000])

@@ -18,6 +18,7 @@ from bot.kernel.operation import Shared
 from bot.operations.contexts.context_snapshots import MOST_RESTORED
 from store.engine.transaction import Row, Store, Tx
 from store.tables.agents import Role
+from tests.support.engines import ON_SQLITE
 from tests.support.mcp_clients import ERAS, connect
 from tests.support.server_in_process import Answer, Surface
 from tests.support.server_process import SECRET
@@ -208,6 +209,7 @@ def nested_list(depth: int) -> Any:
     ],
     ids=["nan", "infinity", "surrogate", "in a key", "deep", "very deep", "long", "many"],
 )
+@ON_SQLITE
 async def test_what_cannot_be_kept_is_refused_with_the_reason(
     ada: Agent, given: Any, said: str
 ) -> None:
@@ -227,6 +229,7 @@ async def test_a_hundred_levels_are_kept(ada: Agent) -> None:
 
 
 @pytest.mark.parametrize("bad", ["\ud800", "x" * 201, ""])
+@ON_SQLITE
 async def test_a_name_that_cannot_be_kept_is_refused(ada: Agent, bad: str) -> None:
     assert await code(ada, "create_context", name=bad, content=1) == "invalid_arguments"
 
@@ -266,6 +269,7 @@ async def test_a_megabyte_is_kept_and_a_byte_more_is_refused(surface: Surface) -
 @pytest.mark.parametrize(
     "written", ["NaN", '"\\ud800"', "[" * 200 + "]" * 200, "1" * 4000, "1e999"]
 )
+@ON_SQLITE
 async def test_over_http_too_what_cannot_be_kept_is_the_callers_fault(
     surface: Surface, written: str
 ) -> None:
@@ -276,6 +280,7 @@ async def test_over_http_too_what_cannot_be_kept_is_the_callers_fault(
 
 
 @pytest.mark.parametrize("era", ERAS)
+@ON_SQLITE
 async def test_over_mcp_contents_are_kept_and_refused_alike(surface: Surface, era: str) -> None:
     large = "é\n" * 333_333 + "x"
     async with connect(surface, era) as client:
@@ -365,6 +370,7 @@ async def test_a_tech_lead_reads_changes_and_shares_what_is_others(
         ("task:t_0", "unknown_task"),
     ],
 )
+@ON_SQLITE
 async def test_with_whom_nothing_can_be_shared_is_said(ada: Agent, to: str, said: str) -> None:
     one = await create(ada)
     assert await code(ada, "share_context", context_id=one, to=to, access="read") == said

@@ -15,6 +15,7 @@ from bot.kernel.operation import Operation
 from bot.kernel.pagination import encode
 from bot.operations import OPERATIONS
 from store.engine.transaction import Store, StoreError, Tx, Work
+from tests.support.engines import ON_SQLITE
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Agent, Workspace
 
@@ -126,6 +127,7 @@ async def test_a_cursor_with_a_number_too_large_is_refused(surface: Surface) -> 
 
 @pytest.mark.parametrize("path", ["/api/v1/list_agents", "/webhooks/github"])
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@ON_SQLITE
 async def test_a_body_with_a_content_encoding_is_refused(
     surface: Surface, path: str, encoding: str
 ) -> None:
@@ -161,6 +163,7 @@ async def call_tool(surface: Surface, token: str, name: str, arguments: str) -> 
     ],
     ids=lambda given: str(given)[:30],
 )
+@ON_SQLITE
 async def test_a_tool_call_that_makes_no_sense_is_told_why(
     surface: Surface, arguments: str, status: int, said: str
 ) -> None:

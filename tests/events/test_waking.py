@@ -25,6 +25,7 @@ from store.engine.database import open_store
 from store.engine.transaction import Row, Store, Tx
 from store.mirror import stored_repositories
 from store.tables.agents import Role
+from tests.support.engines import ON_SQLITE
 from tests.support.server_process import Serving, serving
 from tests.support.story import Agent, Clock, Workspace
 
@@ -643,6 +644,7 @@ async def test_a_lease_of_a_minute_lasts_three_quarters_of_it_after_any_call(
         {"topics": ["tasks"], "limit": 0},
     ],
 )
+@ON_SQLITE
 async def test_what_makes_no_sense_is_refused(
     dispatcher: Dispatcher, installation_id: int, given: dict[str, Any]
 ) -> None:

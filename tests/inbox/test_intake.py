@@ -91,6 +91,7 @@ def without(headers: dict[str, str], name: str) -> dict[str, str]:
     return {k: v for k, v in headers.items() if k != name}
 
 
+@ON_SQLITE
 async def test_two_secrets_are_valid_while_github_changes_to_another(
     store: Store, installation_id: int
 ) -> None:
@@ -167,6 +168,7 @@ HEADERS = signed_headers("ping", GOOD, "guid-1")
         ),
     ],
 )
+@ON_SQLITE
 async def test_a_delivery_is_kept_or_the_answer_says_why_not(
     intake: Intake, body: bytes, headers: dict[str, str], answer: tuple[int, str]
 ) -> None:
@@ -174,6 +176,7 @@ async def test_a_delivery_is_kept_or_the_answer_says_why_not(
     assert await intake.deliver("ping", "after") == 202  # whatever came, the next is taken
 
 
+@ON_SQLITE
 async def test_a_body_larger_than_githubs_limit_is_refused_before_it_is_read(
     intake: Intake,
 ) -> None:
@@ -181,6 +184,7 @@ async def test_a_body_larger_than_githubs_limit_is_refused_before_it_is_read(
     assert await intake.post(body, signed_headers("ping", body)) == (413, "too_large")
 
 
+@ON_SQLITE
 async def test_a_chunked_body_larger_than_githubs_limit_is_refused(intake: Intake) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(26):
@@ -333,6 +337,7 @@ async def test_a_guid_that_comes_again_is_one_delivery(intake: Intake) -> None:
     assert len(await intake.deliveries()) == 1
 
 
+@ON_SQLITE
 async def test_a_header_that_is_no_text_is_refused_and_not_a_bug(intake: Intake) -> None:
     server = intake.client.server
     reader, writer = await asyncio.open_connection(server.host, server.port)

@@ -69,20 +69,21 @@ async def snapshot(database_url: str) -> dict[str, list[dict[str, Any]]]:
 
 
 @pytest.fixture(params=["sqlite", "mysql"])
-def three_urls(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+def urls(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """A database for each order. On MySQL two orders show that its upserts agree with SQLite's."""
     if request.param == "sqlite":
         return {order: f"sqlite:///{tmp_path}/{order}.db" for order in ORDERS}
     mariadb = request.getfixturevalue("mariadb")
-    return {order: mariadb.create() for order in ORDERS}
+    return {order: mariadb.create() for order in ("recorded", "shuffled")}
 
 
 async def test_any_order_of_the_recorded_payloads_ends_in_the_same_mirror(
-    data: Path, three_urls: dict[str, str], tmp_path: Path
+    data: Path, urls: dict[str, str], tmp_path: Path
 ) -> None:
     sent = recorded_deliveries(data)
+    guids = [secrets.token_hex(16) for _ in sent]
     mirrors = {}
-    for order, url in three_urls.items():
-        guids = [secrets.token_hex(16) for _ in sent]
+    for order, url in urls.items():
         async with serving(tmp_path, url) as server:
             assert await deliver(server, ORDERS[order](sent), guids) == {202}
             await wait_until_processed(url)
@@ -93,14 +94,13 @@ async def test_any_order_of_the_recorded_payloads_ends_in_the_same_mirror(
                 EVENTS
             ) - UNRECORDED
             mirrors[order] = await snapshot(url)
-
-            # GitHub delivers all of it again, as it does when somebody asks for it.
-            assert await deliver(server, ORDERS[order](sent), guids) == {202}
-            await wait_until_processed(url)
-            assert len(await rows(url, "SELECT guid FROM deliveries")) == len(sent)
-            assert await snapshot(url) == mirrors[order]
+            if order == "recorded":
+                # GitHub delivers all of it again, as it does when somebody asks for it.
+                assert await deliver(server, sent, guids) == {202}
+                await wait_until_processed(url)
+                assert len(await rows(url, "SELECT guid FROM deliveries")) == len(sent)
+                assert await snapshot(url) == mirrors[order]
             assert await server.stop() == 0
-    assert mirrors["reversed"] == mirrors["recorded"]
-    assert mirrors["shuffled"] == mirrors["recorded"]
+    assert [order for order, each in mirrors.items() if each != mirrors["recorded"]] == []
     empty = {table for table, found in mirrors["recorded"].items() if not found}
     assert empty == {"project_values", "projects"}

@@ -14,6 +14,7 @@ from bot.identity.actors import ROLES
 from bot.operations import OPERATIONS
 from mcp_server.server import TOOLS
 from store.tables.agents import Role
+from tests.support.engines import ON_SQLITE
 from tests.support.mcp_clients import ERAS, connect
 from tests.support.server_in_process import Answer, Surface
 
@@ -45,6 +46,7 @@ def test_a_tool_says_what_it_does_and_what_it_takes(tool: Any) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("era", ERAS)
+@ON_SQLITE
 async def test_an_agent_sees_the_tools_of_its_role(surface: Surface, era: str, role: Role) -> None:
     async with connect(surface, era, role) as client:
         shown = [tool.name for tool in (await client.list_tools()).tools]
@@ -53,6 +55,7 @@ async def test_an_agent_sees_the_tools_of_its_role(surface: Surface, era: str, r
 
 
 @pytest.mark.parametrize("era", ERAS)
+@ON_SQLITE
 async def test_an_answer_is_structured_and_the_same_as_text(surface: Surface, era: str) -> None:
     async with connect(surface, era) as client:
         called = await client.call_tool("register_agent", {"agent_id": "ada", "name": "Ada 🦊"})
@@ -102,6 +105,7 @@ def _without_times(answer: dict[str, Any]) -> dict[str, Any]:
         ("observer", "claim_task", {}, "forbidden"),
     ],
 )
+@ON_SQLITE
 async def test_a_refusal_is_an_error_in_the_same_words_as_on_rest(
     surface: Surface, era: str, role: Role, tool: str, arguments: dict[str, Any], code: str
 ) -> None:
@@ -114,6 +118,7 @@ async def test_a_refusal_is_an_error_in_the_same_words_as_on_rest(
 
 
 @pytest.mark.parametrize("era", ERAS)
+@ON_SQLITE
 async def test_a_tool_that_does_not_exist_is_an_error_of_the_protocol(
     surface: Surface, era: str
 ) -> None:
@@ -136,6 +141,7 @@ async def test_a_tool_that_does_not_exist_is_an_error_of_the_protocol(
         ({"Authorization": "Bearer hubbub_0123_nobodys"}, 401),
     ],
 )
+@ON_SQLITE
 async def test_only_a_known_agent_at_an_address_of_ours_is_served(
     surface: Surface, headers: dict[str, str], status: int
 ) -> None:
@@ -144,6 +150,7 @@ async def test_only_a_known_agent_at_an_address_of_ours_is_served(
     assert answer.status == status
 
 
+@ON_SQLITE
 async def test_a_request_larger_than_4_mib_is_refused(surface: Surface) -> None:
     given = ASKED | {"Authorization": f"Bearer {await surface.token()}"}
 
@@ -163,6 +170,7 @@ async def call_older(surface: Surface, tool: str, **arguments: Any) -> Answer:
 
 
 @pytest.mark.parametrize("wait", [False, True])
+@ON_SQLITE
 async def test_the_older_protocol_gets_a_stream_only_for_what_may_wait(
     surface: Surface, *, wait: bool
 ) -> None:
@@ -182,6 +190,7 @@ async def test_the_older_protocol_gets_a_stream_only_for_what_may_wait(
         ("create_context", {"name": "plan", "content": {"wait_s": 50}}),
     ],
 )
+@ON_SQLITE
 async def test_wait_s_inside_of_a_text_or_a_content_makes_no_stream(
     surface: Surface, tool: str, arguments: dict[str, Any]
 ) -> None:
@@ -190,6 +199,7 @@ async def test_wait_s_inside_of_a_text_or_a_content_makes_no_stream(
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"[1]", b"7", b'{"params": 7}'])
+@ON_SQLITE
 async def test_what_is_no_message_is_refused_by_the_protocol(surface: Surface, body: bytes) -> None:
     given = ASKED | {"Authorization": f"Bearer {await surface.token()}"}
     answer = await surface.send("POST", "/mcp", data=body, headers=given)

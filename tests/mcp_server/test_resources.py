@@ -22,6 +22,7 @@ from mcp_server.resources import RESOURCES
 from mcp_server.server import create_server
 from mcp_server.subscriptions import MOST_STREAMS, MOST_URIS, Listening
 from store.tables.agents import Role
+from tests.support.engines import ON_SQLITE
 from tests.support.mcp_clients import ERAS, connect
 from tests.support.server_in_process import Surface, serving
 from tests.support.server_process import environment, settings
@@ -60,6 +61,7 @@ async def next_uris(updates: Subscription, n: int = 1) -> list[str]:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("era", ERAS)
+@ON_SQLITE
 async def test_resources_and_their_templates_are_listed(
     surface: Surface, era: str, role: Role
 ) -> None:
@@ -88,6 +90,7 @@ async def test_a_task_is_read_as_get_task_gives_it(
 
 
 @pytest.mark.parametrize("era", ERAS)
+@ON_SQLITE
 async def test_reading_the_inbox_takes_nothing_out_of_it(
     workspace: Workspace, surface: Surface, era: str
 ) -> None:
@@ -130,6 +133,7 @@ async def test_ready_tasks_and_the_budget_are_read(
         ("file:///etc/passwd", None),
     ],
 )
+@ON_SQLITE
 async def test_what_is_no_resource_is_refused_as_the_protocol_says(
     surface: Surface, era: str, uri: str, code: str | None
 ) -> None:
@@ -220,6 +224,7 @@ async def test_a_context_is_read_and_watched_by_those_it_is_shared_with(surface:
         assert (await read(client, uri))["content"] == {"step": 2}
 
 
+@ON_SQLITE
 async def test_messages_of_others_wake_nobody(workspace: Workspace, surface: Surface) -> None:
     await workspace.agent("ada")
     eve, bob = await workspace.agent("eve"), await workspace.agent("bob")
@@ -236,6 +241,7 @@ async def test_messages_of_others_wake_nobody(workspace: Workspace, surface: Sur
 @pytest.mark.parametrize(
     "uri", ["hubbub://nothing", "hubbub://task/acme/rocket/999", "hubbub://context/c_nothing"]
 )
+@ON_SQLITE
 async def test_what_cannot_be_read_cannot_be_watched(surface: Surface, uri: str) -> None:
     async with connect(surface) as client:
         with pytest.raises(MCPError) as refused:
@@ -244,6 +250,7 @@ async def test_what_cannot_be_read_cannot_be_watched(surface: Surface, uri: str)
     assert (refused.value.code, refused.value.data["uri"]) == (INVALID_PARAMS, uri)
 
 
+@ON_SQLITE
 async def test_a_stream_watches_only_so_many_resources(surface: Surface) -> None:
     async with connect(surface) as client:
         with pytest.raises(MCPError, match="at most") as refused:
@@ -252,6 +259,7 @@ async def test_a_stream_watches_only_so_many_resources(surface: Surface) -> None
     assert refused.value.code == INVALID_PARAMS
 
 
+@ON_SQLITE
 async def test_an_agent_opens_only_so_many_streams_and_closed_ones_do_not_count(
     surface: Surface,
 ) -> None:
@@ -281,6 +289,7 @@ async def _until_open(client: Client) -> None:
                 await asyncio.sleep(0)
 
 
+@ON_SQLITE
 async def test_a_client_of_the_older_protocol_cannot_listen(surface: Surface) -> None:
     async with connect(surface, "legacy") as client:
         with pytest.raises(ListenNotSupportedError):
@@ -291,6 +300,7 @@ async def test_a_client_of_the_older_protocol_cannot_listen(surface: Surface) ->
         assert not client.server_capabilities.resources.subscribe
 
 
+@ON_SQLITE
 async def test_streams_end_in_order_when_the_server_stops(surface: Surface) -> None:
     async with (
         connect(surface) as client,
@@ -374,6 +384,7 @@ async def watching(workspace: Workspace, token: Token, uri: str) -> AsyncIterato
         yield updates
 
 
+@ON_SQLITE
 async def test_a_stream_ends_when_its_token_is_revoked(workspace: Workspace) -> None:
     token = Token((await workspace.agent("ada")).actor)
     async with watching(workspace, token, INBOX) as updates:
@@ -382,6 +393,7 @@ async def test_a_stream_ends_when_its_token_is_revoked(workspace: Workspace) -> 
             assert [each async for each in updates] == []
 
 
+@ON_SQLITE
 async def test_a_budget_that_is_spent_is_told(workspace: Workspace) -> None:
     issue = await workspace.task()
     agent = await workspace.agent("ada")
@@ -413,6 +425,7 @@ async def test_the_ready_tasks_are_listed_best_first_page_by_page(workspace: Wor
     "given",
     [{"holder": "ada"}, {"assignee": "octocat"}, {"cursor": "bm9uZQ"}, {"cursor": "LTEgMCAwIHQ"}],
 )
+@ON_SQLITE
 async def test_what_does_not_fit_the_ready_tasks_is_refused(
     workspace: Workspace, given: dict[str, Any]
 ) -> None:

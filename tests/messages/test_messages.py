@@ -177,6 +177,7 @@ async def test_who_has_left_gets_nothing_and_sends_nothing(office: Office) -> No
         ("", "invalid_arguments"),
     ],
 )
+@ON_SQLITE
 async def test_a_message_to_nobody_is_refused(office: Office, to: str, code: str) -> None:
     ada = await office.agent("ada")
     await office.agent("bob")
@@ -185,6 +186,7 @@ async def test_a_message_to_nobody_is_refused(office: Office, to: str, code: str
 
 
 @pytest.mark.parametrize("wrong", ["python:high", "python:6", "python:٣", "Python", "python:3:3"])
+@ON_SQLITE
 async def test_what_is_no_capability_is_said_when_somebody_writes_to_it(
     office: Office, wrong: str
 ) -> None:

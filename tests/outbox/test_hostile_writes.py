@@ -51,6 +51,7 @@ async def pass_time(workspace: Workspace, seconds: float) -> None:
             workspace.clock.forward(min(STEP_S if wait is None else wait, STEP_S))
 
 
+@ON_SQLITE
 async def test_a_path_with_the_words_rate_limit_closes_nothing(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
     queued = await agent.write(
@@ -152,6 +153,7 @@ async def test_a_comment_that_was_deleted_before_the_look_does_not_come_back(
 
 
 @pytest.mark.parametrize("answered", ["<html>", None, {}, [None]])
+@ON_SQLITE
 async def test_a_look_that_gets_nonsense_finds_no_pull_request(
     workspace: Workspace, answered: Any
 ) -> None:
@@ -166,6 +168,7 @@ async def test_a_look_that_gets_nonsense_finds_no_pull_request(
 
 
 @pytest.mark.parametrize("answered", ["<html>", {}, []])
+@ON_SQLITE
 async def test_a_read_that_gets_nonsense_finds_no_branch(
     workspace: Workspace, answered: Any
 ) -> None:
@@ -178,6 +181,7 @@ async def test_a_read_that_gets_nonsense_finds_no_branch(
 UNTYPED = {"errors": [{"message": "Variable $input was provided invalid value", "extensions": {}}]}
 
 
+@ON_SQLITE
 async def test_an_invalid_variable_is_a_refusal_and_no_outage(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
     Odd(workspace, lambda _, p: Answer(200, {}, UNTYPED) if p == "/graphql" else None)
@@ -393,6 +397,7 @@ async def test_a_kind_that_a_newer_version_queued_holds_up_nobody(workspace: Wor
     await send(two, workspace, "github_comment_issue", issue=workspace.name(other), body="x")
 
 
+@ON_SQLITE
 async def test_a_spent_graphql_holds_up_no_comment(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     await send(agent, workspace, "github_commit_files", **R, **FILE)

@@ -135,6 +135,7 @@ async def test_a_result_is_shown_within_15_seconds_however_short_the_budget_is(
     assert edits(workspace)[-1].at <= at + 15
 
 
+@ON_SQLITE
 async def test_while_others_wait_the_bot_takes_at_most_a_fifth(workspace: Workspace) -> None:
     agents = [await workspace.agent(f"agent-{n}") for n in range(5)]
     issues = [await workspace.task(f"Mend {n}") for n in range(15)]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fixtures.github import Issue
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 
@@ -516,6 +517,7 @@ async def test_a_commit_on_a_head_that_moved_is_refused_with_the_new_head(
         {"branch": "fix.lock", "files": [{"path": "a", "content": "x"}]},
     ],
 )
+@ON_SQLITE
 async def test_a_commit_that_should_not_be_is_refused_at_once(
     workspace: Workspace, given: dict[str, Any]
 ) -> None:

@@ -10,6 +10,7 @@ from openapi_schema_validator import OAS31Validator
 
 from bot.operations import OPERATIONS
 from store.engine.transaction import Tx
+from tests.support.engines import ON_SQLITE
 from tests.support.server_in_process import Surface
 
 
@@ -39,6 +40,7 @@ async def test_an_agent_registers_and_is_listed(surface: Surface) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("path", ["/api/v1/list_agents", "/api/v1/nothing", "/mcp"])
+@ON_SQLITE
 async def test_without_a_known_token_there_is_nothing_to_see(
     surface: Surface, path: str, headers: dict[str, str]
 ) -> None:
@@ -54,6 +56,7 @@ async def test_without_a_known_token_there_is_nothing_to_see(
         ("POST", "/healthz", 405, "POST /healthz: this address accepts only GET, HEAD."),
     ],
 )
+@ON_SQLITE
 async def test_a_wrong_address_or_method_is_named(
     surface: Surface, method: str, path: str, status: int, message: str
 ) -> None:
@@ -62,6 +65,7 @@ async def test_a_wrong_address_or_method_is_named(
     assert (answer.status, answer.data) == (status, {"error": error})
 
 
+@ON_SQLITE
 async def test_a_revoked_token_opens_nothing(surface: Surface) -> None:
     token = await surface.token()
 
@@ -73,6 +77,7 @@ async def test_a_revoked_token_opens_nothing(surface: Surface) -> None:
     assert (await surface.call(token, "list_agents")).code == "unauthenticated"
 
 
+@ON_SQLITE
 async def test_a_token_with_a_letter_changed_opens_nothing(surface: Surface) -> None:
     token = await surface.token()
     changed = token[:-1] + ("a" if token[-1] != "a" else "b")
@@ -94,6 +99,7 @@ async def test_a_token_with_a_letter_changed_opens_nothing(surface: Surface) -> 
     ],
     ids=lambda given: repr(given[:20]) if isinstance(given, bytes) else str(given),
 )
+@ON_SQLITE
 async def test_arguments_that_do_not_fit_are_refused_with_the_reason(
     surface: Surface, body: bytes, status: int, code: str
 ) -> None:
@@ -105,6 +111,7 @@ async def test_arguments_that_do_not_fit_are_refused_with_the_reason(
     assert (answer.status, answer.code) == (status, code)
 
 
+@ON_SQLITE
 async def test_an_unknown_argument_names_those_there_are(surface: Surface) -> None:
     answer = await surface.call(await surface.token(), "list_agents", bogus=1)
     error = answer.data["error"]
@@ -114,6 +121,7 @@ async def test_an_unknown_argument_names_those_there_are(surface: Surface) -> No
     assert [each["argument"] for each in error["details"]["errors"]] == ["bogus"]
 
 
+@ON_SQLITE
 async def test_an_unknown_operation_names_those_there_are_and_the_likeliest(
     surface: Surface,
 ) -> None:
@@ -133,6 +141,7 @@ async def test_an_unknown_operation_names_those_there_are_and_the_likeliest(
     ("method", "path", "status"),
     [("GET", "/nowhere", 404), ("GET", "/webhooks/github", 405), ("DELETE", "/healthz", 405)],
 )
+@ON_SQLITE
 async def test_a_wrong_address_is_refused_in_the_same_shape(
     surface: Surface, method: str, path: str, status: int
 ) -> None:
@@ -159,6 +168,7 @@ async def test_the_same_idempotency_key_is_answered_alike_and_does_it_once(
     assert len(await surface.rows(q)) == 1
 
 
+@ON_SQLITE
 async def test_every_operation_and_every_reference_is_in_the_description(surface: Surface) -> None:
     document = (await surface.send("GET", "/api/v1/openapi.json")).data
     paths = {f"/api/v1/{name}" for name in OPERATIONS}
@@ -192,6 +202,7 @@ def refs(found: Any) -> Iterator[str]:
             yield from refs(each)
 
 
+@ON_SQLITE
 async def test_the_description_needs_no_token_and_is_json(surface: Surface) -> None:
     answer = await surface.send("GET", "/api/v1/openapi.json")
     assert answer.status == 200

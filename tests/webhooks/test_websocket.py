@@ -17,6 +17,7 @@ from store import events
 from store.agents import agent_keys
 from store.engine.transaction import Store
 from tests.events.test_waking import happens
+from tests.support.engines import ON_SQLITE
 from tests.support.server_in_process import Surface, serving
 from webhooks import websocket as server
 from webhooks.connection import Patience
@@ -107,6 +108,7 @@ async def test_a_call_by_a_frame_is_a_call(surface: Surface) -> None:
     assert row == {"actor": "scout", "operation": "register_agent"}
 
 
+@ON_SQLITE
 async def test_a_call_that_waits_does_not_keep_others_waiting(surface: Surface) -> None:
     async with connect(surface, await surface.token("scout")) as opened:
         waiting = {"topics": ["agents"], "wait_s": 50}
@@ -126,6 +128,7 @@ async def test_a_call_that_waits_does_not_keep_others_waiting(surface: Surface) 
         assert (await frame(opened))["type"] == "result"
 
 
+@ON_SQLITE
 async def test_another_subscription_takes_the_place_of_the_first(surface: Surface) -> None:
     async with connect(surface, await surface.token()) as opened:
         await subscribe(opened, "agents")
@@ -151,6 +154,7 @@ async def test_another_subscription_takes_the_place_of_the_first(surface: Surfac
         "[" * 10_000,
     ],
 )
+@ON_SQLITE
 async def test_a_bad_frame_is_answered_and_three_in_a_row_close_the_socket(
     surface: Surface, bad: str
 ) -> None:
@@ -180,6 +184,7 @@ async def test_a_bad_frame_is_answered_and_three_in_a_row_close_the_socket(
         ('{"type": "call", "id": 1, "operation": "x", "keys": 1}', "did you mean key?"),
     ],
 )
+@ON_SQLITE
 async def test_what_is_wrong_with_a_frame_is_said(surface: Surface, bad: str, said: str) -> None:
     async with connect(surface, await surface.token()) as opened:
         await opened.send_str(bad)
@@ -188,6 +193,7 @@ async def test_what_is_wrong_with_a_frame_is_said(surface: Surface, bad: str, sa
     assert '"arguments": {…}, "key": …}' in error["message"]
 
 
+@ON_SQLITE
 async def test_a_frame_that_is_too_large_closes_the_socket(surface: Surface) -> None:
     async with connect(surface, await surface.token()) as opened:
         await opened.send_str("x" * (server.LARGEST + 1))
@@ -195,6 +201,7 @@ async def test_a_frame_that_is_too_large_closes_the_socket(surface: Surface) -> 
         assert opened.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
 
 
+@ON_SQLITE
 async def test_a_browser_offers_its_token_as_a_subprotocol(surface: Surface) -> None:
     token = await surface.token()
     offered = ("hubbub", f"hubbub.bearer.{token}")
@@ -213,6 +220,7 @@ async def test_a_browser_offers_its_token_as_a_subprotocol(surface: Surface) -> 
         ({"params": {"token": "x"}}, 401),
     ],
 )
+@ON_SQLITE
 async def test_who_has_no_token_gets_no_socket(
     surface: Surface, given: dict[str, Any], status: int
 ) -> None:
@@ -221,12 +229,14 @@ async def test_who_has_no_token_gets_no_socket(
     assert refused.value.status == status
 
 
+@ON_SQLITE
 async def test_what_asks_for_no_upgrade_is_told_so(surface: Surface) -> None:
     headers = {"Authorization": f"Bearer {await surface.token()}"}
     answer = await surface.send("GET", "/ws", headers=headers)
     assert (answer.status, answer.code) == (400, "bad_request")
 
 
+@ON_SQLITE
 async def test_a_token_of_odd_bytes_is_refused(surface: Surface) -> None:
     url = URL(surface.url)
     reader, writer = await asyncio.open_connection(url.host, url.port)
@@ -239,6 +249,7 @@ async def test_a_token_of_odd_bytes_is_refused(surface: Surface) -> None:
     await writer.wait_closed()
 
 
+@ON_SQLITE
 async def test_a_token_has_so_many_sockets_and_no_more(surface: Surface) -> None:
     token = await surface.token()
     headers = {"Authorization": f"Bearer {token}"}
@@ -254,6 +265,7 @@ async def test_a_token_has_so_many_sockets_and_no_more(surface: Surface) -> None
         assert (await subscribe(again, "agents"))["type"] == "subscribed"
 
 
+@ON_SQLITE
 async def test_a_revoked_token_closes_its_socket_and_no_other(surface: Surface) -> None:
     token, other = await surface.token(), await surface.token("other")
     async with connect(surface, token) as opened, connect(surface, other) as stays:
@@ -269,6 +281,7 @@ async def test_a_revoked_token_closes_its_socket_and_no_other(surface: Surface) 
         assert (await frame(stays))["type"] == "event"
 
 
+@ON_SQLITE
 async def test_a_slow_reader_gets_everything_in_the_end(surface: Surface) -> None:
     """Much more than the buffers between here and there hold."""
     n, large = 300, "x" * 20_000
@@ -370,6 +383,7 @@ async def revoke(surface: Surface, token: str) -> None:
         (Patience(close_s=0.1, send_s=0.2, look_every_s=NEVER_S), False),
     ],
 )
+@ON_SQLITE
 async def test_who_takes_nothing_is_cut_off(
     store: Store, installation_id: int, patience: Patience, *, revoked: bool
 ) -> None:
@@ -382,6 +396,7 @@ async def test_who_takes_nothing_is_cut_off(
             await until(lambda: not surface.sockets.open)
 
 
+@ON_SQLITE
 async def test_a_token_is_looked_after_while_another_socket_will_not_close(
     store: Store, installation_id: int
 ) -> None:
@@ -399,6 +414,7 @@ async def test_a_token_is_looked_after_while_another_socket_will_not_close(
         )
 
 
+@ON_SQLITE
 async def test_a_server_stops_though_a_client_reads_nothing(
     store: Store, installation_id: int
 ) -> None:
@@ -412,6 +428,7 @@ async def test_a_server_stops_though_a_client_reads_nothing(
         surface.dispatcher.waiters.stop()
 
 
+@ON_SQLITE
 async def test_who_subscribes_anew_before_it_read_the_old_is_told_all(surface: Surface) -> None:
     async with deaf(surface, await surface.token()) as client:
         await client.send({"type": "subscribe", "topics": ["agents"], "cursor": client.cursor})
@@ -433,6 +450,7 @@ async def surface_append(tx: Any, installation_id: int, n: int, large: str) -> N
     await events.append(tx, installation_id, "agent.paused", "x", "x", {"n": n, "text": large})
 
 
+@ON_SQLITE
 async def test_a_server_that_stops_closes_its_sockets(store: Store, installation_id: int) -> None:
     async with aiohttp.ClientSession() as client:
         async with serving(store, installation_id) as surface:
