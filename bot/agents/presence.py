@@ -9,6 +9,7 @@ from bot.kernel.sentences import with_full_stop
 from bot.times import from_now, stamp
 from store import events
 from store.agents import agents
+from store.agents.call_state import CallState
 from store.engine import json_text
 from store.engine.transaction import Tx
 from store.tables.agents import AgentRow
@@ -26,12 +27,15 @@ async def check_may_work(tx: Tx, actor: Actor) -> None:
         await check_at_work(tx, found[0] if found else None, await tx.now())
 
 
-async def check_presence(tx: Tx, actor: Actor, presence: Presence) -> None:
+async def check_presence(tx: Tx, actor: Actor, presence: Presence, state: CallState) -> None:
     """Raise Refused for an agent that has left or, where it must be at work, is paused.
 
-    One that never registered passes, and so does a person. Nothing is locked.
+    One that never registered passes, and so does a person. Nothing is locked. `state`: what the
+    call has read, as nothing is wrong with most agents.
     """
     if actor.is_person or presence == "any":
+        return
+    if state["left_at"] is None and state["paused_at"] is None:
         return
     row = await agents.get(tx, actor.installation_id, actor.name)
     if row is not None:

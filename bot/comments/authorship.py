@@ -3,22 +3,30 @@
 Another App can copy a marker, so a marker alone proves nothing.
 """
 
+from store.agents.call_state import BOT, CallState
 from store.engine import key_values
 from store.engine.transaction import Tx
 
-BOT_ID = "github bot"
 # GitHub shows texts of deleted accounts as those of this user, and answers without a user.
 GHOST = "ghost"
 
 
 async def bot_id(tx: Tx) -> int | None:
     """The id of the App's bot user. None until GitHub answered a first write."""
-    found = await key_values.get(tx, BOT_ID)
+    return _id(await key_values.get(tx, BOT))
+
+
+def bot_in(state: CallState) -> int | None:
+    """The same, from what a call has read."""
+    return _id(state["bot"])
+
+
+def _id(found: str | None) -> int | None:
     return int(found) if found else None
 
 
 async def record_bot(tx: Tx, user_id: int) -> None:
-    await key_values.put_if_absent(tx, BOT_ID, str(user_id))
+    await key_values.put_if_absent(tx, BOT, str(user_id))
 
 
 def shown_author(login: str) -> str:

@@ -63,19 +63,21 @@ class Dispatcher:
         caller `is_gone` does not begin.
         """
         with self.metrics.measure(name):
-            sent, call = self.executor.sent_notices, None
+            sent, known = self.executor.sent_notices, False
             try:
                 call = self._parse(actor, name, given, request_key, is_gone)
+                known = True
                 self.executor.count(call)
-                await sent.confirm(actor, call.digest)
+                await sent.confirm(actor, lambda: call.digest)
                 await self._handovers.confirm(actor)
                 answer = await self._answer(call)
             except Refused as exc:
                 await tech_leads.add_names(exc, self.executor.store, actor)
-                await sent.add_to(exc, actor, call.digest if call else digest(name, exc.message))
+                same = call.digest if known else digest(name, exc.message)
+                await sent.add_to(exc, actor, lambda: same)
                 raise
             if answer.notices:
-                shown = sent.select_and_remember(actor, call.digest, answer.notices)
+                shown = sent.select_and_remember(actor, lambda: call.digest, answer.notices)
                 answer = answer.model_copy(update={"notices": shown})
             return Reply(call.operation, answer)
 
@@ -85,7 +87,7 @@ class Dispatcher:
         """The call. Raise Refused."""
         operation = _operation(actor, name)
         arguments = operation.parse(given)
-        key = getattr(arguments, "key", None) or request_key
+        key = vars(arguments).get("key") or request_key
         return Call(
             operation,
             actor,
@@ -109,7 +111,7 @@ class Dispatcher:
 
     async def _answer_or_wait(self, call: Call) -> Answer:
         waitable = call.operation.waitable
-        if waitable and (wait_s := getattr(call.arguments, "wait_s", 0)):
+        if waitable and (wait_s := vars(call.arguments).get("wait_s", 0)):
             return await self._long_poll.wait(call, waitable, wait_s)
         return await self.executor.execute(call)
 

@@ -23,7 +23,9 @@ from bot.identity.actors import Actor, ActorKey
 from bot.kernel import freshness
 from bot.kernel.operation import Answer, Context, Handover, Operation, Shared
 from bot.messages import notices, unconfirmed_claims
+from bot.messages.notice_parts import Asker
 from store.agents import agents
+from store.agents.call_state import CallState
 from store.engine import idempotency, json_text, sequences
 from store.engine.transaction import Row, Store, Tx, Work
 from store.tasks import leases, tasks
@@ -76,10 +78,9 @@ class Call:
     @property
     def parameters(self) -> dict[str, Any]:
         """The arguments of the operation's function, which gets neither `wait_s` nor `key`."""
-        names = type(self.arguments).model_fields
         others = {"wait_s"} if self.operation.waitable else set()
         others |= set() if self.operation.reads_only else {"key"}
-        return {name: getattr(self.arguments, name) for name in names if name not in others}
+        return {name: value for name, value in vars(self.arguments).items() if name not in others}
 
     def with_arguments(self, **changed: Any) -> "Call":
         """The call with some arguments changed, which makes it another call."""
@@ -163,7 +164,6 @@ async def execute(tx: Tx, call: Call) -> Answer:
     if call.operation.reads_only:
         return await _run(tx, call)
     if call.operation.quiet and not call.is_keyed:
-        await presence.check_presence(tx, call.actor, call.operation.presence)
         answer = await _run(tx, call)
         # Roll back if the caller left in the meantime: it would not get what is handed over.
         call.caller.check()
@@ -180,7 +180,6 @@ async def _execute_once(tx: Tx, call: Call) -> Answer:
                 "This idempotency key was used for another call. Use a new key for a new call.",
             )
         return await _repeat_answer(tx, call, before["answer"])
-    await presence.check_presence(tx, call.actor, call.operation.presence)
     answer = await _run(tx, call)
     waitable = call.operation.waitable
     if waitable is not None and not waitable.has_effect(answer):
@@ -207,13 +206,18 @@ async def _repeat_answer(tx: Tx, call: Call, kept: Row) -> Answer:
 
 
 async def _run(tx: Tx, call: Call) -> Answer:
-    waits = call.operation.waitable is not None and getattr(call.arguments, "wait_s", 0) > 0
+    waits = call.operation.waitable is not None and vars(call.arguments).get("wait_s", 0) > 0
     call.handovers.clear()  # the transaction may be repeated
+    now = await tx.now()
+    state = await notices.call_state_of(tx, call.actor, now)
+    if not call.operation.reads_only:
+        await presence.check_presence(tx, call.actor, call.operation.presence, state)
     context = Context(
         tx,
         call.actor,
-        await tx.now(),
+        now,
         call.shared,
+        state,
         call.later,
         call.handovers,
         waits=waits,
@@ -222,35 +226,48 @@ async def _run(tx: Tx, call: Call) -> Answer:
     answer = await call.operation.run(context, **call.parameters)
     if call.operation.reads_only and not call.actor.is_person:
         await _confirm_named_leases_later(context, call)
-    return await with_freshness(tx, call, answer)
+    return await _with_state(tx, call, answer, state)
 
 
 async def _confirm_named_leases_later(ctx: Context, call: Call) -> None:
     """A holder that reads about its task knows of its lease, so `also_held` stops."""
     named = _named_in_arguments(call)
-    here = (ctx.tx, ctx.actor, ctx.now, named)
-    for lease_id in await unconfirmed_claims.leases_of(*here) if named else ():
+    if not named or "also_held" not in ctx.state["due"]:
+        return
+    for lease_id in await unconfirmed_claims.leases_of(ctx.tx, ctx.actor, ctx.now, named):
         confirm = partial(leases.confirm, installation_id=ctx.installation_id, lease_id=lease_id)
         ctx.later.append(confirm)
 
 
 async def with_freshness(tx: Tx, call: Call, answer: Answer) -> Answer:
     """The answer with the freshness of the mirror and the notices of this moment."""
+    state = await notices.call_state_of(tx, call.actor, await tx.now())
+    return await _with_state(tx, call, answer, state)
+
+
+async def _with_state(tx: Tx, call: Call, answer: Answer, state: CallState) -> Answer:
+    """The same, from what the call has read before it began.
+
+    Without a snapshot of the database, what is read first is the older: what the answer shows is
+    then at least as new as it says.
+    """
     now, actor = await tx.now(), call.actor
-    fresh = await freshness.of(tx, actor.installation_id, now, actor.repositories)
-    found = await notices.current(tx, actor, now, named_tasks(call, answer))
+    fresh = await freshness.explain(tx, actor.installation_id, state, now, actor.repositories)
+    asker = Asker(tx, actor, now, named_tasks(call, answer))
+    found = await notices.of_kinds(asker, state["due"])
     return answer.model_copy(update={**fresh.fields(now), "notices": found})
 
 
 def named_tasks(call: Call, answer: Answer) -> set[str]:
     """The task that the call or its answer is about, by id and by name in small letters."""
-    task = getattr(answer, "task", None)
-    words = {getattr(task, name, None) for name in ("id", "task")}
+    # By `vars`, because a model takes long to say that it has no such field.
+    task = vars(answer).get("task")
+    words = {getattr(task, name, None) for name in ("id", "task")} if task is not None else set()
     return _named_in_arguments(call) | {each.lower() for each in words if isinstance(each, str)}
 
 
 def _named_in_arguments(call: Call) -> set[str]:
-    words = (getattr(call.arguments, name, None) for name in ("task", "issue"))
+    words = (vars(call.arguments).get(name) for name in ("task", "issue"))
     return {each.lower() for each in words if isinstance(each, str)}
 
 

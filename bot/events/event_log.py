@@ -6,7 +6,7 @@ from dataclasses import replace
 from bot.contexts import access
 from bot.errors import Refused
 from bot.identity.actors import Actor
-from bot.kernel import event_stream, freshness
+from bot.kernel import freshness
 from bot.kernel.event_stream import (
     TOPICS,
     Cursor,
@@ -121,11 +121,6 @@ async def _readable(tx: Tx, actor: Actor, found: Sequence[NamedEvent]) -> list[N
         return list(found)
     may = await access.readable_ones(tx, actor, sorted(asked))
     return [each for each in found if not needs_access_check(actor, each) or each["subject"] in may]
-
-
-async def cursor_now(tx: Tx, installation_id: int) -> str:
-    """The cursor from which to wait. Read it before the state: then nothing falls between."""
-    return event_stream.cursor_text(installation_id, await _head(tx, installation_id))
 
 
 async def _head(tx: Tx, installation_id: int) -> int:

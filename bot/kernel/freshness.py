@@ -27,7 +27,17 @@ async def of(
     tx: Tx, installation_id: int, now: int, reach: frozenset[int] | None = None
 ) -> Freshness:
     """`reach`: the repositories that the answer may name; None: all."""
-    row = await freshness.of(tx, installation_id)
+    return await explain(tx, installation_id, await freshness.of(tx, installation_id), now, reach)
+
+
+async def explain(
+    tx: Tx,
+    installation_id: int,
+    row: freshness.Behind,
+    now: int,
+    reach: frozenset[int] | None = None,
+) -> Freshness:
+    """The same, from what was read before."""
     kept_out = (row["waiting"], row["failed"], row["dead"], row["lost"])
     since = [at for at in kept_out if at is not None]
     why: list[str] = []

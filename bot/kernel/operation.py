@@ -16,8 +16,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
-from bot.kernel import argument_errors, tolerance
+from bot.kernel import argument_errors, event_stream, tolerance
 from bot.kernel.waitable import Waitable
+from store.agents.call_state import CallState
 from store.engine.transaction import Tx, Work
 from store.tables.agents import Role
 
@@ -120,6 +121,8 @@ class Context:
     actor: Actor
     now: int
     shared: Shared
+    # Read before everything else of the call.
+    state: CallState
     # Work for after the call, which also happens if the call only reads or is refused.
     later: list[Work[None]] = field(default_factory=list)
     handovers: list[Handover] = field(default_factory=list)
@@ -131,6 +134,11 @@ class Context:
     @property
     def installation_id(self) -> int:
         return self.actor.installation_id
+
+    @property
+    def events_cursor(self) -> str:
+        """Where to wait for events from: none falls between it and what the call reads."""
+        return event_stream.cursor_text(self.installation_id, self.state["head"])
 
     @property
     def decided_at(self) -> int:

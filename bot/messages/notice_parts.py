@@ -51,7 +51,8 @@ class Asker:
     tx: Tx
     actor: Actor
     now: int
-    # Tasks that the call or its answer names: the agent knows of them.
+    # Tasks that the call or its answer names, by id and by name in small letters: the agent knows
+    # of them.
     named: Collection[str] = ()
 
     @property

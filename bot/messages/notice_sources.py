@@ -74,6 +74,8 @@ def _state_after_loss(task: FullTask) -> str:
 async def _stuck_tasks(asker: Asker) -> list[Notice]:
     """One notice for all, to a tech-lead, who can decide."""
     stuck = await due_notices.stuck_tasks(*asker.here, asker.now - LATELY, MOST)
+    if not stuck:
+        return []  # the call itself has decided about the task
     name, task = await notice_parts.named_task(asker, stuck[0])
     why = lifecycle.why_stuck(task) if task else "leases on it expired or failed"
     remedy = "`hold` false, or cancel it" if task is None or task["held"] else "`state` pending"

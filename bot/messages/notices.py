@@ -19,26 +19,35 @@ from bot.messages import notice_parts
 from bot.messages.notice_parts import LATELY, MOST, Asker
 from bot.messages.notice_sources import SOURCES, source_of
 from store import events
+from store.agents import call_state
+from store.agents.call_state import CallState
 from store.engine.transaction import Tx
-from store.messages import due_notices, stored_notices
+from store.messages import stored_notices
 from store.tables.messages import NoticeRow
 
 # After so many repeats of the same call, its notices count as received.
 MOST_TIMES = 2
 
 
-async def current(tx: Tx, actor: Actor, now: int, named: Collection[str] = ()) -> list[Notice]:
-    """The notices for an agent, most urgent first. People get none.
+async def call_state_of(tx: Tx, actor: Actor, now: int) -> CallState:
+    """What a call of the actor needs to know, with the kinds of notices that are due."""
+    return await call_state.of(
+        tx, actor.installation_id, actor.name, now - LATELY, leads=actor.may("tech-lead")
+    )
 
-    `named`: the tasks that the call or its answer names, by id and by name in small letters.
-    """
+
+async def current(tx: Tx, actor: Actor, now: int, named: Collection[str] = ()) -> list[Notice]:
+    """The notices for an agent now, as `of_kinds` has them."""
     if actor.is_person:
         return []
-    asker = Asker(tx, actor, now, named)
+    state = await call_state_of(tx, actor, now)
+    return await of_kinds(Asker(tx, actor, now, named), state["due"])
+
+
+async def of_kinds(asker: Asker, due: Sequence[str]) -> list[Notice]:
+    """The notices of these kinds for an agent, most urgent first. People get none."""
     found: list[Notice] = []
-    for kind in await due_notices.due_kinds(
-        *asker.agent, now, now - LATELY, leads=actor.may("tech-lead")
-    ):
+    for kind in () if asker.actor.is_person else due:
         found += await SOURCES[kind].find(asker)
     return sorted(found, key=lambda each: notice_parts.rank(each.kind))[:MOST]
 

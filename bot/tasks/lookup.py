@@ -1,6 +1,7 @@
 """Finds a task by what callers call it, and names it for them."""
 
 from collections.abc import Collection, Iterable
+from typing import TypedDict
 
 from bot.errors import Refused
 from bot.identity.actors import Actor
@@ -18,7 +19,15 @@ LONGEST_NUMBER = 15
 MOST_NAMED = 5
 
 
-def name(task: FullTask) -> str:
+class NamedTask(TypedDict):
+    """What names a task."""
+
+    id: str
+    full_name: str
+    number: int | None
+
+
+def name(task: NamedTask) -> str:
     """`owner/repo#12`, or the id while GitHub has not numbered it."""
     return f"{task['full_name']}#{task['number']}" if task["number"] else str(task["id"])
 

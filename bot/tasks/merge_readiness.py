@@ -2,12 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from bot.tasks.verdicts import Verdict, with_state
 from store.tables.builds import CheckRunRow
-from store.tables.mirror import PullRequestRow
 
 PASSED = frozenset({"success", "neutral", "skipped"})
+
+
+class MergeablePull(TypedDict):
+    """What decides about a merge of the pull request itself."""
+
+    state: str
+    draft: int
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ def checks(runs: Sequence[CheckRunRow]) -> Checks:
 
 
 def waits_for(
-    pull: PullRequestRow, said: Sequence[Verdict], found: Checks, unresolved: int
+    pull: MergeablePull, said: Sequence[Verdict], found: Checks, unresolved: int
 ) -> list[str]:
     """What an open pull request still needs before its merge, according to the mirror."""
     if pull["state"] != "open":

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, TypedDict, get_args
 
 from bot.identity.actors import TRUSTED
 from store.engine.transaction import Tx
 from store.mirror import pulls
-from store.tables.mirror import PullRequestRow, ReviewRow
+from store.tables.mirror import ReviewRow
 from store.tasks import verdicts
 from store.tasks.verdicts import PostedVerdict
 
@@ -32,7 +32,16 @@ class Verdict:
         return self.by.startswith("@")
 
 
-async def of_pull(tx: Tx, pull: PullRequestRow) -> list[Verdict]:
+class ReviewedPull(TypedDict):
+    """What verdicts need of a pull request."""
+
+    installation_id: int
+    repository_id: int
+    number: int
+    head_sha: str
+
+
+async def of_pull(tx: Tx, pull: ReviewedPull) -> list[Verdict]:
     """The verdicts on a pull request, the oldest first."""
     here = (tx, pull["installation_id"], pull["repository_id"], pull["number"])
     by_agents = await verdicts.of_pull(*here)

@@ -1,9 +1,9 @@
-"""Finds in one query which notices an agent should get with its next answer."""
+"""Which notices an agent should get with its next answer."""
 
 from functools import cache
 
 from store.engine import sql
-from store.engine.transaction import Tx
+from store.engine.transaction import Row, Tx
 from store.messages.mailbox import UNANNOUNCED
 from store.messages.stored_notices import UNSEEN
 from store.tables.tasks import CONFIRMED, LeaseRow
@@ -36,22 +36,22 @@ def _leases_of_holder(dialect: sql.Dialect) -> str:
 
 
 @cache
-def _which(dialect: sql.Dialect, *, leads: bool) -> str:
+def columns(dialect: sql.Dialect, *, leads: bool) -> str:
+    """For each kind a column, which needs :i, :a, :now and :since.
+
+    Nothing older than `since` counts. `leads`: also what tech-leads get.
+    """
     leases = _leases_of_holder(dialect)
-    return "SELECT " + ", ".join(
+    return ", ".join(
         f"EXISTS (SELECT 1 FROM {sign.format(leases=leases)}) AS {kind}"
         for kind, sign in SIGNS.items()
         if leads or kind not in OF_LEADS
     )
 
 
-async def due_kinds(
-    tx: Tx, installation_id: int, agent_id: str, now: int, since: int, *, leads: bool = False
-) -> list[str]:
-    """The names of SIGNS that are due. Nothing older than `since` counts."""
-    which = _which(tx.dialect, leads=leads)
-    row = await tx.one(which, i=installation_id, a=agent_id, now=now, since=since)
-    return [kind for kind in SIGNS if row and row.get(kind)]
+def kinds_in(row: Row) -> list[str]:
+    """The names of SIGNS that are due, from these columns."""
+    return [kind for kind in SIGNS if row.get(kind)]
 
 
 async def unconfirmed_leases(

@@ -13,7 +13,7 @@ class Behind(TypedDict):
     """What the mirror lacks.
 
     `waiting`, `failed`, `dead` and `lost` are when the oldest delivery came that is in that state,
-    in microseconds. `filling` counts the parts of backfills that are not fetched yet.
+    in microseconds. `filling`: whether parts of backfills are not fetched yet.
     """
 
     waiting: int | None
@@ -33,23 +33,25 @@ class LostIn(TypedDict):
     n: int
 
 
+# The columns of `Behind`, each a query for one value, which needs :i, :surveyed and :late_after.
+COLUMNS = (
+    "(SELECT MIN(received_at) FROM deliveries WHERE installation_id = :i "
+    "AND state = 'received') AS waiting, "
+    "(SELECT MIN(received_at) FROM deliveries WHERE installation_id = :i "
+    "AND state = 'failed') AS failed, "
+    "(SELECT MIN(received_at) FROM deliveries WHERE installation_id = :i "
+    "AND state = 'dead') AS dead, "
+    "(SELECT MIN(delivered_at) FROM lost_deliveries WHERE installation_id = :i) AS lost, "
+    "EXISTS (SELECT 1 FROM backfills WHERE installation_id = :i AND state = 'queued') "
+    "AS filling, "
+    "(SELECT value FROM facts WHERE name = :surveyed) AS surveyed, "
+    "(SELECT value FROM facts WHERE name = :late_after) AS late_after"
+)
+PARAMETERS = {"surveyed": SURVEYED, "late_after": LATE_AFTER}
+
+
 async def of(tx: Tx, installation_id: int) -> Behind:
-    row: Behind | None = await tx.one(
-        "SELECT (SELECT MIN(received_at) FROM deliveries WHERE installation_id = :i "
-        "AND state = 'received') AS waiting, "
-        "(SELECT MIN(received_at) FROM deliveries WHERE installation_id = :i "
-        "AND state = 'failed') AS failed, "
-        "(SELECT MIN(received_at) FROM deliveries WHERE installation_id = :i "
-        "AND state = 'dead') AS dead, "
-        "(SELECT MIN(delivered_at) FROM lost_deliveries WHERE installation_id = :i) AS lost, "
-        "(SELECT COUNT(*) FROM backfills WHERE installation_id = :i AND state = 'queued') "
-        "AS filling, "
-        "(SELECT value FROM facts WHERE name = :surveyed) AS surveyed, "
-        "(SELECT value FROM facts WHERE name = :late_after) AS late_after",
-        i=installation_id,
-        surveyed=SURVEYED,
-        late_after=LATE_AFTER,
-    )
+    row: Behind | None = await tx.one(f"SELECT {COLUMNS}", i=installation_id, **PARAMETERS)
     assert row is not None
     return row
 

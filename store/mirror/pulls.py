@@ -16,13 +16,6 @@ FILES = (*FILES_KEY, "head_sha", "files", "whole", "read_at")
 Side: TypeAlias = Literal["LEFT", "RIGHT"]
 
 
-class NamingPull(PullRequestRow):
-    """A pull request that names an issue; `how`: closes or mentions."""
-
-    how: str
-    full_name: str
-
-
 class ChangedFile(TypedDict):
     path: str
     status: str
@@ -60,24 +53,6 @@ async def put_links(
     }
     if found:
         await tx.many(sql.insert("pull_links", LINK), [{**here, **link} for link in found])
-
-
-async def naming(
-    tx: Tx, installation_id: int, repository_id: int, full_name: str, number: int | None
-) -> list[NamingPull]:
-    """The pull requests that name this issue, newest first."""
-    q = (
-        "SELECT p.*, k.how, r.full_name FROM pull_links k "
-        "JOIN pull_requests p ON p.installation_id = k.installation_id "
-        "AND p.repository_id = k.repository_id AND p.number = k.pull_number AND p.deleted = 0 "
-        "JOIN repositories r ON r.installation_id = p.installation_id AND r.id = p.repository_id "
-        "AND r.deleted = 0 AND r.selected = 1 "
-        "WHERE k.installation_id = :i AND k.issue_number = :n AND "
-        "((k.repository_id = :r AND k.issue_repository = '') OR k.issue_repository = :name) "
-        "ORDER BY p.created_at DESC, p.id DESC LIMIT 20"
-    )
-    name = full_name.casefold()
-    return await tx.all(q, i=installation_id, n=number, r=repository_id, name=name)
 
 
 async def linked_issues(

@@ -20,7 +20,7 @@ COLUMNS = (*KEY, "source_name", "source_state", "target_name", "target_state")
 OTHER = (
     "SELECT COALESCE(i.state, s.{end}_state) AS state, i.title, i.id AS mirrored_id, "
     "i.repository_id, COALESCE(r.full_name, '') AS full_name, i.number, s.{end}_name AS noted, "
-    "s.cyclic "
+    "s.{end}_id AS other_id, s.cyclic "
     "FROM relations s "
     "LEFT JOIN issues i ON i.installation_id = s.installation_id AND i.id = s.{end}_id "
     "AND i.deleted = 0 "
@@ -72,6 +72,7 @@ class Neighbour(TypedDict):
     full_name: str
     number: int | None
     noted: str
+    other_id: int
     cyclic: int
 
 
@@ -224,6 +225,37 @@ async def sources(tx: Tx, installation_id: int, kind: Kind, target_id: int) -> l
     return [
         _with_name(r) for r in await tx.all(SOURCES, i=installation_id, kind=kind, id=target_id)
     ]
+
+
+class Around(TypedDict):
+    """The issues that an issue has a relation with."""
+
+    parents: list[Neighbour]
+    sub_issues: list[Neighbour]
+    blockers: list[Neighbour]
+
+
+def _side_query(side: str, kind: Kind, statement: str) -> str:
+    q = statement.replace("SELECT ", f"SELECT '{side}' AS side, ", 1)
+    return q.replace(":kind", f"'{kind}'").partition("ORDER BY")[0]
+
+
+AROUND = " UNION ALL ".join(
+    (
+        _side_query("parents", "parent", TARGETS),
+        _side_query("sub_issues", "parent", SOURCES),
+        _side_query("blockers", "blocked_by", TARGETS),
+    )
+)
+
+
+async def around(tx: Tx, installation_id: int, issue_id: int) -> Around:
+    found: Around = {"parents": [], "sub_issues": [], "blockers": []}
+    rows = await tx.all(AROUND, i=installation_id, id=issue_id)
+    for row in sorted(rows, key=lambda each: each["other_id"]):
+        side: Literal["parents", "sub_issues", "blockers"] = row["side"]
+        found[side].append(_with_name(row))
+    return found
 
 
 class Awaited(Neighbour):

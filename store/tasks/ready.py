@@ -133,7 +133,7 @@ def _best(
         for state in ("pending", "assigned") if wanted.anybody else ("pending",):
             here = f"t.state = '{state}' AND t.priority = {priority} AND {where}{rest}"
             parts.append((index, here))
-    return select_union(dialect, parts, ORDER, CANDIDATES), given
+    return select_union(dialect, tuple(parts), ORDER, CANDIDATES), given
 
 
 def rank(task: Place) -> tuple[int, int, int, str]:

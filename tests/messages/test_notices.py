@@ -10,6 +10,7 @@ from bot.identity.actors import Actor
 from bot.kernel import event_kinds, notice_rules, sentences
 from bot.messages import notice_parts, notice_sources, notices
 from bot.times import SECOND
+from store.agents import call_state
 from store.engine import sql
 from store.engine.transaction import Numbered, Row, Store, Tx
 from store.messages import due_notices
@@ -281,9 +282,8 @@ async def test_leases_that_ended_long_ago_are_not_read_at_each_call(
         await tx.many(sql.insert("leases", tuple(rows[0])), rows)
 
     async def due_kinds(tx: Tx) -> list[str]:
-        now = await tx.now()
-        since = now - notice_parts.LATELY
-        return await due_notices.due_kinds(tx, installation_id, "scout", now, since)
+        since = await tx.now() - notice_parts.LATELY
+        return (await call_state.of(tx, installation_id, "scout", since))["due"]
 
     await store.write(fill)
     counting = CountingStore(store)

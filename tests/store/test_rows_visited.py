@@ -18,7 +18,7 @@ from bot.operations import OPERATIONS
 from bot.outbox.joint_requests import JOINABLE
 from fixtures.github import Issue, Pull
 from store import events
-from store.agents import agent_keys, agents
+from store.agents import agent_keys, agents, call_state
 from store.agents.agents import Sought
 from store.engine.database import open_store
 from store.engine.transaction import Row, Tx
@@ -46,7 +46,15 @@ from store.mirror import (
 from store.outbox import pull_writes, write_cancellation, write_history, write_order, writes
 from store.outbox.budgets import HOUR
 from store.tables import TABLES
-from store.tasks import holders, leases, planned_relations, ready, task_branches, tasks
+from store.tasks import (
+    holders,
+    leases,
+    planned_relations,
+    ready,
+    related_rows,
+    task_branches,
+    tasks,
+)
 from tests.support.rows_visited import CountingStore, Visits
 from tests.support.story import Agent, Clock, Workspace, open_workspace
 from tests.support.tenant import Tenant, fill
@@ -312,6 +320,11 @@ def an_issue(s: Scene) -> Row:
     return {**columns, "labels": "[]", "assignees": "[]", **given, "version": "1"}
 
 
+def a_task(s: Scene) -> Any:
+    place = {"installation_id": s.i, "repository_id": s.r, "full_name": "acme/rocket"}
+    return {**place, "number": s.tenant.number, "pull_number": s.pull.number}
+
+
 def part_of(source: int, target: int) -> Row:
     ends = {"source_name": "", "source_state": "open", "target_name": "", "target_state": "open"}
     return {"kind": "parent", "source_id": source, "target_id": target, **ends}
@@ -356,8 +369,8 @@ QUERIES: dict[str, Query] = {
     "claims of an hour": lambda tx, s: leases.granted_since(tx, s.i, "me", s.at - HOUR),
     "releases of an hour": lambda tx, s: leases.released_since(tx, s.i, "me", s.at - HOUR),
     "stuck tasks": lambda tx, s: due_notices.stuck_tasks(tx, s.i, s.at - HOUR, 5),
-    "due notices of a lead": lambda tx, s: due_notices.due_kinds(
-        tx, s.i, "me", s.at, s.at - HOUR, leads=True
+    "what a call of a lead must know": lambda tx, s: call_state.of(
+        tx, s.i, "me", s.at - HOUR, leads=True
     ),
     "leases that may be unknown": lambda tx, s: due_notices.unconfirmed_leases(tx, s.i, "me", 5),
     "leases that end": lambda tx, s: due_notices.ending_leases(tx, s.i, "me", s.at, 5),
@@ -420,9 +433,8 @@ QUERIES: dict[str, Query] = {
     "no relations": lambda tx, s: relations.drop(tx, s.i, ISSUE),
     "tasks that an issue blocked": lambda tx, s: ready.unblocked_by(tx, s.i, ISSUE),
     "a task that is free": lambda tx, s: ready.unblocked_task(tx, s.i, ISSUE),
-    "pull requests of an issue": lambda tx, s: pulls.naming(
-        tx, s.i, s.r, "acme/rocket", s.tenant.number
-    ),
+    "pull requests of a task": lambda tx, s: related_rows.pulls_naming(tx, a_task(s), 20),
+    "the pull request that a holder opened": lambda tx, s: related_rows.pull_opened(tx, a_task(s)),
     "checks of a commit": lambda tx, s: pulls.check_runs(tx, s.i, s.r, "sha-7"),
     "threads of a review": lambda tx, s: pulls.unresolved_threads(tx, s.i, s.r, s.pull.number),
     "whose a branch is": lambda tx, s: task_branches.open_tasks(tx, s.i, s.r, "mend"),

@@ -30,7 +30,7 @@ async def manage_agent(
     await _check_may_manage(ctx, agent_id)
     # A paused agent may resume itself, also with the agents below it. All else needs presence.
     if agent_id != ctx.actor.name or (with_children and action != "resume"):
-        await presence.check_presence(ctx.tx, ctx.actor, "at_work")
+        await presence.check_presence(ctx.tx, ctx.actor, "at_work", ctx.state)
     if action == "resume" and row["paused_at"] is not None and not hierarchy.may_resume(ctx, row):
         raise Refused(
             "forbidden",

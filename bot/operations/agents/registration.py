@@ -6,7 +6,6 @@ from pydantic import Field
 
 from bot.agents import checkpoints, hierarchy, presence
 from bot.errors import Refused
-from bot.events import event_log
 from bot.identity.actors import NO_AGENTS
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.messages import newcomers
@@ -44,7 +43,7 @@ async def register_agent(
             f"`agent_id`: {agent_id!r} cannot be an agent's id, because {why}. Ask the operator of "
             "Hubbub for a token with another id.",
         )
-    now = await event_log.cursor_now(ctx.tx, ctx.installation_id)
+    now = ctx.events_cursor
     here = {"installation_id": ctx.installation_id, "id": agent_id}
     times = {"registered_at": ctx.now, "last_active_at": ctx.now}
     row = await agents.lock_or_add(ctx.tx, here | {"name": name, "role": ctx.actor.role} | times)
@@ -102,7 +101,7 @@ async def update_agent(
     which = agent_id or ctx.actor.name
     columns = _without_none(name=name, system_name=system, capabilities=capabilities)
     if which != ctx.actor.name:
-        await presence.check_presence(ctx.tx, ctx.actor, "at_work")
+        await presence.check_presence(ctx.tx, ctx.actor, "at_work", ctx.state)
         own = health is not None or checkpoint is not None
         _check_may_change(ctx, which, own=own, only_parent=parent_id is not None and not columns)
     if task is not None and checkpoint is None:

@@ -134,7 +134,7 @@ async def is_trusted(look: Lookup, wanted: Target, sha: str) -> bool:
         return True
     if pull is None or pull["head_sha"] != sha:
         return False
-    bot = await authorship.bot_id(look.ctx.tx)
+    bot = authorship.bot_in(look.ctx.state)
     is_ours = authorship.is_ours(pull["author"], pull["author_id"], bot)
     return is_ours or pull["author_association"] in TRUSTED
 

@@ -145,7 +145,7 @@ async def _record(
 
 async def _is_ours(ctx: Context, pull: PullRequestRow) -> bool:
     """Whether the App opened it: all agents share one account on GitHub."""
-    bot = await authorship.bot_id(ctx.tx)
+    bot = authorship.bot_in(ctx.state)
     return (
         authorship.is_ours(pull["author"], pull["author_id"], bot)
         and markers.unverified_id(pull["body"], "write") is not None

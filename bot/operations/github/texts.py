@@ -59,7 +59,7 @@ class Reading:
 
 async def readings(ctx: Context, rows: Sequence[WrittenRow]) -> list[Reading]:
     """The texts without Hubbub's marks. What Hubbub posted for an agent has the agent as author."""
-    bot = await authorship.bot_id(ctx.tx)
+    bot = authorship.bot_in(ctx.state)
     ours = [posted_text(row["author"], row["author_id"], row["body"], bot) for row in rows]
     names = {each.agent for each in ours if each and each.agent}
     roles = await agents.roles(ctx.tx, ctx.installation_id, names) if names else {}

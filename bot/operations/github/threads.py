@@ -122,7 +122,7 @@ def _pull(row: PullRequestRow, longest: int) -> Pull:
 
 async def _frame_size(ctx: Context, frame: Thread) -> int:
     """The size of the frame in bytes, with the freshness that every answer has."""
-    fresh = await freshness.of(ctx.tx, ctx.installation_id, ctx.now)
+    fresh = await freshness.explain(ctx.tx, ctx.installation_id, ctx.state, ctx.now)
     return size(frame.model_copy(update=fresh.fields(ctx.now)).model_dump(mode="json"))
 
 

@@ -221,7 +221,7 @@ async def cancel_write(
 async def _cancel_one(ctx: Context, write_id: str) -> Cancelled:
     row = await _own_write(ctx, write_id)
     if row["author"] != ctx.actor.name:
-        await presence.check_presence(ctx.tx, ctx.actor, "at_work")
+        await presence.check_presence(ctx.tx, ctx.actor, "at_work", ctx.state)
     done: list[str] = []
     if row["state"] != "cancelled":
         author_knows = row["author"] == ctx.actor.name
@@ -244,7 +244,7 @@ def _reason(ctx: Context) -> str:
 async def _cancel_all(ctx: Context, agent_id: str | None, task: str | None) -> Cancelled:
     wanted = await _filters(ctx, agent_id, task, ("queued",))
     if wanted.authors != [ctx.actor.name]:
-        await presence.check_presence(ctx.tx, ctx.actor, "at_work")
+        await presence.check_presence(ctx.tx, ctx.actor, "at_work", ctx.state)
     rows = await write_history.page(ctx.tx, ctx.installation_id, wanted, None, MOST_CANCELLED + 1)
     done = await cancellation.cancel_each(
         ctx.tx, rows[:MOST_CANCELLED], _reason(ctx), ctx.actor.name

@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from bot.agents import checkpoints, presence
 from bot.errors import Refused
-from bot.events import event_log
 from bot.identity.actors import Actor
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
 from bot.kernel.sentences import with_full_stop
@@ -196,7 +195,7 @@ async def claim_task(
         capability=capability,
         size=None if size is None else SIZES.index(size),
     )
-    now = await event_log.cursor_now(ctx.tx, ctx.installation_id)
+    now = ctx.events_cursor
     claimed = await _claim_best(ctx, wanted, me, lease_s, paths)
     if claimed is not None:
         return _fit(claimed, max_tokens)

@@ -8,14 +8,16 @@ from bot.kernel.operation import Context
 from bot.tasks import merge_readiness, verdicts
 from store.engine import json_text
 from store.mirror import projects, pulls, relations
-from store.mirror.pulls import NamingPull
 from store.mirror.relations import Neighbour
-from store.tables.mirror import IssueRow
+from store.tasks import related_rows
+from store.tasks.related_rows import OpeningRow, RelatedPull
 from store.tasks.tasks import FullTask
 
 # The most of each that an answer shows.
 MOST = 50
 MOST_PULLS = 10
+# How many that name the issue are looked at: some may be out of reach.
+MOST_NAMING = 20
 
 
 class IssueRef(BaseModel):
@@ -82,30 +84,40 @@ class Around(BaseModel):
     boards: list[BoardPlace] = []
 
 
-async def surroundings(ctx: Context, task: FullTask, issue: IssueRow | None) -> Around:
+async def relations_of(ctx: Context, issue: OpeningRow | None) -> relations.Around:
+    if issue is None or not issue["has_relations"]:
+        return {"parents": [], "sub_issues": [], "blockers": []}
+    return await relations.around(ctx.tx, ctx.installation_id, issue["id"])
+
+
+async def surroundings(
+    ctx: Context, task: FullTask, issue: OpeningRow | None, around: relations.Around
+) -> Around:
     """Everything related, from the mirror. `issue` is None until GitHub has numbered it."""
     if issue is None:
         return Around()
-    i, issue_id = ctx.installation_id, issue["id"]
-    parents = await relations.targets(ctx.tx, i, "parent", issue_id)
     return Around(
         labels=json_text.value(issue["labels"]),
         assignees=json_text.value(issue["assignees"]),
         milestone=issue["milestone"],
-        parent=_refs(ctx, parents)[0] if _refs(ctx, parents) else None,
-        sub_issues=_refs(ctx, await relations.sources(ctx.tx, i, "parent", issue_id)),
-        blocked_by=_refs(ctx, await relations.targets(ctx.tx, i, "blocked_by", issue_id)),
-        pull_requests=await _pull_requests(ctx, task),
-        boards=[
-            BoardPlace(
-                project=row["number"],
-                title=row["title"],
-                field=row["field"],
-                status=row["status"] or None,
-            )
-            for row in await projects.of_content(ctx.tx, i, issue["node_id"])
-        ],
+        parent=next(iter(_refs(ctx, around["parents"])), None),
+        sub_issues=_refs(ctx, around["sub_issues"]),
+        blocked_by=_refs(ctx, around["blockers"]),
+        pull_requests=await _pull_requests(ctx, task, issue),
+        boards=await _boards(ctx, issue) if issue["on_boards"] else [],
     )
+
+
+async def _boards(ctx: Context, issue: OpeningRow) -> list[BoardPlace]:
+    return [
+        BoardPlace(
+            project=row["number"],
+            title=row["title"],
+            field=row["field"],
+            status=row["status"] or None,
+        )
+        for row in await projects.of_content(ctx.tx, ctx.installation_id, issue["node_id"])
+    ]
 
 
 def _refs(ctx: Context, rows: list[Neighbour]) -> list[IssueRef]:
@@ -119,32 +131,27 @@ def _refs(ctx: Context, rows: list[Neighbour]) -> list[IssueRef]:
     ]
 
 
-async def _pull_requests(ctx: Context, task: FullTask) -> list[PullRequest]:
+async def _pull_requests(ctx: Context, task: FullTask, issue: OpeningRow) -> list[PullRequest]:
     """The pull requests that name the issue, and the one that the holder opened."""
-    here = (ctx.installation_id, task["repository_id"])
-    rows = await pulls.naming(ctx.tx, *here, task["full_name"], task["number"])
+    rows = await related_rows.pulls_naming(ctx.tx, task, MOST_NAMING) if issue["has_pulls"] else []
     own = task["pull_number"]
     named = {(row["repository_id"], row["number"]) for row in rows}
     if own and (task["repository_id"], own) not in named:
-        opened = await pulls.pull_request(ctx.tx, *here, own)
-        if opened:
-            ours: NamingPull = {**opened, "full_name": task["full_name"], "how": "opened"}
-            rows = [ours, *rows]
+        opened = await related_rows.pull_opened(ctx.tx, task)
+        rows = [opened, *rows] if opened else rows
     reach = ctx.actor.repositories
     seen = [row for row in rows if reach is None or row["repository_id"] in reach]
     return [await _pull_request_view(ctx, row) for row in seen[:MOST_PULLS]]
 
 
-async def _pull_request_view(ctx: Context, row: NamingPull) -> PullRequest:
-    here = (ctx.installation_id, row["repository_id"])
-    number = row["number"]
-    said = await verdicts.of_pull(ctx.tx, row)
-    found = merge_readiness.checks(await pulls.check_runs(ctx.tx, *here, row["head_sha"]))
-    unresolved = await pulls.unresolved_threads(ctx.tx, *here, number)
-    touched = await pulls.files(ctx.tx, *here, number)
-    files = [each["path"] for each in touched["files"]] if touched else []
+async def _pull_request_view(ctx: Context, row: RelatedPull) -> PullRequest:
+    here = (ctx.tx, ctx.installation_id, row["repository_id"])
+    said = await verdicts.of_pull(ctx.tx, row) if row["has_verdicts"] else []
+    runs = await pulls.check_runs(*here, row["head_sha"]) if row["has_checks"] else []
+    found = merge_readiness.checks(runs)
+    files = [each["path"] for each in row["files"]]
     return PullRequest(
-        pull_request=f"{row['full_name']}#{number}",
+        pull_request=f"{row['full_name']}#{row['number']}",
         title=row["title"],
         state="merged" if row["merged"] else "open" if row["state"] == "open" else "closed",
         draft=bool(row["draft"]),
@@ -159,7 +166,7 @@ async def _pull_request_view(ctx: Context, row: NamingPull) -> PullRequest:
         checks_passed=found.passed,
         checks_running=found.running,
         checks_failed=found.failed,
-        waits_for=merge_readiness.waits_for(row, said, found, unresolved),
+        waits_for=merge_readiness.waits_for(row, said, found, row["unresolved"]),
         files=files[:MOST],
         changed_files=len(files),
         link=row["how"],

@@ -1,22 +1,32 @@
 """Tasks are created, shown and listed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
 from bot.comments import replies, slash_commands
 from bot.errors import Refused
-from bot.events import event_log
 from bot.kernel.operation import Context, RepositoryName, Slash, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.operations.arguments import Label, Login, Title
 from bot.operations.github.texts import Text, readings, text_view
 from bot.operations.tasks import planning, ready
 from bot.operations.tasks.access import visible_repository, visible_task
-from bot.operations.tasks.blockers import blockers
+from bot.operations.tasks.blockers import blockers, blockers_among
 from bot.operations.tasks.planned_tasks import Blockers, DuplicateOk, Labels, PlannedTask
-from bot.operations.tasks.related import surroundings
-from bot.operations.tasks.views import Created, Detail, TaskAndThread, Tasks, in_detail, task_view
+from bot.operations.tasks.related import relations_of, surroundings
+from bot.operations.tasks.views import (
+    Created,
+    Detail,
+    Task,
+    TaskAndThread,
+    TaskLine,
+    Tasks,
+    in_detail,
+    short_task,
+    task_line,
+    task_view,
+)
 from bot.tasks import plans
 from bot.tasks.capabilities import Capability
 from bot.tasks.priorities import Priority
@@ -24,11 +34,11 @@ from bot.tasks.sizes import Size
 from bot.tasks.states import CLAIMABLE, OPEN, STATES
 from bot.times import parse
 from store.mirror import stored_issues
-from store.tables.mirror import IssueRow
 from store.tables.tasks import TaskState
-from store.tasks import tasks
+from store.tasks import related_rows, tasks
 from store.tasks.ready import Wanted
-from store.tasks.tasks import FullTask
+from store.tasks.related_rows import OpeningRow
+from store.tasks.tasks import FullTask, ListedTask, Sought
 
 # How many of a thread's comments get_task reads, how many it shows, and how much of each.
 READ, COMMENTS = 20, 10
@@ -110,31 +120,28 @@ async def get_task(ctx: Context, task: TaskRef) -> TaskAndThread:
     repository.
     """
     row = await visible_task(ctx, task)
-    issue, opening, comments = await _issue_and_comments(ctx, row)
+    issue = await related_rows.opening(ctx.tx, row)
+    relations = await relations_of(ctx, issue)
+    opening, comments = await _thread(ctx, row, issue) if issue else (None, [])
     return TaskAndThread(
-        task=task_view(row, (await blockers(ctx, [row])).get(row["id"], ())),
-        around=await surroundings(ctx, row, issue),
+        task=task_view(row, await blockers_among(ctx, row, relations)),
+        around=await surroundings(ctx, row, issue, relations),
         issue=opening,
         comments=comments,
     )
 
 
-async def _issue_and_comments(
-    ctx: Context, row: FullTask
-) -> tuple[IssueRow | None, Text | None, list[Text]]:
-    """The task's issue, its text, and the newest comments without those of and for Hubbub."""
-    here = (ctx.installation_id, row["repository_id"], row["number"] or 0)
-    issue = await stored_issues.issue(ctx.tx, *here)
-    if issue is None:
-        return None, None, []
-    comments = await stored_issues.newest_comments(ctx.tx, *here, READ)
+async def _thread(ctx: Context, row: FullTask, issue: OpeningRow) -> tuple[Text, list[Text]]:
+    """The issue's text, and the newest comments without those of and for Hubbub."""
+    here = (ctx.tx, ctx.installation_id, row["repository_id"], row["number"] or 0)
+    comments = await stored_issues.newest_comments(*here, READ) if issue["has_comments"] else []
     opening, *said = await readings(ctx, [issue, *comments])
     shown = [
         text_view(each, read, COMMENT_LENGTH)
         for each, read in zip(comments, said, strict=True)
         if not read.by_hubbub and not slash_commands.is_for_hubbub(read.text)
     ]
-    return issue, text_view(issue, opening), shown[-COMMENTS:]
+    return text_view(issue, opening), shown[-COMMENTS:]
 
 
 @operation(role="observer", reads_only=True)
@@ -154,7 +161,7 @@ async def list_tasks(
     cursor: Cursor = None,
 ) -> Tasks:
     """List tasks, newest first; `ready` ones best first."""
-    now = await event_log.cursor_now(ctx.tx, ctx.installation_id)
+    now = ctx.events_cursor
     where = await visible_repository(ctx, repository) if repository else None
     if state == "ready":
         if holder or assignee:
@@ -164,11 +171,10 @@ async def list_tasks(
             )
         wanted = Wanted(repository_id=where["id"] if where else None, label=label)
         found, following, hint = await ready.page(ctx, wanted, limit, cursor)
-        shown = in_detail(found, detail)
-        return Tasks(tasks=shown, next_cursor=following, events_cursor=now, hint=hint)
-    rows = await tasks.page(
-        ctx.tx,
-        ctx.installation_id,
+        return Tasks(
+            tasks=in_detail(found, detail), next_cursor=following, events_cursor=now, hint=hint
+        )
+    sought = Sought(
         states=GROUPS.get(state) or (state,),
         # What waits for others is `blocked`, and not also `pending` or `assigned`.
         blocked={"blocked": True, "pending": False, "assigned": False}.get(state),
@@ -176,20 +182,37 @@ async def list_tasks(
         holder=holder,
         label=label,
         assignee=assignee,
-        after=_position(cursor),
-        limit=limit + 1,
     )
-    page = rows[:limit]
-    more = len(rows) > limit
-    waits = await blockers(ctx, page)
-    return Tasks(
-        tasks=in_detail([task_view(row, waits.get(row["id"], ())) for row in page], detail),
-        next_cursor=encode(f"{page[-1]['created_at']} {page[-1]['id']}") if more else None,
-        events_cursor=now,
-    )
+    here = (ctx, sought, _position(cursor), limit)
+    page, last = await (_lines(*here) if detail == "line" else _whole_tasks(*here))
+    following = encode(f"{last['created_at']} {last['id']}") if last else None
+    return Tasks(tasks=page, next_cursor=following, events_cursor=now)
 
 
-def _position(cursor: str | None) -> tuple[int, str] | None:
+Position: TypeAlias = tuple[int, str] | None
+
+
+async def _lines(
+    ctx: Context, sought: Sought, after: Position, limit: int
+) -> tuple[list[TaskLine], ListedTask | None]:
+    """A page of lines, and the last row if others follow."""
+    rows = await tasks.listed_page(ctx.tx, ctx.installation_id, sought, after, limit + 1)
+    waits = await blockers(ctx, rows[:limit])
+    lines = [task_line(row, waits.get(row["id"], ())) for row in rows[:limit]]
+    return lines, rows[limit - 1] if len(rows) > limit else None
+
+
+async def _whole_tasks(
+    ctx: Context, sought: Sought, after: Position, limit: int
+) -> tuple[list[Task], FullTask | None]:
+    """The same with all fields."""
+    rows = await tasks.page(ctx.tx, ctx.installation_id, sought, after, limit + 1)
+    waits = await blockers(ctx, rows[:limit])
+    shown = [short_task(task_view(row, waits.get(row["id"], ()))) for row in rows[:limit]]
+    return shown, rows[limit - 1] if len(rows) > limit else None
+
+
+def _position(cursor: str | None) -> Position:
     at, _, task_id = decode(cursor).partition(" ")
     if not cursor:
         return None

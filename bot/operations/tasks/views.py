@@ -16,7 +16,7 @@ from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.sizes import SIZES, Size
 from bot.times import stamp
 from store.tables.tasks import TaskState
-from store.tasks.tasks import ENDED, FullTask
+from store.tasks.tasks import ENDED, FullTask, ListedTask
 
 
 class Task(BaseModel):
@@ -142,10 +142,11 @@ Detail: TypeAlias = Literal["line", "full"]
 
 
 def in_detail(tasks: Sequence[Task], detail: Detail) -> list[TaskLine | Task]:
-    return [_with_short_texts(each) if detail == "full" else _line(each) for each in tasks]
+    return [short_task(each) if detail == "full" else _line(each) for each in tasks]
 
 
-def _with_short_texts(task: Task) -> Task:
+def short_task(task: Task) -> Task:
+    """The task with the first words of its long texts."""
     texts = {name: getattr(task, name) for name in ("note", "result", "question", "held_why")}
     return task.model_copy(update={name: text and shorten(text) for name, text in texts.items()})
 
@@ -155,8 +156,26 @@ def _line(task: Task) -> TaskLine:
     return TaskLine(**{**fields, "title": shorten(task.title, LONGEST_TITLE)})
 
 
+def task_line(row: ListedTask, blocked_by: Sequence[str] = ()) -> TaskLine:
+    """`blocked_by`: what it waits for, where the answer says so."""
+    return TaskLine(
+        task=lookup.name(row),
+        title=shorten(row["title"], LONGEST_TITLE),
+        state="blocked" if blocked_by else row["state"],
+        blocked_by=list(blocked_by),
+        last_holder=row["last_holder"] if row["state"] in ENDED else None,
+        held=bool(row["held"]),
+        priority=PRIORITIES[row["priority"]],
+        capabilities=row["capabilities"],
+        holder=row["holder"],
+        assigned_to=row["assigned_to"],
+        pull_request=row["pull_number"],
+    )
+
+
 class Tasks(Answer):
-    tasks: list[TaskLine | Task]
+    # A sequence, so that a list of one of both is one.
+    tasks: Sequence[TaskLine | Task]
     next_cursor: str | None = None
     events_cursor: str = Field(description="wait_for_events continues from it")
     hint: str | None = Field(

@@ -1,0 +1,140 @@
+"""What belongs to a task's issue, asked for only where there is something."""
+
+import json
+from typing import TypedDict
+
+from store.engine.transaction import Tx
+from store.mirror.pulls import ChangedFile
+from store.tasks.tasks import FullTask
+
+
+class OpeningRow(TypedDict):
+    """An issue without what only its own page needs, and whether other tables have more of it."""
+
+    id: int
+    node_id: str
+    author: str
+    author_id: int
+    author_association: str
+    body: str
+    labels: str
+    assignees: str
+    milestone: int | None
+    created_at: int
+    has_comments: int
+    has_relations: int
+    has_pulls: int
+    on_boards: int
+
+
+OPENING = (
+    "SELECT g.id, g.node_id, g.author, g.author_id, g.author_association, g.body, g.labels, "
+    "g.assignees, g.milestone, g.created_at, "
+    "EXISTS (SELECT 1 FROM comments c WHERE c.installation_id = g.installation_id "
+    "AND c.repository_id = g.repository_id AND c.number = g.number) AS has_comments, "
+    "(EXISTS (SELECT 1 FROM relations s WHERE s.installation_id = g.installation_id "
+    "AND s.kind IN ('parent', 'blocked_by') AND s.source_id = g.id) "
+    "OR EXISTS (SELECT 1 FROM relations s WHERE s.installation_id = g.installation_id "
+    "AND s.kind = 'parent' AND s.target_id = g.id)) AS has_relations, "
+    "EXISTS (SELECT 1 FROM pull_links k WHERE k.installation_id = g.installation_id "
+    "AND k.issue_number = g.number) AS has_pulls, "
+    "EXISTS (SELECT 1 FROM project_items p WHERE p.installation_id = g.installation_id "
+    "AND p.content_node_id = g.node_id) AS on_boards "
+    "FROM issues g WHERE g.installation_id = :i AND g.repository_id = :r AND g.number = :n "
+    "AND g.deleted = 0"
+)
+
+
+async def opening(tx: Tx, task: FullTask) -> OpeningRow | None:
+    """The task's issue. None until GitHub has numbered it."""
+    if task["number"] is None:
+        return None
+    here = {"i": task["installation_id"], "r": task["repository_id"]}
+    return await tx.one(OPENING, n=task["number"], **here)
+
+
+class RelatedPull(TypedDict):
+    """A pull request of a task, with what decides about its merge.
+
+    `how` it belongs to the task: closes, branch or opened. `unresolved`: how many threads nobody
+    resolved. `files`: of the newest head whose files are known.
+    """
+
+    installation_id: int
+    repository_id: int
+    number: int
+    title: str
+    state: str
+    draft: int
+    merged: int
+    head_ref: str
+    head_sha: str
+    base_ref: str
+    full_name: str
+    how: str
+    unresolved: int
+    files: list[ChangedFile]
+    has_verdicts: int
+    has_checks: int
+
+
+OF_PULL = (
+    "p.installation_id, p.repository_id, p.number, p.title, p.state, p.draft, p.merged, "
+    "p.head_ref, p.head_sha, p.base_ref, r.full_name, "
+    "(SELECT COUNT(*) FROM review_comments c WHERE c.installation_id = p.installation_id "
+    "AND c.repository_id = p.repository_id AND c.number = p.number AND c.deleted = 0 "
+    "AND c.in_reply_to_id IS NULL AND NOT EXISTS (SELECT 1 FROM review_threads d "
+    "WHERE d.installation_id = c.installation_id AND d.repository_id = c.repository_id "
+    "AND d.number = c.number AND d.comment_id = c.id AND d.resolved = 1)) AS unresolved, "
+    "(SELECT f.files FROM pull_files f WHERE f.installation_id = p.installation_id "
+    "AND f.repository_id = p.repository_id AND f.number = p.number) AS files, "
+    "(EXISTS (SELECT 1 FROM reviews v WHERE v.installation_id = p.installation_id "
+    "AND v.repository_id = p.repository_id AND v.number = p.number) "
+    "OR EXISTS (SELECT 1 FROM verdicts v WHERE v.installation_id = p.installation_id "
+    "AND v.repository_id = p.repository_id AND v.number = p.number)) AS has_verdicts, "
+    "EXISTS (SELECT 1 FROM check_runs k WHERE k.installation_id = p.installation_id "
+    "AND k.repository_id = p.repository_id AND k.head_sha = p.head_sha) AS has_checks "
+)
+SHOWN = "p.deleted = 0 AND r.deleted = 0 AND r.selected = 1"
+NAMING = (
+    f"SELECT l.how, {OF_PULL}"
+    "FROM pull_links l "
+    "JOIN pull_requests p ON p.installation_id = l.installation_id "
+    "AND p.repository_id = l.repository_id AND p.number = l.pull_number "
+    "JOIN repositories r ON r.installation_id = p.installation_id AND r.id = p.repository_id "
+    f"WHERE l.installation_id = :i AND l.issue_number = :n AND {SHOWN} AND "
+    "((l.repository_id = :r AND l.issue_repository = '') OR l.issue_repository = :name) "
+    "ORDER BY p.created_at DESC, p.id DESC LIMIT :limit"
+)
+OPENED = (
+    f"SELECT 'opened' AS how, {OF_PULL}"
+    "FROM pull_requests p "
+    "JOIN repositories r ON r.installation_id = p.installation_id AND r.id = p.repository_id "
+    f"WHERE p.installation_id = :i AND p.repository_id = :r AND p.number = :n AND {SHOWN}"
+)
+
+
+async def pulls_naming(tx: Tx, task: FullTask, limit: int) -> list[RelatedPull]:
+    """The pull requests that name the task's issue, newest first."""
+    rows = await tx.all(
+        NAMING,
+        i=task["installation_id"],
+        r=task["repository_id"],
+        n=task["number"],
+        name=task["full_name"].casefold(),
+        limit=limit,
+    )
+    return [_decode(row) for row in rows]
+
+
+async def pull_opened(tx: Tx, task: FullTask) -> RelatedPull | None:
+    """The pull request that the task's holder opened."""
+    row = await tx.one(
+        OPENED, i=task["installation_id"], r=task["repository_id"], n=task["pull_number"]
+    )
+    return _decode(row) if row else None
+
+
+def _decode(row: RelatedPull) -> RelatedPull:
+    row["files"] = json.loads(row["files"]) if row["files"] else []  # type: ignore[arg-type]
+    return row
