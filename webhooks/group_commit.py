@@ -29,6 +29,7 @@ class Inbox:
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
         await kept
+        self._pressure.report_stored()
 
     async def _write_all(self) -> None:
         try:

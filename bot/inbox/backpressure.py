@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# Webhooks are many while each comes so soon after the one before.
+# Webhooks are many while each comes so soon after another came or was stored.
 CLOSE_S = 0.025
 # The worker waits this long after the last of many webhooks, and never longer than AT_MOST_S.
 QUIET_S = 0.05
@@ -19,15 +19,19 @@ class Backpressure:
     """The webhook handler reports each webhook; the worker waits while many come in."""
 
     now: Callable[[], float] = time.monotonic
-    _arrived_at: float = -CLOSE_S
+    _last_at: float = -CLOSE_S
     _busy_at: float = -QUIET_S
     _work_until: float = 0.0
 
     def report_arrival(self) -> None:
         now = self.now()
-        if now - self._arrived_at < CLOSE_S:
+        if now - self._last_at < CLOSE_S:
             self._busy_at = now
-        self._arrived_at = now
+        self._last_at = now
+
+    def report_stored(self) -> None:
+        """The sender's next webhook may come at once, however long the commit took."""
+        self._last_at = self.now()
 
     def is_busy(self) -> bool:
         """Whether many webhooks came in just now."""

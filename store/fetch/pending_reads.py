@@ -53,30 +53,43 @@ async def ask(
         "priority": priority,
         "asker": asker,
     }
-    row["arguments"] = json_text.text(await _queued_arguments(tx, row) | dict(arguments))
-    again = await tx.run(
-        "UPDATE pending_reads SET asked = asked + 1, attempts = 0, "
-        "priority = CASE WHEN state = 'queued' AND priority < :priority THEN priority "
-        "ELSE :priority END, state = 'queued', arguments = :arguments, "
-        "asked_at = :asked_at, not_before = :not_before, asker = :asker "
-        "WHERE installation_id = :installation_id AND kind = :kind AND subject = :subject",
-        **{k: v for k, v in row.items() if k != "state"},
+    known = await tx.one(
+        "SELECT state, arguments FROM pending_reads WHERE installation_id = :i AND kind = :k "
+        "AND subject = :s",
+        i=installation_id,
+        k=kind,
+        s=subject,
     )
-    if not again:
-        await tx.run(sql.insert_new(tx.dialect, "pending_reads", COLUMNS, KEY), **row)
+    if known is None or not await _ask_again(tx, row, _arguments(known, arguments)):
+        # Another transaction may have queued it since.
+        new = sql.insert_new(tx.dialect, "pending_reads", COLUMNS, KEY, counter="asked")
+        if await tx.run(new, **row) != 1:
+            await _ask_again(tx, row, arguments)
     tx.rings.add("outbox")
 
 
-async def _queued_arguments(tx: Tx, row: Row) -> dict[str, Any]:
-    """The arguments of the queued read, because the new request may know fewer."""
-    known = await tx.one(
-        "SELECT arguments FROM pending_reads WHERE installation_id = :i AND kind = :k "
-        "AND subject = :s AND state = 'queued'",
-        i=row["installation_id"],
-        k=row["kind"],
-        s=row["subject"],
+def _arguments(known: Row, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the arguments of the queued read, because the new request may know fewer."""
+    return (
+        {**json_text.value(known["arguments"]), **arguments}
+        if known["state"] == "queued"
+        else arguments
     )
-    return json_text.value(known["arguments"]) if known else {}
+
+
+async def _ask_again(tx: Tx, row: Row, arguments: Mapping[str, Any]) -> bool:
+    """Let the stored read also answer this. Return False if it is gone."""
+    given = {name: value for name, value in row.items() if name != "state"}
+    return bool(
+        await tx.run(
+            "UPDATE pending_reads SET asked = asked + 1, attempts = 0, "
+            "priority = CASE WHEN state = 'queued' AND priority < :priority THEN priority "
+            "ELSE :priority END, state = 'queued', arguments = :arguments, "
+            "asked_at = :asked_at, not_before = :not_before, asker = :asker "
+            "WHERE installation_id = :installation_id AND kind = :kind AND subject = :subject",
+            **{**given, "arguments": json_text.text(dict(arguments))},
+        )
+    )
 
 
 async def due(

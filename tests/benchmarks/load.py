@@ -12,6 +12,8 @@ import sys
 import time
 import uuid
 
+import psutil
+
 from tests.benchmarks.processes import SECRET
 
 HEAD = (
@@ -56,9 +58,17 @@ async def send(host: str, port: int, made: list[bytes], at_once: int) -> float:
     return time.perf_counter() - began
 
 
+def busy(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 if __name__ == "__main__":
-    host, port, first, n, at_once, path = sys.argv[1:]
+    host, port, pid, first, n, at_once, path = sys.argv[1:]
     with open(path) as file:  # noqa: PTH123 - a scratch file
         template = json.load(file)
     made = requests(host, int(port), template, int(first), int(n))
-    print(asyncio.run(send(host, int(port), made, int(at_once))))  # noqa: T201
+    server = psutil.Process(int(pid))
+    before = busy(server)
+    seconds = asyncio.run(send(host, int(port), made, int(at_once)))
+    print(seconds, busy(server) - before)  # noqa: T201

@@ -157,6 +157,17 @@ def test_the_worker_waits_only_while_webhooks_come_close_together(
     assert not pressure.is_busy()
 
 
+def test_one_that_follows_the_answer_comes_close_however_long_the_commit_took() -> None:
+    clock = Seconds()
+    pressure = Backpressure(clock)
+    pressure.report_arrival()
+    clock.forward(0.2)
+    pressure.report_stored()
+    clock.forward(0.01)
+    pressure.report_arrival()
+    assert pressure.is_busy()
+
+
 async def test_the_worker_gets_its_share_while_webhooks_never_stop() -> None:
     clock = Seconds()
     pressure = Backpressure(clock)
