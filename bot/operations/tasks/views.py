@@ -109,6 +109,8 @@ class TaskAndThread(OneTask):
     comments: list[Text] = Field([], description="the newest comments, in order of time")
 
     def lean(self) -> Self:
+        if not self.around.pull_requests:
+            return self
         shown = [each.lean(self.task.title) for each in self.around.pull_requests]
         return self.model_copy(
             update={"around": self.around.model_copy(update={"pull_requests": shown})}
