@@ -11,6 +11,7 @@ from pymysql import err
 from store.engine import mysql_drivers, mysql_errors, mysql_retries, mysql_session
 from store.engine.cancellation import Shield
 from store.engine.mysql_address import Address, address
+from store.engine.mysql_clock import Clock, GivenClock, ServerClock
 from store.engine.mysql_connection import Connection
 from store.engine.mysql_pool import Pool
 from store.engine.mysql_session import Flavour
@@ -53,7 +54,7 @@ class MySQL:
         self.bell = Bell()
         self._where = where
         self._pool = pool
-        self._clock = clock
+        self._clock: Clock = GivenClock(clock) if clock else ServerClock()
         self._together = server.together
         self._patience = patience
         self._shield = Shield()

@@ -1,9 +1,10 @@
 """A transaction's statements on MySQL."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from store.engine import sequences
+from store.engine.mysql_clock import Clock
 from store.engine.mysql_connection import Answer, Connection
 from store.engine.sql import Dialect, for_mysql, insert, of_many_rows, spread_lists
 from store.engine.transaction import Numbered, Row
@@ -30,7 +31,7 @@ class MySQLTx:
     def __init__(
         self,
         connection: Connection,
-        clock: Callable[[], int] | None,
+        clock: Clock,
         dialect: Dialect,
         *,
         writes: bool = False,
@@ -47,12 +48,13 @@ class MySQLTx:
 
     async def now(self) -> int:
         """The server's clock, so that processes on machines with other clocks agree."""
-        if self._now is None and self._clock:
-            self._now = self._clock()
-        elif self._now is None:
-            row = await self.one(NOW)
-            self._now = int(row["now"]) if row else 0
+        if self._now is None:
+            self._now = await self._clock.now(self._server_now)
         return self._now
+
+    async def _server_now(self) -> int:
+        row = await self.one(NOW)
+        return int(row["now"]) if row else 0
 
     async def all(self, sql: str, **params: Any) -> list[Any]:
         answer = await self._run(self._statement(sql, params))
