@@ -9,7 +9,8 @@ from bot.messages.notice_parts import MOST_ROWS, Asker
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.messages import due_notices
-from store.tables.tasks import UNKNOWN, LeaseRow
+from store.messages.due_notices import UnconfirmedLease
+from store.tables.tasks import UNKNOWN
 
 # For so long after a claim an agent may read and wait before it uses the fence.
 UNUSED = 60 * SECOND
@@ -26,7 +27,9 @@ async def find(asker: Asker) -> list[Notice]:
     return [notice_parts.notice("also_held", found[0][0], _also_held(found), key)] if found else []
 
 
-async def _leases_without_use(asker: Asker, *, also_named: bool) -> list[tuple[str, LeaseRow]]:
+async def _leases_without_use(
+    asker: Asker, *, also_named: bool
+) -> list[tuple[str, UnconfirmedLease]]:
     """Leases whose fence the agent has not used, with their tasks' names."""
     found = []
     for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_ROWS):
@@ -50,7 +53,7 @@ async def leases_of(tx: Tx, actor: Actor, now: int, named: Collection[str]) -> l
     ]
 
 
-def _also_held(found: Sequence[tuple[str, LeaseRow]]) -> str:
+def _also_held(found: Sequence[tuple[str, UnconfirmedLease]]) -> str:
     which = ", ".join(f"{name} (fence {lease['fence']})" for name, lease in found[:2])
     more = ", and others" if len(found) > 2 else ""
     return (

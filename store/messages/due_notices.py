@@ -1,6 +1,7 @@
 """Which notices an agent should get with its next answer."""
 
 from functools import cache
+from typing import TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Row, Tx
@@ -31,6 +32,16 @@ SIGNS = {
 OF_LEADS = frozenset({"stuck"})
 
 
+class UnconfirmedLease(TypedDict):
+    """A live lease of which its holder may not know."""
+
+    id: str
+    task_id: str
+    fence: int
+    granted_at: int
+    known: int
+
+
 def _leases_of_holder(dialect: sql.Dialect) -> str:
     return sql.by_index(dialect, "leases", "ix_leases_holder")
 
@@ -56,10 +67,11 @@ def kinds_in(row: Row) -> list[str]:
 
 async def unconfirmed_leases(
     tx: Tx, installation_id: int, agent_id: str, limit: int
-) -> list[LeaseRow]:
+) -> list[UnconfirmedLease]:
     """Live leases of which the holder may not know, the oldest first."""
     leases = _leases_of_holder(tx.dialect)
-    q = f"SELECT * FROM {leases} WHERE {UNCONFIRMED} ORDER BY granted_at, id LIMIT :n"
+    columns = ", ".join(UnconfirmedLease.__annotations__)
+    q = f"SELECT {columns} FROM {leases} WHERE {UNCONFIRMED} ORDER BY granted_at, id LIMIT :n"
     return await tx.all(q, i=installation_id, a=agent_id, n=limit)
 
 

@@ -1,8 +1,21 @@
 """Issues and their comments."""
 
+from typing import TypedDict
+
 from store.engine import sql
 from store.engine.transaction import Tx
 from store.tables.mirror import CommentRow, IssueRow
+
+
+class CommentText(TypedDict):
+    """What somebody wrote in a thread."""
+
+    id: int
+    author: str
+    author_id: int
+    author_association: str
+    body: str
+    created_at: int
 
 
 async def issue(tx: Tx, installation_id: int, repository_id: int, number: int) -> IssueRow | None:
@@ -12,6 +25,16 @@ async def issue(tx: Tx, installation_id: int, repository_id: int, number: int) -
         "AND number = :n AND deleted = 0"
     )
     return await tx.one(q, i=installation_id, r=repository_id, n=number)
+
+
+async def has_thread(tx: Tx, installation_id: int, repository_id: int, number: int) -> bool:
+    """Whether the mirror has an issue or a pull request of this number."""
+    q = " UNION ALL ".join(
+        f"SELECT 1 AS yes FROM {table} WHERE installation_id = :i AND repository_id = :r "
+        "AND number = :n AND deleted = 0"
+        for table in ("issues", "pull_requests")
+    )
+    return await tx.one(f"{q} LIMIT 1", i=installation_id, r=repository_id, n=number) is not None
 
 
 async def by_id(tx: Tx, installation_id: int, issue_id: int) -> IssueRow | None:
@@ -40,12 +63,13 @@ async def newest_comments(
     limit: int,
     *,
     deleted: bool = False,
-) -> list[CommentRow]:
+) -> list[CommentText]:
     """The newest comments of a thread, oldest first. `deleted`: also deleted ones."""
     which = "" if deleted else "AND deleted = 0 "
     of_thread = sql.by_index(tx.dialect, "comments", "ix_comments_number")
     q = (
-        f"SELECT * FROM {of_thread} WHERE installation_id = :i AND repository_id = :r "
+        f"SELECT {', '.join(CommentText.__annotations__)} FROM {of_thread} "
+        "WHERE installation_id = :i AND repository_id = :r "
         f"AND number = :n {which}ORDER BY created_at DESC, id DESC LIMIT :limit"
     )
     rows = await tx.all(q, i=installation_id, r=repository_id, n=number, limit=limit)

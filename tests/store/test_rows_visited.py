@@ -642,6 +642,27 @@ def test_no_query_names_a_column_by_a_reserved_word(visited: dict[str, Compared]
     assert columns & RESERVED == set()
 
 
+# What agents call most, and how much of what these calls select they read at least.
+OFTEN = (
+    "get_task",
+    "list_tasks",
+    "claim_task, the best",
+    "update_task_status",
+    "get_messages",
+    "wait_for_events",
+    "github_comment_issue",
+    "github_get_thread",
+)
+LEAST_READ = 0.45
+
+
+def test_frequent_calls_read_most_of_the_columns_that_they_select(
+    visited: dict[str, Compared],
+) -> None:
+    read = {name: visited[f"{name}, without statistics"].large.share_read for name in OFTEN}
+    assert {name: share for name, share in read.items() if share < LEAST_READ} == {}
+
+
 # What these need is not at hand, and what they ask, others ask too.
 NOT_MEASURED = {"github_move_card", "github_cancel_workflow"}
 

@@ -1,6 +1,6 @@
-"""Counts how much of the tables each statement visits."""
+"""Counts how much of the tables each statement visits, and how much of the answer is read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -22,10 +22,42 @@ class Visits:
     """The statements in order, each with the rows that it visited."""
 
     statements: list[tuple[str, int]] = field(default_factory=list)
+    found: list["FoundRow"] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
         return sum(rows for _, rows in self.statements)
+
+    @property
+    def share_read(self) -> float:
+        """How much of what was selected somebody has read."""
+        selected = sum(len(row) for row in self.found)
+        return sum(len(row.read) for row in self.found) / selected if selected else 1.0
+
+
+class FoundRow(dict[str, Any]):
+    """A row that notes which of its columns are read. To copy it reads all."""
+
+    def __init__(self, row: Mapping[str, Any]) -> None:
+        super().__init__(row)
+        self.read: set[str] = set()
+
+    def __getitem__(self, column: str) -> Any:
+        self.read.add(column)
+        return super().__getitem__(column)
+
+    def get(self, column: str, default: Any = None) -> Any:
+        self.read.add(column)
+        return super().get(column, default)
+
+    def __iter__(self) -> Iterator[str]:
+        self.read.update(self.keys())
+        return super().__iter__()
+
+    def __or__(self, other: Any) -> "FoundRow":  # type: ignore[override]
+        changed = FoundRow({**dict(super().items()), **other})
+        changed.read = self.read
+        return changed
 
 
 class Rolled(Exception):
@@ -92,13 +124,18 @@ class CountingTx:
         return await self.tx.now()
 
     async def all(self, sql: str, **params: Any) -> list[Any]:
-        found = await self.tx.all(sql, **params)
+        found = [FoundRow(row) for row in await self.tx.all(sql, **params)]
+        self.visits.found += found
         await self._note(sql)
         return found
 
     async def one(self, sql: str, **params: Any) -> Any | None:
-        found = await self.tx.one(sql, **params)
+        row = await self.tx.one(sql, **params)
         await self._note(sql)
+        if row is None:
+            return None
+        found = FoundRow(row)
+        self.visits.found.append(found)
         return found
 
     async def run(self, sql: str, **params: Any) -> int:

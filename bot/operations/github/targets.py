@@ -81,8 +81,7 @@ async def thread_of(
             )
         return task, await repository_of(ctx, named), named["number"]
     where, number = await place_of(ctx, ref)
-    here = (ctx.tx, ctx.installation_id, where["id"], number)
-    if await stored_issues.issue(*here) is None and await pulls.pull_request(*here) is None:
+    if not await stored_issues.has_thread(ctx.tx, ctx.installation_id, where["id"], number):
         raise Refused(
             "unknown_task", f"Hubbub knows no issue or pull request {ref!r}. Pass owner/repo#12."
         )
