@@ -58,8 +58,7 @@ async def _put_own_files(tx: Tx, row: PullRequestRow) -> bool:
             "number": row["number"],
             "head_sha": row["head_sha"],
             "files": json.dumps(files),
-            # A review's lines are checked by GitHub then.
-            "whole": 0,
+            "whole": 1,
             "read_at": await tx.now(),
         },
     )

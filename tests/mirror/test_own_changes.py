@@ -82,3 +82,15 @@ async def test_a_diff_that_an_agent_wants_is_read_although_the_files_are_known(
     found = await agent.call("github_get_diff", **asked)
     assert "a.py" in str(found)
     assert reads(workspace) == 1
+
+
+async def test_a_comment_on_a_file_that_no_commit_changed_is_refused_without_a_request(
+    workspace: Workspace,
+) -> None:
+    pull, _, _ = await open_pull(workspace)
+    ann = await workspace.agent("ann", "tester")
+    given = {"pull_request": f"acme/rocket#{pull.number}"}
+    line = {"path": "z.py", "line": 1, "body": "why"}
+    refused = await ann.refusal("github_review_pr", **given, comments=[line])
+    assert refused.message == "`comments.0`: z.py is not changed; changed are b.py, a.py."
+    assert reads(workspace) == 0

@@ -44,6 +44,22 @@ mutation($id: ID!) {
   }
 }"""
 
+TOGETHER = """
+mutation($issue: ID!, $comment: ID!, $project: ID!, $field: ID!, $item: ID!, $option: String!) {
+  said: addComment(input: {subjectId: $issue, body: "Said"}) {
+    commentEdge { node { fullDatabaseId url body } }
+  }
+  edited: updateIssueComment(input: {id: $comment, body: "Edited"}) { issueComment { body } }
+  lost: updateIssueComment(input: {id: "IC_1", body: "Lost"}) { issueComment { body } }
+  liked: addReaction(input: {subjectId: $comment, content: EYES}) { reaction { databaseId } }
+  added: addProjectV2ItemById(input: {projectId: $project, contentId: $issue}) {
+    item { fullDatabaseId }
+  }
+  moved: updateProjectV2ItemFieldValue(input: {
+    projectId: $project, itemId: $item, fieldId: $field, value: {singleSelectOptionId: $option}
+  }) { projectV2Item { fullDatabaseId } }
+}"""
+
 
 @pytest.fixture
 async def acme(openapi: Path | None) -> AsyncIterator[Acme]:
@@ -145,6 +161,32 @@ async def test_what_is_refused_within_is_null_where_it_was_asked_for(acme: Acme)
         "path": ["repository", "pullRequest"],
         "message": "Could not resolve to a PullRequest with the number of 9.",
     }
+
+
+async def test_mutations_of_one_document_take_effect_although_one_is_refused(acme: Acme) -> None:
+    issue = acme.ada.open_issue(acme.web, "It smokes")
+    comment = acme.ada.comment(issue, "Before")
+    board = acme.ada.create_project("acme", "Work", ["Todo", "Done"])
+    item = acme.ada.add_to_project(board, issue)
+    found = await ask(
+        acme,
+        TOGETHER,
+        issue=f"I_{issue.id}",
+        comment=f"IC_{comment.id}",
+        project=board.node_id,
+        field=board.status_field.node_id,
+        item=f"PVTI_{item.id}",
+        option=board.option("Done").id,
+    )
+    assert [each.body for each in issue.comments] == ["Edited", "Said"]
+    assert ([each.content for each in comment.reactions], item.status) == (["eyes"], "Done")
+    data = found["data"]
+    assert [name for name, each in data.items() if each is None] == ["lost"]
+    assert data["added"]["item"] == data["moved"]["projectV2Item"]
+    (error,) = found["errors"]
+    assert (error["type"], error["path"]) == ("NOT_FOUND", ["lost"])
+    window = acme.github.limits.windows[acme.installation.id]
+    assert len(window.content) == 6, "GitHub may count each of them"
 
 
 async def test_what_the_app_may_not_do_is_forbidden(acme: Acme) -> None:

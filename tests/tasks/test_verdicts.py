@@ -299,6 +299,8 @@ async def test_a_comment_beside_the_changes_is_refused_with_the_lines_that_there
     proposal: Proposal, line: dict[str, Any], why: str
 ) -> None:
     ann = await proposal.workspace.agent("ann", "tester")
+    await ann.call("github_get_diff", task=proposal.given["pull_request"])
+    await proposal.workspace.settle()
     refused = await ann.refusal(
         "github_review_pr", **proposal.given, comments=[line | {"body": "why"}]
     )
