@@ -101,10 +101,17 @@ async def announce_ready(tx: Tx, task: TaskRow, why: str) -> None:
     await events.append(tx, i, "task.ready", task["id"], BOT, data, repository_id=where)
 
 
-async def announce_if_ready(tx: Tx, installation_id: int, task_id: str, why: str) -> None:
-    """After whatever may have made the task ready: announce it if somebody could claim it now."""
-    if task := await ready.claimable(tx, installation_id, task_id):
+async def announce_if_ready(
+    tx: Tx, installation_id: int, task_id: str, why: str
+) -> FullTask | None:
+    """After whatever may have made the task ready: announce it if somebody could claim it now.
+
+    Return it then, as it is now.
+    """
+    task = await ready.claimable(tx, installation_id, task_id)
+    if task is not None:
         await announce_ready(tx, task, why)
+    return task
 
 
 async def _show_on_parent(tx: Tx, task: FullTask) -> None:
@@ -264,13 +271,14 @@ async def _unpark(tx: Tx, task: FullTask) -> None:
 
 async def release(
     tx: Tx, task: FullTask, how: str, why: str, actor: str, note: str | None = None
-) -> None:
+) -> FullTask | None:
     """Make the task pending. `how` is released (by its holder), revoked or expired.
 
-    `note`: what the holder reads beside the reason, if somebody else ended its lease.
+    `note`: what the holder reads beside the reason, if somebody else ended its lease. Return the
+    task as it is now, if it is ready.
     """
     if not await end_lease(tx, task, how, why, "pending"):
-        return
+        return None
     if how == "expired":
         await tasks.change(tx, task["installation_id"], task["id"], failures=task["failures"] + 1)
     if how == "revoked" and actor != BOT:
@@ -281,7 +289,7 @@ async def release(
     await record(tx, task, f"task.{how}", actor, holder=task["holder"], why=why, **said)
     if how == "expired":
         await _hold_if_stuck(tx, task["installation_id"], task["id"])
-    await announce_if_ready(tx, task["installation_id"], task["id"], why)
+    return await announce_if_ready(tx, task["installation_id"], task["id"], why)
 
 
 async def _hold_if_stuck(tx: Tx, installation_id: int, task_id: str) -> None:

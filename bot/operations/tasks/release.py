@@ -45,8 +45,8 @@ async def release_task(
     how = "released" if own else "revoked"
     why = f"released by {ctx.actor.name}"
     said = None if own else texts.get("note")
-    await lifecycle.release(ctx.tx, row, how, why, ctx.actor.name, said)
-    return OneTask(task=task_view(await visible_task(ctx, row["id"])), cleaned=cleaned)
+    ready = await lifecycle.release(ctx.tx, row, how, why, ctx.actor.name, said)
+    return OneTask(task=task_view(ready or await visible_task(ctx, row["id"])), cleaned=cleaned)
 
 
 def _may_take_from(ctx: Context, holder: str | None) -> bool:
