@@ -39,6 +39,7 @@ async def process(store: Store, keys: Keys, installation_id: int, guids: Sequenc
             )
     except Exception as exc:  # a bug or the database: stored with the delivery
         if len(guids) > 1:
+            log.warning("deliveries failed together", guids=list(guids), why=repr(exc))
             for guid in guids:
                 await process(store, keys, installation_id, [guid])
             return

@@ -98,7 +98,7 @@ async def _after_thread(
     here = (row["installation_id"], row["repository_id"])
     labels = json.loads(row["labels"])
     changed = before is None or before["labels"] != row["labels"]
-    if labels and changed and await referrers.live_labels(tx, *here, labels) != len(labels):
+    if labels and changed and await referrers.live_labels(tx, *here, labels) != set(labels):
         return again
     if row["milestone"] and await referrers.is_dead_milestone(tx, *here, row["milestone"]):
         return again

@@ -47,11 +47,12 @@ class Progress:
     """What one call of `apply` has read and put so far.
 
     `before`: rows that the mirror has, by place. The lock keeps others from changing them. `seen`:
-    the contents that were put, by place and version. `grown`: the tables and repositories that
-    webhooks brought new rows of.
+    the contents that were put, by place and version. `plain`: rows without effects. `grown`: the
+    tables and repositories that webhooks brought new rows of.
     """
 
     before: dict[Place, Row | None]
+    plain: set[Place]
     seen: set[tuple[Place, str]] = field(default_factory=set)
     grown: set[tuple[str, int]] = field(default_factory=set)
 
@@ -59,7 +60,8 @@ class Progress:
 async def apply(tx: Tx, keys: Keys, installation_id: int, *all_changes: Changes) -> None:
     """Apply everything but their `texts`: the caller stores the commands in them."""
     await _lock(tx, installation_id, all_changes)
-    progress = Progress(await _rows_before(tx, installation_id, all_changes))
+    before = await _rows_before(tx, installation_id, all_changes)
+    progress = Progress(before, await _plain_rows(tx, installation_id, all_changes))
     for changes in all_changes:
         await _apply(tx, keys, installation_id, changes, progress)
     for table, repository_id in sorted(progress.grown):
@@ -85,6 +87,19 @@ async def _rows_before(
         found |= {(table, (installation_id, each)): None for each in wanted}
         for row in await mirror_rows.by_id(tx, table, installation_id, wanted):
             found[table, (installation_id, row["id"])] = row
+    return found
+
+
+async def _plain_rows(tx: Tx, installation_id: int, all_changes: Sequence[Changes]) -> set[Place]:
+    """The rows of several deliveries without effects. Labels decide, so none may change, too."""
+    rows = [row for changes in all_changes for row in changes.rows]
+    if len(all_changes) < 2 or any(row.table == "labels" for row in rows):
+        return set()
+    found: set[Place] = set()
+    for name in sorted({row.table for row in rows}):
+        if plain := TABLES[name].plain:
+            ids = await plain(tx, installation_id, [r.row for r in rows if r.table == name])
+            found |= {(name, (installation_id, each)) for each in ids}
     return found
 
 
@@ -147,7 +162,8 @@ async def _put(
             progress.grown.add((given.table, row["repository_id"]))
         if table.searched:
             await search_index.index(tx, given.table, row, await posted_texts.reader_of(tx, row))
-        await _run_effects(tx, table, row, put.before, sender)
+        if _place(given) not in progress.plain:
+            await _run_effects(tx, table, row, put.before, sender)
 
 
 async def _put_row(tx: Tx, given: Mirrored, progress: Progress) -> mirror_rows.Put:

@@ -121,6 +121,17 @@ async def has_dependencies(tx: Tx, installation_id: int, issue_ids: Collection[i
     return await tx.one(both, i=installation_id, ids=sorted(issue_ids)) is not None
 
 
+async def with_dependencies(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> set[int]:
+    """Which of the issues block others or are blocked."""
+    q = (
+        "SELECT {end}_id AS id FROM relations WHERE installation_id = :i "
+        "AND kind IN ('blocked_by', 'parent') AND {end}_id IN :ids"
+    )
+    both = f"{q.format(end='source')} UNION {q.format(end='target')}"
+    rows = await tx.all(both, i=installation_id, ids=sorted(issue_ids))
+    return {row["id"] for row in rows}
+
+
 async def reachable(tx: Tx, installation_id: int, starts: Collection[int]) -> list[Edge]:
     """All that these issues wait for, directly or not. It contains every cycle through them."""
     reached: list[Edge] = []

@@ -1,6 +1,6 @@
 """Finds the rows that refer to a label, a milestone or an issue."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import TypedDict
 
 from store.engine.transaction import Row, Tx
@@ -40,17 +40,17 @@ def _like(label: str) -> str:
 
 
 async def live_labels(
-    tx: Tx, installation_id: int, repository_id: int, names: Sequence[str]
-) -> int:
-    """How many of the names belong to existing labels, and to no deleted one."""
+    tx: Tx, installation_id: int, repository_id: int, names: Collection[str]
+) -> set[str]:
+    """Which of the names belong to existing labels, and to no deleted one."""
     rows = await tx.all(
         "SELECT name, MAX(deleted) AS gone FROM labels WHERE installation_id = :i "
         "AND repository_id = :r AND name IN :names GROUP BY name",
         i=installation_id,
         r=repository_id,
-        names=tuple(names),
+        names=tuple(sorted(names)),
     )
-    return sum(not row["gone"] for row in rows)
+    return {row["name"] for row in rows if not row["gone"]}
 
 
 async def is_dead_milestone(tx: Tx, installation_id: int, repository_id: int, number: int) -> bool:

@@ -221,6 +221,12 @@ async def threads_with_task(
     return {row["n"] for row in rows}
 
 
+async def issues_with_task(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> set[int]:
+    q = "SELECT issue_id FROM tasks WHERE installation_id = :i AND issue_id IN :ids"
+    rows = await tx.all(q, i=installation_id, ids=tuple(sorted(issue_ids)))
+    return {row["issue_id"] for row in rows}
+
+
 async def on_hold_for_branch(
     tx: Tx, installation_id: int, repository_id: int, branch: str
 ) -> list[FullTask]:
