@@ -79,6 +79,19 @@ async def test_a_call_at_a_server_goes_through_the_proxy(tmp_path: Path, proxy: 
     assert (code, err, proxy.hosts) == (0, "", ["hubbub.invalid"])
 
 
+async def test_a_call_follows_no_redirect_because_the_token_would_go_with_it(
+    tmp_path: Path, proxy: Proxy
+) -> None:
+    async def redirect(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=307, headers={"Location": proxy.url})
+
+    async with RawTestServer(redirect) as server:
+        given = {"HUBBUB_URL": str(server.make_url("/")), "HUBBUB_TOKEN": "x"}
+        code, _, err = await hubbub("call", "list_agents", folder=tmp_path, **given)
+    assert (code, proxy.hosts) == (1, [])
+    assert "is not Hubbub (307, " in err
+
+
 async def test_requests_to_github_go_through_the_proxy(tmp_path: Path, proxy: Proxy) -> None:
     url = f"sqlite:///{tmp_path / 'hubbub.db'}"
     upgrade(url)
