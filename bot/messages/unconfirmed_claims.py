@@ -6,11 +6,13 @@ from bot.identity.actors import Actor
 from bot.kernel.operation import Notice
 from bot.messages import notice_parts
 from bot.messages.notice_parts import MOST_ROWS, Asker
+from bot.tasks import lookup
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.messages import due_notices
 from store.messages.due_notices import UnconfirmedLease
 from store.tables.tasks import UNKNOWN
+from store.tasks import tasks
 
 # For so long after a claim an agent may read and wait before it uses the fence.
 UNUSED = 60 * SECOND
@@ -31,25 +33,32 @@ async def _leases_without_use(
     asker: Asker, *, also_named: bool
 ) -> list[tuple[str, UnconfirmedLease]]:
     """Leases whose fence the agent has not used, with their tasks' names."""
-    found = []
-    for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_ROWS):
-        may_mislead = also_named or lease["known"] == UNKNOWN
-        if not may_mislead or lease["task_id"] in asker.named:
-            continue
-        name, _ = await notice_parts.named_task(asker, lease["task_id"])
-        if name.lower() not in asker.named:
-            found.append((name, lease))
-    return found
+    misleading = [
+        lease
+        for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_ROWS)
+        if (also_named or lease["known"] == UNKNOWN) and lease["task_id"] not in asker.named
+    ]
+    found = await _with_names(asker, misleading)
+    return [(name, lease) for name, lease in found if name.lower() not in asker.named]
+
+
+async def _with_names(
+    asker: Asker, found: Sequence[UnconfirmedLease]
+) -> list[tuple[str, UnconfirmedLease]]:
+    """The leases, each with the name of its task. It is the id, if the agent cannot see it."""
+    rows = await tasks.several(*asker.here, {lease["task_id"] for lease in found})
+    names = {row["id"]: lookup.name(row) for row in rows}
+    return [(names.get(lease["task_id"], lease["task_id"]), lease) for lease in found]
 
 
 async def leases_of(tx: Tx, actor: Actor, now: int, named: Collection[str]) -> list[str]:
     """The ids of leases on these tasks of which the agent may not know."""
     asker = Asker(tx, actor, now)
+    unconfirmed = await due_notices.unconfirmed_leases(*asker.agent, MOST_ROWS)
     return [
         lease["id"]
-        for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_ROWS)
-        if lease["task_id"] in named
-        or (await notice_parts.named_task(asker, lease["task_id"]))[0].lower() in named
+        for name, lease in await _with_names(asker, unconfirmed)
+        if lease["task_id"] in named or name.lower() in named
     ]
 
 

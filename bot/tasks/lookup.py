@@ -34,8 +34,8 @@ def name(task: NamedTask) -> str:
 
 async def names(tx: Tx, actor: Actor, task_ids: Iterable[str]) -> dict[str, str]:
     """The names by id of those tasks that the actor may see."""
-    found = [await tasks.visible(tx, actor.installation_id, each) for each in set(task_ids)]
-    return {row["id"]: name(row) for row in found if row and reaches(actor, row["repository_id"])}
+    found = await tasks.several(tx, actor.installation_id, set(task_ids))
+    return {row["id"]: name(row) for row in found if reaches(actor, row["repository_id"])}
 
 
 def parse(ref: str) -> tuple[str, int] | None:

@@ -141,6 +141,14 @@ async def visible(tx: Tx, installation_id: int, task_id: str) -> FullTask | None
     return _one(await tx.one(f"{SELECT} AND t.id = :t", i=installation_id, t=task_id))
 
 
+async def several(tx: Tx, installation_id: int, task_ids: Collection[str]) -> list[FullTask]:
+    """Those of the tasks that actors may see."""
+    if not task_ids:
+        return []
+    rows = await tx.all(f"{SELECT} AND t.id IN :ids", i=installation_id, ids=sorted(task_ids))
+    return decode(rows)
+
+
 async def visible_id(tx: Tx, installation_id: int, task_id: str) -> str | None:
     """The id itself, if actors may see the task. For a caller that locks it next."""
     row = await tx.one(f"{VISIBLE_IDS} AND t.id = :t", i=installation_id, t=task_id)

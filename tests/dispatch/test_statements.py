@@ -71,3 +71,16 @@ async def test_progress_is_reported_in_twelve_statements_and_a_task_given_back_i
     await scout.call("update_task_status", **report)
     said = await statements(workspace, "release_task", **held, note="The valve is missing.")
     assert len(said) <= 20, said
+
+
+async def test_a_notice_about_several_claims_reads_their_tasks_by_one_statement(
+    workspace: Workspace,
+) -> None:
+    scout = await workspace.agent("scout")
+    for title in ("Mend the pump", "Buy a valve", "Paint the hull"):
+        await workspace.task(title)
+        await scout.call("claim_task")
+    workspace.clock.forward(61)
+    said = await statements(workspace, "list_agents")
+    assert sum("t.id IN :ids" in each for each in said) == 1
+    assert not any("t.id = :t" in each for each in said)
