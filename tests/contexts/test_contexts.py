@@ -302,6 +302,7 @@ async def test_over_mcp_contents_are_kept_and_refused_alike(surface: Surface, er
 # --- Who may --------------------------------------------------------------------------------------
 
 
+@ON_SQLITE
 async def test_what_nobody_shared_is_not_there_for_others(ada: Agent, bob: Agent) -> None:
     one = await create(ada)
     assert (await sees(ada, one), await sees(bob, one)) == (True, False)
@@ -317,6 +318,7 @@ async def test_what_nobody_shared_is_not_there_for_others(ada: Agent, bob: Agent
     assert await code(bob, "snapshot_contexts", name="x", context_ids=[one]) == "unknown_context"
 
 
+@ON_SQLITE
 async def test_a_reader_reads_a_writer_writes_and_neither_shares(
     dispatcher: Dispatcher, ada: Agent, bob: Agent
 ) -> None:
@@ -338,6 +340,7 @@ async def test_a_reader_reads_a_writer_writes_and_neither_shares(
     ]
 
 
+@ON_SQLITE
 async def test_a_role_reads_from_itself_upwards(
     dispatcher: Dispatcher, installation_id: int, ada: Agent, bob: Agent
 ) -> None:
@@ -349,6 +352,7 @@ async def test_a_role_reads_from_itself_upwards(
     assert await sees(eve, one)
 
 
+@ON_SQLITE
 async def test_a_tech_lead_reads_changes_and_shares_what_is_others(
     dispatcher: Dispatcher, installation_id: int, ada: Agent, bob: Agent
 ) -> None:
@@ -390,6 +394,7 @@ async def test_create_context_names_who_can_read_it_and_no_others_can(
     assert [await sees(each, one) for each in (ada, lead, bob)] == [True, True, False]
 
 
+@ON_SQLITE
 async def test_everybody_is_every_agent_as_it_is_for_messages(
     dispatcher: Dispatcher, installation_id: int, ada: Agent, bob: Agent
 ) -> None:
@@ -408,6 +413,7 @@ async def test_everybody_is_every_agent_as_it_is_for_messages(
     assert not await sees(bob, one)
 
 
+@ON_SQLITE
 async def test_an_observer_reads_what_is_shared_and_creates_nothing(
     dispatcher: Dispatcher, installation_id: int, ada: Agent
 ) -> None:
@@ -618,6 +624,7 @@ async def test_a_snapshot_of_what_one_sees_no_more_is_restored_one_by_one(
     assert await rows(dispatcher, q, c=theirs) == [{"version": 1}]
 
 
+@ON_SQLITE
 async def test_what_is_as_the_snapshot_has_it_need_only_be_read(ada: Agent, bob: Agent) -> None:
     theirs, own = await create(ada), await create(bob)
     await share(ada, theirs, "bob", "read")

@@ -128,6 +128,7 @@ async def unheard(workspace: Workspace, n: int) -> None:
 
 
 @pytest.mark.parametrize("body", NOT_A_LIST, ids=lambda each: repr(each[:12]))
+@OWN_ON_SQLITE
 async def test_a_list_that_is_none_holds_up_nothing_else_and_is_let_go(
     workspace: Workspace, liar: Liar, body: bytes
 ) -> None:
@@ -254,6 +255,7 @@ async def run_repair(workspace: Workspace, repair: Repair, steps: int = 60) -> N
 
 
 @pytest.mark.parametrize("body", [*NOT_A_LIST, json.dumps([*BAD_THINGS]).encode()])
+@OWN_ON_SQLITE
 async def test_a_list_of_installations_that_is_nonsense_stops_no_repair(
     workspace: Workspace, liar: Liar, body: bytes
 ) -> None:
@@ -266,6 +268,7 @@ async def test_a_list_of_installations_that_is_nonsense_stops_no_repair(
 
 
 @pytest.mark.parametrize("body", [b'{"request": {"payload": null}}', b"{}", HTML, DEEP, b""])
+@OWN_ON_SQLITE
 async def test_a_delivery_without_a_payload_holds_up_no_other(
     workspace: Workspace, liar: Liar, body: bytes
 ) -> None:
@@ -300,6 +303,7 @@ NO_CODE: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("path", "lie"), NO_CODE)
+@OWN_ON_SQLITE
 async def test_code_that_makes_no_sense_is_not_kept_and_can_be_read_later(
     workspace: Workspace, liar: Liar, path: str, lie: object
 ) -> None:

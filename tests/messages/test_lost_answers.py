@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 SOON_S = 20
@@ -76,6 +77,7 @@ async def test_a_message_that_one_process_handed_out_can_be_marked_read_through_
     assert await attempts(bob) == []
 
 
+@ON_SQLITE
 async def test_an_answer_says_what_it_does_not_show_and_until_when(workspace: Workspace) -> None:
     ada, bob = await correspondents(workspace)
     await ada.call("send_message", to="bob", body="First")

@@ -96,6 +96,7 @@ async def crowd(office: Office, n: int) -> list[str]:
 # --- To whom --------------------------------------------------------------------------------------
 
 
+@ON_SQLITE
 async def test_a_message_reaches_a_role_a_capability_or_everybody_but_its_sender(
     office: Office,
 ) -> None:
@@ -197,12 +198,14 @@ async def test_what_is_no_capability_is_said_when_somebody_writes_to_it(
     assert f"{wrong!r} is not a capability" in refused.message
 
 
+@ON_SQLITE
 async def test_an_unregistered_sender_is_told_to_register(office: Office) -> None:
     await office.agent("bob")
     stranger = Agent(office.dispatcher, Actor(office.installation_id, "stranger", "developer"))
     assert (await stranger.refusal("send_message", to="bob", body="x")).code == "not_registered"
 
 
+@ON_SQLITE
 async def test_an_observer_reads_messages_and_sends_none(office: Office) -> None:
     ada, eye = await office.agent("ada"), await office.agent("eye", "observer")
     await send(ada, "eye", "look")
@@ -210,6 +213,7 @@ async def test_an_observer_reads_messages_and_sends_none(office: Office) -> None
     assert (await eye.refusal("send_message", to="ada", body="x")).code == "forbidden"
 
 
+@ON_SQLITE
 async def test_a_person_may_send_and_is_named_as_the_sender(office: Office) -> None:
     bob = await office.agent("bob")
     octocat = Agent(office.dispatcher, Actor(office.installation_id, "@octocat", "tester"))
@@ -246,6 +250,7 @@ async def test_a_body_may_have_twenty_thousand_characters(office: Office) -> Non
     assert await bodies(ada) == ["é" * 20_000]
 
 
+@ON_SQLITE
 async def test_a_message_lives_from_a_minute_to_thirty_days(office: Office) -> None:
     ada = await office.agent("ada")
     for ttl_s in (60, 30 * 24 * 3600):
@@ -255,6 +260,7 @@ async def test_a_message_lives_from_a_minute_to_thirty_days(office: Office) -> N
         assert refused.code == "invalid_arguments"
 
 
+@ON_SQLITE
 async def test_who_sends_more_than_sixty_in_a_minute_is_told_when_to_go_on(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
     for _ in range(60):
@@ -365,6 +371,7 @@ async def test_a_message_comes_again_after_a_minute_until_it_is_read(office: Off
     assert await bodies(bob) == []
 
 
+@ON_SQLITE
 async def test_peeking_takes_nothing(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
     await send(ada, "bob", "later")
@@ -476,6 +483,7 @@ async def test_a_message_that_nobody_reads_in_time_is_a_dead_letter_to_both(
     }
 
 
+@ON_SQLITE
 async def test_what_is_over_is_not_handed_out_though_no_reaper_came_yet(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
     await send(ada, "bob", ttl_s=60)
@@ -628,6 +636,7 @@ async def test_a_page_of_one_s_dead_letters_looks_at_a_thousand_messages(office:
     assert await pages(ada, state="dead", limit=1) == [["newer"], ["to ada"], ["older"]]
 
 
+@ON_SQLITE
 async def test_a_reader_of_a_dead_letter_does_not_see_who_else_got_it(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
     await office.agent("cyd")
@@ -779,6 +788,7 @@ async def test_events_tell_whom_they_concern_and_never_the_text(office: Office) 
     }
 
 
+@ON_SQLITE
 async def test_those_of_low_priority_or_delivered_get_no_notice(
     office: Office,
 ) -> None:
@@ -798,6 +808,7 @@ async def test_those_of_low_priority_or_delivered_get_no_notice(
     assert await unannounced() == ids[2:]
 
 
+@ON_SQLITE
 async def test_who_writes_to_a_person_is_sent_to_comments(office: Office) -> None:
     ada = await office.agent("ada", "tester")
     for to in ("octocat", "@octocat"):
@@ -805,6 +816,7 @@ async def test_who_writes_to_a_person_is_sent_to_comments(office: Office) -> Non
         assert "for people call github_comment_issue" in refused.message
 
 
+@ON_SQLITE
 async def test_secrets_in_messages_are_masked_before_anybody_reads_them(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
     token = "gho_aB3dE5gH7jK9mN1pQ3sT5vW7xY9zA1cD3eF5"
@@ -842,6 +854,7 @@ async def test_a_message_about_a_task_is_shown_on_its_card_without_another_comme
     assert await workspace.store.read(lambda tx: messages.for_next_holder(tx, *here, 5)) == []
 
 
+@ON_SQLITE
 async def test_only_what_is_about_a_task_can_be_shown_on_an_issue(office: Office) -> None:
     ada = await office.agent("ada")
     refused = await ada.refusal("send_message", to="ada", body="x", visibility="issue")
@@ -932,6 +945,7 @@ async def test_calls_at_once_of_one_agent_share_what_is_unread(office: Office) -
     assert sorted(int(each) for page in pages for each in page) == list(range(50))
 
 
+@ON_SQLITE
 async def test_a_paused_agent_writes_on_no_card(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     lead = await workspace.agent("lead", "tech-lead")

@@ -83,6 +83,7 @@ async def test_a_reason_that_ends_with_a_full_stop_gets_no_second_one(workspace:
     assert "Wait 60 seconds. Stop" in texts[-1]
 
 
+@ON_SQLITE
 async def test_a_lease_that_was_given_back_is_no_loss(workspace: Workspace) -> None:
     where, scout, lease = await holding(workspace)
     await scout.call("release_task", task=where, fence=lease["fence"])
@@ -107,6 +108,7 @@ async def test_a_hold_is_told_once_when_it_begins_and_once_when_it_ends(
     assert await notice_subjects(scout) == []
 
 
+@ON_SQLITE
 async def test_a_hold_that_ended_before_the_next_call_is_only_told_as_ended(
     workspace: Workspace,
 ) -> None:
@@ -178,6 +180,7 @@ async def test_a_pause_is_told_once_with_its_reason_and_so_is_its_end(workspace:
     assert await notice_subjects(scout) == []
 
 
+@ON_SQLITE
 async def test_who_pauses_itself_gets_no_notice_of_it(workspace: Workspace) -> None:
     scout = await workspace.agent("scout")
     await scout.call("manage_agent", agent_id="scout", action="pause")
@@ -267,6 +270,7 @@ async def test_a_message_is_among_the_notices_that_can_be_read_again(workspace: 
     assert (past["kind"], past["seen"]) == ("message", True)
 
 
+@ON_SQLITE
 async def test_what_is_a_day_old_is_told_no_more(workspace: Workspace) -> None:
     _, scout, _ = await holding(workspace, lease_s=60)
     await workspace.time_passes(61)
@@ -309,6 +313,7 @@ def ended_lease(installation_id: int, n: int, now: int) -> Row:
     }
 
 
+@ON_SQLITE
 async def test_what_there_is_to_tell_is_looked_for_in_one_query_and_people_get_none(
     workspace: Workspace,
 ) -> None:

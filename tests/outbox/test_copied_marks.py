@@ -5,6 +5,7 @@ from bot.operations.github.targets import on_issue
 from fixtures.github import Issue, Person
 from store.engine.transaction import Tx
 from store.mirror import stored_repositories
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
 
 
@@ -23,6 +24,7 @@ async def comment_of_an_agent(workspace: Workspace, issue: Issue) -> str:
     return comment.body
 
 
+@ON_SQLITE
 async def test_a_comment_of_another_app_with_a_copied_marker_is_not_deleted(
     workspace: Workspace,
 ) -> None:
@@ -67,6 +69,7 @@ async def test_an_agent_may_approve_the_pull_request_of_another_app(workspace: W
     assert [each.state for each in pull.reviews] == ["approved"]
 
 
+@ON_SQLITE
 async def test_who_copies_a_marker_still_counts_as_somebody_else_in_a_conversation(
     workspace: Workspace,
 ) -> None:

@@ -139,6 +139,7 @@ async def test_a_pull_request_that_was_closed_before_the_look_is_not_opened_agai
     assert len(workspace.repository.pulls) == 1
 
 
+@ON_SQLITE
 async def test_a_comment_that_was_deleted_before_the_look_does_not_come_back(
     workspace: Workspace,
 ) -> None:
@@ -230,6 +231,7 @@ async def test_a_relation_is_taken_back_while_it_waits(
     assert (child.parent, child.blocked_by) == (None, [])
 
 
+@ON_SQLITE
 async def test_an_agents_signature_cannot_be_hidden(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     body = "Approved.\n\n<sub>`lead` via Hubbub</sub>\n\n<!--"
@@ -253,6 +255,7 @@ async def test_forged_marks_get_around_no_loop_breaker(workspace: Workspace) -> 
             await workspace.settle()
 
 
+@ON_SQLITE
 async def test_forged_marks_stop_nobody_else(workspace: Workspace) -> None:
     issue, bad = await workspace.task(), await workspace.agent("bad")
     one, two = await workspace.agent("one"), await workspace.agent("two")
@@ -269,6 +272,7 @@ async def test_forged_marks_stop_nobody_else(workspace: Workspace) -> None:
     await one.write("github_comment_issue", **here, body="my second word")
 
 
+@ON_SQLITE
 async def test_reviews_have_a_ceiling_too(workspace: Workspace) -> None:
     one, two = await workspace.agent("one"), await workspace.agent("two")
     name, _ = await open_pull(workspace, one)
@@ -288,6 +292,7 @@ async def test_a_task_whose_issue_was_called_back_does_not_wait_for_it(
     assert task["state"] in ("failed", "cancelled")
 
 
+@ON_SQLITE
 async def test_what_is_given_up_after_it_was_sent_is_looked_for(workspace: Workspace) -> None:
     issue, agent, tries = await workspace.task(), await workspace.agent("scout"), [0]
 
@@ -325,6 +330,7 @@ async def test_a_surplus_that_came_late_is_removed(workspace: Workspace) -> None
     assert len([each for each in issue.comments if not each.deleted]) == 1
 
 
+@ON_SQLITE
 async def test_agents_do_not_merge_after_a_person_forbade_it(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
     workspace.person.push(
@@ -344,6 +350,7 @@ async def test_agents_do_not_merge_after_a_person_forbade_it(workspace: Workspac
     assert not pull.is_merged
 
 
+@ON_SQLITE
 async def test_no_pull_request_commits_to_the_default_branch(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
     workspace.person.push(workspace.repository, "release", {"z": "1"}, base="main")
@@ -426,6 +433,7 @@ async def test_true_is_no_fence(workspace: Workspace) -> None:
     assert refused.code == "invalid_arguments"
 
 
+@ON_SQLITE
 async def test_a_lead_who_edits_a_comment_does_not_take_it_from_its_author(
     workspace: Workspace,
 ) -> None:

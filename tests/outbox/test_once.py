@@ -14,6 +14,7 @@ from bot.github.client import REQUEST_TIMEOUT, GitHub
 from bot.github.requests import Answer
 from fixtures.github import Issue, Request
 from store.engine.transaction import Store, Tx, Work
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 COMMENTS = r"/issues/\d+/comments$"
@@ -208,6 +209,7 @@ async def test_absence_is_believed_after_two_looks_five_seconds_apart(
     assert count_comments(issue, "once only") == 1
 
 
+@ON_SQLITE
 async def test_a_write_of_unknown_outcome_is_not_called_unsent(workspace: Workspace) -> None:
     agent, issue, fence = await holder(workspace)
     workspace.github.fault("POST", COMMENTS, "502_after")
@@ -280,6 +282,7 @@ async def test_writes_of_different_targets_go_out_in_the_order_they_were_queued(
     ]
 
 
+@ON_SQLITE
 async def test_mutations_are_a_second_apart_as_github_sees_them(workspace: Workspace) -> None:
     agent, issue, _ = await holder(workspace)
     workspace.sender.github = cast("GitHub", Late(workspace, workspace.sender.github, 0.9))
@@ -329,6 +332,7 @@ async def test_a_text_that_github_always_fails_on_is_dead_in_the_end(workspace: 
     assert await state_of(workspace, write_id) == "dead"
 
 
+@ON_SQLITE
 async def test_a_look_into_a_repository_that_is_gone_ends(workspace: Workspace) -> None:
     agent, issue, _ = await holder(workspace)
     workspace.github.fault("POST", COMMENTS, "close")

@@ -5,6 +5,7 @@ import pytest
 
 from bot.github.channel import Timing
 from fixtures.github import Issue
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 
@@ -21,6 +22,7 @@ def count_comments(issue: Issue, words: str) -> int:
     return sum(words in comment.body for comment in issue.comments)
 
 
+@ON_SQLITE
 async def test_a_comment_says_which_agent_wrote_it(workspace: Workspace) -> None:
     agent, issue, fence = await holder(workspace)
     queued = await agent.write(
@@ -44,6 +46,7 @@ KINDS = {
 
 @pytest.mark.parametrize("fault", UNKNOWN)
 @pytest.mark.parametrize("kind", KINDS)
+@ON_SQLITE
 async def test_a_write_whose_outcome_is_unknown_takes_effect_once(
     workspace: Workspace, kind: str, fault: str
 ) -> None:
@@ -101,6 +104,7 @@ async def test_what_github_refuses_comes_back_to_the_agent(workspace: Workspace)
     assert refused["refusal"]["details"]["status"] == 422
 
 
+@ON_SQLITE
 async def test_writes_are_a_second_apart(workspace: Workspace) -> None:
     agent, issue, _ = await holder(workspace)
     for n in range(5):
@@ -230,6 +234,7 @@ def count_tokens(workspace: Workspace) -> int:
     return sum("access_tokens" in r.path for r in workspace.github.requests)
 
 
+@ON_SQLITE
 async def test_an_agents_write_is_no_other_agents_business(workspace: Workspace) -> None:
     agent, issue, _ = await holder(workspace)
     other = await workspace.agent("other")

@@ -10,6 +10,7 @@ from bot.github.requests import Answer
 from bot.outbox.kinds import KINDS
 from bot.outbox.refusals import error_body
 from fixtures.github import Issue
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
 
 Scene = Callable[[Workspace, Issue], None]
@@ -36,6 +37,7 @@ def delete(workspace: Workspace, issue: Issue) -> None:
         (delete, 410, "gone"),
     ],
 )
+@ON_SQLITE
 async def test_a_refusal_says_why(
     workspace: Workspace, scene: Scene, status: int, reason: str
 ) -> None:

@@ -14,6 +14,7 @@ from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.outbox import writes
 from tests.support.command_line import hubbub
+from tests.support.engines import ON_SQLITE
 from tests.support.server_process import settings
 from tests.support.story import Agent, Workspace
 
@@ -43,6 +44,7 @@ async def manage(lead: Agent, agent: str, action: str) -> dict[str, Any]:
     return await lead.call("manage_agent", agent_id=agent, action=action)
 
 
+@ON_SQLITE
 async def test_a_pause_holds_queued_writes_until_it_ends(workspace: Workspace) -> None:
     agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
     ids = await queue_issues(agent)
@@ -60,6 +62,7 @@ async def test_a_pause_holds_queued_writes_until_it_ends(workspace: Workspace) -
     assert titles(workspace) == {"Junk 0", "Junk 1", "Junk 2"}
 
 
+@ON_SQLITE
 async def test_the_budget_counts_what_a_pause_holds_apart(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     lead = await workspace.agent("lead", "tech-lead")

@@ -70,6 +70,7 @@ def order(issue: Issue) -> list[str]:
     return [each.body.split()[-2] for each in issue.comments if each.user.type == "Bot"]
 
 
+@ON_SQLITE
 async def test_a_talkative_agent_does_not_hold_up_the_others(workspace: Workspace) -> None:
     issue = await workspace.task()
     loud, quiet = await workspace.agent("loud"), await workspace.agent("quiet")

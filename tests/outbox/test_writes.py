@@ -152,6 +152,7 @@ async def test_another_field_is_not_lost_to_a_later_change(workspace: Workspace)
     assert (issue.body or "").endswith("text")
 
 
+@ON_SQLITE
 async def test_what_may_be_dropped_with_its_lease_outdates_no_others_change(
     workspace: Workspace,
 ) -> None:
@@ -263,6 +264,7 @@ async def test_an_agent_reacts_to_an_issue_and_to_a_comment(workspace: Workspace
     assert [each.content for each in theirs.reactions] == ["rocket"]
 
 
+@ON_SQLITE
 async def test_a_comment_is_minimized(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     comment_id = await comment(workspace, agent, issue)
@@ -346,6 +348,7 @@ async def open_pull(
     return f"acme/rocket#{result['number']}", workspace.repository.pulls[result["number"]]
 
 
+@ON_SQLITE
 async def test_a_pull_request_is_changed_and_its_reviewers_asked(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
     name, pull = await open_pull(workspace, agent)
@@ -443,6 +446,7 @@ async def test_an_agent_approves_what_a_person_opened(workspace: Workspace) -> N
 # --- Branches and commits ------------------------------------------------------------------------
 
 
+@ON_SQLITE
 async def test_files_are_committed_to_a_branch_that_is_opened_for_them(
     workspace: Workspace,
 ) -> None:
@@ -478,6 +482,7 @@ async def test_commits_queued_one_after_the_other_build_on_each_other(workspace:
     assert {"0.py", "1.py", "2.py"} <= set(head.files)
 
 
+@ON_SQLITE
 async def test_a_commit_on_a_head_that_moved_is_refused_with_the_new_head(
     workspace: Workspace,
 ) -> None:
@@ -549,6 +554,7 @@ async def test_a_pull_request_of_a_branch_that_does_not_exist_is_refused_with_wh
     assert result["number"] in workspace.repository.pulls
 
 
+@ON_SQLITE
 async def test_a_commit_that_builds_on_a_certain_one_begins_a_new_branch_there(
     workspace: Workspace,
 ) -> None:
@@ -561,6 +567,7 @@ async def test_a_commit_that_builds_on_a_certain_one_begins_a_new_branch_there(
     assert workspace.repository.commits[made["head"]].parents == (before,)
 
 
+@ON_SQLITE
 async def test_what_builds_on_a_write_that_was_refused_is_not_sent(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
     queued = await agent.write(
@@ -674,6 +681,7 @@ async def test_the_same_key_of_the_same_agent_is_the_same_write(workspace: Works
     assert sum("once only" in each.body for each in issue.comments) == 2
 
 
+@ON_SQLITE
 async def test_a_write_that_has_not_gone_out_is_called_back(workspace: Workspace) -> None:
     issue, agent, other = (
         await workspace.task(),
@@ -723,6 +731,7 @@ async def test_the_budget_says_what_is_left_and_who_spent_it(workspace: Workspac
     assert named["content"]["left"] < named["content"]["limit"]
 
 
+@ON_SQLITE
 async def test_a_write_says_when_it_should_go_out(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     at = [
@@ -751,6 +760,7 @@ async def test_several_writes_of_one_call_say_at_once_when_each_goes_out(
         assert [each[name] for each in queued["writes"]] == [each[name] for each in later]
 
 
+@ON_SQLITE
 async def test_a_branch_that_a_commit_builds_on_stays_when_its_pull_request_is_called_back(
     workspace: Workspace,
 ) -> None:
@@ -777,6 +787,7 @@ async def test_nobodys_issue_waits_for_anothers(workspace: Workspace) -> None:
     assert titles.index("quiet") < 3
 
 
+@ON_SQLITE
 async def test_a_404_of_a_moment_ago_deletes_nothing_for_good(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     comment_id = await comment(workspace, agent, issue)
@@ -786,6 +797,7 @@ async def test_a_404_of_a_moment_ago_deletes_nothing_for_good(workspace: Workspa
     assert issue.comments == []
 
 
+@ON_SQLITE
 async def test_whose_write_a_lead_called_back_is_told(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     lead = await workspace.agent("lead", "tech-lead")
