@@ -40,9 +40,9 @@ class ShortWay:
         if call is None:
             return None
         with self.running.accept(token_of(headers["Authorization"]), call.request_id) as running:
-            reply = self._reply(call, actor, lambda: running.is_cancelled or is_gone())
             try:
                 with running.cancellable():
+                    reply = self._reply(call, actor, lambda: running.is_cancelled or is_gone())
                     found = await tool_answers.answer(call.tool, reply)
             except MCPError as exc:
                 return _error(call, exc.error)
