@@ -50,9 +50,13 @@ def _expand(sql: str, sizes: tuple[tuple[str, int], ...]) -> str:
     return TOKEN.sub(one, sql)
 
 
+# A tuple of types is tested in half the time of `list | tuple`.
+LISTS = (list, tuple)
+
+
 def spread_lists(sql: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """`IN :ids` with a list becomes `IN (:ids_0,:ids_1)`."""
-    lists = {k: v for k, v in params.items() if isinstance(v, list | tuple)}
+    lists = {k: v for k, v in params.items() if isinstance(v, LISTS)}
     if not lists:
         return sql, params
     flat = {f"{k}_{i}": item for k, v in lists.items() for i, item in enumerate(v)}

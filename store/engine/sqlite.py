@@ -7,8 +7,8 @@ import asyncio
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,7 +59,6 @@ def connect(path: str) -> sqlite3.Connection:
     while True:
         db = sqlite3.connect(path, isolation_level=None, cached_statements=512, timeout=0)
         try:
-            db.row_factory = sqlite3.Row
             db.executescript(PRAGMAS)
         except sqlite3.OperationalError as exc:
             db.close()
@@ -99,13 +98,18 @@ class SQLiteTx:
         return self._db.execute(for_sqlite(sql), params)
 
     async def all(self, sql: str, **params: Any) -> list[Any]:
-        return [dict(row) for row in self._execute(sql, params)]
+        cursor = self._execute(sql, params)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=False)) for row in cursor]
 
     async def one(self, sql: str, **params: Any) -> Any | None:
         cursor = self._execute(sql, params)
         row = cursor.fetchone()
+        columns = cursor.description
         cursor.close()
-        return dict(row) if row else None
+        if row is None:
+            return None
+        return {column[0]: value for column, value in zip(columns, row, strict=False)}
 
     async def run(self, sql: str, **params: Any) -> int:
         return self._execute(sql, params).rowcount
@@ -143,20 +147,23 @@ class SQLite:
 
     async def read(self, work: Work[T]) -> T:
         async with self._reading:
-            with self._outages("read"):
+            try:
                 _roll_back(self._reader)
                 self._reader.execute("BEGIN")
                 try:
                     return await work(SQLiteTx(self._reader, self._clock))
                 finally:
                     _end(self._reader, "COMMIT")
+            except sqlite3.Error as exc:
+                self._raise_outage("read", exc)
+                raise
 
     async def write(self, work: Work[T]) -> T:
         return await self._shield.run(self._write(work))
 
     async def _write(self, work: Work[T]) -> T:
         async with self._writing:
-            with self._outages("write to"):
+            try:
                 await self._begin()
                 tx = SQLiteTx(self._writer, self._clock)
                 try:
@@ -166,6 +173,9 @@ class SQLite:
                 except BaseException:  # also a cancellation: nothing may stay open
                     _end(self._writer, "ROLLBACK")
                     raise
+            except sqlite3.Error as exc:
+                self._raise_outage("write to", exc)
+                raise
         self.bell.ring(tx.rings)
         return result
 
@@ -185,14 +195,9 @@ class SQLite:
             else:
                 return
 
-    @contextmanager
-    def _outages(self, verb: str) -> Iterator[None]:
+    def _raise_outage(self, verb: str, exc: sqlite3.Error) -> None:
         """Raise StoreError if the reason is the file and not the statement."""
-        try:
-            yield
-        except sqlite3.Error as exc:
-            if _primary_code(exc) not in OUTAGES:
-                raise
+        if _primary_code(exc) in OUTAGES:
             raise StoreError(f"Cannot {verb} the SQLite file {self.path}: {exc}.") from exc
 
 
