@@ -136,7 +136,7 @@ def decide(part: Part, alias: str, outcome: Outcome) -> Final:
 
 def _is_refused(outcome: Outcome, alias: str) -> bool:
     """Whether GitHub said no to this mutation. Otherwise it may have carried it out."""
-    if outcome.meaning is not Meaning.DONE:
+    if outcome.meaning is not Meaning.DONE and at(outcome.data, "data") is None:
         return True
     found = [each for each in error_entries.entries(outcome.data) if each.field == alias]
     return any(each.status != TROUBLE for each in found)

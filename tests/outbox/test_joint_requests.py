@@ -45,7 +45,12 @@ def decision(outcome: Outcome) -> Final:
         (answer(200, {"errors": [{"message": "Field 'x' doesn't exist"}]}), "queued"),
         (answer(404, {"message": "Not Found"}), "queued"),
         (answer(429, {"message": "API rate limit exceeded"}), "queued"),
+        (answer(200, {"data": {"write0": None, "write1": None}, "errors": [NOT_FOUND]}), "queued"),
         # It may have been done.
+        (
+            answer(200, {"data": {"write0": None, "write1": None}, "errors": [OF_ANOTHER]}),
+            "unknown",
+        ),
         (answer(200, {"data": {"write0": OTHER, "write1": None}, "errors": [TROUBLE]}), "unknown"),
         (answer(200, {"data": {"write0": OTHER, "write1": None}}), "unknown"),
         (

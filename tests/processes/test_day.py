@@ -26,7 +26,7 @@ async def test_a_small_day_breaks_no_rule_on_sqlite_as_the_benchmark_plays_it() 
     found = await through_hubbub(PLAN)
     assert found.broken == []
     assert 0 < found.completed <= PLAN.issues
-    assert found.ours.content <= found.ours.writes
+    assert found.ours.writes < sum(found.sent.values()), "some writes share a request"
     polled = await poll_through(found.deeds, found.agents, PLAN, found.began)
     assert polled.kinds["PUT /repos/{owner}/{repo}/contents/{path}"] == found.happened["commit"]
     assert polled.reads > PLAN.agents * PLAN.hours * 60
