@@ -75,8 +75,8 @@ def parse(headers: Headers, body: bytes) -> PlainCall | None:
     if version not in KNOWN:
         return None
     try:
-        # The library's parsers take more, such as NaN, and orjson rounds large numbers.
-        message = from_json(body, allow_inf_nan=False)
+        # As the library reads it. orjson would round large numbers.
+        message = from_json(body)
     except ValueError:
         return None
     params = _params(message)
