@@ -22,7 +22,7 @@ NO_PLANNED_RELATION = (
 
 
 @cache
-def unblocked(dialect: sql.Dialect) -> str:
+def waits_for_nothing(dialect: sql.Dialect) -> str:
     """SQL: the task waits for nothing."""
     blockers = NONE_OPEN.format(
         relations=sql.by_index(dialect, "relations b", "PRIMARY"),

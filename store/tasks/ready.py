@@ -11,7 +11,7 @@ from store.mirror import dependency_cycles, relations
 from store.mirror.relations import Neighbour
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.tasks import TaskRow
-from store.tasks.blocking import unblocked
+from store.tasks.blocking import waits_for_nothing
 from store.tasks.tasks import (
     ANY,
     COLUMNS_TO_LOCK,
@@ -142,7 +142,7 @@ def rank(task: Place) -> tuple[int, int, int, str]:
 
 
 def _fits(wanted: Wanted, dialect: sql.Dialect, me: str) -> tuple[str, dict[str, Any]]:
-    where, given = f"{FREE} AND {unblocked(dialect)}", dict[str, Any]()
+    where, given = f"{FREE} AND {waits_for_nothing(dialect)}", dict[str, Any]()
     if wanted.repository_id is not None:
         where, given["r"] = f"{where} AND t.repository_id = :r", wanted.repository_id
     if wanted.label is not None:
@@ -184,7 +184,7 @@ async def waiting_for(
 async def claimable(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
     """The task, if somebody could claim it now."""
     q = f"{SELECT} AND t.id = :t AND t.state IN ('pending', 'assigned') AND {FREE}"
-    q += f" AND {unblocked(tx.dialect)}"
+    q += f" AND {waits_for_nothing(tx.dialect)}"
     row = await tx.one(q, i=installation_id, t=task_id)
     return decode([row])[0] if row else None
 
@@ -214,5 +214,5 @@ def _freed(dialect: sql.Dialect) -> str:
     of_issue = sql.by_index(dialect, "tasks t", "ix_tasks_issue")
     return (
         f"SELECT t.* FROM {of_issue} WHERE t.installation_id = :i "
-        f"AND t.state IN ('pending', 'assigned') AND t.held = 0 AND {unblocked(dialect)}"
+        f"AND t.state IN ('pending', 'assigned') AND t.held = 0 AND {waits_for_nothing(dialect)}"
     )

@@ -1,8 +1,10 @@
 """What belongs to a task's issue, asked for only where there is something."""
 
 import json
+from functools import cache
 from typing import TypedDict
 
+from store.engine import sql
 from store.engine.transaction import Tx
 from store.mirror.pulls import ChangedFile
 from store.tasks.tasks import FullTask
@@ -27,19 +29,49 @@ class OpeningRow(TypedDict):
     on_boards: int
 
 
+# The index by which each of the tables below is read, see `sql.by_index`.
+INDEXES = {
+    "issues g": "ix_issues_number",
+    "comments c": "ix_comments_number",
+    "relations s": "PRIMARY",
+    "relations z": "ix_relations_target",
+    "pull_links k": "ix_pull_links_issue",
+    "pull_links l": "ix_pull_links_issue",
+    "project_items o": "ix_project_items_content",
+    "pull_requests p": "ix_pull_requests_number",
+    "review_comments e": "ix_review_comments_number",
+    "review_threads d": "ix_review_threads_number",
+    "reviews v": "ix_reviews_number",
+    "verdicts w": "ix_verdicts_number",
+    "check_runs u": "ix_check_runs_head",
+}
+
+
+@cache
+def _with_indexes(dialect: sql.Dialect, statement: str) -> str:
+    for table, index in INDEXES.items():
+        for word in ("FROM", "JOIN"):
+            named = sql.by_index(dialect, table, index)
+            statement = statement.replace(f"{word} {table} ", f"{word} {named} ")
+    return statement
+
+
 OPENING = (
     "SELECT g.id, g.node_id, g.author, g.author_id, g.author_association, g.body, g.labels, "
     "g.assignees, g.milestone, g.created_at, "
     "EXISTS (SELECT 1 FROM comments c WHERE c.installation_id = g.installation_id "
     "AND c.repository_id = g.repository_id AND c.number = g.number) AS has_comments, "
+    # Not `kind IN`: MariaDB would read all relations of the installation.
     "(EXISTS (SELECT 1 FROM relations s WHERE s.installation_id = g.installation_id "
-    "AND s.kind IN ('parent', 'blocked_by') AND s.source_id = g.id) "
+    "AND s.kind = 'parent' AND s.source_id = g.id) "
     "OR EXISTS (SELECT 1 FROM relations s WHERE s.installation_id = g.installation_id "
-    "AND s.kind = 'parent' AND s.target_id = g.id)) AS has_relations, "
+    "AND s.kind = 'blocked_by' AND s.source_id = g.id) "
+    "OR EXISTS (SELECT 1 FROM relations z WHERE z.installation_id = g.installation_id "
+    "AND z.kind = 'parent' AND z.target_id = g.id)) AS has_relations, "
     "EXISTS (SELECT 1 FROM pull_links k WHERE k.installation_id = g.installation_id "
     "AND k.issue_number = g.number) AS has_pulls, "
-    "EXISTS (SELECT 1 FROM project_items p WHERE p.installation_id = g.installation_id "
-    "AND p.content_node_id = g.node_id) AS on_boards "
+    "EXISTS (SELECT 1 FROM project_items o WHERE o.installation_id = g.installation_id "
+    "AND o.content_node_id = g.node_id) AS on_boards "
     "FROM issues g WHERE g.installation_id = :i AND g.repository_id = :r AND g.number = :n "
     "AND g.deleted = 0"
 )
@@ -50,7 +82,7 @@ async def opening(tx: Tx, task: FullTask) -> OpeningRow | None:
     if task["number"] is None:
         return None
     here = {"i": task["installation_id"], "r": task["repository_id"]}
-    return await tx.one(OPENING, n=task["number"], **here)
+    return await tx.one(_with_indexes(tx.dialect, OPENING), n=task["number"], **here)
 
 
 class RelatedPull(TypedDict):
@@ -81,19 +113,19 @@ class RelatedPull(TypedDict):
 OF_PULL = (
     "p.installation_id, p.repository_id, p.number, p.title, p.state, p.draft, p.merged, "
     "p.head_ref, p.head_sha, p.base_ref, r.full_name, "
-    "(SELECT COUNT(*) FROM review_comments c WHERE c.installation_id = p.installation_id "
-    "AND c.repository_id = p.repository_id AND c.number = p.number AND c.deleted = 0 "
-    "AND c.in_reply_to_id IS NULL AND NOT EXISTS (SELECT 1 FROM review_threads d "
-    "WHERE d.installation_id = c.installation_id AND d.repository_id = c.repository_id "
-    "AND d.number = c.number AND d.comment_id = c.id AND d.resolved = 1)) AS unresolved, "
+    "(SELECT COUNT(*) FROM review_comments e WHERE e.installation_id = p.installation_id "
+    "AND e.repository_id = p.repository_id AND e.number = p.number AND e.deleted = 0 "
+    "AND e.in_reply_to_id IS NULL AND NOT EXISTS (SELECT 1 FROM review_threads d "
+    "WHERE d.installation_id = e.installation_id AND d.repository_id = e.repository_id "
+    "AND d.number = e.number AND d.comment_id = e.id AND d.resolved = 1)) AS unresolved, "
     "(SELECT f.files FROM pull_files f WHERE f.installation_id = p.installation_id "
     "AND f.repository_id = p.repository_id AND f.number = p.number) AS files, "
     "(EXISTS (SELECT 1 FROM reviews v WHERE v.installation_id = p.installation_id "
     "AND v.repository_id = p.repository_id AND v.number = p.number) "
-    "OR EXISTS (SELECT 1 FROM verdicts v WHERE v.installation_id = p.installation_id "
-    "AND v.repository_id = p.repository_id AND v.number = p.number)) AS has_verdicts, "
-    "EXISTS (SELECT 1 FROM check_runs k WHERE k.installation_id = p.installation_id "
-    "AND k.repository_id = p.repository_id AND k.head_sha = p.head_sha) AS has_checks "
+    "OR EXISTS (SELECT 1 FROM verdicts w WHERE w.installation_id = p.installation_id "
+    "AND w.repository_id = p.repository_id AND w.number = p.number)) AS has_verdicts, "
+    "EXISTS (SELECT 1 FROM check_runs u WHERE u.installation_id = p.installation_id "
+    "AND u.repository_id = p.repository_id AND u.head_sha = p.head_sha) AS has_checks "
 )
 SHOWN = "p.deleted = 0 AND r.deleted = 0 AND r.selected = 1"
 NAMING = (
@@ -117,7 +149,7 @@ OPENED = (
 async def pulls_naming(tx: Tx, task: FullTask, limit: int) -> list[RelatedPull]:
     """The pull requests that name the task's issue, newest first."""
     rows = await tx.all(
-        NAMING,
+        _with_indexes(tx.dialect, NAMING),
         i=task["installation_id"],
         r=task["repository_id"],
         n=task["number"],
@@ -130,7 +162,10 @@ async def pulls_naming(tx: Tx, task: FullTask, limit: int) -> list[RelatedPull]:
 async def pull_opened(tx: Tx, task: FullTask) -> RelatedPull | None:
     """The pull request that the task's holder opened."""
     row = await tx.one(
-        OPENED, i=task["installation_id"], r=task["repository_id"], n=task["pull_number"]
+        _with_indexes(tx.dialect, OPENED),
+        i=task["installation_id"],
+        r=task["repository_id"],
+        n=task["pull_number"],
     )
     return _decode(row) if row else None
 

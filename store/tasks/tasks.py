@@ -10,7 +10,7 @@ from store.engine import ids, json_text, sql
 from store.engine.transaction import Row, Tx
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.tasks import TaskRow, TaskState
-from store.tasks.blocking import unblocked
+from store.tasks.blocking import waits_for_nothing
 
 COLUMNS = (
     "installation_id",
@@ -187,7 +187,7 @@ async def by_number(
     return _one(await tx.one(q, i=installation_id, r=repository_id, n=number))
 
 
-def _named(dialect: sql.Dialect, select: str) -> str:
+def _by_name(dialect: sql.Dialect, select: str) -> str:
     """The same SQL for tasks, but it finds the repository by its name, and then the task in it."""
     repository = sql.by_index(dialect, "repositories r", "ix_repositories_full_name")
     task = sql.by_index(dialect, "tasks t", "ix_tasks_number")
@@ -197,13 +197,13 @@ def _named(dialect: sql.Dialect, select: str) -> str:
 
 async def by_name(tx: Tx, installation_id: int, full_name: str, number: int) -> FullTask | None:
     """The task `full_name#number`. The name may be in any letter case."""
-    q, name = f"{_named(tx.dialect, SELECT)} AND {NAMED}", full_name.casefold()
+    q, name = f"{_by_name(tx.dialect, SELECT)} AND {NAMED}", full_name.casefold()
     return _one(await tx.one(q, i=installation_id, name=name, n=number))
 
 
 async def id_by_name(tx: Tx, installation_id: int, full_name: str, number: int) -> str | None:
     """The id of the same, for a caller that locks it next."""
-    q = f"{_named(tx.dialect, VISIBLE_IDS)} AND {NAMED}"
+    q = f"{_by_name(tx.dialect, VISIBLE_IDS)} AND {NAMED}"
     row = await tx.one(q, i=installation_id, name=full_name.casefold(), n=number)
     return row["id"] if row else None
 
@@ -441,7 +441,7 @@ def _where(sought: Sought, dialect: sql.Dialect) -> tuple[str, dict[str, Any]]:
     if sought.assignee is not None:
         where, given["assignee"] = where + ASSIGNED, json.dumps(sought.assignee.casefold())
     if sought.blocked is not None:
-        where += f" AND {'NOT ' if sought.blocked else ''}({unblocked(dialect)})"
+        where += f" AND {'NOT ' if sought.blocked else ''}({waits_for_nothing(dialect)})"
     return where, given
 
 
