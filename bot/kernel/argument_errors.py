@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, TypeAlias, get_args, get_origin
 
@@ -99,14 +100,20 @@ def place_of_nul(value: Any, place: Place = ()) -> str | None:
     """The path of the first string with a NUL, which GitHub and some databases do not take."""
     if isinstance(value, str):
         return _place_name(place) if "\0" in value else None
+    for name, each in _parts(value):
+        if name != ANY_CHARACTER and (found := place_of_nul(each, (*place, name))):
+            return found
+    return None
+
+
+def _parts(value: Any) -> Iterable[tuple[Any, Any]]:
+    """The parts of a value by name. Those of a model are what was given, without the defaults."""
     if isinstance(value, BaseModel):
-        value = dict(value)
+        given = value.model_fields_set
+        return [each for each in value if each[0] in given] if given else ()
     if isinstance(value, dict):
-        inside = [(name, each) for name, each in value.items() if name != ANY_CHARACTER]
-    else:
-        inside = list(enumerate(value)) if isinstance(value, list | tuple) else []
-    found = (place_of_nul(each, (*place, name)) for name, each in inside)
-    return next((each for each in found if each), None)
+        return value.items()
+    return enumerate(value) if isinstance(value, list | tuple) else ()
 
 
 def _place_name(place: Place) -> str:
