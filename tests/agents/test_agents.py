@@ -192,6 +192,7 @@ async def test_a_tech_lead_changes_others_but_not_what_only_they_can_tell(
     ]
 
 
+@ON_SQLITE
 async def test_one_that_never_registered_can_update_nothing(workspace: Workspace) -> None:
     nobody = Agent(workspace.dispatcher, Actor(workspace.installation.id, "nobody", "tech-lead"))
     assert (await nobody.refusal("update_agent", name="x")).code == "not_registered"
@@ -203,6 +204,7 @@ async def test_one_that_never_registered_can_update_nothing(workspace: Workspace
 # --- Who is above whom ----------------------------------------------------------------------------
 
 
+@ON_SQLITE
 async def test_a_parent_that_is_unknown_or_oneself_is_refused(workspace: Workspace) -> None:
     agent = await workspace.agent("scout")
     unknown = await agent.refusal("update_agent", parent_id="ghost")
@@ -219,6 +221,7 @@ async def test_a_parent_that_is_unknown_or_oneself_is_refused(workspace: Workspa
 
 
 @pytest.mark.parametrize("depth", [2, 3, 5])
+@ON_SQLITE
 async def test_a_circle_of_parents_is_refused_at_any_depth(
     workspace: Workspace, depth: int
 ) -> None:
@@ -244,6 +247,7 @@ async def test_two_that_would_close_a_circle_at_once_do_not(workspace: Workspace
         assert refused.code == "invalid_arguments"
 
 
+@ON_SQLITE
 async def test_a_new_agent_without_a_parent_has_none_until_it_names_one(
     workspace: Workspace,
 ) -> None:
@@ -255,6 +259,7 @@ async def test_a_new_agent_without_a_parent_has_none_until_it_names_one(
 
 
 @pytest.mark.parametrize("parent", ["", "other"])
+@ON_SQLITE
 async def test_no_agent_leaves_its_parent_of_its_own_accord(
     workspace: Workspace, parent: str
 ) -> None:
@@ -275,6 +280,7 @@ async def test_no_agent_leaves_its_parent_of_its_own_accord(
 
 
 @pytest.mark.parametrize("who", ["top", "middle", "lead"])
+@ON_SQLITE
 async def test_a_parent_those_above_it_and_tech_leads_place_a_child_anew(
     workspace: Workspace, who: str
 ) -> None:
@@ -288,6 +294,7 @@ async def test_a_parent_those_above_it_and_tech_leads_place_a_child_anew(
     assert placed["agent"]["parent_id"] == "other"
 
 
+@ON_SQLITE
 async def test_who_is_not_above_an_agent_neither_places_it_nor_changes_more(
     workspace: Workspace,
 ) -> None:
@@ -308,6 +315,7 @@ async def test_who_is_not_above_an_agent_neither_places_it_nor_changes_more(
     assert (await top.call("get_agent", agent_id="low"))["agent"]["parent_id"] == "middle"
 
 
+@ON_SQLITE
 async def test_a_line_of_parents_has_an_end(workspace: Workspace) -> None:
     names = [f"level-{n}" for n in range(DEEPEST + 1)]
     *_, last = await line(workspace, *names[:-1])
@@ -323,6 +331,7 @@ async def test_a_line_of_parents_has_an_end(workspace: Workspace) -> None:
     )
 
 
+@ON_SQLITE
 async def test_lines_are_joined_only_while_the_whole_is_not_too_deep(workspace: Workspace) -> None:
     await line(workspace, *(f"high-{n}" for n in range(DEEPEST - 1)))
     first, *_ = await line(workspace, "low-0", "low-1", "low-2")
@@ -355,6 +364,7 @@ async def test_two_that_join_lines_at_once_make_none_too_deep(workspace: Workspa
         assert f"at most {DEEPEST} are allowed" in refused.message
 
 
+@ON_SQLITE
 async def test_a_child_whose_parent_left_comes_back_under_another(workspace: Workspace) -> None:
     old, low = await line(workspace, "orch-1", "low")
     await workspace.agent("orch-2")
@@ -369,12 +379,14 @@ async def test_a_child_whose_parent_left_comes_back_under_another(workspace: Wor
     )
 
 
+@ON_SQLITE
 async def test_a_child_whose_parent_left_may_have_none(workspace: Workspace) -> None:
     old, low = await line(workspace, "old", "low")
     await old.call("manage_agent", agent_id="old", action="unregister")
     assert (await low.call("update_agent", parent_id=""))["agent"]["parent_id"] is None
 
 
+@ON_SQLITE
 async def test_a_child_whose_parent_left_stays_below_those_who_are_there(
     workspace: Workspace,
 ) -> None:
@@ -517,6 +529,7 @@ async def test_it_is_counted_what_went_to_github_for_an_agent(workspace: Workspa
     assert (await agent.call("get_agent", agent_id="scout"))["writes"] == 3
 
 
+@ON_SQLITE
 async def test_an_agent_shows_what_it_holds_within_the_sight_of_who_asks(
     workspace: Workspace,
 ) -> None:
@@ -601,6 +614,7 @@ async def test_one_call_looks_at_no_more_than_so_many_agents(workspace: Workspac
 # --- Whether they are at work ---------------------------------------------------------------------
 
 
+@ON_SQLITE
 async def test_a_paused_agent_gives_back_what_it_holds_and_takes_nothing(
     workspace: Workspace,
 ) -> None:
@@ -695,6 +709,7 @@ async def test_one_that_unregistered_still_reads_and_comes_back_by_registering(
     ]
 
 
+@ON_SQLITE
 async def test_leaving_and_coming_back_ends_no_pause(workspace: Workspace) -> None:
     agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
     await lead.call("manage_agent", agent_id="scout", action="pause")
@@ -703,6 +718,7 @@ async def test_leaving_and_coming_back_ends_no_pause(workspace: Workspace) -> No
     assert (await agent.refusal("claim_task")).details["paused_by"] == "lead"
 
 
+@ON_SQLITE
 async def test_one_that_never_registered_claims_nothing(workspace: Workspace) -> None:
     await workspace.task()
     nobody = Agent(workspace.dispatcher, Actor(workspace.installation.id, "nobody", "developer"))
@@ -711,6 +727,7 @@ async def test_one_that_never_registered_claims_nothing(workspace: Workspace) ->
     assert refused.code == "unknown_agent"
 
 
+@ON_SQLITE
 async def test_who_paused_it_or_a_tech_lead_resumes_an_agent_and_it_does_not(
     workspace: Workspace,
 ) -> None:
@@ -743,6 +760,7 @@ async def test_who_paused_it_or_a_tech_lead_resumes_an_agent_and_it_does_not(
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "unregister"])
+@ON_SQLITE
 async def test_an_agent_manages_itself_and_those_below_it_and_nobody_else(
     workspace: Workspace, action: str
 ) -> None:
@@ -785,6 +803,7 @@ async def test_a_hierarchy_is_stopped_and_resumed_from_the_middle_down(
     assert (await chain[4].call("claim_task"))["task"]["task"] in names[2:]
 
 
+@ON_SQLITE
 async def test_what_a_tech_lead_paused_stays_so_when_a_parent_resumes_all(
     workspace: Workspace,
 ) -> None:
@@ -868,6 +887,7 @@ async def test_an_agent_resumes_from_its_checkpoint(workspace: Workspace) -> Non
     assert rows == [{"task_id": ""}]
 
 
+@ON_SQLITE
 async def test_a_checkpoint_is_seen_by_its_agent_those_above_and_tech_leads(
     workspace: Workspace,
 ) -> None:

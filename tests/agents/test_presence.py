@@ -5,6 +5,7 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.operations import OPERATIONS
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 T = "acme/rocket#1"
@@ -75,6 +76,7 @@ async def outcome(agent: Agent, operation: str, **given: Any) -> str:
     return "done"
 
 
+@ON_SQLITE
 async def test_who_has_left_only_reads_has_its_inbox_and_comes_back(workspace: Workspace) -> None:
     lead, other = await workspace.agent("lead", "tech-lead"), await workspace.agent("other")
     issue = await workspace.task()
@@ -108,6 +110,7 @@ async def test_who_is_paused_neither_works_nor_steers_and_may_message_and_report
     assert found["send_message"] == found["update_agent"] == found["create_context"] == "done"
 
 
+@ON_SQLITE
 async def test_what_a_paused_one_may_do_to_itself_it_may_not_do_to_others(
     workspace: Workspace,
 ) -> None:

@@ -3,6 +3,7 @@
 from bot.cli import tokens
 from bot.identity.tokens import add_token
 from fixtures.github import Pull
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 
@@ -31,6 +32,7 @@ async def standing(workspace: Workspace, *names: str) -> list[tuple[str, str | N
     return [(each["state"], each["holder"]) for each in shown]
 
 
+@ON_SQLITE
 async def test_a_pause_leaves_what_is_in_review_where_it_is(workspace: Workspace) -> None:
     scout, proposed, running = await at_work(workspace)
     lead = await workspace.agent("lead", "tech-lead")

@@ -6,6 +6,7 @@ import pytest
 
 from bot.tasks.lifecycle import RESERVED_FOR
 from fixtures.github import Comment, Issue, Pull
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 
@@ -18,6 +19,7 @@ def reactions(comment: Comment) -> list[str]:
     return [each.content for each in comment.reactions]
 
 
+@ON_SQLITE
 async def test_a_reserved_task_is_for_its_agent_alone(workspace: Workspace) -> None:
     issue = await workspace.task()
     chosen, other = await workspace.agent("chosen"), await workspace.agent("other")
@@ -30,6 +32,7 @@ async def test_a_reserved_task_is_for_its_agent_alone(workspace: Workspace) -> N
     assert (task["holder"], task["assigned_to"]) == ("chosen", None)
 
 
+@ON_SQLITE
 async def test_a_reservation_that_nobody_takes_up_lapses(workspace: Workspace) -> None:
     issue = await workspace.task()
     lead, other = await workspace.agent("lead", "tech-lead"), await workspace.agent("other")
@@ -41,6 +44,7 @@ async def test_a_reservation_that_nobody_takes_up_lapses(workspace: Workspace) -
     assert (await other.call("claim_task"))["task"]["number"] == issue.number
 
 
+@ON_SQLITE
 async def test_a_task_is_reserved_for_nobody_who_could_not_claim_it(workspace: Workspace) -> None:
     issue = workspace.person.open_issue(
         workspace.repository, "Rusty", labels=["agent-task", "needs:rust"]
@@ -54,6 +58,7 @@ async def test_a_task_is_reserved_for_nobody_who_could_not_claim_it(workspace: W
     assert (await plain.call("get_task", **here))["task"]["state"] == "pending"
 
 
+@ON_SQLITE
 async def test_a_reservation_is_given_back_by_assigning_to_nobody(workspace: Workspace) -> None:
     issue = await workspace.task()
     lead, other = await workspace.agent("lead", "tech-lead"), await workspace.agent("other")
@@ -179,6 +184,7 @@ async def test_a_task_on_hold_is_claimed_by_nobody_and_given_back_by_its_holder(
     ("text", "state", "reason"),
     [("/cancel not worth it", "cancelled", "not_planned"), ("/done", "completed", "completed")],
 )
+@ON_SQLITE
 async def test_a_person_ends_a_task_and_its_issue(
     workspace: Workspace, text: str, state: str, reason: str
 ) -> None:
@@ -197,6 +203,7 @@ async def test_a_person_ends_a_task_and_its_issue(
     assert (await agent.call("claim_task"))["fence"] == fence + 1
 
 
+@ON_SQLITE
 async def test_a_step_that_cannot_be_names_those_that_can(workspace: Workspace) -> None:
     issue = await workspace.task()
     lead, where = await workspace.agent("lead", "tech-lead"), workspace.name(issue)
@@ -297,6 +304,7 @@ async def propose(workspace: Workspace, agent: Agent, issue: Issue) -> tuple[Pul
 
 
 @pytest.mark.parametrize("how", ["changes requested", "closed"])
+@ON_SQLITE
 async def test_a_review_that_says_no_sends_the_task_back_and_its_time_runs(
     workspace: Workspace, how: str
 ) -> None:
@@ -317,6 +325,7 @@ async def test_a_review_that_says_no_sends_the_task_back_and_its_time_runs(
     assert (await other.call("claim_task"))["fence"] == fence + 1
 
 
+@ON_SQLITE
 async def test_a_review_that_agrees_or_comments_leaves_the_task_in_review(
     workspace: Workspace,
 ) -> None:
@@ -332,6 +341,7 @@ async def test_a_review_that_agrees_or_comments_leaves_the_task_in_review(
 
 
 @pytest.mark.parametrize("action", ["pause", "unregister"])
+@ON_SQLITE
 async def test_what_was_reserved_for_an_agent_that_stops_is_anybodys(
     workspace: Workspace, action: str
 ) -> None:
@@ -378,6 +388,7 @@ async def test_who_leads_takes_a_task_away_by_the_fence_it_saw_or_by_none(
     assert (await lead.call("release_task", task=where))["task"]["holder"] is None
 
 
+@ON_SQLITE
 async def test_what_a_person_put_on_hold_no_agent_resumes_or_ends(workspace: Workspace) -> None:
     issue = await workspace.task()
     agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
@@ -394,6 +405,7 @@ async def test_what_a_person_put_on_hold_no_agent_resumes_or_ends(workspace: Wor
     assert not (await lead.call("change_task", task=where, hold=False))["task"]["held"]
 
 
+@ON_SQLITE
 async def test_a_hold_ends_with_its_task(workspace: Workspace) -> None:
     issue = await workspace.task()
     lead, where = await workspace.agent("lead", "tech-lead"), workspace.name(issue)
@@ -447,6 +459,7 @@ async def test_a_decision_is_written_on_the_labels_that_say_otherwise(workspace:
     assert [each.name for each in plain.labels] == ["agent-task"]
 
 
+@ON_SQLITE
 async def test_a_persons_hold_takes_the_place_of_an_agents(workspace: Workspace) -> None:
     issue = await workspace.task()
     lead, where = await workspace.agent("lead", "tech-lead"), workspace.name(issue)
@@ -473,6 +486,7 @@ async def test_a_command_is_no_answer(workspace: Workspace) -> None:
     assert (await agent.call("get_task", task=where))["task"]["question"] is None
 
 
+@ON_SQLITE
 async def test_what_is_said_before_the_question_is_there_does_not_answer_it(
     workspace: Workspace,
 ) -> None:
@@ -511,6 +525,7 @@ async def test_a_question_that_nobody_gets_to_see_keeps_nothing_waiting(
     assert (await agent.call("get_task", task=where))["task"]["holder"] is None
 
 
+@ON_SQLITE
 async def test_a_task_is_not_reserved_for_an_agent_whose_role_claims_nothing(
     workspace: Workspace,
 ) -> None:
@@ -558,6 +573,7 @@ async def test_an_issues_task_is_not_steered_past_its_holder(
     await lead.call("github_update_issue", issue=where, **given)
 
 
+@ON_SQLITE
 async def test_who_created_a_task_may_cancel_it_until_somebody_claims_it(
     workspace: Workspace,
 ) -> None:
@@ -581,6 +597,7 @@ async def test_who_created_a_task_may_cancel_it_until_somebody_claims_it(
     assert (await ada.refusal("github_update_issue", issue=names[1], **cancel)).code == "not_holder"
 
 
+@ON_SQLITE
 async def test_what_says_nothing_of_a_free_task_anybody_may_change(workspace: Workspace) -> None:
     workspace.person.create_label(workspace.repository, "bug")
     issue, other = await workspace.task(), await workspace.agent("other")
@@ -588,6 +605,7 @@ async def test_what_says_nothing_of_a_free_task_anybody_may_change(workspace: Wo
     await other.call("github_update_issue", issue=workspace.name(issue), **more)
 
 
+@ON_SQLITE
 async def test_a_task_is_not_freed_of_its_sub_issues_from_their_end(workspace: Workspace) -> None:
     parent, child = (
         await workspace.task(),
@@ -607,6 +625,7 @@ async def test_a_task_is_not_freed_of_its_sub_issues_from_their_end(workspace: W
     assert child.parent is None
 
 
+@ON_SQLITE
 async def test_nobody_commits_to_the_branch_of_a_task_on_hold(workspace: Workspace) -> None:
     issue = await workspace.task()
     agent, where = await workspace.agent("scout"), workspace.name(issue)
@@ -626,6 +645,7 @@ async def test_nobody_commits_to_the_branch_of_a_task_on_hold(workspace: Workspa
     assert refused.code == "on_hold"
 
 
+@ON_SQLITE
 async def test_who_ended_a_task_and_why_is_seen(workspace: Workspace) -> None:
     issue = await workspace.task()
     agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
@@ -644,6 +664,7 @@ async def test_who_ended_a_task_and_why_is_seen(workspace: Workspace) -> None:
     assert (retried["decision"], retried["note"]) == ("retried by lead", "Half of it")
 
 
+@ON_SQLITE
 async def test_whoever_loses_a_task_is_told_and_not_when_it_holds_it_anew(
     workspace: Workspace,
 ) -> None:

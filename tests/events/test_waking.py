@@ -258,6 +258,7 @@ async def test_a_cursor_from_before_what_is_kept_says_that_some_were_missed(
 # --- What people and CI say of a task -------------------------------------------------------------
 
 
+@ON_SQLITE
 async def test_people_agents_and_ci_are_heard_on_a_task(workspace: Workspace) -> None:
     issue, scout = await workspace.task(), await workspace.agent("scout")
     where = workspace.name(issue)
@@ -289,6 +290,7 @@ async def test_people_agents_and_ci_are_heard_on_a_task(workspace: Workspace) ->
     assert (said[3]["data"]["check"], said[3]["data"]["conclusion"]) == ("lint", "failure")
 
 
+@ON_SQLITE
 async def test_who_is_woken_by_a_hold_is_told_of_it_by_the_same_answer(
     workspace: Workspace,
 ) -> None:
@@ -337,6 +339,7 @@ async def test_who_waited_in_vain_is_told_how_things_are_at_the_end(
 # --- What is not for everybody's eyes -------------------------------------------------------------
 
 
+@ON_SQLITE
 async def test_events_of_a_repository_out_of_reach_are_not_shown(workspace: Workspace) -> None:
     reader = await workspace.agent("reader", "observer")
     start = await reader.call("wait_for_events", topics=["tasks"])
@@ -363,6 +366,7 @@ async def test_events_of_a_repository_out_of_reach_are_not_shown(workspace: Work
     assert kinds(await reader.call("wait_for_events", **both)) == []
 
 
+@ON_SQLITE
 async def test_what_there_is_not_is_no_topic_and_what_one_may_not_see_is_as_if_not_there(
     workspace: Workspace,
 ) -> None:
@@ -450,6 +454,7 @@ async def test_what_comes_as_the_time_ends_is_not_lost() -> None:
         assert await waiter.wait(None, SOON_S) is None
 
 
+@ON_SQLITE
 async def test_one_who_follows_hears_what_came_as_its_time_ended(
     dispatcher: Dispatcher, installation_id: int
 ) -> None:

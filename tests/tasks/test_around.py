@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bot.mirror.issue_links import Link, links
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
 
 
@@ -46,6 +47,7 @@ async def test_a_blocker_in_a_repository_the_app_does_not_see_is_named(
     ]
 
 
+@ON_SQLITE
 async def test_nothing_is_told_of_an_issue_whose_repository_left(workspace: Workspace) -> None:
     secret = workspace.github.repository("acme/secret", private=True)
     workspace.github.set_permission("acme/secret", "octocat", "admin")
@@ -110,6 +112,7 @@ async def test_a_pull_request_shows_what_it_touches_and_what_it_waits_for(
     assert seen["state"] == "merged"
 
 
+@ON_SQLITE
 async def test_a_branch_named_for_the_task_links_its_pull_request(workspace: Workspace) -> None:
     issue = await workspace.task()
     workspace.person.push(workspace.repository, f"agent/{issue.number}-mend", {"a.py": "1\n"})

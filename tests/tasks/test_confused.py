@@ -32,6 +32,7 @@ def test_titles_are_alike_if_they_have_the_same_words(one: str, other: str, alik
     assert (title_words.of(one) == title_words.of(other)) is alike
 
 
+@ON_SQLITE
 async def test_a_like_task_within_a_day_is_refused_unless_it_is_meant(workspace: Workspace) -> None:
     agent, other = await workspace.agent("scout"), await workspace.agent("other")
     first = (await agent.call("create_task", **R, title="Fix the parser"))["task"]

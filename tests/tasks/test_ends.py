@@ -1,6 +1,7 @@
 """What ends a task, what does not, and what may begin it again."""
 
 from fixtures.github import Issue, Pull, Repository
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 
@@ -46,6 +47,7 @@ async def test_a_merge_completes_its_task_once(workspace: Workspace) -> None:
     assert await stands(workspace, issue) == ("in_progress", "other")
 
 
+@ON_SQLITE
 async def test_a_closing_from_before_a_retry_ends_nothing(workspace: Workspace) -> None:
     issue = await workspace.task()
     agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
@@ -82,6 +84,7 @@ async def test_a_pull_request_of_the_same_number_elsewhere_is_not_the_tasks(
     assert (task["state"], task["holder"], task["pull_request"]) == ("in_progress", "scout", None)
 
 
+@ON_SQLITE
 async def test_a_task_that_ends_before_it_has_an_issue_gets_none(workspace: Workspace) -> None:
     agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
     made = await agent.call("create_task", repository="acme/rocket", title="Too soon")
@@ -92,6 +95,7 @@ async def test_a_task_that_ends_before_it_has_an_issue_gets_none(workspace: Work
     assert (refused.code, "create_task" in refused.message) == ("no_issue_yet", True)
 
 
+@ON_SQLITE
 async def test_an_issue_that_was_made_for_an_ended_task_is_closed(workspace: Workspace) -> None:
     agent, lead = await workspace.agent("scout"), await workspace.agent("lead", "tech-lead")
     made = await agent.call("create_task", repository="acme/rocket", title="Too soon")
@@ -194,6 +198,7 @@ async def test_a_lease_that_ran_out_steers_nothing(workspace: Workspace) -> None
     assert (await agent.refusal("github_update_pr", **closing)).code == "not_holder"
 
 
+@ON_SQLITE
 async def test_a_command_on_the_pull_request_is_about_its_task(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     pull = await open_pull(workspace, agent, issue)
@@ -203,6 +208,7 @@ async def test_a_command_on_the_pull_request_is_about_its_task(workspace: Worksp
     assert (task["held"], task["held_why"]) == (True, "legal must look first")
 
 
+@ON_SQLITE
 async def test_an_issue_that_github_refuses_to_an_ended_task_ends_its_write(
     workspace: Workspace,
 ) -> None:

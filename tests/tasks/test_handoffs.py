@@ -3,6 +3,7 @@
 from typing import Any
 
 from bot.tasks.handoff import changed_files
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 SECRET = f"ghp_{'a1B2c3D4e5' * 4}"
@@ -16,6 +17,7 @@ async def handed_on(workspace: Workspace, first: Agent, mine: dict[str, Any]) ->
     return left
 
 
+@ON_SQLITE
 async def test_a_hand_off_names_what_was_committed_and_is_still_there_not_what_was_announced(
     workspace: Workspace,
 ) -> None:

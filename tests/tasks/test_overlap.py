@@ -13,6 +13,7 @@ from store.engine import sql
 from store.engine.transaction import Tx
 from store.mirror import mirror_rows
 from store.mirror.pulls import FILES
+from tests.support.engines import ON_SQLITE
 from tests.support.repeats import examples
 from tests.support.story import Agent, Workspace
 
@@ -170,6 +171,7 @@ async def test_the_newest_thirty_open_pull_requests_and_300_files_of_each_are_lo
     assert told_of == {1002: ["b/1", "b/2"], 1001: ["a.py"]}
 
 
+@ON_SQLITE
 async def test_only_a_claim_looks_for_others_and_a_report_does_not(workspace: Workspace) -> None:
     one, two = await workspace.task("One"), await workspace.task("Two")
     ada, bob = await workspace.agent("ada"), await workspace.agent("bob")
@@ -197,6 +199,7 @@ async def test_two_pull_requests_of_holders_who_named_no_paths_meet(workspace: W
     assert "touches the same paths" in card(two)
 
 
+@ON_SQLITE
 async def test_a_pull_request_of_nobody_here_is_told_to_whoever_claimed_before(
     workspace: Workspace,
 ) -> None:
@@ -216,6 +219,7 @@ async def test_a_pull_request_of_nobody_here_is_told_to_whoever_claimed_before(
     assert await overlap_events(workspace, "ada") == [about, about]
 
 
+@ON_SQLITE
 async def test_a_successor_is_told_by_the_pull_request_that_was_left(workspace: Workspace) -> None:
     one, two = await workspace.task("One"), await workspace.task("Two")
     ada, bob, cyd = [await workspace.agent(each) for each in ("ada", "bob", "cyd")]
@@ -227,6 +231,7 @@ async def test_a_successor_is_told_by_the_pull_request_that_was_left(workspace: 
     assert (await overlap_events(workspace, "bob"))[-1]["holder"] == "cyd"
 
 
+@ON_SQLITE
 async def test_what_only_looks_like_a_pattern_in_a_pull_request_is_a_path(
     workspace: Workspace,
 ) -> None:
@@ -276,6 +281,7 @@ async def test_a_card_is_never_longer_than_github_takes(workspace: Workspace) ->
     assert "The holder has a question" in card
 
 
+@ON_SQLITE
 async def test_of_a_repository_that_left_no_overlap_is_told(workspace: Workspace) -> None:
     one, two = await workspace.task("One"), await workspace.task("Two")
     first, second = await workspace.agent("first"), await workspace.agent("second")

@@ -126,6 +126,7 @@ async def replace_pull(workspace: Workspace, agent: Agent, given: dict[str, Any]
     return {each["kind"]: each["state"] for each in ended}
 
 
+@ON_SQLITE
 async def test_a_pull_request_that_is_queued_counts_too(workspace: Workspace) -> None:
     issue, scout = await workspace.task(), await workspace.agent("scout")
     mine = await claim(workspace, scout, issue)

@@ -9,6 +9,7 @@ import pytest
 from fixtures.github import Issue
 from store.engine.database import open_store
 from store.engine.transaction import Tx
+from tests.support.engines import ON_SQLITE
 from tests.support.mcp_clients import connect
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Agent, Clock, Workspace, open_workspace
@@ -112,6 +113,7 @@ async def test_each_task_of_a_plan_says_when_the_last_of_its_writes_goes_out(
     assert 6 <= (took[0]["at"] - began) / 1_000_000 < 10
 
 
+@ON_SQLITE
 async def test_a_task_cannot_be_claimed_before_its_relations_are_on_github(
     workspace: Workspace,
 ) -> None:
@@ -187,6 +189,7 @@ async def test_when_the_last_relation_is_on_github_an_event_says_that_the_task_i
     assert any("GitHub has its relations" in each["data"] for each in rows)
 
 
+@ON_SQLITE
 async def test_a_relation_that_github_refuses_puts_the_task_on_hold_and_its_creator_is_told(
     workspace: Workspace,
 ) -> None:
@@ -334,6 +337,7 @@ async def test_a_plan_that_cannot_be_is_refused_as_a_whole(
     assert await workspace.rows("SELECT id FROM writes WHERE installation_id = :i") == []
 
 
+@ON_SQLITE
 async def test_a_cycle_by_way_of_existing_issues_is_refused(workspace: Workspace) -> None:
     lead = await workspace.agent("lead", "tech-lead")
     epic, other = await workspace.task("Epic"), await workspace.task("Other")
@@ -349,6 +353,7 @@ async def test_a_cycle_by_way_of_existing_issues_is_refused(workspace: Workspace
     assert "'Part' → acme/rocket#2 → acme/rocket#1 → 'Part'" in refused.message
 
 
+@ON_SQLITE
 async def test_a_cycle_by_way_of_another_plan_that_is_still_queued_is_refused(
     workspace: Workspace,
 ) -> None:
@@ -361,6 +366,7 @@ async def test_a_cycle_by_way_of_another_plan_that_is_still_queued_is_refused(
     await make(bob, [{"id": "b", "title": "Sail", "parent": bow}])
 
 
+@ON_SQLITE
 async def test_relations_cannot_be_changed_while_they_are_being_made(workspace: Workspace) -> None:
     lead = await workspace.agent("lead", "tech-lead")
     made = await make(lead, CHAIN)

@@ -113,6 +113,7 @@ async def test_the_last_verdict_of_each_reviewer_counts_whether_agent_or_person(
     assert await proposal.reviews() == [("ann", "approved", False)]
 
 
+@ON_SQLITE
 async def test_who_worked_on_a_pull_request_cannot_decide_about_it(proposal: Proposal) -> None:
     helper = await proposal.workspace.agent("helper", "tech-lead")
     await proposal.workspace.agent("ann", "tester")
@@ -208,6 +209,7 @@ async def test_who_asks_for_review_of_a_head_with_requested_changes_is_told_what
     assert "hint" not in await maker.call("update_task_status", **report)
 
 
+@ON_SQLITE
 async def test_a_verdict_counts_no_more_when_its_review_is_not_posted(proposal: Proposal) -> None:
     ann = await proposal.workspace.agent("ann", "tester")
     queued = await ann.write("github_review_pr", **proposal.given, event="APPROVE")
@@ -382,6 +384,7 @@ async def test_an_agent_is_asked_for_a_review_by_its_id_with_a_message_and_an_ev
         assert refused.code == code
 
 
+@ON_SQLITE
 async def test_an_agent_that_worked_on_a_pull_request_is_not_asked_to_review_it(
     proposal: Proposal,
 ) -> None:
