@@ -16,6 +16,8 @@ from tests.support.server_process import NOWHERE, hubbub_process, serving, setti
 # Python then writes a line to standard error for each module that it loads.
 REPORT: dict[str, Any] = {"PYTHONPROFILEIMPORTTIME": "1"}
 MIGRATIONS = {"alembic", "sqlalchemy", "mako"}
+# The drivers.
+MYSQL = {"aiomysql", "asyncmy"}
 SIMULATOR = {"fixtures", "graphql"}
 TESTS_AND_DOCS = {"pytest", "sphinx", "hypothesis"}
 SERVER = {"aiohttp", "aiomysql", "pymysql", "cryptography", "jwt", "markdown_it", "mcp"}
@@ -62,7 +64,7 @@ async def test_a_call_on_the_database_loads_no_server_and_no_migrations(
     given = settings(url) | {"HUBBUB_TOKEN": "hubbub_0123_nobodys"} | REPORT
     code, _, err = await hubbub_process("call", "list_agents", folder=tmp_path, **given)
     assert (code, "does not know the token" in err) == (1, True)
-    unneeded = {"mcp", "mcp_types", "starlette", "webhooks"}
+    unneeded = {"mcp", "mcp_types", "starlette", "webhooks"} | MYSQL
     assert loaded(err) & (unneeded | MIGRATIONS | SIMULATOR | TESTS_AND_DOCS) == set()
 
 
@@ -71,7 +73,7 @@ async def test_serve_on_a_current_schema_loads_no_migrations(url: str, tmp_path:
         assert await server.stop() == 0
     packages = loaded(server.log.read_text())
     assert packages >= {"aiohttp", "webhooks"}
-    assert packages & (MIGRATIONS | SIMULATOR | TESTS_AND_DOCS) == set()
+    assert packages & (MYSQL | MIGRATIONS | SIMULATOR | TESTS_AND_DOCS) == set()
 
 
 def test_the_command_line_knows_which_arguments_are_json() -> None:
