@@ -51,11 +51,11 @@ async def process(store: Store, keys: Keys, installation_id: int, guids: Sequenc
 
 
 async def _prepare(store: Store, installation_id: int, guids: Sequence[str]) -> list[Prepared]:
-    found = await store.read(lambda tx: deliveries.unprocessed(tx, installation_id, guids))
-    return [await _prepared(row, delivery) for row, delivery in found]
+    found = await store.read(lambda tx: deliveries.to_process(tx, installation_id, guids))
+    return [await _preparation(row, delivery) for row, delivery in found]
 
 
-async def _prepared(row: DeliveryRow, delivery: Delivery) -> Prepared:
+async def _preparation(row: DeliveryRow, delivery: Delivery) -> Prepared:
     packed = deliveries.pack(delivery.payload)
     try:
         changes = changes_of(delivery, row["received_at"])

@@ -147,7 +147,7 @@ async def lock(tx: Tx, installation_id: int, guids: Sequence[str]) -> set[str]:
     return {row["guid"] for row in rows}
 
 
-async def unprocessed(
+async def to_process(
     tx: Tx, installation_id: int, guids: Sequence[str]
 ) -> list[tuple[DeliveryRow, Delivery]]:
     """Those of the deliveries that were not processed yet, in the order of `guids`."""

@@ -81,7 +81,7 @@ async def grant(
     await tx.run(sql.insert("leases", COLUMNS), **lease)
     return {
         **task,
-        **_taken(holder, lease_id, fence, now),
+        **_claim_columns(holder, lease_id, fence, now),
         "expires_at": lease["expires_at"],
         "known": known,
     }
@@ -101,7 +101,7 @@ class _Taken(TypedDict):
     updated_at: int
 
 
-def _taken(holder: str, lease_id: str, fence: int, now: int) -> _Taken:
+def _claim_columns(holder: str, lease_id: str, fence: int, now: int) -> _Taken:
     return {
         "lease_id": lease_id,
         "holder": holder,
@@ -117,7 +117,7 @@ def _taken(holder: str, lease_id: str, fence: int, now: int) -> _Taken:
 
 async def _take_task(tx: Tx, task: FullTask, holder: str, lease_id: str, fence: int) -> bool:
     """Let the holder have the task with its next fence. One UPDATE decides who gets it."""
-    taken = _taken(holder, lease_id, fence, await tx.now())
+    taken = _claim_columns(holder, lease_id, fence, await tx.now())
     took = await tx.run(
         f"UPDATE tasks SET {', '.join(f'{column} = :{column}' for column in taken)} "
         "WHERE installation_id = :i AND id = :t AND fence = :before "

@@ -336,7 +336,7 @@ QUERIES: dict[str, Query] = {
         tx, [replace(a_delivery(s), guid="new")]
     ),
     "deliveries due": lambda tx, _: deliveries.due(tx, 100),
-    "deliveries to process": lambda tx, s: deliveries.unprocessed(tx, s.i, ["guid-3"]),
+    "deliveries to process": lambda tx, s: deliveries.to_process(tx, s.i, ["guid-3"]),
     "a delivery": lambda tx, s: deliveries.get(tx, s.i, "guid-3"),
     "lock a delivery": lambda tx, s: deliveries.lock(tx, s.i, ["guid-3"]),
     "a processed delivery": lambda tx, s: deliveries.mark_processed(

@@ -27,7 +27,7 @@ class WaitingTask(TypedDict):
 async def blockers(ctx: Context, rows: Sequence[WaitingTask]) -> dict[str, list[str]]:
     """The names of what each task waits for, by the task's id."""
     waiting = [row for row in rows if row["state"] in CLAIMABLE]
-    planned = await _planned(ctx, waiting)
+    planned = await _waiting_for_relations(ctx, waiting)
     issue_ids = {row["issue_id"] for row in waiting if row["issue_id"] is not None}
     found: dict[int | None, list[Awaited]] = {}
     for each in await relations.awaited_by(ctx.tx, ctx.installation_id, issue_ids):
@@ -42,7 +42,7 @@ async def blockers(ctx: Context, rows: Sequence[WaitingTask]) -> dict[str, list[
     return shown
 
 
-async def _planned(ctx: Context, rows: Sequence[WaitingTask]) -> set[str]:
+async def _waiting_for_relations(ctx: Context, rows: Sequence[WaitingTask]) -> set[str]:
     """The ids of those tasks that will have relations that GitHub does not have yet."""
     if not ctx.state["has_planned"]:
         return set()
@@ -56,7 +56,7 @@ async def blockers_among(ctx: Context, row: WaitingTask, around: Around) -> list
         return []
     waits = [each for each in (*around["sub_issues"], *around["blockers"]) if is_blocking(each)]
     waits.sort(key=lambda each: each["number"] or 0)
-    return _names(ctx, waits) + ([PLANNED] if await _planned(ctx, [row]) else [])
+    return _names(ctx, waits) + ([PLANNED] if await _waiting_for_relations(ctx, [row]) else [])
 
 
 def _names(ctx: Context, awaited: Sequence[Neighbour]) -> list[str]:
