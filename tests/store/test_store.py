@@ -339,6 +339,20 @@ async def test_both_engines_keep_text_and_bytes_as_they_are(
     assert [await fact(store, k) for k in keys] == odd
 
 
+async def test_both_engines_keep_every_byte_and_every_character_of_ascii(
+    store: Store, installation_id: int
+) -> None:
+    everything = bytes(range(256)) * 2 + b"\\'\\\\''\\"
+    text = everything.decode("ascii", "ignore")
+    given = {"payload": everything, "error": text}
+    columns = ("installation_id", "guid", "event", "action", "state", "not_before", "received_at")
+    row = dict.fromkeys(columns, 1) | {"installation_id": installation_id, **given}
+    await store.write(lambda tx: tx.run(sql.insert("deliveries", tuple(row)), **row))
+    q = "SELECT payload, error FROM deliveries WHERE installation_id = :i AND payload = :p"
+    rows = await store.read(lambda tx: tx.all(q, i=installation_id, p=everything))
+    assert rows == [given]
+
+
 @pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1), (3, 3, 1)])
 async def test_an_older_row_never_replaces_a_newer_one(
     store: Store, installation_id: int, order: tuple[int, ...]
