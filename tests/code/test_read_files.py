@@ -1,5 +1,6 @@
 """Listing and reading files. On SQLite only where the engine plays no part."""
 
+import json
 from typing import Any
 
 import pytest
@@ -415,7 +416,7 @@ async def test_an_agent_that_reads_much_lets_others_read_between(
             i=workspace.installation.id,
         )
     )
-    sha = readme["arguments"].split('"sha": "')[1][:40]
+    sha = json.loads(readme["arguments"])["sha"]
     place = next(n for n, path in enumerate(blobs) if sha in path)
     assert place <= 2, "after what was due before it, and before most of the others"
     assert len(blobs) == 21
