@@ -186,7 +186,7 @@ async def list_tasks(
     here = (ctx, sought, _position(cursor), limit)
     page, last = await (_lines(*here) if detail == "line" else _whole_tasks(*here))
     following = encode(f"{last['created_at']} {last['id']}") if last else None
-    return Tasks(tasks=page, next_cursor=following, events_cursor=now)
+    return Tasks(tasks=[*page], next_cursor=following, events_cursor=now)
 
 
 Position: TypeAlias = tuple[int, str] | None

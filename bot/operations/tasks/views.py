@@ -176,8 +176,8 @@ def task_line(row: ListedTask, blocked_by: Sequence[str] = ()) -> TaskLine:
 
 
 class Tasks(Answer):
-    # A sequence, so that a list of one of both is one.
-    tasks: Sequence[TaskLine | Task]
+    # Not a sequence, which pydantic writes by Python.
+    tasks: list[TaskLine | Task]
     next_cursor: str | None = None
     events_cursor: str = Field(description="wait_for_events continues from it")
     hint: str | None = Field(
