@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, TypeAlias
 
-import aiomysql
 from rich.console import Console
 from rich.table import Table
 
@@ -76,31 +75,10 @@ class RecordingSQLite(Recorder):
         return self.inner.executemany(sql, rows)
 
 
-class RecordingCursor(Recorder):
-    async def execute(self, sql: str, params: Any) -> Any:
-        self.sent.append((sql, dict(params)))
-        return await self.inner.execute(sql, params)
-
-    async def executemany(self, sql: str, rows: Any) -> Any:
-        self.sent.append((sql, list(rows)))
-        return await self.inner.executemany(sql, rows)
-
-
 class RecordingMySQL(Recorder):
-    async def cursor(self, *given: Any) -> Any:
-        return RecordingCursor(await self.inner.cursor(*given), self.sent)
-
-    async def begin(self) -> None:
-        self.sent.append((BEGIN, ()))
-        await self.inner.begin()
-
-    async def commit(self) -> None:
-        self.sent.append((COMMIT, ()))
-        await self.inner.commit()
-
-    async def rollback(self) -> None:
-        self.sent.append((ROLLBACK, ()))
-        await self.inner.rollback()
+    async def run(self, *statements: str) -> Any:
+        self.sent.append((statements[-1], statements))
+        return await self.inner.run(*statements)
 
 
 @dataclass
@@ -235,26 +213,13 @@ async def _bare_mysql(url: str, told: list[Script]) -> float:
     async def worker(_: int) -> None:
         for script in waiting:
             connection = await pool.take()
-            await _send(connection, script)
+            for _last, packet in script:
+                await connection.run(*packet)
             pool.give_back(connection)
 
     seconds = await at_once(worker)
     await store.close()
     return seconds
-
-
-async def _send(connection: Any, script: Script) -> None:
-    named = {BEGIN: connection.begin, COMMIT: connection.commit, ROLLBACK: connection.rollback}
-    for sql, params in script:
-        if sql in named:
-            await named[sql]()
-            continue
-        cursor = await connection.cursor(aiomysql.DictCursor)
-        if isinstance(params, list):
-            await cursor.executemany(sql, params)
-            continue
-        await cursor.execute(sql, params)
-        await cursor.fetchall()
 
 
 # --- The figures ---------------------------------------------------------------------------------
