@@ -511,9 +511,13 @@ def select_union(
     A part is an index and a condition.
 
     Each part fixes the first columns of its index and reads it in order. One condition over
-    several states would make the database read and sort all rows.
+    several states would make the database read and sort all rows. SQLite merges the parts by
+    itself and stops at the limit; MySQL would read each to its end.
     """
     inner = ", ".join(f"t.{each}" for each in order.split(", "))
+    if dialect == "sqlite":
+        merged = [f"{select_along(dialect, index, select)} AND {part}" for index, part in parts]
+        return f"{' UNION ALL '.join(merged)} ORDER BY {inner} LIMIT :n"
     one = [
         f"SELECT * FROM ({select_along(dialect, index, select)} AND {part} "
         f"ORDER BY {inner} LIMIT :n) part_{n}"
