@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import select
+import shutil
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -11,6 +14,8 @@ import structlog
 # The number of the process, and the file descriptors. It has no prefix HUBBUB_: it is no setting.
 VARIABLE = "_HUBBUB_INHERITED"
 LISTENS = b"1"
+# The folder in which the metrics library adds up the counters of all processes.
+METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @dataclass(frozen=True)
@@ -23,10 +28,22 @@ class Inheritance:
 
     def end_with_parent(self, told: asyncio.Event) -> None:
         """Set `told` when the parent is gone. It never writes, so the line is readable then."""
-        asyncio.get_running_loop().add_reader(self.line, told.set)
+        loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            loop.remove_reader(self.line)  # it stays readable
+            told.set()
+
+        loop.add_reader(self.line, end)
+
+    def remove_metrics(self) -> None:
+        """The parent removes their folder at its end, unless it was killed before."""
+        if select.select([self.line], [], [], 0)[0]:
+            shutil.rmtree(os.environ[METRICS], ignore_errors=True)
 
     def report_listening(self) -> None:
-        self.line.send(LISTENS)
+        with suppress(OSError):  # the parent is gone
+            self.line.send(LISTENS)
 
 
 def variable(number: int, line: int, ports: Sequence[int]) -> dict[str, str]:

@@ -29,8 +29,6 @@ PAUSES_S = (0.0, 1.0, 5.0, 15.0, 30.0)
 RECOVERED_S = 300.0
 # How long the children may take to end. One server takes less than half of it.
 STOP_S = 30.0
-# Where the metrics library adds up the counters of several processes.
-METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def check(loaded: Settings) -> None:
@@ -134,7 +132,7 @@ class Children:
                 *sys.orig_argv[1:],
                 env=os.environ
                 | inheritance.variable(number, theirs.fileno(), self.ports)
-                | {METRICS: self.metrics},
+                | {inheritance.METRICS: self.metrics},
                 pass_fds=[theirs.fileno(), *self.ports],
             )
             theirs.close()

@@ -56,6 +56,8 @@ async def serve(
             running.stop()
         finally:
             await runner.cleanup()
+    if inherited:
+        inherited.remove_metrics()
 
 
 async def _listen(

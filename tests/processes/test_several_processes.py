@@ -52,6 +52,10 @@ def serves(process: psutil.Process) -> bool:
         return False
 
 
+def has_files(folder: Path) -> bool:
+    return any(folder.glob("*"))
+
+
 async def ended(processes: list[psutil.Process]) -> None:
     async with asyncio.timeout(STOP_S):
         while any(each.is_running() for each in processes):  # noqa: ASYNC110 - of other processes
@@ -126,8 +130,11 @@ async def test_metrics_are_sums_of_all_processes_and_none_outlives_a_killed_pare
                 text = await response.text()
             line = 'hubbub_operation_seconds_count{code="ok",operation="list_agents"} 2.0'
             assert line in text
+        folder = Path(first.environ()["PROMETHEUS_MULTIPROC_DIR"])
+        assert has_files(folder)
         server.kill()
         await ended([first, second])
+        assert not has_files(folder)
 
 
 async def test_a_server_of_several_processes_that_cannot_start_says_why_once(
