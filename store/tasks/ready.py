@@ -11,16 +11,16 @@ from store.mirror import dependency_cycles, relations
 from store.mirror.relations import Neighbour
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.tasks import TaskRow
+from store.tasks import index_order
 from store.tasks.blocking import waits_for_nothing
+from store.tasks.listing import LABELLED
 from store.tasks.tasks import (
     ANY,
     COLUMNS_TO_LOCK,
     ITS_REPOSITORY,
-    LABELLED,
     SELECT,
     FullTask,
     decode,
-    select_union,
 )
 
 # The most urgent first.
@@ -43,7 +43,6 @@ AFTER = (
     " AND (t.failures > :failures OR (t.failures = :failures AND (t.created_at > :created_at "
     "OR (t.created_at = :created_at AND t.id > :id))))"
 )
-
 AFTER_ALL = f" AND (t.priority < :priority OR (t.priority = :priority{AFTER}))"
 ORDER = "priority DESC, failures, created_at, id"
 CANDIDATES = (
@@ -133,7 +132,7 @@ def _best(
         for state in ("pending", "assigned") if wanted.anybody else ("pending",):
             here = f"t.state = '{state}' AND t.priority = {priority} AND {where}{rest}"
             parts.append((index, here))
-    return select_union(dialect, tuple(parts), ORDER, CANDIDATES), given
+    return index_order.first_of_parts(dialect, tuple(parts), ORDER, CANDIDATES), given
 
 
 def rank(task: Place) -> tuple[int, int, int, str]:

@@ -2,15 +2,12 @@
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypedDict, TypeVar, cast
 
 from store.engine import ids, json_text, sql
 from store.engine.transaction import Row, Tx
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.tasks import TaskRow, TaskState
-from store.tasks.blocking import waits_for_nothing
 
 COLUMNS = (
     "installation_id",
@@ -53,22 +50,6 @@ COLUMNS_TO_LOCK = (
     f"(SELECT l.expires_at FROM leases l WHERE {ITS_LEASE}) AS expires_at, "
     f"(SELECT l.known FROM leases l WHERE {ITS_LEASE}) AS known"
 )
-# The same, with what a line of a list shows.
-SELECT_LISTED = (
-    "SELECT t.id, t.repository_id, t.issue_id, t.number, t.title, t.state, t.held, t.priority, "
-    "t.capabilities, t.holder, t.last_holder, t.assigned_to, t.pull_number, t.created_at, "
-    "r.full_name FROM tasks t "
-    "JOIN repositories r ON r.installation_id = t.installation_id AND r.id = t.repository_id "
-    f"WHERE t.installation_id = :i AND {VISIBLE} AND {PRESENT}"
-)
-# This makes the database read the tasks first, in the order of an index. Without it MySQL starts
-# with the few repositories, and then sorts all their tasks.
-ALONG_ON_MYSQL = "tasks t FORCE INDEX ({index}) STRAIGHT_JOIN"
-ALONG: dict[sql.Dialect, str] = {
-    "sqlite": "tasks t INDEXED BY {index} CROSS JOIN",
-    "mysql": ALONG_ON_MYSQL,
-    "mariadb": ALONG_ON_MYSQL,
-}
 
 
 class WithCapabilities(TypedDict):
@@ -81,26 +62,6 @@ class FullTask(TaskRow):
     full_name: str
     expires_at: int | None
     known: int | None
-
-
-class ListedTask(TypedDict):
-    """The columns of a task that a line of a list shows, and its repository's name."""
-
-    id: str
-    repository_id: int
-    issue_id: int | None
-    number: int | None
-    title: str
-    state: TaskState
-    held: int
-    priority: int
-    capabilities: list[str]
-    holder: str | None
-    last_holder: str | None
-    assigned_to: str | None
-    pull_number: int | None
-    created_at: int
-    full_name: str
 
 
 class TaskKey(TypedDict):
@@ -366,85 +327,6 @@ async def move(tx: Tx, installation_id: int, task_id: str, old: str, new: str) -
     )
 
 
-# A subquery for one value, because for an EXISTS MySQL lists and sorts all issues with the label.
-LABELLED = (
-    " AND (SELECT INSTR(x.labels, :label) FROM search_texts x "
-    "WHERE x.installation_id = t.installation_id AND x.repository_id = t.repository_id "
-    "AND x.number = t.number AND x.row_id = 0 LIMIT 1) > 0"
-)
-ASSIGNED = (
-    " AND (SELECT INSTR(LOWER(x.assignees), :assignee) FROM issues x "
-    "WHERE x.installation_id = t.installation_id AND x.id = t.issue_id) > 0"
-)
-
-
-@dataclass(frozen=True)
-class Sought:
-    """Filters of a list of tasks.
-
-    `label` and `assignee` are those of the issue, in any letter case. `holder`: of an ended task
-    the last one. `blocked`: only tasks that wait for others, or only those that do not.
-    """
-
-    states: tuple[str, ...]
-    repository_id: int | None = None
-    holder: str | None = None
-    blocked: bool | None = None
-    label: str | None = None
-    assignee: str | None = None
-
-
-async def page(
-    tx: Tx, installation_id: int, sought: Sought, after: tuple[int, str] | None, limit: int
-) -> list[FullTask]:
-    """A page of tasks, newest first."""
-    return decode(await _page(tx, installation_id, SELECT, sought, after, limit))
-
-
-async def listed_page(
-    tx: Tx, installation_id: int, sought: Sought, after: tuple[int, str] | None, limit: int
-) -> list[ListedTask]:
-    """The same page, with what a line of a list shows."""
-    return decode(await _page(tx, installation_id, SELECT_LISTED, sought, after, limit))
-
-
-async def _page(
-    tx: Tx,
-    installation_id: int,
-    select: str,
-    sought: Sought,
-    after: tuple[int, str] | None,
-    limit: int,
-) -> list[Any]:
-    where, more = _where(sought, tx.dialect)
-    if after is not None:
-        where += " AND t.created_at <= :at AND (t.created_at < :at OR t.id < :id)"
-        more |= {"at": after[0], "id": after[1]}
-    named = {f"state_{n}": state for n, state in enumerate(sought.states)}
-    parts = tuple(
-        (_index(state, sought), f"t.state = :{name}{_held_by(state, sought.holder)}{where}")
-        for name, state in named.items()
-    )
-    q = select_union(tx.dialect, parts, "created_at DESC, id DESC", select)
-    return await tx.all(q, i=installation_id, n=limit, **named, **more)
-
-
-def _where(sought: Sought, dialect: sql.Dialect) -> tuple[str, dict[str, Any]]:
-    """The conditions that are the same for each state, and their parameters."""
-    where, given = "", dict[str, Any]()
-    if sought.repository_id is not None:
-        where, given["r"] = " AND t.repository_id = :r", sought.repository_id
-    if sought.holder is not None:
-        given["h"] = sought.holder
-    if sought.label is not None:
-        where, given["label"] = where + LABELLED, f"\n{sought.label.casefold()}\n"
-    if sought.assignee is not None:
-        where, given["assignee"] = where + ASSIGNED, json.dumps(sought.assignee.casefold())
-    if sought.blocked is not None:
-        where += f" AND {'NOT ' if sought.blocked else ''}({waits_for_nothing(dialect)})"
-    return where, given
-
-
 class MadeTask(TypedDict):
     """What shows whether a new task would be a second one."""
 
@@ -481,49 +363,6 @@ async def made_since(
         n=limit,
         **named,
     )
-
-
-def _held_by(state: str, holder: str | None) -> str:
-    """An ended task has no holder any more, but a last one."""
-    if holder is None:
-        return ""
-    return f" AND t.{'last_holder' if state in ENDED else 'holder'} = :h"
-
-
-def _index(state: str, sought: Sought) -> str:
-    """The index in whose order the tasks are read."""
-    if sought.holder is not None:
-        return "ix_tasks_last_of" if state in ENDED else "ix_tasks_newest_of"
-    return "ix_tasks_newest" if sought.repository_id is None else "ix_tasks_newest_in"
-
-
-def select_along(dialect: sql.Dialect, index: str, select: str) -> str:
-    """The SQL of a SELECT of tasks, read in the order of an index."""
-    return select.replace("tasks t JOIN", ALONG[dialect].format(index=index), 1)
-
-
-@lru_cache(512)
-def select_union(
-    dialect: sql.Dialect, parts: tuple[tuple[str, str], ...], order: str, select: str = SELECT
-) -> str:
-    """SQL for the first `:n` rows of the SELECT that match one of the parts.
-
-    A part is an index and a condition.
-
-    Each part fixes the first columns of its index and reads it in order. One condition over
-    several states would make the database read and sort all rows. SQLite merges the parts by
-    itself and stops at the limit; MySQL would read each to its end.
-    """
-    inner = ", ".join(f"t.{each}" for each in order.split(", "))
-    if dialect == "sqlite":
-        merged = [f"{select_along(dialect, index, select)} AND {part}" for index, part in parts]
-        return f"{' UNION ALL '.join(merged)} ORDER BY {inner} LIMIT :n"
-    one = [
-        f"SELECT * FROM ({select_along(dialect, index, select)} AND {part} "
-        f"ORDER BY {inner} LIMIT :n) part_{n}"
-        for n, (index, part) in enumerate(parts)
-    ]
-    return f"{' UNION ALL '.join(one)} ORDER BY {order} LIMIT :n"
 
 
 def encode(values: Row) -> Row:

@@ -35,10 +35,11 @@ from bot.tasks.states import CLAIMABLE, OPEN, STATES
 from bot.times import parse
 from store.mirror import stored_issues
 from store.tables.tasks import TaskState
-from store.tasks import related_rows, tasks
+from store.tasks import listing, related_rows
+from store.tasks.listing import ListedTask, Sought
 from store.tasks.ready import Wanted
 from store.tasks.related_rows import OpeningRow
-from store.tasks.tasks import FullTask, ListedTask, Sought
+from store.tasks.tasks import FullTask
 
 # How many of a thread's comments get_task reads, how many it shows, and how much of each.
 READ, COMMENTS = 20, 10
@@ -196,7 +197,7 @@ async def _lines(
     ctx: Context, sought: Sought, after: Position, limit: int
 ) -> tuple[list[TaskLine], ListedTask | None]:
     """A page of lines, and the last row if others follow."""
-    rows = await tasks.listed_page(ctx.tx, ctx.installation_id, sought, after, limit + 1)
+    rows = await listing.listed_page(ctx.tx, ctx.installation_id, sought, after, limit + 1)
     waits = await blockers(ctx, rows[:limit])
     lines = [task_line(row, waits.get(row["id"], ())) for row in rows[:limit]]
     return lines, rows[limit - 1] if len(rows) > limit else None
@@ -206,7 +207,7 @@ async def _whole_tasks(
     ctx: Context, sought: Sought, after: Position, limit: int
 ) -> tuple[list[Task], FullTask | None]:
     """The same with all fields."""
-    rows = await tasks.page(ctx.tx, ctx.installation_id, sought, after, limit + 1)
+    rows = await listing.page(ctx.tx, ctx.installation_id, sought, after, limit + 1)
     waits = await blockers(ctx, rows[:limit])
     shown = [short_task(task_view(row, waits.get(row["id"], ()))) for row in rows[:limit]]
     return shown, rows[limit - 1] if len(rows) > limit else None

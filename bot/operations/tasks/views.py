@@ -16,7 +16,8 @@ from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.sizes import SIZES, Size
 from bot.times import stamp
 from store.tables.tasks import TaskState
-from store.tasks.tasks import ENDED, FullTask, ListedTask
+from store.tasks.listing import ListedTask
+from store.tasks.tasks import ENDED, FullTask
 
 
 class Task(BaseModel):
