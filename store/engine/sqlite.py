@@ -7,8 +7,10 @@ import asyncio
 import random
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +24,8 @@ T = TypeVar("T")
 
 # Another process may hold the file's only write lock for as long as its transaction takes.
 BUSY_TIMEOUT_S = 30
+# Works that share a commit. More would make the first one wait too long.
+MOST_TOGETHER = 32
 # At the end: how long transactions that are being run may take.
 CLOSE_S = 5.0
 # The file, its disk or its rights are the reason, whatever was asked.
@@ -118,8 +122,29 @@ class SQLiteTx:
         self._db.executemany(for_sqlite(sql), rows)
 
 
+@dataclass(eq=False)
+class Waiting:
+    """Work that waits for its transaction, and what came of it."""
+
+    work: Work[Any]
+    done: asyncio.Future[Any]
+    result: Any = None
+    failed: BaseException | None = None
+    rings: set[str] = field(default_factory=set)
+
+    def answer(self) -> None:
+        if self.failed is not None:
+            self.fail(self.failed)
+        elif not self.done.done():
+            self.done.set_result(self.result)
+
+    def fail(self, exc: BaseException) -> None:
+        if not self.done.done():
+            self.done.set_exception(exc)
+
+
 class SQLite:
-    """One writer under a lock, one reader of its own, so that reads see no open transaction."""
+    """One writer, one reader of its own, so that reads see no open transaction."""
 
     dialect: Dialect = "sqlite"
 
@@ -128,7 +153,8 @@ class SQLite:
         self.bell = Bell()
         self._clock = clock
         self._shield = Shield()
-        self._writing = asyncio.Lock()
+        self._waiting: deque[Waiting] = deque()
+        self._writing: asyncio.Task[None] | None = None
         self._reading = asyncio.Lock()
         try:
             self._writer = connect(path)
@@ -142,6 +168,9 @@ class SQLite:
 
     async def close(self) -> None:
         await self._shield.drain(CLOSE_S)
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
         self._reader.close()
         self._writer.close()
 
@@ -155,29 +184,74 @@ class SQLite:
                 finally:
                     _end(self._reader, "COMMIT")
             except sqlite3.Error as exc:
-                self._raise_outage("read", exc)
-                raise
+                raise self._outage("read", exc) from exc
 
     async def write(self, work: Work[T]) -> T:
-        return await self._shield.run(self._write(work))
+        return await self._shield.run(self._queue(work))
 
-    async def _write(self, work: Work[T]) -> T:
-        async with self._writing:
-            try:
-                await self._begin()
-                tx = SQLiteTx(self._writer, self._clock)
-                try:
-                    result = await work(tx)
-                    await sequences.number(tx)
-                    self._writer.execute("COMMIT")
-                except BaseException:  # also a cancellation: nothing may stay open
-                    _end(self._writer, "ROLLBACK")
-                    raise
-            except sqlite3.Error as exc:
-                self._raise_outage("write to", exc)
-                raise
-        self.bell.ring(tx.rings)
+    async def _queue(self, work: Work[T]) -> T:
+        """Run the work in the next transaction, with other work that waits at the same time."""
+        waiting = Waiting(work, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all())
+        result: T = await waiting.done
         return result
+
+    async def _write_all(self) -> None:
+        try:
+            while self._waiting:
+                await self._write_together()
+        finally:
+            self._writing = None
+
+    async def _write_together(self) -> None:
+        """One commit for several works: to flush the disk costs more than most of them.
+
+        Each has its savepoint, so one that fails takes nothing of the others back. None is answered
+        before the commit, because what it answers may rest on the others.
+        """
+        ran: list[Waiting] = []
+        try:
+            await self._begin()
+            while self._waiting and len(ran) < MOST_TOGETHER:
+                ran.append(self._waiting.popleft())
+                await self._run(ran[-1])
+                # Others may come, and read meanwhile.
+                await asyncio.sleep(0)
+            self._writer.execute("COMMIT")
+        except BaseException as exc:
+            _end(self._writer, "ROLLBACK")
+            failed = self._outage("write to", exc)
+            for each in ran or self._take_all():
+                each.fail(failed)
+            if not isinstance(exc, Exception):
+                raise
+            return
+        for each in ran:
+            self.bell.ring(each.rings)
+            each.answer()
+
+    def _take_all(self) -> list["Waiting"]:
+        taken = list(self._waiting)
+        self._waiting.clear()
+        return taken
+
+    async def _run(self, waiting: "Waiting") -> None:
+        """Run the work. Raise only what ends the transaction of all."""
+        tx = SQLiteTx(self._writer, self._clock)
+        self._writer.execute("SAVEPOINT work")
+        try:
+            waiting.result = await waiting.work(tx)
+            await sequences.number(tx)
+            self._writer.execute("RELEASE work")
+            waiting.rings = tx.rings
+        except Exception as exc:
+            if not self._writer.in_transaction:
+                raise  # the disk failed, and SQLite has rolled everything back
+            self._writer.execute("ROLLBACK TO work")
+            self._writer.execute("RELEASE work")
+            waiting.failed = self._outage("write to", exc)
 
     async def _begin(self) -> None:
         """Take the file's write lock without blocking the loop while another process has it."""
@@ -195,10 +269,13 @@ class SQLite:
             else:
                 return
 
-    def _raise_outage(self, verb: str, exc: sqlite3.Error) -> None:
-        """Raise StoreError if the reason is the file and not the statement."""
-        if _primary_code(exc) in OUTAGES:
-            raise StoreError(f"Cannot {verb} the SQLite file {self.path}: {exc}.") from exc
+    def _outage(self, verb: str, exc: BaseException) -> BaseException:
+        """A StoreError if the reason is the file and not the statement, else the error itself."""
+        if not isinstance(exc, sqlite3.Error) or _primary_code(exc) not in OUTAGES:
+            return exc
+        outage = StoreError(f"Cannot {verb} the SQLite file {self.path}: {exc}.")
+        outage.__cause__ = exc
+        return outage
 
 
 def _roll_back(db: sqlite3.Connection) -> None:

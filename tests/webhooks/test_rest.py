@@ -152,11 +152,12 @@ async def test_a_wrong_address_is_refused_in_the_same_shape(
 async def test_the_same_idempotency_key_is_answered_alike_and_does_it_once(
     surface: Surface,
 ) -> None:
-    token = await surface.token("ada")
+    token, other_token = await surface.token("ada"), await surface.token("bob")
     await surface.call(token, "register_agent", agent_id="ada", name="Ada")
+    await surface.call(other_token, "register_agent", agent_id="bob", name="Bob")
 
     async def sent(body: str) -> Any:
-        given = {"to": "ada", "body": body}
+        given = {"to": "bob", "body": body}
         headers = bearer(token) | {"Idempotency-Key": "once"}
         return await surface.send("POST", "/api/v1/send_message", json=given, headers=headers)
 
