@@ -21,7 +21,7 @@ from store.mirror import relations
 from store.outbox import write_cancellation, writes
 from store.tables.tasks import UNKNOWN, LeaseRow, TaskRow, TaskState
 from store.tasks import leases, ready, tasks
-from store.tasks.claim_facts import ClaimFacts
+from store.tasks.claim_state import ClaimState
 from store.tasks.tasks import FullTask, TaskKey
 
 PROGRESS = "task.progress"
@@ -129,7 +129,7 @@ async def _show_on_parent(tx: Tx, task: FullTask) -> None:
 async def claim(
     tx: Tx,
     task: FullTask,
-    facts: ClaimFacts,
+    state: ClaimState,
     holder: str,
     lease_s: int | None,
     paths: Sequence[str] = (),
@@ -137,7 +137,7 @@ async def claim(
 ) -> FullTask | None:
     """Grant a lease: the task as it is now. None if somebody was faster or it cannot be claimed.
 
-    `task` is locked, and `facts` were read afterwards.
+    `task` is locked, and `state` was read afterwards.
     """
     claimed = await leases.grant(tx, task, holder, lease_s, paths, known)
     if claimed is None:
@@ -146,21 +146,21 @@ async def claim(
     if fence > 1:
         dropped = lost_lease_error(lease_id or "", "belongs to a paused agent")
         await write_cancellation.cancel_held_back(*here, task["id"], dropped)
-    if facts["has_notices"]:
+    if state["has_notices"]:
         kinds, last = ENDED_BY_CLAIM, sequences.UNNUMBERED
         await stored_notices.mark_seen(*here, holder, kinds, task["id"], last)
     data = {"fence": fence, "lease": lease_id}
     await _append(tx, task, "task.claimed", holder, data)
-    await _show_claim(tx, claimed, facts, _lane(holder))
+    await _show_claim(tx, claimed, state, _lane(holder))
     return claimed
 
 
-async def _show_claim(tx: Tx, task: FullTask, facts: ClaimFacts, lane: int) -> None:
+async def _show_claim(tx: Tx, task: FullTask, state: ClaimState, lane: int) -> None:
     """What `record` shows, without reading again what is known."""
-    await publishing.show(tx, task, lane=lane, has_edits=bool(facts["has_edits"]))
-    settings = repository_settings.parse_or_default(facts["settings"])
+    await publishing.show(tx, task, lane=lane, has_edits=bool(state["has_edits"]))
+    settings = repository_settings.parse_or_default(state["settings"])
     await publishing.show_on_board(tx, task, lane, settings)
-    if facts["has_relations"]:
+    if state["has_relations"]:
         await _show_on_parent(tx, task)
 
 

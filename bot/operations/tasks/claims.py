@@ -31,8 +31,8 @@ from store.agents import claimants
 from store.agents.claimants import Applicant
 from store.engine.transaction import Tx
 from store.tables.tasks import NAMED, UNKNOWN
-from store.tasks import claim_facts, leases, ready
-from store.tasks.claim_facts import ClaimFacts
+from store.tasks import claim_state, leases, ready
+from store.tasks.claim_state import ClaimState
 from store.tasks.ready import Candidate, Wanted
 from store.tasks.tasks import FullTask
 
@@ -261,23 +261,23 @@ async def _claim(
     resumed = await take_back.is_possible(ctx, row)
     if resumed:
         row = await take_back.reopen(ctx, row)
-    facts = await _facts(ctx, row)
+    state = await _state_for(ctx, row)
     waits = Dependencies()
-    if facts["has_relations"]:
+    if state["has_relations"]:
         waits = await eligibility.dependencies(ctx.tx, ctx.actor, row)
     if standing := eligibility.reasons(ctx.actor, row, waits, has, ctx.now):
         raise _refusal(row, standing)
-    got = await _grant(ctx, row, facts, lease_s, paths or [], NAMED)
+    got = await _grant(ctx, row, state, lease_s, paths or [], NAMED)
     if got is None:
         row = await visible_task(ctx, row["id"])
         raise _refusal(row, eligibility.reasons(ctx.actor, row, waits, None, ctx.now))
-    claimed = await _claimed_answer(ctx, got, facts, paths or [])
+    claimed = await _claimed_answer(ctx, got, state, paths or [])
     return claimed.model_copy(update={"resumed": resumed})
 
 
-async def _facts(ctx: Context, row: FullTask) -> ClaimFacts:
+async def _state_for(ctx: Context, row: FullTask) -> ClaimState:
     """What the claim needs to know beside the task, which is locked."""
-    return await claim_facts.of(ctx.tx, row, ctx.actor.name, publishing.card_target(row["id"]))
+    return await claim_state.of(ctx.tx, row, ctx.actor.name, publishing.card_target(row["id"]))
 
 
 async def _claim_again(
@@ -292,7 +292,7 @@ async def _claim_again(
     if paths is not None:
         await leases.set_paths(*here, paths)
     row = await visible_task(ctx, row["id"])
-    return await _claimed_answer(ctx, row, await _facts(ctx, row), now, before)
+    return await _claimed_answer(ctx, row, await _state_for(ctx, row), now, before)
 
 
 def _refusal(row: FullTask, standing: list[Reason]) -> Refused:
@@ -311,7 +311,7 @@ def _refusal(row: FullTask, standing: list[Reason]) -> Refused:
 async def _grant(
     ctx: Context,
     row: FullTask,
-    facts: ClaimFacts,
+    state: ClaimState,
     lease_s: int | None,
     paths: list[str],
     known: int = UNKNOWN,
@@ -319,10 +319,10 @@ async def _grant(
     """Claim the task: its row now. It is locked before the agent, like in all that locks both."""
     seconds = None  # a person's lease does not expire
     if not ctx.actor.is_person:
-        settings = repository_settings.parse_or_default(facts["settings"])
+        settings = repository_settings.parse_or_default(state["settings"])
         await _lock_claimer(ctx, settings.max_claims)
         seconds = lease_s or settings.lease_s
-    return await lifecycle.claim(ctx.tx, row, facts, ctx.actor.name, seconds, paths, known)
+    return await lifecycle.claim(ctx.tx, row, state, ctx.actor.name, seconds, paths, known)
 
 
 async def _lock_claimer(ctx: Context, max_claims: int) -> None:
@@ -406,9 +406,9 @@ async def _claim_if_free(
     row = await ready.lock_free(ctx.tx, ctx.installation_id, task_id)
     if row is None:
         return None
-    facts = await _facts(ctx, row)
-    got = await _grant(ctx, row, facts, lease_s, paths)
-    return got and await _claimed_answer(ctx, got, facts, paths)
+    state = await _state_for(ctx, row)
+    got = await _grant(ctx, row, state, lease_s, paths)
+    return got and await _claimed_answer(ctx, got, state, paths)
 
 
 async def _nothing_ready(
@@ -445,7 +445,7 @@ def _asks_for(row: Candidate, capability: str | None) -> bool:
 async def _claimed_answer(
     ctx: Context,
     row: FullTask,
-    facts: ClaimFacts,
+    state: ClaimState,
     paths: Sequence[str],
     before: Sequence[str] | None = None,
 ) -> Claimed:
@@ -459,7 +459,7 @@ async def _claimed_answer(
         lease_id=row["lease_id"],
         fence=row["fence"],
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
-        body=await body_view(ctx, facts["text"]),
+        body=await body_view(ctx, state["text"]),
         handoff=handed,
         overlaps=await path_overlap.report_claim(ctx.tx, row, ctx.actor.name, paths, before),
     )

@@ -9,8 +9,8 @@ from bot.tasks import merge_readiness, verdicts
 from store.engine import json_text
 from store.mirror import projects, pulls, relations
 from store.mirror.relations import Neighbour
-from store.tasks import related_rows
-from store.tasks.related_rows import OpeningRow, RelatedPull
+from store.tasks import related
+from store.tasks.related import OpeningRow, RelatedPull
 from store.tasks.tasks import FullTask
 
 # The most of each that an answer shows.
@@ -133,11 +133,11 @@ def _refs(ctx: Context, rows: list[Neighbour]) -> list[IssueRef]:
 
 async def _pull_requests(ctx: Context, task: FullTask, issue: OpeningRow) -> list[PullRequest]:
     """The pull requests that name the issue, and the one that the holder opened."""
-    rows = await related_rows.pulls_naming(ctx.tx, task, MOST_NAMING) if issue["has_pulls"] else []
+    rows = await related.pulls_naming(ctx.tx, task, MOST_NAMING) if issue["has_pulls"] else []
     own = task["pull_number"]
     named = {(row["repository_id"], row["number"]) for row in rows}
     if own and (task["repository_id"], own) not in named:
-        opened = await related_rows.pull_opened(ctx.tx, task)
+        opened = await related.pull_opened(ctx.tx, task)
         rows = [opened, *rows] if opened else rows
     reach = ctx.actor.repositories
     seen = [row for row in rows if reach is None or row["repository_id"] in reach]

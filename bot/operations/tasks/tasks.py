@@ -35,10 +35,10 @@ from bot.tasks.states import CLAIMABLE, OPEN, STATES
 from bot.times import parse
 from store.mirror import stored_issues
 from store.tables.tasks import TaskState
-from store.tasks import listing, related_rows
+from store.tasks import listing, related
 from store.tasks.listing import ListedTask, Sought
 from store.tasks.ready import Wanted
-from store.tasks.related_rows import OpeningRow
+from store.tasks.related import OpeningRow
 from store.tasks.tasks import FullTask
 
 # How many of a thread's comments get_task reads, how many it shows, and how much of each.
@@ -121,7 +121,7 @@ async def get_task(ctx: Context, task: TaskRef) -> TaskAndThread:
     repository.
     """
     row = await visible_task(ctx, task)
-    issue = await related_rows.opening(ctx.tx, row)
+    issue = await related.opening(ctx.tx, row)
     relations = await relations_of(ctx, issue)
     opening, comments = await _thread(ctx, row, issue) if issue else (None, [])
     return TaskAndThread(

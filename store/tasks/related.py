@@ -1,10 +1,12 @@
-"""What belongs to a task's issue, asked for only where there is something."""
+"""A task's issue and its pull requests, and which other tables have more about them.
 
-import json
+So callers ask those tables only where there is something.
+"""
+
 from functools import cache
 from typing import TypedDict
 
-from store.engine import sql
+from store.engine import json_text, sql
 from store.engine.transaction import Tx
 from store.mirror.pulls import ChangedFile
 from store.tasks.tasks import FullTask
@@ -171,5 +173,5 @@ async def pull_opened(tx: Tx, task: FullTask) -> RelatedPull | None:
 
 
 def _decode(row: RelatedPull) -> RelatedPull:
-    row["files"] = json.loads(row["files"]) if row["files"] else []  # type: ignore[arg-type]
+    row["files"] = json_text.value(row["files"]) if row["files"] else []  # type: ignore[arg-type]
     return row

@@ -47,7 +47,7 @@ class FirstText(TypedDict):
     created_at: int
 
 
-class ClaimFacts(TypedDict):
+class ClaimState(TypedDict):
     """`text`: the first text of its issue, if the mirror has it. `settings`: of its repository.
 
     `has_relations`: whether it may wait for others, or has a parent. `has_notices`: whether the
@@ -61,7 +61,7 @@ class ClaimFacts(TypedDict):
     has_edits: int
 
 
-async def of(tx: Tx, task: FullTask, me: str, card: str) -> ClaimFacts:
+async def of(tx: Tx, task: FullTask, me: str, card: str) -> ClaimState:
     """For a claim by `me`. `card`: the target of the writes of the task's card."""
     row: Any = await tx.one(QUERY, i=task["installation_id"], t=task["id"], me=me, card=card)
     text: Any = {column: row[column] for column in TEXT}
