@@ -24,8 +24,8 @@ class MySQLTx:
     """`writes`: whether this is a transaction, or each statement for itself.
 
     `together`: the server takes several statements in one packet. BEGIN then goes with the first
-    statement, and COMMIT with those that number the new rows. So a head is locked only while the
-    server works, and not while messages travel.
+    statement, inserts of many rows with the next one, and COMMIT with those that number the new
+    rows. So a head is locked only while the server works, and not while messages travel.
     """
 
     def __init__(
@@ -41,7 +41,8 @@ class MySQLTx:
         self._connection = connection
         self._clock = clock
         self._together = together
-        self._must_begin = writes
+        # Statements whose answers nobody needs.
+        self._waiting = ["BEGIN"] if writes else []
         self._now: int | None = None
         self.numbered: list[Numbered] = []
         self.rings: set[str] = set()
@@ -75,19 +76,16 @@ class MySQLTx:
         return int(answer.affected_rows)
 
     async def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        for statement in _of_many(sql, [self._literals(row) for row in rows]):
-            await self._run(statement)
+        # Nobody needs their answer, so they travel with the next statement.
+        self._waiting += _of_many(sql, [self._literals(row) for row in rows])
 
     async def commit(self) -> None:
         """Number the rows that wait for it, and commit."""
         if self._together:
-            numbering = list(self._numbering())
-            if self._must_begin and not numbering:
-                return
-            for packet in _packets([*numbering, "COMMIT"]):
-                await self._run(*packet)
+            self._waiting += self._numbering()
         else:
             await sequences.number(self)
+        if self._waiting != ["BEGIN"]:
             await self._run("COMMIT")
 
     def _numbering(self) -> Iterator[str]:
@@ -100,14 +98,15 @@ class MySQLTx:
                 ]
                 yield from _of_many(insert(table, columns), numbered)
 
-    async def _run(self, *statements: str) -> Answer:
-        if self._must_begin:
-            self._must_begin = False
-            if self._together:
-                statements = ("BEGIN", *statements)
-            else:
-                await self._connection.run("BEGIN")
-        return await self._connection.run(*statements)
+    async def _run(self, statement: str) -> Answer:
+        """Send what waits and then the statement: its answer."""
+        if not self._waiting:
+            return await self._connection.run(statement)
+        statements, self._waiting = [*self._waiting, statement], []
+        packets = list(_packets(statements)) if self._together else [[each] for each in statements]
+        for packet in packets[:-1]:
+            await self._connection.run(*packet)
+        return await self._connection.run(*packets[-1])
 
     def _statement(self, sql: str, params: Row) -> str:
         """The statement with its values in it."""

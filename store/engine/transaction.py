@@ -44,7 +44,7 @@ class Tx(Protocol):
         """Run a statement: the number of rows it matched, changed or not."""
 
     async def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run one INSERT for each of the rows."""
+        """Run one INSERT for each of the rows. An error may show at the next statement only."""
 
 
 Work: TypeAlias = Callable[[Tx], Coroutine[Any, Any, T]]

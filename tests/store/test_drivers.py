@@ -4,9 +4,10 @@ import asyncio
 import sys
 
 import pytest
+from pymysql.err import IntegrityError
 
 import store.engine
-from store.engine import key_values, sequences
+from store.engine import key_values, sequences, sql
 from store.engine.database import open_store
 from store.engine.mysql import MySQL
 from store.engine.mysql_address import address
@@ -90,6 +91,34 @@ async def test_a_write_begins_with_its_first_statement_and_commits_with_its_even
         await store.write(nothing)
         await store.read(_one)
         assert between.questions - before == 4
+        await store.close()
+
+
+async def test_rows_that_nobody_waits_for_travel_with_the_next_statement_on_mysql(
+    migrated_mysql_url: str, installation_id: int
+) -> None:
+    where = address(migrated_mysql_url)
+    facts = [{"name": f"{installation_id} {n}", "value": "kept"} for n in range(3)]
+
+    async def work(tx: Tx) -> None:
+        await tx.many(sql.insert("facts", ("name", "value")), facts)
+        await tx.many("INSERT INTO facts (name, value) VALUES (:name, :value)", [])
+
+    async def with_look(tx: Tx) -> str | None:
+        await tx.many(sql.upsert(tx.dialect, "facts", ("name", "value"), ("name",)), facts)
+        return await key_values.get(tx, f"{installation_id} 2")
+
+    async with network(where.host, where.port) as between:
+        url = migrated_mysql_url.replace(f":{where.port}/", f":{between.port}/")
+        store = await MySQL.open(url, None)
+        await store.read(_one)
+        before = between.questions
+        await store.write(work)
+        assert between.questions - before == 1
+        assert await store.write(with_look) == "kept"
+        assert between.questions - before == 3
+        with pytest.raises(IntegrityError, match="Duplicate entry"):
+            await store.write(work)
         await store.close()
 
 
