@@ -19,6 +19,7 @@ from bot.kernel.operation import Shared
 from store.engine.transaction import Row, Store
 from tests.support.engines import ON_SQLITE
 from tests.support.server_process import WEBHOOK_SECRET, signed_headers
+from tests.support.story import Clock
 from webhooks.app import create_app
 from webhooks.github import LARGEST
 from webhooks.signature import is_valid, sign
@@ -352,10 +353,10 @@ async def test_a_header_that_is_no_text_is_refused_and_not_a_bug(intake: Intake)
 
 
 async def test_a_delivery_that_fails_is_tried_again_and_then_dead_and_replayable(
-    intake: Intake,
+    intake: Intake, clock: Clock
 ) -> None:
     """A table is gone, as a bug of ours would have it: the delivery must not be lost."""
-    dispatcher, clock = intake.dispatcher, intake.dispatcher.store._clock  # type: ignore[attr-defined]
+    dispatcher = intake.dispatcher
     await dispatcher.store.write(lambda tx: tx.run("ALTER TABLE milestones RENAME TO hidden"))
     try:
         milestone = {"id": 1, "number": 1, "title": "x", "updated_at": "2026-01-01T00:00:00Z"}
