@@ -1,4 +1,4 @@
-"""MCP over Streamable HTTP, for both protocol eras: the short way, and an ASGI application."""
+"""MCP over Streamable HTTP, for both protocol eras: the fast path, and an ASGI application."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -22,6 +22,7 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.tokens import Tokens
 from mcp_server.authentication import Asking, token_of
+from mcp_server.fast_path import FastPath
 from mcp_server.messages import (
     cancelled_request,
     decode_arguments,
@@ -32,7 +33,6 @@ from mcp_server.messages import (
 from mcp_server.plain_calls import AS_JSON, AS_STREAM, Allowed, Headers, media_types
 from mcp_server.running_calls import RunningCalls
 from mcp_server.server import create_server
-from mcp_server.short_way import ShortWay
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 WITHOUT_CASE = frozenset({b"host", b"origin", b"content-type"})
@@ -44,7 +44,7 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Handle: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
-ShortAnswer: TypeAlias = Callable[[Headers, bytes, Actor, IsGone], Awaitable[bytes | None]]
+FastAnswer: TypeAlias = Callable[[Headers, bytes, Actor, IsGone], Awaitable[bytes | None]]
 
 
 def allowed_hosts(host: str, public_url: str | None) -> list[str]:
@@ -59,26 +59,29 @@ def allowed_hosts(host: str, public_url: str | None) -> list[str]:
 class Endpoint:
     """What answers at /mcp. `answer` takes plain calls, and `handle` takes every request."""
 
-    answer: ShortAnswer
+    answer: FastAnswer
     handle: Handle
 
 
 async def _by_library(*_: Any) -> None:
-    """Instead of the short way: no request is a plain call."""
+    """Instead of the fast path: no request is a plain call."""
 
 
 @asynccontextmanager
 async def serving(
-    dispatcher: Dispatcher, tokens: Tokens, hosts: list[str], *, shortens: bool = True
+    dispatcher: Dispatcher, tokens: Tokens, hosts: list[str], *, has_fast_path: bool = True
 ) -> AsyncIterator[Endpoint]:
-    """Start the handlers of /mcp, and stop them at the end. `shortens`: by the short way."""
+    """Start the handlers of /mcp, and stop them at the end.
+
+    Without the fast path the library answers everything.
+    """
     running = RunningCalls()
     server = create_server(dispatcher, partial(_actor, tokens))
     origins = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
     security = TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins)
     streamed = _manager(server, security, json_response=False)
     at_once = _manager(server, security, json_response=True)
-    short = ShortWay(
+    fast_path = FastPath(
         dispatcher, running, Allowed.of(hosts), Allowed.of(origins), server.server_info_stamp
     )
 
@@ -104,7 +107,7 @@ async def serving(
             await manager.asgi_app({**_for_library(scope), "state": state}, receive, send)
 
     async with streamed.run(), at_once.run():
-        yield Endpoint(short.answer if shortens else _by_library, handle)
+        yield Endpoint(fast_path.answer if has_fast_path else _by_library, handle)
 
 
 def _manager(

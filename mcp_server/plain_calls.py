@@ -1,6 +1,6 @@
 """Finds the tool calls that need nothing of the library: each part of them is understood here.
 
-Pure functions. `tests/mcp_server/test_short_way.py` compares the answers with the library's.
+Pure functions. `tests/mcp_server/test_fast_path.py` compares the answers with the library's.
 """
 
 from collections.abc import Mapping

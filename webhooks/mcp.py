@@ -1,4 +1,4 @@
-"""`POST /mcp`: plain calls by the short way, all other requests by the MCP library."""
+"""`POST /mcp`: plain calls by the fast path, all other requests by the MCP library."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager

@@ -1,6 +1,6 @@
-"""The short way of a tool call answers as the MCP library does.
+"""The fast path of a tool call answers as the MCP library does.
 
-Two servers on one store get the same bytes. One of them has no short way. The time stands still, so
+Two servers on one store get the same bytes. One of them has no fast path. The time stands still, so
 that both see the same. The engine plays no part, so these tests run on SQLite alone.
 """
 
@@ -145,10 +145,10 @@ def present(values: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Ways:
-    """The two servers. `taken` counts the requests that the short way took, and the others."""
+    """The two servers. `taken` counts the requests that the fast path took, and the others."""
 
     library: Caller
-    short: Caller
+    fast: Caller
     tokens: dict[str, str]
     context_id: str
     surface: Surface
@@ -193,7 +193,7 @@ class Ways:
     async def compare(self, requests: Sequence[Request]) -> None:
         """Fail for the first request that the two answer differently."""
         for each in requests:
-            here, there = await self.short.ask(each), await self.library.ask(each)
+            here, there = await self.fast.ask(each), await self.library.ask(each)
             assert (here.status, here.headers, here.content) == (
                 there.status,
                 there.headers,
@@ -203,7 +203,7 @@ class Ways:
 
 @asynccontextmanager
 async def counting(taken: Counter[bool], *given: Any) -> AsyncIterator[http.Endpoint]:
-    """Count what the short way takes."""
+    """Count what the fast path takes."""
     async with http.serving(*given) as endpoint:
 
         async def answer(*request: Any) -> bytes | None:
@@ -228,15 +228,17 @@ async def ways(sqlite_url: str, openapi: Path | None) -> AsyncIterator[Ways]:
         await workspace.settle()
         here, keys = workspace.installation.id, workspace.dispatcher.shared.keys
         async with (
-            serving(store, here, keys=keys, mcp=partial(http.serving, shortens=False)) as library,
-            serving(store, here, keys=keys, mcp=partial(counting, taken)) as short,
+            serving(
+                store, here, keys=keys, mcp=partial(http.serving, has_fast_path=False)
+            ) as library,
+            serving(store, here, keys=keys, mcp=partial(counting, taken)) as fast,
         ):
             tokens = {
-                "lead": await short.token("lead", "tech-lead"),
-                "other": await short.token("other", "observer"),
+                "lead": await fast.token("lead", "tech-lead"),
+                "other": await fast.token("other", "observer"),
             }
             clock.stopped = True
-            callers = Caller(URL(library.url)), Caller(URL(short.url))
+            callers = Caller(URL(library.url)), Caller(URL(fast.url))
             yield Ways(*callers, tokens, plan["context"]["id"], library, taken)
             for each in callers:
                 each.close()

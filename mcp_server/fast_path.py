@@ -22,7 +22,7 @@ from mcp_server.tool_answers import ToolAnswer
 
 
 @dataclass(frozen=True)
-class ShortWay:
+class FastPath:
     """`hosts` and `origins`: against web pages that reach the server by another name."""
 
     dispatcher: Dispatcher
