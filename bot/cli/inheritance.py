@@ -1,4 +1,4 @@
-"""What a process of `hubbub serve --processes` gets from its parent: the port, and a line to it."""
+"""What a process of `hubbub serve --processes` gets from its parent: ports and a connection."""
 
 import asyncio
 import os
@@ -20,35 +20,38 @@ METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 @dataclass(frozen=True)
 class Inheritance:
-    """`line` is open as long as the parent lives, whatever kills it."""
+    """`parent`: a connection that ends with the parent, whatever kills it."""
 
     number: int
-    line: socket.socket
+    parent: socket.socket
     ports: Sequence[socket.socket]
 
-    def end_with_parent(self, told: asyncio.Event) -> None:
-        """Set `told` when the parent is gone. It never writes, so the line is readable then."""
+    def end_with_parent(self, must_stop: asyncio.Event) -> None:
+        """Set `must_stop` when the parent is gone.
+
+        It never writes, so the connection is readable only then.
+        """
         loop = asyncio.get_running_loop()
 
         def end() -> None:
-            loop.remove_reader(self.line)  # it stays readable
-            told.set()
+            loop.remove_reader(self.parent)  # it stays readable
+            must_stop.set()
 
-        loop.add_reader(self.line, end)
+        loop.add_reader(self.parent, end)
 
     def remove_metrics(self) -> None:
         """The parent removes their folder at its end, unless it was killed before."""
-        if select.select([self.line], [], [], 0)[0]:
+        if select.select([self.parent], [], [], 0)[0]:
             shutil.rmtree(os.environ[METRICS], ignore_errors=True)
 
     def report_listening(self) -> None:
         with suppress(OSError):  # the parent is gone
-            self.line.send(LISTENS)
+            self.parent.send(LISTENS)
 
 
-def variable(number: int, line: int, ports: Sequence[int]) -> dict[str, str]:
+def variable(number: int, parent: int, ports: Sequence[int]) -> dict[str, str]:
     """The environment variable that hands these file descriptors to a child."""
-    return {VARIABLE: " ".join(str(each) for each in (number, line, *ports))}
+    return {VARIABLE: " ".join(str(each) for each in (number, parent, *ports))}
 
 
 def inheritance() -> Inheritance | None:
@@ -56,6 +59,7 @@ def inheritance() -> Inheritance | None:
     given = os.environ.pop(VARIABLE, None)
     if given is None:
         return None
-    number, line, *ports = (int(each) for each in given.split())
+    number, parent, *ports = (int(each) for each in given.split())
     structlog.contextvars.bind_contextvars(process=number)
-    return Inheritance(number, socket.socket(fileno=line), [socket.socket(fileno=n) for n in ports])
+    inherited = [socket.socket(fileno=each) for each in ports]
+    return Inheritance(number, socket.socket(fileno=parent), inherited)

@@ -27,7 +27,7 @@ def say_address(address: Any) -> None:
 
 def stop_signal() -> asyncio.Event:
     """Set when the process gets SIGTERM or SIGINT."""
-    told = asyncio.Event()
+    must_stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(each, told.set)
-    return told
+        asyncio.get_running_loop().add_signal_handler(each, must_stop.set)
+    return must_stop

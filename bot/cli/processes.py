@@ -42,7 +42,7 @@ def check(loaded: Settings) -> None:
 
 async def run(loaded: Settings) -> int:
     """Serve until the process is told to stop. Return the exit status."""
-    told = listening.stop_signal()
+    must_stop = listening.stop_signal()
     try:
         # It never serves. It only binds the addresses of the host.
         port = await asyncio.get_running_loop().create_server(
@@ -51,10 +51,10 @@ async def run(loaded: Settings) -> int:
     except OSError as exc:
         raise listening.cannot_listen(loaded, exc) from exc
     with _metrics_folder() as folder:
-        children = Children([each.fileno() for each in port.sockets], folder, told)
+        children = Children([each.fileno() for each in port.sockets], folder, must_stop)
         first = asyncio.create_task(children.keep(1))
         if not await children.first_listens():
-            told.set()
+            must_stop.set()
             await first
             return children.status
         listening.say_address(port.sockets[0].getsockname())
@@ -81,38 +81,39 @@ def _metrics_folder() -> Iterator[str]:
 
 @dataclass
 class Children:
-    """The processes that serve. `told`: all shall end."""
+    """The processes that serve, until `must_stop` is set."""
 
     ports: Sequence[int]
     metrics: str
-    told: asyncio.Event
+    must_stop: asyncio.Event
     # Of the first child, if it ended before it listened.
     status: int = 0
     _listens: asyncio.Event = field(default_factory=asyncio.Event)
     _failed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def first_listens(self) -> bool:
-        """Wait for it. False: it cannot start, because of a setting for example, or all shall end.
+        """Whether the first child listens: wait for it. Otherwise it failed, or all must stop.
 
         The others start after it. So one process migrates the database, and one says what is wrong.
         """
-        events = [asyncio.create_task(e.wait()) for e in (self._listens, self._failed, self.told)]
+        ends = (self._listens, self._failed, self.must_stop)
+        events = [asyncio.create_task(each.wait()) for each in ends]
         await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
         for each in events:
             each.cancel()
         return self._listens.is_set()
 
     async def keep(self, number: int) -> None:
-        """Start a child, and another one whenever it ends, until all shall end."""
+        """Start a child, and another one whenever it ends, until all must stop."""
         failures = 0
-        while not self.told.is_set():
+        while not self.must_stop.is_set():
             began = asyncio.get_running_loop().time()
             try:
                 status = await self._run(number)
             except OSError as exc:
                 log.warning("cannot start a process", process=number, why=str(exc))
                 status = 1
-            if self.told.is_set():
+            if self.must_stop.is_set():
                 return
             if not self._listens.is_set():
                 self.status = status if status > 0 else 1
@@ -145,14 +146,14 @@ class Children:
                     each.cancel()
                 await asyncio.gather(watch, stop, return_exceptions=True)
 
-    async def _watch(self, line: socket.socket) -> None:
-        line.setblocking(False)
-        if await asyncio.get_running_loop().sock_recv(line, 1) == inheritance.LISTENS:
+    async def _watch(self, child: socket.socket) -> None:
+        child.setblocking(False)
+        if await asyncio.get_running_loop().sock_recv(child, 1) == inheritance.LISTENS:
             self._listens.set()
 
     async def _stop(self, process: asyncio.subprocess.Process) -> None:
-        """Stop the child when all shall end. Kill it if that takes too long."""
-        await self.told.wait()
+        """Stop the child when all must stop. Kill it if that takes too long."""
+        await self.must_stop.wait()
         with suppress(ProcessLookupError):
             process.terminate()
             await asyncio.sleep(STOP_S)
@@ -161,4 +162,4 @@ class Children:
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self.told.wait()
+                await self.must_stop.wait()

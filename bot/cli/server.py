@@ -48,10 +48,10 @@ async def serve(
             keepalive_timeout=listener.KEEPALIVE_S,
         )
         await runner.setup()
-        told = _end(running, inherited)
+        must_stop = _stop_event(running, inherited)
         try:
             await _listen(runner, loaded, server[listener.CONNECTIONS], inherited)
-            await told.wait()
+            await must_stop.wait()
             dispatcher.waiters.stop()
             running.stop()
         finally:
@@ -78,11 +78,11 @@ async def _listen(
     listening.say_address(runner.addresses[0])
 
 
-def _end(running: loops.Loops, inherited: Inheritance | None) -> asyncio.Event:
-    """Set when the process shall end."""
-    told = listening.stop_signal()
+def _stop_event(running: loops.Loops, inherited: Inheritance | None) -> asyncio.Event:
+    """Set when the process must stop."""
+    must_stop = listening.stop_signal()
     if inherited:
-        inherited.end_with_parent(told)
+        inherited.end_with_parent(must_stop)
         # Only a new process can help, and the parent starts one.
-        running.supervisor.when_given_up = told.set
-    return told
+        running.supervisor.when_given_up = must_stop.set
+    return must_stop
