@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, TypeAlias
 
-from cachetools import Cache, TLRUCache, TTLCache
+from cachetools import Cache, LRUCache, TLRUCache
 from pydantic import BaseModel
 
 from bot import secret_formats
@@ -101,7 +101,7 @@ class Executor:
         self.store = store
         self.touched = touched_agents() if touched is None else touched
         # How many calls each agent made since its activity was written.
-        self._calls: Cache[ActorKey, int] = TTLCache(10_000, 3600)
+        self._calls: Cache[ActorKey, int] = LRUCache(10_000)
         self._agent_turns = Turns(MOST_OF_AGENT)
         self._installation_turns = Turns(MOST_OF_INSTALLATION)
         self.sent_notices = SentNotices(store)

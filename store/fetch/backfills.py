@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Tx
-from store.mirror.stored_repositories import PRESENT, VISIBLE
+from store.mirror.stored_repositories import PRESENT_OF_ALL, VISIBLE
 from store.tables.fetch import BackfillRow
 
 KEY = ("installation_id", "repository_id", "part")
@@ -134,7 +134,7 @@ def _parts_of_repository(tx: Tx) -> str:
 async def repositories_without_backfill(tx: Tx, limit: int) -> list[RepositoryKey]:
     """Repositories that the installation covers and whose backfill never began."""
     return await tx.all(
-        f"SELECT r.installation_id, r.id FROM repositories r WHERE {VISIBLE} AND {PRESENT} "
+        f"SELECT r.installation_id, r.id FROM repositories r WHERE {VISIBLE} AND {PRESENT_OF_ALL} "
         "AND EXISTS (SELECT 1 FROM installations n WHERE n.installation_id = r.installation_id) "
         f"AND NOT EXISTS (SELECT 1 FROM {_parts_of_repository(tx)} "
         "WHERE b.installation_id = r.installation_id "

@@ -36,10 +36,12 @@ async def select_repository(tx: Tx, installation_id: int, repository_id: int, on
 # Conditions on a row of `repositories` that a query names `r`: the installation covers it, and
 # GitHub serves the installation.
 VISIBLE = "r.deleted = 0 AND r.selected = 1"
-PRESENT = (
+PRESENT_OF_ALL = (
     "NOT EXISTS (SELECT 1 FROM installations n WHERE n.installation_id = r.installation_id "
     "AND (n.deleted = 1 OR n.suspended_at IS NOT NULL))"
 )
+# The same in a query of one installation, `:i`: asked once, and not for each row.
+PRESENT = PRESENT_OF_ALL.replace("r.installation_id", ":i")
 
 
 class RepositoryName(TypedDict):
@@ -52,7 +54,7 @@ async def present_repositories(tx: Tx) -> list[RepositoryName]:
     """The repositories of all installations."""
     return await tx.all(
         "SELECT r.installation_id, r.id, r.full_name FROM repositories r "
-        f"WHERE {VISIBLE} AND {PRESENT}"
+        f"WHERE {VISIBLE} AND {PRESENT_OF_ALL}"
     )
 
 
