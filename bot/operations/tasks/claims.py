@@ -5,7 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Annotated, Self, TypeAlias
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from bot.agents import checkpoints, presence
 from bot.errors import Refused
@@ -13,15 +13,15 @@ from bot.identity.actors import Actor
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
 from bot.kernel.sentences import with_full_stop
 from bot.kernel.waitable import EventFilter, Look, Waitable
-from bot.messages import unconfirmed_claims
 from bot.operations.arguments import Label
 from bot.operations.github.texts import Text, body_view
-from bot.operations.tasks import claim_size, hourly_limits, open_claims, take_back
+from bot.operations.tasks import claim_size, hourly_limits, nothing_ready, open_claims, take_back
 from bot.operations.tasks.access import visible_repository, visible_task
+from bot.operations.tasks.nothing_ready import NothingReady
 from bot.operations.tasks.views import Task, task_view
 from bot.repository import repository_settings
 from bot.tasks import eligibility, handoff, lifecycle, lookup, path_overlap, publishing
-from bot.tasks.capabilities import Capability, meets, met_by, missing_capabilities
+from bot.tasks.capabilities import Capability, meets, met_by
 from bot.tasks.eligibility import Dependencies, Reason
 from bot.tasks.handoff import HandOff
 from bot.tasks.path_overlap import Overlap
@@ -44,18 +44,8 @@ Paths: TypeAlias = Annotated[
 
 # How many ready tasks are looked at together: mostly the first is free, unless many claim at once.
 PAGES = (2, 8, *(50 for _ in range(20)))
-# How many unsuitable ready tasks a refusal looks at, to name the missing capabilities.
-LACKING = 50
-
-
-class NothingReady(BaseModel):
-    message: str
-    lacking: list[str] = Field([], description="capabilities that the ready tasks need")
-    events_cursor: str = Field(description="pass it to wait_for_events as `cursor`")
-
-
 # What the claim's own fields and the hand-off say.
-TOLD = frozenset(
+IN_OTHER_FIELDS = frozenset(
     [
         "id",
         "repository",
@@ -73,7 +63,7 @@ class Claimed(Answer):
     """A claim. Pass `fence` with each later call about the task."""
 
     sealed = MappingProxyType({"handoff": {"checkpoint"}})
-    omitted = MappingProxyType({"task": TOLD, "lease_id": True})
+    omitted = MappingProxyType({"task": IN_OTHER_FIELDS, "lease_id": True})
 
     task: Task | None = Field(None, description="null if the call waited and nothing became ready")
     lease_id: str | None = None
@@ -178,7 +168,7 @@ async def claim_task(
     Only you work on it until the lease ends; every call renews it. Claiming your task again
     returns your lease, or takes back what you ended just now.
     """
-    me = await _begin(ctx)
+    me = await _check_claimer(ctx)
     has = me and me["capabilities"]
     if task is not None:
         if any((repository, label, capability, size)):
@@ -199,13 +189,13 @@ async def claim_task(
     claimed = await _claim_best(ctx, wanted, me, lease_s, paths)
     if claimed is not None:
         return _fit(claimed, max_tokens)
-    nothing = await _nothing_ready(ctx, wanted, has, now)
+    nothing = await nothing_ready.explanation(ctx, wanted, has, now)
     if not ctx.waits:
         raise Refused("nothing_ready", **nothing.model_dump())
     return _without_task(nothing)
 
 
-async def _begin(ctx: Context) -> Applicant | None:
+async def _check_claimer(ctx: Context) -> Applicant | None:
     """The agent that claims; None for a person, who can do anything. Raise Refused.
 
     Leases that are overdue end first, because their tasks may be claimed too.
@@ -351,14 +341,6 @@ async def expire_overdue(ctx: Context) -> None:
         await lifecycle.expire(ctx.tx, lease)
 
 
-def _other_ready(n: int) -> str:
-    """How many ready tasks do not match the filters. The count stops at LACKING."""
-    many = (
-        "1 ready task does" if n == 1 else f"{n}{' or more' if n == LACKING else ''} ready tasks do"
-    )
-    return f"{many} not match your filters: leave out `repository`, `label`, `capability`, `size`"
-
-
 async def _claim_best(
     ctx: Context,
     wanted: Wanted,
@@ -409,33 +391,6 @@ async def _claim_if_free(
     state = await _state_for(ctx, row)
     got = await _grant(ctx, row, state, lease_s, paths)
     return got and await _claimed_answer(ctx, got, state, paths)
-
-
-async def _nothing_ready(
-    ctx: Context, wanted: Wanted, has: list[str] | None, events_cursor: str
-) -> NothingReady:
-    """Why there is none: missing capabilities, or how many tasks the filters leave out."""
-    here = (ctx.tx, ctx.installation_id, ctx.actor.name)
-    fitting = await ready.candidates(*here, wanted, None, LACKING) if has is not None else []
-    missing = sorted(
-        {each for row in fitting for each in missing_capabilities(has or (), row["capabilities"])}
-    )
-    why = "Each task is ended, claimed, on hold, blocked, reserved, or has no issue number yet"
-    if missing:
-        why = (
-            f"The ready tasks need capabilities that you have not registered: {', '.join(missing)}"
-        )
-    elif wanted != Wanted():
-        others = replace(Wanted(), met=None if has is None else met_by(has))
-        if found := len(await ready.candidates(*here, others, None, LACKING)):
-            why = _other_ready(found)
-    return NothingReady(
-        message=f"No ready task for you. {why}. explain_task explains one task. wait_for_events "
-        "with `topics` tasks and `events_cursor` as its `cursor` returns when a task becomes "
-        f"ready.{await unconfirmed_claims.also_held(ctx.tx, ctx.actor, ctx.now)}",
-        lacking=missing,
-        events_cursor=events_cursor,
-    )
 
 
 def _asks_for(row: Candidate, capability: str | None) -> bool:
