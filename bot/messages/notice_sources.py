@@ -179,7 +179,7 @@ async def _keep(tx: Tx, installation_id: int, agent_id: str, received: Notice) -
     await stored_notices.add(tx, installation_id, notice)
 
 
-# By the names of `due_notices.SIGNS`, which is also their kind, except for those stored.
+# By the names of `due_notices.DUE_IF_EXISTS`, which is also their kind, except for those stored.
 SOURCES = {
     "recorded": Source(_happenings, _mark_seen),
     "also_held": Source(unconfirmed_claims.find),

@@ -116,10 +116,10 @@ class MySQLTx:
 
     def _literals(self, row: Row) -> dict[str, str]:
         literal = self._connection.literal
-        return {name: _quoted(value) or literal(value) for name, value in row.items()}
+        return {name: _text_literal(value) or literal(value) for name, value in row.items()}
 
 
-def _quoted(value: object) -> str | None:
+def _text_literal(value: object) -> str | None:
     """The literal of a text or of bytes; None for other values.
 
     MySQL needs only these two escapes (mysql_real_escape_string has more, for readers of logs). The

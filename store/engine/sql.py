@@ -121,6 +121,15 @@ def insert_new(
     return f"{insert(table, columns)} ON DUPLICATE KEY UPDATE {column} = {table}.{column}{more}"
 
 
+# A column of the row that an upsert would insert, and the name for that row, if it needs one.
+# MySQL deprecates VALUES() and counts a warning for each statement that uses it. The driver then
+# asks for the warning's text, which costs a second round trip. MariaDB has only VALUES().
+NEW_ROW: dict[Dialect, tuple[str, str]] = {
+    "mysql": ("new.{}", " AS new "),
+    "mariadb": ("VALUES({})", " "),
+}
+
+
 @lru_cache(512)
 def insert_or_renew(
     dialect: Dialect,
@@ -141,19 +150,13 @@ def insert_or_renew(
         sets = ", ".join(f"{column} = excluded.{column}" for column in (*rest, decides))
         conflict = f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sets} WHERE {is_old}"
         return f"{insert(table, columns)} {conflict}"
-    new, alias = ("VALUES({})", " ") if dialect == "mariadb" else ("new.{}", ALIAS)
+    new, alias = NEW_ROW[dialect]
     # Both engines assign from left to right, so the column that decides comes last.
     sets = ", ".join(
         f"{column} = IF({is_old}, {new.format(column)}, {table}.{column})"
         for column in (*rest, decides)
     )
     return f"{insert(table, columns)}{alias}ON DUPLICATE KEY UPDATE {sets}"
-
-
-# MySQL's name for the row that an upsert would insert. MariaDB has only VALUES() for it. MySQL
-# deprecates VALUES() and counts a warning for each statement that uses it. The driver then asks
-# for the warning's text, which costs a second round trip.
-ALIAS = " AS new "
 
 
 @lru_cache(512)
@@ -171,14 +174,13 @@ def upsert(
         where = f" WHERE excluded.{guard} > {table}.{guard}" if guard else ""
         conflict = f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sets}{where}"
         return f"{insert(table, columns)} {conflict}"
-    new = "VALUES({})" if dialect == "mariadb" else "new.{}"
+    new, alias = NEW_ROW[dialect]
     values = {c: new.format(c) for c in rest}
     if guard:
         # Both engines assign from left to right, so the guard comes last.
         newer = f"{new.format(guard)} > {table}.{guard}"
         values = {c: f"IF({newer}, {value}, {table}.{c})" for c, value in values.items()}
         values[guard] = f"GREATEST({new.format(guard)}, {table}.{guard})"
-    alias = " " if dialect == "mariadb" else ALIAS
     update = ", ".join(f"{c} = {value}" for c, value in values.items())
     return f"{insert(table, columns)}{alias}ON DUPLICATE KEY UPDATE {update}"
 

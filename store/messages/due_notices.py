@@ -18,7 +18,8 @@ MINE = "installation_id = :i AND holder = :a"
 ENDS = f"{MINE} AND state = 'held' AND expires_at > :now AND expires_at < :now + {ENDING}"
 # The answer to the claim may have been lost.
 UNCONFIRMED = f"{MINE} AND state = 'held' AND known < {CONFIRMED}"
-SIGNS = {
+# For each kind of notice the rows that make it due.
+DUE_IF_EXISTS = {
     # What happened, see `store.messages.stored_notices`.
     "recorded": f"notices WHERE {UNSEEN}",
     "also_held": f"{{leases}} WHERE {UNCONFIRMED}",
@@ -54,15 +55,15 @@ def columns(dialect: sql.Dialect, *, leads: bool) -> str:
     """
     leases = _leases_of_holder(dialect)
     return ", ".join(
-        f"EXISTS (SELECT 1 FROM {sign.format(leases=leases)}) AS {kind}"
-        for kind, sign in SIGNS.items()
+        f"EXISTS (SELECT 1 FROM {rows.format(leases=leases)}) AS {kind}"
+        for kind, rows in DUE_IF_EXISTS.items()
         if leads or kind not in OF_LEADS
     )
 
 
 def kinds_in(row: Row) -> list[str]:
-    """The names of SIGNS that are due, from these columns."""
-    return [kind for kind in SIGNS if row.get(kind)]
+    """The kinds that are due, from these columns."""
+    return [kind for kind in DUE_IF_EXISTS if row.get(kind)]
 
 
 async def unconfirmed_leases(
@@ -70,8 +71,8 @@ async def unconfirmed_leases(
 ) -> list[UnconfirmedLease]:
     """Live leases of which the holder may not know, the oldest first."""
     leases = _leases_of_holder(tx.dialect)
-    columns = ", ".join(UnconfirmedLease.__annotations__)
-    q = f"SELECT {columns} FROM {leases} WHERE {UNCONFIRMED} ORDER BY granted_at, id LIMIT :n"
+    read = ", ".join(UnconfirmedLease.__annotations__)
+    q = f"SELECT {read} FROM {leases} WHERE {UNCONFIRMED} ORDER BY granted_at, id LIMIT :n"
     return await tx.all(q, i=installation_id, a=agent_id, n=limit)
 
 

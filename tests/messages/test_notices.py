@@ -321,7 +321,7 @@ async def test_what_there_is_to_tell_is_looked_for_in_one_query_and_people_get_n
     person = Actor(workspace.installation.id, "@octocat", "tech-lead")
     answer = await workspace.dispatcher.call(person, "get_task", {"task": where})
     assert answer["notices"] == []
-    assert tuple(due_notices.SIGNS) == tuple(notice_sources.SOURCES)
+    assert tuple(due_notices.DUE_IF_EXISTS) == tuple(notice_sources.SOURCES)
     assert await notice_subjects(scout) == []
 
     other = await workspace.agent("other")
