@@ -27,7 +27,7 @@ def _asyncmy() -> Driver:
     except ModuleNotFoundError as exc:
         raise StoreError(
             "HUBBUB_DATABASE_URL names the driver asyncmy, which is not installed: install it with "
-            "pip install 'hubbub[fast]', or begin the address with mysql:// to use aiomysql."
+            "`pip install asyncmy`, or begin the address with mysql:// to use aiomysql."
         ) from exc
     return Driver(mysql_asyncmy.Connection, mysql_asyncmy.CONVERSIONS)
 

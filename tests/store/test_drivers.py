@@ -30,7 +30,7 @@ async def test_a_driver_that_is_not_installed_says_what_to_install_on_mysql(
     monkeypatch.delitem(sys.modules, "store.engine.mysql_asyncmy", raising=False)
     # None in the place of a module makes its import fail.
     monkeypatch.setitem(sys.modules, "asyncmy", None)
-    with pytest.raises(StoreError, match=r"not installed.*hubbub\[fast\].*mysql://"):
+    with pytest.raises(StoreError, match=r"not installed.*pip install asyncmy.*mysql://"):
         await open_store("mysql+asyncmy://u:p@127.0.0.1:1/x")
 
 
