@@ -49,7 +49,17 @@ def unreachable(where: Address, exc: Exception) -> StoreError:
     return StoreError(
         f"Cannot use the MySQL database {where.database} at {where.host}:{where.port} as "
         f"{where.user}: {_reason(exc)}. Check HUBBUB_DATABASE_URL, and that the server runs, "
-        "has the database, and lets the user in."
+        f"has the database, and lets the user in.{_remedy(exc)}"
+    )
+
+
+def _remedy(exc: Exception) -> str:
+    """What to do about a certificate that was not accepted."""
+    if "certificate verify failed" not in _reason(exc):
+        return ""
+    return (
+        " SSL_CERT_FILE can name a file with the authorities to accept; ?tls=required at the end "
+        "of the address accepts any certificate."
     )
 
 

@@ -73,7 +73,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_with_the_reason_
     migrated_mysql_url: str,
 ) -> None:
     url = f"{migrated_mysql_url}?tls=verify"
-    with pytest.raises(StoreError, match=r"127\.0\.0\.1.*certificate verify failed"):
+    with pytest.raises(StoreError, match=r"127\.0\.0\.1.*certificate verify failed.*SSL_CERT_FILE"):
         await open_store(url)
     with pytest.raises(StoreError, match="certificate verify failed"):
         await asyncio.to_thread(check, url)
