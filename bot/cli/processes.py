@@ -35,8 +35,8 @@ def check(loaded: Settings) -> None:
     """Raise WrongSettings if one database file would serve several processes."""
     if loaded.processes > 1 and sqlite_path(loaded.database_url):
         raise WrongSettings(
-            f"HUBBUB_PROCESSES (or --processes) is {loaded.processes}, but a SQLite file is for one "
-            "process of `serve`. Set HUBBUB_DATABASE_URL to a MySQL database, or this to 1."
+            f"HUBBUB_PROCESSES (or --processes) is {loaded.processes}, but a SQLite file is for "
+            "one process of `serve`. Set HUBBUB_DATABASE_URL to a MySQL database, or this to 1."
         )
 
 

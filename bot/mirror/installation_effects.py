@@ -1,7 +1,6 @@
 """What a change of the installation means: the App went away, came back, or may do more."""
 
-import json
-
+from store.engine import json_text
 from store.engine.transaction import Tx
 from store.fetch import backfills
 from store.mirror import stored_installations
@@ -24,4 +23,4 @@ async def update_absence(tx: Tx, row: InstallationRow, before: InstallationRow |
 
 def _may_do_more(before: str, now: str) -> bool:
     """False when the permissions before are not known: only other events named the installation."""
-    return before != "{}" and bool(json.loads(now).items() - json.loads(before).items())
+    return before != "{}" and bool(json_text.value(now).items() - json_text.value(before).items())

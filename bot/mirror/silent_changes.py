@@ -9,6 +9,7 @@ import json
 
 from bot.mirror import reads
 from bot.mirror.changes import Transfer
+from store.engine import json_text
 from store.engine.transaction import Tx
 from store.fetch import backfills
 from store.mirror import referrers, version_guard
@@ -96,7 +97,7 @@ async def _after_thread(
         return []
     again = [reads.thread(kind, row["repository_id"], row["number"])]
     here = (row["installation_id"], row["repository_id"])
-    labels = json.loads(row["labels"])
+    labels = json_text.value(row["labels"])
     changed = before is None or before["labels"] != row["labels"]
     if labels and changed and await referrers.live_labels(tx, *here, labels) != set(labels):
         return again

@@ -232,12 +232,12 @@ class SQLite:
             self.bell.ring(each.rings)
             each.answer()
 
-    def _take_all(self) -> list["Waiting"]:
+    def _take_all(self) -> list[Waiting]:
         taken = list(self._waiting)
         self._waiting.clear()
         return taken
 
-    async def _run(self, waiting: "Waiting") -> None:
+    async def _run(self, waiting: Waiting) -> None:
         """Run the work. Raise only what ends the transaction of all."""
         tx = SQLiteTx(self._writer, self._clock)
         self._writer.execute("SAVEPOINT work")

@@ -18,6 +18,7 @@ from bot.repository import repository_settings, settings_file
 from bot.repository.repository_settings import DEFAULTS, RepositorySettings
 from bot.repository.settings_file import Unreadable
 from bot.tasks import task_labels
+from store.engine import json_text
 from store.engine.transaction import Tx
 from store.fetch import pending_reads
 from store.mirror import settings_files
@@ -144,7 +145,7 @@ async def _relabel(
     repository_id = arguments["repository_id"]
     rows = await settings_files.open_issues(tx, installation_id, repository_id, after, BATCH)
     for row in rows:
-        if task_labels.has_label(json.loads(row["labels"]), now.task_label):
+        if task_labels.has_label(json_text.value(row["labels"]), now.task_label):
             # The issue itself did not change, so the columns that were not read do not count.
             issue = cast("IssueRow", row)
             await issue_effects.update_task(tx, issue, issue)

@@ -1,6 +1,5 @@
 """Creating and changing issues."""
 
-import json
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
@@ -28,7 +27,7 @@ from bot.operations.tasks.access import is_holder, visible_repository
 from bot.repository import repository_settings
 from bot.tasks import issue_state, lifecycle, lookup, plans, task_labels
 from bot.tasks.states import OPEN
-from store.engine import ids
+from store.engine import ids, json_text
 from store.engine.transaction import Row
 from store.mirror import stored_issues
 from store.outbox import issue_changes, writes
@@ -145,7 +144,7 @@ async def _check_names(
 ) -> None:
     """Raise Refused for labels that the repository lacks, and for new assignees that are agents."""
     await check_labels(ctx, where, labels or [])
-    there = json.loads(row["assignees"])
+    there = json_text.value(row["assignees"])
     await check_assignees(ctx, [each for each in assignees or [] if each not in there])
 
 
@@ -173,7 +172,7 @@ async def _changes_the_task(
     if wanted is None:
         return False
     settings = await repository_settings.of(ctx.tx, ctx.installation_id, where["id"])
-    now = json.loads(row["labels"])
+    now = json_text.value(row["labels"])
     was_task, is_task = (task_labels.has_label(each, settings.task_label) for each in (now, wanted))
     return was_task != is_task or task_labels.task_fields(wanted) != task_labels.task_fields(now)
 
@@ -257,5 +256,5 @@ async def _list_changes(
     for name, wanted in lists.items():
         if wanted is not None:
             queued = [each["arguments"][name] for each in waiting if each["arguments"].get(name)]
-            changes[name] = list_change(json.loads(row[name]), wanted, queued)
+            changes[name] = list_change(json_text.value(row[name]), wanted, queued)
     return changes

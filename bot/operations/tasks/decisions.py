@@ -1,6 +1,5 @@
 """Decisions of people and tech-leads about tasks: reserve, hold, prioritise, end or retry them."""
 
-import json
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
@@ -29,6 +28,7 @@ from bot.tasks.sizes import SIZES, Size
 from bot.tasks.states import OPEN
 from bot.times import SECOND
 from store.agents import agents
+from store.engine import json_text
 from store.engine.transaction import Row
 from store.mirror import label_names, mirror_rows, stored_issues
 from store.outbox import issue_changes, write_cancellation, writes
@@ -234,7 +234,7 @@ async def _relabel(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[
     issue = await stored_issues.issue(*here, row["repository_id"], row["number"] or 0)
     if issue is None:
         return []
-    now = json.loads(issue["labels"])
+    now = json_text.value(issue["labels"])
     coming = await label_changes.coming_labels(ctx.tx, issue)
     after = label_changes.labels_after(now, coming)
     known = await label_names.labels(*here, row["repository_id"])
