@@ -18,6 +18,10 @@ SQL_MODE = (
 STATEMENT_S = 15
 # The server closes a connection that is idle for longer. The pool closes its own before.
 WAIT_TIMEOUT = ", wait_timeout = 600"
+# A server with --skip-character-set-client-handshake ignores what the driver asks for. It would
+# keep texts in another character set. In GBK a backslash may be half of a letter. Then an escaped
+# quote ends the text, and what follows is read as SQL.
+CHARACTERS = "character_set_client = utf8mb4, character_set_results = utf8mb4"
 # With safe updates the server refuses an UPDATE or DELETE that uses no key.
 UNSAFE_UPDATES = ", sql_safe_updates = 0"
 
@@ -67,7 +71,7 @@ def settings(server: Flavour) -> str:
     """The statement that a connection runs first."""
     return (
         f"SET {server.isolation} = 'READ-COMMITTED', time_zone = '+00:00', "
-        f"collation_connection = {server.collation}, sql_mode = '{SQL_MODE}', "
+        f"{CHARACTERS}, collation_connection = {server.collation}, sql_mode = '{SQL_MODE}', "
         f"innodb_lock_wait_timeout = 5{server.more}"
     )
 

@@ -4,6 +4,7 @@ On a server of its own, because such a setting holds for everybody who connects.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,12 +15,19 @@ from store.engine.transaction import Tx
 from tests.conftest import MariaDB
 from tests.support import throwaway_mariadb
 
+# No client may choose. In GBK the last byte of this letter and a backslash are one letter.
+CHARACTERS = ("--skip-character-set-client-handshake", "--character-set-server=gbk")
+HALF = "日', (SELECT 1)) -- 😀"
+
 
 @pytest.fixture
 def own_server() -> Iterator[MariaDB]:
     if not throwaway_mariadb.is_installed():
         pytest.skip("needs mariadbd on this machine")
-    with throwaway_mariadb.temporary_folder() as folder, throwaway_mariadb.server(folder) as url:
+    with (
+        throwaway_mariadb.temporary_folder() as folder,
+        throwaway_mariadb.server(folder, *CHARACTERS) as url,
+    ):
         yield MariaDB(url.rstrip("/"))
 
 
@@ -39,6 +47,11 @@ async def test_the_defaults_of_a_server_do_not_matter_on_mysql(own_server: Maria
     async def work(tx: Tx) -> int:
         return await tx.run("UPDATE agents SET name = name || '!'")
 
-    store = await open_store(url)
-    assert await store.write(work) == 0
-    await store.close()
+    async def echo(tx: Tx) -> Any:
+        return await tx.one("SELECT :text AS text, CHAR_LENGTH(:text) AS size", text=HALF)
+
+    for scheme in ("mysql", "mysql+asyncmy"):
+        store = await open_store(url.replace("mysql", scheme, 1))
+        assert await store.write(work) == 0
+        assert await store.read(echo) == {"text": HALF, "size": len(HALF)}
+        await store.close()

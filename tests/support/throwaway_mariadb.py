@@ -173,8 +173,8 @@ def temporary_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def server(folder: Path) -> Iterator[str]:
-    """Run a server in this folder, and give its URL."""
+def server(folder: Path, *options: str) -> Iterator[str]:
+    """Run a server in this folder, with these options too, and give its URL."""
     owner = ("--user=root",) if os.geteuid() == 0 else ()
     common = ("--no-defaults", f"--datadir={folder}/data", *owner, *SMALL)
     _fill(common)
@@ -195,7 +195,7 @@ def server(folder: Path) -> Iterator[str]:
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [path_of("mariadbd"), *common, *own, *FAST],
+            [path_of("mariadbd"), *common, *own, *FAST, *options],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
