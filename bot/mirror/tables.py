@@ -25,9 +25,9 @@ Effect: TypeAlias = Callable[[Tx, Any, Any], Awaitable[None]]
 Act: TypeAlias = Callable[[Tx, Any, Any, Sender | None], Awaitable[None]]
 Stale: TypeAlias = Callable[[Tx, Any, Any], Awaitable[list[reads.Read]]]
 # Which ids of the rows have neither stale rows nor effects.
-Plain: TypeAlias = Callable[[Tx, int, Any], Awaitable[set[int]]]
+WithoutEffects: TypeAlias = Callable[[Tx, int, Any], Awaitable[set[int]]]
 # One that gets an installation and a repository.
-Growth: TypeAlias = Callable[[Tx, int, int], Awaitable[None]]
+OnNewRows: TypeAlias = Callable[[Tx, int, int], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ class MirroredTable:
     """`tie` is the read that decides between two contents of one second.
 
     `stale` names rows that GitHub changed along with this one without a webhook. `effects` run in
-    their order, then `acts`. `plain` says of many rows at once for which all of these do nothing.
-    `grown` runs last, once for each repository that webhooks brought new
-    rows of. `searched` says whether the full-text search finds its rows.
+    their order, then `acts`. `without_effects` says for which of many rows all of these do
+    nothing. `on_new_rows` runs last, once for each repository that webhooks brought new rows of.
+    `searched` says whether the full-text search finds its rows.
     """
 
     tie: Callable[[Any], reads.Read] | None = None
     stale: Stale | None = None
     effects: tuple[Effect, ...] = ()
     acts: tuple[Act, ...] = ()
-    plain: Plain | None = None
-    grown: Growth | None = None
+    without_effects: WithoutEffects | None = None
+    on_new_rows: OnNewRows | None = None
     searched: bool = False
 
 
@@ -68,9 +68,9 @@ TABLES: dict[str, MirroredTable] = {
         tie=lambda row: reads.thread("issue", row["repository_id"], row["number"]),
         stale=silent_changes.after_issue,
         acts=(issue_effects.update_task,),
-        plain=issue_effects.without_effects,
+        without_effects=issue_effects.without_effects,
         # A webhook about a new issue shows that the repository's issues are on.
-        grown=repository_effects.fetch_refused_parts,
+        on_new_rows=repository_effects.fetch_refused_parts,
         searched=True,
     ),
     "comments": MirroredTable(

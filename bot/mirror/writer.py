@@ -47,26 +47,26 @@ class Progress:
     """What one call of `apply` has read and put so far.
 
     `before`: rows that the mirror has, by place. The lock keeps others from changing them. `seen`:
-    the contents that were put, by place and version. `plain`: rows without effects. `grown`: the
-    tables and repositories that webhooks brought new rows of.
+    the contents that were put, by place and version. `without_effects`: rows that have none.
+    `with_new_rows`: the tables and repositories that webhooks brought new rows of.
     """
 
     before: dict[Place, Row | None]
-    plain: set[Place]
+    without_effects: set[Place]
     seen: set[tuple[Place, str]] = field(default_factory=set)
-    grown: set[tuple[str, int]] = field(default_factory=set)
+    with_new_rows: set[tuple[str, int]] = field(default_factory=set)
 
 
 async def apply(tx: Tx, keys: Keys, installation_id: int, *all_changes: Changes) -> None:
     """Apply everything but their `texts`: the caller stores the commands in them."""
     await _lock(tx, installation_id, all_changes)
     before = await _rows_before(tx, installation_id, all_changes)
-    progress = Progress(before, await _plain_rows(tx, installation_id, all_changes))
+    progress = Progress(before, await _rows_without_effects(tx, installation_id, all_changes))
     for changes in all_changes:
         await _apply(tx, keys, installation_id, changes, progress)
-    for table, repository_id in sorted(progress.grown):
-        if grown := TABLES[table].grown:
-            await grown(tx, installation_id, repository_id)
+    for table, repository_id in sorted(progress.with_new_rows):
+        if on_new_rows := TABLES[table].on_new_rows:
+            await on_new_rows(tx, installation_id, repository_id)
 
 
 async def _rows_before(
@@ -90,15 +90,22 @@ async def _rows_before(
     return found
 
 
-async def _plain_rows(tx: Tx, installation_id: int, all_changes: Sequence[Changes]) -> set[Place]:
-    """The rows of several deliveries without effects. Labels decide, so none may change, too."""
+async def _rows_without_effects(
+    tx: Tx, installation_id: int, all_changes: Sequence[Changes]
+) -> set[Place]:
+    """The rows of several deliveries that have no effects.
+
+    The labels of a repository decide, so there are none while labels change too.
+    """
     rows = [row for changes in all_changes for row in changes.rows]
     if len(all_changes) < 2 or any(row.table == "labels" for row in rows):
         return set()
     found: set[Place] = set()
     for name in sorted({row.table for row in rows}):
-        if plain := TABLES[name].plain:
-            ids = await plain(tx, installation_id, [r.row for r in rows if r.table == name])
+        if without_effects := TABLES[name].without_effects:
+            ids = await without_effects(
+                tx, installation_id, [r.row for r in rows if r.table == name]
+            )
             found |= {(name, (installation_id, each)) for each in ids}
     return found
 
@@ -158,11 +165,11 @@ async def _put(
     if table.tie and (is_tie or _may_be_back(given, put.before, won=put.won)):
         await reads.queue(tx, row["installation_id"], table.tie(row))
     if put.won:
-        if put.before is None and not version_guard.read_at(row["version"]) and table.grown:
-            progress.grown.add((given.table, row["repository_id"]))
+        if put.before is None and not version_guard.read_at(row["version"]) and table.on_new_rows:
+            progress.with_new_rows.add((given.table, row["repository_id"]))
         if table.searched:
             await search_index.index(tx, given.table, row, await posted_texts.reader_of(tx, row))
-        if _place(given) not in progress.plain:
+        if _place(given) not in progress.without_effects:
             await _run_effects(tx, table, row, put.before, sender)
 
 
