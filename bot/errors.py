@@ -147,6 +147,16 @@ class Refused(Exception):
         return {"error": error, "notices": self.notices} if self.notices else {"error": error}
 
 
+def refusal_in(answer: Any) -> Refused | None:
+    """The refusal in an answer of Hubbub's. None for any other answer, as a gateway's."""
+    match answer:
+        case {"error": {"code": str(code), "message": str(message), "details": dict(details)}}:
+            refused = Refused(code, message)
+            refused.details = details
+            return refused
+    return None
+
+
 def failure(exc: Exception, **where: str) -> Refused:
     """The error for a failure that the caller did not cause. The log has the details."""
     import structlog  # noqa: PLC0415 - slow to load, and `hubbub call` never comes here

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from bot.errors import Refused
+from bot.errors import Refused, refusal_in
 from bot.github.proxies import proxy_for
 from mcp_server import pipes
 from mcp_server.forwarded_messages import (
@@ -198,8 +198,9 @@ class Bridge:
         return answered
 
     def _take(self, request: Message, message: Message) -> None:
-        if request["method"] == "initialize" and "result" in message:
-            self.version = message["result"].get("protocolVersion")
+        match request, message:
+            case {"method": "initialize"}, {"result": {"protocolVersion": str(version)}}:
+                self.version = version
         self.write(message)
 
     def _answer_of(
@@ -215,8 +216,8 @@ class Bridge:
                 f"Hubbub at {self.url} does not know the token in HUBBUB_TOKEN, or it was revoked. "
                 "`hubbub token create` creates another.",
             )
-        if isinstance(answer, dict) and isinstance(error := answer.get("error"), dict):
-            raise Refused(error["code"], error["message"], **error["details"])
+        if (refused := refusal_in(answer)) is not None:
+            raise refused
         raise self._away(f"{response.status}, {response.content_type}")
 
     def _away(self, why: Any) -> Refused:

@@ -12,7 +12,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
-from bot.errors import Refused
+from bot.errors import Refused, refusal_in
 from bot.github.proxies import proxy_for
 from bot.settings import Settings, WrongSettings
 
@@ -116,11 +116,9 @@ def _no_answer(url: str, exc: OSError | HTTPException) -> Refused:
 
 def _answer(url: str, response: HTTPResponse | HTTPError, body: str) -> dict[str, Any]:
     answer, status = _value(body), response.status or 0
-    if not isinstance(answer, dict):
-        what = f"{status}, {response.headers.get_content_type()}"
-        raise Refused(
-            "unavailable", f"The server at {url} is not Hubbub ({what}). Check HUBBUB_URL."
-        )
-    if isinstance(error := answer.get("error"), dict) and status >= 400:
-        raise Refused(error["code"], error["message"], **error["details"])
-    return answer
+    if isinstance(answer, dict) and status < 400:
+        return answer
+    if (refused := refusal_in(answer)) is not None:
+        raise refused
+    what = f"{status}, {response.headers.get_content_type()}"
+    raise Refused("unavailable", f"The server at {url} is not Hubbub ({what}). Check HUBBUB_URL.")

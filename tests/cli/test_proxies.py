@@ -92,6 +92,17 @@ async def test_a_call_follows_no_redirect_because_the_token_would_go_with_it(
     assert "is not Hubbub (307, " in err
 
 
+async def test_a_call_says_that_a_gateway_answered_for_the_server(tmp_path: Path) -> None:
+    async def answer(_: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response({"error": {"code": 502, "message": "Bad Gateway"}}, status=502)
+
+    async with RawTestServer(answer) as gateway:
+        given = {"HUBBUB_URL": str(gateway.make_url("/")), "HUBBUB_TOKEN": "x"}
+        code, _, err = await hubbub("call", "list_agents", folder=tmp_path, **given)
+    assert code == 1
+    assert "is not Hubbub (502, application/json)" in err
+
+
 async def test_requests_to_github_go_through_the_proxy(tmp_path: Path, proxy: Proxy) -> None:
     url = f"sqlite:///{tmp_path / 'hubbub.db'}"
     upgrade(url)

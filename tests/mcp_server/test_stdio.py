@@ -253,6 +253,27 @@ async def test_a_bridge_without_a_server_answers_a_call_at_once() -> None:
     assert called["result"]["structuredContent"]["error"]["code"] == "unavailable"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"error": {"code": 502, "message": "Bad Gateway"}}',
+        '{"error": {"message": "no upstream"}}',
+        '{"jsonrpc": "2.0", "id": 0, "result": null}',
+        "[]",
+    ],
+)
+async def test_a_bridge_answers_each_request_although_a_gateway_answers_for_the_server(
+    body: str,
+) -> None:
+    async def answer(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=502, text=body, content_type="application/json")
+
+    async with RawTestServer(answer) as gateway, asyncio.timeout(END_S):
+        url = str(gateway.make_url("")).rstrip("/")
+        found = await bridged(url, "x", FIRST[0], request(1, "list_tasks"))
+    assert [each["id"] for each in found] == [0, 1]
+
+
 async def test_a_bridge_answers_no_call_that_the_client_cancelled(sqlite_url: str) -> None:
     store = await open_store(sqlite_url)
     async with serving(store, INSTALLATION) as surface:
