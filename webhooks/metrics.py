@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -68,11 +70,28 @@ class Metrics:
 
     def _counters(self, dispatcher: Dispatcher) -> list[CollectorRegistry]:
         """Those of this process. With `--processes`, the sums of all, which are in a folder."""
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        if folder is None:
             return [self.registry, dispatcher.metrics.registry]
         sums = CollectorRegistry()
-        MultiProcessCollector(sums)  # type: ignore[no-untyped-call]
+        sums.register(_Sums(Path(folder)))
         return [sums]
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """The counters of all processes.
+
+    A process that is killed while it begins a file leaves it empty, and the library fails at an
+    empty file (prometheus/client_python issue 1199).
+    """
+
+    folder: Path
+
+    def collect(self) -> Iterable[Metric]:
+        files = [str(each) for each in self.folder.glob("*.db") if each.stat().st_size]
+        found: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return found
 
 
 async def _gauges(store: Store) -> bytes:
