@@ -17,7 +17,7 @@ from store.tables.columns import Column, Default, Json
 # What the servers call their limit to a recursion.
 RECURSION = {"mysql": "cte_max_recursion_depth", "mariadb": "max_recursive_iterations"}
 COUNT = (
-    "WITH RECURSIVE n (k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < :size) "
+    "WITH RECURSIVE n (k) AS (SELECT :first UNION ALL SELECT k + 1 FROM n WHERE k < :last) "
     "SELECT k FROM n"
 )
 Expressions = Mapping[str, str]
@@ -490,8 +490,10 @@ def _default(column: Column) -> str:
     return "'[]'" if column.type is Json else "''"
 
 
-async def insert(tx: Tx, table: str, expressions: Expressions, size: int, /, **given: Any) -> None:
-    """Insert as many rows. `given`: the parameters in the expressions."""
+async def insert(
+    tx: Tx, table: str, expressions: Expressions, size: int, first: int = 1, /, **given: Any
+) -> None:
+    """Insert as many rows, whose `k` counts from `first`. `given`: what expressions name else."""
     missing = {
         column.name: _default(column)
         for column in TABLES[table].columns
@@ -505,6 +507,8 @@ async def insert(tx: Tx, table: str, expressions: Expressions, size: int, /, **g
         f"INSERT INTO {table} ({', '.join(columns)}) "
         f"SELECT {', '.join(columns.values())} FROM ({COUNT}) q",
         size=size,
+        first=first,
+        last=first + size - 1,
         **given,
     )
 
