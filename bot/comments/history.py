@@ -5,7 +5,7 @@ from bot.comments.limits import HOUR, LATELY, RECENT
 from bot.identity.actors import BOT
 from store.engine.transaction import Tx
 from store.mirror import stored_issues
-from store.mirror.stored_issues import CommentText
+from store.mirror.stored_issues import ThreadText
 from store.outbox import write_history, writes
 from store.tables.mirror import CommentRow, RepositoryRow
 from store.tables.outbox import WriteRow
@@ -30,7 +30,7 @@ async def parties(
     return [who for _, who in sorted(authors, reverse=True) if who != BOT]
 
 
-def _is_of_a_write(row: CommentText, bot: int | None) -> bool:
+def _is_of_a_write(row: ThreadText, bot: int | None) -> bool:
     ours = authorship.is_ours(row["author"], row["author_id"], bot)
     return ours and markers.unverified_id(row["body"], "write") is not None
 

@@ -7,8 +7,8 @@ from store.engine.transaction import Tx
 from store.tables.mirror import CommentRow, IssueRow
 
 
-class CommentText(TypedDict):
-    """What somebody wrote in a thread."""
+class ThreadText(TypedDict):
+    """What somebody wrote in a thread: the first text of an issue, or a comment."""
 
     id: int
     author: str
@@ -63,12 +63,12 @@ async def newest_comments(
     limit: int,
     *,
     deleted: bool = False,
-) -> list[CommentText]:
+) -> list[ThreadText]:
     """The newest comments of a thread, oldest first. `deleted`: also deleted ones."""
     which = "" if deleted else "AND deleted = 0 "
     of_thread = sql.by_index(tx.dialect, "comments", "ix_comments_number")
     q = (
-        f"SELECT {', '.join(CommentText.__annotations__)} FROM {of_thread} "
+        f"SELECT {', '.join(ThreadText.__annotations__)} FROM {of_thread} "
         "WHERE installation_id = :i AND repository_id = :r "
         f"AND number = :n {which}ORDER BY created_at DESC, id DESC LIMIT :limit"
     )

@@ -3,6 +3,7 @@
 from typing import Any, TypedDict
 
 from store.engine.transaction import Tx
+from store.mirror.stored_issues import ThreadText
 from store.tasks.tasks import FullTask
 
 # Relations that keep a task waiting, or that show it on the card of its parent.
@@ -23,7 +24,7 @@ EDITS = (
     "EXISTS (SELECT 1 FROM writes w WHERE w.installation_id = t.installation_id "
     "AND w.target = :card)"
 )
-TEXT = ("id", "author", "author_id", "author_association", "body", "created_at")
+TEXT = tuple(ThreadText.__annotations__)
 QUERY = (
     f"SELECT {', '.join(f'i.{column}' for column in TEXT)}, s.settings, "
     f"({RELATIONS} OR {PLANNED}) AS has_relations, {NOTICES} AS has_notices, {EDITS} AS has_edits "
@@ -36,17 +37,6 @@ QUERY = (
 )
 
 
-class FirstText(TypedDict):
-    """The first text of an issue, with its author."""
-
-    id: int
-    author: str
-    author_id: int
-    author_association: str
-    body: str
-    created_at: int
-
-
 class ClaimState(TypedDict):
     """`text`: the first text of its issue, if the mirror has it. `settings`: of its repository.
 
@@ -54,7 +44,7 @@ class ClaimState(TypedDict):
     claimer has unseen notices about it. `has_edits`: whether its card was ever written.
     """
 
-    text: FirstText | None
+    text: ThreadText | None
     settings: str | None
     has_relations: int
     has_notices: int

@@ -9,22 +9,17 @@ from typing import TypedDict
 from store.engine import json_text, sql
 from store.engine.transaction import Tx
 from store.mirror.pulls import ChangedFile
+from store.mirror.stored_issues import ThreadText
 from store.tasks.tasks import FullTask
 
 
-class OpeningRow(TypedDict):
+class OpeningRow(ThreadText):
     """An issue without what only its own page needs, and whether other tables have more of it."""
 
-    id: int
     node_id: str
-    author: str
-    author_id: int
-    author_association: str
-    body: str
     labels: str
     assignees: str
     milestone: int | None
-    created_at: int
     has_comments: int
     has_relations: int
     has_pulls: int

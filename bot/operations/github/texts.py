@@ -12,6 +12,7 @@ from bot.identity.actors import ROLES, TRUSTED
 from bot.kernel.operation import Context
 from bot.times import stamp
 from store.agents import agents
+from store.mirror.stored_issues import ThreadText
 
 # What GitHub's `author_association` is for people.
 AGENT = "AGENT"
@@ -39,11 +40,6 @@ class WrittenRow(TypedDict):
     author_id: int
     author_association: str
     body: str
-
-
-class DatedRow(WrittenRow):
-    id: int
-    created_at: int
 
 
 @dataclass(frozen=True)
@@ -79,7 +75,7 @@ def _reading(row: WrittenRow, ours: Posted | None, writers: Collection[str]) -> 
     )
 
 
-def text_view(row: DatedRow, read: Reading, longest: int | None = None) -> Text:
+def text_view(row: ThreadText, read: Reading, longest: int | None = None) -> Text:
     return Text(
         id=row["id"],
         author=read.author,
@@ -91,7 +87,7 @@ def text_view(row: DatedRow, read: Reading, longest: int | None = None) -> Text:
     )
 
 
-async def body_view(ctx: Context, first: DatedRow | None) -> Text | None:
+async def body_view(ctx: Context, first: ThreadText | None) -> Text | None:
     """The first text of an issue."""
     if first is None:
         return None
