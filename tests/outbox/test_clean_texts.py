@@ -2,7 +2,6 @@
 plays a part in what a text becomes."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +20,9 @@ FOUND = ["a GitHub token in body", "a mention of stranger in body", "a slash com
 
 
 @pytest.fixture
-def store_url(migrated_sqlite_file: Path, tmp_path: Path) -> str:
-    path = tmp_path / "hubbub.db"
-    path.write_bytes(migrated_sqlite_file.read_bytes())
-    return f"sqlite:///{path}"
+def store_url(sqlite_url: str) -> str:
+    """The engine plays no part."""
+    return sqlite_url
 
 
 async def is_nowhere_in_the_database(workspace: Workspace, secret: str) -> bool:

@@ -3,7 +3,6 @@
 On SQLite only, because what an answer means is decided before the database comes in.
 """
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +16,9 @@ COMMENTS = r"/issues/\d+/comments$"
 
 
 @pytest.fixture
-def store_url(migrated_sqlite_file: Path, tmp_path: Path) -> str:
-    path = tmp_path / "hubbub.db"
-    path.write_bytes(migrated_sqlite_file.read_bytes())
-    return f"sqlite:///{path}"
+def store_url(sqlite_url: str) -> str:
+    """The engine plays no part."""
+    return sqlite_url
 
 
 def commits(workspace: Workspace, words: str) -> int:

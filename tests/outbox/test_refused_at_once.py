@@ -3,7 +3,6 @@
 On SQLite only, because the arguments are checked before the database comes in.
 """
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +15,9 @@ FILE = {"files": [{"path": "a.py", "content": "x"}]}
 
 
 @pytest.fixture
-def store_url(migrated_sqlite_file: Path, tmp_path: Path) -> str:
-    path = tmp_path / "hubbub.db"
-    path.write_bytes(migrated_sqlite_file.read_bytes())
-    return f"sqlite:///{path}"
+def store_url(sqlite_url: str) -> str:
+    """The engine plays no part."""
+    return sqlite_url
 
 
 def line_comment(**given: Any) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import DRIVERS, with_scheme
+from tests.conftest import DRIVERS, sqlite_copy, with_scheme
 
 BY_DRIVER = {"test_store", "test_outages", "test_tls", "test_drivers"}
 
@@ -19,8 +19,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A migrated database. On MySQL other tests use it too."""
     if request.param == "sqlite":
-        source: Path = request.getfixturevalue("migrated_sqlite_file")
-        path = tmp_path / "hubbub.db"
-        path.write_bytes(source.read_bytes())
-        return f"sqlite:///{path}"
+        return sqlite_copy(request.getfixturevalue("migrated_sqlite_file"), tmp_path / "hubbub.db")
     return with_scheme(request.getfixturevalue("migrated_mysql"), request.param)

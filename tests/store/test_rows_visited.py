@@ -55,6 +55,7 @@ from store.tasks import (
     task_branches,
     tasks,
 )
+from tests.conftest import sqlite_copy
 from tests.support.rows_visited import CountingStore, Visits
 from tests.support.story import Agent, Clock, Workspace, open_workspace
 from tests.support.tenant import Tenant, fill
@@ -558,8 +559,7 @@ def visited(
     for size in (SMALL, LARGE):
         if request.param == "sqlite":
             path = tmp_path_factory.mktemp("rows") / "hubbub.db"
-            path.write_bytes(request.getfixturevalue("migrated_sqlite_file").read_bytes())
-            url = f"sqlite:///{path}"
+            url = sqlite_copy(request.getfixturevalue("migrated_sqlite_file"), path)
         else:
             mariadb = request.getfixturevalue("mariadb")
             url = mariadb.copy(request.getfixturevalue("migrated_mysql"))

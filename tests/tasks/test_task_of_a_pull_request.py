@@ -3,8 +3,6 @@
 On SQLite only, because the engine plays no part: the queries are those of other tests.
 """
 
-from pathlib import Path
-
 import pytest
 
 from fixtures.github import Pull
@@ -12,10 +10,9 @@ from tests.support.story import Agent, Workspace
 
 
 @pytest.fixture
-def store_url(migrated_sqlite_file: Path, tmp_path: Path) -> str:
-    path = tmp_path / "hubbub.db"
-    path.write_bytes(migrated_sqlite_file.read_bytes())
-    return f"sqlite:///{path}"
+def store_url(sqlite_url: str) -> str:
+    """The engine plays no part."""
+    return sqlite_url
 
 
 async def open_pull(workspace: Workspace, body: str) -> str:
