@@ -28,7 +28,7 @@ from mcp_server.forwarded_messages import (
     without_wait,
 )
 
-# Seconds without a byte: longer than the longest wait_s.
+# The server may be silent for so many seconds: longer than the longest wait_s.
 LIMITS = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=70)
 ENDLESS_LIMITS = aiohttp.ClientTimeout(total=None, sock_connect=30)
 # Before a request is repeated whose answer was lost, or that found no server.
@@ -42,7 +42,7 @@ Write = Callable[[Message], None]
 
 
 class AnswerLost(Exception):
-    """The connection broke after the request was sent. Maybe the server did it."""
+    """The connection broke after the request was sent. The server may have carried it out."""
 
 
 async def run(url: str, token: str) -> None:
@@ -153,7 +153,7 @@ class Bridge:
             await asyncio.sleep(REPEAT_AFTER_S)
 
     async def _send_or_wait(self, request: Message) -> None:
-        """From the end of the input on no call waits: its answer is what there is."""
+        """Send the request. When the input ends, send a call that waits again without `wait_s`."""
         if not may_wait(request):
             return await self._send(request)
         call = asyncio.create_task(self._send(request))

@@ -23,7 +23,7 @@ from mcp_server.tool_answers import ToolAnswer
 
 @dataclass(frozen=True)
 class FastPath:
-    """`hosts` and `origins`: against web pages that reach the server by another name."""
+    """Allows only these hosts and origins, so that no foreign web page calls the server."""
 
     dispatcher: Dispatcher
     running: RunningCalls

@@ -15,7 +15,7 @@ from bot.errors import Refused
 Message: TypeAlias = dict[str, Any]
 
 INTERNAL_ERROR = -32603
-# In `_meta` of a call: the idempotency key. In `_meta` of each request of the newer protocol.
+# In `_meta`: the idempotency key of a call, and the version of the newer protocol.
 KEY = "hubbub/key"
 VERSION = "io.modelcontextprotocol/protocolVersion"
 # The parameter that the header Mcp-Name repeats.
@@ -26,7 +26,7 @@ PLAIN = re.compile(r"(?!=\?base64\?)(?:[!-~](?:[ -~]*[!-~])?)?")
 
 
 def readable(line: str) -> Message | None:
-    """The message in a line. None: what to answer is up to `mcp_server.messages`."""
+    """The message in a line. None if it is not a good one: `mcp_server.messages` answers it."""
     try:
         message = json.loads(line)
         json.dumps(message, ensure_ascii=False).encode()
@@ -45,7 +45,10 @@ def _is_whole(message: Message) -> bool:
 
 
 def headers(message: Message, version: str | None) -> dict[str, str]:
-    """Those that the server compares with the message. `version`: agreed by `initialize`."""
+    """The headers that the server compares with the message.
+
+    `version`: what `initialize` agreed on.
+    """
     method, params = message["method"], message.get("params", {})
     named = (params.get("_meta") or {}).get(VERSION)
     if not isinstance(named, str):

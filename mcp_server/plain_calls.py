@@ -1,4 +1,4 @@
-"""Finds the tool calls that need nothing of the library: each part of them is understood here.
+"""Finds the plain tool calls: those that this module understands in every part.
 
 Pure functions. `tests/mcp_server/test_fast_path.py` compares the answers with the library's.
 """
@@ -26,7 +26,7 @@ PARAMS = frozenset({"name", "arguments", "_meta"})
 # A client that passes one of these wants to hear of the progress. The second is the name of the
 # library's field.
 PROGRESS = frozenset({"progressToken", "progress_token"})
-# orjson writes no whole number from here on.
+# orjson cannot write an integer of this size.
 MOST = 2**63
 # Case has no meaning in the names, and each is there once unless `has_repeated` is true.
 Headers: TypeAlias = Mapping[str, str]

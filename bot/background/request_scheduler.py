@@ -26,7 +26,7 @@ from store.tables.outbox import WriteRow
 
 # When to ask again whether the bot may show something, if nothing else happens meanwhile.
 LOOK_AGAIN_AFTER = 30 * SECOND
-# So long after GitHub refused a shared request, Hubbub sends no other.
+# After GitHub refused a shared request, Hubbub sends no other for this long.
 ALONE_FOR = 3600 * SECOND
 
 

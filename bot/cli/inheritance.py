@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import structlog
 
-# The number of the process, and the file descriptors. It has no prefix HUBBUB_: it is no setting.
+# Has the number of the process and the file descriptors. It is not a setting, so it does not begin
+# with HUBBUB_.
 VARIABLE = "_HUBBUB_INHERITED"
 LISTENS = b"1"
 # The folder in which the metrics library adds up the counters of all processes.

@@ -18,7 +18,7 @@ def cannot_listen(loaded: Settings, exc: OSError) -> WrongSettings:
 
 
 def say_address(address: Any) -> None:
-    """`address`: of the first socket. Its port may differ from the setting, which may be 0."""
+    """Tell the address of the first socket. If the setting of the port is 0, it has another."""
     host, port = address[:2]
     # The program that started the server may not read this, or keep it on a full disk.
     with suppress(OSError):

@@ -23,7 +23,7 @@ from store.engine.database import sqlite_path
 
 log = structlog.get_logger()
 
-# Before a child that ended again and again is started once more.
+# The pauses before a child is started again, longer each time that it ends.
 PAUSES_S = (0.0, 1.0, 5.0, 15.0, 30.0)
 # A child that ran for so long has recovered.
 RECOVERED_S = 300.0
@@ -65,7 +65,7 @@ async def run(loaded: Settings) -> int:
 
 @contextmanager
 def _metrics_folder() -> Iterator[str]:
-    """For the counters of all processes."""
+    """Make a folder for the counters of all processes, and remove it at the end."""
     try:
         folder = tempfile.mkdtemp(prefix="hubbub-metrics-")
     except OSError as exc:

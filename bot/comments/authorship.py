@@ -17,7 +17,7 @@ async def bot_id(tx: Tx) -> int | None:
 
 
 def bot_in(state: CallState) -> int | None:
-    """The same, from what a call has read."""
+    """The id of the App's bot user, as a call has read it."""
     return _id(state["bot"])
 
 

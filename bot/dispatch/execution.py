@@ -246,7 +246,7 @@ async def with_freshness(tx: Tx, call: Call, answer: Answer) -> Answer:
 
 
 async def _with_state(tx: Tx, call: Call, answer: Answer, state: CallState) -> Answer:
-    """The same, from what the call has read before it began.
+    """The answer with freshness and notices by `state`, which was read before the call began.
 
     Without a snapshot of the database, what is read first is the older: what the answer shows is
     then at least as new as it says.

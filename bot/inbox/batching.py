@@ -11,9 +11,9 @@ from bot.mirror.changes import Changes
 from store.inbox.commands import FoundCommand
 from store.inbox.deliveries import Delivery, DueDelivery
 
-# The transaction keeps other writers waiting, on SQLite some 10 ms.
+# Deliveries in a transaction at most: on SQLite other writers wait for it some 10 ms.
 MOST = 20
-# Of stored payloads, which are read at once.
+# The stored payloads of a batch, which are read at once, have at most so many bytes.
 MOST_BYTES = 2**20
 # Deliveries with other changes than rows of these tables go alone.
 TABLES = frozenset(
@@ -93,7 +93,7 @@ def _without_texts(changes: Changes) -> Changes:
 
 
 def _is_plain(given: Mirrored) -> bool:
-    """Whether it is put without more. An issue of a bot may be one that Hubbub created."""
+    """Whether the row is only stored. An issue of a bot may be one that Hubbub created."""
     row = given.row
     if given.table not in TABLES or row["deleted"]:
         return False

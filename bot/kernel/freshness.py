@@ -37,7 +37,7 @@ async def explain(
     now: int,
     reach: frozenset[int] | None = None,
 ) -> Freshness:
-    """The same, from what was read before."""
+    """The freshness by a row that was read before."""
     kept_out = (row["waiting"], row["failed"], row["dead"], row["lost"])
     since = [at for at in kept_out if at is not None]
     why: list[str] = []

@@ -156,7 +156,7 @@ async def claim(
 
 
 async def _show_claim(tx: Tx, task: FullTask, state: ClaimState, lane: int) -> None:
-    """What `record` shows, without reading again what is known."""
+    """Show a claim as `record` shows a step, but read nothing again that is in `state`."""
     await publishing.show(tx, task, lane=lane, has_edits=bool(state["has_edits"]))
     settings = repository_settings.parse_or_default(state["settings"])
     await publishing.show_on_board(tx, task, lane, settings)

@@ -1,4 +1,4 @@
-"""The agent that claims a task: what it is and has, read with what its claim asks first."""
+"""The agent that claims a task, with what decides whether it may claim one."""
 
 from store.agents.agents import decode
 from store.engine.transaction import Tx
@@ -10,7 +10,8 @@ WORKS_ON = (
     "AND l.id = t.lease_id WHERE t.installation_id = a.installation_id AND t.holder = a.id "
     "AND t.state = 'in_progress' AND l.state = 'held')"
 )
-# The leases that it got since `:since`, by the two parts of an index.
+# How many leases it got since `:since`: those that live, and those that ended since. Each part is
+# read by an index.
 HELD_OF_IT = "FROM leases h WHERE h.installation_id = a.installation_id AND h.holder = a.id"
 GOT = (
     f"((SELECT COUNT(*) {HELD_OF_IT} AND h.state IN ('held', 'parked') "

@@ -1,7 +1,7 @@
 """JSON as columns hold it, by libraries that take a fraction of the standard one's time.
 
-They refuse what the standard library accepts, such as half of a surrogate pair. Then it goes on
-with the standard library. So nothing that could be stored or read before is refused.
+They refuse some of what the standard library accepts, such as half of a surrogate pair. Then the
+standard library takes over, so nothing is refused that was stored before.
 """
 
 import json

@@ -217,7 +217,7 @@ class SQLite:
             while self._waiting and len(ran) < MOST_TOGETHER:
                 ran.append(self._waiting.popleft())
                 await self._run(ran[-1])
-                # Others may come, and read meanwhile.
+                # Let other work come in and join, and let readers read.
                 await asyncio.sleep(0)
             self._writer.execute("COMMIT")
         except BaseException as exc:

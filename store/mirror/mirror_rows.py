@@ -39,7 +39,7 @@ async def put(tx: Tx, table: str, row: Mapping[str, Any]) -> Put:
 
 
 async def put_over(tx: Tx, table: str, row: Mapping[str, Any], before: Row | None) -> Put:
-    """Do the same over a row that the caller has read under this lock."""
+    """Put a row over the one that the caller has read under this lock, as `put` does."""
     old, new = before["version"] if before else "", row["version"]
     if before is not None and _is_restored(before, row):
         await overwrite(tx, table, row)

@@ -102,7 +102,7 @@ async def supersede(
 
 
 async def supersede_these(tx: Tx, installation_id: int, rows: Sequence[WriteRow]) -> None:
-    """The same for queued writes that the caller has read; some may be of this transaction."""
+    """Supersede queued writes that the caller has read. Some may be of this transaction."""
     pending = {row["id"] for row in queued_in(tx, installation_id)}
     sequences.withdraw(tx, "writes", installation_id, pending & {row["id"] for row in rows})
     for row in rows:

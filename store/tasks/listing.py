@@ -77,7 +77,7 @@ async def page(
 async def listed_page(
     tx: Tx, installation_id: int, sought: Sought, after: tuple[int, str] | None, limit: int
 ) -> list[ListedTask]:
-    """The same page, with what a line of a list shows."""
+    """A page of tasks, newest first, with what a line of a list shows."""
     return decode(await _page(tx, installation_id, SELECT_LISTED, sought, after, limit))
 
 

@@ -98,7 +98,7 @@ async def page(
 async def candidates(
     tx: Tx, installation_id: int, me: str, wanted: Wanted, after: Place | None, limit: int
 ) -> list[Candidate]:
-    """The same tasks for a claim, which locks a task and reads it then."""
+    """The keys of the tasks of a page. A claim locks one of them and then reads it."""
     q, given = _best(tx.dialect, wanted, me, after)
     return decode(await tx.all(q, i=installation_id, n=limit, **given))
 

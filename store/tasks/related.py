@@ -14,7 +14,7 @@ from store.tasks.tasks import FullTask
 
 
 class OpeningRow(ThreadText):
-    """An issue without what only its own page needs, and whether other tables have more of it."""
+    """The columns of an issue that a task shows, and which other tables have more about it."""
 
     node_id: str
     labels: str

@@ -149,7 +149,7 @@ async def by_number(
 
 
 def _by_name(dialect: sql.Dialect, select: str) -> str:
-    """The same SQL for tasks, but it finds the repository by its name, and then the task in it."""
+    """The SELECT of tasks, made to find first the repository by its name and then the task."""
     repository = sql.by_index(dialect, "repositories r", "ix_repositories_full_name")
     task = sql.by_index(dialect, "tasks t", "ix_tasks_number")
     joined = f"{repository} {sql.IN_ORDER[dialect]} {task}"
@@ -163,7 +163,7 @@ async def by_name(tx: Tx, installation_id: int, full_name: str, number: int) -> 
 
 
 async def id_by_name(tx: Tx, installation_id: int, full_name: str, number: int) -> str | None:
-    """The id of the same, for a caller that locks it next."""
+    """The id of the task `full_name#number`. For a caller that locks it next."""
     q = f"{_by_name(tx.dialect, VISIBLE_IDS)} AND {NAMED}"
     row = await tx.one(q, i=installation_id, name=full_name.casefold(), n=number)
     return row["id"] if row else None

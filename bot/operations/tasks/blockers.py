@@ -51,7 +51,7 @@ async def _waiting_for_relations(ctx: Context, rows: Sequence[WaitingTask]) -> s
 
 
 async def blockers_among(ctx: Context, row: WaitingTask, around: Around) -> list[str]:
-    """The same for one task, from the relations of its issue."""
+    """What one task waits for, from the relations of its issue."""
     if row["state"] not in CLAIMABLE:
         return []
     waits = [each for each in (*around["sub_issues"], *around["blockers"]) if is_blocking(each)]

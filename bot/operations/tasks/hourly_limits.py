@@ -11,7 +11,7 @@ MOST_CLAIMS, MOST_RELEASES = 300, 60
 
 
 def since(ctx: Context) -> int:
-    """When the hour began that counts now."""
+    """The beginning of the hour for which the limits count."""
     return ctx.now - HOUR
 
 

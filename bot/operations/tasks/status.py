@@ -78,7 +78,7 @@ async def update_task_status(
     elif status == row["state"]:
         await lifecycle.record(ctx.tx, row, lifecycle.PROGRESS, ctx.actor.name, progress=progress)
     if question is not None or is_answered:
-        # That parks its lease, or does not.
+        # A question parks the lease, and an answer ends that: read the task as it is now.
         after = await visible_task(ctx, row["id"])
     if status != row["state"]:
         is_end = status not in OPEN and after["progress"] != row["progress"]

@@ -206,7 +206,7 @@ async def _lines(
 async def _whole_tasks(
     ctx: Context, sought: Sought, after: Position, limit: int
 ) -> tuple[list[Task], FullTask | None]:
-    """The same with all fields."""
+    """A page of tasks with all fields, and the last row if others follow."""
     rows = await listing.page(ctx.tx, ctx.installation_id, sought, after, limit + 1)
     waits = await blockers(ctx, rows[:limit])
     shown = [short_task(task_view(row, waits.get(row["id"], ()))) for row in rows[:limit]]

@@ -177,7 +177,7 @@ def task_line(row: ListedTask, blocked_by: Sequence[str] = ()) -> TaskLine:
 
 
 class Tasks(Answer):
-    # Not a sequence, which pydantic writes by Python.
+    # A list, because pydantic writes a Sequence slowly, in Python.
     tasks: list[TaskLine | Task]
     next_cursor: str | None = None
     events_cursor: str = Field(description="wait_for_events continues from it")
