@@ -200,34 +200,39 @@ async def on_hold_for_branch(
     tx: Tx, installation_id: int, repository_id: int, branch: str
 ) -> list[FullTask]:
     """Tasks on hold that have this branch, or whose pull request has it."""
+    here = (tx, installation_id, repository_id)
+    by_branch = sql.by_index(tx.dialect, "tasks t", "ix_tasks_branch")
     rows = await tx.all(
-        f"{ANY} AND t.repository_id = :r AND t.held = 1 AND (t.branch = :b "
-        "OR EXISTS (SELECT 1 FROM pull_requests p WHERE p.installation_id = t.installation_id "
-        "AND p.repository_id = t.repository_id AND p.number = t.pull_number "
-        "AND p.head_ref = :b AND p.deleted = 0))",
+        f"{ANY.replace('tasks t', by_branch, 1)} AND t.repository_id = :r AND t.branch = :b",
         i=installation_id,
         r=repository_id,
         b=branch,
     )
-    return decode(rows)
+    found = decode(rows)
+    found += await _of_pulls(*here, "ix_pull_requests_branch", "head_ref", branch)
+    return list({task["id"]: task for task in found if task["held"]}.values())
 
 
 async def of_head(tx: Tx, installation_id: int, repository_id: int, sha: str) -> list[FullTask]:
     """Tasks in progress or in review whose pull request has this commit as its head."""
-    by_head = sql.by_index(tx.dialect, "pull_requests", "ix_pull_requests_head")
+    here = (tx, installation_id, repository_id)
+    found = await _of_pulls(*here, "ix_pull_requests_head", "head_sha", sha)
+    return [task for task in found if task["state"] in ("in_progress", "in_review")]
+
+
+async def _of_pulls(
+    tx: Tx, installation_id: int, repository_id: int, index: str, column: str, value: str
+) -> list[FullTask]:
+    """The tasks of the pull requests that have this value in the column of the index."""
     pulls = await tx.all(
-        f"SELECT number FROM {by_head} WHERE installation_id = :i AND repository_id = :r "
-        "AND head_sha = :sha AND deleted = 0",
+        f"SELECT number FROM {sql.by_index(tx.dialect, 'pull_requests', index)} "
+        f"WHERE installation_id = :i AND repository_id = :r AND {column} = :value AND deleted = 0",
         i=installation_id,
         r=repository_id,
-        sha=sha,
+        value=value,
     )
-    found = [
-        task
-        for pull in pulls
-        for task in await of_pull(tx, installation_id, repository_id, pull["number"])
-    ]
-    return [task for task in found if task["state"] in ("in_progress", "in_review")]
+    here = (tx, installation_id, repository_id)
+    return [task for pull in pulls for task in await of_pull(*here, pull["number"])]
 
 
 async def bind(
