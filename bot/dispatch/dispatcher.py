@@ -46,7 +46,7 @@ class Dispatcher:
         request_key: str | None = None,
         is_gone: IsGone = never,
     ) -> dict[str, Any]:
-        """What `reply` replies, as values of JSON. Raise Refused."""
+        """Call an operation, as `reply` does. Return values of JSON. Raise Refused."""
         return (await self.reply(actor, name, given, request_key, is_gone)).values()
 
     async def reply(

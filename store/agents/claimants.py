@@ -3,6 +3,7 @@
 from store.agents.agents import decode
 from store.engine.transaction import Tx
 from store.tables.agents import AgentRow
+from store.tasks.leases import BEGAN_SINCE
 
 # The open tasks of the agent `a` whose leases run. A parked lease waits for people.
 WORKS_ON = (
@@ -10,14 +11,11 @@ WORKS_ON = (
     "AND l.id = t.lease_id WHERE t.installation_id = a.installation_id AND t.holder = a.id "
     "AND t.state = 'in_progress' AND l.state = 'held')"
 )
-# How many leases it got since `:since`: those that live, and those that ended since. Each part is
-# read by an index.
-HELD_OF_IT = "FROM leases h WHERE h.installation_id = a.installation_id AND h.holder = a.id"
-GOT = (
-    f"((SELECT COUNT(*) {HELD_OF_IT} AND h.state IN ('held', 'parked') "
-    f"AND h.granted_at > :since) + (SELECT COUNT(*) {HELD_OF_IT} "
-    "AND h.state IN ('released', 'completed', 'expired', 'revoked') AND h.ended_at > :since "
-    "AND h.granted_at > :since))"
+# How many leases it got since `:since`.
+GOT = " + ".join(
+    "(SELECT COUNT(*) FROM leases l WHERE l.installation_id = a.installation_id "
+    f"AND l.holder = a.id AND {part})"
+    for part in BEGAN_SINCE
 )
 OVERDUE = (
     "EXISTS (SELECT 1 FROM leases l WHERE l.installation_id = a.installation_id "
@@ -50,6 +48,6 @@ async def lock(tx: Tx, installation_id: int, agent_id: str, since: int) -> Claim
 
     The counts depend on the agent's row, so the database reads them after it got the lock.
     """
-    q = f"SELECT a.*, {WORKS_ON} AS works_on, {GOT} AS claims {HERE} FOR UPDATE"
+    q = f"SELECT a.*, {WORKS_ON} AS works_on, ({GOT}) AS claims {HERE} FOR UPDATE"
     row = await tx.one(q, i=installation_id, a=agent_id, since=since)
     return decode(row) if row else None

@@ -26,6 +26,15 @@ COLUMNS = (
 )
 # While a lease is in one of these states, the writes queued under it may go out.
 PROPER = ("held", "parked", "released", "completed")
+# Which leases `l` began since `:since`: those that live, and those that ended. Each part is read by
+# an index.
+BEGAN_SINCE = (
+    "l.state IN ('held', 'parked') AND l.granted_at > :since",
+    (
+        "l.state IN ('released', 'completed', 'expired', 'revoked') AND l.ended_at > :since "
+        "AND l.granted_at > :since"
+    ),
+)
 
 
 class Touched(TypedDict):
@@ -290,17 +299,13 @@ async def previous(tx: Tx, installation_id: int, task_id: str) -> LeaseRow | Non
 
 async def granted_since(tx: Tx, installation_id: int, holder: str, since: int) -> Rate:
     """The leases that an agent got since then."""
-    return await _rate(
-        tx,
-        "SELECT granted_at AS at FROM leases WHERE installation_id = :i AND holder = :h "
-        "AND state IN ('held', 'parked') AND granted_at > :since UNION ALL "
-        "SELECT granted_at AS at FROM leases WHERE installation_id = :i AND holder = :h "
-        "AND state IN ('released', 'completed', 'expired', 'revoked') AND ended_at > :since "
-        "AND granted_at > :since",
-        i=installation_id,
-        h=holder,
-        since=since,
-    )
+    parts = [
+        "SELECT l.granted_at AS at FROM leases l WHERE l.installation_id = :i AND l.holder = :h "
+        f"AND {part}"
+        for part in BEGAN_SINCE
+    ]
+    which = " UNION ALL ".join(parts)
+    return await _rate(tx, which, i=installation_id, h=holder, since=since)
 
 
 async def released_since(tx: Tx, installation_id: int, holder: str, since: int) -> Rate:
