@@ -42,8 +42,9 @@ class Inheritance:
 
     def remove_metrics(self) -> None:
         """The parent removes their folder at its end, unless it was killed before."""
-        if select.select([self.parent], [], [], 0)[0]:
-            shutil.rmtree(os.environ[METRICS], ignore_errors=True)
+        folder = os.environ.get(METRICS)
+        if folder and select.select([self.parent], [], [], 0)[0]:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def report_listening(self) -> None:
         with suppress(OSError):  # the parent is gone

@@ -8,6 +8,7 @@ servers on several machines.
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -84,7 +85,8 @@ class Children:
     """The processes that serve, until `must_stop` is set."""
 
     ports: Sequence[int]
-    metrics: str
+    # The folder of their counters, or None without it.
+    metrics: str | None
     must_stop: asyncio.Event
     # Of the first child, if it ended before it listened.
     status: int = 0
@@ -122,7 +124,15 @@ class Children:
             lived_s = asyncio.get_running_loop().time() - began
             failures = 0 if lived_s > RECOVERED_S else failures + 1
             log.error("process ended, started again", process=number, status=status)
+            if status == -signal.SIGBUS:
+                self._leave_metrics()
             await self._pause(PAUSES_S[min(max(failures - 1, 0), len(PAUSES_S) - 1)])
+
+    def _leave_metrics(self) -> None:
+        """Start no more children with the folder. On a full disk it kills them by SIGBUS."""
+        if self.metrics is not None:
+            log.error("the disk of the metrics is full: no more sums", folder=self.metrics)
+        self.metrics = None
 
     async def _run(self, number: int) -> int:
         """One child from its start to its end. Return its exit status; negative: a signal."""
@@ -133,7 +143,7 @@ class Children:
                 *sys.orig_argv[1:],
                 env=os.environ
                 | inheritance.variable(number, theirs.fileno(), self.ports)
-                | {inheritance.METRICS: self.metrics},
+                | ({inheritance.METRICS: self.metrics} if self.metrics else {}),
                 pass_fds=[theirs.fileno(), *self.ports],
             )
             theirs.close()

@@ -5,6 +5,7 @@ So these tests run on MySQL alone, except those that say why not.
 
 import asyncio
 import secrets
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +135,12 @@ async def test_metrics_are_sums_of_all_processes_and_none_outlives_a_killed_pare
             line = 'hubbub_operation_seconds_count{code="ok",operation="list_agents"} 2.0'
             assert line in text
         assert has_files(folder)
+        # As on a full disk. A process without the folder is not killed again.
+        second.send_signal(signal.SIGBUS)
+        (third,) = {*await until(server, 2, without=second.pid)} - {first}
+        assert "PROMETHEUS_MULTIPROC_DIR" not in third.environ()
         server.kill()
-        await ended([first, second])
+        await ended([first, third])
         assert not has_files(folder)
 
 
