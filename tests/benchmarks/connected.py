@@ -12,7 +12,7 @@ from tests.benchmarks.callers import Server, request
 from tests.benchmarks.calls import fill, run_callers
 from tests.benchmarks.processes import databases, program, serve
 
-AGENTS = (500, 1000, 2000)
+AGENTS = {"SQLite": (500, 1000, 2000), "MariaDB": (500, 1000)}
 EVERY_S = 5.0
 CALLS = 6  # of each agent: half a minute
 TASKS = 30_000
@@ -64,14 +64,14 @@ def main() -> None:
         table.add_column(name, justify="right")
     with databases() as urls:
         for engine, url in urls.items():
-            workspace = asyncio.run(fill(url, max(AGENTS), TASKS))
+            workspace = asyncio.run(fill(url, max(AGENTS[engine]), TASKS))
             with program("bot", "serve", **serve(url)) as hubbub:
                 server = Server(*hubbub)
                 # The library of MCP is loaded beside the first requests.
                 run_callers(
                     server, [[request(server, "modern", workspace.tokens[0], "get_budget", {})]]
                 )
-                for agents in AGENTS:
+                for agents in AGENTS[engine]:
                     done = run_callers(
                         server, plan(server, "modern", workspace.tokens[:agents]), EVERY_S
                     )

@@ -503,7 +503,6 @@ GROWS: dict[str, str] = {
     "send_message to a role": "asks of each agent whether it has the role",
     "retention": "sums the sizes of the code that is kept, every ten minutes",
     "metrics": "counts rows by their states",
-    "tasks on hold of a branch": "looks at the tasks of the repository that are on hold",
     "rename a person": "happens once in a person's life",
 }
 
