@@ -63,8 +63,8 @@ class Endpoint:
     handle: Handle
 
 
-async def _by_library(*_: Any) -> None:
-    """Instead of the fast path: no request is a plain call."""
+async def _no_fast_path(*_: Any) -> None:
+    """Leave every request to the library."""
 
 
 @asynccontextmanager
@@ -107,7 +107,7 @@ async def serving(
             await manager.asgi_app({**_for_library(scope), "state": state}, receive, send)
 
     async with streamed.run(), at_once.run():
-        yield Endpoint(fast_path.answer if has_fast_path else _by_library, handle)
+        yield Endpoint(fast_path.answer if has_fast_path else _no_fast_path, handle)
 
 
 def _manager(
