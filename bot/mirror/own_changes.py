@@ -23,11 +23,10 @@ async def files(tx: Tx, row: PullRequestRow) -> list[ChangedFile] | None:
     found: dict[str, ChangedFile] = {}
     at: str | None = row["head_sha"]
     while (write := commits.pop(at, None)) is not None:
-        given, result = write["arguments"], write["result"] or {}
-        if len(result["paths"]) < len(given["files"]) + len(given["delete"]):
-            return None
-        for path in result["paths"]:
-            how = "removed" if path in result["deleted"] else "modified"
+        # Not from the result: that of a commit which a look found has no paths.
+        given = write["arguments"]
+        for path in (*(each["path"] for each in given["files"]), *given["delete"]):
+            how = "removed" if path in given["delete"] else "modified"
             found.setdefault(path, {"path": path, "status": how, "additions": 0, "deletions": 0})
         at = given.get("head") or heads.get(given.get("after", ""))
     began_here = any(_head(each) == at and _began_at(each, row["base_ref"]) for each in done)

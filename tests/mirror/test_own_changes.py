@@ -52,6 +52,22 @@ async def test_the_files_that_agents_committed_are_known_without_a_request(
     assert reads(workspace) == 0
 
 
+async def test_the_files_of_a_commit_whose_answer_was_lost_are_known_too(
+    workspace: Workspace,
+) -> None:
+    pull, agent, mine = await open_pull(workspace)
+    workspace.github.fault("POST", "/graphql$", "502_after", 1)
+    await commit(agent, mine, "c.py")
+    await workspace.settle()
+    assert await files(workspace, pull) == ["a.py", "b.py", "c.py"]
+    dead = "SELECT error FROM deliveries WHERE installation_id = :i AND state <> 'processed'"
+    assert await workspace.rows(dead) == []
+    await commit(agent, mine, "d.py")
+    await workspace.settle()
+    assert await files(workspace, pull) == ["a.py", "b.py", "c.py", "d.py"]
+    assert await workspace.rows(dead) == []
+
+
 async def test_after_a_push_of_a_person_the_files_are_read(workspace: Workspace) -> None:
     pull, agent, mine = await open_pull(workspace)
     workspace.person.push(workspace.repository, "fix", {"theirs.py": "1\n"})
