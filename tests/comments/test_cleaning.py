@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot import secret_formats
 from bot.comments import cleaning, slash_commands
 from bot.comments.cleaning import Cleaned
-from tests.support.repeats import examples
+from tests.support.sampling import examples
 
 JOINER = cleaning.WORD_JOINER
 LETTERS = string.ascii_letters + string.digits

@@ -25,7 +25,7 @@ from store.tables import TABLES
 from tests.conftest import MariaDB
 from tests.support.engines import ON_SQLITE
 from tests.support.plans import plan
-from tests.support.repeats import examples
+from tests.support.sampling import examples
 from tests.support.story import Agent, Clock, Workspace, open_workspace
 
 

@@ -18,7 +18,7 @@ from fixtures.github import Issue, Repository
 from store.engine.transaction import Row, Tx
 from store.mirror import dependency_cycles, relations
 from store.mirror.dependency_cycles import Edge, _cycles
-from tests.support.repeats import examples
+from tests.support.sampling import examples
 from tests.support.story import Workspace
 
 

@@ -17,7 +17,7 @@ from mcp_server.tool_schemas import GLOSSARY
 from store.tables.agents import Role
 from tests.support.engines import ON_SQLITE
 from tests.support.mcp_clients import ERAS, connect
-from tests.support.repeats import examples
+from tests.support.sampling import examples
 from tests.support.server_in_process import Surface
 
 # A token is four characters of the compact JSON of `tools/list`.

@@ -21,7 +21,7 @@ from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
 from store.engine.transaction import Store
 from store.tables.agents import Role
-from tests.support.repeats import examples
+from tests.support.sampling import examples
 from tests.support.story import Agent
 
 EXAMPLES = examples(8)

@@ -40,7 +40,7 @@ from tests.support.mirror_oracle import (
     relations_of_github,
     relations_of_mirror,
 )
-from tests.support.repeats import examples
+from tests.support.sampling import examples
 from tests.support.story import Clock, Workspace, open_workspace
 
 EXAMPLES = examples(8)

@@ -20,7 +20,7 @@ from bot.times import SECOND
 from store.engine.transaction import Row, Store, Tx
 from store.outbox import sender_leases, writes
 from tests.support.crash_points import Crash, CrashPlan, crashing_sender
-from tests.support.repeats import share
+from tests.support.sampling import sample
 from tests.support.story import Clock, Workspace, open_workspace
 from tests.support.write_scenarios import SCENARIOS, Scenario, Stage, set_up
 
@@ -289,14 +289,14 @@ async def test_a_write_takes_effect_once_or_is_refused_whatever_fails_and_whoeve
     """
     place, dialect = list(KINDS).index(kind), matrix.workspace.store.dialect
     concerning = {name: each for name, each in TROUBLES.items() if concerns(KINDS[kind], each)}
-    troubles = dict(share(concerning.items(), 1 if dialect == "sqlite" else 3, place))
+    troubles = dict(sample(concerning.items(), 1 if dialect == "sqlite" else 3, place))
     deaths: dict[Hashable, tuple[str, int]] = {}
     # The silent ones last: what they have in common with others counts for those.
     for name, trouble in sorted(troubles.items(), key=lambda item: item[1].silent):
         for after, left in enumerate(await matrix.cell(kind, trouble), 1):
             deaths.setdefault(left, (name, after))
     failed = []
-    for name, after in share(deaths.values(), 3, place):
+    for name, after in sample(deaths.values(), 3, place):
         try:
             await matrix.cell(kind, troubles[name], after)
         except AssertionError as exc:

@@ -20,7 +20,7 @@ from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
 from bot.messages import delivery
 from store.engine.transaction import Store
-from tests.support.repeats import examples
+from tests.support.sampling import examples
 from tests.support.story import Agent, Clock
 
 WEEK_S = 7 * 24 * 3600

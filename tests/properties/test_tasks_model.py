@@ -28,7 +28,7 @@ from store.engine.transaction import Store, Tx
 from store.mirror import mirror_rows
 from store.tables.agents import Role
 from store.tasks import tasks
-from tests.support.repeats import examples
+from tests.support.sampling import examples
 from tests.support.story import Agent, Clock
 
 EXAMPLES = examples(20)

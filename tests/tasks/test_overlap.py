@@ -14,7 +14,7 @@ from store.engine.transaction import Tx
 from store.mirror import mirror_rows
 from store.mirror.pulls import FILES
 from tests.support.engines import ON_SQLITE
-from tests.support.repeats import examples
+from tests.support.sampling import examples
 from tests.support.story import Agent, Workspace
 
 

@@ -1,4 +1,4 @@
-"""How much the longest tests repeat.
+"""How many cases and random examples the longest tests play.
 
 `make test` plays a share of cases that resemble each other, and a few random examples.
 HUBBUB_TEST_LONG=1 plays all cases, and ten times as many examples.
@@ -17,6 +17,6 @@ def examples(few: int) -> int:
     return few * 10 if LONG else few
 
 
-def share(cases: Iterable[T], one_in: int, place: int) -> list[T]:
-    """One in so many of the cases. A neighbouring place gets others."""
+def sample(cases: Iterable[T], one_in: int, place: int) -> list[T]:
+    """One of every `one_in` cases. Each `place` gets other ones."""
     return list(cases) if LONG else list(cases)[place % one_in :: one_in]
