@@ -18,5 +18,5 @@ def examples(few: int) -> int:
 
 
 def sample(cases: Iterable[T], one_in: int, place: int) -> list[T]:
-    """One of every `one_in` cases. Each `place` gets other ones."""
+    """One of every `one_in` cases. Each `place` gets others."""
     return list(cases) if LONG else list(cases)[place % one_in :: one_in]
