@@ -8,7 +8,7 @@ import random
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 from store.engine import sequences
 from store.engine.cancellation import Shield
-from store.engine.sql import Dialect, for_sqlite, spread_lists
-from store.engine.transaction import Numbered, Row, StoreError, Work
+from store.engine.sql import Dialect
+from store.engine.sqlite_statements import SQLiteTx
+from store.engine.transaction import StoreError, Work
 from store.engine.wakeups import Bell
 
 T = TypeVar("T")
@@ -80,46 +81,6 @@ def _primary_code(exc: sqlite3.Error) -> int:
 
 def _is_busy(exc: sqlite3.OperationalError) -> bool:
     return _primary_code(exc) == sqlite3.SQLITE_BUSY
-
-
-class SQLiteTx:
-    dialect: Dialect = "sqlite"
-
-    def __init__(self, db: sqlite3.Connection, clock: Callable[[], int]) -> None:
-        self._db = db
-        self._clock = clock
-        self._now: int | None = None
-        self.numbered: list[Numbered] = []
-        self.rings: set[str] = set()
-
-    async def now(self) -> int:
-        if self._now is None:
-            self._now = self._clock()
-        return self._now
-
-    def _execute(self, sql: str, params: Row) -> sqlite3.Cursor:
-        sql, params = spread_lists(sql, params)
-        return self._db.execute(for_sqlite(sql), params)
-
-    async def all(self, sql: str, **params: Any) -> list[Any]:
-        cursor = self._execute(sql, params)
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=False)) for row in cursor]
-
-    async def one(self, sql: str, **params: Any) -> Any | None:
-        cursor = self._execute(sql, params)
-        row = cursor.fetchone()
-        columns = cursor.description
-        cursor.close()
-        if row is None:
-            return None
-        return {column[0]: value for column, value in zip(columns, row, strict=False)}
-
-    async def run(self, sql: str, **params: Any) -> int:
-        return self._execute(sql, params).rowcount
-
-    async def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        self._db.executemany(for_sqlite(sql), rows)
 
 
 @dataclass(eq=False)
