@@ -207,9 +207,10 @@ class SQLite:
             await sequences.number(tx)
             self._writer.execute("RELEASE work")
             waiting.rings = tx.rings
-        except Exception as exc:
-            if not self._writer.in_transaction:
-                raise  # the disk failed, and SQLite has rolled everything back
+        except (Exception, asyncio.CancelledError) as exc:
+            # The disk failed, and SQLite has rolled everything back; or the store is closed.
+            if not self._writer.in_transaction or _is_cancelled():
+                raise
             self._writer.execute("ROLLBACK TO work")
             self._writer.execute("RELEASE work")
             waiting.failed = self._outage("write to", exc)
@@ -237,6 +238,12 @@ class SQLite:
         outage = StoreError(f"Cannot {verb} the SQLite file {self.path}: {exc}.")
         outage.__cause__ = exc
         return outage
+
+
+def _is_cancelled() -> bool:
+    """Whether this task is cancelled, and not only what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _roll_back(db: sqlite3.Connection) -> None:

@@ -65,6 +65,27 @@ async def test_a_work_that_fails_takes_nothing_of_the_others_back(sqlite: SQLite
     assert heads == {HERE: 2}, "the number of the work that failed is used again"
 
 
+async def test_a_work_whose_part_is_cancelled_takes_nothing_of_the_others_back(
+    sqlite: SQLite,
+) -> None:
+    async def cancelled(tx: Tx) -> None:
+        await put(tx, "wrong")
+        part = asyncio.get_running_loop().create_future()
+        part.cancel()
+        await part
+
+    async with asyncio.timeout(5):  # if the others were left, they would wait for ever
+        first, wrong, last = await asyncio.gather(
+            sqlite.write(lambda tx: put(tx, "first")),
+            sqlite.write(cancelled),
+            sqlite.write(lambda tx: put(tx, "last")),
+            return_exceptions=True,
+        )
+    assert (first, last) == ("first", "last")
+    assert isinstance(wrong, asyncio.CancelledError)
+    assert await stored(sqlite) == ["first", "last"]
+
+
 async def test_no_work_is_answered_if_the_commit_fails(sqlite: SQLite) -> None:
     def refuse(action: int, what: str | None, *_: object) -> int:
         denied = (action, what) == (sqlite3.SQLITE_TRANSACTION, "COMMIT")
