@@ -145,7 +145,9 @@ class SQLite:
                 finally:
                     _end(self._reader, "COMMIT")
             except sqlite3.Error as exc:
-                raise self._outage("read", exc) from exc
+                if (outage := self._outage("read", exc)) is exc:
+                    raise
+                raise outage from exc
 
     async def write(self, work: Work[T]) -> T:
         return await self._shield.run(self._queue(work))
