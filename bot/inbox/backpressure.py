@@ -22,6 +22,8 @@ class Backpressure:
     _last_at: float = -CLOSE_S
     _busy_at: float = -QUIET_S
     _work_until: float = 0.0
+    # Whether the worker's turn came although webhooks did not stop.
+    _broke_in: bool = False
 
     def report_arrival(self) -> None:
         now = self.now()
@@ -42,6 +44,10 @@ class Backpressure:
         if self.now() < self._work_until:
             return
         until = self.now() + AT_MOST_S
+        if self._broke_in:
+            # Webhooks that came while it worked are only heard now.
+            await asyncio.sleep(CLOSE_S)
         while self.is_busy() and self.now() < until:  # noqa: ASYNC110 - cheap
             await asyncio.sleep(QUIET_S)
+        self._broke_in = self.is_busy()
         self._work_until = self.now() + WORK_S

@@ -191,6 +191,34 @@ async def test_the_worker_gets_its_share_while_webhooks_never_stop() -> None:
         await pressure.wait()  # its share is not used up yet
 
 
+async def test_after_its_share_the_worker_hears_the_webhooks_that_came_while_it_worked() -> None:
+    clock = Seconds()
+    pressure = Backpressure(clock)
+
+    async def arrive() -> None:
+        for _ in range(2):
+            pressure.report_arrival()
+            clock.forward(backpressure.AT_MOST_S / 2)
+            await asyncio.sleep(0)
+
+    pressure.report_arrival()
+    clock.forward(0.001)
+    pressure.report_arrival()
+    arriving = asyncio.create_task(arrive())
+    await pressure.wait()
+    await arriving
+    # It worked so long that the last webhook which it has heard of is long ago.
+    clock.forward(10 * backpressure.QUIET_S)
+    waiting = asyncio.create_task(pressure.wait())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    for _ in range(2):
+        pressure.report_arrival()
+    assert pressure.is_busy()
+    clock.forward(10 * backpressure.QUIET_S)
+    await waiting
+
+
 async def test_the_deliveries_of_one_installation_hold_up_those_of_no_other(own_url: str) -> None:
     store = await open_store(own_url, Clock())
     many = [delivery(1) for _ in range(worker.BATCH + 20)]
