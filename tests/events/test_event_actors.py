@@ -27,6 +27,7 @@ async def test_what_a_person_does_on_github_is_theirs(workspace: Workspace) -> N
     workspace.person.comment(issue, "/resume")
     workspace.person.comment(issue, "/priority low")
     await workspace.settle()
+    workspace.clock.forward(2)
     workspace.person.close(issue)
     await workspace.settle()
     workspace.clock.forward(2)
