@@ -1,7 +1,7 @@
 """The ready tasks, best first, as claim_task would take them."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from bot.agents import presence
 from bot.errors import Refused
@@ -9,7 +9,6 @@ from bot.identity.actors import ROLES
 from bot.kernel.operation import Context
 from bot.kernel.pagination import decode, encode
 from bot.operations.tasks import hourly_limits, open_claims
-from bot.operations.tasks.views import Task, task_view
 from bot.repository import repository_settings
 from bot.tasks.capabilities import met_by, missing_capabilities
 from store.agents import agents
@@ -22,13 +21,22 @@ from store.tasks.tasks import FullTask
 MOST_AGENTS, MOST_NAMED = 500, 5
 
 
-async def page(
-    ctx: Context, wanted: Wanted, limit: int, cursor: str | None
-) -> tuple[list[Task], str | None, str | None]:
-    """A page, the cursor of the next, and why the agent can claim none of them now.
+@dataclass(frozen=True)
+class Ready:
+    """A page of ready tasks, and the cursor of the next.
 
-    Raise Refused for a cursor of something else.
+    `ready_for`: the agents that can claim each, for those who see what anybody can claim. `hint`:
+    why the agent that asks can claim none of them now.
     """
+
+    rows: Sequence[FullTask]
+    following: str | None
+    ready_for: Mapping[str, str | None] = field(default_factory=dict)
+    hint: str | None = None
+
+
+async def page(ctx: Context, wanted: Wanted, limit: int, cursor: str | None) -> Ready:
+    """Raise Refused for a cursor of something else."""
     me = await _me(ctx)
     # Who steers or only looks sees what anybody can claim, and who can.
     by_itself = me is not None and ctx.actor.may("developer") and not ctx.actor.may("tech-lead")
@@ -42,10 +50,8 @@ async def page(
         place = (last["priority"], last["failures"], last["created_at"], last["id"])
         rows, following = rows[:limit], encode(" ".join(map(str, place)))
     if by_itself:
-        return [task_view(row) for row in rows], following, await _no_claim(ctx, me, rows)
-    who = await _ready_for(ctx, rows)
-    shown = [task_view(row).model_copy(update={"ready_for": who[row["id"]]}) for row in rows]
-    return shown, following, None
+        return Ready(rows, following, hint=await _no_claim(ctx, me, rows))
+    return Ready(rows, following, ready_for=await _ready_for(ctx, rows))
 
 
 async def _me(ctx: Context) -> AgentRow | None:

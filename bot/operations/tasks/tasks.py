@@ -1,6 +1,7 @@
 """Tasks are created, shown and listed."""
 
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 
@@ -22,9 +23,8 @@ from bot.operations.tasks.views import (
     TaskAndThread,
     TaskLine,
     Tasks,
-    in_detail,
-    short_task,
-    task_line,
+    line_view,
+    short_view,
     task_view,
 )
 from bot.tasks import plans
@@ -41,6 +41,7 @@ from store.tasks.ready import Wanted
 from store.tasks.related import OpeningRow
 from store.tasks.tasks import FullTask
 
+Row = TypeVar("Row", bound=ListedTask)
 # How many of a thread's comments get_task reads, how many it shows, and how much of each.
 READ, COMMENTS = 20, 10
 COMMENT_LENGTH = 200
@@ -171,9 +172,13 @@ async def list_tasks(
                 "`state` ready cannot be combined with `holder` or `assignee`: leave them out.",
             )
         wanted = Wanted(repository_id=where["id"] if where else None, label=label)
-        found, following, hint = await ready.page(ctx, wanted, limit, cursor)
+        found = await ready.page(ctx, wanted, limit, cursor)
+        view = line_view if detail == "line" else short_view
         return Tasks(
-            tasks=in_detail(found, detail), next_cursor=following, events_cursor=now, hint=hint
+            tasks=[view(row, (), found.ready_for.get(row["id"])) for row in found.rows],
+            next_cursor=found.following,
+            events_cursor=now,
+            hint=found.hint,
         )
     sought = Sought(
         states=GROUPS.get(state) or (state,),
@@ -184,36 +189,30 @@ async def list_tasks(
         label=label,
         assignee=assignee,
     )
-    here = (ctx, sought, _position(cursor), limit)
-    page, last = await (_lines(*here) if detail == "line" else _whole_tasks(*here))
-    following = encode(f"{last['created_at']} {last['id']}") if last else None
-    return Tasks(tasks=[*page], next_cursor=following, events_cursor=now)
+    here = (ctx.tx, ctx.installation_id, sought, _position(cursor), limit + 1)
+    if detail == "line":
+        page, following = await _page(ctx, await listing.listed_page(*here), limit, line_view)
+    else:
+        page, following = await _page(ctx, await listing.page(*here), limit, short_view)
+    return Tasks(tasks=page, next_cursor=following, events_cursor=now)
 
 
-Position: TypeAlias = tuple[int, str] | None
+async def _page(
+    ctx: Context,
+    rows: Sequence[Row],
+    limit: int,
+    view: Callable[[Row, Sequence[str]], TaskLine | Task],
+) -> tuple[list[TaskLine | Task], str | None]:
+    """The tasks of a page with what they wait for, and the cursor if others follow."""
+    page = rows[:limit]
+    waits = await blockers(ctx, page)
+    following = None
+    if len(rows) > limit:
+        following = encode(f"{page[-1]['created_at']} {page[-1]['id']}")
+    return [view(row, waits.get(row["id"], ())) for row in page], following
 
 
-async def _lines(
-    ctx: Context, sought: Sought, after: Position, limit: int
-) -> tuple[list[TaskLine], ListedTask | None]:
-    """A page of lines, and the last row if others follow."""
-    rows = await listing.listed_page(ctx.tx, ctx.installation_id, sought, after, limit + 1)
-    waits = await blockers(ctx, rows[:limit])
-    lines = [task_line(row, waits.get(row["id"], ())) for row in rows[:limit]]
-    return lines, rows[limit - 1] if len(rows) > limit else None
-
-
-async def _whole_tasks(
-    ctx: Context, sought: Sought, after: Position, limit: int
-) -> tuple[list[Task], FullTask | None]:
-    """A page of tasks with all fields, and the last row if others follow."""
-    rows = await listing.page(ctx.tx, ctx.installation_id, sought, after, limit + 1)
-    waits = await blockers(ctx, rows[:limit])
-    shown = [short_task(task_view(row, waits.get(row["id"], ()))) for row in rows[:limit]]
-    return shown, rows[limit - 1] if len(rows) > limit else None
-
-
-def _position(cursor: str | None) -> Position:
+def _position(cursor: str | None) -> tuple[int, str] | None:
     at, _, task_id = decode(cursor).partition(" ")
     if not cursor:
         return None

@@ -144,28 +144,24 @@ class TaskLine(BaseModel):
 Detail: TypeAlias = Literal["line", "full"]
 
 
-def in_detail(tasks: Sequence[Task], detail: Detail) -> list[TaskLine | Task]:
-    return [short_task(each) if detail == "full" else _line(each) for each in tasks]
-
-
-def short_task(task: Task) -> Task:
-    """The task with the first words of its long texts."""
+def short_view(row: FullTask, blocked_by: Sequence[str] = (), ready_for: str | None = None) -> Task:
+    """The task with the first words of its long texts, as lists show it."""
+    task = task_view(row, blocked_by)
     texts = {name: getattr(task, name) for name in ("note", "result", "question", "held_why")}
-    return task.model_copy(update={name: text and shorten(text) for name, text in texts.items()})
+    short = {name: text and shorten(text) for name, text in texts.items()}
+    return task.model_copy(update={**short, "ready_for": ready_for})
 
 
-def _line(task: Task) -> TaskLine:
-    fields = task.model_dump(include=set(TaskLine.model_fields))
-    return TaskLine(**{**fields, "title": shorten(task.title, LONGEST_TITLE)})
-
-
-def task_line(row: ListedTask, blocked_by: Sequence[str] = ()) -> TaskLine:
-    """`blocked_by`: what it waits for, where the answer says so."""
+def line_view(
+    row: ListedTask, blocked_by: Sequence[str] = (), ready_for: str | None = None
+) -> TaskLine:
+    """`blocked_by`: what it waits for, where the answer says so. `ready_for`: who can claim it."""
     return TaskLine(
         task=lookup.name(row),
         title=shorten(row["title"], LONGEST_TITLE),
         state="blocked" if blocked_by else row["state"],
         blocked_by=list(blocked_by),
+        ready_for=ready_for,
         last_holder=row["last_holder"] if row["state"] in ENDED else None,
         held=bool(row["held"]),
         priority=PRIORITIES[row["priority"]],
