@@ -111,14 +111,20 @@ async def check_runs(
     return await tx.all(q, i=installation_id, r=repository_id, sha=head_sha)
 
 
+# A condition on a review comment `c`: it began a thread that nobody resolved. GitHub reports a
+# thread only when somebody resolves it.
+BEGAN_UNRESOLVED = (
+    "c.deleted = 0 AND c.in_reply_to_id IS NULL AND NOT EXISTS (SELECT 1 FROM review_threads d "
+    "WHERE d.installation_id = c.installation_id AND d.repository_id = c.repository_id "
+    "AND d.number = c.number AND d.comment_id = c.id AND d.resolved = 1)"
+)
+
+
 async def unresolved_threads(tx: Tx, installation_id: int, repository_id: int, number: int) -> int:
-    """How many threads nobody resolved. GitHub reports a thread only when somebody resolves it."""
+    """How many threads nobody resolved."""
     q = (
         "SELECT COUNT(*) AS n FROM review_comments c WHERE c.installation_id = :i "
-        "AND c.repository_id = :r AND c.number = :n AND c.deleted = 0 "
-        "AND c.in_reply_to_id IS NULL AND NOT EXISTS (SELECT 1 FROM review_threads d "
-        "WHERE d.installation_id = c.installation_id AND d.repository_id = c.repository_id "
-        "AND d.number = c.number AND d.comment_id = c.id AND d.resolved = 1)"
+        f"AND c.repository_id = :r AND c.number = :n AND {BEGAN_UNRESOLVED}"
     )
     row = await tx.one(q, i=installation_id, r=repository_id, n=number)
     return int(row["n"]) if row else 0

@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from store.engine import json_text, sql
 from store.engine.transaction import Tx
-from store.mirror.pulls import ChangedFile
+from store.mirror.pulls import BEGAN_UNRESOLVED, ChangedFile
 from store.mirror.stored_issues import ThreadText
 from store.tasks.tasks import FullTask
 
@@ -36,7 +36,7 @@ INDEXES = {
     "pull_links l": "ix_pull_links_issue",
     "project_items o": "ix_project_items_content",
     "pull_requests p": "ix_pull_requests_number",
-    "review_comments e": "ix_review_comments_number",
+    "review_comments c": "ix_review_comments_number",
     "review_threads d": "ix_review_threads_number",
     "reviews v": "ix_reviews_number",
     "verdicts w": "ix_verdicts_number",
@@ -110,11 +110,9 @@ class RelatedPull(TypedDict):
 OF_PULL = (
     "p.installation_id, p.repository_id, p.number, p.title, p.state, p.draft, p.merged, "
     "p.head_ref, p.head_sha, p.base_ref, r.full_name, "
-    "(SELECT COUNT(*) FROM review_comments e WHERE e.installation_id = p.installation_id "
-    "AND e.repository_id = p.repository_id AND e.number = p.number AND e.deleted = 0 "
-    "AND e.in_reply_to_id IS NULL AND NOT EXISTS (SELECT 1 FROM review_threads d "
-    "WHERE d.installation_id = e.installation_id AND d.repository_id = e.repository_id "
-    "AND d.number = e.number AND d.comment_id = e.id AND d.resolved = 1)) AS unresolved, "
+    "(SELECT COUNT(*) FROM review_comments c WHERE c.installation_id = p.installation_id "
+    "AND c.repository_id = p.repository_id AND c.number = p.number "
+    f"AND {BEGAN_UNRESOLVED}) AS unresolved, "
     "(SELECT f.files FROM pull_files f WHERE f.installation_id = p.installation_id "
     "AND f.repository_id = p.repository_id AND f.number = p.number) AS files, "
     "(EXISTS (SELECT 1 FROM reviews v WHERE v.installation_id = p.installation_id "
