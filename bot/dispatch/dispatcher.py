@@ -74,10 +74,10 @@ class Dispatcher:
             except Refused as exc:
                 await tech_leads.add_names(exc, self.executor.store, actor)
                 same = call.digest if known else digest(name, exc.message)
-                await sent.add_to(exc, actor, lambda: same)
+                await sent.add_to(exc, actor, same)
                 raise
             if answer.notices:
-                shown = sent.select_and_remember(actor, lambda: call.digest, answer.notices)
+                shown = sent.select_and_remember(actor, call.digest, answer.notices)
                 answer = answer.model_copy(update={"notices": shown})
             return Reply(call.operation, answer)
 

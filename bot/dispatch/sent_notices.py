@@ -1,7 +1,6 @@
 """Which notices were in the last answer to each agent. Its next call shows that it got them."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
 
 from cachetools import Cache, TTLCache
 
@@ -18,11 +17,6 @@ WITHOUT_NOTICES = frozenset({"cancelled", "rate_limited"})
 REPEAT_AFTER_S = 600
 
 
-# The digest of a call: the same call has it again, and may be a retry after a lost answer. Most
-# calls bring no notices, so it is made only when it is needed.
-Digest: TypeAlias = Callable[[], str]
-
-
 class SentNotices:
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -32,22 +26,23 @@ class SentNotices:
             50_000, REPEAT_AFTER_S
         )
 
-    async def confirm(self, actor: Actor, call: Digest) -> None:
-        """Mark the notices of the last answer as received, as the agent makes another call."""
+    async def confirm(self, actor: Actor, call: Callable[[], str]) -> None:
+        """Mark the notices of the last answer as received, as the agent makes another call.
+
+        `call`: makes the digest of the call, which may be a retry after a lost answer. It takes a
+        while, and most answers had no notices.
+        """
         agent = actor.key
         sent = self._last.get(agent)
         if sent is not None and not sent.may_be_retried_by(call()):
             await self.store.write(lambda tx: notices.mark_notified(tx, actor, sent.notices))
             self._last.pop(agent, None)
 
-    def select_and_remember(
-        self, actor: Actor, digest: Digest, found: Sequence[Notice]
-    ) -> list[Notice]:
+    def select_and_remember(self, actor: Actor, call: str, found: Sequence[Notice]) -> list[Notice]:
         """What goes out with the answer of this call, without what the agent has seen already.
 
         Remember it for `confirm`.
         """
-        call = digest()
         chosen = [each for each in found if not self._is_repeat(actor, call, each)]
         for each in chosen:
             if not notices.comes_once(each):
@@ -70,7 +65,7 @@ class SentNotices:
             notices.comes_once(each) and (each.kind, each.key) not in before for each in found
         )
 
-    async def add_to(self, refused: Refused, actor: Actor, call: Digest) -> None:
+    async def add_to(self, refused: Refused, actor: Actor, call: str) -> None:
         """Let the error carry the agent's notices, as an answer does."""
         if actor.is_person or refused.status >= 500 or refused.code in WITHOUT_NOTICES:
             return
@@ -79,7 +74,7 @@ class SentNotices:
             return await notices.current(tx, actor, await tx.now())
 
         try:
-            await self.confirm(actor, call)
+            await self.confirm(actor, lambda: call)
             found = await self.store.read(find)
         except StoreError:
             return  # the error itself matters more
