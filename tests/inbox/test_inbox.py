@@ -168,18 +168,18 @@ def test_one_that_follows_the_answer_comes_close_however_long_the_commit_took() 
     assert pressure.is_busy()
 
 
+async def webhooks_without_end(pressure: Backpressure, clock: Seconds) -> None:
+    while True:
+        clock.forward(0.1)
+        for _ in range(2):
+            pressure.report_arrival()
+        await asyncio.sleep(0)
+
+
 async def test_the_worker_gets_its_share_while_webhooks_never_stop() -> None:
     clock = Seconds()
     pressure = Backpressure(clock)
-
-    async def arrive() -> None:
-        while True:
-            clock.forward(0.1)
-            for _ in range(2):
-                pressure.report_arrival()
-            await asyncio.sleep(0)
-
-    arriving = asyncio.create_task(arrive())
+    arriving = asyncio.create_task(webhooks_without_end(pressure, clock))
     await asyncio.sleep(0)
     began = clock.at
     async with asyncio.timeout(5):
@@ -194,15 +194,7 @@ async def test_the_worker_gets_its_share_while_webhooks_never_stop() -> None:
 async def test_after_its_share_the_worker_hears_the_webhooks_that_came_while_it_worked() -> None:
     clock = Seconds()
     pressure = Backpressure(clock)
-
-    async def arrive() -> None:
-        while True:
-            clock.forward(0.1)
-            for _ in range(2):
-                pressure.report_arrival()
-            await asyncio.sleep(0)
-
-    arriving = asyncio.create_task(arrive())
+    arriving = asyncio.create_task(webhooks_without_end(pressure, clock))
     await asyncio.sleep(0)
     await pressure.wait()
     arriving.cancel()
