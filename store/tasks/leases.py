@@ -69,7 +69,8 @@ async def grant(
     now = await tx.now()
     lease_id = ids.new("l", now)
     fence = task["fence"] + 1
-    if not await _take_task(tx, task, holder, lease_id, fence):
+    taken = _claim_columns(holder, lease_id, fence, now)
+    if not await _take_task(tx, task, taken):
         return None
     lease: LeaseRow = {
         "installation_id": task["installation_id"],
@@ -88,12 +89,7 @@ async def grant(
         "known": known,
     }
     await tx.run(sql.insert("leases", COLUMNS), **lease)
-    return {
-        **task,
-        **_claim_columns(holder, lease_id, fence, now),
-        "expires_at": lease["expires_at"],
-        "known": known,
-    }
+    return {**task, **taken, "expires_at": lease["expires_at"], "known": known}
 
 
 class _Taken(TypedDict):
@@ -124,9 +120,8 @@ def _claim_columns(holder: str, lease_id: str, fence: int, now: int) -> _Taken:
     }
 
 
-async def _take_task(tx: Tx, task: FullTask, holder: str, lease_id: str, fence: int) -> bool:
+async def _take_task(tx: Tx, task: FullTask, taken: _Taken) -> bool:
     """Let the holder have the task with its next fence. One UPDATE decides who gets it."""
-    taken = _claim_columns(holder, lease_id, fence, await tx.now())
     took = await tx.run(
         f"UPDATE tasks SET {', '.join(f'{column} = :{column}' for column in taken)} "
         "WHERE installation_id = :i AND id = :t AND fence = :before "
