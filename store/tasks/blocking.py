@@ -15,8 +15,8 @@ NONE_OPEN = (
     "AND COALESCE(i.state, b.{awaited}_state) = 'open')"
 )
 # Nor is it ready while GitHub lacks one of its relations, which may be to an open issue.
-NO_PLANNED_RELATION = (
-    "NOT EXISTS (SELECT 1 FROM planned_relations p WHERE p.installation_id = t.installation_id "
+HAS_PLANNED_RELATION = (
+    "EXISTS (SELECT 1 FROM planned_relations p WHERE p.installation_id = t.installation_id "
     "AND p.task_id = t.id)"
 )
 
@@ -36,4 +36,4 @@ def waits_for_nothing(dialect: sql.Dialect) -> str:
         waits="target",
         awaited="source",
     )
-    return f"{blockers} AND {children} AND {NO_PLANNED_RELATION}"
+    return f"{blockers} AND {children} AND NOT {HAS_PLANNED_RELATION}"

@@ -4,6 +4,7 @@ from typing import Any, TypedDict
 
 from store.engine.transaction import Tx
 from store.mirror.stored_issues import ThreadText
+from store.tasks.blocking import HAS_PLANNED_RELATION
 from store.tasks.tasks import FullTask
 
 # Relations that keep a task waiting, or that show it on the card of its parent.
@@ -11,10 +12,6 @@ RELATIONS = " OR ".join(
     f"EXISTS (SELECT 1 FROM relations b WHERE b.installation_id = t.installation_id "
     f"AND b.kind = '{kind}' AND b.{end}_id = t.issue_id)"
     for kind, end in (("blocked_by", "source"), ("parent", "source"), ("parent", "target"))
-)
-PLANNED = (
-    "EXISTS (SELECT 1 FROM planned_relations p WHERE p.installation_id = t.installation_id "
-    "AND p.task_id = t.id)"
 )
 NOTICES = (
     "EXISTS (SELECT 1 FROM notices n WHERE n.installation_id = t.installation_id "
@@ -27,7 +24,8 @@ EDITS = (
 TEXT = tuple(ThreadText.__annotations__)
 QUERY = (
     f"SELECT {', '.join(f'i.{column}' for column in TEXT)}, s.settings, "
-    f"({RELATIONS} OR {PLANNED}) AS has_relations, {NOTICES} AS has_notices, {EDITS} AS has_edits "
+    f"({RELATIONS} OR {HAS_PLANNED_RELATION}) AS has_relations, "
+    f"{NOTICES} AS has_notices, {EDITS} AS has_edits "
     "FROM tasks t "
     "LEFT JOIN issues i ON i.installation_id = t.installation_id "
     "AND i.repository_id = t.repository_id AND i.number = t.number AND i.deleted = 0 "
