@@ -52,6 +52,10 @@ async def lock_due(tx: Tx, installation_id: int, agent_id: str, limit: int) -> l
         seen += found
         if len(locked) == limit or not found:
             break
+    if seen and not locked:
+        # The sender's commit may be seen before its locks end. Nothing was handed out so far, so
+        # an answer without messages would be wrong.
+        locked = await _lock(tx, installation_id, agent_id, seen, wait=True)
     return await _letters(
         tx, installation_id, {each: locked[each] for each in seen if each in locked}
     )
@@ -80,11 +84,13 @@ async def _visible_ids(
     return [row["message_id"] for row in rows]
 
 
-async def _lock(tx: Tx, installation_id: int, agent_id: str, ids: list[str]) -> dict[str, Copy]:
-    """Lock the receipts that no other call of the agent holds, and return what they say."""
+async def _lock(
+    tx: Tx, installation_id: int, agent_id: str, ids: list[str], *, wait: bool = False
+) -> dict[str, Copy]:
+    """Lock the receipts, and return what they say. Without `wait`, leave out locked ones."""
     rows = await tx.all(
         f"SELECT message_id, attempts, expires_at FROM receipts WHERE {VISIBLE} "
-        "AND message_id IN :ids FOR UPDATE SKIP LOCKED",
+        f"AND message_id IN :ids FOR UPDATE{'' if wait else ' SKIP LOCKED'}",
         i=installation_id,
         a=agent_id,
         now=await tx.now(),

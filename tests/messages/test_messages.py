@@ -436,6 +436,32 @@ async def test_what_is_marked_read_while_it_is_handed_out_never_comes_again(
     assert len(await office.events("message.read")) == 30
 
 
+async def test_a_message_whose_sender_still_holds_its_lock_is_waited_for_on_mysql(
+    migrated_mysql_url: str, clock: Clock, installation_id: int
+) -> None:
+    """MySQL shows what a transaction committed a moment before it ends its locks."""
+    store = await open_store(migrated_mysql_url, clock)
+    office = Office(store, clock, installation_id)
+    ada, bob = await office.agent("ada"), await office.agent("bob")
+    await send(ada, "bob", "read me")
+    q = (
+        "SELECT COUNT(*) AS n FROM information_schema.processlist WHERE db = DATABASE() "
+        "AND info LIKE '%FROM receipts%FOR UPDATE'"
+    )
+
+    async def hold(tx: Tx) -> asyncio.Task[list[str]]:
+        await tx.all("SELECT * FROM receipts WHERE installation_id = :i FOR UPDATE", i=here)
+        reading = asyncio.create_task(bodies(bob))
+        while not reading.done() and not (await tx.one(q) or {"n": 0})["n"]:
+            pass
+        return reading
+
+    here = installation_id
+    async with asyncio.timeout(10):
+        assert await (await store.write(hold)) == ["read me"]
+    await store.close()
+
+
 async def test_who_waits_is_handed_a_message_as_soon_as_it_is_sent(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
     waiting = asyncio.create_task(bob.call("get_messages", wait_s=30))
