@@ -21,6 +21,7 @@ SETTLED = {
     "AND not_before < :before",
     "requests": "at < :before",
     "notices": "created_at < :before",
+    "credentials": "expires_at < :before",
 }
 # Tables whose key grows with time, so that the time needs no index: the key and the time.
 GROWING = {

@@ -16,6 +16,7 @@ from webhooks.listener import CONNECTIONS, Connections
 from webhooks.mcp import MCP, Mount, respond
 from webhooks.metrics import Metrics
 from webhooks.refused_signatures import RefusedSignatures
+from webhooks.revocation_watch import RevocationWatch
 from webhooks.sockets import SOCKETS, Sockets
 
 Ready: TypeAlias = Callable[[], Awaitable[dict[str, str]]]
@@ -47,7 +48,7 @@ def create_app(
     app[METRICS] = Metrics()
     app[BODIES] = Bodies()
     app[CONNECTIONS] = Connections()
-    app[SOCKETS] = sockets = Sockets(tokens)
+    app[SOCKETS] = sockets = Sockets()
     # While GitHub changes to another secret, deliveries may be signed with either.
     app[WEBHOOK_SECRETS] = tuple(each for each in (webhook_secret, webhook_secret_old) if each)
     app[SIGNATURES] = RefusedSignatures()
@@ -61,7 +62,8 @@ def create_app(
     app.router.add_get("/readyz", health.ready)
     app.router.add_get("/metrics", health.metrics)
     app.router.add_get("/", health.about)
-    app.cleanup_ctx.append(sockets.life)
+    dispatcher.is_revoked = tokens.is_revoked
+    app.cleanup_ctx.append(RevocationWatch(tokens, sockets, dispatcher.waiters).life)
     app.on_shutdown.append(sockets.close_all)
     if mcp is not None:
         _mount(app, mcp)

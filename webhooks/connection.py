@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMessage, web
 
 from bot.errors import failure
-from bot.identity.tokens import TOKEN_CACHE_S
+from bot.identity.revocations import LOOK_EVERY_S
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Patience:
     send_s: float = 60.0
     close_s: float = 2.0
     stop_s: float = 1.0
-    look_every_s: float = TOKEN_CACHE_S
+    look_every_s: float = LOOK_EVERY_S
 
 
 @dataclass(eq=False)

@@ -2,18 +2,16 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import structlog
 from aiohttp import WSCloseCode, web
 
 from bot.errors import Refused
+from bot.identity.actors import Actor
 from bot.identity.tokens import Tokens
 from webhooks.connection import Connection, Patience
-
-log = structlog.get_logger()
 
 # The sockets of one token, at most.
 MOST_SOCKETS = 20
@@ -21,16 +19,15 @@ MOST_SOCKETS = 20
 
 @dataclass(eq=False)
 class Sockets:
-    tokens: Tokens
     patience: Patience = field(default_factory=Patience)
-    # Each connection, with its token.
-    open: dict[Connection, str] = field(default_factory=dict)
+    open: dict[Connection, Actor] = field(default_factory=dict)
     _count: Counter[str] = field(default_factory=Counter)
     _closing: set[asyncio.Task[None]] = field(default_factory=set)
 
     @contextmanager
-    def reserve(self, token: str) -> Iterator[None]:
-        """Count a socket of this token. Raise Refused if it has too many."""
+    def reserve(self, actor: Actor) -> Iterator[None]:
+        """Count a socket of the actor's token. Raise Refused if it has too many."""
+        token = actor.credential
         if self._count[token] >= MOST_SOCKETS:
             raise Refused(
                 "too_many",
@@ -46,38 +43,26 @@ class Sockets:
                 del self._count[token]
 
     @contextmanager
-    def add(self, connection: Connection, token: str) -> Iterator[None]:
-        self.open[connection] = token
+    def add(self, connection: Connection, actor: Actor) -> Iterator[None]:
+        self.open[connection] = actor
         try:
             yield
         finally:
             del self.open[connection]
-
-    async def life(self, _: web.Application) -> AsyncIterator[None]:
-        watch = asyncio.create_task(self._close_revoked())
-        yield
-        watch.cancel()
-        await asyncio.gather(watch, *self._closing, return_exceptions=True)
 
     async def close_all(self, _: web.Application) -> None:
         """Close all sockets because the server stops. Clients reconnect."""
         going, stop_s = WSCloseCode.GOING_AWAY, self.patience.stop_s
         await asyncio.gather(*(each.close(going, "the server stops", stop_s) for each in self.open))
 
-    async def _close_revoked(self) -> None:
-        """Close the sockets of revoked tokens, as long as the process lives."""
-        while True:
-            await asyncio.sleep(self.patience.look_every_s)
-            if not self.open:
-                continue
-            try:
-                revoked = await self.tokens.find_revoked(set(self._count))
-            except Exception:  # the database is away; sockets stay open
-                log.exception("tokens of sockets not checked")
-                continue
-            for connection, token in self.open.items():
-                if token in revoked:
-                    self._start_closing(connection)
+    def close_revoked(self, tokens: Tokens) -> None:
+        """Close the sockets whose token or session was revoked."""
+        for connection, actor in self.open.items():
+            if tokens.is_revoked(actor):
+                self._start_closing(connection)
+
+    async def finish_closing(self) -> None:
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
     def _start_closing(self, connection: Connection) -> None:
         """In a task of its own: a slow client must not delay the others."""

@@ -51,10 +51,10 @@ async def connect(request: web.Request) -> web.StreamResponse:
     if not ws.can_prepare(request):
         raise Refused("bad_request", "/ws is a WebSocket. Send an upgrade request.")
     caller = (actor.installation_id, actor.name)
-    with sockets.reserve(token), request.app[CONNECTIONS].mark_known(request, caller):
+    with sockets.reserve(actor), request.app[CONNECTIONS].mark_known(request, caller):
         await ws.prepare(request)
         connection = Connection(ws, request, sockets.patience)
-        with sockets.add(connection, token):
+        with sockets.add(connection, actor):
             await Socket(request.app[DISPATCHER], actor, connection).serve()
     return ws
 

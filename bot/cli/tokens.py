@@ -8,14 +8,15 @@ from bot.cli import installations
 from bot.cli.output import say, warn
 from bot.cli.session import open_session
 from bot.identity.actors import BOT, NO_AGENTS, SLUG
-from bot.identity.tokens import TOKEN_CACHE_S, add_token
+from bot.identity.credentials import add_api_key
 from bot.kernel import event_recorder
 from bot.kernel.notice_rules import Happening
 from bot.outbox import stopped
 from bot.settings import Settings, WrongSettings
 from bot.times import stamp
-from store.agents import agent_keys, agents
+from store.agents import agents
 from store.engine.transaction import Tx
+from store.identity import credentials
 from store.mirror import stored_installations
 from store.tables.agents import Role
 
@@ -32,7 +33,7 @@ async def create_token(loaded: Settings, installation: str, agent: str, role: Ro
     async with open_session(loaded) as session:
         installation_id = await session.store.read(lambda tx: _installation(tx, installation))
         made = await session.store.write(
-            lambda tx: add_token(tx, session.keys, installation_id, agent, role)
+            lambda tx: add_api_key(tx, session.keys, installation_id, agent, role)
         )
     say(made)
     warn(
@@ -44,28 +45,28 @@ async def create_token(loaded: Settings, installation: str, agent: str, role: Ro
 async def list_tokens(loaded: Settings, installation: str) -> None:
     async with open_session(loaded) as session:
         installation_id = await session.store.read(lambda tx: _installation(tx, installation))
-        rows = await session.store.read(lambda tx: agent_keys.of_installation(tx, installation_id))
+        rows = await session.store.read(lambda tx: credentials.of_installation(tx, installation_id))
     for row in rows:
-        say(f"{row['id']}  {row['agent_id']}  {row['role']}  created {stamp(row['created_at'])}")
+        say(f"{row['id']}  {row['actor']}  {row['role']}  created {stamp(row['created_at'])}")
 
 
 async def revoke_token(loaded: Settings, key_id: str) -> None:
     async with open_session(loaded) as session:
         done = await session.store.write(lambda tx: revoke(tx, key_id))
-    say(f"{key_id} is revoked. Running servers accept it for up to {TOKEN_CACHE_S} s more.")
+    say(f"{key_id} is revoked. Running servers accept it for up to a second more.")
     say(done)
 
 
 async def revoke(tx: Tx, key_id: str) -> str:
     """Revoke the token. With an agent's last token, cancel what it queued. Return what was done."""
-    row = await agent_keys.get(tx, key_id)
-    if row is None or not await agent_keys.revoke(tx, key_id):
+    row = await credentials.get(tx, key_id)
+    if row is None or not await credentials.revoke(tx, key_id):
         raise WrongSettings(
             f"There is no token {key_id}. `hubbub token list --installation …` lists those of an "
             "account."
         )
-    agent, here = row["agent_id"], row["installation_id"]
-    if any(each["agent_id"] == agent for each in await agent_keys.of_installation(tx, here)):
+    agent, here = row["actor"], row["installation_id"]
+    if await credentials.of_actor(tx, here, agent):
         return (
             f"{agent} has another token, so its queued writes are still sent. "
             f"`hubbub writes cancel --installation {here} --agent {agent}` cancels them."

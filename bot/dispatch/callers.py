@@ -16,14 +16,20 @@ def never() -> bool:
 
 @dataclass
 class Caller:
-    """`is_gone`: whether the connection that brought the call is closed."""
+    """`is_gone`: whether the connection that brought the call is closed.
+
+    `is_revoked`: whether its token was revoked.
+    """
 
     is_gone: IsGone = never
+    is_revoked: IsGone = never
     # The call was cancelled. What had not begun by then must not begin.
     cancelled: bool = False
 
     def check(self) -> None:
-        """Raise Refused if nobody waits for the answer any more."""
+        """Raise Refused if nobody waits for the answer any more, or nobody may have it."""
+        if self.is_revoked():
+            raise Refused("unauthenticated", "The token was revoked during the call.")
         if self.cancelled or self.is_gone():
             raise Refused(
                 "cancelled",

@@ -2,6 +2,8 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from bot.agents import tech_leads
@@ -34,6 +36,8 @@ class Dispatcher:
         self.shared = shared
         self.metrics = CallMetrics(OPERATIONS)
         self.waiters = Waiters(store)
+        # Whether the actor's token was revoked; a server sets it.
+        self.is_revoked: Callable[[Actor], bool] = lambda _: False
         self.executor = Executor(store, touched)
         self._handovers = Handovers(store)
         self._long_poll = LongPoll(self.executor, self.waiters, look_every_s)
@@ -95,7 +99,7 @@ class Dispatcher:
             key or secrets.token_hex(16),
             self.shared,
             is_keyed=bool(key),
-            caller=Caller(is_gone),
+            caller=Caller(is_gone, partial(self.is_revoked, actor)),
         )
 
     async def _answer(self, call: Call) -> Answer:

@@ -28,6 +28,7 @@ from store.agents import agents
 from store.agents.call_state import CallState
 from store.engine import idempotency, json_text, sequences
 from store.engine.transaction import Row, Store, Tx, Work
+from store.identity import credentials
 from store.tasks import leases, tasks
 
 # Calls that are executed at once. Without a limit, a thousand calls of one agent would go before
@@ -151,6 +152,7 @@ class Executor:
             now = await tx.now()
             renewed = await leases.renew(tx, *agent, now)
             await agents.touch(tx, *agent, now, calls)
+            await credentials.touch(tx, actor.credential, now)
             shortest = await leases.shortest_s(tx, *agent) if renewed else None
             return min(TOUCH_EVERY_S, shortest / SHARE_OF_LEASE) if shortest else TOUCH_EVERY_S
 

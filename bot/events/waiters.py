@@ -193,6 +193,10 @@ class Waiters:
     def stop(self) -> None:
         """Answer all who wait with what there is."""
         self.stopping = True
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """Let all who wait look again."""
         for reader in self._readers.values():
             for waiter in reader.waiters:
                 waiter.wake()

@@ -1,6 +1,7 @@
 """Actors: agents and people, with their roles."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias, get_args
 
 from store.tables.agents import Role
@@ -43,6 +44,10 @@ class Actor:
     name: str
     role: Role
     repositories: frozenset[int] | None = None
+    # The id of the API key or session with which it acts.
+    credential: str = ""
+    # A person's roles by repository; an agent has its role in all of them.
+    roles: Mapping[int, Role] | None = field(default=None, hash=False)
 
     @property
     def key(self) -> ActorKey:
@@ -54,6 +59,10 @@ class Actor:
 
     def may(self, role: Role) -> bool:
         return ROLES.index(self.role) >= ROLES.index(role)
+
+    def role_in(self, repository_id: int) -> Role:
+        """The role in this repository, which the actor must be able to reach."""
+        return self.role if self.roles is None else self.roles.get(repository_id, ROLES[0])
 
 
 def person(installation_id: int, login: str, permission: str, repository_id: int) -> Actor | None:

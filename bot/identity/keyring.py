@@ -36,6 +36,7 @@ class Keys:
 
     def __init__(self, secret: str, former: Iterable[str] = ()) -> None:
         self._secret = secret.encode()
+        self._derived: dict[str, bytes] = {}
         self.former = tuple(Keys(each) for each in former)
 
     @property
@@ -55,8 +56,11 @@ class Keys:
 
     def derive(self, purpose: str) -> bytes:
         """The key for this purpose: 32 bytes."""
-        info = f"hubbub {purpose}".encode()
-        return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self._secret)
+        if purpose not in self._derived:
+            info = f"hubbub {purpose}".encode()
+            hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=info)
+            self._derived[purpose] = hkdf.derive(self._secret)
+        return self._derived[purpose]
 
     @cached_property
     def id(self) -> str:

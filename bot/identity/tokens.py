@@ -1,86 +1,94 @@
-"""Agents' tokens: check one, find revoked ones, add one."""
+"""Who sends a request: the actor of its bearer token."""
 
-import hmac
-import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from cachetools import TTLCache
 
 from bot.errors import Refused
+from bot.identity import access_tokens, credentials
 from bot.identity.actors import Actor
-from bot.identity.keyring import KEY_ID, Broken, Keys
-from store.agents import agent_keys
-from store.engine import remote_changes
-from store.engine.transaction import Store, Tx
+from bot.identity.keyring import Keys
+from bot.identity.revocations import LOOK_EVERY_S, Revocations
+from store.engine.transaction import Store
 
-# How long a process may still accept a revoked token.
-TOKEN_CACHE_S = 5
+# How long a process remembers a token that it has checked. Revocations are heard at once.
+KEPT_S = 300
+# What a server accepts in a header, which is longer than any token of ours.
+LONGEST = 16 * 1024
 UNKNOWN_TOKEN = (
-    "Hubbub does not know this token, or it was revoked. Send a valid one as "  # noqa: S105 - a text
+    "Hubbub does not know this token, or it expired or was revoked. Send a valid one as "  # noqa: S105 - a text
     "`Authorization: Bearer <token>`; `hubbub token create` creates one."
 )
+
+
+@dataclass(frozen=True)
+class Verified:
+    """`until`: when the token expires, in microseconds UTC. None: it does not."""
+
+    actor: Actor
+    until: int | None = None
+
+
+class Verifier(Protocol):
+    """Checks tokens that somebody else has signed."""
+
+    def takes(self, token: str) -> bool:
+        """Whether the token has the form of those that this verifier checks."""
+
+    async def verify(self, token: str, now: int) -> Verified:
+        """Raise Refused. `now`: microseconds UTC."""
 
 
 class Tokens:
     """Turns a token into an actor, with a cache."""
 
-    def __init__(self, store: Store, keys: Keys) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keys: Keys,
+        audiences: Collection[str] = (),
+        verifiers: Sequence[Verifier] = (),
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:
+        """`audiences`: the addresses of this server that an access token may be for."""
         self._store = store
         self._keys = keys
-        self._actors: TTLCache[str, Actor] = TTLCache(10_000, TOKEN_CACHE_S)
+        self.audiences = audiences
+        self._verifiers = verifiers
+        self.revocations = Revocations(store, look_every_s)
+        self._known: TTLCache[str, Verified] = TTLCache(10_000, KEPT_S)
 
     async def authenticate(self, token: str) -> Actor:
-        """The agent that this token belongs to. Raise Refused `unauthenticated`."""
-        if actor := self._actors.get(token):
-            return actor
-        if not token.isascii():  # no token of ours; the database might not take such a text
+        """The actor that this token belongs to. Raise Refused `unauthenticated`."""
+        now = await self.revocations.look()
+        known = self._known.get(token)
+        if known is None:
+            known = await self._verify(token, now)
+            self._known[token] = known
+        if self.revocations.has(known.actor.credential) or has_ended(known, now):
+            del self._known[token]
             raise Refused("unauthenticated", UNKNOWN_TOKEN)
-        actor = await self._store.read(lambda tx: _actor(tx, self._keys, token))
-        self._actors[token] = actor
-        return actor
+        return known.actor
 
-    async def find_revoked(self, tokens: Collection[str]) -> set[str]:
-        """Those of some authenticated tokens that were revoked since."""
-        by_id = {_key_id(token): token for token in tokens}
-        live = await self._store.read(lambda tx: remote_changes.live_keys(tx, sorted(by_id)))
-        return {token for key_id, token in by_id.items() if key_id not in live}
+    def is_revoked(self, actor: Actor) -> bool:
+        """Whether the actor's credential was revoked, as far as this process has heard."""
+        return self.revocations.has(actor.credential)
 
-
-async def _actor(tx: Tx, keys: Keys, token: str) -> Actor:
-    key_id = _key_id(token)
-    row = await agent_keys.find_live(tx, key_id) if key_id else None
-    if row is None or not _is_signed(keys, key_id, token, row["hash"]):
-        raise Refused("unauthenticated", UNKNOWN_TOKEN)
-    return Actor(row["installation_id"], row["agent_id"], row["role"])
-
-
-def _key_id(token: str) -> str:
-    _, _, rest = token.partition("hubbub_")
-    return rest.partition("_")[0]
+    async def _verify(self, token: str, now: int) -> Verified:
+        if len(token) > LONGEST:
+            raise Refused("unauthenticated", UNKNOWN_TOKEN)
+        for verifier in self._verifiers:
+            if verifier.takes(token):
+                return await verifier.verify(token, now)
+        if access_tokens.header_of(token):
+            return Verified(*access_tokens.decode(self._keys, token, self.audiences, now))
+        row = await self._store.read(lambda tx: credentials.find(tx, self._keys, token, "api_key"))
+        if row is None:
+            raise Refused("unauthenticated", UNKNOWN_TOKEN)
+        return Verified(credentials.actor_of(row), row["expires_at"])
 
 
-def _is_signed(keys: Keys, key_id: str, token: str, digest: str) -> bool:
-    """The first characters of the token name the secret that signed it."""
-    try:
-        secret = keys.under(key_id[:KEY_ID])
-    except Broken:
-        return False
-    return hmac.compare_digest(digest, secret.sign("agent keys", token))
-
-
-async def add_token(tx: Tx, keys: Keys, installation_id: int, agent_id: str, role: str) -> str:
-    """Add a token for the agent and return it. The database keeps only its hash."""
-    key_id = f"{keys.id}{secrets.token_hex(6)}"
-    token = f"hubbub_{key_id}_{secrets.token_urlsafe(32)}"
-    await agent_keys.add(
-        tx,
-        {
-            "id": key_id,
-            "installation_id": installation_id,
-            "agent_id": agent_id,
-            "role": role,
-            "hash": keys.sign("agent keys", token),
-            "created_at": await tx.now(),
-        },
-    )
-    return token
+def has_ended(known: Verified, now: int) -> bool:
+    return known.until is not None and known.until <= now

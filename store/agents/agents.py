@@ -316,8 +316,8 @@ def decode(row: T) -> T:
 async def standing(tx: Tx, installation_id: int, agent_id: str) -> Standing | None:
     """None for an agent that never registered, a person and the bot."""
     keys = (
-        "FROM agent_keys k WHERE k.installation_id = a.installation_id "
-        "AND k.agent_id = a.id AND k.revoked_at"
+        "FROM credentials k WHERE k.installation_id = a.installation_id "
+        "AND k.actor = a.id AND k.kind IN ('api_key', 'session') AND k.revoked_at"
     )
     return await tx.one(
         "SELECT a.paused_at, a.paused_by, a.left_at, "

@@ -24,9 +24,3 @@ class Watch:
                 return {}
             self.version, self.watched = version, watched
         return await sequences.of(tx, installation_ids)
-
-
-async def live_keys(tx: Tx, key_ids: Sequence[str]) -> set[str]:
-    """The keys that are not revoked."""
-    q = "SELECT id FROM agent_keys WHERE id IN :ids AND revoked_at IS NULL"
-    return {row["id"] for row in await tx.all(q, ids=tuple(key_ids))}

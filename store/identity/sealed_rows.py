@@ -61,7 +61,10 @@ async def replace(tx: Tx, which: Sealed, row: Row, sealed: bytes, key_id: str) -
 
 
 async def tokens(tx: Tx, key_id: str) -> int:
-    """How many live agent tokens belong to this secret."""
-    q = "SELECT COUNT(*) AS n FROM agent_keys WHERE id LIKE :begins AND revoked_at IS NULL"
+    """How many live tokens and sessions belong to this secret."""
+    q = (
+        "SELECT COUNT(*) AS n FROM credentials WHERE id LIKE :begins AND revoked_at IS NULL "
+        "AND kind IN ('api_key', 'session')"
+    )
     row = await tx.one(q, begins=f"{key_id}%")
     return row["n"] if row else 0

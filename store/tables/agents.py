@@ -1,4 +1,4 @@
-"""Who works: agents, their checkpoints and their tokens."""
+"""Who works: agents and their checkpoints."""
 
 from typing import Annotated, Literal, TypeAlias, TypedDict
 
@@ -44,16 +44,6 @@ class CheckpointRow(TypedDict):
     sealed: bytes
 
 
-class AgentKeyRow(TypedDict):
-    id: Annotated[str, KEY, Text(40)]
-    installation_id: int
-    agent_id: Annotated[str, Text(64)]
-    role: Annotated[Role, Text(20)]
-    hash: Annotated[str, Text(64)]
-    created_at: int
-    revoked_at: int | None
-
-
 TABLES = (
     Table(
         "agents",
@@ -61,9 +51,4 @@ TABLES = (
         Index("ix_agents_parent", "installation_id", "parent_id"),
     ),
     Table("checkpoints", CheckpointRow),
-    Table(
-        "agent_keys",
-        AgentKeyRow,
-        Index("ix_agent_keys_agent", "installation_id", "agent_id"),
-    ),
 )

@@ -1,7 +1,7 @@
 """What becomes of the tasks of an agent that is paused or whose token is revoked."""
 
 from bot.cli import tokens
-from bot.identity.tokens import add_token
+from bot.identity.credentials import add_api_key
 from fixtures.github import Pull
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
@@ -57,7 +57,7 @@ async def test_a_revoked_token_is_told_and_frees_what_its_agent_worked_on(
     start = (await lead.call("list_tasks"))["events_cursor"]
     keys, here = workspace.dispatcher.shared.keys, workspace.installation.id
     made = [
-        await workspace.store.write(lambda tx: add_token(tx, keys, here, "scout", "developer"))
+        await workspace.store.write(lambda tx: add_api_key(tx, keys, here, "scout", "developer"))
         for _ in range(2)
     ]
     first, last = [each.split("_")[1] for each in made]

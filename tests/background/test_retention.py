@@ -3,6 +3,8 @@
 import pytest
 
 from bot.background.retention import DAY, RetentionTimes, step
+from bot.identity import sessions
+from bot.identity.credentials import Grant
 from fixtures.github import Issue
 from store.retention import GROWING, SETTLED, drop_leases
 from store.tables import TABLES
@@ -56,6 +58,8 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
     workspace.person.comment(issue, "/status")
     workspace.person.comment(issue, "Mind the gap")
     await workspace.settle()
+    keys, grant = workspace.dispatcher.shared.keys, Grant(workspace.installation.id, "a", "tester")
+    await workspace.store.write(lambda tx: sessions.start(tx, keys, grant, audience="x", lasts_s=9))
     for table in (*SETTLED, "events", "audit"):
         assert await count(workspace, table) > 0, table
     await days_pass(workspace, 91)

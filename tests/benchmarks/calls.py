@@ -21,8 +21,8 @@ from rich.table import Table
 
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
+from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
-from bot.identity.tokens import add_token
 from bot.kernel.operation import Shared
 from store.engine import key_values
 from store.engine.database import open_store
@@ -97,7 +97,8 @@ async def fill(url: str, agents: int, tasks: int = TASKS) -> Workspace:
 
     async def made(tx: Tx) -> list[str]:
         return [
-            await add_token(tx, dispatcher.shared.keys, where, each, "developer") for each in names
+            await add_api_key(tx, dispatcher.shared.keys, where, each, "developer")
+            for each in names
         ]
 
     tokens = await store.write(made)

@@ -15,8 +15,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
-from bot.identity.tokens import add_token
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from tests.benchmarks.million import seed
@@ -51,7 +51,7 @@ async def make(url: str) -> str:
     installation_id = secrets.randbelow(2**40)
     await seed(store, installation_id, ROWS)
     token = await store.write(
-        lambda tx: add_token(tx, Keys(SECRET), installation_id, "bench", "observer")
+        lambda tx: add_api_key(tx, Keys(SECRET), installation_id, "bench", "observer")
     )
     await store.close()
     return token

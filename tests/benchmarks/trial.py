@@ -28,7 +28,8 @@ from rich.table import Table
 
 from bot.background import expiry
 from bot.identity.actors import BOT
-from bot.identity.tokens import Tokens, add_token
+from bot.identity.credentials import add_api_key
+from bot.identity.tokens import Tokens
 from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.times import SECOND
@@ -860,10 +861,10 @@ async def members_of(here: Workspace, roles: dict[str, Role]) -> AsyncIterator[d
         for name, role in roles.items():
             token = await here.store.write(
                 partial(
-                    add_token,
+                    add_api_key,
                     keys=keys,
                     installation_id=here.installation.id,
-                    agent_id=name,
+                    actor=name,
                     role=role,
                 )
             )

@@ -17,8 +17,8 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
+from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
-from bot.identity.tokens import add_token
 from store.agents import agents
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
@@ -185,7 +185,7 @@ async def add_agents(url: str) -> list[str]:
         for name in names:
             await agents.lock_or_add(tx, AGENT | {"id": name, "registered_at": now})
         await agents.change(tx, INSTALLATION, names, left_at=None)
-        return [await add_token(tx, keys, INSTALLATION, name, "developer") for name in names]
+        return [await add_api_key(tx, keys, INSTALLATION, name, "developer") for name in names]
 
     store = await open_store(url)
     tokens = await store.write(work)

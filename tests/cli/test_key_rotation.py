@@ -17,8 +17,9 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from bot.identity import keyring
 from bot.identity.actors import Actor
+from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
-from bot.identity.tokens import Tokens, add_token
+from bot.identity.tokens import Tokens
 from bot.kernel.operation import Shared
 from bot.settings import Settings, WrongSettings
 from store.engine.database import open_store
@@ -177,7 +178,7 @@ async def test_a_checkpoint_saved_meanwhile_is_not_undone(own: Store) -> None:
 
 async def test_tokens_of_each_secret_that_is_known_work(own: Store) -> None:
     async def token(of: Keys) -> str:
-        return await own.write(lambda tx: add_token(tx, of, INSTALLATION, "ada", "developer"))
+        return await own.write(lambda tx: add_api_key(tx, of, INSTALLATION, "ada", "developer"))
 
     former, new = await token(FORMER), await token(BOTH)
     assert [each.split("_")[1][:8] for each in (former, new)] == [FORMER.id, ALONE.id]
@@ -260,7 +261,7 @@ async def test_the_command_goes_on_where_it_was_killed_and_says_what_is_left(
 ) -> None:
     await fill(own, contexts=60)
     await keyring.check(own, FORMER)
-    await own.write(lambda tx: add_token(tx, FORMER, INSTALLATION, "ada", "developer"))
+    await own.write(lambda tx: add_api_key(tx, FORMER, INSTALLATION, "ada", "developer"))
     alone = settings(url) | {"HUBBUB_SECRET_KEY": NEW}
     both = alone | {"HUBBUB_SECRET_KEY_OLD": SECRET}
     await killed_after_a_line("secret", "rotate", folder=tmp_path, **both)

@@ -17,8 +17,8 @@ from aiohttp.test_utils import RawTestServer
 from mcp.shared.inbound import encode_header_value
 from mcp_types import INVALID_REQUEST, PARSE_ERROR, JSONRPCMessage
 
+from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
-from bot.identity.tokens import add_token
 from bot.operations import OPERATIONS
 from mcp_server.forwarded_messages import VERSION, WITHOUT_KEY, Events, headers, with_key
 from mcp_server.messages import read_line
@@ -136,7 +136,7 @@ async def server_of(way: str, store: Store, url: str) -> AsyncIterator[dict[str,
             yield away | {"HUBBUB_URL": surface.url, "HUBBUB_TOKEN": token}
             return
         keys = Keys(SECRET)
-        own = await store.write(lambda tx: add_token(tx, keys, INSTALLATION, "ada", "developer"))
+        own = await store.write(lambda tx: add_api_key(tx, keys, INSTALLATION, "ada", "developer"))
         yield settings(url) | {"HUBBUB_TOKEN": own}
 
 

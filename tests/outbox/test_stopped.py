@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from bot.dispatch.dispatcher import Dispatcher
-from bot.identity.tokens import add_token
+from bot.identity.credentials import add_api_key
 from bot.operations.github import writing
-from store.agents import agent_keys
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
+from store.identity import credentials
 from store.outbox import writes
 from tests.support.command_line import hubbub
 from tests.support.engines import ON_SQLITE
@@ -140,11 +140,11 @@ async def test_the_end_of_an_agents_last_token_stops_its_writes(workspace: Works
     agent = await workspace.agent("scout")
     first, second = [await _token(workspace.dispatcher, agent) for _ in range(2)]
     await queue_issues(agent, 1)
-    await workspace.store.write(lambda tx: agent_keys.revoke(tx, first))
+    await workspace.store.write(lambda tx: credentials.revoke(tx, first))
     await workspace.settle()
     assert titles(workspace) == {"Junk 0"}
     # A server may accept the token for some seconds more.
-    await workspace.store.write(lambda tx: agent_keys.revoke(tx, second))
+    await workspace.store.write(lambda tx: credentials.revoke(tx, second))
     await queue_issues(agent, 2)
     await workspace.settle()
     assert titles(workspace) == {"Junk 0"}
@@ -158,7 +158,7 @@ async def test_the_end_of_an_agents_last_token_stops_its_writes(workspace: Works
 async def _token(dispatcher: Dispatcher, agent: Agent) -> str:
     """The id of a new token."""
     made = await dispatcher.store.write(
-        lambda tx: add_token(
+        lambda tx: add_api_key(
             tx, dispatcher.shared.keys, agent.actor.installation_id, agent.actor.name, "developer"
         )
     )

@@ -18,11 +18,12 @@ from bot.operations import OPERATIONS
 from bot.outbox.joint_requests import JOINABLE
 from fixtures.github import Issue, Pull
 from store import events
-from store.agents import agent_keys, agents, call_state
+from store.agents import agents, call_state
 from store.agents.agents import Sought
 from store.engine.database import open_store
 from store.engine.transaction import Row, Tx
 from store.fetch import backfills, pending_reads
+from store.identity import credentials
 from store.inbox import commands, deliveries, missed_deliveries
 from store.inbox.deliveries import Delivery
 from store.messages import (
@@ -420,7 +421,7 @@ QUERIES: dict[str, Query] = {
     "newest notices": lambda tx, s: stored_notices.newest(tx, s.i, "me", 5),
     "mark notices": lambda tx, s: stored_notices.mark_seen(tx, s.i, "me", ("hold",), TASK, s.seq),
     "old notices": lambda tx, s: stored_notices.drop_old(tx, s.i, "me"),
-    "a token": lambda tx, _: agent_keys.find_live(tx, "key-3"),
+    "a token": lambda tx, _: credentials.find_live(tx, "key-3", "api_key"),
     "agents below": lambda tx, s: agents.page(tx, s.i, Sought(5, 3, parent="me"), "", 5),
     "levels below": lambda tx, s: agents.levels_below(tx, s.i, "me", 5),
     "blockers": lambda tx, s: relations.targets(tx, s.i, "blocked_by", ISSUE),

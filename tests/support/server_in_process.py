@@ -13,8 +13,9 @@ import aiohttp
 from aiohttp.test_utils import TestServer
 
 from bot.dispatch.dispatcher import Dispatcher
+from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
-from bot.identity.tokens import Tokens, add_token
+from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from mcp_server import http
@@ -79,7 +80,7 @@ class Surface:
 
     async def token(self, agent_id: str = "ada", role: Role = "developer") -> str:
         i, keys = self.installation_id, self.dispatcher.shared.keys
-        return await self.store.write(lambda tx: add_token(tx, keys, i, agent_id, role))
+        return await self.store.write(lambda tx: add_api_key(tx, keys, i, agent_id, role))
 
     async def call(self, token: str, operation: str, **arguments: Any) -> Answer:
         headers = {"Authorization": f"Bearer {token}"}

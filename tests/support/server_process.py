@@ -13,12 +13,13 @@ from typing import Any
 
 import aiohttp
 
+from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
-from bot.identity.tokens import add_token
 from fixtures.github import SimulatedGitHub
 from fixtures.github.app import key_pair
 from store.engine.database import open_store
 from store.engine.transaction import Tx
+from store.tables.agents import Role
 from webhooks.signature import sign
 
 LISTENING = "Hubbub is listening on "
@@ -95,16 +96,16 @@ class Serving:
         self.process.send_signal(signal.SIGTERM)
         return await self.process.wait()
 
-    async def token(self, installation_id: int, agent: str, role: str = "developer") -> str:
+    async def token(self, installation_id: int, agent: str, role: Role = "developer") -> str:
         (made,) = await self.tokens(installation_id, [agent], role)
         return made
 
     async def tokens(
-        self, installation_id: int, agents: Sequence[str], role: str = "developer"
+        self, installation_id: int, agents: Sequence[str], role: Role = "developer"
     ) -> list[str]:
         async def work(tx: Tx) -> list[str]:
             keys = Keys(SECRET)
-            return [await add_token(tx, keys, installation_id, each, role) for each in agents]
+            return [await add_api_key(tx, keys, installation_id, each, role) for each in agents]
 
         store = await open_store(self.database_url)
         made = await store.write(work)

@@ -21,8 +21,8 @@ from typing import Any
 
 import aiohttp
 
+from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
-from bot.identity.tokens import add_token
 from fixtures.github import Installation, SimulatedGitHub
 from store.engine.database import open_store
 from store.engine.transaction import Store, Tx
@@ -387,7 +387,7 @@ async def _wait_for_tasks(swarm: Swarm) -> None:
 async def _agents(swarm: Swarm) -> list[Agent]:
     async def work(tx: Tx) -> list[str]:
         keys, here = Keys(SECRET), swarm.installation.id
-        return [await add_token(tx, keys, here, each, "developer") for each in swarm.names]
+        return [await add_api_key(tx, keys, here, each, "developer") for each in swarm.names]
 
     tokens = await swarm.store.write(work)
     return [

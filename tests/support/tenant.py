@@ -375,9 +375,10 @@ ROWS: dict[str, Expressions] = {
         "last_active_at": ":now - 60000000",
         "health": "NULL",
     },
-    "agent_keys": {
+    "credentials": {
         "id": "'key-' || :i || '-' || k",
-        "agent_id": AGENT,
+        "kind": "'api_key'",
+        "actor": AGENT,
         "role": "'developer'",
         "hash": "'hash'",
         "created_at": AT,

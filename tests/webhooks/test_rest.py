@@ -70,7 +70,7 @@ async def test_a_revoked_token_opens_nothing(surface: Surface) -> None:
     token = await surface.token()
 
     async def revoke(tx: Tx) -> None:
-        q = "UPDATE agent_keys SET revoked_at = 1 WHERE installation_id = :i"
+        q = "UPDATE credentials SET revoked_at = 1 WHERE installation_id = :i"
         await tx.run(q, i=surface.installation_id)
 
     await surface.store.write(revoke)

@@ -14,8 +14,8 @@ from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from yarl import URL
 
 from store import events
-from store.agents import agent_keys
 from store.engine.transaction import Store
+from store.identity import credentials
 from tests.events.test_waking import happens
 from tests.support.engines import ON_SQLITE
 from tests.support.server_in_process import Surface, serving
@@ -373,7 +373,7 @@ async def deaf(surface: Surface, token: str) -> AsyncIterator[Deaf]:
 
 async def revoke(surface: Surface, token: str) -> None:
     key_id = token.split("_")[1]
-    assert await surface.store.write(lambda tx: agent_keys.revoke(tx, key_id))
+    assert await surface.store.write(lambda tx: credentials.revoke(tx, key_id))
 
 
 @pytest.mark.parametrize(

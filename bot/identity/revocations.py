@@ -1,0 +1,67 @@
+"""Which credentials were revoked lately: read by each process at most every half second."""
+
+import asyncio
+import time
+
+from cachetools import TTLCache
+
+from bot.identity.access_tokens import ACCESS_S
+from store.engine.transaction import Store, Tx
+from store.identity import credentials
+
+LOOK_EVERY_S = 0.5
+# A transaction may commit so long after it read the time.
+LATE_S = 60
+# Nothing that was made before it remains valid after this: access tokens end by then.
+KEPT_S = ACCESS_S + LATE_S
+PAGE = 1000
+SECOND = 1_000_000
+
+
+class Revocations:
+    def __init__(self, store: Store, look_every_s: float = LOOK_EVERY_S) -> None:
+        self._store = store
+        self._look_every_s = look_every_s
+        self._ids: TTLCache[str, None] = TTLCache(100_000, KEPT_S)
+        # How many revocations were found.
+        self.found = 0
+        self._looked_at: float | None = None
+        # The database's time at the last look, in microseconds.
+        self._then = 0
+        self._lock = asyncio.Lock()
+
+    async def look(self) -> int:
+        """Read what is new, unless that was done just now. The time in microseconds UTC."""
+        if not self._is_fresh():
+            async with self._lock:
+                if not self._is_fresh():
+                    await self._read()
+        return self._then + int((time.monotonic() - (self._looked_at or 0)) * SECOND)
+
+    def has(self, credential_id: str) -> bool:
+        """Whether the credential was revoked, by the last look."""
+        return credential_id in self._ids
+
+    def _is_fresh(self) -> bool:
+        at = self._looked_at
+        return at is not None and time.monotonic() - at < self._look_every_s
+
+    async def _read(self) -> None:
+        began = time.monotonic()
+        window = KEPT_S if self._looked_at is None else LATE_S
+        self._then, found = await self._store.read(lambda tx: _read_revoked(tx, window * SECOND))
+        self.found += len(set(found) - self._ids.keys())
+        self._ids.update(dict.fromkeys(found))
+        self._looked_at = began
+
+
+async def _read_revoked(tx: Tx, window: int) -> tuple[int, list[str]]:
+    now = await tx.now()
+    found: list[str] = []
+    since = now - window
+    while True:
+        page = await credentials.revoked_since(tx, since, PAGE)
+        found += [each["id"] for each in page]
+        if len(page) < PAGE or page[-1]["revoked_at"] == since:
+            return now, found
+        since = page[-1]["revoked_at"] - 1

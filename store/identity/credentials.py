@@ -1,0 +1,178 @@
+"""The credentials of agents and people. A row has a hash of the secret, never the secret."""
+
+from collections.abc import Sequence
+from typing import Any, TypedDict, cast
+
+from store.engine import json_text, sql
+from store.engine.transaction import Row, Tx
+from store.tables.agents import Role
+from store.tables.identity import CredentialKind, CredentialRow
+
+COLUMNS = (
+    "id",
+    "installation_id",
+    "kind",
+    "family",
+    "actor",
+    "person_id",
+    "role",
+    "repositories",
+    "name",
+    "client",
+    "data",
+    "hash",
+    "created_at",
+    "created_by",
+    "expires_at",
+    "uses_left",
+)
+# With one of these, an actor calls operations. The others are used to get one.
+BEARERS = "kind IN ('api_key', 'session')"
+LIVE = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)"
+
+
+class CredentialInfo(TypedDict):
+    """A credential without its hash."""
+
+    id: str
+    kind: CredentialKind
+    actor: str
+    role: Role
+    repositories: list[int] | None
+    name: str
+    client: str
+    created_at: int
+    created_by: str
+    expires_at: int | None
+    last_used_at: int | None
+
+
+class Revoked(TypedDict):
+    id: str
+    revoked_at: int
+
+
+async def add(tx: Tx, row: Row) -> None:
+    """Add a credential. What `row` leaves out is empty."""
+    texts = {"name": "", "client": "", "created_by": ""}
+    given = dict.fromkeys(COLUMNS) | texts | dict(row)
+    for name in ("repositories", "data"):
+        if given[name] is not None:
+            given[name] = json_text.text(given[name])
+    await tx.run(sql.insert("credentials", COLUMNS), **given)
+
+
+async def get(tx: Tx, credential_id: str) -> CredentialRow | None:
+    """The credential, also if it is revoked or expired."""
+    row = await tx.one("SELECT * FROM credentials WHERE id = :id", id=credential_id)
+    return None if row is None else _decode(row)
+
+
+async def lock(tx: Tx, credential_id: str) -> CredentialRow | None:
+    """The credential, locked until the transaction ends."""
+    row = await tx.one("SELECT * FROM credentials WHERE id = :id FOR UPDATE", id=credential_id)
+    return None if row is None else _decode(row)
+
+
+async def find_live(tx: Tx, credential_id: str, *kinds: CredentialKind) -> CredentialRow | None:
+    """The credential if it is of these kinds and neither revoked nor expired."""
+    row = await get(tx, credential_id)
+    return row if row is not None and row["kind"] in kinds and await is_live(tx, row) else None
+
+
+async def is_live(tx: Tx, row: CredentialRow) -> bool:
+    expires = row["expires_at"]
+    return row["revoked_at"] is None and (expires is None or expires > await tx.now())
+
+
+async def of_installation(tx: Tx, installation_id: int) -> list[CredentialInfo]:
+    """The live tokens and sessions by actor."""
+    rows = await tx.all(
+        "SELECT id, kind, actor, role, repositories, name, client, created_at, created_by, "
+        f"expires_at, last_used_at FROM credentials WHERE installation_id = :i AND {BEARERS} "
+        f"AND {LIVE} ORDER BY actor, created_at",
+        i=installation_id,
+        now=await tx.now(),
+    )
+    return [_decode(row) for row in rows]
+
+
+async def of_actor(tx: Tx, installation_id: int, actor: str) -> list[str]:
+    """The ids of the actor's live tokens and sessions."""
+    rows = await tx.all(
+        f"SELECT id FROM credentials WHERE installation_id = :i AND actor = :a AND {BEARERS} "
+        f"AND {LIVE}",
+        i=installation_id,
+        a=actor,
+        now=await tx.now(),
+    )
+    return [row["id"] for row in rows]
+
+
+async def revoke(tx: Tx, credential_id: str) -> bool:
+    """Revoke the credential. False if it does not exist or is revoked already."""
+    q = "UPDATE credentials SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL"
+    return bool(await tx.run(q, now=await tx.now(), id=credential_id))
+
+
+async def use(tx: Tx, credential_id: str) -> bool:
+    """Use up one of the uses that are left. False if none is left, or it is not live."""
+    return bool(
+        await tx.run(
+            "UPDATE credentials SET uses_left = uses_left - 1, last_used_at = :now "
+            f"WHERE id = :id AND uses_left > 0 AND {LIVE}",
+            id=credential_id,
+            now=await tx.now(),
+        )
+    )
+
+
+async def advance(tx: Tx, credential_id: str, generation: int) -> bool:
+    """Count that the refresh token of this generation was replaced. False if it was before."""
+    return bool(
+        await tx.run(
+            "UPDATE credentials SET generation = generation + 1, last_used_at = :now "
+            f"WHERE id = :id AND generation = :generation AND {LIVE}",
+            id=credential_id,
+            generation=generation,
+            now=await tx.now(),
+        )
+    )
+
+
+async def change(tx: Tx, credential_id: str, **values: Any) -> None:
+    """Set columns. JSON columns take their values."""
+    given = {
+        k: json_text.text(v) if k in ("repositories", "data") else v for k, v in values.items()
+    }
+    sets = ", ".join(f"{name} = :{name}" for name in given)
+    await tx.run(f"UPDATE credentials SET {sets} WHERE id = :id", id=credential_id, **given)
+
+
+async def touch(tx: Tx, credential_id: str, now: int) -> None:
+    """Record that the credential was used."""
+    q = "UPDATE credentials SET last_used_at = :now WHERE id = :id"
+    await tx.run(q, id=credential_id, now=now)
+
+
+async def live_ids(tx: Tx, ids: Sequence[str]) -> set[str]:
+    """Those that are neither revoked nor expired."""
+    q = f"SELECT id FROM credentials WHERE id IN :ids AND {LIVE}"
+    return {row["id"] for row in await tx.all(q, ids=tuple(ids), now=await tx.now())}
+
+
+async def revoked_since(tx: Tx, since: int, limit: int) -> list[Revoked]:
+    """What was revoked after this time in any installation, the oldest first."""
+    return await tx.all(
+        "SELECT id, revoked_at FROM credentials WHERE revoked_at > :since "
+        "ORDER BY revoked_at LIMIT :n",
+        since=since,
+        n=limit,
+    )
+
+
+def _decode(row: Any) -> Any:
+    for name in ("repositories", "data"):
+        if row.get(name) is not None:
+            row[name] = json_text.value(row[name])
+    return cast("CredentialRow", row)

@@ -1,0 +1,28 @@
+CREATE TABLE credentials (
+  id VARCHAR(60) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  kind VARCHAR(20) NOT NULL,
+  family VARCHAR(60),
+  actor VARCHAR(120) NOT NULL,
+  person_id BIGINT,
+  role VARCHAR(20) NOT NULL,
+  repositories TEXT,
+  name VARCHAR(200) DEFAULT '' NOT NULL,
+  client VARCHAR(500) DEFAULT '' NOT NULL,
+  data TEXT,
+  hash VARCHAR(64) NOT NULL,
+  generation BIGINT DEFAULT 0 NOT NULL,
+  created_at BIGINT NOT NULL,
+  created_by VARCHAR(120) DEFAULT '' NOT NULL,
+  expires_at BIGINT,
+  last_used_at BIGINT,
+  uses_left BIGINT,
+  revoked_at BIGINT,
+  PRIMARY KEY (id)
+);
+CREATE INDEX ix_credentials_actor ON credentials (installation_id, actor);
+CREATE INDEX ix_credentials_revoked ON credentials (revoked_at);
+CREATE INDEX ix_credentials_expires ON credentials (expires_at);
+INSERT OR IGNORE INTO credentials (id, installation_id, kind, actor, role, hash, created_at, revoked_at)
+  SELECT id, installation_id, 'api_key', agent_id, role, hash, created_at, revoked_at FROM agent_keys;
+DROP TABLE agent_keys;
