@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -81,6 +81,17 @@ class Settings(BaseSettings):
         "https://api.github.com",
         description="the address of GitHub's API; for GitHub Enterprise Server https://HOST/api/v3",
     )
+    github_client_id: str | None = Field(
+        None, description="the App's client id; without it Hubbub asks GitHub"
+    )
+    github_client_secret: SecretStr | None = Field(
+        None, description="a client secret of the App; without it people cannot log in"
+    )
+    github_url: str | None = Field(
+        None,
+        description="the address of GitHub's web pages; by default Hubbub derives it from "
+        "HUBBUB_GITHUB_API_URL",
+    )
     github_timeout_s: Annotated[float, Field(ge=1, le=60)] = Field(
         10,
         description="seconds that a request to GitHub may take; after a server has died, another "
@@ -154,7 +165,7 @@ class Settings(BaseSettings):
     def _in_any_case(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("github_api_url", "public_url", "url")
+    @field_validator("github_api_url", "github_url", "public_url", "url")
     @classmethod
     def _is_a_web_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -188,6 +199,20 @@ class GitHubApp:
     webhook_secret_old: str = ""
     # Seconds between two reads of GitHub's log; None if webhooks reach this server.
     pull_every_s: float | None = None
+
+
+@dataclass(frozen=True)
+class GitHubLogin:
+    """What people need to log in with GitHub through the App."""
+
+    # Empty if GitHub must be asked for it.
+    client_id: str
+    client_secret: str = field(repr=False)
+    # The addresses of GitHub's web pages and of its API.
+    web_url: str
+    api_url: str
+    # Seconds that a request may take.
+    time_out_s: float
 
 
 def load(**given: Any) -> Settings:
@@ -275,6 +300,30 @@ def github_app(settings: Settings) -> GitHubApp:
         webhook_secret_old=_text(settings.github_webhook_secret_old),
         pull_every_s=settings.pull_every_s if pulls else None,
     )
+
+
+def github_login(settings: Settings) -> GitHubLogin | None:
+    """None if the App has no client secret, so that nobody can log in."""
+    if not settings.github_client_secret:
+        return None
+    app_id = settings.github_app_id or ""
+    return GitHubLogin(
+        # GitHub also accepts the client id as the App's id.
+        client_id=settings.github_client_id or ("" if app_id.isdecimal() else app_id),
+        client_secret=_text(settings.github_client_secret),
+        web_url=settings.github_url or web_url(settings.github_api_url),
+        api_url=settings.github_api_url,
+        time_out_s=settings.github_timeout_s,
+    )
+
+
+def web_url(api_url: str) -> str:
+    """Where GitHub's web pages are, by the address of its API."""
+    parts = urlsplit(api_url)
+    host = parts.netloc
+    if host == "api.github.com" or (host.startswith("api.") and host.endswith(".ghe.com")):
+        host = host.removeprefix("api.")
+    return f"{parts.scheme}://{host}{parts.path.removesuffix('/api/v3')}"
 
 
 def _text(secret: SecretStr | None) -> str:

@@ -130,7 +130,7 @@ def visible_prompts(actor: Actor) -> list[types.Prompt]:
 
 
 def _may_see(actor: Actor, prompt: Prompt) -> bool:
-    return actor.may(OPERATIONS[prompt.operation].role)
+    return actor.may_somewhere(OPERATIONS[prompt.operation].role)
 
 
 def get_prompt(actor: Actor, name: str, arguments: Given) -> types.GetPromptResult:

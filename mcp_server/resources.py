@@ -141,7 +141,7 @@ def _for(actor: Actor, *, templates: bool) -> list[Resource]:
     return [
         each
         for each in RESOURCES
-        if each.is_template == templates and actor.may(OPERATIONS[each.operation].role)
+        if each.is_template == templates and actor.may_somewhere(OPERATIONS[each.operation].role)
     ]
 
 

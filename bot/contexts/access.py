@@ -34,17 +34,27 @@ def task_of(row: FullContext) -> str | None:
 
 def _grantees(actor: Actor, held: Iterable[str]) -> list[str]:
     """All names by which a context can be shared with the actor."""
-    roles = [f"role:{role}" for role in ROLES if actor.may(role)]
+    roles = [f"role:{role}" for role in ROLES if actor.may_somewhere(role)]
     return [actor.name, EVERYBODY, *roles, *(f"task:{task_id}" for task_id in held)]
 
 
-def is_in_charge(actor: Actor) -> bool:
-    """Whether the actor has all access to contexts of other owners too."""
-    return actor.may("tech-lead") or (actor.is_person and actor.may("developer"))
+def is_in_charge(actor: Actor, repository_id: int | None) -> bool:
+    """Whether the actor has all access to contexts of other owners in the repository too."""
+    return actor.may("developer" if actor.is_person else "tech-lead", repository_id)
+
+
+def may_be_in_charge(actor: Actor) -> bool:
+    """Whether it is in charge of the contexts of any repository."""
+    return actor.may_somewhere("developer" if actor.is_person else "tech-lead")
 
 
 def _is_group(grantee: str) -> bool:
     return grantee == EVERYBODY or grantee.startswith("role:")
+
+
+def _has_role(actor: Actor, grantee: str, repository_id: int | None) -> bool:
+    """Whether the actor belongs to the group, by its role in the context's repository."""
+    return all(grantee != f"role:{role}" or actor.may(role, repository_id) for role in ROLES)
 
 
 def readers(row: FullContext, granted: Iterable[Grant]) -> list[str]:
@@ -63,9 +73,13 @@ def access_to(actor: Actor, row: FullContext, granted: Iterable[Grant]) -> Acces
     if reach is not None and where is not None and where not in reach:
         return "none"
     by_role = reach is None or where is not None
-    if row["owner"] == actor.name or (by_role and is_in_charge(actor)):
+    if row["owner"] == actor.name or (by_role and is_in_charge(actor, where)):
         return "share"
-    counted: list[Access] = [g["access"] for g in granted if by_role or not _is_group(g["grantee"])]
+    counted: list[Access] = [
+        g["access"]
+        for g in granted
+        if (by_role and _has_role(actor, g["grantee"], where)) or not _is_group(g["grantee"])
+    ]
     return max(["none", *counted], key=ACCESS.index)
 
 

@@ -94,7 +94,7 @@ class Dispatcher:
         key = vars(arguments).get("key") or request_key
         return Call(
             operation,
-            actor,
+            actor.for_role(operation.role),
             arguments,
             key or secrets.token_hex(16),
             self.shared,
@@ -122,7 +122,7 @@ class Dispatcher:
 
 def operations_of(actor: Actor) -> list[Operation]:
     """The operations that the actor's role may call, in the registry's order."""
-    return [each for each in OPERATIONS.values() if actor.may(each.role)]
+    return [each for each in OPERATIONS.values() if actor.may_somewhere(each.role)]
 
 
 def _operation(actor: Actor, name: str) -> Operation:
@@ -136,7 +136,7 @@ def _operation(actor: Actor, name: str) -> Operation:
             "`details.operations` lists those you may call.",
             operations=known,
         )
-    if not actor.may(operation.role):
+    if not actor.may_somewhere(operation.role):
         raise Refused(
             "forbidden",
             f"{name} needs the role {operation.role}; {actor.name} has {actor.role}. "

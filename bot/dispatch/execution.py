@@ -224,6 +224,7 @@ async def _run(tx: Tx, call: Call) -> Answer:
         call.handovers,
         waits=waits,
         written_at=call.written_at,
+        needs=call.operation.role,
     )
     answer = await call.operation.run(context, **call.parameters)
     if call.operation.reads_only and not call.actor.is_person:

@@ -1,7 +1,7 @@
 """Actors: agents and people, with their roles."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, get_args
 
 from store.tables.agents import Role
@@ -38,7 +38,10 @@ ActorKey: TypeAlias = tuple[int, str]
 
 @dataclass(frozen=True)
 class Actor:
-    """An agent or a person. `repositories`: those it may use; None: all of the installation."""
+    """An agent or a person. `repositories`: those it may use; None: all of the installation.
+
+    `role`: the role outside of repositories, and without `roles` the one in all of them.
+    """
 
     installation_id: int
     name: str
@@ -57,12 +60,29 @@ class Actor:
     def is_person(self) -> bool:
         return self.name.startswith("@")
 
-    def may(self, role: Role) -> bool:
-        return ROLES.index(self.role) >= ROLES.index(role)
+    @property
+    def known_repositories(self) -> Collection[int] | None:
+        """Those of which it may know, also if its role there is too low for the call."""
+        return self.repositories if self.roles is None else self.roles.keys()
+
+    def may(self, role: Role, repository_id: int | None = None) -> bool:
+        """Whether it has this role, or a higher one, in the repository or outside of them."""
+        held = self.role if repository_id is None else self.role_in(repository_id)
+        return ROLES.index(held) >= ROLES.index(role)
+
+    def may_somewhere(self, role: Role) -> bool:
+        """Whether it has this role in any repository or outside of them."""
+        return self.may(role) or any(self.may(role, each) for each in self.roles or ())
 
     def role_in(self, repository_id: int) -> Role:
         """The role in this repository, which the actor must be able to reach."""
         return self.role if self.roles is None else self.roles.get(repository_id, ROLES[0])
+
+    def for_role(self, role: Role) -> "Actor":
+        """The actor with those repositories alone in which it has this role."""
+        if self.roles is None:
+            return self
+        return replace(self, repositories=frozenset(r for r in self.roles if self.may(role, r)))
 
 
 def person(installation_id: int, login: str, permission: str, repository_id: int) -> Actor | None:
@@ -71,3 +91,21 @@ def person(installation_id: int, login: str, permission: str, repository_id: int
     if role is None:
         return None
     return Actor(installation_id, f"@{login}", role, frozenset({repository_id}))
+
+
+def person_with_roles(
+    installation_id: int,
+    login: str,
+    roles: Mapping[int, Role],
+    all_repositories: Collection[int],
+    credential: str = "",
+) -> Actor:
+    """The actor for a person who is logged in. `all_repositories`: those of the installation.
+
+    What belongs to no repository counts for all of them: agents, messages and budgets. So there a
+    person is a tech-lead only if they are one in every repository.
+    """
+    highest = max(roles.values(), key=ROLES.index, default=ROLES[0])
+    if highest == ROLES[-1] and any(roles.get(each) != highest for each in all_repositories):
+        highest = ROLES[-2]
+    return Actor(installation_id, f"@{login}", highest, frozenset(roles), credential, roles)

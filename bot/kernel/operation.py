@@ -130,6 +130,8 @@ class Context:
     waits: bool = False
     # When the text of a command was written, in GitHub's time.
     written_at: int | None = None
+    # The role that the operation needs.
+    needs: Role = "observer"
 
     @property
     def installation_id(self) -> int:

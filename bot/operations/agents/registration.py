@@ -30,6 +30,8 @@ async def register_agent(
     ] = None,
 ) -> Registered:
     """Register yourself. Call this first, and again when your capabilities change."""
+    if ctx.actor.is_person:
+        raise Refused("forbidden", "People need not register. Only agents do.")
     if agent_id != ctx.actor.name:
         raise Refused(
             "forbidden",

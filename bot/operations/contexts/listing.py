@@ -63,7 +63,7 @@ async def _candidates(
     ctx: Context, task_id: str | None, owner: str | None, after: str
 ) -> tuple[list[FullContext], str | None]:
     """Contexts to filter, in the order of their ids, and where to continue if there are more."""
-    if task_id or owner or access.is_in_charge(ctx.actor):
+    if task_id or owner or access.may_be_in_charge(ctx.actor):
         rows = await contexts.page(
             ctx.tx, ctx.installation_id, task_id=task_id, owner=owner, after=after, limit=LOOKED_AT
         )

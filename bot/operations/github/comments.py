@@ -125,7 +125,7 @@ async def _own_comment(
     row = await _comment(ctx, where, number, comment_id)
     origin = await history.origin(ctx.tx, row)
     mine = origin is not None and origin["author"] == ctx.actor.name
-    if origin is None or not (mine or ctx.actor.may("tech-lead")):
+    if origin is None or not (mine or ctx.actor.may("tech-lead", where["id"])):
         raise Refused(
             "forbidden",
             f"Comment {row['id']} is not yours. Agents can change only their own comments.",

@@ -209,7 +209,7 @@ async def _check_may_change(
     if task is None or is_holder(ctx, task):
         return task
     ownership.check_not_held(ctx, task)
-    if ctx.actor.may("tech-lead") or not decides:
+    if ctx.actor.may("tech-lead", task["repository_id"]) or not decides:
         return None
     raise Refused(
         "not_holder",

@@ -66,7 +66,7 @@ SUSPENDED = (
 async def _own_write(ctx: Context, write_id: str) -> WriteRow:
     """A write of the actor or of an agent below it; for a tech-lead any. Raise Refused."""
     row = await writes.get(ctx.tx, ctx.installation_id, write_id)
-    if row is None or not await _is_over(ctx, row["author"]):
+    if row is None or not await _is_over(ctx, row["author"], row["repository_id"]):
         raise Refused(
             "unknown_write",
             f"You have no write {write_id!r}. Pass the `write_id` of an answer.",
@@ -74,9 +74,9 @@ async def _own_write(ctx: Context, write_id: str) -> WriteRow:
     return row
 
 
-async def _is_over(ctx: Context, author: str) -> bool:
-    """Whether the actor is the author, an agent above it, or a tech-lead."""
-    if author == ctx.actor.name or ctx.actor.may("tech-lead"):
+async def _is_over(ctx: Context, author: str, repository_id: int | None = None) -> bool:
+    """Whether the actor is the author, an agent above it, or a tech-lead of the repository."""
+    if author == ctx.actor.name or ctx.actor.may("tech-lead", repository_id):
         return True
     return await hierarchy.is_below(ctx, author, ctx.actor.name)
 

@@ -20,10 +20,11 @@ async def visible_task(ctx: Context, ref: str, *, lock: bool = False) -> FullTas
         ctx.installation_id,
         ref,
         for_person=ctx.actor.is_person,
-        reach=ctx.actor.repositories,
+        reach=ctx.actor.known_repositories,
         lock=lock,
     )
     if ctx.actor.repositories is not None and row["repository_id"] not in ctx.actor.repositories:
+        check_role(ctx, row["repository_id"], row["full_name"])
         shows = remedies.by(
             ctx.actor, person="", agent=" list_tasks shows the tasks that you may see."
         )
@@ -36,8 +37,22 @@ async def visible_repository(ctx: Context, full_name: str) -> RepositoryRow:
     row = await stored_repositories.repository(ctx.tx, ctx.installation_id, full_name)
     out = ctx.actor.repositories is not None and row and row["id"] not in ctx.actor.repositories
     if row is None or out:
+        if row is not None:
+            check_role(ctx, row["id"], row["full_name"])
         raise lookup.unknown_repository(full_name)
     return row
+
+
+def check_role(ctx: Context, repository_id: int, full_name: str) -> None:
+    """Raise Refused if a person may know of the repository and has too low a role there."""
+    roles = ctx.actor.roles or {}
+    if repository_id in roles and not ctx.actor.may(ctx.needs, repository_id):
+        raise Refused(
+            "forbidden",
+            f"This needs the role {ctx.needs} in {full_name}, and {ctx.actor.name} has "
+            f"{roles[repository_id]} there. Ask somebody who administers the repository for more "
+            "access on GitHub.",
+        )
 
 
 async def held_task(

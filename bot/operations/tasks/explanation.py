@@ -71,7 +71,7 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
         me = await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
         has = me["capabilities"] if me else []
     standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now)
-    standing += await _not_at_work(ctx, me)
+    standing += await _not_at_work(ctx, me, row["repository_id"])
     text = eligibility.explanation(ctx.actor, row, standing, waits, mine=mine)
     if row["state"] == "cancelled" and (pull := await orphaned_pulls.open_pull(ctx.tx, row)):
         text += f" Its pull request #{pull} is still open."
@@ -96,9 +96,9 @@ def _blocked_by(row: FullTask, waits: Dependencies) -> list[str]:
     return [*waits.blockers, *waits.children, *([PLANNED] if waits.planned else [])]
 
 
-async def _not_at_work(ctx: Context, me: AgentRow | None) -> list[Reason]:
+async def _not_at_work(ctx: Context, me: AgentRow | None, repository_id: int) -> list[Reason]:
     """The reasons that are about the actor, not about the task."""
-    if not ctx.actor.may("developer"):
+    if not ctx.actor.may("developer", repository_id):
         if ctx.actor.is_person:
             why = "a claim needs write access to the repository"
             return [Reason(code="forbidden", why=why, remedy="ask somebody with write access")]

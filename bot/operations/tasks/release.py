@@ -13,6 +13,7 @@ from bot.operations.tasks.access import check_fence, check_held, visible_task
 from bot.operations.tasks.views import OneTask, task_view
 from bot.tasks import lifecycle, lookup
 from store.tasks import tasks
+from store.tasks.tasks import FullTask
 
 RELEASE = Slash("release", "release this task, or take it from the agent that holds it", ("note",))
 
@@ -33,7 +34,7 @@ async def release_task(
         raise Refused(
             "not_holder", f"Nobody holds {lookup.name(row)}, so there is nothing to release."
         )
-    if row["holder"] == ctx.actor.name or not _may_take_from(ctx, row["holder"]):
+    if row["holder"] == ctx.actor.name or not _may_take_from(ctx, row):
         await check_held(ctx, row, fence, even_on_hold=True)
     check_fence(ctx, row, fence)
     texts, cleaned = clean_texts.for_card({"note": note})
@@ -49,8 +50,11 @@ async def release_task(
     return OneTask(task=task_view(ready or await visible_task(ctx, row["id"])), cleaned=cleaned)
 
 
-def _may_take_from(ctx: Context, holder: str | None) -> bool:
-    """A tech-lead may take a task from anybody, other people from agents."""
-    return ctx.actor.may("tech-lead") or (
-        ctx.actor.is_person and not (holder or "").startswith("@")
+def _may_take_from(ctx: Context, row: FullTask) -> bool:
+    """Whether the actor may take the task from its holder.
+
+    A tech-lead may take it from anybody, other people from agents.
+    """
+    return ctx.actor.may("tech-lead", row["repository_id"]) or (
+        ctx.actor.is_person and not (row["holder"] or "").startswith("@")
     )
