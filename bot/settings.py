@@ -92,6 +92,11 @@ class Settings(BaseSettings):
         description="the address of GitHub's web pages; by default Hubbub derives it from "
         "HUBBUB_GITHUB_API_URL",
     )
+    github_oidc_issuer: str | None = Field(
+        None,
+        description="who issues the tokens of GitHub Actions, if it is not the issuer that belongs "
+        "to the address of the API: an enterprise may have its own",
+    )
     github_timeout_s: Annotated[float, Field(ge=1, le=60)] = Field(
         10,
         description="seconds that a request to GitHub may take; after a server has died, another "
@@ -165,7 +170,7 @@ class Settings(BaseSettings):
     def _in_any_case(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("github_api_url", "github_url", "public_url", "url")
+    @field_validator("github_api_url", "github_oidc_issuer", "github_url", "public_url", "url")
     @classmethod
     def _is_a_web_address(cls, value: str | None) -> str | None:
         if value is None:

@@ -40,6 +40,7 @@ class RevocationWatch:
     async def _end_revoked(self) -> None:
         known = self.tokens.revocations.found
         await self.tokens.revocations.look()
+        # Also those whose token ended, which nobody revoked.
+        self.sockets.close_revoked(self.tokens)
         if self.tokens.revocations.found != known:
-            self.sockets.close_revoked(self.tokens)
             self.waiters.wake_all()

@@ -56,9 +56,9 @@ class Sockets:
         await asyncio.gather(*(each.close(going, "the server stops", stop_s) for each in self.open))
 
     def close_revoked(self, tokens: Tokens) -> None:
-        """Close the sockets whose token or session was revoked."""
+        """Close the sockets whose token or session was revoked or ended."""
         for connection, actor in self.open.items():
-            if tokens.is_revoked(actor):
+            if not connection.ws.closed and tokens.is_revoked(actor):
                 self._start_closing(connection)
 
     async def finish_closing(self) -> None:
@@ -67,7 +67,7 @@ class Sockets:
     def _start_closing(self, connection: Connection) -> None:
         """In a task of its own: a slow client must not delay the others."""
         closing = connection.close(
-            WSCloseCode.POLICY_VIOLATION, "unauthenticated: the token was revoked"
+            WSCloseCode.POLICY_VIOLATION, "unauthenticated: the token was revoked or ended"
         )
         task = asyncio.create_task(closing)
         self._closing.add(task)

@@ -18,7 +18,7 @@ def never() -> bool:
 class Caller:
     """`is_gone`: whether the connection that brought the call is closed.
 
-    `is_revoked`: whether its token was revoked.
+    `is_revoked`: whether its token was revoked or ended.
     """
 
     is_gone: IsGone = never
@@ -29,7 +29,7 @@ class Caller:
     def check(self) -> None:
         """Raise Refused if nobody waits for the answer any more, or nobody may have it."""
         if self.is_revoked():
-            raise Refused("unauthenticated", "The token was revoked during the call.")
+            raise Refused("unauthenticated", "The token was revoked, or ended, during the call.")
         if self.cancelled or self.is_gone():
             raise Refused(
                 "cancelled",

@@ -51,6 +51,8 @@ class Actor:
     credential: str = ""
     # A person's roles by repository; an agent has its role in all of them.
     roles: Mapping[int, Role] | None = field(default=None, hash=False)
+    # When its token ends, in microseconds UTC, if its connections must end then too.
+    until: int | None = field(default=None, compare=False)
 
     @property
     def key(self) -> ActorKey:

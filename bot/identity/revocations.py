@@ -36,7 +36,13 @@ class Revocations:
             async with self._lock:
                 if not self._is_fresh():
                     await self._read()
-        return self._then + int((time.monotonic() - (self._looked_at or 0)) * SECOND)
+        return self.now()
+
+    def now(self) -> int:
+        """The database's time in microseconds UTC, as the last look found it; 0 before."""
+        if self._looked_at is None:
+            return 0
+        return self._then + int((time.monotonic() - self._looked_at) * SECOND)
 
     def has(self, credential_id: str) -> bool:
         """Whether the credential was revoked, by the last look."""

@@ -25,7 +25,7 @@ UNKNOWN_TOKEN = (
 
 @dataclass(frozen=True)
 class Verified:
-    """`until`: when the token expires, in microseconds UTC. None: it does not."""
+    """`until`: when the token must be checked again, in microseconds UTC. None: never."""
 
     actor: Actor
     until: int | None = None
@@ -64,7 +64,7 @@ class Tokens:
         """The actor that this token belongs to. Raise Refused `unauthenticated`."""
         now = await self.revocations.look()
         known = self._known.get(token)
-        if known is None:
+        if known is None or has_ended(known, now):
             known = await self._verify(token, now)
             self._known[token] = known
         if self.revocations.has(known.actor.credential) or has_ended(known, now):
@@ -73,8 +73,9 @@ class Tokens:
         return known.actor
 
     def is_revoked(self, actor: Actor) -> bool:
-        """Whether the actor's credential was revoked, as far as this process has heard."""
-        return self.revocations.has(actor.credential)
+        """Whether the actor's credential was revoked or ended, as far as this process knows."""
+        ended = actor.until is not None and actor.until <= self.revocations.now()
+        return ended or self.revocations.has(actor.credential)
 
     async def _verify(self, token: str, now: int) -> Verified:
         if len(token) > LONGEST:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot.kernel.patterns import Shape
 from store.engine.transaction import Tx
 from store.mirror import settings_files
 
@@ -16,6 +17,37 @@ ToChange: TypeAlias = Literal["triage", "write", "maintain", "admin"]
 
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]
 Label: TypeAlias = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^\S(.*\S)?$")]
+WorkflowPath: TypeAlias = Annotated[
+    str,
+    Field(max_length=200),
+    Shape(
+        r"^\.github/workflows/[^/@\s]+\.ya?ml$",
+        "must be the path of a workflow, for example .github/workflows/agent.yml",
+    ),
+]
+Ref: TypeAlias = Annotated[
+    str,
+    Field(max_length=255),
+    Shape(
+        r"^refs/(heads|tags)/\S+$",
+        "must be a branch or tag with its prefix, for example refs/heads/main or refs/tags/v1",
+    ),
+]
+EventName: TypeAlias = Annotated[
+    str,
+    Field(max_length=50),
+    Shape(r"^[a-z_]+$", "must be an event that starts workflows, for example workflow_dispatch"),
+]
+AgentName: TypeAlias = Annotated[
+    str,
+    Field(max_length=30),
+    Shape(
+        r"^[a-z0-9][a-z0-9-]*$",
+        "must have lower-case letters, digits and hyphens, a hyphen not first",
+    ),
+]
+# People without any permission can cause other events, and so decide when an agent runs.
+EVENTS = ("workflow_dispatch", "repository_dispatch", "schedule", "push")
 
 
 class Group(BaseModel):
@@ -68,6 +100,31 @@ class Permissions(Group):
         return found
 
 
+class Workflow(Group):
+    """A workflow whose runs may call Hubbub as an agent."""
+
+    path: WorkflowPath
+    refs: list[Ref] = Field(
+        [], max_length=20, description="the branches and tags; none: only the default branch"
+    )
+    events: list[EventName] = Field(
+        list(EVENTS), min_length=1, max_length=20, description="the events that may start the run"
+    )
+    role: Literal["observer", "tester", "developer"] = "developer"
+    agent: AgentName | None = Field(
+        None, description="one agent for all runs: actions-<repository id>-<agent>"
+    )
+
+
+class Actions(Group):
+    """What runs of GitHub Actions may do here. Without a workflow: nothing."""
+
+    workflows: list[Workflow] = Field([], max_length=50)
+    protected_refs_only: bool = Field(
+        default=False, description="whether a run must be at a protected branch or tag"
+    )
+
+
 class RepositorySettings(Group):
     """The keys of `.github/hubbub.yml`; each key that the file leaves out has its default."""
 
@@ -94,6 +151,7 @@ class RepositorySettings(Group):
         default=False, description="whether agents may merge pull requests"
     )
     permissions: Permissions = Permissions()
+    actions: Actions = Actions()
     board: Board | None = None
 
 
@@ -102,9 +160,16 @@ DEFAULTS = RepositorySettings()
 GROUPS: dict[tuple[str, ...], type[Group]] = {
     (): RepositorySettings,
     ("permissions",): Permissions,
+    ("actions",): Actions,
     ("board",): Board,
     ("board", "statuses"): Statuses,
 }
+# What each entry of a list of groups is.
+ENTRIES: dict[tuple[str, ...], type[Group]] = {("actions", "workflows"): Workflow}
+
+
+def group_at(where: tuple[str, ...]) -> type[Group]:
+    return ENTRIES[where[:-1]] if where[:-1] in ENTRIES else GROUPS[where]
 
 
 async def of(tx: Tx, installation_id: int, repository_id: int) -> RepositorySettings:
@@ -134,6 +199,10 @@ def schema() -> dict[str, Any]:
     made = RepositorySettings.model_json_schema()
     # A file without a board leaves the key out: no value in the file may be null.
     made["properties"]["board"] = {"$ref": "#/$defs/Board"}
+    agent = made["$defs"]["Workflow"]["properties"]["agent"]
+    made["$defs"]["Workflow"]["properties"]["agent"] = agent.pop("anyOf")[0] | {
+        "description": agent["description"]
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **made,

@@ -15,13 +15,13 @@ from pydantic import ValidationError
 from yaml.reader import ReaderError
 
 from bot.kernel import argument_errors
-from bot.repository.repository_settings import GROUPS, RepositorySettings
+from bot.repository.repository_settings import RepositorySettings, group_at
 
 PATH = ".github/hubbub.yml"
 # No real file comes near these limits.
 LONGEST = 64 * 1024
 MOST_ENTRIES = 1000
-DEEPEST = 4
+DEEPEST = 5
 MOST_PROBLEMS = 20
 
 Where: TypeAlias = tuple[str, ...]
@@ -38,6 +38,7 @@ WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 REASONS = argument_errors.REASONS | {
     "string_type": "must be a text; put it in quotes",
     "model_type": "must have keys below it",
+    "list_type": "must be a list",
     "string_pattern_mismatch": "must be one line that does not begin or end with a space",
     "literal_error": "must be {expected}",
 }
@@ -210,6 +211,6 @@ def _problem_of(lines: Lines, error: Any) -> tuple[int, Where, str]:
 
 def _reason(where: Where, error: Any) -> str:
     if error["type"] == "extra_forbidden":
-        return f"is unknown; use {', '.join(GROUPS[where[:-1]].model_fields)}"
+        return f"is unknown; use {', '.join(group_at(where[:-1]).model_fields)}"
     reason = REASONS.get(error["type"])
     return reason.format(**error.get("ctx", {})) if reason else error["msg"]

@@ -54,12 +54,13 @@ class Revoked(TypedDict):
 
 async def add(tx: Tx, row: Row) -> None:
     """Add a credential. What `row` leaves out is empty."""
-    texts = {"name": "", "client": "", "created_by": ""}
-    given = dict.fromkeys(COLUMNS) | texts | dict(row)
-    for name in ("repositories", "data"):
-        if given[name] is not None:
-            given[name] = json_text.text(given[name])
-    await tx.run(sql.insert("credentials", COLUMNS), **given)
+    await tx.run(sql.insert("credentials", COLUMNS), **_encode(row))
+
+
+async def add_once(tx: Tx, row: Row) -> bool:
+    """Add a credential. False if there is one with this id."""
+    q = sql.insert_new(tx.dialect, "credentials", COLUMNS, ("id",), "generation")
+    return await tx.run(q, **_encode(row)) == 1
 
 
 async def get(tx: Tx, credential_id: str) -> CredentialRow | None:
@@ -169,6 +170,15 @@ async def revoked_since(tx: Tx, since: int, limit: int) -> list[Revoked]:
         since=since,
         n=limit,
     )
+
+
+def _encode(row: Row) -> Row:
+    texts = {"name": "", "client": "", "created_by": ""}
+    given = dict.fromkeys(COLUMNS) | texts | dict(row)
+    for name in ("repositories", "data"):
+        if given[name] is not None:
+            given[name] = json_text.text(given[name])
+    return given
 
 
 def _decode(row: Any) -> Any:

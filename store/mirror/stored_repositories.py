@@ -50,6 +50,27 @@ class RepositoryName(TypedDict):
     full_name: str
 
 
+class InstalledRepository(TypedDict):
+    installation_id: int
+    default_branch: str
+    # Of the installation.
+    suspended_at: int | None
+
+
+async def installed_repository(
+    tx: Tx, repository_id: int, owner_id: int
+) -> InstalledRepository | None:
+    """A repository that an installation on its owner covers, whatever the installation."""
+    return await tx.one(
+        "SELECT r.installation_id, r.default_branch, n.suspended_at FROM installations n "
+        "JOIN repositories r ON r.installation_id = n.installation_id AND r.id = :r "
+        f"WHERE n.account_id = :owner AND n.deleted = 0 AND {VISIBLE} AND r.gone_at IS NULL "
+        "ORDER BY n.suspended_at IS NOT NULL, r.installation_id DESC LIMIT 1",
+        r=repository_id,
+        owner=owner_id,
+    )
+
+
 async def present_repositories(tx: Tx) -> list[RepositoryName]:
     """The repositories of all installations."""
     return await tx.all(

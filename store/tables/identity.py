@@ -6,9 +6,16 @@ from store.tables.agents import Role
 from store.tables.columns import KEY, Default, Index, Json, Table, Text
 
 # api_key: a token that an administrator made. session: what a login or an exchange made; its access
-# and refresh tokens name it. The other kinds are used to get one of these.
+# and refresh tokens name it. actions_token: a job's token that made a session, and cannot again.
+# The other kinds are used to get one of these.
 CredentialKind: TypeAlias = Literal[
-    "api_key", "session", "invitation", "authorization_code", "device_code", "browser"
+    "api_key",
+    "session",
+    "invitation",
+    "authorization_code",
+    "device_code",
+    "browser",
+    "actions_token",
 ]
 
 

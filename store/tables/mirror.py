@@ -278,7 +278,12 @@ class PersonRow(TypedDict):
 
 
 TABLES = (
-    Table("installations", InstallationRow),
+    Table(
+        "installations",
+        InstallationRow,
+        # A token of GitHub Actions names the account, and not the installation.
+        Index("ix_installations_account", "account_id"),
+    ),
     Table(
         "repositories",
         RepositoryRow,

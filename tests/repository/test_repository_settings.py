@@ -19,10 +19,13 @@ from bot.inbox.command_finder import VERBS
 from bot.repository import repository_settings
 from bot.repository.repository_settings import (
     DEFAULTS,
+    ENTRIES,
     GROUPS,
     PERMISSIONS,
+    Actions,
     Permissions,
     RepositorySettings,
+    Workflow,
 )
 from bot.repository.settings_file import PATH, Unreadable, parse
 from bot.tasks.states import STATES
@@ -230,7 +233,7 @@ async def test_of_a_wrong_file_nothing_is_taken_and_who_pushed_it_is_told_once(
         "- `line 3: board.project: is missing`\n"
         "- `line 4: lease_s: must be at least 60`\n"
         "- `line 5: colour: is unknown; use task_label, lease_s, max_failures, max_claims, "
-        "agents_may_merge, permissions, board`\n\n"
+        "agents_may_merge, permissions, actions, board`\n\n"
         "The last valid settings stay in force, or the defaults if there were none. The page "
         "*Repository settings* of Hubbub's documentation (`docs/reference/repository-settings.md`) "
         "describes each setting. Correct the file on the default branch, then close this issue."
@@ -289,6 +292,8 @@ async def test_the_settings_outlive_a_time_in_which_the_app_does_not_see_the_rep
     assert (await in_force(workspace)).lease_s == 120
 
 
+WORKFLOW = b"actions:\n  workflows:\n    - path: .github/workflows/a.yml\n"
+NO_REF = "must be a branch or tag with its prefix, for example refs/heads/main or refs/tags/v1"
 WRONG: dict[str, tuple[bytes, str]] = {
     "nothing": (b"null", "line 1: must be keys with values, for example `lease_s: 900`"),
     "a list": (b"# Hm\n- a\n", "line 2: must be keys with values, for example `lease_s: 900`"),
@@ -337,6 +342,22 @@ WRONG: dict[str, tuple[bytes, str]] = {
         b"permissions:\n  fly: write",
         f"line 2: permissions.fly: is unknown; use {KNOWN}",
     ),
+    "an unknown key of an entry": (
+        WORKFLOW + b"      ref: main",
+        "line 4: actions.workflows.0.ref: is unknown; use path, refs, events, role, agent",
+    ),
+    "a text for a list": (
+        b"actions:\n  workflows: agent.yml",
+        "line 2: actions.workflows: must be a list",
+    ),
+    "a branch without its prefix": (
+        WORKFLOW + b"      refs: [main]",
+        f"line 4: actions.workflows.0.refs.0: {NO_REF}",
+    ),
+    "the ref of a pull request": (
+        WORKFLOW + b"      refs: [refs/pull/1/merge]",
+        f"line 4: actions.workflows.0.refs.0: {NO_REF}",
+    ),
     "an unknown state": (
         b"board:\n  project: 1\n  statuses:\n    done: X",
         f"line 4: board.statuses.done: is unknown; use {', '.join(STATES)}",
@@ -377,7 +398,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "half a character": (b'task_label: "\\ud83d"', "line 1: task_label: has a control character"),
     "UTF-16": ("lease_s: 60".encode("utf-16"), "line 1: is not UTF-8"),
     "65 KB": (b"#" * 66_560, "the file has 66560 bytes; the limit is 65536"),
-    "depth": (b"[" * 65_536, "line 1: 0.0.0.0.0: is nested too deeply"),
+    "depth": (b"[" * 65_536, "line 1: 0.0.0.0.0.0: is nested too deeply"),
     "breadth": (
         b"".join(b"k%d: 1\n" % n for n in range(6000)),
         "line 500: k499: is beyond the limit of 1000 entries",
@@ -422,7 +443,12 @@ def test_every_problem_is_named_in_the_order_of_the_lines() -> None:
     assert [each.split(":")[0] for each in failed.value.problems] == ["line 2", "line 3", "line 4"]
 
 
+AGENT = Workflow(path=".github/workflows/a.yml", refs=["refs/tags/v1"], role="tester")
 RIGHT: dict[str, tuple[bytes, dict[str, Any]]] = {
+    "a list of groups": (
+        WORKFLOW + b"      refs:\n        - refs/tags/v1\n      role: tester",
+        {"actions": Actions(workflows=[AGENT])},
+    ),
     "nothing": (b"", {}),
     "only a comment": (b"# later\n", {}),
     "an empty document": (b"---\n", {}),
@@ -478,6 +504,11 @@ def test_every_key_is_documented() -> None:
     }
     rows = {
         f"| `{name.removeprefix('permissions.')}` |" for name in names if "statuses." not in name
+    }
+    rows |= {
+        f"| `{'.'.join(where)}[].{key}` |"
+        for where, entry in ENTRIES.items()
+        for key in entry.model_fields
     }
     assert [row for row in sorted(rows) if row not in PAGE] == []
 

@@ -1,0 +1,1 @@
+CREATE INDEX ix_installations_account ON installations (account_id);

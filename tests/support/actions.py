@@ -1,0 +1,44 @@
+"""Jobs of GitHub Actions that call Hubbub."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from bot.identity.github_oidc import Expected, audiences_of
+from bot.identity.issuer_keys import open_keys
+from bot.repository.actions_tokens import ActionsTokens
+from bot.repository.settings_file import PATH
+from fixtures.github import SimulatedGitHub, WorkflowRun
+from store.engine.transaction import Store
+from tests.support.story import Clock, Workspace
+
+HUBBUB = "https://hubbub.example.com"
+WORKFLOW = ".github/workflows/agent.yml"
+LISTED = f"actions:\n  workflows:\n    - path: {WORKFLOW}\n"
+
+
+@asynccontextmanager
+async def open_tokens(
+    store: Store, github: SimulatedGitHub, clock: Clock
+) -> AsyncIterator[ActionsTokens]:
+    """What checks the tokens of the simulated GitHub."""
+    expected = Expected(github.oidc.url, audiences_of(HUBBUB))
+    async with open_keys(github.oidc.url, clock) as keys:
+        yield ActionsTokens(store, keys, expected)
+
+
+async def allow_workflow(workspace: Workspace, settings: str = LISTED) -> None:
+    workspace.person.push(workspace.repository, "main", {PATH: settings})
+    await workspace.settle()
+
+
+def run_agent(workspace: Workspace, event: str = "workflow_dispatch") -> WorkflowRun:
+    """A run of agent.yml on the default branch."""
+    sha = workspace.repository.branches["main"]
+    run = workspace.github.ci.request_run(workspace.repository, sha, "Agent", event=event)
+    workspace.github.ci.start_run(run)
+    return run
+
+
+def token_of(workspace: Workspace, run: WorkflowRun, **changed: Any) -> str:
+    return workspace.github.oidc.token(run, HUBBUB, **changed)
