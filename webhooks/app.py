@@ -15,6 +15,8 @@ from webhooks.group_commit import Inbox
 from webhooks.listener import CONNECTIONS, Connections
 from webhooks.mcp import MCP, Mount, respond
 from webhooks.metrics import Metrics
+from webhooks.oauth import metadata
+from webhooks.oauth.addresses import ADDRESSES, LOCAL, Addresses
 from webhooks.refused_signatures import RefusedSignatures
 from webhooks.revocation_watch import RevocationWatch
 from webhooks.sockets import SOCKETS, Sockets
@@ -30,6 +32,7 @@ def create_app(
     pressure: Backpressure,
     webhook_secret: str,
     webhook_secret_old: str = "",
+    addresses: Addresses = LOCAL,
     mcp: Mount | None,
     ready: Ready,
     alive: Alive = dict,
@@ -44,6 +47,7 @@ def create_app(
     )
     app[DISPATCHER] = dispatcher
     app[TOKENS] = tokens
+    app[ADDRESSES] = addresses
     app[INBOX] = Inbox(dispatcher.store, pressure)
     app[METRICS] = Metrics()
     app[BODIES] = Bodies()
@@ -62,6 +66,7 @@ def create_app(
     app.router.add_get("/readyz", health.ready)
     app.router.add_get("/metrics", health.metrics)
     app.router.add_get("/", health.about)
+    metadata.add_routes(app.router, addresses.path_prefix())
     dispatcher.is_revoked = tokens.is_revoked
     app.cleanup_ctx.append(RevocationWatch(tokens, sockets, dispatcher.waiters).life)
     app.on_shutdown.append(sockets.close_all)

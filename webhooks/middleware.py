@@ -11,6 +11,7 @@ from bot.errors import Refused, failure
 from webhooks.app_keys import ACTOR, METRICS, TOKENS
 from webhooks.bodies import check_encoding
 from webhooks.listener import CONNECTIONS
+from webhooks.oauth.metadata import challenge
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -40,7 +41,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         check_encoding(request)
         return await handler(request)
     except Refused as exc:
-        return refusal(exc)
+        return refusal(request, exc)
     except web.HTTPException as exc:
         if exc.status < 400:
             raise
@@ -49,10 +50,11 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return web.json_response(body, status=exc.status, headers=headers)
     except (web.RequestPayloadError, ConnectionError) as exc:
         return refusal(
-            Refused("bad_request", f"The body cannot be read: {_one_line(exc)}. Send it again.")
+            request,
+            Refused("bad_request", f"The body cannot be read: {_one_line(exc)}. Send it again."),
         )
     except Exception as exc:  # noqa: BLE001 - every bug is logged and answered
-        return refusal(failure(exc, path=request.path))
+        return refusal(request, failure(exc, path=request.path))
 
 
 def _http_error(request: web.Request, exc: web.HTTPException) -> Refused:
@@ -70,13 +72,13 @@ def _one_line(exc: Exception) -> str:
     return " ".join(str(exc).split())
 
 
-def refusal(exc: Refused) -> web.Response:
-    return web.json_response(exc.body(), status=exc.status, headers=_headers(exc))
+def refusal(request: web.Request, exc: Refused) -> web.Response:
+    return web.json_response(exc.body(), status=exc.status, headers=_headers(request, exc))
 
 
-def _headers(exc: Refused) -> dict[str, str]:
+def _headers(request: web.Request, exc: Refused) -> dict[str, str]:
     if exc.status == 401:
-        return {"WWW-Authenticate": 'Bearer realm="hubbub"'}
+        return {"WWW-Authenticate": challenge(request)}
     if exc.status == 415:
         return {"Accept-Encoding": "identity"}
     if exc.status == 503:

@@ -9,12 +9,14 @@ from bot.background import health, loops, retention
 from bot.cli import listening, session
 from bot.cli.inheritance import Inheritance
 from bot.dispatch.dispatcher import Dispatcher
+from bot.identity.server_address import address_of
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
 from bot.settings import GitHubApp, Settings
 from mcp_server import lazy
 from webhooks import listener
 from webhooks.app import create_app
+from webhooks.oauth.addresses import Addresses
 
 # At the end: how long requests that are being answered may take. aiohttp waits twice as long.
 FINISH_S = 1.0
@@ -28,7 +30,8 @@ async def serve(
         session.open_session(loaded, make=True, app=github_app) as opened,
         loops.run_loops(opened.store, opened.shared, pressure, github_app, times) as running,
     ):
-        tokens = Tokens(opened.store, opened.keys)
+        addresses = Addresses(address_of(loaded), bool(loaded.public_url), loaded.host)
+        tokens = Tokens(opened.store, opened.keys, [addresses.audience])
         dispatcher = Dispatcher(opened.store, opened.shared)
         server = create_app(
             dispatcher,
@@ -36,6 +39,7 @@ async def serve(
             pressure=pressure,
             webhook_secret=github_app.webhook_secret,
             webhook_secret_old=github_app.webhook_secret_old,
+            addresses=addresses,
             mcp=partial(lazy.serving, dispatcher, tokens, loaded.host, loaded.public_url),
             ready=health.Readiness(opened.store, running.health).problems,
             alive=lambda: running.supervisor.given_up,

@@ -26,6 +26,7 @@ from webhooks.app import create_app
 from webhooks.bodies import BODIES, Bodies
 from webhooks.connection import Patience
 from webhooks.mcp import MCP
+from webhooks.oauth.addresses import LOCAL, Addresses
 from webhooks.sockets import SOCKETS, Sockets
 
 
@@ -116,6 +117,7 @@ async def serving(
     patience: Patience | None = None,
     *,
     keys: Keys | None = None,
+    addresses: Addresses = LOCAL,
     mcp: Callable[[Dispatcher, Tokens, list[str]], AbstractAsyncContextManager[MCP]] = http.serving,
 ) -> AsyncIterator[Surface]:
     """`patience`: how long WebSockets wait for clients, if not as long as usual.
@@ -123,7 +125,7 @@ async def serving(
     Servers with the same `keys` know the same tokens. `mcp` handles /mcp.
     """
     dispatcher = Dispatcher(store, Shared(keys or Keys(secrets.token_hex(32))))
-    tokens = Tokens(store, dispatcher.shared.keys)
+    tokens = Tokens(store, dispatcher.shared.keys, [addresses.audience])
     problems: dict[str, str] = {}
     dead: dict[str, str] = {}
 
@@ -136,6 +138,7 @@ async def serving(
         tokens,
         pressure=Backpressure(),
         webhook_secret=WEBHOOK_SECRET,
+        addresses=addresses,
         mcp=partial(mcp, dispatcher, tokens, hosts),
         ready=ready,
         alive=lambda: dead,

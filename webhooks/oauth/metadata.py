@@ -1,0 +1,79 @@
+"""The documents by which OAuth clients find the login, and the header that names them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from bot.identity.server_address import ENDPOINT
+from webhooks.oauth.addresses import ADDRESSES
+
+# The only scope. What a token may do is chosen by the person who logs in.
+SCOPE = "hubbub"
+RESOURCE = "/.well-known/oauth-protected-resource"
+SERVER = "/.well-known/oauth-authorization-server"
+AUTHORIZE, TOKEN, REVOKE = "/oauth/authorize", "/oauth/token", "/oauth/revoke"
+KEEP = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
+
+
+def add_routes(router: web.UrlDispatcher, prefix: str) -> None:
+    """`prefix`: the path of the public address. RFC 8414 and RFC 9728 put it at the end."""
+    for end in sorted({"", prefix}):
+        router.add_get(f"{SERVER}{end}", authorization_server)
+        router.add_get(f"{RESOURCE}{end}", server_as_resource)
+        router.add_get(f"{RESOURCE}{end}{ENDPOINT}", endpoint_as_resource)
+
+
+async def authorization_server(request: web.Request) -> web.Response:
+    """RFC 8414."""
+    base = request.app[ADDRESSES].base(request)
+    document = {
+        "issuer": base,
+        "authorization_endpoint": base + AUTHORIZE,
+        "token_endpoint": base + TOKEN,
+        "revocation_endpoint": base + REVOKE,
+        "scopes_supported": [SCOPE],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["none"],
+        "revocation_endpoint_auth_methods_supported": ["none"],
+        "authorization_response_iss_parameter_supported": True,
+        "client_id_metadata_document_supported": True,
+    }
+    return web.json_response(document, headers=KEEP)
+
+
+async def server_as_resource(request: web.Request) -> web.Response:
+    return web.json_response(_resource(request, ""), headers=KEEP)
+
+
+async def endpoint_as_resource(request: web.Request) -> web.Response:
+    return web.json_response(_resource(request, ENDPOINT), headers=KEEP)
+
+
+def _resource(request: web.Request, path: str) -> Mapping[str, Any]:
+    """RFC 9728."""
+    base = request.app[ADDRESSES].base(request)
+    return {
+        "resource": base + path,
+        "authorization_servers": [base],
+        "scopes_supported": [SCOPE],
+        "bearer_methods_supported": ["header"],
+        "resource_name": "Hubbub",
+    }
+
+
+def challenge(request: web.Request) -> str:
+    """The header WWW-Authenticate of a 401: where the login is (RFC 9728, 5.1; RFC 6750, 3)."""
+    base = request.app[ADDRESSES].base(request)
+    path = ENDPOINT if request.path.rstrip("/") == ENDPOINT else ""
+    fields = {
+        "realm": "hubbub",
+        "resource_metadata": f"{base}{RESOURCE}{path}",
+        "scope": SCOPE,
+    }
+    if request.headers.get("Authorization"):
+        fields["error"] = "invalid_token"
+    return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in fields.items())
