@@ -38,6 +38,9 @@ KEY_VALUE = (
     "key=value …. Values are JSON, for example limit=5 or paths='[\"src\"]'. "
     "Text needs no JSON quotes."
 )
+InstallationName = Annotated[
+    str, typer.Option("--installation", help="the account's login or the installation's number")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line")]
 
 
@@ -140,21 +143,74 @@ def check_installation() -> None:
     sys.exit(asyncio.run(doctor.check_all()))
 
 
-@token_commands.command("create")
-def token_create(
-    installation: Annotated[
-        str, typer.Option(help="the account's login or the installation's number")
-    ],
-    agent: Annotated[str, typer.Option(help="the agent's id")],
-    role: Annotated[str, typer.Option(help=", ".join(ROLES))] = "developer",
-) -> None:
-    """Create a token for an agent and print it. It is never shown again."""
-    from bot.cli import tokens
+TokenRole = Annotated[str, typer.Option("--role", help=", ".join(ROLES))]
+TokenRepositories = Annotated[
+    list[str] | None,
+    typer.Option("--repository", help="owner/repo; repeat it for several; default: all"),
+]
+TokenAgent = Annotated[str, typer.Option("--agent", help="the agent's id")]
 
+
+def _role(role: str) -> Role:
     if role not in ROLES:
         raise WrongSettings(f"--role is {role!r}; it must be one of {', '.join(ROLES)}.")
     known: Role = role
-    asyncio.run(tokens.create_token(settings.load(), installation, agent, known))
+    return known
+
+
+def _lasts(expires: str | None) -> int | None:
+    from bot import times
+
+    try:
+        return None if expires is None else times.seconds(expires)
+    except ValueError as exc:
+        raise WrongSettings(f"--expires: {exc}") from exc
+
+
+@token_commands.command("create")
+def token_create(
+    installation: InstallationName,
+    agent: TokenAgent,
+    role: TokenRole = "developer",
+    repository: TokenRepositories = None,
+    name: Annotated[str, typer.Option(help="what it is for, for the list")] = "",
+    expires: Annotated[
+        str | None, typer.Option(help="how long it works, as 12h or 30d; default: without an end")
+    ] = None,
+) -> None:
+    """Create a token for an agent and print it. It is never shown again."""
+    from bot.cli import tokens
+    from bot.cli.tokens import Wanted
+
+    wanted = Wanted(installation, agent, _role(role), repository or (), name, _lasts(expires))
+    asyncio.run(tokens.create_token(settings.load(), wanted))
+
+
+@token_commands.command("invite")
+def token_invite(
+    installation: InstallationName,
+    agent: TokenAgent,
+    role: TokenRole = "developer",
+    repository: TokenRepositories = None,
+    expires: Annotated[str, typer.Option(help="how long the code works, as 1h or 2d")] = "1h",
+    uses: Annotated[int, typer.Option(min=1, max=10, help="how often it works")] = 1,
+) -> None:
+    """Create a code with which an agent gets its token, and print it."""
+    from bot.cli import tokens
+    from bot.cli.tokens import Wanted
+
+    wanted = Wanted(installation, agent, _role(role), repository or (), lasts_s=_lasts(expires))
+    asyncio.run(tokens.invite(settings.load(), wanted, uses))
+
+
+@token_commands.command("redeem")
+def token_redeem(
+    code: Annotated[str, typer.Argument(help="the code of an invitation")],
+) -> None:
+    """Get the token of an invitation, at HUBBUB_URL or from the database, and print it."""
+    from bot.cli import tokens
+
+    asyncio.run(tokens.redeem(settings.load(), code))
 
 
 @token_commands.command("list")
@@ -250,9 +306,6 @@ def deliveries_replay(
     asyncio.run(deliveries.replay(settings.load(), guid, all_dead=all_dead))
 
 
-InstallationName = Annotated[
-    str, typer.Option("--installation", help="the account's login or the installation's number")
-]
 AgentName = Annotated[str | None, typer.Option("--agent", help="only those of this agent")]
 TaskName = Annotated[
     str | None, typer.Option("--task", help="only those on this task: owner/repo#12 or its id")

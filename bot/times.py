@@ -36,3 +36,16 @@ def from_now(at: int, now: int) -> str:
     """For people: `in 15 min` or `15 min ago`."""
     words = span(abs(at - now))
     return f"in {words}" if at >= now else f"{words} ago"
+
+
+# Units of a length of time that people type, in seconds.
+TYPED = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "days": 86_400}
+
+
+def seconds(text: str) -> int:
+    """The seconds in 90s, 30m, 12h or 30d. Raise ValueError."""
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
+    unit = text[len(number) :].strip()
+    if not number.isdecimal() or len(number) > 9 or unit not in TYPED:
+        raise ValueError(f"{text!r} is not a length of time. Write for example 12h or 30d.")
+    return int(number) * TYPED[unit]

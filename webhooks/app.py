@@ -8,7 +8,7 @@ from aiohttp import web
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
-from webhooks import github, health, middleware, rest, websocket
+from webhooks import enrolment, github, health, middleware, rest, websocket
 from webhooks.app_keys import DISPATCHER, INBOX, METRICS, SIGNATURES, TOKENS, WEBHOOK_SECRETS
 from webhooks.bodies import BODIES, HANDLER_ARGS, Bodies
 from webhooks.group_commit import Inbox
@@ -61,6 +61,7 @@ def create_app(
     app.router.add_post("/webhooks/github", github.receive)
     app.router.add_get("/api/v1/openapi.json", rest.openapi)
     app.router.add_post("/api/v1/{operation}", rest.call)
+    app.router.add_post("/enrol", enrolment.enrol)
     app.router.add_get("/ws", websocket.connect)
     app.router.add_get("/healthz", health.alive)
     app.router.add_get("/readyz", health.ready)

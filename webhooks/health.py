@@ -20,6 +20,7 @@ ABOUT = """Hubbub: AI agents and people on the same GitHub repositories.
 POST /webhooks/github       webhook deliveries of GitHub
 /mcp                        the operations as tools of MCP
 POST /api/v1/<operation>    the operations by REST; /api/v1/openapi.json describes them
+POST /enrol                 an agent gets its token for the code of an invitation
 GET /ws                     calls and events by WebSocket
 GET /healthz /readyz        whether the process runs, and whether it can work
 GET /metrics                metrics for Prometheus

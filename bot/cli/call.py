@@ -64,17 +64,20 @@ def call_operation(loaded: Settings, operation: str, given: dict[str, Any]) -> d
     """Call it at HUBBUB_URL if that is set, else on the database. Raise Refused."""
     secret = token_of(loaded)
     if loaded.url:
-        return _call_server(loaded.url, secret, operation, given)
+        return post(loaded.url, f"/api/v1/{quote(operation, safe='')}", given, secret)
     from bot.cli import call_on_database  # noqa: PLC0415 - loads all operations
 
     return asyncio.run(call_on_database.call_operation(loaded, secret, operation, given))
 
 
-def _call_server(url: str, secret: str, operation: str, given: dict[str, Any]) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+def post(url: str, path: str, given: dict[str, Any], secret: str | None = None) -> dict[str, Any]:
+    """Post JSON to the server, with a token if there is one. Raise Refused."""
+    headers = {"Content-Type": "application/json"}
+    if secret is not None:
+        headers["Authorization"] = f"Bearer {secret}"
     try:
         request = Request(  # noqa: S310 - the settings accept only http and https
-            f"{url}/api/v1/{quote(operation, safe='')}", json.dumps(given).encode(), headers
+            url + path, json.dumps(given).encode(), headers
         )
         with _send(request) as response:
             body = response.read().decode("utf-8", "replace")

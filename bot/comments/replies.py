@@ -252,3 +252,15 @@ def agent_table(found: Sequence[tuple[str, str, Sequence[str]]], *, more: bool) 
         ["", f"These are the first {MOST_AGENTS_SHOWN}; there are more agents."] if left_out else []
     )
     return "\n".join(["| agent | status | claimed tasks |", "|---|---|---|", *rows, *rest])
+
+
+def invitation(agent: str, role: str, page: str | None) -> str:
+    """How the person who invites an agent gets the code, which no comment may show."""
+    invited = f"{code(agent)} is invited as {role}, for this repository."
+    if page:
+        return f"{invited} [Get the code]({page}) within an hour: only you can see it."
+    how = code(f"hubbub token invite --agent {agent} --role {role}")
+    return (
+        f"{invited} People cannot log in to this server yet, so nobody gets the code here. Who "
+        f"runs Hubbub makes one with {how}."
+    )

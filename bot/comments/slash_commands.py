@@ -13,6 +13,8 @@ from bot.repository import repository_settings
 OF_HUBBUB = frozenset({*repository_settings.Permissions.model_fields, "help"})
 LONGEST_OF_COMMANDS = 2_000
 NAMESPACE = "hubbub"
+# A verb and its first word that together are another verb.
+TWO_WORDS = {("agents", "invite"): "invite"}
 LIKELY = re.compile(
     rf"(?:^|[\r\n]) {{0,3}}(?:[\u00a0{INVISIBLE}][ \u00a0{INVISIBLE}]*)?/[{INVISIBLE}]*[A-Za-z]"
 )
@@ -97,10 +99,16 @@ def _command(line: int, shown: str) -> Found | None:
         return None
     if verb != NAMESPACE:
         text = f"/{verb} {arguments}".rstrip()
-        return Found(verb, _words(arguments), line, text, namespaced=False)
+        return Found(*_verb_of(verb, _words(arguments)), line, text, namespaced=False)
     named, rest = _split(arguments.removeprefix("/")) if arguments else ("help", "")
     text = f"/{NAMESPACE} {named} {rest}".rstrip()
-    return Found(named, _words(rest), line, text, namespaced=True)
+    return Found(*_verb_of(named, _words(rest)), line, text, namespaced=True)
+
+
+def _verb_of(verb: str, words: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The verb and the words after it: `/agents invite NAME` has the verb `invite`."""
+    two = TWO_WORDS.get((verb, words[0].lower())) if words else None
+    return (two, words[1:]) if two else (verb, words)
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -63,6 +63,8 @@ class Call:
     later: list[Work[None]] = field(default_factory=list)
     # When the text of a command was written.
     written_at: int | None = None
+    # It is a command in a comment.
+    in_comment: bool = False
     # What the answer hands over.
     handovers: list[Handover] = field(default_factory=list)
 
@@ -225,6 +227,7 @@ async def _run(tx: Tx, call: Call) -> Answer:
         waits=waits,
         written_at=call.written_at,
         needs=call.operation.role,
+        in_comment=call.in_comment,
     )
     answer = await call.operation.run(context, **call.parameters)
     if call.operation.reads_only and not call.actor.is_person:

@@ -53,6 +53,8 @@ class Actor:
     roles: Mapping[int, Role] | None = field(default=None, hash=False)
     # When its token ends, in microseconds UTC, if its connections must end then too.
     until: int | None = field(default=None, compare=False)
+    # GitHub's id of the person, if it is one.
+    person_id: int | None = None
 
     @property
     def key(self) -> ActorKey:
@@ -87,12 +89,19 @@ class Actor:
         return replace(self, repositories=frozenset(r for r in self.roles if self.may(role, r)))
 
 
-def person(installation_id: int, login: str, permission: str, repository_id: int) -> Actor | None:
+def person(
+    installation_id: int,
+    login: str,
+    permission: str,
+    repository_id: int,
+    person_id: int | None = None,
+) -> Actor | None:
     """The actor for a GitHub login with a permission; None without a permission."""
     role = ROLE_OF_PERMISSION.get(permission)
     if role is None:
         return None
-    return Actor(installation_id, f"@{login}", role, frozenset({repository_id}))
+    reach = frozenset({repository_id})
+    return Actor(installation_id, f"@{login}", role, reach, person_id=person_id)
 
 
 def person_with_roles(

@@ -90,10 +90,12 @@ async def add(
     expires_at: int | None = None,
     uses: int | None = None,
     data: Any = None,
+    family: str | None = None,
 ) -> str:
     """Add a credential and return its token. The database keeps only a hash.
 
-    `expires_at`: microseconds UTC. `data`: JSON that only this kind has.
+    `expires_at`: microseconds UTC. `data`: JSON that only this kind has. `family`: the credential
+    that it came from.
     """
     credential_id = new_id(keys)
     token = f"{PREFIX}{credential_id}_{secrets.token_urlsafe(32)}"
@@ -106,6 +108,7 @@ async def add(
         "expires_at": expires_at,
         "uses_left": uses,
         "data": data,
+        "family": family,
     }
     await credentials.add(tx, row)
     return token
@@ -119,10 +122,12 @@ async def add_api_key(
     role: Role,
     *,
     repositories: frozenset[int] | None = None,
+    name: str = "",
+    created_by: str = "",
     expires_at: int | None = None,
 ) -> str:
     """Add an API key for the agent and return it."""
-    grant = Grant(installation_id, actor, role, repositories)
+    grant = Grant(installation_id, actor, role, repositories, name, created_by)
     return await add(tx, keys, "api_key", grant, expires_at=expires_at)
 
 

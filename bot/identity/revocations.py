@@ -62,12 +62,13 @@ class Revocations:
 
 
 async def _read_revoked(tx: Tx, window: int) -> tuple[int, list[str]]:
+    """The time, and the ids of what was revoked since this long ago, in microseconds."""
     now = await tx.now()
     found: list[str] = []
-    since = now - window
+    since, after = now - window, ""
     while True:
-        page = await credentials.revoked_since(tx, since, PAGE)
+        page = await credentials.revoked_since(tx, since, after, PAGE)
         found += [each["id"] for each in page]
-        if len(page) < PAGE or page[-1]["revoked_at"] == since:
+        if len(page) < PAGE:
             return now, found
-        since = page[-1]["revoked_at"] - 1
+        since, after = page[-1]["revoked_at"], page[-1]["id"]

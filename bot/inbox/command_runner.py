@@ -184,7 +184,7 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
     if row["verb"] == HELP:
         text = replies.help_text(OPERATIONS.values(), required.permission_for, permission)
         return Reply("done", "+1", text)
-    asker = actors.person(here[0], login, permission, here[1])
+    asker = actors.person(here[0], login, permission, here[1], row["asker_id"] or None)
     if asker is None:
         return _refusal(replies.no_permission(login, text))
     if row["verb"] == TOO_MANY:
@@ -206,7 +206,7 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
     place = (row["source_kind"], row["source_id"], row["text_hash"], row["nth"])
     key = " ".join(map(str, (*place, row["written_at"])))
     written_at = row["written_at"] or None
-    call = Call(operation, asker, arguments, key, shared, written_at=written_at)
+    call = Call(operation, asker, arguments, key, shared, written_at=written_at, in_comment=True)
     result = await execute(tx, call)
     return Reply("done", "+1", slash.reply(result) if slash.reply else None)
 

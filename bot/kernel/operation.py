@@ -103,6 +103,8 @@ class Shared:
     keys: Keys
     idle_after: int = 5 * 60 * 1_000_000
     inactive_after: int = 60 * 60 * 1_000_000
+    # The address of this server, if people can log in there.
+    login_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,8 @@ class Context:
     written_at: int | None = None
     # The role that the operation needs.
     needs: Role = "observer"
+    # Everybody who reads the issue can read the answer.
+    in_comment: bool = False
 
     @property
     def installation_id(self) -> int:

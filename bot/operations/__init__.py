@@ -2,7 +2,7 @@
 
 from bot.kernel.operation import Operation
 from bot.operations import events
-from bot.operations.agents import control, directory, registration
+from bot.operations.agents import control, directory, invitations, registration
 from bot.operations.code import diffs, file_lists, files
 from bot.operations.contexts import context_snapshots, documents, listing, sharing
 from bot.operations.github import (
@@ -28,6 +28,7 @@ OPERATIONS: dict[str, Operation] = {
         directory.get_agent,
         directory.list_agents,
         control.manage_agent,
+        invitations.invite_agent,
         tasks.create_task,
         creation.create_tasks,
         decisions.assign_task,

@@ -86,6 +86,7 @@ class Permissions(Group):
     claim: ToChange = "write"
     done: ToChange = "write"
     hold: ToChange = "write"
+    invite: ToChange = "write"
     priority: ToChange = "write"
     release: ToChange = "write"
     resume: ToChange = "write"

@@ -162,12 +162,16 @@ async def live_ids(tx: Tx, ids: Sequence[str]) -> set[str]:
     return {row["id"] for row in await tx.all(q, ids=tuple(ids), now=await tx.now())}
 
 
-async def revoked_since(tx: Tx, since: int, limit: int) -> list[Revoked]:
-    """What was revoked after this time in any installation, the oldest first."""
+async def revoked_since(tx: Tx, since: int, after: str, limit: int) -> list[Revoked]:
+    """What was revoked from this time on in any installation, by time and id.
+
+    `after`: the last id that was read of this time.
+    """
     return await tx.all(
-        "SELECT id, revoked_at FROM credentials WHERE revoked_at > :since "
-        "ORDER BY revoked_at LIMIT :n",
+        "SELECT id, revoked_at FROM credentials WHERE revoked_at >= :since "
+        "AND (revoked_at > :since OR id > :after) ORDER BY revoked_at, id LIMIT :n",
         since=since,
+        after=after,
         n=limit,
     )
 

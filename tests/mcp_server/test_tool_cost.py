@@ -25,7 +25,7 @@ MOST_TOKENS: dict[Role, int] = {
     "observer": 2850,
     "tester": 4600,
     "developer": 6800,
-    "tech-lead": 7300,
+    "tech-lead": 7500,
 }
 MOST_INSTRUCTIONS = 250
 # Of an argument's description.

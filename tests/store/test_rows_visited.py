@@ -204,6 +204,7 @@ CALLS: dict[str, Does] = {
     "list_agents, idle": call("lead", "list_agents", limit=4, status="idle"),
     "list_agents, testers": call("lead", "list_agents", limit=4, role="tester"),
     "manage_agent": call("lead", "manage_agent", agent_id="me", action="pause"),
+    "invite_agent": call("lead", "invite_agent", agent_id="newcomer"),
     "create_task": call("me", "create_task", repository="acme/rocket", title="Paint it"),
     "create_tasks": call(
         "me", "create_tasks", repository="acme/rocket", tasks=[{"id": "a", "title": "Paint it"}]

@@ -1,0 +1,101 @@
+"""Invitations: a code that makes an API key for one agent, a bounded number of times.
+
+A command in a comment cannot show a code, because everybody could read it. It makes an invitation
+without one; the person who wrote the command gets the code after a login.
+"""
+
+import secrets
+from dataclasses import replace
+
+from bot.errors import Refused
+from bot.identity import credentials as secret
+from bot.identity.credentials import PREFIX, Grant, grant_of
+from bot.identity.keyring import Keys
+from bot.times import stamp
+from store.engine.transaction import Tx
+from store.identity import credentials
+
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
+# How long an invitation may be open, and how long the key lasts that it makes.
+LONGEST_S = 7 * DAY_S
+KEY_S = 90 * DAY_S
+MOST_USES = 10
+SECOND = 1_000_000
+
+
+async def add(
+    tx: Tx, keys: Keys, grant: Grant, *, lasts_s: int = HOUR_S, uses: int = 1, key_s: int = KEY_S
+) -> str:
+    """Add an invitation and return its code. `key_s`: how long the key lasts."""
+    return await secret.add(
+        tx,
+        keys,
+        "invitation",
+        grant,
+        expires_at=await tx.now() + lasts_s * SECOND,
+        uses=uses,
+        data={"key_s": key_s},
+    )
+
+
+async def add_hidden(tx: Tx, keys: Keys, grant: Grant) -> str:
+    """Add an invitation whose code nobody has yet, and return its id."""
+    invitation_id = secret.new_id(keys)
+    row = {
+        **grant.row(),
+        "id": invitation_id,
+        "kind": "invitation",
+        "hash": "",
+        "created_at": await tx.now(),
+        "expires_at": await tx.now() + HOUR_S * SECOND,
+        "uses_left": 1,
+        "data": {"key_s": KEY_S},
+    }
+    await credentials.add(tx, row)
+    return invitation_id
+
+
+async def reveal(tx: Tx, keys: Keys, invitation_id: str, person_id: int) -> str | None:
+    """The code of a hidden invitation, once, for the person who made it."""
+    row = await credentials.lock(tx, invitation_id)
+    if row is None or row["kind"] != "invitation" or not await credentials.is_live(tx, row):
+        return None
+    if row["person_id"] != person_id or row["hash"]:
+        return None
+    code = f"{PREFIX}{invitation_id}_{secrets.token_urlsafe(32)}"
+    signer = secret.signer(keys, invitation_id) or keys
+    await credentials.change(tx, invitation_id, hash=secret.hash_of(signer, code))
+    return code
+
+
+async def redeem(tx: Tx, keys: Keys, code: str) -> tuple[str, Grant, int] | None:
+    """The API key that the code makes, for whom it is, and when it expires in microseconds.
+
+    None if the code is unknown, used up, expired or revoked.
+    """
+    row = await secret.find(tx, keys, code, "invitation")
+    if row is None or not await credentials.use(tx, row["id"]):
+        return None
+    grant = replace(grant_of(row), name=f"invited by {row['created_by']}"[:200])
+    assert row["data"] is not None
+    expires_at = await tx.now() + int(row["data"]["key_s"]) * SECOND
+    key = await secret.add(tx, keys, "api_key", grant, expires_at=expires_at, family=row["id"])
+    return key, grant, expires_at
+
+
+def answer(redeemed: tuple[str, Grant, int] | None) -> dict[str, str]:
+    """What whoever sent the code gets. Raise Refused."""
+    if redeemed is None:
+        raise Refused(
+            "unauthenticated",
+            "This invitation is unknown, used up or expired. Ask a tech-lead for another: "
+            "`invite_agent`, `/agents invite NAME`, or `hubbub token invite`.",
+        )
+    token, grant, expires_at = redeemed
+    return {
+        "token": token,
+        "agent_id": grant.actor,
+        "role": grant.role,
+        "expires_at": stamp(expires_at),
+    }

@@ -1,0 +1,118 @@
+"""Inviting an agent: codes that work once, and whose agents get no more than was granted."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import pytest
+
+from bot.identity import invitations
+from bot.identity.credentials import Grant, id_of
+from bot.identity.tokens import Tokens
+from store.identity import credentials
+from tests.support.engines import ON_SQLITE
+from tests.support.server_in_process import Answer, Surface
+from tests.support.story import Workspace
+
+
+async def invite(surface: Surface, token: str, **asked: Any) -> Answer:
+    return await surface.call(token, "invite_agent", agent_id="newcomer", **asked)
+
+
+async def enrol(surface: Surface, code: str) -> Answer:
+    return await surface.send("POST", "/enrol", json={"code": code})
+
+
+async def test_an_invited_agent_gets_a_token_once(surface: Surface) -> None:
+    lead = await surface.token("lead", "tech-lead")
+    await surface.call(lead, "register_agent", agent_id="lead", name="Lead")
+    invited = (await invite(surface, lead, role="tester")).data
+    assert invited["code"].startswith("hubbub_")
+    answers = await asyncio.gather(*(enrol(surface, invited["code"]) for _ in range(3)))
+    (made,) = [each for each in answers if each.status == 200]
+    assert {each.code for each in answers if each is not made} == {"unauthenticated"}
+    assert (made.data["agent_id"], made.data["role"]) == ("newcomer", "tester")
+    assert made.headers["Cache-Control"] == "no-store"
+    actor = await Tokens(surface.store, surface.dispatcher.shared.keys).authenticate(
+        made.data["token"]
+    )
+    assert (actor.name, actor.role, actor.installation_id) == (
+        "newcomer",
+        "tester",
+        surface.installation_id,
+    )
+    registered = await surface.call(
+        made.data["token"], "register_agent", agent_id="newcomer", name="N"
+    )
+    assert registered.status == 200
+    # The code itself opens nothing.
+    assert (await surface.call(invited["code"], "list_agents")).code == "unauthenticated"
+
+
+async def test_a_repeated_call_makes_no_second_code_and_shows_none(surface: Surface) -> None:
+    lead = await surface.token("lead", "tech-lead")
+    await surface.call(lead, "register_agent", agent_id="lead", name="Lead")
+    first = (await invite(surface, lead, key="k")).data
+    again = (await invite(surface, lead, key="k")).data
+    assert first["code"]
+    assert again["code"] is None
+    q = "SELECT COUNT(*) AS n FROM credentials WHERE installation_id = :i AND kind = 'invitation'"
+    assert await surface.rows(q) == [{"n": 1}]
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("role", ["observer", "tester", "developer"])
+async def test_only_a_tech_lead_invites(surface: Surface, role: Any) -> None:
+    token = await surface.token("ada", role)
+    await surface.call(token, "register_agent", agent_id="ada", name="Ada")
+    assert (await invite(surface, token)).code == "forbidden"
+
+
+async def test_an_invitation_ends(workspace: Workspace) -> None:
+    keys, store = workspace.dispatcher.shared.keys, workspace.store
+    grant = Grant(workspace.installation.id, "newcomer", "developer")
+    code = await store.write(lambda tx: invitations.add(tx, keys, grant, lasts_s=60))
+    revoked = await store.write(lambda tx: invitations.add(tx, keys, grant))
+    await store.write(lambda tx: credentials.revoke(tx, id_of(revoked)))
+    workspace.clock.forward(61)
+    for each in (code, revoked):
+        assert await store.write(partial(invitations.redeem, keys=keys, code=each)) is None
+
+
+async def test_a_person_invites_by_a_comment_that_shows_no_code(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    workspace.person.comment(issue, "/agents invite builder")
+    await workspace.settle()
+    reply = issue.comments[-1].body
+    assert "`builder` is invited as developer, for this repository." in reply
+    (row,) = await workspace.rows(
+        "SELECT * FROM credentials WHERE installation_id = :i AND kind = 'invitation'"
+    )
+    assert (row["hash"], row["uses_left"], row["created_by"]) == ("", 1, "@octocat")
+    assert f"hubbub_{row['id']}" not in reply
+    keys, person = workspace.dispatcher.shared.keys, row["person_id"]
+
+    async def reveal(person_id: int) -> str | None:
+        return await workspace.store.write(
+            lambda tx: invitations.reveal(tx, keys, row["id"], person_id)
+        )
+
+    assert await reveal(person + 1) is None
+    code = await reveal(person)
+    assert code is not None
+    assert await reveal(person) is None
+    made = await workspace.store.write(lambda tx: invitations.redeem(tx, keys, code))
+    assert made is not None
+    # No more than the person may reach there.
+    assert (made[1].role, made[1].repositories) == ("developer", frozenset({row_of(issue)}))
+
+
+def row_of(issue: Any) -> int:
+    return int(issue.repository.id)
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"code": 1}', b"[" * 3000])
+async def test_an_enrolment_without_a_code_is_refused(surface: Surface, body: bytes) -> None:
+    answer = await surface.send("POST", "/enrol", data=body)
+    assert (answer.status, answer.code) == (400, "bad_request")

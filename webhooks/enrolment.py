@@ -1,0 +1,33 @@
+"""`POST /enrol`: an agent gets its token for the one-time code of an invitation."""
+
+import json
+
+from aiohttp import web
+
+from bot.errors import Refused
+from bot.identity import invitations
+from webhooks.app_keys import DISPATCHER
+from webhooks.bodies import BODIES
+
+LARGEST = 4096
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+async def enrol(request: web.Request) -> web.Response:
+    code = _code(await request.app[BODIES].read_unsigned(request, LARGEST))
+    dispatcher = request.app[DISPATCHER]
+    keys = dispatcher.shared.keys
+    redeemed = await dispatcher.store.write(lambda tx: invitations.redeem(tx, keys, code))
+    return web.json_response(invitations.answer(redeemed), headers=NO_STORE)
+
+
+def _code(body: bytes) -> str:
+    """Raise Refused."""
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError):
+        given = None
+    match given:
+        case {"code": str(code)}:
+            return code
+    raise Refused("bad_request", 'Send the code as JSON: {"code": "hubbub_…"}.')
