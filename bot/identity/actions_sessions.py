@@ -1,7 +1,7 @@
 """Sessions of jobs of GitHub Actions, whose own tokens live only a few minutes."""
 
 import hashlib
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from bot.errors import Refused
 from bot.identity import sessions
@@ -12,9 +12,12 @@ from bot.identity.sessions import Issued
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.identity import credentials
+from store.tables.agents import Role
 
 # A job on GitHub's machines ends after six hours.
 SESSION_S = 6 * 3600
+# In the data of a session: what the token said of the job.
+JOB = "job"
 
 
 def id_of(job: JobToken) -> str:
@@ -40,15 +43,23 @@ async def exchange(tx: Tx, keys: Keys, job: JobToken, grant: Grant, *, audience:
             "This token of GitHub Actions has started a session before, and it can start only "
             "one. Request a new token for each session.",
         )
-    return await sessions.start(
-        tx, keys, grant, audience=audience, lasts_s=SESSION_S, data=data_of(job)
-    )
+    data = {JOB: asdict(job)}
+    return await sessions.start(tx, keys, grant, audience=audience, lasts_s=SESSION_S, data=data)
 
 
-def data_of(job: JobToken) -> dict[str, Any]:
-    """What the session is bound to."""
-    return {
-        "repository_id": job.repository_id,
-        "run_id": job.run_id,
-        "run_attempt": job.run_attempt,
-    }
+@dataclass(frozen=True)
+class ActionsSession:
+    id: str
+    actor: str
+    role: Role
+    job: JobToken
+
+
+async def live(tx: Tx, installation_id: int) -> list[ActionsSession]:
+    """The sessions of jobs that have not ended."""
+    until = await tx.now() + SESSION_S * SECOND
+    return [
+        ActionsSession(row["id"], row["actor"], row["role"], JobToken(**row["data"][JOB]))
+        for row in await credentials.sessions_until(tx, installation_id, until)
+        if row["data"] is not None and JOB in row["data"]
+    ]

@@ -16,6 +16,7 @@ from bot.mirror import (
     silent_changes,
 )
 from bot.mirror.changes import Sender
+from bot.repository import workflow_sessions
 from store.engine.transaction import Tx
 
 # Each gets the row as it is now, and the row that it replaced. The table's name gives their type,
@@ -106,7 +107,9 @@ TABLES: dict[str, MirroredTable] = {
         tie=lambda row: reads.checks(row["repository_id"], row["head_sha"]),
         effects=(activity.append_checked,),
     ),
-    "workflow_runs": MirroredTable(tie=reads.workflow_run),
+    "workflow_runs": MirroredTable(
+        tie=reads.workflow_run, effects=(workflow_sessions.end_with_run,)
+    ),
     "workflow_jobs": MirroredTable(tie=reads.workflow_jobs),
     "projects": MirroredTable(tie=lambda _: reads.ALL_PROJECTS),
     "project_items": MirroredTable(

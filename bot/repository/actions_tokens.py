@@ -17,10 +17,10 @@ from bot.identity.issuer_keys import IssuerKeys, NoKeys
 from bot.identity.keyring import Keys
 from bot.identity.sessions import Issued
 from bot.identity.tokens import Verified
-from bot.repository import repository_settings, workflow_rules
+from bot.repository import repository_settings, workflow_rules, workflow_sessions
 from bot.times import SECOND
 from store.engine.transaction import Store, Tx
-from store.mirror import stored_repositories
+from store.mirror import stored_repositories, workflow_runs
 
 # After so long Hubbub looks again whether the repository still accepts the job.
 LOOK_AGAIN = 5 * SECOND
@@ -102,6 +102,9 @@ async def grant_for(tx: Tx, job: JobToken) -> Grant:
             "account can end that in the settings of the App.",
         )
     i, r = found["installation_id"], job.repository_id
+    run = await workflow_runs.workflow_run(tx, i, job.run_id)
+    if workflow_sessions.has_ended(run, job.run_attempt):
+        raise Refused("unauthenticated", f"Run {job.run_id} of {job.repository} has ended.")
     settings = await repository_settings.of(tx, i, r)
     accepted = workflow_rules.accept(job, settings, found["default_branch"])
     name = f"run {job.run_id} of {job.repository}"[:MOST_OF_A_NAME]

@@ -110,6 +110,19 @@ async def of_actor(tx: Tx, installation_id: int, actor: str) -> list[str]:
     return [row["id"] for row in rows]
 
 
+async def sessions_until(tx: Tx, installation_id: int, until: int) -> list[CredentialRow]:
+    """The live sessions that end by this time."""
+    table = sql.by_index(tx.dialect, "credentials", "ix_credentials_ends")
+    rows = await tx.all(
+        f"SELECT * FROM {table} WHERE installation_id = :i AND expires_at > :now "
+        "AND expires_at <= :until AND kind = 'session' AND revoked_at IS NULL",
+        i=installation_id,
+        now=await tx.now(),
+        until=until,
+    )
+    return [_decode(row) for row in rows]
+
+
 async def revoke(tx: Tx, credential_id: str) -> bool:
     """Revoke the credential. False if it does not exist or is revoked already."""
     q = "UPDATE credentials SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL"

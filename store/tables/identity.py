@@ -57,6 +57,7 @@ TABLES = (
         "credentials",
         CredentialRow,
         Index("ix_credentials_actor", "installation_id", "actor"),
+        Index("ix_credentials_ends", "installation_id", "expires_at"),
         Index("ix_credentials_revoked", "revoked_at"),
         Index("ix_credentials_expires", "expires_at"),
     ),

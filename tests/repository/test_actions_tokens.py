@@ -1,6 +1,7 @@
 """Jobs of GitHub Actions as agents: by their own token, and by a session."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -182,8 +183,11 @@ async def test_a_token_is_exchanged_for_a_session_that_outlives_it(
     (row,) = await workspace.rows(
         "SELECT * FROM credentials WHERE installation_id = :i AND kind = 'session'"
     )
-    assert row["data"] == (
-        f'{{"repository_id":{workspace.repository.id},"run_id":{run.id},"run_attempt":1}}'
+    job = json.loads(row["data"])["job"]
+    assert (job["repository_id"], job["run_id"], job["run_attempt"]) == (
+        workspace.repository.id,
+        run.id,
+        1,
     )
     assert row["created_by"] == "@github-actions[bot]"
     assert row["expires_at"] - row["created_at"] == 6 * 3600 * SECOND
@@ -240,6 +244,57 @@ async def test_a_token_that_is_refused_starts_no_session(
     await allow_workflow(workspace)
     # The refused exchange did not use the token up.
     await exchange(workspace, checker, token)
+
+
+async def test_a_session_ends_with_its_run(
+    workspace: Workspace, checker: ActionsTokens, tokens: Tokens
+) -> None:
+    run, other = run_agent(workspace), run_agent(workspace)
+    ended = await exchange(workspace, checker, token_of(workspace, run))
+    stays = await exchange(workspace, checker, token_of(workspace, other))
+    late = token_of(workspace, run)
+    workspace.github.ci.finish_run(run)
+    await workspace.settle()
+    assert (await refusal(tokens, ended.access_token)).code == "unauthenticated"
+    assert (await tokens.authenticate(stays.access_token)).name == f"actions-{other.id}"
+    with pytest.raises(Refused) as refused:
+        await exchange(workspace, checker, late)
+    assert refused.value.message == f"Run {run.id} of acme/rocket has ended."
+    assert (await refusal(tokens, late)).code == "unauthenticated"
+    # Another attempt of the run is accepted again.
+    workspace.github.ci.rerun(run)
+    await workspace.settle()
+    again = await exchange(workspace, checker, token_of(workspace, run))
+    assert (await tokens.authenticate(again.access_token)).name == f"actions-{run.id}"
+    assert (await refusal(tokens, late)).code == "unauthenticated"
+
+
+@pytest.mark.parametrize(
+    ("settings", "accepts"),
+    [
+        (f"lease_s: 120\n{LISTED}", True),
+        (f"{LISTED}      events: [push]", False),
+        (f"{LISTED}      role: tester", False),
+        (f"{LISTED}      agent: scout", False),
+        ("", False),
+        (None, False),
+    ],
+    ids=["another setting", "event", "role", "agent", "no list", "no file"],
+)
+async def test_a_session_ends_when_the_repository_would_not_give_it(
+    workspace: Workspace,
+    checker: ActionsTokens,
+    tokens: Tokens,
+    settings: str | None,
+    *,
+    accepts: bool,
+) -> None:
+    issued = await exchange(workspace, checker, token_of(workspace, run_agent(workspace)))
+    await allow_workflow(workspace, settings)
+    if accepts:
+        assert (await tokens.authenticate(issued.access_token)).role == "developer"
+    else:
+        assert (await refusal(tokens, issued.access_token)).code == "unauthenticated"
 
 
 async def sessions(workspace: Workspace) -> list[str]:

@@ -27,7 +27,7 @@ async def open_tokens(
         yield ActionsTokens(store, keys, expected)
 
 
-async def allow_workflow(workspace: Workspace, settings: str = LISTED) -> None:
+async def allow_workflow(workspace: Workspace, settings: str | None = LISTED) -> None:
     workspace.person.push(workspace.repository, "main", {PATH: settings})
     await workspace.settle()
 

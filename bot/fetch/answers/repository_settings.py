@@ -14,7 +14,7 @@ from bot.github.payloads import Json, at
 from bot.identity.actors import BOT
 from bot.identity.keyring import Keys
 from bot.mirror import issue_effects, reads
-from bot.repository import repository_settings, settings_file
+from bot.repository import repository_settings, settings_file, workflow_sessions
 from bot.repository.repository_settings import DEFAULTS, RepositorySettings
 from bot.repository.settings_file import Unreadable
 from bot.tasks import task_labels
@@ -40,6 +40,7 @@ async def apply_settings(tx: Tx, _: Keys, r: Reading) -> None:
     before = now = repository_settings.parse(row["settings"])
     if row["read_at"] <= r.read_at:  # otherwise a newer read has been applied already
         now = await _apply_file(tx, r, {**row, "read_at": r.read_at}, before)
+    await workflow_sessions.end_refused(tx, *r.here, now)
     await _relabel(tx, r.arguments, r.installation_id, before, now)
 
 
@@ -127,6 +128,7 @@ async def apply_absence(tx: Tx, installation_id: int, arguments: reads.Arguments
     before = await repository_settings.of(tx, *here)
     await settings_files.forget(tx, *here)
     await _cancel_report(tx, *here)
+    await workflow_sessions.end_refused(tx, installation_id, arguments["repository_id"], DEFAULTS)
     await _relabel(tx, arguments, installation_id, before, DEFAULTS)
 
 

@@ -1,0 +1,48 @@
+"""Ends sessions of jobs: with their run, and when their repository accepts the job no longer."""
+
+from bot.errors import Refused
+from bot.identity import actions_sessions
+from bot.repository import workflow_rules
+from bot.repository.repository_settings import RepositorySettings
+from store.engine.transaction import Tx
+from store.identity import credentials
+from store.mirror import stored_repositories
+from store.tables.builds import WorkflowRunRow
+
+COMPLETED = "completed"
+
+
+def has_ended(run: WorkflowRunRow | None, attempt: int) -> bool:
+    """Whether this attempt of the run has ended, as far as the mirror knows."""
+    return run is not None and (run["run_attempt"], run["status"] == COMPLETED) >= (attempt, True)
+
+
+async def end_with_run(tx: Tx, run: WorkflowRunRow, _: WorkflowRunRow | None) -> None:
+    """Revoke the sessions of a run that has completed."""
+    if run["status"] != COMPLETED:
+        return
+    for session in await actions_sessions.live(tx, run["installation_id"]):
+        if session.job.run_id == run["id"] and has_ended(run, session.job.run_attempt):
+            await credentials.revoke(tx, session.id)
+
+
+async def end_refused(
+    tx: Tx, installation_id: int, repository_id: int, settings: RepositorySettings
+) -> None:
+    """Revoke the sessions that these settings would not give."""
+    here = [
+        each
+        for each in await actions_sessions.live(tx, installation_id)
+        if each.job.repository_id == repository_id
+    ]
+    row = await stored_repositories.repository_by_id(tx, installation_id, repository_id)
+    for session in here:
+        try:
+            accepted = workflow_rules.accept(
+                session.job, settings, row["default_branch"] if row else ""
+            )
+        except Refused:
+            await credentials.revoke(tx, session.id)
+            continue
+        if (accepted.agent_id, accepted.role) != (session.actor, session.role):
+            await credentials.revoke(tx, session.id)
