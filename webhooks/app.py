@@ -9,10 +9,12 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
 from webhooks import enrolment, github, health, middleware, rest, websocket
+from webhooks import login as login_routes
 from webhooks.app_keys import DISPATCHER, INBOX, METRICS, SIGNATURES, TOKENS, WEBHOOK_SECRETS
 from webhooks.bodies import BODIES, HANDLER_ARGS, Bodies
 from webhooks.group_commit import Inbox
 from webhooks.listener import CONNECTIONS, Connections
+from webhooks.login import Login
 from webhooks.mcp import MCP, Mount, respond
 from webhooks.metrics import Metrics
 from webhooks.oauth import metadata
@@ -36,6 +38,7 @@ def create_app(
     mcp: Mount | None,
     ready: Ready,
     alive: Alive = dict,
+    login: Login | None = None,
 ) -> web.Application:
     """`mcp` is served at /mcp. `ready` returns the problems that /readyz reports.
 
@@ -68,6 +71,8 @@ def create_app(
     app.router.add_get("/metrics", health.metrics)
     app.router.add_get("/", health.about)
     metadata.add_routes(app.router, addresses.path_prefix())
+    if login is not None:
+        login_routes.add_routes(app, login)
     dispatcher.is_revoked = tokens.is_revoked
     app.cleanup_ctx.append(RevocationWatch(tokens, sockets, dispatcher.waiters).life)
     app.on_shutdown.append(sockets.close_all)

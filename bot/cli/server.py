@@ -9,13 +9,15 @@ from bot.background import health, loops, retention
 from bot.cli import listening, session
 from bot.cli.inheritance import Inheritance
 from bot.dispatch.dispatcher import Dispatcher
+from bot.github.sign_in import ClientId
 from bot.identity.server_address import address_of
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
-from bot.settings import GitHubApp, Settings
+from bot.settings import GitHubApp, Settings, github_login
 from mcp_server import lazy
 from webhooks import listener
 from webhooks.app import create_app
+from webhooks.login import Login
 from webhooks.oauth.addresses import Addresses
 
 # At the end: how long requests that are being answered may take. aiohttp waits twice as long.
@@ -43,6 +45,7 @@ async def serve(
             mcp=partial(lazy.serving, dispatcher, tokens, loaded.host, loaded.public_url),
             ready=health.Readiness(opened.store, running.health).problems,
             alive=lambda: running.supervisor.given_up,
+            login=_login(loaded, github_app, opened),
         )
         server[listener.CONNECTIONS].most = listener.raise_file_limit()
         runner = web.AppRunner(
@@ -62,6 +65,13 @@ async def serve(
             await runner.cleanup()
     if inherited:
         inherited.remove_metrics()
+
+
+def _login(loaded: Settings, github_app: GitHubApp, opened: session.Session) -> Login:
+    """How people log in. Without a client secret, `/login` says that it is off."""
+    found = github_login(loaded)
+    client_id = ClientId(found.client_id if found else "", github_app)
+    return Login(found, opened.store, opened.keys, client_id.get)
 
 
 async def _listen(

@@ -16,12 +16,12 @@ from urllib.parse import urlencode
 import aiohttp
 
 from bot.github import webhook_payloads
-from bot.github.client import API_VERSION, USER_AGENT
+from bot.github.client import API_VERSION, USER_AGENT, open_client
 from bot.github.payloads import at, maybe_number, text
 from bot.github.proxies import proxy_for
-from bot.github.requests import Answer, Unreachable, next_page
+from bot.github.requests import Answer, OutcomeUnknown, Unreachable, next_page
 from bot.redaction import redact
-from bot.settings import GitHubLogin
+from bot.settings import GitHubApp, GitHubLogin
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 # An answer is at most this long, in bytes: a page of a hundred repositories has half of it.
@@ -166,6 +166,25 @@ class SignIn:
                 return Answer(response.status, response.headers, _json(raw), len(raw))
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise Unreachable(redact(f"{type(exc).__name__} {exc}".strip())) from exc
+
+
+class ClientId:
+    """The App's client id, which GitHub is asked for once if no setting has it."""
+
+    def __init__(self, known: str, identity: GitHubApp) -> None:
+        self._identity = identity
+        self._known = known
+
+    async def get(self) -> str:
+        """Raise Unreachable."""
+        if not self._known:
+            async with open_client(self._identity) as client:
+                try:
+                    answer = await client.app_request("GET", "/app")
+                except OutcomeUnknown as exc:
+                    raise Unreachable(str(exc)) from exc
+            self._known = _text_in(answer.data, "client_id")
+        return self._known
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import hmac
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from bot.identity import access_tokens
+from bot.identity import access_tokens, people_roles
 from bot.identity.credentials import PREFIX, Grant, grant_of, id_of, new_id, signer
 from bot.identity.keyring import Keys
 from store.engine.transaction import Tx
@@ -78,6 +78,8 @@ async def refresh(
     if not await credentials.advance(tx, session, generation):
         await credentials.revoke(tx, session)
         return "reused"
+    if row["person_id"] is not None and row["actor"].startswith("@"):
+        await people_roles.queue_rereads(tx, row["installation_id"], row["person_id"])
     return _issue(keys, grant_of(row), session, generation + 1, audience, await tx.now())
 
 

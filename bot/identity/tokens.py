@@ -7,7 +7,7 @@ from typing import Protocol
 from cachetools import TTLCache
 
 from bot.errors import Refused
-from bot.identity import access_tokens, credentials
+from bot.identity import access_tokens, credentials, people_roles
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.identity.revocations import LOOK_EVERY_S, Revocations
@@ -59,6 +59,7 @@ class Tokens:
         self._verifiers = verifiers
         self.revocations = Revocations(store, look_every_s)
         self._known: TTLCache[str, Verified] = TTLCache(10_000, KEPT_S)
+        self._people: TTLCache[str, Actor] = TTLCache(10_000, look_every_s)
 
     async def authenticate(self, token: str) -> Actor:
         """The actor that this token belongs to. Raise Refused `unauthenticated`."""
@@ -70,7 +71,17 @@ class Tokens:
         if self.revocations.has(known.actor.credential) or has_ended(known, now):
             del self._known[token]
             raise Refused("unauthenticated", UNKNOWN_TOKEN)
-        return known.actor
+        return await self._person(known.actor) if known.actor.is_person else known.actor
+
+    async def _person(self, actor: Actor) -> Actor:
+        """The person with the roles of this moment. Raise Refused without any."""
+        found = self._people.get(actor.credential)
+        if found is None:
+            found = await self._store.read(lambda tx: people_roles.actor_of(tx, actor.credential))
+            if found is None:
+                raise Refused("unauthenticated", people_roles.NO_ROLE.format(actor.name))
+            self._people[actor.credential] = found
+        return found
 
     def is_revoked(self, actor: Actor) -> bool:
         """Whether the actor's credential was revoked or ended, as far as this process knows."""

@@ -83,6 +83,8 @@ class StalePermissions:
 
     repository_id: int | None = None
     login: str | None = None
+    # Whose permission on that repository changed.
+    person_id: int | None = None
 
 
 @dataclass(frozen=True)

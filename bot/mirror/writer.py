@@ -7,6 +7,7 @@ from typing import TypeAlias, cast
 
 from bot.comments import authorship, markers, posted_texts
 from bot.github.payloads import Mirrored
+from bot.identity import people_roles
 from bot.identity.keyring import Keys
 from bot.mirror import (
     code,
@@ -25,7 +26,6 @@ from store.mirror import (
     branches,
     dependency_cycles,
     mirror_rows,
-    permissions,
     relations,
     search_index,
     stored_installations,
@@ -224,7 +224,9 @@ async def _put_unguarded(tx: Tx, installation_id: int, changes: Changes) -> None
     for repository_id in changes.changed_features:
         await repository_effects.fetch_refused_parts(tx, installation_id, repository_id)
     for stale in changes.stale_permissions:
-        await permissions.forget(tx, installation_id, stale.repository_id, stale.login)
+        await people_roles.forget(
+            tx, installation_id, stale.repository_id, stale.login, stale.person_id
+        )
 
 
 async def _put_branch(tx: Tx, installation_id: int, branch: Branch) -> None:

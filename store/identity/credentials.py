@@ -175,6 +175,28 @@ async def live_ids(tx: Tx, ids: Sequence[str]) -> set[str]:
     return {row["id"] for row in await tx.all(q, ids=tuple(ids), now=await tx.now())}
 
 
+async def people_logged_in(tx: Tx, person_ids: Sequence[int]) -> set[int]:
+    """Those people who have a live session, in a browser or elsewhere."""
+    if not person_ids:
+        return set()
+    rows = await tx.all(
+        "SELECT DISTINCT person_id FROM credentials WHERE person_id IN :ids "
+        f"AND kind IN ('session', 'browser') AND {LIVE}",
+        ids=tuple(person_ids),
+        now=await tx.now(),
+    )
+    return {row["person_id"] for row in rows}
+
+
+async def revoke_of_person(tx: Tx, person_id: int) -> int:
+    """Revoke all sessions of a person. Return how many there were."""
+    q = (
+        "UPDATE credentials SET revoked_at = :now WHERE person_id = :p "
+        f"AND kind IN ('session', 'browser') AND {LIVE}"
+    )
+    return await tx.run(q, p=person_id, now=await tx.now())
+
+
 async def revoked_since(tx: Tx, since: int, after: str, limit: int) -> list[Revoked]:
     """What was revoked from this time on in any installation, by time and id.
 

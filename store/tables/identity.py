@@ -60,5 +60,6 @@ TABLES = (
         Index("ix_credentials_ends", "installation_id", "expires_at"),
         Index("ix_credentials_revoked", "revoked_at"),
         Index("ix_credentials_expires", "expires_at"),
+        Index("ix_credentials_person", "person_id"),
     ),
 )

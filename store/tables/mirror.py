@@ -358,7 +358,11 @@ TABLES = (
         Index("ix_search_texts_number", "installation_id", "repository_id", "number", "row_id"),
         Index("ft_search_texts", "terms", fulltext=True, only="mysql"),
     ),
-    Table("permissions", PermissionRow),
+    Table(
+        "permissions",
+        PermissionRow,
+        Index("ix_permissions_person", "installation_id", "person_id"),
+    ),
     Table(
         "people",
         PersonRow,

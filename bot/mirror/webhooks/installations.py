@@ -39,7 +39,8 @@ def installation_target(event: Event) -> Changes:
 
 def member(event: Event) -> Changes:
     login = payloads.text(at(event.payload, "member", "login"), 100) or None
-    return Changes(stale_permissions=(StalePermissions(event.repository_id, login),))
+    person_id = payloads.maybe_number(at(event.payload, "member", "id"))
+    return Changes(stale_permissions=(StalePermissions(event.repository_id, login, person_id),))
 
 
 def membership(event: Event) -> Changes:
