@@ -4,6 +4,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -62,6 +63,16 @@ class Settings(BaseSettings):
         "127.0.0.1", description="the address to listen on"
     )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, description="the port to listen on")
+    trusted_proxies: str = Field(
+        "",
+        description="addresses and networks of your proxies, separated by commas; Hubbub believes "
+        "their X-Forwarded-For",
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="with this bearer token, programs on other machines may read /metrics and the "
+        "problems in /readyz",
+    )
     processes: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="with MySQL: how many processes of `serve` answer on this port"
     )
@@ -158,6 +169,16 @@ class Settings(BaseSettings):
             "must be sqlite:///path/to/file.db or mysql://user:password@host:3306/name"
         )
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for each in split_networks(value):
+            try:
+                ip_network(each, strict=False)
+            except ValueError as exc:
+                raise ValueError(f"{each!r} is not an address or network, as 10.0.0.0/8") from exc
+        return value
+
     @field_validator("inactive_after_s")
     @classmethod
     def _is_not_before_idle(cls, value: int, info: ValidationInfo) -> int:
@@ -180,6 +201,11 @@ class Settings(BaseSettings):
             raise ValueError("must be an address such as https://hubbub.example.com")
         # People also paste the address that `hubbub demo` prints for MCP clients.
         return value.rstrip("/").removesuffix("/mcp")
+
+
+def split_networks(given: str) -> list[str]:
+    """The addresses and networks in a setting."""
+    return [each.strip() for each in given.split(",") if each.strip()]
 
 
 REMEDIES = {

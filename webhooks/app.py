@@ -12,11 +12,13 @@ from webhooks import enrolment, github, health, middleware, rest, websocket
 from webhooks import login as login_routes
 from webhooks.app_keys import DISPATCHER, INBOX, METRICS, SIGNATURES, TOKENS, WEBHOOK_SECRETS
 from webhooks.bodies import BODIES, HANDLER_ARGS, Bodies
+from webhooks.client_address import NO_PROXIES, PROXIES, Proxies
 from webhooks.group_commit import Inbox
 from webhooks.listener import CONNECTIONS, Connections
 from webhooks.login import Login
 from webhooks.mcp import MCP, Mount, respond
 from webhooks.metrics import Metrics
+from webhooks.monitoring import MONITORING_TOKEN
 from webhooks.oauth import metadata
 from webhooks.oauth.addresses import ADDRESSES, LOCAL, Addresses
 from webhooks.refused_signatures import RefusedSignatures
@@ -39,10 +41,13 @@ def create_app(
     ready: Ready,
     alive: Alive = dict,
     login: Login | None = None,
+    proxies: Proxies = NO_PROXIES,
+    metrics_token: str = "",
 ) -> web.Application:
     """`mcp` is served at /mcp. `ready` returns the problems that /readyz reports.
 
     `alive` returns those that only a new process can solve, which /healthz reports.
+    `metrics_token` opens /metrics to other machines.
     """
     app = web.Application(
         middlewares=[middleware.measure, middleware.answer_errors, middleware.authenticate],
@@ -54,6 +59,8 @@ def create_app(
     app[INBOX] = Inbox(dispatcher.store, pressure)
     app[METRICS] = Metrics()
     app[BODIES] = Bodies()
+    app[PROXIES] = proxies
+    app[MONITORING_TOKEN] = metrics_token
     app[CONNECTIONS] = Connections()
     app[SOCKETS] = sockets = Sockets()
     # While GitHub changes to another secret, deliveries may be signed with either.

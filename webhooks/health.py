@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
 from bot.kernel import freshness
+from webhooks import monitoring
 from webhooks.app_keys import DISPATCHER, METRICS, SIGNATURES
 from webhooks.metrics import response
 from webhooks.middleware import RETRY_AFTER_S
@@ -43,7 +45,9 @@ async def ready(request: web.Request) -> web.Response:
     unready = bool(wrong.keys() - {"github", "webhooks"})
     status = "not ready" if unready else "degraded" if wrong else "ready"
     backfill = {} if "database" in wrong else await _backfills(request)
-    answer = {"status": status, "problems": wrong, "backfill": backfill}
+    answer: dict[str, Any] = {"status": status}
+    if monitoring.may_see(request):
+        answer |= {"problems": wrong, "backfill": backfill}
     if unready:
         return web.json_response(answer, status=503, headers=RETRY)
     return web.json_response(answer)
@@ -59,6 +63,7 @@ async def _backfills(request: web.Request) -> dict[str, str]:
 
 
 async def metrics(request: web.Request) -> web.Response:
+    monitoring.check(request)
     return response(await request.app[METRICS].render(request.app[DISPATCHER]))
 
 

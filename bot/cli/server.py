@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 
 from aiohttp import web
+from pydantic import SecretStr
 
 from bot.background import health, loops, retention
 from bot.cli import listening, session
@@ -13,10 +14,11 @@ from bot.github.sign_in import ClientId
 from bot.identity.server_address import address_of
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
-from bot.settings import GitHubApp, Settings, github_login
+from bot.settings import GitHubApp, Settings, github_login, split_networks
 from mcp_server import lazy
 from webhooks import listener
 from webhooks.app import create_app
+from webhooks.client_address import Proxies, networks
 from webhooks.login import Login
 from webhooks.oauth.addresses import Addresses
 
@@ -46,6 +48,8 @@ async def serve(
             ready=health.Readiness(opened.store, running.health).problems,
             alive=lambda: running.supervisor.given_up,
             login=_login(loaded, github_app, opened),
+            proxies=Proxies(networks(split_networks(loaded.trusted_proxies))),
+            metrics_token=(loaded.metrics_token or SecretStr("")).get_secret_value(),
         )
         server[listener.CONNECTIONS].most = listener.raise_file_limit()
         runner = web.AppRunner(

@@ -118,6 +118,7 @@ async def serving(
     *,
     keys: Keys | None = None,
     addresses: Addresses = LOCAL,
+    metrics_token: str = "",
     mcp: Callable[[Dispatcher, Tokens, list[str]], AbstractAsyncContextManager[MCP]] = http.serving,
 ) -> AsyncIterator[Surface]:
     """`patience`: how long WebSockets wait for clients, if not as long as usual.
@@ -142,6 +143,7 @@ async def serving(
         mcp=partial(mcp, dispatcher, tokens, hosts),
         ready=ready,
         alive=lambda: dead,
+        metrics_token=metrics_token,
     )
     app[SOCKETS].patience = patience or Patience()
     server = ServerWithoutCancellation(app)
