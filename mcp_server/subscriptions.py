@@ -142,17 +142,17 @@ class Listening:
                 if before not in (None, left):
                     await notify(context, BUDGET.uri)
             page = await follower.next_page(EVENTS, self.look_every_s)
-            if not await self._is_authenticated(context):
+            if not await self._is_still(actor, context):
                 return
             for uri in found.changed_uris(page.events):
                 await notify(context, uri)
 
-    async def _is_authenticated(self, context: Asking) -> bool:
+    async def _is_still(self, actor: Actor, context: Asking) -> bool:
+        """Whether the token is valid, and its person has the same permissions as before."""
         try:
-            await self.identified(context)
+            return await self.identified(context) == actor
         except Refused:
             return False
-        return True
 
 
 def _supported_filter(wanted: types.SubscriptionFilter) -> types.SubscriptionFilter:

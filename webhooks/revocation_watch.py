@@ -42,5 +42,6 @@ class RevocationWatch:
         await self.tokens.revocations.look()
         # Also those whose token ended, which nobody revoked.
         self.sockets.close_revoked(self.tokens)
+        await self.sockets.close_with_other_roles(self.tokens)
         if self.tokens.revocations.found != known:
             self.waiters.wake_all()

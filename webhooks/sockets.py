@@ -61,14 +61,20 @@ class Sockets:
             if not connection.ws.closed and tokens.is_revoked(actor):
                 self._start_closing(connection)
 
+    async def close_with_other_roles(self, tokens: Tokens) -> None:
+        """Close the sockets of people whose permissions changed. They may connect again."""
+        for connection, actor in list(self.open.items()):
+            if not connection.ws.closed and await tokens.has_other_roles(actor):
+                self._start_closing(connection, "unauthenticated: your permissions changed")
+
     async def finish_closing(self) -> None:
         await asyncio.gather(*self._closing, return_exceptions=True)
 
-    def _start_closing(self, connection: Connection) -> None:
+    def _start_closing(
+        self, connection: Connection, why: str = "unauthenticated: the token was revoked or ended"
+    ) -> None:
         """In a task of its own: a slow client must not delay the others."""
-        closing = connection.close(
-            WSCloseCode.POLICY_VIOLATION, "unauthenticated: the token was revoked or ended"
-        )
+        closing = connection.close(WSCloseCode.POLICY_VIOLATION, why)
         task = asyncio.create_task(closing)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

@@ -5,6 +5,7 @@ until GitHub has answered again. What a webhook did not tell is read again at th
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from bot.identity.actors import ROLE_OF_PERMISSION, Actor, person_with_roles
 from store.engine.transaction import Tx
@@ -45,7 +46,8 @@ async def actor_of(tx: Tx, session: str) -> Actor | None:
         return None
     login = await login_of(tx, i, person_id) or row["actor"].removeprefix("@")
     whole = await stored_repositories.selected_repository_ids(tx, i)
-    return person_with_roles(i, login, roles, whole, row["id"])
+    actor = person_with_roles(i, login, roles, whole, row["id"])
+    return replace(actor, person_id=person_id)
 
 
 async def login_of(tx: Tx, installation_id: int, person_id: int) -> str | None:

@@ -83,6 +83,15 @@ class Tokens:
             self._people[actor.credential] = found
         return found
 
+    async def has_other_roles(self, actor: Actor) -> bool:
+        """Whether a person who was authenticated before has other roles now, or none."""
+        if not actor.is_person:
+            return False
+        try:
+            return await self._person(actor) != actor
+        except Refused:
+            return True
+
     def is_revoked(self, actor: Actor) -> bool:
         """Whether the actor's credential was revoked or ended, as far as this process knows."""
         ended = actor.until is not None and actor.until <= self.revocations.now()

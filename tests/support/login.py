@@ -16,8 +16,10 @@ from bot.settings import GitHubLogin
 from fixtures.github import SimulatedGitHub
 from tests.support.story import Workspace
 from webhooks.app import create_app
+from webhooks.connection import Patience
 from webhooks.login import Login
 from webhooks.oauth.addresses import LOCAL, Addresses
+from webhooks.sockets import SOCKETS
 
 
 @dataclass(frozen=True)
@@ -127,18 +129,18 @@ async def open_login_server(
     keys = workspace.dispatcher.shared.keys
     login = Login(app, store, keys, client_id)
     tokens = Tokens(store, keys, (AUDIENCE,), look_every_s=0)
-    server = TestServer(
-        create_app(
-            workspace.dispatcher,
-            tokens,
-            pressure=Backpressure(),
-            webhook_secret=github.app.webhook_secret,
-            mcp=None,
-            ready=_ready,
-            addresses=Addresses(public_url) if public_url else LOCAL,
-            login=login,
-        )
+    made = create_app(
+        workspace.dispatcher,
+        tokens,
+        pressure=Backpressure(),
+        webhook_secret=github.app.webhook_secret,
+        mcp=None,
+        ready=_ready,
+        addresses=Addresses(public_url) if public_url else LOCAL,
+        login=login,
     )
+    made[SOCKETS].patience = Patience(look_every_s=0.02)
+    server = TestServer(made)
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
         await server.start_server()
         url = str(server.make_url("")).rstrip("/")

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import WSMsgType
 
 from bot.errors import Refused
 from bot.identity import sessions
@@ -360,3 +361,19 @@ async def test_a_person_calls_operations_with_their_session(server: LoginServer)
         headers={"Authorization": f"Bearer {issued.access_token}"},
     ) as response:
         assert (response.status, (await response.json())["task"]["holder"]) == (200, "@octocat")
+
+
+async def test_a_socket_of_a_person_closes_when_their_permission_changes(
+    server: LoginServer,
+) -> None:
+    server.github.person("ben", {"acme/rocket": "admin"})
+    issued = await access_token(server, await log_in(server, "ben"))
+    bearer = {"Authorization": f"Bearer {issued.access_token}"}
+    async with server.client.ws_connect(f"{server.url}/ws", headers=bearer) as socket:
+        server.github.set_permission("acme/rocket", "ben", "read")
+        await server.workspace.settle()
+        ended = await socket.receive(timeout=5)
+        assert (ended.type, ended.extra) == (
+            WSMsgType.CLOSE,
+            "unauthenticated: your permissions changed",
+        )
