@@ -8,7 +8,7 @@ from aiohttp import web
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
-from webhooks import enrolment, github, health, middleware, rest, websocket
+from webhooks import enrolment, github, health, invitation_page, middleware, rest, websocket
 from webhooks import login as login_routes
 from webhooks.app_keys import DISPATCHER, INBOX, METRICS, SIGNATURES, TOKENS, WEBHOOK_SECRETS
 from webhooks.bodies import BODIES, HANDLER_ARGS, Bodies
@@ -80,6 +80,7 @@ def create_app(
     metadata.add_routes(app.router, addresses.path_prefix())
     if login is not None:
         login_routes.add_routes(app, login)
+        invitation_page.add_routes(app)
     dispatcher.is_revoked = tokens.is_revoked
     app.cleanup_ctx.append(RevocationWatch(tokens, sockets, dispatcher.waiters).life)
     app.on_shutdown.append(sockets.close_all)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from bot.identity import keyring
+from bot.identity.server_address import address_of
 from bot.kernel.operation import Shared
 from bot.settings import GitHubApp, Settings, WrongSettings
 from bot.times import SECOND
@@ -74,7 +75,13 @@ async def open_session(
 
 def make_shared(known: keyring.Keys, loaded: Settings) -> Shared:
     """What all operations of a process with these settings have in common."""
-    return Shared(known, loaded.idle_after_s * SECOND, loaded.inactive_after_s * SECOND)
+    return Shared(
+        known,
+        loaded.idle_after_s * SECOND,
+        loaded.inactive_after_s * SECOND,
+        # Without the App's client secret nobody can log in.
+        login_url=address_of(loaded) if loaded.github_client_secret else "",
+    )
 
 
 async def _bind(store: Store, app: GitHubApp) -> None:

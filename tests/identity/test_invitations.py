@@ -1,6 +1,7 @@
 """Inviting an agent: codes that work once, and whose agents get no more than was granted."""
 
 import asyncio
+import re
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from bot.identity.credentials import Grant, id_of
 from bot.identity.tokens import Tokens
 from store.identity import credentials
 from tests.support.engines import ON_SQLITE
+from tests.support.login import open_login_server
 from tests.support.server_in_process import Answer, Surface
 from tests.support.story import Workspace
 
@@ -116,3 +118,29 @@ def row_of(issue: Any) -> int:
 async def test_an_enrolment_without_a_code_is_refused(surface: Surface, body: bytes) -> None:
     answer = await surface.send("POST", "/enrol", data=body)
     assert (answer.status, answer.code) == (400, "bad_request")
+
+
+async def test_the_page_of_an_invitation_shows_its_code_once_to_who_made_it(
+    workspace: Workspace,
+) -> None:
+    workspace.github.person("hubot", permissions={"acme/rocket": "write"})
+    keys, store, here = workspace.dispatcher.shared.keys, workspace.store, workspace.installation.id
+    grant = Grant(here, "builder", "developer", person_id=workspace.person.id)
+    hidden = await store.write(lambda tx: invitations.add_hidden(tx, keys, grant))
+    page = f"/invitations/{hidden}"
+    async with open_login_server(workspace) as server:
+        nobody, other, mine = server.browser(), server.browser("hubot"), server.browser("octocat")
+        for method in ("GET", "POST"):
+            sent = await nobody.open(page, method)
+            assert (sent.status, sent.location) == (303, f"/login?return_to={page}")
+        for each in (other, mine):
+            await each.log_in()
+            asked = await each.open(page)
+            assert (asked.status, "hubbub_" in asked.text) == (200, False)
+        assert (await other.open(page, "POST")).status == 404
+        shown = await mine.open(page, "POST")
+        (code,) = re.findall("hubbub_[0-9a-f]{20}_[\\w-]+", shown.text)
+        assert shown.headers["Cache-Control"] == "no-store"
+        assert (await mine.open(page, "POST")).status == 404
+        assert (await mine.open("/invitations/none", "POST")).status == 404
+    assert await store.write(lambda tx: invitations.redeem(tx, keys, code)) is not None

@@ -145,8 +145,10 @@ async def open_login_server(
         await server.start_server()
         url = str(server.make_url("")).rstrip("/")
         github.app.callback_urls = [f"{public_url or url}/login/callback"]
-        yield LoginServer(workspace, url, login, tokens, client)
-        await server.close()
+        try:
+            yield LoginServer(workspace, url, login, tokens, client)
+        finally:
+            await server.close()
 
 
 async def _ready() -> dict[str, str]:

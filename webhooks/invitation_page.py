@@ -1,0 +1,58 @@
+"""`/invitations/ID`: shows the code of an invitation once, to the person who wrote `/invite`.
+
+The form is protected like that of the logout: the cookie is SameSite, so no other site can post it.
+"""
+
+from html import escape
+
+from aiohttp import web
+
+from bot.identity import invitations
+from webhooks import login, login_pages
+from webhooks.login import LOGIN
+from webhooks.oauth.addresses import ADDRESSES
+
+NOT_YOURS = (
+    "<p>It does not exist, has ended, was shown already, or somebody else made it. Write "
+    "<code>/agents invite NAME</code> again for another one.</p>"
+)
+
+
+def add_routes(app: web.Application) -> None:
+    app.router.add_get("/invitations/{id}", ask)
+    app.router.add_post("/invitations/{id}", reveal)
+
+
+async def ask(request: web.Request) -> web.Response:
+    """A button, because programs that follow links must not use the code up."""
+    person = await login.signed_in(request)
+    if person is None:
+        raise _to_login(request)
+    return login_pages.page(
+        "The code of an invitation",
+        f"<p>You are @{escape(person.login)}. The code is shown once. With it an agent gets its "
+        "token, so give it to nobody else.</p>"
+        '<form method="post"><button>Show the code</button></form>',
+    )
+
+
+async def reveal(request: web.Request) -> web.Response:
+    person = await login.signed_in(request)
+    if person is None:
+        raise _to_login(request)
+    here, invitation_id = request.app[LOGIN], request.match_info["id"]
+    code = await here.store.write(
+        lambda tx: invitations.reveal(tx, here.keys, invitation_id, person.person_id)
+    )
+    if code is None:
+        return login_pages.page("There is no code for you", NOT_YOURS, 404)
+    return login_pages.page(
+        "The code of your invitation",
+        f"<p><code>{escape(code)}</code></p><p>The agent gets its token with it: "
+        "<code>hubbub token redeem CODE</code>. It works once, within an hour.</p>",
+    )
+
+
+def _to_login(request: web.Request) -> web.HTTPSeeOther:
+    here = request.app[ADDRESSES].path_prefix() + request.path
+    return web.HTTPSeeOther(login.login_address(request, here))
