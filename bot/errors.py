@@ -102,6 +102,10 @@ CODES: dict[str, tuple[int, str]] = {
         409,
         "The version cannot be decrypted; `details.last_good` is a version that can.",
     ),
+    "spend_cap": (
+        409,
+        "The reported spend reached a cap; `details` has the cap and when it ends.",
+    ),
     "too_many": (409, "A limit on the number is reached; `details.most` is the limit."),
     "duplicate_task": (
         409,

@@ -18,6 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from bot.quotas.money import CURRENCY, parse_caps
 from store.engine.mysql_address import names_mysql
 
 # As pydantic lists the variables: in lower case.
@@ -137,6 +138,14 @@ class Settings(BaseSettings):
     grace_days: Annotated[int, Field(ge=0, le=3650)] = Field(
         30, description="the days until the data of a removed installation is deleted"
     )
+    currency: Annotated[str, Field(pattern=CURRENCY)] = Field(
+        "USD", description="the currency in which agents report their spend, as in ISO 4217"
+    )
+    spend_caps: str = Field(
+        "",
+        description="caps on reported spend, such as task=20, agent=100, installation=500: on each "
+        "task, and on a day of each agent and of each installation",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="how much is logged"
     )
@@ -177,6 +186,12 @@ class Settings(BaseSettings):
                 ip_network(each, strict=False)
             except ValueError as exc:
                 raise ValueError(f"{each!r} is not an address or network, as 10.0.0.0/8") from exc
+        return value
+
+    @field_validator("spend_caps")
+    @classmethod
+    def _has_caps(cls, value: str) -> str:
+        parse_caps(value)
         return value
 
     @field_validator("inactive_after_s")
@@ -297,6 +312,7 @@ PROBLEMS = {
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",
     "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must be three capital letters, such as EUR",
 }
 
 

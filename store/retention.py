@@ -28,6 +28,7 @@ GROWING = {
     "events": ("seq", "at"),
     "audit": ("seq", "at"),
     "verdicts": ("write_id", "at"),
+    "usage_reports": ("id", "at"),
     "check_runs": ("id", "completed_at"),
     "workflow_jobs": ("id", "completed_at"),
     "workflow_runs": ("id", "updated_at"),
@@ -50,6 +51,12 @@ WITHOUT_VERSION = (
 async def drop_settled(tx: Tx, table: str, before: int, limit: int) -> int:
     statement = sql.delete_some(tx.dialect, table, SETTLED[table])
     return await tx.run(statement, before=before, n=limit)
+
+
+async def drop_sums_of_days(tx: Tx, before: int, limit: int) -> int:
+    """Drop sums of reported usage of days before a time. Those of all days stay."""
+    where = "day > 0 AND last_at < :before"
+    return await tx.run(sql.delete_some(tx.dialect, "usage_sums", where), before=before, n=limit)
 
 
 async def drop_oldest(tx: Tx, table: str, installation_id: int, before: int, limit: int) -> int:

@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from bot.background import expiry, retention
+from bot.background import expiry, retention, spend_review
 from bot.background.clock_watch import ClockWatch
 from bot.background.request_scheduler import Sender
 from bot.background.retention import RetentionTimes
@@ -33,6 +33,7 @@ WORKER_EVERY_S = 0.5
 SENDER_EVERY_S = 0.5
 REAPER_EVERY_S = 2.0
 BACKFILL_EVERY_S = 2.0
+CAPS_EVERY_S = 5.0
 FORGET_EVERY_S = 600.0
 CLOCK_EVERY_S = 5.0
 INDEX_BATCH = 50
@@ -71,6 +72,7 @@ class Loops:
             ("worker", self.work, "inbox", WORKER_EVERY_S),
             ("sender", self.send, "outbox", SENDER_EVERY_S),
             ("reaper", self.end_expired, "time", REAPER_EVERY_S),
+            ("caps", self.review_caps, "time", CAPS_EVERY_S),
             ("repair", self.repair_deliveries, "time", SENDER_EVERY_S),
             ("backfill", self.begin_backfills, "time", BACKFILL_EVERY_S),
             ("indexer", self.index, "time", FORGET_EVERY_S),
@@ -126,6 +128,9 @@ class Loops:
 
     async def end_expired(self) -> int:
         return await expiry.step(self.store)
+
+    async def review_caps(self) -> int:
+        return await spend_review.step(self.store, self.shared)
 
     async def index(self) -> int:
         """Index mirror rows that have no entry in the search index yet."""

@@ -59,6 +59,9 @@ async def step(store: Store, times: RetentionTimes, places: dict[int, str]) -> i
         dropped += await store.write(
             partial(retention.drop_settled, table=table, before=before, limit=BATCH)
         )
+    dropped += await store.write(
+        lambda tx: retention.drop_sums_of_days(tx, now - times.history, BATCH)
+    )
     for installation_id in await store.read(retention.installations):
         dropped += await _drop_history(store, installation_id, now - times.history)
         dropped += await _drop_leases(store, installation_id, now - times.history, places)

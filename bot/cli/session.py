@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from bot.identity import keyring
 from bot.identity.server_address import address_of
 from bot.kernel.operation import Shared
+from bot.quotas.money import parse_caps
 from bot.settings import GitHubApp, Settings, WrongSettings
 from bot.times import SECOND
 from store.engine import key_values, schema_version
@@ -81,6 +82,7 @@ def make_shared(known: keyring.Keys, loaded: Settings) -> Shared:
         loaded.inactive_after_s * SECOND,
         # Without the App's client secret nobody can log in.
         login_url=address_of(loaded) if loaded.github_client_secret else "",
+        caps=parse_caps(loaded.spend_caps, loaded.currency),
     )
 
 

@@ -8,8 +8,10 @@ from bot.tasks.verdicts import Verdict
 from store.engine.transaction import Tx
 from store.messages import messages
 from store.mirror import relations
-from store.tasks import leases, ready
+from store.tables.usage import UsageSumRow
+from store.tasks import leases, ready, spend_holds, usage
 from store.tasks.tasks import FullTask
+from store.tasks.usage import SumKey
 
 
 async def text(tx: Tx, task: FullTask) -> str:
@@ -45,6 +47,13 @@ async def _context(tx: Tx, task: FullTask) -> CardContext:
         overlaps=await path_overlap.overlaps(tx, task, paths),
         verdicts=await _verdicts(tx, task),
         messages=await messages.on_card(*here, task["id"]),
+        spend=await _spend(tx, task),
+        caps=await spend_holds.matching(
+            *here,
+            repository_id=task["repository_id"],
+            agent_id=task["holder"] or "",
+            task_id=task["id"],
+        ),
     )
 
 
@@ -54,6 +63,11 @@ async def _verdicts(tx: Tx, task: FullTask) -> list[Verdict]:
     return await verdicts.of_pull(tx, pull) if pull and pull["state"] == "open" else []
 
 
+async def _spend(tx: Tx, task: FullTask) -> list[UsageSumRow]:
+    key = SumKey("task", task["id"])
+    return (await usage.sums(tx, task["installation_id"], [key]))[key]
+
+
 async def _result_context(tx: Tx, task: FullTask) -> CardContext:
     here = (tx, task["installation_id"])
     pull = await lookup.pull_request(tx, task)
@@ -61,5 +75,6 @@ async def _result_context(tx: Tx, task: FullTask) -> CardContext:
     return CardContext(
         last_holder=task["last_holder"],
         merged=pull is not None and pull["merged_at"] is not None,
+        spend=await _spend(tx, task),
         messages=[each for each in shown if each["sent_at"] >= (task["ended_at"] or 0)],
     )

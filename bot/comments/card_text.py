@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from bot.comments.replies import STATE_WORDS, block_quote, code, inline, lease_end
 from bot.tasks import task_decisions
 from bot.tasks.path_overlap import Overlap
+from bot.tasks.spending import PERCENT, with_currency
 from bot.tasks.states import OPEN
 from bot.tasks.verdicts import ReviewState, Verdict, with_state
 from bot.times import minute
 from store.messages.messages import CardMessage
+from store.tables.usage import DRAIN, STOP, WARN, SpendHoldRow, UsageSumRow
 from store.tasks.tasks import FullTask
 
 
@@ -29,6 +31,10 @@ class CardContext:
     # Who held an ended task last.
     last_holder: str | None = None
     merged: bool = False
+    # What agents reported for the task, one row for each currency.
+    spend: Sequence[UsageSumRow] = ()
+    # The caps that are near or reached, of the task and of its holder.
+    caps: Sequence[SpendHoldRow] = ()
 
 
 # GitHub accepts 65,536 characters; the marker that Hubbub adds must fit too.
@@ -69,7 +75,38 @@ def _what_people_act_on(task: FullTask, context: CardContext) -> list[str]:
     if task["question"]:
         lines.append("The holder has a question, and waits for an answer in a comment here:")
         lines.append(block_quote(task["question"]))
-    return [*lines, *_messages(context)]
+    return [*lines, *map(_cap, context.caps), *_messages(context)]
+
+
+def _cap(hold: SpendHoldRow) -> str:
+    """With an amount only for this task: other caps are not for everybody who reads it."""
+    whose, percent = WHOSE_CAP[hold["scope"]], PERCENT[hold["level"]]
+    of = f" of {with_currency(hold['cap'], hold['currency'])}" if hold["scope"] == "task" else ""
+    effect = CAP_EFFECT[hold["level"]]
+    return f"The reported spend {whose} reached {percent} % of its cap{of}. {effect}"
+
+
+WHOSE_CAP = {
+    "task": "on this task",
+    "agent": "of its holder today",
+    "repository": "on this repository's tasks today",
+    "installation": "of all agents today",
+}
+CAP_EFFECT = {
+    WARN: "At the cap agents can claim no more.",
+    DRAIN: "Agents can claim no more until the cap is raised.",
+    STOP: "Agents can claim no more, and their writes wait, until the cap is raised.",
+}
+
+
+def _spend(context: CardContext) -> list[str]:
+    """What agents reported, which Hubbub cannot check."""
+    return [
+        f"Reported spend: {with_currency(each['cost'], each['currency'])}, "
+        f"{each['input_tokens'] + each['output_tokens'] + each['cached_tokens']:,} tokens. "
+        "Agents report it; Hubbub cannot check it."
+        for each in context.spend
+    ]
 
 
 def _messages(context: CardContext) -> list[str]:
@@ -89,7 +126,7 @@ def _what_changes_often(task: FullTask, context: CardContext) -> list[str]:
     if is_current_report(task):
         lines += [f"Progress: {task['progress']}%."] if task["progress"] else []
         lines += [block_quote(task["note"])] if task["note"] else []
-    return lines + [_overlap(each) for each in context.overlaps]
+    return lines + _spend(context) + [_overlap(each) for each in context.overlaps]
 
 
 def is_current_report(task: FullTask) -> bool:
@@ -108,7 +145,7 @@ def _result(task: FullTask, context: CardContext) -> list[str]:
         lines += [block_quote(task["note"])] if task["note"] else []
     if task["result"]:
         lines.append(block_quote(task["result"]))
-    return [*lines, *_messages(context)]
+    return [*lines, *_spend(context), *_messages(context)]
 
 
 def _ending(task: FullTask, context: CardContext) -> list[str]:

@@ -14,6 +14,7 @@ class EventKind:
     data: tuple[str, ...] = ()
 
 
+SPEND = ("of", "whose", "level", "percent", "cap", "currency", "by")
 MESSAGE = ("message", "thread", "sender", "priority", "task")
 ENDED = ("why", "progress_before")
 END_OF_LEASE = ("holder", "why")
@@ -65,6 +66,9 @@ KINDS: dict[str, EventKind] = {
     "task.pushed": EventKind(
         "somebody else than the holder pushed to the task's branch", ("branch", "head")
     ),
+    "task.spend": EventKind(
+        "the reported spend on the task came near its cap, or reached it", SPEND
+    ),
     "message.sent": EventKind("a message was sent to you", MESSAGE),
     "message.read": EventKind("a recipient read a message of yours", MESSAGE),
     "message.dead": EventKind(
@@ -80,6 +84,10 @@ KINDS: dict[str, EventKind] = {
     "agent.resumed": EventKind("the agent may work again", ("note",)),
     "agent.left": EventKind("the agent was unregistered", ("note",)),
     "agent.revoked": EventKind("the agent's last token was revoked", ("parent", "released")),
+    "agent.spend": EventKind(
+        "another cap on spend was approached or reached; only the agent that reported sees it",
+        SPEND,
+    ),
     "inbox.changed": EventKind(
         "the mailbox of an agent changed, or it has a new notice; it only wakes the agent's "
         "waiting calls and subscriptions to `hubbub://inbox`"

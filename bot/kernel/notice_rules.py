@@ -238,6 +238,27 @@ def _removal(event: Happening) -> str:
     return f"{ended} Call register_agent to come back."
 
 
+def _holder_and_reporter(event: Happening) -> list[str | None]:
+    return [event.holder, event.data.get("by")]
+
+
+WHAT_A_CAP_DOES = {
+    "warn": "At 100 % it stops claims, at 120 % the writes for GitHub.",
+    "drain": "It stops claims until it is raised{day}. Finish what you hold.",
+    "stop": "It stops claims and writes for GitHub until it is raised{day}.",
+}
+
+
+def _spend(event: Happening) -> str:
+    data = event.data
+    day = "" if data.get("of") == "task" else " or the day ends in UTC"
+    then = WHAT_A_CAP_DOES[str(data.get("level"))].format(day=day)
+    return (
+        f"The reported spend {data.get('whose')} reached {data.get('percent')} % of its cap of "
+        f"{data.get('cap')} {data.get('currency')}. {then}"
+    )
+
+
 # By the kind of event.
 RULES: dict[str, tuple[Rule, ...]] = {
     "task.commented": (Rule("comment", _holder, _comment),),
@@ -260,6 +281,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "task.failed": (Rule("lease_lost", _holder, _end),),
     "task.revoked": (Rule("lease_lost", _holder, _revocation),),
     "task.expired": (Rule("lease_lost", _holder, _expiry),),
+    "task.spend": (Rule("spend", _holder_and_reporter, _spend),),
+    "agent.spend": (Rule("spend", _itself, _spend),),
     "agent.paused": (Rule("paused", _itself, _pause),),
     "agent.resumed": (Rule("resumed", _itself, _end_of_pause),),
     "agent.left": (Rule("unregistered", _itself, _removal),),

@@ -18,6 +18,7 @@ from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel import argument_errors, event_stream, tolerance
 from bot.kernel.waitable import Waitable
+from bot.quotas.money import Caps
 from store.agents.call_state import CallState
 from store.engine.transaction import Tx, Work
 from store.tables.agents import Role
@@ -105,6 +106,8 @@ class Shared:
     inactive_after: int = 60 * 60 * 1_000_000
     # The address of this server, if people can log in there.
     login_url: str = ""
+    # On what agents report to have spent.
+    caps: Caps = field(default_factory=Caps)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ URGENCY = (
     "lease_ending",
     "answered",
     "message",
+    "spend",
     "review",
     "sent_back",
     "check_failed",

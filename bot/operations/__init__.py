@@ -18,7 +18,16 @@ from bot.operations.github import (
     writes,
 )
 from bot.operations.messages import reading, sending
-from bot.operations.tasks import claims, creation, decisions, explanation, release, status, tasks
+from bot.operations.tasks import (
+    claims,
+    creation,
+    decisions,
+    explanation,
+    release,
+    status,
+    tasks,
+    usage_reports,
+)
 
 OPERATIONS: dict[str, Operation] = {
     each.name: each
@@ -72,5 +81,6 @@ OPERATIONS: dict[str, Operation] = {
         writes.list_writes,
         writes.cancel_write,
         writes.get_budget,
+        usage_reports.report_usage,
     )
 }

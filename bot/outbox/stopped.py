@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.outbox import cancellation
 from bot.outbox.cancellation import error_of
+from bot.tasks import spending
 from store import events
 from store.agents import agents
 from store.agents.agents import Standing
@@ -44,23 +45,34 @@ REVOKED = "The token of {author} was revoked before its turn came."
 
 
 async def pause_reason(tx: Tx, write: WriteRow) -> str | None:
-    """Why a write waits, if somebody paused its author."""
+    """Why a write waits, if somebody paused its author, or a cap on spend is reached."""
     if write["state"] != "queued":
         return None
     found = await agents.standing(tx, write["installation_id"], write["author"])
-    if found is None or found["paused_at"] is None:
+    if found is None:
         return None
+    if found["paused_at"] is None:
+        return await spending.stop_reason(
+            tx,
+            write["installation_id"],
+            repository_id=write["repository_id"],
+            agent=write["author"],
+            task_id=write["task_id"],
+        )
     return f"{found['paused_by']} paused {write['author']}. It goes out when the pause ends."
 
 
 async def pause_reasons(tx: Tx, rows: Collection[WriteRow]) -> dict[str, str]:
-    """The same for many writes of one installation, by their id. Each author is read once."""
-    of_authors: dict[str, str | None] = {}
+    """The same for many writes of one installation, by their id."""
+    known: dict[tuple[Any, ...], str | None] = {}
+    found: dict[str, str] = {}
     for row in rows:
-        if row["state"] == "queued" and row["author"] not in of_authors:
-            of_authors[row["author"]] = await pause_reason(tx, row)
-    waiting = {row["id"]: of_authors[row["author"]] for row in rows if row["state"] == "queued"}
-    return {write_id: why for write_id, why in waiting.items() if why is not None}
+        held = (row["author"], row["repository_id"], row["task_id"])
+        if row["state"] == "queued" and held not in known:
+            known[held] = await pause_reason(tx, row)
+        if row["state"] == "queued" and (why := known[held]) is not None:
+            found[row["id"]] = why
+    return found
 
 
 async def hold_back(tx: Tx, installation_id: int, paused: Collection[str]) -> int:
@@ -73,6 +85,12 @@ async def hold_back(tx: Tx, installation_id: int, paused: Collection[str]) -> in
     return len(
         await write_history.page(tx, installation_id, _queued_by(paused), None, MOST_COUNTED)
     )
+
+
+async def stop_over_cap(tx: Tx, installation_id: int, agent: str) -> None:
+    """Let nobody wait for what the agent, whose cap is reached, wrote under its last leases."""
+    succeeded = error_of("Its agent reached a cap on spend, and another agent holds the task now.")
+    await write_cancellation.cancel_succeeded(tx, installation_id, [agent], succeeded)
 
 
 async def cancel_queued(

@@ -3,9 +3,10 @@
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from bot.kernel.patterns import Shape
+from bot.quotas.money import AMOUNT, AMOUNT_WORDS, from_number, micros
 from store.engine.transaction import Tx
 from store.mirror import settings_files
 
@@ -126,6 +127,33 @@ class Actions(Group):
     )
 
 
+def _is_above_zero(given: str) -> str:
+    if not micros(given):
+        raise ValueError("must be above 0; remove the key for no cap")
+    return given
+
+
+# A whole number in the file becomes its text, so that no amount is ever a float.
+Amount: TypeAlias = Annotated[
+    str,
+    Shape(AMOUNT, AMOUNT_WORDS),
+    BeforeValidator(from_number),
+    AfterValidator(_is_above_zero),
+]
+
+
+class Spend(Group):
+    """Caps on what agents report to have spent, in the currency of the server."""
+
+    task: Amount | None = Field(None, description="on each task, since it exists")
+    agent: Amount | None = Field(
+        None, description="on a day of each agent; beyond it the agent claims nothing here"
+    )
+    repository: Amount | None = Field(
+        None, description="on a day of all agents together, on this repository's tasks"
+    )
+
+
 class RepositorySettings(Group):
     """The keys of `.github/hubbub.yml`; each key that the file leaves out has its default."""
 
@@ -154,6 +182,7 @@ class RepositorySettings(Group):
     permissions: Permissions = Permissions()
     actions: Actions = Actions()
     board: Board | None = None
+    spend: Spend | None = None
 
 
 DEFAULTS = RepositorySettings()
@@ -164,6 +193,7 @@ GROUPS: dict[tuple[str, ...], type[Group]] = {
     ("actions",): Actions,
     ("board",): Board,
     ("board", "statuses"): Statuses,
+    ("spend",): Spend,
 }
 # What each entry of a list of groups is.
 ENTRIES: dict[tuple[str, ...], type[Group]] = {("actions", "workflows"): Workflow}
@@ -198,12 +228,16 @@ def allows(permission: str, needed: Permission) -> bool:
 def schema() -> dict[str, Any]:
     """The JSON Schema for editors."""
     made = RepositorySettings.model_json_schema()
-    # A file without a board leaves the key out: no value in the file may be null.
+    # A file without one of these leaves the key out: no value in the file may be null.
     made["properties"]["board"] = {"$ref": "#/$defs/Board"}
     agent = made["$defs"]["Workflow"]["properties"]["agent"]
     made["$defs"]["Workflow"]["properties"]["agent"] = agent.pop("anyOf")[0] | {
         "description": agent["description"]
     }
+    made["properties"]["spend"] = {"$ref": "#/$defs/Spend"}
+    for each in made["$defs"]["Spend"]["properties"].values():
+        each.pop("default")
+        each["anyOf"] = [{"type": "number", "exclusiveMinimum": 0}, each["anyOf"][0]]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **made,

@@ -41,6 +41,7 @@ REASONS = argument_errors.REASONS | {
     "list_type": "must be a list",
     "string_pattern_mismatch": "must be one line that does not begin or end with a space",
     "literal_error": "must be {expected}",
+    "value_error": "{error}",
 }
 
 

@@ -144,7 +144,7 @@ async def claim(
         return None
     here, lease_id, fence = (tx, task["installation_id"]), claimed["lease_id"], claimed["fence"]
     if fence > 1:
-        dropped = lost_lease_error(lease_id or "", "belongs to a paused agent")
+        dropped = lost_lease_error(lease_id or "", "belongs to an agent whose writes are held")
         await write_cancellation.cancel_held_back(*here, task["id"], dropped)
     if state["has_notices"]:
         kinds, last = ENDED_BY_CLAIM, sequences.UNNUMBERED

@@ -6,6 +6,7 @@ from typing import Any
 from store.engine import json_text
 from store.engine.transaction import Tx
 from store.tables.outbox import WriteRow
+from store.tasks import spend_holds
 
 
 async def cancel(tx: Tx, write: WriteRow, outcome: dict[str, Any], *, author_knows: bool) -> bool:
@@ -39,11 +40,14 @@ async def cancel_of_lease(
 async def cancel_held_back(
     tx: Tx, installation_id: int, task_id: str, outcome: dict[str, Any]
 ) -> None:
-    """Cancel the writes that paused agents queued under earlier leases on a task claimed now."""
+    """Cancel the writes that held agents queued under earlier leases on a task claimed now.
+
+    Such an agent is paused, or a cap on its spend is reached.
+    """
     where = (
-        "task_id = :t AND lease_id IS NOT NULL AND EXISTS (SELECT 1 FROM agents a "
+        "task_id = :t AND lease_id IS NOT NULL AND (EXISTS (SELECT 1 FROM agents a "
         "WHERE a.installation_id = writes.installation_id AND a.id = writes.author "
-        "AND a.paused_at IS NOT NULL)"
+        f"AND a.paused_at IS NOT NULL) OR {spend_holds.is_stopped('writes')})"
     )
     await _cancel_where(tx, installation_id, where, outcome, t=task_id)
 

@@ -8,6 +8,7 @@ from store.engine import sequences, sql
 from store.engine.transaction import Tx
 from store.outbox.writes import AGENTS, LIVE, PEOPLE, decode, queued_in
 from store.tables.outbox import WriteRow
+from store.tasks import spend_holds
 
 # Kinds that answer people. They do not depend on what agents write in the same place.
 ANSWERS = ("comment", "reaction")
@@ -27,11 +28,11 @@ MOST_FIRST = 50
 
 
 def _is_held_back(row: str) -> str:
-    """SQL: whether the write waits because somebody paused its author."""
+    """SQL: whether the write waits because its author is paused, or because of a cap on spend."""
     return (
-        f"({row}.state = 'queued' AND EXISTS (SELECT 1 FROM agents a "
+        f"({row}.state = 'queued' AND (EXISTS (SELECT 1 FROM agents a "
         f"WHERE a.installation_id = {row}.installation_id AND a.id = {row}.author "
-        "AND a.paused_at IS NOT NULL))"
+        f"AND a.paused_at IS NOT NULL) OR {spend_holds.is_stopped(row)}))"
     )
 
 
@@ -55,7 +56,7 @@ class QueuedBy(TypedDict):
     author: str
     kind: str
     lane: int
-    # Whether they wait because somebody paused the author.
+    # Whether they wait because somebody paused the author, or because of a cap on spend.
     paused: int
     n: int
 
@@ -88,7 +89,7 @@ class Line(TypedDict):
 
 
 async def queued_by(tx: Tx, installation_id: int) -> list[QueuedBy]:
-    """How many writes have not ended, by author, kind, lane and whether a pause holds them."""
+    """How many writes have not ended, by author, kind, lane and whether they are held."""
     return await tx.all(
         f"SELECT w.author, w.kind, w.lane, {_is_held_back('w')} AS paused, COUNT(*) AS n "
         f"FROM {_queue(tx)} WHERE w.installation_id = :i AND w.state IN :live "

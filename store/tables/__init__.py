@@ -19,6 +19,7 @@ from store.tables import (
     mirror,
     outbox,
     tasks,
+    usage,
     verdicts,
 )
 from store.tables.columns import Table
@@ -34,6 +35,7 @@ ROOMS = (
     agents,
     identity,
     tasks,
+    usage,
     verdicts,
     messages,
     contexts,

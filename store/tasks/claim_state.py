@@ -4,6 +4,7 @@ from typing import Any, TypedDict
 
 from store.engine.transaction import Tx
 from store.mirror.stored_issues import ThreadText
+from store.tasks import spend_holds
 from store.tasks.blocking import HAS_PLANNED_RELATION
 from store.tasks.tasks import FullTask
 
@@ -25,7 +26,8 @@ TEXT = tuple(ThreadText.__annotations__)
 QUERY = (
     f"SELECT {', '.join(f'i.{column}' for column in TEXT)}, s.settings, "
     f"({RELATIONS} OR {HAS_PLANNED_RELATION}) AS has_relations, "
-    f"{NOTICES} AS has_notices, {EDITS} AS has_edits "
+    f"{NOTICES} AS has_notices, {EDITS} AS has_edits, "
+    f"{spend_holds.is_drained('me')} AS is_drained "
     "FROM tasks t "
     "LEFT JOIN issues i ON i.installation_id = t.installation_id "
     "AND i.repository_id = t.repository_id AND i.number = t.number AND i.deleted = 0 "
@@ -40,6 +42,7 @@ class ClaimState(TypedDict):
 
     `has_relations`: whether it may wait for others, or has a parent. `has_notices`: whether the
     claimer has unseen notices about it. `has_edits`: whether its card was ever written.
+    `is_drained`: whether a cap on spend forbids the claim.
     """
 
     text: ThreadText | None
@@ -47,6 +50,7 @@ class ClaimState(TypedDict):
     has_relations: int
     has_notices: int
     has_edits: int
+    is_drained: int
 
 
 async def of(tx: Tx, task: FullTask, me: str, card: str) -> ClaimState:
@@ -59,4 +63,5 @@ async def of(tx: Tx, task: FullTask, me: str, card: str) -> ClaimState:
         "has_relations": row["has_relations"],
         "has_notices": row["has_notices"],
         "has_edits": row["has_edits"],
+        "is_drained": row["is_drained"],
     }

@@ -324,3 +324,15 @@ def paths_of(lease: LeaseRow) -> list[str]:
     """The paths that the holder plans to touch."""
     found: list[str] = json_text.value(lease["paths"] or "[]")
     return found
+
+
+async def was_held_by(tx: Tx, installation_id: int, task_id: str, holder: str) -> bool:
+    """Whether a lease on the task was ever the holder's, as far back as leases are kept."""
+    row = await tx.one(
+        f"SELECT 1 AS n FROM {sql.by_index(tx.dialect, 'leases', 'ix_leases_task')} "
+        "WHERE installation_id = :i AND task_id = :t AND holder = :h LIMIT 1",
+        i=installation_id,
+        t=task_id,
+        h=holder,
+    )
+    return row is not None

@@ -11,7 +11,7 @@ from store.mirror import dependency_cycles, relations
 from store.mirror.relations import Neighbour
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.tasks import TaskRow
-from store.tasks import index_order
+from store.tasks import index_order, spend_holds
 from store.tasks.blocking import waits_for_nothing
 from store.tasks.listing import LABELLED
 from store.tasks.tasks import (
@@ -141,7 +141,9 @@ def rank(task: Place) -> tuple[int, int, int, str]:
 
 
 def _fits(wanted: Wanted, dialect: sql.Dialect, me: str) -> tuple[str, dict[str, Any]]:
-    where, given = f"{FREE} AND {waits_for_nothing(dialect)}", dict[str, Any]()
+    where = f"{FREE} AND {waits_for_nothing(dialect)} AND NOT {spend_holds.is_drained('capped')}"
+    # What any agent may claim depends on no agent's own cap.
+    given: dict[str, Any] = {"capped": "" if wanted.anybody else me}
     if wanted.repository_id is not None:
         where, given["r"] = f"{where} AND t.repository_id = :r", wanted.repository_id
     if wanted.label is not None:

@@ -24,6 +24,7 @@ class OpeningRow(ThreadText):
     has_relations: int
     has_pulls: int
     on_boards: int
+    has_usage: int
 
 
 # The index by which each of the tables below is read, see `sql.by_index`.
@@ -41,6 +42,7 @@ INDEXES = {
     "reviews v": "ix_reviews_number",
     "verdicts w": "ix_verdicts_number",
     "check_runs u": "ix_check_runs_head",
+    "usage_sums y": "PRIMARY",
 }
 
 
@@ -68,7 +70,9 @@ OPENING = (
     "EXISTS (SELECT 1 FROM pull_links k WHERE k.installation_id = g.installation_id "
     "AND k.issue_number = g.number) AS has_pulls, "
     "EXISTS (SELECT 1 FROM project_items o WHERE o.installation_id = g.installation_id "
-    "AND o.content_node_id = g.node_id) AS on_boards "
+    "AND o.content_node_id = g.node_id) AS on_boards, "
+    "EXISTS (SELECT 1 FROM usage_sums y WHERE y.installation_id = g.installation_id "
+    "AND y.scope = 'task' AND y.subject = :t AND y.day = 0) AS has_usage "
     "FROM issues g WHERE g.installation_id = :i AND g.repository_id = :r AND g.number = :n "
     "AND g.deleted = 0"
 )
@@ -79,7 +83,7 @@ async def opening(tx: Tx, task: FullTask) -> OpeningRow | None:
     if task["number"] is None:
         return None
     here = {"i": task["installation_id"], "r": task["repository_id"]}
-    return await tx.one(_with_indexes(tx.dialect, OPENING), n=task["number"], **here)
+    return await tx.one(_with_indexes(tx.dialect, OPENING), n=task["number"], t=task["id"], **here)
 
 
 class RelatedPull(TypedDict):

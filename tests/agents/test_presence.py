@@ -20,6 +20,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "mark_message_read": (ANYBODY, {"message_id": "m_1"}),
     # What one says of oneself and to others.
     "update_agent": (NOT_LEFT, {"name": "x"}),
+    "report_usage": (NOT_LEFT, {"model": "m-1", "cost": "1"}),
     "update_task_status": (NOT_LEFT, FENCED | {"status": "in_progress"}),
     "send_message": (NOT_LEFT, {"to": "other", "body": "x"}),
     "delete_message": (NOT_LEFT, {"message_id": "m_1"}),

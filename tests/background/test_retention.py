@@ -69,6 +69,18 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
     assert (await agent.call("get_task", task=claimed["task"]["id"]))["task"]["number"] == 1
 
 
+async def test_reports_and_sums_of_days_go_and_the_sums_of_all_days_stay(
+    workspace: Workspace,
+) -> None:
+    agent = await workspace.agent("a")
+    await agent.call("report_usage", model="m-1", cost="2")
+    await days_pass(workspace, 91)
+    assert await count(workspace, "usage_reports") == 0
+    q = "SELECT scope, day, cost FROM usage_sums WHERE installation_id = :i ORDER BY scope"
+    kept = [(each["scope"], each["day"], each["cost"]) for each in await workspace.rows(q)]
+    assert kept == [("agent", 0, 2_000_000), ("installation", 0, 2_000_000)]
+
+
 async def test_the_young_stay_when_the_old_go(workspace: Workspace) -> None:
     await workspace.agent("early")
     workspace.clock.forward(80 * 24 * 3600)

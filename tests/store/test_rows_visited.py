@@ -301,6 +301,7 @@ CALLS: dict[str, Does] = {
     "list_writes, sent": call("me", "list_writes", state="sent"),
     "cancel_write": call("me", "cancel_write", write_id="$write_id"),
     "get_budget": call("me", "get_budget"),
+    "report_usage": call("me", "report_usage", model="m-1", cost="0.01"),
 }
 
 

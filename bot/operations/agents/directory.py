@@ -20,6 +20,7 @@ from bot.operations.agents.views import (
     agent_views,
     known_agent,
 )
+from bot.operations.tasks import spend_views
 from bot.operations.tasks.access import visible_task
 from bot.tasks.capabilities import Capability, spellings
 from bot.times import stamp
@@ -47,6 +48,7 @@ async def get_agent(
         released=row["released"],
         calls=row["calls"],
         writes=await agents.requests_for(*here, agent_id),
+        reported_usage=await spend_views.of_agent(ctx, agent_id),
         children=await agents.children(*here, [agent_id], MOST_SHOWN),
         health=health and HealthThen(**health | {"at": stamp(health["at"])}),
         checkpoint=await _checkpoint(ctx, agent_id, task),

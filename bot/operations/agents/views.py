@@ -9,6 +9,7 @@ from bot.agents.checkpoints import Checkpoint
 from bot.errors import Refused
 from bot.kernel import remedies
 from bot.kernel.operation import Answer, Context
+from bot.operations.tasks.spend_views import NOT_CHECKED, Used
 from bot.times import stamp
 from store.agents import agents
 from store.agents.agents import Status
@@ -72,6 +73,9 @@ class AgentInFull(OneAgent):
     released: int = Field(description="leases that it released")
     calls: int
     writes: int = Field(description="its requests that changed something on GitHub")
+    reported_usage: list[Used] = Field(
+        [], description=NOT_CHECKED, exclude_if=lambda reported: not reported
+    )
     children: list[str] = Field([])
     health: HealthThen | None = None
     checkpoint: Checkpoint | None = Field(

@@ -14,7 +14,9 @@ from bot.kernel.sentences import shorten
 from bot.kernel.waitable import Waitable
 from bot.operations.agents.arguments import AgentId
 from bot.operations.github.writing import Queued, Writes, WriteState, write_view
+from bot.operations.tasks import spend_views
 from bot.operations.tasks.access import visible_task
+from bot.operations.tasks.spend_views import NOT_CHECKED, Spend
 from bot.outbox import cancellation, forecast, stopped, usage
 from bot.outbox.usage import Bucket
 from bot.tasks import lookup
@@ -269,12 +271,16 @@ class BudgetNow(Answer):
     buckets: list[Bucket]
     next_write_at: str = Field(description="when the next write of an agent may be sent")
     queued: int
-    paused: int = Field(description="more writes, which wait because their author is paused")
+    paused: int = Field(
+        description="more writes, which wait because their author is paused or a cap is reached"
+    )
     empty_at: str | None = Field(
         None, description="when the last of the waiting writes should be sent"
     )
     waiting: list[Waiting]
     spent: list[Spender] = Field(description="who sent the most writes in the last 24 hours")
+    currency: str = Field(description="of `reported_spend`")
+    reported_spend: list[Spend] = Field(description=f"of today, {NOT_CHECKED}")
 
 
 @operation(role="observer", reads_only=True)
@@ -294,4 +300,6 @@ async def get_budget(ctx: Context) -> BudgetNow:
             Waiting(author=each["author"], kind=each["kind"], n=each["n"]) for each in now.rows[:50]
         ],
         spent=[Spender(author=author, writes=n) for author, n in now.spent.items()],
+        currency=ctx.shared.caps.currency,
+        reported_spend=await spend_views.today(ctx),
     )

@@ -13,6 +13,7 @@ from bot.operations.github.targets import Place
 from bot.operations.tasks import holds
 from bot.outbox import fairness, forecast
 from bot.outbox.kinds import KINDS
+from bot.tasks import spending
 from bot.times import SECOND, stamp
 from store.engine.transaction import Tx
 from store.outbox import writes
@@ -143,15 +144,29 @@ async def queue(
         lease_id=lease_id,
         lane=lane,
     )
+    stopped = await _stop_reason(ctx, where, task)
     return Queued(
         write_id=write_id,
         kind=kind,
         state="queued",
         ahead=soonest.ahead,
-        expected_at=stamp(soonest.at),
+        expected_at=None if stopped else stamp(soonest.at),
         result=None,
         cleaned=cleaned,
-        waits_because=soonest.why,
+        waits_because=stopped or soonest.why,
+    )
+
+
+async def _stop_reason(ctx: Context, where: Place, task: FullTask | None) -> str | None:
+    """Why the write is held because of a cap on spend, if it is."""
+    if ctx.actor.is_person:
+        return None
+    return await spending.stop_reason(
+        ctx.tx,
+        ctx.installation_id,
+        repository_id=where["id"],
+        agent=ctx.actor.name,
+        task_id=task and task["id"],
     )
 
 

@@ -15,7 +15,14 @@ from bot.kernel.sentences import with_full_stop
 from bot.kernel.waitable import EventFilter, Look, Waitable
 from bot.operations.arguments import Label
 from bot.operations.github.texts import Text, body_view
-from bot.operations.tasks import claim_size, hourly_limits, nothing_ready, open_claims, take_back
+from bot.operations.tasks import (
+    claim_size,
+    hourly_limits,
+    nothing_ready,
+    open_claims,
+    spend_views,
+    take_back,
+)
 from bot.operations.tasks.access import visible_repository, visible_task
 from bot.operations.tasks.nothing_ready import NothingReady
 from bot.operations.tasks.views import Task, task_view
@@ -257,6 +264,8 @@ async def _claim(
         waits = await eligibility.dependencies(ctx.tx, ctx.actor, row)
     if standing := eligibility.reasons(ctx.actor, row, waits, has, ctx.now):
         raise _refusal(row, standing)
+    if state["is_drained"] and not ctx.actor.is_person:
+        raise await spend_views.claim_refusal(ctx, row)
     got = await _grant(ctx, row, state, lease_s, paths or [], NAMED)
     if got is None:
         row = await visible_task(ctx, row["id"])

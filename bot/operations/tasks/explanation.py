@@ -8,10 +8,11 @@ from bot.agents import presence, tech_leads
 from bot.comments import cleaning, orphaned_pulls
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
+from bot.operations.tasks import spend_views
 from bot.operations.tasks.access import visible_task
 from bot.operations.tasks.blockers import PLANNED
 from bot.operations.tasks.views import KNOWN, Task, task_view
-from bot.tasks import eligibility
+from bot.tasks import eligibility, lookup, spending
 from bot.tasks.eligibility import Dependencies, Reason
 from bot.tasks.states import CLAIMABLE
 from store.agents import agents
@@ -72,6 +73,7 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
         has = me["capabilities"] if me else []
     standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now)
     standing += await _not_at_work(ctx, me, row["repository_id"])
+    standing += await _beyond_cap(ctx, row, mine=mine)
     text = eligibility.explanation(ctx.actor, row, standing, waits, mine=mine)
     if row["state"] == "cancelled" and (pull := await orphaned_pulls.open_pull(ctx.tx, row)):
         text += f" Its pull request #{pull} is still open."
@@ -94,6 +96,17 @@ def _blocked_by(row: FullTask, waits: Dependencies) -> list[str]:
     if row["state"] not in CLAIMABLE:
         return []
     return [*waits.blockers, *waits.children, *([PLANNED] if waits.planned else [])]
+
+
+async def _beyond_cap(ctx: Context, row: FullTask, *, mine: bool) -> list[Reason]:
+    """The cap on spend that forbids agents to claim the task, if there is one."""
+    hold = None if mine or ctx.actor.is_person else await spend_views.claim_hold(ctx, row)
+    if hold is None:
+        return []
+    what = spending.what_is_capped(hold, task=lookup.name(row), agent=ctx.actor.name)
+    ends = spending.how_it_ends(hold)
+    remedy = f"ask a person to raise the cap; it can be claimed {ends}"
+    return [Reason(code="spend_cap", why=f"the reported spend {what}", remedy=remedy)]
 
 
 async def _not_at_work(ctx: Context, me: AgentRow | None, repository_id: int) -> list[Reason]:

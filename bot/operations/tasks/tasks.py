@@ -11,7 +11,7 @@ from bot.kernel.operation import Context, RepositoryName, Slash, TaskRef, operat
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.operations.arguments import Label, Login, Title
 from bot.operations.github.texts import Text, readings, text_view
-from bot.operations.tasks import planning, ready
+from bot.operations.tasks import planning, ready, spend_views
 from bot.operations.tasks.access import visible_repository, visible_task
 from bot.operations.tasks.blockers import blockers, blockers_among
 from bot.operations.tasks.planned_tasks import Blockers, DuplicateOk, Labels, PlannedTask
@@ -130,6 +130,9 @@ async def get_task(ctx: Context, task: TaskRef) -> TaskAndThread:
         around=await surroundings(ctx, row, issue, relations),
         issue=opening,
         comments=comments,
+        reported_usage=await spend_views.of_task(ctx, row["id"])
+        if issue and issue["has_usage"]
+        else [],
     )
 
 

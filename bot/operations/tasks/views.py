@@ -11,6 +11,7 @@ from bot.kernel.sentences import shorten
 from bot.operations.github.texts import Text
 from bot.operations.github.writing import Queued
 from bot.operations.tasks.related import Around
+from bot.operations.tasks.spend_views import NOT_CHECKED, Used
 from bot.tasks import lookup
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.sizes import SIZES, Size
@@ -108,6 +109,9 @@ class TaskAndThread(OneTask):
 
     issue: Text | None = None
     comments: list[Text] = Field([], description="the newest comments, in order of time")
+    reported_usage: list[Used] = Field(
+        [], description=NOT_CHECKED, exclude_if=lambda reported: not reported
+    )
 
     def lean(self) -> Self:
         if not self.around.pull_requests:

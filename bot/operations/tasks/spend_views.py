@@ -1,0 +1,136 @@
+"""What answers show of reported spend, and of the caps on it."""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, Field
+
+from bot.errors import Refused
+from bot.kernel.operation import Context
+from bot.quotas.money import amount
+from bot.repository.repository_settings import DEFAULTS
+from bot.tasks import lookup, spending
+from bot.tasks.spending import LEVELS, Cap, Level
+from bot.times import stamp
+from store.tables.usage import DRAIN, SpendHoldRow, UsageSumRow
+from store.tasks import spend_holds, usage
+from store.tasks.spend_holds import HoldKey
+from store.tasks.tasks import FullTask
+from store.tasks.usage import SumKey
+
+NOT_CHECKED = "as agents report it; Hubbub cannot check it"
+
+
+class Used(BaseModel):
+    """A sum of reports, which Hubbub cannot check."""
+
+    cost: str
+    currency: str
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    reports: int
+
+
+class Spend(BaseModel):
+    """What agents reported, beside the cap on it."""
+
+    of: str = Field(description="task, agent, repository or installation")
+    reported: str = Field(description=NOT_CHECKED)
+    cap: str | None = Field(None, exclude_if=lambda cap: cap is None)
+    level: Level = Field(
+        "ok", description="warn: near the cap; drain: no new claims; stop: writes are held too"
+    )
+    resets_at: str | None = Field(None, exclude_if=lambda at: at is None)
+
+
+def usage_entries(rows: Sequence[UsageSumRow]) -> list[Used]:
+    """One entry for each currency."""
+    return [
+        Used(
+            cost=amount(row["cost"]),
+            currency=row["currency"],
+            input_tokens=row["input_tokens"],
+            output_tokens=row["output_tokens"],
+            cached_tokens=row["cached_tokens"],
+            reports=row["reports"],
+        )
+        for row in rows
+    ]
+
+
+def views(
+    ctx: Context, keys: Sequence[SumKey], costs: Sequence[int], caps: Sequence[Cap]
+) -> list[Spend]:
+    """The sums that the caller may see, each with the tightest cap on it."""
+    found = []
+    for key, cost in zip(keys, costs, strict=True):
+        if key.scope == "installation" and ctx.actor.repositories is not None:
+            continue
+        most = min((each.most for each in caps if each.of == key), default=None)
+        end = spending.ends_at(key.day)
+        found.append(
+            Spend(
+                of=key.scope,
+                reported=amount(cost),
+                cap=most and amount(most),
+                level=LEVELS[spending.level_of(cost, most)] if most else "ok",
+                resets_at=stamp(end) if end else None,
+            )
+        )
+    return found
+
+
+async def of_task(ctx: Context, task_id: str) -> list[Used]:
+    key = SumKey("task", task_id)
+    return usage_entries((await usage.sums(ctx.tx, ctx.installation_id, [key]))[key])
+
+
+async def of_agent(ctx: Context, agent: str) -> list[Used]:
+    key = SumKey("agent", agent)
+    return usage_entries((await usage.sums(ctx.tx, ctx.installation_id, [key]))[key])
+
+
+async def today(ctx: Context) -> list[Spend]:
+    """The spend of the caller and of its installation today, with the caps of the server."""
+    day, me = spending.today(ctx.now), ctx.actor.name
+    keys = [SumKey("agent", me, day), SumKey("installation", day=day)]
+    found = await usage.sums(ctx.tx, ctx.installation_id, keys)
+    caps = ctx.shared.caps
+    here: HoldKey = {
+        "installation_id": ctx.installation_id,
+        "repository_id": 0,
+        "agent_id": me,
+        "task_id": "",
+    }
+    costs = [spending.cost_in(caps.currency, found[each]) for each in keys]
+    return views(ctx, keys, costs, list(spending.caps_on(caps, DEFAULTS, here, ctx.now)))
+
+
+async def claim_hold(ctx: Context, row: FullTask) -> SpendHoldRow | None:
+    """The cap that forbids the caller to claim the task, if there is one."""
+    rows = await spend_holds.matching(
+        ctx.tx,
+        ctx.installation_id,
+        repository_id=row["repository_id"],
+        agent_id=ctx.actor.name,
+        task_id=row["id"],
+    )
+    return rows[0] if rows and rows[0]["level"] >= DRAIN else None
+
+
+async def claim_refusal(ctx: Context, row: FullTask) -> Refused:
+    """The error for a claim that a cap forbids."""
+    hold = await claim_hold(ctx, row)
+    assert hold is not None
+    what = spending.what_is_capped(hold, task=lookup.name(row), agent=ctx.actor.name)
+    other = "claim another task, or " if hold["scope"] == "task" else ""
+    end = spending.ends_at(hold["day"])
+    return Refused(
+        "spend_cap",
+        f"{lookup.name(row)} cannot be claimed: the reported spend {what}. It can be claimed "
+        f"{spending.how_it_ends(hold)}. What you can do: {other}ask a person to raise the cap.",
+        of=hold["scope"],
+        cap=amount(hold["cap"]),
+        currency=hold["currency"],
+        ends_at=end and stamp(end),
+    )
