@@ -127,7 +127,10 @@ CODES: dict[str, tuple[int, str]] = {
     "request_timeout": (408, "The body of the request did not arrive in time."),
     "bad_request": (400, "This address does not accept the request."),
     "internal": (500, "A bug in Hubbub. It was logged under `details.reference`."),
-    "unavailable": (503, "The database cannot be reached. Try again."),
+    "unavailable": (
+        503,
+        "The database, or GitHub for the keys of its tokens, cannot be reached. Try again.",
+    ),
 }
 
 

@@ -11,9 +11,11 @@ from bot.cli import listening, session
 from bot.cli.inheritance import Inheritance
 from bot.dispatch.dispatcher import Dispatcher
 from bot.github.sign_in import ClientId
+from bot.identity.github_oidc import issuer_of
 from bot.identity.server_address import address_of
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
+from bot.repository import actions_tokens
 from bot.settings import GitHubApp, Settings, github_login, split_networks
 from mcp_server import lazy
 from webhooks import listener
@@ -33,9 +35,10 @@ async def serve(
     async with (
         session.open_session(loaded, make=True, app=github_app) as opened,
         loops.run_loops(opened.store, opened.shared, pressure, github_app, times) as running,
+        actions_tokens.open_checker(opened.store, _issuer(loaded), address_of(loaded)) as actions,
     ):
         addresses = Addresses(address_of(loaded), bool(loaded.public_url), loaded.host)
-        tokens = Tokens(opened.store, opened.keys, [addresses.audience])
+        tokens = Tokens(opened.store, opened.keys, [addresses.audience], [actions])
         dispatcher = Dispatcher(opened.store, opened.shared)
         server = create_app(
             dispatcher,
@@ -76,6 +79,11 @@ def _login(loaded: Settings, github_app: GitHubApp, opened: session.Session) -> 
     found = github_login(loaded)
     client_id = ClientId(found.client_id if found else "", github_app)
     return Login(found, opened.store, opened.keys, client_id.get)
+
+
+def _issuer(loaded: Settings) -> str:
+    """Who issues the tokens of GitHub Actions."""
+    return loaded.github_oidc_issuer or issuer_of(loaded.github_api_url)
 
 
 async def _listen(

@@ -1,5 +1,8 @@
 """Jobs of GitHub Actions as callers: a job's token is checked, and gives an actor."""
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
 from bot.errors import Refused
 from bot.identity import actions_sessions
 from bot.identity.actors import Actor
@@ -9,16 +12,18 @@ from bot.identity.github_oidc import (
     Expected,
     JobToken,
     UnknownKey,
+    audiences_of,
     is_issued_by,
     key_id,
     verify,
 )
-from bot.identity.issuer_keys import IssuerKeys, NoKeys
+from bot.identity.issuer_keys import IssuerKeys, NoKeys, open_keys
 from bot.identity.keyring import Keys
 from bot.identity.sessions import Issued
 from bot.identity.tokens import Verified
 from bot.repository import repository_settings, workflow_rules, workflow_sessions
 from bot.times import SECOND
+from store.engine.database import system_clock
 from store.engine.transaction import Store, Tx
 from store.mirror import stored_repositories, workflow_runs
 
@@ -80,6 +85,15 @@ class ActionsTokens:
             raise Refused(
                 "unavailable", "GitHub's keys for tokens of Actions cannot be fetched. Try again."
             ) from exc
+
+
+@asynccontextmanager
+async def open_checker(
+    store: Store, issuer: str, address: str, now: Callable[[], int] = system_clock
+) -> AsyncIterator[ActionsTokens]:
+    """`address`: this server's, which tokens must name as their audience."""
+    async with open_keys(issuer, now) as keys:
+        yield ActionsTokens(store, keys, Expected(issuer, audiences_of(address)))
 
 
 def _refusal(why: str) -> Refused:

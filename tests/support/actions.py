@@ -1,12 +1,9 @@
 """Jobs of GitHub Actions that call Hubbub."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from bot.identity.github_oidc import Expected, audiences_of
-from bot.identity.issuer_keys import open_keys
-from bot.repository.actions_tokens import ActionsTokens
+from bot.repository.actions_tokens import ActionsTokens, open_checker
 from bot.repository.settings_file import PATH
 from fixtures.github import SimulatedGitHub, WorkflowRun
 from store.engine.transaction import Store
@@ -17,14 +14,11 @@ WORKFLOW = ".github/workflows/agent.yml"
 LISTED = f"actions:\n  workflows:\n    - path: {WORKFLOW}\n"
 
 
-@asynccontextmanager
-async def open_tokens(
+def open_tokens(
     store: Store, github: SimulatedGitHub, clock: Clock
-) -> AsyncIterator[ActionsTokens]:
+) -> AbstractAsyncContextManager[ActionsTokens]:
     """What checks the tokens of the simulated GitHub."""
-    expected = Expected(github.oidc.url, audiences_of(HUBBUB))
-    async with open_keys(github.oidc.url, clock) as keys:
-        yield ActionsTokens(store, keys, expected)
+    return open_checker(store, github.oidc.url, HUBBUB, clock)
 
 
 async def allow_workflow(workspace: Workspace, settings: str | None = LISTED) -> None:

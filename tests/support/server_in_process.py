@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
-from bot.identity.tokens import Tokens
+from bot.identity.tokens import Tokens, Verifier
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from mcp_server import http
@@ -119,14 +119,16 @@ async def serving(
     keys: Keys | None = None,
     addresses: Addresses = LOCAL,
     metrics_token: str = "",
+    verifiers: Sequence[Verifier] = (),
     mcp: Callable[[Dispatcher, Tokens, list[str]], AbstractAsyncContextManager[MCP]] = http.serving,
 ) -> AsyncIterator[Surface]:
     """`patience`: how long WebSockets wait for clients, if not as long as usual.
 
-    Servers with the same `keys` know the same tokens. `mcp` handles /mcp.
+    Servers with the same `keys` know the same tokens. `verifiers` check tokens of others. `mcp`
+    handles /mcp.
     """
     dispatcher = Dispatcher(store, Shared(keys or Keys(secrets.token_hex(32))))
-    tokens = Tokens(store, dispatcher.shared.keys, [addresses.audience])
+    tokens = Tokens(store, dispatcher.shared.keys, [addresses.audience], verifiers)
     problems: dict[str, str] = {}
     dead: dict[str, str] = {}
 
