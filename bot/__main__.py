@@ -33,6 +33,8 @@ write_commands = typer.Typer(help="Show and cancel writes for GitHub.", no_args_
 app.add_typer(write_commands, name="writes")
 secret_commands = typer.Typer(help="Change the main secret.", no_args_is_help=True)
 app.add_typer(secret_commands, name="secret")
+audit_commands = typer.Typer(help="Verify and export the audit log.", no_args_is_help=True)
+app.add_typer(audit_commands, name="audit")
 
 KEY_VALUE = (
     "key=value …. Values are JSON, for example limit=5 or paths='[\"src\"]'. "
@@ -351,6 +353,35 @@ def writes_cancel(
             settings.load(), installation, write_id, agent, task, all_of_them=all_of_them
         )
     )
+
+
+OneInstallation = Annotated[
+    str | None, typer.Option("--installation", help="only this account or number; default: all")
+]
+
+
+@audit_commands.command("verify")
+def audit_verify(
+    installation: OneInstallation = None,
+    expect: Annotated[
+        list[str] | None, typer.Option(help="a seal that the log or /metrics showed")
+    ] = None,
+) -> None:
+    """Check that nobody changed the audit log. Exit status 1 if somebody did."""
+    from bot.cli import audit
+
+    sys.exit(asyncio.run(audit.verify(settings.load(), installation, expect or [])))
+
+
+@audit_commands.command("export")
+def audit_export(
+    installation: OneInstallation = None,
+    since: Annotated[str | None, typer.Option(help="a day or a time, such as 2027-01-31")] = None,
+) -> None:
+    """Print the rows of the audit log, one JSON object a line."""
+    from bot.cli import audit
+
+    asyncio.run(audit.export(settings.load(), installation, since))
 
 
 @app.command("backfill")

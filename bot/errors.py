@@ -144,6 +144,8 @@ class Refused(Exception):
         self.details = details
         # What the caller should know beside the error.
         self.notices: list[dict[str, Any]] = []
+        # Whether the audit has it.
+        self.is_recorded = False
 
     @property
     def status(self) -> int:

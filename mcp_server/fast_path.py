@@ -10,7 +10,7 @@ import orjson
 from mcp.shared.exceptions import MCPError
 from mcp_types import SERVER_INFO_META_KEY, ErrorData, JSONRPCError
 
-from bot.dispatch.callers import IsGone
+from bot.dispatch.callers import Caller
 from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.replies import Reply
 from bot.identity.actors import Actor
@@ -33,7 +33,7 @@ class FastPath:
     server_info: dict[str, Any]
 
     async def answer(
-        self, headers: Headers, body: bytes, actor: Actor, is_gone: IsGone
+        self, headers: Headers, body: bytes, actor: Actor, caller: Caller
     ) -> bytes | None:
         """The body of the answer, whose status is 200. None if the library must answer."""
         call = plain_calls.parse(headers, body) if self._lets_in(headers) else None
@@ -42,7 +42,8 @@ class FastPath:
         with self.running.accept(token_of(headers["Authorization"]), call.request_id) as running:
             try:
                 with running.cancellable():
-                    reply = self._reply(call, actor, lambda: running.is_cancelled or is_gone())
+                    here = Caller(lambda: running.is_cancelled or caller.is_gone(), caller.origin)
+                    reply = self._reply(call, actor, here)
                     found = await tool_answers.answer(call.tool, reply)
             except MCPError as exc:
                 return _error(call, exc.error)
@@ -57,9 +58,9 @@ class FastPath:
             and (not origin or self.origins.has(origin))
         )
 
-    async def _reply(self, call: PlainCall, actor: Actor, is_gone: IsGone) -> Reply:
+    async def _reply(self, call: PlainCall, actor: Actor, caller: Caller) -> Reply:
         key = tool_answers.key(call.meta)
-        return await self.dispatcher.reply(actor, call.tool, call.arguments, key, is_gone)
+        return await self.dispatcher.reply(actor, call.tool, call.arguments, key, caller)
 
     def _result(self, call: PlainCall, found: ToolAnswer) -> bytes:
         """The JSON of the answer as a text, and the same JSON as the structure."""

@@ -17,7 +17,7 @@ from mcp.server.transport_security import (
 from mcp_types import JSONRPCError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from bot.dispatch.callers import IsGone
+from bot.dispatch.callers import Caller
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.tokens import Tokens
@@ -44,7 +44,7 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Handle: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
-FastAnswer: TypeAlias = Callable[[Headers, bytes, Actor, IsGone], Awaitable[bytes | None]]
+FastAnswer: TypeAlias = Callable[[Headers, bytes, Actor, Caller], Awaitable[bytes | None]]
 
 
 def allowed_hosts(host: str, public_url: str | None) -> list[str]:

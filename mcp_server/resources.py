@@ -14,6 +14,8 @@ from bot.dispatch.replies import Reply
 from bot.errors import Refused, failure
 from bot.identity.actors import Actor
 from bot.operations import OPERATIONS
+from mcp_server.authentication import Asking
+from mcp_server.running_calls import caller_of
 
 JSON = "application/json"
 Answer: TypeAlias = dict[str, Any]
@@ -114,10 +116,11 @@ def unknown(uri: str, message: str, **more: Any) -> MCPError:
     return MCPError(types.INVALID_PARAMS, message, {"uri": uri, **more})
 
 
-async def reply(dispatcher: Dispatcher, actor: Actor, where: Address) -> Reply:
+async def reply(dispatcher: Dispatcher, context: Asking, actor: Actor, where: Address) -> Reply:
     """The reply of the resource's operation to this actor. Raise MCPError."""
+    operation, arguments = where.resource.operation, where.arguments
     try:
-        return await dispatcher.reply(actor, where.resource.operation, where.arguments)
+        return await dispatcher.reply(actor, operation, arguments, None, caller_of(context))
     except Refused as exc:
         raise _refusal(where.uri, exc) from exc
     except Exception as exc:  # every bug is logged and answered
@@ -130,8 +133,10 @@ def _refusal(uri: str, refused: Refused) -> MCPError:
     return unknown(uri, refused.message, **refused.body())
 
 
-async def read(dispatcher: Dispatcher, actor: Actor, uri: str) -> types.ReadResourceResult:
-    text = (await reply(dispatcher, actor, address(uri))).lean_json()
+async def read(
+    dispatcher: Dispatcher, context: Asking, actor: Actor, uri: str
+) -> types.ReadResourceResult:
+    text = (await reply(dispatcher, context, actor, address(uri))).lean_json()
     return types.ReadResourceResult(
         contents=[types.TextResourceContents(uri=uri, mime_type=JSON, text=text)]
     )

@@ -13,6 +13,10 @@ from typing import Any, TypeAlias
 from mcp.server.streamable_http import REQUEST_CANCELLED
 from mcp.shared.exceptions import MCPError
 
+from bot.dispatch.callers import Caller
+from mcp_server.authentication import Asking
+from store.engine.origins import Origin
+
 # The token, and the request's id as a text: some clients send the id of a number as a text.
 CallKey: TypeAlias = tuple[str, str]
 
@@ -71,3 +75,19 @@ class RunningCalls:
         calls = self._calls.get((token, str(request_id)), [])
         if len(calls) == 1:
             calls[0].cancel()
+
+
+def running_call(context: Asking) -> RunningCall:
+    """The call as HTTP knows it. Over standard input and output the library cancels calls."""
+    if context.request is None:
+        return RunningCall()
+    found: RunningCall = context.request.scope["state"]["call"]
+    return found
+
+
+def caller_of(context: Asking) -> Caller:
+    """The caller is gone when it closed the connection of the request, or cancelled the request."""
+    if context.request is None:
+        return Caller(origin=Origin("stdio"))
+    caller, call = context.request.scope["state"]["caller"], running_call(context)
+    return Caller(lambda: call.is_cancelled or caller.is_gone(), caller.origin)

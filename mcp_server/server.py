@@ -9,7 +9,6 @@ import mcp_types as types
 from mcp.server import Server
 from mcp.shared.exceptions import MCPError
 
-from bot.dispatch.callers import IsGone, never
 from bot.dispatch.dispatcher import Dispatcher, operations_of
 from bot.dispatch.replies import Reply
 from bot.identity.actors import Actor
@@ -18,7 +17,7 @@ from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS
 from mcp_server import prompts, resources, tool_answers
 from mcp_server.authentication import Asking, Identified, require_actor
-from mcp_server.running_calls import RunningCall
+from mcp_server.running_calls import caller_of, running_call
 from mcp_server.subscriptions import Listening
 from mcp_server.tool_answers import ToolAnswer
 from mcp_server.tool_schemas import GLOSSARY, lean
@@ -79,7 +78,7 @@ class Handlers:
     async def call_tool(
         self, context: Asking, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        with _running_call(context).cancellable():
+        with running_call(context).cancellable():
             return await _call_tool(self.dispatcher, self.identified, context, params)
 
     async def list_resources(
@@ -97,7 +96,9 @@ class Handlers:
     async def read_resource(
         self, context: Asking, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
-        return await resources.read(self.dispatcher, await self._actor(context), params.uri)
+        return await resources.read(
+            self.dispatcher, context, await self._actor(context), params.uri
+        )
 
     async def list_prompts(
         self, context: Asking, _: types.PaginatedRequestParams | None
@@ -154,7 +155,7 @@ async def _call_tool(
     async def reply() -> Reply:
         actor, key = await identified(context), tool_answers.key(params.meta)
         return await dispatcher.reply(
-            actor, params.name, params.arguments or {}, key, _is_gone(context)
+            actor, params.name, params.arguments or {}, key, caller_of(context)
         )
 
     return result(await tool_answers.answer(params.name, reply()))
@@ -166,19 +167,3 @@ def result(answer: ToolAnswer) -> types.CallToolResult:
         structured_content=json.loads(answer.text),
         is_error=answer.is_error,
     )
-
-
-def _running_call(context: Asking) -> RunningCall:
-    """The call as HTTP knows it. Over standard input and output the library cancels calls."""
-    if context.request is None:
-        return RunningCall()
-    found: RunningCall = context.request.scope["state"]["call"]
-    return found
-
-
-def _is_gone(context: Asking) -> IsGone:
-    """Whether the client closed the connection of the request, or cancelled the request."""
-    if context.request is None:
-        return never
-    is_gone, call = context.request.scope["state"]["is_gone"], _running_call(context)
-    return lambda: call.is_cancelled or is_gone()

@@ -8,14 +8,17 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.tokens import Tokens
 from mcp_server import stdio_transport
 from mcp_server.server import create_server
+from store.engine.origins import Origin
 
 
 async def serve_agent(dispatcher: Dispatcher, tokens: Tokens, token: str) -> None:
     """Serve on the database as one agent. Raise Refused if the token is unknown."""
-    await tokens.authenticate(token)
+    async with dispatcher.refusals.of_stranger("mcp", Origin("stdio")):
+        await tokens.authenticate(token)
     server = create_server(dispatcher, lambda _: tokens.authenticate(token))
     # At the end of the input, calls that wait are answered with what there is.
     await _run(server, at_end=dispatcher.waiters.stop)
+    await dispatcher.refusals.flush(everything=True)
 
 
 async def _run(server: Server, at_end: Callable[[], None]) -> None:

@@ -59,7 +59,9 @@ class Watched:
         return list(found)
 
 
-async def watch_list(dispatcher: Dispatcher, actor: Actor, uris: Sequence[str]) -> Watched:
+async def watch_list(
+    dispatcher: Dispatcher, context: Asking, actor: Actor, uris: Sequence[str]
+) -> Watched:
     """What a stream watches. Raise MCPError for a resource that the actor may not read."""
     if len(uris) > MOST_URIS:
         raise MCPError(
@@ -69,7 +71,7 @@ async def watch_list(dispatcher: Dispatcher, actor: Actor, uris: Sequence[str]) 
     found: dict[tuple[str, str | None], list[str]] = {}
     for uri in dict.fromkeys(uris):
         where = resources.address(uri)
-        reply = await resources.reply(dispatcher, actor, where)
+        reply = await resources.reply(dispatcher, context, actor, where)
         resource = where.resource
         subject = resource.subject and resource.subject(reply.values())
         for topic in resource.topics:
@@ -104,7 +106,8 @@ class Listening:
         actor = await require_actor(self.identified, context)
         wanted = params.notifications
         with self._reserve(actor):
-            found = await watch_list(self.dispatcher, actor, wanted.resource_subscriptions or [])
+            uris = wanted.resource_subscriptions or []
+            found = await watch_list(self.dispatcher, context, actor, uris)
             async with self.dispatcher.waiters.follow(actor, found.topics) as follower:
                 # From this place on, the stream misses no event.
                 await follower.next_page(EVENTS, 0)

@@ -26,7 +26,6 @@ SETTLED = {
 # Tables whose key grows with time, so that the time needs no index: the key and the time.
 GROWING = {
     "events": ("seq", "at"),
-    "audit": ("seq", "at"),
     "verdicts": ("write_id", "at"),
     "usage_reports": ("id", "at"),
     "check_runs": ("id", "completed_at"),

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from functools import partial
 from typing import Any, TypeAlias
 
 from aiohttp import web
@@ -10,6 +9,7 @@ from multidict import CIMultiDict
 
 from webhooks.app_keys import ACTOR
 from webhooks.disconnects import is_gone
+from webhooks.origins import caller_of
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -117,5 +117,5 @@ def _scope(request: web.Request) -> dict[str, Any]:
         "headers": [(name.lower(), value) for name, value in request.raw_headers],
         "client": client,
         "server": server,
-        "state": {"actor": request.get(ACTOR), "is_gone": partial(is_gone, request)},
+        "state": {"actor": request.get(ACTOR), "caller": caller_of(request)},
     }

@@ -6,8 +6,11 @@ from aiohttp import web
 
 from bot.errors import Refused
 from bot.identity import invitations
+from bot.identity.credentials import Grant
+from store.engine.transaction import Tx
 from webhooks.app_keys import DISPATCHER
 from webhooks.bodies import BODIES
+from webhooks.origins import origin_of
 
 LARGEST = 4096
 NO_STORE = {"Cache-Control": "no-store"}
@@ -17,7 +20,12 @@ async def enrol(request: web.Request) -> web.Response:
     code = _code(await request.app[BODIES].read_unsigned(request, LARGEST))
     dispatcher = request.app[DISPATCHER]
     keys = dispatcher.shared.keys
-    redeemed = await dispatcher.store.write(lambda tx: invitations.redeem(tx, keys, code))
+
+    async def redeem(tx: Tx) -> tuple[str, Grant, int] | None:
+        tx.origin = origin_of(request)
+        return await invitations.redeem(tx, keys, code)
+
+    redeemed = await dispatcher.store.write(redeem)
     return web.json_response(invitations.answer(redeemed), headers=NO_STORE)
 
 

@@ -2,22 +2,21 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from typing import Protocol, TypeAlias
 
 from aiohttp import web
 
-from bot.dispatch.callers import IsGone
+from bot.dispatch.callers import Caller
 from bot.identity.actors import Actor
 from webhooks.app_keys import ACTOR
 from webhooks.asgi import ASGI, handle_by_asgi
 from webhooks.bodies import BODIES
-from webhooks.disconnects import is_gone
+from webhooks.origins import caller_of
 from webhooks.rest import LARGEST
 
 # The body of the answer to a plain call, from headers and body of the request. None: it is another
 # request.
-Answer: TypeAlias = Callable[[Mapping[str, str], bytes, Actor, IsGone], Awaitable[bytes | None]]
+Answer: TypeAlias = Callable[[Mapping[str, str], bytes, Actor, Caller], Awaitable[bytes | None]]
 
 
 class MCP(Protocol):
@@ -36,7 +35,7 @@ Mount: TypeAlias = Callable[[], AbstractAsyncContextManager[MCP]]
 
 async def respond(mcp: MCP, request: web.Request) -> web.StreamResponse:
     body = await request.app[BODIES].read(request, LARGEST)
-    answer = await mcp.answer(request.headers, body, request[ACTOR], partial(is_gone, request))
+    answer = await mcp.answer(request.headers, body, request[ACTOR], caller_of(request))
     if answer is None:
         return await handle_by_asgi(mcp.handle, request, body)
     return web.Response(body=answer, content_type="application/json")

@@ -12,11 +12,14 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from bot.audit.seals import SHORT
 from bot.dispatch.dispatcher import Dispatcher
 from bot.outbox import usage
 from bot.outbox.usage import Outbox
 from store.agents import agents
 from store.agents.agents import Report
+from store.audit import seals
+from store.audit.seals import LastSeal
 from store.engine.transaction import Store, Tx
 from store.inbox import backlog
 from webhooks.shared_answer import SharedAnswer
@@ -101,6 +104,7 @@ async def _gauges(store: Store) -> bytes:
     registry.register(_Rows(by_state, await store.read(backlog.behind)))
     registry.register(_Outbox(await store.read(usage.latest)))
     registry.register(_Health(await store.read(_healthy)))
+    registry.register(await store.read(_seals))
     return generate_latest(registry)
 
 
@@ -181,6 +185,35 @@ class _Outbox:
         yield from (left, limit, reserved, waiting, empty, spent)
 
 
+async def _seals(tx: Tx) -> "_Seals":
+    return _Seals(await seals.last_of_each(tx, MOST_SEALS), await tx.now())
+
+
+class _Seals:
+    """The last seals of the audit log: who keeps these can tell whether its end was cut off."""
+
+    def __init__(self, found: list[LastSeal], now: int) -> None:
+        self._found = found
+        self._now = now
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        last = GaugeMetricFamily(
+            "hubbub_audit_last_seal",
+            "The number of the last seal, with the beginning of its hash.",
+            labels=["installation", "hash"],
+        )
+        age = GaugeMetricFamily(
+            "hubbub_audit_last_seal_age_seconds",
+            "Seconds since the last seal was made.",
+            labels=["installation"],
+        )
+        for each in self._found:
+            here = str(each["installation_id"])
+            last.add_metric([here, each["hash"][:SHORT]], each["number"])
+            age.add_metric([here], (self._now - each["at"]) / 1_000_000)
+        yield from (last, age)
+
+
 HEALTH = {
     "latency_ms": "The latency that an agent reports, in milliseconds.",
     "error_rate": "The share of its work that failed, as the agent reports, from 0 to 1.",
@@ -189,6 +222,7 @@ HEALTH = {
 }
 HOUR = 3600 * 1_000_000
 MOST_AGENTS = 1000
+MOST_SEALS = 1000
 
 
 async def _healthy(tx: Tx) -> list[Report]:

@@ -3,15 +3,19 @@
 import math
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 from aiohttp import web
 
+from bot.audit.contents import public_id
 from bot.errors import Refused, failure
-from webhooks.app_keys import ACTOR, METRICS, TOKENS
+from store.engine.origins import Surface
+from webhooks.app_keys import ACTOR, DISPATCHER, METRICS, TOKENS
 from webhooks.bodies import check_encoding
 from webhooks.listener import CONNECTIONS
 from webhooks.oauth.metadata import challenge
+from webhooks.origins import HEADER, REQUEST_ID, origin_of
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -20,6 +24,11 @@ GUARDED = ("/api/v1/", "/mcp")
 # After an outage of the database.
 RETRY_AFTER_S = 5
 OPEN = ("/api/v1/openapi.json",)
+# The surface, and the name of a refused request, where the path decides.
+SURFACES: dict[str, tuple[Surface, str]] = {
+    "/ws": ("websocket", "request"),
+    "/webhooks/github": ("webhook", "webhook"),
+}
 
 
 @web.middleware
@@ -31,6 +40,8 @@ async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
     metrics = request.app[METRICS]
     metrics.requests.labels(route, response.status).inc()
     metrics.seconds.labels(route).observe(time.perf_counter() - began)
+    if REQUEST_ID in request and not response.prepared:
+        response.headers[HEADER] = request[REQUEST_ID]
     return response
 
 
@@ -41,6 +52,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         check_encoding(request)
         return await handler(request)
     except Refused as exc:
+        await _record(request, exc)
         return refusal(request, exc)
     except web.HTTPException as exc:
         if exc.status < 400:
@@ -55,6 +67,18 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         )
     except Exception as exc:  # noqa: BLE001 - every bug is logged and answered
         return refusal(request, failure(exc, path=request.path))
+
+
+async def _record(request: web.Request, exc: Refused) -> None:
+    """Record a refusal that no operation recorded: of a token, or of a malformed request."""
+    refusals = request.app[DISPATCHER].refusals
+    surface, which = SURFACES.get(request.path, (None, "request"))
+    origin = origin_of(request, surface)
+    if (actor := request.get(ACTOR)) is not None:
+        await refusals.record_call(actor, which, None, exc, origin)
+    elif exc.code == "unauthenticated" and not exc.is_recorded:
+        token = request.headers.get("Authorization", "")
+        await refusals.record_stranger(which, exc, replace(origin, credential=public_id(token)))
 
 
 def _http_error(request: web.Request, exc: web.HTTPException) -> Refused:

@@ -1,7 +1,7 @@
 """`POST /api/v1/<operation>`: the operations, with a JSON object as arguments."""
 
 import json
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from aiohttp import web
@@ -11,7 +11,7 @@ from bot.errors import CODES, Refused
 from bot.operations import OPERATIONS
 from webhooks.app_keys import ACTOR, DISPATCHER
 from webhooks.bodies import BODIES
-from webhooks.disconnects import is_gone
+from webhooks.origins import caller_of
 
 # The limit of /mcp too. A context of one megabyte fits, even if most of it is escaped.
 LARGEST = 4 * 2**20
@@ -22,7 +22,7 @@ async def call(request: web.Request) -> web.Response:
     name = request.match_info["operation"]
     key = request.headers.get("Idempotency-Key")
     reply = await request.app[DISPATCHER].reply(
-        request[ACTOR], name, await _arguments(request), key, partial(is_gone, request)
+        request[ACTOR], name, await _arguments(request), key, caller_of(request)
     )
     return web.json_response(text=reply.json())
 

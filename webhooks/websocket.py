@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMessage, web
 
+from bot.dispatch.callers import Caller
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused, failure
 from bot.events import event_log
@@ -17,11 +18,13 @@ from bot.identity.actors import Actor
 from bot.kernel import event_stream
 from bot.kernel.event_stream import Page, Topics
 from bot.operations.events import event_view
+from store.engine.origins import Origin
 from webhooks import frames, middleware
 from webhooks.app_keys import DISPATCHER, TOKENS
 from webhooks.connection import Connection
 from webhooks.frames import Call, Subscribe
 from webhooks.listener import CONNECTIONS
+from webhooks.origins import origin_of
 from webhooks.sockets import SOCKETS
 
 LARGEST = 64 * 1024
@@ -55,7 +58,8 @@ async def connect(request: web.Request) -> web.StreamResponse:
         await ws.prepare(request)
         connection = Connection(ws, request, sockets.patience)
         with sockets.add(connection, actor):
-            await Socket(request.app[DISPATCHER], actor, connection).serve()
+            origin = origin_of(request, "websocket")
+            await Socket(request.app[DISPATCHER], actor, connection, origin).serve()
     return ws
 
 
@@ -76,6 +80,7 @@ class Socket:
     dispatcher: Dispatcher
     actor: Actor
     connection: Connection
+    origin: Origin
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
     _subscription: asyncio.Task[None] | None = None
     _invalid: int = 0
@@ -106,6 +111,8 @@ class Socket:
             await self._subscribe(frame)
 
     async def _send_error(self, error: Refused, **call: Any) -> None:
+        refusals = self.dispatcher.refusals
+        await refusals.record_call(self.actor, "websocket", None, error, self.origin)
         await self.connection.send({"type": "error", **call, **error.body()})
 
     async def _start_call(self, call: Call) -> None:
@@ -124,8 +131,9 @@ class Socket:
 
     async def _call(self, call: Call) -> None:
         try:
+            caller = Caller(origin=self.origin)
             reply = await self.dispatcher.reply(
-                self.actor, call.operation, call.arguments, call.key
+                self.actor, call.operation, call.arguments, call.key, caller
             )
         except Refused as exc:
             await self._send_error(exc, id=call.id)

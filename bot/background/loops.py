@@ -8,12 +8,13 @@ from functools import partial
 
 import structlog
 
-from bot.background import expiry, retention, spend_review
+from bot.background import expiry, retention, sealing, spend_review
 from bot.background.clock_watch import ClockWatch
 from bot.background.request_scheduler import Sender
 from bot.background.retention import RetentionTimes
 from bot.background.supervision import Supervisor
 from bot.comments import posted_texts
+from bot.dispatch.refusals import Refusals
 from bot.fetch import backfill
 from bot.fetch.missed_deliveries import EVERY_S as REPAIR_EVERY_S
 from bot.fetch.missed_deliveries import Repair
@@ -36,6 +37,8 @@ BACKFILL_EVERY_S = 2.0
 CAPS_EVERY_S = 5.0
 FORGET_EVERY_S = 600.0
 CLOCK_EVERY_S = 5.0
+REFUSALS_EVERY_S = 5.0
+SEAL_EVERY_S = 30.0
 INDEX_BATCH = 50
 # Between two batches, so that other writers are not slowed down.
 FORGET_PAUSE_S = 0.1
@@ -56,6 +59,7 @@ class Loops:
     sender: Sender
     repair: Repair
     retention_times: RetentionTimes
+    refusals: Refusals
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failing: dict[str, str] = field(default_factory=dict)
     supervisor: Supervisor = field(init=False)
@@ -78,6 +82,8 @@ class Loops:
             ("indexer", self.index, "time", FORGET_EVERY_S),
             ("forgetter", self.drop_old, "time", FORGET_EVERY_S),
             ("clock", self.clock.step, "time", CLOCK_EVERY_S),
+            ("refusals", self.store_refusals, "time", REFUSALS_EVERY_S),
+            ("sealer", self.seal_audit, "time", SEAL_EVERY_S),
         ):
             self.supervisor.start(name, partial(self.run, name, step, topic, every_s))
 
@@ -144,10 +150,19 @@ class Loops:
         return indexed
 
     async def drop_old(self) -> int:
-        dropped = await retention.step(self.store, self.retention_times, self._forgotten)
+        dropped = await retention.step(
+            self.store, self.shared.keys, self.retention_times, self._forgotten
+        )
         if dropped:
             await self._pause(FORGET_PAUSE_S)
         return dropped
+
+    async def store_refusals(self) -> int:
+        await self.refusals.flush()
+        return 0
+
+    async def seal_audit(self) -> int:
+        return await sealing.step(self.store, self.shared.keys)
 
     async def send(self) -> int:
         """Start a task for each installation that has something to send."""
@@ -194,6 +209,7 @@ class Loops:
         _, late = await asyncio.wait(running, timeout=FINISH_S)
         try:
             async with asyncio.timeout(RELEASE_S):
+                await self.refusals.flush(everything=True)
                 if not self._sending:
                     await self.sender.release()
                 # Otherwise a request is running: another process waits until the lease ends.
@@ -213,13 +229,14 @@ async def run_loops(
     pressure: Backpressure,
     app: GitHubApp,
     retention_times: RetentionTimes,
+    refusals: Refusals,
 ) -> AsyncIterator[Loops]:
     async with open_client(app) as github:
         pulls = app.pull_every_s is not None
         every_s = app.pull_every_s or REPAIR_EVERY_S
         repair = Repair(store, github, keys=shared.keys, fetches=pulls, every_s=every_s)
         sender = Sender(store, github, keys=shared.keys)
-        loops = Loops(store, shared, pressure, sender, repair, retention_times)
+        loops = Loops(store, shared, pressure, sender, repair, retention_times, refusals)
         loops.start()
         try:
             yield loops

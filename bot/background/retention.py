@@ -5,9 +5,14 @@ from functools import partial
 
 import structlog
 
+from bot.audit.seals import sign
+from bot.identity.actors import BOT
+from bot.identity.keyring import Keys
 from bot.settings import Settings
 from bot.times import SECOND
 from store import retention
+from store.audit import records, seals
+from store.audit.records import NO_INSTALLATION
 from store.engine.transaction import Store, Tx
 from store.fetch import backfills
 from store.mirror import code_objects
@@ -47,7 +52,7 @@ def retention_times(settings: Settings) -> RetentionTimes:
     )
 
 
-async def step(store: Store, times: RetentionTimes, places: dict[int, str]) -> int:
+async def step(store: Store, keys: Keys, times: RetentionTimes, places: dict[int, str]) -> int:
     """Delete a batch of each kind. Return how many rows were deleted; call again while it is > 0.
 
     `places`: how far the leases of each installation were checked. Pass the same dict each time.
@@ -62,8 +67,10 @@ async def step(store: Store, times: RetentionTimes, places: dict[int, str]) -> i
     dropped += await store.write(
         lambda tx: retention.drop_sums_of_days(tx, now - times.history, BATCH)
     )
+    dropped += await _drop_audit(store, keys, NO_INSTALLATION, now - times.history)
     for installation_id in await store.read(retention.installations):
         dropped += await _drop_history(store, installation_id, now - times.history)
+        dropped += await _drop_audit(store, keys, installation_id, now - times.history)
         dropped += await _drop_leases(store, installation_id, now - times.history, places)
         dropped += await store.write(
             partial(
@@ -87,6 +94,23 @@ async def _drop_history(store: Store, installation_id: int, before: int) -> int:
     return dropped + await store.write(
         lambda tx: retention.drop_messages(tx, installation_id, before, BATCH)
     )
+
+
+async def _drop_audit(store: Store, keys: Keys, installation_id: int, before: int) -> int:
+    """Drop the rows of the oldest seal if all of them are old. The seal stays, and says so."""
+
+    async def work(tx: Tx) -> int:
+        seal = await seals.oldest_kept(tx, installation_id)
+        if seal is None:
+            return 0
+        covered = (seal["after_seq"], seal["to_seq"])
+        if await records.newest_at(tx, installation_id, *covered) >= before:
+            return 0
+        dropped = await records.drop(tx, installation_id, seal["to_seq"])
+        await seals.replace(tx, sign(keys, {**seal, "dropped_at": await tx.now()}))
+        return max(dropped, 1)
+
+    return await store.write(work)
 
 
 async def _drop_leases(
@@ -117,4 +141,7 @@ async def _purge_batch(tx: Tx, installation_id: int, *, removed: bool) -> int:
     n = await retention.purge(tx, installation_id, BATCH, removed=removed)
     if n and not removed:
         await backfills.forget(tx, installation_id)
+    if 0 < n < BATCH and removed:
+        purged = str(installation_id)
+        await records.append(tx, NO_INSTALLATION, BOT, "installation.purged", purged)
     return n

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from bot.background.request_scheduler import Sender
-from bot.cli import repositories
+from bot.cli import local_origin, repositories
 from bot.cli.output import say, warn
 from bot.cli.session import open_session
 from bot.fetch import backfill
@@ -41,6 +41,7 @@ async def watch(loaded: Settings, app: GitHubApp, repository: str | None, *, aga
 async def _begin(tx: Tx, chosen: list[RepositoryName]) -> None:
     for row in chosen:
         await backfill.begin(tx, row["installation_id"], row["id"])
+        await local_origin.record(tx, row["installation_id"], "backfill --again", row["full_name"])
 
 
 async def _watch(store: Store, sender: Sender, chosen: dict[int, RepositoryName]) -> int:

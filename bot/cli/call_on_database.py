@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from bot.cli import local_origin
 from bot.cli.session import open_session
+from bot.dispatch.callers import Caller
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.tokens import Tokens
 from bot.settings import Settings
@@ -13,5 +15,8 @@ async def call_operation(
 ) -> dict[str, Any]:
     """Raise Refused."""
     async with open_session(loaded, remote=True) as session:
-        actor = await Tokens(session.store, session.keys).authenticate(secret)
-        return await Dispatcher(session.store, session.shared).call(actor, operation, given)
+        dispatcher = Dispatcher(session.store, session.shared)
+        tokens, origin = Tokens(session.store, session.keys), local_origin.of("cli")
+        async with dispatcher.refusals.of_stranger("call", origin):
+            actor = await tokens.authenticate(secret)
+        return await dispatcher.call(actor, operation, given, None, Caller(origin=origin))

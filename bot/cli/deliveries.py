@@ -1,12 +1,14 @@
 """`hubbub deliveries`: what GitHub sent."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from bot.cli import local_origin
 from bot.cli.output import pretty, say
 from bot.cli.session import open_session
 from bot.settings import Settings, WrongSettings
@@ -84,6 +86,14 @@ async def replay(loaded: Settings, guid: str | None, *, all_dead: bool) -> None:
 async def _replay(tx: Tx, guid: str | None) -> int:
     if guid is None:
         dead = await deliveries.newest(tx, "dead", 1_000_000)
-        return sum([await deliveries.revive(tx, r["installation_id"], [r["guid"]]) for r in dead])
-    where = await deliveries.installations_of(tx, guid)
-    return sum([await deliveries.revive(tx, each, [guid]) for each in where])
+        chosen = [(row["installation_id"], row["guid"]) for row in dead]
+    else:
+        chosen = [(each, guid) for each in await deliveries.installations_of(tx, guid)]
+    revived = Counter[int]()
+    for installation_id, each in chosen:
+        revived[installation_id] += await deliveries.revive(tx, installation_id, [each])
+    for installation_id, n in (+revived).items():
+        await local_origin.record(
+            tx, installation_id, "deliveries replay", guid or "--all", deliveries=n
+        )
+    return revived.total()

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from bot.agents import checkpoints
+from bot.cli import local_origin
 from bot.cli.output import say, warn
 from bot.cli.session import open_session
 from bot.contexts import encryption
 from bot.identity.keyring import BOUND, KEY_ID, Broken, Keys
 from bot.settings import Settings, WrongSettings
+from store.audit.records import NO_INSTALLATION
 from store.engine import key_values
 from store.engine.transaction import Row, Store, Tx, Work
 from store.identity import sealed_rows
@@ -118,6 +120,8 @@ async def bind(store: Store, keys: Keys) -> Left:
 
     async def work(tx: Tx) -> Left:
         await key_values.put(tx, BOUND, keys.id)
+        former = [each.id for each in keys.former]
+        await local_origin.record(tx, NO_INSTALLATION, "secret rotate", keys.id, former=former)
         known = {each.id for each in keys.all_keys}
         unknown = {}
         for kind in KINDS:

@@ -10,6 +10,7 @@ from bot.background import health, loops, retention
 from bot.cli import listening, session
 from bot.cli.inheritance import Inheritance
 from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.refusals import Refusals
 from bot.github.sign_in import ClientId
 from bot.identity.github_oidc import issuer_of
 from bot.identity.server_address import address_of
@@ -34,12 +35,14 @@ async def serve(
     times, pressure = retention.retention_times(loaded), Backpressure()
     async with (
         session.open_session(loaded, make=True, app=github_app) as opened,
-        loops.run_loops(opened.store, opened.shared, pressure, github_app, times) as running,
+        loops.run_loops(
+            opened.store, opened.shared, pressure, github_app, times, Refusals(opened.store)
+        ) as running,
         actions_tokens.open_checker(opened.store, _issuer(loaded), address_of(loaded)) as actions,
     ):
         addresses = Addresses(address_of(loaded), bool(loaded.public_url), loaded.host)
         tokens = Tokens(opened.store, opened.keys, [addresses.audience], [actions])
-        dispatcher = Dispatcher(opened.store, opened.shared)
+        dispatcher = Dispatcher(opened.store, opened.shared, refusals=running.refusals)
         server = create_app(
             dispatcher,
             tokens,

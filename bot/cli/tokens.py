@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bot.agents import agent_tasks
 from bot.agents.hierarchy import MOST_TASKS
-from bot.cli import call, installations
+from bot.cli import call, installations, local_origin
 from bot.cli.output import say, warn
 from bot.cli.session import open_session
 from bot.identity import credentials as secret
@@ -24,9 +24,6 @@ from store.identity import credentials
 from store.identity.credentials import CredentialInfo
 from store.mirror import stored_installations, stored_repositories
 from store.tables.agents import Role
-
-# Who made a token on the command line.
-OPERATOR = "operator"
 
 
 @dataclass(frozen=True)
@@ -47,6 +44,7 @@ async def create_token(loaded: Settings, wanted: Wanted) -> None:
         grant = await session.store.read(lambda tx: _grant(tx, wanted))
 
         async def work(tx: Tx) -> str:
+            tx.origin = local_origin.of()
             ends = None if wanted.lasts_s is None else await tx.now() + wanted.lasts_s * SECOND
             return await secret.add(tx, session.keys, "api_key", grant, expires_at=ends)
 
@@ -63,9 +61,12 @@ async def invite(loaded: Settings, wanted: Wanted, uses: int) -> None:
     lasts_s = wanted.lasts_s or invitations.HOUR_S
     async with open_session(loaded) as session:
         grant = await session.store.read(lambda tx: _grant(tx, wanted))
-        code = await session.store.write(
-            lambda tx: invitations.add(tx, session.keys, grant, lasts_s=lasts_s, uses=uses)
-        )
+
+        async def work(tx: Tx) -> str:
+            tx.origin = local_origin.of()
+            return await invitations.add(tx, session.keys, grant, lasts_s=lasts_s, uses=uses)
+
+        code = await session.store.write(work)
     say(code)
     warn(
         f"with this code {grant.actor} gets its token: `hubbub token redeem CODE`. It works for "
@@ -79,7 +80,12 @@ async def redeem(loaded: Settings, code: str) -> None:
         made = call.post(loaded.url, "/enrol", {"code": code})
     else:
         async with open_session(loaded, remote=True) as session:
-            found = await session.store.write(lambda tx: invitations.redeem(tx, session.keys, code))
+
+            async def work(tx: Tx) -> tuple[str, Grant, int] | None:
+                tx.origin = local_origin.of()
+                return await invitations.redeem(tx, session.keys, code)
+
+            found = await session.store.write(work)
         made = invitations.answer(found)
     say(made["token"])
     warn(
@@ -102,7 +108,9 @@ async def _grant(tx: Tx, wanted: Wanted) -> Grant:
     here = await _installation(tx, wanted.installation)
     reach = [await _repository(tx, here, each) for each in wanted.repositories]
     repositories = frozenset(reach) if reach else None
-    return Grant(here, agent, wanted.role, repositories, wanted.name, created_by=OPERATOR)
+    return Grant(
+        here, agent, wanted.role, repositories, wanted.name, created_by=local_origin.OPERATOR
+    )
 
 
 async def _repository(tx: Tx, installation_id: int, full_name: str) -> int:
@@ -158,6 +166,7 @@ async def revoke_token(loaded: Settings, key_id: str) -> None:
 
 async def revoke(tx: Tx, key_id: str) -> str:
     """Revoke the token. With an agent's last token, cancel what it queued. Return what was done."""
+    tx.origin = local_origin.of()
     row = await credentials.get(tx, key_id)
     if row is None or not await credentials.revoke(tx, key_id):
         raise WrongSettings(

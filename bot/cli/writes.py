@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bot.cli import installations
+from bot.cli import installations, local_origin
 from bot.cli.output import say
 from bot.cli.session import open_session
 from bot.errors import Refused
@@ -116,6 +116,7 @@ async def _cancel_one(tx: Tx, installation_id: int, write_id: str) -> int:
     row = await writes.get(tx, installation_id, write_id)
     if row is None:
         raise WrongSettings(f"There is no write {write_id}. `hubbub writes list` lists them.")
+    await local_origin.record(tx, installation_id, "writes cancel", write_id)
     if done := await cancellation.cancel(tx, row, OPERATOR, author_knows=False):
         return len(done)
     raise WrongSettings(f"{write_id} cannot be cancelled, because it is {row['state']}.")
@@ -123,4 +124,9 @@ async def _cancel_one(tx: Tx, installation_id: int, write_id: str) -> int:
 
 async def _cancel_some(tx: Tx, installation_id: int, wanted: Wanted) -> int:
     rows = await write_history.page(tx, installation_id, wanted, None, AT_ONCE)
-    return len(await cancellation.cancel_each(tx, rows, OPERATOR, None))
+    tx.origin = local_origin.of()
+    done = len(await cancellation.cancel_each(tx, rows, OPERATOR, None))
+    if done:
+        subject = wanted.task_id or ",".join(wanted.authors or ())
+        await local_origin.record(tx, installation_id, "writes cancel", subject, writes=done)
+    return done

@@ -3,14 +3,16 @@
 import asyncio
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from bot.agents import tech_leads
-from bot.dispatch.callers import Caller, IsGone, never
+from bot.dispatch.callers import Caller
 from bot.dispatch.execution import Call, Executor, Touched, digest
 from bot.dispatch.handovers import Handovers
 from bot.dispatch.metrics import CallMetrics
+from bot.dispatch.refusals import Refusals
 from bot.dispatch.replies import Reply
 from bot.dispatch.waiting import LOOK_EVERY_S, LongPoll
 from bot.errors import Refused
@@ -30,9 +32,11 @@ class Dispatcher:
         *,
         touched: Touched | None = None,
         look_every_s: float = LOOK_EVERY_S,
+        refusals: Refusals | None = None,
     ) -> None:
         """`touched` and `look_every_s`: see `Executor` and `LongPoll`."""
         self.store = store
+        self.refusals = Refusals(store) if refusals is None else refusals
         self.shared = shared
         self.metrics = CallMetrics(OPERATIONS)
         self.waiters = Waiters(store)
@@ -48,10 +52,10 @@ class Dispatcher:
         name: str,
         given: Any,
         request_key: str | None = None,
-        is_gone: IsGone = never,
+        caller: Caller | None = None,
     ) -> dict[str, Any]:
         """Call an operation, as `reply` does. Return values of JSON. Raise Refused."""
-        return (await self.reply(actor, name, given, request_key, is_gone)).values()
+        return (await self.reply(actor, name, given, request_key, caller)).values()
 
     async def reply(
         self,
@@ -59,17 +63,18 @@ class Dispatcher:
         name: str,
         given: Any,
         request_key: str | None = None,
-        is_gone: IsGone = never,
+        caller: Caller | None = None,
     ) -> Reply:
         """Call an operation. Raise Refused.
 
         A second call with the same `request_key` gets the answer of the first one. A call whose
-        caller `is_gone` does not begin.
+        `caller` is gone does not begin.
         """
+        caller = caller or Caller()
         with self.metrics.measure(name):
             sent, known = self.executor.sent_notices, False
             try:
-                call = self._parse(actor, name, given, request_key, is_gone)
+                call = self._parse(actor, name, given, request_key, caller)
                 known = True
                 self.executor.count(call)
                 await sent.confirm(actor, lambda: call.digest)
@@ -79,6 +84,8 @@ class Dispatcher:
                 await tech_leads.add_names(exc, self.executor.store, actor)
                 same = call.digest if known else digest(name, exc.message)
                 await sent.add_to(exc, actor, same)
+                which = name if name in OPERATIONS else "unknown operation"
+                await self.refusals.record_call(actor, which, given, exc, caller.origin)
                 raise
             if answer.notices:
                 shown = sent.select_and_remember(actor, call.digest, answer.notices)
@@ -86,7 +93,7 @@ class Dispatcher:
             return Reply(call.operation, answer)
 
     def _parse(
-        self, actor: Actor, name: str, given: Any, request_key: str | None, is_gone: IsGone
+        self, actor: Actor, name: str, given: Any, request_key: str | None, caller: Caller
     ) -> Call:
         """The call. Raise Refused."""
         operation = _operation(actor, name)
@@ -99,7 +106,7 @@ class Dispatcher:
             key or secrets.token_hex(16),
             self.shared,
             is_keyed=bool(key),
-            caller=Caller(is_gone, partial(self.is_revoked, actor)),
+            caller=replace(caller, is_revoked=partial(self.is_revoked, actor)),
         )
 
     async def _answer(self, call: Call) -> Answer:

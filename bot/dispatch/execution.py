@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 from cachetools import Cache, LRUCache, TLRUCache
 from pydantic import BaseModel
 
-from bot import secret_formats
 from bot.agents import presence
-from bot.dispatch.callers import Caller
+from bot.audit import contents
+from bot.dispatch.callers import Caller, with_actor
 from bot.dispatch.sent_notices import SentNotices
 from bot.dispatch.turns import Turns
 from bot.errors import Refused
@@ -26,7 +26,9 @@ from bot.messages import notices, unconfirmed_claims
 from bot.messages.notice_parts import Asker
 from store.agents import agents
 from store.agents.call_state import CallState
-from store.engine import idempotency, json_text, sequences
+from store.audit import records
+from store.engine import idempotency
+from store.engine.origins import Origin
 from store.engine.transaction import Row, Store, Tx, Work
 from store.identity import credentials
 from store.tasks import leases, tasks
@@ -71,6 +73,12 @@ class Call:
     @property
     def request_key(self) -> str:
         return digest("request key", self.actor.name, self.key)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the call comes from, for the audit."""
+        found = with_actor(self.caller.origin, self.actor)
+        return found if found.request else replace(found, request=self.request_key[:16])
 
     @cached_property
     def digest(self) -> str:
@@ -165,6 +173,7 @@ class Executor:
 async def execute(tx: Tx, call: Call) -> Answer:
     """Execute the call. One that writes is executed once for its request key."""
     call.caller.check()
+    tx.origin = call.origin
     if call.operation.reads_only:
         return await _run(tx, call)
     if call.operation.quiet and not call.is_keyed:
@@ -194,7 +203,7 @@ async def _execute_once(tx: Tx, call: Call) -> Answer:
     }
     await idempotency.store_result(tx, i, key, kept)
     if not call.operation.quiet:
-        sequences.append(tx, "audit", i, _audit_row(call, now))
+        await _record(tx, call, answer)
         tx.rings.add(f"installation {i}")
     return answer
 
@@ -277,20 +286,9 @@ def _named_in_arguments(call: Call) -> set[str]:
     return {each.lower() for each in words if isinstance(each, str)}
 
 
-def _audit_row(call: Call, now: int) -> dict[str, Any]:
-    """The call without arguments that are encrypted in the database: these have no `repr`."""
-    fields = type(call.arguments).model_fields
-    shown = {name for name, each in fields.items() if each.repr}
-    dumped = call.arguments.model_dump(mode="json", include=shown)
-    given = {k: v for k, v in dumped.items() if v is not None}
-    named = (given.get(each) for each in ("task", "repository", "agent_id", "context_id"))
-    subject = next((each for each in named if each), "")
-    short = {k: v if len(str(v)) <= 500 else f"{len(str(v))} characters" for k, v in given.items()}
-    kept = secret_formats.mask_all(short)
-    return {
-        "at": now,
-        "actor": call.actor.name,
-        "operation": call.operation.name,
-        "subject": str(subject)[:120],
-        "data": json_text.text(kept),
-    }
+async def _record(tx: Tx, call: Call, answer: Answer) -> None:
+    """Record the call in the audit, without texts that somebody wrote."""
+    given = vars(call.arguments)
+    subject, data = contents.subject_of(given, answer), contents.visible(given)
+    name, who = call.operation.name, call.actor
+    await records.append(tx, who.installation_id, who.name, name, subject, data=data)

@@ -79,6 +79,7 @@ async def redeem(tx: Tx, keys: Keys, code: str) -> tuple[str, Grant, int] | None
         return None
     grant = replace(grant_of(row), name=f"invited by {row['created_by']}"[:200])
     assert row["data"] is not None
+    tx.origin = replace(tx.origin, actor=grant.actor, credential=row["id"])
     expires_at = await tx.now() + int(row["data"]["key_s"]) * SECOND
     key = await secret.add(tx, keys, "api_key", grant, expires_at=expires_at, family=row["id"])
     return key, grant, expires_at

@@ -10,8 +10,11 @@ from bot.comments import history, replies
 from bot.comments.limits import MOST_ANSWERS_AN_HOUR, MOST_COMMENTS
 from bot.github import rate_limit_store, rate_limits
 from bot.identity.actors import BOT
+from bot.inbox.command_finder import VERBS
 from bot.outbox import fairness
 from bot.times import SECOND
+from store.audit import records
+from store.engine.origins import Origin
 from store.engine.transaction import Tx
 from store.inbox import commands
 from store.mirror import stored_issues, stored_repositories
@@ -35,16 +38,28 @@ LONGEST = 20_000
 
 @dataclass(frozen=True)
 class Reply:
-    """How a command ended. `text` is for a comment; without it the answer is only a reaction."""
+    """How a command ended. `text` is for a comment; without it the answer is only a reaction.
+
+    `code`: of a refusal.
+    """
 
     state: str
     reaction: str
     text: str | None = None
+    code: str = ""
+
+
+def origin_of(row: CommandRow) -> Origin:
+    """Where the command stands, for the audit."""
+    place = f"{row['source_kind']}/{row['source_id']}/{row['line']}"
+    return Origin("comment", request=place, actor=f"@{row['asker']}")
 
 
 async def answer(tx: Tx, row: CommandRow, reply: Reply) -> None:
     """Queue the reaction, and a comment if the reply has a text."""
     await commands.answer(tx, row, reply.state, reply.text)
+    if reply.state == "refused":
+        await record_refusal(tx, row, reply.code)
     on_issue = writes.on_issue(row["repository_id"], row["number"])
     replied = reply.text is not None and await _comment(tx, row, on_issue, reply.text)
     # A reply below a command that was done says so itself. That on a line of code is elsewhere.
@@ -60,6 +75,22 @@ async def answer(tx: Tx, row: CommandRow, reply: Reply) -> None:
         await _queue(tx, row, "reaction", target, arguments)
     elif reply.text is None:
         await _comment(tx, row, on_issue, replies.confirmation(row["asker"], row["text"]))
+
+
+async def record_refusal(tx: Tx, row: CommandRow, code: str) -> None:
+    """Record in the audit that the command was refused."""
+    verb = row["verb"] if row["verb"] in VERBS else "unknown command"
+    i, about = row["installation_id"], f"{row['repository_id']}#{row['number']}"
+    await records.append(
+        tx,
+        i,
+        f"@{row['asker']}",
+        f"/{verb}" if verb in VERBS else verb,
+        about,
+        outcome="refused",
+        code=code,
+        origin=origin_of(row),
+    )
 
 
 async def _for_this_place(tx: Tx, row: CommandRow, text: str) -> str:

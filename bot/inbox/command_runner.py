@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.comments import replies, slash_commands
+from bot.dispatch.callers import Caller
 from bot.dispatch.execution import Call, execute
 from bot.errors import Refused
 from bot.identity import actors, people
@@ -78,8 +79,8 @@ async def run_command(store: Store, shared: Shared, which: CommandRow) -> None:
     try:
         await store.write(lambda tx: _run_and_answer(tx, shared, which, source))
     except Refused as exc:
-        why = replies.refusal(which["asker"], which["text"], exc.message)
-        await store.write(lambda tx: _refuse(tx, which, why))
+        why, code = replies.refusal(which["asker"], which["text"], exc.message), exc.code
+        await store.write(lambda tx: _refuse(tx, which, why, code))
 
 
 async def _text_of(tx: Tx, which: CommandRow) -> WrittenText | None:
@@ -88,12 +89,14 @@ async def _text_of(tx: Tx, which: CommandRow) -> WrittenText | None:
 
 
 async def _run_and_answer(tx: Tx, shared: Shared, which: CommandRow, source: Source) -> None:
+    tx.origin = command_answers.origin_of(which)
     row = await commands.lock(tx, which)
     if row is None or source.text != await _text_of(tx, row):
         return  # it changed since then: the next step looks again
     now = await tx.now()
     if row["written_at"] and row["written_at"] < now - LATEST:
         await commands.answer(tx, row, "expired", None)
+        await command_answers.record_refusal(tx, row, "too_late")
     elif not await _is_overdue(tx, row) and await _is_text_in_doubt(tx, row, source.text):
         await commands.put_off(tx, row, now + RETRY_AFTER)
     elif not source.has_command:
@@ -111,12 +114,11 @@ async def _run_or_postpone(tx: Tx, shared: Shared, row: CommandRow, now: int) ->
             await people.update_login(tx, i, person_id, asker)
         await command_answers.answer(tx, row, await _run(tx, shared, row, permission))
     elif await _has_lost_login(tx, row):
-        refusal = _refusal(replies.login_changed(asker, row["text"]))
+        refusal = _refusal(replies.login_changed(asker, row["text"]), "unauthenticated")
         await command_answers.answer(tx, row, refusal)
     elif await _is_overdue(tx, row):
-        await command_answers.answer(
-            tx, row, _refusal(replies.permission_unknown(asker, row["text"]))
-        )
+        refusal = _refusal(replies.permission_unknown(asker, row["text"]), "github_away")
+        await command_answers.answer(tx, row, refusal)
     else:
         subject = f"{repository_id} {asker.casefold()}"
         arguments = {"repository_id": repository_id, "login": asker, "person_id": person_id}
@@ -154,9 +156,10 @@ async def _is_text_in_doubt(tx: Tx, row: CommandRow, text: WrittenText | None) -
     return await pending_reads.is_queued(tx, row["installation_id"], read.kind, read.subject)
 
 
-async def _refuse(tx: Tx, which: CommandRow, why: str) -> None:
+async def _refuse(tx: Tx, which: CommandRow, why: str, code: str) -> None:
+    tx.origin = command_answers.origin_of(which)
     if row := await commands.lock(tx, which):
-        await command_answers.answer(tx, row, _refusal(why))
+        await command_answers.answer(tx, row, _refusal(why, code))
 
 
 async def retry_or_give_up(store: Store, which: CommandRow) -> None:
@@ -169,11 +172,11 @@ async def retry_or_give_up(store: Store, which: CommandRow) -> None:
     await store.write(postpone)
     if failures >= MOST_FAILURES:
         why = replies.failure(which["asker"], which["text"])
-        await store.write(lambda tx: _refuse(tx, which, why))
+        await store.write(lambda tx: _refuse(tx, which, why, "internal"))
 
 
-def _refusal(text: str) -> Reply:
-    return Reply("refused", "confused", text)
+def _refusal(text: str, code: str) -> Reply:
+    return Reply("refused", "confused", text, code)
 
 
 async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Reply:
@@ -186,12 +189,13 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
         return Reply("done", "+1", text)
     asker = actors.person(here[0], login, permission, here[1], row["asker_id"] or None)
     if asker is None:
-        return _refusal(replies.no_permission(login, text))
+        return _refusal(replies.no_permission(login, text), "forbidden")
     if row["verb"] == TOO_MANY:
-        return _refusal(replies.too_many_commands(login, int(row["words"][0]), MOST))
+        many = replies.too_many_commands(login, int(row["words"][0]), MOST)
+        return _refusal(many, "too_many")
     if row["verb"] not in VERBS:
         meant = slash_commands.near_miss(row["verb"], SIMILAR)
-        return _refusal(replies.unknown_command(login, text, meant))
+        return _refusal(replies.unknown_command(login, text, meant), "unknown_operation")
     needed = required.permission_for(row["verb"])
     if not allows(permission, needed):
         raise Refused(
@@ -199,14 +203,24 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
             f"you need the permission {needed} on this repository, and you have {permission}.",
         )
     if rival := await _later_rival(tx, row):
-        return _refusal(replies.overtaken(login, text, rival["text"]))
+        return _refusal(replies.overtaken(login, text, rival["text"]), "too_late")
     operation, slash = VERBS[row["verb"]]
     arguments = operation.parse(await _arguments(tx, row, operation, slash), name="")
     # The place of the command and when it was written: the same command never runs twice.
     place = (row["source_kind"], row["source_id"], row["text_hash"], row["nth"])
     key = " ".join(map(str, (*place, row["written_at"])))
     written_at = row["written_at"] or None
-    call = Call(operation, asker, arguments, key, shared, written_at=written_at, in_comment=True)
+    caller = Caller(origin=tx.origin)
+    call = Call(
+        operation,
+        asker,
+        arguments,
+        key,
+        shared,
+        caller=caller,
+        written_at=written_at,
+        in_comment=True,
+    )
     result = await execute(tx, call)
     return Reply("done", "+1", slash.reply(result) if slash.reply else None)
 

@@ -14,6 +14,7 @@ from bot.inbox.command_finder import find_commands
 from bot.mirror import webhooks, writer
 from bot.mirror.changes import Changes
 from bot.mirror.webhooks.event import Event
+from store.engine.origins import Origin
 from store.engine.transaction import Store, Tx
 from store.inbox import commands, deliveries, missed_deliveries
 from store.inbox.commands import FoundCommand
@@ -100,6 +101,7 @@ async def _runs(
 
 async def _apply(tx: Tx, keys: Keys, installation_id: int, batch: Sequence[Prepared]) -> None:
     guids = [each.delivery.guid for each in batch]
+    tx.origin = Origin("webhook", request=guids[0] if len(guids) == 1 else "")
     await missed_deliveries.remove(tx, installation_id, guids)
     locked = await deliveries.lock(tx, installation_id, guids)
     # Another process may have processed some.

@@ -1,5 +1,6 @@
 """What a change of the installation means: the App went away, came back, or may do more."""
 
+from store.audit import records
 from store.engine import json_text
 from store.engine.transaction import Tx
 from store.fetch import backfills
@@ -14,6 +15,10 @@ async def update_absence(tx: Tx, row: InstallationRow, before: InstallationRow |
     is_removed = bool(row["deleted"]) and (before is None or not before["deleted"])
     here = (tx, row["installation_id"])
     await stored_installations.mark_gone(*here, gone=bool(gone), is_news=is_removed)
+    was_gone = before is not None and before["gone_at"] is not None
+    if bool(gone) != was_gone:
+        what = "installation.gone" if gone else "installation.returned"
+        await records.append(*here, None, what, row["account"])
     if before is None or gone:
         return
     # GitHub sent no webhooks while the App was away, or for what it could not see.

@@ -1,6 +1,7 @@
 """What a change of a repository means: it was deleted or restored, or a feature may be on again."""
 
 from bot.mirror import reads
+from store.audit import records
 from store.engine.transaction import Tx
 from store.fetch import backfills, pending_reads
 from store.mirror import stored_repositories
@@ -14,6 +15,8 @@ async def update_absence(tx: Tx, row: RepositoryRow, before: RepositoryRow | Non
     if bool(row["deleted"]) == was_deleted:
         return
     await stored_repositories.mark_repository_gone(*here, gone=bool(row["deleted"]))
+    what = "repository.restored" if was_deleted else "repository.deleted"
+    await records.append(tx, row["installation_id"], None, what, row["full_name"])
     if was_deleted:
         await backfills.forget(*here)
         await reads.queue(tx, row["installation_id"], reads.ALL_REPOSITORIES)

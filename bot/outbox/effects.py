@@ -10,6 +10,7 @@ from bot.outbox import fairness, relation_effects
 from bot.outbox.outcomes import Cancelled, Dead, Final, PutOff, Refused, Sent
 from bot.tasks import issue_state, lifecycle, publishing
 from bot.tasks.states import OPEN
+from store.audit import records
 from store.engine.transaction import Tx
 from store.mirror import branches, mirror_rows, pulls, stored_installations
 from store.outbox import budgets, issue_changes, write_attempts, writes
@@ -23,6 +24,7 @@ async def apply(tx: Tx, write: WriteRow, decision: Final) -> None:
     match decision:
         case Sent(result):
             if await write_attempts.finish(tx, write, "sent", result):
+                await _record_end(tx, write, "sent")
                 await apply_success(tx, write, result)
         case Refused(error):
             await _fail(tx, write, "refused", error, error["message"])
@@ -37,10 +39,22 @@ async def apply(tx: Tx, write: WriteRow, decision: Final) -> None:
 async def _fail(tx: Tx, write: WriteRow, state: str, error: dict[str, Any], why: str) -> None:
     if not await write_attempts.finish(tx, write, state, error):
         return
+    await _record_end(tx, write, state, error.get("code", ""))
     apply_end = apply_cancellation if state == "cancelled" else apply_failure
     await apply_end(tx, write, why)
     if _is_by_agent(write):
         await event_recorder.wake(tx, write["installation_id"], write["author"], BOT)
+
+
+async def _record_end(tx: Tx, write: WriteRow, state: str, code: str = "") -> None:
+    """Record in the audit how a write of an agent or a person ended."""
+    if write["author"] == BOT:
+        return
+    i, data = write["installation_id"], {"kind": write["kind"], "task": write["task_id"]}
+    outcome: records.Outcome = "done" if state == "sent" else "refused"
+    await records.append(
+        tx, i, write["author"], f"write.{state}", write["id"], outcome=outcome, code=code, data=data
+    )
 
 
 def _is_by_agent(write: WriteRow) -> bool:

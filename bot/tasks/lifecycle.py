@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from bot.audit import contents
 from bot.errors import Refused
 from bot.identity.actors import BOT
 from bot.kernel.notice_rules import ENDED_BY_CLAIM
@@ -14,6 +15,7 @@ from bot.tasks.sizes import SIZES
 from bot.tasks.states import CLAIMABLE, LEGAL, OPEN
 from store import events
 from store.agents import agents
+from store.audit import records
 from store.engine import json_text, sequences
 from store.engine.transaction import Row, Tx
 from store.messages import stored_notices
@@ -71,8 +73,8 @@ async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) 
 
 async def _append(tx: Tx, task: FullTask, kind: str, actor: str, data: Row) -> None:
     await task_events.append(tx, task, kind, actor, data)
-    done = {"at": await tx.now(), "actor": actor, "operation": kind, "subject": task["id"]}
-    sequences.append(tx, "audit", task["installation_id"], done | {"data": json_text.text(data)})
+    shown = contents.visible(data)
+    await records.append(tx, task["installation_id"], actor, kind, task["id"], data=shown)
 
 
 def _lane(actor: str) -> int:

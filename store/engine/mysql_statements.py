@@ -6,6 +6,7 @@ from typing import Any
 from store.engine import sequences
 from store.engine.mysql_clock import Clock
 from store.engine.mysql_connection import Answer, Connection
+from store.engine.origins import SERVER, Origin
 from store.engine.sql import Dialect, for_mysql, insert, of_many_rows, spread_lists
 from store.engine.transaction import Numbered, Row
 
@@ -46,6 +47,7 @@ class MySQLTx:
         self._now: int | None = None
         self.numbered: list[Numbered] = []
         self.rings: set[str] = set()
+        self.origin: Origin = SERVER
 
     async def now(self) -> int:
         """The server's clock, so that processes on machines with other clocks agree."""
@@ -91,12 +93,16 @@ class MySQLTx:
     def _numbering(self) -> Iterator[str]:
         for installation_id, rows in sequences.by_installation(self):
             yield self._statement(ADVANCE, {"i": installation_id, "n": len(rows) or 1})
-            for (table, columns), found in sequences.alike(rows).items():
-                numbered = [
-                    self._literals(row) | {"seq": f"LAST_INSERT_ID()-{before_last}"}
-                    for before_last, row in found
-                ]
+            for (table, columns, hashed), found in sequences.alike(rows).items():
+                numbered = [self._with_number(row, before, hashed) for before, row in found]
                 yield from _of_many(insert(table, columns), numbered)
+
+    def _with_number(self, row: Row, before_last: int, hashed: str) -> dict[str, str]:
+        """The literals of a row whose number the server gives."""
+        literals, seq = self._literals(row), f"LAST_INSERT_ID()-{before_last}"
+        if hashed:
+            literals[hashed] = f"SHA2(CONCAT({literals[hashed]},':',{seq}),256)"
+        return literals | {"seq": seq}
 
     async def _run(self, statement: str) -> Answer:
         """Send what waits and then the statement: its answer."""

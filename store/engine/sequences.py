@@ -6,6 +6,7 @@ row of its installation, which stays locked until the commit, so numbers appear 
 that no query finds the row; its own transaction reads it with `pending`.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from itertools import groupby
@@ -19,11 +20,18 @@ UNNUMBERED = 1 << 62
 FIRST = "INSERT INTO heads (installation_id, seq) VALUES (:i, :n)"
 
 
-def append(tx: Tx, table: str, installation_id: int, row: Row) -> None:
-    """Insert `row` into `table` at the end of the transaction, with the next `seq`."""
-    tx.numbered.append(
-        Numbered(installation_id, table, {"installation_id": installation_id, **row})
-    )
+def append(tx: Tx, table: str, installation_id: int, row: Row, hashed: str = "") -> None:
+    """Insert `row` into `table` at the end of the transaction, with the next `seq`.
+
+    `hashed`: a column that becomes the hash of its text and of that number, see `hash_of`.
+    """
+    row = {"installation_id": installation_id, **row}
+    tx.numbered.append(Numbered(installation_id, table, row, hashed))
+
+
+def hash_of(text: str, seq: int) -> str:
+    """The hash of a text and of the number of its row."""
+    return hashlib.sha256(f"{text}:{seq}".encode()).hexdigest()
 
 
 def pending(tx: Tx, table: str, installation_id: int) -> list[Any]:
@@ -47,7 +55,7 @@ def change(tx: Tx, table: str, installation_id: int, id_: str, values: Row) -> N
     """Change columns of a pending row."""
     here = (table, installation_id, id_)
     tx.numbered = [
-        Numbered(installation_id, table, {**each.row, **values})
+        Numbered(installation_id, table, {**each.row, **values}, each.hashed)
         if (each.table, each.installation_id, each.row.get("id")) == here
         else each
         for each in tx.numbered
@@ -67,14 +75,16 @@ def by_installation(tx: Tx) -> list[tuple[int, list[Numbered]]]:
 
 def alike(
     rows: Sequence[Numbered],
-) -> dict[tuple[str, tuple[str, ...]], list[tuple[int, Row]]]:
-    """The rows by table and columns, with `seq` as last column, each with how many follow it.
+) -> dict[tuple[str, tuple[str, ...], str], list[tuple[int, Row]]]:
+    """The rows by table, columns and hashed column, each with how many follow it.
+
+    `seq` is the last column.
 
     Other transactions of the installation wait for its head, so they are inserted together.
     """
-    found: dict[tuple[str, tuple[str, ...]], list[tuple[int, Row]]] = defaultdict(list)
+    found: dict[tuple[str, tuple[str, ...], str], list[tuple[int, Row]]] = defaultdict(list)
     for n, each in enumerate(rows, 1):
-        found[each.table, (*each.row, "seq")].append((len(rows) - n, each.row))
+        found[each.table, (*each.row, "seq"), each.hashed].append((len(rows) - n, each.row))
     return found
 
 
@@ -82,10 +92,16 @@ async def number(tx: Tx) -> None:
     """Number and insert the pending rows; the engines call this before a commit."""
     for installation_id, rows in by_installation(tx):
         last = await _advance(tx, installation_id, len(rows) or 1)
-        for (table, columns), found in alike(rows).items():
-            numbered = [{**row, "seq": last - before_last} for before_last, row in found]
+        for (table, columns, hashed), found in alike(rows).items():
+            numbered = [_with_number(row, last - before_last, hashed) for before_last, row in found]
             await tx.many(sql.insert(table, columns), numbered)
     tx.numbered.clear()
+
+
+def _with_number(row: Row, seq: int, hashed: str) -> Row:
+    if hashed:
+        return {**row, hashed: hash_of(row[hashed], seq), "seq": seq}
+    return {**row, "seq": seq}
 
 
 async def _advance(tx: Tx, installation_id: int, n: int) -> int:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from store.engine.origins import SERVER, Origin
 from store.engine.sql import Dialect, for_sqlite, spread_lists
 from store.engine.transaction import Numbered, Row
 
@@ -17,6 +18,7 @@ class SQLiteTx:
         self._now: int | None = None
         self.numbered: list[Numbered] = []
         self.rings: set[str] = set()
+        self.origin: Origin = SERVER
 
     async def now(self) -> int:
         if self._now is None:

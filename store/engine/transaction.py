@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from store.engine.origins import Origin
 from store.engine.sql import Dialect
 from store.engine.wakeups import Bell
 
@@ -12,14 +13,18 @@ T = TypeVar("T")
 
 
 class Numbered:
-    """A row that gets the installation's next number when its transaction ends."""
+    """A row that gets the installation's next number when its transaction ends.
 
-    __slots__ = ("installation_id", "row", "table")
+    `hashed`: a column whose text becomes the SHA-256 of `text:number`.
+    """
 
-    def __init__(self, installation_id: int, table: str, row: Row) -> None:
+    __slots__ = ("hashed", "installation_id", "row", "table")
+
+    def __init__(self, installation_id: int, table: str, row: Row, hashed: str = "") -> None:
         self.installation_id = installation_id
         self.table = table
         self.row = row
+        self.hashed = hashed
 
 
 class Tx(Protocol):
@@ -31,6 +36,8 @@ class Tx(Protocol):
 
     numbered: list[Numbered]
     rings: set[str]
+    # Where its changes come from. Whoever begins it says so; else it is the server itself.
+    origin: Origin
 
     @property
     def dialect(self) -> Dialect: ...

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, TypedDict, cast
 
+from store.audit import records
 from store.engine import json_text, sql
 from store.engine.transaction import Row, Tx
 from store.tables.agents import Role
@@ -55,12 +56,16 @@ class Revoked(TypedDict):
 async def add(tx: Tx, row: Row) -> None:
     """Add a credential. What `row` leaves out is empty."""
     await tx.run(sql.insert("credentials", COLUMNS), **_encode(row))
+    await _record(tx, row, "credential.created")
 
 
 async def add_once(tx: Tx, row: Row) -> bool:
     """Add a credential. False if there is one with this id."""
     q = sql.insert_new(tx.dialect, "credentials", COLUMNS, ("id",), "generation")
-    return await tx.run(q, **_encode(row)) == 1
+    if await tx.run(q, **_encode(row)) != 1:
+        return False
+    await _record(tx, row, "credential.created")
+    return True
 
 
 async def get(tx: Tx, credential_id: str) -> CredentialRow | None:
@@ -126,7 +131,17 @@ async def sessions_until(tx: Tx, installation_id: int, until: int) -> list[Crede
 async def revoke(tx: Tx, credential_id: str) -> bool:
     """Revoke the credential. False if it does not exist or is revoked already."""
     q = "UPDATE credentials SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL"
-    return bool(await tx.run(q, now=await tx.now(), id=credential_id))
+    if not await tx.run(q, now=await tx.now(), id=credential_id):
+        return False
+    if (row := await get(tx, credential_id)) is not None:
+        await _record(tx, row, "credential.revoked")
+    return True
+
+
+async def _record(tx: Tx, row: Row, what: str) -> None:
+    """Record in the audit what happened to the credential, whoever did it."""
+    data = {"kind": row["kind"], "for": row["actor"], "role": row["role"]}
+    await records.append(tx, row["installation_id"], None, what, row["id"], data=data)
 
 
 async def use(tx: Tx, credential_id: str) -> bool:

@@ -6,6 +6,7 @@ Times are BIGINT microseconds UTC. Every row that belongs to an installation has
 
 from store.tables import (
     agents,
+    audit,
     boards,
     builds,
     code,
@@ -40,6 +41,7 @@ ROOMS = (
     messages,
     contexts,
     events,
+    audit,
     engine,
 )
 TABLES: dict[str, Table] = {table.name: table for room in ROOMS for table in room.TABLES}

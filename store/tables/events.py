@@ -1,4 +1,4 @@
-"""The event log and the audit log."""
+"""The event log."""
 
 from typing import Annotated, TypedDict
 
@@ -23,16 +23,6 @@ class EventRow(TypedDict):
     repository_id: int | None
 
 
-class AuditRow(TypedDict):
-    installation_id: Annotated[int, KEY]
-    seq: Annotated[int, KEY]
-    at: int
-    actor: Annotated[str, Text(120)]
-    operation: Annotated[str, Text(60)]
-    subject: Annotated[str, Text(120)]
-    data: Json
-
-
 TABLES = (
     Table("heads", HeadRow),
     Table(
@@ -40,5 +30,4 @@ TABLES = (
         EventRow,
         Index("ix_events_subject", "installation_id", "subject", "seq"),
     ),
-    Table("audit", AuditRow),
 )

@@ -117,7 +117,7 @@ class Caller:
         headers = dict(line.lower().split(": ", 1) for line in lines if line)
         answer = Answer(status, headers, await _body(reader, headers))
         await writer.drain()
-        for each in ("date", "content-length"):
+        for each in ("date", "content-length", "x-request-id"):
             headers.pop(each, None)
         return answer
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 
+from bot.dispatch.callers import Caller
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from tests.support.engines import ON_SQLITE
@@ -33,7 +34,7 @@ async def test_a_caller_that_leaves_while_its_call_runs_hides_nothing(
             return next(looks) >= last
 
         with suppress(Refused):
-            await workspace.dispatcher.call(bob.actor, "get_messages", {}, None, is_gone)
+            await workspace.dispatcher.call(bob.actor, "get_messages", {}, None, Caller(is_gone))
         left = next(looks) > last
         assert await attempts(bob) == ([1] if left else [])
         await bob.call("mark_message_read", message_id=message)

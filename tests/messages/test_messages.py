@@ -928,7 +928,7 @@ async def test_messages_go_with_their_receipts_when_they_are_history(own_office:
 
     async def days_pass(days: int) -> tuple[list[str], int]:
         await office.time_passes(days * 24 * 3600)
-        while await forget(office.store, keeping, {}):
+        while await forget(office.store, office.dispatcher.shared.keys, keeping, {}):
             pass
         kept = await office.rows("SELECT body FROM messages WHERE installation_id = :i")
         receipts = await office.rows("SELECT state FROM receipts WHERE installation_id = :i")

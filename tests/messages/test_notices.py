@@ -338,7 +338,7 @@ class Asked:
     """A transaction in which only `one` is called; it counts how often."""
 
     def __init__(self, tx: Tx) -> None:
-        self.tx, self.dialect = tx, tx.dialect
+        self.tx, self.dialect, self.origin = tx, tx.dialect, tx.origin
         self.numbered: list[Numbered] = []
         self.rings: set[str] = set()
         self.times = 0

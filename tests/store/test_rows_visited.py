@@ -461,7 +461,12 @@ async def send_next(s: Scene) -> None:
 
 
 async def drop_old(s: Scene) -> None:
-    await retention.step(s.store, RetentionTimes(30 * DAY, 30 * DAY, 30 * DAY), {})
+    await retention.step(
+        s.store,
+        s.workspace.dispatcher.shared.keys,
+        RetentionTimes(30 * DAY, 30 * DAY, 30 * DAY),
+        {},
+    )
 
 
 # A step of each loop.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from store.engine import sequences
+from store.engine.origins import Origin
 from store.engine.transaction import Numbered, Store, Tx, Work
 from store.engine.wakeups import Bell
 
@@ -74,6 +75,14 @@ class CountingTx:
         self._sqlite = getattr(tx, "_db", None)
         self._steps = 0
         self._handled = 0
+
+    @property
+    def origin(self) -> Origin:
+        return self.tx.origin
+
+    @origin.setter
+    def origin(self, origin: Origin) -> None:
+        self.tx.origin = origin
 
     @property
     def numbered(self) -> list[Numbered]:

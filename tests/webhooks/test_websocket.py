@@ -104,8 +104,14 @@ async def test_a_call_by_a_frame_is_a_call(surface: Surface) -> None:
         refused = await frame(opened)
         assert (refused["type"], refused["id"]) == ("error", "x")
         assert refused["error"]["code"] == "unknown_operation"
-    (row,) = await surface.rows("SELECT actor, operation FROM audit WHERE installation_id = :i")
-    assert row == {"actor": "scout", "operation": "register_agent"}
+    rows = await surface.rows(
+        "SELECT actor, operation, surface, outcome, code FROM audit WHERE installation_id = :i "
+        "ORDER BY seq"
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("scout", "register_agent", "websocket", "done", ""),
+        ("scout", "unknown operation", "websocket", "refused", "unknown_operation"),
+    ]
 
 
 @ON_SQLITE

@@ -18,6 +18,7 @@ from bot.repository import repository_settings, settings_file, workflow_sessions
 from bot.repository.repository_settings import DEFAULTS, RepositorySettings
 from bot.repository.settings_file import Unreadable
 from bot.tasks import task_labels
+from store.audit import records
 from store.engine import json_text
 from store.engine.transaction import Tx
 from store.fetch import pending_reads
@@ -64,8 +65,18 @@ async def _apply_file(
         "problem_sha": None,
     }
     await settings_files.put(tx, right)
+    if sha != row["sha"]:
+        where, data = str(r.here[1]), {"file": sha}
+        await records.append(
+            tx, r.installation_id, _committer(r), "settings.changed", where, data=data
+        )
     await _cancel_report(tx, *r.here)
     return new
+
+
+def _committer(r: Reading) -> str | None:
+    login = r.arguments.get("committer")
+    return f"@{login}" if login else None
 
 
 def _empty_row(installation_id: int, repository_id: int) -> RepositorySettingsRow:
@@ -126,7 +137,9 @@ async def apply_absence(tx: Tx, installation_id: int, arguments: reads.Arguments
     """There is no settings file, or no longer: put the defaults in force."""
     here = (installation_id, arguments["repository_id"])
     before = await repository_settings.of(tx, *here)
-    await settings_files.forget(tx, *here)
+    if await settings_files.get(tx, *here) is not None:
+        await settings_files.forget(tx, *here)
+        await records.append(tx, installation_id, None, "settings.removed", str(here[1]))
     await _cancel_report(tx, *here)
     await workflow_sessions.end_refused(tx, installation_id, arguments["repository_id"], DEFAULTS)
     await _relabel(tx, arguments, installation_id, before, DEFAULTS)

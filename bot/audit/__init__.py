@@ -1,0 +1,1 @@
+"""What the audit log holds, its seals, and their verification."""

@@ -1,0 +1,1 @@
+"""The audit log: its rows, and the seals that cover them."""

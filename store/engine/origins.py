@@ -1,0 +1,27 @@
+"""Where a change comes from, for the audit."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+# `server`: Hubbub by itself, such as the end of a lease. `webhook`: a delivery of GitHub.
+Surface: TypeAlias = Literal[
+    "mcp", "stdio", "rest", "websocket", "page", "oauth", "cli", "comment", "webhook", "server"
+]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """`remote`: the address of the client. `credential`: the id of its token or session.
+
+    `request`: the id of the HTTP request, the GUID of the delivery, or the place of a command.
+    """
+
+    surface: Surface = "server"
+    remote: str = ""
+    credential: str = ""
+    request: str = ""
+    # Who acts, for rows whose writer does not know it.
+    actor: str = "hubbub[bot]"
+
+
+SERVER = Origin()

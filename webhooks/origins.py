@@ -1,0 +1,37 @@
+"""Where an HTTP request comes from, for the audit."""
+
+import re
+import secrets
+from functools import partial
+
+from aiohttp import web
+
+from bot.dispatch.callers import Caller
+from store.engine.origins import Origin, Surface
+from webhooks.disconnects import is_gone
+
+HEADER = "X-Request-Id"
+# GitHub's id of a delivery.
+GUID = "X-GitHub-Delivery"
+# What a proxy or a client may give as the id of its request.
+ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+REQUEST_ID = web.RequestKey("request_id", str)
+
+
+def request_id(request: web.Request) -> str:
+    """The id that the request came with, or a new one. The answer has it too."""
+    if REQUEST_ID not in request:
+        given = request.headers.get(HEADER) or request.headers.get(GUID) or ""
+        found: str = given if ID.fullmatch(given) else secrets.token_hex(8)
+        request[REQUEST_ID] = found
+    return request[REQUEST_ID]
+
+
+def origin_of(request: web.Request, surface: Surface | None = None) -> Origin:
+    """`surface`: if the path does not say it."""
+    found = surface or ("mcp" if request.path.startswith("/mcp") else "rest")
+    return Origin(found, request.remote or "", request=request_id(request))
+
+
+def caller_of(request: web.Request) -> Caller:
+    return Caller(partial(is_gone, request), origin_of(request))
