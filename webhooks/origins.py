@@ -8,6 +8,7 @@ from aiohttp import web
 
 from bot.dispatch.callers import Caller
 from store.engine.origins import Origin, Surface
+from webhooks.client_address import PROXIES
 from webhooks.disconnects import is_gone
 
 HEADER = "X-Request-Id"
@@ -30,7 +31,8 @@ def request_id(request: web.Request) -> str:
 def origin_of(request: web.Request, surface: Surface | None = None) -> Origin:
     """`surface`: if the path does not say it."""
     found = surface or ("mcp" if request.path.startswith("/mcp") else "rest")
-    return Origin(found, request.remote or "", request=request_id(request))
+    remote = request.app[PROXIES].client(request)
+    return Origin(found, remote, request=request_id(request))
 
 
 def caller_of(request: web.Request) -> Caller:

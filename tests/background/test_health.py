@@ -11,6 +11,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot import logs, settings
+from bot.background import sealing
 from bot.background.health import Readiness
 from bot.operations.agents.views import Health
 from store.engine import key_values
@@ -142,6 +143,7 @@ async def test_every_metric_is_documented_with_its_kind_and_labels(workspace: Wo
     await agent.write("github_comment_issue", issue=issue, body="sent")
     await workspace.settle()
     await agent.write("github_comment_issue", issue=issue, body="waits")
+    await sealing.step(workspace.store, workspace.dispatcher.shared.keys, 0)
     async with serving(workspace.store, workspace.installation.id) as surface:
         await surface.deliver({"installation": {"id": workspace.installation.id}})
         await surface.deliver({}, X_Hub_Signature_256=None)

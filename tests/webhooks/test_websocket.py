@@ -106,7 +106,7 @@ async def test_a_call_by_a_frame_is_a_call(surface: Surface) -> None:
         assert refused["error"]["code"] == "unknown_operation"
     rows = await surface.rows(
         "SELECT actor, operation, surface, outcome, code FROM audit WHERE installation_id = :i "
-        "ORDER BY seq"
+        "AND actor = 'scout' ORDER BY seq"
     )
     assert [tuple(row.values()) for row in rows] == [
         ("scout", "register_agent", "websocket", "done", ""),
