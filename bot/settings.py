@@ -114,6 +114,11 @@ class Settings(BaseSettings):
         description="seconds that a request to GitHub may take; after a server has died, another "
         "server waits four times as long and 5 seconds before it sends",
     )
+    oauth_clients: str = Field(
+        "",
+        description="OAuth clients without a metadata document, as name=redirect address, "
+        "separated by spaces",
+    )
     intake: Literal["webhook", "pull"] = Field(
         "webhook",
         description="pull if GitHub cannot reach this machine: Hubbub fetches the deliveries",

@@ -19,8 +19,9 @@ from webhooks.login import Login
 from webhooks.mcp import MCP, Mount, respond
 from webhooks.metrics import Metrics
 from webhooks.monitoring import MONITORING_TOKEN
-from webhooks.oauth import metadata
+from webhooks.oauth import metadata, routes
 from webhooks.oauth.addresses import ADDRESSES, LOCAL, Addresses
+from webhooks.oauth.server import OAuthServer
 from webhooks.refused_signatures import RefusedSignatures
 from webhooks.revocation_watch import RevocationWatch
 from webhooks.sockets import SOCKETS, Sockets
@@ -43,6 +44,7 @@ def create_app(
     login: Login | None = None,
     proxies: Proxies = NO_PROXIES,
     metrics_token: str = "",
+    oauth: OAuthServer | None = None,
 ) -> web.Application:
     """`mcp` is served at /mcp. `ready` returns the problems that /readyz reports.
 
@@ -81,6 +83,8 @@ def create_app(
     if login is not None:
         login_routes.add_routes(app, login)
         invitation_page.add_routes(app)
+    if oauth is not None:
+        routes.add_routes(app, oauth)
     dispatcher.is_revoked = tokens.is_revoked
     app.cleanup_ctx.append(RevocationWatch(tokens, sockets, dispatcher.waiters).life)
     app.on_shutdown.append(sockets.close_all)

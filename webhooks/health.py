@@ -25,6 +25,7 @@ POST /api/v1/<operation>    the operations by REST; /api/v1/openapi.json describ
 POST /enrol                 an agent gets its token for the code of an invitation
 GET /ws                     calls and events by WebSocket
 GET /login                  people log in with GitHub; POST /logout
+GET /oauth/authorize        the login of MCP clients
 GET /healthz /readyz        whether the process runs, and whether it can work
 GET /metrics                metrics for Prometheus
 """

@@ -13,6 +13,7 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.refusals import Refusals
 from bot.github.sign_in import ClientId
 from bot.identity.github_oidc import issuer_of
+from bot.identity.oauth_clients import registered_clients
 from bot.identity.server_address import address_of
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
@@ -24,6 +25,7 @@ from webhooks.app import create_app
 from webhooks.client_address import Proxies, networks
 from webhooks.login import Login
 from webhooks.oauth.addresses import Addresses
+from webhooks.oauth.server import OAuthServer
 
 # At the end: how long requests that are being answered may take. aiohttp waits twice as long.
 FINISH_S = 1.0
@@ -56,6 +58,7 @@ async def serve(
             login=_login(loaded, github_app, opened),
             proxies=Proxies(networks(split_networks(loaded.trusted_proxies))),
             metrics_token=(loaded.metrics_token or SecretStr("")).get_secret_value(),
+            oauth=OAuthServer(opened.store, opened.keys, registered_clients(loaded.oauth_clients)),
         )
         server[listener.CONNECTIONS].most = listener.raise_file_limit()
         runner = web.AppRunner(

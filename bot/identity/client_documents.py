@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from bot.identity.oauth_clients import ADDRESS, Client, redirect_problem
 
-LONGEST_ADDRESS = 1000
+LONGEST_ADDRESS = 500
 LARGEST_DOCUMENT = 5 * 1024
 LONGEST_NAME = 60
 MOST_REDIRECTS = 20

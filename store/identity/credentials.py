@@ -128,6 +128,16 @@ async def sessions_until(tx: Tx, installation_id: int, until: int) -> list[Crede
     return [_decode(row) for row in rows]
 
 
+async def lock_owners(tx: Tx, installation_id: int, actor: str) -> set[int | None]:
+    """Who granted the actor's credentials of any kind, also those that are over."""
+    rows = await tx.all(
+        "SELECT person_id FROM credentials WHERE installation_id = :i AND actor = :a FOR UPDATE",
+        i=installation_id,
+        a=actor,
+    )
+    return {row["person_id"] for row in rows}
+
+
 async def revoke(tx: Tx, credential_id: str) -> bool:
     """Revoke the credential. False if it does not exist or is revoked already."""
     q = "UPDATE credentials SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL"

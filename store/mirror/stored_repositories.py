@@ -1,5 +1,6 @@
 """The repositories that the mirror has."""
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 from store.engine.transaction import Tx
@@ -118,6 +119,19 @@ async def namesakes(
 async def selected_repository_ids(tx: Tx, installation_id: int) -> list[int]:
     q = "SELECT id FROM repositories WHERE installation_id = :i AND deleted = 0 AND selected = 1"
     return [row["id"] for row in await tx.all(q, i=installation_id)]
+
+
+async def names(
+    tx: Tx, installation_id: int, ids: Sequence[int], limit: int
+) -> list[RepositoryName]:
+    """The names of these repositories, by name."""
+    return await tx.all(
+        "SELECT installation_id, id, full_name FROM repositories "
+        "WHERE installation_id = :i AND id IN :ids ORDER BY full_name LIMIT :n",
+        i=installation_id,
+        ids=tuple(ids),
+        n=limit,
+    )
 
 
 async def repository_name(tx: Tx, installation_id: int, repository_id: int) -> str | None:

@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
+from bot.identity.revocations import LOOK_EVERY_S
 from bot.identity.tokens import Tokens, Verifier
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
@@ -25,8 +26,10 @@ from tests.support.server_process import WEBHOOK_SECRET, signed_headers
 from webhooks.app import create_app
 from webhooks.bodies import BODIES, Bodies
 from webhooks.connection import Patience
+from webhooks.login import Login
 from webhooks.mcp import MCP
 from webhooks.oauth.addresses import LOCAL, Addresses
+from webhooks.oauth.server import OAuthServer
 from webhooks.sockets import SOCKETS, Sockets
 
 
@@ -120,6 +123,9 @@ async def serving(
     addresses: Addresses = LOCAL,
     metrics_token: str = "",
     verifiers: Sequence[Verifier] = (),
+    login: Login | None = None,
+    oauth: OAuthServer | None = None,
+    look_every_s: float = LOOK_EVERY_S,
     mcp: Callable[[Dispatcher, Tokens, list[str]], AbstractAsyncContextManager[MCP]] = http.serving,
 ) -> AsyncIterator[Surface]:
     """`patience`: how long WebSockets wait for clients, if not as long as usual.
@@ -128,7 +134,7 @@ async def serving(
     handles /mcp.
     """
     dispatcher = Dispatcher(store, Shared(keys or Keys(secrets.token_hex(32))))
-    tokens = Tokens(store, dispatcher.shared.keys, [addresses.audience], verifiers)
+    tokens = Tokens(store, dispatcher.shared.keys, [addresses.audience], verifiers, look_every_s)
     problems: dict[str, str] = {}
     dead: dict[str, str] = {}
 
@@ -142,6 +148,8 @@ async def serving(
         pressure=Backpressure(),
         webhook_secret=WEBHOOK_SECRET,
         addresses=addresses,
+        login=login,
+        oauth=oauth,
         mcp=partial(mcp, dispatcher, tokens, hosts),
         ready=ready,
         alive=lambda: dead,

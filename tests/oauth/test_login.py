@@ -1,0 +1,217 @@
+"""A person logs in with GitHub and grants an agent to a client, which then calls operations."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.support.oauth import (
+    CLIENT,
+    REDIRECT,
+    REVOKE,
+    STATE,
+    Authorization,
+    Proof,
+    answer_of,
+    form_of,
+    open_authorization,
+)
+from tests.support.story import Workspace
+
+
+@pytest.fixture
+async def server(workspace: Workspace) -> AsyncIterator[Authorization]:
+    async with open_authorization(workspace) as made:
+        yield made
+
+
+async def register(server: Authorization, token: str, agent: str) -> tuple[int, Any]:
+    answer = await server.surface.call(token, "register_agent", agent_id=agent, name=agent)
+    return answer.status, answer.data
+
+
+async def test_a_client_gets_tokens_for_the_agent_that_its_person_granted(
+    server: Authorization,
+) -> None:
+    proof, browser = Proof(), server.browser()
+    page = await server.page(browser, proof)
+    assert "Connect tool to Hubbub?" in page.text
+    assert "@octocat" in page.text
+    answer = await server.decide(browser, page)
+    assert answer.location.startswith(f"{REDIRECT}?")
+    given = answer_of(answer)
+    assert given == {"code": given["code"], "state": STATE, "iss": server.url}
+    token = await server.token(given["code"], proof)
+    assert token.status == 200
+    assert token.headers["Cache-Control"] == "no-store"
+    assert {name: token.data[name] for name in ("token_type", "expires_in", "scope")} == {
+        "token_type": "Bearer",
+        "expires_in": 900,
+        "scope": "hubbub",
+    }
+    claims = jwt.decode(token.data["access_token"], options={"verify_signature": False})
+    repository = server.workspace.repository.id
+    assert (claims["sub"], claims["role"], claims["repos"]) == (
+        "octocat-tool",
+        "developer",
+        [repository],
+    )
+    status, _ = await register(server, token.data["access_token"], "octocat-tool")
+    assert status == 200
+
+
+async def test_the_person_chooses_the_agent_and_a_lower_role(server: Authorization) -> None:
+    proof, browser = Proof(), server.browser()
+    page = await server.page(browser, proof)
+    answer = await server.decide(browser, page, agent="reader", role="observer")
+    token = (await server.token(answer_of(answer)["code"], proof)).data["access_token"]
+    assert (await register(server, token, "reader"))[0] == 200
+    refused = await server.surface.call(token, "claim_task")
+    assert (refused.status, refused.code) == (403, "forbidden")
+
+
+async def test_a_refresh_token_gives_the_next_tokens_once(server: Authorization) -> None:
+    first = await server.login()
+    second = await server.refresh(first["refresh_token"])
+    assert second.status == 200
+    assert (await register(server, second.data["access_token"], "octocat-tool"))[0] == 200
+
+
+async def test_a_stolen_refresh_token_ends_the_session_when_it_is_used_again(
+    server: Authorization,
+) -> None:
+    first = await server.login()
+    second = (await server.refresh(first["refresh_token"])).data
+    stolen = await server.refresh(first["refresh_token"])
+    assert (stolen.status, stolen.data["error"]) == (400, "invalid_grant")
+    assert "used before" in stolen.data["error_description"]
+    assert (await server.refresh(second["refresh_token"])).status == 400
+    assert (await register(server, second["access_token"], "octocat-tool"))[0] == 401
+
+
+async def test_a_code_that_comes_twice_ends_the_session_that_it_gave(
+    server: Authorization,
+) -> None:
+    proof = Proof()
+    code = await server.code(server.browser(), proof)
+    first = (await server.token(code, proof)).data
+    again = await server.token(code, proof)
+    assert (again.status, again.data["error"]) == (400, "invalid_grant")
+    assert (await server.refresh(first["refresh_token"])).status == 400
+    assert (await register(server, first["access_token"], "octocat-tool"))[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"code_verifier": "v" * 43}, "invalid_grant"),
+        ({"code_verifier": None}, "invalid_request"),
+        ({"code_verifier": "short"}, "invalid_grant"),
+        ({"redirect_uri": REDIRECT + "/"}, "invalid_grant"),
+        ({"redirect_uri": None}, "invalid_request"),
+        ({"client_id": "other"}, "invalid_grant"),
+        ({"client_id": None}, "invalid_request"),
+        ({"resource": "https://evil.example/mcp"}, "invalid_target"),
+        ({"code": "hubbub_x_y"}, "invalid_grant"),
+        ({"code": "\u00e9"}, "invalid_grant"),
+        ({"code": None}, "invalid_request"),
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"grant_type": None}, "invalid_request"),
+    ],
+    ids=lambda each: str(each)[:50],
+)
+async def test_a_wrong_request_for_tokens_is_refused_and_uses_up_nothing(
+    server: Authorization, changed: dict[str, str | None], error: str
+) -> None:
+    proof = Proof()
+    code = await server.code(server.browser(), proof)
+    refused = await server.token(code, proof, **changed)
+    assert (refused.status, refused.data["error"]) == (400, error)
+    assert refused.headers["Cache-Control"] == "no-store"
+    assert (await server.token(code, proof)).status == 200
+
+
+async def test_a_code_expires_after_a_minute(server: Authorization) -> None:
+    proof = Proof()
+    code = await server.code(server.browser(), proof)
+    server.workspace.clock.forward(61)
+    refused = await server.token(code, proof)
+    assert refused.data["error"] == "invalid_grant"
+    assert "expired" in refused.data["error_description"]
+
+
+async def test_a_refresh_token_works_for_its_client_alone(server: Authorization) -> None:
+    tokens = await server.login()
+    refused = await server.refresh(tokens["refresh_token"], client_id="other")
+    assert refused.data["error"] == "invalid_grant"
+    for wrong in ("x", "hubbub_a_1-b", tokens["access_token"], "\u00e9"):
+        answer = await server.refresh(wrong)
+        assert (answer.status, answer.data["error"]) == (400, "invalid_grant")
+    assert (await server.refresh(tokens["refresh_token"])).status == 200
+
+
+@pytest.mark.parametrize("which", ["access_token", "refresh_token"])
+async def test_a_client_ends_its_session(server: Authorization, which: str) -> None:
+    tokens = await server.login()
+    other = await server.ask(REVOKE, token=tokens[which], client_id="other")
+    assert (await register(server, tokens["access_token"], "octocat-tool"))[0] == 200
+    answer = await server.ask(REVOKE, token=tokens[which], client_id=CLIENT)
+    assert (other.status, answer.status) == (200, 200)
+    assert (await server.refresh(tokens["refresh_token"])).status == 400
+    assert (await register(server, tokens["access_token"], "octocat-tool"))[0] == 401
+
+
+async def test_to_end_an_unknown_token_is_no_error_and_ends_nothing(
+    server: Authorization,
+) -> None:
+    key = await server.surface.token("ada")
+    for each in ("x", key, "a.b.c"):
+        assert (await server.ask(REVOKE, token=each, client_id=CLIENT)).status == 200
+    assert (await register(server, key, "ada"))[0] == 200
+    missing = await server.ask(REVOKE, token=key)
+    assert (missing.status, missing.data["error"]) == (400, "invalid_request")
+
+
+async def test_a_client_that_sends_a_secret_is_refused(server: Authorization) -> None:
+    headers = {"Authorization": "Basic dG9vbDpzZWNyZXQ="}
+    answer = await server.surface.send("POST", "/oauth/token", data={"a": "b"}, headers=headers)
+    assert (answer.status, answer.data["error"]) == (401, "invalid_client")
+    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'{"grant_type": "authorization_code"}', "application/json"),
+        (b"grant_type=authorization_code&grant_type=refresh_token", None),
+        (b"a=%ff%fe", None),
+        (b"&".join(b"a%d=1" % n for n in range(300)), None),
+        (b"\xff\xfe", None),
+        (b"", None),
+    ],
+    ids=["json", "twice", "no utf-8", "too many", "bytes", "empty"],
+)
+async def test_a_form_that_cannot_be_read_is_refused(
+    server: Authorization, body: bytes, content_type: str | None
+) -> None:
+    headers = {"Content-Type": content_type or "application/x-www-form-urlencoded"}
+    answer = await server.surface.send("POST", "/oauth/token", data=body, headers=headers)
+    assert (answer.status, answer.data["error"]) == (400, "invalid_request")
+
+
+async def test_the_static_token_still_works(server: Authorization) -> None:
+    assert (await register(server, await server.surface.token("ada"), "ada"))[0] == 200
+
+
+async def test_a_person_who_declines_sends_the_client_an_error(server: Authorization) -> None:
+    browser = server.browser()
+    page = await server.page(browser, Proof())
+    answer = answer_of(await server.decide(browser, page, decision="deny"))
+    assert answer == {
+        "error": "access_denied",
+        "error_description": "The person declined.",
+        "state": STATE,
+        "iss": server.url,
+    }
+    assert form_of(page)["agent"] == "octocat-tool"

@@ -1,0 +1,265 @@
+"""`/oauth/authorize`: a person who is logged in with GitHub grants an agent to a client.
+
+Nothing is kept between the page and its form: the form carries what the client asked for, and a
+token that only this browser's login has.
+"""
+
+import hmac
+import json
+from collections.abc import Sequence
+
+import structlog
+from aiohttp import web
+
+from bot.errors import Refused
+from bot.identity import authorization_codes
+from bot.identity.authorization import (
+    AuthorizationRequest,
+    Fields,
+    OAuthError,
+    answer_address,
+    one,
+    request_of,
+    state_of,
+    target_of,
+)
+from bot.identity.browser_sessions import Reach, SignedIn
+from bot.identity.client_documents import Unusable
+from bot.identity.consent import MOST_REPOSITORIES, Choice, check_owner, grant_for, usual_choice
+from bot.identity.credentials import Grant
+from bot.identity.oauth_clients import Client, may_redirect
+from bot.identity.sessions import SECOND
+from store.engine.transaction import Tx
+from store.mirror import stored_repositories
+from webhooks import login
+from webhooks.client_address import PROXIES
+from webhooks.oauth import pages
+from webhooks.oauth.addresses import ADDRESSES
+from webhooks.oauth.forms import read_form, read_query
+from webhooks.oauth.server import OAUTH
+
+log = structlog.get_logger()
+
+# What the client asks for, which the form carries. It is at most so long, because it goes to
+# GitHub and back in a cookie.
+ASKED = (
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "resource",
+)
+LONGEST_QUERY = 2000
+# How long a person may look at the page.
+FORM_S = 15 * 60
+FORM_FIELDS = frozenset({"resource", "repository"})
+PURPOSE = "oauth consent"
+
+
+async def show(request: web.Request) -> web.Response:
+    """The page on which the person decides."""
+    request.app[OAUTH].pages.count(request.app[PROXIES].client(request))
+    try:
+        fields = _query(request)
+        person = await login.signed_in(request)
+        if person is None:
+            here = request.app[ADDRESSES].path_prefix() + request.path_qs
+            raise web.HTTPSeeOther(login.login_address(request, here))
+        client = await _client(request, fields)
+    except OAuthError as exc:
+        return pages.refusal(exc.description)
+    try:
+        asked = request_of(fields, request.app[ADDRESSES].resources(request))
+    except OAuthError as exc:
+        return _refuse(request, fields, exc)
+    return await _page(request, fields, person, client, asked)
+
+
+def _query(request: web.Request) -> Fields:
+    """Raise OAuthError, which the client must not get: its address is not checked yet."""
+    if len(request.path_qs) > LONGEST_QUERY:
+        raise OAuthError("invalid_request", f"The request is longer than {LONGEST_QUERY}.")
+    fields = read_query(request)
+    target_of(fields)
+    return fields
+
+
+async def decide(request: web.Request) -> web.Response:
+    """What the buttons of the page do."""
+    try:
+        fields = await read_form(request, FORM_FIELDS)
+        person = await login.signed_in(request)
+        if person is None or not await _is_own_form(request, fields, person):
+            return pages.refusal("This form is not from this browser, or it is too old.", 403)
+        request.app[OAUTH].decisions.count(person.person_id)
+        client = await _client(request, fields)
+        asked = request_of(fields, request.app[ADDRESSES].resources(request))
+    except OAuthError as exc:
+        return pages.refusal(exc.description)
+    if one(fields, "decision") != "allow":
+        declined = OAuthError("access_denied", "The person declined.")
+        return _refuse(request, fields, declined)
+    return await _grant(request, fields, person, client, asked)
+
+
+async def _client(request: web.Request, fields: Fields) -> Client:
+    """The client, if the redirect address is one of its own. Raise OAuthError."""
+    client_id, redirect_uri = target_of(fields)
+    try:
+        client = await request.app[OAUTH].client(client_id)
+    except Unusable as exc:
+        raise OAuthError(
+            "invalid_client", f"The client {client_id} cannot be used: {exc}."
+        ) from exc
+    if not may_redirect(client.redirect_uris, redirect_uri):
+        raise OAuthError(
+            "invalid_request", f"{redirect_uri} is not a redirect address of {client.name}."
+        )
+    return client
+
+
+def _refuse(request: web.Request, fields: Fields, exc: OAuthError) -> web.Response:
+    """Send the error to the client, whose address was checked before."""
+    try:
+        state = state_of(fields)
+    except OAuthError:
+        state = None
+    answer = {"error": exc.code, "error_description": exc.description}
+    return _send(request, one(fields, "redirect_uri"), state, **answer)
+
+
+def _send(
+    request: web.Request, redirect_uri: str, state: str | None, **answer: str
+) -> web.Response:
+    issuer = request.app[ADDRESSES].base(request)
+    target = answer_address(redirect_uri, state, issuer, **answer)
+    headers = {"Location": target, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return web.Response(status=303, headers=headers)
+
+
+async def _page(
+    request: web.Request,
+    fields: Fields,
+    person: SignedIn,
+    client: Client,
+    asked: AuthorizationRequest,
+) -> web.Response:
+    if not person.reach:
+        return pages.refusal("You have no role in any repository on which the App is installed.")
+    if (reach := _reach(person, fields)) is None:
+        return pages.choose_installation(person, _client_fields(fields))
+    choice = usual_choice(person, reach, client)
+    return await _consent(request, fields, person, client, asked, reach, choice)
+
+
+def _reach(person: SignedIn, fields: Fields) -> Reach | None:
+    """The installation that was chosen, or the only one."""
+    if "installation" not in fields and len(person.reach) == 1:
+        return person.reach[0]
+    chosen = one(fields, "installation")
+    return next((each for each in person.reach if str(each.installation_id) == chosen), None)
+
+
+def _client_fields(fields: Fields) -> list[tuple[str, str]]:
+    return [(name, value) for name in ASKED for value in fields.get(name, ())]
+
+
+async def _consent(
+    request: web.Request,
+    fields: Fields,
+    person: SignedIn,
+    client: Client,
+    asked: AuthorizationRequest,
+    reach: Reach,
+    choice: Choice,
+    problem: str = "",
+) -> web.Response:
+    names = await _names(request, reach)
+    carried = [*_client_fields(fields), ("installation", str(reach.installation_id))]
+    token = await _form_token(request, person, carried)
+    left_out = len(reach.roles) - len(names)
+    shown = pages.Consent(
+        person,
+        client,
+        asked.redirect_uri,
+        reach,
+        names,
+        choice,
+        [*carried, ("token", token)],
+        left_out,
+    )
+    return pages.consent(shown, problem)
+
+
+async def _names(request: web.Request, reach: Reach) -> dict[int, str]:
+    """The names of the repositories that the page lists, in their order."""
+    ids = sorted(reach.roles)
+    found = await request.app[OAUTH].store.read(
+        lambda tx: stored_repositories.names(tx, reach.installation_id, ids, MOST_REPOSITORIES)
+    )
+    return {each["id"]: each["full_name"] for each in found}
+
+
+async def _form_token(
+    request: web.Request, person: SignedIn, carried: Sequence[tuple[str, str]]
+) -> str:
+    ends = await request.app[OAUTH].store.read(lambda tx: tx.now()) + FORM_S * SECOND
+    return f"{ends}.{_signature(request, person, carried, ends)}"
+
+
+def _signature(
+    request: web.Request, person: SignedIn, carried: Sequence[tuple[str, str]], ends: int
+) -> str:
+    text = json.dumps([person.session, person.person_id, ends, carried])
+    return request.app[OAUTH].keys.sign(PURPOSE, text)
+
+
+async def _is_own_form(request: web.Request, fields: Fields, person: SignedIn) -> bool:
+    """Whether this browser's login got the form a short while ago, for the same request."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+        return False
+    ends, _, signature = one(fields, "token").partition(".")
+    if not (ends.isdecimal() and ends.isascii() and len(ends) < 20 and signature.isascii()):
+        return False
+    carried = [*_client_fields(fields), ("installation", one(fields, "installation"))]
+    right = _signature(request, person, carried, int(ends))
+    now = await request.app[OAUTH].store.read(lambda tx: tx.now())
+    return hmac.compare_digest(signature, right) and now < int(ends)
+
+
+async def _grant(
+    request: web.Request,
+    fields: Fields,
+    person: SignedIn,
+    client: Client,
+    asked: AuthorizationRequest,
+) -> web.Response:
+    reach = _reach(person, fields)
+    if reach is None:
+        return pages.refusal("You have no role in this account any more.", 403)
+    choice = _choice(fields)
+    try:
+        code = await _issue(request, grant_for(person, reach, client, choice), asked)
+    except Refused as exc:
+        return await _consent(request, fields, person, client, asked, reach, choice, exc.message)
+    log.info("oauth granted", client=client.id, agent=choice.agent, by=f"@{person.login}")
+    return _send(request, asked.redirect_uri, asked.state, code=code)
+
+
+async def _issue(request: web.Request, grant: Grant, asked: AuthorizationRequest) -> str:
+    keys = request.app[OAUTH].keys
+
+    async def work(tx: Tx) -> str:
+        await check_owner(tx, grant)
+        return await authorization_codes.issue(tx, keys, grant, asked)
+
+    return await request.app[OAUTH].store.write(work)
+
+
+def _choice(fields: Fields) -> Choice:
+    ids = [each for each in fields.get("repository", ()) if each.isdecimal() and len(each) < 20]
+    return Choice(
+        one(fields, "agent").strip(), one(fields, "role"), frozenset(int(each) for each in ids)
+    )
